@@ -1,0 +1,211 @@
+"""The Ryu application: OpenFlow events become calls, time passes, commands are answered.
+
+``HASLB_CONFIG=FILE ryu-manager ryu_haslb.app``; see ``docs/running.md`` for the environment that it reads.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import struct
+import time
+from collections.abc import Iterator, Sequence
+from types import FrameType
+from typing import Any, Optional
+
+import eventlet
+from ryu import cfg
+from ryu.base.app_manager import RyuApp
+from ryu.controller import ofp_event
+from ryu.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
+from ryu.ofproto import ofproto_common, ofproto_v1_3
+
+from ryu_haslb.configuration.diagnostics import ConfigurationError
+from ryu_haslb.configuration.loader import load
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.control.server import ControlServer
+from ryu_haslb.openflow import connection, standing_rules, wire
+from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
+from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.show import commands
+from ryu_haslb.slb.balancer import Balancer
+
+LOG = logging.getLogger(__name__)
+
+CONFIG_VARIABLE = "HASLB_CONFIG"
+CONTROL_VARIABLE = "HASLB_CONTROL"
+DEFAULT_CONTROL = "/run/haslb.sock"
+
+#: Seconds between rounds of what happens by itself: rules sent, neighbours probed, sessions ended.
+ROUND = 0.03
+#: Sessions that one round looks at before requests have their turn.
+SESSIONS_AT_ONCE = 500
+#: Seconds that switches have to confirm that our rules are gone, when the application ends.
+FAREWELL = 3.0
+
+connection.install()
+
+
+class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
+    """HA-SLB on every OpenFlow 1.3 switch that connects."""
+
+    OFP_VERSIONS = (ofproto_v1_3.OFP_VERSION,)
+    LOGGER_NAME = __name__
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self.configuration = _configuration()
+        _require_free_ports()
+        self.balancer = Balancer(self.configuration)
+        self.switches: dict[int, Switch] = {}
+        self.control = self._control_server()
+
+    def start(self) -> None:
+        super().start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        eventlet.spawn(self._let_time_pass)
+        eventlet.spawn(self.control.serve)
+
+    def close(self) -> None:
+        self.control.close()
+
+    @set_ev_cls(ofp_event.EventOFPStateChange, [MAIN_DISPATCHER, DEAD_DISPATCHER])  # type: ignore[untyped-decorator]
+    def state_changed(self, event: Any) -> None:
+        """A switch is ready, or its connection is gone."""
+        datapath = event.datapath
+        if event.state == MAIN_DISPATCHER:
+            self._connected(datapath)
+            return
+        switch = self.switches.get(datapath.id)
+        if switch is not None and switch.channel is datapath:
+            LOG.info("Switch %016x: connection lost, its sessions stay", switch.datapath_id)
+            switch.disconnect()
+
+    @set_ev_cls(ofp_event.EventOFPPortStatus, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
+    def port_changed(self, event: Any) -> None:
+        """A port was added, removed, or changed its state."""
+        message = event.msg
+        protocol = message.datapath.ofproto
+        down = message.desc.state & protocol.OFPPS_LINK_DOWN or message.desc.config & protocol.OFPPC_PORT_DOWN
+        switch = self.switches.get(message.datapath.id)
+        if switch is not None:
+            switch.port_changed(message.desc.port_no, message.reason != protocol.OFPPR_DELETE and not down)
+
+    def execute(self, words: Sequence[str]) -> Iterator[str]:
+        """The output of an operator's command; CommandError when there is no such command."""
+        return commands.execute(self.balancer, words)
+
+    def _connected(self, datapath: Any) -> None:
+        if self.configuration.datapaths and datapath.id not in self.configuration.datapaths:
+            LOG.warning("Switch %016x is not among the configured datapaths and is left alone", datapath.id)
+            return
+        switch = self.switches.get(datapath.id)
+        if switch is None:
+            switch = self.switches[datapath.id] = Switch(datapath.id, self.configuration, self.balancer)
+        transactions = switch.connect(datapath)
+        datapath.handler = _handler(switch, transactions)
+        LOG.info("Switch %016x: connected from %s", datapath.id, datapath.address[0])
+        rules = list(standing_rules_of(self.configuration, datapath.id))
+
+        def conclude(success: bool) -> None:
+            if success:
+                LOG.info("Switch %016x: %d standing rules are in place", datapath.id, len(rules))
+            else:
+                LOG.error("Switch %016x refuses our standing rules and is not served", datapath.id)
+
+        transactions.submit(lambda xid: standing_rules.replacement(datapath, rules, xid), conclude)
+        transactions.submit(lambda xid: standing_rules.table_miss(datapath, xid), lambda _: None)
+
+    def _let_time_pass(self) -> None:
+        while True:
+            eventlet.sleep(ROUND)
+            now = time.monotonic()
+            for switch in list(self.switches.values()):
+                switch.tick(now)
+            while self.balancer.advance(now, SESSIONS_AT_ONCE):
+                eventlet.sleep(0)
+
+    def _on_signal(self, number: int, _: Optional[FrameType]) -> None:
+        LOG.info("%s: removing our rules and ending", signal.Signals(number).name)
+        eventlet.spawn(self._end)
+
+    def _end(self) -> None:
+        """Take our rules off every switch, wait for the switches to confirm, and end the process."""
+        confirmations = [_remove_rules(switch) for switch in self.switches.values() if switch.channel is not None]
+        with eventlet.Timeout(FAREWELL, False):
+            for confirmation in confirmations:
+                confirmation.wait()
+        raise SystemExit(0)
+
+    def _control_server(self) -> ControlServer:
+        path = os.environ.get(CONTROL_VARIABLE, DEFAULT_CONTROL)
+        try:
+            return ControlServer(path, self.execute)
+        except OSError as error:
+            raise SystemExit(
+                f"ryu_haslb: cannot make the control socket {path}: {error}; set {CONTROL_VARIABLE} to another path"
+            ) from error
+
+
+def _handler(switch: Switch, transactions: Transactions) -> connection.MessageHandler:
+    """What the connection to a switch asks first about each message."""
+
+    def handle(kind: int, xid: int, message: bytes) -> bool:
+        if kind == wire.TYPE_PACKET_IN:
+            return switch.packet_in(message, time.monotonic())
+        if kind == wire.TYPE_BARRIER_REPLY:
+            return transactions.confirmed(xid)
+        if kind == wire.TYPE_ERROR:
+            return len(message) >= 12 and transactions.refused(xid, struct.unpack_from("!HH", message, 8))
+        return False
+
+    return handle
+
+
+def _remove_rules(switch: Switch) -> Any:
+    """Ask a connected switch to forget all that bears our mark; the event comes with its confirmation."""
+    confirmation = eventlet.event.Event()
+    assert switch.transactions is not None
+    switch.transactions.submit(lambda xid: standing_rules.removal(switch.channel, xid), confirmation.send)
+    return confirmation
+
+
+def _configuration() -> Configuration:
+    """The configuration that the environment names; a clear word and exit status 1 if there is none that is right."""
+    path = os.environ.get(CONFIG_VARIABLE)
+    if not path:
+        raise SystemExit(
+            f"ryu_haslb: {CONFIG_VARIABLE} is not set; try {CONFIG_VARIABLE}=FILE ryu-manager ryu_haslb.app"
+        )
+    try:
+        loaded = load(path)
+    except ConfigurationError as error:
+        raise SystemExit(str(error)) from error
+    for warning in loaded.warnings:
+        LOG.warning("%s", warning)
+    return loaded.configuration
+
+
+def _require_free_ports() -> None:
+    """End with one clear line when the OpenFlow port is taken.
+
+    Ryu would log a traceback and go on, deaf, or share the port with another Ryu that has it (SO_REUSEPORT).
+    """
+    ports = [cfg.CONF.ofp_tcp_listen_port] if cfg.CONF.ofp_tcp_listen_port else []
+    if not cfg.CONF.ofp_tcp_listen_port and not cfg.CONF.ofp_ssl_listen_port:
+        ports = [ofproto_common.OFP_TCP_PORT, ofproto_common.OFP_TCP_PORT_OLD]
+    host = cfg.CONF.ofp_listen_host or "0.0.0.0"
+    for port in ports:
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+        except OSError as error:
+            raise SystemExit(
+                f"ryu_haslb: cannot listen on {host} port {port}: {error.strerror}; end the program that has it, or "
+                f"choose another with --ofp-tcp-listen-port"
+            ) from error

@@ -1,0 +1,1 @@
+"""The Unix socket over which a running balancer takes commands."""

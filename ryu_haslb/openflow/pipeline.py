@@ -1,0 +1,139 @@
+"""The tables, priorities and cookies that the application puts on a switch, as data.
+
+``docs/flows.md`` explains them to operators and is checked against this module. Everything that we install bears
+:data:`~ryu_haslb.slb.session.COOKIE_MARK` in the low 16 bits of its cookie, and nothing else on the switch is touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum, IntEnum
+from typing import Any
+
+from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
+from ryu_haslb.slb.session import COOKIE_MARK
+
+ETHERTYPE_IPV4 = 0x0800
+ETHERTYPE_ARP = 0x0806
+ETHERTYPE_VLAN = 0x8100
+PROTOCOL_UDP = 17
+PORT_CONTROLLER = 0xFFFFFFFD
+
+#: Chassis addresses start with these three bytes; the rest are the low bytes of the switch's datapath id.
+CHASSIS_PREFIX = b"\x02\x51\xb7"
+_PREFIX_MASK = "ff:ff:ff:00:00:00"
+
+
+class Table(IntEnum):
+    """What the tables are for."""
+
+    CLASSIFIER = 0
+    SESSIONS = 1
+
+
+class Purpose(IntEnum):
+    """Why a rule is there; stands in bits 16 to 31 of its cookie, and comes back in the packet-in that it causes."""
+
+    PUNT_REQUEST = 1
+    PUNT_FRAGMENT = 2
+    RETURN_TO_SESSION = 3
+    PASS_DISPATCHED = 4
+    PUNT_ARP_REQUEST = 5
+    PUNT_ARP_REPLY = 6
+    PUNT_ARP_OF_REAL = 7
+    PASS_OTHER = 8
+    PUNT_LOST_SESSION = 9
+
+    @property
+    def cookie(self) -> int:
+        return self.value << 16 | COOKIE_MARK
+
+
+class Action(Enum):
+    """What a standing rule does with its packets."""
+
+    PUNT = "to the controller"
+    PUNT_AND_PASS = "to the controller, and switched as usual"
+    PASS = "switched as usual (NORMAL)"
+    GOTO_SESSIONS = "on to the session table"
+
+
+#: Higher wins. Session rules are alone in their table but for the miss.
+PRIORITIES: dict[Purpose, int] = {
+    Purpose.RETURN_TO_SESSION: 50040,
+    Purpose.PASS_DISPATCHED: 50030,
+    Purpose.PUNT_REQUEST: 50020,
+    Purpose.PUNT_FRAGMENT: 50020,
+    Purpose.PUNT_ARP_REQUEST: 50020,
+    Purpose.PUNT_ARP_REPLY: 50020,
+    Purpose.PUNT_ARP_OF_REAL: 50010,
+    Purpose.PASS_OTHER: 0,
+    Purpose.PUNT_LOST_SESSION: 0,
+}
+SESSION_PRIORITY = 50000
+
+ACTIONS: dict[Purpose, Action] = {
+    Purpose.RETURN_TO_SESSION: Action.GOTO_SESSIONS,
+    Purpose.PASS_DISPATCHED: Action.PASS,
+    Purpose.PUNT_REQUEST: Action.PUNT,
+    Purpose.PUNT_FRAGMENT: Action.PUNT,
+    Purpose.PUNT_ARP_REQUEST: Action.PUNT,
+    Purpose.PUNT_ARP_REPLY: Action.PUNT,
+    Purpose.PUNT_ARP_OF_REAL: Action.PUNT_AND_PASS,
+    Purpose.PASS_OTHER: Action.PASS,
+    Purpose.PUNT_LOST_SESSION: Action.PUNT,
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A standing rule. ``match`` has the OXM names of OpenFlow 1.3; values are numbers or text."""
+
+    purpose: Purpose
+    match: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def table(self) -> Table:
+        return Table.SESSIONS if self.purpose is Purpose.PUNT_LOST_SESSION else Table.CLASSIFIER
+
+    @property
+    def priority(self) -> int:
+        return PRIORITIES[self.purpose]
+
+    @property
+    def action(self) -> Action:
+        return ACTIONS[self.purpose]
+
+
+def chassis_address(datapath_id: int) -> bytes:
+    """The Ethernet address with which a switch answers for the virtual addresses and sends what it dispatches."""
+    return CHASSIS_PREFIX + datapath_id.to_bytes(8, "big")[-3:]
+
+
+def standing_rules(configuration: Configuration, datapath_id: int) -> Iterator[Rule]:
+    """All rules that are on a switch for as long as the application serves it."""
+    yield Rule(Purpose.PASS_OTHER)
+    yield Rule(Purpose.PUNT_LOST_SESSION)
+    yield Rule(
+        Purpose.PUNT_ARP_REPLY,
+        {"eth_type": ETHERTYPE_ARP, "arp_op": 2, "eth_dst": ":".join(f"{b:02x}" for b in chassis_address(datapath_id))},
+    )
+    for server in configuration.virtual_servers.values():
+        if server.in_service:
+            yield from _virtual_server_rules(str(server.address))
+    for address in sorted({real.address for farm in configuration.farms.values() for real in farm.reals}):
+        yield Rule(Purpose.PUNT_ARP_OF_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(address)})
+
+
+def _virtual_server_rules(address: str) -> Iterator[Rule]:
+    datagram = {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "ipv4_dst": address}
+    request = {**datagram, "udp_dst": MOBILE_IP_PORT}
+    yield Rule(Purpose.PUNT_REQUEST, request)
+    # Fragments and datagrams cut short have no ports; a switch that passes them through its tables shows port 0.
+    yield Rule(Purpose.PUNT_FRAGMENT, {**datagram, "udp_dst": 0})
+    yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": PORT_CONTROLLER})
+    # What another of our switches has dispatched is on its way to a home agent.
+    prefix = ":".join(f"{b:02x}" for b in CHASSIS_PREFIX) + ":00:00:00"
+    yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": (prefix, _PREFIX_MASK)})
+    yield Rule(Purpose.PUNT_ARP_REQUEST, {"eth_type": ETHERTYPE_ARP, "arp_op": 1, "arp_tpa": address})

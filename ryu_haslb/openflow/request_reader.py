@@ -1,0 +1,90 @@
+"""From a punted frame to a request: the first half of the request path.
+
+One pass over the bytes, no packet library. :mod:`ryu_haslb.mobile_ip` reads the same messages at leisure, and the tests
+hold the two against each other on the same packets.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from struct import Struct
+from typing import Optional, Union
+
+from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.virtual_server import VirtualServer
+
+_ETHERNET = 14
+_FRAGMENT = 0x3FFF  # more fragments, and the offset
+_IPV4 = Struct("!BxH2xH4x4s4s")
+_UDP = Struct("!HHH")
+_REGISTRATION = Struct("!2xH4s4s")
+_REGISTRATION_LENGTH = 24
+_TYPE_REQUEST = 1
+
+_PADDING = 0
+_NAI = 131
+#: Generalized authentication, vendor (CVSE), key requests and replies: their length is two bytes at offset 2.
+_LONG_EXTENSIONS = frozenset({36, 38, 40, 41, 42, 43})
+
+
+def without_vlan_tag(frame: bytes) -> tuple[bytes, Optional[int]]:
+    """The frame as it were on an access port, and the VLAN that its tag named (None: it had no tag)."""
+    if frame[12:14] != b"\x81\x00":
+        return frame, None
+    return frame[:12] + frame[16:], int.from_bytes(frame[14:16], "big") & 0xFFF
+
+
+def read_request(  # noqa: PLR0911 - one return for each way in which a datagram can be wrong
+    frame: bytes, virtual_servers: Mapping[bytes, VirtualServer], datapath_id: int
+) -> Union[Request, DropReason]:
+    """The registration request in an untagged IPv4 frame, or why there is none."""
+    try:
+        version_ihl, total_length, fragment, client, virtual_address = _IPV4.unpack_from(frame, _ETHERNET)
+        if fragment & _FRAGMENT:
+            return DropReason.FRAGMENT
+        datagram = _ETHERNET + (version_ihl & 0x0F) * 4
+        if datagram < _ETHERNET + 20:
+            return DropReason.TRUNCATED
+        client_port, _, datagram_length = _UDP.unpack_from(frame, datagram)
+        message = datagram + 8
+        end = datagram + datagram_length
+        if end > _ETHERNET + total_length or end > len(frame) or end <= message:
+            return DropReason.TRUNCATED
+        if frame[message] != _TYPE_REQUEST:
+            return DropReason.NOT_REGISTRATION_REQUEST
+        if end < message + _REGISTRATION_LENGTH:
+            return DropReason.TRUNCATED
+        lifetime, home_address, home_agent = _REGISTRATION.unpack_from(frame, message)
+    except struct.error:
+        return DropReason.TRUNCATED
+    identity = _identity(frame, message + _REGISTRATION_LENGTH, end, home_address)
+    if isinstance(identity, DropReason):
+        return identity
+    server = virtual_servers.get(virtual_address)
+    if server is None:
+        return DropReason.VIRTUAL_SERVER_OUT_OF_SERVICE
+    return Request(server, identity, client, client_port, home_agent, lifetime, datapath_id)
+
+
+def _identity(frame: bytes, offset: int, end: int, home_address: bytes) -> Union[bytes, DropReason]:
+    """The key of the mobile's identity; the request's extensions stand between ``offset`` and ``end``."""
+    while offset < end:
+        kind = frame[offset]
+        if kind == _PADDING:
+            offset += 1
+            continue
+        header = 4 if kind in _LONG_EXTENSIONS else 2
+        if offset + header > end:
+            return DropReason.MALFORMED_EXTENSION
+        following = offset + header + (frame[offset + 1] if header == 2 else frame[offset + 2] << 8 | frame[offset + 3])
+        if following > end:
+            return DropReason.MALFORMED_EXTENSION
+        if kind == _NAI:
+            nai = frame[offset + header : following]
+            return b"\x01" + nai if nai else DropReason.MALFORMED_EXTENSION
+        offset = following
+    if home_address == b"\0\0\0\0":
+        return DropReason.NO_IDENTITY
+    return b"\0" + home_address

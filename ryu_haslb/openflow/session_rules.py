@@ -1,0 +1,85 @@
+"""The session rules of one switch: one for each session, sent in bundles behind the first request."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from itertools import islice
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.session import Session
+
+LOG = logging.getLogger(__name__)
+
+#: Rules in one bundle at most, so that no switch is busy with one for long.
+BUNDLE_SIZE = 1000
+
+
+class SessionRules:
+    """Which sessions are to have a rule here, and which are known to have it (``session.rule_on is self``).
+
+    ``deliveries`` maps each real server that can be reached to the actions that lead there.
+    """
+
+    def __init__(self, balancer: Balancer, deliveries: Mapping[RealServer, bytes]) -> None:
+        self.errors = 0
+        self._balancer = balancer
+        self._deliveries = deliveries
+        self._wanted: dict[Session, None] = {}
+        self._unwanted: dict[Session, None] = {}
+
+    def want(self, session: Session) -> None:
+        """Have the session's rule placed, or placed anew, with the next :meth:`flush`."""
+        self._wanted[session] = None
+
+    def renew(self, sessions: Iterable[Session]) -> None:
+        """Place these sessions' rules anew if they are here: the switch may have lost them, or they lead astray."""
+        for session in sessions:
+            if session.rule_on is self:
+                session.rule_on = None
+                self._wanted[session] = None
+
+    def remove(self, session: Session) -> None:
+        """Take the rule of a session that is over off the switch."""
+        self._unwanted[session] = None
+
+    def flush(self, transactions: Transactions) -> None:
+        """Send what has come together since the last time."""
+        removals = [session for session in self._unwanted if self._balancer.session_of_tag(session.tag) is None]
+        self._unwanted.clear()
+        placed: list[tuple[Session, RealServer]] = []
+        for session in list(islice(self._wanted, BUNDLE_SIZE)):
+            del self._wanted[session]
+            if session.real in self._deliveries and self._balancer.session_of_tag(session.tag) is session:
+                placed.append((session, session.real))
+        if not placed and not removals:
+            return
+
+        def build(xid: int) -> list[bytes]:
+            deletions = [self._rule(xid, wire.FLOW_DELETE_STRICT, session, b"") for session in removals]
+            return deletions + [
+                self._rule(xid, wire.FLOW_ADD, session, self._deliveries[real])
+                for session, real in placed
+                if real in self._deliveries
+            ]
+
+        def conclude(success: bool) -> None:
+            if not success:
+                self.errors += 1
+                LOG.warning("The switch refused %d session rules; the sessions go on without", len(placed))
+                return
+            for session, real in placed:
+                if session.real is real and session not in self._wanted:
+                    session.rule_on = self
+
+        transactions.submit(build, conclude)
+
+    @staticmethod
+    def _rule(xid: int, command: int, session: Session, actions: bytes) -> bytes:
+        server = session.virtual_server
+        port = server.configuration.port
+        rule = wire.SessionRule(session.cookie, session.tag, server.packed_address, port, server.idle, actions)
+        return rule.flow_mod(xid, command)

@@ -1,0 +1,188 @@
+"""One switch: what it sends us and what we answer. The second half of the request path; bytes in, bytes out."""
+
+from __future__ import annotations
+
+import logging
+import struct
+from collections.abc import Mapping
+from typing import Optional
+
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.openflow import arp, wire
+from ryu_haslb.openflow.neighbours import Location, Neighbours
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.request_reader import read_request, without_vlan_tag
+from ryu_haslb.openflow.session_rules import SessionRules
+from ryu_haslb.openflow.transactions import Channel, Transactions
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.virtual_server import VirtualServer
+
+LOG = logging.getLogger(__name__)
+
+
+class Switch:
+    """A switch that the balancer serves. It outlives its connections; ``channel`` is None between them."""
+
+    def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
+        self.datapath_id = datapath_id
+        self.channel: Optional[Channel] = None
+        self.transactions: Optional[Transactions] = None
+        self._balancer = balancer
+        self._mac = chassis_address(datapath_id)
+        self._neighbours = Neighbours(configuration, datapath_id)
+        self._vlans = {interface.vlan for interface in configuration.vlan_interfaces}
+        self._virtual_servers: Mapping[bytes, VirtualServer] = {
+            server.packed_address: server
+            for server in balancer.virtual_servers.values()
+            if server.configuration.in_service
+        }
+        self._deliveries: dict[RealServer, bytes] = {}
+        self.rules = SessionRules(balancer, self._deliveries)
+        self._update_deliveries()
+
+    def connect(self, channel: Channel) -> Transactions:
+        """A connection is there: what the switch holds and who its neighbours are has to be made sure of again."""
+        self.channel = channel
+        self.transactions = Transactions(channel)
+        self._neighbours.probe_all_now()
+        self.rules.renew(self._balancer.sessions())
+        return self.transactions
+
+    def disconnect(self) -> None:
+        """The connection is gone; sessions stay."""
+        if self.transactions is not None:
+            self.transactions.abandon()
+        self.channel = self.transactions = None
+
+    def packet_in(self, message: bytes, now: float) -> bool:
+        """Take a packet-in. False when it came by no rule of ours: somebody else's business."""
+        try:
+            punted = wire.read_packet_in(message)
+        except struct.error:
+            return False
+        if punted is None or self.channel is None:
+            return False
+        cookie, port, frame = punted
+        if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
+            return False
+        purpose = cookie >> 16
+        if purpose in (Purpose.PUNT_REQUEST, Purpose.PUNT_FRAGMENT):
+            self._request(self.channel, frame, now)
+        elif purpose == Purpose.PUNT_LOST_SESSION:
+            self._lost_session(self.channel, frame)
+        else:
+            self._arp(self.channel, port, frame, now)
+        return True
+
+    def tick(self, now: float) -> None:
+        """Probe neighbours that are due, and send the rules that have come together."""
+        if self.channel is None or self.transactions is None:
+            return
+        addresses, lost = self._neighbours.due(now)
+        if addresses:
+            actions = self._flood_actions()
+            for address in addresses:
+                self.channel.transmit(wire.packet_out(actions, arp.probe(self._mac, address)))
+        if lost:
+            self._update_deliveries()
+        self.rules.flush(self.transactions)
+
+    def port_changed(self, port: int, usable: bool) -> None:
+        """A port came up, went down or disappeared."""
+        if usable:
+            self._neighbours.probe_all_now()
+        elif self._neighbours.forget_port(port):
+            self._update_deliveries()
+
+    def _request(self, channel: Channel, frame: bytes, now: float) -> None:
+        frame, vlan = without_vlan_tag(frame)
+        if vlan and vlan not in self._vlans:
+            self._vlans.add(vlan)
+            self._neighbours.probe_all_now()
+        request = read_request(frame, self._virtual_servers, self.datapath_id)
+        if isinstance(request, DropReason):
+            self._balancer.drop(request)
+            return
+        real, session, _, ended = self._balancer.request(request, now)
+        if ended is not None:
+            self.rules.remove(ended)
+        if real is None:
+            return
+        if session is not None and session.rule_on is self.rules:
+            channel.transmit(wire.packet_out(wire.return_to_session(session.tag), frame))
+            return
+        channel.transmit(wire.packet_out(self._deliveries[real], frame))
+        if session is not None:
+            self.rules.want(session)
+
+    def _lost_session(self, channel: Channel, frame: bytes) -> None:
+        """A request was returned to a rule that is gone, idle for too long: deliver it by hand, place the rule anew."""
+        session = self._balancer.session_of_tag(int.from_bytes(frame[6:12], "big"))
+        if session is None or session.real not in self._deliveries:
+            return
+        session.rule_on = None
+        channel.transmit(wire.packet_out(self._deliveries[session.real], frame))
+        self.rules.want(session)
+
+    def _arp(self, channel: Channel, port: int, frame: bytes, now: float) -> None:
+        untagged, vlan = without_vlan_tag(frame)
+        packet = arp.read_arp(untagged)
+        if packet is None:
+            return
+        if packet.operation == arp.REQUEST and packet.target_address in self._virtual_servers:
+            tag = wire.push_vlan() + wire.set_vlan(vlan) if vlan else b""
+            channel.transmit(wire.packet_out(tag + wire.output(port), arp.answer(packet, self._mac)))
+        elif self._neighbours.heard(packet.sender_address, Location(packet.sender_mac, port, vlan or None), now):
+            self._update_deliveries()
+
+    def _flood_actions(self) -> bytes:
+        """Out of every port: without a tag, then with the tag of each VLAN that we know of."""
+        actions = wire.output(wire.PORT_FLOOD)
+        for count, vlan in enumerate(sorted(self._vlans)):
+            actions += (wire.push_vlan() if count == 0 else b"") + wire.set_vlan(vlan) + wire.output(wire.PORT_FLOOD)
+        return actions
+
+    def _update_deliveries(self) -> None:
+        """Derive from where the real servers are how packets get there; sessions of whoever moved follow at once."""
+        moved = set()
+        for farm in self._balancer.farms.values():
+            for real in farm.reals:
+                location = self._neighbours.location(real.configuration)
+                actions = self._delivery(real, farm.configuration.nat_server, location) if location else None
+                if actions == self._deliveries.get(real):
+                    continue
+                moved.add(real)
+                self._set_delivery(real, actions)
+                LOG.info(
+                    "Switch %016x: real server %s (%s) %s",
+                    self.datapath_id,
+                    real.configuration.address,
+                    farm.name,
+                    f"is at {location.mac.hex(':')}, port {location.port}, VLAN {location.vlan or 'untagged'}"
+                    if location
+                    else "cannot be reached",
+                )
+        if moved:
+            self.rules.renew(session for session in self._balancer.sessions() if session.real in moved)
+
+    def _set_delivery(self, real: RealServer, actions: Optional[bytes]) -> None:
+        if actions is None:
+            del self._deliveries[real]
+            real.reachable_from.discard(self.datapath_id)
+        else:
+            self._deliveries[real] = actions
+            real.reachable_from.add(self.datapath_id)
+
+    def _delivery(self, real: RealServer, nat_server: bool, location: Location) -> bytes:
+        """The actions of a session rule: dispatched mode rewrites Ethernet only, direct mode the destination too."""
+        actions = wire.set_eth_src(self._mac) + wire.set_eth_dst(location.mac)
+        if nat_server:
+            actions += wire.set_ipv4_dst(real.packed_address)
+            if real.configuration.port is not None:
+                actions += wire.set_udp_dst(real.configuration.port)
+        if location.vlan is not None:
+            actions += wire.push_vlan() + wire.set_vlan(location.vlan)
+        return actions + wire.output(location.port)
