@@ -140,13 +140,10 @@ class Balancer:
         if named is not None:
             target = named
         elif not self._stays(session, now):
-            target = session.virtual_server.farm.choose(request.datapath_id, other_than=real)
-            if target is None and real.health is Health.OPERATIONAL:
-                target = real
-                session.retries = 0
+            target = self._elsewhere(session, request.datapath_id)
         if target is None:
             return self._drop(DropReason.NO_REAL_AVAILABLE)
-        if target is not real:
+        if target is not real or real.health is Health.READY_TO_TEST:
             self._move(session, target, now)
         if request.datapath_id not in target.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
@@ -161,6 +158,17 @@ class Balancer:
             real.record_failure(session.client, now)
             return False
         return real.health is Health.OPERATIONAL
+
+    def _elsewhere(self, session: Session, datapath_id: int) -> Optional[RealServer]:
+        """Where a session goes that should leave its real server: it stays if that is well, or may be tested again."""
+        real = session.real
+        if real.awaits_test_from(datapath_id):
+            return real
+        other = session.virtual_server.farm.choose(datapath_id, other_than=real)
+        if other is None and real.health is Health.OPERATIONAL:
+            session.retries = 0
+            return real
+        return other
 
     def _deregister(self, request: Request, session: Optional[Session], named: Optional[RealServer]) -> Verdict:
         """Lifetime 0: to the real server that holds the binding, and the session is over."""
@@ -191,11 +199,11 @@ class Balancer:
             self._probations.file((session, real), now + RETRANSMISSION_INTERVAL)
 
     def _move(self, session: Session, target: RealServer, now: float) -> None:
+        self.statistics.reassignments += target is not session.real
         self._leave(session)
         session.real = target
         session.retries = 0
         session.rule_on = None
-        self.statistics.reassignments += 1
         self._place(session, target, now)
 
     def _leave(self, session: Session) -> None:

@@ -1,0 +1,1 @@
+"""What an operator configured: the model, and its readers and writers."""

@@ -1,0 +1,67 @@
+"""A balancer over one farm, and requests to it, in the fewest words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+from typing import Any
+
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.slb.balancer import Balancer, Verdict
+from ryu_haslb.slb.request import Request
+
+SWITCH = 1
+ANY = b"\0\0\0\0"
+VIRTUAL = IPv4Address("10.1.1.10")
+
+
+def address(number: int) -> IPv4Address:
+    return IPv4Address("10.1.1.50") + number
+
+
+class Bench:
+    """One farm with a real server for each weight (10.1.1.51, .52, ...), all reachable, behind one virtual server."""
+
+    def __init__(self, *weights: int, server: Any = (), **real: Any) -> None:
+        reals = tuple(
+            RealServer(address(number), weight=weight, **{"in_service": True, **real})
+            for number, weight in enumerate(weights, 1)
+        )
+        configuration = Configuration(
+            farms={"HAFARM": ServerFarm("HAFARM", reals=reals)},
+            virtual_servers={
+                "MIPSLB": replace(VirtualServer("MIPSLB", VIRTUAL, "HAFARM", in_service=True), **dict(server))
+            },
+        )
+        self.balancer = Balancer(configuration)
+        self.server = self.balancer.virtual_servers["MIPSLB"]
+        self.reals = self.server.farm.reals
+        for real_server in self.reals:
+            real_server.reachable_from.add(SWITCH)
+        self.now = 1000.0
+
+    def request(self, mobile: str, home_agent: bytes = ANY, lifetime: int = 600, client: str = "15.1.1.51") -> Verdict:
+        """A request of this mobile, now."""
+        identity = b"\x01" + mobile.encode()
+        packed = IPv4Address(client).packed
+        return self.balancer.request(
+            Request(self.server, identity, packed, 434, home_agent, lifetime, SWITCH), self.now
+        )
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass, the way the application does."""
+        end = self.now + seconds
+        while self.now < end:
+            self.now = min(self.now + 0.05, end)
+            while self.balancer.advance(self.now, 500):
+                pass
+
+    def letter(self, verdict: Verdict) -> str:
+        """A for the first real server, B for the second; - for a drop."""
+        return "-" if verdict.real is None else "ABCDEFGH"[self.reals.index(verdict.real)]
+
+    def letters(self, *mobiles: str) -> str:
+        return "".join(self.letter(self.request(mobile)) for mobile in mobiles)
+
+    def new_sessions(self, count: int, start: int = 0) -> str:
+        return self.letters(*(f"user{number}@example.org" for number in range(start, start + count)))

@@ -1,0 +1,39 @@
+"""ARP frames are what Scapy builds and reads (RFC 826; probes: RFC 5227)."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from scapy.layers.l2 import ARP, Ether
+
+from ryu_haslb.openflow import arp
+
+OURS = bytes.fromhex("0251b7000001")
+THEIRS = bytes.fromhex("0a0000000051")
+
+
+def test_a_probe_tells_nobodys_address() -> None:
+    expected = Ether(src=OURS, dst="ff:ff:ff:ff:ff:ff") / ARP(
+        op=1, hwsrc=OURS, psrc="0.0.0.0", hwdst="00:00:00:00:00:00", pdst="10.1.1.51"
+    )
+    assert arp.probe(OURS, bytes([10, 1, 1, 51])) == bytes(expected)
+
+
+def test_an_answer_goes_to_whoever_asked() -> None:
+    question = Ether(src=THEIRS, dst="ff:ff:ff:ff:ff:ff") / ARP(op=1, hwsrc=THEIRS, psrc="10.1.1.101", pdst="10.1.1.10")
+    packet = arp.read_arp(bytes(question))
+    assert packet is not None
+    expected = Ether(src=OURS, dst=THEIRS) / ARP(op=2, hwsrc=OURS, psrc="10.1.1.10", hwdst=THEIRS, pdst="10.1.1.101")
+    assert arp.answer(packet, OURS) == bytes(expected)
+
+
+@given(st.binary(max_size=60))
+def test_no_bytes_upset_the_reader(data: bytes) -> None:
+    arp.read_arp(data)
+
+
+def test_other_protocols_are_no_arp() -> None:
+    frame = bytes(Ether() / ARP(op=1))
+    assert arp.read_arp(frame[:12] + b"\x86\xdd" + frame[14:]) is None
+    assert arp.read_arp(frame[:14] + b"\x00\x06" + frame[16:]) is None
+    assert arp.read_arp(frame[:41]) is None

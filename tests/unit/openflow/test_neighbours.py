@@ -1,0 +1,77 @@
+"""Where real servers are: found by ARP and followed, reached by a route, or told."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+from ryu_haslb.configuration.model import (
+    Configuration,
+    RealServer,
+    Route,
+    ServerFarm,
+    StaticLocation,
+    VlanInterface,
+)
+from ryu_haslb.openflow.neighbours import PROBES_UNANSWERED, REFRESH_INTERVAL, Location, Neighbours, next_hop_of
+
+ADJACENT = RealServer(IPv4Address("10.1.1.51"))
+DISTANT = RealServer(IPv4Address("10.99.11.11"))
+TOLD = RealServer(IPv4Address("10.1.1.53"), locations=(StaticLocation(b"\x02\0\0\0\0\x53", 4, 15, datapath=2),))
+HERE = Location(b"\x02\0\0\0\0\x51", 3, None)
+
+CONFIGURATION = Configuration(
+    farms={"FARM": ServerFarm("FARM", reals=(ADJACENT, DISTANT, TOLD))},
+    vlan_interfaces=(VlanInterface(15, IPv4Address("10.1.1.15"), IPv4Network("10.1.1.0/24")),),
+    routes=(
+        Route(IPv4Network("10.0.0.0/8"), IPv4Address("10.1.1.1")),
+        Route(IPv4Network("10.99.0.0/16"), IPv4Address("10.1.1.2")),
+    ),
+)
+
+
+def test_an_adjacent_real_is_asked_for_itself_and_a_distant_one_through_the_most_specific_route() -> None:
+    assert next_hop_of(CONFIGURATION, ADJACENT.address) == ADJACENT.address
+    assert next_hop_of(CONFIGURATION, DISTANT.address) == IPv4Address("10.1.1.2")
+    assert next_hop_of(Configuration(), DISTANT.address) == DISTANT.address
+
+
+def test_a_static_location_holds_for_its_switch_and_is_not_probed() -> None:
+    assert Neighbours(CONFIGURATION, 2).location(TOLD) == Location(b"\x02\0\0\0\0\x53", 4, 15)
+    assert TOLD.address.packed not in Neighbours(CONFIGURATION, 2).due(0.0)[0]
+    assert Neighbours(CONFIGURATION, 1).location(TOLD) is None
+    assert TOLD.address.packed in Neighbours(CONFIGURATION, 1).due(0.0)[0]
+
+
+def test_a_real_is_where_its_answer_comes_from_and_follows_every_change() -> None:
+    neighbours = Neighbours(CONFIGURATION, 1)
+    assert neighbours.heard(ADJACENT.address.packed, HERE, 1.0)
+    assert neighbours.location(ADJACENT) == HERE
+    assert not neighbours.heard(ADJACENT.address.packed, HERE, 2.0)
+    assert neighbours.heard(ADJACENT.address.packed, HERE._replace(port=4), 3.0)
+    assert neighbours.location(ADJACENT) == HERE._replace(port=4)
+
+
+def test_strangers_are_nobodys_location() -> None:
+    assert not Neighbours(CONFIGURATION, 1).heard(b"\x0a\x01\x01\x77", HERE, 1.0)
+
+
+def test_a_real_that_no_longer_answers_is_given_up() -> None:
+    neighbours = Neighbours(CONFIGURATION, 1)
+    neighbours.heard(ADJACENT.address.packed, HERE, 0.0)
+    now, probes, lost = REFRESH_INTERVAL, 0, False
+    while not lost:
+        addresses, lost = neighbours.due(now)
+        probes += ADJACENT.address.packed in addresses
+        now += 0.5
+        assert now < 60
+    assert probes == PROBES_UNANSWERED + 1
+    assert neighbours.location(ADJACENT) is None
+
+
+def test_whoever_was_at_a_port_that_goes_down_is_looked_for_at_once() -> None:
+    neighbours = Neighbours(CONFIGURATION, 1)
+    neighbours.heard(ADJACENT.address.packed, HERE, 1.0)
+    assert not neighbours.forget_port(9)
+    assert neighbours.forget_port(HERE.port)
+    assert neighbours.location(ADJACENT) is None
+    assert ADJACENT.address.packed in neighbours.due(1.0)[0]

@@ -1,0 +1,161 @@
+"""Sessions that do not succeed, and what they say of their real server (the chapter; IOS faildetect, reassign, retry)."""
+
+from __future__ import annotations
+
+import pytest
+from farm_builder import Bench
+
+from ryu_haslb.slb.balancer import RETRANSMISSION_INTERVAL
+from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
+
+
+def fail(bench: Bench, mobile: str, client: str = "15.1.1.51") -> None:
+    """One connection failure: the mobile repeats its request until it is moved."""
+    bench.request(mobile, client=client)
+    for _ in range(bench.reals[0].configuration.reassign + 1):
+        bench.request(mobile, client=client)
+
+
+def failed_bench(**real: int) -> Bench:
+    """A is FAILED, B is well."""
+    bench = Bench(1, 1, **{"faildetect_numconns": 1, "faildetect_numclients": 1, "reassign": 1, "retry": 60, **real})
+    fail(bench, "anna@example.org")
+    assert [real_server.health for real_server in bench.reals] == [Health.FAILED, Health.OPERATIONAL]
+    return bench
+
+
+def test_more_retries_than_reassign_move_the_session_and_record_a_failure() -> None:
+    """ "If the number of retries seen is greater than the configured "reassign" threshold"."""
+    bench = Bench(1, 1, reassign=3)
+    assert bench.letters(*["anna@example.org"] * 4) == "AAAA"
+    assert bench.reals[0].connection_failures == 0
+    assert bench.letters(*["anna@example.org"] * 2) == "BB"
+    assert [real.connection_failures for real in bench.reals] == [1, 0]
+    assert [real.sessions for real in bench.reals] == [0, 1]
+    assert bench.balancer.statistics.reassignments == 1
+
+
+def test_a_session_with_nowhere_to_go_stays() -> None:
+    bench = Bench(1, reassign=1)
+    assert bench.letters(*["anna@example.org"] * 9) == "A" * 9
+    assert bench.reals[0].connection_failures > 0
+
+
+def test_a_moved_session_has_its_rule_placed_anew() -> None:
+    bench = Bench(1, 1, reassign=0)
+    session = bench.request("anna@example.org").session
+    assert session is not None
+    session.rule_on = object()
+    bench.request("anna@example.org")
+    assert session.rule_on is None
+
+
+def test_numconns_failures_of_numclients_clients_fail_the_real() -> None:
+    bench = Bench(1, 0, faildetect_numconns=3, faildetect_numclients=2, reassign=0)
+    for number in range(3):
+        fail(bench, f"user{number}@example.org")
+    assert bench.reals[0].state == "OPERATIONAL", "one client alone says nothing"
+    fail(bench, "user9@example.org", client="15.1.1.52")
+    assert bench.reals[0].state == "FAILED"
+
+
+def test_a_success_in_between_starts_the_count_again() -> None:
+    """The failures have to be consecutive."""
+    bench = Bench(1, 0, faildetect_numconns=2, faildetect_numclients=1, reassign=3)
+    fail(bench, "anna@example.org")
+    bench.request("bert@example.org")
+    bench.wait(RETRANSMISSION_INTERVAL + 0.3)
+    assert bench.reals[0].consecutive_failures == 0
+
+
+def test_no_session_goes_to_a_failed_real_and_those_there_move_when_they_retry() -> None:
+    bench = Bench(1, 1, faildetect_numconns=1, faildetect_numclients=1, reassign=1)
+    assert bench.letters("anna@example.org", "bert@example.org", "carl@example.org") == "ABA"
+    bench.letters(*["anna@example.org"] * 2)
+    assert bench.reals[0].state == "FAILED"
+    assert bench.letter(bench.request("carl@example.org")) == "B"
+    assert bench.new_sessions(3) == "BBB"
+
+
+def test_after_retry_seconds_the_next_session_tests_it_and_success_brings_it_back() -> None:
+    bench = failed_bench(retry=60)
+    bench.wait(59.8)
+    assert bench.reals[0].state == "FAILED"
+    bench.wait(0.3)
+    assert bench.reals[0].state == "READY_TO_TEST"
+    assert bench.new_sessions(3) == "ABB", "the next session tests it, and only that one"
+    assert bench.reals[0].state == "TESTING"
+    bench.wait(RETRANSMISSION_INTERVAL + 0.3)
+    assert bench.reals[0].state == "OPERATIONAL"
+    assert "A" in bench.new_sessions(2, start=10)
+
+
+def test_a_test_that_is_retried_fails_the_real_again() -> None:
+    bench = failed_bench(retry=60)
+    bench.wait(60.1)
+    assert bench.letters("test@example.org", "test@example.org") == "AB"
+    assert bench.reals[0].state == "FAILED"
+    bench.wait(59.0)
+    assert bench.reals[0].state == "FAILED", "and it rests for as long again"
+
+
+def test_retry_0_rests_for_ever() -> None:
+    bench = failed_bench(retry=0)
+    bench.wait(1000)
+    assert bench.reals[0].state == "FAILED"
+
+
+@pytest.mark.parametrize("seconds", [0.0, 60.1])
+def test_a_dfp_weight_above_0_brings_a_failed_real_back_at_once(seconds: float) -> None:
+    """ "... or if the real server sends a DFP message to HA-SLB."."""
+    bench = failed_bench(retry=60)
+    bench.wait(seconds)
+    bench.reals[0].set_dfp_weight(0)
+    assert bench.reals[0].health is not Health.OPERATIONAL
+    bench.reals[0].set_dfp_weight(5)
+    assert bench.reals[0].state == "OPERATIONAL"
+
+
+def test_dfp_weight_0_throttles() -> None:
+    bench = Bench(1, 1)
+    bench.reals[0].set_dfp_weight(0)
+    assert bench.reals[0].state == "DFP_THROTTLED"
+    assert bench.new_sessions(2) == "BB"
+    bench.reals[0].set_dfp_weight(None)
+    assert bench.reals[0].weight == 1
+
+
+def test_a_session_stays_at_a_real_that_is_throttled_full_or_out_of_service() -> None:
+    bench = Bench(1, 1, maxconns=1)
+    bench.request("anna@example.org")
+    bench.reals[0].set_dfp_weight(0)
+    assert bench.letter(bench.request("anna@example.org")) == "A"
+    bench.reals[0].in_service = False
+    assert bench.letter(bench.request("anna@example.org")) == "A"
+
+
+def test_when_all_reals_are_down_requests_are_dropped_until_the_first_comes_back() -> None:
+    bench = Bench(1, faildetect_numconns=1, faildetect_numclients=1, reassign=1, retry=60)
+    fail(bench, "anna@example.org")
+    assert bench.reals[0].state == "FAILED"
+    assert bench.request("bert@example.org").drop is DropReason.NO_REAL_AVAILABLE
+    assert bench.request("anna@example.org").drop is DropReason.NO_REAL_AVAILABLE
+    bench.wait(60.1)
+    assert bench.letter(bench.request("bert@example.org")) == "A"
+
+
+def test_a_session_left_at_a_failed_real_may_be_the_one_that_tests_it() -> None:
+    bench = Bench(1, server={"idle": 600}, faildetect_numconns=1, faildetect_numclients=1, reassign=1, retry=60)
+    fail(bench, "anna@example.org")
+    bench.wait(60.1)
+    assert bench.letter(bench.request("anna@example.org")) == "A"
+    assert bench.reals[0].state == "TESTING"
+    assert bench.reals[0].sessions == 1
+    bench.wait(RETRANSMISSION_INTERVAL + 0.3)
+    assert bench.reals[0].state == "OPERATIONAL"
+
+
+def test_every_health_can_be_left_and_reached() -> None:
+    assert {before for before, _ in HEALTH_TRANSITIONS} == set(Health)
+    assert set(HEALTH_TRANSITIONS.values()) == set(Health)

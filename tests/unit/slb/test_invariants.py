@@ -1,0 +1,116 @@
+"""Whatever happens, in whatever order: sessions move by the rules only, and the counters add up."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from farm_builder import ANY, SWITCH, Bench, address
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.session import Session
+
+MOBILES = st.sampled_from([f"user{number}@example.org" for number in range(6)])
+CLIENTS = st.sampled_from(["15.1.1.51", "15.1.1.52"])
+REALS = st.integers(0, 2)
+
+
+class Farm(RuleBasedStateMachine):
+    """Requests, failures, weight changes and clock steps in any sequence, over three real servers."""
+
+    @initialize(
+        weights=st.lists(st.integers(0, 4), min_size=3, max_size=3),
+        reassign=st.integers(0, 2),
+        numconns=st.integers(1, 3),
+        maxconns=st.none() | st.integers(1, 4),
+    )
+    def set_up(self, weights: list[int], reassign: int, numconns: int, maxconns: int | None) -> None:
+        self.bench = Bench(
+            *weights,
+            reassign=reassign,
+            faildetect_numconns=numconns,
+            faildetect_numclients=1,
+            retry=30,
+            maxconns=maxconns,
+        )
+
+    @rule(mobile=MOBILES, client=CLIENTS, lifetime=st.sampled_from([600, 600, 600, 0]), named=st.none() | REALS)
+    def request(self, mobile: str, client: str, lifetime: int, named: int | None) -> None:
+        field = ANY if named is None else address(named + 1).packed
+        before = self.live(mobile)
+        held_by = before.real if before else None
+        retries = before.retries if before else 0
+        health = held_by.health if held_by else None
+        testing = before is not None and held_by is not None and held_by.test_session is before
+        verdict = self.bench.request(mobile, field, lifetime, client)
+        after = self.bench.server.sessions.get(b"\x01" + mobile.encode())
+        if lifetime == 0:
+            assert after is None
+        elif before is not None and held_by is not None and after is not None and after.real is not held_by:
+            assert after is before, "a session that lives is never replaced"
+            allowed = (
+                named is not None
+                or health is not Health.OPERATIONAL
+                or testing
+                or retries + 1 > held_by.configuration.reassign
+            )
+            assert allowed, "moved without a reason"
+        if named is not None and verdict.real is not None:
+            assert verdict.real is self.bench.reals[named]
+        if before is None and named is None and verdict.real is not None:
+            self.check_new(verdict.real)
+
+    @staticmethod
+    def check_new(real: RealServer) -> None:
+        assert real.weight > 0
+        assert real.in_service
+        assert real.health in (Health.OPERATIONAL, Health.TESTING)
+
+    @rule(which=REALS, weight=st.none() | st.integers(0, 5))
+    def dfp(self, which: int, weight: int | None) -> None:
+        self.bench.reals[which].set_dfp_weight(weight)
+        if weight:
+            assert self.bench.reals[which].health is Health.OPERATIONAL
+
+    @rule(which=REALS)
+    def toggle_service(self, which: int) -> None:
+        self.bench.reals[which].in_service ^= True
+
+    @rule(which=REALS)
+    def toggle_reach(self, which: int) -> None:
+        self.bench.reals[which].reachable_from ^= {SWITCH}
+
+    @rule(seconds=st.sampled_from([0.1, 1.0, 5.2, 10.0, 31.0]))
+    def wait(self, seconds: float) -> None:
+        self.bench.now += seconds
+        while self.bench.balancer.advance(self.bench.now, 2):
+            pass
+
+    @precondition(lambda self: hasattr(self, "bench"))
+    @invariant()
+    def counters_add_up(self) -> None:
+        statistics = self.bench.balancer.statistics
+        assert statistics.requests == statistics.dispatched + statistics.dropped
+        held = Counter(session.real for session in self.bench.balancer.sessions())
+        for real in self.bench.reals:
+            assert real.sessions == held[real]
+        for session in self.bench.balancer.sessions():
+            assert self.bench.balancer.session_of_tag(session.tag) is session
+
+    @precondition(lambda self: hasattr(self, "bench"))
+    @invariant()
+    def tests_have_a_session(self) -> None:
+        for real in self.bench.reals:
+            assert (real.health is Health.TESTING) == (real.test_session is not None)
+            if real.test_session is not None:
+                assert self.bench.balancer.session_of_tag(real.test_session.tag) is real.test_session
+
+    def live(self, mobile: str) -> Session | None:
+        session = self.bench.server.sessions.get(b"\x01" + mobile.encode())
+        return session if session is not None and session.deadline > self.bench.now else None
+
+
+TestFarm = Farm.TestCase
+TestFarm.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)

@@ -1,0 +1,72 @@
+"""Which real server takes a new session: the chapter, "Load Balancing in HA-SLB"."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from farm_builder import SWITCH, Bench
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ryu_haslb.configuration.model import Predictor
+from ryu_haslb.slb.predictor import PREDICTORS
+
+
+def test_weights_3_1_2_give_the_order_of_the_chapter() -> None:
+    """ "The first three RRQs are assigned to ServerA, the fourth to ServerB, and the fifth and sixth to ServerC."""
+    assert Bench(3, 1, 2).new_sessions(12) == "AAABCCAAABCC"
+
+
+def test_a_farm_of_one_takes_everything() -> None:
+    assert Bench(2).new_sessions(5) == "AAAAA"
+
+
+def test_an_empty_farm_drops() -> None:
+    assert Bench().new_sessions(2) == "--"
+
+
+def test_weight_0_takes_nothing() -> None:
+    assert Bench(1, 0, 2).new_sessions(6) == "ACCACC"
+
+
+def test_a_real_that_no_switch_can_reach_is_passed_over() -> None:
+    bench = Bench(1, 1, 1)
+    bench.reals[1].reachable_from.discard(SWITCH)
+    assert bench.new_sessions(4) == "ACAC"
+
+
+def test_a_full_real_is_passed_over() -> None:
+    """``maxconns N``: sessions at once, after which the real takes no new ones."""
+    bench = Bench(1, 1, maxconns=2)
+    assert bench.new_sessions(5) == "ABAB-"
+    assert [real.state for real in bench.reals] == ["MAXCONNS", "MAXCONNS"]
+
+
+def test_a_new_weight_counts_from_the_next_session_on() -> None:
+    bench = Bench(3, 1)
+    assert bench.new_sessions(2) == "AA"
+    bench.reals[0].set_dfp_weight(1)
+    assert bench.new_sessions(4, start=2) == "BABA"
+
+
+def test_least_connections_go_by_sessions_in_proportion_to_the_weight() -> None:
+    """``predictor leastconns``."""
+    bench = Bench(3, 1)
+    bench.server.farm._predictor = PREDICTORS[Predictor.LEAST_CONNECTIONS]()
+    assert Counter(bench.new_sessions(400)) == {"A": 300, "B": 100}
+
+
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=8).filter(any), st.integers(1, 5))
+def test_every_full_rotation_shares_by_the_weights_exactly(weights: list[int], rotations: int) -> None:
+    letters = Bench(*weights).new_sessions(sum(weights) * rotations)
+    expected = "".join("ABCDEFGH"[index] * weight for index, weight in enumerate(weights))
+    assert letters == expected * rotations
+
+
+@pytest.mark.parametrize("in_service", [False, True])
+def test_only_reals_in_service_take_sessions(in_service: bool) -> None:
+    bench = Bench(1, 1)
+    bench.reals[0].in_service = in_service
+    assert bench.new_sessions(2) == ("AB" if in_service else "BB")
+    assert bench.reals[0].state == ("OPERATIONAL" if in_service else "OUTOFSERVICE")

@@ -1,0 +1,151 @@
+"""Sessions: a mobile stays at its home agent (the chapter, "HA Server Load Balancing")."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+from farm_builder import SWITCH, VIRTUAL, Bench, address
+
+from ryu_haslb.configuration.model import ClientRule
+from ryu_haslb.slb import balancer as balancer_module
+from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.session import COOKIE_MARK, next_tag, tag_of
+
+
+def test_a_mobile_stays_whatever_the_client_address() -> None:
+    bench = Bench(1, 1)
+    first = bench.request("anna@example.org", client="15.1.1.51")
+    bench.request("bert@example.org", client="15.1.1.51")
+    again = bench.request("anna@example.org", client="20.2.2.2")
+    assert again.real is first.real
+    assert again.session is first.session
+    assert bench.balancer.statistics.assignments == 2
+
+
+def test_two_mobiles_of_one_client_are_two_sessions() -> None:
+    bench = Bench(1, 1)
+    assert bench.letters("anna@example.org", "bert@example.org") == "AB"
+
+
+def test_a_session_ends_idle_seconds_after_its_last_request() -> None:
+    """ "The session object will be stored for a configurable period of time"; a request resets it; 10 by default."""
+    bench = Bench(1, 1)
+    bench.request("anna@example.org")
+    bench.wait(9.9)
+    assert bench.letter(bench.request("anna@example.org")) == "A"
+    bench.wait(9.9)
+    assert len(bench.server.sessions) == 1
+    bench.wait(0.4)
+    assert not bench.server.sessions
+    assert bench.letter(bench.request("anna@example.org")) == "B"
+    assert bench.balancer.statistics.timeouts == 1
+
+
+def test_a_request_at_the_deadline_opens_a_new_session_even_before_the_timer_rings() -> None:
+    bench = Bench(1, 1)
+    bench.request("anna@example.org")
+    bench.now += 10.0
+    assert bench.letter(bench.request("anna@example.org")) == "B"
+    assert bench.reals[0].sessions == 0
+
+
+def test_100_000_sessions_end_in_time_and_in_slices() -> None:
+    bench = Bench(1, 1)
+    for number in range(100_000):
+        bench.request(f"user{number}@example.org")
+    bench.now += 10.3
+    rounds = 0
+    while bench.balancer.advance(bench.now, 500):
+        rounds += 1
+    assert rounds >= 200
+    assert not bench.server.sessions
+    assert [real.sessions for real in bench.reals] == [0, 0]
+
+
+@pytest.mark.parametrize("field", [b"\0\0\0\0", b"\xff\xff\xff\xff", VIRTUAL.packed])
+def test_any_home_agent_is_balanced(field: bytes) -> None:
+    bench = Bench(1, 1)
+    verdicts = [bench.request(f"user{number}@example.org", home_agent=field) for number in range(2)]
+    assert [bench.letter(verdict) for verdict in verdicts] == ["A", "B"]
+
+
+def test_a_real_server_that_the_request_names_gets_it() -> None:
+    bench = Bench(1, 1, 1)
+    assert bench.letter(bench.request("anna@example.org", home_agent=address(3).packed)) == "C"
+    assert bench.letter(bench.request("anna@example.org")) == "C"
+    assert bench.new_sessions(2) == "AB", "the rotation does not notice"
+
+
+def test_a_home_agent_outside_the_farm_is_dropped() -> None:
+    bench = Bench(1, 1)
+    assert bench.request("anna@example.org", home_agent=b"\x0a\x09\x09\x09").drop is DropReason.UNKNOWN_HOME_AGENT
+    assert not bench.server.sessions
+
+
+def test_a_deregistration_ends_the_session_and_is_no_retry() -> None:
+    """Lifetime 0 goes to the real server that holds the binding (RFC 5944, section 3.6.2.2)."""
+    bench = Bench(1, 1)
+    opened = bench.request("anna@example.org")
+    closed = bench.request("anna@example.org", lifetime=0)
+    assert (closed.real, closed.session, closed.ended) == (opened.real, None, opened.session)
+    assert bench.balancer.statistics.retries == 0
+    assert bench.reals[0].sessions == 0
+
+
+def test_a_deregistration_that_nobody_can_place_is_dropped() -> None:
+    bench = Bench(1, 1)
+    assert bench.request("anna@example.org", lifetime=0).drop is DropReason.DEREGISTRATION_WITHOUT_SESSION
+    assert bench.letter(bench.request("anna@example.org", home_agent=address(2).packed, lifetime=0)) == "B"
+
+
+def test_clients_are_let_in_by_their_rules() -> None:
+    """``client A.B.C.D MASK [exclude]``."""
+    rules = (ClientRule(IPv4Network("15.0.0.0/8")), ClientRule(IPv4Network("15.1.1.0/24"), exclude=True))
+    bench = Bench(1, server={"clients": rules})
+    assert bench.request("anna@example.org", client="15.2.0.1").drop is None
+    assert bench.request("bert@example.org", client="15.1.1.51").drop is DropReason.CLIENT_DENIED
+    assert bench.request("carl@example.org", client="16.0.0.1").drop is DropReason.CLIENT_DENIED
+
+
+def test_a_tag_is_a_locally_administered_unicast_address_and_heads_the_cookie() -> None:
+    session = Bench(1).request("anna@example.org").session
+    assert session is not None
+    assert session.tag.to_bytes(6, "big")[0] & 0x03 == 0x02
+    assert session.cookie == session.tag << 16 | COOKIE_MARK
+
+
+def test_tags_that_collide_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is ever sent to another mobile's home agent."""
+    monkeypatch.setattr(balancer_module, "tag_of", lambda *_: 0x02_00_00_00_00_01)
+    bench = Bench(1, 1, 1)
+    sessions = [bench.request(f"user{number}@example.org").session for number in range(3)]
+    tags = [session.tag for session in sessions if session is not None]
+    assert tags == [0x02_00_00_00_00_01, 0x02_00_00_00_00_02, 0x02_00_00_00_00_03]
+    assert bench.new_sessions(3) == "ABC"
+
+
+def test_the_tag_after_the_last_is_the_first() -> None:
+    assert next_tag(0xFE_FF_FF_FF_FF_FF) == 0x02_00_00_00_00_00
+    assert next_tag(0x02_FF_FF_FF_FF_FF) == 0x06_00_00_00_00_00
+
+
+def test_one_mobile_has_different_tags_at_different_virtual_servers() -> None:
+    assert tag_of(b"\x0a\x01\x01\x0a", b"\x01anna") != tag_of(b"\x0a\x01\x01\x0b", b"\x01anna")
+
+
+def test_a_session_whose_real_is_out_of_reach_is_dropped_and_stays() -> None:
+    bench = Bench(1, 1)
+    bench.request("anna@example.org")
+    bench.reals[0].reachable_from.discard(SWITCH)
+    assert bench.request("anna@example.org").drop is DropReason.REAL_UNREACHABLE
+    bench.reals[0].reachable_from.add(SWITCH)
+    assert bench.letter(bench.request("anna@example.org")) == "A"
+
+
+def test_sessions_know_their_client() -> None:
+    bench = Bench(1)
+    bench.request("anna@example.org", client="15.1.1.51")
+    session = bench.request("anna@example.org", client="15.1.1.52").session
+    assert session is not None
+    assert IPv4Address(session.client) == IPv4Address("15.1.1.52")
