@@ -1,0 +1,1 @@
+"""Mobile IPv4 messages (RFC 5944) as bytes and back."""

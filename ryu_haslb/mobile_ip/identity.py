@@ -1,0 +1,79 @@
+"""Who a registration is about: what the balancer's sessions and a home agent's bindings are keyed by.
+
+That is the NAI (RFC 2794 section 2.1); for a mobile that sends none, its home address. The two are never equal to each
+other, not even when the NAI's bytes are those of somebody's home address.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from ipaddress import IPv4Address
+from typing import NamedTuple, Optional
+
+from ryu_haslb.mobile_ip.errors import MalformedMessage
+from ryu_haslb.mobile_ip.extensions import ExtensionType, walk
+
+REQUEST_TYPE = 1
+REQUEST_LENGTH = 24
+"""Bytes of a Registration Request before its extensions (RFC 5944 section 3.3)."""
+
+_NAI_TYPE = int(ExtensionType.NAI)
+_NO_ADDRESS = bytes(4)
+
+
+class IdentityKind(IntEnum):
+    """What an identity consists of."""
+
+    HOME_ADDRESS = 0
+    NAI = 1
+
+
+class Identity(NamedTuple):
+    """One mobile: ``value`` is its NAI as sent, or the four bytes of its home address."""
+
+    kind: IdentityKind
+    value: bytes
+
+    @property
+    def key(self) -> bytes:
+        """Bytes to hash: different for every identity, of whichever kind."""
+        return bytes((self.kind,)) + self.value
+
+    def __str__(self) -> str:
+        """Text for people and logs: whatever a hostile NAI holds, it comes out as printable characters."""
+        if self.kind is IdentityKind.HOME_ADDRESS:
+            return str(IPv4Address(self.value))
+        text = self.value.decode("utf-8", "backslashreplace")
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def nai_identity(nai: bytes) -> Identity:
+    """The identity of the mobile with this NAI."""
+    return Identity(IdentityKind.NAI, nai)
+
+
+def home_address_identity(address: IPv4Address) -> Identity:
+    """The identity of a mobile that has no NAI."""
+    return Identity(IdentityKind.HOME_ADDRESS, address.packed)
+
+
+def check_request_header(payload: bytes) -> None:
+    """Raises MalformedMessage unless ``payload`` has the type and the fixed part of a Registration Request."""
+    if not payload or payload[0] != REQUEST_TYPE:
+        raise MalformedMessage(0, f"type {REQUEST_TYPE} (Registration Request), found {payload[:1].hex() or 'nothing'}")
+    if len(payload) < REQUEST_LENGTH:
+        raise MalformedMessage(len(payload), f"a Registration Request of at least {REQUEST_LENGTH} bytes")
+
+
+def identity(payload: bytes) -> Optional[Identity]:
+    """Who sent this Registration Request: the first NAI, else the home address, else None (it identifies nobody).
+
+    The balancer calls this for every request, so it looks no further than it must: extensions behind the NAI are not
+    looked at. Raises MalformedMessage when the payload is no Registration Request or breaks off before an NAI.
+    """
+    check_request_header(payload)
+    for kind, _, data, end in walk(payload, REQUEST_LENGTH):
+        if kind == _NAI_TYPE:
+            return Identity(IdentityKind.NAI, payload[data:end])
+    home_address = payload[4:8]
+    return None if home_address == _NO_ADDRESS else Identity(IdentityKind.HOME_ADDRESS, home_address)
