@@ -1,0 +1,106 @@
+"""The agent's end of one DFP connection (draft-eck-dfp-01, section 7), without I/O.
+
+An agent has one :class:`ManagerConnection` for each manager that has connected. Events go in, actions come out.
+"""
+
+from __future__ import annotations
+
+from typing import Optional, Union
+
+from ryu_haslb.dfp.channel import Close, Counters, MessageChannel, Send
+from ryu_haslb.dfp.framing import FramingError
+from ryu_haslb.dfp.messages import (
+    BindIdChangeNotify,
+    BindIdReport,
+    BindIdRequest,
+    DfpParameters,
+    Message,
+    PreferenceInformation,
+    ServerState,
+)
+from ryu_haslb.dfp.security import KeyRing
+from ryu_haslb.dfp.tlv import END_OF_BINDIDS, BindIdTable, Load
+
+REPORT_SHARE = 0.75
+"""Part of the keep-alive time after which the agent reports again, so that a slow network does not end it."""
+
+Action = Union[Send, Close]
+
+
+class ManagerConnection:
+    """One manager's connection. It is told at once of every change, and at three quarters of its keep-alive time."""
+
+    def __init__(self, keys: KeyRing, loads: tuple[Load, ...] = (), bind_tables: tuple[BindIdTable, ...] = ()) -> None:
+        self.counters = Counters()
+        self.keep_alive = 0
+        """What the manager asked for, in seconds; 0: it never times out."""
+        self.server_state: tuple[Load, ...] = ()
+        """What the manager last said of servers. For the log: it changes no weight (section 6.2)."""
+        self._channel = MessageChannel(keys, self.counters)
+        self._loads = loads
+        self._bind_tables = bind_tables
+        self._reported_at = 0.0
+        self._open = False
+
+    def connected(self, now: float) -> list[Action]:
+        """The manager has connected: it hears the weights without having to wait for a change."""
+        self._open = True
+        self.counters.connections += 1
+        return [self._preference_information(now)]
+
+    def closed(self) -> None:
+        """The connection has ended; from now on there are no actions."""
+        self._open = False
+
+    def received(self, data: bytes, now: float) -> list[Action]:
+        """Bytes have come, in whatever pieces."""
+        actions: list[Action] = []
+        if not self._open:
+            return actions
+        try:
+            for message in self._channel.receive(data, now):
+                actions += self._read(message, now)
+        except FramingError as error:
+            self._open = False
+            actions.append(Close(str(error)))
+        return actions
+
+    def report(self, loads: tuple[Load, ...], now: float) -> list[Action]:
+        """These are the weights now. Without any, messages only prove that the agent is there.
+
+        :raises ValueError: more than 128 hosts.
+        """
+        changed = loads != self._loads
+        self._loads = loads
+        return [self._preference_information(now)] if self._open and changed else []
+
+    def change_bind_tables(self, bind_tables: tuple[BindIdTable, ...], now: float) -> list[Action]:
+        """These are the bind id tables now; a manager that wants them will ask (section 7.6)."""
+        changed = bind_tables != self._bind_tables
+        self._bind_tables = bind_tables
+        return [self._channel.send(BindIdChangeNotify(), now)] if self._open and changed else []
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed; to be called at :meth:`next_deadline`. Early or late calls do no harm."""
+        deadline = self.next_deadline()
+        return [] if deadline is None or now < deadline else [self._preference_information(now)]
+
+    def next_deadline(self) -> Optional[float]:
+        """When the next report is due; None: not before another event."""
+        return self._reported_at + REPORT_SHARE * self.keep_alive if self._open and self.keep_alive else None
+
+    def _read(self, message: Message, now: float) -> list[Action]:
+        if isinstance(message, DfpParameters):
+            self.keep_alive = message.keep_alive.seconds
+            return []
+        if isinstance(message, ServerState):
+            self.server_state = message.loads
+            return []
+        if isinstance(message, BindIdRequest):
+            return [self._channel.send(BindIdReport(table), now) for table in (*self._bind_tables, END_OF_BINDIDS)]
+        self.counters.unexpected_messages += 1
+        return []
+
+    def _preference_information(self, now: float) -> Send:
+        self._reported_at = now
+        return self._channel.send(PreferenceInformation(self._loads), now)

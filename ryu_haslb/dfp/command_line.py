@@ -1,0 +1,160 @@
+"""``haslb-dfp-agent``: report the weight of the home agent on this machine to the balancer."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+from functools import partial
+from ipaddress import IPv4Address
+from typing import Callable, Optional
+
+from ryu_haslb.dfp.measurement import HomeAgentWeight, read_path, run_command
+from ryu_haslb.dfp.security import check_password
+from ryu_haslb.dfp.server import DEFAULT_INTERVAL, DfpAgentServer
+from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT
+
+DEFAULT_PORT = 500
+
+EXAMPLES = f"""\
+examples:
+  haslb-dfp-agent --port 500
+      weight by free processor time and memory; the balancer has: ip slb dfp / agent 10.1.1.51 500
+  haslb-dfp-agent --bindings-from /run/home-agent.json --password-file /etc/haslb/dfp-password
+      the file holds a number of bindings, or {{"bindings": 50, "max_bindings": 1250, "calls": 71344}};
+      a Unix socket that says the same when it is connected to will do as well
+  haslb-dfp-agent --bindings-command "count-bindings --total" --max-bindings 1250
+      the command prints the same
+  haslb-dfp-agent --bindings-from /run/home-agent.json --available-cps 100
+      the more of 100 calls per second are in use, the lower the weight; "calls" counts all calls so far
+  haslb-dfp-agent --bindings-from /run/home-agent.json --no-inservice
+      print the weight that would be reported, and stop
+
+the weight is 0 to --max-weight (default {DEFAULT_MAX_WEIGHT}):
+  (max_bindings - bindings) * (cpu + memory) * (available_cps - calls per second) * max_weight
+      / (max_bindings * 32 * available_cps)
+  where cpu and memory are 0 (none free) to 16 (all free). While the home agent does not tell its load, it is 0.
+
+"ready" on standard output says that the port is open; SIGTERM ends the agent.
+"""
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run the command; the result is its exit status."""
+    try:
+        options = _parser().parse_args(arguments)
+        logging.basicConfig(format="haslb-dfp-agent: %(message)s", level=logging.INFO, stream=sys.stderr)
+        password = options.password or options.password_file or ""
+        weight = HomeAgentWeight(
+            options.bindings, options.max_bindings, options.available_cps, max_weight=options.max_weight
+        )
+        if not options.inservice:
+            print(weight(), flush=True)
+            return 0
+        server = DfpAgentServer(
+            weight, options.port, password=password, interval=options.interval, address=options.address
+        )
+        asyncio.run(_serve(server))
+    except KeyboardInterrupt:
+        return 0
+    except (OSError, ValueError) as error:
+        print(f"haslb-dfp-agent: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _serve(server: DfpAgentServer) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    try:
+        await server.start()
+    except PermissionError as error:
+        raise PermissionError(
+            f"{error}; a port below 1024 needs root or CAP_NET_BIND_SERVICE, or choose another with --port"
+        ) from None
+    print(f"ready: DFP agent on port {server.port}, weight {server.weight}", flush=True)
+    await stop.wait()
+    await server.stop()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="haslb-dfp-agent",
+        description="DFP agent of a home agent: tells the HA-SLB balancer how much load this machine can take.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    agent = parser.add_argument_group("as in 'ip dfp agent ipmobile'")
+    agent.add_argument(
+        "--port",
+        type=_whole(0, 65535),
+        default=DEFAULT_PORT,
+        help=f"TCP port (default {DEFAULT_PORT}; 0: any free one)",
+    )
+    agent.add_argument(
+        "--interval",
+        type=_whole(1, 65535),
+        default=DEFAULT_INTERVAL,
+        metavar="SECONDS",
+        help=f"how often to measure the load (default {DEFAULT_INTERVAL:.0f})",
+    )
+    secret = agent.add_mutually_exclusive_group()
+    secret.add_argument(
+        "--password", type=_password, help="shared key, up to 64 ASCII characters; every user of this machine sees it"
+    )
+    secret.add_argument("--password-file", type=_password_in, metavar="FILE", help="file whose first line is the key")
+    agent.add_argument("--no-inservice", dest="inservice", action="store_false", help="only print the weight")
+    weight = parser.add_argument_group("the weight")
+    weight.add_argument(
+        "--address",
+        type=_address,
+        metavar="A.B.C.D",
+        help="home agent's address: to listen on and to report (default: where the balancer connects to)",
+    )
+    weight.add_argument("--max-weight", type=_whole(0, 65535), default=DEFAULT_MAX_WEIGHT, metavar="WEIGHT")
+    source = weight.add_mutually_exclusive_group()
+    source.add_argument("--bindings-from", dest="bindings", type=_reader(read_path), metavar="FILE-OR-SOCKET")
+    source.add_argument("--bindings-command", dest="bindings", type=_reader(run_command), metavar="COMMAND")
+    weight.add_argument("--max-bindings", type=_whole(0, 2**32 - 1), metavar="NUMBER", help="overrides max_bindings")
+    weight.add_argument("--available-cps", type=_whole(1, 2**32 - 1), metavar="CALLS", help="calls per second at most")
+    return parser
+
+
+def _whole(minimum: int, maximum: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if not (text.isascii() and text.isdigit() and len(text) <= 10 and minimum <= int(text) <= maximum):
+            raise argparse.ArgumentTypeError(f"{text!r}; expected a whole number from {minimum} to {maximum}")
+        return int(text)
+
+    return convert
+
+
+def _address(text: str) -> IPv4Address:
+    try:
+        return IPv4Address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}; expected an IPv4 address such as 10.1.1.51") from None
+
+
+def _password(text: str) -> str:
+    try:
+        check_password(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
+
+
+def _password_in(path: str) -> str:
+    try:
+        return _password(read_path(path).partition("\n")[0])
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _reader(read: Callable[[str], str]) -> Callable[[str], Callable[[], str]]:
+    return lambda name: partial(read, name)

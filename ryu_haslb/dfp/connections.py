@@ -1,0 +1,128 @@
+"""The DFP manager's sockets, inside the application: carries out what the state machine of each connection says."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from ipaddress import IPv4Address
+from typing import Any, Callable, Optional
+
+import eventlet
+
+from ryu_haslb.configuration.model import DfpAgent, DfpManager
+from ryu_haslb.dfp.channel import Close, Send
+from ryu_haslb.dfp.manager import Action, AgentConnection, Connect, SetWeight
+from ryu_haslb.dfp.security import KeyRing
+from ryu_haslb.dfp.weight_table import WeightTable
+
+LOG = logging.getLogger(__name__)
+
+_READ_SIZE = 1 << 16
+#: Seconds that an agent may take to make room for a message; messages are a few hundred bytes.
+_SEND_TIMEOUT = 5.0
+
+
+class DfpConnections:
+    """The connections to all configured agents.
+
+    ``weights_changed`` is called after every report with the address that it was about, and after every loss with None.
+    """
+
+    def __init__(self, configuration: DfpManager, weights_changed: Callable[[Optional[IPv4Address]], None]) -> None:
+        self.weights = WeightTable()
+        self.keys = KeyRing(configuration.password or "", configuration.password_timeout)
+        self._weights_changed = weights_changed
+        self.links = [_Link(agent, self) for agent in configuration.agents]
+
+    def start(self) -> None:
+        """Begin to connect to every agent."""
+        for link in self.links:
+            link.carry_out(link.connection.start())
+
+    def tick(self, now: float) -> None:
+        """Time has passed: silent agents are given up, lost ones are tried again."""
+        for link in self.links:
+            link.carry_out(link.connection.tick(now))
+
+    def apply(self, connection: AgentConnection, action: Action) -> None:
+        """Take a weight that an agent reported, or take back what it said."""
+        if isinstance(action, SetWeight):
+            self.weights.set(action.server, action.weight, connection.name, time.monotonic())
+            self._weights_changed(action.server.address)
+        else:
+            self.weights.withdraw(connection.name)
+            self._weights_changed(None)
+
+
+class _Link:
+    """One agent: the state machine of its connection, and the socket that belongs to it at the moment."""
+
+    def __init__(self, agent: DfpAgent, owner: DfpConnections) -> None:
+        self.connection = AgentConnection(agent, owner.keys)
+        self._owner = owner
+        self._socket: Any = None
+
+    def carry_out(self, actions: Iterable[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Connect):
+                eventlet.spawn(self._serve, action)
+            elif isinstance(action, Send):
+                self._send(action.data)
+            elif isinstance(action, Close):
+                LOG.warning("DFP agent %s: %s; closing the connection", self.connection.name, action.reason)
+                self._end_socket()
+            else:
+                self._owner.apply(self.connection, action)
+
+    def _serve(self, target: Connect) -> None:
+        """Connect, and hand on what comes until the connection ends or is another one's turn."""
+        try:
+            with eventlet.Timeout(target.timeout, TimeoutError("no answer")):
+                stream = eventlet.connect((str(target.address), target.port))
+        except OSError as error:
+            LOG.info("DFP agent %s cannot be reached: %s", self.connection.name, error)
+            self.carry_out(self.connection.closed(time.monotonic()))
+            return
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = stream
+        LOG.info("DFP agent %s: connected", self.connection.name)
+        self.carry_out(self.connection.connected(time.monotonic()))
+        self._read(stream)
+
+    def _read(self, stream: Any) -> None:
+        while self._socket is stream:
+            data = b""
+            with suppress(OSError):
+                data = stream.recv(_READ_SIZE)
+            if self._socket is not stream:
+                return
+            if not data:
+                self._end_socket()
+                LOG.warning("DFP agent %s: connection lost", self.connection.name)
+                self.carry_out(self.connection.closed(time.monotonic()))
+                return
+            self.carry_out(self.connection.received(data, time.monotonic()))
+            eventlet.sleep(0)  # an agent that never stops talking must not keep others from their turn
+
+    def _send(self, data: bytes) -> None:
+        stream = self._socket
+        if stream is None:
+            return
+        stream.settimeout(_SEND_TIMEOUT)
+        try:
+            stream.sendall(data)
+        except OSError:
+            stream.shutdown(socket.SHUT_RDWR)  # the reader finds the end and reports it
+        finally:
+            stream.settimeout(None)
+
+    def _end_socket(self) -> None:
+        stream, self._socket = self._socket, None
+        if stream is not None:
+            with suppress(OSError):
+                stream.shutdown(socket.SHUT_RDWR)
+            stream.close()

@@ -1,0 +1,276 @@
+"""The balancer's end of one DFP connection (draft-eck-dfp-01, section 7), without I/O.
+
+Events go in (:meth:`AgentConnection.start`, ``connected``, ``received``, ``closed``, ``tick``), actions come out, to be
+carried out in their order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address
+from typing import Optional, Union
+
+from ryu_haslb.configuration.model import DfpAgent
+from ryu_haslb.dfp.channel import Close, Counters, MessageChannel, Send
+from ryu_haslb.dfp.framing import FramingError
+from ryu_haslb.dfp.messages import (
+    BindIdChangeNotify,
+    BindIdReport,
+    BindIdRequest,
+    DfpParameters,
+    Message,
+    PreferenceInformation,
+    ServerState,
+)
+from ryu_haslb.dfp.security import KeyRing
+from ryu_haslb.dfp.tlv import END_OF_BINDIDS, BindIdTable, KeepAlive, Load
+from ryu_haslb.dfp.weight_table import AgentAddress, Server
+
+CONNECT_TIMEOUT = 10.0
+"""Seconds after which a connection that does not come about has failed."""
+MAX_SERVERS = 1024
+"""Servers that one agent may report on. An agent that invents more must not fill the memory."""
+MAX_BINDID_ENTRIES = 16384
+"""Tables and bind ids together that one agent may report, for the same reason."""
+
+
+class State(Enum):
+    """Where the connection to an agent stands."""
+
+    IDLE = "not started"
+    CONNECTING = "connecting"
+    CONNECTED = "connected"
+    WAITING = "waiting to reconnect"
+    FAILED = "out of retries"
+
+
+class Event(Enum):
+    """What moves it."""
+
+    START = "start"
+    CONNECT = "TCP connects"
+    LOSE = "connection fails, ends, breaks the protocol or falls silent"
+    EXHAUST = "connection fails with no retry left"
+    RETRY = "retry interval over"
+    STOP = "stop"
+
+
+TRANSITIONS: dict[State, dict[Event, State]] = {
+    State.IDLE: {Event.START: State.CONNECTING},
+    State.CONNECTING: {
+        Event.CONNECT: State.CONNECTED,
+        Event.LOSE: State.WAITING,
+        Event.EXHAUST: State.FAILED,
+        Event.STOP: State.IDLE,
+    },
+    State.CONNECTED: {Event.LOSE: State.WAITING, Event.STOP: State.IDLE},
+    State.WAITING: {Event.RETRY: State.CONNECTING, Event.STOP: State.IDLE},
+    State.FAILED: {Event.START: State.CONNECTING, Event.STOP: State.IDLE},
+}
+"""The state machine. An event that a state does not list changes nothing there."""
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Open a TCP connection, then call ``connected``; or ``closed`` if it fails or takes ``timeout`` seconds."""
+
+    address: IPv4Address
+    port: int
+    timeout: float = CONNECT_TIMEOUT
+
+
+@dataclass(frozen=True)
+class SetWeight:
+    """The agent has reported this weight, changed or not. Any report on a server shows that the server is alive."""
+
+    server: Server
+    weight: int
+
+
+@dataclass(frozen=True)
+class WithdrawWeights:
+    """Every weight that this agent has set is void."""
+
+
+Action = Union[Connect, Send, Close, SetWeight, WithdrawWeights]
+
+
+class AgentConnection:
+    """The connection to one configured agent, kept up as ``agent`` says."""
+
+    def __init__(self, agent: DfpAgent, keys: KeyRing) -> None:
+        self.agent = agent
+        self.name = AgentAddress(agent.address, agent.port)
+        self.state = State.IDLE
+        self.counters = Counters()
+        self.bind_tables: tuple[BindIdTable, ...] = ()
+        """The agent's bind id tables, as far as its last complete report says."""
+        self._keys = keys
+        self._channel = MessageChannel(keys, self.counters)
+        self._retries = 0
+        self._retry_at = 0.0
+        self._heard_at = 0.0
+        self._servers: set[Server] = set()
+        self._report: Optional[list[BindIdTable]] = None
+        """The bind id report that is coming in; None: none was asked for."""
+        self._report_size = 0
+        self._report_is_stale = False
+
+    def start(self) -> list[Action]:
+        """Begin to connect; from FAILED, begin anew."""
+        if not self._move(Event.START):
+            return []
+        self._retries = 0
+        return [self._connect()]
+
+    def stop(self) -> list[Action]:
+        """Give the agent up: close, withdraw its weights, do not reconnect."""
+        return self._leave(Event.STOP, "DFP agent is no longer configured")
+
+    def connected(self, now: float) -> list[Action]:
+        """The connection that Connect asked for is there."""
+        if not self._move(Event.CONNECT):
+            return []
+        self.counters.connections += 1
+        self._retries = 0
+        self._heard_at = now
+        self._channel = MessageChannel(self._keys, self.counters)
+        return [self._parameters(now)]
+
+    def closed(self, now: float) -> list[Action]:
+        """The connection has ended, or could not be made. Not to be called for a connection that Close has ended."""
+        return self._lose(now)
+
+    def received(self, data: bytes, now: float) -> list[Action]:
+        """Bytes have come, in whatever pieces."""
+        actions: list[Action] = []
+        if self.state is not State.CONNECTED:
+            return actions
+        try:
+            for message in self._channel.receive(data, now):
+                actions += self._read(message, now)
+        except FramingError as error:
+            actions += self._lose(now, str(error))
+        return actions
+
+    def tick(self, now: float) -> list[Action]:
+        """Time has passed; to be called at :meth:`next_deadline`. Early or late calls do no harm."""
+        deadline = self.next_deadline()
+        if deadline is None or now < deadline:
+            return []
+        if self.state is State.WAITING:
+            self._move(Event.RETRY)
+            self._retries += 1
+            return [self._connect()]
+        self.counters.silences += 1
+        return self._lose(now, f"nothing heard for the keep-alive time of {self.agent.timeout} s")
+
+    def next_deadline(self) -> Optional[float]:
+        """When :meth:`tick` has something to do; None: not before another event."""
+        if self.state is State.WAITING:
+            return self._retry_at
+        if self.state is State.CONNECTED and self.agent.timeout:
+            return self._heard_at + self.agent.timeout
+        return None
+
+    def configure(self, agent: DfpAgent, now: float) -> list[Action]:
+        """New time-outs for the same agent; a connected agent is told of a new keep-alive (section 7.2).
+
+        :raises ValueError: it is another agent.
+        """
+        if AgentAddress(agent.address, agent.port) != self.name:
+            raise ValueError(f"this is the connection to {self.name}, not to {agent.address}:{agent.port}")
+        changed = agent.timeout != self.agent.timeout
+        self.agent = agent
+        if not changed or self.state is not State.CONNECTED:
+            return []
+        self._heard_at = now
+        return [self._parameters(now)]
+
+    def send_server_state(self, loads: tuple[Load, ...], now: float) -> list[Action]:
+        """Tell the agent what the balancer has decided about servers (section 7.4); nothing if it is not connected."""
+        return [self._channel.send(ServerState(loads), now)] if self.state is State.CONNECTED else []
+
+    def request_bind_tables(self, now: float) -> list[Action]:
+        """Ask for the bind id tables (section 7.5), which :attr:`bind_tables` will then hold."""
+        if self.state is not State.CONNECTED:
+            return []
+        if self._report is not None:
+            self._report_is_stale = True
+            return []
+        self._report, self._report_size, self._report_is_stale = [], 0, False
+        return [self._channel.send(BindIdRequest(), now)]
+
+    def _read(self, message: Message, now: float) -> list[Action]:
+        if isinstance(message, PreferenceInformation):
+            self._heard_at = now
+            return self._weights(message)
+        if isinstance(message, BindIdChangeNotify):
+            self._heard_at = now
+            return self.request_bind_tables(now)
+        if isinstance(message, BindIdReport) and self._report is not None:
+            self._heard_at = now
+            return self._bind_table(message.table, self._report, now)
+        self.counters.unexpected_messages += 1
+        return []
+
+    def _weights(self, message: PreferenceInformation) -> list[Action]:
+        actions: list[Action] = []
+        for load in message.loads:
+            for host in load.hosts:
+                server = Server(host.address, load.port, load.protocol, host.bind_id)
+                if server not in self._servers and len(self._servers) >= MAX_SERVERS:
+                    self.counters.excess_entries += 1
+                    continue
+                self._servers.add(server)
+                actions.append(SetWeight(server, host.weight))
+        return actions
+
+    def _bind_table(self, table: BindIdTable, report: list[BindIdTable], now: float) -> list[Action]:
+        if table != END_OF_BINDIDS:
+            size = 1 + len(table.entries)
+            if self._report_size + size > MAX_BINDID_ENTRIES:
+                self.counters.excess_entries += size
+                return []
+            self._report_size += size
+            report.append(table)
+            return []
+        self.bind_tables = tuple(report)
+        self._report = None
+        return self.request_bind_tables(now) if self._report_is_stale else []
+
+    def _lose(self, now: float, reason: str = "") -> list[Action]:
+        """Leave the connection for WAITING or FAILED; ``reason`` is empty if it has ended by itself."""
+        if Event.LOSE not in TRANSITIONS[self.state]:
+            return []
+        count = self.agent.retry_count
+        exhausted = self.state is State.CONNECTING and 0 < count <= self._retries
+        self._retry_at = now + max(1, self.agent.retry_interval)
+        return self._leave(Event.EXHAUST if exhausted else Event.LOSE, reason)
+
+    def _leave(self, event: Event, reason: str) -> list[Action]:
+        was = self.state
+        if not self._move(event):
+            return []
+        actions: list[Action] = []
+        if reason and was in (State.CONNECTING, State.CONNECTED):
+            actions.append(Close(reason))
+        if was is State.CONNECTED:
+            self._servers.clear()
+            self.bind_tables, self._report = (), None
+            actions.append(WithdrawWeights())
+        return actions
+
+    def _move(self, event: Event) -> bool:
+        new = TRANSITIONS[self.state].get(event)
+        if new is None:
+            return False
+        self.state = new
+        return True
+
+    def _connect(self) -> Connect:
+        return Connect(self.agent.address, self.agent.port)
+
+    def _parameters(self, now: float) -> Send:
+        return self._channel.send(DfpParameters(KeepAlive(self.agent.timeout)), now)

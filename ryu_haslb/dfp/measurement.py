@@ -1,0 +1,179 @@
+"""What the weight of this machine is made of: the home agent's own numbers, the processor and the memory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import socket
+import stat
+import subprocess
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+import psutil
+
+from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT, FULLY_FREE, HomeAgentLoad, dfp_weight
+
+RATE_WINDOW = 60.0
+"""Seconds over which calls per second are averaged (the chapter's "Usage CPS")."""
+READ_TIMEOUT = 5.0
+"""Seconds that a home agent has to tell its numbers."""
+MAX_ANSWER = 65536
+"""Bytes that its answer may have."""
+_MAX_NUMBER = 0xFFFFFFFF
+
+
+@dataclass(frozen=True)
+class BindingCount:
+    """What a home agent says of itself. ``calls`` counts every call since it started; None: it does not say."""
+
+    bindings: int
+    max_bindings: Optional[int] = None
+    calls: Optional[int] = None
+
+
+def parse_binding_count(text: str) -> BindingCount:
+    """Read ``50``, or ``{"bindings": 50, "max_bindings": 1250, "calls": 71344}`` of which only bindings must be there.
+
+    :raises ValueError: anything else; says what was expected.
+    """
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f'expected a number or {{"bindings": NUMBER, ...}}, got {text[:40]!r}') from None
+    if not isinstance(document, dict):
+        document = {"bindings": document}
+    if "bindings" not in document:
+        raise ValueError('"bindings" is missing; expected {"bindings": NUMBER, ...}')
+    for name in ("bindings", "max_bindings", "calls"):
+        value = document.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_NUMBER:
+            raise ValueError(f'"{name}" is {str(value)[:40]!r}; expected a whole number from 0 to {_MAX_NUMBER}')
+    return BindingCount(document["bindings"], document.get("max_bindings"), document.get("calls"))
+
+
+def read_path(path: str) -> str:
+    """What a file holds, or what a Unix stream socket says before it closes.
+
+    :raises OSError: it cannot be read; ValueError: it is neither, or says too much.
+    """
+    mode = os.stat(path).st_mode
+    if stat.S_ISSOCK(mode):
+        return _decode(path, _read_socket(path))
+    if stat.S_ISREG(mode):
+        with open(path, "rb") as file:
+            return _decode(path, file.read(MAX_ANSWER + 1))
+    raise ValueError(f"{path} is neither a file nor a Unix socket")
+
+
+def run_command(command: str) -> str:
+    """What a command prints. It is split like a shell does, but no shell runs it.
+
+    :raises OSError: it cannot be run; ValueError: it fails, or takes longer than READ_TIMEOUT.
+    """
+    try:
+        done = subprocess.run(shlex.split(command), capture_output=True, timeout=READ_TIMEOUT, check=True)
+    except subprocess.CalledProcessError as error:
+        complaint = error.stderr.decode(errors="replace").strip()[-200:]
+        raise ValueError(f"{command!r} ended with status {error.returncode}: {complaint}") from None
+    except subprocess.TimeoutExpired:
+        raise ValueError(f"{command!r} took longer than {READ_TIMEOUT:.0f} s") from None
+    return _decode(command, done.stdout)
+
+
+class CallRate:
+    """Calls per second over the last minute, from a counter of calls that is looked at now and then."""
+
+    def __init__(self) -> None:
+        self._seen: deque[tuple[float, int]] = deque()
+
+    def observe(self, calls: int, now: float) -> int:
+        """The rate, in whole calls per second, now that the counter stands at ``calls``. A counter that has gone back
+        means that the home agent was restarted: the minute begins anew."""
+        if self._seen and calls < self._seen[-1][1]:
+            self._seen.clear()
+        self._seen.append((now, calls))
+        while len(self._seen) > 1 and self._seen[1][0] <= now - RATE_WINDOW:
+            self._seen.popleft()
+        since, before = self._seen[0]
+        return int((calls - before) // max(1.0, now - since))
+
+
+class HomeAgentWeight:
+    """The weight of the home agent on this machine, measured anew at each call.
+
+    ``count_bindings`` returns the text for :func:`parse_binding_count`; without it processor and memory alone decide.
+
+    :raises OSError, ValueError: (when called) the home agent's numbers cannot be had.
+    """
+
+    def __init__(
+        self,
+        count_bindings: Optional[Callable[[], str]] = None,
+        max_bindings: Optional[int] = None,
+        available_cps: Optional[int] = None,
+        max_weight: int = DEFAULT_MAX_WEIGHT,
+    ) -> None:
+        self._count_bindings = count_bindings
+        self._max_bindings = max_bindings
+        self._available_cps = available_cps
+        self._max_weight = max_weight
+        self._rate = CallRate()
+        self._measured = False
+        psutil.cpu_percent()  # psutil measures since the call before
+
+    def __call__(self) -> int:
+        bindings, max_bindings, usage_cps = self._home_agent()
+        load = HomeAgentLoad(
+            bindings=bindings,
+            max_bindings=max_bindings,
+            cpu=free_share(psutil.cpu_percent(interval=None if self._measured else 0.1)),
+            memory=free_share(psutil.virtual_memory().percent),
+            usage_cps=usage_cps,
+            available_cps=self._available_cps,
+        )
+        self._measured = True
+        return dfp_weight(load, self._max_weight)
+
+    def _home_agent(self) -> tuple[int, int, int]:
+        """Bindings, the most that there may be, and calls per second."""
+        if self._count_bindings is None:
+            return 0, 1, 0
+        count = parse_binding_count(self._count_bindings())
+        max_bindings = count.max_bindings if self._max_bindings is None else self._max_bindings
+        if max_bindings is None:
+            raise ValueError('the home agent does not tell "max_bindings"; give --max-bindings')
+        if self._available_cps is None:
+            return count.bindings, max_bindings, 0
+        if count.calls is None:
+            raise ValueError('the home agent does not tell "calls", which --available-cps needs')
+        return count.bindings, max_bindings, self._rate.observe(count.calls, time.monotonic())
+
+
+def free_share(percent_used: float) -> int:
+    """A load in per cent as the free share that the weight counts with: 0 (none free) to 16 (all free)."""
+    return max(0, min(FULLY_FREE, round((100 - percent_used) * FULLY_FREE / 100)))
+
+
+def _read_socket(path: str) -> bytes:
+    deadline = time.monotonic() + READ_TIMEOUT
+    answer = b""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(READ_TIMEOUT)
+        connection.connect(path)
+        while len(answer) <= MAX_ANSWER:
+            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            piece = connection.recv(MAX_ANSWER)
+            if not piece:
+                break
+            answer += piece
+    return answer
+
+
+def _decode(name: str, answer: bytes) -> str:
+    if len(answer) > MAX_ANSWER:
+        raise ValueError(f"{name} says more than {MAX_ANSWER} bytes")
+    return answer.decode(errors="replace").strip()

@@ -1,0 +1,51 @@
+"""The weight that a home agent reports (HA-SLB chapter, "Dispatched mode with DFP")."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Optional
+
+DEFAULT_MAX_WEIGHT = 25
+FULLY_FREE = 16
+"""Top of the scale on which free processor time and free memory are measured; 0 is none free."""
+
+
+@dataclass(frozen=True)
+class HomeAgentLoad:
+    """What the weight is made of. ``cpu`` and ``memory`` are free shares, 0 to 16; rates are calls per second, averaged
+    over the last minute. ``available_cps`` is None if no limit is configured: the rate then does not count.
+
+    :raises ValueError: a number is negative, or a share is above 16.
+    """
+
+    bindings: int
+    max_bindings: int
+    cpu: int = FULLY_FREE
+    memory: int = FULLY_FREE
+    usage_cps: int = 0
+    available_cps: Optional[int] = None
+
+    def __post_init__(self) -> None:
+        for name in ("bindings", "max_bindings", "usage_cps", "available_cps"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ValueError(f"{name} is {value}; expected 0 or more")
+        for name in ("cpu", "memory"):
+            share = getattr(self, name)
+            if not 0 <= share <= FULLY_FREE:
+                raise ValueError(f"{name} is {share}; expected 0 (none free) to {FULLY_FREE} (all free)")
+
+
+def dfp_weight(load: HomeAgentLoad, max_weight: int = DEFAULT_MAX_WEIGHT) -> int:
+    """0 to ``max_weight``; 0 for a home agent that is full, at its rate limit, or allowed neither bindings nor calls.
+
+    Whole numbers, and one division at the end: any order that divides earlier would round to 0 too soon.
+    """
+    free_bindings = max(0, load.max_bindings - load.bindings)
+    free_cps, available_cps = 1, 1
+    if load.available_cps is not None:
+        free_cps, available_cps = max(0, load.available_cps - load.usage_cps), load.available_cps
+    whole = load.max_bindings * 2 * FULLY_FREE * available_cps
+    if whole == 0:
+        return 0
+    return free_bindings * (load.cpu + load.memory) * free_cps * max_weight // whole

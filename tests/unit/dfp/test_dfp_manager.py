@@ -1,0 +1,277 @@
+"""The manager's end of one connection (draft-eck-dfp-01, sections 5.3, 6 and 7; IOS ``ip slb dfp`` / ``agent``)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+
+from ryu_haslb.configuration.model import DfpAgent
+from ryu_haslb.dfp import manager
+from ryu_haslb.dfp.channel import Close
+from ryu_haslb.dfp.manager import (
+    AgentConnection,
+    Connect,
+    SetWeight,
+    State,
+    WithdrawWeights,
+)
+from ryu_haslb.dfp.messages import (
+    BindIdChangeNotify,
+    BindIdReport,
+    BindIdRequest,
+    DfpParameters,
+    PreferenceInformation,
+    ServerState,
+    decode,
+    encode,
+)
+from ryu_haslb.dfp.security import KeyRing
+from ryu_haslb.dfp.tlv import END_OF_BINDIDS, BindId, BindIdTable, HostPreference, KeepAlive, Load
+from ryu_haslb.dfp.weight_table import Server
+
+HOME_AGENT = IPv4Address("10.1.1.51")
+AGENT = DfpAgent(HOME_AGENT, 500, timeout=30, retry_count=0, retry_interval=180)
+SERVER = Server(HOME_AGENT, 434, 17, 65535)
+
+
+def weight_report(weight: int) -> bytes:
+    return encode(PreferenceInformation((Load(434, 17, (HostPreference(HOME_AGENT, 65535, weight),)),)))
+
+
+@pytest.fixture
+def connection() -> AgentConnection:
+    """A connection that came about at second 100."""
+    connection = AgentConnection(AGENT, KeyRing())
+    connection.start()
+    connection.connected(100)
+    return connection
+
+
+def test_the_manager_opens_the_connection_and_tells_its_keep_alive():
+    """Sections 3.1 and 7.2."""
+    connection = AgentConnection(AGENT, KeyRing())
+    assert connection.start() == [Connect(HOME_AGENT, 500)]
+    (send,) = connection.connected(100)
+    assert decode(send.data) == DfpParameters(KeepAlive(30))
+    assert (connection.counters.connections, connection.counters.messages_sent) == (1, 1)
+
+
+def test_a_weight_is_set_whenever_it_is_reported(connection):
+    """Sections 6.1 and 7.3; a report that repeats itself still says that the server is alive."""
+    assert connection.received(weight_report(25) + weight_report(25), 101) == [SetWeight(SERVER, 25)] * 2
+    assert connection.received(weight_report(0), 102) == [SetWeight(SERVER, 0)]
+
+
+def test_an_agent_may_speak_for_several_servers(connection):
+    """Section 5.2: a Load TLV for each port and protocol, in it the hosts and their bind ids."""
+    other = IPv4Address("10.1.1.52")
+    loads = (
+        Load(434, 17, (HostPreference(HOME_AGENT, 65535, 5), HostPreference(other, 65535, 6))),
+        Load(80, 6, (HostPreference(other, 7, 8),)),
+    )
+    assert connection.received(encode(PreferenceInformation(loads)), 101) == [
+        SetWeight(SERVER, 5),
+        SetWeight(Server(other, 434, 17, 65535), 6),
+        SetWeight(Server(other, 80, 6, 7), 8),
+    ]
+
+
+def test_silence_for_the_keep_alive_time_costs_the_connection_and_the_weights(connection):
+    """Section 5.3; the agent is then tried again at the retry interval."""
+    connection.received(weight_report(25), 110)
+    assert connection.next_deadline() == 140
+    assert connection.tick(139.9) == []
+    assert connection.tick(140) == [Close("nothing heard for the keep-alive time of 30 s"), WithdrawWeights()]
+    assert connection.state is State.WAITING
+    assert connection.counters.silences == 1
+    assert connection.tick(319.9) == []
+    assert connection.next_deadline() == 320
+    assert connection.tick(320) == [Connect(HOME_AGENT, 500)]
+
+
+def test_a_report_without_weights_keeps_the_connection(connection):
+    """Section 6.1: an application level keep-alive."""
+    assert connection.received(encode(PreferenceInformation()), 120) == []
+    assert connection.next_deadline() == 150
+
+
+@pytest.mark.parametrize("junk", [b"\1\0\1", encode(DfpParameters(KeepAlive(1))), b"\1\0\5\0\0\0\0\x08"])
+def test_what_is_not_a_message_of_the_agent_does_not_break_the_silence(connection, junk):
+    """Half a message, a message meant for agents and an unknown one say nothing about the servers."""
+    assert connection.received(junk, 120) == []
+    assert connection.next_deadline() == 130
+
+
+def test_a_keep_alive_of_0_never_times_out():
+    """Section 5.3, and the default of IOS."""
+    connection = AgentConnection(replace(AGENT, timeout=0), KeyRing())
+    connection.start()
+    connection.connected(100)
+    assert connection.next_deadline() is None
+    assert connection.tick(1e9) == []
+
+
+def test_a_new_keep_alive_is_told_to_the_agent(connection):
+    """Section 7.2: the manager must report changes; the time that counts begins with them."""
+    (send,) = connection.configure(replace(AGENT, timeout=5), 120)
+    assert decode(send.data) == DfpParameters(KeepAlive(5))
+    assert connection.next_deadline() == 125
+    assert connection.configure(replace(AGENT, timeout=5, retry_interval=7), 121) == []
+    connection.closed(122)
+    assert connection.next_deadline() == 129
+    with pytest.raises(ValueError, match=r"to 10\.1\.1\.51:500, not to 10\.1\.1\.51:501"):
+        connection.configure(replace(AGENT, port=501), 123)
+
+
+def test_an_agent_that_goes_away_is_tried_again_and_its_weights_are_void(connection):
+    """Section 7.1."""
+    assert connection.closed(200) == [WithdrawWeights()]
+    assert connection.tick(380) == [Connect(HOME_AGENT, 500)]
+    assert connection.closed(390) == []
+    assert connection.tick(570) == [Connect(HOME_AGENT, 500)]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_retry_count_ends_the_attempts_and_a_connection_renews_it(count):
+    """IOS: agent ADDRESS PORT TIMEOUT RETRY-COUNT RETRY-INTERVAL; a start by the operator tries anew."""
+    connection = AgentConnection(replace(AGENT, retry_count=count, retry_interval=10), KeyRing())
+
+    def attempts_until_it_gives_up(now: float) -> int:
+        connection.closed(now)
+        attempts = 0
+        while connection.state is State.WAITING:
+            now += 10
+            assert connection.tick(now) == [Connect(HOME_AGENT, 500)]
+            connection.closed(now)
+            attempts += 1
+        assert connection.state is State.FAILED
+        assert connection.next_deadline() is None
+        return attempts
+
+    connection.start()
+    assert attempts_until_it_gives_up(0) == count
+    assert connection.start() == [Connect(HOME_AGENT, 500)]
+    assert attempts_until_it_gives_up(1000) == count
+    connection.start()
+    connection.connected(2000)
+    assert attempts_until_it_gives_up(2001) == count
+
+
+def test_a_retry_count_of_0_never_ends():
+    connection = AgentConnection(replace(AGENT, retry_interval=0), KeyRing())
+    connection.start()
+    for attempt in range(1000):
+        connection.closed(attempt)
+        assert connection.tick(attempt + 1) == [Connect(HOME_AGENT, 500)]
+
+
+def test_stop_closes_and_withdraws_for_good(connection):
+    assert connection.stop() == [Close("DFP agent is no longer configured"), WithdrawWeights()]
+    assert connection.closed(101) == connection.received(weight_report(1), 101) == connection.tick(1e9) == []
+    assert connection.state is State.IDLE
+
+
+def test_stop_ends_an_attempt_to_connect():
+    connection = AgentConnection(AGENT, KeyRing())
+    connection.start()
+    assert connection.stop() == [Close("DFP agent is no longer configured")]
+    assert connection.connected(1) == []
+
+
+@pytest.mark.parametrize(
+    ("stream", "reason"),
+    [
+        (b"\2\0\1\1\0\0\0\x08", "DFP version is 2; expected 1"),
+        (b"\1\0\1\1\0\0\0\0", "message length is 0; expected 8 to 65536"),
+        (b"\1\0\1\1\xff\xff\xff\xff", "message length is 4294967295; expected 8 to 65536"),
+    ],
+)
+def test_a_stream_that_cannot_be_read_costs_its_connection_only(connection, stream, reason):
+    """The messages before it count, what follows is not looked at."""
+    actions = connection.received(weight_report(9) + stream + weight_report(1), 101)
+    assert actions == [SetWeight(SERVER, 9), Close(reason), WithdrawWeights()]
+    assert connection.received(weight_report(1), 102) == []
+    assert connection.counters.framing_errors == 1
+    assert connection.tick(281) == [Connect(HOME_AGENT, 500)]
+    connection.connected(282)
+    assert connection.received(weight_report(1), 283) == [SetWeight(SERVER, 1)]
+
+
+def test_each_broken_message_is_counted_and_nothing_else(connection):
+    bad = [
+        b"\1\0\5\0\0\0\0\x08",
+        b"\1\0\1\1\0\0\0\x09\0",
+        encode(ServerState()),
+        encode(BindIdReport(END_OF_BINDIDS)),
+    ]
+    assert connection.received(b"".join(bad) + weight_report(3), 101) == [SetWeight(SERVER, 3)]
+    counters = connection.counters
+    assert (counters.unknown_messages, counters.malformed_messages, counters.unexpected_messages) == (1, 1, 2)
+    assert counters.messages_received == 5
+
+
+def test_with_a_password_only_signed_messages_are_heard():
+    """Section 5.1."""
+    keys = KeyRing("cisco")
+    connection = AgentConnection(AGENT, keys)
+    connection.start()
+    (send,) = connection.connected(100)
+    assert keys.accepts(send.data, 100)
+    assert connection.received(weight_report(0), 110) == []
+    assert connection.counters.authentication_failures == 1
+    assert connection.next_deadline() == 130
+    assert connection.received(keys.sign(weight_report(7), 110), 110) == [SetWeight(SERVER, 7)]
+
+
+def test_an_agent_cannot_invent_servers_without_end(connection, monkeypatch):
+    """Servers that it has reported already stay; what is over the limit is counted."""
+    monkeypatch.setattr(manager, "MAX_SERVERS", 3)
+    hosts = tuple(HostPreference(IPv4Address(number), 65535, 1) for number in range(5))
+    report = encode(PreferenceInformation((Load(434, 17, hosts),)))
+    assert len(connection.received(report, 101)) == 3
+    assert len(connection.received(report, 102)) == 3
+    assert connection.counters.excess_entries == 4
+
+
+TABLE = BindIdTable(HOME_AGENT, 434, 17, (BindId(1, IPv4Address("15.0.0.0"), IPv4Address("255.0.0.0")),))
+
+
+def test_bind_tables_are_taken_over_when_the_report_is_complete(connection):
+    """Section 6.5: the all-zero table ends the report."""
+    (send,) = connection.request_bind_tables(101)
+    assert decode(send.data) == BindIdRequest()
+    connection.received(encode(BindIdReport(TABLE)), 102)
+    assert connection.bind_tables == ()
+    connection.received(encode(BindIdReport(END_OF_BINDIDS)), 103)
+    assert connection.bind_tables == (TABLE,)
+    connection.closed(104)
+    assert connection.bind_tables == ()
+
+
+def test_a_change_notify_brings_a_request_and_no_second_one_until_it_is_answered(connection):
+    """Section 6.6. A change during the report asks again after it, and any number of them once."""
+    notify, end = encode(BindIdChangeNotify()), encode(BindIdReport(END_OF_BINDIDS))
+    assert len(connection.received(notify * 50, 101)) == 1
+    (again,) = connection.received(end, 102)
+    assert decode(again.data) == BindIdRequest()
+    assert connection.received(end, 103) == []
+    assert len(connection.received(notify, 104)) == 1
+
+
+def test_an_agent_cannot_report_bind_ids_without_end(connection, monkeypatch):
+    monkeypatch.setattr(manager, "MAX_BINDID_ENTRIES", 4)
+    connection.request_bind_tables(101)
+    connection.received(encode(BindIdReport(TABLE)) * 10 + encode(BindIdReport(END_OF_BINDIDS)), 102)
+    assert connection.bind_tables == (TABLE, TABLE)
+    assert connection.counters.excess_entries == 16
+
+
+def test_server_state_is_told_to_a_connected_agent(connection):
+    """Section 7.4."""
+    loads = (Load(434, 17, (HostPreference(HOME_AGENT, 65535, 0),)),)
+    (send,) = connection.send_server_state(loads, 101)
+    assert decode(send.data) == ServerState(loads)
+    connection.closed(102)
+    assert connection.send_server_state(loads, 103) == connection.request_bind_tables(103) == []

@@ -1,0 +1,243 @@
+"""The agent on a real TCP port, with the manager's own state machine at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
+from ipaddress import IPv4Address
+from typing import Any, Callable
+
+import pytest
+
+from ryu_haslb.configuration.model import DfpAgent
+from ryu_haslb.dfp import server as server_module
+from ryu_haslb.dfp.channel import Close, Send
+from ryu_haslb.dfp.manager import AgentConnection, SetWeight
+from ryu_haslb.dfp.security import KeyRing
+from ryu_haslb.dfp.server import DfpAgentServer
+from ryu_haslb.dfp.weight_table import Server
+
+LOOPBACK = IPv4Address("127.0.0.1")
+PATIENCE = 10
+
+
+class Manager:
+    """Carries out the actions of an :class:`AgentConnection` on a stream."""
+
+    def __init__(self, port: int, password: str = "", timeout: int = 0) -> None:
+        self.connection = AgentConnection(DfpAgent(LOOPBACK, port, timeout=timeout), KeyRing(password))
+
+    async def open(self) -> Manager:
+        (connect,) = self.connection.start()
+        self.reader, self.writer = await asyncio.open_connection(str(connect.address), connect.port)
+        self.carry_out(self.connection.connected(time.monotonic()))
+        return self
+
+    def carry_out(self, actions: list[Any]) -> list[Any]:
+        for action in actions:
+            assert not isinstance(action, Close), action
+            if isinstance(action, Send):
+                self.writer.write(action.data)
+        return actions
+
+    async def weights(self) -> list[SetWeight]:
+        """What the next bytes of the agent set."""
+        data = await asyncio.wait_for(self.reader.read(65536), PATIENCE)
+        assert data, "the agent has closed"
+        actions = self.carry_out(self.connection.received(data, time.monotonic()))
+        return [action for action in actions if isinstance(action, SetWeight)]
+
+
+def run(test: Callable[..., Awaitable[None]], weight: Callable[[], int] = lambda: 25, **options: Any) -> None:
+    """Run ``test`` with a started server, and stop that."""
+
+    async def body() -> None:
+        server = DfpAgentServer(weight, 0, **options)
+        await server.start()
+        try:
+            await test(server)
+        finally:
+            await asyncio.wait_for(server.stop(), PATIENCE)
+
+    asyncio.run(body())
+
+
+def test_the_address_that_the_manager_connected_to_is_reported_as_home_agent():
+    async def test(server):
+        manager = await Manager(server.port).open()
+        assert await manager.weights() == [SetWeight(Server(LOOPBACK, 434, 17, 65535), 25)]
+
+    run(test)
+
+
+def test_a_configured_address_is_listened_on_and_reported():
+    async def test(server):
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", server.port)
+        reader, _ = await asyncio.open_connection("127.0.0.2", server.port)
+        assert (await reader.read(100))[20:24] == bytes([127, 0, 0, 2])
+
+    run(test, address=IPv4Address("127.0.0.2"))
+
+
+def test_every_manager_hears_of_a_change_at_once():
+    """Without waiting for the interval, and not again if nothing has changed."""
+    weight = [25]
+
+    async def test(server):
+        managers = [await Manager(server.port).open() for _ in range(3)]
+        for manager in managers:
+            assert [action.weight for action in await manager.weights()] == [25]
+        await server.refresh()
+        weight[0] = 24
+        await server.refresh()
+        for manager in managers:
+            assert [action.weight for action in await manager.weights()] == [24]
+
+    run(test, lambda: weight[0], interval=3600)
+
+
+def test_the_load_is_measured_every_interval():
+    weights = iter(range(100))
+
+    async def test(server):
+        manager = await Manager(server.port).open()
+        seen = []
+        while len(seen) < 3:
+            seen += [action.weight for action in await manager.weights()]
+        assert seen[:3] == [seen[0], seen[0] + 1, seen[0] + 2]
+
+    run(test, lambda: next(weights), interval=0.01)
+
+
+def test_reports_come_at_three_quarters_of_the_keep_alive():
+    """Section 5.3 on the real clock."""
+
+    async def test(server):
+        manager = await Manager(server.port, timeout=1).open()
+        await manager.weights()
+        before = time.monotonic()
+        assert [action.weight for action in await manager.weights()] == [25]
+        assert 0.5 < time.monotonic() - before < 1.0
+
+    run(test)
+
+
+def test_a_password_is_asked_for_and_given():
+    """Section 5.1."""
+
+    async def test(server):
+        assert await (await Manager(server.port, "cisco").open()).weights() != []
+        stranger = await Manager(server.port, "other").open()
+        assert await stranger.weights() == []
+        assert stranger.connection.counters.authentication_failures == 1
+
+    run(test, password="cisco")
+
+
+def test_a_hostile_manager_costs_its_own_connection_only():
+    async def test(server):
+        good = await Manager(server.port).open()
+        await good.weights()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET / HTTP/1.0\r\n\r\n")
+        assert len(await asyncio.wait_for(reader.read(), PATIENCE)) == 28
+        server._weight_source = lambda: 3
+        await server.refresh()
+        assert [action.weight for action in await good.weights()] == [3]
+
+    run(test)
+
+
+def test_a_manager_that_does_not_read_is_cut_off(monkeypatch):
+    """It must not fill the agent's memory."""
+    monkeypatch.setattr(server_module, "MAX_UNREAD", 1024)
+    request = b"\1\0\4\1\0\0\0\x08"
+
+    async def test(server):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        await reader.readexactly(28)
+        writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+        writer.transport.pause_reading()
+        with pytest.raises(ConnectionError):
+            for _ in range(10**4):
+                writer.write(request * 8192)
+                await asyncio.wait_for(writer.drain(), PATIENCE)
+        assert not server.connections
+
+    run(test)
+
+
+def test_one_manager_too_many_is_turned_away(monkeypatch):
+    monkeypatch.setattr(server_module, "MAX_MANAGERS", 2)
+
+    async def test(server):
+        managers = [await Manager(server.port).open() for _ in range(2)]
+        for manager in managers:
+            await manager.weights()
+        reader, _ = await asyncio.open_connection("127.0.0.1", server.port)
+        with suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+        assert len(server.connections) == 2
+
+    run(test)
+
+
+def test_a_home_agent_that_cannot_tell_its_load_has_weight_0(caplog):
+    """Whatever goes wrong is logged once and the agent lives on."""
+    results = [25, OSError("no such socket"), OSError("no such socket"), 70000, ZeroDivisionError("oops"), 24]
+
+    def weight() -> int:
+        result = results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    async def test(server):
+        seen = [server.weight]
+        while results:
+            await server.refresh()
+            seen.append(server.weight)
+        assert seen == [25, 0, 0, 0, 0, 24]
+
+    run(test, weight, interval=3600)
+    assert [record.message.partition(": ")[2] or record.message for record in caplog.records] == [
+        "no such socket",
+        "weight is 70000; expected 0 to 65535",
+        "oops",
+        "the load is known again, the weight is 24",
+    ]
+
+
+def test_managers_come_and_go_without_a_trace():
+    async def test(server):
+        for _ in range(20):
+            manager = await Manager(server.port, timeout=1000).open()
+            await manager.weights()
+            manager.writer.close()
+            await manager.writer.wait_closed()
+        await with_deadline(lambda: not server.connections)
+
+    async def with_deadline(condition):
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0)
+
+    run(test)
+
+
+def test_stop_closes_the_port_and_the_connections():
+    async def test(server):
+        manager = await Manager(server.port).open()
+        await manager.weights()
+        await server.stop()
+        with suppress(ConnectionResetError):  # if the agent has not read all
+            assert await asyncio.wait_for(manager.reader.read(), PATIENCE) == b""
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection("127.0.0.1", server.port)
+
+    run(test)
