@@ -12,6 +12,7 @@ import socket
 import struct
 import time
 from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address
 from types import FrameType
 from typing import Any, Optional
 
@@ -24,13 +25,15 @@ from ryu.ofproto import ofproto_common, ofproto_v1_3
 
 from ryu_haslb.configuration.diagnostics import ConfigurationError
 from ryu_haslb.configuration.loader import load
-from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control.server import ControlServer
+from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.openflow import connection, standing_rules, wire
 from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.show import commands
+from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.balancer import Balancer
 
 LOG = logging.getLogger(__name__)
@@ -61,12 +64,14 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         _require_free_ports()
         self.balancer = Balancer(self.configuration)
         self.switches: dict[int, Switch] = {}
+        self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._weights_changed)
         self.control = self._control_server()
 
     def start(self) -> None:
         super().start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        self.dfp.start()
         eventlet.spawn(self._let_time_pass)
         eventlet.spawn(self.control.serve)
 
@@ -97,7 +102,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def execute(self, words: Sequence[str]) -> Iterator[str]:
         """The output of an operator's command; CommandError when there is no such command."""
-        return commands.execute(self.balancer, words)
+        return commands.execute(Sources(self.balancer, self.dfp.weights), words)
 
     def _connected(self, datapath: Any) -> None:
         if self.configuration.datapaths and datapath.id not in self.configuration.datapaths:
@@ -123,11 +128,20 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def _let_time_pass(self) -> None:
         while True:
             eventlet.sleep(ROUND)
-            now = time.monotonic()
-            for switch in list(self.switches.values()):
-                switch.tick(now)
-            while self.balancer.advance(now, SESSIONS_AT_ONCE):
-                eventlet.sleep(0)
+            try:
+                self._round(time.monotonic())
+            except Exception:  # a fault in one round must not end time for all sessions
+                LOG.exception("A round of timers went wrong; the next one follows")
+
+    def _weights_changed(self, reported: Optional[IPv4Address]) -> None:
+        self.balancer.take_dfp_weights(self.dfp.weights.weight, reported)
+
+    def _round(self, now: float) -> None:
+        self.dfp.tick(now)
+        for switch in list(self.switches.values()):
+            switch.tick(now)
+        while self.balancer.advance(now, SESSIONS_AT_ONCE):
+            eventlet.sleep(0)
 
     def _on_signal(self, number: int, _: Optional[FrameType]) -> None:
         LOG.info("%s: removing our rules and ending", signal.Signals(number).name)

@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from struct import Struct
 from typing import Optional, Union
 
+from ryu_haslb.configuration.model import MOBILE_IP_PORT
 from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 _ETHERNET = 14
+_VLAN_TAGS = frozenset({b"\x81\x00", b"\x88\xa8"})
+_NO_OPTIONS, _NEXT_VERSION = 0x45, 0x50  # version 4, and the header's length in words
 _FRAGMENT = 0x3FFF  # more fragments, and the offset
 _IPV4 = Struct("!BxH2xH4x4s4s")
 _UDP = Struct("!HHH")
@@ -30,10 +33,13 @@ _LONG_EXTENSIONS = frozenset({36, 38, 40, 41, 42, 43})
 
 
 def without_vlan_tag(frame: bytes) -> tuple[bytes, Optional[int]]:
-    """The frame as it were on an access port, and the VLAN that its tag named (None: it had no tag)."""
-    if frame[12:14] != b"\x81\x00":
+    """The frame as it were on an access port, and the VLAN that its outer tag named (None: it had no tag)."""
+    if frame[12:14] not in _VLAN_TAGS:
         return frame, None
-    return frame[:12] + frame[16:], int.from_bytes(frame[14:16], "big") & 0xFFF
+    vlan = int.from_bytes(frame[14:16], "big") & 0xFFF
+    while frame[12:14] in _VLAN_TAGS:
+        frame = frame[:12] + frame[16:]
+    return frame, vlan
 
 
 def read_request(  # noqa: PLR0911 - one return for each way in which a datagram can be wrong
@@ -45,14 +51,14 @@ def read_request(  # noqa: PLR0911 - one return for each way in which a datagram
         if fragment & _FRAGMENT:
             return DropReason.FRAGMENT
         datagram = _ETHERNET + (version_ihl & 0x0F) * 4
-        if datagram < _ETHERNET + 20:
+        if not _NO_OPTIONS <= version_ihl < _NEXT_VERSION:
             return DropReason.TRUNCATED
-        client_port, _, datagram_length = _UDP.unpack_from(frame, datagram)
+        client_port, port, datagram_length = _UDP.unpack_from(frame, datagram)
         message = datagram + 8
         end = datagram + datagram_length
         if end > _ETHERNET + total_length or end > len(frame) or end <= message:
             return DropReason.TRUNCATED
-        if frame[message] != _TYPE_REQUEST:
+        if frame[message] != _TYPE_REQUEST or port != MOBILE_IP_PORT:
             return DropReason.NOT_REGISTRATION_REQUEST
         if end < message + _REGISTRATION_LENGTH:
             return DropReason.TRUNCATED

@@ -10,7 +10,7 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import arp, wire
 from ryu_haslb.openflow.neighbours import Location, Neighbours
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.pipeline import PORT_CONTROLLER, Purpose, chassis_address
 from ryu_haslb.openflow.request_reader import read_request, without_vlan_tag
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.transactions import Channel, Transactions
@@ -21,6 +21,9 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 LOG = logging.getLogger(__name__)
+
+#: VLANs that real servers are looked for in because a request came from there; anybody may send requests.
+MOST_LEARNED_VLANS = 32
 
 
 class Switch:
@@ -34,6 +37,7 @@ class Switch:
         self._mac = chassis_address(datapath_id)
         self._neighbours = Neighbours(configuration, datapath_id)
         self._vlans = {interface.vlan for interface in configuration.vlan_interfaces}
+        self._learns_vlans = not self._vlans
         self._virtual_servers: Mapping[bytes, VirtualServer] = {
             server.packed_address: server
             for server in balancer.virtual_servers.values()
@@ -69,10 +73,12 @@ class Switch:
         if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
             return False
         purpose = cookie >> 16
-        if purpose in (Purpose.PUNT_REQUEST, Purpose.PUNT_FRAGMENT):
-            self._request(self.channel, frame, now)
-        elif purpose == Purpose.PUNT_LOST_SESSION:
+        if purpose == Purpose.PUNT_LOST_SESSION:
             self._lost_session(self.channel, frame)
+        elif port == PORT_CONTROLLER:  # our own packet-outs must not come back to us as requests
+            self._balancer.drop(DropReason.LOOPED)
+        elif purpose in (Purpose.PUNT_REQUEST, Purpose.PUNT_FRAGMENT):
+            self._request(self.channel, frame, now)
         else:
             self._arp(self.channel, port, frame, now)
         return True
@@ -83,9 +89,7 @@ class Switch:
             return
         addresses, lost = self._neighbours.due(now)
         if addresses:
-            actions = self._flood_actions()
-            for address in addresses:
-                self.channel.transmit(wire.packet_out(actions, arp.probe(self._mac, address)))
+            self._probe(self.channel, addresses)
         if lost:
             self._update_deliveries()
         self.rules.flush(self.transactions)
@@ -99,13 +103,12 @@ class Switch:
 
     def _request(self, channel: Channel, frame: bytes, now: float) -> None:
         frame, vlan = without_vlan_tag(frame)
-        if vlan and vlan not in self._vlans:
-            self._vlans.add(vlan)
-            self._neighbours.probe_all_now()
         request = read_request(frame, self._virtual_servers, self.datapath_id)
         if isinstance(request, DropReason):
             self._balancer.drop(request)
             return
+        if vlan:
+            self._learn_vlan(vlan)
         real, session, _, ended = self._balancer.request(request, now)
         if ended is not None:
             self.rules.remove(ended)
@@ -138,12 +141,20 @@ class Switch:
         elif self._neighbours.heard(packet.sender_address, Location(packet.sender_mac, port, vlan or None), now):
             self._update_deliveries()
 
-    def _flood_actions(self) -> bytes:
-        """Out of every port: without a tag, then with the tag of each VLAN that we know of."""
-        actions = wire.output(wire.PORT_FLOOD)
-        for count, vlan in enumerate(sorted(self._vlans)):
-            actions += (wire.push_vlan() if count == 0 else b"") + wire.set_vlan(vlan) + wire.output(wire.PORT_FLOOD)
-        return actions
+    def _probe(self, channel: Channel, addresses: list[bytes]) -> None:
+        """Ask for addresses out of every port: without a tag, and with the tag of each VLAN that we know of."""
+        flood = wire.output(wire.PORT_FLOOD)
+        ways = [flood] + [wire.push_vlan() + wire.set_vlan(vlan) + flood for vlan in sorted(self._vlans)]
+        for address in addresses:
+            frame = arp.probe(self._mac, address)
+            for actions in ways:
+                channel.transmit(wire.packet_out(actions, frame))
+
+    def _learn_vlan(self, vlan: int) -> None:
+        """Look for real servers where requests come from, unless the configuration says which VLANs there are."""
+        if self._learns_vlans and vlan not in self._vlans and len(self._vlans) < MOST_LEARNED_VLANS:
+            self._vlans.add(vlan)
+            self._neighbours.probe_all_now()
 
     def _update_deliveries(self) -> None:
         """Derive from where the real servers are how packets get there; sessions of whoever moved follow at once."""

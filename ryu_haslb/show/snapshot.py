@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, NamedTuple
 
+from ryu_haslb.dfp.weight_table import WeightTable
 from ryu_haslb.mobile_ip.identity import Identity, IdentityKind
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import SessionState
 
 Row = dict[str, Any]
+_PROTOCOLS = {0: "any", 6: "TCP", 17: "UDP"}
 
 
-def reals(balancer: Balancer) -> Iterator[Row]:
+class Sources(NamedTuple):
+    """What a running application can be asked about."""
+
+    balancer: Balancer
+    weights: WeightTable
+
+
+def reals(sources: Sources) -> Iterator[Row]:
     """Every real server of every farm."""
-    for real in balancer.reals():
+    for real in sources.balancer.reals():
         yield {
             "real": str(real.configuration.address),
             "farm": real.farm_name,
@@ -26,9 +37,9 @@ def reals(balancer: Balancer) -> Iterator[Row]:
         }
 
 
-def sessions(balancer: Balancer) -> Iterator[Row]:
+def sessions(sources: Sources) -> Iterator[Row]:
     """Every live session; those that begin or end while this runs may or may not be among them."""
-    for server in balancer.virtual_servers.values():
+    for server in sources.balancer.virtual_servers.values():
         for session in list(server.sessions.values()):
             yield {
                 "vserver": server.name,
@@ -42,9 +53,24 @@ def sessions(balancer: Balancer) -> Iterator[Row]:
             }
 
 
-def statistics(balancer: Balancer) -> Iterator[Row]:
+def dfp_weights(sources: Sources) -> Iterator[Row]:
+    """Every weight that an agent has set and that is in force."""
+    started = time.time() - time.monotonic()
+    for row in sources.weights.rows():
+        yield {
+            "real": str(row.server.address),
+            "protocol": _PROTOCOLS.get(row.server.protocol, str(row.server.protocol)),
+            "port": row.server.port,
+            "bind_id": row.server.bind_id,
+            "weight": row.weight,
+            "agent": str(row.agent),
+            "set_at": datetime.fromtimestamp(started + row.set_at, timezone.utc).isoformat(timespec="seconds"),
+        }
+
+
+def statistics(sources: Sources) -> Iterator[Row]:
     """The balancer's counters, one row each."""
-    counted = balancer.statistics
+    counted = sources.balancer.statistics
     for name in ("requests", "dispatched", "assignments", "retries", "reassignments", "deregistrations", "timeouts"):
         yield {"counter": name, "value": getattr(counted, name)}
     yield {"counter": "dropped", "value": counted.dropped}

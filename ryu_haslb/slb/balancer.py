@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from ipaddress import IPv4Address
 from itertools import islice
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
-from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
 from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
@@ -19,6 +20,8 @@ from ryu_haslb.slb.wheel import TimingWheel
 #: Seconds after which a request that was not repeated counts as answered: more than a foreign agent waits before its
 #: first retransmission (RFC 5944, section 3.6.3, demands no less than one second).
 RETRANSMISSION_INTERVAL = 5.0
+
+WeightOf = Callable[[IPv4Address, int], Optional[int]]
 
 
 class Verdict(NamedTuple):
@@ -82,6 +85,18 @@ class Balancer:
         """Every real server of every farm."""
         for farm in self.farms.values():
             yield from farm.reals
+
+    def take_dfp_weights(self, weight_of: WeightOf, reported: Optional[IPv4Address]) -> None:
+        """Let every real server go by the weight that DFP has for it now.
+
+        ``weight_of(address, port)`` gives it, None where no agent speaks for the real server. ``reported`` is whom the
+        report that caused this was about; None when it was a loss.
+        """
+        for real in self.reals():
+            configuration = real.configuration
+            real.set_dfp_weight(weight_of(configuration.address, configuration.port or MOBILE_IP_PORT))
+            if configuration.address == reported:
+                real.hear_from_dfp()
 
     def advance(self, now: float, limit: int) -> bool:
         """Let time pass: end sessions, conclude tests, let failed real servers try again.

@@ -122,10 +122,13 @@ class RealServer:
         )
 
     def set_dfp_weight(self, weight: Optional[int]) -> None:
-        """Take the weight that DFP reports; None brings the static weight back. Above 0 it ends a failure."""
+        """Go by the weight that DFP has for it; None brings the static weight back."""
         self.dfp_weight = weight
         self.weight = self.configuration.weight if weight is None else weight
-        if weight:
+
+    def hear_from_dfp(self) -> None:
+        """An agent has just reported on it: with a weight above 0 that ends a failure (the chapter)."""
+        if self.dfp_weight:
             self._handle(HealthEvent.DFP_REPORT)
 
     def record_failure(self, client: bytes, now: float) -> None:

@@ -112,8 +112,10 @@ def test_a_dfp_weight_above_0_brings_a_failed_real_back_at_once(seconds: float) 
     bench = failed_bench(retry=60)
     bench.wait(seconds)
     bench.reals[0].set_dfp_weight(0)
+    bench.reals[0].hear_from_dfp()
     assert bench.reals[0].health is not Health.OPERATIONAL
     bench.reals[0].set_dfp_weight(5)
+    bench.reals[0].hear_from_dfp()
     assert bench.reals[0].state == "OPERATIONAL"
 
 

@@ -71,6 +71,7 @@ class Farm(RuleBasedStateMachine):
     @rule(which=REALS, weight=st.none() | st.integers(0, 5))
     def dfp(self, which: int, weight: int | None) -> None:
         self.bench.reals[which].set_dfp_weight(weight)
+        self.bench.reals[which].hear_from_dfp()
         if weight:
             assert self.bench.reals[which].health is Health.OPERATIONAL
 

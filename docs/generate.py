@@ -1,0 +1,86 @@
+"""Writes the parts of the documentation that the code knows best: state machines and flow tables.
+
+``python docs/generate.py`` brings docs/states.md and docs/flows.md up to date; a test fails while they are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, Callable
+
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.openflow.pipeline import PORT_CONTROLLER, SESSION_PRIORITY, Rule, Table, standing_rules
+from ryu_haslb.slb.real import HEALTH_TRANSITIONS
+from ryu_haslb.slb.session import SESSION_TRANSITIONS
+
+HERE = Path(__file__).parent
+EXAMPLE = Configuration(
+    farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51")),))},
+    virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
+)
+
+
+def state_machine(transitions: Mapping[Any, Enum]) -> Iterator[str]:
+    """A Mermaid drawing of a transition table."""
+    yield "```mermaid"
+    yield "stateDiagram-v2"
+    for (before, event), after in transitions.items():
+        yield f"    {before.value} --> {after.value}: {event.value}"
+    yield "```"
+
+
+def flow_table() -> Iterator[str]:
+    """The standing rules of a switch with one virtual server and one real server."""
+    yield "| table | priority | cookie | match | action | why |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for rule in sorted(standing_rules(EXAMPLE, 1), key=lambda rule: (rule.table, -rule.priority, rule.purpose)):
+        match = ", ".join(f"{name}={_shown(name, value)}" for name, value in rule.match.items()) or "everything"
+        why = rule.purpose.name.lower().replace("_", " ")
+        yield f"| {rule.table} | {rule.priority} | {_cookie(rule)} | {match} | {rule.action.value} | {why} |"
+        if rule.table == Table.CLASSIFIER and not rule.match:
+            yield (
+                f"| {Table.SESSIONS.value} | {SESSION_PRIORITY} | tag and 0x51b7 | eth_src=TAG, eth_type=0x0800, "
+                "ip_proto=17, ipv4_dst=10.1.1.10, udp_dst=434 | rewritten and out to the home agent | one session |"
+            )
+
+
+def _cookie(rule: Rule) -> str:
+    return f"{rule.purpose.cookie:#x}"
+
+
+def _shown(name: str, value: object) -> str:
+    if isinstance(value, tuple):
+        return "/".join(value)
+    if name == "eth_type":
+        return f"{value:#06x}"
+    return "CONTROLLER" if value == PORT_CONTROLLER else str(value)
+
+
+PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
+    "states.md": {
+        "real server": lambda: state_machine(HEALTH_TRANSITIONS),
+        "session": lambda: state_machine(SESSION_TRANSITIONS),
+    },
+    "flows.md": {"standing rules": flow_table},
+}
+
+
+def generated(name: str) -> str:
+    """The document with its generated parts as the code has them now."""
+    text = (HERE / name).read_text()
+    for part, lines in PARTS[name].items():
+        begin, end = f"<!-- from the code: {part} -->", "<!-- end -->"
+        before, found, rest = text.partition(begin)
+        _, closed, after = rest.partition(end)
+        if not found or not closed:
+            raise SystemExit(f"docs/{name}: expected '{begin}' and a '{end}' after it")
+        text = "\n".join([before + begin, *lines(), end + after])
+    return text
+
+
+if __name__ == "__main__":
+    for document in PARTS:
+        (HERE / document).write_text(generated(document))
