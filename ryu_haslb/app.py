@@ -171,6 +171,8 @@ def _handler(switch: Switch, transactions: Transactions) -> connection.MessageHa
     def handle(kind: int, xid: int, message: bytes) -> bool:
         if kind == wire.TYPE_PACKET_IN:
             return switch.packet_in(message, time.monotonic())
+        if kind == wire.TYPE_MULTIPART_REPLY:
+            return switch.multipart_reply(xid, message, time.monotonic())
         if kind == wire.TYPE_BARRIER_REPLY:
             return transactions.confirmed(xid)
         if kind == wire.TYPE_ERROR:

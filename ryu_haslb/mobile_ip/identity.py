@@ -47,6 +47,11 @@ class Identity(NamedTuple):
         return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def identity_of_key(key: bytes) -> Identity:
+    """The identity that has this :attr:`Identity.key`."""
+    return Identity(IdentityKind(key[0]), key[1:])
+
+
 def nai_identity(nai: bytes) -> Identity:
     """The identity of the mobile with this NAI."""
     return Identity(IdentityKind.NAI, nai)

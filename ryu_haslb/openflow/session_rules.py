@@ -46,6 +46,11 @@ class SessionRules:
         """Take the rule of a session that is over off the switch."""
         self._unwanted[session] = None
 
+    @property
+    def waiting(self) -> int:
+        """Rules that the next flushes will place or remove."""
+        return len(self._wanted) + len(self._unwanted)
+
     def flush(self, transactions: Transactions) -> None:
         """Send what has come together since the last time."""
         removals = [session for session in self._unwanted if self._balancer.session_of_tag(session.tag) is None]

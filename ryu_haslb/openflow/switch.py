@@ -9,6 +9,7 @@ from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import arp, wire
+from ryu_haslb.openflow.adoption import Adoption
 from ryu_haslb.openflow.neighbours import Location, Neighbours
 from ryu_haslb.openflow.pipeline import PORT_CONTROLLER, Purpose, chassis_address
 from ryu_haslb.openflow.request_reader import read_request, without_vlan_tag
@@ -45,6 +46,7 @@ class Switch:
         }
         self._deliveries: dict[RealServer, bytes] = {}
         self.rules = SessionRules(balancer, self._deliveries)
+        self._adoption = Adoption()
         self._update_deliveries()
 
     def connect(self, channel: Channel) -> Transactions:
@@ -53,6 +55,8 @@ class Switch:
         self.transactions = Transactions(channel)
         self._neighbours.probe_all_now()
         self.rules.renew(self._balancer.sessions())
+        if not self._adoption.complete:
+            channel.transmit(self._adoption.request(channel.next_xid()))
         return self.transactions
 
     def disconnect(self) -> None:
@@ -83,6 +87,16 @@ class Switch:
             self._arp(self.channel, port, frame, now)
         return True
 
+    def multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
+        """Take a part of the answer about the session rules that are there. False: the answer to another question."""
+        try:
+            ours = self._adoption.reply(xid, message)
+        except struct.error:
+            return False
+        if ours and self._adoption.complete:
+            self._adopt(now)
+        return ours
+
     def tick(self, now: float) -> None:
         """Probe neighbours that are due, and send the rules that have come together."""
         if self.channel is None or self.transactions is None:
@@ -103,6 +117,9 @@ class Switch:
 
     def _request(self, channel: Channel, frame: bytes, now: float) -> None:
         frame, vlan = without_vlan_tag(frame)
+        if not self._adoption.complete:
+            self._balancer.drop(DropReason.NOT_READY)
+            return
         request = read_request(frame, self._virtual_servers, self.datapath_id)
         if isinstance(request, DropReason):
             self._balancer.drop(request)
@@ -140,6 +157,7 @@ class Switch:
             channel.transmit(wire.packet_out(tag + wire.output(port), arp.answer(packet, self._mac)))
         elif self._neighbours.heard(packet.sender_address, Location(packet.sender_mac, port, vlan or None), now):
             self._update_deliveries()
+            self._adopt(now)
 
     def _probe(self, channel: Channel, addresses: list[bytes]) -> None:
         """Ask for addresses out of every port: without a tag, and with the tag of each VLAN that we know of."""
@@ -149,6 +167,13 @@ class Switch:
             frame = arp.probe(self._mac, address)
             for actions in ways:
                 channel.transmit(wire.packet_out(actions, frame))
+
+    def _adopt(self, now: float) -> None:
+        adopted = list(self._adoption.adopt(self._balancer, self._virtual_servers, self._deliveries, now))
+        for session in adopted:
+            session.rule_on = self.rules
+        if adopted:
+            LOG.info("Switch %016x: took over %d sessions from its rules", self.datapath_id, len(adopted))
 
     def _learn_vlan(self, vlan: int) -> None:
         """Look for real servers where requests come from, unless the configuration says which VLANs there are."""

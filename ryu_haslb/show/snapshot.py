@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from typing import Any, NamedTuple
 
 from ryu_haslb.dfp.weight_table import WeightTable
-from ryu_haslb.mobile_ip.identity import Identity, IdentityKind
+from ryu_haslb.mobile_ip.identity import identity_of_key
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import SessionState
 
@@ -48,7 +48,7 @@ def sessions(sources: Sources) -> Iterator[Row]:
                 "real": str(session.real.configuration.address),
                 "state": SessionState.ESTABLISHED.value,
                 "client_port": session.client_port,
-                "identity": str(Identity(IdentityKind(session.identity[0]), session.identity[1:])),
+                "identity": None if session.is_adopted else str(identity_of_key(session.identity)),
                 "retries": session.retries,
             }
 

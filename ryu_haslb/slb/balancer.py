@@ -12,7 +12,7 @@ from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import Session, next_tag, tag_of
+from ryu_haslb.slb.session import Session, adopted_identity, next_tag, tag_of
 from ryu_haslb.slb.statistics import Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
@@ -48,6 +48,7 @@ class Balancer:
         }
         self.statistics = Statistics()
         self._by_tag: dict[int, Session] = {}
+        self._adopted = 0
         self._lives: TimingWheel[Session] = TimingWheel()
         self._probations: TimingWheel[tuple[Session, RealServer]] = TimingWheel()
 
@@ -63,6 +64,8 @@ class Balancer:
             if named is None:
                 return self._drop(DropReason.UNKNOWN_HOME_AGENT)
         session = server.sessions.get(request.identity)
+        if session is None and self._adopted:
+            session = self._claim(request)
         if session is not None and session.deadline <= now:
             self._time_out(session)
             session = None
@@ -71,6 +74,19 @@ class Balancer:
         if session is not None:
             return self._retry(request, session, named, now)
         return self._open(request, named, now)
+
+    def adopt(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
+        """Take over a session of an earlier run, whose rule is still on a switch; ``tag`` must not be in use.
+
+        Its mobile is not known yet: the first request whose identity has this tag claims the session.
+        """
+        identity = adopted_identity(tag)
+        session = Session(Request(server, identity, bytes(4), 0, bytes(4), 0, 0), tag, real, now)
+        server.sessions[identity] = self._by_tag[tag] = session
+        self._adopted += 1
+        self._place(session, real, now)
+        self._lives.file(session, session.deadline)
+        return session
 
     def session_of_tag(self, tag: int) -> Optional[Session]:
         """The live session that a rule with this Ethernet source address belongs to."""
@@ -124,6 +140,17 @@ class Balancer:
         """Count a packet that never became a request that :meth:`request` could decide about."""
         self.statistics.requests += 1
         self.statistics.drops[reason] += 1
+
+    def _claim(self, request: Request) -> Optional[Session]:
+        """The adopted session that is this mobile's; it is adopted no more."""
+        server = request.virtual_server
+        tag = tag_of(server.packed_address, request.identity)
+        session = server.sessions.pop(adopted_identity(tag), None)
+        if session is not None:
+            self._adopted -= 1
+            session.identity = request.identity
+            server.sessions[request.identity] = session
+        return session
 
     def _open(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
         """The first request of a session."""
@@ -232,6 +259,7 @@ class Balancer:
 
     def _end(self, session: Session) -> None:
         self._leave(session)
+        self._adopted -= session.is_adopted
         del session.virtual_server.sessions[session.identity]
         del self._by_tag[session.tag]
 

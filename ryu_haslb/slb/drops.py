@@ -16,6 +16,7 @@ class DropReason(Enum):
     NO_IDENTITY = "neither NAI nor home address"
     UNKNOWN_HOME_AGENT = "home agent not in the farm"
     VIRTUAL_SERVER_OUT_OF_SERVICE = "virtual server out of service"
+    NOT_READY = "sessions on the switch not read yet"
     CLIENT_DENIED = "client not allowed"
     NO_REAL_AVAILABLE = "no real server available"
     REAL_UNREACHABLE = "real server not reachable"

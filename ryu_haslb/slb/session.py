@@ -17,6 +17,7 @@ COOKIE_MARK_MASK = 0xFFFF
 #: A tag is a unicast Ethernet address (bit 40 clear) that is locally administered (bit 41 set).
 _TAG_FIXED_BITS = 0x03 << 40
 _TAG_LOCAL_BIT = 0x02 << 40
+_ADOPTED = b"\xff"
 _TAG_FREE_BITS = ((1 << 48) - 1) & ~_TAG_FIXED_BITS
 
 
@@ -79,6 +80,11 @@ class Session:
         return self.tag << 16 | COOKIE_MARK
 
     @property
+    def is_adopted(self) -> bool:
+        """Taken over from a rule on a switch, and not claimed by its mobile yet."""
+        return self.identity[:1] == _ADOPTED
+
+    @property
     def deadline(self) -> float:
         """When it ends, if no further request comes."""
         return self.last_request + self.virtual_server.idle
@@ -88,6 +94,11 @@ def tag_of(virtual_address: bytes, identity: bytes) -> int:
     """The tag that a mobile's session has unless it is taken: 46 bits of hash in a locally administered address."""
     digest = blake2b(virtual_address + identity, digest_size=6).digest()
     return int.from_bytes(digest, "big") & _TAG_FREE_BITS | _TAG_LOCAL_BIT
+
+
+def adopted_identity(tag: int) -> bytes:
+    """What stands for the identity of a session whose mobile is not known: no NAI and no home address looks like it."""
+    return _ADOPTED + tag.to_bytes(6, "big")
 
 
 def next_tag(tag: int) -> int:

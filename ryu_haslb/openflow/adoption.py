@@ -1,0 +1,96 @@
+"""The switch is the session store: after a restart, sessions are taken over from the rules that are still there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from struct import Struct
+from typing import NamedTuple, Optional
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.virtual_server import VirtualServer
+
+_MULTIPART_FLOW = 1
+_REPLY_MORE = 1
+_REQUEST = Struct("!BBHIHH4xB3xII4xQQHH4x")
+_REPLY_HEAD = Struct("!8xHH4x")
+_ROW = Struct("!HBx8xH10xQ16x")
+_LENGTHS = Struct("!HH")
+_OXM_IPV4_DST = b"\x80\x00\x18\x04"
+
+
+class SessionRow(NamedTuple):
+    """A session rule found on a switch: its tag, its virtual address, the actions that lead to its real server."""
+
+    tag: int
+    virtual_address: bytes
+    actions: bytes
+
+
+class Adoption:
+    """Reads the session rules that a switch holds, and makes sessions of them as their real servers become known."""
+
+    def __init__(self) -> None:
+        self.complete = False
+        self._xid: Optional[int] = None
+        self._rows: list[SessionRow] = []
+
+    def request(self, xid: int) -> bytes:
+        """The question: every rule of ours in the session table."""
+        self._xid = xid
+        self._rows.clear()
+        return _REQUEST.pack(
+            *(wire.VERSION, wire.TYPE_MULTIPART_REQUEST, _REQUEST.size, xid, _MULTIPART_FLOW, 0),
+            *(Table.SESSIONS, wire.PORT_ANY, wire.PORT_ANY, COOKIE_MARK, COOKIE_MARK_MASK, 1, 4),
+        )
+
+    def reply(self, xid: int, message: bytes) -> bool:
+        """Take one part of the answer; False when it answers another question. struct.error when it is cut short."""
+        if xid != self._xid:
+            return False
+        _, flags = _REPLY_HEAD.unpack_from(message)
+        self._rows += _session_rows(message)
+        self.complete = not flags & _REPLY_MORE
+        return True
+
+    def adopt(
+        self,
+        balancer: Balancer,
+        servers: Mapping[bytes, VirtualServer],
+        deliveries: Mapping[RealServer, bytes],
+        now: float,
+    ) -> Iterator[Session]:
+        """The sessions of those rules whose actions lead to a known real server; the others wait."""
+        leads_to = {
+            (server.packed_address, actions): (server, real)
+            for server in servers.values()
+            for real in server.farm.reals
+            for actions in [deliveries.get(real)]
+            if actions is not None
+        }
+        waiting = []
+        for row in self._rows:
+            found = leads_to.get(row[1:])
+            if found is None:
+                waiting.append(row)
+            elif balancer.session_of_tag(row.tag) is None:
+                yield balancer.adopt(found[0], row.tag, found[1], now)
+        self._rows = waiting
+
+
+def _session_rows(message: bytes) -> Iterator[SessionRow]:
+    offset = _REPLY_HEAD.size
+    while offset < len(message):
+        length, table, priority, cookie = _ROW.unpack_from(message, offset)
+        if length < _ROW.size:
+            return
+        if (table, priority, cookie & COOKIE_MARK_MASK) == (Table.SESSIONS, SESSION_PRIORITY, COOKIE_MARK):
+            match = offset + _ROW.size
+            _, match_length = _LENGTHS.unpack_from(message, match)
+            address = message.find(_OXM_IPV4_DST, match, match + match_length) + len(_OXM_IPV4_DST)
+            actions = match + (match_length + 7 & ~7) + 8
+            yield SessionRow(cookie >> 16, message[address : address + 4], message[actions : offset + length])
+        offset += length
