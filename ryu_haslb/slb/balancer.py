@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Address
-from itertools import islice
 from typing import Callable, NamedTuple, Optional
 
 from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
@@ -12,7 +11,8 @@ from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import Session, adopted_identity, next_tag, tag_of
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
@@ -41,16 +41,37 @@ class Balancer:
     """All virtual servers of one configuration, their farms and sessions."""
 
     def __init__(self, configuration: Configuration) -> None:
-        self.farms = {name: ServerFarm(farm) for name, farm in configuration.farms.items()}
-        self.virtual_servers = {
-            name: VirtualServer(server, self.farms[server.farm])
-            for name, server in configuration.virtual_servers.items()
-        }
+        self.farms: dict[str, ServerFarm] = {}
+        self.virtual_servers: dict[str, VirtualServer] = {}
         self.statistics = Statistics()
-        self._by_tag: dict[int, Session] = {}
-        self._adopted = 0
-        self._lives: TimingWheel[Session] = TimingWheel()
+        self._table = SessionTable()
         self._probations: TimingWheel[tuple[Session, RealServer]] = TimingWheel()
+        self.configure(configuration)
+
+    def configure(self, configuration: Configuration) -> list[Session]:
+        """Go by another configuration. Sessions stay, but for those returned: their virtual server is gone.
+
+        A session whose real server is no longer in the farm moves with its next request.
+        """
+        farms = {}
+        for name, farm in configuration.farms.items():
+            farms[name] = self.farms.get(name) or ServerFarm(farm)
+            farms[name].configure(farm)
+        self.farms = farms
+        before = self.virtual_servers
+        self.virtual_servers = {}
+        for name, server in configuration.virtual_servers.items():
+            known = before.get(name)
+            if known is None or known.packed_address != server.address.packed:
+                known = VirtualServer(server, farms[server.farm])
+            known.configure(server, farms[server.farm])
+            self.virtual_servers[name] = known
+        kept = self.virtual_servers.values()
+        ended = [each for server in before.values() if server not in kept for each in server.sessions.values()]
+        for session in ended:
+            self._end(session)
+        self._table.file_anew(self.sessions())
+        return ended
 
     def request(self, request: Request, now: float) -> Verdict:
         """Decide about one registration request."""
@@ -63,9 +84,7 @@ class Balancer:
             named = server.farm.by_address.get(request.home_agent)
             if named is None:
                 return self._drop(DropReason.UNKNOWN_HOME_AGENT)
-        session = server.sessions.get(request.identity)
-        if session is None and self._adopted:
-            session = self._claim(request)
+        session = self._table.find(request)
         if session is not None and session.deadline <= now:
             self._time_out(session)
             session = None
@@ -76,21 +95,14 @@ class Balancer:
         return self._open(request, named, now)
 
     def adopt(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
-        """Take over a session of an earlier run, whose rule is still on a switch; ``tag`` must not be in use.
-
-        Its mobile is not known yet: the first request whose identity has this tag claims the session.
-        """
-        identity = adopted_identity(tag)
-        session = Session(Request(server, identity, bytes(4), 0, bytes(4), 0, 0), tag, real, now)
-        server.sessions[identity] = self._by_tag[tag] = session
-        self._adopted += 1
+        """Take over a session whose rule is still on a switch; ``tag`` must not be in use."""
+        session = self._table.adopt(server, tag, real, now)
         self._place(session, real, now)
-        self._lives.file(session, session.deadline)
         return session
 
     def session_of_tag(self, tag: int) -> Optional[Session]:
         """The live session that a rule with this Ethernet source address belongs to."""
-        return self._by_tag.get(tag)
+        return self._table.by_tag(tag)
 
     def sessions(self) -> Iterator[Session]:
         """Every live session."""
@@ -123,17 +135,13 @@ class Balancer:
         for real in self.reals():
             real.retry_if_due(now)
         for session, real in self._probations.due(now):
-            if self._is_live(session) and session.real is real and session.retries == 0:
+            if self._table.has(session) and session.real is real and session.retries == 0:
                 real.record_success()
         looked_at = 0
-        for session in islice(self._lives.due(now), limit):
+        for overdue in self._table.overdue(now, limit):
             looked_at += 1
-            if not self._is_live(session):
-                continue
-            if session.deadline <= now:
-                self._time_out(session)
-            else:
-                self._lives.file(session, session.deadline)
+            if overdue is not None:
+                self._time_out(overdue)
         return looked_at == limit
 
     def drop(self, reason: DropReason) -> None:
@@ -141,33 +149,16 @@ class Balancer:
         self.statistics.requests += 1
         self.statistics.drops[reason] += 1
 
-    def _claim(self, request: Request) -> Optional[Session]:
-        """The adopted session that is this mobile's; it is adopted no more."""
-        server = request.virtual_server
-        tag = tag_of(server.packed_address, request.identity)
-        session = server.sessions.pop(adopted_identity(tag), None)
-        if session is not None:
-            self._adopted -= 1
-            session.identity = request.identity
-            server.sessions[request.identity] = session
-        return session
-
     def _open(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
         """The first request of a session."""
-        server = request.virtual_server
-        real = named or server.farm.choose(request.datapath_id)
+        real = named or request.virtual_server.farm.choose(request.datapath_id)
         if real is None:
             return self._drop(DropReason.NO_REAL_AVAILABLE)
         if request.datapath_id not in real.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
-        tag = tag_of(server.packed_address, request.identity)
-        while tag in self._by_tag:
-            tag = next_tag(tag)
-        session = Session(request, tag, real, now)
-        server.sessions[request.identity] = self._by_tag[tag] = session
+        session = self._table.open(request, real, now)
         self.statistics.assignments += 1
         self._place(session, real, now)
-        self._lives.file(session, session.deadline)
         return self._deliver(real, session)
 
     def _retry(self, request: Request, session: Session, named: Optional[RealServer], now: float) -> Verdict:
@@ -194,6 +185,8 @@ class Balancer:
     def _stays(self, session: Session, now: float) -> bool:
         """Whether a session that is being retried is left at its real server; failures are recorded on the way."""
         real = session.real
+        if not session.virtual_server.farm.has(real):
+            return False
         if real.test_session is session:
             real.fail_test(session.client, now)
         elif session.retries > real.configuration.reassign:
@@ -204,10 +197,10 @@ class Balancer:
     def _elsewhere(self, session: Session, datapath_id: int) -> Optional[RealServer]:
         """Where a session goes that should leave its real server: it stays if that is well, or may be tested again."""
         real = session.real
-        if real.awaits_test_from(datapath_id):
+        if real.awaits_test_from(datapath_id) and session.virtual_server.farm.has(real):
             return real
         other = session.virtual_server.farm.choose(datapath_id, other_than=real)
-        if other is None and real.health is Health.OPERATIONAL:
+        if other is None and real.health is Health.OPERATIONAL and session.virtual_server.farm.has(real):
             session.retries = 0
             return real
         return other
@@ -259,9 +252,4 @@ class Balancer:
 
     def _end(self, session: Session) -> None:
         self._leave(session)
-        self._adopted -= session.is_adopted
-        del session.virtual_server.sessions[session.identity]
-        del self._by_tag[session.tag]
-
-    def _is_live(self, session: Session) -> bool:
-        return self._by_tag.get(session.tag) is session
+        self._table.remove(session)

@@ -13,11 +13,32 @@ class ServerFarm:
     """``ip slb serverfarm NAME`` while the balancer runs; virtual servers may share it."""
 
     def __init__(self, configuration: ServerFarmConfiguration) -> None:
-        self.configuration = configuration
         self.name = configuration.name
-        self.reals = [RealServer(configuration.name, real) for real in configuration.reals]
-        self.by_address = {real.packed_address: real for real in self.reals}
+        self.configuration = configuration
+        self.reals: list[RealServer] = []
+        self.by_address: dict[bytes, RealServer] = {}
         self._predictor = PREDICTORS[configuration.predictor]()
+        self.configure(configuration)
+
+    def configure(self, configuration: ServerFarmConfiguration) -> None:
+        """Go by another configuration of the same farm. Real servers that both have keep their sessions and health."""
+        if configuration.predictor is not self.configuration.predictor:
+            self._predictor = PREDICTORS[configuration.predictor]()
+        self.configuration = configuration
+        known = self.by_address
+        self.reals = []
+        for each in configuration.reals:
+            real = known.get(each.address.packed)
+            if real is None:
+                real = RealServer(self.name, each)
+            else:
+                real.configure(each)
+            self.reals.append(real)
+        self.by_address = {real.packed_address: real for real in self.reals}
+
+    def has(self, real: RealServer) -> bool:
+        """Whether the real server is one of this farm, now."""
+        return self.by_address.get(real.packed_address) is real
 
     def choose(self, datapath_id: int, other_than: Optional[RealServer] = None) -> Optional[RealServer]:
         """The real server for a new session whose request came in at this switch; None when all are down.

@@ -70,11 +70,9 @@ class RealServer:
 
     def __init__(self, farm_name: str, configuration: RealServerConfiguration) -> None:
         self.farm_name = farm_name
-        self.configuration = configuration
         self.packed_address = configuration.address.packed
-        self.in_service = configuration.in_service
-        self.weight = configuration.weight
         self.dfp_weight: Optional[int] = None
+        self.configure(configuration)
         self.health = Health.OPERATIONAL
         self.sessions = 0
         self.reachable_from: set[int] = set()
@@ -83,6 +81,12 @@ class RealServer:
         self.failed_clients: set[bytes] = set()
         self.connection_failures = 0
         self.test_session: Optional[Session] = None
+
+    def configure(self, configuration: RealServerConfiguration) -> None:
+        """Go by another configuration of the same address; sessions and health stay."""
+        self.configuration = configuration
+        self.in_service = configuration.in_service
+        self.weight = configuration.weight if self.dfp_weight is None else self.dfp_weight
 
     @property
     def state(self) -> str:

@@ -16,13 +16,17 @@ class VirtualServer:
     """
 
     def __init__(self, configuration: VirtualServerConfiguration, farm: ServerFarm) -> None:
-        self.configuration = configuration
         self.name = configuration.name
         self.packed_address = configuration.address.packed
-        self.idle = configuration.idle
-        self.farm = farm
         self.any_home_agent = frozenset({b"\x00\x00\x00\x00", b"\xff\xff\xff\xff", self.packed_address})
         self.sessions: dict[bytes, Session] = {}
+        self.configure(configuration, farm)
+
+    def configure(self, configuration: VirtualServerConfiguration, farm: ServerFarm) -> None:
+        """Go by another configuration of the same name and address; sessions stay."""
+        self.configuration = configuration
+        self.idle = configuration.idle
+        self.farm = farm
 
     def allows(self, client: bytes) -> bool:
         """Whether the ``client`` commands let this address in: an exclusion wins, no permission means everybody."""

@@ -1,4 +1,4 @@
-"""Sessions that do not succeed, and what they say of their real server (the chapter; IOS faildetect, reassign, retry)."""
+"""Sessions that do not succeed, and what they say of their real server (the chapter; IOS faildetect, retry)."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 from farm_builder import SWITCH, VIRTUAL, Bench, address
 
 from ryu_haslb.configuration.model import ClientRule
-from ryu_haslb.slb import balancer as balancer_module
+from ryu_haslb.slb import session_table
 from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, next_tag, tag_of
 
@@ -117,7 +117,7 @@ def test_a_tag_is_a_locally_administered_unicast_address_and_heads_the_cookie() 
 
 def test_tags_that_collide_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is ever sent to another mobile's home agent."""
-    monkeypatch.setattr(balancer_module, "tag_of", lambda *_: 0x02_00_00_00_00_01)
+    monkeypatch.setattr(session_table, "tag_of", lambda *_: 0x02_00_00_00_00_01)
     bench = Bench(1, 1, 1)
     sessions = [bench.request(f"user{number}@example.org").session for number in range(3)]
     tags = [session.tag for session in sessions if session is not None]
