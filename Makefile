@@ -1,0 +1,57 @@
+# Everything that is run on a checkout. `make` alone lists the targets.
+
+PYTHON ?= python3
+VENV ?= .venv
+
+VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+ROOT := $(filter 0,$(shell id -u))
+INSTALLED := $(VENV)/installed-on-python-$(VERSION)
+RUN := $(VENV)/bin/python
+
+export PATH := $(PATH):/usr/sbin:/sbin
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+.PHONY: help run test unit lint format install machine clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+ifeq ($(VERSION),)
+$(error $(PYTHON) does not run; name a Python 3.9 or later: make PYTHON=python3.11)
+endif
+
+ifeq ($(ROOT),)
+run: ## Bring up the lab, open 100 Mobile IP sessions, compare the balancer with the home agents (root)
+	$(error the lab makes network namespaces and switches and so needs root; try: sudo make run)
+else
+run: machine $(INSTALLED)
+	@PYTHONPATH=. $(RUN) mininet/run.py
+endif
+
+test: $(if $(ROOT),machine) $(INSTALLED) ## Run all tests; those in the lab are skipped without root
+	@$(RUN) -m pytest
+
+unit: $(INSTALLED) ## Run the tests that need no root
+	@$(RUN) -m pytest tests/unit
+
+lint: $(INSTALLED) ## Check style and types
+	@$(RUN) -m ruff check
+	@$(RUN) -m ruff format --check
+	@$(RUN) -m mypy
+
+format: $(INSTALLED) ## Put the code into the project's format
+	@$(RUN) -m ruff check --fix
+	@$(RUN) -m ruff format
+
+install: $(INSTALLED) ## Make .venv with the project, editable, and all that its checks need
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt tools/install-python
+	@tools/install-python "$(PYTHON)" "$(VENV)"
+	@touch "$@"
+
+machine: ## Install the Debian packages that the lab needs (root)
+	@tools/install-machine "$(PYTHON)"
+
+clean: ## Remove what was installed and built in this folder
+	@rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

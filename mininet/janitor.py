@@ -1,0 +1,129 @@
+"""What a lab leaves behind, found by its marks and removed.
+
+Everything that a lab makes bears a mark: processes carry :data:`MARK` in their environment, bridges have it as a key in
+their ``external_ids``, interfaces of the machine's own namespace have it as their alias, and files lie in one
+directory. Hosts' namespaces, and the veth pairs that end there, die with their processes. Only one lab runs at a time
+(see ``claim.py``), so whoever holds the claim may sweep everything that bears the mark, and nothing else.
+
+As a program this is the lab's janitor: it waits until its standard input closes, which the kernel sees to even when the
+lab's own process is killed, and then sweeps.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+MARK = "HASLB_LAB"
+"""The mark: an environment variable, a key of a bridge's ``external_ids``, an interface's alias."""
+
+DIRECTORY = Path("/run/haslb-lab")
+"""Control sockets, logs and the balancer's configuration while a lab runs."""
+
+PATIENCE = 10
+"""Seconds that one command, or the end of a killed process, may take."""
+
+
+def sweep() -> list[str]:
+    """Remove everything that a lab made; the caller holds the claim. Return a line for each thing that stayed."""
+    complaints = _kill_processes()
+    complaints += [error for name in bridges() if (error := _run("ovs-vsctl", "--if-exists", "del-br", name))]
+    complaints += [error for name in interfaces() if (error := _run("ip", "link", "delete", name))]
+    if DIRECTORY.exists():
+        shutil.rmtree(DIRECTORY, ignore_errors=True)
+        if DIRECTORY.exists():
+            complaints.append(f"{DIRECTORY} cannot be removed")
+    return complaints
+
+
+def processes() -> Iterator[int]:
+    """Ids of the lab's processes."""
+    candidates = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+    return (process for process in candidates if process != os.getpid() and _is_marked(process))
+
+
+def interfaces() -> list[str]:
+    """The lab's interfaces in the machine's own namespace."""
+    names = []
+    for alias in Path("/sys/class/net").glob("*/ifalias"):
+        with suppress(OSError):
+            if alias.read_text().strip() == MARK:
+                names.append(alias.parent.name)
+    return names
+
+
+def bridges() -> list[str]:
+    """The lab's bridges. Without an answer from Open vSwitch there are none: its database is where they live."""
+    if shutil.which("ovs-vsctl") is None:
+        return []
+    find = ["ovs-vsctl", f"--timeout={PATIENCE}", "--bare", "--columns=name", "find", "Bridge"]
+    answer = subprocess.run(
+        [*find, f"external_ids:{MARK}=yes"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+    )
+    return answer.stdout.decode().split()
+
+
+def _is_marked(process: int) -> bool:
+    try:
+        environment = Path(f"/proc/{process}/environ").read_bytes()
+    except OSError:
+        return False
+    return any(variable.startswith(f"{MARK}=".encode()) for variable in environment.split(b"\0"))
+
+
+def _kill_processes() -> list[str]:
+    """Kill until none is left: one that was just being started may have started another."""
+    while victims := list(processes()):
+        for process in victims:
+            if not _kill(process):
+                return [f"process {process} does not end"]
+    return []
+
+
+def _kill(process: int) -> bool:
+    """Kill a process and wait for its end. The descriptor is looked at again: a number may have a new owner by now."""
+    try:
+        descriptor = os.pidfd_open(process)
+    except ProcessLookupError:
+        return True
+    try:
+        if not _is_marked(process):
+            return True
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+        return bool(select.select([descriptor], [], [], PATIENCE)[0])
+    finally:
+        os.close(descriptor)
+
+
+def _run(*command: str) -> str:
+    """Run a command that removes something; return what it complains about, in one line."""
+    try:
+        ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired:
+        return f"{' '.join(command)}: no answer for {PATIENCE} seconds"
+    if ran.returncode == 0 or b"Cannot find device" in ran.stdout:
+        return ""
+    return f"{' '.join(command)}: {' '.join(ran.stdout.decode(errors='replace').split())}"
+
+
+def main() -> int:
+    """Wait for the end of standard input, then sweep."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    sys.stdin.buffer.read()
+    complaints = sweep()
+    for complaint in complaints:
+        print(f"lab: left behind: {complaint}", file=sys.stderr)
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

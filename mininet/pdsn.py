@@ -1,0 +1,190 @@
+"""A PDSN (foreign agent) for the lab: registers mobiles, all of them from one address and one UDP port.
+
+python mininet/pdsn.py --address 15.1.1.51 --home-agent 10.1.1.10 --control /tmp/pdsn1.control
+python mininet/node_control.py /tmp/pdsn1.control register 1 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from typing import Optional
+
+import node
+import pdsn_show
+from batches import Batch, Purpose
+from commands import Commands, in_lines
+from foreign_agent import ForeignAgent, Policy
+from node_control import Answer, CommandError
+from udp import Datagram, UdpSocket, check_assigned
+
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
+
+HIGHEST_USER = 10**9
+LARGEST_BATCH = 10**6
+PROGRESS_INTERVAL = 0.1
+HEARTBEAT = 10
+"""Progress is reported when there is some, and every tenth interval even if there is none."""
+
+
+class Pdsn:
+    """Joins the decisions of :class:`ForeignAgent` to a socket and the event loop's clock."""
+
+    def __init__(self, policy: Policy, port: int, home_agent_port: int) -> None:
+        self._agent = ForeignAgent(policy, node.clock_offset())
+        self._home_agent_port = home_agent_port
+        self._alarm = node.Alarm(self._advance)
+        self._running: dict[Batch, asyncio.Future[None]] = {}
+        self._socket = UdpSocket(policy.care_of_address, port, self._received)
+        self.commands = Commands(
+            {
+                "register FIRST COUNT": self._register,
+                "deregister FIRST COUNT": self._deregister,
+                "show ip mobile visitor": self._show_visitor,
+                "show ip mobile visitor summary": self._show_summary,
+                "show ip mobile traffic": self._show_traffic,
+            }
+        )
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._alarm.set(None)
+        self._socket.close()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _received(self, datagram: Datagram) -> None:
+        self._agent.received(datagram.payload, self._now())
+        self._advance()
+
+    def _advance(self) -> None:
+        for payload, destination in self._agent.advance(self._now()):
+            self._socket.send(payload, destination, self._home_agent_port)
+        for batch, completed in self._running.items():
+            if batch.complete and not completed.done():
+                completed.set_result(None)
+        self._alarm.set(self._agent.next_event())
+
+    def _register(self, arguments: list[str], _: bool) -> Answer:
+        return self._run(Purpose.REGISTER, arguments)
+
+    def _deregister(self, arguments: list[str], _: bool) -> Answer:
+        return self._run(Purpose.DEREGISTER, arguments)
+
+    async def _run(self, purpose: Purpose, arguments: list[str]) -> Answer:
+        """JSON lines as the batch goes on; the last is the result. No more of it is started if the client leaves."""
+        try:
+            first = node.whole_number(arguments[0], 0, HIGHEST_USER)
+            count = node.whole_number(arguments[1], 1, LARGEST_BATCH)
+        except argparse.ArgumentTypeError as error:
+            raise CommandError(f"{error}; expected FIRST COUNT such as: register 1 100") from None
+        batch = Batch(purpose, first, count)
+        began = self._now()
+        completed = self._running[batch] = asyncio.get_running_loop().create_future()
+        self._agent.start(batch)
+        self._advance()
+        try:
+            reported: Optional[dict[str, object]] = None
+            intervals = 0
+            while not completed.done():
+                await asyncio.wait({completed}, timeout=PROGRESS_INTERVAL)
+                intervals += 1
+                if batch.progress() != reported or intervals % HEARTBEAT == 0:
+                    reported = batch.progress()
+                    yield json.dumps(reported)
+            yield json.dumps(batch.result(self._now() - began))
+        finally:
+            del self._running[batch]
+            self._agent.cancel(batch)
+
+    def _show_visitor(self, _: list[str], as_json: bool) -> Answer:
+        view = pdsn_show.visitors_json if as_json else pdsn_show.visitors_text
+        return in_lines(view(list(self._agent.visitors), self._now()))
+
+    def _show_summary(self, _: list[str], as_json: bool) -> Answer:
+        view = pdsn_show.summary_json if as_json else pdsn_show.summary_text
+        return in_lines(view(len(self._agent.visitors)))
+
+    def _show_traffic(self, _: list[str], as_json: bool) -> Answer:
+        view = pdsn_show.traffic_json if as_json else pdsn_show.traffic_text
+        return in_lines(view(self._agent.traffic, self._socket.send_errors))
+
+
+@contextlib.asynccontextmanager
+async def open_pdsn(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
+    """The PDSN that the options describe, while the context lasts. Raises OSError with a text for people."""
+    check_assigned(arguments.address)
+    policy = Policy(
+        care_of_address=arguments.address,
+        home_agent=arguments.home_agent,
+        association=node.association(arguments),
+        home_agent_field=arguments.home_agent_field,
+        nai_format=arguments.nai_format,
+        lifetime=arguments.lifetime,
+        retransmit=arguments.retransmit,
+        retries=arguments.retries,
+        window=arguments.window,
+        rate=arguments.rate,
+    )
+    pdsn = Pdsn(policy, arguments.port, arguments.home_agent_port)
+    try:
+        yield pdsn.commands
+    finally:
+        pdsn.close()
+
+
+def options() -> argparse.ArgumentParser:
+    """The command line of this program."""
+    parser = argparse.ArgumentParser(
+        description="A PDSN (foreign agent) for the lab.",
+        epilog="example: pdsn.py --address 15.1.1.51 --home-agent 10.1.1.10 --control /tmp/pdsn1.control",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    node.add_common_options(parser)
+    add = parser.add_argument
+    add("--address", type=node.address, required=True, help="own address: source and care-of address of requests")
+    add("--home-agent", type=node.address, required=True, help="where requests go: the virtual server address")
+    add("--home-agent-field", type=node.address, default=Policy.home_agent_field, help="what requests name")
+    add("--port", type=node.port, default=MOBILE_IP_PORT, help="own UDP port, of all mobiles")
+    add("--home-agent-port", type=node.port, default=MOBILE_IP_PORT, help="UDP port of the home agents")
+    add("--nai-format", type=_nai_format, default=Policy.nai_format, help="{} stands for the user's number")
+    add("--lifetime", type=_lifetime, default=Policy.lifetime, help="seconds to ask for; 65535 is for ever")
+    add("--retransmit", type=node.positive, default=Policy.retransmit, help="seconds before the first retransmission")
+    add("--retries", type=_retries, default=Policy.retries, help="retransmissions before giving up")
+    add("--window", type=_window, default=Policy.window, help="registrations under way at once")
+    add("--rate", type=node.positive, metavar="N", help="registrations started a second; None is as fast as it goes")
+    return parser
+
+
+def _nai_format(text: str) -> str:
+    if text.count("{}") != 1 or len(text.replace("{}", str(HIGHEST_USER)).encode("utf-8", "replace")) > 255:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no NAI with {{}} in it once, such as user{{}}@example.com")
+    return text
+
+
+def _lifetime(text: str) -> int:
+    return node.whole_number(text, 1, 65535)
+
+
+def _retries(text: str) -> int:
+    return node.whole_number(text, 0, 16)
+
+
+def _window(text: str) -> int:
+    return node.whole_number(text, 1, 65536)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit status."""
+    parser = options()
+    arguments = parser.parse_args(argv)
+    return node.run(parser.prog, arguments.control, open_pdsn(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

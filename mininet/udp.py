@@ -1,0 +1,97 @@
+"""A UDP socket of a node: it knows which of the node's addresses a datagram came to, and can answer from it."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import NamedTuple, Optional
+
+# Python names IP_PKTINFO only since 3.14. struct in_pktinfo: interface index, local address, address in the header.
+_IP_PKTINFO = 8
+_PACKET_INFORMATION = struct.Struct("=i4s4s")
+_LARGEST_DATAGRAM = 65535
+_BATCH = 64  # datagrams at a time, so that timers and control clients get their turn in a storm
+_BUFFER = 4 << 20
+ANY_ADDRESS = IPv4Address(0)
+
+
+class Datagram(NamedTuple):
+    """One datagram as it came in; ``local`` is the address of this node that it was sent to."""
+
+    payload: bytes
+    source: IPv4Address
+    source_port: int
+    local: IPv4Address
+
+
+class UdpSocket:
+    """Hands every datagram to ``received``. Raises OSError when the address is taken or not this node's."""
+
+    def __init__(self, address: IPv4Address, port: int, received: Callable[[Datagram], None]) -> None:
+        self._received = received
+        self.send_errors = 0
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            self._socket.setblocking(False)
+            self._socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            self._socket.bind((str(address), port))
+        except OSError as error:
+            self._socket.close()
+            raise OSError(f"cannot listen on UDP port {port} of {address}: {error.strerror}") from None
+        asyncio.get_running_loop().add_reader(self._socket, self._read)
+
+    def close(self) -> None:
+        """Give the port back."""
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+
+    def send(self, payload: bytes, address: IPv4Address, port: int, source: Optional[IPv4Address] = None) -> None:
+        """Send a datagram from ``source``, by default from the address that the socket is bound to.
+
+        What the network refuses is lost, as datagrams are, and counted in ``send_errors``.
+        """
+        ancillary = []
+        if source is not None:
+            information = _PACKET_INFORMATION.pack(0, source.packed, bytes(4))
+            ancillary.append((socket.IPPROTO_IP, _IP_PKTINFO, information))
+        try:
+            self._socket.sendmsg([payload], ancillary, 0, (str(address), port))
+        except OSError:
+            self.send_errors += 1
+
+    def _read(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                payload, ancillary, _, (source, port) = self._socket.recvmsg(
+                    _LARGEST_DATAGRAM, socket.CMSG_SPACE(_PACKET_INFORMATION.size)
+                )
+            except OSError:  # nothing left, or an error that an earlier datagram brought back
+                return
+            local = _local_address(ancillary)
+            if local is not None:
+                self._received(Datagram(payload, IPv4Address(source), port, local))
+
+
+def _local_address(ancillary: list[tuple[int, int, bytes]]) -> Optional[IPv4Address]:
+    for level, kind, data in ancillary:
+        if level == socket.IPPROTO_IP and kind == _IP_PKTINFO and len(data) == _PACKET_INFORMATION.size:
+            return IPv4Address(_PACKET_INFORMATION.unpack(data)[1])
+    return None
+
+
+def check_assigned(address: IPv4Address) -> None:
+    """Raises OSError with a text for people unless ``address`` is one of this node's."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((str(address), 0))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                raise
+            raise OSError(
+                f"{address} is not assigned here; add it first: ip address add {address}/24 dev INTERFACE"
+            ) from None

@@ -1,0 +1,1 @@
+"""The chassis and its surroundings, as Mininet topologies and as configurations."""
