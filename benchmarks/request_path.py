@@ -68,7 +68,7 @@ def measure(messages: list[bytes]) -> tuple[float, float, float]:
     """Microseconds a request: new sessions, rules of new sessions, known sessions."""
     sink = Sink()
     switch = Switch(1, CONFIGURATION, Balancer(CONFIGURATION))
-    transactions = switch.connect(sink)
+    transactions = switch.connect(sink, time.monotonic())
     no_rules = wire.HEADER.pack(wire.VERSION, wire.TYPE_MULTIPART_REPLY, 16, sink.xid) + b"\0\1" + bytes(6)
     assert switch.multipart_reply(sink.xid, no_rules, time.monotonic())
     results = []

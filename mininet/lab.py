@@ -156,9 +156,12 @@ class Lab:
             _output("ovs-vsctl", "set-controller", name, target, "--", "set", "Controller", name, "max_backoff=1000")
 
     def disconnect_switch(self, switch: Optional[str] = None) -> None:
-        """Have a switch (every one, unless named) leave the controller; its rules stay."""
+        """Have a switch (every one, unless named) leave the controller; its rules stay.
+
+        It is sent to a port where nobody listens: Open vSwitch flushes a bridge that has no controller at all.
+        """
         for name in [switch] if switch else self._switches():
-            _output("ovs-vsctl", "del-controller", name)
+            _output("ovs-vsctl", "set-controller", name, f"tcp:{self.node(CONTROLLER).IP()}:1")
 
     # The balancer
 

@@ -11,7 +11,7 @@ import signal
 import socket
 import struct
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from types import FrameType
 from typing import Any, Optional
@@ -26,15 +26,16 @@ from ryu.ofproto import ofproto_common, ofproto_v1_3
 from ryu_haslb.configuration.diagnostics import ConfigurationError
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration, DfpManager
+from ryu_haslb.control import commands
 from ryu_haslb.control.server import ControlServer
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.openflow import connection, standing_rules, wire
 from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.show import commands
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.session import Session
 
 LOG = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         super().start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGHUP, lambda *_: eventlet.spawn(self._reload))
         self.dfp.start()
         eventlet.spawn(self._let_time_pass)
         eventlet.spawn(self.control.serve)
@@ -100,9 +102,36 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         if switch is not None:
             switch.port_changed(message.desc.port_no, message.reason != protocol.OFPPR_DELETE and not down)
 
-    def execute(self, words: Sequence[str]) -> Iterator[str]:
-        """The output of an operator's command; CommandError when there is no such command."""
-        return commands.execute(Sources(self.balancer, self.dfp.weights), words)
+    @property
+    def sources(self) -> Sources:
+        """What operators can be shown."""
+        return Sources(self.configuration, self.balancer, self.dfp)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Go by another configuration from now on; sessions stay, but for those whose virtual server is gone."""
+        self.configuration = configuration
+        ended = self.balancer.configure(configuration)
+        self.dfp.configure(configuration.dfp or DfpManager(), time.monotonic())
+        self._weights_changed(None)
+        for switch in self.switches.values():
+            switch.configure(configuration)
+            self._install_standing_rules(switch)
+        self._remove_rules_of(ended)
+
+    def clear_sessions(self, virtual_server: Optional[str]) -> int:
+        """End the sessions of one virtual server, or all; how many they were. KeyError for an unknown name."""
+        ended = self.balancer.clear_sessions(virtual_server)
+        self._remove_rules_of(ended)
+        return len(ended)
+
+    def clear_counters(self) -> None:
+        """Set every counter to zero."""
+        self.balancer.clear_counters()
+
+    def _remove_rules_of(self, sessions: Sequence[Session]) -> None:
+        for switch in self.switches.values():
+            for session in sessions:
+                switch.rules.remove(session)
 
     def _connected(self, datapath: Any) -> None:
         if self.configuration.datapaths and datapath.id not in self.configuration.datapaths:
@@ -111,16 +140,22 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         switch = self.switches.get(datapath.id)
         if switch is None:
             switch = self.switches[datapath.id] = Switch(datapath.id, self.configuration, self.balancer)
-        transactions = switch.connect(datapath)
+        transactions = switch.connect(datapath, time.monotonic())
         datapath.handler = _handler(switch, transactions)
         LOG.info("Switch %016x: connected from %s", datapath.id, datapath.address[0])
-        rules = list(standing_rules_of(self.configuration, datapath.id))
+        self._install_standing_rules(switch)
+
+    def _install_standing_rules(self, switch: Switch) -> None:
+        datapath, transactions = switch.channel, switch.transactions
+        if transactions is None:
+            return
+        rules = list(standing_rules_of(self.configuration, switch.datapath_id))
 
         def conclude(success: bool) -> None:
             if success:
-                LOG.info("Switch %016x: %d standing rules are in place", datapath.id, len(rules))
+                LOG.info("Switch %016x: %d standing rules are in place", switch.datapath_id, len(rules))
             else:
-                LOG.error("Switch %016x refuses our standing rules and is not served", datapath.id)
+                LOG.error("Switch %016x refuses our standing rules and is not served", switch.datapath_id)
 
         transactions.submit(lambda xid: standing_rules.replacement(datapath, rules, xid), conclude)
         transactions.submit(lambda xid: standing_rules.table_miss(datapath, xid), lambda _: None)
@@ -147,6 +182,12 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         LOG.info("%s: removing our rules and ending", signal.Signals(number).name)
         eventlet.spawn(self._end)
 
+    def _reload(self) -> None:
+        """SIGHUP: read the configuration file again; if anything is wrong with it, nothing changes."""
+        path = os.environ[CONFIG_VARIABLE]
+        for line in commands.execute(self, ["configure", path]).lines:
+            LOG.info("%s: %s", path, line)
+
     def _end(self) -> None:
         """Take our rules off every switch, wait for the switches to confirm, and end the process."""
         confirmations = [_remove_rules(switch) for switch in self.switches.values() if switch.channel is not None]
@@ -158,7 +199,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def _control_server(self) -> ControlServer:
         path = os.environ.get(CONTROL_VARIABLE, DEFAULT_CONTROL)
         try:
-            return ControlServer(path, self.execute)
+            return ControlServer(path, lambda words: commands.execute(self, words))
         except OSError as error:
             raise SystemExit(
                 f"ryu_haslb: cannot make the control socket {path}: {error}; set {CONTROL_VARIABLE} to another path"
@@ -183,10 +224,12 @@ def _handler(switch: Switch, transactions: Transactions) -> connection.MessageHa
 
 
 def _remove_rules(switch: Switch) -> Any:
-    """Ask a connected switch to forget all that bears our mark; the event comes with its confirmation."""
+    """Serve a connected switch no more, and have it forget all that bears our mark; the event is its confirmation."""
     confirmation = eventlet.event.Event()
-    assert switch.transactions is not None
-    switch.transactions.submit(lambda xid: standing_rules.removal(switch.channel, xid), confirmation.send)
+    datapath, transactions = switch.channel, switch.transactions
+    assert transactions is not None
+    switch.disconnect()
+    transactions.submit(lambda xid: standing_rules.removal(datapath, xid), confirmation.send)
     return confirmation
 
 

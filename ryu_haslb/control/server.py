@@ -12,6 +12,7 @@ from typing import Any, Callable
 
 import eventlet
 
+from ryu_haslb.control.commands import Output
 from ryu_haslb.ios.grammar import CommandError
 
 LOG = logging.getLogger(__name__)
@@ -20,13 +21,13 @@ LONGEST_COMMAND = 64 * 1024
 #: Seconds that a client may take to send its command, or to read a chunk of the answer.
 PATIENCE = 10
 CLIENTS_AT_ONCE = 16
-_LINES_PER_CHUNK = 500
+_LINES_PER_CHUNK = 100
 
-Execute = Callable[[Sequence[str]], Iterator[str]]
+Execute = Callable[[Sequence[str]], Output]
 
 
 class ControlServer:
-    """Serves ``execute(words) -> lines`` on a Unix socket that only its owner may use (mode 0600)."""
+    """Serves ``execute(words)`` on a Unix socket that only its owner may use (mode 0600)."""
 
     def __init__(self, path: str, execute: Execute) -> None:
         """OSError when the socket cannot be made, or somebody serves it already."""
@@ -58,10 +59,13 @@ class ControlServer:
         with client, suppress(OSError):
             line = _read_line(client)
             try:
-                lines = self._execute(shlex.split(line.decode("utf-8")))
+                output = self._execute(shlex.split(line.decode("utf-8")))
             except (CommandError, ValueError) as error:
-                lines = iter([f"% {error}"])
-            _send(client, lines)
+                output = Output(iter([f"% {error}"]))
+            if output.live:
+                _send_live(client, output.lines)
+            else:
+                _send(client, output.lines)
 
 
 def _remove_stale(path: str) -> None:
@@ -97,3 +101,18 @@ def _send(client: Any, lines: Iterator[str]) -> None:
             chunk.clear()
             eventlet.sleep(0)  # requests of mobiles come between the chunks
     client.sendall("".join(line + "\n" for line in chunk).encode())
+
+
+def _send_live(client: Any, lines: Iterator[str]) -> None:
+    """Send each line at once, until the client goes away."""
+    client.settimeout(None)
+
+    def send() -> None:
+        with suppress(OSError):
+            for line in lines:
+                client.sendall(line.encode() + b"\n")
+
+    sender = eventlet.spawn(send)
+    while client.recv(4096):
+        pass
+    sender.kill()

@@ -16,7 +16,7 @@ from ryu_haslb.configuration.model import DfpAgent, DfpManager
 from ryu_haslb.dfp.channel import Close, Send
 from ryu_haslb.dfp.manager import Action, AgentConnection, Connect, SetWeight
 from ryu_haslb.dfp.security import KeyRing
-from ryu_haslb.dfp.weight_table import WeightTable
+from ryu_haslb.dfp.weight_table import AgentAddress, WeightTable
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +34,7 @@ class DfpConnections:
     def __init__(self, configuration: DfpManager, weights_changed: Callable[[Optional[IPv4Address]], None]) -> None:
         self.weights = WeightTable()
         self.keys = KeyRing(configuration.password or "", configuration.password_timeout)
+        self._password = configuration.password or ""
         self._weights_changed = weights_changed
         self.links = [_Link(agent, self) for agent in configuration.agents]
 
@@ -41,6 +42,22 @@ class DfpConnections:
         """Begin to connect to every agent."""
         for link in self.links:
             link.carry_out(link.connection.start())
+
+    def configure(self, configuration: DfpManager, now: float) -> None:
+        """Go by another configuration: agents that both have stay connected."""
+        password, self._password = self._password, configuration.password or ""
+        if self._password and self._password != password:
+            self.keys.replace(self._password, now)
+        elif password and not self._password:
+            self.keys.remove(password, now)
+        known = {link.connection.name: link for link in self.links}
+        self.links = []
+        for agent in configuration.agents:
+            link = known.pop(AgentAddress(agent.address, agent.port), None) or _Link(agent, self)
+            self.links.append(link)
+            link.carry_out(link.connection.configure(agent, now) + link.connection.start())
+        for link in known.values():
+            link.carry_out(link.connection.stop())
 
     def tick(self, now: float) -> None:
         """Time has passed: silent agents are given up, lost ones are tried again."""

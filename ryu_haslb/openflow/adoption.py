@@ -13,6 +13,9 @@ from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
+#: Seconds that a switch has to tell its rules; until it has, its requests are dropped.
+PATIENCE = 3.0
+
 _MULTIPART_FLOW = 1
 _REPLY_MORE = 1
 _REQUEST = Struct("!BBHIHH4xB3xII4xQQHH4x")
@@ -36,11 +39,13 @@ class Adoption:
     def __init__(self) -> None:
         self.complete = False
         self._xid: Optional[int] = None
+        self._deadline = 0.0
         self._rows: list[SessionRow] = []
 
-    def request(self, xid: int) -> bytes:
+    def request(self, xid: int, now: float) -> bytes:
         """The question: every rule of ours in the session table."""
         self._xid = xid
+        self._deadline = now + PATIENCE
         self._rows.clear()
         return _REQUEST.pack(
             *(wire.VERSION, wire.TYPE_MULTIPART_REQUEST, _REQUEST.size, xid, _MULTIPART_FLOW, 0),
@@ -51,9 +56,18 @@ class Adoption:
         """Take one part of the answer; False when it answers another question. struct.error when it is cut short."""
         if xid != self._xid:
             return False
+        if self.complete:
+            return True  # given up already
         _, flags = _REPLY_HEAD.unpack_from(message)
         self._rows += _session_rows(message)
         self.complete = not flags & _REPLY_MORE
+        return True
+
+    def give_up(self, now: float) -> bool:
+        """True once, when the answer has taken too long: the switch is served without."""
+        if self.complete or now < self._deadline:
+            return False
+        self.complete = True
         return True
 
     def adopt(

@@ -29,7 +29,7 @@ class ArpPacket(NamedTuple):
 
 
 def read_arp(frame: bytes) -> Optional[ArpPacket]:
-    """The ARP packet in an untagged frame; None when it is none, or cut short."""
+    """The ARP packet in an untagged frame; None when it is none, cut short, or its sender is no host."""
     try:
         fields = _FRAME.unpack_from(frame)
     except struct.error:
@@ -37,7 +37,12 @@ def read_arp(frame: bytes) -> Optional[ArpPacket]:
     _, _, ethertype, hardware, protocol, mac_length, address_length, *packet = fields
     if (ethertype, hardware, protocol) != (_ETHERTYPE_ARP, _HARDWARE_ETHERNET, _ETHERTYPE_IPV4):
         return None
-    return ArpPacket(*packet) if (mac_length, address_length) == (6, 4) else None
+    return ArpPacket(*packet) if (mac_length, address_length) == (6, 4) and _is_host(packet[1]) else None
+
+
+def _is_host(mac: bytes) -> bool:
+    """A group or no address at all is nobody's (RFC 1812, section 3.3.2)."""
+    return not mac[0] & 1 and mac != _UNKNOWN
 
 
 def _frame(destination: bytes, packet: ArpPacket) -> bytes:

@@ -38,19 +38,23 @@ class Neighbours:
     """The real servers' next hops at one switch. Pure: the caller sends the probes and brings what comes back."""
 
     def __init__(self, configuration: Configuration, datapath_id: int) -> None:
-        self._configuration = configuration
+        self._datapath_id = datapath_id
+        self._by_address: dict[bytes, Neighbour] = {}
+        self.configure(configuration)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Look for the real servers of another configuration; what is known of those that both have stays known."""
+        known = self._by_address
         self._static: dict[RealServer, Location] = {}
         self._next_hop: dict[RealServer, bytes] = {}
-        self._by_address: dict[bytes, Neighbour] = {}
         for farm in configuration.farms.values():
             for real in farm.reals:
-                static = _static_location(real, datapath_id)
+                static = _static_location(real, self._datapath_id)
                 if static is not None:
                     self._static[real] = static
                     continue
-                next_hop = next_hop_of(configuration, real.address).packed
-                self._next_hop[real] = next_hop
-                self._by_address.setdefault(next_hop, Neighbour(next_hop))
+                self._next_hop[real] = next_hop_of(configuration, real.address).packed
+        self._by_address = {address: known.get(address) or Neighbour(address) for address in self._next_hop.values()}
 
     def location(self, real: RealServer) -> Optional[Location]:
         """Where packets for a real server go; None while that is not known."""

@@ -44,6 +44,8 @@ class Purpose(IntEnum):
     PUNT_ARP_OF_REAL = 7
     PASS_OTHER = 8
     PUNT_LOST_SESSION = 9
+    PUNT_REQUEST_TO_CHASSIS = 10
+    PUNT_STRAY = 11
 
     @property
     def cookie(self) -> int:
@@ -62,12 +64,14 @@ class Action(Enum):
 #: Higher wins. Session rules are alone in their table but for the miss.
 PRIORITIES: dict[Purpose, int] = {
     Purpose.RETURN_TO_SESSION: 50040,
+    Purpose.PUNT_REQUEST_TO_CHASSIS: 50035,
     Purpose.PASS_DISPATCHED: 50030,
     Purpose.PUNT_REQUEST: 50020,
     Purpose.PUNT_FRAGMENT: 50020,
     Purpose.PUNT_ARP_REQUEST: 50020,
     Purpose.PUNT_ARP_REPLY: 50020,
     Purpose.PUNT_ARP_OF_REAL: 50010,
+    Purpose.PUNT_STRAY: 50000,
     Purpose.PASS_OTHER: 0,
     Purpose.PUNT_LOST_SESSION: 0,
 }
@@ -75,12 +79,14 @@ SESSION_PRIORITY = 50000
 
 ACTIONS: dict[Purpose, Action] = {
     Purpose.RETURN_TO_SESSION: Action.GOTO_SESSIONS,
+    Purpose.PUNT_REQUEST_TO_CHASSIS: Action.PUNT,
     Purpose.PASS_DISPATCHED: Action.PASS,
     Purpose.PUNT_REQUEST: Action.PUNT,
     Purpose.PUNT_FRAGMENT: Action.PUNT,
     Purpose.PUNT_ARP_REQUEST: Action.PUNT,
     Purpose.PUNT_ARP_REPLY: Action.PUNT,
     Purpose.PUNT_ARP_OF_REAL: Action.PUNT_AND_PASS,
+    Purpose.PUNT_STRAY: Action.PUNT,
     Purpose.PASS_OTHER: Action.PASS,
     Purpose.PUNT_LOST_SESSION: Action.PUNT,
 }
@@ -115,25 +121,29 @@ def standing_rules(configuration: Configuration, datapath_id: int) -> Iterator[R
     """All rules that are on a switch for as long as the application serves it."""
     yield Rule(Purpose.PASS_OTHER)
     yield Rule(Purpose.PUNT_LOST_SESSION)
-    yield Rule(
-        Purpose.PUNT_ARP_REPLY,
-        {"eth_type": ETHERTYPE_ARP, "arp_op": 2, "eth_dst": ":".join(f"{b:02x}" for b in chassis_address(datapath_id))},
-    )
+    chassis = _text(chassis_address(datapath_id))
+    yield Rule(Purpose.PUNT_ARP_REPLY, {"eth_type": ETHERTYPE_ARP, "arp_op": 2, "eth_dst": chassis})
+    # Nobody else has this address: what the switch cannot read, or no virtual server takes, would be flooded.
+    yield Rule(Purpose.PUNT_STRAY, {"eth_type": ETHERTYPE_IPV4, "eth_dst": chassis})
     for server in configuration.virtual_servers.values():
         if server.in_service:
-            yield from _virtual_server_rules(str(server.address))
+            yield from _virtual_server_rules(str(server.address), chassis)
     for address in sorted({real.address for farm in configuration.farms.values() for real in farm.reals}):
         yield Rule(Purpose.PUNT_ARP_OF_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(address)})
 
 
-def _virtual_server_rules(address: str) -> Iterator[Rule]:
+def _text(mac: bytes) -> str:
+    return ":".join(f"{byte:02x}" for byte in mac)
+
+
+def _virtual_server_rules(address: str, chassis: str) -> Iterator[Rule]:
     datagram = {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "ipv4_dst": address}
     request = {**datagram, "udp_dst": MOBILE_IP_PORT}
     yield Rule(Purpose.PUNT_REQUEST, request)
     # Fragments and datagrams cut short have no ports; a switch that passes them through its tables shows port 0.
     yield Rule(Purpose.PUNT_FRAGMENT, {**datagram, "udp_dst": 0})
     yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": PORT_CONTROLLER})
-    # What another of our switches has dispatched is on its way to a home agent.
-    prefix = ":".join(f"{b:02x}" for b in CHASSIS_PREFIX) + ":00:00:00"
-    yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": (prefix, _PREFIX_MASK)})
+    # What another of our switches has dispatched is on its way to a home agent, and so never comes to this chassis.
+    yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": (_text(CHASSIS_PREFIX + bytes(3)), _PREFIX_MASK)})
+    yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**request, "eth_dst": chassis})
     yield Rule(Purpose.PUNT_ARP_REQUEST, {"eth_type": ETHERTYPE_ARP, "arp_op": 1, "arp_tpa": address})

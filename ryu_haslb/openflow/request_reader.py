@@ -12,6 +12,7 @@ from struct import Struct
 from typing import Optional, Union
 
 from ryu_haslb.configuration.model import MOBILE_IP_PORT
+from ryu_haslb.openflow.pipeline import PROTOCOL_UDP
 from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.virtual_server import VirtualServer
@@ -20,7 +21,7 @@ _ETHERNET = 14
 _VLAN_TAGS = frozenset({b"\x81\x00", b"\x88\xa8"})
 _NO_OPTIONS, _NEXT_VERSION = 0x45, 0x50  # version 4, and the header's length in words
 _FRAGMENT = 0x3FFF  # more fragments, and the offset
-_IPV4 = Struct("!BxH2xH4x4s4s")
+_IPV4 = Struct("!BxH2xHxB2x4s4s")
 _UDP = Struct("!HHH")
 _REGISTRATION = Struct("!2xH4s4s")
 _REGISTRATION_LENGTH = 24
@@ -47,12 +48,14 @@ def read_request(  # noqa: PLR0911 - one return for each way in which a datagram
 ) -> Union[Request, DropReason]:
     """The registration request in an untagged IPv4 frame, or why there is none."""
     try:
-        version_ihl, total_length, fragment, client, virtual_address = _IPV4.unpack_from(frame, _ETHERNET)
+        version_ihl, total_length, fragment, protocol, client, virtual_address = _IPV4.unpack_from(frame, _ETHERNET)
         if fragment & _FRAGMENT:
             return DropReason.FRAGMENT
         datagram = _ETHERNET + (version_ihl & 0x0F) * 4
         if not _NO_OPTIONS <= version_ihl < _NEXT_VERSION:
             return DropReason.TRUNCATED
+        if protocol != PROTOCOL_UDP:
+            return DropReason.NOT_REGISTRATION_REQUEST
         client_port, port, datagram_length = _UDP.unpack_from(frame, datagram)
         message = datagram + 8
         end = datagram + datagram_length

@@ -21,6 +21,8 @@ from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from ryu_haslb.slb.virtual_server import VirtualServer
 
+_ARP = frozenset({Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_OF_REAL})
+
 LOG = logging.getLogger(__name__)
 
 #: VLANs that real servers are looked for in because a request came from there; anybody may send requests.
@@ -37,26 +39,31 @@ class Switch:
         self._balancer = balancer
         self._mac = chassis_address(datapath_id)
         self._neighbours = Neighbours(configuration, datapath_id)
+        self._deliveries: dict[RealServer, bytes] = {}
+        self.rules = SessionRules(balancer, self._deliveries)
+        self._adoption = Adoption()
+        self.configure(configuration)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Go by the configuration that the balancer goes by already."""
+        self._neighbours.configure(configuration)
         self._vlans = {interface.vlan for interface in configuration.vlan_interfaces}
         self._learns_vlans = not self._vlans
         self._virtual_servers: Mapping[bytes, VirtualServer] = {
             server.packed_address: server
-            for server in balancer.virtual_servers.values()
+            for server in self._balancer.virtual_servers.values()
             if server.configuration.in_service
         }
-        self._deliveries: dict[RealServer, bytes] = {}
-        self.rules = SessionRules(balancer, self._deliveries)
-        self._adoption = Adoption()
         self._update_deliveries()
 
-    def connect(self, channel: Channel) -> Transactions:
+    def connect(self, channel: Channel, now: float) -> Transactions:
         """A connection is there: what the switch holds and who its neighbours are has to be made sure of again."""
         self.channel = channel
         self.transactions = Transactions(channel)
         self._neighbours.probe_all_now()
         self.rules.renew(self._balancer.sessions())
         if not self._adoption.complete:
-            channel.transmit(self._adoption.request(channel.next_xid()))
+            channel.transmit(self._adoption.request(channel.next_xid(), now))
         return self.transactions
 
     def disconnect(self) -> None:
@@ -81,10 +88,10 @@ class Switch:
             self._lost_session(self.channel, frame)
         elif port == PORT_CONTROLLER:  # our own packet-outs must not come back to us as requests
             self._balancer.drop(DropReason.LOOPED)
-        elif purpose in (Purpose.PUNT_REQUEST, Purpose.PUNT_FRAGMENT):
-            self._request(self.channel, frame, now)
-        else:
+        elif purpose in _ARP:
             self._arp(self.channel, port, frame, now)
+        else:
+            self._request(self.channel, frame, now)
         return True
 
     def multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
@@ -101,6 +108,8 @@ class Switch:
         """Probe neighbours that are due, and send the rules that have come together."""
         if self.channel is None or self.transactions is None:
             return
+        if self._adoption.give_up(now):
+            LOG.warning("Switch %016x does not tell its rules; sessions of an earlier run are lost", self.datapath_id)
         addresses, lost = self._neighbours.due(now)
         if addresses:
             self._probe(self.channel, addresses)
@@ -183,26 +192,27 @@ class Switch:
 
     def _update_deliveries(self) -> None:
         """Derive from where the real servers are how packets get there; sessions of whoever moved follow at once."""
-        moved = set()
+        moved = set(self._deliveries) - set(self._balancer.reals())
+        for real in moved:
+            self._set_delivery(real, None)
         for farm in self._balancer.farms.values():
             for real in farm.reals:
                 location = self._neighbours.location(real.configuration)
                 actions = self._delivery(real, farm.configuration.nat_server, location) if location else None
-                if actions == self._deliveries.get(real):
-                    continue
-                moved.add(real)
-                self._set_delivery(real, actions)
-                LOG.info(
-                    "Switch %016x: real server %s (%s) %s",
-                    self.datapath_id,
-                    real.configuration.address,
-                    farm.name,
-                    f"is at {location.mac.hex(':')}, port {location.port}, VLAN {location.vlan or 'untagged'}"
-                    if location
-                    else "cannot be reached",
-                )
+                if actions != self._deliveries.get(real):
+                    moved.add(real)
+                    self._set_delivery(real, actions)
+                    self._log_location(real, location)
         if moved:
             self.rules.renew(session for session in self._balancer.sessions() if session.real in moved)
+
+    def _log_location(self, real: RealServer, location: Optional[Location]) -> None:
+        where = "cannot be reached"
+        if location is not None:
+            vlan = location.vlan or "untagged"
+            where = f"is at {location.mac.hex(':')}, port {location.port}, VLAN {vlan}"
+        address = real.configuration.address
+        LOG.info("Switch %016x: real server %s (%s) %s", self.datapath_id, address, real.farm_name, where)
 
     def _set_delivery(self, real: RealServer, actions: Optional[bytes]) -> None:
         if actions is None:

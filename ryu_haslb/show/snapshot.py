@@ -8,9 +8,11 @@ from datetime import datetime, timezone
 from ipaddress import IPv4Address
 from typing import Any, NamedTuple
 
-from ryu_haslb.dfp.weight_table import WeightTable
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.mobile_ip.identity import identity_of_key
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import SessionState
 
 Row = dict[str, Any]
@@ -20,20 +22,68 @@ _PROTOCOLS = {0: "any", 6: "TCP", 17: "UDP"}
 class Sources(NamedTuple):
     """What a running application can be asked about."""
 
+    configuration: Configuration
     balancer: Balancer
-    weights: WeightTable
+    dfp: DfpConnections
 
 
 def reals(sources: Sources) -> Iterator[Row]:
     """Every real server of every farm."""
     for real in sources.balancer.reals():
+        yield _real(real)
+
+
+def _real(real: RealServer) -> Row:
+    configuration = real.configuration
+    return {
+        "real": str(configuration.address),
+        "farm": real.farm_name,
+        "weight": real.weight,
+        "state": real.state,
+        "conns": real.sessions,
+        "reachable": bool(real.reachable_from),
+        "static_weight": configuration.weight,
+        "dfp_weight": real.dfp_weight,
+        "maxconns": configuration.maxconns,
+        "reassign": configuration.reassign,
+        "retry": configuration.retry,
+        "numconns": configuration.faildetect_numconns,
+        "numclients": configuration.faildetect_numclients,
+        "consecutive_failures": real.consecutive_failures,
+        "failed_clients": len(real.failed_clients),
+        "total_conns": real.total_sessions,
+        "total_failures": real.connection_failures,
+    }
+
+
+def serverfarms(sources: Sources) -> Iterator[Row]:
+    """Every farm."""
+    for farm in sources.balancer.farms.values():
         yield {
-            "real": str(real.configuration.address),
-            "farm": real.farm_name,
-            "weight": real.weight,
-            "state": real.state,
-            "conns": real.sessions,
-            "reachable": bool(real.reachable_from),
+            "farm": farm.name,
+            "predictor": farm.configuration.predictor.value.upper(),
+            "nat": "SERVER" if farm.configuration.nat_server else "none",
+            "reals": len(farm.reals),
+            "bind_id": 0,
+        }
+
+
+def vservers(sources: Sources) -> Iterator[Row]:
+    """Every virtual server."""
+    for server in sources.balancer.virtual_servers.values():
+        configuration = server.configuration
+        yield {
+            "vserver": server.name,
+            "protocol": "UDP",
+            "virtual": f"{configuration.address}:{configuration.port}",
+            "state": "OPERATIONAL" if configuration.in_service else "OUTOFSERVICE",
+            "conns": len(server.sessions),
+            "farm": server.farm.name,
+            "idle": server.idle,
+            "clients": [
+                f"{rule.network.network_address} {rule.network.netmask}" + (" exclude" if rule.exclude else "")
+                for rule in configuration.clients
+            ],
         }
 
 
@@ -53,10 +103,42 @@ def sessions(sources: Sources) -> Iterator[Row]:
             }
 
 
+def conns(sources: Sources) -> Iterator[Row]:
+    """Every live session as a connection: who talks to whom."""
+    nat = {server["farm"]: server["nat"] for server in serverfarms(sources)}
+    ports = {server.name: server.configuration.port for server in sources.balancer.virtual_servers.values()}
+    farms = {server.name: server.farm.name for server in sources.balancer.virtual_servers.values()}
+    for session in sessions(sources):
+        name = session["vserver"]
+        yield {
+            "vserver": name,
+            "protocol": "UDP",
+            "client": f"{session['client']}:{session['client_port']}",
+            "real": f"{session['real']}:{ports.get(name)}",
+            "state": session["state"].removeprefix("IPMOBILE_"),
+            "nat": nat.get(farms.get(name), "none"),
+        }
+
+
+def dfp_agents(sources: Sources) -> Iterator[Row]:
+    """Every configured DFP agent, its connection and what was counted there."""
+    for link in sources.dfp.links:
+        agent = link.connection.agent
+        yield {
+            "address": str(agent.address),
+            "port": agent.port,
+            "timeout": agent.timeout,
+            "retry_count": agent.retry_count,
+            "retry_interval": agent.retry_interval,
+            "state": link.connection.state.value,
+            **vars(link.connection.counters),
+        }
+
+
 def dfp_weights(sources: Sources) -> Iterator[Row]:
     """Every weight that an agent has set and that is in force."""
     started = time.time() - time.monotonic()
-    for row in sources.weights.rows():
+    for row in sources.dfp.weights.rows():
         yield {
             "real": str(row.server.address),
             "protocol": _PROTOCOLS.get(row.server.protocol, str(row.server.protocol)),

@@ -11,7 +11,7 @@ from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session import Session, SessionEvent, SessionState
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
@@ -22,6 +22,8 @@ from ryu_haslb.slb.wheel import TimingWheel
 RETRANSMISSION_INTERVAL = 5.0
 
 WeightOf = Callable[[IPv4Address, int], Optional[int]]
+#: Is told of every session event: what happened, the state before, the session.
+Listener = Callable[[SessionEvent, SessionState, Session], None]
 
 
 class Verdict(NamedTuple):
@@ -44,6 +46,7 @@ class Balancer:
         self.farms: dict[str, ServerFarm] = {}
         self.virtual_servers: dict[str, VirtualServer] = {}
         self.statistics = Statistics()
+        self.listeners: list[Listener] = []
         self._table = SessionTable()
         self._probations: TimingWheel[tuple[Session, RealServer]] = TimingWheel()
         self.configure(configuration)
@@ -114,6 +117,20 @@ class Balancer:
         for farm in self.farms.values():
             yield from farm.reals
 
+    def clear_sessions(self, virtual_server: Optional[str] = None) -> list[Session]:
+        """End all sessions, or those of one virtual server, and return them. KeyError for an unknown name."""
+        names = self.virtual_servers if virtual_server is None else [virtual_server]
+        ended = [session for name in names for session in self.virtual_servers[name].sessions.values()]
+        for session in ended:
+            self._end(session)
+        return ended
+
+    def clear_counters(self) -> None:
+        """Count from zero again; sessions, and the failures that failure detection goes by, stay."""
+        self.statistics = Statistics()
+        for real in self.reals():
+            real.total_sessions = real.connection_failures = 0
+
     def take_dfp_weights(self, weight_of: WeightOf, reported: Optional[IPv4Address]) -> None:
         """Let every real server go by the weight that DFP has for it now.
 
@@ -159,6 +176,7 @@ class Balancer:
         session = self._table.open(request, real, now)
         self.statistics.assignments += 1
         self._place(session, real, now)
+        self._tell(SessionEvent.REQUEST, SessionState.INIT, session)
         return self._deliver(real, session)
 
     def _retry(self, request: Request, session: Session, named: Optional[RealServer], now: float) -> Verdict:
@@ -178,6 +196,7 @@ class Balancer:
             return self._drop(DropReason.NO_REAL_AVAILABLE)
         if target is not real or real.health is Health.READY_TO_TEST:
             self._move(session, target, now)
+        self._tell(SessionEvent.REQUEST, SessionState.ESTABLISHED, session)
         if request.datapath_id not in target.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
         return self._deliver(target, session)
@@ -228,6 +247,7 @@ class Balancer:
 
     def _place(self, session: Session, real: RealServer, now: float) -> None:
         real.sessions += 1
+        real.total_sessions += 1
         if real.health is Health.READY_TO_TEST:
             real.start_test(session)
         if real.consecutive_failures or real.test_session is session:
@@ -248,7 +268,12 @@ class Balancer:
 
     def _time_out(self, session: Session) -> None:
         self.statistics.timeouts += 1
+        self._tell(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, session)
         self._end(session)
+
+    def _tell(self, event: SessionEvent, before: SessionState, session: Session) -> None:
+        for listener in self.listeners:
+            listener(event, before, session)
 
     def _end(self, session: Session) -> None:
         self._leave(session)

@@ -48,7 +48,8 @@ class RealServer:
     """One ``real`` of one farm, while the balancer runs.
 
     ``reachable_from`` holds the ids of the switches that know where the real server is; ``sessions`` is the number
-    that ``show ip slb reals`` prints as conns; ``test_session`` is the one that tests it while it is TESTING.
+    that ``show ip slb reals`` prints as conns, ``total_sessions`` counts all there ever were;
+    ``test_session`` is the one that tests it while it is TESTING.
     """
 
     __slots__ = (
@@ -65,6 +66,7 @@ class RealServer:
         "reachable_from",
         "sessions",
         "test_session",
+        "total_sessions",
         "weight",
     )
 
@@ -75,6 +77,7 @@ class RealServer:
         self.configure(configuration)
         self.health = Health.OPERATIONAL
         self.sessions = 0
+        self.total_sessions = 0
         self.reachable_from: set[int] = set()
         self.failed_at = 0.0
         self.consecutive_failures = 0

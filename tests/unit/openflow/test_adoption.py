@@ -1,4 +1,4 @@
-"""After a restart, sessions are taken over from the rules that a switch still holds: the switch is the session store."""
+"""After a restart, sessions are taken over from the rules that a switch still holds: it is the session store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ryu.ofproto import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.adoption import Adoption
+from ryu_haslb.openflow.adoption import PATIENCE, Adoption
 from ryu_haslb.slb.session import COOKIE_MARK, tag_of
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
@@ -60,12 +60,12 @@ def test_the_question_is_what_ryu_would_ask() -> None:
     )
     message.set_xid(XID)
     message.serialize()
-    assert Adoption().request(XID) == bytes(message.buf)
+    assert Adoption().request(XID, 0.0) == bytes(message.buf)
 
 
 def test_a_mobile_finds_its_session_again() -> None:
     bench, adoption = Bench(1, 1), Adoption()
-    adoption.request(XID)
+    adoption.request(XID, 0.0)
     assert adoption.reply(XID, reply((tag("anna@example.org"), TO_B)))
     assert adoption.complete
     assert adopted(bench, adoption, 0, 1) == 1
@@ -76,7 +76,7 @@ def test_a_mobile_finds_its_session_again() -> None:
 
 def test_a_rule_waits_until_its_real_server_is_found() -> None:
     bench, adoption = Bench(1, 1), Adoption()
-    adoption.request(XID)
+    adoption.request(XID, 0.0)
     adoption.reply(XID, reply((tag("anna@example.org"), TO_B), more=True))
     assert not adoption.complete
     adoption.reply(XID, reply((tag("bert@example.org"), TO_A)))
@@ -85,9 +85,20 @@ def test_a_rule_waits_until_its_real_server_is_found() -> None:
     assert adopted(bench, adoption, 0, 1) == 0
 
 
+def test_a_switch_that_does_not_answer_is_served_without_its_rules() -> None:
+    adoption = Adoption()
+    adoption.request(XID, 0.0)
+    assert not adoption.give_up(PATIENCE - 0.1)
+    assert adoption.give_up(PATIENCE)
+    assert adoption.complete
+    assert not adoption.give_up(PATIENCE + 1)
+    assert adoption.reply(XID, reply((tag("anna@example.org"), TO_B)))
+    assert adopted(Bench(1, 1), adoption, 0, 1) == 0
+
+
 def test_a_session_that_nobody_claims_ends_like_any_other() -> None:
     bench, adoption = Bench(1, 1), Adoption()
-    adoption.request(XID)
+    adoption.request(XID, 0.0)
     adoption.reply(XID, reply((tag("anna@example.org"), TO_B)))
     adopted(bench, adoption, 0, 1)
     bench.wait(10.3)
@@ -97,7 +108,7 @@ def test_a_session_that_nobody_claims_ends_like_any_other() -> None:
 
 def test_the_answer_to_somebody_elses_question_is_left_to_them() -> None:
     adoption = Adoption()
-    adoption.request(XID)
+    adoption.request(XID, 0.0)
     assert not adoption.reply(XID + 1, reply((tag("anna@example.org"), TO_B), xid=XID + 1))
     assert not adoption.complete
 
@@ -105,7 +116,7 @@ def test_the_answer_to_somebody_elses_question_is_left_to_them() -> None:
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_no_bytes_upset_the_reader(noise: bytes, at: int) -> None:
     adoption = Adoption()
-    adoption.request(XID)
+    adoption.request(XID, 0.0)
     whole = reply((tag("anna@example.org"), TO_B), (tag("bert@example.org"), TO_A))
     try:
         adoption.reply(XID, whole[:at] + noise + whole[at + len(noise) :])
@@ -116,6 +127,6 @@ def test_no_bytes_upset_the_reader(noise: bytes, at: int) -> None:
 
 def test_a_reply_cut_short_is_refused() -> None:
     adoption = Adoption()
-    adoption.request(XID)
+    adoption.request(XID, 0.0)
     with pytest.raises(struct.error):
         adoption.reply(XID, reply((1, TO_A))[:40])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.l2 import ARP, Ether
@@ -32,8 +33,15 @@ def test_no_bytes_upset_the_reader(data: bytes) -> None:
     arp.read_arp(data)
 
 
+@pytest.mark.parametrize("mac", ["ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", "00:00:00:00:00:00"])
+def test_a_sender_that_is_no_host_is_not_believed(mac: str) -> None:
+    """RFC 1812, section 3.3.2."""
+    forged = Ether(src=THEIRS) / ARP(op=2, hwsrc=mac, psrc="10.1.1.51", hwdst=OURS, pdst="0.0.0.0")
+    assert arp.read_arp(bytes(forged)) is None
+
+
 def test_other_protocols_are_no_arp() -> None:
-    frame = bytes(Ether() / ARP(op=1))
+    frame = bytes(Ether() / ARP(op=1, hwsrc=THEIRS))
     assert arp.read_arp(frame[:12] + b"\x86\xdd" + frame[14:]) is None
     assert arp.read_arp(frame[:14] + b"\x00\x06" + frame[16:]) is None
     assert arp.read_arp(frame[:41]) is None
