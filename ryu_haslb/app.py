@@ -105,7 +105,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     @property
     def sources(self) -> Sources:
         """What operators can be shown."""
-        return Sources(self.configuration, self.balancer, self.dfp)
+        return Sources(self.configuration, self.balancer, self.dfp, self.switches)
 
     def configure(self, configuration: Configuration) -> None:
         """Go by another configuration from now on; sessions stay, but for those whose virtual server is gone."""

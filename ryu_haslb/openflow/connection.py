@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import ssl
+import time
 from contextlib import closing
 from typing import Any, Callable, Optional
 
@@ -17,7 +18,8 @@ from ryu.controller.handler import DEAD_DISPATCHER
 from ryu.lib import hub
 from ryu.ofproto import ofproto_parser
 
-from ryu_haslb.openflow.wire import HEADER
+from ryu_haslb.openflow.latency import LatencyHistogram
+from ryu_haslb.openflow.wire import HEADER, TYPE_PACKET_IN
 
 LOG = logging.getLogger(__name__)
 
@@ -37,6 +39,7 @@ class Connection(controller.Datapath):  # type: ignore[misc]
         super().__init__(*arguments)
         self._outgoing: list[bytes] = []
         self._reading = False
+        self.latency = LatencyHistogram()
 
     def transmit(self, message: bytes) -> None:
         """Send OpenFlow messages; while a batch of messages is being read, all answers leave in one write."""
@@ -72,7 +75,8 @@ class Connection(controller.Datapath):  # type: ignore[misc]
 
     def _handle_batch(self, received: bytes) -> bytes:
         """Handle all whole messages; the rest is returned."""
-        offset = 0
+        offset = packets = 0
+        begin = time.perf_counter()
         self._reading = True
         try:
             while len(received) - offset >= HEADER.size:
@@ -82,6 +86,7 @@ class Connection(controller.Datapath):  # type: ignore[misc]
                     break
                 message = received[offset:end]
                 offset = end
+                packets += kind == TYPE_PACKET_IN
                 if self.handler is None or not self.handler(kind, xid, message):
                     self._handle_as_ryu_does(version, kind, xid, message)
         finally:
@@ -89,6 +94,8 @@ class Connection(controller.Datapath):  # type: ignore[misc]
             if self._outgoing:
                 self.send(b"".join(self._outgoing))
                 self._outgoing.clear()
+            if packets:
+                self.latency.observe(time.perf_counter() - begin, packets)
         return received[offset:]
 
     def _handle_as_ryu_does(self, version: int, kind: int, xid: int, data: bytes) -> None:

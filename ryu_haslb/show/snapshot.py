@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from ipaddress import IPv4Address
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.mobile_ip.identity import identity_of_key
+from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import SessionState
@@ -25,6 +26,7 @@ class Sources(NamedTuple):
     configuration: Configuration
     balancer: Balancer
     dfp: DfpConnections
+    switches: Mapping[int, Switch]
 
 
 def reals(sources: Sources) -> Iterator[Row]:
@@ -147,6 +149,17 @@ def dfp_weights(sources: Sources) -> Iterator[Row]:
             "weight": row.weight,
             "agent": str(row.agent),
             "set_at": datetime.fromtimestamp(started + row.set_at, timezone.utc).isoformat(timespec="seconds"),
+        }
+
+
+def switches(sources: Sources) -> Iterator[Row]:
+    """Every switch that has connected since the start."""
+    for switch in sources.switches.values():
+        yield {
+            "datapath": f"{switch.datapath_id:016x}",
+            "connected": switch.channel is not None,
+            "rules_waiting": switch.rules.waiting,
+            "rule_errors": switch.rules.errors,
         }
 
 
