@@ -1,0 +1,79 @@
+"""Rules that no single command can check: what refers to what, and what excludes what."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+
+from ryu_haslb.configuration.diagnostics import Diagnostics
+from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft
+from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
+from ryu_haslb.ios.wording import did_you_mean
+
+
+def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
+    """Check the draft as a whole and turn it into a configuration; ConfigurationError with every error found so far."""
+    for farm in draft.farms.values():
+        _check_farm(farm, diagnostics)
+    taken: dict[IPv4Address, VirtualServerDraft] = {}
+    for server in draft.virtual_servers.values():
+        _check_virtual_server(server, draft, diagnostics)
+        if server.in_service and server.address is not None:
+            other = taken.setdefault(server.address, server)
+            if other is not server:
+                diagnostics.error(
+                    server.address_line,
+                    f"virtual server {server.name} has the address of {other.name}, {server.address} udp "
+                    f"{MOBILE_IP_PORT}; expected another address, or 'no inservice' in one of them",
+                )
+    for vlan in draft.vlans.values():
+        if vlan.interface is None:
+            diagnostics.warning(vlan.line, f"interface Vlan{vlan.vlan} has no ip address and is ignored")
+    diagnostics.stop_on_errors()
+    return draft.finished()
+
+
+def _check_farm(farm: FarmDraft, diagnostics: Diagnostics) -> None:
+    if not farm.reals:
+        diagnostics.warning(farm.line, f"farm {farm.name} has no real server; add 'real A.B.C.D'")
+    elif not any(entry.real.in_service for entry in farm.reals.values()):
+        diagnostics.warning(farm.line, f"farm {farm.name} has no real server in service; add 'inservice' to its reals")
+    for entry in farm.reals.values():
+        if not farm.nat_server and entry.real.port not in (None, MOBILE_IP_PORT):
+            diagnostics.error(
+                entry.line,
+                f"real {entry.real.address} has port {entry.real.port}, but a farm in dispatched mode changes no port; "
+                f"expected {MOBILE_IP_PORT}, or 'nat server' in farm {farm.name}",
+            )
+
+
+def _check_virtual_server(server: VirtualServerDraft, draft: Draft, diagnostics: Diagnostics) -> None:
+    if server.address is None:
+        diagnostics.error(
+            server.line,
+            f"virtual server {server.name} has no address; "
+            f"expected 'virtual A.B.C.D udp {MOBILE_IP_PORT} service ipmobile'",
+        )
+    if not server.in_service:
+        diagnostics.warning(server.line, f"virtual server {server.name} is not in service; add 'inservice' to it")
+    if server.farm is None:
+        diagnostics.error(server.line, f"virtual server {server.name} has no farm; expected 'serverfarm NAME'")
+    elif server.farm not in draft.farms:
+        diagnostics.error(
+            server.farm_line,
+            f"there is no farm {server.farm}; expected the name of an 'ip slb serverfarm'"
+            + did_you_mean(server.farm, draft.farms),
+        )
+    elif server.address is not None:
+        _check_reals_differ(server, server.address, draft.farms[server.farm], diagnostics)
+
+
+def _check_reals_differ(
+    server: VirtualServerDraft, address: IPv4Address, farm: FarmDraft, diagnostics: Diagnostics
+) -> None:
+    for entry in farm.reals.values():
+        if entry.real.address == address:
+            diagnostics.error(
+                entry.line,
+                f"real {address} of farm {farm.name} has the address of its virtual server {server.name}; "
+                "expected the home agent's own address",
+            )

@@ -1,0 +1,154 @@
+"""A configuration while it is being edited: mutable, possibly incomplete, and each part knows its line.
+
+Both readers edit a :class:`Draft`; :func:`finish` checks it and makes the immutable
+:class:`~ryu_haslb.configuration.model.Configuration`. Lines count from 1; a part that an earlier configuration brought
+along has line 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from typing import Optional
+
+from ryu_haslb.configuration.model import (
+    ClientRule,
+    Configuration,
+    DfpAgent,
+    DfpManager,
+    Predictor,
+    RealServer,
+    Route,
+    ServerFarm,
+    VirtualServer,
+    VlanInterface,
+)
+
+RealKey = tuple[IPv4Address, Optional[int]]
+
+
+@dataclass
+class RealDraft:
+    """A real server, and where it was configured."""
+
+    line: int
+    real: RealServer
+
+
+@dataclass
+class FarmDraft:
+    """A server farm; its reals are keyed as IOS tells them apart, by address and port."""
+
+    line: int
+    name: str
+    nat_server: bool = False
+    predictor: Predictor = Predictor.ROUND_ROBIN
+    reals: dict[RealKey, RealDraft] = field(default_factory=dict)
+
+    def finished(self) -> ServerFarm:
+        """The farm as the model has it."""
+        return ServerFarm(self.name, self.nat_server, self.predictor, tuple(real.real for real in self.reals.values()))
+
+
+@dataclass
+class VirtualServerDraft:
+    """A virtual server; ``address`` and ``farm`` are None until they are configured."""
+
+    line: int
+    name: str
+    address: Optional[IPv4Address] = None
+    address_line: int = 0
+    farm: Optional[str] = None
+    farm_line: int = 0
+    idle: int = VirtualServer.idle
+    clients: dict[IPv4Network, ClientRule] = field(default_factory=dict)
+    in_service: bool = False
+
+    def finished(self) -> VirtualServer:
+        """The virtual server as the model has it. It must be complete."""
+        assert self.address is not None and self.farm is not None
+        return VirtualServer(
+            self.name,
+            self.address,
+            self.farm,
+            idle=self.idle,
+            clients=tuple(self.clients.values()),
+            in_service=self.in_service,
+        )
+
+
+@dataclass
+class DfpDraft:
+    """The DFP manager; its agents are keyed by address and port."""
+
+    password: Optional[str] = None
+    password_timeout: int = DfpManager.password_timeout
+    agents: dict[tuple[IPv4Address, int], DfpAgent] = field(default_factory=dict)
+
+    def finished(self) -> DfpManager:
+        """The DFP manager as the model has it."""
+        return DfpManager(self.password, self.password_timeout, tuple(self.agents.values()))
+
+
+@dataclass
+class VlanDraft:
+    """A VLAN interface, with or without an address."""
+
+    line: int
+    vlan: int
+    interface: Optional[VlanInterface] = None
+
+
+@dataclass
+class Draft:
+    """All of it."""
+
+    farms: dict[str, FarmDraft] = field(default_factory=dict)
+    virtual_servers: dict[str, VirtualServerDraft] = field(default_factory=dict)
+    dfp: Optional[DfpDraft] = None
+    vlans: dict[int, VlanDraft] = field(default_factory=dict)
+    routes: dict[Route, None] = field(default_factory=dict)
+    datapaths: tuple[int, ...] = ()
+
+    def finished(self) -> Configuration:
+        """The configuration as the model has it. It must have passed the checks."""
+        return Configuration(
+            {name: farm.finished() for name, farm in self.farms.items()},
+            {name: server.finished() for name, server in self.virtual_servers.items()},
+            self.dfp.finished() if self.dfp else None,
+            tuple(vlan.interface for vlan in self.vlans.values() if vlan.interface),
+            tuple(self.routes),
+            self.datapaths,
+        )
+
+
+def draft_of(configuration: Configuration) -> Draft:
+    """A draft that says what ``configuration`` says, to be edited further."""
+    dfp = configuration.dfp
+    return Draft(
+        {farm.name: _farm_draft(farm) for farm in configuration.farms.values()},
+        {server.name: _virtual_server_draft(server) for server in configuration.virtual_servers.values()},
+        None
+        if dfp is None
+        else DfpDraft(dfp.password, dfp.password_timeout, {(each.address, each.port): each for each in dfp.agents}),
+        {each.vlan: VlanDraft(0, each.vlan, each) for each in configuration.vlan_interfaces},
+        dict.fromkeys(configuration.routes),
+        configuration.datapaths,
+    )
+
+
+def _farm_draft(farm: ServerFarm) -> FarmDraft:
+    reals = {(real.address, real.port): RealDraft(0, real) for real in farm.reals}
+    return FarmDraft(0, farm.name, farm.nat_server, farm.predictor, reals)
+
+
+def _virtual_server_draft(server: VirtualServer) -> VirtualServerDraft:
+    return VirtualServerDraft(
+        0,
+        server.name,
+        server.address,
+        farm=server.farm,
+        idle=server.idle,
+        clients={rule.network: rule for rule in server.clients},
+        in_service=server.in_service,
+    )

@@ -1,0 +1,58 @@
+"""Loading a configuration file, whichever of the two forms it has."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import BinaryIO, Union
+
+from ryu_haslb.configuration.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.yaml_reader import read_yaml
+from ryu_haslb.ios.reader import read_configuration
+
+LARGEST_FILE = 16 * 1024 * 1024
+_YAML_SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A usable configuration, and what its reader remarked."""
+
+    configuration: Configuration
+    warnings: tuple[Diagnostic, ...]
+
+
+def load(path: Union[str, os.PathLike[str]]) -> Loaded:
+    """Load a configuration file: YAML if its name ends in .yaml or .yml, the language of IOS otherwise.
+
+    Raises :class:`ConfigurationError`, also when the file cannot be read.
+    """
+    source = os.fspath(path)
+    try:
+        with open(path, "rb") as stream:
+            return load_stream(stream, source)
+    except (OSError, ValueError) as error:  # ValueError: a null character in the path
+        raise _unreadable(source, error) from error
+
+
+def load_stream(stream: BinaryIO, source: str) -> Loaded:
+    """Load a configuration from an open stream; ``source`` names it, and its suffix tells the form."""
+    try:
+        data = stream.read(LARGEST_FILE + 1)
+    except OSError as error:
+        raise _unreadable(source, error) from error
+    if len(data) > LARGEST_FILE:
+        raise ConfigurationError([Diagnostic(source, 0, f"too large; expected at most {LARGEST_FILE >> 20} MiB")])
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError([Diagnostic(source, line, "not UTF-8; expected text")]) from error
+    read = read_yaml if source.endswith(_YAML_SUFFIXES) else read_configuration
+    return Loaded(*read(text, source))
+
+
+def _unreadable(source: str, error: Exception) -> ConfigurationError:
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return ConfigurationError([Diagnostic(source, 0, f"cannot be read: {reason}; expected a file")])

@@ -1,0 +1,250 @@
+"""Reading the YAML form of a configuration.
+
+Each key stands for one IOS command, and is turned into it: both forms have the same ranges, rules and errors. What IOS
+has no words for is read here: the datapaths to serve, and static locations of reals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+
+import yaml
+
+from ryu_haslb.configuration.checks import finish
+from ryu_haslb.configuration.diagnostics import Diagnostic, Diagnostics
+from ryu_haslb.configuration.draft import Draft, RealDraft
+from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration, DfpAgent, RealServer
+from ryu_haslb.configuration.yaml_nodes import (
+    NodeError,
+    compose,
+    entries,
+    fields,
+    flag_of,
+    items,
+    line_of_node,
+    number_of,
+    required,
+    text_of,
+    unknown_key,
+)
+from ryu_haslb.configuration.yaml_values import datapath_of, location_of, network_words
+from ryu_haslb.ios.blocks import Blocks
+from ryu_haslb.ios.commands import GLOBAL
+from ryu_haslb.ios.lines import line_of
+from ryu_haslb.ios.wording import quoted
+
+Handler = Callable[[yaml.Node], None]
+
+
+def read_yaml(text: str, source: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
+    """Read a YAML configuration and return it with the warnings; ``source`` names it in errors.
+
+    Raises :class:`~ryu_haslb.configuration.diagnostics.ConfigurationError` with every error found.
+    """
+    diagnostics = Diagnostics(source)
+    draft = Draft()
+    _Reader(draft, diagnostics).read(text)
+    return finish(draft, diagnostics), diagnostics.sorted_warnings()
+
+
+class _Reader:
+    """Walks the tree; a handler reads the value of one key and executes what it means."""
+
+    def __init__(self, draft: Draft, diagnostics: Diagnostics) -> None:
+        self.draft = draft
+        self.diagnostics = diagnostics
+        self.blocks = Blocks(GLOBAL, draft, diagnostics)
+
+    def read(self, text: str) -> None:
+        with self.noting_errors():
+            root = compose(text)
+            if root is not None:
+                self.block(
+                    root,
+                    "the configuration",
+                    {
+                        "serverfarms": self.serverfarms,
+                        "vservers": self.vservers,
+                        "dfp": self.dfp,
+                        "interfaces": self.interfaces,
+                        "routes": lambda node: self.each(node, "routes", self.route),
+                        "datapaths": self.datapaths,
+                    },
+                )
+
+    @contextlib.contextmanager
+    def noting_errors(self) -> Iterator[None]:
+        """An error in one part keeps none of the others from being read."""
+        try:
+            yield
+        except NodeError as error:
+            self.diagnostics.error(error.line, str(error))
+
+    def block(self, node: yaml.Node, what: str, handlers: Mapping[str, Handler]) -> None:
+        """Hand each key's value to its handler."""
+        with self.noting_errors():
+            for name, line, value in entries(node, what):
+                with self.noting_errors():
+                    if name not in handlers:
+                        raise unknown_key(line, name, what, handlers)
+                    handlers[name](value)
+
+    def each(self, node: yaml.Node, what: str, handler: Handler) -> None:
+        """Hand each item of a list to the handler."""
+        for item in items(node, what):
+            with self.noting_errors():
+                handler(item)
+
+    def command(self, line: int, *words: str) -> None:
+        """Execute an IOS command in the block that is open."""
+        self.blocks.execute(line_of(words, line))
+
+    def number(self, *words: str) -> Handler:
+        """The handler of a key whose number completes a command."""
+        return lambda node: self.command(line_of_node(node), *words, number_of(node, words[0]))
+
+    def word(self, *words: str) -> Handler:
+        """The handler of a key whose text completes a command."""
+        return lambda node: self.command(line_of_node(node), *words, text_of(node, f"a word after '{words[0]}'"))
+
+    def switch(self, *words: str) -> Handler:
+        """The handler of a key that gives a command if it is true, and its ``no`` form if it is false."""
+        key = "_".join(words)
+        return lambda node: self.command(line_of_node(node), *(() if flag_of(node, key) else ("no",)), *words)
+
+    def serverfarms(self, node: yaml.Node) -> None:
+        for name, line, value in entries(node, "serverfarms"):
+            self.command(line, "ip", "slb", "serverfarm", name)
+            self.block(
+                value,
+                f"farm {quoted(name)}",
+                {
+                    "nat_server": self.switch("nat", "server"),
+                    "predictor": self.word("predictor"),
+                    "reals": lambda node: self.each(node, "reals", self.real),
+                },
+            )
+
+    def real(self, node: yaml.Node) -> None:
+        what, line = "a real", line_of_node(node)
+        found = {name: value for name, _, value in entries(node, what)}
+        address = text_of(required(found, "address", node, what), "the address of a real")
+        port = [number_of(found["port"], "port")] if "port" in found else []
+        self.command(line, "real", address, *port)
+        entry = self.blocks.subject
+        if isinstance(entry, RealDraft) and entry.line != line:
+            raise NodeError(line, f"real {entry.real.address} is already given in line {entry.line}")
+        self.block(
+            node,
+            f"real {quoted(address)}",
+            {
+                "address": _read_already,
+                "port": _read_already,
+                "weight": self.number("weight"),
+                "maxconns": self.number("maxconns"),
+                "faildetect": self.faildetect,
+                "reassign": self.number("reassign"),
+                "retry": self.number("retry"),
+                "inservice": self.switch("inservice"),
+                "locations": self.locations,
+            },
+        )
+
+    def faildetect(self, node: yaml.Node) -> None:
+        found = fields(node, "faildetect", ("numconns", "numclients"))
+        words = ["faildetect", "numconns", str(RealServer.faildetect_numconns)]
+        if "numconns" in found:
+            words[2] = number_of(found["numconns"], "numconns")
+        if "numclients" in found:
+            words += ["numclients", number_of(found["numclients"], "numclients")]
+        self.command(line_of_node(node), *words)
+
+    def locations(self, node: yaml.Node) -> None:
+        entry, found = self.blocks.subject, tuple(location_of(item) for item in items(node, "locations"))
+        if len({location.datapath for location in found}) < len(found):
+            raise NodeError(line_of_node(node), "two locations for one datapath; expected one each")
+        if isinstance(entry, RealDraft):
+            entry.real = replace(entry.real, locations=found)
+
+    def vservers(self, node: yaml.Node) -> None:
+        for name, line, value in entries(node, "vservers"):
+            self.command(line, "ip", "slb", "vserver", name)
+            self.block(
+                value,
+                f"virtual server {quoted(name)}",
+                {
+                    "virtual": self.virtual,
+                    "serverfarm": self.word("serverfarm"),
+                    "idle": self.number("idle", "ipmobile", "request"),
+                    "clients": lambda node: self.each(node, "clients", self.client),
+                    "inservice": self.switch("inservice"),
+                },
+            )
+
+    def virtual(self, node: yaml.Node) -> None:
+        address = text_of(node, "the virtual home agent address")
+        self.command(line_of_node(node), "virtual", address, "udp", str(MOBILE_IP_PORT), "service", "ipmobile")
+
+    def client(self, node: yaml.Node) -> None:
+        found = fields(node, "a client", ("network", "exclude"))
+        network = network_words(required(found, "network", node, "a client"))
+        exclude = "exclude" in found and flag_of(found["exclude"], "exclude")
+        self.command(line_of_node(node), "client", *network, *(["exclude"] if exclude else []))
+
+    def dfp(self, node: yaml.Node) -> None:
+        found = {name: value for name, _, value in entries(node, "dfp")}
+        words = ["ip", "slb", "dfp"]
+        if "password" in found:
+            kind = number_of(found["password_type"], "password_type") if "password_type" in found else "0"
+            words += ["password", kind, text_of(found["password"], "the password")]
+            words += [number_of(found["password_timeout"], "password_timeout")] if "password_timeout" in found else []
+        self.command(line_of_node(found.get("password", node)), *words)
+        handlers: dict[str, Handler] = {"agents": lambda node: self.each(node, "agents", self.agent)}
+        handlers["password"] = _read_already
+        if "password" in found:
+            handlers["password_type"] = handlers["password_timeout"] = _read_already
+        self.block(node, "dfp", handlers)
+
+    def agent(self, node: yaml.Node) -> None:
+        what = "an agent"
+        found = fields(node, what, ("address", "port", "timeout", "retry_count", "retry_interval"))
+        times = {
+            "timeout": str(DfpAgent.timeout),
+            "retry_count": str(DfpAgent.retry_count),
+            "retry_interval": str(DfpAgent.retry_interval),
+        }
+        times.update({name: number_of(found[name], name) for name in times if name in found})
+        address = text_of(required(found, "address", node, what), "the address of an agent")
+        port = number_of(required(found, "port", node, what), "port")
+        self.command(line_of_node(node), "agent", address, port, *times.values())
+
+    def interfaces(self, node: yaml.Node) -> None:
+        for name, line, value in entries(node, "interfaces"):
+            vlan = re.fullmatch("[Vv]lan([0-9]+)", name)
+            with self.noting_errors():
+                if vlan is None:
+                    raise NodeError(line, f"unknown interface {quoted(name)}; expected a VLAN such as Vlan15")
+                self.command(line, "interface", "Vlan", vlan[1])
+                self.block(value, f"interface {name}", {"address": self.interface_address})
+
+    def interface_address(self, node: yaml.Node) -> None:
+        self.command(line_of_node(node), "ip", "address", *network_words(node))
+
+    def route(self, node: yaml.Node) -> None:
+        found = fields(node, "a route", ("prefix", "next_hop"))
+        network = network_words(required(found, "prefix", node, "a route"))
+        next_hop = text_of(required(found, "next_hop", node, "a route"), "the address of the next hop")
+        self.command(line_of_node(node), "ip", "route", *network, next_hop)
+
+    def datapaths(self, node: yaml.Node) -> None:
+        found = tuple(datapath_of(item) for item in items(node, "datapath ids"))
+        if len(set(found)) < len(found):
+            raise NodeError(line_of_node(node), "a datapath is given twice")
+        self.draft.datapaths = found
+
+
+def _read_already(_node: yaml.Node) -> None:
+    """The handler of a key that was needed to open the block."""

@@ -1,0 +1,1 @@
+"""The command language of IOS: grammar, abbreviations, errors that name place and expectation."""

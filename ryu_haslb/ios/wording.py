@@ -1,0 +1,25 @@
+"""How errors speak of words that somebody else wrote."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+def quoted(text: str) -> str:
+    """A foreign word for an error message: in quotes, cut short, without characters that would upset a terminal."""
+    short = text if len(text) <= 60 else text[:57] + "..."
+    return "'" + "".join(char if char.isprintable() else ascii(char)[1:-1] for char in short) + "'"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A clause to append to an error: the known word that is nearest to ``word``, or nothing."""
+    spelled = {each.lower(): each for each in known}
+    near = difflib.get_close_matches(word[:40].lower(), spelled, 1, 0.7)
+    return f"; did you mean {quoted(spelled[near[0]])}?" if near else ""
+
+
+def listed(words: Iterable[str]) -> str:
+    """``a, b or c``, in alphabetical order."""
+    names = sorted(words)
+    return " or ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

@@ -1,0 +1,94 @@
+"""Arbitrary configurations that IOS has words for, and that pass the checks."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+from hypothesis import strategies as st
+
+from ryu_haslb.configuration.model import (
+    ClientRule,
+    Configuration,
+    DfpAgent,
+    DfpManager,
+    Predictor,
+    RealServer,
+    Route,
+    ServerFarm,
+    VirtualServer,
+    VlanInterface,
+)
+
+NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=15)
+PORTS = st.integers(1, 65535)
+REAL_ADDRESSES = st.integers(0x0A000001, 0x0AFFFFFE).map(IPv4Address)
+VIRTUAL_ADDRESSES = st.integers(0x0B000001, 0x0BFFFFFE).map(IPv4Address)
+NETWORKS = st.tuples(st.integers(0, 0xFFFFFFFF), st.integers(0, 32)).map(lambda pair: IPv4Network(pair, strict=False))
+PASSWORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=64)
+
+
+def reals(nat_server: bool) -> st.SearchStrategy[RealServer]:
+    return st.builds(
+        RealServer,
+        REAL_ADDRESSES,
+        st.none() | (PORTS if nat_server else st.just(434)),
+        weight=st.integers(0, 255),
+        maxconns=st.none() | st.integers(1, 4294967295),
+        faildetect_numconns=st.integers(1, 255),
+        faildetect_numclients=st.integers(1, 8),
+        reassign=st.integers(1, 4),
+        retry=st.integers(0, 3600),
+        in_service=st.booleans(),
+    )
+
+
+@st.composite
+def farms(draw: st.DrawFn) -> ServerFarm:
+    nat_server = draw(st.booleans())
+    members = draw(st.lists(reals(nat_server), max_size=4, unique_by=lambda real: (real.address, real.port)))
+    return ServerFarm(draw(NAMES), nat_server, draw(st.sampled_from(Predictor)), tuple(members))
+
+
+@st.composite
+def virtual_servers(draw: st.DrawFn, farm_names: list[str]) -> VirtualServer:
+    rules = st.builds(ClientRule, NETWORKS, st.booleans())
+    return VirtualServer(
+        draw(NAMES),
+        draw(VIRTUAL_ADDRESSES),
+        draw(st.sampled_from(farm_names)),
+        idle=draw(st.integers(1, 65535)),
+        clients=tuple(draw(st.lists(rules, max_size=3, unique_by=lambda rule: rule.network))),
+        in_service=draw(st.booleans()),
+    )
+
+
+@st.composite
+def vlan_interfaces(draw: st.DrawFn) -> VlanInterface:
+    address = draw(REAL_ADDRESSES)
+    network = IPv4Network((address, draw(st.integers(8, 32))), strict=False)
+    host = address if network.prefixlen >= 31 else network.network_address + 1
+    return VlanInterface(draw(st.integers(1, 4094)), host, network)
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> Configuration:
+    members = draw(st.lists(farms(), max_size=3, unique_by=lambda farm: farm.name))
+    servers: list[VirtualServer] = []
+    if members:
+        server = virtual_servers([farm.name for farm in members])
+        unique = (lambda each: each.name, lambda each: each.address)
+        servers = draw(st.lists(server, max_size=3, unique_by=unique))
+    agents = st.builds(DfpAgent, REAL_ADDRESSES, PORTS, PORTS, PORTS, PORTS)
+    agent_lists = st.lists(agents, max_size=3, unique_by=lambda agent: (agent.address, agent.port)).map(tuple)
+    managers = st.builds(DfpManager, PASSWORDS, st.integers(0, 65535), agent_lists) | st.builds(
+        DfpManager, agents=agent_lists
+    )
+    interfaces = draw(st.lists(vlan_interfaces(), max_size=3, unique_by=lambda each: each.vlan))
+    routes = draw(st.lists(st.builds(Route, NETWORKS, REAL_ADDRESSES), max_size=3, unique=True))
+    return Configuration(
+        {farm.name: farm for farm in members},
+        {server.name: server for server in servers},
+        draw(st.none() | managers),
+        tuple(interfaces),
+        tuple(routes),
+    )
