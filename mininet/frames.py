@@ -8,14 +8,24 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import socket
+import struct
 import sys
 import time
+from typing import Optional
 
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
 LARGEST_FRAME = 65536
+
+SOL_PACKET = 263
+PACKET_AUXDATA = 8
+AUXDATA = struct.Struct("IIIHHHH")
+VLAN_VALID = 0x10
+VLAN_PROTOCOL_VALID = 0x40
+ETHERTYPE_VLAN = 0x8100
 
 
 def send(interface: str) -> int:
@@ -35,11 +45,31 @@ def capture(interface: str) -> int:
     """Print the frames that arrive; those that this namespace sends itself are left out."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as port:
         port.bind((interface, ETH_P_ALL))
+        port.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         print("ready", flush=True)
         while True:
-            frame, (_, _, kind, *_) = port.recvfrom(LARGEST_FRAME)
+            try:
+                frame, ancillary, _, (_, _, kind, *_) = port.recvmsg(LARGEST_FRAME, 128)
+            except OSError as error:
+                if error.errno != errno.ENETDOWN:  # the interface may go down and come up again
+                    raise
+                continue
             if kind != PACKET_OUTGOING:
-                print(json.dumps({"time": time.monotonic(), "frame": frame.hex()}), flush=True)
+                auxiliary = next((data for _, what, data in ancillary if what == PACKET_AUXDATA), None)
+                whole = with_tag(frame, auxiliary)
+                print(json.dumps({"time": time.monotonic(), "frame": whole.hex()}), flush=True)
+
+
+def with_tag(frame: bytes, auxiliary: Optional[bytes]) -> bytes:
+    """Put the VLAN tag back into its place that the kernel has taken out and set aside (packet(7))."""
+    if auxiliary is None:
+        return frame
+    status, _, _, _, _, tag, protocol = AUXDATA.unpack_from(auxiliary)
+    if not status & VLAN_VALID:
+        return frame
+    return (
+        frame[:12] + struct.pack("!HH", protocol if status & VLAN_PROTOCOL_VALID else ETHERTYPE_VLAN, tag) + frame[12:]
+    )
 
 
 def main() -> int:

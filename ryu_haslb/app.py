@@ -75,10 +75,12 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         signal.signal(signal.SIGHUP, lambda *_: eventlet.spawn(self._reload))
         self.dfp.start()
         eventlet.spawn(self._let_time_pass)
-        eventlet.spawn(self.control.serve)
+        if self.control is not None:
+            eventlet.spawn(self.control.serve)
 
     def close(self) -> None:
-        self.control.close()
+        if self.control is not None:
+            self.control.close()
 
     @set_ev_cls(ofp_event.EventOFPStateChange, [MAIN_DISPATCHER, DEAD_DISPATCHER])  # type: ignore[untyped-decorator]
     def state_changed(self, event: Any) -> None:
@@ -196,14 +198,17 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
                 confirmation.wait()
         raise SystemExit(0)
 
-    def _control_server(self) -> ControlServer:
+    def _control_server(self) -> Optional[ControlServer]:
+        """The control socket. One that was asked for must be there; without the default one the balancer runs, too."""
         path = os.environ.get(CONTROL_VARIABLE, DEFAULT_CONTROL)
         try:
             return ControlServer(path, lambda words: commands.execute(self, words))
         except OSError as error:
-            raise SystemExit(
-                f"ryu_haslb: cannot make the control socket {path}: {error}; set {CONTROL_VARIABLE} to another path"
-            ) from error
+            trouble = f"cannot make the control socket {path}: {error}; set {CONTROL_VARIABLE} to another path"
+            if CONTROL_VARIABLE in os.environ:
+                raise SystemExit(f"ryu_haslb: {trouble}") from error
+            LOG.warning("%s; this balancer takes no commands", trouble)
+            return None
 
 
 def _handler(switch: Switch, transactions: Transactions) -> connection.MessageHandler:

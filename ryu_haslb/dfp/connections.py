@@ -105,10 +105,11 @@ class _Link:
             return
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket = stream
-        LOG.info("DFP agent %s: connected", self.connection.name)
-        self.carry_out(self.connection.connected(time.monotonic()))
-        self._read(stream)
+        with stream:
+            self._socket = stream
+            LOG.info("DFP agent %s: connected", self.connection.name)
+            self.carry_out(self.connection.connected(time.monotonic()))
+            self._read(stream)
 
     def _read(self, stream: Any) -> None:
         while self._socket is stream:
@@ -133,13 +134,14 @@ class _Link:
         try:
             stream.sendall(data)
         except OSError:
-            stream.shutdown(socket.SHUT_RDWR)  # the reader finds the end and reports it
+            with suppress(OSError):
+                stream.shutdown(socket.SHUT_RDWR)  # the reader finds the end and reports it
         finally:
             stream.settimeout(None)
 
     def _end_socket(self) -> None:
+        """Let go of the socket. Its reader finds the end and closes it: nobody else may, while it waits for bytes."""
         stream, self._socket = self._socket, None
         if stream is not None:
             with suppress(OSError):
                 stream.shutdown(socket.SHUT_RDWR)
-            stream.close()

@@ -36,8 +36,8 @@ class ExtensionType(IntEnum):
 LONG_TYPES = frozenset({36, 38, 40, 41, 42, 43})
 """Types with a second byte before a length of two bytes; 38, the vendor shape, is one of them."""
 
-MINIMUM_LENGTH = {int(ExtensionType.NAI): 1}
-"""Bytes of data that a type cannot do without: an NAI is never empty."""
+MINIMUM_LENGTH = {int(ExtensionType.NAI): 1, int(ExtensionType.CRITICAL_VENDOR): 4}
+"""Bytes of data that a type cannot do without: an NAI is never empty, a vendor extension names its vendor."""
 
 _PADDING = int(ExtensionType.PADDING)
 

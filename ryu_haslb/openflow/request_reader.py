@@ -29,6 +29,8 @@ _TYPE_REQUEST = 1
 
 _PADDING = 0
 _NAI = 131
+_VENDOR = 38
+_VENDOR_ID = 4  # the least that a vendor extension holds (RFC 3115)
 #: Generalized authentication, vendor (CVSE), key requests and replies: their length is two bytes at offset 2.
 _LONG_EXTENSIONS = frozenset({36, 38, 40, 41, 42, 43})
 
@@ -88,7 +90,7 @@ def _identity(frame: bytes, offset: int, end: int, home_address: bytes) -> Union
         if offset + header > end:
             return DropReason.MALFORMED_EXTENSION
         following = offset + header + (frame[offset + 1] if header == 2 else frame[offset + 2] << 8 | frame[offset + 3])
-        if following > end:
+        if following > end or (kind == _VENDOR and following < offset + header + _VENDOR_ID):
             return DropReason.MALFORMED_EXTENSION
         if kind == _NAI:
             nai = frame[offset + header : following]

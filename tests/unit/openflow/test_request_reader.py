@@ -90,6 +90,7 @@ def test_ip_options_are_no_obstacle() -> None:
         (frame_of(HEAD + b"\x83\x05anna"), DropReason.MALFORMED_EXTENSION),
         (frame_of(HEAD + b"\x24\x01\xff\xff" + NAI), DropReason.MALFORMED_EXTENSION),
         (frame_of(HEAD + b"\x26\x00\x00"), DropReason.MALFORMED_EXTENSION),
+        (frame_of(HEAD + b"\x26\x00\x00\x03\x01\x02\x03" + NAI), DropReason.MALFORMED_EXTENSION),
         (frame_of(HEAD[:4] + bytes(4) + HEAD[8:]), DropReason.NO_IDENTITY),
         (bytes(fragment(Ether() / IP(dst=str(VIRTUAL)) / UDP(dport=434) / bytes(2000))[0]), DropReason.FRAGMENT),
         (bytes(fragment(Ether() / IP(dst=str(VIRTUAL)) / UDP(dport=434) / bytes(2000))[1]), DropReason.FRAGMENT),

@@ -1,0 +1,312 @@
+"""The lab as these tests use it: hosts without programs, and everything that they receive.
+
+Nothing here waits a fixed time for something not to happen. A :class:`Bench` sends a marker behind the frames under
+test, a closing request to each home agent: switch, controller and switch again keep the order, so once the markers have
+arrived, all that was to arrive before them is there.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Optional
+
+from capture import FRAMES, Capture, interface
+from flows import Flow
+from lab import CONTROLLER, Lab
+from mininet.topo import Topo
+from mobile import CLIENT, CLIENT_MAC, VIRTUAL, frame, nai, request
+from node_control import ControlError
+
+from topologies.chassis import CONTROLLER_MANAGEMENT, SWITCH, SWITCH_MANAGEMENT
+
+SECOND_SWITCH = "haslb2"
+PDSN = "pdsn1"
+MACS = {
+    PDSN: CLIENT_MAC,
+    "pdsn2": "00:00:5e:00:53:02",
+    "sami1": "00:00:5e:00:53:51",
+    "sami2": "00:00:5e:00:53:52",
+    "sami3": "00:00:5e:00:53:53",
+    "router": "00:00:5e:00:53:99",
+}
+REALS = {"sami1": "10.1.1.51", "sami2": "10.1.1.52", "sami3": "10.1.1.53"}
+
+MARKER_LIFETIME = 0
+_NOBODY = 1
+"""A TCP port of the controller's where nobody listens."""
+
+_CHUNK = 100
+"""Frames that are sent before the next marker: fewer than Open vSwitch holds for a slow controller."""
+
+
+class PlainChassis(Topo):  # type: ignore[misc]
+    """The PDSN at port 1, home agents from port 2 on, all without programs; ``second`` are hosts of a second switch.
+
+    The link between the switches, if there are two, takes the next port of each.
+    """
+
+    def build(
+        self,
+        reals: Sequence[str] = ("sami1", "sami2", "sami3"),
+        second: Sequence[str] = (),
+        loopback: Optional[str] = VIRTUAL,
+        **_: Any,
+    ) -> None:
+        """Describe the nodes and links; Mininet calls this with the parameters that the topology was made with."""
+        self.addSwitch(SWITCH, dpid="1")
+        for port, name in enumerate((PDSN, *reals), 1):
+            self._add(SWITCH, name, port, loopback)
+        if second:
+            self.addSwitch(SECOND_SWITCH, dpid="2")
+            for port, name in enumerate(second, 1):
+                self._add(SECOND_SWITCH, name, port, loopback)
+            self.addLink(SWITCH, SECOND_SWITCH, port1=len(reals) + 2, port2=len(second) + 1)
+        self.addHost(CONTROLLER, ip=str(CONTROLLER_MANAGEMENT))
+        self.addLink(CONTROLLER, SWITCH, port1=0, port2=0, params2={"ip": str(SWITCH_MANAGEMENT)})
+
+    def _add(self, switch: str, name: str, port: int, loopback: Optional[str]) -> None:
+        address = {PDSN: CLIENT, "pdsn2": "10.1.1.102", "router": "10.1.1.1", **REALS}[name]
+        extra = {"loopback": loopback} if loopback and name in REALS else {}
+        self.addHost(name, ip=f"{address}/24", mac=MACS[name], **extra)
+        self.addLink(name, switch, port1=0, port2=port)
+
+
+class YamlLab(Lab):
+    """A lab whose balancer reads YAML."""
+
+    @property
+    def _configuration_file(self) -> Path:
+        return super()._configuration_file.with_suffix(".yaml")
+
+
+class Bench:
+    """A running lab, a sender at each host, a capture at each home agent. Use it as a context manager.
+
+    ``reals`` are the nodes where home agents' frames are captured, and the home agents' addresses. ``virtual`` names
+    the virtual address by which the marker of a home agent goes, where it is not the usual one. ``switches`` are those
+    that the balancer serves.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        reals: Mapping[str, str] = REALS,
+        virtual: Optional[Mapping[str, str]] = None,
+        switches: Sequence[str] = (SWITCH,),
+    ) -> None:
+        self.lab = lab
+        self._reals = dict(reals)
+        self._virtual = dict(virtual or {})
+        self._switches = switches
+        self._senders: dict[str, subprocess.Popen[bytes]] = {}
+        self._captures: dict[str, Capture] = {}
+        self._stack = ExitStack()
+        self._markers = 0
+        self._names = count(1)
+
+    def __enter__(self) -> Bench:
+        with ExitStack() as stack:
+            stack.enter_context(self.lab)
+            for node in self._reals:
+                self._captures[node] = stack.enter_context(self.lab.capture(node))
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self._stack.__exit__(kind, error, traceback)
+
+    # Frames
+
+    def send(self, *frames: bytes, node: str = PDSN) -> None:
+        """Send frames from a node's interface, one behind the other."""
+        if node not in self._senders:
+            argv = [sys.executable, str(FRAMES), "send", interface(node)]
+            self._senders[node] = self.lab.run(node, argv, stdin=subprocess.PIPE)
+        sender = self._senders[node].stdin
+        assert sender is not None
+        sender.write("".join(f"{each.hex()}\n" for each in frames).encode())
+        sender.flush()
+
+    def finish_sending(self, node: str = PDSN) -> None:
+        """Wait until a node's last frame is out and the captures have caught up with a storm that nobody read."""
+        sender = self._senders.pop(node)
+        assert sender.stdin is not None
+        sender.stdin.close()
+        sender.wait()
+        for capture in self._captures.values():
+            while len(capture.frames) < len(capture.listen(0.1)):
+                pass
+
+    def exchange(self, *frames: bytes, node: str = PDSN) -> dict[str, list[bytes]]:
+        """Send frames and return what came to each home agent because of them (ARP left out), in order."""
+        self.settle(node)
+        received: dict[str, list[bytes]] = {name: [] for name in self._reals}
+        for start in range(0, len(frames), _CHUNK):
+            self.send(*frames[start : start + _CHUNK], node=node)
+            for name, came in self.settle(node).items():
+                received[name] += came
+        return received
+
+    def only(self, node: str, *frames: bytes) -> dict[str, list[bytes]]:
+        """What :meth:`exchange` returns when these frames come to one home agent and nothing to any other."""
+        return {name: list(frames) if name == node else [] for name in self._reals}
+
+    def deliver(self, sent: bytes, node: str = PDSN) -> str:
+        """Send one frame and return the home agent that it came to; it must come to one and once."""
+        came = [name for name, frames in self.exchange(sent, node=node).items() for _ in frames]
+        assert len(came) == 1, f"the frame came to {came or 'nobody'}"
+        return came[0]
+
+    def settle(self, node: str = PDSN) -> dict[str, list[bytes]]:
+        """Wait until all that was sent from a node has arrived, and return it."""
+        received = {}
+        name = f"marker-{next(self._names)}@bench"
+        self._markers += len(self._reals)
+        for real, address in self._reals.items():
+            closing = request(nai(name), home_agent=address, lifetime=MARKER_LIFETIME)
+            self.send(frame(closing, dst=self._virtual.get(real, VIRTUAL)), node=node)
+        for real in self._reals:
+            capture = self._captures[real]
+            capture.wait_for(lambda each: name.encode() in each)
+            received[real] = [each for each in capture.frames if not is_arp(each) and b"@bench" not in each]
+            capture.frames.clear()
+        return received
+
+    @contextmanager
+    def without(self, node: str) -> Iterator[None]:
+        """Expect no marker of a home agent that cannot be reached for a while."""
+        address = self._reals.pop(node)
+        yield
+        self._reals[node] = address
+
+    # The balancer
+
+    def statistics(self) -> dict[str, int]:
+        """The balancer's counters, what the markers cost taken off."""
+        counted = {row["counter"]: row["value"] for row in self.lab.query(CONTROLLER, "show ip slb stats")}
+        for counter in ("requests", "dispatched", "deregistrations"):
+            counted[counter] -= self._markers
+        return counted
+
+    def counted(self, *frames: bytes, node: str = PDSN) -> dict[str, int]:
+        """The counters that these frames move, and by how much."""
+        self.settle(node)
+        before = self.statistics()
+        self.exchange(*frames, node=node)
+        return {name: value - before[name] for name, value in self.statistics().items() if value != before[name]}
+
+    def sessions(self) -> dict[str, dict[str, Any]]:
+        """The rows of ``show ip slb sessions``, by the mobile's NAI or home address."""
+        return {row["identity"]: row for row in self.lab.query(CONTROLLER, "show ip slb sessions")}
+
+    def rule(self, name: str, switch: str = SWITCH) -> Flow:
+        """The rule of a mobile's session, once the switch has it."""
+        cookie = int(self.sessions()[name]["nai_hash"], 16)
+        wait_until(lambda: self.rules(cookie, switch), f"the rule of {name} is in place")
+        (rule,) = self.rules(cookie, switch)
+        return rule
+
+    def rules(self, cookie: int, switch: str = SWITCH) -> list[Flow]:
+        """The rules with this cookie on a switch."""
+        return [flow for flow in self.lab.flows(switch=switch) if flow.cookie == cookie]
+
+    def reals(self) -> dict[str, dict[str, Any]]:
+        """The rows of ``show ip slb reals``, by address."""
+        return {row["real"]: row for row in self.lab.query(CONTROLLER, "show ip slb reals")}
+
+    def restart(self) -> None:
+        """End the controller, start it anew, and have the switches find it at once."""
+        self.lab.stop_controller()
+        self.start()
+
+    def start(self) -> None:
+        """Start the controller: no session, the rotation at the first home agent, every counter at zero."""
+        self._markers = 0
+        for switch in self._switches:
+            self.disconnect(switch)
+        self.lab.start_controller()
+        wait_until(self._answers, "the balancer's control socket answers")
+        for switch in self._switches:
+            self.connect(switch)
+        self.lab.wait_until_balancing()
+
+    def disconnect(self, switch: str = SWITCH) -> None:
+        """Send a switch to a controller that is not there. Without any it would forget its rules."""
+        target = f"tcp:{self.lab.node(CONTROLLER).IP()}:{_NOBODY}"
+        subprocess.run(["ovs-vsctl", "set-controller", switch, target], check=True)
+
+    def connect(self, switch: str = SWITCH) -> None:
+        """Send a switch back to the balancer, and wait until it has its rules."""
+        datapath = "2" if switch == SECOND_SWITCH else "1"
+        served = f"Switch {datapath:>016}: .* standing rules are in place"
+        before = len(re.findall(served, self.lab.log(CONTROLLER)))
+        self.lab.connect_switch(switch)
+        wait_until(lambda: len(re.findall(served, self.lab.log(CONTROLLER))) > before, f"{switch} is served")
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.statistics())
+        except (ControlError, ValueError):
+            return False
+
+    @property
+    def controller(self) -> subprocess.Popen[bytes]:
+        """The controller's process."""
+        process = self.lab._controller
+        assert process is not None
+        return process
+
+    def kill_controller(self) -> None:
+        """End the controller as a crash would."""
+        self.controller.kill()
+        self.controller.wait()
+
+
+def is_arp(each: bytes) -> bool:
+    """Whether a frame is ARP, with or without a VLAN tag."""
+    return each[16:18] == b"\x08\x06" if each[12:14] == b"\x81\x00" else each[12:14] == b"\x08\x06"
+
+
+def wait_until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> float:
+    """Wait until something that can only be asked for is so, and return the time at which it was."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+    return time.monotonic()
+
+
+def farm(reals: Iterable[tuple[str, int]], *options: str) -> str:
+    """Write a server farm HAFARM of addresses and weights in the language of IOS."""
+    lines = ["ip slb serverfarm HAFARM", *options]
+    for address, weight in reals:
+        lines += [f"real {address}", f"weight {weight}", "inservice"]
+    return "\n".join([*lines, "!", ""])
+
+
+def virtual_server(idle: int = 300, *options: str) -> str:
+    """Write a virtual server MIPSLB for that farm."""
+    return "\n".join(
+        [
+            "ip slb vserver MIPSLB",
+            f"virtual {VIRTUAL} udp 434 service ipmobile",
+            "serverfarm HAFARM",
+            f"idle ipmobile request {idle}",
+            *options,
+            "inservice",
+            "",
+        ]
+    )

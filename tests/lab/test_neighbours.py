@@ -1,0 +1,187 @@
+"""Who is where: ARP for the virtual address, and real servers that are found and followed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Callable, Optional
+
+import pytest
+from bench import MACS, PDSN, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from lab import Lab
+from mobile import (
+    CHASSIS_MAC,
+    CLIENT,
+    CLIENT_MAC,
+    VIRTUAL,
+    arp_reply,
+    arp_request,
+    frame,
+    nai,
+    registration,
+    request,
+)
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+
+from topologies.chassis import SWITCH
+
+pytestmark = pytest.mark.lab
+
+CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server()
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+NEW_MAC = "00:00:5e:00:53:aa"
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as running:
+        yield running
+
+
+def to(node: str, name: str) -> bytes:
+    """A request that names a home agent."""
+    return frame(request(nai(name), home_agent=REALS[node]))
+
+
+def is_arp(operation: int, address: str) -> Callable[[bytes], bool]:
+    def wanted(each: bytes) -> bool:
+        received = Ether(each)
+        return ARP in received and (received[ARP].op, received[ARP].psrc) == (operation, address)
+
+    return wanted
+
+
+@contextmanager
+def learnt(bench: Bench, node: str, mac: str) -> Iterator[None]:
+    """Wait until the balancer knows a home agent by this MAC, told by what is done in the block."""
+    yield
+    line = f"real server {REALS[node]} (HAFARM) is at {mac}"
+    wait_until(lambda: line in last_word(bench, node), f"{node} is found at {mac}")
+
+
+def last_word(bench: Bench, node: str) -> str:
+    """What the balancer said last about where a home agent is."""
+    lines = [line for line in bench.lab.log("controller").splitlines() if REALS[node] in line]
+    return lines[-1]
+
+
+@pytest.mark.parametrize("vlan", [None, 20])
+@pytest.mark.parametrize("sender", [CLIENT, "0.0.0.0", "15.1.1.51"])
+def test_whoever_asks_for_the_virtual_address_is_answered(bench: Bench, sender: str, vlan: Optional[int]) -> None:
+    """RFC 826; a sender of 0.0.0.0 probes whether the address is taken (RFC 5227), and it is. In the asker's VLAN."""
+    with bench.lab.capture(PDSN) as capture:
+        bench.send(arp_request(VIRTUAL, sender=sender, vlan=vlan))
+        answer = Ether(capture.wait_for(is_arp(2, VIRTUAL)))
+    assert (answer.src, answer.dst) == (CHASSIS_MAC, CLIENT_MAC)
+    assert (answer[ARP].hwsrc, answer[ARP].hwdst, answer[ARP].pdst) == (CHASSIS_MAC, CLIENT_MAC, sender)
+    assert (answer[Dot1Q].vlan if Dot1Q in answer else None) == vlan
+
+
+def test_nobody_else_hears_that_the_virtual_address_is_asked_for(bench: Bench) -> None:
+    """Home agents hold it on their loopbacks in dispatched mode, and one that is set up wrongly would answer."""
+    with bench.lab.capture("sami1") as capture:
+        bench.send(arp_request(VIRTUAL))
+        bench.settle()
+        heard = [Ether(each) for each in capture.listen(0)]
+    assert [each for each in heard if ARP in each and each.pdst == VIRTUAL] == []
+
+
+def test_the_balancers_own_questions_leave_no_trace(bench: Bench) -> None:
+    """Sender 0.0.0.0 (RFC 5227): no cache entry, and a home agent that holds the virtual address answers."""
+    with bench.lab.capture("sami1") as capture:
+        bench.disconnect()
+        bench.connect()
+        asked = Ether(capture.wait_for(is_arp(1, "0.0.0.0"), 8.0))
+    assert (asked.src, asked.dst, asked[ARP].hwsrc) == (CHASSIS_MAC, BROADCAST, CHASSIS_MAC)
+    assert asked[ARP].pdst in REALS.values()
+
+
+def test_a_home_agent_with_another_mac_is_followed(bench: Bench) -> None:
+    """A blade was exchanged and says nothing: its sessions and new ones reach it, no later than the next probe."""
+    name = "exchange@isp.com"
+    assert bench.deliver(to("sami2", name)) == "sami2"
+    bench.rule(name)
+    host = bench.lab.node("sami2")
+    try:
+        with learnt(bench, "sami2", NEW_MAC):
+            host.cmd(f"ip link set sami2-eth0 address {NEW_MAC}")
+        wait_until(lambda: NEW_MAC in bench.rule(name).actions, "its session's rule is placed anew")
+        (received,) = bench.exchange(registration(name))["sami2"]
+        assert Ether(received).dst == NEW_MAC
+    finally:
+        with learnt(bench, "sami2", MACS["sami2"]):
+            host.cmd(f"ip link set sami2-eth0 address {MACS['sami2']}")
+            bench.send(arp_reply(MACS["sami2"], REALS["sami2"], to=BROADCAST), node="sami2")
+
+
+def test_a_home_agent_that_announces_itself_elsewhere_is_followed_at_once(bench: Bench) -> None:
+    """A gratuitous ARP from another port, as after a failover; the true owner wins it back by its own."""
+    name = "failover@isp.com"
+    bench.deliver(to("sami2", name))
+    with learnt(bench, "sami2", NEW_MAC):
+        bench.send(arp_reply(NEW_MAC, REALS["sami2"], to=BROADCAST), node="sami3")
+    with bench.lab.capture("sami3") as capture:
+        sent = registration(name)
+        bench.send(sent)
+        assert Ether(capture.wait_for(lambda each: each[14:] == sent[14:])).dst == NEW_MAC
+    with learnt(bench, "sami2", MACS["sami2"]):
+        bench.send(arp_reply(MACS["sami2"], REALS["sami2"], to=BROADCAST), node="sami2")
+    assert bench.deliver(registration(name)) == "sami2"
+
+
+def test_a_home_agent_that_is_plugged_into_another_port_is_found(bench: Bench) -> None:
+    """Its old port disappears, a new one comes up, it says nothing itself."""
+    name = "replugged@isp.com"
+    bench.deliver(to("sami2", name))
+    bench.rule(name)
+    for number in (12, 3):
+        subprocess.run(["ovs-vsctl", "del-port", SWITCH, f"{SWITCH}-eth3"], check=True)
+        wait_until(lambda: not bench.reals()[REALS["sami2"]]["reachable"], "the loss is noticed", 1.0)
+        add = ["ovs-vsctl", "add-port", SWITCH, f"{SWITCH}-eth3", "--", "set", "Interface", f"{SWITCH}-eth3"]
+        subprocess.run([*add, f"ofport_request={number}"], check=True)
+        wait_until(lambda: bench.reals()[REALS["sami2"]]["reachable"], "it is found again", 2.0)
+        assert bench.deliver(registration(name)) == "sami2"
+        end = f"output:{number}"
+        wait_until(lambda: bench.rule(name).actions.endswith(end), "its rule leads to the new port")  # noqa: B023
+
+
+def test_while_a_home_agents_link_is_down_others_take_the_new_sessions(bench: Bench) -> None:
+    """A port change is an event, not something to find out by missing answers; the link's return is one too."""
+    assert bench.deliver(to("sami2", "cut-off@isp.com")) == "sami2"
+    with bench.without("sami2"):
+        subprocess.run(["ip", "link", "set", f"{SWITCH}-eth3", "down"], check=True)
+        wait_until(lambda: not bench.reals()[REALS["sami2"]]["reachable"], "the loss is noticed", 1.0)
+        nodes = {bench.deliver(registration(f"meanwhile-{number}@isp.com")) for number in range(6)}
+        assert nodes == {"sami1", "sami3"}
+        assert bench.counted(registration("cut-off@isp.com"))["dropped: real server not reachable"] == 1
+        subprocess.run(["ip", "link", "set", f"{SWITCH}-eth3", "up"], check=True)
+        wait_until(lambda: bench.reals()[REALS["sami2"]]["reachable"], "it is found again", 3.0)
+    assert bench.deliver(registration("cut-off@isp.com")) == "sami2"
+    assert "sami2" in {bench.deliver(registration(f"after-{number}@isp.com")) for number in range(3)}
+
+
+def test_a_home_agent_that_no_longer_answers_gets_no_new_sessions(bench: Bench) -> None:
+    """Its link is up but nobody is there: given up after three unanswered probes, found again when it answers."""
+    host = bench.lab.node("sami3")
+    with bench.without("sami3"):
+        host.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=8")
+        wait_until(lambda: not bench.reals()[REALS["sami3"]]["reachable"], "the loss is noticed", 12.0)
+        nodes = {bench.deliver(registration(f"silence-{number}@isp.com")) for number in range(6)}
+        assert nodes == {"sami1", "sami2"}
+        host.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
+        wait_until(lambda: bench.reals()[REALS["sami3"]]["reachable"], "it is found again", 3.0)
+
+
+@pytest.mark.parametrize("mac", [BROADCAST, "01:00:5e:00:00:01", "00:00:00:00:00:00"])
+def test_nobody_is_believed_to_have_a_group_address_as_mac(bench: Bench, mac: str) -> None:
+    """RFC 1812, section 3.3.2: a router must not believe such a reply; requests would go to everybody, or nobody."""
+    before = last_word(bench, "sami1")
+    try:
+        bench.send(arp_reply(mac, REALS["sami1"]))
+        with bench.without("sami1"):
+            bench.settle()
+        assert last_word(bench, "sami1") == before
+    finally:
+        bench.send(arp_reply(MACS["sami1"], REALS["sami1"]), node="sami1")
+        wait_until(lambda: MACS["sami1"] in last_word(bench, "sami1"), "sami1 is where it was")

@@ -1,0 +1,141 @@
+"""Sessions: who is one mobile, how long it stays where it is, and when it moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from lab import Lab
+from mobile import VIRTUAL, authentication, frame, nai, registration, request
+
+pytestmark = pytest.mark.lab
+
+IDLE = 3
+CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server(IDLE)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as running:
+        yield running
+
+
+def by_home_address(address: str) -> bytes:
+    return frame(request(authentication(), home_address=address))
+
+
+def test_an_nai_stays_with_its_home_agent_whoever_forwards_it(bench: Bench) -> None:
+    """The chapter: registrations from the same mobile must not spread over home agents. Three retries are within
+    ``reassign``; in between others turn the rotation."""
+    name = "traveller@isp.com"
+    first = bench.deliver(registration(name))
+    bench.deliver(registration("somebody@isp.com"))
+    assert bench.deliver(registration(name, port=5434)) == first
+    bench.deliver(registration("else@isp.com"))
+    assert bench.deliver(registration(name, src="15.1.1.51", mac="00:00:5e:00:53:77")) == first
+    assert bench.deliver(registration(name, vlan=7, src="0.0.0.0", port=1)) == first
+    assert bench.sessions()[name]["retries"] == 3
+
+
+def test_one_foreign_agent_and_port_brings_mobiles_to_every_home_agent(bench: Bench) -> None:
+    """A PDSN sends for all its mobiles from one address and port; that pair must not decide."""
+    nodes = [bench.deliver(registration(f"crowd-{number}@isp.com")) for number in range(6)]
+    assert sorted(nodes) == sorted([*REALS, *REALS])
+    again = [bench.deliver(registration(f"crowd-{number}@isp.com")) for number in range(6)]
+    assert again == nodes
+
+
+def test_an_nai_counts_more_than_the_home_address(bench: Bench) -> None:
+    """A mobile that asks for an address with its NAI is the same mobile once it has one."""
+    name = "addressed@isp.com"
+    first = bench.deliver(registration(name))
+    bench.deliver(registration("in-between@isp.com"))
+    assert bench.deliver(frame(request(nai(name), home_address="10.5.5.5"))) == first
+
+
+def test_mobiles_without_nai_are_told_apart_by_home_address(bench: Bench) -> None:
+    """Three home addresses are three sessions, each sticky."""
+    addresses = ["10.5.5.1", "10.5.5.2", "10.5.5.3"]
+    nodes = [bench.deliver(by_home_address(address)) for address in addresses]
+    assert sorted(nodes) == sorted(REALS)
+    assert [bench.deliver(by_home_address(address)) for address in addresses] == nodes
+
+
+def test_an_nai_whose_bytes_are_a_home_address_is_another_mobile(bench: Bench) -> None:
+    """An NAI of four bytes must not take over the session of the home address 65.66.67.68."""
+    first = bench.deliver(by_home_address("65.66.67.68"))
+    assert bench.deliver(frame(request(nai("ABCD")))) != first
+    assert bench.sessions()["65.66.67.68"]["retries"] == 0
+
+
+def test_a_session_ends_idle_seconds_after_its_last_request(bench: Bench) -> None:
+    """``idle ipmobile request``: to within half a second, counted from the last request and not from the first."""
+    name = "idler@isp.com"
+    bench.deliver(registration(name))
+    begun = time.monotonic()
+    wait_until(lambda: time.monotonic() > begun + IDLE / 2, "half the idle time is over")
+    before = time.monotonic()
+    bench.deliver(registration(name))
+    after = time.monotonic()
+    ended = wait_until(lambda: name not in bench.sessions(), "the session ends")
+    assert before + IDLE - 0.05 <= ended <= after + IDLE + 0.5
+
+
+def test_a_session_that_has_ended_is_a_new_one_to_the_rotation(bench: Bench) -> None:
+    """Its number of retries begins at zero, its home agent is whoever's turn it is."""
+    name = "returning@isp.com"
+    first = bench.deliver(registration(name))
+    wait_until(lambda: not bench.sessions(), "all sessions end")
+    next_one = bench.deliver(registration(name))
+    order = list(REALS)
+    assert next_one == order[(order.index(first) + 1) % 3]
+    assert bench.sessions()[name]["retries"] == 0
+
+
+def test_conns_go_back_to_zero_when_sessions_end(bench: Bench) -> None:
+    """``show ip slb reals`` counts sessions that live."""
+    bench.exchange(*(registration(f"counted-{number}@isp.com") for number in range(30)))
+    assert sum(row["conns"] for row in bench.reals().values()) >= 30
+    wait_until(lambda: not bench.sessions(), "all sessions end")
+    assert [row["conns"] for row in bench.reals().values()] == [0, 0, 0]
+
+
+def test_more_retries_than_reassign_move_the_session_once(bench: Bench) -> None:
+    """The chapter: retries beyond ``reassign`` (3) move the session to another home agent; then it stays there."""
+    name = "unanswered@isp.com"
+    nodes = [bench.deliver(registration(name)) for _ in range(6)]
+    assert nodes[:4] == [nodes[0]] * 4
+    assert nodes[4] != nodes[0]
+    assert nodes[5] == nodes[4]
+
+
+def test_closing_goes_to_the_sessions_home_agent_and_ends_it(bench: Bench) -> None:
+    """Lifetime 0 through the virtual address: the home agent that holds the binding gets it, wherever the rotation
+    stands, and the session object is gone."""
+    name = "leaver@isp.com"
+    first = bench.deliver(registration(name))
+    bench.deliver(registration("stays@isp.com"))
+    assert bench.deliver(frame(request(nai(name), lifetime=0, home_agent=VIRTUAL))) == first
+    assert name not in bench.sessions()
+
+
+def test_closing_what_was_never_opened_is_dropped_and_counted(bench: Bench) -> None:
+    """Nobody knows which home agent holds such a binding, and none must be bothered at random."""
+    closing = frame(request(nai("unknown@isp.com"), lifetime=0))
+    assert bench.counted(closing) == {
+        "requests": 1,
+        "dropped": 1,
+        "dropped: deregistration without a session": 1,
+    }
+
+
+def test_a_request_that_names_another_real_server_takes_its_session_there(bench: Bench) -> None:
+    """The field decides; requests that leave the choice to the balancer follow from then on."""
+    name = "mover@isp.com"
+    first = bench.deliver(registration(name))
+    other = next(node for node in REALS if node != first)
+    assert bench.deliver(frame(request(nai(name), home_agent=REALS[other]))) == other
+    assert bench.deliver(registration(name)) == other
+    assert [bench.sessions()[name]["real"]] == [REALS[other]]
