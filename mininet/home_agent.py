@@ -2,6 +2,7 @@
 
     python mininet/home_agent.py --address 10.1.1.51 --dynamic-address 10.1.1.51 --virtual-address 10.1.1.10 \\
         --control /tmp/sami1.control
+    python mininet/home_agent.py --address 10.1.1.51 --config sami1.ios --control /tmp/sami1.control
 """
 
 from __future__ import annotations
@@ -12,16 +13,22 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator, Sequence
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Optional
 
 import home_agent_show
 import node
 from bindings import BindingTable
 from commands import Commands, in_lines
+from home_agent_dfp import Capacity, NodeWeight, dfp_agent
+from loopbacks import loopbacks
 from node_control import Answer
 from registrations import HomeAgentAddresses, Registrations, Request
-from udp import ANY_ADDRESS, Datagram, UdpSocket, check_assigned
+from udp import ANY_ADDRESS, Datagram, LossySocket, check_assigned
 
+from ryu_haslb.configuration.diagnostics import ConfigurationError
+from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT
+from ryu_haslb.ios.home_agent import HomeAgentConfiguration, read_home_agent
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 DEFAULT_HOME_NETWORK = IPv4Network("10.200.0.0/16")
@@ -30,11 +37,13 @@ DEFAULT_HOME_NETWORK = IPv4Network("10.200.0.0/16")
 class HomeAgent:
     """Joins the decisions of :class:`Registrations` to a socket and the event loop's clock."""
 
-    def __init__(self, registrations: Registrations, listen_port: int) -> None:
+    def __init__(self, registrations: Registrations, arguments: argparse.Namespace) -> None:
         self._registrations = registrations
         self._bindings = registrations.bindings
         self._alarm = node.Alarm(self._expire)
-        self._socket = UdpSocket(ANY_ADDRESS, listen_port, self._received)
+        self._socket = LossySocket(
+            ANY_ADDRESS, arguments.listen_port, self._received, arguments.request_loss, arguments.reply_loss
+        )
         self.commands = Commands(
             {
                 "show ip mobile binding": self._show_binding,
@@ -85,20 +94,36 @@ class HomeAgent:
 @contextlib.asynccontextmanager
 async def open_home_agent(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
     """The home agent that the options describe, while the context lasts. Raises OSError with a text for people."""
+    configuration: HomeAgentConfiguration = arguments.config
+    dynamic_address = arguments.dynamic_address or configuration.dynamic_address
+    held = [loopback.address for loopback in configuration.loopbacks]
+    virtual = held if arguments.virtual_address is None else [*held, arguments.virtual_address]
     check_assigned(arguments.address)
-    if arguments.dynamic_address is not None:
-        check_assigned(arguments.dynamic_address)
-    registrations = Registrations(
-        HomeAgentAddresses(arguments.address, arguments.dynamic_address, arguments.virtual_address),
-        BindingTable(arguments.home_network, arguments.max_bindings),
-        node.association(arguments),
-        node.clock_offset(),
-    )
-    home_agent = HomeAgent(registrations, arguments.listen_port)
-    try:
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(loopbacks(held))
+        if dynamic_address is not None:
+            check_assigned(dynamic_address)
+        registrations = Registrations(
+            HomeAgentAddresses(arguments.address, dynamic_address, tuple(virtual)),
+            BindingTable(arguments.home_network, arguments.max_bindings),
+            node.association(arguments),
+            node.clock_offset(),
+        )
+        home_agent = HomeAgent(registrations, arguments)
+        stack.callback(home_agent.close)
+        weight = NodeWeight(registrations, _capacity(arguments))
+        await stack.enter_async_context(dfp_agent(configuration.dfp_agent, weight, arguments.address))
         yield home_agent.commands
-    finally:
-        home_agent.close()
+
+
+def _capacity(arguments: argparse.Namespace) -> Capacity:
+    """The maxima that the options name; the home network is one, too."""
+    usable = arguments.home_network.num_addresses - 2
+    return Capacity(
+        usable if arguments.max_bindings is None else min(usable, arguments.max_bindings),
+        arguments.available_cps,
+        arguments.max_weight,
+    )
 
 
 def options() -> argparse.ArgumentParser:
@@ -114,10 +139,29 @@ def options() -> argparse.ArgumentParser:
         "--dynamic-address", type=node.address, help="source and home agent field of replies (default: where asked)"
     )
     parser.add_argument("--virtual-address", type=node.address, help="the balancer's virtual server address")
-    parser.add_argument("--listen-port", type=node.port, default=MOBILE_IP_PORT, help="default %(default)s")
     parser.add_argument(
-        "--max-bindings", type=lambda text: node.whole_number(text, 1, 10**7), metavar="N", help="default: no limit"
+        "--config",
+        type=_configuration,
+        default=HomeAgentConfiguration(),
+        metavar="FILE",
+        help="the chapter's commands: interface Loopback, ip mobile home-agent dynamic-address, ip dfp agent ipmobile",
     )
+    parser.add_argument("--listen-port", type=node.port, default=MOBILE_IP_PORT, help="default %(default)s")
+    parser.add_argument("--max-bindings", type=_count, metavar="N", help="default: as many as there are home addresses")
+    parser.add_argument(
+        "--available-cps", type=_count, metavar="N", help="calls per second at which the DFP weight is 0 (default: any)"
+    )
+    parser.add_argument(
+        "--max-weight",
+        type=lambda text: node.whole_number(text, 0, 65535),
+        default=DEFAULT_MAX_WEIGHT,
+        metavar="N",
+        help="DFP weight of an idle home agent (default %(default)s)",
+    )
+    for what in ("request", "reply"):
+        parser.add_argument(
+            f"--{what}-loss", type=_share, default=0.0, metavar="SHARE", help=f"share of {what} datagrams to lose: 0.1"
+        )
     parser.add_argument(
         "--home-network",
         type=_network,
@@ -125,6 +169,30 @@ def options() -> argparse.ArgumentParser:
         help="mobiles get their home addresses from it (default %(default)s)",
     )
     return parser
+
+
+def _configuration(path: str) -> HomeAgentConfiguration:
+    try:
+        configuration, warnings = read_home_agent(Path(path).read_text("utf-8"), path)
+    except (OSError, UnicodeDecodeError, ConfigurationError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    return configuration
+
+
+def _count(text: str) -> int:
+    return node.whole_number(text, 1, 10**7)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no share from 0 to 1")
+    return share
 
 
 def _network(text: str) -> IPv4Network:

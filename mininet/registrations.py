@@ -55,17 +55,17 @@ class Traffic:
 
 @dataclass(frozen=True)
 class HomeAgentAddresses:
-    """``own`` is the home agent's address, ``virtual`` the one it shares with others behind a balancer. ``dynamic`` is
-    ``ip mobile home-agent dynamic-address``: replies name it and come from it; without it they come from the address
+    """``own`` is the home agent's address, ``virtual`` are those it shares with others behind a balancer. ``dynamic``
+    is ``ip mobile home-agent dynamic-address``: replies name it and come from it; without it they come from the address
     that the request was sent to."""
 
     own: IPv4Address
     dynamic: Optional[IPv4Address] = None
-    virtual: Optional[IPv4Address] = None
+    virtual: tuple[IPv4Address, ...] = ()
 
     def accepts(self, home_agent: IPv4Address) -> bool:
         """Whether a request with this home agent field is for us."""
-        return home_agent in ANY_HOME_AGENT or home_agent in (self.own, self.dynamic, self.virtual)
+        return home_agent in ANY_HOME_AGENT or home_agent in (self.own, self.dynamic, *self.virtual)
 
 
 class _DenialError(Exception):

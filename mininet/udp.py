@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import random
 import socket
 import struct
 from collections.abc import Callable
@@ -77,6 +78,30 @@ class UdpSocket:
                 self._received(Datagram(payload, IPv4Address(source), port, local))
 
 
+class LossySocket(UdpSocket):
+    """Loses a share (0 to 1) of what comes in and a share of what goes out, each datagram by chance."""
+
+    def __init__(
+        self,
+        address: IPv4Address,
+        port: int,
+        received: Callable[[Datagram], None],
+        incoming_loss: float,
+        outgoing_loss: float,
+    ) -> None:
+        self._outgoing_loss = outgoing_loss
+        super().__init__(address, port, lambda datagram: None if _chance(incoming_loss) else received(datagram))
+
+    def send(self, payload: bytes, address: IPv4Address, port: int, source: Optional[IPv4Address] = None) -> None:
+        """Send a datagram like any other socket, unless it is lost."""
+        if not _chance(self._outgoing_loss):
+            super().send(payload, address, port, source)
+
+
+def _chance(share: float) -> bool:
+    return random.random() < share
+
+
 def _local_address(ancillary: list[tuple[int, int, bytes]]) -> Optional[IPv4Address]:
     for level, kind, data in ancillary:
         if level == socket.IPPROTO_IP and kind == _IP_PKTINFO and len(data) == _PACKET_INFORMATION.size:
@@ -84,14 +109,19 @@ def _local_address(ancillary: list[tuple[int, int, bytes]]) -> Optional[IPv4Addr
     return None
 
 
-def check_assigned(address: IPv4Address) -> None:
-    """Raises OSError with a text for people unless ``address`` is one of this node's."""
+def is_assigned(address: IPv4Address) -> bool:
+    """Whether ``address`` is one of this node's. Raises OSError when that cannot be found out."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((str(address), 0))
         except OSError as error:
             if error.errno != errno.EADDRNOTAVAIL:
                 raise
-            raise OSError(
-                f"{address} is not assigned here; add it first: ip address add {address}/24 dev INTERFACE"
-            ) from None
+            return False
+    return True
+
+
+def check_assigned(address: IPv4Address) -> None:
+    """Raises OSError with a text for people unless ``address`` is one of this node's."""
+    if not is_assigned(address):
+        raise OSError(f"{address} is not assigned here; add it first: ip address add {address}/24 dev INTERFACE")

@@ -22,7 +22,7 @@ ANY = IPv4Address(0)
 KEY = SecurityAssociation(256, b"secret")
 CLOCK_OFFSET = 1_700_000_000.0
 NOW = 1000.0
-DISPATCHED = HomeAgentAddresses(OWN, dynamic=OWN, virtual=VIRTUAL)
+DISPATCHED = HomeAgentAddresses(OWN, dynamic=OWN, virtual=(VIRTUAL,))
 
 
 def home_agent(addresses: HomeAgentAddresses = DISPATCHED, room: Optional[int] = None) -> Registrations:

@@ -1,0 +1,104 @@
+"""A failed home agent comes back: by ``retry`` and one session that tests it, and sooner when DFP says so."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from health import HealthLab, farm_text, manager_text
+
+from ryu_haslb.slb.balancer import RETRANSMISSION_INTERVAL
+
+pytestmark = pytest.mark.lab
+
+HOME_AGENT = """\
+interface Loopback1
+  ip address 10.1.1.10 255.255.255.0
+ip mobile home-agent dynamic-address ADDRESS
+"""
+DFP_AGENT = """\
+ip dfp agent ipmobile
+  port 500
+  inservice
+"""
+FAILURES = 4
+DETECTION = f"faildetect numconns {FAILURES} numclients 1"
+RETRY = 2
+
+
+@pytest.fixture(scope="module")
+def health() -> Iterator[HealthLab]:
+    with HealthLab(pdsn_options=("--retransmit", "0.1", "--retries", "9")) as running:
+        yield running
+
+
+def fail_the_first(health: HealthLab) -> float:
+    """Kill sami1 and register mobiles until the balancer takes it for failed; the time at which it does."""
+    health.end("sami1", signal.SIGKILL)
+    first = health.take_users(20)
+    failed_at = 0.0
+    step: dict[str, Any] = {}
+    for step in health.registering(first, 20):  # noqa: B007 - the last one is the result
+        if not failed_at and health.reals()["sami1"]["state"] == "FAILED":
+            failed_at = time.monotonic()
+    assert step["home_agents"] == {health.address["sami2"]: 20}
+    assert failed_at
+    return failed_at
+
+
+def test_a_failed_home_agent_is_tested_after_retry_by_one_session(health: HealthLab) -> None:
+    """Chapter: sessions are directed there again after a configurable time. states.md: the next session tests it; a
+    retry of that one fails the test, and costs its mobile one retransmission; five seconds without one pass it."""
+    health.begin(farm_text(health.address.values(), DETECTION, f"retry {RETRY}", "weight 1"), HOME_AGENT)
+    failed_at = fail_the_first(health)
+    ready_at = health.await_state("sami1", "READY_TO_TEST")
+    # Progress comes every 0.1 s, so the failure was seen that much late at most.
+    assert RETRY - 0.3 <= ready_at - failed_at <= RETRY + 1
+    tested = health.register(1)
+    assert (tested["home_agents"], tested["retransmissions"]) == ({health.address["sami2"]: 1}, 1)
+    assert health.reals()["sami1"]["state"] == "FAILED"
+
+    health.start("sami1", HOME_AGENT)
+    health.await_state("sami1", "READY_TO_TEST")
+    assert health.register(1)["home_agents"] == {health.address["sami1"]: 1}
+    began = time.monotonic()
+    assert health.reals()["sami1"]["state"] == "TESTING"
+    assert health.register(1)["home_agents"] == {health.address["sami2"]: 1}, "one session tests, others wait"
+    passed = health.await_state("sami1", "OPERATIONAL")
+    assert RETRANSMISSION_INTERVAL - 0.3 <= passed - began <= RETRANSMISSION_INTERVAL + 1
+    assert health.register(10)["home_agents"] == dict.fromkeys(health.address.values(), 5)
+
+
+def test_a_failed_home_agent_is_back_as_soon_as_its_dfp_agent_reports(health: HealthLab) -> None:
+    """Chapter: "... or if the real server sends a DFP message". The balancer looks for the lost agent every second; the
+    retry time is far away and no session has to test."""
+    manager = manager_text(health.address.values(), "2 0 1")
+    health.begin(farm_text(health.address.values(), DETECTION, "retry 600") + manager, HOME_AGENT + DFP_AGENT)
+    health.await_weights(25, 25)
+    fail_the_first(health)
+    assert health.reals()["sami1"]["state"] == "FAILED"
+    started = time.monotonic()
+    health.start("sami1", HOME_AGENT + DFP_AGENT)
+    back = health.await_state("sami1", "OPERATIONAL")
+    assert back - started <= 5
+    assert health.weights()[0] == 25
+    assert health.address["sami1"] in health.register(50)["home_agents"]
+
+
+def test_a_home_agent_that_only_seemed_dead_is_back_by_dfp(health: HealthLab) -> None:
+    """Silence instead of death: the agent's connection stays and ends by its keep-alive time. While nobody reports, the
+    kernel goes on to accept connections for the stopped process; that alone must not count as a sign of life."""
+    manager = manager_text(health.address.values(), "1 0 1")
+    health.begin(farm_text(health.address.values(), DETECTION, "retry 600") + manager, HOME_AGENT + DFP_AGENT)
+    health.await_weights(25, 25)
+    health.stop("sami1")
+    assert health.register(60)["home_agents"] == {health.address["sami2"]: 60}
+    health.await_weights(8, 25)
+    assert health.reals()["sami1"]["state"] == "FAILED"
+    assert health.lab.log("controller").count(f"{health.address['sami1']}:500: nothing heard") >= 1
+    health.resume("sami1")
+    health.await_state("sami1", "OPERATIONAL", 5)
+    health.await_weights(25, 25)
