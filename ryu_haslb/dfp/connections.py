@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import Any, Callable, Optional
 
 import eventlet
 
-from ryu_haslb.configuration.model import DfpAgent, DfpManager
+from ryu_haslb.configuration.model import MOBILE_IP_PORT, DfpAgent, DfpManager
 from ryu_haslb.dfp.channel import Close, Send
 from ryu_haslb.dfp.manager import Action, AgentConnection, Connect, SetWeight
 from ryu_haslb.dfp.security import KeyRing
+from ryu_haslb.dfp.tlv import ANY_BIND_ID, MAX_HOSTS, UDP, HostPreference, Load
 from ryu_haslb.dfp.weight_table import AgentAddress, WeightTable
 
 LOG = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ class DfpConnections:
         self.keys = KeyRing(configuration.password or "", configuration.password_timeout)
         self._password = configuration.password or ""
         self._weights_changed = weights_changed
+        self._told: dict[IPv4Address, int] = {}
         self.links = [_Link(agent, self) for agent in configuration.agents]
 
     def start(self) -> None:
@@ -63,6 +65,21 @@ class DfpConnections:
         """Time has passed: silent agents are given up, lost ones are tried again."""
         for link in self.links:
             link.carry_out(link.connection.tick(now))
+
+    def tell_states(self, weights: Mapping[IPv4Address, int], now: float) -> None:
+        """Tell agents which of their servers the balancer takes out of service by itself, and which come back (6.2).
+
+        ``weights`` has every real server's weight, 0 for one that is out of service.
+        """
+        before, self._told = self._told, dict(weights)
+        changed = [each for each, weight in weights.items() if (weight == 0) != (before.get(each, 1) == 0)]
+        for link in self.links if changed else ():
+            hosts = [
+                HostPreference(each, ANY_BIND_ID, weights[each]) for each in changed if link.connection.speaks_for(each)
+            ]
+            for first in range(0, len(hosts), MAX_HOSTS):
+                load = Load(MOBILE_IP_PORT, UDP, tuple(hosts[first : first + MAX_HOSTS]))
+                link.carry_out(link.connection.send_server_state((load,), now))
 
     def apply(self, connection: AgentConnection, action: Action) -> None:
         """Take a weight that an agent reported, or take back what it said."""

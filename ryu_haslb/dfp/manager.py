@@ -188,6 +188,10 @@ class AgentConnection:
         self._heard_at = now
         return [self._parameters(now)]
 
+    def speaks_for(self, address: IPv4Address) -> bool:
+        """Whether the agent has reported on a server with this address since it connected."""
+        return any(server.address == address for server in self._servers)
+
     def send_server_state(self, loads: tuple[Load, ...], now: float) -> list[Action]:
         """Tell the agent what the balancer has decided about servers (section 7.4); nothing if it is not connected."""
         return [self._channel.send(ServerState(loads), now)] if self.state is State.CONNECTED else []

@@ -107,6 +107,11 @@ class Balancer:
         """The live session that a rule with this Ethernet source address belongs to."""
         return self._table.by_tag(tag)
 
+    @property
+    def session_count(self) -> int:
+        """How many sessions live."""
+        return sum(len(server.sessions) for server in self.virtual_servers.values())
+
     def sessions(self) -> Iterator[Session]:
         """Every live session."""
         for server in self.virtual_servers.values():

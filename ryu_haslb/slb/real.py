@@ -103,6 +103,11 @@ class RealServer:
         return "MAXCONNS" if self.full else "OPERATIONAL"
 
     @property
+    def usable(self) -> bool:
+        """In service, and well as far as failure detection knows."""
+        return self.in_service and self.health is Health.OPERATIONAL
+
+    @property
     def full(self) -> bool:
         """``maxconns`` sessions are there already."""
         maxconns = self.configuration.maxconns

@@ -1,0 +1,159 @@
+"""The manager's sockets, talked to by agents on loopback that are written here (draft-eck-dfp-01)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from typing import Any, Optional
+
+import eventlet
+import pytest
+
+from ryu_haslb.configuration.model import DfpAgent, DfpManager
+from ryu_haslb.dfp.connections import DfpConnections
+from ryu_haslb.dfp.framing import FrameReader
+from ryu_haslb.dfp.manager import State
+from ryu_haslb.dfp.messages import DfpParameters, Message, PreferenceInformation, ServerState, decode, encode
+from ryu_haslb.dfp.tlv import ANY_BIND_ID, UDP, HostPreference, Load
+
+REAL = IPv4Address("10.1.1.51")
+OTHER = IPv4Address("10.1.1.52")
+LOCALHOST = IPv4Address("127.0.0.1")
+
+
+class Agent:
+    """A DFP agent with one manager."""
+
+    def __init__(self) -> None:
+        self.listener = eventlet.listen(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.manager: Any = None
+        self._frames = FrameReader()
+        self._messages: list[Message] = []
+
+    def accept(self) -> None:
+        self.manager, _ = self.listener.accept()
+        self._frames = FrameReader()
+
+    def report(self, weight: int, address: IPv4Address = REAL) -> None:
+        load = Load(434, UDP, (HostPreference(address, ANY_BIND_ID, weight),))
+        self.manager.sendall(encode(PreferenceInformation((load,))))
+
+    def receive(self) -> Message:
+        while not self._messages:
+            data = self.manager.recv(4096)
+            assert data, "the manager has closed the connection"
+            self._messages += [decode(frame) for frame in self._frames.feed(data)]
+        return self._messages.pop(0)
+
+
+class Manager:
+    """The connections under test, with a note of every change of weights."""
+
+    def __init__(self, *agents: Agent, timeout: int = 0, password: Optional[str] = None) -> None:
+        self.changes: eventlet.queue.LightQueue = eventlet.queue.LightQueue()
+        self.configuration = DfpManager(
+            password, 180, tuple(DfpAgent(LOCALHOST, agent.port, timeout, 0, 1) for agent in agents)
+        )
+        self.connections = DfpConnections(self.configuration, self.changes.put)
+        self.connections.start()
+
+    def weight(self, address: IPv4Address = REAL) -> Optional[int]:
+        return self.connections.weights.weight(address)
+
+
+@pytest.fixture(autouse=True)
+def deadline() -> Iterator[None]:
+    """No wait in these tests is for ever."""
+    with eventlet.Timeout(10):
+        yield
+
+
+def connected(agent: Agent, **options: Any) -> Manager:
+    manager = Manager(agent, **options)
+    agent.accept()
+    assert isinstance(agent.receive(), DfpParameters)
+    return manager
+
+
+def test_a_report_sets_the_weight_and_says_whom_it_was_about() -> None:
+    agent = Agent()
+    manager = connected(agent)
+    agent.report(25)
+    assert manager.changes.get() == REAL
+    assert manager.weight() == 25
+
+
+def test_a_lost_connection_takes_the_weights_back_and_is_made_again() -> None:
+    agent = Agent()
+    manager = connected(agent)
+    agent.report(25)
+    manager.changes.get()
+    agent.manager.close()
+    assert manager.changes.get() is None
+    assert manager.weight() is None
+    manager.connections.tick(time.monotonic() + 1.5)
+    agent.accept()
+    agent.report(24)
+    assert manager.changes.get() == REAL
+    assert manager.weight() == 24
+
+
+def test_a_silent_agent_is_given_up() -> None:
+    """Nothing heard for the keep-alive time: the manager closes (section 5.3)."""
+    agent = Agent()
+    manager = connected(agent, timeout=2)
+    agent.report(25)
+    manager.changes.get()
+    manager.connections.tick(time.monotonic() + 1.9)
+    assert manager.weight() == 25
+    manager.connections.tick(time.monotonic() + 2.1)
+    assert manager.changes.get() is None
+    assert agent.manager.recv(4096) == b""
+
+
+def test_a_broken_agent_costs_its_own_connection_only() -> None:
+    good, bad = Agent(), Agent()
+    manager = Manager(good, bad)
+    good.accept()
+    bad.accept()
+    good.report(25)
+    manager.changes.get()
+    bad.report(7, OTHER)
+    manager.changes.get()
+    bad.manager.sendall(b"\x02\x00\x01\x01\xff\xff\xff\xff")
+    assert manager.changes.get() is None
+    assert (manager.weight(), manager.weight(OTHER)) == (25, None)
+    good.report(24)
+    manager.changes.get()
+    assert manager.weight() == 24
+
+
+def test_an_agent_is_told_what_the_balancer_decides_about_its_servers() -> None:
+    """The Server State message (section 6.2): out of service is weight 0; nobody is told of others' servers."""
+    agent = Agent()
+    manager = connected(agent)
+    agent.report(25)
+    manager.changes.get()
+    for weights in ({REAL: 8, OTHER: 8}, {REAL: 0, OTHER: 0}, {REAL: 0, OTHER: 8}, {REAL: 8, OTHER: 8}):
+        manager.connections.tell_states(weights, time.monotonic())
+    told = [agent.receive(), agent.receive()]
+    assert told == [ServerState((Load(434, UDP, (HostPreference(REAL, ANY_BIND_ID, weight),)),)) for weight in (0, 8)]
+
+
+def test_agents_come_and_go_by_configuration_and_the_others_stay_connected() -> None:
+    first, second = Agent(), Agent()
+    manager = connected(first)
+    first.report(25)
+    manager.changes.get()
+    both = DfpManager(None, 180, (DfpAgent(LOCALHOST, first.port), DfpAgent(LOCALHOST, second.port)))
+    manager.connections.configure(both, time.monotonic())
+    second.accept()
+    second.report(9, OTHER)
+    manager.changes.get()
+    assert (manager.weight(), manager.weight(OTHER)) == (25, 9)
+    manager.connections.configure(DfpManager(None, 180, both.agents[1:]), time.monotonic())
+    assert manager.changes.get() is None
+    assert (manager.weight(), manager.weight(OTHER)) == (None, 9)
+    assert [link.connection.state for link in manager.connections.links] == [State.CONNECTED]
