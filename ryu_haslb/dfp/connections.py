@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from ipaddress import IPv4Address
 from typing import Any, Callable, Optional
@@ -21,18 +21,21 @@ from ryu_haslb.dfp.weight_table import AgentAddress, WeightTable
 
 LOG = logging.getLogger(__name__)
 
-_READ_SIZE = 1 << 16
+#: Bytes, three messages of the largest kind: others have their turn between two reads.
+_READ_SIZE = 1 << 12
 #: Seconds that an agent may take to make room for a message; messages are a few hundred bytes.
 _SEND_TIMEOUT = 5.0
+
+WeightsChanged = Callable[[Optional[Sequence[SetWeight]]], None]
 
 
 class DfpConnections:
     """The connections to all configured agents.
 
-    ``weights_changed`` is called after every report with the address that it was about, and after every loss with None.
+    ``weights_changed`` is called with the reports that came together, and after a loss with None.
     """
 
-    def __init__(self, configuration: DfpManager, weights_changed: Callable[[Optional[IPv4Address]], None]) -> None:
+    def __init__(self, configuration: DfpManager, weights_changed: WeightsChanged) -> None:
         self.weights = WeightTable()
         self.keys = KeyRing(configuration.password or "", configuration.password_timeout)
         self._password = configuration.password or ""
@@ -81,14 +84,17 @@ class DfpConnections:
                 load = Load(MOBILE_IP_PORT, UDP, tuple(hosts[first : first + MAX_HOSTS]))
                 link.carry_out(link.connection.send_server_state((load,), now))
 
-    def apply(self, connection: AgentConnection, action: Action) -> None:
-        """Take a weight that an agent reported, or take back what it said."""
-        if isinstance(action, SetWeight):
-            self.weights.set(action.server, action.weight, connection.name, time.monotonic())
-            self._weights_changed(action.server.address)
-        else:
-            self.weights.withdraw(connection.name)
-            self._weights_changed(None)
+    def take(self, connection: AgentConnection, reports: list[SetWeight]) -> None:
+        """Take the weights that an agent reported."""
+        now = time.monotonic()
+        for report in reports:
+            self.weights.set(report.server, report.weight, connection.name, now)
+        self._weights_changed(reports)
+
+    def withdraw(self, connection: AgentConnection) -> None:
+        """Take back all that an agent said."""
+        self.weights.withdraw(connection.name)
+        self._weights_changed(None)
 
 
 class _Link:
@@ -100,6 +106,7 @@ class _Link:
         self._socket: Any = None
 
     def carry_out(self, actions: Iterable[Action]) -> None:
+        reports = []
         for action in actions:
             if isinstance(action, Connect):
                 eventlet.spawn(self._serve, action)
@@ -108,8 +115,13 @@ class _Link:
             elif isinstance(action, Close):
                 LOG.warning("DFP agent %s: %s; closing the connection", self.connection.name, action.reason)
                 self._end_socket()
+            elif isinstance(action, SetWeight):
+                reports.append(action)
             else:
-                self._owner.apply(self.connection, action)
+                reports.clear()
+                self._owner.withdraw(self.connection)
+        if reports:
+            self._owner.take(self.connection, reports)
 
     def _serve(self, target: Connect) -> None:
         """Connect, and hand on what comes until the connection ends or is another one's turn."""

@@ -10,7 +10,8 @@ from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Seconds that a switch has to tell its rules; until it has, its requests are dropped.
@@ -40,7 +41,7 @@ class Adoption:
         self.complete = False
         self._xid: Optional[int] = None
         self._deadline = 0.0
-        self._rows: list[SessionRow] = []
+        self._rows: dict[int, SessionRow] = {}
 
     def request(self, xid: int, now: float) -> bytes:
         """The question: every rule of ours in the session table."""
@@ -59,16 +60,28 @@ class Adoption:
         if self.complete:
             return True  # given up already
         _, flags = _REPLY_HEAD.unpack_from(message)
-        self._rows += _session_rows(message)
+        self._rows.update((row.tag, row) for row in _session_rows(message))
         self.complete = not flags & _REPLY_MORE
         return True
 
-    def give_up(self, now: float) -> bool:
-        """True once, when the answer has taken too long: the switch is served without."""
-        if self.complete or now < self._deadline:
-            return False
-        self.complete = True
-        return True
+    def holds(self, request: Request) -> bool:
+        """Whether the request's session is known from its rule, and waits until its real server is found."""
+        return bool(self._rows) and tag_of(request.virtual_server.packed_address, request.identity) in self._rows
+
+    def give_up(self, now: float) -> Optional[str]:
+        """When it has taken too long: wait no more, and say what that means, once."""
+        if now < self._deadline:
+            return None
+        if not self.complete:
+            self.complete = True
+            return "it does not tell its rules; sessions of an earlier run are lost"
+        count = len(self._rows)
+        self._rows.clear()
+        return (
+            f"{count} sessions of an earlier run are lost: their real servers are not where they were"
+            if count
+            else None
+        )
 
     def adopt(
         self,
@@ -85,14 +98,11 @@ class Adoption:
             for actions in [deliveries.get(real)]
             if actions is not None
         }
-        waiting = []
-        for row in self._rows:
-            found = leads_to.get(row[1:])
-            if found is None:
-                waiting.append(row)
-            elif balancer.session_of_tag(row.tag) is None:
-                yield balancer.adopt(found[0], row.tag, found[1], now)
-        self._rows = waiting
+        found = {row: leads_to[row[1:]] for row in self._rows.values() if row[1:] in leads_to}
+        for row, (server, real) in found.items():
+            del self._rows[row.tag]
+            if balancer.session_of_tag(row.tag) is None:
+                yield balancer.adopt(server, row.tag, real, now)
 
 
 def _session_rows(message: bytes) -> Iterator[SessionRow]:

@@ -17,6 +17,9 @@ from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.virtual_server import VirtualServer
 
+#: Bytes of a frame that a packet-out, 16 bits long at most, has room for beside its actions.
+LARGEST_FRAME = 65_000
+
 _ETHERNET = 14
 _VLAN_TAGS = frozenset({b"\x81\x00", b"\x88\xa8"})
 _NO_OPTIONS, _NEXT_VERSION = 0x45, 0x50  # version 4, and the header's length in words
@@ -49,6 +52,8 @@ def read_request(  # noqa: PLR0911 - one return for each way in which a datagram
     frame: bytes, virtual_servers: Mapping[bytes, VirtualServer], datapath_id: int
 ) -> Union[Request, DropReason]:
     """The registration request in an untagged IPv4 frame, or why there is none."""
+    if len(frame) > LARGEST_FRAME:
+        return DropReason.OVERSIZED
     try:
         version_ihl, total_length, fragment, protocol, client, virtual_address = _IPV4.unpack_from(frame, _ETHERNET)
         if fragment & _FRAGMENT:

@@ -16,6 +16,9 @@ LOG = logging.getLogger(__name__)
 
 #: Rules in one bundle at most, so that no switch is busy with one for long.
 BUNDLE_SIZE = 1000
+#: Bundles that the switch has not confirmed yet; rules that come meanwhile wait for them.
+MOST_UNDER_WAY = 2
+MOST_WAITING = 200_000
 
 
 class SessionRules:
@@ -30,17 +33,26 @@ class SessionRules:
         self._deliveries = deliveries
         self._wanted: dict[Session, None] = {}
         self._unwanted: dict[Session, None] = {}
+        self._under_way = 0
 
     def want(self, session: Session) -> None:
-        """Have the session's rule placed, or placed anew, with the next :meth:`flush`."""
-        self._wanted[session] = None
+        """Have the session's rule placed, or placed anew, with the next :meth:`flush`.
+
+        Where the switch is far behind the session goes on without: each of its requests is delivered by hand.
+        """
+        if len(self._wanted) < MOST_WAITING:
+            self._wanted[session] = None
+
+    def reset(self) -> None:
+        """The connection is lost: nothing that is under way will be confirmed."""
+        self._under_way = 0
 
     def renew(self, sessions: Iterable[Session]) -> None:
         """Place these sessions' rules anew if they are here: the switch may have lost them, or they lead astray."""
         for session in sessions:
             if session.rule_on is self:
                 session.rule_on = None
-                self._wanted[session] = None
+                self.want(session)
 
     def remove(self, session: Session) -> None:
         """Take the rule of a session that is over off the switch."""
@@ -55,31 +67,34 @@ class SessionRules:
         """Send what has come together since the last time."""
         removals = [session for session in self._unwanted if self._balancer.session_of_tag(session.tag) is None]
         self._unwanted.clear()
-        placed: list[tuple[Session, RealServer]] = []
+        if self._under_way >= MOST_UNDER_WAY:
+            return
+        placed: list[tuple[Session, bytes]] = []
         for session in list(islice(self._wanted, BUNDLE_SIZE)):
             del self._wanted[session]
-            if session.real in self._deliveries and self._balancer.session_of_tag(session.tag) is session:
-                placed.append((session, session.real))
+            actions = self._deliveries.get(session.real)
+            if actions is not None and self._balancer.session_of_tag(session.tag) is session:
+                placed.append((session, actions))
         if not placed and not removals:
             return
 
         def build(xid: int) -> list[bytes]:
             deletions = [self._rule(xid, wire.FLOW_DELETE_STRICT, session, b"") for session in removals]
-            return deletions + [
-                self._rule(xid, wire.FLOW_ADD, session, self._deliveries[real])
-                for session, real in placed
-                if real in self._deliveries
-            ]
+            return deletions + [self._rule(xid, wire.FLOW_ADD, session, actions) for session, actions in placed]
 
         def conclude(success: bool) -> None:
+            self._under_way -= 1
             if not success:
                 self.errors += 1
                 LOG.warning("The switch refused %d session rules; the sessions go on without", len(placed))
                 return
-            for session, real in placed:
-                if session.real is real and session not in self._wanted:
+            for session, actions in placed:
+                if self._deliveries.get(session.real) is actions:
                     session.rule_on = self
+                else:  # the real server, or its place, has changed meanwhile
+                    self.want(session)
 
+        self._under_way += 1
         transactions.submit(build, conclude)
 
     @staticmethod

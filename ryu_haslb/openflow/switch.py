@@ -39,7 +39,9 @@ class Switch:
         self._balancer = balancer
         self._mac = chassis_address(datapath_id)
         self._neighbours = Neighbours(configuration, datapath_id)
+        self._vlans: set[int] = set()
         self._deliveries: dict[RealServer, bytes] = {}
+        self._dispatched_macs: frozenset[bytes] = frozenset()
         self.rules = SessionRules(balancer, self._deliveries)
         self._adoption = Adoption()
         self.configure(configuration)
@@ -47,8 +49,8 @@ class Switch:
     def configure(self, configuration: Configuration) -> None:
         """Go by the configuration that the balancer goes by already."""
         self._neighbours.configure(configuration)
-        self._vlans = {interface.vlan for interface in configuration.vlan_interfaces}
-        self._learns_vlans = not self._vlans
+        self._vlans |= {interface.vlan for interface in configuration.vlan_interfaces}
+        self._learns_vlans = not configuration.vlan_interfaces
         self._virtual_servers: Mapping[bytes, VirtualServer] = {
             server.packed_address: server
             for server in self._balancer.virtual_servers.values()
@@ -70,6 +72,7 @@ class Switch:
         """The connection is gone; sessions stay."""
         if self.transactions is not None:
             self.transactions.abandon()
+        self.rules.reset()
         self.channel = self.transactions = None
 
     def packet_in(self, message: bytes, now: float) -> bool:
@@ -108,8 +111,9 @@ class Switch:
         """Probe neighbours that are due, and send the rules that have come together."""
         if self.channel is None or self.transactions is None:
             return
-        if self._adoption.give_up(now):
-            LOG.warning("Switch %016x does not tell its rules; sessions of an earlier run are lost", self.datapath_id)
+        lost_sessions = self._adoption.give_up(now)
+        if lost_sessions:
+            LOG.warning("Switch %016x: %s", self.datapath_id, lost_sessions)
         addresses, lost = self._neighbours.due(now)
         if addresses:
             self._probe(self.channel, addresses)
@@ -129,12 +133,18 @@ class Switch:
         if not self._adoption.complete:
             self._balancer.drop(DropReason.NOT_READY)
             return
+        if frame[6:12] in self._dispatched_macs:
+            self._balancer.drop(DropReason.LOOPED)  # a home agent without the virtual address sends it back
+            return
         request = read_request(frame, self._virtual_servers, self.datapath_id)
         if isinstance(request, DropReason):
             self._balancer.drop(request)
             return
         if vlan:
             self._learn_vlan(vlan)
+        if self._adoption.holds(request):
+            self._balancer.drop(DropReason.NOT_READY)
+            return
         real, session, _, ended = self._balancer.request(request, now)
         if ended is not None:
             self.rules.remove(ended)
@@ -151,6 +161,7 @@ class Switch:
         """A request was returned to a rule that is gone, idle for too long: deliver it by hand, place the rule anew."""
         session = self._balancer.session_of_tag(int.from_bytes(frame[6:12], "big"))
         if session is None or session.real not in self._deliveries:
+            self._balancer.undelivered(DropReason.REAL_UNREACHABLE)
             return
         session.rule_on = None
         channel.transmit(wire.packet_out(self._deliveries[session.real], frame))
@@ -165,6 +176,8 @@ class Switch:
             tag = wire.push_vlan() + wire.set_vlan(vlan) if vlan else b""
             channel.transmit(wire.packet_out(tag + wire.output(port), arp.answer(packet, self._mac)))
         elif self._neighbours.heard(packet.sender_address, Location(packet.sender_mac, port, vlan or None), now):
+            if vlan:
+                self._vlans.add(vlan)
             self._update_deliveries()
             self._adopt(now)
 
@@ -192,17 +205,21 @@ class Switch:
 
     def _update_deliveries(self) -> None:
         """Derive from where the real servers are how packets get there; sessions of whoever moved follow at once."""
+        macs = set()
         moved = set(self._deliveries) - set(self._balancer.reals())
         for real in moved:
             self._set_delivery(real, None)
         for farm in self._balancer.farms.values():
             for real in farm.reals:
                 location = self._neighbours.location(real.configuration)
+                if location is not None and not farm.configuration.nat_server:
+                    macs.add(location.mac)
                 actions = self._delivery(real, farm.configuration.nat_server, location) if location else None
                 if actions != self._deliveries.get(real):
                     moved.add(real)
                     self._set_delivery(real, actions)
                     self._log_location(real, location)
+        self._dispatched_macs = frozenset(macs)
         if moved:
             self.rules.renew(session for session in self._balancer.sessions() if session.real in moved)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address
 from typing import Callable, NamedTuple, Optional
 
-from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
+from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
@@ -21,7 +20,6 @@ from ryu_haslb.slb.wheel import TimingWheel
 #: first retransmission (RFC 5944, section 3.6.3, demands no less than one second).
 RETRANSMISSION_INTERVAL = 5.0
 
-WeightOf = Callable[[IPv4Address, int], Optional[int]]
 #: Is told of every session event: what happened, the state before, the session.
 Listener = Callable[[SessionEvent, SessionState, Session], None]
 
@@ -136,18 +134,6 @@ class Balancer:
         for real in self.reals():
             real.total_sessions = real.connection_failures = 0
 
-    def take_dfp_weights(self, weight_of: WeightOf, reported: Optional[IPv4Address]) -> None:
-        """Let every real server go by the weight that DFP has for it now.
-
-        ``weight_of(address, port)`` gives it, None where no agent speaks for the real server. ``reported`` is whom the
-        report that caused this was about; None when it was a loss.
-        """
-        for real in self.reals():
-            configuration = real.configuration
-            real.set_dfp_weight(weight_of(configuration.address, configuration.port or MOBILE_IP_PORT))
-            if configuration.address == reported:
-                real.hear_from_dfp()
-
     def advance(self, now: float, limit: int) -> bool:
         """Let time pass: end sessions, conclude tests, let failed real servers try again.
 
@@ -157,8 +143,8 @@ class Balancer:
         for real in self.reals():
             real.retry_if_due(now)
         for session, real in self._probations.due(now):
-            if self._table.has(session) and session.real is real and session.retries == 0:
-                real.record_success()
+            if session.real is real and session.retries == 0:
+                real.record_success(session)
         looked_at = 0
         for overdue in self._table.overdue(now, limit):
             looked_at += 1
@@ -184,6 +170,11 @@ class Balancer:
         self._tell(SessionEvent.REQUEST, SessionState.INIT, session)
         return self._deliver(real, session)
 
+    def undelivered(self, reason: DropReason) -> None:
+        """A request that was to be dispatched did not get through the switch."""
+        self.statistics.dispatched -= 1
+        self.statistics.drops[reason] += 1
+
     def _retry(self, request: Request, session: Session, named: Optional[RealServer], now: float) -> Verdict:
         """A further request of a session."""
         self.statistics.retries += 1
@@ -192,11 +183,8 @@ class Balancer:
         session.client_port = request.client_port
         session.retries += 1
         real = session.real
-        target: Optional[RealServer] = real
-        if named is not None:
-            target = named
-        elif not self._stays(session, now):
-            target = self._elsewhere(session, request.datapath_id)
+        stays = self._stays(session, now)
+        target = named or (real if stays else self._elsewhere(session, request.datapath_id))
         if target is None:
             return self._drop(DropReason.NO_REAL_AVAILABLE)
         if target is not real or real.health is Health.READY_TO_TEST:
@@ -213,8 +201,9 @@ class Balancer:
             return False
         if real.test_session is session:
             real.fail_test(session.client, now)
-        elif session.retries > real.configuration.reassign:
+        elif real.health is Health.OPERATIONAL and session.retries > real.configuration.reassign:
             real.record_failure(session.client, now)
+            session.retries = 0
             return False
         return real.health is Health.OPERATIONAL
 
@@ -225,7 +214,6 @@ class Balancer:
             return real
         other = session.virtual_server.farm.choose(datapath_id, other_than=real)
         if other is None and real.health is Health.OPERATIONAL and session.virtual_server.farm.has(real):
-            session.retries = 0
             return real
         return other
 
@@ -266,15 +254,12 @@ class Balancer:
         session.rule_on = None
         self._place(session, target, now)
 
-    def _leave(self, session: Session) -> None:
-        session.real.sessions -= 1
-        if session.real.test_session is session:
-            session.real.record_success()
-
     def _time_out(self, session: Session) -> None:
+        """No further request came: for a test that is no bad sign, and its probation goes on."""
         self.statistics.timeouts += 1
         self._tell(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, session)
-        self._end(session)
+        session.real.sessions -= 1
+        self._table.remove(session)
 
     def _tell(self, event: SessionEvent, before: SessionState, session: Session) -> None:
         for listener in self.listeners:
@@ -283,3 +268,9 @@ class Balancer:
     def _end(self, session: Session) -> None:
         self._leave(session)
         self._table.remove(session)
+
+    @staticmethod
+    def _leave(session: Session) -> None:
+        """A session goes otherwise than by time: if it was a test, that has shown nothing."""
+        session.real.sessions -= 1
+        session.real.abandon_test(session)

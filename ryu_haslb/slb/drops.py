@@ -12,6 +12,7 @@ class DropReason(Enum):
     FRAGMENT = "IP fragment"
     NOT_REGISTRATION_REQUEST = "not a registration request"
     MALFORMED_EXTENSION = "malformed extension"
+    OVERSIZED = "too long to be sent back"
     LOOPED = "came back from the switch"
     NO_IDENTITY = "neither NAI nor home address"
     UNKNOWN_HOME_AGENT = "home agent not in the farm"

@@ -10,7 +10,10 @@ from ryu_haslb.slb.real import RealServer
 
 
 class ServerFarm:
-    """``ip slb serverfarm NAME`` while the balancer runs; virtual servers may share it."""
+    """``ip slb serverfarm NAME`` while the balancer runs; virtual servers may share it.
+
+    Sessions that are reassigned have a rotation of their own, so that new ones share by the weights exactly.
+    """
 
     def __init__(self, configuration: ServerFarmConfiguration) -> None:
         self.name = configuration.name
@@ -18,12 +21,14 @@ class ServerFarm:
         self.reals: list[RealServer] = []
         self.by_address: dict[bytes, RealServer] = {}
         self._predictor = PREDICTORS[configuration.predictor]()
+        self._reassigning = PREDICTORS[configuration.predictor]()
         self.configure(configuration)
 
     def configure(self, configuration: ServerFarmConfiguration) -> None:
         """Go by another configuration of the same farm. Real servers that both have keep their sessions and health."""
         if configuration.predictor is not self.configuration.predictor:
             self._predictor = PREDICTORS[configuration.predictor]()
+            self._reassigning = PREDICTORS[configuration.predictor]()
         self.configuration = configuration
         known = self.by_address
         self.reals = []
@@ -43,9 +48,13 @@ class ServerFarm:
     def choose(self, datapath_id: int, other_than: Optional[RealServer] = None) -> Optional[RealServer]:
         """The real server for a new session whose request came in at this switch; None when all are down.
 
-        A real server that is ready to be tested takes the next session, whatever the rotation says.
+        ``other_than`` is the real server that a session leaves. A real server that is ready to be tested takes the next
+        session, whatever the rotation says.
         """
         for real in self.reals:
             if real.awaits_test_from(datapath_id) and real is not other_than:
                 return real
-        return self._predictor.choose(self.reals, datapath_id, other_than) if self.reals else None
+        if not self.reals:
+            return None
+        predictor = self._predictor if other_than is None else self._reassigning
+        return predictor.choose(self.reals, datapath_id, other_than)

@@ -28,6 +28,7 @@ class HealthEvent(Enum):
     TEST_STARTED = "next session is assigned"
     TEST_SUCCEEDED = "the session is not retried"
     TEST_FAILED = "the session is retried"
+    TEST_ABANDONED = "the session is cleared, closed or moved"
     DFP_REPORT = "DFP weight above 0"
 
 
@@ -40,6 +41,7 @@ HEALTH_TRANSITIONS: dict[tuple[Health, HealthEvent], Health] = {
     (Health.READY_TO_TEST, HealthEvent.DFP_REPORT): Health.OPERATIONAL,
     (Health.TESTING, HealthEvent.TEST_SUCCEEDED): Health.OPERATIONAL,
     (Health.TESTING, HealthEvent.TEST_FAILED): Health.FAILED,
+    (Health.TESTING, HealthEvent.TEST_ABANDONED): Health.READY_TO_TEST,
     (Health.TESTING, HealthEvent.DFP_REPORT): Health.OPERATIONAL,
 }
 
@@ -147,16 +149,18 @@ class RealServer:
         """Count one connection failure, and fail the real server at the configured threshold."""
         self.connection_failures += 1
         self.consecutive_failures += 1
-        self.failed_clients.add(client)
+        if len(self.failed_clients) < self.configuration.faildetect_numclients:
+            self.failed_clients.add(client)
         enough_clients = len(self.failed_clients) >= self.configuration.faildetect_numclients
         if enough_clients and self.consecutive_failures >= self.configuration.faildetect_numconns:
             self._handle(HealthEvent.FAILURE_THRESHOLD, now)
 
-    def record_success(self) -> None:
-        """A session was not retried: failures before it are no longer consecutive, a test is passed."""
-        self.consecutive_failures = 0
-        self.failed_clients.clear()
-        self._handle(HealthEvent.TEST_SUCCEEDED)
+    def record_success(self, session: Session) -> None:
+        """A session was not retried: failures before it are no longer consecutive; if it was the test, it is passed."""
+        if self.test_session is session:
+            self._handle(HealthEvent.TEST_SUCCEEDED)
+        elif self.health is Health.OPERATIONAL:
+            self._forget_failures()
 
     def start_test(self, session: Session) -> None:
         """Let this session find out whether the real server is well again."""
@@ -167,6 +171,11 @@ class RealServer:
         """The testing session was retried."""
         self.record_failure(client, now)
         self._handle(HealthEvent.TEST_FAILED, now)
+
+    def abandon_test(self, session: Session) -> None:
+        """This session ends before it has shown anything: if it was the test, the next session is."""
+        if self.test_session is session:
+            self._handle(HealthEvent.TEST_ABANDONED)
 
     def retry_if_due(self, now: float) -> None:
         """End the rest of a failed real server after ``retry`` seconds; 0 means that it rests for ever."""
@@ -184,5 +193,8 @@ class RealServer:
         if after is Health.FAILED:
             self.failed_at = now
         elif after is Health.OPERATIONAL:
-            self.consecutive_failures = 0
-            self.failed_clients.clear()
+            self._forget_failures()
+
+    def _forget_failures(self) -> None:
+        self.consecutive_failures = 0
+        self.failed_clients.clear()

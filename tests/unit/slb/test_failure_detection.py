@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from farm_builder import Bench
+from farm_builder import Bench, address
 
 from ryu_haslb.slb.balancer import RETRANSMISSION_INTERVAL
 from ryu_haslb.slb.drops import DropReason
@@ -156,6 +156,65 @@ def test_a_session_left_at_a_failed_real_may_be_the_one_that_tests_it() -> None:
     assert bench.reals[0].sessions == 1
     bench.wait(RETRANSMISSION_INTERVAL + 0.3)
     assert bench.reals[0].state == "OPERATIONAL"
+
+
+def test_requests_that_reach_nobody_are_no_failures() -> None:
+    """A real that has failed and gets nothing cannot fail further, whoever retries how often."""
+    bench = Bench(1, server={"idle": 600}, faildetect_numconns=1, faildetect_numclients=1, reassign=1, retry=0)
+    fail(bench, "anna@example.org")
+    failures = bench.reals[0].connection_failures
+    for number in range(100):
+        bench.request("anna@example.org", client=f"15.1.2.{number}")
+    assert bench.reals[0].connection_failures == failures
+    assert len(bench.reals[0].failed_clients) <= 1
+
+
+def test_retries_that_name_their_home_agent_count_as_well() -> None:
+    bench = Bench(1, 1, reassign=3, faildetect_numconns=2, faildetect_numclients=1)
+    for _ in range(10):
+        assert bench.letter(bench.request("anna@example.org", home_agent=address(1).packed)) == "A"
+    assert bench.reals[0].state == "FAILED"
+
+
+@pytest.mark.parametrize("ending", ["cleared", "closed", "moved"])
+def test_a_test_session_that_goes_before_it_has_shown_anything_leaves_the_test_to_the_next(ending: str) -> None:
+    bench = failed_bench(retry=60)
+    bench.wait(60.1)
+    assert bench.letters("test@example.org") == "A"
+    if ending == "cleared":
+        bench.balancer.clear_sessions()
+    elif ending == "closed":
+        bench.request("test@example.org", lifetime=0)
+    else:
+        bench.server.farm.by_address.pop(address(1).packed)
+        bench.request("test@example.org")
+        bench.server.farm.by_address[address(1).packed] = bench.reals[0]
+    assert bench.reals[0].state == "READY_TO_TEST"
+    bench.wait(RETRANSMISSION_INTERVAL + 0.3)
+    assert bench.reals[0].state == "READY_TO_TEST", "nothing that went before can pass a test"
+    assert bench.letters("next@example.org") == "A"
+    bench.wait(RETRANSMISSION_INTERVAL + 0.3)
+    assert bench.reals[0].state == "OPERATIONAL"
+
+
+def test_a_test_session_may_idle_out_before_its_test_is_over() -> None:
+    bench = failed_bench(retry=60)
+    bench.server.idle = 2
+    bench.wait(60.1)
+    bench.letters("test@example.org")
+    bench.wait(3.0)
+    assert not bench.server.sessions
+    assert bench.reals[0].state == "TESTING"
+    bench.wait(RETRANSMISSION_INTERVAL - 2.5)
+    assert bench.reals[0].state == "OPERATIONAL"
+
+
+def test_a_request_that_names_a_real_goes_there_in_whatever_state() -> None:
+    """Only that home agent can hold the binding: "The address of a real of the farm: that real"."""
+    bench = failed_bench()
+    bench.reals[1].in_service = False
+    assert bench.letter(bench.request("carl@example.org", home_agent=address(1).packed)) == "A"
+    assert bench.letter(bench.request("dora@example.org", home_agent=address(2).packed)) == "B"
 
 
 def test_every_health_can_be_left_and_reached() -> None:

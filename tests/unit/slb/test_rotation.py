@@ -57,6 +57,19 @@ def test_least_connections_go_by_sessions_in_proportion_to_the_weight() -> None:
     assert Counter(bench.new_sessions(400)) == {"A": 300, "B": 100}
 
 
+def test_sessions_that_are_reassigned_leave_the_rotation_of_new_ones_alone() -> None:
+    bench = Bench(3, 1, 2, reassign=0)
+    assert bench.letters("anna@example.org", "anna@example.org") == "AB"
+    assert bench.new_sessions(5) == "AABCC"
+
+
+def test_sessions_that_are_reassigned_share_by_the_weights_as_well() -> None:
+    bench = Bench(20, 1, 3, reassign=0)
+    bench.new_sessions(8)
+    moved = bench.new_sessions(8)
+    assert Counter(moved) == {"B": 2, "C": 6}
+
+
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=8).filter(any), st.integers(1, 5))
 def test_every_full_rotation_shares_by_the_weights_exactly(weights: list[int], rotations: int) -> None:
     letters = Bench(*weights).new_sessions(sum(weights) * rotations)

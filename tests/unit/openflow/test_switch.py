@@ -1,0 +1,215 @@
+"""A switch as the application sees it: packet-ins in, messages out, nothing in between is real but the bytes."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import IPv4Address
+
+import pytest
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.adoption import PATIENCE
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.session_rules import MOST_UNDER_WAY
+from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.session import COOKIE_MARK, tag_of
+
+VIRTUAL = IPv4Address("10.1.1.10")
+REALS = tuple(RealServer(IPv4Address("10.1.1.50") + number, weight=1, in_service=True) for number in (1, 2))
+MACS = ("02:00:00:00:00:51", "02:00:00:00:00:52")
+PORTS = (7, 8)
+NOBODY = "02:00:00:00:00:99"
+
+
+class Wired:
+    """A switch with one farm, connected; ``sent`` is what it was told since the last look."""
+
+    def __init__(self, adopted: bytes = b"", nat_server: bool = False, found: bool = True) -> None:
+        self.configuration = Configuration(
+            farms={"HAFARM": ServerFarm("HAFARM", nat_server, reals=REALS)},
+            virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=300, in_service=True)},
+        )
+        self.balancer = Balancer(self.configuration)
+        self.switch = Switch(1, self.configuration, self.balancer)
+        self.sent: list[bytes] = []
+        self.xid = 0
+        self.now = 100.0
+        self.transactions = self.switch.connect(self, self.now)
+        self.reply_rules(adopted)
+        if found:
+            self.find(0)
+            self.find(1)
+        self.sent.clear()
+
+    def transmit(self, message: bytes) -> None:
+        self.sent.append(message)
+
+    def next_xid(self) -> int:
+        self.xid += 1
+        return self.xid
+
+    def reply_rules(self, rows: bytes) -> None:
+        reply = wire.HEADER.pack(4, wire.TYPE_MULTIPART_REPLY, 16 + len(rows), self.xid) + b"\0\1" + bytes(6) + rows
+        assert self.switch.multipart_reply(self.xid, reply, self.now)
+
+    def punt(self, purpose: Purpose, frame: bytes, port: int = 3) -> None:
+        body = struct.pack("!IHBBQ", wire.NO_BUFFER, len(frame) & 0xFFFF, 1, 0, purpose.cookie)
+        body += struct.pack("!HHII4x2x", 1, 12, 0x80000004, port) + frame
+        message = wire.HEADER.pack(4, wire.TYPE_PACKET_IN, (8 + len(body)) & 0xFFFF, 0) + body
+        assert self.switch.packet_in(message, self.now)
+
+    def find(self, number: int, port: int = 0, vlan: int = 0) -> None:
+        arp = ARP(op=2, hwsrc=MACS[number], psrc=str(REALS[number].address), hwdst=chassis_address(1), pdst="0.0.0.0")
+        head = Ether(src=MACS[number], dst=chassis_address(1))
+        frame = head / Dot1Q(vlan=vlan) / arp if vlan else head / arp
+        self.punt(Purpose.PUNT_ARP_REPLY, bytes(frame), port or PORTS[number])
+
+    def request(self, mobile: str, source: str = NOBODY, padding: int = 0) -> list[bytes]:
+        """The messages that a request brings about."""
+        nai = mobile.encode()
+        payload = struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), bytes(4), bytes(4), 1) + bytes([131, len(nai)]) + nai
+        frame = Ether(src=source) / IP(src="15.1.1.51", dst=str(VIRTUAL)) / UDP(sport=434, dport=434) / payload
+        self.sent.clear()
+        self.punt(Purpose.PUNT_REQUEST, bytes(frame) + bytes(padding))
+        return list(self.sent)
+
+    def settle(self) -> None:
+        """Let the switch take the rules that wait, and confirm them."""
+        self.switch.tick(self.now)
+        assert self.transactions.confirmed(self.xid)
+
+    def drops(self, reason: DropReason) -> int:
+        return self.balancer.statistics.drops[reason]
+
+
+def goes_to(message: bytes) -> int:
+    """The port that the last action of a packet-out sends to."""
+    actions_length = int.from_bytes(message[16:18], "big")
+    assert message[1] == wire.TYPE_PACKET_OUT
+    return int.from_bytes(message[24 + actions_length - 12 : 24 + actions_length - 8], "big")
+
+
+def test_the_first_request_is_delivered_at_once_and_the_next_ones_through_the_rule() -> None:
+    wired = Wired()
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
+    assert [goes_to(message) for message in wired.request("anna")] == [7], "the rule is not there yet"
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+
+
+def test_a_rule_that_is_under_way_while_its_real_moves_is_placed_anew() -> None:
+    wired = Wired()
+    wired.request("anna")
+    wired.switch.tick(wired.now)
+    rule = wired.xid
+    wired.find(0, port=9)
+    assert wired.transactions.confirmed(rule)
+    assert [goes_to(message) for message in wired.request("anna")] == [9]
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+    assert wire.output(9) in b"".join(wired.sent) or wired.switch.rules.waiting == 0
+
+
+def test_a_slow_switch_has_few_bundles_under_way_and_gets_the_rest_later() -> None:
+    wired = Wired()
+    for number in range(10):
+        wired.request(f"user{number}")
+        wired.switch.tick(wired.now)
+    assert wired.switch.rules.waiting == 10 - MOST_UNDER_WAY
+    for xid in range(1, wired.xid + 1):
+        wired.transactions.confirmed(xid)
+    wired.settle()
+    assert wired.switch.rules.waiting == 0
+
+
+def test_a_lost_connection_does_not_keep_rules_from_being_placed() -> None:
+    wired = Wired()
+    for number in range(5):
+        wired.request(f"user{number}")
+        wired.switch.tick(wired.now)
+    wired.switch.disconnect()
+    wired.transactions = wired.switch.connect(wired, wired.now)
+    wired.request("anna")
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+
+
+def test_a_frame_that_no_packet_out_can_carry_is_dropped() -> None:
+    wired = Wired()
+    assert wired.request("anna", padding=65_400) == []
+    assert wired.drops(DropReason.OVERSIZED) == 1
+
+
+@pytest.mark.parametrize(("nat_server", "looped"), [(False, True), (True, False)])
+def test_what_a_home_agent_sends_back_is_no_request(nat_server: bool, looped: bool) -> None:
+    """A home agent that lacks the virtual address and forwards would make one request circle until its time to live
+    ends. In direct mode the address may be that of a router that clients are behind as well."""
+    wired = Wired(nat_server=nat_server)
+    wired.request("anna")
+    assert bool(wired.request("anna", source=MACS[0])) != looped
+    assert wired.drops(DropReason.LOOPED) == looped
+    assert wired.balancer.statistics.retries == (not looped)
+
+
+def test_a_request_whose_session_waits_for_its_real_is_not_sent_elsewhere() -> None:
+    """After a crash a mobile must find its home agent, however late that answers ARP."""
+    before = Wired()
+    before.request("bert")
+    before.request("anna")
+    delivery = before.sent[0][24:-1]
+    actions = delivery[: int.from_bytes(before.sent[0][16:18], "big")]
+    tag = tag_of(VIRTUAL.packed, b"\x01anna")
+    rule = wire.SessionRule(tag << 16 | COOKIE_MARK, tag, VIRTUAL.packed, 434, 300, actions).flow_mod(0, 0)[48:]
+    head = struct.pack("!HBxIIHHHH4xQQQ", 48 + len(rule), 1, 1, 0, 50000, 300, 0, 0, tag << 16 | COOKIE_MARK, 0, 0)
+
+    wired = Wired(adopted=head + rule, found=False)
+    wired.find(0)
+    assert wired.request("anna") == []
+    assert wired.drops(DropReason.NOT_READY) == 1
+    assert [goes_to(message) for message in wired.request("carl")] == [7]
+    wired.find(1)
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+
+    forgotten = Wired(adopted=head + rule, found=False)
+    forgotten.find(0)
+    forgotten.now += PATIENCE
+    forgotten.switch.tick(forgotten.now)
+    assert [goes_to(message) for message in forgotten.request("anna")] == [7]
+
+
+def test_a_new_configuration_still_looks_where_reals_were_found() -> None:
+    wired = Wired()
+    wired.find(0, vlan=15)
+    wired.switch.configure(wired.configuration)
+    wired.sent.clear()
+    wired.switch.tick(wired.now + 6.0)
+    assert any(wire.set_vlan(15) in message for message in wired.sent)
+
+
+def test_a_packet_that_lost_its_rule_is_delivered_by_hand_or_counted() -> None:
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    returned = wired.request("anna")[0]
+    tag = tag_of(VIRTUAL.packed, b"\x01anna").to_bytes(6, "big")
+    frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
+    tagged = frame[:6] + tag + frame[12:]
+    wired.sent.clear()
+    wired.punt(Purpose.PUNT_LOST_SESSION, tagged, port=0xFFFFFFFD)
+    assert [goes_to(message) for message in wired.sent] == [7]
+    wired.balancer.clear_sessions()
+    wired.punt(Purpose.PUNT_LOST_SESSION, tagged, port=0xFFFFFFFD)
+    statistics = wired.balancer.statistics
+    assert statistics.requests == statistics.dispatched + statistics.dropped
+    assert wired.drops(DropReason.REAL_UNREACHABLE) == 1
+
+
+def test_our_own_packets_do_not_come_back_as_requests() -> None:
+    wired = Wired()
+    wired.punt(Purpose.PUNT_FRAGMENT, bytes(60), port=0xFFFFFFFD)
+    assert wired.drops(DropReason.LOOPED) == 1
