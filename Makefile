@@ -11,7 +11,7 @@ RUN := $(VENV)/bin/python
 export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format install machine clean
+.PHONY: help run test unit lint format install machine testmachine clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
@@ -28,7 +28,7 @@ run: machine $(INSTALLED)
 	@PYTHONPATH=. $(RUN) mininet/run.py
 endif
 
-test: $(if $(ROOT),machine) $(INSTALLED) ## Run all tests; those in the lab are skipped without root
+test: $(if $(ROOT),testmachine) $(INSTALLED) ## Run all tests; those in the lab are skipped without root
 	@$(RUN) -m pytest
 
 unit: $(INSTALLED) ## Run the tests that need no root
@@ -51,6 +51,9 @@ $(INSTALLED): setup.cfg pyproject.toml constraints.txt tools/install-python
 
 machine: ## Install the Debian packages that the lab needs (root)
 	@tools/install-machine "$(PYTHON)"
+
+testmachine:
+	@tools/install-machine "$(PYTHON)" tests
 
 clean: ## Remove what was installed and built in this folder
 	@rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -8,43 +8,37 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
-import struct
 import time
 from collections.abc import Sequence
-from ipaddress import IPv4Address
 from types import FrameType
 from typing import Any, Optional
 
 import eventlet
-from ryu import cfg
 from ryu.base.app_manager import RyuApp
 from ryu.controller import ofp_event
 from ryu.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
-from ryu.ofproto import ofproto_common, ofproto_v1_3
+from ryu.ofproto import ofproto_v1_3
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError
-from ryu_haslb.configuration.loader import load
+from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import commands
+from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
 from ryu_haslb.control.server import ControlServer
+from ryu_haslb.control.state_watch import StateWatch
 from ryu_haslb.dfp.connections import DfpConnections
-from ryu_haslb.openflow import connection, standing_rules, wire
-from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
-from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.dfp.manager import SetWeight
+from ryu_haslb.dfp.steering import steer, weights_by_own_decision
+from ryu_haslb.openflow import connection
+from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import Session
+from ryu_haslb.startup import CONFIG_VARIABLE, configuration_of_environment, require_free_ports
+from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
 
 LOG = logging.getLogger(__name__)
 
-CONFIG_VARIABLE = "HASLB_CONFIG"
-CONTROL_VARIABLE = "HASLB_CONTROL"
-DEFAULT_CONTROL = "/run/haslb.sock"
-
 #: Seconds between rounds of what happens by itself: rules sent, neighbours probed, sessions ended.
-ROUND = 0.03
+ROUND = 0.02
 #: Sessions that one round looks at before requests have their turn.
 SESSIONS_AT_ONCE = 500
 #: Seconds that switches have to confirm that our rules are gone, when the application ends.
@@ -61,11 +55,14 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self.configuration = _configuration()
-        _require_free_ports()
+        self.configuration = configuration_of_environment()
+        require_free_ports()
         self.balancer = Balancer(self.configuration)
-        self.switches: dict[int, Switch] = {}
+        self.fleet = Fleet(self.configuration, self.balancer)
+        self.collector = QuietCollector(time.monotonic())
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._weights_changed)
+        self.state_watch = StateWatch(self.sources, time.monotonic())
+        self.http = self._http_server()
         self.control = self._control_server()
 
     def start(self) -> None:
@@ -77,22 +74,22 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         eventlet.spawn(self._let_time_pass)
         if self.control is not None:
             eventlet.spawn(self.control.serve)
+        if self.http is not None:
+            eventlet.spawn(self.http.serve)
 
     def close(self) -> None:
         if self.control is not None:
             self.control.close()
+        if self.http is not None:
+            self.http.close()
 
     @set_ev_cls(ofp_event.EventOFPStateChange, [MAIN_DISPATCHER, DEAD_DISPATCHER])  # type: ignore[untyped-decorator]
     def state_changed(self, event: Any) -> None:
         """A switch is ready, or its connection is gone."""
-        datapath = event.datapath
         if event.state == MAIN_DISPATCHER:
-            self._connected(datapath)
-            return
-        switch = self.switches.get(datapath.id)
-        if switch is not None and switch.channel is datapath:
-            LOG.info("Switch %016x: connection lost, its sessions stay", switch.datapath_id)
-            switch.disconnect()
+            self.fleet.connected(event.datapath)
+        else:
+            self.fleet.disconnected(event.datapath)
 
     @set_ev_cls(ofp_event.EventOFPPortStatus, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
     def port_changed(self, event: Any) -> None:
@@ -100,14 +97,13 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         message = event.msg
         protocol = message.datapath.ofproto
         down = message.desc.state & protocol.OFPPS_LINK_DOWN or message.desc.config & protocol.OFPPC_PORT_DOWN
-        switch = self.switches.get(message.datapath.id)
-        if switch is not None:
-            switch.port_changed(message.desc.port_no, message.reason != protocol.OFPPR_DELETE and not down)
+        usable = message.reason != protocol.OFPPR_DELETE and not down
+        self.fleet.port_changed(message.datapath.id, message.desc.port_no, usable)
 
     @property
     def sources(self) -> Sources:
         """What operators can be shown."""
-        return Sources(self.configuration, self.balancer, self.dfp, self.switches)
+        return Sources(self.configuration, self.balancer, self.dfp, self.fleet.switches)
 
     def configure(self, configuration: Configuration) -> None:
         """Go by another configuration from now on; sessions stay, but for those whose virtual server is gone."""
@@ -115,52 +111,18 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         ended = self.balancer.configure(configuration)
         self.dfp.configure(configuration.dfp or DfpManager(), time.monotonic())
         self._weights_changed(None)
-        for switch in self.switches.values():
-            switch.configure(configuration)
-            self._install_standing_rules(switch)
-        self._remove_rules_of(ended)
+        self.fleet.configure(configuration)
+        self.fleet.remove_rules_of(ended)
 
     def clear_sessions(self, virtual_server: Optional[str]) -> int:
         """End the sessions of one virtual server, or all; how many they were. KeyError for an unknown name."""
         ended = self.balancer.clear_sessions(virtual_server)
-        self._remove_rules_of(ended)
+        self.fleet.remove_rules_of(ended)
         return len(ended)
 
     def clear_counters(self) -> None:
         """Set every counter to zero."""
         self.balancer.clear_counters()
-
-    def _remove_rules_of(self, sessions: Sequence[Session]) -> None:
-        for switch in self.switches.values():
-            for session in sessions:
-                switch.rules.remove(session)
-
-    def _connected(self, datapath: Any) -> None:
-        if self.configuration.datapaths and datapath.id not in self.configuration.datapaths:
-            LOG.warning("Switch %016x is not among the configured datapaths and is left alone", datapath.id)
-            return
-        switch = self.switches.get(datapath.id)
-        if switch is None:
-            switch = self.switches[datapath.id] = Switch(datapath.id, self.configuration, self.balancer)
-        transactions = switch.connect(datapath, time.monotonic())
-        datapath.handler = _handler(switch, transactions)
-        LOG.info("Switch %016x: connected from %s", datapath.id, datapath.address[0])
-        self._install_standing_rules(switch)
-
-    def _install_standing_rules(self, switch: Switch) -> None:
-        datapath, transactions = switch.channel, switch.transactions
-        if transactions is None:
-            return
-        rules = list(standing_rules_of(self.configuration, switch.datapath_id))
-
-        def conclude(success: bool) -> None:
-            if success:
-                LOG.info("Switch %016x: %d standing rules are in place", switch.datapath_id, len(rules))
-            else:
-                LOG.error("Switch %016x refuses our standing rules and is not served", switch.datapath_id)
-
-        transactions.submit(lambda xid: standing_rules.replacement(datapath, rules, xid), conclude)
-        transactions.submit(lambda xid: standing_rules.table_miss(datapath, xid), lambda _: None)
 
     def _let_time_pass(self) -> None:
         while True:
@@ -170,15 +132,20 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             except Exception:  # a fault in one round must not end time for all sessions
                 LOG.exception("A round of timers went wrong; the next one follows")
 
-    def _weights_changed(self, reported: Optional[IPv4Address]) -> None:
-        self.balancer.take_dfp_weights(self.dfp.weights.weight, reported)
+    def _weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:
+        steer(self.balancer.reals(), self.dfp.weights, reports)
 
     def _round(self, now: float) -> None:
         self.dfp.tick(now)
-        for switch in list(self.switches.values()):
-            switch.tick(now)
+        self.dfp.tell_states(weights_by_own_decision(self.balancer.reals()), now)
+        self.fleet.tick(now)
+        if self.http is not None:
+            self.http.tick(self.balancer.reals(), now)
         while self.balancer.advance(now, SESSIONS_AT_ONCE):
             eventlet.sleep(0)
+        self.collector.look(self.balancer.statistics.requests, self.balancer.session_count, now)
+        for line in self.state_watch.changes(self.sources, now):
+            LOG.info("%s", line)
 
     def _on_signal(self, number: int, _: Optional[FrameType]) -> None:
         LOG.info("%s: removing our rules and ending", signal.Signals(number).name)
@@ -192,11 +159,18 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def _end(self) -> None:
         """Take our rules off every switch, wait for the switches to confirm, and end the process."""
-        confirmations = [_remove_rules(switch) for switch in self.switches.values() if switch.channel is not None]
+        confirmations: eventlet.queue.LightQueue = eventlet.queue.LightQueue()
+        expected = self.fleet.retire(confirmations.put)
         with eventlet.Timeout(FAREWELL, False):
-            for confirmation in confirmations:
-                confirmation.wait()
+            for _ in range(expected):
+                confirmations.get()
         raise SystemExit(0)
+
+    def _http_server(self) -> Optional[HttpServer]:
+        try:
+            return http_server(self, os.environ)
+        except HttpSettingError as error:
+            raise SystemExit(f"ryu_haslb: {error}") from error
 
     def _control_server(self) -> Optional[ControlServer]:
         """The control socket. One that was asked for must be there; without the default one the balancer runs, too."""
@@ -209,67 +183,3 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
                 raise SystemExit(f"ryu_haslb: {trouble}") from error
             LOG.warning("%s; this balancer takes no commands", trouble)
             return None
-
-
-def _handler(switch: Switch, transactions: Transactions) -> connection.MessageHandler:
-    """What the connection to a switch asks first about each message."""
-
-    def handle(kind: int, xid: int, message: bytes) -> bool:
-        if kind == wire.TYPE_PACKET_IN:
-            return switch.packet_in(message, time.monotonic())
-        if kind == wire.TYPE_MULTIPART_REPLY:
-            return switch.multipart_reply(xid, message, time.monotonic())
-        if kind == wire.TYPE_BARRIER_REPLY:
-            return transactions.confirmed(xid)
-        if kind == wire.TYPE_ERROR:
-            return len(message) >= 12 and transactions.refused(xid, struct.unpack_from("!HH", message, 8))
-        return False
-
-    return handle
-
-
-def _remove_rules(switch: Switch) -> Any:
-    """Serve a connected switch no more, and have it forget all that bears our mark; the event is its confirmation."""
-    confirmation = eventlet.event.Event()
-    datapath, transactions = switch.channel, switch.transactions
-    assert transactions is not None
-    switch.disconnect()
-    transactions.submit(lambda xid: standing_rules.removal(datapath, xid), confirmation.send)
-    return confirmation
-
-
-def _configuration() -> Configuration:
-    """The configuration that the environment names; a clear word and exit status 1 if there is none that is right."""
-    path = os.environ.get(CONFIG_VARIABLE)
-    if not path:
-        raise SystemExit(
-            f"ryu_haslb: {CONFIG_VARIABLE} is not set; try {CONFIG_VARIABLE}=FILE ryu-manager ryu_haslb.app"
-        )
-    try:
-        loaded = load(path)
-    except ConfigurationError as error:
-        raise SystemExit(str(error)) from error
-    for warning in loaded.warnings:
-        LOG.warning("%s", warning)
-    return loaded.configuration
-
-
-def _require_free_ports() -> None:
-    """End with one clear line when the OpenFlow port is taken.
-
-    Ryu would log a traceback and go on, deaf, or share the port with another Ryu that has it (SO_REUSEPORT).
-    """
-    ports = [cfg.CONF.ofp_tcp_listen_port] if cfg.CONF.ofp_tcp_listen_port else []
-    if not cfg.CONF.ofp_tcp_listen_port and not cfg.CONF.ofp_ssl_listen_port:
-        ports = [ofproto_common.OFP_TCP_PORT, ofproto_common.OFP_TCP_PORT_OLD]
-    host = cfg.CONF.ofp_listen_host or "0.0.0.0"
-    for port in ports:
-        try:
-            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, port))
-        except OSError as error:
-            raise SystemExit(
-                f"ryu_haslb: cannot listen on {host} port {port}: {error.strerror}; end the program that has it, or "
-                f"choose another with --ofp-tcp-listen-port"
-            ) from error

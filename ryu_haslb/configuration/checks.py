@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from ryu_haslb.configuration.diagnostics import Diagnostics
 from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft
 from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
+from ryu_haslb.configuration.routing import next_hop_of
 from ryu_haslb.ios.wording import did_you_mean
 
 
@@ -25,6 +26,7 @@ def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
                     f"virtual server {server.name} has the address of {other.name}, {server.address} udp "
                     f"{MOBILE_IP_PORT}; expected another address, or 'no inservice' in one of them",
                 )
+    _check_adjacency(draft, diagnostics)
     for vlan in draft.vlans.values():
         if vlan.interface is None:
             diagnostics.warning(vlan.line, f"interface Vlan{vlan.vlan} has no ip address and is ignored")
@@ -44,6 +46,20 @@ def _check_farm(farm: FarmDraft, diagnostics: Diagnostics) -> None:
                 f"real {entry.real.address} has port {entry.real.port}, but a farm in dispatched mode changes no port; "
                 f"expected {MOBILE_IP_PORT}, or 'nat server' in farm {farm.name}",
             )
+
+
+def _check_adjacency(draft: Draft, diagnostics: Diagnostics) -> None:
+    """Dispatched mode changes Ethernet addresses only: a router in between would send the request back."""
+    interfaces = [vlan.interface for vlan in draft.vlans.values() if vlan.interface]
+    for farm in draft.farms.values():
+        for entry in farm.reals.values():
+            next_hop = next_hop_of(interfaces, draft.routes, entry.real.address)
+            if not farm.nat_server and not entry.real.locations and next_hop != entry.real.address:
+                diagnostics.error(
+                    entry.line,
+                    f"real {entry.real.address} is behind the router {next_hop}, which dispatched mode cannot cross; "
+                    f"expected 'nat server' in farm {farm.name}, or a real in a network of an 'interface Vlan'",
+                )
 
 
 def _check_virtual_server(server: VirtualServerDraft, draft: Draft, diagnostics: Diagnostics) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple, Optional, Protocol, Union
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError
+from ryu_haslb.configuration.diagnostics import ConfigurationError, Diagnostic
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import debug, filters
 from ryu_haslb.control.changes import changes
-from ryu_haslb.ios.grammar import Command, Expectation, Match, Mode, expected, match
+from ryu_haslb.control.filters import Form, Items
+from ryu_haslb.control.protocol import ERROR_MARK, HELP, JSON_FLAG, SEPARATOR
+from ryu_haslb.ios.grammar import END, Command, CommandError, Expectation, Match, Mode, expected, match
 from ryu_haslb.ios.reader import read_configuration
 from ryu_haslb.ios.writer import write_configuration
 from ryu_haslb.show import reports
 from ryu_haslb.show.reports import Report, as_json
 from ryu_haslb.show.snapshot import Row, Sources
-
-JSON_FLAG = "--json"
 
 
 class Application(Protocol):
@@ -37,78 +39,98 @@ class Application(Protocol):
         """Set every counter to zero."""
 
 
-class Output(NamedTuple):
-    """What a command prints. A ``live`` output has no end, and each of its lines is to be seen at once."""
+class RefusedError(Exception):
+    """A command that is understood and cannot be carried out; the text, perhaps several lines, says why."""
 
-    lines: Iterator[str]
+
+class Output(NamedTuple):
+    """What a command prints.
+
+    None among the lines is a moment without one: whoever reads them can see to other things before the next line.
+    A ``live`` output has no end, and each of its lines is to be seen at once.
+    """
+
+    lines: Iterator[Optional[str]]
     live: bool = False
 
 
-Do = Callable[[Application, Match["Action"]], Union[Output, Report]]
+class _Events(NamedTuple):
+    """Rows without end, and how each is printed."""
+
+    rows: Iterator[Row]
+    text: Callable[[Row], Iterator[str]]
+
+
+Result = Union[Report, _Events, Iterator[str]]
+Do = Callable[[Application, Match["Action"]], Result]
 Action = Union[Report, Do]
 
+TEXT = Form(str, "Number of lines: {}".format)
+JSON = Form(json.dumps, lambda total: {"count": total})
 
-def _running_configuration(application: Application, _: Match[Action]) -> Output:
+
+def _running_configuration(application: Application, _: Match[Action]) -> Result:
     text = write_configuration(application.sources.configuration).splitlines()
-    return Output(iter(["Building configuration...", "", *text, "end"]))
+    return iter(["Building configuration...", "", *text, "end"])
 
 
-def _dfp_agent(_: Application, words: Match[Action]) -> Report:
+def _dfp_agent(application: Application, words: Match[Action]) -> Result:
     wanted = (str(words["ADDRESS"]), words["PORT"])
 
     def rows(sources: Sources) -> Iterator[Row]:
         return (row for row in reports.DFP_AGENT.rows(sources) if (row["address"], row["port"]) == wanted)
 
+    if not any(rows(application.sources)):
+        raise RefusedError(f"no such DFP agent: {wanted[0]} {wanted[1]}; see show ip slb dfp")
     return reports.DFP_AGENT._replace(rows=rows)
 
 
-def _clear_sessions(application: Application, words: Match[Action]) -> Output:
+def _clear_sessions(application: Application, words: Match[Action]) -> Result:
     try:
         count = application.clear_sessions(words.get("NAME"))
     except KeyError:
-        return Output(iter([f"% no such virtual server: {words['NAME']}; see show ip slb vservers"]))
-    return Output(iter([f"{count} sessions cleared"]))
+        raise RefusedError(f"no such virtual server: {words['NAME']}; see show ip slb vservers") from None
+    return iter([f"{count} sessions cleared"])
 
 
-def _clear_counters(application: Application, _: Match[Action]) -> Output:
+def _clear_counters(application: Application, _: Match[Action]) -> Result:
     application.clear_counters()
-    return Output(iter(["counters cleared"]))
+    return iter(["counters cleared"])
 
 
-def _configure(application: Application, words: Match[Action]) -> Output:
+def _configure(application: Application, words: Match[Action]) -> Result:
+    path = words["FILE"]
     try:
-        loaded = load(words["FILE"])
+        if os.path.exists(path) and not os.path.isfile(path):  # to open a pipe would stop the balancer
+            raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
+        loaded = load(path)
     except ConfigurationError as error:
-        return _refused(error)
-    return _apply(application, loaded.configuration, [str(warning) for warning in loaded.warnings])
+        raise RefusedError(f"{error}\nnothing was changed") from error
+    return _apply(application, loaded.configuration, loaded.warnings)
 
 
-def _config(application: Application, words: Match[Action]) -> Output:
+def _config(application: Application, words: Match[Action]) -> Result:
     text = "\n".join(words["COMMANDS"].split(SEPARATOR))
     try:
         configuration, warnings = read_configuration(text, "command", application.sources.configuration)
     except ConfigurationError as error:
-        return _refused(error)
-    return _apply(application, configuration, [str(warning) for warning in warnings])
+        raise RefusedError(f"{error}\nnothing was changed") from error
+    return _apply(application, configuration, warnings)
 
 
-def _refused(error: ConfigurationError) -> Output:
-    lines = [f"% {line}" for line in str(error).splitlines()]
-    return Output(iter([*lines, "% nothing was changed"]))
-
-
-def _apply(application: Application, configuration: Configuration, warnings: Sequence[str]) -> Output:
+def _apply(application: Application, configuration: Configuration, warnings: Sequence[Diagnostic]) -> Result:
     what = list(changes(application.sources.configuration, configuration))
     application.configure(configuration)
-    return Output(iter([*warnings, *(what or ["no changes"])]))
+    return iter([*map(str, warnings), *(what or ["no changes"])])
 
 
-def _debug(application: Application, _: Match[Action]) -> Output:
-    return Output(debug.stream(application.sources.balancer), live=True)
+def _debug(application: Application, _: Match[Action]) -> Result:
+    return _Events(debug.stream(application.sources.balancer), debug.as_text)
 
 
-#: Stands between the commands of ``config``: they come as one word each, and a word holds no line feed.
-SEPARATOR = "\x1f"
+def _undebug(_application: Application, _: Match[Action]) -> Result:
+    return iter(["All possible debugging has been turned off: each debug lasts until its Ctrl-C"])
+
 
 EXEC: Mode[Action] = Mode(
     "exec",
@@ -133,27 +155,74 @@ EXEC: Mode[Action] = Mode(
         Command("configure FILE", _configure, "Apply a configuration file, all of it or nothing"),
         Command("config COMMANDS", _config, "Apply configuration commands, all of them or nothing"),
         Command("debug ip slb sessions [ipmobile]", _debug, "Session events as they happen, until interrupted"),
+        Command("undebug {all | ip slb sessions [ipmobile]}", _undebug, "A debug ends with Ctrl-C; nothing is left on"),
     ),
+    {
+        "show": "Show what the balancer knows",
+        "clear": "End sessions, set counters to zero",
+        "ip": "Server load balancing",
+        "slb": "Server load balancing",
+        "dfp": "Dynamic Feedback Protocol",
+        "reals": "Real servers",
+        "vservers": "Virtual servers",
+    },
 )
 
 
 def execute(application: Application, words: Sequence[str]) -> Output:
-    """Carry out a command; CommandError when it is none. ``--json`` at its end asks for JSON, ``|`` begins a filter."""
-    command, pipes = filters.split(words)
-    wants_json = command[-1:] == [JSON_FLAG]
-    found = match(EXEC, command[:-1] if wants_json else command)
-    action = found.command.action
-    assert action is not None  # every command of this mode does something
-    done = action if isinstance(action, Report) else action(application, found)
-    if isinstance(done, Report):
-        rows = done.rows(application.sources)
-        output = Output(as_json(rows) if wants_json else done.text(rows))
-    else:
-        output = Output(as_json({"line": line} for line in done.lines), done.live) if wants_json else done
-    return output._replace(lines=filters.apply(output.lines, pipes)) if pipes else output
+    """Carry out a command. ``--json`` behind it or at the end asks for JSON, ``|`` begins a filter.
+
+    An error is output as well, lines that begin with :data:`ERROR_MARK`. ``?`` asks what may be the last word.
+    """
+    try:
+        if words and words[0] == HELP:
+            asked = words[1:] or [""]
+            return Output(iter([f"{each.word}\t{each.help}" for each in completions(asked[:-1], asked[-1])]))
+        return _output(application, words)
+    except (CommandError, RefusedError) as error:
+        return Output(iter([ERROR_MARK + line for line in str(error).splitlines()]))
 
 
 def completions(words: Sequence[str], prefix: str) -> tuple[Expectation, ...]:
     """What may follow these words, as ``?`` shows it; CommandError if they do not begin a command."""
     command, pipes = filters.split(words)
-    return expected(filters.FILTERS, pipes[-1], prefix) if pipes else expected(EXEC, command, prefix)
+    found = expected(filters.FILTERS, pipes[-1], prefix) if pipes else expected(EXEC, command, prefix)
+    return (*found, *_OUTPUT_OPTIONS) if found[-1:] == (_END,) and JSON_FLAG not in words else found
+
+
+_END = Expectation(END, "")
+_OUTPUT_OPTIONS = (Expectation("|", "Include, exclude or count lines"), Expectation(JSON_FLAG, "The same as JSON"))
+
+
+def _output(application: Application, words: Sequence[str]) -> Output:
+    as_rows = bool(words) and words[-1] == JSON_FLAG
+    command, pipes = filters.split(words[:-1] if as_rows else words)
+    if command[-1:] == [JSON_FLAG]:
+        as_rows = True
+        command.pop()
+    filtered = filters.read(pipes)
+    found = match(EXEC, command)
+    action = found.command.action
+    assert action is not None  # every command of this mode does something
+    result = action if isinstance(action, Report) else action(application, found)
+    live = isinstance(result, _Events)
+    if as_rows:
+        rows = filtered(_rows(application, result), JSON)
+        return Output(_json_lines(rows) if live else as_json(rows), live)
+    return Output(filtered(_lines(application, result), TEXT), live)
+
+
+def _rows(application: Application, result: Result) -> Items:
+    if isinstance(result, Report):
+        return result.rows(application.sources)
+    return result.rows if isinstance(result, _Events) else ({"line": line} for line in result)
+
+
+def _lines(application: Application, result: Result) -> Items:
+    if isinstance(result, Report):
+        return result.text(result.rows(application.sources))
+    return (line for row in result.rows for line in result.text(row)) if isinstance(result, _Events) else result
+
+
+def _json_lines(rows: Items) -> Iterator[Optional[str]]:
+    return (row if row is None else json.dumps(row) for row in rows)

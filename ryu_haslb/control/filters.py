@@ -1,26 +1,40 @@
-"""What may follow a command behind ``|``: lines that include a text, or do not, or how many rows there are."""
+"""What may follow a command behind ``|``: rows that include a text, or do not, or how many rows there are."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Optional
 
 from ryu_haslb.ios.grammar import Command, Match, Mode, match
-
-Lines = Iterator[str]
-Filter = Callable[[Lines, Match["Filter"]], Lines]
+from ryu_haslb.show.table import Heading
 
 
-def _include(lines: Lines, words: Match[Filter]) -> Lines:
-    return (line for line in lines if words["TEXT"] in line)
+class Form(NamedTuple):
+    """How filters look at the items that they get, lines of text or rows of JSON."""
+
+    text: Callable[[Any], str]
+    total: Callable[[int], Any]
 
 
-def _exclude(lines: Lines, words: Match[Filter]) -> Lines:
-    return (line for line in lines if words["TEXT"] not in line)
+#: None among items is a moment without one: whoever reads them can see to other things before the next item.
+Items = Iterator[Optional[Any]]
+Filter = Callable[[Items, Form, Match["Filter"]], Items]
 
 
-def _count(lines: Lines, words: Match[Filter]) -> Lines:
-    text = words.get("TEXT", "")
-    yield f"Number of lines: {sum(1 for line in lines if text in line)}"
+def _include(items: Items, form: Form, words: Match[Filter]) -> Items:
+    return (item if item is not None and words["TEXT"] in form.text(item) else None for item in items)
+
+
+def _exclude(items: Items, form: Form, words: Match[Filter]) -> Items:
+    return (item if item is not None and words["TEXT"] not in form.text(item) else None for item in items)
+
+
+def _count(items: Items, form: Form, words: Match[Filter]) -> Items:
+    text, total = words.get("TEXT", ""), 0
+    for item in items:
+        total += item is not None and not isinstance(item, Heading) and text in form.text(item)
+        yield None
+    yield form.total(total)
 
 
 FILTERS: Mode[Filter] = Mode(
@@ -28,7 +42,7 @@ FILTERS: Mode[Filter] = Mode(
     (
         Command("include TEXT", _include, "Lines that include a text"),
         Command("exclude TEXT", _exclude, "Lines that do not include a text"),
-        Command("count [TEXT]", _count, "How many lines there are, or how many include a text"),
+        Command("count [TEXT]", _count, "How many rows there are, or how many include a text"),
     ),
 )
 
@@ -44,10 +58,14 @@ def split(words: Sequence[str]) -> tuple[list[str], list[list[str]]]:
     return parts[0], parts[1:]
 
 
-def apply(lines: Lines, filters: Iterable[Sequence[str]]) -> Lines:
-    """Send lines through filters, in order; CommandError if one is none."""
-    for words in filters:
-        found = match(FILTERS, words)
-        assert found.command.action is not None  # every filter does something
-        lines = found.command.action(lines, found)
-    return lines
+def read(filters: Iterable[Sequence[str]]) -> Callable[[Items, Form], Items]:
+    """What sends items through these filters, in order; CommandError if one is none."""
+    found = [match(FILTERS, words) for words in filters]
+
+    def apply(items: Items, form: Form) -> Items:
+        for each in found:
+            assert each.command.action is not None  # every filter does something
+            items = each.command.action(items, form, each)
+        return items
+
+    return apply

@@ -50,6 +50,7 @@ class DfpConnections:
 
     def configure(self, configuration: DfpManager, now: float) -> None:
         """Go by another configuration: agents that both have stay connected."""
+        self.keys.timeout = configuration.password_timeout
         password, self._password = self._password, configuration.password or ""
         if self._password and self._password != password:
             self.keys.replace(self._password, now)

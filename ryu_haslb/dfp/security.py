@@ -51,7 +51,7 @@ class KeyRing:
     """
 
     def __init__(self, password: str = "", timeout: float = 180) -> None:
-        self._timeout = timeout
+        self.timeout = timeout
         self._keys: list[_Key] = []
         self._unkeyed_until = -inf
         if password:
@@ -67,9 +67,9 @@ class KeyRing:
         """
         self._forget_expired(now)
         first = not any(key.accepted_until == inf for key in self._keys)
-        self._append(password, key_id, sent_from=now if first else now + self._timeout)
+        self._append(password, key_id, sent_from=now if first else now + self.timeout)
         if first:
-            self._unkeyed_until = now + self._timeout
+            self._unkeyed_until = now + self.timeout
 
     def remove(self, password: str, now: float, key_id: int = DEFAULT_KEY_ID) -> None:
         """Remove a key: no longer sent, still accepted for the time-out. Without any key left everything is accepted.
@@ -81,7 +81,7 @@ class KeyRing:
             raise ValueError(f"there is no DFP key with id {key_id} and this password")
         for key in found:
             key.sent_until = min(key.sent_until, now)
-            key.accepted_until = min(key.accepted_until, now + self._timeout)
+            key.accepted_until = min(key.accepted_until, now + self.timeout)
 
     def replace(self, password: str, now: float) -> None:
         """Change the password as IOS does: for the time-out the old one is sent and both are accepted, then the new.
@@ -96,8 +96,8 @@ class KeyRing:
             self.add(password, now)
             return
         for key in replaced:
-            key.sent_until = key.accepted_until = now + self._timeout
-        self._append(password, DEFAULT_KEY_ID, sent_from=now + self._timeout)
+            key.sent_until = key.accepted_until = now + self.timeout
+        self._append(password, DEFAULT_KEY_ID, sent_from=now + self.timeout)
 
     def sign(self, message: bytes, now: float) -> bytes:
         """``message`` with a Security TLV made with the newest key that may be sent; as it is without one."""

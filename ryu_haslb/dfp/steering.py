@@ -27,6 +27,18 @@ def steer(reals: Iterable[RealServer], weights: WeightTable, reports: Optional[S
                 real.hear_from_dfp()
 
 
+def weights_by_own_decision(reals: Iterable[RealServer]) -> dict[IPv4Address, int]:
+    """What agents are told of their servers (Server State): 0 for those that the balancer takes out of service.
+
+    A server that several farms have is in service as long as one of them uses it.
+    """
+    weights: dict[IPv4Address, int] = {}
+    for real in reals:
+        weight = max(real.configuration.weight, 1) if real.usable else 0
+        weights[real.configuration.address] = max(weight, weights.get(real.configuration.address, 0))
+    return weights
+
+
 def _is_about(server: Server, address: IPv4Address, port: int) -> bool:
     return (
         server.address == address

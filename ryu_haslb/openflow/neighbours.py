@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv4Address
 from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer
+from ryu_haslb.configuration.routing import next_hop_of
 
 #: Seconds between probes while an answer is missing, and while all is well.
 PROBE_INTERVAL = 1.0
@@ -53,7 +52,8 @@ class Neighbours:
                 if static is not None:
                     self._static[real] = static
                     continue
-                self._next_hop[real] = next_hop_of(configuration, real.address).packed
+                next_hop = next_hop_of(configuration.vlan_interfaces, configuration.routes, real.address)
+                self._next_hop[real] = next_hop.packed
         self._by_address = {address: known.get(address) or Neighbour(address) for address in self._next_hop.values()}
 
     def location(self, real: RealServer) -> Optional[Location]:
@@ -99,19 +99,6 @@ class Neighbours:
             neighbour.next_probe = now + PROBE_INTERVAL
             addresses.append(neighbour.address)
         return addresses, lost
-
-
-def next_hop_of(configuration: Configuration, address: IPv4Address) -> IPv4Address:
-    """The address whose owner takes packets for ``address``: itself in a VLAN of ours, else the most specific route's.
-
-    Without any route we ask for the address itself: its network is not configured, or a router answers for it.
-    """
-    if any(address in interface.network for interface in configuration.vlan_interfaces):
-        return address
-    routes: Iterable[tuple[int, IPv4Address]] = (
-        (route.network.prefixlen, route.next_hop) for route in configuration.routes if address in route.network
-    )
-    return max(routes, key=lambda route: route[0], default=(0, address))[1]
 
 
 def _static_location(real: RealServer, datapath_id: int) -> Optional[Location]:

@@ -49,6 +49,7 @@ class Purpose(IntEnum):
 
     @property
     def cookie(self) -> int:
+        """The cookie of every standing rule with this purpose."""
         return self.value << 16 | COOKIE_MARK
 
 
@@ -73,7 +74,7 @@ PRIORITIES: dict[Purpose, int] = {
     Purpose.PUNT_ARP_OF_REAL: 50010,
     Purpose.PUNT_STRAY: 50000,
     Purpose.PASS_OTHER: 0,
-    Purpose.PUNT_LOST_SESSION: 0,
+    Purpose.PUNT_LOST_SESSION: 1,
 }
 SESSION_PRIORITY = 50000
 
@@ -101,14 +102,17 @@ class Rule:
 
     @property
     def table(self) -> Table:
+        """The table that it belongs into."""
         return Table.SESSIONS if self.purpose is Purpose.PUNT_LOST_SESSION else Table.CLASSIFIER
 
     @property
     def priority(self) -> int:
+        """Higher wins."""
         return PRIORITIES[self.purpose]
 
     @property
     def action(self) -> Action:
+        """What becomes of its packets."""
         return ACTIONS[self.purpose]
 
 
@@ -119,8 +123,8 @@ def chassis_address(datapath_id: int) -> bytes:
 
 def standing_rules(configuration: Configuration, datapath_id: int) -> Iterator[Rule]:
     """All rules that are on a switch for as long as the application serves it."""
-    yield Rule(Purpose.PASS_OTHER)
-    yield Rule(Purpose.PUNT_LOST_SESSION)
+    # Not the match of a table-miss rule, though as wide: the switch would put it in the place of somebody else's.
+    yield Rule(Purpose.PASS_OTHER, {"metadata": 0})
     chassis = _text(chassis_address(datapath_id))
     yield Rule(Purpose.PUNT_ARP_REPLY, {"eth_type": ETHERTYPE_ARP, "arp_op": 2, "eth_dst": chassis})
     # Nobody else has this address: what the switch cannot read, or no virtual server takes, would be flooded.
@@ -143,6 +147,7 @@ def _virtual_server_rules(address: str, chassis: str) -> Iterator[Rule]:
     # Fragments and datagrams cut short have no ports; a switch that passes them through its tables shows port 0.
     yield Rule(Purpose.PUNT_FRAGMENT, {**datagram, "udp_dst": 0})
     yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": PORT_CONTROLLER})
+    yield Rule(Purpose.PUNT_LOST_SESSION, {**request, "in_port": PORT_CONTROLLER})
     # What another of our switches has dispatched is on its way to a home agent, and so never comes to this chassis.
     yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": (_text(CHASSIS_PREFIX + bytes(3)), _PREFIX_MASK)})
     yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**request, "eth_dst": chassis})

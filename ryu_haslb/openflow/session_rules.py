@@ -65,10 +65,10 @@ class SessionRules:
 
     def flush(self, transactions: Transactions) -> None:
         """Send what has come together since the last time."""
-        removals = [session for session in self._unwanted if self._balancer.session_of_tag(session.tag) is None]
-        self._unwanted.clear()
         if self._under_way >= MOST_UNDER_WAY:
             return
+        removals = [session for session in self._unwanted if self._balancer.session_of_tag(session.tag) is None]
+        self._unwanted.clear()
         placed: list[tuple[Session, bytes]] = []
         for session in list(islice(self._wanted, BUNDLE_SIZE)):
             del self._wanted[session]

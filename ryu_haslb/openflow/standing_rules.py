@@ -7,7 +7,7 @@ from typing import Any
 from ryu_haslb.openflow.pipeline import Action, Purpose, Rule, Table
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
-_PURPOSE_MASK = 0xFFFFFFFF
+_WHOLE_COOKIE = 0xFFFFFFFFFFFFFFFF
 
 
 def _serialized(message: Any, xid: int) -> bytes:
@@ -56,18 +56,18 @@ def _deletion(datapath: Any, table: int, cookie: int, mask: int) -> Any:
 def replacement(datapath: Any, rules: list[Rule], xid: int) -> list[bytes]:
     """Messages that put these rules in the place of all that are there from before, but for PASS_OTHER."""
     messages = [
-        _deletion(datapath, Table.CLASSIFIER, purpose.cookie, _PURPOSE_MASK)
+        _deletion(datapath, datapath.ofproto.OFPTT_ALL, purpose.cookie, _WHOLE_COOKIE)
         for purpose in Purpose
-        if purpose not in (Purpose.PASS_OTHER, Purpose.PUNT_LOST_SESSION)
+        if purpose is not Purpose.PASS_OTHER
     ]
     messages += [_flow_mod(datapath, rule, 0) for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
     return [_serialized(message, xid) for message in messages]
 
 
-def table_miss(datapath: Any, xid: int) -> list[bytes]:
+def table_miss(datapath: Any, rules: list[Rule], xid: int) -> list[bytes]:
     """The message that adds PASS_OTHER; the switch refuses it where it has a table-miss rule, whosever that is."""
     flags = datapath.ofproto.OFPFF_CHECK_OVERLAP
-    return [_serialized(_flow_mod(datapath, Rule(Purpose.PASS_OTHER), flags), xid)]
+    return [_serialized(_flow_mod(datapath, rule, flags), xid) for rule in rules if rule.purpose is Purpose.PASS_OTHER]
 
 
 def removal(datapath: Any, xid: int) -> list[bytes]:

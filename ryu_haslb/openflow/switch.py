@@ -21,11 +21,15 @@ from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from ryu_haslb.slb.virtual_server import VirtualServer
 
+#: Where a packet-out that returns a request to its session has the port that it goes to.
+_OUTPUT_PORT = slice(44, 48)
+_PORT_TABLE = wire.PORT_TABLE.to_bytes(4, "big")
+
 _ARP = frozenset({Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_OF_REAL})
 
 LOG = logging.getLogger(__name__)
 
-#: VLANs that real servers are looked for in because a request came from there; anybody may send requests.
+#: VLANs beside the configured ones that real servers are looked for in; anybody may send requests and ARP packets.
 MOST_LEARNED_VLANS = 32
 
 
@@ -39,9 +43,11 @@ class Switch:
         self._balancer = balancer
         self._mac = chassis_address(datapath_id)
         self._neighbours = Neighbours(configuration, datapath_id)
-        self._vlans: set[int] = set()
+        self._configured_vlans: set[int] = set()
+        self._learned_vlans: set[int] = set()
         self._deliveries: dict[RealServer, bytes] = {}
         self._dispatched_macs: frozenset[bytes] = frozenset()
+        self._returns_to_sessions = True
         self.rules = SessionRules(balancer, self._deliveries)
         self._adoption = Adoption()
         self.configure(configuration)
@@ -49,8 +55,7 @@ class Switch:
     def configure(self, configuration: Configuration) -> None:
         """Go by the configuration that the balancer goes by already."""
         self._neighbours.configure(configuration)
-        self._vlans |= {interface.vlan for interface in configuration.vlan_interfaces}
-        self._learns_vlans = not configuration.vlan_interfaces
+        self._configured_vlans = {interface.vlan for interface in configuration.vlan_interfaces}
         self._virtual_servers: Mapping[bytes, VirtualServer] = {
             server.packed_address: server
             for server in self._balancer.virtual_servers.values()
@@ -60,6 +65,7 @@ class Switch:
 
     def connect(self, channel: Channel, now: float) -> Transactions:
         """A connection is there: what the switch holds and who its neighbours are has to be made sure of again."""
+        self.disconnect()
         self.channel = channel
         self.transactions = Transactions(channel)
         self._neighbours.probe_all_now()
@@ -74,6 +80,16 @@ class Switch:
             self.transactions.abandon()
         self.rules.reset()
         self.channel = self.transactions = None
+
+    def refused(self, error: bytes) -> bool:
+        """Take an error. True when it says that the switch cannot output to its tables: then we deliver by hand."""
+        failed = error[12:]
+        if failed[1:2] != bytes([wire.TYPE_PACKET_OUT]) or failed[_OUTPUT_PORT] != _PORT_TABLE:
+            return False
+        if self._returns_to_sessions:
+            LOG.warning("Switch %016x cannot output to TABLE; its session rules will not count", self.datapath_id)
+            self._returns_to_sessions = False
+        return True
 
     def packet_in(self, message: bytes, now: float) -> bool:
         """Take a packet-in. False when it came by no rule of ours: somebody else's business."""
@@ -134,13 +150,13 @@ class Switch:
             self._balancer.drop(DropReason.NOT_READY)
             return
         if frame[6:12] in self._dispatched_macs:
-            self._balancer.drop(DropReason.LOOPED)  # a home agent without the virtual address sends it back
+            self._balancer.drop(DropReason.SENT_BACK)
             return
         request = read_request(frame, self._virtual_servers, self.datapath_id)
         if isinstance(request, DropReason):
             self._balancer.drop(request)
             return
-        if vlan:
+        if vlan and not self._configured_vlans:
             self._learn_vlan(vlan)
         if self._adoption.holds(request):
             self._balancer.drop(DropReason.NOT_READY)
@@ -150,7 +166,7 @@ class Switch:
             self.rules.remove(ended)
         if real is None:
             return
-        if session is not None and session.rule_on is self.rules:
+        if session is not None and session.rule_on is self.rules and self._returns_to_sessions:
             channel.transmit(wire.packet_out(wire.return_to_session(session.tag), frame))
             return
         channel.transmit(wire.packet_out(self._deliveries[real], frame))
@@ -177,14 +193,16 @@ class Switch:
             channel.transmit(wire.packet_out(tag + wire.output(port), arp.answer(packet, self._mac)))
         elif self._neighbours.heard(packet.sender_address, Location(packet.sender_mac, port, vlan or None), now):
             if vlan:
-                self._vlans.add(vlan)
+                self._learn_vlan(vlan)
             self._update_deliveries()
             self._adopt(now)
 
     def _probe(self, channel: Channel, addresses: list[bytes]) -> None:
         """Ask for addresses out of every port: without a tag, and with the tag of each VLAN that we know of."""
         flood = wire.output(wire.PORT_FLOOD)
-        ways = [flood] + [wire.push_vlan() + wire.set_vlan(vlan) + flood for vlan in sorted(self._vlans)]
+        ways = [flood] + [
+            wire.push_vlan() + wire.set_vlan(vlan) + flood for vlan in self._configured_vlans | self._learned_vlans
+        ]
         for address in addresses:
             frame = arp.probe(self._mac, address)
             for actions in ways:
@@ -198,9 +216,9 @@ class Switch:
             LOG.info("Switch %016x: took over %d sessions from its rules", self.datapath_id, len(adopted))
 
     def _learn_vlan(self, vlan: int) -> None:
-        """Look for real servers where requests come from, unless the configuration says which VLANs there are."""
-        if self._learns_vlans and vlan not in self._vlans and len(self._vlans) < MOST_LEARNED_VLANS:
-            self._vlans.add(vlan)
+        """Look for real servers there from now on: requests come from there, or one has answered there."""
+        if vlan not in self._learned_vlans and len(self._learned_vlans) < MOST_LEARNED_VLANS:
+            self._learned_vlans.add(vlan)
             self._neighbours.probe_all_now()
 
     def _update_deliveries(self) -> None:

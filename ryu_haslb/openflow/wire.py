@@ -73,26 +73,32 @@ def _set_field(oxm: int, value: bytes) -> bytes:
 
 
 def set_eth_src(address: bytes) -> bytes:
+    """Action: rewrite the Ethernet source."""
     return _set_field(_OXM_ETH_SRC, address)
 
 
 def set_eth_dst(address: bytes) -> bytes:
+    """Action: rewrite the Ethernet destination."""
     return _set_field(_OXM_ETH_DST, address)
 
 
 def set_ipv4_dst(address: bytes) -> bytes:
+    """Action: rewrite the IPv4 destination; the switch mends the checksums."""
     return _set_field(_OXM_IPV4_DST, address)
 
 
 def set_udp_dst(port: int) -> bytes:
+    """Action: rewrite the UDP destination port."""
     return _set_field(_OXM_UDP_DST, port.to_bytes(2, "big"))
 
 
 def push_vlan() -> bytes:
+    """Action: give the frame an 802.1Q tag, which :func:`set_vlan` fills in."""
     return _OUTPUT.pack(17, 8, ETHERTYPE_VLAN << 16, 0)[:8]
 
 
 def set_vlan(vlan: int) -> bytes:
+    """Action: set the VLAN of the frame's tag."""
     return _set_field(_OXM_VLAN_VID, (vlan | _VLAN_PRESENT).to_bytes(2, "big"))
 
 
@@ -158,6 +164,7 @@ def _bundle_control(xid: int, bundle_id: int, kind: int) -> bytes:
 
 
 def barrier_request(xid: int) -> bytes:
+    """Have the switch answer once all before this is done."""
     return HEADER.pack(VERSION, TYPE_BARRIER_REQUEST, 8, xid)
 
 

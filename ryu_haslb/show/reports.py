@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Optional
 
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.snapshot import Row, Sources
 from ryu_haslb.show.table import Column, table
+from ryu_haslb.slb.drops import DropReason
 
 Text = Callable[[Iterator[Row]], Iterator[str]]
 
@@ -21,13 +22,16 @@ class Report(NamedTuple):
     text: Text
 
 
-def as_json(rows: Iterator[Row]) -> Iterator[str]:
-    """The lines of one JSON array."""
+def as_json(rows: Iterator[Optional[Row]]) -> Iterator[Optional[str]]:
+    """The lines of one JSON array; None among the rows, a moment without one, is handed on."""
     yield "["
     separator = " "
     for row in rows:
-        yield separator + json.dumps(row)
-        separator = ","
+        if row is None:
+            yield None
+        else:
+            yield separator + json.dumps(row)
+            separator = ","
     yield "]"
 
 
@@ -134,7 +138,13 @@ CONNS = Report(
         ("nat", Column("nat", 7)),
     ),
 )
-STATISTICS = Report(snapshot.statistics, _as_table(("counter", Column("counter", 46)), ("value", Column("value", 12))))
+STATISTICS = Report(
+    snapshot.statistics,
+    _as_table(
+        ("counter", Column("counter", max(len(f"dropped: {reason.value} ") for reason in DropReason))),
+        ("value", Column("value", 12)),
+    ),
+)
 DFP_AGENTS = Report(
     snapshot.dfp_agents,
     _as_table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
-from ipaddress import IPv4Address
+from socket import inet_ntoa
 from typing import Any, NamedTuple
 
 from ryu_haslb.configuration.model import Configuration
@@ -96,8 +96,8 @@ def sessions(sources: Sources) -> Iterator[Row]:
             yield {
                 "vserver": server.name,
                 "nai_hash": f"{session.cookie:016X}",
-                "client": str(IPv4Address(session.client)),
-                "real": str(session.real.configuration.address),
+                "client": inet_ntoa(session.client),
+                "real": inet_ntoa(session.real.packed_address),
                 "state": SessionState.ESTABLISHED.value,
                 "client_port": session.client_port,
                 "identity": None if session.is_adopted else str(identity_of_key(session.identity)),

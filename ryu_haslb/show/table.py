@@ -13,10 +13,16 @@ class Column(NamedTuple):
     width: int
 
 
+class Heading(str):
+    """A line above the rows of a table. It is no row, so nobody counts it."""
+
+    __slots__ = ()
+
+
 def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Iterator[str]:
     """The lines of a table. A value wider than its column pushes the rest of the row aside, as in IOS."""
-    yield _line(columns, [column.heading for column in columns])
-    yield "-" * sum(column.width for column in columns)
+    yield Heading(_line(columns, [column.heading for column in columns]))
+    yield Heading("-" * sum(column.width for column in columns))
     for row in rows:
         yield _line(columns, [str(value) for value in row])
 

@@ -143,7 +143,8 @@ class Balancer:
         for real in self.reals():
             real.retry_if_due(now)
         for session, real in self._probations.due(now):
-            if session.real is real and session.retries == 0:
+            unbroken = self._table.has(session) or session.deadline <= now  # neither cleared nor closed
+            if unbroken and session.real is real and session.retries == 0:
                 real.record_success(session)
         looked_at = 0
         for overdue in self._table.overdue(now, limit):

@@ -13,6 +13,7 @@ class DropReason(Enum):
     NOT_REGISTRATION_REQUEST = "not a registration request"
     MALFORMED_EXTENSION = "malformed extension"
     OVERSIZED = "too long to be sent back"
+    SENT_BACK = "sent back by a home agent that lacks the virtual address"
     LOOPED = "came back from the switch"
     NO_IDENTITY = "neither NAI nor home address"
     UNKNOWN_HOME_AGENT = "home agent not in the farm"

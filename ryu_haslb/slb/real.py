@@ -117,23 +117,14 @@ class RealServer:
 
     def takes_sessions_from(self, datapath_id: int) -> bool:
         """Whether the rotation may give it a new session whose request came in at this switch."""
-        return (
-            self.health is Health.OPERATIONAL
-            and self.weight > 0
-            and self.in_service
-            and datapath_id in self.reachable_from
-            and not self.full
-        )
+        return self.health is Health.OPERATIONAL and self._has_room_for(datapath_id)
 
     def awaits_test_from(self, datapath_id: int) -> bool:
         """Whether the next new session at this switch is to test it."""
-        return (
-            self.health is Health.READY_TO_TEST
-            and self.weight > 0
-            and self.in_service
-            and datapath_id in self.reachable_from
-            and not self.full
-        )
+        return self.health is Health.READY_TO_TEST and self._has_room_for(datapath_id)
+
+    def _has_room_for(self, datapath_id: int) -> bool:
+        return self.weight > 0 and self.in_service and datapath_id in self.reachable_from and not self.full
 
     def set_dfp_weight(self, weight: Optional[int]) -> None:
         """Go by the weight that DFP has for it; None brings the static weight back."""

@@ -40,7 +40,6 @@ MACS = {
 REALS = {"sami1": "10.1.1.51", "sami2": "10.1.1.52", "sami3": "10.1.1.53"}
 
 MARKER_LIFETIME = 0
-_NOBODY = 1
 """A TCP port of the controller's where nobody listens."""
 
 _CHUNK = 100
@@ -245,8 +244,7 @@ class Bench:
 
     def disconnect(self, switch: str = SWITCH) -> None:
         """Send a switch to a controller that is not there. Without any it would forget its rules."""
-        target = f"tcp:{self.lab.node(CONTROLLER).IP()}:{_NOBODY}"
-        subprocess.run(["ovs-vsctl", "set-controller", switch, target], check=True)
+        self.lab.disconnect_switch(switch)
 
     def connect(self, switch: str = SWITCH) -> None:
         """Send a switch back to the balancer, and wait until it has its rules."""

@@ -33,6 +33,7 @@ class Bench:
                 "MIPSLB": replace(VirtualServer("MIPSLB", VIRTUAL, "HAFARM", in_service=True), **dict(server))
             },
         )
+        self.configuration = configuration
         self.balancer = Balancer(configuration)
         self.server = self.balancer.virtual_servers["MIPSLB"]
         self.reals = self.server.farm.reals

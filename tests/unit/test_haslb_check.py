@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_read_is_one_line() -> None:
     assert result.stderr == "/nonexistent: cannot be read: No such file or directory; expected a file\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["check"], ["frobnicate"], ["check", "a", "b"]])
+@pytest.mark.parametrize("arguments", [["check"], ["frobnicate"], ["check", "a", "b"]])
 def test_a_wrong_command_line_has_status_2(arguments: list[str]) -> None:
     assert haslb(*arguments).returncode == 2
 

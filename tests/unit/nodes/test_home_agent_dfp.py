@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
@@ -92,7 +95,15 @@ def test_calls_per_second_count_once_there_is_a_limit() -> None:
 
 def test_the_real_process_of_an_idle_node_weighs_the_maximum() -> None:
     """A process that has just started has used no processor, and Python's memory is a small part of a SAMI's."""
-    assert NodeWeight(registrations(0), Capacity(10, max_weight=100))() >= 90
+    program = (
+        "from types import SimpleNamespace as Named\n"
+        "from home_agent_dfp import Capacity, NodeWeight\n"
+        "idle = Named(bindings=(), traffic=Named(registered=0))\n"
+        "print(NodeWeight(idle, Capacity(10, max_weight=100))())"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    ran = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert int(ran.stdout) >= 90
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from ryu_haslb.configuration.model import (
     StaticLocation,
     VlanInterface,
 )
-from ryu_haslb.openflow.neighbours import PROBES_UNANSWERED, REFRESH_INTERVAL, Location, Neighbours, next_hop_of
+from ryu_haslb.configuration.routing import next_hop_of
+from ryu_haslb.openflow.neighbours import PROBES_UNANSWERED, REFRESH_INTERVAL, Location, Neighbours
 
 ADJACENT = RealServer(IPv4Address("10.1.1.51"))
 DISTANT = RealServer(IPv4Address("10.99.11.11"))
@@ -30,9 +31,10 @@ CONFIGURATION = Configuration(
 
 
 def test_an_adjacent_real_is_asked_for_itself_and_a_distant_one_through_the_most_specific_route() -> None:
-    assert next_hop_of(CONFIGURATION, ADJACENT.address) == ADJACENT.address
-    assert next_hop_of(CONFIGURATION, DISTANT.address) == IPv4Address("10.1.1.2")
-    assert next_hop_of(Configuration(), DISTANT.address) == DISTANT.address
+    interfaces, routes = CONFIGURATION.vlan_interfaces, CONFIGURATION.routes
+    assert next_hop_of(interfaces, routes, ADJACENT.address) == ADJACENT.address
+    assert next_hop_of(interfaces, routes, DISTANT.address) == IPv4Address("10.1.1.2")
+    assert next_hop_of((), (), DISTANT.address) == DISTANT.address
 
 
 def test_a_static_location_holds_for_its_switch_and_is_not_probed() -> None:

@@ -14,7 +14,7 @@ from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.adoption import PATIENCE
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.session_rules import MOST_UNDER_WAY
-from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.switch import MOST_LEARNED_VLANS, Switch
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, tag_of
@@ -152,7 +152,7 @@ def test_what_a_home_agent_sends_back_is_no_request(nat_server: bool, looped: bo
     wired = Wired(nat_server=nat_server)
     wired.request("anna")
     assert bool(wired.request("anna", source=MACS[0])) != looped
-    assert wired.drops(DropReason.LOOPED) == looped
+    assert wired.drops(DropReason.SENT_BACK) == looped
     assert wired.balancer.statistics.retries == (not looped)
 
 
@@ -189,6 +189,53 @@ def test_a_new_configuration_still_looks_where_reals_were_found() -> None:
     wired.sent.clear()
     wired.switch.tick(wired.now + 6.0)
     assert any(wire.set_vlan(15) in message for message in wired.sent)
+
+
+def test_forged_answers_from_many_vlans_make_no_flood_of_probes() -> None:
+    wired = Wired()
+    for vlan in range(1, 200):
+        wired.find(0, vlan=vlan)
+    wired.sent.clear()
+    wired.switch.tick(wired.now + 10)
+    assert len(wired.sent) <= (MOST_LEARNED_VLANS + 1) * len(REALS)
+
+
+def test_rules_of_sessions_that_ended_are_removed_however_slow_the_switch_is() -> None:
+    wired = Wired()
+    for number in range(MOST_UNDER_WAY + 1):
+        wired.request(f"user{number}")
+        wired.switch.tick(wired.now)
+    ended = wired.balancer.clear_sessions()
+    for session in ended:
+        wired.switch.rules.remove(session)
+    wired.switch.tick(wired.now)
+    assert wired.switch.rules.waiting >= len(ended)
+    for xid in range(1, wired.xid + 1):
+        wired.transactions.confirmed(xid)
+    wired.settle()
+    assert wired.switch.rules.waiting == 0
+
+
+def test_a_switch_that_connects_again_before_its_old_connection_is_known_to_be_dead_gets_its_rules() -> None:
+    wired = Wired()
+    for number in range(MOST_UNDER_WAY):
+        wired.request(f"user{number}")
+        wired.switch.tick(wired.now)
+    wired.transactions = wired.switch.connect(wired, wired.now)
+    wired.request("anna")
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+
+
+def test_a_switch_that_cannot_output_to_its_tables_is_delivered_to_by_hand() -> None:
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    returned = wired.request("anna")[0]
+    error = wire.HEADER.pack(4, wire.TYPE_ERROR, 12 + 64, 0) + b"\0\2\0\4" + returned[:64]
+    assert wired.switch.refused(error)
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
+    assert not wired.switch.refused(error[:30])
 
 
 def test_a_packet_that_lost_its_rule_is_delivered_by_hand_or_counted() -> None:

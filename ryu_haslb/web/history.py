@@ -1,0 +1,80 @@
+"""What every real server did over the last minutes: its sessions, and its share of those that were assigned."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from ryu_haslb.slb.real import RealServer
+
+#: Seconds between two samples.
+INTERVAL = 5.0
+#: Samples that are kept; with :data:`INTERVAL` they reach back five minutes.
+LENGTH = 60
+
+Row = dict[str, Any]
+
+
+class History:
+    """Samples of all real servers, the latest :data:`LENGTH` of them."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[tuple[str, bytes], _Track] = {}
+        self._due = 0.0
+
+    def tick(self, reals: Iterable[RealServer], now: float) -> None:
+        """Take a sample if it is time for one; ``now`` is in seconds of a monotonic clock."""
+        if now < self._due:
+            return
+        self._due = now + INTERVAL
+        before, self._tracks = self._tracks, {}
+        for real in reals:
+            key = (real.farm_name, real.packed_address)
+            self._tracks[key] = track = before.get(key) or _Track(real)
+            track.sample(real)
+
+    def rows(self, reals: Iterable[RealServer]) -> Iterator[Row]:
+        """A row for each real server: samples, oldest first, and its share of what its farm was assigned since then.
+
+        ``assigned`` counts sessions that came to the real server, new ones and those that moved there. ``share`` is a
+        fraction from 0 to 1; None where the farm was assigned nothing.
+        """
+        assigned = {real: self._assigned(real) for real in reals}
+        of_farm: dict[str, int] = {}
+        for real, count in assigned.items():
+            of_farm[real.farm_name] = of_farm.get(real.farm_name, 0) + count
+        for real, count in assigned.items():
+            track = self._tracks.get((real.farm_name, real.packed_address))
+            total = of_farm[real.farm_name]
+            yield {
+                "farm": real.farm_name,
+                "real": str(real.configuration.address),
+                "interval": INTERVAL,
+                "sessions": list(track.sessions) if track else [],
+                "assigned": count,
+                "share": count / total if total else None,
+            }
+
+    def _assigned(self, real: RealServer) -> int:
+        track = self._tracks.get((real.farm_name, real.packed_address))
+        return sum(track.assigned) + track.since(real) if track else 0
+
+
+class _Track:
+    """One real server's samples: how many sessions it had, and how many came since the sample before."""
+
+    def __init__(self, real: RealServer) -> None:
+        self.sessions: deque[int] = deque(maxlen=LENGTH)
+        self.assigned: deque[int] = deque(maxlen=LENGTH)
+        self._total = real.total_sessions
+
+    def sample(self, real: RealServer) -> None:
+        self.sessions.append(real.sessions)
+        self.assigned.append(self.since(real))
+        self._total = real.total_sessions
+
+    def since(self, real: RealServer) -> int:
+        """Sessions that came since the last sample. A total that has sunk was cleared: all of it is new."""
+        total = real.total_sessions
+        return total - self._total if total >= self._total else total

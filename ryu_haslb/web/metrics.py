@@ -1,0 +1,155 @@
+"""The balancer as Prometheus sees it. Nothing is counted here: every scrape reads the snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Callable, Protocol, runtime_checkable
+
+from prometheus_client import ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+
+from ryu_haslb import __version__
+from ryu_haslb.dfp.manager import State
+from ryu_haslb.openflow.latency import LatencyHistogram
+from ryu_haslb.show import snapshot
+from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.web.schemas import DFP_COUNTERS, REAL_STATES
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+_STATISTICS = (
+    ("assignments", "haslb_assignments", "Sessions begun at a real server."),
+    ("retries", "haslb_retries", "Requests of mobiles that had a session already."),
+    ("reassignments", "haslb_reassignments", "Sessions moved to another real server."),
+    ("deregistrations", "haslb_deregistrations", "Sessions ended by their mobiles."),
+    ("timeouts", "haslb_session_timeouts", "Sessions ended because they were idle."),
+)
+_DFP_MESSAGES = ("messages_received", "messages_sent")
+_DFP_FAULTS = tuple(name for name in DFP_COUNTERS if name not in ("connections", *_DFP_MESSAGES))
+
+
+@runtime_checkable
+class _Measured(Protocol):
+    """A connection that measures how long packet-ins wait."""
+
+    latency: LatencyHistogram
+
+
+class BalancerCollector(Collector):
+    """Collects from whatever ``sources()`` gives at the time of the scrape."""
+
+    def __init__(self, sources: Callable[[], Sources]) -> None:
+        self._sources = sources
+        self._process = ProcessCollector(registry=None)
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, once."""
+        sources = self._sources()
+        yield _gauge("haslb_build_info", "The version that runs; always 1.", ["version"], [([__version__], 1)])
+        yield from _requests(sources)
+        yield from _reals(list(snapshot.reals(sources)))
+        sessions = (([row["vserver"]], row["conns"]) for row in snapshot.vservers(sources))
+        yield _gauge("haslb_sessions", "Live sessions of a virtual server.", ["vserver"], sessions)
+        yield from _dfp(list(snapshot.dfp_agents(sources)))
+        yield from _switches(list(snapshot.switches(sources)))
+        yield _packet_in_latency(sources)
+        yield from self._process.collect()
+
+
+def exposition(collector: BalancerCollector) -> bytes:
+    """The metrics as text, in the format named by :data:`CONTENT_TYPE`."""
+    # Whatever has collect() will do, and a registry of our own would refuse to hold the process' metrics twice.
+    return generate_latest(collector)  # type: ignore[arg-type]
+
+
+def _requests(sources: Sources) -> Iterator[Metric]:
+    counted = {row["counter"]: row["value"] for row in snapshot.statistics(sources)}
+    results = [([result], counted[result]) for result in ("dispatched", "dropped")]
+    yield _counter("haslb_requests", "Packets to a virtual server, by what became of them.", ["result"], results)
+    reasons = [([reason.value], counted[f"dropped: {reason.value}"]) for reason in DropReason]
+    yield _counter("haslb_requests_dropped", "Packets that were dropped, by reason.", ["reason"], reasons)
+    for name, metric, meaning in _STATISTICS:
+        yield _counter(metric, meaning, [], [([], counted[name])])
+
+
+def _reals(rows: list[snapshot.Row]) -> Iterator[Metric]:
+    def of_each(key: str) -> Iterator[tuple[list[str], float]]:
+        return (([row["farm"], row["real"]], row[key]) for row in rows)
+
+    labels = ["farm", "real"]
+    states = (
+        ([row["farm"], row["real"], state], state == row["state"])  # all states, so that a graph has no gaps
+        for row in rows
+        for state in REAL_STATES
+    )
+    yield _gauge("haslb_real_state", "1 for the state that the real server is in.", [*labels, "state"], states)
+    yield _gauge("haslb_real_weight", "Weight in the rotation, static or set by DFP.", labels, of_each("weight"))
+    yield _gauge("haslb_real_reachable", "1 while a switch knows the way to it.", labels, of_each("reachable"))
+    yield _gauge("haslb_real_sessions", "Live sessions at the real server.", labels, of_each("conns"))
+    placed = of_each("total_conns")
+    yield _counter("haslb_real_sessions_placed", "Sessions begun at or moved to it.", labels, placed)
+    failures = of_each("total_failures")
+    yield _counter("haslb_real_connection_failures", "Sessions that it did not answer.", labels, failures)
+
+
+def _dfp(rows: list[snapshot.Row]) -> Iterator[Metric]:
+    def of_each(name: str) -> Iterator[tuple[list[str], float]]:
+        return (([_agent(row)], row[name]) for row in rows)
+
+    connected = (([_agent(row)], row["state"] == State.CONNECTED.value) for row in rows)
+    yield _gauge("haslb_dfp_agent_connected", "1 while the DFP agent is connected.", ["agent"], connected)
+    yield _counter("haslb_dfp_connections", "TCP connections made.", ["agent"], of_each("connections"))
+    for name in _DFP_MESSAGES:
+        yield _counter(f"haslb_dfp_{name}", "DFP messages.", ["agent"], of_each(name))
+    faults = (([_agent(row), kind], row[kind]) for row in rows for kind in _DFP_FAULTS)
+    yield _counter("haslb_dfp_faults", "What an agent did wrong, by kind.", ["agent", "kind"], faults)
+
+
+def _agent(row: snapshot.Row) -> str:
+    return f"{row['address']}:{row['port']}"
+
+
+def _switches(rows: list[snapshot.Row]) -> Iterator[Metric]:
+    def of_each(key: str) -> Iterator[tuple[list[str], float]]:
+        return (([row["datapath"]], row[key]) for row in rows)
+
+    labels = ["datapath"]
+    yield _gauge("haslb_switch_connected", "1 while the switch is connected.", labels, of_each("connected"))
+    yield _gauge("haslb_flow_mods_waiting", "Session rules to be sent.", labels, of_each("rules_waiting"))
+    refused = of_each("rule_errors")
+    yield _counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch refused.", labels, refused)
+
+
+def _packet_in_latency(sources: Sources) -> Metric:
+    family = HistogramMetricFamily(
+        "haslb_packet_in_latency_seconds",
+        "From the read that brought a packet-in to the write that answered it; a connection counts from zero.",
+        labels=["datapath"],
+    )
+    for switch in sources.switches.values():
+        if isinstance(switch.channel, _Measured):
+            latency = switch.channel.latency
+            buckets = [(str(bound), float(count)) for bound, count in latency.cumulative()]
+            family.add_metric([f"{switch.datapath_id:016x}"], [*buckets, ("+Inf", float(latency.count))], latency.sum)
+    return family
+
+
+_Samples = Iterable[tuple[list[str], float]]
+
+
+def _counter(name: str, meaning: str, labels: list[str], samples: _Samples) -> Metric:
+    return _filled(CounterMetricFamily(name, meaning, labels=labels), samples)
+
+
+def _gauge(name: str, meaning: str, labels: list[str], samples: _Samples) -> Metric:
+    return _filled(GaugeMetricFamily(name, meaning, labels=labels), samples)
+
+
+def _filled(family: Any, samples: _Samples) -> Metric:
+    for values, value in samples:
+        family.add_metric(values, float(value))
+    metric: Metric = family
+    return metric

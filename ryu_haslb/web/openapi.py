@@ -1,0 +1,59 @@
+"""The OpenAPI description, made from the table of routes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ryu_haslb import __version__
+from ryu_haslb.web.api import JSON, ROUTES, Route
+from ryu_haslb.web.schemas import COMPONENTS, reference
+
+_BEARER = "token"
+
+
+def description() -> dict[str, Any]:
+    """The OpenAPI 3.1 document of all routes."""
+    paths: dict[str, dict[str, Any]] = {}
+    for route in ROUTES:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "ryu_haslb",
+            "version": __version__,
+            "description": "A home agent load balancer: what it shows, and with a token what it takes.",
+            "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {"schemas": COMPONENTS, "securitySchemes": {_BEARER: {"type": "http", "scheme": "bearer"}}},
+    }
+
+
+def _operation(route: Route) -> dict[str, Any]:
+    operation: dict[str, Any] = {"operationId": route.operation, "summary": route.summary}
+    if route.schema is None:
+        responses = {"204": {"description": "Done."}}
+    else:
+        responses = {"200": _answer("The answer.", route.media_type, route.schema)}
+    if route.needs_token:
+        operation["security"] = [{_BEARER: []}]
+        responses["401"] = _error("No token, or another one.")
+        responses["403"] = _error("No token is configured, so nothing can be changed.")
+    if route.body is not None:
+        content = {route.body.media_type: {"schema": route.body.schema, "example": route.body.example}}
+        operation["requestBody"] = {"required": True, "content": content}
+        responses["400"] = _error("The body is not what it should be.")
+        responses["413"] = _error("The body is too long.")
+        responses["415"] = _error("The body has another media type.")
+    if route.refusal is not None:
+        status, component = route.refusal
+        responses[str(status)] = _answer("Cannot be carried out.", JSON, reference(component))
+    return {**operation, "responses": responses}
+
+
+def _answer(meaning: str, media_type: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": meaning, "content": {media_type: {"schema": schema}}}
+
+
+def _error(meaning: str) -> dict[str, Any]:
+    return _answer(meaning, JSON, reference("Error"))

@@ -1,0 +1,220 @@
+// The page: asks for the overview every second and shows it.
+
+import { drawSamples } from "./chart.js";
+import { Table, element, setText } from "./table.js";
+
+const INTERVAL = 1000;
+const PATIENCE = 5000;
+const RATE_SAMPLES = 5;
+const MOST_EVENTS = 100;
+
+const byId = (id) => document.getElementById(id);
+const text = (of, title, kind) => ({ title, kind, show: (row, cell) => setText(cell, of(row)) });
+const number = (of, title) => text((row) => of(row).toLocaleString("en"), title, "number");
+
+// What is bad is said in words and marked; what is well is not.
+const WELL = new Set(["OPERATIONAL", "connected"]);
+const SOMEWHAT = new Set(["READY_TO_TEST", "TESTING", "MAXCONNS", "DFP_THROTTLED", "connecting", "OUTOFSERVICE"]);
+const mood = (state) => (WELL.has(state) ? "good" : SOMEWHAT.has(state) ? "so-so" : "bad");
+const state = (of) => ({
+  title: "State",
+  kind: "state",
+  show: (row, cell) => {
+    cell.dataset.mood = mood(of(row));
+    setText(cell, of(row));
+  },
+});
+
+const realState = (real) =>
+  real.state === "OPERATIONAL" && !real.reachable ? "UNREACHABLE" : real.state;
+
+const share = {
+  title: "Share of new, 5 min",
+  kind: "share",
+  show: ({ share: part }, cell) => {
+    if (!cell.firstElementChild) {
+      cell.append(element("meter", { min: 0, max: 1, "aria-hidden": "true" }), element("span"));
+    }
+    cell.firstElementChild.value = part ?? 0;
+    setText(cell.lastElementChild, part === null ? "–" : `${Math.round(part * 100)} %`);
+  },
+};
+const samples = {
+  title: "Sessions, 5 min",
+  kind: "chart",
+  show: (row, cell) => drawSamples(cell, row.sessions, row.most, 300 / row.interval),
+};
+const REAL_COLUMNS = [
+  text((row) => row.real, "Real server"),
+  state(realState),
+  number((row) => row.weight, "Weight"),
+  number((row) => row.conns, "Sessions"),
+  share,
+  samples,
+];
+
+const farms = new Map();
+
+function showFarms({ serverfarms, reals, history }) {
+  const past = new Map(history.map((row) => [`${row.farm} ${row.real}`, row]));
+  const gone = new Set(farms.keys());
+  for (const { farm, predictor, nat } of serverfarms) {
+    gone.delete(farm);
+    const rows = reals.filter((real) => real.farm === farm).map((real) => ({ ...past.get(`${farm} ${real.real}`), ...real }));
+    const most = Math.max(...rows.flatMap((row) => row.sessions), 0);
+    if (!farms.has(farm)) farms.set(farm, new Table(byId("farms"), "", REAL_COLUMNS, (row) => row.real));
+    const mode = nat === "SERVER" ? "direct" : "dispatched";
+    setText(farms.get(farm).table.caption, `${farm}: ${mode}, ${predictor.toLowerCase()}`);
+    farms.get(farm).update(rows.map((row) => ({ ...row, most })));
+  }
+  for (const farm of gone) {
+    farms.get(farm).remove();
+    farms.delete(farm);
+  }
+}
+
+/** A table that gives way to a sentence while it has no rows. */
+function listing(id, caption, columns, keyOf, nothing) {
+  const table = new Table(byId(id), caption, columns, keyOf);
+  const sentence = element("p", {}, nothing);
+  byId(id).append(sentence);
+  return (rows) => {
+    table.update(rows);
+    table.table.hidden = rows.length === 0;
+    sentence.hidden = rows.length > 0;
+  };
+}
+
+const agentName = (row) => `${row.address}:${row.port}`;
+const faults = (row) => row.silences + row.framing_errors + row.authentication_failures + row.malformed_messages;
+const showAgents = listing("dfp", "Connections to agents", [
+  text(agentName, "Agent"),
+  state((row) => row.state),
+  number((row) => row.messages_received, "Reports"),
+  number(faults, "Faults"),
+], agentName, "No DFP agent is configured; weights are static.");
+const showDrops = listing("drops", "By reason, since the counters were cleared", [
+  text((row) => row.reason, "Reason"),
+  number((row) => row.value, "Dropped"),
+], (row) => row.reason, "None.");
+const showVirtualServers = listing("vservers", "Where mobiles send their requests", [
+  text((row) => row.vserver, "Virtual server"),
+  state((row) => row.state),
+  text((row) => row.virtual, "Address", "address"),
+  text((row) => row.farm, "Farm"),
+  number((row) => row.conns, "Sessions"),
+], (row) => row.vserver, "No virtual server is configured.");
+const showSwitches = listing("switches", "Since the balancer was started", [
+  text((row) => row.datapath, "Datapath"),
+  state((row) => (row.connected ? "connected" : "not connected")),
+  number((row) => row.rules_waiting, "Rules waiting"),
+  number((row) => row.rule_errors, "Refused"),
+], (row) => row.datapath, "No switch has connected.");
+
+const DROPPED = "dropped: ";
+const dropReasons = (statistics) => statistics
+  .filter((row) => row.value > 0 && row.counter.startsWith(DROPPED))
+  .map((row) => ({ reason: row.counter.slice(DROPPED.length), value: row.value }))
+  .sort((one, other) => other.value - one.value);
+
+const recent = [];
+
+function showTiles({ reals, vservers, statistics }) {
+  const counted = Object.fromEntries(statistics.map((row) => [row.counter, row.value]));
+  recent.push({ at: performance.now(), counted });
+  if (recent.length > RATE_SAMPLES) recent.shift();
+  const tile = (name, value) => setText(document.querySelector(`[data-tile=${name}]`), value);
+  const inService = reals.filter((real) => real.state !== "OUTOFSERVICE");
+  tile("well", `${inService.filter((real) => WELL.has(realState(real))).length} of ${inService.length}`);
+  tile("sessions", vservers.reduce((sum, row) => sum + row.conns, 0).toLocaleString("en"));
+  const [oldest] = recent;
+  const seconds = (performance.now() - oldest.at) / 1000;
+  for (const name of ["requests", "retries", "dropped"]) {
+    const rate = Math.max(counted[name] - oldest.counted[name], 0) / seconds;
+    tile(name, recent.length < 2 ? "–" : rate.toLocaleString("en", { maximumFractionDigits: 1 }));
+  }
+}
+
+let known = null;
+
+/** Tells what has changed its state; those that come or go with the configuration are told too. */
+function tellChanges({ reals, dfp_agents: agents, switches }) {
+  const now = new Map([
+    ...reals.map((row) => [`${row.real} (${row.farm})`, realState(row)]),
+    ...agents.map((row) => [`DFP agent ${agentName(row)}`, row.state]),
+    ...switches.map((row) => [`Switch ${row.datapath}`, row.connected ? "connected" : "not connected"]),
+  ]);
+  for (const [who, what] of now) {
+    if (known && known.get(who) !== what) tell(who, what);
+  }
+  for (const who of known?.keys() ?? []) {
+    if (!now.has(who)) tell(who, "no longer configured");
+  }
+  known = now;
+}
+
+function tell(who, what) {
+  const time = new Date();
+  const stamp = element("time", { datetime: time.toISOString() }, time.toLocaleTimeString());
+  const word = element("span", { class: "state" }, what);
+  word.dataset.mood = mood(what);
+  byId("events").prepend(element("li", {}, stamp, ` ${who}: `, word));
+  while (byId("events").children.length > MOST_EVENTS) byId("events").lastElementChild.remove();
+}
+
+let paused = false;
+let lastAnswer = null;
+
+function showConnection(error) {
+  const at = lastAnswer?.toLocaleTimeString();
+  const words = error
+    ? `No answer (${error.message}); ${at ? `below is how it was at ${at}` : "trying again"}`
+    : paused ? `Paused; this is how it was at ${at}` : "Live";
+  setText(byId("connection"), words);
+  document.body.classList.toggle("stale", Boolean(error) || paused);
+}
+
+async function refresh() {
+  try {
+    const answer = await fetch("api/v1/overview", { signal: AbortSignal.timeout(PATIENCE) });
+    if (!answer.ok) throw new Error(`status ${answer.status}`);
+    const overview = await answer.json();
+    if (paused) return;
+    showFarms(overview);
+    showTiles(overview);
+    showAgents(overview.dfp_agents);
+    showDrops(dropReasons(overview.statistics));
+    showVirtualServers(overview.vservers);
+    showSwitches(overview.switches);
+    tellChanges(overview);
+    lastAnswer = new Date();
+    showConnection(null);
+  } catch (error) {
+    showConnection(error);
+  }
+}
+
+async function live() {
+  while (!paused && !document.hidden) {
+    await refresh();
+    await new Promise((wake) => setTimeout(wake, INTERVAL));
+  }
+  running = false;
+}
+
+let running = false;
+
+function run() {
+  if (running || paused || document.hidden) return;
+  running = true;
+  live();
+}
+
+byId("pause").addEventListener("click", () => {
+  paused = !paused;
+  byId("pause").setAttribute("aria-pressed", String(paused));
+  showConnection(null);
+  run();
+});
+document.addEventListener("visibilitychange", run);
+run();

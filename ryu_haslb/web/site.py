@@ -1,0 +1,121 @@
+"""The WSGI application: finds the route or the page's file, checks the token, and turns errors into JSON.
+
+It listens to nobody by itself: :mod:`ryu_haslb.web.server` gives it its requests.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import logging
+from collections.abc import Iterable
+from importlib.resources import files
+from typing import Any, Optional
+from urllib.parse import urlsplit
+
+from webob import Request, Response
+
+from ryu_haslb.web.api import ROUTES, Api, ApiError, json_response, read_body
+from ryu_haslb.web.openapi import description
+
+LOG = logging.getLogger(__name__)
+
+_PAGE = {
+    "/": ("index.html", "text/html"),
+    "/page.css": ("page.css", "text/css"),
+    "/page.js": ("page.js", "text/javascript"),
+    "/table.js": ("table.js", "text/javascript"),
+    "/chart.js": ("chart.js", "text/javascript"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+}
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class Site:
+    """Everything that is served. ``token`` is what changes need; without one nothing can be changed.
+
+    ``is_local`` says that only this machine is listened to. Then a request must name it: a browser on it would
+    otherwise be talked into reading for a stranger's page whose name was made to lead here (DNS rebinding).
+    """
+
+    def __init__(self, api: Api, token: Optional[str], is_local: bool) -> None:
+        self._api = api
+        self._token = token
+        self._is_local = is_local
+        self._routes = {(route.method, route.path): route for route in ROUTES}
+        self._documents = {"/openapi.json": json_response(description())}
+        for path, (name, media_type) in _PAGE.items():
+            content = files("ryu_haslb.web").joinpath("page", name).read_bytes()
+            self._documents[path] = Response(content, content_type=media_type, charset="utf-8")
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer one request (PEP 3333)."""
+        try:
+            response = self._answer(Request(environ))
+        except ApiError as error:
+            response = json_response(error.fields, error.status)
+            if error.status == 401:
+                response.headers["WWW-Authenticate"] = "Bearer"
+        except Exception:  # the client is not to see where, and others are to go on
+            LOG.exception("%s %s went wrong", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+            response = json_response({"error": "internal error; see the balancer's log"}, 500)
+        response.headers.update(_HEADERS)
+        body: Iterable[bytes] = response(environ, start_response)
+        return body
+
+    def _answer(self, request: Request) -> Response:
+        if self._is_local and not _names_this_machine(request.headers.get("Host", "localhost")):
+            raise ApiError(421, "only this machine is served: expected localhost or an address in the Host header")
+        method, path = request.method, _path(request)
+        if method == "HEAD":
+            method = "GET"
+        if method == "GET" and path in self._documents:
+            return self._documents[path].copy()
+        route = self._routes.get((method, path))
+        if route is None:
+            return self._no_route(path)
+        if route.needs_token:
+            self._authorize(request)
+        return route.answer(self._api, read_body(request, route.body) if route.body else b"")
+
+    def _authorize(self, request: Request) -> None:
+        if self._token is None:
+            raise ApiError(403, "changes are off; to allow them, start with HASLB_HTTP_TOKEN_FILE=FILE")
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        # Compared as bytes: a str with anything but ASCII would be refused with a TypeError.
+        matches = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token.encode())
+        if scheme.lower() != "bearer" or not matches:
+            raise ApiError(
+                401, "expected the header Authorization: Bearer TOKEN, with the token of HASLB_HTTP_TOKEN_FILE"
+            )
+
+    def _no_route(self, path: str) -> Response:
+        allowed = {method for method, known in self._routes if known == path}
+        if path in self._documents:
+            allowed.add("GET")
+        if not allowed:
+            raise ApiError(404, "there is nothing here; see /openapi.json")
+        if "GET" in allowed:
+            allowed.add("HEAD")
+        response = json_response({"error": f"expected {' or '.join(sorted(allowed))}"}, 405)
+        response.headers["Allow"] = ", ".join(sorted(allowed))
+        return response
+
+
+def _path(request: Request) -> str:
+    """The path as the client wrote it; WebOb would decode it, and fail where it is not UTF-8."""
+    path: str = request.environ.get("PATH_INFO", "")
+    return path
+
+
+def _names_this_machine(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or bool(ipaddress.ip_address(name))
+    except ValueError:
+        return False

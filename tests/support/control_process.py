@@ -1,0 +1,88 @@
+"""A balancer that serves its control socket, as a process: all that a controller has but Ryu and switches.
+
+``python control_process.py PATH SESSIONS`` prints ``ready`` once it serves. With each line that it reads from standard
+input another session begins.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Optional
+
+from farm_builder import Bench
+
+from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
+from ryu_haslb.control import commands
+from ryu_haslb.dfp.connections import DfpConnections
+from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.show.snapshot import Sources
+
+
+class Application:
+    """What commands act on, around a bench of real servers."""
+
+    def __init__(self, sessions: int = 0, weights: Sequence[int] = (1, 1), **server: object) -> None:
+        self.bench = Bench(*weights, server={"idle": 65535, **server})
+        self.begun = 0
+        self.switches: Mapping[int, Switch] = {}
+        self.configuration = self.bench.configuration
+        self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
+        self.begin(sessions)
+
+    def begin(self, sessions: int) -> None:
+        for _ in range(sessions):
+            self.begun += 1
+            self.bench.request(f"mwts-mip-np-user{self.begun}@ispxyz.com")
+
+    @property
+    def sources(self) -> Sources:
+        return Sources(self.configuration, self.bench.balancer, self.dfp, self.switches)
+
+    def configure(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.bench.balancer.configure(configuration)
+
+    def add_agents(self, *agents: DfpAgent) -> None:
+        self.dfp = DfpConnections(DfpManager(agents=agents), lambda _: None)
+
+    def clear_sessions(self, virtual_server: Optional[str]) -> int:
+        return len(self.bench.balancer.clear_sessions(virtual_server))
+
+    def clear_counters(self) -> None:
+        self.bench.balancer.clear_counters()
+
+
+@contextmanager
+def control_process(path: Path, sessions: int = 0) -> Iterator[Popen[str]]:
+    """The process, serving."""
+    argv = [sys.executable, __file__, str(path), str(sessions)]
+    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+    with Popen(argv, stdin=PIPE, stdout=PIPE, text=True, env={"PYTHONPATH": ":".join(paths)}) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def main() -> None:
+    import eventlet  # noqa: PLC0415  # not in the process of the tests
+    from eventlet import tpool  # noqa: PLC0415
+
+    from ryu_haslb.control.server import ControlServer  # noqa: PLC0415
+
+    application = Application(int(sys.argv[2]))
+    server = ControlServer(sys.argv[1], lambda words: commands.execute(application, words))
+    eventlet.spawn(server.serve)
+    print("ready", flush=True)
+    while tpool.execute(sys.stdin.readline):
+        application.begin(1)
+
+
+if __name__ == "__main__":
+    main()

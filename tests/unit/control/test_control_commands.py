@@ -1,0 +1,186 @@
+"""What the balancer answers to an operator: words, filters, JSON, refusals, and changes while it runs."""
+
+from __future__ import annotations
+
+import json
+import os
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from control_process import Application
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ryu_haslb.configuration.model import DfpAgent
+from ryu_haslb.control.commands import EXEC, completions, execute
+from ryu_haslb.control.protocol import SEPARATOR
+
+HAFARM = "ip slb serverfarm HAFARM"
+#: Something for every parameter of a command.
+VALUES = {"ADDRESS": "10.1.1.51", "PORT<1-65535>": "500", "NAME": "MIPSLB", "COMMANDS": HAFARM, "FILE": "haslb.ios"}
+
+
+def run(application: Application, *words: str) -> list[str]:
+    return [line for line in execute(application, words).lines if line is not None]
+
+
+def show(application: Application, command: str) -> list[str]:
+    return run(application, *command.split())
+
+
+def config(application: Application, *commands: str) -> list[str]:
+    return run(application, "config", SEPARATOR.join(commands))
+
+
+def spellings(template: str) -> list[str]:
+    """A template with its parameters filled in, and what may be left out left out."""
+    words = template.replace("{all | ip slb sessions [ipmobile]}", "all").split("[")[0].split()
+    return [VALUES.get(word, word) for word in words]
+
+
+@pytest.mark.parametrize("template", [command.template for command in EXEC.commands])
+def test_every_command_answers_in_json(template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("haslb.ios").write_text(HAFARM)
+    application = Application(2)
+    application.add_agents(DfpAgent(IPv4Address("10.1.1.51"), 500))
+    output = execute(application, [*spellings(template), "--json"])
+    if not output.live:
+        assert all(isinstance(row, dict) for row in json.loads("\n".join(filter(None, output.lines))))
+
+
+@pytest.mark.parametrize("command", ["sh ip sl rea", "SHOW IP SLB REALS", "sho i sl rea"])
+def test_words_may_be_abbreviated(command: str) -> None:
+    application = Application(4)
+    assert show(application, command) == show(application, "show ip slb reals")
+
+
+@pytest.mark.parametrize(
+    ("command", "complaint"),
+    [
+        ("show ip slb s", "% 's' is ambiguous: serverfarms, sessions, stats"),
+        ("show ip slb raels", "did you mean 'reals'?"),
+        ("show ip slb", "% incomplete command: after 'show ip slb' expected "),
+        ("show ip slb reals now", "% after 'show ip slb reals' expected 'detail', not 'now'"),
+        ("show ip slb dfp agent 10.1.1.51 0", "a number from 1 to 65535, not '0'"),
+        ("show ip slb dfp agent 10.1.1.99 500", "% no such DFP agent: 10.1.1.99 500; see show ip slb dfp"),
+        ("clear ip slb sessions MIPSBL", "% no such virtual server: MIPSBL; see show ip slb vservers"),
+        ("show ip slb reals | grep x", "% 'grep' is not a command here; expected 'count', 'exclude' or 'include'"),
+        ("show ip slb reals |", "% incomplete command: expected"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_what_to_do(command: str, complaint: str) -> None:
+    (line,) = show(Application(), command)
+    assert line.startswith("% ")
+    assert complaint in line
+
+
+def test_a_wrong_filter_keeps_a_command_from_being_carried_out() -> None:
+    application = Application(3)
+    assert show(application, "clear ip slb sessions | frobnicate")[0].startswith("% ")
+    assert application.bench.reals[0].sessions == 2
+
+
+def test_include_and_exclude_part_the_lines() -> None:
+    application = Application(4)
+    every = show(application, "show ip slb sessions")
+    included = show(application, "show ip slb sessions | include 10.1.1.52")
+    assert len(included) == 2
+    assert [line for line in every if line not in included] == show(
+        application, "show ip slb sessions | exclude 10.1.1.52"
+    )
+
+
+def test_count_counts_rows_and_no_headings() -> None:
+    application = Application(4)
+    assert show(application, "show ip slb sessions | count") == ["Number of lines: 4"]
+    assert show(application, "show ip slb sessions | count 10.1.1.52") == ["Number of lines: 2"]
+    assert show(application, "show ip slb sessions | include 10.1.1.52 | count") == ["Number of lines: 2"]
+
+
+def test_filters_keep_json_json() -> None:
+    application = Application(4)
+    for command in ("show ip slb sessions --json | include user1@", "show ip slb sessions | include user1@ --json"):
+        (row,) = json.loads("\n".join(show(application, command)))
+        assert row["identity"] == "mwts-mip-np-user1@ispxyz.com"
+    assert json.loads("".join(show(application, "show ip slb sessions | count --json"))) == [{"count": 4}]
+
+
+def test_a_filter_that_finds_nothing_gives_others_their_turn() -> None:
+    """A search through a million rows must not be one step: each row that is left out is a moment for others."""
+    lines = list(execute(Application(50), ["show", "ip", "slb", "sessions", "|", "count", "nothing"]).lines)
+    assert lines[:-1] == [None] * 52
+
+
+def test_clear_ends_sessions_and_sets_counters_to_zero() -> None:
+    application = Application(4)
+    assert show(application, "clear ip slb connections MIPSLB") == ["4 sessions cleared"]
+    assert show(application, "show ip slb sessions | count") == ["Number of lines: 0"]
+    assert show(application, "clear ip slb counters") == ["counters cleared"]
+    assert json.loads("".join(show(application, "show ip slb stats --json")))[0] == {"counter": "requests", "value": 0}
+
+
+def test_single_commands_change_the_running_configuration_and_keep_sessions() -> None:
+    application = Application(4)
+    assert config(application, HAFARM, "real 10.1.1.51", "no inservice", "real 10.1.1.53", "weight 2") == [
+        "- ip slb serverfarm HAFARM / real 10.1.1.51 / inservice",
+        "+ ip slb serverfarm HAFARM / real 10.1.1.53",
+        "+ ip slb serverfarm HAFARM / real 10.1.1.53 / weight 2",
+    ]
+    assert [row.split()[3:] for row in show(application, "show ip slb reals")[2:]] == [
+        ["OUTOFSERVICE", "2"],
+        ["OPERATIONAL", "2"],
+        ["OUTOFSERVICE", "0"],
+    ]
+
+
+def test_a_mistake_in_the_last_line_changes_nothing(tmp_path: Path) -> None:
+    application = Application(4)
+    before = application.configuration
+    path = tmp_path / "new.ios"
+    path.write_text(f"{HAFARM}\n real 10.1.1.51\n  weight 200\n  weight 300\n")
+    lines = run(application, "configure", str(path))
+    assert lines == [f"% {path}:4: after 'weight' expected a number from 0 to 255, not '300'", "% nothing was changed"]
+    assert config(application, HAFARM, "no real 10.1.1.51", "frobnicate")[-1] == "% nothing was changed"
+    assert application.configuration is before
+
+
+def test_what_stays_the_same_is_no_change(tmp_path: Path) -> None:
+    application = Application()
+    path = tmp_path / "same.ios"
+    path.write_text("\n".join(show(application, "show running-config")))
+    assert run(application, "configure", str(path)) == ["no changes"]
+
+
+def test_what_is_no_file_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    assert run(Application(), "configure", str(pipe))[0] == f"% {pipe}: not a regular file; expected a file"
+
+
+def test_the_question_mark_lists_what_may_come_next() -> None:
+    application = Application()
+    assert run(application, "?", "show", "ip", "slb", "se") == [
+        "serverfarms\tServer farms",
+        "sessions\tLive sessions",
+    ]
+    assert [line.split("\t")[0] for line in run(application, "?", "show", "ip", "slb", "reals", "")] == [
+        "detail",
+        "<cr>",
+        "|",
+        "--json",
+    ]
+    assert [each.word for each in completions(["show", "ip", "slb", "reals", "|"], "")] == [
+        "count",
+        "exclude",
+        "include",
+    ]
+    assert run(application, "?")[0].startswith("clear\t")
+    assert run(application, "?", "frobnicate", "")[0].startswith("% 'frobnicate' is not a command here")
+
+
+@given(st.lists(st.text(max_size=12) | st.sampled_from(["show", "ip", "slb", "|", "count", "--json", "?", "reals"])))
+def test_any_words_are_answered(words: list[str]) -> None:
+    output = execute(Application(), words)
+    assert output.live or isinstance(list(output.lines), list)

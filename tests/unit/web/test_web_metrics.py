@@ -1,0 +1,114 @@
+"""Prometheus metrics: read back by Prometheus' own parser, named by its conventions, true to the balancer."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from web_bench import WebBench
+
+from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.web.metrics import BalancerCollector, exposition
+from ryu_haslb.web.schemas import REAL_STATES
+
+
+class Scrape:
+    """What one scrape says."""
+
+    def __init__(self, bench: WebBench) -> None:
+        text = exposition(BalancerCollector(lambda: bench.sources)).decode()
+        self.families = list(text_string_to_metric_families(text))
+        self.samples = {
+            (sample.name, *(sorted(sample.labels.items()))): sample.value
+            for family in self.families
+            for sample in family.samples
+        }
+        assert len(self.samples) == sum(len(family.samples) for family in self.families), "a series occurs twice"
+
+    def value(self, name: str, **labels: str) -> float:
+        return self.samples[(name, *sorted(labels.items()))]
+
+
+@pytest.fixture
+def bench() -> WebBench:
+    made = WebBench()
+    made.fill()
+    return made
+
+
+def test_names_follow_the_conventions(bench: WebBench) -> None:
+    """https://prometheus.io/docs/practices/naming/: one prefix, base units, _total for counters and for them alone."""
+    for family in Scrape(bench).families:
+        assert re.fullmatch(r"(haslb|process)_[a-z_]+", family.name)
+        assert not re.search(r"_(ms|milliseconds|minutes|percent|count|total)$", family.name)
+        assert family.documentation.endswith(".")
+        if family.type == "counter":
+            assert {sample.name for sample in family.samples} <= {f"{family.name}_total"}
+
+
+def test_requests_are_counted_by_result_and_drops_by_reason(bench: WebBench) -> None:
+    scrape = Scrape(bench)
+    assert scrape.value("haslb_requests_total", result="dispatched") == 5
+    assert scrape.value("haslb_requests_total", result="dropped") == 1
+    drops = {reason: scrape.value("haslb_requests_dropped_total", reason=reason.value) for reason in DropReason}
+    assert [reason for reason, count in drops.items() if count] == [DropReason.FRAGMENT]
+
+
+def test_sessions_assignments_retries_and_reassignments(bench: WebBench) -> None:
+    scrape = Scrape(bench)
+    assert scrape.value("haslb_sessions", vserver="MIPSLB") == 4
+    assert scrape.value("haslb_assignments_total") == 3
+    assert scrape.value("haslb_retries_total") == 2
+    assert scrape.value("haslb_reassignments_total") == 1
+
+
+def test_each_real_has_exactly_one_state_and_its_weight(bench: WebBench) -> None:
+    scrape = Scrape(bench)
+    for address, state, weight in (
+        ("10.1.1.51", "FAILED", 3),
+        ("10.1.1.52", "OPERATIONAL", 8),
+        ("10.1.1.53", "OUTOFSERVICE", 8),
+    ):
+        real = {"farm": "HAFARM", "real": address}
+        states = {each: scrape.value("haslb_real_state", **real, state=each) for each in REAL_STATES}
+        assert [each for each, is_so in states.items() if is_so] == [state]
+        assert scrape.value("haslb_real_weight", **real) == weight
+
+
+def test_dfp_connections(bench: WebBench) -> None:
+    scrape = Scrape(bench)
+    assert scrape.value("haslb_dfp_agent_connected", agent="10.1.1.51:500") == 0
+    bench.dfp.links[0].connection.start()
+    bench.dfp.links[0].connection.connected(1.0)
+    scrape = Scrape(bench)
+    assert scrape.value("haslb_dfp_agent_connected", agent="10.1.1.51:500") == 1
+    assert scrape.value("haslb_dfp_connections_total", agent="10.1.1.51:500") == 1
+
+
+def test_packet_in_latency_is_a_histogram_in_seconds(bench: WebBench) -> None:
+    """Cumulative buckets, the last one everything."""
+    scrape = Scrape(bench)
+    datapath = "0" * 15 + "1"
+    name = "haslb_packet_in_latency_seconds"
+    assert scrape.value(f"{name}_bucket", datapath=datapath, le="0.0001") == 0
+    assert scrape.value(f"{name}_bucket", datapath=datapath, le="0.00025") == 3
+    assert scrape.value(f"{name}_bucket", datapath=datapath, le="+Inf") == 4
+    assert scrape.value(f"{name}_count", datapath=datapath) == 4
+    assert scrape.value(f"{name}_sum", datapath=datapath) == pytest.approx(7.0006)
+
+
+def test_a_switch_that_is_gone_is_not_connected_and_measures_nothing(bench: WebBench) -> None:
+    bench.switches[1].disconnect()
+    scrape = Scrape(bench)
+    assert scrape.value("haslb_switch_connected", datapath="0" * 15 + "1") == 0
+    assert not [key for key in scrape.samples if key[0].startswith("haslb_packet_in_latency")]
+
+
+def test_flow_mod_errors(bench: WebBench) -> None:
+    bench.switches[2].rules.errors = 7
+    assert Scrape(bench).value("haslb_flow_mod_errors_total", datapath="0" * 15 + "2") == 7
+
+
+def test_the_process_is_measured_too(bench: WebBench) -> None:
+    assert Scrape(bench).value("process_resident_memory_bytes") > 1e6

@@ -1,0 +1,124 @@
+"""HTTP is off until asked for; then it listens on loopback unless told otherwise (issue)."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from web_bench import CONFIGURATION, TOKEN, WebBench
+
+from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
+
+MANAGER = Path(sys.executable).with_name("ryu-manager")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def balancer(directory: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """The whole application, as an operator starts it."""
+    configuration = directory / "farm.ios"
+    configuration.write_text(CONFIGURATION.partition("ip slb dfp")[0])
+    paths = {"HASLB_CONFIG": str(configuration), "HASLB_CONTROL": str(directory / "control")}
+    openflow = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(free_port())]
+    process = subprocess.Popen(
+        [str(MANAGER), "ryu_haslb.app", *openflow],
+        env={**os.environ, **paths, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def listening(process: subprocess.Popen[str]) -> set[tuple[str, int]]:
+    """Wait until the application is up; where it listens for TCP then."""
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "instantiating app ryu.controller.ofp_handler" in line:
+            break
+    connections = psutil.Process(process.pid).net_connections("tcp")
+    return {tuple(each.laddr) for each in connections if each.status == psutil.CONN_LISTEN}
+
+
+def test_http_is_off_until_asked_for(tmp_path: Path) -> None:
+    with balancer(tmp_path) as process:
+        assert len(listening(process)) <= 1, "the OpenFlow port"
+
+
+def test_a_port_alone_means_loopback(tmp_path: Path) -> None:
+    port = free_port()
+    with balancer(tmp_path, HASLB_HTTP=str(port)) as process:
+        assert ("127.0.0.1", port) in listening(process)
+        assert requests.get(f"http://127.0.0.1:{port}/api/v1/reals", timeout=5).json()[0]["real"] == "10.1.1.51"
+        assert requests.post(f"http://127.0.0.1:{port}/api/v1/clear/counters", timeout=5).status_code == 403
+
+
+def test_a_taken_port_ends_the_application_with_one_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as another Ryu does
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with balancer(tmp_path, HASLB_HTTP=str(port)) as process:
+            _, said = process.communicate(timeout=20)
+    assert process.returncode == 1
+    assert re.search(rf"^ryu_haslb: cannot serve HTTP on 127\.0\.0\.1 port {port}: .*; set HASLB_HTTP to", said, re.M)
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["x", "0", "65536", "-1", "80 ", "٨٠٨٠", "localhost:80", "1.2.3:80", "[::1:80", "::1:80", ":80", "1.1.1.1:"],
+)
+def test_an_address_that_is_none_is_refused_with_examples(value: str) -> None:
+    with pytest.raises(HttpSettingError, match=r"expected \[ADDRESS:\]PORT, such as 8080"):
+        http_server(WebBench(), {"HASLB_HTTP": value})
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\n", b"short", b"two words that are long", "tökentökentöken".encode(), b"\0" * 20, None]
+)
+def test_a_token_file_without_a_token_is_refused_and_how_to_make_one_is_said(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "token"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(HttpSettingError, match=re.escape(str(path))):
+        http_server(WebBench(), {"HASLB_HTTP": str(free_port()), "HASLB_HTTP_TOKEN_FILE": str(path)})
+
+
+def test_a_token_file_may_end_in_a_line_feed(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_text(f"{TOKEN}\n")
+    server = http_server(WebBench(), {"HASLB_HTTP": str(free_port()), "HASLB_HTTP_TOKEN_FILE": str(path)})
+    assert isinstance(server, HttpServer)
+    server.close()
+
+
+def test_an_ipv6_address_stands_in_brackets() -> None:
+    if not socket.has_ipv6 or not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    server = http_server(WebBench(), {"HASLB_HTTP": f"[::1]:{free_port()}"})
+    assert server is not None
+    server.close()
+
+
+def test_empty_means_off() -> None:
+    assert http_server(WebBench(), {}) is None
+    assert http_server(WebBench(), {"HASLB_HTTP": ""}) is None
