@@ -39,11 +39,12 @@ def require_free_ports() -> None:
 
     It would log a traceback and go on, deaf, or share the port with another Ryu that has it (SO_REUSEPORT).
     """
-    ports = [cfg.CONF.ofp_tcp_listen_port] if cfg.CONF.ofp_tcp_listen_port else []
+    tls = cfg.CONF.ctl_privkey is not None and cfg.CONF.ctl_cert is not None
+    ports = [cfg.CONF.ofp_ssl_listen_port if tls else cfg.CONF.ofp_tcp_listen_port]
     if not cfg.CONF.ofp_tcp_listen_port and not cfg.CONF.ofp_ssl_listen_port:
         ports = [ofproto_common.OFP_TCP_PORT, ofproto_common.OFP_TCP_PORT_OLD]
     host = cfg.CONF.ofp_listen_host or "0.0.0.0"
-    for port in ports:
+    for port in filter(None, ports):
         try:
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -51,5 +52,5 @@ def require_free_ports() -> None:
         except OSError as error:
             raise SystemExit(
                 f"ryu_haslb: cannot listen on {host} port {port}: {error.strerror}; end the program that has it, or "
-                f"choose another with --ofp-tcp-listen-port"
+                f"choose another with --ofp-{'ssl' if tls else 'tcp'}-listen-port"
             ) from error

@@ -67,8 +67,11 @@ class SessionRules:
         """Send what has come together since the last time."""
         if self._under_way >= MOST_UNDER_WAY:
             return
-        removals = [session for session in self._unwanted if self._balancer.session_of_tag(session.tag) is None]
-        self._unwanted.clear()
+        removals = []
+        for session in list(islice(self._unwanted, BUNDLE_SIZE)):
+            del self._unwanted[session]
+            if self._balancer.session_of_tag(session.tag) is None:
+                removals.append(session)
         placed: list[tuple[Session, bytes]] = []
         for session in list(islice(self._wanted, BUNDLE_SIZE)):
             del self._wanted[session]
