@@ -82,6 +82,11 @@ class Fleet:
             for switch in self.switches.values():
                 switch.rules.remove(session)
 
+    def flush(self) -> None:
+        """Send every switch the rules that have come together for it."""
+        for switch in self.switches.values():
+            switch.flush()
+
     def tick(self, now: float) -> None:
         """Time has passed."""
         for switch in list(self.switches.values()):

@@ -135,7 +135,12 @@ class Switch:
             self._probe(self.channel, addresses)
         if lost:
             self._update_deliveries()
-        self.rules.flush(self.transactions)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send the rules that have come together."""
+        if self.transactions is not None:
+            self.rules.flush(self.transactions)
 
     def port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or disappeared."""
