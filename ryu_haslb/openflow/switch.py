@@ -18,6 +18,7 @@ from ryu_haslb.openflow.transactions import Channel, Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from ryu_haslb.slb.virtual_server import VirtualServer
 
@@ -154,9 +155,6 @@ class Switch:
         if not self._adoption.complete:
             self._balancer.drop(DropReason.NOT_READY)
             return
-        if frame[6:12] in self._dispatched_macs:
-            self._balancer.drop(DropReason.SENT_BACK)
-            return
         request = read_request(frame, self._virtual_servers, self.datapath_id)
         if isinstance(request, DropReason):
             self._balancer.drop(request)
@@ -165,6 +163,9 @@ class Switch:
             self._learn_vlan(vlan)
         if self._adoption.holds(request):
             self._balancer.drop(DropReason.NOT_READY)
+            return
+        if frame[6:12] in self._dispatched_macs and self._comes_back(request, frame[6:12]):
+            self._balancer.drop(DropReason.SENT_BACK)
             return
         real, session, _, ended = self._balancer.request(request, now)
         if ended is not None:
@@ -177,6 +178,14 @@ class Switch:
         channel.transmit(wire.packet_out(self._deliveries[real], frame))
         if session is not None:
             self.rules.want(session)
+
+    def _comes_back(self, request: Request, mac: bytes) -> bool:
+        """Whether the sender is the home agent that the session's requests are dispatched to."""
+        session = request.virtual_server.sessions.get(request.identity)
+        if session is None or session.real not in self._deliveries:
+            return False
+        location = self._neighbours.location(session.real.configuration)
+        return location is not None and location.mac == mac
 
     def _lost_session(self, channel: Channel, frame: bytes) -> None:
         """A request was returned to a rule that is gone, idle for too long: deliver it by hand, place the rule anew."""
