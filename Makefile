@@ -11,10 +11,10 @@ RUN := $(VENV)/bin/python
 export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run test unit lint format install machine testmachine clean
+.PHONY: help run bench bench-quick test unit lint format install machine testmachine clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
 
 ifeq ($(VERSION),)
 $(error $(PYTHON) does not run; name a Python 3.9 or later: make PYTHON=python3.11)
@@ -42,6 +42,19 @@ lint: $(INSTALLED) ## Check style and types
 format: $(INSTALLED) ## Put the code into the project's format
 	@$(RUN) -m ruff check --fix
 	@$(RUN) -m ruff format
+
+ifeq ($(ROOT),)
+bench: ## Measure the balancer beside what else one could use, and write docs/performance.md (root, a quarter of an hour)
+	$(error the benchmark makes network namespaces and switches and so needs root; try: sudo make bench)
+else
+bench: machine $(INSTALLED)
+	@tools/install-bench "$(VENV)"
+	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.run
+endif
+
+bench-quick: $(INSTALLED) ## Hold the controller's speed against the ratios that are kept (less than a minute)
+	@tools/install-bench
+	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.quick
 
 install: $(INSTALLED) ## Make .venv with the project, editable, and all that its checks need
 

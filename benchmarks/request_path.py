@@ -2,7 +2,7 @@
 
 No switch, no socket. Prints microseconds a request, new sessions and known ones, as medians of several rounds::
 
-    python benchmarks/request_path.py --sessions 20000 --rounds 5
+    python -m benchmarks.request_path --sessions 20000 --rounds 5
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import statistics
 import struct
 import time
 from ipaddress import IPv4Address
+from typing import NamedTuple
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VirtualServer
 from ryu_haslb.openflow import wire
@@ -64,25 +65,64 @@ def packet_in(number: int) -> bytes:
     return wire.HEADER.pack(wire.VERSION, wire.TYPE_PACKET_IN, 8 + len(body), 0) + body
 
 
-def measure(messages: list[bytes]) -> tuple[float, float, float]:
-    """Microseconds a request: new sessions, rules of new sessions, known sessions."""
-    sink = Sink()
-    switch = Switch(1, CONFIGURATION, Balancer(CONFIGURATION))
-    transactions = switch.connect(sink, time.monotonic())
-    no_rules = wire.HEADER.pack(wire.VERSION, wire.TYPE_MULTIPART_REPLY, 16, sink.xid) + b"\0\1" + bytes(6)
-    assert switch.multipart_reply(sink.xid, no_rules, time.monotonic())
-    results = []
-    for _ in range(2):
+class RequestPath:
+    """A balancer and one switch in this process, and mobiles that register; all times are microseconds a request."""
+
+    def __init__(self) -> None:
+        now = time.monotonic()
+        self._sink = Sink()
+        self._switch = Switch(1, CONFIGURATION, Balancer(CONFIGURATION))
+        self._transactions = self._switch.connect(self._sink, now)
+        no_rules = wire.HEADER.pack(wire.VERSION, wire.TYPE_MULTIPART_REPLY, 16, self._sink.xid) + b"\0\1" + bytes(6)
+        assert self._switch.multipart_reply(self._sink.xid, no_rules, now)
+        self._mobiles = 0
+
+    def new_sessions(self, count: int) -> float:
+        """So many mobiles register for the first time."""
+        self._mobiles += count
+        return self._requests(self._mobiles - count, count)
+
+    def known_sessions(self, first: int, count: int) -> float:
+        """So many mobiles, from number ``first`` on, register again."""
+        return self._requests(first, count)
+
+    def place_rules(self) -> float:
+        """The rules of all new sessions are sent and confirmed; microseconds a rule."""
+        count = self._switch.rules.waiting
+        begin = time.perf_counter()
+        while self._switch.rules.waiting:
+            self._switch.rules.flush(self._transactions)
+            self._transactions.confirmed(self._sink.xid)
+        return (time.perf_counter() - begin) / count * 1e6
+
+    def _requests(self, first: int, count: int) -> float:
+        messages = [packet_in(number) for number in range(first, first + count)]
         begin = time.perf_counter()
         for message in messages:
-            switch.packet_in(message, time.monotonic())
-        results.append((time.perf_counter() - begin) / len(messages) * 1e6)
-        begin = time.perf_counter()
-        while switch.rules.waiting:
-            switch.rules.flush(transactions)
-            transactions.confirmed(sink.xid)
-        results.append((time.perf_counter() - begin) / len(messages) * 1e6)
-    return results[0], results[1], results[2]
+            self._switch.packet_in(message, time.monotonic())
+        return (time.perf_counter() - begin) / count * 1e6
+
+
+class Costs(NamedTuple):
+    """Microseconds that a request takes, in the median: of a mobile that is new, and of one that is known."""
+
+    new: float
+    known: float
+
+
+def costs(live: int, batch: int, batches: int) -> Costs:
+    """The costs with so many live sessions, measured in batches; known mobiles are from all over the table."""
+    path = RequestPath()
+    for _ in range(0, live, batch):
+        path.new_sessions(batch)
+        path.place_rules()
+    stride = (live - batch) // batches
+    known = [path.known_sessions(number * stride, batch) for number in range(batches)]
+    new = []
+    for _ in range(batches):
+        new.append(path.new_sessions(batch))
+        path.place_rules()
+    return Costs(statistics.median(new), statistics.median(known))
 
 
 def main() -> None:
@@ -91,8 +131,11 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=20_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    messages = [packet_in(number) for number in range(options.sessions)]
-    rounds = [measure(messages) for _ in range(options.rounds)]
+    rounds = []
+    for _ in range(options.rounds):
+        path = RequestPath()
+        new, rule = path.new_sessions(options.sessions), path.place_rules()
+        rounds.append((new, rule, path.known_sessions(0, options.sessions)))
     for name, values in zip(("new session", "its rule", "known session"), zip(*rounds)):
         print(f"{name:15} {statistics.median(values):6.2f} microseconds")
 

@@ -1,0 +1,131 @@
+"""The contenders, each in a lab of its own: the same generator on one side, the same home agents on the other."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+from typing import Any, NamedTuple, Optional
+
+import janitor
+from lab import CONTROLLER, OPENFLOW_PORT, Lab
+from mininet.topo import Topo
+from network import OPENFLOW
+
+from benchmarks.programs import HERE, program
+from topologies.chassis import PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, Chassis, with_prefix
+
+CONFIGURATION = HERE.parent / "topologies" / "chassis.ios"
+HOME_AGENTS = ("sami1", "sami2")
+CHASSIS_MAC = "02:51:b7:00:00:01"
+PROXY = "proxy"
+
+
+class BareChassis(Chassis):
+    """The chassis with hosts that run no programs."""
+
+    def build(self, *arguments: Any, **parameters: Any) -> None:
+        """Describe what the chassis is, and take the programs away."""
+        super().build(*arguments, **parameters)
+        for host in self.hosts():
+            self.nodeInfo(host).pop("program", None)
+
+
+class ProxyPath(Topo):  # type: ignore[misc]
+    """The generator, a proxy and the home agents behind it, joined by links without a switch."""
+
+    def build(self, **_: Any) -> None:
+        """Describe the nodes and links."""
+        self.addHost(PDSN, ip=with_prefix(PDSN_ADDRESS))
+        self.addHost(PROXY, ip=with_prefix(VIRTUAL_SERVER))
+        self.addLink(PDSN, PROXY, port1=0, port2=0)
+        for number, name in enumerate(HOME_AGENTS, 1):
+            network = f"10.1.{50 + number}"
+            self.addHost(name, ip=f"{network}.2/24")
+            self.addLink(name, PROXY, port1=0, port2=number, params2={"ip": f"{network}.1/24"})
+
+
+class ProductLab(Lab):
+    """The product through Open vSwitch."""
+
+    def __init__(self) -> None:
+        super().__init__(BareChassis(), CONFIGURATION.read_text())
+
+    def session_rules(self) -> Optional[int]:
+        """Rules in the session table, those that are no session's included; None where there are no such rules."""
+        listed = subprocess.run(
+            ["ovs-ofctl", "-O", OPENFLOW, "dump-aggregate", SWITCH, "table=1"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = re.search(r"flow_count=(\d+)", listed.stdout)
+        return int(found.group(1)) if found else None
+
+
+class TutorialLab(ProductLab):
+    """The same written as Ryu's tutorials do it."""
+
+    def __init__(self) -> None:
+        Lab.__init__(self, BareChassis(), "", application=str(HERE / "contenders" / "tutorial_app.py"))
+
+    def wait_until_balancing(self) -> None:
+        """Nobody to ask; the first requests of the storm tell."""
+
+
+class NullLab(TutorialLab):
+    """A controller in C that returns every packet."""
+
+    def start_controller(self) -> None:
+        """Start it, and tell the generator the virtual server's Ethernet address: it answers no ARP."""
+        address = self.node(CONTROLLER).IP()
+        served = [address, str(OPENFLOW_PORT), str(VIRTUAL_SERVER), *(self.node(name).MAC() for name in HOME_AGENTS)]
+        self._controller = self.run(CONTROLLER, [program("null_controller"), *served])
+        self.node(PDSN).cmd(f"ip neigh replace {VIRTUAL_SERVER} lladdr {CHASSIS_MAC} dev {PDSN}-eth0")
+
+    def session_rules(self) -> Optional[int]:
+        """It makes none."""
+        return None
+
+
+class NginxLab(NullLab):
+    """nginx between generator and home agents, without a switch."""
+
+    def __init__(self) -> None:
+        Lab.__init__(self, ProxyPath(), "")
+        self._nginx: Optional[subprocess.Popen[bytes]] = None
+
+    def start_controller(self) -> None:
+        """Start nginx in the proxy's namespace."""
+        own_pid_file = f"pid {janitor.DIRECTORY}/nginx.pid;"  # nginx removes its pid file when it ends
+        words = ["nginx", "-p", str(HERE / "contenders"), "-c", "nginx.conf", "-e", "stderr", "-g", own_pid_file]
+        with self._log(PROXY).open("ab") as log:
+            self._nginx = self.run(PROXY, ["setpriv", "--pdeathsig", "TERM", *words], stdout=log, stderr=log)
+
+    def close(self) -> None:
+        """End nginx, which the janitor does not find: it writes its title over the mark in its environment."""
+        if self._nginx is not None:
+            self._nginx.terminate()
+            self._nginx.wait()
+        super().close()
+
+    def connect_switch(self, switch: Optional[str] = None) -> None:
+        """There is none."""
+
+
+class Contender(NamedTuple):
+    """One way to do the job. ``even`` says that home agents of equal weight must get equal shares."""
+
+    name: str
+    title: str
+    lab: Callable[[], ProductLab]
+    first_rate: int
+    even: bool = True
+
+
+PRODUCT, TUTORIAL, NULL, NGINX = CONTENDERS = (
+    Contender("product", "this product, through Open vSwitch", ProductLab, 6000),
+    Contender("tutorial", "the same as Ryu's tutorials do it", TutorialLab, 1500),
+    Contender("null", "null controller in C: no decision, no rule", NullLab, 12000),
+    Contender("nginx", "nginx stream with njs: a hash, no session", NginxLab, 8000, even=False),
+)

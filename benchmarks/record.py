@@ -1,0 +1,107 @@
+"""What one ``make bench`` found, and how its figures are derived from what was measured."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from benchmarks.figures import Figure
+from benchmarks.labs import NULL, PRODUCT, TUTORIAL, Contender
+from benchmarks.storm import Outcome
+
+
+@dataclass
+class Round:
+    """One round of one contender: the highest rate that went well, and storms at that and at half that rate."""
+
+    highest: float
+    trials: list[Outcome]
+    half: Outcome
+    known: Outcome
+
+
+@dataclass
+class Record:
+    """All rounds by the contender's name, and the figures of the controller alone."""
+
+    machine: dict[str, Any]
+    rounds: dict[str, list[Round]] = field(default_factory=dict)
+    alone: list[Figure] = field(default_factory=list)
+
+    def rate(self, contender: Contender) -> float:
+        """The median of the highest rates that went well."""
+        return median(each.highest for each in self.rounds[contender.name])
+
+    def delay(self, contender: Contender, share: str) -> float:
+        """The median of a percentile (``p50``, ``p99``, ``p999``) at half the highest rate, in milliseconds."""
+        return median(float(getattr(each.half, share)) for each in self.rounds[contender.name])
+
+    def storm_figures(self) -> list[Figure]:
+        """The product's figures through Open vSwitch, beside their targets."""
+        rate = self.rate(PRODUCT)
+        rounds = self.rounds[PRODUCT.name]
+        halves = [outcome for each in rounds for outcome in (each.half, each.known)]
+        best = [outcome for each in rounds for outcome in each.trials if outcome.asked == each.highest]
+        behind = max((outcome.rules_seconds for outcome in best), default=0.0)
+        faults = sum(outcome.lost + outcome.twice + outcome.wrong for outcome in halves)
+        return [
+            Figure("new sessions, against the tutorials' way", ratio(rate, self.rate(TUTORIAL)), "times", 4, True),
+            Figure("new sessions, against the null controller", ratio(rate, self.rate(NULL)), "times", 1 / 3, True),
+            Figure("all rules in place after the storm's end, at the highest rate", behind, "s", 1),
+            Figure("lost, twice or at a wrong home agent, at half the rate", faults, "requests", 0),
+            Figure("delay at half the rate, p50", self.delay(PRODUCT, "p50"), "ms", 0.5),
+            Figure("delay at half the rate, p99", self.delay(PRODUCT, "p99"), "ms", 3),
+            Figure("delay at half the rate, p99.9", self.delay(PRODUCT, "p999"), "ms", 10),
+        ]
+
+    def figures(self) -> list[Figure]:
+        """Every figure."""
+        return [*self.storm_figures(), *self.alone]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as it was measured."""
+        return {
+            "machine": self.machine,
+            "contenders": {
+                name: [
+                    {
+                        "highest": each.highest,
+                        "half": each.half.as_json(),
+                        "known": each.known.as_json(),
+                        "trials": [outcome.as_json() for outcome in each.trials],
+                    }
+                    for each in rounds
+                ]
+                for name, rounds in self.rounds.items()
+            },
+            "figures": [figure.as_json() for figure in self.figures()],
+        }
+
+
+def ratio(value: float, other: float) -> float:
+    """``value`` in terms of ``other``; infinite if that is nothing."""
+    return value / other if other else float("inf")
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on, and how busy it was."""
+    described = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in described if line.startswith("model name")]
+    return {
+        "processor": models[0] if models else platform.machine(),
+        "cores": os.cpu_count(),
+        "kernel": platform.release(),
+        "python": platform.python_version(),
+        "open vswitch": _first_line("ovs-vswitchd", "--version"),
+        "load before": round(os.getloadavg()[0], 2),
+    }
+
+
+def _first_line(*command: str) -> str:
+    answer = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    return answer.splitlines()[0].rpartition(" ")[2] if answer else "none"

@@ -1,0 +1,67 @@
+"""A record as a table for the terminal and as the generated part of docs/performance.md."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.figures import number
+from benchmarks.labs import CONTENDERS, PRODUCT
+from benchmarks.record import Record, ratio
+
+BEGIN, END = "<!-- from make bench: results -->", "<!-- end -->"
+
+CONTENDER_HEADINGS = ("contender", "new sessions a second", "product's ratio", "p50", "p99", "p99.9")
+FIGURE_HEADINGS = ("figure", "measured", "target", "reached")
+
+
+def contender_rows(record: Record) -> Iterator[tuple[str, ...]]:
+    """A row for each contender; delays are milliseconds at half its own rate."""
+    ours = record.rate(PRODUCT)
+    for contender in CONTENDERS:
+        rate = record.rate(contender)
+        delays = (f"{record.delay(contender, share):.2f}" for share in ("p50", "p99", "p999"))
+        yield contender.title, f"{rate:,.0f}", number(ratio(ours, rate)), *delays
+
+
+def print_tables(record: Record, console: Console) -> None:
+    """Show the results on the terminal."""
+    contenders = Table(*CONTENDER_HEADINGS, title="Through the network, wire to wire; delays in ms at half the rate")
+    for row in contender_rows(record):
+        contenders.add_row(*row)
+    figures = Table(*FIGURE_HEADINGS, title="Figures and their targets")
+    for figure in record.figures():
+        figures.add_row(*figure.row(), style="red" if figure.reached is False else "")
+    console.print(contenders, figures)
+
+
+def markdown(record: Record) -> str:
+    """The results as the document shows them."""
+    lines = [
+        ", ".join(f"{name}: {value}" for name, value in record.machine.items()),
+        "",
+        *_markdown_table(CONTENDER_HEADINGS, contender_rows(record)),
+        "",
+        "![what each contender sustains, and its delays](images/performance.svg)",
+        "",
+        *_markdown_table(FIGURE_HEADINGS, (figure.row() for figure in record.figures())),
+    ]
+    return "\n".join(lines)
+
+
+def _markdown_table(headings: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+    for cells in (headings, ("---",) * len(headings), *rows):
+        yield f"| {' | '.join(cells)} |"
+
+
+def put_into(document: Path, results: str) -> None:
+    """Replace what stands between the markers. SystemExit when there are none."""
+    text = document.read_text()
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{document}: expected '{BEGIN}' and a '{END}' after it")
+    document.write_text(f"{before}{begin}\n{results}\n{end}{after}")

@@ -1,0 +1,186 @@
+"""One storm through one contender: what arrived, where, how often, how late, and whether every rule is in place."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from types import TracebackType
+from typing import Any, Optional
+
+from errors import LabError
+
+from benchmarks.labs import HOME_AGENTS, Contender
+from benchmarks.programs import program
+from topologies.chassis import PDSN, VIRTUAL_SERVER
+
+#: Seconds that a contender has to pass its first requests.
+PATIENCE = 20.0
+#: Seconds within which rules that are still missing are waited for; the project's target is one.
+RULES_PATIENCE = 3.0
+WARM_UP = 8
+GENERATOR_PACE = 0.98
+#: Milliseconds that a request may be late at a rate that is sustained. Buffers hold seconds of requests: without this,
+#: a contender that takes in twice what it can do passes, if only the storm is short.
+MOST_BACKLOG = 100.0
+POLL = 0.02
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of the requests of one storm. Times in milliseconds but for ``seconds`` and ``rules_seconds``.
+
+    ``rate`` is what the generator reached. ``wrong`` counts requests that came to a home agent that was not to have
+    them, ``twice`` those that came more often than they were sent. ``rules_missing`` is None where there are no rules;
+    ``rules_seconds`` is how long after the storm's end the last one was seen in place.
+    """
+
+    asked: float
+    rate: float
+    sent: int
+    lost: int
+    twice: int
+    wrong: int
+    rules_missing: Optional[int]
+    rules_seconds: float
+    p50: float
+    p99: float
+    p999: float
+    longest: float
+
+    @property
+    def flawless(self) -> bool:
+        """Nothing lost, nothing twice, nothing astray, no rule missing."""
+        return not (self.lost or self.twice or self.wrong or self.rules_missing)
+
+    @property
+    def sustained(self) -> bool:
+        """Flawless, and no backlog grew meanwhile: more of the same would have gone as well."""
+        return self.flawless and self.kept_pace and self.longest <= MOST_BACKLOG
+
+    @property
+    def kept_pace(self) -> bool:
+        """Whether the generator reached the rate that it was asked for; if not, this says little of the contender."""
+        return self.rate >= GENERATOR_PACE * self.asked
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields, for the record."""
+        return asdict(self)
+
+
+class Storm:
+    """A contender's lab, its home agents and the generator; a context manager. Mobiles are never used twice."""
+
+    def __init__(self, contender: Contender) -> None:
+        self._contender = contender
+        self._lab = contender.lab()
+        self._next = 0
+
+    def __enter__(self) -> Storm:
+        with_lab = self._lab.__enter__()
+        try:
+            processes = [str(with_lab.node(name).pid) for name in HOME_AGENTS]
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+            self._receiver = with_lab.run(HOME_AGENTS[0], [program("storm"), "receive", *processes], **pipes)
+            self._read()
+            self._wait_until_served()
+        except BaseException:
+            self._lab.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self._lab.close()
+
+    def new_sessions(self, rate: float, seconds: float) -> Outcome:
+        """Each mobile registers once."""
+        count, first = int(rate * seconds), self._next
+        self._next += count
+        before = self._lab.session_rules()
+        sent = self._send(first, count, rate)
+        missing, behind = self._missing_rules(before, count)
+        came = self._report()
+        uneven = abs(came["at"][0] - came["at"][1]) - count % 2 if self._contender.even else 0
+        wrong = came["astray"] + max(0, uneven // 2 - (count - came["distinct"]))
+        return _outcome(
+            rate,
+            sent,
+            came,
+            lost=count - came["distinct"],
+            twice=came["repeated"],
+            wrong=wrong,
+            rules_missing=missing,
+            rules_seconds=behind,
+        )
+
+    def known_sessions(self, rate: float, count: int) -> Outcome:
+        """The mobiles that came last register again: each must come to where it was before."""
+        sent = self._send(self._next - count, count, rate)
+        came = self._report()
+        arrived = came["repeated"] + came["astray"]
+        return _outcome(
+            rate,
+            sent,
+            came,
+            lost=max(0, count - arrived),
+            twice=came["distinct"] + max(0, arrived - count),
+            wrong=came["astray"],
+            rules_missing=None,
+            rules_seconds=0.0,
+        )
+
+    def _send(self, first: int, count: int, rate: float) -> dict[str, Any]:
+        words = [program("storm"), "send", str(VIRTUAL_SERVER), str(first), str(count), str(rate)]
+        generator = self._lab.run(PDSN, words, stdout=subprocess.PIPE)
+        answer, _ = generator.communicate()
+        if generator.returncode != 0:
+            raise LabError(f"the generator failed: {' '.join(words)}")
+        sent: dict[str, Any] = json.loads(answer)
+        return sent
+
+    def _report(self) -> dict[str, Any]:
+        """What has arrived since the last report; returns when nothing has for a moment."""
+        assert self._receiver.stdin is not None
+        self._receiver.stdin.write(b"report\n")
+        self._receiver.stdin.flush()
+        came: dict[str, Any] = json.loads(self._read())
+        return came
+
+    def _read(self) -> bytes:
+        assert self._receiver.stdout is not None
+        line = self._receiver.stdout.readline()
+        if not line:
+            raise LabError("the home agents' program has ended")
+        return line
+
+    def _wait_until_served(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            self._send(self._next, WARM_UP, 1000)
+            self._next += WARM_UP
+            if self._report()["distinct"] == WARM_UP:
+                return
+            if time.monotonic() > deadline:
+                raise LabError(f"{self._contender.name} passes no requests")
+
+    def _missing_rules(self, before: Optional[int], count: int) -> tuple[Optional[int], float]:
+        if before is None:
+            return None, 0.0
+        ended = time.monotonic()
+        while True:
+            missing = before + count - (self._lab.session_rules() or 0)
+            passed = time.monotonic() - ended
+            if missing <= 0 or passed > RULES_PATIENCE:
+                return max(0, missing), passed
+            time.sleep(POLL)
+
+
+def _outcome(rate: float, sent: dict[str, Any], came: dict[str, Any], **findings: Any) -> Outcome:
+    delays = {name: came[name] for name in ("p50", "p99", "p999", "longest")}
+    return Outcome(asked=rate, rate=sent["sent"] / sent["seconds"], sent=sent["sent"], **findings, **delays)
