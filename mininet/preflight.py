@@ -20,8 +20,12 @@ PROGRAMS = {
     "ovs-vsctl": "openvswitch-switch",
     "sysctl": "procps",
     "tcpdump": "tcpdump",
+    "swanctl": "strongswan-swanctl",
+    "/usr/lib/ipsec/charon": "strongswan-charon",
+    "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so": "libcharon-extra-plugins",
+    "dot": "graphviz",
 }
-"""Programs that the lab calls, and the Debian packages that bring them."""
+"""Programs (and a plugin) that the lab calls, and the Debian packages that bring them."""
 
 START_OPEN_VSWITCH = "/usr/share/openvswitch/scripts/ovs-ctl"
 
@@ -31,7 +35,11 @@ START_PATIENCE = 60
 
 def missing_packages() -> list[str]:
     """Debian packages without which the lab lacks a program."""
-    return sorted({package for program, package in PROGRAMS.items() if shutil.which(program) is None})
+    return sorted({package for program, package in PROGRAMS.items() if not _is_there(program)})
+
+
+def _is_there(program: str) -> bool:
+    return shutil.which(program) is not None or Path(program).is_absolute() and Path(program).exists()
 
 
 def check_machine() -> None:
