@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
+from ryu_haslb.configuration.crypto_checks import check_crypto
 from ryu_haslb.configuration.diagnostics import Diagnostics
 from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft
 from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
@@ -27,6 +28,7 @@ def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
                     f"{MOBILE_IP_PORT}; expected another address, or 'no inservice' in one of them",
                 )
     _check_adjacency(draft, diagnostics)
+    check_crypto(draft, diagnostics)
     for vlan in draft.vlans.values():
         if vlan.interface is None:
             diagnostics.warning(vlan.line, f"interface Vlan{vlan.vlan} has no ip address and is ignored")

@@ -7,10 +7,11 @@ along has line 0.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
+from ryu_haslb.configuration.crypto_draft import CryptoDraft, PortDraft, PortKey, crypto_draft_of
 from ryu_haslb.configuration.model import (
     ClientRule,
     Configuration,
@@ -92,11 +93,17 @@ class DfpDraft:
 
 @dataclass
 class VlanDraft:
-    """A VLAN interface, with or without an address."""
+    """A VLAN interface, with or without an address. ``crypto_map_line`` is where it got its crypto map."""
 
     line: int
     vlan: int
     interface: Optional[VlanInterface] = None
+    crypto_map: Optional[str] = None
+    crypto_map_line: int = 0
+
+    def finished(self) -> Optional[VlanInterface]:
+        """The interface as the model has it; None without an address."""
+        return replace(self.interface, crypto_map=self.crypto_map) if self.interface else None
 
 
 @dataclass
@@ -109,6 +116,8 @@ class Draft:
     vlans: dict[int, VlanDraft] = field(default_factory=dict)
     routes: dict[Route, None] = field(default_factory=dict)
     datapaths: tuple[int, ...] = ()
+    ports: dict[PortKey, PortDraft] = field(default_factory=dict)
+    crypto: CryptoDraft = field(default_factory=CryptoDraft)
 
     def finished(self) -> Configuration:
         """The configuration as the model has it. It must have passed the checks."""
@@ -116,9 +125,11 @@ class Draft:
             {name: farm.finished() for name, farm in self.farms.items()},
             {name: server.finished() for name, server in self.virtual_servers.items()},
             self.dfp.finished() if self.dfp else None,
-            tuple(vlan.interface for vlan in self.vlans.values() if vlan.interface),
+            tuple(interface for interface in (vlan.finished() for vlan in self.vlans.values()) if interface),
             tuple(self.routes),
             self.datapaths,
+            tuple(draft.port for draft in self.ports.values() if draft.says_something),
+            self.crypto.finished(),
         )
 
 
@@ -131,9 +142,11 @@ def draft_of(configuration: Configuration) -> Draft:
         None
         if dfp is None
         else DfpDraft(dfp.password, dfp.password_timeout, {(each.address, each.port): each for each in dfp.agents}),
-        {each.vlan: VlanDraft(0, each.vlan, each) for each in configuration.vlan_interfaces},
+        {each.vlan: VlanDraft(0, each.vlan, each, each.crypto_map) for each in configuration.vlan_interfaces},
         dict.fromkeys(configuration.routes),
         configuration.datapaths,
+        {(each.kind, each.number): PortDraft(0, each) for each in configuration.ports},
+        crypto_draft_of(configuration.crypto),
     )
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Optional
+
+from ryu_haslb.ipsec.model import Crypto
 
 MOBILE_IP_PORT = 434
 DFP_PASSWORD_TIMEOUT = 180
@@ -105,11 +107,36 @@ class DfpManager:
 
 @dataclass(frozen=True)
 class VlanInterface:
-    """``interface VlanN`` / ``ip address A.B.C.D MASK``: the network that a VLAN carries."""
+    """``interface VlanN`` / ``ip address A.B.C.D MASK``: the network that a VLAN carries.
+
+    ``crypto_map`` names the crypto map that protects its traffic.
+    """
 
     vlan: int
     address: IPv4Address
     network: IPv4Network
+    crypto_map: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Port:
+    """``interface FastEthernet3/15``: a port of a line card, of the IPsec module, or of a router such as the PDSN.
+
+    ``kind`` and ``number`` are its name. ``crypto_connect_vlan`` is the inside VLAN that it is connected to through the
+    IPsec module. ``allowed_vlans`` are those of a trunk; None where they are not limited.
+    """
+
+    kind: str
+    number: str
+    address: Optional[IPv4Interface] = None
+    crypto_map: Optional[str] = None
+    crypto_connect_vlan: Optional[int] = None
+    allowed_vlans: Optional[frozenset[int]] = None
+
+    @property
+    def name(self) -> str:
+        """The name in full."""
+        return self.kind + self.number
 
 
 @dataclass(frozen=True)
@@ -133,3 +160,5 @@ class Configuration:
     vlan_interfaces: tuple[VlanInterface, ...] = ()
     routes: tuple[Route, ...] = ()
     datapaths: tuple[int, ...] = ()
+    ports: tuple[Port, ...] = ()
+    crypto: Crypto = field(default_factory=Crypto)

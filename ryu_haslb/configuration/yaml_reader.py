@@ -6,9 +6,6 @@ has no words for is read here: the datapaths to serve, and static locations of r
 
 from __future__ import annotations
 
-import contextlib
-import re
-from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import yaml
@@ -17,6 +14,8 @@ from ryu_haslb.configuration.checks import finish
 from ryu_haslb.configuration.diagnostics import Diagnostic, Diagnostics
 from ryu_haslb.configuration.draft import Draft, RealDraft
 from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration, DfpAgent, RealServer
+from ryu_haslb.configuration.yaml_commands import Handler, read_already
+from ryu_haslb.configuration.yaml_crypto import CryptoReader
 from ryu_haslb.configuration.yaml_nodes import (
     NodeError,
     compose,
@@ -28,15 +27,9 @@ from ryu_haslb.configuration.yaml_nodes import (
     number_of,
     required,
     text_of,
-    unknown_key,
 )
 from ryu_haslb.configuration.yaml_values import datapath_of, location_of, network_words
-from ryu_haslb.ios.blocks import Blocks
-from ryu_haslb.ios.commands import GLOBAL
-from ryu_haslb.ios.lines import line_of
 from ryu_haslb.ios.wording import quoted
-
-Handler = Callable[[yaml.Node], None]
 
 
 def read_yaml(text: str, source: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
@@ -50,13 +43,8 @@ def read_yaml(text: str, source: str) -> tuple[Configuration, tuple[Diagnostic, 
     return finish(draft, diagnostics), diagnostics.sorted_warnings()
 
 
-class _Reader:
+class _Reader(CryptoReader):
     """Walks the tree; a handler reads the value of one key and executes what it means."""
-
-    def __init__(self, draft: Draft, diagnostics: Diagnostics) -> None:
-        self.draft = draft
-        self.diagnostics = diagnostics
-        self.blocks = Blocks(GLOBAL, draft, diagnostics)
 
     def read(self, text: str) -> None:
         with self.noting_errors():
@@ -72,48 +60,10 @@ class _Reader:
                         "interfaces": self.interfaces,
                         "routes": lambda node: self.each(node, "routes", self.route),
                         "datapaths": self.datapaths,
+                        "crypto": self.crypto,
+                        "access_lists": self.access_lists,
                     },
                 )
-
-    @contextlib.contextmanager
-    def noting_errors(self) -> Iterator[None]:
-        """An error in one part keeps none of the others from being read."""
-        try:
-            yield
-        except NodeError as error:
-            self.diagnostics.error(error.line, str(error))
-
-    def block(self, node: yaml.Node, what: str, handlers: Mapping[str, Handler]) -> None:
-        """Hand each key's value to its handler."""
-        with self.noting_errors():
-            for name, line, value in entries(node, what):
-                with self.noting_errors():
-                    if name not in handlers:
-                        raise unknown_key(line, name, what, handlers)
-                    handlers[name](value)
-
-    def each(self, node: yaml.Node, what: str, handler: Handler) -> None:
-        """Hand each item of a list to the handler."""
-        for item in items(node, what):
-            with self.noting_errors():
-                handler(item)
-
-    def command(self, line: int, *words: str) -> None:
-        """Execute an IOS command in the block that is open."""
-        self.blocks.execute(line_of(words, line))
-
-    def number(self, *words: str) -> Handler:
-        """The handler of a key whose number completes a command."""
-        return lambda node: self.command(line_of_node(node), *words, number_of(node, words[0]))
-
-    def word(self, *words: str) -> Handler:
-        """The handler of a key whose text completes a command."""
-        return lambda node: self.command(line_of_node(node), *words, text_of(node, f"a word after '{words[0]}'"))
-
-    def switch(self, *words: str) -> Handler:
-        """The handler of a key that gives a command if it is true, and its ``no`` form if it is false."""
-        key = "_".join(words)
-        return lambda node: self.command(line_of_node(node), *(() if flag_of(node, key) else ("no",)), *words)
 
     def serverfarms(self, node: yaml.Node) -> None:
         for name, line, value in entries(node, "serverfarms"):
@@ -141,8 +91,8 @@ class _Reader:
             node,
             f"real {quoted(address)}",
             {
-                "address": _read_already,
-                "port": _read_already,
+                "address": read_already,
+                "port": read_already,
                 "weight": self.number("weight"),
                 "maxconns": self.number("maxconns"),
                 "faildetect": self.faildetect,
@@ -203,9 +153,9 @@ class _Reader:
             words += [number_of(found["password_timeout"], "password_timeout")] if "password_timeout" in found else []
         self.command(line_of_node(found.get("password", node)), *words)
         handlers: dict[str, Handler] = {"agents": lambda node: self.each(node, "agents", self.agent)}
-        handlers["password"] = _read_already
+        handlers["password"] = read_already
         if "password" in found:
-            handlers["password_type"] = handlers["password_timeout"] = _read_already
+            handlers["password_type"] = handlers["password_timeout"] = read_already
         self.block(node, "dfp", handlers)
 
     def agent(self, node: yaml.Node) -> None:
@@ -221,18 +171,6 @@ class _Reader:
         port = number_of(required(found, "port", node, what), "port")
         self.command(line_of_node(node), "agent", address, port, *times.values())
 
-    def interfaces(self, node: yaml.Node) -> None:
-        for name, line, value in entries(node, "interfaces"):
-            vlan = re.fullmatch("[Vv]lan([0-9]+)", name)
-            with self.noting_errors():
-                if vlan is None:
-                    raise NodeError(line, f"unknown interface {quoted(name)}; expected a VLAN such as Vlan15")
-                self.command(line, "interface", "Vlan", vlan[1])
-                self.block(value, f"interface {name}", {"address": self.interface_address})
-
-    def interface_address(self, node: yaml.Node) -> None:
-        self.command(line_of_node(node), "ip", "address", *network_words(node))
-
     def route(self, node: yaml.Node) -> None:
         found = fields(node, "a route", ("prefix", "next_hop"))
         network = network_words(required(found, "prefix", node, "a route"))
@@ -244,7 +182,3 @@ class _Reader:
         if len(set(found)) < len(found):
             raise NodeError(line_of_node(node), "a datapath is given twice")
         self.draft.datapaths = found
-
-
-def _read_already(_node: yaml.Node) -> None:
-    """The handler of a key that was needed to open the block."""

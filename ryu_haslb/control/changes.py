@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ios.writer import write_configuration
+from ryu_haslb.ipsec.translation import Translation, secured_interfaces, translate
+
+_KEY = re.compile(r"(?<=crypto isakmp key ).*(?= address )")
 
 
 def changes(before: Configuration, after: Configuration) -> Iterator[str]:
-    """A line for each command that goes (``-``) or comes (``+``), with the blocks that it stands in."""
+    """A line for each command that goes (``-``) or comes (``+``), with the blocks that it stands in.
+
+    Pre-shared keys are not told: the lines end up in logs.
+    """
     old, new = _commands(before), _commands(after)
-    yield from (f"- {command}" for command in old if command not in new)
-    yield from (f"+ {command}" for command in new if command not in old)
+    yield from (f"- {_KEY.sub('****', command)}" for command in old if command not in new)
+    yield from (f"+ {_KEY.sub('****', command)}" for command in new if command not in old)
+
+
+def remarks(before: Configuration, after: Configuration) -> Iterator[str]:
+    """What the operator has to do for the changes to take effect: the IPsec module reads its part when it starts."""
+    if _tunnels(before) != _tunnels(after):
+        yield "IPsec has changed: it holds once the IPsec module is started again with this configuration"
+
+
+def _tunnels(configuration: Configuration) -> list[Translation]:
+    return [translate(configuration, interface) for interface in secured_interfaces(configuration)]
 
 
 def _commands(configuration: Configuration) -> dict[str, None]:

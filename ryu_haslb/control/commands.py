@@ -10,13 +10,15 @@ from typing import Callable, NamedTuple, Optional, Protocol, Union
 from ryu_haslb.configuration.diagnostics import ConfigurationError, Diagnostic
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.control import debug, filters
-from ryu_haslb.control.changes import changes
+from ryu_haslb.control import crypto, debug, filters
+from ryu_haslb.control.changes import changes, remarks
 from ryu_haslb.control.filters import Form, Items
 from ryu_haslb.control.protocol import ERROR_MARK, HELP, JSON_FLAG, SEPARATOR
 from ryu_haslb.ios.grammar import END, Command, CommandError, Expectation, Match, Mode, expected, match
 from ryu_haslb.ios.reader import read_configuration
 from ryu_haslb.ios.writer import write_configuration
+from ryu_haslb.ipsec.charon import CharonError
+from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.show import reports
 from ryu_haslb.show.reports import Report, as_json
 from ryu_haslb.show.snapshot import Row, Sources
@@ -119,9 +121,14 @@ def _config(application: Application, words: Match[Action]) -> Result:
 
 
 def _apply(application: Application, configuration: Configuration, warnings: Sequence[Diagnostic]) -> Result:
-    what = list(changes(application.sources.configuration, configuration))
+    before = application.sources.configuration
+    what = list(changes(before, configuration)) or ["no changes"]
     application.configure(configuration)
-    return iter([*map(str, warnings), *(what or ["no changes"])])
+    return iter([*map(str, warnings), *what, *remarks(before, configuration)])
+
+
+def _of_crypto(do: Callable[[Configuration], Union[Report, Iterator[str]]]) -> Do:
+    return lambda application, _: do(application.sources.configuration)
 
 
 def _debug(application: Application, _: Match[Action]) -> Result:
@@ -148,10 +155,18 @@ EXEC: Mode[Action] = Mode(
             "show ip slb dfp agent ADDRESS PORT<1-65535>", _dfp_agent, "One DFP agent, its connection and counters"
         ),
         Command("show ip slb stats", reports.STATISTICS, "Counters, and why requests were dropped"),
+        Command("show crypto ipsec sa", _of_crypto(crypto.ipsec_sa), "IPsec's associations and what they carried"),
+        Command(
+            "show crypto isakmp sa", _of_crypto(crypto.isakmp_sa), "IKE's associations: which peers know each other"
+        ),
         Command("show running-config", _running_configuration, "The configuration in force"),
         Command("clear ip slb sessions [NAME]", _clear_sessions, "End sessions, all or those of a virtual server"),
         Command("clear ip slb connections [NAME]", _clear_sessions, "The same: each connection is a session here"),
         Command("clear ip slb counters", _clear_counters, "Set counters to zero"),
+        Command("clear crypto sa", _of_crypto(crypto.clear_sa), "End IPsec's associations; traffic makes new ones"),
+        Command(
+            "clear crypto isakmp", _of_crypto(crypto.clear_isakmp), "End IKE's associations, and IPsec's with them"
+        ),
         Command("configure FILE", _configure, "Apply a configuration file, all of it or nothing"),
         Command("config COMMANDS", _config, "Apply configuration commands, all of them or nothing"),
         Command("debug ip slb sessions [ipmobile]", _debug, "Session events as they happen, until interrupted"),
@@ -159,7 +174,9 @@ EXEC: Mode[Action] = Mode(
     ),
     {
         "show": "Show what the balancer knows",
-        "clear": "End sessions, set counters to zero",
+        "clear": "End sessions or associations, set counters to zero",
+        "crypto": "The IPsec module",
+        "ipsec": "What protects traffic",
         "ip": "Server load balancing",
         "slb": "Server load balancing",
         "dfp": "Dynamic Feedback Protocol",
@@ -179,7 +196,7 @@ def execute(application: Application, words: Sequence[str]) -> Output:
             asked = words[1:] or [""]
             return Output(iter([f"{each.word}\t{each.help}" for each in completions(asked[:-1], asked[-1])]))
         return _output(application, words)
-    except (CommandError, RefusedError) as error:
+    except (CommandError, RefusedError, CharonError, ModuleError) as error:
         return Output(iter([ERROR_MARK + line for line in str(error).splitlines()]))
 
 

@@ -23,12 +23,14 @@ _HELP = ("?", "-h", "--help")
 class Operator:
     """Runs commands; the balancer answers at the control socket ``path``.
 
-    ``check`` carries out ``haslb check``: it gets the words behind it and returns the exit status.
+    ``check`` carries out ``haslb check``: it gets the words behind it and returns the exit status. ``prompt`` is what
+    is printed where commands are typed.
     """
 
-    def __init__(self, path: str, check: Callable[[Sequence[str]], int]) -> None:
+    def __init__(self, path: str, check: Callable[[Sequence[str]], int], prompt: str = "haslb#") -> None:
         self._path = path
         self._check = check
+        self._prompt = prompt
 
     def run(self, words: Sequence[str]) -> int:
         """Carry out a command and return its exit status. CommandError for words that nobody knows; ControlError."""
@@ -52,7 +54,7 @@ class Operator:
         if _is_interactive():
             from ryu_haslb.control.prompt import command_lines  # noqa: PLC0415
 
-            self._run_lines(command_lines(self._path))
+            self._run_lines(command_lines(self._prompt, offers_of(self._path)))
             return 0
         return self._run_lines(sys.stdin or ())
 

@@ -18,16 +18,20 @@ from prompt_toolkit.output import Output
 
 from ryu_haslb.control.client import ControlError
 from ryu_haslb.control.configuring import Configuring
-from ryu_haslb.control.help import Offers, help_lines, offers_of
+from ryu_haslb.control.help import Offers, help_lines
 from ryu_haslb.ios.grammar import CommandError
 
+_SECRET = re.compile(r"password|\bisa[kmp]*\s+key\b", re.IGNORECASE)
 
-def command_lines(path: str, source: Optional[Input] = None, sink: Optional[Output] = None) -> Iterator[str]:
+
+def command_lines(
+    prompt: str, offers: Offers, source: Optional[Input] = None, sink: Optional[Output] = None
+) -> Iterator[str]:
     """The lines that are typed at the prompt, until Ctrl-D. ``source`` and ``sink`` are the terminal unless given."""
-    session = _session(offers_of(path), history(), source, sink)
+    session = _session(offers, history(), source, sink)
     while True:
         try:
-            yield session.prompt("haslb#")
+            yield session.prompt(prompt)
         except KeyboardInterrupt:  # drops the line
             continue
         except EOFError:
@@ -58,10 +62,10 @@ def history() -> History:
 
 
 class _History(FileHistory):
-    """Keeps no line that may hold a password."""
+    """Keeps no line that may hold a password or a pre-shared key."""
 
     def store_string(self, string: str) -> None:
-        if "password" not in string.lower():
+        if not _SECRET.search(string):
             super().store_string(string)
 
 

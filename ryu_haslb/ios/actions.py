@@ -196,6 +196,11 @@ def no_vlan_address(vlan: VlanDraft, _statement: Statement) -> None:
     vlan.interface = None
 
 
+def vlan_crypto_map(vlan: VlanDraft, statement: Statement) -> None:
+    vlan.crypto_map = statement.match.get("LABEL") if "no" not in statement.match else None
+    vlan.crypto_map_line = statement.line
+
+
 def route(draft: Draft, statement: Statement) -> None:
     prefix, length = statement.match["PREFIX"], statement.match["MASK"]
     network = IPv4Network((prefix, length), strict=False)

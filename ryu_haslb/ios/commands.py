@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ryu_haslb.configuration.model import MOBILE_IP_PORT
-from ryu_haslb.ios import actions, unimplemented
+from ryu_haslb.ios import actions, crypto_commands, unimplemented
 from ryu_haslb.ios.blocks import END, EXIT
 from ryu_haslb.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.ios.blocks import ConfigurationMode as Mode
@@ -95,7 +95,9 @@ VLAN = Mode(
         Command("no ip address [ADDRESS MASK]", actions.no_vlan_address, "Remove the address"),
         Command("[no] description [LINE]", actions.ignore, "A remark"),
         Command("no shutdown", actions.ignore, "VLAN interfaces are always up"),
-        *unimplemented.INTERFACE_COMMANDS,
+        crypto_commands.CRYPTO_MAP_OF_VLAN,
+        *crypto_commands.NEVER_DONE,
+        *unimplemented.VLAN_COMMANDS,
         *_LEAVE,
     ),
     {"no": "Undo a command", "ip": "The interface's address"},
@@ -119,9 +121,18 @@ GLOBAL = Mode(
         Command("interface Vlan VLAN<1-4094>", actions.vlan, "The balancer's interface in a VLAN", VLAN),
         Command("no interface Vlan VLAN<1-4094>", actions.no_vlan, "Remove an interface"),
         Command("[no] ip route PREFIX MASK NEXT-HOP", actions.route, "How a real that is not adjacent is reached"),
+        *crypto_commands.COMMANDS,
         *PREAMBLE,
+        *unimplemented.CRYPTO_COMMANDS,
         *unimplemented.GLOBAL_COMMANDS,
         *_LEAVE,
     ),
-    {"ip": "Server load balancing and routes", "slb": "Server load balancing", "no": "Undo a command"},
+    {
+        "ip": "Server load balancing and routes",
+        "slb": "Server load balancing",
+        "crypto": "IPsec",
+        "isakmp": "IKE, by which peers agree",
+        "ipsec": "What protects traffic",
+        "no": "Undo a command",
+    },
 )

@@ -13,6 +13,10 @@ SCANNING_MISTAKES: dict[tuple[str, ...], tuple[str, ...]] = {
 }
 #: A heading of the page that scanning put among the commands of the fifth example.
 SCANNED_HEADING = ("Configuration", "on", "SLB:")
+#: What the chapter remarks behind some commands. Only these very remarks are left out.
+_REMARK = re.compile(
+    r"[ \t]+\(((inside|outside) port of the IPSEC module|The crypto mode is configured as transport )\)[ \t]*$"
+)
 
 #: What `show running-config` prints around the commands.
 _SURROUNDINGS = re.compile(r"[ \t]*(Building configuration\.\.\.|Current configuration *:.*)")
@@ -39,7 +43,7 @@ def read_lines(text: str) -> Iterator[Line]:
     """The lines that hold commands. ``!`` begins a comment; indentation and the kind of line end mean nothing."""
     for number, line in enumerate(re.split("\r\n|\r|\n", text.lstrip("\ufeff")), 1):
         if line.lstrip(" \t")[:1] not in ("", "!") and not _SURROUNDINGS.match(line):
-            yield split_line(line, number)
+            yield split_line(_REMARK.sub("", line), number)
 
 
 def split_line(text: str, number: int = 1) -> Line:

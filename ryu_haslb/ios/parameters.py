@@ -16,6 +16,12 @@ from typing import Any
 LONGEST_NAME = 15
 #: DFP keys a digest with at most 64 ASCII characters.
 LONGEST_PASSWORD = 64
+#: IOS takes longer ones for crypto maps and transform sets, and 128 characters of a pre-shared key.
+LONGEST_LABEL = 64
+LONGEST_KEY = 128
+MOST_TRANSFORM_SETS = 6
+LAST_VLAN = 4094
+LONGEST_VLANS = 20000
 
 
 @dataclass(frozen=True)
@@ -103,9 +109,64 @@ def password(text: str) -> str:
     return text
 
 
+def wildcard(text: str) -> int:
+    """The inverse of a network mask, as access lists have it, as the prefix length."""
+    return mask(str(IPv4Address(0xFFFFFFFF ^ int(address(text)))))
+
+
+def label(text: str) -> str:
+    """The name of a crypto map or a transform set."""
+    if len(text) > LONGEST_LABEL:
+        raise ValueError(f"it has {len(text)} characters")
+    if not re.fullmatch("[!-~]+", text):
+        raise ValueError("a name consists of printable ASCII characters without spaces")
+    return text
+
+
+def labels(text: str) -> tuple[str, ...]:
+    """Names of transform sets, the preferred one first."""
+    names = tuple(dict.fromkeys(label(word) for word in text.split()))
+    if len(names) > MOST_TRANSFORM_SETS:
+        raise ValueError(f"there are {len(names)}")
+    return names
+
+
+def isakmp_key(text: str) -> str:
+    """A pre-shared key."""
+    if len(text) > LONGEST_KEY:
+        raise ValueError(f"it has {len(text)} characters")
+    if not re.fullmatch("[!-~]+", text):
+        raise ValueError("a key consists of printable ASCII characters without spaces")
+    return text
+
+
+def port_number(text: str) -> str:
+    """Where a port is in its chassis: ``3/15``, or ``0/0/1`` where cards are in cards."""
+    if not re.fullmatch("[0-9]{1,3}(/[0-9]{1,3}){0,2}", text):
+        raise ValueError
+    return "/".join(str(int(part)) for part in text.split("/"))
+
+
+def vlans(text: str) -> frozenset[int]:
+    """VLANs and ranges of them: ``1,15,1002-1005``."""
+    found: set[int] = set()
+    if len(text) > LONGEST_VLANS:
+        raise ValueError("it is too long")
+    for part in text.split(","):
+        limits = re.fullmatch("([0-9]{1,4})(?:-([0-9]{1,4}))?", part)
+        if limits is None:
+            raise ValueError
+        low, high = int(limits[1]), int(limits[2] or limits[1])
+        if not 1 <= low <= high <= LAST_VLAN:
+            raise ValueError(f"{part} is no VLAN from 1 to {LAST_VLAN}, nor a range of them")
+        found.update(range(low, high + 1))
+    return frozenset(found)
+
+
 _ADDRESS = Kind("A.B.C.D", "an IPv4 address such as 10.1.1.0", address)
 _HOST = Kind("A.B.C.D", "the IPv4 address of a host, such as 10.1.1.51", host_address)
 _MASK = Kind("A.B.C.D", "a network mask such as 255.255.255.0", mask)
+_WILDCARD = Kind("A.B.C.D", "a wildcard such as 0.0.0.255", wildcard)
 _NAME = Kind("WORD", f"a name of at most {LONGEST_NAME} characters", name)
 _WORD = Kind("WORD", "a word", str)
 
@@ -117,6 +178,18 @@ KINDS = {
     "MASK": _MASK,
     "NAME": _NAME,
     "TEXT": _WORD,
+    "PROTOCOL": _WORD,
+    "LABEL": Kind("WORD", f"a name of at most {LONGEST_LABEL} characters", label),
+    "LABELS": Kind("WORD", f"at most {MOST_TRANSFORM_SETS} names of transform sets", labels, rest_of_line=True),
+    "KEY": Kind("WORD", "a pre-shared key", isakmp_key, secret=True),
+    "PORT-NUMBER": Kind("SLOT/PORT", "a port such as 3/15", port_number),
+    "VLANS": Kind("VLANS", "VLANs such as 1,15,1002-1005", vlans),
+    "SOURCE-HOST": _ADDRESS,
+    "SOURCE": _ADDRESS,
+    "SOURCE-WILDCARD": _WILDCARD,
+    "DESTINATION-HOST": _ADDRESS,
+    "DESTINATION": _ADDRESS,
+    "DESTINATION-WILDCARD": _WILDCARD,
     "FILE": Kind("FILE", "the path of a file", str),
     "COMMANDS": Kind("COMMANDS", "configuration commands", str),
     "PASSWORD": Kind("WORD", "a password", str, secret=True),

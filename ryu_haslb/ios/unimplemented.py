@@ -26,20 +26,38 @@ _OF_ANY_INTERFACE = _ignored(
     "[no] ip {rip | summary-address | unnumbered | virtual-reassembly} LINE",
     "[no] ip mobile {foreign-service | prefix-length | registration-lifetime} [LINE]",
     "[no] mop {enabled | sysid}",
-    "[no] crypto map [TEXT]",
-    "[no] crypto {connect | engine} LINE",
+    "[no] crypto engine LINE",
     "[no] {arp | bandwidth | carrier-delay | cdp | channel-group | delay | duplex | encapsulation} [LINE]",
     "[no] flowcontrol [LINE]",
     "[no] {hold-queue | ipv6 | keepalive | lldp | load-interval | logging | mac-address | media-type | mls} [LINE]",
     "[no] {mpls | mtu | negotiation | ntp | service-policy | shutdown | snmp | spanning-tree | speed | standby} [LINE]",
-    "[no] {storm-control | switchport | tunnel | udld | vrf | wrr-queue} [LINE]",
+    "[no] {storm-control | tunnel | udld | vrf | wrr-queue} [LINE]",
+)
+_SWITCHING_OR_IPSEC = _ignored("[no] switchport [LINE]", "[no] crypto {connect | map} [LINE]")
+_SECONDARY = _ignored("[no] ip address ADDRESS MASK secondary")
+
+#: Of a loopback interface, of a VLAN's, and of a port.
+LOOPBACK_COMMANDS = (*_OF_ANY_INTERFACE, *_SWITCHING_OR_IPSEC, *_SECONDARY)
+VLAN_COMMANDS = (*_OF_ANY_INTERFACE, *_SECONDARY, *_ignored("[no] switchport [LINE]", "[no] crypto connect LINE"))
+PORT_COMMANDS = (
+    *_OF_ANY_INTERFACE,
+    *_SECONDARY,
+    *_ignored(
+        "[no] ip address {dhcp | negotiated} [LINE]",
+        "[no] switchport {access | backup | block | nonegotiate | port-security | protected | vlan | voice} [LINE]",
+        "[no] switchport trunk {native | pruning} [LINE]",
+    ),
 )
 
-#: Of an interface whose address is of interest.
-INTERFACE_COMMANDS = (*_OF_ANY_INTERFACE, *_ignored("[no] ip address ADDRESS MASK secondary"))
-
 _INTERFACE = ConfigurationMode(
-    "config-if", (*_OF_ANY_INTERFACE, *_ignored("[no] ip address [LINE]", "[no] description [LINE]"), EXIT, END)
+    "config-if",
+    (
+        *_OF_ANY_INTERFACE,
+        *_SWITCHING_OR_IPSEC,
+        *_ignored("[no] ip address [LINE]", "[no] description [LINE]"),
+        EXIT,
+        END,
+    ),
 )
 _ISAKMP = _block("[no] {authentication | encryption | group | hash | lifetime} [LINE]")
 _TRANSFORM_SET = _block("[no] mode [LINE]")
@@ -73,7 +91,32 @@ HOME_AGENT_COMMANDS = _ignored(
     "[no] ip mobile home-agent {replay | resync-sa | reverse-tunnel | revocation | roam-access | suppress} [LINE]",
 )
 
-GLOBAL_COMMANDS = (
+#: Of an entry of a crypto map.
+CRYPTO_MAP_COMMANDS = _ignored(
+    "[no] reverse-route [LINE]",
+    "[no] set {identity | ip | isakmp-profile | nat | reverse-route | session-key} [LINE]",
+    "[no] set security-association {dummy | idle-time | level | replay} [LINE]",
+)
+
+#: Of IPsec, where it is implemented otherwise.
+CRYPTO_COMMANDS = (
+    *_ignored(
+        "crypto map TEXT NUMBER<1-65535> {gdoi | ipsec-manual}",
+        "crypto map TEXT NUMBER<1-65535> ipsec-isakmp {dynamic | discover | profile} [LINE]",
+        opens=_CRYPTO_MAP,
+    ),
+    *_ignored(
+        "[no] crypto isakmp {aggressive-mode | client | enable | fragmentation | identity | nat | profile} [LINE]",
+        "[no] crypto isakmp invalid-spi-recovery",
+        "[no] crypto ipsec {client | df-bit | fragmentation | nat-transparency | optional | profile} [LINE]",
+        "[no] crypto ipsec security-association {idle-time | replay} [LINE]",
+        "crypto map TEXT {client | isakmp | local-address | redundancy} LINE",
+        "[no] crypto {ca | dynamic-map | engine | key | keyring | logging | pki} [LINE]",
+    ),
+)
+
+#: Of IPsec, where nothing of it is implemented.
+WITHOUT_CRYPTO_COMMANDS = (
     *_ignored("crypto isakmp policy LINE", opens=_ISAKMP),
     *_ignored("crypto ipsec transform-set LINE", opens=_TRANSFORM_SET),
     *_ignored("crypto map LINE", opens=_CRYPTO_MAP),
@@ -84,9 +127,13 @@ GLOBAL_COMMANDS = (
         "crypto {ca | dynamic-map | engine | key | keyring | pki} LINE",
         "no crypto LINE",
     ),
+)
+
+GLOBAL_COMMANDS = (
     *_ignored(
-        "interface {Ethernet | FastEthernet | GigabitEthernet | TenGigabitEthernet | Multilink} TEXT [LINE]",
-        "interface {Loopback | Null | Port-channel | Serial | Tunnel | Virtual-Template} TEXT [LINE]",
+        "interface {Ethernet | FastEthernet | GigabitEthernet | TenGigabitEthernet | Multilink} TEXT",
+        "interface {Loopback | Null | Port-channel | Serial | Tunnel | Virtual-Template} TEXT"
+        " [multipoint | point-to-point]",
         opens=_INTERFACE,
     ),
     *_ignored("no interface LINE"),

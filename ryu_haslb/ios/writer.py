@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from ryu_haslb.configuration.model import (
     DFP_PASSWORD_TIMEOUT,
     Configuration,
     DfpAgent,
     DfpManager,
+    Port,
     Predictor,
     RealServer,
     ServerFarm,
     StaticLocation,
     VirtualServer,
 )
+from ryu_haslb.ios.crypto_writer import access_lists, crypto_commands
 from ryu_haslb.ios.password import encrypt
 
 
@@ -35,12 +37,19 @@ def _configuration(configuration: Configuration) -> Iterator[str]:
     if configuration.dfp is not None:
         yield from _dfp(configuration.dfp)
         yield "!"
+    yield from crypto_commands(configuration.crypto)
+    for port in configuration.ports:
+        yield from _port(port)
+        yield "!"
     for interface in configuration.vlan_interfaces:
         yield f"interface Vlan{interface.vlan}"
         yield f" ip address {interface.address} {interface.network.netmask}"
+        if interface.crypto_map is not None:
+            yield f" crypto map {interface.crypto_map}"
         yield "!"
     for route in configuration.routes:
         yield f"ip route {route.network.network_address} {route.network.netmask} {route.next_hop}"
+    yield from access_lists(configuration.crypto)
 
 
 def _farm(farm: ServerFarm) -> Iterator[str]:
@@ -109,3 +118,26 @@ def _times(agent: DfpAgent) -> str:
     while values and values[-1] == defaults[len(values) - 1]:
         values.pop()
     return "".join(f" {value}" for value in values)
+
+
+def _port(port: Port) -> Iterator[str]:
+    yield f"interface {port.name}"
+    if port.address is not None:
+        yield f" ip address {port.address.ip} {port.address.netmask}"
+    if port.allowed_vlans is not None:
+        yield f" switchport trunk allowed vlan {_vlans(port.allowed_vlans)}"
+    if port.crypto_map is not None:
+        yield f" crypto map {port.crypto_map}"
+    if port.crypto_connect_vlan is not None:
+        yield f" crypto connect vlan {port.crypto_connect_vlan}"
+
+
+def _vlans(vlans: Iterable[int]) -> str:
+    """VLANs with neighbours put together: ``1,15,1002-1005``."""
+    ranges: list[list[int]] = []
+    for vlan in sorted(vlans):
+        if ranges and ranges[-1][-1] == vlan - 1:
+            ranges[-1][1:] = [vlan]
+        else:
+            ranges.append([vlan])
+    return ",".join("-".join(map(str, each)) for each in ranges) or "none"

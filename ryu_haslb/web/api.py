@@ -14,10 +14,15 @@ from typing import Any, Callable, Optional
 from webob import Request, Response
 
 from ryu_haslb.configuration.diagnostics import ConfigurationError, Diagnostic
-from ryu_haslb.control.changes import changes
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.control import crypto
+from ryu_haslb.control.changes import changes, remarks
 from ryu_haslb.control.commands import Application
 from ryu_haslb.ios.reader import read_configuration
+from ryu_haslb.ipsec.charon import CharonError
+from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.show import snapshot
+from ryu_haslb.show.reports import Report
 from ryu_haslb.show.snapshot import Row, Sources
 from ryu_haslb.web import metrics
 from ryu_haslb.web.history import History
@@ -123,6 +128,19 @@ def _json_array(rows: Iterator[Row]) -> Iterator[bytes]:
     yield b"[]" if separator == "[" else b"]"
 
 
+def _of_module(path: str, summary: str, component: str, ask: Callable[[Configuration], Report]) -> Route:
+    """A route whose rows the IPsec module has; 503 if it does not answer."""
+
+    def answer(api: Api, _: bytes) -> Response:
+        try:
+            report = ask(api.sources.configuration)
+        except (CharonError, ModuleError) as error:
+            raise ApiError(503, str(error)) from error
+        return _streamed(report.rows(api.sources))
+
+    return Route("GET", path, summary, answer, array(component), refusal=(503, "Error"))
+
+
 def _history(api: Api) -> Iterator[Row]:
     return api.history.rows(api.sources.balancer.reals())
 
@@ -174,7 +192,8 @@ def _config(api: Api, body: bytes) -> Response:
         raise ApiError(422, "nothing was changed; see errors", errors=_remarks(error.errors)) from error
     changed = list(changes(before, after))
     api.application.configure(after)
-    return json_response({"changes": changed, "warnings": _remarks(warnings)})
+    remarked = [*_remarks(warnings), *({"line": 0, "text": text} for text in remarks(before, after))]
+    return json_response({"changes": changed, "warnings": remarked})
 
 
 def _remarks(diagnostics: tuple[Diagnostic, ...]) -> list[Row]:
@@ -210,6 +229,8 @@ ROUTES: tuple[Route, ...] = (
     ),
     _table("/api/v1/statistics", "Counters", "Counter", lambda api: snapshot.statistics(api.sources)),
     _table("/api/v1/switches", "Switches", "Switch", lambda api: snapshot.switches(api.sources)),
+    _of_module("/api/v1/crypto/ipsec/sa", "IPsec, by pairs of networks", "ProtectedPair", crypto.ipsec_sa),
+    _of_module("/api/v1/crypto/isakmp/sa", "Associations of IKE", "IsakmpAssociation", crypto.isakmp_sa),
     Route("GET", "/metrics", "Everything for Prometheus", _metrics, {"type": "string"}, TEXT),
     Route(
         "POST",

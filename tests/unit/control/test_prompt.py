@@ -66,7 +66,7 @@ def test_the_question_mark_lists_words_and_their_help(control: str) -> None:
 
 
 def test_help_about_nonsense_is_an_error(control: str, tmp_path: Path) -> None:
-    with pytest.raises(ControlError, match="expected 'ip' or 'running-config', not 'frobnicate'"):
+    with pytest.raises(ControlError, match="expected 'crypto', 'ip' or 'running-config', not 'frobnicate'"):
         offers_of(control)("show frobnicate ")
     with pytest.raises(CommandError):
         offers_of(control)("frobnicate x")
@@ -77,13 +77,16 @@ def test_help_about_nonsense_is_an_error(control: str, tmp_path: Path) -> None:
 def test_lines_are_read_until_ctrl_d_and_ctrl_c_drops_one(control: str) -> None:
     with create_pipe_input() as keys:
         keys.send_text("show ip slb reals\nsho\x03sh ip slb ser\n\x04")
-        assert list(command_lines(control, keys, DummyOutput())) == ["show ip slb reals", "sh ip slb ser"]
+        assert list(command_lines("haslb#", offers_of(control), keys, DummyOutput())) == [
+            "show ip slb reals",
+            "sh ip slb ser",
+        ]
 
 
 def test_history_is_kept_for_its_owner_and_without_passwords(control: str, home: Path) -> None:
     with create_pipe_input() as keys:
         keys.send_text("show ip slb reals\nconfig 'ip slb dfp password secret'\n\x04")
-        assert len(list(command_lines(control, keys, DummyOutput()))) == 2
+        assert len(list(command_lines("haslb#", offers_of(control), keys, DummyOutput()))) == 2
     path = home / ".haslb_history"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "show ip slb reals" in path.read_text()

@@ -15,9 +15,12 @@ from ryu_haslb.ios.reader import read_configuration
 from ryu_haslb.ios.writer import write_configuration
 
 CHAPTER = Path(__file__).parents[3] / "topologies" / "chapter"
-EXAMPLES = [path.read_text() for path in sorted(CHAPTER.glob("*.ios"))]
+EXAMPLES = [path.read_text() for path in sorted(CHAPTER.rglob("*.ios"))]
 WORDS = sorted(
-    {word for text in EXAMPLES for word in text.split()} | {"no", "exit", "end", "!", "exclude", "7", "client"}
+    {word for text in EXAMPLES for word in text.split()}
+    | {"no", "exit", "end", "!", "exclude", "7", "client"}
+    | {"esp-aes", "256", "esp-null", "comp-lzs", "pfs", "group2", "keepalive", "lifetime", "seconds", "120", "udp"}
+    | {"any", "deny", "0.0.0.255", "encryption", "hash", "group", "add", "none", "4094", "6", "1,2-3", "remark"}
 )
 
 PLACE = re.compile(r"slb\.ios(:\d+)?: \S")
@@ -61,10 +64,47 @@ def test_an_example_with_its_lines_shuffled(text: str, random: object) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a" * 2_000_000, "a " * 500_000, "ip slb vserver " + "a " * 500_000, "\r" * 2_000_000, "zz\n" * 500_000],
-    ids=["one word", "many words", "many words too many", "empty lines", "wrong lines"],
+    [
+        "a" * 2_000_000,
+        "a " * 500_000,
+        "ip slb vserver " + "a " * 500_000,
+        "\r" * 2_000_000,
+        "zz\n" * 500_000,
+        "switchport trunk allowed vlan " + "1-4094," * 300_000,
+    ],
+    ids=["one word", "many words", "many words too many", "empty lines", "wrong lines", "many VLANs"],
 )
 def test_a_large_file_of_nonsense_is_refused_in_a_moment(text: str) -> None:
+    start = time.process_time()
+    check(text)
+    assert time.process_time() - start < 5
+
+
+MAP = """\
+crypto isakmp policy 1
+ authentication pre-share
+crypto isakmp key cisco address 0.0.0.0 0.0.0.0
+crypto ipsec transform-set SET esp-aes
+interface Vlan15
+ ip address 15.1.1.15 255.0.0.0
+ crypto map MAP
+"""
+ENTRY = "crypto map MAP {0} ipsec-isakmp\nset peer 1.1.1.1\nset transform-set SET\nmatch address 101\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "access-list 101 permit ip host 10.0.{1}.{2} any\n",
+        "access-list 101 deny ip host 10.0.{1}.{2} any\n",
+        "crypto isakmp key cisco address 10.0.{1}.{2}\n",
+        ENTRY,
+        "interface Vlan {0}\nip address 10.1.1.1 255.0.0.0\ncrypto map MAP\n",
+        "interface FastEthernet {1}/{2}\nswitchport trunk allowed vlan 1,15\ncrypto connect vlan 15\n",
+    ],
+)
+def test_much_of_the_same_takes_no_time_that_grows_with_its_square(line: str) -> None:
+    text = MAP + ENTRY.format(1) + "".join(line.format(each, each // 256, each % 256) for each in range(1, 4000))
     start = time.process_time()
     check(text)
     assert time.process_time() - start < 5

@@ -64,7 +64,7 @@ def raw(address: str, data: bytes) -> bytes:
 def test_every_table_is_there_without_a_token(read_only: str, path: str) -> None:
     answer = requests.get(read_only + path)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
-    assert answer.json()
+    assert answer.json() or "/crypto/" in path  # this balancer has no crypto map
 
 
 def test_sessions_are_those_of_the_balancer_and_hostile_nais_are_harmless_text(read_only: str) -> None:

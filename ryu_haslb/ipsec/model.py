@@ -1,0 +1,167 @@
+"""What the crypto commands of an IOS configuration say, as plain, immutable data. Defaults are those of IOS."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network
+from typing import Optional
+
+#: Selectors of one crypto map entry: more, and each would still be a pair of security associations of its own.
+MOST_PROTECTED = 64
+#: Rules of an access list that a crypto map matches.
+MOST_RULES = 1000
+
+
+class Authentication(Enum):
+    """How the peers of an ISAKMP policy prove who they are. Only pre-shared keys are implemented."""
+
+    PRE_SHARE = "pre-share"
+    RSA_SIGNATURES = "rsa-sig"
+    RSA_ENCRYPTION = "rsa-encr"
+
+
+@dataclass(frozen=True)
+class IsakmpPolicy:
+    """``crypto isakmp policy N``: a proposal for the peers' own, IKE's, security association.
+
+    ``encryption`` and ``hash`` are in the words of IOS (``aes 256``, ``sha``), ``group`` is a Diffie-Hellman group of
+    RFC 2409, 3526 or 5903, ``lifetime`` is in seconds.
+    """
+
+    priority: int
+    authentication: Authentication = Authentication.RSA_SIGNATURES
+    encryption: str = "des"
+    hash: str = "sha"
+    group: int = 1
+    lifetime: int = 86400
+
+
+@dataclass(frozen=True)
+class PresharedKey:
+    """``crypto isakmp key KEY address A.B.C.D [MASK]``: the key of every peer in a network."""
+
+    key: str
+    network: IPv4Network
+
+
+@dataclass(frozen=True)
+class TransformSet:
+    """``crypto ipsec transform-set NAME ...``; ``transforms`` in the words of IOS, such as ``esp-aes 256``."""
+
+    name: str
+    transforms: tuple[str, ...]
+    transport: bool = False
+
+
+@dataclass(frozen=True)
+class Lifetime:
+    """How long a security association of IPsec lives: seconds, and kilobytes that it may carry."""
+
+    seconds: int = 3600
+    kilobytes: int = 4608000
+
+
+@dataclass(frozen=True)
+class CryptoMapEntry:
+    """``crypto map NAME SEQUENCE ipsec-isakmp``: what is protected, with whom and how.
+
+    ``pfs`` is a Diffie-Hellman group; None in ``seconds`` and ``kilobytes`` is the global lifetime.
+    """
+
+    name: str
+    sequence: int
+    peers: tuple[IPv4Address, ...] = ()
+    transform_sets: tuple[str, ...] = ()
+    access_list: Optional[int] = None
+    pfs: Optional[int] = None
+    seconds: Optional[int] = None
+    kilobytes: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class AccessRule:
+    """``access-list N permit|deny ip SOURCE DESTINATION``."""
+
+    permit: bool
+    source: IPv4Network
+    destination: IPv4Network
+
+
+@dataclass(frozen=True)
+class Crypto:
+    """All of it: policies by priority, map entries by name and sequence, access lists by number.
+
+    ``keepalive`` is how many seconds a silent peer is waited for before it is asked whether it is alive.
+    """
+
+    policies: tuple[IsakmpPolicy, ...] = ()
+    keys: tuple[PresharedKey, ...] = ()
+    transform_sets: tuple[TransformSet, ...] = ()
+    lifetime: Lifetime = Lifetime()
+    maps: tuple[CryptoMapEntry, ...] = ()
+    access_lists: tuple[tuple[int, tuple[AccessRule, ...]], ...] = ()
+    keepalive: Optional[int] = None
+
+    def key_of(self, peer: IPv4Address) -> Optional[str]:
+        """The key of the narrowest network that holds the peer."""
+        fitting = [each for each in self.keys if peer in each.network]
+        return max(fitting, key=lambda each: each.network.prefixlen).key if fitting else None
+
+    def entries_of(self, name: str) -> list[CryptoMapEntry]:
+        """The entries of a crypto map, in the order in which they apply."""
+        return sorted((entry for entry in self.maps if entry.name == name), key=lambda entry: entry.sequence)
+
+    def rules_of(self, number: Optional[int]) -> tuple[AccessRule, ...]:
+        """The rules of an access list, in their order; none if there is no such list."""
+        return next((rules for each, rules in self.access_lists if each == number), ())
+
+    def transform_set(self, name: str) -> Optional[TransformSet]:
+        """A transform set by its name."""
+        return next((each for each in self.transform_sets if each.name == name), None)
+
+
+Selector = tuple[IPv4Network, IPv4Network]
+
+
+def protected(rules: Collection[AccessRule]) -> tuple[Selector, ...]:
+    """The pairs of local and remote networks between which an access list protects traffic.
+
+    The first rule that matches a packet decides, so what an earlier rule denies is cut out of later permissions. What
+    two rules permit may be in two pairs, of which the first counts.
+    ValueError if there are more than :data:`MOST_RULES` rules, or they make more than :data:`MOST_PROTECTED` pairs.
+    """
+    if len(rules) > MOST_RULES:
+        raise ValueError(f"it has more than {MOST_RULES} rules")
+    pairs: list[Selector] = []
+    denied: list[Selector] = []
+    for rule in rules:
+        if not rule.permit:
+            denied.append((rule.source, rule.destination))
+            continue
+        pieces = [(rule.source, rule.destination)]
+        for part in denied:
+            pieces = [rest for piece in pieces for rest in _without(piece, part)]
+            if len(pairs) + len(pieces) > MOST_PROTECTED:
+                break
+        pairs += pieces
+        if len(pairs) > MOST_PROTECTED:
+            raise ValueError(f"it permits more than {MOST_PROTECTED} pairs of networks")
+    return tuple(dict.fromkeys(pairs))
+
+
+def _without(whole: Selector, part: Selector) -> list[Selector]:
+    """What remains of a selector without another one."""
+    if not (whole[0].overlaps(part[0]) and whole[1].overlaps(part[1])):
+        return [whole]
+    sources = _difference(whole[0], part[0])
+    common = whole[0] if whole[0].subnet_of(part[0]) else part[0]
+    return [(source, whole[1]) for source in sources] + [
+        (common, destination) for destination in _difference(whole[1], part[1])
+    ]
+
+
+def _difference(whole: IPv4Network, part: IPv4Network) -> list[IPv4Network]:
+    """What remains of a network without another one that overlaps it."""
+    return [] if whole.subnet_of(part) else sorted(whole.address_exclude(part))

@@ -1,0 +1,180 @@
+"""``show crypto ipsec sa`` and ``show crypto isakmp sa``: rows, and their lines as the chapter has them.
+
+What only a router of Cisco's has (slot, connection and flow numbers) is derived from charon's own number of an
+association, so that it stays the same for as long as the association lives; ``docs/ipsec.md`` says how.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.ipsec.associations import ChildAssociation, IkeAssociation
+from ryu_haslb.ipsec.translation import translate
+
+Row = dict[str, Any]
+
+MTU = 1500
+#: IOS begins to count its connections here.
+FIRST_CONNECTION = 2000
+
+_CIPHERS = {"AES_CBC": "esp-aes", "3DES_CBC": "esp-3des", "DES_CBC": "esp-des", "NULL": "esp-null"}
+_IV_SIZES = {"AES_CBC": 16, "3DES_CBC": 8, "DES_CBC": 8}
+_HASHES = {"MD5": "md5", "SHA1": "sha", "SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What the associations themselves do not count.
+
+    ``send_errors``: packets that ought to have left protected and could not; ``recv_errors``: packets that ought to
+    have come protected and did not, or were refused. ``encaps`` and ``decaps`` are of associations that are gone.
+    """
+
+    send_errors: int = 0
+    recv_errors: int = 0
+    encaps: int = 0
+    decaps: int = 0
+
+
+def ipsec_rows(
+    configuration: Configuration, interface: str, associations: Sequence[IkeAssociation], counters: Counters
+) -> Iterator[Row]:
+    """A row for each pair of networks that the crypto map of an interface protects.
+
+    ``counters`` are the interface's, and stand in the row of its first pair. TranslationError if the interface has no
+    crypto map.
+    """
+    translation = translate(configuration, interface)
+    children = [child for each in associations for child in each.children if child.carries]
+    for tunnel in translation.tunnels:
+        for pair in tunnel.protected:
+            mine = [each for each in children if each.name == pair.name]
+            yield {
+                "interface": interface,
+                "crypto_map": tunnel.crypto_map,
+                "local_address": str(translation.local),
+                "local_ident": _ident(pair.local),
+                "remote_ident": _ident(pair.remote),
+                "current_peer": str(tunnel.peer),
+                **_packets(mine, counters),
+                "outbound_spi": mine[-1].outbound_spi if mine else 0,
+                "associations": [row for each in mine for row in _association_rows(each, pair.kilobytes)],
+            }
+            counters = Counters()
+
+
+def _packets(children: Iterable[ChildAssociation], counters: Counters) -> Row:
+    encaps = counters.encaps + sum(child.packets_out for child in children)
+    decaps = counters.decaps + sum(child.packets_in for child in children)
+    return {
+        **dict.fromkeys(("encaps", "encrypt", "digest"), encaps),
+        **dict.fromkeys(("decaps", "decrypt", "verify"), decaps),
+        "send_errors": counters.send_errors,
+        "recv_errors": counters.recv_errors,
+    }
+
+
+def _association_rows(child: ChildAssociation, kilobytes: int) -> Iterator[Row]:
+    flow = 2 * child.number - 1
+    for direction, spi, carried, number in (
+        ("inbound", child.inbound_spi, child.bytes_in, flow),
+        ("outbound", child.outbound_spi, child.bytes_out, flow + 1),
+    ):
+        yield {
+            "direction": direction,
+            "protocol": "esp",
+            "spi": spi,
+            "transform": _transform(child),
+            "mode": "Tunnel",
+            "conn_id": FIRST_CONNECTION + number - 1,
+            "flow_id": number,
+            "kilobytes": max(0, kilobytes * 1024 - carried) // 1024,
+            "seconds": child.life_time,
+            "iv_size": _IV_SIZES.get(child.cipher, 0),
+        }
+
+
+def _transform(child: ChildAssociation) -> str:
+    """The algorithms in the words of IOS, where it has words for them."""
+    cipher = _CIPHERS.get(child.cipher, child.cipher)
+    bits = f" {child.key_bits}" if child.cipher == "AES_CBC" and child.key_bits != 128 else ""
+    name = child.integrity.removeprefix("HMAC_").rpartition("_")[0]
+    integrity = f"esp-{_HASHES[name]}-hmac" if name in _HASHES else child.integrity
+    return f"{cipher}{bits} {integrity}"
+
+
+def _ident(network: IPv4Network) -> str:
+    """Address, mask, protocol and port; the latter two are any."""
+    return f"{network.network_address}/{network.netmask}/0/0"
+
+
+def ipsec_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """The lines of ``show crypto ipsec sa``."""
+    interface = None
+    for row in rows:
+        if row["interface"] != interface:
+            interface = row["interface"]
+            yield ""
+            yield f"interface: {interface}"
+            yield f"  Crypto map tag: {row['crypto_map']}, local addr. {row['local_address']}"
+        yield from _pair_lines(row)
+
+
+def _pair_lines(row: Row) -> Iterator[str]:
+    yield ""
+    yield f"local ident (addr/mask/prot/port): ({row['local_ident']})"
+    yield f"remote ident (addr/mask/prot/port): ({row['remote_ident']})"
+    yield f"current_peer: {row['current_peer']}"
+    yield "  PERMIT, flags={origin_is_acl,}"
+    yield f"  #pkts encaps: {row['encaps']}, #pkts encrypt: {row['encrypt']}, #pkts digest {row['digest']}"
+    yield f"  #pkts decaps: {row['decaps']}, #pkts decrypt: {row['decrypt']}, #pkts verify {row['verify']}"
+    yield "  #pkts compressed: 0, #pkts decompressed: 0"
+    yield "  #pkts not compressed: 0, #pkts compr. failed: 0, #pkts decompress failed: 0"
+    yield f"  #send errors {row['send_errors']}, #recv errors {row['recv_errors']}"
+    yield ""
+    yield f"local crypto endpt.: {row['local_address']}, remote crypto endpt.: {row['current_peer']}"
+    yield f"path mtu {MTU}, media mtu {MTU}"
+    yield f"current outbound spi: {row['outbound_spi']:X}"
+    for direction in ("inbound", "outbound"):
+        yield ""
+        yield f"{direction} esp sas:"
+        for association in row["associations"]:
+            if association["direction"] == direction:
+                yield from _association_lines(association, row["crypto_map"])
+        for protocol in ("ah", "pcp"):  # neither is among what we translate to
+            yield ""
+            yield f"{direction} {protocol} sas:"
+
+
+def _association_lines(row: Row, crypto_map: str) -> Iterator[str]:
+    yield f"  spi: 0x{row['spi']:X}({row['spi']})"
+    yield f"    transform: {row['transform']} ,"
+    yield f"    in use settings ={{{row['mode']}, }}"
+    yield f"    slot: 0, conn id: {row['conn_id']}, flow_id: {row['flow_id']}, crypto map: {crypto_map}"
+    yield f"    sa timing: remaining key lifetime (k/sec): ({row['kilobytes']}/{row['seconds']})"
+    yield f"    IV size: {row['iv_size']} bytes"
+    yield "    replay detection support: Y"
+
+
+def isakmp_rows(associations: Iterable[IkeAssociation]) -> Iterator[Row]:
+    """A row for each association of IKE; ``src`` is who began."""
+    for each in associations:
+        ends = (each.remote, each.local) if each.initiator else (each.local, each.remote)
+        yield {
+            "dst": ends[0],
+            "src": ends[1],
+            "state": "QM_IDLE" if each.established else "MM_NO_STATE",
+            "conn_id": each.number,
+            "slot": 0,
+        }
+
+
+def isakmp_lines(rows: Iterable[Row]) -> Iterator[str]:
+    """The lines of ``show crypto isakmp sa``."""
+    yield "dst             src             state          conn-id    slot"
+    for row in rows:
+        yield f"{row['dst']:15} {row['src']:15} {row['state']:14} {row['conn_id']:>7} {row['slot']:>7}"

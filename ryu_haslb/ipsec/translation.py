@@ -1,0 +1,184 @@
+"""From the crypto commands of IOS to what strongSwan's charon takes over vici (``load-conn``, ``load-shared``).
+
+What current packages carry no longer is replaced by its successor, and what IOS would do silently is done: every
+such decision is among the notes, to be told to the operator. ``docs/ipsec.md`` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.ios.wording import listed
+from ryu_haslb.ipsec import algorithms
+from ryu_haslb.ipsec.algorithms import Note
+from ryu_haslb.ipsec.model import Authentication, Crypto, CryptoMapEntry, IsakmpPolicy, TransformSet, protected
+
+#: IOS negotiates anew when this much is left of a security association.
+REKEY_SECONDS = 30
+REKEY_BYTES = 256 * 1024
+#: Seconds between questions to a silent peer where no `crypto isakmp keepalive` says otherwise, and until it is given
+#: up. IOS would ask nothing and send into the void; we want to find a peer again that was started anew.
+KEEPALIVE = 2
+KEEPALIVES_UNTIL_DEAD = 5
+
+
+@dataclass(frozen=True)
+class Protected:
+    """A pair of networks whose traffic is protected by security associations of its own.
+
+    ``name`` is charon's for them, ``kilobytes`` is what one may carry.
+    """
+
+    name: str
+    local: IPv4Network
+    remote: IPv4Network
+    kilobytes: int
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """What a crypto map protects together with one peer.
+
+    ``connection`` and ``secret`` are the messages of vici's load-conn and load-shared.
+    """
+
+    name: str
+    crypto_map: str
+    peer: IPv4Address
+    protected: tuple[Protected, ...]
+    connection: dict[str, Any]
+    secret: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Translation:
+    """What the crypto map of an interface means; ``local`` is the interface's address."""
+
+    interface: str
+    local: IPv4Address
+    tunnels: tuple[Tunnel, ...]
+    notes: tuple[str, ...]
+
+
+class TranslationError(Exception):
+    """An interface that has no tunnels; the text says why, and what was expected."""
+
+
+def translate(configuration: Configuration, interface: str) -> Translation:
+    """The tunnels of an interface such as ``Vlan15`` or ``FastEthernet1/0``.
+
+    The configuration has passed the reader's checks. TranslationError if the interface has no crypto map.
+    """
+    secured = secured_interfaces(configuration)
+    if interface not in secured:
+        known = listed(secured) or "'crypto map NAME' under it"
+        raise TranslationError(f"interface {interface} has no crypto map; expected {known}")
+    local, name = secured[interface]
+    notes: dict[str, None] = {}
+    note = notes.setdefault
+    tunnels = tuple(
+        _tunnel(configuration.crypto, entries, local, note)
+        for entries in _by_peer(configuration.crypto.entries_of(name))
+    )
+    return Translation(interface, local, tunnels, tuple(notes))
+
+
+def _by_peer(entries: Iterable[CryptoMapEntry]) -> Iterable[list[CryptoMapEntry]]:
+    """Entries with one peer belong to one connection: charon would find only the first of several."""
+    groups: dict[IPv4Address, list[CryptoMapEntry]] = {}
+    for entry in entries:
+        groups.setdefault(entry.peers[0], []).append(entry)
+    return groups.values()
+
+
+def secured_interfaces(configuration: Configuration) -> dict[str, tuple[IPv4Address, str]]:
+    """The interfaces that have a crypto map: address and name of the map of each."""
+    vlans = {f"Vlan{vlan.vlan}": (vlan.address, vlan.crypto_map) for vlan in configuration.vlan_interfaces}
+    ports = {port.name: (port.address.ip, port.crypto_map) for port in configuration.ports if port.address is not None}
+    return {name: (address, used) for name, (address, used) in {**vlans, **ports}.items() if used is not None}
+
+
+def _tunnel(crypto: Crypto, entries: Sequence[CryptoMapEntry], local: IPv4Address, note: Note) -> Tunnel:
+    first = entries[0]
+    peer, name = first.peers[0], f"{first.name}-{first.sequence}"
+    pairs: list[Protected] = []
+    children: dict[str, dict[str, Any]] = {}
+    for entry in entries:
+        common = _child(crypto, entry, note)
+        of_entry = list(_protected(crypto, entry))
+        _note_transport(_transform_sets(crypto, entry), of_entry, (local, peer), note)
+        for pair in of_entry:
+            pairs.append(pair)
+            children[pair.name] = {**common, "local_ts": [str(pair.local)], "remote_ts": [str(pair.remote)]}
+    keepalive = crypto.keepalive or KEEPALIVE
+    lifetime = min(policy.lifetime for policy in _usable(crypto))
+    connection = {
+        "version": "1",
+        "local_addrs": [str(local)],
+        "remote_addrs": [str(peer)],
+        "proposals": [algorithms.ike_proposal(policy, note) for policy in _usable(crypto)],
+        "encap": "yes",  # ESP in UDP: the only kind that userspace ESP has, and the kernel's has it as well
+        "keyingtries": "1",
+        "unique": "replace",
+        "rekey_time": f"{lifetime - REKEY_SECONDS}s",
+        "over_time": f"{REKEY_SECONDS}s",
+        "rand_time": "0s",
+        "dpd_delay": f"{keepalive}s",
+        "dpd_timeout": f"{keepalive * KEEPALIVES_UNTIL_DEAD}s",
+        "local": {"auth": "psk", "id": str(local)},
+        "remote": {"auth": "psk", "id": str(peer)},
+        "children": children,
+    }
+    key = crypto.key_of(peer)
+    assert key is not None  # the reader's checks
+    secret = {"id": name, "type": "IKE", "data": key, "owners": [str(local), str(peer)]}
+    return Tunnel(name, first.name, peer, tuple(pairs), {name: connection}, secret)
+
+
+def _protected(crypto: Crypto, entry: CryptoMapEntry) -> Iterable[Protected]:
+    kilobytes = entry.kilobytes or crypto.lifetime.kilobytes
+    for number, (local, remote) in enumerate(protected(crypto.rules_of(entry.access_list)), 1):
+        yield Protected(f"{entry.name}-{entry.sequence}-{number}", local, remote, kilobytes)
+
+
+def _usable(crypto: Crypto) -> list[IsakmpPolicy]:
+    return [policy for policy in crypto.policies if policy.authentication is Authentication.PRE_SHARE]
+
+
+def _child(crypto: Crypto, entry: CryptoMapEntry, note: Note) -> dict[str, Any]:
+    """What all security associations of an entry have in common."""
+    proposals = [algorithms.esp_proposal(each, entry.pfs, note) for each in _transform_sets(crypto, entry)]
+    seconds = entry.seconds or crypto.lifetime.seconds
+    life_bytes = (entry.kilobytes or crypto.lifetime.kilobytes) * 1024
+    return {
+        "mode": "tunnel",
+        "esp_proposals": list(dict.fromkeys(proposals)),
+        "rekey_time": f"{seconds - REKEY_SECONDS}s",
+        "life_time": f"{seconds}s",
+        "rand_time": "0s",
+        "rekey_bytes": str(life_bytes - REKEY_BYTES),
+        "life_bytes": str(life_bytes),
+        "rand_bytes": "0",
+        "start_action": "none",  # as on IOS nobody negotiates before there is traffic to protect
+        "close_action": "none",
+        "dpd_action": "clear",
+    }
+
+
+def _transform_sets(crypto: Crypto, entry: CryptoMapEntry) -> list[TransformSet]:
+    return [found for found in map(crypto.transform_set, entry.transform_sets) if found is not None]
+
+
+def _note_transport(
+    sets: Iterable[TransformSet], pairs: Iterable[Protected], ends: tuple[IPv4Address, IPv4Address], note: Note
+) -> None:
+    """IOS uses transport mode only between the two peers themselves; userspace ESP has none."""
+    among_peers = all((pair.local, pair.remote) == tuple(map(IPv4Network, ends)) for pair in pairs)
+    why = "userspace ESP has no other" if among_peers else "the protected addresses are not the peers'"
+    for each in sets:
+        if each.transport:
+            note(f"transform set {each.name}: mode transport -> tunnel: {why}")

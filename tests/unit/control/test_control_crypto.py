@@ -1,0 +1,123 @@
+"""``show crypto`` and ``clear crypto`` of the balancer: what the IPsec module's charon says, or who does not answer."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from control_process import Application
+from vici_peer import IKE, charon, serving
+
+from ryu_haslb.configuration.loader import load
+from ryu_haslb.control.changes import changes
+from ryu_haslb.control.commands import execute
+from ryu_haslb.control.protocol import SEPARATOR
+
+CHAPTER = Path(__file__).parents[3] / "topologies" / "chapter"
+EXAMPLE = load(CHAPTER / "5-direct-ipsec-tunnel.ios").configuration
+
+
+def show(application: Application, *words: str) -> list[str]:
+    return [line for line in execute(application, words).lines if line is not None]
+
+
+@pytest.fixture(name="application")
+def with_ipsec() -> Application:
+    """The balancer of example 5."""
+    application = Application()
+    application.configure(EXAMPLE)
+    return application
+
+
+@pytest.fixture(name="asked")
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """An IPsec module with one pair of associations and four send errors; what it was asked."""
+    asked: list[Any] = []
+
+    def control(client: socket.socket) -> None:
+        asked.append(client.recv(1024))
+        client.sendall(b'{"send_errors": 4}')
+
+    with ExitStack() as stack:
+        serve: dict[str, Callable[[socket.socket], None]] = {
+            "HASLB_VICI": charon([{"l2tpmap-10": IKE}], asked),
+            "HASLB_VICI_COUNTERS": control,
+        }
+        for variable, each in serve.items():
+            monkeypatch.setenv(variable, stack.enter_context(serving(tmp_path / variable, each)))
+        yield asked
+
+
+@pytest.mark.usefixtures("asked")
+def test_show_crypto_ipsec_sa_is_the_chapters_block(application: Application) -> None:
+    lines = show(application, "sh", "crypto", "ipsec", "sa")
+    assert lines[1:3] == ["interface: Vlan15", "  Crypto map tag: l2tpmap, local addr. 10.1.1.15"]
+    assert "  #pkts decaps: 3, #pkts decrypt: 3, #pkts verify 3" in lines
+    assert "  #send errors 4, #recv errors 0" in lines
+
+
+@pytest.mark.usefixtures("asked")
+def test_show_crypto_is_there_as_json(application: Application) -> None:
+    (row,) = json.loads("".join(show(application, "show", "crypto", "ipsec", "sa", "--json")))
+    assert (row["current_peer"], row["encaps"], len(row["associations"])) == ("10.1.1.51", 4, 2)
+    (peer,) = json.loads("".join(show(application, "show", "crypto", "isakmp", "sa", "--json")))
+    assert peer == {"dst": "15.1.1.15", "src": "15.1.1.51", "state": "QM_IDLE", "conn_id": 1, "slot": 0}
+
+
+def test_clear_crypto_sa_ends_associations_and_counts_from_zero(application: Application, asked: list[Any]) -> None:
+    assert show(application, "clear", "crypto", "sa") == ["1 pairs of security associations cleared"]
+    assert [each[1]["child-id"] for each in asked if each[0] == "terminate"] == [b"1"]
+    assert asked[-1] == b"clear crypto counters\n"
+
+
+def test_clear_crypto_isakmp_ends_what_the_peers_know(application: Application, asked: list[Any]) -> None:
+    assert show(application, "clear", "crypto", "isakmp") == ["1 ISAKMP associations cleared"]
+    assert [each[1]["ike-id"] for each in asked if each[0] == "terminate"] == [b"1"]
+
+
+@pytest.mark.parametrize("command", ["show crypto ipsec sa", "show crypto isakmp sa", "clear crypto sa"])
+def test_a_module_that_does_not_run_is_one_line_that_says_what_to_do(
+    command: str, application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HASLB_VICI", f"{tmp_path}/vici")
+    (line,) = show(application, *command.split())
+    assert line == (
+        f"% no charon answers at {tmp_path}/vici; start the IPsec module, or set HASLB_VICI to its charon's vici socket"
+    )
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_module_that_does_not_count_is_named(
+    application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HASLB_VICI_COUNTERS", f"{tmp_path}/nobody")
+    (line,) = show(application, "show", "crypto", "ipsec", "sa")
+    assert line.startswith(f"% the IPsec module at {tmp_path}/nobody cannot be asked for its counters")
+
+
+def test_without_a_crypto_map_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HASLB_VICI", f"{tmp_path}/vici")
+    assert show(Application(), "show", "crypto", "ipsec", "sa") == []
+    assert show(Application(), "clear", "crypto", "sa") == ["0 pairs of security associations cleared"]
+
+
+def test_changed_tunnels_say_that_the_module_has_to_start_again(application: Application) -> None:
+    remark = "IPsec has changed: it holds once the IPsec module is started again with this configuration"
+    policy = SEPARATOR.join(["crypto isakmp policy 1", "group 2"])
+    assert show(application, "config", policy) == ["+ crypto isakmp policy 1 / group 2", remark]
+    assert remark not in show(application, "config", "interface FastEthernet3/16\x1fcrypto connect vlan 15")
+
+
+def test_a_changed_key_is_told_and_not_shown(application: Application) -> None:
+    """What has changed ends up in the log."""
+    before = application.configuration
+    show(application, "config", "crypto isakmp key s3cret address 10.1.1.51")
+    assert list(changes(before, application.configuration)) == [
+        "- crypto isakmp key **** address 10.1.1.51",
+        "+ crypto isakmp key **** address 10.1.1.51",
+    ]

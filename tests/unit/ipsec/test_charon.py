@@ -1,0 +1,133 @@
+"""The conversation with charon, and with whatever else answers at its socket."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from test_translation import translated
+from vici.protocol import Packet
+from vici_peer import CHILD, IKE, send, serving
+from vici_peer import charon as peer
+
+from ryu_haslb.ipsec import charon
+from ryu_haslb.ipsec.channel import PATIENCE
+from ryu_haslb.ipsec.charon import CharonError
+
+LISTED = [{"l2tpmap-10": IKE}, {"other": {**IKE, "uniqueid": b"7", "child-sas": {}}}]
+
+
+def test_a_translation_is_loaded_key_first(tmp_path: Path) -> None:
+    """Were the connection first, a peer could come before its key."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+    with serving(tmp_path / "vici", peer([], asked)) as path:
+        charon.load(path, translated())
+    (shared, key), (conn, connection) = asked
+    assert (shared, conn) == ("load-shared", "load-conn")
+    assert (key["data"], key["owners"]) == (b"cisco", [b"15.1.1.15", b"15.1.1.51"])
+    assert connection["MAP-10"]["children"]["MAP-10-1"]["local_ts"] == [b"15.1.1.10/32"]
+
+
+def test_associations_are_listed(tmp_path: Path) -> None:
+    with serving(tmp_path / "vici", peer(LISTED, [])) as path:
+        assert [(each.name, len(each.children)) for each in charon.associations(path)] == [
+            ("l2tpmap-10", 1),
+            ("other", 0),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("clear", "count", "what", "numbers"),
+    [(charon.clear_ipsec, 1, "child-id", [CHILD["uniqueid"]]), (charon.clear_isakmp, 2, "ike-id", [b"1", b"7"])],
+)
+def test_clear_ends_what_is_listed(
+    clear: Callable[[str], int], count: int, what: str, numbers: list[bytes], tmp_path: Path
+) -> None:
+    asked: list[tuple[str, dict[str, Any]]] = []
+    with serving(tmp_path / "vici", peer(LISTED, asked)) as path:
+        assert clear(path) == count
+    assert [message[what] for name, message in asked if name == "terminate"] == numbers
+
+
+def refusal(path: str) -> str:
+    began = time.monotonic()
+    with pytest.raises(CharonError) as caught:
+        charon.associations(path)
+    assert time.monotonic() - began < PATIENCE + 1
+    return str(caught.value)
+
+
+def test_where_nobody_answers_the_error_says_what_to_do(tmp_path: Path) -> None:
+    expected = (
+        f"no charon answers at {tmp_path}/x; start the IPsec module, or set HASLB_VICI to its charon's vici socket"
+    )
+    assert refusal(f"{tmp_path}/x") == expected
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as closed:
+        closed.bind(f"{tmp_path}/x")
+    assert refusal(f"{tmp_path}/x") == expected
+
+
+@pytest.mark.parametrize("path", ["\0", "x" * 4096, ""])
+def test_a_path_that_is_none_is_an_error(path: str) -> None:
+    assert refusal(path)
+
+
+def silent(client: socket.socket) -> None:
+    client.recv(1 << 16)
+    client.recv(1)
+
+
+def dripping(client: socket.socket) -> None:
+    while True:
+        client.sendall(b"\0")
+        time.sleep(0.01)
+
+
+def endless(client: socket.socket) -> None:
+    while True:
+        client.sendall(struct.pack("!IB", 1, 5))
+
+
+@pytest.mark.parametrize("serve", [silent, dripping, endless], ids=lambda serve: serve.__name__)
+def test_who_never_comes_to_an_end_is_given_up_in_time(serve: Callable[[socket.socket], None], tmp_path: Path) -> None:
+    with serving(tmp_path / "vici", serve) as path:
+        assert refusal(path)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"% what?\n", struct.pack("!I", 0), struct.pack("!IB", 1, 9), struct.pack("!I", 0xFFFFFFFF), os.urandom(256)],
+)
+def test_who_speaks_another_language_is_an_error(answer: bytes, tmp_path: Path) -> None:
+    def serve(client: socket.socket) -> None:
+        client.recv(1 << 16)
+        client.sendall(answer)
+
+    with serving(tmp_path / "vici", serve) as path:
+        assert refusal(path)
+
+
+def test_what_charon_refuses_is_told(tmp_path: Path) -> None:
+    def serve(client: socket.socket) -> None:
+        client.recv(1 << 16)
+        send(client, Packet.CMD_RESPONSE, message={"success": b"no", "errmsg": b"no key"})
+
+    with serving(tmp_path / "vici", serve) as path, pytest.raises(CharonError, match="refuses: Command failed: no key"):
+        charon.load(path, translated())
+
+
+def test_no_connection_is_left_open(tmp_path: Path) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    with serving(tmp_path / "vici", peer(LISTED, [])) as path:
+        for _ in range(20):
+            charon.associations(path)
+    for _ in range(20):
+        refusal(f"{tmp_path}/nobody")
+    assert len(os.listdir("/proc/self/fd")) == before and threading.active_count() < 10
