@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
@@ -24,17 +24,26 @@ class HomeAddressRefusedError(Exception):
 
 @dataclass(frozen=True)
 class Binding:
-    """One mobile's registration. ``lifetime`` is what was granted, in seconds; ``expires`` is a time of the monotonic
-    clock, None for a lifetime without end."""
+    """One mobile's registration. ``home_agent`` is our address that the reply named, ``lifetime`` what was granted, in
+    seconds; ``expires`` is a time of the monotonic clock, None for a lifetime without end."""
 
     identity: Identity
     home_address: IPv4Address
+    home_agent: IPv4Address
     care_of_address: IPv4Address
     source: IPv4Address
     flags: Flags
     identification: int
     lifetime: int
     expires: Optional[float]
+
+
+Watch = Callable[[Identity, Optional[Binding]], None]
+"""Is told of each binding that is opened or renewed, and with None of its end."""
+
+
+def unwatched(_identity: Identity, _binding: Optional[Binding]) -> None:
+    """Nobody wants to know."""
 
 
 class HomeAddresses:
@@ -78,9 +87,10 @@ class BindingTable:
     """All bindings, by who the mobile is. ``room`` is how many there may be, None for as many as there are home
     addresses."""
 
-    def __init__(self, network: IPv4Network, room: Optional[int] = None) -> None:
+    def __init__(self, network: IPv4Network, room: Optional[int] = None, watch: Watch = unwatched) -> None:
         self._addresses = HomeAddresses(network)
         self._room = room
+        self._watch = watch
         self._bindings: dict[Identity, Binding] = {}
         self._expiries: Deadlines[Identity] = Deadlines()
 
@@ -115,6 +125,7 @@ class BindingTable:
             self._expiries.cancel(binding.identity)
         else:
             self._expiries.set(binding.identity, binding.expires)
+        self._watch(binding.identity, binding)
 
     def close(self, identity: Identity) -> Optional[Binding]:
         """End the mobile's binding and return it, or None if it had none."""
@@ -122,6 +133,7 @@ class BindingTable:
         if binding is not None:
             self._expiries.cancel(identity)
             self._addresses.give_back(binding.home_address)
+            self._watch(identity, None)
         return binding
 
     def clear(self) -> int:

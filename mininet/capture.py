@@ -39,17 +39,23 @@ def send_frames(run: Run, node: str, frames: Sequence[bytes]) -> None:
 
 
 class Capture:
-    """The frames that arrive at a node, in order, from the start of the ``with`` block on."""
+    """The frames that arrive at a node, in order, from the start of the ``with`` block on.
 
-    def __init__(self, run: Run, node: str) -> None:
+    ``port`` is the interface, where it is not the node's towards its switch. With ``outgoing`` those count as
+    well that leave by it.
+    """
+
+    def __init__(self, run: Run, node: str, port: Optional[str] = None, outgoing: bool = False) -> None:
         self._run = run
         self._node = node
+        self._interface = port or interface(node)
+        self._options = ["--outgoing"] if outgoing else []
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._unfinished = b""
         self.frames: list[bytes] = []
 
     def __enter__(self) -> Capture:
-        argv = [sys.executable, str(FRAMES), "capture", interface(self._node)]
+        argv = [sys.executable, str(FRAMES), "capture", self._interface, *self._options]
         self._process = self._run(self._node, argv, stdout=subprocess.PIPE, bufsize=0)
         if self._output.readline() != b"ready\n":
             raise LabError(f"{self._node} cannot capture")

@@ -10,6 +10,7 @@ import errno
 import socket
 import struct
 import time
+from pathlib import Path
 from typing import Optional
 
 from errors import LabError
@@ -20,11 +21,19 @@ PATIENCE = 15.0
 """Seconds that a new lab waits for the janitor of one that was killed."""
 
 
+_KNOCKS = 4096
+"""How often it may be asked who the owner is: nobody accepts these connections, so each stays until the lab ends."""
+
+
+class TakenError(LabError):
+    """Another lab is running."""
+
+
 def claim() -> socket.socket:
     """Take the claim; closing the socket gives it back.
 
     Where the last lab's own process is gone its janitor is still sweeping: that is waited for. Raises
-    :class:`LabError` when the claim has a living owner or the janitor does not finish.
+    :class:`TakenError` when the claim has a living owner, :class:`LabError` when the janitor does not finish.
     """
     deadline = time.monotonic() + PATIENCE
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -35,7 +44,7 @@ def claim() -> socket.socket:
             if error.errno != errno.EADDRINUSE:
                 raise
         else:
-            holder.listen()
+            be_owner(holder)
             return holder
         remaining = deadline - time.monotonic()
         owner = _wait_for_release(remaining)
@@ -43,7 +52,23 @@ def claim() -> socket.socket:
             holder.close()
             if owner is None:
                 raise LabError("the janitor of the last lab does not finish; look for it with: pgrep -fa janitor.py")
-            raise LabError(f"another lab is running (process {owner}); wait for it or end it: kill {owner}")
+            raise TakenError(f"another lab is running (process {owner}); wait for it or end it: kill {owner}")
+
+
+def be_owner(holder: socket.socket) -> None:
+    """Be known as the claim's owner from now on: the kernel remembers who listened last."""
+    holder.listen(_KNOCKS)
+
+
+def is_held() -> bool:
+    """Whether a lab, or its janitor, is there; asked without knocking, as often as one likes."""
+    entries = (line.split() for line in Path("/proc/net/unix").read_text().splitlines())
+    return any(entry[-1] == NAME.replace("\0", "@") for entry in entries)
+
+
+def owner() -> Optional[int]:
+    """The process that runs a lab; None if there is none."""
+    return _wait_for_release(0)
 
 
 def _wait_for_release(seconds: float) -> Optional[int]:

@@ -17,7 +17,12 @@ class Commands:
     other words match their beginnings, so that ``sh ip mob bind sum`` will do."""
 
     def __init__(self, handlers: Mapping[str, Handler]) -> None:
-        self._handlers = {tuple(usage.split()): handler for usage, handler in handlers.items()}
+        self._handlers: dict[tuple[str, ...], Handler] = {}
+        self.add(handlers)
+
+    def add(self, handlers: Mapping[str, Handler]) -> None:
+        """Add more commands to the table."""
+        self._handlers.update((tuple(usage.split()), handler) for usage, handler in handlers.items())
 
     def answer(self, line: str) -> Answer:
         """The answer to one command line; ``help`` lists the commands. A line that is none raises CommandError once

@@ -13,7 +13,7 @@ from typing import NamedTuple, Optional
 from batches import Batch, Purpose
 from bindings import expiry
 from deadlines import Deadlines
-from visitors import Visitor, VisitorTable
+from visitors import Visitor, VisitorTable, Watch, unwatched
 
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation, append_authentication, verify_authentication
 from ryu_haslb.mobile_ip.errors import MalformedMessage
@@ -21,6 +21,8 @@ from ryu_haslb.mobile_ip.extensions import nai_extension
 from ryu_haslb.mobile_ip.identification import seconds_between, timestamp
 from ryu_haslb.mobile_ip.registration import (
     ANY_HOME_AGENT,
+    NO_FLAGS,
+    Flags,
     RegistrationReply,
     RegistrationRequest,
     ReplyCode,
@@ -38,7 +40,8 @@ _UNSPECIFIED = IPv4Address(0)
 @dataclass(frozen=True)
 class Policy:
     """How to register. ``retransmit`` is the seconds before the first retransmission, each further one waits twice as
-    long; ``window`` is how many registrations may be under way at once, ``rate`` how many may start in a second."""
+    long; ``window`` is how many registrations may be under way at once, ``rate`` how many may start in a second;
+    ``flags`` are those of every request."""
 
     care_of_address: IPv4Address
     home_agent: IPv4Address
@@ -50,6 +53,7 @@ class Policy:
     retries: int = 5
     window: int = 64
     rate: Optional[float] = None
+    flags: Flags = NO_FLAGS
 
     def nai(self, user: int) -> str:
         """The NAI of a user."""
@@ -95,10 +99,10 @@ class _Pending:
 
 class ForeignAgent:
     """Registers the users of batches and keeps the visitor table. ``clock_offset`` is what to add to ``now`` (the
-    monotonic clock) to get seconds since 1970."""
+    monotonic clock) to get seconds since 1970; ``watch`` is told of visitors that come and go."""
 
-    def __init__(self, policy: Policy, clock_offset: float) -> None:
-        self.visitors = VisitorTable()
+    def __init__(self, policy: Policy, clock_offset: float, watch: Watch = unwatched) -> None:
+        self.visitors = VisitorTable(watch)
         self.traffic = Traffic()
         self._policy = policy
         self._clock_offset = clock_offset
@@ -197,6 +201,7 @@ class ForeignAgent:
             care_of_address=policy.care_of_address,
             identification=identification,
             lifetime=pending.lifetime,
+            flags=policy.flags,
             extensions=(nai_extension(pending.nai.encode()),),
         )
         self.traffic.sent += 1

@@ -2,7 +2,7 @@
 
 ``python frames.py send INTERFACE`` sends each line of standard input, written in hexadecimal.
 ``python frames.py capture INTERFACE`` prints ``ready`` and then each frame that arrives as one line of JSON,
-``{"time": SECONDS, "frame": HEX}``, until it is ended.
+``{"time": SECONDS, "frame": HEX}``, until it is ended; with ``--outgoing`` also those that leave.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ def send(interface: str) -> int:
     return 0
 
 
-def capture(interface: str) -> int:
-    """Print the frames that arrive; those that this namespace sends itself are left out."""
+def capture(interface: str, outgoing: bool) -> int:
+    """Print the frames that arrive, and those that this namespace sends itself only if ``outgoing`` are wanted."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as port:
         port.bind((interface, ETH_P_ALL))
         port.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
@@ -54,7 +54,7 @@ def capture(interface: str) -> int:
                 if error.errno != errno.ENETDOWN:  # the interface may go down and come up again
                     raise
                 continue
-            if kind != PACKET_OUTGOING:
+            if outgoing or kind != PACKET_OUTGOING:
                 auxiliary = next((data for _, what, data in ancillary if what == PACKET_AUXDATA), None)
                 whole = with_tag(frame, auxiliary)
                 print(json.dumps({"time": time.monotonic(), "frame": whole.hex()}), flush=True)
@@ -77,9 +77,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Send or capture raw Ethernet frames.")
     parser.add_argument("action", choices=["send", "capture"])
     parser.add_argument("interface")
+    parser.add_argument("--outgoing", action="store_true", help="capture what leaves as well")
     arguments = parser.parse_args()
     try:
-        return send(arguments.interface) if arguments.action == "send" else capture(arguments.interface)
+        if arguments.action == "send":
+            return send(arguments.interface)
+        return capture(arguments.interface, arguments.outgoing)
     except OSError as error:
         print(f"{arguments.interface}: {error.strerror}", file=sys.stderr)
         return 1

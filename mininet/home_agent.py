@@ -18,12 +18,15 @@ from typing import Optional
 
 import home_agent_show
 import node
-from bindings import BindingTable
+from bindings import BindingTable, Watch, unwatched
 from commands import Commands, in_lines
 from home_agent_dfp import Capacity, NodeWeight, dfp_agent
 from loopbacks import loopbacks
 from node_control import Answer
 from registrations import HomeAgentAddresses, Registrations, Request
+from tunnel_show import tunnels_json, tunnels_text
+from tunnel_users import binding_tunnels
+from tunnels import Side, Tunnels
 from udp import ANY_ADDRESS, Datagram, LossySocket, check_assigned
 
 from ryu_haslb.configuration.diagnostics import ConfigurationError
@@ -37,8 +40,9 @@ DEFAULT_HOME_NETWORK = IPv4Network("10.200.0.0/16")
 class HomeAgent:
     """Joins the decisions of :class:`Registrations` to a socket and the event loop's clock."""
 
-    def __init__(self, registrations: Registrations, arguments: argparse.Namespace) -> None:
+    def __init__(self, registrations: Registrations, tunnels: Tunnels, arguments: argparse.Namespace) -> None:
         self._registrations = registrations
+        self._tunnels = tunnels
         self._bindings = registrations.bindings
         self._alarm = node.Alarm(self._expire)
         self._socket = LossySocket(
@@ -49,6 +53,7 @@ class HomeAgent:
                 "show ip mobile binding": self._show_binding,
                 "show ip mobile binding summary": self._show_summary,
                 "show ip mobile traffic": self._show_traffic,
+                "show ip mobile tunnel": self._show_tunnel,
                 "clear ip mobile binding": self._clear,
             }
         )
@@ -85,6 +90,9 @@ class HomeAgent:
         view = home_agent_show.traffic_json if as_json else home_agent_show.traffic_text
         return in_lines(view(self._registrations.traffic, self._socket.send_errors))
 
+    def _show_tunnel(self, _: list[str], as_json: bool) -> Answer:
+        return in_lines(tunnels_json(self._tunnels) if as_json else tunnels_text(self._tunnels))
+
     def _clear(self, _: list[str], as_json: bool) -> Answer:
         cleared = self._bindings.clear()
         self._alarm.set(None)
@@ -103,13 +111,18 @@ async def open_home_agent(arguments: argparse.Namespace) -> AsyncIterator[Comman
         stack.enter_context(loopbacks(held))
         if dynamic_address is not None:
             check_assigned(dynamic_address)
+        tunnels = Tunnels(Side.HOME_AGENT)
+        watch: Watch = unwatched
+        if arguments.tunnels:
+            watch = stack.enter_context(binding_tunnels(tunnels, arguments.address, arguments.home_network))
         registrations = Registrations(
             HomeAgentAddresses(arguments.address, dynamic_address, tuple(virtual)),
-            BindingTable(arguments.home_network, arguments.max_bindings),
+            BindingTable(arguments.home_network, arguments.max_bindings, watch),
             node.association(arguments),
             node.clock_offset(),
+            arguments.tunnels,
         )
-        home_agent = HomeAgent(registrations, arguments)
+        home_agent = HomeAgent(registrations, tunnels, arguments)
         stack.callback(home_agent.close)
         weight = NodeWeight(registrations, _capacity(arguments))
         await stack.enter_async_context(dfp_agent(configuration.dfp_agent, weight, arguments.address))
@@ -145,6 +158,9 @@ def options() -> argparse.ArgumentParser:
         default=HomeAgentConfiguration(),
         metavar="FILE",
         help="the chapter's commands: interface Loopback, ip mobile home-agent dynamic-address, ip dfp agent ipmobile",
+    )
+    parser.add_argument(
+        "--tunnels", action="store_true", help="an IP-in-IP tunnel for each binding, reverse if asked for; needs root"
     )
     parser.add_argument("--listen-port", type=node.port, default=MOBILE_IP_PORT, help="default %(default)s")
     parser.add_argument("--max-bindings", type=_count, metavar="N", help="default: as many as there are home addresses")

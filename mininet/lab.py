@@ -33,6 +33,8 @@ from mininet.node import Node
 from mininet.topo import Topo
 from network import OPENFLOW, LabNetwork, marked_environment
 
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+
 CONTROLLER = "controller"
 OPENFLOW_PORT = 6653
 PROGRAMS = Path(__file__).resolve().parent
@@ -67,6 +69,7 @@ class Lab:
         self._network: Optional[LabNetwork] = None
         self._processes: list[subprocess.Popen[bytes]] = []
         self._controller: Optional[subprocess.Popen[bytes]] = None
+        self._connected: set[str] = set()
 
     def __enter__(self) -> Lab:
         try:
@@ -138,30 +141,34 @@ class Lab:
         """Send Ethernet frames from a node's interface."""
         send_frames(self.run, name, frames)
 
-    def capture(self, name: str) -> Capture:
-        """Capture the frames that arrive at a node's interface from now on; use it as a context manager."""
-        return Capture(self.run, name)
+    def capture(self, name: str, port: Optional[str] = None) -> Capture:
+        """Capture the frames that arrive at a node from now on, at ``port`` if it has several; a context manager."""
+        return Capture(self.run, name, port)
 
     # Switches
 
     def flows(self, table: Optional[int] = None, switch: Optional[str] = None) -> list[Flow]:
-        """The rules of a switch (the only one, unless named), of one table or of all."""
+        """The rules of a switch (the first that the balancer serves, unless named), of one table or of all."""
         match = [] if table is None else [f"table={table}"]
-        return parse_flows(_output("ovs-ofctl", "-O", OPENFLOW, "dump-flows", switch or self._switches()[0], *match))
+        return parse_flows(
+            _output("ovs-ofctl", "-O", OPENFLOW, "dump-flows", switch or self._served_switches()[0], *match)
+        )
 
     def connect_switch(self, switch: Optional[str] = None) -> None:
-        """Have a switch (every one, unless named) connect to the controller."""
+        """Have a switch (every one that the balancer serves, unless named) connect to the controller."""
         target = f"tcp:{self.node(CONTROLLER).IP()}:{OPENFLOW_PORT}"
-        for name in [switch] if switch else self._switches():
+        for name in [switch] if switch else self._served_switches():
             _output("ovs-vsctl", "set-controller", name, target, "--", "set", "Controller", name, "max_backoff=1000")
+            self._connected.add(name)
 
     def disconnect_switch(self, switch: Optional[str] = None) -> None:
-        """Have a switch (every one, unless named) leave the controller; its rules stay.
+        """Have a switch (every one that the balancer serves, unless named) leave the controller; its rules stay.
 
         It is sent to a port where nobody listens: Open vSwitch flushes a bridge that has no controller at all.
         """
-        for name in [switch] if switch else self._switches():
+        for name in [switch] if switch else self._served_switches():
             _output("ovs-vsctl", "set-controller", name, f"tcp:{self.node(CONTROLLER).IP()}:1")
+            self._connected.discard(name)
 
     # The balancer
 
@@ -169,9 +176,21 @@ class Lab:
         """Start Ryu with the application in its namespace; it listens where only the switches reach it."""
         manager = [str(Path(sys.executable).with_name("ryu-manager")), self._application]
         listen = ["--ofp-listen-host", self.node(CONTROLLER).IP(), "--ofp-tcp-listen-port", str(OPENFLOW_PORT)]
-        environment = {"HASLB_CONFIG": str(self._configuration_file), "HASLB_CONTROL": str(self._control(CONTROLLER))}
+        environment = {
+            "HASLB_CONFIG": str(self._configuration_file),
+            "HASLB_CONTROL": str(self._control(CONTROLLER)),
+            **self._ipsec_module(),
+        }
         with self._log(CONTROLLER).open("ab") as log:
             self._controller = self.run(CONTROLLER, [*manager, *listen], env=environment, stdout=log, stderr=log)
+
+    def _ipsec_module(self) -> dict[str, str]:
+        """Where the balancer asks for security associations, if there is a module: at its charon, and at the node."""
+        for host in self.hosts:
+            if (self._topology.nodeInfo(host).get("program") or [""])[0] == "ipsec_module.py":
+                control = self._control(host)
+                return {"HASLB_VICI": str(control.with_suffix(".vici")), "HASLB_VICI_COUNTERS": str(control)}
+        return {}
 
     def stop_controller(self) -> None:
         """End the controller as an operator would, with SIGTERM, and wait for it."""
@@ -188,7 +207,7 @@ class Lab:
         self.wait_until_balancing()
 
     def wait_until_balancing(self) -> None:
-        """Wait until the balancer serves a switch and reaches every real server that is in service."""
+        """Wait until the balancer serves every switch that is to connect, and reaches every real server in service."""
         assert self._controller is not None, "the controller does not run"
         deadline = time.monotonic() + PATIENCE
         while not self._is_balancing():
@@ -203,7 +222,11 @@ class Lab:
             reals = self.query(CONTROLLER, "show ip slb reals")
         except (node_control.ControlError, ValueError):
             return False
-        return bool(reals) and all(real["reachable"] for real in reals if real["state"] != "OUTOFSERVICE")
+        reached = bool(reals) and all(real["reachable"] for real in reals if real["state"] != "OUTOFSERVICE")
+        return reached and all(self._has_our_rules(switch) for switch in self._connected)
+
+    def _has_our_rules(self, switch: str) -> bool:
+        return any(flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK for flow in self.flows(switch=switch, table=0))
 
     # Up and down
 
@@ -219,6 +242,7 @@ class Lab:
             [sys.executable, str(PROGRAMS / "janitor.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,  # whoever waits for the end of our standard error is not to wait for the janitor's
             pass_fds=[self._claim.fileno()],
             start_new_session=True,
         )
@@ -253,12 +277,19 @@ class Lab:
             if not _says_ready(process.stdout):
                 raise LabError(f"{host} does not start: {self._last_words(host)}")
 
+    def adopt(self) -> None:
+        """Be known as the owner, in a process that was forked from the one that brought the lab up."""
+        assert self._claim is not None, "the lab is not up"
+        claim.be_owner(self._claim)
+
     def close(self) -> None:
         """Take everything down; may be called again, and in any state."""
         if self._janitor is not None:
-            assert self._janitor.stdin is not None
+            assert self._janitor.stdin is not None and self._janitor.stderr is not None
             self._janitor.stdin.close()
+            sys.stderr.write(self._janitor.stderr.read().decode(errors="replace"))
             self._janitor.wait()
+            self._janitor.stderr.close()
             self._janitor = None
         for process in self._processes:
             process.wait()
@@ -290,6 +321,10 @@ class Lab:
 
     def _switches(self) -> list[str]:
         return list(self._topology.switches())
+
+    def _served_switches(self) -> list[str]:
+        """The others are ordinary ones, which forward without a controller."""
+        return [name for name in self._switches() if self._topology.nodeInfo(name).get("failMode") != "standalone"]
 
 
 def _says_ready(output: IO[bytes]) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from ip_command import ip
 from udp import is_assigned
 
 _ARP = {"arp_ignore": 1, "arp_announce": 2}
@@ -26,13 +26,6 @@ def loopbacks(addresses: Iterable[IPv4Address]) -> Iterator[None]:
                 continue
             for name, value in _ARP.items():
                 Path(f"/proc/sys/net/ipv4/conf/all/{name}").write_text(str(value))
-            _ip_address("add", address)
-            stack.callback(_ip_address, "delete", address)
+            ip("address", "add", f"{address}/32", "dev", "lo")
+            stack.callback(ip, "address", "delete", f"{address}/32", "dev", "lo")
         yield
-
-
-def _ip_address(action: str, address: IPv4Address) -> None:
-    command = ["ip", "address", action, f"{address}/32", "dev", "lo"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        raise OSError(f"{' '.join(command)}: {' '.join(done.stderr.split())}")

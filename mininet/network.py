@@ -9,14 +9,15 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any
 
 import janitor
 from errors import LabError
 from mininet.link import Intf, Link
 from mininet.net import Mininet
-from mininet.node import Host, OVSSwitch
 from mininet.topo import Topo
+
+from topologies.parts import RoutingHost, VlanSwitch
 
 OPENFLOW = "OpenFlow13"
 
@@ -45,24 +46,16 @@ class LabInterface(Intf):  # type: ignore[misc]
         return result
 
 
-class LabHost(Host):  # type: ignore[misc]
-    """A namespace. ``loopback`` is an address that it holds without answering ARP for it (dispatched mode)."""
+class LabHost(RoutingHost):
+    """A namespace; what its parameters mean is with :class:`~topologies.parts.RoutingHost`."""
 
     def _popen(self, cmd: list[str], **parameters: Any) -> subprocess.Popen[bytes]:
         parameters.setdefault("env", marked_environment())
         process: subprocess.Popen[bytes] = super()._popen(cmd, **parameters)
         return process
 
-    def config(self, loopback: Optional[str] = None, **parameters: Any) -> dict[str, Any]:
-        """Configure as Mininet does, then the loopback address."""
-        result: dict[str, Any] = super().config(**parameters)
-        if loopback:
-            self.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1 net.ipv4.conf.all.arp_announce=2")
-            self.cmd(f"ip address add {loopback}/32 dev lo")
-        return result
 
-
-class LabSwitch(OVSSwitch):  # type: ignore[misc]
+class LabSwitch(VlanSwitch):
     """A bridge in Open vSwitch's user space datapath, which needs no kernel module."""
 
     def __init__(self, name: str, **parameters: Any) -> None:
@@ -102,8 +95,5 @@ class LabNetwork(Mininet):  # type: ignore[misc]
 
     def __init__(self, topology: Topo) -> None:
         parts = {"switch": LabSwitch, "host": LabHost, "intf": LabInterface, "link": Link, "controller": None}
+        Mininet.inited = True  # or it would raise limits of the machine's kernel, for thousands of hosts
         super().__init__(topology, autoSetMacs=True, **parts)
-
-    @classmethod
-    def init(cls) -> None:
-        """Leave the machine's kernel settings alone; Mininet would raise limits for thousands of hosts."""

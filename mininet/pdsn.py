@@ -12,6 +12,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
 from typing import Optional
 
 import node
@@ -20,9 +21,14 @@ from batches import Batch, Purpose
 from commands import Commands, in_lines
 from foreign_agent import ForeignAgent, Policy
 from node_control import Answer, CommandError
+from protected_interface import protected_interface
+from tunnel_show import tunnels_json, tunnels_text
+from tunnel_users import visitor_tunnels
+from tunnels import Side, Tunnels
 from udp import Datagram, UdpSocket, check_assigned
+from visitors import Watch, unwatched
 
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT, NO_FLAGS, Flags
 
 HIGHEST_USER = 10**9
 LARGEST_BATCH = 10**6
@@ -34,12 +40,13 @@ HEARTBEAT = 10
 class Pdsn:
     """Joins the decisions of :class:`ForeignAgent` to a socket and the event loop's clock."""
 
-    def __init__(self, policy: Policy, port: int, home_agent_port: int) -> None:
-        self._agent = ForeignAgent(policy, node.clock_offset())
-        self._home_agent_port = home_agent_port
+    def __init__(self, policy: Policy, tunnels: Tunnels, watch: Watch, arguments: argparse.Namespace) -> None:
+        self._agent = ForeignAgent(policy, node.clock_offset(), watch)
+        self._tunnels = tunnels
+        self._home_agent_port = arguments.home_agent_port
         self._alarm = node.Alarm(self._advance)
         self._running: dict[Batch, asyncio.Future[None]] = {}
-        self._socket = UdpSocket(policy.care_of_address, port, self._received)
+        self._socket = UdpSocket(policy.care_of_address, arguments.port, self._received)
         self.commands = Commands(
             {
                 "register FIRST COUNT": self._register,
@@ -47,6 +54,8 @@ class Pdsn:
                 "show ip mobile visitor": self._show_visitor,
                 "show ip mobile visitor summary": self._show_summary,
                 "show ip mobile traffic": self._show_traffic,
+                "show ip mobile tunnel": self._show_tunnel,
+                "clear ip mobile visitor": self._clear,
             }
         )
 
@@ -114,6 +123,14 @@ class Pdsn:
         view = pdsn_show.traffic_json if as_json else pdsn_show.traffic_text
         return in_lines(view(self._agent.traffic, self._socket.send_errors))
 
+    def _show_tunnel(self, _: list[str], as_json: bool) -> Answer:
+        return in_lines(tunnels_json(self._tunnels) if as_json else tunnels_text(self._tunnels))
+
+    def _clear(self, _: list[str], as_json: bool) -> Answer:
+        cleared = self._agent.visitors.clear()
+        self._alarm.set(self._agent.next_event())
+        return in_lines(pdsn_show.cleared(cleared, as_json))
+
 
 @contextlib.asynccontextmanager
 async def open_pdsn(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
@@ -130,12 +147,22 @@ async def open_pdsn(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
         retries=arguments.retries,
         window=arguments.window,
         rate=arguments.rate,
+        flags=Flags.REVERSE_TUNNELING if arguments.reverse_tunnel else NO_FLAGS,
     )
-    pdsn = Pdsn(policy, arguments.port, arguments.home_agent_port)
-    try:
+    tunnels = Tunnels(Side.FOREIGN_AGENT)
+    async with contextlib.AsyncExitStack() as stack:
+        crypto = {}
+        if arguments.config is not None:
+            crypto = await stack.enter_async_context(
+                protected_interface(arguments.config, arguments.interface, Path(arguments.control))
+            )
+        watch: Watch = unwatched
+        if arguments.tunnels:
+            mobiles = dict(arguments.mobile)
+            watch = stack.enter_context(visitor_tunnels(tunnels, arguments.address, arguments.reverse_tunnel, mobiles))
+        pdsn = stack.enter_context(contextlib.closing(Pdsn(policy, tunnels, watch, arguments)))
+        pdsn.commands.add(crypto)
         yield pdsn.commands
-    finally:
-        pdsn.close()
 
 
 def options() -> argparse.ArgumentParser:
@@ -158,7 +185,26 @@ def options() -> argparse.ArgumentParser:
     add("--retries", type=_retries, default=Policy.retries, help="retransmissions before giving up")
     add("--window", type=_window, default=Policy.window, help="registrations under way at once")
     add("--rate", type=node.positive, metavar="N", help="registrations started a second; None is as fast as it goes")
+    add("--config", type=Path, metavar="FILE", help="IOS configuration, for the crypto map of --interface; needs root")
+    add("--interface", metavar="NAME", help="the interface that has the crypto map, such as FastEthernet1/0")
+    add("--tunnels", action="store_true", help="an IP-in-IP tunnel for each visitor; needs root")
+    add("--reverse-tunnel", action="store_true", help="ask for the way back through the tunnel as well (T flag)")
+    add(
+        "--mobile",
+        type=_mobile,
+        action="append",
+        default=[],
+        metavar="USER=INTERFACE",
+        help="where there is a mobile: 1=pdsn1-eth1",
+    )
     return parser
+
+
+def _mobile(text: str) -> tuple[int, str]:
+    user, _, interface = text.partition("=")
+    if not 0 < len(interface) < 16:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no user and interface such as 1=pdsn1-eth1")
+    return node.whole_number(user, 0, HIGHEST_USER), interface
 
 
 def _nai_format(text: str) -> str:
@@ -183,6 +229,10 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run until SIGTERM or SIGINT; the exit status."""
     parser = options()
     arguments = parser.parse_args(argv)
+    if (arguments.reverse_tunnel or arguments.mobile) and not arguments.tunnels:
+        parser.error("--reverse-tunnel and --mobile need --tunnels")
+    if (arguments.config is None) != (arguments.interface is None):
+        parser.error("--config and --interface need each other")
     return node.run(parser.prog, arguments.control, open_pdsn(arguments))
 
 

@@ -69,3 +69,8 @@ def traffic_text(traffic: Traffic, send_errors: int) -> Iterator[str]:
 def traffic_json(traffic: Traffic, send_errors: int) -> Iterator[str]:
     """The counters as JSON."""
     yield json.dumps({**dataclasses.asdict(traffic), "send_errors": send_errors})
+
+
+def cleared(count: int, as_json: bool) -> Iterator[str]:
+    """The answer to ``clear ip mobile visitor``."""
+    yield json.dumps({"cleared": count}) if as_json else f"Cleared {count} visitor{'' if count == 1 else 's'}"

@@ -20,6 +20,7 @@ PROGRAMS = {
     "ovs-vsctl": "openvswitch-switch",
     "sysctl": "procps",
     "tcpdump": "tcpdump",
+    "ping": "iputils-ping",
     "swanctl": "strongswan-swanctl",
     "/usr/lib/ipsec/charon": "strongswan-charon",
     "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so": "libcharon-extra-plugins",
@@ -39,13 +40,13 @@ def missing_packages() -> list[str]:
 
 
 def _is_there(program: str) -> bool:
-    return shutil.which(program) is not None or Path(program).is_absolute() and Path(program).exists()
+    return shutil.which(program) is not None or (Path(program).is_absolute() and Path(program).exists())
 
 
 def check_machine() -> None:
     """Raise :class:`LabError` unless this process may and can run a lab; start Open vSwitch if it is down."""
     if os.geteuid() != 0:
-        raise LabError("the lab makes network namespaces and switches and so needs root; try: sudo make run")
+        raise LabError("the lab makes network namespaces and switches and so needs root; try again with sudo")
     if missing := missing_packages():
         raise LabError(f"not installed: {', '.join(missing)}; try: make machine")
     if subprocess.run(["mnexec", "-n", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
@@ -62,7 +63,7 @@ def check_names(switches: list[str]) -> None:
         if switch in bridges:
             raise LabError(f"a bridge {switch} exists that is not the lab's; remove it: ovs-vsctl del-br {switch}")
         for name in names:
-            if name == switch or name.startswith(f"{switch}-eth"):
+            if name == switch or name.startswith(f"{switch}-"):
                 raise LabError(f"an interface {name} exists that is not the lab's; remove it: ip link delete {name}")
 
 

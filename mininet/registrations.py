@@ -16,6 +16,7 @@ from ryu_haslb.mobile_ip.identification import ReplayGuard, mismatch_identificat
 from ryu_haslb.mobile_ip.identity import REQUEST_LENGTH, Identity
 from ryu_haslb.mobile_ip.registration import (
     ANY_HOME_AGENT,
+    Flags,
     RegistrationReply,
     RegistrationRequest,
     ReplyCode,
@@ -23,6 +24,9 @@ from ryu_haslb.mobile_ip.registration import (
 
 RECOGNISED_BELOW_128 = frozenset({0, 32, 33, 34, 36, 38, 40, 41, 42, 43})
 """Extension types of 0 to 127 that do not get a request discarded."""
+
+OTHER_ENCAPSULATIONS = Flags.MINIMAL_ENCAPSULATION | Flags.GRE
+"""A mobile that sets one of these cannot do with IP in IP (RFC 5944 section 3.3)."""
 
 
 class Request(NamedTuple):
@@ -76,7 +80,7 @@ class _DenialError(Exception):
 
 class Registrations:
     """Decides every request and keeps the bindings. ``clock_offset`` is what to add to ``now`` (the monotonic clock)
-    to get seconds since 1970, for the replay check."""
+    to get seconds since 1970, for the replay check; ``tunnels`` is whether there are tunnels to and from mobiles."""
 
     def __init__(
         self,
@@ -84,12 +88,14 @@ class Registrations:
         bindings: BindingTable,
         association: SecurityAssociation,
         clock_offset: float,
+        tunnels: bool = False,
     ) -> None:
         self.bindings = bindings
         self.traffic = Traffic()
         self._addresses = addresses
         self._association = association
         self._clock_offset = clock_offset
+        self._tunnels = tunnels
         self._replays = ReplayGuard()
 
     def answer(self, received: Request, now: float) -> Optional[Answer]:
@@ -126,7 +132,7 @@ class Registrations:
             self.traffic.deregistered += 1
             home_address = request.home_address if closed is None else closed.home_address
         else:
-            home_address = self._bind(request.identity, request, received.source, now)
+            home_address = self._bind(request.identity, request, received, now)
             self.traffic.registered += 1
         return self._reply(
             received,
@@ -140,7 +146,11 @@ class Registrations:
             ),
         )
 
-    def _bind(self, mobile: Identity, request: RegistrationRequest, source: IPv4Address, now: float) -> IPv4Address:
+    def _bind(self, mobile: Identity, request: RegistrationRequest, received: Request, now: float) -> IPv4Address:
+        if request.flags & Flags.REVERSE_TUNNELING and not self._tunnels:
+            raise _DenialError(ReplyCode.REQUESTED_REVERSE_TUNNEL_UNAVAILABLE)
+        if request.flags & OTHER_ENCAPSULATIONS:
+            raise _DenialError(ReplyCode.REQUESTED_ENCAPSULATION_UNAVAILABLE)
         try:
             home_address = self.bindings.home_address(mobile, request.home_address)
         except NoRoomError:
@@ -151,8 +161,9 @@ class Registrations:
             Binding(
                 identity=mobile,
                 home_address=home_address,
+                home_agent=self._speaks_from(received),
                 care_of_address=request.care_of_address,
-                source=source,
+                source=received.source,
                 flags=request.flags,
                 identification=request.identification,
                 lifetime=request.lifetime,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Optional
@@ -26,10 +26,19 @@ class Visitor:
     time_to_register: float
 
 
+Watch = Callable[[int, Optional[Visitor]], None]
+"""Is told of each visitor that comes or renews its registration, by user number, and with None of its end."""
+
+
+def unwatched(_user: int, _visitor: Optional[Visitor]) -> None:
+    """Nobody wants to know."""
+
+
 class VisitorTable:
     """All visitors, by their user number."""
 
-    def __init__(self) -> None:
+    def __init__(self, watch: Watch = unwatched) -> None:
+        self._watch = watch
         self._visitors: dict[int, Visitor] = {}
         self._expiries: Deadlines[int] = Deadlines()
 
@@ -50,16 +59,25 @@ class VisitorTable:
             self._expiries.cancel(visitor.user)
         else:
             self._expiries.set(visitor.user, visitor.expires)
+        self._watch(visitor.user, visitor)
 
     def remove(self, user: int) -> None:
         """Forget a user, if there is an entry."""
-        self._visitors.pop(user, None)
-        self._expiries.cancel(user)
+        if self._visitors.pop(user, None) is not None:
+            self._expiries.cancel(user)
+            self._watch(user, None)
+
+    def clear(self) -> int:
+        """Forget all visitors and return how many there were."""
+        users = list(self._visitors)
+        for user in users:
+            self.remove(user)
+        return len(users)
 
     def expire(self, now: float) -> None:
         """Forget the visitors whose lifetime is over."""
         for user in self._expiries.pop_due(now):
-            self._visitors.pop(user, None)
+            self.remove(user)
 
     def next_expiry(self) -> Optional[float]:
         """When :meth:`expire` has work again, or None."""

@@ -41,6 +41,7 @@ class DfpConnections:
         self._password = configuration.password or ""
         self._weights_changed = weights_changed
         self._told: dict[IPv4Address, int] = {}
+        self._found: frozenset[IPv4Address] = frozenset()
         self.links = [_Link(agent, self) for agent in configuration.agents]
 
     def start(self) -> None:
@@ -84,6 +85,13 @@ class DfpConnections:
             for first in range(0, len(hosts), MAX_HOSTS):
                 load = Load(MOBILE_IP_PORT, UDP, tuple(hosts[first : first + MAX_HOSTS]))
                 link.carry_out(link.connection.send_server_state((load,), now))
+
+    def tell_found(self, addresses: frozenset[IPv4Address], now: float) -> None:
+        """Tell which addresses the switches have found on the network: agents that appear there are tried at once."""
+        appeared, self._found = addresses - self._found, addresses
+        for link in self.links if appeared else ():
+            if link.connection.name.address in appeared:
+                link.carry_out(link.connection.found(now))
 
     def take(self, connection: AgentConnection, reports: list[SetWeight]) -> None:
         """Take the weights that an agent reported."""

@@ -110,6 +110,7 @@ class AgentConnection:
         self._channel = MessageChannel(keys, self.counters)
         self._retries = 0
         self._retry_at = 0.0
+        self._found = False
         self._heard_at = 0.0
         self._servers: set[Server] = set()
         self._report: Optional[list[BindIdTable]] = None
@@ -134,6 +135,7 @@ class AgentConnection:
             return []
         self.counters.connections += 1
         self._retries = 0
+        self._found = False
         self._heard_at = now
         self._channel = MessageChannel(self._keys, self.counters)
         return [self._parameters(now)]
@@ -187,6 +189,15 @@ class AgentConnection:
             return []
         self._heard_at = now
         return [self._parameters(now)]
+
+    def found(self, now: float) -> list[Action]:
+        """The agent's host has been found on the network: an attempt from before that says nothing about it, and the
+        next one does not wait for the retry interval."""
+        if self.state is State.WAITING:
+            self._retry_at = now
+            return self.tick(now)
+        self._found = self.state is State.CONNECTING
+        return []
 
     def speaks_for(self, address: IPv4Address) -> bool:
         """Whether the agent has reported on a server with this address since it connected."""
@@ -250,7 +261,7 @@ class AgentConnection:
             return []
         count = self.agent.retry_count
         exhausted = self.state is State.CONNECTING and 0 < count <= self._retries
-        self._retry_at = now + max(1, self.agent.retry_interval)
+        self._retry_at = now + (1 if self._found else max(1, self.agent.retry_interval))
         return self._leave(Event.EXHAUST if exhausted else Event.LOSE, reason)
 
     def _leave(self, event: Event, reason: str) -> list[Action]:
@@ -274,6 +285,7 @@ class AgentConnection:
         return True
 
     def _connect(self) -> Connect:
+        self._found = False
         return Connect(self.agent.address, self.agent.port)
 
     def _parameters(self, now: float) -> Send:

@@ -39,6 +39,11 @@ def weights_by_own_decision(reals: Iterable[RealServer]) -> dict[IPv4Address, in
     return weights
 
 
+def found_by_switches(reals: Iterable[RealServer]) -> frozenset[IPv4Address]:
+    """The addresses of the real servers of which at least one switch knows where they are."""
+    return frozenset(real.configuration.address for real in reals if real.reachable_from)
+
+
 def _is_about(server: Server, address: IPv4Address, port: int) -> bool:
     return (
         server.address == address

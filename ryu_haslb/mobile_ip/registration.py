@@ -58,7 +58,7 @@ NO_FLAGS = Flags(0)
 
 
 class ReplyCode(IntEnum):
-    """What a home agent answers (RFC 5944 section 3.4)."""
+    """What a home agent answers (RFC 5944 section 3.4; 137 to 139: RFC 3024 section 3.4)."""
 
     ACCEPTED = 0
     ACCEPTED_NO_SIMULTANEOUS_BINDINGS = 1
@@ -71,6 +71,9 @@ class ReplyCode(IntEnum):
     POORLY_FORMED_REQUEST = 134
     TOO_MANY_SIMULTANEOUS_BINDINGS = 135
     UNKNOWN_HOME_AGENT_ADDRESS = 136
+    REQUESTED_REVERSE_TUNNEL_UNAVAILABLE = 137
+    REVERSE_TUNNEL_MANDATORY = 138
+    REQUESTED_ENCAPSULATION_UNAVAILABLE = 139
 
 
 def describe_code(code: int) -> str:

@@ -148,7 +148,7 @@ def test_second_lab_is_refused_with_one_line(chassis: Lab) -> None:
     second = make_run()
     assert second.returncode == 1
     assert second.stderr == (
-        f"lab: another lab is running (process {os.getpid()}); wait for it or end it: kill {os.getpid()}\n"
+        f"haslb-lab: another lab is running (process {os.getpid()}); wait for it or end it: kill {os.getpid()}\n"
     )
     assert len(chassis.query(CONTROLLER, "show ip slb reals")) == 2
 
@@ -174,11 +174,11 @@ def test_configuration_that_cannot_be_read_is_told_in_one_line() -> None:
 
 
 def test_make_run_shows_agreement_and_leaves_nothing() -> None:
-    """The operator's first command: 100 sessions, equal counts on both sides, exit status 0."""
+    """The operator's first command: 100 sessions, equal counts on both sides and the chapter's, exit status 0."""
     ran = make_run()
     assert ran.returncode == 0, ran.stderr
     assert "agree about 100 sessions" in ran.stdout
-    assert ran.stdout.count("Total 50") == 2
+    assert "50 bindings at HA1-7600, 50 bindings at HA2-7600" in ran.stdout
     assert leftovers() == []
 
 

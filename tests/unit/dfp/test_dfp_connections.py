@@ -100,6 +100,25 @@ def test_a_lost_connection_takes_the_weights_back_and_is_made_again() -> None:
     assert manager.weight() == 24
 
 
+def test_an_agent_that_was_not_there_is_tried_when_its_host_appears() -> None:
+    """The retry interval is three minutes by default; a switch that finds the host makes an end of it, once."""
+    agent = Agent()
+    agent.listener.close()
+    manager = Manager(agent)
+    (link,) = manager.connections.links
+    while link.connection.state is not State.WAITING:
+        eventlet.sleep(0.001)
+    agent.listener = eventlet.listen(("127.0.0.1", agent.port))
+    manager.connections.tell_found(frozenset({REAL}), time.monotonic())
+    assert link.connection.state is State.WAITING, "another host has appeared"
+    manager.connections.tell_found(frozenset({REAL, LOCALHOST}), time.monotonic())
+    assert link.connection.state is State.CONNECTING
+    agent.accept()
+    agent.report(7)
+    manager.changes.get()
+    assert manager.weight() == 7
+
+
 def test_a_silent_agent_is_given_up() -> None:
     """Nothing heard for the keep-alive time: the manager closes (section 5.3)."""
     agent = Agent()

@@ -167,6 +167,39 @@ def test_a_retry_count_of_0_never_ends():
         assert connection.tick(attempt + 1) == [Connect(HOME_AGENT, 500)]
 
 
+def test_an_agent_whose_host_appears_is_tried_at_once():
+    """What was tried before the network led there says nothing: at a start the first switch may connect later than the
+    balancer gives an attempt up, and three minutes without DFP would follow."""
+    connection = AgentConnection(AGENT, KeyRing())
+    connection.start()
+    connection.closed(3)
+    assert connection.found(4) == [Connect(HOME_AGENT, 500)]
+    connection.closed(5)
+    assert connection.next_deadline() == 5 + AGENT.retry_interval, "it was tried where it was found, and is not there"
+
+
+def test_an_attempt_under_way_when_the_host_appears_has_a_prompt_successor():
+    connection = AgentConnection(AGENT, KeyRing())
+    connection.start()
+    assert connection.found(2) == []
+    connection.closed(3)
+    assert connection.tick(4) == [Connect(HOME_AGENT, 500)]
+    connection.closed(5)
+    assert connection.next_deadline() == 5 + AGENT.retry_interval
+
+
+def test_a_host_that_appears_changes_nothing_for_a_connected_agent():
+    connection = AgentConnection(AGENT, KeyRing())
+    connection.start()
+    connection.found(1)
+    connection.connected(2)
+    assert connection.found(3) == []
+    connection.closed(4)
+    assert connection.next_deadline() == 4 + AGENT.retry_interval
+    connection.stop()
+    assert connection.found(5) == []
+
+
 def test_stop_closes_and_withdraws_for_good(connection):
     assert connection.stop() == [Close("DFP agent is no longer configured"), WithdrawWeights()]
     assert connection.closed(101) == connection.received(weight_report(1), 101) == connection.tick(1e9) == []

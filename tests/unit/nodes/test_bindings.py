@@ -15,13 +15,14 @@ from ryu_haslb.mobile_ip.registration import INFINITE_LIFETIME, NO_FLAGS
 
 NETWORK = IPv4Network("10.200.0.0/29")
 ANY = IPv4Address(0)
+HOME_AGENT = IPv4Address("10.1.1.51")
 ALICE, BOB = nai_identity(b"alice@isp"), nai_identity(b"bob@isp")
 
 
 def bind(table: BindingTable, who: Identity, wanted: IPv4Address = ANY, expires: Optional[float] = None) -> IPv4Address:
     home_address = table.home_address(who, wanted)
     care_of = IPv4Address("15.1.1.51")
-    table.put(Binding(who, home_address, care_of, care_of, NO_FLAGS, 1, 600, expires))
+    table.put(Binding(who, home_address, HOME_AGENT, care_of, care_of, NO_FLAGS, 1, 600, expires))
     return home_address
 
 
@@ -114,6 +115,28 @@ def test_clearing_closes_everything() -> None:
     assert table.clear() == 2
     assert (len(table), table.next_expiry()) == (0, None)
     assert table.close(ALICE) is None
+
+
+def test_whoever_watches_learns_of_every_opening_and_every_end() -> None:
+    """What follows from a binding, such as its tunnel, ends with it: deregistration, expiry, clear."""
+    seen: list[tuple[Identity, Optional[IPv4Address]]] = []
+    table = BindingTable(
+        NETWORK, watch=lambda who, binding: seen.append((who, None if binding is None else binding.home_address))
+    )
+    first, second = (NETWORK.network_address + offset for offset in (1, 2))
+    bind(table, ALICE, expires=10.0)
+    bind(table, BOB)
+    bind(table, ALICE, expires=20.0)
+    assert seen == [(ALICE, first), (BOB, second), (ALICE, first)]
+    del seen[:]
+    table.close(BOB)
+    table.close(BOB)
+    table.expire(20.0)
+    assert seen == [(BOB, None), (ALICE, None)]
+    bind(table, BOB)
+    del seen[:]
+    table.clear()
+    assert seen == [(BOB, None)]
 
 
 class HomeAddressLife(RuleBasedStateMachine):

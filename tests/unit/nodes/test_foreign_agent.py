@@ -15,7 +15,7 @@ from registrations import HomeAgentAddresses, Registrations, Request
 
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation, append_authentication, verify_authentication
 from ryu_haslb.mobile_ip.extensions import nai_extension
-from ryu_haslb.mobile_ip.registration import RegistrationReply, RegistrationRequest, ReplyCode
+from ryu_haslb.mobile_ip.registration import Flags, RegistrationReply, RegistrationRequest, ReplyCode
 
 PDSN, VIRTUAL, REAL = IPv4Address("15.1.1.51"), IPv4Address("10.1.1.10"), IPv4Address("10.1.1.51")
 KEY = SecurityAssociation(256, b"secret")
@@ -65,6 +65,38 @@ def test_an_initial_request_goes_to_the_virtual_server_and_leaves_the_home_agent
     assert (request.care_of_address, request.lifetime) == (PDSN, 600)
     assert request.nai == b"mwts-mip-np-user7@ispxyz.com"
     assert verify_authentication(sent.payload, KEY)
+
+
+def test_with_reverse_tunnels_every_request_asks_for_one() -> None:
+    """RFC 3024 section 3.2: the T flag."""
+    agent, (sent,) = begin(register(), replace(POLICY, flags=Flags.REVERSE_TUNNELING))
+    agent.received(accept(sent), NOW)
+    agent.start(deregister())
+    (closing,) = agent.advance(NOW)
+    flags = [RegistrationRequest.decode(each.payload).flags for each in (sent, closing)]
+    assert flags == [Flags.REVERSE_TUNNELING] * 2
+
+
+def test_whoever_watches_learns_of_visitors_that_come_and_go() -> None:
+    """What follows from a visitor, such as its tunnel, ends with it: deregistration, expiry, clear."""
+    seen: list[tuple[int, bool]] = []
+    agent = ForeignAgent(POLICY, CLOCK_OFFSET, lambda user, visitor: seen.append((user, visitor is not None)))
+    agent.start(register(1, 3))
+    for sent in agent.advance(NOW):
+        agent.received(accept(sent), NOW)
+    assert seen == [(1, True), (2, True), (3, True)]
+    agent.start(deregister(2))
+    (closing,) = agent.advance(NOW)
+    agent.received(accept(closing), NOW)
+    assert seen[3:] == [(2, False)]
+    agent.advance(NOW + 600)
+    assert seen[4:] == [(1, False), (3, False)]
+    agent.start(register(4))
+    (sent,) = agent.advance(NOW + 600)
+    agent.received(accept(sent), NOW + 600)
+    assert (agent.visitors.clear(), agent.visitors.clear()) == (1, 0)
+    assert seen[6:] == [(4, True), (4, False)]
+    assert agent.next_event() is None
 
 
 def test_an_accepted_mobile_becomes_a_visitor_of_the_home_agent_that_the_reply_names() -> None:

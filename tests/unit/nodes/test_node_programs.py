@@ -226,6 +226,42 @@ def test_what_prevents_a_start_is_said_in_one_line_with_exit_status_1(lab: Lab, 
         assert reason in ended.stderr
 
 
+def refused(tmp_path: Path, program: str, *options: str) -> tuple[int, str]:
+    """Exit status and complaint of a node that does not start."""
+    argv = [sys.executable, str(PROGRAMS / program), "--control", str(tmp_path / "c"), *options]
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    assert ended.stdout == ""
+    return ended.returncode, ended.stderr
+
+
+def test_a_mobile_needs_its_link(tmp_path: Path) -> None:
+    status, complaint = refused(tmp_path, "mobile_node.py", "--interface", "nosuch0")
+    assert (status, complaint.count("\n")) == (1, 1)
+    assert "cannot use the interface nosuch0: " in complaint
+
+
+@pytest.mark.parametrize("option", ["--reverse-tunnel", "--mobile=1=eth1"])
+def test_what_needs_tunnels_says_so(tmp_path: Path, option: str) -> None:
+    status, complaint = refused(tmp_path, "pdsn.py", "--address", PDSN, "--home-agent", HOME_AGENT, option)
+    assert status == 2
+    assert "need --tunnels" in complaint
+
+
+def test_without_tunnels_there_is_none_to_show(lab: Lab) -> None:
+    for node in (lab.home_agent(), lab.pdsn()):
+        assert node.ask("show ip mobile tunnel") == "Mobile Tunnels:\nTotal mobile ip tunnels 0\nDropped: none\n"
+        assert node.json("show ip mobile tunnel")["tunnels"] == []
+
+
+def test_visitors_can_be_cleared(lab: Lab) -> None:
+    home_agent, pdsn = lab.home_agent(), lab.pdsn()
+    pdsn.run("register 1 3")
+    assert pdsn.ask("clear ip mobile visitor") == "Cleared 3 visitors\n"
+    assert pdsn.json("clear ip mobile visitor") == {"cleared": 0}
+    assert pdsn.json("show ip mobile visitor summary") == {"total": 0}
+    assert home_agent.json("show ip mobile binding summary") == {"total": 3}
+
+
 @pytest.mark.parametrize(
     ("program", "options"),
     [
@@ -237,16 +273,13 @@ def test_what_prevents_a_start_is_said_in_one_line_with_exit_status_1(lab: Lab, 
         ("pdsn.py", ["--address", PDSN, "--home-agent", HOME_AGENT, "--nai-format", "{}" + "x" * 250]),
         ("pdsn.py", ["--address", PDSN, "--home-agent", HOME_AGENT, "--rate", "nan"]),
         ("pdsn.py", ["--address", PDSN, "--home-agent", HOME_AGENT, "--port", "65536"]),
+        ("pdsn.py", ["--address", PDSN, "--home-agent", HOME_AGENT, "--tunnels", "--mobile", "eth1"]),
+        ("pdsn.py", ["--address", PDSN, "--home-agent", HOME_AGENT, "--tunnels", "--mobile", "x=eth1"]),
+        ("pdsn.py", ["--address", PDSN, "--home-agent", HOME_AGENT, "--tunnels", "--mobile", "1=" + "x" * 16]),
     ],
 )
 def test_an_option_that_makes_no_sense_is_refused_by_name(tmp_path: Path, program: str, options: list[str]) -> None:
-    ended = subprocess.run(
-        [sys.executable, str(PROGRAMS / program), "--control", str(tmp_path / "c"), *options],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert f"argument {options[-2]}" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    status, complaint = refused(tmp_path, program, *options)
+    assert status == 2
+    assert f"argument {options[-2]}" in complaint
+    assert "Traceback" not in complaint

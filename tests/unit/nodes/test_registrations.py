@@ -15,7 +15,7 @@ from registrations import Answer, HomeAgentAddresses, Registrations, Request
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation, append_authentication, verify_authentication
 from ryu_haslb.mobile_ip.extensions import Extension, nai_extension
 from ryu_haslb.mobile_ip.identification import timestamp
-from ryu_haslb.mobile_ip.registration import RegistrationReply, RegistrationRequest, ReplyCode
+from ryu_haslb.mobile_ip.registration import Flags, RegistrationReply, RegistrationRequest, ReplyCode
 
 OWN, VIRTUAL, PDSN = IPv4Address("10.1.1.51"), IPv4Address("10.1.1.10"), IPv4Address("15.1.1.51")
 ANY = IPv4Address(0)
@@ -25,8 +25,10 @@ NOW = 1000.0
 DISPATCHED = HomeAgentAddresses(OWN, dynamic=OWN, virtual=(VIRTUAL,))
 
 
-def home_agent(addresses: HomeAgentAddresses = DISPATCHED, room: Optional[int] = None) -> Registrations:
-    return Registrations(addresses, BindingTable(IPv4Network("10.200.0.0/16"), room), KEY, CLOCK_OFFSET)
+def home_agent(
+    addresses: HomeAgentAddresses = DISPATCHED, room: Optional[int] = None, tunnels: bool = False
+) -> Registrations:
+    return Registrations(addresses, BindingTable(IPv4Network("10.200.0.0/16"), room), KEY, CLOCK_OFFSET, tunnels)
 
 
 def request(nai: Optional[bytes] = b"user1@isp", now: float = NOW) -> RegistrationRequest:
@@ -100,6 +102,39 @@ def test_lifetime_0_closes_the_binding() -> None:
     assert (reply.code, reply.lifetime, reply.home_address) == (0, 0, opened.home_address)
     assert len(agent.bindings) == 0
     assert (agent.traffic.registered, agent.traffic.deregistered) == (1, 1)
+
+
+def test_a_binding_remembers_which_of_our_addresses_the_tunnel_begins_at() -> None:
+    """Chapter: step 3; the tunnel's end is the home agent that the reply names."""
+    agent = home_agent()
+    ask(agent, request())
+    direct = home_agent(HomeAgentAddresses(OWN))
+    ask(direct, request(), local=OWN)
+    assert [binding.home_agent for each in (agent, direct) for binding in each.bindings] == [OWN, OWN]
+
+
+@pytest.mark.parametrize(
+    ("flags", "without", "with_tunnels"),
+    [
+        (Flags.REVERSE_TUNNELING, 137, 0),
+        (Flags.GRE, 139, 139),
+        (Flags.MINIMAL_ENCAPSULATION, 139, 139),
+        (Flags.REVERSE_TUNNELING | Flags.GRE, 137, 139),
+        (Flags.SIMULTANEOUS_BINDINGS | Flags.DECAPSULATION, 0, 0),
+    ],
+)
+def test_a_tunnel_that_there_is_not_is_denied(flags: Flags, without: int, with_tunnels: int) -> None:
+    """RFC 3024 section 3.4: 137 requested reverse tunnel unavailable, 139 requested encapsulation unavailable."""
+    for tunnels, code in ((False, without), (True, with_tunnels)):
+        agent = home_agent(tunnels=tunnels)
+        reply, _ = ask(agent, replace(request(), flags=flags))
+        assert reply.code == code
+        assert len(agent.bindings) == (code == 0)
+
+
+def test_a_deregistration_is_accepted_whatever_tunnel_it_names() -> None:
+    reply, _ = ask(home_agent(), replace(request(), lifetime=0, flags=Flags.REVERSE_TUNNELING))
+    assert reply.code == ReplyCode.ACCEPTED
 
 
 def test_closing_a_binding_that_is_not_there_is_accepted() -> None:

@@ -1,0 +1,91 @@
+"""Is what a command printed what the chapter printed? Two texts laid beside each other, line by line, and compared.
+
+Words count and spacing does not: the scan of the chapter lost it. What can never be the same twice (a time, a date, a
+NAI hash, an SPI, the numbers of a security association, its lifetime) has to have the same shape. The rows of a table
+may come in any order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import SequenceMatcher
+from itertools import zip_longest
+from typing import NamedTuple, Optional
+
+_SHAPES = tuple(
+    (re.compile(pattern), name)
+    for pattern, name in (
+        (r"^\*[A-Z][a-z]{2} \d{1,2} \d\d:\d\d:\d\d(?:\.\d{3})?:", "<time>"),
+        (r"(?<!\S)\d\d:\d\d:\d\d(?!\S)", "<time>"),
+        (r"(?<!\S)\d\d/\d\d/\d\d(?!\S)", "<date>"),
+        (r"(?<!\S)[0-9A-F]{16}(?!\S)", "<hash>"),
+        (r"(?<=spi: )0x[0-9A-F]{1,8}\(\d{1,10}\)", "<spi>"),
+        (r"(?<=outbound spi: )[0-9A-F]{1,8}(?!\S)", "<spi>"),
+        (r"(?<=conn id: )\d+", "<number>"),
+        (r"(?<=flow_id: )\d+", "<number>"),
+        (r"(?<=lifetime \(k/sec\): )\(\d+/\d+\)", "<lifetime>"),
+    )
+)
+RULE = "<rule>"
+"""The shape of the line below a table's heading."""
+_RULE = re.compile(r"\s*-{5,}\s*")
+
+
+class Pair(NamedTuple):
+    """A line of the chapter and the line that stands for it here; None where the other side has one more."""
+
+    chapter: Optional[str]
+    here: Optional[str]
+    same: bool
+
+
+def shape(line: str) -> str:
+    """What has to be the same: the words, with a name in the place of what differs every time."""
+    words = " ".join(line.split())
+    for pattern, name in _SHAPES:
+        words = pattern.sub(name, words)
+    return RULE if _RULE.fullmatch(words) else words
+
+
+def lay_beside(chapter: Sequence[str], here: Sequence[str]) -> list[Pair]:
+    """Pair the lines of two texts. They agree if all pairs are the same; empty lines do not count."""
+    chapter_head, chapter_rows = _cut(chapter)
+    here_head, here_rows = _cut(here)
+    return [*_in_order(chapter_head, here_head), *_in_any_order(chapter_rows, here_rows)]
+
+
+def agree(pairs: Iterable[Pair]) -> bool:
+    """Whether two texts that were laid beside each other say the same."""
+    return all(pair.same for pair in pairs)
+
+
+def _cut(lines: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A text up to the rule below a table's heading, and the table's rows."""
+    written = [line for line in lines if line.strip()]
+    end = next((number for number, line in enumerate(written, 1) if shape(line) == RULE), len(written))
+    return written[:end], written[end:]
+
+
+def _in_order(chapter: Sequence[str], here: Sequence[str]) -> Iterator[Pair]:
+    matcher = SequenceMatcher(None, [shape(line) for line in chapter], [shape(line) for line in here], autojunk=False)
+    for kind, first, last, other_first, other_last in matcher.get_opcodes():
+        for line, other in zip_longest(chapter[first:last], here[other_first:other_last]):
+            yield Pair(line, other, kind == "equal")
+
+
+def _in_any_order(chapter: Sequence[str], here: Sequence[str]) -> Iterator[Pair]:
+    """Each row with one of the same shape; those that find none are set against each other at the end."""
+    free: dict[str, list[int]] = {}
+    for number in reversed(range(len(here))):
+        free.setdefault(shape(here[number]), []).append(number)
+    missing = []
+    for line in chapter:
+        candidates = free.get(shape(line))
+        if candidates:
+            yield Pair(line, here[candidates.pop()], True)
+        else:
+            missing.append(line)
+    surplus = [here[number] for number in sorted(number for numbers in free.values() for number in numbers)]
+    for line, other in zip_longest(missing, surplus):
+        yield Pair(line, other, False)

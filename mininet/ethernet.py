@@ -1,0 +1,105 @@
+"""As much of Ethernet, IEEE 802.1Q and IPv4 as a bump in the wire reads."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import IPv4Address
+from typing import NamedTuple, Optional
+
+ETHERTYPE_IP = 0x0800
+ETHERTYPE_VLAN = 0x8100
+ETHERTYPES_OF_TAGS = frozenset({ETHERTYPE_VLAN, 0x88A8, 0x9100})
+SNAP = bytes.fromhex("aaaa03000000")
+"""What precedes an EtherType in an IEEE 802.3 frame; a switch reads on behind it."""
+
+UDP = 17
+ESP = 50
+AH = 51
+IKE_PORTS = frozenset({500, 4500})
+"""IKE; and IKE together with ESP in UDP (RFC 3948)."""
+
+_VLAN_MASK = 0x0FFF
+_SMALLEST_ETHERTYPE = 0x0600
+_TAG = struct.Struct("!HHH")
+_IP = struct.Struct("!BxHxxHxBxx4s4s")
+_FRAGMENT_OFFSET = 0x1FFF
+
+
+class TaggedFrame(NamedTuple):
+    """An Ethernet frame with a VLAN tag; ``tag`` holds priority and VLAN, ``type`` is what follows it."""
+
+    destination: bytes
+    source: bytes
+    tag: int
+    type: int
+    payload: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Optional[TaggedFrame]:
+        """The frame, or None if it has no tag or is too short for one."""
+        if len(data) < 18:
+            return None
+        protocol, tag, kind = _TAG.unpack_from(data, 12)
+        if protocol != ETHERTYPE_VLAN:
+            return None
+        return cls(data[:6], data[6:12], tag, kind, data[18:])
+
+    @classmethod
+    def of_ip(cls, destination: bytes, source: bytes, vlan: int, packet: Ipv4Packet) -> bytes:
+        """A frame around a packet."""
+        return destination + source + _TAG.pack(ETHERTYPE_VLAN, vlan, ETHERTYPE_IP) + packet.data
+
+    @property
+    def vlan(self) -> int:
+        """Its VLAN, 1 to 4094; 0 is a priority without a VLAN."""
+        return self.tag & _VLAN_MASK
+
+    @property
+    def is_ip(self) -> bool:
+        """Whether it says that it carries IPv4."""
+        return self.type == ETHERTYPE_IP
+
+    @property
+    def hides_ip(self) -> bool:
+        """Whether a switch that looks deeper might find IP in it: behind another tag, or behind SNAP."""
+        return self.type in ETHERTYPES_OF_TAGS or (self.type < _SMALLEST_ETHERTYPE and self.payload.startswith(SNAP))
+
+    def retagged(self, vlan: int) -> bytes:
+        """The same frame in another VLAN, its priority kept."""
+        tag = self.tag & ~_VLAN_MASK | vlan
+        return self.destination + self.source + _TAG.pack(ETHERTYPE_VLAN, tag, self.type) + self.payload
+
+
+class Ipv4Packet(NamedTuple):
+    """An IPv4 packet whose header is sound; ``data`` is all of it, without what Ethernet pads."""
+
+    source: IPv4Address
+    destination: IPv4Address
+    protocol: int
+    fragment_offset: int
+    payload: bytes
+    data: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Optional[Ipv4Packet]:
+        """The packet, or None if no IPv4 host would take it: shorter than it says, or a header that is none."""
+        if len(data) < 20:
+            return None
+        first, length, fragment, protocol, source, destination = _IP.unpack_from(data)
+        header = (first & 0x0F) * 4
+        if first >> 4 != 4 or not 20 <= header <= length <= len(data):
+            return None
+        offset = (fragment & _FRAGMENT_OFFSET) * 8
+        return cls(IPv4Address(source), IPv4Address(destination), protocol, offset, data[header:length], data[:length])
+
+
+def is_ike_or_esp(packet: Ipv4Packet) -> bool:
+    """Whether IPsec reads it: IKE, ESP in UDP, ESP, AH, or a later fragment of what may be one of these."""
+    if packet.protocol in (ESP, AH):
+        return True
+    if packet.protocol != UDP:
+        return False
+    if packet.fragment_offset > 0:
+        return True
+    ports = {int.from_bytes(packet.payload[0:2], "big"), int.from_bytes(packet.payload[2:4], "big")}
+    return not IKE_PORTS.isdisjoint(ports)

@@ -1,0 +1,94 @@
+"""Setting up a security association over vici, why it did not come about, and what else happens to associations.
+
+All of this blocks; ``ryu_haslb.ipsec.charon`` has what charon answers at once.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from ipaddress import IPv4Address
+from typing import Any, Optional
+
+import vici
+from vici.exception import CommandException, DeserializationException, EventUnknownException, SessionException
+
+from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
+from ryu_haslb.ipsec.charon import CharonError
+
+PATIENCE = 5.0
+"""Seconds that one negotiation may take; its messages are repeated within."""
+
+ANSWER_PATIENCE = 5.0
+"""Seconds that charon may be silent where it has something to say."""
+
+EVENTS = ["ike-updown", "child-updown", "child-rekey"]
+
+SILENCE = 2.0
+"""Seconds without an event."""
+
+
+def negotiate(path: str, association: str, peer: IPv4Address) -> Optional[str]:
+    """Have charon negotiate an association; None when it is up, else why it is not."""
+    command = {"child": association, "timeout": str(int(PATIENCE * 1000)), "loglevel": "1"}
+    log: list[str] = []
+    try:
+        with _session(path, PATIENCE + ANSWER_PATIENCE) as charon:
+            for entry in charon.initiate(command):
+                log.append(_text(entry.get("msg")))
+    except CharonError as error:
+        with suppress(CharonError):
+            _give_up(path)
+        return reason(log, peer) or str(error)
+    return None
+
+
+def reason(log: Sequence[str], peer: IPv4Address) -> Optional[str]:
+    """What charon's account of a failed negotiation means to an operator; None if it means nothing in particular."""
+    if any("NO_PROPOSAL_CHOSEN" in line for line in log):
+        return f"{peer} accepts none of our algorithms; compare isakmp policies and transform sets of both sides"
+    if any("could not decrypt payloads" in line or "AUTHENTICATION_FAILED" in line for line in log):
+        return f"{peer} has another pre-shared key; compare 'crypto isakmp key' of both sides"
+    if any("INVALID_ID_INFORMATION" in line for line in log):
+        return f"{peer} protects other traffic; the access lists of both sides have to mirror each other"
+    if log and not any("received packet" in line for line in log):
+        return f"{peer} does not answer"
+    return None
+
+
+def events(path: str) -> Iterator[list[IkeAssociation]]:
+    """Generate what charon tells of associations that come, change and go, and nothing after each while in which it
+    told nothing. Raises CharonError when charon ends."""
+    with _session(path, ANSWER_PATIENCE) as charon:
+        for _, message in charon.listen(EVENTS, SILENCE):
+            yield read_associations([message])
+
+
+def _give_up(path: str) -> None:
+    """Have charon forget negotiations that have come to nothing, so that the next one starts afresh."""
+    with _session(path, ANSWER_PATIENCE) as charon:
+        for each in read_associations(charon.list_sas()):
+            if each.state == "CONNECTING":
+                for _ in charon.terminate({"ike-id": str(each.number), "force": "yes", "timeout": "-1"}):
+                    pass
+
+
+@contextmanager
+def _session(path: str, patience: float) -> Iterator[Any]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(patience)
+        try:
+            connection.connect(path)
+            yield vici.Session(connection)
+        except OSError as error:
+            raise CharonError(f"charon does not answer on {path}: {error.strerror or error}") from None
+        except CommandException as error:
+            raise CharonError(f"charon: {error}") from None
+        except (SessionException, EventUnknownException, DeserializationException, struct.error, ValueError) as error:
+            raise CharonError(f"what answers on {path} is no charon: {error}") from None
+
+
+def _text(value: object) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,85 @@
+"""Reverse ARP (RFC 903): how a mobile learns its home address on the link to its PDSN.
+
+A mobile asks when it comes up; the PDSN answers if the mobile is registered, tells the address unasked when it becomes
+so, and 0.0.0.0 when it is no longer. The link joins just these two, so everything is sent to the broadcast address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Optional
+
+ETHERTYPE = 0x8035
+REQUEST, REPLY = 3, 4
+NO_ADDRESS = IPv4Address(0)
+BROADCAST = b"\xff" * 6
+
+_FRAME = struct.Struct("!6s6sHHHBBH6s4s6s4s")
+_KIND = (ETHERTYPE, 1, 0x0800, 6, 4)  # Ethernet and IPv4 addresses
+
+
+@dataclass(frozen=True)
+class ReverseArp:
+    """One message. ``sender`` is the IPv4 address of who sends it, ``target`` that of the mobile; both are 0.0.0.0 in a
+    request."""
+
+    operation: int
+    sender: IPv4Address = NO_ADDRESS
+    target: IPv4Address = NO_ADDRESS
+
+    def encode(self, hardware_address: bytes) -> bytes:
+        """The Ethernet frame from the station with this hardware address."""
+        own = hardware_address
+        subject = own if self.operation == REQUEST else BROADCAST
+        addresses = (own, self.sender.packed, subject, self.target.packed)
+        return _FRAME.pack(BROADCAST, own, *_KIND, self.operation, *addresses)
+
+    @classmethod
+    def decode(cls, frame: bytes) -> Optional[ReverseArp]:
+        """The message in an Ethernet frame, None if it holds none."""
+        if len(frame) < _FRAME.size:
+            return None
+        _, _, *kind, operation, _, sender, _, target = _FRAME.unpack_from(frame)
+        if tuple(kind) != _KIND or operation not in (REQUEST, REPLY):
+            return None
+        return cls(operation, IPv4Address(sender), IPv4Address(target))
+
+
+class ReverseArpSocket:
+    """Hands every message of an interface to ``received``. Raises OSError with a text for people."""
+
+    def __init__(self, interface: str, received: Callable[[ReverseArp], None]) -> None:
+        self._received = received
+        with contextlib.ExitStack() as stack:
+            try:
+                self._socket = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
+                self._socket.setblocking(False)
+                self._socket.bind((interface, ETHERTYPE))  # hears nothing before, so only this interface
+            except OSError as error:
+                raise OSError(f"cannot use the interface {interface}: {error.strerror}") from None
+            stack.pop_all()
+        asyncio.get_running_loop().add_reader(self._socket, self._read)
+
+    def close(self) -> None:
+        """Listen no more."""
+        asyncio.get_running_loop().remove_reader(self._socket)
+        self._socket.close()
+
+    def send(self, message: ReverseArp) -> None:
+        """Send a message. Raises OSError, as when the interface is down."""
+        self._socket.send(message.encode(self._socket.getsockname()[4]))
+
+    def _read(self) -> None:
+        try:
+            frame, (_, _, kind, *_) = self._socket.recvfrom(_FRAME.size)
+        except OSError:  # nothing there, or the interface went down
+            return
+        message = ReverseArp.decode(frame)
+        if message is not None and kind != socket.PACKET_OUTGOING:
+            self._received(message)

@@ -1,0 +1,202 @@
+"""The command that brings the scenarios up: kept, asked, stopped, interrupted and killed, it leaves nothing behind."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import claim
+import janitor
+import pytest
+
+pytestmark = pytest.mark.lab
+
+REPOSITORY = Path(__file__).parents[2]
+PROGRAM = [sys.executable, "-m", "ryu_haslb.lab"]
+NAME = "dispatched-static"
+PROMPTS = ["SLB-7600", "HA1-7600", "HA2-7600", "PDSN-7600"]
+PATIENCE = 60
+
+
+def haslb_lab(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PROGRAM, *words], cwd=REPOSITORY, input=typed, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
+
+
+def leftovers() -> list[str]:
+    """Whatever bears the lab's mark, once nobody holds a lab any more."""
+    claim.claim().close()
+    found = [f"process {process}" for process in janitor.processes()]
+    found += [f"bridge {name}" for name in janitor.bridges()] + [f"interface {name}" for name in janitor.interfaces()]
+    return found + [str(path) for path in [janitor.DIRECTORY] if path.exists()]
+
+
+@pytest.fixture(scope="class")
+def kept() -> Iterator[subprocess.CompletedProcess[str]]:
+    """A scenario that stays up while its command has returned."""
+    ran = haslb_lab("run", NAME, "--keep")
+    try:
+        yield ran
+    finally:
+        haslb_lab("stop")
+
+
+class TestKept:
+    """While it is up."""
+
+    def test_a_kept_scenario_is_up_when_its_command_has_returned(self, kept: subprocess.CompletedProcess[str]) -> None:
+        """Its output has an end as well: whoever reads it from a pipe does not wait for the lab."""
+        assert (kept.returncode, kept.stderr) == (0, "")
+        assert [f"    haslb-lab prompt {prompt}" for prompt in PROMPTS] == re.findall(
+            " +haslb-lab prompt .*", kept.stdout
+        )
+        assert re.search(rf"^{NAME} .*\(up\)$", haslb_lab("list").stdout, re.MULTILINE)
+
+    def test_the_holder_is_a_session_of_its_own(self, kept: subprocess.CompletedProcess[str]) -> None:
+        """No terminal's hang-up reaches it."""
+        owner = claim.owner()
+        assert owner is not None
+        assert os.getsid(owner) == owner
+        assert {os.readlink(f"/proc/{owner}/fd/{standard}") for standard in (0, 1, 2)} == {os.devnull}
+
+    @pytest.mark.parametrize("node", [*PROMPTS, "slb-7600", "controller"])
+    def test_every_node_answers_by_its_prompt(self, kept: subprocess.CompletedProcess[str], node: str) -> None:
+        command = {"S": "show ip slb reals", "H": "sh ip mob bind sum", "P": "show ip mobile visitor summary"}
+        words = command.get(node[0], "sh ip sl rea").split()
+        one = haslb_lab("prompt", node, *words)
+        assert (one.returncode, one.stderr) == (0, "")
+        typed = haslb_lab("prompt", node, typed=" ".join(words) + "\nexit\nnever reached\n")
+        assert (typed.returncode, typed.stdout) == (0, one.stdout)
+        assert re.search(r"Total [24]$|OPERATIONAL    2$", one.stdout.strip()), "its sessions are open"
+
+    @pytest.mark.parametrize("node", PROMPTS)
+    def test_a_wrong_command_is_an_error(self, kept: subprocess.CompletedProcess[str], node: str) -> None:
+        ran = haslb_lab("prompt", node, "frobnicate")
+        assert ran.returncode == 1
+        assert "frobnicate" in ran.stdout + ran.stderr
+
+    def test_a_wrong_name_tells_the_right_ones(self, kept: subprocess.CompletedProcess[str]) -> None:
+        ran = haslb_lab("prompt", "HA9-7600")
+        assert (ran.returncode, ran.stdout) == (1, "")
+        assert ran.stderr == f"haslb-lab: HA9-7600 is no node of {NAME}; there are: {', '.join(PROMPTS)}\n"
+
+    def test_the_prompt_on_a_terminal_is_the_chapters(self, kept: subprocess.CompletedProcess[str]) -> None:
+        """Issue: a prompt per node. Tab completes, ? tells what may come, as at the balancer's."""
+        with Terminal("prompt", "HA1-7600") as terminal:
+            terminal.read_until("HA1-7600#")
+            terminal.type("show ip mobile binding s\t\r")
+            terminal.read_until("Total 2")
+            terminal.type("show ip mobile ?")
+            terminal.read_until("traffic")
+            terminal.type("\x03\x04")
+            assert terminal.status() == 0
+
+    def test_a_second_scenario_is_refused(self, kept: subprocess.CompletedProcess[str]) -> None:
+        ran = haslb_lab("run", "direct-static")
+        assert ran.returncode == 1
+        assert re.fullmatch(r"haslb-lab: another lab is running \(process \d+\); .*\n", ran.stderr)
+
+
+def test_stop_ends_it_and_what_was_up_is_gone() -> None:
+    assert haslb_lab("run", NAME, "--keep").returncode == 0
+    assert haslb_lab("stop").stdout == f"{NAME} is gone without trace.\n"
+    assert not janitor.DIRECTORY.exists()
+    assert leftovers() == []
+    again = haslb_lab("stop")
+    assert (again.returncode, again.stdout) == (0, "No scenario was up.\n")
+    assert haslb_lab("prompt", "SLB-7600").stderr.startswith("haslb-lab: no scenario is up; try: haslb-lab run ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_the_holders_end_is_the_labs(number: signal.Signals) -> None:
+    """Issue: until stop, SIGTERM or its death."""
+    assert haslb_lab("run", NAME, "--keep").returncode == 0
+    owner = claim.owner()
+    assert owner is not None
+    holder = os.pidfd_open(owner)
+    signal.pidfd_send_signal(holder, number)
+    assert select.select([holder], [], [], PATIENCE)[0]
+    os.close(holder)
+    assert leftovers() == []
+
+
+@pytest.mark.parametrize("activity", ["building the network", "starting the nodes", "starting the balancer", "Step 4"])
+def test_a_run_that_is_killed_leaves_nothing_behind(activity: str) -> None:
+    """Issue: after a kill -9 at any moment; and the next run is well."""
+    with running() as process:
+        read_until(process, activity)
+        process.kill()
+        process.wait()
+    assert leftovers() == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_interrupted_cleans_up(number: signal.Signals, status: int) -> None:
+    with running() as process:
+        read_until(process, "Step 4")
+        process.send_signal(number)
+        assert process.wait(PATIENCE) == status
+        assert not janitor.DIRECTORY.exists()
+        _, complaints = process.communicate()
+    assert complaints == ("haslb-lab: interrupted, and cleaned up\n" if number is signal.SIGINT else "")
+    assert leftovers() == []
+
+
+def running() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [*PROGRAM, "run", NAME],
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    assert any(text in line for line in process.stdout), process.stderr and process.stderr.read()
+
+
+class Terminal:
+    """The command on a terminal of its own."""
+
+    def __init__(self, *words: str) -> None:
+        self._words = words
+        self._shown = ""
+
+    def __enter__(self) -> Terminal:
+        self._process, self._terminal = pty.fork()
+        if self._process == 0:
+            os.chdir(REPOSITORY)
+            os.execve(PROGRAM[0], [*PROGRAM, *self._words], {**os.environ, "TERM": "xterm"})
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._terminal)
+
+    def type(self, text: str) -> None:
+        os.write(self._terminal, text.encode())
+
+    def read_until(self, text: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while text not in self._shown:
+            assert select.select([self._terminal], [], [], max(0, deadline - time.monotonic()))[0], self._shown
+            self._shown += os.read(self._terminal, 4096).decode(errors="replace")
+        self._shown = self._shown.partition(text)[2]
+
+    def status(self) -> int:
+        with suppress(OSError):  # the terminal's end
+            while os.read(self._terminal, 4096):
+                pass
+        return os.waitstatus_to_exitcode(os.waitpid(self._process, 0)[1])

@@ -1,0 +1,185 @@
+"""Outside of the IPsec module (examples 5 and 6 of the chapter): what comes in there in clear is not the balancer's.
+
+The PDSN's port is FastEthernet3/15, `crypto connect vlan 15`: the balancer sees its requests when the module has
+decrypted them, and not before.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from typing import Any, Optional
+
+import janitor
+import pytest
+from bench import MACS, PDSN, Bench, PlainChassis, farm, virtual_server, wait_until
+from lab import CONTROLLER, Lab
+from mobile import CHASSIS_MAC, CLIENT_MAC, VIRTUAL, arp_request, as_dispatched, registration
+from scapy.layers.l2 import ARP, Ether
+
+from ryu_haslb.control.client import ask, is_error
+from ryu_haslb.control.protocol import SEPARATOR
+from ryu_haslb.openflow.pipeline import Purpose
+from topologies.chassis import SWITCH
+
+pytestmark = pytest.mark.lab
+
+OUTSIDE, INSIDE = "pdsn2", "router"
+PORTS = {OUTSIDE: f"{SWITCH}-fa3-15", INSIDE: f"{SWITCH}-gi6-1"}
+PROTECTED = "10.1.1.150"
+CONNECT = ("interface FastEthernet3/15", "crypto connect vlan 15")
+MODULE = f"""\
+crypto isakmp policy 1
+ authentication pre-share
+crypto isakmp key cisco address {PROTECTED}
+crypto ipsec transform-set SET esp-aes
+crypto map MAP 10 ipsec-isakmp
+ set peer {PROTECTED}
+ set transform-set SET
+ match address 101
+interface GigabitEthernet6/1
+ switchport trunk allowed vlan 1,15,1002-1005
+interface GigabitEthernet6/2
+ switchport trunk allowed vlan 1,16,1002-1005
+interface FastEthernet3/15
+ crypto connect vlan 15
+interface Vlan15
+ ip address 15.1.1.15 255.0.0.0
+ crypto map MAP
+access-list 101 permit ip host {VIRTUAL} host {PROTECTED}
+"""
+
+
+class OutsideChassis(PlainChassis):
+    """A chassis with a second PDSN at FastEthernet3/15, and the inside of an IPsec module at GigabitEthernet6/1."""
+
+    def _add(self, switch: str, name: str, port: int, loopback: Optional[str]) -> None:
+        if name not in PORTS:
+            super()._add(switch, name, port, loopback)
+            return
+        self.addHost(name, ip=f"10.1.1.{200 + port}/24", mac=MACS[name])
+        self.addLink(name, switch, port1=0, port2=port, intfName2=PORTS[name])
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    topology = OutsideChassis(reals=("sami1", *PORTS), loopback=None)
+    text = farm([("10.1.1.51", 1)]) + virtual_server() + MODULE
+    with Bench(Lab(topology, text), reals={"sami1": "10.1.1.51"}) as running:
+        yield running
+
+
+def clear_text(name: str, **fields: Any) -> bytes:
+    """A mobile's registration in clear, from outside; unless told otherwise the home agent's port is where it goes."""
+    return registration(name, mac=MACS[OUTSIDE], **{"to": MACS["sami1"], **fields})
+
+
+def require_only_switched(bench: Bench, name: str) -> None:
+    """Send a request in clear from outside: it comes out as it went in, and the balancer knows nothing of it."""
+    before = bench.statistics()["requests"]
+    sent = clear_text(name)
+    with bench.lab.capture("sami1") as capture:
+        bench.send(sent, node=OUTSIDE)
+        capture.wait_for(lambda each: name.encode() in each)
+        bench.settle()  # whatever the balancer had to do with it, it has done by now
+        (received,) = [each for each in capture.frames if name.encode() in each]
+    assert received == sent
+    assert (bench.statistics()["requests"], name in bench.sessions()) == (before, False)
+
+
+def answers(bench: Bench, node: str) -> list[str]:
+    """Who answers a node that asks for the virtual address."""
+    with bench.lab.capture("sami1") as flood, bench.lab.capture(node) as capture:
+        bench.send(arp_request(VIRTUAL, mac=MACS[node], sender="10.1.1.250"), node=node)
+        if node == OUTSIDE:
+            flood.wait_for(lambda each: is_question(each, MACS[node]))
+        bench.settle()
+        capture.listen(0.2)
+        replies = [Ether(each)[ARP] for each in capture.frames if ARP in Ether(each)]
+    return [str(each.hwsrc) for each in replies if each.op == 2 and each.psrc == VIRTUAL]
+
+
+def is_question(each: bytes, mac: str) -> bool:
+    """Whether a frame asks for the virtual address, on behalf of that sender."""
+    packet = Ether(each)
+    return ARP in packet and (packet[ARP].op, packet[ARP].pdst, packet[ARP].hwsrc) == (1, VIRTUAL, mac)
+
+
+def outside_rules(bench: Bench) -> list[str]:
+    """The ports of the rules that pass what comes in outside."""
+    return [flow.match["in_port"] for flow in bench.rules(Purpose.PASS_OUTSIDE.cookie)]
+
+
+def dropped(bench: Bench) -> int:
+    """How many packets came in clear that ought to be protected."""
+    return sum(flow.packets for flow in bench.rules(Purpose.DROP_UNPROTECTED.cookie))
+
+
+def config(*commands: str) -> None:
+    answer = b"".join(ask(str(janitor.DIRECTORY / f"{CONTROLLER}.control"), ["config", SEPARATOR.join(commands)]))
+    assert not is_error(answer), answer
+
+
+def test_a_request_in_clear_from_outside_is_not_intercepted(bench: Bench) -> None:
+    require_only_switched(bench, "outside@isp.com")
+
+
+def test_not_even_one_to_the_chassis_itself_is(bench: Bench) -> None:
+    """Whoever knows the chassis address could else have himself balanced without a key."""
+    before = bench.statistics()["requests"]
+    with bench.lab.capture("sami1") as capture:
+        bench.send(clear_text("chassis@isp.com", to=CHASSIS_MAC), clear_text("behind@isp.com"), node=OUTSIDE)
+        capture.wait_for(lambda each: b"behind@isp.com" in each)
+    bench.settle()
+    assert (bench.statistics()["requests"], "chassis@isp.com" in bench.sessions()) == (before, False)
+
+
+def test_the_same_request_from_another_port_is(bench: Bench) -> None:
+    sent = registration("inside@isp.com", mac=CLIENT_MAC)
+    assert bench.exchange(sent) == bench.only("sami1", as_dispatched(sent, MACS["sami1"]))
+
+
+def test_what_the_module_protects_is_taken_from_its_inside_port_alone(bench: Bench) -> None:
+    """IOS drops it in clear: a stranger at any other port, known to the configuration or not, gets nowhere with it."""
+    forged = clear_text("forged@isp.com", src=PROTECTED), clear_text("forged@isp.com", src=PROTECTED, to=CHASSIS_MAC)
+    assert bench.counted(*forged) == {}
+    assert bench.exchange(*forged) == bench.only("sami1")
+    wait_until(lambda: dropped(bench) == 2 * len(forged), "each of them is counted")
+    sent = clear_text("decrypted@isp.com", src=PROTECTED, to=CHASSIS_MAC)
+    for _ in range(2):  # the second returns to its session, with that address in it
+        assert bench.deliver(sent, node=INSIDE) == "sami1"
+        bench.rule("decrypted@isp.com")
+
+
+def test_arp_for_the_virtual_address_is_answered_inside_and_not_outside(bench: Bench) -> None:
+    assert answers(bench, PDSN) == [CHASSIS_MAC]
+    assert answers(bench, OUTSIDE) == []
+
+
+def test_a_configured_port_that_the_switch_lacks_is_in_the_log(bench: Bench) -> None:
+    """The module's outside port is not there in this chassis."""
+    assert "has no port GigabitEthernet6/2 (gi6-2)" in bench.lab.log(CONTROLLER)
+
+
+def test_the_rule_follows_the_configuration(bench: Bench) -> None:
+    """`no crypto connect vlan 15`: then the port is one like any other."""
+    config(CONNECT[0], f"no {CONNECT[1]}")
+    wait_until(lambda: outside_rules(bench) == [], "the rule is gone")
+    sent = clear_text("connected@isp.com", to=CHASSIS_MAC)
+    assert bench.deliver(sent, node=OUTSIDE) == "sami1"
+    assert "connected@isp.com" in bench.sessions()
+    config(*CONNECT)
+    wait_until(lambda: len(outside_rules(bench)) == 1, "the rule is back")
+    require_only_switched(bench, "unconnected@isp.com")
+
+
+def test_the_rule_follows_the_port_to_another_number(bench: Bench) -> None:
+    subprocess.run(["ovs-vsctl", "set", "Interface", PORTS[OUTSIDE], "ofport_request=77"], check=True)
+    wait_until(lambda: outside_rules(bench) == ["77"], "the rule is at the port's new number")
+    require_only_switched(bench, "renumbered@isp.com")
+
+
+def test_the_rule_comes_back_with_the_switch(bench: Bench) -> None:
+    bench.restart()
+    wait_until(lambda: outside_rules(bench) == ["77"], "the rule is there again")
+    require_only_switched(bench, "restarted@isp.com")

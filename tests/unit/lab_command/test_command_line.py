@@ -1,0 +1,83 @@
+"""The command ``haslb-lab``: its arguments, what it does without a lab, and how it is found."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import haslb_lab
+import pytest
+from state import Running
+
+from ryu_haslb import lab as entry
+
+REPOSITORY = Path(__file__).parents[3]
+
+
+def test_list_names_the_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
+    assert haslb_lab.main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "dispatched-static        Dispatched mode with static weights, 4 sessions"
+    assert len(lines) >= 6
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["fly"], ["run"], ["run", "direct-static", "--sessions", "0"], ["run", "direct-static", "--sessions", "1001"]],
+)
+def test_a_wrong_command_line_is_status_2(words: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        haslb_lab.main(words)
+    assert ended.value.code == 2
+
+
+@pytest.mark.parametrize("words", [["run", "nothing"], ["draw", "nothing"]])
+def test_an_unknown_scenario_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert haslb_lab.main(words) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("haslb-lab: nothing is neither a scenario nor a file; there are: ")
+    assert captured.err.count("\n") == 1
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="graphviz is not installed")
+def test_a_drawing_of_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Issue: a drawing of any chassis description, SVG by graphviz."""
+    output = tmp_path / "chassis.svg"
+    assert haslb_lab.main(["draw", "direct-ipsec-tunnel", "-o", str(output)]) == 0
+    assert capsys.readouterr().out == f"{output}\n"
+    drawing = output.read_text()
+    assert "<svg" in drawing
+    assert "10.99.11.12" in drawing
+
+
+def test_a_drawing_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert haslb_lab.main(["draw", "direct-static", "-o", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(f"haslb-lab: cannot write {tmp_path}: ")
+
+
+def test_nodes_are_found_by_prompt_and_by_name() -> None:
+    up = Running("direct-static", {"controller": "SLB-7600", "HA1-7600": "HA1-7600"})
+    assert [up.node(name) for name in ("SLB-7600", "slb-7600", "controller", "ha1-7600")] == [
+        *["controller"] * 3,
+        "HA1-7600",
+    ]
+
+
+def test_the_command_is_the_checkouts(tmp_path: Path) -> None:
+    """From whatever folder; and where there is no checkout it says so."""
+    program = [sys.executable, "-m", "ryu_haslb.lab", "list"]
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    ran = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout.startswith("dispatched-static ")
+
+
+def test_without_a_checkout_it_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert entry.main([], checkout=tmp_path) == 1
+    assert capsys.readouterr().err == (
+        "haslb-lab: the lab is run from a checkout; install it from there: pip install -e '.[lab]'\n"
+    )

@@ -1,0 +1,84 @@
+"""Packet counters that do not fall when a security association ends: ``show crypto ipsec sa`` counts what an access
+list protects, by whichever association it went."""
+
+from __future__ import annotations
+
+from carried import Carried
+
+from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
+
+
+def association(number: int, sent: int, received: int) -> IkeAssociation:
+    """What charon lists of a pair that has carried so many packets."""
+    child = {"name": "map-10-1", "uniqueid": str(number), "state": "INSTALLED", "protocol": "ESP"}
+    child.update({"packets-out": str(sent), "packets-in": str(received)})
+    (listed,) = read_associations([{"map-10": {"uniqueid": "1", "child-sas": {f"map-10-1-{number}": child}}}])
+    return listed
+
+
+def counts(carried: Carried) -> tuple[int, int]:
+    return carried.encaps, carried.decaps
+
+
+def test_what_is_there_counts_for_itself() -> None:
+    """Only what is gone is added to it."""
+    carried = Carried()
+    carried.listed([association(1, 5, 7)])
+    assert counts(carried) == (0, 0)
+
+
+def test_what_is_gone_counts_with_what_was_last_known_of_it() -> None:
+    """Rekeyed, expired or cleared: the sum goes on."""
+    carried = Carried()
+    carried.listed([association(1, 5, 7)])
+    carried.listed([association(1, 6, 8), association(2, 1, 0)])
+    carried.listed([association(2, 3, 0)])
+    assert counts(carried) == (6, 8)
+    carried.listed([])
+    assert counts(carried) == (9, 8)
+
+
+def test_charons_last_word_counts() -> None:
+    """An event carries the counters at the end, which a list some time before does not."""
+    carried = Carried()
+    carried.listed([association(1, 5, 7)])
+    carried.told([association(1, 10, 20)])
+    carried.listed([])
+    assert counts(carried) == (10, 20)
+
+
+def test_one_that_came_and_went_unseen_counts() -> None:
+    """Only its end was told."""
+    carried = Carried()
+    carried.told([association(1, 10, 20)])
+    carried.listed([])
+    assert counts(carried) == (10, 20)
+
+
+def test_a_late_word_is_not_counted_again() -> None:
+    """Events and lists come by two ways."""
+    carried = Carried()
+    carried.listed([association(1, 5, 7)])
+    carried.listed([])
+    carried.told([association(1, 5, 7)])
+    carried.listed([])
+    assert counts(carried) == (5, 7)
+
+
+def test_a_new_charon_numbers_from_one_again() -> None:
+    """What the dead one carried is kept."""
+    carried = Carried()
+    carried.listed([association(3, 5, 7)])
+    carried.ended()
+    carried.told([association(1, 1, 1)])
+    carried.listed([])
+    assert counts(carried) == (6, 8)
+
+
+def test_cleared_counters_start_at_zero() -> None:
+    """``clear crypto counters``."""
+    carried = Carried()
+    carried.listed([association(1, 5, 7)])
+    carried.listed([])
+    carried.clear()
+    assert counts(carried) == (0, 0)

@@ -1,0 +1,100 @@
+"""Why a security association did not come about, in words that say what to compare."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from negotiation import events, negotiate, reason
+
+from ryu_haslb.ipsec.charon import CharonError
+
+PEER = IPv4Address("15.1.1.15")
+RECEIVED = "received packet: from 15.1.1.15[500] to 15.1.1.51[500] (76 bytes)"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        (
+            "could not decrypt payloads",
+            "15.1.1.15 has another pre-shared key; compare 'crypto isakmp key' of both sides",
+        ),
+        ("received AUTHENTICATION_FAILED error notify", "15.1.1.15 has another pre-shared key"),
+        (
+            "received NO_PROPOSAL_CHOSEN error notify",
+            "15.1.1.15 accepts none of our algorithms; compare isakmp policies",
+        ),
+        ("received INVALID_ID_INFORMATION error notify", "15.1.1.15 protects other traffic; the access lists"),
+    ],
+)
+def test_a_failure_names_what_differs(line: str, expected: str) -> None:
+    """The lines are charon's, as seen with strongSwan 5.9.8."""
+    told = reason(["initiating Main Mode IKE_SA l2tpmap-10[2] to 15.1.1.15", RECEIVED, line], PEER)
+    assert told is not None
+    assert told.startswith(expected)
+
+
+def test_silence_is_told_from_refusal() -> None:
+    """A peer that says nothing may be down, or somebody in between is."""
+    assert reason(["sending packet", "sending retransmit 1 of request"], PEER) == "15.1.1.15 does not answer"
+
+
+def test_what_means_nothing_in_particular_is_left_to_charon() -> None:
+    """Its own last words are better than a guess."""
+    assert reason([RECEIVED], PEER) is None
+    assert reason([], PEER) is None
+
+
+@given(st.lists(st.text()))
+def test_no_log_makes_it_stumble(log: list[str]) -> None:
+    """charon quotes what peers send."""
+    reason(log, PEER)
+
+
+@contextlib.contextmanager
+def impostor(path: Path, answer: bytes) -> Iterator[None]:
+    """Somebody at charon's socket who is not charon: says ``answer`` to the first and hangs up."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = listener.accept()
+                    with connection:
+                        connection.recv(4096)
+                        connection.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+@pytest.mark.parametrize("answer", [b"", b"\0\0", b"\0\0\0\1\xff", b"\0\0\0\2\1\x63", b"\0\0\0\5\7\3abc"])
+def test_what_is_no_charon_is_an_error(tmp_path: Path, answer: bytes) -> None:
+    """A text, never a traceback."""
+    path = tmp_path / "vici"
+    with impostor(path, answer):
+        told = negotiate(str(path), "l2tpmap-10-1", PEER)
+        assert told is not None
+        assert "charon" in told
+        with pytest.raises(CharonError):
+            list(events(str(path)))
+
+
+def test_no_charon_is_an_error(tmp_path: Path) -> None:
+    """It names the socket."""
+    told = negotiate(str(tmp_path / "vici"), "l2tpmap-10-1", PEER)
+    assert told is not None
+    assert f"charon does not answer on {tmp_path}/vici" in told

@@ -1,0 +1,103 @@
+"""Reading the parts of a description so that every error is noted, not only the first."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from typing import Callable, Optional, TypeVar, cast
+
+import yaml
+
+from ryu_haslb.configuration.diagnostics import Diagnostics
+from ryu_haslb.configuration.yaml_nodes import NodeError, entries, items, required, unknown_key
+
+Value = TypeVar("Value")
+
+
+class PartError(Exception):
+    """A part of the description that has errors, all of which are noted already."""
+
+
+class Notes:
+    """Where errors go while a description is read; reading goes on behind each of them."""
+
+    def __init__(self, diagnostics: Diagnostics) -> None:
+        self._diagnostics = diagnostics
+
+    @contextlib.contextmanager
+    def noting(self) -> Iterator[None]:
+        """An error in one part keeps none of the others from being read."""
+        try:
+            yield
+        except NodeError as error:
+            self._diagnostics.error(error.line, str(error))
+        except PartError:
+            pass
+
+    def each(self, node: yaml.Node, what: str, read: Callable[[str, int, yaml.Node], Value]) -> list[Value]:
+        """What ``read`` makes of each entry of a mapping (key, line, value), but for those that have errors."""
+        found = []
+        with self.noting():
+            for key, line, value in entries(node, what):
+                with self.noting():
+                    found.append(read(key, line, value))
+        return found
+
+    def each_item(self, node: yaml.Node, what: str, read: Callable[[yaml.Node], Value]) -> list[Value]:
+        """The same for the items of a list."""
+        found = []
+        with self.noting():
+            for item in items(node, what):
+                with self.noting():
+                    found.append(read(item))
+        return found
+
+
+class Fields:
+    """The keys of one part. Read them all, then call :meth:`finish`, and only then use the values."""
+
+    def __init__(self, notes: Notes, node: yaml.Node, what: str, known: Iterable[str]) -> None:
+        self._notes = notes
+        self._node = node
+        self._what = what
+        self._complete = True
+        self._found: dict[str, yaml.Node] = {}
+        names = tuple(known)
+        for name, line, value in entries(node, what):
+            with self._noting():
+                if name not in names:
+                    raise unknown_key(line, name, what, names)
+                self._found[name] = value
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._found
+
+    def need(self, name: str, read: Callable[[yaml.Node], Value]) -> Value:
+        """The value of a key that must be there."""
+        with self._noting():
+            return read(required(self._found, name, self._node, self._what))
+        return cast(Value, None)  # nobody sees it: finish() raises
+
+    def get(self, name: str, read: Callable[[yaml.Node], Value]) -> Optional[Value]:
+        """The value of a key that may be left out."""
+        return self.need(name, read) if name in self._found else None
+
+    def each(self, name: str, read: Callable[[str, int, yaml.Node], Value]) -> list[Value]:
+        """What ``read`` makes of each entry (key, line, value) of the key's mapping; nothing where it is left out."""
+        return self.get(name, lambda node: self._notes.each(node, name, read)) or []
+
+    def each_item(self, name: str, read: Callable[[yaml.Node], Value]) -> list[Value]:
+        """The same for the items of a list."""
+        return self.get(name, lambda node: self._notes.each_item(node, name, read)) or []
+
+    def finish(self) -> None:
+        """Raise :class:`PartError` if any of it was in error."""
+        if not self._complete:
+            raise PartError
+
+    @contextlib.contextmanager
+    def _noting(self) -> Iterator[None]:
+        complete, self._complete = self._complete, False
+        with self._notes.noting():
+            yield
+            self._complete = complete
