@@ -121,9 +121,13 @@ class Alone:
         self._next += count
         return self._run(self._next - count, count, rate)
 
-    def known_sessions(self, first: int, count: int, rate: float = 0) -> Run:
-        """So many mobiles from number ``first`` on register again."""
-        return self._run(first, count, rate)
+    def requests(self, first: int, count: int) -> Run:
+        """So many mobiles from number ``first`` on register, as fast as the controller takes them."""
+        return self._run(first, count, 0)
+
+    def processor_time(self) -> float:
+        """Seconds that a processor has spent on the application."""
+        return int(Path(f"/proc/{self._process}/schedstat").read_text().split()[0]) / 1e9
 
     def resident(self) -> int:
         """Bytes of resident memory."""

@@ -17,7 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-enum { QUIET_MILLISECONDS = 1000, CONNECT_SECONDS = 30, BUNDLE_ADD = 2301, SESSION_TABLE = 1 };
+enum { QUIET_MILLISECONDS = 400, CONNECT_SECONDS = 30, BUNDLE_ADD = 2301, SESSION_TABLE = 1 };
 enum { FIRST_HOME_AGENT = 51, PACKET_IN_HEAD = 42 };
 
 static struct output output;

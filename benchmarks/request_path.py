@@ -40,10 +40,10 @@ class Sink:
 
     def __init__(self) -> None:
         self.xid = 0
-        self.bytes = 0
+        self.bytes_sent = 0
 
     def transmit(self, message: bytes) -> None:
-        self.bytes += len(message)
+        self.bytes_sent += len(message)
 
     def next_xid(self) -> int:
         self.xid += 1

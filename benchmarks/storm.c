@@ -5,7 +5,8 @@
  *
  * The receiver prints "ready". For each line that it reads it waits until nothing has come for a moment, and prints what
  * came since the last report as one line of JSON: "distinct" mobiles were new, "repeated" came to the home agent that had
- * them before, "astray" to another one. It ends with its standard input.
+ * them before, "astray" to another one; "from" has how many came from each client, and how late. It ends with its
+ * standard input.
  */
 #define _GNU_SOURCE
 #include "registration.h"
@@ -19,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SOCKET_BUFFER = 1 << 25, MOST_HOME_AGENTS = 16, QUIET_MILLISECONDS = 300 };
+enum { SOCKET_BUFFER = 1 << 25, MOST_HOME_AGENTS = 16, MOST_CLIENTS = 4, QUIET_MILLISECONDS = 300 };
 
 static int udp_socket(void) {
     int size = SOCKET_BUFFER, on = 1;
@@ -62,12 +63,25 @@ static uint8_t home[MOBILES]; /* at which home agent a mobile was seen first, fr
 static struct {
     unsigned long received, distinct, repeated, astray, malformed, at[MOST_HOME_AGENTS];
     struct delays delays;
+    struct {
+        in_addr_t address;
+        struct delays delays;
+    } from[MOST_CLIENTS];
 } counted;
+
+static void note_client(in_addr_t address, uint64_t sent, uint64_t now) {
+    int place = 0;
+    while (place < MOST_CLIENTS - 1 && counted.from[place].address && counted.from[place].address != address) place++;
+    counted.from[place].address = address;
+    note_delay(&counted.from[place].delays, sent, now);
+}
 
 static void receive(int port, int home_agent) {
     uint8_t message[2048];
     ssize_t length;
-    while ((length = recv(port, message, sizeof message, MSG_DONTWAIT)) > 0) {
+    struct sockaddr_in client;
+    socklen_t size = sizeof client;
+    while ((length = recvfrom(port, message, sizeof message, MSG_DONTWAIT, (struct sockaddr *)&client, &size)) > 0) {
         uint64_t sent, now = nanoseconds();
         long mobile = read_request(message, (size_t)length, &sent);
         counted.received++;
@@ -77,6 +91,7 @@ static void receive(int port, int home_agent) {
         }
         counted.at[home_agent]++;
         note_delay(&counted.delays, sent, now);
+        note_client(client.sin_addr.s_addr, sent, now);
         if (!home[mobile]) {
             counted.distinct++;
             home[mobile] = (uint8_t)(home_agent + 1);
@@ -93,7 +108,14 @@ static void report(int home_agents) {
     for (int number = 0; number < home_agents; number++) printf(number ? ", %lu" : "%lu", counted.at[number]);
     printf("], ");
     print_delays(&counted.delays);
-    puts("}");
+    printf(", \"from\": {");
+    for (int place = 0; place < MOST_CLIENTS && counted.from[place].address; place++) {
+        struct in_addr address = {counted.from[place].address};
+        printf("%s\"%s\": {\"received\": %lu, ", place ? ", " : "", inet_ntoa(address), counted.from[place].delays.total);
+        print_delays(&counted.from[place].delays);
+        putchar('}');
+    }
+    puts("}}");
     fflush(stdout);
     memset(&counted, 0, sizeof counted);
 }

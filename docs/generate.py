@@ -7,11 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from enum import Enum
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Callable
 
-from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
+from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.ipsec.model import (
+    AccessRule,
+    Authentication,
+    Crypto,
+    CryptoMapEntry,
+    IsakmpPolicy,
+    PresharedKey,
+    TransformSet,
+)
 from ryu_haslb.openflow.pipeline import PORT_CONTROLLER, SESSION_PRIORITY, Rule, Table, standing_rules
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS
 from ryu_haslb.slb.session import SESSION_TRANSITIONS
@@ -20,7 +30,17 @@ HERE = Path(__file__).parent
 EXAMPLE = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51")),))},
     virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
+    vlan_interfaces=(VlanInterface(15, IPv4Address("10.1.1.15"), IPv4Network("10.0.0.0/8"), "l2tpmap"),),
+    crypto=Crypto(
+        policies=(IsakmpPolicy(1, Authentication.PRE_SHARE),),
+        keys=(PresharedKey("cisco", IPv4Network("10.1.1.101")),),
+        transform_sets=(TransformSet("SET", ("esp-aes", "esp-sha-hmac")),),
+        maps=(CryptoMapEntry("l2tpmap", 10, (IPv4Address("10.1.1.101"),), ("SET",), 101),),
+        access_lists=((101, (AccessRule(True, IPv4Network("10.1.1.10"), IPv4Network("10.1.1.101")),)),),
+    ),
 )
+#: Port 1 is connected through the module, port 2 is another one.
+SIDES = Sides(frozenset({1}), {15: frozenset({2})})
 
 
 def state_machine(transitions: Mapping[Any, Enum]) -> Iterator[str]:
@@ -33,13 +53,13 @@ def state_machine(transitions: Mapping[Any, Enum]) -> Iterator[str]:
 
 
 def flow_table() -> Iterator[str]:
-    """The standing rules of a switch with one virtual server and one real server."""
+    """The standing rules of a switch with a virtual server, a real server and an IPsec module."""
     yield "| table | priority | cookie | match | action | why |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for rule in sorted(standing_rules(EXAMPLE, 1), key=lambda rule: (rule.table, -rule.priority, rule.purpose)):
+    for rule in sorted(standing_rules(EXAMPLE, 1, SIDES), key=lambda rule: (rule.table, -rule.priority, rule.purpose)):
         match = ", ".join(f"{name}={_shown(name, value)}" for name, value in rule.match.items()) or "everything"
         why = rule.purpose.name.lower().replace("_", " ")
-        yield f"| {rule.table} | {rule.priority} | {_cookie(rule)} | {match} | {rule.action.value} | {why} |"
+        yield f"| {rule.table} | {rule.priority} | {_cookie(rule)} | {match} | {_action(rule)} | {why} |"
         if rule.table == Table.CLASSIFIER and not rule.match:
             yield (
                 f"| {Table.SESSIONS.value} | {SESSION_PRIORITY} | tag and 0x51b7 | eth_src=TAG, eth_type=0x0800, "
@@ -49,6 +69,10 @@ def flow_table() -> Iterator[str]:
 
 def _cookie(rule: Rule) -> str:
     return f"{rule.purpose.cookie:#x}"
+
+
+def _action(rule: Rule) -> str:
+    return f"{rule.action.value}, metered" if rule.meter else rule.action.value
 
 
 def _shown(name: str, value: object) -> str:

@@ -27,7 +27,7 @@ from ryu_haslb.control.server import ControlServer
 from ryu_haslb.control.state_watch import StateWatch
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
-from ryu_haslb.dfp.steering import steer, weights_by_own_decision
+from ryu_haslb.dfp.steering import found_by_switches, steer, weights_by_own_decision
 from ryu_haslb.openflow import connection
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.show.snapshot import Sources
@@ -75,7 +75,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         signal.signal(signal.SIGHUP, lambda *_: eventlet.spawn(self._reload))
         self.dfp.start()
         eventlet.spawn(self._repeat, ROUND, self._round)
-        eventlet.spawn(self._repeat, BUNDLE, lambda _: self.fleet.flush())
+        eventlet.spawn(self._repeat, BUNDLE, self.fleet.flush)
         if self.control is not None:
             eventlet.spawn(self.control.serve)
         if self.http is not None:
@@ -112,17 +112,14 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def configure(self, configuration: Configuration) -> None:
         """Go by another configuration from now on; sessions stay, but for those whose virtual server is gone."""
         self.configuration = configuration
-        ended = self.balancer.configure(configuration)
+        self.balancer.configure(configuration)
         self.dfp.configure(configuration.dfp or DfpManager(), time.monotonic())
         self._weights_changed(None)
         self.fleet.configure(configuration)
-        self.fleet.remove_rules_of(ended)
 
     def clear_sessions(self, virtual_server: Optional[str]) -> int:
         """End the sessions of one virtual server, or all; how many they were. KeyError for an unknown name."""
-        ended = self.balancer.clear_sessions(virtual_server)
-        self.fleet.remove_rules_of(ended)
-        return len(ended)
+        return len(self.balancer.clear_sessions(virtual_server))
 
     def clear_counters(self) -> None:
         """Set every counter to zero."""
@@ -142,6 +139,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def _round(self, now: float) -> None:
         self.dfp.tick(now)
+        self.dfp.tell_found(found_by_switches(self.balancer.reals()), now)
         self.dfp.tell_states(weights_by_own_decision(self.balancer.reals()), now)
         self.fleet.tick(now)
         if self.http is not None:

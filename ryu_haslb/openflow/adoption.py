@@ -34,6 +34,13 @@ class SessionRow(NamedTuple):
     actions: bytes
 
 
+class GivenUp(NamedTuple):
+    """Why sessions of an earlier run are lost, and the rules that are theirs."""
+
+    reason: str
+    rows: list[SessionRow]
+
+
 class Adoption:
     """Reads the session rules that a switch holds, and makes sessions of them as their real servers become known."""
 
@@ -68,20 +75,19 @@ class Adoption:
         """Whether the request's session is known from its rule, and waits until its real server is found."""
         return bool(self._rows) and tag_of(request.virtual_server.packed_address, request.identity) in self._rows
 
-    def give_up(self, now: float) -> Optional[str]:
+    def give_up(self, now: float) -> Optional[GivenUp]:
         """When it has taken too long: wait no more, and say what that means, once."""
         if now < self._deadline:
             return None
         if not self.complete:
             self.complete = True
-            return "it does not tell its rules; sessions of an earlier run are lost"
-        count = len(self._rows)
+            return GivenUp("it does not tell its rules; sessions of an earlier run are lost", [])
+        if not self._rows:
+            return None
+        lost = list(self._rows.values())
         self._rows.clear()
-        return (
-            f"{count} sessions of an earlier run are lost: their real servers are not where they were"
-            if count
-            else None
-        )
+        reason = f"{len(lost)} sessions of an earlier run are lost: their real servers are not where they were"
+        return GivenUp(reason, lost)
 
     def adopt(
         self,

@@ -8,6 +8,7 @@ Ryu's usual way.
 from __future__ import annotations
 
 import logging
+import socket
 import ssl
 import time
 from contextlib import closing
@@ -23,7 +24,10 @@ from ryu_haslb.openflow.wire import HEADER, TYPE_PACKET_IN
 
 LOG = logging.getLogger(__name__)
 
-_READ_SIZE = 1 << 16
+#: Small enough that others have their turn before a storm's next read (a hundred packet-ins, less than a millisecond).
+_READ_SIZE = 1 << 14
+#: Bytes that the kernel holds for us. By itself it would let seconds of packet-ins come together.
+_RECEIVE_BUFFER = 1 << 18
 
 #: Takes type, transaction id and bytes of a message; True when it was ours.
 MessageHandler = Callable[[int, int, bytes], bool]
@@ -37,12 +41,21 @@ class Connection(controller.Datapath):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        self.bytes_sent = 0
+        self.ports: dict[int, Any] = {}  # Ryu's handlers keep it
         self._outgoing: list[bytes] = []
         self._reading = False
         self.latency = LatencyHistogram()
 
+    def port_names(self) -> dict[int, str]:
+        """The switch's ports by their numbers, as they are now."""
+        names = {number: port.name.partition(b"\0")[0] for number, port in self.ports.items()}
+        return {number: name.decode("ascii", "replace") for number, name in names.items()}
+
     def transmit(self, message: bytes) -> None:
         """Send OpenFlow messages; while a batch of messages is being read, all answers leave in one write."""
+        self.bytes_sent += len(message)
         if self._reading:
             self._outgoing.append(message)
         else:

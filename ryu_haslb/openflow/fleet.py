@@ -5,19 +5,24 @@ from __future__ import annotations
 import logging
 import struct
 import time
-from collections.abc import Iterable
-from typing import Callable
+from typing import TYPE_CHECKING, Callable
 
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.openflow import standing_rules, wire
-from ryu_haslb.openflow.connection import Connection, MessageHandler
 from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import Session
+
+if TYPE_CHECKING:  # it brings Ryu's controller along, and a fleet needs none
+    from ryu_haslb.openflow.connection import Connection, MessageHandler
+from ryu_haslb.openflow.meters import Meters
 
 LOG = logging.getLogger(__name__)
+
+#: Seconds without an answer after which a connection is taken for dead: the switch may connect anew.
+MOST_SILENCE = 15.0
 
 
 class Fleet:
@@ -26,6 +31,7 @@ class Fleet:
     def __init__(self, configuration: Configuration, balancer: Balancer) -> None:
         self.switches: dict[int, Switch] = {}
         self._connections: dict[int, Connection] = {}
+        self._meters: dict[int, Meters] = {}
         self._configuration = configuration
         self._balancer = balancer
 
@@ -57,9 +63,11 @@ class Fleet:
 
     def port_changed(self, datapath_id: int, port: int, usable: bool) -> None:
         """A port of a switch came up, went down or disappeared."""
-        switch = self.switches.get(datapath_id)
+        switch, connection = self.switches.get(datapath_id), self._connections.get(datapath_id)
         if switch is not None:
             switch.port_changed(port, usable)
+            if connection is not None and connection.handler is not None:
+                self._follow_ports(connection, switch)
 
     def configure(self, configuration: Configuration) -> None:
         """Go by another configuration, which the balancer goes by already."""
@@ -76,21 +84,20 @@ class Fleet:
             else:
                 self._serve(connection)
 
-    def remove_rules_of(self, sessions: Iterable[Session]) -> None:
-        """Take the rules of sessions that are over off every switch."""
-        for session in sessions:
-            for switch in self.switches.values():
-                switch.rules.remove(session)
-
-    def flush(self) -> None:
+    def flush(self, now: float) -> None:
         """Send every switch the rules that have come together for it."""
         for switch in self.switches.values():
-            switch.flush()
+            switch.flush(now)
 
     def tick(self, now: float) -> None:
         """Time has passed."""
         for switch in list(self.switches.values()):
             switch.tick(now)
+            if switch.channel is not None:
+                self._meters[switch.datapath_id].tick(now)
+            if switch.admission.silent_for(now) > MOST_SILENCE:
+                LOG.warning("Switch %016x has stopped to answer; closing its connection", switch.datapath_id)
+                self._connections[switch.datapath_id].close()
 
     def retire(self, conclude: Callable[[bool], None]) -> int:
         """Serve nobody any more, and have every switch forget what bears our mark.
@@ -110,15 +117,25 @@ class Fleet:
         if switch is None:
             switch = self.switches[connection.id] = Switch(connection.id, self._configuration, self._balancer)
         transactions = switch.connect(connection, time.monotonic())
-        connection.handler = _handler(switch, transactions)
+        meters = self._meters[connection.id] = Meters(connection, switch.admission, self._balancer, self._configuration)
+        connection.handler = _handler(switch, transactions, meters)
         LOG.info("Switch %016x: connected from %s", connection.id, connection.address[0])
-        self._install(connection, switch)
+        meters.prepare(transactions, lambda: self._install(connection, switch))
 
     def _install(self, connection: Connection, switch: Switch) -> None:
         transactions = switch.transactions
         if transactions is None:
             return  # it has refused us before
-        rules = list(standing_rules_of(self._configuration, connection.id))
+        switch.sides, missing = sides_of(self._configuration, connection.port_names())
+        for name in missing:
+            LOG.warning(
+                "Switch %016x has no port %s, which the configuration has outside of the IPsec module",
+                connection.id,
+                name,
+            )
+        rules = list(standing_rules_of(self._configuration, connection.id, switch.sides))
+        meters = self._meters[connection.id]
+        meters.configure(self._configuration)
 
         def conclude(success: bool) -> None:
             if success:
@@ -127,8 +144,14 @@ class Fleet:
                 LOG.error("Switch %016x refuses our standing rules and is not served; see docs/flows.md", connection.id)
                 switch.disconnect()
 
-        transactions.submit(lambda xid: standing_rules.replacement(connection, rules, xid), conclude)
+        transactions.submit(lambda xid: standing_rules.replacement(connection, rules, meters.supported, xid), conclude)
         transactions.submit(lambda xid: standing_rules.table_miss(connection, rules, xid), lambda _: None)
+
+    def _follow_ports(self, connection: Connection, switch: Switch) -> None:
+        """A port came or went; where the configuration has an IPsec module, the rules are to follow."""
+        sides, _ = sides_of(self._configuration, connection.port_names())
+        if sides != switch.sides:
+            self._install(connection, switch)
 
     def _leave(self, connection: Connection) -> None:
         """Whatever still comes over this connection is no business of ours."""
@@ -141,6 +164,7 @@ class Fleet:
         switch = self.switches[connection.id]
         transactions = Transactions(connection)
         switch.disconnect()
+        self._meters[connection.id].remove()
         connection.handler = _farewell_handler(transactions)
 
         def retired(success: bool) -> None:
@@ -150,16 +174,17 @@ class Fleet:
         transactions.submit(lambda xid: standing_rules.removal(connection, xid), retired)
 
 
-def _handler(switch: Switch, transactions: Transactions) -> MessageHandler:
+def _handler(switch: Switch, transactions: Transactions, meters: Meters) -> MessageHandler:
     """What the connection to a switch that is served asks first about each message."""
 
     def handle(kind: int, xid: int, message: bytes) -> bool:
         if kind == wire.TYPE_PACKET_IN:
             return switch.packet_in(message, time.monotonic())
         if kind == wire.TYPE_MULTIPART_REPLY:
-            return switch.multipart_reply(xid, message, time.monotonic())
+            now = time.monotonic()
+            return switch.multipart_reply(xid, message, now) or meters.reply(xid, message, transactions, now)
         if kind == wire.TYPE_BARRIER_REPLY:
-            return transactions.confirmed(xid)
+            return switch.confirmed(xid, time.monotonic())
         if kind == wire.TYPE_ERROR and len(message) >= 12:
             return transactions.refused(xid, struct.unpack_from("!HH", message, 8)) or switch.refused(message)
         return False

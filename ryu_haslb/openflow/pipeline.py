@@ -6,12 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Any
+from typing import Any, Optional
 
 from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
+from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.ipsec.translation import secured_interfaces, translate
 from ryu_haslb.slb.session import COOKIE_MARK
 
 ETHERTYPE_IPV4 = 0x0800
@@ -23,6 +25,10 @@ PORT_CONTROLLER = 0xFFFFFFFD
 #: Chassis addresses start with these three bytes; the rest are the low bytes of the switch's datapath id.
 CHASSIS_PREFIX = b"\x02\x51\xb7"
 _PREFIX_MASK = "ff:ff:ff:00:00:00"
+
+
+#: The ports of a switch where there is no IPsec module.
+NOWHERE = Sides()
 
 
 class Table(IntEnum):
@@ -46,6 +52,8 @@ class Purpose(IntEnum):
     PUNT_LOST_SESSION = 9
     PUNT_REQUEST_TO_CHASSIS = 10
     PUNT_STRAY = 11
+    PASS_OUTSIDE = 12
+    DROP_UNPROTECTED = 13
 
     @property
     def cookie(self) -> int:
@@ -59,12 +67,15 @@ class Action(Enum):
     PUNT = "to the controller"
     PUNT_AND_PASS = "to the controller, and switched as usual"
     PASS = "switched as usual (NORMAL)"
+    DROP = "dropped"
     GOTO_SESSIONS = "on to the session table"
 
 
 #: Higher wins. Session rules are alone in their table but for the miss.
 PRIORITIES: dict[Purpose, int] = {
+    Purpose.PASS_OUTSIDE: 50050,
     Purpose.RETURN_TO_SESSION: 50040,
+    Purpose.DROP_UNPROTECTED: 50038,
     Purpose.PUNT_REQUEST_TO_CHASSIS: 50035,
     Purpose.PASS_DISPATCHED: 50030,
     Purpose.PUNT_REQUEST: 50020,
@@ -78,7 +89,13 @@ PRIORITIES: dict[Purpose, int] = {
 }
 SESSION_PRIORITY = 50000
 
+#: The meter of all requests that go to the controller. Those of single clients have the numbers that follow.
+FIRST_METER = COOKIE_MARK
+_METERED = frozenset({Purpose.PUNT_REQUEST, Purpose.PUNT_FRAGMENT, Purpose.PUNT_REQUEST_TO_CHASSIS, Purpose.PUNT_STRAY})
+
 ACTIONS: dict[Purpose, Action] = {
+    Purpose.PASS_OUTSIDE: Action.PASS,
+    Purpose.DROP_UNPROTECTED: Action.DROP,
     Purpose.RETURN_TO_SESSION: Action.GOTO_SESSIONS,
     Purpose.PUNT_REQUEST_TO_CHASSIS: Action.PUNT,
     Purpose.PASS_DISPATCHED: Action.PASS,
@@ -95,10 +112,14 @@ ACTIONS: dict[Purpose, Action] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A standing rule. ``match`` has the OXM names of OpenFlow 1.3; values are numbers or text."""
+    """A standing rule. ``match`` has the OXM names of OpenFlow 1.3; values are numbers or text.
+
+    ``client_meter`` is the meter of the one client whose packets it is for.
+    """
 
     purpose: Purpose
     match: dict[str, Any] = field(default_factory=dict)
+    client_meter: Optional[int] = None
 
     @property
     def table(self) -> Table:
@@ -107,8 +128,13 @@ class Rule:
 
     @property
     def priority(self) -> int:
-        """Higher wins."""
-        return PRIORITIES[self.purpose]
+        """Higher wins; one client's goes before everybody's."""
+        return PRIORITIES[self.purpose] + (self.client_meter is not None)
+
+    @property
+    def meter(self) -> Optional[int]:
+        """The meter that its packets pass, on a switch that has meters."""
+        return self.client_meter or (FIRST_METER if self.purpose in _METERED else None)
 
     @property
     def action(self) -> Action:
@@ -121,8 +147,15 @@ def chassis_address(datapath_id: int) -> bytes:
     return CHASSIS_PREFIX + datapath_id.to_bytes(8, "big")[-3:]
 
 
-def standing_rules(configuration: Configuration, datapath_id: int) -> Iterator[Rule]:
-    """All rules that are on a switch for as long as the application serves it."""
+def standing_rules(configuration: Configuration, datapath_id: int, sides: Sides = NOWHERE) -> Iterator[Rule]:
+    """All rules that are on a switch for as long as the application serves it.
+
+    ``sides`` is how its ports lie around the IPsec module: what the module has to decrypt first is none of ours.
+    """
+    for port in sorted(sides.outside):
+        yield Rule(Purpose.PASS_OUTSIDE, {"in_port": port})
+    for vlan, ports in sides.past_module.items():
+        yield from _unprotected_rules(configuration, f"Vlan{vlan}", sorted(ports))
     # Not the match of a table-miss rule, though as wide: the switch would put it in the place of somebody else's.
     yield Rule(Purpose.PASS_OTHER, {"metadata": 0})
     chassis = _text(chassis_address(datapath_id))
@@ -136,16 +169,47 @@ def standing_rules(configuration: Configuration, datapath_id: int) -> Iterator[R
         yield Rule(Purpose.PUNT_ARP_OF_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(address)})
 
 
+def client_rules(configuration: Configuration, datapath_id: int, client: str, meter: int) -> Iterator[Rule]:
+    """The rules by which one client's requests pass a meter of its own."""
+    chassis = _text(chassis_address(datapath_id))
+    for server in configuration.virtual_servers.values():
+        if server.in_service:
+            request = {**_request(str(server.address)), "ipv4_src": client}
+            yield Rule(Purpose.PUNT_REQUEST, request, meter)
+            yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**request, "eth_dst": chassis}, meter)
+
+
+def _datagram(address: str) -> dict[str, Any]:
+    return {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "ipv4_dst": address}
+
+
+def _request(address: str) -> dict[str, Any]:
+    return {**_datagram(address), "udp_dst": MOBILE_IP_PORT}
+
+
+def _unprotected_rules(configuration: Configuration, interface: str, ports: Sequence[int]) -> Iterator[Rule]:
+    """What comes in clear and ought to be protected, past the module: as IOS does, have it dropped."""
+    if interface not in secured_interfaces(configuration):
+        return
+    for pair in (pair for tunnel in translate(configuration, interface).tunnels for pair in tunnel.protected):
+        for server in configuration.virtual_servers.values():
+            if server.in_service and server.address in pair.local:
+                packet: dict[str, Any] = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": str(server.address)}
+                if pair.remote.prefixlen:
+                    packet["ipv4_src"] = (str(pair.remote.network_address), str(pair.remote.netmask))
+                for port in ports:
+                    yield Rule(Purpose.DROP_UNPROTECTED, {"in_port": port, **packet})
+
+
 def _text(mac: bytes) -> str:
     return ":".join(f"{byte:02x}" for byte in mac)
 
 
 def _virtual_server_rules(address: str, chassis: str) -> Iterator[Rule]:
-    datagram = {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "ipv4_dst": address}
-    request = {**datagram, "udp_dst": MOBILE_IP_PORT}
+    request = _request(address)
     yield Rule(Purpose.PUNT_REQUEST, request)
     # Fragments and datagrams cut short have no ports; a switch that passes them through its tables shows port 0.
-    yield Rule(Purpose.PUNT_FRAGMENT, {**datagram, "udp_dst": 0})
+    yield Rule(Purpose.PUNT_FRAGMENT, {**_datagram(address), "udp_dst": 0})
     yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": PORT_CONTROLLER})
     yield Rule(Purpose.PUNT_LOST_SESSION, {**request, "in_port": PORT_CONTROLLER})
     # What another of our switches has dispatched is on its way to a home agent, and so never comes to this chassis.

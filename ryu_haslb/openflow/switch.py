@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import struct
 from collections.abc import Mapping
-from typing import Optional
+from typing import Optional, Union
 
-from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
 from ryu_haslb.openflow import arp, wire
+from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.adoption import Adoption
 from ryu_haslb.openflow.neighbours import Location, Neighbours
-from ryu_haslb.openflow.pipeline import PORT_CONTROLLER, Purpose, chassis_address
+from ryu_haslb.openflow.pipeline import NOWHERE, PORT_CONTROLLER, Purpose, chassis_address
 from ryu_haslb.openflow.request_reader import read_request, without_vlan_tag
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.transactions import Channel, Transactions
@@ -24,6 +25,8 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Where a packet-out that returns a request to its session has the port that it goes to.
 _OUTPUT_PORT = slice(44, 48)
+#: Where an untagged frame has the address that it comes from.
+_CLIENT = slice(26, 30)
 _PORT_TABLE = wire.PORT_TABLE.to_bytes(4, "big")
 
 _ARP = frozenset({Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_OF_REAL})
@@ -41,6 +44,7 @@ class Switch:
         self.datapath_id = datapath_id
         self.channel: Optional[Channel] = None
         self.transactions: Optional[Transactions] = None
+        self.sides = NOWHERE
         self._balancer = balancer
         self._mac = chassis_address(datapath_id)
         self._neighbours = Neighbours(configuration, datapath_id)
@@ -51,6 +55,7 @@ class Switch:
         self._returns_to_sessions = True
         self.rules = SessionRules(balancer, self._deliveries)
         self._adoption = Adoption()
+        self.admission = Admission(balancer)
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
@@ -81,6 +86,12 @@ class Switch:
             self.transactions.abandon()
         self.rules.reset()
         self.channel = self.transactions = None
+        self.admission.restart()
+
+    def confirmed(self, xid: int, now: float) -> bool:
+        """Take a barrier reply. False when it answers a barrier that is not from here."""
+        ours = self.admission.confirmed(xid, now)
+        return (self.transactions is not None and self.transactions.confirmed(xid)) or ours
 
     def refused(self, error: bytes) -> bool:
         """Take an error. True when it says that the switch cannot output to its tables: then we deliver by hand."""
@@ -128,20 +139,19 @@ class Switch:
         """Probe neighbours that are due, and send the rules that have come together."""
         if self.channel is None or self.transactions is None:
             return
-        lost_sessions = self._adoption.give_up(now)
-        if lost_sessions:
-            LOG.warning("Switch %016x: %s", self.datapath_id, lost_sessions)
+        self._give_up_adoption(now)
         addresses, lost = self._neighbours.due(now)
         if addresses:
             self._probe(self.channel, addresses)
         if lost:
             self._update_deliveries()
-        self.flush()
+        self.flush(now)
 
-    def flush(self) -> None:
-        """Send the rules that have come together."""
-        if self.transactions is not None:
-            self.rules.flush(self.transactions)
+    def flush(self, now: float) -> None:
+        """Send the rules that have come together, and see how far behind the switch is."""
+        if self.channel is None or self.transactions is None:
+            return
+        self.admission.follow(self.channel, self.rules.flush(self.transactions), now)
 
     def port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or disappeared."""
@@ -152,24 +162,11 @@ class Switch:
 
     def _request(self, channel: Channel, frame: bytes, now: float) -> None:
         frame, vlan = without_vlan_tag(frame)
-        if not self._adoption.complete:
-            self._balancer.drop(DropReason.NOT_READY)
-            return
-        request = read_request(frame, self._virtual_servers, self.datapath_id)
+        request = self._let_in(frame, vlan)
         if isinstance(request, DropReason):
             self._balancer.drop(request)
             return
-        if vlan and not self._configured_vlans:
-            self._learn_vlan(vlan)
-        if self._adoption.holds(request):
-            self._balancer.drop(DropReason.NOT_READY)
-            return
-        if frame[6:12] in self._dispatched_macs and self._comes_back(request, frame[6:12]):
-            self._balancer.drop(DropReason.SENT_BACK)
-            return
-        real, session, _, ended = self._balancer.request(request, now)
-        if ended is not None:
-            self.rules.remove(ended)
+        real, session, _ = self._balancer.request(request, now)
         if real is None:
             return
         if session is not None and session.rule_on is self.rules and self._returns_to_sessions:
@@ -178,6 +175,23 @@ class Switch:
         channel.transmit(wire.packet_out(self._deliveries[real], frame))
         if session is not None:
             self.rules.want(session)
+
+    def _let_in(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
+        """The request in an untagged frame, or why the balancer is not asked about it."""
+        if self.admission.shuts_out(frame[_CLIENT]):
+            return DropReason.OVERLOAD
+        if not self._adoption.complete:
+            return DropReason.NOT_READY
+        request = read_request(frame, self._virtual_servers, self.datapath_id)
+        if isinstance(request, DropReason):
+            return request
+        if vlan and not self._configured_vlans:
+            self._learn_vlan(vlan)
+        if self._adoption.holds(request):
+            return DropReason.NOT_READY
+        if frame[6:12] in self._dispatched_macs and self._comes_back(request, frame[6:12]):
+            return DropReason.SENT_BACK
+        return DropReason.OVERLOAD_NEW_MOBILE if self.admission.turns_away(request) else request
 
     def _comes_back(self, request: Request, mac: bytes) -> bool:
         """Whether the sender is the home agent that the session's requests are dispatched to."""
@@ -228,6 +242,14 @@ class Switch:
             session.rule_on = self.rules
         if adopted:
             LOG.info("Switch %016x: took over %d sessions from its rules", self.datapath_id, len(adopted))
+
+    def _give_up_adoption(self, now: float) -> None:
+        given_up = self._adoption.give_up(now)
+        if given_up is None:
+            return
+        LOG.warning("Switch %016x: %s", self.datapath_id, given_up.reason)
+        for row in given_up.rows:
+            self.rules.remove_rule(row.tag, row.virtual_address, MOBILE_IP_PORT)
 
     def _learn_vlan(self, vlan: int) -> None:
         """Look for real servers there from now on: requests come from there, or one has answered there."""

@@ -23,6 +23,10 @@ class Channel(Protocol):
     def next_xid(self) -> int:
         """A transaction id that is not in use."""
 
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that :meth:`transmit` was given."""
+
 
 @dataclass
 class _Transaction:
@@ -40,9 +44,12 @@ class Transactions:
         self._under_way: dict[int, _Transaction] = {}
         self._bundles = True
 
-    def submit(self, build: Builder, conclude: Conclusion) -> None:
-        """Send the messages that ``build(xid)`` gives, and call ``conclude(whether all went well)`` once."""
-        self._send(_Transaction(build, conclude))
+    def submit(self, build: Builder, conclude: Conclusion) -> int:
+        """Send the messages that ``build(xid)`` gives, and call ``conclude(whether all went well)`` once.
+
+        The transaction id of the barrier behind them is returned.
+        """
+        return self._send(_Transaction(build, conclude))
 
     def confirmed(self, xid: int) -> bool:
         """A barrier reply: the transaction is over. False when it is none of ours."""
@@ -70,9 +77,10 @@ class Transactions:
         """The connection is lost: nobody will ever confirm what is under way."""
         self._under_way.clear()
 
-    def _send(self, transaction: _Transaction) -> None:
+    def _send(self, transaction: _Transaction) -> int:
         xid = self._channel.next_xid()
         messages = transaction.build(xid)
         self._under_way[xid] = transaction
         body = wire.bundle(xid, xid, messages) if self._bundles and len(messages) > 1 else b"".join(messages)
         self._channel.transmit(body + wire.barrier_request(xid))
+        return xid

@@ -28,13 +28,11 @@ class Verdict(NamedTuple):
     """What to do with one request: deliver it to ``real``, or drop it because of ``drop``.
 
     ``session`` is the session whose rule should carry the mobile's next requests; None when there is to be none.
-    ``ended`` is the session that this request ended before its time; its rule is to go.
     """
 
     real: Optional[RealServer]
     session: Optional[Session]
     drop: Optional[DropReason]
-    ended: Optional[Session] = None
 
 
 class Balancer:
@@ -95,6 +93,10 @@ class Balancer:
             return self._retry(request, session, named, now)
         return self._open(request, named, now)
 
+    def knows(self, request: Request) -> bool:
+        """Whether its mobile has something to lose: a session here, or a binding at the real server that it names."""
+        return self._table.find(request) is not None or request.home_agent in request.virtual_server.farm.by_address
+
     def adopt(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
         """Take over a session whose rule is still on a switch; ``tag`` must not be in use."""
         session = self._table.adopt(server, tag, real, now)
@@ -153,10 +155,10 @@ class Balancer:
                 self._time_out(overdue)
         return looked_at == limit
 
-    def drop(self, reason: DropReason) -> None:
-        """Count a packet that never became a request that :meth:`request` could decide about."""
-        self.statistics.requests += 1
-        self.statistics.drops[reason] += 1
+    def drop(self, reason: DropReason, count: int = 1) -> None:
+        """Count packets that never became requests that :meth:`request` could decide about."""
+        self.statistics.requests += count
+        self.statistics.drops[reason] += count
 
     def _open(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
         """The first request of a session."""
@@ -227,9 +229,9 @@ class Balancer:
         if real is None:
             return self._drop(DropReason.DEREGISTRATION_WITHOUT_SESSION)
         if request.datapath_id not in real.reachable_from:
-            return self._drop(DropReason.REAL_UNREACHABLE)._replace(ended=session)
+            return self._drop(DropReason.REAL_UNREACHABLE)
         self.statistics.deregistrations += 1
-        return self._deliver(real, None)._replace(ended=session)
+        return self._deliver(real, None)
 
     def _deliver(self, real: RealServer, session: Optional[Session]) -> Verdict:
         self.statistics.dispatched += 1
@@ -252,7 +254,7 @@ class Balancer:
         self._leave(session)
         session.real = target
         session.retries = 0
-        session.rule_on = None
+        self._remove_rule(session)
         self._place(session, target, now)
 
     def _time_out(self, session: Session) -> None:
@@ -261,6 +263,14 @@ class Balancer:
         self._tell(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, session)
         session.real.sessions -= 1
         self._table.remove(session)
+        self._remove_rule(session)
+
+    @staticmethod
+    def _remove_rule(session: Session) -> None:
+        """Its rule leads where it no longer belongs. A rule that is not in place yet is its holder's affair."""
+        if session.rule_on is not None:
+            session.rule_on.remove(session)
+            session.rule_on = None
 
     def _tell(self, event: SessionEvent, before: SessionState, session: Session) -> None:
         for listener in self.listeners:
@@ -269,6 +279,7 @@ class Balancer:
     def _end(self, session: Session) -> None:
         self._leave(session)
         self._table.remove(session)
+        self._remove_rule(session)
 
     @staticmethod
     def _leave(session: Session) -> None:

@@ -22,4 +22,8 @@ class DropReason(Enum):
     CLIENT_DENIED = "client not allowed"
     NO_REAL_AVAILABLE = "no real server available"
     REAL_UNREACHABLE = "real server not reachable"
+    OVERLOAD_NEW_MOBILE = "overload: mobile without a session"
+    OVERLOAD = "overload: whoever it came from"
+    METER = "limited by the switch: all requests"
+    CLIENT_METER = "limited by the switch: client above its share"
     DEREGISTRATION_WITHOUT_SESSION = "deregistration without a session"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Optional, Protocol
 
 if TYPE_CHECKING:
     from ryu_haslb.slb.real import RealServer
@@ -43,12 +43,19 @@ SESSION_TRANSITIONS: dict[tuple[SessionState, SessionEvent], SessionState] = {
 }
 
 
+class RuleHolder(Protocol):
+    """Where a session's rule is in place."""
+
+    def remove(self, session: Session) -> None:
+        """Take the session's rule away."""
+
+
 class Session:
     """A mobile at a virtual server, and the real server that it is kept at.
 
     ``client`` and ``client_port`` say where its last request came from, ``retries`` how many requests followed the one
-    that brought it to this real server. ``rule_on`` is the switch where its rule is known to be in place, as the
-    OpenFlow side sees fit; None while there is none.
+    that brought it to this real server. ``rule_on`` is where its rule is known to be in place; None while there is
+    none.
     """
 
     __slots__ = (
@@ -72,7 +79,7 @@ class Session:
         self.client_port = request.client_port
         self.last_request = now
         self.retries = 0
-        self.rule_on: Optional[Any] = None
+        self.rule_on: Optional[RuleHolder] = None
 
     @property
     def cookie(self) -> int:

@@ -12,12 +12,17 @@ from ryu_haslb.slb.session import Session, adopted_identity, next_tag, tag_of
 from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
 
+#: A dictionary keeps the size that it once had. It is made anew when so many times fewer sessions live than once did.
+_SHRINK = 16
+_LEAST_SHRUNK = 10_000
+
 
 class SessionTable:
     """Sessions of all virtual servers. Each virtual server holds its own by identity; tags are unique among all."""
 
     def __init__(self) -> None:
         self._by_tag: dict[int, Session] = {}
+        self._most = _LEAST_SHRUNK
         self._adopted = 0
         self._deadlines: TimingWheel[Session] = TimingWheel()
 
@@ -54,6 +59,8 @@ class SessionTable:
         self._adopted -= session.is_adopted
         del session.virtual_server.sessions[session.identity]
         del self._by_tag[session.tag]
+        if self._most > _LEAST_SHRUNK and len(self._by_tag) * _SHRINK < self._most:
+            self._shrink({session.virtual_server})
 
     def overdue(self, now: float, limit: int) -> Iterator[Optional[Session]]:
         """Sessions whose deadline is past, which the caller removes; None for each that was looked at in vain."""
@@ -74,8 +81,17 @@ class SessionTable:
 
     def _add(self, session: Session) -> Session:
         session.virtual_server.sessions[session.identity] = self._by_tag[session.tag] = session
+        self._most = max(self._most, len(self._by_tag))
         self._deadlines.file(session, session.deadline)
         return session
+
+    def _shrink(self, servers: set[VirtualServer]) -> None:
+        """Give back the memory of a storm; ``servers`` may have no session left by which they could be found."""
+        servers.update(session.virtual_server for session in self._by_tag.values())
+        for server in servers:
+            server.sessions = dict(server.sessions)
+        self._by_tag = dict(self._by_tag)
+        self._most = max(len(self._by_tag), _LEAST_SHRUNK)
 
     def _claim(self, request: Request) -> Optional[Session]:
         """The adopted session that is this mobile's; it is adopted no more."""

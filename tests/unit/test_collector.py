@@ -29,12 +29,49 @@ def test_it_collects_once_a_minute_while_nothing_happens(collections: list[int])
     assert len(collections) == before + 2
 
 
-@pytest.mark.parametrize(("requests_a_second", "sessions"), [(1, 3), (0, 100_000)])
-def test_it_waits_while_requests_come_or_many_sessions_live(
-    collections: list[int], requests_a_second: int, sessions: int
-) -> None:
+def test_it_waits_while_requests_come(collections: list[int]) -> None:
     collector = QuietCollector(0.0)
     before = len(collections)
     for second in range(1, 121):
-        collector.look(second * requests_a_second, sessions, float(second))
+        collector.look(second, 3, float(second))
     assert len(collections) == before
+
+
+def test_with_many_sessions_it_looks_at_what_is_young_only(
+    collections: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collector = QuietCollector(0.0)
+    before = len(collections)
+    monkeypatch.setattr(gc, "get_count", lambda: (5, 3, 0))
+    collector.look(7, 100_000, 1.0)
+    collector.look(7, 100_000, 61.0)
+    assert collections[before:] == [1]
+
+
+def test_the_sessions_of_a_storm_are_never_looked_at(collections: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A walk over them would be a pause of tens of milliseconds, now or a minute later."""
+    collector = QuietCollector(0.0)
+    before, frozen = len(collections), gc.get_freeze_count()
+    monkeypatch.setattr(gc, "get_count", lambda: (5, 300, 0))
+    keep = [[] for _ in range(1000)]  # type: ignore[var-annotated]
+    collector.look(7, 100_000, 1.0)
+    collector.look(7, 100_000, 61.0)
+    assert len(collections) == before
+    assert gc.get_freeze_count() >= frozen + len(keep)
+
+
+def test_a_storm_makes_no_pause_by_itself() -> None:
+    """However many objects come, Python looks at the youngest only."""
+    thresholds = gc.get_threshold()
+    generations: list[int] = []
+    gc.callbacks.append(lambda phase, info: generations.append(info["generation"]))
+    try:
+        QuietCollector(0.0)
+        generations.clear()
+        keep = [[number] for number in range(500_000)]
+        assert set(generations) == {0}
+        assert keep
+    finally:
+        gc.callbacks.pop()
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()

@@ -10,14 +10,15 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow import session_rules, wire
 from ryu_haslb.openflow.adoption import PATIENCE
+from ryu_haslb.openflow.backlog import MOST_SECONDS
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.session_rules import MOST_UNDER_WAY
 from ryu_haslb.openflow.switch import MOST_LEARNED_VLANS, Switch
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drops import DropReason
-from ryu_haslb.slb.session import COOKIE_MARK, tag_of
+from ryu_haslb.slb.session import COOKIE_MARK, Session, tag_of
 
 VIRTUAL = IPv4Address("10.1.1.10")
 REALS = tuple(RealServer(IPv4Address("10.1.1.50") + number, weight=1, in_service=True) for number in (1, 2))
@@ -37,7 +38,7 @@ class Wired:
         self.balancer = Balancer(self.configuration)
         self.switch = Switch(1, self.configuration, self.balancer)
         self.sent: list[bytes] = []
-        self.xid = 0
+        self.xid = self.bytes_sent = 0
         self.now = 100.0
         self.transactions = self.switch.connect(self, self.now)
         self.reply_rules(adopted)
@@ -48,6 +49,7 @@ class Wired:
 
     def transmit(self, message: bytes) -> None:
         self.sent.append(message)
+        self.bytes_sent += len(message)
 
     def next_xid(self) -> int:
         self.xid += 1
@@ -69,10 +71,12 @@ class Wired:
         frame = head / Dot1Q(vlan=vlan) / arp if vlan else head / arp
         self.punt(Purpose.PUNT_ARP_REPLY, bytes(frame), port or PORTS[number])
 
-    def request(self, mobile: str, source: str = NOBODY, padding: int = 0) -> list[bytes]:
+    def request(self, mobile: str, source: str = NOBODY, padding: int = 0, home_agent: bytes = bytes(4)) -> list[bytes]:
         """The messages that a request brings about."""
         nai = mobile.encode()
-        payload = struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), bytes(4), bytes(4), 1) + bytes([131, len(nai)]) + nai
+        payload = (
+            struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), home_agent, bytes(4), 1) + bytes([131, len(nai)]) + nai
+        )
         frame = Ether(src=source) / IP(src="15.1.1.51", dst=str(VIRTUAL)) / UDP(sport=434, dport=434) / payload
         self.sent.clear()
         self.punt(Purpose.PUNT_REQUEST, bytes(frame) + bytes(padding))
@@ -81,7 +85,20 @@ class Wired:
     def settle(self) -> None:
         """Let the switch take the rules that wait, and confirm them."""
         self.switch.tick(self.now)
-        assert self.transactions.confirmed(self.xid)
+        self.confirm()
+
+    def confirm(self) -> None:
+        """Answer the barriers behind all that was sent so far."""
+        for xid in range(1, self.xid + 1):
+            self.switch.confirmed(xid, self.now)
+
+    def deletes(self, session: Session) -> bool:
+        """Whether it was told to take the session's rule away, and not to place it afterwards."""
+        server = session.virtual_server
+        rule = wire.SessionRule(session.cookie, session.tag, server.packed_address, server.configuration.port, 0, b"")
+        sent = b"".join(self.sent)
+        delete = sent.rfind(rule.flow_mod(0, wire.FLOW_DELETE_STRICT)[8:])
+        return delete > sent.rfind(rule.flow_mod(0, wire.FLOW_ADD)[8:26])
 
     def drops(self, reason: DropReason) -> int:
         return self.balancer.statistics.drops[reason]
@@ -106,9 +123,8 @@ def test_a_rule_that_is_under_way_while_its_real_moves_is_placed_anew() -> None:
     wired = Wired()
     wired.request("anna")
     wired.switch.tick(wired.now)
-    rule = wired.xid
     wired.find(0, port=9)
-    assert wired.transactions.confirmed(rule)
+    wired.confirm()
     assert [goes_to(message) for message in wired.request("anna")] == [9]
     wired.settle()
     assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
@@ -121,8 +137,7 @@ def test_a_slow_switch_has_few_bundles_under_way_and_gets_the_rest_later() -> No
         wired.request(f"user{number}")
         wired.switch.tick(wired.now)
     assert wired.switch.rules.waiting == 10 - MOST_UNDER_WAY
-    for xid in range(1, wired.xid + 1):
-        wired.transactions.confirmed(xid)
+    wired.confirm()
     wired.settle()
     assert wired.switch.rules.waiting == 0
 
@@ -197,23 +212,87 @@ def test_forged_answers_from_many_vlans_make_no_flood_of_probes() -> None:
         wired.find(0, vlan=vlan)
     wired.sent.clear()
     wired.switch.tick(wired.now + 10)
-    assert len(wired.sent) <= (MOST_LEARNED_VLANS + 1) * len(REALS)
+    probes = [message for message in wired.sent if message[1] == wire.TYPE_PACKET_OUT]
+    assert len(probes) <= (MOST_LEARNED_VLANS + 1) * len(REALS)
 
 
 def test_rules_of_sessions_that_ended_are_removed_however_slow_the_switch_is() -> None:
+    """Those that are in place, those that are under way, and those that were never sent."""
     wired = Wired()
     for number in range(MOST_UNDER_WAY + 1):
         wired.request(f"user{number}")
         wired.switch.tick(wired.now)
     ended = wired.balancer.clear_sessions()
-    for session in ended:
-        wired.switch.rules.remove(session)
-    wired.switch.tick(wired.now)
-    assert wired.switch.rules.waiting >= len(ended)
-    for xid in range(1, wired.xid + 1):
-        wired.transactions.confirmed(xid)
+    wired.sent.clear()
+    wired.confirm()
     wired.settle()
     assert wired.switch.rules.waiting == 0
+    for session in ended:
+        assert wired.deletes(session)
+
+
+def test_the_rule_of_a_session_that_timed_out_is_removed() -> None:
+    """With many sessions rules have no idle time-out of their own."""
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    (session,) = wired.balancer.sessions()
+    wired.now += 301
+    wired.balancer.advance(wired.now, 10)
+    wired.sent.clear()
+    wired.switch.flush(wired.now)
+    assert wired.deletes(session)
+
+
+def test_a_mobile_that_moves_to_another_switch_leaves_no_rule_behind() -> None:
+    here, there = Wired(), Wired()
+    there.balancer = here.balancer
+    there.switch = Switch(2, there.configuration, here.balancer)
+    there.transactions = there.switch.connect(there, there.now)
+    there.reply_rules(b"")
+    there.find(0)
+    there.find(1)
+    here.request("anna")
+    here.settle()
+    (session,) = here.balancer.sessions()
+    there.request("anna")
+    there.settle()
+    here.sent.clear()
+    here.switch.flush(here.now)
+    assert here.deletes(session)
+    assert session.rule_on is there.switch.rules
+
+
+def test_rules_have_an_idle_time_out_unless_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open vSwitch looks at all rules with a time-out whenever a rule is added: docs/performance.md."""
+    monkeypatch.setattr(session_rules, "MOST_WITH_IDLE_TIMEOUT", 1)
+    wired = Wired()
+    timeouts = []
+    for mobile in ("anna", "bert"):
+        wired.request(mobile)
+        wired.sent.clear()
+        wired.switch.flush(wired.now)
+        (message,) = wired.sent
+        timeouts.append(int.from_bytes(message[26:28], "big"))
+        wired.confirm()
+    assert timeouts == [300, 0]
+
+
+def test_what_was_under_way_when_the_connection_broke_is_done_on_the_next_one() -> None:
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    (anna,) = wired.balancer.sessions()
+    wired.balancer.clear_sessions()
+    wired.request("bert")
+    wired.switch.flush(wired.now)
+    wired.switch.disconnect()
+    (bert,) = wired.balancer.sessions()
+    wired.transactions = wired.switch.connect(wired, wired.now)
+    wired.sent.clear()
+    wired.settle()
+    assert wired.deletes(anna)
+    assert bert.rule_on is wired.switch.rules
 
 
 def test_a_switch_that_connects_again_before_its_old_connection_is_known_to_be_dead_gets_its_rules() -> None:
@@ -260,3 +339,85 @@ def test_our_own_packets_do_not_come_back_as_requests() -> None:
     wired = Wired()
     wired.punt(Purpose.PUNT_FRAGMENT, bytes(60), port=0xFFFFFFFD)
     assert wired.drops(DropReason.LOOPED) == 1
+
+
+def overloaded(wired: Wired, seconds: float) -> None:
+    """The switch leaves what it was sent unconfirmed for so long."""
+    wired.request("last-before")
+    wired.switch.flush(wired.now)
+    wired.now += seconds
+    wired.switch.flush(wired.now)
+
+
+def test_under_overload_known_mobiles_are_served_and_new_ones_are_dropped_and_counted() -> None:
+    """A mobile that has a session loses more by a lost request than one that waits for its first."""
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    overloaded(wired, MOST_SECONDS * 1.5)
+    assert wired.request("bert") == []
+    assert wired.drops(DropReason.OVERLOAD_NEW_MOBILE) == 1
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+
+
+def test_a_mobile_that_names_its_home_agent_is_a_known_one() -> None:
+    """It renews a binding; a session outlasts its requests by the idle time only."""
+    wired = Wired()
+    overloaded(wired, MOST_SECONDS * 1.5)
+    assert [goes_to(message) for message in wired.request("bert", home_agent=REALS[1].address.packed)] == [8]
+
+
+def test_far_beyond_that_every_request_is_dropped_and_counted_and_nothing_else() -> None:
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    overloaded(wired, MOST_SECONDS * 2.5)
+    assert wired.request("anna") == []
+    assert wired.drops(DropReason.OVERLOAD) == 1
+    wired.find(0, port=9)
+    wired.settle()
+    assert wire.output(9) in b"".join(wired.sent), "ARP was heard meanwhile, and the session's rule follows"
+
+
+def test_once_the_switch_has_caught_up_everybody_is_served_again() -> None:
+    wired = Wired()
+    overloaded(wired, MOST_SECONDS * 3)
+    wired.confirm()
+    wired.switch.flush(wired.now)
+    assert [goes_to(message) for message in wired.request("bert")] == [8]
+
+
+def test_a_request_that_is_dropped_under_overload_is_no_retry() -> None:
+    """Requests that reached nobody are no failures of a home agent (docs/states.md)."""
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    overloaded(wired, MOST_SECONDS * 2.5)
+    for _ in range(20):
+        wired.request("anna")
+    assert wired.balancer.statistics.retries == 0
+    assert (
+        wired.balancer.statistics.requests == wired.balancer.statistics.dispatched + wired.balancer.statistics.dropped
+    )
+
+
+def test_known_requests_are_measured_too_though_they_make_no_rules() -> None:
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    wired.request("anna")
+    wired.sent.clear()
+    wired.switch.flush(wired.now)
+    assert [message[1] for message in wired.sent] == [wire.TYPE_BARRIER_REQUEST]
+    wired.switch.flush(wired.now)
+    assert len(wired.sent) == 1, "nothing was sent since"
+
+
+def test_a_new_connection_owes_nothing() -> None:
+    wired = Wired()
+    overloaded(wired, MOST_SECONDS * 3)
+    wired.switch.disconnect()
+    wired.bytes_sent = 0
+    wired.transactions = wired.switch.connect(wired, wired.now)
+    wired.switch.flush(wired.now)
+    assert [goes_to(message) for message in wired.request("bert")] == [8]

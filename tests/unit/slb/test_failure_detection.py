@@ -8,6 +8,7 @@ from farm_builder import Bench, address
 from ryu_haslb.slb.balancer import RETRANSMISSION_INTERVAL
 from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
+from ryu_haslb.slb.session import Session
 
 
 def fail(bench: Bench, mobile: str, client: str = "15.1.1.51") -> None:
@@ -42,13 +43,24 @@ def test_a_session_with_nowhere_to_go_stays() -> None:
     assert bench.reals[0].connection_failures > 0
 
 
+class Holder:
+    """A switch that has a session's rule."""
+
+    def __init__(self) -> None:
+        self.removed: list[Session] = []
+
+    def remove(self, session: Session) -> None:
+        self.removed.append(session)
+
+
 def test_a_moved_session_has_its_rule_placed_anew() -> None:
     bench = Bench(1, 1, reassign=0)
     session = bench.request("anna@example.org").session
     assert session is not None
-    session.rule_on = object()
+    holder = session.rule_on = Holder()
     bench.request("anna@example.org")
     assert session.rule_on is None
+    assert holder.removed == [session]
 
 
 def test_numconns_failures_of_numclients_clients_fail_the_real() -> None:

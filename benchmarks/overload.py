@@ -1,0 +1,226 @@
+"""Storms beyond what can be served: who gets through, who is dropped, and whether operators and DFP still get answers.
+
+    python -m benchmarks.overload 20000 40000 80000      # one line for each rate, storms of four seconds
+
+A foreign agent brings that many new mobiles a second, and 500 that are known; another one brings 200 new ones. A DFP
+agent changes its weight five times a second, and an operator asks for the statistics without a pause.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import quantiles
+from threading import Event, Thread
+from typing import Any
+
+from lab import CONTROLLER, Lab
+
+from benchmarks.labs import CONFIGURATION, PRODUCT, BareChassis, ProductLab
+from benchmarks.programs import HERE, program
+from benchmarks.storm import Outcome, Storm
+from topologies.chassis import NETWORK, PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, with_prefix
+
+QUIET = "pdsn2"
+QUIET_ADDRESS = PDSN_ADDRESS + 1
+QUIET_RATE = 200
+KNOWN_RATE = 500
+DFP_AGENT = "sami1"
+SUPERVISOR = NETWORK[1]
+DFP_TEXT = "ip slb dfp\n agent 10.1.1.51 500 30 0 1\n!\n"
+#: Seconds without overload until nobody is held back any more, with some to spare.
+RELEASE = 15.0
+SECONDS = 4.0
+
+
+class CrowdedChassis(BareChassis):
+    """The chassis with a second PDSN, and with the balancer at one of its ports, as the supervisor is."""
+
+    def build(self, *arguments: Any, **parameters: Any) -> None:
+        """Describe the nodes and links."""
+        super().build(*arguments, **parameters)
+        self.addHost(QUIET, ip=with_prefix(QUIET_ADDRESS))
+        self.addLink(QUIET, SWITCH, port1=0, port2=9)
+        address = {"ip": f"{SUPERVISOR}/{NETWORK.prefixlen}"}
+        self.addLink(CONTROLLER, SWITCH, port1=1, port2=100, params1=address)
+
+
+class CrowdedLab(ProductLab):
+    """The product with a DFP agent."""
+
+    def __init__(self) -> None:
+        Lab.__init__(self, CrowdedChassis(), DFP_TEXT + CONFIGURATION.read_text())
+
+
+@dataclass(frozen=True)
+class Overload:
+    """What one storm showed. Shares are of the requests that were sent; times are seconds.
+
+    ``counted`` is what the balancer's counters moved by.
+    """
+
+    rate: float
+    served: float
+    new: float
+    known: float
+    quiet: float
+    astray: int
+    longest: float
+    show: list[float]
+    dfp: list[float]
+    counted: dict[str, int]
+
+
+class Crowd(Storm):
+    """A lab in which several clients and an operator are at work at once; a context manager."""
+
+    def __init__(self) -> None:
+        super().__init__(PRODUCT._replace(lab=CrowdedLab, even=False))
+        self._reported: dict[int, float] = {}
+
+    def __enter__(self) -> Crowd:
+        super().__enter__()
+        self._start_agent()
+        return self
+
+    def storm(self, rate: float, seconds: float) -> Overload:
+        """Bring more new mobiles than can be served, and see what becomes of everybody."""
+        known = int(KNOWN_RATE * seconds)
+        self.new_sessions(1000, known / 1000)
+        first_known = self._next - known
+        count, quiet = int(rate * seconds), int(QUIET_RATE * seconds)
+        before, done = self.counters(), Event()
+        show: list[float] = []
+        dfp: list[float] = []
+        watchers = [
+            Thread(target=self._watch_show, args=(show, done)),
+            Thread(target=self._watch_dfp, args=(dfp, done)),
+        ]
+        for watcher in watchers:
+            watcher.start()
+        storms = [
+            self._start(PDSN, self._take(count), count, rate),
+            self._start(PDSN, first_known, known, KNOWN_RATE),
+            self._start(QUIET, self._take(quiet), quiet, QUIET_RATE),
+        ]
+        sent = [json.loads(storm.communicate()[0]) for storm in storms]
+        done.set()
+        for watcher in watchers:
+            watcher.join()
+        came = self._report()
+        of_quiet = came["from"].get(str(QUIET_ADDRESS), {"received": 0})["received"]
+        after = self.counters()
+        return Overload(
+            rate=sent[0]["sent"] / sent[0]["seconds"],
+            served=came["received"] / sent[0]["seconds"],
+            new=(came["distinct"] - of_quiet) / count,
+            known=came["repeated"] / known,
+            quiet=of_quiet / quiet,
+            astray=came["astray"],
+            longest=came["longest"] / 1000,
+            show=show,
+            dfp=dfp,
+            counted={name: after[name] - before[name] for name in after if after[name] != before[name]},
+        )
+
+    def calm(self) -> Outcome:
+        """A few new mobiles after the storm."""
+        return self.new_sessions(1000, 2)
+
+    def counters(self) -> dict[str, int]:
+        """The rows of ``show ip slb stats``."""
+        return {row["counter"]: row["value"] for row in self._lab.query(CONTROLLER, "show ip slb stats")}
+
+    def meters(self) -> str:
+        """What the switch says of its meters."""
+        words = ["ovs-ofctl", "-O", "OpenFlow13", "dump-meters", SWITCH]
+        return subprocess.run(words, capture_output=True, text=True, check=True).stdout
+
+    def await_release(self) -> float:
+        """Wait until the switch holds no client back, and return how long that took."""
+        begin = time.monotonic()
+        while self.meters().count("meter=") > 1 and time.monotonic() < begin + RELEASE:
+            time.sleep(0.1)
+        return time.monotonic() - begin
+
+    def _take(self, count: int) -> int:
+        first, self._next = self._next, self._next + count
+        return first
+
+    def _start(self, node: str, first: int, count: int, rate: float) -> subprocess.Popen[bytes]:
+        words = [program("storm"), "send", str(VIRTUAL_SERVER), str(first), str(count), str(rate)]
+        return self._lab.run(node, words, stdout=subprocess.PIPE)
+
+    def _watch_show(self, seconds: list[float], done: Event) -> None:
+        while not done.is_set():
+            begin = time.monotonic()
+            self._lab.command(CONTROLLER, "show ip slb stats")
+            seconds.append(time.monotonic() - begin)
+
+    def _watch_dfp(self, seconds: list[float], done: Event) -> None:
+        """How long after an agent reported a weight the balancer shows it."""
+        shown = self._shown_weight()
+        while not done.is_set():
+            weight = self._shown_weight()
+            if weight != shown:
+                seconds.append(time.monotonic() - self._reported[weight])
+                shown = weight
+
+    def _start_agent(self) -> None:
+        """Start the DFP agent and wait until the balancer has connected to it."""
+        agent = self._lab.run(DFP_AGENT, [sys.executable, str(HERE / "fickle_agent.py")], stdout=subprocess.PIPE)
+
+        def read() -> None:
+            assert agent.stdout is not None
+            for line in agent.stdout:
+                weight, when = line.split()
+                self._reported[int(weight)] = float(when)
+
+        Thread(target=read, daemon=True).start()
+        deadline = time.monotonic() + RELEASE
+        while not self._shown_weight() and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+    def _shown_weight(self) -> int:
+        rows = self._lab.query(CONTROLLER, "show ip slb dfp weights")
+        return int(rows[0]["weight"]) if rows else 0
+
+
+def percentile(values: Sequence[float], share: int) -> float:
+    """So many hundredths of the values are no larger."""
+    return quantiles(values, n=100)[share - 1] if len(values) > 1 else max(values, default=0.0)
+
+
+HEADINGS = (
+    *("sent a second", "served a second", "of the new", "of the known", "of the quiet client's"),
+    *("longest delay", "show, p99", "DFP, p99"),
+)
+
+
+def row(seen: Overload) -> Iterator[str]:
+    """The cells of a table."""
+    yield from (f"{rate:,.0f}" for rate in (seen.rate, seen.served))
+    yield from (f"{share:.0%}" for share in (seen.new, seen.known, seen.quiet))
+    for seconds in (seen.longest, percentile(seen.show, 99), percentile(seen.dfp, 99)):
+        yield f"{seconds * 1000:.0f} ms"
+
+
+def main(words: Sequence[str]) -> None:
+    """Print a Markdown table with a line for each rate, and what was dropped to the error output."""
+    print(f"| {' | '.join(HEADINGS)} |")
+    print(f"| {' | '.join('---' for _ in HEADINGS)} |")
+    for word in words:
+        with Crowd() as crowd:
+            seen = crowd.storm(float(word), SECONDS)
+        print(f"| {' | '.join(row(seen))} |", flush=True)
+        for name, count in seen.counted.items():
+            if name.startswith("dropped:"):
+                print(f"  {name}: {count:,}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

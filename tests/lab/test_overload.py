@@ -1,0 +1,72 @@
+"""Issue "Make it fast", overload without harm: a storm of more than can be served, on a real switch.
+
+Rates are such that the meter on the punt rules alone must drop, however fast the machine is; who gets how much else
+depends on it, so shares are compared with each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from benchmarks.overload import Crowd, Overload
+from ryu_haslb.openflow.clients import MOST_REQUESTS
+
+pytestmark = pytest.mark.lab
+
+RATE = MOST_REQUESTS * 1.6
+SECONDS = 4.0
+
+
+@pytest.fixture(scope="module")
+def crowd() -> Iterator[Crowd]:
+    with Crowd() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def seen(crowd: Crowd) -> Overload:
+    return crowd.storm(RATE, SECONDS)
+
+
+def test_what_is_dropped_is_counted_under_a_reason_of_its_own(seen: Overload) -> None:
+    counted = seen.counted
+    reasons = {name: count for name, count in counted.items() if name.startswith("dropped:")}
+    assert counted["dropped"] == sum(reasons.values()) > 0
+    assert all("overload" in name or "limited by the switch" in name for name in reasons), reasons
+    assert counted["requests"] == counted["dispatched"] + counted["dropped"]
+
+
+def test_a_well_behaved_client_gets_through_while_another_floods(seen: Overload) -> None:
+    assert seen.quiet > 2 * seen.new
+    assert seen.quiet > 0.6
+
+
+def test_nobody_is_served_twice_or_by_another_home_agent(seen: Overload) -> None:
+    assert seen.astray == 0
+
+
+def test_known_mobiles_do_not_fare_worse_than_new_ones(seen: Overload) -> None:
+    """Of what is lost before the controller, in the switch and the kernel, nobody can tell one from the other."""
+    assert seen.known > 0.9 * seen.new
+
+
+def test_operators_and_dfp_agents_are_answered_within_a_tenth_of_a_second(seen: Overload) -> None:
+    assert sorted(seen.show)[int(len(seen.show) * 0.99)] < 0.1
+    assert len(seen.dfp) > SECONDS
+    assert sorted(seen.dfp)[int(len(seen.dfp) * 0.9)] < 0.1
+
+
+def test_what_is_served_is_served_in_time(seen: Overload) -> None:
+    """Queues are bounded: nobody waits as long as the first retransmission takes (RFC 5944, section 3.6.3)."""
+    assert seen.longest < 1.0
+
+
+def test_after_the_storm_all_is_as_before(crowd: Crowd, seen: Overload) -> None:
+    """No restart: new mobiles are served, their rules are in place, no client is held back."""
+    calm = crowd.calm()
+    assert calm.flawless
+    crowd.await_release()
+    assert crowd.meters().count("meter=") == 1
+    assert crowd.calm().flawless

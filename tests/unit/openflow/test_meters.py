@@ -1,0 +1,203 @@
+"""OpenFlow meters on the rules that punt (OpenFlow 1.3.5, sections 5.7 and 7.3.4.4)."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import IPv4Address
+
+from hypothesis import given
+from hypothesis import strategies as st
+from ryu.ofproto import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
+
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.openflow import standing_rules, wire
+from ryu_haslb.openflow.admission import Admission
+from ryu_haslb.openflow.clients import MOST_REQUESTS
+from ryu_haslb.openflow.meters import REVIEW, Meters
+from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose
+from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
+from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drops import DropReason
+
+CONFIGURATION = Configuration(
+    farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
+    virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
+)
+FLOOD, QUIET = b"\x0a\x01\x01\x65", b"\x0a\x01\x01\x66"
+_FLOW_MOD, _METER_MOD, _MULTIPART_METER = 14, 29, 9
+
+
+class Metered(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
+    """A switch's connection whose messages are kept, and the meters on it."""
+
+    def __init__(self) -> None:
+        super().__init__(version=ofproto_v1_3.OFP_VERSION)
+        self.id = 1
+        self.bytes_sent = 0
+        self.now = 1000.0
+        self.sent: list[bytes] = []
+        self.xid = 0
+        self.ready: list[bool] = []
+        self.balancer = Balancer(CONFIGURATION)
+        self.admission = Admission(self.balancer)
+        self.transactions = Transactions(self)
+        self.meters = Meters(self, self.admission, self.balancer, CONFIGURATION)
+
+    def transmit(self, message: bytes) -> None:
+        while message:
+            length = int.from_bytes(message[2:4], "big")
+            self.sent.append(message[:length])
+            message = message[length:]
+
+    def next_xid(self) -> int:
+        self.xid += 1
+        return self.xid
+
+    def prepare(self, *successes: bool) -> None:
+        self.meters.prepare(self.transactions, lambda: self.ready.append(self.meters.supported))
+        for success in successes:
+            if not success:
+                self.transactions.refused(self.xid, (12, 2))
+            self.transactions.confirmed(self.xid)
+        self.meters.tick(self.now)
+
+    def review(self, flood: int, quiet: int, capacity: int, dropped: dict[int, int]) -> list[bytes]:
+        """A second in which this came; what the switch is told because of it."""
+        if capacity:
+            self.admission.clients.overloaded(self.now)
+        for client, count in ((FLOOD, flood), (QUIET, quiet)):
+            for _ in range(count):
+                self.admission.clients.saw(client)
+        self.admission.clients.let_in, self.admission.clients.shed = capacity, max(0, flood + quiet - capacity)
+        self.now += REVIEW
+        self.meters.tick(self.now)
+        self.sent.clear()
+        assert self.meters.reply(self.xid, stats(self.xid, dropped), self.transactions, self.now)
+        return list(self.sent)
+
+    def meter_mods(self) -> list[tuple[int, int, int]]:
+        """Command, meter and rate (0: none) of each."""
+        return [
+            (
+                int.from_bytes(message[8:10], "big"),
+                int.from_bytes(message[12:16], "big"),
+                int.from_bytes(message[20:24], "big"),
+            )
+            for message in self.sent
+            if message[1] == _METER_MOD
+        ]
+
+
+def stats(xid: int, dropped: dict[int, int]) -> bytes:
+    """A meter statistics reply, as Ryu reads it: see the first test."""
+    rows = b"".join(
+        struct.pack("!IH6xIQQIIQQ", meter, 56, 1, 1000, 100_000, 9, 0, count, 0) for meter, count in dropped.items()
+    )
+    return wire.HEADER.pack(4, wire.TYPE_MULTIPART_REPLY, 16 + len(rows), xid) + struct.pack("!HH4x", 9, 0) + rows
+
+
+def test_the_statistics_of_these_tests_are_openflow() -> None:
+    message = stats(7, {FIRST_METER: 5})
+    (row,) = ofproto_v1_3_parser.OFPMultipartReply.parser(
+        ofproto_protocol.ProtocolDesc(4), 4, wire.TYPE_MULTIPART_REPLY, len(message), 7, message
+    ).body
+    assert (row.meter_id, row.band_stats[0].packet_band_count) == (FIRST_METER, 5)
+
+
+def test_all_rules_that_send_requests_to_the_controller_have_the_meter() -> None:
+    rules = {rule.purpose: rule.meter for rule in standing_rules_of(CONFIGURATION, 1)}
+    metered = {purpose for purpose, meter in rules.items() if meter == FIRST_METER}
+    assert metered == {
+        Purpose.PUNT_REQUEST,
+        Purpose.PUNT_REQUEST_TO_CHASSIS,
+        Purpose.PUNT_FRAGMENT,
+        Purpose.PUNT_STRAY,
+    }
+
+
+def test_a_switch_without_meters_is_served_without() -> None:
+    switch = Metered()
+    switch.prepare(False, False)
+    assert switch.ready == [False]
+    rules = list(standing_rules_of(CONFIGURATION, 1))
+    instruction = struct.pack("!HHI", 6, 8, FIRST_METER)
+    assert instruction not in b"".join(standing_rules.replacement(switch, rules, False, 1))
+    assert instruction in b"".join(standing_rules.replacement(switch, rules, True, 1))
+
+
+def test_the_meter_of_an_earlier_run_is_taken_over() -> None:
+    """To delete it would take the rules along that still protect the home agents (section 6.5)."""
+    switch = Metered()
+    switch.prepare(False, True)
+    assert switch.ready == [True]
+    assert switch.meter_mods() == [(0, FIRST_METER, MOST_REQUESTS), (1, FIRST_METER, MOST_REQUESTS)]
+
+
+def test_what_the_switch_has_dropped_is_counted_once() -> None:
+    switch = Metered()
+    switch.prepare(True)
+    for total in (5, 5, 12):
+        switch.review(0, 0, 0, {FIRST_METER: total, 3: 1000})
+    assert switch.balancer.statistics.drops[DropReason.METER] == 12
+    assert switch.balancer.statistics.requests == 12
+
+
+def test_a_client_that_floods_gets_a_meter_and_rules_of_its_own_and_loses_them_again() -> None:
+    switch = Metered()
+    switch.prepare(True)
+    sent = switch.review(3000, 50, 1000, {FIRST_METER: 0})
+    assert [each[:2] for each in switch.meter_mods()] == [(1, FIRST_METER), (2, FIRST_METER + 1), (0, FIRST_METER + 1)]
+    rate = switch.meter_mods()[-1][2]
+    assert 800 < rate < 900
+    rules = b"".join(sent)
+    assert struct.pack("!I", 0x80001604) + FLOOD in rules, "matches its address"
+    assert struct.pack("!HHI", 6, 8, FIRST_METER + 1) in rules
+    switch.review(0, 0, 0, {FIRST_METER + 1: 400})
+    assert switch.balancer.statistics.drops[DropReason.CLIENT_METER] == 400
+    assert (1, FIRST_METER + 1, int(rate * 1.25)) in switch.meter_mods()
+    for _ in range(10):
+        switch.review(0, 0, 0, {FIRST_METER + 1: 400})
+    assert (2, FIRST_METER + 1, 0) in switch.meter_mods()
+
+
+def test_a_new_configuration_forgets_the_clients_whose_rules_it_replaces() -> None:
+    switch = Metered()
+    switch.prepare(True)
+    switch.review(3000, 50, 1000, {})
+    switch.meters.configure(CONFIGURATION)
+    assert not switch.admission.clients.spares(QUIET)
+    switch.review(3000, 50, 1000, {})
+    assert [each[:2] for each in switch.meter_mods()][-2:] == [(2, FIRST_METER + 1), (0, FIRST_METER + 1)]
+
+
+def test_leaving_takes_every_meter_along() -> None:
+    switch = Metered()
+    switch.prepare(True)
+    switch.sent.clear()
+    switch.meters.remove()
+    assert {(command, meter) for command, meter, _ in switch.meter_mods()} >= {(2, FIRST_METER), (2, FIRST_METER + 1)}
+
+
+def test_without_meters_the_controller_still_lets_those_in_who_are_crowded_out() -> None:
+    switch = Metered()
+    switch.prepare(False, False)
+    switch.admission.clients.overloaded(switch.now)
+    for client, count in ((FLOOD, 3000), (QUIET, 50)):
+        for _ in range(count):
+            switch.admission.clients.saw(client)
+    switch.admission.clients.let_in, switch.admission.clients.shed = 1000, 2050
+    switch.sent.clear()
+    switch.meters.tick(switch.now + REVIEW)
+    assert switch.sent == []
+    assert switch.admission.clients.spares(QUIET)
+
+
+@given(st.binary(max_size=200))
+def test_a_damaged_answer_is_no_answer(damage: bytes) -> None:
+    switch = Metered()
+    switch.prepare(True)
+    switch.meters.tick(switch.now + REVIEW)
+    switch.meters.reply(
+        switch.xid, wire.HEADER.pack(4, 19, 8 + len(damage), switch.xid) + damage, switch.transactions, 1
+    )

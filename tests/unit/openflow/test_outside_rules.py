@@ -1,0 +1,231 @@
+"""What comes in outside of the IPsec module is only switched: the rule, and how it follows ports and configuration."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from typing import Optional
+
+import pytest
+from ryu.ofproto import ofproto_parser, ofproto_v1_3, ofproto_v1_3_parser
+
+from ryu_haslb.configuration.model import Configuration, Port, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.ios.reader import read_configuration
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.pipeline import PRIORITIES, Action, Purpose, Rule, Table, standing_rules
+from ryu_haslb.slb.balancer import Balancer
+
+PORTS = (
+    Port("GigabitEthernet", "6/1", allowed_vlans=frozenset({15})),
+    Port("GigabitEthernet", "6/2", allowed_vlans=frozenset({16})),
+    Port("FastEthernet", "3/15", crypto_connect_vlan=15),
+)
+
+
+def configuration(*ports: Port) -> Configuration:
+    return Configuration(
+        {"F": ServerFarm("F", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
+        {"V": VirtualServer("V", IPv4Address("10.1.1.10"), "F", in_service=True)},
+        ports=ports,
+    )
+
+
+class Wire:
+    """The connection to a switch that confirms everything; it holds the ports of the rules that it has."""
+
+    ofproto = ofproto_v1_3
+    ofproto_parser = ofproto_v1_3_parser
+    id = 1
+    address = ("127.0.0.1", 1)
+
+    def __init__(self, **ports: int) -> None:
+        self.ports = ports
+        self.handler: Optional[Callable[[int, int, bytes], bool]] = None
+        self.outside: list[int] = []
+        self.unprotected: list[int] = []
+        self.xid = 0
+
+    def port_names(self) -> dict[int, str]:
+        return {number: name.replace("_", "-") for name, number in self.ports.items()}
+
+    def set_xid(self, message: object) -> None:
+        """What Ryu's messages ask of a datapath."""
+
+    def next_xid(self) -> int:
+        self.xid += 1
+        return self.xid
+
+    def close(self) -> None:
+        pass
+
+    def transmit(self, message: bytes) -> None:
+        while message:
+            _, kind, length, xid = wire.HEADER.unpack_from(message)
+            packet, message = message[:length], message[length:]
+            if kind == ofproto_v1_3.OFPT_EXPERIMENTER and len(packet) > 40:
+                packet = packet[24:]  # a message added to a bundle
+                _, kind, length, _ = wire.HEADER.unpack_from(packet)
+                packet = packet[:length]
+            if kind == ofproto_v1_3.OFPT_FLOW_MOD:
+                self.flow_mod(ofproto_parser.msg(self, 4, kind, len(packet), xid, bytearray(packet)))
+            elif kind == ofproto_v1_3.OFPT_BARRIER_REQUEST and self.handler is not None:
+                self.handler(wire.TYPE_BARRIER_REPLY, xid, packet)
+
+    def flow_mod(self, message: object) -> None:
+        assert isinstance(message, ofproto_v1_3_parser.OFPFlowMod)
+        held = {Purpose.PASS_OUTSIDE: self.outside, Purpose.DROP_UNPROTECTED: self.unprotected}
+        for purpose, ports in held.items():
+            if message.cookie == purpose.cookie:
+                if message.command == ofproto_v1_3.OFPFC_DELETE:
+                    ports.clear()
+                else:
+                    ports.append(message.match["in_port"])
+
+
+def served(connection: Wire, *ports: Port) -> Fleet:
+    wanted = configuration(*ports)
+    fleet = Fleet(wanted, Balancer(wanted))
+    fleet.connected(connection)  # type: ignore[arg-type]
+    return fleet
+
+
+def test_the_rule_stands_above_all_others_and_only_switches() -> None:
+    """Neither a request in clear nor ARP for the virtual address is the balancer's there."""
+    rules = [
+        rule
+        for rule in standing_rules(configuration(), 1, Sides(frozenset({9, 4})))
+        if rule.purpose is Purpose.PASS_OUTSIDE
+    ]
+    assert rules == [Rule(Purpose.PASS_OUTSIDE, {"in_port": 4}), Rule(Purpose.PASS_OUTSIDE, {"in_port": 9})]
+    assert {(rule.table, rule.action) for rule in rules} == {(Table.CLASSIFIER, Action.PASS)}
+    assert all(
+        priority < PRIORITIES[Purpose.PASS_OUTSIDE]
+        for purpose, priority in PRIORITIES.items()
+        if purpose is not Purpose.PASS_OUTSIDE
+    )
+
+
+def test_a_switch_gets_the_rules_of_the_outside_ports_that_it_has() -> None:
+    connection = Wire(haslb1_fa3_15=3, haslb1_gi6_1=6, haslb1_gi6_2=7)
+    served(connection, *PORTS)
+    assert connection.outside == [3, 7]
+
+
+PROTECTED = """\
+ip slb serverfarm F
+ real 10.1.1.51
+  inservice
+ip slb vserver V
+ virtual 10.1.1.10 udp 434 service ipmobile
+ serverfarm F
+ inservice
+crypto isakmp policy 1
+ authentication pre-share
+crypto isakmp key cisco address 10.1.1.101
+crypto ipsec transform-set SET esp-aes
+crypto map MAP 10 ipsec-isakmp
+ set peer 10.1.1.101
+ set transform-set SET
+ match address 101
+interface GigabitEthernet6/1
+ switchport trunk allowed vlan 15
+interface GigabitEthernet6/2
+ switchport trunk allowed vlan 16
+interface FastEthernet3/15
+ crypto connect vlan 15
+interface Vlan15
+ ip address 10.1.1.15 255.0.0.0
+ crypto map MAP
+access-list 101 deny ip host 10.1.1.10 host 10.9.9.9
+"""
+
+
+def unprotected(rule: str, *ports: int) -> list[dict[str, object]]:
+    wanted, _ = read_configuration(f"{PROTECTED}access-list 101 permit ip {rule}\n", "slb.ios")
+    sides = Sides(past_module={15: frozenset(ports)})
+    return [rule.match for rule in standing_rules(wanted, 1, sides) if rule.purpose is Purpose.DROP_UNPROTECTED]
+
+
+def test_what_the_access_list_protects_comes_in_by_the_modules_inside_port_alone() -> None:
+    """IOS drops a packet in clear that the crypto map would have had protected."""
+    packet = {"eth_type": 0x0800, "ipv4_dst": "10.1.1.10", "ipv4_src": ("10.1.1.0", "255.255.255.0")}
+    assert unprotected("host 10.1.1.10 10.1.1.0 0.0.0.255", 7, 4) == [
+        {"in_port": 4, **packet},
+        {"in_port": 7, **packet},
+    ]
+    assert unprotected("10.1.1.0 0.0.0.255 any", 4)[0]["ipv4_dst"] == "10.1.1.10"
+
+
+def test_what_is_protected_between_others_is_no_business_of_the_balancers() -> None:
+    assert unprotected("host 10.1.1.11 any", 4) == []
+
+
+def test_what_the_balancer_takes_back_itself_goes_before_what_is_unprotected() -> None:
+    """A known mobile's request returns to its session from the controller, with the PDSN's address in it."""
+    assert PRIORITIES[Purpose.RETURN_TO_SESSION] > PRIORITIES[Purpose.DROP_UNPROTECTED]
+    lower = [Purpose.PUNT_REQUEST, Purpose.PUNT_REQUEST_TO_CHASSIS, Purpose.PUNT_FRAGMENT, Purpose.PUNT_STRAY]
+    # A client's own meter raises a rule by one.
+    assert all(PRIORITIES[each] + 1 < PRIORITIES[Purpose.DROP_UNPROTECTED] for each in lower)
+
+
+def test_without_crypto_connect_there_are_none() -> None:
+    connection = Wire(haslb1_fa3_15=3, haslb1_gi6_2=7)
+    served(connection, *PORTS[:2])
+    assert connection.outside == []
+
+
+def test_a_configured_port_that_a_switch_lacks_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        served(Wire(haslb1_gi6_2=7), *PORTS)
+    assert [record.getMessage() for record in caplog.records] == [
+        "Switch 0000000000000001 has no port FastEthernet3/15 (fa3-15), which the configuration has outside of the "
+        "IPsec module"
+    ]
+
+
+def test_the_rules_follow_ports_that_come_and_go_and_change_their_numbers() -> None:
+    connection = Wire(haslb1_gi6_2=7)
+    fleet = served(connection, *PORTS)
+    connection.ports["haslb1_fa3_15"] = 3
+    fleet.port_changed(1, 3, True)
+    assert connection.outside == [3, 7]
+    connection.ports["haslb1_fa3_15"] = 5
+    fleet.port_changed(1, 5, True)
+    assert connection.outside == [5, 7]
+    del connection.ports["haslb1_gi6_2"]
+    fleet.port_changed(1, 7, False)
+    assert connection.outside == [5]
+
+
+def test_a_port_that_is_not_outside_leaves_the_rules_alone() -> None:
+    connection = Wire(haslb1_fa3_15=3, haslb1_gi6_2=7)
+    fleet = served(connection, *PORTS)
+    before = connection.xid
+    connection.ports["haslb1_fa3_16"] = 4
+    fleet.port_changed(1, 4, True)
+    assert connection.xid == before
+
+
+def test_a_port_that_comes_past_the_module_gets_its_rules() -> None:
+    rule = "permit ip host 10.1.1.10 10.1.1.0 0.0.0.255"
+    wanted, _ = read_configuration(f"{PROTECTED}access-list 101 {rule}\n", "slb.ios")
+    connection = Wire(haslb1_fa3_15=3, haslb1_gi6_1=6, haslb1_gi6_2=7)
+    fleet = Fleet(wanted, Balancer(wanted))
+    fleet.connected(connection)  # type: ignore[arg-type]
+    assert connection.unprotected == []
+    connection.ports["haslb1_fa3_16"] = 4
+    fleet.port_changed(1, 4, True)
+    assert connection.unprotected == [4]
+
+
+def test_the_rules_follow_the_configuration() -> None:
+    connection = Wire(haslb1_fa3_15=3, haslb1_gi6_2=7)
+    fleet = served(connection)
+    assert connection.outside == []
+    fleet.configure(configuration(*PORTS))
+    assert connection.outside == [3, 7]
+    fleet.configure(configuration())
+    assert connection.outside == []
