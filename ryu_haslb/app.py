@@ -65,14 +65,12 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.collector = QuietCollector(time.monotonic())
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._weights_changed)
         self.state_watch = StateWatch(self.sources, time.monotonic())
+        self._take_signals()  # first: whoever sees our sockets may send one
         self.http = self._http_server()
         self.control = self._control_server()
 
     def start(self) -> None:
         super().start()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._on_signal)
-        signal.signal(signal.SIGHUP, lambda *_: eventlet.spawn(self._reload))
         self.dfp.start()
         eventlet.spawn(self._repeat, ROUND, self._round)
         eventlet.spawn(self._repeat, BUNDLE, self.fleet.flush)
@@ -149,6 +147,11 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.collector.look(self.balancer.statistics.requests, self.balancer.session_count, now)
         for line in self.state_watch.changes(self.sources, now):
             LOG.info("%s", line)
+
+    def _take_signals(self) -> None:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._on_signal)
+        signal.signal(signal.SIGHUP, lambda *_: eventlet.spawn(self._reload))
 
     def _on_signal(self, number: int, _: Optional[FrameType]) -> None:
         LOG.info("%s: removing our rules and ending", signal.Signals(number).name)
