@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Optional
+from typing import Optional, TextIO
 
 from ryu_haslb.configuration.diagnostics import ConfigurationError, Diagnostic
 from ryu_haslb.configuration.loader import Loaded, load, load_stream
@@ -16,6 +15,7 @@ from ryu_haslb.control.operator import Operator
 from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
 from ryu_haslb.ios.grammar import CommandError
 from ryu_haslb.ios.writer import write_configuration
+from ryu_haslb.ipsec.translation import secured_interfaces, translate
 
 _EXAMPLES = f"""\
 examples:
@@ -52,10 +52,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has seen enough
-        _discard_output()
+        _discard(sys.stdout)
         return 0
     except OSError as error:
-        _discard_output()
+        _discard(sys.stdout)
         _complain(f"haslb: cannot write: {error.strerror}")
         return 1
     except KeyboardInterrupt:
@@ -75,16 +75,18 @@ def _run(options: argparse.Namespace) -> int:
         return 1
 
 
-def _discard_output() -> None:
-    """Keep Python from complaining once more about standard output when it closes it."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+def _discard(stream: TextIO) -> None:
+    """Keep Python from failing once more over this stream when it closes it: its exit status would be 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _complain(about: object) -> None:
     """Print to standard error, if there is one: it may be closed, or nobody reads it."""
     if sys.stderr is not None:
-        with contextlib.suppress(OSError):
+        try:
             print(about, file=sys.stderr)
+        except OSError:
+            _discard(sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -104,7 +106,8 @@ def _check_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="haslb check",
         description="Check a configuration file. What it amounts to goes to standard output, in the language of IOS; "
-        "warnings and errors go to standard error, one a line, each with its place.",
+        "warnings and errors go to standard error, one a line, each with its place, and so does what strongSwan is told "
+        "in the place of algorithms that no current package carries.",
         epilog=_CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -121,6 +124,9 @@ def _check(words: Sequence[str]) -> int:
         return 1
     for warning in loaded.warnings:
         _complain(warning)
+    for interface in secured_interfaces(loaded.configuration):
+        for note in translate(loaded.configuration, interface).notes:
+            _complain(f"note: {interface}: {note}")
     print(write_configuration(loaded.configuration), end="")
     return 0
 
