@@ -106,8 +106,8 @@ def _check_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="haslb check",
         description="Check a configuration file. What it amounts to goes to standard output, in the language of IOS; "
-        "warnings and errors go to standard error, one a line, each with its place; and so does what replaces algorithms "
-        "that no current package carries.",
+        "warnings and errors go to standard error, one a line, each with its place; and so does what replaces "
+        "algorithms that no current package carries.",
         epilog=_CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
