@@ -1,4 +1,5 @@
-"""The security associations between PDSNs and IPsec modules, before the sessions are opened."""
+"""The security associations between PDSNs and IPsec modules: what they are made of, and having them before the sessions
+are opened."""
 
 from __future__ import annotations
 
@@ -8,6 +9,9 @@ from errors import LabError
 from lab import CONTROLLER, Lab
 from node_control import ERROR_MARK
 
+from ryu_haslb.configuration.loader import load
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.ipsec.translation import secured_interfaces, translate
 from topologies.description import Description
 
 _PATIENCE = 20
@@ -19,6 +23,20 @@ def protected_pdsns(description: Description) -> list[str]:
     return [
         pdsn.name for pdsn in description.pdsns if description.port_at(pdsn.attachment).crypto_connect_vlan is not None
     ]
+
+
+def translations(description: Description) -> Iterator[str]:
+    """What strongSwan is told in the place of what the crypto maps ask for, each with the nodes whose map it is."""
+    files = {pdsn.name: pdsn.configuration for pdsn in description.pdsns if pdsn.name in protected_pdsns(description)}
+    files[description.prompts[CONTROLLER]] = description.balancer.configuration
+    nodes: dict[str, list[str]] = {}
+    for name, file in files.items():
+        configuration = load(file).configuration if file is not None else Configuration()
+        for interface in secured_interfaces(configuration):
+            for note in translate(configuration, interface).notes:
+                nodes.setdefault(note, []).append(name)
+    for note, names in nodes.items():
+        yield f"{note} ({', '.join(dict.fromkeys(names))})"
 
 
 def await_associations(lab: Lab, description: Description) -> None:

@@ -43,6 +43,9 @@ class Capture:
 
     ``port`` is the interface, where it is not the node's towards its switch. With ``outgoing`` those count as
     well that leave by it.
+
+    The frames need not be looked at while they come. Should the kernel have had no room for one, whoever looks is told
+    by a :class:`LabError`: what is not among the frames may have come.
     """
 
     def __init__(self, run: Run, node: str, port: Optional[str] = None, outgoing: bool = False) -> None:
@@ -99,7 +102,12 @@ class Capture:
         if not chunk:
             raise LabError(f"the capture at {self._node} ended")
         *lines, self._unfinished = (self._unfinished + chunk).split(b"\n")
-        self.frames += [bytes.fromhex(json.loads(line)["frame"]) for line in lines]
+        for line in map(json.loads, lines):
+            if "lost" in line:
+                raise LabError(
+                    f"the capture at {self._node} lost {line['lost']} frames: more came than it has room for"
+                )
+            self.frames.append(bytes.fromhex(line["frame"]))
         return True
 
     @property

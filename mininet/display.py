@@ -16,6 +16,8 @@ ROWS_SHOWN = 12
 """Lines of a table that are shown; those that differ are shown all the same. Other outputs are shown whole."""
 
 _GAP = " │ "
+_UNEQUAL = " ≠ "
+"""Between two lines that differ, or before each where they are printed one below the other."""
 _DIFFERENT = "bold red"
 
 
@@ -64,23 +66,35 @@ class Display:
         self._count_rest(len(lines) - len(shown))
 
     def beside(self, prompt: str, command: str, pairs: Sequence[Pair]) -> None:
-        """Print a command and what it answers, laid beside what the chapter prints, or below it if that is too wide."""
+        """Print a command and what it answers, laid beside what the chapter prints, or below it if that is too wide for
+        the terminal; a file is as wide as need be."""
         self._heading(prompt, command, "as in the chapter" if agree(pairs) else "NOT as in the chapter")
         room = _room([pair.here or "" for pair in pairs])
         shown = [pair for number, pair in enumerate(pairs) if number < room or not pair.same]
         width, here_width = (max((len(side or "") for side in sides), default=0) for sides in _sides(shown))
         width = max(width, len("the chapter"))
-        if width + len(_GAP) + max(here_width, len("here")) <= self._console.width:
+        wide = width + len(_GAP) + max(here_width, len("here"))
+        if wide <= self._console.width or not self._console.is_terminal:
             self.say(f"{'the chapter':{width}}{_GAP}here", style="dim")
             for pair in shown:
-                line = f"{pair.chapter or '':{width}}{_GAP}{pair.here or ''}"
+                gap = _GAP if pair.same else _UNEQUAL
+                line = f"{pair.chapter or '':{width}}{gap}{pair.here or ''}"
                 self.say(line.rstrip(), style="" if pair.same else _DIFFERENT)
         else:
             for title, side in zip(("the chapter", "here"), _sides(shown)):
                 self.say(f"{title}:", style="dim")
                 for pair, text in zip(shown, side):
-                    self.say(text or "", style="" if pair.same else _DIFFERENT)
+                    mark = "" if pair.same else _UNEQUAL.lstrip()
+                    self.say(f"{mark}{text or ''}", style="" if pair.same else _DIFFERENT)
         self._count_rest(len(pairs) - len(shown))
+
+    def verdict(self, compared: int, differences: int) -> None:
+        """Close with how many outputs were compared and are not as in the chapter."""
+        if differences:
+            text = f"{differences} of {compared} outputs are NOT as in the chapter; ≠ marks the lines."
+            self.say(text, style=_DIFFERENT)
+        else:
+            self.say(f"All {compared} outputs are as in the chapter.", style="green")
 
     def _heading(self, prompt: str, command: str, verdict: str) -> None:
         heading = Text(f"\n{prompt}#{command}", style="bold")

@@ -84,10 +84,12 @@ class Overhearing:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        self._stack.__exit__(kind, error, traceback)
+        with self._stack:
+            if error is None:
+                self.catch_up()
 
     def catch_up(self) -> None:
-        """Read what the captures have, before they have too much of it."""
+        """Read what the captures have. Raises :class:`LabError` if one of them lost a frame: nothing is proved then."""
         for capture in (*self._captures.values(), *self._outside):
             capture.listen(0)
 

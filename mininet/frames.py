@@ -2,7 +2,8 @@
 
 ``python frames.py send INTERFACE`` sends each line of standard input, written in hexadecimal.
 ``python frames.py capture INTERFACE`` prints ``ready`` and then each frame that arrives as one line of JSON,
-``{"time": SECONDS, "frame": HEX}``, until it is ended; with ``--outgoing`` also those that leave.
+``{"time": SECONDS, "frame": HEX}``, until it is ended; with ``--outgoing`` also those that leave. Frames that there was
+no room for are a line as well: ``{"lost": COUNT}``.
 """
 
 from __future__ import annotations
@@ -23,6 +24,12 @@ LARGEST_FRAME = 65536
 SOL_PACKET = 263
 PACKET_AUXDATA = 8
 AUXDATA = struct.Struct("IIIHHHH")
+PACKET_STATISTICS = 6
+STATISTICS = struct.Struct("II")
+SO_RCVBUFFORCE = 33
+WAITING_BYTES = 64 << 20
+"""Room for frames that nobody has read yet, as the kernel counts them: some 80000 small ones."""
+
 VLAN_VALID = 0x10
 VLAN_PROTOCOL_VALID = 0x40
 ETHERTYPE_VLAN = 0x8100
@@ -43,9 +50,10 @@ def send(interface: str) -> int:
 
 def capture(interface: str, outgoing: bool) -> int:
     """Print the frames that arrive, and those that this namespace sends itself only if ``outgoing`` are wanted."""
-    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL)) as port:
-        port.bind((interface, ETH_P_ALL))
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as port:
+        port.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, WAITING_BYTES)
         port.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
+        port.bind((interface, ETH_P_ALL))
         print("ready", flush=True)
         while True:
             try:
@@ -54,10 +62,19 @@ def capture(interface: str, outgoing: bool) -> int:
                 if error.errno != errno.ENETDOWN:  # the interface may go down and come up again
                     raise
                 continue
+            if count := lost(port):
+                print(json.dumps({"lost": count}), flush=True)
             if outgoing or kind != PACKET_OUTGOING:
                 auxiliary = next((data for _, what, data in ancillary if what == PACKET_AUXDATA), None)
                 whole = with_tag(frame, auxiliary)
                 print(json.dumps({"time": time.monotonic(), "frame": whole.hex()}), flush=True)
+
+
+def lost(port: socket.socket) -> int:
+    """Frames that found no room since the last call (packet(7)). There is room as soon as one has been read, so whoever
+    asks after each has heard of all before the last one that there was room for."""
+    _, drops = STATISTICS.unpack(port.getsockopt(SOL_PACKET, PACKET_STATISTICS, STATISTICS.size))
+    return int(drops)
 
 
 def with_tag(frame: bytes, auxiliary: Optional[bytes]) -> bytes:

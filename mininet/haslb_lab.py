@@ -1,7 +1,7 @@
 """``haslb-lab``: the chapter's six examples for real, and whatever chassis anybody describes.
 
 Exit status: 0 all is as in the chapter, or done; 1 something differs or cannot be done, with a line that says why;
-2 the command line is wrong; 130 after an interrupt.
+2 the command line is wrong; 130 after an interrupt; with ``exec`` that of the program.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ from pathlib import Path
 from typing import Optional
 
 import holder
+import programs
 import prompts
+from claim import TakenError
 from display import Display
 from errors import LabError
+from kept import invitation
 from node_control import ControlError
 from play import Play
 from rich.console import Console
@@ -27,6 +30,7 @@ from state import running
 from ryu_haslb.configuration.diagnostics import ConfigurationError
 
 MOST_SESSIONS = 1000
+DRAWN_AS = (".svg", ".png", ".pdf")
 
 _EXAMPLES = """\
 examples:
@@ -35,16 +39,20 @@ examples:
   haslb-lab run direct-dfp --keep             leave it up
   haslb-lab prompt SLB-7600                   a prompt, with history, completion and ?
   haslb-lab prompt HA1-7600 show ip mobile binding summary
+  haslb-lab exec mobile1 ping -c 3 20.1.1.200 any program in any node
+  haslb-lab prompt PDSN-7600 deregister 1 100 steps 5 and 6, which --keep leaves to you
   haslb-lab stop
   haslb-lab run my-chassis.yaml --sessions 30
   haslb-lab draw my-chassis.yaml -o my-chassis.svg
 
-exit status: 0 done, and all as in the chapter; 1 something differs or cannot be done; 2 the command line is wrong
+exit status: 0 done, and all as in the chapter; 1 something differs or cannot be done; 2 the command line is wrong;
+with exec that of the program
 """
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the command and return its exit status."""
+    _open_standard_streams()
     arguments = _parser().parse_args(argv)
     signal.signal(signal.SIGTERM, _end)
     try:
@@ -55,7 +63,15 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
             print("haslb-lab: interrupted, and cleaned up", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _print_no_more()
+        return 1
+    except OSError as error:
+        print(f"haslb-lab: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        _print_no_more()
+        return 1
+    except TakenError as error:
+        up = running()
+        print(f"haslb-lab: {f'{up.scenario} is up; end it: haslb-lab stop' if up else error}", file=sys.stderr)
         return 1
     except (LabError, ControlError, ConfigurationError) as error:
         print(f"haslb-lab: {error}", file=sys.stderr)
@@ -68,14 +84,28 @@ def _end(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
+def _open_standard_streams() -> None:
+    """Those that we were started without lead nowhere; no other file may get their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+def _print_no_more() -> None:
+    """What has not been printed cannot be, and Python is not to try it again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _list(_: argparse.Namespace) -> int:
     """The scenarios, and which one is up."""
     up = running()
     for scenario in scenarios():
-        here = "  (up)" if up is not None and scenario.name == up.scenario else ""
+        here = f"  ({up.stage})" if up is not None and scenario.name == up.scenario else ""
         print(f"{scenario.name:24} {scenario.title}, {scenario.sessions} sessions{here}")
     if up is not None and up.scenario not in {scenario.name for scenario in scenarios()}:
-        print(f"{up.scenario:24} (up)")
+        print(f"{up.scenario:24} ({up.stage})")
     return 0
 
 
@@ -91,19 +121,21 @@ def run(scenario: Scenario, sessions: Optional[int] = None, keep: bool = False) 
     lab = play.bring_up()
     try:
         play.run(lab, keep)
+        invited = list(invitation(lab, play.description, play.sessions)) if keep else []
         if keep:
             holder.hand_over(lab)
     except BaseException:
         lab.close()
         raise
     if keep:
-        display.say(f"{scenario.name} is up, its sessions open. Ask its nodes, and end it:")
-        for prompt in play.prompts:
-            display.say(f"    haslb-lab prompt {prompt}")
-        display.say("    haslb-lab stop")
+        display.say(f"\n{scenario.name} is up, where the chapter shows its outputs: steps 1 to 4 are played.")
+        for line in invited:
+            display.say(line)
     else:
         lab.close()
         display.say("The lab is gone without trace.")
+    if play.compared:
+        display.verdict(play.compared, play.differences)
     return 1 if play.differences else 0
 
 
@@ -117,16 +149,23 @@ def _prompt(arguments: argparse.Namespace) -> int:
     return prompts.ask(arguments.node, arguments.words)
 
 
+def _exec(arguments: argparse.Namespace) -> int:
+    programs.execute(arguments.node, [arguments.program, *arguments.words])
+
+
 def _draw(arguments: argparse.Namespace) -> int:
-    """Draw a chassis as SVG."""
+    """Draw a chassis, in the format that the file's name says."""
     import graphviz  # noqa: PLC0415 - nothing else needs it
 
     from topologies.drawing import draw  # noqa: PLC0415
 
     scenario = find(arguments.scenario)
     output = Path(arguments.output or f"{Path(scenario.name).stem}.svg")
+    kind = output.suffix.lower()
+    if kind not in DRAWN_AS:
+        raise LabError(f"{output}: expected a name that ends in {', '.join(DRAWN_AS)}; these are drawn")
     try:
-        output.write_bytes(draw(scenario.chassis()).pipe(format="svg"))
+        output.write_bytes(draw(scenario.chassis()).pipe(format=kind[1:]))
     except graphviz.ExecutableNotFound:
         raise LabError("graphviz draws, and is not installed; try: make machine") from None
     except OSError as error:
@@ -152,15 +191,19 @@ def _parser() -> argparse.ArgumentParser:
     command("list", _list, "List the scenarios and say which one is up.")
     play = command("run", _run, "Bring a scenario up, play the chapter's call flow, compare, clean up.")
     play.add_argument("scenario", metavar="NAME|FILE", help="a scenario, or the YAML file of a chassis description")
-    play.add_argument("--keep", action="store_true", help="leave it up, in a process of its own")
+    play.add_argument("--keep", action="store_true", help="leave it up, as it is when the chapter shows it")
     play.add_argument("--sessions", type=_sessions, metavar="N", help=f"1 to {MOST_SESSIONS}; default: the chapter's")
     command("stop", _stop, "End the scenario that is up.")
     ask = command("prompt", _prompt, "Ask a node of the scenario that is up.")
     ask.add_argument("node", metavar="NODE", help="such as SLB-7600; any other name tells which there are")
     ask.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="without one: a prompt")
+    within = command("exec", _exec, "Run a program in a node of the scenario that is up, such as ping or tcpdump.")
+    within.add_argument("node", metavar="NODE", help="such as mobile1 or host1; any other name tells which there are")
+    within.add_argument("program", metavar="PROGRAM", help="its exit status is that of this command")
+    within.add_argument("words", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="what the program is given")
     drawing = command("draw", _draw, "Draw a chassis.")
     drawing.add_argument("scenario", metavar="NAME|FILE", help="a scenario, or the YAML file of a chassis description")
-    drawing.add_argument("-o", "--output", metavar="FILE", help="where the SVG goes (default: the name and .svg)")
+    drawing.add_argument("-o", "--output", metavar="FILE", help="a .svg, .png or .pdf (default: the name and .svg)")
     return parser
 
 

@@ -50,7 +50,7 @@ class Lab:
     """A running topology. Use it as a context manager; it raises :class:`LabError` when it cannot come up.
 
     ``configuration`` is the balancer's, as IOS text. ``application`` is the Ryu application that is run. ``report`` is
-    told, in a word or two, what is being done.
+    told, in a word or two, what is being done; ``claimed`` is called as soon as the machine is this lab's.
     """
 
     def __init__(
@@ -59,11 +59,13 @@ class Lab:
         configuration: str,
         application: str = "ryu_haslb.app",
         report: Callable[[str], None] = lambda _: None,
+        claimed: Callable[[], None] = lambda: None,
     ) -> None:
         self._topology = topology
         self._configuration = configuration
         self._application = application
         self._report = report
+        self._claimed = claimed
         self._claim: Optional[socket.socket] = None
         self._janitor: Optional[subprocess.Popen[bytes]] = None
         self._network: Optional[LabNetwork] = None
@@ -75,6 +77,7 @@ class Lab:
         try:
             self._report("checking the machine")
             self._take_over()
+            self._claimed()
             self._report("building the network")
             self._build()
             self._report("starting the nodes")

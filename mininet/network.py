@@ -85,6 +85,8 @@ class LabSwitch(VlanSwitch):
                 )
                 if made.returncode != 0:
                     raise LabError(f"Open vSwitch cannot make {switch.name}: {' '.join(made.stderr.split())}")
+            # The bridge's own interface outlives an Open vSwitch that is killed: it is the janitor's as well.
+            subprocess.run(["ip", "link", "set", switch.name, "alias", janitor.MARK], capture_output=True, check=False)
             switch.commands.clear()
             switch.batch = False
         return switches

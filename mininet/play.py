@@ -6,10 +6,11 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Optional
 
 import state
-from associations import await_associations, clear_associations
+from associations import await_associations, clear_associations, translations
 from call_flow import CallFlow
 from chapter_block import Block
 from comparison import Pair, agree, lay_beside
@@ -31,53 +32,53 @@ _REPORTING = 20.0
 class Play:
     """A scenario that is played with so many sessions (as many as the chapter has, unless given).
 
-    ``differences`` counts outputs that are not as in the chapter. What else is not as it should be ends in a
+    ``compared`` counts the outputs that the chapter has as well, ``differences`` those of them that are not the same.
+    What else is not as it should be ends in a
     :class:`LabError`.
     """
 
     def __init__(self, scenario: Scenario, sessions: Optional[int], display: Display) -> None:
         self._scenario = scenario
-        self._sessions = scenario.sessions if sessions is None else sessions
+        self.sessions = scenario.sessions if sessions is None else sessions
         self._display = display
-        self._description: Description = scenario.chassis()
-        for what, parts in (("PDSN", self._description.pdsns), ("home agent", self._description.home_agents)):
+        self.description: Description = scenario.chassis()
+        for what, parts in (("PDSN", self.description.pdsns), ("home agent", self.description.home_agents)):
             if not parts:
                 raise LabError(f"{scenario.description} has no {what}; a call flow needs one")
-        self._nodes = {prompt: node for node, prompt in self._description.prompts.items()}
+        self._nodes = {prompt: node for node, prompt in self.description.prompts.items()}
         self._agents = 0
+        self.compared = 0
         self.differences = 0
-
-    @property
-    def prompts(self) -> list[str]:
-        """What the nodes that take commands are called."""
-        return list(self._description.prompts.values())
 
     def bring_up(self) -> Lab:
         """The lab with all its nodes and nothing open yet."""
-        configuration = self._description.balancer.configuration.read_text("utf-8")
+        configuration = self.description.balancer.configuration.read_text("utf-8")
         with self._display.activity() as report:
-            return Lab(Cisco7600(self._description), configuration, report=report).__enter__()
+            up = state.Running(self._scenario.name, self.description.prompts)
+            topology = Cisco7600(self.description)
+            lab = Lab(topology, configuration, report=report, claimed=lambda: state.note(up)).__enter__()
+        state.note(replace(up, processes={node: lab.node(node).pid for node in lab.hosts}))
+        return lab
 
     def run(self, lab: Lab, keep: bool) -> None:
-        """Play the call flow and show the outputs; with ``keep`` the sessions are open again at the end."""
-        state.note(state.Running(self._scenario.name, self._description.prompts))
+        """Play the call flow and show the outputs; with ``keep`` only to the moment at which the chapter shows them."""
         self._agents = len(lab.query(CONTROLLER, "show ip slb dfp"))
         if self._agents:
             with self._display.activity() as report:
                 report("waiting for the home agents' weights")
                 self._await_weights(lab)
-        meet_routers(lab, self._description)
+        meet_routers(lab, self.description)
         for block in self._scenario.shown_before:
             self._lay_beside(lab, block, block)
         if self._agents:
-            wait_between_measures(self._description.home_agents)
-        if self._description.ipsec_modules:
+            wait_between_measures(self.description.home_agents)
+        if self.description.ipsec_modules:
             self._associate(lab)
         with ExitStack() as stack:
             debugging = [
                 (block, stack.enter_context(Debugging(lab, block.command))) for block in self._scenario.debugged
             ]
-            flow = stack.enter_context(CallFlow(lab, self._description, self._sessions, self._display.progress))
+            flow = stack.enter_context(CallFlow(lab, self.description, self.sessions, self._display.progress))
             for step in flow.open():
                 self._display.step(step)
             self._show(lab)
@@ -86,27 +87,25 @@ class Play:
                     report("waiting for what the debug prints")
                     lines = debug.lines_like(block.lines)
                 self._judge(block, lay_beside(block.lines, lines))
-            for step in flow.close():
-                self._display.step(step)
-            if keep:
-                for _ in flow.open():
-                    pass
+            if not keep:
+                for step in flow.close():
+                    self._display.step(step)
 
     def _show(self, lab: Lab) -> None:
         """All outputs, those of the chapter beside the chapter's; then balancer and home agents compared."""
         for block in self._scenario.shown:
-            self._lay_beside(lab, block, block.for_sessions(self._sessions, self._scenario.sessions))
+            self._lay_beside(lab, block, block.for_sessions(self.sessions, self._scenario.sessions))
         if not self._scenario.shown:
             self._answer(lab, CONTROLLER, "show ip slb reals")
             self._answer(lab, CONTROLLER, "show ip slb sessions ipmobile")
-            for agent in self._description.home_agents:
+            for agent in self.description.home_agents:
                 self._answer(lab, agent.name, "show ip mobile binding summary")
-            if self._description.ipsec_modules:
+            if self.description.ipsec_modules:
                 self._answer(lab, CONTROLLER, "show crypto ipsec sa")
         self._compare(lab)
 
     def _answer(self, lab: Lab, node: str, command: str) -> None:
-        self._display.answer(self._description.prompts[node], command, lab.command(node, command).splitlines())
+        self._display.answer(self.description.prompts[node], command, lab.command(node, command).splitlines())
 
     def _lay_beside(self, lab: Lab, block: Block, expected: Optional[Block]) -> None:
         """Take an output and lay it beside the chapter's; where that shows no such number of sessions, print it."""
@@ -118,6 +117,7 @@ class Play:
         self._judge(block, self._take(lab, node, expected))
 
     def _judge(self, block: Block, pairs: Sequence[Pair]) -> None:
+        self.compared += 1
         if not agree(pairs):
             self.differences += 1
         self._display.beside(block.prompt, block.command, pairs)
@@ -133,12 +133,14 @@ class Play:
 
     def _associate(self, lab: Lab) -> None:
         """Have IPsec up; then, for the chapter's number of sessions, clear it as the chapter does."""
+        for note in translations(self.description):
+            self._display.say(f"IPsec: {note}")
         with self._display.activity() as report:
             report("waiting for the security associations")
-            await_associations(lab, self._description)
-        if self._scenario.shown and self._sessions == self._scenario.sessions:
-            for node, command in clear_associations(lab, self._description):
-                self._display.answer(self._description.prompts[node], command, ())
+            await_associations(lab, self.description)
+        if self._scenario.shown and self.sessions == self._scenario.sessions:
+            for node, command in clear_associations(lab, self.description):
+                self._display.answer(self.description.prompts[node], command, ())
 
     def _await_weights(self, lab: Lab) -> None:
         deadline = time.monotonic() + _REPORTING
@@ -156,8 +158,8 @@ class Play:
             sessions[real["real"]] += real["conns"]
         bindings = {
             str(agent.address.ip): lab.query(agent.name, "show ip mobile binding summary")["total"]
-            for agent in self._description.home_agents
+            for agent in self.description.home_agents
         }
         if sessions != bindings:
             raise LabError(f"the balancer counts sessions {dict(sessions)}, the home agents have bindings {bindings}")
-        self._display.say(f"\nThe balancer and the home agents agree about {self._sessions} sessions.", style="bold")
+        self._display.say(f"\nThe balancer and the home agents agree about {self.sessions} sessions.", style="bold")

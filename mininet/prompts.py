@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import node_control
 from errors import LabError
 from lab import CONTROLLER
-from state import Running, running
+from state import Running, whole
 
 from ryu_haslb.control.client import ControlError as BalancerError
 from ryu_haslb.control.help import split
@@ -22,11 +21,7 @@ _LEAVE = ("exit", "quit", "logout")
 
 def ask(name: str, words: Sequence[str]) -> int:
     """Ask a node, or take commands for it from the terminal if there are no words; the exit status."""
-    up = running()
-    if up is None and os.geteuid() != 0:
-        raise LabError("the nodes answer root only; try again with sudo")
-    if up is None:
-        raise LabError("no scenario is up; try: haslb-lab run dispatched-static --keep")
+    up = whole()
     node = up.node(name)
     prompt = f"{up.prompts[node]}#"
     if node == CONTROLLER:

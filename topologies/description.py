@@ -246,6 +246,7 @@ class Description:
             **{each.name: each.name for each in self.home_agents},
             **{each.name: each.name for each in self.pdsns},
             **{each.node: each.node for each in self.ipsec_modules},
+            **{mobile: mobile for mobile in self.mobiles},
         }
 
     def has_port(self, attachment: Attachment) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import re
@@ -23,7 +24,7 @@ pytestmark = pytest.mark.lab
 REPOSITORY = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "ryu_haslb.lab"]
 NAME = "dispatched-static"
-PROMPTS = ["SLB-7600", "HA1-7600", "HA2-7600", "PDSN-7600"]
+PROMPTS = ["SLB-7600", "HA1-7600", "HA2-7600", "PDSN-7600", "mobile1"]
 PATIENCE = 60
 
 
@@ -58,7 +59,7 @@ class TestKept:
         """Its output has an end as well: whoever reads it from a pipe does not wait for the lab."""
         assert (kept.returncode, kept.stderr) == (0, "")
         assert [f"    haslb-lab prompt {prompt}" for prompt in PROMPTS] == re.findall(
-            " +haslb-lab prompt .*", kept.stdout
+            " +haslb-lab prompt [^ \n]+$", kept.stdout, re.MULTILINE
         )
         assert re.search(rf"^{NAME} .*\(up\)$", haslb_lab("list").stdout, re.MULTILINE)
 
@@ -71,13 +72,49 @@ class TestKept:
 
     @pytest.mark.parametrize("node", [*PROMPTS, "slb-7600", "controller"])
     def test_every_node_answers_by_its_prompt(self, kept: subprocess.CompletedProcess[str], node: str) -> None:
-        command = {"S": "show ip slb reals", "H": "sh ip mob bind sum", "P": "show ip mobile visitor summary"}
+        command = {
+            "S": "show ip slb reals",
+            "H": "sh ip mob bind sum",
+            "P": "show ip mobile visitor summary",
+            "m": "show ip interface",
+        }
         words = command.get(node[0], "sh ip sl rea").split()
         one = haslb_lab("prompt", node, *words)
         assert (one.returncode, one.stderr) == (0, "")
         typed = haslb_lab("prompt", node, typed=" ".join(words) + "\nexit\nnever reached\n")
         assert (typed.returncode, typed.stdout) == (0, one.stdout)
-        assert re.search(r"Total [24]$|OPERATIONAL    2$", one.stdout.strip()), "its sessions are open"
+        told = r"Total [24]$|OPERATIONAL    2$|Internet address is 10\.20[12]\.0\.\d+/32$"
+        assert re.search(told, one.stdout.strip()), "its sessions are open"
+
+    def test_it_is_left_as_the_chapter_shows_it(self, kept: subprocess.CompletedProcess[str]) -> None:
+        """Steps 1 to 4 are played, and nothing is opened twice."""
+        assert sorted(set(re.findall(r"^Step (\d)", kept.stdout, re.MULTILINE))) == ["1", "2", "3", "4"]
+        assert "sent 4 registration requests" in kept.stdout
+        assert json.loads(haslb_lab("prompt", "PDSN-7600", "show ip mobile traffic --json").stdout)["sent"] == 4
+        assert "4 of 4 sessions open." in kept.stdout
+        assert "300 at MIPSLB (idle ipmobile request)" in kept.stdout
+
+    def test_programs_run_in_every_node(self, kept: subprocess.CompletedProcess[str]) -> None:
+        """With their own output and exit status; the command that is proposed is one that works."""
+        (proposed,) = re.findall(" +haslb-lab (exec .*)", kept.stdout)
+        assert proposed == "exec mobile1 ping -c 3 20.1.1.200"
+        pinged = haslb_lab("exec", "mobile1", "ping", "-c", "1", "20.1.1.200")
+        assert (pinged.returncode, pinged.stderr) == (0, "")
+        assert "1 received" in pinged.stdout
+        assert haslb_lab("exec", "host1", "sh", "-c", "cat; exit 7", typed="").returncode == 7
+        addresses = {node: haslb_lab("exec", node, "ip", "address").stdout for node in ("host1", "msfc1", "HA1-7600")}
+        for node, address in (("host1", "20.1.1.200/24"), ("msfc1", "20.1.1.1/24"), ("HA1-7600", "10.1.1.51/24")):
+            assert f"inet {address}" in addresses[node]
+
+    def test_what_cannot_be_run_is_told(self, kept: subprocess.CompletedProcess[str]) -> None:
+        unknown = haslb_lab("exec", "host1", "frobnicate")
+        assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
+        assert unknown.stderr.startswith("haslb-lab: there is no program frobnicate on this machine")
+        assert "there are: " in haslb_lab("exec", "host9", "true").stderr
+
+    def test_the_bridges_own_interface_is_the_labs(self, kept: subprocess.CompletedProcess[str]) -> None:
+        """It stays when Open vSwitch is killed, and would stop the next run."""
+        assert "haslb1" in janitor.interfaces()
 
     @pytest.mark.parametrize("node", PROMPTS)
     def test_a_wrong_command_is_an_error(self, kept: subprocess.CompletedProcess[str], node: str) -> None:
@@ -104,7 +141,26 @@ class TestKept:
     def test_a_second_scenario_is_refused(self, kept: subprocess.CompletedProcess[str]) -> None:
         ran = haslb_lab("run", "direct-static")
         assert ran.returncode == 1
-        assert re.fullmatch(r"haslb-lab: another lab is running \(process \d+\); .*\n", ran.stderr)
+        assert ran.stderr == f"haslb-lab: {NAME} is up; end it: haslb-lab stop\n"
+
+    def test_steps_5_and_6_are_played_at_the_prompt(self, kept: subprocess.CompletedProcess[str]) -> None:
+        """As it proposes: lifetime 0 straight to the home agents, which close the bindings."""
+        (proposed,) = re.findall(" +haslb-lab (prompt .* deregister .*)", kept.stdout)
+        assert proposed == "prompt PDSN-7600 deregister 1 4"
+        closed = haslb_lab(*proposed.split()).stdout.splitlines()[-1]
+        assert json.loads(closed)["home_agents"] == {"10.1.1.51": 2, "10.1.1.52": 2}
+        assert "Total 0" in haslb_lab("prompt", "HA1-7600", "show ip mobile binding summary").stdout
+
+
+def test_it_is_stopped_while_it_is_brought_up() -> None:
+    with running() as process:
+        read_until(process, "building the network")
+        listed = haslb_lab("list").stdout
+        assert f"{NAME:24} Dispatched mode with static weights, 4 sessions  (coming up)\n" in listed
+        stopped = haslb_lab("stop")
+        assert (stopped.stdout, stopped.stderr) == (f"{NAME} is gone without trace.\n", "")
+        assert process.wait(PATIENCE) == 143
+    assert leftovers() == []
 
 
 def test_stop_ends_it_and_what_was_up_is_gone() -> None:

@@ -35,8 +35,11 @@ class Wire:
 
     def __init__(self) -> None:
         self.frames: list[bytes] = []
+        self.lost = 0
 
     def listen(self, _: float) -> list[bytes]:
+        if self.lost:
+            raise LabError(f"the capture lost {self.lost} frames")
         return self.frames
 
 
@@ -217,6 +220,11 @@ def binding_left(world: World) -> None:
     world.bindings["HA1-7600"] += 1
 
 
+@fault("deregister")
+def frame_not_captured(world: World) -> None:
+    world.wires["HA2-7600"].lost = 1
+
+
 @pytest.mark.parametrize(
     ("happens", "complaint"),
     [
@@ -232,6 +240,7 @@ def binding_left(world: World) -> None:
         (deregistration_with_a_lifetime, "a request has a lifetime"),
         (deregistration_unanswered, "not 4 Mobile IP messages for PDSN-7600"),
         (binding_left, "bindings are left"),
+        (frame_not_captured, "the capture lost 1 frames"),
     ],
 )
 def test_what_is_not_the_chapters_is_found_out(happens: Callable[[World, str], None], complaint: str) -> None:

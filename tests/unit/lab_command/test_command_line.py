@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import claim
 import haslb_lab
 import pytest
-from state import Running
+import state
+from errors import LabError
+from state import Running, note, running, whole
 
 from ryu_haslb import lab as entry
 
@@ -55,8 +58,35 @@ def test_a_drawing_of_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_a_drawing_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert haslb_lab.main(["draw", "direct-static", "-o", str(tmp_path)]) == 1
-    assert capsys.readouterr().err.startswith(f"haslb-lab: cannot write {tmp_path}: ")
+    folder = tmp_path / "folder.svg"
+    folder.mkdir()
+    assert haslb_lab.main(["draw", "direct-static", "-o", str(folder)]) == 1
+    assert capsys.readouterr().err.startswith(f"haslb-lab: cannot write {folder}: ")
+
+
+@pytest.mark.skipif(shutil.which("dot") is None, reason="graphviz is not installed")
+@pytest.mark.parametrize(("name", "begins"), [("c.png", b"\x89PNG"), ("c.PDF", b"%PDF"), ("c.svg", b"<?xml")])
+def test_a_drawing_is_what_its_name_says(tmp_path: Path, name: str, begins: bytes) -> None:
+    assert haslb_lab.main(["draw", "direct-static", "-o", str(tmp_path / name)]) == 0
+    assert (tmp_path / name).read_bytes().startswith(begins)
+
+
+@pytest.mark.parametrize("name", ["c.jpg", "c", ".svg"])
+def test_a_drawing_of_another_kind_is_refused(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert haslb_lab.main(["draw", "direct-static", "-o", str(tmp_path / name)]) == 1
+    expected = f"{tmp_path / name}: expected a name that ends in .svg, .png, .pdf; these are drawn"
+    assert capsys.readouterr().err == f"haslb-lab: {expected}\n"
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize(
+    ("streams", "status", "complaint"),
+    [(">/dev/full", 1, "haslb-lab: output: No space left on device\n"), (">&-", 0, ""), (">&- <&-", 0, "")],
+)
+def test_an_output_that_leads_nowhere_is_no_traceback(streams: str, status: int, complaint: str) -> None:
+    program = f"{sys.executable} -m ryu_haslb.lab list {streams}"
+    ran = subprocess.run(program, shell=True, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (status, complaint)
 
 
 def test_nodes_are_found_by_prompt_and_by_name() -> None:
@@ -65,6 +95,28 @@ def test_nodes_are_found_by_prompt_and_by_name() -> None:
         *["controller"] * 3,
         "HA1-7600",
     ]
+
+
+def test_programs_run_in_every_node_also_in_those_without_commands() -> None:
+    """Issue: one wants to ping from a mobile and to capture at a host."""
+    up = Running("direct-static", {"controller": "SLB-7600", "mobile1": "mobile1"}, {"controller": 7, "host1": 8})
+    assert [up.process(name) for name in ("SLB-7600", "controller", "HOST1")] == [7, 7, 8]
+    with pytest.raises(LabError, match=r"mars is no node of direct-static; there are: SLB-7600, host1"):
+        up.process("mars")
+    with pytest.raises(LabError, match="host1 takes no commands; run programs in it: haslb-lab exec host1 ip address"):
+        up.node("host1")
+
+
+def test_a_scenario_that_is_coming_up_cannot_be_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But is known, so that it can be ended."""
+    monkeypatch.setattr(state, "_FILE", tmp_path / "scenario.json")
+    monkeypatch.setattr(claim, "is_held", lambda: True)
+    note(Running("direct-static", {"controller": "SLB-7600"}))
+    assert running() is not None
+    with pytest.raises(LabError, match="direct-static is still coming up; try again in a few seconds"):
+        whole()
+    note(Running("direct-static", {"controller": "SLB-7600"}, {"controller": 7}))
+    assert whole().process("SLB-7600") == 7
 
 
 def test_the_command_is_the_checkouts(tmp_path: Path) -> None:

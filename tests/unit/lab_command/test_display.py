@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
+import pytest
 from call_flow import Step
 from comparison import lay_beside
 from display import ROWS_SHOWN, Display
@@ -12,9 +14,10 @@ from rich.console import Console
 CHAPTER = ["real        conns", "-----------------", "10.1.1.51   2", "10.1.1.52   2"]
 
 
-def shown(width: int, chapter: list[str], here: list[str], styled: bool = False) -> str:
+def shown(width: int, chapter: list[str], here: list[str], terminal: bool = True, styled: bool = False) -> str:
     output = io.StringIO()
-    console = Console(file=output, width=width, soft_wrap=True, highlight=False, force_terminal=styled)
+    colours: Any = {} if styled else {"no_color": True, "color_system": None}
+    console = Console(file=output, width=width, soft_wrap=True, highlight=False, force_terminal=terminal, **colours)
     Display(console).beside("SLB-7600", "show ip slb reals", lay_beside(chapter, here))
     return output.getvalue()
 
@@ -36,22 +39,44 @@ def test_and_one_below_the_other_where_there_is_none() -> None:
     assert lines[2:] == ["the chapter:", *CHAPTER, "here:", *CHAPTER]
 
 
+def test_in_a_file_they_always_lie_beside_each_other() -> None:
+    """Nobody compares thirty lines by eye."""
+    assert shown(30, CHAPTER, CHAPTER, terminal=False) == shown(80, CHAPTER, CHAPTER)
+
+
 def test_a_difference_is_marked() -> None:
     here = [*CHAPTER[:3], "10.1.1.52   1"]
     assert "(NOT as in the chapter)" in shown(80, CHAPTER, here)
+    marked = [line for line in shown(80, CHAPTER, here, terminal=False).splitlines() if "≠" in line]
+    assert marked == ["10.1.1.52   2     ≠ 10.1.1.52   1"], "also where there are no colours"
+    marked = [line for line in shown(30, CHAPTER, here).splitlines() if "≠" in line]
+    assert marked == ["≠ 10.1.1.52   2", "≠ 10.1.1.52   1"]
     (line,) = (line for line in shown(80, CHAPTER, here, styled=True).splitlines() if "10.1.1.52" in line)
-    assert line == "\x1b[1;31m10.1.1.52   2     │ 10.1.1.52   1\x1b[0m"
+    assert line == "\x1b[1;31m10.1.1.52   2     ≠ 10.1.1.52   1\x1b[0m"
 
 
 def test_a_long_table_is_cut_but_not_its_differences() -> None:
     rows = [f"10.1.1.{number}  2" for number in range(100)]
     lines = shown(80, [*CHAPTER[:2], *rows], [*CHAPTER[:2], *rows[:-1], "10.1.1.99  3"]).splitlines()
-    assert lines[-2:] == ["10.1.1.99  2      │ 10.1.1.99  3", f"… {len(rows) + 1 - ROWS_SHOWN} more"]
+    assert lines[-2:] == ["10.1.1.99  2      ≠ 10.1.1.99  3", f"… {len(rows) + 1 - ROWS_SHOWN} more"]
 
 
 def test_what_is_no_table_is_shown_whole() -> None:
     text = [f"line {number}" for number in range(40)]
     assert len(shown(80, text, text).splitlines()) == 43
+
+
+@pytest.mark.parametrize(
+    ("differences", "closing"),
+    [
+        (0, "All 7 outputs are as in the chapter.\n"),
+        (5, "5 of 7 outputs are NOT as in the chapter; ≠ marks the lines.\n"),
+    ],
+)
+def test_the_last_line_counts_what_differs(differences: int, closing: str) -> None:
+    output = io.StringIO()
+    Display(Console(file=output, width=200, soft_wrap=True)).verdict(7, differences)
+    assert output.getvalue() == closing
 
 
 def test_brackets_are_no_markup() -> None:

@@ -1,0 +1,63 @@
+"""Captures are evidence: they have every frame, or say that they have not."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Optional
+
+import capture
+import pytest
+from errors import LabError
+
+pytestmark = pytest.mark.lab
+
+FOLDER = Path(capture.__file__).parent
+CROWD = 5000
+PAYLOAD = b"frame of a crowd "
+
+
+def capturing(room: Optional[int] = None) -> capture.Capture:
+    """A capture at the loopback of this very namespace, with as much room as in the lab if none is given."""
+    limit = "" if room is None else f"frames.WAITING_BYTES = {room}; "
+    program = [sys.executable, "-c", f"import frames; {limit}frames.capture('lo', False)"]
+
+    def run(_: str, __: Any, **options: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(program, cwd=FOLDER, **options)
+
+    return capture.Capture(run, "lo")
+
+
+@contextmanager
+def sink() -> Iterator[socket.socket]:
+    """Somewhere to send to; nobody reads what comes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as port:
+        port.bind(("127.0.0.1", 0))
+        port.connect(port.getsockname())
+        yield port
+
+
+def send_crowd(port: socket.socket) -> None:
+    for number in range(CROWD):
+        port.send(PAYLOAD + str(number).encode())
+
+
+def test_a_crowd_of_frames_waits_until_somebody_looks() -> None:
+    """A thousand sessions are opened within a second, in which nobody looks."""
+    with sink() as port, capturing() as crowd:
+        send_crowd(port)
+        last = PAYLOAD + str(CROWD - 1).encode()
+        crowd.wait_for(lambda frame: frame.endswith(last))
+        assert sum(PAYLOAD in frame for frame in crowd.frames) == CROWD
+
+
+def test_a_frame_that_was_lost_is_told() -> None:
+    """Less evidence is no evidence: that nothing else passed would not be known."""
+    with sink() as port, capturing(room=1 << 14) as crowd:
+        send_crowd(port)
+        with pytest.raises(LabError, match=r"the capture at lo lost \d+ frames: more came than it has room for"):
+            crowd.wait_for(lambda frame: False)
