@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Callable
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
-from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.ipsec.model import (
     AccessRule,
     Authentication,
@@ -39,8 +39,8 @@ EXAMPLE = Configuration(
         access_lists=((101, (AccessRule(True, IPv4Network("10.1.1.10"), IPv4Network("10.1.1.101")),)),),
     ),
 )
-#: Port 1 is connected through the module, port 2 is another one.
-SIDES = Sides(frozenset({1}), {15: frozenset({2})})
+#: Port 1 is connected through the module, port 2 is the module's inside, port 3 the VLAN interface.
+SIDES = Sides(frozenset({1}), {15: Inside(frozenset({2}), frozenset({3}))})
 
 
 def state_machine(transitions: Mapping[Any, Enum]) -> Iterator[str]:

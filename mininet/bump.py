@@ -1,8 +1,8 @@
 """What the IPsec module does with each frame: a bump in the wire between the outside VLAN and the inside VLAN.
 
 To hosts on either side the two VLANs are one wire. Only what a crypto map protects does not just pass: from the inside
-it goes to be encrypted, from the outside it is let in only if it came encrypted. Frames and packets in, frames and
-packets out; ``ipsec_module.py`` has the interfaces, charon and the kernel behind the crypto port have the keys.
+it goes to be encrypted; from the outside nobody reaches a protected address but encrypted. Frames and packets in,
+frames and packets out; ``ipsec_module.py`` has the interfaces, charon and the kernel behind the crypto port the keys.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ class Bump:
         if packet is not None:
             if packet.destination == self._local and is_ike_or_esp(packet):
                 return self._receive(frame, packet)
-            if self._protected.arriving(packet.source, packet.destination):
+            if self._protected.holds(packet.destination):
                 return self._drop(Reason.CLEAR_TEXT)
         self.traffic.inward += 1
         return Sent(Port.INSIDE, frame.retagged(self._vlans[Port.INSIDE]))

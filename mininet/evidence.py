@@ -25,7 +25,7 @@ _GLANCE = 0.05
 """Seconds between two looks at what a capture has."""
 
 _REQUESTS = {Purpose.PUNT_REQUEST.cookie, Purpose.PUNT_REQUEST_TO_CHASSIS.cookie}
-_STRAYS = {Purpose.PUNT_FRAGMENT.cookie, Purpose.PUNT_STRAY.cookie}
+_STRAYS = {each.cookie for each in (Purpose.PUNT_FRAGMENT, Purpose.PUNT_STRAY, Purpose.PUNT_STRAY_INSIDE)}
 
 
 class Taken(NamedTuple):

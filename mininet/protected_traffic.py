@@ -40,5 +40,9 @@ class ProtectedTraffic:
         """What must have protected a packet on its way in."""
         return self._between(destination, source)
 
+    def holds(self, destination: IPv4Address) -> bool:
+        """Whether an address is on our side of an access list, whatever is on the other."""
+        return any(destination in each.local for each in self._protections)
+
     def _between(self, local: IPv4Address, remote: IPv4Address) -> Optional[Protection]:
         return next((each for each in self._protections if local in each.local and remote in each.remote), None)

@@ -1,28 +1,65 @@
-"""Which ports lie outside of the IPsec module: what comes in there is not for the balancer yet.
+"""How the ports of a switch lie around the IPsec module: where protected requests come in, and where they cannot.
 
 The configuration says it in three places: ``crypto connect vlan 15`` under the line card's port, VLAN 15 among the
-allowed VLANs of the module's inside port, and another VLAN in its place at the module's outside port.
+allowed VLANs of the module's inside port, and another VLAN in its place at the module's outside port. What is protected
+the crypto map of ``interface Vlan15`` says.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network
+from typing import NamedTuple
 
-from ryu_haslb.configuration.model import Configuration, Port
+from ryu_haslb.configuration.model import Configuration, Port, VlanInterface
+from ryu_haslb.ipsec.model import protected
+
+
+class Inside(NamedTuple):
+    """The ports of a switch by which one may come into an inside VLAN: from the module, which has decrypted it, and
+    from the VLAN interface, which routes it from other VLANs."""
+
+    module: frozenset[int] = frozenset()
+    router: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
 class Sides:
     """How the ports of a switch lie around the IPsec module, by their numbers.
 
-    What comes in at an ``outside`` port the module has not seen yet. ``past_module`` are, for each inside VLAN whose
-    module is at this switch, the ports at which nothing can come in that the module has decrypted.
+    What comes in at an ``outside`` port the module has not seen yet. ``inside`` has, by VLAN, the ports of each VLAN
+    interface with a crypto map.
     """
 
     outside: frozenset[int] = frozenset()
-    past_module: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    inside: Mapping[int, Inside] = field(default_factory=dict)
+
+    def leads_outside(self, port: int) -> bool:
+        """Whether what goes out of a port gets to the outside of the module, in clear if it is not protected."""
+        return port in self.outside or any(port in inside.module for inside in self.inside.values())
+
+
+class Protected(NamedTuple):
+    """A virtual address that the crypto map of a VLAN interface protects, together with ``remote``."""
+
+    address: IPv4Address
+    remote: IPv4Network
+    interface: VlanInterface
+
+
+def protected_addresses(configuration: Configuration) -> Iterator[Protected]:
+    """The virtual addresses in service that are on our side of an access list, with each network on the other side."""
+    addresses = {server.address for server in configuration.virtual_servers.values() if server.in_service}
+    for interface in configuration.vlan_interfaces:
+        if interface.crypto_map is None:
+            continue
+        for entry in configuration.crypto.entries_of(interface.crypto_map):
+            for local, remote in protected(configuration.crypto.rules_of(entry.access_list)):
+                for address in sorted(addresses):
+                    if address in local:
+                        yield Protected(address, remote, interface)
 
 
 def outside_ports(configuration: Configuration) -> tuple[Port, ...]:
@@ -61,7 +98,11 @@ def _change_places(inside: Port, outside: Port, vlan: int) -> bool:
 
 def stands_for(switch_port: str, port: Port) -> bool:
     """Whether a switch's port bears the name of a configured one: ``fa3-15``, or ``haslb1-fa3-15``."""
-    return re.fullmatch(f"(.*-)?{short_name(port)}", switch_port, re.IGNORECASE) is not None
+    return _bears(switch_port, short_name(port))
+
+
+def _bears(switch_port: str, name: str) -> bool:
+    return re.fullmatch(f"(.*-)?{name}", switch_port, re.IGNORECASE) is not None
 
 
 def short_name(port: Port) -> str:
@@ -70,22 +111,40 @@ def short_name(port: Port) -> str:
 
 
 def sides_of(configuration: Configuration, switch_ports: Mapping[int, str]) -> tuple[Sides, list[str]]:
-    """How a switch's ports, by number and name, lie; and the configured outside ports that it does not have."""
-    outside: set[int] = set()
-    missing = []
+    """How a switch's ports, by number and name, lie; and what an operator should know of those that it lacks."""
+
+    def numbers(name: str) -> frozenset[int]:
+        return frozenset(number for number, each in switch_ports.items() if _bears(each, name))
+
+    outside: frozenset[int] = frozenset()
+    remarks = []
     for port in outside_ports(configuration):
-        numbers = _numbers(port, switch_ports)
-        outside |= numbers
-        if not numbers:
-            missing.append(f"{port.name} ({short_name(port)})")
-    past = {}
-    for vlan in {port.crypto_connect_vlan for port in configuration.ports if port.crypto_connect_vlan is not None}:
-        for inside, _ in module_pairs(configuration.ports, vlan):
-            numbers = _numbers(inside, switch_ports)
-            if numbers:
-                past[vlan] = frozenset(switch_ports) - numbers - outside
-    return Sides(frozenset(outside), past), missing
+        found = numbers(short_name(port))
+        outside |= found
+        if not found:
+            remarks.append(
+                f"has no port {port.name} ({short_name(port)}), which the configuration has outside of the IPsec module"
+            )
+    inside = {}
+    for interface in configuration.vlan_interfaces:
+        if interface.crypto_map is not None:
+            of_module = [numbers(short_name(port)) for port, _ in module_pairs(configuration.ports, interface.vlan)]
+            inside[interface.vlan] = Inside(frozenset().union(*of_module), numbers(f"vlan{interface.vlan}"))
+    sides = Sides(outside, inside)
+    return sides, remarks + _lacking(configuration, sides)
 
 
-def _numbers(port: Port, switch_ports: Mapping[int, str]) -> set[int]:
-    return {number for number, name in switch_ports.items() if stands_for(name, port)}
+def _lacking(configuration: Configuration, sides: Sides) -> list[str]:
+    """Which requests cannot come because the module's inside port is somewhere else, or misnamed."""
+    remarks = {}
+    for address, _, interface in protected_addresses(configuration):
+        if sides.inside[interface.vlan].module:
+            continue
+        ports = [port for port, _ in module_pairs(configuration.ports, interface.vlan)]
+        lacks = " or ".join(f"{port.name} ({short_name(port)})" for port in ports) or "that the configuration names"
+        takes = f"only those that Vlan{interface.vlan} routes" if sides.inside[interface.vlan].router else "none"
+        remarks[address, interface] = (
+            f"has no inside port of the IPsec module, {lacks}; of requests to {address}, which crypto map "
+            f"{interface.crypto_map} protects, it takes {takes}"
+        )
+    return list(remarks.values())

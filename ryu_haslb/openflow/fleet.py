@@ -32,6 +32,7 @@ class Fleet:
         self.switches: dict[int, Switch] = {}
         self._connections: dict[int, Connection] = {}
         self._meters: dict[int, Meters] = {}
+        self._remarks: dict[int, list[str]] = {}
         self._configuration = configuration
         self._balancer = balancer
 
@@ -126,16 +127,14 @@ class Fleet:
         transactions = switch.transactions
         if transactions is None:
             return  # it has refused us before
-        switch.sides, missing = sides_of(self._configuration, connection.port_names())
-        for name in missing:
-            LOG.warning(
-                "Switch %016x has no port %s, which the configuration has outside of the IPsec module",
-                connection.id,
-                name,
-            )
+        switch.sides, remarks = sides_of(self._configuration, connection.port_names())
+        for remark in remarks:
+            if remark not in self._remarks.get(connection.id, ()):  # else it has been said
+                LOG.warning("Switch %016x %s", connection.id, remark)
+        self._remarks[connection.id] = remarks
         rules = list(standing_rules_of(self._configuration, connection.id, switch.sides))
         meters = self._meters[connection.id]
-        meters.configure(self._configuration)
+        meters.configure(self._configuration, switch.sides)
 
         def conclude(success: bool) -> None:
             if success:

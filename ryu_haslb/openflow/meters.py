@@ -14,10 +14,11 @@ from struct import Struct
 from typing import Any, Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import standing_rules, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MOST_HELD, MOST_REQUESTS
-from ryu_haslb.openflow.pipeline import FIRST_METER, client_rules
+from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, client_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drops import DropReason
@@ -46,6 +47,7 @@ class Meters:
         self._admission = admission
         self._balancer = balancer
         self._configuration = configuration
+        self._sides = NOWHERE
         self._of_client: dict[bytes, int] = {}
         self._rates: dict[bytes, int] = {}
         self._of_all = MOST_REQUESTS
@@ -70,9 +72,9 @@ class Meters:
 
         transactions.submit(lambda xid: [self._meter(xid, protocol.OFPMC_ADD, FIRST_METER)], added)
 
-    def configure(self, configuration: Configuration) -> None:
-        """Go by another configuration; the rules of clients are gone with those that it replaces."""
-        self._configuration = configuration
+    def configure(self, configuration: Configuration, sides: Sides) -> None:
+        """Go by another configuration, or other ports; the rules of clients are gone with those that it replaces."""
+        self._configuration, self._sides = configuration, sides
         self._of_client.clear()
         self._rates.clear()
         self._admission.clients.forget()
@@ -147,7 +149,7 @@ class Meters:
         protocol = self._datapath.ofproto
         self._send(protocol.OFPMC_DELETE, meter)  # one of an earlier run, perhaps
         self._send(protocol.OFPMC_ADD, meter, rate)
-        rules = list(client_rules(self._configuration, self._datapath.id, inet_ntoa(client), meter))
+        rules = list(client_rules(self._configuration, self._datapath.id, self._sides, inet_ntoa(client), meter))
         transactions.submit(lambda xid: standing_rules.additions(self._datapath, rules, xid), lambda _: None)
         LOG.warning(
             "Switch %016x: client %s brings more than its share and is held to %d requests a second",

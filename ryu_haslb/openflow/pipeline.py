@@ -6,14 +6,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from ipaddress import IPv4Address
 from typing import Any, Optional
 
 from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
-from ryu_haslb.configuration.outside_ports import Sides
-from ryu_haslb.ipsec.translation import secured_interfaces, translate
+from ryu_haslb.configuration.outside_ports import Inside, Sides, protected_addresses
 from ryu_haslb.slb.session import COOKIE_MARK
 
 ETHERTYPE_IPV4 = 0x0800
@@ -27,7 +27,7 @@ CHASSIS_PREFIX = b"\x02\x51\xb7"
 _PREFIX_MASK = "ff:ff:ff:00:00:00"
 
 
-#: The ports of a switch where there is no IPsec module.
+#: The ports of a switch that has none of those that matter to the IPsec module.
 NOWHERE = Sides()
 
 
@@ -54,6 +54,8 @@ class Purpose(IntEnum):
     PUNT_STRAY = 11
     PASS_OUTSIDE = 12
     DROP_UNPROTECTED = 13
+    LEAVE_TO_MODULE = 14
+    PUNT_STRAY_INSIDE = 15
 
     @property
     def cookie(self) -> int:
@@ -82,7 +84,9 @@ PRIORITIES: dict[Purpose, int] = {
     Purpose.PUNT_FRAGMENT: 50020,
     Purpose.PUNT_ARP_REQUEST: 50020,
     Purpose.PUNT_ARP_REPLY: 50020,
+    Purpose.PUNT_STRAY_INSIDE: 50015,
     Purpose.PUNT_ARP_OF_REAL: 50010,
+    Purpose.LEAVE_TO_MODULE: 50010,
     Purpose.PUNT_STRAY: 50000,
     Purpose.PASS_OTHER: 0,
     Purpose.PUNT_LOST_SESSION: 1,
@@ -91,7 +95,15 @@ SESSION_PRIORITY = 50000
 
 #: The meter of all requests that go to the controller. Those of single clients have the numbers that follow.
 FIRST_METER = COOKIE_MARK
-_METERED = frozenset({Purpose.PUNT_REQUEST, Purpose.PUNT_FRAGMENT, Purpose.PUNT_REQUEST_TO_CHASSIS, Purpose.PUNT_STRAY})
+_METERED = frozenset(
+    {
+        Purpose.PUNT_REQUEST,
+        Purpose.PUNT_FRAGMENT,
+        Purpose.PUNT_REQUEST_TO_CHASSIS,
+        Purpose.PUNT_STRAY_INSIDE,
+        Purpose.PUNT_STRAY,
+    }
+)
 
 ACTIONS: dict[Purpose, Action] = {
     Purpose.PASS_OUTSIDE: Action.PASS,
@@ -104,6 +116,8 @@ ACTIONS: dict[Purpose, Action] = {
     Purpose.PUNT_ARP_REQUEST: Action.PUNT,
     Purpose.PUNT_ARP_REPLY: Action.PUNT,
     Purpose.PUNT_ARP_OF_REAL: Action.PUNT_AND_PASS,
+    Purpose.PUNT_STRAY_INSIDE: Action.PUNT,
+    Purpose.LEAVE_TO_MODULE: Action.PASS,
     Purpose.PUNT_STRAY: Action.PUNT,
     Purpose.PASS_OTHER: Action.PASS,
     Purpose.PUNT_LOST_SESSION: Action.PUNT,
@@ -154,29 +168,50 @@ def standing_rules(configuration: Configuration, datapath_id: int, sides: Sides 
     """
     for port in sorted(sides.outside):
         yield Rule(Purpose.PASS_OUTSIDE, {"in_port": port})
-    for vlan, ports in sides.past_module.items():
-        yield from _unprotected_rules(configuration, f"Vlan{vlan}", sorted(ports))
+    yield from _unprotected_rules(configuration, sides)
     # Not the match of a table-miss rule, though as wide: the switch would put it in the place of somebody else's.
     yield Rule(Purpose.PASS_OTHER, {"metadata": 0})
     chassis = _text(chassis_address(datapath_id))
     yield Rule(Purpose.PUNT_ARP_REPLY, {"eth_type": ETHERTYPE_ARP, "arp_op": 2, "eth_dst": chassis})
     # Nobody else has this address: what the switch cannot read, or no virtual server takes, would be flooded.
     yield Rule(Purpose.PUNT_STRAY, {"eth_type": ETHERTYPE_IPV4, "eth_dst": chassis})
+    entrances = _entrances(configuration, sides)
     for server in configuration.virtual_servers.values():
         if server.in_service:
-            yield from _virtual_server_rules(str(server.address), chassis)
+            ports = entrances.get(server.address)
+            yield from _virtual_server_rules(str(server.address), chassis, _places(ports))
+            if ports is not None:
+                yield from _protected_rules(str(server.address), chassis, ports)
     for address in sorted({real.address for farm in configuration.farms.values() for real in farm.reals}):
         yield Rule(Purpose.PUNT_ARP_OF_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(address)})
 
 
-def client_rules(configuration: Configuration, datapath_id: int, client: str, meter: int) -> Iterator[Rule]:
+def client_rules(
+    configuration: Configuration, datapath_id: int, sides: Sides, client: str, meter: int
+) -> Iterator[Rule]:
     """The rules by which one client's requests pass a meter of its own."""
     chassis = _text(chassis_address(datapath_id))
+    entrances = _entrances(configuration, sides)
     for server in configuration.virtual_servers.values():
         if server.in_service:
-            request = {**_request(str(server.address)), "ipv4_src": client}
-            yield Rule(Purpose.PUNT_REQUEST, request, meter)
-            yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**request, "eth_dst": chassis}, meter)
+            for place in _places(entrances.get(server.address)):
+                request = {**place, **_request(str(server.address)), "ipv4_src": client}
+                yield Rule(Purpose.PUNT_REQUEST, request, meter)
+                yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**request, "eth_dst": chassis}, meter)
+
+
+def _entrances(configuration: Configuration, sides: Sides) -> dict[IPv4Address, list[int]]:
+    """Each protected virtual address, and the only ports by which one comes to it."""
+    ports: dict[IPv4Address, set[int]] = {}
+    for address, _, interface in protected_addresses(configuration):
+        inside = sides.inside.get(interface.vlan, Inside())
+        ports.setdefault(address, set()).update(inside.module | inside.router)
+    return {address: sorted(numbers) for address, numbers in ports.items()}
+
+
+def _places(ports: Optional[Iterable[int]]) -> list[dict[str, Any]]:
+    """What rules match for these ports alone, or for every port."""
+    return [{}] if ports is None else [{"in_port": port} for port in ports]
 
 
 def _datagram(address: str) -> dict[str, Any]:
@@ -187,32 +222,37 @@ def _request(address: str) -> dict[str, Any]:
     return {**_datagram(address), "udp_dst": MOBILE_IP_PORT}
 
 
-def _unprotected_rules(configuration: Configuration, interface: str, ports: Sequence[int]) -> Iterator[Rule]:
-    """What comes in clear and ought to be protected, past the module: as IOS does, have it dropped."""
-    if interface not in secured_interfaces(configuration):
-        return
-    for pair in (pair for tunnel in translate(configuration, interface).tunnels for pair in tunnel.protected):
-        for server in configuration.virtual_servers.values():
-            if server.in_service and server.address in pair.local:
-                packet: dict[str, Any] = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": str(server.address)}
-                if pair.remote.prefixlen:
-                    packet["ipv4_src"] = (str(pair.remote.network_address), str(pair.remote.netmask))
-                for port in ports:
-                    yield Rule(Purpose.DROP_UNPROTECTED, {"in_port": port, **packet})
+def _unprotected_rules(configuration: Configuration, sides: Sides) -> Iterator[Rule]:
+    """What ought to be protected and comes from another VLAN instead of the module: as IOS does, have it dropped."""
+    for address, remote, interface in protected_addresses(configuration):
+        packet: dict[str, Any] = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": str(address)}
+        if remote.prefixlen:
+            packet["ipv4_src"] = (str(remote.network_address), str(remote.netmask))
+        for place in _places(sorted(sides.inside.get(interface.vlan, Inside()).router)):
+            yield Rule(Purpose.DROP_UNPROTECTED, {**place, **packet})
+
+
+def _protected_rules(address: str, chassis: str, ports: Iterable[int]) -> Iterator[Rule]:
+    """Who has learned the chassis address through the module must not be able to go round it."""
+    stray = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": address, "eth_dst": chassis}
+    for place in _places(ports):
+        yield Rule(Purpose.PUNT_STRAY_INSIDE, {**place, **stray})
+    yield Rule(Purpose.LEAVE_TO_MODULE, stray)
 
 
 def _text(mac: bytes) -> str:
     return ":".join(f"{byte:02x}" for byte in mac)
 
 
-def _virtual_server_rules(address: str, chassis: str) -> Iterator[Rule]:
+def _virtual_server_rules(address: str, chassis: str, places: Iterable[dict[str, Any]]) -> Iterator[Rule]:
     request = _request(address)
-    yield Rule(Purpose.PUNT_REQUEST, request)
-    # Fragments and datagrams cut short have no ports; a switch that passes them through its tables shows port 0.
-    yield Rule(Purpose.PUNT_FRAGMENT, {**_datagram(address), "udp_dst": 0})
+    for place in places:
+        yield Rule(Purpose.PUNT_REQUEST, {**place, **request})
+        # Fragments and datagrams cut short have no ports; a switch that passes them through its tables shows port 0.
+        yield Rule(Purpose.PUNT_FRAGMENT, {**place, **_datagram(address), "udp_dst": 0})
+        yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**place, **request, "eth_dst": chassis})
+        yield Rule(Purpose.PUNT_ARP_REQUEST, {**place, "eth_type": ETHERTYPE_ARP, "arp_op": 1, "arp_tpa": address})
     yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": PORT_CONTROLLER})
     yield Rule(Purpose.PUNT_LOST_SESSION, {**request, "in_port": PORT_CONTROLLER})
     # What another of our switches has dispatched is on its way to a home agent, and so never comes to this chassis.
     yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": (_text(CHASSIS_PREFIX + bytes(3)), _PREFIX_MASK)})
-    yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**request, "eth_dst": chassis})
-    yield Rule(Purpose.PUNT_ARP_REQUEST, {"eth_type": ETHERTYPE_ARP, "arp_op": 1, "arp_tpa": address})

@@ -120,7 +120,7 @@ class Switch:
         elif port == PORT_CONTROLLER:  # our own packet-outs must not come back to us as requests
             self._balancer.drop(DropReason.LOOPED)
         elif purpose in _ARP:
-            self._arp(self.channel, port, frame, now)
+            self._arp(self.channel, port, frame, now, asked=purpose == Purpose.PUNT_ARP_REQUEST)
         else:
             self._request(self.channel, frame, now)
         return True
@@ -211,14 +211,17 @@ class Switch:
         channel.transmit(wire.packet_out(self._deliveries[session.real], frame))
         self.rules.want(session)
 
-    def _arp(self, channel: Channel, port: int, frame: bytes, now: float) -> None:
+    def _arp(self, channel: Channel, port: int, frame: bytes, now: float, asked: bool) -> None:
+        """Answer whoever ``asked`` by a port where we do, and hear where home agents are."""
         untagged, vlan = without_vlan_tag(frame)
         packet = arp.read_arp(untagged)
         if packet is None:
             return
-        if packet.operation == arp.REQUEST and packet.target_address in self._virtual_servers:
+        if asked and packet.target_address in self._virtual_servers:
             tag = wire.push_vlan() + wire.set_vlan(vlan) if vlan else b""
             channel.transmit(wire.packet_out(tag + wire.output(port), arp.answer(packet, self._mac)))
+        elif self.sides.leads_outside(port):
+            return  # whoever claims there to be a home agent would get requests that the module has decrypted
         elif self._neighbours.heard(packet.sender_address, Location(packet.sender_mac, port, vlan or None), now):
             if vlan:
                 self._learn_vlan(vlan)

@@ -30,7 +30,8 @@ PDSN, MODULE, INTRUDER, INSIDE_HOST, ROUTER = "PDSN-7600", "ipsec1", "intruder",
 HOME_AGENTS = {"HA5-2": "10.99.11.11", "HA5-3": "10.99.11.12"}
 VIRTUAL, CLIENT, GATEWAY = "15.1.1.10", "15.1.1.51", "15.1.1.15"
 INSIDE_VLAN, OUTSIDE_VLAN = 15, 16
-OUTSIDE_PORT = "haslb1-gi6-2"
+SWITCH = "haslb1"
+OUTSIDE_PORT = f"{SWITCH}-gi6-2"
 
 DESCRIPTION = """\
 balancer: {configuration: slb.ios}
@@ -190,6 +191,19 @@ class IpsecLab(Lab):
         assert program.stdout is not None
         assert program.stdout.readline() == b"ready\n", self.log(node)
 
+    def plug_in(self, name: str, address: str, vlan: Optional[int] = None) -> None:
+        """Connect a new host to a new port of the switch, which no configuration names; it is in ``vlan``, or in all.
+
+        Both ends of the cable bear the lab's mark, so that it goes when the lab does.
+        """
+        assert self._network is not None, "the lab is not up"
+        port, tag = f"{SWITCH}-{name}", [f"tag={vlan}"] if vlan is not None else []
+        host = self._network.addHost(name, ip=None)
+        self._network.addLink(host, SWITCH, intfName1=f"{name}-eth0", intfName2=port)
+        host.setIP(address)
+        subprocess.run(["ovs-vsctl", "add-port", SWITCH, port, *tag], check=True)
+        subprocess.run(["ip", "link", "set", port, "up"], check=True)
+
     def _processes_of(self, node: str) -> list[tuple[int, list[str]]]:
         """The processes in a node's namespace, and their command lines."""
         namespace = os.readlink(f"/proc/{self.node(node).pid}/ns/net")
@@ -209,6 +223,10 @@ class IpsecLab(Lab):
         """Have a PDSN register users, and return the outcome."""
         *_, last = self.command(node, f"register {first} {count}").splitlines()
         return dict(json.loads(last))
+
+    def deregister(self, first: int, count: int, node: str = PDSN) -> None:
+        """Have a PDSN deregister them."""
+        self.command(node, f"deregister {first} {count}")
 
     def bound(self) -> int:
         """How many mobiles the home agents have."""

@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+
 import pytest
 
-from ryu_haslb.configuration.model import Configuration, Port
-from ryu_haslb.configuration.outside_ports import Sides, module_pairs, outside_ports, sides_of, stands_for
+from ryu_haslb.configuration.model import Configuration, Port, VirtualServer, VlanInterface
+from ryu_haslb.configuration.outside_ports import (
+    Inside,
+    Sides,
+    module_pairs,
+    outside_ports,
+    protected_addresses,
+    sides_of,
+    stands_for,
+)
+from ryu_haslb.ipsec.model import AccessRule, Crypto, CryptoMapEntry
 
 OTHERS = frozenset({1, 1002, 1003, 1004, 1005})
 INSIDE = Port("GigabitEthernet", "6/1", allowed_vlans=OTHERS | {15})
 OUTSIDE = Port("GigabitEthernet", "6/2", allowed_vlans=OTHERS | {16})
 ACCESS = Port("FastEthernet", "3/15", crypto_connect_vlan=15)
-CHAPTER = Configuration(ports=(INSIDE, OUTSIDE, ACCESS))
+VLAN = VlanInterface(15, IPv4Address("15.1.1.15"), IPv4Network("15.0.0.0/8"), "l2tpmap")
+VIRTUAL, CLIENT = IPv4Network("15.1.1.10"), IPv4Network("15.1.1.51")
+CHAPTER = Configuration(
+    virtual_servers={"V": VirtualServer("V", IPv4Address("15.1.1.10"), "F", in_service=True)},
+    ports=(INSIDE, OUTSIDE, ACCESS),
+    vlan_interfaces=(VLAN,),
+    crypto=Crypto(
+        maps=(CryptoMapEntry("l2tpmap", 10, (IPv4Address("15.1.1.51"),), ("SET",), 101),),
+        access_lists=((101, (AccessRule(True, VIRTUAL, CLIENT),)),),
+    ),
+)
+NO_INSIDE = (
+    "has no inside port of the IPsec module, GigabitEthernet6/1 (gi6-1); of requests to 15.1.1.10, which crypto map "
+    "l2tpmap protects, it takes "
+)
+NO_ACCESS = "has no port FastEthernet3/15 (fa3-15), which the configuration has outside of the IPsec module"
 
 
 def test_in_the_chapter_these_are_the_pdsns_port_and_the_modules_outside_port() -> None:
@@ -66,7 +93,38 @@ def test_a_switch_port_stands_for_a_configured_one_by_its_name(name: str, stands
     assert stands_for(name, ACCESS) == stands
 
 
-def test_numbers_come_from_the_names_and_what_is_missing_is_named() -> None:
-    names = {1: "haslb1-fa3-15", 2: "haslb1-fa3-16", 7: "haslb1-gi6-2", 8: "haslb1-gi6-1"}
-    assert sides_of(CHAPTER, names) == (Sides(frozenset({1, 7}), {15: frozenset({2})}), [])
-    assert sides_of(CHAPTER, {7: "gi6-2"}) == (Sides(frozenset({7})), ["FastEthernet3/15 (fa3-15)"])
+def test_numbers_come_from_the_names() -> None:
+    names = {1: "haslb1-fa3-15", 2: "haslb1-fa3-16", 5: "haslb1-vlan15", 7: "haslb1-gi6-2", 8: "haslb1-gi6-1"}
+    sides = Sides(frozenset({1, 7}), {15: Inside(frozenset({8}), frozenset({5}))})
+    assert sides_of(CHAPTER, names) == (sides, [])
+    assert [port for port in names if sides.leads_outside(port)] == [1, 7, 8]
+
+
+@pytest.mark.parametrize(
+    ("names", "remarks"),
+    [
+        ({1: "fa3-15", 7: "gi6-2", 8: "gi6-1"}, []),
+        ({7: "gi6-2", 8: "gi6-1"}, [NO_ACCESS]),
+        ({1: "fa3-15", 7: "gi6-2", 5: "vlan15"}, [NO_INSIDE + "only those that Vlan15 routes"]),
+        ({1: "fa3-15", 7: "gi6-2", 5: "vlan16"}, [NO_INSIDE + "none"]),
+    ],
+)
+def test_what_a_switch_lacks_is_named_and_what_that_means(names: dict[int, str], remarks: list[str]) -> None:
+    assert sides_of(CHAPTER, names)[1] == remarks
+
+
+def test_the_virtual_addresses_on_our_side_of_the_access_list_are_protected() -> None:
+    """With the network on the other side. One that is out of service is nobody's."""
+    (found,) = protected_addresses(CHAPTER)
+    assert found == (IPv4Address("15.1.1.10"), CLIENT, VLAN)
+    assert list(protected_addresses(replace(CHAPTER, vlan_interfaces=(replace(VLAN, crypto_map=None),)))) == []
+    server = CHAPTER.virtual_servers["V"]
+    for other in (replace(server, in_service=False), replace(server, address=IPv4Address("15.1.1.51"))):
+        assert list(protected_addresses(replace(CHAPTER, virtual_servers={"V": other}))) == []
+
+
+def test_a_module_that_the_configuration_does_not_name_has_no_inside() -> None:
+    """Then the address stays closed, and the log says so."""
+    sides, (remark,) = sides_of(replace(CHAPTER, ports=()), {8: "gi6-1"})
+    assert sides.inside == {15: Inside()}
+    assert remark.startswith("has no inside port of the IPsec module, that the configuration names; of requests to")

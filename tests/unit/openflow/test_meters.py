@@ -14,7 +14,7 @@ from ryu_haslb.openflow import standing_rules, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MOST_REQUESTS
 from ryu_haslb.openflow.meters import REVIEW, Meters
-from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose
+from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, Purpose
 from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
@@ -165,7 +165,7 @@ def test_a_new_configuration_forgets_the_clients_whose_rules_it_replaces() -> No
     switch = Metered()
     switch.prepare(True)
     switch.review(3000, 50, 1000, {})
-    switch.meters.configure(CONFIGURATION)
+    switch.meters.configure(CONFIGURATION, NOWHERE)
     assert not switch.admission.clients.spares(QUIET)
     switch.review(3000, 50, 1000, {})
     assert [each[:2] for each in switch.meter_mods()][-2:] == [(2, FIRST_METER + 1), (0, FIRST_METER + 1)]

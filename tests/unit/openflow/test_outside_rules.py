@@ -11,11 +11,20 @@ import pytest
 from ryu.ofproto import ofproto_parser, ofproto_v1_3, ofproto_v1_3_parser
 
 from ryu_haslb.configuration.model import Configuration, Port, RealServer, ServerFarm, VirtualServer
-from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.ios.reader import read_configuration
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.pipeline import PRIORITIES, Action, Purpose, Rule, Table, standing_rules
+from ryu_haslb.openflow.pipeline import (
+    PRIORITIES,
+    Action,
+    Purpose,
+    Rule,
+    Table,
+    chassis_address,
+    client_rules,
+    standing_rules,
+)
 from ryu_haslb.slb.balancer import Balancer
 
 PORTS = (
@@ -45,7 +54,7 @@ class Wire:
         self.ports = ports
         self.handler: Optional[Callable[[int, int, bytes], bool]] = None
         self.outside: list[int] = []
-        self.unprotected: list[int] = []
+        self.taken_from: list[int] = []
         self.xid = 0
 
     def port_names(self) -> dict[int, str]:
@@ -76,12 +85,12 @@ class Wire:
 
     def flow_mod(self, message: object) -> None:
         assert isinstance(message, ofproto_v1_3_parser.OFPFlowMod)
-        held = {Purpose.PASS_OUTSIDE: self.outside, Purpose.DROP_UNPROTECTED: self.unprotected}
+        held = {Purpose.PASS_OUTSIDE: self.outside, Purpose.PUNT_REQUEST: self.taken_from}
         for purpose, ports in held.items():
             if message.cookie == purpose.cookie:
                 if message.command == ofproto_v1_3.OFPFC_DELETE:
                     ports.clear()
-                else:
+                elif "in_port" in message.match:
                     ports.append(message.match["in_port"])
 
 
@@ -143,24 +152,68 @@ access-list 101 deny ip host 10.1.1.10 host 10.9.9.9
 """
 
 
-def unprotected(rule: str, *ports: int) -> list[dict[str, object]]:
-    wanted, _ = read_configuration(f"{PROTECTED}access-list 101 permit ip {rule}\n", "slb.ios")
-    sides = Sides(past_module={15: frozenset(ports)})
-    return [rule.match for rule in standing_rules(wanted, 1, sides) if rule.purpose is Purpose.DROP_UNPROTECTED]
+def protected(rule: str = "host 10.1.1.10 10.1.1.0 0.0.0.255") -> Configuration:
+    return read_configuration(f"{PROTECTED}access-list 101 permit ip {rule}\n", "slb.ios")[0]
 
 
-def test_what_the_access_list_protects_comes_in_by_the_modules_inside_port_alone() -> None:
-    """IOS drops a packet in clear that the crypto map would have had protected."""
+#: The module's inside port is 6, the VLAN interface's 4.
+INSIDE = Sides(inside={15: Inside(frozenset({6}), frozenset({4}))})
+PUNTED = {
+    Purpose.PUNT_REQUEST,
+    Purpose.PUNT_FRAGMENT,
+    Purpose.PUNT_REQUEST_TO_CHASSIS,
+    Purpose.PUNT_ARP_REQUEST,
+    Purpose.PUNT_STRAY_INSIDE,
+}
+
+
+def unprotected(rule: str) -> list[dict[str, object]]:
+    rules = standing_rules(protected(rule), 1, INSIDE)
+    return [each.match for each in rules if each.purpose is Purpose.DROP_UNPROTECTED]
+
+
+def test_a_protected_address_is_served_inside_alone() -> None:
+    """From the module, which has decrypted it, and from the VLAN interface: a stranger at any other port, known to the
+    configuration or not, neither gets a request in nor an answer to ARP."""
+    found: dict[Purpose, list[object]] = {purpose: [] for purpose in PUNTED}
+    for rule in standing_rules(protected(), 1, INSIDE):
+        if rule.purpose in PUNTED:
+            assert "10.1.1.10" in (rule.match.get("ipv4_dst"), rule.match.get("arp_tpa"))
+            found[rule.purpose].append(rule.match.get("in_port"))
+    assert found == {purpose: [4, 6] for purpose in PUNTED}
+
+
+def test_a_switch_without_the_inside_takes_none() -> None:
+    """The second supervisor, say: the address is not served there at all."""
+    assert [rule for rule in standing_rules(protected(), 1) if rule.purpose in PUNTED] == []
+
+
+def test_an_address_that_no_crypto_map_protects_is_served_everywhere() -> None:
+    rules = [rule for rule in standing_rules(protected("host 10.1.1.11 any"), 1, INSIDE) if rule.purpose in PUNTED]
+    assert {rule.purpose for rule in rules} == PUNTED - {Purpose.PUNT_STRAY_INSIDE}
+    assert not any("in_port" in rule.match for rule in rules)
+
+
+def test_who_knows_the_chassis_address_cannot_go_round_the_module() -> None:
+    """ARP through the module tells it to everybody outside; what is sent to it is left to the VLANs."""
+    (left,) = [rule for rule in standing_rules(protected(), 1, INSIDE) if rule.purpose is Purpose.LEAVE_TO_MODULE]
+    assert left.match == {"eth_type": 0x0800, "ipv4_dst": "10.1.1.10", "eth_dst": chassis_address(1).hex(":")}
+    assert left.action is Action.PASS
+    assert all(PRIORITIES[each] > left.priority > PRIORITIES[Purpose.PUNT_STRAY] for each in PUNTED)
+
+
+def test_a_client_with_a_meter_of_its_own_gets_in_nowhere_else() -> None:
+    rules = list(client_rules(protected(), 1, INSIDE, "10.1.1.101", 7))
+    assert [rule.match["in_port"] for rule in rules] == [4, 4, 6, 6]
+    assert list(client_rules(protected(), 1, Sides(), "10.1.1.101", 7)) == []
+
+
+def test_what_the_access_list_protects_is_not_routed_past_the_module() -> None:
+    """IOS drops a packet in clear that the crypto map would have had protected, from whatever VLAN it comes."""
     packet = {"eth_type": 0x0800, "ipv4_dst": "10.1.1.10", "ipv4_src": ("10.1.1.0", "255.255.255.0")}
-    assert unprotected("host 10.1.1.10 10.1.1.0 0.0.0.255", 7, 4) == [
-        {"in_port": 4, **packet},
-        {"in_port": 7, **packet},
-    ]
-    assert unprotected("10.1.1.0 0.0.0.255 any", 4)[0]["ipv4_dst"] == "10.1.1.10"
-
-
-def test_what_is_protected_between_others_is_no_business_of_the_balancers() -> None:
-    assert unprotected("host 10.1.1.11 any", 4) == []
+    assert unprotected("host 10.1.1.10 10.1.1.0 0.0.0.255") == [{"in_port": 4, **packet}]
+    assert unprotected("10.1.1.0 0.0.0.255 any")[0]["ipv4_dst"] == "10.1.1.10"
+    assert unprotected("host 10.1.1.11 any") == []
 
 
 def test_what_the_balancer_takes_back_itself_goes_before_what_is_unprotected() -> None:
@@ -209,16 +262,22 @@ def test_a_port_that_is_not_outside_leaves_the_rules_alone() -> None:
     assert connection.xid == before
 
 
-def test_a_port_that_comes_past_the_module_gets_its_rules() -> None:
-    rule = "permit ip host 10.1.1.10 10.1.1.0 0.0.0.255"
-    wanted, _ = read_configuration(f"{PROTECTED}access-list 101 {rule}\n", "slb.ios")
-    connection = Wire(haslb1_fa3_15=3, haslb1_gi6_1=6, haslb1_gi6_2=7)
+def test_the_inside_ports_are_followed_and_what_a_switch_lacks_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    wanted = protected()
+    connection = Wire(haslb1_fa3_15=3, haslb1_fa3_16=4, haslb1_gi6_2=7)
     fleet = Fleet(wanted, Balancer(wanted))
-    fleet.connected(connection)  # type: ignore[arg-type]
-    assert connection.unprotected == []
-    connection.ports["haslb1_fa3_16"] = 4
-    fleet.port_changed(1, 4, True)
-    assert connection.unprotected == [4]
+    with caplog.at_level(logging.WARNING):
+        fleet.connected(connection)  # type: ignore[arg-type]
+        assert connection.taken_from == []
+        connection.ports["haslb1_vlan15"] = 5
+        fleet.port_changed(1, 5, True)
+        assert connection.taken_from == [5]
+        fleet.configure(wanted)
+        connection.ports["haslb1_gi6_1"] = 6
+        fleet.port_changed(1, 6, True)
+        assert connection.taken_from == [5, 6]
+    told = [record.getMessage().partition("MAP protects, it takes ")[2] for record in caplog.records]
+    assert told == ["none", "only those that Vlan15 routes"]
 
 
 def test_the_rules_follow_the_configuration() -> None:

@@ -10,6 +10,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import session_rules, wire
 from ryu_haslb.openflow.adoption import PATIENCE
 from ryu_haslb.openflow.backlog import MOST_SECONDS
@@ -204,6 +205,26 @@ def test_a_new_configuration_still_looks_where_reals_were_found() -> None:
     wired.sent.clear()
     wired.switch.tick(wired.now + 6.0)
     assert any(wire.set_vlan(15) in message for message in wired.sent)
+
+
+@pytest.mark.parametrize("purpose", [Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_OF_REAL])
+def test_who_asks_where_the_virtual_address_is_not_served_gets_no_answer(purpose: Purpose) -> None:
+    """Outside of the IPsec module whoever claims to be a home agent is heard, and would else be answered past it."""
+    wired = Wired()
+    question = ARP(op=1, hwsrc=MACS[0], psrc=str(REALS[0].address), pdst=str(VIRTUAL))
+    wired.punt(purpose, bytes(Ether(src=MACS[0], dst="ff:ff:ff:ff:ff:ff") / question), PORTS[0])
+    assert bool(wired.sent) == (purpose is Purpose.PUNT_ARP_REQUEST)
+
+
+@pytest.mark.parametrize("port", [4, 5])
+def test_nobody_behind_the_ipsec_module_is_taken_for_a_home_agent(port: int) -> None:
+    """He would be sent in clear what the module has decrypted, back to the outside VLAN."""
+    wired = Wired()
+    wired.switch.sides = Sides(frozenset({4}), {15: Inside(frozenset({5}), frozenset({6}))})
+    wired.find(0, port=port)
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
+    wired.find(0, port=6)
+    assert [goes_to(message) for message in wired.request("anna")] == [6]
 
 
 def test_forged_answers_from_many_vlans_make_no_flood_of_probes() -> None:
