@@ -14,18 +14,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Optional
 
-import holder
-import programs
-import prompts
 from claim import TakenError
-from display import Display
 from errors import LabError
-from kept import invitation
 from node_control import ControlError
-from play import Play
 from rich.console import Console
-from scenario import Scenario, find, scenarios
-from state import running
+from scenarios import holder, programs, prompts
+from scenarios.display import Display
+from scenarios.kept import invitation
+from scenarios.play import Play
+from scenarios.scenario import Scenario, find, scenarios
+from scenarios.state import running
 
 from ryu_haslb.configuration.diagnostics import ConfigurationError
 

@@ -16,17 +16,17 @@ from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Optional
 
-import home_agent_show
 import node
-from bindings import BindingTable, Watch, unwatched
+from agents import home_agent_show
+from agents.bindings import BindingTable, Watch, unwatched
+from agents.home_agent_dfp import Capacity, NodeWeight, dfp_agent
+from agents.registrations import HomeAgentAddresses, Registrations, Request
 from commands import Commands, in_lines
-from home_agent_dfp import Capacity, NodeWeight, dfp_agent
 from loopbacks import loopbacks
 from node_control import Answer
-from registrations import HomeAgentAddresses, Registrations, Request
-from tunnel_show import tunnels_json, tunnels_text
-from tunnel_users import binding_tunnels
-from tunnels import Side, Tunnels
+from tunnels.show import tunnels_json, tunnels_text
+from tunnels.tunnel import Side, Tunnels
+from tunnels.users import binding_tunnels
 from udp import ANY_ADDRESS, Datagram, LossySocket, check_assigned
 
 from ryu_haslb.configuration.diagnostics import ConfigurationError

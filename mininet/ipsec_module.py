@@ -17,17 +17,17 @@ from pathlib import Path
 from typing import Optional
 
 import node
-from bump import Bump, Port, Reason, Traffic
-from charon import Charon
-from charon_log import CharonLog
 from commands import Commands, in_json, in_lines
-from crypto_commands import Errors, crypto_commands
-from crypto_configuration import read_crypto
-from crypto_port import CHARON_ROUTING, appear_to_hold, crypto_port, route_into_charon
 from frames import ETH_P_ALL, LARGEST_FRAME, PACKET_AUXDATA, PACKET_OUTGOING, SOL_PACKET, with_tag
-from ipsec import Ipsec
+from ipsec.bump import Bump, Port, Reason, Traffic
+from ipsec.charon import Charon
+from ipsec.charon_log import CharonLog
+from ipsec.crypto_commands import Errors, crypto_commands
+from ipsec.crypto_configuration import read_crypto
+from ipsec.crypto_port import CHARON_ROUTING, appear_to_hold, crypto_port, route_into_charon
+from ipsec.on_demand import Ipsec
+from ipsec.protected_traffic import ProtectedTraffic
 from node_control import Answer
-from protected_traffic import ProtectedTraffic
 from tun import LARGEST_PACKET
 
 _BATCH = 64  # frames at a time, so that timers and control clients get their turn in a storm

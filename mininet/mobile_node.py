@@ -18,7 +18,7 @@ import node
 from commands import Commands, in_json, in_lines
 from ip_command import ip
 from node_control import Answer
-from reverse_arp import NO_ADDRESS, REPLY, REQUEST, ReverseArp, ReverseArpSocket
+from tunnels.reverse_arp import NO_ADDRESS, REPLY, REQUEST, ReverseArp, ReverseArpSocket
 
 
 class Mobile:

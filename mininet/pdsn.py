@@ -16,17 +16,17 @@ from pathlib import Path
 from typing import Optional
 
 import node
-import pdsn_show
-from batches import Batch, Purpose
+from agents import pdsn_show
+from agents.batches import Batch, Purpose
+from agents.foreign_agent import ForeignAgent, Policy
+from agents.visitors import Watch, unwatched
 from commands import Commands, in_lines
-from foreign_agent import ForeignAgent, Policy
+from ipsec.protected_interface import protected_interface
 from node_control import Answer, CommandError
-from protected_interface import protected_interface
-from tunnel_show import tunnels_json, tunnels_text
-from tunnel_users import visitor_tunnels
-from tunnels import Side, Tunnels
+from tunnels.show import tunnels_json, tunnels_text
+from tunnels.tunnel import Side, Tunnels
+from tunnels.users import visitor_tunnels
 from udp import Datagram, UdpSocket, check_assigned
-from visitors import Watch, unwatched
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT, NO_FLAGS, Flags
 

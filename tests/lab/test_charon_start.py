@@ -6,10 +6,10 @@ import asyncio
 import os
 from pathlib import Path
 
-import charon
 import pytest
 from bench import wait_until
-from charon import Charon
+from ipsec import charon
+from ipsec.charon import Charon
 
 pytestmark = pytest.mark.lab
 

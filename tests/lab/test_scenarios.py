@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 
 import pytest
-import scenario
 from haslb_lab import main
 from janitor import DIRECTORY
-from scenario import FOLDER, scenarios
+from scenarios import scenario
+from scenarios.scenario import FOLDER, scenarios
 
 pytestmark = pytest.mark.lab
 

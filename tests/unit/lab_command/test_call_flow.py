@@ -10,16 +10,16 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any, Optional
 
-import evidence
 import pytest
-from call_flow import CallFlow, shares_of_users
 from errors import LabError
 from flows import Flow
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
-from scenario import find
-from tunnel_trip import left_out
+from scenarios import evidence
+from scenarios.call_flow import CallFlow, shares_of_users
+from scenarios.scenario import find
+from scenarios.tunnel_trip import left_out
 
 from ryu_haslb.mobile_ip.extensions import nai_extension
 from ryu_haslb.mobile_ip.registration import RegistrationReply, RegistrationRequest, ReplyCode

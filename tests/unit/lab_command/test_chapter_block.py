@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from chapter_block import Block, read_block
-from comparison import agree, lay_beside
 from errors import LabError
-from scenario import scenarios
+from scenarios.chapter_block import Block, read_block
+from scenarios.comparison import agree, lay_beside
+from scenarios.scenario import scenarios
 
 SUMMARY = Block("HA1-7600", "show ip mobile binding summary", ("Mobility Binding List:", "Total 2"))
 

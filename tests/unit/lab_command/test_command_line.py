@@ -11,9 +11,9 @@ from pathlib import Path
 import claim
 import haslb_lab
 import pytest
-import state
 from errors import LabError
-from state import Running, note, running, whole
+from scenarios import state
+from scenarios.state import Running, note, running, whole
 
 from ryu_haslb import lab as entry
 

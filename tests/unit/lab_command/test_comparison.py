@@ -5,9 +5,9 @@ from __future__ import annotations
 import random
 
 import pytest
-from comparison import Pair, agree, lay_beside, shape
 from hypothesis import given
 from hypothesis import strategies as st
+from scenarios.comparison import Pair, agree, lay_beside, shape
 
 TABLE = """\
 vserver         NAI hash         client          real            state

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from comparison import agree, lay_beside
-from debugging import events_like
 from hypothesis import given
 from hypothesis import strategies as st
+from scenarios.comparison import agree, lay_beside
+from scenarios.debugging import events_like
 
 
 def timeout(real: str, key: str, stamp: str = "Nov 23 08:26:03.123") -> list[str]:

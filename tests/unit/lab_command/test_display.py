@@ -6,10 +6,10 @@ import io
 from typing import Any
 
 import pytest
-from call_flow import Step
-from comparison import lay_beside
-from display import ROWS_SHOWN, Display
 from rich.console import Console
+from scenarios.call_flow import Step
+from scenarios.comparison import lay_beside
+from scenarios.display import ROWS_SHOWN, Display
 
 CHAPTER = ["real        conns", "-----------------", "10.1.1.51   2", "10.1.1.52   2"]
 

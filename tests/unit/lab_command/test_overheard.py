@@ -7,10 +7,10 @@ from ipaddress import IPv4Address
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from overheard import Message, encrypted, messages
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet, Raw
+from scenarios.overheard import Message, encrypted, messages
 
 from ryu_haslb.mobile_ip.extensions import nai_extension
 from ryu_haslb.mobile_ip.registration import RegistrationReply, RegistrationRequest, ReplyCode

@@ -6,11 +6,11 @@ import io
 from pathlib import Path
 
 import pytest
-from display import Display
 from errors import LabError
-from play import Play
 from rich.console import Console
-from scenario import FOLDER, find
+from scenarios.display import Display
+from scenarios.play import Play
+from scenarios.scenario import FOLDER, find
 
 DISPATCHED = (FOLDER / "dispatched-static" / "chassis.yaml").read_text()
 EMPTY_FARM = """\

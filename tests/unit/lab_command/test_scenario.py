@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import scenario
 from errors import LabError
-from scenario import Scenario, find, scenarios
+from scenarios import scenario
+from scenarios.scenario import Scenario, find, scenarios
 
 from ryu_haslb.configuration.loader import load
 from topologies.description import CONTROLLER

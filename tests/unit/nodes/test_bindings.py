@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 import pytest
-from bindings import Binding, BindingTable, HomeAddresses, HomeAddressRefusedError, NoRoomError, expiry
+from agents.bindings import Binding, BindingTable, HomeAddresses, HomeAddressRefusedError, NoRoomError, expiry
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 

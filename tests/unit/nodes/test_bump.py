@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Optional
 
 import pytest
-from bump import Bump, Port, Reason
 from hypothesis import given
 from hypothesis import strategies as st
-from protected_traffic import ProtectedTraffic
+from ipsec.bump import Bump, Port, Reason
+from ipsec.protected_traffic import ProtectedTraffic
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, LLC, SNAP, STP, Dot1AD, Dot1Q, Ether

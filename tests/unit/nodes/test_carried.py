@@ -3,7 +3,7 @@ list protects, by whichever association it went."""
 
 from __future__ import annotations
 
-from carried import Carried
+from ipsec.carried import Carried
 
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import kernel_esp
 import pytest
-from charon import OWN_ROUTING, Routing, settings
-from charon_log import CharonLog
+from ipsec import kernel_esp
+from ipsec.charon import OWN_ROUTING, Routing, settings
+from ipsec.charon_log import CharonLog
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from batches import Batch, Purpose
-from bindings import BindingTable
-from foreign_agent import ForeignAgent, Outgoing, Policy
+from agents.batches import Batch, Purpose
+from agents.bindings import BindingTable
+from agents.foreign_agent import ForeignAgent, Outgoing, Policy
+from agents.registrations import HomeAgentAddresses, Registrations, Request
 from hypothesis import given
 from hypothesis import strategies as st
-from registrations import HomeAgentAddresses, Registrations, Request
 
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation, append_authentication, verify_authentication
 from ryu_haslb.mobile_ip.extensions import nai_extension

@@ -14,10 +14,10 @@ from types import SimpleNamespace
 from typing import Any, Optional
 
 import pytest
-from bindings import BindingTable
-from home_agent_dfp import SAMI_MEMORY, Capacity, NodeWeight
+from agents.bindings import BindingTable
+from agents.home_agent_dfp import SAMI_MEMORY, Capacity, NodeWeight
+from agents.registrations import HomeAgentAddresses, Registrations, Request
 from node_processes import HOME_AGENT, PATIENCE, Lab
-from registrations import HomeAgentAddresses, Registrations, Request
 
 from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.dfp.channel import Send
@@ -97,7 +97,7 @@ def test_the_real_process_of_an_idle_node_weighs_the_maximum() -> None:
     """A process that has just started has used no processor, and Python's memory is a small part of a SAMI's."""
     program = (
         "from types import SimpleNamespace as Named\n"
-        "from home_agent_dfp import Capacity, NodeWeight\n"
+        "from agents.home_agent_dfp import Capacity, NodeWeight\n"
         "idle = Named(bindings=(), traffic=Named(registered=0))\n"
         "print(NodeWeight(idle, Capacity(10, max_weight=100))())"
     )

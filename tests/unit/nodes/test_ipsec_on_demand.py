@@ -10,9 +10,9 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any, Optional
 
-import ipsec
 import pytest
-from ipsec import Ipsec
+from ipsec import on_demand as ipsec
+from ipsec.on_demand import Ipsec
 
 from ryu_haslb.ios.reader import read_configuration
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations

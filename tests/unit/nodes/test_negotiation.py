@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from negotiation import events, negotiate, reason
+from ipsec.negotiation import events, negotiate, reason
 
 from ryu_haslb.ipsec.charon import CharonError
 

@@ -7,10 +7,10 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 import pytest
-from bindings import BindingTable
+from agents.bindings import BindingTable
+from agents.registrations import Answer, HomeAgentAddresses, Registrations, Request
 from hypothesis import given
 from hypothesis import strategies as st
-from registrations import Answer, HomeAgentAddresses, Registrations, Request
 
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation, append_authentication, verify_authentication
 from ryu_haslb.mobile_ip.extensions import Extension, nai_extension

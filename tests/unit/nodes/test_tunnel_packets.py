@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, UDP, IPOption_Router_Alert
 from scapy.packet import Packet, Raw
-from tunnel_packets import (
+from tunnels.packets import (
     FRAGMENTATION_NEEDED,
     HOST_UNREACHABLE,
     MalformedPacketError,

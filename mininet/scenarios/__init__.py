@@ -1,0 +1,1 @@
+"""The chapter's examples: played, proved by captures, and compared with what it prints."""
