@@ -212,10 +212,7 @@ def _share(text: str) -> float:
 
 
 def _network(text: str) -> IPv4Network:
-    try:
-        network = IPv4Network(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; expected a network such as {DEFAULT_HOME_NETWORK}") from None
+    network = node.network(text)
     if network.prefixlen > 30:
         raise argparse.ArgumentTypeError(f"{network} has no room for mobiles; use a prefix length of at most 30")
     return network

@@ -1,6 +1,6 @@
 """A mobile for the lab: a host that has its home address while its PDSN has it registered.
 
-    python mininet/mobile_node.py --interface mobile1-eth0 --control /tmp/mobile1.control
+    python mininet/mobile_node.py --interface mobile1-eth0 --network 20.1.1.0/24 --control /tmp/mobile1.control
 
 Its PDSN registers it (``pdsn.py --mobile 1=INTERFACE``, then ``register 1 1``) and tells it the address.
 """
@@ -11,7 +11,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Sequence
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 import node
@@ -22,10 +22,14 @@ from tunnels.reverse_arp import NO_ADDRESS, REPLY, REQUEST, ReverseArp, ReverseA
 
 
 class Mobile:
-    """Holds the home address that the PDSN tells, with the PDSN as default router (RFC 5944 section 4.2.1)."""
+    """Holds the home address that the PDSN tells, with the PDSN as its router (RFC 5944 section 4.2.1).
 
-    def __init__(self, interface: str) -> None:
+    It is the router for ``networks`` and not for everything: no namespace of a lab has a default route.
+    """
+
+    def __init__(self, interface: str, networks: Sequence[IPv4Network]) -> None:
         self._interface = interface
+        self._networks = networks
         self._home_address = NO_ADDRESS
         self._router = NO_ADDRESS
         self._socket = ReverseArpSocket(interface, self._told)
@@ -57,7 +61,8 @@ class Mobile:
                 self._home_address = home_address
                 ip("route", "replace", f"{router}/32", "dev", self._interface)
                 way = ("via", str(router), "dev", self._interface, "src", str(home_address))
-                ip("route", "replace", "default", *way)
+                for network in self._networks:
+                    ip("route", "replace", network, *way)
             self._router = router
         except OSError as error:  # an address that nobody can have, or the interface is gone: stay without one
             print(f"mobile_node.py: {error}", file=sys.stderr)
@@ -73,7 +78,7 @@ class Mobile:
 @contextlib.asynccontextmanager
 async def open_mobile(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
     """The mobile that the options describe, while the context lasts. Raises OSError with a text for people."""
-    with contextlib.closing(Mobile(arguments.interface)) as mobile:
+    with contextlib.closing(Mobile(arguments.interface, arguments.network)) as mobile:
         mobile.ask()
         yield mobile.commands
 
@@ -82,9 +87,16 @@ def options() -> argparse.ArgumentParser:
     """The command line of this program."""
     parser = argparse.ArgumentParser(
         description="A mobile for the lab: takes the home address that its PDSN has registered for it.",
-        epilog="example: mobile_node.py --interface mobile1-eth0 --control /tmp/mobile1.control",
+        epilog="example: mobile_node.py --interface mobile1-eth0 --network 20.1.1.0/24 --control /tmp/mobile1.control",
     )
     parser.add_argument("--interface", required=True, help="the link to the PDSN")
+    parser.add_argument(
+        "--network",
+        type=node.network,
+        action="append",
+        default=[],
+        help="a network that is reached through the PDSN, such as 20.1.1.0/24; may be given again",
+    )
     parser.add_argument("--control", required=True, metavar="PATH", help="Unix socket for commands")
     return parser
 

@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from commands import Commands
@@ -86,6 +86,14 @@ def address(text: str) -> IPv4Address:
         return IPv4Address(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no IPv4 address such as 10.1.1.51") from None
+
+
+def network(text: str) -> IPv4Network:
+    """A network among the options."""
+    try:
+        return IPv4Network(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; expected a network such as 10.200.0.0/16") from None
 
 
 def port(text: str) -> int:

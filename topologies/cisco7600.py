@@ -113,8 +113,9 @@ class Cisco7600(Topo):  # type: ignore[misc]
     def _add_pdsn(self, pdsn: Pdsn) -> None:
         self._add_host(pdsn.name, self._routing.of_attached(pdsn), program=_pdsn(pdsn))
         self._attach(pdsn.name, pdsn.address, pdsn.attachment)
+        networks = [word for network in self._routing.networks() for word in ("--network", str(network))]
         for number, mobile in enumerate(pdsn.mobiles, 1):
-            self._add_host(mobile, program=["mobile_node.py", "--interface", f"{mobile}-eth0"])
+            self._add_host(mobile, program=["mobile_node.py", "--interface", f"{mobile}-eth0", *networks])
             self.addLink(pdsn.name, mobile, intfName1=f"{pdsn.name}-eth{number}", intfName2=f"{mobile}-eth0")
 
     def _add_controller(self) -> None:

@@ -69,6 +69,8 @@ def test_programs_get_what_the_description_says_of_them(ipsec: Description) -> N
     """Home agent, PDSN, IPsec module and mobiles are programs of the lab; the MSFC is the kernel."""
     topology = Cisco7600(ipsec)
     folder = ipsec.source.parent.resolve()
+    networks = [word for network in Routing(ipsec).networks() for word in ("--network", str(network))]
+    assert networks
     program = {node: topology.nodeInfo(node).get("program") for node in topology.hosts()}
     assert program == {
         **dict.fromkeys(["controller", "msfc1", "msfc2", "host1"]),
@@ -95,7 +97,7 @@ def test_programs_get_what_the_description_says_of_them(ipsec: Description) -> N
                 "16",
             ),
         ],
-        "mobile1": ["mobile_node.py", "--interface", "mobile1-eth0"],
+        "mobile1": [*("mobile_node.py", "--interface", "mobile1-eth0"), *networks],
     }
 
 
