@@ -37,7 +37,7 @@ def draw(record: Record, path: Path) -> None:
     delays.set_xscale("log")
     delays.margins(x=0.15)
     delays.set_title("wire to wire at half that rate, milliseconds")
-    delays.legend(fontsize=8)
+    figure.legend(loc="outside lower right", ncols=len(SHARES), fontsize=8)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, metadata={"Date": None})
     pyplot.close(figure)
