@@ -2,7 +2,7 @@
 
 Ryu reads eight bytes at a time, parses every message into objects and hands each to a queue. Here everything that has
 arrived is read at once; what the request path knows is handled on the spot and answered with one write, the rest goes
-Ryu's usual way.
+Ryu's usual way. Nobody waits for a switch that does not read what it is sent, but the one who reads what it sends.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ LOG = logging.getLogger(__name__)
 _READ_SIZE = 1 << 14
 #: Bytes that the kernel holds for us. By itself it would let seconds of packet-ins come together.
 _RECEIVE_BUFFER = 1 << 18
+#: Bytes that wait for the switch to read them. With more, nothing is read that would have to be answered.
+_MOST_UNSENT = 1 << 18
 
 #: Takes type, transaction id and bytes of a message; True when it was ours.
 MessageHandler = Callable[[int, int, bytes], bool]
@@ -45,7 +47,11 @@ class Connection(controller.Datapath):  # type: ignore[misc]
         self.bytes_sent = 0
         self.ports: dict[int, Any] = {}  # Ryu's handlers keep it
         self._outgoing: list[bytes] = []
+        self._unsent = 0
         self._reading = False
+        self._ends = False
+        self._outgoing_waits = hub.Event()
+        self._sent = hub.Event()
         self.latency = LatencyHistogram()
 
     def port_names(self) -> dict[int, str]:
@@ -54,12 +60,18 @@ class Connection(controller.Datapath):  # type: ignore[misc]
         return {number: name.decode("ascii", "replace") for number, name in names.items()}
 
     def transmit(self, message: bytes) -> None:
-        """Send OpenFlow messages; while a batch of messages is being read, all answers leave in one write."""
+        """Send OpenFlow messages, without waiting; what one batch of messages leads to leaves in one write."""
         self.bytes_sent += len(message)
-        if self._reading:
-            self._outgoing.append(message)
-        else:
-            self.send(message)
+        self._unsent += len(message)
+        self._outgoing.append(message)
+        if not self._reading:
+            self._outgoing_waits.set()
+
+    def send(self, buf: bytes, close_socket: bool = False) -> bool:
+        """Send one of Ryu's own messages; Ryu's way would have the caller wait for the switch to read."""
+        self._ends = self._ends or close_socket
+        self.transmit(bytes(buf))
+        return True
 
     def next_xid(self) -> int:
         """A transaction id that Ryu does not use either."""
@@ -77,7 +89,7 @@ class Connection(controller.Datapath):  # type: ignore[misc]
         while self.state != DEAD_DISPATCHER:
             try:
                 received = self.socket.recv(_READ_SIZE)
-            except (TimeoutError, ssl.SSLError):
+            except (socket.timeout, ssl.SSLError):  # before Python 3.10 another one than TimeoutError
                 continue
             except OSError:
                 return
@@ -85,6 +97,25 @@ class Connection(controller.Datapath):  # type: ignore[misc]
                 return
             pending = self._handle_batch(pending + received)
             hub.sleep(0)  # while a storm lasts there is always more to read, and others have their work too
+            while self._unsent > _MOST_UNSENT and self.state != DEAD_DISPATCHER:
+                self._sent.clear()
+                self._sent.wait()
+
+    def _send_loop(self) -> None:
+        try:
+            while self.state != DEAD_DISPATCHER and not (self._ends and not self._outgoing):
+                self._outgoing_waits.wait()
+                self._outgoing_waits.clear()
+                outgoing = b"".join(self._outgoing)
+                self._outgoing.clear()
+                self.socket.sendall(outgoing)
+                self._unsent -= len(outgoing)
+                self._sent.set()
+        except OSError as error:  # also a time-out: the switch has read nothing for long
+            LOG.info("Connection to switch %s (%s) takes no more: %s", self.id, self.address[0], error)
+        finally:
+            self.close()
+            self._sent.set()
 
     def _handle_batch(self, received: bytes) -> bytes:
         """Handle all whole messages; the rest is returned."""
@@ -105,8 +136,7 @@ class Connection(controller.Datapath):  # type: ignore[misc]
         finally:
             self._reading = False
             if self._outgoing:
-                self.send(b"".join(self._outgoing))
-                self._outgoing.clear()
+                self._outgoing_waits.set()
             if packets:
                 self.latency.observe(time.perf_counter() - begin, packets)
         return received[offset:]

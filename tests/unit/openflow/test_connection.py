@@ -1,0 +1,83 @@
+"""Connections of a real ``ryu-manager`` to switches that do what no well-behaved switch does."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from scripted_switch import PACKET_OUT, packet_in, scripted_switch
+
+from ryu_haslb.openflow.pipeline import Purpose
+
+MANAGER = Path(sys.executable).with_name("ryu-manager")
+CONFIGURATION = """
+ip slb serverfarm HAFARM
+ real 10.1.1.51
+  inservice
+!
+ip slb vserver MIPSLB
+ virtual 10.1.1.10 udp 434 service ipmobile
+ serverfarm HAFARM
+ inservice
+"""
+#: Seconds between two probes of a home agent that has not answered yet.
+PROBE = 1.0
+_ETHERNET_TYPE = struct.pack("!H", 0x0806)
+
+
+@pytest.fixture
+def controller(tmp_path: Path) -> Iterator[int]:
+    """The port at which a controller awaits switches."""
+    (tmp_path / "farm.ios").write_text(CONFIGURATION)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+    words = [str(MANAGER), "ryu_haslb.app", "--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(port)]
+    environment = {
+        **os.environ,
+        "HASLB_CONFIG": str(tmp_path / "farm.ios"),
+        "HASLB_CONTROL": str(tmp_path / "haslb.control"),
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+    }
+    with open(tmp_path / "log", "wb") as log:
+        process = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
+    try:
+        await_listener(port, process)
+        yield port
+    finally:
+        process.kill()
+        process.wait()
+
+
+def await_listener(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 30
+    while process.poll() is None and time.monotonic() < deadline:
+        with socket.socket() as attempt:
+            if attempt.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise AssertionError("the controller did not come up")
+
+
+def arp_question(address: bytes) -> bytes:
+    ethernet = bytes([255] * 6) + bytes([2, 0, 0, 0, 0, 7]) + _ETHERNET_TYPE
+    return ethernet + struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + ethernet[6:12] + b"\x0a\1\1\x65" + bytes(6) + address
+
+
+def test_a_switch_that_does_not_read_holds_up_no_other(controller: int) -> None:
+    """Each of its questions has an answer that it does not fetch. The other one's timers must go on meanwhile."""
+    question = packet_in(Purpose.PUNT_ARP_REQUEST.cookie, 1, arp_question(b"\x0a\1\1\x0a"))
+    with scripted_switch(controller, 1) as healthy, scripted_switch(controller, 2, 4096) as deaf:
+        for switch in (healthy, deaf):
+            assert switch.await_message(PACKET_OUT, 10), "a home agent is probed"
+        most = 200_000_000
+        assert deaf.flood(question * 200, most) < most, "what it cannot be answered is not read either"
+        for _ in range(6):
+            assert healthy.await_message(PACKET_OUT, 3 * PROBE), "probes go on"
