@@ -16,6 +16,8 @@ from ryu_haslb.openflow.transactions import Channel
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
 
+_ADDRESS = 4
+
 
 class Admission:
     """Decides for one switch. ``load`` is what its backlog allows, as of the last :meth:`follow`."""
@@ -53,19 +55,22 @@ class Admission:
     def shuts_out(self, client: bytes) -> bool:
         """Whether nobody's request is let in; asked before the request is read."""
         if self.load is Load.FULL:
+            self.useless(client)
+            return True
+        return False
+
+    def useless(self, client: bytes) -> None:
+        """What this client sent came to nothing. It is shorter than an address if the frame is."""
+        if self.load is not Load.NORMAL and len(client) == _ADDRESS:
             self.clients.saw(client)
             self.clients.shed += 1
-            return True
-        self.clients.let_in += 1
-        return False
 
     def turns_away(self, request: Request) -> bool:
         """Whether a request that could be read is not let in."""
-        if self.load is Load.NORMAL:
-            return False
-        self.clients.saw(request.client)
-        if self.clients.spares(request.client) or self._balancer.knows(request):
-            return False
-        self.clients.let_in -= 1
-        self.clients.shed += 1
-        return True
+        if self.load is not Load.NORMAL:
+            if not (self.clients.spares(request.client) or self._balancer.knows(request)):
+                self.useless(request.client)
+                return True
+            self.clients.saw(request.client)
+        self.clients.let_in += 1
+        return False

@@ -118,10 +118,11 @@ class Fleet:
         if switch is None:
             switch = self.switches[connection.id] = Switch(connection.id, self._configuration, self._balancer)
         transactions = switch.connect(connection, time.monotonic())
-        meters = self._meters[connection.id] = Meters(connection, switch.admission, self._balancer, self._configuration)
+        meters = Meters(connection, transactions, switch.admission, self._balancer, self._configuration)
+        self._meters[connection.id] = meters
         connection.handler = _handler(switch, transactions, meters)
         LOG.info("Switch %016x: connected from %s", connection.id, connection.address[0])
-        meters.prepare(transactions, lambda: self._install(connection, switch))
+        meters.prepare(lambda: self._install(connection, switch))
 
     def _install(self, connection: Connection, switch: Switch) -> None:
         transactions = switch.transactions
@@ -181,7 +182,7 @@ def _handler(switch: Switch, transactions: Transactions, meters: Meters) -> Mess
             return switch.packet_in(message, time.monotonic())
         if kind == wire.TYPE_MULTIPART_REPLY:
             now = time.monotonic()
-            return switch.multipart_reply(xid, message, now) or meters.reply(xid, message, transactions, now)
+            return switch.multipart_reply(xid, message, now) or meters.reply(xid, message, now)
         if kind == wire.TYPE_BARRIER_REPLY:
             return switch.confirmed(xid, time.monotonic())
         if kind == wire.TYPE_ERROR and len(message) >= 12:

@@ -27,6 +27,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between two looks at the meters.
 REVIEW = 1.0
+#: Seconds without an answer after which a look goes without what the meters have dropped.
+PATIENCE = 5.0
 
 _CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MOST_HELD)
 _ALL_METERS = 0xFFFFFFFF
@@ -41,9 +43,17 @@ _BAND = Struct("!Q8x")
 class Meters:
     """Meters over one connection, from :meth:`prepare` on."""
 
-    def __init__(self, datapath: Any, admission: Admission, balancer: Balancer, configuration: Configuration) -> None:
+    def __init__(
+        self,
+        datapath: Any,
+        transactions: Transactions,
+        admission: Admission,
+        balancer: Balancer,
+        configuration: Configuration,
+    ) -> None:
         self.supported = False
         self._datapath = datapath
+        self._transactions = transactions
         self._admission = admission
         self._balancer = balancer
         self._configuration = configuration
@@ -56,7 +66,7 @@ class Meters:
         self._asked: Optional[int] = None
         self._reviewed_at: Optional[float] = None
 
-    def prepare(self, transactions: Transactions, conclude: Callable[[], None]) -> None:
+    def prepare(self, conclude: Callable[[], None]) -> None:
         """Make the meter of all requests, and then say so, whether there is one now or not."""
         protocol = self._datapath.ofproto
 
@@ -68,9 +78,10 @@ class Meters:
             if success:
                 concluded(True)
             else:  # one of an earlier run is there, or there are none
-                transactions.submit(lambda xid: [self._meter(xid, protocol.OFPMC_MODIFY, FIRST_METER)], concluded)
+                modify = protocol.OFPMC_MODIFY
+                self._transactions.submit(lambda xid: [self._meter(xid, modify, FIRST_METER)], concluded)
 
-        transactions.submit(lambda xid: [self._meter(xid, protocol.OFPMC_ADD, FIRST_METER)], added)
+        self._transactions.submit(lambda xid: [self._meter(xid, protocol.OFPMC_ADD, FIRST_METER)], added)
 
     def configure(self, configuration: Configuration, sides: Sides) -> None:
         """Go by another configuration, or other ports; the rules of clients are gone with those that it replaces."""
@@ -89,9 +100,12 @@ class Meters:
         """Ask what the meters have dropped, when it is time; the answer leads to a review."""
         if self._reviewed_at is None:
             self._reviewed_at = now
-        if self._asked is not None or now < self._reviewed_at + REVIEW:
+        if now < self._reviewed_at + (REVIEW if self._asked is None else PATIENCE):
             return
-        if not self.supported:
+        if self._asked is not None:
+            self._asked = None
+            self._review(now)
+        elif not self.supported:
             self._admission.clients.review(now, {})
             self._reviewed_at = now
         else:
@@ -99,7 +113,7 @@ class Meters:
             head = (wire.VERSION, wire.TYPE_MULTIPART_REQUEST, _REQUEST.size, self._asked)
             self._datapath.transmit(_REQUEST.pack(*head, _MULTIPART_METER, 0, _ALL_METERS))
 
-    def reply(self, xid: int, message: bytes, transactions: Transactions, now: float) -> bool:
+    def reply(self, xid: int, message: bytes, now: float) -> bool:
         """Take a part of the answer; False when it answers another question, or is cut short."""
         if xid != self._asked:
             return False
@@ -111,7 +125,7 @@ class Meters:
             return False
         if not flags & _REPLY_MORE:
             self._asked = None
-            self._review(transactions, now)
+            self._review(now)
         return True
 
     def _count(self, meter: int, total: int) -> None:
@@ -124,7 +138,7 @@ class Meters:
         self._dropped[meter] = self._dropped.get(meter, 0) + dropped
         self._balancer.drop(DropReason.METER if meter == FIRST_METER else DropReason.CLIENT_METER, dropped)
 
-    def _review(self, transactions: Transactions, now: float) -> None:
+    def _review(self, now: float) -> None:
         assert self._reviewed_at is not None, "it was asked for"
         seconds, self._reviewed_at = now - self._reviewed_at, now
         dropped = {client: self._dropped.get(meter, 0) / seconds for client, meter in self._of_client.items()}
@@ -138,19 +152,19 @@ class Meters:
             self._release(client)
         for client, rate in rates.items():
             if client not in self._of_client:
-                self._hold(transactions, client, rate)
+                self._hold(client, rate)
             elif rate != self._rates[client]:
                 self._rates[client] = rate
                 self._send(self._datapath.ofproto.OFPMC_MODIFY, self._of_client[client], rate)
 
-    def _hold(self, transactions: Transactions, client: bytes, rate: int) -> None:
+    def _hold(self, client: bytes, rate: int) -> None:
         meter = next(each for each in _CLIENT_METERS if each not in self._of_client.values())
         self._of_client[client], self._rates[client], self._counted[meter] = meter, rate, 0
         protocol = self._datapath.ofproto
         self._send(protocol.OFPMC_DELETE, meter)  # one of an earlier run, perhaps
         self._send(protocol.OFPMC_ADD, meter, rate)
         rules = list(client_rules(self._configuration, self._datapath.id, self._sides, inet_ntoa(client), meter))
-        transactions.submit(lambda xid: standing_rules.additions(self._datapath, rules, xid), lambda _: None)
+        self._transactions.submit(lambda xid: standing_rules.additions(self._datapath, rules, xid), lambda _: None)
         LOG.warning(
             "Switch %016x: client %s brings more than its share and is held to %d requests a second",
             *(self._datapath.id, inet_ntoa(client), rate),

@@ -189,15 +189,10 @@ def standing_rules(configuration: Configuration, datapath_id: int, sides: Sides 
 def client_rules(
     configuration: Configuration, datapath_id: int, sides: Sides, client: str, meter: int
 ) -> Iterator[Rule]:
-    """The rules by which one client's requests pass a meter of its own."""
-    chassis = _text(chassis_address(datapath_id))
-    entrances = _entrances(configuration, sides)
-    for server in configuration.virtual_servers.values():
-        if server.in_service:
-            for place in _places(entrances.get(server.address)):
-                request = {**place, **_request(str(server.address)), "ipv4_src": client}
-                yield Rule(Purpose.PUNT_REQUEST, request, meter)
-                yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**request, "eth_dst": chassis}, meter)
+    """The rules by which what one client sends us passes a meter of its own."""
+    for rule in standing_rules(configuration, datapath_id, sides):
+        if rule.meter == FIRST_METER:
+            yield Rule(rule.purpose, {**rule.match, "ipv4_src": client}, meter)
 
 
 def _entrances(configuration: Configuration, sides: Sides) -> dict[IPv4Address, list[int]]:

@@ -184,6 +184,7 @@ class Switch:
             return DropReason.NOT_READY
         request = read_request(frame, self._virtual_servers, self.datapath_id)
         if isinstance(request, DropReason):
+            self.admission.useless(frame[_CLIENT])
             return request
         if vlan and not self._configured_vlans:
             self._learn_vlan(vlan)

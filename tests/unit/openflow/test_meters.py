@@ -13,7 +13,7 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.openflow import standing_rules, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MOST_REQUESTS
-from ryu_haslb.openflow.meters import REVIEW, Meters
+from ryu_haslb.openflow.meters import PATIENCE, REVIEW, Meters
 from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, Purpose
 from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
 from ryu_haslb.openflow.transactions import Transactions
@@ -42,7 +42,7 @@ class Metered(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         self.balancer = Balancer(CONFIGURATION)
         self.admission = Admission(self.balancer)
         self.transactions = Transactions(self)
-        self.meters = Meters(self, self.admission, self.balancer, CONFIGURATION)
+        self.meters = Meters(self, self.transactions, self.admission, self.balancer, CONFIGURATION)
 
     def transmit(self, message: bytes) -> None:
         while message:
@@ -55,7 +55,7 @@ class Metered(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         return self.xid
 
     def prepare(self, *successes: bool) -> None:
-        self.meters.prepare(self.transactions, lambda: self.ready.append(self.meters.supported))
+        self.meters.prepare(lambda: self.ready.append(self.meters.supported))
         for success in successes:
             if not success:
                 self.transactions.refused(self.xid, (12, 2))
@@ -73,7 +73,7 @@ class Metered(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         self.now += REVIEW
         self.meters.tick(self.now)
         self.sent.clear()
-        assert self.meters.reply(self.xid, stats(self.xid, dropped), self.transactions, self.now)
+        assert self.meters.reply(self.xid, stats(self.xid, dropped), self.now)
         return list(self.sent)
 
     def meter_mods(self) -> list[tuple[int, int, int]]:
@@ -198,6 +198,22 @@ def test_a_damaged_answer_is_no_answer(damage: bytes) -> None:
     switch = Metered()
     switch.prepare(True)
     switch.meters.tick(switch.now + REVIEW)
-    switch.meters.reply(
-        switch.xid, wire.HEADER.pack(4, 19, 8 + len(damage), switch.xid) + damage, switch.transactions, 1
-    )
+    switch.meters.reply(switch.xid, wire.HEADER.pack(4, 19, 8 + len(damage), switch.xid) + damage, 1)
+
+
+def test_a_switch_that_does_not_tell_what_its_meters_dropped_still_holds_clients_back() -> None:
+    """It may know meters without their statistics, or answer what cannot be read."""
+    switch = Metered()
+    switch.prepare(True)
+    switch.admission.clients.overloaded(switch.now)
+    for client, count in ((FLOOD, 3000), (QUIET, 50)):
+        for _ in range(count):
+            switch.admission.clients.saw(client)
+    switch.admission.clients.let_in, switch.admission.clients.shed = 1000, 2050
+    switch.meters.tick(switch.now + REVIEW)
+    assert not switch.meters.reply(switch.xid, b"", switch.now + REVIEW)
+    switch.meters.tick(switch.now + PATIENCE)
+    assert (0, FIRST_METER + 1) in [each[:2] for each in switch.meter_mods()]
+    for second in range(12 * int(PATIENCE)):
+        switch.meters.tick(switch.now + PATIENCE + second)
+    assert switch.meter_mods()[-1][:2] == (2, FIRST_METER + 1), "and lets go of them again"

@@ -16,6 +16,7 @@ from ryu_haslb.ios.reader import read_configuration
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.pipeline import (
+    FIRST_METER,
     PRIORITIES,
     Action,
     Purpose,
@@ -202,10 +203,18 @@ def test_who_knows_the_chassis_address_cannot_go_round_the_module() -> None:
     assert all(PRIORITIES[each] > left.priority > PRIORITIES[Purpose.PUNT_STRAY] for each in PUNTED)
 
 
-def test_a_client_with_a_meter_of_its_own_gets_in_nowhere_else() -> None:
-    rules = list(client_rules(protected(), 1, INSIDE, "10.1.1.101", 7))
-    assert [rule.match["in_port"] for rule in rules] == [4, 4, 6, 6]
-    assert list(client_rules(protected(), 1, Sides(), "10.1.1.101", 7)) == []
+@pytest.mark.parametrize("sides", [INSIDE, Sides()])
+def test_a_client_with_a_meter_of_its_own_gets_in_nowhere_else(sides: Sides) -> None:
+    """Each metered rule has its copy, which goes before it and before nothing else."""
+    rules = list(standing_rules(protected(), 1, sides))
+    metered = [rule for rule in rules if rule.meter == FIRST_METER]
+    copies = list(client_rules(protected(), 1, sides, "10.1.1.101", 7))
+    assert [(copy.purpose, copy.match) for copy in copies] == [
+        (rule.purpose, {**rule.match, "ipv4_src": "10.1.1.101"}) for rule in metered
+    ]
+    assert {copy.meter for copy in copies} == {7}
+    for copy, rule in zip(copies, metered):
+        assert not any(rule.priority < each.priority <= copy.priority for each in rules)
 
 
 def test_what_the_access_list_protects_is_not_routed_past_the_module() -> None:
