@@ -25,7 +25,7 @@ enum {
     BARRIER_REPLY = 21
 };
 
-enum { OPENFLOW_HEADER = 8, OPENFLOW_BUFFER = 1 << 22, LONGEST_MESSAGE = 1 << 16 };
+enum { OPENFLOW_HEADER = 8, OPENFLOW_BUFFER = 1 << 22, LONGEST_MESSAGE = 1 << 16, STALLED_MILLISECONDS = 30000 };
 
 /* What is going to be written; also where one message is put together. */
 struct output {
@@ -95,13 +95,13 @@ static inline void put_dispatch_actions(struct output *output, const uint8_t *ho
     put_output_action(output, port);
 }
 
-/* Write all that is in the output; -1 when the other end is gone. */
+/* Write all that is in the output; -1 when the other end is gone, or has stopped reading. */
 static inline int flush(int peer, struct output *output) {
     for (size_t done = 0; done < output->length;) {
         ssize_t wrote = write(peer, output->bytes + done, output->length - done);
         if (wrote < 0 && errno == EAGAIN) {
             struct pollfd ready = {.fd = peer, .events = POLLOUT};
-            poll(&ready, 1, -1);
+            if (!poll(&ready, 1, STALLED_MILLISECONDS)) return -1;
         } else if (wrote <= 0)
             return -1;
         else

@@ -17,7 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
-enum { QUIET_MILLISECONDS = 400, CONNECT_SECONDS = 30, BUNDLE_ADD = 2301, SESSION_TABLE = 1 };
+enum { QUIET_MILLISECONDS = 400, CONNECT_SECONDS = 30, SERVE_SECONDS = 30, BUNDLE_ADD = 2301, SESSION_TABLE = 1 };
 enum { FIRST_HOME_AGENT = 51, PACKET_IN_HEAD = 42 };
 
 static struct output output;
@@ -224,8 +224,13 @@ static void forget(void) {
 
 /* The last mobile asks until it is dispatched: from then on the controller serves. */
 static void wait_until_served(void) {
+    uint64_t deadline = nanoseconds() + SERVE_SECONDS * 1000000000ull;
     put_message(&output, HELLO, 1);
     while (!counted.answered) {
+        if (nanoseconds() > deadline) {
+            errno = ETIMEDOUT;
+            fail("not served");
+        }
         exchange(2);
         if (!counted.answered) put_request(MOBILES - 1);
     }

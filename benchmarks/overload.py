@@ -1,6 +1,6 @@
 """Storms beyond what can be served: who gets through, who is dropped, and whether operators and DFP still get answers.
 
-    python -m benchmarks.overload 20000 40000 80000      # one line for each rate, storms of four seconds
+    python -m benchmarks.overload 20000 40000 80000      # one line for each rate, storms of four seconds (root)
 
 A foreign agent brings that many new mobiles a second, and 500 that are known; another one brings 200 new ones. A DFP
 agent changes its weight five times a second, and an operator asks for the statistics without a pause.
@@ -8,21 +8,26 @@ agent changes its weight five times a second, and an operator asks for the stati
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import quantiles
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 
+from errors import LabError
 from lab import CONTROLLER, Lab
+from node_control import ControlError
 
 from benchmarks.labs import CONFIGURATION, PRODUCT, BareChassis, ProductLab
-from benchmarks.programs import HERE, program
-from benchmarks.storm import Outcome, Storm
+from benchmarks.programs import HERE, CompilerError, program
+from benchmarks.storm import PATIENCE, Outcome, Storm
+from benchmarks.termination import end_in_order
 from topologies.chassis import NETWORK, PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, with_prefix
 
 QUIET = "pdsn2"
@@ -55,6 +60,12 @@ class CrowdedLab(ProductLab):
     def __init__(self) -> None:
         Lab.__init__(self, CrowdedChassis(), DFP_TEXT + CONFIGURATION.read_text())
 
+    def _start_programs(self) -> None:
+        """Start the DFP agent. Its log has each weight before the balancer can: one that is shown is found there."""
+        super()._start_programs()
+        with self._log(DFP_AGENT).open("wb") as log:
+            self.run(DFP_AGENT, [sys.executable, str(HERE / "fickle_agent.py")], stdout=log)
+
 
 @dataclass(frozen=True)
 class Overload:
@@ -80,11 +91,9 @@ class Crowd(Storm):
 
     def __init__(self) -> None:
         super().__init__(PRODUCT._replace(lab=CrowdedLab, even=False))
-        self._reported: dict[int, float] = {}
 
     def __enter__(self) -> Crowd:
         super().__enter__()
-        self._start_agent()
         return self
 
     def storm(self, rate: float, seconds: float) -> Overload:
@@ -94,23 +103,18 @@ class Crowd(Storm):
         first_known = self._next - known
         count, quiet = int(rate * seconds), int(QUIET_RATE * seconds)
         before, done = self.counters(), Event()
-        show: list[float] = []
-        dfp: list[float] = []
-        watchers = [
-            Thread(target=self._watch_show, args=(show, done)),
-            Thread(target=self._watch_dfp, args=(dfp, done)),
-        ]
-        for watcher in watchers:
-            watcher.start()
-        storms = [
-            self._start(PDSN, self._take(count), count, rate),
-            self._start(PDSN, first_known, known, KNOWN_RATE),
-            self._start(QUIET, self._take(quiet), quiet, QUIET_RATE),
-        ]
-        sent = [json.loads(storm.communicate()[0]) for storm in storms]
-        done.set()
-        for watcher in watchers:
-            watcher.join()
+        with ThreadPoolExecutor() as pool:
+            watchers = [pool.submit(watch, done) for watch in (self._watch_show, self._watch_dfp)]
+            try:
+                storms = [
+                    self._start(PDSN, self._take(count), count, rate),
+                    self._start(PDSN, first_known, known, KNOWN_RATE),
+                    self._start(QUIET, self._take(quiet), quiet, QUIET_RATE),
+                ]
+                sent = [json.loads(storm.communicate()[0]) for storm in storms]
+            finally:
+                done.set()
+        show, dfp = (watcher.result() for watcher in watchers)
         came = self._report()
         of_quiet = came["from"].get(str(QUIET_ADDRESS), {"received": 0})["received"]
         after = self.counters()
@@ -155,35 +159,39 @@ class Crowd(Storm):
         words = [program("storm"), "send", str(VIRTUAL_SERVER), str(first), str(count), str(rate)]
         return self._lab.run(node, words, stdout=subprocess.PIPE)
 
-    def _watch_show(self, seconds: list[float], done: Event) -> None:
+    def _wait_until_served(self) -> None:
+        """Wait until the balancer has connected to the DFP agent as well."""
+        super()._wait_until_served()
+        deadline = time.monotonic() + PATIENCE
+        while not self._shown_weight():
+            if time.monotonic() > deadline:
+                raise LabError("the balancer shows no weight of the DFP agent")
+            time.sleep(0.1)
+
+    def _watch_show(self, done: Event) -> list[float]:
+        """How long the statistics take, time after time."""
+        seconds = []
         while not done.is_set():
             begin = time.monotonic()
             self._lab.command(CONTROLLER, "show ip slb stats")
             seconds.append(time.monotonic() - begin)
+        return seconds
 
-    def _watch_dfp(self, seconds: list[float], done: Event) -> None:
-        """How long after an agent reported a weight the balancer shows it."""
+    def _watch_dfp(self, done: Event) -> list[float]:
+        """How long after an agent reported a weight the balancer shows it, weight after weight."""
+        seconds = []
         shown = self._shown_weight()
         while not done.is_set():
             weight = self._shown_weight()
             if weight != shown:
-                seconds.append(time.monotonic() - self._reported[weight])
+                seconds.append(time.monotonic() - self._reported(weight))
                 shown = weight
+        return seconds
 
-    def _start_agent(self) -> None:
-        """Start the DFP agent and wait until the balancer has connected to it."""
-        agent = self._lab.run(DFP_AGENT, [sys.executable, str(HERE / "fickle_agent.py")], stdout=subprocess.PIPE)
-
-        def read() -> None:
-            assert agent.stdout is not None
-            for line in agent.stdout:
-                weight, when = line.split()
-                self._reported[int(weight)] = float(when)
-
-        Thread(target=read, daemon=True).start()
-        deadline = time.monotonic() + RELEASE
-        while not self._shown_weight() and time.monotonic() < deadline:
-            time.sleep(0.1)
+    def _reported(self, weight: int) -> float:
+        """When the agent last reported this weight."""
+        reports = dict(line.split() for line in self._lab.log(DFP_AGENT).splitlines())
+        return float(reports[str(weight)])
 
     def _shown_weight(self) -> int:
         rows = self._lab.query(CONTROLLER, "show ip slb dfp weights")
@@ -209,18 +217,27 @@ def row(seen: Overload) -> Iterator[str]:
         yield f"{seconds * 1000:.0f} ms"
 
 
-def main(words: Sequence[str]) -> None:
+def main(words: Sequence[str]) -> int:
     """Print a Markdown table with a line for each rate, and what was dropped to the error output."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rates", type=float, nargs="+", metavar="RATE", help="new mobiles a second, such as 40000")
+    options = parser.parse_args(words)
+    end_in_order()
     print(f"| {' | '.join(HEADINGS)} |")
-    print(f"| {' | '.join('---' for _ in HEADINGS)} |")
-    for word in words:
-        with Crowd() as crowd:
-            seen = crowd.storm(float(word), SECONDS)
-        print(f"| {' | '.join(row(seen))} |", flush=True)
-        for name, count in seen.counted.items():
-            if name.startswith("dropped:"):
-                print(f"  {name}: {count:,}", file=sys.stderr)
+    print(f"| {' | '.join('---' for _ in HEADINGS)} |", flush=True)
+    try:
+        for rate in options.rates:
+            with Crowd() as crowd:
+                seen = crowd.storm(rate, SECONDS)
+            print(f"| {' | '.join(row(seen))} |", flush=True)
+            for name, count in seen.counted.items():
+                if name.startswith("dropped:"):
+                    print(f"  {name}: {count:,}", file=sys.stderr)
+    except (LabError, ControlError, CompilerError) as error:
+        print(f"overload: {error}", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

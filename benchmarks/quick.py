@@ -21,6 +21,7 @@ from benchmarks.alone import PRODUCT, Alone, AloneError
 from benchmarks.controller_figures import TUTORIAL
 from benchmarks.figures import fallen, number
 from benchmarks.programs import BUILD, HERE, CompilerError
+from benchmarks.termination import end_in_order
 
 RESULTS = BUILD / "quick.json"
 REFERENCE = HERE / "reference.json"
@@ -88,6 +89,7 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", action="store_true", help="write the reference instead of comparing with it")
     options = parser.parse_args(words)
+    end_in_order()
     try:
         ratios = ratios_of([measure_round() for _ in range(ROUNDS)])
     except (AloneError, CompilerError) as error:

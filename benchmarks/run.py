@@ -25,6 +25,7 @@ from benchmarks.record import Record, Round, machine
 from benchmarks.report import markdown, print_tables, put_into
 from benchmarks.search import highest_rate
 from benchmarks.storm import Outcome, Storm
+from benchmarks.termination import end_in_order
 
 RESULTS = HERE / "results.json"
 DOCUMENT = HERE.parent / "docs" / "performance.md"
@@ -76,6 +77,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one storm, default %(default)s")
     options = parser.parse_args(words)
+    end_in_order()
     console = Console(highlight=False)
     try:
         with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bar:

@@ -96,12 +96,8 @@ def _change_places(inside: Port, outside: Port, vlan: int) -> bool:
     return vlan in inside.allowed_vlans - outside.allowed_vlans and bool(outside.allowed_vlans - inside.allowed_vlans)
 
 
-def stands_for(switch_port: str, port: Port) -> bool:
-    """Whether a switch's port bears the name of a configured one: ``fa3-15``, or ``haslb1-fa3-15``."""
-    return _bears(switch_port, short_name(port))
-
-
 def _bears(switch_port: str, name: str) -> bool:
+    """Whether a switch's port has a name, alone or behind the switch's own: ``fa3-15``, or ``haslb1-fa3-15``."""
     return re.fullmatch(f"(.*-)?{name}", switch_port, re.IGNORECASE) is not None
 
 

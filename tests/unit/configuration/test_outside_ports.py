@@ -15,7 +15,6 @@ from ryu_haslb.configuration.outside_ports import (
     outside_ports,
     protected_addresses,
     sides_of,
-    stands_for,
 )
 from ryu_haslb.ipsec.model import AccessRule, Crypto, CryptoMapEntry
 
@@ -90,7 +89,8 @@ def test_two_inside_vlans_of_one_module_are_found_both() -> None:
     ],
 )
 def test_a_switch_port_stands_for_a_configured_one_by_its_name(name: str, stands: bool) -> None:
-    assert stands_for(name, ACCESS) == stands
+    sides, _ = sides_of(CHAPTER, {1: name})
+    assert sides.outside == ({1} if stands else set())
 
 
 def test_numbers_come_from_the_names() -> None:
