@@ -64,7 +64,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         _print_no_more()
         return 1
     except OSError as error:
-        print(f"haslb-lab: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        told = f"{error.filename or 'output'}: {error.strerror}" if error.strerror else error
+        print(f"haslb-lab: {told}", file=sys.stderr)
         _print_no_more()
         return 1
     except TakenError as error:

@@ -58,7 +58,7 @@ def crypto_commands(configuration: Configuration, interface: str, ipsec: Ipsec, 
             yield line
 
     def show_counters(_: list[str], __: bool) -> Answer:
-        return in_json(dataclasses.asdict(counters()))
+        return in_json({interface: dataclasses.asdict(counters())})
 
     async def clear_ipsec(_: list[str], __: bool) -> Answer:
         number = await _answered(ipsec.clear_ipsec())

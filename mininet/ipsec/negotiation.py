@@ -5,18 +5,13 @@ All of this blocks; ``ryu_haslb.ipsec.charon`` has what charon answers at once.
 
 from __future__ import annotations
 
-import socket
-import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from ipaddress import IPv4Address
-from typing import Any, Optional
-
-import vici
-from vici.exception import CommandException, DeserializationException, EventUnknownException, SessionException
+from typing import Optional
 
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
-from ryu_haslb.ipsec.charon import CharonError
+from ryu_haslb.ipsec.charon import CharonError, conversation
 
 PATIENCE = 5.0
 """Seconds that one negotiation may take; its messages are repeated within."""
@@ -35,7 +30,7 @@ def negotiate(path: str, association: str, peer: IPv4Address) -> Optional[str]:
     command = {"child": association, "timeout": str(int(PATIENCE * 1000)), "loglevel": "1"}
     log: list[str] = []
     try:
-        with _session(path, PATIENCE + ANSWER_PATIENCE) as charon:
+        with conversation(path, PATIENCE + ANSWER_PATIENCE) as charon:
             for entry in charon.initiate(command):
                 log.append(_text(entry.get("msg")))
     except CharonError as error:
@@ -60,34 +55,19 @@ def reason(log: Sequence[str], peer: IPv4Address) -> Optional[str]:
 
 def events(path: str) -> Iterator[list[IkeAssociation]]:
     """Generate what charon tells of associations that come, change and go, and nothing after each while in which it
-    told nothing. Raises CharonError when charon ends."""
-    with _session(path, ANSWER_PATIENCE) as charon:
+    told nothing. Raises CharonError when charon hangs up."""
+    with conversation(path, ANSWER_PATIENCE) as charon:
         for _, message in charon.listen(EVENTS, SILENCE):
             yield read_associations([message])
 
 
 def _give_up(path: str) -> None:
     """Have charon forget negotiations that have come to nothing, so that the next one starts afresh."""
-    with _session(path, ANSWER_PATIENCE) as charon:
+    with conversation(path, ANSWER_PATIENCE) as charon:
         for each in read_associations(charon.list_sas()):
             if each.state == "CONNECTING":
                 for _ in charon.terminate({"ike-id": str(each.number), "force": "yes", "timeout": "-1"}):
                     pass
-
-
-@contextmanager
-def _session(path: str, patience: float) -> Iterator[Any]:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(patience)
-        try:
-            connection.connect(path)
-            yield vici.Session(connection)
-        except OSError as error:
-            raise CharonError(f"charon does not answer on {path}: {error.strerror or error}") from None
-        except CommandException as error:
-            raise CharonError(f"charon: {error}") from None
-        except (SessionException, EventUnknownException, DeserializationException, struct.error, ValueError) as error:
-            raise CharonError(f"what answers on {path} is no charon: {error}") from None
 
 
 def _text(value: object) -> str:

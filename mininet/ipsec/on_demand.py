@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Optional
 
@@ -21,12 +22,13 @@ from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.translation import Translation
 
 PAUSE = 1.0
-"""Seconds between a negotiation that failed, or a charon that died, and the next."""
+"""Seconds between a negotiation that failed, a charon that died or one that hung up, and the next."""
 
 
 class Ipsec:
     """The associations of a translation, kept by one charon. ``started`` is called whenever charon has come up, before
-    anything is negotiated; ``changed`` gets the names of the associations that are up, whenever they change."""
+    anything is negotiated; ``changed`` gets the names of the associations that are up, whenever they change. What
+    nobody expects cancels the task that has opened it, and is raised by ``close``."""
 
     def __init__(
         self,
@@ -46,7 +48,11 @@ class Ipsec:
         self._failures: dict[str, str] = {}
         self._negotiations: dict[str, asyncio.Task[None]] = {}
         self._turns = {peer: asyncio.Lock() for peer in self._peers.values()}
+        # Of its own, and one for each peer and for listening: the peers that do not answer keep nobody else waiting.
+        self._threads = ThreadPoolExecutor(len(self._turns) + 1, "charon")
         self._tasks: set[asyncio.Task[None]] = set()
+        self._node: Optional[asyncio.Task[Any]] = None  # between open and close
+        self._failure: Optional[BaseException] = None
         self._life = 0  # which charon it is: what an earlier one has said counts no more
         self._begins = False
         self._stale = asyncio.Event()
@@ -54,17 +60,21 @@ class Ipsec:
 
     async def open(self) -> None:
         """Start charon and load the translation. Raises OSError with a text for people."""
+        self._node = asyncio.current_task()
         await self._start()
         self._run(self._keep_alive())
         self._run(self._follow())
 
     async def close(self) -> None:
-        """End charon and whatever is under way."""
-        tasks = [*self._tasks, *self._negotiations.values()]
-        for task in tasks:
+        """End charon and whatever is under way. Raises what a task has failed with."""
+        self._node = None
+        for task in self._tasks:
             task.cancel()
         await self._charon.stop()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._threads.shutdown()  # at once: they all wait for charon, which has ended
+        if self._failure is not None:
+            raise self._failure
 
     # What the node asks for
 
@@ -75,9 +85,9 @@ class Ipsec:
 
     def need(self, association: str) -> None:
         """Negotiate an association that traffic asks for, unless that is under way or has just failed."""
-        if association in self._negotiations:
+        if association in self._negotiations or self._node is None:
             return
-        task = asyncio.create_task(self._negotiate(association))
+        task = self._run(self._negotiate(association))
         self._negotiations[association] = task
         task.add_done_callback(lambda _: self._done(association, task))
 
@@ -120,7 +130,7 @@ class Ipsec:
         except (CharonError, OSError) as error:
             await self._charon.stop()
             raise OSError(str(error)) from None
-        self._run(asyncio.to_thread(self._listen, asyncio.get_running_loop(), self._life))
+        self._run(self._hear(self._life))
 
     async def _keep_alive(self) -> None:
         """Start charon again when it dies; what was up is negotiated again, which tells the peers to forget it."""
@@ -145,14 +155,30 @@ class Ipsec:
                 self.need(association)
             lost = frozenset()
 
-    def _run(self, what: Coroutine[Any, Any, None]) -> None:
+    def _run(self, what: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(what)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """End the node if a task has failed: half of it would look alive, and keep no association."""
+        self._tasks.discard(task)
+        failure = None if task.cancelled() else task.exception()
+        if failure is not None and self._failure is None and self._node is not None:
+            self._failure = failure
+            self._node.cancel()
+
+    async def _hear(self, life: int) -> None:
+        """Listen to charon for as long as it lives, however often it hangs up."""
+        loop = asyncio.get_running_loop()
+        while life == self._life:
+            await loop.run_in_executor(self._threads, self._listen, loop, life)
+            await asyncio.sleep(PAUSE)
 
     def _listen(self, loop: asyncio.AbstractEventLoop, life: int) -> None:
-        """Hear from charon until it ends; in a thread of its own."""
-        with suppress(CharonError, RuntimeError):  # the latter when the loop ends first
+        """Hear from charon until it hangs up; in a thread."""
+        with suppress(CharonError):
             for told in negotiation.events(self._vici):
                 loop.call_soon_threadsafe(self._heard, told, life)
 
@@ -170,7 +196,8 @@ class Ipsec:
                 await self._look()  # what we know may be older than what the traffic has met
             if association in self.established:
                 return
-            failure = await asyncio.to_thread(negotiation.negotiate, self._vici, association, peer)
+            loop = asyncio.get_running_loop()
+            failure = await loop.run_in_executor(self._threads, negotiation.negotiate, self._vici, association, peer)
         self._stale.set()
         if failure is None:
             return

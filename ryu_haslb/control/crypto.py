@@ -26,9 +26,9 @@ def ipsec_sa(configuration: Configuration) -> Report:
     if interfaces:
         associations = charon.associations(_vici())
         path = _counters(configuration)
-        counters = read_counters(path) if path else Counters()
+        counters = read_counters(path) if path else {}
         for interface in interfaces:
-            rows += report.ipsec_rows(configuration, interface, associations, counters)
+            rows += report.ipsec_rows(configuration, interface, associations, counters.get(interface, Counters()))
     return Report(lambda _: iter(rows), report.ipsec_lines)
 
 

@@ -1,6 +1,7 @@
 """Talking to a running charon over its vici socket: load what the translation says, list, and clear.
 
-A call takes a second at most, whatever charon does; under eventlet others go on meanwhile.
+A call takes a second at most, whatever charon does; under eventlet others go on meanwhile. For what may take longer
+there is :func:`conversation`.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class CharonError(Exception):
 
 def load(path: str, translation: Translation) -> None:
     """Give charon every connection and key of a translation; those of the same names are replaced."""
-    with _session(path) as session:
+    with conversation(path) as session:
         for tunnel in translation.tunnels:
             session.load_shared(tunnel.secret)
             session.load_conn(tunnel.connection)
@@ -47,13 +48,13 @@ def load(path: str, translation: Translation) -> None:
 
 def associations(path: str) -> list[IkeAssociation]:
     """Every security association that charon has."""
-    with _session(path) as session:
+    with conversation(path) as session:
         return read_associations(session.list_sas())
 
 
 def clear_ipsec(path: str) -> int:
     """End every security association of IPsec, and return how many pairs they were; peers know each other still."""
-    with _session(path) as session:
+    with conversation(path) as session:
         children = [child for each in read_associations(session.list_sas()) for child in each.children]
         for child in children:
             _terminate(session, "child-id", child.number)
@@ -62,7 +63,7 @@ def clear_ipsec(path: str) -> int:
 
 def clear_isakmp(path: str) -> int:
     """End every association of IKE, and return how many; IPsec's go with them."""
-    with _session(path) as session:
+    with conversation(path) as session:
         found = read_associations(session.list_sas())
         for each in found:
             _terminate(session, "ike-id", each.number)
@@ -77,10 +78,11 @@ def _terminate(session: Any, what: str, number: int) -> None:
 
 
 @contextlib.contextmanager
-def _session(path: str) -> Iterator[Any]:
-    """A conversation with the charon at a socket; CharonError if there is none, or whatever goes wrong in it."""
+def conversation(path: str, patience: float = PATIENCE) -> Iterator[Any]:
+    """A session of the vici package with the charon at a socket, for so many seconds; one that listens may last.
+    CharonError if there is none, or whatever goes wrong in it."""
     try:
-        with Channel(path) as channel:
+        with Channel(path, patience) as channel:
             yield vici.Session(channel)
     except CommandException as error:
         raise CharonError(f"charon at {path} refuses: {error}") from error

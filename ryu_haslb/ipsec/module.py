@@ -20,8 +20,11 @@ class ModuleError(Exception):
     """The module cannot be asked; the text says why and what to do."""
 
 
-def read_counters(path: str) -> Counters:
-    """The module's counters; ModuleError if it does not answer."""
+def read_counters(path: str) -> dict[str, Counters]:
+    """The module's counters by interface: it serves one, and others may have a crypto map as well.
+
+    ModuleError if it does not answer.
+    """
     return counters_of(_ask(path, SHOW_COUNTERS))
 
 
@@ -49,15 +52,19 @@ def _ask(path: str, command: str) -> bytes:
     return answer
 
 
-def counters_of(answer: bytes) -> Counters:
-    """The counters in an answer; what is missing or no count is 0."""
+def counters_of(answer: bytes) -> dict[str, Counters]:
+    """The counters in an answer, by interface; what is missing or no count is 0."""
     try:
         found = json.loads(answer)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict):
-        raise ModuleError("the IPsec module answers no JSON; expected its counters")
-    return Counters(**{name: _count(found.get(name)) for name in (field.name for field in fields(Counters))})
+    if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
+        raise ModuleError("the IPsec module answers something else; expected its counters by interface, as JSON")
+    names = [field.name for field in fields(Counters)]
+    return {
+        interface: Counters(**{name: _count(counted.get(name)) for name in names})
+        for interface, counted in found.items()
+    }
 
 
 def _count(value: object) -> int:

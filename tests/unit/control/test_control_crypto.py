@@ -41,7 +41,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any
 
     def control(client: socket.socket) -> None:
         asked.append(client.recv(1024))
-        client.sendall(b'{"send_errors": 4}')
+        client.sendall(b'{"Vlan15": {"send_errors": 4}}')
 
     with ExitStack() as stack:
         serve: dict[str, Callable[[socket.socket], None]] = {
@@ -67,6 +67,15 @@ def test_show_crypto_is_there_as_json(application: Application) -> None:
     assert (row["current_peer"], row["encaps"], len(row["associations"])) == ("10.1.1.51", 4, 2)
     (peer,) = json.loads("".join(show(application, "show", "crypto", "isakmp", "sa", "--json")))
     assert peer == {"dst": "15.1.1.15", "src": "15.1.1.51", "state": "QM_IDLE", "conn_id": 1, "slot": 0}
+
+
+@pytest.mark.usefixtures("asked")
+def test_what_the_module_counts_stands_at_its_own_interface_alone(application: Application) -> None:
+    """A module serves one interface; another may use the same crypto map."""
+    config = ["interface Vlan25", "ip address 16.1.1.15 255.0.0.0", "crypto map l2tpmap"]
+    assert not [line for line in show(application, "config", SEPARATOR.join(config)) if line.startswith("%")]
+    rows = json.loads("".join(show(application, "show", "crypto", "ipsec", "sa", "--json")))
+    assert [(row["interface"], row["send_errors"]) for row in rows] == [("Vlan15", 4), ("Vlan25", 0)]
 
 
 def test_clear_crypto_sa_ends_associations_and_counts_from_zero(application: Application, asked: list[Any]) -> None:

@@ -28,9 +28,9 @@ def answering(answer: bytes, asked: list[bytes] | None = None) -> Callable[[sock
 
 def test_counters_come_from_the_modules_control_socket(tmp_path: Path) -> None:
     asked: list[bytes] = []
-    answer = b'{"send_errors": 4, "recv_errors": 2, "encaps": 1, "frames": 9}\n'
+    answer = b'{"Vlan15": {"send_errors": 4, "recv_errors": 2, "encaps": 1, "frames": 9}}\n'
     with serving(tmp_path / "control", answering(answer, asked)) as path:
-        assert read_counters(path) == Counters(4, 2, encaps=1)
+        assert read_counters(path) == {"Vlan15": Counters(4, 2, encaps=1)}
         clear_counters(path)
     assert asked == [b"show crypto counters --json\n", b"clear crypto counters\n"]
 
@@ -48,7 +48,7 @@ def test_an_answer_without_end_is_given_up(tmp_path: Path) -> None:
         read_counters(path)
 
 
-@pytest.mark.parametrize("answer", [b"", b"% what?\n", b"[]", b"null", b"\xff", b"[" * 100000])
+@pytest.mark.parametrize("answer", [b"", b"% what?\n", b"[]", b"null", b"\xff", b"[" * 100000, b'{"Vlan15": 4}'])
 def test_what_is_no_counters_is_an_error(answer: bytes) -> None:
     with pytest.raises(ModuleError, match="expected its counters"):
         counters_of(answer)
@@ -62,5 +62,5 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["send_errors", "recv_errors", "encaps", "decaps", "x"]), JSON))
 def test_whatever_is_no_count_is_zero(answer: dict[str, object]) -> None:
-    counters = counters_of(json.dumps(answer).encode())
+    counters = counters_of(json.dumps({"Vlan15": answer}).encode())["Vlan15"]
     assert all(isinstance(value, int) and value >= 0 for value in vars(counters).values())

@@ -46,6 +46,28 @@ def test_an_unknown_scenario_is_one_line(words: list[str], capsys: pytest.Captur
     assert captured.err.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (OSError("ip link add a: File exists"), "ip link add a: File exists"),
+        (FileNotFoundError(2, "No such file or directory", "x.yaml"), "x.yaml: No such file or directory"),
+        (OSError(28, "No space left on device"), "output: No space left on device"),
+    ],
+)
+def test_an_error_of_the_machine_is_one_line_that_says_which(
+    error: OSError, expected: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Errors that this project raises carry a text, the system's a number."""
+
+    def fail(_: str) -> None:
+        raise error
+
+    monkeypatch.setattr(haslb_lab, "find", fail)
+    monkeypatch.setattr(haslb_lab, "_print_no_more", lambda: None)
+    assert haslb_lab.main(["run", "direct-static"]) == 1
+    assert capsys.readouterr().err == f"haslb-lab: {expected}\n"
+
+
 @pytest.mark.skipif(shutil.which("dot") is None, reason="graphviz is not installed")
 def test_a_drawing_of_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Issue: a drawing of any chassis description, SVG by graphviz."""

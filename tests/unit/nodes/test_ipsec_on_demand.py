@@ -5,6 +5,7 @@ charon is a stand-in here; the lab has the real one."""
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -20,19 +21,21 @@ from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.translation import translate
 
 NAME = "MAP-10-1"
-TEXT = """\
+COMMON = """\
 crypto isakmp policy 1
   authentication pre-share
-crypto isakmp key cisco address 15.1.1.15
 crypto ipsec transform-set SET esp-aes esp-sha-hmac
-crypto map MAP 10 ipsec-isakmp
-  set peer 15.1.1.15
-  set transform-set SET
-  match address 101
 interface FastEthernet1/0
   ip address 15.1.1.51 255.0.0.0
   crypto map MAP
-access-list 101 permit ip host 15.1.1.51 host 15.1.1.10
+"""
+PEER = """\
+crypto isakmp key cisco address 15.1.1.{number}
+crypto map MAP {number} ipsec-isakmp
+  set peer 15.1.1.{number}
+  set transform-set SET
+  match address {access_list}
+access-list {access_list} permit ip host 15.1.1.51 host 15.1.2.{number}
 """
 
 
@@ -45,8 +48,11 @@ class FakeCharon:
         self.negotiated: list[str] = []
         self.failure: Optional[str] = None
         self.up: list[IkeAssociation] = []
-        self.slow = asyncio.Event()
-        self.slow.set()
+        self.breaks: Optional[Exception] = None
+        self.peers_answer = threading.Event()
+        self.peers_answer.set()
+        self.listeners = 0
+        self._hung_up = threading.Event()
         self._dead = asyncio.Event()
 
     async def start(self) -> None:
@@ -58,16 +64,24 @@ class FakeCharon:
         return -9
 
     async def stop(self) -> None:
-        pass
+        self.die()
+        self.peers_answer.set()
 
     def die(self) -> None:
         self.up = []
         self._dead.set()
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """On whoever listens."""
+        heard, self._hung_up = self._hung_up, threading.Event()
+        heard.set()
 
     # What answers at the socket
 
     def load(self, _: str, __: Any) -> None:
-        pass
+        if self.breaks is not None:
+            raise self.breaks
 
     def associations(self, _: str) -> list[IkeAssociation]:
         if self._dead.is_set():
@@ -76,16 +90,24 @@ class FakeCharon:
 
     def negotiate(self, _: str, association: str, __: IPv4Address) -> Optional[str]:
         self.negotiated.append(association)
+        self.peers_answer.wait()
         if self.failure is None:
             child = {"name": association, "uniqueid": "1", "state": "INSTALLED", "protocol": "ESP"}
             self.up = read_associations([{"MAP-10": {"uniqueid": "1", "child-sas": {"1": child}}}])
         return self.failure
 
     def events(self, _: str) -> list[list[IkeAssociation]]:
+        hung_up = self._hung_up
+        if self._dead.is_set():
+            raise CharonError("dead")
+        self.listeners += 1
+        hung_up.wait()
         return []
 
 
-def play(monkeypatch: pytest.MonkeyPatch, scene: Callable[[Ipsec, FakeCharon], Awaitable[None]]) -> None:
+def play(
+    monkeypatch: pytest.MonkeyPatch, scene: Callable[[Ipsec, FakeCharon], Awaitable[None]], peers: int = 1
+) -> None:
     """Open an Ipsec on a stand-in and let the scene go on, without pauses."""
 
     async def run() -> None:
@@ -95,7 +117,8 @@ def play(monkeypatch: pytest.MonkeyPatch, scene: Callable[[Ipsec, FakeCharon], A
         monkeypatch.setattr(ipsec.client, "associations", charon.associations)
         monkeypatch.setattr(ipsec.negotiation, "negotiate", charon.negotiate)
         monkeypatch.setattr(ipsec.negotiation, "events", charon.events)
-        translation = translate(read_configuration(TEXT, "pdsn.ios")[0], "FastEthernet1/0")
+        text = COMMON + "".join(PEER.format(number=10 + each, access_list=101 + each) for each in range(peers))
+        translation = translate(read_configuration(text, "pdsn.ios")[0], "FastEthernet1/0")
         kept = Ipsec(translation, charon)  # type: ignore[arg-type]
         await kept.open()
         try:
@@ -164,11 +187,11 @@ def test_whoever_waits_learns_what_is_in_the_way(
     """And the log has it once, however often it is tried."""
 
     async def scene(kept: Ipsec, charon: FakeCharon) -> None:
-        charon.failure = "15.1.1.15 does not answer"
+        charon.failure = "15.1.1.10 does not answer"
         for _ in range(3):
             kept.need(NAME)
-            assert await kept.wait(0.1) == f"{NAME}: 15.1.1.15 does not answer"
-        assert capsys.readouterr().err == f"{NAME}: 15.1.1.15 does not answer\n"
+            assert await kept.wait(0.1) == f"{NAME}: 15.1.1.10 does not answer"
+        assert capsys.readouterr().err == f"{NAME}: 15.1.1.10 does not answer\n"
         charon.failure = None
         kept.need(NAME)
         assert await kept.wait(5) is None
@@ -190,3 +213,63 @@ def test_a_charon_that_died_is_replaced_and_what_was_up_negotiated_again(
         assert capsys.readouterr().err == "charon ended with status -9; starting it again\n"
 
     play(monkeypatch, scene)
+
+
+def test_peers_that_are_silent_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More of them than Python's own pool of threads has on any machine: 32."""
+
+    async def scene(kept: Ipsec, charon: FakeCharon) -> None:
+        charon.peers_answer.clear()
+        names = {f"MAP-{10 + each}-1" for each in range(40)}
+        for name in names:
+            kept.need(name)
+        assert await asyncio.wait_for(kept.associations(), 2) == []
+        while set(charon.negotiated) != names:
+            await asyncio.sleep(0.01)
+
+    play(monkeypatch, scene, peers=40)
+
+
+def test_a_charon_that_hangs_up_and_lives_is_listened_to_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have been too busy to answer in time."""
+
+    async def scene(kept: Ipsec, charon: FakeCharon) -> None:
+        for number in (1, 2, 3):
+            while charon.listeners < number:
+                await asyncio.sleep(0.01)
+            charon.hang_up()
+        kept.need(NAME)
+        assert await kept.wait(5) is None
+        assert charon.starts == 1
+
+    play(monkeypatch, scene)
+
+
+def test_what_nobody_expects_ends_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A charon that is dead and never started again would be worse: its node would say that it is ready."""
+
+    async def scene(_: Ipsec, charon: FakeCharon) -> None:
+        charon.breaks = LookupError("a bug")
+        charon.die()
+        await asyncio.Event().wait()
+
+    with pytest.raises(LookupError, match="a bug"):
+        play(monkeypatch, scene)
+
+
+def test_traffic_that_comes_while_the_node_ends_asks_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A PDSN reads what its routes lead astray until they are gone, and charon goes first."""
+    played: list[FakeCharon] = []
+
+    async def scene(kept: Ipsec, charon: FakeCharon) -> None:
+        stop = charon.stop
+
+        async def stop_late() -> None:
+            kept.need(NAME)
+            await stop()
+
+        monkeypatch.setattr(charon, "stop", stop_late)
+        played.append(charon)
+
+    play(monkeypatch, scene)
+    assert played[0].negotiated == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -12,8 +13,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ipsec import negotiation
 from ipsec.negotiation import events, negotiate, reason
+from vici.protocol import Packet
+from vici_peer import send, serving
 
+from ryu_haslb.ipsec.associations import IkeAssociation
 from ryu_haslb.ipsec.charon import CharonError
 
 PEER = IPv4Address("15.1.1.15")
@@ -97,4 +102,38 @@ def test_no_charon_is_an_error(tmp_path: Path) -> None:
     """It names the socket."""
     told = negotiate(str(tmp_path / "vici"), "l2tpmap-10-1", PEER)
     assert told is not None
-    assert f"charon does not answer on {tmp_path}/vici" in told
+    assert f"no charon answers at {tmp_path}/vici" in told
+
+
+def test_a_charon_that_stops_in_the_middle_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first bytes of an answer oblige nobody to wait for ever for the rest."""
+    monkeypatch.setattr(negotiation, "PATIENCE", 0.1)
+    monkeypatch.setattr(negotiation, "ANSWER_PATIENCE", 0.1)
+
+    def serve(client: socket.socket) -> None:
+        client.recv(4096)
+        client.sendall(b"\0")
+        client.recv(1)
+
+    with serving(tmp_path / "vici", serve) as path:
+        told = negotiate(path, "l2tpmap-10-1", PEER)
+    assert told == f"charon at {path} does not answer; see the log of the IPsec module"
+
+
+def test_whoever_listens_waits_for_as_long_as_charon_has_nothing_to_tell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Patience is for answers; events come when they come."""
+    monkeypatch.setattr(negotiation, "ANSWER_PATIENCE", 0.5)
+    monkeypatch.setattr(negotiation, "SILENCE", 0.2)
+
+    def serve(client: socket.socket) -> None:
+        for _ in negotiation.EVENTS:
+            client.recv(4096)
+            send(client, Packet.EVENT_CONFIRM)
+        time.sleep(0.9)
+
+    heard: list[list[IkeAssociation]] = []
+    with serving(tmp_path / "vici", serve) as path, pytest.raises(CharonError):
+        heard.extend(events(path))
+    assert 1 < len(heard) < 10 and not any(heard)
