@@ -10,15 +10,11 @@ from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import Session, SessionEvent, SessionState
+from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL, Session, SessionEvent, SessionState
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
-
-#: Seconds after which a request that was not repeated counts as answered: more than a foreign agent waits before its
-#: first retransmission (RFC 5944, section 3.6.3, demands no less than one second).
-RETRANSMISSION_INTERVAL = 5.0
 
 #: Is told of every session event: what happened, the state before, the session.
 Listener = Callable[[SessionEvent, SessionState, Session], None]
@@ -90,7 +86,7 @@ class Balancer:
         if request.lifetime == 0:
             return self._deregister(request, session, named)
         if session is not None:
-            return self._retry(request, session, named, now)
+            return self._further(request, session, named, now)
         return self._open(request, named, now)
 
     def knows(self, request: Request) -> bool:
@@ -178,13 +174,10 @@ class Balancer:
         self.statistics.dispatched -= 1
         self.statistics.drops[reason] += 1
 
-    def _retry(self, request: Request, session: Session, named: Optional[RealServer], now: float) -> Verdict:
-        """A further request of a session."""
+    def _further(self, request: Request, session: Session, named: Optional[RealServer], now: float) -> Verdict:
+        """A further request of a session: a retry, or the first of its mobile's next registration."""
         self.statistics.retries += 1
-        session.last_request = now
-        session.client = request.client
-        session.client_port = request.client_port
-        session.retries += 1
+        session.ask_again(request, now)
         real = session.real
         stays = self._stays(session, now)
         target = named or (real if stays else self._elsewhere(session, request.datapath_id))

@@ -43,6 +43,13 @@ SESSION_TRANSITIONS: dict[tuple[SessionState, SessionEvent], SessionState] = {
 }
 
 
+#: Seconds after which a request that was not repeated counts as answered: more than a foreign agent waits before its
+#: first retransmission (RFC 5944, section 3.6.3, demands no less than one second).
+RETRANSMISSION_INTERVAL = 5.0
+#: Each further retransmission may take twice as long as the one before it (same section); the rest is for delays.
+MOST_BACKOFF = 2.5
+
+
 class RuleHolder(Protocol):
     """Where a session's rule is in place."""
 
@@ -53,9 +60,9 @@ class RuleHolder(Protocol):
 class Session:
     """A mobile at a virtual server, and the real server that it is kept at.
 
-    ``client`` and ``client_port`` say where its last request came from, ``retries`` how many requests followed the one
-    that brought it to this real server. ``rule_on`` is where its rule is known to be in place; None while there is
-    none.
+    ``client`` and ``client_port`` say where its last request came from, ``retries`` how often its mobile repeated that
+    at this real server, ``waited`` how many seconds before the last time (0 without one). ``rule_on`` is where its rule
+    is known to be in place; None while there is none.
     """
 
     __slots__ = (
@@ -68,6 +75,7 @@ class Session:
         "rule_on",
         "tag",
         "virtual_server",
+        "waited",
     )
 
     def __init__(self, request: Request, tag: int, real: RealServer, now: float) -> None:
@@ -79,7 +87,21 @@ class Session:
         self.client_port = request.client_port
         self.last_request = now
         self.retries = 0
+        self.waited = 0.0
         self.rule_on: Optional[RuleHolder] = None
+
+    def ask_again(self, request: Request, now: float) -> None:
+        """Its mobile asks again: because it had no answer, or because it had one and registers anew, as it does before
+        its lifetime ends or when it moves on. The replies do not pass us; the time that it has waited must tell."""
+        waited = now - self.last_request
+        if waited >= RETRANSMISSION_INTERVAL and waited > MOST_BACKOFF * self.waited:
+            self.retries, self.waited = 0, 0.0
+        else:
+            self.retries += 1
+            self.waited = waited
+        self.last_request = now
+        self.client = request.client
+        self.client_port = request.client_port
 
     @property
     def cookie(self) -> int:

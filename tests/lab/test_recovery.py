@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from health import HealthLab, farm_text, manager_text
 
-from ryu_haslb.slb.balancer import RETRANSMISSION_INTERVAL
+from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
 
 pytestmark = pytest.mark.lab
 

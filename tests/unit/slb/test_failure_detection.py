@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 from farm_builder import Bench, address
 
-from ryu_haslb.slb.balancer import RETRANSMISSION_INTERVAL
 from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
-from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL, Session
 
 
 def fail(bench: Bench, mobile: str, client: str = "15.1.1.51") -> None:
@@ -35,6 +34,37 @@ def test_more_retries_than_reassign_move_the_session_and_record_a_failure() -> N
     assert [real.connection_failures for real in bench.reals] == [1, 0]
     assert [real.sessions for real in bench.reals] == [0, 1]
     assert bench.balancer.statistics.reassignments == 1
+
+
+@pytest.mark.parametrize("seconds", [5.5, 7.0, 1800.0])
+def test_a_mobile_that_registers_anew_does_not_retry(seconds: float) -> None:
+    """What it asked before was answered, or it would have asked sooner: it stays where its binding is."""
+    bench = Bench(1, 1, reassign=1, server={"idle": 3600})
+    bench.request("anna@example.org")
+    for _ in range(10):
+        bench.now += seconds
+        assert bench.letter(bench.request("anna@example.org")) == "A"
+    assert bench.reals[0].connection_failures == 0
+
+
+def test_a_lost_request_counts_in_its_own_registration_only() -> None:
+    bench = Bench(1, 1, reassign=1, server={"idle": 3600})
+    for _ in range(10):
+        for lost_for in (7.0, 1.0):
+            bench.wait(lost_for)
+            assert bench.letter(bench.request("anna@example.org")) == "A"
+    assert bench.reals[0].connection_failures == 0
+
+
+@pytest.mark.parametrize("first", [1.0, 3.0, 4.5])
+def test_retries_that_come_later_each_time_are_retries(first: float) -> None:
+    """RFC 5944 section 3.6.3: each time-out at least twice the one before."""
+    bench = Bench(1, 1, reassign=3, server={"idle": 3600})
+    letters = bench.letters("anna@example.org")
+    for number in range(4):
+        bench.wait(first * 2**number)
+        letters += bench.letters("anna@example.org")
+    assert letters == "AAAAB"
 
 
 def test_a_session_with_nowhere_to_go_stays() -> None:

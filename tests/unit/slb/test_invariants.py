@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ryu_haslb.slb.real import Health, RealServer
-from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session import MOST_BACKOFF, RETRANSMISSION_INTERVAL, Session
 
 MOBILES = st.sampled_from([f"user{number}@example.org" for number in range(6)])
 CLIENTS = st.sampled_from(["15.1.1.51", "15.1.1.52"])
@@ -43,6 +43,8 @@ class Farm(RuleBasedStateMachine):
         held_by = before.real if before else None
         retries = before.retries if before else 0
         health = held_by.health if held_by else None
+        waited = self.bench.now - before.last_request if before else 0
+        answered = before is not None and waited > max(RETRANSMISSION_INTERVAL, MOST_BACKOFF * before.waited)
         testing = before is not None and held_by is not None and held_by.test_session is before
         verdict = self.bench.request(mobile, field, lifetime, client)
         after = self.bench.server.sessions.get(b"\x01" + mobile.encode())
@@ -54,7 +56,7 @@ class Farm(RuleBasedStateMachine):
                 named is not None
                 or health is not Health.OPERATIONAL
                 or testing
-                or retries + 1 > held_by.configuration.reassign
+                or (not answered and retries + 1 > held_by.configuration.reassign)
             )
             assert allowed, "moved without a reason"
         if named is not None and verdict.real is not None:
