@@ -55,13 +55,14 @@ class ScriptedSwitch:
             self._received += data
 
     def flood(self, data: bytes, most: int) -> int:
-        """Send without ever reading, until the controller takes no more for a second; bytes sent, ``most`` at most."""
+        """Send without ever reading, until the controller takes no more for a second, or hangs up; bytes sent, ``most``
+        at most."""
         self.socket.settimeout(1)
         sent = 0
         try:
             while sent < most:
                 sent += self.socket.send(data)
-        except socket.timeout:
+        except OSError:
             pass
         return sent
 
