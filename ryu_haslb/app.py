@@ -65,6 +65,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.collector = QuietCollector(time.monotonic())
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._weights_changed)
         self.state_watch = StateWatch(self.sources, time.monotonic())
+        self._signals: list[int] = []
         self._take_signals()  # first: whoever sees our sockets may send one
         self.http = self._http_server()
         self.control = self._control_server()
@@ -72,6 +73,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def start(self) -> None:
         super().start()
         self.dfp.start()
+        eventlet.spawn(self._repeat, ROUND, self._heed_signals)
         eventlet.spawn(self._repeat, ROUND, self._round)
         eventlet.spawn(self._repeat, BUNDLE, self.fleet.flush)
         if self.control is not None:
@@ -149,13 +151,21 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             LOG.info("%s", line)
 
     def _take_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)
-        signal.signal(signal.SIGHUP, lambda *_: eventlet.spawn(self._reload))
 
     def _on_signal(self, number: int, _: Optional[FrameType]) -> None:
-        LOG.info("%s: removing our rules and ending", signal.Signals(number).name)
-        eventlet.spawn(self._end)
+        """Only note it: it may come in the midst of anything, and eventlet would lose what is begun in its midst."""
+        self._signals.append(number)
+
+    def _heed_signals(self, _: float) -> None:
+        while self._signals:
+            number = self._signals.pop(0)
+            if number == signal.SIGHUP:
+                eventlet.spawn(self._reload)
+            else:
+                LOG.info("%s: removing our rules and ending", signal.Signals(number).name)
+                eventlet.spawn(self._end)
 
     def _reload(self) -> None:
         """SIGHUP: read the configuration file again; if anything is wrong with it, nothing changes."""
