@@ -23,11 +23,11 @@ from typing import Any
 from errors import LabError
 from lab import CONTROLLER, Lab
 from node_control import ControlError
+from termination import end_in_order
 
 from benchmarks.labs import CONFIGURATION, PRODUCT, BareChassis, ProductLab
 from benchmarks.programs import HERE, CompilerError, program
 from benchmarks.storm import PATIENCE, Outcome, Storm
-from benchmarks.termination import end_in_order
 from topologies.chassis import NETWORK, PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, with_prefix
 
 QUIET = "pdsn2"
@@ -91,10 +91,6 @@ class Crowd(Storm):
 
     def __init__(self) -> None:
         super().__init__(PRODUCT._replace(lab=CrowdedLab, even=False))
-
-    def __enter__(self) -> Crowd:
-        super().__enter__()
-        return self
 
     def storm(self, rate: float, seconds: float) -> Overload:
         """Bring more new mobiles than can be served, and see what becomes of everybody."""

@@ -7,7 +7,7 @@ import subprocess
 import time
 from dataclasses import asdict, dataclass
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any, Optional, TypeVar
 
 from errors import LabError
 
@@ -69,6 +69,9 @@ class Outcome:
         return asdict(self)
 
 
+StormType = TypeVar("StormType", bound="Storm")
+
+
 class Storm:
     """A contender's lab, its home agents and the generator; a context manager. Mobiles are never used twice."""
 
@@ -77,7 +80,7 @@ class Storm:
         self._lab = contender.lab()
         self._next = 0
 
-    def __enter__(self) -> Storm:
+    def __enter__(self: StormType) -> StormType:
         with_lab = self._lab.__enter__()
         try:
             processes = [str(with_lab.node(name).pid) for name in HOME_AGENTS]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -24,6 +23,7 @@ from scenarios.kept import invitation
 from scenarios.play import Play
 from scenarios.scenario import Scenario, find, scenarios
 from scenarios.state import running
+from termination import end_in_order
 
 from ryu_haslb.configuration.diagnostics import ConfigurationError
 
@@ -52,7 +52,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run the command and return its exit status."""
     _open_standard_streams()
     arguments = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, _end)
+    end_in_order()
     try:
         status: int = arguments.action(arguments)
         sys.stdout.flush()
@@ -76,11 +76,6 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         print(f"haslb-lab: {error}", file=sys.stderr)
         return 1
     return status
-
-
-def _end(number: int, _: object) -> None:
-    """Clean up, and be known to have ended by this signal."""
-    sys.exit(128 + number)
 
 
 def _open_standard_streams() -> None:

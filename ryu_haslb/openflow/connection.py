@@ -48,7 +48,6 @@ class Connection(controller.Datapath):  # type: ignore[misc]
         self.ports: dict[int, Any] = {}  # Ryu's handlers keep it
         self._outgoing: list[bytes] = []
         self._unsent = 0
-        self._reading = False
         self._ends = False
         self._outgoing_waits = hub.Event()
         self._sent = hub.Event()
@@ -63,9 +62,9 @@ class Connection(controller.Datapath):  # type: ignore[misc]
         """Send OpenFlow messages, without waiting; what one batch of messages leads to leaves in one write."""
         self.bytes_sent += len(message)
         self._unsent += len(message)
-        self._outgoing.append(message)
-        if not self._reading:
+        if not self._outgoing:  # else the writer knows already, and has its turn when we are done
             self._outgoing_waits.set()
+        self._outgoing.append(message)
 
     def send(self, buf: bytes, close_socket: bool = False) -> bool:
         """Send one of Ryu's own messages; Ryu's way would have the caller wait for the switch to read."""
@@ -121,7 +120,6 @@ class Connection(controller.Datapath):  # type: ignore[misc]
         """Handle all whole messages; the rest is returned."""
         offset = packets = 0
         begin = time.perf_counter()
-        self._reading = True
         try:
             while len(received) - offset >= HEADER.size:
                 version, kind, length, xid = HEADER.unpack_from(received, offset)
@@ -134,9 +132,6 @@ class Connection(controller.Datapath):  # type: ignore[misc]
                 if self.handler is None or not self.handler(kind, xid, message):
                     self._handle_as_ryu_does(version, kind, xid, message)
         finally:
-            self._reading = False
-            if self._outgoing:
-                self._outgoing_waits.set()
             if packets:
                 self.latency.observe(time.perf_counter() - begin, packets)
         return received[offset:]

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import struct
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from balancer_process import balancer_process, free_port
 from scripted_switch import PACKET_OUT, packet_in, scripted_switch
 
 from ryu_haslb.openflow.pipeline import Purpose
 
-MANAGER = Path(sys.executable).with_name("ryu-manager")
 CONFIGURATION = """
 ip slb serverfarm HAFARM
  real 10.1.1.51
@@ -35,28 +33,13 @@ _ETHERNET_TYPE = struct.pack("!H", 0x0806)
 @pytest.fixture
 def controller(tmp_path: Path) -> Iterator[int]:
     """The port at which a controller awaits switches."""
-    (tmp_path / "farm.ios").write_text(CONFIGURATION)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    words = [str(MANAGER), "ryu_haslb.app", "--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(port)]
-    environment = {
-        **os.environ,
-        "HASLB_CONFIG": str(tmp_path / "farm.ios"),
-        "HASLB_CONTROL": str(tmp_path / "haslb.control"),
-        "PYTHONPATH": str(Path(__file__).parents[3]),
-    }
-    with open(tmp_path / "log", "wb") as log:
-        process = subprocess.Popen(words, env=environment, stdout=log, stderr=log)
-    try:
+    port = free_port()
+    with balancer_process(tmp_path, CONFIGURATION, port) as process:
         await_listener(port, process)
         yield port
-    finally:
-        process.kill()
-        process.wait()
 
 
-def await_listener(port: int, process: subprocess.Popen[bytes]) -> None:
+def await_listener(port: int, process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 30
     while process.poll() is None and time.monotonic() < deadline:
         with socket.socket() as attempt:

@@ -2,49 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import socket
 import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
+from balancer_process import balancer_process, free_port
 from web_bench import CONFIGURATION, TOKEN, WebBench
 
 from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
 
-MANAGER = Path(sys.executable).with_name("ryu-manager")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextmanager
-def balancer(directory: Path, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    """The whole application, as an operator starts it."""
-    configuration = directory / "farm.ios"
-    configuration.write_text(CONFIGURATION.partition("ip slb dfp")[0])
-    paths = {"HASLB_CONFIG": str(configuration), "HASLB_CONTROL": str(directory / "control")}
-    openflow = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(free_port())]
-    process = subprocess.Popen(
-        [str(MANAGER), "ryu_haslb.app", *openflow],
-        env={**os.environ, **paths, **environment},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-        try:
-            yield process
-        finally:
-            process.kill()
+FARM = CONFIGURATION.partition("ip slb dfp")[0]
 
 
 def listening(process: subprocess.Popen[str]) -> set[tuple[str, int]]:
@@ -58,13 +29,13 @@ def listening(process: subprocess.Popen[str]) -> set[tuple[str, int]]:
 
 
 def test_http_is_off_until_asked_for(tmp_path: Path) -> None:
-    with balancer(tmp_path) as process:
+    with balancer_process(tmp_path, FARM, free_port()) as process:
         assert len(listening(process)) <= 1, "the OpenFlow port"
 
 
 def test_a_port_alone_means_loopback(tmp_path: Path) -> None:
     port = free_port()
-    with balancer(tmp_path, HASLB_HTTP=str(port)) as process:
+    with balancer_process(tmp_path, FARM, free_port(), HASLB_HTTP=str(port)) as process:
         assert ("127.0.0.1", port) in listening(process)
         assert requests.get(f"http://127.0.0.1:{port}/api/v1/reals", timeout=5).json()[0]["real"] == "10.1.1.51"
         assert requests.post(f"http://127.0.0.1:{port}/api/v1/clear/counters", timeout=5).status_code == 403
@@ -76,7 +47,7 @@ def test_a_taken_port_ends_the_application_with_one_line(tmp_path: Path) -> None
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with balancer(tmp_path, HASLB_HTTP=str(port)) as process:
+        with balancer_process(tmp_path, FARM, free_port(), HASLB_HTTP=str(port)) as process:
             _, said = process.communicate(timeout=20)
     assert process.returncode == 1
     assert re.search(rf"^ryu_haslb: cannot serve HTTP on 127\.0\.0\.1 port {port}: .*; set HASLB_HTTP to", said, re.M)

@@ -1,4 +1,4 @@
-"""SIGTERM ends a benchmark in order: nothing that it started stays behind."""
+"""SIGTERM ends a lab or a benchmark in order: nothing that it started stays behind."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-
-from benchmarks.termination import end_in_order
+from termination import end_in_order
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""How a benchmark ends when it is told to."""
+"""How a program that brings up labs or controllers ends when it is told to."""
 
 from __future__ import annotations
 

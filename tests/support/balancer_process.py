@@ -1,0 +1,40 @@
+"""The whole application as a process, as an operator starts it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+MANAGER = Path(sys.executable).with_name("ryu-manager")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def balancer_process(
+    directory: Path, configuration: str, openflow_port: int, **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """The process, which serves switches at a port of the loopback."""
+    (directory / "farm.ios").write_text(configuration)
+    paths = {"HASLB_CONFIG": str(directory / "farm.ios"), "HASLB_CONTROL": str(directory / "control")}
+    openflow = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(openflow_port)]
+    process = subprocess.Popen(
+        [str(MANAGER), "ryu_haslb.app", *openflow],
+        env={**os.environ, **paths, **environment},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
