@@ -11,9 +11,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Callable
 
-from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
-from ryu_haslb.configuration.outside_ports import Inside, Sides
-from ryu_haslb.ipsec.model import (
+from ryu_haslb.configuration.crypto_model import (
     AccessRule,
     Authentication,
     Crypto,
@@ -22,6 +20,8 @@ from ryu_haslb.ipsec.model import (
     PresharedKey,
     TransformSet,
 )
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
+from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow.pipeline import PORT_CONTROLLER, SESSION_PRIORITY, Rule, Table, standing_rules
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS
 from ryu_haslb.slb.session import SESSION_TRANSITIONS

@@ -25,7 +25,7 @@ from scenarios.scenario import Scenario, find, scenarios
 from scenarios.state import running
 from termination import end_in_order
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError
+from ryu_haslb.language.diagnostics import ConfigurationError
 
 MOST_SESSIONS = 1000
 DRAWN_AS = (".svg", ".png", ".pdf")

@@ -29,9 +29,9 @@ from tunnels.tunnel import Side, Tunnels
 from tunnels.users import binding_tunnels
 from udp import ANY_ADDRESS, Datagram, LossySocket, check_assigned
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError
+from ryu_haslb.configuration.ios.home_agent import HomeAgentConfiguration, read_home_agent
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT
-from ryu_haslb.ios.home_agent import HomeAgentConfiguration, read_home_agent
+from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 DEFAULT_HOME_NETWORK = IPv4Network("10.200.0.0/16")

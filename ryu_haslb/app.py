@@ -24,13 +24,13 @@ from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import commands
 from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
 from ryu_haslb.control.server import ControlServer
-from ryu_haslb.control.state_watch import StateWatch
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import found_by_switches, steer, weights_by_own_decision
 from ryu_haslb.openflow import connection
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.state_watch import StateWatch
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.startup import CONFIG_VARIABLE, configuration_of_environment, require_free_ports
 from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server

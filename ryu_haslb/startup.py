@@ -9,9 +9,9 @@ import socket
 from ryu import cfg
 from ryu.ofproto import ofproto_common
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.language.diagnostics import ConfigurationError
 
 LOG = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import NamedTuple
 
-from ryu_haslb.configuration.diagnostics import Diagnostics
-from ryu_haslb.ios.wording import listed
+from ryu_haslb.language.diagnostics import Diagnostics
+from ryu_haslb.language.wording import listed
 from topologies.description import Description
 from topologies.segments import Place, Segments, place_of, routers_by_segment
 

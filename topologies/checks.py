@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ryu_haslb.configuration.diagnostics import Diagnostics
-from ryu_haslb.ios.wording import did_you_mean, listed, quoted
+from ryu_haslb.language.diagnostics import Diagnostics
+from ryu_haslb.language.wording import did_you_mean, listed, quoted
 from topologies.address_checks import check_addresses
 from topologies.description import CONTROLLER, Attachment, Chassis, Description
 from topologies.file_checks import check_files

@@ -8,8 +8,8 @@ from typing import Callable, Optional, TypeVar, cast
 
 import yaml
 
-from ryu_haslb.configuration.diagnostics import Diagnostics
-from ryu_haslb.configuration.yaml_nodes import NodeError, entries, items, required, unknown_key
+from ryu_haslb.configuration.yaml.nodes import NodeError, entries, items, required, unknown_key
+from ryu_haslb.language.diagnostics import Diagnostics
 
 Value = TypeVar("Value")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable, Optional, TypeVar, Union
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError, Diagnostic, Diagnostics
+from ryu_haslb.configuration.ios.home_agent import read_home_agent
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration, Port
-from ryu_haslb.ios.home_agent import read_home_agent
-from ryu_haslb.ios.wording import listed
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic, Diagnostics
+from ryu_haslb.language.wording import listed
 from topologies.description import Description, HomeAgent, LineCardPort, Pdsn
 from topologies.values import ranges
 

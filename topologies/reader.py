@@ -9,8 +9,7 @@ from typing import Optional
 
 import yaml
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError, Diagnostic, Diagnostics
-from ryu_haslb.configuration.yaml_nodes import (
+from ryu_haslb.configuration.yaml.nodes import (
     NodeError,
     compose,
     flag_of,
@@ -18,8 +17,9 @@ from ryu_haslb.configuration.yaml_nodes import (
     line_of_node,
     text_of,
 )
-from ryu_haslb.configuration.yaml_values import datapath_of
-from ryu_haslb.ios.wording import quoted
+from ryu_haslb.configuration.yaml.values import datapath_of
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic, Diagnostics
+from ryu_haslb.language.wording import quoted
 from topologies import values
 from topologies.checks import check
 from topologies.description import (
@@ -53,7 +53,7 @@ DEFAULT_INTERFACE = PortName("FastEthernet", 1, 0)
 def read_description(path: Path) -> Description:
     """Read and check a description file and the files that it names.
 
-    Raises :class:`~ryu_haslb.configuration.diagnostics.ConfigurationError` with every error found, each with its file,
+    Raises :class:`~ryu_haslb.language.diagnostics.ConfigurationError` with every error found, each with its file,
     line and what was expected.
     """
     diagnostics = Diagnostics(str(path))

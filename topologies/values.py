@@ -9,8 +9,8 @@ from typing import Callable, TypeVar
 
 import yaml
 
-from ryu_haslb.configuration.yaml_nodes import NodeError, line_of_node, number_of, text_of
-from ryu_haslb.ios.wording import listed, quoted
+from ryu_haslb.configuration.yaml.nodes import NodeError, line_of_node, number_of, text_of
+from ryu_haslb.language.wording import listed, quoted
 from topologies.description import Attachment, PortName
 
 Value = TypeVar("Value")

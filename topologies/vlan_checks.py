@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ryu_haslb.configuration.diagnostics import Diagnostics
-from ryu_haslb.ios.wording import listed
+from ryu_haslb.language.diagnostics import Diagnostics
+from ryu_haslb.language.wording import listed
 from topologies.description import Chassis, Description, LineCardPort
 from topologies.segments import place_of
 

@@ -15,10 +15,10 @@ from typing import Optional
 import psutil
 
 from agents.registrations import Registrations
+from ryu_haslb.configuration.ios.home_agent import DfpAgentService
 from ryu_haslb.dfp.measurement import CallRate, free_share
 from ryu_haslb.dfp.server import DfpAgentServer
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT, HomeAgentLoad, dfp_weight
-from ryu_haslb.ios.home_agent import DfpAgentService
 
 SAMI_MEMORY = 2 << 30
 """Bytes of memory that a processor of a SAMI has; its processor is taken to be one of this machine's."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.translation import Translation, TranslationError, translate
+from ryu_haslb.language.diagnostics import ConfigurationError
 
 
 def read_crypto(path: Path, interface: str) -> tuple[Configuration, Translation]:

@@ -12,7 +12,7 @@ from typing import Optional
 
 import janitor
 
-from ryu_haslb.ios.home_agent import read_home_agent
+from ryu_haslb.configuration.ios.home_agent import read_home_agent
 from topologies.description import HomeAgent
 
 _ROOM = 3.0

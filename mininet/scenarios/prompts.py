@@ -10,10 +10,10 @@ import node_control
 from errors import LabError
 from lab import CONTROLLER
 
-from ryu_haslb.control.client import ControlError as BalancerError
-from ryu_haslb.control.help import split
-from ryu_haslb.control.operator import Operator
-from ryu_haslb.ios.grammar import CommandError
+from ryu_haslb.cli.client import ControlError as BalancerError
+from ryu_haslb.cli.help import split
+from ryu_haslb.cli.operator import Operator
+from ryu_haslb.language.grammar import CommandError
 from scenarios.state import Running, whole
 
 _LEAVE = ("exit", "quit", "logout")
@@ -45,7 +45,7 @@ def _check(_: Sequence[str]) -> int:
 def _lines(prompt: str, prompted: NodePrompt) -> Iterable[str]:
     if not sys.stdin.isatty():
         return sys.stdin
-    from ryu_haslb.control.prompt import command_lines  # noqa: PLC0415 - takes as long to load as all the rest
+    from ryu_haslb.cli.prompt import command_lines  # noqa: PLC0415 - takes as long to load as all the rest
 
     return command_lines(prompt, prompted.offers)
 

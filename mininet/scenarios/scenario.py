@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 from errors import LabError
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError
+from ryu_haslb.language.diagnostics import ConfigurationError
 from scenarios.chapter_block import Block, read_block
 from topologies.description import Description
 from topologies.reader import read_description

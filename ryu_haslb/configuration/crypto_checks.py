@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from ryu_haslb.configuration.crypto_draft import AccessListDraft, CryptoDraft, MapDraft
-from ryu_haslb.configuration.diagnostics import Diagnostics
+from ryu_haslb.configuration.crypto_model import Authentication, protected
 from ryu_haslb.configuration.draft import Draft
 from ryu_haslb.configuration.model import Port
 from ryu_haslb.configuration.outside_ports import module_pairs
-from ryu_haslb.ios.wording import did_you_mean, listed
-from ryu_haslb.ipsec.model import Authentication, protected
+from ryu_haslb.language.diagnostics import Diagnostics
+from ryu_haslb.language.wording import did_you_mean, listed
 
 
 def check_crypto(draft: Draft, diagnostics: Diagnostics) -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from typing import Optional
 
-from ryu_haslb.configuration.model import Port
-from ryu_haslb.ipsec.model import (
+from ryu_haslb.configuration.crypto_model import (
     AccessRule,
     Crypto,
     CryptoMapEntry,
@@ -16,6 +15,7 @@ from ryu_haslb.ipsec.model import (
     PresharedKey,
     TransformSet,
 )
+from ryu_haslb.configuration.model import Port
 
 PortKey = tuple[str, str]
 MapKey = tuple[str, int]

@@ -6,10 +6,10 @@ import os
 from dataclasses import dataclass
 from typing import BinaryIO, Union
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.configuration.yaml_reader import read_yaml
-from ryu_haslb.ios.reader import read_configuration
+from ryu_haslb.configuration.yaml.reader import read_yaml
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 
 LARGEST_FILE = 16 * 1024 * 1024
 _YAML_SUFFIXES = (".yaml", ".yml")

@@ -11,7 +11,7 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Optional
 
-from ryu_haslb.ipsec.model import Crypto
+from ryu_haslb.configuration.crypto_model import Crypto
 
 MOBILE_IP_PORT = 434
 DFP_PASSWORD_TIMEOUT = 180

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple
 
+from ryu_haslb.configuration.crypto_model import protected
 from ryu_haslb.configuration.model import Configuration, Port, VlanInterface
-from ryu_haslb.ipsec.model import protected
 
 
 class Inside(NamedTuple):

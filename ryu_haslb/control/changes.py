@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.ios.writer import write_configuration
 from ryu_haslb.ipsec.translation import Translation, secured_interfaces, translate
 
 _KEY = re.compile(r"(?<=crypto isakmp key ).*(?= address )")

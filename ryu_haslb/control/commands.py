@@ -7,18 +7,18 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Callable, NamedTuple, Optional, Protocol, Union
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import crypto, debug, filters
 from ryu_haslb.control.changes import changes, remarks
 from ryu_haslb.control.filters import Form, Items
 from ryu_haslb.control.protocol import ERROR_MARK, HELP, JSON_FLAG, SEPARATOR
-from ryu_haslb.ios.grammar import END, Command, CommandError, Expectation, Match, Mode, expected, match
-from ryu_haslb.ios.reader import read_configuration
-from ryu_haslb.ios.writer import write_configuration
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.language.grammar import END, Command, CommandError, Expectation, Match, Mode, expected, match
 from ryu_haslb.show import reports
 from ryu_haslb.show.reports import Report, as_json
 from ryu_haslb.show.snapshot import Row, Sources

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, Optional
 
-from ryu_haslb.ios.grammar import Command, Match, Mode, match
+from ryu_haslb.language.grammar import Command, Match, Mode, match
 from ryu_haslb.show.table import Heading
 
 

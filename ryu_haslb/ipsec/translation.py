@@ -11,11 +11,18 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from ryu_haslb.configuration import crypto_algorithms as algorithms
+from ryu_haslb.configuration.crypto_algorithms import Note
+from ryu_haslb.configuration.crypto_model import (
+    Authentication,
+    Crypto,
+    CryptoMapEntry,
+    IsakmpPolicy,
+    TransformSet,
+    protected,
+)
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.ios.wording import listed
-from ryu_haslb.ipsec import algorithms
-from ryu_haslb.ipsec.algorithms import Note
-from ryu_haslb.ipsec.model import Authentication, Crypto, CryptoMapEntry, IsakmpPolicy, TransformSet, protected
+from ryu_haslb.language.wording import listed
 
 #: IOS negotiates anew when this much is left of a security association.
 REKEY_SECONDS = 30

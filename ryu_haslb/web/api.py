@@ -13,14 +13,14 @@ from typing import Any, Callable, Optional
 
 from webob import Request, Response
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import crypto
 from ryu_haslb.control.changes import changes, remarks
 from ryu_haslb.control.commands import Application
-from ryu_haslb.ios.reader import read_configuration
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.reports import Report
 from ryu_haslb.show.snapshot import Row, Sources

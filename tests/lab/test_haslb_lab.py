@@ -22,7 +22,7 @@ import pytest
 pytestmark = pytest.mark.lab
 
 REPOSITORY = Path(__file__).parents[2]
-PROGRAM = [sys.executable, "-m", "ryu_haslb.lab"]
+PROGRAM = [sys.executable, "-m", "ryu_haslb.cli.lab"]
 NAME = "dispatched-static"
 PROMPTS = ["SLB-7600", "HA1-7600", "HA2-7600", "PDSN-7600", "mobile1"]
 PATIENCE = 60

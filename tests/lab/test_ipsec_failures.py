@@ -30,7 +30,7 @@ from ipsec_chassis import (
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
 
-from ryu_haslb.ios.reader import read_configuration
+from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.ipsec import charon
 from ryu_haslb.ipsec.translation import Translation, translate
 

@@ -18,7 +18,7 @@ from lab import CONTROLLER, Lab
 
 pytestmark = pytest.mark.lab
 
-COMMAND = [sys.executable, "-c", "import sys; from ryu_haslb.command_line import main; sys.exit(main())"]
+COMMAND = [sys.executable, "-c", "import sys; from ryu_haslb.cli.command_line import main; sys.exit(main())"]
 FARM = "ip slb serverfarm HAFARM"
 PDSN = "pdsn1"
 HASH = re.compile(r"\b[0-9A-F]{16}\b")

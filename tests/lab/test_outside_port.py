@@ -18,7 +18,7 @@ from lab import CONTROLLER, Lab
 from mobile import CHASSIS_MAC, CLIENT_MAC, VIRTUAL, arp_request, as_dispatched, registration
 from scapy.layers.l2 import ARP, Ether
 
-from ryu_haslb.control.client import ask, is_error
+from ryu_haslb.cli.client import ask, is_error
 from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.openflow.pipeline import Purpose
 from topologies.chassis import SWITCH

@@ -36,7 +36,7 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
-from ryu_haslb.control.client import ask, is_error
+from ryu_haslb.cli.client import ask, is_error
 from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.openflow.pipeline import Purpose
 

@@ -63,7 +63,7 @@ ip slb vserver STRANGER
 
 def haslb_lab(*words: str) -> subprocess.CompletedProcess[str]:
     """What the command says when it is not on a terminal."""
-    program = [sys.executable, "-m", "ryu_haslb.lab", *words]
+    program = [sys.executable, "-m", "ryu_haslb.cli.lab", *words]
     return subprocess.run(program, cwd=REPOSITORY, capture_output=True, text=True, check=False)
 
 

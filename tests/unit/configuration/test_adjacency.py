@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError
-from ryu_haslb.ios.reader import read_configuration
+from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.language.diagnostics import ConfigurationError
 
 FARM = "ip slb serverfarm F\n {mode}\n real 10.99.11.11\n  inservice\n"
 ROUTE = "ip route 10.99.0.0 255.255.0.0 10.1.1.1\n"

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 
+from ryu_haslb.configuration.crypto_model import AccessRule, Crypto, CryptoMapEntry
 from ryu_haslb.configuration.model import Configuration, Port, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import (
     Inside,
@@ -16,7 +17,6 @@ from ryu_haslb.configuration.outside_ports import (
     protected_addresses,
     sides_of,
 )
-from ryu_haslb.ipsec.model import AccessRule, Crypto, CryptoMapEntry
 
 OTHERS = frozenset({1, 1002, 1003, 1004, 1005})
 INSIDE = Port("GigabitEthernet", "6/1", allowed_vlans=OTHERS | {15})

@@ -6,14 +6,11 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from ipsec_samples import PAIR
 from vici_peer import CHILD, IKE
 
-from ryu_haslb.ipsec.associations import ChildAssociation, IkeAssociation, read_associations
+from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
 from ryu_haslb.ipsec.report import isakmp_lines, isakmp_rows
-
-PAIR = ChildAssociation(
-    "l2tpmap-10-1", 1, "INSTALLED", 0x8B698012, 0x5A845B5C, "AES_CBC", 128, "HMAC_SHA1_96", 252, 3, 336, 4, 3597
-)
 
 
 def listed(ike: Any = None, **child: Any) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_translation import translated
+from ipsec_samples import translated
 from vici.protocol import Packet
 from vici_peer import CHILD, IKE, send, serving
 from vici_peer import charon as peer

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_haslb.ipsec.model import MOST_PROTECTED, AccessRule, protected
+from ryu_haslb.configuration.crypto_model import MOST_PROTECTED, AccessRule, protected
 
 ANY = IPv4Network("0.0.0.0/0")
 #: Networks in eight addresses, so that rules meet often and every packet can be tried.

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from test_associations import PAIR
+from ipsec_samples import PAIR
 
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration

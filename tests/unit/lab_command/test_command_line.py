@@ -15,7 +15,7 @@ from errors import LabError
 from scenarios import state
 from scenarios.state import Running, note, running, whole
 
-from ryu_haslb import lab as entry
+from ryu_haslb.cli import lab as entry
 
 REPOSITORY = Path(__file__).parents[3]
 
@@ -106,7 +106,7 @@ def test_a_drawing_of_another_kind_is_refused(tmp_path: Path, name: str, capsys:
     [(">/dev/full", 1, "haslb-lab: output: No space left on device\n"), (">&-", 0, ""), (">&- <&-", 0, "")],
 )
 def test_an_output_that_leads_nowhere_is_no_traceback(streams: str, status: int, complaint: str) -> None:
-    program = f"{sys.executable} -m ryu_haslb.lab list {streams}"
+    program = f"{sys.executable} -m ryu_haslb.cli.lab list {streams}"
     ran = subprocess.run(program, shell=True, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, check=False)
     assert (ran.returncode, ran.stderr) == (status, complaint)
 
@@ -143,7 +143,7 @@ def test_a_scenario_that_is_coming_up_cannot_be_asked(tmp_path: Path, monkeypatc
 
 def test_the_command_is_the_checkouts(tmp_path: Path) -> None:
     """From whatever folder; and where there is no checkout it says so."""
-    program = [sys.executable, "-m", "ryu_haslb.lab", "list"]
+    program = [sys.executable, "-m", "ryu_haslb.cli.lab", "list"]
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     ran = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)

@@ -14,8 +14,8 @@ from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, LLC, SNAP, STP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
+from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.ios.reader import read_configuration
 from ryu_haslb.ipsec.translation import translate
 
 PDSN, ROUTER, OTHER = "02:00:00:00:00:51", "02:00:00:00:00:15", "02:00:00:00:00:99"

@@ -15,7 +15,7 @@ import pytest
 from ipsec import on_demand as ipsec
 from ipsec.on_demand import Ipsec
 
-from ryu_haslb.ios.reader import read_configuration
+from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.translation import translate

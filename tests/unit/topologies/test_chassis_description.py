@@ -12,7 +12,7 @@ from chassis_example import CHASSIS, SLB, write_chassis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ryu_haslb.configuration.diagnostics import ConfigurationError
+from ryu_haslb.language.diagnostics import ConfigurationError
 from topologies.description import Description, PortName
 from topologies.reader import read_description
 

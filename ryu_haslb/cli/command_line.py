@@ -1,0 +1,139 @@
+"""The command ``haslb``: what an operator asks for from a shell."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from typing import Optional, TextIO
+
+from ryu_haslb.cli.client import ControlError, control_path
+from ryu_haslb.cli.operator import Operator
+from ryu_haslb.configuration.ios.writer import write_configuration
+from ryu_haslb.configuration.loader import Loaded, load, load_stream
+from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
+from ryu_haslb.ipsec.translation import secured_interfaces, translate
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.language.grammar import CommandError
+
+_EXAMPLES = f"""\
+examples:
+  haslb                                       a prompt, with history, completion and ?
+  haslb show ip slb reals                     words may be abbreviated: haslb sh ip sl rea
+  haslb show ip slb sessions ipmobile --json
+  haslb show ip slb sessions '|' include 10.1.1.51
+  haslb show ip slb --help                    what may come next; at the prompt: ?
+  haslb debug ip slb sessions ipmobile        until Ctrl-C
+  haslb clear ip slb counters
+  haslb check new.ios && haslb configure new.ios
+  haslb config 'ip slb serverfarm HAFARM' 'real 10.1.1.51' 'no inservice'
+
+{CONTROL_VARIABLE} names the balancer's control socket, too; without it, it is {DEFAULT_CONTROL}.
+
+exit status: 0 done, 1 the balancer refused or cannot be reached, 2 the command line is wrong
+"""
+_CHECK_EXAMPLES = """\
+examples:
+  haslb check haslb.ios             the balancer's configuration in the language of IOS
+  haslb check haslb.yaml            the same in YAML
+  haslb check new.ios && haslb configure new.ios
+  ssh 7600 show running-config | haslb check -
+
+exit status: 0 it can be used, 1 it has errors, 2 the command line is wrong
+"""
+
+
+def main(arguments: Optional[Sequence[str]] = None) -> int:
+    """Run ``haslb`` and return its exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        status = _run(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _discard(sys.stdout)
+        return 0
+    except OSError as error:
+        _discard(sys.stdout)
+        _complain(f"haslb: cannot write: {error.strerror}")
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return status
+
+
+def _run(options: argparse.Namespace) -> int:
+    operator = Operator(options.control or control_path(), _check)
+    try:
+        return operator.run(options.words) if options.words else operator.prompt()
+    except CommandError as error:
+        _complain(f"haslb: {error}; see haslb --help")
+        return 2
+    except ControlError as error:
+        _complain(f"haslb: {error}")
+        return 1
+
+
+def _discard(stream: TextIO) -> None:
+    """Keep Python from failing once more over this stream when it closes it: its exit status would be 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _complain(about: object) -> None:
+    """Print to standard error, if there is one: it may be closed, or nobody reads it."""
+    if sys.stderr is not None:
+        try:
+            print(about, file=sys.stderr)
+        except OSError:
+            _discard(sys.stderr)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="haslb",
+        usage="haslb [--control PATH] [COMMAND ...]",
+        description="Operate a running balancer: home agent server load balancing on OpenFlow switches.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--control", metavar="PATH", help="the balancer's control socket")
+    parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="a command of IOS, or check FILE")
+    return parser
+
+
+def _check_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="haslb check",
+        description="Check a configuration file. What it amounts to goes to standard output, in the language of IOS; "
+        "warnings and errors go to standard error, one a line, each with its place; and so does what replaces "
+        "algorithms that no current package carries.",
+        epilog=_CHECK_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("file", metavar="FILE", help="YAML if it ends in .yaml or .yml, else IOS; - is standard input")
+    return parser
+
+
+def _check(words: Sequence[str]) -> int:
+    file = _check_parser().parse_args(words).file
+    try:
+        loaded = _load_standard_input() if file == "-" else load(file)
+    except ConfigurationError as error:
+        _complain(error)
+        return 1
+    for warning in loaded.warnings:
+        _complain(warning)
+    for interface in secured_interfaces(loaded.configuration):
+        for note in translate(loaded.configuration, interface).notes:
+            _complain(f"note: {interface}: {note}")
+    print(write_configuration(loaded.configuration), end="")
+    return 0
+
+
+def _load_standard_input() -> Loaded:
+    try:
+        with open(0, "rb", closefd=False) as stream:
+            return load_stream(stream, "<stdin>")
+    except OSError as error:
+        raise ConfigurationError([Diagnostic("<stdin>", 0, f"cannot be read: {error.strerror}")]) from error

@@ -1,0 +1,56 @@
+"""What may come next on a command line: the answer to ``?``, and what completion offers."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Sequence
+
+from ryu_haslb.cli.client import expectations
+from ryu_haslb.cli.local import LOCAL, Place, place_of
+from ryu_haslb.language.grammar import CommandError, expected
+
+#: Seconds that somebody who has pressed a key waits for the balancer.
+PATIENCE = 2.0
+
+#: Gets a line up to the cursor and gives what may stand in the place of its last word, and help for each. Raises
+#: CommandError if the words before make no sense, ControlError if the balancer cannot be asked.
+Offers = Callable[[str], Sequence[tuple[str, str]]]
+
+
+def offers_of(path: str) -> Offers:
+    """What may be typed at the prompt, asked of the balancer whose control socket this is."""
+
+    def offers(text: str) -> Sequence[tuple[str, str]]:
+        words = split(text)
+        before, prefix = words[:-1], words[-1]
+        if before and _is_for_balancer(before):
+            return expectations(path, before, prefix, PATIENCE)
+        return [(each.word, each.help) for each in expected(LOCAL, before, prefix)]
+
+    return offers
+
+
+def help_lines(offered: Sequence[tuple[str, str]]) -> list[str]:
+    """What ``?`` prints: words, and what they are about."""
+    if not offered:
+        return ["% nothing begins like this"]
+    width = max(len(word) for word, _ in offered)
+    return [f"  {word:{width}}  {text}".rstrip() for word, text in offered]
+
+
+def split(text: str) -> list[str]:
+    """The words of a line up to the cursor; the last one is the word at the cursor, perhaps empty. CommandError while a
+    quotation is open."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise CommandError("a quotation is not closed; expected its closing quote", 0) from None
+    return words if words and not text[-1:].isspace() else [*words, ""]
+
+
+def _is_for_balancer(words: Sequence[str]) -> bool:
+    """Whether these words begin a command that the balancer knows more about than we do."""
+    try:
+        return place_of(words[:1]) in (Place.BALANCER, Place.STREAM)
+    except CommandError:
+        return False

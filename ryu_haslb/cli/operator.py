@@ -1,0 +1,137 @@
+"""Carrying out what an operator types, in a shell or at the prompt.
+
+The prompt is imported when it is needed: its library takes as long to load as all the rest of a command.
+"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Callable
+
+from ryu_haslb.cli.client import ControlError, ask, is_error
+from ryu_haslb.cli.configuring import Configuring
+from ryu_haslb.cli.help import help_lines, offers_of
+from ryu_haslb.cli.local import Place, config, place_of, sent
+from ryu_haslb.language.grammar import CommandError
+
+FAILED = 1
+_HELP = ("?", "-h", "--help")
+
+
+class Operator:
+    """Runs commands; the balancer answers at the control socket ``path``.
+
+    ``check`` carries out ``haslb check``: it gets the words behind it and returns the exit status. ``prompt`` is what
+    is printed where commands are typed.
+    """
+
+    def __init__(self, path: str, check: Callable[[Sequence[str]], int], prompt: str = "haslb#") -> None:
+        self._path = path
+        self._check = check
+        self._prompt = prompt
+
+    def run(self, words: Sequence[str]) -> int:
+        """Carry out a command and return its exit status. CommandError for words that nobody knows; ControlError."""
+        if words[-1] in _HELP and words[0] != "check":
+            lines = help_lines(offers_of(self._path)(shlex.join(words[:-1]) + " "))
+            _print("".join(f"{line}\n" for line in lines).encode())
+            return 0
+        place = place_of(words)
+        if place is Place.LEAVE:
+            return 0
+        if place is Place.CHECK:
+            return self._check(words[1:])
+        if place is Place.TERMINAL:
+            return self._configure_terminal()
+        if place is Place.STREAM:
+            return self._stream(words)
+        return self._show(ask(self._path, sent(place, words)))
+
+    def prompt(self) -> int:
+        """Take commands from a terminal, or lines from elsewhere; the exit status is 1 if any of these failed."""
+        if _is_interactive():
+            from ryu_haslb.cli.prompt import command_lines  # noqa: PLC0415
+
+            self._run_lines(command_lines(self._prompt, offers_of(self._path)))
+            return 0
+        return self._run_lines(sys.stdin or ())
+
+    def _run_lines(self, lines: Iterable[str]) -> int:
+        status = 0
+        for line in lines:
+            try:
+                words = _words(line)
+                if words and place_of(words) is Place.LEAVE:
+                    break
+                status = max(status, self.run(words) if words else 0)
+            except (CommandError, ControlError) as error:
+                _complain(f"% {error}")
+                status = FAILED
+            except KeyboardInterrupt:
+                _print(b"\n")
+        return status
+
+    def _stream(self, words: Sequence[str]) -> int:
+        """Show events until the operator interrupts, which is no failure."""
+        try:
+            return self._show(ask(self._path, words, silence=None))
+        except KeyboardInterrupt:
+            return 0
+
+    def _show(self, pieces: Iterable[bytes]) -> int:
+        status = 0
+        for piece in pieces:
+            if is_error(piece):
+                status = FAILED
+            _print(piece, error=status == FAILED)
+        return status
+
+    def _configure_terminal(self) -> int:
+        """Collect configuration commands and apply them together."""
+        commands = self._typed_commands() if _is_interactive() else list(sys.stdin or ())
+        if not commands:
+            return 0
+        return self._show(ask(self._path, config(commands)))
+
+    @staticmethod
+    def _typed_commands() -> list[str]:
+        from ryu_haslb.cli.prompt import configuration_lines  # noqa: PLC0415
+
+        configuring = Configuring()
+        print("Enter configuration commands, one per line. 'end' or Ctrl-D applies them, Ctrl-C gives them up.")
+        try:
+            for line in configuration_lines(configuring):
+                try:
+                    configuring.take(line)
+                except CommandError as error:
+                    print(f"% {error}")
+                if configuring.done:
+                    break
+        except KeyboardInterrupt:
+            print("% nothing was changed")
+            return []
+        return configuring.commands
+
+
+def _words(line: str) -> list[str]:
+    try:
+        return shlex.split(line)
+    except ValueError:
+        raise CommandError("a quotation is not closed; expected its closing quote", 0) from None
+
+
+def _is_interactive() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _complain(text: str) -> None:
+    _print(f"{text}\n".encode(), error=True)
+
+
+def _print(piece: bytes, error: bool = False) -> None:
+    stream = sys.stderr if error else sys.stdout
+    if stream is not None:
+        stream.buffer.write(piece)
+        stream.flush()

@@ -1,0 +1,114 @@
+"""Reading lines at the prompt of ``haslb``: history, completion and ``?`` as on IOS."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator
+from typing import Optional
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.completion import CompleteEvent, Completer, Completion
+from prompt_toolkit.document import Document
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import Input
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import Output
+
+from ryu_haslb.cli.client import ControlError
+from ryu_haslb.cli.configuring import Configuring
+from ryu_haslb.cli.help import Offers, help_lines
+from ryu_haslb.language.grammar import CommandError
+
+_SECRET = re.compile(r"password|\bisa[kmp]*\s+key\b", re.IGNORECASE)
+
+
+def command_lines(
+    prompt: str, offers: Offers, source: Optional[Input] = None, sink: Optional[Output] = None
+) -> Iterator[str]:
+    """The lines that are typed at the prompt, until Ctrl-D. ``source`` and ``sink`` are the terminal unless given."""
+    session = _session(offers, history(), source, sink)
+    while True:
+        try:
+            yield session.prompt(prompt)
+        except KeyboardInterrupt:  # drops the line
+            continue
+        except EOFError:
+            return
+
+
+def configuration_lines(
+    configuring: Configuring, source: Optional[Input] = None, sink: Optional[Output] = None
+) -> Iterator[str]:
+    """The lines that are typed in configuration mode, until Ctrl-D; KeyboardInterrupt gives all of them up."""
+    session = _session(configuring.offers, InMemoryHistory(), source, sink)
+    while True:
+        try:
+            yield session.prompt(lambda: f"haslb({configuring.mode.name})#")
+        except EOFError:
+            return
+
+
+def history() -> History:
+    """What was typed in earlier sessions, in a file for its owner alone; in memory if there can be none."""
+    state = os.environ.get("XDG_STATE_HOME")
+    path = os.path.join(state, "haslb_history") if state else os.path.expanduser("~/.haslb_history")
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_APPEND | os.O_RDWR, 0o600))
+    except OSError:
+        return InMemoryHistory()
+    return _History(path)
+
+
+class _History(FileHistory):
+    """Keeps no line that may hold a password or a pre-shared key."""
+
+    def store_string(self, string: str) -> None:
+        if not _SECRET.search(string):
+            super().store_string(string)
+
+
+def _session(offers: Offers, history: History, source: Optional[Input], sink: Optional[Output]) -> PromptSession[str]:
+    return PromptSession(
+        history=history,
+        completer=Offered(offers),
+        complete_while_typing=False,
+        complete_in_thread=True,
+        key_bindings=_question_mark(offers),
+        input=source,
+        output=sink,
+    )
+
+
+class Offered(Completer):
+    """Completes keywords; a parameter, which is shown in capitals or angle brackets, is for the operator to fill in."""
+
+    def __init__(self, offers: Offers) -> None:
+        self._offers = offers
+
+    def get_completions(self, document: Document, complete_event: CompleteEvent) -> Iterable[Completion]:
+        text = document.text_before_cursor
+        try:
+            offered = self._offers(text)
+        except (CommandError, ControlError):
+            return
+        prefix = re.split(r"\s", text)[-1]
+        for word, meaning in offered:
+            if word[0].islower() or word == "Vlan":
+                yield Completion(f"{word} ", -len(prefix), display=word, display_meta=meaning)
+
+
+def _question_mark(offers: Offers) -> KeyBindings:
+    bindings = KeyBindings()
+
+    @bindings.add("?")
+    def _(event: KeyPressEvent) -> None:
+        text = event.current_buffer.document.text_before_cursor
+        try:
+            answer = help_lines(offers(text))
+        except (CommandError, ControlError) as error:
+            answer = [f"% {error}"]
+        run_in_terminal(lambda: print("\n".join(answer)))
+
+    return bindings

@@ -1,0 +1,213 @@
+"""What each configuration command of the balancer does to a draft.
+
+An action gets the subject of its block and the statement; it returns the subject of the block that it opens, if any,
+and raises ValueError to refuse the command. The commands themselves are in :mod:`ryu_haslb.configuration.ios.commands`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+from typing import Any
+
+from ryu_haslb.configuration.draft import DfpDraft, Draft, FarmDraft, RealDraft, VirtualServerDraft, VlanDraft
+from ryu_haslb.configuration.ios.blocks import Statement
+from ryu_haslb.configuration.ios.password import decrypt
+from ryu_haslb.configuration.model import (
+    ClientRule,
+    DfpAgent,
+    DfpManager,
+    Predictor,
+    RealServer,
+    Route,
+    VirtualServer,
+    VlanInterface,
+)
+from ryu_haslb.language.values import host_in_network, password
+
+
+def ignore(_subject: object, _statement: Statement) -> None:
+    """What a line says about itself (a host name, a version) and that changes nothing."""
+
+
+# ip slb serverfarm / real
+
+
+def serverfarm(draft: Draft, statement: Statement) -> FarmDraft:
+    name = statement.match["NAME"]
+    return draft.farms.setdefault(name, FarmDraft(statement.line, name))
+
+
+def no_serverfarm(draft: Draft, statement: Statement) -> None:
+    if draft.farms.pop(statement.match["NAME"], None) is None:
+        statement.warning(f"there is no farm {statement.match['NAME']} to remove")
+
+
+def nat_server(farm: FarmDraft, statement: Statement) -> None:
+    farm.nat_server = "no" not in statement.match
+
+
+def predictor(farm: FarmDraft, statement: Statement) -> None:
+    chosen = "leastconns" in statement.match and "no" not in statement.match
+    farm.predictor = Predictor.LEAST_CONNECTIONS if chosen else Predictor.ROUND_ROBIN
+
+
+def real(farm: FarmDraft, statement: Statement) -> RealDraft:
+    key = (statement.match["ADDRESS"], statement.match.get("PORT"))
+    return farm.reals.setdefault(key, RealDraft(statement.line, RealServer(*key)))
+
+
+def no_real(farm: FarmDraft, statement: Statement) -> None:
+    if farm.reals.pop((statement.match["ADDRESS"], statement.match.get("PORT")), None) is None:
+        statement.warning(f"there is no real {statement.match['ADDRESS']} in farm {farm.name} to remove")
+
+
+def change(entry: RealDraft, statement: Statement, **values: Any) -> None:
+    """Set attributes of a real, or with ``no`` set them back to what IOS has by default."""
+    if "no" in statement.match:
+        values = {name: getattr(RealServer, name) for name in values}
+    entry.real = replace(entry.real, **values)
+
+
+def weight(entry: RealDraft, statement: Statement) -> None:
+    change(entry, statement, weight=statement.match.get("WEIGHT"))
+
+
+def maxconns(entry: RealDraft, statement: Statement) -> None:
+    change(entry, statement, maxconns=statement.match.get("CONNECTIONS"))
+
+
+def faildetect(entry: RealDraft, statement: Statement) -> None:
+    clients = statement.match.get("CLIENTS", RealServer.faildetect_numclients)
+    failures = statement.match.get("FAILURES")
+    change(entry, statement, faildetect_numconns=failures, faildetect_numclients=clients)
+
+
+def reassign(entry: RealDraft, statement: Statement) -> None:
+    change(entry, statement, reassign=statement.match.get("THRESHOLD"))
+
+
+def retry(entry: RealDraft, statement: Statement) -> None:
+    change(entry, statement, retry=statement.match.get("SECONDS"))
+
+
+def real_in_service(entry: RealDraft, statement: Statement) -> None:
+    change(entry, statement, in_service=True)
+
+
+# ip slb vserver
+
+
+def vserver(draft: Draft, statement: Statement) -> VirtualServerDraft:
+    name = statement.match["NAME"]
+    return draft.virtual_servers.setdefault(name, VirtualServerDraft(statement.line, name))
+
+
+def no_vserver(draft: Draft, statement: Statement) -> None:
+    if draft.virtual_servers.pop(statement.match["NAME"], None) is None:
+        statement.warning(f"there is no virtual server {statement.match['NAME']} to remove")
+
+
+def virtual(server: VirtualServerDraft, statement: Statement) -> None:
+    server.address, server.address_line = statement.match.get("ADDRESS"), statement.line
+
+
+def vserver_farm(server: VirtualServerDraft, statement: Statement) -> None:
+    server.farm = statement.match.get("NAME") if "no" not in statement.match else None
+    server.farm_line = statement.line
+
+
+def idle(server: VirtualServerDraft, statement: Statement) -> None:
+    server.idle = statement.match["SECONDS"] if "no" not in statement.match else VirtualServer.idle
+
+
+def client(server: VirtualServerDraft, statement: Statement) -> None:
+    network = IPv4Network((statement.match["PREFIX"], statement.match["MASK"]), strict=False)
+    if "no" not in statement.match:
+        server.clients[network] = ClientRule(network, "exclude" in statement.match)
+    elif server.clients.pop(network, None) is None:
+        statement.warning(f"there is no client {network} of virtual server {server.name} to remove")
+
+
+def vserver_in_service(server: VirtualServerDraft, statement: Statement) -> None:
+    server.in_service = "no" not in statement.match
+
+
+# ip slb dfp
+
+
+def dfp(draft: Draft, statement: Statement) -> DfpDraft:
+    draft.dfp = draft.dfp or DfpDraft()
+    if "password" in statement.match:
+        draft.dfp.password = plain_password(statement)
+        draft.dfp.password_timeout = statement.match.get("TIMEOUT", DfpManager.password_timeout)
+    return draft.dfp
+
+
+def plain_password(statement: Statement) -> str:
+    """The key that ``password [0|7] PASSWORD`` gives; ValueError if it cannot be one."""
+    text = decrypt(statement.match["PASSWORD"]) if "7" in statement.match else statement.match["PASSWORD"]
+    try:
+        return password(text)
+    except ValueError as error:
+        raise ValueError(f"not a DFP password: {error}; expected 1 to 64 printable ASCII characters") from None
+
+
+def no_dfp(draft: Draft, statement: Statement) -> None:
+    if "password" not in statement.match:
+        draft.dfp = None
+    elif draft.dfp:
+        draft.dfp.password, draft.dfp.password_timeout = None, DfpManager.password_timeout
+
+
+def agent(dfp: DfpDraft, statement: Statement) -> None:
+    match = statement.match
+    key = (match["ADDRESS"], match["PORT"])
+    if "no" not in match:
+        dfp.agents[key] = DfpAgent(
+            *key,
+            match.get("TIMEOUT", DfpAgent.timeout),
+            match.get("RETRY-COUNT", DfpAgent.retry_count),
+            match.get("RETRY-INTERVAL", DfpAgent.retry_interval),
+        )
+    elif dfp.agents.pop(key, None) is None:
+        statement.warning(f"there is no agent {key[0]} {key[1]} to remove")
+
+
+# interface Vlan, ip route
+
+
+def vlan(draft: Draft, statement: Statement) -> VlanDraft:
+    vlan = statement.match["VLAN"]
+    return draft.vlans.setdefault(vlan, VlanDraft(statement.line, vlan))
+
+
+def no_vlan(draft: Draft, statement: Statement) -> None:
+    if draft.vlans.pop(statement.match["VLAN"], None) is None:
+        statement.warning(f"there is no interface Vlan{statement.match['VLAN']} to remove")
+
+
+def vlan_address(vlan: VlanDraft, statement: Statement) -> None:
+    address = statement.match["ADDRESS"]
+    vlan.interface = VlanInterface(vlan.vlan, address, host_in_network(address, statement.match["MASK"]))
+
+
+def no_vlan_address(vlan: VlanDraft, _statement: Statement) -> None:
+    vlan.interface = None
+
+
+def vlan_crypto_map(vlan: VlanDraft, statement: Statement) -> None:
+    vlan.crypto_map = statement.match.get("LABEL") if "no" not in statement.match else None
+    vlan.crypto_map_line = statement.line
+
+
+def route(draft: Draft, statement: Statement) -> None:
+    prefix, length = statement.match["PREFIX"], statement.match["MASK"]
+    network = IPv4Network((prefix, length), strict=False)
+    if network.network_address != prefix:
+        raise ValueError(f"{prefix} has bits outside the mask {network.netmask}; expected {network.network_address}")
+    route = Route(network, statement.match["NEXT-HOP"])
+    if "no" not in statement.match:
+        draft.routes[route] = None
+    elif draft.routes.pop(route, route) is not None:
+        statement.warning(f"there is no route to {network} by {route.next_hop} to remove")

@@ -1,0 +1,63 @@
+"""What the commands of a port do to a draft: a line card's, the IPsec module's, a PDSN's."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Interface
+from typing import Any
+
+from ryu_haslb.configuration.crypto_draft import PortDraft
+from ryu_haslb.configuration.draft import Draft
+from ryu_haslb.configuration.ios.blocks import Statement
+from ryu_haslb.configuration.model import Port
+from ryu_haslb.language.values import LAST_VLAN, host_in_network
+
+
+def port(draft: Draft, statement: Statement) -> PortDraft:
+    place = Port(statement.match.words[-1], statement.match["PORT-NUMBER"])
+    return draft.ports.setdefault((place.kind, place.number), PortDraft(statement.line, place))
+
+
+def no_port(draft: Draft, statement: Statement) -> None:
+    place = Port(statement.match.words[-1], statement.match["PORT-NUMBER"])
+    if draft.ports.pop((place.kind, place.number), None) is None:
+        statement.warning(f"there is no interface {place.name} to remove")
+
+
+def change_port(entry: PortDraft, statement: Statement, **values: Any) -> None:
+    """Set attributes of a port, or with ``no`` set them back to nothing."""
+    if "no" in statement.match:
+        values = dict.fromkeys(values)
+    entry.port = replace(entry.port, **values)
+    entry.lines.update(dict.fromkeys(values, statement.line))
+
+
+def port_address(entry: PortDraft, statement: Statement) -> None:
+    address = statement.match.get("ADDRESS")
+    if "no" not in statement.match:
+        host_in_network(address, statement.match["MASK"])
+        address = IPv4Interface((address, statement.match["MASK"]))
+    change_port(entry, statement, address=address)
+
+
+def port_crypto_map(entry: PortDraft, statement: Statement) -> None:
+    change_port(entry, statement, crypto_map=statement.match.get("LABEL"))
+
+
+def crypto_connect(entry: PortDraft, statement: Statement) -> None:
+    change_port(entry, statement, crypto_connect_vlan=statement.match.get("VLAN"))
+
+
+def allowed_vlans(entry: PortDraft, statement: Statement) -> None:
+    every = frozenset(range(1, LAST_VLAN + 1))
+    before = every if entry.port.allowed_vlans is None else entry.port.allowed_vlans
+    named = statement.match.get("VLANS", frozenset())
+    if "add" in statement.match:
+        named = before | named
+    elif "remove" in statement.match:
+        named = before - named
+    elif "except" in statement.match:
+        named = every - named
+    elif "all" in statement.match:
+        named = every
+    change_port(entry, statement, allowed_vlans=None if named == every else named)

@@ -1,0 +1,143 @@
+"""Printing a configuration as ``show running-config`` would: what is at its default is left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ryu_haslb.configuration.ios.crypto_writer import access_lists, crypto_commands
+from ryu_haslb.configuration.ios.password import encrypt
+from ryu_haslb.configuration.model import (
+    DFP_PASSWORD_TIMEOUT,
+    Configuration,
+    DfpAgent,
+    DfpManager,
+    Port,
+    Predictor,
+    RealServer,
+    ServerFarm,
+    StaticLocation,
+    VirtualServer,
+)
+
+
+def write_configuration(configuration: Configuration) -> str:
+    """The commands that make this configuration. What IOS has no words for is added in comments."""
+    return "".join(f"{line}\n" for line in _configuration(configuration))
+
+
+def _configuration(configuration: Configuration) -> Iterator[str]:
+    if configuration.datapaths:
+        yield "! datapaths: " + ", ".join(f"{datapath:016x}" for datapath in configuration.datapaths)
+    for farm in configuration.farms.values():
+        yield from _farm(farm)
+        yield "!"
+    for server in configuration.virtual_servers.values():
+        yield from _virtual_server(server)
+        yield "!"
+    if configuration.dfp is not None:
+        yield from _dfp(configuration.dfp)
+        yield "!"
+    yield from crypto_commands(configuration.crypto)
+    for port in configuration.ports:
+        yield from _port(port)
+        yield "!"
+    for interface in configuration.vlan_interfaces:
+        yield f"interface Vlan{interface.vlan}"
+        yield f" ip address {interface.address} {interface.network.netmask}"
+        if interface.crypto_map is not None:
+            yield f" crypto map {interface.crypto_map}"
+        yield "!"
+    for route in configuration.routes:
+        yield f"ip route {route.network.network_address} {route.network.netmask} {route.next_hop}"
+    yield from access_lists(configuration.crypto)
+
+
+def _farm(farm: ServerFarm) -> Iterator[str]:
+    yield f"ip slb serverfarm {farm.name}"
+    if farm.nat_server:
+        yield " nat server"
+    if farm.predictor is not Predictor.ROUND_ROBIN:
+        yield f" predictor {farm.predictor.value}"
+    for real in farm.reals:
+        yield from _real(real)
+        yield " !"
+
+
+def _real(real: RealServer) -> Iterator[str]:
+    yield f" real {real.address}" + (f" {real.port}" if real.port is not None else "")
+    for location in real.locations:
+        yield f"  ! {_location(location)}"
+    if real.weight != RealServer.weight:
+        yield f"  weight {real.weight}"
+    if real.maxconns is not None:
+        yield f"  maxconns {real.maxconns}"
+    failures, clients = real.faildetect_numconns, real.faildetect_numclients
+    if (failures, clients) != (RealServer.faildetect_numconns, RealServer.faildetect_numclients):
+        yield f"  faildetect numconns {failures} numclients {clients}"
+    if real.reassign != RealServer.reassign:
+        yield f"  reassign {real.reassign}"
+    if real.retry != RealServer.retry:
+        yield f"  retry {real.retry}"
+    if real.in_service:
+        yield "  inservice"
+
+
+def _location(location: StaticLocation) -> str:
+    vlan = f" vlan {location.vlan}" if location.vlan is not None else ""
+    datapath = f" datapath {location.datapath:016x}" if location.datapath is not None else ""
+    return f"location: mac {location.mac.hex(':')} port {location.port}{vlan}{datapath}"
+
+
+def _virtual_server(server: VirtualServer) -> Iterator[str]:
+    yield f"ip slb vserver {server.name}"
+    yield f" virtual {server.address} udp {server.port} service ipmobile"
+    yield f" serverfarm {server.farm}"
+    if server.idle != VirtualServer.idle:
+        yield f" idle ipmobile request {server.idle}"
+    for rule in server.clients:
+        exclude = " exclude" if rule.exclude else ""
+        yield f" client {rule.network.network_address} {rule.network.netmask}{exclude}"
+    if server.in_service:
+        yield " inservice"
+
+
+def _dfp(dfp: DfpManager) -> Iterator[str]:
+    password = ""
+    if dfp.password is not None:
+        timeout = f" {dfp.password_timeout}" if dfp.password_timeout != DFP_PASSWORD_TIMEOUT else ""
+        password = f" password 7 {encrypt(dfp.password)}{timeout}"
+    yield f"ip slb dfp{password}"
+    for agent in dfp.agents:
+        yield f" agent {agent.address} {agent.port}{_times(agent)}"
+
+
+def _times(agent: DfpAgent) -> str:
+    """The numbers after an agent's port, as many as are needed to state those that differ from the default."""
+    values = [agent.timeout, agent.retry_count, agent.retry_interval]
+    defaults = [DfpAgent.timeout, DfpAgent.retry_count, DfpAgent.retry_interval]
+    while values and values[-1] == defaults[len(values) - 1]:
+        values.pop()
+    return "".join(f" {value}" for value in values)
+
+
+def _port(port: Port) -> Iterator[str]:
+    yield f"interface {port.name}"
+    if port.address is not None:
+        yield f" ip address {port.address.ip} {port.address.netmask}"
+    if port.allowed_vlans is not None:
+        yield f" switchport trunk allowed vlan {_vlans(port.allowed_vlans)}"
+    if port.crypto_map is not None:
+        yield f" crypto map {port.crypto_map}"
+    if port.crypto_connect_vlan is not None:
+        yield f" crypto connect vlan {port.crypto_connect_vlan}"
+
+
+def _vlans(vlans: Iterable[int]) -> str:
+    """VLANs with neighbours put together: ``1,15,1002-1005``."""
+    ranges: list[list[int]] = []
+    for vlan in sorted(vlans):
+        if ranges and ranges[-1][-1] == vlan - 1:
+            ranges[-1][1:] = [vlan]
+        else:
+            ranges.append([vlan])
+    return ",".join("-".join(map(str, each)) for each in ranges) or "none"

@@ -1,0 +1,1 @@
+"""The YAML form of a configuration, read through the commands of IOS."""

@@ -1,0 +1,144 @@
+"""YAML as untrusted input: a tree with line numbers, limits, and typed access whose errors name the line.
+
+The tree is read as it is written. Nothing is constructed from it, so that YAML's surprises (octal and sexagesimal
+numbers, ``no`` as a truth value in place of a name) never reach the configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Optional
+
+import yaml
+
+from ryu_haslb.language.wording import did_you_mean, listed, quoted
+
+DEEPEST = 12
+LARGEST_TEXT = 1 << 20
+
+_TAG = "tag:yaml.org,2002:"
+_PLAIN_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "timestamp", "value", "merge")}
+
+
+class NodeError(Exception):
+    """A node that is not what was expected; ``line`` counts from 1, 0 if it is not known."""
+
+    def __init__(self, line: int, text: str) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses aliases, which can make a short file expand for ever, and deep nesting."""
+
+    depth = 0
+
+    def compose_node(self, parent: Optional[yaml.Node], index: Any) -> Optional[yaml.Node]:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            raise NodeError(line, f"aliases such as *{event.anchor} are not supported; write it out")
+        if self.depth == DEEPEST:
+            raise NodeError(line, f"nested deeper than {DEEPEST} levels")
+        self.depth += 1
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+
+def compose(text: str) -> Optional[yaml.Node]:
+    """The tree of a YAML text, None if it is empty; NodeError if it is not one document of YAML within the limits."""
+    if len(text) > LARGEST_TEXT:
+        raise NodeError(0, f"expected at most {LARGEST_TEXT >> 20} MiB of YAML")
+    try:
+        loader = _Loader(text)
+        return loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        reason = " ".join(filter(None, [error.context, error.problem]))
+        raise NodeError(mark.line + 1 if mark else 0, f"not YAML: {reason}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise NodeError(line, f"not YAML: unexpected character {chr(error.character)!a}") from error
+    except (ValueError, OverflowError) as error:  # PyYAML on "\UFFFFFFFF" and on absurd %YAML versions
+        raise NodeError(0, f"not YAML: {error}") from error
+
+
+def line_of_node(node: yaml.Node) -> int:
+    """Where the node begins, counted from 1."""
+    return int(node.start_mark.line) + 1
+
+
+def is_empty(node: yaml.Node) -> bool:
+    """Whether nothing, or null, stands where a value could be."""
+    return isinstance(node, yaml.ScalarNode) and node.tag == _TAG + "null"
+
+
+def entries(node: yaml.Node, what: str) -> Iterator[tuple[str, int, yaml.Node]]:
+    """The keys of a mapping with their lines and values; an empty node is an empty mapping."""
+    if is_empty(node):
+        return
+    if not isinstance(node, yaml.MappingNode) or node.tag != _TAG + "map":
+        raise NodeError(line_of_node(node), f"expected keys of {what}, each with a value")
+    seen: dict[str, int] = {}
+    for key, value in node.value:
+        name, line = text_of(key, f"a key of {what}"), line_of_node(key)
+        if name in seen:
+            raise NodeError(line, f"key {quoted(name)} of {what} is already given in line {seen[name]}")
+        seen[name] = line
+        yield name, line, value
+
+
+def fields(node: yaml.Node, what: str, known: Iterable[str]) -> dict[str, yaml.Node]:
+    """The values of a mapping of which all keys are known."""
+    found = {}
+    for name, line, value in entries(node, what):
+        if name not in known:
+            raise unknown_key(line, name, what, known)
+        found[name] = value
+    return found
+
+
+def unknown_key(line: int, name: str, what: str, known: Iterable[str]) -> NodeError:
+    """The error for a key that nobody knows."""
+    return NodeError(line, f"unknown key {quoted(name)} of {what}; expected {listed(known)}{did_you_mean(name, known)}")
+
+
+def required(found: Mapping[str, yaml.Node], name: str, node: yaml.Node, what: str) -> yaml.Node:
+    """The value of a key that must be there."""
+    if name not in found:
+        raise NodeError(line_of_node(node), f"{what} lacks the key '{name}'")
+    return found[name]
+
+
+def items(node: yaml.Node, what: str) -> list[yaml.Node]:
+    """The items of a list; an empty node is an empty list."""
+    if is_empty(node):
+        return []
+    if not isinstance(node, yaml.SequenceNode) or node.tag != _TAG + "seq":
+        raise NodeError(line_of_node(node), f"expected a list of {what}")
+    return list(node.value)
+
+
+def text_of(node: yaml.Node, what: str) -> str:
+    """The text of a scalar, as it is written."""
+    if not isinstance(node, yaml.ScalarNode) or node.tag not in _PLAIN_TAGS:
+        raise NodeError(line_of_node(node), f"expected {what}")
+    return str(node.value)
+
+
+def number_of(node: yaml.Node, what: str) -> str:
+    """The digits of a decimal number."""
+    text = text_of(node, what)
+    if node.tag != _TAG + "int" or not re.fullmatch("0|-?[1-9][0-9]*", text):
+        raise NodeError(line_of_node(node), f"expected {what}, a decimal number, not {quoted(text)}")
+    return text
+
+
+def flag_of(node: yaml.Node, what: str) -> bool:
+    """A truth value."""
+    text = text_of(node, f"{what}: true or false")
+    if node.tag != _TAG + "bool":
+        raise NodeError(line_of_node(node), f"expected {what}: true or false, not {quoted(text)}")
+    return text.lower() in ("true", "yes", "on")

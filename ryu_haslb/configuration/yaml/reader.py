@@ -1,0 +1,184 @@
+"""Reading the YAML form of a configuration.
+
+Each key stands for one IOS command, and is turned into it: both forms have the same ranges, rules and errors. What IOS
+has no words for is read here: the datapaths to serve, and static locations of reals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import yaml
+
+from ryu_haslb.configuration.checks import finish
+from ryu_haslb.configuration.draft import Draft, RealDraft
+from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration, DfpAgent, RealServer
+from ryu_haslb.configuration.yaml.commands import Handler, read_already
+from ryu_haslb.configuration.yaml.crypto import CryptoReader
+from ryu_haslb.configuration.yaml.nodes import (
+    NodeError,
+    compose,
+    entries,
+    fields,
+    flag_of,
+    items,
+    line_of_node,
+    number_of,
+    required,
+    text_of,
+)
+from ryu_haslb.configuration.yaml.values import datapath_of, location_of, network_words
+from ryu_haslb.language.diagnostics import Diagnostic, Diagnostics
+from ryu_haslb.language.wording import quoted
+
+
+def read_yaml(text: str, source: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
+    """Read a YAML configuration and return it with the warnings; ``source`` names it in errors.
+
+    Raises :class:`~ryu_haslb.language.diagnostics.ConfigurationError` with every error found.
+    """
+    diagnostics = Diagnostics(source)
+    draft = Draft()
+    _Reader(draft, diagnostics).read(text)
+    return finish(draft, diagnostics), diagnostics.sorted_warnings()
+
+
+class _Reader(CryptoReader):
+    """Walks the tree; a handler reads the value of one key and executes what it means."""
+
+    def read(self, text: str) -> None:
+        with self.noting_errors():
+            root = compose(text)
+            if root is not None:
+                self.block(
+                    root,
+                    "the configuration",
+                    {
+                        "serverfarms": self.serverfarms,
+                        "vservers": self.vservers,
+                        "dfp": self.dfp,
+                        "interfaces": self.interfaces,
+                        "routes": lambda node: self.each(node, "routes", self.route),
+                        "datapaths": self.datapaths,
+                        "crypto": self.crypto,
+                        "access_lists": self.access_lists,
+                    },
+                )
+
+    def serverfarms(self, node: yaml.Node) -> None:
+        for name, line, value in entries(node, "serverfarms"):
+            self.command(line, "ip", "slb", "serverfarm", name)
+            self.block(
+                value,
+                f"farm {quoted(name)}",
+                {
+                    "nat_server": self.switch("nat", "server"),
+                    "predictor": self.word("predictor"),
+                    "reals": lambda node: self.each(node, "reals", self.real),
+                },
+            )
+
+    def real(self, node: yaml.Node) -> None:
+        what, line = "a real", line_of_node(node)
+        found = {name: value for name, _, value in entries(node, what)}
+        address = text_of(required(found, "address", node, what), "the address of a real")
+        port = [number_of(found["port"], "port")] if "port" in found else []
+        self.command(line, "real", address, *port)
+        entry = self.blocks.subject
+        if isinstance(entry, RealDraft) and entry.line != line:
+            raise NodeError(line, f"real {entry.real.address} is already given in line {entry.line}")
+        self.block(
+            node,
+            f"real {quoted(address)}",
+            {
+                "address": read_already,
+                "port": read_already,
+                "weight": self.number("weight"),
+                "maxconns": self.number("maxconns"),
+                "faildetect": self.faildetect,
+                "reassign": self.number("reassign"),
+                "retry": self.number("retry"),
+                "inservice": self.switch("inservice"),
+                "locations": self.locations,
+            },
+        )
+
+    def faildetect(self, node: yaml.Node) -> None:
+        found = fields(node, "faildetect", ("numconns", "numclients"))
+        words = ["faildetect", "numconns", str(RealServer.faildetect_numconns)]
+        if "numconns" in found:
+            words[2] = number_of(found["numconns"], "numconns")
+        if "numclients" in found:
+            words += ["numclients", number_of(found["numclients"], "numclients")]
+        self.command(line_of_node(node), *words)
+
+    def locations(self, node: yaml.Node) -> None:
+        entry, found = self.blocks.subject, tuple(location_of(item) for item in items(node, "locations"))
+        if len({location.datapath for location in found}) < len(found):
+            raise NodeError(line_of_node(node), "two locations for one datapath; expected one each")
+        if isinstance(entry, RealDraft):
+            entry.real = replace(entry.real, locations=found)
+
+    def vservers(self, node: yaml.Node) -> None:
+        for name, line, value in entries(node, "vservers"):
+            self.command(line, "ip", "slb", "vserver", name)
+            self.block(
+                value,
+                f"virtual server {quoted(name)}",
+                {
+                    "virtual": self.virtual,
+                    "serverfarm": self.word("serverfarm"),
+                    "idle": self.number("idle", "ipmobile", "request"),
+                    "clients": lambda node: self.each(node, "clients", self.client),
+                    "inservice": self.switch("inservice"),
+                },
+            )
+
+    def virtual(self, node: yaml.Node) -> None:
+        address = text_of(node, "the virtual home agent address")
+        self.command(line_of_node(node), "virtual", address, "udp", str(MOBILE_IP_PORT), "service", "ipmobile")
+
+    def client(self, node: yaml.Node) -> None:
+        found = fields(node, "a client", ("network", "exclude"))
+        network = network_words(required(found, "network", node, "a client"))
+        exclude = "exclude" in found and flag_of(found["exclude"], "exclude")
+        self.command(line_of_node(node), "client", *network, *(["exclude"] if exclude else []))
+
+    def dfp(self, node: yaml.Node) -> None:
+        found = {name: value for name, _, value in entries(node, "dfp")}
+        words = ["ip", "slb", "dfp"]
+        if "password" in found:
+            kind = number_of(found["password_type"], "password_type") if "password_type" in found else "0"
+            words += ["password", kind, text_of(found["password"], "the password")]
+            words += [number_of(found["password_timeout"], "password_timeout")] if "password_timeout" in found else []
+        self.command(line_of_node(found.get("password", node)), *words)
+        handlers: dict[str, Handler] = {"agents": lambda node: self.each(node, "agents", self.agent)}
+        handlers["password"] = read_already
+        if "password" in found:
+            handlers["password_type"] = handlers["password_timeout"] = read_already
+        self.block(node, "dfp", handlers)
+
+    def agent(self, node: yaml.Node) -> None:
+        what = "an agent"
+        found = fields(node, what, ("address", "port", "timeout", "retry_count", "retry_interval"))
+        times = {
+            "timeout": str(DfpAgent.timeout),
+            "retry_count": str(DfpAgent.retry_count),
+            "retry_interval": str(DfpAgent.retry_interval),
+        }
+        times.update({name: number_of(found[name], name) for name in times if name in found})
+        address = text_of(required(found, "address", node, what), "the address of an agent")
+        port = number_of(required(found, "port", node, what), "port")
+        self.command(line_of_node(node), "agent", address, port, *times.values())
+
+    def route(self, node: yaml.Node) -> None:
+        found = fields(node, "a route", ("prefix", "next_hop"))
+        network = network_words(required(found, "prefix", node, "a route"))
+        next_hop = text_of(required(found, "next_hop", node, "a route"), "the address of the next hop")
+        self.command(line_of_node(node), "ip", "route", *network, next_hop)
+
+    def datapaths(self, node: yaml.Node) -> None:
+        found = tuple(datapath_of(item) for item in items(node, "datapath ids"))
+        if len(set(found)) < len(found):
+            raise NodeError(line_of_node(node), "a datapath is given twice")
+        self.draft.datapaths = found

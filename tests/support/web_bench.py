@@ -1,0 +1,146 @@
+"""An HTTP server over a balancer that has something to show, hostile names among it. As a program it serves until its
+standard input ends, and prints the port that it serves on."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any, Optional
+
+import eventlet
+
+from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.configuration.model import Configuration, DfpManager
+from ryu_haslb.dfp.connections import DfpConnections
+from ryu_haslb.dfp.weight_table import AgentAddress, Server
+from ryu_haslb.openflow.latency import LatencyHistogram
+from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.request import Request
+from ryu_haslb.web.server import HttpServer
+
+TOKEN = "correct-horse-battery-staple"
+NOW = 1000.0
+QUIETLY = ("-W", "ignore")
+CONFIGURATION = """\
+ip slb serverfarm HAFARM
+  real 10.1.1.51
+    weight 3
+    faildetect numconns 1 numclients 1
+    reassign 1
+    inservice
+  real 10.1.1.52
+    inservice
+  real 10.1.1.53
+ip slb serverfarm <b>&"farm
+  nat server
+ip slb vserver MIPSLB
+  virtual 10.1.1.10 udp 434 service ipmobile
+  serverfarm HAFARM
+  idle ipmobile request 300
+  inservice
+ip slb dfp password 0 cisco
+  agent 10.1.1.51 500 60 0 10
+"""
+HOSTILE_NAI = b"<script>alert(1)</script>\xff\x00\n@isp.com"
+
+
+class Channel:
+    """A connection to a switch that swallows everything."""
+
+    def __init__(self) -> None:
+        self.latency = LatencyHistogram()
+
+    def transmit(self, message: bytes) -> None:
+        """Swallow it."""
+
+    def next_xid(self) -> int:
+        return 1
+
+
+class WebBench:
+    """What the application is to the HTTP side: something to show, and something to change."""
+
+    def __init__(self) -> None:
+        self.configuration = read_configuration(CONFIGURATION, "bench")[0]
+        self.balancer = Balancer(self.configuration)
+        self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
+        self.dfp.weights.set(Server(IPv4Address("10.1.1.52"), 434, 17, 65535), 25, _AGENT, NOW)
+        self.channel = Channel()
+        self.channel.latency.observe(0.0002, 3)
+        self.channel.latency.observe(7.0, 1)
+        switch = Switch(1, self.configuration, self.balancer)
+        switch.connect(self.channel, NOW)
+        self.switches = {1: switch, 2: Switch(2, self.configuration, self.balancer)}
+        for real in self.balancer.reals():
+            real.reachable_from.add(1)
+
+    @property
+    def sources(self) -> Sources:
+        return Sources(self.configuration, self.balancer, self.dfp, self.switches)
+
+    def configure(self, configuration: Configuration) -> None:
+        self.configuration = configuration
+        self.balancer.configure(configuration)
+
+    def clear_sessions(self, virtual_server: Optional[str]) -> int:
+        return len(self.balancer.clear_sessions(virtual_server))
+
+    def clear_counters(self) -> None:
+        self.balancer.clear_counters()
+
+    def request(self, nai: bytes) -> None:
+        """A registration request of this mobile."""
+        server = self.balancer.virtual_servers["MIPSLB"]
+        client = IPv4Address("15.1.1.51").packed
+        self.balancer.request(Request(server, b"\x01" + nai, client, 434, bytes(4), 600, 1), NOW)
+
+    def fill(self) -> None:
+        """Sessions of all sorts, a failed real server, a drop."""
+        for nai in (b"anna@isp.com", b"bert@isp.com", HOSTILE_NAI):
+            self.request(nai)
+        server = self.balancer.virtual_servers["MIPSLB"]
+        self.balancer.adopt(server, 0x020000000001, server.farm.reals[1], NOW)
+        for _ in range(2):
+            self.request(b"anna@isp.com")
+        self.balancer.drop(DropReason.FRAGMENT)
+
+
+_AGENT = AgentAddress(IPv4Address("10.1.1.51"), 500)
+
+
+@contextmanager
+def served(*options: str) -> Iterator[str]:
+    """The address of a server in a process of its own. ``options``: ``token`` allows changes."""
+    process = subprocess.Popen(
+        [sys.executable, *QUIETLY, str(Path(__file__)), *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+def main(options: list[str]) -> None:
+    bench = WebBench()
+    bench.fill()
+    server = HttpServer(bench, "127.0.0.1", 0, TOKEN if "token" in options else None)
+    server.tick(bench.balancer.reals(), NOW)
+    serving: Any = eventlet.spawn(server.serve)
+    print(server.port, flush=True)
+    eventlet.hubs.trampoline(sys.stdin, read=True)
+    serving.kill()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

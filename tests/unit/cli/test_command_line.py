@@ -1,0 +1,166 @@
+"""``haslb`` as an operator meets it: in a shell, in a pipe, and without a balancer."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from control_process import control_process
+
+COMMAND = [sys.executable, "-c", "import sys; from ryu_haslb.cli.command_line import main; sys.exit(main())"]
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("control") / "haslb.sock"
+    with control_process(path, sessions=20_000):
+        yield path
+
+
+def haslb(control: Path, *words: str, text: str = "", cwd: str = ".") -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "HASLB_CONTROL": str(control), "PYTHONPATH": os.getcwd()}
+    result = subprocess.run(
+        [*COMMAND, *words],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment,
+        cwd=cwd,
+    )
+    assert "Traceback" not in result.stderr
+    return result
+
+
+def test_a_command_of_the_chapter_from_the_shell(control: Path) -> None:
+    result = haslb(control, "show", "ip", "slb", "reals")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("real                farm name          weight  state          conns\n")
+    assert haslb(control, "sh", "ip", "sl", "rea").stdout == result.stdout
+
+
+def test_json_and_filters(control: Path) -> None:
+    reals = json.loads(haslb(control, "show", "ip", "slb", "reals", "--json").stdout)
+    assert [real["conns"] for real in reals] == [10_000, 10_000]
+    assert haslb(control, "show", "ip", "slb", "sessions", "|", "count").stdout == "Number of lines: 20000\n"
+
+
+def test_a_path_may_be_given_instead_of_the_environment(control: Path, tmp_path: Path) -> None:
+    assert haslb(tmp_path / "absent", "--control", str(control), "show", "ip", "slb", "reals").returncode == 0
+
+
+def test_a_refusal_has_status_1_and_goes_to_standard_error(control: Path) -> None:
+    result = haslb(control, "show", "ip", "slb", "raels")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "did you mean 'reals'?" in result.stderr
+
+
+@pytest.mark.parametrize("words", [["frobnicate"], ["config"], ["configure"], ["con", "x"], ["--x"]])
+def test_a_wrong_command_line_has_status_2(control: Path, words: list[str]) -> None:
+    assert haslb(control, *words).returncode == 2
+
+
+def test_a_balancer_that_is_down_is_one_line(tmp_path: Path) -> None:
+    result = haslb(tmp_path / "none", "show", "ip", "slb", "reals")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == (
+        f"haslb: no balancer serves {tmp_path}/none; start it, "
+        "or name its socket with --control PATH or HASLB_CONTROL\n"
+    )
+
+
+def test_a_path_that_is_none_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert "file is no socket; name the balancer's" in haslb(tmp_path / "file", "show", "run").stderr
+    assert "AF_UNIX path too long" in haslb(tmp_path / ("x" * 200), "show", "run").stderr
+
+
+def test_a_balancer_that_breaks_off_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "haslb.sock"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        environment = {**os.environ, "HASLB_CONTROL": str(path)}
+        argv = [*COMMAND, "show", "ip", "slb", "reals"]
+        with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=environment) as process:
+            listener.accept()[0].close()
+            assert process.stderr is not None
+            assert "broke off; look at its log" in process.stderr.read()
+            assert process.wait(30) == 1
+
+
+def test_a_reader_that_has_seen_enough_causes_no_complaint(control: Path) -> None:
+    environment = {**os.environ, "HASLB_CONTROL": str(control)}
+    words = " ".join(f"'{word}'" for word in COMMAND)
+    script = f"set -o pipefail; {words} show ip slb sessions | head -1"
+    result = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, timeout=60, check=False, env=environment
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("vserver ")
+
+
+def test_debug_ends_with_an_interrupt_and_that_is_no_failure(tmp_path: Path) -> None:
+    path = tmp_path / "haslb.sock"
+    with control_process(path) as balancer:
+        environment = {**os.environ, "HASLB_CONTROL": str(path)}
+        argv = [*COMMAND, "debug", "ip", "slb", "sessions", "ipmobile"]
+        with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True, env=environment) as debug:
+            assert balancer.stdin is not None
+            assert debug.stdout is not None
+            os.set_blocking(debug.stdout.fileno(), False)
+            while not (line := debug.stdout.readline()):  # sessions begin until debug is there to see one
+                balancer.stdin.write("\n")
+                balancer.stdin.flush()
+                haslb(path, "show", "ip", "slb", "stats")
+            assert "SLB_SESSION_IPMOBILE" in line
+            debug.send_signal(signal.SIGINT)
+            assert debug.wait(30) == 0
+
+
+def test_a_file_is_found_from_where_the_operator_is(control: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.ios").write_text(haslb(control, "show", "running-config").stdout)
+    result = haslb(control, "configure", "new.ios", cwd=str(tmp_path))
+    assert (result.returncode, result.stdout) == (0, "no changes\n")
+
+
+def test_commands_are_applied_together(control: Path) -> None:
+    farm = "ip slb serverfarm HAFARM"
+    result = haslb(control, "config", farm, "real 10.1.1.51", "no inservice")
+    assert (result.returncode, result.stdout) == (0, f"- {farm} / real 10.1.1.51 / inservice\n")
+    assert haslb(control, "config", farm, "real 10.1.1.51", "inservice").returncode == 0
+    refused = haslb(control, "config", farm, "real 10.1.1.51", "no inservice", "weight 300")
+    assert refused.returncode == 1
+    assert refused.stderr.endswith("% nothing was changed\n")
+
+
+def test_configure_terminal_takes_commands_from_a_pipe(control: Path) -> None:
+    text = "ip slb vserver MIPSLB\n idle ipmobile request 77\nend\n"
+    result = haslb(control, "configure", "terminal", text=text)
+    assert "+ ip slb vserver MIPSLB / idle ipmobile request 77\n" in result.stdout
+
+
+def test_the_prompt_takes_lines_from_a_pipe(control: Path) -> None:
+    result = haslb(control, text="show ip slb vservers | count\n\nfrobnicate\nexit\nshow ip slb reals\n")
+    assert result.returncode == 1
+    assert result.stdout == "Number of lines: 1\n"
+    assert result.stderr.startswith("% 'frobnicate' is not a command here")
+
+
+@pytest.mark.parametrize("mark", ["?", "--help"])
+def test_help_says_what_may_come_next(control: Path, mark: str) -> None:
+    assert "  reals " in haslb(control, "show", "ip", "slb", mark).stdout
+    assert "examples:" in haslb(control, "--help").stdout
+
+
+def test_the_command_line_needs_neither_ryu_nor_eventlet() -> None:
+    script = "import sys; import ryu_haslb.cli.command_line; sys.exit(bool({'ryu', 'eventlet'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", script], check=False, timeout=60).returncode == 0

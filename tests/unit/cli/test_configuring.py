@@ -1,0 +1,51 @@
+"""``configure terminal``: modes as on IOS, and only commands that are spelled right."""
+
+from __future__ import annotations
+
+import pytest
+
+from ryu_haslb.cli.configuring import Configuring
+from ryu_haslb.language.grammar import CommandError
+
+
+def typed(*lines: str) -> Configuring:
+    configuring = Configuring()
+    for line in lines:
+        configuring.take(line)
+    return configuring
+
+
+def test_a_command_opens_the_mode_that_the_prompt_names() -> None:
+    configuring = typed("ip slb serverfarm HAFARM", "real 10.1.1.51")
+    assert configuring.mode.name == "config-slb-real"
+    configuring.take("real 10.1.1.52")
+    assert configuring.mode.name == "config-slb-real"
+    configuring.take("exit")
+    assert configuring.mode.name == "config-slb-sfarm"
+    configuring.take("ip slb vserver MIPSLB")
+    assert configuring.mode.name == "config-slb-vserver"
+
+
+@pytest.mark.parametrize("last", [["end"], ["exit", "exit", "exit"]])
+def test_end_and_exit_from_the_outermost_mode_are_last(last: list[str]) -> None:
+    assert typed("ip slb serverfarm HAFARM", "real 10.1.1.51", *last).done
+
+
+def test_what_is_wrong_is_refused_at_once_and_not_kept() -> None:
+    configuring = typed("ip slb serverfarm HAFARM", "real 10.1.1.51")
+    with pytest.raises(CommandError, match="did you mean 'weight'"):
+        configuring.take("weigth 3")
+    with pytest.raises(CommandError, match="a number from 0 to 255"):
+        configuring.take("weight 300")
+    assert configuring.commands == ["ip slb serverfarm HAFARM", "real 10.1.1.51"]
+
+
+def test_comments_and_empty_lines_are_nothing() -> None:
+    assert typed("", "! a remark", "   ").commands == []
+
+
+def test_the_question_mark_speaks_of_the_open_mode() -> None:
+    configuring = typed("ip slb serverfarm HAFARM", "real 10.1.1.51")
+    assert [word for word, _ in configuring.offers("re")] == ["reassign", "retry"]
+    assert configuring.offers("weight ")[0][0] == "<0-255>"
+    assert configuring.offers("ip slb v")[0][0] == "vserver"

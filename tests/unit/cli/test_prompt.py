@@ -1,0 +1,119 @@
+"""The prompt: history, completion and ``?``, asked of a running balancer."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from control_process import control_process
+from prompt_toolkit.completion import CompleteEvent
+from prompt_toolkit.document import Document
+from prompt_toolkit.input import create_pipe_input
+from prompt_toolkit.output import DummyOutput
+
+from ryu_haslb.cli.client import ControlError
+from ryu_haslb.cli.configuring import Configuring
+from ryu_haslb.cli.help import help_lines, offers_of
+from ryu_haslb.cli.prompt import Offered, command_lines, configuration_lines, history
+from ryu_haslb.language.grammar import CommandError
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    path = tmp_path_factory.mktemp("control") / "haslb.sock"
+    with control_process(path):
+        yield str(path)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    return tmp_path
+
+
+def completed(control: str, text: str) -> list[str]:
+    completer = Offered(offers_of(control))
+    document = Document(text)
+    return [
+        text[: len(text) + completion.start_position] + completion.text
+        for completion in completer.get_completions(document, CompleteEvent())
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("sh", ["show "]),
+        ("show ip sl", ["show ip slb "]),
+        ("sh ip slb ser", ["sh ip slb serverfarms "]),
+        ("show ip slb reals | in", ["show ip slb reals | include "]),
+        ("configure ", ["configure terminal "]),
+        ("show ip slb dfp agent ", []),
+        ("show 'ip", []),
+        ("frobnicate ", []),
+    ],
+)
+def test_tab_completes_keywords(control: str, text: str, lines: list[str]) -> None:
+    assert completed(control, text) == lines
+
+
+def test_the_question_mark_lists_words_and_their_help(control: str) -> None:
+    lines = help_lines(offers_of(control)("show ip slb se"))
+    assert lines == ["  serverfarms  Server farms", "  sessions     Live sessions"]
+
+
+def test_help_about_nonsense_is_an_error(control: str, tmp_path: Path) -> None:
+    with pytest.raises(ControlError, match="expected 'crypto', 'ip' or 'running-config', not 'frobnicate'"):
+        offers_of(control)("show frobnicate ")
+    with pytest.raises(CommandError):
+        offers_of(control)("frobnicate x")
+    with pytest.raises(ControlError, match="no balancer serves"):
+        offers_of(str(tmp_path / "absent"))("show ")
+
+
+def test_lines_are_read_until_ctrl_d_and_ctrl_c_drops_one(control: str) -> None:
+    with create_pipe_input() as keys:
+        keys.send_text("show ip slb reals\nsho\x03sh ip slb ser\n\x04")
+        assert list(command_lines("haslb#", offers_of(control), keys, DummyOutput())) == [
+            "show ip slb reals",
+            "sh ip slb ser",
+        ]
+
+
+def test_history_is_kept_for_its_owner_and_without_passwords(control: str, home: Path) -> None:
+    with create_pipe_input() as keys:
+        keys.send_text("show ip slb reals\nconfig 'ip slb dfp password secret'\n\x04")
+        assert len(list(command_lines("haslb#", offers_of(control), keys, DummyOutput()))) == 2
+    path = home / ".haslb_history"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert "show ip slb reals" in path.read_text()
+    assert "secret" not in path.read_text()
+
+
+def test_history_goes_where_the_system_keeps_state(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    history().store_string("no such folder: kept in memory")
+    (home / "state").mkdir()
+    history().store_string("show ip slb reals")
+    assert "show ip slb reals" in (home / "state" / "haslb_history").read_text()
+
+
+def test_configuration_mode_reads_commands_until_ctrl_d() -> None:
+    configuring = Configuring()
+    with create_pipe_input() as keys:
+        keys.send_text("ip slb serverfarm HAFARM\nreal 10.1.1.51\nweight 3\n\x04")
+        for line in configuration_lines(configuring, keys, DummyOutput()):
+            configuring.take(line)
+    assert configuring.commands == ["ip slb serverfarm HAFARM", "real 10.1.1.51", "weight 3"]
+
+
+def test_ctrl_c_gives_up_configuration_mode() -> None:
+    with create_pipe_input() as keys:
+        keys.send_text("ip slb serverfarm HAFARM\n\x03")
+        lines = configuration_lines(Configuring(), keys, DummyOutput())
+        assert next(lines) == "ip slb serverfarm HAFARM"
+        with pytest.raises(KeyboardInterrupt):
+            next(lines)

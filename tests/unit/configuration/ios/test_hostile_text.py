@@ -1,0 +1,110 @@
+"""Whatever a file holds, it is a configuration or the one error, each line of which names its place."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.configuration.ios.writer import write_configuration
+from ryu_haslb.language.diagnostics import ConfigurationError
+
+CHAPTER = Path(__file__).parents[4] / "topologies" / "chapter"
+EXAMPLES = [path.read_text() for path in sorted(CHAPTER.rglob("*.ios"))]
+WORDS = sorted(
+    {word for text in EXAMPLES for word in text.split()}
+    | {"no", "exit", "end", "!", "exclude", "7", "client"}
+    | {"esp-aes", "256", "esp-null", "comp-lzs", "pfs", "group2", "keepalive", "lifetime", "seconds", "120", "udp"}
+    | {"any", "deny", "0.0.0.255", "encryption", "hash", "group", "add", "none", "4094", "6", "1,2-3", "remark"}
+)
+
+PLACE = re.compile(r"slb\.ios(:\d+)?: \S")
+
+
+def check(text: str) -> None:
+    try:
+        configuration, warnings = read_configuration(text, "slb.ios")
+    except ConfigurationError as error:
+        lines = str(error).split("\n")
+        assert len(lines) == len(error.errors) > 0
+        assert all(PLACE.match(line) and line.isprintable() for line in lines)
+    else:
+        assert all(PLACE.match(str(warning)) for warning in warnings)
+        assert read_configuration(write_configuration(configuration), "again")[0] == configuration
+
+
+@given(st.text())
+def test_any_text(text: str) -> None:
+    check(text)
+
+
+@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), max_size=12).map("\n".join))
+def test_the_words_of_the_chapter_in_any_order(text: str) -> None:
+    check(text)
+
+
+@given(st.sampled_from(EXAMPLES), st.data())
+def test_an_example_with_some_of_it_replaced(text: str, data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(text)))
+    end = data.draw(st.integers(start, min(len(text), start + 40)))
+    check(text[:start] + data.draw(st.text(max_size=20) | st.sampled_from(WORDS)) + text[end:])
+
+
+@given(st.sampled_from(EXAMPLES), st.randoms())
+def test_an_example_with_its_lines_shuffled(text: str, random: object) -> None:
+    lines = text.splitlines()
+    random.shuffle(lines)  # type: ignore[attr-defined]
+    check("\n".join(lines))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 2_000_000,
+        "a " * 500_000,
+        "ip slb vserver " + "a " * 500_000,
+        "\r" * 2_000_000,
+        "zz\n" * 500_000,
+        "switchport trunk allowed vlan " + "1-4094," * 300_000,
+    ],
+    ids=["one word", "many words", "many words too many", "empty lines", "wrong lines", "many VLANs"],
+)
+def test_a_large_file_of_nonsense_is_refused_in_a_moment(text: str) -> None:
+    start = time.process_time()
+    check(text)
+    assert time.process_time() - start < 5
+
+
+MAP = """\
+crypto isakmp policy 1
+ authentication pre-share
+crypto isakmp key cisco address 0.0.0.0 0.0.0.0
+crypto ipsec transform-set SET esp-aes
+interface Vlan15
+ ip address 15.1.1.15 255.0.0.0
+ crypto map MAP
+"""
+ENTRY = "crypto map MAP {0} ipsec-isakmp\nset peer 1.1.1.1\nset transform-set SET\nmatch address 101\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "access-list 101 permit ip host 10.0.{1}.{2} any\n",
+        "access-list 101 deny ip host 10.0.{1}.{2} any\n",
+        "crypto isakmp key cisco address 10.0.{1}.{2}\n",
+        ENTRY,
+        "interface Vlan {0}\nip address 10.1.1.1 255.0.0.0\ncrypto map MAP\n",
+        "interface FastEthernet {1}/{2}\nswitchport trunk allowed vlan 1,15\ncrypto connect vlan 15\n",
+    ],
+)
+def test_much_of_the_same_takes_no_time_that_grows_with_its_square(line: str) -> None:
+    text = MAP + ENTRY.format(1) + "".join(line.format(each, each // 256, each % 256) for each in range(1, 4000))
+    start = time.process_time()
+    check(text)
+    assert time.process_time() - start < 5

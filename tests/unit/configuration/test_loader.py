@@ -1,0 +1,66 @@
+"""Loading a file: its form, and everything that keeps a file from being read."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from ryu_haslb.configuration.loader import LARGEST_FILE, load
+from ryu_haslb.configuration.model import ServerFarm
+from ryu_haslb.language.diagnostics import ConfigurationError
+
+
+def error(path: object) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load(path)  # type: ignore[arg-type]
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("name", ["slb.ios", "slb.conf", "slb", "slb.yaml.txt"])
+def test_a_file_is_in_the_language_of_ios(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("ip slb serverfarm F\n")
+    loaded = load(tmp_path / name)
+    assert loaded.configuration.farms == {"F": ServerFarm("F")}
+    assert str(loaded.warnings[0]).startswith(f"{tmp_path / name}:1: ")
+
+
+@pytest.mark.parametrize("name", ["slb.yaml", "slb.yml"])
+def test_a_file_whose_name_says_so_is_yaml(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("serverfarms: {F: }\n")
+    assert load(str(tmp_path / name)).configuration.farms == {"F": ServerFarm("F")}
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    assert error(tmp_path / "x") == f"{tmp_path / 'x'}: cannot be read: No such file or directory; expected a file"
+
+
+def test_a_directory(tmp_path: Path) -> None:
+    assert "cannot be read: Is a directory" in error(tmp_path)
+
+
+def test_a_path_that_no_file_can_have() -> None:
+    assert "cannot be read" in error("a\0b")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
+    (tmp_path / "slb.ios").write_text("")
+    (tmp_path / "slb.ios").chmod(0)
+    assert "cannot be read: Permission denied" in error(tmp_path / "slb.ios")
+
+
+def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
+    path = tmp_path / "slb.ios"
+    path.write_bytes(b"!\n! caf\xe9\n")
+    assert error(path) == f"{path}:2: not UTF-8; expected text"
+
+
+def test_a_file_that_is_too_large(tmp_path: Path) -> None:
+    path = tmp_path / "slb.ios"
+    with path.open("wb") as stream:
+        stream.truncate(LARGEST_FILE + 1)
+    assert error(path) == f"{path}: too large; expected at most 16 MiB"

@@ -1,0 +1,381 @@
+"""The YAML form: it says what the IOS form says, and does not trust what it reads."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.configuration.model import Configuration, StaticLocation
+from ryu_haslb.configuration.yaml.reader import read_yaml
+from ryu_haslb.language.diagnostics import ConfigurationError
+
+YAML = """\
+serverfarms:
+  HAFARM:
+    nat_server: true
+    predictor: leastconns
+    reals:
+      - address: 10.1.1.51
+        port: 434
+        weight: 1
+        maxconns: 100
+        faildetect: {numconns: 9, numclients: 3}
+        reassign: 2
+        retry: 0
+        inservice: true
+      - {address: 10.1.1.52, inservice: no}
+vservers:
+  MIPSLB:
+    virtual: 10.1.1.10
+    serverfarm: HAFARM
+    idle: 300
+    clients:
+      - network: 15.0.0.0/8
+      - {network: 15.1.0.0/16, exclude: true}
+    inservice: true
+dfp:
+  password: cisco
+  password_timeout: 60
+  agents:
+    - {address: 10.1.1.51, port: 500}
+    - {address: 10.1.1.52, port: 500, timeout: 1, retry_count: 2, retry_interval: 3}
+interfaces:
+  Vlan15: {address: 10.1.1.15/8}
+routes:
+  - {prefix: 20.0.0.0/8, next_hop: 10.1.1.1}
+"""
+
+CRYPTO_YAML = """\
+interfaces:
+  Vlan15: {address: 15.1.1.15/8, crypto_map: l2tpmap}
+  FastEthernet3/15: {crypto_connect_vlan: 15}
+  GigabitEthernet6/1: {allowed_vlans: "1,15,1002-1005"}
+  GigabitEthernet6/2: {allowed_vlans: "1,16,1002-1005"}
+  FastEthernet1/0: {address: 16.1.1.51/24}
+crypto:
+  policies:
+    1: {authentication: pre-share}
+    2: {authentication: pre-share, encryption: aes 256, hash: sha256, group: 14, lifetime: 3600}
+  keys:
+    - {key: cisco, address: 15.1.1.51}
+    - {key: "6", address: 15.2.0.0/16}
+  keepalive: 20
+  transform_sets:
+    SET: {transforms: [esp-aes 256, esp-sha-hmac], mode: transport}
+    OLD: {transforms: [ah-md5-hmac]}
+  lifetime: {seconds: 600, kilobytes: 100000}
+  maps:
+    l2tpmap:
+      10:
+        peers: [15.1.1.51]
+        transform_sets: [SET, OLD]
+        pfs: group2
+        lifetime: {seconds: 300, kilobytes: 20000}
+        match_address: 101
+access_lists:
+  101:
+    - deny: [15.1.1.10/32, 15.9.0.0/16]
+    - permit: [15.1.1.10/32, 0.0.0.0/0]
+"""
+
+CRYPTO_IOS = """\
+crypto isakmp policy 1
+ authentication pre-share
+crypto isakmp policy 2
+ authentication pre-share
+ encryption aes 256
+ hash sha256
+ group 14
+ lifetime 3600
+crypto isakmp key cisco address 15.1.1.51
+crypto isakmp key 0 6 address 15.2.0.0 255.255.0.0
+crypto isakmp keepalive 20
+crypto ipsec transform-set SET esp-aes 256 esp-sha-hmac
+ mode transport
+crypto ipsec transform-set OLD ah-md5-hmac
+crypto ipsec security-association lifetime seconds 600
+crypto ipsec security-association lifetime kilobytes 100000
+crypto map l2tpmap 10 ipsec-isakmp
+ set peer 15.1.1.51
+ set transform-set SET OLD
+ set pfs group2
+ set security-association lifetime seconds 300
+ set security-association lifetime kilobytes 20000
+ match address 101
+interface FastEthernet3/15
+ crypto connect vlan 15
+interface GigabitEthernet6/1
+ switchport trunk allowed vlan 1,15,1002-1005
+interface GigabitEthernet6/2
+ switchport trunk allowed vlan 1,16,1002-1005
+interface FastEthernet1/0
+ ip address 16.1.1.51 255.255.255.0
+interface Vlan15
+ ip address 15.1.1.15 255.0.0.0
+ crypto map l2tpmap
+access-list 101 deny ip host 15.1.1.10 15.9.0.0 0.0.255.255
+access-list 101 permit ip host 15.1.1.10 any
+"""
+
+IOS = """\
+ip slb serverfarm HAFARM
+ nat server
+ predictor leastconns
+ real 10.1.1.51 434
+  weight 1
+  maxconns 100
+  faildetect numconns 9 numclients 3
+  reassign 2
+  retry 0
+  inservice
+ real 10.1.1.52
+ip slb vserver MIPSLB
+ virtual 10.1.1.10 udp 434 service ipmobile
+ serverfarm HAFARM
+ idle ipmobile request 300
+ client 15.0.0.0 255.0.0.0
+ client 15.1.0.0 255.255.0.0 exclude
+ inservice
+ip slb dfp password cisco 60
+ agent 10.1.1.51 500
+ agent 10.1.1.52 500 1 2 3
+interface Vlan15
+ ip address 10.1.1.15 255.0.0.0
+ip route 20.0.0.0 255.0.0.0 10.1.1.1
+"""
+
+
+def read(text: str) -> Configuration:
+    return read_yaml(text, "slb.yaml")[0]
+
+
+def errors(text: str) -> list[str]:
+    with pytest.raises(ConfigurationError) as caught:
+        read_yaml(text, "slb.yaml")
+    return str(caught.value).splitlines()
+
+
+def changed(old: str, new: str) -> list[str]:
+    assert old in YAML
+    return errors(YAML.replace(old, new, 1))
+
+
+def test_both_forms_say_the_same() -> None:
+    assert read(YAML) == read_configuration(IOS, "slb.ios")[0]
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "serverfarms:\nvservers: {}\nroutes: []\n", "~"])
+def test_a_file_that_says_nothing_is_an_empty_configuration(text: str) -> None:
+    assert read(text) == Configuration()
+
+
+def test_a_password_may_be_of_type_7_or_contain_spaces() -> None:
+    hidden = read('dfp: {password: "0822455D0A16", password_type: 7}').dfp
+    assert hidden is not None and hidden.password == "cisco"
+    spaced = read("dfp: {password: two words}").dfp
+    assert spaced is not None and spaced.password == "two words"
+
+
+@pytest.mark.parametrize(
+    "ids", ["[0000000000000010, 2]", '["0000000000000010", 2]', "[16, 0000000000000002]", "\n- 16\n- 2"]
+)
+def test_datapath_ids_are_16_hexadecimal_digits_or_a_number(ids: str) -> None:
+    """16 digits are hexadecimal, as switches print them, even where YAML would see an octal number."""
+    assert read(f"datapaths: {ids}").datapaths == (16, 2)
+
+
+def test_a_real_may_have_static_locations() -> None:
+    location = "{mac: 02:00:00:00:00:51, port: 2, vlan: 15, datapath: 0000000000000010}"
+    anywhere = "{mac: '0A:00:00:00:00:52', port: 4294967040}"
+    text = f"serverfarms: {{F: {{reals: [{{address: 10.1.1.51, locations: [{location}, {anywhere}]}}]}}}}"
+    assert read(text).farms["F"].reals[0].locations == (
+        StaticLocation(bytes.fromhex("020000000051"), 2, 15, 16),
+        StaticLocation(bytes.fromhex("0a0000000052"), 4294967040),
+    )
+
+
+def test_a_mac_that_yaml_takes_for_a_sexagesimal_number_is_a_mac() -> None:
+    text = "serverfarms: {F: {reals: [{address: 10.1.1.51, locations: [{mac: 12:10:11:12:13:14, port: 2}]}]}}"
+    assert read(text).farms["F"].reals[0].locations[0].mac.hex() == "121011121314"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "message"),
+    [
+        ("weight: 1", "weight: 256", 8, "expected a number from 0 to 255, not '256'"),
+        ("weight: 1", "weight: 0x1", 8, "expected weight, a decimal number, not '0x1'"),
+        ("weight: 1", "weight: 010", 8, "expected weight, a decimal number, not '010'"),
+        ("weight: 1", "weight: '1'", 8, "expected weight, a decimal number, not '1'"),
+        ("weight: 1", "weight: [1]", 8, "expected weight"),
+        ("weight: 1", "weight:", 8, "expected weight"),
+        ("weight: 1", "wieght: 1", 8, "unknown key 'wieght' of real '10.1.1.51'; expected"),
+        ("weight: 1", "wieght: 1", 8, "did you mean 'weight'?"),
+        ("weight: 1", "weight: 1\n        weight: 2", 9, "key 'weight' of a real is already given in line 8"),
+        ("vservers:", "servers:", 15, "did you mean 'vservers'?"),
+        ("nat_server: true", "nat_server: 1", 3, "expected nat_server: true or false, not '1'"),
+        ("predictor: leastconns", "predictor: random", 4, "expected 'leastconns' or 'roundrobin', not 'random'"),
+        ("{address: 10.1.1.52, inservice: no}", "{inservice: no}", 14, "a real lacks the key 'address'"),
+        ("10.1.1.52, inservice", "10.1.1.51, port: 434, inservice", 14, "real 10.1.1.51 is already given in line 6"),
+        ("virtual: 10.1.1.10", "virtual: 224.0.0.1", 17, "(a multicast address)"),
+        ("virtual: 10.1.1.10", "inservice: true", 23, "key 'inservice' of virtual server 'MIPSLB' is already given"),
+        ("serverfarm: HAFARM", "serverfarm: HAFRAM", 18, "there is no farm HAFRAM"),
+        ("network: 15.0.0.0/8", "network: 15.0.0.0", 21, "such as 10.1.1.0/24, not '15.0.0.0'"),
+        ("network: 15.0.0.0/8", "network: 15.0.0.0/33", 21, "such as 10.1.1.0/24"),
+        ("password: cisco", "password: ''", 25, "expected 1 to 64 printable ASCII characters"),
+        ("password: cisco", "agent: x", 26, "unknown key 'password_timeout'"),
+        ("Vlan15", "Serial6/1", 31, "expected a VLAN such as Vlan15, or a port such as FastEthernet3/15"),
+        ("Vlan15", "Vlan4095", 31, "a number from 1 to 4094"),
+        ("20.0.0.0/8", "20.0.0.1/8", 33, "20.0.0.1 has bits outside the mask"),
+        ("next_hop: 10.1.1.1", "next_hop: [10.1.1.1]", 33, "expected the address of the next hop"),
+        ("  HAFARM:", "  HA FARM:", 2, "a name consists of printable ASCII characters without spaces"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(old: str, new: str, line: int, message: str) -> None:
+    found = [each for each in changed(old, new) if message in each]
+    assert [each.split(":")[1] for each in found] == [str(line)]
+
+
+def test_both_forms_say_the_same_about_ipsec() -> None:
+    assert read(CRYPTO_YAML) == read_configuration(CRYPTO_IOS, "slb.ios")[0]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "complaint"),
+    [
+        ("crypto_map: l2tpmap", "crypto_mab: l2tpmap", 2, "unknown key 'crypto_mab' of interface Vlan15"),
+        ("crypto_connect_vlan: 15", "crypto_connect_vlan: 99999", 3, "expected a number from 1 to 4094"),
+        ('"1,15,1002-1005"', "1-99999", 4, "VLANs such as 1,15,1002-1005"),
+        ("authentication: pre-share", "authentication: pre-shared", 9, "expected 'pre-share', 'rsa-encr' or 'rsa-sig'"),
+        ("encryption: aes 256", "encryption: aes 257", 10, "after 'encryption aes' expected"),
+        ("key: cisco, ", "", 12, "a key lacks the key 'key'"),
+        ("address: 15.2.0.0/16", "address: 15.2.0.0/99", 13, "such as 10.1.1.0/24"),
+        ("transforms: [ah-md5-hmac]", "transforms: [ah-md6-hmac]", 17, "did you mean 'ah-md5-hmac'?"),
+        ("transforms: [ah-md5-hmac]", "mode: tunnel", 17, "lacks the key 'transforms'"),
+        ("seconds: 600", "seconds: 60", 18, "expected a number from 120 to 2592000"),
+        ("match_address: 101", "match_address: 99", 26, "expected a number from 100 to 199"),
+        ("  101:", "  1:", 28, "unknown access list '1'; expected a number from 100 to 199"),
+        ("- deny:", "- refuse:", 29, "unknown key 'refuse' of a rule; expected 'deny' or 'permit'"),
+        ("[15.1.1.10/32, 0.0.0.0/0]", "[15.1.1.10/32]", 30, "expected two networks: source and destination"),
+    ],
+)
+def test_what_is_wrong_about_ipsec_is_said_with_its_line(old: str, new: str, line: int, complaint: str) -> None:
+    assert old in CRYPTO_YAML
+    said = errors(CRYPTO_YAML.replace(old, new, 1))
+    assert any(each.startswith(f"slb.yaml:{line}: ") and complaint in each for each in said), said
+
+
+@pytest.mark.parametrize(
+    ("location", "message"),
+    [
+        ("{mac: 03:00:00:00:00:51, port: 2}", "not the group or null address"),
+        ("{mac: 00:00:00:00:00:00, port: 2}", "not the group or null address"),
+        ("{mac: 02-00-00-00-00-51, port: 2}", "expected the Ethernet address of a host"),
+        ("{mac: 02:00:00:00:00:51}", "a location lacks the key 'port'"),
+        ("{mac: 02:00:00:00:00:51, port: 4294967041}", "a number from 1 to 4294967040"),
+        ("{mac: 02:00:00:00:00:51, port: 2, vlan: 4095}", "a number from 1 to 4094"),
+        ("{mac: 02:00:00:00:00:51, port: 2, datapath: '2'}", "expected a datapath id"),
+        ("{mac: 02:00:00:00:00:51, port: 2}, {mac: 02:00:00:00:00:52, port: 2}", "two locations for one datapath"),
+    ],
+)
+def test_a_location_that_cannot_be_is_refused(location: str, message: str) -> None:
+    text = f"serverfarms: {{F: {{reals: [{{address: 10.1.1.51, locations: [{location}]}}]}}}}"
+    assert [message in line for line in errors(text)] == [True]
+
+
+@pytest.mark.parametrize("ids", ["[1, 0000000000000001]", "[x]", "[-1]", "[18446744073709551616]", "1", "['']"])
+def test_datapath_ids_that_cannot_be_are_refused(ids: str) -> None:
+    assert errors(f"datapaths: {ids}")[0].startswith("slb.yaml:1: ")
+
+
+def test_all_errors_are_reported_at_once() -> None:
+    wrong = YAML.replace("weight: 1", "weight: x").replace("idle: 300", "idle: x").replace("15.0.0.0/8", "x")
+    assert [line.split(":")[1] for line in errors(wrong)] == ["8", "19", "21"]
+
+
+ANCHORS = "a: &a [x, x]\n" + "\n".join(f"{b}: &{b} [*{a}, *{a}]" for a, b in zip("abcdefghijkl", "bcdefghijklm"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ANCHORS,
+        "&a [*a]",
+        "[" * 500_000,
+        "{a: " * 200_000,
+        "- " * 200_000,
+        "a: b\n" * 100_000,
+        '"\\UFFFFFFFF"',
+        "%YAML " + "9" * 5000 + ".1\n---\na",
+        "a: 1\n---\nb: 2\n",
+        "!!python/object/apply:os.system [echo]",
+        "serverfarms: !!python/name:os.system",
+        "dfp: {password: !!binary Y2lzY28=}",
+        "serverfarms: !!set {F}",
+        "<<: {a: 1}",
+        "\x00",
+        "\t",
+        "'",
+        "[]",
+        "text",
+        "? [a]\n: b",
+        "x" * (1 << 20) + "x",
+    ],
+)
+def test_hostile_yaml_is_refused_in_a_moment(text: str) -> None:
+    start = time.process_time()
+    lines = errors(text)
+    assert time.process_time() - start < 10
+    assert all(re.match(r"slb\.yaml(:\d+)?: \S", line) for line in lines)
+
+
+def test_an_alias_is_refused_before_it_can_expand() -> None:
+    assert errors(ANCHORS) == ["slb.yaml:2: aliases such as *a are not supported; write it out"]
+
+
+KEYS = sorted(set(re.findall(r"[\w.]+", YAML)) | {"locations", "mac", "datapath", "vlan", "null", "0x1", "on"})
+SCALARS = st.sampled_from(KEYS) | st.text(max_size=8)
+TREES = st.recursive(
+    SCALARS, lambda tree: st.lists(tree, max_size=4) | st.dictionaries(SCALARS, tree, max_size=4), max_leaves=20
+)
+
+
+def check(text: str) -> None:
+    try:
+        read_yaml(text, "slb.yaml")
+    except ConfigurationError as error:
+        assert all(re.match(r"slb\.yaml(:\d+)?: \S", str(each)) and str(each).isprintable() for each in error.errors)
+
+
+@given(st.text())
+def test_any_text_is_a_configuration_or_the_one_error(text: str) -> None:
+    check(text)
+
+
+@given(st.data())
+def test_an_example_with_some_of_it_replaced(data: st.DataObject) -> None:
+    start = data.draw(st.integers(0, len(YAML)))
+    end = data.draw(st.integers(start, min(len(YAML), start + 40)))
+    check(YAML[:start] + data.draw(st.text(max_size=20) | st.sampled_from(KEYS)) + YAML[end:])
+
+
+def flow(tree: object) -> str:
+    """The tree in YAML's flow style, its scalars as they are."""
+    if isinstance(tree, dict):
+        return "{" + ", ".join(f"{key}: {flow(value)}" for key, value in tree.items()) + "}"
+    return "[" + ", ".join(map(flow, tree)) + "]" if isinstance(tree, list) else str(tree)
+
+
+@given(st.dictionaries(st.sampled_from(["serverfarms", "vservers", "dfp", "interfaces", "routes", "datapaths"]), TREES))
+def test_any_tree_is_a_configuration_or_the_one_error(tree: dict[str, object]) -> None:
+    check(flow(tree))
+
+
+def test_the_dispatched_form_differs_from_the_direct_one_in_one_key() -> None:
+    farm = read(YAML).farms["HAFARM"]
+    assert read(YAML.replace("nat_server: true", "nat_server: off")).farms["HAFARM"] == replace(farm, nat_server=False)

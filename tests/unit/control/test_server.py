@@ -1,0 +1,180 @@
+"""The control socket and clients of every kind: clumsy, silent, greedy, hostile."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import pytest
+from control_process import control_process
+
+from ryu_haslb.cli.client import ControlError, ask
+from ryu_haslb.control.protocol import LONGEST_REQUEST
+from ryu_haslb.control.server import MOST_AT_WORK, MOST_SILENT
+
+PATIENCE = 30.0
+
+
+@pytest.fixture(scope="module")
+def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    path = tmp_path_factory.mktemp("control") / "haslb.sock"
+    with control_process(path, sessions=20_000):
+        yield path
+
+
+def connect(path: Path) -> socket.socket:
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.connect(str(path))  # without a time-out it waits for its turn
+    client.settimeout(PATIENCE)
+    return client
+
+
+def answer(path: Path, request: bytes) -> bytes:
+    """What the server answers to these bytes, all of it."""
+    with connect(path) as client:
+        with suppress(OSError):  # it may refuse before it has read everything
+            client.sendall(request)
+        return read_all(client)
+
+
+def read_all(client: socket.socket) -> bytes:
+    received = b""
+    while True:
+        try:
+            chunk = client.recv(1 << 16)
+        except ConnectionResetError:
+            return received
+        if not chunk:
+            return received
+        received += chunk
+
+
+def assert_well(path: Path) -> None:
+    assert answer(path, b"show ip slb vservers\n").startswith(b"slb vserver ")
+
+
+def test_only_the_owner_may_connect(control: Path) -> None:
+    assert stat.S_IMODE(control.stat().st_mode) == 0o600
+
+
+def test_a_thousand_silent_clients_keep_nobody_out(control: Path) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(control)) for _ in range(900)]
+        assert_well(control)
+        closed, _, _ = select.select(clients, [], [], PATIENCE)
+        assert len(closed) >= len(clients) - MOST_SILENT - 1
+
+
+def test_a_client_that_never_reads_keeps_nobody_from_reading(control: Path) -> None:
+    with connect(control) as deaf:
+        deaf.sendall(b"show ip slb sessions\n")
+        assert answer(control, b"show ip slb sessions\n").count(b"\n") == 20_002
+
+
+def test_no_more_commands_are_at_work_than_there_is_room_for(control: Path) -> None:
+    with ExitStack() as stack:
+        for _ in range(MOST_AT_WORK):
+            debug = stack.enter_context(connect(control))
+            debug.sendall(b"debug ip slb sessions ipmobile\n")
+        assert b"commands are at work; end a debug" in answer(control, b"show ip slb reals\n")
+    for _ in range(1000):
+        if not answer(control, b"show ip slb vservers\n").startswith(b"%"):
+            break
+    assert_well(control)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "text"),
+    [
+        (b"\xff\xfe\x00\n", b"% not UTF-8; expected text\n"),
+        (b"show 'ip\n", b"% a quotation is not closed; expected its closing quote\n"),
+        (b"\n", b"% incomplete command: expected "),
+        (b"\x00\x01\x02\n", b"% '\\x00\\x01\\x02' is not a command here"),
+        (b"x" * (4 << 20), f"% a command is one line of at most {LONGEST_REQUEST} bytes\n".encode()),
+        (b"'" + b"\\'\"" * 20_000 + b"\n", b"% "),
+    ],
+)
+def test_what_is_no_command_gets_one_line(control: Path, request_bytes: bytes, text: bytes) -> None:
+    received = answer(control, request_bytes)
+    assert received.startswith(text)
+    assert received.count(b"\n") == 1
+    assert_well(control)
+
+
+def test_half_a_command_is_not_carried_out(control: Path) -> None:
+    """``clear ip slb sessions`` may be all that came of ``clear ip slb sessions OTHER``."""
+    with connect(control) as client:
+        client.sendall(b"clear ip slb sessions")
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == b""
+    assert b"20000" in answer(control, b"show ip slb vservers\n")
+
+
+def test_random_bytes_do_no_harm(control: Path) -> None:
+    for _ in range(200):
+        answer(control, os.urandom(200) + b"\n")
+    assert_well(control)
+
+
+def test_a_short_command_is_not_kept_waiting_by_long_ones(control: Path) -> None:
+    """Of all listings one makes one slice before others have their turn."""
+    with ExitStack() as stack:
+        listings = [stack.enter_context(connect(control)) for _ in range(4)]
+        for listing in listings:
+            listing.sendall(b"show ip slb sessions | include nothing\n")
+        assert_well(control)
+        unfinished, _, _ = select.select(listings, [], [], 0)
+        assert unfinished == []
+
+
+def test_debug_shows_events_until_the_client_leaves(tmp_path: Path) -> None:
+    path = tmp_path / "haslb.sock"
+    with control_process(path) as process, ExitStack() as stack:
+        text, rows, filtered = (stack.enter_context(connect(path)) for _ in range(3))
+        text.sendall(b"debug ip slb sessions ipmobile\n")
+        rows.sendall(b"debug ip slb sessions ipmobile --json\n")
+        filtered.sendall(b"debug ip slb sessions ipmobile | include user2@\n")
+        answer(path, b"show ip slb stats\n")  # now all three have been taken
+        assert process.stdin is not None
+        process.stdin.write("\n\n")
+        process.stdin.flush()
+        with text.makefile() as lines:
+            assert "SLB_SESSION_IPMOBILE: client = 15.1.1.51, NAI:" in lines.readline()
+            assert lines.readline() == "mwts-mip-np-user1@ispxyz.com, length: 28\n"
+        with rows.makefile() as lines:
+            assert json.loads(lines.readline())["nai"] == "mwts-mip-np-user1@ispxyz.com"
+        with filtered.makefile() as lines:
+            assert lines.readline() == "mwts-mip-np-user2@ispxyz.com, length: 28\n"
+
+
+def test_a_second_server_does_not_take_the_socket(tmp_path: Path) -> None:
+    path = tmp_path / "haslb.sock"
+    with control_process(path):
+        with pytest.raises(AssertionError), control_process(path):
+            pass
+        assert_well(path)
+
+
+def test_the_socket_of_a_server_that_was_killed_is_taken_over(tmp_path: Path) -> None:
+    path = tmp_path / "haslb.sock"
+    with control_process(path) as process:
+        process.kill()
+        process.wait()
+        with pytest.raises(ControlError, match="is gone; start it again"):
+            list(ask(str(path), ["show", "ip", "slb", "reals"]))
+        with control_process(path):
+            assert_well(path)
+
+
+def test_a_file_that_is_no_socket_is_not_removed(tmp_path: Path) -> None:
+    path = tmp_path / "precious"
+    path.write_text("precious")
+    with pytest.raises(AssertionError), control_process(path):
+        pass
+    assert path.read_text() == "precious"
