@@ -14,10 +14,6 @@ from types import FrameType
 from typing import Any, Callable, Optional
 
 import eventlet
-from ryu.base.app_manager import RyuApp
-from ryu.controller import ofp_event
-from ryu.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
-from ryu.ofproto import ofproto_v1_3
 
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.model import Configuration, DfpManager
@@ -27,6 +23,7 @@ from ryu_haslb.control.server import ControlServer
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import found_by_switches, steer, weights_by_own_decision
+from ryu_haslb.engine import DEAD_DISPATCHER, MAIN_DISPATCHER, RyuApp, ofp_event, ofproto_v1_3, set_ev_cls
 from ryu_haslb.openflow import connection
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.show.snapshot import Sources

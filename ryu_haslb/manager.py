@@ -1,4 +1,8 @@
-"""The ``ryu-manager`` command: Ryu's own, made to start with a current eventlet."""
+"""The ``ryu-manager`` command: the engine's manager, with threads patched before the engine is imported.
+
+This is not part of :mod:`ryu_haslb.engine`, because the engine makes its first locks while it is imported: eventlet has
+to patch ``threading`` before that, and only in a process that runs the engine.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,14 @@ import warnings
 
 
 def main() -> None:
-    """Run Ryu's manager.
+    """Patch threads and sockets, then run the engine's manager.
 
-    Its HTTP module imports a name that eventlet dropped in 0.30.3; any object will do. Threads are patched before Ryu
-    makes its first lock, and that eventlet is deprecated is no news to whoever runs Ryu.
+    Eventlet's warning that it is deprecated is suppressed: an operator cannot act on it, since Ryu needs eventlet.
     """
     warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated")
     import eventlet  # noqa: PLC0415
-    import eventlet.wsgi  # noqa: PLC0415
 
     eventlet.monkey_patch()
-    if not hasattr(eventlet.wsgi, "ALREADY_HANDLED"):
-        eventlet.wsgi.ALREADY_HANDLED = object()
-    from ryu.cmd.manager import main as ryu_main  # noqa: PLC0415 - not before the name is there
+    from ryu_haslb.engine import run_manager  # noqa: PLC0415 - not before threads are patched
 
-    ryu_main()
+    run_manager()

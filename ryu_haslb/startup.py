@@ -6,11 +6,9 @@ import logging
 import os
 import socket
 
-from ryu import cfg
-from ryu.ofproto import ofproto_common
-
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.engine import cfg, ofproto_common
 from ryu_haslb.language.diagnostics import ConfigurationError
 
 LOG = logging.getLogger(__name__)

@@ -14,11 +14,7 @@ import time
 from contextlib import closing
 from typing import Any, Callable, Optional
 
-from ryu.controller import controller, ofp_event
-from ryu.controller.handler import DEAD_DISPATCHER
-from ryu.lib import hub
-from ryu.ofproto import ofproto_parser
-
+from ryu_haslb.engine import DEAD_DISPATCHER, Datapath, hub, install_connection_factory, ofp_event, ofproto_parser
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.wire import HEADER, TYPE_PACKET_IN
 
@@ -35,7 +31,7 @@ _MOST_UNSENT = 1 << 18
 MessageHandler = Callable[[int, int, bytes], bool]
 
 
-class Connection(controller.Datapath):  # type: ignore[misc]
+class Connection(Datapath):  # type: ignore[misc]
     """A Ryu datapath; once :attr:`handler` is set it sees each message first."""
 
     handler: Optional[MessageHandler] = None
@@ -158,4 +154,4 @@ def _serve(accepted: Any, address: Any) -> None:
 
 def install() -> None:
     """Have Ryu make its connections of this class."""
-    controller.datapath_connection_factory = _serve
+    install_connection_factory(_serve)

@@ -8,8 +8,8 @@ import pytest
 from farm_builder import VIRTUAL, Bench
 from hypothesis import given
 from hypothesis import strategies as st
-from ryu.ofproto import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 
+from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.adoption import PATIENCE, Adoption
 from ryu_haslb.slb.session import COOKIE_MARK, tag_of

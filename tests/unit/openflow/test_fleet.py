@@ -7,9 +7,9 @@ from ipaddress import IPv4Address
 from typing import Any, Optional
 
 import pytest
-from ryu.ofproto import ofproto_protocol, ofproto_v1_3
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3
 from ryu_haslb.openflow import fleet, wire
 from ryu_haslb.openflow.fleet import MOST_SILENCE, Fleet
 from ryu_haslb.openflow.pipeline import FIRST_METER

@@ -7,9 +7,9 @@ from ipaddress import IPv4Address
 
 from hypothesis import given
 from hypothesis import strategies as st
-from ryu.ofproto import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow import standing_rules, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MOST_REQUESTS

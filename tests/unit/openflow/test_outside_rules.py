@@ -8,11 +8,11 @@ from ipaddress import IPv4Address
 from typing import Optional
 
 import pytest
-from ryu.ofproto import ofproto_parser, ofproto_v1_3, ofproto_v1_3_parser
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, Port, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides
+from ryu_haslb.engine import ofproto_parser, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.pipeline import (

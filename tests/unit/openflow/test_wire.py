@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ryu.ofproto import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 
+from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
 
