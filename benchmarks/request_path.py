@@ -60,9 +60,9 @@ def packet_in(number: int) -> bytes:
         "!BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0, bytes([10, 1, 1, 101]), VIRTUAL.packed
     )
     frame = bytes(12) + b"\x08\x00" + header + datagram
-    body = struct.pack("!IHBBQ", wire.NO_BUFFER, len(frame), 1, 0, Purpose.PUNT_REQUEST.cookie)
+    body = struct.pack("!IHBBQ", wire.OFP_NO_BUFFER, len(frame), 1, 0, Purpose.PUNT_REQUEST.cookie)
     body += struct.pack("!HHII4x2x", 1, 12, 0x80000004, 3) + frame
-    return wire.HEADER.pack(wire.VERSION, wire.TYPE_PACKET_IN, 8 + len(body), 0) + body
+    return wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_PACKET_IN, 8 + len(body), 0) + body
 
 
 class RequestPath:
@@ -73,7 +73,9 @@ class RequestPath:
         self._sink = Sink()
         self._switch = Switch(1, CONFIGURATION, Balancer(CONFIGURATION))
         self._transactions = self._switch.connect(self._sink, now)
-        no_rules = wire.HEADER.pack(wire.VERSION, wire.TYPE_MULTIPART_REPLY, 16, self._sink.xid) + b"\0\1" + bytes(6)
+        no_rules = (
+            wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16, self._sink.xid) + b"\0\1" + bytes(6)
+        )
         assert self._switch.multipart_reply(self._sink.xid, no_rules, now)
         self._mobiles = 0
 

@@ -22,7 +22,7 @@ from ryu_haslb.configuration.crypto_model import (
 )
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
-from ryu_haslb.openflow.pipeline import PORT_CONTROLLER, SESSION_PRIORITY, Rule, Table, standing_rules
+from ryu_haslb.openflow.pipeline import OFPP_CONTROLLER, SESSION_PRIORITY, Rule, Table, standing_rules
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS
 from ryu_haslb.slb.session import SESSION_TRANSITIONS
 
@@ -80,7 +80,7 @@ def _shown(name: str, value: object) -> str:
         return "/".join(value)
     if name == "eth_type":
         return f"{value:#06x}"
-    return "CONTROLLER" if value == PORT_CONTROLLER else str(value)
+    return "CONTROLLER" if value == OFPP_CONTROLLER else str(value)
 
 
 PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {

@@ -56,8 +56,8 @@ class Adoption:
         self._deadline = now + PATIENCE
         self._rows.clear()
         return _REQUEST.pack(
-            *(wire.VERSION, wire.TYPE_MULTIPART_REQUEST, _REQUEST.size, xid, _MULTIPART_FLOW, 0),
-            *(Table.SESSIONS, wire.PORT_ANY, wire.PORT_ANY, COOKIE_MARK, COOKIE_MARK_MASK, 1, 4),
+            *(wire.OFP_VERSION, wire.OFPT_MULTIPART_REQUEST, _REQUEST.size, xid, _MULTIPART_FLOW, 0),
+            *(Table.SESSIONS, wire.OFPP_ANY, wire.OFPP_ANY, COOKIE_MARK, COOKIE_MARK_MASK, 1, 4),
         )
 
     def reply(self, xid: int, message: bytes) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Callable, Optional
 
 from ryu_haslb.engine import DEAD_DISPATCHER, Datapath, hub, install_connection_factory, ofp_event, ofproto_parser
 from ryu_haslb.openflow.latency import LatencyHistogram
-from ryu_haslb.openflow.wire import HEADER, TYPE_PACKET_IN
+from ryu_haslb.openflow.wire import HEADER, OFPT_PACKET_IN
 
 LOG = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ class Connection(Datapath):  # type: ignore[misc]
                     break
                 message = received[offset:end]
                 offset = end
-                packets += kind == TYPE_PACKET_IN
+                packets += kind == OFPT_PACKET_IN
                 if self.handler is None or not self.handler(kind, xid, message):
                     self._handle_as_ryu_does(version, kind, xid, message)
         finally:

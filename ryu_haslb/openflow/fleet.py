@@ -178,14 +178,14 @@ def _handler(switch: Switch, transactions: Transactions, meters: Meters) -> Mess
     """What the connection to a switch that is served asks first about each message."""
 
     def handle(kind: int, xid: int, message: bytes) -> bool:
-        if kind == wire.TYPE_PACKET_IN:
+        if kind == wire.OFPT_PACKET_IN:
             return switch.packet_in(message, time.monotonic())
-        if kind == wire.TYPE_MULTIPART_REPLY:
+        if kind == wire.OFPT_MULTIPART_REPLY:
             now = time.monotonic()
             return switch.multipart_reply(xid, message, now) or meters.reply(xid, message, now)
-        if kind == wire.TYPE_BARRIER_REPLY:
+        if kind == wire.OFPT_BARRIER_REPLY:
             return switch.confirmed(xid, time.monotonic())
-        if kind == wire.TYPE_ERROR and len(message) >= 12:
+        if kind == wire.OFPT_ERROR and len(message) >= 12:
             return transactions.refused(xid, struct.unpack_from("!HH", message, 8)) or switch.refused(message)
         return False
 
@@ -194,4 +194,4 @@ def _handler(switch: Switch, transactions: Transactions, meters: Meters) -> Mess
 
 def _farewell_handler(transactions: Transactions) -> MessageHandler:
     """The same of one that is served no more: only its confirmation is waited for."""
-    return lambda kind, xid, _: kind == wire.TYPE_BARRIER_REPLY and transactions.confirmed(xid)
+    return lambda kind, xid, _: kind == wire.OFPT_BARRIER_REPLY and transactions.confirmed(xid)

@@ -110,7 +110,7 @@ class Meters:
             self._reviewed_at = now
         else:
             self._asked = self._datapath.next_xid()
-            head = (wire.VERSION, wire.TYPE_MULTIPART_REQUEST, _REQUEST.size, self._asked)
+            head = (wire.OFP_VERSION, wire.OFPT_MULTIPART_REQUEST, _REQUEST.size, self._asked)
             self._datapath.transmit(_REQUEST.pack(*head, _MULTIPART_METER, 0, _ALL_METERS))
 
     def reply(self, xid: int, message: bytes, now: float) -> bool:

@@ -20,7 +20,7 @@ ETHERTYPE_IPV4 = 0x0800
 ETHERTYPE_ARP = 0x0806
 ETHERTYPE_VLAN = 0x8100
 PROTOCOL_UDP = 17
-PORT_CONTROLLER = 0xFFFFFFFD
+OFPP_CONTROLLER = 0xFFFFFFFD
 
 #: Chassis addresses start with these three bytes; the rest are the low bytes of the switch's datapath id.
 CHASSIS_PREFIX = b"\x02\x51\xb7"
@@ -247,7 +247,7 @@ def _virtual_server_rules(address: str, chassis: str, places: Iterable[dict[str,
         yield Rule(Purpose.PUNT_FRAGMENT, {**place, **_datagram(address), "udp_dst": 0})
         yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**place, **request, "eth_dst": chassis})
         yield Rule(Purpose.PUNT_ARP_REQUEST, {**place, "eth_type": ETHERTYPE_ARP, "arp_op": 1, "arp_tpa": address})
-    yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": PORT_CONTROLLER})
-    yield Rule(Purpose.PUNT_LOST_SESSION, {**request, "in_port": PORT_CONTROLLER})
+    yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": OFPP_CONTROLLER})
+    yield Rule(Purpose.PUNT_LOST_SESSION, {**request, "in_port": OFPP_CONTROLLER})
     # What another of our switches has dispatched is on its way to a home agent, and so never comes to this chassis.
     yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": (_text(CHASSIS_PREFIX + bytes(3)), _PREFIX_MASK)})

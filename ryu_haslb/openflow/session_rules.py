@@ -95,7 +95,7 @@ class SessionRules:
         timed = self._balancer.session_count <= MOST_WITH_IDLE_TIMEOUT
 
         def build(xid: int) -> list[bytes]:
-            deletions = [rule.flow_mod(xid, wire.FLOW_DELETE_STRICT) for rule in bundle.removed]
+            deletions = [rule.flow_mod(xid, wire.OFPFC_DELETE_STRICT) for rule in bundle.removed]
             return deletions + [_addition(xid, session, actions, timed) for session, actions in bundle.placed]
 
         def conclude(success: bool) -> None:
@@ -150,4 +150,4 @@ def _addition(xid: int, session: Session, actions: bytes, timed: bool) -> bytes:
     rule = wire.SessionRule(
         session.cookie, session.tag, server.packed_address, server.configuration.port, idle, actions
     )
-    return rule.flow_mod(xid, wire.FLOW_ADD)
+    return rule.flow_mod(xid, wire.OFPFC_ADD)

@@ -12,7 +12,7 @@ from ryu_haslb.openflow import arp, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.adoption import Adoption
 from ryu_haslb.openflow.neighbours import Location, Neighbours
-from ryu_haslb.openflow.pipeline import NOWHERE, PORT_CONTROLLER, Purpose, chassis_address
+from ryu_haslb.openflow.pipeline import NOWHERE, OFPP_CONTROLLER, Purpose, chassis_address
 from ryu_haslb.openflow.request_reader import read_request, without_vlan_tag
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.transactions import Channel, Transactions
@@ -27,7 +27,7 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 _OUTPUT_PORT = slice(44, 48)
 #: Where an untagged frame has the address that it comes from.
 _CLIENT = slice(26, 30)
-_PORT_TABLE = wire.PORT_TABLE.to_bytes(4, "big")
+_PORT_TABLE = wire.OFPP_TABLE.to_bytes(4, "big")
 
 _ARP = frozenset({Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_OF_REAL})
 
@@ -96,7 +96,7 @@ class Switch:
     def refused(self, error: bytes) -> bool:
         """Take an error. True when it says that the switch cannot output to its tables: then we deliver by hand."""
         failed = error[12:]
-        if failed[1:2] != bytes([wire.TYPE_PACKET_OUT]) or failed[_OUTPUT_PORT] != _PORT_TABLE:
+        if failed[1:2] != bytes([wire.OFPT_PACKET_OUT]) or failed[_OUTPUT_PORT] != _PORT_TABLE:
             return False
         if self._returns_to_sessions:
             LOG.warning("Switch %016x cannot output to TABLE; its session rules will not count", self.datapath_id)
@@ -117,7 +117,7 @@ class Switch:
         purpose = cookie >> 16
         if purpose == Purpose.PUNT_LOST_SESSION:
             self._lost_session(self.channel, frame)
-        elif port == PORT_CONTROLLER:  # our own packet-outs must not come back to us as requests
+        elif port == OFPP_CONTROLLER:  # our own packet-outs must not come back to us as requests
             self._balancer.drop(DropReason.LOOPED)
         elif purpose in _ARP:
             self._arp(self.channel, port, frame, now, asked=purpose == Purpose.PUNT_ARP_REQUEST)
@@ -231,7 +231,7 @@ class Switch:
 
     def _probe(self, channel: Channel, addresses: list[bytes]) -> None:
         """Ask for addresses out of every port: without a tag, and with the tag of each VLAN that we know of."""
-        flood = wire.output(wire.PORT_FLOOD)
+        flood = wire.output(wire.OFPP_FLOOD)
         ways = [flood] + [
             wire.push_vlan() + wire.set_vlan(vlan) + flood for vlan in self._configured_vlans | self._learned_vlans
         ]

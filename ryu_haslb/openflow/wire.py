@@ -11,30 +11,30 @@ from typing import NamedTuple, Optional
 from ryu_haslb.openflow.pipeline import (
     ETHERTYPE_IPV4,
     ETHERTYPE_VLAN,
-    PORT_CONTROLLER,
+    OFPP_CONTROLLER,
     PROTOCOL_UDP,
     SESSION_PRIORITY,
     Table,
 )
 
-VERSION = 4
-TYPE_ERROR = 1
-TYPE_EXPERIMENTER = 4
-TYPE_PACKET_IN = 10
-TYPE_PACKET_OUT = 13
-TYPE_FLOW_MOD = 14
-TYPE_MULTIPART_REQUEST = 18
-TYPE_MULTIPART_REPLY = 19
-TYPE_BARRIER_REQUEST = 20
-TYPE_BARRIER_REPLY = 21
+OFP_VERSION = 4
+OFPT_ERROR = 1
+OFPT_EXPERIMENTER = 4
+OFPT_PACKET_IN = 10
+OFPT_PACKET_OUT = 13
+OFPT_FLOW_MOD = 14
+OFPT_MULTIPART_REQUEST = 18
+OFPT_MULTIPART_REPLY = 19
+OFPT_BARRIER_REQUEST = 20
+OFPT_BARRIER_REPLY = 21
 
-PORT_TABLE = 0xFFFFFFF9
-PORT_FLOOD = 0xFFFFFFFB
-PORT_ANY = 0xFFFFFFFF
-NO_BUFFER = 0xFFFFFFFF
+OFPP_TABLE = 0xFFFFFFF9
+OFPP_FLOOD = 0xFFFFFFFB
+OFPP_ANY = 0xFFFFFFFF
+OFP_NO_BUFFER = 0xFFFFFFFF
 
-FLOW_ADD = 0
-FLOW_DELETE_STRICT = 4
+OFPFC_ADD = 0
+OFPFC_DELETE_STRICT = 4
 
 _BUNDLE_EXPERIMENTER = 0x4F4E4600
 _BUNDLE_CONTROL = 2300
@@ -105,12 +105,12 @@ def set_vlan(vlan: int) -> bytes:
 def packet_out(actions: bytes, frame: bytes) -> bytes:
     """Have the switch apply actions to a frame that comes from the controller."""
     length = 24 + len(actions) + len(frame)
-    header = _PACKET_OUT.pack(VERSION, TYPE_PACKET_OUT, length, 0, NO_BUFFER, PORT_CONTROLLER, len(actions))
+    header = _PACKET_OUT.pack(OFP_VERSION, OFPT_PACKET_OUT, length, 0, OFP_NO_BUFFER, OFPP_CONTROLLER, len(actions))
     return header + actions + frame
 
 
 _RETURN_HEAD = _ACTION.pack(25, 16, _OXM_ETH_SRC)
-_RETURN_TAIL = b"\0\0" + output(PORT_TABLE)
+_RETURN_TAIL = b"\0\0" + output(OFPP_TABLE)
 
 
 def return_to_session(tag: int) -> bytes:
@@ -137,8 +137,8 @@ class SessionRule(NamedTuple):
         )
         instruction = _INSTRUCTION.pack(4, 8 + len(self.actions)) + self.actions
         head = _FLOW_MOD.pack(
-            *(VERSION, TYPE_FLOW_MOD, 88 + len(instruction), xid, self.cookie, 0, Table.SESSIONS, command),
-            *(self.idle_timeout, 0, SESSION_PRIORITY, NO_BUFFER, PORT_ANY, PORT_ANY, 0),
+            *(OFP_VERSION, OFPT_FLOW_MOD, 88 + len(instruction), xid, self.cookie, 0, Table.SESSIONS, command),
+            *(self.idle_timeout, 0, SESSION_PRIORITY, OFP_NO_BUFFER, OFPP_ANY, OFPP_ANY, 0),
         )
         return head + match + instruction
 
@@ -150,7 +150,7 @@ def bundle(xid: int, bundle_id: int, messages: list[bytes]) -> bytes:
         length = _BUNDLE.size + len(message)
         parts.append(
             _BUNDLE.pack(
-                VERSION, TYPE_EXPERIMENTER, length, xid, _BUNDLE_EXPERIMENTER, _BUNDLE_ADD, bundle_id, 0, _ATOMIC
+                OFP_VERSION, OFPT_EXPERIMENTER, length, xid, _BUNDLE_EXPERIMENTER, _BUNDLE_ADD, bundle_id, 0, _ATOMIC
             )
         )
         parts.append(message)
@@ -159,13 +159,13 @@ def bundle(xid: int, bundle_id: int, messages: list[bytes]) -> bytes:
 
 
 def _bundle_control(xid: int, bundle_id: int, kind: int) -> bytes:
-    head = (VERSION, TYPE_EXPERIMENTER, _BUNDLE.size, xid, _BUNDLE_EXPERIMENTER, _BUNDLE_CONTROL)
+    head = (OFP_VERSION, OFPT_EXPERIMENTER, _BUNDLE.size, xid, _BUNDLE_EXPERIMENTER, _BUNDLE_CONTROL)
     return _BUNDLE.pack(*head, bundle_id, kind, _ATOMIC)
 
 
 def barrier_request(xid: int) -> bytes:
     """Have the switch answer once all before this is done."""
-    return HEADER.pack(VERSION, TYPE_BARRIER_REQUEST, 8, xid)
+    return HEADER.pack(OFP_VERSION, OFPT_BARRIER_REQUEST, 8, xid)
 
 
 _PACKET_IN = Struct("!16xQHHII")

@@ -62,9 +62,9 @@ class Switched(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
             while sent:
                 _, kind, length, xid = wire.HEADER.unpack_from(sent)
                 if kind == _METER_MOD and not self._meters:
-                    self.handler(wire.TYPE_ERROR, xid, wire.HEADER.pack(4, wire.TYPE_ERROR, 12, xid) + b"\0\1\0\1")
-                elif kind == wire.TYPE_BARRIER_REQUEST:
-                    self.handler(wire.TYPE_BARRIER_REPLY, xid, b"")
+                    self.handler(wire.OFPT_ERROR, xid, wire.HEADER.pack(4, wire.OFPT_ERROR, 12, xid) + b"\0\1\0\1")
+                elif kind == wire.OFPT_BARRIER_REQUEST:
+                    self.handler(wire.OFPT_BARRIER_REPLY, xid, b"")
                 sent = sent[length:]
 
 

@@ -94,13 +94,13 @@ def stats(xid: int, dropped: dict[int, int]) -> bytes:
     rows = b"".join(
         struct.pack("!IH6xIQQIIQQ", meter, 56, 1, 1000, 100_000, 9, 0, count, 0) for meter, count in dropped.items()
     )
-    return wire.HEADER.pack(4, wire.TYPE_MULTIPART_REPLY, 16 + len(rows), xid) + struct.pack("!HH4x", 9, 0) + rows
+    return wire.HEADER.pack(4, wire.OFPT_MULTIPART_REPLY, 16 + len(rows), xid) + struct.pack("!HH4x", 9, 0) + rows
 
 
 def test_the_statistics_of_these_tests_are_openflow() -> None:
     message = stats(7, {FIRST_METER: 5})
     (row,) = ofproto_v1_3_parser.OFPMultipartReply.parser(
-        ofproto_protocol.ProtocolDesc(4), 4, wire.TYPE_MULTIPART_REPLY, len(message), 7, message
+        ofproto_protocol.ProtocolDesc(4), 4, wire.OFPT_MULTIPART_REPLY, len(message), 7, message
     ).body
     assert (row.meter_id, row.band_stats[0].packet_band_count) == (FIRST_METER, 5)
 

@@ -82,7 +82,7 @@ class Wire:
             if kind == ofproto_v1_3.OFPT_FLOW_MOD:
                 self.flow_mod(ofproto_parser.msg(self, 4, kind, len(packet), xid, bytearray(packet)))
             elif kind == ofproto_v1_3.OFPT_BARRIER_REQUEST and self.handler is not None:
-                self.handler(wire.TYPE_BARRIER_REPLY, xid, packet)
+                self.handler(wire.OFPT_BARRIER_REPLY, xid, packet)
 
     def flow_mod(self, message: object) -> None:
         assert isinstance(message, ofproto_v1_3_parser.OFPFlowMod)

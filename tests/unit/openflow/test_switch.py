@@ -57,13 +57,13 @@ class Wired:
         return self.xid
 
     def reply_rules(self, rows: bytes) -> None:
-        reply = wire.HEADER.pack(4, wire.TYPE_MULTIPART_REPLY, 16 + len(rows), self.xid) + b"\0\1" + bytes(6) + rows
+        reply = wire.HEADER.pack(4, wire.OFPT_MULTIPART_REPLY, 16 + len(rows), self.xid) + b"\0\1" + bytes(6) + rows
         assert self.switch.multipart_reply(self.xid, reply, self.now)
 
     def punt(self, purpose: Purpose, frame: bytes, port: int = 3) -> None:
-        body = struct.pack("!IHBBQ", wire.NO_BUFFER, len(frame) & 0xFFFF, 1, 0, purpose.cookie)
+        body = struct.pack("!IHBBQ", wire.OFP_NO_BUFFER, len(frame) & 0xFFFF, 1, 0, purpose.cookie)
         body += struct.pack("!HHII4x2x", 1, 12, 0x80000004, port) + frame
-        message = wire.HEADER.pack(4, wire.TYPE_PACKET_IN, (8 + len(body)) & 0xFFFF, 0) + body
+        message = wire.HEADER.pack(4, wire.OFPT_PACKET_IN, (8 + len(body)) & 0xFFFF, 0) + body
         assert self.switch.packet_in(message, self.now)
 
     def find(self, number: int, port: int = 0, vlan: int = 0) -> None:
@@ -98,8 +98,8 @@ class Wired:
         server = session.virtual_server
         rule = wire.SessionRule(session.cookie, session.tag, server.packed_address, server.configuration.port, 0, b"")
         sent = b"".join(self.sent)
-        delete = sent.rfind(rule.flow_mod(0, wire.FLOW_DELETE_STRICT)[8:])
-        return delete > sent.rfind(rule.flow_mod(0, wire.FLOW_ADD)[8:26])
+        delete = sent.rfind(rule.flow_mod(0, wire.OFPFC_DELETE_STRICT)[8:])
+        return delete > sent.rfind(rule.flow_mod(0, wire.OFPFC_ADD)[8:26])
 
     def drops(self, reason: DropReason) -> int:
         return self.balancer.statistics.drops[reason]
@@ -108,7 +108,7 @@ class Wired:
 def goes_to(message: bytes) -> int:
     """The port that the last action of a packet-out sends to."""
     actions_length = int.from_bytes(message[16:18], "big")
-    assert message[1] == wire.TYPE_PACKET_OUT
+    assert message[1] == wire.OFPT_PACKET_OUT
     return int.from_bytes(message[24 + actions_length - 12 : 24 + actions_length - 8], "big")
 
 
@@ -117,7 +117,7 @@ def test_the_first_request_is_delivered_at_once_and_the_next_ones_through_the_ru
     assert [goes_to(message) for message in wired.request("anna")] == [7]
     assert [goes_to(message) for message in wired.request("anna")] == [7], "the rule is not there yet"
     wired.settle()
-    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
 
 def test_a_rule_that_is_under_way_while_its_real_moves_is_placed_anew() -> None:
@@ -128,7 +128,7 @@ def test_a_rule_that_is_under_way_while_its_real_moves_is_placed_anew() -> None:
     wired.confirm()
     assert [goes_to(message) for message in wired.request("anna")] == [9]
     wired.settle()
-    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
     assert wire.output(9) in b"".join(wired.sent) or wired.switch.rules.waiting == 0
 
 
@@ -152,7 +152,7 @@ def test_a_lost_connection_does_not_keep_rules_from_being_placed() -> None:
     wired.transactions = wired.switch.connect(wired, wired.now)
     wired.request("anna")
     wired.settle()
-    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
 
 def test_a_frame_that_no_packet_out_can_carry_is_dropped() -> None:
@@ -189,7 +189,7 @@ def test_a_request_whose_session_waits_for_its_real_is_not_sent_elsewhere() -> N
     assert wired.drops(DropReason.NOT_READY) == 1
     assert [goes_to(message) for message in wired.request("carl")] == [7]
     wired.find(1)
-    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
     forgotten = Wired(adopted=head + rule, found=False)
     forgotten.find(0)
@@ -233,7 +233,7 @@ def test_forged_answers_from_many_vlans_make_no_flood_of_probes() -> None:
         wired.find(0, vlan=vlan)
     wired.sent.clear()
     wired.switch.tick(wired.now + 10)
-    probes = [message for message in wired.sent if message[1] == wire.TYPE_PACKET_OUT]
+    probes = [message for message in wired.sent if message[1] == wire.OFPT_PACKET_OUT]
     assert len(probes) <= (MOST_LEARNED_VLANS + 1) * len(REALS)
 
 
@@ -324,7 +324,7 @@ def test_a_switch_that_connects_again_before_its_old_connection_is_known_to_be_d
     wired.transactions = wired.switch.connect(wired, wired.now)
     wired.request("anna")
     wired.settle()
-    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
 
 def test_a_switch_that_cannot_output_to_its_tables_is_delivered_to_by_hand() -> None:
@@ -332,7 +332,7 @@ def test_a_switch_that_cannot_output_to_its_tables_is_delivered_to_by_hand() -> 
     wired.request("anna")
     wired.settle()
     returned = wired.request("anna")[0]
-    error = wire.HEADER.pack(4, wire.TYPE_ERROR, 12 + 64, 0) + b"\0\2\0\4" + returned[:64]
+    error = wire.HEADER.pack(4, wire.OFPT_ERROR, 12 + 64, 0) + b"\0\2\0\4" + returned[:64]
     assert wired.switch.refused(error)
     assert [goes_to(message) for message in wired.request("anna")] == [7]
     assert not wired.switch.refused(error[:30])
@@ -378,7 +378,7 @@ def test_under_overload_known_mobiles_are_served_and_new_ones_are_dropped_and_co
     overloaded(wired, MOST_SECONDS * 1.5)
     assert wired.request("bert") == []
     assert wired.drops(DropReason.OVERLOAD_NEW_MOBILE) == 1
-    assert [goes_to(message) for message in wired.request("anna")] == [wire.PORT_TABLE]
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
 
 def test_a_mobile_that_names_its_home_agent_is_a_known_one() -> None:
@@ -429,7 +429,7 @@ def test_known_requests_are_measured_too_though_they_make_no_rules() -> None:
     wired.request("anna")
     wired.sent.clear()
     wired.switch.flush(wired.now)
-    assert [message[1] for message in wired.sent] == [wire.TYPE_BARRIER_REQUEST]
+    assert [message[1] for message in wired.sent] == [wire.OFPT_BARRIER_REQUEST]
     wired.switch.flush(wired.now)
     assert len(wired.sent) == 1, "nothing was sent since"
 

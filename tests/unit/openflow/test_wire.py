@@ -70,7 +70,7 @@ def test_return_to_session() -> None:
     assert wire.packet_out(wire.return_to_session(TAG), b"frame") == packed(message)
 
 
-@pytest.mark.parametrize("command", [wire.FLOW_ADD, wire.FLOW_DELETE_STRICT])
+@pytest.mark.parametrize("command", [wire.OFPFC_ADD, wire.OFPFC_DELETE_STRICT])
 def test_session_rule(command: int) -> None:
     parser = ofproto_v1_3_parser
     message = parser.OFPFlowMod(
@@ -114,11 +114,11 @@ def test_barrier() -> None:
 
 
 def packet_in(match: Any, frame: bytes, cookie: int = 0x151B7) -> bytes:
-    body = struct.pack("!IHBBQ", wire.NO_BUFFER, len(frame), 1, 0, cookie)
+    body = struct.pack("!IHBBQ", wire.OFP_NO_BUFFER, len(frame), 1, 0, cookie)
     fields = bytearray()
     match.serialize(fields, 0)
     payload = body + bytes(fields) + b"\0\0" + frame
-    return wire.HEADER.pack(4, wire.TYPE_PACKET_IN, 8 + len(payload), 0) + payload
+    return wire.HEADER.pack(4, wire.OFPT_PACKET_IN, 8 + len(payload), 0) + payload
 
 
 @pytest.mark.parametrize("extra", [{}, {"metadata": 7}, {"vlan_vid": 0x100F, "eth_dst": "02:51:b7:00:00:01"}])
