@@ -24,7 +24,7 @@ from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import found_by_switches, steer, weights_by_own_decision
 from ryu_haslb.engine import DEAD_DISPATCHER, MAIN_DISPATCHER, RyuApp, ofp_event, ofproto_v1_3, set_ev_cls
-from ryu_haslb.openflow import connection
+from ryu_haslb.openflow import transport
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.state_watch import StateWatch
@@ -44,7 +44,7 @@ SESSIONS_AT_ONCE = 500
 #: Seconds that switches have to confirm that our rules are gone, when the application ends.
 FAREWELL = 3.0
 
-connection.install()
+transport.install()
 
 
 class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]

@@ -16,7 +16,7 @@ from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 
 if TYPE_CHECKING:  # it brings Ryu's controller along, and a fleet needs none
-    from ryu_haslb.openflow.connection import Connection, MessageHandler
+    from ryu_haslb.openflow.transport import MessageHandler, Transport
 from ryu_haslb.openflow.meters import Meters
 
 LOG = logging.getLogger(__name__)
@@ -30,13 +30,13 @@ class Fleet:
 
     def __init__(self, configuration: Configuration, balancer: Balancer) -> None:
         self.switches: dict[int, Switch] = {}
-        self._connections: dict[int, Connection] = {}
+        self._connections: dict[int, Transport] = {}
         self._meters: dict[int, Meters] = {}
         self._remarks: dict[int, list[str]] = {}
         self._configuration = configuration
         self._balancer = balancer
 
-    def connected(self, connection: Connection) -> None:
+    def connected(self, connection: Transport) -> None:
         """A switch is ready to be served.
 
         A connection that it had before is closed: it may be a dead one that nobody has noticed yet. Were it another
@@ -55,7 +55,7 @@ class Fleet:
         else:
             LOG.warning("Switch %016x is not among the configured datapaths and is left alone", connection.id)
 
-    def disconnected(self, connection: Connection) -> None:
+    def disconnected(self, connection: Transport) -> None:
         """A connection is gone."""
         if self._connections.get(connection.id) is connection:
             del self._connections[connection.id]
@@ -113,7 +113,7 @@ class Fleet:
     def _is_configured(self, datapath_id: int) -> bool:
         return not self._configuration.datapaths or datapath_id in self._configuration.datapaths
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: Transport) -> None:
         switch = self.switches.get(connection.id)
         if switch is None:
             switch = self.switches[connection.id] = Switch(connection.id, self._configuration, self._balancer)
@@ -124,7 +124,7 @@ class Fleet:
         LOG.info("Switch %016x: connected from %s", connection.id, connection.address[0])
         meters.prepare(lambda: self._install(connection, switch))
 
-    def _install(self, connection: Connection, switch: Switch) -> None:
+    def _install(self, connection: Transport, switch: Switch) -> None:
         transactions = switch.transactions
         if transactions is None:
             return  # it has refused us before
@@ -147,20 +147,20 @@ class Fleet:
         transactions.submit(lambda xid: standing_rules.replacement(connection, rules, meters.supported, xid), conclude)
         transactions.submit(lambda xid: standing_rules.table_miss(connection, rules, xid), lambda _: None)
 
-    def _follow_ports(self, connection: Connection, switch: Switch) -> None:
+    def _follow_ports(self, connection: Transport, switch: Switch) -> None:
         """A port came or went; where the configuration has an IPsec module, the rules are to follow."""
         sides, _ = sides_of(self._configuration, connection.port_names())
         if sides != switch.sides:
             self._install(connection, switch)
 
-    def _leave(self, connection: Connection) -> None:
+    def _leave(self, connection: Transport) -> None:
         """Whatever still comes over this connection is no business of ours."""
         connection.handler = None
         switch = self.switches.get(connection.id)
         if switch is not None and switch.channel is connection:
             switch.disconnect()
 
-    def _retire(self, connection: Connection, conclude: Callable[[bool], None]) -> None:
+    def _retire(self, connection: Transport, conclude: Callable[[bool], None]) -> None:
         switch = self.switches[connection.id]
         transactions = Transactions(connection)
         switch.disconnect()

@@ -31,7 +31,7 @@ _MOST_UNSENT = 1 << 18
 MessageHandler = Callable[[int, int, bytes], bool]
 
 
-class Connection(Datapath):  # type: ignore[misc]
+class Transport(Datapath):  # type: ignore[misc]
     """A Ryu datapath; once :attr:`handler` is set it sees each message first."""
 
     handler: Optional[MessageHandler] = None
@@ -145,11 +145,11 @@ class Connection(Datapath):  # type: ignore[misc]
 
 def _serve(accepted: Any, address: Any) -> None:
     """Serve one switch for as long as its connection lasts."""
-    with closing(Connection(accepted, address)) as connection:
+    with closing(Transport(accepted, address)) as transport:
         try:
-            connection.serve()
+            transport.serve()
         except Exception:
-            LOG.exception("Connection to switch %s (%s) ends", connection.id, address[0])
+            LOG.exception("Connection to switch %s (%s) ends", transport.id, address[0])
 
 
 def install() -> None:
