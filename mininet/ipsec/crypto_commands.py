@@ -15,7 +15,8 @@ from node_control import Answer, CommandError
 from ipsec.on_demand import Ipsec
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.charon import CharonError
-from ryu_haslb.ipsec.report import Counters, ipsec_lines, ipsec_rows, isakmp_lines, isakmp_rows
+from ryu_haslb.ipsec.module import Counters
+from ryu_haslb.show.crypto import ipsec_lines, ipsec_rows, isakmp_lines, isakmp_rows
 
 T = TypeVar("T")
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.ipsec import charon, report
+from ryu_haslb.ipsec import charon
 from ryu_haslb.ipsec.charon import DEFAULT_VICI, VICI_VARIABLE
-from ryu_haslb.ipsec.module import COUNTERS_VARIABLE, clear_counters, read_counters
-from ryu_haslb.ipsec.report import Counters
+from ryu_haslb.ipsec.module import COUNTERS_VARIABLE, Counters, clear_counters, read_counters
 from ryu_haslb.ipsec.translation import secured_interfaces
+from ryu_haslb.show.crypto import ipsec_lines, ipsec_rows, isakmp_lines, isakmp_rows
 from ryu_haslb.show.reports import Report
 from ryu_haslb.show.snapshot import Row
 
@@ -28,14 +28,14 @@ def ipsec_sa(configuration: Configuration) -> Report:
         path = _counters(configuration)
         counters = read_counters(path) if path else {}
         for interface in interfaces:
-            rows += report.ipsec_rows(configuration, interface, associations, counters.get(interface, Counters()))
-    return Report(lambda _: iter(rows), report.ipsec_lines)
+            rows += ipsec_rows(configuration, interface, associations, counters.get(interface, Counters()))
+    return Report(lambda _: iter(rows), ipsec_lines)
 
 
 def isakmp_sa(configuration: Configuration) -> Report:
     """``show crypto isakmp sa``. CharonError if charon cannot be asked."""
     found = charon.associations(_vici()) if secured_interfaces(configuration) else []
-    return Report(lambda _: report.isakmp_rows(found), report.isakmp_lines)
+    return Report(lambda _: isakmp_rows(found), isakmp_lines)
 
 
 def clear_sa(configuration: Configuration) -> Iterator[str]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
+from dataclasses import dataclass, fields
 
 from ryu_haslb.ipsec.channel import Channel
-from ryu_haslb.ipsec.report import Counters
 
 #: Where the balancer finds the module's control socket; without it nothing is counted but by associations.
 COUNTERS_VARIABLE = "HASLB_VICI_COUNTERS"
@@ -18,6 +17,20 @@ _LARGEST_COUNT = (1 << 64) - 1
 
 class ModuleError(Exception):
     """The module cannot be asked; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What the associations themselves do not count.
+
+    ``send_errors``: packets that ought to have left protected and could not; ``recv_errors``: packets that ought to
+    have come protected and did not, or were refused. ``encaps`` and ``decaps`` are of associations that are gone.
+    """
+
+    send_errors: int = 0
+    recv_errors: int = 0
+    encaps: int = 0
+    decaps: int = 0
 
 
 def read_counters(path: str) -> dict[str, Counters]:

@@ -10,7 +10,7 @@ from ipsec_samples import PAIR
 from vici_peer import CHILD, IKE
 
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
-from ryu_haslb.ipsec.report import isakmp_lines, isakmp_rows
+from ryu_haslb.show.crypto import isakmp_lines, isakmp_rows
 
 
 def listed(ike: Any = None, **child: Any) -> list[dict[str, Any]]:

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from vici_peer import serving
 
-from ryu_haslb.ipsec.module import ModuleError, clear_counters, counters_of, read_counters
-from ryu_haslb.ipsec.report import Counters
+from ryu_haslb.ipsec.module import Counters, ModuleError, clear_counters, counters_of, read_counters
 
 
 def answering(answer: bytes, asked: list[bytes] | None = None) -> Callable[[socket.socket], None]:

@@ -12,7 +12,8 @@ from ipsec_samples import PAIR
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.associations import ChildAssociation, IkeAssociation
-from ryu_haslb.ipsec.report import Counters, ipsec_lines, ipsec_rows, isakmp_lines, isakmp_rows
+from ryu_haslb.ipsec.module import Counters
+from ryu_haslb.show.crypto import ipsec_lines, ipsec_rows, isakmp_lines, isakmp_rows
 
 CHAPTER = Path(__file__).parents[3] / "topologies" / "chapter"
 

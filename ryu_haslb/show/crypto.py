@@ -7,12 +7,12 @@ association, so that it stays the same for as long as the association lives; ``d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.associations import ChildAssociation, IkeAssociation
+from ryu_haslb.ipsec.module import Counters
 from ryu_haslb.ipsec.translation import translate
 
 Row = dict[str, Any]
@@ -24,20 +24,6 @@ FIRST_CONNECTION = 2000
 _CIPHERS = {"AES_CBC": "esp-aes", "3DES_CBC": "esp-3des", "DES_CBC": "esp-des", "NULL": "esp-null"}
 _IV_SIZES = {"AES_CBC": 16, "3DES_CBC": 8, "DES_CBC": 8}
 _HASHES = {"MD5": "md5", "SHA1": "sha", "SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
-
-
-@dataclass(frozen=True)
-class Counters:
-    """What the associations themselves do not count.
-
-    ``send_errors``: packets that ought to have left protected and could not; ``recv_errors``: packets that ought to
-    have come protected and did not, or were refused. ``encaps`` and ``decaps`` are of associations that are gone.
-    """
-
-    send_errors: int = 0
-    recv_errors: int = 0
-    encaps: int = 0
-    decaps: int = 0
 
 
 def ipsec_rows(
