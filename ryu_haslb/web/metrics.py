@@ -62,7 +62,7 @@ class BalancerCollector(Collector):
 def exposition(collector: BalancerCollector) -> bytes:
     """The metrics as text, in the format named by :data:`CONTENT_TYPE`."""
     # Whatever has collect() will do, and a registry of our own would refuse to hold the process' metrics twice.
-    return generate_latest(collector)  # type: ignore[arg-type]
+    return generate_latest(collector)
 
 
 def _requests(sources: Sources) -> Iterator[Metric]:
