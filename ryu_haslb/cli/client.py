@@ -1,9 +1,11 @@
-"""Asking a running balancer over its control socket. Without Ryu and eventlet, ``haslb`` starts fast."""
+"""The client of a control socket: sends one command and reads its answer as it comes.
+
+Plain sockets, without the engine and eventlet: ``haslb`` starts fast.
+"""
 
 from __future__ import annotations
 
 import os
-import shlex
 import socket
 import stat
 import struct
@@ -11,96 +13,117 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Optional
 
-from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL, END_MARK, ERROR_MARK, HELP, LONGEST_REQUEST
+from ryu_haslb.control.protocol import (
+    CONTROL_VARIABLE,
+    DEFAULT_CONTROL,
+    ERROR_MARK,
+    HELP,
+    AnswerReader,
+    RequestError,
+    encode_request,
+    is_error,
+    parse_help,
+)
+from ryu_haslb.errors import HaslbError
 
-#: Seconds within which a balancer that is well begins to answer, and goes on.
-SILENCE = 30.0
+#: Seconds that a server may take to begin its answer, and between two pieces of it.
+ANSWER_TIMEOUT = 30.0
 _READ_SIZE = 1 << 16
 
 
-class ControlError(Exception):
-    """The balancer cannot be asked, or did not answer; the text says why and what to do, in one line."""
+class ControlError(HaslbError):
+    """The server cannot be reached, did not answer, or refused; one line says why and what to do."""
 
 
 def control_path() -> str:
-    """Where the environment says the control socket is."""
+    """The balancer's control socket: from the environment, else the default path."""
     return os.environ.get(CONTROL_VARIABLE) or DEFAULT_CONTROL
 
 
-def ask(path: str, words: Sequence[str], silence: Optional[float] = SILENCE) -> Iterator[bytes]:
-    """Send a command and generate its output as it comes, in pieces of whole lines.
+class ControlClient:
+    """Asks the server of a control socket. Each command uses a connection of its own.
 
-    ``silence`` is how many seconds the balancer may take before each piece; None for a command that waits for events.
-    Raises ControlError, also when the output breaks off before its end.
+    ``server`` names the program in error texts, ``option`` the ways in which an operator can name another socket.
     """
-    request = _encode(words)
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        # Not settimeout(): a socket that does not block would not wait for its turn to connect either.
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", int(SILENCE), 0))
+
+    def __init__(
+        self, path: str, server: str = "balancer", option: str = f"--control PATH or {CONTROL_VARIABLE}"
+    ) -> None:
+        self.path = path
+        self._server = server
+        self._option = option
+
+    def ask(self, words: Sequence[str], timeout: Optional[float] = ANSWER_TIMEOUT) -> Iterator[bytes]:
+        """Send a command and generate its answer as it comes, in pieces of whole lines.
+
+        ``timeout`` is in seconds for each piece; None for a command that waits for events.
+
+        Raises: ControlError, also when the answer is cut off before its end.
+        """
         try:
-            connection.connect(path)
-            with suppress(BrokenPipeError):  # a balancer that refuses before it has read everything says why
-                connection.sendall(request)
-            connection.settimeout(silence)
-            yield from _whole_lines(connection)
-        except OSError as error:
-            raise ControlError(_explain(path, error)) from error
+            request = encode_request(words)
+        except RequestError as error:
+            raise ControlError(str(error)) from None
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            # SO_SNDTIMEO instead of settimeout(): connect() on a non-blocking socket fails at once while the backlog
+            # is full, instead of waiting for a place in it.
+            sent_within = struct.pack("ll", int(ANSWER_TIMEOUT), 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, sent_within)
+            try:
+                connection.connect(self.path)
+                with suppress(BrokenPipeError):  # a server that refuses a request before its end has said why
+                    connection.sendall(request)
+                connection.settimeout(timeout)
+                yield from _read_answer(connection)
+            except OSError as error:
+                raise ControlError(self._explain(error)) from error
+
+    def lines(self, words: Sequence[str], timeout: Optional[float] = ANSWER_TIMEOUT) -> Iterator[str]:
+        """What :meth:`ask` generates, as single lines of text without line feeds."""
+        for piece in self.ask(words, timeout):
+            yield from piece.decode("utf-8", "replace").removesuffix("\n").split("\n")
+
+    def expectations(self, words: Sequence[str], prefix: str, timeout: float = ANSWER_TIMEOUT) -> list[tuple[str, str]]:
+        """The words that may follow ``words`` and begin with ``prefix``, each with its help text.
+
+        Raises: ControlError, also when ``words`` begin no command.
+        """
+        answer = b"".join(self.ask([HELP, *words, prefix], timeout))
+        if is_error(answer):
+            raise ControlError(answer.decode("utf-8", "replace").strip().removeprefix(ERROR_MARK))
+        return parse_help(answer)
+
+    def _explain(self, error: OSError) -> str:
+        text = next(text for kind, text in _EXPLANATIONS if isinstance(error, kind))
+        if isinstance(error, ConnectionRefusedError) and not stat.S_ISSOCK(os.stat(self.path).st_mode):
+            text = "{path} is no socket; name the control socket of the {server} with {option}"
+        reason = error.strerror or error
+        return text.format(path=self.path, server=self._server, option=self._option, reason=reason)
 
 
-def is_error(piece: bytes) -> bool:
-    """Whether a piece of output has a line that is an error."""
-    mark = ERROR_MARK.encode()
-    return piece.startswith(mark) or b"\n" + mark in piece
-
-
-def expectations(path: str, words: Sequence[str], prefix: str, silence: float = SILENCE) -> list[tuple[str, str]]:
-    """What may follow these words and begins with ``prefix``: each word and its help. Raises ControlError."""
-    answer = b"".join(ask(path, [HELP, *words, prefix], silence))
-    if is_error(answer):
-        raise ControlError(answer.decode("utf-8", "replace").strip().removeprefix(ERROR_MARK))
-    pairs = (line.partition("\t") for line in answer.decode("utf-8", "replace").splitlines())
-    return [(word, text) for word, _, text in pairs]
-
-
-def _encode(words: Sequence[str]) -> bytes:
-    line = shlex.join(words)
-    if "\n" in line:
-        raise ControlError("a command is one line; expected no line feed in it")
-    request = line.encode("utf-8", "surrogateescape") + END_MARK + b"\n"
-    if len(request) > LONGEST_REQUEST:
-        raise ControlError(f"the command is too long; put it into a file and use {shlex.quote('haslb configure FILE')}")
-    return request
-
-
-def _whole_lines(connection: socket.socket) -> Iterator[bytes]:
-    rest = b""
-    while True:
-        received = connection.recv(_READ_SIZE)
-        if not received:
-            raise ConnectionError("no end mark")
-        lines, feed, rest = (rest + received).rpartition(b"\n")
-        if feed:
-            yield lines + feed
-        if rest == END_MARK:
-            return
-
-
-_TROUBLE = (
-    (FileNotFoundError, "no balancer serves {path}; start it, or name its socket with {elsewhere}"),
-    (PermissionError, "{path} is for the user who runs the balancer; try sudo, or name another with {elsewhere}"),
+_EXPLANATIONS = (
+    (FileNotFoundError, "no {server} serves {path}; start it, or name its socket with {option}"),
+    (
+        PermissionError,
+        "{path} may be used by the owner of the {server} alone; try sudo, or name another socket with {option}",
+    ),
     (
         ConnectionRefusedError,
-        "the balancer that served {path} is gone; start it again, or name another with {elsewhere}",
+        "the {server} that served {path} has ended; start it again, or name another socket with {option}",
     ),
-    (ConnectionError, "the balancer at {path} broke off; look at its log"),
-    ((socket.timeout, BlockingIOError), "the balancer at {path} does not answer; look at its log"),
-    (OSError, "cannot reach a balancer at {path}: {reason}; name its socket with {elsewhere}"),
+    (ConnectionError, "the {server} at {path} closed the connection before the end of its answer; see its log"),
+    ((socket.timeout, BlockingIOError), "the {server} at {path} did not answer in time; see its log"),
+    (OSError, "cannot connect to a {server} at {path}: {reason}; name its socket with {option}"),
 )
 
 
-def _explain(path: str, error: OSError) -> str:
-    text = next(text for kind, text in _TROUBLE if isinstance(error, kind))
-    if isinstance(error, ConnectionRefusedError) and not stat.S_ISSOCK(os.stat(path).st_mode):
-        text = "{path} is no socket; name the balancer's with {elsewhere}"
-    elsewhere = f"--control PATH or {CONTROL_VARIABLE}"
-    return text.format(path=path, elsewhere=elsewhere, reason=error.strerror or error)
+def _read_answer(connection: socket.socket) -> Iterator[bytes]:
+    """Pieces of whole lines until the end mark. Raises: OSError, ConnectionError if the end mark is missing."""
+    reader = AnswerReader()
+    while not reader.is_complete:
+        received = connection.recv(_READ_SIZE)
+        if not received:
+            raise ConnectionError("no end mark")
+        lines = reader.receive(received)
+        if lines:
+            yield lines

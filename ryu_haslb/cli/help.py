@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 
-from ryu_haslb.cli.client import expectations
+from ryu_haslb.cli.client import ControlClient
 from ryu_haslb.cli.local import LOCAL, Place, place_of
+from ryu_haslb.control.protocol import split_words
 from ryu_haslb.language.grammar import CommandError, expected
 
-#: Seconds that somebody who has pressed a key waits for the balancer.
-PATIENCE = 2.0
+#: Seconds that the balancer has to answer a key press: Tab or ``?``.
+HELP_TIMEOUT = 2.0
 
 #: Gets a line up to the cursor and gives what may stand in the place of its last word, and help for each. Raises
 #: CommandError if the words before make no sense, ControlError if the balancer cannot be asked.
@@ -24,7 +24,7 @@ def offers_of(path: str) -> Offers:
         words = split(text)
         before, prefix = words[:-1], words[-1]
         if before and _is_for_balancer(before):
-            return expectations(path, before, prefix, PATIENCE)
+            return ControlClient(path).expectations(before, prefix, HELP_TIMEOUT)
         return [(each.word, each.help) for each in expected(LOCAL, before, prefix)]
 
     return offers
@@ -41,10 +41,7 @@ def help_lines(offered: Sequence[tuple[str, str]]) -> list[str]:
 def split(text: str) -> list[str]:
     """The words of a line up to the cursor; the last one is the word at the cursor, perhaps empty. CommandError while a
     quotation is open."""
-    try:
-        words = shlex.split(text)
-    except ValueError:
-        raise CommandError("a quotation is not closed; expected its closing quote", 0) from None
+    words = split_words(text)
     return words if words and not text[-1:].isspace() else [*words, ""]
 
 

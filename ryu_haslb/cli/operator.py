@@ -10,10 +10,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Callable
 
-from ryu_haslb.cli.client import ControlError, ask, is_error
+from ryu_haslb.cli.client import ControlClient, ControlError
 from ryu_haslb.cli.configuring import Configuring
 from ryu_haslb.cli.help import help_lines, offers_of
 from ryu_haslb.cli.local import Place, config, place_of, sent
+from ryu_haslb.control.protocol import is_error, split_words
 from ryu_haslb.language.grammar import CommandError
 
 FAILED = 1
@@ -29,6 +30,7 @@ class Operator:
 
     def __init__(self, path: str, check: Callable[[Sequence[str]], int], prompt: str = "haslb#") -> None:
         self._path = path
+        self._client = ControlClient(path)
         self._check = check
         self._prompt = prompt
 
@@ -47,7 +49,7 @@ class Operator:
             return self._configure_terminal()
         if place is Place.STREAM:
             return self._stream(words)
-        return self._show(ask(self._path, sent(place, words)))
+        return self._show(self._client.ask(sent(place, words)))
 
     def prompt(self) -> int:
         """Take commands from a terminal, or lines from elsewhere; the exit status is 1 if any of these failed."""
@@ -62,7 +64,7 @@ class Operator:
         status = 0
         for line in lines:
             try:
-                words = _words(line)
+                words = split_words(line)
                 if words and place_of(words) is Place.LEAVE:
                     break
                 status = max(status, self.run(words) if words else 0)
@@ -76,7 +78,7 @@ class Operator:
     def _stream(self, words: Sequence[str]) -> int:
         """Show events until the operator interrupts, which is no failure."""
         try:
-            return self._show(ask(self._path, words, silence=None))
+            return self._show(self._client.ask(words, timeout=None))
         except KeyboardInterrupt:
             return 0
 
@@ -93,7 +95,7 @@ class Operator:
         commands = self._typed_commands() if _is_interactive() else list(sys.stdin or ())
         if not commands:
             return 0
-        return self._show(ask(self._path, config(commands)))
+        return self._show(self._client.ask(config(commands)))
 
     @staticmethod
     def _typed_commands() -> list[str]:
@@ -113,13 +115,6 @@ class Operator:
             print("% nothing was changed")
             return []
         return configuring.commands
-
-
-def _words(line: str) -> list[str]:
-    try:
-        return shlex.split(line)
-    except ValueError:
-        raise CommandError("a quotation is not closed; expected its closing quote", 0) from None
 
 
 def _is_interactive() -> bool:

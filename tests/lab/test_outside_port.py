@@ -18,8 +18,8 @@ from lab import CONTROLLER, Lab
 from mobile import CHASSIS_MAC, CLIENT_MAC, VIRTUAL, arp_request, as_dispatched, registration
 from scapy.layers.l2 import ARP, Ether
 
-from ryu_haslb.cli.client import ask, is_error
-from ryu_haslb.control.protocol import SEPARATOR
+from ryu_haslb.cli.client import ControlClient
+from ryu_haslb.control.protocol import SEPARATOR, is_error
 from ryu_haslb.openflow.pipeline import Purpose
 from topologies.chassis import SWITCH
 
@@ -100,7 +100,8 @@ def outside_rules(bench: Bench) -> list[str]:
 
 
 def config(*commands: str) -> None:
-    answer = b"".join(ask(str(janitor.DIRECTORY / f"{CONTROLLER}.control"), ["config", SEPARATOR.join(commands)]))
+    client = ControlClient(str(janitor.DIRECTORY / f"{CONTROLLER}.control"))
+    answer = b"".join(client.ask(["config", SEPARATOR.join(commands)]))
     assert not is_error(answer), answer
 
 

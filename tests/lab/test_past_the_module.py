@@ -36,8 +36,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
-from ryu_haslb.cli.client import ask, is_error
-from ryu_haslb.control.protocol import SEPARATOR
+from ryu_haslb.cli.client import ControlClient
+from ryu_haslb.control.protocol import SEPARATOR, is_error
 from ryu_haslb.openflow.pipeline import Purpose
 
 pytestmark = pytest.mark.lab
@@ -240,7 +240,8 @@ def test_who_takes_the_pdsns_name_in_another_vlan_is_dropped(lab: IpsecLab) -> N
 
 
 def config(*commands: str) -> None:
-    answer = b"".join(ask(str(janitor.DIRECTORY / f"{CONTROLLER}.control"), ["config", SEPARATOR.join(commands)]))
+    client = ControlClient(str(janitor.DIRECTORY / f"{CONTROLLER}.control"))
+    answer = b"".join(client.ask(["config", SEPARATOR.join(commands)]))
     assert not is_error(answer), answer
 
 

@@ -79,7 +79,9 @@ def test_a_balancer_that_is_down_is_one_line(tmp_path: Path) -> None:
 
 def test_a_path_that_is_none_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "file is no socket; name the balancer's" in haslb(tmp_path / "file", "show", "run").stderr
+    assert (
+        "file is no socket; name the control socket of the balancer" in haslb(tmp_path / "file", "show", "run").stderr
+    )
     assert "AF_UNIX path too long" in haslb(tmp_path / ("x" * 200), "show", "run").stderr
 
 
@@ -93,7 +95,7 @@ def test_a_balancer_that_breaks_off_is_one_line(tmp_path: Path) -> None:
         with subprocess.Popen(argv, stderr=subprocess.PIPE, text=True, env=environment) as process:
             listener.accept()[0].close()
             assert process.stderr is not None
-            assert "broke off; look at its log" in process.stderr.read()
+            assert "closed the connection before the end of its answer; see its log" in process.stderr.read()
             assert process.wait(30) == 1
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from control_process import control_process
 
-from ryu_haslb.cli.client import ControlError, ask
-from ryu_haslb.control.protocol import LONGEST_REQUEST
-from ryu_haslb.control.server import MOST_AT_WORK, MOST_SILENT
+from ryu_haslb.cli.client import ControlClient, ControlError
+from ryu_haslb.control.protocol import MAX_REQUEST_SIZE
+from ryu_haslb.control.server import MAX_PENDING_CLIENTS, MAX_RUNNING_COMMANDS
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def connect(path: Path) -> socket.socket:
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.connect(str(path))  # without a time-out it waits for its turn
-    client.settimeout(PATIENCE)
+    client.settimeout(TIMEOUT)
     return client
 
 
@@ -67,8 +67,8 @@ def test_a_thousand_silent_clients_keep_nobody_out(control: Path) -> None:
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(control)) for _ in range(900)]
         assert_well(control)
-        closed, _, _ = select.select(clients, [], [], PATIENCE)
-        assert len(closed) >= len(clients) - MOST_SILENT - 1
+        closed, _, _ = select.select(clients, [], [], TIMEOUT)
+        assert len(closed) >= len(clients) - MAX_PENDING_CLIENTS - 1
 
 
 def test_a_client_that_never_reads_keeps_nobody_from_reading(control: Path) -> None:
@@ -79,10 +79,10 @@ def test_a_client_that_never_reads_keeps_nobody_from_reading(control: Path) -> N
 
 def test_no_more_commands_are_at_work_than_there_is_room_for(control: Path) -> None:
     with ExitStack() as stack:
-        for _ in range(MOST_AT_WORK):
+        for _ in range(MAX_RUNNING_COMMANDS):
             debug = stack.enter_context(connect(control))
             debug.sendall(b"debug ip slb sessions ipmobile\n")
-        assert b"commands are at work; end a debug" in answer(control, b"show ip slb reals\n")
+        assert b"commands are running; end a debug" in answer(control, b"show ip slb reals\n")
     for _ in range(1000):
         if not answer(control, b"show ip slb vservers\n").startswith(b"%"):
             break
@@ -96,7 +96,7 @@ def test_no_more_commands_are_at_work_than_there_is_room_for(control: Path) -> N
         (b"show 'ip\n", b"% a quotation is not closed; expected its closing quote\n"),
         (b"\n", b"% incomplete command: expected "),
         (b"\x00\x01\x02\n", b"% '\\x00\\x01\\x02' is not a command here"),
-        (b"x" * (4 << 20), f"% a command is one line of at most {LONGEST_REQUEST} bytes\n".encode()),
+        (b"x" * (4 << 20), f"% a command is one line of at most {MAX_REQUEST_SIZE} bytes\n".encode()),
         (b"'" + b"\\'\"" * 20_000 + b"\n", b"% "),
     ],
 )
@@ -166,8 +166,8 @@ def test_the_socket_of_a_server_that_was_killed_is_taken_over(tmp_path: Path) ->
     with control_process(path) as process:
         process.kill()
         process.wait()
-        with pytest.raises(ControlError, match="is gone; start it again"):
-            list(ask(str(path), ["show", "ip", "slb", "reals"]))
+        with pytest.raises(ControlError, match="has ended; start it again"):
+            list(ControlClient(str(path)).ask(["show", "ip", "slb", "reals"]))
         with control_process(path):
             assert_well(path)
 
