@@ -9,9 +9,9 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 #: Selectors of one crypto map entry: more, and each would still be a pair of security associations of its own.
-MOST_PROTECTED = 64
+MAX_SELECTORS = 64
 #: Rules of an access list that a crypto map matches.
-MOST_RULES = 1000
+MAX_RULES = 1000
 
 
 class Authentication(Enum):
@@ -130,10 +130,10 @@ def protected(rules: Collection[AccessRule]) -> tuple[Selector, ...]:
 
     The first rule that matches a packet decides, so what an earlier rule denies is cut out of later permissions. What
     two rules permit may be in two pairs, of which the first counts.
-    ValueError if there are more than :data:`MOST_RULES` rules, or they make more than :data:`MOST_PROTECTED` pairs.
+    ValueError if there are more than :data:`MAX_RULES` rules, or they make more than :data:`MAX_SELECTORS` pairs.
     """
-    if len(rules) > MOST_RULES:
-        raise ValueError(f"it has more than {MOST_RULES} rules")
+    if len(rules) > MAX_RULES:
+        raise ValueError(f"it has more than {MAX_RULES} rules")
     pairs: list[Selector] = []
     denied: list[Selector] = []
     for rule in rules:
@@ -143,11 +143,11 @@ def protected(rules: Collection[AccessRule]) -> tuple[Selector, ...]:
         pieces = [(rule.source, rule.destination)]
         for part in denied:
             pieces = [rest for piece in pieces for rest in _without(piece, part)]
-            if len(pairs) + len(pieces) > MOST_PROTECTED:
+            if len(pairs) + len(pieces) > MAX_SELECTORS:
                 break
         pairs += pieces
-        if len(pairs) > MOST_PROTECTED:
-            raise ValueError(f"it permits more than {MOST_PROTECTED} pairs of networks")
+        if len(pairs) > MAX_SELECTORS:
+            raise ValueError(f"it permits more than {MAX_SELECTORS} pairs of networks")
     return tuple(dict.fromkeys(pairs))
 
 

@@ -11,7 +11,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.yaml.reader import read_yaml
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 
-LARGEST_FILE = 16 * 1024 * 1024
+MAX_FILE_SIZE = 16 * 1024 * 1024
 _YAML_SUFFIXES = (".yaml", ".yml")
 
 
@@ -39,11 +39,11 @@ def load(path: Union[str, os.PathLike[str]]) -> Loaded:
 def load_stream(stream: BinaryIO, source: str) -> Loaded:
     """Load a configuration from an open stream; ``source`` names it, and its suffix tells the form."""
     try:
-        data = stream.read(LARGEST_FILE + 1)
+        data = stream.read(MAX_FILE_SIZE + 1)
     except OSError as error:
         raise _unreadable(source, error) from error
-    if len(data) > LARGEST_FILE:
-        raise ConfigurationError([Diagnostic(source, 0, f"too large; expected at most {LARGEST_FILE >> 20} MiB")])
+    if len(data) > MAX_FILE_SIZE:
+        raise ConfigurationError([Diagnostic(source, 0, f"too large; expected at most {MAX_FILE_SIZE >> 20} MiB")])
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

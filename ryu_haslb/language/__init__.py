@@ -1,1 +1,1 @@
-"""The language of commands: grammar, values, wording and diagnostics. It knows no product and no other room."""
+"""The command language: grammar, values, wording and diagnostics. It depends on no product and on no other room."""

@@ -1,14 +1,16 @@
-"""What is wrong with, or remarkable about, a configuration file: each finding with its place."""
+"""Errors and warnings about a file, each with its place."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ryu_haslb.errors import HaslbError
+
 
 @dataclass(frozen=True)
 class Diagnostic:
-    """One finding. ``line`` counts from 1; 0 means that it is about the file as a whole."""
+    """One error or warning. ``source`` is the file, ``line`` counts from 1; 0 is the file as a whole."""
 
     source: str
     line: int
@@ -18,8 +20,8 @@ class Diagnostic:
         return f"{self.source}:{self.line}: {self.text}" if self.line else f"{self.source}: {self.text}"
 
 
-class ConfigurationError(Exception):
-    """A configuration that cannot be used; it carries every error found, and prints them one a line."""
+class ConfigurationError(HaslbError):
+    """A configuration that cannot be used. It carries all errors that were found; as text, one on each line."""
 
     def __init__(self, errors: Iterable[Diagnostic]) -> None:
         self.errors = tuple(errors)
@@ -29,8 +31,8 @@ class ConfigurationError(Exception):
 class Diagnostics:
     """Collects the errors and warnings of one file."""
 
-    #: Beyond this a file is nonsense and reading stops.
-    MOST_ERRORS = 100
+    #: After this many errors reading stops: the file is not a configuration.
+    MAX_ERRORS = 100
 
     def __init__(self, source: str) -> None:
         self.source = source
@@ -38,21 +40,21 @@ class Diagnostics:
         self.warnings: list[Diagnostic] = []
 
     def error(self, line: int, text: str) -> None:
-        """Note an error; raises ConfigurationError when there are too many to go on."""
+        """Record an error. Raises ConfigurationError at :data:`MAX_ERRORS`."""
         self.errors.append(Diagnostic(self.source, line, text))
-        if len(self.errors) == self.MOST_ERRORS:
-            self.errors.append(Diagnostic(self.source, line, "too many errors; the rest is not looked at"))
+        if len(self.errors) == self.MAX_ERRORS:
+            self.errors.append(Diagnostic(self.source, line, "too many errors; reading stops here"))
             self.stop_on_errors()
 
     def warning(self, line: int, text: str) -> None:
-        """Note something that does not keep the file from being used."""
+        """Record a warning: the file can be used all the same."""
         self.warnings.append(Diagnostic(self.source, line, text))
 
     def stop_on_errors(self) -> None:
-        """Raise what has been collected, in the order of the lines, if there is any error."""
+        """Raise ConfigurationError with all errors in the order of their lines, if there is any."""
         if self.errors:
             raise ConfigurationError(sorted(self.errors, key=lambda error: error.line))
 
     def sorted_warnings(self) -> tuple[Diagnostic, ...]:
-        """The warnings in the order of the lines."""
+        """The warnings in the order of their lines."""
         return tuple(sorted(self.warnings, key=lambda warning: warning.line))

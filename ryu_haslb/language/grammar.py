@@ -1,31 +1,38 @@
-"""Recognising an IOS command among the commands of a mode.
+"""The grammar of IOS commands: finds the command that a line of words is, and what may follow some words.
 
-Pure and knowing nothing about what commands do: configuration, ``show``, ``clear`` and the prompt's ``?`` all use it.
-As in IOS a keyword may be cut short as long as it stays unambiguous, case does not matter in keywords, and a keyword is
-preferred to a parameter.
+Configuration, ``show``, ``clear`` and the prompt's ``?`` all use it; what a command does is not known here. As on IOS
+a keyword may be abbreviated as long as it is unambiguous, its case does not matter, and a word that can be a keyword is
+not a parameter.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, NoReturn, Optional, TypeVar
+from typing import Any, ClassVar, Generic, NoReturn, Optional, TypeVar
 
+from ryu_haslb.errors import HaslbError
+from ryu_haslb.language.kinds import KINDS, Kind
 from ryu_haslb.language.template import Symbol, Template, compile_template
 from ryu_haslb.language.wording import did_you_mean, listed, quoted
 
 Action = TypeVar("Action")
 
-END = "<cr>"  # what `?` prints where a command may end
+#: What ``?`` prints where a command may end.
+END = "<cr>"
 
 
 @dataclass(frozen=True, eq=False)
 class Command(Generic[Action]):
-    """A command: its template, what it does, a line of help, and the mode that it opens if any.
+    """A command: its template, its action, one line of help, and the mode that it opens, if any.
 
-    A command whose ``action`` is None is one of IOS that this product has not: it is recognised, but never offered, and
-    only when its keywords are written in full, so that it is not taken for the abbreviation of another.
+    A command whose ``action`` is None exists on IOS and is not implemented. It is recognised only when its keywords are
+    written in full, so that no abbreviation of an implemented command is taken for it, and ``?`` does not offer it.
+
+    ``kinds`` are the kinds of the parameters that are not numbers. A subclass with other parameters overrides it.
     """
+
+    kinds: ClassVar[Mapping[str, Kind]] = KINDS
 
     template: str
     action: Optional[Action]
@@ -34,12 +41,12 @@ class Command(Generic[Action]):
     compiled: Template = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "compiled", compile_template(self.template))
+        object.__setattr__(self, "compiled", compile_template(self.template, self.kinds))
 
 
 @dataclass(frozen=True, eq=False)
 class Mode(Generic[Action]):
-    """A mode such as ``config-slb-real``: its commands, and help for words that several share."""
+    """A mode such as ``config-slb-real``: its commands, and help for the keywords that several of them share."""
 
     name: str
     commands: tuple[Command[Action], ...]
@@ -55,9 +62,9 @@ class Mode(Generic[Action]):
 class Match(Generic[Action]):
     """A recognised command.
 
-    ``words`` are its keywords in full; ``match["WEIGHT"]`` is a parameter's value, ``match.get("PORT")`` one that may
-    have been left out, ``"exclude" in match`` tells whether a keyword was given. ``rest`` is the index of the word
-    where a ``LINE`` or a secret began (the number of words if there is none).
+    ``words`` are its keywords in full; ``match["WEIGHT"]`` is the value of a parameter, ``match.get("PORT")`` of one
+    that may have been left out, and ``"exclude" in match`` is whether a keyword was given. ``rest`` is the index of the
+    word at which a ``LINE`` or a secret begins, or the number of words if there is neither.
     """
 
     command: Command[Action]
@@ -69,7 +76,7 @@ class Match(Generic[Action]):
         return self.values[name]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """The value of a parameter, ``default`` if it was left out."""
+        """The value of a parameter, or ``default`` if it was left out."""
         return self.values.get(name, default)
 
     def __contains__(self, word: str) -> bool:
@@ -78,16 +85,16 @@ class Match(Generic[Action]):
 
 @dataclass(frozen=True)
 class Expectation:
-    """A word that may come next, as ``?`` shows it, and its help."""
+    """A word that may come next, as ``?`` shows it, with its help."""
 
     word: str
     help: str
 
 
-class CommandError(Exception):
-    """Words that are no command. ``position`` counts the words that were right; the text says what was expected next.
+class CommandError(HaslbError):
+    """Words that are not a command. The message says what was expected.
 
-    ``commands`` are those that the right words could have become.
+    ``position`` is the number of words before the first wrong one; ``commands`` are the commands that begin with them.
     """
 
     def __init__(self, message: str, position: int, commands: Sequence[Command[Any]] = ()) -> None:
@@ -97,12 +104,12 @@ class CommandError(Exception):
 
 
 class UnknownCommandError(CommandError):
-    """Not even the first word begins a command."""
+    """The first word does not begin any command."""
 
 
 @dataclass(frozen=True)
 class _Step(Generic[Action]):
-    """One way to understand the words so far: a position in a command, and the values on the way there."""
+    """One way to read the words so far: a position in a command, and the values read up to it."""
 
     command: Command[Action]
     position: int
@@ -119,7 +126,7 @@ class _Step(Generic[Action]):
         return [_Step(self.command, after, self.path) for after in self.command.compiled.follow[self.position]]
 
     def spelled_by(self, word: str) -> bool:
-        """Whether ``word`` is this keyword, or may stand for it."""
+        """Whether ``word`` is this keyword or an abbreviation of it."""
         if self.symbol.kind is not None:
             return False
         implemented = self.command.action is not None
@@ -131,7 +138,7 @@ class _Step(Generic[Action]):
 
 
 def match(mode: Mode[Action], words: Sequence[str]) -> Match[Action]:
-    """The command of ``mode`` that ``words`` spell; CommandError if there is none."""
+    """Find the command of ``mode`` that ``words`` are. Raises CommandError if there is none."""
     taken, following = _walk(mode, words)
     complete = [step for step in taken if step.may_end]
     if not complete:
@@ -147,9 +154,9 @@ def match(mode: Mode[Action], words: Sequence[str]) -> Match[Action]:
 
 
 def expected(mode: Mode[Action], words: Sequence[str], prefix: str = "") -> tuple[Expectation, ...]:
-    """What may follow the complete ``words``: all that begins with ``prefix``, in alphabetical order, then :data:`END`.
+    """What may follow the complete ``words`` and begins with ``prefix``, in alphabetical order, then :data:`END`.
 
-    CommandError if ``words`` do not begin any command.
+    Raises CommandError if ``words`` do not begin any command.
     """
     taken, following = _walk(mode, words)
     offered = [step for step in following if step.command.action is not None]
@@ -167,7 +174,7 @@ def expected(mode: Mode[Action], words: Sequence[str], prefix: str = "") -> tupl
 
 
 def _walk(mode: Mode[Action], words: Sequence[str]) -> tuple[list[_Step[Action]], list[_Step[Action]]]:
-    """Read all words: the steps taken by the last one, and the steps that may follow."""
+    """Read all words. Returns the steps of the last word, and the steps that may follow it."""
     taken: list[_Step[Action]] = []
     following = list(mode.beginnings)
     for position in range(len(words)):
@@ -182,7 +189,7 @@ def _walk(mode: Mode[Action], words: Sequence[str]) -> tuple[list[_Step[Action]]
 
 
 def _take(candidates: list[_Step[Action]], words: Sequence[str], position: int) -> list[_Step[Action]]:
-    """The candidates that accept the word at ``position``; CommandError if there are none or several keywords."""
+    """The candidates that accept the word at ``position``. Raises CommandError if none does, or several keywords do."""
     word = words[position]
     keywords = [step for step in candidates if step.spelled_by(word)]
     exact = [step for step in keywords if step.symbol.text.lower() == word.lower()]
@@ -203,7 +210,7 @@ def _take(candidates: list[_Step[Action]], words: Sequence[str], position: int) 
 
 
 def _refuse(candidates: list[_Step[Action]], words: Sequence[str], position: int, complaint: str) -> NoReturn:
-    """Raise the error of a word that fits none of the candidates."""
+    """Raise the error for a word that no candidate accepts."""
     word, offered = quoted(words[position]), _offered(candidates)
     known = [step.symbol.text for step in offered if step.symbol.kind is None]
     hint = f" ({complaint})" if complaint else did_you_mean(words[position], known)
@@ -214,12 +221,12 @@ def _refuse(candidates: list[_Step[Action]], words: Sequence[str], position: int
 
 
 def _offered(steps: Sequence[_Step[Action]]) -> Sequence[_Step[Action]]:
-    """What this product implements, unless there is nothing else."""
+    """The steps of implemented commands; all steps if there are none."""
     return [step for step in steps if step.command.action is not None] or steps
 
 
 def _shown(taken: Sequence[_Step[Action]], words: Sequence[str]) -> str:
-    """The words that were right, without secrets: errors end up in logs."""
+    """The words before the wrong one, without secrets: errors are logged."""
     path = taken[0].path
     shown = ("****" if symbol.kind and symbol.kind.secret else word for word, (symbol, _) in zip(words, path))
     return quoted(" ".join(shown))[1:-1]
@@ -234,5 +241,5 @@ def _commands(steps: Sequence[_Step[Action]]) -> list[Command[Action]]:
 
 
 def _list(steps: Sequence[_Step[Action]]) -> str:
-    """What may come next, for an error."""
+    """What may come next, as an error lists it."""
     return listed({step.symbol.description for step in _offered(steps)})

@@ -1,21 +1,22 @@
-"""The notation in which a command is written down, and the automaton that it stands for.
+"""Templates: the notation for commands, compiled to an automaton.
 
 ``word`` is a keyword, ``NAME`` or ``NAME<low-high>`` a parameter, ``[...]`` may be left out, ``{a | b}`` and
 ``[a | b]`` are alternatives::
 
     agent ADDRESS PORT<1-65535> [TIMEOUT<0-65535> [RETRY-COUNT<0-65535>]]
 
-Compilation is Glushkov's construction: every keyword and parameter of the template is a position, and what matters is
-which positions may come first, last, and after which other.
+Compilation is Glushkov's construction: every keyword and parameter of the template is a position of the automaton. It
+needs three sets: the positions that may come first, those that may come last, and those that may follow each position.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Optional
 
-from ryu_haslb.language.values import KINDS, Kind, number
+from ryu_haslb.language.kinds import KINDS, Kind, number
 
 _LEXEME = re.compile(r"[][{}|]|[^][{}|\s]+")
 _PARAMETER = re.compile(r"(?P<name>[A-Z][A-Z-]*)(<(?P<low>\d+)-(?P<high>\d+)>)?")
@@ -35,7 +36,7 @@ class Symbol:
 
     @property
     def description(self) -> str:
-        """How an error speaks of it."""
+        """How an error describes it."""
         return self.kind.description if self.kind else f"'{self.text}'"
 
     def abbreviated_by(self, word: str) -> bool:
@@ -57,7 +58,7 @@ class Template:
 
 @dataclass
 class _Fragment:
-    """A piece of a template under construction; ``optional``: it may match nothing."""
+    """A part of a template during compilation; ``optional``: it may match nothing."""
 
     first: list[int] = field(default_factory=list)
     last: list[int] = field(default_factory=list)
@@ -65,8 +66,9 @@ class _Fragment:
 
 
 class _Compiler:
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, kinds: Mapping[str, Kind]) -> None:
         self.text = text
+        self.kinds = kinds
         self.lexemes = _LEXEME.findall(text)
         self.symbols: list[Symbol] = []
         self.follow: list[list[int]] = []
@@ -115,21 +117,23 @@ class _Compiler:
             return group
         if lexeme == "{":
             return self.alternatives(until="}")
-        self.symbols.append(_symbol(lexeme))
+        self.symbols.append(self.symbol(lexeme))
         self.follow.append([])
         position = len(self.symbols) - 1
         return _Fragment([position], [position], optional=False)
 
+    def symbol(self, lexeme: str) -> Symbol:
+        parameter = _PARAMETER.fullmatch(lexeme)
+        if parameter is None:
+            return Symbol(lexeme)
+        if parameter["low"] is not None:
+            return Symbol(parameter["name"], number(int(parameter["low"]), int(parameter["high"])))
+        return Symbol(parameter["name"], self.kinds[parameter["name"]])
 
-def _symbol(lexeme: str) -> Symbol:
-    parameter = _PARAMETER.fullmatch(lexeme)
-    if parameter is None:
-        return Symbol(lexeme)
-    if parameter["low"] is not None:
-        return Symbol(parameter["name"], number(int(parameter["low"]), int(parameter["high"])))
-    return Symbol(parameter["name"], KINDS[parameter["name"]])
 
+def compile_template(text: str, kinds: Mapping[str, Kind] = KINDS) -> Template:
+    """Compile a template; ``kinds`` are those of its parameters that are not numbers.
 
-def compile_template(text: str) -> Template:
-    """Compile a template; ValueError or KeyError if whoever wrote it made a mistake."""
-    return _Compiler(text).template()
+    Raises ValueError if the template has a mistake, KeyError if a parameter has no kind.
+    """
+    return _Compiler(text, kinds).template()

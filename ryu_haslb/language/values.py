@@ -1,47 +1,40 @@
-"""What a command's parameter may be: an address, a number in a range, a name, the rest of the line.
+"""The one parser for each kind of value: addresses, masks, VLANs, port names, Ethernet addresses, datapath ids.
 
-A template (:mod:`ryu_haslb.language.template`) writes a parameter in capitals: ``ADDRESS``, ``PORT<1-65535>``. The
-name in capitals picks its kind from :data:`KINDS`; a range in angle brackets makes it a number.
+The readers of IOS text, of YAML and of chassis descriptions all call these functions, so that a value that one of them
+accepts is accepted by the others. A parser takes the text as it is written and returns the value. It raises ValueError
+for any other text; the message says what is wrong with the value and may be empty. The caller adds the place (file,
+line) and what was expected.
+
+What is accepted is what IOS accepts. In particular a decimal number may have leading zeros and is decimal all the same:
+VLAN ``01`` is VLAN 1, port ``fa03/015`` is FastEthernet3/15.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv4Network
-from typing import Any
+from collections.abc import Iterable
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network
 
-#: IOS cuts off nothing: a longer farm or virtual server name is refused, and the columns of ``show`` rely on that.
-LONGEST_NAME = 15
-#: DFP keys a digest with at most 64 ASCII characters.
-LONGEST_PASSWORD = 64
-#: IOS takes longer ones for crypto maps and transform sets, and 128 characters of a pre-shared key.
-LONGEST_LABEL = 64
-LONGEST_KEY = 128
-MOST_TRANSFORM_SETS = 6
-LAST_VLAN = 4094
-LONGEST_VLANS = 20000
+#: VLAN 4095 is reserved (IEEE 802.1Q table 9-2).
+MAX_VLAN = 4094
+#: Characters of a list of VLANs. All 4094 VLANs one by one take 19,362.
+MAX_VLANS_LENGTH = 20000
+#: Digits of a decimal number, leading zeros included; enough for 64 bits.
+MAX_DIGITS = 20
+MAX_DATAPATH_ID = (1 << 64) - 1
+#: The kinds of Ethernet ports that IOS has on line cards, modules and routers.
+PORT_KINDS = ("Ethernet", "FastEthernet", "GigabitEthernet", "TenGigabitEthernet")
 
 
-@dataclass(frozen=True)
-class Kind:
-    """A type of parameter.
-
-    ``display`` is how ``?`` shows it, ``description`` completes the phrase "expected ...", ``parse`` turns a word into
-    its value or raises ValueError whose text, if any, says what is wrong with the word. A secret is
-    left out of errors.
-    """
-
-    display: str
-    description: str
-    parse: Callable[[str], Any]
-    rest_of_line: bool = False
-    secret: bool = False
+def decimal(text: str, low: int, high: int) -> int:
+    """A decimal number from ``low`` to ``high``, both included. Leading zeros are allowed and mean nothing."""
+    if not re.fullmatch(f"[0-9]{{1,{MAX_DIGITS}}}", text) or not low <= int(text) <= high:
+        raise ValueError
+    return int(text)
 
 
 def address(text: str) -> IPv4Address:
-    """Any IPv4 address in dotted decimal."""
+    """Any IPv4 address in dotted decimal. Leading zeros are refused: some systems read ``010`` there as octal."""
     try:
         return IPv4Address(text)
     except AddressValueError:
@@ -49,12 +42,17 @@ def address(text: str) -> IPv4Address:
 
 
 def host_address(text: str) -> IPv4Address:
-    """An address that one machine can have: neither this-network, loopback, multicast nor reserved (RFC 6890)."""
+    """An address that a host can have: the address of a real or virtual server, of an interface, of a next hop.
+
+    Not accepted (RFC 6890): 0.0.0.0/8 (this network), loopback, multicast, reserved and broadcast addresses. Link-local
+    addresses (169.254.0.0/16, RFC 3927) are accepted, as on IOS: a host can have one, and it works as long as no router
+    is in between.
+    """
     host = address(text)
     if int(host) >> 24 == 0:
-        raise ValueError("addresses that begin with 0 name no host")
+        raise ValueError("addresses in 0.0.0.0/8 are not host addresses")
     if host.is_loopback:
-        raise ValueError("a loopback address never leaves its machine")
+        raise ValueError("a loopback address cannot be reached from another machine")
     if host.is_multicast:
         raise ValueError("a multicast address")
     if host.is_reserved:
@@ -71,8 +69,16 @@ def mask(text: str) -> int:
     return length
 
 
+def wildcard(text: str) -> int:
+    """The inverse of a network mask, as access lists have it, as the prefix length."""
+    return mask(str(IPv4Address(0xFFFFFFFF ^ int(address(text)))))
+
+
 def host_in_network(host: IPv4Address, length: int) -> IPv4Network:
-    """The network around an interface's address; ValueError if the address is the network's own or its broadcast."""
+    """The network of an interface that has this address. The network's own and its broadcast address are refused.
+
+    The two addresses of a /31 (RFC 3021) and the one of a /32 are host addresses.
+    """
     network = IPv4Network((host, length), strict=False)
     if length < 31 and host in (network.network_address, network.broadcast_address):
         which = "network" if host == network.network_address else "broadcast"
@@ -80,118 +86,111 @@ def host_in_network(host: IPv4Address, length: int) -> IPv4Network:
     return network
 
 
-def number(low: int, high: int) -> Kind:
-    """A decimal number from ``low`` to ``high``, both included."""
-
-    def parse(text: str) -> int:
-        if not re.fullmatch("[0-9]{1,20}", text) or not low <= int(text) <= high:
-            raise ValueError
-        return int(text)
-
-    return Kind(f"<{low}-{high}>", f"a number from {low} to {high}", parse)
+def network(prefix: IPv4Address, length: int) -> IPv4Network:
+    """The network of a route. A prefix with one bits outside the mask is refused."""
+    found = IPv4Network((prefix, length), strict=False)
+    if found.network_address != prefix:
+        raise ValueError(f"{prefix} has bits outside the mask {found.netmask}; expected {found.network_address}")
+    return found
 
 
-def name(text: str) -> str:
-    """The name of a farm or a virtual server."""
-    if len(text) > LONGEST_NAME:
+def address_and_length(text: str) -> tuple[IPv4Address, int]:
+    """``10.1.1.15/8``, where IOS has an address and a mask: the address, which is any, and the prefix length."""
+    before, slash, length = text.partition("/")
+    if not slash:
+        raise ValueError
+    return address(before), decimal(length, 0, 32)
+
+
+def interface_address(text: str) -> IPv4Interface:
+    """``10.1.1.15/8``: a host's address and the prefix length of its network, judged as ``ip address`` judges them."""
+    before, length = address_and_length(text)
+    host_in_network(host_address(str(before)), length)
+    return IPv4Interface((before, length))
+
+
+def name(text: str, max_length: int) -> str:
+    """A name of printable ASCII characters without spaces."""
+    if len(text) > max_length:
         raise ValueError(f"it has {len(text)} characters")
     if not re.fullmatch("[!-~]+", text):
         raise ValueError("a name consists of printable ASCII characters without spaces")
     return text
 
 
-def password(text: str) -> str:
-    """A DFP key in plain text."""
-    if len(text) > LONGEST_PASSWORD:
-        raise ValueError(f"it has {len(text)} characters")
-    if not re.fullmatch("[ -~]+", text):
-        raise ValueError("a key consists of printable ASCII characters")
-    return text
+def vlan(text: str) -> int:
+    """The number of a VLAN, 1 to 4094."""
+    return decimal(text, 1, MAX_VLAN)
 
 
-def wildcard(text: str) -> int:
-    """The inverse of a network mask, as access lists have it, as the prefix length."""
-    return mask(str(IPv4Address(0xFFFFFFFF ^ int(address(text)))))
+def vlans(text: str) -> frozenset[int]:
+    """VLANs and ranges of them without spaces, as after ``switchport trunk allowed vlan``: ``1,15,1002-1005``."""
+    found: set[int] = set()
+    if len(text) > MAX_VLANS_LENGTH:
+        raise ValueError("it is too long")
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        limits = re.fullmatch("[0-9]+(-[0-9]+)?", part)
+        if limits is None:
+            raise ValueError("spaces are not allowed" if " " in part else "")
+        try:
+            low, high = vlan(first), vlan(last or first)
+        except ValueError:
+            low, high = 1, 0
+        if low > high:
+            raise ValueError(f"{part} is not a VLAN from 1 to {MAX_VLAN} or a range of them")
+        found.update(range(low, high + 1))
+    return frozenset(found)
 
 
-def label(text: str) -> str:
-    """The name of a crypto map or a transform set."""
-    if len(text) > LONGEST_LABEL:
-        raise ValueError(f"it has {len(text)} characters")
-    if not re.fullmatch("[!-~]+", text):
-        raise ValueError("a name consists of printable ASCII characters without spaces")
-    return text
-
-
-def labels(text: str) -> tuple[str, ...]:
-    """Names of transform sets, the preferred one first."""
-    names = tuple(dict.fromkeys(label(word) for word in text.split()))
-    if len(names) > MOST_TRANSFORM_SETS:
-        raise ValueError(f"there are {len(names)}")
-    return names
-
-
-def isakmp_key(text: str) -> str:
-    """A pre-shared key."""
-    if len(text) > LONGEST_KEY:
-        raise ValueError(f"it has {len(text)} characters")
-    if not re.fullmatch("[!-~]+", text):
-        raise ValueError("a key consists of printable ASCII characters without spaces")
-    return text
+def vlan_ranges(numbers: Iterable[int]) -> str:
+    """VLANs as IOS prints them, neighbours put together: ``1,15,1002-1005``. The inverse of :func:`vlans`."""
+    ranges: list[list[int]] = []
+    for number in sorted(numbers):
+        if ranges and ranges[-1][-1] == number - 1:
+            ranges[-1][1:] = [number]
+        else:
+            ranges.append([number])
+    return ",".join("-".join(map(str, each)) for each in ranges)
 
 
 def port_number(text: str) -> str:
-    """Where a port is in its chassis: ``3/15``, or ``0/0/1`` where cards are in cards."""
+    """The place of a port: ``3/15`` is slot and port, ``0/0/1`` slot, subslot and port, ``0`` a router's only number.
+
+    Leading zeros are removed. Which slots and ports exist depends on the chassis and is not checked here.
+    """
     if not re.fullmatch("[0-9]{1,3}(/[0-9]{1,3}){0,2}", text):
         raise ValueError
     return "/".join(str(int(part)) for part in text.split("/"))
 
 
-def vlans(text: str) -> frozenset[int]:
-    """VLANs and ranges of them: ``1,15,1002-1005``."""
-    found: set[int] = set()
-    if len(text) > LONGEST_VLANS:
-        raise ValueError("it is too long")
-    for part in text.split(","):
-        limits = re.fullmatch("([0-9]{1,4})(?:-([0-9]{1,4}))?", part)
-        if limits is None:
-            raise ValueError
-        low, high = int(limits[1]), int(limits[2] or limits[1])
-        if not 1 <= low <= high <= LAST_VLAN:
-            raise ValueError(f"{part} is no VLAN from 1 to {LAST_VLAN}, nor a range of them")
-        found.update(range(low, high + 1))
-    return frozenset(found)
+def port_name(text: str) -> tuple[str, str]:
+    """The name of a port, as kind in full and number: ``FastEthernet3/15``, ``Fa3/15`` and ``fa 03/15`` are one port.
+
+    The kind may be abbreviated as long as it is unambiguous, in any case.
+    """
+    found = re.fullmatch("([A-Za-z]+) ?([0-9/]+)", text)
+    kinds = [kind for kind in PORT_KINDS if found and kind.lower().startswith(found[1].lower())]
+    if found is None or len(kinds) != 1:
+        raise ValueError
+    return kinds[0], port_number(found[2])
 
 
-_ADDRESS = Kind("A.B.C.D", "an IPv4 address such as 10.1.1.0", address)
-_HOST = Kind("A.B.C.D", "the IPv4 address of a host, such as 10.1.1.51", host_address)
-_MASK = Kind("A.B.C.D", "a network mask such as 255.255.255.0", mask)
-_WILDCARD = Kind("A.B.C.D", "a wildcard such as 0.0.0.255", wildcard)
-_NAME = Kind("WORD", f"a name of at most {LONGEST_NAME} characters", name)
-_WORD = Kind("WORD", "a word", str)
+def mac_address(text: str) -> bytes:
+    """The Ethernet address of a host as six bytes: ``02:00:00:00:00:51``. Group and null addresses are refused."""
+    if not re.fullmatch("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", text):
+        raise ValueError
+    mac = bytes.fromhex(text.replace(":", ""))
+    if mac[0] & 1 or not any(mac):
+        raise ValueError("a group or null address")
+    return mac
 
-#: The kind of each parameter that is no number, by its name in templates.
-KINDS = {
-    "ADDRESS": _HOST,
-    "NEXT-HOP": _HOST,
-    "PREFIX": _ADDRESS,
-    "MASK": _MASK,
-    "NAME": _NAME,
-    "TEXT": _WORD,
-    "PROTOCOL": _WORD,
-    "LABEL": Kind("WORD", f"a name of at most {LONGEST_LABEL} characters", label),
-    "LABELS": Kind("WORD", f"at most {MOST_TRANSFORM_SETS} names of transform sets", labels, rest_of_line=True),
-    "KEY": Kind("WORD", "a pre-shared key", isakmp_key, secret=True),
-    "PORT-NUMBER": Kind("SLOT/PORT", "a port such as 3/15", port_number),
-    "VLANS": Kind("VLANS", "VLANs such as 1,15,1002-1005", vlans),
-    "SOURCE-HOST": _ADDRESS,
-    "SOURCE": _ADDRESS,
-    "SOURCE-WILDCARD": _WILDCARD,
-    "DESTINATION-HOST": _ADDRESS,
-    "DESTINATION": _ADDRESS,
-    "DESTINATION-WILDCARD": _WILDCARD,
-    "FILE": Kind("FILE", "the path of a file", str),
-    "COMMANDS": Kind("COMMANDS", "configuration commands", str),
-    "PASSWORD": Kind("WORD", "a password", str, secret=True),
-    "LINE": Kind("LINE", "text up to the end of the line", str, rest_of_line=True),
-}
+
+def datapath_id(text: str) -> int:
+    """The id of an OpenFlow switch: 16 hexadecimal digits, as switches print it, else a decimal number of 64 bits.
+
+    16 digits are hexadecimal even where all of them are decimal digits: ``0000000000000010`` is 16.
+    """
+    if re.fullmatch("[0-9A-Fa-f]{16}", text):
+        return int(text, 16)
+    return decimal(text, 0, MAX_DATAPATH_ID)

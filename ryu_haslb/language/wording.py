@@ -1,19 +1,22 @@
-"""How errors speak of words that somebody else wrote."""
+"""How an error quotes words from outside, lists alternatives, and suggests a correction."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
+#: Characters of a foreign word that an error shows.
+MAX_QUOTED_LENGTH = 60
+
 
 def quoted(text: str) -> str:
-    """A foreign word for an error message: in quotes, cut short, without characters that would upset a terminal."""
-    short = text if len(text) <= 60 else text[:57] + "..."
+    """A foreign word for an error: in quotes, shortened, with unprintable characters escaped."""
+    short = text if len(text) <= MAX_QUOTED_LENGTH else text[: MAX_QUOTED_LENGTH - 3] + "..."
     return "'" + "".join(char if char.isprintable() else ascii(char)[1:-1] for char in short) + "'"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A clause to append to an error: the known word that is nearest to ``word``, or nothing."""
+    """A clause to append to an error: the known word that is most similar to ``word``; empty if none is similar."""
     spelled = {each.lower(): each for each in known}
     near = difflib.get_close_matches(word[:40].lower(), spelled, 1, 0.7)
     return f"; did you mean {quoted(spelled[near[0]])}?" if near else ""

@@ -12,6 +12,7 @@ from typing import Any
 
 from ryu_haslb.configuration.draft import DfpDraft, Draft, FarmDraft, RealDraft, VirtualServerDraft, VlanDraft
 from ryu_haslb.configuration.ios.blocks import Statement
+from ryu_haslb.configuration.ios.kinds import MAX_PASSWORD_LENGTH, dfp_password
 from ryu_haslb.configuration.ios.password import decrypt
 from ryu_haslb.configuration.model import (
     ClientRule,
@@ -23,7 +24,8 @@ from ryu_haslb.configuration.model import (
     VirtualServer,
     VlanInterface,
 )
-from ryu_haslb.language.values import host_in_network, password
+from ryu_haslb.language.values import host_in_network
+from ryu_haslb.language.values import network as network_of
 
 
 def ignore(_subject: object, _statement: Statement) -> None:
@@ -148,9 +150,10 @@ def plain_password(statement: Statement) -> str:
     """The key that ``password [0|7] PASSWORD`` gives; ValueError if it cannot be one."""
     text = decrypt(statement.match["PASSWORD"]) if "7" in statement.match else statement.match["PASSWORD"]
     try:
-        return password(text)
+        return dfp_password(text)
     except ValueError as error:
-        raise ValueError(f"not a DFP password: {error}; expected 1 to 64 printable ASCII characters") from None
+        expected = f"expected 1 to {MAX_PASSWORD_LENGTH} printable ASCII characters"
+        raise ValueError(f"not a DFP password: {error}; {expected}") from None
 
 
 def no_dfp(draft: Draft, statement: Statement) -> None:
@@ -202,10 +205,7 @@ def vlan_crypto_map(vlan: VlanDraft, statement: Statement) -> None:
 
 
 def route(draft: Draft, statement: Statement) -> None:
-    prefix, length = statement.match["PREFIX"], statement.match["MASK"]
-    network = IPv4Network((prefix, length), strict=False)
-    if network.network_address != prefix:
-        raise ValueError(f"{prefix} has bits outside the mask {network.netmask}; expected {network.network_address}")
+    network = network_of(statement.match["PREFIX"], statement.match["MASK"])
     route = Route(network, statement.match["NEXT-HOP"])
     if "no" not in statement.match:
         draft.routes[route] = None

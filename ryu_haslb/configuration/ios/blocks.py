@@ -1,24 +1,26 @@
-"""Running configuration commands in nested blocks, as IOS does.
+"""Executes configuration commands in nested blocks, as IOS does.
 
-A command that the innermost mode does not know is looked for in the modes around it, which closes the inner blocks;
-indentation means nothing. The same engine reads files in IOS's language, the YAML form and a home agent's file.
+A command that the innermost mode does not have is looked up in the modes around it, and the inner blocks are closed;
+indentation means nothing. IOS text, the YAML form and the configuration of a home agent are all executed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
+from ryu_haslb.configuration.ios.kinds import CONFIGURATION_KINDS
 from ryu_haslb.configuration.ios.lines import SCANNED_HEADING, SCANNING_MISTAKES, Line, line_of, read_lines
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.grammar import Command, CommandError, Match, Mode, UnknownCommandError, expected, match
+from ryu_haslb.language.kinds import Kind
 from ryu_haslb.language.wording import did_you_mean, listed, quoted
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A recognised command and its place, as an action gets them."""
+    """A recognised command and its line: the argument of an action."""
 
     match: Match[ConfigurationAction]
     line: int
@@ -30,24 +32,29 @@ class Statement:
 
 
 #: What a command does to the subject of its block. It returns the subject of the block that the command opens, if it
-#: opens one, and raises ValueError to refuse the command.
+#: opens one. It raises ValueError to refuse the command.
 ConfigurationAction = Callable[[Any, Statement], Any]
-ConfigurationCommand = Command[ConfigurationAction]
 ConfigurationMode = Mode[ConfigurationAction]
 
 
+class ConfigurationCommand(Command[ConfigurationAction]):
+    """A command of a configuration mode."""
+
+    kinds: ClassVar[Mapping[str, Kind]] = CONFIGURATION_KINDS
+
+
 def _leave(subject: object, statement: Statement) -> None:
-    """``exit`` and ``end`` concern the blocks, not what they describe: :meth:`Blocks.execute` acts on them."""
+    """``exit`` and ``end`` close blocks and change no subject; :meth:`Blocks.execute` implements them."""
 
 
-EXIT = ConfigurationCommand("exit", _leave, "Leave this block")
-END = ConfigurationCommand("end", _leave, "Leave all blocks")
+EXIT = ConfigurationCommand("exit", _leave, "Exit from the current mode")
+END = ConfigurationCommand("end", _leave, "Exit to global configuration mode")
 
 
 @dataclass
 class _Block:
-    """An open block. Without a subject its commands are recognised and have no effect: either the command that opened
-    it was wrong, so that only what is wrong inside is still of interest, or this product does not implement it."""
+    """An open block. A block without a subject was opened by a wrong command or by one that is not implemented; its
+    commands are checked and have no effect."""
 
     mode: ConfigurationMode
     subject: Any
@@ -57,7 +64,7 @@ class _Block:
 
 @dataclass
 class _Ignored:
-    """Commands of one block that are not implemented, to be named in one warning."""
+    """The commands of one block that are not implemented. One warning names them all."""
 
     line: int
     under: str
@@ -71,15 +78,15 @@ class Blocks:
         self._stack = [_Block(mode, subject)]
         self._diagnostics = diagnostics
         self._ignored: dict[str, _Ignored] = {}
-        self._astray = False  # a block was meant to be opened here, but nobody can tell which
+        self._astray = False  # a wrong command was meant to open a block, and it is unclear which
 
     @property
     def subject(self) -> Any:
-        """What the innermost block describes; None if the block is wrong or ignored."""
+        """The subject of the innermost block; None if the block is wrong or not implemented."""
         return self._stack[-1].subject
 
     def read(self, text: str) -> None:
-        """Execute every line of an IOS configuration; what is wrong goes to the diagnostics."""
+        """Execute all lines of an IOS configuration. Errors and warnings go to the diagnostics."""
         for line in read_lines(text):
             if line.words == SCANNED_HEADING:
                 self._diagnostics.warning(line.number, f"'{' '.join(line.words)}' is a heading and is ignored")
@@ -110,7 +117,10 @@ class Blocks:
             self._run(found, line)
 
     def _find(self, words: Sequence[str]) -> Match[ConfigurationAction]:
-        """The command in the innermost mode that knows it; the error of the mode that understood most if none does."""
+        """Find a command in the innermost mode that has it.
+
+        Raises CommandError if none has it: that of the mode in which most of the words were right.
+        """
         errors: list[tuple[CommandError, int]] = []
         for level in reversed(range(len(self._stack))):
             try:
@@ -140,7 +150,7 @@ class Blocks:
             self._stack.append(_Block(found.command.opens, subject, title, line.number))
 
     def _recover(self, error: CommandError, line: Line) -> None:
-        """Note the error, and guess which block a wrong command was meant to open, so that one error stays one."""
+        """Record the error, and open the block that the command was meant to open: its commands are not errors too."""
         if isinstance(error, UnknownCommandError):
             elsewhere = self._elsewhere(line.words)
             if elsewhere is None or not self._astray:
@@ -155,8 +165,8 @@ class Blocks:
         elif len(self._stack) == 1:
             self._astray = True
 
-    def _unknown(self, word: str, elsewhere: Optional[ConfigurationCommand]) -> str:
-        """The error of a word that begins no command in any of the open blocks."""
+    def _unknown(self, word: str, elsewhere: Optional[Command[ConfigurationAction]]) -> str:
+        """The error for a word that begins no command in any open block."""
         block = self._stack[-1]
         place = f"under {quoted(block.title)}" if block.title else "here"
         words = {f"'{each.word}'" for each in expected(block.mode, ())} - {"'exit'", "'end'"}
@@ -165,8 +175,8 @@ class Blocks:
             hint = did_you_mean(word, {each.word for block in self._stack for each in expected(block.mode, ())})
         return f"{quoted(word)} is not a command {place}; expected {listed(words) or 'a command of IOS'}{hint}"
 
-    def _elsewhere(self, words: Sequence[str]) -> Optional[ConfigurationCommand]:
-        """A command that opens a mode in which ``words`` would at least begin to make sense."""
+    def _elsewhere(self, words: Sequence[str]) -> Optional[Command[ConfigurationAction]]:
+        """A command that opens a mode in which ``words`` are the beginning of a command."""
         remaining = [self._stack[0].mode]
         while remaining:
             for command in remaining.pop().commands:
@@ -182,7 +192,7 @@ class Blocks:
         return None
 
     def _ignore(self, title: str, block: _Block, line: int) -> None:
-        """Keep a command that is not implemented for the one warning of its block."""
+        """Record a command that is not implemented for the warning of its block."""
         key = f"{block.line} {block.title}" if block.title else title
         self._ignored.setdefault(key, _Ignored(line, block.title)).commands[title] = None
 
@@ -194,6 +204,6 @@ class Blocks:
             self._diagnostics.warning(ignored.line, f"{names}{under} {verb} not implemented and {verb} ignored")
 
 
-def _opening(command: ConfigurationCommand) -> str:
-    """How an error names the block that a command opens: the template without what may be left out."""
+def _opening(command: Command[ConfigurationAction]) -> str:
+    """The name of the block that a command opens, as errors have it: the template without its optional end."""
     return command.template.split(" [")[0]

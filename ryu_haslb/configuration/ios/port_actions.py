@@ -10,7 +10,7 @@ from ryu_haslb.configuration.crypto_draft import PortDraft
 from ryu_haslb.configuration.draft import Draft
 from ryu_haslb.configuration.ios.blocks import Statement
 from ryu_haslb.configuration.model import Port
-from ryu_haslb.language.values import LAST_VLAN, host_in_network
+from ryu_haslb.language.values import MAX_VLAN, host_in_network
 
 
 def port(draft: Draft, statement: Statement) -> PortDraft:
@@ -49,7 +49,7 @@ def crypto_connect(entry: PortDraft, statement: Statement) -> None:
 
 
 def allowed_vlans(entry: PortDraft, statement: Statement) -> None:
-    every = frozenset(range(1, LAST_VLAN + 1))
+    every = frozenset(range(1, MAX_VLAN + 1))
     before = every if entry.port.allowed_vlans is None else entry.port.allowed_vlans
     named = statement.match.get("VLANS", frozenset())
     if "add" in statement.match:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ryu_haslb.configuration.ios.crypto_writer import access_lists, crypto_commands
 from ryu_haslb.configuration.ios.password import encrypt
@@ -18,6 +18,7 @@ from ryu_haslb.configuration.model import (
     StaticLocation,
     VirtualServer,
 )
+from ryu_haslb.language.values import vlan_ranges
 
 
 def write_configuration(configuration: Configuration) -> str:
@@ -125,19 +126,8 @@ def _port(port: Port) -> Iterator[str]:
     if port.address is not None:
         yield f" ip address {port.address.ip} {port.address.netmask}"
     if port.allowed_vlans is not None:
-        yield f" switchport trunk allowed vlan {_vlans(port.allowed_vlans)}"
+        yield f" switchport trunk allowed vlan {vlan_ranges(port.allowed_vlans) or 'none'}"
     if port.crypto_map is not None:
         yield f" crypto map {port.crypto_map}"
     if port.crypto_connect_vlan is not None:
         yield f" crypto connect vlan {port.crypto_connect_vlan}"
-
-
-def _vlans(vlans: Iterable[int]) -> str:
-    """VLANs with neighbours put together: ``1,15,1002-1005``."""
-    ranges: list[list[int]] = []
-    for vlan in sorted(vlans):
-        if ranges and ranges[-1][-1] == vlan - 1:
-            ranges[-1][1:] = [vlan]
-        else:
-            ranges.append([vlan])
-    return ",".join("-".join(map(str, each)) for each in ranges) or "none"

@@ -12,16 +12,17 @@ from typing import Any, Optional
 
 import yaml
 
+from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.wording import did_you_mean, listed, quoted
 
-DEEPEST = 12
-LARGEST_TEXT = 1 << 20
+MAX_DEPTH = 12
+MAX_TEXT_LENGTH = 1 << 20
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "timestamp", "value", "merge")}
 
 
-class NodeError(Exception):
+class NodeError(HaslbError):
     """A node that is not what was expected; ``line`` counts from 1, 0 if it is not known."""
 
     def __init__(self, line: int, text: str) -> None:
@@ -39,8 +40,8 @@ class _Loader(yaml.SafeLoader):
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
             raise NodeError(line, f"aliases such as *{event.anchor} are not supported; write it out")
-        if self.depth == DEEPEST:
-            raise NodeError(line, f"nested deeper than {DEEPEST} levels")
+        if self.depth == MAX_DEPTH:
+            raise NodeError(line, f"nested deeper than {MAX_DEPTH} levels")
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -49,8 +50,8 @@ class _Loader(yaml.SafeLoader):
 
 def compose(text: str) -> Optional[yaml.Node]:
     """The tree of a YAML text, None if it is empty; NodeError if it is not one document of YAML within the limits."""
-    if len(text) > LARGEST_TEXT:
-        raise NodeError(0, f"expected at most {LARGEST_TEXT >> 20} MiB of YAML")
+    if len(text) > MAX_TEXT_LENGTH:
+        raise NodeError(0, f"expected at most {MAX_TEXT_LENGTH >> 20} MiB of YAML")
     try:
         loader = _Loader(text)
         return loader.get_single_node()

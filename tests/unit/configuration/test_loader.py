@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ryu_haslb.configuration.loader import LARGEST_FILE, load
+from ryu_haslb.configuration.loader import MAX_FILE_SIZE, load
 from ryu_haslb.configuration.model import ServerFarm
 from ryu_haslb.language.diagnostics import ConfigurationError
 
@@ -62,5 +62,5 @@ def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:
     path = tmp_path / "slb.ios"
     with path.open("wb") as stream:
-        stream.truncate(LARGEST_FILE + 1)
+        stream.truncate(MAX_FILE_SIZE + 1)
     assert error(path) == f"{path}: too large; expected at most 16 MiB"

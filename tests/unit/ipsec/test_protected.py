@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_haslb.configuration.crypto_model import MOST_PROTECTED, AccessRule, protected
+from ryu_haslb.configuration.crypto_model import MAX_SELECTORS, AccessRule, protected
 
 ANY = IPv4Network("0.0.0.0/0")
 #: Networks in eight addresses, so that rules meet often and every packet can be tried.
@@ -37,9 +37,9 @@ def test_permissions_keep_their_order_and_form() -> None:
 
 def test_rules_that_cut_each_other_to_pieces_are_refused() -> None:
     denied = [AccessRule(False, IPv4Network((number << 24, 32)), ANY) for number in range(1, 8)]
-    with pytest.raises(ValueError, match=f"permits more than {MOST_PROTECTED} pairs"):
+    with pytest.raises(ValueError, match=f"permits more than {MAX_SELECTORS} pairs"):
         protected([*denied, AccessRule(True, ANY, ANY)])
-    hosts = [AccessRule(True, IPv4Network(number), ANY) for number in range(MOST_PROTECTED + 1)]
-    assert len(protected(hosts[:-1])) == MOST_PROTECTED
+    hosts = [AccessRule(True, IPv4Network(number), ANY) for number in range(MAX_SELECTORS + 1)]
+    assert len(protected(hosts[:-1])) == MAX_SELECTORS
     with pytest.raises(ValueError, match="permits more than"):
         protected(hosts)

@@ -256,7 +256,7 @@ def test_a_command_in_the_wrong_block_is_told_where_it_belongs() -> None:
 def test_reading_stops_when_a_file_is_nothing_but_errors() -> None:
     lines = errors("nonsense\n" * 5000)
     assert len(lines) == 101
-    assert lines[-1].endswith("too many errors; the rest is not looked at")
+    assert lines[-1].endswith("too many errors; reading stops here")
 
 
 @pytest.mark.parametrize(
