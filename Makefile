@@ -25,7 +25,7 @@ run: ## Bring up the lab, open 100 Mobile IP sessions, compare the balancer with
 	$(error the lab makes network namespaces and switches and so needs root; try: sudo make run)
 else
 run: machine $(INSTALLED)
-	@PYTHONPATH=. $(RUN) mininet/run.py
+	@PYTHONPATH=. $(RUN) -m ryu_haslb.cli.lab run dispatched-static --sessions 100
 endif
 
 test: $(if $(ROOT),testmachine) $(INSTALLED) ## Run all tests; those in the lab are skipped without root

@@ -7,12 +7,12 @@ import subprocess
 from collections.abc import Callable
 from typing import Any, NamedTuple, Optional
 
-import janitor
-from lab import CONTROLLER, OPENFLOW_PORT, Lab
 from mininet.topo import Topo
-from network import OPENFLOW
 
 from benchmarks.programs import HERE, program
+from haslb_lab.runner import janitor
+from haslb_lab.runner.lab import CONTROLLER, OPENFLOW_PORT, Lab
+from haslb_lab.runner.network import OPENFLOW
 from topologies.chassis import PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, Chassis, with_prefix
 
 CONFIGURATION = HERE.parent / "topologies" / "chassis.ios"

@@ -20,14 +20,13 @@ from statistics import quantiles
 from threading import Event
 from typing import Any
 
-from errors import LabError
-from lab import CONTROLLER, Lab
-from node_control import ControlError
-from termination import end_in_order
-
 from benchmarks.labs import CONFIGURATION, PRODUCT, BareChassis, ProductLab
 from benchmarks.programs import HERE, CompilerError, program
 from benchmarks.storm import PATIENCE, Outcome, Storm
+from haslb_lab.errors import LabError
+from haslb_lab.node.node_control import ControlError
+from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.termination import end_in_order
 from topologies.chassis import NETWORK, PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, with_prefix
 
 QUIET = "pdsn2"

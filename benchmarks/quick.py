@@ -17,12 +17,11 @@ import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from termination import end_in_order
-
 from benchmarks.alone import PRODUCT, Alone, AloneError
 from benchmarks.controller_figures import TUTORIAL
 from benchmarks.figures import fallen, number
 from benchmarks.programs import BUILD, HERE, CompilerError
+from haslb_lab.runner.termination import end_in_order
 
 RESULTS = BUILD / "quick.json"
 REFERENCE = HERE / "reference.json"

@@ -12,10 +12,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from errors import LabError
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from termination import end_in_order
 
 from benchmarks.alone import AloneError
 from benchmarks.controller_figures import Report, controller_figures
@@ -26,6 +24,8 @@ from benchmarks.record import Record, Round, machine
 from benchmarks.report import markdown, print_tables, put_into
 from benchmarks.search import highest_rate
 from benchmarks.storm import Outcome, Storm
+from haslb_lab.errors import LabError
+from haslb_lab.runner.termination import end_in_order
 
 RESULTS = HERE / "results.json"
 DOCUMENT = HERE.parent / "docs" / "performance.md"

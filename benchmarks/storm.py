@@ -9,10 +9,9 @@ from dataclasses import asdict, dataclass
 from types import TracebackType
 from typing import Any, Optional, TypeVar
 
-from errors import LabError
-
 from benchmarks.labs import HOME_AGENTS, Contender
 from benchmarks.programs import program
+from haslb_lab.errors import LabError
 from topologies.chassis import PDSN, VIRTUAL_SERVER
 
 #: Seconds that a contender has to pass its first requests.

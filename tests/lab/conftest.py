@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import Lab
 
+from haslb_lab.runner.lab import Lab
 from topologies.chassis import Chassis
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"

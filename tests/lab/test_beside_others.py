@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
-from lab import Lab
 from mobile import registration
 
+from haslb_lab.runner.lab import Lab
 from topologies.chassis import CONTROLLER, CONTROLLER_MANAGEMENT, SWITCH
 
 pytestmark = pytest.mark.lab

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Optional
 
-import capture
 import pytest
-from errors import LabError
+
+from haslb_lab.errors import LabError
+from haslb_lab.runner import capture
 
 pytestmark = pytest.mark.lab
 

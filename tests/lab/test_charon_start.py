@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from bench import wait_until
-from ipsec import charon
-from ipsec.charon import Charon
+
+from haslb_lab.ipsec import charon
+from haslb_lab.ipsec.charon import Charon
 
 pytestmark = pytest.mark.lab
 

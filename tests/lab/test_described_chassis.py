@@ -8,10 +8,11 @@ from collections import Counter
 import pytest
 from bench import is_arp, wait_until
 from described import SHAPES, bindings, conns, is_request, mac, ping, punted, register, running, statistics
-from lab import CONTROLLER
 from mobile import arp_request
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import ARP, Ether
+
+from haslb_lab.runner.lab import CONTROLLER
 
 pytestmark = pytest.mark.lab
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 from bench import MACS, Bench, PlainChassis, virtual_server
-from lab import Lab
 from mobile import VIRTUAL, as_directed, authentication, frame, nai, registration, request
 from scapy.layers.inet import IP, UDP, IPOption_Router_Alert
 from scapy.layers.l2 import Ether
+
+from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from bench import MACS, PDSN, REALS, Bench, PlainChassis, farm, virtual_server
-from lab import Lab
 from mobile import (
     CLIENT_MAC,
     VIRTUAL,
@@ -24,6 +23,8 @@ from mobile import (
 )
 from scapy.layers.inet import ICMP, IP, UDP, IPOption_Router_Alert
 from scapy.layers.l2 import Ether
+
+from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 

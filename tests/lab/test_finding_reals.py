@@ -9,7 +9,6 @@ from typing import Callable, Optional
 
 import pytest
 from bench import MACS, PDSN, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
-from lab import Lab
 from mobile import (
     CHASSIS_MAC,
     CLIENT,
@@ -24,6 +23,7 @@ from mobile import (
 )
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
+from haslb_lab.runner.lab import Lab
 from topologies.chassis import SWITCH
 
 pytestmark = pytest.mark.lab

@@ -8,11 +8,11 @@ from threading import Thread
 
 import pytest
 from bench import MACS, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
-from flows import Flow
-from janitor import DIRECTORY
-from lab import CONTROLLER, Lab
 from mobile import CHASSIS_MAC, VIRTUAL, frame, nai, registration, request
 
+from haslb_lab.runner.flows import Flow
+from haslb_lab.runner.janitor import DIRECTORY
+from haslb_lab.runner.lab import CONTROLLER, Lab
 from topologies.chassis import SWITCH
 
 pytestmark = pytest.mark.lab

@@ -15,9 +15,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import claim
-import janitor
 import pytest
+
+from haslb_lab.runner import claim, janitor
 
 pytestmark = pytest.mark.lab
 

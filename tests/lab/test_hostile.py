@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
-from lab import CONTROLLER, Lab
 from mobile import (
     CHASSIS_MAC,
     CLIENT_MAC,
@@ -28,6 +27,8 @@ from mobile import (
 from scapy.layers.inet import IP
 from scapy.layers.l2 import Dot1AD, Ether
 from scapy.packet import Packet
+
+from haslb_lab.runner.lab import CONTROLLER, Lab
 
 pytestmark = pytest.mark.lab
 

@@ -29,11 +29,12 @@ from ipsec_chassis import (
     outside,
     udp_payload,
 )
-from lab import CONTROLLER
 from mobile import nai, request
 from scapy.layers.inet import ICMP, IP, UDP, fragment
 from scapy.layers.l2 import ARP, LLC, SNAP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
+
+from haslb_lab.runner.lab import CONTROLLER
 
 pytestmark = pytest.mark.lab
 

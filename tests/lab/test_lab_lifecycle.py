@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import janitor
 import pytest
-from claim import claim
-from errors import LabError
-from lab import CONTROLLER, Lab
 
+from haslb_lab.errors import LabError
+from haslb_lab.runner import janitor
+from haslb_lab.runner.claim import claim
+from haslb_lab.runner.lab import CONTROLLER, Lab
 from topologies.chassis import PDSN, Chassis
 
 REPOSITORY = Path(__file__).parents[2]
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.lab
 BRINGS_UP_A_LAB = """
 import sys
 from pathlib import Path
-from lab import Lab
+from haslb_lab.runner.lab import Lab
 from topologies.chassis import Chassis
 
 with Lab(Chassis(), Path("topologies/chassis.ios").read_text()):
@@ -197,7 +197,7 @@ def test_make_run_without_root_is_refused_with_one_line() -> None:
 def make_run() -> subprocess.CompletedProcess[str]:
     """What ``make run`` runs, in the environment of the tests."""
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    command = [sys.executable, "mininet/run.py"]
+    command = [sys.executable, "-m", "ryu_haslb.cli.lab", "run", "dispatched-static", "--sessions", "100"]
     return subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False)
 
 

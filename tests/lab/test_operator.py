@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import janitor
 import pytest
-from lab import CONTROLLER, Lab
+
+from haslb_lab.runner import janitor
+from haslb_lab.runner.lab import CONTROLLER, Lab
 
 pytestmark = pytest.mark.lab
 

@@ -8,10 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Callable
 
-import janitor
 import pytest
 from health import HealthLab, farm_text, manager_text
-from network import marked_environment
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
@@ -21,6 +19,8 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
+from haslb_lab.runner import janitor
+from haslb_lab.runner.network import marked_environment
 from ryu_haslb.slb.drops import DropReason
 from topologies.chassis import CONTROLLER_MANAGEMENT
 

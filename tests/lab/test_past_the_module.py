@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import janitor
 import pytest
 from bench import wait_until
 from described import statistics
@@ -30,12 +29,13 @@ from ipsec_chassis import (
     IpsecLab,
     is_marker,
 )
-from lab import CONTROLLER
 from mobile import CHASSIS_MAC, nai, request
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
+from haslb_lab.runner import janitor
+from haslb_lab.runner.lab import CONTROLLER
 from ryu_haslb.cli.client import ControlClient
 from ryu_haslb.control.protocol import SEPARATOR, is_error
 from ryu_haslb.openflow.pipeline import Purpose

@@ -12,10 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from haslb_lab import main
-from janitor import DIRECTORY
-from scenarios import scenario
-from scenarios.scenario import FOLDER, scenarios
+
+from haslb_lab.command_line import main
+from haslb_lab.runner.janitor import DIRECTORY
+from haslb_lab.scenarios import scenario
+from haslb_lab.scenarios.scenario import FOLDER, scenarios
 
 pytestmark = pytest.mark.lab
 

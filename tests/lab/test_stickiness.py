@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
-from lab import Lab
 from mobile import VIRTUAL, authentication, frame, nai, registration, request
+
+from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 from bench import wait_until
 from described import address_of, bindings, conns, ping, register, running
-from lab import Lab
 
+from haslb_lab.runner.lab import Lab
 from topologies.description import Description
 
 pytestmark = pytest.mark.lab

@@ -10,7 +10,6 @@ from dataclasses import replace
 import pytest
 from bench import wait_until
 from described import mac
-from flows import Flow
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.layers.l2 import ARP, Ether
 from scapy.packet import Packet
@@ -27,6 +26,7 @@ from tunnelled import (
     tunnelled,
 )
 
+from haslb_lab.runner.flows import Flow
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 pytestmark = pytest.mark.lab

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import pytest
 from bench import wait_until
 from described import SHAPES, address_of, bindings, conns, homes, ping, punted, register, running, statistics
-from lab import CONTROLLER, Lab
 from scapy.layers.inet import IP
 from scapy.layers.l2 import Ether
 
+from haslb_lab.runner.lab import CONTROLLER, Lab
 from topologies.description import Description
 
 pytestmark = pytest.mark.lab

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from bench import MACS, PDSN, SECOND_SWITCH, Bench, PlainChassis, farm, virtual_server, wait_until
-from lab import CONTROLLER, Lab
 from mobile import CHASSIS_MAC, VIRTUAL, arp_request, as_dispatched, nai, registration, request
 from mobile import frame as frame_of
 from scapy.layers.l2 import ARP, Ether
 
+from haslb_lab.runner.lab import CONTROLLER, Lab
 from topologies.chassis import SWITCH
 
 pytestmark = pytest.mark.lab

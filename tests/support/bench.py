@@ -18,13 +18,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Optional
 
-from capture import FRAMES, Capture, interface
-from flows import Flow
-from lab import CONTROLLER, Lab
 from mininet.topo import Topo
 from mobile import CLIENT, CLIENT_MAC, VIRTUAL, frame, nai, request
-from node_control import ControlError
 
+from haslb_lab.node.node_control import ControlError
+from haslb_lab.runner.capture import FRAMES, Capture, interface
+from haslb_lab.runner.flows import Flow
+from haslb_lab.runner.lab import CONTROLLER, Lab
 from topologies.chassis import CONTROLLER_MANAGEMENT, SWITCH, SWITCH_MANAGEMENT
 
 SECOND_SWITCH = "haslb2"

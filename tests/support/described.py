@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from flows import Flow
-from lab import CONTROLLER, Lab
 from scapy.layers.inet import UDP
 from scapy.layers.l2 import Ether
 
+from haslb_lab.runner.flows import Flow
+from haslb_lab.runner.lab import CONTROLLER, Lab
 from ryu_haslb.openflow.pipeline import Purpose
 from topologies.cisco7600 import Cisco7600
 from topologies.description import Description

@@ -16,10 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Optional
 
-import janitor
 from bench import wait_until
-from lab import CONTROLLER, PROGRAMS, Lab
 
+from haslb_lab.checkout import PROGRAMS
+from haslb_lab.runner import janitor
+from haslb_lab.runner.lab import CONTROLLER, Lab
 from topologies.chassis import FIRST_HOME_AGENT, NETWORK, PDSN, SWITCH, Chassis, pdsn
 
 SUPERVISOR = NETWORK[1]

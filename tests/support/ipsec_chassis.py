@@ -17,12 +17,12 @@ from types import TracebackType
 from typing import Any, Optional
 
 from bench import wait_until
-from capture import Capture
-from lab import Lab
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
+from haslb_lab.runner.capture import Capture
+from haslb_lab.runner.lab import Lab
 from topologies.cisco7600 import Cisco7600
 from topologies.reader import read_description
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -12,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import node_control
+from haslb_lab.checkout import PROGRAMS, python_path
+from haslb_lab.node import node_control
 
-PROGRAMS = Path(__file__).parents[2] / "mininet"
+ENVIRONMENT = {**os.environ, "PYTHONPATH": python_path()}
 HOME_AGENT, PDSN, RELAY = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 PATIENCE = 20.0
 
@@ -29,6 +31,7 @@ class Node:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env=ENVIRONMENT,
         )
         assert self.process.stdout is not None
         with _killed_after(PATIENCE, self.process):

@@ -11,10 +11,10 @@ from typing import Any
 
 from bench import wait_until
 from described import SHAPES, mac
-from lab import CONTROLLER, Lab
 from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
+from haslb_lab.runner.lab import CONTROLLER, Lab
 from topologies.cisco7600 import Cisco7600
 from topologies.reader import read_description
 

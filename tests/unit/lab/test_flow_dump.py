@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from flows import Flow, parse_flows
+
+from haslb_lab.runner.flows import Flow, parse_flows
 
 HEADING = "OFPST_FLOW reply (OF1.3) (xid=0x2):\n"
 

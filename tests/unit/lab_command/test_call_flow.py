@@ -11,16 +11,16 @@ from ipaddress import IPv4Address
 from typing import Any, Optional
 
 import pytest
-from errors import LabError
-from flows import Flow
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 from scapy.packet import Raw
-from scenarios import evidence
-from scenarios.call_flow import CallFlow, shares_of_users
-from scenarios.scenario import find
-from scenarios.tunnel_trip import left_out
 
+from haslb_lab.errors import LabError
+from haslb_lab.runner.flows import Flow
+from haslb_lab.scenarios import evidence
+from haslb_lab.scenarios.call_flow import CallFlow, shares_of_users
+from haslb_lab.scenarios.scenario import find
+from haslb_lab.scenarios.tunnel_trip import left_out
 from ryu_haslb.mobile_ip.extensions import nai_extension
 from ryu_haslb.mobile_ip.registration import RegistrationReply, RegistrationRequest, ReplyCode
 from ryu_haslb.openflow.pipeline import Purpose

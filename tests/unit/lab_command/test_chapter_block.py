@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from errors import LabError
-from scenarios.chapter_block import Block, read_block
-from scenarios.comparison import agree, lay_beside
-from scenarios.scenario import scenarios
+
+from haslb_lab.errors import LabError
+from haslb_lab.scenarios.chapter_block import Block, read_block
+from haslb_lab.scenarios.comparison import agree, lay_beside
+from haslb_lab.scenarios.scenario import scenarios
 
 SUMMARY = Block("HA1-7600", "show ip mobile binding summary", ("Mobility Binding List:", "Total 2"))
 

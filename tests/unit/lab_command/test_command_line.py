@@ -8,20 +8,20 @@ import subprocess
 import sys
 from pathlib import Path
 
-import claim
-import haslb_lab
 import pytest
-from errors import LabError
-from scenarios import state
-from scenarios.state import Running, note, running, whole
 
+from haslb_lab import command_line
+from haslb_lab.errors import LabError
+from haslb_lab.runner import claim
+from haslb_lab.scenarios import state
+from haslb_lab.scenarios.state import Running, note, running, whole
 from ryu_haslb.cli import lab as entry
 
 REPOSITORY = Path(__file__).parents[3]
 
 
 def test_list_names_the_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
-    assert haslb_lab.main(["list"]) == 0
+    assert command_line.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "dispatched-static        Dispatched mode with static weights, 4 sessions"
     assert len(lines) >= 6
@@ -33,13 +33,13 @@ def test_list_names_the_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
 )
 def test_a_wrong_command_line_is_status_2(words: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        haslb_lab.main(words)
+        command_line.main(words)
     assert ended.value.code == 2
 
 
 @pytest.mark.parametrize("words", [["run", "nothing"], ["draw", "nothing"]])
 def test_an_unknown_scenario_is_one_line(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert haslb_lab.main(words) == 1
+    assert command_line.main(words) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("haslb-lab: nothing is neither a scenario nor a file; there are: ")
@@ -62,9 +62,9 @@ def test_an_error_of_the_machine_is_one_line_that_says_which(
     def fail(_: str) -> None:
         raise error
 
-    monkeypatch.setattr(haslb_lab, "find", fail)
-    monkeypatch.setattr(haslb_lab, "_print_no_more", lambda: None)
-    assert haslb_lab.main(["run", "direct-static"]) == 1
+    monkeypatch.setattr(command_line, "find", fail)
+    monkeypatch.setattr(command_line, "_print_no_more", lambda: None)
+    assert command_line.main(["run", "direct-static"]) == 1
     assert capsys.readouterr().err == f"haslb-lab: {expected}\n"
 
 
@@ -72,7 +72,7 @@ def test_an_error_of_the_machine_is_one_line_that_says_which(
 def test_a_drawing_of_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Issue: a drawing of any chassis description, SVG by graphviz."""
     output = tmp_path / "chassis.svg"
-    assert haslb_lab.main(["draw", "direct-ipsec-tunnel", "-o", str(output)]) == 0
+    assert command_line.main(["draw", "direct-ipsec-tunnel", "-o", str(output)]) == 0
     assert capsys.readouterr().out == f"{output}\n"
     drawing = output.read_text()
     assert "<svg" in drawing
@@ -82,20 +82,20 @@ def test_a_drawing_of_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_a_drawing_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "folder.svg"
     folder.mkdir()
-    assert haslb_lab.main(["draw", "direct-static", "-o", str(folder)]) == 1
+    assert command_line.main(["draw", "direct-static", "-o", str(folder)]) == 1
     assert capsys.readouterr().err.startswith(f"haslb-lab: cannot write {folder}: ")
 
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="graphviz is not installed")
 @pytest.mark.parametrize(("name", "begins"), [("c.png", b"\x89PNG"), ("c.PDF", b"%PDF"), ("c.svg", b"<?xml")])
 def test_a_drawing_is_what_its_name_says(tmp_path: Path, name: str, begins: bytes) -> None:
-    assert haslb_lab.main(["draw", "direct-static", "-o", str(tmp_path / name)]) == 0
+    assert command_line.main(["draw", "direct-static", "-o", str(tmp_path / name)]) == 0
     assert (tmp_path / name).read_bytes().startswith(begins)
 
 
 @pytest.mark.parametrize("name", ["c.jpg", "c", ".svg"])
 def test_a_drawing_of_another_kind_is_refused(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert haslb_lab.main(["draw", "direct-static", "-o", str(tmp_path / name)]) == 1
+    assert command_line.main(["draw", "direct-static", "-o", str(tmp_path / name)]) == 1
     expected = f"{tmp_path / name}: expected a name that ends in .svg, .png, .pdf; these are drawn"
     assert capsys.readouterr().err == f"haslb-lab: {expected}\n"
     assert not (tmp_path / name).exists()

@@ -7,7 +7,8 @@ import random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scenarios.comparison import Pair, agree, lay_beside, shape
+
+from haslb_lab.scenarios.comparison import Pair, agree, lay_beside, shape
 
 TABLE = """\
 vserver         NAI hash         client          real            state

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from scenarios.comparison import agree, lay_beside
-from scenarios.debugging import events_like
+
+from haslb_lab.scenarios.comparison import agree, lay_beside
+from haslb_lab.scenarios.debugging import events_like
 
 
 def timeout(real: str, key: str, stamp: str = "Nov 23 08:26:03.123") -> list[str]:

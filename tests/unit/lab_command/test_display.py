@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from rich.console import Console
-from scenarios.call_flow import Step
-from scenarios.comparison import lay_beside
-from scenarios.display import ROWS_SHOWN, Display
+
+from haslb_lab.scenarios.call_flow import Step
+from haslb_lab.scenarios.comparison import lay_beside
+from haslb_lab.scenarios.display import ROWS_SHOWN, Display
 
 CHAPTER = ["real        conns", "-----------------", "10.1.1.51   2", "10.1.1.52   2"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from scenarios.associations import translations
-from scenarios.kept import invitation
-from scenarios.scenario import find
+from haslb_lab.scenarios.associations import translations
+from haslb_lab.scenarios.kept import invitation
+from haslb_lab.scenarios.scenario import find
 
 SHAPES = Path(__file__).parents[3] / "topologies" / "shapes"
 

@@ -6,11 +6,12 @@ import io
 from pathlib import Path
 
 import pytest
-from errors import LabError
 from rich.console import Console
-from scenarios.display import Display
-from scenarios.play import Play
-from scenarios.scenario import FOLDER, find
+
+from haslb_lab.errors import LabError
+from haslb_lab.scenarios.display import Display
+from haslb_lab.scenarios.play import Play
+from haslb_lab.scenarios.scenario import FOLDER, find
 
 DISPATCHED = (FOLDER / "dispatched-static" / "chassis.yaml").read_text()
 EMPTY_FARM = """\

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from errors import LabError
-from scenarios import scenario
-from scenarios.scenario import Scenario, find, scenarios
 
+from haslb_lab.errors import LabError
+from haslb_lab.scenarios import scenario
+from haslb_lab.scenarios.scenario import Scenario, find, scenarios
 from ryu_haslb.configuration.loader import load
 from topologies.description import CONTROLLER
 

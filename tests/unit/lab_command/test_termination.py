@@ -7,7 +7,8 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from termination import end_in_order
+
+from haslb_lab.runner.termination import end_in_order
 
 
 @pytest.fixture(autouse=True)

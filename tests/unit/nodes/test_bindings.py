@@ -6,10 +6,10 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 import pytest
-from agents.bindings import Binding, BindingTable, HomeAddresses, HomeAddressRefusedError, NoRoomError, expiry
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from haslb_lab.agents.bindings import Binding, BindingTable, HomeAddresses, HomeAddressRefusedError, NoRoomError, expiry
 from ryu_haslb.mobile_ip.identity import Identity, nai_identity
 from ryu_haslb.mobile_ip.registration import INFINITE_LIFETIME, NO_FLAGS
 

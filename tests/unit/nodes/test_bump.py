@@ -7,13 +7,13 @@ from typing import Optional
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipsec.bump import Bump, Port, Reason
-from ipsec.protected_traffic import ProtectedTraffic
 from scapy.layers.inet import ICMP, IP, TCP, UDP, fragment
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import ARP, LLC, SNAP, STP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
+from haslb_lab.ipsec.bump import Bump, Port, Reason
+from haslb_lab.ipsec.protected_traffic import ProtectedTraffic
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.translation import translate

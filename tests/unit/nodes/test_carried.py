@@ -3,8 +3,7 @@ list protects, by whichever association it went."""
 
 from __future__ import annotations
 
-from ipsec.carried import Carried
-
+from haslb_lab.ipsec.carried import Carried
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ipsec import kernel_esp
-from ipsec.charon import OWN_ROUTING, Routing, settings
-from ipsec.charon_log import CharonLog
+
+from haslb_lab.ipsec import kernel_esp
+from haslb_lab.ipsec.charon import OWN_ROUTING, Routing, settings
+from haslb_lab.ipsec.charon_log import CharonLog
 
 
 @pytest.fixture

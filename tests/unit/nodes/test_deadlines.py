@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Optional
 
-from deadlines import Deadlines
 from hypothesis import given
 from hypothesis import strategies as st
+
+from haslb_lab.node.deadlines import Deadlines
 
 
 def test_due_keys_come_earliest_first_and_once() -> None:

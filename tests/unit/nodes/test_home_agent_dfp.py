@@ -14,11 +14,11 @@ from types import SimpleNamespace
 from typing import Any, Optional
 
 import pytest
-from agents.bindings import BindingTable
-from agents.home_agent_dfp import SAMI_MEMORY, Capacity, NodeWeight
-from agents.registrations import HomeAgentAddresses, Registrations, Request
 from node_processes import HOME_AGENT, PATIENCE, Lab
 
+from haslb_lab.agents.bindings import BindingTable
+from haslb_lab.agents.home_agent_dfp import SAMI_MEMORY, Capacity, NodeWeight
+from haslb_lab.agents.registrations import HomeAgentAddresses, Registrations, Request
 from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.dfp.channel import Send
 from ryu_haslb.dfp.manager import AgentConnection, SetWeight
@@ -97,7 +97,7 @@ def test_the_real_process_of_an_idle_node_weighs_the_maximum() -> None:
     """A process that has just started has used no processor, and Python's memory is a small part of a SAMI's."""
     program = (
         "from types import SimpleNamespace as Named\n"
-        "from agents.home_agent_dfp import Capacity, NodeWeight\n"
+        "from haslb_lab.agents.home_agent_dfp import Capacity, NodeWeight\n"
         "idle = Named(bindings=(), traffic=Named(registered=0))\n"
         "print(NodeWeight(idle, Capacity(10, max_weight=100))())"
     )

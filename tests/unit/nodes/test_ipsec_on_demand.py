@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Optional
 
 import pytest
-from ipsec import on_demand as ipsec
-from ipsec.on_demand import Ipsec
 
+from haslb_lab.ipsec import on_demand as ipsec
+from haslb_lab.ipsec.on_demand import Ipsec
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
 from ryu_haslb.ipsec.charon import CharonError

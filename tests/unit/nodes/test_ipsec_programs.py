@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-from node_processes import PATIENCE, PROGRAMS
+from node_processes import ENVIRONMENT, PATIENCE, PROGRAMS
 
 MAP = """\
 crypto isakmp policy 1
@@ -36,6 +36,7 @@ def run(tmp_path: Path, program: list[str], *options: str) -> tuple[int, str]:
         text=True,
         timeout=PATIENCE,
         check=False,
+        env=ENVIRONMENT,
     )
     assert ended.stdout == ""
     return ended.returncode, ended.stderr

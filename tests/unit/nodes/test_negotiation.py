@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from ipsec import negotiation
-from ipsec.negotiation import events, negotiate, reason
 from vici.protocol import Packet
 from vici_peer import send, serving
 
+from haslb_lab.ipsec import negotiation
+from haslb_lab.ipsec.negotiation import events, negotiate, reason
 from ryu_haslb.ipsec.associations import IkeAssociation
 from ryu_haslb.ipsec.charon import CharonError
 

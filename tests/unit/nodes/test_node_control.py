@@ -10,10 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
-import node_control
 import pytest
-from commands import Commands, in_json, in_lines
-from node_control import Answer, CommandError, ControlError, ControlServer
+
+from haslb_lab.node import node_control
+from haslb_lab.node.commands import Commands, in_json, in_lines
+from haslb_lab.node.node_control import Answer, CommandError, ControlError, ControlServer
 
 Result = TypeVar("Result")
 

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import node_control
 import pytest
-from node_processes import HOME_AGENT, PATIENCE, PDSN, PROGRAMS, RELAY, Lab, Node
+from node_processes import ENVIRONMENT, HOME_AGENT, PATIENCE, PDSN, PROGRAMS, RELAY, Lab, Node
+
+from haslb_lab.node import node_control
 
 
 @pytest.fixture
@@ -221,6 +222,7 @@ def test_what_prevents_a_start_is_said_in_one_line_with_exit_status_1(lab: Lab, 
             text=True,
             timeout=PATIENCE,
             check=False,
+            env=ENVIRONMENT,
         )
         assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1), ended.stderr
         assert reason in ended.stderr
@@ -229,7 +231,7 @@ def test_what_prevents_a_start_is_said_in_one_line_with_exit_status_1(lab: Lab, 
 def refused(tmp_path: Path, program: str, *options: str) -> tuple[int, str]:
     """Exit status and complaint of a node that does not start."""
     argv = [sys.executable, str(PROGRAMS / program), "--control", str(tmp_path / "c"), *options]
-    ended = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False, env=ENVIRONMENT)
     assert ended.stdout == ""
     return ended.returncode, ended.stderr
 

@@ -7,7 +7,8 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.l2 import ARP, Ether
-from tunnels.reverse_arp import ETHERTYPE, REPLY, REQUEST, ReverseArp
+
+from haslb_lab.tunnels.reverse_arp import ETHERTYPE, REPLY, REQUEST, ReverseArp
 
 OWN = bytes.fromhex("020000000001")
 PDSN, MOBILE = IPv4Address("15.1.1.51"), IPv4Address("10.201.0.1")

@@ -11,7 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scapy.layers.inet import ICMP, IP, UDP, IPOption_Router_Alert
 from scapy.packet import Packet, Raw
-from tunnels.packets import (
+
+from haslb_lab.tunnels.packets import (
     FRAGMENTATION_NEEDED,
     HOST_UNREACHABLE,
     MalformedPacketError,

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from scapy.layers.inet import ICMP, IP, UDP
 from scapy.packet import Packet
-from tunnels.show import tunnels_json, tunnels_text
-from tunnels.tunnel import Drop, Ends, Side, Tunnels
+
+from haslb_lab.tunnels.show import tunnels_json, tunnels_text
+from haslb_lab.tunnels.tunnel import Drop, Ends, Side, Tunnels
 
 HOME_AGENT, OTHER_HOME_AGENT = "10.1.1.51", "10.1.1.52"
 CARE_OF, OTHER_CARE_OF = "15.1.1.51", "15.1.1.52"

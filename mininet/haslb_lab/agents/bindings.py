@@ -1,0 +1,157 @@
+"""The mobility bindings of a home agent: which mobile is where, and until when (RFC 5944 section 3.8.1)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network
+from typing import Optional
+
+from haslb_lab.node.deadlines import Deadlines
+from ryu_haslb.mobile_ip.identity import Identity
+from ryu_haslb.mobile_ip.registration import INFINITE_LIFETIME, Flags
+
+
+class NoRoomError(Exception):
+    """There is no binding or no home address left."""
+
+
+class HomeAddressRefusedError(Exception):
+    """The home address that a mobile asks for is not of the home network, or is another mobile's."""
+
+
+@dataclass(frozen=True)
+class Binding:
+    """One mobile's registration. ``home_agent`` is our address that the reply named, ``lifetime`` what was granted, in
+    seconds; ``expires`` is a time of the monotonic clock, None for a lifetime without end."""
+
+    identity: Identity
+    home_address: IPv4Address
+    home_agent: IPv4Address
+    care_of_address: IPv4Address
+    source: IPv4Address
+    flags: Flags
+    identification: int
+    lifetime: int
+    expires: Optional[float]
+
+
+Watch = Callable[[Identity, Optional[Binding]], None]
+"""Is told of each binding that is opened or renewed, and with None of its end."""
+
+
+def unwatched(_identity: Identity, _binding: Optional[Binding]) -> None:
+    """Nobody wants to know."""
+
+
+class HomeAddresses:
+    """The addresses of the home network: handed out in order, given back ones first."""
+
+    def __init__(self, network: IPv4Network) -> None:
+        self.network = network
+        self._never_given = network.hosts()
+        self._given_back: OrderedDict[IPv4Address, None] = OrderedDict()
+        self._in_use: set[IPv4Address] = set()
+
+    def assign(self) -> IPv4Address:
+        """An address that nobody has. Raises NoRoomError."""
+        if self._given_back:
+            address, _ = self._given_back.popitem(last=False)
+        else:
+            free = (address for address in self._never_given if address not in self._in_use)
+            try:
+                address = next(free)
+            except StopIteration:
+                raise NoRoomError from None
+        self._in_use.add(address)
+        return address
+
+    def claim(self, address: IPv4Address) -> None:
+        """Take this very address. Raises HomeAddressRefusedError."""
+        outside = address not in self.network
+        unusable = address in (self.network.network_address, self.network.broadcast_address)
+        if outside or unusable or address in self._in_use:
+            raise HomeAddressRefusedError
+        self._given_back.pop(address, None)
+        self._in_use.add(address)
+
+    def give_back(self, address: IPv4Address) -> None:
+        """Let the next mobile have it."""
+        self._in_use.discard(address)
+        self._given_back[address] = None
+
+
+class BindingTable:
+    """All bindings, by who the mobile is. ``room`` is how many there may be, None for as many as there are home
+    addresses."""
+
+    def __init__(self, network: IPv4Network, room: Optional[int] = None, watch: Watch = unwatched) -> None:
+        self._addresses = HomeAddresses(network)
+        self._room = room
+        self._watch = watch
+        self._bindings: dict[Identity, Binding] = {}
+        self._expiries: Deadlines[Identity] = Deadlines()
+
+    def __len__(self) -> int:
+        return len(self._bindings)
+
+    def __iter__(self) -> Iterator[Binding]:
+        return iter(self._bindings.values())
+
+    def home_address(self, identity: Identity, wanted: IPv4Address) -> IPv4Address:
+        """The home address for a registration: the one asked for, else the one the mobile has, else a new one.
+
+        It is this mobile's from here on. Raises HomeAddressRefusedError or NoRoomError, and then changes nothing.
+        """
+        current = self._bindings.get(identity)
+        if current is None and self._room is not None and len(self._bindings) >= self._room:
+            raise NoRoomError
+        if current is not None and (int(wanted) == 0 or wanted == current.home_address):
+            return current.home_address
+        if int(wanted) == 0:
+            return self._addresses.assign()
+        self._addresses.claim(wanted)
+        return wanted
+
+    def put(self, binding: Binding) -> None:
+        """Open the binding or replace the mobile's earlier one; its address came from :meth:`home_address`."""
+        earlier = self._bindings.get(binding.identity)
+        if earlier is not None and earlier.home_address != binding.home_address:
+            self._addresses.give_back(earlier.home_address)
+        self._bindings[binding.identity] = binding
+        if binding.expires is None:
+            self._expiries.cancel(binding.identity)
+        else:
+            self._expiries.set(binding.identity, binding.expires)
+        self._watch(binding.identity, binding)
+
+    def close(self, identity: Identity) -> Optional[Binding]:
+        """End the mobile's binding and return it, or None if it had none."""
+        binding = self._bindings.pop(identity, None)
+        if binding is not None:
+            self._expiries.cancel(identity)
+            self._addresses.give_back(binding.home_address)
+            self._watch(identity, None)
+        return binding
+
+    def clear(self) -> int:
+        """End all bindings and return how many there were."""
+        count = len(self._bindings)
+        for identity in list(self._bindings):
+            self.close(identity)
+        return count
+
+    def expire(self, now: float) -> None:
+        """End the bindings whose lifetime is over."""
+        for identity in self._expiries.pop_due(now):
+            self.close(identity)
+
+    def next_expiry(self) -> Optional[float]:
+        """When :meth:`expire` has work again, or None."""
+        return self._expiries.next()
+
+
+def expiry(lifetime: int, now: float) -> Optional[float]:
+    """When a lifetime that begins now ends; None: never."""
+    return None if lifetime == INFINITE_LIFETIME else now + lifetime

@@ -1,0 +1,211 @@
+"""``haslb-lab``: the chapter's six examples for real, and whatever chassis anybody describes.
+
+Exit status: 0 all is as in the chapter, or done; 1 something differs or cannot be done, with a line that says why;
+2 the command line is wrong; 130 after an interrupt; with ``exec`` that of the program.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Optional
+
+from rich.console import Console
+
+from haslb_lab.errors import LabError
+from haslb_lab.node.node_control import ControlError
+from haslb_lab.runner.claim import TakenError
+from haslb_lab.runner.termination import end_in_order
+from haslb_lab.scenarios import holder, programs, prompts
+from haslb_lab.scenarios.display import Display
+from haslb_lab.scenarios.kept import invitation
+from haslb_lab.scenarios.play import Play
+from haslb_lab.scenarios.scenario import Scenario, find, scenarios
+from haslb_lab.scenarios.state import running
+from ryu_haslb.language.diagnostics import ConfigurationError
+
+MOST_SESSIONS = 1000
+DRAWN_AS = (".svg", ".png", ".pdf")
+
+_EXAMPLES = """\
+examples:
+  haslb-lab list
+  haslb-lab run dispatched-static             the chapter's first example, and all gone afterwards
+  haslb-lab run direct-dfp --keep             leave it up
+  haslb-lab prompt SLB-7600                   a prompt, with history, completion and ?
+  haslb-lab prompt HA1-7600 show ip mobile binding summary
+  haslb-lab exec mobile1 ping -c 3 20.1.1.200 any program in any node
+  haslb-lab prompt PDSN-7600 deregister 1 100 steps 5 and 6, which --keep leaves to you
+  haslb-lab stop
+  haslb-lab run my-chassis.yaml --sessions 30
+  haslb-lab draw my-chassis.yaml -o my-chassis.svg
+
+exit status: 0 done, and all as in the chapter; 1 something differs or cannot be done; 2 the command line is wrong;
+with exec that of the program
+"""
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run the command and return its exit status."""
+    _open_standard_streams()
+    arguments = _parser().parse_args(argv)
+    end_in_order()
+    try:
+        status: int = arguments.action(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        if arguments.action is _run:
+            print("haslb-lab: interrupted, and cleaned up", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read our output has seen enough
+        _print_no_more()
+        return 1
+    except OSError as error:
+        told = f"{error.filename or 'output'}: {error.strerror}" if error.strerror else error
+        print(f"haslb-lab: {told}", file=sys.stderr)
+        _print_no_more()
+        return 1
+    except TakenError as error:
+        up = running()
+        print(f"haslb-lab: {f'{up.scenario} is up; end it: haslb-lab stop' if up else error}", file=sys.stderr)
+        return 1
+    except (LabError, ControlError, ConfigurationError) as error:
+        print(f"haslb-lab: {error}", file=sys.stderr)
+        return 1
+    return status
+
+
+def _open_standard_streams() -> None:
+    """Those that we were started without lead nowhere; no other file may get their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_RDWR), number)
+            os.set_inheritable(number, True)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
+
+
+def _print_no_more() -> None:
+    """What has not been printed cannot be, and Python is not to try it again at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _list(_: argparse.Namespace) -> int:
+    """The scenarios, and which one is up."""
+    up = running()
+    for scenario in scenarios():
+        here = f"  ({up.stage})" if up is not None and scenario.name == up.scenario else ""
+        print(f"{scenario.name:24} {scenario.title}, {scenario.sessions} sessions{here}")
+    if up is not None and up.scenario not in {scenario.name for scenario in scenarios()}:
+        print(f"{up.scenario:24} ({up.stage})")
+    return 0
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    """Bring a scenario up, play it, and take it down or hand it over."""
+    return run(find(arguments.scenario), arguments.sessions, arguments.keep)
+
+
+def run(scenario: Scenario, sessions: Optional[int] = None, keep: bool = False) -> int:
+    """Play a scenario; 0 if all is as in the chapter."""
+    display = Display(Console(highlight=False, soft_wrap=True))
+    play = Play(scenario, sessions, display)
+    lab = play.bring_up()
+    try:
+        play.run(lab, keep)
+        invited = list(invitation(lab, play.description, play.sessions)) if keep else []
+        if keep:
+            holder.hand_over(lab)
+    except BaseException:
+        lab.close()
+        raise
+    if keep:
+        display.say(f"\n{scenario.name} is up, where the chapter shows its outputs: steps 1 to 4 are played.")
+        for line in invited:
+            display.say(line)
+    else:
+        lab.close()
+        display.say("The lab is gone without trace.")
+    if play.compared:
+        display.verdict(play.compared, play.differences)
+    return 1 if play.differences else 0
+
+
+def _stop(_: argparse.Namespace) -> int:
+    ended = holder.stop()
+    print(f"{ended} is gone without trace." if ended else "No scenario was up.")
+    return 0
+
+
+def _prompt(arguments: argparse.Namespace) -> int:
+    return prompts.ask(arguments.node, arguments.words)
+
+
+def _exec(arguments: argparse.Namespace) -> int:
+    programs.execute(arguments.node, [arguments.program, *arguments.words])
+
+
+def _draw(arguments: argparse.Namespace) -> int:
+    """Draw a chassis, in the format that the file's name says."""
+    import graphviz  # noqa: PLC0415 - nothing else needs it
+
+    from topologies.drawing import draw  # noqa: PLC0415
+
+    scenario = find(arguments.scenario)
+    output = Path(arguments.output or f"{Path(scenario.name).stem}.svg")
+    kind = output.suffix.lower()
+    if kind not in DRAWN_AS:
+        raise LabError(f"{output}: expected a name that ends in {', '.join(DRAWN_AS)}; these are drawn")
+    try:
+        output.write_bytes(draw(scenario.chassis()).pipe(format=kind[1:]))
+    except graphviz.ExecutableNotFound:
+        raise LabError("graphviz draws, and is not installed; try: make machine") from None
+    except OSError as error:
+        raise LabError(f"cannot write {output}: {error.strerror}") from None
+    print(output)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="haslb-lab",
+        description="The chapter's examples, and any chassis, played for real in network namespaces (root).",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(action=action)
+        return added
+
+    command("list", _list, "List the scenarios and say which one is up.")
+    play = command("run", _run, "Bring a scenario up, play the chapter's call flow, compare, clean up.")
+    play.add_argument("scenario", metavar="NAME|FILE", help="a scenario, or the YAML file of a chassis description")
+    play.add_argument("--keep", action="store_true", help="leave it up, as it is when the chapter shows it")
+    play.add_argument("--sessions", type=_sessions, metavar="N", help=f"1 to {MOST_SESSIONS}; default: the chapter's")
+    command("stop", _stop, "End the scenario that is up.")
+    ask = command("prompt", _prompt, "Ask a node of the scenario that is up.")
+    ask.add_argument("node", metavar="NODE", help="such as SLB-7600; any other name tells which there are")
+    ask.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="without one: a prompt")
+    within = command("exec", _exec, "Run a program in a node of the scenario that is up, such as ping or tcpdump.")
+    within.add_argument("node", metavar="NODE", help="such as mobile1 or host1; any other name tells which there are")
+    within.add_argument("program", metavar="PROGRAM", help="its exit status is that of this command")
+    within.add_argument("words", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="what the program is given")
+    drawing = command("draw", _draw, "Draw a chassis.")
+    drawing.add_argument("scenario", metavar="NAME|FILE", help="a scenario, or the YAML file of a chassis description")
+    drawing.add_argument("-o", "--output", metavar="FILE", help="a .svg, .png or .pdf (default: the name and .svg)")
+    return parser
+
+
+def _sessions(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST_SESSIONS):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number from 1 to {MOST_SESSIONS}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

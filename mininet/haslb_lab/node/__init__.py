@@ -1,0 +1,1 @@
+"""What every program of a node uses: its life, its commands, its sockets and interfaces."""

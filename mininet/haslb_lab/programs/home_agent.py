@@ -1,0 +1,228 @@
+"""A Mobile IP home agent for the lab: answers registrations on UDP port 434 and keeps the bindings.
+
+    python mininet/home_agent.py --address 10.1.1.51 --dynamic-address 10.1.1.51 --virtual-address 10.1.1.10 \\
+        --control /tmp/sami1.control
+    python mininet/home_agent.py --address 10.1.1.51 --config sami1.ios --control /tmp/sami1.control
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Optional
+
+from haslb_lab.agents import home_agent_show
+from haslb_lab.agents.bindings import BindingTable, Watch, unwatched
+from haslb_lab.agents.home_agent_dfp import Capacity, NodeWeight, dfp_agent
+from haslb_lab.agents.registrations import HomeAgentAddresses, Registrations, Request
+from haslb_lab.node import node
+from haslb_lab.node.commands import Commands, in_lines
+from haslb_lab.node.loopbacks import loopbacks
+from haslb_lab.node.node_control import Answer
+from haslb_lab.node.udp import ANY_ADDRESS, Datagram, LossySocket, check_assigned
+from haslb_lab.tunnels.show import tunnels_json, tunnels_text
+from haslb_lab.tunnels.tunnel import Side, Tunnels
+from haslb_lab.tunnels.users import binding_tunnels
+from ryu_haslb.configuration.ios.home_agent import HomeAgentConfiguration, read_home_agent
+from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT
+from ryu_haslb.language.diagnostics import ConfigurationError
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
+
+DEFAULT_HOME_NETWORK = IPv4Network("10.200.0.0/16")
+
+
+class HomeAgent:
+    """Joins the decisions of :class:`Registrations` to a socket and the event loop's clock."""
+
+    def __init__(self, registrations: Registrations, tunnels: Tunnels, arguments: argparse.Namespace) -> None:
+        self._registrations = registrations
+        self._tunnels = tunnels
+        self._bindings = registrations.bindings
+        self._alarm = node.Alarm(self._expire)
+        self._socket = LossySocket(
+            ANY_ADDRESS, arguments.listen_port, self._received, arguments.request_loss, arguments.reply_loss
+        )
+        self.commands = Commands(
+            {
+                "show ip mobile binding": self._show_binding,
+                "show ip mobile binding summary": self._show_summary,
+                "show ip mobile traffic": self._show_traffic,
+                "show ip mobile tunnel": self._show_tunnel,
+                "clear ip mobile binding": self._clear,
+            }
+        )
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._alarm.set(None)
+        self._socket.close()
+
+    def _received(self, datagram: Datagram) -> None:
+        request = Request(datagram.payload, datagram.source, datagram.local)
+        answer = self._registrations.answer(request, self._now())
+        if answer is not None:
+            self._socket.send(answer.payload, datagram.source, datagram.source_port, answer.home_agent)
+        self._alarm.set(self._bindings.next_expiry())
+
+    def _expire(self) -> None:
+        self._bindings.expire(self._now())
+        self._alarm.set(self._bindings.next_expiry())
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _show_binding(self, _: list[str], as_json: bool) -> Answer:
+        bindings = list(self._bindings)
+        view = home_agent_show.bindings_json if as_json else home_agent_show.bindings_text
+        return in_lines(view(bindings, self._now()))
+
+    def _show_summary(self, _: list[str], as_json: bool) -> Answer:
+        view = home_agent_show.summary_json if as_json else home_agent_show.summary_text
+        return in_lines(view(len(self._bindings)))
+
+    def _show_traffic(self, _: list[str], as_json: bool) -> Answer:
+        view = home_agent_show.traffic_json if as_json else home_agent_show.traffic_text
+        return in_lines(view(self._registrations.traffic, self._socket.send_errors))
+
+    def _show_tunnel(self, _: list[str], as_json: bool) -> Answer:
+        return in_lines(tunnels_json(self._tunnels) if as_json else tunnels_text(self._tunnels))
+
+    def _clear(self, _: list[str], as_json: bool) -> Answer:
+        cleared = self._bindings.clear()
+        self._alarm.set(None)
+        return in_lines(home_agent_show.cleared(cleared, as_json))
+
+
+@contextlib.asynccontextmanager
+async def open_home_agent(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
+    """The home agent that the options describe, while the context lasts. Raises OSError with a text for people."""
+    configuration: HomeAgentConfiguration = arguments.config
+    dynamic_address = arguments.dynamic_address or configuration.dynamic_address
+    held = [loopback.address for loopback in configuration.loopbacks]
+    virtual = held if arguments.virtual_address is None else [*held, arguments.virtual_address]
+    check_assigned(arguments.address)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.enter_context(loopbacks(held))
+        if dynamic_address is not None:
+            check_assigned(dynamic_address)
+        tunnels = Tunnels(Side.HOME_AGENT)
+        watch: Watch = unwatched
+        if arguments.tunnels:
+            watch = stack.enter_context(binding_tunnels(tunnels, arguments.address, arguments.home_network))
+        registrations = Registrations(
+            HomeAgentAddresses(arguments.address, dynamic_address, tuple(virtual)),
+            BindingTable(arguments.home_network, arguments.max_bindings, watch),
+            node.association(arguments),
+            node.clock_offset(),
+            arguments.tunnels,
+        )
+        home_agent = HomeAgent(registrations, tunnels, arguments)
+        stack.callback(home_agent.close)
+        weight = NodeWeight(registrations, _capacity(arguments))
+        await stack.enter_async_context(dfp_agent(configuration.dfp_agent, weight, arguments.address))
+        yield home_agent.commands
+
+
+def _capacity(arguments: argparse.Namespace) -> Capacity:
+    """The maxima that the options name; the home network is one, too."""
+    usable = arguments.home_network.num_addresses - 2
+    return Capacity(
+        usable if arguments.max_bindings is None else min(usable, arguments.max_bindings),
+        arguments.available_cps,
+        arguments.max_weight,
+    )
+
+
+def options() -> argparse.ArgumentParser:
+    """The command line of this program."""
+    parser = argparse.ArgumentParser(
+        description="A Mobile IP home agent for the lab.",
+        epilog="example (dispatched mode): home_agent.py --address 10.1.1.51 --dynamic-address 10.1.1.51 "
+        "--virtual-address 10.1.1.10 --control /tmp/sami1.control",
+    )
+    node.add_common_options(parser)
+    parser.add_argument("--address", type=node.address, required=True, help="this home agent's own address")
+    parser.add_argument(
+        "--dynamic-address", type=node.address, help="source and home agent field of replies (default: where asked)"
+    )
+    parser.add_argument("--virtual-address", type=node.address, help="the balancer's virtual server address")
+    parser.add_argument(
+        "--config",
+        type=_configuration,
+        default=HomeAgentConfiguration(),
+        metavar="FILE",
+        help="the chapter's commands: interface Loopback, ip mobile home-agent dynamic-address, ip dfp agent ipmobile",
+    )
+    parser.add_argument(
+        "--tunnels", action="store_true", help="an IP-in-IP tunnel for each binding, reverse if asked for; needs root"
+    )
+    parser.add_argument("--listen-port", type=node.port, default=MOBILE_IP_PORT, help="default %(default)s")
+    parser.add_argument("--max-bindings", type=_count, metavar="N", help="default: as many as there are home addresses")
+    parser.add_argument(
+        "--available-cps", type=_count, metavar="N", help="calls per second at which the DFP weight is 0 (default: any)"
+    )
+    parser.add_argument(
+        "--max-weight",
+        type=lambda text: node.whole_number(text, 0, 65535),
+        default=DEFAULT_MAX_WEIGHT,
+        metavar="N",
+        help="DFP weight of an idle home agent (default %(default)s)",
+    )
+    for what in ("request", "reply"):
+        parser.add_argument(
+            f"--{what}-loss", type=_share, default=0.0, metavar="SHARE", help=f"share of {what} datagrams to lose: 0.1"
+        )
+    parser.add_argument(
+        "--home-network",
+        type=_network,
+        default=DEFAULT_HOME_NETWORK,
+        help="mobiles get their home addresses from it (default %(default)s)",
+    )
+    return parser
+
+
+def _configuration(path: str) -> HomeAgentConfiguration:
+    try:
+        configuration, warnings = read_home_agent(Path(path).read_text("utf-8"), path)
+    except (OSError, UnicodeDecodeError, ConfigurationError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    for warning in warnings:
+        print(warning, file=sys.stderr)
+    return configuration
+
+
+def _count(text: str) -> int:
+    return node.whole_number(text, 1, 10**7)
+
+
+def _share(text: str) -> float:
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no share from 0 to 1")
+    return share
+
+
+def _network(text: str) -> IPv4Network:
+    network = node.network(text)
+    if network.prefixlen > 30:
+        raise argparse.ArgumentTypeError(f"{network} has no room for mobiles; use a prefix length of at most 30")
+    return network
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit status."""
+    parser = options()
+    arguments = parser.parse_args(argv)
+    return node.run(parser.prog, arguments.control, open_home_agent(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

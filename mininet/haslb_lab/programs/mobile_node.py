@@ -1,0 +1,112 @@
+"""A mobile for the lab: a host that has its home address while its PDSN has it registered.
+
+    python mininet/mobile_node.py --interface mobile1-eth0 --network 20.1.1.0/24 --control /tmp/mobile1.control
+
+Its PDSN registers it (``pdsn.py --mobile 1=INTERFACE``, then ``register 1 1``) and tells it the address.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Sequence
+from ipaddress import IPv4Address, IPv4Network
+from typing import Optional
+
+from haslb_lab.node import node
+from haslb_lab.node.commands import Commands, in_json, in_lines
+from haslb_lab.node.ip_command import ip
+from haslb_lab.node.node_control import Answer
+from haslb_lab.tunnels.reverse_arp import NO_ADDRESS, REPLY, REQUEST, ReverseArp, ReverseArpSocket
+
+
+class Mobile:
+    """Holds the home address that the PDSN tells, with the PDSN as its router (RFC 5944 section 4.2.1).
+
+    It is the router for ``networks`` and not for everything: no namespace of a lab has a default route.
+    """
+
+    def __init__(self, interface: str, networks: Sequence[IPv4Network]) -> None:
+        self._interface = interface
+        self._networks = networks
+        self._home_address = NO_ADDRESS
+        self._router = NO_ADDRESS
+        self._socket = ReverseArpSocket(interface, self._told)
+        self.commands = Commands({"show ip interface": self._show})
+
+    def ask(self) -> None:
+        """Ask for the address; without an answer there will be one when the PDSN registers this mobile. Raises
+        OSError."""
+        self._socket.send(ReverseArp(REQUEST))
+
+    def close(self) -> None:
+        """Give the address back."""
+        self._socket.close()
+        self._use(NO_ADDRESS, NO_ADDRESS)
+
+    def _told(self, message: ReverseArp) -> None:
+        if message.operation == REPLY:
+            self._use(message.target, message.sender)
+
+    def _use(self, home_address: IPv4Address, router: IPv4Address) -> None:
+        if (home_address, router) == (self._home_address, self._router):
+            return
+        try:
+            if self._home_address != NO_ADDRESS:
+                earlier, self._home_address = self._home_address, NO_ADDRESS
+                ip("address", "delete", f"{earlier}/32", "dev", self._interface)
+            if home_address != NO_ADDRESS:
+                ip("address", "replace", f"{home_address}/32", "dev", self._interface)
+                self._home_address = home_address
+                ip("route", "replace", f"{router}/32", "dev", self._interface)
+                way = ("via", str(router), "dev", self._interface, "src", str(home_address))
+                for network in self._networks:
+                    ip("route", "replace", network, *way)
+            self._router = router
+        except OSError as error:  # an address that nobody can have, or the interface is gone: stay without one
+            print(f"mobile_node.py: {error}", file=sys.stderr)
+
+    def _show(self, _: list[str], as_json: bool) -> Answer:
+        has_one = self._home_address != NO_ADDRESS
+        if as_json:
+            return in_json({"interface": self._interface, "address": str(self._home_address) if has_one else None})
+        address = f"Internet address is {self._home_address}/32" if has_one else "Internet protocol processing disabled"
+        return in_lines([self._interface, f"  {address}"])
+
+
+@contextlib.asynccontextmanager
+async def open_mobile(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
+    """The mobile that the options describe, while the context lasts. Raises OSError with a text for people."""
+    with contextlib.closing(Mobile(arguments.interface, arguments.network)) as mobile:
+        mobile.ask()
+        yield mobile.commands
+
+
+def options() -> argparse.ArgumentParser:
+    """The command line of this program."""
+    parser = argparse.ArgumentParser(
+        description="A mobile for the lab: takes the home address that its PDSN has registered for it.",
+        epilog="example: mobile_node.py --interface mobile1-eth0 --network 20.1.1.0/24 --control /tmp/mobile1.control",
+    )
+    parser.add_argument("--interface", required=True, help="the link to the PDSN")
+    parser.add_argument(
+        "--network",
+        type=node.network,
+        action="append",
+        default=[],
+        help="a network that is reached through the PDSN, such as 20.1.1.0/24; may be given again",
+    )
+    parser.add_argument("--control", required=True, metavar="PATH", help="Unix socket for commands")
+    return parser
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit status."""
+    parser = options()
+    arguments = parser.parse_args(argv)
+    return node.run(parser.prog, arguments.control, open_mobile(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,239 @@
+"""A PDSN (foreign agent) for the lab: registers mobiles, all of them from one address and one UDP port.
+
+python mininet/pdsn.py --address 15.1.1.51 --home-agent 10.1.1.10 --control /tmp/pdsn1.control
+python mininet/node_control.py /tmp/pdsn1.control register 1 100
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Optional
+
+from haslb_lab.agents import pdsn_show
+from haslb_lab.agents.batches import Batch, Purpose
+from haslb_lab.agents.foreign_agent import ForeignAgent, Policy
+from haslb_lab.agents.visitors import Watch, unwatched
+from haslb_lab.ipsec.protected_interface import protected_interface
+from haslb_lab.node import node
+from haslb_lab.node.commands import Commands, in_lines
+from haslb_lab.node.node_control import Answer, CommandError
+from haslb_lab.node.udp import Datagram, UdpSocket, check_assigned
+from haslb_lab.tunnels.show import tunnels_json, tunnels_text
+from haslb_lab.tunnels.tunnel import Side, Tunnels
+from haslb_lab.tunnels.users import visitor_tunnels
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT, NO_FLAGS, Flags
+
+HIGHEST_USER = 10**9
+LARGEST_BATCH = 10**6
+PROGRESS_INTERVAL = 0.1
+HEARTBEAT = 10
+"""Progress is reported when there is some, and every tenth interval even if there is none."""
+
+
+class Pdsn:
+    """Joins the decisions of :class:`ForeignAgent` to a socket and the event loop's clock."""
+
+    def __init__(self, policy: Policy, tunnels: Tunnels, watch: Watch, arguments: argparse.Namespace) -> None:
+        self._agent = ForeignAgent(policy, node.clock_offset(), watch)
+        self._tunnels = tunnels
+        self._home_agent_port = arguments.home_agent_port
+        self._alarm = node.Alarm(self._advance)
+        self._running: dict[Batch, asyncio.Future[None]] = {}
+        self._socket = UdpSocket(policy.care_of_address, arguments.port, self._received)
+        self.commands = Commands(
+            {
+                "register FIRST COUNT": self._register,
+                "deregister FIRST COUNT": self._deregister,
+                "show ip mobile visitor": self._show_visitor,
+                "show ip mobile visitor summary": self._show_summary,
+                "show ip mobile traffic": self._show_traffic,
+                "show ip mobile tunnel": self._show_tunnel,
+                "clear ip mobile visitor": self._clear,
+            }
+        )
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._alarm.set(None)
+        self._socket.close()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _received(self, datagram: Datagram) -> None:
+        self._agent.received(datagram.payload, self._now())
+        self._advance()
+
+    def _advance(self) -> None:
+        for payload, destination in self._agent.advance(self._now()):
+            self._socket.send(payload, destination, self._home_agent_port)
+        for batch, completed in self._running.items():
+            if batch.complete and not completed.done():
+                completed.set_result(None)
+        self._alarm.set(self._agent.next_event())
+
+    def _register(self, arguments: list[str], _: bool) -> Answer:
+        return self._run(Purpose.REGISTER, arguments)
+
+    def _deregister(self, arguments: list[str], _: bool) -> Answer:
+        return self._run(Purpose.DEREGISTER, arguments)
+
+    async def _run(self, purpose: Purpose, arguments: list[str]) -> Answer:
+        """JSON lines as the batch goes on; the last is the result. No more of it is started if the client leaves."""
+        try:
+            first = node.whole_number(arguments[0], 0, HIGHEST_USER)
+            count = node.whole_number(arguments[1], 1, LARGEST_BATCH)
+        except argparse.ArgumentTypeError as error:
+            raise CommandError(f"{error}; expected FIRST COUNT such as: register 1 100") from None
+        batch = Batch(purpose, first, count)
+        began = self._now()
+        completed = self._running[batch] = asyncio.get_running_loop().create_future()
+        self._agent.start(batch)
+        self._advance()
+        try:
+            reported: Optional[dict[str, object]] = None
+            intervals = 0
+            while not completed.done():
+                await asyncio.wait({completed}, timeout=PROGRESS_INTERVAL)
+                intervals += 1
+                if batch.progress() != reported or intervals % HEARTBEAT == 0:
+                    reported = batch.progress()
+                    yield json.dumps(reported)
+            yield json.dumps(batch.result(self._now() - began))
+        finally:
+            del self._running[batch]
+            self._agent.cancel(batch)
+
+    def _show_visitor(self, _: list[str], as_json: bool) -> Answer:
+        view = pdsn_show.visitors_json if as_json else pdsn_show.visitors_text
+        return in_lines(view(list(self._agent.visitors), self._now()))
+
+    def _show_summary(self, _: list[str], as_json: bool) -> Answer:
+        view = pdsn_show.summary_json if as_json else pdsn_show.summary_text
+        return in_lines(view(len(self._agent.visitors)))
+
+    def _show_traffic(self, _: list[str], as_json: bool) -> Answer:
+        view = pdsn_show.traffic_json if as_json else pdsn_show.traffic_text
+        return in_lines(view(self._agent.traffic, self._socket.send_errors))
+
+    def _show_tunnel(self, _: list[str], as_json: bool) -> Answer:
+        return in_lines(tunnels_json(self._tunnels) if as_json else tunnels_text(self._tunnels))
+
+    def _clear(self, _: list[str], as_json: bool) -> Answer:
+        cleared = self._agent.visitors.clear()
+        self._alarm.set(self._agent.next_event())
+        return in_lines(pdsn_show.cleared(cleared, as_json))
+
+
+@contextlib.asynccontextmanager
+async def open_pdsn(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
+    """The PDSN that the options describe, while the context lasts. Raises OSError with a text for people."""
+    check_assigned(arguments.address)
+    policy = Policy(
+        care_of_address=arguments.address,
+        home_agent=arguments.home_agent,
+        association=node.association(arguments),
+        home_agent_field=arguments.home_agent_field,
+        nai_format=arguments.nai_format,
+        lifetime=arguments.lifetime,
+        retransmit=arguments.retransmit,
+        retries=arguments.retries,
+        window=arguments.window,
+        rate=arguments.rate,
+        flags=Flags.REVERSE_TUNNELING if arguments.reverse_tunnel else NO_FLAGS,
+    )
+    tunnels = Tunnels(Side.FOREIGN_AGENT)
+    async with contextlib.AsyncExitStack() as stack:
+        crypto = {}
+        if arguments.config is not None:
+            crypto = await stack.enter_async_context(
+                protected_interface(arguments.config, arguments.interface, Path(arguments.control))
+            )
+        watch: Watch = unwatched
+        if arguments.tunnels:
+            mobiles = dict(arguments.mobile)
+            watch = stack.enter_context(visitor_tunnels(tunnels, arguments.address, arguments.reverse_tunnel, mobiles))
+        pdsn = stack.enter_context(contextlib.closing(Pdsn(policy, tunnels, watch, arguments)))
+        pdsn.commands.add(crypto)
+        yield pdsn.commands
+
+
+def options() -> argparse.ArgumentParser:
+    """The command line of this program."""
+    parser = argparse.ArgumentParser(
+        description="A PDSN (foreign agent) for the lab.",
+        epilog="example: pdsn.py --address 15.1.1.51 --home-agent 10.1.1.10 --control /tmp/pdsn1.control",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    node.add_common_options(parser)
+    add = parser.add_argument
+    add("--address", type=node.address, required=True, help="own address: source and care-of address of requests")
+    add("--home-agent", type=node.address, required=True, help="where requests go: the virtual server address")
+    add("--home-agent-field", type=node.address, default=Policy.home_agent_field, help="what requests name")
+    add("--port", type=node.port, default=MOBILE_IP_PORT, help="own UDP port, of all mobiles")
+    add("--home-agent-port", type=node.port, default=MOBILE_IP_PORT, help="UDP port of the home agents")
+    add("--nai-format", type=_nai_format, default=Policy.nai_format, help="{} stands for the user's number")
+    add("--lifetime", type=_lifetime, default=Policy.lifetime, help="seconds to ask for; 65535 is for ever")
+    add("--retransmit", type=node.positive, default=Policy.retransmit, help="seconds before the first retransmission")
+    add("--retries", type=_retries, default=Policy.retries, help="retransmissions before giving up")
+    add("--window", type=_window, default=Policy.window, help="registrations under way at once")
+    add("--rate", type=node.positive, metavar="N", help="registrations started a second; None is as fast as it goes")
+    add("--config", type=Path, metavar="FILE", help="IOS configuration, for the crypto map of --interface; needs root")
+    add("--interface", metavar="NAME", help="the interface that has the crypto map, such as FastEthernet1/0")
+    add("--tunnels", action="store_true", help="an IP-in-IP tunnel for each visitor; needs root")
+    add("--reverse-tunnel", action="store_true", help="ask for the way back through the tunnel as well (T flag)")
+    add(
+        "--mobile",
+        type=_mobile,
+        action="append",
+        default=[],
+        metavar="USER=INTERFACE",
+        help="where there is a mobile: 1=pdsn1-eth1",
+    )
+    return parser
+
+
+def _mobile(text: str) -> tuple[int, str]:
+    user, _, interface = text.partition("=")
+    if not 0 < len(interface) < 16:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no user and interface such as 1=pdsn1-eth1")
+    return node.whole_number(user, 0, HIGHEST_USER), interface
+
+
+def _nai_format(text: str) -> str:
+    if text.count("{}") != 1 or len(text.replace("{}", str(HIGHEST_USER)).encode("utf-8", "replace")) > 255:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no NAI with {{}} in it once, such as user{{}}@example.com")
+    return text
+
+
+def _lifetime(text: str) -> int:
+    return node.whole_number(text, 1, 65535)
+
+
+def _retries(text: str) -> int:
+    return node.whole_number(text, 0, 16)
+
+
+def _window(text: str) -> int:
+    return node.whole_number(text, 1, 65536)
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Run until SIGTERM or SIGINT; the exit status."""
+    parser = options()
+    arguments = parser.parse_args(argv)
+    if (arguments.reverse_tunnel or arguments.mobile) and not arguments.tunnels:
+        parser.error("--reverse-tunnel and --mobile need --tunnels")
+    if (arguments.config is None) != (arguments.interface is None):
+        parser.error("--config and --interface need each other")
+    return node.run(parser.prog, arguments.control, open_pdsn(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

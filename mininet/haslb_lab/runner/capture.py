@@ -1,0 +1,116 @@
+"""Frames in and out of a node, for tests: the near end of ``frames.py``."""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Optional
+
+from haslb_lab.errors import LabError
+
+FRAMES = Path(__file__).resolve().with_name("frames.py")
+
+Run = Callable[..., "subprocess.Popen[bytes]"]
+"""``run(node, argv, **options)`` starts a program in a node's namespace."""
+
+
+def interface(node: str) -> str:
+    """The node's interface towards its switch."""
+    return f"{node}-eth0"
+
+
+def send_frames(run: Run, node: str, frames: Sequence[bytes]) -> None:
+    """Send frames from a node's interface and wait until they are out."""
+    sender = run(
+        node,
+        [sys.executable, str(FRAMES), "send", interface(node)],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    _, complaint = sender.communicate("".join(f"{frame.hex()}\n" for frame in frames).encode())
+    if sender.returncode != 0:
+        raise LabError(f"{node} cannot send: {complaint.decode().strip()}")
+
+
+class Capture:
+    """The frames that arrive at a node, in order, from the start of the ``with`` block on.
+
+    ``port`` is the interface, where it is not the node's towards its switch. With ``outgoing`` those count as
+    well that leave by it.
+
+    The frames need not be looked at while they come. Should the kernel have had no room for one, whoever looks is told
+    by a :class:`LabError`: what is not among the frames may have come.
+    """
+
+    def __init__(self, run: Run, node: str, port: Optional[str] = None, outgoing: bool = False) -> None:
+        self._run = run
+        self._node = node
+        self._interface = port or interface(node)
+        self._options = ["--outgoing"] if outgoing else []
+        self._process: Optional[subprocess.Popen[bytes]] = None
+        self._unfinished = b""
+        self.frames: list[bytes] = []
+
+    def __enter__(self) -> Capture:
+        argv = [sys.executable, str(FRAMES), "capture", self._interface, *self._options]
+        self._process = self._run(self._node, argv, stdout=subprocess.PIPE, bufsize=0)
+        if self._output.readline() != b"ready\n":
+            raise LabError(f"{self._node} cannot capture")
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
+    def wait_for(self, wanted: Callable[[bytes], Any], seconds: float = 5.0) -> bytes:
+        """Return the first frame, old or new, that is wanted; raise TimeoutError if none comes in time."""
+        deadline = time.monotonic() + seconds
+        seen = 0
+        while True:
+            for frame in self.frames[seen:]:
+                if wanted(frame):
+                    return frame
+            seen = len(self.frames)
+            if not self._receive(deadline - time.monotonic()):
+                raise TimeoutError(f"no such frame at {self._node} within {seconds} s; {seen} others came")
+
+    def listen(self, seconds: float) -> list[bytes]:
+        """Return every frame so far after listening for a while: the way to see that something does not come."""
+        deadline = time.monotonic() + seconds
+        while self._receive(deadline - time.monotonic()):
+            pass
+        return self.frames
+
+    def _receive(self, seconds: float) -> bool:
+        """Take in what the program has printed; False when there was nothing in time."""
+        readable, _, _ = select.select([self._output], [], [], max(seconds, 0))
+        if not readable:
+            return False
+        chunk = self._output.read(1 << 16)
+        if not chunk:
+            raise LabError(f"the capture at {self._node} ended")
+        *lines, self._unfinished = (self._unfinished + chunk).split(b"\n")
+        for line in map(json.loads, lines):
+            if "lost" in line:
+                raise LabError(
+                    f"the capture at {self._node} lost {line['lost']} frames: more came than it has room for"
+                )
+            self.frames.append(bytes.fromhex(line["frame"]))
+        return True
+
+    @property
+    def _output(self) -> IO[bytes]:
+        assert self._process is not None and self._process.stdout is not None
+        return self._process.stdout

@@ -1,0 +1,100 @@
+"""What the lab needs of the machine: checked before anything is made, with a remedy in every complaint.
+
+As a program it prints the Debian packages that are missing, one a line; it needs nothing but Python itself.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+from haslb_lab.errors import LabError
+
+PROGRAMS = {
+    "mnexec": "mininet",
+    "ifconfig": "net-tools",
+    "ip": "iproute2",
+    "ethtool": "ethtool",
+    "ovs-vsctl": "openvswitch-switch",
+    "sysctl": "procps",
+    "tcpdump": "tcpdump",
+    "ping": "iputils-ping",
+    "swanctl": "strongswan-swanctl",
+    "/usr/lib/ipsec/charon": "strongswan-charon",
+    "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so": "libcharon-extra-plugins",
+    "dot": "graphviz",
+}
+"""Programs (and a plugin) that the lab calls, and the Debian packages that bring them."""
+
+START_OPEN_VSWITCH = "/usr/share/openvswitch/scripts/ovs-ctl"
+
+START_PATIENCE = 60
+"""Seconds that Open vSwitch may take to start."""
+
+
+def missing_packages() -> list[str]:
+    """Debian packages without which the lab lacks a program."""
+    return sorted({package for program, package in PROGRAMS.items() if not _is_there(program)})
+
+
+def _is_there(program: str) -> bool:
+    return shutil.which(program) is not None or (Path(program).is_absolute() and Path(program).exists())
+
+
+def check_machine() -> None:
+    """Raise :class:`LabError` unless this process may and can run a lab; start Open vSwitch if it is down."""
+    if os.geteuid() != 0:
+        raise LabError("the lab makes network namespaces and switches and so needs root; try again with sudo")
+    if missing := missing_packages():
+        raise LabError(f"not installed: {', '.join(missing)}; try: make machine")
+    if subprocess.run(["mnexec", "-n", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
+        raise LabError("no network namespaces can be made here; in a container, run it with --privileged")
+    if not _answers():
+        _start_open_vswitch()
+
+
+def check_names(switches: list[str]) -> None:
+    """Raise :class:`LabError` if a bridge or an interface has one of the lab's names but is not the lab's."""
+    bridges = _output("ovs-vsctl", "--timeout=5", "list-br").split()
+    names = sorted(path.name for path in Path("/sys/class/net").iterdir())
+    for switch in switches:
+        if switch in bridges:
+            raise LabError(f"a bridge {switch} exists that is not the lab's; remove it: ovs-vsctl del-br {switch}")
+        for name in names:
+            if name == switch or name.startswith(f"{switch}-"):
+                raise LabError(f"an interface {name} exists that is not the lab's; remove it: ip link delete {name}")
+
+
+def _start_open_vswitch() -> None:
+    try:
+        started = subprocess.run(
+            [START_OPEN_VSWITCH, "start"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=START_PATIENCE,
+            start_new_session=True,
+            check=False,
+        )
+        said = (started.stderr or started.stdout).decode(errors="replace").strip().splitlines()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        said = [str(error)]
+    if not _answers():
+        reason = said[-1] if said else "it says nothing"
+        raise LabError(f"Open vSwitch does not start ({reason}); see /var/log/openvswitch, then try: ovs-ctl start")
+
+
+def _answers() -> bool:
+    """Whether both daemons answer: the database, and the switch with its user space datapath."""
+    database = _output("ovs-vsctl", "--timeout=5", "get", "Open_vSwitch", ".", "datapath_types")
+    return "netdev" in database and bool(_output("ovs-appctl", "--timeout=5", "version"))
+
+
+def _output(*command: str) -> str:
+    """What a command prints, or nothing when it fails."""
+    return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout.decode()
+
+
+if __name__ == "__main__":
+    print(*missing_packages(), sep="\n")

@@ -1,0 +1,59 @@
+"""The security associations between PDSNs and IPsec modules: what they are made of, and having them before the sessions
+are opened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from haslb_lab.errors import LabError
+from haslb_lab.node.node_control import ERROR_MARK
+from haslb_lab.runner.lab import CONTROLLER, Lab
+from ryu_haslb.configuration.loader import load
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.ipsec.translation import secured_interfaces, translate
+from topologies.description import Description
+
+_PATIENCE = 20
+CLEAR = ("clear crypto isakmp", "clear crypto sa")
+
+
+def protected_pdsns(description: Description) -> list[str]:
+    """The PDSNs whose port is connected to an IPsec module."""
+    return [
+        pdsn.name for pdsn in description.pdsns if description.port_at(pdsn.attachment).crypto_connect_vlan is not None
+    ]
+
+
+def translations(description: Description) -> Iterator[str]:
+    """What strongSwan is told in the place of what the crypto maps ask for, each with the nodes whose map it is."""
+    files = {pdsn.name: pdsn.configuration for pdsn in description.pdsns if pdsn.name in protected_pdsns(description)}
+    files[description.prompts[CONTROLLER]] = description.balancer.configuration
+    nodes: dict[str, list[str]] = {}
+    for name, file in files.items():
+        configuration = load(file).configuration if file is not None else Configuration()
+        for interface in secured_interfaces(configuration):
+            for note in translate(configuration, interface).notes:
+                nodes.setdefault(note, []).append(name)
+    for note, names in nodes.items():
+        yield f"{note} ({', '.join(dict.fromkeys(names))})"
+
+
+def await_associations(lab: Lab, description: Description) -> None:
+    """Wait until both ends have their associations. Raises :class:`LabError` with the reason why there are none."""
+    for node in (*protected_pdsns(description), *(module.node for module in description.ipsec_modules)):
+        _command(lab, node, f"wait crypto sa {_PATIENCE}")
+
+
+def clear_associations(lab: Lab, description: Description) -> Iterator[tuple[str, str]]:
+    """Clear them at both ends, as the chapter does before it opens the flows, and tell each node and command. The next
+    requests find none, and are lost while new ones are negotiated."""
+    for node in (*protected_pdsns(description), CONTROLLER):
+        for command in CLEAR:
+            _command(lab, node, command)
+            yield node, command
+
+
+def _command(lab: Lab, node: str, command: str) -> None:
+    answer = lab.command(node, command)
+    if answer.startswith(ERROR_MARK):
+        raise LabError(f"{node}: {answer.removeprefix(ERROR_MARK).strip()}")

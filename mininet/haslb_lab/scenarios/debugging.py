@@ -1,0 +1,97 @@
+"""``debug ip slb sessions ipmobile`` of the balancer while sessions come and go."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Optional
+
+from haslb_lab.errors import LabError
+from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.scenarios.comparison import shape
+from haslb_lab.scenarios.state import Running
+
+_PATIENCE = 20.0
+"""Seconds within which an event comes: a session that nobody asks for ends after ten."""
+
+_CHUNK = 1 << 16
+_FIRST_LINE = re.compile(r"SLB_SESSION_IPMOBILE: (?:client =|event= IPMOBILE_TIMEOUT)")
+
+
+class Debugging:
+    """A debug command that runs beside everything else. Use it as a context manager."""
+
+    def __init__(self, lab: Lab, command: str) -> None:
+        self._lab = lab
+        self._command = command
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._received = b""
+
+    def __enter__(self) -> Debugging:
+        self._socket.connect(str(Running.control(CONTROLLER)))
+        self._socket.sendall(f"{self._command}\n".encode())
+        self._lab.query(CONTROLLER, "show ip slb stats")  # is answered after the command before it has begun
+        return self
+
+    def __exit__(
+        self,
+        kind: Optional[type[BaseException]],
+        error: Optional[BaseException],
+        traceback: Optional[TracebackType],
+    ) -> None:
+        self._socket.close()
+
+    def lines_like(self, chapter: Sequence[str]) -> list[str]:
+        """The lines of the events that the chapter prints, or those so far if they do not all come."""
+        deadline = time.monotonic() + _PATIENCE
+        while not (found := events_like(chapter, self._lines()))[1] and (left := deadline - time.monotonic()) > 0:
+            self._receive(left)
+        return found[0]
+
+    def _lines(self) -> list[str]:
+        return self._received.decode("utf-8", "replace").rpartition("\n")[0].splitlines()
+
+    def _receive(self, seconds: float) -> None:
+        self._socket.settimeout(seconds)
+        try:
+            received = self._socket.recv(_CHUNK)
+        except socket.timeout:
+            return
+        if not received:
+            raise LabError(f"the balancer ended: {self._command}")
+        self._received += received
+
+
+def events_like(chapter: Sequence[str], here: Sequence[str]) -> tuple[list[str], bool]:
+    """Lines of events that look like the chapter's, each of an event of its own, and whether all are there.
+
+    Where one is missing another event stands in its place, as long as there are any.
+    """
+    events = _events(here)
+    chosen: list[list[str]] = []
+    complete = True
+    for wanted in _events(chapter):
+        alike = next((event for event in events if _shapes(event) == _shapes(wanted)), None)
+        complete = complete and alike is not None
+        if alike is None and events:
+            alike = events[0]
+        if alike is not None:
+            events.remove(alike)
+            chosen.append(alike)
+    return [line for event in chosen for line in event], complete
+
+
+def _events(lines: Sequence[str]) -> list[list[str]]:
+    events: list[list[str]] = []
+    for line in lines:
+        if _FIRST_LINE.search(line) or not events:
+            events.append([])
+        events[-1].append(line)
+    return events
+
+
+def _shapes(event: Sequence[str]) -> list[str]:
+    return [shape(line) for line in event]

@@ -1,0 +1,44 @@
+"""When home agents measure their DFP weight, so that sessions can be opened between two measures.
+
+The chapter's hundred sessions are fifty at each home agent because nobody's weight changes while they are opened: turns
+of 25 are given out. A measure in the middle of it would make the turns 24 long.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Optional
+
+from haslb_lab.runner import janitor
+from ryu_haslb.configuration.ios.home_agent import read_home_agent
+from topologies.description import HomeAgent
+
+_ROOM = 3.0
+"""Seconds before the next measure that opening sessions may take."""
+
+_MARGIN = 0.5
+
+
+def wait_between_measures(home_agents: Iterable[HomeAgent]) -> None:
+    """Return when no home agent measures its weight within the next seconds."""
+    intervals = {agent.name: interval for agent in home_agents if (interval := _interval(agent)) is not None}
+    while waits := [wait for wait in map(_wait, intervals, intervals.values()) if wait]:
+        time.sleep(max(waits))
+
+
+def _interval(agent: HomeAgent) -> Optional[int]:
+    """Seconds between two measures of a home agent, None if it has no DFP agent in service."""
+    if agent.configuration is None:
+        return None
+    configuration, _ = read_home_agent(agent.configuration.read_text("utf-8"), str(agent.configuration))
+    service = configuration.dfp_agent
+    return service.interval if service is not None and service.in_service else None
+
+
+def _wait(name: str, interval: int) -> float:
+    """Seconds until a home agent's measure has passed, if one is near. It measures at the start, and its control socket
+    is as old as it is."""
+    age = time.time() - (janitor.DIRECTORY / f"{name}.control").stat().st_ctime
+    left = interval - age % interval
+    return left + _MARGIN if left < min(_ROOM, interval / 2) else 0.0

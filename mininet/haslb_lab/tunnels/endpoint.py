@@ -1,0 +1,164 @@
+"""The tunnels of a node on the wire: a tun device to the kernel's routing, a raw socket to the other ends.
+
+One device serves all tunnels: the kernel routes a packet into it, and :class:`Tunnels` says where it goes from there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import socket
+import sys
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
+from typing import Optional
+
+from haslb_lab.node.ip_command import ip, set_ipv4
+from haslb_lab.node.tun import LARGEST_PACKET, open_tun
+from haslb_lab.tunnels.packets import (
+    FRAGMENTATION_NEEDED,
+    HEADER_LENGTH,
+    HOST_UNREACHABLE,
+    ICMP,
+    IP_IN_IP,
+    deserves_an_error,
+    fragments,
+    unreachable,
+)
+from haslb_lab.tunnels.tunnel import Drop, Encapsulated, Tunnels
+
+DEVICE = "tunnel0"
+MTU = 1500 - HEADER_LENGTH
+"""Of the device: the kernel itself then deals with packets that an Ethernet could not take once they are encapsulated
+(RFC 2003 section 5.1)."""
+
+_IP_MTU = 14  # linux/in.h; Python does not name it
+_ANY_PORT = 9
+_BATCH = 64  # packets at a time, so that registrations get their turn
+_BUFFER = 4 << 20
+_NO_WAY = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH})
+
+
+class TunnelEndpoint:
+    """Moves packets between the kernel, ``tunnels`` and the wire until it is closed. The namespace forwards packets
+    from here on. Raises OSError with a text for people."""
+
+    def __init__(self, tunnels: Tunnels) -> None:
+        self._tunnels = tunnels
+        with contextlib.ExitStack() as stack:
+            self._device = open_tun(DEVICE)
+            stack.callback(os.close, self._device)
+            self._wire = stack.enter_context(_tunnel_socket())
+            _set_up_device()
+            _watch(stack, self._device, self._from_kernel)
+            _watch(stack, self._wire.fileno(), self._from_wire)
+            self._resources = stack.pop_all()
+
+    def close(self) -> None:
+        """Take the device away, and with it the routes that lead there."""
+        self._resources.close()
+
+    def route(self, network: IPv4Network, source: IPv4Address) -> None:
+        """Have the kernel put what is for this network into the tunnels, from ``source`` if it has something to say
+        itself. Raises OSError."""
+        ip("route", "replace", str(network), "dev", DEVICE, "src", str(source))
+
+    def _from_kernel(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                packet = os.read(self._device, LARGEST_PACKET)
+            except BlockingIOError:  # nothing left
+                return
+            except OSError as error:  # from now on it would be readable for ever
+                print(f"{DEVICE} was taken away, and with it all tunnels: {error.strerror}", file=sys.stderr)
+                asyncio.get_running_loop().remove_reader(self._device)
+                return
+            encapsulated = self._tunnels.into(packet)
+            if encapsulated is not None:
+                self._send(encapsulated)
+
+    def _from_wire(self) -> None:
+        for _ in range(_BATCH):
+            try:
+                outer = self._wire.recv(LARGEST_PACKET)
+            except OSError:  # nothing left
+                return
+            packet = self._tunnels.out_of(outer)
+            if packet is not None:
+                try:
+                    os.write(self._device, packet)
+                except OSError:  # the device is down, or out of buffers
+                    self._tunnels.drops[Drop.NOT_SENT] += 1
+
+    def _send(self, encapsulated: Encapsulated) -> None:
+        try:
+            self._transmit(encapsulated)
+        except OSError as error:
+            self._refuse(encapsulated, error.errno)
+        else:
+            self._tunnels.sent(encapsulated)
+
+    def _transmit(self, encapsulated: Encapsulated) -> None:
+        """Send the packet, in pieces if it must and may be (RFC 2003 section 5). Raises OSError."""
+        destination = encapsulated.tunnel.destination
+        try:
+            self._wire.sendto(encapsulated.outer, (str(destination), 0))
+        except OSError as error:
+            if error.errno != errno.EMSGSIZE or encapsulated.header.dont_fragment:
+                raise
+            for piece in fragments(encapsulated.outer, _path_mtu(destination)):
+                self._wire.sendto(piece, (str(destination), 0))
+
+    def _refuse(self, encapsulated: Encapsulated, reason: Optional[int]) -> None:
+        """Count a packet that cannot be sent, and tell its sender what could (RFC 2003 section 4)."""
+        too_big = reason == errno.EMSGSIZE
+        self._tunnels.drops[Drop.TOO_BIG if too_big else Drop.NOT_SENT] += 1
+        packet, header = encapsulated.packet, encapsulated.header
+        if not (too_big or reason in _NO_WAY) or not deserves_an_error(packet, header):
+            return
+        with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_RAW, ICMP) as errors:
+            if too_big:
+                mtu = _path_mtu(encapsulated.tunnel.destination) - HEADER_LENGTH
+                message = unreachable(FRAGMENTATION_NEEDED, packet, mtu)
+            else:
+                message = unreachable(HOST_UNREACHABLE, packet)
+            errors.sendto(message, (str(header.source), 0))
+
+
+def _tunnel_socket() -> socket.socket:
+    """Gives the packets of protocol 4 that reach this namespace, whole, and sends packets with headers of their own."""
+    try:
+        wire = socket.socket(socket.AF_INET, socket.SOCK_RAW, IP_IN_IP)
+    except PermissionError:
+        raise OSError("tunnels need a raw socket; run as root, in a namespace of its own") from None
+    wire.setblocking(False)
+    wire.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    return wire
+
+
+def _set_up_device() -> None:
+    """The way back to a packet's source is often another one than it came: no reverse path check on the device."""
+    Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
+    for scope in ("all", DEVICE):
+        set_ipv4(scope, rp_filter=0)
+    ipv6 = Path(f"/proc/sys/net/ipv6/conf/{DEVICE}/disable_ipv6")
+    if ipv6.exists():
+        ipv6.write_text("1")
+    ip("link", "set", DEVICE, "mtu", str(MTU), "up")
+
+
+def _watch(stack: contextlib.ExitStack, descriptor: int, readable: Callable[[], None]) -> None:
+    loop = asyncio.get_running_loop()
+    loop.add_reader(descriptor, readable)
+    stack.callback(loop.remove_reader, descriptor)
+
+
+def _path_mtu(destination: IPv4Address) -> int:
+    """What the kernel knows of the way to ``destination``; ICMP errors from within the tunnel lower it (RFC 1191)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.connect((str(destination), _ANY_PORT))
+        return probe.getsockopt(socket.IPPROTO_IP, _IP_MTU)
