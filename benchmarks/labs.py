@@ -10,10 +10,10 @@ from typing import Any, NamedTuple, Optional
 from mininet.topo import Topo
 
 from benchmarks.programs import HERE, program
+from haslb_lab.chassis.one_switch import PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, Chassis, with_prefix
 from haslb_lab.runner import janitor
 from haslb_lab.runner.lab import CONTROLLER, OPENFLOW_PORT, Lab
 from haslb_lab.runner.network import OPENFLOW
-from topologies.chassis import PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, Chassis, with_prefix
 
 CONFIGURATION = HERE.parent / "topologies" / "chassis.ios"
 HOME_AGENTS = ("sami1", "sami2")

@@ -11,8 +11,8 @@ from typing import Any, Optional, TypeVar
 
 from benchmarks.labs import HOME_AGENTS, Contender
 from benchmarks.programs import program
+from haslb_lab.chassis.one_switch import PDSN, VIRTUAL_SERVER
 from haslb_lab.errors import LabError
-from topologies.chassis import PDSN, VIRTUAL_SERVER
 
 #: Seconds that a contender has to pass its first requests.
 PATIENCE = 20.0

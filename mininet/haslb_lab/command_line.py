@@ -151,7 +151,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     """Draw a chassis, in the format that the file's name says."""
     import graphviz  # noqa: PLC0415 - nothing else needs it
 
-    from topologies.drawing import draw  # noqa: PLC0415
+    from haslb_lab.chassis.drawing import draw  # noqa: PLC0415
 
     scenario = find(arguments.scenario)
     output = Path(arguments.output or f"{Path(scenario.name).stem}.svg")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from haslb_lab.chassis.one_switch import Chassis
 from haslb_lab.runner.lab import Lab
-from topologies.chassis import Chassis
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
 

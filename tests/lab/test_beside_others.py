@@ -10,8 +10,8 @@ import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import registration
 
+from haslb_lab.chassis.one_switch import CONTROLLER, CONTROLLER_MANAGEMENT, SWITCH
 from haslb_lab.runner.lab import Lab
-from topologies.chassis import CONTROLLER, CONTROLLER_MANAGEMENT, SWITCH
 
 pytestmark = pytest.mark.lab
 

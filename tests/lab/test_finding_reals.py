@@ -23,8 +23,8 @@ from mobile import (
 )
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 
+from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.runner.lab import Lab
-from topologies.chassis import SWITCH
 
 pytestmark = pytest.mark.lab
 

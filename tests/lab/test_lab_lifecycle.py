@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
+from haslb_lab.chassis.one_switch import PDSN, Chassis
 from haslb_lab.errors import LabError
 from haslb_lab.runner import janitor
 from haslb_lab.runner.claim import claim
 from haslb_lab.runner.lab import CONTROLLER, Lab
-from topologies.chassis import PDSN, Chassis
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -29,7 +29,7 @@ BRINGS_UP_A_LAB = """
 import sys
 from pathlib import Path
 from haslb_lab.runner.lab import Lab
-from topologies.chassis import Chassis
+from haslb_lab.chassis.one_switch import Chassis
 
 with Lab(Chassis(), Path("topologies/chassis.ios").read_text()):
     print("up", flush=True)

@@ -16,12 +16,12 @@ from bench import MACS, PDSN, Bench, PlainChassis, farm, virtual_server, wait_un
 from mobile import CHASSIS_MAC, CLIENT_MAC, VIRTUAL, arp_request, as_dispatched, registration
 from scapy.layers.l2 import ARP, Ether
 
+from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.runner import janitor
 from haslb_lab.runner.lab import CONTROLLER, Lab
 from ryu_haslb.cli.client import ControlClient
 from ryu_haslb.control.protocol import SEPARATOR, is_error
 from ryu_haslb.openflow.pipeline import Purpose
-from topologies.chassis import SWITCH
 
 pytestmark = pytest.mark.lab
 

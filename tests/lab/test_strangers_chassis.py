@@ -8,8 +8,8 @@ import pytest
 from bench import wait_until
 from described import address_of, bindings, conns, ping, register, running
 
+from haslb_lab.chassis.description import Description
 from haslb_lab.runner.lab import Lab
-from topologies.description import Description
 
 pytestmark = pytest.mark.lab
 

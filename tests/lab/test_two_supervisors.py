@@ -10,8 +10,8 @@ from described import SHAPES, address_of, bindings, conns, homes, ping, punted, 
 from scapy.layers.inet import IP
 from scapy.layers.l2 import Ether
 
+from haslb_lab.chassis.description import Description
 from haslb_lab.runner.lab import CONTROLLER, Lab
-from topologies.description import Description
 
 pytestmark = pytest.mark.lab
 

@@ -11,7 +11,7 @@ from bench import MACS, SECOND_SWITCH, Bench, PlainChassis, YamlLab
 from mobile import CLIENT_MAC, as_dispatched, nai, registration, request
 from mobile import frame as frame_of
 
-from topologies.chassis import SWITCH
+from haslb_lab.chassis.one_switch import SWITCH
 
 pytestmark = pytest.mark.lab
 

@@ -12,12 +12,12 @@ from typing import Any
 from scapy.layers.inet import UDP
 from scapy.layers.l2 import Ether
 
+from haslb_lab.chassis.cisco7600 import Cisco7600
+from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.reader import read_description
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.lab import CONTROLLER, Lab
 from ryu_haslb.openflow.pipeline import Purpose
-from topologies.cisco7600 import Cisco7600
-from topologies.description import Description
-from topologies.reader import read_description
 
 SHAPES = Path(__file__).parents[2] / "topologies" / "shapes"
 

@@ -18,10 +18,10 @@ from typing import Any, Optional
 
 from bench import wait_until
 
+from haslb_lab.chassis.one_switch import FIRST_HOME_AGENT, NETWORK, PDSN, SWITCH, Chassis, pdsn
 from haslb_lab.checkout import PROGRAMS
 from haslb_lab.runner import janitor
 from haslb_lab.runner.lab import CONTROLLER, Lab
-from topologies.chassis import FIRST_HOME_AGENT, NETWORK, PDSN, SWITCH, Chassis, pdsn
 
 SUPERVISOR = NETWORK[1]
 """The balancer's own address among the home agents, from which it connects to DFP agents."""

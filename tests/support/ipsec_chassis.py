@@ -21,10 +21,10 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
+from haslb_lab.chassis.cisco7600 import Cisco7600
+from haslb_lab.chassis.reader import read_description
 from haslb_lab.runner.capture import Capture
 from haslb_lab.runner.lab import Lab
-from topologies.cisco7600 import Cisco7600
-from topologies.reader import read_description
 
 PDSN, MODULE, INTRUDER, INSIDE_HOST, ROUTER = "PDSN-7600", "ipsec1", "intruder", "insider", "msfc1"
 HOME_AGENTS = {"HA5-2": "10.99.11.11", "HA5-3": "10.99.11.12"}

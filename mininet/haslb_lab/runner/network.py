@@ -1,6 +1,6 @@
 """The lab's kinds of Mininet parts: marked for the sweep, quiet towards the machine, Open vSwitch in user space.
 
-A topology names its nodes and says in their parameters what they are (see ``topologies/chassis.py``); these classes
+A topology names its nodes and says in their parameters what they are (see ``chassis/one_switch.py``); these classes
 make it true.
 """
 
@@ -15,10 +15,10 @@ from mininet.link import Intf, Link
 from mininet.net import Mininet
 from mininet.topo import Topo
 
+from haslb_lab.chassis.parts import RoutingHost, VlanSwitch
 from haslb_lab.checkout import python_path
 from haslb_lab.errors import LabError
 from haslb_lab.runner import janitor
-from topologies.parts import RoutingHost, VlanSwitch
 
 OPENFLOW = "OpenFlow13"
 
@@ -49,7 +49,7 @@ class LabInterface(Intf):  # type: ignore[misc]
 
 
 class LabHost(RoutingHost):
-    """A namespace; what its parameters mean is with :class:`~topologies.parts.RoutingHost`."""
+    """A namespace; what its parameters mean is with :class:`~haslb_lab.chassis.parts.RoutingHost`."""
 
     def _popen(self, cmd: list[str], **parameters: Any) -> subprocess.Popen[bytes]:
         parameters.setdefault("env", marked_environment())

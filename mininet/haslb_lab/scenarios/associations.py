@@ -5,13 +5,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from haslb_lab.chassis.description import Description
 from haslb_lab.errors import LabError
 from haslb_lab.node.node_control import ERROR_MARK
 from haslb_lab.runner.lab import CONTROLLER, Lab
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.translation import secured_interfaces, translate
-from topologies.description import Description
 
 _PATIENCE = 20
 CLEAR = ("clear crypto isakmp", "clear crypto sa")

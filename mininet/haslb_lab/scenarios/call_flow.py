@@ -14,13 +14,13 @@ from ipaddress import IPv4Address
 from types import TracebackType
 from typing import Any, NamedTuple, Optional
 
+from haslb_lab.chassis.description import Description
 from haslb_lab.errors import LabError
 from haslb_lab.runner.lab import Lab
 from haslb_lab.scenarios.associations import protected_pdsns
 from haslb_lab.scenarios.evidence import Overhearing, Taken, taken
 from haslb_lab.scenarios.overheard import Message
 from haslb_lab.scenarios.tunnel_trip import left_out, trips
-from topologies.description import Description
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 

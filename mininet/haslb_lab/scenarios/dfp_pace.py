@@ -10,9 +10,9 @@ import time
 from collections.abc import Iterable
 from typing import Optional
 
+from haslb_lab.chassis.description import HomeAgent
 from haslb_lab.runner import janitor
 from ryu_haslb.configuration.ios.home_agent import read_home_agent
-from topologies.description import HomeAgent
 
 _ROOM = 3.0
 """Seconds before the next measure that opening sessions may take."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from haslb_lab.chassis.description import Description
 from haslb_lab.runner.lab import CONTROLLER, Lab
 from haslb_lab.scenarios.call_flow import shares_of_users
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import VirtualServer
-from topologies.description import Description
 
 
 def invitation(lab: Lab, description: Description, sessions: int) -> Iterator[str]:

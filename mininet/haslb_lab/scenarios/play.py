@@ -9,6 +9,8 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import Optional
 
+from haslb_lab.chassis.cisco7600 import Cisco7600
+from haslb_lab.chassis.description import Description
 from haslb_lab.errors import LabError
 from haslb_lab.runner.lab import CONTROLLER, POLL, Lab
 from haslb_lab.scenarios import state
@@ -21,8 +23,6 @@ from haslb_lab.scenarios.dfp_pace import wait_between_measures
 from haslb_lab.scenarios.display import Display
 from haslb_lab.scenarios.reach import meet_routers
 from haslb_lab.scenarios.scenario import Scenario
-from topologies.cisco7600 import Cisco7600
-from topologies.description import Description
 
 _REPORTING = 20.0
 """Seconds within which home agents have told the balancer their weight, and have measured it anew."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 from ipaddress import IPv4Address
 
+from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.routing import Routing
 from haslb_lab.errors import LabError
 from haslb_lab.runner.lab import Lab
-from topologies.description import Description
-from topologies.routing import Routing
 
 _REPLY_TIME = 5
 

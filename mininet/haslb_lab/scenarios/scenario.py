@@ -12,12 +12,12 @@ from typing import Any
 
 import yaml
 
+from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.reader import read_description
 from haslb_lab.checkout import CHECKOUT
 from haslb_lab.errors import LabError
 from haslb_lab.scenarios.chapter_block import Block, read_block
 from ryu_haslb.language.diagnostics import ConfigurationError
-from topologies.description import Description
-from topologies.reader import read_description
 
 FOLDER = CHECKOUT / "topologies" / "scenarios"
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from haslb_lab.chassis.description import Description, Host
 from haslb_lab.errors import LabError
 from haslb_lab.runner.lab import PATIENCE, POLL, Lab
 from haslb_lab.scenarios.reach import ping
-from topologies.description import Description, Host
 
 _ECHOES = 3
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import NamedTuple
 
+from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.segments import Place, Segments, place_of, routers_by_segment
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import listed
-from topologies.description import Description
-from topologies.segments import Place, Segments, place_of, routers_by_segment
 
 LONGEST_HOME_PREFIX = 30
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network
 from typing import NamedTuple, Optional, Union
 
-from topologies.description import Chassis, Description, Host, Pdsn
-from topologies.segments import Place, RouterInterface, place_of, routers_by_segment, segments_of
+from haslb_lab.chassis.description import Chassis, Description, Host, Pdsn
+from haslb_lab.chassis.segments import Place, RouterInterface, place_of, routers_by_segment, segments_of
 
 
 class Hop(NamedTuple):

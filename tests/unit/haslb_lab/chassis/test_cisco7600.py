@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from chassis_example import write_chassis
 
-from topologies.cisco7600 import Cisco7600
-from topologies.description import Description
-from topologies.drawing import draw
-from topologies.reader import read_description
-from topologies.routing import Routing
-from topologies.segments import Place, segments_of
-from topologies.values import LONGEST_INTERFACE
+from haslb_lab.chassis.cisco7600 import Cisco7600
+from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.drawing import draw
+from haslb_lab.chassis.reader import read_description
+from haslb_lab.chassis.routing import Routing
+from haslb_lab.chassis.segments import Place, segments_of
+from haslb_lab.chassis.values import LONGEST_INTERFACE
 
-TOPOLOGIES = Path(__file__).parents[3] / "topologies"
+TOPOLOGIES = Path(__file__).parents[4] / "topologies"
 SHAPES = TOPOLOGIES / "shapes"
 ALL_SHAPES = sorted(SHAPES.glob("*.yaml"))
 

@@ -9,20 +9,9 @@ from typing import Optional
 
 import yaml
 
-from ryu_haslb.configuration.yaml.nodes import (
-    NodeError,
-    compose,
-    flag_of,
-    items,
-    line_of_node,
-    text_of,
-)
-from ryu_haslb.configuration.yaml.values import datapath_of
-from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic, Diagnostics
-from ryu_haslb.language.wording import quoted
-from topologies import values
-from topologies.checks import check
-from topologies.description import (
+from haslb_lab.chassis import values
+from haslb_lab.chassis.checks import check
+from haslb_lab.chassis.description import (
     Balancer,
     Chassis,
     Description,
@@ -37,7 +26,18 @@ from topologies.description import (
     Route,
     Vlan,
 )
-from topologies.fields import Fields, Notes, PartError
+from haslb_lab.chassis.fields import Fields, Notes, PartError
+from ryu_haslb.configuration.yaml.nodes import (
+    NodeError,
+    compose,
+    flag_of,
+    items,
+    line_of_node,
+    text_of,
+)
+from ryu_haslb.configuration.yaml.values import datapath_of
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic, Diagnostics
+from ryu_haslb.language.wording import quoted
 
 HOME_NETWORKS = tuple(IPv4Network(f"10.{second}.0.0/16") for second in range(201, 256))
 """What home agents that name no home network have, in the order of the file."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from haslb_lab.chassis.address_checks import check_addresses
+from haslb_lab.chassis.description import CONTROLLER, Attachment, Chassis, Description
+from haslb_lab.chassis.file_checks import check_files
+from haslb_lab.chassis.segments import Segments, carried, joined_by_link, joined_by_modules
+from haslb_lab.chassis.values import LONGEST_INTERFACE
+from haslb_lab.chassis.vlan_checks import check_vlans
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import did_you_mean, listed, quoted
-from topologies.address_checks import check_addresses
-from topologies.description import CONTROLLER, Attachment, Chassis, Description
-from topologies.file_checks import check_files
-from topologies.segments import Segments, carried, joined_by_link, joined_by_modules
-from topologies.values import LONGEST_INTERFACE
-from topologies.vlan_checks import check_vlans
 
 
 def check(description: Description, diagnostics: Diagnostics) -> None:

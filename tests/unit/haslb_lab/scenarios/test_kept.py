@@ -9,7 +9,7 @@ from haslb_lab.scenarios.associations import translations
 from haslb_lab.scenarios.kept import invitation
 from haslb_lab.scenarios.scenario import find
 
-SHAPES = Path(__file__).parents[3] / "topologies" / "shapes"
+SHAPES = Path(__file__).parents[4] / "topologies" / "shapes"
 
 
 class Lab:

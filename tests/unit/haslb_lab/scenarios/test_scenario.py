@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.errors import LabError
 from haslb_lab.scenarios import scenario
 from haslb_lab.scenarios.scenario import Scenario, find, scenarios
 from ryu_haslb.configuration.loader import load
-from topologies.description import CONTROLLER
 
 NAMES = [each.name for each in scenarios()]
 

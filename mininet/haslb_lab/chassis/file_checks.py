@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable, Optional, TypeVar, Union
 
+from haslb_lab.chassis.description import Description, HomeAgent, LineCardPort, Pdsn
+from haslb_lab.chassis.values import ranges
 from ryu_haslb.configuration.ios.home_agent import read_home_agent
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration, Port
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic, Diagnostics
 from ryu_haslb.language.wording import listed
-from topologies.description import Description, HomeAgent, LineCardPort, Pdsn
-from topologies.values import ranges
 
 Read = TypeVar("Read")
 

@@ -14,10 +14,18 @@ from typing import Optional
 
 import graphviz
 
+from haslb_lab.chassis.description import (
+    CONTROLLER,
+    Attachment,
+    Chassis,
+    Description,
+    HomeAgent,
+    IpsecModule,
+    LineCardPort,
+)
+from haslb_lab.chassis.values import ranges
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
-from topologies.description import CONTROLLER, Attachment, Chassis, Description, HomeAgent, IpsecModule, LineCardPort
-from topologies.values import ranges
 
 FONT = "Helvetica"
 VLAN_COLOURS = ("#1f77b4", "#c0392b", "#2c8a3d", "#b8651b", "#7d57b0", "#7a4b3a", "#14808c", "#8a8a14", "#b84592")

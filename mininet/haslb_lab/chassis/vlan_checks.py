@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from haslb_lab.chassis.description import Chassis, Description, LineCardPort
+from haslb_lab.chassis.segments import place_of
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import listed
-from topologies.description import Chassis, Description, LineCardPort
-from topologies.segments import place_of
 
 
 def check_vlans(description: Description, diagnostics: Diagnostics) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Interface
 from typing import NamedTuple, Optional
 
-from topologies.description import Attachment, Description, LineCardPort, Link
+from haslb_lab.chassis.description import Attachment, Description, LineCardPort, Link
 
 
 class Place(NamedTuple):

@@ -9,9 +9,9 @@ from typing import Callable, TypeVar
 
 import yaml
 
+from haslb_lab.chassis.description import Attachment, PortName
 from ryu_haslb.configuration.yaml.nodes import NodeError, line_of_node, number_of, text_of
 from ryu_haslb.language.wording import listed, quoted
-from topologies.description import Attachment, PortName
 
 Value = TypeVar("Value")
 

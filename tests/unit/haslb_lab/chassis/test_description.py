@@ -12,11 +12,11 @@ from chassis_example import CHASSIS, SLB, write_chassis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from haslb_lab.chassis.description import Description, PortName
+from haslb_lab.chassis.reader import read_description
 from ryu_haslb.language.diagnostics import ConfigurationError
-from topologies.description import Description, PortName
-from topologies.reader import read_description
 
-SHAPES = Path(__file__).parents[3] / "topologies" / "shapes"
+SHAPES = Path(__file__).parents[4] / "topologies" / "shapes"
 
 Read = Callable[[str], Description]
 

@@ -1,1 +1,0 @@
-"""The chassis and its surroundings, as Mininet topologies and as configurations."""
