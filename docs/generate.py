@@ -24,7 +24,6 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow.pipeline import OFPP_CONTROLLER, SESSION_PRIORITY, Rule, Table, standing_rules
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS
-from ryu_haslb.slb.session import SESSION_TRANSITIONS
 
 HERE = Path(__file__).parent
 EXAMPLE = Configuration(
@@ -86,7 +85,6 @@ def _shown(name: str, value: object) -> str:
 PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
     "states.md": {
         "real server": lambda: state_machine(HEALTH_TRANSITIONS),
-        "session": lambda: state_machine(SESSION_TRANSITIONS),
     },
     "flows.md": {"standing rules": flow_table},
 }

@@ -143,7 +143,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             self.http.tick(self.balancer.reals(), now)
         while self.balancer.advance(now, SESSIONS_AT_ONCE):
             eventlet.sleep(0)
-        self.collector.look(self.balancer.statistics.requests, self.balancer.session_count, now)
+        self.collector.look(self.balancer.statistics.requests, len(self.balancer.sessions), now)
         for line in self.state_watch.changes(self.sources, now):
             LOG.info("%s", line)
 

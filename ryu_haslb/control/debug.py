@@ -12,7 +12,7 @@ import eventlet.queue
 from ryu_haslb.mobile_ip.identity import identity_of_key
 from ryu_haslb.show.snapshot import Row
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import SESSION_TRANSITIONS, Session, SessionEvent, SessionState
+from ryu_haslb.slb.session import Session, SessionEvent, SessionState
 
 #: Events that wait for a slow reader; those beyond are counted and left out.
 MOST_WAITING = 1000
@@ -25,12 +25,12 @@ def stream(balancer: Balancer) -> Iterator[Row]:
     waiting: eventlet.queue.LightQueue = eventlet.queue.LightQueue(MOST_WAITING)
     left_out = 0
 
-    def listen(event: SessionEvent, before: SessionState, session: Session) -> None:
+    def listen(event: SessionEvent, before: SessionState, after: SessionState, session: Session) -> None:
         nonlocal left_out
         if waiting.full():
             left_out += 1
         else:
-            waiting.put_nowait(event_row(event, before, session, time.time()))
+            waiting.put_nowait(event_row(event, before, after, session, time.time()))
 
     balancer.listeners.append(listen)
     try:
@@ -43,15 +43,15 @@ def stream(balancer: Balancer) -> Iterator[Row]:
         balancer.listeners.remove(listen)
 
 
-def event_row(event: SessionEvent, before: SessionState, session: Session, now: float) -> Row:
+def event_row(event: SessionEvent, before: SessionState, after: SessionState, session: Session, now: float) -> Row:
     """One event; ``now`` is wall-clock time in seconds. ``nai`` is None while nobody knows whose session it is."""
     server = session.virtual_server
-    identity = None if session.is_adopted else identity_of_key(session.identity)
+    identity = None if session.is_recovered else identity_of_key(session.identity)
     return {
         "time": now,
         "event": event.value,
         "state": before.value,
-        "new_state": SESSION_TRANSITIONS[before, event].value,
+        "new_state": after.value,
         "vserver": server.name,
         "virtual": f"{server.configuration.address}:{server.configuration.port}",
         "real": str(session.real.configuration.address),

@@ -24,7 +24,7 @@ def steer(reals: Iterable[RealServer], weights: WeightTable, reports: Optional[S
         if spoken_of is None or address in spoken_of:
             real.set_dfp_weight(weights.weight(address, port))
             if any(report.weight and _is_about(report.server, address, port) for report in reports or ()):
-                real.hear_from_dfp()
+                real.record_dfp_report()
 
 
 def weights_by_own_decision(reals: Iterable[RealServer]) -> dict[IPv4Address, int]:
@@ -34,7 +34,7 @@ def weights_by_own_decision(reals: Iterable[RealServer]) -> dict[IPv4Address, in
     """
     weights: dict[IPv4Address, int] = {}
     for real in reals:
-        weight = max(real.configuration.weight, 1) if real.usable else 0
+        weight = max(real.configuration.weight, 1) if real.is_usable else 0
         weights[real.configuration.address] = max(weight, weights.get(real.configuration.address, 0))
     return weights
 

@@ -68,7 +68,7 @@ class Admission:
     def turns_away(self, request: Request) -> bool:
         """Whether a request that could be read is not let in."""
         if self.load is not Load.NORMAL:
-            if not (self.clients.spares(request.client) or self._balancer.knows(request)):
+            if not (self.clients.spares(request.client) or self._balancer.has_binding(request)):
                 self.useless(request.client)
                 return True
             self.clients.saw(request.client)

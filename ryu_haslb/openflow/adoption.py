@@ -107,8 +107,8 @@ class Adoption:
         found = {row: leads_to[row[1:]] for row in self._rows.values() if row[1:] in leads_to}
         for row, (server, real) in found.items():
             del self._rows[row.tag]
-            if balancer.session_of_tag(row.tag) is None:
-                yield balancer.adopt(server, row.tag, real, now)
+            if balancer.sessions.by_tag(row.tag) is None:
+                yield balancer.recover(server, row.tag, real, now)
 
 
 def _session_rows(message: bytes) -> Iterator[SessionRow]:

@@ -87,11 +87,13 @@ class Fleet:
 
     def flush(self, now: float) -> None:
         """Send every switch the rules that have come together for it."""
+        self._remove_stale_rules()
         for switch in self.switches.values():
             switch.flush(now)
 
     def tick(self, now: float) -> None:
         """Time has passed."""
+        self._remove_stale_rules()
         for switch in list(self.switches.values()):
             switch.tick(now)
             if switch.channel is not None:
@@ -109,6 +111,11 @@ class Fleet:
         for connection in served:
             self._retire(connection, conclude)
         return len(served)
+
+    def _remove_stale_rules(self) -> None:
+        """Have each switch remove the rules of sessions that have ended or moved."""
+        for datapath_id, session in self._balancer.take_stale_rules():
+            self.switches[datapath_id].rules.remove(session)
 
     def _is_configured(self, datapath_id: int) -> bool:
         return not self._configuration.datapaths or datapath_id in self._configuration.datapaths

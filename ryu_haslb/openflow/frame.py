@@ -13,8 +13,8 @@ from typing import Optional, Union
 
 from ryu_haslb.configuration.model import MOBILE_IP_PORT
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP
-from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Bytes of a frame that a packet-out, 16 bits long at most, has room for beside its actions.

@@ -21,7 +21,7 @@ from ryu_haslb.openflow.clients import MOST_HELD, MOST_REQUESTS
 from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, client_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.statistics import DropReason
 
 LOG = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class Meters:
         self._counted[meter] = total
         dropped = total - before if total >= before else total
         self._dropped[meter] = self._dropped.get(meter, 0) + dropped
-        self._balancer.drop(DropReason.METER if meter == FIRST_METER else DropReason.CLIENT_METER, dropped)
+        self._balancer.count_dropped(DropReason.METERED if meter == FIRST_METER else DropReason.CLIENT_METERED, dropped)
 
     def _review(self, now: float) -> None:
         assert self._reviewed_at is not None, "it was asked for"

@@ -34,12 +34,13 @@ class _Bundle(NamedTuple):
 
 
 class SessionRules:
-    """Which sessions are to have a rule here, and which are known to have it (``session.rule_on is self``).
+    """Which sessions are to have a rule here, and which are known to have it (``session.rule_at`` is this switch).
 
     ``deliveries`` maps each real server that can be reached to the actions that lead there.
     """
 
-    def __init__(self, balancer: Balancer, deliveries: Mapping[RealServer, bytes]) -> None:
+    def __init__(self, datapath_id: int, balancer: Balancer, deliveries: Mapping[RealServer, bytes]) -> None:
+        self._datapath_id = datapath_id
         self.errors = 0
         self._balancer = balancer
         self._deliveries = deliveries
@@ -67,12 +68,17 @@ class SessionRules:
     def renew(self, sessions: Iterable[Session]) -> None:
         """Place these sessions' rules anew if they are here: the switch may have lost them, or they lead astray."""
         for session in sessions:
-            if session.rule_on is self:
-                session.rule_on = None
+            if session.rule_at == self._datapath_id:
+                session.rule_at = None
                 self.want(session)
 
     def remove(self, session: Session) -> None:
-        """Take the rule of a session that is over, or is elsewhere now, off the switch."""
+        """Take the rule of a session that has ended, or whose requests go elsewhere now, off the switch.
+
+        A rule that is to be placed anew replaces it: that session keeps its rule.
+        """
+        if self._balancer.sessions.by_tag(session.tag) in self._wanted:
+            return
         server = session.virtual_server
         self.remove_rule(session.tag, server.packed_address, server.configuration.port)
 
@@ -92,7 +98,7 @@ class SessionRules:
         bundle = _Bundle(self._take_wanted(), self._take_unwanted())
         if not bundle.placed and not bundle.removed:
             return None
-        timed = self._balancer.session_count <= MOST_WITH_IDLE_TIMEOUT
+        timed = len(self._balancer.sessions) <= MOST_WITH_IDLE_TIMEOUT
 
         def build(xid: int) -> list[bytes]:
             deletions = [rule.flow_mod(xid, wire.OFPFC_DELETE_STRICT) for rule in bundle.removed]
@@ -124,8 +130,8 @@ class SessionRules:
         removed = []
         for tag in list(islice(self._unwanted, BUNDLE_SIZE)):
             rule = self._unwanted.pop(tag)
-            successor = self._balancer.session_of_tag(tag)
-            if successor is None or (successor.rule_on is not self and successor not in self._wanted):
+            successor = self._balancer.sessions.by_tag(tag)
+            if successor is None or (successor.rule_at != self._datapath_id and successor not in self._wanted):
                 removed.append(rule)
         return removed
 
@@ -136,12 +142,12 @@ class SessionRules:
             elif self._deliveries.get(session.real) is not actions:  # the real server, or its place, has changed
                 self.want(session)
             else:
-                if session.rule_on is not None and session.rule_on is not self:
-                    session.rule_on.remove(session)  # it came to another switch before
-                session.rule_on = self
+                if session.rule_at != self._datapath_id:
+                    self._balancer.discard_rule(session)  # it came to another switch before
+                session.rule_at = self._datapath_id
 
     def _lives(self, session: Session) -> bool:
-        return self._balancer.session_of_tag(session.tag) is session
+        return self._balancer.sessions.by_tag(session.tag) is session
 
 
 def _addition(xid: int, session: Session, actions: bytes, timed: bool) -> bytes:

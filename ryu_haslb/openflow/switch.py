@@ -17,10 +17,10 @@ from ryu_haslb.openflow.pipeline import NOWHERE, OFPP_CONTROLLER, Purpose, chass
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.transactions import Channel, Transactions
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Where a packet-out that returns a request to its session has the port that it goes to.
@@ -53,7 +53,7 @@ class Switch:
         self._deliveries: dict[RealServer, bytes] = {}
         self._dispatched_macs: frozenset[bytes] = frozenset()
         self._returns_to_sessions = True
-        self.rules = SessionRules(balancer, self._deliveries)
+        self.rules = SessionRules(datapath_id, balancer, self._deliveries)
         self._adoption = Adoption()
         self.admission = Admission(balancer)
         self.configure(configuration)
@@ -75,7 +75,7 @@ class Switch:
         self.channel = channel
         self.transactions = Transactions(channel)
         self._neighbours.probe_all_now()
-        self.rules.renew(self._balancer.sessions())
+        self.rules.renew(self._balancer.sessions)
         if not self._adoption.complete:
             channel.transmit(self._adoption.request(channel.next_xid(), now))
         return self.transactions
@@ -118,7 +118,7 @@ class Switch:
         if purpose == Purpose.PUNT_LOST_SESSION:
             self._lost_session(self.channel, frame)
         elif port == OFPP_CONTROLLER:  # our own packet-outs must not come back to us as requests
-            self._balancer.drop(DropReason.LOOPED)
+            self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
         elif purpose in _ARP:
             self._arp(self.channel, port, frame, now, asked=purpose == Purpose.PUNT_ARP_REQUEST)
         else:
@@ -164,12 +164,12 @@ class Switch:
         frame, vlan = without_vlan_tag(frame)
         request = self._let_in(frame, vlan)
         if isinstance(request, DropReason):
-            self._balancer.drop(request)
+            self._balancer.count_dropped(request)
             return
         real, session, _ = self._balancer.request(request, now)
         if real is None:
             return
-        if session is not None and session.rule_on is self.rules and self._returns_to_sessions:
+        if session is not None and session.rule_at == self.datapath_id and self._returns_to_sessions:
             channel.transmit(wire.packet_out(wire.return_to_session(session.tag), frame))
             return
         channel.transmit(wire.packet_out(self._deliveries[real], frame))
@@ -181,7 +181,7 @@ class Switch:
         if self.admission.shuts_out(frame[_CLIENT]):
             return DropReason.OVERLOAD
         if not self._adoption.complete:
-            return DropReason.NOT_READY
+            return DropReason.RECOVERY_PENDING
         request = read_request(frame, self._virtual_servers, self.datapath_id)
         if isinstance(request, DropReason):
             self.admission.useless(frame[_CLIENT])
@@ -189,14 +189,14 @@ class Switch:
         if vlan and not self._configured_vlans:
             self._learn_vlan(vlan)
         if self._adoption.holds(request):
-            return DropReason.NOT_READY
+            return DropReason.RECOVERY_PENDING
         if frame[6:12] in self._dispatched_macs and self._comes_back(request, frame[6:12]):
-            return DropReason.SENT_BACK
+            return DropReason.RETURNED_BY_HOME_AGENT
         return DropReason.OVERLOAD_NEW_MOBILE if self.admission.turns_away(request) else request
 
     def _comes_back(self, request: Request, mac: bytes) -> bool:
         """Whether the sender is the home agent that the session's requests are dispatched to."""
-        session = request.virtual_server.sessions.get(request.identity)
+        session = self._balancer.sessions.find(request)
         if session is None or session.real not in self._deliveries:
             return False
         location = self._neighbours.location(session.real.configuration)
@@ -204,11 +204,11 @@ class Switch:
 
     def _lost_session(self, channel: Channel, frame: bytes) -> None:
         """A request was returned to a rule that is gone, idle for too long: deliver it by hand, place the rule anew."""
-        session = self._balancer.session_of_tag(int.from_bytes(frame[6:12], "big"))
+        session = self._balancer.sessions.by_tag(int.from_bytes(frame[6:12], "big"))
         if session is None or session.real not in self._deliveries:
-            self._balancer.undelivered(DropReason.REAL_UNREACHABLE)
+            self._balancer.count_undelivered(DropReason.REAL_UNREACHABLE)
             return
-        session.rule_on = None
+        session.rule_at = None
         channel.transmit(wire.packet_out(self._deliveries[session.real], frame))
         self.rules.want(session)
 
@@ -243,7 +243,7 @@ class Switch:
     def _adopt(self, now: float) -> None:
         adopted = list(self._adoption.adopt(self._balancer, self._virtual_servers, self._deliveries, now))
         for session in adopted:
-            session.rule_on = self.rules
+            session.rule_at = self.datapath_id
         if adopted:
             LOG.info("Switch %016x: took over %d sessions from its rules", self.datapath_id, len(adopted))
 
@@ -279,7 +279,7 @@ class Switch:
                     self._log_location(real, location)
         self._dispatched_macs = frozenset(macs)
         if moved:
-            self.rules.renew(session for session in self._balancer.sessions() if session.real in moved)
+            self.rules.renew(session for session in self._balancer.sessions if session.real in moved)
 
     def _log_location(self, real: RealServer, location: Optional[Location]) -> None:
         where = "cannot be reached"

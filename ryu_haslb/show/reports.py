@@ -10,7 +10,7 @@ from typing import Callable, NamedTuple, Optional
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.snapshot import Row, Sources
 from ryu_haslb.show.table import Column, table
-from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.statistics import DropReason
 
 Text = Callable[[Iterator[Row]], Iterator[str]]
 
@@ -141,7 +141,7 @@ CONNS = Report(
 STATISTICS = Report(
     snapshot.statistics,
     _as_table(
-        ("counter", Column("counter", max(len(f"dropped: {reason.value} ") for reason in DropReason))),
+        ("counter", Column("counter", max(len(f"dropped: {reason.text} ") for reason in DropReason))),
         ("value", Column("value", 12)),
     ),
 )

@@ -79,7 +79,7 @@ def vservers(sources: Sources) -> Iterator[Row]:
             "protocol": "UDP",
             "virtual": f"{configuration.address}:{configuration.port}",
             "state": "OPERATIONAL" if configuration.in_service else "OUTOFSERVICE",
-            "conns": len(server.sessions),
+            "conns": len(sources.balancer.sessions.of(server)),
             "farm": server.farm.name,
             "idle": server.idle,
             "clients": [
@@ -92,7 +92,7 @@ def vservers(sources: Sources) -> Iterator[Row]:
 def sessions(sources: Sources) -> Iterator[Row]:
     """Every live session; those that begin or end while this runs may or may not be among them."""
     for server in sources.balancer.virtual_servers.values():
-        for session in list(server.sessions.values()):
+        for session in list(sources.balancer.sessions.of(server)):
             yield {
                 "vserver": server.name,
                 "nai_hash": f"{session.cookie:016X}",
@@ -100,7 +100,7 @@ def sessions(sources: Sources) -> Iterator[Row]:
                 "real": inet_ntoa(session.real.packed_address),
                 "state": SessionState.ESTABLISHED.value,
                 "client_port": session.client_port,
-                "identity": None if session.is_adopted else str(identity_of_key(session.identity)),
+                "identity": None if session.is_recovered else str(identity_of_key(session.identity)),
                 "retries": session.retries,
             }
 
@@ -170,4 +170,4 @@ def statistics(sources: Sources) -> Iterator[Row]:
         yield {"counter": name, "value": getattr(counted, name)}
     yield {"counter": "dropped", "value": counted.dropped}
     for reason, count in counted.drops.items():
-        yield {"counter": f"dropped: {reason.value}", "value": count}
+        yield {"counter": f"dropped: {reason.text}", "value": count}

@@ -1,50 +1,42 @@
-"""The balancer: what becomes of each registration request. The caller brings the time and carries out verdicts."""
+"""The balancer: what becomes of each Registration Request. The caller brings the time and carries out the verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Callable, NamedTuple, Optional
+from collections.abc import Iterable, Iterator
+from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
-from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL, Session, SessionEvent, SessionState
+from ryu_haslb.slb.request import Request, Verdict
+from ryu_haslb.slb.session import Session, SessionEvent, SessionState, StaleRule
 from ryu_haslb.slb.session_table import SessionTable
-from ryu_haslb.slb.statistics import Statistics
+from ryu_haslb.slb.statistics import DropReason, Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
-from ryu_haslb.slb.wheel import TimingWheel
 
-#: Is told of every session event: what happened, the state before, the session.
-Listener = Callable[[SessionEvent, SessionState, Session], None]
-
-
-class Verdict(NamedTuple):
-    """What to do with one request: deliver it to ``real``, or drop it because of ``drop``.
-
-    ``session`` is the session whose rule should carry the mobile's next requests; None when there is to be none.
-    """
-
-    real: Optional[RealServer]
-    session: Optional[Session]
-    drop: Optional[DropReason]
+#: Called at every session event with the event, the state before, the state after, and the session.
+Listener = Callable[[SessionEvent, SessionState, SessionState, Session], None]
 
 
 class Balancer:
-    """All virtual servers of one configuration, their farms and sessions."""
+    """All virtual servers of one configuration, their farms and sessions.
+
+    ``sessions`` is the session table, for others to read. ``listeners`` are called at each session event.
+    """
 
     def __init__(self, configuration: Configuration) -> None:
         self.farms: dict[str, ServerFarm] = {}
         self.virtual_servers: dict[str, VirtualServer] = {}
+        self.sessions = SessionTable()
+        self.failure_detection = FailureDetection()
         self.statistics = Statistics()
         self.listeners: list[Listener] = []
-        self._table = SessionTable()
-        self._probations: TimingWheel[tuple[Session, RealServer]] = TimingWheel()
+        self._stale_rules: list[StaleRule] = []
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> list[Session]:
-        """Go by another configuration. Sessions stay, but for those returned: their virtual server is gone.
+        """Apply another configuration. Sessions stay, but for those returned: their virtual server is gone.
 
         A session whose real server is no longer in the farm moves with its next request.
         """
@@ -62,56 +54,41 @@ class Balancer:
             known.configure(server, farms[server.farm])
             self.virtual_servers[name] = known
         kept = self.virtual_servers.values()
-        ended = [each for server in before.values() if server not in kept for each in server.sessions.values()]
-        for session in ended:
-            self._end(session)
-        self._table.file_anew(self.sessions())
+        ended = self._close_all(server for server in before.values() if server not in kept)
+        self.sessions.configure(kept)
+        self.failure_detection.configure(self.reals())
         return ended
 
     def request(self, request: Request, now: float) -> Verdict:
-        """Decide about one registration request."""
+        """Decide about one Registration Request."""
         self.statistics.requests += 1
         server = request.virtual_server
-        if server.configuration.clients and not server.allows(request.client):
+        if server.configuration.clients and not server.permits(request.client):
             return self._drop(DropReason.CLIENT_DENIED)
         named = None
         if request.home_agent not in server.any_home_agent:
             named = server.farm.by_address.get(request.home_agent)
             if named is None:
                 return self._drop(DropReason.UNKNOWN_HOME_AGENT)
-        session = self._table.find(request)
+        session = self.sessions.find(request)
         if session is not None and session.deadline <= now:
             self._time_out(session)
             session = None
         if request.lifetime == 0:
             return self._deregister(request, session, named)
         if session is not None:
-            return self._further(request, session, named, now)
-        return self._open(request, named, now)
+            return self._continue_session(request, session, named, now)
+        return self._open_session(request, named, now)
 
-    def knows(self, request: Request) -> bool:
-        """Whether its mobile has something to lose: a session here, or a binding at the real server that it names."""
-        return self._table.find(request) is not None or request.home_agent in request.virtual_server.farm.by_address
+    def has_binding(self, request: Request) -> bool:
+        """Whether its mobile may be bound: it has a session here, or it names a real server of the farm."""
+        return self.sessions.find(request) is not None or request.home_agent in request.virtual_server.farm.by_address
 
-    def adopt(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
-        """Take over a session whose rule is still on a switch; ``tag`` must not be in use."""
-        session = self._table.adopt(server, tag, real, now)
-        self._place(session, real, now)
+    def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
+        """Recover a session whose flow is still on a switch; ``tag`` must not be in use."""
+        session = self.sessions.recover(server, tag, real, now)
+        self._assign(session, real, now)
         return session
-
-    def session_of_tag(self, tag: int) -> Optional[Session]:
-        """The live session that a rule with this Ethernet source address belongs to."""
-        return self._table.by_tag(tag)
-
-    @property
-    def session_count(self) -> int:
-        """How many sessions live."""
-        return sum(len(server.sessions) for server in self.virtual_servers.values())
-
-    def sessions(self) -> Iterator[Session]:
-        """Every live session."""
-        for server in self.virtual_servers.values():
-            yield from server.sessions.values()
 
     def reals(self) -> Iterator[RealServer]:
         """Every real server of every farm."""
@@ -119,114 +96,114 @@ class Balancer:
             yield from farm.reals
 
     def clear_sessions(self, virtual_server: Optional[str] = None) -> list[Session]:
-        """End all sessions, or those of one virtual server, and return them. KeyError for an unknown name."""
+        """End all sessions, or those of one virtual server, and return them.
+
+        Raises:
+            KeyError: no virtual server has this name.
+        """
         names = self.virtual_servers if virtual_server is None else [virtual_server]
-        ended = [session for name in names for session in self.virtual_servers[name].sessions.values()]
-        for session in ended:
-            self._end(session)
-        return ended
+        return self._close_all(self.virtual_servers[name] for name in names)
 
     def clear_counters(self) -> None:
-        """Count from zero again; sessions, and the failures that failure detection goes by, stay."""
+        """Count from zero again. Sessions stay, and so do the consecutive failures of failure detection."""
         self.statistics = Statistics()
         for real in self.reals():
             real.total_sessions = real.connection_failures = 0
 
     def advance(self, now: float, limit: int) -> bool:
-        """Let time pass: end sessions, conclude tests, let failed real servers try again.
+        """Let time pass: end sessions, conclude tests, let failed real servers be tested.
 
-        At most ``limit`` sessions are looked at; True says that more are due, so that the caller can serve requests in
+        Looks at up to ``limit`` sessions. Returns True when more may be due, so that the caller can serve requests in
         between.
         """
         for real in self.reals():
             real.retry_if_due(now)
-        for session, real in self._probations.due(now):
-            unbroken = self._table.has(session) or session.deadline <= now  # neither cleared nor closed
-            if unbroken and session.real is real and session.retries == 0:
-                real.record_success(session)
+        self.failure_detection.advance(self.sessions, now)
         looked_at = 0
-        for overdue in self._table.overdue(now, limit):
+        for overdue in self.sessions.overdue(now, limit):
             looked_at += 1
             if overdue is not None:
                 self._time_out(overdue)
         return looked_at == limit
 
-    def drop(self, reason: DropReason, count: int = 1) -> None:
-        """Count packets that never became requests that :meth:`request` could decide about."""
+    def discard_rule(self, session: Session) -> None:
+        """Mark the session's flow as stale at the switch that has confirmed it, if any has."""
+        if session.rule_at is not None:
+            self._stale_rules.append(StaleRule(session.rule_at, session))
+            session.rule_at = None
+
+    def take_stale_rules(self) -> list[StaleRule]:
+        """The flows that became stale since the last call. The caller has the switches remove them."""
+        stale, self._stale_rules = self._stale_rules, []
+        return stale
+
+    def count_dropped(self, reason: DropReason, count: int = 1) -> None:
+        """Count packets that were dropped before :meth:`request` could decide about them."""
         self.statistics.requests += count
         self.statistics.drops[reason] += count
 
-    def _open(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
+    def count_undelivered(self, reason: DropReason) -> None:
+        """Count a request as dropped that was counted as dispatched: it did not get through the switch."""
+        self.statistics.dispatched -= 1
+        self.statistics.drops[reason] += 1
+
+    def _open_session(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
         """The first request of a session."""
         real = named or request.virtual_server.farm.choose(request.datapath_id)
         if real is None:
             return self._drop(DropReason.NO_REAL_AVAILABLE)
         if request.datapath_id not in real.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
-        session = self._table.open(request, real, now)
+        session = self.sessions.open(request, real, now)
         self.statistics.assignments += 1
-        self._place(session, real, now)
-        self._tell(SessionEvent.REQUEST, SessionState.INIT, session)
-        return self._deliver(real, session)
+        self._assign(session, real, now)
+        self._notify(SessionEvent.REQUEST, SessionState.INIT, SessionState.ESTABLISHED, session)
+        return self._dispatch(real, session)
 
-    def undelivered(self, reason: DropReason) -> None:
-        """A request that was to be dispatched did not get through the switch."""
-        self.statistics.dispatched -= 1
-        self.statistics.drops[reason] += 1
-
-    def _further(self, request: Request, session: Session, named: Optional[RealServer], now: float) -> Verdict:
-        """A further request of a session: a retry, or the first of its mobile's next registration."""
+    def _continue_session(self, request: Request, session: Session, named: Optional[RealServer], now: float) -> Verdict:
+        """A further request of a session: a retransmission, or the first request of the mobile's next registration."""
         self.statistics.retries += 1
-        session.ask_again(request, now)
+        session.record_request(request.client, request.client_port, now)
         real = session.real
-        stays = self._stays(session, now)
-        target = named or (real if stays else self._elsewhere(session, request.datapath_id))
+        keeps_real = self._keeps_real(session, now)
+        target = named or (real if keeps_real else self._choose_other_real(session, request.datapath_id))
         if target is None:
             return self._drop(DropReason.NO_REAL_AVAILABLE)
         if target is not real or real.health is Health.READY_TO_TEST:
-            self._move(session, target, now)
-        self._tell(SessionEvent.REQUEST, SessionState.ESTABLISHED, session)
+            self._reassign(session, target, now)
+        self._notify(SessionEvent.REQUEST, SessionState.ESTABLISHED, SessionState.ESTABLISHED, session)
         if request.datapath_id not in target.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
-        return self._deliver(target, session)
+        return self._dispatch(target, session)
 
-    def _stays(self, session: Session, now: float) -> bool:
-        """Whether a session that is being retried is left at its real server; failures are recorded on the way."""
-        real = session.real
-        if not session.virtual_server.farm.has(real):
-            return False
-        if real.test_session is session:
-            real.fail_test(session.client, now)
-        elif real.health is Health.OPERATIONAL and session.retries > real.configuration.reassign:
-            real.record_failure(session.client, now)
-            session.retries = 0
-            return False
-        return real.health is Health.OPERATIONAL
+    def _keeps_real(self, session: Session, now: float) -> bool:
+        """Whether a session that sent a further request keeps its real server."""
+        return session.virtual_server.farm.has(session.real) and self.failure_detection.on_request(session, now)
 
-    def _elsewhere(self, session: Session, datapath_id: int) -> Optional[RealServer]:
-        """Where a session goes that should leave its real server: it stays if that is well, or may be tested again."""
-        real = session.real
-        if real.awaits_test_from(datapath_id) and session.virtual_server.farm.has(real):
+    def _choose_other_real(self, session: Session, datapath_id: int) -> Optional[RealServer]:
+        """The real server for a session that is to leave its own, which it keeps when there is no better one."""
+        farm, real = session.virtual_server.farm, session.real
+        if real.awaits_test_from(datapath_id) and farm.has(real):
             return real
-        other = session.virtual_server.farm.choose(datapath_id, other_than=real)
-        if other is None and real.health is Health.OPERATIONAL and session.virtual_server.farm.has(real):
+        other = farm.choose(datapath_id, other_than=real)
+        if other is None and real.health is Health.OPERATIONAL and farm.has(real):
             return real
         return other
 
     def _deregister(self, request: Request, session: Optional[Session], named: Optional[RealServer]) -> Verdict:
-        """Lifetime 0: to the real server that holds the binding, and the session is over."""
+        """Lifetime 0: the request goes to the real server that holds the binding, and the session ends."""
         real = named
         if session is not None:
             real = named or session.real
-            self._end(session)
+            self._close(session)
         if real is None:
             return self._drop(DropReason.DEREGISTRATION_WITHOUT_SESSION)
         if request.datapath_id not in real.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
         self.statistics.deregistrations += 1
-        return self._deliver(real, None)
+        return self._dispatch(real, None)
 
-    def _deliver(self, real: RealServer, session: Optional[Session]) -> Verdict:
+    def _dispatch(self, real: RealServer, session: Optional[Session]) -> Verdict:
         self.statistics.dispatched += 1
         return Verdict(real, session, None)
 
@@ -234,48 +211,43 @@ class Balancer:
         self.statistics.drops[reason] += 1
         return Verdict(None, None, reason)
 
-    def _place(self, session: Session, real: RealServer, now: float) -> None:
+    def _assign(self, session: Session, real: RealServer, now: float) -> None:
+        session.real = real
         real.sessions += 1
         real.total_sessions += 1
-        if real.health is Health.READY_TO_TEST:
-            real.start_test(session)
-        if real.consecutive_failures or real.test_session is session:
-            self._probations.file((session, real), now + RETRANSMISSION_INTERVAL)
+        self.failure_detection.on_assigned(session, now)
 
-    def _move(self, session: Session, target: RealServer, now: float) -> None:
+    def _reassign(self, session: Session, target: RealServer, now: float) -> None:
         self.statistics.reassignments += target is not session.real
         self._leave(session)
-        session.real = target
         session.retries = 0
-        self._remove_rule(session)
-        self._place(session, target, now)
+        self.discard_rule(session)
+        self._assign(session, target, now)
+
+    def _leave(self, session: Session) -> None:
+        """A session leaves its real server for another reason than its idle time."""
+        self.failure_detection.on_left(session)
+        session.real.sessions -= 1
 
     def _time_out(self, session: Session) -> None:
-        """No further request came: for a test that is no bad sign, and its probation goes on."""
+        """No further request came. If the session is a test, that is no failure, and the test goes on."""
         self.statistics.timeouts += 1
-        self._tell(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, session)
+        self._notify(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, SessionState.INIT, session)
         session.real.sessions -= 1
-        self._table.remove(session)
-        self._remove_rule(session)
+        self.sessions.remove(session)
+        self.discard_rule(session)
 
-    @staticmethod
-    def _remove_rule(session: Session) -> None:
-        """Its rule leads where it no longer belongs. A rule that is not in place yet is its holder's affair."""
-        if session.rule_on is not None:
-            session.rule_on.remove(session)
-            session.rule_on = None
-
-    def _tell(self, event: SessionEvent, before: SessionState, session: Session) -> None:
-        for listener in self.listeners:
-            listener(event, before, session)
-
-    def _end(self, session: Session) -> None:
+    def _close(self, session: Session) -> None:
         self._leave(session)
-        self._table.remove(session)
-        self._remove_rule(session)
+        self.sessions.remove(session)
+        self.discard_rule(session)
 
-    @staticmethod
-    def _leave(session: Session) -> None:
-        """A session goes otherwise than by time: if it was a test, that has shown nothing."""
-        session.real.sessions -= 1
-        session.real.abandon_test(session)
+    def _close_all(self, servers: Iterable[VirtualServer]) -> list[Session]:
+        ended = [session for server in servers for session in self.sessions.of(server)]
+        for session in ended:
+            self._close(session)
+        return ended
+
+    def _notify(self, event: SessionEvent, before: SessionState, after: SessionState, session: Session) -> None:
+        for listener in self.listeners:
+            listener(event, before, after, session)

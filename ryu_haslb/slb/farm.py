@@ -12,7 +12,7 @@ from ryu_haslb.slb.real import RealServer
 class ServerFarm:
     """``ip slb serverfarm NAME`` while the balancer runs; virtual servers may share it.
 
-    Sessions that are reassigned have a rotation of their own, so that new ones share by the weights exactly.
+    Reassigned sessions have a predictor of their own, so that new sessions are shared exactly by the weights.
     """
 
     def __init__(self, configuration: ServerFarmConfiguration) -> None:
@@ -25,7 +25,7 @@ class ServerFarm:
         self.configure(configuration)
 
     def configure(self, configuration: ServerFarmConfiguration) -> None:
-        """Go by another configuration of the same farm. Real servers that both have keep their sessions and health."""
+        """Apply another configuration of the same farm. Real servers in both keep their sessions and health."""
         if configuration.predictor is not self.configuration.predictor:
             self._predictor = PREDICTORS[configuration.predictor]()
             self._reassigning = PREDICTORS[configuration.predictor]()
@@ -42,14 +42,14 @@ class ServerFarm:
         self.by_address = {real.packed_address: real for real in self.reals}
 
     def has(self, real: RealServer) -> bool:
-        """Whether the real server is one of this farm, now."""
+        """Whether the farm holds this real server."""
         return self.by_address.get(real.packed_address) is real
 
     def choose(self, datapath_id: int, other_than: Optional[RealServer] = None) -> Optional[RealServer]:
-        """The real server for a new session whose request came in at this switch; None when all are down.
+        """The real server for a new session whose request this switch received; None when none accepts it.
 
-        ``other_than`` is the real server that a session leaves. A real server that is ready to be tested takes the next
-        session, whatever the rotation says.
+        ``other_than`` is the real server that a session leaves. A real server that awaits its test gets the next
+        session; otherwise the predictor chooses.
         """
         for real in self.reals:
             if real.awaits_test_from(datapath_id) and real is not other_than:

@@ -21,8 +21,7 @@ class Predictor(Protocol):
 class WeightedRoundRobin:
     """Weights 3, 1, 2 give A A A B C C, and round again (the chapter's "Load Balancing in HA-SLB").
 
-    A real server that cannot take sessions forfeits the rest of its turn. A weight that changes counts from the next
-    choice on.
+    A real server that accepts no sessions loses the rest of its turn. A changed weight counts from the next choice on.
     """
 
     def __init__(self) -> None:
@@ -34,9 +33,9 @@ class WeightedRoundRobin:
     ) -> Optional[RealServer]:
         if self._position >= len(reals):
             self._position = self._served = 0
-        for _ in range(len(reals) + 1):  # once more than there are: the turn may come back to where it began
+        for _ in range(len(reals) + 1):  # one more than there are reals: the first may have only finished its turn
             real = reals[self._position]
-            if self._served < real.weight and real.takes_sessions_from(datapath_id) and real is not other_than:
+            if self._served < real.weight and real.accepts_sessions_from(datapath_id) and real is not other_than:
                 self._served += 1
                 return real
             self._position = (self._position + 1) % len(reals)
@@ -50,7 +49,7 @@ class LeastConnections:
     def choose(
         self, reals: Sequence[RealServer], datapath_id: int, other_than: Optional[RealServer]
     ) -> Optional[RealServer]:
-        candidates = [real for real in reals if real.takes_sessions_from(datapath_id) and real is not other_than]
+        candidates = [real for real in reals if real.accepts_sessions_from(datapath_id) and real is not other_than]
         return min(candidates, key=lambda real: real.sessions / real.weight, default=None)
 
 

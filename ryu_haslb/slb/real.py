@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import TYPE_CHECKING, Optional
+from typing import Optional
 
 from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
 
-if TYPE_CHECKING:
-    from ryu_haslb.slb.session import Session
-
 
 class Health(Enum):
-    """What failure detection knows of a real server (IOS SLB)."""
+    """The health of a real server, as failure detection sees it (IOS SLB)."""
 
     OPERATIONAL = "OPERATIONAL"
     FAILED = "FAILED"
@@ -21,7 +18,7 @@ class Health(Enum):
 
 
 class HealthEvent(Enum):
-    """What changes a real server's health."""
+    """What changes a real server's health; the text labels an arrow in ``docs/states.md``."""
 
     FAILURE_THRESHOLD = "numconns failures from numclients clients"
     RETRY_TIME_OVER = "retry time is over"
@@ -49,9 +46,8 @@ HEALTH_TRANSITIONS: dict[tuple[Health, HealthEvent], Health] = {
 class RealServer:
     """One ``real`` of one farm, while the balancer runs.
 
-    ``reachable_from`` holds the ids of the switches that know where the real server is; ``sessions`` is the number
-    that ``show ip slb reals`` prints as conns, ``total_sessions`` counts all there ever were;
-    ``test_session`` is the one that tests it while it is TESTING.
+    ``reachable_from`` holds the datapath ids of the switches that have found the real server. ``sessions`` is the
+    number that ``show ip slb reals`` prints as conns; ``total_sessions`` counts all sessions that it ever had.
     """
 
     __slots__ = (
@@ -67,7 +63,6 @@ class RealServer:
         "packed_address",
         "reachable_from",
         "sessions",
-        "test_session",
         "total_sessions",
         "weight",
     )
@@ -85,10 +80,9 @@ class RealServer:
         self.consecutive_failures = 0
         self.failed_clients: set[bytes] = set()
         self.connection_failures = 0
-        self.test_session: Optional[Session] = None
 
     def configure(self, configuration: RealServerConfiguration) -> None:
-        """Go by another configuration of the same address; sessions and health stay."""
+        """Apply another configuration of the same address; sessions and health stay."""
         self.configuration = configuration
         self.in_service = configuration.in_service
         self.weight = configuration.weight if self.dfp_weight is None else self.dfp_weight
@@ -102,37 +96,37 @@ class RealServer:
             return str(self.health.value)
         if self.dfp_weight == 0:
             return "DFP_THROTTLED"
-        return "MAXCONNS" if self.full else "OPERATIONAL"
+        return "MAXCONNS" if self.is_full else "OPERATIONAL"
 
     @property
-    def usable(self) -> bool:
-        """In service, and well as far as failure detection knows."""
+    def is_usable(self) -> bool:
+        """Whether it is in service and not failed."""
         return self.in_service and self.health is Health.OPERATIONAL
 
     @property
-    def full(self) -> bool:
-        """``maxconns`` sessions are there already."""
+    def is_full(self) -> bool:
+        """Whether it has ``maxconns`` sessions."""
         maxconns = self.configuration.maxconns
         return maxconns is not None and self.sessions >= maxconns
 
-    def takes_sessions_from(self, datapath_id: int) -> bool:
-        """Whether the rotation may give it a new session whose request came in at this switch."""
+    def accepts_sessions_from(self, datapath_id: int) -> bool:
+        """Whether the predictor may give it a new session whose request this switch received."""
         return self.health is Health.OPERATIONAL and self._has_room_for(datapath_id)
 
     def awaits_test_from(self, datapath_id: int) -> bool:
-        """Whether the next new session at this switch is to test it."""
+        """Whether the next new session at this switch tests it."""
         return self.health is Health.READY_TO_TEST and self._has_room_for(datapath_id)
 
     def _has_room_for(self, datapath_id: int) -> bool:
-        return self.weight > 0 and self.in_service and datapath_id in self.reachable_from and not self.full
+        return self.weight > 0 and self.in_service and datapath_id in self.reachable_from and not self.is_full
 
     def set_dfp_weight(self, weight: Optional[int]) -> None:
-        """Go by the weight that DFP has for it; None brings the static weight back."""
+        """Use the weight that DFP has for it; None restores the static weight."""
         self.dfp_weight = weight
         self.weight = self.configuration.weight if weight is None else weight
 
-    def hear_from_dfp(self) -> None:
-        """An agent has just reported on it: with a weight above 0 that ends a failure (the chapter)."""
+    def record_dfp_report(self) -> None:
+        """An agent has just reported on it: a weight above 0 ends a failure (chapter, "Dispatched mode with DFP")."""
         if self.dfp_weight:
             self._handle(HealthEvent.DFP_REPORT)
 
@@ -146,30 +140,30 @@ class RealServer:
         if enough_clients and self.consecutive_failures >= self.configuration.faildetect_numconns:
             self._handle(HealthEvent.FAILURE_THRESHOLD, now)
 
-    def record_success(self, session: Session) -> None:
-        """A session was not retried: failures before it are no longer consecutive; if it was the test, it is passed."""
-        if self.test_session is session:
-            self._handle(HealthEvent.TEST_SUCCEEDED)
-        elif self.health is Health.OPERATIONAL:
+    def record_success(self) -> None:
+        """A session was not retried: the failures before it are no longer consecutive."""
+        if self.health is Health.OPERATIONAL:
             self._forget_failures()
 
-    def start_test(self, session: Session) -> None:
-        """Let this session find out whether the real server is well again."""
+    def start_test(self) -> None:
+        """The next session shows whether the real server is back."""
         self._handle(HealthEvent.TEST_STARTED)
-        self.test_session = session
+
+    def pass_test(self) -> None:
+        """The testing session was not retried."""
+        self._handle(HealthEvent.TEST_SUCCEEDED)
 
     def fail_test(self, client: bytes, now: float) -> None:
         """The testing session was retried."""
         self.record_failure(client, now)
         self._handle(HealthEvent.TEST_FAILED, now)
 
-    def abandon_test(self, session: Session) -> None:
-        """This session ends before it has shown anything: if it was the test, the next session is."""
-        if self.test_session is session:
-            self._handle(HealthEvent.TEST_ABANDONED)
+    def abandon_test(self) -> None:
+        """The testing session ended before it showed anything."""
+        self._handle(HealthEvent.TEST_ABANDONED)
 
     def retry_if_due(self, now: float) -> None:
-        """End the rest of a failed real server after ``retry`` seconds; 0 means that it rests for ever."""
+        """Make a failed real server ready to test after ``retry`` seconds; with ``retry 0`` it stays failed."""
         retry = self.configuration.retry
         if self.health is Health.FAILED and retry and now >= self.failed_at + retry:
             self._handle(HealthEvent.RETRY_TIME_OVER)
@@ -179,8 +173,6 @@ class RealServer:
         if after is None:
             return
         self.health = after
-        if after is not Health.TESTING:
-            self.test_session = None
         if after is Health.FAILED:
             self.failed_at = now
         elif after is Health.OPERATIONAL:

@@ -1,9 +1,12 @@
-"""A registration request as the balancer sees it."""
+"""A Registration Request as the balancer sees it, and the balancer's decision about it."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 
@@ -12,7 +15,7 @@ class Request(NamedTuple):
 
     ``identity`` is the mobile's NAI or home address (the key of :class:`ryu_haslb.mobile_ip.identity.Identity`).
     ``client`` and ``client_port`` are the packet's source, ``home_agent`` and ``lifetime`` (seconds) fields of the
-    request (RFC 5944, section 3.3), ``datapath_id`` the switch that it came in at.
+    request (RFC 5944 section 3.3). ``datapath_id`` is the switch that received it.
     """
 
     virtual_server: VirtualServer
@@ -22,3 +25,14 @@ class Request(NamedTuple):
     home_agent: bytes
     lifetime: int
     datapath_id: int
+
+
+class Verdict(NamedTuple):
+    """What to do with one request: dispatch it to ``real``, or drop it because of ``drop``.
+
+    ``session`` is the session whose flow is to carry the mobile's next requests; None when there is to be none.
+    """
+
+    real: Optional[RealServer]
+    session: Optional[Session]
+    drop: Optional[DropReason]

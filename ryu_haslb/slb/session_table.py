@@ -1,38 +1,61 @@
-"""The session table: every live session, found by its mobile or by its tag, and the end of each in time."""
+"""The session table: it alone owns the live sessions, finds them by mobile or by tag, and knows when each ends."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Collection, Iterable, Iterator
+from itertools import chain, islice
 from typing import Optional
 
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import Session, adopted_identity, next_tag, tag_of
+from ryu_haslb.slb.session import Session, next_tag, recovered_identity, tag_of
 from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
 
-#: A dictionary keeps the size that it once had. It is made anew when so many times fewer sessions live than once did.
-_SHRINK = 16
-_LEAST_SHRUNK = 10_000
+#: A dictionary keeps the size that it once had. It is rebuilt when this many times fewer sessions live than once did.
+_SHRINK_FACTOR = 16
+_MIN_SHRINK_SIZE = 10_000
 
 
 class SessionTable:
-    """Sessions of all virtual servers. Each virtual server holds its own by identity; tags are unique among all."""
+    """The sessions of all virtual servers: by identity for each virtual server, by tag for all together."""
 
     def __init__(self) -> None:
+        self._by_identity: dict[VirtualServer, dict[bytes, Session]] = {}
         self._by_tag: dict[int, Session] = {}
-        self._most = _LEAST_SHRUNK
-        self._adopted = 0
+        self._peak = _MIN_SHRINK_SIZE
+        self._recovered = 0
         self._deadlines: TimingWheel[Session] = TimingWheel()
+
+    def __len__(self) -> int:
+        """How many sessions live."""
+        return len(self._by_tag)
+
+    def __iter__(self) -> Iterator[Session]:
+        """Every live session, one virtual server after the other."""
+        return chain.from_iterable(sessions.values() for sessions in self._by_identity.values())
+
+    def of(self, server: VirtualServer) -> Collection[Session]:
+        """The live sessions of one virtual server; a view that follows the table."""
+        return self._by_identity[server].values()
+
+    def configure(self, servers: Iterable[VirtualServer]) -> None:
+        """Hold the sessions of these virtual servers; the caller has removed those of all others.
+
+        Idle times may have changed, so every deadline is scheduled anew.
+        """
+        self._by_identity = {server: self._by_identity.get(server, {}) for server in servers}
+        self._deadlines = TimingWheel()
+        for session in self:
+            self._deadlines.schedule(session, session.deadline)
 
     def find(self, request: Request) -> Optional[Session]:
         """The session of the mobile that sent the request."""
-        session = request.virtual_server.sessions.get(request.identity)
-        return self._claim(request) if session is None and self._adopted else session
+        session = self._by_identity[request.virtual_server].get(request.identity)
+        return self._claim(request) if session is None and self._recovered else session
 
     def by_tag(self, tag: int) -> Optional[Session]:
-        """The session that a rule with this Ethernet source address belongs to."""
+        """The session whose flow matches this Ethernet source address."""
         return self._by_tag.get(tag)
 
     def has(self, session: Session) -> bool:
@@ -40,66 +63,60 @@ class SessionTable:
         return self._by_tag.get(session.tag) is session
 
     def open(self, request: Request, real: RealServer, now: float) -> Session:
-        """A new session, with a tag that is no other session's."""
+        """Open a session with a tag that no other session has."""
         tag = tag_of(request.virtual_server.packed_address, request.identity)
         while tag in self._by_tag:
             tag = next_tag(tag)
-        return self._add(Session(request, tag, real, now))
+        session = Session(request.virtual_server, request.identity, tag, real, now)
+        session.client, session.client_port = request.client, request.client_port
+        return self._add(session)
 
-    def adopt(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
-        """Take over a session of an earlier run, whose rule is still on a switch; ``tag`` must not be in use.
+    def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
+        """Add a session of the previous run, whose flow a switch still has; ``tag`` must not be in use.
 
         Its mobile is not known yet: the first request whose identity has this tag claims the session.
         """
-        self._adopted += 1
-        return self._add(Session(Request(server, adopted_identity(tag), bytes(4), 0, bytes(4), 0, 0), tag, real, now))
+        self._recovered += 1
+        return self._add(Session(server, recovered_identity(tag), tag, real, now))
 
     def remove(self, session: Session) -> None:
-        """The session is over."""
-        self._adopted -= session.is_adopted
-        del session.virtual_server.sessions[session.identity]
+        """Remove a session that has ended."""
+        self._recovered -= session.is_recovered
+        del self._by_identity[session.virtual_server][session.identity]
         del self._by_tag[session.tag]
-        if self._most > _LEAST_SHRUNK and len(self._by_tag) * _SHRINK < self._most:
-            self._shrink({session.virtual_server})
+        if self._peak > _MIN_SHRINK_SIZE and len(self._by_tag) * _SHRINK_FACTOR < self._peak:
+            self._shrink()
 
     def overdue(self, now: float, limit: int) -> Iterator[Optional[Session]]:
-        """Sessions whose deadline is past, which the caller removes; None for each that was looked at in vain."""
+        """Look at up to ``limit`` sessions: yield those past their deadline, to be removed, and None for others."""
         for session in islice(self._deadlines.due(now), limit):
             if not self.has(session):
                 yield None
             elif session.deadline <= now:
                 yield session
             else:
-                self._deadlines.file(session, session.deadline)
+                self._deadlines.schedule(session, session.deadline)
                 yield None
 
-    def file_anew(self, sessions: Iterable[Session]) -> None:
-        """Deadlines have changed otherwise than by a request; ``sessions`` are all that live."""
-        self._deadlines = TimingWheel()
-        for session in sessions:
-            self._deadlines.file(session, session.deadline)
-
     def _add(self, session: Session) -> Session:
-        session.virtual_server.sessions[session.identity] = self._by_tag[session.tag] = session
-        self._most = max(self._most, len(self._by_tag))
-        self._deadlines.file(session, session.deadline)
+        self._by_identity[session.virtual_server][session.identity] = self._by_tag[session.tag] = session
+        self._peak = max(self._peak, len(self._by_tag))
+        self._deadlines.schedule(session, session.deadline)
         return session
 
-    def _shrink(self, servers: set[VirtualServer]) -> None:
-        """Give back the memory of a storm; ``servers`` may have no session left by which they could be found."""
-        servers.update(session.virtual_server for session in self._by_tag.values())
-        for server in servers:
-            server.sessions = dict(server.sessions)
+    def _shrink(self) -> None:
+        """Give back the memory of a storm."""
+        self._by_identity = {server: dict(sessions) for server, sessions in self._by_identity.items()}
         self._by_tag = dict(self._by_tag)
-        self._most = max(len(self._by_tag), _LEAST_SHRUNK)
+        self._peak = max(len(self._by_tag), _MIN_SHRINK_SIZE)
 
     def _claim(self, request: Request) -> Optional[Session]:
-        """The adopted session that is this mobile's; it is adopted no more."""
-        server = request.virtual_server
-        tag = tag_of(server.packed_address, request.identity)
-        session = server.sessions.pop(adopted_identity(tag), None)
+        """The recovered session of this mobile, which is now known by its identity."""
+        sessions = self._by_identity[request.virtual_server]
+        tag = tag_of(request.virtual_server.packed_address, request.identity)
+        session = sessions.pop(recovered_identity(tag), None)
         if session is not None:
-            self._adopted -= 1
+            self._recovered -= 1
             session.identity = request.identity
-            server.sessions[request.identity] = session
+            sessions[request.identity] = session
         return session

@@ -1,4 +1,4 @@
-"""A timing wheel: any number of timers, a constant price for each, no thread and no clock of its own."""
+"""A timing wheel: any number of timers at a constant price for each, without a thread and without a clock."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-#: Seconds: a timer rings at most this much after its time.
+#: Seconds that a timer may be late.
 RESOLUTION = 0.1
 
 
 class TimingWheel(Generic[T]):
-    """Items filed under the time at which they are to be looked at again."""
+    """Items, each scheduled for a time."""
 
     def __init__(self) -> None:
         self._slots: dict[int, list[T]] = {}
         self._order: list[int] = []
 
-    def file(self, item: T, when: float) -> None:
-        """Have ``item`` come out of :meth:`due` once ``when`` is past."""
+    def schedule(self, item: T, when: float) -> None:
+        """Let :meth:`due` return ``item`` once ``when`` is past."""
         slot = int(when / RESOLUTION) + 1
         items = self._slots.get(slot)
         if items is None:
@@ -30,7 +30,7 @@ class TimingWheel(Generic[T]):
             items.append(item)
 
     def due(self, now: float) -> Iterator[T]:
-        """Take out what is due, one by one. Whoever stops in the middle finds the rest the next time."""
+        """Take out the items that are due, one by one. A caller that stops early gets the rest the next time."""
         last = int(now / RESOLUTION)
         while self._order and self._order[0] <= last:
             items = self._slots[self._order[0]]

@@ -15,7 +15,7 @@ from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.snapshot import Sources
-from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.web.schemas import DFP_COUNTERS, REAL_STATES
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -69,7 +69,7 @@ def _requests(sources: Sources) -> Iterator[Metric]:
     counted = {row["counter"]: row["value"] for row in snapshot.statistics(sources)}
     results = [([result], counted[result]) for result in ("dispatched", "dropped")]
     yield _counter("haslb_requests", "Packets to a virtual server, by what became of them.", ["result"], results)
-    reasons = [([reason.value], counted[f"dropped: {reason.value}"]) for reason in DropReason]
+    reasons = [([reason.value], counted[f"dropped: {reason.text}"]) for reason in DropReason]
     yield _counter("haslb_requests_dropped", "Packets that were dropped, by reason.", ["reason"], reasons)
     for name, metric, meaning in _STATISTICS:
         yield _counter(metric, meaning, [], [([], counted[name])])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import Any
+from typing import Any, Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
-from ryu_haslb.slb.balancer import Balancer, Verdict
-from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.request import Request, Verdict
+from ryu_haslb.slb.session import Session
 
 SWITCH = 1
 ANY = b"\0\0\0\0"
@@ -48,6 +49,11 @@ class Bench:
         return self.balancer.request(
             Request(self.server, identity, packed, 434, home_agent, lifetime, SWITCH), self.now
         )
+
+    def session(self, mobile: str) -> Optional[Session]:
+        """The session of this mobile."""
+        identity = b"\x01" + mobile.encode()
+        return self.balancer.sessions.find(Request(self.server, identity, bytes(4), 434, ANY, 600, SWITCH))
 
     def wait(self, seconds: float) -> None:
         """Let time pass, the way the application does."""

@@ -21,8 +21,8 @@ from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.web.server import HttpServer
 
 TOKEN = "correct-horse-battery-staple"
@@ -106,10 +106,10 @@ class WebBench:
         for nai in (b"anna@isp.com", b"bert@isp.com", HOSTILE_NAI):
             self.request(nai)
         server = self.balancer.virtual_servers["MIPSLB"]
-        self.balancer.adopt(server, 0x020000000001, server.farm.reals[1], NOW)
+        self.balancer.recover(server, 0x020000000001, server.farm.reals[1], NOW)
         for _ in range(2):
             self.request(b"anna@isp.com")
-        self.balancer.drop(DropReason.FRAGMENT)
+        self.balancer.count_dropped(DropReason.FRAGMENT)
 
 
 _AGENT = AgentAddress(IPv4Address("10.1.1.51"), 500)

@@ -17,8 +17,8 @@ from ryu_haslb.mobile_ip.errors import MalformedMessage
 from ryu_haslb.mobile_ip.identity import identity
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.statistics import DropReason
 
 BALANCER = Balancer(
     Configuration(

@@ -18,7 +18,7 @@ from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, Purpose
 from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.drops import DropReason
+from ryu_haslb.slb.statistics import DropReason
 
 CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
@@ -139,7 +139,7 @@ def test_what_the_switch_has_dropped_is_counted_once() -> None:
     switch.prepare(True)
     for total in (5, 5, 12):
         switch.review(0, 0, 0, {FIRST_METER: total, 3: 1000})
-    assert switch.balancer.statistics.drops[DropReason.METER] == 12
+    assert switch.balancer.statistics.drops[DropReason.METERED] == 12
     assert switch.balancer.statistics.requests == 12
 
 
@@ -154,7 +154,7 @@ def test_a_client_that_floods_gets_a_meter_and_rules_of_its_own_and_loses_them_a
     assert struct.pack("!I", 0x80001604) + FLOOD in rules, "matches its address"
     assert struct.pack("!HHI", 6, 8, FIRST_METER + 1) in rules
     switch.review(0, 0, 0, {FIRST_METER + 1: 400})
-    assert switch.balancer.statistics.drops[DropReason.CLIENT_METER] == 400
+    assert switch.balancer.statistics.drops[DropReason.CLIENT_METERED] == 400
     assert (1, FIRST_METER + 1, int(rate * 1.25)) in switch.meter_mods()
     for _ in range(10):
         switch.review(0, 0, 0, {FIRST_METER + 1: 400})

@@ -75,28 +75,32 @@ def test_dfp_weights() -> None:
     assert shown(application, "show ip slb dfp weights") == chapter.DFP_WEIGHTS.splitlines()
 
 
-def direct_event(event: SessionEvent, before: SessionState, moment: datetime) -> tuple[Row, Session]:
+def direct_event(
+    event: SessionEvent, before: SessionState, after: SessionState, moment: datetime
+) -> tuple[Row, Session]:
     application = Application(1, address=IPv4Address("15.1.1.10"))
     farm = application.bench.server.farm
     farm.configure(replace(farm.configuration, nat_server=True))
-    (session,) = application.bench.server.sessions.values()
-    return event_row(event, before, session, moment.timestamp()), session
+    (session,) = application.bench.balancer.sessions
+    return event_row(event, before, after, session, moment.timestamp()), session
 
 
 def test_debug_of_a_first_request() -> None:
-    row, _ = direct_event(SessionEvent.REQUEST, SessionState.INIT, datetime(2003, 4, 21, 15, 26, 3))
+    row, _ = direct_event(
+        SessionEvent.REQUEST, SessionState.INIT, SessionState.ESTABLISHED, datetime(2003, 4, 21, 15, 26, 3)
+    )
     assert words("\n".join(as_text(row)).replace("03.000", "03")) == words(chapter.DEBUG_REQUEST)
 
 
 def test_debug_of_a_time_out() -> None:
     moment = datetime(2004, 7, 1, 5, 25, 25, 513_000)
-    row, _ = direct_event(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, moment)
+    row, _ = direct_event(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, SessionState.INIT, moment)
     assert words("\n".join(as_text(row))) == words(chapter.DEBUG_TIMEOUT)
 
 
 def test_the_session_key_of_debug_is_the_nai_hash_of_show() -> None:
     """Reference, section Output: the same 16 hexadecimal digits."""
     application = Application(1)
-    (session,) = application.bench.server.sessions.values()
-    row = event_row(SessionEvent.REQUEST, SessionState.INIT, session, 0.0)
+    (session,) = application.bench.balancer.sessions
+    row = event_row(SessionEvent.REQUEST, SessionState.INIT, SessionState.ESTABLISHED, session, 0.0)
     assert row["session_key"] in shown(application, "show ip slb sessions ipmobile")[2].split()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from farm_builder import Bench, address
+from farm_builder import SWITCH, Bench, address
 
-from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
-from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL, Session
+from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
+from ryu_haslb.slb.statistics import DropReason
 
 
 def fail(bench: Bench, mobile: str, client: str = "15.1.1.51") -> None:
@@ -73,24 +73,15 @@ def test_a_session_with_nowhere_to_go_stays() -> None:
     assert bench.reals[0].connection_failures > 0
 
 
-class Holder:
-    """A switch that has a session's rule."""
-
-    def __init__(self) -> None:
-        self.removed: list[Session] = []
-
-    def remove(self, session: Session) -> None:
-        self.removed.append(session)
-
-
-def test_a_moved_session_has_its_rule_placed_anew() -> None:
+def test_the_rule_of_a_moved_session_is_stale_at_the_switch_that_has_it() -> None:
     bench = Bench(1, 1, reassign=0)
     session = bench.request("anna@example.org").session
     assert session is not None
-    holder = session.rule_on = Holder()
+    session.rule_at = SWITCH
     bench.request("anna@example.org")
-    assert session.rule_on is None
-    assert holder.removed == [session]
+    assert session.rule_at is None
+    assert bench.balancer.take_stale_rules() == [(SWITCH, session)]
+    assert not bench.balancer.take_stale_rules()
 
 
 def test_numconns_failures_of_numclients_clients_fail_the_real() -> None:
@@ -154,10 +145,10 @@ def test_a_dfp_weight_above_0_brings_a_failed_real_back_at_once(seconds: float) 
     bench = failed_bench(retry=60)
     bench.wait(seconds)
     bench.reals[0].set_dfp_weight(0)
-    bench.reals[0].hear_from_dfp()
+    bench.reals[0].record_dfp_report()
     assert bench.reals[0].health is not Health.OPERATIONAL
     bench.reals[0].set_dfp_weight(5)
-    bench.reals[0].hear_from_dfp()
+    bench.reals[0].record_dfp_report()
     assert bench.reals[0].state == "OPERATIONAL"
 
 
@@ -245,7 +236,7 @@ def test_a_test_session_may_idle_out_before_its_test_is_over() -> None:
     bench.wait(60.1)
     bench.letters("test@example.org")
     bench.wait(3.0)
-    assert not bench.server.sessions
+    assert not bench.balancer.sessions
     assert bench.reals[0].state == "TESTING"
     bench.wait(RETRANSMISSION_INTERVAL - 2.5)
     assert bench.reals[0].state == "OPERATIONAL"

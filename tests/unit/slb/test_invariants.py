@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ryu_haslb.slb.real import Health, RealServer
-from ryu_haslb.slb.session import MOST_BACKOFF, RETRANSMISSION_INTERVAL, Session
+from ryu_haslb.slb.session import MAX_BACKOFF, RETRANSMISSION_INTERVAL, Session
 
 MOBILES = st.sampled_from([f"user{number}@example.org" for number in range(6)])
 CLIENTS = st.sampled_from(["15.1.1.51", "15.1.1.52"])
@@ -44,10 +44,10 @@ class Farm(RuleBasedStateMachine):
         retries = before.retries if before else 0
         health = held_by.health if held_by else None
         waited = self.bench.now - before.last_request if before else 0
-        answered = before is not None and waited > max(RETRANSMISSION_INTERVAL, MOST_BACKOFF * before.waited)
-        testing = before is not None and held_by is not None and held_by.test_session is before
+        answered = before is not None and waited > max(RETRANSMISSION_INTERVAL, MAX_BACKOFF * before.waited)
+        testing = before is not None and held_by is not None and self.test_of(held_by) is before
         verdict = self.bench.request(mobile, field, lifetime, client)
-        after = self.bench.server.sessions.get(b"\x01" + mobile.encode())
+        after = self.bench.session(mobile)
         if lifetime == 0:
             assert after is None
         elif before is not None and held_by is not None and after is not None and after.real is not held_by:
@@ -73,7 +73,7 @@ class Farm(RuleBasedStateMachine):
     @rule(which=REALS, weight=st.none() | st.integers(0, 5))
     def dfp(self, which: int, weight: int | None) -> None:
         self.bench.reals[which].set_dfp_weight(weight)
-        self.bench.reals[which].hear_from_dfp()
+        self.bench.reals[which].record_dfp_report()
         if weight:
             assert self.bench.reals[which].health is Health.OPERATIONAL
 
@@ -96,22 +96,25 @@ class Farm(RuleBasedStateMachine):
     def counters_add_up(self) -> None:
         statistics = self.bench.balancer.statistics
         assert statistics.requests == statistics.dispatched + statistics.dropped
-        held = Counter(session.real for session in self.bench.balancer.sessions())
+        held = Counter(session.real for session in self.bench.balancer.sessions)
         for real in self.bench.reals:
             assert real.sessions == held[real]
-        for session in self.bench.balancer.sessions():
-            assert self.bench.balancer.session_of_tag(session.tag) is session
+        for session in self.bench.balancer.sessions:
+            assert self.bench.balancer.sessions.by_tag(session.tag) is session
 
     @precondition(lambda self: hasattr(self, "bench"))
     @invariant()
     def tests_have_a_session(self) -> None:
         for real in self.bench.reals:
-            assert (real.health is Health.TESTING) == (real.test_session is not None)
-            if real.test_session is not None:
-                assert self.bench.balancer.session_of_tag(real.test_session.tag) is real.test_session
+            assert (real.health is Health.TESTING) == (self.test_of(real) is not None)
+            test = self.test_of(real)
+            assert test is None or self.bench.balancer.sessions.by_tag(test.tag) is test
+
+    def test_of(self, real: RealServer) -> Session | None:
+        return self.bench.balancer.failure_detection.test_of(real)
 
     def live(self, mobile: str) -> Session | None:
-        session = self.bench.server.sessions.get(b"\x01" + mobile.encode())
+        session = self.bench.session(mobile)
         return session if session is not None and session.deadline > self.bench.now else None
 
 

@@ -10,8 +10,8 @@ from farm_builder import SWITCH, VIRTUAL, Bench, address
 
 from ryu_haslb.configuration.model import ClientRule
 from ryu_haslb.slb import session_table
-from ryu_haslb.slb.drops import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, next_tag, tag_of
+from ryu_haslb.slb.statistics import DropReason
 
 
 def test_a_mobile_stays_whatever_the_client_address() -> None:
@@ -36,9 +36,9 @@ def test_a_session_ends_idle_seconds_after_its_last_request() -> None:
     bench.wait(9.9)
     assert bench.letter(bench.request("anna@example.org")) == "A"
     bench.wait(9.9)
-    assert len(bench.server.sessions) == 1
+    assert len(bench.balancer.sessions) == 1
     bench.wait(0.4)
-    assert not bench.server.sessions
+    assert not bench.balancer.sessions
     assert bench.letter(bench.request("anna@example.org")) == "B"
     assert bench.balancer.statistics.timeouts == 1
 
@@ -60,23 +60,23 @@ def test_100_000_sessions_end_in_time_and_in_slices() -> None:
     while bench.balancer.advance(bench.now, 500):
         rounds += 1
     assert rounds >= 200
-    assert not bench.server.sessions
+    assert not bench.balancer.sessions
     assert [real.sessions for real in bench.reals] == [0, 0]
 
 
 def test_the_memory_of_a_storm_is_given_back_when_its_sessions_are_over() -> None:
-    """Issue "Make it fast": memory returns. A dictionary by itself keeps the size that it once had."""
+    """A dictionary by itself keeps the size that it once had."""
     bench = Bench(1, 1)
     bench.new_sessions(20_000)
-    storm = sys.getsizeof(bench.server.sessions)
+    storm = sys.getsizeof(bench.balancer.sessions._by_tag)
     bench.now += 8
     staying = bench.request("staying@example.org").session
     bench.wait(5)
-    assert list(bench.balancer.sessions()) == [staying]
+    assert list(bench.balancer.sessions) == [staying]
     assert staying is not None
-    assert bench.balancer.session_of_tag(staying.tag) is staying
+    assert bench.balancer.sessions.by_tag(staying.tag) is staying
     assert bench.request("staying@example.org").session is staying
-    assert sys.getsizeof(bench.server.sessions) < storm / 10
+    assert sys.getsizeof(bench.balancer.sessions._by_tag) < storm / 10
 
 
 @pytest.mark.parametrize("field", [b"\0\0\0\0", b"\xff\xff\xff\xff", VIRTUAL.packed])
@@ -96,7 +96,7 @@ def test_a_real_server_that_the_request_names_gets_it() -> None:
 def test_a_home_agent_outside_the_farm_is_dropped() -> None:
     bench = Bench(1, 1)
     assert bench.request("anna@example.org", home_agent=b"\x0a\x09\x09\x09").drop is DropReason.UNKNOWN_HOME_AGENT
-    assert not bench.server.sessions
+    assert not bench.balancer.sessions
 
 
 def test_a_deregistration_ends_the_session_and_is_no_retry() -> None:

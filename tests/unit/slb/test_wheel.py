@@ -18,7 +18,7 @@ def test_items_come_out_after_their_time_once_and_late_by_the_resolution_at_most
 ) -> None:
     wheel: TimingWheel[float] = TimingWheel()
     for when in appointments:
-        wheel.file(when, when)
+        wheel.schedule(when, when)
     seen: list[float] = []
     for now in sorted(clock):
         out = list(wheel.due(now))
@@ -33,7 +33,7 @@ def test_items_come_out_after_their_time_once_and_late_by_the_resolution_at_most
 def test_whoever_stops_in_the_middle_finds_the_rest() -> None:
     wheel: TimingWheel[str] = TimingWheel()
     for name in "abc":
-        wheel.file(name, 1.0)
+        wheel.schedule(name, 1.0)
     first = next(wheel.due(2.0))
     assert sorted([first, *wheel.due(2.0)]) == ["a", "b", "c"]
     assert list(wheel.due(2.0)) == []
