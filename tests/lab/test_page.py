@@ -19,15 +19,10 @@ from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-<<<<<<< HEAD
 from haslb_lab.chassis.one_switch import CONTROLLER_MANAGEMENT
 from haslb_lab.runner import janitor
 from haslb_lab.runner.network import marked_environment
-from ryu_haslb.slb.drops import DropReason
-=======
 from ryu_haslb.slb.statistics import DropReason
-from topologies.chassis import CONTROLLER_MANAGEMENT
->>>>>>> 9defa67 (Let the session table own the sessions, and the balancer return stale rules)
 
 pytestmark = pytest.mark.lab
 
