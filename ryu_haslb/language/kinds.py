@@ -1,8 +1,8 @@
 """Kinds of parameters: how ``?`` shows one, how an error describes it, and the parser of its value.
 
 A template (:mod:`ryu_haslb.language.template`) writes a parameter in capitals: ``ADDRESS``, ``PORT<1-65535>``. A range
-in angle brackets makes it a number; else its name is looked up in the kinds of its command. :data:`KINDS` are those that
-every command has. A product adds its own by a subclass of :class:`~ryu_haslb.language.grammar.Command`.
+in angle brackets makes it a number; else its name is looked up in the kinds of its command. :data:`KINDS` are those
+that every command has. A product adds its own by a subclass of :class:`~ryu_haslb.language.grammar.Command`.
 """
 
 from __future__ import annotations
