@@ -14,8 +14,19 @@ MAX_SELECTORS = 64
 MAX_RULES = 1000
 
 
+#: The words of IOS for the ciphers of ESP, each with its key length where it has one.
+CIPHERS = tuple(f"esp-{name}" for name in ("des", "3des", "aes", "aes 128", "aes 192", "aes 256", "null"))
+#: The words of IOS for the hashes of IKE.
+HASHES = ("md5", "sha", "sha256", "sha384", "sha512")
+#: The words of IOS for the authentication of AH and ESP.
+AUTHENTICATIONS = tuple(f"{protocol}-{name}-hmac" for protocol in ("ah", "esp") for name in HASHES)
+COMPRESSION = "comp-lzs"
+#: Diffie-Hellman groups: RFC 2409 (1, 2), RFC 3526 (5 to 16), RFC 5903 (19 to 21), RFC 5114 (24).
+GROUPS = (1, 2, 5, 14, 15, 16, 19, 20, 21, 24)
+
+
 class Authentication(Enum):
-    """How the peers of an ISAKMP policy prove who they are. Only pre-shared keys are implemented."""
+    """How the peers of an ISAKMP policy authenticate each other. Only pre-shared keys are implemented."""
 
     PRE_SHARE = "pre-share"
     RSA_SIGNATURES = "rsa-sig"

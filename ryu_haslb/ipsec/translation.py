@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
-from ryu_haslb.configuration import crypto_algorithms as algorithms
-from ryu_haslb.configuration.crypto_algorithms import Note
 from ryu_haslb.configuration.crypto_model import (
     Authentication,
     Crypto,
@@ -22,6 +20,7 @@ from ryu_haslb.configuration.crypto_model import (
     protected,
 )
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.ipsec.proposals import Note, esp_proposal, ike_proposal
 from ryu_haslb.language.wording import listed
 
 #: IOS negotiates anew when this much is left of a security association.
@@ -127,7 +126,7 @@ def _tunnel(crypto: Crypto, entries: Sequence[CryptoMapEntry], local: IPv4Addres
         "version": "1",
         "local_addrs": [str(local)],
         "remote_addrs": [str(peer)],
-        "proposals": [algorithms.ike_proposal(policy, note) for policy in _usable(crypto)],
+        "proposals": [ike_proposal(policy, note) for policy in _usable(crypto)],
         "encap": "yes",  # ESP in UDP: the only kind that userspace ESP has, and the kernel's has it as well
         "keyingtries": "1",
         "unique": "replace",
@@ -158,7 +157,7 @@ def _usable(crypto: Crypto) -> list[IsakmpPolicy]:
 
 def _child(crypto: Crypto, entry: CryptoMapEntry, note: Note) -> dict[str, Any]:
     """What all security associations of an entry have in common."""
-    proposals = [algorithms.esp_proposal(each, entry.pfs, note) for each in _transform_sets(crypto, entry)]
+    proposals = [esp_proposal(each, entry.pfs, note) for each in _transform_sets(crypto, entry)]
     seconds = entry.seconds or crypto.lifetime.seconds
     life_bytes = (entry.kilobytes or crypto.lifetime.kilobytes) * 1024
     return {

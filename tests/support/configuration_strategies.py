@@ -7,8 +7,11 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
 from hypothesis import strategies as st
 
-from ryu_haslb.configuration.crypto_algorithms import AUTHENTICATIONS, CIPHERS, GROUPS, HASHES
 from ryu_haslb.configuration.crypto_model import (
+    AUTHENTICATIONS,
+    CIPHERS,
+    GROUPS,
+    HASHES,
     AccessRule,
     Authentication,
     Crypto,

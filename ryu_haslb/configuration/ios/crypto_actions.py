@@ -10,7 +10,6 @@ from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import Any
 
-from ryu_haslb.configuration.crypto_algorithms import AUTHENTICATIONS, CIPHERS, COMPRESSION
 from ryu_haslb.configuration.crypto_draft import (
     AccessListDraft,
     MapDraft,
@@ -18,6 +17,9 @@ from ryu_haslb.configuration.crypto_draft import (
     TransformSetDraft,
 )
 from ryu_haslb.configuration.crypto_model import (
+    AUTHENTICATIONS,
+    CIPHERS,
+    COMPRESSION,
     AccessRule,
     Authentication,
     CryptoMapEntry,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ryu_haslb.configuration.crypto_algorithms import AUTHENTICATIONS, CIPHERS, COMPRESSION, GROUPS, HASHES
+from ryu_haslb.configuration.crypto_model import AUTHENTICATIONS, CIPHERS, COMPRESSION, GROUPS, HASHES
 from ryu_haslb.configuration.ios import crypto_actions as actions
 from ryu_haslb.configuration.ios import port_actions, unimplemented
 from ryu_haslb.configuration.ios.actions import ignore, vlan_crypto_map

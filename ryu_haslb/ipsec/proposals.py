@@ -1,8 +1,8 @@
-"""Algorithms in the words of IOS, and in those of strongSwan.
+"""ISAKMP policies and transform sets of IOS as the proposals of strongSwan.
 
-Tried with strongSwan 5.9.8 of Debian 12 and its openssl plugin: 3DES, AES, MD5, SHA-1, SHA-2 and all groups are there.
-DES is left to OpenSSL's legacy provider, which current systems do not bring along, and AH to kernels: userspace ESP
-has none.
+Tested with strongSwan 5.9.8 of Debian 12 and its openssl plugin, which has 3DES, AES, MD5, SHA-1, SHA-2 and all groups.
+DES is in OpenSSL's legacy provider, which current systems do not install. AH is in kernels only, not in
+userspace ESP.
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Optional
 
-from ryu_haslb.configuration.crypto_model import IsakmpPolicy, TransformSet
+from ryu_haslb.configuration.crypto_model import CIPHERS, COMPRESSION, IsakmpPolicy, TransformSet
 
-#: Takes a decision that the operator is to be told of.
+#: Records a decision for the operator.
 Note = Callable[[str], Any]
 
-ENCRYPTION = {
+#: strongSwan's names of IOS's ciphers. DES has no provider and is replaced by AES.
+_ENCRYPTION = {
     "des": "aes128",
     "3des": "3des",
     "aes": "aes128",
@@ -24,9 +25,8 @@ ENCRYPTION = {
     "aes 256": "aes256",
     "null": "null",
 }
-HASHES = {"md5": "md5", "sha": "sha1", "sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
-#: RFC 2409 (1, 2), RFC 3526 (5 to 16), RFC 5903 (19 to 21), RFC 5114 (24).
-GROUPS = {
+_HASHES = {"md5": "md5", "sha": "sha1", "sha256": "sha256", "sha384": "sha384", "sha512": "sha512"}
+_GROUPS = {
     1: "modp768",
     2: "modp1024",
     5: "modp1536",
@@ -38,16 +38,13 @@ GROUPS = {
     21: "ecp521",
     24: "modp2048s256",
 }
-CIPHERS = tuple(f"esp-{name}" for name in ENCRYPTION)
-AUTHENTICATIONS = tuple(f"{protocol}-{name}-hmac" for protocol in ("ah", "esp") for name in HASHES)
-COMPRESSION = "comp-lzs"
 
 
 def ike_proposal(policy: IsakmpPolicy, note: Note) -> str:
     """A policy as a proposal of strongSwan, such as ``aes128-sha1-modp768``."""
     if policy.encryption == "des":
         note(f"isakmp policy {policy.priority}: encryption des -> aes 128: DES is left to OpenSSL's legacy provider")
-    return f"{ENCRYPTION[policy.encryption]}-{HASHES[policy.hash]}-{GROUPS[policy.group]}"
+    return f"{_ENCRYPTION[policy.encryption]}-{_HASHES[policy.hash]}-{_GROUPS[policy.group]}"
 
 
 def esp_proposal(transform_set: TransformSet, pfs: Optional[int], note: Note) -> str:
@@ -70,7 +67,7 @@ def esp_proposal(transform_set: TransformSet, pfs: Optional[int], note: Note) ->
 
 
 def _esp(cipher: str, hashes: dict[str, str], pfs: Optional[int], prefix: str, note: Note) -> Iterable[str]:
-    yield ENCRYPTION[cipher]
+    yield _ENCRYPTION[cipher]
     if "ah" in hashes and "esp" in hashes:
         note(
             f"{prefix}: ah-{hashes['ah']}-hmac is left out: userspace ESP has no AH, and "
@@ -80,6 +77,6 @@ def _esp(cipher: str, hashes: dict[str, str], pfs: Optional[int], prefix: str, n
         note(f"{prefix}: ah-{hashes['ah']}-hmac -> esp-{hashes['ah']}-hmac: userspace ESP has no AH")
     elif not hashes:
         note(f"{prefix}: esp-sha-hmac is added: encryption that nobody verifies protects nothing")
-    yield HASHES[hashes.get("esp") or hashes.get("ah") or "sha"]
+    yield _HASHES[hashes.get("esp") or hashes.get("ah") or "sha"]
     if pfs is not None:
-        yield GROUPS[pfs]
+        yield _GROUPS[pfs]
