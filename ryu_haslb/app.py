@@ -88,9 +88,9 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def state_changed(self, event: Any) -> None:
         """A switch is ready, or its connection is gone."""
         if event.state == MAIN_DISPATCHER:
-            self.fleet.connected(event.datapath)
+            self.fleet.on_connected(event.datapath)
         else:
-            self.fleet.disconnected(event.datapath)
+            self.fleet.on_disconnected(event.datapath)
 
     @set_ev_cls(ofp_event.EventOFPPortStatus, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
     def port_changed(self, event: Any) -> None:
@@ -99,7 +99,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         protocol = message.datapath.ofproto
         down = message.desc.state & protocol.OFPPS_LINK_DOWN or message.desc.config & protocol.OFPPC_PORT_DOWN
         usable = message.reason != protocol.OFPPR_DELETE and not down
-        self.fleet.port_changed(message.datapath.id, message.desc.port_no, usable)
+        self.fleet.on_port_changed(message.datapath.id, message.desc.port_no, usable)
 
     @property
     def sources(self) -> Sources:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Optional, Union
 
 from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
+from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import arp, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.adoption import Adoption
@@ -45,6 +46,7 @@ class Switch:
         self.channel: Optional[Channel] = None
         self.transactions: Optional[Transactions] = None
         self.sides = NOWHERE
+        self._remarks: list[str] = []
         self._balancer = balancer
         self._mac = chassis_address(datapath_id)
         self._neighbours = Neighbours(configuration, datapath_id)
@@ -68,6 +70,13 @@ class Switch:
             if server.configuration.in_service
         }
         self._update_deliveries()
+
+    def set_sides(self, sides: Sides, remarks: list[str]) -> None:
+        """Take note of how the ports lie around the IPsec module; remarks are logged when they are new."""
+        for remark in remarks:
+            if remark not in self._remarks:
+                LOG.warning("Switch %016x %s", self.datapath_id, remark)
+        self.sides, self._remarks = sides, remarks
 
     def connect(self, channel: Channel, now: float) -> Transactions:
         """A connection is there: what the switch holds and who its neighbours are has to be made sure of again."""

@@ -1,102 +1,114 @@
-"""Switches that come, are served, and fall silent; the connection is not real."""
+"""Switches that connect, are served, stop replying, and are retired."""
 
 from __future__ import annotations
 
-import struct
+from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import Any, Optional
+from typing import Optional
 
 import pytest
+from fake_switch import FakeSwitch, FakeTransport
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
-from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3
-from ryu_haslb.openflow import fleet, wire
-from ryu_haslb.openflow.fleet import MOST_SILENCE, Fleet
-from ryu_haslb.openflow.pipeline import FIRST_METER
+from ryu_haslb.engine import ofproto_v1_3
+from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
+from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose
 from ryu_haslb.slb.balancer import Balancer
 
 CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
     virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
 )
-_METER_MOD = 29
-_METER_INSTRUCTION = struct.pack("!HHI", 6, 8, FIRST_METER)
 
 
-class Switched(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
-    """A switch at the other end of a connection; it answers when it is told to. ``meters`` says whether it has any."""
+class Served:
+    """A fleet with one switch, connected and served."""
 
-    id = 1
-    address = ("10.0.0.1", 40000)
+    def __init__(self, switch: Optional[FakeSwitch] = None, configuration: Configuration = CONFIGURATION) -> None:
+        self.now = 1000.0
+        self.fleet = Fleet(configuration, Balancer(configuration), lambda: self.now)
+        self.switch = switch or FakeSwitch()
+        self.transport = self.connect()
 
-    def __init__(self, meters: bool = True) -> None:
-        super().__init__(version=ofproto_v1_3.OFP_VERSION)
-        self.handler: Optional[Any] = None
-        self.bytes_sent = 0
-        self.xid = 0
-        self.closed = False
-        self.rules = b""
-        self._meters = meters
-        self._unanswered: list[bytes] = []
+    def connect(self) -> FakeTransport:
+        """A further connection of the switch."""
+        transport = FakeTransport(self.switch)
+        self.fleet.on_connected(transport)
+        transport.answer()
+        return transport
 
-    def port_names(self) -> dict[int, str]:
-        return {}
-
-    def transmit(self, message: bytes) -> None:
-        self.bytes_sent += len(message)
-        self._unanswered.append(message)
-
-    def next_xid(self) -> int:
-        self.xid += 1
-        return self.xid
-
-    def close(self) -> None:
-        self.closed = True
-
-    def answer(self) -> None:
-        """Answer all that was sent, and what is sent because of that."""
-        while self._unanswered:
-            sent = self._unanswered.pop(0)
-            self.rules += sent
-            assert self.handler is not None
-            while sent:
-                _, kind, length, xid = wire.HEADER.unpack_from(sent)
-                if kind == _METER_MOD and not self._meters:
-                    self.handler(wire.OFPT_ERROR, xid, wire.HEADER.pack(4, wire.OFPT_ERROR, 12, xid) + b"\0\1\0\1")
-                elif kind == wire.OFPT_BARRIER_REQUEST:
-                    self.handler(wire.OFPT_BARRIER_REPLY, xid, b"")
-                sent = sent[length:]
-
-
-@pytest.fixture
-def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The time, which a test may change."""
-    time = [1000.0]
-    monkeypatch.setattr(fleet.time, "monotonic", lambda: time[0])
-    return time
+    @property
+    def is_connected(self) -> bool:
+        return self.fleet.switches[1].channel is not None
 
 
 @pytest.mark.parametrize("meters", [True, False])
-def test_standing_rules_have_their_meter_where_the_switch_has_meters(now: list[float], meters: bool) -> None:
-    """Issue "Make it fast": a meter on the punt rule; a switch without meters is served without."""
-    switch = Switched(meters)
-    Fleet(CONFIGURATION, Balancer(CONFIGURATION)).connected(switch)
-    switch.answer()
-    assert (_METER_INSTRUCTION in switch.rules) is meters
-    assert b"\x80\x00\x20\x02\x01\xb2" in switch.rules, "UDP port 434"
+def test_standing_rules_have_their_meter_where_the_switch_has_meters(meters: bool) -> None:
+    """OpenFlow 1.3.5, section 5.7: meters are optional; a switch without them is served."""
+    served = Served(FakeSwitch(has_meters=meters))
+    (rule,) = served.switch.flows_for(Purpose.PUNT_REQUEST.cookie)
+    assert rule.match["udp_dst"] == 434
+    metered = [each.meter_id for each in rule.instructions if each.type == ofproto_v1_3.OFPIT_METER]
+    assert metered == ([FIRST_METER] if meters else [])
 
 
-def test_a_switch_that_answers_nothing_any_more_is_taken_for_dead(now: list[float]) -> None:
-    """What would be sent to it would pile up, and it could not connect anew."""
-    switch, served = Switched(), Fleet(CONFIGURATION, Balancer(CONFIGURATION))
-    served.connected(switch)
-    switch.answer()
+def test_a_connection_without_barrier_replies_is_closed() -> None:
+    """What would be sent to it would pile up, and the switch could not connect anew."""
+    served = Served()
     for _ in range(100):
-        now[0] += 1
-        served.tick(now[0])
-        switch.answer()
-    assert not switch.closed
-    for _ in range(int(MOST_SILENCE) + 3):
-        now[0] += 1
-        served.tick(now[0])
-    assert switch.closed
+        served.now += 1
+        served.fleet.tick(served.now)
+        served.transport.answer()
+    assert not served.transport.is_closed
+    for _ in range(int(BARRIER_TIMEOUT) + 3):
+        served.now += 1
+        served.fleet.tick(served.now)
+    assert served.transport.is_closed
+
+
+def test_a_switch_that_connects_again_is_served_over_the_new_connection() -> None:
+    served = Served()
+    newer = served.connect()
+    assert served.transport.is_closed
+    assert served.transport.handler is None
+    assert newer.handler is not None
+    served.fleet.on_disconnected(served.transport)
+    assert served.is_connected, "the loss of the older connection is none of the newer one"
+    served.fleet.on_disconnected(newer)
+    assert not served.is_connected
+
+
+def test_a_switch_that_rejects_the_standing_rules_is_not_served(caplog: pytest.LogCaptureFixture) -> None:
+    switch = FakeSwitch()
+    table_full = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
+    switch.rejects = lambda message: table_full if message[1] == ofproto_v1_3.OFPT_FLOW_MOD else None
+    served = Served(switch)
+    assert not served.is_connected
+    assert "0000000000000001 rejected the standing rules" in caplog.text
+
+
+def test_a_switch_that_is_configured_no_longer_loses_our_rules_and_gets_them_again_when_it_is() -> None:
+    served = Served(configuration=replace(CONFIGURATION, datapaths=frozenset({1})))
+    installed = len(served.switch.flows)
+    assert installed > 0
+    served.fleet.configure(replace(CONFIGURATION, datapaths=frozenset({2})))
+    served.transport.answer()
+    assert (served.switch.flows, served.is_connected) == ([], False)
+    served.fleet.configure(CONFIGURATION)
+    served.transport.answer()
+    assert (len(served.switch.flows), served.is_connected) == (installed, True)
+
+
+def test_a_switch_that_is_not_configured_is_left_alone() -> None:
+    served = Served(configuration=replace(CONFIGURATION, datapaths=frozenset({2})))
+    assert served.transport.sent == []
+    assert served.transport.handler is None
+
+
+def test_at_the_end_every_switch_deletes_our_rules_and_meters_and_says_so() -> None:
+    served, concluded = Served(), list[bool]()
+    assert served.fleet.retire(concluded.append) == 1
+    assert concluded == []
+    served.transport.answer()
+    assert (concluded, served.switch.flows, served.switch.meters) == ([True], [], {})

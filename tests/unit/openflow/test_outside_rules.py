@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from ipaddress import IPv4Address
-from typing import Optional
 
 import pytest
+from fake_switch import FakeTransport
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, Port, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides
-from ryu_haslb.engine import ofproto_parser, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.pipeline import (
     FIRST_METER,
@@ -43,62 +40,37 @@ def configuration(*ports: Port) -> Configuration:
     )
 
 
-class Wire:
-    """The connection to a switch that confirms everything; it holds the ports of the rules that it has."""
-
-    ofproto = ofproto_v1_3
-    ofproto_parser = ofproto_v1_3_parser
-    id = 1
-    address = ("127.0.0.1", 1)
+class Wire(FakeTransport):
+    """A switch with these ports, and the connection to it."""
 
     def __init__(self, **ports: int) -> None:
-        self.ports = ports
-        self.handler: Optional[Callable[[int, int, bytes], bool]] = None
-        self.outside: list[int] = []
-        self.taken_from: list[int] = []
-        self.xid = 0
+        super().__init__()
+        self.ports = {number: _port_name(name) for name, number in ports.items()}
 
-    def port_names(self) -> dict[int, str]:
-        return {number: name.replace("_", "-") for name, number in self.ports.items()}
+    @property
+    def outside(self) -> list[int]:
+        """The ports of PASS_OUTSIDE, in the order in which they were added."""
+        return self._ports_of(Purpose.PASS_OUTSIDE)
 
-    def set_xid(self, message: object) -> None:
-        """What Ryu's messages ask of a datapath."""
+    @property
+    def taken_from(self) -> list[int]:
+        """The ports of PUNT_REQUEST, in the order in which they were added."""
+        return self._ports_of(Purpose.PUNT_REQUEST)
 
-    def next_xid(self) -> int:
-        self.xid += 1
-        return self.xid
+    def _ports_of(self, purpose: Purpose) -> list[int]:
+        matches = [flow.match for flow in self.switch.flows_for(purpose.cookie)]
+        return [match["in_port"] for match in matches if "in_port" in match]
 
-    def close(self) -> None:
-        pass
 
-    def transmit(self, message: bytes) -> None:
-        while message:
-            _, kind, length, xid = wire.HEADER.unpack_from(message)
-            packet, message = message[:length], message[length:]
-            if kind == ofproto_v1_3.OFPT_EXPERIMENTER and len(packet) > 40:
-                packet = packet[24:]  # a message added to a bundle
-                _, kind, length, _ = wire.HEADER.unpack_from(packet)
-                packet = packet[:length]
-            if kind == ofproto_v1_3.OFPT_FLOW_MOD:
-                self.flow_mod(ofproto_parser.msg(self, 4, kind, len(packet), xid, bytearray(packet)))
-            elif kind == ofproto_v1_3.OFPT_BARRIER_REQUEST and self.handler is not None:
-                self.handler(wire.OFPT_BARRIER_REPLY, xid, packet)
-
-    def flow_mod(self, message: object) -> None:
-        assert isinstance(message, ofproto_v1_3_parser.OFPFlowMod)
-        held = {Purpose.PASS_OUTSIDE: self.outside, Purpose.PUNT_REQUEST: self.taken_from}
-        for purpose, ports in held.items():
-            if message.cookie == purpose.cookie:
-                if message.command == ofproto_v1_3.OFPFC_DELETE:
-                    ports.clear()
-                elif "in_port" in message.match:
-                    ports.append(message.match["in_port"])
+def _port_name(name: str) -> str:
+    return name.replace("_", "-")
 
 
 def served(connection: Wire, *ports: Port) -> Fleet:
     wanted = configuration(*ports)
     fleet = Fleet(wanted, Balancer(wanted))
-    fleet.connected(connection)  # type: ignore[arg-type]
+    fleet.on_connected(connection)
+    connection.answer()
     return fleet
 
 
@@ -251,14 +223,17 @@ def test_a_configured_port_that_a_switch_lacks_is_a_warning(caplog: pytest.LogCa
 def test_the_rules_follow_ports_that_come_and_go_and_change_their_numbers() -> None:
     connection = Wire(haslb1_gi6_2=7)
     fleet = served(connection, *PORTS)
-    connection.ports["haslb1_fa3_15"] = 3
-    fleet.port_changed(1, 3, True)
+    connection.ports[3] = "haslb1-fa3-15"
+    fleet.on_port_changed(1, 3, True)
+    connection.answer()
     assert connection.outside == [3, 7]
-    connection.ports["haslb1_fa3_15"] = 5
-    fleet.port_changed(1, 5, True)
+    connection.ports[5] = connection.ports.pop(3)
+    fleet.on_port_changed(1, 5, True)
+    connection.answer()
     assert connection.outside == [5, 7]
-    del connection.ports["haslb1_gi6_2"]
-    fleet.port_changed(1, 7, False)
+    del connection.ports[7]
+    fleet.on_port_changed(1, 7, False)
+    connection.answer()
     assert connection.outside == [5]
 
 
@@ -266,8 +241,9 @@ def test_a_port_that_is_not_outside_leaves_the_rules_alone() -> None:
     connection = Wire(haslb1_fa3_15=3, haslb1_gi6_2=7)
     fleet = served(connection, *PORTS)
     before = connection.xid
-    connection.ports["haslb1_fa3_16"] = 4
-    fleet.port_changed(1, 4, True)
+    connection.ports[4] = "haslb1-fa3-16"
+    fleet.on_port_changed(1, 4, True)
+    connection.answer()
     assert connection.xid == before
 
 
@@ -276,14 +252,18 @@ def test_the_inside_ports_are_followed_and_what_a_switch_lacks_is_said_once(capl
     connection = Wire(haslb1_fa3_15=3, haslb1_fa3_16=4, haslb1_gi6_2=7)
     fleet = Fleet(wanted, Balancer(wanted))
     with caplog.at_level(logging.WARNING):
-        fleet.connected(connection)  # type: ignore[arg-type]
+        fleet.on_connected(connection)
+        connection.answer()
         assert connection.taken_from == []
-        connection.ports["haslb1_vlan15"] = 5
-        fleet.port_changed(1, 5, True)
+        connection.ports[5] = "haslb1-vlan15"
+        fleet.on_port_changed(1, 5, True)
+        connection.answer()
         assert connection.taken_from == [5]
         fleet.configure(wanted)
-        connection.ports["haslb1_gi6_1"] = 6
-        fleet.port_changed(1, 6, True)
+        connection.answer()
+        connection.ports[6] = "haslb1-gi6-1"
+        fleet.on_port_changed(1, 6, True)
+        connection.answer()
         assert connection.taken_from == [5, 6]
     told = [record.getMessage().partition("MAP protects, it takes ")[2] for record in caplog.records]
     assert told == ["none", "only those that Vlan15 routes"]
@@ -294,6 +274,8 @@ def test_the_rules_follow_the_configuration() -> None:
     fleet = served(connection)
     assert connection.outside == []
     fleet.configure(configuration(*PORTS))
+    connection.answer()
     assert connection.outside == [3, 7]
     fleet.configure(configuration())
+    connection.answer()
     assert connection.outside == []

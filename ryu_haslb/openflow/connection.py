@@ -1,0 +1,144 @@
+"""One connection over which a switch is served: its meters, its standing rules, and who handles each of its messages.
+
+A switch outlives its connections (:mod:`.switch`); everything that belongs to a single one is here::
+
+    serve    meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
+                                                                  -> error: the switch is not served
+    leave    the connection is lost or replaced; the rules stay on the switch, and the sessions here
+    retire   the application ends, or the switch is no longer configured: delete what bears our mark, await the barrier
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from typing import TYPE_CHECKING, Callable
+
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.outside_ports import sides_of
+from ryu_haslb.openflow import standing_rules, wire
+from ryu_haslb.openflow.meters import Meters
+from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
+from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.slb.balancer import Balancer
+
+if TYPE_CHECKING:  # importing it would start the engine, which only the application needs
+    from ryu_haslb.openflow.transport import Transport
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds without a barrier reply after which a connection is closed, so that the switch can connect again.
+BARRIER_TIMEOUT = 15.0
+
+#: Returns the time in seconds, as :func:`time.monotonic` does.
+Clock = Callable[[], float]
+
+
+class Connection:
+    """A connection that serves ``switch`` from the moment it is made."""
+
+    def __init__(
+        self, transport: Transport, switch: Switch, balancer: Balancer, configuration: Configuration, clock: Clock
+    ) -> None:
+        self.transport = transport
+        self._switch = switch
+        self._configuration = configuration
+        self._clock = clock
+        self._transactions = switch.connect(transport, clock())
+        self._meters = Meters(transport, self._transactions, switch.admission, balancer, configuration)
+        transport.handler = self._on_message
+        LOG.info("Switch %016x: connected from %s", transport.id, transport.address[0])
+        self._meters.prepare(self._install_standing_rules)
+
+    @property
+    def is_serving(self) -> bool:
+        """False once the switch has rejected the standing rules, or has been left or retired."""
+        return self._switch.channel is self.transport
+
+    def configure(self, configuration: Configuration) -> None:
+        """Replace the standing rules by those of another configuration."""
+        self._configuration = configuration
+        self._install_standing_rules()
+
+    def on_ports_changed(self) -> None:
+        """Replace the standing rules if the ports around the IPsec module have changed."""
+        sides, _ = sides_of(self._configuration, self.transport.port_names())
+        if sides != self._switch.sides:
+            self._install_standing_rules()
+
+    def flush(self, now: float) -> None:
+        """Send the session rules that have been collected for this switch."""
+        self._switch.flush(now)
+
+    def tick(self, now: float) -> None:
+        """Do what is due at this time; close the connection if the switch does not reply."""
+        self._switch.tick(now)
+        if self.is_serving:
+            self._meters.tick(now)
+        if self._switch.admission.silent_for(now) > BARRIER_TIMEOUT:
+            LOG.warning(
+                "Switch %016x: no barrier reply for %d s; closing the connection", self.transport.id, BARRIER_TIMEOUT
+            )
+            self.transport.close()
+
+    def leave(self) -> None:
+        """Ignore what this connection still carries. Rules and sessions stay."""
+        self.transport.handler = None
+        if self.is_serving:
+            self._switch.disconnect()
+
+    def retire(self, conclude: Callable[[bool], None]) -> None:
+        """Delete all rules and meters of ours from the switch; ``conclude(success)`` is called when it confirms."""
+        transactions = Transactions(self.transport)
+        self.leave()
+        self._meters.remove()
+
+        def on_message(kind: int, xid: int, _: bytes) -> bool:
+            return kind == wire.OFPT_BARRIER_REPLY and transactions.confirmed(xid)
+
+        def retired(success: bool) -> None:
+            if self.transport.handler is on_message:  # else another connection object serves the switch again
+                self.transport.handler = None
+            conclude(success)
+
+        self.transport.handler = on_message
+        transactions.submit(lambda xid: standing_rules.removal(self.transport, xid), retired)
+
+    def _install_standing_rules(self) -> None:
+        if not self.is_serving:
+            return
+        transport, switch = self.transport, self._switch
+        sides, remarks = sides_of(self._configuration, transport.port_names())
+        switch.set_sides(sides, remarks)
+        rules = list(standing_rules_of(self._configuration, transport.id, sides))
+        self._meters.configure(self._configuration, sides)
+
+        def conclude(success: bool) -> None:
+            if success:
+                LOG.info("Switch %016x: %d standing rules are in place", transport.id, len(rules))
+            else:
+                LOG.error(
+                    "Switch %016x rejected the standing rules and is not served; docs/flows.md lists what it must "
+                    "support",
+                    transport.id,
+                )
+                self._switch.disconnect()
+
+        metered = self._meters.supported
+        self._transactions.submit(lambda xid: standing_rules.replacement(transport, rules, metered, xid), conclude)
+        self._transactions.submit(lambda xid: standing_rules.table_miss(transport, rules, xid), lambda _: None)
+
+    def _on_message(self, kind: int, xid: int, message: bytes) -> bool:
+        """Handle a message of the switch. False when it is left to the engine."""
+        if kind == wire.OFPT_PACKET_IN:
+            return self._switch.packet_in(message, self._clock())
+        if kind == wire.OFPT_MULTIPART_REPLY:
+            now = self._clock()
+            return self._switch.multipart_reply(xid, message, now) or self._meters.reply(xid, message, now)
+        if kind == wire.OFPT_BARRIER_REPLY:
+            return self._switch.confirmed(xid, self._clock())
+        if kind == wire.OFPT_ERROR and len(message) >= 12:
+            error = struct.unpack_from("!HH", message, 8)
+            return self._transactions.refused(xid, error) or self._switch.refused(message)
+        return False
