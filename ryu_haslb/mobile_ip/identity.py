@@ -70,11 +70,14 @@ def check_request_header(payload: bytes) -> None:
         raise MalformedMessage(len(payload), f"a Registration Request of at least {REQUEST_LENGTH} bytes")
 
 
-def identity(payload: bytes) -> Optional[Identity]:
-    """Who sent this Registration Request: the first NAI, else the home address, else None (it identifies nobody).
+def identity_of_request(payload: bytes) -> Optional[Identity]:
+    """The mobile that a Registration Request identifies: by its first NAI, else by its home address, else None.
 
-    The balancer calls this for every request, so it looks no further than it must: extensions behind the NAI are not
-    looked at. Raises MalformedMessage when the payload is no Registration Request or breaks off before an NAI.
+    This is the plain form of the rule. The request path reads the same with
+    :func:`ryu_haslb.mobile_ip.request_reader.read_registration_request`, and the tests hold that against this function.
+    Like it, this one does not read the extensions behind the NAI, which are for the home agent.
+
+    :raises MalformedMessage: the payload is no Registration Request, or an extension before the NAI is malformed.
     """
     check_request_header(payload)
     for kind, _, data, end in walk(payload, REQUEST_LENGTH):

@@ -131,7 +131,7 @@ class RegistrationRequest:
 
     @property
     def identity(self) -> Optional[Identity]:
-        """Whom the request is about, by the same rule as :func:`ryu_haslb.mobile_ip.identity.identity`."""
+        """Whom the request is about, by the same rule as :func:`ryu_haslb.mobile_ip.identity.identity_of_request`."""
         nai = self.nai
         if nai is not None:
             return nai_identity(nai)

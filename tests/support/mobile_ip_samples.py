@@ -6,19 +6,16 @@ from ipaddress import IPv4Address
 
 from hypothesis import strategies as st
 
-from ryu_haslb.mobile_ip.extensions import LONG_TYPES, MINIMUM_LENGTH, Extension, nai_extension
+from ryu_haslb.mobile_ip.extensions import SHAPES, Extension, nai_extension
 from ryu_haslb.mobile_ip.registration import Flags, RegistrationReply, RegistrationRequest, ReplyCode
 
 
 @st.composite
 def extensions(draw: st.DrawFn) -> Extension:
     kind = draw(st.integers(0, 255))
-    if kind == 0:
-        return Extension(0)
-    least = MINIMUM_LENGTH.get(kind, 0)
-    if kind in LONG_TYPES:
-        return Extension(kind, draw(st.binary(min_size=least, max_size=600)), draw(st.integers(0, 255)))
-    return Extension(kind, draw(st.binary(min_size=least, max_size=255)))
+    shape = SHAPES[kind]
+    data = draw(st.binary(min_size=shape.min_data, max_size=min(shape.max_data, 600)))
+    return Extension(kind, data, draw(st.integers(0, 255)) if shape.has_subtype else 0)
 
 
 ADDRESSES = st.integers(0, 2**32 - 1).map(IPv4Address)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mobile_ip_samples import REQUESTS
 
 from ryu_haslb.mobile_ip.errors import MalformedMessage
-from ryu_haslb.mobile_ip.identity import IdentityKind, home_address_identity, identity, nai_identity
+from ryu_haslb.mobile_ip.identity import IdentityKind, home_address_identity, identity_of_request, nai_identity
 from ryu_haslb.mobile_ip.registration import RegistrationRequest
 
 NAI = b"\x83\x05u@isp"
@@ -22,15 +22,15 @@ def fixed(home_address: str = "0.0.0.0") -> bytes:
 
 def test_the_nai_identifies_even_if_there_is_a_home_address() -> None:
     """RFC 2794 section 2.1."""
-    assert identity(fixed("10.200.0.1") + NAI) == nai_identity(b"u@isp")
+    assert identity_of_request(fixed("10.200.0.1") + NAI) == nai_identity(b"u@isp")
 
 
 def test_without_nai_the_home_address_identifies() -> None:
-    assert identity(fixed("10.200.0.1")) == home_address_identity(IPv4Address("10.200.0.1"))
+    assert identity_of_request(fixed("10.200.0.1")) == home_address_identity(IPv4Address("10.200.0.1"))
 
 
 def test_neither_nai_nor_home_address_identifies_nobody() -> None:
-    assert identity(fixed()) is None
+    assert identity_of_request(fixed()) is None
 
 
 @pytest.mark.parametrize(
@@ -53,27 +53,27 @@ def test_neither_nai_nor_home_address_identifies_nobody() -> None:
     ],
 )
 def test_the_nai_is_found_behind_every_shape_and_not_inside_one(before: bytes) -> None:
-    assert identity(fixed() + before + NAI) == nai_identity(b"u@isp")
-    assert identity(fixed() + before) is None
+    assert identity_of_request(fixed() + before + NAI) == nai_identity(b"u@isp")
+    assert identity_of_request(fixed() + before) is None
 
 
 def test_the_first_of_two_nais_counts() -> None:
-    assert identity(fixed() + NAI + b"\x83\x05v@isp") == nai_identity(b"u@isp")
+    assert identity_of_request(fixed() + NAI + b"\x83\x05v@isp") == nai_identity(b"u@isp")
 
 
 @pytest.mark.parametrize("before", ["8300", "20", "2014 00", "24 01 ff", "2600 0001", "2600 0003 010203"])
 def test_an_empty_nai_or_a_broken_extension_before_the_nai_is_malformed(before: str) -> None:
     with pytest.raises(MalformedMessage):
-        identity(fixed("10.200.0.1") + bytes.fromhex(before))
+        identity_of_request(fixed("10.200.0.1") + bytes.fromhex(before))
 
 
 def test_what_stands_behind_the_nai_is_the_home_agents_business() -> None:
     """The balancer only looks for the NAI and passes the payload on as it is."""
-    assert identity(fixed() + NAI + b"\x20\xff") == nai_identity(b"u@isp")
+    assert identity_of_request(fixed() + NAI + b"\x20\xff") == nai_identity(b"u@isp")
 
 
 def test_an_nai_of_255_bytes_is_kept_whole() -> None:
-    assert identity(fixed() + b"\x83\xff" + b"n" * 255) == nai_identity(b"n" * 255)
+    assert identity_of_request(fixed() + b"\x83\xff" + b"n" * 255) == nai_identity(b"n" * 255)
 
 
 @given(st.integers(1, 2**32 - 1).map(IPv4Address))
@@ -86,14 +86,14 @@ def test_an_nai_with_the_bytes_or_the_text_of_a_home_address_is_somebody_else(ad
 
 @given(REQUESTS)
 def test_the_quick_look_and_the_full_decoder_agree(request: RegistrationRequest) -> None:
-    assert identity(request.encode()) == request.identity
+    assert identity_of_request(request.encode()) == request.identity
 
 
 @given(st.binary(max_size=300), st.booleans())
 def test_hostile_bytes_identify_somebody_or_nobody_or_are_malformed(wire: bytes, with_fixed_part: bool) -> None:
     payload = fixed("10.200.0.1") + wire if with_fixed_part else wire
     try:
-        found = identity(payload)
+        found = identity_of_request(payload)
     except MalformedMessage:
         return
     assert found is None or found.value in payload

@@ -1,4 +1,4 @@
-"""The request path reads what the plain codecs of :mod:`ryu_haslb.mobile_ip` read."""
+"""The request path finds the Registration Request in a frame, or the reason to drop the frame."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from scapy.layers.l2 import Dot1Q, Ether
 
 from ryu_haslb.configuration.model import Configuration, ServerFarm
 from ryu_haslb.configuration.model import VirtualServer as VirtualServerConfiguration
-from ryu_haslb.mobile_ip.errors import MalformedMessage
-from ryu_haslb.mobile_ip.identity import identity
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
@@ -45,32 +43,7 @@ def test_every_field_of_a_request() -> None:
     assert read(frame_of(HEAD + NAI)) == Request(SERVER, b"\x01anna", b"\x0f\x01\x01\x33", 5434, b"\0\0\0\0", 600, 1)
 
 
-@pytest.mark.parametrize(
-    "before",
-    [
-        b"\0\0\0",  # padding: one byte each
-        b"\x20\x06\x83\x04evil",  # short
-        b"\x24\x01\x00\x0a\x00\x00\x00\x02\x83\x04evil",  # generalized authentication: long
-        b"\x26\x00\x00\x06\x00\x00\x00\x09\x83\x01",  # vendor (CVSE)
-        b"\x28\x01\x00\x02\x83\x01",  # key request: long
-        b"\x2b\x01\x00\x00",
-        b"\x86\x02\x83\x01",  # NVSE: short
-        b"\xfe\x00",  # unknown, empty
-    ],
-)
-def test_the_nai_is_found_behind_extensions_of_every_shape(before: bytes) -> None:
-    request = read(frame_of(HEAD + before + NAI))
-    assert isinstance(request, Request)
-    assert request.identity == b"\x01anna"
-
-
-def test_without_an_nai_the_home_address_identifies() -> None:
-    request = read(frame_of(HEAD))
-    assert isinstance(request, Request)
-    assert request.identity == b"\0\x0a\xc8\x00\x07"
-
-
-def test_ip_options_are_no_obstacle() -> None:
+def test_ip_options_are_skipped() -> None:
     request = read(frame_of(HEAD + NAI, options=[IPOption_NOP()] * 4))
     assert isinstance(request, Request)
 
@@ -96,60 +69,25 @@ def test_ip_options_are_no_obstacle() -> None:
         (bytes(fragment(Ether() / IP(dst=str(VIRTUAL)) / UDP(dport=434) / bytes(2000))[1]), DropReason.FRAGMENT),
     ],
 )
-def test_what_is_no_request_has_a_name(frame: bytes, reason: DropReason) -> None:
+def test_each_frame_without_a_request_has_a_drop_reason(frame: bytes, reason: DropReason) -> None:
     assert read(frame) is reason
 
 
 def test_ethernet_padding_is_not_read() -> None:
-    """An NAI behind the datagram's end is nobody's."""
+    """Bytes behind the end of the datagram are no extensions."""
     request = read(frame_of(HEAD) + NAI)
     assert isinstance(request, Request)
     assert request.identity == b"\0\x0a\xc8\x00\x07"
 
 
 @pytest.mark.parametrize(("tag", "vlan"), [(None, None), (15, 15), (0, 0)])
-def test_a_vlan_tag_is_taken_off_and_told(tag: int | None, vlan: int | None) -> None:
+def test_a_vlan_tag_is_removed_and_its_vlan_returned(tag: int | None, vlan: int | None) -> None:
     inner = IP(dst=str(VIRTUAL)) / UDP(dport=434) / (HEAD + NAI)
     frame = Ether() / Dot1Q(vlan=tag) / inner if tag is not None else Ether() / inner
     assert without_vlan_tag(bytes(frame)) == (bytes(Ether() / inner), vlan)
 
 
-EXTENSIONS = st.lists(
-    st.one_of(
-        st.binary(max_size=6),
-        st.builds(lambda kind, data: bytes([kind, len(data)]) + data, st.integers(1, 255), st.binary(max_size=20)),
-        st.builds(
-            lambda kind, data: bytes([kind, 1]) + len(data).to_bytes(2, "big") + data,
-            st.sampled_from([36, 38, 40, 41, 42, 43]),
-            st.binary(max_size=20),
-        ),
-        st.binary(min_size=1, max_size=20).map(lambda nai: bytes([131, len(nai)]) + nai),
-    ),
-    max_size=5,
-).map(b"".join)
-
-
-@given(st.binary(max_size=30) | st.just(HEAD) | st.just(HEAD[:4] + bytes(4) + HEAD[8:]), EXTENSIONS)
-def test_the_request_path_and_the_plain_codec_agree(head: bytes, extensions: bytes) -> None:
-    payload = head + extensions
-    request = read(frame_of(payload))
-    try:
-        plain = identity(payload)
-    except MalformedMessage:
-        assert request in (
-            DropReason.TRUNCATED,
-            DropReason.NOT_REGISTRATION_REQUEST,
-            DropReason.MALFORMED_EXTENSION,
-        )
-        return
-    if plain is None:
-        assert request is DropReason.NO_IDENTITY
-    else:
-        assert isinstance(request, Request)
-        assert request.identity == plain.key
-
-
 @given(st.binary(max_size=120))
-def test_no_bytes_upset_the_request_path(frame: bytes) -> None:
+def test_no_frame_raises_an_error(frame: bytes) -> None:
     read(without_vlan_tag(frame)[0])
     read(frame_of(HEAD + NAI)[:14] + frame)

@@ -1,0 +1,115 @@
+"""The fast reader of the request path reads what the plain codec reads."""
+
+from __future__ import annotations
+
+import struct
+from typing import Union
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mobile_ip_samples import REQUEST, REQUEST_WIRE, REQUESTS
+
+from ryu_haslb.mobile_ip.errors import MalformedMessage
+from ryu_haslb.mobile_ip.extensions import SHAPES
+from ryu_haslb.mobile_ip.identity import identity_of_request
+from ryu_haslb.mobile_ip.registration import RegistrationRequest
+from ryu_haslb.mobile_ip.request_reader import RequestFault, RequestFields, read_registration_request
+
+HEAD = struct.pack("!BBH4s4s4sQ", 1, 0, 600, b"\x0a\xc8\x00\x07", b"\0\0\0\0", b"\x0f\x01\x01\x33", 1)
+HEAD_WITHOUT_ADDRESS = HEAD[:4] + bytes(4) + HEAD[8:]
+NAI = b"\x83\x04anna"
+
+
+def read(payload: bytes) -> Union[RequestFields, RequestFault]:
+    """Read a payload that stands between other bytes, as in a frame: none of them may be taken for a part of it."""
+    return read_registration_request(b"\x83\x04evil" + payload + b"\x83\x04evil", 6, 6 + len(payload))
+
+
+def test_every_field_of_a_request() -> None:
+    """RFC 5944 section 3.3, with the NAI extension of RFC 2794 section 2."""
+    assert read(REQUEST_WIRE) == (b"\x01mwts-mip-np-user1@ispxyz.com", REQUEST.home_agent.packed, REQUEST.lifetime)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        b"\0\0\0",  # padding: one byte each
+        b"\x20\x06\x83\x04evil",  # short
+        b"\x24\x01\x00\x0a\x00\x00\x00\x02\x83\x04evil",  # generalized authentication: long
+        b"\x26\x00\x00\x06\x00\x00\x00\x09\x83\x01",  # vendor (CVSE)
+        b"\x28\x01\x00\x02\x83\x01",  # key request: long
+        b"\x2b\x01\x00\x00",
+        b"\x86\x02\x83\x01",  # NVSE: short
+        b"\xfe\x00",  # unknown, empty
+    ],
+)
+def test_the_nai_is_found_behind_extensions_of_every_shape(before: bytes) -> None:
+    assert read(HEAD + before + NAI) == (b"\x01anna", bytes(4), 600)
+
+
+def test_without_an_nai_the_home_address_identifies() -> None:
+    assert read(HEAD) == (b"\0\x0a\xc8\x00\x07", bytes(4), 600)
+
+
+@pytest.mark.parametrize(
+    ("payload", "fault"),
+    [
+        (b"\x03" + HEAD[1:] + NAI, RequestFault.NOT_A_REQUEST),
+        (HEAD[:1], RequestFault.TRUNCATED),
+        (HEAD[:23], RequestFault.TRUNCATED),
+        (HEAD + b"\x83", RequestFault.MALFORMED_EXTENSION),
+        (HEAD + b"\x83\x00", RequestFault.MALFORMED_EXTENSION),
+        (HEAD + b"\x24\x01\x00", RequestFault.MALFORMED_EXTENSION),
+        (HEAD + b"\x26\x00\x00\x03\x01\x02\x03" + NAI, RequestFault.MALFORMED_EXTENSION),
+        (HEAD_WITHOUT_ADDRESS, RequestFault.NO_IDENTITY),
+    ],
+)
+def test_each_fault_has_a_name(payload: bytes, fault: RequestFault) -> None:
+    assert read(payload) is fault
+
+
+@given(REQUESTS)
+def test_it_reads_from_well_formed_requests_what_the_decoder_reads(request: RegistrationRequest) -> None:
+    identity, fields = request.identity, read(request.encode())
+    if identity is None:
+        assert fields is RequestFault.NO_IDENTITY
+    else:
+        assert fields == (identity.key, request.home_agent.packed, request.lifetime)
+
+
+HOSTILE_EXTENSIONS = st.lists(
+    st.one_of(
+        st.binary(max_size=6),
+        st.builds(lambda kind, data: bytes([kind, len(data)]) + data, st.integers(1, 255), st.binary(max_size=20)),
+        st.builds(
+            lambda kind, data: bytes([kind, 1]) + len(data).to_bytes(2, "big") + data,
+            st.sampled_from([number for number, shape in enumerate(SHAPES) if shape.has_subtype]),
+            st.binary(max_size=20),
+        ),
+        st.binary(min_size=1, max_size=20).map(lambda nai: bytes([131, len(nai)]) + nai),
+    ),
+    max_size=5,
+).map(b"".join)
+
+
+@given(
+    st.binary(min_size=1, max_size=30) | st.just(HEAD) | st.just(HEAD_WITHOUT_ADDRESS),
+    HOSTILE_EXTENSIONS,
+)
+def test_it_agrees_with_the_plain_reader_on_hostile_bytes(head: bytes, extensions: bytes) -> None:
+    payload = head + extensions
+    fields = read(payload)
+    try:
+        plain = identity_of_request(payload)
+    except MalformedMessage as error:
+        assert fields in (
+            {RequestFault.NOT_A_REQUEST}
+            if error.offset == 0
+            else {RequestFault.TRUNCATED, RequestFault.MALFORMED_EXTENSION}
+        )
+        return
+    if plain is None:
+        assert fields is RequestFault.NO_IDENTITY
+    else:
+        assert fields == (plain.key, payload[8:12], int.from_bytes(payload[2:4], "big"))
