@@ -21,7 +21,10 @@ _FIXED_LENGTH = {REQUEST_TYPE: REQUEST_LENGTH, REPLY_TYPE: REPLY_LENGTH}
 
 @dataclass(frozen=True)
 class SecurityAssociation:
-    """What a mobile and its home agent share: the SPI (0 to 255 are reserved by RFC 5944) and the secret key."""
+    """What a mobile and its home agent share: the SPI (RFC 5944 reserves 0 to 255) and the secret key.
+
+    :raises ValueError: the SPI is reserved or has more than 32 bits, or the key is empty.
+    """
 
     spi: int
     key: bytes = field(repr=False)
@@ -39,7 +42,7 @@ def compute_authenticator(covered: bytes, key: bytes) -> bytes:
 
 
 def append_authentication(payload: bytes, association: SecurityAssociation) -> bytes:
-    """``payload`` with its Mobile-Home Authentication extension behind it."""
+    """``payload`` followed by its Mobile-Home Authentication extension."""
     spi = association.spi.to_bytes(SPI_LENGTH, "big")
     unsigned = Extension(ExtensionType.MOBILE_HOME_AUTHENTICATION, spi + bytes(AUTHENTICATOR_LENGTH)).encode()
     covered = payload + unsigned[:-AUTHENTICATOR_LENGTH]
@@ -47,11 +50,13 @@ def append_authentication(payload: bytes, association: SecurityAssociation) -> b
 
 
 def verify_authentication(payload: bytes, association: SecurityAssociation) -> bool:
-    """Whether ``payload`` is a message that the holder of ``association`` has signed.
+    """Whether a holder of ``association`` has signed ``payload``.
 
-    Exactly one Mobile-Home Authentication extension, with the right SPI, length and authenticator, and with any NAI
-    before it (RFC 2794 section 2): an NAI behind it would be anybody's. Raises MalformedMessage when the payload is
-    no request or reply, or its extensions do not add up.
+    The message must have exactly one Mobile-Home Authentication extension, with the right SPI, length and
+    authenticator. An NAI must stand before it (RFC 2794 section 2), since the authenticator does not cover what
+    follows.
+
+    :raises MalformedMessage: the payload is no request or reply, or one of its extensions is malformed.
     """
     fixed = _FIXED_LENGTH.get(payload[0]) if payload else None
     if fixed is None:

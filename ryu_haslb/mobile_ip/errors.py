@@ -1,13 +1,15 @@
-"""What a codec says when bytes are not a Mobile IP message."""
+"""The error of the Mobile IP codecs."""
 
 from __future__ import annotations
 
+from ryu_haslb.errors import HaslbError
 
-class MalformedMessage(ValueError):  # noqa: N818 - the message is what is malformed
-    """Bytes that are no well-formed message.
 
-    ``offset`` counts from the first byte of the UDP payload and points at the first byte that breaks the rule;
-    ``expected`` says what should have been there.
+class MalformedMessage(HaslbError, ValueError):  # noqa: N818 - the message is what is malformed
+    """Bytes that are no well-formed Mobile IP message.
+
+    ``offset`` counts from the first byte of the UDP payload and points at the first byte that breaks the rule.
+    ``expected`` says what should stand there.
     """
 
     def __init__(self, offset: int, expected: str) -> None:

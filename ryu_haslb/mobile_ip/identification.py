@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable
 
-TOLERANCE = 7.0
-"""Seconds that a mobile's clock may be off (RFC 5944 recommends 7)."""
+#: Seconds by which a mobile's clock may differ from the home agent's (RFC 5944 section 5.7.1: 7 by default).
+MAX_CLOCK_DIFFERENCE = 7.0
 
 _NTP_EPOCH = 2_208_988_800
 _LOW = 0xFFFFFFFF
@@ -28,13 +28,16 @@ def seconds_between(earlier: int, later: int) -> float:
 
 
 def mismatch_identification(own: int, received: int) -> int:
-    """What a home agent puts into a reply with code 133: its own seconds, and the low half that the mobile sent, by
-    which the mobile recognises the reply."""
+    """The identification of a reply with code 133 (RFC 5944 section 5.7.1).
+
+    Its high half is the home agent's seconds. Its low half is that of the request, so that the mobile can match the
+    reply to its request.
+    """
     return own & ~_LOW | received & _LOW
 
 
 class ReplayGuard:
-    """Remembers the last identification of every sender for as long as a replay could still pass for fresh."""
+    """Remembers the last identification of each sender for as long as a replay of it could be accepted."""
 
     def __init__(self) -> None:
         self._last: OrderedDict[Hashable, int] = OrderedDict()
@@ -43,10 +46,12 @@ class ReplayGuard:
         return len(self._last)
 
     def admit(self, sender: Hashable, identification: int, own: int) -> bool:
-        """Whether a message is fresh: near to ``own`` (this side's timestamp) and later than the sender's last one.
-        A fresh one becomes the sender's last."""
+        """Whether a message is no replay; if so, its identification becomes the sender's last one.
+
+        It has to be within MAX_CLOCK_DIFFERENCE of ``own``, this side's timestamp, and later than the sender's last.
+        """
         self._forget_outdated(own)
-        if abs(seconds_between(own, identification)) > TOLERANCE:
+        if abs(seconds_between(own, identification)) > MAX_CLOCK_DIFFERENCE:
             return False
         last = self._last.get(sender)
         if last is not None and seconds_between(last, identification) <= 0:
@@ -58,6 +63,6 @@ class ReplayGuard:
     def _forget_outdated(self, own: int) -> None:
         while self._last:
             sender, identification = next(iter(self._last.items()))
-            if seconds_between(identification, own) <= TOLERANCE:
+            if seconds_between(identification, own) <= MAX_CLOCK_DIFFERENCE:
                 break
             del self._last[sender]

@@ -1,7 +1,7 @@
-"""Who a registration is about: what the balancer's sessions and a home agent's bindings are keyed by.
+"""The identity of a mobile: the key of the balancer's sessions and of a home agent's bindings.
 
-That is the NAI (RFC 2794 section 2.1); for a mobile that sends none, its home address. The two are never equal to each
-other, not even when the NAI's bytes are those of somebody's home address.
+A mobile is identified by its NAI (RFC 2794 section 2.1), or by its home address if it sends no NAI. An NAI never equals
+a home address, not even if its bytes are those of an address.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from ryu_haslb.mobile_ip.errors import MalformedMessage
 from ryu_haslb.mobile_ip.extensions import ExtensionType, walk
 
 REQUEST_TYPE = 1
+#: Bytes of a Registration Request before its extensions (RFC 5944 section 3.3).
 REQUEST_LENGTH = 24
-"""Bytes of a Registration Request before its extensions (RFC 5944 section 3.3)."""
 
 _NAI_TYPE = int(ExtensionType.NAI)
 _NO_ADDRESS = bytes(4)
@@ -36,11 +36,11 @@ class Identity(NamedTuple):
 
     @property
     def key(self) -> bytes:
-        """Bytes to hash: different for every identity, of whichever kind."""
+        """The identity as bytes, for hashing: the kind and the value, so that two identities never share a key."""
         return bytes((self.kind,)) + self.value
 
     def __str__(self) -> str:
-        """Text for people and logs: whatever a hostile NAI holds, it comes out as printable characters."""
+        """The identity for operators and logs; unprintable characters of a hostile NAI are escaped."""
         if self.kind is IdentityKind.HOME_ADDRESS:
             return str(IPv4Address(self.value))
         text = self.value.decode("utf-8", "backslashreplace")
@@ -58,12 +58,15 @@ def nai_identity(nai: bytes) -> Identity:
 
 
 def home_address_identity(address: IPv4Address) -> Identity:
-    """The identity of a mobile that has no NAI."""
+    """The identity of a mobile that has this home address and sends no NAI."""
     return Identity(IdentityKind.HOME_ADDRESS, address.packed)
 
 
 def check_request_header(payload: bytes) -> None:
-    """Raises MalformedMessage unless ``payload`` has the type and the fixed part of a Registration Request."""
+    """Check the type and the length of the fixed part of a Registration Request.
+
+    :raises MalformedMessage: ``payload`` has another type, or is shorter than the fixed part.
+    """
     if not payload or payload[0] != REQUEST_TYPE:
         raise MalformedMessage(0, f"type {REQUEST_TYPE} (Registration Request), found {payload[:1].hex() or 'nothing'}")
     if len(payload) < REQUEST_LENGTH:

@@ -22,11 +22,11 @@ from ryu_haslb.mobile_ip.identity import (
 MOBILE_IP_PORT = 434
 REPLY_TYPE = 3
 REPLY_LENGTH = 20
+#: The lifetime of a binding that never ends. A smaller one counts seconds, and 0 ends the binding.
 INFINITE_LIFETIME = 0xFFFF
-"""A lifetime that never ends; any smaller one counts seconds, and 0 closes the binding."""
 
+#: Home agent fields of a mobile that leaves the choice of its home agent to the network (RFC 4433).
 ANY_HOME_AGENT = (IPv4Address("0.0.0.0"), IPv4Address("255.255.255.255"))
-"""Home agent fields of a mobile that leaves the choice of its home agent to the network (RFC 4433)."""
 
 _UNSPECIFIED = IPv4Address(0)
 _REQUEST = struct.Struct("!BBHIIIQ")
@@ -58,7 +58,7 @@ NO_FLAGS = Flags(0)
 
 
 class ReplyCode(IntEnum):
-    """What a home agent answers (RFC 5944 section 3.4; 137 to 139: RFC 3024 section 3.4)."""
+    """The codes of a home agent's replies (RFC 5944 section 3.4; 137 to 139: RFC 3024 section 3.4)."""
 
     ACCEPTED = 0
     ACCEPTED_NO_SIMULTANEOUS_BINDINGS = 1
@@ -77,7 +77,7 @@ class ReplyCode(IntEnum):
 
 
 def describe_code(code: int) -> str:
-    """A reply code in words, such as ``131 mobile node failed authentication``; a code without name stays a number."""
+    """A reply code in words, such as ``131 mobile node failed authentication``; an unknown code stays a number."""
     try:
         return f"{int(code)} {ReplyCode(code).name.lower().replace('_', ' ')}"
     except ValueError:
@@ -86,7 +86,7 @@ def describe_code(code: int) -> str:
 
 @dataclass(frozen=True)
 class RegistrationRequest:
-    """A Registration Request. ``lifetime`` is in seconds; ``extensions`` stand in the order of the wire."""
+    """A Registration Request. ``lifetime`` is in seconds; ``extensions`` are in the order of the wire."""
 
     home_address: IPv4Address
     home_agent: IPv4Address
@@ -97,7 +97,10 @@ class RegistrationRequest:
     extensions: tuple[Extension, ...] = ()
 
     def encode(self) -> bytes:
-        """The UDP payload. Raises ValueError when a number does not fit its field."""
+        """The UDP payload.
+
+        :raises ValueError: a number does not fit its field.
+        """
         return _pack(
             _REQUEST,
             REQUEST_TYPE,
@@ -111,7 +114,10 @@ class RegistrationRequest:
 
     @classmethod
     def decode(cls, payload: bytes) -> RegistrationRequest:
-        """The request in a UDP payload. Raises MalformedMessage and nothing else, whatever the bytes."""
+        """The request in a UDP payload.
+
+        :raises MalformedMessage: the payload is no request, or an extension is malformed. Nothing else is raised.
+        """
         check_request_header(payload)
         _, flags, lifetime, home_address, home_agent, care_of_address, identification = _REQUEST.unpack_from(payload)
         return cls(
@@ -131,7 +137,7 @@ class RegistrationRequest:
 
     @property
     def identity(self) -> Optional[Identity]:
-        """Whom the request is about, by the same rule as :func:`ryu_haslb.mobile_ip.identity.identity_of_request`."""
+        """The mobile of the request, by the rule of :func:`ryu_haslb.mobile_ip.identity.identity_of_request`."""
         nai = self.nai
         if nai is not None:
             return nai_identity(nai)
@@ -140,8 +146,11 @@ class RegistrationRequest:
 
 @dataclass(frozen=True)
 class RegistrationReply:
-    """A Registration Reply. ``code`` is a :class:`ReplyCode` or any other number from 0 to 255; ``lifetime`` is in
-    seconds and means something only if ``accepted``."""
+    """A Registration Reply.
+
+    ``code`` is a :class:`ReplyCode` or another number from 0 to 255. ``lifetime`` is in seconds and has a meaning only
+    if ``accepted``.
+    """
 
     code: int
     home_address: IPv4Address
@@ -151,7 +160,10 @@ class RegistrationReply:
     extensions: tuple[Extension, ...] = ()
 
     def encode(self) -> bytes:
-        """The UDP payload. Raises ValueError when a number does not fit its field."""
+        """The UDP payload.
+
+        :raises ValueError: a number does not fit its field.
+        """
         return _pack(
             _REPLY,
             REPLY_TYPE,
@@ -164,7 +176,10 @@ class RegistrationReply:
 
     @classmethod
     def decode(cls, payload: bytes) -> RegistrationReply:
-        """The reply in a UDP payload. Raises MalformedMessage and nothing else, whatever the bytes."""
+        """The reply in a UDP payload.
+
+        :raises MalformedMessage: the payload is no reply, or an extension is malformed. Nothing else is raised.
+        """
         if not payload or payload[0] != REPLY_TYPE:
             raise MalformedMessage(0, f"type {REPLY_TYPE} (Registration Reply), found {payload[:1].hex() or 'nothing'}")
         if len(payload) < REPLY_LENGTH:
@@ -181,7 +196,7 @@ class RegistrationReply:
 
     @property
     def accepted(self) -> bool:
-        """Whether the home agent did what was asked."""
+        """Whether the home agent accepted the request."""
         return self.code in (ReplyCode.ACCEPTED, ReplyCode.ACCEPTED_NO_SIMULTANEOUS_BINDINGS)
 
     @property

@@ -14,7 +14,7 @@ import pytest
 from bench import wait_until
 from health import HealthLab, bound_more_than_once, farm_text
 
-from ryu_haslb.mobile_ip.identification import TOLERANCE
+from ryu_haslb.mobile_ip.identification import MAX_CLOCK_DIFFERENCE
 
 pytestmark = pytest.mark.lab
 
@@ -54,8 +54,8 @@ def resume_when_requests_are_stale(health: HealthLab, name: str) -> None:
     """Let a stopped home agent go on when the requests that wait for it are too old; wait until it has read them."""
     dispatched = health.counters()["dispatched"]
     elsewhere = sum(health.requests_received(other) for other in health.names if other != name)
-    stale = time.monotonic() + TOLERANCE
-    wait_until(lambda: time.monotonic() > stale, "the requests that wait are stale", TOLERANCE + 1)
+    stale = time.monotonic() + MAX_CLOCK_DIFFERENCE
+    wait_until(lambda: time.monotonic() > stale, "the requests that wait are stale", MAX_CLOCK_DIFFERENCE + 1)
     health.resume(name)
     wait_until(lambda: health.requests_received(name) == dispatched - elsewhere, "all that waited is read")
 

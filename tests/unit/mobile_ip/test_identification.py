@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ryu_haslb.mobile_ip.identification import (
-    TOLERANCE,
+    MAX_CLOCK_DIFFERENCE,
     ReplayGuard,
     mismatch_identification,
     seconds_between,
@@ -40,7 +40,7 @@ def test_a_retransmission_with_a_later_timestamp_is_admitted_and_the_earlier_one
 
 
 def test_clocks_may_differ_by_the_tolerance_and_no_more() -> None:
-    for error in (-TOLERANCE, TOLERANCE):
+    for error in (-MAX_CLOCK_DIFFERENCE, MAX_CLOCK_DIFFERENCE):
         assert ReplayGuard().admit("mobile", timestamp(NOON + error), timestamp(NOON))
         assert not ReplayGuard().admit("mobile", timestamp(NOON + error * 1.01), timestamp(NOON))
 
@@ -56,10 +56,10 @@ def test_the_guard_remembers_only_what_could_still_pass_for_fresh() -> None:
     for number in range(1000):
         guard.admit(number, timestamp(NOON), timestamp(NOON))
     assert len(guard) == 1000
-    assert not guard.admit(5, timestamp(NOON), timestamp(NOON + TOLERANCE))
-    assert guard.admit("late", timestamp(NOON + TOLERANCE + 1), timestamp(NOON + TOLERANCE + 1))
+    assert not guard.admit(5, timestamp(NOON), timestamp(NOON + MAX_CLOCK_DIFFERENCE))
+    assert guard.admit("late", timestamp(NOON + MAX_CLOCK_DIFFERENCE + 1), timestamp(NOON + MAX_CLOCK_DIFFERENCE + 1))
     assert len(guard) == 1
-    assert not guard.admit(5, timestamp(NOON), timestamp(NOON + TOLERANCE + 1))
+    assert not guard.admit(5, timestamp(NOON), timestamp(NOON + MAX_CLOCK_DIFFERENCE + 1))
 
 
 def test_a_mismatch_tells_the_own_seconds_and_returns_the_low_half() -> None:

@@ -29,7 +29,7 @@ def test_without_nai_the_home_address_identifies() -> None:
     assert identity_of_request(fixed("10.200.0.1")) == home_address_identity(IPv4Address("10.200.0.1"))
 
 
-def test_neither_nai_nor_home_address_identifies_nobody() -> None:
+def test_a_request_without_nai_and_home_address_has_no_identity() -> None:
     assert identity_of_request(fixed()) is None
 
 
@@ -67,8 +67,8 @@ def test_an_empty_nai_or_a_broken_extension_before_the_nai_is_malformed(before: 
         identity_of_request(fixed("10.200.0.1") + bytes.fromhex(before))
 
 
-def test_what_stands_behind_the_nai_is_the_home_agents_business() -> None:
-    """The balancer only looks for the NAI and passes the payload on as it is."""
+def test_extensions_behind_the_nai_are_not_read() -> None:
+    """They are for the home agent: the balancer passes the payload on as it is."""
     assert identity_of_request(fixed() + NAI + b"\x20\xff") == nai_identity(b"u@isp")
 
 
@@ -77,7 +77,7 @@ def test_an_nai_of_255_bytes_is_kept_whole() -> None:
 
 
 @given(st.integers(1, 2**32 - 1).map(IPv4Address))
-def test_an_nai_with_the_bytes_or_the_text_of_a_home_address_is_somebody_else(address: IPv4Address) -> None:
+def test_an_nai_with_the_bytes_or_the_text_of_a_home_address_is_another_identity(address: IPv4Address) -> None:
     owner = home_address_identity(address)
     for disguise in (address.packed, str(address).encode(), owner.key[1:]):
         assert nai_identity(disguise) != owner
@@ -85,12 +85,12 @@ def test_an_nai_with_the_bytes_or_the_text_of_a_home_address_is_somebody_else(ad
 
 
 @given(REQUESTS)
-def test_the_quick_look_and_the_full_decoder_agree(request: RegistrationRequest) -> None:
+def test_the_identity_is_that_of_the_decoded_request(request: RegistrationRequest) -> None:
     assert identity_of_request(request.encode()) == request.identity
 
 
 @given(st.binary(max_size=300), st.booleans())
-def test_hostile_bytes_identify_somebody_or_nobody_or_are_malformed(wire: bytes, with_fixed_part: bool) -> None:
+def test_an_identity_read_from_hostile_bytes_is_a_part_of_them(wire: bytes, with_fixed_part: bool) -> None:
     payload = fixed("10.200.0.1") + wire if with_fixed_part else wire
     try:
         found = identity_of_request(payload)
@@ -101,7 +101,7 @@ def test_hostile_bytes_identify_somebody_or_nobody_or_are_malformed(wire: bytes,
 
 
 @given(st.binary(min_size=1, max_size=255))
-def test_whatever_an_nai_holds_it_is_shown_as_printable_text(nai: bytes) -> None:
+def test_every_nai_is_shown_as_printable_text(nai: bytes) -> None:
     assert str(nai_identity(nai)).isprintable()
 
 
