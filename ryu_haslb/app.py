@@ -17,13 +17,14 @@ import eventlet
 
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.model import Configuration, DfpManager
-from ryu_haslb.control import commands
+from ryu_haslb.control import commands, operations
 from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
 from ryu_haslb.control.server import ControlServer
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import found_by_switches, steer, weights_by_own_decision
 from ryu_haslb.engine import DEAD_DISPATCHER, MAIN_DISPATCHER, RyuApp, ofp_event, ofproto_v1_3, set_ev_cls
+from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow import transport
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.show.snapshot import Sources
@@ -165,10 +166,20 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
                 eventlet.spawn(self._end)
 
     def _reload(self) -> None:
-        """SIGHUP: read the configuration file again; if anything is wrong with it, nothing changes."""
+        """SIGHUP: apply the configuration file again; one that has an error changes nothing."""
         path = os.environ[CONFIG_VARIABLE]
-        for line in commands.execute(self, ["configure", path]).lines:
+        try:
+            applied = operations.apply_file(self, path)
+        except ConfigurationError as error:
+            for each in error.errors:
+                LOG.error("%s", each)
+            LOG.error("SIGHUP: %s was not applied; nothing was changed", path)
+            return
+        for warning in applied.warnings:
+            LOG.warning("%s", warning)
+        for line in (*applied.changes, *applied.notes):
             LOG.info("%s: %s", path, line)
+        LOG.info("SIGHUP: %s applied, %d changes", path, len(applied.changes))
 
     def _end(self) -> None:
         """Take our rules off every switch, wait for the switches to confirm, and end the process."""

@@ -1,4 +1,4 @@
-"""What changes from one configuration to another, in the words of IOS."""
+"""The difference between two configurations, as commands of IOS."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ _KEY = re.compile(r"(?<=crypto isakmp key ).*(?= address )")
 
 
 def changes(before: Configuration, after: Configuration) -> Iterator[str]:
-    """A line for each command that goes (``-``) or comes (``+``), with the blocks that it stands in.
+    """A line for each command that was removed (``-``) or added (``+``), with the blocks around it in front.
 
-    Pre-shared keys are not told: the lines end up in logs.
+    Pre-shared keys are masked: the lines end up in logs.
     """
     old, new = _commands(before), _commands(after)
     yield from (f"- {_KEY.sub('****', command)}" for command in old if command not in new)
     yield from (f"+ {_KEY.sub('****', command)}" for command in new if command not in old)
 
 
-def remarks(before: Configuration, after: Configuration) -> Iterator[str]:
+def notes(before: Configuration, after: Configuration) -> Iterator[str]:
     """What the operator has to do for the changes to take effect: the IPsec module reads its part when it starts."""
     if _tunnels(before) != _tunnels(after):
-        yield "IPsec has changed: it holds once the IPsec module is started again with this configuration"
+        yield "the IPsec configuration has changed; restart the IPsec module with this configuration to apply it"
 
 
 def _tunnels(configuration: Configuration) -> list[Translation]:

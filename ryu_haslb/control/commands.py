@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Sequence
-from typing import Callable, NamedTuple, Optional, Protocol, Union
+from typing import Callable, NamedTuple, Optional, Union
 
-from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.ios.writer import write_configuration
-from ryu_haslb.configuration.loader import load
-from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.control import crypto, debug, filters
-from ryu_haslb.control.changes import changes, remarks
+from ryu_haslb.control import crypto, debug, filters, operations
 from ryu_haslb.control.filters import Form, Items
-from ryu_haslb.control.protocol import ERROR_MARK, HELP, JSON_FLAG, SEPARATOR
+from ryu_haslb.control.operations import Application, Applied, UnknownVirtualServerError
+from ryu_haslb.control.protocol import HELP, JSON_FLAG, SEPARATOR, error_lines, help_answer
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
-from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.language.grammar import END, Command, CommandError, Expectation, Match, Mode, expected, match
 from ryu_haslb.show import reports
 from ryu_haslb.show.reports import Report, as_json
 from ryu_haslb.show.snapshot import Row, Sources
-
-
-class Application(Protocol):
-    """What commands act on."""
-
-    @property
-    def sources(self) -> Sources:
-        """What can be shown."""
-
-    def configure(self, configuration: Configuration) -> None:
-        """Go by another configuration from now on."""
-
-    def clear_sessions(self, virtual_server: Optional[str]) -> int:
-        """End the sessions of one virtual server, or all; how many they were. KeyError for an unknown name."""
-
-    def clear_counters(self) -> None:
-        """Set every counter to zero."""
 
 
 class RefusedError(Exception):
@@ -89,46 +68,49 @@ def _dfp_agent(application: Application, words: Match[Action]) -> Result:
 
 def _clear_sessions(application: Application, words: Match[Action]) -> Result:
     try:
-        count = application.clear_sessions(words.get("NAME"))
-    except KeyError:
-        raise RefusedError(f"no such virtual server: {words['NAME']}; see show ip slb vservers") from None
+        count = operations.clear_sessions(application, words.get("NAME"))
+    except UnknownVirtualServerError as error:
+        raise RefusedError(f"{error}; see show ip slb vservers") from None
     return iter([f"{count} sessions cleared"])
 
 
 def _clear_counters(application: Application, _: Match[Action]) -> Result:
-    application.clear_counters()
+    operations.clear_counters(application)
     return iter(["counters cleared"])
 
 
+def _clear_ipsec(application: Application, _: Match[Action]) -> Result:
+    return iter([f"{operations.clear_ipsec(application)} pairs of security associations cleared"])
+
+
+def _clear_isakmp(application: Application, _: Match[Action]) -> Result:
+    return iter([f"{operations.clear_isakmp(application)} ISAKMP associations cleared"])
+
+
 def _configure(application: Application, words: Match[Action]) -> Result:
-    path = words["FILE"]
-    try:
-        if os.path.exists(path) and not os.path.isfile(path):  # to open a pipe would stop the balancer
-            raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
-        loaded = load(path)
-    except ConfigurationError as error:
-        raise RefusedError(f"{error}\nnothing was changed") from error
-    return _apply(application, loaded.configuration, loaded.warnings)
+    return _applied(lambda: operations.apply_file(application, words["FILE"]))
 
 
 def _config(application: Application, words: Match[Action]) -> Result:
     text = "\n".join(words["COMMANDS"].split(SEPARATOR))
+    return _applied(lambda: operations.apply_commands(application, text, "command"))
+
+
+def _applied(apply: Callable[[], Applied]) -> Result:
+    """The lines that report an applied configuration."""
     try:
-        configuration, warnings = read_configuration(text, "command", application.sources.configuration)
+        applied = apply()
     except ConfigurationError as error:
         raise RefusedError(f"{error}\nnothing was changed") from error
-    return _apply(application, configuration, warnings)
+    return iter([*map(str, applied.warnings), *(applied.changes or ["no changes"]), *applied.notes])
 
 
-def _apply(application: Application, configuration: Configuration, warnings: Sequence[Diagnostic]) -> Result:
-    before = application.sources.configuration
-    what = list(changes(before, configuration)) or ["no changes"]
-    application.configure(configuration)
-    return iter([*map(str, warnings), *what, *remarks(before, configuration)])
+def _ipsec_sa(application: Application, _: Match[Action]) -> Result:
+    return crypto.ipsec_sa(application.sources.configuration)
 
 
-def _of_crypto(do: Callable[[Configuration], Union[Report, Iterator[str]]]) -> Do:
-    return lambda application, _: do(application.sources.configuration)
+def _isakmp_sa(application: Application, _: Match[Action]) -> Result:
+    return crypto.isakmp_sa(application.sources.configuration)
 
 
 def _debug(application: Application, _: Match[Action]) -> Result:
@@ -155,18 +137,14 @@ EXEC: Mode[Action] = Mode(
             "show ip slb dfp agent ADDRESS PORT<1-65535>", _dfp_agent, "One DFP agent, its connection and counters"
         ),
         Command("show ip slb stats", reports.STATISTICS, "Counters, and why requests were dropped"),
-        Command("show crypto ipsec sa", _of_crypto(crypto.ipsec_sa), "IPsec's associations and what they carried"),
-        Command(
-            "show crypto isakmp sa", _of_crypto(crypto.isakmp_sa), "IKE's associations: which peers know each other"
-        ),
+        Command("show crypto ipsec sa", _ipsec_sa, "IPsec's associations and what they carried"),
+        Command("show crypto isakmp sa", _isakmp_sa, "IKE's associations: which peers know each other"),
         Command("show running-config", _running_configuration, "The configuration in force"),
         Command("clear ip slb sessions [NAME]", _clear_sessions, "End sessions, all or those of a virtual server"),
         Command("clear ip slb connections [NAME]", _clear_sessions, "The same: each connection is a session here"),
         Command("clear ip slb counters", _clear_counters, "Set counters to zero"),
-        Command("clear crypto sa", _of_crypto(crypto.clear_sa), "End IPsec's associations; traffic makes new ones"),
-        Command(
-            "clear crypto isakmp", _of_crypto(crypto.clear_isakmp), "End IKE's associations, and IPsec's with them"
-        ),
+        Command("clear crypto sa", _clear_ipsec, "End IPsec's associations; traffic makes new ones"),
+        Command("clear crypto isakmp", _clear_isakmp, "End IKE's associations, and IPsec's with them"),
         Command("configure FILE", _configure, "Apply a configuration file, all of it or nothing"),
         Command("config COMMANDS", _config, "Apply configuration commands, all of them or nothing"),
         Command("debug ip slb sessions [ipmobile]", _debug, "Session events as they happen, until interrupted"),
@@ -194,10 +172,10 @@ def execute(application: Application, words: Sequence[str]) -> Output:
     try:
         if words and words[0] == HELP:
             asked = words[1:] or [""]
-            return Output(iter([f"{each.word}\t{each.help}" for each in completions(asked[:-1], asked[-1])]))
+            return Output(iter(help_answer(completions(asked[:-1], asked[-1]))))
         return _output(application, words)
     except (CommandError, RefusedError, CharonError, ModuleError) as error:
-        return Output(iter([ERROR_MARK + line for line in str(error).splitlines()]))
+        return Output(iter(error_lines(error)))
 
 
 def completions(words: Sequence[str], prefix: str) -> tuple[Expectation, ...]:

@@ -13,11 +13,9 @@ from typing import Any, Callable, Optional
 
 from webob import Request, Response
 
-from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.control import crypto
-from ryu_haslb.control.changes import changes, remarks
-from ryu_haslb.control.commands import Application
+from ryu_haslb.control import crypto, operations
+from ryu_haslb.control.operations import Application, UnknownVirtualServerError
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
@@ -170,30 +168,26 @@ def _clear_sessions(api: Api, body: bytes) -> Response:
         raise ApiError(400, f"no JSON: {error}; expected {_CLEAR_SESSIONS.expectation}") from error
     if not isinstance(wanted, dict) or wanted.keys() - {"vserver"} or not isinstance(wanted.get("vserver", ""), str):
         raise ApiError(400, f"expected {_CLEAR_SESSIONS.expectation}")
-    name = wanted.get("vserver")
     try:
-        return json_response({"cleared": api.application.clear_sessions(name)})
-    except KeyError:
-        raise ApiError(404, f"no such virtual server: {name}; see /api/v1/vservers") from None
+        return json_response({"cleared": operations.clear_sessions(api.application, wanted.get("vserver"))})
+    except UnknownVirtualServerError as error:
+        raise ApiError(404, f"{error}; see /api/v1/vservers") from None
 
 
 def _clear_counters(api: Api, _: bytes) -> Response:
-    api.application.clear_counters()
+    operations.clear_counters(api.application)
     return Response(status=204, content_type=None)
 
 
 def _config(api: Api, body: bytes) -> Response:
-    before = api.sources.configuration
     try:
-        after, warnings = read_configuration(body.decode(), "request", before)
+        applied = operations.apply_commands(api.application, body.decode(), "request")
     except UnicodeDecodeError as error:
         raise ApiError(400, f"{error}; expected {_CONFIG.expectation}") from error
     except ConfigurationError as error:
         raise ApiError(422, "nothing was changed; see errors", errors=_remarks(error.errors)) from error
-    changed = list(changes(before, after))
-    api.application.configure(after)
-    remarked = [*_remarks(warnings), *({"line": 0, "text": text} for text in remarks(before, after))]
-    return json_response({"changes": changed, "warnings": remarked})
+    warnings = [*_remarks(applied.warnings), *({"line": 0, "text": text} for text in applied.notes)]
+    return json_response({"changes": applied.changes, "warnings": warnings})
 
 
 def _remarks(diagnostics: tuple[Diagnostic, ...]) -> list[Row]:

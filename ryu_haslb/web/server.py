@@ -17,7 +17,7 @@ from typing import Any, Callable, Optional
 import eventlet
 import eventlet.wsgi
 
-from ryu_haslb.control.commands import Application
+from ryu_haslb.control.operations import Application
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.web.api import Api
 from ryu_haslb.web.site import Site

@@ -116,7 +116,7 @@ def test_without_a_crypto_map_nobody_is_asked(tmp_path: Path, monkeypatch: pytes
 
 
 def test_changed_tunnels_say_that_the_module_has_to_start_again(application: Application) -> None:
-    remark = "IPsec has changed: it holds once the IPsec module is started again with this configuration"
+    remark = "the IPsec configuration has changed; restart the IPsec module with this configuration to apply it"
     policy = SEPARATOR.join(["crypto isakmp policy 1", "group 2"])
     assert show(application, "config", policy) == ["+ crypto isakmp policy 1 / group 2", remark]
     assert remark not in show(application, "config", "interface FastEthernet3/16\x1fcrypto connect vlan 15")

@@ -1,0 +1,127 @@
+"""What an operator can change in a running balancer: its configuration, sessions, counters and IPsec associations.
+
+The commands of the control socket, HTTP and SIGHUP all call these functions. An operation returns values (changes,
+diagnostics, counts); each caller words them in its own way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Optional, Protocol
+
+from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.configuration.loader import load
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.control.changes import changes, notes
+from ryu_haslb.control.crypto import counters_path, vici_path
+from ryu_haslb.errors import HaslbError
+from ryu_haslb.ipsec import charon, module
+from ryu_haslb.ipsec.translation import secured_interfaces
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.show.snapshot import Sources
+
+
+class Application(Protocol):
+    """The running balancer that operations act on."""
+
+    @property
+    def sources(self) -> Sources:
+        """What ``show`` reads from."""
+
+    def configure(self, configuration: Configuration) -> None:
+        """Replace the configuration in force."""
+
+    def clear_sessions(self, virtual_server: Optional[str]) -> int:
+        """End the sessions of one virtual server, or of all; return their number. Raises: KeyError for an unknown
+        name."""
+
+    def clear_counters(self) -> None:
+        """Set every counter to zero."""
+
+
+class UnknownVirtualServerError(HaslbError):
+    """No virtual server of the configuration in force has this name."""
+
+    def __init__(self, name: Optional[str]) -> None:
+        super().__init__(f"no such virtual server: {name}")
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The outcome of a configuration that is in force now.
+
+    ``changes`` has a line for each command that was removed (``-``) or added (``+``), none if nothing changed;
+    ``warnings`` come from the reader of the configuration; ``notes`` say what else the operator has to do.
+    """
+
+    changes: tuple[str, ...]
+    warnings: tuple[Diagnostic, ...]
+    notes: tuple[str, ...]
+
+
+def apply_file(application: Application, path: str) -> Applied:
+    """Replace the configuration in force by that of a file, in the language of IOS or YAML.
+
+    Raises: ConfigurationError if the file cannot be read or has an error; then nothing changes.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would stop the whole process
+        raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
+    loaded = load(path)
+    return _apply(application, loaded.configuration, loaded.warnings)
+
+
+def apply_commands(application: Application, text: str, source: str) -> Applied:
+    """Apply configuration commands, one a line, to the configuration in force. ``source`` names them in diagnostics.
+
+    Raises: ConfigurationError if one of them has an error; then nothing changes.
+    """
+    configuration, warnings = read_configuration(text, source, application.sources.configuration)
+    return _apply(application, configuration, warnings)
+
+
+def clear_sessions(application: Application, virtual_server: Optional[str] = None) -> int:
+    """End the sessions of one virtual server, or of all, and return their number.
+
+    Raises: UnknownVirtualServerError.
+    """
+    try:
+        return application.clear_sessions(virtual_server)
+    except KeyError:
+        raise UnknownVirtualServerError(virtual_server) from None
+
+
+def clear_counters(application: Application) -> None:
+    """Set every counter of the balancer to zero."""
+    application.clear_counters()
+
+
+def clear_ipsec(application: Application) -> int:
+    """End the IPsec security associations and set the module's counters to zero; return the number of pairs.
+
+    Traffic that needs protection negotiates new associations.
+
+    Raises: CharonError or ModuleError if the IPsec module cannot be asked.
+    """
+    configuration = application.sources.configuration
+    count = charon.clear_ipsec(vici_path()) if secured_interfaces(configuration) else 0
+    path = counters_path(configuration)
+    if path:
+        module.clear_counters(path)
+    return count
+
+
+def clear_isakmp(application: Application) -> int:
+    """End the ISAKMP (IKE) security associations, and with them those of IPsec; return their number.
+
+    Raises: CharonError if the IPsec module cannot be asked.
+    """
+    return charon.clear_isakmp(vici_path()) if secured_interfaces(application.sources.configuration) else 0
+
+
+def _apply(application: Application, after: Configuration, warnings: Sequence[Diagnostic]) -> Applied:
+    before = application.sources.configuration
+    changed = tuple(changes(before, after))
+    application.configure(after)
+    return Applied(changed, tuple(warnings), tuple(notes(before, after)))
