@@ -27,8 +27,8 @@ from haslb_lab.scenarios.scenario import Scenario, find, scenarios
 from haslb_lab.scenarios.state import running
 from ryu_haslb.language.diagnostics import ConfigurationError
 
-MOST_SESSIONS = 1000
-DRAWN_AS = (".svg", ".png", ".pdf")
+MAX_SESSIONS = 1000
+DRAWING_FORMATS = (".svg", ".png", ".pdf")
 
 _EXAMPLES = """\
 examples:
@@ -156,8 +156,8 @@ def _draw(arguments: argparse.Namespace) -> int:
     scenario = find(arguments.scenario)
     output = Path(arguments.output or f"{Path(scenario.name).stem}.svg")
     kind = output.suffix.lower()
-    if kind not in DRAWN_AS:
-        raise LabError(f"{output}: expected a name that ends in {', '.join(DRAWN_AS)}; these are drawn")
+    if kind not in DRAWING_FORMATS:
+        raise LabError(f"{output}: expected a name that ends in {', '.join(DRAWING_FORMATS)}; these are drawn")
     try:
         output.write_bytes(draw(scenario.chassis()).pipe(format=kind[1:]))
     except graphviz.ExecutableNotFound:
@@ -186,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     play = command("run", _run, "Bring a scenario up, play the chapter's call flow, compare, clean up.")
     play.add_argument("scenario", metavar="NAME|FILE", help="a scenario, or the YAML file of a chassis description")
     play.add_argument("--keep", action="store_true", help="leave it up, as it is when the chapter shows it")
-    play.add_argument("--sessions", type=_sessions, metavar="N", help=f"1 to {MOST_SESSIONS}; default: the chapter's")
+    play.add_argument("--sessions", type=_sessions, metavar="N", help=f"1 to {MAX_SESSIONS}; default: the chapter's")
     command("stop", _stop, "End the scenario that is up.")
     ask = command("prompt", _prompt, "Ask a node of the scenario that is up.")
     ask.add_argument("node", metavar="NODE", help="such as SLB-7600; any other name tells which there are")
@@ -202,8 +202,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _sessions(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MOST_SESSIONS):
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number from 1 to {MOST_SESSIONS}")
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_SESSIONS):
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number from 1 to {MAX_SESSIONS}")
     return int(text)
 
 

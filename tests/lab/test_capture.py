@@ -24,7 +24,7 @@ PAYLOAD = b"frame of a crowd "
 
 def capturing(room: Optional[int] = None) -> capture.Capture:
     """A capture at the loopback of this very namespace, with as much room as in the lab if none is given."""
-    limit = "" if room is None else f"frames.WAITING_BYTES = {room}; "
+    limit = "" if room is None else f"frames.RECEIVE_BUFFER_SIZE = {room}; "
     program = [sys.executable, "-c", f"import frames; {limit}frames.capture('lo', False)"]
 
     def run(_: str, __: Any, **options: Any) -> subprocess.Popen[bytes]:

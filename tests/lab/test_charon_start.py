@@ -54,7 +54,7 @@ def test_a_charon_that_is_missing_is_an_error(tmp_path: Path, monkeypatch: pytes
 
 def test_a_charon_that_hangs_is_given_up_and_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Readiness must not hang the lab."""
-    monkeypatch.setattr(charon, "PATIENCE", 0.3)
+    monkeypatch.setattr(charon, "CHARON_TIMEOUT", 0.3)
     monkeypatch.setattr(
         charon, "PROGRAM", program(tmp_path, f"echo $$ > {tmp_path}/pid; trap '' TERM; read forever < {tmp_path}/fifo")
     )

@@ -18,7 +18,7 @@ from haslb_lab.node import node_control
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": python_path()}
 HOME_AGENT, PDSN, RELAY = "127.0.0.1", "127.0.0.2", "127.0.0.3"
-PATIENCE = 20.0
+PROGRAM_TIMEOUT = 20.0
 
 
 class Node:
@@ -34,7 +34,7 @@ class Node:
             env=ENVIRONMENT,
         )
         assert self.process.stdout is not None
-        with _killed_after(PATIENCE, self.process):
+        with _killed_after(PROGRAM_TIMEOUT, self.process):
             first_line = self.process.stdout.readline()
         if first_line != "ready\n":
             raise AssertionError(f"{program} is not ready: {first_line}{self.stop()[1]}")
@@ -51,7 +51,7 @@ class Node:
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
         self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=PATIENCE)
+        _, errors = self.process.communicate(timeout=PROGRAM_TIMEOUT)
         return self.process.returncode, errors
 
 
@@ -96,7 +96,7 @@ class Relay:
 
     def close(self) -> None:
         self._socket.sendto(b"", (RELAY, self.port))
-        self._thread.join(PATIENCE)
+        self._thread.join(PROGRAM_TIMEOUT)
         self._socket.close()
 
 

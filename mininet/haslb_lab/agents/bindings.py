@@ -9,15 +9,16 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from haslb_lab.node.deadlines import Deadlines
+from ryu_haslb.errors import HaslbError
 from ryu_haslb.mobile_ip.identity import Identity
 from ryu_haslb.mobile_ip.registration import INFINITE_LIFETIME, Flags
 
 
-class NoRoomError(Exception):
+class NoRoomError(HaslbError):
     """There is no binding or no home address left."""
 
 
-class HomeAddressRefusedError(Exception):
+class HomeAddressRefusedError(HaslbError):
     """The home address that a mobile asks for is not of the home network, or is another mobile's."""
 
 
@@ -37,8 +38,8 @@ class Binding:
     expires: Optional[float]
 
 
+#: Is told of each binding that is opened or renewed, and with None of its end.
 Watch = Callable[[Identity, Optional[Binding]], None]
-"""Is told of each binding that is opened or renewed, and with None of its end."""
 
 
 def unwatched(_identity: Identity, _binding: Optional[Binding]) -> None:

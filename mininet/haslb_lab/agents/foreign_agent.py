@@ -31,7 +31,7 @@ from ryu_haslb.mobile_ip.registration import (
 NO_REPLY = "no reply"
 NOT_REGISTERED = "not registered"
 _LOW_HALF = 0xFFFFFFFF
-_LARGEST_CLOCK_ERROR = 1.0  # the home agent tells whole seconds only; below this there is nothing to learn from it
+_MAX_CLOCK_ERROR = 1.0  # the home agent tells whole seconds only; below this there is nothing to learn from it
 _CATCH_UP = 0.1  # seconds of a missed pace that may be made up for at once
 _UNSPECIFIED = IPv4Address(0)
 
@@ -236,7 +236,7 @@ class ForeignAgent:
         self.traffic.denied += 1
         pending.reason = describe_code(reply.code)
         error = seconds_between(timestamp(now + self._clock_offset), reply.identification)
-        if abs(error) > _LARGEST_CLOCK_ERROR:
+        if abs(error) > _MAX_CLOCK_ERROR:
             self._clock_offset += error
             self._last_identification = 0
         _, outdated = self._by_low_half.pop(reply.identification & _LOW_HALF)

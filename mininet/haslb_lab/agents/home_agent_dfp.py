@@ -15,13 +15,14 @@ from typing import Optional
 import psutil
 
 from haslb_lab.agents.registrations import Registrations
+from haslb_lab.errors import ProgramError
 from ryu_haslb.configuration.ios.home_agent import DfpAgentService
 from ryu_haslb.dfp.measurement import CallRate, free_share
 from ryu_haslb.dfp.server import DfpAgentServer
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT, HomeAgentLoad, dfp_weight
 
+#: Bytes of memory that a processor of a SAMI has; its processor is taken to be one of this machine's.
 SAMI_MEMORY = 2 << 30
-"""Bytes of memory that a processor of a SAMI has; its processor is taken to be one of this machine's."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ async def dfp_agent(
     try:
         await server.start()
     except OSError as error:
-        raise OSError(f"the DFP agent cannot listen: {error.strerror}") from None
+        raise ProgramError(f"the DFP agent cannot listen: {error.strerror}") from None
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from typing import NamedTuple, Optional
 
 from haslb_lab.agents.bindings import Binding, BindingTable, HomeAddressRefusedError, NoRoomError, expiry
+from ryu_haslb.errors import HaslbError
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation, append_authentication, verify_authentication
 from ryu_haslb.mobile_ip.errors import MalformedMessage
 from ryu_haslb.mobile_ip.extensions import Extension, nai_extension
@@ -21,11 +22,11 @@ from ryu_haslb.mobile_ip.registration import (
     ReplyCode,
 )
 
+#: Extension types of 0 to 127 that do not get a request discarded.
 RECOGNISED_BELOW_128 = frozenset({0, 32, 33, 34, 36, 38, 40, 41, 42, 43})
-"""Extension types of 0 to 127 that do not get a request discarded."""
 
+#: A mobile that sets one of these cannot do with IP in IP (RFC 5944 section 3.3).
 OTHER_ENCAPSULATIONS = Flags.MINIMAL_ENCAPSULATION | Flags.GRE
-"""A mobile that sets one of these cannot do with IP in IP (RFC 5944 section 3.3)."""
 
 
 class Request(NamedTuple):
@@ -71,7 +72,7 @@ class HomeAgentAddresses:
         return home_agent in ANY_HOME_AGENT or home_agent in (self.own, self.dynamic, *self.virtual)
 
 
-class _DenialError(Exception):
+class _DenialError(HaslbError):
     def __init__(self, code: ReplyCode) -> None:
         super().__init__(code)
         self.code = code

@@ -26,8 +26,8 @@ class Visitor:
     time_to_register: float
 
 
+#: Is told of each visitor that comes or renews its registration, by user number, and with None of its end.
 Watch = Callable[[int, Optional[Visitor]], None]
-"""Is told of each visitor that comes or renews its registration, by user number, and with None of its end."""
 
 
 def unwatched(_user: int, _visitor: Optional[Visitor]) -> None:

@@ -11,7 +11,7 @@ from haslb_lab.chassis.segments import Place, Segments, place_of, routers_by_seg
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import listed
 
-LONGEST_HOME_PREFIX = 30
+MAX_HOME_PREFIX_LENGTH = 30
 
 
 class Holder(NamedTuple):
@@ -92,9 +92,9 @@ def _check_home_networks(
             if network.overlaps(agent.home_network):
                 text = f"home network {agent.home_network} of {agent.name} overlaps {network} {what}"
                 diagnostics.error(agent.line, f"{text}; expected a network of its own")
-        if agent.home_network.prefixlen > LONGEST_HOME_PREFIX:
+        if agent.home_network.prefixlen > MAX_HOME_PREFIX_LENGTH:
             text = f"home network {agent.home_network} of {agent.name} has no room for mobiles"
-            diagnostics.error(agent.line, f"{text}; expected a prefix length of at most {LONGEST_HOME_PREFIX}")
+            diagnostics.error(agent.line, f"{text}; expected a prefix length of at most {MAX_HOME_PREFIX_LENGTH}")
         taken.append((agent.home_network, f"of {agent.name}"))
 
 

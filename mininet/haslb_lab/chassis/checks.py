@@ -8,7 +8,7 @@ from haslb_lab.chassis.address_checks import check_addresses
 from haslb_lab.chassis.description import CONTROLLER, Attachment, Chassis, Description
 from haslb_lab.chassis.file_checks import check_files
 from haslb_lab.chassis.segments import Segments, carried, joined_by_link, joined_by_modules
-from haslb_lab.chassis.values import LONGEST_INTERFACE
+from haslb_lab.chassis.values import MAX_INTERFACE_NAME
 from haslb_lab.chassis.vlan_checks import check_vlans
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import did_you_mean, listed, quoted
@@ -55,20 +55,20 @@ def _check_names(description: Description, diagnostics: Diagnostics) -> None:
         taken.setdefault(name, line)
     for pdsn in description.pdsns:
         last = f"{pdsn.name}-eth{len(pdsn.mobiles)}"
-        if len(last) > LONGEST_INTERFACE:
-            text = f"{quoted(last)} is too long for an interface of Linux ({LONGEST_INTERFACE} characters)"
+        if len(last) > MAX_INTERFACE_NAME:
+            text = f"{quoted(last)} is too long for an interface of Linux ({MAX_INTERFACE_NAME} characters)"
             diagnostics.error(pdsn.line, f"{text}; expected a shorter name, or fewer mobiles")
         if len(set(pdsn.mobiles.values())) < len(pdsn.mobiles):
             diagnostics.error(pdsn.line, f"two mobiles of {pdsn.name} are the same user; expected a user each")
     for chassis in description.chassis.values():
         for end in _switch_ports(chassis):
             name = chassis.switch_port(end)
-            if len(name) > LONGEST_INTERFACE:
-                spare = LONGEST_INTERFACE - len(name) + len(chassis.switch)
+            if len(name) > MAX_INTERFACE_NAME:
+                spare = MAX_INTERFACE_NAME - len(name) + len(chassis.switch)
                 expected = f"expected a switch with a name of at most {spare} characters"
                 diagnostics.error(
                     chassis.line,
-                    f"{quoted(name)} is too long for an interface of Linux ({LONGEST_INTERFACE}); {expected}",
+                    f"{quoted(name)} is too long for an interface of Linux ({MAX_INTERFACE_NAME}); {expected}",
                 )
                 break
 

@@ -31,8 +31,8 @@ from haslb_lab.chassis.segments import Place
 
 SWITCH_MANAGEMENT, CONTROLLER_MANAGEMENT = (f"{host}/30" for host in CONTROLLER_NETWORK.hosts())
 
+#: Datapath ids of switches without a balancer: these and up. They never connect to one.
 _ORDINARY_DATAPATHS = 0x76000000
-"""Datapath ids of switches without a balancer: these and up. They never connect to one."""
 
 
 class SwitchPort(NamedTuple):

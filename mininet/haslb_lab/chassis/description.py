@@ -13,11 +13,11 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
 from typing import NamedTuple, Optional, Union
 
+#: The node that the balancer runs in.
 CONTROLLER = "controller"
-"""The node that the balancer runs in."""
 
+#: OpenFlow between the switches' daemon and the balancer's node; it is no port of a switch.
 CONTROLLER_NETWORK = IPv4Network("169.254.219.0/30")
-"""OpenFlow between the switches' daemon and the balancer's node; it is no port of a switch."""
 
 
 class PortName(NamedTuple):

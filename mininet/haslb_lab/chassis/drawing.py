@@ -28,8 +28,8 @@ from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 
 FONT = "Helvetica"
+#: One for each VLAN, in the order of their numbers; then they come round again.
 VLAN_COLOURS = ("#1f77b4", "#c0392b", "#2c8a3d", "#b8651b", "#7d57b0", "#7a4b3a", "#14808c", "#8a8a14", "#b84592")
-"""One for each VLAN, in the order of their numbers; then they come round again."""
 
 PAPER, CARD, CHASSIS, METAL = "#ffffff", "#eef1f4", "#dfe4e9", "#7a8691"
 BALANCER, INSIDE, OUTSIDE = "#fff3bf", "#e6f4ea", "#fde7e9"

@@ -9,12 +9,13 @@ from typing import Callable, Optional, TypeVar, cast
 import yaml
 
 from ryu_haslb.configuration.yaml.nodes import NodeError, entries, items, required, unknown_key
+from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.diagnostics import Diagnostics
 
 Value = TypeVar("Value")
 
 
-class PartError(Exception):
+class PartError(HaslbError):
     """A part of the description that has errors, all of which are noted already."""
 
 

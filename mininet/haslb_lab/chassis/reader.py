@@ -39,15 +39,15 @@ from ryu_haslb.configuration.yaml.values import datapath_of
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic, Diagnostics
 from ryu_haslb.language.wording import quoted
 
+#: What home agents that name no home network have, in the order of the file.
 HOME_NETWORKS = tuple(IPv4Network(f"10.{second}.0.0/16") for second in range(201, 256))
-"""What home agents that name no home network have, in the order of the file."""
 
 
-LARGEST = 1 << 16
-"""Bytes of a description; far more nodes than one machine carries."""
+#: Bytes of a description; far more nodes than one machine carries.
+MAX_DESCRIPTION_SIZE = 1 << 16
 
+#: A PDSN's own name for its port, as in the chapter.
 DEFAULT_INTERFACE = PortName("FastEthernet", 1, 0)
-"""A PDSN's own name for its port, as in the chapter."""
 
 
 def read_description(path: Path) -> Description:
@@ -70,9 +70,9 @@ def read_description(path: Path) -> Description:
 def _text(path: Path) -> str:
     try:
         with path.open("rb") as stream:
-            data = stream.read(LARGEST + 1)
-        if len(data) > LARGEST:
-            raise ValueError(f"larger than {LARGEST >> 10} KiB")
+            data = stream.read(MAX_DESCRIPTION_SIZE + 1)
+        if len(data) > MAX_DESCRIPTION_SIZE:
+            raise ValueError(f"larger than {MAX_DESCRIPTION_SIZE >> 10} KiB")
         return data.decode("utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

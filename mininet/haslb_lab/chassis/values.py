@@ -19,10 +19,10 @@ KINDS = ("FastEthernet", "GigabitEthernet", "TenGigabitEthernet")
 LAST_VLAN = 4094
 LAST_SLOT = 13
 LAST_PORT = 96
-LONGEST_INTERFACE = 15
-"""Characters of an interface's name in Linux (IFNAMSIZ without the final zero)."""
+#: Characters of an interface's name in Linux (IFNAMSIZ without the final zero).
+MAX_INTERFACE_NAME = 15
 
-LONGEST_NODE = LONGEST_INTERFACE - len("-eth0")
+MAX_NODE_NAME = MAX_INTERFACE_NAME - len("-eth0")
 
 
 def name_of(text: str, line: int, what: str) -> str:
@@ -34,11 +34,11 @@ def name_of(text: str, line: int, what: str) -> str:
 
 def node_name_of(text: str, line: int, what: str) -> str:
     """A name that a Mininet host can have: with ``-eth0`` it is an interface of Linux."""
-    if len(name_of(text, line, what)) > LONGEST_NODE:
+    if len(name_of(text, line, what)) > MAX_NODE_NAME:
         raise NodeError(
             line,
-            f"{quoted(text)} is too long for a node; expected {what} of at most {LONGEST_NODE} characters, because "
-            f"Linux allows {LONGEST_INTERFACE} for an interface such as {quoted(text[:LONGEST_NODE] + '-eth0')}",
+            f"{quoted(text)} is too long for a node; expected {what} of at most {MAX_NODE_NAME} characters, because "
+            f"Linux allows {MAX_INTERFACE_NAME} for an interface such as {quoted(text[:MAX_NODE_NAME] + '-eth0')}",
         )
     return text
 

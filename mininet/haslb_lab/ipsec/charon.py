@@ -14,18 +14,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, Optional
 
+from haslb_lab.errors import ProgramError
 from haslb_lab.ipsec import kernel_esp
 from haslb_lab.node.ip_command import ip
 
 PROGRAM = "/usr/lib/ipsec/charon"
+#: The device of kernel-libipsec: what is routed into it leaves encrypted, what comes out of it was decrypted.
 TUN = "ipsec0"
-"""The device of kernel-libipsec: what is routed into it leaves encrypted, what comes out of it was decrypted."""
 
+#: Firewall mark of charon's own packets; rules of routing that protect traffic leave them alone.
 MARK = 0x42
-"""Firewall mark of charon's own packets; rules of routing that protect traffic leave them alone."""
 
-PATIENCE = 10.0
-"""Seconds within which charon has to start, or to end."""
+#: Seconds within which charon has to start, or to end.
+CHARON_TIMEOUT = 10.0
 
 _PLUGINS = "random nonce aes sha1 sha2 md5 hmac gmp openssl kdf {esp} kernel-netlink socket-default vici"
 _LAST_LINE_OF_START = "worker threads"
@@ -118,13 +119,13 @@ class Charon:
             stderr=subprocess.STDOUT,
         )
         try:
-            said = await asyncio.wait_for(self._hear_until_started(), PATIENCE)
+            said = await asyncio.wait_for(self._hear_until_started(), CHARON_TIMEOUT)
         except asyncio.TimeoutError:
             await self.stop()
-            raise OSError(f"{PROGRAM} does not start within {PATIENCE:g} seconds") from None
+            raise ProgramError(f"{PROGRAM} does not start within {CHARON_TIMEOUT:g} seconds") from None
         if said is not None:
             await self._process.wait()
-            raise OSError(f"{PROGRAM} does not start: {said or 'it says nothing'}")
+            raise ProgramError(f"{PROGRAM} does not start: {said or 'it says nothing'}")
         self._listening = asyncio.create_task(self._hear_all())
 
     async def wait(self) -> int:
@@ -137,7 +138,7 @@ class Charon:
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
             try:
-                await asyncio.wait_for(self._process.wait(), PATIENCE)
+                await asyncio.wait_for(self._process.wait(), CHARON_TIMEOUT)
             except asyncio.TimeoutError:
                 self._process.kill()
                 await self._process.wait()

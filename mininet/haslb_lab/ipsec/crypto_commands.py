@@ -19,8 +19,8 @@ from ryu_haslb.show.crypto import ipsec_lines, ipsec_rows, isakmp_lines, isakmp_
 
 T = TypeVar("T")
 
-LONGEST_WAIT = 25
-"""Seconds that a client waits for at most; it gives up on a silent node after 30."""
+#: Seconds that a client waits for at most; it gives up on a silent node after 30.
+MAX_WAIT = 25
 
 
 class Errors:
@@ -75,7 +75,7 @@ def crypto_commands(configuration: Configuration, interface: str, ipsec: Ipsec, 
 
     async def wait(arguments: list[str], _: bool) -> Answer:
         try:
-            seconds = node.whole_number(arguments[0], 1, LONGEST_WAIT) if arguments else LONGEST_WAIT
+            seconds = node.whole_number(arguments[0], 1, MAX_WAIT) if arguments else MAX_WAIT
         except argparse.ArgumentTypeError as error:
             raise CommandError(f"{error}; expected seconds such as: wait crypto sa 20") from None
         if (obstacle := await ipsec.wait(seconds)) is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from haslb_lab.errors import ProgramError
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.translation import Translation, TranslationError, translate
@@ -20,7 +21,7 @@ def read_crypto(path: Path, interface: str) -> tuple[Configuration, Translation]
         loaded = load(path)
         translation = translate(loaded.configuration, interface)
     except (ConfigurationError, TranslationError) as error:
-        raise OSError(str(error)) from None
+        raise ProgramError(str(error)) from None
     for text in (*loaded.warnings, *(f"interface {interface}: {note}" for note in translation.notes)):
         print(text, file=sys.stderr, flush=True)
     return loaded.configuration, translation

@@ -19,11 +19,11 @@ from haslb_lab.node.tun import open_tun
 
 CRYPTO = "crypto0"
 
+#: The routing table that leads into charon's tun device what is to be encrypted; also the preference of its rule.
 TABLE = 219
-"""The routing table that leads into charon's tun device what is to be encrypted; also the preference of its rule."""
 
+#: Where charon puts such routes: behind the main table, which has one for every address that they are about.
 CHARON_ROUTING = Routing(table=222, preference=40000)
-"""Where charon puts such routes: behind the main table, which has one for every address that they are about."""
 
 
 @contextlib.contextmanager

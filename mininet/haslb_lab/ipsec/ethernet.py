@@ -9,14 +9,14 @@ from typing import NamedTuple, Optional
 ETHERTYPE_IP = 0x0800
 ETHERTYPE_VLAN = 0x8100
 ETHERTYPES_OF_TAGS = frozenset({ETHERTYPE_VLAN, 0x88A8, 0x9100})
+#: What precedes an EtherType in an IEEE 802.3 frame; a switch reads on behind it.
 SNAP = bytes.fromhex("aaaa03000000")
-"""What precedes an EtherType in an IEEE 802.3 frame; a switch reads on behind it."""
 
 UDP = 17
 ESP = 50
 AH = 51
+#: IKE; and IKE together with ESP in UDP (RFC 3948).
 IKE_PORTS = frozenset({500, 4500})
-"""IKE; and IKE together with ESP in UDP (RFC 3948)."""
 
 _VLAN_MASK = 0x0FFF
 _SMALLEST_ETHERTYPE = 0x0600

@@ -13,24 +13,24 @@ from typing import Optional
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
 from ryu_haslb.ipsec.charon import CharonError, conversation
 
-PATIENCE = 5.0
-"""Seconds that one negotiation may take; its messages are repeated within."""
+#: Seconds that one negotiation may take; its messages are repeated within.
+NEGOTIATION_TIMEOUT = 5.0
 
-ANSWER_PATIENCE = 5.0
-"""Seconds that charon may be silent where it has something to say."""
+#: Seconds that charon may be silent where it has something to say.
+ANSWER_TIMEOUT = 5.0
 
 EVENTS = ["ike-updown", "child-updown", "child-rekey"]
 
-SILENCE = 2.0
-"""Seconds without an event."""
+#: Seconds without an event.
+EVENT_TIMEOUT = 2.0
 
 
 def negotiate(path: str, association: str, peer: IPv4Address) -> Optional[str]:
     """Have charon negotiate an association; None when it is up, else why it is not."""
-    command = {"child": association, "timeout": str(int(PATIENCE * 1000)), "loglevel": "1"}
+    command = {"child": association, "timeout": str(int(NEGOTIATION_TIMEOUT * 1000)), "loglevel": "1"}
     log: list[str] = []
     try:
-        with conversation(path, PATIENCE + ANSWER_PATIENCE) as charon:
+        with conversation(path, NEGOTIATION_TIMEOUT + ANSWER_TIMEOUT) as charon:
             for entry in charon.initiate(command):
                 log.append(_text(entry.get("msg")))
     except CharonError as error:
@@ -56,14 +56,14 @@ def reason(log: Sequence[str], peer: IPv4Address) -> Optional[str]:
 def events(path: str) -> Iterator[list[IkeAssociation]]:
     """Generate what charon tells of associations that come, change and go, and nothing after each while in which it
     told nothing. Raises CharonError when charon hangs up."""
-    with conversation(path, ANSWER_PATIENCE) as charon:
-        for _, message in charon.listen(EVENTS, SILENCE):
+    with conversation(path, ANSWER_TIMEOUT) as charon:
+        for _, message in charon.listen(EVENTS, EVENT_TIMEOUT):
             yield read_associations([message])
 
 
 def _give_up(path: str) -> None:
     """Have charon forget negotiations that have come to nothing, so that the next one starts afresh."""
-    with conversation(path, ANSWER_PATIENCE) as charon:
+    with conversation(path, ANSWER_TIMEOUT) as charon:
         for each in read_associations(charon.list_sas()):
             if each.state == "CONNECTING":
                 for _ in charon.terminate({"ike-id": str(each.number), "force": "yes", "timeout": "-1"}):

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, Optional
 
+from haslb_lab.errors import ProgramError
 from haslb_lab.ipsec import negotiation
 from haslb_lab.ipsec.carried import Carried
 from haslb_lab.ipsec.charon import Charon
@@ -21,8 +22,8 @@ from ryu_haslb.ipsec.associations import IkeAssociation
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.translation import Translation
 
-PAUSE = 1.0
-"""Seconds between a negotiation that failed, a charon that died or one that hung up, and the next."""
+#: Seconds between a negotiation that failed, a charon that died or one that hung up, and the next.
+RETRY_INTERVAL = 1.0
 
 
 class Ipsec:
@@ -129,7 +130,7 @@ class Ipsec:
             self._started()
         except (CharonError, OSError) as error:
             await self._charon.stop()
-            raise OSError(str(error)) from None
+            raise ProgramError(str(error)) from None
         self._run(self._hear(self._life))
 
     async def _keep_alive(self) -> None:
@@ -142,7 +143,7 @@ class Ipsec:
             self.carried.ended()
             await self._publish(frozenset())
             print(f"charon ended with status {status}; starting it again", file=sys.stderr, flush=True)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_INTERVAL)
             try:
                 await self._start()
             except OSError as error:
@@ -174,7 +175,7 @@ class Ipsec:
         loop = asyncio.get_running_loop()
         while life == self._life:
             await loop.run_in_executor(self._threads, self._listen, loop, life)
-            await asyncio.sleep(PAUSE)
+            await asyncio.sleep(RETRY_INTERVAL)
 
     def _listen(self, loop: asyncio.AbstractEventLoop, life: int) -> None:
         """Hear from charon until it hangs up; in a thread."""
@@ -204,7 +205,7 @@ class Ipsec:
         if failure != self._failures.get(association):
             print(f"{association}: {failure}", file=sys.stderr, flush=True)
         self._failures[association] = failure
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(RETRY_INTERVAL)
 
     def _done(self, association: str, task: asyncio.Task[None]) -> None:
         if self._negotiations.get(association) is task:

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from haslb_lab.errors import ProgramError
 from haslb_lab.ipsec.charon import MARK, Charon
 from haslb_lab.ipsec.charon_log import CharonLog
 from haslb_lab.ipsec.crypto_commands import Errors, crypto_commands
@@ -26,13 +27,13 @@ from haslb_lab.ipsec.on_demand import Ipsec
 from haslb_lab.ipsec.protected_traffic import ProtectedTraffic
 from haslb_lab.node.commands import Handler
 from haslb_lab.node.ip_command import disable_ipv6, ip, set_ipv4, try_ip
-from haslb_lab.node.tun import LARGEST_PACKET, open_tun
+from haslb_lab.node.tun import MAX_PACKET_SIZE, open_tun
 
+#: The routing table behind charon's own, 220; also the preference of its rule.
 TABLE = 221
-"""The routing table behind charon's own, 220; also the preference of its rule."""
 
+#: Metric of the unreachable route.
 _LAST_RESORT = 4096
-"""Metric of the unreachable route."""
 
 
 class Unprotected:
@@ -52,7 +53,7 @@ class Unprotected:
 
     def _read(self) -> None:
         try:
-            packet = Ipv4Packet.decode(os.read(self._crypto, LARGEST_PACKET))
+            packet = Ipv4Packet.decode(os.read(self._crypto, MAX_PACKET_SIZE))
         except OSError:
             return
         if packet is None:
@@ -90,7 +91,7 @@ def _interface_with(address: IPv4Address) -> str:
     listed = json.loads(ip("-json", "address", "show", "to", f"{address}/32"))
     names = [each["ifname"] for each in listed if each]
     if not names:
-        raise OSError(
+        raise ProgramError(
             f"no interface has the address {address}; add it first: ip address add {address}/24 dev INTERFACE"
         )
     return str(names[0])

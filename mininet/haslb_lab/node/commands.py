@@ -8,8 +8,8 @@ from typing import Any
 
 from haslb_lab.node.node_control import Answer, CommandError
 
+#: Gets the arguments and whether JSON was asked for; generates the lines of the answer, raises CommandError.
 Handler = Callable[[list[str], bool], Answer]
-"""Gets the arguments and whether JSON was asked for; generates the lines of the answer, raises CommandError."""
 
 
 class Commands:

@@ -6,13 +6,15 @@ import contextlib
 import subprocess
 from pathlib import Path
 
+from haslb_lab.errors import ProgramError
+
 
 def ip(*words: object) -> str:
     """What ``ip`` prints with these words. Raises OSError with the command and what it complains about."""
     command = ["ip", *map(str, words)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise OSError(f"{' '.join(command)}: {' '.join(done.stderr.split())}")
+        raise ProgramError(f"{' '.join(command)}: {' '.join(done.stderr.split())}")
     return done.stdout
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from haslb_lab.node.ip_command import ip
 from haslb_lab.node.udp import is_assigned
 
+#: Answer for an address only where it belongs, and speak for none but the interface's own.
 _ARP = {"arp_ignore": 1, "arp_announce": 2}
-"""Answer for an address only where it belongs, and speak for none but the interface's own."""
 
 
 @contextlib.contextmanager

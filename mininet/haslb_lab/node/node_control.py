@@ -17,12 +17,14 @@ import sys
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Optional
 
+from haslb_lab.errors import ProgramError
+
 ERROR_MARK = "% "
 LONGEST_COMMAND = 4096
+#: Seconds that a client may take to send its line, and again to read a part of the answer.
 CLIENT_TIMEOUT = 10.0
-"""Seconds that a client may take to send its line, and again to read a part of the answer."""
+#: Seconds after which a client gives up on a node that says nothing; a node at work reports every second.
 SILENCE_TIMEOUT = 30.0
-"""Seconds after which a client gives up on a node that says nothing; a node at work reports every second."""
 
 _CHUNK = 64 << 10
 
@@ -123,7 +125,7 @@ def _listen(path: str) -> socket.socket:
         listener.listen()
     except OSError as error:
         listener.close()
-        raise OSError(f"cannot make the control socket {path}: {error.strerror or error}") from None
+        raise ProgramError(f"cannot make the control socket {path}: {error.strerror or error}") from None
     finally:
         os.umask(mask)
     return listener
@@ -136,7 +138,7 @@ def _remove_leftover(path: str) -> None:
     except OSError:
         return
     if not stat.S_ISSOCK(mode):
-        raise OSError(f"{path} exists and is no socket; choose another --control")
+        raise ProgramError(f"{path} exists and is no socket; choose another --control")
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1.0)
         try:
@@ -146,7 +148,7 @@ def _remove_leftover(path: str) -> None:
             return
         except OSError:
             pass
-    raise OSError(f"another node answers on {path}; stop it or choose another --control")
+    raise ProgramError(f"another node answers on {path}; stop it or choose another --control")
 
 
 def stream(path: str, command: str, silence: float = SILENCE_TIMEOUT) -> Iterator[str]:

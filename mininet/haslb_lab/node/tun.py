@@ -6,12 +6,14 @@ import fcntl
 import os
 import struct
 
+from haslb_lab.errors import ProgramError
+
 _TUNSETIFF = 0x400454CA
 _IFF_TUN = 0x0001
 _IFF_NO_PI = 0x1000
 _REQUEST = struct.Struct("16sH22x")
 
-LARGEST_PACKET = 65535
+MAX_PACKET_SIZE = 65535
 
 
 def open_tun(name: str) -> int:
@@ -20,10 +22,10 @@ def open_tun(name: str) -> int:
     try:
         descriptor = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise OSError(f"cannot open /dev/net/tun: {error.strerror}; the kernel needs its module tun") from None
+        raise ProgramError(f"cannot open /dev/net/tun: {error.strerror}; the kernel needs its module tun") from None
     try:
         fcntl.ioctl(descriptor, _TUNSETIFF, _REQUEST.pack(name.encode(), _IFF_TUN | _IFF_NO_PI))
     except OSError as error:
         os.close(descriptor)
-        raise OSError(f"cannot make the tun device {name}: {error.strerror}") from None
+        raise ProgramError(f"cannot make the tun device {name}: {error.strerror}") from None
     return descriptor

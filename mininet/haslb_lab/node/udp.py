@@ -11,12 +11,14 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 from typing import NamedTuple, Optional
 
+from haslb_lab.errors import ProgramError
+
 # Python names IP_PKTINFO only since 3.14. struct in_pktinfo: interface index, local address, address in the header.
 _IP_PKTINFO = 8
 _PACKET_INFORMATION = struct.Struct("=i4s4s")
-_LARGEST_DATAGRAM = 65535
-_BATCH = 64  # datagrams at a time, so that timers and control clients get their turn in a storm
-_BUFFER = 4 << 20
+_MAX_DATAGRAM_SIZE = 65535
+_MAX_BATCH_SIZE = 64  # datagrams at a time, so that timers and control clients get their turn in a storm
+_RECEIVE_BUFFER_SIZE = 4 << 20
 ANY_ADDRESS = IPv4Address(0)
 
 
@@ -39,11 +41,11 @@ class UdpSocket:
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_SIZE)
             self._socket.bind((str(address), port))
         except OSError as error:
             self._socket.close()
-            raise OSError(f"cannot listen on UDP port {port} of {address}: {error.strerror}") from None
+            raise ProgramError(f"cannot listen on UDP port {port} of {address}: {error.strerror}") from None
         asyncio.get_running_loop().add_reader(self._socket, self._read)
 
     def close(self) -> None:
@@ -66,10 +68,10 @@ class UdpSocket:
             self.send_errors += 1
 
     def _read(self) -> None:
-        for _ in range(_BATCH):
+        for _ in range(_MAX_BATCH_SIZE):
             try:
                 payload, ancillary, _, (source, port) = self._socket.recvmsg(
-                    _LARGEST_DATAGRAM, socket.CMSG_SPACE(_PACKET_INFORMATION.size)
+                    _MAX_DATAGRAM_SIZE, socket.CMSG_SPACE(_PACKET_INFORMATION.size)
                 )
             except OSError:  # nothing left, or an error that an earlier datagram brought back
                 return
@@ -124,4 +126,4 @@ def is_assigned(address: IPv4Address) -> bool:
 def check_assigned(address: IPv4Address) -> None:
     """Raises OSError with a text for people unless ``address`` is one of this node's."""
     if not is_assigned(address):
-        raise OSError(f"{address} is not assigned here; add it first: ip address add {address}/24 dev INTERFACE")
+        raise ProgramError(f"{address} is not assigned here; add it first: ip address add {address}/24 dev INTERFACE")

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Optional
 
+from haslb_lab.errors import ProgramError
 from haslb_lab.ipsec.bump import Bump, Port, Reason, Traffic
 from haslb_lab.ipsec.charon import Charon
 from haslb_lab.ipsec.charon_log import CharonLog
@@ -27,11 +28,11 @@ from haslb_lab.ipsec.protected_traffic import ProtectedTraffic
 from haslb_lab.node import node
 from haslb_lab.node.commands import Commands, in_json, in_lines
 from haslb_lab.node.node_control import Answer
-from haslb_lab.node.tun import LARGEST_PACKET
-from haslb_lab.runner.frames import ETH_P_ALL, LARGEST_FRAME, PACKET_AUXDATA, PACKET_OUTGOING, SOL_PACKET, with_tag
+from haslb_lab.node.tun import MAX_PACKET_SIZE
+from haslb_lab.runner.frames import ETH_P_ALL, MAX_FRAME_SIZE, PACKET_AUXDATA, PACKET_OUTGOING, SOL_PACKET, with_tag
 
-_BATCH = 64  # frames at a time, so that timers and control clients get their turn in a storm
-_BUFFER = 4 << 20
+_MAX_BATCH_SIZE = 64  # frames at a time, so that timers and control clients get their turn in a storm
+_RECEIVE_BUFFER_SIZE = 4 << 20
 
 
 class Module:
@@ -58,17 +59,17 @@ class Module:
             loop.remove_reader(trunk)
 
     def _read_crypto(self) -> None:
-        for _ in range(_BATCH):
+        for _ in range(_MAX_BATCH_SIZE):
             try:
-                packet = os.read(self._crypto, LARGEST_PACKET)
+                packet = os.read(self._crypto, MAX_PACKET_SIZE)
             except OSError:  # nothing left
                 return
             self._forward(Port.CRYPTO, packet)
 
     def _read_trunk(self, port: Port, trunk: socket.socket) -> None:
-        for _ in range(_BATCH):
+        for _ in range(_MAX_BATCH_SIZE):
             try:
-                frame, ancillary, _, (_, _, kind, *_) = trunk.recvmsg(LARGEST_FRAME, socket.CMSG_SPACE(64))
+                frame, ancillary, _, (_, _, kind, *_) = trunk.recvmsg(MAX_FRAME_SIZE, socket.CMSG_SPACE(64))
             except OSError:  # nothing left, or the interface is down
                 return
             if kind != PACKET_OUTGOING:
@@ -94,11 +95,11 @@ def _trunk(interface: str) -> socket.socket:
         try:
             trunk = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
             trunk.setblocking(False)
-            trunk.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+            trunk.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_SIZE)
             trunk.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
             trunk.bind((interface, ETH_P_ALL))
         except OSError as error:
-            raise OSError(f"cannot open the trunk {interface}: {error.strerror}") from None
+            raise ProgramError(f"cannot open the trunk {interface}: {error.strerror}") from None
         stack.pop_all()
         return trunk
 

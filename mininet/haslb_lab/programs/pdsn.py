@@ -30,10 +30,10 @@ from haslb_lab.tunnels.users import visitor_tunnels
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT, NO_FLAGS, Flags
 
 HIGHEST_USER = 10**9
-LARGEST_BATCH = 10**6
+MAX_BATCH_SIZE = 10**6
 PROGRESS_INTERVAL = 0.1
+#: Progress is reported when there is some, and every tenth interval even if there is none.
 HEARTBEAT = 10
-"""Progress is reported when there is some, and every tenth interval even if there is none."""
 
 
 class Pdsn:
@@ -88,7 +88,7 @@ class Pdsn:
         """JSON lines as the batch goes on; the last is the result. No more of it is started if the client leaves."""
         try:
             first = node.whole_number(arguments[0], 0, HIGHEST_USER)
-            count = node.whole_number(arguments[1], 1, LARGEST_BATCH)
+            count = node.whole_number(arguments[1], 1, MAX_BATCH_SIZE)
         except argparse.ArgumentTypeError as error:
             raise CommandError(f"{error}; expected FIRST COUNT such as: register 1 100") from None
         batch = Batch(purpose, first, count)

@@ -16,8 +16,8 @@ from haslb_lab.errors import LabError
 
 FRAMES = Path(__file__).resolve().with_name("frames.py")
 
+#: ``run(node, argv, **options)`` starts a program in a node's namespace.
 Run = Callable[..., "subprocess.Popen[bytes]"]
-"""``run(node, argv, **options)`` starts a program in a node's namespace."""
 
 
 def interface(node: str) -> str:

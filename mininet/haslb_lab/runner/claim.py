@@ -17,12 +17,12 @@ from haslb_lab.errors import LabError
 
 NAME = "\0haslb-lab"
 
-PATIENCE = 15.0
-"""Seconds that a new lab waits for the janitor of one that was killed."""
+#: Seconds that a new lab waits for the janitor of one that was killed.
+JANITOR_TIMEOUT = 15.0
 
 
-_KNOCKS = 4096
-"""How often it may be asked who the owner is: nobody accepts these connections, so each stays until the lab ends."""
+#: How often it may be asked who the owner is: nobody accepts these connections, so each stays until the lab ends.
+_MAX_INQUIRIES = 4096
 
 
 class TakenError(LabError):
@@ -35,7 +35,7 @@ def claim() -> socket.socket:
     Where the last lab's own process is gone its janitor is still sweeping: that is waited for. Raises
     :class:`TakenError` when the claim has a living owner, :class:`LabError` when the janitor does not finish.
     """
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + JANITOR_TIMEOUT
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     while True:
         try:
@@ -57,7 +57,7 @@ def claim() -> socket.socket:
 
 def be_owner(holder: socket.socket) -> None:
     """Be known as the claim's owner from now on: the kernel remembers who listened last."""
-    holder.listen(_KNOCKS)
+    holder.listen(_MAX_INQUIRIES)
 
 
 def is_held() -> bool:

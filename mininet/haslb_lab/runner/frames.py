@@ -19,7 +19,7 @@ from typing import Optional
 
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
-LARGEST_FRAME = 65536
+MAX_FRAME_SIZE = 65536
 
 SOL_PACKET = 263
 PACKET_AUXDATA = 8
@@ -27,8 +27,8 @@ AUXDATA = struct.Struct("IIIHHHH")
 PACKET_STATISTICS = 6
 STATISTICS = struct.Struct("II")
 SO_RCVBUFFORCE = 33
-WAITING_BYTES = 64 << 20
-"""Room for frames that nobody has read yet, as the kernel counts them: some 80000 small ones."""
+#: Room for frames that nobody has read yet, as the kernel counts them: some 80000 small ones.
+RECEIVE_BUFFER_SIZE = 64 << 20
 
 VLAN_VALID = 0x10
 VLAN_PROTOCOL_VALID = 0x40
@@ -51,13 +51,13 @@ def send(interface: str) -> int:
 def capture(interface: str, outgoing: bool) -> int:
     """Print the frames that arrive, and those that this namespace sends itself only if ``outgoing`` are wanted."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as port:
-        port.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, WAITING_BYTES)
+        port.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_SIZE)
         port.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
         port.bind((interface, ETH_P_ALL))
         print("ready", flush=True)
         while True:
             try:
-                frame, ancillary, _, (_, _, kind, *_) = port.recvmsg(LARGEST_FRAME, 128)
+                frame, ancillary, _, (_, _, kind, *_) = port.recvmsg(MAX_FRAME_SIZE, 128)
             except OSError as error:
                 if error.errno != errno.ENETDOWN:  # the interface may go down and come up again
                     raise

@@ -21,14 +21,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+#: The mark: an environment variable, a key of a bridge's ``external_ids``, an interface's alias.
 MARK = "HASLB_LAB"
-"""The mark: an environment variable, a key of a bridge's ``external_ids``, an interface's alias."""
 
+#: Control sockets, logs and the balancer's configuration while a lab runs.
 DIRECTORY = Path("/run/haslb-lab")
-"""Control sockets, logs and the balancer's configuration while a lab runs."""
 
-PATIENCE = 10
-"""Seconds that one command, or the end of a killed process, may take."""
+#: Seconds that one command, or the end of a killed process, may take.
+COMMAND_TIMEOUT = 10
 
 
 def sweep() -> list[str]:
@@ -63,7 +63,7 @@ def bridges() -> list[str]:
     """The lab's bridges. Without an answer from Open vSwitch there are none: its database is where they live."""
     if shutil.which("ovs-vsctl") is None:
         return []
-    find = ["ovs-vsctl", f"--timeout={PATIENCE}", "--bare", "--columns=name", "find", "Bridge"]
+    find = ["ovs-vsctl", f"--timeout={COMMAND_TIMEOUT}", "--bare", "--columns=name", "find", "Bridge"]
     answer = subprocess.run(
         [*find, f"external_ids:{MARK}=yes"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
     )
@@ -98,7 +98,7 @@ def _kill(process: int) -> bool:
             return True
         with suppress(ProcessLookupError):
             signal.pidfd_send_signal(descriptor, signal.SIGKILL)
-        return bool(select.select([descriptor], [], [], PATIENCE)[0])
+        return bool(select.select([descriptor], [], [], COMMAND_TIMEOUT)[0])
     finally:
         os.close(descriptor)
 
@@ -106,9 +106,11 @@ def _kill(process: int) -> bool:
 def _run(*command: str) -> str:
     """Run a command that removes something; return what it complains about, in one line."""
     try:
-        ran = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, check=False)
+        ran = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=COMMAND_TIMEOUT, check=False
+        )
     except subprocess.TimeoutExpired:
-        return f"{' '.join(command)}: no answer for {PATIENCE} seconds"
+        return f"{' '.join(command)}: no answer for {COMMAND_TIMEOUT} seconds"
     if ran.returncode == 0 or b"Cannot find device" in ran.stdout:
         return ""
     return f"{' '.join(command)}: {' '.join(ran.stdout.decode(errors='replace').split())}"

@@ -37,11 +37,11 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 CONTROLLER = "controller"
 OPENFLOW_PORT = 6653
 
-PATIENCE = 30.0
-"""Seconds within which a program of the lab has to become ready, or to end."""
+#: Seconds within which a program of the lab has to become ready, or to end.
+PROGRAM_TIMEOUT = 30.0
 
-POLL = 0.05
-"""Seconds between two looks at something that cannot be waited for."""
+#: Seconds between two looks at something that cannot be waited for.
+POLL_INTERVAL = 0.05
 
 
 class Lab:
@@ -197,7 +197,7 @@ class Lab:
         """End the controller as an operator would, with SIGTERM, and wait for it."""
         assert self._controller is not None, "the controller does not run"
         self._controller.terminate()
-        self._controller.wait(PATIENCE)
+        self._controller.wait(PROGRAM_TIMEOUT)
 
     def restart_controller(self, configuration: Optional[str] = None) -> None:
         """Stop the controller and start it again, with another configuration if one is given."""
@@ -210,13 +210,13 @@ class Lab:
     def wait_until_balancing(self) -> None:
         """Wait until the balancer serves every switch that is to connect, and reaches every real server in service."""
         assert self._controller is not None, "the controller does not run"
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + PROGRAM_TIMEOUT
         while not self._is_balancing():
             if self._controller.poll() is not None:
                 raise LabError(f"the balancer ended: {self._last_words(CONTROLLER)}")
             if time.monotonic() > deadline:
                 raise LabError(f"the balancer does not reach its real servers: {self._last_words(CONTROLLER)}")
-            time.sleep(POLL)
+            time.sleep(POLL_INTERVAL)
 
     def _is_balancing(self) -> bool:
         try:
@@ -330,13 +330,13 @@ class Lab:
 
 def _says_ready(output: IO[bytes]) -> bool:
     """Wait for the line that every program of the lab prints once it serves."""
-    readable, _, _ = select.select([output], [], [], PATIENCE)
+    readable, _, _ = select.select([output], [], [], PROGRAM_TIMEOUT)
     return bool(readable) and output.readline().strip() == b"ready"
 
 
 def _output(*command: str) -> str:
     """What a command prints; raises :class:`LabError` with its complaint when it fails."""
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PROGRAM_TIMEOUT)
     if ran.returncode != 0:
         raise LabError(f"{' '.join(command)}: {' '.join(ran.stderr.split())}")
     return ran.stdout

@@ -22,8 +22,8 @@ from haslb_lab.runner import janitor
 
 OPENFLOW = "OpenFlow13"
 
+#: Packet-ins that Open vSwitch holds for a slow controller before it drops them; its default is 100, this its most.
 PACKET_IN_QUEUE = 512
-"""Packet-ins that Open vSwitch holds for a slow controller before it drops them; its default is 100, this its most."""
 
 
 def marked_environment(**additions: str) -> dict[str, str]:
@@ -79,7 +79,7 @@ class LabSwitch(VlanSwitch):
         for switch in switches:
             for command in switch.commands:
                 made = subprocess.run(
-                    ["bash", "-c", f"ovs-vsctl --timeout={janitor.PATIENCE} {command}"],
+                    ["bash", "-c", f"ovs-vsctl --timeout={janitor.COMMAND_TIMEOUT} {command}"],
                     env=marked_environment(),
                     capture_output=True,
                     text=True,

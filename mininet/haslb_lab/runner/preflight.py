@@ -12,6 +12,7 @@ from pathlib import Path
 
 from haslb_lab.errors import LabError
 
+#: Programs (and a plugin) that the lab calls, and the Debian packages that bring them.
 PROGRAMS = {
     "mnexec": "mininet",
     "ifconfig": "net-tools",
@@ -26,12 +27,11 @@ PROGRAMS = {
     "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so": "libcharon-extra-plugins",
     "dot": "graphviz",
 }
-"""Programs (and a plugin) that the lab calls, and the Debian packages that bring them."""
 
 START_OPEN_VSWITCH = "/usr/share/openvswitch/scripts/ovs-ctl"
 
-START_PATIENCE = 60
-"""Seconds that Open vSwitch may take to start."""
+#: Seconds that Open vSwitch may take to start.
+START_TIMEOUT = 60
 
 
 def missing_packages() -> list[str]:
@@ -73,7 +73,7 @@ def _start_open_vswitch() -> None:
             [START_OPEN_VSWITCH, "start"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            timeout=START_PATIENCE,
+            timeout=START_TIMEOUT,
             start_new_session=True,
             check=False,
         )

@@ -13,7 +13,7 @@ from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.translation import secured_interfaces, translate
 
-_PATIENCE = 20
+_ASSOCIATION_TIMEOUT = 20
 CLEAR = ("clear crypto isakmp", "clear crypto sa")
 
 
@@ -41,7 +41,7 @@ def translations(description: Description) -> Iterator[str]:
 def await_associations(lab: Lab, description: Description) -> None:
     """Wait until both ends have their associations. Raises :class:`LabError` with the reason why there are none."""
     for node in (*protected_pdsns(description), *(module.node for module in description.ipsec_modules)):
-        _command(lab, node, f"wait crypto sa {_PATIENCE}")
+        _command(lab, node, f"wait crypto sa {_ASSOCIATION_TIMEOUT}")
 
 
 def clear_associations(lab: Lab, description: Description) -> Iterator[tuple[str, str]]:

@@ -27,8 +27,8 @@ _SHAPES = tuple(
         (r"(?<=lifetime \(k/sec\): )\(\d+/\d+\)", "<lifetime>"),
     )
 )
+#: The shape of the line below a table's heading.
 RULE = "<rule>"
-"""The shape of the line below a table's heading."""
 _RULE = re.compile(r"\s*-{5,}\s*")
 
 

@@ -14,10 +14,10 @@ from haslb_lab.runner.lab import CONTROLLER, Lab
 from haslb_lab.scenarios.comparison import shape
 from haslb_lab.scenarios.state import Running
 
-_PATIENCE = 20.0
-"""Seconds within which an event comes: a session that nobody asks for ends after ten."""
+#: Seconds within which an event comes: a session that nobody asks for ends after ten.
+_EVENT_TIMEOUT = 20.0
 
-_CHUNK = 1 << 16
+_READ_SIZE = 1 << 16
 _FIRST_LINE = re.compile(r"SLB_SESSION_IPMOBILE: (?:client =|event= IPMOBILE_TIMEOUT)")
 
 
@@ -46,7 +46,7 @@ class Debugging:
 
     def lines_like(self, chapter: Sequence[str]) -> list[str]:
         """The lines of the events that the chapter prints, or those so far if they do not all come."""
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _EVENT_TIMEOUT
         while not (found := events_like(chapter, self._lines()))[1] and (left := deadline - time.monotonic()) > 0:
             self._receive(left)
         return found[0]
@@ -57,7 +57,7 @@ class Debugging:
     def _receive(self, seconds: float) -> None:
         self._socket.settimeout(seconds)
         try:
-            received = self._socket.recv(_CHUNK)
+            received = self._socket.recv(_READ_SIZE)
         except socket.timeout:
             return
         if not received:

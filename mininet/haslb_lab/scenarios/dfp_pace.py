@@ -14,8 +14,8 @@ from haslb_lab.chassis.description import HomeAgent
 from haslb_lab.runner import janitor
 from ryu_haslb.configuration.ios.home_agent import read_home_agent
 
-_ROOM = 3.0
-"""Seconds before the next measure that opening sessions may take."""
+#: Seconds before the next measure that opening sessions may take.
+_OPENING_TIME = 3.0
 
 _MARGIN = 0.5
 
@@ -41,4 +41,4 @@ def _wait(name: str, interval: int) -> float:
     is as old as it is."""
     age = time.time() - (janitor.DIRECTORY / f"{name}.control").stat().st_ctime
     left = interval - age % interval
-    return left + _MARGIN if left < min(_ROOM, interval / 2) else 0.0
+    return left + _MARGIN if left < min(_OPENING_TIME, interval / 2) else 0.0

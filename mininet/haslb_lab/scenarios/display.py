@@ -13,12 +13,12 @@ from rich.text import Text
 from haslb_lab.scenarios.call_flow import Step
 from haslb_lab.scenarios.comparison import RULE, Pair, agree, shape
 
+#: Lines of a table that are shown; those that differ are shown all the same. Other outputs are shown whole.
 ROWS_SHOWN = 12
-"""Lines of a table that are shown; those that differ are shown all the same. Other outputs are shown whole."""
 
 _GAP = " │ "
+#: Between two lines that differ, or before each where they are printed one below the other.
 _UNEQUAL = " ≠ "
-"""Between two lines that differ, or before each where they are printed one below the other."""
 _DIFFERENT = "bold red"
 
 

@@ -17,11 +17,11 @@ from haslb_lab.scenarios.overheard import Message, encrypted, messages
 from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
-_SETTLING = 10
-"""Seconds within which all that has passed is counted and captured."""
+#: Seconds within which all that has passed is counted and captured.
+_SETTLE_TIMEOUT = 10
 
-_GLANCE = 0.05
-"""Seconds between two looks at what a capture has."""
+#: Seconds between two looks at what a capture has.
+_POLL_INTERVAL = 0.05
 
 _REQUESTS = {Purpose.PUNT_REQUEST.cookie, Purpose.PUNT_REQUEST_TO_CHASSIS.cookie}
 _STRAYS = {each.cookie for each in (Purpose.PUNT_FRAGMENT, Purpose.PUNT_STRAY, Purpose.PUNT_STRAY_INSIDE)}
@@ -51,7 +51,7 @@ def taken(lab: Lab, switches: Iterable[str]) -> Taken:
 def _settle() -> None:
     """Wait until the switches' counters hold all that has passed: what their fast path counts is added now and then."""
     try:
-        subprocess.run(["ovs-appctl", "revalidator/wait"], capture_output=True, check=True, timeout=_SETTLING)
+        subprocess.run(["ovs-appctl", "revalidator/wait"], capture_output=True, check=True, timeout=_SETTLE_TIMEOUT)
     except (OSError, subprocess.SubprocessError) as error:
         raise LabError(f"Open vSwitch does not say what has passed: {error}") from None
 
@@ -115,12 +115,12 @@ class Overhearing:
     @staticmethod
     def _captured(captures: Sequence[Capture], enough: Callable[[Sequence[bytes]], bool], what: str) -> list[bytes]:
         """All frames so far, as soon as they are enough."""
-        deadline = time.monotonic() + _SETTLING
+        deadline = time.monotonic() + _SETTLE_TIMEOUT
         while not enough(frames := [frame for capture in captures for frame in capture.frames]):
             if time.monotonic() > deadline:
                 raise LabError(f"there are not {what}")
             for capture in captures:
-                capture.listen(_GLANCE)
+                capture.listen(_POLL_INTERVAL)
         for capture in captures:
             capture.frames.clear()
         return frames

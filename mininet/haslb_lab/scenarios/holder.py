@@ -75,7 +75,7 @@ def _end(process: int) -> None:
         descriptor = os.pidfd_open(process)
         try:
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-            if not select.select([descriptor], [], [], janitor.PATIENCE)[0]:
+            if not select.select([descriptor], [], [], janitor.COMMAND_TIMEOUT)[0]:
                 raise LabError(f"process {process}, which runs the lab, does not end; try: kill -9 {process}")
         finally:
             os.close(descriptor)

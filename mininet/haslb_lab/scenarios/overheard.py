@@ -13,8 +13,8 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT, REPLY_TYPE, Registr
 
 _ESP_IN_UDP_PORT = 4500
 _UDP_HEADER = 8
+#: What IKE has in the place of the SPI where ESP goes in UDP (RFC 3948 section 2.2).
 _NOT_ESP = bytes(4)
-"""What IKE has in the place of the SPI where ESP goes in UDP (RFC 3948 section 2.2)."""
 
 
 class Message(NamedTuple):

@@ -12,7 +12,7 @@ from typing import Optional
 from haslb_lab.chassis.cisco7600 import Cisco7600
 from haslb_lab.chassis.description import Description
 from haslb_lab.errors import LabError
-from haslb_lab.runner.lab import CONTROLLER, POLL, Lab
+from haslb_lab.runner.lab import CONTROLLER, POLL_INTERVAL, Lab
 from haslb_lab.scenarios import state
 from haslb_lab.scenarios.associations import await_associations, clear_associations, translations
 from haslb_lab.scenarios.call_flow import CallFlow
@@ -24,8 +24,8 @@ from haslb_lab.scenarios.display import Display
 from haslb_lab.scenarios.reach import meet_routers
 from haslb_lab.scenarios.scenario import Scenario
 
-_REPORTING = 20.0
-"""Seconds within which home agents have told the balancer their weight, and have measured it anew."""
+#: Seconds within which home agents have told the balancer their weight, and have measured it anew.
+_REPORT_TIMEOUT = 20.0
 
 
 class Play:
@@ -123,12 +123,12 @@ class Play:
 
     def _take(self, lab: Lab, node: str, expected: Block) -> Sequence[Pair]:
         """An output beside the chapter's. Where home agents report their weight it may take them a while to do so."""
-        deadline = time.monotonic() + (_REPORTING if self._agents else 0)
+        deadline = time.monotonic() + (_REPORT_TIMEOUT if self._agents else 0)
         while True:
             pairs = lay_beside(expected.lines, lab.command(node, expected.command).splitlines())
             if agree(pairs) or time.monotonic() >= deadline:
                 return pairs
-            time.sleep(POLL)
+            time.sleep(POLL_INTERVAL)
 
     def _associate(self, lab: Lab) -> None:
         """Have IPsec up; then, for the chapter's number of sessions, clear it as the chapter does."""
@@ -142,13 +142,13 @@ class Play:
                 self._display.answer(self.description.prompts[node], command, ())
 
     def _await_weights(self, lab: Lab) -> None:
-        deadline = time.monotonic() + _REPORTING
+        deadline = time.monotonic() + _REPORT_TIMEOUT
         while len(lab.query(CONTROLLER, "show ip slb dfp weights")) < self._agents:
             if time.monotonic() > deadline:
                 told = [line for line in lab.log(CONTROLLER).splitlines() if "DFP agent" in line]
                 last = told[-1] if told else "its log has nothing about them"
                 raise LabError(f"not every home agent's weight has come to the balancer: {last}")
-            time.sleep(POLL)
+            time.sleep(POLL_INTERVAL)
 
     def _compare(self, lab: Lab) -> None:
         """Every home agent has as many bindings as the balancer gave it sessions."""

@@ -10,12 +10,12 @@ from haslb_lab.chassis.routing import Routing
 from haslb_lab.errors import LabError
 from haslb_lab.runner.lab import Lab
 
-_REPLY_TIME = 5
+_REPLY_TIMEOUT = 5
 
 
 def ping(lab: Lab, node: str, address: IPv4Address, echoes: int = 1) -> None:
     """Send echo requests from a node; raises :class:`LabError` if none is answered."""
-    argv = ["ping", "-n", "-q", "-c", str(echoes), "-i", "0.2", "-W", str(_REPLY_TIME), str(address)]
+    argv = ["ping", "-n", "-q", "-c", str(echoes), "-i", "0.2", "-W", str(_REPLY_TIMEOUT), str(address)]
     process = lab.run(node, argv, stdout=subprocess.PIPE)
     said, _ = process.communicate()
     if process.returncode != 0:

@@ -21,8 +21,8 @@ from ryu_haslb.language.diagnostics import ConfigurationError
 
 FOLDER = CHECKOUT / "topologies" / "scenarios"
 
+#: Sessions that are opened where the chapter does not say how many.
 SESSIONS_OF_A_STRANGER = 100
-"""Sessions that are opened where the chapter does not say how many."""
 
 _BLOCKS = ("shown_before", "shown", "debugged")
 _KEYS = {"title", "example", "sessions", *_BLOCKS}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from haslb_lab.chassis.description import Description, Host
 from haslb_lab.errors import LabError
-from haslb_lab.runner.lab import PATIENCE, POLL, Lab
+from haslb_lab.runner.lab import POLL_INTERVAL, PROGRAM_TIMEOUT, Lab
 from haslb_lab.scenarios.reach import ping
 
 _ECHOES = 3
@@ -60,11 +60,11 @@ def _trip(lab: Lab, description: Description, mobile: str, host: Host) -> Trip:
 
 def _home_address(lab: Lab, mobile: str) -> IPv4Address:
     """The address that a mobile has from its home agent; its PDSN tells it as soon as it is registered."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PROGRAM_TIMEOUT
     while (address := lab.query(mobile, "show ip interface")["address"]) is None:
         if time.monotonic() > deadline:
             raise LabError(f"{mobile} is registered, but its PDSN has not told it its home address")
-        time.sleep(POLL)
+        time.sleep(POLL_INTERVAL)
     return IPv4Address(address)
 
 

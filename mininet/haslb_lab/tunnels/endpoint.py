@@ -16,8 +16,9 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Optional
 
+from haslb_lab.errors import ProgramError
 from haslb_lab.node.ip_command import ip, set_ipv4
-from haslb_lab.node.tun import LARGEST_PACKET, open_tun
+from haslb_lab.node.tun import MAX_PACKET_SIZE, open_tun
 from haslb_lab.tunnels.packets import (
     FRAGMENTATION_NEEDED,
     HEADER_LENGTH,
@@ -31,14 +32,14 @@ from haslb_lab.tunnels.packets import (
 from haslb_lab.tunnels.tunnel import Drop, Encapsulated, Tunnels
 
 DEVICE = "tunnel0"
+#: Of the device: the kernel itself then deals with packets that an Ethernet could not take once they are encapsulated
+#: (RFC 2003 section 5.1).
 MTU = 1500 - HEADER_LENGTH
-"""Of the device: the kernel itself then deals with packets that an Ethernet could not take once they are encapsulated
-(RFC 2003 section 5.1)."""
 
 _IP_MTU = 14  # linux/in.h; Python does not name it
 _ANY_PORT = 9
-_BATCH = 64  # packets at a time, so that registrations get their turn
-_BUFFER = 4 << 20
+_MAX_BATCH_SIZE = 64  # packets at a time, so that registrations get their turn
+_RECEIVE_BUFFER_SIZE = 4 << 20
 _NO_WAY = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH})
 
 
@@ -67,9 +68,9 @@ class TunnelEndpoint:
         ip("route", "replace", str(network), "dev", DEVICE, "src", str(source))
 
     def _from_kernel(self) -> None:
-        for _ in range(_BATCH):
+        for _ in range(_MAX_BATCH_SIZE):
             try:
-                packet = os.read(self._device, LARGEST_PACKET)
+                packet = os.read(self._device, MAX_PACKET_SIZE)
             except BlockingIOError:  # nothing left
                 return
             except OSError as error:  # from now on it would be readable for ever
@@ -81,9 +82,9 @@ class TunnelEndpoint:
                 self._send(encapsulated)
 
     def _from_wire(self) -> None:
-        for _ in range(_BATCH):
+        for _ in range(_MAX_BATCH_SIZE):
             try:
-                outer = self._wire.recv(LARGEST_PACKET)
+                outer = self._wire.recv(MAX_PACKET_SIZE)
             except OSError:  # nothing left
                 return
             packet = self._tunnels.out_of(outer)
@@ -133,10 +134,10 @@ def _tunnel_socket() -> socket.socket:
     try:
         wire = socket.socket(socket.AF_INET, socket.SOCK_RAW, IP_IN_IP)
     except PermissionError:
-        raise OSError("tunnels need a raw socket; run as root, in a namespace of its own") from None
+        raise ProgramError("tunnels need a raw socket; run as root, in a namespace of its own") from None
     wire.setblocking(False)
     wire.setsockopt(socket.IPPROTO_IP, socket.IP_HDRINCL, 1)
-    wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
+    wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER_SIZE)
     return wire
 
 

@@ -10,8 +10,8 @@ from haslb_lab.node.ip_command import ip, set_ipv4, try_ip
 from haslb_lab.tunnels.endpoint import DEVICE
 from haslb_lab.tunnels.reverse_arp import NO_ADDRESS, REPLY, REQUEST, ReverseArp, ReverseArpSocket
 
+#: The routing table, and the priority of the rule, that leads what mobiles send into the tunnels.
 REVERSE_TABLE = "2003"
-"""The routing table, and the priority of the rule, that leads what mobiles send into the tunnels."""
 
 
 class MobileLink:

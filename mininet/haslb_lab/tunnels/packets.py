@@ -6,27 +6,29 @@ import struct
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
+from ryu_haslb.errors import HaslbError
+
 ICMP = 1
 IP_IN_IP = 4
 HEADER_LENGTH = 20
-LARGEST_PACKET = 65535
+MAX_PACKET_SIZE = 65535
 OUTER_TTL = 64
 
 HOST_UNREACHABLE = 1
+#: Codes of ICMP Destination Unreachable (RFC 792, RFC 1191).
 FRAGMENTATION_NEEDED = 4
-"""Codes of ICMP Destination Unreachable (RFC 792, RFC 1191)."""
 
 _DESTINATION_UNREACHABLE = 3
 _ICMP_QUERIES = frozenset({0, 8, 9, 10, 13, 14, 15, 16, 17, 18})
+#: Bytes of the packet in question that an ICMP error holds: as many as fit into 576 (RFC 1812 section 4.3.2.3).
 _QUOTED = 548
-"""Bytes of the packet in question that an ICMP error holds: as many as fit into 576 (RFC 1812 section 4.3.2.3)."""
 
 _HEADER = struct.Struct("!BBHHHBBH8s")
 _DONT_FRAGMENT, _MORE_FRAGMENTS, _OFFSET = 0x4000, 0x2000, 0x1FFF
 _CONGESTION_BITS = 0x03
 
 
-class MalformedPacketError(Exception):
+class MalformedPacketError(HaslbError):
     """These bytes are no IPv4 packet; the text says where they stop being one."""
 
 

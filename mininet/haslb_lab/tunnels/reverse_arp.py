@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import Optional
 
+from haslb_lab.errors import ProgramError
+
 ETHERTYPE = 0x8035
 REQUEST, REPLY = 3, 4
 NO_ADDRESS = IPv4Address(0)
@@ -62,7 +64,7 @@ class ReverseArpSocket:
                 self._socket.setblocking(False)
                 self._socket.bind((interface, ETHERTYPE))  # hears nothing before, so only this interface
             except OSError as error:
-                raise OSError(f"cannot use the interface {interface}: {error.strerror}") from None
+                raise ProgramError(f"cannot use the interface {interface}: {error.strerror}") from None
             stack.pop_all()
         asyncio.get_running_loop().add_reader(self._socket, self._read)
 

@@ -17,12 +17,13 @@ from typing import NamedTuple, Optional
 from haslb_lab.tunnels.packets import (
     HEADER_LENGTH,
     IP_IN_IP,
-    LARGEST_PACKET,
+    MAX_PACKET_SIZE,
     Header,
     MalformedPacketError,
     encapsulate,
     read_header,
 )
+from ryu_haslb.errors import HaslbError
 
 
 class Side(Enum):
@@ -88,7 +89,7 @@ class Encapsulated(NamedTuple):
     header: Header
 
 
-class _DroppedError(Exception):
+class _DroppedError(HaslbError):
     def __init__(self, drop: Drop) -> None:
         super().__init__(drop)
         self.drop = drop
@@ -162,7 +163,7 @@ class Tunnels:
 
     def _into(self, packet: bytes) -> Encapsulated:
         header = _read(packet)
-        if header.total_length > LARGEST_PACKET - HEADER_LENGTH:
+        if header.total_length > MAX_PACKET_SIZE - HEADER_LENGTH:
             raise _DroppedError(Drop.TOO_BIG)
         mobile = header.destination if self.side is Side.HOME_AGENT else header.source
         users = self._users.get(mobile)

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any, Optional
 
 import pytest
-from node_processes import HOME_AGENT, PATIENCE, Lab
+from node_processes import HOME_AGENT, PROGRAM_TIMEOUT, Lab
 
 from haslb_lab.agents.bindings import BindingTable
 from haslb_lab.agents.home_agent_dfp import SAMI_MEMORY, Capacity, NodeWeight
@@ -129,7 +129,7 @@ def first_report(port: int, password: str) -> Optional[SetWeight]:
     """The weight that the agent reports to a manager with this password; None if the manager believes nothing."""
     manager = AgentConnection(DfpAgent(IPv4Address(HOME_AGENT), port), KeyRing(password))
     manager.start()
-    with socket.create_connection((HOME_AGENT, port), PATIENCE) as stream:
+    with socket.create_connection((HOME_AGENT, port), PROGRAM_TIMEOUT) as stream:
         for action in manager.connected(0.0):
             assert isinstance(action, Send)
             stream.sendall(action.data)

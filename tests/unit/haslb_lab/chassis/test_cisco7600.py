@@ -20,7 +20,7 @@ from haslb_lab.chassis.drawing import draw
 from haslb_lab.chassis.reader import read_description
 from haslb_lab.chassis.routing import Routing
 from haslb_lab.chassis.segments import Place, segments_of
-from haslb_lab.chassis.values import LONGEST_INTERFACE
+from haslb_lab.chassis.values import MAX_INTERFACE_NAME
 
 TOPOLOGIES = Path(__file__).parents[4] / "topologies"
 SHAPES = TOPOLOGIES / "shapes"
@@ -186,7 +186,7 @@ def test_interfaces_have_names_that_linux_takes(path: Path) -> None:
         link[key] for _, _, link in topology.links(withInfo=True) for key in ("intfName1", "intfName2") if key in link
     ]
     assert len(set(found)) == len(found)
-    assert max(map(len, found)) <= LONGEST_INTERFACE
+    assert max(map(len, found)) <= MAX_INTERFACE_NAME
 
 
 @pytest.mark.parametrize("path", ALL_SHAPES, ids=lambda path: path.stem)

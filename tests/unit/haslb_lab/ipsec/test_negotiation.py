@@ -107,8 +107,8 @@ def test_no_charon_is_an_error(tmp_path: Path) -> None:
 
 def test_a_charon_that_stops_in_the_middle_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first bytes of an answer oblige nobody to wait for ever for the rest."""
-    monkeypatch.setattr(negotiation, "PATIENCE", 0.1)
-    monkeypatch.setattr(negotiation, "ANSWER_PATIENCE", 0.1)
+    monkeypatch.setattr(negotiation, "NEGOTIATION_TIMEOUT", 0.1)
+    monkeypatch.setattr(negotiation, "ANSWER_TIMEOUT", 0.1)
 
     def serve(client: socket.socket) -> None:
         client.recv(4096)
@@ -124,8 +124,8 @@ def test_whoever_listens_waits_for_as_long_as_charon_has_nothing_to_tell(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Patience is for answers; events come when they come."""
-    monkeypatch.setattr(negotiation, "ANSWER_PATIENCE", 0.5)
-    monkeypatch.setattr(negotiation, "SILENCE", 0.2)
+    monkeypatch.setattr(negotiation, "ANSWER_TIMEOUT", 0.5)
+    monkeypatch.setattr(negotiation, "EVENT_TIMEOUT", 0.2)
 
     def serve(client: socket.socket) -> None:
         for _ in negotiation.EVENTS:

@@ -112,7 +112,7 @@ def play(
 
     async def run() -> None:
         charon = FakeCharon()
-        monkeypatch.setattr(ipsec, "PAUSE", 0.0)
+        monkeypatch.setattr(ipsec, "RETRY_INTERVAL", 0.0)
         monkeypatch.setattr(ipsec.client, "load", charon.load)
         monkeypatch.setattr(ipsec.client, "associations", charon.associations)
         monkeypatch.setattr(ipsec.negotiation, "negotiate", charon.negotiate)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-from node_processes import ENVIRONMENT, PATIENCE, PROGRAMS
+from node_processes import ENVIRONMENT, PROGRAM_TIMEOUT, PROGRAMS
 
 MAP = """\
 crypto isakmp policy 1
@@ -34,7 +34,7 @@ def run(tmp_path: Path, program: list[str], *options: str) -> tuple[int, str]:
         [sys.executable, str(PROGRAMS / program[0]), *program[1:], "--control", str(tmp_path / "control"), *options],
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=PROGRAM_TIMEOUT,
         check=False,
         env=ENVIRONMENT,
     )

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from node_processes import ENVIRONMENT, HOME_AGENT, PATIENCE, PDSN, PROGRAMS, RELAY, Lab, Node
+from node_processes import ENVIRONMENT, HOME_AGENT, PDSN, PROGRAM_TIMEOUT, PROGRAMS, RELAY, Lab, Node
 
 from haslb_lab.node import node_control
 
@@ -111,7 +111,7 @@ def test_the_reply_comes_from_the_dynamic_address_or_else_from_where_the_request
     port = lab.home_agent_port
     lab.start("home_agent.py", "--address", HOME_AGENT, "--listen-port", str(port), *options)
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mobile:
-        mobile.settimeout(PATIENCE)
+        mobile.settimeout(PROGRAM_TIMEOUT)
         mobile.bind((PDSN, 0))
         mobile.sendto(bytes.fromhex("01000258 00000000 00000000 7f000002 0000000000000001"), ("127.0.0.7", port))
         reply, sender = mobile.recvfrom(2048)
@@ -123,7 +123,7 @@ def test_the_reply_comes_from_the_dynamic_address_or_else_from_where_the_request
 def test_bindings_and_visitors_end_with_their_lifetime(lab: Lab) -> None:
     home_agent, pdsn = lab.home_agent(), lab.pdsn("--lifetime", "1")
     assert pdsn.run("register 1 5")["registered"] == 5
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PROGRAM_TIMEOUT
     while home_agent.json("show ip mobile binding summary")["total"] and time.monotonic() < deadline:
         time.sleep(0.05)
     assert home_agent.json("show ip mobile binding summary") == {"total": 0}
@@ -147,7 +147,7 @@ def test_a_client_that_leaves_ends_its_command(lab: Lab) -> None:
     steps = node_control.stream(str(pdsn.control), "register 1 1000")
     next(steps)
     steps.close()  # type: ignore[attr-defined]
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + PROGRAM_TIMEOUT
     previous = -1
     while (total := pdsn.json("show ip mobile visitor summary")["total"]) != previous and time.monotonic() < deadline:
         previous = total
@@ -220,7 +220,7 @@ def test_what_prevents_a_start_is_said_in_one_line_with_exit_status_1(lab: Lab, 
             [sys.executable, str(PROGRAMS / "home_agent.py"), *options],
             capture_output=True,
             text=True,
-            timeout=PATIENCE,
+            timeout=PROGRAM_TIMEOUT,
             check=False,
             env=ENVIRONMENT,
         )
@@ -231,7 +231,7 @@ def test_what_prevents_a_start_is_said_in_one_line_with_exit_status_1(lab: Lab, 
 def refused(tmp_path: Path, program: str, *options: str) -> tuple[int, str]:
     """Exit status and complaint of a node that does not start."""
     argv = [sys.executable, str(PROGRAMS / program), "--control", str(tmp_path / "c"), *options]
-    ended = subprocess.run(argv, capture_output=True, text=True, timeout=PATIENCE, check=False, env=ENVIRONMENT)
+    ended = subprocess.run(argv, capture_output=True, text=True, timeout=PROGRAM_TIMEOUT, check=False, env=ENVIRONMENT)
     assert ended.stdout == ""
     return ended.returncode, ended.stderr
 

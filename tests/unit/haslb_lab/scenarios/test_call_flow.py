@@ -111,7 +111,7 @@ def progress(_what: str, _total: int) -> Iterator[Callable[[int], None]]:
 @pytest.fixture(autouse=True)
 def without_a_switch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evidence, "_settle", lambda: None)
-    monkeypatch.setattr(evidence, "_SETTLING", 0.0)
+    monkeypatch.setattr(evidence, "_SETTLE_TIMEOUT", 0.0)
 
 
 def play(world: World) -> list[int]:
