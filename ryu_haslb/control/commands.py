@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Callable, NamedTuple, Optional, Union
+from dataclasses import replace
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.control import crypto, debug, filters, operations
@@ -15,9 +16,11 @@ from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.language.grammar import END, Command, CommandError, Expectation, Match, Mode, expected, match
-from ryu_haslb.show import reports
+from ryu_haslb.show import reports, session_events
 from ryu_haslb.show.reports import Report, as_json
-from ryu_haslb.show.snapshot import Row, Sources
+from ryu_haslb.show.rows import DfpAgentRow
+from ryu_haslb.show.session_events import EventRow
+from ryu_haslb.show.snapshot import Sources
 
 
 class RefusedError(Exception):
@@ -38,13 +41,13 @@ class Output(NamedTuple):
 class _Events(NamedTuple):
     """Rows without end, and how each is printed."""
 
-    rows: Iterator[Row]
-    text: Callable[[Row], Iterator[str]]
+    rows: Iterator[EventRow]
+    text: Callable[[EventRow], Iterator[str]]
 
 
-Result = Union[Report, _Events, Iterator[str]]
+Result = Union[Report[Any], _Events, Iterator[str]]
 Do = Callable[[Application, Match["Action"]], Result]
-Action = Union[Report, Do]
+Action = Union[Report[Any], Do]
 
 TEXT = Form(str, "Number of lines: {}".format)
 JSON = Form(json.dumps, lambda total: {"count": total})
@@ -58,12 +61,12 @@ def _running_configuration(application: Application, _: Match[Action]) -> Result
 def _dfp_agent(application: Application, words: Match[Action]) -> Result:
     wanted = (str(words["ADDRESS"]), words["PORT"])
 
-    def rows(sources: Sources) -> Iterator[Row]:
+    def rows(sources: Sources) -> Iterator[DfpAgentRow]:
         return (row for row in reports.DFP_AGENT.rows(sources) if (row["address"], row["port"]) == wanted)
 
     if not any(rows(application.sources)):
         raise RefusedError(f"no such DFP agent: {wanted[0]} {wanted[1]}; see show ip slb dfp")
-    return reports.DFP_AGENT._replace(rows=rows)
+    return replace(reports.DFP_AGENT, rows=rows)
 
 
 def _clear_sessions(application: Application, words: Match[Action]) -> Result:
@@ -114,7 +117,7 @@ def _isakmp_sa(application: Application, _: Match[Action]) -> Result:
 
 
 def _debug(application: Application, _: Match[Action]) -> Result:
-    return _Events(debug.stream(application.sources.balancer), debug.as_text)
+    return _Events(debug.stream(application.sources.balancer), session_events.as_text)
 
 
 def _undebug(_application: Application, _: Match[Action]) -> Result:

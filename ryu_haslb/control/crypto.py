@@ -14,15 +14,21 @@ from ryu_haslb.ipsec import charon
 from ryu_haslb.ipsec.charon import DEFAULT_VICI, VICI_VARIABLE
 from ryu_haslb.ipsec.module import COUNTERS_VARIABLE, Counters, read_counters
 from ryu_haslb.ipsec.translation import secured_interfaces
-from ryu_haslb.show.crypto import ipsec_lines, ipsec_rows, isakmp_lines, isakmp_rows
+from ryu_haslb.show.crypto import (
+    IsakmpAssociationRow,
+    ProtectedPairRow,
+    ipsec_lines,
+    ipsec_rows,
+    isakmp_lines,
+    isakmp_rows,
+)
 from ryu_haslb.show.reports import Report
-from ryu_haslb.show.snapshot import Row
 
 
-def ipsec_sa(configuration: Configuration) -> Report:
+def ipsec_sa(configuration: Configuration) -> Report[ProtectedPairRow]:
     """``show crypto ipsec sa``. Raises: CharonError or ModuleError if the IPsec module cannot be asked."""
     interfaces = secured_interfaces(configuration)
-    rows: list[Row] = []
+    rows: list[ProtectedPairRow] = []
     if interfaces:
         associations = charon.associations(vici_path())
         path = counters_path(configuration)
@@ -32,7 +38,7 @@ def ipsec_sa(configuration: Configuration) -> Report:
     return Report(lambda _: iter(rows), ipsec_lines)
 
 
-def isakmp_sa(configuration: Configuration) -> Report:
+def isakmp_sa(configuration: Configuration) -> Report[IsakmpAssociationRow]:
     """``show crypto isakmp sa``. Raises: CharonError if the IPsec module cannot be asked."""
     found = charon.associations(vici_path()) if secured_interfaces(configuration) else []
     return Report(lambda _: isakmp_rows(found), isakmp_lines)

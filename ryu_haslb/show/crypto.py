@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import IPv4Network
-from typing import Any
+from typing import Annotated, TypedDict
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.associations import ChildAssociation, IkeAssociation
 from ryu_haslb.ipsec.module import Counters
 from ryu_haslb.ipsec.translation import translate
-
-Row = dict[str, Any]
+from ryu_haslb.show.columns import Address, Count, Seconds, Values
 
 MTU = 1500
 #: IOS begins to count its connections here.
@@ -26,9 +25,59 @@ _IV_SIZES = {"AES_CBC": 16, "3DES_CBC": 8, "DES_CBC": 8}
 _HASHES = {"MD5": "md5", "SHA1": "sha", "SHA2_256": "sha256", "SHA2_384": "sha384", "SHA2_512": "sha512"}
 
 
+Ident = Annotated[str, "ADDRESS/MASK/PROTOCOL/PORT; protocol and port 0 mean any."]
+Direction = Annotated[str, Values(enum=("inbound", "outbound"))]
+
+
+class IpsecAssociationRow(TypedDict):
+    """An IPsec security association."""
+
+    direction: Direction
+    protocol: Annotated[str, Values(enum=("esp",))]
+    spi: Annotated[Count, "Security parameter index."]
+    transform: Annotated[str, "Algorithms, named as IOS names them."]
+    mode: Annotated[str, Values(enum=("Tunnel",))]
+    conn_id: Count
+    flow_id: Count
+    kilobytes: Annotated[Count, Values(unit="kilobytes"), "Remaining lifetime by volume."]
+    seconds: Annotated[Seconds, "Remaining lifetime by time."]
+    iv_size: Annotated[Count, Values(unit="bytes"), "Size of the initialization vector."]
+
+
+class ProtectedPairRow(TypedDict):
+    """Two networks whose traffic IPsec protects, with their security associations."""
+
+    interface: str
+    crypto_map: str
+    local_address: Address
+    local_ident: Ident
+    remote_ident: Ident
+    current_peer: Address
+    encaps: Annotated[Count, "Packets encapsulated."]
+    encrypt: Annotated[Count, "Packets encrypted."]
+    digest: Annotated[Count, "Packets with an integrity check value added."]
+    decaps: Annotated[Count, "Packets decapsulated."]
+    decrypt: Annotated[Count, "Packets decrypted."]
+    verify: Annotated[Count, "Packets whose integrity check value was verified."]
+    send_errors: Annotated[Count, "Packets not sent; counted per interface, shown with its first pair."]
+    recv_errors: Annotated[Count, "Packets not accepted; counted per interface, shown with its first pair."]
+    outbound_spi: Annotated[Count, "Security parameter index of the newest outbound association; 0 without one."]
+    associations: list[IpsecAssociationRow]
+
+
+class IsakmpAssociationRow(TypedDict):
+    """An ISAKMP security association, between two peers."""
+
+    dst: Annotated[str, "Address of the responder."]
+    src: Annotated[str, "Address of the initiator."]
+    state: Annotated[str, Values(enum=("QM_IDLE", "MM_NO_STATE"))]
+    conn_id: Count
+    slot: Count
+
+
 def ipsec_rows(
     configuration: Configuration, interface: str, associations: Sequence[IkeAssociation], counters: Counters
-) -> Iterator[Row]:
+) -> Iterator[ProtectedPairRow]:
     """A row for each pair of networks that the crypto map of an interface protects.
 
     ``counters`` are the interface's, and stand in the row of its first pair. TranslationError if the interface has no
@@ -39,6 +88,8 @@ def ipsec_rows(
     for tunnel in translation.tunnels:
         for pair in tunnel.protected:
             mine = [each for each in children if each.name == pair.name]
+            encaps = counters.encaps + sum(child.packets_out for child in mine)
+            decaps = counters.decaps + sum(child.packets_in for child in mine)
             yield {
                 "interface": interface,
                 "crypto_map": tunnel.crypto_map,
@@ -46,25 +97,21 @@ def ipsec_rows(
                 "local_ident": _ident(pair.local),
                 "remote_ident": _ident(pair.remote),
                 "current_peer": str(tunnel.peer),
-                **_packets(mine, counters),
+                "encaps": encaps,
+                "encrypt": encaps,
+                "digest": encaps,
+                "decaps": decaps,
+                "decrypt": decaps,
+                "verify": decaps,
+                "send_errors": counters.send_errors,
+                "recv_errors": counters.recv_errors,
                 "outbound_spi": mine[-1].outbound_spi if mine else 0,
                 "associations": [row for each in mine for row in _association_rows(each, pair.kilobytes)],
             }
             counters = Counters()
 
 
-def _packets(children: Iterable[ChildAssociation], counters: Counters) -> Row:
-    encaps = counters.encaps + sum(child.packets_out for child in children)
-    decaps = counters.decaps + sum(child.packets_in for child in children)
-    return {
-        **dict.fromkeys(("encaps", "encrypt", "digest"), encaps),
-        **dict.fromkeys(("decaps", "decrypt", "verify"), decaps),
-        "send_errors": counters.send_errors,
-        "recv_errors": counters.recv_errors,
-    }
-
-
-def _association_rows(child: ChildAssociation, kilobytes: int) -> Iterator[Row]:
+def _association_rows(child: ChildAssociation, kilobytes: int) -> Iterator[IpsecAssociationRow]:
     flow = 2 * child.number - 1
     for direction, spi, carried, number in (
         ("inbound", child.inbound_spi, child.bytes_in, flow),
@@ -98,7 +145,7 @@ def _ident(network: IPv4Network) -> str:
     return f"{network.network_address}/{network.netmask}/0/0"
 
 
-def ipsec_lines(rows: Iterable[Row]) -> Iterator[str]:
+def ipsec_lines(rows: Iterable[ProtectedPairRow]) -> Iterator[str]:
     """The lines of ``show crypto ipsec sa``."""
     interface = None
     for row in rows:
@@ -110,7 +157,7 @@ def ipsec_lines(rows: Iterable[Row]) -> Iterator[str]:
         yield from _pair_lines(row)
 
 
-def _pair_lines(row: Row) -> Iterator[str]:
+def _pair_lines(row: ProtectedPairRow) -> Iterator[str]:
     yield ""
     yield f"local ident (addr/mask/prot/port): ({row['local_ident']})"
     yield f"remote ident (addr/mask/prot/port): ({row['remote_ident']})"
@@ -136,7 +183,7 @@ def _pair_lines(row: Row) -> Iterator[str]:
             yield f"{direction} {protocol} sas:"
 
 
-def _association_lines(row: Row, crypto_map: str) -> Iterator[str]:
+def _association_lines(row: IpsecAssociationRow, crypto_map: str) -> Iterator[str]:
     yield f"  spi: 0x{row['spi']:X}({row['spi']})"
     yield f"    transform: {row['transform']} ,"
     yield f"    in use settings ={{{row['mode']}, }}"
@@ -146,7 +193,7 @@ def _association_lines(row: Row, crypto_map: str) -> Iterator[str]:
     yield "    replay detection support: Y"
 
 
-def isakmp_rows(associations: Iterable[IkeAssociation]) -> Iterator[Row]:
+def isakmp_rows(associations: Iterable[IkeAssociation]) -> Iterator[IsakmpAssociationRow]:
     """A row for each association of IKE; ``src`` is who began."""
     for each in associations:
         ends = (each.remote, each.local) if each.initiator else (each.local, each.remote)
@@ -159,7 +206,7 @@ def isakmp_rows(associations: Iterable[IkeAssociation]) -> Iterator[Row]:
         }
 
 
-def isakmp_lines(rows: Iterable[Row]) -> Iterator[str]:
+def isakmp_lines(rows: Iterable[IsakmpAssociationRow]) -> Iterator[str]:
     """The lines of ``show crypto isakmp sa``."""
     yield "dst             src             state          conn-id    slot"
     for row in rows:

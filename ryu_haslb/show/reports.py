@@ -1,29 +1,36 @@
-"""Every report: where its rows come from, and what it looks like as text."""
+"""Every report: the snapshot that its rows come from, and how they are printed."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Callable, NamedTuple, Optional
+from typing import Callable, Generic, Optional, TypeVar
 
 from ryu_haslb.show import snapshot
-from ryu_haslb.show.snapshot import Row, Sources
+from ryu_haslb.show.columns import Row
+from ryu_haslb.show.rows import DfpWeightRow, RealRow, VirtualServerRow
+from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.table import Column, table
 from ryu_haslb.slb.statistics import DropReason
 
-Text = Callable[[Iterator[Row]], Iterator[str]]
+#: What IOS prints for a real server without ``maxconns``.
+NO_MAXCONNS = 4294967295
+
+R = TypeVar("R", bound=Row)
 
 
-class Report(NamedTuple):
-    """Rows from a snapshot, and how they are printed."""
+@dataclass(frozen=True)
+class Report(Generic[R]):
+    """The rows of a ``show`` command, and the lines that it prints for them."""
 
-    rows: Callable[[Sources], Iterator[Row]]
-    text: Text
+    rows: Callable[[Sources], Iterator[R]]
+    text: Callable[[Iterator[R]], Iterator[str]]
 
 
 def as_json(rows: Iterator[Optional[Row]]) -> Iterator[Optional[str]]:
-    """The lines of one JSON array; None among the rows, a moment without one, is handed on."""
+    """The lines of one JSON array. None among the rows lets other work run; it is passed on."""
     yield "["
     separator = " "
     for row in rows:
@@ -35,17 +42,13 @@ def as_json(rows: Iterator[Optional[Row]]) -> Iterator[Optional[str]]:
     yield "]"
 
 
-def _as_table(*columns: tuple[str, Column]) -> Text:
-    """A table whose columns name keys of the rows."""
-
-    def text(rows: Iterator[Row]) -> Iterator[str]:
-        return table([column for _, column in columns], ([row[key] for key, _ in columns] for row in rows))
-
-    return text
+def _as_table(*columns: Column) -> Callable[[Iterator[Row]], Iterator[str]]:
+    """Print rows as a table."""
+    return lambda rows: table(columns, rows)
 
 
-def _as_lines(*patterns: str) -> Text:
-    """The same lines for every row, its values filled in."""
+def _as_lines(*patterns: str) -> Callable[[Iterator[Row]], Iterator[str]]:
+    """Print each row as the same lines with its values filled in."""
 
     def text(rows: Iterator[Row]) -> Iterator[str]:
         for row in rows:
@@ -55,7 +58,7 @@ def _as_lines(*patterns: str) -> Text:
     return text
 
 
-def _weights(rows: Iterator[Row]) -> Iterator[str]:
+def _weights(rows: Iterator[DfpWeightRow]) -> Iterator[str]:
     for row in rows:
         yield (
             f"Real IP Address: {row['real']} Protocol: {row['protocol']} Port: {row['port']} "
@@ -65,9 +68,9 @@ def _weights(rows: Iterator[Row]) -> Iterator[str]:
         yield f"Set by Agent {row['agent']} at {set_at:%H:%M:%S} UTC {set_at:%m/%d/%y}"
 
 
-def _real_details(rows: Iterator[Row]) -> Iterator[str]:
+def _real_details(rows: Iterator[RealRow]) -> Iterator[str]:
     for row in rows:
-        maxconns = 4294967295 if row["maxconns"] is None else row["maxconns"]
+        maxconns = NO_MAXCONNS if row["maxconns"] is None else row["maxconns"]
         reachable = "yes" if row["reachable"] else "no"
         yield f"{row['real']}, {row['farm']}, state = {row['state']}, type = server, reachable = {reachable}"
         yield f"  conns = {row['conns']}, maxconns = {maxconns}"
@@ -78,7 +81,7 @@ def _real_details(rows: Iterator[Row]) -> Iterator[str]:
         yield f"  total conns = {row['total_conns']}, total conn failures = {row['total_failures']}"
 
 
-def _vserver_details(rows: Iterator[Row]) -> Iterator[str]:
+def _vserver_details(rows: Iterator[VirtualServerRow]) -> Iterator[str]:
     for row in rows:
         yield f"{row['vserver']}, state = {row['state']}, virtual = {row['virtual']} {row['protocol']}"
         yield f"  server farm = {row['farm']}, service = ipmobile, idle ipmobile request = {row['idle']}"
@@ -88,72 +91,72 @@ def _vserver_details(rows: Iterator[Row]) -> Iterator[str]:
 REALS = Report(
     snapshot.reals,
     _as_table(
-        ("real", Column("real", 20)),
-        ("farm", Column("farm name", 19)),
-        ("weight", Column("weight", 8)),
-        ("state", Column("state", 15)),
-        ("conns", Column("conns", 6)),
+        Column("real", "real", 20),
+        Column("farm", "farm name", 19),
+        Column("weight", "weight", 8),
+        Column("state", "state", 15),
+        Column("conns", "conns", 6),
     ),
 )
 REALS_DETAIL = Report(snapshot.reals, _real_details)
 SERVERFARMS = Report(
     snapshot.serverfarms,
     _as_table(
-        ("farm", Column("server farm", 17)),
-        ("predictor", Column("predictor", 13)),
-        ("nat", Column("nat", 8)),
-        ("reals", Column("reals", 8)),
-        ("bind_id", Column("bind id", 8)),
+        Column("farm", "server farm", 17),
+        Column("predictor", "predictor", 13),
+        Column("nat", "nat", 8),
+        Column("reals", "reals", 8),
+        Column("bind_id", "bind id", 8),
     ),
 )
 VSERVERS = Report(
     snapshot.vservers,
     _as_table(
-        ("vserver", Column("slb vserver", 17)),
-        ("protocol", Column("prot", 6)),
-        ("virtual", Column("virtual", 22)),
-        ("state", Column("state", 15)),
-        ("conns", Column("conns", 6)),
+        Column("vserver", "slb vserver", 17),
+        Column("protocol", "prot", 6),
+        Column("virtual", "virtual", 22),
+        Column("state", "state", 15),
+        Column("conns", "conns", 6),
     ),
 )
 VSERVERS_DETAIL = Report(snapshot.vservers, _vserver_details)
 SESSIONS = Report(
     snapshot.sessions,
     _as_table(
-        ("vserver", Column("vserver", 16)),
-        ("nai_hash", Column("NAI hash", 17)),
-        ("client", Column("client", 16)),
-        ("real", Column("real", 16)),
-        ("state", Column("state", 15)),
+        Column("vserver", "vserver", 16),
+        Column("nai_hash", "NAI hash", 17),
+        Column("client", "client", 16),
+        Column("real", "real", 16),
+        Column("state", "state", 15),
     ),
 )
 CONNS = Report(
     snapshot.conns,
     _as_table(
-        ("vserver", Column("vserver", 16)),
-        ("protocol", Column("prot", 5)),
-        ("client", Column("client", 22)),
-        ("real", Column("real", 22)),
-        ("state", Column("state", 9)),
-        ("nat", Column("nat", 7)),
+        Column("vserver", "vserver", 16),
+        Column("protocol", "prot", 5),
+        Column("client", "client", 22),
+        Column("real", "real", 22),
+        Column("state", "state", 9),
+        Column("nat", "nat", 7),
     ),
 )
 STATISTICS = Report(
     snapshot.statistics,
     _as_table(
-        ("counter", Column("counter", max(len(f"dropped: {reason.text} ") for reason in DropReason))),
-        ("value", Column("value", 12)),
+        Column("counter", "counter", max(len(f"dropped: {reason.text} ") for reason in DropReason)),
+        Column("value", "value", 12),
     ),
 )
 DFP_AGENTS = Report(
     snapshot.dfp_agents,
     _as_table(
-        ("address", Column("agent IP", 16)),
-        ("port", Column("port", 7)),
-        ("timeout", Column("timeout", 9)),
-        ("retry_count", Column("retry count", 13)),
-        ("retry_interval", Column("interval", 10)),
-        ("state", Column("state", 21)),
+        Column("address", "agent IP", 16),
+        Column("port", "port", 7),
+        Column("timeout", "timeout", 9),
+        Column("retry_count", "retry count", 13),
+        Column("retry_interval", "interval", 10),
+        Column("state", "state", 21),
     ),
 )
 DFP_AGENT = Report(

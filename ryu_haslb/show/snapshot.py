@@ -6,17 +6,28 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from socket import inet_ntoa
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.mobile_ip.identity import identity_of_key
 from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.show.rows import (
+    ConnRow,
+    CounterRow,
+    DfpAgentRow,
+    DfpWeightRow,
+    RealRow,
+    ServerFarmRow,
+    SessionRow,
+    SwitchRow,
+    VirtualServerRow,
+)
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import SessionState
 
-Row = dict[str, Any]
 _PROTOCOLS = {0: "any", 6: "TCP", 17: "UDP"}
 
 
@@ -29,13 +40,13 @@ class Sources(NamedTuple):
     switches: Mapping[int, Switch]
 
 
-def reals(sources: Sources) -> Iterator[Row]:
+def reals(sources: Sources) -> Iterator[RealRow]:
     """Every real server of every farm."""
     for real in sources.balancer.reals():
         yield _real(real)
 
 
-def _real(real: RealServer) -> Row:
+def _real(real: RealServer) -> RealRow:
     configuration = real.configuration
     return {
         "real": str(configuration.address),
@@ -58,19 +69,23 @@ def _real(real: RealServer) -> Row:
     }
 
 
-def serverfarms(sources: Sources) -> Iterator[Row]:
+def serverfarms(sources: Sources) -> Iterator[ServerFarmRow]:
     """Every farm."""
     for farm in sources.balancer.farms.values():
         yield {
             "farm": farm.name,
             "predictor": farm.configuration.predictor.value.upper(),
-            "nat": "SERVER" if farm.configuration.nat_server else "none",
+            "nat": _nat(farm),
             "reals": len(farm.reals),
             "bind_id": 0,
         }
 
 
-def vservers(sources: Sources) -> Iterator[Row]:
+def _nat(farm: ServerFarm) -> str:
+    return "SERVER" if farm.configuration.nat_server else "none"
+
+
+def vservers(sources: Sources) -> Iterator[VirtualServerRow]:
     """Every virtual server."""
     for server in sources.balancer.virtual_servers.values():
         configuration = server.configuration
@@ -89,7 +104,7 @@ def vservers(sources: Sources) -> Iterator[Row]:
         }
 
 
-def sessions(sources: Sources) -> Iterator[Row]:
+def sessions(sources: Sources) -> Iterator[SessionRow]:
     """Every live session; those that begin or end while this runs may or may not be among them."""
     for server in sources.balancer.virtual_servers.values():
         for session in list(sources.balancer.sessions.of(server)):
@@ -105,27 +120,28 @@ def sessions(sources: Sources) -> Iterator[Row]:
             }
 
 
-def conns(sources: Sources) -> Iterator[Row]:
+def conns(sources: Sources) -> Iterator[ConnRow]:
     """Every live session as a connection: who talks to whom."""
-    nat = {server["farm"]: server["nat"] for server in serverfarms(sources)}
-    ports = {server.name: server.configuration.port for server in sources.balancer.virtual_servers.values()}
-    farms = {server.name: server.farm.name for server in sources.balancer.virtual_servers.values()}
+    services = {
+        server.name: (server.configuration.port, _nat(server.farm))
+        for server in sources.balancer.virtual_servers.values()
+    }
     for session in sessions(sources):
-        name = session["vserver"]
+        port, nat = services.get(session["vserver"], (MOBILE_IP_PORT, "none"))  # configured while this runs
         yield {
-            "vserver": name,
+            "vserver": session["vserver"],
             "protocol": "UDP",
             "client": f"{session['client']}:{session['client_port']}",
-            "real": f"{session['real']}:{ports.get(name)}",
+            "real": f"{session['real']}:{port}",
             "state": session["state"].removeprefix("IPMOBILE_"),
-            "nat": nat.get(farms.get(name), "none"),
+            "nat": nat,
         }
 
 
-def dfp_agents(sources: Sources) -> Iterator[Row]:
+def dfp_agents(sources: Sources) -> Iterator[DfpAgentRow]:
     """Every configured DFP agent, its connection and what was counted there."""
     for link in sources.dfp.links:
-        agent = link.connection.agent
+        agent, counters = link.connection.agent, link.connection.counters
         yield {
             "address": str(agent.address),
             "port": agent.port,
@@ -133,11 +149,20 @@ def dfp_agents(sources: Sources) -> Iterator[Row]:
             "retry_count": agent.retry_count,
             "retry_interval": agent.retry_interval,
             "state": link.connection.state.value,
-            **vars(link.connection.counters),
+            "connections": counters.connections,
+            "messages_sent": counters.messages_sent,
+            "messages_received": counters.messages_received,
+            "framing_errors": counters.framing_errors,
+            "authentication_failures": counters.authentication_failures,
+            "unknown_messages": counters.unknown_messages,
+            "malformed_messages": counters.malformed_messages,
+            "unexpected_messages": counters.unexpected_messages,
+            "silences": counters.silences,
+            "excess_entries": counters.excess_entries,
         }
 
 
-def dfp_weights(sources: Sources) -> Iterator[Row]:
+def dfp_weights(sources: Sources) -> Iterator[DfpWeightRow]:
     """Every weight that an agent has set and that is in force."""
     started = time.time() - time.monotonic()
     for row in sources.dfp.weights.rows():
@@ -152,7 +177,7 @@ def dfp_weights(sources: Sources) -> Iterator[Row]:
         }
 
 
-def switches(sources: Sources) -> Iterator[Row]:
+def switches(sources: Sources) -> Iterator[SwitchRow]:
     """Every switch that has connected since the start."""
     for switch in sources.switches.values():
         yield {
@@ -163,7 +188,7 @@ def switches(sources: Sources) -> Iterator[Row]:
         }
 
 
-def statistics(sources: Sources) -> Iterator[Row]:
+def statistics(sources: Sources) -> Iterator[CounterRow]:
     """The balancer's counters, one row each."""
     counted = sources.balancer.statistics
     for name in ("requests", "dispatched", "assignments", "retries", "reassignments", "deregistrations", "timeouts"):

@@ -1,32 +1,38 @@
-"""Tables in the manner of IOS: a heading, a rule, rows; streamed, so that a million rows need no more room than one."""
+"""Tables in the manner of IOS: headings, a rule, rows. Streamed: a million rows need no more memory than one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
+
+from ryu_haslb.show.columns import Row
 
 
 class Column(NamedTuple):
-    """A heading and the width that its column has, the gap to the next one included."""
+    """A column of a table: the key of its values in a row, its heading, and its width with the gap to the next."""
 
+    key: str
     heading: str
     width: int
 
 
 class Heading(str):
-    """A line above the rows of a table. It is no row, so nobody counts it."""
+    """A line above the rows of a table. ``| count`` does not count it."""
 
     __slots__ = ()
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Iterator[str]:
-    """The lines of a table. A value wider than its column pushes the rest of the row aside, as in IOS."""
-    yield Heading(_line(columns, [column.heading for column in columns]))
-    yield Heading("-" * sum(column.width for column in columns))
+def table(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[str]:
+    """The lines of a table of two or more columns. A value wider than its column shifts the rest of its line, as in
+    IOS."""
+    widths = [column.width for column in columns]
+    values = itemgetter(*(column.key for column in columns))
+    yield Heading(_line(widths, [column.heading for column in columns]))
+    yield Heading("-" * sum(widths))
     for row in rows:
-        yield _line(columns, [str(value) for value in row])
+        yield _line(widths, map(str, values(row)))
 
 
-def _line(columns: Sequence[Column], values: Sequence[str]) -> str:
-    cells = [value.ljust(column.width - 1) for column, value in zip(columns, values)]
-    return " ".join(cells).rstrip()
+def _line(widths: Sequence[int], values: Iterable[str]) -> str:
+    return " ".join([value.ljust(width - 1) for width, value in zip(widths, values)]).rstrip()

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Callable, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 from webob import Request, Response
 
@@ -19,18 +19,33 @@ from ryu_haslb.control.operations import Application, UnknownVirtualServerError
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
-from ryu_haslb.show import snapshot
+from ryu_haslb.show import rows, snapshot
+from ryu_haslb.show.columns import Row
+from ryu_haslb.show.crypto import IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.show.reports import Report
-from ryu_haslb.show.snapshot import Row, Sources
+from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.web import metrics
-from ryu_haslb.web.history import History
-from ryu_haslb.web.schemas import Schema, array, reference
+from ryu_haslb.web.history import History, RealHistoryRow
+from ryu_haslb.web.schemas import (
+    Cleared,
+    ClearSessions,
+    Configured,
+    Error,
+    Overview,
+    Refused,
+    Remark,
+    Schema,
+    array,
+    reference,
+)
 
 JSON = "application/json"
 TEXT = "text/plain"
 #: Bytes that the body of a request may have.
 LONGEST_BODY = 64 * 1024
 _ROWS_PER_CHUNK = 100
+
+R = TypeVar("R", bound=Row)
 
 
 class ApiError(Exception):
@@ -77,7 +92,7 @@ class Route:
     schema: Optional[Schema] = None
     media_type: str = JSON
     body: Optional[Body] = None
-    refusal: Optional[tuple[int, str]] = None
+    refusal: Optional[tuple[int, type]] = None
     """A status that says that the body is understood and cannot be carried out, and the schema of its answer."""
 
     @property
@@ -109,8 +124,9 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(json.dumps(value).encode(), status=status, content_type=JSON, charset=None)
 
 
-def _table(path: str, summary: str, component: str, rows: Callable[[Api], Iterator[Row]]) -> Route:
-    return Route("GET", path, summary, lambda api, _: _streamed(rows(api)), array(component))
+def _table(path: str, summary: str, row: type[R], snapshot_of: Callable[[Sources], Iterator[R]]) -> Route:
+    """A route that answers with a table of the snapshot."""
+    return Route("GET", path, summary, lambda api, _: _streamed(snapshot_of(api.sources)), array(row))
 
 
 def _streamed(rows: Iterator[Row]) -> Response:
@@ -126,7 +142,7 @@ def _json_array(rows: Iterator[Row]) -> Iterator[bytes]:
     yield b"[]" if separator == "[" else b"]"
 
 
-def _of_module(path: str, summary: str, component: str, ask: Callable[[Configuration], Report]) -> Route:
+def _of_module(path: str, summary: str, row: type[R], ask: Callable[[Configuration], Report[R]]) -> Route:
     """A route whose rows the IPsec module has; 503 if it does not answer."""
 
     def answer(api: Api, _: bytes) -> Response:
@@ -136,25 +152,29 @@ def _of_module(path: str, summary: str, component: str, ask: Callable[[Configura
             raise ApiError(503, str(error)) from error
         return _streamed(report.rows(api.sources))
 
-    return Route("GET", path, summary, answer, array(component), refusal=(503, "Error"))
+    return Route("GET", path, summary, answer, array(row), refusal=(503, Error))
 
 
-def _history(api: Api) -> Iterator[Row]:
+def _history_rows(api: Api) -> Iterator[RealHistoryRow]:
     return api.history.rows(api.sources.balancer.reals())
+
+
+def _history(api: Api, _: bytes) -> Response:
+    return _streamed(_history_rows(api))
 
 
 def _overview(api: Api, _: bytes) -> Response:
     sources = api.sources
-    tables = {
-        "serverfarms": snapshot.serverfarms(sources),
-        "reals": snapshot.reals(sources),
-        "history": _history(api),
-        "vservers": snapshot.vservers(sources),
-        "dfp_agents": snapshot.dfp_agents(sources),
-        "statistics": snapshot.statistics(sources),
-        "switches": snapshot.switches(sources),
+    overview: Overview = {
+        "serverfarms": list(snapshot.serverfarms(sources)),
+        "reals": list(snapshot.reals(sources)),
+        "history": list(_history_rows(api)),
+        "vservers": list(snapshot.vservers(sources)),
+        "dfp_agents": list(snapshot.dfp_agents(sources)),
+        "statistics": list(snapshot.statistics(sources)),
+        "switches": list(snapshot.switches(sources)),
     }
-    return json_response({name: list(rows) for name, rows in tables.items()})
+    return json_response(overview)
 
 
 def _metrics(api: Api, _: bytes) -> Response:
@@ -190,13 +210,13 @@ def _config(api: Api, body: bytes) -> Response:
     return json_response({"changes": applied.changes, "warnings": warnings})
 
 
-def _remarks(diagnostics: tuple[Diagnostic, ...]) -> list[Row]:
+def _remarks(diagnostics: tuple[Diagnostic, ...]) -> list[Remark]:
     return [{"line": each.line, "text": each.text} for each in diagnostics]
 
 
 _CLEAR_SESSIONS = Body(
     JSON,
-    reference("ClearSessions"),
+    reference(ClearSessions),
     {"vserver": "MIPSLB"},
     'a JSON object: {} for all sessions, {"vserver": "MIPSLB"} for those of one virtual server',
 )
@@ -208,32 +228,32 @@ _CONFIG = Body(
 )
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/api/v1/overview", "What the page shows", _overview, reference("Overview")),
-    _table("/api/v1/reals", "Real servers", "Real", lambda api: snapshot.reals(api.sources)),
-    _table("/api/v1/history", "Real servers over the last five minutes", "RealHistory", _history),
-    _table("/api/v1/serverfarms", "Server farms", "ServerFarm", lambda api: snapshot.serverfarms(api.sources)),
-    _table("/api/v1/vservers", "Virtual servers", "VirtualServer", lambda api: snapshot.vservers(api.sources)),
-    _table("/api/v1/sessions", "Live sessions, streamed", "Session", lambda api: snapshot.sessions(api.sources)),
-    _table("/api/v1/dfp/agents", "DFP agents", "DfpAgent", lambda api: snapshot.dfp_agents(api.sources)),
+    Route("GET", "/api/v1/overview", "What the page shows", _overview, reference(Overview)),
+    _table("/api/v1/reals", "Real servers", rows.RealRow, snapshot.reals),
+    Route("GET", "/api/v1/history", "Real servers in the last five minutes", _history, array(RealHistoryRow)),
+    _table("/api/v1/serverfarms", "Server farms", rows.ServerFarmRow, snapshot.serverfarms),
+    _table("/api/v1/vservers", "Virtual servers", rows.VirtualServerRow, snapshot.vservers),
+    _table("/api/v1/sessions", "Live sessions, streamed", rows.SessionRow, snapshot.sessions),
+    _table("/api/v1/dfp/agents", "DFP agents", rows.DfpAgentRow, snapshot.dfp_agents),
     _table(
         "/api/v1/dfp/weights",
         "Weights that DFP agents have set",
-        "DfpWeight",
-        lambda api: snapshot.dfp_weights(api.sources),
+        rows.DfpWeightRow,
+        snapshot.dfp_weights,
     ),
-    _table("/api/v1/statistics", "Counters", "Counter", lambda api: snapshot.statistics(api.sources)),
-    _table("/api/v1/switches", "Switches", "Switch", lambda api: snapshot.switches(api.sources)),
-    _of_module("/api/v1/crypto/ipsec/sa", "IPsec, by pairs of networks", "ProtectedPair", crypto.ipsec_sa),
-    _of_module("/api/v1/crypto/isakmp/sa", "Associations of IKE", "IsakmpAssociation", crypto.isakmp_sa),
+    _table("/api/v1/statistics", "Counters", rows.CounterRow, snapshot.statistics),
+    _table("/api/v1/switches", "Switches", rows.SwitchRow, snapshot.switches),
+    _of_module("/api/v1/crypto/ipsec/sa", "IPsec, by pairs of networks", ProtectedPairRow, crypto.ipsec_sa),
+    _of_module("/api/v1/crypto/isakmp/sa", "Associations of IKE", IsakmpAssociationRow, crypto.isakmp_sa),
     Route("GET", "/metrics", "Everything for Prometheus", _metrics, {"type": "string"}, TEXT),
     Route(
         "POST",
         "/api/v1/clear/sessions",
         "End sessions, all or those of a virtual server",
         _clear_sessions,
-        reference("Cleared"),
+        reference(Cleared),
         body=_CLEAR_SESSIONS,
-        refusal=(404, "Error"),
+        refusal=(404, Error),
     ),
     Route("POST", "/api/v1/clear/counters", "Set counters to zero", _clear_counters),
     Route(
@@ -241,8 +261,8 @@ ROUTES: tuple[Route, ...] = (
         "/api/v1/config",
         "Apply configuration commands to the running configuration, all of them or nothing",
         _config,
-        reference("Configured"),
+        reference(Configured),
         body=_CONFIG,
-        refusal=(422, "Refused"),
+        refusal=(422, Refused),
     ),
 )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Annotated, Optional, TypedDict
 
+from ryu_haslb.show.columns import Address, Count, Seconds, Values
 from ryu_haslb.slb.real import RealServer
 
 #: Seconds between two samples.
@@ -13,7 +14,20 @@ INTERVAL = 5.0
 #: Samples that are kept; with :data:`INTERVAL` they reach back five minutes.
 LENGTH = 60
 
-Row = dict[str, Any]
+
+class RealHistoryRow(TypedDict):
+    """A real server over the last five minutes."""
+
+    farm: str
+    real: Address
+    interval: Annotated[Seconds, "Time between two samples."]
+    sessions: Annotated[list[Count], "Live sessions at each sample, oldest first."]
+    assigned: Annotated[Count, "Sessions that began here or were moved here in this time."]
+    share: Annotated[
+        Optional[float],
+        Values(minimum=0, maximum=1),
+        "Fraction of the sessions that the farm was assigned in this time; null if it was assigned none.",
+    ]
 
 
 class History:
@@ -34,7 +48,7 @@ class History:
             self._tracks[key] = track = before.get(key) or _Track(real)
             track.sample(real)
 
-    def rows(self, reals: Iterable[RealServer]) -> Iterator[Row]:
+    def rows(self, reals: Iterable[RealServer]) -> Iterator[RealHistoryRow]:
         """A row for each real server: samples, oldest first, and its share of what its farm was assigned since then.
 
         ``assigned`` counts sessions that came to the real server, new ones and those that moved there. ``share`` is a

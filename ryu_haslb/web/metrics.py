@@ -14,11 +14,14 @@ from ryu_haslb import __version__
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.show import snapshot
+from ryu_haslb.show.rows import REAL_STATES, DfpAgentRow, RealRow, SwitchRow
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.statistics import DropReason
-from ryu_haslb.web.schemas import DFP_COUNTERS, REAL_STATES
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+#: Values of labels, and the value that they have.
+_Samples = Iterable[tuple[list[str], float]]
 
 _STATISTICS = (
     ("assignments", "haslb_assignments", "Sessions begun at a real server."),
@@ -27,8 +30,16 @@ _STATISTICS = (
     ("deregistrations", "haslb_deregistrations", "Sessions ended by their mobiles."),
     ("timeouts", "haslb_session_timeouts", "Sessions ended because they were idle."),
 )
-_DFP_MESSAGES = ("messages_received", "messages_sent")
-_DFP_FAULTS = tuple(name for name in DFP_COUNTERS if name not in ("connections", *_DFP_MESSAGES))
+#: What counts as a fault of a DFP agent, by the label that it has.
+_DFP_FAULTS: dict[str, Callable[[DfpAgentRow], int]] = {
+    "framing_errors": lambda row: row["framing_errors"],
+    "authentication_failures": lambda row: row["authentication_failures"],
+    "unknown_messages": lambda row: row["unknown_messages"],
+    "malformed_messages": lambda row: row["malformed_messages"],
+    "unexpected_messages": lambda row: row["unexpected_messages"],
+    "silences": lambda row: row["silences"],
+    "excess_entries": lambda row: row["excess_entries"],
+}
 
 
 @runtime_checkable
@@ -75,9 +86,9 @@ def _requests(sources: Sources) -> Iterator[Metric]:
         yield _counter(metric, meaning, [], [([], counted[name])])
 
 
-def _reals(rows: list[snapshot.Row]) -> Iterator[Metric]:
-    def of_each(key: str) -> Iterator[tuple[list[str], float]]:
-        return (([row["farm"], row["real"]], row[key]) for row in rows)
+def _reals(rows: list[RealRow]) -> Iterator[Metric]:
+    def of_each(value: Callable[[RealRow], float]) -> _Samples:
+        return (([row["farm"], row["real"]], value(row)) for row in rows)
 
     labels = ["farm", "real"]
     states = (
@@ -86,41 +97,51 @@ def _reals(rows: list[snapshot.Row]) -> Iterator[Metric]:
         for state in REAL_STATES
     )
     yield _gauge("haslb_real_state", "1 for the state that the real server is in.", [*labels, "state"], states)
-    yield _gauge("haslb_real_weight", "Weight in the rotation, static or set by DFP.", labels, of_each("weight"))
-    yield _gauge("haslb_real_reachable", "1 while a switch knows the way to it.", labels, of_each("reachable"))
-    yield _gauge("haslb_real_sessions", "Live sessions at the real server.", labels, of_each("conns"))
-    placed = of_each("total_conns")
-    yield _counter("haslb_real_sessions_placed", "Sessions begun at or moved to it.", labels, placed)
-    failures = of_each("total_failures")
-    yield _counter("haslb_real_connection_failures", "Sessions that it did not answer.", labels, failures)
+    weights = of_each(lambda row: row["weight"])
+    yield _gauge("haslb_real_weight", "Weight in force, static or set by DFP.", labels, weights)
+    reachable = of_each(lambda row: row["reachable"])
+    yield _gauge("haslb_real_reachable", "1 while a switch has resolved its address by ARP.", labels, reachable)
+    live = of_each(lambda row: row["conns"])
+    yield _gauge("haslb_real_sessions", "Live sessions at the real server.", labels, live)
+    placed = of_each(lambda row: row["total_conns"])
+    yield _counter("haslb_real_sessions_placed", "Sessions that began at or moved to it.", labels, placed)
+    failures = of_each(lambda row: row["total_failures"])
+    meaning = "Connection failures: sessions whose requests it left unanswered."
+    yield _counter("haslb_real_connection_failures", meaning, labels, failures)
 
 
-def _dfp(rows: list[snapshot.Row]) -> Iterator[Metric]:
-    def of_each(name: str) -> Iterator[tuple[list[str], float]]:
-        return (([_agent(row)], row[name]) for row in rows)
+def _dfp(rows: list[DfpAgentRow]) -> Iterator[Metric]:
+    def of_each(value: Callable[[DfpAgentRow], float]) -> _Samples:
+        return (([_agent(row)], value(row)) for row in rows)
 
-    connected = (([_agent(row)], row["state"] == State.CONNECTED.value) for row in rows)
-    yield _gauge("haslb_dfp_agent_connected", "1 while the DFP agent is connected.", ["agent"], connected)
-    yield _counter("haslb_dfp_connections", "TCP connections made.", ["agent"], of_each("connections"))
-    for name in _DFP_MESSAGES:
-        yield _counter(f"haslb_dfp_{name}", "DFP messages.", ["agent"], of_each(name))
-    faults = (([_agent(row), kind], row[kind]) for row in rows for kind in _DFP_FAULTS)
-    yield _counter("haslb_dfp_faults", "What an agent did wrong, by kind.", ["agent", "kind"], faults)
+    labels = ["agent"]
+    connected = of_each(lambda row: row["state"] == State.CONNECTED.value)
+    yield _gauge("haslb_dfp_agent_connected", "1 while the DFP agent is connected.", labels, connected)
+    connections = of_each(lambda row: row["connections"])
+    yield _counter("haslb_dfp_connections", "TCP connections to the DFP agent.", labels, connections)
+    received = of_each(lambda row: row["messages_received"])
+    yield _counter("haslb_dfp_messages_received", "DFP messages received.", labels, received)
+    sent = of_each(lambda row: row["messages_sent"])
+    yield _counter("haslb_dfp_messages_sent", "DFP messages sent.", labels, sent)
+    faults = (([_agent(row), kind], count(row)) for row in rows for kind, count in _DFP_FAULTS.items())
+    yield _counter("haslb_dfp_faults", "Protocol faults of a DFP agent, by kind.", ["agent", "kind"], faults)
 
 
-def _agent(row: snapshot.Row) -> str:
+def _agent(row: DfpAgentRow) -> str:
     return f"{row['address']}:{row['port']}"
 
 
-def _switches(rows: list[snapshot.Row]) -> Iterator[Metric]:
-    def of_each(key: str) -> Iterator[tuple[list[str], float]]:
-        return (([row["datapath"]], row[key]) for row in rows)
+def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
+    def of_each(value: Callable[[SwitchRow], float]) -> _Samples:
+        return (([row["datapath"]], value(row)) for row in rows)
 
     labels = ["datapath"]
-    yield _gauge("haslb_switch_connected", "1 while the switch is connected.", labels, of_each("connected"))
-    yield _gauge("haslb_flow_mods_waiting", "Session rules to be sent.", labels, of_each("rules_waiting"))
-    refused = of_each("rule_errors")
-    yield _counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch refused.", labels, refused)
+    connected = of_each(lambda row: row["connected"])
+    yield _gauge("haslb_switch_connected", "1 while the switch is connected.", labels, connected)
+    waiting = of_each(lambda row: row["rules_waiting"])
+    yield _gauge("haslb_flow_mods_waiting", "Session flow entries queued for the switch.", labels, waiting)
+    rejected = of_each(lambda row: row["rule_errors"])
+    yield _counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch rejected.", labels, rejected)
 
 
 def _packet_in_latency(sources: Sources) -> Metric:
@@ -135,9 +156,6 @@ def _packet_in_latency(sources: Sources) -> Metric:
             buckets = [(str(bound), float(count)) for bound, count in latency.cumulative()]
             family.add_metric([f"{switch.datapath_id:016x}"], [*buckets, ("+Inf", float(latency.count))], latency.sum)
     return family
-
-
-_Samples = Iterable[tuple[list[str], float]]
 
 
 def _counter(name: str, meaning: str, labels: list[str], samples: _Samples) -> Metric:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ryu_haslb import __version__
 from ryu_haslb.web.api import JSON, ROUTES, Route
-from ryu_haslb.web.schemas import COMPONENTS, reference
+from ryu_haslb.web.schemas import COMPONENTS, Error, reference
 
 _BEARER = "token"
 
@@ -46,8 +46,8 @@ def _operation(route: Route) -> dict[str, Any]:
         responses["413"] = _error("The body is too long.")
         responses["415"] = _error("The body has another media type.")
     if route.refusal is not None:
-        status, component = route.refusal
-        responses[str(status)] = _answer("Cannot be carried out.", JSON, reference(component))
+        status, refusal = route.refusal
+        responses[str(status)] = _answer("Cannot be carried out.", JSON, reference(refusal))
     return {**operation, "responses": responses}
 
 
@@ -56,4 +56,4 @@ def _answer(meaning: str, media_type: str, schema: dict[str, Any]) -> dict[str, 
 
 
 def _error(meaning: str) -> dict[str, Any]:
-    return _answer(meaning, JSON, reference("Error"))
+    return _answer(meaning, JSON, reference(Error))

@@ -13,9 +13,8 @@ import pytest
 from control_process import Application
 
 from ryu_haslb.control.commands import execute
-from ryu_haslb.control.debug import as_text, event_row
 from ryu_haslb.dfp.weight_table import AgentAddress, Server
-from ryu_haslb.show.snapshot import Row
+from ryu_haslb.show.session_events import SessionEventRow, as_text, event_row
 from ryu_haslb.slb.session import Session, SessionEvent, SessionState
 
 HASH = re.compile(r"\b[0-9A-F]{16}\b")
@@ -77,7 +76,7 @@ def test_dfp_weights() -> None:
 
 def direct_event(
     event: SessionEvent, before: SessionState, after: SessionState, moment: datetime
-) -> tuple[Row, Session]:
+) -> tuple[SessionEventRow, Session]:
     application = Application(1, address=IPv4Address("15.1.1.10"))
     farm = application.bench.server.farm
     farm.configure(replace(farm.configuration, nat_server=True))

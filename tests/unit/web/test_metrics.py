@@ -8,9 +8,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from web_bench import WebBench
 
+from ryu_haslb.show.rows import REAL_STATES
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.web.metrics import BalancerCollector, exposition
-from ryu_haslb.web.schemas import REAL_STATES
 
 
 class Scrape:

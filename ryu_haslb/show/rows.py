@@ -1,0 +1,144 @@
+"""The rows of the snapshot: a type for each table. :mod:`ryu_haslb.show.snapshot` fills them.
+
+A new column is one line here, one where ``snapshot.py`` fills the row, and one where ``reports.py`` prints it. The API
+and its JSON Schema have the column then without further work.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional, TypedDict
+
+from ryu_haslb.dfp.manager import State
+from ryu_haslb.show.columns import Address, AddressAndPort, AnyPort, Count, DatapathId, Port, Seconds, Values, Weight
+from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.session import SessionState
+
+#: Every state that ``show ip slb reals`` prints.
+REAL_STATES = (*(health.value for health in Health), "OUTOFSERVICE", "DFP_THROTTLED", "MAXCONNS")
+
+RealState = Annotated[str, Values(enum=REAL_STATES)]
+ServerState = Annotated[str, Values(enum=("OPERATIONAL", "OUTOFSERVICE"))]
+MobileState = Annotated[str, Values(enum=tuple(state.value for state in SessionState))]
+AgentState = Annotated[str, Values(enum=tuple(state.value for state in State))]
+Nat = Annotated[str, Values(enum=("SERVER", "none"))]
+
+
+class RealRow(TypedDict):
+    """A real server of a farm."""
+
+    real: Address
+    farm: str
+    weight: Annotated[Weight, "Weight in force: the DFP weight, or the static weight if no DFP agent has set one."]
+    state: RealState
+    conns: Annotated[Count, "Live sessions."]
+    reachable: Annotated[bool, "Whether at least one switch has resolved its address by ARP."]
+    static_weight: Annotated[Weight, "Configured weight."]
+    dfp_weight: Annotated[Optional[Weight], "Weight set by a DFP agent; null if none."]
+    maxconns: Annotated[Optional[Count], "Maximum number of live sessions; null means no limit."]
+    reassign: Annotated[Count, "Retransmissions of a request after which its session moves to another real server."]
+    retry: Annotated[Seconds, "Time before a failed real server is retried; 0 means never."]
+    numconns: Annotated[Count, "Consecutive connection failures that fail the real server."]
+    numclients: Annotated[Count, "Different clients that these failures must come from."]
+    consecutive_failures: Annotated[Count, "Connection failures since the last success."]
+    failed_clients: Annotated[Count, "Different clients that these failures came from."]
+    total_conns: Annotated[Count, "Sessions that began here or were moved here."]
+    total_failures: Annotated[Count, "Connection failures in total."]
+
+
+class ServerFarmRow(TypedDict):
+    """A server farm."""
+
+    farm: str
+    predictor: Annotated[str, "How a new session gets its real server."]
+    nat: Annotated[Nat, "SERVER in direct mode, none in dispatched mode."]
+    reals: Annotated[Count, "Number of real servers."]
+    bind_id: Annotated[Count, "Bind id that DFP agents know the farm by; always 0."]
+
+
+class VirtualServerRow(TypedDict):
+    """A virtual server."""
+
+    vserver: str
+    protocol: str
+    virtual: AddressAndPort
+    state: ServerState
+    conns: Annotated[Count, "Live sessions."]
+    farm: str
+    idle: Annotated[Seconds, "Time without a Registration Request after which a session ends."]
+    clients: Annotated[list[str], "Client networks that are allowed or excluded; an empty list allows all clients."]
+
+
+class SessionRow(TypedDict):
+    """A live session: a mobile node and the home agent that it registers with."""
+
+    vserver: str
+    nai_hash: Annotated[str, Values(pattern="^[0-9A-F]{16}$"), "Session key; the cookie of the session's flow entry."]
+    client: Annotated[Address, "Source address of the last request."]
+    real: Address
+    state: MobileState
+    client_port: Annotated[AnyPort, "Source port of the last request."]
+    identity: Annotated[
+        Optional[str],
+        "NAI or home address; null for a session recovered from the switch until its mobile sends a request.",
+    ]
+    retries: Annotated[Count, "Retransmissions of the last request."]
+
+
+class ConnRow(TypedDict):
+    """A live session as a connection."""
+
+    vserver: str
+    protocol: str
+    client: AddressAndPort
+    real: AddressAndPort
+    state: str
+    nat: Nat
+
+
+class DfpAgentRow(TypedDict):
+    """A configured DFP agent, its connection, and the counters of the connection."""
+
+    address: Address
+    port: Port
+    timeout: Annotated[Seconds, "Keep-alive time: silence after which the connection is closed; 0 means never."]
+    retry_count: Annotated[Count, "Attempts to connect; 0 means no limit."]
+    retry_interval: Annotated[Seconds, "Time between two attempts to connect."]
+    state: AgentState
+    connections: Annotated[Count, "TCP connections established."]
+    messages_sent: Annotated[Count, "DFP messages sent."]
+    messages_received: Annotated[Count, "DFP messages received."]
+    framing_errors: Annotated[Count, "Messages with a wrong version or length; each closed the connection."]
+    authentication_failures: Annotated[Count, "Messages without a valid Security TLV; discarded."]
+    unknown_messages: Annotated[Count, "Messages of an unknown type; discarded."]
+    malformed_messages: Annotated[Count, "Messages that could not be decoded; discarded."]
+    unexpected_messages: Annotated[Count, "Messages that an agent must not send, or not unasked; discarded."]
+    silences: Annotated[Count, "Connections closed because the keep-alive time expired."]
+    excess_entries: Annotated[Count, "Servers and bind ids above the limit for one agent; discarded."]
+
+
+class DfpWeightRow(TypedDict):
+    """A weight that a DFP agent has set."""
+
+    real: Address
+    protocol: str
+    port: Annotated[AnyPort, "Port of the real server; 0 means any."]
+    bind_id: Annotated[Count, "Bind id; 65535 means any."]
+    weight: Weight
+    agent: Annotated[AddressAndPort, "Agent that set the weight, ADDRESS:PORT."]
+    set_at: Annotated[str, Values(format="date-time"), "When the report arrived, in UTC."]
+
+
+class CounterRow(TypedDict):
+    """A counter of the balancer."""
+
+    counter: str
+    value: Count
+
+
+class SwitchRow(TypedDict):
+    """A switch that has connected since the start."""
+
+    datapath: DatapathId
+    connected: bool
+    rules_waiting: Annotated[Count, "Session flow entries queued for the switch."]
+    rule_errors: Annotated[Count, "Groups of flow-mods that the switch rejected."]
