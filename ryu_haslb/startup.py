@@ -1,23 +1,32 @@
-"""What has to be right before anything starts; each that is not ends the process with one line that says what to do."""
+"""What must be in order before the balancer serves anything: configuration, ports, control socket, HTTP.
+
+Each function ends the process with one line on standard error that says what is wrong and what to do.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import socket
+from typing import Optional
 
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.control import commands
+from ryu_haslb.control.operations import Application
+from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
+from ryu_haslb.control.server import ControlServer
 from ryu_haslb.engine import cfg, ofproto_common
 from ryu_haslb.language.diagnostics import ConfigurationError
+from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
 
 LOG = logging.getLogger(__name__)
 
 CONFIG_VARIABLE = "HASLB_CONFIG"
 
 
-def configuration_of_environment() -> Configuration:
-    """The configuration that the environment names."""
+def load_configuration() -> Configuration:
+    """The configuration of the file that ``HASLB_CONFIG`` names. Raises: SystemExit."""
     path = os.environ.get(CONFIG_VARIABLE)
     if not path:
         raise SystemExit(
@@ -33,9 +42,10 @@ def configuration_of_environment() -> Configuration:
 
 
 def require_free_ports() -> None:
-    """See to it that Ryu can listen for switches.
+    """Check that the engine can listen for switches. Raises: SystemExit.
 
-    It would log a traceback and go on, deaf, or share the port with another Ryu that has it (SO_REUSEPORT).
+    Without this check the engine would log a traceback and run without a listening socket, or share the port with
+    another engine that already has it (SO_REUSEPORT).
     """
     tls = cfg.CONF.ctl_privkey is not None and cfg.CONF.ctl_cert is not None
     ports = [cfg.CONF.ofp_ssl_listen_port if tls else cfg.CONF.ofp_tcp_listen_port]
@@ -49,6 +59,32 @@ def require_free_ports() -> None:
                 probe.bind((host, port))
         except OSError as error:
             raise SystemExit(
-                f"ryu_haslb: cannot listen on {host} port {port}: {error.strerror}; end the program that has it, or "
-                f"choose another with --ofp-{'ssl' if tls else 'tcp'}-listen-port"
+                f"ryu_haslb: cannot listen for switches on {host} port {port}: {error.strerror}; end the program that "
+                f"uses the port, or choose another with --ofp-{'ssl' if tls else 'tcp'}-listen-port"
             ) from error
+
+
+def open_control_server(application: Application) -> Optional[ControlServer]:
+    """The control socket at ``HASLB_CONTROL``, else at the default path.
+
+    Without ``HASLB_CONTROL`` the balancer also runs without a control socket (None), after a warning.
+
+    Raises: SystemExit if the socket that ``HASLB_CONTROL`` names cannot be made.
+    """
+    path = os.environ.get(CONTROL_VARIABLE, DEFAULT_CONTROL)
+    try:
+        return ControlServer(path, lambda words: commands.execute(application, words))
+    except OSError as error:
+        problem = f"cannot make the control socket {path}: {error}; set {CONTROL_VARIABLE} to another path"
+        if CONTROL_VARIABLE in os.environ:
+            raise SystemExit(f"ryu_haslb: {problem}") from error
+        LOG.warning("%s; running without a control socket", problem)
+        return None
+
+
+def open_http_server(application: Application) -> Optional[HttpServer]:
+    """The HTTP server that the environment asks for; None if it asks for none. Raises: SystemExit."""
+    try:
+        return http_server(application, os.environ)
+    except HttpSettingError as error:
+        raise SystemExit(f"ryu_haslb: {error}") from error

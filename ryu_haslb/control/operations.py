@@ -34,8 +34,10 @@ class Application(Protocol):
         """Replace the configuration in force."""
 
     def clear_sessions(self, virtual_server: Optional[str]) -> int:
-        """End the sessions of one virtual server, or of all; return their number. Raises: KeyError for an unknown
-        name."""
+        """End the sessions of one virtual server, or of all, and return their number.
+
+        Raises: KeyError for an unknown name.
+        """
 
     def clear_counters(self) -> None:
         """Set every counter to zero."""
