@@ -12,7 +12,7 @@ VLAN ``01`` is VLAN 1, port ``fa03/015`` is FastEthernet3/15.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network
 
 #: VLAN 4095 is reserved (IEEE 802.1Q table 9-2).
@@ -24,6 +24,8 @@ MAX_DIGITS = 20
 MAX_DATAPATH_ID = (1 << 64) - 1
 #: The kinds of Ethernet ports that IOS has on line cards, modules and routers.
 PORT_KINDS = ("Ethernet", "FastEthernet", "GigabitEthernet", "TenGigabitEthernet")
+#: The kind of a VLAN's interface.
+VLAN_KIND = "Vlan"
 
 
 def decimal(text: str, low: int, high: int) -> int:
@@ -169,11 +171,22 @@ def port_name(text: str) -> tuple[str, str]:
 
     The kind may be abbreviated as long as it is unambiguous, in any case.
     """
+    kind, number = _kind_and_number(text, PORT_KINDS)
+    return kind, port_number(number)
+
+
+def interface_name(text: str) -> tuple[str, str]:
+    """The name of a port or of a VLAN's interface, ``Vlan15``, in the same way."""
+    kind, number = _kind_and_number(text, (*PORT_KINDS, VLAN_KIND))
+    return (kind, str(vlan(number))) if kind == VLAN_KIND else (kind, port_number(number))
+
+
+def _kind_and_number(text: str, kinds: Sequence[str]) -> tuple[str, str]:
     found = re.fullmatch("([A-Za-z]+) ?([0-9/]+)", text)
-    kinds = [kind for kind in PORT_KINDS if found and kind.lower().startswith(found[1].lower())]
-    if found is None or len(kinds) != 1:
+    meant = [kind for kind in kinds if found and kind.lower().startswith(found[1].lower())]
+    if found is None or len(meant) != 1:
         raise ValueError
-    return kinds[0], port_number(found[2])
+    return meant[0], found[2]
 
 
 def mac_address(text: str) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import NamedTuple
 
-from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.description import CONTROLLER_NETWORK, Description
 from haslb_lab.chassis.segments import Place, Segments, place_of, routers_by_segment
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import listed
@@ -68,7 +68,7 @@ def _check_networks(
 ) -> list[tuple[IPv4Network, str]]:
     """Note VLAN interfaces whose networks overlap others; return the networks with what they are."""
     networks: dict[IPv4Network, Place] = {}
-    described = []
+    described = [(CONTROLLER_NETWORK, "between the switches and the balancer")]
     for chassis in description.chassis.values():
         for number, interface in chassis.interfaces.items():
             place, network = segments.of(Place(chassis.name, number)), interface.network
@@ -78,6 +78,10 @@ def _check_networks(
                 text = f"{network} of interface Vlan{number} of {chassis.name} overlaps or joins {others[0]}"
                 expected = "expected one network for each segment, and no two that overlap"
                 diagnostics.error(chassis.vlans[number].line, f"{text}; {expected}")
+            if network.overlaps(CONTROLLER_NETWORK):
+                text = f"{network} of interface Vlan{number} of {chassis.name} overlaps {CONTROLLER_NETWORK}"
+                expected = "which carries OpenFlow between the switches and the balancer; expected another network"
+                diagnostics.error(chassis.vlans[number].line, f"{text}, {expected}")
             networks.setdefault(network, place)
             described.append((network, f"of VLAN {number} of {chassis.name}"))
     return described

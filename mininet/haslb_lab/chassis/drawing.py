@@ -23,9 +23,9 @@ from haslb_lab.chassis.description import (
     IpsecModule,
     LineCardPort,
 )
-from haslb_lab.chassis.values import ranges
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.language.values import vlan_ranges
 
 FONT = "Helvetica"
 #: One for each VLAN, in the order of their numbers; then they come round again.
@@ -168,7 +168,7 @@ def _line_card(chassis: Chassis, slot: int) -> Iterator[str]:
     yield _row(_cell(f"<b>Slot {slot}</b>  line card"))
     for port in chassis.line_cards.values():
         if port.name.slot == slot:
-            lines = [f"trunk, VLANs {ranges(port.trunk)}" if port.vlan is None else f"access VLAN {port.vlan}"]
+            lines = [f"trunk, VLANs {vlan_ranges(port.trunk)}" if port.vlan is None else f"access VLAN {port.vlan}"]
             if port.crypto_connect_vlan is not None:
                 lines.append(f"crypto connect vlan {port.crypto_connect_vlan}")
             yield _row(_cell(str(port.name), *lines, port=port.name.short, fill=PAPER))
@@ -180,7 +180,7 @@ def _ipsec_module(module: IpsecModule) -> Iterator[str]:
         ("<b>inside</b>: clear text", module.inside, INSIDE),
         ("<b>outside</b>: encrypted", module.outside, OUTSIDE),
     ):
-        trunk = f"trunk, allowed VLANs {ranges(port.allowed_vlans)}"
+        trunk = f"trunk, allowed VLANs {vlan_ranges(port.allowed_vlans)}"
         yield _row(_cell(f"{port.name}  {what}", trunk, port=port.name.short, fill=fill))
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Callable, Optional, TypeVar, Union
 
 from haslb_lab.chassis.description import Description, HomeAgent, LineCardPort, Pdsn
-from haslb_lab.chassis.values import ranges
 from ryu_haslb.configuration.ios.home_agent import read_home_agent
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration, Port
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic, Diagnostics
+from ryu_haslb.language.values import vlan_ranges
 from ryu_haslb.language.wording import listed
 
 Read = TypeVar("Read")
@@ -130,7 +130,7 @@ def _check_outside_ports(description: Description, balancer: Configuration, diag
             trunk = configured.get(str(end.name))
             if trunk is None or trunk.allowed_vlans != frozenset(end.allowed_vlans):
                 text = f"{end.name} of {chassis.name} is not the same trunk in {file}"
-                vlans = ranges(end.allowed_vlans)
+                vlans = vlan_ranges(end.allowed_vlans)
                 diagnostics.error(end.line, f"{text}; expected 'switchport trunk allowed vlan {vlans}' there")
 
 

@@ -47,7 +47,7 @@ HOME_NETWORKS = tuple(IPv4Network(f"10.{second}.0.0/16") for second in range(201
 MAX_DESCRIPTION_SIZE = 1 << 16
 
 #: A PDSN's own name for its port, as in the chapter.
-DEFAULT_INTERFACE = PortName("FastEthernet", 1, 0)
+DEFAULT_INTERFACE = "FastEthernet1/0"
 
 
 def read_description(path: Path) -> Description:
@@ -215,7 +215,7 @@ class _Reader:
         values.node_name_of(name, line, "the name of a home agent")
         found = Fields(self.notes, node, f"home agent {quoted(name)}", ("address", "configuration", "home_network"))
         address = found.need("address", partial(values.interface_of, what=f"the address of {name}"))
-        home_network = found.get("home_network", partial(values.network_of, what=f"the home network of {name}"))
+        home_network = found.get("home_network", partial(values.home_network_of, what=f"the home network of {name}"))
         configuration = found.get("configuration", self.file)
         found.finish()
         return HomeAgent(name, *place, address, home_network or default, configuration, line)
@@ -241,7 +241,7 @@ class _Reader:
         keys = ("port", "interface", "address", "home_agent", "configuration", "gateway", "mobiles", "reverse_tunnel")
         found = Fields(self.notes, node, f"PDSN {quoted(name)}", keys)
         attachment = found.need("port", values.attachment_of)
-        interface = found.get("interface", partial(values.port_name_of, what="the PDSN's own interface", first_slot=0))
+        interface = found.get("interface", partial(values.router_port_of, what="the PDSN's own interface"))
         address = found.need("address", partial(values.interface_of, what=f"the address of {name}"))
         home_agent = found.need("home_agent", partial(values.address_of, what="where requests go"))
         configuration = found.get("configuration", self.file)
@@ -252,7 +252,7 @@ class _Reader:
         return Pdsn(
             name,
             attachment,
-            str(interface or DEFAULT_INTERFACE),
+            interface or DEFAULT_INTERFACE,
             address,
             home_agent,
             configuration,

@@ -1,22 +1,18 @@
-"""The values of a description: addresses, networks, VLANs, port names. Errors name line and expectation."""
+"""The values of a description. Those of IOS are parsed by :mod:`ryu_haslb.language.values`; errors name the line."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from pathlib import Path
-from typing import Callable, TypeVar
 
 import yaml
 
 from haslb_lab.chassis.description import Attachment, PortName
-from ryu_haslb.configuration.yaml.nodes import NodeError, line_of_node, number_of, text_of
+from ryu_haslb.configuration.yaml.nodes import NodeError, line_of_node, number_of, parsed, parsed_text, text_of
+from ryu_haslb.language import values
 from ryu_haslb.language.wording import listed, quoted
 
-Value = TypeVar("Value")
-
-KINDS = ("FastEthernet", "GigabitEthernet", "TenGigabitEthernet")
-LAST_VLAN = 4094
 LAST_SLOT = 13
 LAST_PORT = 96
 #: Characters of an interface's name in Linux (IFNAMSIZ without the final zero).
@@ -45,39 +41,35 @@ def node_name_of(text: str, line: int, what: str) -> str:
 
 def address_of(node: yaml.Node, what: str) -> IPv4Address:
     """An IPv4 address."""
-    return _parsed(node, f"{what}, an address such as 15.1.1.10", _address)
+    return parsed(node, f"{what}, an address such as 15.1.1.10", values.host_address)
 
 
 def interface_of(node: yaml.Node, what: str) -> IPv4Interface:
     """An address with the prefix length of its network."""
-    interface = _parsed(node, f"{what}, an address with prefix length such as 10.1.1.51/24", _interface)
-    network = interface.network
-    if network.prefixlen < 31 and interface.ip in (network.network_address, network.broadcast_address):
-        raise NodeError(line_of_node(node), f"{interface.ip} is no host of {network}; expected {what}")
-    return interface
+    return parsed(node, f"{what}, an address with prefix length such as 10.1.1.51/24", values.interface_address)
 
 
 def network_of(node: yaml.Node, what: str) -> IPv4Network:
     """A network whose address has no bits beyond its prefix."""
-    interface = _parsed(node, f"{what}, a network such as 10.201.0.0/16", _interface)
-    if interface.ip != interface.network.network_address:
-        raise NodeError(
-            line_of_node(node),
-            f"{interface} is an address in the network {interface.network}; expected {what}: {interface.network}",
-        )
-    return interface.network
+    expected = f"{what}, a network such as 10.201.0.0/16"
+    return parsed(node, expected, lambda text: values.network(*values.address_and_length(text)))
+
+
+def home_network_of(node: yaml.Node, what: str) -> IPv4Network:
+    """A network whose addresses hosts can have."""
+    network = network_of(node, what)
+    parsed_text(str(network.network_address), line_of_node(node), f"{what} of host addresses", values.host_address)
+    return network
 
 
 def vlan_of(node: yaml.Node, what: str) -> int:
     """The number of a VLAN as a value."""
-    return vlan(number_of(node, what), line_of_node(node), what)
+    return vlan(text_of(node, what), line_of_node(node), what)
 
 
 def vlan(text: str, line: int, what: str) -> int:
     """The number of a VLAN."""
-    if not re.fullmatch("[1-9][0-9]{0,3}", text) or int(text) > LAST_VLAN:
-        raise NodeError(line, f"expected {what}, a number from 1 to {LAST_VLAN}, not {quoted(text)}")
-    return int(text)
+    return parsed_text(text, line, f"{what}, a number from 1 to {values.MAX_VLAN}", values.vlan)
 
 
 def user_of(node: yaml.Node, what: str) -> int:
@@ -90,47 +82,34 @@ def user_of(node: yaml.Node, what: str) -> int:
 
 def slot_of(text: str, line: int) -> int:
     """The number of a chassis' slot."""
-    if not re.fullmatch("[1-9][0-9]?", text) or int(text) > LAST_SLOT:
-        raise NodeError(line, f"expected a slot, a number from 1 to {LAST_SLOT}, not {quoted(text)}")
-    return int(text)
+    expected = f"a slot, a number from 1 to {LAST_SLOT}"
+    return parsed_text(text, line, expected, lambda text: values.decimal(text, 1, LAST_SLOT))
 
 
 def vlans_of(node: yaml.Node, what: str) -> tuple[int, ...]:
     """The VLANs of a trunk, as after ``switchport trunk allowed vlan``: ``1,15,1002-1005``."""
-    return _parsed(node, f"{what}, VLANs such as '1,15,1002-1005'", _vlans)
+    return tuple(sorted(parsed(node, f"{what}, VLANs such as '1,15,1002-1005'", values.vlans)))
 
 
-def ranges(vlans: tuple[int, ...]) -> str:
-    """VLANs as IOS writes them: 1,15,1002-1005."""
-    runs: list[list[int]] = []
-    for number in vlans:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    return ",".join(str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+def port_name(text: str, line: int) -> PortName:
+    """The name of a port of the chassis. Which slots and ports there are is a matter of the 7600."""
+    expected = f"a port such as FastEthernet3/15 ({listed(values.PORT_KINDS)}, slot, port)"
+    kind, number = parsed_text(text, line, expected, values.port_name)
+    place = [int(part) for part in number.split("/")]
+    if len(place) != 2 or not (1 <= place[0] <= LAST_SLOT and place[1] <= LAST_PORT):
+        expected = f"a port such as FastEthernet3/15: a slot from 1 to {LAST_SLOT}, a port up to {LAST_PORT}"
+        raise NodeError(line, f"a 7600 has no port {kind}{number}; expected {expected}")
+    return PortName(kind, *place)
 
 
-def port_name(text: str, line: int, first_slot: int = 1) -> PortName:
-    """An IOS interface name; its kind may be abbreviated, as Fa3/15. Other routers than a 7600 have a slot 0."""
-    match = re.fullmatch(r"([A-Za-z]{2,}) ?([0-9]{1,3})/([0-9]{1,3})", text)
-    kinds = [kind for kind in KINDS if match and kind.lower().startswith(match[1].lower())]
-    if not match or not kinds:
-        raise NodeError(
-            line, f"expected a port such as FastEthernet3/15 ({listed(KINDS)}, slot, port), not {quoted(text)}"
-        )
-    name = PortName(kinds[0], int(match[2]), int(match[3]))
-    if not (first_slot <= name.slot <= LAST_SLOT and name.port <= LAST_PORT):
-        raise NodeError(
-            line,
-            f"there is no port {name}; expected a slot from {first_slot} to {LAST_SLOT} and a port up to {LAST_PORT}",
-        )
-    return name
+def port_name_of(node: yaml.Node, what: str) -> PortName:
+    """The name of a port of the chassis as a value."""
+    return port_name(text_of(node, f"{what}, a port such as GigabitEthernet6/1"), line_of_node(node))
 
 
-def port_name_of(node: yaml.Node, what: str, first_slot: int = 1) -> PortName:
-    """The IOS interface name in a scalar."""
-    return port_name(text_of(node, f"{what}, a port such as GigabitEthernet6/1"), line_of_node(node), first_slot)
+def router_port_of(node: yaml.Node, what: str) -> str:
+    """The name of a port of another router, such as a PDSN, in full: any that IOS can have."""
+    return "".join(parsed(node, f"{what}, a port such as FastEthernet1/0", values.port_name))
 
 
 def attachment_of(node: yaml.Node) -> Attachment:
@@ -154,40 +133,3 @@ def file_of(node: yaml.Node, folder: Path) -> Path:
     if not found:
         raise NodeError(line_of_node(node), f"there is no file {quoted(text)} in {quoted(str(folder))}")
     return path
-
-
-def _parsed(node: yaml.Node, expected: str, parse: Callable[[str], Value]) -> Value:
-    text = text_of(node, expected)
-    try:
-        return parse(text)
-    except ValueError:
-        raise NodeError(line_of_node(node), f"expected {expected}, not {quoted(text)}") from None
-
-
-def _address(text: str) -> IPv4Address:
-    address = IPv4Address(text)
-    unusable = address.is_multicast, address.is_loopback, address.is_reserved, address.is_link_local, int(address) == 0
-    if any(unusable):
-        raise ValueError
-    return address
-
-
-def _interface(text: str) -> IPv4Interface:
-    if not re.fullmatch("[0-9.]+/[0-9]{1,2}", text):
-        raise ValueError
-    interface = IPv4Interface(text)
-    _address(str(interface.ip))
-    return interface
-
-
-def _vlans(text: str) -> tuple[int, ...]:
-    numbers: set[int] = set()
-    for part in text.replace(" ", "").split(","):
-        match = re.fullmatch("([1-9][0-9]{0,3})(?:-([1-9][0-9]{0,3}))?", part)
-        if not match:
-            raise ValueError
-        first, last = int(match[1]), int(match[2] or match[1])
-        if not first <= last <= LAST_VLAN:
-            raise ValueError
-        numbers.update(range(first, last + 1))
-    return tuple(sorted(numbers))

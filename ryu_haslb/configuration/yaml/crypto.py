@@ -14,13 +14,15 @@ from ryu_haslb.configuration.yaml.nodes import (
     fields,
     items,
     line_of_node,
+    parsed_text,
     required,
     text_of,
 )
 from ryu_haslb.configuration.yaml.values import network_words
+from ryu_haslb.language.values import MAX_VLAN, VLAN_KIND, interface_name
 from ryu_haslb.language.wording import quoted
 
-_INTERFACE = re.compile("(Vlan|Ethernet|FastEthernet|GigabitEthernet|TenGigabitEthernet)([0-9/]+)", re.IGNORECASE)
+_INTERFACE = f"a VLAN from 1 to {MAX_VLAN} such as Vlan15, or a port such as FastEthernet3/15"
 
 
 class CryptoReader(CommandReader):
@@ -30,20 +32,14 @@ class CryptoReader(CommandReader):
         """Interfaces by their names."""
         for name, line, value in entries(node, "interfaces"):
             with self.noting_errors():
-                found = _INTERFACE.fullmatch(name)
-                if found is None:
-                    raise NodeError(
-                        line,
-                        f"unknown interface {quoted(name)}; expected a VLAN such as Vlan15, or a port such as "
-                        "FastEthernet3/15",
-                    )
-                self.command(line, "interface", found[1], found[2])
+                kind, number = parsed_text(name, line, _INTERFACE, interface_name)
+                self.command(line, "interface", kind, number)
                 handlers: dict[str, Handler] = {
                     "address": self.interface_address,
                     "crypto_map": self.word("crypto", "map"),
                 }
-                if found[1].lower() != "vlan":
-                    handlers["crypto_connect_vlan"] = self.number("crypto", "connect", "vlan")
+                if kind != VLAN_KIND:
+                    handlers["crypto_connect_vlan"] = self.word("crypto", "connect", "vlan")
                     handlers["allowed_vlans"] = self.word("switchport", "trunk", "allowed", "vlan")
                 self.block(value, f"interface {name}", handlers)
 

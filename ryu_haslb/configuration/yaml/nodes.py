@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Optional
+from typing import Any, Callable, Optional, TypeVar
 
 import yaml
 
@@ -17,6 +17,8 @@ from ryu_haslb.language.wording import did_you_mean, listed, quoted
 
 MAX_DEPTH = 12
 MAX_TEXT_LENGTH = 1 << 20
+
+Value = TypeVar("Value")
 
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "timestamp", "value", "merge")}
@@ -135,6 +137,23 @@ def number_of(node: yaml.Node, what: str) -> str:
     if node.tag != _TAG + "int" or not re.fullmatch("0|-?[1-9][0-9]*", text):
         raise NodeError(line_of_node(node), f"expected {what}, a decimal number, not {quoted(text)}")
     return text
+
+
+def parsed(node: yaml.Node, expected: str, parse: Callable[[str], Value]) -> Value:
+    """The value that a parser of :mod:`ryu_haslb.language.values` makes of a scalar as it is written.
+
+    Raises NodeError with the line, ``expected``, the text, and what the parser says is wrong with it.
+    """
+    return parsed_text(text_of(node, expected), line_of_node(node), expected, parse)
+
+
+def parsed_text(text: str, line: int, expected: str, parse: Callable[[str], Value]) -> Value:
+    """The same for a text such as a key."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        reason = f" ({error})" if str(error) else ""
+        raise NodeError(line, f"expected {expected}, not {quoted(text)}{reason}") from None
 
 
 def flag_of(node: yaml.Node, what: str) -> bool:

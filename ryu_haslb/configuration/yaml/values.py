@@ -1,68 +1,52 @@
-"""Values that only the YAML form has, or writes in another way than IOS."""
+"""Values that only YAML files have, or that they write differently than IOS does."""
 
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Interface
-from typing import Optional
+from ipaddress import IPv4Network
 
 import yaml
 
 from ryu_haslb.configuration.model import StaticLocation
-from ryu_haslb.configuration.yaml.nodes import NodeError, fields, line_of_node, number_of, required, text_of
-from ryu_haslb.language.wording import quoted
+from ryu_haslb.configuration.yaml.nodes import fields, line_of_node, number_of, parsed, parsed_text, required, text_of
+from ryu_haslb.language import values
 
-LARGEST_PORT = 0xFFFFFF00  # OFPP_MAX, OpenFlow 1.3 section A.2.1
+#: OFPP_MAX, the highest number of a switch's port (OpenFlow 1.3 section A.2.1).
+MAX_PORT_NUMBER = 0xFFFFFF00
+
+_DATAPATH_ID = "a datapath id such as '0000000000000001' or 1"
+_VLAN = f"a VLAN, a number from 1 to {values.MAX_VLAN}"
+_PORT_NUMBER = f"an OpenFlow port, a number from 1 to {MAX_PORT_NUMBER}"
 
 
 def network_words(node: yaml.Node) -> tuple[str, str]:
-    """``10.1.1.15/8`` as IOS writes it: address and mask."""
+    """``10.1.1.15/8`` as IOS writes it: address and mask. The IOS command judges the address."""
     expected = "an address and a prefix length, such as 10.1.1.0/24"
-    text = text_of(node, expected)
-    try:
-        if not re.fullmatch("[0-9.]+/[0-9]{1,2}", text):
-            raise ValueError
-        interface = IPv4Interface(text)
-    except ValueError:
-        raise NodeError(line_of_node(node), f"expected {expected}, not {quoted(text)}") from None
-    return str(interface.ip), str(interface.netmask)
+    address, length = parsed(node, expected, values.address_and_length)
+    return str(address), str(IPv4Network((0, length)).netmask)
 
 
 def datapath_of(node: yaml.Node) -> int:
-    """A datapath id: 16 hexadecimal digits as switches print it, or a number."""
-    expected = "a datapath id such as '0000000000000001' or 1"
-    text = text_of(node, expected)
-    if re.fullmatch("[0-9A-Fa-f]{16}", text):
-        return int(text, 16)
-    return _ranged(node, expected, 0, (1 << 64) - 1)
+    """A datapath id: 16 hexadecimal digits, with or without quotes, or a decimal number without quotes."""
+    text = text_of(node, _DATAPATH_ID)
+    if not re.fullmatch("[0-9A-Fa-f]{16}", text):
+        number_of(node, _DATAPATH_ID)
+    return parsed(node, _DATAPATH_ID, values.datapath_id)
 
 
 def location_of(node: yaml.Node) -> StaticLocation:
-    """Where a real is, told instead of found by ARP."""
+    """The location of a real server that is configured instead of found by ARP."""
     what = "a location"
     found = fields(node, what, ("mac", "port", "vlan", "datapath"))
-    vlan: Optional[int] = _ranged(found["vlan"], "a VLAN", 1, 4094) if "vlan" in found else None
+    mac = required(found, "mac", node, what)
     return StaticLocation(
-        _mac_of(required(found, "mac", node, what)),
-        _ranged(required(found, "port", node, what), "an OpenFlow port", 1, LARGEST_PORT),
-        vlan,
+        parsed(mac, "the Ethernet address of a host, such as 02:00:00:00:00:51", values.mac_address),
+        _port_number_of(required(found, "port", node, what)),
+        parsed(found["vlan"], _VLAN, values.vlan) if "vlan" in found else None,
         datapath_of(found["datapath"]) if "datapath" in found else None,
     )
 
 
-def _ranged(node: yaml.Node, what: str, low: int, high: int) -> int:
-    text = number_of(node, what)
-    if len(text) > 20 or not low <= int(text) <= high:
-        raise NodeError(line_of_node(node), f"expected {what}, a number from {low} to {high}, not {quoted(text)}")
-    return int(text)
-
-
-def _mac_of(node: yaml.Node) -> bytes:
-    expected = "the Ethernet address of a host, such as 02:00:00:00:00:51"
-    text = text_of(node, expected)
-    if not re.fullmatch("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", text):
-        raise NodeError(line_of_node(node), f"expected {expected}, not {quoted(text)}")
-    mac = bytes.fromhex(text.replace(":", ""))
-    if mac[0] & 1 or not any(mac):
-        raise NodeError(line_of_node(node), f"expected {expected}, not the group or null address {text}")
-    return mac
+def _port_number_of(node: yaml.Node) -> int:
+    text = number_of(node, "an OpenFlow port")
+    return parsed_text(text, line_of_node(node), _PORT_NUMBER, lambda text: values.decimal(text, 1, MAX_PORT_NUMBER))

@@ -229,8 +229,13 @@ def test_a_mac_that_yaml_takes_for_a_sexagesimal_number_is_a_mac() -> None:
         ("network: 15.0.0.0/8", "network: 15.0.0.0/33", 21, "such as 10.1.1.0/24"),
         ("password: cisco", "password: ''", 25, "expected 1 to 64 printable ASCII characters"),
         ("password: cisco", "agent: x", 26, "unknown key 'password_timeout'"),
-        ("Vlan15", "Serial6/1", 31, "expected a VLAN such as Vlan15, or a port such as FastEthernet3/15"),
-        ("Vlan15", "Vlan4095", 31, "a number from 1 to 4094"),
+        (
+            "Vlan15",
+            "Serial6/1",
+            31,
+            "expected a VLAN from 1 to 4094 such as Vlan15, or a port such as FastEthernet3/15, not 'Serial6/1'",
+        ),
+        ("Vlan15", "Vlan4095", 31, "expected a VLAN from 1 to 4094"),
         ("20.0.0.0/8", "20.0.0.1/8", 33, "20.0.0.1 has bits outside the mask"),
         ("next_hop: 10.1.1.1", "next_hop: [10.1.1.1]", 33, "expected the address of the next hop"),
         ("  HAFARM:", "  HA FARM:", 2, "a name consists of printable ASCII characters without spaces"),
@@ -273,8 +278,8 @@ def test_what_is_wrong_about_ipsec_is_said_with_its_line(old: str, new: str, lin
 @pytest.mark.parametrize(
     ("location", "message"),
     [
-        ("{mac: 03:00:00:00:00:51, port: 2}", "not the group or null address"),
-        ("{mac: 00:00:00:00:00:00, port: 2}", "not the group or null address"),
+        ("{mac: 03:00:00:00:00:51, port: 2}", "(a group or null address)"),
+        ("{mac: 00:00:00:00:00:00, port: 2}", "(a group or null address)"),
         ("{mac: 02-00-00-00-00-51, port: 2}", "expected the Ethernet address of a host"),
         ("{mac: 02:00:00:00:00:51}", "a location lacks the key 'port'"),
         ("{mac: 02:00:00:00:00:51, port: 4294967041}", "a number from 1 to 4294967040"),
