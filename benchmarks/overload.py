@@ -226,7 +226,7 @@ def main(words: Sequence[str]) -> int:
                 seen = crowd.storm(rate, SECONDS)
             print(f"| {' | '.join(row(seen))} |", flush=True)
             for name, count in seen.counted.items():
-                if name.startswith("dropped:"):
+                if name.startswith("dropped_"):
                     print(f"  {name}: {count:,}", file=sys.stderr)
     except (LabError, ControlError, CompilerError) as error:
         print(f"overload: {error}", file=sys.stderr)

@@ -144,7 +144,7 @@ CONNS = Report(
 STATISTICS = Report(
     snapshot.statistics,
     _as_table(
-        Column("counter", "counter", max(len(f"dropped: {reason.text} ") for reason in DropReason)),
+        Column("text", "counter", max(len(f"dropped: {reason.text} ") for reason in DropReason)),
         Column("value", "value", 12),
     ),
 )

@@ -13,6 +13,8 @@ from ryu_haslb.show.columns import Address, AddressAndPort, AnyPort, Count, Data
 from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.session import SessionState
 
+#: The counter of a drop reason is this and the reason's token: ``dropped_fragment``.
+DROPPED = "dropped_"
 #: Every state that ``show ip slb reals`` prints.
 REAL_STATES = (*(health.value for health in Health), "OUTOFSERVICE", "DFP_THROTTLED", "MAXCONNS")
 
@@ -131,8 +133,9 @@ class DfpWeightRow(TypedDict):
 class CounterRow(TypedDict):
     """A counter of the balancer."""
 
-    counter: str
+    counter: Annotated[str, "Name of the counter, such as requests, dropped, or dropped_fragment for one drop reason."]
     value: Count
+    text: Annotated[str, "The counter as show ip slb stats prints it."]
 
 
 class SwitchRow(TypedDict):

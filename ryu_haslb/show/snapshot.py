@@ -13,6 +13,7 @@ from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.mobile_ip.identity import identity_of_key
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.rows import (
+    DROPPED,
     ConnRow,
     CounterRow,
     DfpAgentRow,
@@ -192,7 +193,7 @@ def statistics(sources: Sources) -> Iterator[CounterRow]:
     """The balancer's counters, one row each."""
     counted = sources.balancer.statistics
     for name in ("requests", "dispatched", "assignments", "retries", "reassignments", "deregistrations", "timeouts"):
-        yield {"counter": name, "value": getattr(counted, name)}
-    yield {"counter": "dropped", "value": counted.dropped}
+        yield {"counter": name, "value": getattr(counted, name), "text": name}
+    yield {"counter": "dropped", "value": counted.dropped, "text": "dropped"}
     for reason, count in counted.drops.items():
-        yield {"counter": f"dropped: {reason.text}", "value": count}
+        yield {"counter": DROPPED + reason.value, "value": count, "text": f"dropped: {reason.text}"}

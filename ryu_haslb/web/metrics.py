@@ -14,7 +14,7 @@ from ryu_haslb import __version__
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.show import snapshot
-from ryu_haslb.show.rows import REAL_STATES, DfpAgentRow, RealRow, SwitchRow
+from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, SwitchRow
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.statistics import DropReason
 
@@ -80,7 +80,7 @@ def _requests(sources: Sources) -> Iterator[Metric]:
     counted = {row["counter"]: row["value"] for row in snapshot.statistics(sources)}
     results = [([result], counted[result]) for result in ("dispatched", "dropped")]
     yield _counter("haslb_requests", "Packets to a virtual server, by what became of them.", ["result"], results)
-    reasons = [([reason.value], counted[f"dropped: {reason.text}"]) for reason in DropReason]
+    reasons = [([reason.value], counted[DROPPED + reason.value]) for reason in DropReason]
     yield _counter("haslb_requests_dropped", "Packets that were dropped, by reason.", ["reason"], reasons)
     for name, metric, meaning in _STATISTICS:
         yield _counter(metric, meaning, [], [([], counted[name])])

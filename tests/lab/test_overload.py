@@ -32,9 +32,9 @@ def seen(crowd: Crowd) -> Overload:
 
 def test_what_is_dropped_is_counted_under_a_reason_of_its_own(seen: Overload) -> None:
     counted = seen.counted
-    reasons = {name: count for name, count in counted.items() if name.startswith("dropped:")}
+    reasons = {name: count for name, count in counted.items() if name.startswith("dropped_")}
     assert counted["dropped"] == sum(reasons.values()) > 0
-    assert all("overload" in name or "limited by the switch" in name for name in reasons), reasons
+    assert all("overload" in name or "metered" in name for name in reasons), reasons
     assert counted["requests"] == counted["dispatched"] + counted["dropped"]
 
 

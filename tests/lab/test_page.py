@@ -157,7 +157,7 @@ def test_drop_reasons_are_shown_as_they_occur(lab: HealthLab, browser: WebDriver
     lab.lab.node("pdsn1").cmd("echo nonsense > /dev/udp/10.1.1.10/434")
     wait(
         browser,
-        lambda: DropReason.NOT_REGISTRATION_REQUEST.value in text(browser, "#drops"),
+        lambda: DropReason.NOT_REGISTRATION_REQUEST.text in text(browser, "#drops"),
         "the reason is shown",
         SOON,
     )

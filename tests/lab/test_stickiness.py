@@ -128,7 +128,7 @@ def test_closing_what_was_never_opened_is_dropped_and_counted(bench: Bench) -> N
     assert bench.counted(closing) == {
         "requests": 1,
         "dropped": 1,
-        "dropped: deregistration without a session": 1,
+        "dropped_deregistration_without_session": 1,
     }
 
 

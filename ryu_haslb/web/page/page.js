@@ -111,10 +111,10 @@ const showSwitches = listing("switches", "Since the balancer was started", [
   number((row) => row.rule_errors, "Refused"),
 ], (row) => row.datapath, "No switch has connected.");
 
-const DROPPED = "dropped: ";
+const DROPPED = "dropped_"; // and the token of the reason
 const dropReasons = (statistics) => statistics
   .filter((row) => row.value > 0 && row.counter.startsWith(DROPPED))
-  .map((row) => ({ reason: row.counter.slice(DROPPED.length), value: row.value }))
+  .map((row) => ({ reason: row.text.replace(/^dropped: /, ""), value: row.value }))
   .sort((one, other) => other.value - one.value);
 
 const recent = [];

@@ -118,7 +118,8 @@ def test_clear_ends_sessions_and_sets_counters_to_zero() -> None:
     assert show(application, "clear ip slb connections MIPSLB") == ["4 sessions cleared"]
     assert show(application, "show ip slb sessions | count") == ["Number of lines: 0"]
     assert show(application, "clear ip slb counters") == ["counters cleared"]
-    assert json.loads("".join(show(application, "show ip slb stats --json")))[0] == {"counter": "requests", "value": 0}
+    (requests, *_) = json.loads("".join(show(application, "show ip slb stats --json")))
+    assert (requests["counter"], requests["value"]) == ("requests", 0)
 
 
 def test_single_commands_change_the_running_configuration_and_keep_sessions() -> None:

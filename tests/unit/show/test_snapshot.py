@@ -1,0 +1,39 @@
+"""Rows of the snapshot."""
+
+from __future__ import annotations
+
+import re
+
+from control_process import Application
+
+from ryu_haslb.show import snapshot
+from ryu_haslb.show.reports import STATISTICS
+from ryu_haslb.slb.statistics import DropReason
+
+
+def test_counters_have_a_token_for_programs_and_words_for_operators() -> None:
+    application = Application(1)
+    application.bench.balancer.count_dropped(DropReason.NO_REAL_AVAILABLE)
+    rows = {row["counter"]: row for row in snapshot.statistics(application.sources)}
+    assert all(re.fullmatch("[a-z_]+", counter) for counter in rows)
+    assert rows["requests"] == {"counter": "requests", "value": 2, "text": "requests"}
+    assert rows["dropped_no_real_available"] == {
+        "counter": "dropped_no_real_available",
+        "value": 1,
+        "text": "dropped: no real server available",
+    }
+
+
+def test_every_drop_reason_has_a_counter_of_its_own_and_they_add_up() -> None:
+    application = Application()
+    for count, reason in enumerate(DropReason, 1):
+        application.bench.balancer.count_dropped(reason, count)
+    counted = {row["counter"]: row["value"] for row in snapshot.statistics(application.sources)}
+    assert counted["dropped"] == sum(counted[f"dropped_{reason.value}"] for reason in DropReason)
+    assert len({counted[f"dropped_{reason.value}"] for reason in DropReason}) == len(DropReason)
+
+
+def test_show_prints_the_words_and_not_the_token() -> None:
+    lines = list(STATISTICS.text(STATISTICS.rows(Application().sources)))
+    assert "dropped: IP fragment" in " ".join(line.rstrip("0 ") for line in lines)
+    assert not any("dropped_" in line for line in lines)
