@@ -1,13 +1,25 @@
-"""Which requests one switch's connection lets in: all, unless switch and controller are behind.
+"""Admission control: which requests of one switch are processed, and which are dropped because of an overload.
 
-A mobile that is known loses more by a lost request than one that waits for its first: its binding may run out, or it
-may come to another home agent. It also costs less, for it needs no rule. So known mobiles go first. The others try
-again after a second or more, each time later (RFC 5944, section 3.6.3), which spreads a storm by itself.
+=========  ============================================================================================
+load       requests that are admitted
+=========  ============================================================================================
+NORMAL     all
+HIGH       those of mobiles that may be bound, and those of clients that other clients crowd out
+FULL       none; the frames are not even read, which would cost a third of what it costs to serve them
+=========  ============================================================================================
+
+The load is that of the :mod:`.backlog`. A mobile that may be bound (it has a session, or names a home agent of the
+farm) is served first. It has more to lose: its binding may expire, or another home agent may be chosen for it. It also
+costs less: the switch has its session rule already. A new mobile loses only time. It retransmits after a second or
+more, each time later (RFC 5944, section 3.6.3), so a storm of new mobiles spreads by itself.
+
+Every request that comes under load is counted for its client: :mod:`.clients` finds out which of them exceed their fair
+share.
 """
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Callable, Optional, Union
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backlog import Backlog, Load
@@ -15,62 +27,78 @@ from ryu_haslb.openflow.clients import Clients
 from ryu_haslb.openflow.transactions import Channel
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.statistics import DropReason
 
-_ADDRESS = 4
+#: The IPv4 source address in an untagged frame.
+_CLIENT = slice(26, 30)
+_ADDRESS_LENGTH = 4
+#: Drops that the client did not cause. They are not counted against its share.
+_NOT_THE_CLIENTS = (DropReason.RECOVERY_PENDING, DropReason.RETURNED_BY_HOME_AGENT)
+
+#: Reads the request in an untagged frame that had a tag of this VLAN (None: no tag), or tells why there is none.
+RequestReader = Callable[[bytes, Optional[int]], Union[Request, DropReason]]
 
 
 class Admission:
-    """Decides for one switch. ``load`` is what its backlog allows, as of the last :meth:`follow`."""
+    """Admits the requests of one switch. ``load`` is that of the last :meth:`update_load`."""
 
-    def __init__(self, balancer: Balancer) -> None:
+    def __init__(self, balancer: Balancer, read_request: RequestReader) -> None:
         self.load = Load.NORMAL
         self.clients = Clients()
         self._balancer = balancer
+        self._read_request = read_request
         self._backlog = Backlog()
 
-    def restart(self) -> None:
-        """The connection is a new one, or gone."""
+    def admit(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
+        """The request in an untagged frame, or the reason to drop it."""
+        if self.load is not Load.NORMAL:
+            return self._admit_under_load(frame, vlan)
+        request = self._read_request(frame, vlan)
+        if isinstance(request, Request):
+            self.clients.admitted += 1
+        return request
+
+    def reset(self) -> None:
+        """Begin anew: the connection is a new one, or lost."""
         self.load = Load.NORMAL
         self._backlog = Backlog()
 
-    def follow(self, channel: Channel, barrier: Optional[int], now: float) -> None:
-        """See how far behind the switch is. ``barrier`` was just sent; if there is none, one is sent when due."""
-        if barrier is None and self._backlog.is_due(channel.bytes_sent):
+    def update_load(self, channel: Channel, barrier: Optional[int], now: float) -> None:
+        """Determine the load. ``barrier`` is a barrier request that was just sent; without one, one is sent if due."""
+        if barrier is None and self._backlog.needs_barrier(channel.bytes_sent):
             barrier = channel.next_xid()
             channel.transmit(wire.barrier_request(barrier))
         if barrier is not None:
-            self._backlog.barrier(barrier, channel.bytes_sent, now)
+            self._backlog.record_barrier(barrier, channel.bytes_sent, now)
         self.load = self._backlog.load(channel.bytes_sent, now)
         if self.load is not Load.NORMAL:
-            self.clients.overloaded(now)
+            self.clients.on_overload(now)
 
-    def confirmed(self, xid: int, now: float) -> bool:
-        """A barrier reply. False when it answers a barrier that is not from here."""
-        return self._backlog.confirmed(xid, now)
+    def on_barrier_reply(self, xid: int, now: float) -> bool:
+        """Take a barrier reply. False when the barrier was not recorded here."""
+        return self._backlog.on_barrier_reply(xid, now)
 
-    def silent_for(self, now: float) -> float:
-        """Seconds that the switch has left a barrier without an answer."""
-        return self._backlog.age(now)
+    def oldest_barrier_age(self, now: float) -> float:
+        """Seconds for which the switch has not replied to the oldest outstanding barrier; 0 when there is none."""
+        return self._backlog.oldest_barrier_age(now)
 
-    def shuts_out(self, client: bytes) -> bool:
-        """Whether nobody's request is let in; asked before the request is read."""
+    def _admit_under_load(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
         if self.load is Load.FULL:
-            self.useless(client)
-            return True
-        return False
+            self._record_dropped(frame)
+            return DropReason.OVERLOAD
+        request = self._read_request(frame, vlan)
+        if not isinstance(request, Request):
+            if request not in _NOT_THE_CLIENTS:
+                self._record_dropped(frame)
+            return request
+        if not (self.clients.is_crowded_out(request.client) or self._balancer.has_binding(request)):
+            self._record_dropped(frame)
+            return DropReason.OVERLOAD_NEW_MOBILE
+        self.clients.record_request(request.client)
+        self.clients.admitted += 1
+        return request
 
-    def useless(self, client: bytes) -> None:
-        """What this client sent came to nothing. It is shorter than an address if the frame is."""
-        if self.load is not Load.NORMAL and len(client) == _ADDRESS:
-            self.clients.saw(client)
-            self.clients.shed += 1
-
-    def turns_away(self, request: Request) -> bool:
-        """Whether a request that could be read is not let in."""
-        if self.load is not Load.NORMAL:
-            if not (self.clients.spares(request.client) or self._balancer.has_binding(request)):
-                self.useless(request.client)
-                return True
-            self.clients.saw(request.client)
-        self.clients.let_in += 1
-        return False
+    def _record_dropped(self, frame: bytes) -> None:
+        client = frame[_CLIENT]
+        if len(client) == _ADDRESS_LENGTH:  # else the frame is cut short, and no meter can match its client
+            self.clients.record_dropped(client)

@@ -1,8 +1,14 @@
-"""How far a switch is behind with what it was sent. It decides which requests are let in.
+"""How much work a switch has been sent and has not confirmed. The load of the backlog decides what is admitted.
 
-A barrier goes behind what was sent. Its answer comes back through every queue that there is: ours, the switch's, and on
-the way back the packet-ins that the controller has not read yet. Those who flood fill the way back, whatever is let
-in; so the quickest answer of the last moments is taken off: what is left is the work that the switch was given.
+A barrier request follows what was sent, about every 5 ms. Its reply passes through every queue of the round trip::
+
+    our socket -> the switch's queue -> the work that it was sent -> barrier reply -> behind unread packet-ins -> us
+    `------------ grows with the requests that are admitted ------'   `- grows with the requests that come -----'
+
+The age of the oldest outstanding barrier therefore is the delay of switch and controller together, whichever of them is
+slow. A flood of requests fills the way back no matter what is admitted. The shortest round trip of the last seconds is
+an estimate of that part and is subtracted: the rest is the queueing delay of the work that the switch was sent. Within
+one round trip no delay can be measured, so bytes that no barrier reply has confirmed count as well.
 """
 
 from __future__ import annotations
@@ -11,19 +17,19 @@ from collections import deque
 from enum import IntEnum
 from typing import NamedTuple
 
-#: Seconds that the oldest barrier waits longer than the quickest did, and bytes that no answer covers: beyond these,
-#: requests of mobiles that are not known are dropped. At twice as much every request is.
-MOST_SECONDS = 0.1
-MOST_BYTES = 1_000_000
-#: Barriers under way at once; with more the answers would say no more.
-_MOST_BARRIERS = 64
-#: Seconds for which the quickest answer counts, at least, and the most that is taken off for it.
-_MOMENT = 1.0
-_MOST_TAKEN_OFF = 0.4
+#: Queueing delay in seconds, and unconfirmed bytes, above which the load is HIGH. At twice as much it is FULL.
+MAX_QUEUEING_DELAY = 0.1
+MAX_UNCONFIRMED_BYTES = 1_000_000
+#: Outstanding barriers. More of them would measure nothing that these do not.
+_MAX_OUTSTANDING_BARRIERS = 64
+#: Seconds for which a shortest round trip is used at least, and half of those for which it is used at most.
+_ROUND_TRIP_WINDOW = 1.0
+#: Seconds that are subtracted at most: the backlog of a switch that never replies in time must not look empty.
+_MAX_SUBTRACTED_ROUND_TRIP = 0.4
 
 
 class Load(IntEnum):
-    """Which requests are let in."""
+    """How far behind a switch is. :mod:`.admission` tells which requests are admitted at each load."""
 
     NORMAL = 0
     HIGH = 1
@@ -31,53 +37,57 @@ class Load(IntEnum):
 
 
 class _Barrier(NamedTuple):
+    """An outstanding barrier: its transaction id, the bytes sent up to and including it, and the time."""
+
     xid: int
-    sent: int
-    at: float
+    bytes_sent: int
+    sent_at: float
 
 
 class Backlog:
-    """What one connection has carried to its switch and no barrier has confirmed; ``sent`` is all that it carried."""
+    """The backlog of one connection. ``bytes_sent`` always is the number of all bytes that the connection was given."""
 
     def __init__(self) -> None:
-        self._barriers: deque[_Barrier] = deque()
-        self._marked = 0
-        self._confirmed = 0
-        self._quickest = self._quickest_before = _MOST_TAKEN_OFF
-        self._moment_ends = 0.0
+        self._outstanding: deque[_Barrier] = deque()
+        self._bytes_before_barrier = 0
+        self._confirmed_bytes = 0
+        self._shortest_round_trip = self._previous_shortest = _MAX_SUBTRACTED_ROUND_TRIP
+        self._window_ends = 0.0
 
-    def is_due(self, sent: int) -> bool:
-        """Whether something was sent behind the last barrier."""
-        return sent > self._marked and len(self._barriers) < _MOST_BARRIERS
+    def needs_barrier(self, bytes_sent: int) -> bool:
+        """Whether anything was sent after the last barrier request."""
+        return bytes_sent > self._bytes_before_barrier and len(self._outstanding) < _MAX_OUTSTANDING_BARRIERS
 
-    def barrier(self, xid: int, sent: int, now: float) -> None:
-        """A barrier was sent; ``sent`` counts it as well."""
-        self._barriers.append(_Barrier(xid, sent, now))
-        self._marked = sent
+    def record_barrier(self, xid: int, bytes_sent: int, now: float) -> None:
+        """Record that a barrier request was sent; ``bytes_sent`` includes it."""
+        self._outstanding.append(_Barrier(xid, bytes_sent, now))
+        self._bytes_before_barrier = bytes_sent
 
-    def confirmed(self, xid: int, now: float) -> bool:
-        """A barrier reply. False when it answers none of these barriers."""
-        if all(barrier.xid != xid for barrier in self._barriers):
+    def on_barrier_reply(self, xid: int, now: float) -> bool:
+        """Confirm what was sent before a barrier. False when the barrier is none of this backlog."""
+        if all(barrier.xid != xid for barrier in self._outstanding):
             return False
         while True:
-            barrier = self._barriers.popleft()
-            self._confirmed = barrier.sent
+            barrier = self._outstanding.popleft()
+            self._confirmed_bytes = barrier.bytes_sent
             if barrier.xid == xid:
-                self._answered_after(now - barrier.at, now)
+                self._record_round_trip(now - barrier.sent_at, now)
                 return True
 
-    def age(self, now: float) -> float:
-        """Seconds that the oldest barrier has waited; 0 when none does."""
-        return now - self._barriers[0].at if self._barriers else 0.0
+    def oldest_barrier_age(self, now: float) -> float:
+        """Seconds for which the oldest outstanding barrier has had no reply; 0 when none is outstanding."""
+        return now - self._outstanding[0].sent_at if self._outstanding else 0.0
 
-    def load(self, sent: int, now: float) -> Load:
-        """What the switch can be given beside what it has."""
-        seconds = self.age(now) - min(self._quickest, self._quickest_before)
-        behind = max(0.0, seconds / MOST_SECONDS, (sent - self._confirmed) / MOST_BYTES)
-        return Load(min(int(behind), Load.FULL))
+    def load(self, bytes_sent: int, now: float) -> Load:
+        """The load of this moment."""
+        delay = self.oldest_barrier_age(now) - min(self._shortest_round_trip, self._previous_shortest)
+        unconfirmed = bytes_sent - self._confirmed_bytes
+        load = max(0.0, delay / MAX_QUEUEING_DELAY, unconfirmed / MAX_UNCONFIRMED_BYTES)
+        return Load(min(int(load), Load.FULL))
 
-    def _answered_after(self, seconds: float, now: float) -> None:
-        if now >= self._moment_ends:
-            self._quickest, self._quickest_before = _MOST_TAKEN_OFF, self._quickest
-            self._moment_ends = now + _MOMENT
-        self._quickest = min(self._quickest, seconds)
+    def _record_round_trip(self, seconds: float, now: float) -> None:
+        if now >= self._window_ends:
+            self._previous_shortest = self._shortest_round_trip
+            self._shortest_round_trip = _MAX_SUBTRACTED_ROUND_TRIP
+            self._window_ends = now + _ROUND_TRIP_WINDOW
+        self._shortest_round_trip = min(self._shortest_round_trip, seconds)

@@ -1,8 +1,17 @@
-"""Which clients crowd out others when there are more requests than can be served. Pure.
+"""Which clients exceed their fair share when there are more requests than can be served, and the rates for them. Pure.
 
-A client is the source address of requests: a foreign agent. While one alone brings too much nothing is to be gained
-here; where there are several, those that bring more than their share are held back to it, so that the others get
-through. Shares are max-min fair: whoever wants less than an equal share gets what it wants, the rest is divided.
+A client is a source address of requests: a PDSN or another foreign agent. During an overload the requests of each
+client are counted. About once a second (:meth:`Clients.update_rate_limits`) the rate that was served is divided among
+the clients by max-min fairness: a client that sends less than an equal share is served whole, and what it leaves is
+divided among the others. Example: 1,000 requests/s are served; clients send 3,000, 300 and 50; 90 % are divided::
+
+    50 -> 50     300 -> 300     3000 -> rate-limited to 900 - 50 - 300 = 550
+
+The rate limits are enforced by meters of the switch (:mod:`.meters`), where the excess costs next to nothing. A single
+client is never rate-limited, since nothing would be gained. Nor is any while more clients exceed their share than there
+are meters: their addresses may be forged.
+
+A limit grows while there is no overload, and is lifted when it has not dropped anything for some time.
 """
 
 from __future__ import annotations
@@ -11,109 +20,124 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Optional
 
-#: Requests a second that a switch may send to the controller: more than Open vSwitch and this balancer ever served
-#: together on two cores (docs/performance.md).
-MOST_REQUESTS = 50_000
-#: In terms of what is served: beyond, reading what is dropped keeps the controller from serving. Within, it can choose.
-_MOST_READ = 2.0
-_LEAST_READ = 1000.0
-#: Clients held back at once, each by a meter of its own. Where more than these crowd none is: they may be made up.
-MOST_HELD = 32
-#: Clients told apart in one review; the memory that strangers can make us use.
-_MOST_SEEN = 1000
-#: Seconds of overload that it takes to tell what can be served.
-_SHORTEST_LOOK = 0.5
-#: The part of what was served last that is divided: the rest is room to notice that there is more.
-_DIVIDED = 0.9
-#: What a client that is held back may bring more after a review without overload, and what all may.
-_GROWTH = 1.25
-_RECOVERY = 2.0
-#: Reviews without a drop after which a client is held back no longer.
-_QUIET_REVIEWS = 10
+#: Requests per second that a switch may send to the controller: more than Open vSwitch and this balancer have ever
+#: served together on two cores (docs/performance.md).
+MAX_REQUEST_RATE = 50_000
+#: Requests read, as a multiple of requests served. Beyond it, reading requests that are dropped keeps the controller
+#: from serving others; within it, the controller can choose which of them to serve.
+_MAX_READ_RATIO = 2.0
+#: Requests per second that all clients together may send, at least.
+_MIN_TOTAL_RATE = 1000.0
+#: Clients that are rate-limited at the same time. Each has a meter of its own.
+MAX_RATE_LIMITED_CLIENTS = 32
+#: Clients whose requests are counted. It bounds the memory that forged addresses can take.
+_MAX_COUNTED_CLIENTS = 1000
+#: Seconds of overload after which the rate that can be served is known.
+_MIN_MEASURING_INTERVAL = 0.5
+#: The part of the served rate that is divided. The rest lets the controller find out that it can serve more.
+_DIVIDED_PART = 0.9
+#: Growth per update without overload: of the limit of one client that still drops, and of the limit of all together.
+_CLIENT_RATE_GROWTH = 1.25
+_TOTAL_RATE_GROWTH = 2.0
+#: Updates without a drop after which a rate limit is lifted.
+_MAX_UPDATES_WITHOUT_DROP = 10
 
 
 @dataclass
-class _Held:
+class _RateLimit:
+    """Requests per second, and the number of updates since the limit has dropped anything."""
+
     rate: float
-    quiet: int = 0
+    updates_without_drop: int = 0
 
 
 class Clients:
-    """The clients of one switch. ``let_in`` and ``shed`` count requests since an overload began or was reviewed.
+    """The clients of one switch.
 
-    ``of_all`` is how many requests a second may come from all that are not held back.
+    ``admitted`` and ``dropped`` count requests since the overload began or the last update. ``total_rate`` is the
+    number of requests per second that all clients without a rate limit may send together.
     """
 
     def __init__(self) -> None:
-        self.of_all: float = MOST_REQUESTS
-        self.let_in = 0
-        self.shed = 0
-        self._since: Optional[float] = None
-        self._seen: dict[bytes, int] = {}
-        self._held: dict[bytes, _Held] = {}
+        self.total_rate: float = MAX_REQUEST_RATE
+        self.admitted = 0
+        self.dropped = 0
+        self._overload_since: Optional[float] = None
+        self._requests: dict[bytes, int] = {}
+        self._limits: dict[bytes, _RateLimit] = {}
 
-    def overloaded(self, now: float) -> None:
-        """Not all requests can be served at the moment."""
-        if self._since is None:
-            self._since = now
-            self.let_in = self.shed = 0
+    def on_overload(self, now: float) -> None:
+        """Begin to measure, unless that has begun: not all requests can be served."""
+        if self._overload_since is None:
+            self._overload_since = now
+            self.admitted = self.dropped = 0
 
-    def saw(self, client: bytes) -> None:
-        """A request came while not all can be served."""
-        if client in self._seen or len(self._seen) < _MOST_SEEN:
-            self._seen[client] = self._seen.get(client, 0) + 1
+    def record_request(self, client: bytes) -> None:
+        """Count a request that came during an overload."""
+        if client in self._requests or len(self._requests) < _MAX_COUNTED_CLIENTS:
+            self._requests[client] = self._requests.get(client, 0) + 1
 
-    def spares(self, client: bytes) -> bool:
-        """Whether its requests are let in because it is others who crowd."""
-        return bool(self._held) and client not in self._held
+    def record_dropped(self, client: bytes) -> None:
+        """Count a request that came during an overload and was dropped."""
+        self.record_request(client)
+        self.dropped += 1
 
-    def review(self, now: float, dropped: Mapping[bytes, float]) -> dict[bytes, int]:
-        """Who is held back from now on, and to how many requests a second; to be called about once a second.
+    def is_crowded_out(self, client: bytes) -> bool:
+        """Whether other clients exceed their fair share and this one does not: its requests are admitted."""
+        return bool(self._limits) and client not in self._limits
 
-        ``dropped`` is what the meters take from the clients a second.
+    def update_rate_limits(self, now: float, dropped: Mapping[bytes, float]) -> dict[bytes, int]:
+        """Update the rate limits; to be called about once a second. Returns requests per second by client.
+
+        ``dropped`` is what the meters have dropped since the last update, in requests per second by client.
         """
-        if self._since is None:
-            self._relax(dropped)
-        elif now >= self._since + _SHORTEST_LOOK:
-            self._divide(now - self._since, dropped)
-            self._since = None
-            self._seen.clear()
-        return {client: max(1, int(held.rate)) for client, held in self._held.items()}
+        if self._overload_since is None:
+            self._raise_limits(dropped)
+        elif now >= self._overload_since + _MIN_MEASURING_INTERVAL:
+            self._divide(now - self._overload_since, dropped)
+            self._overload_since = None
+            self._requests.clear()
+        return {client: max(1, int(limit.rate)) for client, limit in self._limits.items()}
 
-    def forget(self) -> None:
-        """Hold no client back."""
-        self._held.clear()
+    def lift_rate_limits(self) -> None:
+        """Rate-limit no client."""
+        self._limits.clear()
 
     def _divide(self, seconds: float, dropped: Mapping[bytes, float]) -> None:
-        served = self.let_in / seconds
-        if self.shed + self.let_in > _MOST_READ * self.let_in:
-            self.of_all = min(max(_MOST_READ * served, _LEAST_READ), MOST_REQUESTS)
-        of_each = (self.let_in + self.shed) / seconds / max(1, sum(self._seen.values()))
-        wanted = {client: count * of_each for client, count in self._seen.items()}
+        """Divide what was served in these seconds of overload."""
+        served = self.admitted / seconds
+        if self.dropped + self.admitted > _MAX_READ_RATIO * self.admitted:
+            self.total_rate = min(max(_MAX_READ_RATIO * served, _MIN_TOTAL_RATE), MAX_REQUEST_RATE)
+        rate_per_count = (self.admitted + self.dropped) / seconds / max(1, sum(self._requests.values()))
+        demand = {client: count * rate_per_count for client, count in self._requests.items()}
         for client, rate in dropped.items():
-            wanted[client] = wanted.get(client, 0.0) + rate
-        share = fair_share(wanted.values(), _DIVIDED * served)
-        crowding = [client for client, rate in wanted.items() if rate > share]
-        alone = len(crowding) == len(wanted) == 1
-        self._held = {} if alone or len(crowding) > MOST_HELD else {client: _Held(share) for client in crowding}
+            demand[client] = demand.get(client, 0.0) + rate
+        share = fair_share(demand.values(), _DIVIDED_PART * served)
+        exceeding = [client for client, rate in demand.items() if rate > share]
+        is_alone = len(exceeding) == len(demand) == 1
+        if is_alone or len(exceeding) > MAX_RATE_LIMITED_CLIENTS:
+            self._limits = {}
+        else:
+            self._limits = {client: _RateLimit(share) for client in exceeding}
 
-    def _relax(self, dropped: Mapping[bytes, float]) -> None:
-        self.of_all = min(self.of_all * _RECOVERY, MOST_REQUESTS)
-        for client, held in list(self._held.items()):
+    def _raise_limits(self, dropped: Mapping[bytes, float]) -> None:
+        """There was no overload: raise the limits that still drop, lift those that have not dropped for long."""
+        self.total_rate = min(self.total_rate * _TOTAL_RATE_GROWTH, MAX_REQUEST_RATE)
+        for client, limit in list(self._limits.items()):
             if dropped.get(client):
-                held.rate *= _GROWTH
-                held.quiet = 0
+                limit.rate *= _CLIENT_RATE_GROWTH
+                limit.updates_without_drop = 0
             else:
-                held.quiet += 1
-                if held.quiet >= _QUIET_REVIEWS:
-                    del self._held[client]
+                limit.updates_without_drop += 1
+                if limit.updates_without_drop >= _MAX_UPDATES_WITHOUT_DROP:
+                    del self._limits[client]
 
 
-def fair_share(wanted: Collection[float], capacity: float) -> float:
-    """The most that anybody gets when ``capacity`` is divided fairly; infinite when there is enough for all."""
+def fair_share(demand: Collection[float], capacity: float) -> float:
+    """The max-min fair share: no demand is served beyond it. Infinite when the capacity serves every demand whole."""
     left = capacity
-    for served, rate in enumerate(sorted(wanted)):
-        share = left / (len(wanted) - served)
+    for served, rate in enumerate(sorted(demand)):
+        share = left / (len(demand) - served)
         if rate > share:
             return share
         left -= rate

@@ -76,7 +76,7 @@ class Connection:
         self._switch.tick(now)
         if self.is_serving:
             self._meters.tick(now)
-        if self._switch.admission.silent_for(now) > BARRIER_TIMEOUT:
+        if self._switch.admission.oldest_barrier_age(now) > BARRIER_TIMEOUT:
             LOG.warning(
                 "Switch %016x: no barrier reply for %d s; closing the connection", self.transport.id, BARRIER_TIMEOUT
             )

@@ -17,7 +17,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import standing_rules, wire
 from ryu_haslb.openflow.admission import Admission
-from ryu_haslb.openflow.clients import MOST_HELD, MOST_REQUESTS
+from ryu_haslb.openflow.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
 from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, client_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
@@ -30,7 +30,7 @@ REVIEW = 1.0
 #: Seconds without an answer after which a look goes without what the meters have dropped.
 PATIENCE = 5.0
 
-_CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MOST_HELD)
+_CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MAX_RATE_LIMITED_CLIENTS)
 _ALL_METERS = 0xFFFFFFFF
 _MULTIPART_METER = 9
 _REPLY_MORE = 1
@@ -60,7 +60,7 @@ class Meters:
         self._sides = NOWHERE
         self._of_client: dict[bytes, int] = {}
         self._rates: dict[bytes, int] = {}
-        self._of_all = MOST_REQUESTS
+        self._of_all = MAX_REQUEST_RATE
         self._counted: dict[int, int] = {}
         self._dropped: dict[int, int] = {}
         self._asked: Optional[int] = None
@@ -88,7 +88,7 @@ class Meters:
         self._configuration, self._sides = configuration, sides
         self._of_client.clear()
         self._rates.clear()
-        self._admission.clients.forget()
+        self._admission.clients.lift_rate_limits()
 
     def remove(self) -> None:
         """Take every meter off the switch."""
@@ -106,7 +106,7 @@ class Meters:
             self._asked = None
             self._review(now)
         elif not self.supported:
-            self._admission.clients.review(now, {})
+            self._admission.clients.update_rate_limits(now, {})
             self._reviewed_at = now
         else:
             self._asked = self._datapath.next_xid()
@@ -143,8 +143,8 @@ class Meters:
         seconds, self._reviewed_at = now - self._reviewed_at, now
         dropped = {client: self._dropped.get(meter, 0) / seconds for client, meter in self._of_client.items()}
         self._dropped.clear()
-        rates = self._admission.clients.review(now, dropped)
-        of_all = int(self._admission.clients.of_all)
+        rates = self._admission.clients.update_rate_limits(now, dropped)
+        of_all = int(self._admission.clients.total_rate)
         if of_all != self._of_all:
             self._of_all = of_all
             self._send(self._datapath.ofproto.OFPMC_MODIFY, FIRST_METER, of_all)
@@ -166,7 +166,7 @@ class Meters:
         rules = list(client_rules(self._configuration, self._datapath.id, self._sides, inet_ntoa(client), meter))
         self._transactions.submit(lambda xid: standing_rules.additions(self._datapath, rules, xid), lambda _: None)
         LOG.warning(
-            "Switch %016x: client %s brings more than its share and is held to %d requests a second",
+            "Switch %016x: client %s exceeds its fair share; rate-limited to %d requests/s",
             *(self._datapath.id, inet_ntoa(client), rate),
         )
 
@@ -174,12 +174,12 @@ class Meters:
         """With its meter a client's rules go as well (OpenFlow 1.3.5, section 6.5)."""
         self._send(self._datapath.ofproto.OFPMC_DELETE, self._of_client.pop(client))
         del self._rates[client]
-        LOG.info("Switch %016x: client %s is held back no longer", self._datapath.id, inet_ntoa(client))
+        LOG.info("Switch %016x: client %s is no longer rate-limited", self._datapath.id, inet_ntoa(client))
 
-    def _send(self, command: int, meter: int, rate: int = MOST_REQUESTS) -> None:
+    def _send(self, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> None:
         self._datapath.transmit(self._meter(self._datapath.next_xid(), command, meter, rate))
 
-    def _meter(self, xid: int, command: int, meter: int, rate: int = MOST_REQUESTS) -> bytes:
+    def _meter(self, xid: int, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> bytes:
         return standing_rules.meter(self._datapath, command, meter, rate, xid)
 
 

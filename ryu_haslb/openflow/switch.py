@@ -26,8 +26,6 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Where a packet-out that returns a request to its session has the port that it goes to.
 _OUTPUT_PORT = slice(44, 48)
-#: Where an untagged frame has the address that it comes from.
-_CLIENT = slice(26, 30)
 _PORT_TABLE = wire.OFPP_TABLE.to_bytes(4, "big")
 
 _ARP = frozenset({Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_OF_REAL})
@@ -57,7 +55,7 @@ class Switch:
         self._returns_to_sessions = True
         self.rules = SessionRules(datapath_id, balancer, self._deliveries)
         self._adoption = Adoption()
-        self.admission = Admission(balancer)
+        self.admission = Admission(balancer, self._read_request)
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
@@ -95,11 +93,11 @@ class Switch:
             self.transactions.abandon()
         self.rules.reset()
         self.channel = self.transactions = None
-        self.admission.restart()
+        self.admission.reset()
 
     def confirmed(self, xid: int, now: float) -> bool:
         """Take a barrier reply. False when it answers a barrier that is not from here."""
-        ours = self.admission.confirmed(xid, now)
+        ours = self.admission.on_barrier_reply(xid, now)
         return (self.transactions is not None and self.transactions.confirmed(xid)) or ours
 
     def refused(self, error: bytes) -> bool:
@@ -160,7 +158,7 @@ class Switch:
         """Send the rules that have come together, and see how far behind the switch is."""
         if self.channel is None or self.transactions is None:
             return
-        self.admission.follow(self.channel, self.rules.flush(self.transactions), now)
+        self.admission.update_load(self.channel, self.rules.flush(self.transactions), now)
 
     def port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or disappeared."""
@@ -171,8 +169,8 @@ class Switch:
 
     def _request(self, channel: Channel, frame: bytes, now: float) -> None:
         frame, vlan = without_vlan_tag(frame)
-        request = self._let_in(frame, vlan)
-        if isinstance(request, DropReason):
+        request = self.admission.admit(frame, vlan)
+        if not isinstance(request, Request):
             self._balancer.count_dropped(request)
             return
         real, session, _ = self._balancer.request(request, now)
@@ -185,15 +183,12 @@ class Switch:
         if session is not None:
             self.rules.want(session)
 
-    def _let_in(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
-        """The request in an untagged frame, or why the balancer is not asked about it."""
-        if self.admission.shuts_out(frame[_CLIENT]):
-            return DropReason.OVERLOAD
+    def _read_request(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
+        """The request in an untagged frame, or why the balancer cannot decide about it."""
         if not self._adoption.complete:
             return DropReason.RECOVERY_PENDING
         request = read_request(frame, self._virtual_servers, self.datapath_id)
-        if isinstance(request, DropReason):
-            self.admission.useless(frame[_CLIENT])
+        if not isinstance(request, Request):
             return request
         if vlan and not self._configured_vlans:
             self._learn_vlan(vlan)
@@ -201,7 +196,7 @@ class Switch:
             return DropReason.RECOVERY_PENDING
         if frame[6:12] in self._dispatched_macs and self._comes_back(request, frame[6:12]):
             return DropReason.RETURNED_BY_HOME_AGENT
-        return DropReason.OVERLOAD_NEW_MOBILE if self.admission.turns_away(request) else request
+        return request
 
     def _comes_back(self, request: Request, mac: bytes) -> bool:
         """Whether the sender is the home agent that the session's requests are dispatched to."""

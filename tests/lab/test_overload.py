@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.overload import Crowd, Overload
-from ryu_haslb.openflow.clients import MOST_REQUESTS
+from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
 
 pytestmark = pytest.mark.lab
 
-RATE = MOST_REQUESTS * 1.6
+RATE = MAX_REQUEST_RATE * 1.6
 SECONDS = 4.0
 
 

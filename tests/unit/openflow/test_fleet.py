@@ -89,10 +89,10 @@ def test_a_switch_that_rejects_the_standing_rules_is_not_served(caplog: pytest.L
 
 
 def test_a_switch_that_is_configured_no_longer_loses_our_rules_and_gets_them_again_when_it_is() -> None:
-    served = Served(configuration=replace(CONFIGURATION, datapaths=frozenset({1})))
+    served = Served(configuration=replace(CONFIGURATION, datapaths=(1,)))
     installed = len(served.switch.flows)
     assert installed > 0
-    served.fleet.configure(replace(CONFIGURATION, datapaths=frozenset({2})))
+    served.fleet.configure(replace(CONFIGURATION, datapaths=(2,)))
     served.transport.answer()
     assert (served.switch.flows, served.is_connected) == ([], False)
     served.fleet.configure(CONFIGURATION)
@@ -101,7 +101,7 @@ def test_a_switch_that_is_configured_no_longer_loses_our_rules_and_gets_them_aga
 
 
 def test_a_switch_that_is_not_configured_is_left_alone() -> None:
-    served = Served(configuration=replace(CONFIGURATION, datapaths=frozenset({2})))
+    served = Served(configuration=replace(CONFIGURATION, datapaths=(2,)))
     assert served.transport.sent == []
     assert served.transport.handler is None
 

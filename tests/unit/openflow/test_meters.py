@@ -12,7 +12,7 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow import standing_rules, wire
 from ryu_haslb.openflow.admission import Admission
-from ryu_haslb.openflow.clients import MOST_REQUESTS
+from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
 from ryu_haslb.openflow.meters import PATIENCE, REVIEW, Meters
 from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, Purpose
 from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
@@ -40,7 +40,7 @@ class Metered(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         self.xid = 0
         self.ready: list[bool] = []
         self.balancer = Balancer(CONFIGURATION)
-        self.admission = Admission(self.balancer)
+        self.admission = Admission(self.balancer, lambda _, __: DropReason.TRUNCATED)
         self.transactions = Transactions(self)
         self.meters = Meters(self, self.transactions, self.admission, self.balancer, CONFIGURATION)
 
@@ -65,11 +65,11 @@ class Metered(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
     def review(self, flood: int, quiet: int, capacity: int, dropped: dict[int, int]) -> list[bytes]:
         """A second in which this came; what the switch is told because of it."""
         if capacity:
-            self.admission.clients.overloaded(self.now)
+            self.admission.clients.on_overload(self.now)
         for client, count in ((FLOOD, flood), (QUIET, quiet)):
             for _ in range(count):
-                self.admission.clients.saw(client)
-        self.admission.clients.let_in, self.admission.clients.shed = capacity, max(0, flood + quiet - capacity)
+                self.admission.clients.record_request(client)
+        self.admission.clients.admitted, self.admission.clients.dropped = capacity, max(0, flood + quiet - capacity)
         self.now += REVIEW
         self.meters.tick(self.now)
         self.sent.clear()
@@ -131,7 +131,7 @@ def test_the_meter_of_an_earlier_run_is_taken_over() -> None:
     switch = Metered()
     switch.prepare(False, True)
     assert switch.ready == [True]
-    assert switch.meter_mods() == [(0, FIRST_METER, MOST_REQUESTS), (1, FIRST_METER, MOST_REQUESTS)]
+    assert switch.meter_mods() == [(0, FIRST_METER, MAX_REQUEST_RATE), (1, FIRST_METER, MAX_REQUEST_RATE)]
 
 
 def test_what_the_switch_has_dropped_is_counted_once() -> None:
@@ -166,7 +166,7 @@ def test_a_new_configuration_forgets_the_clients_whose_rules_it_replaces() -> No
     switch.prepare(True)
     switch.review(3000, 50, 1000, {})
     switch.meters.configure(CONFIGURATION, NOWHERE)
-    assert not switch.admission.clients.spares(QUIET)
+    assert not switch.admission.clients.is_crowded_out(QUIET)
     switch.review(3000, 50, 1000, {})
     assert [each[:2] for each in switch.meter_mods()][-2:] == [(2, FIRST_METER + 1), (0, FIRST_METER + 1)]
 
@@ -182,15 +182,15 @@ def test_leaving_takes_every_meter_along() -> None:
 def test_without_meters_the_controller_still_lets_those_in_who_are_crowded_out() -> None:
     switch = Metered()
     switch.prepare(False, False)
-    switch.admission.clients.overloaded(switch.now)
+    switch.admission.clients.on_overload(switch.now)
     for client, count in ((FLOOD, 3000), (QUIET, 50)):
         for _ in range(count):
-            switch.admission.clients.saw(client)
-    switch.admission.clients.let_in, switch.admission.clients.shed = 1000, 2050
+            switch.admission.clients.record_request(client)
+    switch.admission.clients.admitted, switch.admission.clients.dropped = 1000, 2050
     switch.sent.clear()
     switch.meters.tick(switch.now + REVIEW)
     assert switch.sent == []
-    assert switch.admission.clients.spares(QUIET)
+    assert switch.admission.clients.is_crowded_out(QUIET)
 
 
 @given(st.binary(max_size=200))
@@ -205,11 +205,11 @@ def test_a_switch_that_does_not_tell_what_its_meters_dropped_still_holds_clients
     """It may know meters without their statistics, or answer what cannot be read."""
     switch = Metered()
     switch.prepare(True)
-    switch.admission.clients.overloaded(switch.now)
+    switch.admission.clients.on_overload(switch.now)
     for client, count in ((FLOOD, 3000), (QUIET, 50)):
         for _ in range(count):
-            switch.admission.clients.saw(client)
-    switch.admission.clients.let_in, switch.admission.clients.shed = 1000, 2050
+            switch.admission.clients.record_request(client)
+    switch.admission.clients.admitted, switch.admission.clients.dropped = 1000, 2050
     switch.meters.tick(switch.now + REVIEW)
     assert not switch.meters.reply(switch.xid, b"", switch.now + REVIEW)
     switch.meters.tick(switch.now + PATIENCE)

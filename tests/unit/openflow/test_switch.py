@@ -13,7 +13,7 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import session_rules, wire
 from ryu_haslb.openflow.adoption import PATIENCE
-from ryu_haslb.openflow.backlog import MOST_SECONDS
+from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.session_rules import MOST_UNDER_WAY
 from ryu_haslb.openflow.switch import MOST_LEARNED_VLANS, Switch
@@ -390,7 +390,7 @@ def test_under_overload_known_mobiles_are_served_and_new_ones_are_dropped_and_co
     wired = Wired()
     wired.request("anna")
     wired.settle()
-    overloaded(wired, MOST_SECONDS * 1.5)
+    overloaded(wired, MAX_QUEUEING_DELAY * 1.5)
     assert wired.request("bert") == []
     assert wired.drops(DropReason.OVERLOAD_NEW_MOBILE) == 1
     assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
@@ -399,7 +399,7 @@ def test_under_overload_known_mobiles_are_served_and_new_ones_are_dropped_and_co
 def test_a_mobile_that_names_its_home_agent_is_a_known_one() -> None:
     """It renews a binding; a session outlasts its requests by the idle time only."""
     wired = Wired()
-    overloaded(wired, MOST_SECONDS * 1.5)
+    overloaded(wired, MAX_QUEUEING_DELAY * 1.5)
     assert [goes_to(message) for message in wired.request("bert", home_agent=REALS[1].address.packed)] == [8]
 
 
@@ -407,7 +407,7 @@ def test_far_beyond_that_every_request_is_dropped_and_counted_and_nothing_else()
     wired = Wired()
     wired.request("anna")
     wired.settle()
-    overloaded(wired, MOST_SECONDS * 2.5)
+    overloaded(wired, MAX_QUEUEING_DELAY * 2.5)
     assert wired.request("anna") == []
     assert wired.drops(DropReason.OVERLOAD) == 1
     wired.find(0, port=9)
@@ -417,7 +417,7 @@ def test_far_beyond_that_every_request_is_dropped_and_counted_and_nothing_else()
 
 def test_once_the_switch_has_caught_up_everybody_is_served_again() -> None:
     wired = Wired()
-    overloaded(wired, MOST_SECONDS * 3)
+    overloaded(wired, MAX_QUEUEING_DELAY * 3)
     wired.confirm()
     wired.flush()
     assert [goes_to(message) for message in wired.request("bert")] == [8]
@@ -428,7 +428,7 @@ def test_a_request_that_is_dropped_under_overload_is_no_retry() -> None:
     wired = Wired()
     wired.request("anna")
     wired.settle()
-    overloaded(wired, MOST_SECONDS * 2.5)
+    overloaded(wired, MAX_QUEUEING_DELAY * 2.5)
     for _ in range(20):
         wired.request("anna")
     assert wired.balancer.statistics.retries == 0
@@ -451,7 +451,7 @@ def test_known_requests_are_measured_too_though_they_make_no_rules() -> None:
 
 def test_a_new_connection_owes_nothing() -> None:
     wired = Wired()
-    overloaded(wired, MOST_SECONDS * 3)
+    overloaded(wired, MAX_QUEUEING_DELAY * 3)
     wired.switch.disconnect()
     wired.bytes_sent = 0
     wired.transactions = wired.switch.connect(wired, wired.now)
