@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Callable, Optional, TypeVar, cast
 
 import yaml
 
 from ryu_haslb.configuration.yaml.nodes import NodeError, entries, items, required, unknown_key
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.language.diagnostics import Diagnostics
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic, Diagnostics
 
 Value = TypeVar("Value")
+
+#: Bytes of a description; far more nodes than one machine carries.
+MAX_FILE_SIZE = 1 << 16
 
 
 class PartError(HaslbError):
     """A part of the description that has errors, all of which are noted already."""
+
+
+def read_text(path: Path, expected: str) -> str:
+    """The text of a file. Raises ConfigurationError with its name and ``expected`` if it cannot be read."""
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_FILE_SIZE + 1)
+        if len(data) > MAX_FILE_SIZE:
+            raise ValueError(f"larger than {MAX_FILE_SIZE >> 10} KiB")
+        return data.decode("utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise ConfigurationError([Diagnostic(str(path), 0, f"cannot be read: {reason}; expected {expected}")]) from None
 
 
 class Notes:

@@ -26,7 +26,7 @@ from haslb_lab.chassis.description import (
     Route,
     Vlan,
 )
-from haslb_lab.chassis.fields import Fields, Notes, PartError
+from haslb_lab.chassis.fields import Fields, Notes, PartError, read_text
 from ryu_haslb.configuration.yaml.nodes import (
     NodeError,
     compose,
@@ -36,15 +36,12 @@ from ryu_haslb.configuration.yaml.nodes import (
     text_of,
 )
 from ryu_haslb.configuration.yaml.values import datapath_of
-from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic, Diagnostics
+from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import quoted
 
 #: What home agents that name no home network have, in the order of the file.
 HOME_NETWORKS = tuple(IPv4Network(f"10.{second}.0.0/16") for second in range(201, 256))
 
-
-#: Bytes of a description; far more nodes than one machine carries.
-MAX_DESCRIPTION_SIZE = 1 << 16
 
 #: A PDSN's own name for its port, as in the chapter.
 DEFAULT_INTERFACE = "FastEthernet1/0"
@@ -60,24 +57,13 @@ def read_description(path: Path) -> Description:
     reader = _Reader(path, Notes(diagnostics))
     description = None
     with reader.notes.noting():
-        description = reader.description(_text(path))
+        description = reader.description(
+            read_text(path, "a chassis description, such as topologies/shapes/two-pdsns.yaml")
+        )
     diagnostics.stop_on_errors()
     assert description is not None, "what is missing has been noted"
     check(description, diagnostics)
     return description
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_DESCRIPTION_SIZE + 1)
-        if len(data) > MAX_DESCRIPTION_SIZE:
-            raise ValueError(f"larger than {MAX_DESCRIPTION_SIZE >> 10} KiB")
-        return data.decode("utf-8")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        expected = "expected a chassis description, such as topologies/shapes/two-pdsns.yaml"
-        raise ConfigurationError([Diagnostic(str(path), 0, f"cannot be read: {reason}; {expected}")]) from None
 
 
 class _Reader:

@@ -41,9 +41,12 @@ class Block:
 def read_block(path: Path) -> Block:
     """Read a block: a line with prompt and command, then the output; lines with nothing but a prompt are left out.
 
-    Raises :class:`LabError` for a file that does not begin with a prompt.
+    Raises :class:`LabError` for a file that cannot be read or does not begin with a prompt.
     """
-    first, *rest = path.read_text("utf-8").splitlines() or [""]
+    try:
+        first, *rest = path.read_text("utf-8").splitlines() or [""]
+    except (OSError, ValueError) as error:
+        raise LabError(f"{path}: cannot be read: {error}; expected a block of output of the chapter") from None
     found = _PROMPT.fullmatch(first)
     if found is None or not found["command"].strip():
         raise LabError(f"{path}:1: expected a prompt and a command, such as: SLB-7600#show ip slb reals")

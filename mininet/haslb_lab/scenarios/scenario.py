@@ -7,25 +7,31 @@ A named scenario is a folder of ``topologies/scenarios/``: the chassis descripti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.fields import Fields, Notes, read_text
 from haslb_lab.chassis.reader import read_description
 from haslb_lab.checkout import CHECKOUT
 from haslb_lab.errors import LabError
 from haslb_lab.scenarios.chapter_block import Block, read_block
-from ryu_haslb.language.diagnostics import ConfigurationError
+from ryu_haslb.configuration.yaml.nodes import NodeError, compose, line_of_node, number_of, parsed_text, text_of
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostics
+from ryu_haslb.language.values import decimal
 
 FOLDER = CHECKOUT / "topologies" / "scenarios"
 
 #: Sessions that are opened where the chapter does not say how many.
 SESSIONS_OF_A_STRANGER = 100
 
+#: Sessions of a scenario; far more than a lab opens.
+MAX_SESSIONS = 1_000_000
+
 _BLOCKS = ("shown_before", "shown", "debugged")
-_KEYS = {"title", "example", "sessions", *_BLOCKS}
+_KEYS = ("title", "example", "sessions", *_BLOCKS)
 
 
 @dataclass(frozen=True)
@@ -78,15 +84,36 @@ def _is_file(path: Path) -> bool:
 
 
 def _named(folder: Path) -> Scenario:
-    described: dict[str, Any] = yaml.safe_load((folder / "scenario.yaml").read_text("utf-8"))
-    if unknown := set(described) - _KEYS:
-        raise LabError(f"{folder / 'scenario.yaml'}: unknown {', '.join(sorted(unknown))}")
-    blocks = {key: tuple(read_block(folder / "shows" / name) for name in described.get(key, ())) for key in _BLOCKS}
-    return Scenario(
-        name=folder.name,
-        title=described["title"],
-        example=described["example"],
-        sessions=described["sessions"],
-        description=folder / "chassis.yaml",
-        **blocks,
+    """Read ``scenario.yaml``. Raises :class:`LabError` with file, line and key of all that is wrong with it."""
+    path = folder / "scenario.yaml"
+    diagnostics = Diagnostics(str(path))
+    scenario = None
+    try:
+        notes = Notes(diagnostics)
+        with notes.noting():
+            root = compose(read_text(path, "the description of a scenario"))
+            if root is None:
+                raise NodeError(0, f"an empty file; expected the keys {', '.join(_KEYS)}")
+            scenario = _scenario(folder, Fields(notes, root, "the scenario", _KEYS))
+        diagnostics.stop_on_errors()
+    except ConfigurationError as error:
+        raise LabError(str(error)) from None
+    assert scenario is not None, "an error has been recorded"
+    return scenario
+
+
+def _scenario(folder: Path, found: Fields) -> Scenario:
+    title = found.need("title", partial(text_of, what="the title of the scenario"))
+    example = found.need("example", partial(_number_of, what="the number of the chapter's example", low=0))
+    sessions = found.need("sessions", partial(_number_of, what="the number of sessions", low=1))
+    names = {key: found.each_item(key, partial(text_of, what="the name of a file in shows/")) for key in _BLOCKS}
+    found.finish()
+    blocks = {key: tuple(read_block(folder / "shows" / name) for name in names[key]) for key in _BLOCKS}
+    return Scenario(folder.name, title, example, sessions, folder / "chassis.yaml", **blocks)
+
+
+def _number_of(node: yaml.Node, what: str, low: int) -> int:
+    expected = f"{what}, a number from {low} to {MAX_SESSIONS}"
+    return parsed_text(
+        number_of(node, what), line_of_node(node), expected, lambda text: decimal(text, low, MAX_SESSIONS)
     )

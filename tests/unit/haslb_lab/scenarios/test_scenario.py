@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -75,9 +76,37 @@ def test_what_is_neither_is_told_what_there_is(tmp_path: Path) -> None:
             find(name)
 
 
-def test_a_misspelt_key_is_told_with_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("title: x\nexample: 7\nsession: 4\n", "3: unknown key 'session' of the scenario; expected"),
+        ("title: x\nexample: 7\nsession: 4\n", "did you mean 'sessions'?"),
+        ("# x\nexample: 7\nsessions: 4\n", "2: the scenario lacks the key 'title'"),
+        ("title: x\nsessions: 4\n", "1: the scenario lacks the key 'example'"),
+        ("title: x\nexample: 7\n", "1: the scenario lacks the key 'sessions'"),
+        ("title: x\nexample: seven\nsessions: 4\n", "2: expected the number of the chapter's example"),
+        ("title: x\nexample: 7\nsessions: 0\n", "3: expected the number of sessions, a number from 1"),
+        ("title: [x]\nexample: 7\nsessions: 4\n", "1: expected the title of the scenario"),
+        ("title: x\nexample: 7\nsessions: 4\nshown: x\n", "4: expected a list of shown"),
+        ("title: x\nexample: 7\nsessions: 4\nshown: [[x]]\n", "4: expected the name of a file in shows/"),
+        ("", " an empty file; expected the keys title, example, sessions"),
+        ("- title\n", "1: expected keys of the scenario"),
+        ("title: *x\n", "1: aliases such as *x are not supported"),
+    ],
+)
+def test_a_mistake_in_a_scenario_is_told_with_file_line_and_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str, error: str
+) -> None:
     (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "scenario.yaml").write_text("title: x\nexample: 7\nsession: 4\n")
+    (tmp_path / "mine" / "scenario.yaml").write_text(text)
     monkeypatch.setattr(scenario, "FOLDER", tmp_path)
-    with pytest.raises(LabError, match=r"mine/scenario\.yaml: unknown session"):
+    with pytest.raises(LabError, match=r"mine/scenario\.yaml:" + (".*" if "did" in error else "") + re.escape(error)):
+        scenarios()
+
+
+def test_a_block_that_is_not_there_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "scenario.yaml").write_text("title: x\nexample: 7\nsessions: 4\nshown: [none.txt]\n")
+    monkeypatch.setattr(scenario, "FOLDER", tmp_path)
+    with pytest.raises(LabError, match=r"mine/shows/none\.txt: cannot be read: "):
         scenarios()
