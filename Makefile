@@ -8,6 +8,12 @@ ROOT := $(filter 0,$(shell id -u))
 INSTALLED := $(VENV)/installed-on-python-$(VERSION)
 RUN := $(VENV)/bin/python
 
+# How long properties are tried: dev for people, ci (all examples, and the coverage of the unit tests) for CI.
+PROFILE ?= dev
+PYTEST := $(RUN) -m pytest --hypothesis-profile=$(PROFILE)
+UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
+COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)
+
 export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -29,10 +35,10 @@ run: machine $(INSTALLED)
 endif
 
 test: $(if $(ROOT),testmachine) $(INSTALLED) ## Run all tests; those in the lab are skipped without root
-	@$(RUN) -m pytest
+	@unit=0; $(UNIT) $(COVERAGE) || unit=$$?; $(PYTEST) tests/lab && exit $$unit
 
-unit: $(INSTALLED) ## Run the tests that need no root
-	@$(RUN) -m pytest tests/unit
+unit: $(INSTALLED) ## Run the tests that need no root, in parallel
+	@$(UNIT)
 
 lint: $(INSTALLED) ## Check style and types
 	@$(RUN) -m ruff check
@@ -69,5 +75,5 @@ testmachine:
 	@tools/install-machine "$(PYTHON)" tests
 
 clean: ## Remove what was installed and built in this folder
-	@rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

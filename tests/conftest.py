@@ -1,10 +1,22 @@
-"""What all tests share: those in the lab need root."""
+"""What all tests share: the budgets of properties, and the rule that the lab's tests need root."""
 
 from __future__ import annotations
 
 import os
 
 import pytest
+from hypothesis import settings
+
+# No property has a deadline: a busy machine must not decide a test. ``make unit`` and a bare pytest take the profile
+# "dev"; CI takes "ci", by pytest's --hypothesis-profile, which overrides what is loaded here.
+settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True)
+settings.register_profile("dev", max_examples=25, deadline=None)
+settings.load_profile("dev")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than processors: many tests wait for a program that they started."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

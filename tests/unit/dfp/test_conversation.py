@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from typing import Optional
 
+from budget import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,7 +121,7 @@ steps = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150))
 @given(st.lists(steps, max_size=40), st.sampled_from(["", "cisco"]))
 def test_the_weight_arrives_through_any_network_and_never_outlives_the_connection(journey, password):
     """Sections 5.3 and 7.1: while the agent is away its server has the static weight; then its own, at last the right
@@ -163,7 +164,7 @@ def test_different_passwords_never_set_a_weight():
     assert network.manager.counters.authentication_failures > 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60))
 @given(st.integers(0, 179))
 def test_a_password_is_changed_on_both_ends_without_losing_the_agent(later):
     """Section 5.1.1: the time-out is what the administrator has for all ends. Before the first end goes over to the new

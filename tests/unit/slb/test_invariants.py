@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from budget import examples
 from farm_builder import ANY, SWITCH, Bench, address
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -119,4 +120,4 @@ class Farm(RuleBasedStateMachine):
 
 
 TestFarm = Farm.TestCase
-TestFarm.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestFarm.settings = settings(max_examples=examples(150), stateful_step_count=40)

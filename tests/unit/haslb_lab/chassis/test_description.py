@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Callable, Optional
 
 import pytest
+from budget import examples
 from chassis_example import CHASSIS, SLB, write_chassis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -328,7 +329,7 @@ ODD_WORDS = ("{}", "[]", "~", "0", "-1", "4094", "''", "0.0.0.0/0", "255.255.255
 WORDS = sorted({*re.findall(r"[\w./-]+", CHASSIS), *ODD_WORDS})
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=examples(300))
 @given(
     st.lists(st.tuples(st.integers(0, 400), st.sampled_from(WORDS) | st.text(max_size=6)), min_size=1, max_size=4),
     st.lists(st.integers(0, 45), max_size=3),

@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from typing import Optional
 
 import pytest
+from budget import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -334,4 +335,4 @@ class TunnelLife(RuleBasedStateMachine):
 
 
 TestTunnelLife = TunnelLife.TestCase
-TestTunnelLife.settings = settings(max_examples=50, stateful_step_count=30)
+TestTunnelLife.settings = settings(max_examples=examples(50), stateful_step_count=30)
