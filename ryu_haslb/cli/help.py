@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ryu_haslb.cli.client import ControlClient
-from ryu_haslb.cli.local import LOCAL, Place, place_of
+from ryu_haslb.cli.requests import LOCAL, Place, place_of
 from ryu_haslb.control.protocol import split_words
 from ryu_haslb.language.grammar import CommandError, expected
 

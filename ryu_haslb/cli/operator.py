@@ -13,7 +13,7 @@ from typing import Callable
 from ryu_haslb.cli.client import ControlClient, ControlError
 from ryu_haslb.cli.configuring import Configuring
 from ryu_haslb.cli.help import help_lines, offers_of
-from ryu_haslb.cli.local import Place, config, place_of, sent
+from ryu_haslb.cli.requests import Place, config, place_of, sent
 from ryu_haslb.control.protocol import is_error, split_words
 from ryu_haslb.language.grammar import CommandError
 
