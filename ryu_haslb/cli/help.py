@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ryu_haslb.cli.client import ControlClient
-from ryu_haslb.cli.requests import LOCAL, Place, place_of
+from ryu_haslb.cli.requests import executor_of
+from ryu_haslb.control.command_table import OPERATOR_COMMANDS, SENT_AS_TYPED
 from ryu_haslb.control.protocol import split_words
 from ryu_haslb.language.grammar import CommandError, expected
 
@@ -23,9 +24,9 @@ def offers_of(path: str) -> Offers:
     def offers(text: str) -> Sequence[tuple[str, str]]:
         words = split(text)
         before, prefix = words[:-1], words[-1]
-        if before and _is_for_balancer(before):
+        if before and _is_sent_as_typed(before):
             return ControlClient(path).expectations(before, prefix, HELP_TIMEOUT)
-        return [(each.word, each.help) for each in expected(LOCAL, before, prefix)]
+        return [(each.word, each.help) for each in expected(OPERATOR_COMMANDS, before, prefix)]
 
     return offers
 
@@ -45,9 +46,9 @@ def split(text: str) -> list[str]:
     return words if words and not text[-1:].isspace() else [*words, ""]
 
 
-def _is_for_balancer(words: Sequence[str]) -> bool:
-    """Whether these words begin a command that the balancer knows more about than we do."""
+def _is_sent_as_typed(words: Sequence[str]) -> bool:
+    """Whether these words begin a command whose further words only the balancer knows."""
     try:
-        return place_of(words[:1]) in (Place.BALANCER, Place.STREAM)
+        return executor_of(words[:1]) in SENT_AS_TYPED
     except CommandError:
         return False

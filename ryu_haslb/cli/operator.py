@@ -13,7 +13,8 @@ from typing import Callable
 from ryu_haslb.cli.client import ControlClient, ControlError
 from ryu_haslb.cli.configuring import Configuring
 from ryu_haslb.cli.help import help_lines, offers_of
-from ryu_haslb.cli.requests import Place, config, place_of, sent
+from ryu_haslb.cli.requests import config_request, executor_of, request_words
+from ryu_haslb.control.command_table import Executor
 from ryu_haslb.control.protocol import is_error, split_words
 from ryu_haslb.language.grammar import CommandError
 
@@ -40,16 +41,16 @@ class Operator:
             lines = help_lines(offers_of(self._path)(shlex.join(words[:-1]) + " "))
             _print("".join(f"{line}\n" for line in lines).encode())
             return 0
-        place = place_of(words)
-        if place is Place.LEAVE:
+        executor = executor_of(words)
+        if executor is Executor.EXIT:
             return 0
-        if place is Place.CHECK:
+        if executor is Executor.CHECK:
             return self._check(words[1:])
-        if place is Place.TERMINAL:
+        if executor is Executor.CONFIGURE_TERMINAL:
             return self._configure_terminal()
-        if place is Place.STREAM:
+        if executor is Executor.BALANCER_STREAM:
             return self._stream(words)
-        return self._show(self._client.ask(sent(place, words)))
+        return self._show(self._client.ask(request_words(executor, words)))
 
     def prompt(self) -> int:
         """Take commands from a terminal, or lines from elsewhere; the exit status is 1 if any of these failed."""
@@ -65,7 +66,7 @@ class Operator:
         for line in lines:
             try:
                 words = split_words(line)
-                if words and place_of(words) is Place.LEAVE:
+                if words and executor_of(words) is Executor.EXIT:
                     break
                 status = max(status, self.run(words) if words else 0)
             except (CommandError, ControlError) as error:
@@ -95,7 +96,7 @@ class Operator:
         commands = self._typed_commands() if _is_interactive() else list(sys.stdin or ())
         if not commands:
             return 0
-        return self._show(self._client.ask(config(commands)))
+        return self._show(self._client.ask(config_request(commands)))
 
     @staticmethod
     def _typed_commands() -> list[str]:

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.configuration.model import DfpAgent
-from ryu_haslb.control.commands import EXEC, completions, execute
+from ryu_haslb.control.command_table import BALANCER_COMMANDS
+from ryu_haslb.control.commands import completions, execute
 from ryu_haslb.control.protocol import SEPARATOR
 
 HAFARM = "ip slb serverfarm HAFARM"
@@ -39,7 +40,7 @@ def spellings(template: str) -> list[str]:
     return [VALUES.get(word, word) for word in words]
 
 
-@pytest.mark.parametrize("template", [command.template for command in EXEC.commands])
+@pytest.mark.parametrize("template", [command.template for command in BALANCER_COMMANDS.commands])
 def test_every_command_answers_in_json(template: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("haslb.ios").write_text(HAFARM)

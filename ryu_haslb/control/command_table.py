@@ -1,0 +1,100 @@
+"""The one table of commands: their words, their help, and who carries each of them out.
+
+The balancer reads :data:`BALANCER_COMMANDS` from it, ``haslb`` reads :data:`OPERATOR_COMMANDS`. A new command of the
+balancer is a line here and a handler in :mod:`ryu_haslb.control.handlers`. Pure: without eventlet and the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+
+from ryu_haslb.language.grammar import Command, Mode
+
+
+class Executor(Enum):
+    """Who carries a command out: the operator's process ``haslb``, or the balancer, and how it gets the words."""
+
+    CHECK = "haslb, which needs no balancer for it"
+    CONFIGURE_TERMINAL = "haslb, which collects configuration commands and sends them together"
+    EXIT = "haslb, which leaves its prompt"
+    BALANCER = "the balancer"
+    BALANCER_STREAM = "the balancer, whose answer lasts until the client leaves"
+    BALANCER_FILE = "the balancer, which needs the absolute path of the file"
+    BALANCER_CONFIG = "the balancer, which needs all configuration commands as one word"
+
+
+#: Commands that ``haslb`` sends as they were typed. The balancer alone knows their words: it may be of another version.
+SENT_AS_TYPED = frozenset({Executor.BALANCER, Executor.BALANCER_STREAM})
+_OF_BALANCER = SENT_AS_TYPED | {Executor.BALANCER_FILE, Executor.BALANCER_CONFIG}
+
+COMMANDS: tuple[Command[Executor], ...] = (
+    Command("show ip slb reals", Executor.BALANCER, "Real servers: weight, state, sessions"),
+    Command("show ip slb reals detail", Executor.BALANCER, "Real servers: failure detection, counters"),
+    Command("show ip slb serverfarms", Executor.BALANCER, "Server farms"),
+    Command("show ip slb vservers", Executor.BALANCER, "Virtual servers: address, state, sessions"),
+    Command("show ip slb vservers detail", Executor.BALANCER, "Virtual servers: server farm, clients, idle time"),
+    Command("show ip slb sessions [ipmobile]", Executor.BALANCER, "Live sessions"),
+    Command("show ip slb conns", Executor.BALANCER, "Live sessions as connections"),
+    Command("show ip slb dfp", Executor.BALANCER, "DFP agents: timers, state of the connection"),
+    Command("show ip slb dfp weights", Executor.BALANCER, "Weights that DFP agents have set"),
+    Command("show ip slb dfp agent ADDRESS PORT<1-65535>", Executor.BALANCER, "One DFP agent: connection, counters"),
+    Command("show ip slb stats", Executor.BALANCER, "Counters of requests, and of drops by reason"),
+    Command("show crypto ipsec sa", Executor.BALANCER, "IPsec security associations and their packet counters"),
+    Command("show crypto isakmp sa", Executor.BALANCER, "ISAKMP (IKE) security associations and their peers"),
+    Command("show running-config", Executor.BALANCER, "The configuration in force"),
+    Command("clear ip slb sessions [NAME]", Executor.BALANCER, "End all sessions, or those of one virtual server"),
+    Command("clear ip slb connections [NAME]", Executor.BALANCER, "The same as clear ip slb sessions"),
+    Command("clear ip slb counters", Executor.BALANCER, "Set all counters to zero"),
+    Command("clear crypto sa", Executor.BALANCER, "End IPsec security associations; traffic negotiates new ones"),
+    Command("clear crypto isakmp", Executor.BALANCER, "End ISAKMP (IKE) and IPsec security associations"),
+    Command(
+        "debug ip slb sessions [ipmobile]", Executor.BALANCER_STREAM, "Session events as they happen, until Ctrl-C"
+    ),
+    Command(
+        "undebug {all | ip slb sessions [ipmobile]}", Executor.BALANCER, "No effect: each debug ends with its Ctrl-C"
+    ),
+    Command("configure terminal", Executor.CONFIGURE_TERMINAL, "Type configuration commands; 'end' applies them"),
+    Command("configure FILE", Executor.BALANCER_FILE, "Replace the configuration by a file; an error changes nothing"),
+    Command("config COMMANDS", Executor.BALANCER_CONFIG, "Apply configuration commands; an error changes nothing"),
+    Command("check [LINE]", Executor.CHECK, "Check a configuration file, without a balancer"),
+    Command("{exit | quit | logout}", Executor.EXIT, "Leave the prompt"),
+)
+
+#: Help for words that several commands share.
+_SHARED_WORDS = {
+    "show": "Show state, counters and the configuration",
+    "clear": "End sessions or security associations, set counters to zero",
+    "debug": "Show events as they happen, until Ctrl-C",
+    "undebug": "No effect: each debug ends with its Ctrl-C",
+    "crypto": "The IPsec module",
+    "ipsec": "IPsec security associations",
+    "isakmp": "ISAKMP (IKE) security associations",
+    "ip": "Server load balancing",
+    "slb": "Server load balancing",
+    "dfp": "Dynamic Feedback Protocol",
+    "reals": "Real servers",
+    "vservers": "Virtual servers",
+}
+
+
+def _operator_commands() -> Iterator[Command[Executor]]:
+    """The commands as ``haslb`` reads them: of those that are sent as typed only the first word matters."""
+    first_words = set()
+    for command in COMMANDS:
+        word = command.template.split()[0]
+        if command.action is Executor.BALANCER_CONFIG:
+            yield Command(f"{word} LINE", command.action, command.help)
+        elif command.action not in SENT_AS_TYPED:
+            yield command
+        elif word not in first_words:
+            first_words.add(word)
+            yield Command(f"{word} [LINE]", command.action, _SHARED_WORDS[word])
+
+
+#: What the balancer understands.
+BALANCER_COMMANDS: Mode[Executor] = Mode(
+    "exec", tuple(command for command in COMMANDS if command.action in _OF_BALANCER), _SHARED_WORDS
+)
+#: What ``haslb`` understands by itself.
+OPERATOR_COMMANDS: Mode[Executor] = Mode("haslb", tuple(_operator_commands()))

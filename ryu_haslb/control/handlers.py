@@ -1,0 +1,142 @@
+"""What the balancer does for each command of the table: reads a report, calls an operation, or follows events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any, Callable, NamedTuple, Union
+
+from ryu_haslb.configuration.ios.writer import write_configuration
+from ryu_haslb.control import crypto, debug, operations
+from ryu_haslb.control.command_table import Executor
+from ryu_haslb.control.operations import Application, Applied, UnknownVirtualServerError
+from ryu_haslb.control.protocol import SEPARATOR
+from ryu_haslb.errors import HaslbError
+from ryu_haslb.language.diagnostics import ConfigurationError
+from ryu_haslb.language.grammar import Match
+from ryu_haslb.show import reports, session_events
+from ryu_haslb.show.reports import Report
+from ryu_haslb.show.rows import DfpAgentRow
+from ryu_haslb.show.session_events import EventRow
+from ryu_haslb.show.snapshot import Sources
+
+
+class RefusedError(HaslbError):
+    """A command that is well-formed and cannot be carried out; the text, perhaps of several lines, says why."""
+
+
+class Events(NamedTuple):
+    """Rows without end, and how each is printed."""
+
+    rows: Iterator[EventRow]
+    text: Callable[[EventRow], Iterator[str]]
+
+
+#: A report, events, or lines of text.
+Result = Union[Report[Any], Events, Iterator[str]]
+Words = Match[Executor]
+#: Carries a command out. Raises: RefusedError, CharonError, ModuleError.
+Handler = Callable[[Application, Words], Result]
+
+
+def _report(report: Report[Any]) -> Handler:
+    return lambda _application, _words: report
+
+
+def _running_configuration(application: Application, _: Words) -> Result:
+    text = write_configuration(application.sources.configuration).splitlines()
+    return iter(["Building configuration...", "", *text, "end"])
+
+
+def _dfp_agent(application: Application, words: Words) -> Result:
+    wanted = (str(words["ADDRESS"]), words["PORT"])
+
+    def rows(sources: Sources) -> Iterator[DfpAgentRow]:
+        return (row for row in reports.DFP_AGENT.rows(sources) if (row["address"], row["port"]) == wanted)
+
+    if not any(rows(application.sources)):
+        raise RefusedError(f"no such DFP agent: {wanted[0]} {wanted[1]}; see show ip slb dfp")
+    return replace(reports.DFP_AGENT, rows=rows)
+
+
+def _ipsec_sa(application: Application, _: Words) -> Result:
+    return crypto.ipsec_sa(application.sources.configuration)
+
+
+def _isakmp_sa(application: Application, _: Words) -> Result:
+    return crypto.isakmp_sa(application.sources.configuration)
+
+
+def _clear_sessions(application: Application, words: Words) -> Result:
+    try:
+        count = operations.clear_sessions(application, words.get("NAME"))
+    except UnknownVirtualServerError as error:
+        raise RefusedError(f"{error}; see show ip slb vservers") from None
+    return iter([f"{count} sessions cleared"])
+
+
+def _clear_counters(application: Application, _: Words) -> Result:
+    operations.clear_counters(application)
+    return iter(["counters cleared"])
+
+
+def _clear_ipsec(application: Application, _: Words) -> Result:
+    return iter([f"{operations.clear_ipsec(application)} pairs of security associations cleared"])
+
+
+def _clear_isakmp(application: Application, _: Words) -> Result:
+    return iter([f"{operations.clear_isakmp(application)} ISAKMP associations cleared"])
+
+
+def _configure(application: Application, words: Words) -> Result:
+    return _applied(lambda: operations.apply_file(application, words["FILE"]))
+
+
+def _config(application: Application, words: Words) -> Result:
+    text = "\n".join(words["COMMANDS"].split(SEPARATOR))
+    return _applied(lambda: operations.apply_commands(application, text, "command"))
+
+
+def _applied(apply: Callable[[], Applied]) -> Result:
+    """The lines that report an applied configuration. Raises: RefusedError with every diagnostic of one that is not."""
+    try:
+        applied = apply()
+    except ConfigurationError as error:
+        raise RefusedError(f"{error}\nnothing was changed") from error
+    return iter([*map(str, applied.warnings), *(applied.changes or ["no changes"]), *applied.notes])
+
+
+def _debug(application: Application, _: Words) -> Result:
+    return Events(debug.stream(application.sources.balancer), session_events.as_text)
+
+
+def _undebug(_application: Application, _: Words) -> Result:
+    return iter(["All possible debugging has been turned off (each debug ends with its Ctrl-C)"])
+
+
+#: The handler of each command of the balancer, by the command's template.
+HANDLERS: dict[str, Handler] = {
+    "show ip slb reals": _report(reports.REALS),
+    "show ip slb reals detail": _report(reports.REALS_DETAIL),
+    "show ip slb serverfarms": _report(reports.SERVERFARMS),
+    "show ip slb vservers": _report(reports.VSERVERS),
+    "show ip slb vservers detail": _report(reports.VSERVERS_DETAIL),
+    "show ip slb sessions [ipmobile]": _report(reports.SESSIONS),
+    "show ip slb conns": _report(reports.CONNS),
+    "show ip slb dfp": _report(reports.DFP_AGENTS),
+    "show ip slb dfp weights": _report(reports.DFP_WEIGHTS),
+    "show ip slb dfp agent ADDRESS PORT<1-65535>": _dfp_agent,
+    "show ip slb stats": _report(reports.STATISTICS),
+    "show crypto ipsec sa": _ipsec_sa,
+    "show crypto isakmp sa": _isakmp_sa,
+    "show running-config": _running_configuration,
+    "clear ip slb sessions [NAME]": _clear_sessions,
+    "clear ip slb connections [NAME]": _clear_sessions,
+    "clear ip slb counters": _clear_counters,
+    "clear crypto sa": _clear_ipsec,
+    "clear crypto isakmp": _clear_isakmp,
+    "debug ip slb sessions [ipmobile]": _debug,
+    "undebug {all | ip slb sessions [ipmobile]}": _undebug,
+    "configure FILE": _configure,
+    "config COMMANDS": _config,
+}
