@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Callable
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import sides_of
-from ryu_haslb.openflow import standing_rules, wire
+from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.meters import Meters
 from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
 from ryu_haslb.openflow.switch import Switch
@@ -103,7 +103,7 @@ class Connection:
             conclude(success)
 
         self.transport.handler = on_message
-        transactions.submit(lambda xid: standing_rules.removal(self.transport, xid), retired)
+        transactions.submit(lambda xid: flow_mods.removal(self.transport, xid), retired)
 
     def _install_standing_rules(self) -> None:
         if not self.is_serving:
@@ -126,8 +126,8 @@ class Connection:
                 self._switch.disconnect()
 
         metered = self._meters.supported
-        self._transactions.submit(lambda xid: standing_rules.replacement(transport, rules, metered, xid), conclude)
-        self._transactions.submit(lambda xid: standing_rules.table_miss(transport, rules, xid), lambda _: None)
+        self._transactions.submit(lambda xid: flow_mods.replacement(transport, rules, metered, xid), conclude)
+        self._transactions.submit(lambda xid: flow_mods.table_miss(transport, rules, xid), lambda _: None)
 
     def _on_message(self, kind: int, xid: int, message: bytes) -> bool:
         """Handle a message of the switch. False when it is left to the engine."""

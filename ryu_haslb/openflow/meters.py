@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
-from ryu_haslb.openflow import standing_rules, wire
+from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
 from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, client_rules
@@ -164,7 +164,7 @@ class Meters:
         self._send(protocol.OFPMC_DELETE, meter)  # one of an earlier run, perhaps
         self._send(protocol.OFPMC_ADD, meter, rate)
         rules = list(client_rules(self._configuration, self._datapath.id, self._sides, inet_ntoa(client), meter))
-        self._transactions.submit(lambda xid: standing_rules.additions(self._datapath, rules, xid), lambda _: None)
+        self._transactions.submit(lambda xid: flow_mods.additions(self._datapath, rules, xid), lambda _: None)
         LOG.warning(
             "Switch %016x: client %s exceeds its fair share; rate-limited to %d requests/s",
             *(self._datapath.id, inet_ntoa(client), rate),
@@ -180,7 +180,7 @@ class Meters:
         self._datapath.transmit(self._meter(self._datapath.next_xid(), command, meter, rate))
 
     def _meter(self, xid: int, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> bytes:
-        return standing_rules.meter(self._datapath, command, meter, rate, xid)
+        return flow_mods.meter(self._datapath, command, meter, rate, xid)
 
 
 def _counts(message: bytes) -> Iterator[tuple[int, int]]:

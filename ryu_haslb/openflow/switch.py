@@ -11,10 +11,10 @@ from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import arp, wire
 from ryu_haslb.openflow.admission import Admission
-from ryu_haslb.openflow.adoption import Adoption
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.neighbours import Location, Neighbours
 from ryu_haslb.openflow.pipeline import NOWHERE, OFPP_CONTROLLER, Purpose, chassis_address
+from ryu_haslb.openflow.recovery import Adoption
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.transactions import Channel, Transactions
 from ryu_haslb.slb.balancer import Balancer

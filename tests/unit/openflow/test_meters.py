@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import standing_rules, wire
+from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
 from ryu_haslb.openflow.meters import PATIENCE, REVIEW, Meters
@@ -122,8 +122,8 @@ def test_a_switch_without_meters_is_served_without() -> None:
     assert switch.ready == [False]
     rules = list(standing_rules_of(CONFIGURATION, 1))
     instruction = struct.pack("!HHI", 6, 8, FIRST_METER)
-    assert instruction not in b"".join(standing_rules.replacement(switch, rules, False, 1))
-    assert instruction in b"".join(standing_rules.replacement(switch, rules, True, 1))
+    assert instruction not in b"".join(flow_mods.replacement(switch, rules, False, 1))
+    assert instruction in b"".join(flow_mods.replacement(switch, rules, True, 1))
 
 
 def test_the_meter_of_an_earlier_run_is_taken_over() -> None:

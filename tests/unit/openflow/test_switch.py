@@ -12,9 +12,9 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import session_rules, wire
-from ryu_haslb.openflow.adoption import PATIENCE
 from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.recovery import PATIENCE
 from ryu_haslb.openflow.session_rules import MOST_UNDER_WAY
 from ryu_haslb.openflow.switch import MOST_LEARNED_VLANS, Switch
 from ryu_haslb.slb.balancer import Balancer

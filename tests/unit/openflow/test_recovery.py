@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.adoption import PATIENCE, Adoption
+from ryu_haslb.openflow.recovery import PATIENCE, Adoption
 from ryu_haslb.slb.session import COOKIE_MARK, tag_of
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
