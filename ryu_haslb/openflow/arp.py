@@ -6,13 +6,13 @@ import struct
 from struct import Struct
 from typing import NamedTuple, Optional
 
+from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4
+
 _BROADCAST = b"\xff" * 6
 _UNKNOWN = bytes(6)
 _NOBODY = bytes(4)
 _FRAME = Struct("!6s6sHHHBBH6s4s6s4s")
 _HARDWARE_ETHERNET = 1
-_ETHERTYPE_ARP = 0x0806
-_ETHERTYPE_IPV4 = 0x0800
 
 REQUEST = 1
 REPLY = 2
@@ -35,7 +35,7 @@ def read_arp(frame: bytes) -> Optional[ArpPacket]:
     except struct.error:
         return None
     _, _, ethertype, hardware, protocol, mac_length, address_length, *packet = fields
-    if (ethertype, hardware, protocol) != (_ETHERTYPE_ARP, _HARDWARE_ETHERNET, _ETHERTYPE_IPV4):
+    if (ethertype, hardware, protocol) != (ETHERTYPE_ARP, _HARDWARE_ETHERNET, ETHERTYPE_IPV4):
         return None
     return ArpPacket(*packet) if (mac_length, address_length) == (6, 4) and _is_host(packet[1]) else None
 
@@ -46,9 +46,7 @@ def _is_host(mac: bytes) -> bool:
 
 
 def _frame(destination: bytes, packet: ArpPacket) -> bytes:
-    return _FRAME.pack(
-        destination, packet.sender_mac, _ETHERTYPE_ARP, _HARDWARE_ETHERNET, _ETHERTYPE_IPV4, 6, 4, *packet
-    )
+    return _FRAME.pack(destination, packet.sender_mac, ETHERTYPE_ARP, _HARDWARE_ETHERNET, ETHERTYPE_IPV4, 6, 4, *packet)
 
 
 def probe(sender_mac: bytes, target_address: bytes) -> bytes:

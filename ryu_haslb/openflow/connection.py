@@ -11,14 +11,13 @@ A switch outlives its connections (:mod:`.switch`); everything that belongs to a
 from __future__ import annotations
 
 import logging
-import struct
 from typing import TYPE_CHECKING, Callable
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.meters import Meters
-from ryu_haslb.openflow.pipeline import standing_rules as standing_rules_of
+from ryu_haslb.openflow.pipeline import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
@@ -46,7 +45,7 @@ class Connection:
         self._configuration = configuration
         self._clock = clock
         self._transactions = switch.connect(transport, clock())
-        self._meters = Meters(transport, self._transactions, switch.admission, balancer, configuration)
+        self._meters = Meters(transport.id, self._transactions, switch.admission, balancer, configuration)
         transport.handler = self._on_message
         LOG.info("Switch %016x: connected from %s", transport.id, transport.address[0])
         self._meters.prepare(self._install_standing_rules)
@@ -103,7 +102,7 @@ class Connection:
             conclude(success)
 
         self.transport.handler = on_message
-        transactions.submit(lambda xid: flow_mods.removal(self.transport, xid), retired)
+        transactions.submit(flow_mods.removal, retired)
 
     def _install_standing_rules(self) -> None:
         if not self.is_serving:
@@ -111,7 +110,7 @@ class Connection:
         transport, switch = self.transport, self._switch
         sides, remarks = sides_of(self._configuration, transport.port_names())
         switch.set_sides(sides, remarks)
-        rules = list(standing_rules_of(self._configuration, transport.id, sides))
+        rules = list(standing_rules(self._configuration, transport.id, sides))
         self._meters.configure(self._configuration, sides)
 
         def conclude(success: bool) -> None:
@@ -126,8 +125,8 @@ class Connection:
                 self._switch.disconnect()
 
         metered = self._meters.supported
-        self._transactions.submit(lambda xid: flow_mods.replacement(transport, rules, metered, xid), conclude)
-        self._transactions.submit(lambda xid: flow_mods.table_miss(transport, rules, xid), lambda _: None)
+        self._transactions.submit(lambda xid: flow_mods.replacement(rules, metered, xid), conclude)
+        self._transactions.submit(lambda xid: flow_mods.table_miss(rules, xid), lambda _: None)
 
     def _on_message(self, kind: int, xid: int, message: bytes) -> bool:
         """Handle a message of the switch. False when it is left to the engine."""
@@ -138,7 +137,11 @@ class Connection:
             return self._switch.multipart_reply(xid, message, now) or self._meters.reply(xid, message, now)
         if kind == wire.OFPT_BARRIER_REPLY:
             return self._switch.confirmed(xid, self._clock())
-        if kind == wire.OFPT_ERROR and len(message) >= 12:
-            error = struct.unpack_from("!HH", message, 8)
-            return self._transactions.refused(xid, error) or self._switch.refused(message)
-        return False
+        return kind == wire.OFPT_ERROR and self._on_error(xid, message)
+
+    def _on_error(self, xid: int, message: bytes) -> bool:
+        try:
+            error = wire.read_error(message)
+        except wire.MalformedMessage:
+            return False
+        return self._transactions.refused(xid, error) or self._switch.refused(error)

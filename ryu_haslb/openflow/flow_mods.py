@@ -1,101 +1,101 @@
-"""Standing rules as OpenFlow messages: installed when a switch connects, removed when the application ends."""
+"""The rules of ``pipeline.py`` as OpenFlow messages: standing rules and session rules."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from socket import inet_ntoa
+from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow.pipeline import Action, Purpose, Rule, Table
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Action, Purpose, Rule, Table, session_match
+from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, meter
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
-_WHOLE_COOKIE = 0xFFFFFFFFFFFFFFFF
+_EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
+
+_CONTROLLER, _NORMAL = wire.output(wire.OFPP_CONTROLLER), wire.output(wire.OFPP_NORMAL)
+_INSTRUCTIONS = {
+    Action.PUNT: apply_actions(_CONTROLLER),
+    Action.PUNT_AND_PASS: apply_actions(_CONTROLLER + _NORMAL),
+    Action.PASS: apply_actions(_NORMAL),
+    Action.DROP: apply_actions(b""),
+    Action.GOTO_SESSIONS: goto_table(Table.SESSIONS),
+}
 
 
-#: Seconds' worth of packets that may pass a meter at once.
-_BURST = 0.1
-
-
-def _serialized(message: Any, xid: int) -> bytes:
-    message.set_xid(xid)
-    message.serialize()
-    return bytes(message.buf)
-
-
-def _flow_mod(datapath: Any, rule: Rule, flags: int, metered: bool) -> Any:
-    protocol, parser = datapath.ofproto, datapath.ofproto_parser
-    to_controller = parser.OFPActionOutput(protocol.OFPP_CONTROLLER, protocol.OFPCML_NO_BUFFER)
-    normal = parser.OFPActionOutput(protocol.OFPP_NORMAL)
-    if rule.action is Action.GOTO_SESSIONS:
-        instruction = parser.OFPInstructionGotoTable(Table.SESSIONS)
-    else:
-        actions = {
-            Action.PUNT: [to_controller],
-            Action.PUNT_AND_PASS: [to_controller, normal],
-            Action.PASS: [normal],
-            Action.DROP: [],
-        }[rule.action]
-        instruction = parser.OFPInstructionActions(protocol.OFPIT_APPLY_ACTIONS, actions)
-    meters = [parser.OFPInstructionMeter(rule.meter)] if metered and rule.meter is not None else []
-    return parser.OFPFlowMod(
-        datapath,
-        cookie=rule.purpose.cookie,
-        table_id=rule.table,
-        priority=rule.priority,
-        flags=flags,
-        match=parser.OFPMatch(**rule.match),
-        instructions=[*meters, instruction],
-    )
-
-
-def _deletion(datapath: Any, table: int, cookie: int, mask: int) -> Any:
-    protocol, parser = datapath.ofproto, datapath.ofproto_parser
-    return parser.OFPFlowMod(
-        datapath,
-        cookie=cookie,
-        cookie_mask=mask,
-        table_id=table,
-        command=protocol.OFPFC_DELETE,
-        out_port=protocol.OFPP_ANY,
-        out_group=protocol.OFPG_ANY,
-    )
-
-
-def replacement(datapath: Any, rules: list[Rule], metered: bool, xid: int) -> list[bytes]:
-    """Messages that put these rules in the place of all that are there from before, but for PASS_OTHER."""
+def replacement(rules: Iterable[Rule], metered: bool, xid: int) -> list[bytes]:
+    """Messages that put these rules in the place of those of a previous run, all but the rule PASS_OTHER."""
     messages = [
-        _deletion(datapath, datapath.ofproto.OFPTT_ALL, purpose.cookie, _WHOLE_COOKIE)
+        FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, purpose.cookie, _EXACT_COOKIE).pack(xid)
         for purpose in Purpose
         if purpose is not Purpose.PASS_OTHER
     ]
-    messages += [_flow_mod(datapath, rule, 0, metered) for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
-    return [_serialized(message, xid) for message in messages]
+    return messages + [_add(rule, metered, xid) for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
 
 
-def additions(datapath: Any, rules: list[Rule], xid: int) -> list[bytes]:
-    """Messages that add rules of single clients to those that are there."""
-    return [_serialized(_flow_mod(datapath, rule, 0, True), xid) for rule in rules]
+def additions(rules: Iterable[Rule], xid: int) -> list[bytes]:
+    """Messages that add these rules, those of a client with a meter of its own, to those that are there."""
+    return [_add(rule, True, xid) for rule in rules]
 
 
-def meter(datapath: Any, command: int, number: int, rate: int, xid: int) -> bytes:
-    """The message that adds, modifies or deletes a meter that lets ``rate`` packets a second through."""
-    protocol, parser = datapath.ofproto, datapath.ofproto_parser
-    flags = protocol.OFPMF_PKTPS | protocol.OFPMF_BURST | protocol.OFPMF_STATS
-    bands = [parser.OFPMeterBandDrop(rate, max(1, int(rate * _BURST)))]
-    if command == protocol.OFPMC_DELETE:
-        bands = []
-    return _serialized(parser.OFPMeterMod(datapath, command, flags, number, bands), xid)
+def table_miss(rules: Iterable[Rule], xid: int) -> list[bytes]:
+    """The message that adds PASS_OTHER. A switch that has a table-miss rule rejects it: OFPFF_CHECK_OVERLAP."""
+    flags = wire.OFPFF_CHECK_OVERLAP
+    return [_add(rule, False, xid, flags) for rule in rules if rule.purpose is Purpose.PASS_OTHER]
 
 
-def table_miss(datapath: Any, rules: list[Rule], xid: int) -> list[bytes]:
-    """The message that adds PASS_OTHER; the switch refuses it where it has a table-miss rule, whosever that is."""
-    flags = datapath.ofproto.OFPFF_CHECK_OVERLAP
-    return [
-        _serialized(_flow_mod(datapath, rule, flags, False), xid)
-        for rule in rules
-        if rule.purpose is Purpose.PASS_OTHER
-    ]
+def removal(xid: int) -> list[bytes]:
+    """The message that deletes every rule with our cookie mark, and no other rule."""
+    return [FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, COOKIE_MARK, COOKIE_MARK_MASK).pack(xid)]
 
 
-def removal(datapath: Any, xid: int) -> list[bytes]:
-    """The message that removes everything that bears our mark, and nothing else."""
-    everything = _deletion(datapath, datapath.ofproto.OFPTT_ALL, COOKIE_MARK, COOKIE_MARK_MASK)
-    return [_serialized(everything, xid)]
+def _add(rule: Rule, metered: bool, xid: int, flags: int = 0) -> bytes:
+    instructions = _INSTRUCTIONS[rule.action]
+    if metered and rule.meter is not None:
+        instructions = meter(rule.meter) + instructions
+    return FlowMod(
+        command=wire.OFPFC_ADD,
+        table=rule.table,
+        cookie=rule.purpose.cookie,
+        priority=rule.priority,
+        flags=flags,
+        match=match(rule.match),
+        instructions=instructions,
+    ).pack(xid)
+
+
+def delivery_actions(rewrites: Mapping[str, wire.Value], port: int, vlan: Optional[int]) -> bytes:
+    """The actions that send a request to its home agent: those of a session's rule, and of a packet-out."""
+    actions = b"".join(wire.set_field(name, value) for name, value in rewrites.items())
+    if vlan is not None:
+        actions += wire.push_vlan(vlan)
+    return actions + wire.output(port)
+
+
+class SessionRule(NamedTuple):
+    """The rule of one session: its tag at a virtual address and port, and the actions that lead to its real server."""
+
+    cookie: int
+    tag: int
+    virtual_address: bytes
+    port: int
+    idle_timeout: int
+    actions: bytes
+
+    def flow_mod(self, xid: int, command: int) -> bytes:
+        """The message that adds the rule, or deletes it; to delete it the actions are not needed."""
+        cookie, tag, virtual_address, port, idle_timeout, actions = self
+        head, tail = _session_match(virtual_address, port)
+        session = head + tag.to_bytes(6, "big") + tail
+        instructions = apply_actions(actions)
+        return FlowMod(
+            command, Table.SESSIONS, cookie, 0, SESSION_PRIORITY, idle_timeout, 0, session, instructions
+        ).pack(xid)
+
+
+@lru_cache(maxsize=1024)
+def _session_match(virtual_address: bytes, port: int) -> tuple[bytes, bytes]:
+    """What stands before and after the tag in the match of a session rule: the tag is its first field."""
+    packed = match(session_match(0, inet_ntoa(virtual_address), port))
+    return packed[:8], packed[14:]

@@ -7,19 +7,19 @@ and a meter of their own. A switch without meters is served without.
 from __future__ import annotations
 
 import logging
-import struct
-from collections.abc import Iterator
 from socket import inet_ntoa
-from struct import Struct
-from typing import Any, Callable, Optional
+from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
-from ryu_haslb.openflow import flow_mods, wire
+from ryu_haslb.openflow import flow_mods
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
 from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, client_rules
 from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, MalformedMessage
+from ryu_haslb.openflow.wire_flow_mod import meter_mod
+from ryu_haslb.openflow.wire_multipart import has_more, meter_stats, meter_stats_request
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.statistics import DropReason
 
@@ -31,13 +31,8 @@ REVIEW = 1.0
 PATIENCE = 5.0
 
 _CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MAX_RATE_LIMITED_CLIENTS)
-_ALL_METERS = 0xFFFFFFFF
-_MULTIPART_METER = 9
-_REPLY_MORE = 1
-_REQUEST = Struct("!BBHIHH4xI4x")
-_REPLY_HEAD = Struct("!8xHH4x")
-_ROW = Struct("!IH34x")
-_BAND = Struct("!Q8x")
+#: Seconds' worth of packets that may pass a meter at once.
+_BURST = 0.1
 
 
 class Meters:
@@ -45,14 +40,15 @@ class Meters:
 
     def __init__(
         self,
-        datapath: Any,
+        datapath_id: int,
         transactions: Transactions,
         admission: Admission,
         balancer: Balancer,
         configuration: Configuration,
     ) -> None:
         self.supported = False
-        self._datapath = datapath
+        self._channel = transactions.channel
+        self._datapath_id = datapath_id
         self._transactions = transactions
         self._admission = admission
         self._balancer = balancer
@@ -68,7 +64,6 @@ class Meters:
 
     def prepare(self, conclude: Callable[[], None]) -> None:
         """Make the meter of all requests, and then say so, whether there is one now or not."""
-        protocol = self._datapath.ofproto
 
         def concluded(success: bool) -> None:
             self.supported = success
@@ -78,10 +73,9 @@ class Meters:
             if success:
                 concluded(True)
             else:  # one of an earlier run is there, or there are none
-                modify = protocol.OFPMC_MODIFY
-                self._transactions.submit(lambda xid: [self._meter(xid, modify, FIRST_METER)], concluded)
+                self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_MODIFY, FIRST_METER)], concluded)
 
-        self._transactions.submit(lambda xid: [self._meter(xid, protocol.OFPMC_ADD, FIRST_METER)], added)
+        self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_ADD, FIRST_METER)], added)
 
     def configure(self, configuration: Configuration, sides: Sides) -> None:
         """Go by another configuration, or other ports; the rules of clients are gone with those that it replaces."""
@@ -94,7 +88,7 @@ class Meters:
         """Take every meter off the switch."""
         if self.supported:
             for meter in (FIRST_METER, *_CLIENT_METERS):
-                self._send(self._datapath.ofproto.OFPMC_DELETE, meter)
+                self._send(OFPMC_DELETE, meter)
 
     def tick(self, now: float) -> None:
         """Ask what the meters have dropped, when it is time; the answer leads to a review."""
@@ -109,21 +103,21 @@ class Meters:
             self._admission.clients.update_rate_limits(now, {})
             self._reviewed_at = now
         else:
-            self._asked = self._datapath.next_xid()
-            head = (wire.OFP_VERSION, wire.OFPT_MULTIPART_REQUEST, _REQUEST.size, self._asked)
-            self._datapath.transmit(_REQUEST.pack(*head, _MULTIPART_METER, 0, _ALL_METERS))
+            self._asked = self._channel.next_xid()
+            self._channel.transmit(meter_stats_request(self._asked))
 
     def reply(self, xid: int, message: bytes, now: float) -> bool:
-        """Take a part of the answer; False when it answers another question, or is cut short."""
+        """Take a part of the answer; False when it answers another question."""
         if xid != self._asked:
             return False
         try:
-            _, flags = _REPLY_HEAD.unpack_from(message)
-            for meter, count in _counts(message):
-                self._count(meter, count)
-        except struct.error:
-            return False
-        if not flags & _REPLY_MORE:
+            rows, more = list(meter_stats(message)), has_more(message)
+        except MalformedMessage as error:
+            LOG.warning("Switch %016x: malformed meter-stats reply; ignored (%s)", self._datapath_id, error)
+            return True
+        for meter, dropped in rows:
+            self._count(meter, dropped)
+        if not more:
             self._asked = None
             self._review(now)
         return True
@@ -147,7 +141,7 @@ class Meters:
         of_all = int(self._admission.clients.total_rate)
         if of_all != self._of_all:
             self._of_all = of_all
-            self._send(self._datapath.ofproto.OFPMC_MODIFY, FIRST_METER, of_all)
+            self._send(OFPMC_MODIFY, FIRST_METER, of_all)
         for client in self._of_client.keys() - rates.keys():
             self._release(client)
         for client, rate in rates.items():
@@ -155,41 +149,32 @@ class Meters:
                 self._hold(client, rate)
             elif rate != self._rates[client]:
                 self._rates[client] = rate
-                self._send(self._datapath.ofproto.OFPMC_MODIFY, self._of_client[client], rate)
+                self._send(OFPMC_MODIFY, self._of_client[client], rate)
 
     def _hold(self, client: bytes, rate: int) -> None:
         meter = next(each for each in _CLIENT_METERS if each not in self._of_client.values())
         self._of_client[client], self._rates[client], self._counted[meter] = meter, rate, 0
-        protocol = self._datapath.ofproto
-        self._send(protocol.OFPMC_DELETE, meter)  # one of an earlier run, perhaps
-        self._send(protocol.OFPMC_ADD, meter, rate)
-        rules = list(client_rules(self._configuration, self._datapath.id, self._sides, inet_ntoa(client), meter))
-        self._transactions.submit(lambda xid: flow_mods.additions(self._datapath, rules, xid), lambda _: None)
+        self._send(OFPMC_DELETE, meter)  # one of an earlier run, perhaps
+        self._send(OFPMC_ADD, meter, rate)
+        rules = list(client_rules(self._configuration, self._datapath_id, self._sides, inet_ntoa(client), meter))
+        self._transactions.submit(lambda xid: flow_mods.additions(rules, xid), lambda _: None)
         LOG.warning(
             "Switch %016x: client %s exceeds its fair share; rate-limited to %d requests/s",
-            *(self._datapath.id, inet_ntoa(client), rate),
+            *(self._datapath_id, inet_ntoa(client), rate),
         )
 
     def _release(self, client: bytes) -> None:
         """With its meter a client's rules go as well (OpenFlow 1.3.5, section 6.5)."""
-        self._send(self._datapath.ofproto.OFPMC_DELETE, self._of_client.pop(client))
+        self._send(OFPMC_DELETE, self._of_client.pop(client))
         del self._rates[client]
-        LOG.info("Switch %016x: client %s is no longer rate-limited", self._datapath.id, inet_ntoa(client))
+        LOG.info("Switch %016x: client %s is no longer rate-limited", self._datapath_id, inet_ntoa(client))
 
     def _send(self, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> None:
-        self._datapath.transmit(self._meter(self._datapath.next_xid(), command, meter, rate))
-
-    def _meter(self, xid: int, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> bytes:
-        return flow_mods.meter(self._datapath, command, meter, rate, xid)
+        self._channel.transmit(_meter_mod(self._channel.next_xid(), command, meter, rate))
 
 
-def _counts(message: bytes) -> Iterator[tuple[int, int]]:
-    """Each meter and the packets that its band has dropped."""
-    offset = _REPLY_HEAD.size
-    while offset < len(message):
-        meter, length = _ROW.unpack_from(message, offset)
-        if length < _ROW.size + 16:
-            return
-        (count,) = _BAND.unpack_from(message, offset + _ROW.size)
-        yield meter, count
-        offset += length
+def _meter_mod(xid: int, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> bytes:
+    """The message that adds, modifies or deletes a meter that lets ``rate`` packets a second through."""
+    if command == OFPMC_DELETE:
+        return meter_mod(xid, command, meter)
+    return meter_mod(xid, command, meter, rate, max(1, int(rate * _BURST)))

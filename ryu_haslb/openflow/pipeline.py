@@ -10,17 +10,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from ipaddress import IPv4Address
-from typing import Any, Optional
+from typing import Optional
 
-from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
+from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration, RealServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides, protected_addresses
+from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
 from ryu_haslb.slb.session import COOKIE_MARK
 
-ETHERTYPE_IPV4 = 0x0800
-ETHERTYPE_ARP = 0x0806
-ETHERTYPE_VLAN = 0x8100
 PROTOCOL_UDP = 17
-OFPP_CONTROLLER = 0xFFFFFFFD
 
 #: Chassis addresses start with these three bytes; the rest are the low bytes of the switch's datapath id.
 CHASSIS_PREFIX = b"\x02\x51\xb7"
@@ -132,7 +129,7 @@ class Rule:
     """
 
     purpose: Purpose
-    match: dict[str, Any] = field(default_factory=dict)
+    match: dict[str, Value] = field(default_factory=dict)
     client_meter: Optional[int] = None
 
     @property
@@ -186,6 +183,25 @@ def standing_rules(configuration: Configuration, datapath_id: int, sides: Sides 
         yield Rule(Purpose.PUNT_ARP_OF_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(address)})
 
 
+def session_match(tag: Value, virtual_address: str, port: int = MOBILE_IP_PORT) -> dict[str, Value]:
+    """What the rule of a session matches: requests to its virtual server that were given its tag."""
+    return {"eth_src": tag, **_datagram(virtual_address), "udp_dst": port}
+
+
+def session_rewrites(chassis: Value, home_agent: Value, nat_to: Optional[RealServer] = None) -> dict[str, Value]:
+    """What the rule of a session rewrites.
+
+    Dispatched mode rewrites the Ethernet addresses only. Direct mode (``nat server``) also rewrites the destination to
+    the real server ``nat_to``: the IPv4 address, and the UDP port if the real server has one.
+    """
+    rewrites: dict[str, Value] = {"eth_src": chassis, "eth_dst": home_agent}
+    if nat_to is not None:
+        rewrites["ipv4_dst"] = str(nat_to.address)
+        if nat_to.port is not None:
+            rewrites["udp_dst"] = nat_to.port
+    return rewrites
+
+
 def client_rules(
     configuration: Configuration, datapath_id: int, sides: Sides, client: str, meter: int
 ) -> Iterator[Rule]:
@@ -204,23 +220,23 @@ def _entrances(configuration: Configuration, sides: Sides) -> dict[IPv4Address, 
     return {address: sorted(numbers) for address, numbers in ports.items()}
 
 
-def _places(ports: Optional[Iterable[int]]) -> list[dict[str, Any]]:
+def _places(ports: Optional[Iterable[int]]) -> list[dict[str, Value]]:
     """What rules match for these ports alone, or for every port."""
     return [{}] if ports is None else [{"in_port": port} for port in ports]
 
 
-def _datagram(address: str) -> dict[str, Any]:
+def _datagram(address: str) -> dict[str, Value]:
     return {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "ipv4_dst": address}
 
 
-def _request(address: str) -> dict[str, Any]:
+def _request(address: str) -> dict[str, Value]:
     return {**_datagram(address), "udp_dst": MOBILE_IP_PORT}
 
 
 def _unprotected_rules(configuration: Configuration, sides: Sides) -> Iterator[Rule]:
     """What ought to be protected and comes from another VLAN instead of the module: as IOS does, have it dropped."""
     for address, remote, interface in protected_addresses(configuration):
-        packet: dict[str, Any] = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": str(address)}
+        packet: dict[str, Value] = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": str(address)}
         if remote.prefixlen:
             packet["ipv4_src"] = (str(remote.network_address), str(remote.netmask))
         for place in _places(sorted(sides.inside.get(interface.vlan, Inside()).router)):
@@ -229,7 +245,7 @@ def _unprotected_rules(configuration: Configuration, sides: Sides) -> Iterator[R
 
 def _protected_rules(address: str, chassis: str, ports: Iterable[int]) -> Iterator[Rule]:
     """Who has learned the chassis address through the module must not be able to go round it."""
-    stray = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": address, "eth_dst": chassis}
+    stray: dict[str, Value] = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": address, "eth_dst": chassis}
     for place in _places(ports):
         yield Rule(Purpose.PUNT_STRAY_INSIDE, {**place, **stray})
     yield Rule(Purpose.LEAVE_TO_MODULE, stray)
@@ -239,7 +255,7 @@ def _text(mac: bytes) -> str:
     return ":".join(f"{byte:02x}" for byte in mac)
 
 
-def _virtual_server_rules(address: str, chassis: str, places: Iterable[dict[str, Any]]) -> Iterator[Rule]:
+def _virtual_server_rules(address: str, chassis: str, places: Iterable[dict[str, Value]]) -> Iterator[Rule]:
     request = _request(address)
     for place in places:
         yield Rule(Purpose.PUNT_REQUEST, {**place, **request})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from struct import Struct
 from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire_multipart import flow_stats, flow_stats_request, has_more
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
@@ -16,14 +16,6 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Seconds that a switch has to tell its rules; until it has, its requests are dropped.
 PATIENCE = 3.0
-
-_MULTIPART_FLOW = 1
-_REPLY_MORE = 1
-_REQUEST = Struct("!BBHIHH4xB3xII4xQQHH4x")
-_REPLY_HEAD = Struct("!8xHH4x")
-_ROW = Struct("!HBx8xH10xQ16x")
-_LENGTHS = Struct("!HH")
-_OXM_IPV4_DST = b"\x80\x00\x18\x04"
 
 
 class SessionRow(NamedTuple):
@@ -48,27 +40,28 @@ class Adoption:
         self.complete = False
         self._xid: Optional[int] = None
         self._deadline = 0.0
+        self._malformed: Optional[str] = None
         self._rows: dict[int, SessionRow] = {}
 
     def request(self, xid: int, now: float) -> bytes:
         """The question: every rule of ours in the session table."""
         self._xid = xid
         self._deadline = now + PATIENCE
+        self._malformed = None
         self._rows.clear()
-        return _REQUEST.pack(
-            *(wire.OFP_VERSION, wire.OFPT_MULTIPART_REQUEST, _REQUEST.size, xid, _MULTIPART_FLOW, 0),
-            *(Table.SESSIONS, wire.OFPP_ANY, wire.OFPP_ANY, COOKIE_MARK, COOKIE_MARK_MASK, 1, 4),
-        )
+        return flow_stats_request(xid, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK)
 
     def reply(self, xid: int, message: bytes) -> bool:
-        """Take one part of the answer; False when it answers another question. struct.error when it is cut short."""
+        """Take one part of the answer; False when it answers another question."""
         if xid != self._xid:
             return False
         if self.complete:
             return True  # given up already
-        _, flags = _REPLY_HEAD.unpack_from(message)
-        self._rows.update((row.tag, row) for row in _session_rows(message))
-        self.complete = not flags & _REPLY_MORE
+        try:
+            self._rows.update((row.tag, row) for row in _session_rows(message))
+            self.complete = not has_more(message)
+        except MalformedMessage as error:
+            self._malformed = str(error)
         return True
 
     def holds(self, request: Request) -> bool:
@@ -77,6 +70,9 @@ class Adoption:
 
     def give_up(self, now: float) -> Optional[GivenUp]:
         """When it has taken too long: wait no more, and say what that means, once."""
+        if not self.complete and self._malformed is not None:
+            self.complete = True
+            return GivenUp(f"malformed flow-stats reply; sessions of the previous run are lost ({self._malformed})", [])
         if now < self._deadline:
             return None
         if not self.complete:
@@ -112,15 +108,8 @@ class Adoption:
 
 
 def _session_rows(message: bytes) -> Iterator[SessionRow]:
-    offset = _REPLY_HEAD.size
-    while offset < len(message):
-        length, table, priority, cookie = _ROW.unpack_from(message, offset)
-        if length < _ROW.size:
-            return
-        if (table, priority, cookie & COOKIE_MARK_MASK) == (Table.SESSIONS, SESSION_PRIORITY, COOKIE_MARK):
-            match = offset + _ROW.size
-            _, match_length = _LENGTHS.unpack_from(message, match)
-            address = message.find(_OXM_IPV4_DST, match, match + match_length) + len(_OXM_IPV4_DST)
-            actions = match + (match_length + 7 & ~7) + 8
-            yield SessionRow(cookie >> 16, message[address : address + 4], message[actions : offset + length])
-        offset += length
+    for row in flow_stats(message):
+        if (row.table, row.priority, row.cookie & COOKIE_MARK_MASK) == (Table.SESSIONS, SESSION_PRIORITY, COOKIE_MARK):
+            virtual_address = row.field("ipv4_dst")
+            if virtual_address is not None:
+                yield SessionRow(row.cookie >> 16, virtual_address, row.actions())

@@ -8,6 +8,7 @@ from itertools import islice
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.flow_mods import SessionRule
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
@@ -30,7 +31,7 @@ class _Bundle(NamedTuple):
     """What one bundle places and removes, until the switch confirms it."""
 
     placed: list[tuple[Session, bytes]]
-    removed: list[wire.SessionRule]
+    removed: list[SessionRule]
 
 
 class SessionRules:
@@ -45,7 +46,7 @@ class SessionRules:
         self._balancer = balancer
         self._deliveries = deliveries
         self._wanted: dict[Session, None] = {}
-        self._unwanted: dict[int, wire.SessionRule] = {}
+        self._unwanted: dict[int, SessionRule] = {}
         self._under_way: list[_Bundle] = []
 
     def want(self, session: Session) -> None:
@@ -84,7 +85,7 @@ class SessionRules:
 
     def remove_rule(self, tag: int, virtual_address: bytes, port: int) -> None:
         """Take a rule off the switch, whosever it was."""
-        self._unwanted[tag] = wire.SessionRule(tag << 16 | COOKIE_MARK, tag, virtual_address, port, 0, b"")
+        self._unwanted[tag] = SessionRule(tag << 16 | COOKIE_MARK, tag, virtual_address, port, 0, b"")
 
     @property
     def waiting(self) -> int:
@@ -126,7 +127,7 @@ class SessionRules:
                 self.remove(session)  # its rule of before, if it had one
         return placed
 
-    def _take_unwanted(self) -> list[wire.SessionRule]:
+    def _take_unwanted(self) -> list[SessionRule]:
         removed = []
         for tag in list(islice(self._unwanted, BUNDLE_SIZE)):
             rule = self._unwanted.pop(tag)
@@ -153,7 +154,5 @@ class SessionRules:
 def _addition(xid: int, session: Session, actions: bytes, timed: bool) -> bytes:
     server = session.virtual_server
     idle = server.idle if timed else 0
-    rule = wire.SessionRule(
-        session.cookie, session.tag, server.packed_address, server.configuration.port, idle, actions
-    )
+    rule = SessionRule(session.cookie, session.tag, server.packed_address, server.configuration.port, idle, actions)
     return rule.flow_mod(xid, wire.OFPFC_ADD)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import struct
 from collections.abc import Mapping
 from typing import Optional, Union
 
@@ -11,9 +10,10 @@ from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import arp, wire
 from ryu_haslb.openflow.admission import Admission
+from ryu_haslb.openflow.flow_mods import delivery_actions
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.neighbours import Location, Neighbours
-from ryu_haslb.openflow.pipeline import NOWHERE, OFPP_CONTROLLER, Purpose, chassis_address
+from ryu_haslb.openflow.pipeline import NOWHERE, Purpose, chassis_address, session_rewrites
 from ryu_haslb.openflow.recovery import Adoption
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.transactions import Channel, Transactions
@@ -23,10 +23,6 @@ from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
-
-#: Where a packet-out that returns a request to its session has the port that it goes to.
-_OUTPUT_PORT = slice(44, 48)
-_PORT_TABLE = wire.OFPP_TABLE.to_bytes(4, "big")
 
 _ARP = frozenset({Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_OF_REAL})
 
@@ -100,10 +96,9 @@ class Switch:
         ours = self.admission.on_barrier_reply(xid, now)
         return (self.transactions is not None and self.transactions.confirmed(xid)) or ours
 
-    def refused(self, error: bytes) -> bool:
+    def refused(self, error: wire.Error) -> bool:
         """Take an error. True when it says that the switch cannot output to its tables: then we deliver by hand."""
-        failed = error[12:]
-        if failed[1:2] != bytes([wire.OFPT_PACKET_OUT]) or failed[_OUTPUT_PORT] != _PORT_TABLE:
+        if not wire.is_return_to_session(error.data):
             return False
         if self._returns_to_sessions:
             LOG.warning("Switch %016x cannot output to TABLE; its session rules will not count", self.datapath_id)
@@ -114,7 +109,7 @@ class Switch:
         """Take a packet-in. False when it came by no rule of ours: somebody else's business."""
         try:
             punted = wire.read_packet_in(message)
-        except struct.error:
+        except wire.MalformedMessage:
             return False
         if punted is None or self.channel is None:
             return False
@@ -124,7 +119,7 @@ class Switch:
         purpose = cookie >> 16
         if purpose == Purpose.PUNT_LOST_SESSION:
             self._lost_session(self.channel, frame)
-        elif port == OFPP_CONTROLLER:  # our own packet-outs must not come back to us as requests
+        elif port == wire.OFPP_CONTROLLER:  # our own packet-outs must not come back to us as requests
             self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
         elif purpose in _ARP:
             self._arp(self.channel, port, frame, now, asked=purpose == Purpose.PUNT_ARP_REQUEST)
@@ -134,10 +129,7 @@ class Switch:
 
     def multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Take a part of the answer about the session rules that are there. False: the answer to another question."""
-        try:
-            ours = self._adoption.reply(xid, message)
-        except struct.error:
-            return False
+        ours = self._adoption.reply(xid, message)
         if ours and self._adoption.complete:
             self._adopt(now)
         return ours
@@ -223,7 +215,7 @@ class Switch:
         if packet is None:
             return
         if asked and packet.target_address in self._virtual_servers:
-            tag = wire.push_vlan() + wire.set_vlan(vlan) if vlan else b""
+            tag = wire.push_vlan(vlan) if vlan else b""
             channel.transmit(wire.packet_out(tag + wire.output(port), arp.answer(packet, self._mac)))
         elif self.sides.leads_outside(port):
             return  # whoever claims there to be a home agent would get requests that the module has decrypted
@@ -236,9 +228,7 @@ class Switch:
     def _probe(self, channel: Channel, addresses: list[bytes]) -> None:
         """Ask for addresses out of every port: without a tag, and with the tag of each VLAN that we know of."""
         flood = wire.output(wire.OFPP_FLOOD)
-        ways = [flood] + [
-            wire.push_vlan() + wire.set_vlan(vlan) + flood for vlan in self._configured_vlans | self._learned_vlans
-        ]
+        ways = [flood] + [wire.push_vlan(vlan) + flood for vlan in self._configured_vlans | self._learned_vlans]
         for address in addresses:
             frame = arp.probe(self._mac, address)
             for actions in ways:
@@ -303,11 +293,5 @@ class Switch:
 
     def _delivery(self, real: RealServer, nat_server: bool, location: Location) -> bytes:
         """The actions of a session rule: dispatched mode rewrites Ethernet only, direct mode the destination too."""
-        actions = wire.set_eth_src(self._mac) + wire.set_eth_dst(location.mac)
-        if nat_server:
-            actions += wire.set_ipv4_dst(real.packed_address)
-            if real.configuration.port is not None:
-                actions += wire.set_udp_dst(real.configuration.port)
-        if location.vlan is not None:
-            actions += wire.push_vlan() + wire.set_vlan(location.vlan)
-        return actions + wire.output(location.port)
+        rewrites = session_rewrites(self._mac, location.mac, real.configuration if nat_server else None)
+        return delivery_actions(rewrites, location.port, location.vlan)

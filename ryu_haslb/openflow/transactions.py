@@ -6,9 +6,18 @@ from dataclasses import dataclass
 from typing import Callable, Protocol
 
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire_flow_mod import bundle
 
-#: OpenFlow 1.3 errors that say that the switch does not know bundles: (type, code) of OFPET_BAD_REQUEST.
-_BUNDLES_UNKNOWN = frozenset({(1, 1), (1, 2), (1, 3), (1, 4)})
+#: Errors, as type and code, with which a switch without bundles rejects one.
+_BUNDLES_UNSUPPORTED = frozenset(
+    (wire.OFPET_BAD_REQUEST, code)
+    for code in (
+        wire.OFPBRC_BAD_TYPE,
+        wire.OFPBRC_BAD_MULTIPART,
+        wire.OFPBRC_BAD_EXPERIMENTER,
+        wire.OFPBRC_BAD_EXP_TYPE,
+    )
+)
 
 Builder = Callable[[int], list[bytes]]
 Conclusion = Callable[[bool], None]
@@ -40,7 +49,7 @@ class Transactions:
     """What one connection has asked for and the switch has not confirmed yet."""
 
     def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+        self.channel = channel
         self._under_way: dict[int, _Transaction] = {}
         self._bundles = True
 
@@ -62,12 +71,12 @@ class Transactions:
             transaction.conclude(not transaction.failed)
         return True
 
-    def refused(self, xid: int, error: tuple[int, int]) -> bool:
-        """An error (type, code) for one of its messages. False when it is none of ours."""
+    def refused(self, xid: int, error: wire.Error) -> bool:
+        """An error for one of its messages. False when it is none of ours."""
         transaction = self._under_way.get(xid)
         if transaction is None:
             return False
-        if self._bundles and error in _BUNDLES_UNKNOWN:
+        if self._bundles and (error.type, error.code) in _BUNDLES_UNSUPPORTED:
             self._bundles = False
             transaction.unbundled = True
         transaction.failed = True
@@ -78,9 +87,9 @@ class Transactions:
         self._under_way.clear()
 
     def _send(self, transaction: _Transaction) -> int:
-        xid = self._channel.next_xid()
+        xid = self.channel.next_xid()
         messages = transaction.build(xid)
         self._under_way[xid] = transaction
-        body = wire.bundle(xid, xid, messages) if self._bundles and len(messages) > 1 else b"".join(messages)
-        self._channel.transmit(body + wire.barrier_request(xid))
+        body = bundle(xid, xid, messages) if self._bundles and len(messages) > 1 else b"".join(messages)
+        self.channel.transmit(body + wire.barrier_request(xid))
         return xid

@@ -1,23 +1,23 @@
-"""OpenFlow 1.3 messages of the request path, packed by hand.
+"""OpenFlow 1.3 messages, packed and unpacked by hand (OpenFlow 1.3.5, section 7).
 
-Ryu can build the same messages, a hundred times slower; the tests hold each against what Ryu builds.
+This file has OpenFlow's constants, the header, match fields (OXM), actions, and the messages of the request path.
+``wire_flow_mod.py`` has flow-mods, meter-mods and bundles, ``wire_multipart.py`` has the statistics.
+
+Ryu builds the same messages, a hundred times slower. The tests compare each function with what Ryu builds or reads.
 """
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Mapping
+from socket import inet_aton
 from struct import Struct
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, Union
 
-from ryu_haslb.openflow.pipeline import (
-    ETHERTYPE_IPV4,
-    ETHERTYPE_VLAN,
-    OFPP_CONTROLLER,
-    PROTOCOL_UDP,
-    SESSION_PRIORITY,
-    Table,
-)
+from ryu_haslb.errors import HaslbError
 
 OFP_VERSION = 4
+
 OFPT_ERROR = 1
 OFPT_EXPERIMENTER = 4
 OFPT_PACKET_IN = 10
@@ -27,79 +27,161 @@ OFPT_MULTIPART_REQUEST = 18
 OFPT_MULTIPART_REPLY = 19
 OFPT_BARRIER_REQUEST = 20
 OFPT_BARRIER_REPLY = 21
+OFPT_METER_MOD = 29
 
 OFPP_TABLE = 0xFFFFFFF9
+OFPP_NORMAL = 0xFFFFFFFA
 OFPP_FLOOD = 0xFFFFFFFB
+OFPP_CONTROLLER = 0xFFFFFFFD
 OFPP_ANY = 0xFFFFFFFF
+OFPG_ANY = 0xFFFFFFFF
 OFP_NO_BUFFER = 0xFFFFFFFF
+OFPCML_NO_BUFFER = 0xFFFF
 
+OFPAT_OUTPUT = 0
+OFPAT_PUSH_VLAN = 17
+OFPAT_SET_FIELD = 25
+
+OFPMT_OXM = 1
+OFPXMC_OPENFLOW_BASIC = 0x8000
+OFPXMT_OFB_IN_PORT = 0
+OFPXMT_OFB_METADATA = 2
+OFPXMT_OFB_ETH_DST = 3
+OFPXMT_OFB_ETH_SRC = 4
+OFPXMT_OFB_ETH_TYPE = 5
+OFPXMT_OFB_VLAN_VID = 6
+OFPXMT_OFB_IP_PROTO = 10
+OFPXMT_OFB_IPV4_SRC = 11
+OFPXMT_OFB_IPV4_DST = 12
+OFPXMT_OFB_UDP_DST = 16
+OFPXMT_OFB_ARP_OP = 21
+OFPXMT_OFB_ARP_SPA = 22
+OFPXMT_OFB_ARP_TPA = 23
+OFPVID_PRESENT = 0x1000
+
+OFPTT_ALL = 0xFF
 OFPFC_ADD = 0
+OFPFC_DELETE = 3
 OFPFC_DELETE_STRICT = 4
+OFPFF_CHECK_OVERLAP = 1 << 1
+OFPIT_GOTO_TABLE = 1
+OFPIT_APPLY_ACTIONS = 4
+OFPIT_METER = 6
 
-_BUNDLE_EXPERIMENTER = 0x4F4E4600
-_BUNDLE_CONTROL = 2300
-_BUNDLE_ADD = 2301
-_BUNDLE_OPEN = 0
-_BUNDLE_COMMIT = 4
-_ATOMIC = 3  # and ordered
+OFPMC_ADD = 0
+OFPMC_MODIFY = 1
+OFPMC_DELETE = 2
+OFPMF_PKTPS = 1 << 1
+OFPMF_BURST = 1 << 2
+OFPMF_STATS = 1 << 3
+OFPMBT_DROP = 1
+OFPM_ALL = 0xFFFFFFFF
 
+OFPMP_FLOW = 1
+OFPMP_METER = 9
+OFPMPF_REPLY_MORE = 1
+
+OFPET_BAD_REQUEST = 1
+OFPBRC_BAD_TYPE = 1
+OFPBRC_BAD_MULTIPART = 2
+OFPBRC_BAD_EXPERIMENTER = 3
+OFPBRC_BAD_EXP_TYPE = 4
+
+ETHERTYPE_IPV4 = 0x0800
+ETHERTYPE_ARP = 0x0806
+ETHERTYPE_VLAN = 0x8100
+
+#: Version, type, length and transaction id: the beginning of every message.
 HEADER = Struct("!BBHI")
 _PACKET_OUT = Struct("!BBHIIIH6x")
-_FLOW_MOD = Struct("!BBHIQQBBHHHIIIH2x")
-_BUNDLE = Struct("!BBHIIIIHH")
+_PACKET_IN = Struct("!16xQHHII")
+_ERROR = Struct("!8xHH")
 _OUTPUT = Struct("!HHIH6x")
-_ACTION = Struct("!HHI")
-_INSTRUCTION = Struct("!HH4x")
-_SESSION_MATCH = Struct("!HHI6sIHIBI4sIHx")
+_PUSH_VLAN = Struct("!HHH2x")
+_SET_FIELD = Struct("!HH")
+_OXM = Struct("!I")
 
-_OXM_ETH_DST = 0x80000606
-_OXM_ETH_SRC = 0x80000806
-_OXM_ETH_TYPE = 0x80000A02
-_OXM_VLAN_VID = 0x80000C02
-_OXM_IP_PROTO = 0x80001401
-_OXM_IPV4_DST = 0x80001804
-_OXM_UDP_DST = 0x80002002
-_VLAN_PRESENT = 0x1000
+#: A match field's value: a number, an address as text or bytes, or an address and its mask as text.
+Value = Union[int, str, bytes, tuple[str, str]]
+
+#: Number and size in bytes of the match fields that we use, by their names in OpenFlow 1.3.5, section 7.2.3.7.
+OXM_FIELDS: Mapping[str, tuple[int, int]] = {
+    "in_port": (OFPXMT_OFB_IN_PORT, 4),
+    "metadata": (OFPXMT_OFB_METADATA, 8),
+    "eth_dst": (OFPXMT_OFB_ETH_DST, 6),
+    "eth_src": (OFPXMT_OFB_ETH_SRC, 6),
+    "eth_type": (OFPXMT_OFB_ETH_TYPE, 2),
+    "vlan_vid": (OFPXMT_OFB_VLAN_VID, 2),
+    "ip_proto": (OFPXMT_OFB_IP_PROTO, 1),
+    "ipv4_src": (OFPXMT_OFB_IPV4_SRC, 4),
+    "ipv4_dst": (OFPXMT_OFB_IPV4_DST, 4),
+    "udp_dst": (OFPXMT_OFB_UDP_DST, 2),
+    "arp_op": (OFPXMT_OFB_ARP_OP, 2),
+    "arp_spa": (OFPXMT_OFB_ARP_SPA, 4),
+    "arp_tpa": (OFPXMT_OFB_ARP_TPA, 4),
+}
+
+
+class MalformedMessage(HaslbError, ValueError):  # noqa: N818 - the message is what is malformed
+    """A message from a switch is cut short, or a length inside of it does not fit."""
+
+
+def oxm_header(name: str, masked: bool = False) -> int:
+    """The four bytes in front of a match field's value, and of its mask if it has one."""
+    number, size = OXM_FIELDS[name]
+    return OFPXMC_OPENFLOW_BASIC << 16 | number << 9 | masked << 8 | size << masked
+
+
+def oxm(name: str, value: Value) -> bytes:
+    """A match field (OXM TLV). Where the mask of a value has a zero bit, the value has one too (section 7.2.3.5)."""
+    _, size = OXM_FIELDS[name]
+    if not isinstance(value, tuple):
+        return _OXM.pack(oxm_header(name)) + _field_bytes(value, size)
+    address, mask = (_field_bytes(each, size) for each in value)
+    return _OXM.pack(oxm_header(name, masked=True)) + bytes(a & m for a, m in zip(address, mask)) + mask
+
+
+def _field_bytes(value: Union[int, str, bytes], size: int) -> bytes:
+    if isinstance(value, int):
+        return value.to_bytes(size, "big")
+    if isinstance(value, str):
+        return bytes.fromhex(value.replace(":", "")) if ":" in value else inet_aton(value)
+    return value
+
+
+def find_oxm(message: bytes, offset: int, end: int, header: int) -> Optional[bytes]:
+    """The value of the match field with this header between ``offset`` and ``end``; None if there is no such field.
+
+    Raises:
+        MalformedMessage: a field reaches beyond ``end``, or ``end`` is beyond the message.
+    """
+    while offset + _OXM.size <= end <= len(message):
+        (found,) = _OXM.unpack_from(message, offset)
+        value = offset + _OXM.size
+        offset = value + (found & 0xFF)
+        if found == header and offset <= end:
+            return message[value:offset]
+    if offset != end:
+        raise MalformedMessage(f"match field at byte {offset}: expected the end of the match at byte {end}")
+    return None
 
 
 def output(port: int) -> bytes:
-    """Action: send the whole packet out of a port."""
-    return _OUTPUT.pack(0, 16, port, 0xFFFF)
+    """Action: send the packet out of a port, all of it if that is the controller."""
+    return _OUTPUT.pack(OFPAT_OUTPUT, _OUTPUT.size, port, OFPCML_NO_BUFFER)
 
 
-def _set_field(oxm: int, value: bytes) -> bytes:
-    length = (8 + len(value) + 7) // 8 * 8
-    return (_ACTION.pack(25, length, oxm) + value).ljust(length, b"\0")
+def set_field(name: str, value: Value) -> bytes:
+    """Action: rewrite a field of the packet; the switch corrects the checksums."""
+    field = oxm(name, value)
+    length = _SET_FIELD.size + len(field) + 7 & ~7
+    return (_SET_FIELD.pack(OFPAT_SET_FIELD, length) + field).ljust(length, b"\0")
 
 
-def set_eth_src(address: bytes) -> bytes:
-    """Action: rewrite the Ethernet source."""
-    return _set_field(_OXM_ETH_SRC, address)
-
-
-def set_eth_dst(address: bytes) -> bytes:
-    """Action: rewrite the Ethernet destination."""
-    return _set_field(_OXM_ETH_DST, address)
-
-
-def set_ipv4_dst(address: bytes) -> bytes:
-    """Action: rewrite the IPv4 destination; the switch mends the checksums."""
-    return _set_field(_OXM_IPV4_DST, address)
-
-
-def set_udp_dst(port: int) -> bytes:
-    """Action: rewrite the UDP destination port."""
-    return _set_field(_OXM_UDP_DST, port.to_bytes(2, "big"))
-
-
-def push_vlan() -> bytes:
-    """Action: give the frame an 802.1Q tag, which :func:`set_vlan` fills in."""
-    return _OUTPUT.pack(17, 8, ETHERTYPE_VLAN << 16, 0)[:8]
-
-
-def set_vlan(vlan: int) -> bytes:
-    """Action: set the VLAN of the frame's tag."""
-    return _set_field(_OXM_VLAN_VID, (vlan | _VLAN_PRESENT).to_bytes(2, "big"))
+def push_vlan(vlan: int) -> bytes:
+    """Actions: give the frame an 802.1Q tag with this VLAN."""
+    push = _PUSH_VLAN.pack(OFPAT_PUSH_VLAN, _PUSH_VLAN.size, ETHERTYPE_VLAN)
+    return push + set_field("vlan_vid", vlan | OFPVID_PRESENT)
 
 
 def packet_out(actions: bytes, frame: bytes) -> bytes:
@@ -109,78 +191,67 @@ def packet_out(actions: bytes, frame: bytes) -> bytes:
     return header + actions + frame
 
 
-_RETURN_HEAD = _ACTION.pack(25, 16, _OXM_ETH_SRC)
-_RETURN_TAIL = b"\0\0" + output(OFPP_TABLE)
+_TO_TABLE = output(OFPP_TABLE)
+_RETURN_HEAD, _RETURN_TAIL = set_field("eth_src", bytes(6))[:8], b"\0\0" + _TO_TABLE
+#: Where a packet-out with the actions of :func:`return_to_session` has its output action, up to the port.
+_RETURN_OUTPUT = slice(40, 48)
 
 
 def return_to_session(tag: int) -> bytes:
-    """Actions: mark the packet with a session's tag and run it through the tables."""
+    """Actions: write a session's tag into the Ethernet source and run the packet through the tables."""
     return _RETURN_HEAD + tag.to_bytes(6, "big") + _RETURN_TAIL
 
 
-class SessionRule(NamedTuple):
-    """The rule of one session: its tag at the virtual address and port, the actions that lead to the real server."""
-
-    cookie: int
-    tag: int
-    virtual_address: bytes
-    port: int
-    idle_timeout: int
-    actions: bytes
-
-    def flow_mod(self, xid: int, command: int) -> bytes:
-        """The message that adds or deletes it; one that deletes needs no actions."""
-        tag = self.tag.to_bytes(6, "big")
-        match = _SESSION_MATCH.pack(
-            *(1, 39, _OXM_ETH_SRC, tag, _OXM_ETH_TYPE, ETHERTYPE_IPV4, _OXM_IP_PROTO, PROTOCOL_UDP),
-            *(_OXM_IPV4_DST, self.virtual_address, _OXM_UDP_DST, self.port),
-        )
-        instruction = _INSTRUCTION.pack(4, 8 + len(self.actions)) + self.actions
-        head = _FLOW_MOD.pack(
-            *(OFP_VERSION, OFPT_FLOW_MOD, 88 + len(instruction), xid, self.cookie, 0, Table.SESSIONS, command),
-            *(self.idle_timeout, 0, SESSION_PRIORITY, OFP_NO_BUFFER, OFPP_ANY, OFPP_ANY, 0),
-        )
-        return head + match + instruction
+def is_return_to_session(message: bytes) -> bool:
+    """Whether a packet-out, or the beginning of one that an error quotes, has the actions that return to a session."""
+    return message[1:2] == bytes([OFPT_PACKET_OUT]) and message[_RETURN_OUTPUT] == _TO_TABLE[:8]
 
 
-def bundle(xid: int, bundle_id: int, messages: list[bytes]) -> bytes:
-    """Messages that the switch carries out all together or not at all (ONF EXT-230); each must bear this ``xid``."""
-    parts = [_bundle_control(xid, bundle_id, _BUNDLE_OPEN)]
-    for message in messages:
-        length = _BUNDLE.size + len(message)
-        parts.append(
-            _BUNDLE.pack(
-                OFP_VERSION, OFPT_EXPERIMENTER, length, xid, _BUNDLE_EXPERIMENTER, _BUNDLE_ADD, bundle_id, 0, _ATOMIC
-            )
-        )
-        parts.append(message)
-    parts.append(_bundle_control(xid, bundle_id, _BUNDLE_COMMIT))
-    return b"".join(parts)
-
-
-def _bundle_control(xid: int, bundle_id: int, kind: int) -> bytes:
-    head = (OFP_VERSION, OFPT_EXPERIMENTER, _BUNDLE.size, xid, _BUNDLE_EXPERIMENTER, _BUNDLE_CONTROL)
-    return _BUNDLE.pack(*head, bundle_id, kind, _ATOMIC)
-
-
-def barrier_request(xid: int) -> bytes:
-    """Have the switch answer once all before this is done."""
-    return HEADER.pack(OFP_VERSION, OFPT_BARRIER_REQUEST, 8, xid)
-
-
-_PACKET_IN = Struct("!16xQHHII")
-_OXM_IN_PORT = 0x80000004
+_OXM_IN_PORT = oxm_header("in_port")
 
 
 def read_packet_in(message: bytes) -> Optional[tuple[int, int, bytes]]:
-    """Cookie of the rule that punted, port and frame of an OpenFlow 1.3 packet-in; None when it has no port."""
-    cookie, _, match_length, oxm, in_port = _PACKET_IN.unpack_from(message)
-    match_end = 24 + match_length
-    offset = 28
-    while oxm != _OXM_IN_PORT:
-        offset += 4 + (oxm & 0xFF)
-        if offset + 8 > match_end:
+    """Cookie of the rule that sent the packet to us, ingress port, and frame; None when it has no ingress port.
+
+    Raises:
+        MalformedMessage: the message is cut short, or its match is longer than the message.
+    """
+    try:
+        cookie, _, match_length, oxm_found, in_port = _PACKET_IN.unpack_from(message)
+    except struct.error as error:
+        raise MalformedMessage(f"packet-in of {len(message)} bytes: expected {_PACKET_IN.size} or more") from error
+    frame = 26 + (match_length + 7 & ~7)
+    if frame > len(message):
+        raise MalformedMessage(f"packet-in of {len(message)} bytes: its match of {match_length} bytes does not fit")
+    if oxm_found != _OXM_IN_PORT or match_length < 12:
+        value = find_oxm(message, 28, 24 + match_length, _OXM_IN_PORT)
+        if value is None:
             return None
-        oxm = int.from_bytes(message[offset : offset + 4], "big")
-        in_port = int.from_bytes(message[offset + 4 : offset + 8], "big")
-    return cookie, in_port, message[26 + (match_length + 7 & ~7) :]
+        in_port = int.from_bytes(value, "big")
+    return cookie, in_port, message[frame:]
+
+
+class Error(NamedTuple):
+    """An error message: type, code, and the beginning of the message that the switch rejected."""
+
+    type: int
+    code: int
+    data: bytes
+
+
+def read_error(message: bytes) -> Error:
+    """Unpack an error message.
+
+    Raises:
+        MalformedMessage: the message is cut short.
+    """
+    try:
+        kind, code = _ERROR.unpack_from(message)
+    except struct.error as error:
+        raise MalformedMessage(f"error message of {len(message)} bytes: expected {_ERROR.size} or more") from error
+    return Error(kind, code, message[_ERROR.size :])
+
+
+def barrier_request(xid: int) -> bytes:
+    """Have the switch reply as soon as it has processed all that was sent before."""
+    return HEADER.pack(OFP_VERSION, OFPT_BARRIER_REQUEST, HEADER.size, xid)

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable
 from ipaddress import IPv4Address
 
 import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
+from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import session_rules, wire
 from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.flow_mods import SessionRule
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address, session_match
 from ryu_haslb.openflow.recovery import PATIENCE
 from ryu_haslb.openflow.session_rules import MOST_UNDER_WAY
 from ryu_haslb.openflow.switch import MOST_LEARNED_VLANS, Switch
+from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK, Session, tag_of
 from ryu_haslb.slb.statistics import DropReason
@@ -31,7 +35,7 @@ NOBODY = "02:00:00:00:00:99"
 class Wired:
     """A switch with one farm, connected; ``sent`` is what it was told since the last look."""
 
-    def __init__(self, adopted: bytes = b"", nat_server: bool = False, found: bool = True) -> None:
+    def __init__(self, adopted: Iterable[FlowRow] = (), nat_server: bool = False, found: bool = True) -> None:
         self.configuration = Configuration(
             farms={"HAFARM": ServerFarm("HAFARM", nat_server, reals=REALS)},
             virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=300, in_service=True)},
@@ -42,7 +46,7 @@ class Wired:
         self.xid = self.bytes_sent = 0
         self.now = 100.0
         self.transactions = self.switch.connect(self, self.now)
-        self.reply_rules(adopted)
+        self.reply_rules(*adopted)
         if found:
             self.find(0)
             self.find(1)
@@ -56,9 +60,8 @@ class Wired:
         self.xid += 1
         return self.xid
 
-    def reply_rules(self, rows: bytes) -> None:
-        reply = wire.HEADER.pack(4, wire.OFPT_MULTIPART_REPLY, 16 + len(rows), self.xid) + b"\0\1" + bytes(6) + rows
-        assert self.switch.multipart_reply(self.xid, reply, self.now)
+    def reply_rules(self, *rows: FlowRow) -> None:
+        assert self.switch.multipart_reply(self.xid, flow_stats_reply(*rows, xid=self.xid), self.now)
 
     def punt(self, purpose: Purpose, frame: bytes, port: int = 3) -> None:
         body = struct.pack("!IHBBQ", wire.OFP_NO_BUFFER, len(frame) & 0xFFFF, 1, 0, purpose.cookie)
@@ -111,7 +114,7 @@ class Wired:
     def deletes(self, session: Session) -> bool:
         """Whether it was told to take the session's rule away, and not to place it afterwards."""
         server = session.virtual_server
-        rule = wire.SessionRule(session.cookie, session.tag, server.packed_address, server.configuration.port, 0, b"")
+        rule = SessionRule(session.cookie, session.tag, server.packed_address, server.configuration.port, 0, b"")
         sent = b"".join(self.sent)
         delete = sent.rfind(rule.flow_mod(0, wire.OFPFC_DELETE_STRICT)[8:])
         return delete > sent.rfind(rule.flow_mod(0, wire.OFPFC_ADD)[8:26])
@@ -195,10 +198,9 @@ def test_a_request_whose_session_waits_for_its_real_is_not_sent_elsewhere() -> N
     delivery = before.sent[0][24:-1]
     actions = delivery[: int.from_bytes(before.sent[0][16:18], "big")]
     tag = tag_of(VIRTUAL.packed, b"\x01anna")
-    rule = wire.SessionRule(tag << 16 | COOKIE_MARK, tag, VIRTUAL.packed, 434, 300, actions).flow_mod(0, 0)[48:]
-    head = struct.pack("!HBxIIHHHH4xQQQ", 48 + len(rule), 1, 1, 0, 50000, 300, 0, 0, tag << 16 | COOKIE_MARK, 0, 0)
+    rule = FlowRow(tag << 16 | COOKIE_MARK, match(session_match(tag, str(VIRTUAL))), apply_actions(actions))
 
-    wired = Wired(adopted=head + rule, found=False)
+    wired = Wired(adopted=[rule], found=False)
     wired.find(0)
     assert wired.request("anna") == []
     assert wired.drops(DropReason.RECOVERY_PENDING) == 1
@@ -206,7 +208,7 @@ def test_a_request_whose_session_waits_for_its_real_is_not_sent_elsewhere() -> N
     wired.find(1)
     assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
-    forgotten = Wired(adopted=head + rule, found=False)
+    forgotten = Wired(adopted=[rule], found=False)
     forgotten.find(0)
     forgotten.now += PATIENCE
     forgotten.tick()
@@ -219,7 +221,7 @@ def test_a_new_configuration_still_looks_where_reals_were_found() -> None:
     wired.switch.configure(wired.configuration)
     wired.sent.clear()
     wired.switch.tick(wired.now + 6.0)
-    assert any(wire.set_vlan(15) in message for message in wired.sent)
+    assert any(wire.push_vlan(15) in message for message in wired.sent)
 
 
 @pytest.mark.parametrize("purpose", [Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_OF_REAL])
@@ -285,7 +287,7 @@ def test_a_mobile_that_moves_to_another_switch_leaves_no_rule_behind() -> None:
     there.balancer = here.balancer
     there.switch = Switch(2, there.configuration, here.balancer)
     there.transactions = there.switch.connect(there, there.now)
-    there.reply_rules(b"")
+    there.reply_rules()
     there.find(0)
     there.find(1)
     here.request("anna")
@@ -347,10 +349,9 @@ def test_a_switch_that_cannot_output_to_its_tables_is_delivered_to_by_hand() -> 
     wired.request("anna")
     wired.settle()
     returned = wired.request("anna")[0]
-    error = wire.HEADER.pack(4, wire.OFPT_ERROR, 12 + 64, 0) + b"\0\2\0\4" + returned[:64]
-    assert wired.switch.refused(error)
+    assert wired.switch.refused(wire.Error(2, 4, returned[:64]))
     assert [goes_to(message) for message in wired.request("anna")] == [7]
-    assert not wired.switch.refused(error[:30])
+    assert not wired.switch.refused(wire.Error(2, 4, returned[:30]))
 
 
 def test_a_packet_that_lost_its_rule_is_delivered_by_hand_or_counted() -> None:
@@ -362,10 +363,10 @@ def test_a_packet_that_lost_its_rule_is_delivered_by_hand_or_counted() -> None:
     frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
     tagged = frame[:6] + tag + frame[12:]
     wired.sent.clear()
-    wired.punt(Purpose.PUNT_LOST_SESSION, tagged, port=0xFFFFFFFD)
+    wired.punt(Purpose.PUNT_LOST_SESSION, tagged, port=wire.OFPP_CONTROLLER)
     assert [goes_to(message) for message in wired.sent] == [7]
     wired.balancer.clear_sessions()
-    wired.punt(Purpose.PUNT_LOST_SESSION, tagged, port=0xFFFFFFFD)
+    wired.punt(Purpose.PUNT_LOST_SESSION, tagged, port=wire.OFPP_CONTROLLER)
     statistics = wired.balancer.statistics
     assert statistics.requests == statistics.dispatched + statistics.dropped
     assert wired.drops(DropReason.REAL_UNREACHABLE) == 1
@@ -373,7 +374,7 @@ def test_a_packet_that_lost_its_rule_is_delivered_by_hand_or_counted() -> None:
 
 def test_our_own_packets_do_not_come_back_as_requests() -> None:
     wired = Wired()
-    wired.punt(Purpose.PUNT_FRAGMENT, bytes(60), port=0xFFFFFFFD)
+    wired.punt(Purpose.PUNT_FRAGMENT, bytes(60), port=wire.OFPP_CONTROLLER)
     assert wired.drops(DropReason.RETURNED_BY_SWITCH) == 1
 
 

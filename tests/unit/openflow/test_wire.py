@@ -1,4 +1,4 @@
-"""Messages packed by hand are what Ryu packs (OpenFlow 1.3.5; bundles: ONF EXT-230)."""
+"""Messages of the request path are what Ryu packs and reads (OpenFlow 1.3.5); what a switch cuts short is an error."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.engine import ofproto_common, ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
+from ryu_haslb.openflow import wire, wire_flow_mod
+from ryu_haslb.openflow.wire import MalformedMessage
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 MAC = b"\x02\x51\xb7\x00\x00\x01"
 TAG = 0xEADAF5D49D37
+
+without_deadline = settings(deadline=None)
 
 
 def packed(message: Any, xid: int = 0) -> bytes:
@@ -24,93 +26,92 @@ def packed(message: Any, xid: int = 0) -> bytes:
     return bytes(message.buf)
 
 
-def actions() -> list[Any]:
-    parser = ofproto_v1_3_parser
-    return [
-        parser.OFPActionSetField(eth_src="02:51:b7:00:00:01"),
-        parser.OFPActionSetField(eth_dst="02:51:b7:00:00:01"),
-        parser.OFPActionSetField(ipv4_dst="10.1.1.51"),
-        parser.OFPActionSetField(udp_dst=435),
-        parser.OFPActionPushVlan(0x8100),
-        parser.OFPActionSetField(vlan_vid=0x1000 | 15),
-        parser.OFPActionOutput(3, 0xFFFF),
-    ]
+def action(ryu_action: Any) -> bytes:
+    """An action as Ryu packs it."""
+    buffer = bytearray()
+    ryu_action.serialize(buffer, 0)
+    return bytes(buffer)
 
 
-HAND_MADE = (
-    wire.set_eth_src(MAC)
-    + wire.set_eth_dst(MAC)
-    + wire.set_ipv4_dst(bytes([10, 1, 1, 51]))
-    + wire.set_udp_dst(435)
-    + wire.push_vlan()
-    + wire.set_vlan(15)
-    + wire.output(3)
+def constants() -> list[tuple[str, int]]:
+    named = {**vars(wire), **vars(wire_flow_mod)}
+    return sorted((name, value) for name, value in named.items() if name.startswith(("OFP", "ONF")) and name.isupper())
+
+
+@pytest.mark.parametrize(("name", "value"), constants())
+def test_constants_have_the_names_and_numbers_of_openflow(name: str, value: int) -> None:
+    known = {**vars(ofproto_common), **vars(ofproto_v1_3)}
+    assert known[name] == value
+
+
+def test_there_are_constants_to_compare() -> None:
+    assert {"OFPT_PACKET_IN", "OFPP_TABLE", "OFPMPF_REPLY_MORE", "ONF_BCT_COMMIT_REQUEST"} <= dict(constants()).keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("eth_src", "02:51:b7:00:00:01"),
+        ("eth_dst", "02:51:b7:00:00:01"),
+        ("ipv4_dst", "10.1.1.51"),
+        ("udp_dst", 435),
+        ("vlan_vid", 0x100F),
+    ],
 )
+def test_set_field(name: str, value: wire.Value) -> None:
+    assert wire.set_field(name, value) == action(ofproto_v1_3_parser.OFPActionSetField(**{name: value}))
 
 
-def test_packet_out() -> None:
-    frame = bytes(range(100))
-    message = ofproto_v1_3_parser.OFPPacketOut(
-        DATAPATH, ofproto_v1_3.OFP_NO_BUFFER, ofproto_v1_3.OFPP_CONTROLLER, actions(), frame
-    )
-    assert wire.packet_out(HAND_MADE, frame) == packed(message)
+def test_a_field_may_be_given_as_bytes() -> None:
+    assert wire.set_field("eth_src", MAC) == wire.set_field("eth_src", "02:51:b7:00:00:01")
+    assert wire.set_field("ipv4_dst", bytes([10, 1, 1, 51])) == wire.set_field("ipv4_dst", "10.1.1.51")
 
 
-def test_return_to_session() -> None:
-    message = ofproto_v1_3_parser.OFPPacketOut(
-        DATAPATH,
-        ofproto_v1_3.OFP_NO_BUFFER,
-        ofproto_v1_3.OFPP_CONTROLLER,
-        [
-            ofproto_v1_3_parser.OFPActionSetField(eth_src="ea:da:f5:d4:9d:37"),
-            ofproto_v1_3_parser.OFPActionOutput(ofproto_v1_3.OFPP_TABLE, 0xFFFF),
-        ],
-        b"frame",
-    )
-    assert wire.packet_out(wire.return_to_session(TAG), b"frame") == packed(message)
+@pytest.mark.parametrize("port", [3, wire.OFPP_CONTROLLER, wire.OFPP_NORMAL, wire.OFPP_FLOOD])
+def test_output(port: int) -> None:
+    assert wire.output(port) == action(ofproto_v1_3_parser.OFPActionOutput(port, ofproto_v1_3.OFPCML_NO_BUFFER))
 
 
-@pytest.mark.parametrize("command", [wire.OFPFC_ADD, wire.OFPFC_DELETE_STRICT])
-def test_session_rule(command: int) -> None:
+def test_push_vlan() -> None:
+    push = action(ofproto_v1_3_parser.OFPActionPushVlan(0x8100))
+    vlan = action(ofproto_v1_3_parser.OFPActionSetField(vlan_vid=ofproto_v1_3.OFPVID_PRESENT | 15))
+    assert wire.push_vlan(15) == push + vlan
+
+
+def returned(frame: bytes) -> Any:
     parser = ofproto_v1_3_parser
-    message = parser.OFPFlowMod(
-        DATAPATH,
-        cookie=0xEADAF5D49D3751B7,
-        table_id=Table.SESSIONS,
-        command=command,
-        idle_timeout=300,
-        priority=SESSION_PRIORITY,
-        out_port=ofproto_v1_3.OFPP_ANY,
-        out_group=ofproto_v1_3.OFPG_ANY,
-        match=parser.OFPMatch(
-            eth_src="ea:da:f5:d4:9d:37", eth_type=0x0800, ip_proto=17, ipv4_dst="10.1.1.10", udp_dst=434
-        ),
-        instructions=[parser.OFPInstructionActions(ofproto_v1_3.OFPIT_APPLY_ACTIONS, actions())],
+    actions = [
+        parser.OFPActionSetField(eth_src="ea:da:f5:d4:9d:37"),
+        parser.OFPActionOutput(ofproto_v1_3.OFPP_TABLE, ofproto_v1_3.OFPCML_NO_BUFFER),
+    ]
+    return parser.OFPPacketOut(
+        DATAPATH, ofproto_v1_3.OFP_NO_BUFFER, ofproto_v1_3.OFPP_CONTROLLER, actions, frame or None
     )
-    rule = wire.SessionRule(0xEADAF5D49D3751B7, TAG, bytes([10, 1, 1, 10]), 434, 300, HAND_MADE)
-    assert rule.flow_mod(7, command) == packed(message, 7)
 
 
-def test_bundle() -> None:
-    parser = ofproto_v1_3_parser
-    flags = ofproto_v1_3.ONF_BF_ATOMIC | ofproto_v1_3.ONF_BF_ORDERED
-    inner = [parser.OFPFlowMod(DATAPATH, priority=number) for number in (1, 2)]
-    for each in inner:
-        packed(each, 9)
-
-    def control(kind: int) -> bytes:
-        return packed(parser.ONFBundleCtrlMsg(DATAPATH, 9, kind, flags, []), 9)
-
-    def add(message: Any) -> bytes:
-        return packed(parser.ONFBundleAddMsg(DATAPATH, 9, flags, message, []), 9)
-
-    expected = control(ofproto_v1_3.ONF_BCT_OPEN_REQUEST) + add(inner[0]) + add(inner[1])
-    expected += control(ofproto_v1_3.ONF_BCT_COMMIT_REQUEST)
-    assert wire.bundle(9, 9, [bytes(each.buf) for each in inner]) == expected
+@pytest.mark.parametrize("frame", [b"", b"frame", bytes(range(100))])
+def test_a_packet_out_that_returns_a_request_to_its_session(frame: bytes) -> None:
+    assert wire.packet_out(wire.return_to_session(TAG), frame) == packed(returned(frame))
 
 
-def test_barrier() -> None:
+def test_only_that_packet_out_is_recognized_in_an_error() -> None:
+    message = packed(returned(b"frame"))
+    assert wire.is_return_to_session(message)
+    assert wire.is_return_to_session(message[:48])
+    assert not wire.is_return_to_session(message[:47])
+    assert not wire.is_return_to_session(b"")
+    assert not wire.is_return_to_session(wire.packet_out(wire.set_field("eth_src", MAC) + wire.output(3), b"frame"))
+
+
+def test_barrier_request() -> None:
     assert wire.barrier_request(5) == packed(ofproto_v1_3_parser.OFPBarrierRequest(DATAPATH), 5)
+
+
+def test_error() -> None:
+    message = packed(ofproto_v1_3_parser.OFPErrorMsg(DATAPATH, type_=1, code=4, data=b"what was rejected"))
+    assert wire.read_error(message) == wire.Error(1, 4, b"what was rejected")
+    with pytest.raises(MalformedMessage, match="error message of 11 bytes: expected 12 or more"):
+        wire.read_error(message[:11])
 
 
 def packet_in(match: Any, frame: bytes, cookie: int = 0x151B7) -> bytes:
@@ -118,25 +119,58 @@ def packet_in(match: Any, frame: bytes, cookie: int = 0x151B7) -> bytes:
     fields = bytearray()
     match.serialize(fields, 0)
     payload = body + bytes(fields) + b"\0\0" + frame
-    return wire.HEADER.pack(4, wire.OFPT_PACKET_IN, 8 + len(payload), 0) + payload
+    return wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_PACKET_IN, 8 + len(payload), 0) + payload
 
 
-@pytest.mark.parametrize("extra", [{}, {"metadata": 7}, {"vlan_vid": 0x100F, "eth_dst": "02:51:b7:00:00:01"}])
+@pytest.mark.parametrize(
+    "extra", [{}, {"metadata": 7}, {"metadata": (7, 15)}, {"vlan_vid": 0x100F, "eth_dst": "02:51:b7:00:00:01"}]
+)
 def test_packet_in_wherever_the_port_stands_in_the_match(extra: dict[str, Any]) -> None:
-    match = ofproto_v1_3_parser.OFPMatch(in_port=5, **extra)
-    assert wire.read_packet_in(packet_in(match, b"frame")) == (0x151B7, 5, b"frame")
-    backwards = ofproto_v1_3_parser.OFPMatch(**extra, in_port=5)
-    assert wire.read_packet_in(packet_in(backwards, b"frame")) == (0x151B7, 5, b"frame")
+    message = packet_in(ofproto_v1_3_parser.OFPMatch(**extra, in_port=5), b"frame")
+    read_by_ryu = ofproto_v1_3_parser.OFPPacketIn.parser(
+        DATAPATH, wire.OFP_VERSION, wire.OFPT_PACKET_IN, len(message), 0, bytearray(message)
+    )
+    assert wire.read_packet_in(message) == (
+        read_by_ryu.cookie,
+        read_by_ryu.match["in_port"],
+        bytes(read_by_ryu.data),
+    )
+    fields = ofproto_v1_3_parser.OFPMatch(**extra, in_port=5)
+    fields.fields2 = fields._fields2 = fields._fields2[::-1]
+    assert wire.read_packet_in(packet_in(fields, b"frame")) == (0x151B7, 5, b"frame")
 
 
-def test_packet_in_without_a_port() -> None:
-    match = ofproto_v1_3_parser.OFPMatch(metadata=7, eth_dst="02:51:b7:00:00:01")
-    assert wire.read_packet_in(packet_in(match, b"frame")) is None
+@pytest.mark.parametrize("fields", [{}, {"metadata": 7, "eth_dst": "02:51:b7:00:00:01"}])
+def test_packet_in_without_a_port(fields: dict[str, Any]) -> None:
+    assert wire.read_packet_in(packet_in(ofproto_v1_3_parser.OFPMatch(**fields), b"frame")) is None
 
 
+@pytest.mark.parametrize("match_length", [0, 3, 5, 11, 13, 40, 0xFFFF])
+def test_a_match_whose_length_lies_is_an_error(match_length: int) -> None:
+    message = bytearray(packet_in(ofproto_v1_3_parser.OFPMatch(metadata=7), b"frame"))
+    message[26:28] = match_length.to_bytes(2, "big")
+    with pytest.raises(MalformedMessage):
+        wire.read_packet_in(bytes(message))
+
+
+@without_deadline
 @given(st.binary(max_size=120))
-def test_no_bytes_upset_the_reader_of_packet_ins(data: bytes) -> None:
+def test_any_bytes_are_a_packet_in_or_an_error(data: bytes) -> None:
     try:
-        wire.read_packet_in(data)
-    except struct.error:
-        assert len(data) < 36
+        found = wire.read_packet_in(data)
+    except MalformedMessage as error:
+        assert str(error)
+    else:
+        assert found is None or data.endswith(found[2])
+
+
+@without_deadline
+@given(st.binary(max_size=60), st.integers(0, 70))
+def test_a_match_field_is_found_or_missing_or_an_error(data: bytes, end: int) -> None:
+    header = wire.oxm_header("in_port")
+    try:
+        value = wire.find_oxm(data, 0, end, header)
+    except MalformedMessage:
+        return
+    assert end <= len(data)
+    assert value is None or header.to_bytes(4, "big") + value in data[:end]

@@ -1,0 +1,156 @@
+"""OpenFlow 1.3 multipart messages: flow statistics and meter statistics (OpenFlow 1.3.5, section 7.3.5)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from struct import Struct
+from typing import NamedTuple, Optional
+
+from ryu_haslb.openflow.wire import (
+    OFP_VERSION,
+    OFPG_ANY,
+    OFPIT_APPLY_ACTIONS,
+    OFPM_ALL,
+    OFPMP_FLOW,
+    OFPMP_METER,
+    OFPMPF_REPLY_MORE,
+    OFPP_ANY,
+    OFPT_MULTIPART_REQUEST,
+    MalformedMessage,
+    find_oxm,
+    oxm_header,
+)
+from ryu_haslb.openflow.wire_flow_mod import MATCH_ALL
+
+_REQUEST = Struct("!BBHIHH4x")
+_REPLY = Struct("!8xHH4x")
+_FLOW_REQUEST = Struct("!B3xII4xQQ")
+_FLOW = Struct("!HBx8xH10xQ16xHH")
+_MATCH_HEADER = 4
+_INSTRUCTION = Struct("!H2x4x")
+_METER_REQUEST = Struct("!I4x")
+_METER = Struct("!IH34x")
+_METER_BAND = Struct("!Q8x")
+_LENGTH = Struct("!H")
+
+
+def flow_stats_request(xid: int, table: int, cookie: int, cookie_mask: int) -> bytes:
+    """Ask for every rule of a table whose cookie, under the mask, is this."""
+    body = _FLOW_REQUEST.pack(table, OFPP_ANY, OFPG_ANY, cookie, cookie_mask) + MATCH_ALL
+    return _request(xid, OFPMP_FLOW, body)
+
+
+def meter_stats_request(xid: int) -> bytes:
+    """Ask for the counters of every meter."""
+    return _request(xid, OFPMP_METER, _METER_REQUEST.pack(OFPM_ALL))
+
+
+def _request(xid: int, kind: int, body: bytes) -> bytes:
+    return _REQUEST.pack(OFP_VERSION, OFPT_MULTIPART_REQUEST, _REQUEST.size + len(body), xid, kind, 0) + body
+
+
+def has_more(message: bytes) -> bool:
+    """Whether further parts of a multipart reply follow this one.
+
+    Raises:
+        MalformedMessage: the message is cut short.
+    """
+    _, flags = _reply(message)
+    return bool(flags & OFPMPF_REPLY_MORE)
+
+
+def _reply(message: bytes) -> tuple[int, int]:
+    """Type and flags of a multipart reply."""
+    try:
+        kind, flags = _REPLY.unpack_from(message)
+    except struct.error as error:
+        raise MalformedMessage(f"multipart reply of {len(message)} bytes: expected {_REPLY.size} or more") from error
+    return kind, flags
+
+
+class FlowStats(NamedTuple):
+    """A rule in a flow statistics reply. ``match`` has its match fields, without the header; both parts are packed."""
+
+    table: int
+    priority: int
+    cookie: int
+    match: bytes
+    instructions: bytes
+
+    def field(self, name: str) -> Optional[bytes]:
+        """The value of a match field without a mask; None if the rule does not match on it.
+
+        Raises:
+            MalformedMessage: the length of a match field does not fit.
+        """
+        return find_oxm(self.match, 0, len(self.match), oxm_header(name))
+
+    def actions(self) -> bytes:
+        """The actions that the rule applies; empty if there are none.
+
+        Raises:
+            MalformedMessage: the length of an instruction does not fit.
+        """
+        for offset, end in _structures(self.instructions, 0, _INSTRUCTION.size, length_at=2):
+            (kind,) = _INSTRUCTION.unpack_from(self.instructions, offset)
+            if kind == OFPIT_APPLY_ACTIONS:
+                return self.instructions[offset + _INSTRUCTION.size : end]
+        return b""
+
+
+class MeterStats(NamedTuple):
+    """A meter in a meter statistics reply, and the packets that its first band has dropped since it was added."""
+
+    meter_id: int
+    dropped: int
+
+
+def flow_stats(message: bytes) -> Iterator[FlowStats]:
+    """The rules in one part of a flow statistics reply.
+
+    Raises:
+        MalformedMessage: the message is cut short, or a length inside of it does not fit.
+    """
+    for offset, end in _rows(message, OFPMP_FLOW, _FLOW.size, length_at=0):
+        _, table, priority, cookie, _, match_length = _FLOW.unpack_from(message, offset)
+        fields = offset + _FLOW.size
+        match = fields - _MATCH_HEADER
+        instructions = match + (match_length + 7 & ~7)
+        if match_length < _MATCH_HEADER or instructions > end:
+            raise MalformedMessage(f"flow statistics at byte {offset}: a match of {match_length} bytes does not fit")
+        yield FlowStats(table, priority, cookie, message[fields : match + match_length], message[instructions:end])
+
+
+def meter_stats(message: bytes) -> Iterator[MeterStats]:
+    """The meters in one part of a meter statistics reply.
+
+    Raises:
+        MalformedMessage: the message is cut short, or a length inside of it does not fit.
+    """
+    for offset, end in _rows(message, OFPMP_METER, _METER.size, length_at=4):
+        meter_id, _ = _METER.unpack_from(message, offset)
+        band = offset + _METER.size
+        dropped = _METER_BAND.unpack_from(message, band)[0] if band + _METER_BAND.size <= end else 0
+        yield MeterStats(meter_id, dropped)
+
+
+def _rows(message: bytes, expected: int, smallest: int, length_at: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of each row of a multipart reply, which must be of the expected type."""
+    kind, _ = _reply(message)
+    if kind != expected:
+        raise MalformedMessage(f"multipart reply of type {kind}: expected type {expected}")
+    return _structures(message, _REPLY.size, smallest, length_at)
+
+
+def _structures(data: bytes, offset: int, smallest: int, length_at: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of each structure that follows ``offset``; each has its own length at byte ``length_at``."""
+    while offset < len(data):
+        remaining = len(data) - offset
+        if remaining < smallest:
+            raise MalformedMessage(f"byte {offset}: {remaining} bytes are left, expected {smallest} or more")
+        (length,) = _LENGTH.unpack_from(data, offset + length_at)
+        if not smallest <= length <= remaining:
+            raise MalformedMessage(f"byte {offset}: a length of {length}, expected {smallest} to {remaining}")
+        yield offset, offset + length
+        offset += length

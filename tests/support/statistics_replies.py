@@ -1,0 +1,43 @@
+"""Multipart replies as a switch sends them; tests/unit/openflow/test_wire_multipart.py has Ryu read them."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire_flow_mod import MATCH_ALL
+
+
+class FlowRow(NamedTuple):
+    """A rule; ``match`` and ``instructions`` are packed."""
+
+    cookie: int
+    match: bytes = MATCH_ALL
+    instructions: bytes = b""
+    table: int = 1
+    priority: int = 50000
+
+
+def _reply(xid: int, kind: int, body: bytes, more: bool) -> bytes:
+    head = wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16 + len(body), xid)
+    return head + struct.pack("!HH4x", kind, wire.OFPMPF_REPLY_MORE if more else 0) + body
+
+
+def flow_stats_reply(*rows: FlowRow, xid: int = 0, more: bool = False) -> bytes:
+    """A flow statistics reply (OpenFlow 1.3.5, section 7.3.5.2)."""
+    body = b""
+    for row in rows:
+        length = 48 + len(row.match) + len(row.instructions)
+        body += struct.pack("!HBxIIHHHH4xQQQ", length, row.table, 1, 0, row.priority, 300, 0, 0, row.cookie, 3, 300)
+        body += row.match + row.instructions
+    return _reply(xid, wire.OFPMP_FLOW, body, more)
+
+
+def meter_stats_reply(*meters: tuple[int, list[int]], xid: int = 0, more: bool = False) -> bytes:
+    """A meter statistics reply: each meter's number, and what each of its bands has dropped (section 7.3.5.13)."""
+    body = b""
+    for number, dropped in meters:
+        body += struct.pack("!IH6xIQQII", number, 40 + 16 * len(dropped), 1, 1000, 100_000, 9, 0)
+        body += b"".join(struct.pack("!QQ", packets, 0) for packets in dropped)
+    return _reply(xid, wire.OFPMP_METER, body, more)
