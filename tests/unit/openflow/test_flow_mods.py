@@ -1,0 +1,148 @@
+"""Our rules as OpenFlow messages are what Ryu builds of them (OpenFlow 1.3.5, section 7.3.4)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address
+from typing import Any
+
+import pytest
+
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
+from ryu_haslb.openflow import flow_mods, wire
+from ryu_haslb.openflow.flow_mods import SessionRule
+from ryu_haslb.openflow.pipeline import (
+    FIRST_METER,
+    SESSION_PRIORITY,
+    Action,
+    Purpose,
+    Rule,
+    Table,
+    client_rules,
+    session_match,
+    session_rewrites,
+    standing_rules,
+)
+
+DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
+CONFIGURATION = Configuration(
+    farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
+    virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
+)
+RULES = [
+    *standing_rules(CONFIGURATION, 1, Sides(frozenset({4}))),
+    Rule(Purpose.DROP_UNPROTECTED, {"in_port": 3, "eth_type": 0x0800, "ipv4_src": ("10.1.1.0", "255.255.255.0")}),
+]
+parser = ofproto_v1_3_parser
+XID = 7
+VIRTUAL = IPv4Address("10.1.1.10").packed
+
+
+def packed(message: Any) -> bytes:
+    message.set_xid(XID)
+    message.serialize()
+    return bytes(message.buf)
+
+
+def built_by_ryu(rule: Rule, metered: bool, flags: int = 0) -> bytes:
+    outputs = {
+        Action.PUNT: [ofproto_v1_3.OFPP_CONTROLLER],
+        Action.PUNT_AND_PASS: [ofproto_v1_3.OFPP_CONTROLLER, ofproto_v1_3.OFPP_NORMAL],
+        Action.PASS: [ofproto_v1_3.OFPP_NORMAL],
+        Action.DROP: [],
+    }
+    instructions = [parser.OFPInstructionMeter(rule.meter)] if metered and rule.meter is not None else []
+    if rule.action is Action.GOTO_SESSIONS:
+        instructions.append(parser.OFPInstructionGotoTable(1))
+    else:
+        actions = [parser.OFPActionOutput(port, ofproto_v1_3.OFPCML_NO_BUFFER) for port in outputs[rule.action]]
+        instructions.append(parser.OFPInstructionActions(ofproto_v1_3.OFPIT_APPLY_ACTIONS, actions))
+    return packed(
+        parser.OFPFlowMod(
+            DATAPATH,
+            cookie=rule.purpose.cookie,
+            table_id=rule.table,
+            priority=rule.priority,
+            flags=flags,
+            out_port=ofproto_v1_3.OFPP_ANY,
+            out_group=ofproto_v1_3.OFPG_ANY,
+            match=parser.OFPMatch(**rule.match),
+            instructions=instructions,
+        )
+    )
+
+
+def deletion(cookie: int, mask: int) -> bytes:
+    return packed(
+        parser.OFPFlowMod(
+            DATAPATH,
+            cookie=cookie,
+            cookie_mask=mask,
+            table_id=ofproto_v1_3.OFPTT_ALL,
+            command=ofproto_v1_3.OFPFC_DELETE,
+            priority=0,
+            out_port=ofproto_v1_3.OFPP_ANY,
+            out_group=ofproto_v1_3.OFPG_ANY,
+        )
+    )
+
+
+@pytest.mark.parametrize("metered", [False, True])
+def test_standing_rules_replace_those_of_a_previous_run(metered: bool) -> None:
+    expected = [deletion(each.cookie, 2**64 - 1) for each in Purpose if each is not Purpose.PASS_OTHER]
+    expected += [built_by_ryu(rule, metered) for rule in RULES if rule.purpose is not Purpose.PASS_OTHER]
+    assert flow_mods.replacement(RULES, metered, XID) == expected
+    assert {rule.action for rule in RULES} == set(Action), "each action is tried"
+
+
+def test_a_table_miss_rule_that_is_there_already_is_not_replaced() -> None:
+    (rule,) = [rule for rule in RULES if rule.purpose is Purpose.PASS_OTHER]
+    assert flow_mods.table_miss(RULES, XID) == [built_by_ryu(rule, False, ofproto_v1_3.OFPFF_CHECK_OVERLAP)]
+
+
+def test_the_rules_of_a_client_are_added_with_its_meter() -> None:
+    rules = list(client_rules(CONFIGURATION, 1, Sides(), "10.1.1.101", FIRST_METER + 1))
+    assert flow_mods.additions(rules, XID) == [built_by_ryu(rule, True) for rule in rules]
+
+
+def test_only_what_bears_our_mark_is_removed() -> None:
+    assert flow_mods.removal(XID) == [deletion(0x51B7, 0xFFFF)]
+
+
+def delivery(real: RealServer, nat_server: bool, vlan: Any) -> bytes:
+    rewrites = session_rewrites(b"\x02\x51\xb7\0\0\1", "02:00:00:00:00:51", real if nat_server else None)
+    return flow_mods.delivery_actions(rewrites, 3, vlan)
+
+
+@pytest.mark.parametrize("vlan", [None, 15])
+@pytest.mark.parametrize("port", [None, 435])
+@pytest.mark.parametrize("nat_server", [False, True])
+@pytest.mark.parametrize("command", [wire.OFPFC_ADD, wire.OFPFC_DELETE_STRICT])
+def test_session_rule(command: int, nat_server: bool, port: Any, vlan: Any) -> None:
+    """Dispatched mode rewrites the Ethernet addresses, direct mode also the destination."""
+    actions = [
+        parser.OFPActionSetField(eth_src="02:51:b7:00:00:01"),
+        parser.OFPActionSetField(eth_dst="02:00:00:00:00:51"),
+    ]
+    if nat_server:
+        actions.append(parser.OFPActionSetField(ipv4_dst="10.1.1.51"))
+        actions += [parser.OFPActionSetField(udp_dst=port)] if port else []
+    if vlan:
+        actions += [parser.OFPActionPushVlan(0x8100), parser.OFPActionSetField(vlan_vid=0x1000 | vlan)]
+    actions.append(parser.OFPActionOutput(3, ofproto_v1_3.OFPCML_NO_BUFFER))
+    expected = parser.OFPFlowMod(
+        DATAPATH,
+        cookie=0xEADAF5D49D3751B7,
+        table_id=Table.SESSIONS,
+        command=command,
+        idle_timeout=300,
+        priority=SESSION_PRIORITY,
+        out_port=ofproto_v1_3.OFPP_ANY,
+        out_group=ofproto_v1_3.OFPG_ANY,
+        match=parser.OFPMatch(**session_match("ea:da:f5:d4:9d:37", "10.1.1.10")),
+        instructions=[parser.OFPInstructionActions(ofproto_v1_3.OFPIT_APPLY_ACTIONS, actions)],
+    )
+    real = RealServer(IPv4Address("10.1.1.51"), port=port)
+    rule = SessionRule(0xEADAF5D49D3751B7, 0xEADAF5D49D37, VIRTUAL, 434, 300, delivery(real, nat_server, vlan))
+    assert rule.flow_mod(XID, command) == packed(expected)

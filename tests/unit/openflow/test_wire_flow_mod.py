@@ -1,0 +1,132 @@
+"""Flow-mods, meter-mods and bundles are what Ryu packs (OpenFlow 1.3.5; bundles: ONF EXT-230)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
+from ryu_haslb.openflow import wire, wire_flow_mod
+from ryu_haslb.openflow.wire_flow_mod import FlowMod
+
+DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
+
+
+def packed(message: Any, xid: int = 0) -> bytes:
+    message.set_xid(xid)
+    message.serialize()
+    return bytes(message.buf)
+
+
+def part(ryu_part: Any) -> bytes:
+    """A match or an instruction as Ryu packs it."""
+    buffer = bytearray()
+    ryu_part.serialize(buffer, 0)
+    return bytes(buffer)
+
+
+addresses = st.ip_addresses(v=4).map(str)
+macs = st.binary(min_size=6, max_size=6).map(lambda mac: mac.hex(":"))
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "in_port": st.integers(0, 0xFFFFFFFF),
+    "metadata": st.integers(0, 2**64 - 1),
+    "eth_dst": macs,
+    "eth_src": macs | st.tuples(macs, macs),
+    "eth_type": st.integers(0, 0xFFFF),
+    "vlan_vid": st.integers(0, 0x1FFF),
+    "ip_proto": st.integers(0, 255),
+    "ipv4_src": addresses | st.tuples(addresses, addresses),
+    "ipv4_dst": addresses,
+    "udp_dst": st.integers(0, 0xFFFF),
+    "arp_op": st.integers(0, 0xFFFF),
+    "arp_spa": addresses,
+    "arp_tpa": addresses,
+}
+
+
+@settings(deadline=None)
+@given(st.fixed_dictionaries({}, optional=FIELDS))
+def test_match(wanted: dict[str, Any]) -> None:
+    assert wire_flow_mod.match(wanted) == part(ofproto_v1_3_parser.OFPMatch(**wanted))
+
+
+def test_all_fields_that_we_name_are_tried() -> None:
+    assert FIELDS.keys() == wire.OXM_FIELDS.keys()
+
+
+def test_instructions() -> None:
+    parser = ofproto_v1_3_parser
+    assert wire_flow_mod.goto_table(1) == part(parser.OFPInstructionGotoTable(1))
+    assert wire_flow_mod.meter(0x51B7) == part(parser.OFPInstructionMeter(0x51B7))
+    actions = [parser.OFPActionSetField(udp_dst=435), parser.OFPActionOutput(3, ofproto_v1_3.OFPCML_NO_BUFFER)]
+    for number in range(3):
+        expected = part(parser.OFPInstructionActions(ofproto_v1_3.OFPIT_APPLY_ACTIONS, actions[:number]))
+        ours = [wire.set_field("udp_dst", 435), wire.output(3)][:number]
+        assert wire_flow_mod.apply_actions(b"".join(ours)) == expected
+
+
+@pytest.mark.parametrize("command", [wire.OFPFC_ADD, wire.OFPFC_DELETE, wire.OFPFC_DELETE_STRICT])
+def test_flow_mod(command: int) -> None:
+    parser = ofproto_v1_3_parser
+    message = parser.OFPFlowMod(
+        DATAPATH,
+        cookie=0xEADAF5D49D3751B7,
+        cookie_mask=0xFFFF,
+        table_id=1,
+        command=command,
+        idle_timeout=300,
+        priority=50000,
+        out_port=ofproto_v1_3.OFPP_ANY,
+        out_group=ofproto_v1_3.OFPG_ANY,
+        flags=ofproto_v1_3.OFPFF_CHECK_OVERLAP,
+        match=parser.OFPMatch(in_port=3),
+        instructions=[parser.OFPInstructionGotoTable(1)],
+    )
+    match, instructions = wire_flow_mod.match({"in_port": 3}), wire_flow_mod.goto_table(1)
+    ours = FlowMod(command, 1, 0xEADAF5D49D3751B7, 0xFFFF, 50000, 300, wire.OFPFF_CHECK_OVERLAP, match, instructions)
+    assert ours.pack(7) == packed(message, 7)
+
+
+def test_a_flow_mod_that_deletes_by_cookie() -> None:
+    message = ofproto_v1_3_parser.OFPFlowMod(
+        DATAPATH,
+        cookie=0x51B7,
+        cookie_mask=0xFFFF,
+        table_id=ofproto_v1_3.OFPTT_ALL,
+        command=ofproto_v1_3.OFPFC_DELETE,
+        priority=0,
+        out_port=ofproto_v1_3.OFPP_ANY,
+        out_group=ofproto_v1_3.OFPG_ANY,
+    )
+    assert FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, 0x51B7, 0xFFFF).pack(3) == packed(message, 3)
+
+
+@pytest.mark.parametrize("command", [wire.OFPMC_ADD, wire.OFPMC_MODIFY, wire.OFPMC_DELETE])
+def test_meter_mod(command: int) -> None:
+    flags = ofproto_v1_3.OFPMF_PKTPS | ofproto_v1_3.OFPMF_BURST | ofproto_v1_3.OFPMF_STATS
+    deleted = command == wire.OFPMC_DELETE
+    bands = [] if deleted else [ofproto_v1_3_parser.OFPMeterBandDrop(50_000, 5000)]
+    message = ofproto_v1_3_parser.OFPMeterMod(DATAPATH, command, flags, 0x51B7, bands)
+    rate = None if deleted else 50_000
+    assert wire_flow_mod.meter_mod(8, command, 0x51B7, rate, 5000) == packed(message, 8)
+
+
+def test_bundle() -> None:
+    parser = ofproto_v1_3_parser
+    flags = ofproto_v1_3.ONF_BF_ATOMIC | ofproto_v1_3.ONF_BF_ORDERED
+    inner = [parser.OFPFlowMod(DATAPATH, priority=number) for number in (1, 2)]
+    for each in inner:
+        packed(each, 9)
+
+    def control(kind: int) -> bytes:
+        return packed(parser.ONFBundleCtrlMsg(DATAPATH, 9, kind, flags, []), 9)
+
+    def add(message: Any) -> bytes:
+        return packed(parser.ONFBundleAddMsg(DATAPATH, 9, flags, message, []), 9)
+
+    expected = control(ofproto_v1_3.ONF_BCT_OPEN_REQUEST) + add(inner[0]) + add(inner[1])
+    expected += control(ofproto_v1_3.ONF_BCT_COMMIT_REQUEST)
+    assert wire_flow_mod.bundle(9, 9, [bytes(each.buf) for each in inner]) == expected

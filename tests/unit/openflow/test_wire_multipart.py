@@ -1,0 +1,149 @@
+"""Statistics are asked for and read as Ryu does (OpenFlow 1.3.5, section 7.3.5); a switch may lie about lengths."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply
+
+from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
+from ryu_haslb.openflow import wire, wire_flow_mod, wire_multipart
+from ryu_haslb.openflow.wire import MalformedMessage
+
+DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
+parser = ofproto_v1_3_parser
+
+
+def packed(message: Any, xid: int = 0) -> bytes:
+    message.set_xid(xid)
+    message.serialize()
+    return bytes(message.buf)
+
+
+APPLY = wire_flow_mod.apply_actions(wire.output(3))
+FLOWS = (
+    FlowRow(
+        0x151B7,
+        wire_flow_mod.match({"eth_src": "ea:da:f5:d4:9d:37", "eth_type": 0x0800, "ipv4_dst": "10.1.1.10"}),
+        wire_flow_mod.meter(9) + APPLY,
+    ),
+    FlowRow(0x251B7, wire_flow_mod.match({"ipv4_dst": ("10.1.1.0", "255.255.255.0")}), table=0, priority=7),
+    FlowRow(0x351B7, instructions=wire_flow_mod.goto_table(2)),
+)
+
+
+def read_by_ryu(reply: bytes) -> Any:
+    return parser.OFPMultipartReply.parser(
+        DATAPATH, wire.OFP_VERSION, wire.OFPT_MULTIPART_REPLY, len(reply), 7, bytearray(reply)
+    )
+
+
+def test_flow_stats_request() -> None:
+    message = parser.OFPFlowStatsRequest(
+        DATAPATH, 0, 1, ofproto_v1_3.OFPP_ANY, ofproto_v1_3.OFPG_ANY, 0x51B7, 0xFFFF, parser.OFPMatch()
+    )
+    assert wire_multipart.flow_stats_request(7, 1, 0x51B7, 0xFFFF) == packed(message, 7)
+
+
+def test_meter_stats_request() -> None:
+    message = parser.OFPMeterStatsRequest(DATAPATH, 0, ofproto_v1_3.OFPM_ALL)
+    assert wire_multipart.meter_stats_request(7) == packed(message, 7)
+
+
+def test_flow_stats() -> None:
+    reply = flow_stats_reply(*FLOWS)
+    rows, expected = list(wire_multipart.flow_stats(reply)), read_by_ryu(reply).body
+    assert [(row.table, row.priority, row.cookie) for row in rows] == [
+        (each.table_id, each.priority, each.cookie) for each in expected
+    ]
+    assert [row.field("ipv4_dst") for row in rows] == [bytes([10, 1, 1, 10]), None, None]
+    assert [each.match.get("ipv4_dst") for each in expected] == ["10.1.1.10", ("10.1.1.0", "255.255.255.0"), None]
+    assert [row.actions() for row in rows] == [wire.output(3), b"", b""]
+    assert expected[0].instructions[1].actions[0].port == 3
+
+
+def test_meter_stats() -> None:
+    reply = meter_stats_reply((7, [5]), (8, []), (9, [6, 1]))
+    assert list(wire_multipart.meter_stats(reply)) == [(7, 5), (8, 0), (9, 6)]
+    assert [(row.meter_id, [band.packet_band_count for band in row.band_stats]) for row in read_by_ryu(reply).body] == [
+        (7, [5]),
+        (8, []),
+        (9, [6, 1]),
+    ]
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_whether_more_parts_follow(more: bool) -> None:
+    for reply in (flow_stats_reply(*FLOWS, more=more), meter_stats_reply(more=more)):
+        assert wire_multipart.has_more(reply) is more
+        assert bool(read_by_ryu(reply).flags & ofproto_v1_3.OFPMPF_REPLY_MORE) is more
+
+
+def test_a_reply_of_another_type_is_an_error() -> None:
+    with pytest.raises(MalformedMessage, match="multipart reply of type 9: expected type 1"):
+        list(wire_multipart.flow_stats(meter_stats_reply((7, [5]))))
+    with pytest.raises(MalformedMessage, match="multipart reply of type 1: expected type 9"):
+        list(wire_multipart.meter_stats(flow_stats_reply(*FLOWS)))
+
+
+FLOW_REPLY, METER_REPLY = flow_stats_reply(*FLOWS), meter_stats_reply((7, [5]), (8, [6]))
+#: Where the first row of a reply begins, and where it has its length.
+ROW = 16
+
+
+@pytest.mark.parametrize("length", [0, 1, 39, 51, 1000, 0xFFFF])
+def test_a_row_whose_length_lies_is_an_error(length: int) -> None:
+    """A length of zero, above all, must not be read for ever."""
+    for reply, read, at in (
+        (FLOW_REPLY, wire_multipart.flow_stats, ROW),
+        (METER_REPLY, wire_multipart.meter_stats, ROW + 4),
+    ):
+        lying = reply[:at] + length.to_bytes(2, "big") + reply[at + 2 :]
+        with pytest.raises(MalformedMessage):
+            list(read(lying))  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("length", [0, 3, 200, 0xFFFF])
+def test_a_match_whose_length_lies_is_an_error(length: int) -> None:
+    at = ROW + 48 + 2
+    with pytest.raises(MalformedMessage, match="a match of"):
+        list(wire_multipart.flow_stats(FLOW_REPLY[:at] + length.to_bytes(2, "big") + FLOW_REPLY[at + 2 :]))
+
+
+@pytest.mark.parametrize("length", [0, 7, 41, 0xFFFF])
+def test_an_instruction_whose_length_lies_is_an_error(length: int) -> None:
+    (row,) = wire_multipart.flow_stats(flow_stats_reply(FLOWS[0]))
+    lying = row._replace(instructions=row.instructions[:2] + length.to_bytes(2, "big") + row.instructions[4:])
+    with pytest.raises(MalformedMessage):
+        lying.actions()
+
+
+@pytest.mark.parametrize("reply", [FLOW_REPLY, METER_REPLY])
+def test_a_reply_that_is_cut_short_is_an_error_or_ends_with_a_row(reply: bytes) -> None:
+    read: Any = wire_multipart.flow_stats if reply is FLOW_REPLY else wire_multipart.meter_stats
+    whole = list(read(reply))
+    for end in range(len(reply)):
+        try:
+            rows = list(read(reply[:end]))
+        except MalformedMessage as error:
+            assert str(error)
+        else:
+            assert rows == whole[: len(rows)]
+            assert len(rows) < len(whole)
+
+
+@settings(deadline=None)
+@given(st.sampled_from([FLOW_REPLY, METER_REPLY]), st.binary(max_size=80), st.integers(0, 200))
+def test_any_damage_is_an_error_or_other_rows(reply: bytes, damage: bytes, at: int) -> None:
+    damaged = reply[:at] + damage + reply[at + len(damage) :]
+    try:
+        for row in wire_multipart.flow_stats(damaged):
+            row.field("ipv4_dst")
+            assert len(row.actions()) <= len(damaged)
+        assert all(meter.dropped >= 0 for meter in wire_multipart.meter_stats(damaged))
+        wire_multipart.has_more(damaged)
+    except MalformedMessage as error:
+        assert str(error)
