@@ -26,7 +26,7 @@ from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import operations
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
-from ryu_haslb.dfp.steering import found_by_switches, steer, weights_by_own_decision
+from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, steer
 from ryu_haslb.engine import DEAD_DISPATCHER, MAIN_DISPATCHER, RyuApp, ofp_event, ofproto_v1_3, set_ev_cls
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow import transport
@@ -149,8 +149,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def _tick(self, now: float) -> None:
         reals = self.balancer.reals
         self.dfp.tick(now)
-        self.dfp.tell_found(found_by_switches(reals()), now)
-        self.dfp.tell_states(weights_by_own_decision(reals()), now)
+        self.dfp.set_reachable(reachable_addresses(reals()), now)
+        self.dfp.send_server_states(server_state_weights(reals()), now)
         self.fleet.tick(now)
         if self.http is not None:
             self.http.tick(reals(), now)

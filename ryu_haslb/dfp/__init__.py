@@ -1,5 +1,9 @@
-"""Dynamic Feedback Protocol (draft-eck-dfp-01): how home agents tell the balancer what share of the load they can take.
+"""Dynamic Feedback Protocol (draft-eck-dfp-01): home agents report what share of the load they can take.
 
-The balancer is the DFP manager (:mod:`.manager`, :mod:`.weight_table`), a home agent runs a DFP agent (:mod:`.agent`,
-:mod:`.server`, :mod:`.command_line`). Everything but the last two is pure: bytes and times in, actions out.
+The balancer is the DFP manager (:mod:`.manager`, :mod:`.connections`, :mod:`.weight_table`, :mod:`.steering`). A home
+agent runs a DFP agent (:mod:`.agent`, :mod:`.server`, :mod:`.measurement`, :mod:`.weight`, :mod:`.command_line`). Both
+share the codec and the keys (:mod:`.messages`, :mod:`.tlv`, :mod:`.framing`, :mod:`.channel`, :mod:`.security`).
+
+Only :mod:`.connections` (eventlet), :mod:`.server` (asyncio), :mod:`.measurement` and :mod:`.command_line` do I/O. The
+rest is pure: bytes and times in, actions out.
 """

@@ -21,21 +21,21 @@ from ryu_haslb.dfp.messages import (
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import END_OF_BINDIDS, BindIdTable, Load
 
+#: Part of the keep-alive time after which the agent reports again. The rest is a reserve for a slow network.
 REPORT_SHARE = 0.75
-"""Part of the keep-alive time after which the agent reports again, so that a slow network does not end it."""
 
 Action = Union[Send, Close]
 
 
 class ManagerConnection:
-    """One manager's connection. It is told at once of every change, and at three quarters of its keep-alive time."""
+    """The connection to one manager. Reports are due at each change of a weight, and at 3/4 of the keep-alive time."""
 
     def __init__(self, keys: KeyRing, loads: tuple[Load, ...] = (), bind_tables: tuple[BindIdTable, ...] = ()) -> None:
         self.counters = Counters()
+        #: The keep-alive time that the manager asked for, in seconds; 0: it never times out.
         self.keep_alive = 0
-        """What the manager asked for, in seconds; 0: it never times out."""
+        #: The last Server State of the manager. It is for the log and changes no weight (section 6.2).
         self.server_state: tuple[Load, ...] = ()
-        """What the manager last said of servers. For the log: it changes no weight (section 6.2)."""
         self._channel = MessageChannel(keys, self.counters)
         self._loads = loads
         self._bind_tables = bind_tables
@@ -43,17 +43,17 @@ class ManagerConnection:
         self._open = False
 
     def connected(self, now: float) -> list[Action]:
-        """The manager has connected: it hears the weights without having to wait for a change."""
+        """The manager has connected: send the weights, without waiting for a change."""
         self._open = True
         self.counters.connections += 1
         return [self._preference_information(now)]
 
     def closed(self) -> None:
-        """The connection has ended; from now on there are no actions."""
+        """The connection has ended: there are no further actions."""
         self._open = False
 
     def received(self, data: bytes, now: float) -> list[Action]:
-        """Bytes have come, in whatever pieces."""
+        """Bytes have arrived, in pieces of any size."""
         actions: list[Action] = []
         if not self._open:
             return actions
@@ -66,7 +66,7 @@ class ManagerConnection:
         return actions
 
     def report(self, loads: tuple[Load, ...], now: float) -> list[Action]:
-        """These are the weights now. Without any, messages only prove that the agent is there.
+        """Set the weights, and send them if they have changed. A report without weights is a keep-alive only.
 
         :raises ValueError: more than 128 hosts.
         """
@@ -75,18 +75,18 @@ class ManagerConnection:
         return [self._preference_information(now)] if self._open and changed else []
 
     def change_bind_tables(self, bind_tables: tuple[BindIdTable, ...], now: float) -> list[Action]:
-        """These are the bind id tables now; a manager that wants them will ask (section 7.6)."""
+        """Set the bind id tables, and notify the manager of a change: it requests what it needs (section 7.6)."""
         changed = bind_tables != self._bind_tables
         self._bind_tables = bind_tables
         return [self._channel.send(BindIdChangeNotify(), now)] if self._open and changed else []
 
     def tick(self, now: float) -> list[Action]:
-        """Time has passed; to be called at :meth:`next_deadline`. Early or late calls do no harm."""
+        """Send the report that is due. To be called at :meth:`next_deadline`; early or late calls do no harm."""
         deadline = self.next_deadline()
         return [] if deadline is None or now < deadline else [self._preference_information(now)]
 
     def next_deadline(self) -> Optional[float]:
-        """When the next report is due; None: not before another event."""
+        """The time at which the next report is due; None: not before another event."""
         return self._reported_at + REPORT_SHARE * self.keep_alive if self._open and self.keep_alive else None
 
     def _read(self, message: Message, now: float) -> list[Action]:

@@ -1,4 +1,4 @@
-"""What both ends of a DFP connection share: bytes to accepted messages, messages to bytes, and the counting of both."""
+"""The messages of a DFP connection, the same at both ends: decoding, authentication, encoding, and counters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ryu_haslb.dfp.tlv import MalformedMessageError
 
 @dataclass(frozen=True)
 class Send:
-    """Write these bytes, which are one message, in one write: some balancers refuse a message in two segments."""
+    """Write ``data``, one whole message, in one write: some balancers reject a message that comes in two segments."""
 
     data: bytes
 
@@ -28,27 +28,29 @@ class Close:
 
 @dataclass
 class Counters:
-    """What happened on the connections with one peer since the counters were cleared."""
+    """Events on the connections with one peer. The names are the keys in JSON and the labels of metrics."""
 
     connections: int = 0
     messages_sent: int = 0
     messages_received: int = 0
+    #: Wrong versions or impossible lengths; each closed the connection.
     framing_errors: int = 0
-    """Wrong version or impossible length; each cost the connection."""
+    #: Messages without a valid Security TLV, discarded.
     authentication_failures: int = 0
-    """Messages without a valid Security TLV, discarded."""
+    #: Messages of a type that the draft does not define, discarded.
     unknown_messages: int = 0
+    #: Messages with a TLV that is broken, missing or there twice, discarded.
     malformed_messages: int = 0
+    #: Messages that are not for this end, or reports that were not requested, discarded.
     unexpected_messages: int = 0
-    """Messages that are not for this end, or answer a question that was not asked, discarded."""
-    silences: int = 0
-    """Connections closed because the keep-alive time ran out."""
+    #: Connections closed because no message was accepted for the keep-alive time.
+    keep_alive_timeouts: int = 0
+    #: Servers and bind ids beyond the maximum for one agent, discarded.
     excess_entries: int = 0
-    """Servers and bind ids beyond what one agent may report, discarded."""
 
 
 class MessageChannel:
-    """One TCP connection's messages."""
+    """The messages of one TCP connection."""
 
     def __init__(self, keys: KeyRing, counters: Counters) -> None:
         self._keys = keys
@@ -56,9 +58,9 @@ class MessageChannel:
         self._reader = FrameReader()
 
     def receive(self, data: bytes, now: float) -> Iterator[Message]:
-        """The messages that ``data`` completes, without those that are counted and discarded.
+        """The messages that ``data`` completes. Those that cannot be accepted are counted and discarded.
 
-        :raises FramingError: (after the messages before it) close the connection.
+        :raises FramingError: the stream is broken; raised behind the messages before it. Close the connection.
         """
         try:
             for frame in self._reader.feed(data):
@@ -71,7 +73,7 @@ class MessageChannel:
             raise
 
     def send(self, message: Message, now: float) -> Send:
-        """The message as bytes, signed if there is a key."""
+        """Encode a message, and sign it if there is a key."""
         self._counters.messages_sent += 1
         return Send(self._keys.sign(encode(message), now))
 

@@ -1,4 +1,4 @@
-"""``haslb-dfp-agent``: report the weight of the home agent on this machine to the balancer."""
+"""``haslb-dfp-agent``: reports the weight of the home agent on this machine to the balancer."""
 
 from __future__ import annotations
 
@@ -22,28 +22,28 @@ DEFAULT_PORT = 500
 EXAMPLES = f"""\
 examples:
   haslb-dfp-agent --port 500
-      weight by free processor time and memory; the balancer has: ip slb dfp / agent 10.1.1.51 500
+      weight by free processor time and memory; on the balancer: ip slb dfp / agent 10.1.1.51 500
   haslb-dfp-agent --bindings-from /run/home-agent.json --password-file /etc/haslb/dfp-password
       the file holds a number of bindings, or {{"bindings": 50, "max_bindings": 1250, "calls": 71344}};
-      a Unix socket that says the same when it is connected to will do as well
+      it may also be a Unix socket that sends the same to each client and closes
   haslb-dfp-agent --bindings-command "count-bindings --total" --max-bindings 1250
       the command prints the same
   haslb-dfp-agent --bindings-from /run/home-agent.json --available-cps 100
-      the more of 100 calls per second are in use, the lower the weight; "calls" counts all calls so far
+      the weight falls with the calls per second, to 0 at 100; "calls" is a counter of all calls so far
   haslb-dfp-agent --bindings-from /run/home-agent.json --no-inservice
-      print the weight that would be reported, and stop
+      print the weight that would be reported, and exit
 
 the weight is 0 to --max-weight (default {DEFAULT_MAX_WEIGHT}):
   (max_bindings - bindings) * (cpu + memory) * (available_cps - calls per second) * max_weight
       / (max_bindings * 32 * available_cps)
-  where cpu and memory are 0 (none free) to 16 (all free). While the home agent does not tell its load, it is 0.
+  where cpu and memory are 0 (none free) to 16 (all free). While the load cannot be measured, the weight is 0.
 
-"ready" on standard output says that the port is open; SIGTERM ends the agent.
+"ready" on standard output: the port is open. SIGTERM ends the agent.
 """
 
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
-    """Run the command; the result is its exit status."""
+    """Run the command and return its exit status."""
     try:
         options = _parser().parse_args(arguments)
         logging.basicConfig(format="haslb-dfp-agent: %(message)s", level=logging.INFO, stream=sys.stderr)
@@ -84,7 +84,7 @@ async def _serve(server: DfpAgentServer) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="haslb-dfp-agent",
-        description="DFP agent of a home agent: tells the HA-SLB balancer how much load this machine can take.",
+        description="DFP agent of a home agent: reports to the HA-SLB balancer how much load this machine can take.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -94,34 +94,34 @@ def _parser() -> argparse.ArgumentParser:
         "--port",
         type=_whole(0, 65535),
         default=DEFAULT_PORT,
-        help=f"TCP port (default {DEFAULT_PORT}; 0: any free one)",
+        help=f"TCP port to listen on (default {DEFAULT_PORT}; 0: any free port)",
     )
     agent.add_argument(
         "--interval",
         type=_whole(1, 65535),
         default=DEFAULT_INTERVAL,
         metavar="SECONDS",
-        help=f"how often to measure the load (default {DEFAULT_INTERVAL:.0f})",
+        help=f"seconds between measurements of the load (default {DEFAULT_INTERVAL:.0f})",
     )
     secret = agent.add_mutually_exclusive_group()
     secret.add_argument(
-        "--password", type=_password, help="shared key, up to 64 ASCII characters; every user of this machine sees it"
+        "--password", type=_password, help="shared key, 1 to 64 ASCII characters; visible to all users of this machine"
     )
     secret.add_argument("--password-file", type=_password_in, metavar="FILE", help="file whose first line is the key")
-    agent.add_argument("--no-inservice", dest="inservice", action="store_false", help="only print the weight")
+    agent.add_argument("--no-inservice", dest="inservice", action="store_false", help="print the weight and exit")
     weight = parser.add_argument_group("the weight")
     weight.add_argument(
         "--address",
         type=_address,
         metavar="A.B.C.D",
-        help="home agent's address: to listen on and to report (default: where the balancer connects to)",
+        help="home agent's address, to listen on and to report (default: the address that the balancer connects to)",
     )
     weight.add_argument("--max-weight", type=_whole(0, 65535), default=DEFAULT_MAX_WEIGHT, metavar="WEIGHT")
     source = weight.add_mutually_exclusive_group()
     source.add_argument("--bindings-from", dest="bindings", type=_reader(read_path), metavar="FILE-OR-SOCKET")
     source.add_argument("--bindings-command", dest="bindings", type=_reader(run_command), metavar="COMMAND")
     weight.add_argument("--max-bindings", type=_whole(0, 2**32 - 1), metavar="NUMBER", help="overrides max_bindings")
-    weight.add_argument("--available-cps", type=_whole(1, 2**32 - 1), metavar="CALLS", help="calls per second at most")
+    weight.add_argument("--available-cps", type=_whole(1, 2**32 - 1), metavar="CALLS", help="maximum calls per second")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The DFP manager's sockets, inside the application: carries out what the state machine of each connection says."""
+"""The DFP manager's sockets, inside the application: they carry out the actions of each connection's state machine."""
 
 from __future__ import annotations
 
@@ -14,43 +14,41 @@ import eventlet
 
 from ryu_haslb.configuration.model import MOBILE_IP_PORT, DfpAgent, DfpManager
 from ryu_haslb.dfp.channel import Close, Send
-from ryu_haslb.dfp.manager import Action, AgentConnection, Connect, SetWeight
+from ryu_haslb.dfp.manager import Action, AgentConnection, Connect, SetWeight, State
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, MAX_HOSTS, UDP, HostPreference, Load
 from ryu_haslb.dfp.weight_table import AgentAddress, WeightTable
 
 LOG = logging.getLogger(__name__)
 
-#: Bytes, three messages of the largest kind: others have their turn between two reads.
+#: Bytes of one read, enough for three messages of 128 hosts: between two reads other greenlets run.
 _READ_SIZE = 1 << 12
-#: Seconds that an agent may take to make room for a message; messages are a few hundred bytes.
+#: Seconds that a write may wait for the agent to read. Messages have a few hundred bytes.
 _SEND_TIMEOUT = 5.0
 
+#: Takes the reports that arrived together, or None after an agent was lost.
 WeightsChanged = Callable[[Optional[Sequence[SetWeight]]], None]
 
 
 class DfpConnections:
-    """The connections to all configured agents.
-
-    ``weights_changed`` is called with the reports that came together, and after a loss with None.
-    """
+    """The connections to all configured agents, and the weights that the agents have reported."""
 
     def __init__(self, configuration: DfpManager, weights_changed: WeightsChanged) -> None:
         self.weights = WeightTable()
         self.keys = KeyRing(configuration.password or "", configuration.password_timeout)
         self._password = configuration.password or ""
         self._weights_changed = weights_changed
-        self._told: dict[IPv4Address, int] = {}
-        self._found: frozenset[IPv4Address] = frozenset()
+        self._server_states: dict[IPv4Address, int] = {}
+        self._reachable: frozenset[IPv4Address] = frozenset()
         self.links = [_Link(agent, self) for agent in configuration.agents]
 
     def start(self) -> None:
-        """Begin to connect to every agent."""
+        """Start to connect to each agent."""
         for link in self.links:
             link.carry_out(link.connection.start())
 
     def configure(self, configuration: DfpManager, now: float) -> None:
-        """Go by another configuration: agents that both have stay connected."""
+        """Apply another configuration. Agents that are in both configurations stay connected."""
         self.keys.timeout = configuration.password_timeout
         password, self._password = self._password, configuration.password or ""
         if self._password and self._password != password:
@@ -67,47 +65,49 @@ class DfpConnections:
             link.carry_out(link.connection.stop())
 
     def tick(self, now: float) -> None:
-        """Time has passed: silent agents are given up, lost ones are tried again."""
+        """Close connections whose keep-alive time is over, and retry lost ones."""
         for link in self.links:
             link.carry_out(link.connection.tick(now))
 
-    def tell_states(self, weights: Mapping[IPv4Address, int], now: float) -> None:
-        """Tell agents which of their servers the balancer takes out of service by itself, and which come back (6.2).
+    def send_server_states(self, weights: Mapping[IPv4Address, int], now: float) -> None:
+        """Send to each agent which of its servers the balancer has taken out of service, or back (section 6.2).
 
-        ``weights`` has every real server's weight, 0 for one that is out of service.
+        ``weights`` has the weight of each real server, 0 for one that is out of service.
         """
-        before, self._told = self._told, dict(weights)
-        changed = [each for each, weight in weights.items() if (weight == 0) != (before.get(each, 1) == 0)]
+        before, self._server_states = self._server_states, dict(weights)
+        changed = [address for address, weight in weights.items() if (weight == 0) != (before.get(address, 1) == 0)]
         for link in self.links if changed else ():
             hosts = [
-                HostPreference(each, ANY_BIND_ID, weights[each]) for each in changed if link.connection.speaks_for(each)
+                HostPreference(address, ANY_BIND_ID, weights[address])
+                for address in changed
+                if link.connection.has_reported_on(address)
             ]
             for first in range(0, len(hosts), MAX_HOSTS):
                 load = Load(MOBILE_IP_PORT, UDP, tuple(hosts[first : first + MAX_HOSTS]))
                 link.carry_out(link.connection.send_server_state((load,), now))
 
-    def tell_found(self, addresses: frozenset[IPv4Address], now: float) -> None:
-        """Tell which addresses the switches have found on the network: agents that appear there are tried at once."""
-        appeared, self._found = addresses - self._found, addresses
+    def set_reachable(self, addresses: frozenset[IPv4Address], now: float) -> None:
+        """Set the addresses that the switches have found. An agent on a new one of them is tried at once."""
+        appeared, self._reachable = addresses - self._reachable, addresses
         for link in self.links if appeared else ():
             if link.connection.name.address in appeared:
-                link.carry_out(link.connection.found(now))
+                link.carry_out(link.connection.host_found(now))
 
-    def take(self, connection: AgentConnection, reports: list[SetWeight]) -> None:
-        """Take the weights that an agent reported."""
+    def set_weights(self, connection: AgentConnection, reports: list[SetWeight]) -> None:
+        """Store the weights that an agent has reported."""
         now = time.monotonic()
         for report in reports:
             self.weights.set(report.server, report.weight, connection.name, now)
         self._weights_changed(reports)
 
-    def withdraw(self, connection: AgentConnection) -> None:
-        """Take back all that an agent said."""
+    def withdraw_weights(self, connection: AgentConnection) -> None:
+        """Remove the weights of an agent."""
         self.weights.withdraw(connection.name)
         self._weights_changed(None)
 
 
 class _Link:
-    """One agent: the state machine of its connection, and the socket that belongs to it at the moment."""
+    """One agent: the state machine of its connection, and its present socket."""
 
     def __init__(self, agent: DfpAgent, owner: DfpConnections) -> None:
         self.connection = AgentConnection(agent, owner.keys)
@@ -122,30 +122,30 @@ class _Link:
             elif isinstance(action, Send):
                 self._send(action.data)
             elif isinstance(action, Close):
-                LOG.warning("DFP agent %s: %s; closing the connection", self.connection.name, action.reason)
-                self._end_socket()
+                LOG.warning("DFP agent %s disconnected: %s; %s", self.connection.name, action.reason, self._outlook())
+                self._release_socket()
             elif isinstance(action, SetWeight):
                 reports.append(action)
             else:
                 reports.clear()
-                self._owner.withdraw(self.connection)
+                self._owner.withdraw_weights(self.connection)
         if reports:
-            self._owner.take(self.connection, reports)
+            self._owner.set_weights(self.connection, reports)
 
     def _serve(self, target: Connect) -> None:
-        """Connect, and hand on what comes until the connection ends or is another one's turn."""
+        """Connect, and pass on what the agent sends, until the connection ends or another one replaces it."""
         try:
-            with eventlet.Timeout(target.timeout, TimeoutError("no answer")):
+            with eventlet.Timeout(target.timeout, TimeoutError(f"no answer within {target.timeout:g} s")):
                 stream = eventlet.connect((str(target.address), target.port))
         except OSError as error:
-            LOG.info("DFP agent %s cannot be reached: %s", self.connection.name, error)
             self.carry_out(self.connection.closed(time.monotonic()))
+            LOG.info("connection to DFP agent %s failed: %s; %s", self.connection.name, error, self._outlook())
             return
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with stream:
             self._socket = stream
-            LOG.info("DFP agent %s: connected", self.connection.name)
+            LOG.info("DFP agent %s connected", self.connection.name)
             self.carry_out(self.connection.connected(time.monotonic()))
             self._read(stream)
 
@@ -157,12 +157,12 @@ class _Link:
             if self._socket is not stream:
                 return
             if not data:
-                self._end_socket()
-                LOG.warning("DFP agent %s: connection lost", self.connection.name)
+                self._release_socket()
                 self.carry_out(self.connection.closed(time.monotonic()))
+                LOG.warning("DFP agent %s disconnected: connection lost; %s", self.connection.name, self._outlook())
                 return
             self.carry_out(self.connection.received(data, time.monotonic()))
-            eventlet.sleep(0)  # an agent that never stops talking must not keep others from their turn
+            eventlet.sleep(0)  # let other greenlets run, however much the agent sends
 
     def _send(self, data: bytes) -> None:
         stream = self._socket
@@ -173,12 +173,21 @@ class _Link:
             stream.sendall(data)
         except OSError:
             with suppress(OSError):
-                stream.shutdown(socket.SHUT_RDWR)  # the reader finds the end and reports it
+                stream.shutdown(socket.SHUT_RDWR)  # the reader sees the end and reports it
         finally:
             stream.settimeout(None)
 
-    def _end_socket(self) -> None:
-        """Let go of the socket. Its reader finds the end and closes it: nobody else may, while it waits for bytes."""
+    def _outlook(self) -> str:
+        """The end of a log line: when the next attempt to connect follows."""
+        deadline = self.connection.next_deadline()
+        if self.connection.state is State.WAITING and deadline is not None:
+            return f"next attempt in {max(0.0, deadline - time.monotonic()):.0f} s"
+        if self.connection.state is State.FAILED:
+            return "no retry left; 'configure' starts the retries anew"
+        return "no further attempt"
+
+    def _release_socket(self) -> None:
+        """Shut the socket down. Its reader sees the end and closes it; no other greenlet may close it meanwhile."""
         stream, self._socket = self._socket, None
         if stream is not None:
             with suppress(OSError):

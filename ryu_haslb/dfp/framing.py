@@ -1,29 +1,30 @@
-"""Cut a TCP byte stream into DFP messages, however it was segmented."""
+"""Cuts the byte stream of a TCP connection into DFP messages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from ryu_haslb.dfp.messages import HEADER, VERSION
+from ryu_haslb.errors import HaslbError
 
+#: Bytes of the longest message that is accepted. 128 hosts need 1.2 KiB, and a bind id table at most this.
 MAX_MESSAGE_LENGTH = 65536
-"""The longest message that is accepted, in bytes. 128 hosts need 1.2 KiB; a bind id table fills at most this."""
 
 
-class FramingError(ValueError):
-    """The stream can no longer be cut into messages: close the connection."""
+class FramingError(HaslbError, ValueError):
+    """The stream cannot be cut into messages any more: close the connection."""
 
 
 class FrameReader:
-    """Collects bytes of one connection and yields the messages in them. Holds at most one message and one segment."""
+    """Collects the bytes of one connection and yields the messages. It holds at most one message and one segment."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """Take what has arrived; the result yields each message that is now complete, header included.
+        """Add bytes that have arrived, and yield each message that is complete now, header included.
 
-        :raises FramingError: (after the messages before it) the version is not 1, or the length cannot be.
+        :raises FramingError: the version is not 1, or the length is impossible; raised behind the messages before it.
         """
         self._buffer += data
         return self._complete()
@@ -42,6 +43,6 @@ class FrameReader:
             yield frame
 
     def _broken(self, reason: str) -> FramingError:
-        """Keep the bad header only, so that a stream that is fed on keeps failing and takes no memory."""
+        """The error to raise. Only the bad header is kept: further bytes fail again and take no memory."""
         del self._buffer[HEADER.size :]
         return FramingError(reason)

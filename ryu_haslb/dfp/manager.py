@@ -27,16 +27,16 @@ from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import END_OF_BINDIDS, BindIdTable, KeepAlive, Load
 from ryu_haslb.dfp.weight_table import AgentAddress, Server
 
+#: Seconds that a TCP connection to an agent may take to be established.
 CONNECT_TIMEOUT = 10.0
-"""Seconds after which a connection that does not come about has failed."""
+#: Servers that one agent may report on. The limit keeps a hostile agent from filling the memory.
 MAX_SERVERS = 1024
-"""Servers that one agent may report on. An agent that invents more must not fill the memory."""
+#: Bind id tables and bind ids together that one agent may report, for the same reason.
 MAX_BINDID_ENTRIES = 16384
-"""Tables and bind ids together that one agent may report, for the same reason."""
 
 
 class State(Enum):
-    """Where the connection to an agent stands."""
+    """The state of the connection to an agent. The value is what ``show ip slb dfp`` prints."""
 
     IDLE = "not started"
     CONNECTING = "connecting"
@@ -46,7 +46,7 @@ class State(Enum):
 
 
 class Event(Enum):
-    """What moves it."""
+    """The events that change the state."""
 
     START = "start"
     CONNECT = "TCP connects"
@@ -56,6 +56,7 @@ class Event(Enum):
     STOP = "stop"
 
 
+#: The state machine. An event that a state does not list changes nothing there.
 TRANSITIONS: dict[State, dict[Event, State]] = {
     State.IDLE: {Event.START: State.CONNECTING},
     State.CONNECTING: {
@@ -68,12 +69,11 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
     State.WAITING: {Event.RETRY: State.CONNECTING, Event.STOP: State.IDLE},
     State.FAILED: {Event.START: State.CONNECTING, Event.STOP: State.IDLE},
 }
-"""The state machine. An event that a state does not list changes nothing there."""
 
 
 @dataclass(frozen=True)
 class Connect:
-    """Open a TCP connection, then call ``connected``; or ``closed`` if it fails or takes ``timeout`` seconds."""
+    """Open a TCP connection, then call ``connected``; call ``closed`` if it fails or takes ``timeout`` seconds."""
 
     address: IPv4Address
     port: int
@@ -82,7 +82,7 @@ class Connect:
 
 @dataclass(frozen=True)
 class SetWeight:
-    """The agent has reported this weight, changed or not. Any report on a server shows that the server is alive."""
+    """The agent has reported a weight, changed or not. Each report on a server shows that the server is alive."""
 
     server: Server
     weight: int
@@ -90,62 +90,62 @@ class SetWeight:
 
 @dataclass(frozen=True)
 class WithdrawWeights:
-    """Every weight that this agent has set is void."""
+    """The weights that this agent has reported are void."""
 
 
 Action = Union[Connect, Send, Close, SetWeight, WithdrawWeights]
 
 
 class AgentConnection:
-    """The connection to one configured agent, kept up as ``agent`` says."""
+    """The connection to one configured agent; ``agent`` has its time-out, retry count and retry interval."""
 
     def __init__(self, agent: DfpAgent, keys: KeyRing) -> None:
         self.agent = agent
         self.name = AgentAddress(agent.address, agent.port)
         self.state = State.IDLE
         self.counters = Counters()
+        #: The agent's bind id tables, from its last complete report.
         self.bind_tables: tuple[BindIdTable, ...] = ()
-        """The agent's bind id tables, as far as its last complete report says."""
         self._keys = keys
         self._channel = MessageChannel(keys, self.counters)
         self._retries = 0
         self._retry_at = 0.0
-        self._found = False
+        self._host_was_found = False
         self._heard_at = 0.0
         self._servers: set[Server] = set()
+        #: The tables of the bind id report in progress; None: no report was requested.
         self._report: Optional[list[BindIdTable]] = None
-        """The bind id report that is coming in; None: none was asked for."""
         self._report_size = 0
         self._report_is_stale = False
 
     def start(self) -> list[Action]:
-        """Begin to connect; from FAILED, begin anew."""
+        """Start to connect. In FAILED, the retries start anew."""
         if not self._move(Event.START):
             return []
         self._retries = 0
         return [self._connect()]
 
     def stop(self) -> list[Action]:
-        """Give the agent up: close, withdraw its weights, do not reconnect."""
+        """Close the connection, withdraw the agent's weights, and do not reconnect."""
         return self._leave(Event.STOP, "DFP agent is no longer configured")
 
     def connected(self, now: float) -> list[Action]:
-        """The connection that Connect asked for is there."""
+        """The TCP connection of a :class:`Connect` is established."""
         if not self._move(Event.CONNECT):
             return []
         self.counters.connections += 1
         self._retries = 0
-        self._found = False
+        self._host_was_found = False
         self._heard_at = now
         self._channel = MessageChannel(self._keys, self.counters)
         return [self._parameters(now)]
 
     def closed(self, now: float) -> list[Action]:
-        """The connection has ended, or could not be made. Not to be called for a connection that Close has ended."""
+        """The connection has ended or failed. Not to be called for a connection that :class:`Close` has ended."""
         return self._lose(now)
 
     def received(self, data: bytes, now: float) -> list[Action]:
-        """Bytes have come, in whatever pieces."""
+        """Bytes have arrived, in pieces of any size."""
         actions: list[Action] = []
         if self.state is not State.CONNECTED:
             return actions
@@ -157,7 +157,7 @@ class AgentConnection:
         return actions
 
     def tick(self, now: float) -> list[Action]:
-        """Time has passed; to be called at :meth:`next_deadline`. Early or late calls do no harm."""
+        """Do what is due. To be called at :meth:`next_deadline`; early or late calls do no harm."""
         deadline = self.next_deadline()
         if deadline is None or now < deadline:
             return []
@@ -165,11 +165,11 @@ class AgentConnection:
             self._move(Event.RETRY)
             self._retries += 1
             return [self._connect()]
-        self.counters.silences += 1
-        return self._lose(now, f"nothing heard for the keep-alive time of {self.agent.timeout} s")
+        self.counters.keep_alive_timeouts += 1
+        return self._lose(now, f"no message for the keep-alive time of {self.agent.timeout} s")
 
     def next_deadline(self) -> Optional[float]:
-        """When :meth:`tick` has something to do; None: not before another event."""
+        """The time at which :meth:`tick` has something to do; None: not before another event."""
         if self.state is State.WAITING:
             return self._retry_at
         if self.state is State.CONNECTED and self.agent.timeout:
@@ -177,9 +177,9 @@ class AgentConnection:
         return None
 
     def configure(self, agent: DfpAgent, now: float) -> list[Action]:
-        """New time-outs for the same agent; a connected agent is told of a new keep-alive (section 7.2).
+        """Set new time-outs for the same agent, and send a new keep-alive time if it is connected (section 7.2).
 
-        :raises ValueError: it is another agent.
+        :raises ValueError: ``agent`` is another agent.
         """
         if AgentAddress(agent.address, agent.port) != self.name:
             raise ValueError(f"this is the connection to {self.name}, not to {agent.address}:{agent.port}")
@@ -190,25 +190,27 @@ class AgentConnection:
         self._heard_at = now
         return [self._parameters(now)]
 
-    def found(self, now: float) -> list[Action]:
-        """The agent's host has been found on the network: an attempt from before that says nothing about it, and the
-        next one does not wait for the retry interval."""
+    def host_found(self, now: float) -> list[Action]:
+        """A switch has found the agent's host: connect now instead of after the retry interval.
+
+        If an attempt from before is under way and fails, the next one follows after a second.
+        """
         if self.state is State.WAITING:
             self._retry_at = now
             return self.tick(now)
-        self._found = self.state is State.CONNECTING
+        self._host_was_found = self.state is State.CONNECTING
         return []
 
-    def speaks_for(self, address: IPv4Address) -> bool:
+    def has_reported_on(self, address: IPv4Address) -> bool:
         """Whether the agent has reported on a server with this address since it connected."""
         return any(server.address == address for server in self._servers)
 
     def send_server_state(self, loads: tuple[Load, ...], now: float) -> list[Action]:
-        """Tell the agent what the balancer has decided about servers (section 7.4); nothing if it is not connected."""
+        """Send a Server State, which the balancer has decided on (section 7.4), if the agent is connected."""
         return [self._channel.send(ServerState(loads), now)] if self.state is State.CONNECTED else []
 
     def request_bind_tables(self, now: float) -> list[Action]:
-        """Ask for the bind id tables (section 7.5), which :attr:`bind_tables` will then hold."""
+        """Request the bind id tables (section 7.5). :attr:`bind_tables` has them once the report is complete."""
         if self.state is not State.CONNECTED:
             return []
         if self._report is not None:
@@ -256,12 +258,12 @@ class AgentConnection:
         return self.request_bind_tables(now) if self._report_is_stale else []
 
     def _lose(self, now: float, reason: str = "") -> list[Action]:
-        """Leave the connection for WAITING or FAILED; ``reason`` is empty if it has ended by itself."""
+        """Go to WAITING or FAILED. ``reason`` says why the connection has to be closed; empty: it has ended already."""
         if Event.LOSE not in TRANSITIONS[self.state]:
             return []
         count = self.agent.retry_count
         exhausted = self.state is State.CONNECTING and 0 < count <= self._retries
-        self._retry_at = now + (1 if self._found else max(1, self.agent.retry_interval))
+        self._retry_at = now + (1 if self._host_was_found else max(1, self.agent.retry_interval))
         return self._leave(Event.EXHAUST if exhausted else Event.LOSE, reason)
 
     def _leave(self, event: Event, reason: str) -> list[Action]:
@@ -285,7 +287,7 @@ class AgentConnection:
         return True
 
     def _connect(self) -> Connect:
-        self._found = False
+        self._host_was_found = False
         return Connect(self.agent.address, self.agent.port)
 
     def _parameters(self, now: float) -> Send:

@@ -1,4 +1,6 @@
-"""What the weight of this machine is made of: the home agent's own numbers, the processor and the memory."""
+"""Measures the load of a home agent and its machine, from which the weight is computed: bindings, calls, processor,
+memory.
+"""
 
 from __future__ import annotations
 
@@ -16,19 +18,24 @@ from typing import Callable, Optional
 import psutil
 
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT, FULLY_FREE, HomeAgentLoad, dfp_weight
+from ryu_haslb.errors import HaslbError
 
-RATE_WINDOW = 60.0
-"""Seconds over which calls per second are averaged (the chapter's "Usage CPS")."""
+#: Seconds over which calls per second are averaged (the chapter's "Usage CPS").
+RATE_INTERVAL = 60.0
+#: Seconds that a home agent has to return its counts.
 READ_TIMEOUT = 5.0
-"""Seconds that a home agent has to tell its numbers."""
-MAX_ANSWER = 65536
-"""Bytes that its answer may have."""
+#: Bytes that its answer may have.
+MAX_ANSWER_LENGTH = 65536
 _MAX_NUMBER = 0xFFFFFFFF
+
+
+class MeasurementError(HaslbError, ValueError):
+    """A home agent's counts are not available; the text says why and what is expected."""
 
 
 @dataclass(frozen=True)
 class BindingCount:
-    """What a home agent says of itself. ``calls`` counts every call since it started; None: it does not say."""
+    """The counts of a home agent; None: it does not report this one. ``calls`` are all calls since it started."""
 
     bindings: int
     max_bindings: Optional[int] = None
@@ -36,78 +43,84 @@ class BindingCount:
 
 
 def parse_binding_count(text: str) -> BindingCount:
-    """Read ``50``, or ``{"bindings": 50, "max_bindings": 1250, "calls": 71344}`` of which only bindings must be there.
+    """Parse ``50``, or ``{"bindings": 50, "max_bindings": 1250, "calls": 71344}``, where only bindings are required.
 
-    :raises ValueError: anything else; says what was expected.
+    :raises MeasurementError: the text is neither; says what is expected.
     """
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        raise ValueError(f'expected a number or {{"bindings": NUMBER, ...}}, got {text[:40]!r}') from None
+        raise MeasurementError(f'expected a number or {{"bindings": NUMBER, ...}}, got {text[:40]!r}') from None
     if not isinstance(document, dict):
         document = {"bindings": document}
     if "bindings" not in document:
-        raise ValueError('"bindings" is missing; expected {"bindings": NUMBER, ...}')
+        raise MeasurementError('"bindings" is missing; expected {"bindings": NUMBER, ...}')
     for name in ("bindings", "max_bindings", "calls"):
         value = document.get(name, 0)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _MAX_NUMBER:
-            raise ValueError(f'"{name}" is {str(value)[:40]!r}; expected a whole number from 0 to {_MAX_NUMBER}')
+            raise MeasurementError(f'"{name}" is {str(value)[:40]!r}; expected a whole number from 0 to {_MAX_NUMBER}')
     return BindingCount(document["bindings"], document.get("max_bindings"), document.get("calls"))
 
 
 def read_path(path: str) -> str:
-    """What a file holds, or what a Unix stream socket says before it closes.
+    """The content of a file, or what a Unix stream socket sends until it closes.
 
-    :raises OSError: it cannot be read; ValueError: it is neither, or says too much.
+    :raises OSError: the file or the socket cannot be read.
+    :raises MeasurementError: the path is neither, or the content exceeds MAX_ANSWER_LENGTH.
     """
     mode = os.stat(path).st_mode
     if stat.S_ISSOCK(mode):
         return _decode(path, _read_socket(path))
     if stat.S_ISREG(mode):
         with open(path, "rb") as file:
-            return _decode(path, file.read(MAX_ANSWER + 1))
-    raise ValueError(f"{path} is neither a file nor a Unix socket")
+            return _decode(path, file.read(MAX_ANSWER_LENGTH + 1))
+    raise MeasurementError(f"{path} is neither a file nor a Unix socket")
 
 
 def run_command(command: str) -> str:
-    """What a command prints. It is split like a shell does, but no shell runs it.
+    """The output of a command, which is split into words as a shell does, but not run by a shell.
 
-    :raises OSError: it cannot be run; ValueError: it fails, or takes longer than READ_TIMEOUT.
+    :raises OSError: the command cannot be started.
+    :raises ValueError: a quotation in the command is not closed.
+    :raises MeasurementError: it fails, takes longer than READ_TIMEOUT, or prints more than MAX_ANSWER_LENGTH.
     """
     try:
         done = subprocess.run(shlex.split(command), capture_output=True, timeout=READ_TIMEOUT, check=True)
     except subprocess.CalledProcessError as error:
-        complaint = error.stderr.decode(errors="replace").strip()[-200:]
-        raise ValueError(f"{command!r} ended with status {error.returncode}: {complaint}") from None
+        output = error.stderr.decode(errors="replace").strip()[-200:]
+        raise MeasurementError(f"{command!r} ended with status {error.returncode}: {output}") from None
     except subprocess.TimeoutExpired:
-        raise ValueError(f"{command!r} took longer than {READ_TIMEOUT:.0f} s") from None
+        raise MeasurementError(f"{command!r} took longer than {READ_TIMEOUT:.0f} s") from None
     return _decode(command, done.stdout)
 
 
 class CallRate:
-    """Calls per second over the last minute, from a counter of calls that is looked at now and then."""
+    """Calls per second over the last minute, from a counter of calls that is read at intervals."""
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, int]] = deque()
 
     def observe(self, calls: int, now: float) -> int:
-        """The rate, in whole calls per second, now that the counter stands at ``calls``. A counter that has gone back
-        means that the home agent was restarted: the minute begins anew."""
+        """Add a reading of the counter, and return the rate in whole calls per second.
+
+        A counter that has decreased means that the home agent was restarted: the minute begins anew.
+        """
         if self._seen and calls < self._seen[-1][1]:
             self._seen.clear()
         self._seen.append((now, calls))
-        while len(self._seen) > 1 and self._seen[1][0] <= now - RATE_WINDOW:
+        while len(self._seen) > 1 and self._seen[1][0] <= now - RATE_INTERVAL:
             self._seen.popleft()
         since, before = self._seen[0]
         return int((calls - before) // max(1.0, now - since))
 
 
 class HomeAgentWeight:
-    """The weight of the home agent on this machine, measured anew at each call.
+    """The weight of the home agent on this machine; each call measures it.
 
-    ``count_bindings`` returns the text for :func:`parse_binding_count`; without it processor and memory alone decide.
+    ``count_bindings`` returns the text for :func:`parse_binding_count`; without it the weight depends on processor and
+    memory alone.
 
-    :raises OSError, ValueError: (when called) the home agent's numbers cannot be had.
+    A call raises OSError or ValueError (of which MeasurementError is one) if the home agent's counts are not available.
     """
 
     def __init__(
@@ -123,7 +136,7 @@ class HomeAgentWeight:
         self._max_weight = max_weight
         self._rate = CallRate()
         self._measured = False
-        psutil.cpu_percent()  # psutil measures since the call before
+        psutil.cpu_percent()  # psutil measures from the call before
 
     def __call__(self) -> int:
         bindings, max_bindings, usage_cps = self._home_agent()
@@ -139,22 +152,22 @@ class HomeAgentWeight:
         return dfp_weight(load, self._max_weight)
 
     def _home_agent(self) -> tuple[int, int, int]:
-        """Bindings, the most that there may be, and calls per second."""
+        """Bindings, the maximum of bindings, and calls per second."""
         if self._count_bindings is None:
             return 0, 1, 0
         count = parse_binding_count(self._count_bindings())
         max_bindings = count.max_bindings if self._max_bindings is None else self._max_bindings
         if max_bindings is None:
-            raise ValueError('the home agent does not tell "max_bindings"; give --max-bindings')
+            raise MeasurementError('the home agent does not report "max_bindings"; give --max-bindings')
         if self._available_cps is None:
             return count.bindings, max_bindings, 0
         if count.calls is None:
-            raise ValueError('the home agent does not tell "calls", which --available-cps needs')
+            raise MeasurementError('the home agent does not report "calls", which --available-cps needs')
         return count.bindings, max_bindings, self._rate.observe(count.calls, time.monotonic())
 
 
 def free_share(percent_used: float) -> int:
-    """A load in per cent as the free share that the weight counts with: 0 (none free) to 16 (all free)."""
+    """The free share for the weight's equation, 0 (none free) to 16 (all free), from a load in per cent."""
     return max(0, min(FULLY_FREE, round((100 - percent_used) * FULLY_FREE / 100)))
 
 
@@ -164,9 +177,9 @@ def _read_socket(path: str) -> bytes:
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
         connection.settimeout(READ_TIMEOUT)
         connection.connect(path)
-        while len(answer) <= MAX_ANSWER:
+        while len(answer) <= MAX_ANSWER_LENGTH:
             connection.settimeout(max(0.001, deadline - time.monotonic()))
-            piece = connection.recv(MAX_ANSWER)
+            piece = connection.recv(MAX_ANSWER_LENGTH)
             if not piece:
                 break
             answer += piece
@@ -174,6 +187,6 @@ def _read_socket(path: str) -> bytes:
 
 
 def _decode(name: str, answer: bytes) -> str:
-    if len(answer) > MAX_ANSWER:
-        raise ValueError(f"{name} says more than {MAX_ANSWER} bytes")
+    if len(answer) > MAX_ANSWER_LENGTH:
+        raise MeasurementError(f"{name} returned more than {MAX_ANSWER_LENGTH} bytes; expected a number or JSON")
     return answer.decode(errors="replace").strip()

@@ -1,4 +1,4 @@
-"""The six DFP messages (draft-eck-dfp-01, section 6), as values and as bytes."""
+"""The six DFP messages (draft-eck-dfp-01, section 6): their values, encoding and decoding."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from ryu_haslb.dfp.tlv import (
     require_range,
     split,
 )
+from ryu_haslb.errors import HaslbError
 
 VERSION = 1
+#: Version, message type, length of the whole message (section 4.1).
 HEADER = struct.Struct("!BxHI")
-"""Version, message type, length of the whole message (section 4.1)."""
 
 
 class MessageType(IntEnum):
-    """Section 6 lists Change Notify as 0x0402 too; 0x0403 is what agents in the field send."""
+    """Section 6 lists BindID Change Notify as 0x0402, like BindID Report; agents in the field send 0x0403."""
 
     PREFERENCE_INFORMATION = 0x0101
     SERVER_STATE = 0x0201
@@ -34,13 +35,13 @@ class MessageType(IntEnum):
     BINDID_CHANGE_NOTIFY = 0x0403
 
 
-class UnknownMessageError(ValueError):
-    """A message of a type that section 6 does not define. It is discarded whole (section 4)."""
+class UnknownMessageError(HaslbError, ValueError):
+    """A message of a type that section 6 does not define. The whole message is discarded (section 4)."""
 
 
 @dataclass(frozen=True)
 class PreferenceInformation:
-    """Agent to manager: weights, or nothing new, which still proves that the agent is there (section 6.1)."""
+    """Agent to manager: weights. A message without weights is a keep-alive (section 6.1)."""
 
     loads: tuple[Load, ...] = ()
 
@@ -50,7 +51,7 @@ class PreferenceInformation:
 
 @dataclass(frozen=True)
 class ServerState:
-    """Manager to agent: what the manager has decided about servers by itself; for the agent's log (section 6.2)."""
+    """Manager to agent: servers that the manager has taken out of service, or back; for the log (section 6.2)."""
 
     loads: tuple[Load, ...] = ()
 
@@ -60,7 +61,7 @@ class ServerState:
 
 @dataclass(frozen=True)
 class DfpParameters:
-    """Manager to agent: how long the agent may be silent (section 6.3)."""
+    """Manager to agent: the keep-alive time (section 6.3)."""
 
     keep_alive: KeepAlive
 
@@ -79,14 +80,14 @@ class BindIdReport:
 
 @dataclass(frozen=True)
 class BindIdChangeNotify:
-    """Agent to manager: the bind id tables are no longer what was reported (section 6.6)."""
+    """Agent to manager: the bind id tables have changed since they were reported (section 6.6)."""
 
 
 Message = Union[PreferenceInformation, ServerState, DfpParameters, BindIdRequest, BindIdReport, BindIdChangeNotify]
 
 
 def encode(message: Message) -> bytes:
-    """The message as it goes out, without a Security TLV."""
+    """The bytes of a message, without a Security TLV."""
     if isinstance(message, PreferenceInformation):
         return _assemble(MessageType.PREFERENCE_INFORMATION, *(load.pack() for load in message.loads))
     if isinstance(message, ServerState):
@@ -101,13 +102,13 @@ def encode(message: Message) -> bytes:
 
 
 def decode(frame: bytes) -> Message:
-    """Read one whole message, such as :class:`~ryu_haslb.dfp.framing.FrameReader` yields it.
+    """Decode one whole message, as :class:`~ryu_haslb.dfp.framing.FrameReader` yields it.
 
-    A Security TLV is passed over: :mod:`ryu_haslb.dfp.security` checks it on the bytes. So are TLVs that are unknown
-    or have no place in this type of message.
+    A Security TLV is skipped: :mod:`ryu_haslb.dfp.security` checks it on the bytes. TLVs that are unknown or do not
+    belong to this type of message are skipped, too.
 
-    :raises UnknownMessageError: the type is none of section 6.
-    :raises MalformedMessageError: a TLV is broken, or one that the message needs is missing or there twice.
+    :raises UnknownMessageError: section 6 does not define the type.
+    :raises MalformedMessageError: a TLV is broken, or a required TLV is missing or there twice.
     """
     _, message_type, _ = HEADER.unpack_from(frame)
     if message_type not in _MESSAGE_TYPES:
@@ -122,7 +123,7 @@ def decode(frame: bytes) -> Message:
         return DfpParameters(KeepAlive.unpack(_only("DFP Parameters", "Keep-alive", values[TlvType.KEEP_ALIVE])))
     if message_type == MessageType.BINDID_REQUEST:
         return BindIdRequest()
-    # An agent written to the letter of section 6 sends Change Notify as 0x0402. It has no table, a report always has.
+    # An agent that follows section 6 to the letter sends Change Notify as 0x0402. It has no table; a report has one.
     if message_type == MessageType.BINDID_REPORT and values[TlvType.BINDID_TABLE]:
         return BindIdReport(BindIdTable.unpack(_only("BindID Report", "BindID Table", values[TlvType.BINDID_TABLE])))
     return BindIdChangeNotify()

@@ -1,4 +1,4 @@
-"""Keyed MD5 on DFP messages and the life of keys (draft-eck-dfp-01, section 5.1.1; RFC 1828)."""
+"""Keyed MD5 authentication of DFP messages, and the change of keys (draft-eck-dfp-01, section 5.1.1; RFC 1828)."""
 
 from __future__ import annotations
 
@@ -22,13 +22,16 @@ _TYPE = struct.Struct("!H")
 
 
 def check_password(password: str) -> None:
-    """Raise ValueError unless ``password`` can be a DFP key: 1 to 64 ASCII characters."""
+    """Check that ``password`` can be a DFP key.
+
+    :raises ValueError: it has not 1 to 64 characters, or one that is not ASCII.
+    """
     if not (1 <= len(password) <= MAX_KEY_LENGTH and password.isascii()):
         raise ValueError(f"a DFP password has 1 to {MAX_KEY_LENGTH} ASCII characters; this one does not")
 
 
 def keyed_digest(key: bytes, message: bytes) -> bytes:
-    """MD5(key, pad, message, key): RFC 1828, section 1. The pad is what MD5 itself would put after ``key``."""
+    """MD5(key, pad, message, key): RFC 1828, section 1. The pad is the padding of MD5 itself for ``key``."""
     zeros = -(len(key) + 1 + 8) % _BLOCK
     pad = b"\x80" + bytes(zeros) + struct.pack("<Q", len(key) * 8)
     return hashlib.md5(key + pad + message + key, usedforsecurity=False).digest()
@@ -46,8 +49,8 @@ class _Key:
 class KeyRing:
     """The keys of one end. Times are seconds of a monotonic clock.
 
-    ``password``, if given, has been in force all along, as after a restart: no message without it is accepted. A key
-    that is added later opens the time windows of section 5.1.1, each of which lasts ``timeout`` seconds.
+    ``password``, if given, is in force from the start, as after a restart: a message without it is not accepted. A key
+    that is added later goes through the time windows of section 5.1.1, each of which lasts ``timeout`` seconds.
     """
 
     def __init__(self, password: str = "", timeout: float = 180) -> None:
@@ -58,10 +61,10 @@ class KeyRing:
             self._append(password, DEFAULT_KEY_ID, sent_from=-inf)
 
     def add(self, password: str, now: float, key_id: int = DEFAULT_KEY_ID) -> None:
-        """Add a key: accepted at once, sent after the time-out.
+        """Add a key: it is accepted at once, and used to sign after the time-out.
 
-        The first key is sent at once, because ends that have no key ignore it, and for the time-out messages without
-        a key are accepted still.
+        The first key is used to sign at once, because ends that have no key ignore it. Until the time-out, messages
+        without a key are accepted, too.
 
         :raises ValueError: not 1 to 64 ASCII characters, or the key id is not a 32-bit number.
         """
@@ -72,7 +75,7 @@ class KeyRing:
             self._unkeyed_until = now + self.timeout
 
     def remove(self, password: str, now: float, key_id: int = DEFAULT_KEY_ID) -> None:
-        """Remove a key: no longer sent, still accepted for the time-out. Without any key left everything is accepted.
+        """Remove a key: it signs no more, and is accepted until the time-out. Without keys all messages are accepted.
 
         :raises ValueError: there is no such key.
         """
@@ -84,9 +87,9 @@ class KeyRing:
             key.accepted_until = min(key.accepted_until, now + self.timeout)
 
     def replace(self, password: str, now: float) -> None:
-        """Change the password as IOS does: for the time-out the old one is sent and both are accepted, then the new.
+        """Change the password as IOS does: the old one signs and both are accepted until the time-out.
 
-        A new password that was still waiting for its time is forgotten. Without an old one this is :meth:`add`.
+        A new password that is not in use yet is removed. Without an old one this is :meth:`add`.
         """
         check_password(password)
         self._forget_expired(now)
@@ -100,7 +103,7 @@ class KeyRing:
         self._append(password, DEFAULT_KEY_ID, sent_from=now + self.timeout)
 
     def sign(self, message: bytes, now: float) -> bytes:
-        """``message`` with a Security TLV made with the newest key that may be sent; as it is without one."""
+        """``message`` with the Security TLV of the newest key that may sign; unchanged if there is none."""
         usable = [key for key in self._keys if key.sent_from <= now < key.sent_until]
         if not usable:
             return message
@@ -112,7 +115,7 @@ class KeyRing:
         return header + _security_tlv(key.key_id, digest) + body
 
     def accepts(self, message: bytes, now: float) -> bool:
-        """Whether a received message may be read. ``message`` is whole, header included."""
+        """Whether a received message is authentic, or no key is required. ``message`` is whole, header included."""
         self._forget_expired(now)
         if not any(key.accepted_until == inf for key in self._keys):
             return True

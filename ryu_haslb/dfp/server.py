@@ -1,4 +1,4 @@
-"""A DFP agent on a TCP port, for a home agent that wants to be balanced."""
+"""A DFP agent that listens on a TCP port and reports the weight of one home agent."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from ryu_haslb.dfp.channel import Send
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, UDP, HostPreference, Load, require_range
 
+#: Seconds between two measurements of the load: ``interval`` of ``ip dfp agent``.
 DEFAULT_INTERVAL = 10.0
-"""Seconds between two looks at the load: ``interval`` of ``ip dfp agent``."""
+#: Managers that are served at a time; a further connection is closed.
 MAX_MANAGERS = 16
-"""Managers served at once; a further connection is closed."""
+#: Bytes that a manager may leave unread before its connection is closed.
 MAX_UNREAD = 65536
-"""Bytes that a manager may leave unread before it is cut off."""
 
-log = logging.getLogger(__name__)
+LOG = logging.getLogger(__name__)
 
 
 class DfpAgentServer:
-    """Reports one home agent's weight to every manager that connects.
+    """Reports one home agent's weight to each manager that connects.
 
-    ``weight_source`` returns the weight now, 0 to 65535. It is called in a worker thread every ``interval`` seconds and
-    may block. While it raises, the weight is 0, because a home agent that cannot tell its load is better left alone;
-    the log says why. ``address`` is listened on and reported as the real server; without it the agent listens
-    everywhere and reports the address that the manager connected to. Port 0 lets the system choose. ``keys`` may
-    change while the server runs; its clock is ``time.monotonic``.
+    ``weight_source`` returns the present weight, 0 to 65535. It is called in a worker thread every ``interval`` seconds
+    and may block. While it raises an error, the weight is 0, so that a home agent of unknown load gets no new sessions;
+    the log says why. The server listens on ``address`` and reports it as the real server; without it, the server
+    listens on all addresses and reports the one that the manager connected to. With port 0 the system chooses the port.
+    ``keys`` may change while the server runs; their clock is ``time.monotonic``.
     """
 
     _measuring: asyncio.Lock
@@ -48,21 +48,21 @@ class DfpAgentServer:
     ) -> None:
         self.keys = KeyRing(password)
         self.weight = 0
+        #: The TCP port; if it was 0, the chosen one after the start.
         self.port = port
-        """The port; with port 0 the chosen one, once started."""
         self.connections: set[_ManagerProtocol] = set()
         self._weight_source = weight_source
         self._interval = interval
         self._address = address
         self._home_agent_port = home_agent_port
-        self._trouble = ""
+        self._failure = ""
         self._server: Optional[asyncio.AbstractServer] = None
         self._refreshing: Optional[asyncio.Task[None]] = None
 
     async def start(self) -> None:
-        """Take the first measure, then listen.
+        """Measure the load for the first time, then listen.
 
-        :raises OSError: the port cannot be had.
+        :raises OSError: the port is in use or not permitted.
         """
         self._measuring = asyncio.Lock()
         await self.refresh()
@@ -70,10 +70,10 @@ class DfpAgentServer:
             lambda: _ManagerProtocol(self), str(self._address or "0.0.0.0"), self.port
         )
         self.port = self._server.sockets[0].getsockname()[1]
-        self._refreshing = asyncio.ensure_future(self._refresh_for_ever())
+        self._refreshing = asyncio.ensure_future(self._refresh_periodically())
 
     async def stop(self) -> None:
-        """Close the port and every connection; managers go back to the static weight."""
+        """Close the port and all connections; the managers then use the static weight."""
         if self._refreshing is not None:
             self._refreshing.cancel()
         if self._server is not None:
@@ -84,32 +84,32 @@ class DfpAgentServer:
             await self._server.wait_closed()
 
     async def refresh(self) -> None:
-        """Ask for the weight and report it at once if it has changed. For a started server."""
-        async with self._measuring:  # or an older measure could end last
-            self.weight, trouble = await self._measure()
-        if trouble and trouble != self._trouble:
-            log.warning("the load is unknown, so the weight is 0: %s", trouble)
-        elif self._trouble and not trouble:
-            log.warning("the load is known again, the weight is %d", self.weight)
-        self._trouble = trouble
+        """Measure the weight, and report it at once if it has changed. The server must be started."""
+        async with self._measuring:  # otherwise an older measurement could end last
+            self.weight, failure = await self._measure()
+        if failure and failure != self._failure:
+            LOG.warning("load measurement failed, reporting weight 0: %s", failure)
+        elif self._failure and not failure:
+            LOG.warning("load measurement recovered, reporting weight %d", self.weight)
+        self._failure = failure
         for connection in list(self.connections):
             connection.report()
 
     def loads(self, local: IPv4Address) -> tuple[Load, ...]:
-        """What a manager that is connected to ``local`` is told."""
+        """The report for a manager that is connected to the address ``local``."""
         host = HostPreference(self._address or local, ANY_BIND_ID, self.weight)
         return (Load(self._home_agent_port, UDP, (host,)),)
 
     async def _measure(self) -> tuple[int, str]:
-        """The weight, and why it is not known."""
+        """The weight and an empty text; or 0 and the reason why the measurement failed."""
         try:
             weight = await asyncio.get_running_loop().run_in_executor(None, self._weight_source)
             require_range("weight", weight, 0xFFFF)
-        except Exception as error:  # whatever ails the source must not silence the agent
+        except Exception as error:  # a fault of the source must not end the agent
             return 0, str(error) or type(error).__name__
         return weight, ""
 
-    async def _refresh_for_ever(self) -> None:
+    async def _refresh_periodically(self) -> None:
         while True:
             await asyncio.sleep(self._interval)
             await self.refresh()
@@ -130,17 +130,17 @@ class _ManagerProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        # An agent may be silent for ever and so may a manager; only TCP can tell that one has gone without a word.
+        # Without a keep-alive time, either end may be silent for ever: only TCP notices that the other one is gone.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         self._peer = "{}:{}".format(*transport.get_extra_info("peername") or ("manager", "gone"))
         self._local = IPv4Address(transport.get_extra_info("sockname")[0])
         self._connection = ManagerConnection(self._server.keys, self._server.loads(self._local))
         if len(self._server.connections) >= MAX_MANAGERS:
-            log.warning("manager %s turned away: %d are connected already", self._peer, MAX_MANAGERS)
+            LOG.warning("manager %s rejected: %d managers are connected, the maximum", self._peer, MAX_MANAGERS)
             transport.abort()
             return
         self._server.connections.add(self)
-        log.info("manager %s has connected", self._peer)
+        LOG.info("manager %s connected", self._peer)
         self._carry_out(self._connection.connected(self._loop.time()))
 
     def data_received(self, data: bytes) -> None:
@@ -148,15 +148,15 @@ class _ManagerProtocol(asyncio.Protocol):
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         self._connection.closed()
-        self._arm()
+        self._schedule_tick()
         self._server.connections.discard(self)
 
     def report(self) -> None:
-        """Tell the manager of the server's present weight, if it does not know it."""
+        """Send the present weight if it is not the one that the manager was sent last."""
         self._carry_out(self._connection.report(self._server.loads(self._local), self._loop.time()))
 
     def close(self) -> None:
-        """End the connection, at once if the manager does not take what is left."""
+        """Close the connection, without waiting for a manager that has left bytes unread."""
         if self._transport.get_write_buffer_size():
             self._transport.abort()
         self._transport.close()
@@ -169,14 +169,14 @@ class _ManagerProtocol(asyncio.Protocol):
             if isinstance(action, Send):
                 self._transport.write(action.data)
             else:
-                log.warning("manager %s: %s; connection closed", self._peer, action.reason)
+                LOG.warning("manager %s disconnected: %s", self._peer, action.reason)
                 self._transport.close()
         if self._transport.get_write_buffer_size() > MAX_UNREAD:
-            log.warning("manager %s does not read; connection closed", self._peer)
+            LOG.warning("manager %s disconnected: more than %d bytes unread", self._peer, MAX_UNREAD)
             self._transport.abort()
-        self._arm()
+        self._schedule_tick()
 
-    def _arm(self) -> None:
+    def _schedule_tick(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
         deadline = self._connection.next_deadline()

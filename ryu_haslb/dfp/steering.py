@@ -1,4 +1,4 @@
-"""What agents report steers the real servers' weights, and shows that they live."""
+"""Applies the weights that agents report to the real servers, and derives what the balancer tells the agents."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from ryu_haslb.slb.real import RealServer
 
 
 def steer(reals: Iterable[RealServer], weights: WeightTable, reports: Optional[Sequence[SetWeight]]) -> None:
-    """Let the real servers that these reports are about go by their weights; all of them after a loss (None).
+    """Set the DFP weights of the real servers that ``reports`` are about; None: of all, after an agent was lost.
 
     A report of a weight above 0 brings a failed real server back (the chapter).
     """
-    spoken_of = None if reports is None else {report.server.address for report in reports}
+    reported = None if reports is None else {report.server.address for report in reports}
     for real in reals:
         address, port = real.configuration.address, real.configuration.port or MOBILE_IP_PORT
-        if spoken_of is None or address in spoken_of:
+        if reported is None or address in reported:
             real.set_dfp_weight(weights.weight(address, port))
             if any(report.weight and _is_about(report.server, address, port) for report in reports or ()):
                 real.record_dfp_report()
 
 
-def weights_by_own_decision(reals: Iterable[RealServer]) -> dict[IPv4Address, int]:
-    """What agents are told of their servers (Server State): 0 for those that the balancer takes out of service.
+def server_state_weights(reals: Iterable[RealServer]) -> dict[IPv4Address, int]:
+    """The weights for Server State messages, by address: 0 if the balancer has taken the real server out of service.
 
-    A server that several farms have is in service as long as one of them uses it.
+    A real server that is in several farms is in service as long as one of them uses it.
     """
     weights: dict[IPv4Address, int] = {}
     for real in reals:
@@ -39,8 +39,8 @@ def weights_by_own_decision(reals: Iterable[RealServer]) -> dict[IPv4Address, in
     return weights
 
 
-def found_by_switches(reals: Iterable[RealServer]) -> frozenset[IPv4Address]:
-    """The addresses of the real servers of which at least one switch knows where they are."""
+def reachable_addresses(reals: Iterable[RealServer]) -> frozenset[IPv4Address]:
+    """The addresses of the real servers that at least one switch has found."""
     return frozenset(real.configuration.address for real in reals if real.reachable_from)
 
 

@@ -1,4 +1,4 @@
-"""The TLVs that DFP messages are made of (draft-eck-dfp-01, section 5), as values and as bytes."""
+"""The TLVs of DFP messages (draft-eck-dfp-01, section 5): their values, encoding and decoding."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address
 
+from ryu_haslb.errors import HaslbError
+
 ANY_PORT = 0
 ANY_PROTOCOL = 0
+#: The bind id that a home agent reports: the weight holds for clients of every network.
 ANY_BIND_ID = 65535
-"""The bind id that a home agent reports: the weight holds whatever the client's network is."""
 UDP = 17
 
+#: Hosts in one message (sections 6.1 and 6.2).
 MAX_HOSTS = 128
-"""Hosts in one message (sections 6.1 and 6.2)."""
+#: Bind ids in one message. The draft sets no limit; the TLV's 16-bit length does. A longer table takes two messages.
 MAX_BINDIDS = 4096
-"""Bind ids in one message: the draft sets no limit, the TLV's 16-bit length does. A longer table takes two messages."""
 
 TLV_HEADER = struct.Struct("!HH")
 _LOAD = struct.Struct("!HBxHxx")
@@ -36,12 +38,15 @@ class TlvType(IntEnum):
     BINDID_TABLE = 0x0301
 
 
-class MalformedMessageError(ValueError):
-    """A message that breaks the rules of its own contents. It is discarded; the connection goes on."""
+class MalformedMessageError(HaslbError, ValueError):
+    """A message with a TLV that is broken, missing or there twice. It is discarded; the connection continues."""
 
 
 def require_range(name: str, value: int, maximum: int) -> None:
-    """Raise ValueError unless ``value`` fits its field."""
+    """Check that ``value`` fits its field.
+
+    :raises ValueError: it is not 0 to ``maximum``.
+    """
     if not 0 <= value <= maximum:
         raise ValueError(f"{name} is {value}; expected 0 to {maximum}")
 
@@ -61,7 +66,7 @@ class HostPreference:
 
 @dataclass(frozen=True)
 class Load:
-    """The Load TLV: weights of the hosts that share a port and an IP protocol (section 5.2); 0 is any of them."""
+    """The Load TLV: weights of hosts with one port and one IP protocol (section 5.2); port or protocol 0 means any."""
 
     port: int
     protocol: int
@@ -90,7 +95,7 @@ class Load:
 
 @dataclass(frozen=True)
 class KeepAlive:
-    """The Keep-alive TLV: the longest silence, in seconds, that the manager puts up with; 0 is any (section 5.3)."""
+    """The Keep-alive TLV: seconds without a message after which the manager closes; 0: never (section 5.3)."""
 
     seconds: int
 
@@ -108,7 +113,7 @@ class KeepAlive:
 
 @dataclass(frozen=True)
 class BindId:
-    """The client network that a bind id stands for. The mask is kept as sent: nothing makes it contiguous."""
+    """The client network that a bind id stands for. The mask is kept as sent: it need not be contiguous."""
 
     bind_id: int
     network: IPv4Address
@@ -150,8 +155,8 @@ class BindIdTable:
         return cls(IPv4Address(server), port, protocol, entries)
 
 
+#: The all-zero table that ends a report (section 6.5).
 END_OF_BINDIDS = BindIdTable(IPv4Address(0), 0, 0, ())
-"""The all-zero table that ends a report (section 6.5)."""
 
 
 def pack(tlv_type: int, value: bytes) -> bytes:

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import Optional
 
 DEFAULT_MAX_WEIGHT = 25
+#: Top of the scale on which free processor time and free memory are measured; 0 means none free.
 FULLY_FREE = 16
-"""Top of the scale on which free processor time and free memory are measured; 0 is none free."""
 
 
 @dataclass(frozen=True)
 class HomeAgentLoad:
-    """What the weight is made of. ``cpu`` and ``memory`` are free shares, 0 to 16; rates are calls per second, averaged
-    over the last minute. ``available_cps`` is None if no limit is configured: the rate then does not count.
+    """The load of a home agent, from which its weight is computed.
+
+    ``cpu`` and ``memory`` are free shares, 0 to 16. ``usage_cps`` is the rate of calls per second over the last minute.
+    ``available_cps`` is the limit for it; None: no limit is configured, and the rate does not count.
 
     :raises ValueError: a number is negative, or a share is above 16.
     """
@@ -37,15 +39,15 @@ class HomeAgentLoad:
 
 
 def dfp_weight(load: HomeAgentLoad, max_weight: int = DEFAULT_MAX_WEIGHT) -> int:
-    """0 to ``max_weight``; 0 for a home agent that is full, at its rate limit, or allowed neither bindings nor calls.
+    """The weight, 0 to ``max_weight``; 0 if the home agent is full, at its rate limit, or allowed no bindings or calls.
 
-    Whole numbers, and one division at the end: any order that divides earlier would round to 0 too soon.
+    The one division comes last: whole numbers divided earlier would be rounded down to 0 too soon.
     """
     free_bindings = max(0, load.max_bindings - load.bindings)
     free_cps, available_cps = 1, 1
     if load.available_cps is not None:
         free_cps, available_cps = max(0, load.available_cps - load.usage_cps), load.available_cps
-    whole = load.max_bindings * 2 * FULLY_FREE * available_cps
-    if whole == 0:
+    divisor = load.max_bindings * 2 * FULLY_FREE * available_cps
+    if divisor == 0:
         return 0
-    return free_bindings * (load.cpu + load.memory) * free_cps * max_weight // whole
+    return free_bindings * (load.cpu + load.memory) * free_cps * max_weight // divisor

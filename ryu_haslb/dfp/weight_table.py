@@ -1,4 +1,4 @@
-"""The weights that agents have set: what ``show ip slb dfp weights`` prints and what the predictor goes by."""
+"""The weights that agents have reported: the predictor uses them, ``show ip slb dfp weights`` prints them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ryu_haslb.dfp.tlv import ANY_BIND_ID, ANY_PORT, ANY_PROTOCOL, UDP
 
 
 class AgentAddress(NamedTuple):
-    """Where an agent listens; it names the agent."""
+    """The address and port that an agent listens on. It is the agent's name."""
 
     address: IPv4Address
     port: int
@@ -20,7 +20,7 @@ class AgentAddress(NamedTuple):
 
 
 class Server(NamedTuple):
-    """Whom a weight is for: a real server's address, port (0: any), IP protocol (0: any) and bind id (65535: any)."""
+    """The real server of a weight: address, port (0: any), IP protocol (0: any) and bind id (65535: any)."""
 
     address: IPv4Address
     port: int
@@ -30,7 +30,7 @@ class Server(NamedTuple):
 
 @dataclass(frozen=True)
 class WeightRow:
-    """One weight in force. ``set_at`` is when the report came, in seconds of the monotonic clock."""
+    """One weight in force. ``set_at`` is the time of the report, in seconds of the monotonic clock."""
 
     server: Server
     weight: int
@@ -39,23 +39,23 @@ class WeightRow:
 
 
 class WeightTable:
-    """The last report of every connected agent about every server.
+    """The last report of each connected agent on each server.
 
-    Several agents may speak for one server, and the draft does not say who is right: here the newest report is. When
-    its agent is lost, the newest of the others comes back into force, and without any the server has no row.
+    Several agents may report on one server, and the draft does not say which report counts: here the newest does. When
+    its agent is lost, the newest report of the others is in force; without any, the server has no row.
     """
 
     def __init__(self) -> None:
         self._rows: dict[Server, dict[AgentAddress, WeightRow]] = {}
 
     def set(self, server: Server, weight: int, agent: AgentAddress, now: float) -> None:
-        """Note what ``agent`` reported."""
+        """Store a report of ``agent``."""
         reports = self._rows.setdefault(server, {})
         reports.pop(agent, None)  # so that the newest report is the last one
         reports[agent] = WeightRow(server, weight, agent, now)
 
     def withdraw(self, agent: AgentAddress) -> None:
-        """Forget everything that ``agent`` reported (section 5.3: its servers go back to their static weights)."""
+        """Remove the reports of ``agent`` (section 5.3: its servers go back to their static weights)."""
         for server, reports in list(self._rows.items()):
             reports.pop(agent, None)
             if not reports:
@@ -66,10 +66,10 @@ class WeightTable:
         return [self._newest(server) for server in sorted(self._rows)]
 
     def weight(self, address: IPv4Address, port: int = 434, protocol: int = UDP, bind_id: int = 0) -> Optional[int]:
-        """The weight of a real server; None: nobody reports on it, its static weight holds.
+        """The weight of a real server; None: no agent reports on it, and its static weight holds.
 
-        ``port`` is where the real serves. A farm without bind ids of its own has bind id 0, as in IOS. Of a report for
-        just this port, protocol or bind id and one for any of them, the exact one counts.
+        ``port`` is the port of the real server. A farm without bind ids of its own has bind id 0, as in IOS. A report
+        for exactly this port, protocol and bind id takes precedence over one for any of them.
         """
         for candidate_port in (port, ANY_PORT):
             for candidate_protocol in (protocol, ANY_PROTOCOL):

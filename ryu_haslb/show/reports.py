@@ -165,7 +165,7 @@ DFP_AGENT = Report(
         "DFP agent {address}:{port}, state = {state}",
         "  timeout = {timeout}, retry count = {retry_count}, retry interval = {retry_interval}",
         "  connections = {connections}, messages received = {messages_received}, sent = {messages_sent}",
-        "  silences = {silences}, framing errors = {framing_errors}",
+        "  keep-alive timeouts = {keep_alive_timeouts}, framing errors = {framing_errors}",
         "  authentication failures = {authentication_failures}, excess entries = {excess_entries}",
         "  malformed = {malformed_messages}, unknown = {unknown_messages}, unexpected = {unexpected_messages}",
     ),

@@ -114,7 +114,7 @@ class DfpAgentRow(TypedDict):
     unknown_messages: Annotated[Count, "Messages of an unknown type; discarded."]
     malformed_messages: Annotated[Count, "Messages that could not be decoded; discarded."]
     unexpected_messages: Annotated[Count, "Messages that an agent must not send, or not unasked; discarded."]
-    silences: Annotated[Count, "Connections closed because the keep-alive time expired."]
+    keep_alive_timeouts: Annotated[Count, "Connections closed because the keep-alive time expired."]
     excess_entries: Annotated[Count, "Servers and bind ids above the limit for one agent; discarded."]
 
 

@@ -158,7 +158,7 @@ def dfp_agents(sources: Sources) -> Iterator[DfpAgentRow]:
             "unknown_messages": counters.unknown_messages,
             "malformed_messages": counters.malformed_messages,
             "unexpected_messages": counters.unexpected_messages,
-            "silences": counters.silences,
+            "keep_alive_timeouts": counters.keep_alive_timeouts,
             "excess_entries": counters.excess_entries,
         }
 

@@ -37,7 +37,7 @@ _DFP_FAULTS: dict[str, Callable[[DfpAgentRow], int]] = {
     "unknown_messages": lambda row: row["unknown_messages"],
     "malformed_messages": lambda row: row["malformed_messages"],
     "unexpected_messages": lambda row: row["unexpected_messages"],
-    "silences": lambda row: row["silences"],
+    "keep_alive_timeouts": lambda row: row["keep_alive_timeouts"],
     "excess_entries": lambda row: row["excess_entries"],
 }
 

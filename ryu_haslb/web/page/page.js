@@ -86,7 +86,7 @@ function listing(id, caption, columns, keyOf, nothing) {
 }
 
 const agentName = (row) => `${row.address}:${row.port}`;
-const faults = (row) => row.silences + row.framing_errors + row.authentication_failures + row.malformed_messages;
+const faults = (row) => row.keep_alive_timeouts + row.framing_errors + row.authentication_failures + row.malformed_messages;
 const showAgents = listing("dfp", "Connections to agents", [
   text(agentName, "Agent"),
   state((row) => row.state),

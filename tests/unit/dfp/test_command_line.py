@@ -57,7 +57,7 @@ def test_a_source_that_is_away_means_weight_0_and_says_why(tmp_path):
     agent.terminate()
     _, complaints = agent.communicate(timeout=PATIENCE)
     assert ready.endswith("weight 0\n")
-    assert re.search("the load is unknown, so the weight is 0: .*absent", complaints)
+    assert re.search("load measurement failed, reporting weight 0: .*absent", complaints)
     assert agent.returncode == 0
 
 

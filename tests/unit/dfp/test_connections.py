@@ -109,9 +109,9 @@ def test_an_agent_that_was_not_there_is_tried_when_its_host_appears() -> None:
     while link.connection.state is not State.WAITING:
         eventlet.sleep(0.001)
     agent.listener = eventlet.listen(("127.0.0.1", agent.port))
-    manager.connections.tell_found(frozenset({REAL}), time.monotonic())
+    manager.connections.set_reachable(frozenset({REAL}), time.monotonic())
     assert link.connection.state is State.WAITING, "another host has appeared"
-    manager.connections.tell_found(frozenset({REAL, LOCALHOST}), time.monotonic())
+    manager.connections.set_reachable(frozenset({REAL, LOCALHOST}), time.monotonic())
     assert link.connection.state is State.CONNECTING
     agent.accept()
     agent.report(7)
@@ -156,7 +156,7 @@ def test_an_agent_is_told_what_the_balancer_decides_about_its_servers() -> None:
     agent.report(25)
     manager.changes.get()
     for weights in ({REAL: 8, OTHER: 8}, {REAL: 0, OTHER: 0}, {REAL: 0, OTHER: 8}, {REAL: 8, OTHER: 8}):
-        manager.connections.tell_states(weights, time.monotonic())
+        manager.connections.send_server_states(weights, time.monotonic())
     told = [agent.receive(), agent.receive()]
     assert told == [ServerState((Load(434, UDP, (HostPreference(REAL, ANY_BIND_ID, weight),)),)) for weight in (0, 8)]
 

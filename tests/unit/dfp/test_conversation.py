@@ -144,7 +144,7 @@ def test_a_calm_connection_is_kept_for_ever():
     """The agent's reports at three quarters of the keep-alive suffice."""
     network = Network()
     network.run_calmly(100 * KEEP_ALIVE)
-    assert (network.manager.counters.connections, network.manager.counters.silences) == (1, 0)
+    assert (network.manager.counters.connections, network.manager.counters.keep_alive_timeouts) == (1, 0)
 
 
 def test_a_network_that_delivers_nothing_is_noticed():
@@ -176,6 +176,6 @@ def test_a_password_is_changed_on_both_ends_without_losing_the_agent(later):
     network.agent_keys.replace("new", network.now)
     network.run_calmly(180 - later)
     assert network.table.weight(HOME_AGENT) == 25
-    assert network.manager.counters.silences == 0
+    assert network.manager.counters.keep_alive_timeouts == 0
     network.run_calmly(later + KEEP_ALIVE + RETRY_INTERVAL + 180)
     assert network.table.weight(HOME_AGENT) == 25

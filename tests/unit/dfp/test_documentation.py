@@ -26,6 +26,6 @@ def test_every_message_type_and_its_number_are_listed():
 
 
 def test_the_counters_named_exist():
-    named = set(re.findall(r"\(`(\w+_(?:errors|failures|messages|entries))`\)", DOCUMENT))
-    assert len(named) == 6
+    named = set(re.findall(r"\(`(\w+_(?:errors|failures|messages|timeouts|entries))`\)", DOCUMENT))
+    assert len(named) == 7
     assert named <= set(vars(Counters()))

@@ -83,9 +83,9 @@ def test_silence_for_the_keep_alive_time_costs_the_connection_and_the_weights(co
     connection.received(weight_report(25), 110)
     assert connection.next_deadline() == 140
     assert connection.tick(139.9) == []
-    assert connection.tick(140) == [Close("nothing heard for the keep-alive time of 30 s"), WithdrawWeights()]
+    assert connection.tick(140) == [Close("no message for the keep-alive time of 30 s"), WithdrawWeights()]
     assert connection.state is State.WAITING
-    assert connection.counters.silences == 1
+    assert connection.counters.keep_alive_timeouts == 1
     assert connection.tick(319.9) == []
     assert connection.next_deadline() == 320
     assert connection.tick(320) == [Connect(HOME_AGENT, 500)]
@@ -173,7 +173,7 @@ def test_an_agent_whose_host_appears_is_tried_at_once():
     connection = AgentConnection(AGENT, KeyRing())
     connection.start()
     connection.closed(3)
-    assert connection.found(4) == [Connect(HOME_AGENT, 500)]
+    assert connection.host_found(4) == [Connect(HOME_AGENT, 500)]
     connection.closed(5)
     assert connection.next_deadline() == 5 + AGENT.retry_interval, "it was tried where it was found, and is not there"
 
@@ -181,7 +181,7 @@ def test_an_agent_whose_host_appears_is_tried_at_once():
 def test_an_attempt_under_way_when_the_host_appears_has_a_prompt_successor():
     connection = AgentConnection(AGENT, KeyRing())
     connection.start()
-    assert connection.found(2) == []
+    assert connection.host_found(2) == []
     connection.closed(3)
     assert connection.tick(4) == [Connect(HOME_AGENT, 500)]
     connection.closed(5)
@@ -191,13 +191,13 @@ def test_an_attempt_under_way_when_the_host_appears_has_a_prompt_successor():
 def test_a_host_that_appears_changes_nothing_for_a_connected_agent():
     connection = AgentConnection(AGENT, KeyRing())
     connection.start()
-    connection.found(1)
+    connection.host_found(1)
     connection.connected(2)
-    assert connection.found(3) == []
+    assert connection.host_found(3) == []
     connection.closed(4)
     assert connection.next_deadline() == 4 + AGENT.retry_interval
     connection.stop()
-    assert connection.found(5) == []
+    assert connection.host_found(5) == []
 
 
 def test_stop_closes_and_withdraws_for_good(connection):

@@ -99,7 +99,7 @@ def test_what_is_no_file_or_says_too_much_is_refused(tmp_path):
     for path in (tmp_path / "fifo", "/dev/zero", tmp_path):
         with pytest.raises(ValueError, match="neither a file nor a Unix socket"):
             read_path(str(path))
-    (tmp_path / "long").write_bytes(b" " * (measurement.MAX_ANSWER + 1))
+    (tmp_path / "long").write_bytes(b" " * (measurement.MAX_ANSWER_LENGTH + 1))
     with pytest.raises(ValueError, match="more than 65536 bytes"):
         read_path(str(tmp_path / "long"))
     with pytest.raises(FileNotFoundError, match="absent"):

@@ -208,7 +208,7 @@ def test_a_home_agent_that_cannot_tell_its_load_has_weight_0(caplog):
         "no such socket",
         "weight is 70000; expected 0 to 65535",
         "oops",
-        "the load is known again, the weight is 24",
+        "load measurement recovered, reporting weight 24",
     ]
 
 
