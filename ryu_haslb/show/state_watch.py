@@ -1,7 +1,8 @@
-"""Log lines for what changes its state, tagged as on IOS: ``%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=FAILED``.
+"""Log lines for state changes, tagged as on IOS: ``%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=...``.
 
-Pure: :meth:`StateWatch.changes` compares what is with what was said last. Whatever flaps is spoken of once an interval,
-and in the end with the state that it came to rest in, so no limit ever hides how things stand.
+:meth:`StateWatch.changes` compares the states now with the states that were logged last. An object whose state flaps is
+logged at most once in :data:`LOG_INTERVAL`, and a change that had to wait is logged later if it still holds: the last
+line about an object always gives the state that it stays in.
 """
 
 from __future__ import annotations
@@ -14,16 +15,22 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.show.snapshot import Sources
 
-#: Seconds between two looks at everything.
-INTERVAL = 0.2
-#: Seconds between two lines about the same thing.
-QUIET = 1.0
-#: Lines a second about all things together.
-MOST_LINES = 20
+#: Seconds between two comparisons of all states.
+CHECK_INTERVAL = 0.2
+#: Seconds between two lines about the same object.
+LOG_INTERVAL = 1.0
+#: Lines in one second, about all objects together.
+MAX_LINES = 20
+
+REAL, SWITCH, DFP = "REAL", "SWITCH", "DFP"
 
 
 class Subject(NamedTuple):
-    """What a line is about: its tag and what names it; ``switch`` by its id, real servers by farm and address."""
+    """The object that a line is about: a real server, a switch or a DFP agent, as ``tag`` says.
+
+    ``name`` is the packed address of a real server (with the ``farm`` that it belongs to), the datapath id of a switch,
+    or the address of an agent.
+    """
 
     tag: str
     farm: str
@@ -36,62 +43,63 @@ class Subject(NamedTuple):
         return f"datapath={self.name:016x}" if self.tag == SWITCH else f"agent={self.name}"
 
 
-REAL, SWITCH, DFP = "REAL", "SWITCH", "DFP"
-
-
 class StateWatch:
-    """Remembers which state of everything was reported last. What is there at first is only remembered."""
+    """The states that were logged last. The states at the start count as logged."""
 
     def __init__(self, sources: Sources, now: float) -> None:
-        self._reported = dict(_states(sources))
-        self._reported_at: dict[Subject, float] = {}
+        self._logged = dict(_states(sources))
+        self._logged_at: dict[Subject, float] = {}
         self._configuration = sources.configuration
-        self._looked = self._second = now
+        self._checked_at = self._second = now
         self._lines = 0
 
     def changes(self, sources: Sources, now: float) -> Iterator[str]:
-        """The lines that are due at ``now``, in seconds of a monotonic clock; call it as often as you like."""
-        if now - self._looked < INTERVAL:
+        """The lines that are due at ``now``, in seconds of a monotonic clock. Calls within :data:`CHECK_INTERVAL` of
+        the last comparison return nothing."""
+        if now - self._checked_at < CHECK_INTERVAL:
             return
-        self._looked = now
+        self._checked_at = now
         if sources.configuration is not self._configuration:
             self._configuration = sources.configuration
             yield _configured(sources.configuration)
         if now - self._second >= 1.0:
             self._second, self._lines = now, 0
         states = dict(_states(sources))
-        if states == self._reported:
+        if states == self._logged:
             return
-        changed = [subject for subject in {**self._reported, **states} if self._is_due(subject, states, now)]
-        changed.sort(key=lambda subject: self._reported_at.get(subject, 0.0))  # what flaps lets others go first
-        for subject in changed[: MOST_LINES - self._lines]:
+        changed = [subject for subject in {**self._logged, **states} if self._is_due(subject, states, now)]
+        changed.sort(key=lambda subject: self._logged_at.get(subject, 0.0))  # objects that flap come last
+        for subject in changed[: MAX_LINES - self._lines]:
             self._lines += 1
-            before, after = self._reported.get(subject), states.get(subject)
+            before, after = self._logged.get(subject), states.get(subject)
             yield f"%SLB-6-{subject.tag}: {subject} state={after or 'removed'} was={before or 'none'}"
-            self._report(subject, after, now)
+            self._record(subject, after, now)
 
     def _is_due(self, subject: Subject, states: dict[Subject, str], now: float) -> bool:
-        if self._reported.get(subject) == states.get(subject):
+        if self._logged.get(subject) == states.get(subject):
             return False
-        return now - self._reported_at.get(subject, now - QUIET) >= QUIET
+        return now - self._logged_at.get(subject, now - LOG_INTERVAL) >= LOG_INTERVAL
 
-    def _report(self, subject: Subject, state: Optional[str], now: float) -> None:
+    def _record(self, subject: Subject, state: Optional[str], now: float) -> None:
         if state is None:
-            del self._reported[subject]
-            self._reported_at.pop(subject, None)
+            del self._logged[subject]
+            self._logged_at.pop(subject, None)
         else:
-            self._reported[subject] = state
-            self._reported_at[subject] = now
+            self._logged[subject] = state
+            self._logged_at[subject] = now
 
 
 def _states(sources: Sources) -> Iterator[tuple[Subject, str]]:
     for real in sources.balancer.reals():
         yield Subject(REAL, real.farm_name, real.packed_address), real.state
     for datapath_id, switch in sources.switches.items():
-        yield Subject(SWITCH, "", datapath_id), "lost" if switch.channel is None else "connected"
+        yield Subject(SWITCH, "", datapath_id), _connection(switch.channel is not None)
     for link in sources.dfp.links:
-        connected = link.connection.state is State.CONNECTED
-        yield Subject(DFP, "", link.connection.name), "connected" if connected else "lost"
+        yield Subject(DFP, "", link.connection.name), _connection(link.connection.state is State.CONNECTED)
+
+
+def _connection(connected: bool) -> str:
+    return "connected" if connected else "disconnected"
 
 
 def _configured(configuration: Configuration) -> str:

@@ -1,6 +1,7 @@
-"""What can be asked over HTTP: the routes as data, and what each answers. ``openapi.json`` is made from the same table.
+"""The HTTP API: its routes as data, and the functions that answer them. ``openapi.json`` is made from the same table.
 
-Answers are the rows of the snapshot, as ``--json`` gives them at the prompt. What changes something needs a token.
+The answers are the rows of the snapshot, the same as ``show ... --json`` prints. Routes that change something need a
+token.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from webob import Request, Response
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import crypto, operations
 from ryu_haslb.control.operations import Application, UnknownVirtualServerError
+from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
@@ -41,15 +43,15 @@ from ryu_haslb.web.schemas import (
 
 JSON = "application/json"
 TEXT = "text/plain"
-#: Bytes that the body of a request may have.
-LONGEST_BODY = 64 * 1024
+#: Bytes in the body of a request.
+MAX_BODY = 64 * 1024
 _ROWS_PER_CHUNK = 100
 
 R = TypeVar("R", bound=Row)
 
 
-class ApiError(Exception):
-    """A request that is answered with an error: its HTTP status, and in ``fields`` what is wrong."""
+class ApiError(HaslbError):
+    """A request that fails: the HTTP status, and the ``fields`` of the answer, ``error`` among them."""
 
     def __init__(self, status: int, error: str, **fields: Any) -> None:
         super().__init__(error)
@@ -58,7 +60,7 @@ class ApiError(Exception):
 
 
 class Api:
-    """What the routes act on and read from."""
+    """What the routes read, and what they change."""
 
     def __init__(self, application: Application) -> None:
         self.application = application
@@ -67,13 +69,13 @@ class Api:
 
     @property
     def sources(self) -> Sources:
-        """What can be shown."""
+        """What ``show`` reads."""
         return self.application.sources
 
 
 @dataclass(frozen=True)
 class Body:
-    """What a request brings: its media type, its schema, an example, and what is expected in words."""
+    """The body of a request: its media type, its schema, an example, and the words for an error message."""
 
     media_type: str
     schema: Schema
@@ -83,7 +85,11 @@ class Body:
 
 @dataclass(frozen=True)
 class Route:
-    """A method and a path, and what they answer. ``schema`` is that of the answer; without one there is no body."""
+    """A method and a path, and the function that answers them.
+
+    ``schema`` describes the answer; None means an answer without a body. ``refusal`` describes the answer to a request
+    that is well-formed and fails: its status, the type of its body, and when it is given.
+    """
 
     method: str
     path: str
@@ -92,35 +98,36 @@ class Route:
     schema: Optional[Schema] = None
     media_type: str = JSON
     body: Optional[Body] = None
-    refusal: Optional[tuple[int, type]] = None
-    """A status that says that the body is understood and cannot be carried out, and the schema of its answer."""
+    refusal: Optional[tuple[int, type, str]] = None
 
     @property
     def operation(self) -> str:
-        """Its name for programs: ``get_dfp_agents``."""
+        """The operation id of OpenAPI: ``get_dfp_agents``."""
         words = self.path.rpartition("/v1/")[2].strip("/")
         return f"{self.method.lower()}_{words.replace('/', '_')}"
 
     @property
     def needs_token(self) -> bool:
-        """Whether it changes something."""
+        """Whether the route changes something."""
         return self.method != "GET"
 
 
 def read_body(request: Request, body: Body) -> bytes:
-    """The body of a request, if it has the right type and is not too long."""
+    """The body of a request. Raises: ApiError if its media type is wrong, or if it is empty or too long."""
     if request.content_type != body.media_type:
-        raise ApiError(415, f"expected Content-Type: {body.media_type}, found {request.content_type or 'none'}")
-    read: bytes = request.body_file.read(LONGEST_BODY + 1)
+        raise ApiError(
+            415, f"wrong media type: {request.content_type or 'none'}; expected Content-Type: {body.media_type}"
+        )
+    read: bytes = request.body_file.read(MAX_BODY + 1)
     if not read:
-        raise ApiError(400, "no body; expected " + body.expectation)
-    if len(read) > LONGEST_BODY:
-        raise ApiError(413, f"too long; expected a body of at most {LONGEST_BODY} bytes")
+        raise ApiError(400, f"no body; expected {body.expectation}")
+    if len(read) > MAX_BODY:
+        raise ApiError(413, f"body too long; expected at most {MAX_BODY} bytes")
     return read
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    """A value as JSON."""
+    """An answer with a value in JSON."""
     return Response(json.dumps(value).encode(), status=status, content_type=JSON, charset=None)
 
 
@@ -134,7 +141,7 @@ def _streamed(rows: Iterator[Row]) -> Response:
 
 
 def _json_array(rows: Iterator[Row]) -> Iterator[bytes]:
-    """Rows as a JSON array, in chunks between which others have their turn: there may be 100 000 sessions."""
+    """Rows as a JSON array in chunks. There may be a million rows; between two chunks other work can run."""
     separator = "["
     while chunk := list(islice(rows, _ROWS_PER_CHUNK)):
         yield (separator + json.dumps(chunk)[1:-1]).encode()
@@ -143,7 +150,7 @@ def _json_array(rows: Iterator[Row]) -> Iterator[bytes]:
 
 
 def _of_module(path: str, summary: str, row: type[R], ask: Callable[[Configuration], Report[R]]) -> Route:
-    """A route whose rows the IPsec module has; 503 if it does not answer."""
+    """A route that answers with rows of the IPsec module; 503 if the module does not answer."""
 
     def answer(api: Api, _: bytes) -> Response:
         try:
@@ -152,7 +159,7 @@ def _of_module(path: str, summary: str, row: type[R], ask: Callable[[Configurati
             raise ApiError(503, str(error)) from error
         return _streamed(report.rows(api.sources))
 
-    return Route("GET", path, summary, answer, array(row), refusal=(503, Error))
+    return Route("GET", path, summary, answer, array(row), refusal=(503, Error, "The IPsec module does not answer."))
 
 
 def _history_rows(api: Api) -> Iterator[RealHistoryRow]:
@@ -185,9 +192,9 @@ def _clear_sessions(api: Api, body: bytes) -> Response:
     try:
         wanted = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise ApiError(400, f"no JSON: {error}; expected {_CLEAR_SESSIONS.expectation}") from error
+        raise ApiError(400, f"not JSON: {error}; expected {_CLEAR_SESSIONS.expectation}") from error
     if not isinstance(wanted, dict) or wanted.keys() - {"vserver"} or not isinstance(wanted.get("vserver", ""), str):
-        raise ApiError(400, f"expected {_CLEAR_SESSIONS.expectation}")
+        raise ApiError(400, f"wrong content; expected {_CLEAR_SESSIONS.expectation}")
     try:
         return json_response({"cleared": operations.clear_sessions(api.application, wanted.get("vserver"))})
     except UnknownVirtualServerError as error:
@@ -203,9 +210,9 @@ def _config(api: Api, body: bytes) -> Response:
     try:
         applied = operations.apply_commands(api.application, body.decode(), "request")
     except UnicodeDecodeError as error:
-        raise ApiError(400, f"{error}; expected {_CONFIG.expectation}") from error
+        raise ApiError(400, f"not UTF-8: {error}; expected {_CONFIG.expectation}") from error
     except ConfigurationError as error:
-        raise ApiError(422, "nothing was changed; see errors", errors=_remarks(error.errors)) from error
+        raise ApiError(422, "the commands have errors; nothing was changed", errors=_remarks(error.errors)) from error
     warnings = [*_remarks(applied.warnings), *({"line": 0, "text": text} for text in applied.notes)]
     return json_response({"changes": applied.changes, "warnings": warnings})
 
@@ -228,12 +235,12 @@ _CONFIG = Body(
 )
 
 ROUTES: tuple[Route, ...] = (
-    Route("GET", "/api/v1/overview", "What the page shows", _overview, reference(Overview)),
+    Route("GET", "/api/v1/overview", "All tables that the page shows", _overview, reference(Overview)),
     _table("/api/v1/reals", "Real servers", rows.RealRow, snapshot.reals),
     Route("GET", "/api/v1/history", "Real servers in the last five minutes", _history, array(RealHistoryRow)),
     _table("/api/v1/serverfarms", "Server farms", rows.ServerFarmRow, snapshot.serverfarms),
     _table("/api/v1/vservers", "Virtual servers", rows.VirtualServerRow, snapshot.vservers),
-    _table("/api/v1/sessions", "Live sessions, streamed", rows.SessionRow, snapshot.sessions),
+    _table("/api/v1/sessions", "Live sessions", rows.SessionRow, snapshot.sessions),
     _table("/api/v1/dfp/agents", "DFP agents", rows.DfpAgentRow, snapshot.dfp_agents),
     _table(
         "/api/v1/dfp/weights",
@@ -241,28 +248,33 @@ ROUTES: tuple[Route, ...] = (
         rows.DfpWeightRow,
         snapshot.dfp_weights,
     ),
-    _table("/api/v1/statistics", "Counters", rows.CounterRow, snapshot.statistics),
+    _table("/api/v1/statistics", "Counters of the balancer", rows.CounterRow, snapshot.statistics),
     _table("/api/v1/switches", "Switches", rows.SwitchRow, snapshot.switches),
-    _of_module("/api/v1/crypto/ipsec/sa", "IPsec, by pairs of networks", ProtectedPairRow, crypto.ipsec_sa),
-    _of_module("/api/v1/crypto/isakmp/sa", "Associations of IKE", IsakmpAssociationRow, crypto.isakmp_sa),
-    Route("GET", "/metrics", "Everything for Prometheus", _metrics, {"type": "string"}, TEXT),
+    _of_module(
+        "/api/v1/crypto/ipsec/sa",
+        "Protected pairs of networks and their IPsec security associations",
+        ProtectedPairRow,
+        crypto.ipsec_sa,
+    ),
+    _of_module("/api/v1/crypto/isakmp/sa", "ISAKMP security associations", IsakmpAssociationRow, crypto.isakmp_sa),
+    Route("GET", "/metrics", "Metrics for Prometheus", _metrics, {"type": "string"}, TEXT),
     Route(
         "POST",
         "/api/v1/clear/sessions",
-        "End sessions, all or those of a virtual server",
+        "End all sessions, or those of one virtual server",
         _clear_sessions,
         reference(Cleared),
         body=_CLEAR_SESSIONS,
-        refusal=(404, Error),
+        refusal=(404, Error, "No such virtual server."),
     ),
-    Route("POST", "/api/v1/clear/counters", "Set counters to zero", _clear_counters),
+    Route("POST", "/api/v1/clear/counters", "Set all counters to zero", _clear_counters),
     Route(
         "POST",
         "/api/v1/config",
-        "Apply configuration commands to the running configuration, all of them or nothing",
+        "Apply configuration commands to the running configuration: all of them, or none if one has an error",
         _config,
         reference(Configured),
         body=_CONFIG,
-        refusal=(422, Refused),
+        refusal=(422, Refused, "A command has an error; nothing was changed."),
     ),
 )

@@ -1,4 +1,4 @@
-"""What every real server did over the last minutes: its sessions, and its share of those that were assigned."""
+"""The last five minutes of every real server: its live sessions, and its share of the sessions assigned to its farm."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ryu_haslb.show.columns import Address, Count, Seconds, Values
 from ryu_haslb.slb.real import RealServer
 
 #: Seconds between two samples.
-INTERVAL = 5.0
-#: Samples that are kept; with :data:`INTERVAL` they reach back five minutes.
-LENGTH = 60
+SAMPLE_INTERVAL = 5.0
+#: Samples kept of each real server: five minutes, with :data:`SAMPLE_INTERVAL`.
+MAX_SAMPLES = 60
 
 
 class RealHistoryRow(TypedDict):
@@ -31,17 +31,17 @@ class RealHistoryRow(TypedDict):
 
 
 class History:
-    """Samples of all real servers, the latest :data:`LENGTH` of them."""
+    """Samples of all real servers, at most :data:`MAX_SAMPLES` of each."""
 
     def __init__(self) -> None:
         self._tracks: dict[tuple[str, bytes], _Track] = {}
         self._due = 0.0
 
     def tick(self, reals: Iterable[RealServer], now: float) -> None:
-        """Take a sample if it is time for one; ``now`` is in seconds of a monotonic clock."""
+        """Take a sample if one is due; ``now`` is in seconds of a monotonic clock."""
         if now < self._due:
             return
-        self._due = now + INTERVAL
+        self._due = now + SAMPLE_INTERVAL
         before, self._tracks = self._tracks, {}
         for real in reals:
             key = (real.farm_name, real.packed_address)
@@ -49,11 +49,7 @@ class History:
             track.sample(real)
 
     def rows(self, reals: Iterable[RealServer]) -> Iterator[RealHistoryRow]:
-        """A row for each real server: samples, oldest first, and its share of what its farm was assigned since then.
-
-        ``assigned`` counts sessions that came to the real server, new ones and those that moved there. ``share`` is a
-        fraction from 0 to 1; None where the farm was assigned nothing.
-        """
+        """A row for each real server, with the time since its last sample counted in."""
         assigned = {real: self._assigned(real) for real in reals}
         of_farm: dict[str, int] = {}
         for real, count in assigned.items():
@@ -64,7 +60,7 @@ class History:
             yield {
                 "farm": real.farm_name,
                 "real": str(real.configuration.address),
-                "interval": INTERVAL,
+                "interval": SAMPLE_INTERVAL,
                 "sessions": list(track.sessions) if track else [],
                 "assigned": count,
                 "share": count / total if total else None,
@@ -76,11 +72,11 @@ class History:
 
 
 class _Track:
-    """One real server's samples: how many sessions it had, and how many came since the sample before."""
+    """The samples of one real server: live sessions, and sessions assigned since the sample before."""
 
     def __init__(self, real: RealServer) -> None:
-        self.sessions: deque[int] = deque(maxlen=LENGTH)
-        self.assigned: deque[int] = deque(maxlen=LENGTH)
+        self.sessions: deque[int] = deque(maxlen=MAX_SAMPLES)
+        self.assigned: deque[int] = deque(maxlen=MAX_SAMPLES)
         self._total = real.total_sessions
 
     def sample(self, real: RealServer) -> None:
@@ -89,6 +85,6 @@ class _Track:
         self._total = real.total_sessions
 
     def since(self, real: RealServer) -> int:
-        """Sessions that came since the last sample. A total that has sunk was cleared: all of it is new."""
+        """Sessions assigned since the last sample. A total below the last one was cleared: all of it is new."""
         total = real.total_sessions
         return total - self._total if total >= self._total else total

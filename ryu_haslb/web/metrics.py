@@ -1,4 +1,4 @@
-"""The balancer as Prometheus sees it. Nothing is counted here: every scrape reads the snapshot."""
+"""Metrics for Prometheus. Nothing is counted here: every scrape reads the snapshot."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from ryu_haslb.slb.statistics import DropReason
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-#: Values of labels, and the value that they have.
+#: The values of the labels of each sample, and the value of the sample.
 _Samples = Iterable[tuple[list[str], float]]
 
 _STATISTICS = (
-    ("assignments", "haslb_assignments", "Sessions begun at a real server."),
-    ("retries", "haslb_retries", "Requests of mobiles that had a session already."),
+    ("assignments", "haslb_assignments", "Sessions that began at a real server."),
+    ("retries", "haslb_retries", "Requests of mobiles that already had a session."),
     ("reassignments", "haslb_reassignments", "Sessions moved to another real server."),
-    ("deregistrations", "haslb_deregistrations", "Sessions ended by their mobiles."),
-    ("timeouts", "haslb_session_timeouts", "Sessions ended because they were idle."),
+    ("deregistrations", "haslb_deregistrations", "Sessions ended by a deregistration."),
+    ("timeouts", "haslb_session_timeouts", "Sessions ended by their idle time."),
 )
-#: What counts as a fault of a DFP agent, by the label that it has.
+#: The faults of a DFP agent, by label.
 _DFP_FAULTS: dict[str, Callable[[DfpAgentRow], int]] = {
     "framing_errors": lambda row: row["framing_errors"],
     "authentication_failures": lambda row: row["authentication_failures"],
@@ -44,22 +44,22 @@ _DFP_FAULTS: dict[str, Callable[[DfpAgentRow], int]] = {
 
 @runtime_checkable
 class _Measured(Protocol):
-    """A connection that measures how long packet-ins wait."""
+    """A connection that measures the latency of packet-ins."""
 
     latency: LatencyHistogram
 
 
 class BalancerCollector(Collector):
-    """Collects from whatever ``sources()`` gives at the time of the scrape."""
+    """Collects from what ``sources()`` returns at the time of the scrape."""
 
     def __init__(self, sources: Callable[[], Sources]) -> None:
         self._sources = sources
         self._process = ProcessCollector(registry=None)
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric, once."""
+        """Every metric family, once."""
         sources = self._sources()
-        yield _gauge("haslb_build_info", "The version that runs; always 1.", ["version"], [([__version__], 1)])
+        yield _gauge("haslb_build_info", "Version of the balancer; always 1.", ["version"], [([__version__], 1)])
         yield from _requests(sources)
         yield from _reals(list(snapshot.reals(sources)))
         sessions = (([row["vserver"]], row["conns"]) for row in snapshot.vservers(sources))
@@ -72,16 +72,18 @@ class BalancerCollector(Collector):
 
 def exposition(collector: BalancerCollector) -> bytes:
     """The metrics as text, in the format named by :data:`CONTENT_TYPE`."""
-    # Whatever has collect() will do, and a registry of our own would refuse to hold the process' metrics twice.
+    # An object with collect() is enough here; a registry would refuse a second collector of the process.
     return generate_latest(collector)
 
 
 def _requests(sources: Sources) -> Iterator[Metric]:
     counted = {row["counter"]: row["value"] for row in snapshot.statistics(sources)}
     results = [([result], counted[result]) for result in ("dispatched", "dropped")]
-    yield _counter("haslb_requests", "Packets to a virtual server, by what became of them.", ["result"], results)
+    yield _counter("haslb_requests", "Packets to a virtual server, by result.", ["result"], results)
     reasons = [([reason.value], counted[DROPPED + reason.value]) for reason in DropReason]
-    yield _counter("haslb_requests_dropped", "Packets that were dropped, by reason.", ["reason"], reasons)
+    yield _counter(
+        "haslb_requests_dropped", "Packets to a virtual server that were dropped, by reason.", ["reason"], reasons
+    )
     for name, metric, meaning in _STATISTICS:
         yield _counter(metric, meaning, [], [([], counted[name])])
 
@@ -147,7 +149,7 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
 def _packet_in_latency(sources: Sources) -> Metric:
     family = HistogramMetricFamily(
         "haslb_packet_in_latency_seconds",
-        "From the read that brought a packet-in to the write that answered it; a connection counts from zero.",
+        "Time from the read of a packet-in to the write of its answer, since the switch connected.",
         labels=["datapath"],
     )
     for switch in sources.switches.values():

@@ -1,4 +1,4 @@
-"""The OpenAPI description, made from the table of routes."""
+"""The OpenAPI document, made from the table of routes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def description() -> dict[str, Any]:
         "info": {
             "title": "ryu_haslb",
             "version": __version__,
-            "description": "A home agent load balancer: what it shows, and with a token what it takes.",
+            "description": "State of a home agent load balancer (HA-SLB). Changes need a token.",
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "paths": paths,
@@ -32,22 +32,22 @@ def description() -> dict[str, Any]:
 def _operation(route: Route) -> dict[str, Any]:
     operation: dict[str, Any] = {"operationId": route.operation, "summary": route.summary}
     if route.schema is None:
-        responses = {"204": {"description": "Done."}}
+        responses = {"204": {"description": "Success; no content."}}
     else:
-        responses = {"200": _answer("The answer.", route.media_type, route.schema)}
+        responses = {"200": _answer("Success.", route.media_type, route.schema)}
     if route.needs_token:
         operation["security"] = [{_BEARER: []}]
-        responses["401"] = _error("No token, or another one.")
-        responses["403"] = _error("No token is configured, so nothing can be changed.")
+        responses["401"] = _error("Token missing or wrong.")
+        responses["403"] = _error("The balancer is read-only: no token is configured.")
     if route.body is not None:
         content = {route.body.media_type: {"schema": route.body.schema, "example": route.body.example}}
         operation["requestBody"] = {"required": True, "content": content}
-        responses["400"] = _error("The body is not what it should be.")
-        responses["413"] = _error("The body is too long.")
-        responses["415"] = _error("The body has another media type.")
+        responses["400"] = _error("Malformed body.")
+        responses["413"] = _error("Body too long.")
+        responses["415"] = _error("Wrong media type.")
     if route.refusal is not None:
-        status, refusal = route.refusal
-        responses[str(status)] = _answer("Cannot be carried out.", JSON, reference(refusal))
+        status, refusal, meaning = route.refusal
+        responses[str(status)] = _answer(meaning, JSON, reference(refusal))
     return {**operation, "responses": responses}
 
 

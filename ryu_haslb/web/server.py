@@ -1,4 +1,4 @@
-"""The HTTP server inside the application: where it listens, and what one client may cost.
+"""The HTTP server of the balancer: where it listens, and the limits for one client.
 
 ``HASLB_HTTP=[ADDRESS:]PORT`` turns it on, ``HASLB_HTTP_TOKEN_FILE=FILE`` allows changes.
 """
@@ -18,6 +18,7 @@ import eventlet
 import eventlet.wsgi
 
 from ryu_haslb.control.operations import Application
+from ryu_haslb.errors import HaslbError
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.web.api import Api
 from ryu_haslb.web.site import Site
@@ -27,47 +28,51 @@ LOG = logging.getLogger(__name__)
 ADDRESS_VARIABLE = "HASLB_HTTP"
 TOKEN_VARIABLE = "HASLB_HTTP_TOKEN_FILE"
 DEFAULT_HOST = "127.0.0.1"
-SHORTEST_TOKEN = 16
+#: Characters of a token.
+MIN_TOKEN = 16
 
-#: Seconds that a client may take to send its next bytes, or to read ours.
-PATIENCE = 10
-#: Seconds that a connection may last, so that nobody can hold one for ever by a byte now and then.
-LIFETIME = 300
-CLIENTS_AT_ONCE = 64
+#: Seconds in which a client has to send its next bytes, or to read ours.
+CLIENT_TIMEOUT = 10
+#: Seconds that a connection may last. Without this limit a client could hold one for ever with a byte now and then.
+CONNECTION_TIMEOUT = 300
+#: Connections at the same time.
+MAX_CLIENTS = 64
 
 
-class HttpSettingError(Exception):
-    """HTTP cannot be served as asked for; the message says why and what to do."""
+class HttpSettingError(HaslbError):
+    """The environment asks for an HTTP server that cannot be started; the message says why and what to do."""
 
 
 class HttpServer:
-    """Serves the site of an application. ``token`` allows changes; without one HTTP is read-only."""
+    """Serves the site of an application on ``host`` and ``port``; port 0 means any free port.
+
+    ``token`` allows changes; without one HTTP is read-only. Raises: OSError if it cannot listen there.
+    """
 
     def __init__(self, application: Application, host: str, port: int, token: Optional[str] = None) -> None:
-        """OSError when it cannot listen there. Port 0 is any free one."""
         address = ipaddress.ip_address(host)
         family = socket.AF_INET6 if address.version == 6 else socket.AF_INET
-        # Never share the port: half of the requests would go to whoever has it already.
+        # Never share the port: the kernel would give half of the connections to the process that has it already.
         self._listener = eventlet.listen((host, port), family=family, reuse_port=False)
         self._api = Api(application)
         self._site = Site(self._api, token, address.is_loopback)
 
     @property
     def port(self) -> int:
-        """The port that it listens on."""
+        """The port that the server listens on."""
         port: int = self._listener.getsockname()[1]
         return port
 
     def serve(self) -> None:
-        """Answer clients until :meth:`close`."""
+        """Answer requests until :meth:`close`."""
         with suppress(OSError):
             eventlet.wsgi.server(
                 self._listener,
-                self._in_turns,
+                self._yielding,
                 log=_EventletLog(),
-                custom_pool=_BoundedPool(CLIENTS_AT_ONCE),
-                keepalive=PATIENCE,
-                socket_timeout=PATIENCE,
+                custom_pool=_BoundedPool(MAX_CLIENTS),
+                keepalive=CLIENT_TIMEOUT,
+                socket_timeout=CLIENT_TIMEOUT,
                 debug=False,
                 log_output=False,
             )
@@ -77,18 +82,18 @@ class HttpServer:
         self._listener.close()
 
     def tick(self, reals: Iterable[RealServer], now: float) -> None:
-        """Time has passed: note what real servers do; ``now`` is in seconds of a monotonic clock."""
+        """Sample the real servers if a sample is due; ``now`` is in seconds of a monotonic clock."""
         self._api.history.tick(reals, now)
 
-    def _in_turns(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
-        """Let requests of mobiles come between the chunks of an answer."""
+    def _yielding(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        """Answer a request, and let Registration Requests be handled between the chunks of the answer."""
         for chunk in self._site(environ, start_response):
             yield chunk
             eventlet.sleep(0)
 
 
 def http_server(application: Application, environment: Mapping[str, str]) -> Optional[HttpServer]:
-    """The server that the environment asks for, None if it asks for none. Raises :class:`HttpSettingError`."""
+    """The server that the environment asks for, or None. Raises: HttpSettingError."""
     wanted = environment.get(ADDRESS_VARIABLE)
     if not wanted:
         return None
@@ -101,7 +106,7 @@ def http_server(application: Application, environment: Mapping[str, str]) -> Opt
             f"cannot serve HTTP on {host} port {port}: {error.strerror}; "
             f"set {ADDRESS_VARIABLE} to another [ADDRESS:]PORT"
         ) from error
-    LOG.info("HTTP on %s port %d, %s", host, port, "changes with the token" if token else "read-only")
+    LOG.info("HTTP server listens on %s port %d (%s)", host, port, "changes need the token" if token else "read-only")
     return server
 
 
@@ -124,33 +129,33 @@ def _token(path: Optional[str]) -> Optional[str]:
     try:
         token = Path(path).read_text("ascii").strip()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it holds more than ASCII"
-        raise HttpSettingError(f"the token file {path} cannot be read: {reason}") from error
-    if len(token) < SHORTEST_TOKEN or not re.fullmatch(r"[\w.~+/=-]+", token, re.ASCII):
+        reason = error.strerror if isinstance(error, OSError) else "expected ASCII text"
+        raise HttpSettingError(f"cannot read the token file {path}: {reason}") from error
+    if len(token) < MIN_TOKEN or not re.fullmatch(r"[\w.~+/=-]+", token, re.ASCII):
         raise HttpSettingError(
-            f"the token file {path} holds no token; expected one word of at least {SHORTEST_TOKEN} characters: "
+            f"the token file {path} has no token; expected one word of at least {MIN_TOKEN} characters; make one with: "
             f"openssl rand -hex 32 > {path}"
         )
     return token
 
 
 class _BoundedPool(eventlet.GreenPool):  # type: ignore[misc]
-    """Gives every connection its time, and has its faults end in one line of the log."""
+    """Limits the time of every connection, and logs its errors in one line each."""
 
     def spawn(self, function: Callable[..., None], *arguments: Any) -> Any:
         return super().spawn(_bounded, function, *arguments)
 
 
 def _bounded(function: Callable[..., None], *arguments: Any) -> None:
-    with eventlet.Timeout(LIFETIME, False):
+    with eventlet.Timeout(CONNECTION_TIMEOUT, False):
         try:
             function(*arguments)
         except Exception as error:
-            LOG.warning("HTTP connection ended: %s: %s", type(error).__name__, error)
+            LOG.warning("HTTP connection failed and was closed: %s: %s", type(error).__name__, error)
 
 
 class _EventletLog:
-    """What eventlet writes about connections: of use only to whoever looks for a fault in it."""
+    """The log of eventlet's server. Its lines about connections only help to debug the server itself."""
 
     def debug(self, message: str) -> None:
         LOG.debug("%s", message)

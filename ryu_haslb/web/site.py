@@ -1,6 +1,6 @@
-"""The WSGI application: finds the route or the page's file, checks the token, and turns errors into JSON.
+"""The WSGI application: finds the route or the file of the page, checks the token, and answers errors in JSON.
 
-It listens to nobody by itself: :mod:`ryu_haslb.web.server` gives it its requests.
+:mod:`ryu_haslb.web.server` listens, and calls it for each request.
 """
 
 from __future__ import annotations
@@ -37,10 +37,11 @@ _HEADERS = {
 
 
 class Site:
-    """Everything that is served. ``token`` is what changes need; without one nothing can be changed.
+    """The API, the metrics and the page. Changes need ``token``; without one nothing can be changed.
 
-    ``is_local`` says that only this machine is listened to. Then a request must name it: a browser on it would
-    otherwise be talked into reading for a stranger's page whose name was made to lead here (DNS rebinding).
+    ``is_local`` means that the server listens on loopback. Then the Host header of a request has to be localhost or an
+    address: otherwise a page from elsewhere, whose name resolves to this machine, could read the API through a browser
+    here (DNS rebinding).
     """
 
     def __init__(self, api: Api, token: Optional[str], is_local: bool) -> None:
@@ -61,16 +62,16 @@ class Site:
             response = json_response(error.fields, error.status)
             if error.status == 401:
                 response.headers["WWW-Authenticate"] = "Bearer"
-        except Exception:  # the client is not to see where, and others are to go on
-            LOG.exception("%s %s went wrong", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
+        except Exception:  # one request fails; the client learns nothing about the code
+            LOG.exception("HTTP request failed: %s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             response = json_response({"error": "internal error; see the balancer's log"}, 500)
         response.headers.update(_HEADERS)
         body: Iterable[bytes] = response(environ, start_response)
         return body
 
     def _answer(self, request: Request) -> Response:
-        if self._is_local and not _names_this_machine(request.headers.get("Host", "localhost")):
-            raise ApiError(421, "only this machine is served: expected localhost or an address in the Host header")
+        if self._is_local and not _is_localhost_or_address(request.headers.get("Host", "localhost")):
+            raise ApiError(421, "unknown Host; expected localhost or an address in the Host header")
         method, path = request.method, _path(request)
         if method == "HEAD":
             method = "GET"
@@ -85,13 +86,15 @@ class Site:
 
     def _authorize(self, request: Request) -> None:
         if self._token is None:
-            raise ApiError(403, "changes are off; to allow them, start with HASLB_HTTP_TOKEN_FILE=FILE")
+            raise ApiError(403, "read-only; to allow changes, start the balancer with HASLB_HTTP_TOKEN_FILE=FILE")
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        # Compared as bytes: a str with anything but ASCII would be refused with a TypeError.
+        # Compare bytes: compare_digest raises TypeError for a str that is not ASCII.
         matches = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token.encode())
         if scheme.lower() != "bearer" or not matches:
             raise ApiError(
-                401, "expected the header Authorization: Bearer TOKEN, with the token of HASLB_HTTP_TOKEN_FILE"
+                401,
+                "token missing or wrong; expected the header Authorization: Bearer TOKEN, with the token in the file "
+                "that HASLB_HTTP_TOKEN_FILE names",
             )
 
     def _no_route(self, path: str) -> Response:
@@ -99,21 +102,21 @@ class Site:
         if path in self._documents:
             allowed.add("GET")
         if not allowed:
-            raise ApiError(404, "there is nothing here; see /openapi.json")
+            raise ApiError(404, "no such path; see /openapi.json")
         if "GET" in allowed:
             allowed.add("HEAD")
-        response = json_response({"error": f"expected {' or '.join(sorted(allowed))}"}, 405)
+        response = json_response({"error": f"wrong method; expected {' or '.join(sorted(allowed))}"}, 405)
         response.headers["Allow"] = ", ".join(sorted(allowed))
         return response
 
 
 def _path(request: Request) -> str:
-    """The path as the client wrote it; WebOb would decode it, and fail where it is not UTF-8."""
+    """The path as the client sent it. WebOb would decode it, and fail if it is not UTF-8."""
     path: str = request.environ.get("PATH_INFO", "")
     return path
 
 
-def _names_this_machine(host: str) -> bool:
+def _is_localhost_or_address(host: str) -> bool:
     try:
         name = urlsplit(f"//{host}").hostname or ""
         return name == "localhost" or bool(ipaddress.ip_address(name))

@@ -1,15 +1,15 @@
-"""Log lines for state changes: every change is told, whatever flaps is told once a second, the end state always."""
+"""Log lines for state changes: an object that flaps is logged once a second, and always with the state it stays in."""
 
 from __future__ import annotations
 
 from control_process import Application
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.show.state_watch import MOST_LINES, StateWatch
+from ryu_haslb.show.state_watch import MAX_LINES, StateWatch
 
 
 class Watched:
-    """An application of so many real servers, looked at every quarter of a second."""
+    """An application of so many real servers, compared every quarter of a second."""
 
     def __init__(self, reals: int = 2) -> None:
         self.application = Application(weights=(1,) * reals)
@@ -22,25 +22,25 @@ class Watched:
         return list(self.watch.changes(self.application.sources, self.now))
 
 
-def test_what_stays_is_not_told() -> None:
+def test_a_state_that_stays_is_not_logged() -> None:
     assert Watched().look() == []
 
 
-def test_a_change_is_told_with_its_tag() -> None:
+def test_a_change_is_logged_with_its_tag() -> None:
     watched = Watched()
     watched.reals[0].in_service = False
     assert watched.look() == ["%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=OUTOFSERVICE was=OPERATIONAL"]
     assert watched.look() == []
 
 
-def test_looks_in_quick_succession_cost_nothing() -> None:
+def test_states_are_compared_at_the_interval_only() -> None:
     watched = Watched()
     watched.reals[0].in_service = False
     assert watched.look(0.03) == []
     assert len(watched.look(0.2)) == 1
 
 
-def test_what_flaps_is_told_once_a_second_and_in_its_last_state() -> None:
+def test_a_state_that_flaps_is_logged_once_a_second_and_with_its_last_value() -> None:
     watched = Watched()
     lines = []
     for _ in range(40):
@@ -52,16 +52,16 @@ def test_what_flaps_is_told_once_a_second_and_in_its_last_state() -> None:
     assert "state=OUTOFSERVICE" in lines[-1]
 
 
-def test_many_changes_at_once_are_told_bit_by_bit_and_all_of_them() -> None:
-    watched = Watched(3 * MOST_LINES)
+def test_many_changes_at_once_are_logged_over_several_seconds_and_none_is_lost() -> None:
+    watched = Watched(3 * MAX_LINES)
     for real in watched.reals:
         real.in_service = False
-    assert len(watched.look()) == MOST_LINES
+    assert len(watched.look()) == MAX_LINES
     lines = [line for _ in range(12) for line in watched.look()]
-    assert len(set(lines)) == len(lines) == 2 * MOST_LINES
+    assert len(set(lines)) == len(lines) == 2 * MAX_LINES
 
 
-def test_a_configuration_that_is_applied_is_told_with_what_came_and_went() -> None:
+def test_an_applied_configuration_is_logged_with_the_objects_that_it_removes() -> None:
     watched = Watched()
     watched.application.configure(Configuration())
     assert watched.look() == [
@@ -71,7 +71,7 @@ def test_a_configuration_that_is_applied_is_told_with_what_came_and_went() -> No
     ]
 
 
-def test_a_switch_is_told_when_it_connects_and_when_it_is_lost() -> None:
+def test_a_switch_is_logged_when_it_connects_and_when_it_disconnects() -> None:
     from types import SimpleNamespace  # noqa: PLC0415
 
     watched = Watched()
@@ -79,4 +79,4 @@ def test_a_switch_is_told_when_it_connects_and_when_it_is_lost() -> None:
     watched.application.switches = {1: switch}  # type: ignore[dict-item]
     assert watched.look() == ["%SLB-6-SWITCH: datapath=0000000000000001 state=connected was=none"]
     switch.channel = None
-    assert watched.look(1.0) == ["%SLB-6-SWITCH: datapath=0000000000000001 state=lost was=connected"]
+    assert watched.look(1.0) == ["%SLB-6-SWITCH: datapath=0000000000000001 state=disconnected was=connected"]

@@ -1,15 +1,15 @@
-"""Sessions and their share over the last minutes (issue, "A page")."""
+"""Live sessions of each real server, and its share of assigned sessions, over the last five minutes."""
 
 from __future__ import annotations
 
 import pytest
 from farm_builder import Bench
 
-from ryu_haslb.web.history import INTERVAL, LENGTH, History
+from ryu_haslb.web.history import MAX_SAMPLES, SAMPLE_INTERVAL, History
 
 
 def sampled(bench: Bench, history: History) -> list[dict[str, object]]:
-    bench.now += INTERVAL
+    bench.now += SAMPLE_INTERVAL
     history.tick(bench.reals, bench.now)
     return list(history.rows(bench.reals))
 
@@ -31,7 +31,7 @@ def test_nothing_is_known_before_the_first_sample(bench: Bench) -> None:
     assert row == {
         "farm": "HAFARM",
         "real": "10.1.1.51",
-        "interval": INTERVAL,
+        "interval": SAMPLE_INTERVAL,
         "sessions": [],
         "assigned": 0,
         "share": None,
@@ -49,16 +49,16 @@ def test_the_share_is_that_of_sessions_that_came_and_follows_the_weights(bench: 
 
 def test_samples_are_taken_at_their_interval_only(bench: Bench, history: History) -> None:
     for _ in range(50):
-        history.tick(bench.reals, bench.now + INTERVAL / 2)
+        history.tick(bench.reals, bench.now + SAMPLE_INTERVAL / 2)
     assert [row["sessions"] for row in history.rows(bench.reals)] == [[0], [0]]
 
 
 def test_what_is_older_than_the_window_is_forgotten(bench: Bench, history: History) -> None:
     bench.new_sessions(4)
     rows = sampled(bench, history)
-    for _ in range(LENGTH):
+    for _ in range(MAX_SAMPLES):
         rows = sampled(bench, history)
-    assert [len(row["sessions"]) for row in rows] == [LENGTH, LENGTH]
+    assert [len(row["sessions"]) for row in rows] == [MAX_SAMPLES, MAX_SAMPLES]
     assert [row["share"] for row in rows] == [None, None]
 
 
@@ -79,7 +79,7 @@ def test_cleared_counters_do_not_make_shares_negative(bench: Bench, history: His
 def test_a_real_that_left_the_farm_leaves_no_row_and_comes_back_anew(bench: Bench, history: History) -> None:
     bench.new_sessions(4)
     sampled(bench, history)
-    history.tick(bench.reals[1:], bench.now + INTERVAL)
-    bench.now += INTERVAL
+    history.tick(bench.reals[1:], bench.now + SAMPLE_INTERVAL)
+    bench.now += SAMPLE_INTERVAL
     row, _ = sampled(bench, history)
     assert row["sessions"] == [3]

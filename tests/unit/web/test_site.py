@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web_bench import TOKEN, served
 
-from ryu_haslb.web.api import LONGEST_BODY, ROUTES
+from ryu_haslb.web.api import MAX_BODY, ROUTES
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 CHANGES = [route for route in ROUTES if route.method == "POST"]
@@ -179,7 +179,7 @@ def test_a_body_that_is_no_such_thing_is_refused_with_what_is_expected(with_toke
 
 def test_a_body_that_is_too_long_or_of_another_type_is_refused(with_token: str) -> None:
     path = "/api/v1/config"
-    for length, status in ((LONGEST_BODY, 422), (LONGEST_BODY + 1, 413), (50 * LONGEST_BODY, 413)):
+    for length, status in ((MAX_BODY, 422), (MAX_BODY + 1, 413), (50 * MAX_BODY, 413)):
         assert send(with_token, path, "x" * length, AUTHORIZED).status_code == status
     assert send(with_token, path, {}, AUTHORIZED).status_code == 415
 
