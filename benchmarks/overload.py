@@ -25,9 +25,9 @@ from benchmarks.programs import HERE, CompilerError, program
 from benchmarks.storm import PATIENCE, Outcome, Storm
 from haslb_lab.chassis.one_switch import NETWORK, PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, with_prefix
 from haslb_lab.errors import LabError
-from haslb_lab.node.node_control import ControlError
 from haslb_lab.runner.lab import CONTROLLER, Lab
 from haslb_lab.runner.termination import end_in_order
+from ryu_haslb.cli.client import ControlError
 
 QUIET = "pdsn2"
 QUIET_ADDRESS = PDSN_ADDRESS + 1

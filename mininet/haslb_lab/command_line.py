@@ -16,7 +16,6 @@ from typing import Optional
 from rich.console import Console
 
 from haslb_lab.errors import LabError
-from haslb_lab.node.node_control import ControlError
 from haslb_lab.runner.claim import TakenError
 from haslb_lab.runner.termination import end_in_order
 from haslb_lab.scenarios import holder, programs, prompts
@@ -25,6 +24,7 @@ from haslb_lab.scenarios.kept import invitation
 from haslb_lab.scenarios.play import Play
 from haslb_lab.scenarios.scenario import Scenario, find, scenarios
 from haslb_lab.scenarios.state import running
+from ryu_haslb.cli.client import ControlError
 from ryu_haslb.language.diagnostics import ConfigurationError
 
 MAX_SESSIONS = 1000

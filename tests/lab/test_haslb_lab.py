@@ -128,7 +128,7 @@ class TestKept:
         assert ran.stderr == f"haslb-lab: HA9-7600 is no node of {NAME}; there are: {', '.join(PROMPTS)}\n"
 
     def test_the_prompt_on_a_terminal_is_the_chapters(self, kept: subprocess.CompletedProcess[str]) -> None:
-        """Issue: a prompt per node. Tab completes, ? tells what may come, as at the balancer's."""
+        """Each node has a prompt. Tab completes, ? tells what may come, as at the balancer's."""
         with Terminal("prompt", "HA1-7600") as terminal:
             terminal.read_until("HA1-7600#")
             terminal.type("show ip mobile binding s\t\r")

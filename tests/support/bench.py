@@ -22,10 +22,10 @@ from mininet.topo import Topo
 from mobile import CLIENT, CLIENT_MAC, VIRTUAL, frame, nai, request
 
 from haslb_lab.chassis.one_switch import CONTROLLER_MANAGEMENT, SWITCH, SWITCH_MANAGEMENT
-from haslb_lab.node.node_control import ControlError
 from haslb_lab.runner.capture import FRAMES, Capture, interface
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.lab import CONTROLLER, Lab
+from ryu_haslb.cli.client import ControlError
 
 SECOND_SWITCH = "haslb2"
 PDSN = "pdsn1"

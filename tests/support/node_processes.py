@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from haslb_lab.checkout import PROGRAMS, python_path
-from haslb_lab.node import node_control
+from haslb_lab.node import control
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": python_path()}
 HOME_AGENT, PDSN, RELAY = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -40,7 +40,7 @@ class Node:
             raise AssertionError(f"{program} is not ready: {first_line}{self.stop()[1]}")
 
     def ask(self, command: str) -> str:
-        return node_control.request(str(self.control), command)
+        return control.request(str(self.control), command)
 
     def json(self, command: str) -> Any:
         return json.loads(self.ask(f"{command} --json"))

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from haslb_lab.ipsec.on_demand import Ipsec
-from haslb_lab.node import node
 from haslb_lab.node.commands import Handler, in_json
-from haslb_lab.node.node_control import Answer, CommandError
+from haslb_lab.node.control import Answer, RefusedError
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import Counters
+from ryu_haslb.language.grammar import Command, Match
 from ryu_haslb.show.crypto import ipsec_lines, ipsec_rows, isakmp_lines, isakmp_rows
 
 T = TypeVar("T")
 
-#: Seconds that a client waits for at most; it gives up on a silent node after 30.
+#: Seconds that `wait` takes at most. A client gives up on a silent node after 30.
 MAX_WAIT = 25
 
 
@@ -41,61 +40,58 @@ class Errors:
         self._cleared = self._count()
 
 
-def crypto_commands(configuration: Configuration, interface: str, ipsec: Ipsec, errors: Errors) -> dict[str, Handler]:
-    """Commands about the crypto map of an interface."""
+def crypto_commands(
+    configuration: Configuration, interface: str, ipsec: Ipsec, errors: Errors
+) -> tuple[Command[Handler], ...]:
+    """The commands about the crypto map of an interface."""
 
     def counters() -> Counters:
         return Counters(*errors.read(), ipsec.carried.encaps, ipsec.carried.decaps)
 
-    async def show_ipsec(_: list[str], as_json: bool) -> Answer:
+    async def show_ipsec(_: Match[Handler], as_json: bool) -> Answer:
         rows = list(ipsec_rows(configuration, interface, await _answered(ipsec.associations()), counters()))
         for line in [json.dumps(rows)] if as_json else ipsec_lines(rows):
             yield line
 
-    async def show_isakmp(_: list[str], as_json: bool) -> Answer:
+    async def show_isakmp(_: Match[Handler], as_json: bool) -> Answer:
         rows = list(isakmp_rows(await _answered(ipsec.associations())))
         for line in [json.dumps(rows)] if as_json else isakmp_lines(rows):
             yield line
 
-    def show_counters(_: list[str], __: bool) -> Answer:
+    def show_counters(_: Match[Handler], __: bool) -> Answer:
         return in_json({interface: dataclasses.asdict(counters())})
 
-    async def clear_ipsec(_: list[str], __: bool) -> Answer:
+    async def clear_ipsec(_: Match[Handler], __: bool) -> Answer:
         number = await _answered(ipsec.clear_ipsec())
         errors.clear()
         yield f"{number} security associations cleared"
 
-    async def clear_isakmp(_: list[str], __: bool) -> Answer:
+    async def clear_isakmp(_: Match[Handler], __: bool) -> Answer:
         yield f"{await _answered(ipsec.clear_isakmp())} ISAKMP security associations cleared"
 
-    async def clear_counters(_: list[str], __: bool) -> Answer:
+    async def clear_counters(_: Match[Handler], __: bool) -> Answer:
         await _answered(ipsec.clear_carried())
         errors.clear()
         yield "counters cleared"
 
-    async def wait(arguments: list[str], _: bool) -> Answer:
-        try:
-            seconds = node.whole_number(arguments[0], 1, MAX_WAIT) if arguments else MAX_WAIT
-        except argparse.ArgumentTypeError as error:
-            raise CommandError(f"{error}; expected seconds such as: wait crypto sa 20") from None
-        if (obstacle := await ipsec.wait(seconds)) is not None:
-            raise CommandError(obstacle)
+    async def wait(command: Match[Handler], _: bool) -> Answer:
+        if (obstacle := await ipsec.wait(command.get("SECONDS", MAX_WAIT))) is not None:
+            raise RefusedError(obstacle)
         yield "all security associations are up"
 
-    return {
-        "show crypto ipsec sa": show_ipsec,
-        "show crypto isakmp sa": show_isakmp,
-        "show crypto counters": show_counters,
-        "clear crypto sa": clear_ipsec,
-        "clear crypto isakmp": clear_isakmp,
-        "clear crypto counters": clear_counters,
-        "wait crypto sa": wait,
-        "wait crypto sa SECONDS": wait,
-    }
+    return (
+        Command("show crypto ipsec sa", show_ipsec, "IPsec security associations"),
+        Command("show crypto isakmp sa", show_isakmp, "ISAKMP security associations"),
+        Command("show crypto counters", show_counters, "Counters beyond those of security associations, as JSON"),
+        Command("clear crypto sa", clear_ipsec, "Delete all IPsec security associations"),
+        Command("clear crypto isakmp", clear_isakmp, "Delete all ISAKMP security associations"),
+        Command("clear crypto counters", clear_counters, "Set the counters to zero"),
+        Command(f"wait crypto sa [SECONDS<1-{MAX_WAIT}>]", wait, "Wait until all security associations are up"),
+    )
 
 
 async def _answered(question: Awaitable[T]) -> T:
     try:
         return await question
     except CharonError as error:
-        raise CommandError(str(error)) from None
+        raise RefusedError(str(error)) from None

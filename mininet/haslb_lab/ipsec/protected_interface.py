@@ -28,6 +28,7 @@ from haslb_lab.ipsec.protected_traffic import ProtectedTraffic
 from haslb_lab.node.commands import Handler
 from haslb_lab.node.ip_command import disable_ipv6, ip, set_ipv4, try_ip
 from haslb_lab.node.tun import MAX_PACKET_SIZE, open_tun
+from ryu_haslb.language.grammar import Command
 
 #: The routing table behind charon's own, 220; also the preference of its rule.
 TABLE = 221
@@ -98,7 +99,7 @@ def _interface_with(address: IPv4Address) -> str:
 
 
 @contextlib.asynccontextmanager
-async def protected_interface(config: Path, name: str, control: Path) -> AsyncIterator[dict[str, Handler]]:
+async def protected_interface(config: Path, name: str, control: Path) -> AsyncIterator[tuple[Command[Handler], ...]]:
     """Protect the interface ``name`` as the file ``config`` asks while the context lasts; the commands that show it.
 
     The interface is protected from the start, and an association is negotiated at once, but it is not waited for: when

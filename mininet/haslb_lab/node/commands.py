@@ -1,55 +1,47 @@
-"""The commands of a node: IOS-like words that may be abbreviated, arguments, and ``--json`` at the end."""
+"""The commands of a node, in the product's grammar: abbreviated as on IOS, with ``--json`` at the end for JSON."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from haslb_lab.node.node_control import Answer, CommandError
+from haslb_lab.node.control import Answer
+from ryu_haslb.control.protocol import HELP, JSON_FLAG, help_answer
+from ryu_haslb.language.grammar import Command, Match, Mode, expected, match
 
-#: Gets the arguments and whether JSON was asked for; generates the lines of the answer, raises CommandError.
-Handler = Callable[[list[str], bool], Answer]
+#: Gets the recognised command and whether JSON was asked for. Generates the lines of the answer; raises RefusedError.
+Handler = Callable[[Match[Any], bool], Answer]
+
+_RANGE = re.compile(r"<\d+-\d+>")
 
 
 class Commands:
-    """A table from usage to handler. In a usage such as ``register FIRST COUNT`` capitals stand for arguments; the
-    other words match their beginnings, so that ``sh ip mob bind sum`` will do."""
+    """The commands of one node."""
 
-    def __init__(self, handlers: Mapping[str, Handler]) -> None:
-        self._handlers: dict[tuple[str, ...], Handler] = {}
-        self.add(handlers)
+    def __init__(self, commands: Iterable[Command[Handler]]) -> None:
+        self._mode: Mode[Handler] = Mode("node", tuple(commands))
 
-    def add(self, handlers: Mapping[str, Handler]) -> None:
-        """Add more commands to the table."""
-        self._handlers.update((tuple(usage.split()), handler) for usage, handler in handlers.items())
+    def add(self, commands: Iterable[Command[Handler]]) -> None:
+        """Add more commands."""
+        self._mode = Mode("node", (*self._mode.commands, *commands))
 
-    def answer(self, line: str) -> Answer:
-        """The answer to one command line; ``help`` lists the commands. A line that is none raises CommandError once
-        the answer is read."""
-        words = line.split()
-        as_json = words[-1:] == ["--json"]
-        if as_json:
-            words.pop()
-        if words in (["help"], ["?"]):
-            return in_lines(" ".join(usage) for usage in self._handlers)
-        found = [usage for usage in self._handlers if _matches(usage, words)]
-        if len(found) == 1:
-            arguments = [word for pattern, word in zip(found[0], words) if pattern.isupper()]
-            return self._handlers[found[0]](arguments, as_json)
-        return _refusal(line, found or list(self._handlers))
+    def answer(self, words: Sequence[str]) -> Answer:
+        """The answer to a command. ``help`` lists the commands; :data:`~ryu_haslb.control.protocol.HELP` before some
+        words asks what may stand in the place of the last one.
 
-
-def _matches(usage: tuple[str, ...], words: list[str]) -> bool:
-    return len(usage) == len(words) and all(
-        pattern.isupper() or pattern.startswith(word.lower()) for pattern, word in zip(usage, words)
-    )
-
-
-async def _refusal(line: str, usages: list[tuple[str, ...]]) -> Answer:
-    listed = "; ".join(" ".join(usage) for usage in usages)
-    raise CommandError(f"{line[:80]!r} is not one command of: {listed}")
-    yield ""
+        Raises: CommandError if the words are no command.
+        """
+        if list(words) in (["help"], [HELP]):
+            return in_lines(_RANGE.sub("", command.template) for command in self._mode.commands)
+        if words[:1] == [HELP]:
+            return in_lines(help_answer(expected(self._mode, words[1:-1], words[-1])))
+        as_json = words[-1:] == [JSON_FLAG]
+        found = match(self._mode, words[:-1] if as_json else words)
+        action = found.command.action
+        assert action is not None, f"{found.command.template} has no action"
+        return action(found, as_json)
 
 
 async def in_lines(lines: Iterable[str]) -> Answer:

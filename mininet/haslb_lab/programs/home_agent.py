@@ -20,10 +20,10 @@ from haslb_lab.agents import home_agent_show
 from haslb_lab.agents.bindings import BindingTable, Watch, unwatched
 from haslb_lab.agents.home_agent_dfp import Capacity, NodeWeight, dfp_agent
 from haslb_lab.agents.registrations import HomeAgentAddresses, Registrations, Request
-from haslb_lab.node import node
-from haslb_lab.node.commands import Commands, in_lines
+from haslb_lab.node import program
+from haslb_lab.node.commands import Commands, Handler, in_lines
+from haslb_lab.node.control import Answer
 from haslb_lab.node.loopbacks import loopbacks
-from haslb_lab.node.node_control import Answer
 from haslb_lab.node.udp import ANY_ADDRESS, Datagram, LossySocket, check_assigned
 from haslb_lab.tunnels.show import tunnels_json, tunnels_text
 from haslb_lab.tunnels.tunnel import Side, Tunnels
@@ -31,6 +31,7 @@ from haslb_lab.tunnels.users import binding_tunnels
 from ryu_haslb.configuration.ios.home_agent import HomeAgentConfiguration, read_home_agent
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT
 from ryu_haslb.language.diagnostics import ConfigurationError
+from ryu_haslb.language.grammar import Command, Match
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 DEFAULT_HOME_NETWORK = IPv4Network("10.200.0.0/16")
@@ -43,18 +44,18 @@ class HomeAgent:
         self._registrations = registrations
         self._tunnels = tunnels
         self._bindings = registrations.bindings
-        self._alarm = node.Alarm(self._expire)
+        self._alarm = program.Alarm(self._expire)
         self._socket = LossySocket(
             ANY_ADDRESS, arguments.listen_port, self._received, arguments.request_loss, arguments.reply_loss
         )
         self.commands = Commands(
-            {
-                "show ip mobile binding": self._show_binding,
-                "show ip mobile binding summary": self._show_summary,
-                "show ip mobile traffic": self._show_traffic,
-                "show ip mobile tunnel": self._show_tunnel,
-                "clear ip mobile binding": self._clear,
-            }
+            [
+                Command("show ip mobile binding", self._show_binding, "Mobility bindings"),
+                Command("show ip mobile binding summary", self._show_summary, "Number of mobility bindings"),
+                Command("show ip mobile traffic", self._show_traffic, "Counters of requests and replies"),
+                Command("show ip mobile tunnel", self._show_tunnel, "IP-in-IP tunnels"),
+                Command("clear ip mobile binding", self._clear, "Close all mobility bindings"),
+            ]
         )
 
     def close(self) -> None:
@@ -76,23 +77,23 @@ class HomeAgent:
     def _now(self) -> float:
         return asyncio.get_running_loop().time()
 
-    def _show_binding(self, _: list[str], as_json: bool) -> Answer:
+    def _show_binding(self, _: Match[Handler], as_json: bool) -> Answer:
         bindings = list(self._bindings)
         view = home_agent_show.bindings_json if as_json else home_agent_show.bindings_text
         return in_lines(view(bindings, self._now()))
 
-    def _show_summary(self, _: list[str], as_json: bool) -> Answer:
+    def _show_summary(self, _: Match[Handler], as_json: bool) -> Answer:
         view = home_agent_show.summary_json if as_json else home_agent_show.summary_text
         return in_lines(view(len(self._bindings)))
 
-    def _show_traffic(self, _: list[str], as_json: bool) -> Answer:
+    def _show_traffic(self, _: Match[Handler], as_json: bool) -> Answer:
         view = home_agent_show.traffic_json if as_json else home_agent_show.traffic_text
         return in_lines(view(self._registrations.traffic, self._socket.send_errors))
 
-    def _show_tunnel(self, _: list[str], as_json: bool) -> Answer:
+    def _show_tunnel(self, _: Match[Handler], as_json: bool) -> Answer:
         return in_lines(tunnels_json(self._tunnels) if as_json else tunnels_text(self._tunnels))
 
-    def _clear(self, _: list[str], as_json: bool) -> Answer:
+    def _clear(self, _: Match[Handler], as_json: bool) -> Answer:
         cleared = self._bindings.clear()
         self._alarm.set(None)
         return in_lines(home_agent_show.cleared(cleared, as_json))
@@ -117,8 +118,8 @@ async def open_home_agent(arguments: argparse.Namespace) -> AsyncIterator[Comman
         registrations = Registrations(
             HomeAgentAddresses(arguments.address, dynamic_address, tuple(virtual)),
             BindingTable(arguments.home_network, arguments.max_bindings, watch),
-            node.association(arguments),
-            node.clock_offset(),
+            program.association(arguments),
+            program.clock_offset(),
             arguments.tunnels,
         )
         home_agent = HomeAgent(registrations, tunnels, arguments)
@@ -145,12 +146,12 @@ def options() -> argparse.ArgumentParser:
         epilog="example (dispatched mode): home_agent.py --address 10.1.1.51 --dynamic-address 10.1.1.51 "
         "--virtual-address 10.1.1.10 --control /tmp/sami1.control",
     )
-    node.add_common_options(parser)
-    parser.add_argument("--address", type=node.address, required=True, help="this home agent's own address")
+    program.add_common_options(parser)
+    parser.add_argument("--address", type=program.address, required=True, help="this home agent's own address")
     parser.add_argument(
-        "--dynamic-address", type=node.address, help="source and home agent field of replies (default: where asked)"
+        "--dynamic-address", type=program.address, help="source and home agent field of replies (default: where asked)"
     )
-    parser.add_argument("--virtual-address", type=node.address, help="the balancer's virtual server address")
+    parser.add_argument("--virtual-address", type=program.address, help="the balancer's virtual server address")
     parser.add_argument(
         "--config",
         type=_configuration,
@@ -161,14 +162,14 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument(
         "--tunnels", action="store_true", help="an IP-in-IP tunnel for each binding, reverse if asked for; needs root"
     )
-    parser.add_argument("--listen-port", type=node.port, default=MOBILE_IP_PORT, help="default %(default)s")
+    parser.add_argument("--listen-port", type=program.port, default=MOBILE_IP_PORT, help="default %(default)s")
     parser.add_argument("--max-bindings", type=_count, metavar="N", help="default: as many as there are home addresses")
     parser.add_argument(
         "--available-cps", type=_count, metavar="N", help="calls per second at which the DFP weight is 0 (default: any)"
     )
     parser.add_argument(
         "--max-weight",
-        type=lambda text: node.whole_number(text, 0, 65535),
+        type=lambda text: program.whole_number(text, 0, 65535),
         default=DEFAULT_MAX_WEIGHT,
         metavar="N",
         help="DFP weight of an idle home agent (default %(default)s)",
@@ -197,7 +198,7 @@ def _configuration(path: str) -> HomeAgentConfiguration:
 
 
 def _count(text: str) -> int:
-    return node.whole_number(text, 1, 10**7)
+    return program.whole_number(text, 1, 10**7)
 
 
 def _share(text: str) -> float:
@@ -211,7 +212,7 @@ def _share(text: str) -> float:
 
 
 def _network(text: str) -> IPv4Network:
-    network = node.network(text)
+    network = program.network(text)
     if network.prefixlen > 30:
         raise argparse.ArgumentTypeError(f"{network} has no room for mobiles; use a prefix length of at most 30")
     return network
@@ -221,7 +222,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run until SIGTERM or SIGINT; the exit status."""
     parser = options()
     arguments = parser.parse_args(argv)
-    return node.run(parser.prog, arguments.control, open_home_agent(arguments))
+    return program.run(parser.prog, arguments.control, open_home_agent(arguments))
 
 
 if __name__ == "__main__":

@@ -25,11 +25,12 @@ from haslb_lab.ipsec.crypto_configuration import read_crypto
 from haslb_lab.ipsec.crypto_port import CHARON_ROUTING, appear_to_hold, crypto_port, route_into_charon
 from haslb_lab.ipsec.on_demand import Ipsec
 from haslb_lab.ipsec.protected_traffic import ProtectedTraffic
-from haslb_lab.node import node
-from haslb_lab.node.commands import Commands, in_json, in_lines
-from haslb_lab.node.node_control import Answer
+from haslb_lab.node import program
+from haslb_lab.node.commands import Commands, Handler, in_json, in_lines
+from haslb_lab.node.control import Answer
 from haslb_lab.node.tun import MAX_PACKET_SIZE
 from haslb_lab.runner.frames import ETH_P_ALL, MAX_FRAME_SIZE, PACKET_AUXDATA, PACKET_OUTGOING, SOL_PACKET, with_tag
+from ryu_haslb.language.grammar import Command, Match
 
 _MAX_BATCH_SIZE = 64  # frames at a time, so that timers and control clients get their turn in a storm
 _RECEIVE_BUFFER_SIZE = 4 << 20
@@ -138,7 +139,11 @@ async def open_module(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
             )
         )
         commands = Commands(crypto_commands(configuration, arguments.interface, ipsec, errors))
-        commands.add({"show interfaces counters": lambda _, as_json: show_traffic(bump.traffic, module, as_json)})
+
+        def show_counters(_: Match[Handler], as_json: bool) -> Answer:
+            return show_traffic(bump.traffic, module, as_json)
+
+        commands.add([Command("show interfaces counters", show_counters, "Frames and packets passed and dropped")])
         yield commands
 
 
@@ -185,14 +190,14 @@ def options() -> argparse.ArgumentParser:
 
 
 def _vlan(text: str) -> int:
-    return node.whole_number(text, 1, 4094)
+    return program.whole_number(text, 1, 4094)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run until SIGTERM or SIGINT; the exit status."""
     parser = options()
     arguments = parser.parse_args(argv)
-    return node.run(parser.prog, str(arguments.control), open_module(arguments))
+    return program.run(parser.prog, str(arguments.control), open_module(arguments))
 
 
 if __name__ == "__main__":

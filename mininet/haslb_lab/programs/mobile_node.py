@@ -14,11 +14,12 @@ from collections.abc import AsyncIterator, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-from haslb_lab.node import node
-from haslb_lab.node.commands import Commands, in_json, in_lines
+from haslb_lab.node import program
+from haslb_lab.node.commands import Commands, Handler, in_json, in_lines
+from haslb_lab.node.control import Answer
 from haslb_lab.node.ip_command import ip
-from haslb_lab.node.node_control import Answer
 from haslb_lab.tunnels.reverse_arp import NO_ADDRESS, REPLY, REQUEST, ReverseArp, ReverseArpSocket
+from ryu_haslb.language.grammar import Command, Match
 
 
 class Mobile:
@@ -33,7 +34,7 @@ class Mobile:
         self._home_address = NO_ADDRESS
         self._router = NO_ADDRESS
         self._socket = ReverseArpSocket(interface, self._told)
-        self.commands = Commands({"show ip interface": self._show})
+        self.commands = Commands([Command("show ip interface", self._show, "The interface and its home address")])
 
     def ask(self) -> None:
         """Ask for the address; without an answer there will be one when the PDSN registers this mobile. Raises
@@ -67,7 +68,7 @@ class Mobile:
         except OSError as error:  # an address that nobody can have, or the interface is gone: stay without one
             print(f"mobile_node.py: {error}", file=sys.stderr)
 
-    def _show(self, _: list[str], as_json: bool) -> Answer:
+    def _show(self, _: Match[Handler], as_json: bool) -> Answer:
         has_one = self._home_address != NO_ADDRESS
         if as_json:
             return in_json({"interface": self._interface, "address": str(self._home_address) if has_one else None})
@@ -92,7 +93,7 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--interface", required=True, help="the link to the PDSN")
     parser.add_argument(
         "--network",
-        type=node.network,
+        type=program.network,
         action="append",
         default=[],
         help="a network that is reached through the PDSN, such as 20.1.1.0/24; may be given again",
@@ -105,7 +106,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     """Run until SIGTERM or SIGINT; the exit status."""
     parser = options()
     arguments = parser.parse_args(argv)
-    return node.run(parser.prog, arguments.control, open_mobile(arguments))
+    return program.run(parser.prog, arguments.control, open_mobile(arguments))
 
 
 if __name__ == "__main__":

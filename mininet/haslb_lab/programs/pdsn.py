@@ -1,7 +1,7 @@
 """A PDSN (foreign agent) for the lab: registers mobiles, all of them from one address and one UDP port.
 
 python mininet/pdsn.py --address 15.1.1.51 --home-agent 10.1.1.10 --control /tmp/pdsn1.control
-python mininet/node_control.py /tmp/pdsn1.control register 1 100
+python mininet/control.py /tmp/pdsn1.control register 1 100
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
 from typing import Optional
 
@@ -20,42 +20,47 @@ from haslb_lab.agents.batches import Batch, Purpose
 from haslb_lab.agents.foreign_agent import ForeignAgent, Policy
 from haslb_lab.agents.visitors import Watch, unwatched
 from haslb_lab.ipsec.protected_interface import protected_interface
-from haslb_lab.node import node
-from haslb_lab.node.commands import Commands, in_lines
-from haslb_lab.node.node_control import Answer, CommandError
+from haslb_lab.node import program
+from haslb_lab.node.commands import Commands, Handler, in_lines
+from haslb_lab.node.control import Answer
 from haslb_lab.node.udp import Datagram, UdpSocket, check_assigned
 from haslb_lab.tunnels.show import tunnels_json, tunnels_text
 from haslb_lab.tunnels.tunnel import Side, Tunnels
 from haslb_lab.tunnels.users import visitor_tunnels
+from ryu_haslb.language.grammar import Command, Match
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT, NO_FLAGS, Flags
 
-HIGHEST_USER = 10**9
+#: Numbers of users: the part of an NAI that tells mobiles from each other.
+MAX_USER = 10**9
+#: Users of one `register` or `deregister`.
 MAX_BATCH_SIZE = 10**6
+#: Seconds between two looks at the progress of a batch.
 PROGRESS_INTERVAL = 0.1
-#: Progress is reported when there is some, and every tenth interval even if there is none.
-HEARTBEAT = 10
+#: Progress is reported when there is some, and after so many intervals even if there is none.
+MAX_SILENT_INTERVALS = 10
+_USERS = f"FIRST<0-{MAX_USER}> COUNT<1-{MAX_BATCH_SIZE}>"
 
 
 class Pdsn:
     """Joins the decisions of :class:`ForeignAgent` to a socket and the event loop's clock."""
 
     def __init__(self, policy: Policy, tunnels: Tunnels, watch: Watch, arguments: argparse.Namespace) -> None:
-        self._agent = ForeignAgent(policy, node.clock_offset(), watch)
+        self._agent = ForeignAgent(policy, program.clock_offset(), watch)
         self._tunnels = tunnels
         self._home_agent_port = arguments.home_agent_port
-        self._alarm = node.Alarm(self._advance)
+        self._alarm = program.Alarm(self._advance)
         self._running: dict[Batch, asyncio.Future[None]] = {}
         self._socket = UdpSocket(policy.care_of_address, arguments.port, self._received)
         self.commands = Commands(
-            {
-                "register FIRST COUNT": self._register,
-                "deregister FIRST COUNT": self._deregister,
-                "show ip mobile visitor": self._show_visitor,
-                "show ip mobile visitor summary": self._show_summary,
-                "show ip mobile traffic": self._show_traffic,
-                "show ip mobile tunnel": self._show_tunnel,
-                "clear ip mobile visitor": self._clear,
-            }
+            [
+                Command(f"register {_USERS}", self._register, "Register COUNT users from FIRST on"),
+                Command(f"deregister {_USERS}", self._deregister, "Deregister COUNT users from FIRST on"),
+                Command("show ip mobile visitor", self._show_visitor, "Registered mobiles"),
+                Command("show ip mobile visitor summary", self._show_summary, "Number of registered mobiles"),
+                Command("show ip mobile traffic", self._show_traffic, "Counters of requests and replies"),
+                Command("show ip mobile tunnel", self._show_tunnel, "IP-in-IP tunnels"),
+                Command("clear ip mobile visitor", self._clear, "Forget all visitors without deregistration"),
+            ]
         )
 
     def close(self) -> None:
@@ -78,20 +83,14 @@ class Pdsn:
                 completed.set_result(None)
         self._alarm.set(self._agent.next_event())
 
-    def _register(self, arguments: list[str], _: bool) -> Answer:
-        return self._run(Purpose.REGISTER, arguments)
+    def _register(self, command: Match[Handler], _: bool) -> Answer:
+        return self._run(Batch(Purpose.REGISTER, command["FIRST"], command["COUNT"]))
 
-    def _deregister(self, arguments: list[str], _: bool) -> Answer:
-        return self._run(Purpose.DEREGISTER, arguments)
+    def _deregister(self, command: Match[Handler], _: bool) -> Answer:
+        return self._run(Batch(Purpose.DEREGISTER, command["FIRST"], command["COUNT"]))
 
-    async def _run(self, purpose: Purpose, arguments: list[str]) -> Answer:
-        """JSON lines as the batch goes on; the last is the result. No more of it is started if the client leaves."""
-        try:
-            first = node.whole_number(arguments[0], 0, HIGHEST_USER)
-            count = node.whole_number(arguments[1], 1, MAX_BATCH_SIZE)
-        except argparse.ArgumentTypeError as error:
-            raise CommandError(f"{error}; expected FIRST COUNT such as: register 1 100") from None
-        batch = Batch(purpose, first, count)
+    async def _run(self, batch: Batch) -> Answer:
+        """JSON lines of progress; the last one is the result. If the client leaves, no more registrations start."""
         began = self._now()
         completed = self._running[batch] = asyncio.get_running_loop().create_future()
         self._agent.start(batch)
@@ -102,7 +101,7 @@ class Pdsn:
             while not completed.done():
                 await asyncio.wait({completed}, timeout=PROGRESS_INTERVAL)
                 intervals += 1
-                if batch.progress() != reported or intervals % HEARTBEAT == 0:
+                if batch.progress() != reported or intervals % MAX_SILENT_INTERVALS == 0:
                     reported = batch.progress()
                     yield json.dumps(reported)
             yield json.dumps(batch.result(self._now() - began))
@@ -110,22 +109,22 @@ class Pdsn:
             del self._running[batch]
             self._agent.cancel(batch)
 
-    def _show_visitor(self, _: list[str], as_json: bool) -> Answer:
+    def _show_visitor(self, _: Match[Handler], as_json: bool) -> Answer:
         view = pdsn_show.visitors_json if as_json else pdsn_show.visitors_text
         return in_lines(view(list(self._agent.visitors), self._now()))
 
-    def _show_summary(self, _: list[str], as_json: bool) -> Answer:
+    def _show_summary(self, _: Match[Handler], as_json: bool) -> Answer:
         view = pdsn_show.summary_json if as_json else pdsn_show.summary_text
         return in_lines(view(len(self._agent.visitors)))
 
-    def _show_traffic(self, _: list[str], as_json: bool) -> Answer:
+    def _show_traffic(self, _: Match[Handler], as_json: bool) -> Answer:
         view = pdsn_show.traffic_json if as_json else pdsn_show.traffic_text
         return in_lines(view(self._agent.traffic, self._socket.send_errors))
 
-    def _show_tunnel(self, _: list[str], as_json: bool) -> Answer:
+    def _show_tunnel(self, _: Match[Handler], as_json: bool) -> Answer:
         return in_lines(tunnels_json(self._tunnels) if as_json else tunnels_text(self._tunnels))
 
-    def _clear(self, _: list[str], as_json: bool) -> Answer:
+    def _clear(self, _: Match[Handler], as_json: bool) -> Answer:
         cleared = self._agent.visitors.clear()
         self._alarm.set(self._agent.next_event())
         return in_lines(pdsn_show.cleared(cleared, as_json))
@@ -138,7 +137,7 @@ async def open_pdsn(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
     policy = Policy(
         care_of_address=arguments.address,
         home_agent=arguments.home_agent,
-        association=node.association(arguments),
+        association=program.association(arguments),
         home_agent_field=arguments.home_agent_field,
         nai_format=arguments.nai_format,
         lifetime=arguments.lifetime,
@@ -150,7 +149,7 @@ async def open_pdsn(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
     )
     tunnels = Tunnels(Side.FOREIGN_AGENT)
     async with contextlib.AsyncExitStack() as stack:
-        crypto = {}
+        crypto: Iterable[Command[Handler]] = ()
         if arguments.config is not None:
             crypto = await stack.enter_async_context(
                 protected_interface(arguments.config, arguments.interface, Path(arguments.control))
@@ -171,19 +170,21 @@ def options() -> argparse.ArgumentParser:
         epilog="example: pdsn.py --address 15.1.1.51 --home-agent 10.1.1.10 --control /tmp/pdsn1.control",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    node.add_common_options(parser)
+    program.add_common_options(parser)
     add = parser.add_argument
-    add("--address", type=node.address, required=True, help="own address: source and care-of address of requests")
-    add("--home-agent", type=node.address, required=True, help="where requests go: the virtual server address")
-    add("--home-agent-field", type=node.address, default=Policy.home_agent_field, help="what requests name")
-    add("--port", type=node.port, default=MOBILE_IP_PORT, help="own UDP port, of all mobiles")
-    add("--home-agent-port", type=node.port, default=MOBILE_IP_PORT, help="UDP port of the home agents")
+    add("--address", type=program.address, required=True, help="own address: source and care-of address of requests")
+    add("--home-agent", type=program.address, required=True, help="where requests go: the virtual server address")
+    add("--home-agent-field", type=program.address, default=Policy.home_agent_field, help="what requests name")
+    add("--port", type=program.port, default=MOBILE_IP_PORT, help="own UDP port, of all mobiles")
+    add("--home-agent-port", type=program.port, default=MOBILE_IP_PORT, help="UDP port of the home agents")
     add("--nai-format", type=_nai_format, default=Policy.nai_format, help="{} stands for the user's number")
     add("--lifetime", type=_lifetime, default=Policy.lifetime, help="seconds to ask for; 65535 is for ever")
-    add("--retransmit", type=node.positive, default=Policy.retransmit, help="seconds before the first retransmission")
+    add(
+        "--retransmit", type=program.positive, default=Policy.retransmit, help="seconds before the first retransmission"
+    )
     add("--retries", type=_retries, default=Policy.retries, help="retransmissions before giving up")
     add("--window", type=_window, default=Policy.window, help="registrations under way at once")
-    add("--rate", type=node.positive, metavar="N", help="registrations started a second; None is as fast as it goes")
+    add("--rate", type=program.positive, metavar="N", help="registrations started a second; None is as fast as it goes")
     add("--config", type=Path, metavar="FILE", help="IOS configuration, for the crypto map of --interface; needs root")
     add("--interface", metavar="NAME", help="the interface that has the crypto map, such as FastEthernet1/0")
     add("--tunnels", action="store_true", help="an IP-in-IP tunnel for each visitor; needs root")
@@ -203,25 +204,25 @@ def _mobile(text: str) -> tuple[int, str]:
     user, _, interface = text.partition("=")
     if not 0 < len(interface) < 16:
         raise argparse.ArgumentTypeError(f"{text[:80]!r} is no user and interface such as 1=pdsn1-eth1")
-    return node.whole_number(user, 0, HIGHEST_USER), interface
+    return program.whole_number(user, 0, MAX_USER), interface
 
 
 def _nai_format(text: str) -> str:
-    if text.count("{}") != 1 or len(text.replace("{}", str(HIGHEST_USER)).encode("utf-8", "replace")) > 255:
+    if text.count("{}") != 1 or len(text.replace("{}", str(MAX_USER)).encode("utf-8", "replace")) > 255:
         raise argparse.ArgumentTypeError(f"{text[:80]!r} is no NAI with {{}} in it once, such as user{{}}@example.com")
     return text
 
 
 def _lifetime(text: str) -> int:
-    return node.whole_number(text, 1, 65535)
+    return program.whole_number(text, 1, 65535)
 
 
 def _retries(text: str) -> int:
-    return node.whole_number(text, 0, 16)
+    return program.whole_number(text, 0, 16)
 
 
 def _window(text: str) -> int:
-    return node.whole_number(text, 1, 65536)
+    return program.whole_number(text, 1, 65536)
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
@@ -232,7 +233,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         parser.error("--reverse-tunnel and --mobile need --tunnels")
     if (arguments.config is None) != (arguments.interface is None):
         parser.error("--config and --interface need each other")
-    return node.run(parser.prog, arguments.control, open_pdsn(arguments))
+    return program.run(parser.prog, arguments.control, open_pdsn(arguments))
 
 
 if __name__ == "__main__":

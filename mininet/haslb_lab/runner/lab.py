@@ -27,11 +27,12 @@ from mininet.topo import Topo
 
 from haslb_lab.checkout import PROGRAMS
 from haslb_lab.errors import LabError
-from haslb_lab.node import node_control
+from haslb_lab.node import control
 from haslb_lab.runner import claim, janitor, preflight
 from haslb_lab.runner.capture import Capture, send_frames
 from haslb_lab.runner.flows import Flow, parse_flows
 from haslb_lab.runner.network import OPENFLOW, LabNetwork, marked_environment
+from ryu_haslb.cli.client import ControlError
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 CONTROLLER = "controller"
@@ -124,11 +125,11 @@ class Lab:
 
     def command(self, name: str, line: str) -> str:
         """Have a node answer a command: ``show ip slb reals`` of the controller, ``register 1 100`` of the PDSN."""
-        return node_control.request(str(self._control(name)), line)
+        return control.request(str(self._control(name)), line)
 
     def stream(self, name: str, line: str) -> Iterator[str]:
         """Like :meth:`command`, a line at a time while the node is at work."""
-        return node_control.stream(str(self._control(name)), line)
+        return control.stream(str(self._control(name)), line)
 
     def query(self, name: str, line: str) -> Any:
         """Like :meth:`command`, but answered as data."""
@@ -221,7 +222,7 @@ class Lab:
     def _is_balancing(self) -> bool:
         try:
             reals = self.query(CONTROLLER, "show ip slb reals")
-        except (node_control.ControlError, ValueError):
+        except (ControlError, ValueError):
             return False
         reached = bool(reals) and all(real["reachable"] for real in reals if real["state"] != "OUTOFSERVICE")
         return reached and all(self._has_our_rules(switch) for switch in self._connected)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 from haslb_lab.chassis.description import Description
 from haslb_lab.errors import LabError
-from haslb_lab.node.node_control import ERROR_MARK
 from haslb_lab.runner.lab import CONTROLLER, Lab
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.control.protocol import ERROR_MARK
 from ryu_haslb.ipsec.translation import secured_interfaces, translate
 
 _ASSOCIATION_TIMEOUT = 20

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from haslb_lab.errors import LabError
-from haslb_lab.node import node_control
+from haslb_lab.node import control
 from haslb_lab.runner.lab import CONTROLLER
 from haslb_lab.scenarios.state import Running, whole
-from ryu_haslb.cli.client import ControlError as BalancerError
-from ryu_haslb.cli.help import split
+from ryu_haslb.cli.client import ControlError
+from ryu_haslb.cli.help import HELP_TIMEOUT, split
 from ryu_haslb.cli.operator import Operator
+from ryu_haslb.control.protocol import ERROR_MARK
 from ryu_haslb.language.grammar import CommandError
 
 _LEAVE = ("exit", "quit", "logout")
@@ -33,7 +34,7 @@ def _ask_balancer(up: Running, prompt: str, words: Sequence[str]) -> int:
     operator = Operator(str(up.control(CONTROLLER)), _check, prompt)
     try:
         return operator.run(words) if words else operator.prompt()
-    except (CommandError, BalancerError) as error:
+    except (CommandError, ControlError) as error:
         raise LabError(str(error)) from None
 
 
@@ -58,9 +59,9 @@ class NodePrompt:
     def run(self, command: str) -> int:
         """Print the answer to a command; 1 if it is an error."""
         status = 0
-        for line in node_control.stream(self._control, command):
+        for line in control.stream(self._control, command):
             print(line, flush=True)
-            if line.startswith(node_control.ERROR_MARK):
+            if line.startswith(ERROR_MARK):
                 status = 1
         return status
 
@@ -74,26 +75,14 @@ class NodePrompt:
             try:
                 if command:
                     status = max(status, self.run(command))
-            except node_control.ControlError as error:
-                print(f"{node_control.ERROR_MARK}{error}", flush=True)
+            except (CommandError, ControlError) as error:
+                print(f"{ERROR_MARK}{error}", flush=True)
                 status = 1
             except KeyboardInterrupt:
                 print()
         return status
 
     def offers(self, text: str) -> Sequence[tuple[str, str]]:
-        """What may stand in the place of the last word of a line up to the cursor, with the commands it begins."""
+        """What may stand in the place of the last word of a line up to the cursor, each with its help text."""
         *before, prefix = split(text)
-        try:
-            usages = [usage.split() for usage in node_control.request(self._control, "help").splitlines()]
-        except node_control.ControlError as error:
-            raise BalancerError(str(error)) from None
-        offered: dict[str, str] = {}
-        for usage in usages:
-            if len(usage) > len(before) and _begins(usage, before) and usage[len(before)].startswith(prefix.lower()):
-                offered.setdefault(usage[len(before)], " ".join(usage))
-        return list(offered.items())
-
-
-def _begins(usage: Sequence[str], words: Sequence[str]) -> bool:
-    return all(pattern.isupper() or pattern.startswith(word.lower()) for pattern, word in zip(usage, words))
+        return control.client(self._control).expectations(before, prefix, HELP_TIMEOUT)

@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from node_processes import ENVIRONMENT, HOME_AGENT, PDSN, PROGRAM_TIMEOUT, PROGRAMS, RELAY, Lab, Node
 
-from haslb_lab.node import node_control
+from haslb_lab.node import control
+from ryu_haslb.cli.client import ControlError
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_bindings_and_visitors_end_with_their_lifetime(lab: Lab) -> None:
 def test_progress_is_reported_while_the_rate_holds_registrations_back(lab: Lab) -> None:
     lab.home_agent()
     pdsn = lab.pdsn("--rate", "20")
-    lines = [json.loads(line) for line in node_control.stream(str(pdsn.control), "register 1 20")]
+    lines = [json.loads(line) for line in control.stream(str(pdsn.control), "register 1 20")]
     counts = [line["registered"] for line in lines]
     assert counts == sorted(counts)
     assert len(set(counts)) >= 4, "several steps, not one"
@@ -144,7 +145,7 @@ def test_progress_is_reported_while_the_rate_holds_registrations_back(lab: Lab) 
 def test_a_client_that_leaves_ends_its_command(lab: Lab) -> None:
     lab.home_agent()
     pdsn = lab.pdsn("--rate", "20")
-    steps = node_control.stream(str(pdsn.control), "register 1 1000")
+    steps = control.stream(str(pdsn.control), "register 1 1000")
     next(steps)
     steps.close()  # type: ignore[attr-defined]
     deadline = time.monotonic() + PROGRAM_TIMEOUT
@@ -188,12 +189,12 @@ def test_hostile_datagrams_are_counted_and_do_no_harm(lab: Lab) -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_a_node_cleanly_even_at_work(lab: Lab, number: int) -> None:
     home_agent, pdsn = lab.home_agent(), lab.pdsn("--rate", "20")
-    steps = node_control.stream(str(pdsn.control), "register 1 1000")
+    steps = control.stream(str(pdsn.control), "register 1 1000")
     next(steps)
     for node in (home_agent, pdsn):
         assert node.stop(number) == (0, "")
         assert not node.control.exists()
-    with suppress(node_control.ControlError):
+    with suppress(ControlError):
         list(steps)
 
 
@@ -214,7 +215,7 @@ def test_what_prevents_a_start_is_said_in_one_line_with_exit_status_1(lab: Lab, 
     for options, reason in (
         (("--address", HOME_AGENT, *port, "--control", control), f"UDP port {lab.home_agent_port}"),
         (("--address", "192.0.2.1", *port, "--control", control), "192.0.2.1 is not assigned here"),
-        (("--address", HOME_AGENT, *other_port, "--control", str(home_agent.control)), "another node answers"),
+        (("--address", HOME_AGENT, *other_port, "--control", str(home_agent.control)), "another node serves it"),
     ):
         ended = subprocess.run(
             [sys.executable, str(PROGRAMS / "home_agent.py"), *options],

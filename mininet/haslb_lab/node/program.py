@@ -13,7 +13,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
 from haslb_lab.node.commands import Commands
-from haslb_lab.node.node_control import ControlServer
+from haslb_lab.node.control import ControlServer
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation
 
 DEFAULT_SPI = 256
