@@ -1,4 +1,4 @@
-"""How long packet-ins wait in the controller: from the read that brings them to the write that answers them."""
+"""The latency of packet-ins in the controller: from the read that brings them to the write that answers them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ BOUNDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
 
 
 class LatencyHistogram:
-    """Counts by bucket. Packets that are answered with one write share one observation, so that none costs a clock."""
+    """Counts of packets by latency. One observation covers all packets of one read: the clock is not free."""
 
     def __init__(self) -> None:
         self.sum = 0.0
         self._counts = [0] * (len(BOUNDS) + 1)
 
     def observe(self, seconds: float, packets: int) -> None:
-        """So many packets took at most so long."""
+        """Count this many packets, each of which took at most this long."""
         self.sum += seconds * packets
         self._counts[bisect_left(BOUNDS, seconds)] += packets
 
     @property
     def count(self) -> int:
-        """All packets."""
+        """The number of all packets."""
         return sum(self._counts)
 
     def cumulative(self) -> list[tuple[float, int]]:
-        """Upper bound and how many took no longer, for each bound; whatever took longer is in :attr:`count` only."""
+        """Each upper bound, and how many packets took no longer. Packets beyond the last bound are in :attr:`count`."""
         return list(zip(BOUNDS, accumulate(self._counts)))

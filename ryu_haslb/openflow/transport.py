@@ -1,8 +1,10 @@
-"""Ryu's connection to a switch, with a shorter way for packet-ins.
+"""The transport of an OpenFlow connection: bytes from and to the socket, with a fast path for packet-ins.
 
-Ryu reads eight bytes at a time, parses every message into objects and hands each to a queue. Here everything that has
-arrived is read at once; what the request path knows is handled on the spot and answered with one write, the rest goes
-Ryu's usual way. Nobody waits for a switch that does not read what it is sent, but the one who reads what it sends.
+The engine reads eight bytes at a time, parses every message into objects and puts each into a queue. This transport
+reads everything that has arrived at once and offers each message to a handler first. What the handler takes is handled
+at once, and all replies to one read leave in one write. The other messages take the engine's way.
+
+Sending never blocks. If a switch does not read what it is sent, only reading from that switch is suspended.
 """
 
 from __future__ import annotations
@@ -20,19 +22,22 @@ from ryu_haslb.openflow.wire import HEADER, OFPT_PACKET_IN
 
 LOG = logging.getLogger(__name__)
 
-#: Small enough that others have their turn before a storm's next read (a hundred packet-ins, less than a millisecond).
+#: Bytes per read: a hundred packet-ins, less than a millisecond of work, before other green threads run.
 _READ_SIZE = 1 << 14
-#: Bytes that the kernel holds for us. By itself it would let seconds of packet-ins come together.
+#: Bytes that the kernel buffers for us. Its default would let several seconds of packet-ins queue up.
 _RECEIVE_BUFFER = 1 << 18
-#: Bytes that wait for the switch to read them. With more, nothing is read that would have to be answered.
-_MOST_UNSENT = 1 << 18
+#: Bytes that wait until the switch reads them. Beyond it nothing is read from the switch, since it would need replies.
+_MAX_UNSENT = 1 << 18
 
-#: Takes type, transaction id and bytes of a message; True when it was ours.
+#: Handles a message, given its type, its transaction id and its bytes. False leaves it to the engine.
 MessageHandler = Callable[[int, int, bytes], bool]
 
 
 class Transport(Datapath):  # type: ignore[misc]
-    """A Ryu datapath; once :attr:`handler` is set it sees each message first."""
+    """The engine's datapath with another way of reading and writing. ``handler`` is offered each message first.
+
+    ``bytes_sent`` counts all bytes that were given to it to send.
+    """
 
     handler: Optional[MessageHandler] = None
     xid: int
@@ -41,35 +46,35 @@ class Transport(Datapath):  # type: ignore[misc]
         super().__init__(*arguments)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.bytes_sent = 0
-        self.ports: dict[int, Any] = {}  # Ryu's handlers keep it
+        self.ports: dict[int, Any] = {}  # maintained by the engine
         self._outgoing: list[bytes] = []
         self._unsent = 0
-        self._ends = False
-        self._outgoing_waits = hub.Event()
-        self._sent = hub.Event()
+        self._is_closing = False
+        self._has_outgoing = hub.Event()
+        self._has_sent = hub.Event()
         self.latency = LatencyHistogram()
 
     def port_names(self) -> dict[int, str]:
-        """The switch's ports by their numbers, as they are now."""
+        """The names of the switch's ports by their numbers, at this moment."""
         names = {number: port.name.partition(b"\0")[0] for number, port in self.ports.items()}
         return {number: name.decode("ascii", "replace") for number, name in names.items()}
 
     def transmit(self, message: bytes) -> None:
-        """Send OpenFlow messages, without waiting; what one batch of messages leads to leaves in one write."""
+        """Send OpenFlow messages without blocking. All replies to one read leave in one write."""
         self.bytes_sent += len(message)
         self._unsent += len(message)
-        if not self._outgoing:  # else the writer knows already, and has its turn when we are done
-            self._outgoing_waits.set()
+        if not self._outgoing:  # otherwise the sending thread has been woken up already
+            self._has_outgoing.set()
         self._outgoing.append(message)
 
     def send(self, buf: bytes, close_socket: bool = False) -> bool:
-        """Send one of Ryu's own messages; Ryu's way would have the caller wait for the switch to read."""
-        self._ends = self._ends or close_socket
+        """Send one of the engine's own messages; the engine's method would block until the switch reads."""
+        self._is_closing = self._is_closing or close_socket
         self.transmit(bytes(buf))
         return True
 
     def next_xid(self) -> int:
-        """A transaction id that Ryu does not use either."""
+        """A transaction id that is in use neither here nor in the engine."""
         self.xid = self.xid + 1 & self.ofproto.MAX_XID
         return self.xid
 
@@ -84,36 +89,36 @@ class Transport(Datapath):  # type: ignore[misc]
         while self.state != DEAD_DISPATCHER:
             try:
                 received = self.socket.recv(_READ_SIZE)
-            except (socket.timeout, ssl.SSLError):  # before Python 3.10 another one than TimeoutError
+            except (socket.timeout, ssl.SSLError):  # before Python 3.10, socket.timeout is not TimeoutError
                 continue
             except OSError:
                 return
             if not received:
                 return
             pending = self._handle_batch(pending + received)
-            hub.sleep(0)  # while a storm lasts there is always more to read, and others have their work too
-            while self._unsent > _MOST_UNSENT and self.state != DEAD_DISPATCHER:
-                self._sent.clear()
-                self._sent.wait()
+            hub.sleep(0)  # under load there always is more to read; let the other green threads run
+            while self._unsent > _MAX_UNSENT and self.state != DEAD_DISPATCHER:
+                self._has_sent.clear()
+                self._has_sent.wait()
 
     def _send_loop(self) -> None:
         try:
-            while self.state != DEAD_DISPATCHER and not (self._ends and not self._outgoing):
-                self._outgoing_waits.wait()
-                self._outgoing_waits.clear()
+            while self.state != DEAD_DISPATCHER and not (self._is_closing and not self._outgoing):
+                self._has_outgoing.wait()
+                self._has_outgoing.clear()
                 outgoing = b"".join(self._outgoing)
                 self._outgoing.clear()
                 self.socket.sendall(outgoing)
                 self._unsent -= len(outgoing)
-                self._sent.set()
-        except OSError as error:  # also a time-out: the switch has read nothing for long
-            LOG.info("Connection to switch %s (%s) takes no more: %s", self.id, self.address[0], error)
+                self._has_sent.set()
+        except OSError as error:  # includes a timeout: the switch has not read for long
+            LOG.info("Switch %s (%s): sending failed, closing the connection: %s", self.id, self.address[0], error)
         finally:
             self.close()
-            self._sent.set()
+            self._has_sent.set()
 
     def _handle_batch(self, received: bytes) -> bytes:
-        """Handle all whole messages; the rest is returned."""
+        """Handle all complete messages, and return the rest."""
         offset = packets = 0
         begin = time.perf_counter()
         try:
@@ -126,13 +131,13 @@ class Transport(Datapath):  # type: ignore[misc]
                 offset = end
                 packets += kind == OFPT_PACKET_IN
                 if self.handler is None or not self.handler(kind, xid, message):
-                    self._handle_as_ryu_does(version, kind, xid, message)
+                    self._leave_to_engine(version, kind, xid, message)
         finally:
             if packets:
                 self.latency.observe(time.perf_counter() - begin, packets)
         return received[offset:]
 
-    def _handle_as_ryu_does(self, version: int, kind: int, xid: int, data: bytes) -> None:
+    def _leave_to_engine(self, version: int, kind: int, xid: int, data: bytes) -> None:
         message = ofproto_parser.msg(self, version, kind, len(data), xid, bytearray(data))
         if message is None:
             return
@@ -144,14 +149,14 @@ class Transport(Datapath):  # type: ignore[misc]
 
 
 def _serve(accepted: Any, address: Any) -> None:
-    """Serve one switch for as long as its connection lasts."""
+    """Run one connection until it is closed."""
     with closing(Transport(accepted, address)) as transport:
         try:
             transport.serve()
         except Exception:
-            LOG.exception("Connection to switch %s (%s) ends", transport.id, address[0])
+            LOG.exception("Switch %s (%s): connection failed, closing it", transport.id, address[0])
 
 
 def install() -> None:
-    """Have Ryu make its connections of this class."""
+    """Make the engine use this transport for every connection."""
     install_connection_factory(_serve)

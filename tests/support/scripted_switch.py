@@ -1,50 +1,35 @@
-"""A switch's end of an OpenFlow 1.3 connection, played by a test: for what no real switch does."""
+"""A fake switch at the other end of a TCP connection: for what no real switch does."""
 
 from __future__ import annotations
 
 import socket
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Optional
 
-HEADER = struct.Struct("!BBHI")
-_VERSION = 4
-HELLO, ECHO_REQUEST, ECHO_REPLY = 0, 2, 3
-FEATURES_REQUEST, FEATURES_REPLY = 5, 6
-PACKET_IN, PACKET_OUT = 10, 13
-MULTIPART_REQUEST, MULTIPART_REPLY = 18, 19
-BARRIER_REQUEST, BARRIER_REPLY = 20, 21
-_NO_BUFFER = 0xFFFFFFFF
+from fake_switch import HEADER, FakeSwitch, message
 
-
-def message(kind: int, xid: int, body: bytes = b"") -> bytes:
-    return HEADER.pack(_VERSION, kind, HEADER.size + len(body), xid) + body
-
-
-def packet_in(cookie: int, port: int, frame: bytes) -> bytes:
-    """A frame that a rule with this cookie has sent to the controller (OpenFlow 1.3.5, section 7.4.1)."""
-    match = struct.pack("!HHII4x", 1, 12, 0x80000004, port)
-    return message(PACKET_IN, 0, struct.pack("!IHBBQ", _NO_BUFFER, len(frame), 0, 0, cookie) + match + b"\0\0" + frame)
+from ryu_haslb.engine import ofproto_v1_3
 
 
 class ScriptedSwitch:
-    """Answers what every switch is asked, when it is told to."""
+    """Reads and replies only while a test waits for a message."""
 
     def __init__(self, connection: socket.socket, datapath_id: int) -> None:
         self.socket = connection
-        self._datapath_id = datapath_id
-        self._received = b""
-        connection.sendall(message(HELLO, 1))
+        self._switch = FakeSwitch(datapath_id)
+        self._unseen: list[bytes] = []
+        connection.sendall(message(ofproto_v1_3.OFPT_HELLO, 1))
 
     def await_message(self, kind: int, seconds: float) -> Optional[bytes]:
         """The body of the next message of this kind, or None if none came in time; others are answered meanwhile."""
         deadline = time.monotonic() + seconds
         while True:
-            for received, body in self._messages():
-                if received == kind:
-                    return body
+            while self._unseen:
+                received = self._unseen.pop(0)
+                if received[1] == kind:
+                    return received[HEADER.size :]
             self.socket.settimeout(max(0.001, deadline - time.monotonic()))
             try:
                 data = self.socket.recv(1 << 16)
@@ -52,7 +37,9 @@ class ScriptedSwitch:
                 return None
             if not data:
                 raise ConnectionError("the controller has closed the connection")
-            self._received += data
+            for received, replies in self._switch.receive(data):
+                self._unseen.append(received)
+                self.socket.sendall(b"".join(replies))
 
     def flood(self, data: bytes, most: int) -> int:
         """Send without ever reading, until the controller takes no more for a second, or hangs up; bytes sent, ``most``
@@ -65,25 +52,6 @@ class ScriptedSwitch:
         except OSError:
             pass
         return sent
-
-    def _messages(self) -> Iterator[tuple[int, bytes]]:
-        while len(self._received) >= HEADER.size:
-            _, kind, length, xid = HEADER.unpack_from(self._received)
-            if len(self._received) < length:
-                return
-            body, self._received = self._received[HEADER.size : length], self._received[length:]
-            self._answer(kind, xid, body)
-            yield kind, body
-
-    def _answer(self, kind: int, xid: int, body: bytes) -> None:
-        answers = {
-            FEATURES_REQUEST: (FEATURES_REPLY, struct.pack("!QIBB2xII", self._datapath_id, 0, 254, 0, 0, 0)),
-            ECHO_REQUEST: (ECHO_REPLY, body),
-            BARRIER_REQUEST: (BARRIER_REPLY, b""),
-            MULTIPART_REQUEST: (MULTIPART_REPLY, body[:2] + bytes(6)),
-        }
-        if kind in answers:
-            self.socket.sendall(message(answers[kind][0], xid, answers[kind][1]))
 
 
 @contextmanager

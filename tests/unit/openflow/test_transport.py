@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 from balancer_process import balancer_process, free_port
-from scripted_switch import PACKET_OUT, packet_in, scripted_switch
+from fake_switch import packet_in
+from scripted_switch import scripted_switch
 
 from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.wire import OFPT_PACKET_OUT
 
 CONFIGURATION = """
 ip slb serverfarm HAFARM
@@ -59,8 +61,8 @@ def test_a_switch_that_does_not_read_holds_up_no_other(controller: int) -> None:
     question = packet_in(Purpose.PUNT_ARP_REQUEST.cookie, 1, arp_question(b"\x0a\1\1\x0a"))
     with scripted_switch(controller, 1) as healthy, scripted_switch(controller, 2, 4096) as deaf:
         for switch in (healthy, deaf):
-            assert switch.await_message(PACKET_OUT, 10), "a home agent is probed"
+            assert switch.await_message(OFPT_PACKET_OUT, 10), "a home agent is probed"
         most = 200_000_000
         assert deaf.flood(question * 200, most) < most, "what it cannot be answered is not read either"
         for _ in range(6):
-            assert healthy.await_message(PACKET_OUT, 3 * PROBE), "probes go on"
+            assert healthy.await_message(OFPT_PACKET_OUT, 3 * PROBE), "probes go on"
