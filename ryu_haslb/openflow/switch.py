@@ -14,7 +14,7 @@ from ryu_haslb.openflow.flow_mods import delivery_actions
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.neighbours import Location, Neighbours
 from ryu_haslb.openflow.pipeline import NOWHERE, Purpose, chassis_address, session_rewrites
-from ryu_haslb.openflow.recovery import Adoption
+from ryu_haslb.openflow.recovery import Recovery
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.transactions import Channel, Transactions
 from ryu_haslb.slb.balancer import Balancer
@@ -50,7 +50,7 @@ class Switch:
         self._dispatched_macs: frozenset[bytes] = frozenset()
         self._returns_to_sessions = True
         self.rules = SessionRules(datapath_id, balancer, self._deliveries)
-        self._adoption = Adoption()
+        self._recovery = Recovery()
         self.admission = Admission(balancer, self._read_request)
         self.configure(configuration)
 
@@ -79,8 +79,8 @@ class Switch:
         self.transactions = Transactions(channel)
         self._neighbours.probe_all_now()
         self.rules.renew(self._balancer.sessions)
-        if not self._adoption.complete:
-            channel.transmit(self._adoption.request(channel.next_xid(), now))
+        if not self._recovery.is_complete:
+            channel.transmit(self._recovery.request_flow_stats(channel.next_xid(), now))
         return self.transactions
 
     def disconnect(self) -> None:
@@ -129,16 +129,16 @@ class Switch:
 
     def multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Take a part of the answer about the session rules that are there. False: the answer to another question."""
-        ours = self._adoption.reply(xid, message)
-        if ours and self._adoption.complete:
-            self._adopt(now)
+        ours = self._recovery.on_flow_stats(xid, message)
+        if ours and self._recovery.is_complete:
+            self._recover(now)
         return ours
 
     def tick(self, now: float) -> None:
         """Probe neighbours that are due, and send the rules that have come together."""
         if self.channel is None or self.transactions is None:
             return
-        self._give_up_adoption(now)
+        self._expire_recovery(now)
         addresses, lost = self._neighbours.due(now)
         if addresses:
             self._probe(self.channel, addresses)
@@ -177,14 +177,14 @@ class Switch:
 
     def _read_request(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
         """The request in an untagged frame, or why the balancer cannot decide about it."""
-        if not self._adoption.complete:
+        if not self._recovery.is_complete:
             return DropReason.RECOVERY_PENDING
         request = read_request(frame, self._virtual_servers, self.datapath_id)
         if not isinstance(request, Request):
             return request
         if vlan and not self._configured_vlans:
             self._learn_vlan(vlan)
-        if self._adoption.holds(request):
+        if self._recovery.is_pending(request):
             return DropReason.RECOVERY_PENDING
         if frame[6:12] in self._dispatched_macs and self._comes_back(request, frame[6:12]):
             return DropReason.RETURNED_BY_HOME_AGENT
@@ -223,7 +223,7 @@ class Switch:
             if vlan:
                 self._learn_vlan(vlan)
             self._update_deliveries()
-            self._adopt(now)
+            self._recover(now)
 
     def _probe(self, channel: Channel, addresses: list[bytes]) -> None:
         """Ask for addresses out of every port: without a tag, and with the tag of each VLAN that we know of."""
@@ -234,20 +234,20 @@ class Switch:
             for actions in ways:
                 channel.transmit(wire.packet_out(actions, frame))
 
-    def _adopt(self, now: float) -> None:
-        adopted = list(self._adoption.adopt(self._balancer, self._virtual_servers, self._deliveries, now))
-        for session in adopted:
+    def _recover(self, now: float) -> None:
+        recovered = list(self._recovery.recover(self._balancer, self._virtual_servers, self._deliveries, now))
+        for session in recovered:
             session.rule_at = self.datapath_id
-        if adopted:
-            LOG.info("Switch %016x: took over %d sessions from its rules", self.datapath_id, len(adopted))
+        if recovered:
+            LOG.info("Switch %016x: recovered %d sessions from its rules", self.datapath_id, len(recovered))
 
-    def _give_up_adoption(self, now: float) -> None:
-        given_up = self._adoption.give_up(now)
-        if given_up is None:
+    def _expire_recovery(self, now: float) -> None:
+        loss = self._recovery.expire(now)
+        if loss is None:
             return
-        LOG.warning("Switch %016x: %s", self.datapath_id, given_up.reason)
-        for row in given_up.rows:
-            self.rules.remove_rule(row.tag, row.virtual_address, MOBILE_IP_PORT)
+        LOG.warning("Switch %016x: %s", self.datapath_id, loss.reason)
+        for rule in loss.rules:
+            self.rules.remove_rule(rule.tag, rule.virtual_address, MOBILE_IP_PORT)
 
     def _learn_vlan(self, vlan: int) -> None:
         """Look for real servers there from now on: requests come from there, or one has answered there."""

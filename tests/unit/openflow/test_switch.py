@@ -17,7 +17,7 @@ from ryu_haslb.openflow import session_rules, wire
 from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY
 from ryu_haslb.openflow.flow_mods import SessionRule
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address, session_match
-from ryu_haslb.openflow.recovery import PATIENCE
+from ryu_haslb.openflow.recovery import FLOW_STATS_TIMEOUT
 from ryu_haslb.openflow.session_rules import MOST_UNDER_WAY
 from ryu_haslb.openflow.switch import MOST_LEARNED_VLANS, Switch
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
@@ -35,7 +35,7 @@ NOBODY = "02:00:00:00:00:99"
 class Wired:
     """A switch with one farm, connected; ``sent`` is what it was told since the last look."""
 
-    def __init__(self, adopted: Iterable[FlowRow] = (), nat_server: bool = False, found: bool = True) -> None:
+    def __init__(self, on_switch: Iterable[FlowRow] = (), nat_server: bool = False, found: bool = True) -> None:
         self.configuration = Configuration(
             farms={"HAFARM": ServerFarm("HAFARM", nat_server, reals=REALS)},
             virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=300, in_service=True)},
@@ -46,7 +46,7 @@ class Wired:
         self.xid = self.bytes_sent = 0
         self.now = 100.0
         self.transactions = self.switch.connect(self, self.now)
-        self.reply_rules(*adopted)
+        self.reply_rules(*on_switch)
         if found:
             self.find(0)
             self.find(1)
@@ -200,7 +200,7 @@ def test_a_request_whose_session_waits_for_its_real_is_not_sent_elsewhere() -> N
     tag = tag_of(VIRTUAL.packed, b"\x01anna")
     rule = FlowRow(tag << 16 | COOKIE_MARK, match(session_match(tag, str(VIRTUAL))), apply_actions(actions))
 
-    wired = Wired(adopted=[rule], found=False)
+    wired = Wired(on_switch=[rule], found=False)
     wired.find(0)
     assert wired.request("anna") == []
     assert wired.drops(DropReason.RECOVERY_PENDING) == 1
@@ -208,9 +208,9 @@ def test_a_request_whose_session_waits_for_its_real_is_not_sent_elsewhere() -> N
     wired.find(1)
     assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
-    forgotten = Wired(adopted=[rule], found=False)
+    forgotten = Wired(on_switch=[rule], found=False)
     forgotten.find(0)
-    forgotten.now += PATIENCE
+    forgotten.now += FLOW_STATS_TIMEOUT
     forgotten.tick()
     assert [goes_to(message) for message in forgotten.request("anna")] == [7]
 
