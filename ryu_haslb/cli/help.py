@@ -1,4 +1,4 @@
-"""What may come next on a command line: the answer to ``?``, and what completion offers."""
+"""The words that may come next on a command line, for ``?`` and for completion with Tab."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from ryu_haslb.language.grammar import CommandError, expected
 #: Seconds that the balancer has to answer a key press: Tab or ``?``.
 HELP_TIMEOUT = 2.0
 
-#: Gets a line up to the cursor and gives what may stand in the place of its last word, and help for each. Raises
-#: CommandError if the words before make no sense, ControlError if the balancer cannot be asked.
+#: Takes a line up to the cursor; returns the words that may stand in the place of its last word, each with its help.
+#: Raises: CommandError if the words before it begin no command, ControlError if the balancer cannot be asked.
 Offers = Callable[[str], Sequence[tuple[str, str]]]
 
 

@@ -11,28 +11,28 @@ from ryu_haslb.show.session_events import EventRow, event_row
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import Session, SessionEvent, SessionState
 
-#: Events that wait for a slow reader; those beyond are counted and left out.
-MOST_WAITING = 1000
+#: Events that are queued for a client. Further ones are counted as lost until the client has read these.
+MAX_QUEUED_EVENTS = 1000
 
 
 def stream(balancer: Balancer) -> Iterator[EventRow]:
-    """A row for each event until the reader goes away; the balancer never waits for the reader."""
-    waiting: eventlet.queue.LightQueue = eventlet.queue.LightQueue(MOST_WAITING)
-    left_out = 0
+    """Generate a row for each event until the generator is closed. The balancer never waits for the client."""
+    queue: eventlet.queue.LightQueue = eventlet.queue.LightQueue(MAX_QUEUED_EVENTS)
+    lost = 0
 
-    def listen(event: SessionEvent, before: SessionState, after: SessionState, session: Session) -> None:
-        nonlocal left_out
-        if waiting.full():
-            left_out += 1
+    def on_event(event: SessionEvent, before: SessionState, after: SessionState, session: Session) -> None:
+        nonlocal lost
+        if queue.full():
+            lost += 1
         else:
-            waiting.put_nowait(event_row(event, before, after, session, time.time()))
+            queue.put_nowait(event_row(event, before, after, session, time.time()))
 
-    balancer.listeners.append(listen)
+    balancer.listeners.append(on_event)
     try:
         while True:
-            yield waiting.get()
-            if left_out and waiting.empty():
-                yield {"left_out": left_out}
-                left_out = 0
+            yield queue.get()
+            if lost and queue.empty():
+                yield {"left_out": lost}
+                lost = 0
     finally:
-        balancer.listeners.remove(listen)
+        balancer.listeners.remove(on_event)

@@ -1,4 +1,4 @@
-"""What may follow a command behind ``|``: rows that include a text, or do not, or how many rows there are."""
+"""The filters behind ``|``: lines that include or exclude a text, or the number of lines."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ryu_haslb.show.table import Heading
 
 
 class Form(NamedTuple):
-    """How filters look at the items that they get, lines of text or rows of JSON."""
+    """How filters read items, which are lines of text or rows of JSON, and how ``count`` reports its total."""
 
     text: Callable[[Any], str]
     total: Callable[[int], Any]
 
 
-#: None among items is a moment without one: whoever reads them can see to other things before the next item.
+#: None among the items is a pause: the search for the next item goes on, and the caller may do other work first.
 Items = Iterator[Optional[Any]]
 Filter = Callable[[Items, Form, Match["Filter"]], Items]
 
@@ -42,7 +42,7 @@ FILTERS: Mode[Filter] = Mode(
     (
         Command("include TEXT", _include, "Lines that include a text"),
         Command("exclude TEXT", _exclude, "Lines that do not include a text"),
-        Command("count [TEXT]", _count, "How many rows there are, or how many include a text"),
+        Command("count [TEXT]", _count, "Number of lines, or of lines that include a text"),
     ),
 )
 
@@ -59,12 +59,12 @@ def split(words: Sequence[str]) -> tuple[list[str], list[list[str]]]:
 
 
 def read(filters: Iterable[Sequence[str]]) -> Callable[[Items, Form], Items]:
-    """What sends items through these filters, in order; CommandError if one is none."""
+    """A function that sends items through these filters, in order. Raises: CommandError if one is no filter."""
     found = [match(FILTERS, words) for words in filters]
 
     def apply(items: Items, form: Form) -> Items:
         for each in found:
-            assert each.command.action is not None  # every filter does something
+            assert each.command.action is not None  # every filter has a function
             items = each.command.action(items, form, each)
         return items
 
