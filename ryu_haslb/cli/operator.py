@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Callable
 
 from ryu_haslb.cli.client import ControlClient, ControlError
-from ryu_haslb.cli.configuring import Configuring
+from ryu_haslb.cli.configure_terminal import Configuring
 from ryu_haslb.cli.help import help_lines, offers_of
 from ryu_haslb.cli.requests import config_request, executor_of, request_words
 from ryu_haslb.control.command_table import Executor

@@ -17,7 +17,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output
 
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.cli.configuring import Configuring
+from ryu_haslb.cli.configure_terminal import Configuring
 from ryu_haslb.cli.help import Offers, help_lines
 from ryu_haslb.language.grammar import CommandError
 

@@ -14,7 +14,7 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.cli.configuring import Configuring
+from ryu_haslb.cli.configure_terminal import Configuring
 from ryu_haslb.cli.help import help_lines, offers_of
 from ryu_haslb.cli.prompt import Offered, command_lines, configuration_lines, history
 from ryu_haslb.language.grammar import CommandError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ryu_haslb.cli.configuring import Configuring
+from ryu_haslb.cli.configure_terminal import Configuring
 from ryu_haslb.language.grammar import CommandError
 
 
