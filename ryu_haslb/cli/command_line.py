@@ -1,4 +1,4 @@
-"""The command ``haslb``: what an operator asks for from a shell."""
+"""The command ``haslb``: its options, ``haslb check``, and its exit status."""
 
 from __future__ import annotations
 
@@ -23,15 +23,16 @@ examples:
   haslb show ip slb reals                     words may be abbreviated: haslb sh ip sl rea
   haslb show ip slb sessions ipmobile --json
   haslb show ip slb sessions '|' include 10.1.1.51
-  haslb show ip slb --help                    what may come next; at the prompt: ?
+  haslb show ip slb --help                    the words that may come next; at the prompt: ?
   haslb debug ip slb sessions ipmobile        until Ctrl-C
   haslb clear ip slb counters
   haslb check new.ios && haslb configure new.ios
   haslb config 'ip slb serverfarm HAFARM' 'real 10.1.1.51' 'no inservice'
 
-{CONTROL_VARIABLE} names the balancer's control socket, too; without it, it is {DEFAULT_CONTROL}.
+Without --control, the environment variable {CONTROL_VARIABLE} names the balancer's control socket;
+the default is {DEFAULT_CONTROL}.
 
-exit status: 0 done, 1 the balancer refused or cannot be reached, 2 the command line is wrong
+exit status: 0 success, 1 the balancer refused or cannot be reached, 2 the command line is wrong
 """
 _CHECK_EXAMPLES = """\
 examples:
@@ -40,7 +41,7 @@ examples:
   haslb check new.ios && haslb configure new.ios
   ssh 7600 show running-config | haslb check -
 
-exit status: 0 it can be used, 1 it has errors, 2 the command line is wrong
+exit status: 0 the configuration is valid, 1 it has errors, 2 the command line is wrong
 """
 
 
@@ -51,12 +52,12 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         status = _run(options)
         if sys.stdout is not None:
             sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
-        _discard(sys.stdout)
+    except BrokenPipeError:  # the program that reads our output has ended, as head does
+        _redirect_to_null(sys.stdout)
         return 0
     except OSError as error:
-        _discard(sys.stdout)
-        _complain(f"haslb: cannot write: {error.strerror}")
+        _redirect_to_null(sys.stdout)
+        _print_error(f"haslb: cannot write: {error.strerror}")
         return 1
     except KeyboardInterrupt:
         return 130
@@ -68,50 +69,50 @@ def _run(options: argparse.Namespace) -> int:
     try:
         return operator.run(options.words) if options.words else operator.prompt()
     except CommandError as error:
-        _complain(f"haslb: {error}; see haslb --help")
+        _print_error(f"haslb: {error}; see haslb --help")
         return 2
     except ControlError as error:
-        _complain(f"haslb: {error}")
+        _print_error(f"haslb: {error}")
         return 1
 
 
-def _discard(stream: TextIO) -> None:
-    """Keep Python from failing once more over this stream when it closes it: its exit status would be 120."""
+def _redirect_to_null(stream: TextIO) -> None:
+    """Redirect a broken stream to nowhere: Python flushes it at exit, and would fail again with exit status 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
-def _complain(about: object) -> None:
-    """Print to standard error, if there is one: it may be closed, or nobody reads it."""
+def _print_error(about: object) -> None:
+    """Print to standard error, if it is open and can be written."""
     if sys.stderr is not None:
         try:
             print(about, file=sys.stderr)
         except OSError:
-            _discard(sys.stderr)
+            _redirect_to_null(sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="haslb",
         usage="haslb [--control PATH] [COMMAND ...]",
-        description="Operate a running balancer: home agent server load balancing on OpenFlow switches.",
+        description="Operate a running balancer: home agent server load balancing (HA-SLB) on OpenFlow switches.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--control", metavar="PATH", help="the balancer's control socket")
-    parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="a command of IOS, or check FILE")
+    parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="such as: show ip slb reals")
     return parser
 
 
 def _check_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="haslb check",
-        description="Check a configuration file. What it amounts to goes to standard output, in the language of IOS; "
-        "warnings and errors go to standard error, one a line, each with its place; and so does what replaces "
-        "algorithms that no current package carries.",
+        description="Check a configuration file. Standard output gets the whole configuration in the language of "
+        "IOS. Standard error gets warnings and errors, one a line, each with file and line, and notes on IPsec "
+        "algorithms that are replaced because current packages no longer support them.",
         epilog=_CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="FILE", help="YAML if it ends in .yaml or .yml, else IOS; - is standard input")
+    parser.add_argument("file", metavar="FILE", help=".yaml and .yml are YAML, all else IOS; - is standard input")
     return parser
 
 
@@ -120,13 +121,13 @@ def _check(words: Sequence[str]) -> int:
     try:
         loaded = _load_standard_input() if file == "-" else load(file)
     except ConfigurationError as error:
-        _complain(error)
+        _print_error(error)
         return 1
     for warning in loaded.warnings:
-        _complain(warning)
+        _print_error(warning)
     for interface in secured_interfaces(loaded.configuration):
         for note in translate(loaded.configuration, interface).notes:
-            _complain(f"note: {interface}: {note}")
+            _print_error(f"note: {interface}: {note}")
     print(write_configuration(loaded.configuration), end="")
     return 0
 

@@ -1,4 +1,4 @@
-"""``configure terminal``: configuration commands, typed one by one and applied together."""
+"""``configure terminal``: configuration commands that are typed one by one and applied together."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ryu_haslb.language.grammar import CommandError, expected, match
 Result = TypeVar("Result")
 
 
-class Configuring:
-    """The commands so far, and the modes that they have opened.
+class ConfigureTerminal:
+    """The configuration commands typed so far, and the modes that they have opened.
 
-    Only a command that is spelled right is taken. Whether all of them make sense together the balancer knows, which
-    gets them in the end.
+    Each command is checked against the grammar when it is entered. Whether all of them fit together is checked by the
+    balancer, which gets them at the end.
     """
 
     def __init__(self) -> None:
@@ -30,10 +30,10 @@ class Configuring:
         """The innermost open mode; IOS prompts with its name."""
         return self._modes[-1]
 
-    def take(self, text: str) -> None:
-        """Take a line; CommandError says what is wrong with it. ``end``, and ``exit`` from the outermost mode, is last.
+    def enter(self, text: str) -> None:
+        """Add the command of a line. ``end``, and ``exit`` from the outermost mode, set ``done``.
 
-        An empty line and a comment are nothing.
+        An empty line and a comment add nothing. Raises: CommandError if the line is no command of the open modes.
         """
         for line in read_lines(text):
             command = self._enter(line.words)
@@ -45,9 +45,9 @@ class Configuring:
                 self._modes.pop()
 
     def offers(self, text: str) -> list[tuple[str, str]]:
-        """What may stand in the place of the last word of ``text``; CommandError if what is before it makes no sense.
+        """The words that may stand in the place of the last word of ``text``, each with its help.
 
-        The innermost mode answers, or if it does not know these words one around it.
+        The innermost mode that has commands with the words before it answers. Raises: CommandError if none has.
         """
         words = split_line(text).words
         at_new_word = not words or text[-1:].isspace()
@@ -56,7 +56,7 @@ class Configuring:
         return [(each.word, each.help) for each in _first(modes, lambda mode: expected(mode, before, prefix))[1]]
 
     def _enter(self, words: tuple[str, ...]) -> object:
-        """Find a command in the innermost mode that knows it, and open the mode that it opens."""
+        """Find a command in the innermost mode that has it; close the modes inside that, open the one it opens."""
         level, found = _first(self._modes, lambda mode: match(mode, words))
         del self._modes[level + 1 :]
         if found.command.opens is not None:
@@ -65,8 +65,10 @@ class Configuring:
 
 
 def _first(modes: Sequence[ConfigurationMode], try_in: Callable[[ConfigurationMode], Result]) -> tuple[int, Result]:
-    """The level of the innermost mode where this works, and what comes of it; the error of the mode that understood
-    most if it works in none."""
+    """The level of the innermost mode in which ``try_in`` succeeds, and its result.
+
+    Raises: CommandError, that of the mode that accepted most words, if it succeeds in none.
+    """
     errors: list[CommandError] = []
     for level in reversed(range(len(modes))):
         try:

@@ -19,7 +19,7 @@ Offers = Callable[[str], Sequence[tuple[str, str]]]
 
 
 def offers_of(path: str) -> Offers:
-    """What may be typed at the prompt, asked of the balancer whose control socket this is."""
+    """The :data:`Offers` of the prompt: from the command table, or from the balancer at ``path``."""
 
     def offers(text: str) -> Sequence[tuple[str, str]]:
         words = split(text)
@@ -32,16 +32,18 @@ def offers_of(path: str) -> Offers:
 
 
 def help_lines(offered: Sequence[tuple[str, str]]) -> list[str]:
-    """What ``?`` prints: words, and what they are about."""
+    """The lines that ``?`` prints: each word with its help."""
     if not offered:
-        return ["% nothing begins like this"]
+        return ["% no command begins like this"]
     width = max(len(word) for word, _ in offered)
     return [f"  {word:{width}}  {text}".rstrip() for word, text in offered]
 
 
 def split(text: str) -> list[str]:
-    """The words of a line up to the cursor; the last one is the word at the cursor, perhaps empty. CommandError while a
-    quotation is open."""
+    """The words of a line up to the cursor. The last one is the word at the cursor, perhaps empty.
+
+    Raises: CommandError while a quotation is open.
+    """
     words = split_words(text)
     return words if words and not text[-1:].isspace() else [*words, ""]
 

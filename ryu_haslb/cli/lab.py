@@ -15,9 +15,7 @@ def main(arguments: Optional[Sequence[str]] = None, checkout: Path = _CHECKOUT) 
     """Replace this process by the lab's command line; return 1 if this package is not installed from a checkout."""
     program = checkout / "mininet" / "haslb_lab" / "command_line.py"
     if not program.is_file():
-        print(
-            f"haslb-lab: no lab at {program}; run pip install -e '.[lab]' in a checkout", file=sys.stderr
-        )
+        print(f"haslb-lab: no lab at {program}; run pip install -e '.[lab]' in a checkout", file=sys.stderr)
         return 1
     paths = [str(checkout), str(checkout / "mininet"), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -1,4 +1,4 @@
-"""Carrying out what an operator types, in a shell or at the prompt.
+"""Carries out what an operator types, in a shell or at the prompt.
 
 The prompt is imported when it is needed: its library takes as long to load as all the rest of a command.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Callable
 
 from ryu_haslb.cli.client import ControlClient, ControlError
-from ryu_haslb.cli.configure_terminal import Configuring
+from ryu_haslb.cli.configure_terminal import ConfigureTerminal
 from ryu_haslb.cli.help import help_lines, offers_of
 from ryu_haslb.cli.requests import config_request, executor_of, request_words
 from ryu_haslb.control.command_table import Executor
@@ -23,10 +23,10 @@ _HELP = ("?", "-h", "--help")
 
 
 class Operator:
-    """Runs commands; the balancer answers at the control socket ``path``.
+    """Runs commands against the balancer whose control socket is ``path``.
 
-    ``check`` carries out ``haslb check``: it gets the words behind it and returns the exit status. ``prompt`` is what
-    is printed where commands are typed.
+    ``check`` carries out ``haslb check``: it takes the words behind ``check`` and returns the exit status. ``prompt``
+    is the text of the prompt.
     """
 
     def __init__(self, path: str, check: Callable[[Sequence[str]], int], prompt: str = "haslb#") -> None:
@@ -36,7 +36,10 @@ class Operator:
         self._prompt = prompt
 
     def run(self, words: Sequence[str]) -> int:
-        """Carry out a command and return its exit status. CommandError for words that nobody knows; ControlError."""
+        """Carry out a command and return its exit status.
+
+        Raises: CommandError if the words are no command, ControlError if the balancer cannot be asked.
+        """
         if words[-1] in _HELP and words[0] != "check":
             lines = help_lines(offers_of(self._path)(shlex.join(words[:-1]) + " "))
             _print("".join(f"{line}\n" for line in lines).encode())
@@ -53,7 +56,10 @@ class Operator:
         return self._show(self._client.ask(request_words(executor, words)))
 
     def prompt(self) -> int:
-        """Take commands from a terminal, or lines from elsewhere; the exit status is 1 if any of these failed."""
+        """Carry out commands from the terminal, or from standard input.
+
+        The exit status is 1 if a command from standard input failed, else 0.
+        """
         if _is_interactive():
             from ryu_haslb.cli.prompt import command_lines  # noqa: PLC0415
 
@@ -70,14 +76,14 @@ class Operator:
                     break
                 status = max(status, self.run(words) if words else 0)
             except (CommandError, ControlError) as error:
-                _complain(f"% {error}")
+                _print_error(f"% {error}")
                 status = FAILED
             except KeyboardInterrupt:
                 _print(b"\n")
         return status
 
     def _stream(self, words: Sequence[str]) -> int:
-        """Show events until the operator interrupts, which is no failure."""
+        """Show events until Ctrl-C, which is no failure: the exit status is 0."""
         try:
             return self._show(self._client.ask(words, timeout=None))
         except KeyboardInterrupt:
@@ -92,7 +98,7 @@ class Operator:
         return status
 
     def _configure_terminal(self) -> int:
-        """Collect configuration commands and apply them together."""
+        """Collect configuration commands and have the balancer apply them together."""
         commands = self._typed_commands() if _is_interactive() else list(sys.stdin or ())
         if not commands:
             return 0
@@ -102,27 +108,27 @@ class Operator:
     def _typed_commands() -> list[str]:
         from ryu_haslb.cli.prompt import configuration_lines  # noqa: PLC0415
 
-        configuring = Configuring()
-        print("Enter configuration commands, one per line. 'end' or Ctrl-D applies them, Ctrl-C gives them up.")
+        terminal = ConfigureTerminal()
+        print("Enter configuration commands, one per line. 'end' or Ctrl-D applies them, Ctrl-C discards them.")
         try:
-            for line in configuration_lines(configuring):
+            for line in configuration_lines(terminal):
                 try:
-                    configuring.take(line)
+                    terminal.enter(line)
                 except CommandError as error:
                     print(f"% {error}")
-                if configuring.done:
+                if terminal.done:
                     break
         except KeyboardInterrupt:
             print("% nothing was changed")
             return []
-        return configuring.commands
+        return terminal.commands
 
 
 def _is_interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
 
 
-def _complain(text: str) -> None:
+def _print_error(text: str) -> None:
     _print(f"{text}\n".encode(), error=True)
 
 

@@ -1,4 +1,4 @@
-"""Reading lines at the prompt of ``haslb``: history, completion and ``?`` as on IOS."""
+"""Reads lines at the prompt of ``haslb``, with history, completion and ``?`` as on IOS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.output import Output
 
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.cli.configure_terminal import Configuring
+from ryu_haslb.cli.configure_terminal import ConfigureTerminal
 from ryu_haslb.cli.help import Offers, help_lines
 from ryu_haslb.language.grammar import CommandError
 
@@ -27,31 +27,37 @@ _SECRET = re.compile(r"password|\bisa[kmp]*\s+key\b", re.IGNORECASE)
 def command_lines(
     prompt: str, offers: Offers, source: Optional[Input] = None, sink: Optional[Output] = None
 ) -> Iterator[str]:
-    """The lines that are typed at the prompt, until Ctrl-D. ``source`` and ``sink`` are the terminal unless given."""
+    """Generate the lines typed at the prompt, until Ctrl-D. Ctrl-C discards a line.
+
+    ``source`` and ``sink`` replace the terminal in tests.
+    """
     session = _session(offers, history(), source, sink)
     while True:
         try:
             yield session.prompt(prompt)
-        except KeyboardInterrupt:  # drops the line
+        except KeyboardInterrupt:
             continue
         except EOFError:
             return
 
 
 def configuration_lines(
-    configuring: Configuring, source: Optional[Input] = None, sink: Optional[Output] = None
+    terminal: ConfigureTerminal, source: Optional[Input] = None, sink: Optional[Output] = None
 ) -> Iterator[str]:
-    """The lines that are typed in configuration mode, until Ctrl-D; KeyboardInterrupt gives all of them up."""
-    session = _session(configuring.offers, InMemoryHistory(), source, sink)
+    """Generate the lines typed in configuration mode, until Ctrl-D.
+
+    Raises: KeyboardInterrupt for Ctrl-C, which discards all of them.
+    """
+    session = _session(terminal.offers, InMemoryHistory(), source, sink)
     while True:
         try:
-            yield session.prompt(lambda: f"haslb({configuring.mode.name})#")
+            yield session.prompt(lambda: f"haslb({terminal.mode.name})#")
         except EOFError:
             return
 
 
 def history() -> History:
-    """What was typed in earlier sessions, in a file for its owner alone; in memory if there can be none."""
+    """The lines of earlier sessions, in a file of mode 0600; in memory if that file cannot be opened."""
     state = os.environ.get("XDG_STATE_HOME")
     path = os.path.join(state, "haslb_history") if state else os.path.expanduser("~/.haslb_history")
     try:
@@ -62,7 +68,7 @@ def history() -> History:
 
 
 class _History(FileHistory):
-    """Keeps no line that may hold a password or a pre-shared key."""
+    """Does not store lines that may contain a password or a pre-shared key."""
 
     def store_string(self, string: str) -> None:
         if not _SECRET.search(string):
@@ -72,7 +78,7 @@ class _History(FileHistory):
 def _session(offers: Offers, history: History, source: Optional[Input], sink: Optional[Output]) -> PromptSession[str]:
     return PromptSession(
         history=history,
-        completer=Offered(offers),
+        completer=KeywordCompleter(offers),
         complete_while_typing=False,
         complete_in_thread=True,
         key_bindings=_question_mark(offers),
@@ -81,8 +87,8 @@ def _session(offers: Offers, history: History, source: Optional[Input], sink: Op
     )
 
 
-class Offered(Completer):
-    """Completes keywords; a parameter, which is shown in capitals or angle brackets, is for the operator to fill in."""
+class KeywordCompleter(Completer):
+    """Completes keywords. Parameters, which ``?`` shows in capitals or angle brackets, are not completed."""
 
     def __init__(self, offers: Offers) -> None:
         self._offers = offers

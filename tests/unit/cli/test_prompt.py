@@ -14,9 +14,9 @@ from prompt_toolkit.input import create_pipe_input
 from prompt_toolkit.output import DummyOutput
 
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.cli.configure_terminal import Configuring
+from ryu_haslb.cli.configure_terminal import ConfigureTerminal
 from ryu_haslb.cli.help import help_lines, offers_of
-from ryu_haslb.cli.prompt import Offered, command_lines, configuration_lines, history
+from ryu_haslb.cli.prompt import KeywordCompleter, command_lines, configuration_lines, history
 from ryu_haslb.language.grammar import CommandError
 
 
@@ -35,7 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def completed(control: str, text: str) -> list[str]:
-    completer = Offered(offers_of(control))
+    completer = KeywordCompleter(offers_of(control))
     document = Document(text)
     return [
         text[: len(text) + completion.start_position] + completion.text
@@ -102,18 +102,18 @@ def test_history_goes_where_the_system_keeps_state(home: Path, monkeypatch: pyte
 
 
 def test_configuration_mode_reads_commands_until_ctrl_d() -> None:
-    configuring = Configuring()
+    terminal = ConfigureTerminal()
     with create_pipe_input() as keys:
         keys.send_text("ip slb serverfarm HAFARM\nreal 10.1.1.51\nweight 3\n\x04")
-        for line in configuration_lines(configuring, keys, DummyOutput()):
-            configuring.take(line)
-    assert configuring.commands == ["ip slb serverfarm HAFARM", "real 10.1.1.51", "weight 3"]
+        for line in configuration_lines(terminal, keys, DummyOutput()):
+            terminal.enter(line)
+    assert terminal.commands == ["ip slb serverfarm HAFARM", "real 10.1.1.51", "weight 3"]
 
 
 def test_ctrl_c_gives_up_configuration_mode() -> None:
     with create_pipe_input() as keys:
         keys.send_text("ip slb serverfarm HAFARM\n\x03")
-        lines = configuration_lines(Configuring(), keys, DummyOutput())
+        lines = configuration_lines(ConfigureTerminal(), keys, DummyOutput())
         assert next(lines) == "ip slb serverfarm HAFARM"
         with pytest.raises(KeyboardInterrupt):
             next(lines)

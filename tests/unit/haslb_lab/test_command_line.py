@@ -153,5 +153,6 @@ def test_the_command_is_the_checkouts(tmp_path: Path) -> None:
 def test_without_a_checkout_it_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert entry.main([], checkout=tmp_path) == 1
     assert capsys.readouterr().err == (
-        "haslb-lab: the lab is run from a checkout; install it from there: pip install -e '.[lab]'\n"
+        f"haslb-lab: no lab at {tmp_path}/mininet/haslb_lab/command_line.py; "
+        "run pip install -e '.[lab]' in a checkout\n"
     )
