@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 import pytest
+from dfp_actions import frames
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,99 +39,99 @@ def connection() -> ManagerConnection:
     return connection
 
 
-def test_a_manager_hears_the_weights_as_soon_as_it_connects():
+def test_a_manager_hears_the_weights_as_soon_as_it_connects() -> None:
     connection = ManagerConnection(KeyRing(), loads(25))
     assert connection.report(loads(25), 99) == connection.received(encode(BindIdRequest()), 99) == []
-    (send,) = connection.connected(100)
-    assert decode(send.data) == PreferenceInformation(loads(25))
+    (send,) = frames(connection.connected(100))
+    assert decode(send) == PreferenceInformation(loads(25))
     assert (connection.counters.connections, connection.counters.messages_sent) == (1, 1)
 
 
-def test_a_change_is_reported_at_once_and_no_change_is_not(connection):
-    (send,) = connection.report(loads(24), 101)
-    assert decode(send.data) == PreferenceInformation(loads(24))
+def test_a_change_is_reported_at_once_and_no_change_is_not(connection: ManagerConnection) -> None:
+    (send,) = frames(connection.report(loads(24), 101))
+    assert decode(send) == PreferenceInformation(loads(24))
     assert connection.report(loads(24), 102) == []
 
 
-def test_an_agent_with_nothing_to_report_still_sends():
+def test_an_agent_with_nothing_to_report_still_sends() -> None:
     """Section 6.1: the message without a Load TLV is the keep-alive."""
-    (send,) = ManagerConnection(KeyRing()).connected(100)
-    assert decode(send.data) == PreferenceInformation()
+    (send,) = frames(ManagerConnection(KeyRing()).connected(100))
+    assert decode(send) == PreferenceInformation()
 
 
-def test_it_reports_at_three_quarters_of_the_keep_alive(connection):
+def test_it_reports_at_three_quarters_of_the_keep_alive(connection: ManagerConnection) -> None:
     """Section 5.3: at least that often; a report of a change counts."""
     assert connection.next_deadline() is None
     connection.received(encode(DfpParameters(KeepAlive(40))), 101)
     assert connection.next_deadline() == 130
     assert connection.tick(129.9) == []
-    (send,) = connection.tick(130)
-    assert decode(send.data) == PreferenceInformation(loads(25))
+    (send,) = frames(connection.tick(130))
+    assert decode(send) == PreferenceInformation(loads(25))
     connection.report(loads(24), 140)
     assert connection.next_deadline() == 170
 
 
-def test_a_keep_alive_of_0_asks_for_no_reports_but_changes(connection):
+def test_a_keep_alive_of_0_asks_for_no_reports_but_changes(connection: ManagerConnection) -> None:
     connection.received(encode(DfpParameters(KeepAlive(40))) + encode(DfpParameters(KeepAlive(0))), 101)
     assert connection.next_deadline() is None
     assert connection.tick(1e9) == []
 
 
-def test_server_state_is_noted_and_changes_no_weight(connection):
+def test_server_state_is_noted_and_changes_no_weight(connection: ManagerConnection) -> None:
     """Section 6.2."""
     assert connection.received(encode(ServerState(loads(0))), 101) == []
     assert connection.server_state == loads(0)
     connection.received(encode(DfpParameters(KeepAlive(4))), 102)
-    (send,) = connection.tick(103)
-    assert decode(send.data) == PreferenceInformation(loads(25))
+    (send,) = frames(connection.tick(103))
+    assert decode(send) == PreferenceInformation(loads(25))
 
 
-def test_all_bind_tables_and_the_end_are_reported_on_request():
+def test_all_bind_tables_and_the_end_are_reported_on_request() -> None:
     """Section 6.5: one message a table, then the all-zero one."""
     table = BindIdTable(HOME_AGENT, 434, 17, (BindId(1, IPv4Address("15.0.0.0"), IPv4Address("255.0.0.0")),))
     connection = ManagerConnection(KeyRing(), bind_tables=(table,))
     connection.connected(100)
-    sent = [decode(action.data) for action in connection.received(encode(BindIdRequest()), 101)]
+    sent = [decode(frame) for frame in frames(connection.received(encode(BindIdRequest()), 101))]
     assert sent == [BindIdReport(table), BindIdReport(END_OF_BINDIDS)]
-    (notify,) = connection.change_bind_tables((), 102)
-    assert decode(notify.data) == BindIdChangeNotify()
+    (notify,) = frames(connection.change_bind_tables((), 102))
+    assert decode(notify) == BindIdChangeNotify()
     assert connection.change_bind_tables((), 103) == []
-    (end,) = connection.received(encode(BindIdRequest()), 104)
-    assert decode(end.data) == BindIdReport(END_OF_BINDIDS)
+    (end,) = frames(connection.received(encode(BindIdRequest()), 104))
+    assert decode(end) == BindIdReport(END_OF_BINDIDS)
 
 
-def test_with_a_password_messages_are_signed_and_others_not_heard():
+def test_with_a_password_messages_are_signed_and_others_not_heard() -> None:
     """Section 5.1."""
     keys = KeyRing("cisco")
     connection = ManagerConnection(keys, loads(25))
-    (send,) = connection.connected(100)
-    assert keys.accepts(send.data, 100)
+    (send,) = frames(connection.connected(100))
+    assert keys.accepts(send, 100)
     connection.received(encode(DfpParameters(KeepAlive(40))), 101)
     assert (connection.keep_alive, connection.counters.authentication_failures) == (0, 1)
     connection.received(keys.sign(encode(DfpParameters(KeepAlive(40))), 101), 101)
     assert connection.keep_alive == 40
 
 
-def test_messages_meant_for_managers_are_counted(connection):
+def test_messages_meant_for_managers_are_counted(connection: ManagerConnection) -> None:
     assert connection.received(encode(PreferenceInformation()), 101) == []
     assert connection.counters.unexpected_messages == 1
 
 
-def test_a_broken_stream_ends_the_connection_and_all_actions(connection):
+def test_a_broken_stream_ends_the_connection_and_all_actions(connection: ManagerConnection) -> None:
     connection.received(encode(DfpParameters(KeepAlive(40))), 101)
     assert connection.received(b"\2\0\1\1\0\0\0\x08", 102) == [Close("DFP version is 2; expected 1")]
     assert connection.received(encode(BindIdRequest()), 103) == connection.report(loads(1), 104) == []
     assert connection.next_deadline() is None
 
 
-def test_a_closed_connection_is_silent(connection):
+def test_a_closed_connection_is_silent(connection: ManagerConnection) -> None:
     connection.received(encode(DfpParameters(KeepAlive(40))), 101)
     connection.closed()
     assert connection.tick(1e9) == connection.report(loads(1), 104) == connection.change_bind_tables((), 1) == []
 
 
 @given(st.lists(st.binary(max_size=60) | st.just(encode(DfpParameters(KeepAlive(1)))), max_size=20))
-def test_any_bytes_of_a_manager_leave_readable_answers(pieces):
+def test_any_bytes_of_a_manager_leave_readable_answers(pieces: list[bytes]) -> None:
     connection = ManagerConnection(KeyRing(), loads(25))
     actions = connection.connected(0)
     for now, piece in enumerate(pieces):

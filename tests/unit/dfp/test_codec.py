@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address
 
@@ -16,6 +17,7 @@ from ryu_haslb.dfp.messages import (
     BindIdReport,
     BindIdRequest,
     DfpParameters,
+    Message,
     PreferenceInformation,
     ServerState,
     UnknownMessageError,
@@ -81,14 +83,14 @@ def message_bytes(message_type: int, *tlvs: bytes, version: int = 1) -> bytes:
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
 )
-def test_each_message_has_the_bytes_of_the_draft(message, wire):
+def test_each_message_has_the_bytes_of_the_draft(message: Message, wire: str) -> None:
     """Written out by hand from the figures of sections 4.1, 5.2 to 5.4 and 6."""
     assert encode(message) == bytes.fromhex(wire)
     assert decode(bytes.fromhex(wire)) == message
 
 
 @given(messages)
-def test_what_is_encoded_reads_back(message):
+def test_what_is_encoded_reads_back(message: Message) -> None:
     assert decode(encode(message)) == message
 
 
@@ -102,7 +104,7 @@ def test_what_is_encoded_reads_back(message):
     ),
 )
 @example(0x0101, b"\x00\x02\x00\x00")
-def test_any_body_is_read_or_refused_by_name(message_type, body):
+def test_any_body_is_read_or_refused_by_name(message_type: int, body: bytes) -> None:
     """Hostile contents cost their message only: no other exception leaves the codec."""
     try:
         message = decode(message_bytes(message_type, body))
@@ -113,37 +115,37 @@ def test_any_body_is_read_or_refused_by_name(message_type, body):
 
 
 @pytest.mark.parametrize("length", [0, 3, 9, 0xFFFF])
-def test_a_tlv_length_must_cover_its_header_and_stay_in_the_message(length):
+def test_a_tlv_length_must_cover_its_header_and_stay_in_the_message(length: int) -> None:
     """Section 4.1: the length is that of the data plus the TLV header. A length of 0 would never end."""
     with pytest.raises(MalformedMessageError, match=f"has length {length}; expected 4 to 8"):
         decode(message_bytes(0x0101, struct.pack("!HHI", 0x0200, length, 0)))
 
 
 @pytest.mark.parametrize("tail", [b"\0", b"\0\2", b"\0\2\0"])
-def test_bytes_after_the_last_tlv_are_refused(tail):
+def test_bytes_after_the_last_tlv_are_refused(tail: bytes) -> None:
     with pytest.raises(MalformedMessageError, match="after the last TLV"):
         decode(message_bytes(0x0301, KeepAlive(1).pack(), tail))
 
 
-def test_unknown_tlvs_are_skipped():
+def test_unknown_tlvs_are_skipped() -> None:
     """Section 2.2: new TLVs do not disturb those who do not know them; 0x0200 is for private use."""
     assert decode(message_bytes(0x0301, pack(0x0200, b"private"), KeepAlive(9).pack(), pack(0xFFFF, b""))) == (
         DfpParameters(KeepAlive(9))
     )
 
 
-def test_tlvs_that_belong_to_other_messages_are_skipped():
+def test_tlvs_that_belong_to_other_messages_are_skipped() -> None:
     assert decode(message_bytes(0x0401, KeepAlive(9).pack())) == BindIdRequest()
 
 
 @pytest.mark.parametrize("message_type", [0, 0x0100, 0x0404, 0x0500, 0xFFFF])
-def test_an_unknown_message_is_refused_whole(message_type):
+def test_an_unknown_message_is_refused_whole(message_type: int) -> None:
     """Section 4: if the type is not understood the entire message is discarded, whatever is in it."""
     with pytest.raises(UnknownMessageError, match=f"0x{message_type:04x}"):
         decode(message_bytes(message_type, b"\0\2\0\0"))
 
 
-def test_change_notify_is_known_by_either_number():
+def test_change_notify_is_known_by_either_number() -> None:
     """Section 6 prints 0x0402 for Change Notify as well; it carries no table, which a report must (section 6.5)."""
     assert decode(message_bytes(0x0402)) == BindIdChangeNotify()
     assert decode(message_bytes(0x0403)) == BindIdChangeNotify()
@@ -166,13 +168,15 @@ def test_change_notify_is_known_by_either_number():
         (0x0201, [pack(2, bytes(4) + struct.pack("!HH", 65, 0) + bytes(8 * 65))] * 2, "lists 130 hosts"),
     ],
 )
-def test_a_tlv_that_is_missing_doubled_or_of_wrong_size_costs_the_message(message_type, tlvs, complaint):
+def test_a_tlv_that_is_missing_doubled_or_of_wrong_size_costs_the_message(
+    message_type: int, tlvs: list[bytes], complaint: str
+) -> None:
     """Sections 5 and 6; the limit of 128 hosts is for the message, however many Load TLVs they come in."""
     with pytest.raises(MalformedMessageError, match=complaint):
         decode(message_bytes(message_type, *tlvs))
 
 
-def test_128_hosts_fit_into_one_message():
+def test_128_hosts_fit_into_one_message() -> None:
     """Section 6.1."""
     hosts = tuple(HostPreference(IPv4Address(number), 65535, 1) for number in range(128))
     assert decode(encode(PreferenceInformation((Load(0, 0, hosts),)))) == PreferenceInformation((Load(0, 0, hosts),))
@@ -190,19 +194,19 @@ def test_128_hosts_fit_into_one_message():
         lambda: PreferenceInformation((Load(0, 0, (HostPreference(HOME_AGENT, 0, 0),) * 65),) * 2),
     ],
 )
-def test_values_that_do_not_fit_their_fields_cannot_be_built(build):
+def test_values_that_do_not_fit_their_fields_cannot_be_built(build: Callable[[], object]) -> None:
     with pytest.raises(ValueError, match="expected 0 to"):
         build()
 
 
-def test_the_longest_bind_id_report_is_still_read():
+def test_the_longest_bind_id_report_is_still_read() -> None:
     """The cap on messages leaves room for what this end itself may send, signed."""
     table = BindIdTable(HOME_AGENT, 434, 17, (BindId(0, HOME_AGENT, HOME_AGENT),) * MAX_BINDIDS)
     assert len(encode(BindIdReport(table))) + 28 <= MAX_MESSAGE_LENGTH
 
 
 @given(st.binary(max_size=200))
-def test_splitting_any_body_ends_and_loses_nothing(body):
+def test_splitting_any_body_ends_and_loses_nothing(body: bytes) -> None:
     try:
         parts = list(split(body))
     except MalformedMessageError:
@@ -222,7 +226,7 @@ def read_in_pieces(pieces: list[bytes]) -> tuple[list[bytes], str]:
     return frames, ""
 
 
-def test_messages_are_found_whatever_byte_they_are_cut_at():
+def test_messages_are_found_whatever_byte_they_are_cut_at() -> None:
     """A receiver copes with any segmentation of the TCP stream, two cuts anywhere included."""
     sent = [encode(ONE_WEIGHT), encode(BindIdRequest()), encode(DfpParameters(KeepAlive(5)))]
     stream = b"".join(sent)
@@ -233,7 +237,7 @@ def test_messages_are_found_whatever_byte_they_are_cut_at():
 
 @given(st.binary(max_size=120) | st.lists(messages.map(encode), max_size=4).map(b"".join), st.data())
 @example(b"\1\0\1\1\0\0\0\x08\2\0\1\1\0\0\0\x08\1\0\1\1\0\0\0\x08", None)
-def test_any_stream_gives_the_same_in_any_segmentation(stream, data):
+def test_any_stream_gives_the_same_in_any_segmentation(stream: bytes, data: st.DataObject) -> None:
     """Frames and error depend on the bytes alone."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6))) if data else list(range(len(stream)))
     edges = [0, *cuts, len(stream)]
@@ -241,7 +245,7 @@ def test_any_stream_gives_the_same_in_any_segmentation(stream, data):
 
 
 @pytest.mark.parametrize("version", [0, 2, 255])
-def test_another_version_ends_the_stream_after_the_messages_before_it(version):
+def test_another_version_ends_the_stream_after_the_messages_before_it(version: int) -> None:
     good = encode(BindIdRequest())
     frames, error = read_in_pieces([good + message_bytes(0x0101, version=version) + good])
     assert frames == [good]
@@ -249,18 +253,18 @@ def test_another_version_ends_the_stream_after_the_messages_before_it(version):
 
 
 @pytest.mark.parametrize("length", [0, 7, MAX_MESSAGE_LENGTH + 1, 0xFFFFFFFF])
-def test_a_length_that_cannot_be_ends_the_stream(length):
+def test_a_length_that_cannot_be_ends_the_stream(length: int) -> None:
     """Shorter than the header of section 4.1, or up to 4 GiB that nobody means to store."""
     assert read_in_pieces([struct.pack("!BBHI", 1, 0, 0x0101, length)])[1] == (
         f"message length is {length}; expected 8 to {MAX_MESSAGE_LENGTH}"
     )
 
 
-def test_the_reserved_byte_of_the_header_is_not_judged():
+def test_the_reserved_byte_of_the_header_is_not_judged() -> None:
     assert decode(b"\1\xff" + encode(BindIdRequest())[2:]) == BindIdRequest()
 
 
-def test_the_reader_holds_one_message_at_most():
+def test_the_reader_holds_one_message_at_most() -> None:
     """Neither an endless message nor feeding on after an error takes more memory than one message and one segment."""
     reader = FrameReader()
     assert list(reader.feed(struct.pack("!BBHI", 1, 0, 0x0101, MAX_MESSAGE_LENGTH))) == []

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,7 @@ def start(*options: str) -> tuple[subprocess.Popen[str], int, str]:
     agent = subprocess.Popen(
         [*COMMAND, "--port", "0", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
+    assert agent.stdout is not None
     ready = agent.stdout.readline()
     match = re.fullmatch(r"ready: DFP agent on port (\d+), weight \d+\n", ready)
     assert match, agent.communicate()[1]
@@ -33,7 +35,7 @@ def start(*options: str) -> tuple[subprocess.Popen[str], int, str]:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_the_agent_reports_until_it_is_told_to_end(tmp_path, end):
+def test_the_agent_reports_until_it_is_told_to_end(tmp_path: Path, end: signal.Signals) -> None:
     source = tmp_path / "bindings.json"
     source.write_text(json.dumps({"bindings": 1250, "max_bindings": 1250}))
     password = tmp_path / "password"
@@ -52,7 +54,7 @@ def test_the_agent_reports_until_it_is_told_to_end(tmp_path, end):
     assert "Traceback" not in complaints
 
 
-def test_a_source_that_is_away_means_weight_0_and_says_why(tmp_path):
+def test_a_source_that_is_away_means_weight_0_and_says_why(tmp_path: Path) -> None:
     agent, _, ready = start("--bindings-from", str(tmp_path / "absent"))
     agent.terminate()
     _, complaints = agent.communicate(timeout=PATIENCE)
@@ -61,20 +63,20 @@ def test_a_source_that_is_away_means_weight_0_and_says_why(tmp_path):
     assert agent.returncode == 0
 
 
-def test_no_inservice_prints_the_weight_only(capsys):
+def test_no_inservice_prints_the_weight_only(capsys: pytest.CaptureFixture[str]) -> None:
     """IOS: without inservice the agent does not serve."""
     assert main(["--no-inservice", "--bindings-command", "echo 0", "--max-bindings", "9", "--max-weight", "0"]) == 0
     assert capsys.readouterr().out == "0\n"
 
 
-def test_no_inservice_fails_if_the_weight_is_unknown(capsys):
+def test_no_inservice_fails_if_the_weight_is_unknown(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--no-inservice", "--bindings-command", "echo many"]) == 1
     assert capsys.readouterr().err == (
         "haslb-dfp-agent: expected a number or {\"bindings\": NUMBER, ...}, got 'many'\n"
     )
 
 
-def test_a_port_in_use_is_an_error_and_no_traceback(capsys):
+def test_a_port_in_use_is_an_error_and_no_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         assert main(["--address", "127.0.0.1", "--port", str(port)]) == 1
@@ -83,8 +85,10 @@ def test_a_port_in_use_is_an_error_and_no_traceback(capsys):
     assert "address already in use" in captured.err
 
 
-def test_a_port_that_needs_root_is_an_error_that_says_what_to_do(capsys, monkeypatch):
-    async def refuse(server):
+def test_a_port_that_needs_root_is_an_error_that_says_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(server: DfpAgentServer) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(DfpAgentServer, "start", refuse)
@@ -111,14 +115,18 @@ def test_a_port_that_needs_root_is_an_error_that_says_what_to_do(capsys, monkeyp
         (["--bogus"], "unrecognized arguments"),
     ],
 )
-def test_wrong_options_are_named_with_what_was_expected(arguments, complaint, capsys):
+def test_wrong_options_are_named_with_what_was_expected(
+    arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as end:
         main(arguments)
     assert end.value.code == 2
     assert re.search(complaint, capsys.readouterr().err)
 
 
-def test_every_example_of_the_help_is_understood(capsys, monkeypatch, tmp_path):
+def test_every_example_of_the_help_is_understood(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A help text is a promise: each command line in it parses, whatever then happens at run time."""
     (tmp_path / "password").write_text("cisco")
     examples = [line.strip() for line in EXAMPLES.splitlines() if line.startswith("  haslb-dfp-agent")]
@@ -129,7 +137,7 @@ def test_every_example_of_the_help_is_understood(capsys, monkeypatch, tmp_path):
     assert "usage" not in capsys.readouterr().err
 
 
-def test_help_shows_the_examples(capsys):
+def test_help_shows_the_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         main(["--help"])
     assert end.value.code == 0

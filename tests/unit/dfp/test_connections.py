@@ -106,13 +106,17 @@ def test_an_agent_that_was_not_there_is_tried_when_its_host_appears() -> None:
     agent.listener.close()
     manager = Manager(agent)
     (link,) = manager.connections.links
-    while link.connection.state is not State.WAITING:
+
+    def state() -> State:
+        return link.connection.state
+
+    while state() is not State.WAITING:
         eventlet.sleep(0.001)
     agent.listener = eventlet.listen(("127.0.0.1", agent.port))
     manager.connections.set_reachable(frozenset({REAL}), time.monotonic())
-    assert link.connection.state is State.WAITING, "another host has appeared"
+    assert state() is State.WAITING, "another host has appeared"
     manager.connections.set_reachable(frozenset({REAL, LOCALHOST}), time.monotonic())
-    assert link.connection.state is State.CONNECTING
+    assert state() is State.CONNECTING
     agent.accept()
     agent.report(7)
     manager.changes.get()

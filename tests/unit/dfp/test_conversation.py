@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
-from typing import Optional
+from typing import Any, Optional
 
 from budget import examples
 from hypothesis import given, settings
@@ -47,14 +48,15 @@ class Network:
         self.reachable = True
         self.manager_does(self.manager.start())
 
-    def loads(self):
+    def loads(self) -> tuple[Load, ...]:
         return (Load(434, 17, (HostPreference(HOME_AGENT, 65535, self.weight),)),)
 
-    def manager_does(self, actions) -> None:
+    def manager_does(self, actions: Iterable[object]) -> None:
         for action in actions:
             if isinstance(action, Connect):
                 self.connect()
             elif isinstance(action, Send):
+                assert self.pipe is not None
                 self.pipe.to_agent += action.data
             elif isinstance(action, Close):
                 self.pipe = None
@@ -63,9 +65,10 @@ class Network:
             elif isinstance(action, WithdrawWeights):
                 self.table.withdraw(self.manager.name)
 
-    def agent_does(self, actions) -> None:
+    def agent_does(self, actions: Iterable[object]) -> None:
         for action in actions:
             assert isinstance(action, Send), "a correct manager never makes the agent close"
+            assert self.pipe is not None
             self.pipe.to_manager += action.data
 
     def connect(self) -> None:
@@ -123,7 +126,9 @@ steps = st.one_of(
 
 @settings(max_examples=examples(150))
 @given(st.lists(steps, max_size=40), st.sampled_from(["", "cisco"]))
-def test_the_weight_arrives_through_any_network_and_never_outlives_the_connection(journey, password):
+def test_the_weight_arrives_through_any_network_and_never_outlives_the_connection(
+    journey: list[Any], password: str
+) -> None:
     """Sections 5.3 and 7.1: while the agent is away its server has the static weight; then its own, at last the right
     one. What arrives is something that the agent has said, however the stream is cut."""
     network = Network(password, password)
@@ -140,14 +145,14 @@ def test_the_weight_arrives_through_any_network_and_never_outlives_the_connectio
     assert network.manager.counters.malformed_messages == network.manager.counters.framing_errors == 0
 
 
-def test_a_calm_connection_is_kept_for_ever():
+def test_a_calm_connection_is_kept_for_ever() -> None:
     """The agent's reports at three quarters of the keep-alive suffice."""
     network = Network()
     network.run_calmly(100 * KEEP_ALIVE)
     assert (network.manager.counters.connections, network.manager.counters.keep_alive_timeouts) == (1, 0)
 
 
-def test_a_network_that_delivers_nothing_is_noticed():
+def test_a_network_that_delivers_nothing_is_noticed() -> None:
     network = Network()
     network.run_calmly(1)
     network.pass_time(KEEP_ALIVE - 1)
@@ -156,7 +161,7 @@ def test_a_network_that_delivers_nothing_is_noticed():
     assert network.table.weight(HOME_AGENT) is None
 
 
-def test_different_passwords_never_set_a_weight():
+def test_different_passwords_never_set_a_weight() -> None:
     network = Network("cisco", "other")
     for _ in range(5 * KEEP_ALIVE):
         network.run_calmly(1)
@@ -166,7 +171,7 @@ def test_different_passwords_never_set_a_weight():
 
 @settings(max_examples=examples(60))
 @given(st.integers(0, 179))
-def test_a_password_is_changed_on_both_ends_without_losing_the_agent(later):
+def test_a_password_is_changed_on_both_ends_without_losing_the_agent(later: int) -> None:
     """Section 5.1.1: the time-out is what the administrator has for all ends. Before the first end goes over to the new
     password (180 s after its change) the others must have it."""
     network = Network("old", "old")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
+from dfp_actions import frames
 
 from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.dfp import manager
@@ -49,22 +50,22 @@ def connection() -> AgentConnection:
     return connection
 
 
-def test_the_manager_opens_the_connection_and_tells_its_keep_alive():
+def test_the_manager_opens_the_connection_and_tells_its_keep_alive() -> None:
     """Sections 3.1 and 7.2."""
     connection = AgentConnection(AGENT, KeyRing())
     assert connection.start() == [Connect(HOME_AGENT, 500)]
-    (send,) = connection.connected(100)
-    assert decode(send.data) == DfpParameters(KeepAlive(30))
+    (send,) = frames(connection.connected(100))
+    assert decode(send) == DfpParameters(KeepAlive(30))
     assert (connection.counters.connections, connection.counters.messages_sent) == (1, 1)
 
 
-def test_a_weight_is_set_whenever_it_is_reported(connection):
+def test_a_weight_is_set_whenever_it_is_reported(connection: AgentConnection) -> None:
     """Sections 6.1 and 7.3; a report that repeats itself still says that the server is alive."""
     assert connection.received(weight_report(25) + weight_report(25), 101) == [SetWeight(SERVER, 25)] * 2
     assert connection.received(weight_report(0), 102) == [SetWeight(SERVER, 0)]
 
 
-def test_an_agent_may_speak_for_several_servers(connection):
+def test_an_agent_may_speak_for_several_servers(connection: AgentConnection) -> None:
     """Section 5.2: a Load TLV for each port and protocol, in it the hosts and their bind ids."""
     other = IPv4Address("10.1.1.52")
     loads = (
@@ -78,7 +79,7 @@ def test_an_agent_may_speak_for_several_servers(connection):
     ]
 
 
-def test_silence_for_the_keep_alive_time_costs_the_connection_and_the_weights(connection):
+def test_silence_for_the_keep_alive_time_costs_the_connection_and_the_weights(connection: AgentConnection) -> None:
     """Section 5.3; the agent is then tried again at the retry interval."""
     connection.received(weight_report(25), 110)
     assert connection.next_deadline() == 140
@@ -91,20 +92,22 @@ def test_silence_for_the_keep_alive_time_costs_the_connection_and_the_weights(co
     assert connection.tick(320) == [Connect(HOME_AGENT, 500)]
 
 
-def test_a_report_without_weights_keeps_the_connection(connection):
+def test_a_report_without_weights_keeps_the_connection(connection: AgentConnection) -> None:
     """Section 6.1: an application level keep-alive."""
     assert connection.received(encode(PreferenceInformation()), 120) == []
     assert connection.next_deadline() == 150
 
 
 @pytest.mark.parametrize("junk", [b"\1\0\1", encode(DfpParameters(KeepAlive(1))), b"\1\0\5\0\0\0\0\x08"])
-def test_what_is_not_a_message_of_the_agent_does_not_break_the_silence(connection, junk):
+def test_what_is_not_a_message_of_the_agent_does_not_break_the_silence(
+    connection: AgentConnection, junk: bytes
+) -> None:
     """Half a message, a message meant for agents and an unknown one say nothing about the servers."""
     assert connection.received(junk, 120) == []
     assert connection.next_deadline() == 130
 
 
-def test_a_keep_alive_of_0_never_times_out():
+def test_a_keep_alive_of_0_never_times_out() -> None:
     """Section 5.3, and the default of IOS."""
     connection = AgentConnection(replace(AGENT, timeout=0), KeyRing())
     connection.start()
@@ -113,10 +116,10 @@ def test_a_keep_alive_of_0_never_times_out():
     assert connection.tick(1e9) == []
 
 
-def test_a_new_keep_alive_is_told_to_the_agent(connection):
+def test_a_new_keep_alive_is_told_to_the_agent(connection: AgentConnection) -> None:
     """Section 7.2: the manager must report changes; the time that counts begins with them."""
-    (send,) = connection.configure(replace(AGENT, timeout=5), 120)
-    assert decode(send.data) == DfpParameters(KeepAlive(5))
+    (send,) = frames(connection.configure(replace(AGENT, timeout=5), 120))
+    assert decode(send) == DfpParameters(KeepAlive(5))
     assert connection.next_deadline() == 125
     assert connection.configure(replace(AGENT, timeout=5, retry_interval=7), 121) == []
     connection.closed(122)
@@ -125,7 +128,7 @@ def test_a_new_keep_alive_is_told_to_the_agent(connection):
         connection.configure(replace(AGENT, port=501), 123)
 
 
-def test_an_agent_that_goes_away_is_tried_again_and_its_weights_are_void(connection):
+def test_an_agent_that_goes_away_is_tried_again_and_its_weights_are_void(connection: AgentConnection) -> None:
     """Section 7.1."""
     assert connection.closed(200) == [WithdrawWeights()]
     assert connection.tick(380) == [Connect(HOME_AGENT, 500)]
@@ -134,7 +137,7 @@ def test_an_agent_that_goes_away_is_tried_again_and_its_weights_are_void(connect
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_the_retry_count_ends_the_attempts_and_a_connection_renews_it(count):
+def test_the_retry_count_ends_the_attempts_and_a_connection_renews_it(count: int) -> None:
     """IOS: agent ADDRESS PORT TIMEOUT RETRY-COUNT RETRY-INTERVAL; a start by the operator tries anew."""
     connection = AgentConnection(replace(AGENT, retry_count=count, retry_interval=10), KeyRing())
 
@@ -159,7 +162,7 @@ def test_the_retry_count_ends_the_attempts_and_a_connection_renews_it(count):
     assert attempts_until_it_gives_up(2001) == count
 
 
-def test_a_retry_count_of_0_never_ends():
+def test_a_retry_count_of_0_never_ends() -> None:
     connection = AgentConnection(replace(AGENT, retry_interval=0), KeyRing())
     connection.start()
     for attempt in range(1000):
@@ -167,7 +170,7 @@ def test_a_retry_count_of_0_never_ends():
         assert connection.tick(attempt + 1) == [Connect(HOME_AGENT, 500)]
 
 
-def test_an_agent_whose_host_appears_is_tried_at_once():
+def test_an_agent_whose_host_appears_is_tried_at_once() -> None:
     """What was tried before the network led there says nothing: at a start the first switch may connect later than the
     balancer gives an attempt up, and three minutes without DFP would follow."""
     connection = AgentConnection(AGENT, KeyRing())
@@ -178,7 +181,7 @@ def test_an_agent_whose_host_appears_is_tried_at_once():
     assert connection.next_deadline() == 5 + AGENT.retry_interval, "it was tried where it was found, and is not there"
 
 
-def test_an_attempt_under_way_when_the_host_appears_has_a_prompt_successor():
+def test_an_attempt_under_way_when_the_host_appears_has_a_prompt_successor() -> None:
     connection = AgentConnection(AGENT, KeyRing())
     connection.start()
     assert connection.host_found(2) == []
@@ -188,7 +191,7 @@ def test_an_attempt_under_way_when_the_host_appears_has_a_prompt_successor():
     assert connection.next_deadline() == 5 + AGENT.retry_interval
 
 
-def test_a_host_that_appears_changes_nothing_for_a_connected_agent():
+def test_a_host_that_appears_changes_nothing_for_a_connected_agent() -> None:
     connection = AgentConnection(AGENT, KeyRing())
     connection.start()
     connection.host_found(1)
@@ -200,13 +203,13 @@ def test_a_host_that_appears_changes_nothing_for_a_connected_agent():
     assert connection.host_found(5) == []
 
 
-def test_stop_closes_and_withdraws_for_good(connection):
+def test_stop_closes_and_withdraws_for_good(connection: AgentConnection) -> None:
     assert connection.stop() == [Close("DFP agent is no longer configured"), WithdrawWeights()]
     assert connection.closed(101) == connection.received(weight_report(1), 101) == connection.tick(1e9) == []
     assert connection.state is State.IDLE
 
 
-def test_stop_ends_an_attempt_to_connect():
+def test_stop_ends_an_attempt_to_connect() -> None:
     connection = AgentConnection(AGENT, KeyRing())
     connection.start()
     assert connection.stop() == [Close("DFP agent is no longer configured")]
@@ -221,7 +224,9 @@ def test_stop_ends_an_attempt_to_connect():
         (b"\1\0\1\1\xff\xff\xff\xff", "message length is 4294967295; expected 8 to 65536"),
     ],
 )
-def test_a_stream_that_cannot_be_read_costs_its_connection_only(connection, stream, reason):
+def test_a_stream_that_cannot_be_read_costs_its_connection_only(
+    connection: AgentConnection, stream: bytes, reason: str
+) -> None:
     """The messages before it count, what follows is not looked at."""
     actions = connection.received(weight_report(9) + stream + weight_report(1), 101)
     assert actions == [SetWeight(SERVER, 9), Close(reason), WithdrawWeights()]
@@ -232,7 +237,7 @@ def test_a_stream_that_cannot_be_read_costs_its_connection_only(connection, stre
     assert connection.received(weight_report(1), 283) == [SetWeight(SERVER, 1)]
 
 
-def test_each_broken_message_is_counted_and_nothing_else(connection):
+def test_each_broken_message_is_counted_and_nothing_else(connection: AgentConnection) -> None:
     bad = [
         b"\1\0\5\0\0\0\0\x08",
         b"\1\0\1\1\0\0\0\x09\0",
@@ -245,20 +250,22 @@ def test_each_broken_message_is_counted_and_nothing_else(connection):
     assert counters.messages_received == 5
 
 
-def test_with_a_password_only_signed_messages_are_heard():
+def test_with_a_password_only_signed_messages_are_heard() -> None:
     """Section 5.1."""
     keys = KeyRing("cisco")
     connection = AgentConnection(AGENT, keys)
     connection.start()
-    (send,) = connection.connected(100)
-    assert keys.accepts(send.data, 100)
+    (send,) = frames(connection.connected(100))
+    assert keys.accepts(send, 100)
     assert connection.received(weight_report(0), 110) == []
     assert connection.counters.authentication_failures == 1
     assert connection.next_deadline() == 130
     assert connection.received(keys.sign(weight_report(7), 110), 110) == [SetWeight(SERVER, 7)]
 
 
-def test_an_agent_cannot_invent_servers_without_end(connection, monkeypatch):
+def test_an_agent_cannot_invent_servers_without_end(
+    connection: AgentConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Servers that it has reported already stay; what is over the limit is counted."""
     monkeypatch.setattr(manager, "MAX_SERVERS", 3)
     hosts = tuple(HostPreference(IPv4Address(number), 65535, 1) for number in range(5))
@@ -271,29 +278,31 @@ def test_an_agent_cannot_invent_servers_without_end(connection, monkeypatch):
 TABLE = BindIdTable(HOME_AGENT, 434, 17, (BindId(1, IPv4Address("15.0.0.0"), IPv4Address("255.0.0.0")),))
 
 
-def test_bind_tables_are_taken_over_when_the_report_is_complete(connection):
+def test_bind_tables_are_taken_over_when_the_report_is_complete(connection: AgentConnection) -> None:
     """Section 6.5: the all-zero table ends the report."""
-    (send,) = connection.request_bind_tables(101)
-    assert decode(send.data) == BindIdRequest()
+    (send,) = frames(connection.request_bind_tables(101))
+    assert decode(send) == BindIdRequest()
     connection.received(encode(BindIdReport(TABLE)), 102)
-    assert connection.bind_tables == ()
+    assert len(connection.bind_tables) == 0
     connection.received(encode(BindIdReport(END_OF_BINDIDS)), 103)
     assert connection.bind_tables == (TABLE,)
     connection.closed(104)
-    assert connection.bind_tables == ()
+    assert len(connection.bind_tables) == 0
 
 
-def test_a_change_notify_brings_a_request_and_no_second_one_until_it_is_answered(connection):
+def test_a_change_notify_brings_a_request_and_no_second_one_until_it_is_answered(connection: AgentConnection) -> None:
     """Section 6.6. A change during the report asks again after it, and any number of them once."""
     notify, end = encode(BindIdChangeNotify()), encode(BindIdReport(END_OF_BINDIDS))
     assert len(connection.received(notify * 50, 101)) == 1
-    (again,) = connection.received(end, 102)
-    assert decode(again.data) == BindIdRequest()
+    (again,) = frames(connection.received(end, 102))
+    assert decode(again) == BindIdRequest()
     assert connection.received(end, 103) == []
     assert len(connection.received(notify, 104)) == 1
 
 
-def test_an_agent_cannot_report_bind_ids_without_end(connection, monkeypatch):
+def test_an_agent_cannot_report_bind_ids_without_end(
+    connection: AgentConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(manager, "MAX_BINDID_ENTRIES", 4)
     connection.request_bind_tables(101)
     connection.received(encode(BindIdReport(TABLE)) * 10 + encode(BindIdReport(END_OF_BINDIDS)), 102)
@@ -301,10 +310,10 @@ def test_an_agent_cannot_report_bind_ids_without_end(connection, monkeypatch):
     assert connection.counters.excess_entries == 16
 
 
-def test_server_state_is_told_to_a_connected_agent(connection):
+def test_server_state_is_told_to_a_connected_agent(connection: AgentConnection) -> None:
     """Section 7.4."""
     loads = (Load(434, 17, (HostPreference(HOME_AGENT, 65535, 0),)),)
-    (send,) = connection.send_server_state(loads, 101)
-    assert decode(send.data) == ServerState(loads)
+    (send,) = frames(connection.send_server_state(loads, 101))
+    assert decode(send) == ServerState(loads)
     connection.closed(102)
     assert connection.send_server_state(loads, 103) == connection.request_bind_tables(103) == []

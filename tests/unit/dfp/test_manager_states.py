@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ def weight_report(weight: int) -> bytes:
     return encode(PreferenceInformation((Load(434, 17, (HostPreference(HOME_AGENT, 65535, weight),)),)))
 
 
-def test_every_state_can_be_reached_and_stopped():
+def test_every_state_can_be_reached_and_stopped() -> None:
     """The table that the documentation draws: no dead ends."""
     reachable, todo = set(), [State.IDLE]
     while todo:
@@ -67,7 +68,7 @@ events = st.one_of(
 
 
 @given(st.lists(st.tuples(events, st.integers(0, 400)), max_size=40), st.integers(0, 2))
-def test_no_order_of_events_breaks_the_rules(steps, retry_count):
+def test_no_order_of_events_breaks_the_rules(steps: list[tuple[Any, int]], retry_count: int) -> None:
     """Whatever comes when: writes only on an open connection, weights only while connected, all of them withdrawn."""
     connection = AgentConnection(replace(AGENT, retry_count=retry_count), KeyRing())
     now, weights = 0.0, False

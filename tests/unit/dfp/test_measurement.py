@@ -7,6 +7,8 @@ import os
 import socket
 import sys
 import threading
+import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -34,7 +36,7 @@ from ryu_haslb.dfp.measurement import (
         ('{"bindings": 50, "max_bindings": 1250, "calls": 7, "more": []}', BindingCount(50, 1250, 7)),
     ],
 )
-def test_a_home_agent_tells_a_number_or_an_object(text, count):
+def test_a_home_agent_tells_a_number_or_an_object(text: str, count: BindingCount) -> None:
     assert parse_binding_count(text) == count
 
 
@@ -50,7 +52,7 @@ def test_a_home_agent_tells_a_number_or_an_object(text, count):
 @example("9" * 5000)
 @example('{"bindings": null}')
 @example('{"calls": 1}')
-def test_anything_else_is_refused_with_what_was_expected(text):
+def test_anything_else_is_refused_with_what_was_expected(text: str) -> None:
     try:
         count = parse_binding_count(text)
     except ValueError as error:
@@ -59,12 +61,12 @@ def test_anything_else_is_refused_with_what_was_expected(text):
         assert 0 <= count.bindings < 2**32
 
 
-def test_a_file_is_read(tmp_path):
+def test_a_file_is_read(tmp_path: Path) -> None:
     (tmp_path / "bindings").write_text(" 50\n")
     assert read_path(str(tmp_path / "bindings")) == "50"
 
 
-def test_a_socket_is_read_until_it_closes(tmp_path):
+def test_a_socket_is_read_until_it_closes(tmp_path: Path) -> None:
     path = str(tmp_path / "socket")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
@@ -82,7 +84,7 @@ def test_a_socket_is_read_until_it_closes(tmp_path):
         thread.join()
 
 
-def test_a_socket_that_says_nothing_is_given_up(tmp_path, monkeypatch):
+def test_a_socket_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor one that dribbles: the time-out is for the whole answer."""
     monkeypatch.setattr(measurement, "READ_TIMEOUT", 0.05)
     path = str(tmp_path / "socket")
@@ -93,7 +95,7 @@ def test_a_socket_that_says_nothing_is_given_up(tmp_path, monkeypatch):
             read_path(path)
 
 
-def test_what_is_no_file_or_says_too_much_is_refused(tmp_path):
+def test_what_is_no_file_or_says_too_much_is_refused(tmp_path: Path) -> None:
     """A FIFO or a device could block or never end."""
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", "/dev/zero", tmp_path):
@@ -106,7 +108,7 @@ def test_what_is_no_file_or_says_too_much_is_refused(tmp_path):
         read_path(str(tmp_path / "absent"))
 
 
-def test_a_command_is_run_without_a_shell(monkeypatch):
+def test_a_command_is_run_without_a_shell(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run_command("echo '5 0' ; false") == "5 0 ; false"
     with pytest.raises(ValueError, match="ended with status 3: no home agent"):
         run_command(f"{sys.executable} -c \"import sys; print('no home agent', file=sys.stderr); sys.exit(3)\"")
@@ -119,7 +121,7 @@ def test_a_command_is_run_without_a_shell(monkeypatch):
         run_command("sleep 30")
 
 
-def test_the_call_rate_is_the_average_over_the_last_minute():
+def test_the_call_rate_is_the_average_over_the_last_minute() -> None:
     """The chapter: "calculated for every minute"."""
     rate = CallRate()
     assert rate.observe(1000, 0) == 0
@@ -129,7 +131,7 @@ def test_the_call_rate_is_the_average_over_the_last_minute():
     assert rate.observe(1700, 130) == 0
 
 
-def test_a_counter_that_goes_back_begins_a_new_minute():
+def test_a_counter_that_goes_back_begins_a_new_minute() -> None:
     """The home agent was restarted; the rate must not turn negative."""
     rate = CallRate()
     rate.observe(1000, 0)
@@ -138,7 +140,7 @@ def test_a_counter_that_goes_back_begins_a_new_minute():
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.floats(0, 100)), max_size=30))
-def test_the_call_rate_is_never_negative(samples):
+def test_the_call_rate_is_never_negative(samples: list[tuple[int, int]]) -> None:
     rate, now = CallRate(), 0.0
     for calls, later in samples:
         now += later
@@ -146,20 +148,20 @@ def test_the_call_rate_is_never_negative(samples):
 
 
 @pytest.mark.parametrize(("used", "free"), [(0, 16), (100, 0), (50, 8), (3, 16), (97, 0), (101, 0), (-1, 16)])
-def test_percentages_map_to_sixteenths_free(used, free):
+def test_percentages_map_to_sixteenths_free(used: float, free: int) -> None:
     """0 is none free, 16 all free."""
     assert free_share(used) == free
 
 
 @pytest.fixture
-def idle_machine(monkeypatch):
+def idle_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """All processor time and memory free."""
     monkeypatch.setattr(psutil, "cpu_percent", lambda interval=None: 0.0)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"percent": 0.0}))
 
 
 @pytest.mark.usefixtures("idle_machine")
-def test_the_weight_follows_bindings_processor_and_memory(monkeypatch):
+def test_the_weight_follows_bindings_processor_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     bindings = ['{"bindings": 50, "max_bindings": 1250}']
     weight = HomeAgentWeight(lambda: bindings[0])
     assert weight() == 24
@@ -172,9 +174,9 @@ def test_the_weight_follows_bindings_processor_and_memory(monkeypatch):
 
 
 @pytest.mark.usefixtures("idle_machine")
-def test_the_weight_follows_the_call_rate(monkeypatch):
+def test_the_weight_follows_the_call_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     calls, now = [1000], [0.0]
-    monkeypatch.setattr(measurement.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     weight = HomeAgentWeight(
         lambda: json.dumps({"bindings": 0, "max_bindings": 10, "calls": calls[0]}), available_cps=100
     )
@@ -186,14 +188,14 @@ def test_the_weight_follows_the_call_rate(monkeypatch):
 
 
 @pytest.mark.usefixtures("idle_machine")
-def test_a_number_that_is_missing_is_named():
+def test_a_number_that_is_missing_is_named() -> None:
     with pytest.raises(ValueError, match="give --max-bindings"):
         HomeAgentWeight(lambda: "50")()
     with pytest.raises(ValueError, match="which --available-cps needs"):
         HomeAgentWeight(lambda: "50", max_bindings=100, available_cps=10)()
 
 
-def test_this_machine_has_a_weight():
+def test_this_machine_has_a_weight() -> None:
     """Against the real psutil."""
     weight = HomeAgentWeight()
     assert 0 <= weight() <= 25

@@ -14,7 +14,7 @@ shares = st.integers(0, 16)
 numbers = st.integers(0, 10**6)
 
 
-def test_an_idle_home_agent_reports_25_and_one_with_fifty_bindings_24():
+def test_an_idle_home_agent_reports_25_and_one_with_fifty_bindings_24() -> None:
     """The two figures of the chapter's output."""
     assert dfp_weight(HomeAgentLoad(bindings=0, max_bindings=235000)) == 25
     assert dfp_weight(HomeAgentLoad(bindings=50, max_bindings=1250)) == 24
@@ -32,7 +32,7 @@ def test_an_idle_home_agent_reports_25_and_one_with_fifty_bindings_24():
         (HomeAgentLoad(0, 200, usage_cps=10**6), 25),
     ],
 )
-def test_bindings_machine_and_calls_each_take_their_share(load, weight):
+def test_bindings_machine_and_calls_each_take_their_share(load: HomeAgentLoad, weight: int) -> None:
     """Without a configured available_cps the rate does not count."""
     assert dfp_weight(load) == weight
 
@@ -49,7 +49,7 @@ def test_bindings_machine_and_calls_each_take_their_share(load, weight):
         HomeAgentLoad(400, 200, usage_cps=200, available_cps=100),
     ],
 )
-def test_a_home_agent_with_no_room_reports_0(load):
+def test_a_home_agent_with_no_room_reports_0(load: HomeAgentLoad) -> None:
     """Full, beyond full, nothing allowed, or at its rate; two overruns must not cancel out."""
     assert dfp_weight(load) == 0
 
@@ -58,7 +58,7 @@ def test_a_home_agent_with_no_room_reports_0(load):
     st.builds(HomeAgentLoad, numbers, numbers, shares, shares, numbers, st.none() | numbers),
     st.integers(0, 65535),
 )
-def test_the_weight_is_the_exact_quotient_rounded_down(load, max_weight):
+def test_the_weight_is_the_exact_quotient_rounded_down(load: HomeAgentLoad, max_weight: int) -> None:
     """Whole numbers and the division last, against exact fractions."""
     expected = Fraction(0)
     if load.max_bindings and load.available_cps != 0:
@@ -72,6 +72,6 @@ def test_the_weight_is_the_exact_quotient_rounded_down(load, max_weight):
 @pytest.mark.parametrize(
     "bad", [{"cpu": 17}, {"memory": -1}, {"bindings": -1}, {"usage_cps": -1}, {"available_cps": -1}]
 )
-def test_numbers_off_the_scale_are_refused(bad):
+def test_numbers_off_the_scale_are_refused(bad: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(bad))} is .*; expected 0"):
         HomeAgentLoad(**{"bindings": 0, "max_bindings": 1, **bad})

@@ -13,7 +13,7 @@ AGENT, OTHER_AGENT = AgentAddress(FIRST, 500), AgentAddress(SECOND, 500)
 HOME_AGENT = Server(FIRST, 434, 17, 65535)
 
 
-def test_a_row_holds_what_the_show_command_prints():
+def test_a_row_holds_what_the_show_command_prints() -> None:
     """Real IP Address, Protocol, Port, Bind_ID, Weight; Set by Agent A:PORT at a time."""
     table = WeightTable()
     table.set(HOME_AGENT, 25, AGENT, 1000.0)
@@ -21,14 +21,14 @@ def test_a_row_holds_what_the_show_command_prints():
     assert str(table.rows()[0].agent) == "10.1.1.51:500"
 
 
-def test_rows_come_in_the_order_of_addresses():
+def test_rows_come_in_the_order_of_addresses() -> None:
     table = WeightTable()
     for last in (10, 9, 200):
         table.set(Server(IPv4Address(f"10.1.1.{last}"), 434, 17, 65535), 1, AGENT, 0)
     assert [str(row.server.address) for row in table.rows()] == ["10.1.1.9", "10.1.1.10", "10.1.1.200"]
 
 
-def test_nobody_reporting_is_not_weight_0():
+def test_nobody_reporting_is_not_weight_0() -> None:
     """Section 5.2.1: 0 takes a server out of rotation; section 5.3: no report leaves it its static weight."""
     table = WeightTable()
     assert table.weight(FIRST) is None
@@ -36,7 +36,7 @@ def test_nobody_reporting_is_not_weight_0():
     assert table.weight(FIRST) == 0
 
 
-def test_the_newest_of_several_agents_is_right():
+def test_the_newest_of_several_agents_is_right() -> None:
     table = WeightTable()
     table.set(HOME_AGENT, 10, AGENT, 1)
     table.set(HOME_AGENT, 20, OTHER_AGENT, 2)
@@ -46,7 +46,7 @@ def test_the_newest_of_several_agents_is_right():
     assert len(table.rows()) == 1
 
 
-def test_a_lost_agent_takes_only_its_own_reports_along():
+def test_a_lost_agent_takes_only_its_own_reports_along() -> None:
     """Section 5.3: static weights for the servers it spoke for, unless another agent still speaks for them."""
     table = WeightTable()
     table.set(HOME_AGENT, 10, AGENT, 1)
@@ -72,14 +72,14 @@ def test_a_lost_agent_takes_only_its_own_reports_along():
         (Server(SECOND, 434, 17, 65535), False),
     ],
 )
-def test_wildcards_apply_to_a_home_agent_and_other_services_do_not(server, applies):
+def test_wildcards_apply_to_a_home_agent_and_other_services_do_not(server: Server, applies: bool) -> None:
     """Section 5.2: port 0 and protocol 0 stand for any; a home agent is UDP, port 434, in a farm of bind id 0."""
     table = WeightTable()
     table.set(server, 5, AGENT, 0)
     assert table.weight(FIRST) == (5 if applies else None)
 
 
-def test_the_exact_report_counts_before_the_wildcard():
+def test_the_exact_report_counts_before_the_wildcard() -> None:
     table = WeightTable()
     table.set(HOME_AGENT, 5, AGENT, 1)
     table.set(Server(FIRST, 0, 0, 65535), 9, AGENT, 2)
