@@ -1,1 +1,1 @@
-"""What operators see: the tables of IOS, from the same snapshot functions as everything else that reports."""
+"""What operators see: typed rows from one snapshot, printed as IOS prints them, and log lines for state changes."""

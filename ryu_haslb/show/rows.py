@@ -102,7 +102,9 @@ class DfpAgentRow(TypedDict):
 
     address: Address
     port: Port
-    timeout: Annotated[Seconds, "Keep-alive time: silence after which the connection is closed; 0 means never."]
+    timeout: Annotated[
+        Seconds, "Keep-alive time: time without a message after which the connection is closed; 0 means never."
+    ]
     retry_count: Annotated[Count, "Attempts to connect; 0 means no limit."]
     retry_interval: Annotated[Seconds, "Time between two attempts to connect."]
     state: AgentState
@@ -113,7 +115,9 @@ class DfpAgentRow(TypedDict):
     authentication_failures: Annotated[Count, "Messages without a valid Security TLV; discarded."]
     unknown_messages: Annotated[Count, "Messages of an unknown type; discarded."]
     malformed_messages: Annotated[Count, "Messages that could not be decoded; discarded."]
-    unexpected_messages: Annotated[Count, "Messages that an agent must not send, or not unasked; discarded."]
+    unexpected_messages: Annotated[
+        Count, "Messages of a type that an agent does not send, or replies without a request; discarded."
+    ]
     keep_alive_timeouts: Annotated[Count, "Connections closed because the keep-alive time expired."]
     excess_entries: Annotated[Count, "Servers and bind ids above the limit for one agent; discarded."]
 

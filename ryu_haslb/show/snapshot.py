@@ -1,4 +1,4 @@
-"""Snapshots of the balancer as plain values: what ``show``, ``--json`` and all else that reports are made from."""
+"""Snapshots of the balancer as rows of plain values. ``show``, ``--json``, HTTP and the metrics all read these."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _PROTOCOLS = {0: "any", 6: "TCP", 17: "UDP"}
 
 
 class Sources(NamedTuple):
-    """What a running application can be asked about."""
+    """The parts of a running balancer that snapshots read."""
 
     configuration: Configuration
     balancer: Balancer
@@ -106,7 +106,7 @@ def vservers(sources: Sources) -> Iterator[VirtualServerRow]:
 
 
 def sessions(sources: Sources) -> Iterator[SessionRow]:
-    """Every live session; those that begin or end while this runs may or may not be among them."""
+    """Every live session. A session that begins or ends while this runs may be among them or not."""
     for server in sources.balancer.virtual_servers.values():
         for session in list(sources.balancer.sessions.of(server)):
             yield {
@@ -122,7 +122,7 @@ def sessions(sources: Sources) -> Iterator[SessionRow]:
 
 
 def conns(sources: Sources) -> Iterator[ConnRow]:
-    """Every live session as a connection: who talks to whom."""
+    """Every live session as a connection from a client to a real server."""
     services = {
         server.name: (server.configuration.port, _nat(server.farm))
         for server in sources.balancer.virtual_servers.values()
@@ -140,7 +140,7 @@ def conns(sources: Sources) -> Iterator[ConnRow]:
 
 
 def dfp_agents(sources: Sources) -> Iterator[DfpAgentRow]:
-    """Every configured DFP agent, its connection and what was counted there."""
+    """Every configured DFP agent, with its connection and the counters of the connection."""
     for link in sources.dfp.links:
         agent, counters = link.connection.agent, link.connection.counters
         yield {
@@ -164,7 +164,7 @@ def dfp_agents(sources: Sources) -> Iterator[DfpAgentRow]:
 
 
 def dfp_weights(sources: Sources) -> Iterator[DfpWeightRow]:
-    """Every weight that an agent has set and that is in force."""
+    """Every weight in force that a DFP agent has set."""
     started = time.time() - time.monotonic()
     for row in sources.dfp.weights.rows():
         yield {
@@ -190,7 +190,7 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
 
 
 def statistics(sources: Sources) -> Iterator[CounterRow]:
-    """The balancer's counters, one row each."""
+    """The counters of the balancer; drops in total, and for each reason."""
     counted = sources.balancer.statistics
     for name in ("requests", "dispatched", "assignments", "retries", "reassignments", "deregistrations", "timeouts"):
         yield {"counter": name, "value": getattr(counted, name), "text": name}

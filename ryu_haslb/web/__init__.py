@@ -1,1 +1,1 @@
-"""The HTTP side: a read-only API, metrics, and a page that shows them live."""
+"""HTTP: the API, the metrics for Prometheus, and the page that shows the balancer live."""

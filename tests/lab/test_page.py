@@ -113,7 +113,7 @@ def real(driver: WebDriver, address: str) -> dict[str, str]:
 
 
 def test_the_page_shows_a_home_agent_die_and_come_back(lab: HealthLab, browser: WebDriver) -> None:
-    """Issue, "A page": farms and reals with state, weight, sessions and their share over the last minutes, live."""
+    """Farms and real servers with state, weight, sessions and share of new sessions, updated live."""
     first, second = lab.address.values()
     wait(browser, lambda: text(browser, "#dfp td.state") == "connected", "the DFP agent is connected")
     lab.register(40)
@@ -130,7 +130,7 @@ def test_the_page_shows_a_home_agent_die_and_come_back(lab: HealthLab, browser: 
     lab.register(40)
     lab.await_state("sami2", "FAILED")
     wait(browser, lambda: real(browser, second)["State"] in ("FAILED", "READY_TO_TEST"), "it has failed", SOON)
-    wait(browser, lambda: "1 of 2" in text(browser, "#tiles"), "one of two is well", SOON)
+    wait(browser, lambda: "1 of 2" in text(browser, "#tiles"), "one of two is up", SOON)
     assert f"{second} (HAFARM): FAILED" in text(browser, "#events")
     assert real(browser, first)["State"] == "OPERATIONAL"
 
@@ -143,7 +143,7 @@ def test_the_page_shows_a_home_agent_die_and_come_back(lab: HealthLab, browser: 
 def test_a_home_agent_whose_link_goes_down_is_unreachable(lab: HealthLab, browser: WebDriver) -> None:
     second = lab.address["sami2"]
     node = lab.lab.node("sami2")
-    wait(browser, lambda: real(browser, second)["State"] == "OPERATIONAL", "it is well")
+    wait(browser, lambda: real(browser, second)["State"] == "OPERATIONAL", "it is operational")
     node.cmd("ip link set sami2-eth0 down")
     try:
         wait(browser, lambda: real(browser, second)["State"] == "UNREACHABLE", "its link is down")
@@ -214,7 +214,7 @@ def test_everything_is_usable_by_keyboard(lab: HealthLab, browser: WebDriver) ->
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_text_can_be_read_in_light_and_dark(lab: HealthLab, browser: WebDriver, scheme: str) -> None:
-    """Contrast of 4.5 to 1 at least (WCAG 2.2, 1.4.3), of every text and every mood."""
+    """Contrast of 4.5 to 1 at least (WCAG 2.2, 1.4.3), of every text and every level."""
     feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)  # type: ignore[attr-defined]
     script = """
@@ -229,8 +229,8 @@ def test_text_can_be_read_in_light_and_dark(lab: HealthLab, browser: WebDriver, 
         };
         const state = document.querySelector("#farms td.state");
         const contrasts = [];
-        for (const mood of ["good", "so-so", "bad"]) {
-          state.dataset.mood = mood;
+        for (const level of ["good", "degraded", "bad"]) {
+          state.dataset.level = level;
           for (const element of document.querySelectorAll("h1, h2, p, a, th, td, dt, dd, caption, button")) {
             const colors = [getComputedStyle(element).color, ground(element)];
             const [dark, light] = colors.map(luminance).sort((one, other) => one - other);

@@ -1,26 +1,26 @@
-// The page: asks for the overview every second and shows it.
+// Fetches the overview every second and shows it.
 
 import { drawSamples } from "./chart.js";
 import { Table, element, setText } from "./table.js";
 
-const INTERVAL = 1000;
-const PATIENCE = 5000;
+const REFRESH_INTERVAL = 1000; // ms
+const ANSWER_TIMEOUT = 5000; // ms
 const RATE_SAMPLES = 5;
-const MOST_EVENTS = 100;
+const MAX_EVENTS = 100;
 
 const byId = (id) => document.getElementById(id);
 const text = (of, title, kind) => ({ title, kind, show: (row, cell) => setText(cell, of(row)) });
 const number = (of, title) => text((row) => of(row).toLocaleString("en"), title, "number");
 
-// What is bad is said in words and marked; what is well is not.
-const WELL = new Set(["OPERATIONAL", "connected"]);
-const SOMEWHAT = new Set(["READY_TO_TEST", "TESTING", "MAXCONNS", "DFP_THROTTLED", "connecting", "OUTOFSERVICE"]);
-const mood = (state) => (WELL.has(state) ? "good" : SOMEWHAT.has(state) ? "so-so" : "bad");
+// The color and the mark of a state; the state is always written out as well.
+const GOOD = new Set(["OPERATIONAL", "connected"]);
+const DEGRADED = new Set(["READY_TO_TEST", "TESTING", "MAXCONNS", "DFP_THROTTLED", "connecting", "OUTOFSERVICE"]);
+const level = (state) => (GOOD.has(state) ? "good" : DEGRADED.has(state) ? "degraded" : "bad");
 const state = (of) => ({
   title: "State",
   kind: "state",
   show: (row, cell) => {
-    cell.dataset.mood = mood(of(row));
+    cell.dataset.level = level(of(row));
     setText(cell, of(row));
   },
 });
@@ -73,7 +73,7 @@ function showFarms({ serverfarms, reals, history }) {
   }
 }
 
-/** A table that gives way to a sentence while it has no rows. */
+/** A table; while it has no rows, a sentence in its place. */
 function listing(id, caption, columns, keyOf, nothing) {
   const table = new Table(byId(id), caption, columns, keyOf);
   const sentence = element("p", {}, nothing);
@@ -93,22 +93,22 @@ const showAgents = listing("dfp", "Connections to agents", [
   number((row) => row.messages_received, "Reports"),
   number(faults, "Faults"),
 ], agentName, "No DFP agent is configured; weights are static.");
-const showDrops = listing("drops", "By reason, since the counters were cleared", [
+const showDrops = listing("drops", "By reason, since the start or the last clear of the counters", [
   text((row) => row.reason, "Reason"),
   number((row) => row.value, "Dropped"),
 ], (row) => row.reason, "None.");
-const showVirtualServers = listing("vservers", "Where mobiles send their requests", [
+const showVirtualServers = listing("vservers", "Addresses that mobiles send their requests to", [
   text((row) => row.vserver, "Virtual server"),
   state((row) => row.state),
   text((row) => row.virtual, "Address", "address"),
   text((row) => row.farm, "Farm"),
   number((row) => row.conns, "Sessions"),
 ], (row) => row.vserver, "No virtual server is configured.");
-const showSwitches = listing("switches", "Since the balancer was started", [
+const showSwitches = listing("switches", "Switches that have connected since the start", [
   text((row) => row.datapath, "Datapath"),
-  state((row) => (row.connected ? "connected" : "not connected")),
-  number((row) => row.rules_waiting, "Rules waiting"),
-  number((row) => row.rule_errors, "Refused"),
+  state((row) => (row.connected ? "connected" : "disconnected")),
+  number((row) => row.rules_waiting, "Flow-mods queued"),
+  number((row) => row.rule_errors, "Rejected"),
 ], (row) => row.datapath, "No switch has connected.");
 
 const DROPPED = "dropped_"; // and the token of the reason
@@ -125,7 +125,7 @@ function showTiles({ reals, vservers, statistics }) {
   if (recent.length > RATE_SAMPLES) recent.shift();
   const tile = (name, value) => setText(document.querySelector(`[data-tile=${name}]`), value);
   const inService = reals.filter((real) => real.state !== "OUTOFSERVICE");
-  tile("well", `${inService.filter((real) => WELL.has(realState(real))).length} of ${inService.length}`);
+  tile("up", `${inService.filter((real) => GOOD.has(realState(real))).length} of ${inService.length}`);
   tile("sessions", vservers.reduce((sum, row) => sum + row.conns, 0).toLocaleString("en"));
   const [oldest] = recent;
   const seconds = (performance.now() - oldest.at) / 1000;
@@ -137,29 +137,29 @@ function showTiles({ reals, vservers, statistics }) {
 
 let known = null;
 
-/** Tells what has changed its state; those that come or go with the configuration are told too. */
-function tellChanges({ reals, dfp_agents: agents, switches }) {
+/** Lists state changes, and objects that the configuration has added or removed. */
+function listChanges({ reals, dfp_agents: agents, switches }) {
   const now = new Map([
     ...reals.map((row) => [`${row.real} (${row.farm})`, realState(row)]),
     ...agents.map((row) => [`DFP agent ${agentName(row)}`, row.state]),
-    ...switches.map((row) => [`Switch ${row.datapath}`, row.connected ? "connected" : "not connected"]),
+    ...switches.map((row) => [`Switch ${row.datapath}`, row.connected ? "connected" : "disconnected"]),
   ]);
-  for (const [who, what] of now) {
-    if (known && known.get(who) !== what) tell(who, what);
+  for (const [name, state] of now) {
+    if (known && known.get(name) !== state) addEvent(name, state);
   }
-  for (const who of known?.keys() ?? []) {
-    if (!now.has(who)) tell(who, "no longer configured");
+  for (const name of known?.keys() ?? []) {
+    if (!now.has(name)) addEvent(name, "no longer configured");
   }
   known = now;
 }
 
-function tell(who, what) {
+function addEvent(name, state) {
   const time = new Date();
   const stamp = element("time", { datetime: time.toISOString() }, time.toLocaleTimeString());
-  const word = element("span", { class: "state" }, what);
-  word.dataset.mood = mood(what);
-  byId("events").prepend(element("li", {}, stamp, ` ${who}: `, word));
-  while (byId("events").children.length > MOST_EVENTS) byId("events").lastElementChild.remove();
+  const word = element("span", { class: "state" }, state);
+  word.dataset.level = level(state);
+  byId("events").prepend(element("li", {}, stamp, ` ${name}: `, word));
+  while (byId("events").children.length > MAX_EVENTS) byId("events").lastElementChild.remove();
 }
 
 let paused = false;
@@ -168,15 +168,15 @@ let lastAnswer = null;
 function showConnection(error) {
   const at = lastAnswer?.toLocaleTimeString();
   const words = error
-    ? `No answer (${error.message}); ${at ? `below is how it was at ${at}` : "trying again"}`
-    : paused ? `Paused; this is how it was at ${at}` : "Live";
+    ? `No answer (${error.message}); ${at ? `showing the state at ${at}` : "retrying"}`
+    : paused ? `Paused; showing the state at ${at}` : "Live";
   setText(byId("connection"), words);
   document.body.classList.toggle("stale", Boolean(error) || paused);
 }
 
 async function refresh() {
   try {
-    const answer = await fetch("api/v1/overview", { signal: AbortSignal.timeout(PATIENCE) });
+    const answer = await fetch("api/v1/overview", { signal: AbortSignal.timeout(ANSWER_TIMEOUT) });
     if (!answer.ok) throw new Error(`status ${answer.status}`);
     const overview = await answer.json();
     if (paused) return;
@@ -186,7 +186,7 @@ async function refresh() {
     showDrops(dropReasons(overview.statistics));
     showVirtualServers(overview.vservers);
     showSwitches(overview.switches);
-    tellChanges(overview);
+    listChanges(overview);
     lastAnswer = new Date();
     showConnection(null);
   } catch (error) {
@@ -197,7 +197,7 @@ async function refresh() {
 async function live() {
   while (!paused && !document.hidden) {
     await refresh();
-    await new Promise((wake) => setTimeout(wake, INTERVAL));
+    await new Promise((wake) => setTimeout(wake, REFRESH_INTERVAL));
   }
   running = false;
 }

@@ -1,5 +1,5 @@
-// Tables whose rows stay where they are while their cells change, so that focus, selection and scrolling survive.
-// All text goes in as textContent: names and NAIs are whatever a stranger wrote.
+// Tables that update their cells in place, so that focus, selection and scroll position survive.
+// All text is set as textContent: names and NAIs come from the network and are not trusted.
 
 export function element(name, attributes = {}, ...children) {
   const made = document.createElement(name);

@@ -1,4 +1,4 @@
-"""The dashboard and the alert rules of docs/monitoring ask for metrics that there are, by labels that they have."""
+"""The dashboard and the alert rules of docs/monitoring query metrics that exist, by labels that they have."""
 
 from __future__ import annotations
 
@@ -77,8 +77,7 @@ def test_metrics_and_labels_that_are_asked_for_are_exposed(
         "haslb_flow_mod_errors_total",
     ],
 )
-def test_the_dashboard_shows_what_the_issue_names(what: str) -> None:
-    """Issue, "Watching it"."""
+def test_the_dashboard_shows_every_metric_that_an_operator_watches(what: str) -> None:
     assert any(what in target["expr"] for panel in DASHBOARD["panels"] for target in panel["targets"])
 
 

@@ -1,4 +1,4 @@
-"""HTTP is off until asked for; then it listens on loopback unless told otherwise (issue)."""
+"""HTTP is off by default, and listens on loopback unless another address is set."""
 
 from __future__ import annotations
 
