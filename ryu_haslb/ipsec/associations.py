@@ -1,6 +1,6 @@
-"""Security associations as charon lists them (vici's ``list-sas``), made into values.
+"""Security associations, from charon's answer to vici's ``list-sas``.
 
-The data comes from another process: whatever is not as it should be is left out, and never an error.
+The data comes from another process. A malformed part of it is skipped or read as empty; it is never an error.
 """
 
 from __future__ import annotations
@@ -9,15 +9,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
 
-LARGEST_NUMBER = (1 << 64) - 1
+#: charon's counters have 64 bits; a larger number is malformed.
+MAX_NUMBER = (1 << 64) - 1
+#: Characters of a name, address or algorithm; the rest is cut off.
+MAX_TEXT_LENGTH = 128
 
 
 @dataclass(frozen=True)
 class ChildAssociation:
-    """A pair of security associations of IPsec, one each way; ``name`` is that of the pair of networks.
+    """A pair of IPsec security associations, one in each direction; ``name`` is that of the pair of networks.
 
-    ``number`` is charon's own and never used twice. ``life_time`` is the seconds that are left. ``cipher`` is in
-    strongSwan's words, ``AES_CBC``, and ``key_bits`` 0 where there is only one size.
+    ``number`` is charon's unique id, which is never reused. ``life_time`` is the remaining time in seconds. ``cipher``
+    is strongSwan's name of the algorithm, such as ``AES_CBC``; ``key_bits`` is 0 if the cipher has only one key size.
     """
 
     name: str
@@ -35,14 +38,14 @@ class ChildAssociation:
     life_time: int
 
     @property
-    def carries(self) -> bool:
-        """Whether packets can pass by it."""
+    def is_installed(self) -> bool:
+        """Whether the pair protects traffic."""
         return self.state in ("INSTALLED", "REKEYING", "REKEYED")
 
 
 @dataclass(frozen=True)
 class IkeAssociation:
-    """The association by which two peers agree on the others; ``initiator`` tells whether we began."""
+    """An IKE security association and the IPsec associations negotiated over it; ``initiator``: this end began."""
 
     name: str
     number: int
@@ -53,15 +56,15 @@ class IkeAssociation:
     children: tuple[ChildAssociation, ...]
 
     @property
-    def established(self) -> bool:
-        """Whether the peers know each other and may agree on more."""
+    def is_established(self) -> bool:
+        """Whether the peers have authenticated each other and can negotiate IPsec associations."""
         return self.state in ("ESTABLISHED", "REKEYING", "REKEYED")
 
 
 def read_associations(listed: Iterable[object]) -> list[IkeAssociation]:
-    """What ``list-sas`` has streamed, oldest first."""
-    found = [_ike(name, entry) for each in listed for name, entry in _sections(each)]
-    return sorted(found, key=lambda each: each.number)
+    """The associations in the messages that ``list-sas`` has streamed, oldest first."""
+    found = [_ike(name, entry) for message in listed for name, entry in _sections(message)]
+    return sorted(found, key=lambda association: association.number)
 
 
 def _ike(name: str, entry: Mapping[Any, Any]) -> IkeAssociation:
@@ -78,7 +81,7 @@ def _ike(name: str, entry: Mapping[Any, Any]) -> IkeAssociation:
 
 
 def _child(entry: Mapping[Any, Any]) -> Optional[ChildAssociation]:
-    """One pair; None if it is not of the one protocol that we have it use."""
+    """One pair; None if its protocol is not ESP, the only one that the translation proposes."""
     if _text(entry, "protocol") != "ESP":
         return None
     return ChildAssociation(
@@ -99,7 +102,7 @@ def _child(entry: Mapping[Any, Any]) -> Optional[ChildAssociation]:
 
 
 def _sections(value: object) -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    """The sections in a message, each with its name."""
+    """The sections of a message, each with its name; other values are skipped."""
     if isinstance(value, Mapping):
         for name, section in value.items():
             if isinstance(section, Mapping):
@@ -111,16 +114,16 @@ def _text(entry: Mapping[Any, Any], key: str) -> str:
 
 
 def _printable(value: object) -> str:
-    """Text of at most a line's length, without what would upset a terminal."""
+    """The text of a value, without unprintable characters and of at most MAX_TEXT_LENGTH characters."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value if isinstance(value, str) else ""
-    return "".join(char for char in text[:128] if char.isprintable())
+    return "".join(char for char in text[:MAX_TEXT_LENGTH] if char.isprintable())
 
 
 def _number(entry: Mapping[Any, Any], key: str, base: int = 10) -> int:
-    """A number that is not negative; 0 for whatever else there is."""
+    """The number of a key, 0 to MAX_NUMBER; 0 if the value is anything else."""
     text = _text(entry, key)
     try:
         value = int(text, base) if text.isascii() and text.isalnum() else 0
     except ValueError:
         return 0
-    return value if value <= LARGEST_NUMBER else 0
+    return value if value <= MAX_NUMBER else 0

@@ -1,4 +1,4 @@
-"""A Unix socket to a program that may hang: whoever waits for it waits a second in all, or so long as he has said."""
+"""A Unix socket to a program that may hang, with one time-out for the whole exchange."""
 
 from __future__ import annotations
 
@@ -7,19 +7,22 @@ import socket
 import time
 from typing import Optional
 
-#: Seconds that a conversation may take, unless its caller has more time.
-PATIENCE = 1.0
-_LARGEST_PIECE = 64 * 1024
+#: Seconds that an exchange may take in all, unless its caller sets another time-out.
+EXCHANGE_TIMEOUT = 1.0
+_MAX_READ_SIZE = 64 * 1024
 
 
 class Channel:
-    """A socket that gives up when the other side's time is over; its methods are those that the vici package calls."""
+    """A connected Unix socket whose calls raise ``socket.timeout`` once the time-out for the exchange is over.
 
-    def __init__(self, path: str, patience: float = PATIENCE) -> None:
-        self._end = time.monotonic() + patience
+    Its methods are those that the vici package calls on a socket.
+    """
+
+    def __init__(self, path: str, timeout: float = EXCHANGE_TIMEOUT) -> None:
+        self._deadline = time.monotonic() + timeout
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._hurry()
+            self._limit_next_call()
             self._socket.connect(os.fsencode(path))
         except BaseException:
             self._socket.close()
@@ -32,26 +35,28 @@ class Channel:
         self._socket.close()
 
     def sendall(self, data: bytes) -> None:
-        """Send all of it."""
-        self._hurry()
+        """Send ``data`` completely."""
+        self._limit_next_call()
         self._socket.sendall(data)
 
     def recv(self, size: int) -> bytes:
-        """At most so many bytes; none at the end."""
-        self._hurry()
-        return self._socket.recv(min(size, _LARGEST_PIECE))
+        """Receive at most ``size`` bytes; no bytes mean that the other end has closed."""
+        self._limit_next_call()
+        return self._socket.recv(min(size, _MAX_READ_SIZE))
 
     def gettimeout(self) -> None:
-        """No time-out of vici's choice."""
+        """None: the time-out of single calls, which vici saves and restores, does not exist here."""
 
     def settimeout(self, seconds: Optional[float]) -> None:
-        """Be patient for so long from now on: vici asks for it before each event that it waits for. None, after the
-        first bytes of every message, would be for ever, and changes nothing."""
-        if seconds is not None:
-            self._end = time.monotonic() + seconds
+        """Set the time-out anew: vici does so before each event that it waits for.
 
-    def _hurry(self) -> None:
-        remaining = self._end - time.monotonic()
+        None, which vici sets after the first bytes of each message, would mean no time-out. It is ignored.
+        """
+        if seconds is not None:
+            self._deadline = time.monotonic() + seconds
+
+    def _limit_next_call(self) -> None:
+        remaining = self._deadline - time.monotonic()
         if remaining <= 0:
             raise socket.timeout
         self._socket.settimeout(remaining)

@@ -1,7 +1,7 @@
-"""Talking to a running charon over its vici socket: load what the translation says, list, and clear.
+"""Requests to a running charon over its vici socket: load a translation, list and clear security associations.
 
-A call takes a second at most, whatever charon does; under eventlet others go on meanwhile. For what may take longer
-there is :func:`conversation`.
+A call takes at most :data:`~ryu_haslb.ipsec.channel.EXCHANGE_TIMEOUT`, even if charon hangs; under eventlet other
+greenlets run meanwhile. :func:`vici_session` is for requests that may take longer.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from typing import Any
 import vici
 from vici.exception import CommandException, DeserializationException, EventUnknownException, SessionException
 
+from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
-from ryu_haslb.ipsec.channel import PATIENCE, Channel
+from ryu_haslb.ipsec.channel import EXCHANGE_TIMEOUT, Channel
 from ryu_haslb.ipsec.translation import Translation
 
-#: Where the balancer finds the charon of the IPsec module, and where charon has its socket by itself.
+#: The environment variable with the path of the vici socket of the IPsec module's charon.
 VICI_VARIABLE = "HASLB_VICI"
+#: The path that charon uses by default.
 DEFAULT_VICI = "/var/run/charon.vici"
-#: What the vici package raises when the other side speaks another language.
-_NONSENSE = (
+#: What the vici package raises for bytes that are no vici message.
+_PROTOCOL_ERRORS = (
     SessionException,
     EventUnknownException,
     DeserializationException,
@@ -34,58 +36,75 @@ _NONSENSE = (
 )
 
 
-class CharonError(Exception):
-    """charon cannot be asked, or refuses; the text says why and what to do."""
+class CharonError(HaslbError):
+    """charon does not answer, or rejects a request; the text says why and what to do."""
 
 
 def load(path: str, translation: Translation) -> None:
-    """Give charon every connection and key of a translation; those of the same names are replaced."""
-    with conversation(path) as session:
+    """Load the keys and connections of a translation; those of the same names are replaced.
+
+    :raises CharonError: charon does not answer, or rejects one of them.
+    """
+    with vici_session(path) as session:
         for tunnel in translation.tunnels:
             session.load_shared(tunnel.secret)
             session.load_conn(tunnel.connection)
 
 
 def associations(path: str) -> list[IkeAssociation]:
-    """Every security association that charon has."""
-    with conversation(path) as session:
+    """The security associations of charon, oldest first.
+
+    :raises CharonError: charon does not answer.
+    """
+    with vici_session(path) as session:
         return read_associations(session.list_sas())
 
 
 def clear_ipsec(path: str) -> int:
-    """End every security association of IPsec, and return how many pairs they were; peers know each other still."""
-    with conversation(path) as session:
-        children = [child for each in read_associations(session.list_sas()) for child in each.children]
+    """End all IPsec security associations, and return the number of pairs; the IKE associations stay.
+
+    :raises CharonError: charon does not answer.
+    """
+    with vici_session(path) as session:
+        children = [child for ike in read_associations(session.list_sas()) for child in ike.children]
         for child in children:
             _terminate(session, "child-id", child.number)
         return len(children)
 
 
 def clear_isakmp(path: str) -> int:
-    """End every association of IKE, and return how many; IPsec's go with them."""
-    with conversation(path) as session:
+    """End all IKE security associations, the IPsec associations with them, and return their number.
+
+    :raises CharonError: charon does not answer.
+    """
+    with vici_session(path) as session:
         found = read_associations(session.list_sas())
-        for each in found:
-            _terminate(session, "ike-id", each.number)
+        for ike in found:
+            _terminate(session, "ike-id", ike.number)
         return len(found)
 
 
 def _terminate(session: Any, what: str, number: int) -> None:
-    """End one association. It may be gone already: then there is nothing to do."""
+    """End one association; one that has ended already is no error."""
     with contextlib.suppress(CommandException):
-        for _ in session.terminate({what: str(number), "force": "yes", "timeout": str(int(PATIENCE * 500))}):
+        for _ in session.terminate({what: str(number), "force": "yes", "timeout": str(int(EXCHANGE_TIMEOUT * 500))}):
             pass
 
 
 @contextlib.contextmanager
-def conversation(path: str, patience: float = PATIENCE) -> Iterator[Any]:
-    """A session of the vici package with the charon at a socket, for so many seconds; one that listens may last.
-    CharonError if there is none, or whatever goes wrong in it."""
+def vici_session(path: str, timeout: float = EXCHANGE_TIMEOUT) -> Iterator[Any]:
+    """A session of the vici package with the charon at the socket ``path``, for ``timeout`` seconds.
+
+    A session that waits for events lasts longer: vici sets the time-out anew for each event.
+
+    :raises CharonError: there is no charon, it does not answer in time, or it rejects a request. Each error of the
+        session becomes this one.
+    """
     try:
-        with Channel(path, patience) as channel:
+        with Channel(path, timeout) as channel:
             yield vici.Session(channel)
     except CommandException as error:
-        raise CharonError(f"charon at {path} refuses: {error}") from error
+        raise CharonError(f"charon at {path} rejected the request: {error}; see the log of the IPsec module") from error
     except (FileNotFoundError, ConnectionRefusedError):
         raise CharonError(
             f"no charon answers at {path}; start the IPsec module, or set {VICI_VARIABLE} to its charon's vici socket"
@@ -93,6 +112,10 @@ def conversation(path: str, patience: float = PATIENCE) -> Iterator[Any]:
     except socket.timeout:
         raise CharonError(f"charon at {path} does not answer; see the log of the IPsec module") from None
     except OSError as error:
-        raise CharonError(f"charon at {path} cannot be asked: {error.strerror or error}") from error
-    except _NONSENSE as error:
-        raise CharonError(f"what answers at {path} is no charon: {error}") from error
+        raise CharonError(
+            f"connection to charon at {path} failed: {error.strerror or error}; see the log of the IPsec module"
+        ) from error
+    except _PROTOCOL_ERRORS as error:
+        raise CharonError(
+            f"the program at {path} does not speak vici: {error}; set {VICI_VARIABLE} to charon's vici socket"
+        ) from error

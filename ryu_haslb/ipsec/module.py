@@ -1,30 +1,32 @@
-"""What only the program of the IPsec module counts, asked at its control socket."""
+"""The counters of the IPsec module's own program, read at its control socket. charon does not count these events."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields
 
+from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec.channel import Channel
 
-#: Where the balancer finds the module's control socket; without it nothing is counted but by associations.
+#: The environment variable with the path of the module's control socket. Without it only charon's counters are shown.
 COUNTERS_VARIABLE = "HASLB_VICI_COUNTERS"
 SHOW_COUNTERS = "show crypto counters --json"
 CLEAR_COUNTERS = "clear crypto counters"
-_LONGEST_ANSWER = 64 * 1024
-_LARGEST_COUNT = (1 << 64) - 1
+_MAX_ANSWER_LENGTH = 64 * 1024
+_MAX_COUNT = (1 << 64) - 1
 
 
-class ModuleError(Exception):
-    """The module cannot be asked; the text says why and what to do."""
+class ModuleError(HaslbError):
+    """The module does not answer, or not with counters; the text says why and what to do."""
 
 
 @dataclass(frozen=True)
 class Counters:
-    """What the associations themselves do not count.
+    """What the present associations do not count, for one interface.
 
-    ``send_errors``: packets that ought to have left protected and could not; ``recv_errors``: packets that ought to
-    have come protected and did not, or were refused. ``encaps`` and ``decaps`` are of associations that are gone.
+    ``send_errors``: packets to be protected that were dropped, since there was no association. ``recv_errors``: packets
+    that arrived unprotected and should not have, or failed their verification. ``encaps`` and ``decaps``: packets of
+    associations that have ended.
     """
 
     send_errors: int = 0
@@ -34,45 +36,54 @@ class Counters:
 
 
 def read_counters(path: str) -> dict[str, Counters]:
-    """The module's counters by interface: it serves one, and others may have a crypto map as well.
+    """The module's counters by the name of the interface that it serves.
 
-    ModuleError if it does not answer.
+    :raises ModuleError: the module does not answer, or not with counters.
     """
-    return counters_of(_ask(path, SHOW_COUNTERS))
+    return counters_of(_request(path, SHOW_COUNTERS))
 
 
 def clear_counters(path: str) -> None:
-    """Have the module count from zero; ModuleError if it does not answer."""
-    _ask(path, CLEAR_COUNTERS)
+    """Set the module's counters to zero.
+
+    :raises ModuleError: the module does not answer.
+    """
+    _request(path, CLEAR_COUNTERS)
 
 
-def _ask(path: str, command: str) -> bytes:
-    """What the module answers to a command."""
+def _request(path: str, command: str) -> bytes:
+    """The module's answer to a command."""
     answer = b""
     try:
         with Channel(path) as channel:
             channel.sendall(f"{command}\n".encode())
-            while piece := channel.recv(_LONGEST_ANSWER):
+            while piece := channel.recv(_MAX_ANSWER_LENGTH):
                 answer += piece
-                if len(answer) > _LONGEST_ANSWER:
-                    raise ModuleError(f"what answers at {path} is no IPsec module: its answer has no end")
+                if len(answer) > _MAX_ANSWER_LENGTH:
+                    raise ModuleError(
+                        f"the answer at {path} exceeds {_MAX_ANSWER_LENGTH} bytes; set {COUNTERS_VARIABLE} to the "
+                        "control socket of the IPsec module"
+                    )
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error) or "it does not answer in time"
+        reason = getattr(error, "strerror", None) or str(error) or "no answer in time"
         raise ModuleError(
-            f"the IPsec module at {path} cannot be asked for its counters: {reason}; start it, or set "
-            f"{COUNTERS_VARIABLE} to its control socket"
+            f"request to the IPsec module at {path} failed: {reason}; start it, or set {COUNTERS_VARIABLE} to its "
+            "control socket"
         ) from None
     return answer
 
 
 def counters_of(answer: bytes) -> dict[str, Counters]:
-    """The counters in an answer, by interface; what is missing or no count is 0."""
+    """The counters in an answer, by interface; one that is missing or no count is 0.
+
+    :raises ModuleError: the answer is no JSON object of objects.
+    """
     try:
         found = json.loads(answer)
     except (ValueError, RecursionError):
         found = None
-    if not isinstance(found, dict) or not all(isinstance(each, dict) for each in found.values()):
-        raise ModuleError("the IPsec module answers something else; expected its counters by interface, as JSON")
+    if not isinstance(found, dict) or not all(isinstance(counted, dict) for counted in found.values()):
+        raise ModuleError("the IPsec module sent no counters; expected its counters by interface, as JSON")
     names = [field.name for field in fields(Counters)]
     return {
         interface: Counters(**{name: _count(counted.get(name)) for name in names})
@@ -81,4 +92,4 @@ def counters_of(answer: bytes) -> dict[str, Counters]:
 
 
 def _count(value: object) -> int:
-    return value if type(value) is int and 0 <= value <= _LARGEST_COUNT else 0
+    return value if type(value) is int and 0 <= value <= _MAX_COUNT else 0

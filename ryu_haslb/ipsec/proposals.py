@@ -1,8 +1,7 @@
 """ISAKMP policies and transform sets of IOS as the proposals of strongSwan.
 
 Tested with strongSwan 5.9.8 of Debian 12 and its openssl plugin, which has 3DES, AES, MD5, SHA-1, SHA-2 and all groups.
-DES is in OpenSSL's legacy provider, which current systems do not install. AH is in kernels only, not in
-userspace ESP.
+DES is in OpenSSL's legacy provider, which current systems do not install. Only kernels have AH; userspace ESP has none.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from ryu_haslb.configuration.crypto_model import CIPHERS, COMPRESSION, IsakmpPol
 #: Records a decision for the operator.
 Note = Callable[[str], Any]
 
-#: strongSwan's names of IOS's ciphers. DES has no provider and is replaced by AES.
+#: strongSwan's names of the ciphers of IOS. DES is replaced by AES.
 _ENCRYPTION = {
     "des": "aes128",
     "3des": "3des",
@@ -43,7 +42,7 @@ _GROUPS = {
 def ike_proposal(policy: IsakmpPolicy, note: Note) -> str:
     """A policy as a proposal of strongSwan, such as ``aes128-sha1-modp768``."""
     if policy.encryption == "des":
-        note(f"isakmp policy {policy.priority}: encryption des -> aes 128: DES is left to OpenSSL's legacy provider")
+        note(f"isakmp policy {policy.priority}: encryption des -> aes 128: DES needs OpenSSL's legacy provider")
     return f"{_ENCRYPTION[policy.encryption]}-{_HASHES[policy.hash]}-{_GROUPS[policy.group]}"
 
 
@@ -55,12 +54,12 @@ def esp_proposal(transform_set: TransformSet, pfs: Optional[int], note: Note) ->
         if transform in CIPHERS:
             cipher = transform.partition("-")[2]
         elif transform == COMPRESSION:
-            note(f"{prefix}: {COMPRESSION} is left out: no current package carries LZS")
+            note(f"{prefix}: {COMPRESSION} is left out: no current package has LZS")
         else:
             protocol, name, _ = transform.split("-")
             hashes[protocol] = name
     if cipher == "des":
-        note(f"{prefix}: esp-des -> esp-aes 128: DES is left to OpenSSL's legacy provider")
+        note(f"{prefix}: esp-des -> esp-aes 128: DES needs OpenSSL's legacy provider")
     if cipher is None:
         cipher = "null"
     return "-".join(_esp(cipher, hashes, pfs, prefix, note))
@@ -76,7 +75,7 @@ def _esp(cipher: str, hashes: dict[str, str], pfs: Optional[int], prefix: str, n
     elif "ah" in hashes:
         note(f"{prefix}: ah-{hashes['ah']}-hmac -> esp-{hashes['ah']}-hmac: userspace ESP has no AH")
     elif not hashes:
-        note(f"{prefix}: esp-sha-hmac is added: encryption that nobody verifies protects nothing")
+        note(f"{prefix}: esp-sha-hmac is added: encryption without integrity protection is not secure")
     yield _HASHES[hashes.get("esp") or hashes.get("ah") or "sha"]
     if pfs is not None:
         yield _GROUPS[pfs]

@@ -1,7 +1,7 @@
-"""From the crypto commands of IOS to what strongSwan's charon takes over vici (``load-conn``, ``load-shared``).
+"""Translates the crypto commands of IOS into messages for strongSwan's charon (vici ``load-conn``, ``load-shared``).
 
-What current packages carry no longer is replaced by its successor, and what IOS would do silently is done: every
-such decision is among the notes, to be told to the operator. ``docs/ipsec.md`` lists them.
+An algorithm that current packages do not have is replaced by its successor. Each such decision is noted for the
+operator; ``docs/ipsec.md`` lists them.
 """
 
 from __future__ import annotations
@@ -20,23 +20,26 @@ from ryu_haslb.configuration.crypto_model import (
     protected,
 )
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec.proposals import Note, esp_proposal, ike_proposal
 from ryu_haslb.language.wording import listed
 
-#: IOS negotiates anew when this much is left of a security association.
-REKEY_SECONDS = 30
-REKEY_BYTES = 256 * 1024
-#: Seconds between questions to a silent peer where no `crypto isakmp keepalive` says otherwise, and until it is given
-#: up. IOS would ask nothing and send into the void; we want to find a peer again that was started anew.
-KEEPALIVE = 2
-KEEPALIVES_UNTIL_DEAD = 5
+#: Remaining lifetime of a security association, in seconds, at which IOS negotiates a new one.
+REKEY_MARGIN = 30
+#: Remaining bytes of a security association at which IOS negotiates a new one.
+REKEY_MARGIN_BYTES = 256 * 1024
+#: Seconds between keepalives to a silent peer without ``crypto isakmp keepalive``. IOS would send none, and would send
+#: traffic to a restarted peer in vain until the lifetime is over.
+KEEPALIVE_INTERVAL = 2
+#: Keepalives without an answer after which the peer is considered dead.
+MAX_MISSED_KEEPALIVES = 5
 
 
 @dataclass(frozen=True)
 class Protected:
-    """A pair of networks whose traffic is protected by security associations of its own.
+    """A pair of networks whose traffic has a pair of security associations of its own.
 
-    ``name`` is charon's for them, ``kilobytes`` is what one may carry.
+    ``name`` is the name of the pair in charon; ``kilobytes`` is the volume after which it is renegotiated.
     """
 
     name: str
@@ -47,9 +50,9 @@ class Protected:
 
 @dataclass(frozen=True)
 class Tunnel:
-    """What a crypto map protects together with one peer.
+    """The protected pairs of networks behind one peer of a crypto map.
 
-    ``connection`` and ``secret`` are the messages of vici's load-conn and load-shared.
+    ``connection`` and ``secret`` are the messages for vici's load-conn and load-shared.
     """
 
     name: str
@@ -62,7 +65,7 @@ class Tunnel:
 
 @dataclass(frozen=True)
 class Translation:
-    """What the crypto map of an interface means; ``local`` is the interface's address."""
+    """The tunnels of an interface with a crypto map; ``local`` is its address, ``notes`` are for the operator."""
 
     interface: str
     local: IPv4Address
@@ -70,14 +73,16 @@ class Translation:
     notes: tuple[str, ...]
 
 
-class TranslationError(Exception):
-    """An interface that has no tunnels; the text says why, and what was expected."""
+class TranslationError(HaslbError):
+    """An interface without a crypto map; the text names the interfaces that have one."""
 
 
 def translate(configuration: Configuration, interface: str) -> Translation:
-    """The tunnels of an interface such as ``Vlan15`` or ``FastEthernet1/0``.
+    """Translate the crypto map of an interface such as ``Vlan15`` or ``FastEthernet1/0``.
 
-    The configuration has passed the reader's checks. TranslationError if the interface has no crypto map.
+    The configuration has passed the reader's checks.
+
+    :raises TranslationError: the interface has no crypto map.
     """
     secured = secured_interfaces(configuration)
     if interface not in secured:
@@ -94,7 +99,7 @@ def translate(configuration: Configuration, interface: str) -> Translation:
 
 
 def _by_peer(entries: Iterable[CryptoMapEntry]) -> Iterable[list[CryptoMapEntry]]:
-    """Entries with one peer belong to one connection: charon would find only the first of several."""
+    """The entries, grouped by peer: charon finds only the first of several connections with one peer."""
     groups: dict[IPv4Address, list[CryptoMapEntry]] = {}
     for entry in entries:
         groups.setdefault(entry.peers[0], []).append(entry)
@@ -102,7 +107,7 @@ def _by_peer(entries: Iterable[CryptoMapEntry]) -> Iterable[list[CryptoMapEntry]
 
 
 def secured_interfaces(configuration: Configuration) -> dict[str, tuple[IPv4Address, str]]:
-    """The interfaces that have a crypto map: address and name of the map of each."""
+    """The interfaces with a crypto map, and for each its address and the name of the map."""
     vlans = {f"Vlan{vlan.vlan}": (vlan.address, vlan.crypto_map) for vlan in configuration.vlan_interfaces}
     ports = {port.name: (port.address.ip, port.crypto_map) for port in configuration.ports if port.address is not None}
     return {name: (address, used) for name, (address, used) in {**vlans, **ports}.items() if used is not None}
@@ -120,27 +125,27 @@ def _tunnel(crypto: Crypto, entries: Sequence[CryptoMapEntry], local: IPv4Addres
         for pair in of_entry:
             pairs.append(pair)
             children[pair.name] = {**common, "local_ts": [str(pair.local)], "remote_ts": [str(pair.remote)]}
-    keepalive = crypto.keepalive or KEEPALIVE
+    keepalive = crypto.keepalive or KEEPALIVE_INTERVAL
     lifetime = min(policy.lifetime for policy in _usable(crypto))
     connection = {
         "version": "1",
         "local_addrs": [str(local)],
         "remote_addrs": [str(peer)],
         "proposals": [ike_proposal(policy, note) for policy in _usable(crypto)],
-        "encap": "yes",  # ESP in UDP: the only kind that userspace ESP has, and the kernel's has it as well
+        "encap": "yes",  # ESP in UDP: userspace ESP has no other, and the kernel has it, too
         "keyingtries": "1",
         "unique": "replace",
-        "rekey_time": f"{lifetime - REKEY_SECONDS}s",
-        "over_time": f"{REKEY_SECONDS}s",
+        "rekey_time": f"{lifetime - REKEY_MARGIN}s",
+        "over_time": f"{REKEY_MARGIN}s",
         "rand_time": "0s",
         "dpd_delay": f"{keepalive}s",
-        "dpd_timeout": f"{keepalive * KEEPALIVES_UNTIL_DEAD}s",
+        "dpd_timeout": f"{keepalive * MAX_MISSED_KEEPALIVES}s",
         "local": {"auth": "psk", "id": str(local)},
         "remote": {"auth": "psk", "id": str(peer)},
         "children": children,
     }
     key = crypto.key_of(peer)
-    assert key is not None  # the reader's checks
+    assert key is not None  # the reader has checked that each peer has a key
     secret = {"id": name, "type": "IKE", "data": key, "owners": [str(local), str(peer)]}
     return Tunnel(name, first.name, peer, tuple(pairs), {name: connection}, secret)
 
@@ -156,20 +161,20 @@ def _usable(crypto: Crypto) -> list[IsakmpPolicy]:
 
 
 def _child(crypto: Crypto, entry: CryptoMapEntry, note: Note) -> dict[str, Any]:
-    """What all security associations of an entry have in common."""
+    """The settings that all security associations of an entry have in common."""
     proposals = [esp_proposal(each, entry.pfs, note) for each in _transform_sets(crypto, entry)]
     seconds = entry.seconds or crypto.lifetime.seconds
     life_bytes = (entry.kilobytes or crypto.lifetime.kilobytes) * 1024
     return {
         "mode": "tunnel",
         "esp_proposals": list(dict.fromkeys(proposals)),
-        "rekey_time": f"{seconds - REKEY_SECONDS}s",
+        "rekey_time": f"{seconds - REKEY_MARGIN}s",
         "life_time": f"{seconds}s",
         "rand_time": "0s",
-        "rekey_bytes": str(life_bytes - REKEY_BYTES),
+        "rekey_bytes": str(life_bytes - REKEY_MARGIN_BYTES),
         "life_bytes": str(life_bytes),
         "rand_bytes": "0",
-        "start_action": "none",  # as on IOS nobody negotiates before there is traffic to protect
+        "start_action": "none",  # as on IOS: negotiation starts with the first traffic to protect
         "close_action": "none",
         "dpd_action": "clear",
     }
@@ -182,7 +187,7 @@ def _transform_sets(crypto: Crypto, entry: CryptoMapEntry) -> list[TransformSet]
 def _note_transport(
     sets: Iterable[TransformSet], pairs: Iterable[Protected], ends: tuple[IPv4Address, IPv4Address], note: Note
 ) -> None:
-    """IOS uses transport mode only between the two peers themselves; userspace ESP has none."""
+    """Note the transform sets of transport mode: IOS uses it only between the peers, and userspace ESP not at all."""
     among_peers = all((pair.local, pair.remote) == tuple(map(IPv4Network, ends)) for pair in pairs)
     why = "userspace ESP has no other" if among_peers else "the protected addresses are not the peers'"
     for each in sets:

@@ -84,7 +84,7 @@ def ipsec_rows(
     crypto map.
     """
     translation = translate(configuration, interface)
-    children = [child for each in associations for child in each.children if child.carries]
+    children = [child for each in associations for child in each.children if child.is_installed]
     for tunnel in translation.tunnels:
         for pair in tunnel.protected:
             mine = [each for each in children if each.name == pair.name]
@@ -200,7 +200,7 @@ def isakmp_rows(associations: Iterable[IkeAssociation]) -> Iterator[IsakmpAssoci
         yield {
             "dst": ends[0],
             "src": ends[1],
-            "state": "QM_IDLE" if each.established else "MM_NO_STATE",
+            "state": "QM_IDLE" if each.is_established else "MM_NO_STATE",
             "conn_id": each.number,
             "slot": 0,
         }

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from typing import Optional
 
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
-from ryu_haslb.ipsec.charon import CharonError, conversation
+from ryu_haslb.ipsec.charon import CharonError, vici_session
 
 #: Seconds that one negotiation may take; its messages are repeated within.
 NEGOTIATION_TIMEOUT = 5.0
@@ -30,7 +30,7 @@ def negotiate(path: str, association: str, peer: IPv4Address) -> Optional[str]:
     command = {"child": association, "timeout": str(int(NEGOTIATION_TIMEOUT * 1000)), "loglevel": "1"}
     log: list[str] = []
     try:
-        with conversation(path, NEGOTIATION_TIMEOUT + ANSWER_TIMEOUT) as charon:
+        with vici_session(path, NEGOTIATION_TIMEOUT + ANSWER_TIMEOUT) as charon:
             for entry in charon.initiate(command):
                 log.append(_text(entry.get("msg")))
     except CharonError as error:
@@ -56,14 +56,14 @@ def reason(log: Sequence[str], peer: IPv4Address) -> Optional[str]:
 def events(path: str) -> Iterator[list[IkeAssociation]]:
     """Generate what charon tells of associations that come, change and go, and nothing after each while in which it
     told nothing. Raises CharonError when charon hangs up."""
-    with conversation(path, ANSWER_TIMEOUT) as charon:
+    with vici_session(path, ANSWER_TIMEOUT) as charon:
         for _, message in charon.listen(EVENTS, EVENT_TIMEOUT):
             yield read_associations([message])
 
 
 def _give_up(path: str) -> None:
     """Have charon forget negotiations that have come to nothing, so that the next one starts afresh."""
-    with conversation(path, ANSWER_TIMEOUT) as charon:
+    with vici_session(path, ANSWER_TIMEOUT) as charon:
         for each in read_associations(charon.list_sas()):
             if each.state == "CONNECTING":
                 for _ in charon.terminate({"ike-id": str(each.number), "force": "yes", "timeout": "-1"}):

@@ -225,7 +225,7 @@ class Ipsec:
         if life != self._life:
             return
         self.carried.listed(listed)
-        carrying = frozenset(child.name for each in listed for child in each.children if child.carries)
+        carrying = frozenset(child.name for each in listed for child in each.children if child.is_installed)
         await self._publish(carrying & self._peers.keys())
 
     async def _publish(self, established: frozenset[str]) -> None:

@@ -106,7 +106,7 @@ def test_a_module_that_does_not_count_is_named(
 ) -> None:
     monkeypatch.setenv("HASLB_VICI_COUNTERS", f"{tmp_path}/nobody")
     (line,) = show(application, "show", "crypto", "ipsec", "sa")
-    assert line.startswith(f"% the IPsec module at {tmp_path}/nobody cannot be asked for its counters")
+    assert line.startswith(f"% request to the IPsec module at {tmp_path}/nobody failed: ")
 
 
 def test_without_a_crypto_map_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def listed(ike: Any = None, **child: Any) -> list[dict[str, Any]]:
 def test_what_charon_lists_becomes_values() -> None:
     (ike,) = read_associations(listed())
     assert ike == IkeAssociation("l2tpmap-10", 1, "ESTABLISHED", "15.1.1.51", "15.1.1.15", True, (PAIR,))
-    assert ike.established and PAIR.carries
+    assert ike.is_established and PAIR.is_installed
 
 
 def test_the_side_that_answers_has_no_initiator_key() -> None:

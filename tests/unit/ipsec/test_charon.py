@@ -1,4 +1,4 @@
-"""The conversation with charon, and with whatever else answers at its socket."""
+"""Requests to charon, and to other programs that may answer at its socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from vici_peer import CHILD, IKE, send, serving
 from vici_peer import charon as peer
 
 from ryu_haslb.ipsec import charon
-from ryu_haslb.ipsec.channel import PATIENCE
 from ryu_haslb.ipsec.charon import CharonError
 
 LISTED = [{"l2tpmap-10": IKE}, {"other": {**IKE, "uniqueid": b"7", "child-sas": {}}}]
@@ -57,14 +56,13 @@ def test_clear_ends_what_is_listed(
 
 
 def refusal(path: str) -> str:
-    began = time.monotonic()
+    """The error of a request; it would never come if the time-out were not for the whole exchange."""
     with pytest.raises(CharonError) as caught:
         charon.associations(path)
-    assert time.monotonic() - began < PATIENCE + 1
     return str(caught.value)
 
 
-def test_where_nobody_answers_the_error_says_what_to_do(tmp_path: Path) -> None:
+def test_without_a_charon_the_error_says_what_to_do(tmp_path: Path) -> None:
     expected = (
         f"no charon answers at {tmp_path}/x; start the IPsec module, or set HASLB_VICI to its charon's vici socket"
     )
@@ -75,7 +73,7 @@ def test_where_nobody_answers_the_error_says_what_to_do(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["\0", "x" * 4096, ""])
-def test_a_path_that_is_none_is_an_error(path: str) -> None:
+def test_an_impossible_path_is_an_error(path: str) -> None:
     assert refusal(path)
 
 
@@ -96,7 +94,7 @@ def endless(client: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("serve", [silent, dripping, endless], ids=lambda serve: serve.__name__)
-def test_who_never_comes_to_an_end_is_given_up_in_time(serve: Callable[[socket.socket], None], tmp_path: Path) -> None:
+def test_a_peer_that_never_ends_its_answer_is_timed_out(serve: Callable[[socket.socket], None], tmp_path: Path) -> None:
     with serving(tmp_path / "vici", serve) as path:
         assert refusal(path)
 
@@ -105,7 +103,7 @@ def test_who_never_comes_to_an_end_is_given_up_in_time(serve: Callable[[socket.s
     "answer",
     [b"", b"% what?\n", struct.pack("!I", 0), struct.pack("!IB", 1, 9), struct.pack("!I", 0xFFFFFFFF), os.urandom(256)],
 )
-def test_who_speaks_another_language_is_an_error(answer: bytes, tmp_path: Path) -> None:
+def test_a_peer_that_does_not_speak_vici_is_an_error(answer: bytes, tmp_path: Path) -> None:
     def serve(client: socket.socket) -> None:
         client.recv(1 << 16)
         client.sendall(answer)
@@ -114,12 +112,15 @@ def test_who_speaks_another_language_is_an_error(answer: bytes, tmp_path: Path) 
         assert refusal(path)
 
 
-def test_what_charon_refuses_is_told(tmp_path: Path) -> None:
+def test_a_rejected_request_is_an_error_with_the_reason(tmp_path: Path) -> None:
     def serve(client: socket.socket) -> None:
         client.recv(1 << 16)
         send(client, Packet.CMD_RESPONSE, message={"success": b"no", "errmsg": b"no key"})
 
-    with serving(tmp_path / "vici", serve) as path, pytest.raises(CharonError, match="refuses: Command failed: no key"):
+    with (
+        serving(tmp_path / "vici", serve) as path,
+        pytest.raises(CharonError, match="rejected the request: Command failed: no key"),
+    ):
         charon.load(path, translated())
 
 

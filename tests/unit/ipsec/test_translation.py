@@ -78,10 +78,10 @@ def test_transport_between_the_peers_themselves_is_a_tunnel_for_another_reason()
 def test_what_was_replaced_in_the_chapters_example_is_said_out_loud() -> None:
     notes = translate(load(CHAPTER / "6-direct-ipsec-transport.ios").configuration, "Vlan15").notes
     assert notes == (
-        "transform set esp-des-sha-transport: esp-des -> esp-aes 128: DES is left to OpenSSL's legacy provider",
+        "transform set esp-des-sha-transport: esp-des -> esp-aes 128: DES needs OpenSSL's legacy provider",
         "transform set esp-des-sha-transport: ah-sha-hmac -> esp-sha-hmac: userspace ESP has no AH",
         "transform set esp-des-sha-transport: mode transport -> tunnel: the protected addresses are not the peers'",
-        "isakmp policy 1: encryption des -> aes 128: DES is left to OpenSSL's legacy provider",
+        "isakmp policy 1: encryption des -> aes 128: DES needs OpenSSL's legacy provider",
     )
 
 
