@@ -4,8 +4,7 @@
 
 Everything runs in green threads of one process: one for each switch, one for the timers (every
 :data:`TICK_INTERVAL`), one that sends session rules (every :data:`FLUSH_INTERVAL`), one for each client of the control
-socket and of HTTP.
-Decisions take the time as an argument; only this file and the edges read the clock.
+socket and of HTTP. Decisions take the time as an argument; only this file and the edges read the clock.
 """
 
 from __future__ import annotations
@@ -70,7 +69,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.balancer = Balancer(self.configuration)
         self.fleet = Fleet(self.configuration, self.balancer)
         self.collector = QuietCollector(time.monotonic())
-        self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._weights_changed)
+        self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
         self.state_watch = StateWatch(self.sources, time.monotonic())
         self._signals: list[int] = []
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
@@ -123,7 +122,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.configuration = configuration
         self.balancer.configure(configuration)
         self.dfp.configure(configuration.dfp or DfpManager(), time.monotonic())
-        self._weights_changed(None)
+        self._on_weights_changed(None)
         self.fleet.configure(configuration)
 
     def clear_sessions(self, virtual_server: Optional[str]) -> int:
@@ -160,7 +159,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         for line in self.state_watch.changes(self.sources, now):
             LOG.info("%s", line)
 
-    def _weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:
+    def _on_weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:
         steer(self.balancer.reals(), self.dfp.weights, reports)
 
     def _install_signal_handlers(self) -> None:
@@ -196,11 +195,17 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """Remove our rules from every switch, wait for the switches to confirm, and end the process."""
         LOG.info("%s: removing our rules from the switches and exiting", name)
         confirmations: eventlet.queue.LightQueue = eventlet.queue.LightQueue()
-        missing = self.fleet.retire(confirmations.put)
+        switches = self.fleet.retire(confirmations.put)
+        confirmed = 0
         with eventlet.Timeout(SHUTDOWN_TIMEOUT, False):
-            while missing:
-                confirmations.get()
-                missing -= 1
-        if missing:
-            LOG.warning("%d switches did not confirm within %g s; our rules may remain", missing, SHUTDOWN_TIMEOUT)
+            for _ in range(switches):
+                confirmed += confirmations.get()
+        if confirmed < switches:
+            LOG.warning(
+                "%d of %d switches did not confirm within %g s that our rules are removed; rules with our cookie may "
+                "remain there, and the next start recovers sessions from them",
+                switches - confirmed,
+                switches,
+                SHUTDOWN_TIMEOUT,
+            )
         raise SystemExit(0)

@@ -1,4 +1,4 @@
-"""A balancer that serves its control socket, as a process: all that a controller has but Ryu and switches.
+"""A balancer that serves its control socket as a process, without the engine and without switches.
 
 ``python control_process.py PATH SESSIONS`` prints ``ready`` once it serves. With each line that it reads from standard
 input another session begins.
@@ -23,7 +23,7 @@ from ryu_haslb.show.snapshot import Sources
 
 
 class Application:
-    """What commands act on, around a bench of real servers."""
+    """The application that commands act on, around a bench of real servers."""
 
     def __init__(self, sessions: int = 0, weights: Sequence[int] = (1, 1), **server: object) -> None:
         self.bench = Bench(*weights, server={"idle": 65535, **server})
@@ -58,7 +58,7 @@ class Application:
 
 @contextmanager
 def control_process(path: Path, sessions: int = 0) -> Iterator[Popen[str]]:
-    """The process, serving."""
+    """Run the process; it is ready to serve."""
     argv = [sys.executable, __file__, str(path), str(sessions)]
     paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
     with Popen(argv, stdin=PIPE, stdout=PIPE, text=True, env={"PYTHONPATH": ":".join(paths)}) as process:

@@ -1,4 +1,4 @@
-"""`haslb check FILE` as an operator meets it."""
+"""`haslb check FILE` in a shell: output, errors, exit status."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def test_what_is_printed_can_be_checked_again() -> None:
     assert all(line.startswith("note: ") for line in again.stderr.splitlines())
 
 
-def test_the_algorithms_that_are_replaced_are_named() -> None:
-    """An operator who wrote DES must learn that something else protects the way."""
+def test_replaced_algorithms_are_named() -> None:
+    """An operator who configured DES must learn which algorithm is used instead."""
     result = haslb("check", str(CHAPTER / "6-direct-ipsec-transport.ios"))
     for replaced in ("esp-des -> esp-aes 128", "ah-sha-hmac -> esp-sha-hmac", "mode transport -> tunnel"):
         assert f"note: Vlan15: transform set esp-des-sha-transport: {replaced}: " in result.stderr
@@ -111,6 +111,6 @@ def test_a_closed_standard_input_cannot_be_read() -> None:
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 @pytest.mark.parametrize("nowhere", ["2> /dev/full", "2>&-"])
-def test_errors_that_nobody_reads_are_still_a_failure(nowhere: str) -> None:
-    """And not the exit status 120 of a Python that cannot flush."""
+def test_errors_that_cannot_be_written_are_still_a_failure(nowhere: str) -> None:
+    """The exit status is 1, and not the 120 of a Python that cannot flush its streams."""
     assert shell(f"haslb check /nonexistent {nowhere}").returncode == 1

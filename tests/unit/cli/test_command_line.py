@@ -1,4 +1,4 @@
-"""``haslb`` as an operator meets it: in a shell, in a pipe, and without a balancer."""
+"""The command ``haslb``: in a shell, in a pipe, and without a balancer."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_balancer_that_is_down_is_one_line(tmp_path: Path) -> None:
     )
 
 
-def test_a_path_that_is_none_is_one_line(tmp_path: Path) -> None:
+def test_a_path_that_is_no_socket_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     assert (
         "file is no socket; name the control socket of the balancer" in haslb(tmp_path / "file", "show", "run").stderr

@@ -1,4 +1,4 @@
-"""``configure terminal``: modes as on IOS, and only commands that are spelled right."""
+"""``configure terminal``: modes as on IOS; a command that is not in the grammar is refused at once."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_end_and_exit_from_the_outermost_mode_are_last(last: list[str]) -> None:
     assert typed("ip slb serverfarm HAFARM", "real 10.1.1.51", *last).done
 
 
-def test_what_is_wrong_is_refused_at_once_and_not_kept() -> None:
+def test_a_wrong_command_is_refused_at_once_and_not_kept() -> None:
     terminal = typed("ip slb serverfarm HAFARM", "real 10.1.1.51")
     with pytest.raises(CommandError, match="did you mean 'weight'"):
         terminal.enter("weigth 3")
@@ -40,7 +40,7 @@ def test_what_is_wrong_is_refused_at_once_and_not_kept() -> None:
     assert terminal.commands == ["ip slb serverfarm HAFARM", "real 10.1.1.51"]
 
 
-def test_comments_and_empty_lines_are_nothing() -> None:
+def test_comments_and_empty_lines_add_nothing() -> None:
     assert typed("", "! a remark", "   ").commands == []
 
 

@@ -26,8 +26,8 @@ def test_both_processes_know_the_first_word_of_every_command() -> None:
 @pytest.mark.parametrize("word", ["show", "clear", "configure", "config", "debug", "undebug"])
 def test_both_processes_show_the_same_help(word: str) -> None:
     (offered,) = [each for each in expected(OPERATOR_COMMANDS, []) if each.word == word]
-    (told,) = [each for each in expected(BALANCER_COMMANDS, []) if each.word == word]
-    assert offered.help in (told.help, "")
+    (listed,) = [each for each in expected(BALANCER_COMMANDS, []) if each.word == word]
+    assert offered.help in (listed.help, "")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What the balancer answers to an operator: words, filters, JSON, refusals, and changes while it runs."""
+"""Commands of the balancer: abbreviations, filters, JSON, errors, and changes while it runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def config(application: Application, *commands: str) -> list[str]:
 
 
 def spellings(template: str) -> list[str]:
-    """A template with its parameters filled in, and what may be left out left out."""
+    """The words of a template, with values for its parameters and without its optional parts."""
     words = template.replace("{all | ip slb sessions [ipmobile]}", "all").split("[")[0].split()
     return [VALUES.get(word, word) for word in words]
 
@@ -83,7 +83,7 @@ def test_a_wrong_filter_keeps_a_command_from_being_carried_out() -> None:
     assert application.bench.reals[0].sessions == 2
 
 
-def test_include_and_exclude_part_the_lines() -> None:
+def test_include_and_exclude_split_the_lines() -> None:
     application = Application(4)
     every = show(application, "show ip slb sessions")
     included = show(application, "show ip slb sessions | include 10.1.1.52")
@@ -108,8 +108,8 @@ def test_filters_keep_json_json() -> None:
     assert json.loads("".join(show(application, "show ip slb sessions | count --json"))) == [{"count": 4}]
 
 
-def test_a_filter_that_finds_nothing_gives_others_their_turn() -> None:
-    """A search through a million rows must not be one step: each row that is left out is a moment for others."""
+def test_a_filter_that_finds_nothing_pauses_at_each_row() -> None:
+    """A search through a million rows must not be one step: other work has its turn at each row."""
     lines = list(execute(Application(50), ["show", "ip", "slb", "sessions", "|", "count", "nothing"]).lines)
     assert lines[:-1] == [None] * 52
 
@@ -148,14 +148,14 @@ def test_a_mistake_in_the_last_line_changes_nothing(tmp_path: Path) -> None:
     assert application.configuration is before
 
 
-def test_what_stays_the_same_is_no_change(tmp_path: Path) -> None:
+def test_an_unchanged_configuration_has_no_changes(tmp_path: Path) -> None:
     application = Application()
     path = tmp_path / "same.ios"
     path.write_text("\n".join(show(application, "show running-config")))
     assert run(application, "configure", str(path)) == ["no changes"]
 
 
-def test_what_is_no_file_is_refused_instead_of_waited_for(tmp_path: Path) -> None:
+def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     assert run(Application(), "configure", str(pipe))[0] == f"% {pipe}: not a regular file; expected a file"

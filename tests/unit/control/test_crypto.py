@@ -1,4 +1,4 @@
-"""``show crypto`` and ``clear crypto`` of the balancer: what the IPsec module's charon says, or who does not answer."""
+"""``show crypto`` and ``clear crypto`` of the balancer: with an IPsec module that answers, and without one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def with_ipsec() -> Application:
 
 @pytest.fixture(name="asked")
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
-    """An IPsec module with one pair of associations and four send errors; what it was asked."""
+    """An IPsec module with one pair of associations and four send errors; yields the requests that it got."""
     asked: list[Any] = []
 
     def control(client: socket.socket) -> None:
@@ -84,7 +84,7 @@ def test_clear_crypto_sa_ends_associations_and_counts_from_zero(application: App
     assert asked[-1] == b"clear crypto counters\n"
 
 
-def test_clear_crypto_isakmp_ends_what_the_peers_know(application: Application, asked: list[Any]) -> None:
+def test_clear_crypto_isakmp_ends_the_associations_of_ike(application: Application, asked: list[Any]) -> None:
     assert show(application, "clear", "crypto", "isakmp") == ["1 ISAKMP associations cleared"]
     assert [each[1]["ike-id"] for each in asked if each[0] == "terminate"] == [b"1"]
 
@@ -104,26 +104,26 @@ def test_a_module_that_does_not_run_is_one_line_that_says_what_to_do(
 def test_a_module_that_does_not_count_is_named(
     application: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HASLB_VICI_COUNTERS", f"{tmp_path}/nobody")
+    monkeypatch.setenv("HASLB_VICI_COUNTERS", f"{tmp_path}/absent")
     (line,) = show(application, "show", "crypto", "ipsec", "sa")
-    assert line.startswith(f"% request to the IPsec module at {tmp_path}/nobody failed: ")
+    assert line.startswith(f"% request to the IPsec module at {tmp_path}/absent failed: ")
 
 
-def test_without_a_crypto_map_nobody_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_crypto_map_the_module_is_not_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HASLB_VICI", f"{tmp_path}/vici")
     assert show(Application(), "show", "crypto", "ipsec", "sa") == []
     assert show(Application(), "clear", "crypto", "sa") == ["0 pairs of security associations cleared"]
 
 
-def test_changed_tunnels_say_that_the_module_has_to_start_again(application: Application) -> None:
+def test_a_changed_tunnel_comes_with_the_note_to_restart_the_module(application: Application) -> None:
     remark = "the IPsec configuration has changed; restart the IPsec module with this configuration to apply it"
     policy = SEPARATOR.join(["crypto isakmp policy 1", "group 2"])
     assert show(application, "config", policy) == ["+ crypto isakmp policy 1 / group 2", remark]
     assert remark not in show(application, "config", "interface FastEthernet3/16\x1fcrypto connect vlan 15")
 
 
-def test_a_changed_key_is_told_and_not_shown(application: Application) -> None:
-    """What has changed ends up in the log."""
+def test_a_changed_key_is_listed_and_masked(application: Application) -> None:
+    """The changes end up in the log."""
     before = application.configuration
     show(application, "config", "crypto isakmp key s3cret address 10.1.1.51")
     assert list(changes(before, application.configuration)) == [

@@ -1,4 +1,4 @@
-"""The listening socket of a control server: for its owner alone, and never at the cost of what is there already."""
+"""The listening socket of a control server: for its owner alone; what is at its path already is never destroyed."""
 
 from __future__ import annotations
 

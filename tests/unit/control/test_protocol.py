@@ -1,4 +1,4 @@
-"""The protocol of a control socket as bytes: requests, answers and their ends, in whatever pieces they come."""
+"""The protocol of a control socket as bytes: requests, answers and their ends, in pieces of any size."""
 
 from __future__ import annotations
 

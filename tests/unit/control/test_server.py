@@ -1,4 +1,4 @@
-"""The control socket and clients of every kind: clumsy, silent, greedy, hostile."""
+"""The control server with clients of every kind: slow, silent, greedy and hostile ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def connect(path: Path) -> socket.socket:
 
 
 def answer(path: Path, request: bytes) -> bytes:
-    """What the server answers to these bytes, all of it."""
+    """The whole answer of the server to these bytes."""
     with connect(path) as client:
         with suppress(OSError):  # it may refuse before it has read everything
             client.sendall(request)
@@ -55,7 +55,7 @@ def read_all(client: socket.socket) -> bytes:
         received += chunk
 
 
-def assert_well(path: Path) -> None:
+def assert_answers(path: Path) -> None:
     assert answer(path, b"show ip slb vservers\n").startswith(b"slb vserver ")
 
 
@@ -63,21 +63,21 @@ def test_only_the_owner_may_connect(control: Path) -> None:
     assert stat.S_IMODE(control.stat().st_mode) == 0o600
 
 
-def test_a_thousand_silent_clients_keep_nobody_out(control: Path) -> None:
+def test_a_thousand_silent_clients_do_not_keep_others_out(control: Path) -> None:
     with ExitStack() as stack:
         clients = [stack.enter_context(connect(control)) for _ in range(900)]
-        assert_well(control)
+        assert_answers(control)
         closed, _, _ = select.select(clients, [], [], TIMEOUT)
         assert len(closed) >= len(clients) - MAX_PENDING_CLIENTS - 1
 
 
-def test_a_client_that_never_reads_keeps_nobody_from_reading(control: Path) -> None:
-    with connect(control) as deaf:
-        deaf.sendall(b"show ip slb sessions\n")
+def test_a_client_that_never_reads_does_not_delay_others(control: Path) -> None:
+    with connect(control) as stalled:
+        stalled.sendall(b"show ip slb sessions\n")
         assert answer(control, b"show ip slb sessions\n").count(b"\n") == 20_002
 
 
-def test_no_more_commands_are_at_work_than_there_is_room_for(control: Path) -> None:
+def test_the_number_of_running_commands_is_limited(control: Path) -> None:
     with ExitStack() as stack:
         for _ in range(MAX_RUNNING_COMMANDS):
             debug = stack.enter_context(connect(control))
@@ -86,7 +86,7 @@ def test_no_more_commands_are_at_work_than_there_is_room_for(control: Path) -> N
     for _ in range(1000):
         if not answer(control, b"show ip slb vservers\n").startswith(b"%"):
             break
-    assert_well(control)
+    assert_answers(control)
 
 
 @pytest.mark.parametrize(
@@ -100,15 +100,15 @@ def test_no_more_commands_are_at_work_than_there_is_room_for(control: Path) -> N
         (b"'" + b"\\'\"" * 20_000 + b"\n", b"% "),
     ],
 )
-def test_what_is_no_command_gets_one_line(control: Path, request_bytes: bytes, text: bytes) -> None:
+def test_a_line_that_is_no_command_gets_one_line(control: Path, request_bytes: bytes, text: bytes) -> None:
     received = answer(control, request_bytes)
     assert received.startswith(text)
     assert received.count(b"\n") == 1
-    assert_well(control)
+    assert_answers(control)
 
 
 def test_half_a_command_is_not_carried_out(control: Path) -> None:
-    """``clear ip slb sessions`` may be all that came of ``clear ip slb sessions OTHER``."""
+    """``clear ip slb sessions`` may be a part of ``clear ip slb sessions OTHER``."""
     with connect(control) as client:
         client.sendall(b"clear ip slb sessions")
         client.shutdown(socket.SHUT_WR)
@@ -119,16 +119,16 @@ def test_half_a_command_is_not_carried_out(control: Path) -> None:
 def test_random_bytes_do_no_harm(control: Path) -> None:
     for _ in range(200):
         answer(control, os.urandom(200) + b"\n")
-    assert_well(control)
+    assert_answers(control)
 
 
-def test_a_short_command_is_not_kept_waiting_by_long_ones(control: Path) -> None:
-    """Of all listings one makes one slice before others have their turn."""
+def test_a_short_command_does_not_wait_for_long_ones(control: Path) -> None:
+    """One slice of one listing is made before other commands have their turn."""
     with ExitStack() as stack:
         listings = [stack.enter_context(connect(control)) for _ in range(4)]
         for listing in listings:
             listing.sendall(b"show ip slb sessions | include nothing\n")
-        assert_well(control)
+        assert_answers(control)
         unfinished, _, _ = select.select(listings, [], [], 0)
         assert unfinished == []
 
@@ -158,7 +158,7 @@ def test_a_second_server_does_not_take_the_socket(tmp_path: Path) -> None:
     with control_process(path):
         with pytest.raises(AssertionError), control_process(path):
             pass
-        assert_well(path)
+        assert_answers(path)
 
 
 def test_the_socket_of_a_server_that_was_killed_is_taken_over(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_the_socket_of_a_server_that_was_killed_is_taken_over(tmp_path: Path) ->
         with pytest.raises(ControlError, match="has ended; start it again"):
             list(ControlClient(str(path)).ask(["show", "ip", "slb", "reals"]))
         with control_process(path):
-            assert_well(path)
+            assert_answers(path)
 
 
 def test_a_file_that_is_no_socket_is_not_removed(tmp_path: Path) -> None:
