@@ -155,7 +155,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             self.http.tick(reals(), now)
         while self.balancer.advance(now, MAX_SESSIONS_PER_STEP):
             eventlet.sleep(0)
-        self.collector.look(self.balancer.statistics.requests, len(self.balancer.sessions), now)
+        self.collector.collect_if_quiet(self.balancer.statistics.requests, len(self.balancer.sessions), now)
         for line in self.state_watch.changes(self.sources, now):
             LOG.info("%s", line)
 

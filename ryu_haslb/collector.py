@@ -1,26 +1,28 @@
-"""Python's collector of reference cycles, kept from walking the session table while mobiles wait.
+"""Python's collector of reference cycles, kept from walking the session table while requests wait.
 
-A full collection looks at every object that lives: with a hundred thousand sessions that is a pause of tens of
-milliseconds, and a storm of new sessions brings one after the other. Sessions are in no cycle, so nothing is gained by
-it; the few cycles that there are (errors, connections that ended) can wait for a quiet moment.
+A full collection visits each live object: with a hundred thousand sessions that is a pause of tens of milliseconds, and
+a storm of new sessions triggers one after the other. Sessions are in no reference cycle, so these collections find
+nothing. The few cycles that exist (errors, connections that have ended) can wait for a moment without requests.
 """
 
 from __future__ import annotations
 
 import gc
 
-#: Two thousand young objects are looked at in a fraction of a millisecond. What outlives that is left alone: to look at
-#: a storm's two hundred thousand sessions once more, as Python would, is a pause of 40 ms.
+#: Allocations that trigger a collection of each generation. Two thousand young objects are visited in a fraction of a
+#: millisecond. The older generations are not collected by themselves: a further visit to the objects of two hundred
+#: thousand new sessions, as Python does by default, is a pause of 40 ms.
 _THRESHOLDS = (2_000, 1_000_000, 1_000_000)
-#: Seconds between collections of what is older, at least, and the most sessions with which a full one is short enough.
-_INTERVAL = 60.0
-_MOST_SESSIONS = 10_000
-#: Portions of young objects since the last collection with which another one is short enough.
-_MOST_PORTIONS = 10
+#: Minimum seconds between collections of the older generations.
+_COLLECTION_INTERVAL = 60.0
+#: Maximum of sessions with which a full collection is short enough.
+_MAX_SESSIONS = 10_000
+#: Maximum of collections of young objects since the last one of the middle generation with which that is short enough.
+_MAX_YOUNG_COLLECTIONS = 10
 
 
 class QuietCollector:
-    """Collects cycles once a minute, when no request has come since the last look."""
+    """Collects reference cycles once a minute, and only if no request has come since the last call."""
 
     def __init__(self, now: float) -> None:
         self._collected_at = now
@@ -29,16 +31,16 @@ class QuietCollector:
         gc.freeze()
         gc.set_threshold(*_THRESHOLDS)
 
-    def look(self, requests: int, sessions: int, now: float) -> None:
-        """To be called now and then with the number of requests so far and of sessions that live."""
+    def collect_if_quiet(self, requests: int, sessions: int, now: float) -> None:
+        """Collect if it is due. To be called in each tick, with the requests so far and the number of live sessions."""
         quiet = requests == self._requests
         self._requests = requests
-        if not quiet or now < self._collected_at + _INTERVAL:
+        if not quiet or now < self._collected_at + _COLLECTION_INTERVAL:
             return
         self._collected_at = now
-        if sessions <= _MOST_SESSIONS:
+        if sessions <= _MAX_SESSIONS:
             gc.collect()
-        elif gc.get_count()[1] <= _MOST_PORTIONS:
+        elif gc.get_count()[1] <= _MAX_YOUNG_COLLECTIONS:
             gc.collect(1)
         else:
-            gc.freeze()  # a storm has passed; its sessions need not be looked at ever again
+            gc.freeze()  # a storm has passed: exempt its sessions from all later collections

@@ -25,7 +25,7 @@ def test_it_collects_once_a_minute_while_nothing_happens(collections: list[int])
     collector = QuietCollector(0.0)
     before = len(collections)
     for second in range(1, 121):
-        collector.look(requests=7, sessions=3, now=float(second))
+        collector.collect_if_quiet(requests=7, sessions=3, now=float(second))
     assert len(collections) == before + 2
 
 
@@ -33,7 +33,7 @@ def test_it_waits_while_requests_come(collections: list[int]) -> None:
     collector = QuietCollector(0.0)
     before = len(collections)
     for second in range(1, 121):
-        collector.look(second, 3, float(second))
+        collector.collect_if_quiet(second, 3, float(second))
     assert len(collections) == before
 
 
@@ -43,8 +43,8 @@ def test_with_many_sessions_it_looks_at_what_is_young_only(
     collector = QuietCollector(0.0)
     before = len(collections)
     monkeypatch.setattr(gc, "get_count", lambda: (5, 3, 0))
-    collector.look(7, 100_000, 1.0)
-    collector.look(7, 100_000, 61.0)
+    collector.collect_if_quiet(7, 100_000, 1.0)
+    collector.collect_if_quiet(7, 100_000, 61.0)
     assert collections[before:] == [1]
 
 
@@ -54,8 +54,8 @@ def test_the_sessions_of_a_storm_are_never_looked_at(collections: list[int], mon
     before, frozen = len(collections), gc.get_freeze_count()
     monkeypatch.setattr(gc, "get_count", lambda: (5, 300, 0))
     keep = [[] for _ in range(1000)]  # type: ignore[var-annotated]
-    collector.look(7, 100_000, 1.0)
-    collector.look(7, 100_000, 61.0)
+    collector.collect_if_quiet(7, 100_000, 1.0)
+    collector.collect_if_quiet(7, 100_000, 61.0)
     assert len(collections) == before
     assert gc.get_freeze_count() >= frozen + len(keep)
 
