@@ -178,7 +178,10 @@ def _read_socket(path: str) -> bytes:
         connection.settimeout(READ_TIMEOUT)
         connection.connect(path)
         while len(answer) <= MAX_ANSWER_LENGTH:
-            connection.settimeout(max(0.001, deadline - time.monotonic()))
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                raise socket.timeout("timed out")
+            connection.settimeout(remaining)
             piece = connection.recv(MAX_ANSWER_LENGTH)
             if not piece:
                 break

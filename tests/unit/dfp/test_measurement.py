@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -84,8 +86,7 @@ def test_a_socket_is_read_until_it_closes(tmp_path: Path) -> None:
         thread.join()
 
 
-def test_a_socket_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nor one that dribbles: the time-out is for the whole answer."""
+def test_a_socket_that_sends_nothing_is_timed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement, "READ_TIMEOUT", 0.05)
     path = str(tmp_path / "socket")
     with socket.socket(socket.AF_UNIX) as listener:
@@ -93,6 +94,28 @@ def test_a_socket_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pyt
         listener.listen()
         with pytest.raises(OSError, match="timed out"):
             read_path(path)
+
+
+def test_a_socket_that_sends_a_byte_at_a_time_is_timed_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time-out is for the whole answer: here each byte takes a second of a clock that the test turns."""
+    clock = itertools.count()
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
+    path = str(tmp_path / "socket")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+
+        def answer() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(ConnectionError):
+                for _ in range(measurement.MAX_ANSWER_LENGTH):
+                    connection.sendall(b" ")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(OSError, match="timed out"):
+            read_path(path)
+        thread.join()
 
 
 def test_what_is_no_file_or_says_too_much_is_refused(tmp_path: Path) -> None:
