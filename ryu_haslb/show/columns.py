@@ -37,7 +37,7 @@ Count = Annotated[int, Values(minimum=0)]
 Seconds = Annotated[float, Values(minimum=0, unit="seconds")]
 #: A weight of a real server, static or set by DFP.
 Weight = Annotated[int, Values(minimum=0, maximum=65535)]
-#: A UDP or TCP port that somebody listens on.
+#: A UDP or TCP port that a program listens on.
 Port = Annotated[int, Values(minimum=1, maximum=65535)]
 #: A UDP or TCP port in a packet or a report, where 0 occurs too.
 AnyPort = Annotated[int, Values(minimum=0, maximum=65535)]

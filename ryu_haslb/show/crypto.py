@@ -1,7 +1,7 @@
-"""``show crypto ipsec sa`` and ``show crypto isakmp sa``: rows, and their lines as the chapter has them.
+"""``show crypto ipsec sa`` and ``show crypto isakmp sa``: their rows, and the lines that the chapter prints for them.
 
-What only a router of Cisco's has (slot, connection and flow numbers) is derived from charon's own number of an
-association, so that it stays the same for as long as the association lives; ``docs/ipsec.md`` says how.
+charon has no slot, connection and flow numbers; they are hardware of a Cisco router. Here they are derived from
+charon's number of the association, so that they stay the same while the association lives (``docs/ipsec.md``).
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from ryu_haslb.ipsec.module import Counters
 from ryu_haslb.ipsec.translation import translate
 from ryu_haslb.show.columns import Address, Count, Seconds, Values
 
+#: Bytes; the MTU of every interface with a crypto map.
 MTU = 1500
-#: IOS begins to count its connections here.
+#: The first connection number of IOS.
 FIRST_CONNECTION = 2000
 
 _CIPHERS = {"AES_CBC": "esp-aes", "3DES_CBC": "esp-3des", "DES_CBC": "esp-des", "NULL": "esp-null"}
@@ -80,8 +81,8 @@ def ipsec_rows(
 ) -> Iterator[ProtectedPairRow]:
     """A row for each pair of networks that the crypto map of an interface protects.
 
-    ``counters`` are the interface's, and stand in the row of its first pair. TranslationError if the interface has no
-    crypto map.
+    ``counters`` belong to the interface and are shown with its first pair. Raises: TranslationError if the interface
+    has no crypto map.
     """
     translation = translate(configuration, interface)
     children = [child for each in associations for child in each.children if child.is_installed]
@@ -132,7 +133,7 @@ def _association_rows(child: ChildAssociation, kilobytes: int) -> Iterator[Ipsec
 
 
 def _transform(child: ChildAssociation) -> str:
-    """The algorithms in the words of IOS, where it has words for them."""
+    """The algorithms as IOS names them; as charon names them if IOS has no name."""
     cipher = _CIPHERS.get(child.cipher, child.cipher)
     bits = f" {child.key_bits}" if child.cipher == "AES_CBC" and child.key_bits != 128 else ""
     name = child.integrity.removeprefix("HMAC_").rpartition("_")[0]
@@ -141,7 +142,7 @@ def _transform(child: ChildAssociation) -> str:
 
 
 def _ident(network: IPv4Network) -> str:
-    """Address, mask, protocol and port; the latter two are any."""
+    """Address, mask, protocol and port; protocol and port 0 mean any."""
     return f"{network.network_address}/{network.netmask}/0/0"
 
 
@@ -194,7 +195,7 @@ def _association_lines(row: IpsecAssociationRow, crypto_map: str) -> Iterator[st
 
 
 def isakmp_rows(associations: Iterable[IkeAssociation]) -> Iterator[IsakmpAssociationRow]:
-    """A row for each association of IKE; ``src`` is who began."""
+    """A row for each ISAKMP (IKE) security association."""
     for each in associations:
         ends = (each.remote, each.local) if each.initiator else (each.local, each.remote)
         yield {

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Callable, Generic, Optional, TypeVar
 
+from ryu_haslb.dfp.manager import State
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.columns import Row
-from ryu_haslb.show.rows import DfpWeightRow, RealRow, VirtualServerRow
+from ryu_haslb.show.rows import DfpAgentRow, DfpWeightRow, RealRow, VirtualServerRow
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.table import Column, table
 from ryu_haslb.slb.statistics import DropReason
@@ -56,6 +57,11 @@ def _as_lines(*patterns: str) -> Callable[[Iterator[Row]], Iterator[str]]:
                 yield pattern.format(**row)
 
     return text
+
+
+def _in_words(text: Callable[[Iterator[Row]], Iterator[str]]) -> Callable[[Iterator[DfpAgentRow]], Iterator[str]]:
+    """Print the states of DFP agents in words instead of tokens."""
+    return lambda rows: text({**row, "state": State[row["state"].upper()].value} for row in rows)
 
 
 def _weights(rows: Iterator[DfpWeightRow]) -> Iterator[str]:
@@ -150,24 +156,28 @@ STATISTICS = Report(
 )
 DFP_AGENTS = Report(
     snapshot.dfp_agents,
-    _as_table(
-        Column("address", "agent IP", 16),
-        Column("port", "port", 7),
-        Column("timeout", "timeout", 9),
-        Column("retry_count", "retry count", 13),
-        Column("retry_interval", "interval", 10),
-        Column("state", "state", 21),
+    _in_words(
+        _as_table(
+            Column("address", "agent IP", 16),
+            Column("port", "port", 7),
+            Column("timeout", "timeout", 9),
+            Column("retry_count", "retry count", 13),
+            Column("retry_interval", "interval", 10),
+            Column("state", "state", 21),
+        )
     ),
 )
 DFP_AGENT = Report(
     snapshot.dfp_agents,
-    _as_lines(
-        "DFP agent {address}:{port}, state = {state}",
-        "  timeout = {timeout}, retry count = {retry_count}, retry interval = {retry_interval}",
-        "  connections = {connections}, messages received = {messages_received}, sent = {messages_sent}",
-        "  keep-alive timeouts = {keep_alive_timeouts}, framing errors = {framing_errors}",
-        "  authentication failures = {authentication_failures}, excess entries = {excess_entries}",
-        "  malformed = {malformed_messages}, unknown = {unknown_messages}, unexpected = {unexpected_messages}",
+    _in_words(
+        _as_lines(
+            "DFP agent {address}:{port}, state = {state}",
+            "  timeout = {timeout}, retry count = {retry_count}, retry interval = {retry_interval}",
+            "  connections = {connections}, messages received = {messages_received}, sent = {messages_sent}",
+            "  keep-alive timeouts = {keep_alive_timeouts}, framing errors = {framing_errors}",
+            "  authentication failures = {authentication_failures}, excess entries = {excess_entries}",
+            "  malformed = {malformed_messages}, unknown = {unknown_messages}, unexpected = {unexpected_messages}",
+        )
     ),
 )
 DFP_WEIGHTS = Report(snapshot.dfp_weights, _weights)

@@ -18,10 +18,16 @@ DROPPED = "dropped_"
 #: Every state that ``show ip slb reals`` prints.
 REAL_STATES = (*(health.value for health in Health), "OUTOFSERVICE", "DFP_THROTTLED", "MAXCONNS")
 
+
+def agent_state(state: State) -> str:
+    """The token for the state of the connection to a DFP agent: ``connected``. ``show`` prints the state's value."""
+    return state.name.lower()
+
+
 RealState = Annotated[str, Values(enum=REAL_STATES)]
 ServerState = Annotated[str, Values(enum=("OPERATIONAL", "OUTOFSERVICE"))]
 MobileState = Annotated[str, Values(enum=tuple(state.value for state in SessionState))]
-AgentState = Annotated[str, Values(enum=tuple(state.value for state in State))]
+AgentState = Annotated[str, Values(enum=tuple(agent_state(state) for state in State))]
 Nat = Annotated[str, Values(enum=("SERVER", "none"))]
 
 

@@ -23,6 +23,7 @@ from ryu_haslb.show.rows import (
     SessionRow,
     SwitchRow,
     VirtualServerRow,
+    agent_state,
 )
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.farm import ServerFarm
@@ -149,7 +150,7 @@ def dfp_agents(sources: Sources) -> Iterator[DfpAgentRow]:
             "timeout": agent.timeout,
             "retry_count": agent.retry_count,
             "retry_interval": agent.retry_interval,
-            "state": link.connection.state.value,
+            "state": agent_state(link.connection.state),
             "connections": counters.connections,
             "messages_sent": counters.messages_sent,
             "messages_received": counters.messages_received,

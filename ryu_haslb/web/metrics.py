@@ -14,7 +14,7 @@ from ryu_haslb import __version__
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.show import snapshot
-from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, SwitchRow
+from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, SwitchRow, agent_state
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.statistics import DropReason
 
@@ -117,7 +117,7 @@ def _dfp(rows: list[DfpAgentRow]) -> Iterator[Metric]:
         return (([_agent(row)], value(row)) for row in rows)
 
     labels = ["agent"]
-    connected = of_each(lambda row: row["state"] == State.CONNECTED.value)
+    connected = of_each(lambda row: row["state"] == agent_state(State.CONNECTED))
     yield _gauge("haslb_dfp_agent_connected", "1 while the DFP agent is connected.", labels, connected)
     connections = of_each(lambda row: row["connections"])
     yield _counter("haslb_dfp_connections", "TCP connections to the DFP agent.", labels, connections)

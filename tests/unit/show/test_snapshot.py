@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv4Address
 
 from control_process import Application
 
+from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.show import snapshot
-from ryu_haslb.show.reports import STATISTICS
+from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, STATISTICS
 from ryu_haslb.slb.statistics import DropReason
 
 
@@ -37,3 +39,12 @@ def test_show_prints_the_words_and_not_the_token() -> None:
     lines = list(STATISTICS.text(STATISTICS.rows(Application().sources)))
     assert "dropped: IP fragment" in " ".join(line.rstrip("0 ") for line in lines)
     assert not any("dropped_" in line for line in lines)
+
+
+def test_the_state_of_a_dfp_agent_is_a_token_in_json_and_words_in_show() -> None:
+    application = Application()
+    application.add_agents(DfpAgent(IPv4Address("10.1.1.51"), 500))
+    assert [row["state"] for row in DFP_AGENTS.rows(application.sources)] == ["idle"]
+    assert "not started" in "\n".join(DFP_AGENTS.text(DFP_AGENTS.rows(application.sources)))
+    (line, *_) = DFP_AGENT.text(DFP_AGENT.rows(application.sources))
+    assert line == "DFP agent 10.1.1.51:500, state = not started"

@@ -1,4 +1,4 @@
-"""HTTP as clients and strangers meet it: real requests to a server in a process of its own."""
+"""The HTTP server, asked by well-behaved and hostile clients. It runs in a process of its own."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_every_table_is_there_without_a_token(read_only: str, path: str) -> None
 
 
 def test_sessions_are_those_of_the_balancer_and_hostile_nais_are_harmless_text(read_only: str) -> None:
-    """A NAI is whatever a stranger sends (RFC 2794): no control character of it is handed on."""
+    """A NAI comes from the network (RFC 2794) and is not trusted: its control characters are escaped."""
     sessions = requests.get(f"{read_only}/api/v1/sessions").json()
     assert len(sessions) == 4
     identities = [session["identity"] for session in sessions]
@@ -76,7 +76,7 @@ def test_sessions_are_those_of_the_balancer_and_hostile_nais_are_harmless_text(r
     assert None in identities, "one was adopted from a switch"
 
 
-def test_nothing_is_kept_by_caches_and_the_page_may_load_nothing_from_elsewhere(read_only: str) -> None:
+def test_answers_are_not_cached_and_the_page_loads_nothing_from_elsewhere(read_only: str) -> None:
     for path in ("/", "/api/v1/reals", "/metrics", "/nowhere"):
         headers = requests.get(read_only + path).headers
         assert headers["Cache-Control"] == "no-store"
@@ -91,7 +91,7 @@ def test_head_is_get_without_a_body(read_only: str) -> None:
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
 @pytest.mark.parametrize("path", ["/", "/metrics", "/api/v1/clear/counters"])
-def test_other_methods_are_refused_and_the_right_ones_named(read_only: str, path: str, method: str) -> None:
+def test_other_methods_are_refused_with_the_allowed_ones(read_only: str, path: str, method: str) -> None:
     """RFC 9110 section 15.5.6."""
     answer = requests.request(method, read_only + path)
     assert answer.status_code == 405
@@ -99,14 +99,14 @@ def test_other_methods_are_refused_and_the_right_ones_named(read_only: str, path
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/page/page.js", "/../api.py", "/%2e%2e/api.py", "/%ff%00"])
-def test_what_is_not_there_is_a_404_in_json(read_only: str, path: str) -> None:
+def test_an_unknown_path_is_a_404_in_json(read_only: str, path: str) -> None:
     answer = raw(read_only, f"GET {path} HTTP/1.0\r\n\r\n".encode())
     assert answer.startswith(b"HTTP/1.1 404 ")
     assert b"/openapi.json" in answer
 
 
-def test_names_of_others_in_the_host_header_are_refused(read_only: str) -> None:
-    """DNS rebinding: a stranger's page must not read NAIs through the browser of whoever runs the balancer."""
+def test_foreign_names_in_the_host_header_are_refused(read_only: str) -> None:
+    """DNS rebinding: a page from elsewhere must not read NAIs through the browser of an operator."""
     for host, status in {
         "evil.example": 421,
         "localhost.evil.example:80": 421,
@@ -169,7 +169,7 @@ def test_configuration_commands_are_applied_all_or_none(fresh: str) -> None:
     "body",
     ["", "{", "[]", "null", '{"vserver": 1}', '{"vserver": null}', '{"server": "MIPSLB"}', "[" * 50000, "\ud800"],
 )
-def test_a_body_that_is_no_such_thing_is_refused_with_what_is_expected(with_token: str, body: str) -> None:
+def test_a_malformed_body_is_refused_with_what_is_expected(with_token: str, body: str) -> None:
     headers = {**AUTHORIZED, "Content-Type": "application/json"}
     data = body.encode("utf-8", "surrogatepass")
     answer = requests.post(f"{with_token}/api/v1/clear/sessions", data, headers=headers)
@@ -184,7 +184,7 @@ def test_a_body_that_is_too_long_or_of_another_type_is_refused(with_token: str) 
     assert send(with_token, path, {}, AUTHORIZED).status_code == 415
 
 
-# Strangers
+# Hostile clients
 
 
 @given(
@@ -216,7 +216,7 @@ def test_hostile_requests_are_refused(with_token: str, request_: bytes) -> None:
     assert requests.get(f"{with_token}/metrics").ok
 
 
-def test_a_client_that_says_nothing_keeps_nobody_waiting(read_only: str) -> None:
+def test_silent_clients_do_not_delay_other_clients(read_only: str) -> None:
     parts = urlsplit(read_only)
     idle = [socket.create_connection((str(parts.hostname), parts.port or 0)) for _ in range(20)]
     assert requests.get(f"{read_only}/api/v1/reals", timeout=5).ok
@@ -224,7 +224,7 @@ def test_a_client_that_says_nothing_keeps_nobody_waiting(read_only: str) -> None
         stream.close()
 
 
-def test_what_overview_shows_is_what_the_tables_show(read_only: str) -> None:
+def test_the_overview_has_the_same_rows_as_the_tables(read_only: str) -> None:
     overview = requests.get(f"{read_only}/api/v1/overview").json()
     for name, rows in overview.items():
         assert rows == requests.get(f"{read_only}/api/v1/{name.replace('_', '/')}").json(), name
