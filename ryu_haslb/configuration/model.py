@@ -12,8 +12,8 @@ from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Optional
 
 from ryu_haslb.configuration.crypto_model import Crypto
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
-MOBILE_IP_PORT = 434
 DFP_PASSWORD_TIMEOUT = 180
 
 

@@ -12,12 +12,13 @@ from typing import Any, Callable, Optional
 
 import eventlet
 
-from ryu_haslb.configuration.model import MOBILE_IP_PORT, DfpAgent, DfpManager
+from ryu_haslb.configuration.model import DfpAgent, DfpManager
 from ryu_haslb.dfp.channel import Close, Send
 from ryu_haslb.dfp.manager import Action, AgentConnection, Connect, SetWeight, State
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, MAX_HOSTS, UDP, HostPreference, Load
 from ryu_haslb.dfp.weight_table import AgentAddress, WeightTable
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 LOG = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ import socket
 from ipaddress import IPv4Address
 from typing import Callable, Optional
 
-from ryu_haslb.configuration.model import MOBILE_IP_PORT
 from ryu_haslb.dfp.agent import Action, ManagerConnection
 from ryu_haslb.dfp.channel import Send
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, UDP, HostPreference, Load, require_range
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 #: Seconds between two measurements of the load: ``interval`` of ``ip dfp agent``.
 DEFAULT_INTERVAL = 10.0

@@ -19,6 +19,7 @@ from ryu_haslb.mobile_ip.identity import (
     nai_identity,
 )
 
+#: The UDP port of Registration Requests (RFC 5944 section 3.3).
 MOBILE_IP_PORT = 434
 REPLY_TYPE = 3
 REPLY_LENGTH = 20

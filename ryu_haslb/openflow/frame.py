@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from struct import Struct
 from typing import Optional, Union
 
-from ryu_haslb.configuration.model import MOBILE_IP_PORT
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.mobile_ip.request_reader import RequestFault, read_registration_request
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP
 from ryu_haslb.slb.request import Request

@@ -12,8 +12,9 @@ from enum import Enum, IntEnum
 from ipaddress import IPv4Address
 from typing import Optional
 
-from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration, RealServer
+from ryu_haslb.configuration.model import Configuration, RealServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides, protected_addresses
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
 from ryu_haslb.slb.session import COOKIE_MARK
 

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Mapping
 from typing import Optional, Union
 
-from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
+from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import arp, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.flow_mods import delivery_actions

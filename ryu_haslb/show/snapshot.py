@@ -8,9 +8,10 @@ from datetime import datetime, timezone
 from socket import inet_ntoa
 from typing import NamedTuple
 
-from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration
+from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.mobile_ip.identity import identity_of_key
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.rows import (
     DROPPED,

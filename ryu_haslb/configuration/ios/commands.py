@@ -6,7 +6,7 @@ from ryu_haslb.configuration.ios import actions, crypto_commands, unimplemented
 from ryu_haslb.configuration.ios.blocks import END, EXIT
 from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
-from ryu_haslb.configuration.model import MOBILE_IP_PORT
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 _LEAVE = (EXIT, END)
 

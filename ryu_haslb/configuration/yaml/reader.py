@@ -12,7 +12,7 @@ import yaml
 
 from ryu_haslb.configuration.checks import finish
 from ryu_haslb.configuration.draft import Draft, RealDraft
-from ryu_haslb.configuration.model import MOBILE_IP_PORT, Configuration, DfpAgent, RealServer
+from ryu_haslb.configuration.model import Configuration, DfpAgent, RealServer
 from ryu_haslb.configuration.yaml.commands import Handler, read_already
 from ryu_haslb.configuration.yaml.crypto import CryptoReader
 from ryu_haslb.configuration.yaml.nodes import (
@@ -30,6 +30,7 @@ from ryu_haslb.configuration.yaml.nodes import (
 from ryu_haslb.configuration.yaml.values import datapath_of, location_of, network_words
 from ryu_haslb.language.diagnostics import Diagnostic, Diagnostics
 from ryu_haslb.language.wording import quoted
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 
 def read_yaml(text: str, source: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
