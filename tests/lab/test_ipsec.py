@@ -223,7 +223,8 @@ def _type(payload: Packet) -> int:
     """The EtherType, or length, in front of a payload."""
     if isinstance(payload, LLC):
         return len(payload)
-    return {Dot1Q: 0x8100, Dot1AD: 0x88A8}.get(type(payload), 0x0800)
+    types: dict[type[Packet], int] = {Dot1Q: 0x8100, Dot1AD: 0x88A8}
+    return types.get(type(payload), 0x0800)
 
 
 @pytest.mark.parametrize("vlan", [0, 1, INSIDE_VLAN, 99, 1002, 4095])

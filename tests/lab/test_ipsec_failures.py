@@ -8,8 +8,9 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,10 @@ def translation(node: str, text: str = "", **child: str) -> Translation:
     return made
 
 
+def has_no_association(lab: IpsecLab, node: str) -> bool:
+    return not lab.security(node)["associations"]
+
+
 def clear(lab: IpsecLab) -> None:
     """End all associations on both sides."""
     for node in (MODULE, PDSN):
@@ -104,6 +109,7 @@ def test_with_another_key_nothing_passes_and_the_error_says_so(lab: IpsecLab) ->
         charon.load(lab.vici(PDSN), translation(PDSN, wrong))
         clear(lab)
         registering = lab.stream(PDSN, "register 200 4")
+        assert isinstance(registering, Generator)
         next(registering)
         told = lab.command(PDSN, "wait crypto sa 6")
         registering.close()
@@ -164,9 +170,7 @@ def test_an_association_that_expires_is_negotiated_again(lab: IpsecLab) -> None:
         spi = lab.security(PDSN)["outbound_spi"]
         assert lab.register(300, 4)["registered"] == 4
         for node in (PDSN, MODULE):
-            wait_until(
-                lambda node=node: not lab.security(node)["associations"], "the association outlives its lifetime"
-            )
+            wait_until(partial(has_no_association, lab, node), "the association outlives its lifetime")
         assert lab.register(310, 4)["registered"] == 4
         assert lab.security(PDSN)["outbound_spi"] not in (0, spi)
         for node in (PDSN, MODULE):
@@ -184,7 +188,8 @@ def test_rekeying_is_no_interruption(lab: IpsecLab) -> None:
         lab.command(PDSN, "clear crypto sa")
         lab.secure()
         lab.command(MODULE, "clear crypto counters")
-        spis, registered, retransmitted = set(), 0, 0
+        spis: set[int] = set()
+        registered = retransmitted = 0
         while len(spis) < 4:
             outcome = lab.register(400 + registered, 5)
             assert outcome["registered"] == 5

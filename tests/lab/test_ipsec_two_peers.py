@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -128,7 +129,7 @@ def test_each_peer_has_associations_of_its_own(lab: IpsecLab) -> None:
         for number, node in enumerate(PEERS):
             assert lab.register(100 * number, 2 + number, node)["registered"] == 2 + number
         for number, address in enumerate(PEERS.values()):
-            arrived = inside.wait_for(lambda packet, address=address: _is_request(packet, address), 2 + number)
+            arrived = inside.wait_for(partial(_is_request, source=address), 2 + number)
             assert {packet[Dot1Q].vlan for packet in arrived} == {215}
         _require_all_encrypted(out)
     rows = lab.query(MODULE, "show crypto ipsec sa")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Callable
 
@@ -13,9 +14,9 @@ from health import HealthLab, farm_text, manager_text
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.remote.webdriver import WebDriver
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -79,7 +80,7 @@ def browser(lab: HealthLab, tmp_path: Path) -> Iterator[WebDriver]:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = Service("/usr/bin/chromedriver", env=marked_environment())
-    driver = webdriver.Chrome(options, service)
+    driver = WebDriver(options, service)
     try:
         driver.get(PAGE)
         wait(driver, lambda: text(driver, "#connection") == "Live", "the page is live")
@@ -112,6 +113,10 @@ def real(driver: WebDriver, address: str) -> dict[str, str]:
     return row
 
 
+def has_sessions(driver: WebDriver, address: str, count: int) -> bool:
+    return real(driver, address)["Sessions"] == str(count)
+
+
 def test_the_page_shows_a_home_agent_die_and_come_back(lab: HealthLab, browser: WebDriver) -> None:
     """Farms and real servers with state, weight, sessions and share of new sessions, updated live."""
     first, second = lab.address.values()
@@ -120,7 +125,7 @@ def test_the_page_shows_a_home_agent_die_and_come_back(lab: HealthLab, browser: 
     weights = {name: row["weight"] for name, row in lab.reals().items()}
     bound = {name: len(nais) for name, nais in lab.bindings().items()}
     for name, address in lab.address.items():
-        wait(browser, lambda a=address, n=name: real(browser, a)["Sessions"] == str(bound[n]), f"{name}: {bound[name]}")
+        wait(browser, partial(has_sessions, browser, address, bound[name]), f"{name}: {bound[name]}")
         row = real(browser, address)
         assert (row["State"], row["Weight"]) == ("OPERATIONAL", str(weights[name]))
         assert row["Share of new, 5 min"] == f"{round(100 * bound[name] / 40)} %"
@@ -175,7 +180,7 @@ def test_everything_is_usable_on_a_phone(lab: HealthLab, browser: WebDriver) -> 
     """Nothing is wider than the screen, and what can be pressed is as large as a finger (WCAG 2.2, 2.5.8)."""
     width, height = PHONE
     metrics = {"width": width, "height": height, "deviceScaleFactor": 2, "mobile": True}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)  # type: ignore[attr-defined]
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
     assert browser.execute_script("return document.documentElement.scrollWidth") == width
     for cell in browser.find_elements(By.CSS_SELECTOR, "#farms tbody > tr > *"):
         assert cell.is_displayed()
@@ -216,7 +221,7 @@ def test_everything_is_usable_by_keyboard(lab: HealthLab, browser: WebDriver) ->
 def test_text_can_be_read_in_light_and_dark(lab: HealthLab, browser: WebDriver, scheme: str) -> None:
     """Contrast of 4.5 to 1 at least (WCAG 2.2, 1.4.3), of every text and every level."""
     feature = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)  # type: ignore[attr-defined]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", feature)
     script = """
         const luminance = (color) => {
           const parts = color.match(/[\\d.]+/g).slice(0, 3).map((part) => part / 255)

@@ -51,7 +51,8 @@ def inner_of(frame: bytes) -> Packet:
         made_anew = packet.copy()
         del made_anew.chksum
         assert IP(bytes(made_anew)).chksum == packet.chksum
-    return outer.payload
+    inner: Packet = outer.payload
+    return inner
 
 
 def is_tunnelled(source: str, destination: str) -> Callable[[bytes], bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 from bench import wait_until
@@ -52,7 +53,7 @@ def test_a_mobile_that_moves_to_the_other_supervisor_keeps_its_address(
     lab, _ = two_supervisors
     for pdsn, mobile in (("PDSN1-7600", "mobile1"), ("PDSN2-7600", "moved1"), ("PDSN1-7600", "mobile1")):
         register(lab, pdsn, 1, 1)
-        wait_until(lambda mobile=mobile: address_of(lab, mobile), f"{mobile} has its home address")
+        wait_until(partial(address_of, lab, mobile), f"{mobile} has its home address")
         home = address_of(lab, mobile)
         assert home == address_of(lab, "mobile1")
         with lab.capture(pdsn) as capture:

@@ -39,9 +39,11 @@ ip slb vserver MIPSLB
 class SupervisedChassis(Chassis):
     """The chassis with the balancer at one of its ports, as the supervisor is, and home agents without a program."""
 
-    def build(self, home_agents: int = 2, pdsn_options: Sequence[str] = (), **_: Any) -> None:
+    def build(
+        self, home_agents: int = 2, dispatched: bool = False, *, pdsn_options: Sequence[str] = (), **_: Any
+    ) -> None:
         """Describe the nodes and links; Mininet calls this with the parameters that the topology was made with."""
-        super().build(home_agents, dispatched=False)
+        super().build(home_agents, dispatched)
         for host in self.hosts():
             if host.startswith("sami"):
                 del self.nodeInfo(host)["program"]
@@ -56,7 +58,7 @@ class HealthLab:
     def __init__(self, home_agents: int = 2, pdsn_options: Sequence[str] = ()) -> None:
         self.names = [f"sami{number + 1}" for number in range(home_agents)]
         self.address = {name: str(FIRST_HOME_AGENT + number) for number, name in enumerate(self.names)}
-        self.lab = Lab(SupervisedChassis(home_agents, pdsn_options), farm_text(self.address.values()))
+        self.lab = Lab(SupervisedChassis(home_agents, pdsn_options=pdsn_options), farm_text(self.address.values()))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._next_user = 1
 

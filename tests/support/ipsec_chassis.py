@@ -136,6 +136,10 @@ class IpsecLab(Lab):
         super().__init__(Cisco7600(read_description(directory / "chassis.yaml")), balancer)
         self._sequence = 0
 
+    def __enter__(self) -> IpsecLab:
+        super().__enter__()
+        return self
+
     # Security associations
 
     def secure(self) -> None:

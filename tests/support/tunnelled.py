@@ -103,8 +103,8 @@ class Tunnelled:
     def ping(self, node: str, address: str, *options: str) -> str:
         """What three echo requests have to say."""
         argv = ["ping", "-n", "-c3", "-i0.2", "-W2", *options, address]
-        output: str = self.lab.run(node, argv, stdout=subprocess.PIPE, text=True).communicate()[0]
-        return output
+        output, _ = self.lab.run(node, argv, stdout=subprocess.PIPE).communicate()
+        return output.decode()
 
     def send(self, node: str, hop: tuple[str, str], *packets: Packet) -> None:
         """Send packets of whatever content from ``node`` to the next hop, a node and its interface."""

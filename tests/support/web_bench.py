@@ -63,6 +63,10 @@ class Channel:
     def next_xid(self) -> int:
         return 1
 
+    @property
+    def bytes_sent(self) -> int:
+        return 0
+
 
 class WebBench:
     """What the application is to the HTTP side: something to show, and something to change."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ryu.controller import controller
 
 import ryu_haslb
 from ryu_haslb import engine
@@ -34,10 +35,10 @@ def test_every_name_that_the_engine_offers_exists() -> None:
 
 
 def test_an_installed_factory_replaces_that_of_the_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine.controller, "datapath_connection_factory", None)
+    monkeypatch.setattr(controller, "datapath_connection_factory", None)
 
     def serve(accepted: object, address: object) -> None:
         del accepted, address
 
     engine.install_connection_factory(serve)
-    assert engine.controller.datapath_connection_factory is serve
+    assert controller.datapath_connection_factory is serve

@@ -285,7 +285,7 @@ def test_bind_tables_are_taken_over_when_the_report_is_complete(connection: Agen
     connection.received(encode(BindIdReport(TABLE)), 102)
     assert len(connection.bind_tables) == 0
     connection.received(encode(BindIdReport(END_OF_BINDIDS)), 103)
-    assert connection.bind_tables == (TABLE,)
+    assert list(connection.bind_tables) == [TABLE]
     connection.closed(104)
     assert len(connection.bind_tables) == 0
 

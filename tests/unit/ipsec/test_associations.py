@@ -34,7 +34,8 @@ def test_associations_come_in_the_order_in_which_they_were_made() -> None:
 
 
 def test_numbers_that_are_none_are_zero() -> None:
-    for nonsense in (b"-1", b"0x", b"1_0", b"99999999999999999999999999", b"", [b"1"], None, {}):
+    numbers: tuple[object, ...] = (b"-1", b"0x", b"1_0", b"99999999999999999999999999", b"", [b"1"], None, {})
+    for nonsense in numbers:
         (ike,) = read_associations(listed(**{"packets-in": nonsense}))
         assert ike.children[0].packets_in == 0
 

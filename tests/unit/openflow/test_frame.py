@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 from farm_builder import VIRTUAL
@@ -31,7 +32,7 @@ HEAD = struct.pack("!BBH4s4s4sQ", 1, 0, 600, b"\x0a\xc8\x00\x07", b"\0\0\0\0", b
 NAI = b"\x83\x04anna"
 
 
-def frame_of(payload: bytes, **ip: object) -> bytes:
+def frame_of(payload: bytes, **ip: Any) -> bytes:
     return bytes(Ether() / IP(src="15.1.1.51", dst=str(VIRTUAL), **ip) / UDP(sport=5434, dport=434) / payload)
 
 

@@ -142,7 +142,7 @@ PUNTED = {
 
 def unprotected(rule: str) -> list[dict[str, object]]:
     rules = standing_rules(protected(rule), 1, INSIDE)
-    return [each.match for each in rules if each.purpose is Purpose.DROP_UNPROTECTED]
+    return [dict(each.match) for each in rules if each.purpose is Purpose.DROP_UNPROTECTED]
 
 
 def test_a_protected_address_is_served_inside_alone() -> None:

@@ -128,7 +128,8 @@ def test_what_carries_no_packets_is_not_shown(state: str, configuration: Configu
 def test_algorithms_are_in_the_words_of_ios(
     algorithms: tuple[str, int, str], transform: str, iv: int, configuration: Configuration
 ) -> None:
-    live = replace(LIVE, **dict(zip(("cipher", "key_bits", "integrity"), algorithms)))
+    cipher, key_bits, integrity = algorithms
+    live = replace(LIVE, cipher=cipher, key_bits=key_bits, integrity=integrity)
     (row,) = ipsec_rows(configuration, "FastEthernet1/0", ike(live), Counters())
     assert {(each["transform"], each["iv_size"]) for each in row["associations"]} == {(transform, iv)}
 

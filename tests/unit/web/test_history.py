@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from farm_builder import Bench
 
-from ryu_haslb.web.history import MAX_SAMPLES, SAMPLE_INTERVAL, History
+from ryu_haslb.web.history import MAX_SAMPLES, SAMPLE_INTERVAL, History, RealHistoryRow
 
 
-def sampled(bench: Bench, history: History) -> list[dict[str, object]]:
+def sampled(bench: Bench, history: History) -> list[RealHistoryRow]:
     bench.now += SAMPLE_INTERVAL
     history.tick(bench.reals, bench.now)
     return list(history.rows(bench.reals))

@@ -102,7 +102,7 @@ def test_a_switch_that_is_gone_is_not_connected_and_measures_nothing(bench: WebB
     bench.switches[1].disconnect()
     scrape = Scrape(bench)
     assert scrape.value("haslb_switch_connected", datapath="0" * 15 + "1") == 0
-    assert not [key for key in scrape.samples if key[0].startswith("haslb_packet_in_latency")]
+    assert not [key for key in scrape.samples if str(key[0]).startswith("haslb_packet_in_latency")]
 
 
 def test_flow_mod_errors(bench: WebBench) -> None:

@@ -25,7 +25,7 @@ def listening(process: subprocess.Popen[str]) -> set[tuple[str, int]]:
         if "instantiating app ryu.controller.ofp_handler" in line:
             break
     connections = psutil.Process(process.pid).net_connections("tcp")
-    return {tuple(each.laddr) for each in connections if each.status == psutil.CONN_LISTEN}
+    return {(each.laddr.ip, each.laddr.port) for each in connections if each.status == psutil.CONN_LISTEN}
 
 
 def test_http_is_off_until_asked_for(tmp_path: Path) -> None:

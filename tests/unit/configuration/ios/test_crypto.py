@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
+from typing import Any
 
 import pytest
 
@@ -275,7 +276,8 @@ def test_a_crypto_map_that_no_interface_uses_is_a_warning_however_unfinished() -
 def test_everything_can_be_removed(command: str, left: set[str]) -> None:
     before = read(without(" crypto map MAP"))
     after = read(command, before)
-    assert replace(before.crypto, **dict.fromkeys(left, ())) == after.crypto != before.crypto
+    nothing: dict[str, Any] = dict.fromkeys(left, ())
+    assert replace(before.crypto, **nothing) == after.crypto != before.crypto
     _, warnings = read_configuration(command, "slb.ios", after)
     assert any("to remove" in warning.text for warning in warnings)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Optional
 
+import psutil
 import pytest
 from node_processes import HOME_AGENT, PROGRAM_TIMEOUT, Lab
 
@@ -32,14 +33,15 @@ OWN, PDSN = IPv4Address("10.1.1.51"), IPv4Address("15.1.1.51")
 KEY = SecurityAssociation(256, b"secret")
 
 
-class FakeProcess:
+class FakeProcess(psutil.Process):
     """A process that uses so many per cent of a processor and so much of a SAMI's memory."""
 
     def __init__(self, cpu: float = 0.0, memory: float = 0.02) -> None:
+        super().__init__()
         self.cpu = cpu
         self.memory = memory
 
-    def cpu_percent(self) -> float:
+    def cpu_percent(self, interval: Optional[float] = None) -> float:
         return self.cpu
 
     def memory_info(self) -> Any:

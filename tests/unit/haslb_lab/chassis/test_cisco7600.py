@@ -9,13 +9,13 @@ import subprocess
 import sys
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, Union
 
 import pytest
 from chassis_example import write_chassis
 
 from haslb_lab.chassis.cisco7600 import Cisco7600
-from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.description import Description, HomeAgent, Host, Pdsn
 from haslb_lab.chassis.drawing import draw
 from haslb_lab.chassis.reader import read_description
 from haslb_lab.chassis.routing import Routing
@@ -198,7 +198,8 @@ def test_a_drawing_shows_everything_that_has_a_name(path: Path) -> None:
         assert all(name in source for name in (f"{chassis.name}  ·", f"</b>  {chassis.switch}<br", chassis.msfc))
         assert all(f"VLAN {vlan}" in source for vlan in chassis.vlans)
         assert all(str(port) in source for port in chassis.line_cards)
-    for node in (*description.home_agents, *description.pdsns, *description.hosts):
+    nodes: tuple[Union[HomeAgent, Pdsn, Host], ...] = (*description.home_agents, *description.pdsns, *description.hosts)
+    for node in nodes:
         assert f"<b>{node.name}</b>" in source
         assert str(node.address) in source
     assert all(f"virtual {pdsn.home_agent}" in source for pdsn in description.pdsns)

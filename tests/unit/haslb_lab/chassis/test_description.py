@@ -263,7 +263,7 @@ def test_a_mistake_is_told_with_its_line_and_what_was_expected(
     mistake is another file's or the whole file's (empty)."""
     with pytest.raises(ConfigurationError) as raised:
         read(changed(old, new))
-    (error, *_) = [each for each in raised.value.errors if text in str(each)] or [None]
+    error = next((each for each in raised.value.errors if text in str(each)), None)
     assert error is not None, [str(each) for each in raised.value.errors]
     if at is None:
         assert error.line == CHASSIS[: CHASSIS.index(old)].count("\n") + 1

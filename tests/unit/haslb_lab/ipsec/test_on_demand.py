@@ -13,9 +13,11 @@ from typing import Any, Optional
 
 import pytest
 
+from haslb_lab.ipsec import negotiation
 from haslb_lab.ipsec import on_demand as ipsec
 from haslb_lab.ipsec.on_demand import Ipsec
 from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.ipsec import charon as client
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.translation import translate
@@ -113,10 +115,10 @@ def play(
     async def run() -> None:
         charon = FakeCharon()
         monkeypatch.setattr(ipsec, "RETRY_INTERVAL", 0.0)
-        monkeypatch.setattr(ipsec.client, "load", charon.load)
-        monkeypatch.setattr(ipsec.client, "associations", charon.associations)
-        monkeypatch.setattr(ipsec.negotiation, "negotiate", charon.negotiate)
-        monkeypatch.setattr(ipsec.negotiation, "events", charon.events)
+        monkeypatch.setattr(client, "load", charon.load)
+        monkeypatch.setattr(client, "associations", charon.associations)
+        monkeypatch.setattr(negotiation, "negotiate", charon.negotiate)
+        monkeypatch.setattr(negotiation, "events", charon.events)
         text = COMMON + "".join(PEER.format(number=10 + each, access_list=101 + each) for each in range(peers))
         translation = translate(read_configuration(text, "pdsn.ios")[0], "FastEthernet1/0")
         kept = Ipsec(translation, charon)  # type: ignore[arg-type]

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
-from node_processes import ENVIRONMENT, PROGRAM_TIMEOUT, PROGRAMS
+from node_processes import ENVIRONMENT, PROGRAM_TIMEOUT
+
+from haslb_lab.checkout import PROGRAMS
 
 MAP = """\
 crypto isakmp policy 1

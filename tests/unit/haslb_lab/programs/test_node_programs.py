@@ -14,8 +14,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from node_processes import ENVIRONMENT, HOME_AGENT, PDSN, PROGRAM_TIMEOUT, PROGRAMS, RELAY, Lab, Node
+from node_processes import ENVIRONMENT, HOME_AGENT, PDSN, PROGRAM_TIMEOUT, RELAY, Lab, Node
 
+from haslb_lab.checkout import PROGRAMS
 from haslb_lab.node import control
 from ryu_haslb.cli.client import ControlError
 

@@ -48,7 +48,7 @@ def test_every_field_of_a_session_rule_is_read() -> None:
 def test_what_is_not_printed_has_its_default(tail: str, priority: int, match: dict[str, str], flags: set[str]) -> None:
     """OpenFlow's default priority is not printed, nor are time-outs that are not set."""
     flow = rule(f"cookie=0x0, duration=0.1s, table=0, n_packets=0, n_bytes=0, {tail}")
-    assert (flow.priority, flow.match, flow.flags, flow.idle_timeout) == (priority, match, flags, 0)
+    assert (flow.priority, dict(flow.match), set(flow.flags), flow.idle_timeout) == (priority, match, flags, 0)
 
 
 def test_a_switch_without_rules_has_none() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,8 +31,9 @@ def test_the_pdsn_tells_it() -> None:
 
 
 def test_other_operations_and_kinds_of_address_are_none_of_ours() -> None:
+    own: dict[str, Any] = {"op": 4, "psrc": str(PDSN), "pdst": str(MOBILE)}
     for change in ({"op": 1}, {"op": 2}, {"hwlen": 8}, {"plen": 16}, {"ptype": 0x86DD}, {"hwtype": 6}):
-        arp = ARP(**{"op": 4, "psrc": str(PDSN), "pdst": str(MOBILE), **change})
+        arp = ARP(**{**own, **change})
         assert ReverseArp.decode(bytes(Ether(type=ETHERTYPE) / arp)) is None
     assert ReverseArp.decode(bytes(Ether(type=0x0806) / ARP(op=4))) is None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from ipaddress import IPv4Address
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 from budget import examples
@@ -39,7 +39,7 @@ def foreign_agent(reverse: bool = True, linked: bool = True) -> Tunnels:
     return tunnels
 
 
-def packet(source: str, destination: str, **fields: int) -> Packet:
+def packet(source: str, destination: str, **fields: Any) -> Packet:
     return IP(src=source, dst=destination, **fields) / UDP() / b"payload"
 
 
@@ -71,6 +71,7 @@ def test_what_comes_out_at_the_foreign_agent_is_what_went_in() -> None:
     """RFC 5944 section 4.2.2."""
     inner = packet(CORRESPONDENT, MOBILE, ttl=3)
     outer = through(home_agent(), inner)
+    assert outer is not None
     assert foreign_agent().out_of(bytes(outer)) == bytes(inner)
 
 
