@@ -49,7 +49,7 @@ def split(text: str) -> list[str]:
 
 
 def _is_sent_as_typed(words: Sequence[str]) -> bool:
-    """Whether these words begin a command whose further words only the balancer knows."""
+    """Whether these words begin a command whose further words are in the balancer's grammar alone."""
     try:
         return executor_of(words[:1]) in SENT_AS_TYPED
     except CommandError:

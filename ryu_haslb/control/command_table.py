@@ -24,7 +24,7 @@ class Executor(Enum):
     BALANCER_CONFIG = "the balancer, which needs all configuration commands as one word"
 
 
-#: Commands that ``haslb`` sends as they were typed. The balancer alone knows their words: it may be of another version.
+#: Commands that ``haslb`` sends to the balancer as typed. It alone checks their words: it may be of another version.
 SENT_AS_TYPED = frozenset({Executor.BALANCER, Executor.BALANCER_STREAM})
 _OF_BALANCER = SENT_AS_TYPED | {Executor.BALANCER_FILE, Executor.BALANCER_CONFIG}
 

@@ -9,12 +9,11 @@ from typing import NamedTuple, Optional
 from ryu_haslb.control import filters
 from ryu_haslb.control.command_table import BALANCER_COMMANDS
 from ryu_haslb.control.filters import Form, Items
-from ryu_haslb.control.handlers import HANDLERS, Events, RefusedError, Result
+from ryu_haslb.control.handlers import HANDLERS, Events, Result
 from ryu_haslb.control.operations import Application
 from ryu_haslb.control.protocol import HELP, JSON_FLAG, error_lines, help_answer
-from ryu_haslb.ipsec.charon import CharonError
-from ryu_haslb.ipsec.module import ModuleError
-from ryu_haslb.language.grammar import END, CommandError, Expectation, expected, match
+from ryu_haslb.errors import HaslbError
+from ryu_haslb.language.grammar import END, Expectation, expected, match
 from ryu_haslb.show.reports import Report, as_json
 
 TEXT = Form(str, "Number of lines: {}".format)
@@ -43,7 +42,7 @@ def execute(application: Application, words: Sequence[str]) -> Output:
             asked = words[1:] or [""]
             return Output(iter(help_answer(completions(asked[:-1], asked[-1]))))
         return _output(application, words)
-    except (CommandError, RefusedError, CharonError, ModuleError) as error:
+    except HaslbError as error:
         return Output(iter(error_lines(error)))
 
 

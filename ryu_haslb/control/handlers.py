@@ -35,7 +35,7 @@ class Events(NamedTuple):
 #: A report, events, or lines of text.
 Result = Union[Report[Any], Events, Iterator[str]]
 Words = Match[Executor]
-#: Carries a command out. Raises: RefusedError, CharonError, ModuleError.
+#: Carries a command out. Raises: HaslbError, for example RefusedError or CharonError; its text is the answer.
 Handler = Callable[[Application, Words], Result]
 
 

@@ -21,7 +21,7 @@ from eventlet.green import socket as green_socket
 from ryu_haslb.control.commands import Output
 from ryu_haslb.control.listener import ControlListener
 from ryu_haslb.control.protocol import END_MARK, Request, RequestError, RequestReader, encode_lines, error_lines
-from ryu_haslb.language.grammar import CommandError
+from ryu_haslb.errors import HaslbError
 
 LOG = logging.getLogger(__name__)
 
@@ -111,7 +111,7 @@ class ControlServer:
                 _send_live(client, output.lines)
             else:
                 self._send_in_slices(client, output.lines)
-        except (RequestError, CommandError) as error:
+        except HaslbError as error:
             _send(client, error_lines(error))
         except OSError:
             raise
