@@ -1,0 +1,101 @@
+"""Which module may import which: rooms import lower rooms only, without circles, and decisions do no I/O."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+import ryu_haslb
+
+PRODUCT = Path(ryu_haslb.__file__).parent
+#: The rooms from the bottom to the top. A room imports rooms of lower layers only, none of its own layer.
+LAYERS: tuple[frozenset[str], ...] = (
+    frozenset({"errors"}),
+    frozenset({"language", "mobile_ip"}),
+    frozenset({"configuration"}),
+    frozenset({"slb"}),
+    frozenset({"dfp", "ipsec"}),
+    frozenset({"openflow"}),
+    frozenset({"show"}),
+    frozenset({"control"}),
+    frozenset({"cli", "web"}),
+)
+LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in rooms}
+#: Rooms without I/O and without a clock, which import neither the engine nor eventlet.
+PURE_ROOMS = frozenset({"errors", "language", "mobile_ip", "configuration", "slb"})
+#: The operator's process starts quickly, without them.
+LIGHT_ROOMS = PURE_ROOMS | {"cli"}
+
+
+def name_of(path: Path) -> str:
+    """The name of the module in ``path``, such as ``ryu_haslb.slb.real``; of a package for its ``__init__.py``."""
+    parts = path.relative_to(PRODUCT.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {name_of(path): path for path in sorted(PRODUCT.rglob("*.py"))}
+
+
+@cache
+def imports(module: str) -> frozenset[str]:
+    """The modules that ``module`` imports, at its top or in a function."""
+    return frozenset(_imports(module))
+
+
+def _imports(module: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(MODULES[module].read_text())):
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0 and node.module, f"{module} has a relative import"
+            members = {f"{node.module}.{name.name}" for name in node.names}
+            modules = members & MODULES.keys()
+            yield from modules
+            if len(modules) < len(members):
+                yield node.module
+
+
+def room_of(module: str) -> str:
+    """The room of a module; a top-level module of the product is a room of its own."""
+    return module.split(".")[1] if "." in module else ""
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_room_imports_lower_rooms_only(module: str) -> None:
+    room = room_of(module)
+    if room not in LAYER_OF:  # the top-level files may import every room
+        return
+    for imported in imports(module):
+        target = room_of(imported)
+        if imported.startswith("ryu_haslb.") and target not in (room, "engine"):
+            assert LAYER_OF.get(target, len(LAYERS)) < LAYER_OF[room], f"{module} imports {imported}"
+
+
+def test_every_room_has_a_layer() -> None:
+    assert {path.parent.name for path in PRODUCT.glob("*/__init__.py")} <= LAYER_OF.keys()
+
+
+def test_there_is_no_circle_of_imports() -> None:
+    graph = {module: {each for each in imports(module) if each in MODULES} - {module} for module in MODULES}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_the_engine_module_names_ryu(module: str) -> None:
+    names_ryu = any(imported.partition(".")[0] == "ryu" for imported in imports(module))
+    assert names_ryu == (module == "ryu_haslb.engine")
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if room_of(module) in LIGHT_ROOMS])
+def test_decisions_and_the_command_line_import_neither_engine_nor_eventlet(module: str) -> None:
+    assert not {"eventlet", "ryu_haslb.engine"} & {
+        imported if imported == "ryu_haslb.engine" else imported.partition(".")[0] for imported in imports(module)
+    }
