@@ -1,4 +1,4 @@
-"""Rules that no single command can check: what refers to what, and what excludes what."""
+"""Checks that concern several commands: references between them, and combinations that cannot work."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 
 def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
-    """Check the draft as a whole and turn it into a configuration; ConfigurationError with every error found so far."""
+    """Check the draft as a whole and return its configuration.
+
+    Raises ConfigurationError with all errors, those of the reader included.
+    """
     for farm in draft.farms.values():
         _check_farm(farm, diagnostics)
     taken: dict[IPv4Address, VirtualServerDraft] = {}
@@ -25,7 +28,7 @@ def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
             if other is not server:
                 diagnostics.error(
                     server.address_line,
-                    f"virtual server {server.name} has the address of {other.name}, {server.address} udp "
+                    f"virtual server {server.name} has the same address as {other.name}, {server.address} udp "
                     f"{MOBILE_IP_PORT}; expected another address, or 'no inservice' in one of them",
                 )
     _check_adjacency(draft, diagnostics)
@@ -39,20 +42,22 @@ def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
 
 def _check_farm(farm: FarmDraft, diagnostics: Diagnostics) -> None:
     if not farm.reals:
-        diagnostics.warning(farm.line, f"farm {farm.name} has no real server; add 'real A.B.C.D'")
+        diagnostics.warning(farm.line, f"farm {farm.name} has no real server; expected 'real A.B.C.D'")
     elif not any(entry.real.in_service for entry in farm.reals.values()):
-        diagnostics.warning(farm.line, f"farm {farm.name} has no real server in service; add 'inservice' to its reals")
+        diagnostics.warning(
+            farm.line, f"farm {farm.name} has no real server in service; expected 'inservice' in one of its reals"
+        )
     for entry in farm.reals.values():
         if not farm.nat_server and entry.real.port not in (None, MOBILE_IP_PORT):
             diagnostics.error(
                 entry.line,
-                f"real {entry.real.address} has port {entry.real.port}, but a farm in dispatched mode changes no port; "
+                f"real {entry.real.address} has port {entry.real.port}, but dispatched mode does not rewrite the port; "
                 f"expected {MOBILE_IP_PORT}, or 'nat server' in farm {farm.name}",
             )
 
 
 def _check_adjacency(draft: Draft, diagnostics: Diagnostics) -> None:
-    """Dispatched mode changes Ethernet addresses only: a router in between would send the request back."""
+    """Dispatched mode rewrites Ethernet addresses only, so a router in between would send the request back."""
     interfaces = [vlan.interface for vlan in draft.vlans.values() if vlan.interface]
     for farm in draft.farms.values():
         for entry in farm.reals.values():
@@ -60,8 +65,8 @@ def _check_adjacency(draft: Draft, diagnostics: Diagnostics) -> None:
             if not farm.nat_server and not entry.real.locations and next_hop != entry.real.address:
                 diagnostics.error(
                     entry.line,
-                    f"real {entry.real.address} is behind the router {next_hop}, which dispatched mode cannot cross; "
-                    f"expected 'nat server' in farm {farm.name}, or a real in a network of an 'interface Vlan'",
+                    f"real {entry.real.address} is behind the router {next_hop}, and dispatched mode cannot cross a "
+                    f"router; expected 'nat server' in farm {farm.name}, or a real in a network of an 'interface Vlan'",
                 )
 
 
@@ -73,7 +78,7 @@ def _check_virtual_server(server: VirtualServerDraft, draft: Draft, diagnostics:
             f"expected 'virtual A.B.C.D udp {MOBILE_IP_PORT} service ipmobile'",
         )
     if not server.in_service:
-        diagnostics.warning(server.line, f"virtual server {server.name} is not in service; add 'inservice' to it")
+        diagnostics.warning(server.line, f"virtual server {server.name} is not in service; expected 'inservice'")
     if server.farm is None:
         diagnostics.error(server.line, f"virtual server {server.name} has no farm; expected 'serverfarm NAME'")
     elif server.farm not in draft.farms:

@@ -1,4 +1,4 @@
-"""Rules of IPsec that no single command can check: what a crypto map refers to, and the IPsec module's ports."""
+"""Checks of IPsec that concern several commands: references of crypto maps, and the ports of the IPsec module."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from ryu_haslb.configuration.draft import Draft
 from ryu_haslb.configuration.model import Port
 from ryu_haslb.configuration.outside_ports import module_pairs
 from ryu_haslb.language.diagnostics import Diagnostics
-from ryu_haslb.language.wording import did_you_mean, listed
+from ryu_haslb.language.wording import did_you_mean, listed, quoted
 
 
 def check_crypto(draft: Draft, diagnostics: Diagnostics) -> None:
-    """Note every error and warning about IPsec."""
+    """Record all errors and warnings about IPsec."""
     used = list(_used_maps(draft))
     used_names, names = {name for _, _, name, _ in used}, {name for name, _ in draft.crypto.maps}
     entries = _EntryChecks(draft.crypto, diagnostics)
@@ -40,7 +40,7 @@ def check_crypto(draft: Draft, diagnostics: Diagnostics) -> None:
 
 
 def _used_maps(draft: Draft) -> Iterator[tuple[int, str, str, bool]]:
-    """Line, interface and name of each crypto map in use, and whether the interface has an address."""
+    """For each crypto map in use: line, interface, name, and whether the interface has an address."""
     for vlan in draft.vlans.values():
         if vlan.crypto_map is not None:
             yield vlan.crypto_map_line, f"interface Vlan{vlan.vlan}", vlan.crypto_map, vlan.interface is not None
@@ -51,7 +51,7 @@ def _used_maps(draft: Draft) -> Iterator[tuple[int, str, str, bool]]:
 
 
 class _EntryChecks:
-    """Checks the entries of crypto maps; what many of them share is looked at once."""
+    """Checks the entries of crypto maps. An access list that many entries share is checked once."""
 
     def __init__(self, crypto: CryptoDraft, diagnostics: Diagnostics) -> None:
         self._crypto = crypto
@@ -60,14 +60,14 @@ class _EntryChecks:
         self._complaints: dict[int, str] = {}
 
     def check(self, draft: MapDraft) -> None:
-        """Note what is wrong with an entry."""
+        """Record the errors and warnings of an entry."""
         entry, error = draft.entry, self._diagnostics.error
         what = f"crypto map {entry.name} {entry.sequence}"
         if not entry.peers:
             error(draft.line, f"{what} has no peer; expected 'set peer A.B.C.D'")
         if len(entry.peers) > 1:
             line = draft.line_of("peers")
-            self._diagnostics.warning(line, f"{what}: only its first peer, {entry.peers[0]}, is used")
+            self._diagnostics.warning(line, f"{what}: only the first peer, {entry.peers[0]}, is used")
         for peer in entry.peers[:1]:
             if not any(IPv4Network((peer, length), strict=False) in self._crypto.keys for length in self._key_lengths):
                 line = draft.line_of("peers")
@@ -94,7 +94,7 @@ class _EntryChecks:
             for place, rule in access_list.beyond_ip.items():
                 error(
                     place,
-                    f"{what} cannot match '{rule}': IPsec goes by addresses here; "
+                    f"{what} cannot match {quoted(rule)}: only addresses select traffic for IPsec; "
                     f"expected 'access-list {number} permit ip' or 'deny ip' and two addresses",
                 )
         else:
@@ -105,7 +105,7 @@ class _EntryChecks:
 
 
 def _complaint(access_list: AccessListDraft) -> str:
-    """What keeps a crypto map from matching an access list, and what was expected; nothing if it can."""
+    """Why a crypto map cannot match an access list, and what was expected; empty if it can."""
     try:
         return "" if protected(access_list.rules) else "permits nothing; expected a 'permit ip' in it"
     except ValueError as error:
@@ -118,7 +118,7 @@ def _check_policies(used: list[tuple[int, str, str, bool]], crypto: CryptoDraft,
         line, interface, name, _ = used[0]
         diagnostics.error(
             line,
-            f"crypto map {name} of {interface} has no way to prove who it is; expected a 'crypto isakmp policy' with "
+            f"crypto map {name} of {interface} has no authentication; expected a 'crypto isakmp policy' with "
             "'authentication pre-share'",
         )
     for draft in crypto.policies.values():
@@ -143,7 +143,7 @@ def _check_connections(draft: Draft, diagnostics: Diagnostics) -> None:
         if inside is None:
             diagnostics.error(line, f"{what}, but there is no interface Vlan{vlan}; expected 'interface Vlan{vlan}'")
         elif inside.crypto_map is None:
-            diagnostics.warning(line, f"{what}, but interface Vlan{vlan} has no crypto map: nothing is protected")
+            diagnostics.warning(line, f"{what}, but interface Vlan{vlan} has no crypto map: no traffic is protected")
         pairs = pairs_of[vlan] = pairs_of.get(vlan) or module_pairs(ports, vlan)
         if not pairs:
             diagnostics.error(
@@ -154,4 +154,6 @@ def _check_connections(draft: Draft, diagnostics: Diagnostics) -> None:
             )
         elif len(pairs) > 1:
             names = listed(f"{inside.name} and {outside.name}" for inside, outside in pairs)
-            diagnostics.error(line, f"{what}: which trunk ports are the IPsec module's? Expected one pair, not {names}")
+            diagnostics.error(
+                line, f"{what}: several pairs of trunk ports may be the IPsec module; expected one, not {names}"
+            )

@@ -1,1 +1,1 @@
-"""The command language of IOS: grammar, abbreviations, errors that name place and expectation."""
+"""Configurations in the language of IOS: commands, their actions, reader and writer."""

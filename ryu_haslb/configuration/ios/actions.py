@@ -1,7 +1,7 @@
-"""What each configuration command of the balancer does to a draft.
+"""The actions of the balancer's configuration commands: each changes a draft.
 
-An action gets the subject of its block and the statement; it returns the subject of the block that it opens, if any,
-and raises ValueError to refuse the command. The commands themselves are in :mod:`ryu_haslb.configuration.ios.commands`.
+An action takes the subject of its block and the statement. It returns the subject of the block that it opens, if any,
+and raises ValueError to refuse the command. The commands are in :mod:`ryu_haslb.configuration.ios.commands`.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from typing import Any
 
 from ryu_haslb.configuration.draft import DfpDraft, Draft, FarmDraft, RealDraft, VirtualServerDraft, VlanDraft
 from ryu_haslb.configuration.ios.blocks import Statement
-from ryu_haslb.configuration.ios.kinds import MAX_PASSWORD_LENGTH, dfp_password
-from ryu_haslb.configuration.ios.password import decrypt
+from ryu_haslb.configuration.ios.password import MAX_PASSWORD_LENGTH, decrypt, dfp_password
 from ryu_haslb.configuration.model import (
     ClientRule,
     DfpAgent,
@@ -29,7 +28,7 @@ from ryu_haslb.language.values import network as network_of
 
 
 def ignore(_subject: object, _statement: Statement) -> None:
-    """What a line says about itself (a host name, a version) and that changes nothing."""
+    """The action of a command without effect, such as ``hostname``, ``version`` or ``description``."""
 
 
 # ip slb serverfarm / real
@@ -61,11 +60,11 @@ def real(farm: FarmDraft, statement: Statement) -> RealDraft:
 
 def no_real(farm: FarmDraft, statement: Statement) -> None:
     if farm.reals.pop((statement.match["ADDRESS"], statement.match.get("PORT")), None) is None:
-        statement.warning(f"there is no real {statement.match['ADDRESS']} in farm {farm.name} to remove")
+        statement.warning(f"farm {farm.name} has no real {statement.match['ADDRESS']} to remove")
 
 
 def change(entry: RealDraft, statement: Statement, **values: Any) -> None:
-    """Set attributes of a real, or with ``no`` set them back to what IOS has by default."""
+    """Set attributes of a real, or with ``no`` return them to the defaults of IOS."""
     if "no" in statement.match:
         values = {name: getattr(RealServer, name) for name in values}
     entry.real = replace(entry.real, **values)
@@ -128,7 +127,7 @@ def client(server: VirtualServerDraft, statement: Statement) -> None:
     if "no" not in statement.match:
         server.clients[network] = ClientRule(network, "exclude" in statement.match)
     elif server.clients.pop(network, None) is None:
-        statement.warning(f"there is no client {network} of virtual server {server.name} to remove")
+        statement.warning(f"virtual server {server.name} has no client {network} to remove")
 
 
 def vserver_in_service(server: VirtualServerDraft, statement: Statement) -> None:
@@ -147,7 +146,7 @@ def dfp(draft: Draft, statement: Statement) -> DfpDraft:
 
 
 def plain_password(statement: Statement) -> str:
-    """The key that ``password [0|7] PASSWORD`` gives; ValueError if it cannot be one."""
+    """The password of ``password [0|7] PASSWORD`` in plain text. Raises ValueError if it is not a DFP password."""
     text = decrypt(statement.match["PASSWORD"]) if "7" in statement.match else statement.match["PASSWORD"]
     try:
         return dfp_password(text)

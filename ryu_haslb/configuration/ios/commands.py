@@ -13,43 +13,57 @@ _LEAVE = (EXIT, END)
 REAL = Mode(
     "config-slb-real",
     (
-        Command("{weight WEIGHT<0-255> | no weight [WEIGHT<0-255>]}", actions.weight, "Share of new sessions (8)"),
+        Command(
+            "{weight WEIGHT<0-255> | no weight [WEIGHT<0-255>]}",
+            actions.weight,
+            "Weight of the real in the choice of a real (default 8)",
+        ),
         Command(
             "{maxconns CONNECTIONS<1-4294967295> | no maxconns [CONNECTIONS<1-4294967295>]}",
             actions.maxconns,
-            "Sessions at once, after which it takes no new ones (no limit)",
+            "Maximum number of concurrent sessions (default: no limit)",
         ),
         Command(
             "{faildetect numconns FAILURES<1-255> [numclients CLIENTS<1-8>] | no faildetect [LINE]}",
             actions.faildetect,
-            "Consecutive failures, and clients that see them, before it counts as failed (8, 2)",
+            "Consecutive failures, and clients that see them, before the real fails (default 8, 2)",
         ),
         Command(
-            "{reassign THRESHOLD<1-4> | no reassign [THRESHOLD<1-4>]}", actions.reassign, "Retries before moving on (3)"
+            "{reassign THRESHOLD<1-4> | no reassign [THRESHOLD<1-4>]}",
+            actions.reassign,
+            "Unanswered retries before a session moves to another real (default 3)",
         ),
         Command(
-            "{retry SECONDS<0-3600> | no retry [SECONDS<0-3600>]}", actions.retry, "Rest of a failed real (60; 0: ever)"
+            "{retry SECONDS<0-3600> | no retry [SECONDS<0-3600>]}",
+            actions.retry,
+            "Seconds before a failed real is retried (default 60, 0 = never)",
         ),
-        Command("[no] inservice", actions.real_in_service, "Put it in service"),
+        Command("[no] inservice", actions.real_in_service, "Place the real in service"),
         *unimplemented.REAL_COMMANDS,
         *_LEAVE,
     ),
-    {"no": "Undo a command"},
+    {"no": "Negate a command or set its defaults"},
 )
 
 FARM = Mode(
     "config-slb-sfarm",
     (
-        Command("[no] nat server", actions.nat_server, "Direct mode: rewrite the destination address (dispatched)"),
         Command(
-            "{predictor {roundrobin | leastconns} | no predictor [LINE]}", actions.predictor, "How a real is chosen"
+            "[no] nat server",
+            actions.nat_server,
+            "Direct mode: rewrite the destination IP address (default: dispatched mode)",
         ),
-        Command("real ADDRESS [PORT<1-65535>]", actions.real, "A home agent", REAL),
-        Command("no real ADDRESS [PORT<1-65535>]", actions.no_real, "Remove a home agent"),
+        Command(
+            "{predictor {roundrobin | leastconns} | no predictor [LINE]}",
+            actions.predictor,
+            "Load-balancing algorithm (default roundrobin)",
+        ),
+        Command("real ADDRESS [PORT<1-65535>]", actions.real, "Real server: a home agent", REAL),
+        Command("no real ADDRESS [PORT<1-65535>]", actions.no_real, "Remove a real server"),
         *unimplemented.FARM_COMMANDS,
         *_LEAVE,
     ),
-    {"no": "Undo a command"},
+    {"no": "Negate a command or set its defaults"},
 )
 
 VIRTUAL_SERVER = Mode(
@@ -58,20 +72,24 @@ VIRTUAL_SERVER = Mode(
         Command(
             f"{{virtual ADDRESS udp {MOBILE_IP_PORT} service ipmobile | no virtual [LINE]}}",
             actions.virtual,
-            "The virtual home agent address",
+            "Virtual home agent address",
         ),
-        Command("{serverfarm NAME | no serverfarm [NAME]}", actions.vserver_farm, "The farm behind it"),
+        Command("{serverfarm NAME | no serverfarm [NAME]}", actions.vserver_farm, "Server farm of the virtual server"),
         Command(
             "{idle ipmobile request SECONDS<1-65535> | no idle ipmobile request [SECONDS<1-65535>]}",
             actions.idle,
-            "Life of a session since its last request, in seconds (10)",
+            "Seconds without a request before a session ends (default 10)",
         ),
-        Command("[no] client PREFIX MASK [exclude]", actions.client, "Clients that may use it, or may not (any may)"),
-        Command("[no] inservice", actions.vserver_in_service, "Put it in service"),
+        Command(
+            "[no] client PREFIX MASK [exclude]",
+            actions.client,
+            "Clients that may use the virtual server, or may not (default: any may)",
+        ),
+        Command("[no] inservice", actions.vserver_in_service, "Place the virtual server in service"),
         *unimplemented.VIRTUAL_SERVER_COMMANDS,
         *_LEAVE,
     ),
-    {"no": "Undo a command"},
+    {"no": "Negate a command or set its defaults"},
 )
 
 DFP = Mode(
@@ -81,46 +99,53 @@ DFP = Mode(
             "{agent ADDRESS PORT<1-65535> [TIMEOUT<0-65535> [RETRY-COUNT<0-65535> [RETRY-INTERVAL<1-65535>]]]"
             " | no agent ADDRESS PORT<1-65535> [LINE]}",
             actions.agent,
-            "A DFP agent, its time-out, retries (0: for ever) and seconds between retries (0, 0, 180)",
+            "DFP agent: timeout (0 = none), retries (0 = unlimited), seconds between retries (default 0, 0, 180)",
         ),
         *_LEAVE,
     ),
-    {"no": "Undo a command"},
+    {"no": "Negate a command or set its defaults"},
 )
 
 VLAN = Mode(
     "config-if",
     (
-        Command("ip address ADDRESS MASK", actions.vlan_address, "The balancer's address in this VLAN"),
-        Command("no ip address [ADDRESS MASK]", actions.no_vlan_address, "Remove the address"),
-        Command("[no] description [LINE]", actions.ignore, "A remark"),
-        Command("no shutdown", actions.ignore, "VLAN interfaces are always up"),
+        Command(
+            "ip address ADDRESS MASK", actions.vlan_address, "IP address of the balancer in this VLAN, and network mask"
+        ),
+        Command("no ip address [ADDRESS MASK]", actions.no_vlan_address, "Remove the IP address"),
+        Command("[no] description [LINE]", actions.ignore, "Description of the interface"),
+        Command("no shutdown", actions.ignore, "Accepted without effect: VLAN interfaces are always up"),
         crypto_commands.CRYPTO_MAP_OF_VLAN,
         *crypto_commands.NEVER_DONE,
         *unimplemented.VLAN_COMMANDS,
         *_LEAVE,
     ),
-    {"no": "Undo a command", "ip": "The interface's address"},
+    {"no": "Negate a command or set its defaults", "ip": "Interface IP configuration"},
 )
 
-#: The commands that any IOS configuration may begin with and that mean nothing to this product.
+#: Commands at the head of IOS configurations that have no effect here.
 PREAMBLE = (
-    Command("version LINE", actions.ignore, "The version of IOS that wrote this file"),
-    Command("hostname LINE", actions.ignore, "The name of this machine"),
+    Command("version LINE", actions.ignore, "IOS version that wrote this file"),
+    Command("hostname LINE", actions.ignore, "Name of this system"),
 )
 
 GLOBAL = Mode(
     "config",
     (
-        Command("ip slb serverfarm NAME", actions.serverfarm, "A farm of home agents", FARM),
-        Command("no ip slb serverfarm NAME", actions.no_serverfarm, "Remove a farm"),
-        Command("ip slb vserver NAME", actions.vserver, "A virtual server", VIRTUAL_SERVER),
+        Command("ip slb serverfarm NAME", actions.serverfarm, "Server farm: the home agents of a virtual server", FARM),
+        Command("no ip slb serverfarm NAME", actions.no_serverfarm, "Remove a server farm"),
+        Command("ip slb vserver NAME", actions.vserver, "Virtual server", VIRTUAL_SERVER),
         Command("no ip slb vserver NAME", actions.no_vserver, "Remove a virtual server"),
-        Command("ip slb dfp [password [0|7] PASSWORD [TIMEOUT<0-65535>]]", actions.dfp, "The DFP manager", DFP),
+        Command(
+            "ip slb dfp [password [0|7] PASSWORD [TIMEOUT<0-65535>]]",
+            actions.dfp,
+            "DFP manager, its password and password timeout in seconds (default 180)",
+            DFP,
+        ),
         Command("no ip slb dfp [password]", actions.no_dfp, "Remove the DFP manager, or its password"),
-        Command("interface Vlan VLAN<1-4094>", actions.vlan, "The balancer's interface in a VLAN", VLAN),
-        Command("no interface Vlan VLAN<1-4094>", actions.no_vlan, "Remove an interface"),
-        Command("[no] ip route PREFIX MASK NEXT-HOP", actions.route, "How a real that is not adjacent is reached"),
+        Command("interface Vlan VLAN<1-4094>", actions.vlan, "Interface of the balancer in a VLAN", VLAN),
+        Command("no interface Vlan VLAN<1-4094>", actions.no_vlan, "Remove a VLAN interface"),
+        Command("[no] ip route PREFIX MASK NEXT-HOP", actions.route, "Static route to reals that are not adjacent"),
         *crypto_commands.COMMANDS,
         *PREAMBLE,
         *unimplemented.CRYPTO_COMMANDS,
@@ -128,11 +153,11 @@ GLOBAL = Mode(
         *_LEAVE,
     ),
     {
-        "ip": "Server load balancing and routes",
+        "ip": "Server load balancing and static routes",
         "slb": "Server load balancing",
         "crypto": "IPsec",
-        "isakmp": "IKE, by which peers agree",
-        "ipsec": "What protects traffic",
-        "no": "Undo a command",
+        "isakmp": "IKE policies, keys and keepalives",
+        "ipsec": "IPsec transform sets and lifetimes",
+        "no": "Negate a command or set its defaults",
     },
 )

@@ -1,4 +1,4 @@
-"""What each crypto command and access list does to a draft.
+"""The actions of the crypto commands and access lists: each changes a draft.
 
 An action gets the subject of its block and the statement, as in :mod:`ryu_haslb.configuration.ios.actions`. The
 commands themselves are in :mod:`ryu_haslb.configuration.ios.crypto_commands`.
@@ -30,6 +30,7 @@ from ryu_haslb.configuration.crypto_model import (
 )
 from ryu_haslb.configuration.draft import Draft
 from ryu_haslb.configuration.ios.blocks import Statement
+from ryu_haslb.language.wording import quoted
 
 # crypto isakmp
 
@@ -45,7 +46,7 @@ def no_policy(draft: Draft, statement: Statement) -> None:
 
 
 def change_policy(entry: PolicyDraft, statement: Statement, **values: Any) -> None:
-    """Set attributes of a policy, or with ``no`` set them back to what IOS has by default."""
+    """Set attributes of a policy, or with ``no`` return them to the defaults of IOS."""
     if "no" in statement.match:
         values = {name: getattr(IsakmpPolicy, name) for name in values}
     entry.policy = replace(entry.policy, **values)
@@ -76,7 +77,7 @@ def policy_lifetime(entry: PolicyDraft, statement: Statement) -> None:
 def key(draft: Draft, statement: Statement) -> None:
     match = statement.match
     if "6" in match:
-        raise ValueError("a key of type 6 is encrypted with a master key that only its router has; expected type 0")
+        raise ValueError("a key of type 6 can be decrypted only with the master key of its router; expected type 0")
     network = IPv4Network((match["PREFIX"], match.get("MASK", 32)), strict=False)
     draft.crypto.keys[network] = PresharedKey(match["KEY"], network)
 
@@ -104,7 +105,8 @@ def transform_set(draft: Draft, statement: Statement) -> TransformSetDraft:
 
 
 def _transforms(words: tuple[str, ...]) -> tuple[str, ...]:
-    """The words of a transform set, a key's length put together with its cipher; ValueError if they do not fit."""
+    """The transforms that the words are: a key length belongs to the cipher before it. Raises ValueError if two of them
+    exclude each other, or one lacks another."""
     transforms: list[str] = []
     for word in words:
         if word.isdigit():
@@ -119,11 +121,11 @@ def _transforms(words: tuple[str, ...]) -> tuple[str, ...]:
         ("compressions", [each for each in transforms if each == COMPRESSION]),
     ):
         if len(limited) > 1:
-            raise ValueError(f"a transform set has one of {what} at most, not {' and '.join(limited)}")
+            raise ValueError(f"a transform set has at most one of the {what}, not {' and '.join(limited)}")
         if what == "esp authentications" and limited and not ciphers:
-            raise ValueError(f"{limited[0]} goes with a cipher; expected one such as esp-aes, or esp-null")
+            raise ValueError(f"{limited[0]} needs a cipher; expected one such as esp-aes, or esp-null")
     if transforms == [COMPRESSION]:
-        raise ValueError(f"{COMPRESSION} alone protects nothing; expected a transform such as esp-aes beside it")
+        raise ValueError(f"{COMPRESSION} alone protects nothing; expected another transform such as esp-aes with it")
     return tuple(transforms)
 
 
@@ -163,7 +165,7 @@ def no_crypto_map(draft: Draft, statement: Statement) -> None:
 
 
 def change_map(draft: MapDraft, statement: Statement, **values: Any) -> None:
-    """Set attributes of an entry, or with ``no`` set them back to nothing."""
+    """Set attributes of an entry, or with ``no`` remove them."""
     if "no" in statement.match:
         values = {name: getattr(CryptoMapEntry, name) for name in values}
     draft.entry = replace(draft.entry, **values)
@@ -229,9 +231,8 @@ def other_access_rule(draft: Draft, statement: Statement) -> None:
 def _beyond_ip(entry: AccessListDraft, statement: Statement, what: str) -> None:
     permission = "permit" if "permit" in statement.match else "deny"
     entry.beyond_ip[statement.line] = f"{permission} {what}"
-    statement.warning(
-        f"access list {statement.match['NUMBER']}: '{permission} {what}' is not implemented and is ignored"
-    )
+    rule = quoted(f"{permission} {what}")
+    statement.warning(f"access list {statement.match['NUMBER']}: {rule} is not implemented and is ignored")
 
 
 def no_access_list(draft: Draft, statement: Statement) -> None:

@@ -1,4 +1,4 @@
-"""The commands of IPsec, mode by mode: the balancer's and a PDSN's are the same."""
+"""The commands of IPsec and of ports, mode by mode. The balancer and PDSNs have the same."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
 
 _LEAVE = (EXIT, END)
-_NO = {"no": "Undo a command"}
+_NO = {"no": "Negate a command or set its defaults"}
 
 _GROUPS = " | ".join(str(group) for group in GROUPS)
 _HASHES = " | ".join(HASHES)
@@ -25,10 +25,10 @@ _KILOBYTES = "KILOBYTES<2560-4294967295>"
 _LIFETIME = f"{{seconds {_SECONDS} | kilobytes {_KILOBYTES}}}"
 _NO_LIFETIME = f"{{seconds [{_SECONDS}] | kilobytes [{_KILOBYTES}]}}"
 
-#: What an interface of ours never does, so that it may be forbidden. `unreachable` is the chapter's spelling.
+#: These functions do not exist here, so that `no` has no effect. `unreachable` is the spelling of the chapter.
 NEVER_DONE = (
-    Command("no ip {redirects | unreachable | unreachables}", ignore, "Nothing of ours sends them"),
-    Command("no mop enabled", ignore, "Nothing of ours speaks MOP"),
+    Command("no ip {redirects | unreachable | unreachables}", ignore, "Accepted without effect: none is ever sent"),
+    Command("no mop enabled", ignore, "Accepted without effect: there is no MOP"),
 )
 
 POLICY = Mode(
@@ -37,19 +37,19 @@ POLICY = Mode(
         Command(
             "{authentication {pre-share | rsa-sig | rsa-encr} | no authentication [LINE]}",
             actions.authentication,
-            "How peers prove who they are (rsa-sig)",
+            "Authentication of the peers (default rsa-sig; only pre-share is implemented)",
         ),
         Command(
             "{encryption {des | 3des | aes [128 | 192 | 256]} | no encryption [LINE]}",
             actions.encryption,
-            "Cipher (des)",
+            "Encryption algorithm (default des)",
         ),
-        Command(f"{{hash {{{_HASHES}}} | no hash [LINE]}}", actions.hash_algorithm, "Hash (sha)"),
-        Command(f"{{group {{{_GROUPS}}} | no group [LINE]}}", actions.group, "Diffie-Hellman group (1)"),
+        Command(f"{{hash {{{_HASHES}}} | no hash [LINE]}}", actions.hash_algorithm, "Hash algorithm (default sha)"),
+        Command(f"{{group {{{_GROUPS}}} | no group [LINE]}}", actions.group, "Diffie-Hellman group (default 1)"),
         Command(
             "{lifetime SECONDS<60-86400> | no lifetime [LINE]}",
             actions.policy_lifetime,
-            "Life of the peers' own association, in seconds (86400)",
+            "Seconds that an ISAKMP security association lives (default 86400)",
         ),
         *_LEAVE,
     ),
@@ -58,31 +58,38 @@ POLICY = Mode(
 
 TRANSFORM_SET = Mode(
     "cfg-crypto-trans",
-    (Command("{mode {tunnel | transport} | no mode [LINE]}", actions.mode, "What is encrypted (tunnel)"), *_LEAVE),
+    (
+        Command("{mode {tunnel | transport} | no mode [LINE]}", actions.mode, "Encapsulation mode (default tunnel)"),
+        *_LEAVE,
+    ),
     _NO,
 )
 
 CRYPTO_MAP = Mode(
     "config-crypto-map",
     (
-        Command("{set peer ADDRESS [default] | no set peer [ADDRESS]}", actions.peer, "The other end"),
+        Command("{set peer ADDRESS [default] | no set peer [ADDRESS]}", actions.peer, "IP address of the IPsec peer"),
         Command(
-            "{set transform-set LABELS | no set transform-set [LINE]}", actions.map_transform_sets, "How, best first"
+            "{set transform-set LABELS | no set transform-set [LINE]}",
+            actions.map_transform_sets,
+            "Transform sets in order of preference",
         ),
         Command(
             f"{{set pfs [{_PFS_GROUPS}] | no set pfs [LINE]}}",
             actions.pfs,
-            "A Diffie-Hellman exchange for each association (none; group1)",
+            "Perfect forward secrecy and its Diffie-Hellman group (default none; group1 without a group)",
         ),
         Command(
             f"{{set security-association lifetime {_LIFETIME} | no set security-association lifetime {_NO_LIFETIME}}}",
             actions.map_lifetime,
-            "Life of an association (the global one)",
+            "Lifetime of security associations (default: the global lifetime)",
         ),
         Command(
-            "{match address NUMBER<100-199> | no match address [LINE]}", actions.match_address, "What is protected"
+            "{match address NUMBER<100-199> | no match address [LINE]}",
+            actions.match_address,
+            "Access list of the traffic to protect",
         ),
-        Command("[no] description [LINE]", ignore, "A remark"),
+        Command("[no] description [LINE]", ignore, "Description of the crypto map entry"),
         *unimplemented.CRYPTO_MAP_COMMANDS,
         *_LEAVE,
     ),
@@ -90,7 +97,9 @@ CRYPTO_MAP = Mode(
 )
 
 CRYPTO_MAP_OF_VLAN = Command(
-    "{crypto map LABEL | no crypto map [LABEL]}", vlan_crypto_map, "The crypto map that protects its traffic"
+    "{crypto map LABEL | no crypto map [LABEL]}",
+    vlan_crypto_map,
+    "Crypto map that protects the traffic of the interface",
 )
 
 PORT = Mode(
@@ -99,38 +108,40 @@ PORT = Mode(
         Command(
             "{ip address ADDRESS MASK | no ip address [ADDRESS MASK]}",
             port_actions.port_address,
-            "The port's own address",
+            "IP address of the port, and network mask",
         ),
         Command(
             "{crypto map LABEL | no crypto map [LABEL]}",
             port_actions.port_crypto_map,
-            "The crypto map that protects it",
+            "Crypto map that protects the traffic of the port",
         ),
         Command(
             "{crypto connect vlan VLAN<1-4094> | no crypto connect vlan [VLAN<1-4094>]}",
             port_actions.crypto_connect,
-            "The inside VLAN that it is connected to through the IPsec module",
+            "Inside VLAN to which the IPsec module connects the port",
         ),
         Command(
             "{switchport trunk allowed vlan {VLANS | {add | remove | except} VLANS | all | none}"
             " | no switchport trunk allowed vlan [LINE]}",
             port_actions.allowed_vlans,
-            "VLANs of a trunk (all)",
+            "VLANs that the trunk carries (default all)",
         ),
-        Command("[no] switchport", ignore, "Whether it is switched or routed: a remark here"),
-        Command("[no] switchport trunk encapsulation [dot1q]", ignore, "How VLANs are marked: by 802.1Q, as always"),
+        Command("[no] switchport", ignore, "Accepted without effect: a switched or routed port"),
+        Command(
+            "[no] switchport trunk encapsulation [dot1q]", ignore, "Accepted without effect: trunks always use 802.1Q"
+        ),
         Command(
             "[no] switchport mode [{trunk | access | dynamic [LINE]}]",
             ignore,
-            "Whether it is a trunk: its allowed VLANs say so",
+            "Accepted without effect: a port with allowed VLANs is a trunk",
         ),
-        Command("[no] description [LINE]", ignore, "A remark"),
-        Command("no shutdown", ignore, "Ports are up"),
+        Command("[no] description [LINE]", ignore, "Description of the port"),
+        Command("no shutdown", ignore, "Accepted without effect: ports are always up"),
         *NEVER_DONE,
         *unimplemented.PORT_COMMANDS,
         *_LEAVE,
     ),
-    {**_NO, "crypto": "IPsec", "ip": "The port's own address", "switchport": "Switching"},
+    {**_NO, "crypto": "IPsec", "ip": "Port IP configuration", "switchport": "VLANs of the port"},
 )
 
 _ADDRESSES = (
@@ -138,38 +149,59 @@ _ADDRESSES = (
 )
 
 COMMANDS = (
-    Command("crypto isakmp policy PRIORITY<1-10000>", actions.policy, "A proposal for IKE", POLICY),
-    Command("no crypto isakmp policy PRIORITY<1-10000>", actions.no_policy, "Remove a proposal for IKE"),
-    Command("crypto isakmp key [0|6] KEY address PREFIX [MASK] [no-xauth]", actions.key, "Pre-shared key of peers"),
+    Command(
+        "crypto isakmp policy PRIORITY<1-10000>",
+        actions.policy,
+        "ISAKMP policy; the lowest priority number is preferred",
+        POLICY,
+    ),
+    Command("no crypto isakmp policy PRIORITY<1-10000>", actions.no_policy, "Remove an ISAKMP policy"),
+    Command(
+        "crypto isakmp key [0|6] KEY address PREFIX [MASK] [no-xauth]",
+        actions.key,
+        "Pre-shared key of a peer or of a network of peers",
+    ),
     Command("no crypto isakmp key [0|6] KEY address PREFIX [MASK]", actions.no_key, "Remove a pre-shared key"),
     Command(
         "{crypto isakmp keepalive SECONDS<10-3600> [RETRY<2-60>] [periodic | on-demand]"
         " | no crypto isakmp keepalive [LINE]}",
         actions.keepalive,
-        "Seconds of silence before a peer is asked whether it lives (2)",
+        "Seconds of silence before dead peer detection asks the peer (default 2)",
     ),
-    Command(f"crypto ipsec transform-set LABEL {_TRANSFORMS}", actions.transform_set, "How to protect", TRANSFORM_SET),
+    Command(
+        f"crypto ipsec transform-set LABEL {_TRANSFORMS}",
+        actions.transform_set,
+        "Transform set: how traffic is protected",
+        TRANSFORM_SET,
+    ),
     Command("no crypto ipsec transform-set LABEL", actions.no_transform_set, "Remove a transform set"),
     Command(
         f"{{crypto ipsec security-association lifetime {_LIFETIME}"
         f" | no crypto ipsec security-association lifetime {_NO_LIFETIME}}}",
         actions.lifetime,
-        "Life of associations (3600 seconds, 4608000 kilobytes)",
+        "Lifetime of security associations (default 3600 seconds, 4608000 kilobytes)",
     ),
-    Command("crypto map LABEL SEQUENCE<1-65535> [ipsec-isakmp]", actions.crypto_map, "What to protect", CRYPTO_MAP),
-    Command("no crypto map LABEL [SEQUENCE<1-65535>]", actions.no_crypto_map, "Remove a crypto map or an entry"),
+    Command(
+        "crypto map LABEL SEQUENCE<1-65535> [ipsec-isakmp]",
+        actions.crypto_map,
+        "Crypto map entry: what is protected, with which peer",
+        CRYPTO_MAP,
+    ),
+    Command(
+        "no crypto map LABEL [SEQUENCE<1-65535>]", actions.no_crypto_map, "Remove a crypto map or one of its entries"
+    ),
     Command(
         f"access-list NUMBER<100-199> {{permit | deny}} ip {_ADDRESSES} [LINE]",
         actions.access_rule,
-        "Traffic between addresses",
+        "Permit or deny IP traffic between addresses",
     ),
     Command(
         "access-list NUMBER<100-199> {permit | deny} PROTOCOL [LINE]",
         actions.other_access_rule,
-        "Rules of other protocols are recognised, and no crypto map can match them",
+        "Rule of another protocol: ignored, and refused in the access list of a crypto map",
     ),
-    Command("access-list NUMBER<100-199> remark [LINE]", ignore, "A remark"),
+    Command("access-list NUMBER<100-199> remark [LINE]", ignore, "Comment of the access list"),
     Command("no access-list NUMBER<100-199> [LINE]", actions.no_access_list, "Remove an access list"),
-    Command(f"interface {_PORT}", port_actions.port, "A port", PORT),
-    Command(f"no interface {_PORT}", port_actions.no_port, "Remove what is said of a port"),
+    Command(f"interface {_PORT}", port_actions.port, "Port of a line card, the IPsec module or a router", PORT),
+    Command(f"no interface {_PORT}", port_actions.no_port, "Remove the configuration of a port"),
 )

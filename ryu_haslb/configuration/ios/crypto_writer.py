@@ -1,4 +1,4 @@
-"""Printing the crypto commands as ``show running-config`` would. As on IOS, pre-shared keys stand there to be read."""
+"""Writes the crypto commands as ``show running-config`` does. As on IOS, pre-shared keys are in plain text."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from ryu_haslb.configuration.crypto_model import Crypto, CryptoMapEntry, IsakmpP
 
 
 def crypto_commands(crypto: Crypto) -> Iterator[str]:
-    """Everything but the access lists, which IOS prints last."""
+    """All commands except the access lists, which IOS prints last."""
     for policy in crypto.policies:
         yield from _policy(policy)
     if crypto.keys or crypto.keepalive is not None:
         for key in crypto.keys:
-            kind = "0 " if key.key in ("0", "6") else ""  # which alone would be taken for the type
+            kind = "0 " if key.key in ("0", "6") else ""  # a key "0" or "6" would be read as the type
             mask = f" {key.network.netmask}" if key.network.prefixlen < 32 else ""
             yield f"crypto isakmp key {kind}{key.key} address {key.network.network_address}{mask}"
         if crypto.keepalive is not None:

@@ -1,6 +1,6 @@
-"""The home agent's side: the few commands that the chapter has a home agent configured with.
+"""The configuration of a home agent: the commands that the chapter gives for it.
 
-The lab's home agents and their DFP agent are set up from a file in this language.
+The lab's home agents and their DFP agents read their configuration here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ryu_haslb.language.diagnostics import Diagnostic, Diagnostics
 
 @dataclass(frozen=True)
 class LoopbackInterface:
-    """``interface LoopbackN`` / ``ip address A.B.C.D MASK``. In dispatched mode it holds the virtual address."""
+    """``interface LoopbackN`` / ``ip address A.B.C.D MASK``. In dispatched mode it has the virtual address."""
 
     number: int
     address: IPv4Address
@@ -29,9 +29,10 @@ class LoopbackInterface:
 
 @dataclass(frozen=True)
 class DfpAgentService:
-    """``ip dfp agent ipmobile``: where weights are reported, at most ``interval`` seconds apart.
+    """``ip dfp agent ipmobile``: the DFP agent of a home agent.
 
-    ``password_timeout`` is how long, in seconds, the previous password is still good.
+    It listens on TCP ``port`` and reports its weight at most ``interval`` seconds apart. For ``password_timeout``
+    seconds after a change it accepts the previous password too.
     """
 
     port: Optional[int] = None
@@ -43,7 +44,7 @@ class DfpAgentService:
 
 @dataclass(frozen=True)
 class HomeAgentConfiguration:
-    """What a home agent behind the balancer is told. ``dynamic_address`` is what its replies name as home agent."""
+    """The configuration of a home agent. ``dynamic_address`` is the home agent address in its replies."""
 
     loopbacks: tuple[LoopbackInterface, ...] = ()
     dynamic_address: Optional[IPv4Address] = None
@@ -51,9 +52,9 @@ class HomeAgentConfiguration:
 
 
 def read_home_agent(text: str, source: str) -> tuple[HomeAgentConfiguration, tuple[Diagnostic, ...]]:
-    """Read a home agent's configuration and return it with the warnings; ``source`` names it in errors.
+    """Read the configuration of a home agent and return it with the warnings; ``source`` names it in errors.
 
-    Raises :class:`~ryu_haslb.language.diagnostics.ConfigurationError` with every error found.
+    Raises :class:`~ryu_haslb.language.diagnostics.ConfigurationError` with all errors found.
     """
     diagnostics = Diagnostics(source)
     draft = _Draft()
@@ -96,7 +97,7 @@ def _no_loopback(draft: _Draft, statement: Statement) -> None:
 
 
 def _loopback_address(loopback: _LoopbackDraft, statement: Statement) -> None:
-    # The chapter gives the virtual address as a host of a /24, and any mask will do for an address of one's own.
+    # Any mask is accepted, and any address in it: the chapter gives the virtual address as a host of a /24.
     address = statement.match["ADDRESS"]
     network = IPv4Network((address, statement.match["MASK"]), strict=False)
     loopback.interface = LoopbackInterface(loopback.number, address, network)
@@ -120,7 +121,7 @@ def _no_dfp_agent(draft: _Draft, _statement: Statement) -> None:
 
 
 def _change(agent: _AgentDraft, statement: Statement, **values: Any) -> None:
-    """Set attributes of the DFP agent, or with ``no`` set them back to what they are by default."""
+    """Set attributes of the DFP agent, or with ``no`` return them to their defaults."""
     if "no" in statement.match:
         values = {name: getattr(DfpAgentService, name) for name in values}
     agent.service = replace(agent.service, **values)
@@ -147,41 +148,53 @@ def _in_service(agent: _AgentDraft, statement: Statement) -> None:
 LOOPBACK = Mode(
     "config-if",
     (
-        Command("ip address ADDRESS MASK", _loopback_address, "The address, in dispatched mode the virtual one"),
-        Command("no ip address [ADDRESS MASK]", _no_loopback_address, "Remove the address"),
-        Command("[no] description [LINE]", ignore, "A remark"),
-        Command("no shutdown", ignore, "Loopback interfaces are always up"),
+        Command(
+            "ip address ADDRESS MASK",
+            _loopback_address,
+            "IP address: in dispatched mode the virtual home agent address",
+        ),
+        Command("no ip address [ADDRESS MASK]", _no_loopback_address, "Remove the IP address"),
+        Command("[no] description [LINE]", ignore, "Description of the interface"),
+        Command("no shutdown", ignore, "Accepted without effect: loopback interfaces are always up"),
         *unimplemented.LOOPBACK_COMMANDS,
         EXIT,
         END,
     ),
-    {"no": "Undo a command", "ip": "The interface's address"},
+    {"no": "Negate a command or set its defaults", "ip": "Interface IP configuration"},
 )
 
 DFP_AGENT = Mode(
     "config-dfp",
     (
-        Command("{port PORT<1-65535> | no port [PORT<1-65535>]}", _port, "Port that the DFP manager connects to"),
-        Command("{interval SECONDS<5-65535> | no interval [SECONDS<5-65535>]}", _interval, "Between reports (10)"),
-        Command("{password [0|7] PASSWORD [TIMEOUT<0-65535>] | no password [LINE]}", _password, "Key of the digests"),
-        Command("[no] inservice", _in_service, "Put it in service"),
+        Command("{port PORT<1-65535> | no port [PORT<1-65535>]}", _port, "TCP port on which the DFP agent listens"),
+        Command(
+            "{interval SECONDS<5-65535> | no interval [SECONDS<5-65535>]}",
+            _interval,
+            "Seconds between weight reports (default 10)",
+        ),
+        Command(
+            "{password [0|7] PASSWORD [TIMEOUT<0-65535>] | no password [LINE]}",
+            _password,
+            "Password of the DFP messages, and its timeout in seconds (default 180)",
+        ),
+        Command("[no] inservice", _in_service, "Place the DFP agent in service"),
         EXIT,
         END,
     ),
-    {"no": "Undo a command"},
+    {"no": "Negate a command or set its defaults"},
 )
 
 HOME_AGENT = Mode(
     "config",
     (
-        Command("interface Loopback NUMBER<0-2147483647>", _loopback, "A loopback interface", LOOPBACK),
+        Command("interface Loopback NUMBER<0-2147483647>", _loopback, "Loopback interface", LOOPBACK),
         Command("no interface Loopback NUMBER<0-2147483647>", _no_loopback, "Remove a loopback interface"),
         Command(
             "{ip mobile home-agent dynamic-address ADDRESS | no ip mobile home-agent dynamic-address [ADDRESS]}",
             _dynamic_address,
-            "Address that replies name as home agent",
+            "Home agent address in Registration Replies",
         ),
-        Command("ip dfp agent ipmobile", _dfp_agent, "The DFP agent", DFP_AGENT),
+        Command("ip dfp agent ipmobile", _dfp_agent, "DFP agent", DFP_AGENT),
         Command("no ip dfp agent ipmobile", _no_dfp_agent, "Remove the DFP agent"),
         *PREAMBLE,
         *unimplemented.HOME_AGENT_COMMANDS,
@@ -190,5 +203,5 @@ HOME_AGENT = Mode(
         EXIT,
         END,
     ),
-    {"ip": "Mobile IP and the DFP agent", "no": "Undo a command"},
+    {"ip": "Mobile IP and the DFP agent", "no": "Negate a command or set its defaults"},
 )

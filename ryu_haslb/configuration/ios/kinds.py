@@ -10,23 +10,12 @@ from ryu_haslb.language.kinds import KINDS, Kind
 
 #: Characters of the name of a farm or a virtual server. A longer one is refused; the columns of ``show`` rely on it.
 MAX_NAME_LENGTH = 15
-#: Characters of a DFP password: the key of an MD5 digest.
-MAX_PASSWORD_LENGTH = 64
 #: Characters of the name of a crypto map or a transform set. IOS accepts longer ones.
 MAX_LABEL_LENGTH = 64
 #: Characters of a pre-shared key, as on IOS.
 MAX_KEY_LENGTH = 128
 #: Transform sets of one entry of a crypto map, as on IOS.
 MAX_TRANSFORM_SETS = 6
-
-
-def dfp_password(text: str) -> str:
-    """A DFP password in plain text. Raises ValueError, whose message says what is wrong with it."""
-    if len(text) > MAX_PASSWORD_LENGTH:
-        raise ValueError(f"it has {len(text)} characters")
-    if not re.fullmatch("[ -~]+", text):
-        raise ValueError("a key consists of printable ASCII characters")
-    return text
 
 
 def _key(text: str) -> str:

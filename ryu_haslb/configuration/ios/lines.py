@@ -1,4 +1,4 @@
-"""Cutting IOS text into lines of words, and the few mistakes of scanning that the reader knows."""
+"""Splits IOS text into lines of words, and corrects the known scanning mistakes of the chapter."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-#: The chapter was scanned, and twice a name fell apart. Only these very words are put together again.
+#: The chapter was scanned, and twice a name got a space. Only these words are corrected.
 SCANNING_MISTAKES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("ip", "slb", "vserver", "MIPS", "LB"): ("ip", "slb", "vserver", "MIPSLB"),
 }
-#: A heading of the page that scanning put among the commands of the fifth example.
+#: A heading of the page that the scan has among the commands of the fifth example.
 SCANNED_HEADING = ("Configuration", "on", "SLB:")
-#: What the chapter remarks behind some commands. Only these very remarks are left out.
+#: Remarks of the chapter at the end of some commands. Only these are removed.
 _REMARK = re.compile(
     r"[ \t]+\(((inside|outside) port of the IPSEC module|The crypto mode is configured as transport )\)[ \t]*$"
 )
 
-#: What `show running-config` prints around the commands.
+#: Lines that `show running-config` prints around the commands.
 _SURROUNDINGS = re.compile(r"[ \t]*(Building configuration\.\.\.|Current configuration *:.*)")
 _WORD = re.compile(r"[^ \t]+")
 _GLUED_INTERFACE = re.compile(r"(?P<type>[A-Za-z][A-Za-z-]*)(?P<number>[0-9].*)")
@@ -26,7 +26,7 @@ _GLUED_INTERFACE = re.compile(r"(?P<type>[A-Za-z][A-Za-z-]*)(?P<number>[0-9].*)"
 
 @dataclass(frozen=True)
 class Line:
-    """One line that holds a command: its number from 1, its words, and the column of each word in ``text``."""
+    """A line with a command: its number, from 1, its words, and the column of each word in ``text``, from 0."""
 
     number: int
     text: str
@@ -40,14 +40,14 @@ class Line:
 
 
 def read_lines(text: str) -> Iterator[Line]:
-    """The lines that hold commands. ``!`` begins a comment; indentation and the kind of line end mean nothing."""
+    """The lines that have commands. ``!`` begins a comment; indentation and the kind of line end do not matter."""
     for number, line in enumerate(re.split("\r\n|\r|\n", text.lstrip("\ufeff")), 1):
         if line.lstrip(" \t")[:1] not in ("", "!") and not _SURROUNDINGS.match(line):
             yield split_line(_REMARK.sub("", line), number)
 
 
 def split_line(text: str, number: int = 1) -> Line:
-    """The words of one line. As in IOS an interface's number may stick to its type: ``Vlan15`` is ``Vlan 15``."""
+    """Split one line into words. As on IOS ``interface Vlan15`` is ``interface Vlan 15``."""
     words: list[str] = []
     columns: list[int] = []
     for found in _WORD.finditer(text):
@@ -58,13 +58,13 @@ def split_line(text: str, number: int = 1) -> Line:
 
 
 def line_of(words: Sequence[str], number: int) -> Line:
-    """A line made of given words, which may themselves contain spaces."""
+    """Make a line of words; unlike those of a text they may contain spaces."""
     columns = accumulate((len(word) + 1 for word in words[:-1]), initial=0)
     return Line(number, " ".join(words), tuple(words), tuple(columns))
 
 
 def _is_interface(words: list[str]) -> bool:
-    """Whether these words are ``interface`` or ``no interface``, so that the next one names an interface."""
+    """Whether these words are ``interface`` or ``no interface``: the next one is the name of an interface."""
     if len(words) == 2 and words[0].lower() == "no":
         words = words[1:]
     return len(words) == 1 and len(words[0]) > 1 and "interface".startswith(words[0].lower())

@@ -1,22 +1,34 @@
-"""Passwords of type 7: IOS hides a password from a glance over the shoulder by XOR with a constant. It is no secret."""
+"""DFP passwords, and their form in IOS type 7: XOR with a published constant, which anyone can reverse."""
 
 from __future__ import annotations
 
 import re
 from itertools import cycle, islice
 
+#: Characters of a DFP password: the key of an MD5 digest.
+MAX_PASSWORD_LENGTH = 64
+
 _KEYSTREAM = b"dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87"
-#: IOS draws the starting point by lot; a fixed one keeps the printed configuration the same from one time to the next.
+#: Where the key stream starts. IOS chooses it at random; a fixed one makes the output reproducible.
 _START = 8
 
 
+def dfp_password(text: str) -> str:
+    """A DFP password in plain text. Raises ValueError, whose message says what is wrong with it."""
+    if len(text) > MAX_PASSWORD_LENGTH:
+        raise ValueError(f"it has {len(text)} characters")
+    if not re.fullmatch("[ -~]+", text):
+        raise ValueError("a key consists of printable ASCII characters")
+    return text
+
+
 def encrypt(password: str) -> str:
-    """Type 7 of an ASCII password: two decimal digits that say where in the key stream it starts, then hexadecimal."""
+    """An ASCII password as type 7: the start in the key stream as two decimal digits, then hexadecimal digits."""
     return f"{_START:02}" + _xor(password.encode("ascii"), _START).hex().upper()
 
 
 def decrypt(text: str) -> str:
-    """The password behind a type 7 string; ValueError if it is none."""
+    """The password of a type 7 string. Raises ValueError if the text is not type 7."""
     if re.fullmatch("[0-9]{2}([0-9A-Fa-f]{2})+", text) and int(text[:2]) < len(_KEYSTREAM):
         plain = _xor(bytes.fromhex(text[2:]), int(text[:2]))
         if plain.isascii():

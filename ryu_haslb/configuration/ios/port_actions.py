@@ -1,4 +1,4 @@
-"""What the commands of a port do to a draft: a line card's, the IPsec module's, a PDSN's."""
+"""The actions of the commands of a port, be it of a line card, the IPsec module or a PDSN."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def no_port(draft: Draft, statement: Statement) -> None:
 
 
 def change_port(entry: PortDraft, statement: Statement, **values: Any) -> None:
-    """Set attributes of a port, or with ``no`` set them back to nothing."""
+    """Set attributes of a port, or with ``no`` remove them."""
     if "no" in statement.match:
         values = dict.fromkeys(values)
     entry.port = replace(entry.port, **values)

@@ -1,4 +1,4 @@
-"""Reading the balancer's configuration in the language of IOS."""
+"""Reads a configuration of the balancer from IOS commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def read_configuration(
     """Read IOS configuration commands and return the configuration and the warnings.
 
     ``source`` names the text in errors and warnings. With ``base`` the commands edit that configuration, as if they
-    were typed after it. Raises :class:`~ryu_haslb.language.diagnostics.ConfigurationError` with every error found.
+    were typed after it. Raises :class:`~ryu_haslb.language.diagnostics.ConfigurationError` with all errors found.
     """
     diagnostics = Diagnostics(source)
     draft = draft_of(base) if base is not None else Draft()

@@ -1,7 +1,7 @@
-"""Commands of IOS that stand beside HA-SLB in a real configuration and that this product does not implement.
+"""Commands of IOS that real configurations have beside HA-SLB and that are not implemented.
 
-They are recognised so that such a configuration can be read: each is named in a warning and has no effect.
-`unreachable` is the chapter's spelling.
+They are recognised so that such a configuration can be read. They have no effect, and a warning names each of them.
+`unreachable` is the spelling of the chapter.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OF_ANY_INTERFACE = _ignored(
 _SWITCHING_OR_IPSEC = _ignored("[no] switchport [LINE]", "[no] crypto {connect | map} [LINE]")
 _SECONDARY = _ignored("[no] ip address ADDRESS MASK secondary")
 
-#: Of a loopback interface, of a VLAN's, and of a port.
+#: The commands of a loopback interface, of a VLAN's interface and of a port.
 LOOPBACK_COMMANDS = (*_OF_ANY_INTERFACE, *_SWITCHING_OR_IPSEC, *_SECONDARY)
 VLAN_COMMANDS = (*_OF_ANY_INTERFACE, *_SECONDARY, *_ignored("[no] switchport [LINE]", "[no] crypto connect LINE"))
 PORT_COMMANDS = (
@@ -76,14 +76,14 @@ _ROUTER = _block(
 )
 _DFP_AGENT = _block("[no] {inservice | interval | password | port} [LINE]")
 
-#: Of an `ip slb serverfarm`, its `real`, and an `ip slb vserver`.
+#: The commands of `ip slb serverfarm`, of its `real`, and of `ip slb vserver`.
 FARM_COMMANDS = _ignored("[no] {access | bindid | description | failaction | nat client | probe} [LINE]")
 REAL_COMMANDS = _ignored("[no] {access | client | description | rate} [LINE]")
 VIRTUAL_SERVER_COMMANDS = _ignored(
     "[no] {access | advertise | delay | description | hand-off | replicate | sticky | synguard | username} [LINE]"
 )
 
-#: Of a home agent, beside `ip mobile home-agent dynamic-address`.
+#: The commands of a home agent other than `ip mobile home-agent dynamic-address`.
 HOME_AGENT_COMMANDS = _ignored(
     "[no] ip mobile home-agent",
     "[no] ip mobile home-agent {accounting | address | aaa | broadcast | care-of-access | data-path-idle} [LINE]",
@@ -91,14 +91,14 @@ HOME_AGENT_COMMANDS = _ignored(
     "[no] ip mobile home-agent {replay | resync-sa | reverse-tunnel | revocation | roam-access | suppress} [LINE]",
 )
 
-#: Of an entry of a crypto map.
+#: The commands of a crypto map entry.
 CRYPTO_MAP_COMMANDS = _ignored(
     "[no] reverse-route [LINE]",
     "[no] set {identity | ip | isakmp-profile | nat | reverse-route | session-key} [LINE]",
     "[no] set security-association {dummy | idle-time | level | replay} [LINE]",
 )
 
-#: Of IPsec, where it is implemented otherwise.
+#: The commands of IPsec, for a configuration whose other crypto commands are implemented.
 CRYPTO_COMMANDS = (
     *_ignored(
         "crypto map TEXT NUMBER<1-65535> {gdoi | ipsec-manual}",
@@ -115,7 +115,7 @@ CRYPTO_COMMANDS = (
     ),
 )
 
-#: Of IPsec, where nothing of it is implemented.
+#: The commands of IPsec, for a configuration in which none is implemented.
 WITHOUT_CRYPTO_COMMANDS = (
     *_ignored("crypto isakmp policy LINE", opens=_ISAKMP),
     *_ignored("crypto ipsec transform-set LINE", opens=_TRANSFORM_SET),

@@ -1,4 +1,4 @@
-"""Printing a configuration as ``show running-config`` would: what is at its default is left out."""
+"""Writes a configuration as IOS commands, as ``show running-config`` does: defaults are left out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ryu_haslb.language.values import vlan_ranges
 
 
 def write_configuration(configuration: Configuration) -> str:
-    """The commands that make this configuration. What IOS has no words for is added in comments."""
+    """The commands of a configuration. Static locations and datapaths, which IOS does not have, are comments."""
     return "".join(f"{line}\n" for line in _configuration(configuration))
 
 
@@ -113,7 +113,7 @@ def _dfp(dfp: DfpManager) -> Iterator[str]:
 
 
 def _times(agent: DfpAgent) -> str:
-    """The numbers after an agent's port, as many as are needed to state those that differ from the default."""
+    """The numbers after the port of an agent, up to the last that differs from its default."""
     values = [agent.timeout, agent.retry_count, agent.retry_interval]
     defaults = [DfpAgent.timeout, DfpAgent.retry_count, DfpAgent.retry_interval]
     while values and values[-1] == defaults[len(values) - 1]:

@@ -40,7 +40,7 @@ def test_a_virtual_server_needs_an_address() -> None:
 
 def test_two_virtual_servers_in_service_need_two_addresses() -> None:
     twin = SERVER.replace("vserver V", "vserver W")
-    message = "slb.ios:9: virtual server W has the address of V, 10.1.1.10 udp 434; expected another address"
+    message = "slb.ios:9: virtual server W has the same address as V, 10.1.1.10 udp 434; expected another address"
     assert errors(FARM + SERVER + twin)[0].startswith(message)
     read_configuration(FARM + SERVER + twin + "no inservice", "slb.ios")
     read_configuration(FARM + SERVER + "no inservice\n" + twin, "slb.ios")
@@ -66,7 +66,7 @@ def test_dispatched_mode_changes_no_port() -> None:
 
 
 def test_what_will_serve_nobody_is_remarked() -> None:
-    assert warnings("ip slb serverfarm F\n") == ["slb.ios:1: farm F has no real server; add 'real A.B.C.D'"]
+    assert warnings("ip slb serverfarm F\n") == ["slb.ios:1: farm F has no real server; expected 'real A.B.C.D'"]
     assert warnings(FARM + "no inservice")[0].startswith("slb.ios:1: farm F has no real server in service")
     assert warnings(FARM + SERVER + "no inservice")[0].startswith("slb.ios:4: virtual server V is not in service")
     assert warnings("interface Vlan15\n") == ["slb.ios:1: interface Vlan15 has no ip address and is ignored"]

@@ -84,9 +84,9 @@ def test_a_transform_set_takes_what_ios_takes(transforms: str, meaning: tuple[st
 @pytest.mark.parametrize(
     ("transforms", "complaint"),
     [
-        ("esp-des esp-aes", "a transform set has one of esp ciphers at most, not esp-des and esp-aes"),
-        ("ah-sha-hmac ah-md5-hmac", "one of ah authentications at most"),
-        ("esp-sha-hmac", "esp-sha-hmac goes with a cipher; expected one such as esp-aes, or esp-null"),
+        ("esp-des esp-aes", "a transform set has at most one of the esp ciphers, not esp-des and esp-aes"),
+        ("ah-sha-hmac ah-md5-hmac", "at most one of the ah authentications"),
+        ("esp-sha-hmac", "esp-sha-hmac needs a cipher; expected one such as esp-aes, or esp-null"),
         ("comp-lzs", "comp-lzs alone protects nothing"),
         ("esp-aes 512", "after 'crypto ipsec transform-set SET esp-aes' expected"),
         ("esp-deh", "did you mean 'esp-des'?"),
@@ -220,7 +220,7 @@ def without(*lines: str) -> str:
         ),
         (
             without(" authentication pre-share"),
-            "16: crypto map MAP of interface Vlan15 has no way to prove who it is; expected a 'crypto isakmp policy' "
+            "16: crypto map MAP of interface Vlan15 has no authentication; expected a 'crypto isakmp policy' "
             "with 'authentication pre-share'",
         ),
         (
@@ -245,8 +245,8 @@ def without(*lines: str) -> str:
         ),
         (
             WHOLE + "interface GigabitEthernet6/3\n switchport trunk allowed vlan 1,15\n",
-            "14: interface FastEthernet3/15: crypto connect vlan 15: which trunk ports are the IPsec module's? "
-            "Expected one pair, not GigabitEthernet6/1 and GigabitEthernet6/2 or GigabitEthernet6/3 and "
+            "14: interface FastEthernet3/15: crypto connect vlan 15: several pairs of trunk ports may be the IPsec "
+            "module; expected one, not GigabitEthernet6/1 and GigabitEthernet6/2 or GigabitEthernet6/3 and "
             "GigabitEthernet6/2",
         ),
     ],

@@ -91,6 +91,10 @@ interface Vlan15
 ENTRY = "crypto map MAP {0} ipsec-isakmp\nset peer 1.1.1.1\nset transform-set SET\nmatch address 101\n"
 
 
+def test_a_protocol_with_a_control_character_is_escaped() -> None:
+    check(MAP + ENTRY.format(1) + "access-list 101 permit \x1fip any any\n")
+
+
 @pytest.mark.parametrize(
     "line",
     [
