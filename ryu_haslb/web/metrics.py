@@ -149,7 +149,7 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
 def _packet_in_latency(sources: Sources) -> Metric:
     family = HistogramMetricFamily(
         "haslb_packet_in_latency_seconds",
-        "Time from the read of a packet-in to the write of its answer, since the switch connected.",
+        "Time from the read of a packet-in to the write of its answer, counted since the switch connected.",
         labels=["datapath"],
     )
     for switch in sources.switches.values():

@@ -68,7 +68,7 @@ class HttpServer:
         with suppress(OSError):
             eventlet.wsgi.server(
                 self._listener,
-                self._yielding,
+                self._respond,
                 log=_EventletLog(),
                 custom_pool=_BoundedPool(MAX_CLIENTS),
                 keepalive=CLIENT_TIMEOUT,
@@ -85,7 +85,7 @@ class HttpServer:
         """Sample the real servers if a sample is due; ``now`` is in seconds of a monotonic clock."""
         self._api.history.tick(reals, now)
 
-    def _yielding(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+    def _respond(self, environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
         """Answer a request, and let Registration Requests be handled between the chunks of the answer."""
         for chunk in self._site(environ, start_response):
             yield chunk

@@ -49,9 +49,10 @@ ip dfp agent ipmobile
   interval 5
   inservice
 """
-#: How soon the page has to show what the balancer knows: it asks once a second.
+#: Seconds until the page has to show a change in the balancer; it asks once a second.
 SOON = 5.0
-PATIENCE = 20.0
+#: Seconds until a change in the lab has to show.
+WAIT_TIMEOUT = 20.0
 PHONE = (360, 740)
 
 
@@ -90,7 +91,7 @@ def browser(lab: HealthLab, tmp_path: Path) -> Iterator[WebDriver]:
         driver.quit()
 
 
-def wait(driver: WebDriver, condition: Callable[[], object], what: str, seconds: float = PATIENCE) -> float:
+def wait(driver: WebDriver, condition: Callable[[], object], what: str, seconds: float = WAIT_TIMEOUT) -> float:
     """Wait until the page shows something; the seconds that it took."""
     begin = time.monotonic()
     WebDriverWait(driver, seconds, 0.05).until(lambda _: condition(), f"not within {seconds} s: {what}")

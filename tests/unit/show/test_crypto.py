@@ -97,7 +97,7 @@ def test_without_an_association_the_block_has_zeroes_and_no_spi(configuration: C
     assert not [line for line in lines if "spi: 0x" in line]
 
 
-def test_while_keys_change_both_associations_are_listed_and_their_packets_added(configuration: Configuration) -> None:
+def test_during_rekeying_both_associations_are_listed_and_their_packets_added(configuration: Configuration) -> None:
     newer = replace(LIVE, number=3, outbound_spi=0xABCDEF, packets_out=2, packets_in=1)
     (row,) = ipsec_rows(configuration, "FastEthernet1/0", ike(replace(LIVE, state="REKEYED"), newer), Counters())
     assert (row["encaps"], row["decaps"], row["outbound_spi"]) == (6, 1, 0xABCDEF)
@@ -111,7 +111,7 @@ def test_packets_of_associations_that_are_gone_count(configuration: Configuratio
 
 
 @pytest.mark.parametrize("state", ["CREATED", "ROUTED", "INSTALLING", "DELETING", "DELETED", ""])
-def test_what_carries_no_packets_is_not_shown(state: str, configuration: Configuration) -> None:
+def test_an_association_that_carries_no_packets_is_not_shown(state: str, configuration: Configuration) -> None:
     (row,) = ipsec_rows(configuration, "FastEthernet1/0", ike(replace(LIVE, state=state)), Counters())
     assert row["associations"] == []
 
@@ -125,7 +125,7 @@ def test_what_carries_no_packets_is_not_shown(state: str, configuration: Configu
         (("CHACHA", 0, "SOMETHING"), "CHACHA SOMETHING", 0),
     ],
 )
-def test_algorithms_are_in_the_words_of_ios(
+def test_algorithms_are_named_as_ios_names_them(
     algorithms: tuple[str, int, str], transform: str, iv: int, configuration: Configuration
 ) -> None:
     cipher, key_bits, integrity = algorithms
@@ -134,7 +134,7 @@ def test_algorithms_are_in_the_words_of_ios(
     assert {(each["transform"], each["iv_size"]) for each in row["associations"]} == {(transform, iv)}
 
 
-def test_the_peers_association_names_who_began_as_source() -> None:
+def test_src_is_the_initiator() -> None:
     began, answered = ike(LIVE)[0], replace(ike()[0], local="10.1.1.15", remote="10.1.1.51", initiator=False)
     for each in (began, answered):
         heading, line = isakmp_lines(isakmp_rows([each]))

@@ -40,7 +40,7 @@ def test_rows_are_as_described(
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_module_that_does_not_run_is_no_fault_of_ours(
+def test_an_ipsec_module_that_does_not_answer_is_a_503(
     path: str, get: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HASLB_VICI", f"{tmp_path}/vici")

@@ -26,7 +26,7 @@ def history(bench: Bench) -> History:
     return made
 
 
-def test_nothing_is_known_before_the_first_sample(bench: Bench) -> None:
+def test_without_a_sample_the_row_is_empty(bench: Bench) -> None:
     (row, _) = History().rows(bench.reals)
     assert row == {
         "farm": "HAFARM",
@@ -38,7 +38,7 @@ def test_nothing_is_known_before_the_first_sample(bench: Bench) -> None:
     }
 
 
-def test_the_share_is_that_of_sessions_that_came_and_follows_the_weights(bench: Bench, history: History) -> None:
+def test_the_share_of_assigned_sessions_follows_the_weights(bench: Bench, history: History) -> None:
     bench.new_sessions(40)
     assert [row["share"] for row in history.rows(bench.reals)] == [0.75, 0.25], "counted without waiting for a sample"
     rows = sampled(bench, history)
@@ -53,7 +53,7 @@ def test_samples_are_taken_at_their_interval_only(bench: Bench, history: History
     assert [row["sessions"] for row in history.rows(bench.reals)] == [[0], [0]]
 
 
-def test_what_is_older_than_the_window_is_forgotten(bench: Bench, history: History) -> None:
+def test_samples_older_than_five_minutes_are_discarded(bench: Bench, history: History) -> None:
     bench.new_sessions(4)
     rows = sampled(bench, history)
     for _ in range(MAX_SAMPLES):

@@ -47,9 +47,7 @@ def expressions() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("expression", list(expressions()))
-def test_metrics_and_labels_that_are_asked_for_are_exposed(
-    expression: str, exposed: dict[str, list[dict[str, str]]]
-) -> None:
+def test_queried_metrics_and_labels_are_exposed(expression: str, exposed: dict[str, list[dict[str, str]]]) -> None:
     for name in METRIC.findall(expression):
         assert name in exposed
     for name, matchers in SELECTOR.findall(expression):
@@ -93,7 +91,7 @@ def test_panels_do_not_overlap_and_have_ids_of_their_own() -> None:
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
 
 
-def test_every_alert_says_how_bad_it_is_and_what_it_is_about() -> None:
+def test_every_alert_has_a_severity_and_a_summary() -> None:
     for rule in ALERTS:
         assert rule["labels"]["severity"] in ("warning", "critical")
         assert rule["annotations"]["summary"]
