@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
+from ipaddress import IPv4Interface
 from typing import Any, NamedTuple, Optional
 
-from mininet.topo import Topo
-
 from benchmarks.programs import HERE, program
-from haslb_lab.chassis.one_switch import PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, Chassis, with_prefix
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.chassis.one_switch import PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, OneSwitch, in_network
+from haslb_lab.chassis.topology import LabTopology, NodePort
 from haslb_lab.runner import janitor
-from haslb_lab.runner.lab import CONTROLLER, OPENFLOW_PORT, Lab
+from haslb_lab.runner.lab import OPENFLOW_PORT, Lab
 from haslb_lab.runner.network import OPENFLOW
 
 CONFIGURATION = HERE.parent / "topologies" / "chassis.ios"
@@ -21,7 +22,7 @@ CHASSIS_MAC = "02:51:b7:00:00:01"
 PROXY = "proxy"
 
 
-class BareChassis(Chassis):
+class BareChassis(OneSwitch):
     """The chassis with hosts that run no programs."""
 
     def build(self, *arguments: Any, **parameters: Any) -> None:
@@ -31,18 +32,18 @@ class BareChassis(Chassis):
             self.nodeInfo(host).pop("program", None)
 
 
-class ProxyPath(Topo):  # type: ignore[misc]
+class ProxyPath(LabTopology):
     """The generator, a proxy and the home agents behind it, joined by links without a switch."""
 
     def build(self, **_: Any) -> None:
         """Describe the nodes and links."""
-        self.addHost(PDSN, ip=with_prefix(PDSN_ADDRESS))
-        self.addHost(PROXY, ip=with_prefix(VIRTUAL_SERVER))
-        self.addLink(PDSN, PROXY, port1=0, port2=0)
+        self.add_node(PDSN)
+        self.add_node(PROXY)
+        self.link_nodes(NodePort(PDSN, 0, in_network(PDSN_ADDRESS)), NodePort(PROXY, 0, in_network(VIRTUAL_SERVER)))
         for number, name in enumerate(HOME_AGENTS, 1):
-            network = f"10.1.{50 + number}"
-            self.addHost(name, ip=f"{network}.2/24")
-            self.addLink(name, PROXY, port1=0, port2=number, params2={"ip": f"{network}.1/24"})
+            own, proxys = (IPv4Interface(f"10.1.{50 + number}.{host}/24") for host in (2, 1))
+            self.add_node(name)
+            self.link_nodes(NodePort(name, 0, own), NodePort(PROXY, number, proxys))
 
 
 class ProductLab(Lab):

@@ -23,9 +23,11 @@ from typing import Any
 from benchmarks.labs import CONFIGURATION, PRODUCT, BareChassis, ProductLab
 from benchmarks.programs import HERE, CompilerError, program
 from benchmarks.storm import PATIENCE, Outcome, Storm
-from haslb_lab.chassis.one_switch import NETWORK, PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, with_prefix
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.chassis.one_switch import NETWORK, PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, in_network
+from haslb_lab.chassis.topology import NodePort, SwitchPort
 from haslb_lab.errors import LabError
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 from haslb_lab.runner.termination import end_in_order
 from ryu_haslb.cli.client import ControlError
 
@@ -47,10 +49,9 @@ class CrowdedChassis(BareChassis):
     def build(self, *arguments: Any, **parameters: Any) -> None:
         """Describe the nodes and links."""
         super().build(*arguments, **parameters)
-        self.addHost(QUIET, ip=with_prefix(QUIET_ADDRESS))
-        self.addLink(QUIET, SWITCH, port1=0, port2=9)
-        address = {"ip": f"{SUPERVISOR}/{NETWORK.prefixlen}"}
-        self.addLink(CONTROLLER, SWITCH, port1=1, port2=100, params1=address)
+        self.add_node(QUIET)
+        self.attach(NodePort(QUIET, 0, in_network(QUIET_ADDRESS)), SwitchPort(SWITCH, number=9))
+        self.attach(NodePort(CONTROLLER, 1, in_network(SUPERVISOR)), SwitchPort(SWITCH, number=100))
 
 
 class CrowdedLab(ProductLab):

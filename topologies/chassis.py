@@ -11,6 +11,6 @@ from pathlib import Path
 # Stock Mininet executes this file without importing it, and does not have the lab on its path.
 sys.path.append(str(Path(sys._getframe().f_code.co_filename).resolve().parents[1] / "mininet"))
 
-from haslb_lab.chassis.one_switch import Chassis
+from haslb_lab.chassis.one_switch import OneSwitch
 
-topos = {"chassis": Chassis}
+topos = {"chassis": OneSwitch}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from haslb_lab.chassis.one_switch import Chassis
+from haslb_lab.chassis.one_switch import OneSwitch
 from haslb_lab.runner.lab import Lab
 
 TOPOLOGIES = Path(__file__).parents[2] / "topologies"
@@ -22,5 +22,5 @@ def chassis_configuration() -> str:
 @pytest.fixture
 def chassis(chassis_configuration: str) -> Iterator[Lab]:
     """The chassis with its nodes up, the switch connected and every home agent found."""
-    with Lab(Chassis(), chassis_configuration) as lab:
+    with Lab(OneSwitch(), chassis_configuration) as lab:
         yield lab

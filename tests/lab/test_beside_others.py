@@ -10,7 +10,9 @@ import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import registration
 
-from haslb_lab.chassis.one_switch import CONTROLLER, CONTROLLER_MANAGEMENT, SWITCH
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.chassis.one_switch import SWITCH
+from haslb_lab.chassis.topology import CONTROLLER_MANAGEMENT
 from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab

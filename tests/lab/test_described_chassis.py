@@ -12,7 +12,7 @@ from mobile import arp_request
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import ARP, Ether
 
-from haslb_lab.runner.lab import CONTROLLER
+from haslb_lab.chassis.description import CONTROLLER
 
 pytestmark = pytest.mark.lab
 

@@ -12,7 +12,7 @@ import pytest
 from bench import wait_until
 from health import HealthLab, farm_text, manager_text
 
-from haslb_lab.runner.lab import CONTROLLER
+from haslb_lab.chassis.description import CONTROLLER
 from ryu_haslb.dfp.weight import HomeAgentLoad, dfp_weight
 
 pytestmark = pytest.mark.lab

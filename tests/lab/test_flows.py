@@ -10,10 +10,11 @@ import pytest
 from bench import MACS, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import CHASSIS_MAC, VIRTUAL, frame, nai, registration, request
 
+from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.janitor import DIRECTORY
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 

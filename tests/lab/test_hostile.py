@@ -28,7 +28,8 @@ from scapy.layers.inet import IP
 from scapy.layers.l2 import Dot1AD, Ether
 from scapy.packet import Packet
 
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -34,7 +34,7 @@ from scapy.layers.inet import ICMP, IP, UDP, fragment
 from scapy.layers.l2 import ARP, LLC, SNAP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet, Raw
 
-from haslb_lab.runner.lab import CONTROLLER
+from haslb_lab.chassis.description import CONTROLLER
 
 pytestmark = pytest.mark.lab
 

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from haslb_lab.chassis.one_switch import PDSN, Chassis
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.chassis.one_switch import PDSN, OneSwitch
 from haslb_lab.errors import LabError
 from haslb_lab.runner import janitor
 from haslb_lab.runner.claim import claim
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -29,9 +30,9 @@ BRINGS_UP_A_LAB = """
 import sys
 from pathlib import Path
 from haslb_lab.runner.lab import Lab
-from haslb_lab.chassis.one_switch import Chassis
+from haslb_lab.chassis.one_switch import OneSwitch
 
-with Lab(Chassis(), Path("topologies/chassis.ios").read_text()):
+with Lab(OneSwitch(), Path("topologies/chassis.ios").read_text()):
     print("up", flush=True)
     sys.stdin.read()
 """
@@ -75,7 +76,7 @@ def run_and_read(*command: str) -> str:
 def test_lab_comes_up_and_down_twice(chassis_configuration: str) -> None:
     """Nothing of the first lab stands in the way of the second, and what is up is what the topology says."""
     for _ in range(2):
-        with Lab(Chassis(), chassis_configuration) as lab:
+        with Lab(OneSwitch(), chassis_configuration) as lab:
             assert {real["real"] for real in lab.query(CONTROLLER, "show ip slb reals")} == {"10.1.1.51", "10.1.1.52"}
             assert len(lab.flows()) > 0
         assert leftovers() == []
@@ -138,7 +139,7 @@ def test_next_lab_sweeps_what_a_lab_without_janitor_left(chassis_configuration: 
         process.kill()
         process.wait()
         assert leftovers() != []
-    with Lab(Chassis(), chassis_configuration):
+    with Lab(OneSwitch(), chassis_configuration):
         pass
     assert leftovers() == []
 
@@ -160,7 +161,7 @@ def test_bridge_of_somebody_else_is_named_and_left_alone(chassis_configuration: 
     )
     try:
         with pytest.raises(LabError, match=r"a bridge haslb1 exists .* ovs-vsctl del-br haslb1"):
-            Lab(Chassis(), chassis_configuration).__enter__()
+            Lab(OneSwitch(), chassis_configuration).__enter__()
         assert "haslb1" in run_and_read("ovs-vsctl", "list-br").split()
     finally:
         subprocess.run(["ovs-vsctl", "del-br", "haslb1"], check=True)
@@ -169,7 +170,7 @@ def test_bridge_of_somebody_else_is_named_and_left_alone(chassis_configuration: 
 def test_configuration_that_cannot_be_read_is_told_in_one_line() -> None:
     """The balancer's own last word reaches whoever started the lab."""
     with pytest.raises(LabError, match=r"the balancer ended: .*balancer\.ios:1"):
-        Lab(Chassis(), "nonsense\n").__enter__()
+        Lab(OneSwitch(), "nonsense\n").__enter__()
     assert leftovers() == []
 
 

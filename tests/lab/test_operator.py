@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner import janitor
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from ipaddress import IPv4Interface
 from typing import Any, Optional
 
 import pytest
@@ -16,16 +17,19 @@ from bench import MACS, PDSN, Bench, PlainChassis, farm, virtual_server, wait_un
 from mobile import CHASSIS_MAC, CLIENT_MAC, VIRTUAL, arp_request, as_dispatched, registration
 from scapy.layers.l2 import ARP, Ether
 
+from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH
+from haslb_lab.chassis.topology import NodePort, SwitchPort
 from haslb_lab.runner import janitor
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 from ryu_haslb.cli.client import ControlClient
 from ryu_haslb.control.protocol import SEPARATOR, is_error
 from ryu_haslb.openflow.pipeline import Purpose
 
 pytestmark = pytest.mark.lab
 
-OUTSIDE, PORT = "pdsn2", f"{SWITCH}-fa3-15"
+OUTSIDE, PORT_NAME = "pdsn2", "fa3-15"
+PORT = f"{SWITCH}-{PORT_NAME}"
 CONNECT = ("interface FastEthernet3/15", "crypto connect vlan 15")
 MODULE = """\
 interface GigabitEthernet6/1
@@ -46,8 +50,9 @@ class OutsideChassis(PlainChassis):
         if name != OUTSIDE:
             super()._add(switch, name, port, loopback)
             return
-        self.addHost(name, ip=f"10.1.1.{200 + port}/24", mac=MACS[name])
-        self.addLink(name, switch, port1=0, port2=port, intfName2=PORT)
+        self.add_node(name, mac=MACS[name])
+        address = IPv4Interface(f"10.1.1.{200 + port}/24")
+        self.attach(NodePort(name, address=address), SwitchPort(switch, PORT_NAME, number=port))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.ui import WebDriverWait
 
-from haslb_lab.chassis.one_switch import CONTROLLER_MANAGEMENT
+from haslb_lab.chassis.topology import CONTROLLER_MANAGEMENT
 from haslb_lab.runner import janitor
 from haslb_lab.runner.network import marked_environment
 from ryu_haslb.slb.statistics import DropReason

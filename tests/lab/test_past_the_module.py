@@ -34,8 +34,8 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
 from scapy.packet import Packet
 
+from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner import janitor
-from haslb_lab.runner.lab import CONTROLLER
 from ryu_haslb.cli.client import ControlClient
 from ryu_haslb.control.protocol import SEPARATOR, is_error
 from ryu_haslb.openflow.pipeline import Purpose

@@ -11,8 +11,8 @@ from described import SHAPES, address_of, bindings, conns, homes, ping, punted, 
 from scapy.layers.inet import IP
 from scapy.layers.l2 import Ether
 
-from haslb_lab.chassis.description import Description
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.chassis.description import CONTROLLER, Description
+from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 

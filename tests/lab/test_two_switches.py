@@ -10,8 +10,9 @@ from mobile import CHASSIS_MAC, VIRTUAL, arp_request, as_dispatched, nai, regist
 from mobile import frame as frame_of
 from scapy.layers.l2 import ARP, Ether
 
+from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 

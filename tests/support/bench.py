@@ -13,18 +13,20 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from ipaddress import IPv4Address, IPv4Interface
 from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Optional
 
-from mininet.topo import Topo
 from mobile import CLIENT, CLIENT_MAC, VIRTUAL, frame, nai, request
 
-from haslb_lab.chassis.one_switch import CONTROLLER_MANAGEMENT, SWITCH, SWITCH_MANAGEMENT
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.chassis.one_switch import SWITCH
+from haslb_lab.chassis.topology import LabTopology, NodePort, SwitchPort
 from haslb_lab.runner.capture import FRAMES, Capture, interface
 from haslb_lab.runner.flows import Flow
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 from ryu_haslb.cli.client import ControlError
 
 SECOND_SWITCH = "haslb2"
@@ -46,7 +48,7 @@ _CHUNK = 100
 """Frames that are sent before the next marker: fewer than Open vSwitch holds for a slow controller."""
 
 
-class PlainChassis(Topo):  # type: ignore[misc]
+class PlainChassis(LabTopology):
     """The PDSN at port 1, home agents from port 2 on, all without programs; ``second`` are hosts of a second switch.
 
     The link between the switches, if there are two, takes the next port of each.
@@ -60,22 +62,23 @@ class PlainChassis(Topo):  # type: ignore[misc]
         **_: Any,
     ) -> None:
         """Describe the nodes and links; Mininet calls this with the parameters that the topology was made with."""
-        self.addSwitch(SWITCH, dpid="1")
+        self.add_switch(SWITCH, datapath_id=1)
         for port, name in enumerate((PDSN, *reals), 1):
             self._add(SWITCH, name, port, loopback)
         if second:
-            self.addSwitch(SECOND_SWITCH, dpid="2")
+            self.add_switch(SECOND_SWITCH, datapath_id=2)
             for port, name in enumerate(second, 1):
                 self._add(SECOND_SWITCH, name, port, loopback)
-            self.addLink(SWITCH, SECOND_SWITCH, port1=len(reals) + 2, port2=len(second) + 1)
-        self.addHost(CONTROLLER, ip=str(CONTROLLER_MANAGEMENT))
-        self.addLink(CONTROLLER, SWITCH, port1=0, port2=0, params2={"ip": str(SWITCH_MANAGEMENT)})
+            self.link_switches(
+                SwitchPort(SWITCH, number=len(reals) + 2), SwitchPort(SECOND_SWITCH, number=len(second) + 1)
+            )
+        self.add_controller(SWITCH)
 
     def _add(self, switch: str, name: str, port: int, loopback: Optional[str]) -> None:
         address = {PDSN: CLIENT, "pdsn2": "10.1.1.102", "router": "10.1.1.1", **REALS}[name]
-        extra = {"loopback": loopback} if loopback and name in REALS else {}
-        self.addHost(name, ip=f"{address}/24", mac=MACS[name], **extra)
-        self.addLink(name, switch, port1=0, port2=port)
+        held = IPv4Address(loopback) if loopback and name in REALS else None
+        self.add_node(name, mac=MACS[name], loopback=held)
+        self.attach(NodePort(name, address=IPv4Interface(f"{address}/24")), SwitchPort(switch, number=port))
 
 
 class YamlLab(Lab):

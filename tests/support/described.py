@@ -13,10 +13,10 @@ from scapy.layers.inet import UDP
 from scapy.layers.l2 import Ether
 
 from haslb_lab.chassis.cisco7600 import Cisco7600
-from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.description import CONTROLLER, Description
 from haslb_lab.chassis.reader import read_description
 from haslb_lab.runner.flows import Flow
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 from ryu_haslb.openflow.pipeline import Purpose
 
 SHAPES = Path(__file__).parents[2] / "topologies" / "shapes"

@@ -18,10 +18,12 @@ from typing import Any, Optional
 
 from bench import wait_until
 
-from haslb_lab.chassis.one_switch import FIRST_HOME_AGENT, NETWORK, PDSN, SWITCH, Chassis, pdsn
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.chassis.one_switch import FIRST_HOME_AGENT, NETWORK, PDSN, SWITCH, OneSwitch, in_network
+from haslb_lab.chassis.topology import NodePort, SwitchPort
 from haslb_lab.checkout import PROGRAMS
 from haslb_lab.runner import janitor
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 
 SUPERVISOR = NETWORK[1]
 """The balancer's own address among the home agents, from which it connects to DFP agents."""
@@ -36,20 +38,13 @@ ip slb vserver MIPSLB
 """
 
 
-class SupervisedChassis(Chassis):
+class SupervisedChassis(OneSwitch):
     """The chassis with the balancer at one of its ports, as the supervisor is, and home agents without a program."""
 
-    def build(
-        self, home_agents: int = 2, dispatched: bool = False, *, pdsn_options: Sequence[str] = (), **_: Any
-    ) -> None:
+    def build(self, *arguments: Any, **parameters: Any) -> None:
         """Describe the nodes and links; Mininet calls this with the parameters that the topology was made with."""
-        super().build(home_agents, dispatched)
-        for host in self.hosts():
-            if host.startswith("sami"):
-                del self.nodeInfo(host)["program"]
-        self.nodeInfo(PDSN)["program"] = [*pdsn(), *pdsn_options]
-        address = {"ip": f"{SUPERVISOR}/{NETWORK.prefixlen}"}
-        self.addLink(CONTROLLER, SWITCH, port1=1, port2=SWITCH_PORT, params1=address)
+        super().build(*arguments, **parameters)
+        self.attach(NodePort(CONTROLLER, 1, in_network(SUPERVISOR)), SwitchPort(SWITCH, number=SWITCH_PORT))
 
 
 class HealthLab:
@@ -58,7 +53,10 @@ class HealthLab:
     def __init__(self, home_agents: int = 2, pdsn_options: Sequence[str] = ()) -> None:
         self.names = [f"sami{number + 1}" for number in range(home_agents)]
         self.address = {name: str(FIRST_HOME_AGENT + number) for number, name in enumerate(self.names)}
-        self.lab = Lab(SupervisedChassis(home_agents, pdsn_options=pdsn_options), farm_text(self.address.values()))
+        topology = SupervisedChassis(
+            home_agents, dispatched=False, home_agent_programs=False, pdsn_options=pdsn_options
+        )
+        self.lab = Lab(topology, farm_text(self.address.values()))
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._next_user = 1
 

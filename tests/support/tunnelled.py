@@ -15,8 +15,9 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Packet
 
 from haslb_lab.chassis.cisco7600 import Cisco7600
+from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.reader import read_description
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 
 PDSN, HOST = "PDSN-7600", "host1"
 VIRTUAL, CARE_OF, CORRESPONDENT = "10.1.1.10", "15.1.1.51", "20.1.1.200"

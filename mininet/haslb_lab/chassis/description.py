@@ -16,7 +16,7 @@ from typing import NamedTuple, Optional, Union
 #: The node that the balancer runs in.
 CONTROLLER = "controller"
 
-#: OpenFlow between the switches' daemon and the balancer's node; it is no port of a switch.
+#: The network between the daemon of the switches and the balancer's node. Its link is not a port of a switch.
 CONTROLLER_NETWORK = IPv4Network("169.254.219.0/30")
 
 

@@ -1,17 +1,18 @@
-"""The chassis: one switch, a PDSN, and home agents on SAMI blades, as in the chapter's first example.
+"""The smallest chassis: one switch without VLANs, a PDSN, and home agents, as in the chapter's first example.
 
 Tests and benchmarks run it in the lab; stock Mininet builds it as well (topologies/chassis.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
-from mininet.topo import Topo
+from haslb_lab.chassis import programs
+from haslb_lab.chassis.topology import LabTopology, NodePort, SwitchPort
 
 SWITCH = "haslb1"
-CONTROLLER = "controller"
 PDSN = "pdsn1"
 
 VIRTUAL_SERVER = IPv4Address("10.1.1.10")
@@ -19,42 +20,36 @@ PDSN_ADDRESS = IPv4Address("10.1.1.101")
 FIRST_HOME_AGENT = IPv4Address("10.1.1.51")
 NETWORK = IPv4Network("10.1.1.0/24")
 
-SWITCH_MANAGEMENT = IPv4Interface("169.254.219.1/30")
-CONTROLLER_MANAGEMENT = IPv4Interface("169.254.219.2/30")
 
-
-class Chassis(Topo):  # type: ignore[misc]
+class OneSwitch(LabTopology):
     """One switch with the PDSN at port 1 and the home agents sami1, sami2, … from port 2 on.
 
     In dispatched mode each home agent holds the virtual address on its loopback. The controller is joined to the
-    switch by a management link that is no port of the switch.
+    switch by a management link that is not a port of the switch. Without ``home_agent_programs`` a test starts the
+    home agents itself.
     """
 
-    def build(self, home_agents: int = 2, dispatched: bool = True, **_: Any) -> None:
+    def build(
+        self,
+        home_agents: int = 2,
+        dispatched: bool = True,
+        home_agent_programs: bool = True,
+        pdsn_options: Sequence[str] = (),
+        **_: Any,
+    ) -> None:
         """Describe the nodes and links; Mininet calls this with the parameters that the topology was made with."""
-        self.addSwitch(SWITCH, dpid="1")
-        self.addHost(PDSN, ip=with_prefix(PDSN_ADDRESS), program=pdsn())
-        self.addLink(PDSN, SWITCH, port1=0, port2=1)
+        self.add_switch(SWITCH, datapath_id=1)
+        self.add_node(PDSN, program=[*programs.pdsn(PDSN_ADDRESS, VIRTUAL_SERVER), *pdsn_options])
+        self.attach(NodePort(PDSN, address=in_network(PDSN_ADDRESS)), SwitchPort(SWITCH, number=1))
+        virtual = VIRTUAL_SERVER if dispatched else None
         for number in range(home_agents):
             name, address = f"sami{number + 1}", FIRST_HOME_AGENT + number
-            loopback = {"loopback": str(VIRTUAL_SERVER)} if dispatched else {}
-            self.addHost(name, ip=with_prefix(address), program=home_agent(address, dispatched), **loopback)
-            self.addLink(name, SWITCH, port1=0, port2=2 + number)
-        self.addHost(CONTROLLER, ip=str(CONTROLLER_MANAGEMENT))
-        self.addLink(CONTROLLER, SWITCH, port1=0, port2=0, params2={"ip": str(SWITCH_MANAGEMENT)})
+            program = programs.home_agent(address, dynamic_address=address, virtual_address=virtual)
+            self.add_node(name, program=program if home_agent_programs else (), loopback=virtual)
+            self.attach(NodePort(name, address=in_network(address)), SwitchPort(SWITCH, number=2 + number))
+        self.add_controller(SWITCH)
 
 
-def with_prefix(address: IPv4Address) -> str:
-    """Write an address of the chassis' network with the prefix length, as interfaces are configured."""
-    return f"{address}/{NETWORK.prefixlen}"
-
-
-def pdsn() -> list[str]:
-    """Command line of the PDSN, without what the lab adds to each node's."""
-    return ["pdsn.py", "--address", str(PDSN_ADDRESS), "--home-agent", str(VIRTUAL_SERVER)]
-
-
-def home_agent(address: IPv4Address, dispatched: bool) -> list[str]:
-    """Command line of a home agent; it puts its own address into its replies (``dynamic-address``)."""
-    virtual = ["--virtual-address", str(VIRTUAL_SERVER)] if dispatched else []
-    return ["home_agent.py", "--address", str(address), "--dynamic-address", str(address), *virtual]
+def in_network(address: IPv4Address) -> IPv4Interface:
+    """An address of this chassis, as interfaces are configured: with the prefix length of its network."""
+    return IPv4Interface(f"{address}/{NETWORK.prefixlen}")

@@ -1,6 +1,6 @@
 """The lab: a topology brought up for real, with home agents, a PDSN and the balancer, and taken down without trace.
 
-    with Lab(Chassis(), Path("topologies/chassis.ios").read_text()) as lab:
+    with Lab(OneSwitch(), Path("topologies/chassis.ios").read_text()) as lab:
         lab.command("pdsn1", "register 1 100")
         print(lab.command("controller", "show ip slb reals"))
 
@@ -25,6 +25,7 @@ from typing import IO, Any, Optional
 from mininet.node import Node
 from mininet.topo import Topo
 
+from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.checkout import PROGRAMS
 from haslb_lab.errors import LabError
 from haslb_lab.node import control
@@ -35,7 +36,6 @@ from haslb_lab.runner.network import OPENFLOW, LabNetwork, marked_environment
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
-CONTROLLER = "controller"
 OPENFLOW_PORT = 6653
 
 #: Seconds within which a program of the lab has to become ready, or to end.

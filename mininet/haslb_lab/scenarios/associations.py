@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.description import CONTROLLER, Description
 from haslb_lab.errors import LabError
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control.protocol import ERROR_MARK

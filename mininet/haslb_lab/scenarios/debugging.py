@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Optional
 
+from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.errors import LabError
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.runner.lab import Lab
 from haslb_lab.scenarios.comparison import shape
 from haslb_lab.scenarios.state import Running
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from haslb_lab.chassis.description import Description
-from haslb_lab.runner.lab import CONTROLLER, Lab
+from haslb_lab.chassis.description import CONTROLLER, Description
+from haslb_lab.runner.lab import Lab
 from haslb_lab.scenarios.call_flow import shares_of_users
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import VirtualServer

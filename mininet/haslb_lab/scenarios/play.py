@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Optional
 
 from haslb_lab.chassis.cisco7600 import Cisco7600
-from haslb_lab.chassis.description import Description
+from haslb_lab.chassis.description import CONTROLLER, Description
 from haslb_lab.errors import LabError
-from haslb_lab.runner.lab import CONTROLLER, POLL_INTERVAL, Lab
+from haslb_lab.runner.lab import POLL_INTERVAL, Lab
 from haslb_lab.scenarios import state
 from haslb_lab.scenarios.associations import await_associations, clear_associations, translations
 from haslb_lab.scenarios.call_flow import CallFlow

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.errors import LabError
 from haslb_lab.node import control
-from haslb_lab.runner.lab import CONTROLLER
 from haslb_lab.scenarios.state import Running, whole
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.help import HELP_TIMEOUT, split
