@@ -18,7 +18,7 @@ from rich.console import Console
 from haslb_lab.errors import LabError
 from haslb_lab.runner.claim import TakenError
 from haslb_lab.runner.termination import end_in_order
-from haslb_lab.scenarios import holder, programs, prompts
+from haslb_lab.scenarios import holder, nodes
 from haslb_lab.scenarios.display import Display
 from haslb_lab.scenarios.kept import invitation
 from haslb_lab.scenarios.play import Play
@@ -140,11 +140,11 @@ def _stop(_: argparse.Namespace) -> int:
 
 
 def _prompt(arguments: argparse.Namespace) -> int:
-    return prompts.ask(arguments.node, arguments.words)
+    return nodes.ask(arguments.node, arguments.words)
 
 
 def _exec(arguments: argparse.Namespace) -> int:
-    programs.execute(arguments.node, [arguments.program, *arguments.words])
+    nodes.execute(arguments.node, [arguments.program, *arguments.words])
 
 
 def _draw(arguments: argparse.Namespace) -> int:

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 from haslb_lab.errors import ProgramError
-from haslb_lab.ipsec import kernel_esp
-from haslb_lab.node.ip_command import ip
+from haslb_lab.node.interfaces import ip
 
 PROGRAM = "/usr/lib/ipsec/charon"
 #: The device of kernel-libipsec: what is routed into it leaves encrypted, what comes out of it was decrypted.
@@ -91,12 +90,24 @@ charon {{
 """
 
 
+def has_kernel_esp() -> bool:
+    """Whether the kernel accepts a security association for ESP, tried in this namespace."""
+    state = ["src", "127.0.0.1", "dst", "127.0.0.1", "proto", "esp", "spi", "0x100"]
+    keys = ["mode", "tunnel", "enc", "cbc(aes)", f"0x{bytes(16).hex()}", "auth", "hmac(sha1)", f"0x{bytes(20).hex()}"]
+    try:
+        ip("xfrm", "state", "add", *state, *keys)
+        ip("xfrm", "state", "delete", *state)
+    except OSError:
+        return False
+    return True
+
+
 class Charon:
     """One charon in this namespace. ``vici`` is its control socket, ``heard`` gets each line of its log."""
 
     def __init__(self, vici: Path, heard: Callable[[str], None], routing: Routing = OWN_ROUTING) -> None:
         self.vici = vici
-        self.kernel_esp = kernel_esp.is_available()
+        self.kernel_esp = has_kernel_esp()
         self._routing = routing
         self._heard = heard
         self._process: Optional[asyncio.subprocess.Process] = None

@@ -14,8 +14,7 @@ from ipaddress import IPv4Address
 
 from haslb_lab.ipsec.charon import MARK, TUN, Routing
 from haslb_lab.ipsec.protected_traffic import ProtectedTraffic
-from haslb_lab.node.ip_command import disable_ipv6, ip, set_ipv4, try_ip
-from haslb_lab.node.tun import open_tun
+from haslb_lab.node.interfaces import disable_ipv6, ip, open_tun, set_ipv4, try_ip
 
 CRYPTO = "crypto0"
 

@@ -18,16 +18,14 @@ from pathlib import Path
 
 from haslb_lab.errors import ProgramError
 from haslb_lab.ipsec.charon import MARK, Charon
-from haslb_lab.ipsec.charon_log import CharonLog
 from haslb_lab.ipsec.crypto_commands import Errors, crypto_commands
-from haslb_lab.ipsec.crypto_configuration import read_crypto
 from haslb_lab.ipsec.crypto_port import CRYPTO
+from haslb_lab.ipsec.esp_errors import CharonLog
 from haslb_lab.ipsec.ethernet import Ipv4Packet
 from haslb_lab.ipsec.on_demand import Ipsec
-from haslb_lab.ipsec.protected_traffic import ProtectedTraffic
+from haslb_lab.ipsec.protected_traffic import ProtectedTraffic, read_crypto
 from haslb_lab.node.commands import Handler
-from haslb_lab.node.ip_command import disable_ipv6, ip, set_ipv4, try_ip
-from haslb_lab.node.tun import MAX_PACKET_SIZE, open_tun
+from haslb_lab.node.interfaces import MAX_PACKET_SIZE, disable_ipv6, ip, open_tun, set_ipv4, try_ip
 from ryu_haslb.language.grammar import Command
 
 #: The routing table behind charon's own, 220; also the preference of its rule.

@@ -23,7 +23,7 @@ from haslb_lab.agents.registrations import HomeAgentAddresses, Registrations, Re
 from haslb_lab.node import program
 from haslb_lab.node.commands import Commands, Handler, in_lines
 from haslb_lab.node.control import Answer
-from haslb_lab.node.loopbacks import loopbacks
+from haslb_lab.node.interfaces import loopbacks
 from haslb_lab.node.udp import ANY_ADDRESS, Datagram, LossySocket, check_assigned
 from haslb_lab.tunnels.show import tunnels_json, tunnels_text
 from haslb_lab.tunnels.tunnel import Side, Tunnels

@@ -19,16 +19,15 @@ from typing import Optional
 from haslb_lab.errors import ProgramError
 from haslb_lab.ipsec.bump import Bump, Port, Reason, Traffic
 from haslb_lab.ipsec.charon import Charon
-from haslb_lab.ipsec.charon_log import CharonLog
 from haslb_lab.ipsec.crypto_commands import Errors, crypto_commands
-from haslb_lab.ipsec.crypto_configuration import read_crypto
 from haslb_lab.ipsec.crypto_port import CHARON_ROUTING, appear_to_hold, crypto_port, route_into_charon
+from haslb_lab.ipsec.esp_errors import CharonLog
 from haslb_lab.ipsec.on_demand import Ipsec
-from haslb_lab.ipsec.protected_traffic import ProtectedTraffic
+from haslb_lab.ipsec.protected_traffic import ProtectedTraffic, read_crypto
 from haslb_lab.node import program
 from haslb_lab.node.commands import Commands, Handler, in_json, in_lines
 from haslb_lab.node.control import Answer
-from haslb_lab.node.tun import MAX_PACKET_SIZE
+from haslb_lab.node.interfaces import MAX_PACKET_SIZE
 from haslb_lab.runner.frames import ETH_P_ALL, MAX_FRAME_SIZE, PACKET_AUXDATA, PACKET_OUTGOING, SOL_PACKET, with_tag
 from ryu_haslb.language.grammar import Command, Match
 

@@ -17,7 +17,7 @@ from typing import Optional
 from haslb_lab.node import program
 from haslb_lab.node.commands import Commands, Handler, in_json, in_lines
 from haslb_lab.node.control import Answer
-from haslb_lab.node.ip_command import ip
+from haslb_lab.node.interfaces import ip
 from haslb_lab.tunnels.reverse_arp import NO_ADDRESS, REPLY, REQUEST, ReverseArp, ReverseArpSocket
 from ryu_haslb.language.grammar import Command, Match
 

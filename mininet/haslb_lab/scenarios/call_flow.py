@@ -20,7 +20,7 @@ from haslb_lab.runner.lab import Lab
 from haslb_lab.scenarios.associations import protected_pdsns
 from haslb_lab.scenarios.evidence import Overhearing, Taken, taken
 from haslb_lab.scenarios.overheard import Message
-from haslb_lab.scenarios.tunnel_trip import left_out, trips
+from haslb_lab.scenarios.reach import left_out, trips
 
 Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 

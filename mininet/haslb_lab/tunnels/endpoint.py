@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Optional
 
 from haslb_lab.errors import ProgramError
-from haslb_lab.node.ip_command import ip, set_ipv4
-from haslb_lab.node.tun import MAX_PACKET_SIZE, open_tun
+from haslb_lab.node.interfaces import MAX_PACKET_SIZE, ip, open_tun, set_ipv4
 from haslb_lab.tunnels.packets import (
     FRAGMENTATION_NEEDED,
     HEADER_LENGTH,

@@ -6,7 +6,7 @@ import contextlib
 import sys
 from ipaddress import IPv4Address
 
-from haslb_lab.node.ip_command import ip, set_ipv4, try_ip
+from haslb_lab.node.interfaces import ip, set_ipv4, try_ip
 from haslb_lab.tunnels.endpoint import DEVICE
 from haslb_lab.tunnels.reverse_arp import NO_ADDRESS, REPLY, REQUEST, ReverseArp, ReverseArpSocket
 

@@ -19,8 +19,8 @@ from haslb_lab.errors import LabError
 from haslb_lab.runner.flows import Flow
 from haslb_lab.scenarios import evidence
 from haslb_lab.scenarios.call_flow import CallFlow, shares_of_users
+from haslb_lab.scenarios.reach import left_out
 from haslb_lab.scenarios.scenario import find
-from haslb_lab.scenarios.tunnel_trip import left_out
 from ryu_haslb.mobile_ip.extensions import nai_extension
 from ryu_haslb.mobile_ip.registration import RegistrationReply, RegistrationRequest, ReplyCode
 from ryu_haslb.openflow.pipeline import Purpose
@@ -141,8 +141,8 @@ def test_pdsns_share_the_sessions(sessions: int, users: list[tuple[int, int]]) -
     ("registered", "reasons"),
     [
         (range(1, 5), []),
-        (range(5, 9), ["mobile1 is user 1; PDSN-7600 registered 5 to 8"]),
-        (range(5, 5), ["mobile1 is user 1; PDSN-7600 registered nobody"]),
+        (range(5, 9), ["mobile1 is user 1; PDSN-7600 registered users 5 to 8"]),
+        (range(5, 5), ["mobile1 is user 1; PDSN-7600 registered no user"]),
     ],
 )
 def test_a_mobile_that_is_not_registered_is_named(registered: range, reasons: list[str]) -> None:

@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from haslb_lab.ipsec import kernel_esp
+from haslb_lab.ipsec import esp_errors
 from haslb_lab.ipsec.charon import OWN_ROUTING, Routing, settings
-from haslb_lab.ipsec.charon_log import CharonLog
+from haslb_lab.ipsec.esp_errors import CharonLog
 
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CharonLog:
     """A log beside a kernel without ESP."""
-    monkeypatch.setattr(kernel_esp, "_STATISTICS", tmp_path / "xfrm_stat")
+    monkeypatch.setattr(esp_errors, "_STATISTICS", tmp_path / "xfrm_stat")
     return CharonLog(tmp_path / "charon.log")
 
 

@@ -1,14 +1,18 @@
-"""A node of the scenario that is up, asked: one command, or a prompt as on IOS."""
+"""The nodes of the scenario that is up: one command, a prompt as on IOS, or any program in the node's namespace."""
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.errors import LabError
 from haslb_lab.node import control
+from haslb_lab.runner.network import marked_environment
 from haslb_lab.scenarios.state import Running, whole
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.help import HELP_TIMEOUT, split
@@ -20,7 +24,10 @@ _LEAVE = ("exit", "quit", "logout")
 
 
 def ask(name: str, words: Sequence[str]) -> int:
-    """Ask a node, or take commands for it from the terminal if there are no words; the exit status."""
+    """Send a command to a node, or commands from the terminal if there are no words. Returns the exit status.
+
+    Raises: LabError.
+    """
     up = whole()
     node = up.node(name)
     prompt = f"{up.prompts[node]}#"
@@ -28,6 +35,17 @@ def ask(name: str, words: Sequence[str]) -> int:
         return _ask_balancer(up, prompt, words)
     prompted = NodePrompt(up.control(node))
     return prompted.run(" ".join(words)) if words else prompted.run_lines(_lines(prompt, prompted))
+
+
+def execute(node: str, argv: Sequence[str]) -> NoReturn:
+    """Replace this process by a program in a node's namespace. The program ends with the lab at the latest.
+
+    Raises: LabError.
+    """
+    process = whole().process(node)
+    if shutil.which(argv[0]) is None:
+        raise LabError(f"there is no program {argv[0]} on this machine; nodes run the programs of the machine")
+    os.execvpe("mnexec", ["mnexec", "-a", str(process), *argv], marked_environment())
 
 
 def _ask_balancer(up: Running, prompt: str, words: Sequence[str]) -> int:
@@ -51,13 +69,13 @@ def _lines(prompt: str, prompted: NodePrompt) -> Iterable[str]:
 
 
 class NodePrompt:
-    """Sends commands to a node's control socket, and knows from the node which there are."""
+    """Sends commands to a node's control socket, and asks the node which commands it has."""
 
     def __init__(self, control: Path) -> None:
         self._control = str(control)
 
     def run(self, command: str) -> int:
-        """Print the answer to a command; 1 if it is an error."""
+        """Print the answer to a command. Returns 1 if it is an error."""
         status = 0
         for line in control.stream(self._control, command):
             print(line, flush=True)
@@ -66,7 +84,7 @@ class NodePrompt:
         return status
 
     def run_lines(self, lines: Iterable[str]) -> int:
-        """Carry out commands until there are no more; 1 if one of them failed."""
+        """Carry out commands until there are no more. Returns 1 if one of them failed."""
         status = 0
         for line in lines:
             command = line.strip()
