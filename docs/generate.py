@@ -22,7 +22,8 @@ from ryu_haslb.configuration.crypto_model import (
 )
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Rule, Table, standing_rules
+from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Rule, Table
+from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.wire import OFPP_CONTROLLER
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS
 

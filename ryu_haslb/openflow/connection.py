@@ -17,7 +17,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.meters import Meters
-from ryu_haslb.openflow.pipeline import standing_rules
+from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer

@@ -15,7 +15,8 @@ from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import flow_mods
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
-from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, client_rules
+from ryu_haslb.openflow.pipeline import FIRST_METER
+from ryu_haslb.openflow.standing_rules import NOWHERE, client_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, MalformedMessage
 from ryu_haslb.openflow.wire_flow_mod import meter_mod

@@ -14,9 +14,10 @@ from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.flow_mods import delivery_actions
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.neighbours import Location, Neighbours
-from ryu_haslb.openflow.pipeline import NOWHERE, Purpose, chassis_address, session_rewrites
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address, session_rewrites
 from ryu_haslb.openflow.recovery import Recovery
 from ryu_haslb.openflow.session_rules import SessionRules
+from ryu_haslb.openflow.standing_rules import NOWHERE
 from ryu_haslb.openflow.transactions import Channel, Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer

@@ -19,11 +19,10 @@ from ryu_haslb.openflow.pipeline import (
     Purpose,
     Rule,
     Table,
-    client_rules,
     session_match,
     session_rewrites,
-    standing_rules,
 )
+from ryu_haslb.openflow.standing_rules import client_rules, standing_rules
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 CONFIGURATION = Configuration(

@@ -13,7 +13,8 @@ from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
 from ryu_haslb.openflow.meters import PATIENCE, REVIEW, Meters
-from ryu_haslb.openflow.pipeline import FIRST_METER, NOWHERE, Purpose, standing_rules
+from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose
+from ryu_haslb.openflow.standing_rules import NOWHERE, standing_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_flow_mod import meter
 from ryu_haslb.slb.balancer import Balancer
