@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from ryu_haslb.configuration.crypto_model import (
     AccessRule,
@@ -22,10 +22,19 @@ from ryu_haslb.configuration.crypto_model import (
 )
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Rule, Table
+from ryu_haslb.openflow.pipeline import (
+    SESSION_PRIORITY,
+    Purpose,
+    Rule,
+    Table,
+    chassis_address,
+    session_match,
+    session_rewrites,
+)
 from ryu_haslb.openflow.standing_rules import standing_rules
-from ryu_haslb.openflow.wire import OFPP_CONTROLLER
+from ryu_haslb.openflow.wire import OFPP_CONTROLLER, Value
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS
+from ryu_haslb.slb.session import COOKIE_MARK
 
 HERE = Path(__file__).parent
 EXAMPLE = Configuration(
@@ -40,6 +49,7 @@ EXAMPLE = Configuration(
         access_lists=((101, (AccessRule(True, IPv4Network("10.1.1.10"), IPv4Network("10.1.1.101")),)),),
     ),
 )
+DATAPATH_ID = 1
 #: Port 1 is connected through the module, port 2 is the module's inside, port 3 the VLAN interface.
 SIDES = Sides(frozenset({1}), {15: Inside(frozenset({2}), frozenset({3}))})
 
@@ -54,29 +64,52 @@ def state_machine(transitions: Mapping[Any, Enum]) -> Iterator[str]:
 
 
 def flow_table() -> Iterator[str]:
-    """The standing rules of a switch with a virtual server, a real server and an IPsec module."""
+    """All rules of a switch with a virtual server, a real server, an IPsec module, and one session in either mode."""
     yield "| table | priority | cookie | match | action | why |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for rule in sorted(standing_rules(EXAMPLE, 1, SIDES), key=lambda rule: (rule.table, -rule.priority, rule.purpose)):
-        match = ", ".join(f"{name}={_shown(name, value)}" for name, value in rule.match.items()) or "everything"
-        why = rule.purpose.name.lower().replace("_", " ")
-        yield f"| {rule.table} | {rule.priority} | {_cookie(rule)} | {match} | {_action(rule)} | {why} |"
-        if rule.table == Table.CLASSIFIER and not rule.match:
-            yield (
-                f"| {Table.SESSIONS.value} | {SESSION_PRIORITY} | tag and 0x51b7 | eth_src=TAG, eth_type=0x0800, "
-                "ip_proto=17, ipv4_dst=10.1.1.10, udp_dst=434 | rewritten and out to the home agent | one session |"
-            )
+    rules = sorted(standing_rules(EXAMPLE, DATAPATH_ID, SIDES), key=lambda rule: rule.purpose)
+    rows = [*map(_standing_row, rules), _session_row(direct=False), _session_row(direct=True)]
+    for row in sorted(rows, key=lambda row: (row.table, -row.priority)):
+        yield f"| {' | '.join(map(str, row))} |"
 
 
-def _cookie(rule: Rule) -> str:
-    return f"{rule.purpose.cookie:#x}"
+class Row(NamedTuple):
+    """A rule in the table of docs/flows.md."""
+
+    table: int
+    priority: int
+    cookie: str
+    match: str
+    action: str
+    why: str
 
 
-def _action(rule: Rule) -> str:
-    return f"{rule.action.value}, metered" if rule.meter else rule.action.value
+def _standing_row(rule: Rule) -> Row:
+    action = f"{rule.action.value}, metered" if rule.meter else rule.action.value
+    cookie, why = f"{rule.purpose.cookie:#x}", purpose_name(rule.purpose)
+    return Row(rule.table.value, rule.priority, cookie, _fields(rule.match), action, why)
 
 
-def _shown(name: str, value: object) -> str:
+def _session_row(direct: bool) -> Row:
+    (server,), (farm,) = EXAMPLE.virtual_servers.values(), EXAMPLE.farms.values()
+    chassis = chassis_address(DATAPATH_ID).hex(":")
+    rewrites = session_rewrites(chassis, "HOME AGENT", farm.reals[0] if direct else None)
+    action = f"set {_fields(rewrites)}; out to the home agent; idle time-out {server.idle} s"
+    match = _fields(session_match("TAG", str(server.address), server.port))
+    why = f"session, {'direct' if direct else 'dispatched'} mode"
+    return Row(Table.SESSIONS.value, SESSION_PRIORITY, f"TAG followed by {COOKIE_MARK:x}", match, action, why)
+
+
+def purpose_name(purpose: Purpose) -> str:
+    """The name of a purpose as the document has it."""
+    return purpose.name.lower().replace("_", " ")
+
+
+def _fields(fields: Mapping[str, Value]) -> str:
+    return ", ".join(f"{name}={_shown(name, value)}" for name, value in fields.items())
+
+
+def _shown(name: str, value: Value) -> str:
     if isinstance(value, tuple):
         return "/".join(value)
     if name == "eth_type":

@@ -16,7 +16,7 @@ from ryu_haslb.openflow import flow_mods
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
 from ryu_haslb.openflow.pipeline import FIRST_METER
-from ryu_haslb.openflow.standing_rules import NOWHERE, client_rules
+from ryu_haslb.openflow.standing_rules import client_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, MalformedMessage
 from ryu_haslb.openflow.wire_flow_mod import meter_mod
@@ -54,7 +54,7 @@ class Meters:
         self._admission = admission
         self._balancer = balancer
         self._configuration = configuration
-        self._sides = NOWHERE
+        self._sides = Sides()
         self._of_client: dict[bytes, int] = {}
         self._rates: dict[bytes, int] = {}
         self._of_all = MAX_REQUEST_RATE

@@ -1,14 +1,62 @@
-"""The tables, priorities and cookies that the application puts on a switch, as data.
+"""What the application installs on a switch: tables, priorities, cookies, matches and actions, as data.
 
-``docs/flows.md`` explains them to operators and is checked against this module. Everything that we install bears
-:data:`~ryu_haslb.slb.session.COOKIE_MARK` in the low 16 bits of its cookie, and nothing else on the switch is touched.
+Theory of operation
+===================
+
+A session is an NAI, a flow is an address pair. OpenFlow cannot match on the NAI, and a PDSN sends the requests of all
+its mobiles from one address and port. A rule for that address would send every mobile to the home agent of the first.
+Therefore the controller reads each request, and session rules match a tag in its place: a hash of the session's key in
+46 bits of a locally administered Ethernet source address, which is rewritten on the way to the home agent anyway::
+
+      request from a port                              packet-out: eth_src = TAG, output to TABLE
+              |                                                            |
+      +-------v-- table 0, CLASSIFIER -------------------------------------v-------------------+
+      | 50050  from an outside port of the IPsec module                       NORMAL           |
+      | 50040  request, in_port = CONTROLLER                                  goto table 1 ----|---+
+      | 50038  in clear what the crypto map protects                          drop             |   |
+      | 50035  request to the chassis address                                 controller       |   |
+      | 50030  request that another switch of ours has dispatched             NORMAL           |   |
+      | 50020  request; its fragments; ARP for us                             controller       |   |
+      | 50015  to the chassis address, from the inside of the IPsec module    controller       |   |
+      | 50010  to the chassis address, for the IPsec module                   NORMAL           |   |
+      | 50010  ARP from a real server                           controller and NORMAL          |   |
+      | 50000  what else is sent to the chassis address                       controller       |   |
+      |     0  everything else                                                NORMAL           |   |
+      +----------------------------------------------------------------------------------------+   |
+      +----------- table 1, SESSIONS ----------------------------------------------------------+   |
+      | 50000  eth_src = TAG, virtual address, UDP 434     rewrite, output to the home agent   |<--+
+      |     1  no session rule with this tag                                  controller       |
+      +----------------------------------------------------------------------------------------+
+
+The way of a request:
+
+1. It comes in at a port and is *punted*: sent to the controller in a packet-in. The packet-in carries the cookie of the
+   rule that punted it, and the cookie carries the rule's :class:`Purpose`.
+2. The first request of a session is *dispatched* at once, by a packet-out with the actions of the session's rule. The
+   rule follows in a bundle with others, since single flow-mods are slow.
+3. Each later request *returns* to the switch in a packet-out that writes the tag into the Ethernet source and outputs
+   to TABLE. It passes the session's rule, which counts it and restarts its idle time-out. The controller has seen it
+   as well, as retransmissions must be counted.
+4. If the rule has timed out in the meantime, the packet misses it in table 1 and is punted again, as a *session miss*:
+   the controller dispatches it by packet-out and adds the rule again.
+
+A request in which the controller finds nothing to dispatch is dropped and counted there. The switch gives packets to
+NORMAL, its own switching, as soon as they do not concern us: on outside ports, dispatched ones, and all at priority 0.
+
+Everything that we install has :data:`~ryu_haslb.slb.session.COOKIE_MARK` in bits 0 to 15 of its cookie; nothing else on
+the switch is touched. A standing rule has its purpose in bits 16 to 31. A session rule has its tag in bits 16 to 63:
+cookie, match and actions are enough to recover the session after a restart (``recovery.py``).
+
+``standing_rules.py`` derives a switch's standing rules from the configuration, ``flow_mods.py`` makes messages of them.
+``docs/flows.md`` explains them to operators; its table is generated from this data.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import RealServer
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
@@ -22,14 +70,14 @@ CHASSIS_PREFIX = b"\x02\x51\xb7"
 
 
 class Table(IntEnum):
-    """What the tables are for."""
+    """The flow tables that we use, by number."""
 
     CLASSIFIER = 0
     SESSIONS = 1
 
 
 class Purpose(IntEnum):
-    """Why a rule is there; stands in bits 16 to 31 of its cookie, and comes back in the packet-in that it causes."""
+    """Why a standing rule is there. It stands in the rule's cookie, and so in each packet-in that the rule causes."""
 
     PUNT_REQUEST = 1
     PUNT_FRAGMENT = 2
@@ -37,15 +85,15 @@ class Purpose(IntEnum):
     PASS_DISPATCHED = 4
     PUNT_ARP_REQUEST = 5
     PUNT_ARP_REPLY = 6
-    PUNT_ARP_OF_REAL = 7
+    PUNT_ARP_FROM_REAL = 7
     PASS_OTHER = 8
-    PUNT_LOST_SESSION = 9
+    PUNT_SESSION_MISS = 9
     PUNT_REQUEST_TO_CHASSIS = 10
-    PUNT_STRAY = 11
+    PUNT_OTHER_TO_CHASSIS = 11
     PASS_OUTSIDE = 12
     DROP_UNPROTECTED = 13
-    LEAVE_TO_MODULE = 14
-    PUNT_STRAY_INSIDE = 15
+    PASS_TO_MODULE = 14
+    PUNT_OTHER_TO_CHASSIS_INSIDE = 15
 
     @property
     def cookie(self) -> int:
@@ -57,68 +105,50 @@ class Action(Enum):
     """What a standing rule does with its packets."""
 
     PUNT = "to the controller"
-    PUNT_AND_PASS = "to the controller, and switched as usual"
+    PUNT_AND_PASS = "to the controller, and switched as usual (NORMAL)"
     PASS = "switched as usual (NORMAL)"
     DROP = "dropped"
-    GOTO_SESSIONS = "on to the session table"
+    GOTO_SESSIONS = "goto table 1"
 
 
-#: Higher wins. Session rules are alone in their table but for the miss.
-PRIORITIES: dict[Purpose, int] = {
-    Purpose.PASS_OUTSIDE: 50050,
-    Purpose.RETURN_TO_SESSION: 50040,
-    Purpose.DROP_UNPROTECTED: 50038,
-    Purpose.PUNT_REQUEST_TO_CHASSIS: 50035,
-    Purpose.PASS_DISPATCHED: 50030,
-    Purpose.PUNT_REQUEST: 50020,
-    Purpose.PUNT_FRAGMENT: 50020,
-    Purpose.PUNT_ARP_REQUEST: 50020,
-    Purpose.PUNT_ARP_REPLY: 50020,
-    Purpose.PUNT_STRAY_INSIDE: 50015,
-    Purpose.PUNT_ARP_OF_REAL: 50010,
-    Purpose.LEAVE_TO_MODULE: 50010,
-    Purpose.PUNT_STRAY: 50000,
-    Purpose.PASS_OTHER: 0,
-    Purpose.PUNT_LOST_SESSION: 1,
+class Entry(NamedTuple):
+    """Where the rules of a purpose stand (a higher priority wins), what they do, and whether they have a meter."""
+
+    table: Table
+    priority: int
+    action: Action
+    metered: bool = False
+
+
+PIPELINE: Mapping[Purpose, Entry] = {
+    Purpose.PASS_OUTSIDE: Entry(Table.CLASSIFIER, 50050, Action.PASS),
+    Purpose.RETURN_TO_SESSION: Entry(Table.CLASSIFIER, 50040, Action.GOTO_SESSIONS),
+    Purpose.DROP_UNPROTECTED: Entry(Table.CLASSIFIER, 50038, Action.DROP),
+    Purpose.PUNT_REQUEST_TO_CHASSIS: Entry(Table.CLASSIFIER, 50035, Action.PUNT, metered=True),
+    Purpose.PASS_DISPATCHED: Entry(Table.CLASSIFIER, 50030, Action.PASS),
+    Purpose.PUNT_REQUEST: Entry(Table.CLASSIFIER, 50020, Action.PUNT, metered=True),
+    Purpose.PUNT_FRAGMENT: Entry(Table.CLASSIFIER, 50020, Action.PUNT, metered=True),
+    Purpose.PUNT_ARP_REQUEST: Entry(Table.CLASSIFIER, 50020, Action.PUNT),
+    Purpose.PUNT_ARP_REPLY: Entry(Table.CLASSIFIER, 50020, Action.PUNT),
+    Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE: Entry(Table.CLASSIFIER, 50015, Action.PUNT, metered=True),
+    Purpose.PUNT_ARP_FROM_REAL: Entry(Table.CLASSIFIER, 50010, Action.PUNT_AND_PASS),
+    Purpose.PASS_TO_MODULE: Entry(Table.CLASSIFIER, 50010, Action.PASS),
+    Purpose.PUNT_OTHER_TO_CHASSIS: Entry(Table.CLASSIFIER, 50000, Action.PUNT, metered=True),
+    Purpose.PASS_OTHER: Entry(Table.CLASSIFIER, 0, Action.PASS),
+    Purpose.PUNT_SESSION_MISS: Entry(Table.SESSIONS, 1, Action.PUNT),
 }
+#: The priority of session rules in the table SESSIONS.
 SESSION_PRIORITY = 50000
 
-#: The meter of all requests that go to the controller. Those of single clients have the numbers that follow.
+#: The meter of all requests that go to the controller. The meters of single clients have the numbers that follow.
 FIRST_METER = COOKIE_MARK
-_METERED = frozenset(
-    {
-        Purpose.PUNT_REQUEST,
-        Purpose.PUNT_FRAGMENT,
-        Purpose.PUNT_REQUEST_TO_CHASSIS,
-        Purpose.PUNT_STRAY_INSIDE,
-        Purpose.PUNT_STRAY,
-    }
-)
-
-ACTIONS: dict[Purpose, Action] = {
-    Purpose.PASS_OUTSIDE: Action.PASS,
-    Purpose.DROP_UNPROTECTED: Action.DROP,
-    Purpose.RETURN_TO_SESSION: Action.GOTO_SESSIONS,
-    Purpose.PUNT_REQUEST_TO_CHASSIS: Action.PUNT,
-    Purpose.PASS_DISPATCHED: Action.PASS,
-    Purpose.PUNT_REQUEST: Action.PUNT,
-    Purpose.PUNT_FRAGMENT: Action.PUNT,
-    Purpose.PUNT_ARP_REQUEST: Action.PUNT,
-    Purpose.PUNT_ARP_REPLY: Action.PUNT,
-    Purpose.PUNT_ARP_OF_REAL: Action.PUNT_AND_PASS,
-    Purpose.PUNT_STRAY_INSIDE: Action.PUNT,
-    Purpose.LEAVE_TO_MODULE: Action.PASS,
-    Purpose.PUNT_STRAY: Action.PUNT,
-    Purpose.PASS_OTHER: Action.PASS,
-    Purpose.PUNT_LOST_SESSION: Action.PUNT,
-}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A standing rule. ``match`` has the OXM names of OpenFlow 1.3; values are numbers or text.
+    """A standing rule. ``match`` has the names of OpenFlow's match fields.
 
-    ``client_meter`` is the meter of the one client whose packets it is for.
+    ``client_meter`` is the number of a client's own meter, for a rule that matches this client only.
     """
 
     purpose: Purpose
@@ -127,23 +157,23 @@ class Rule:
 
     @property
     def table(self) -> Table:
-        """The table that it belongs into."""
-        return Table.SESSIONS if self.purpose is Purpose.PUNT_LOST_SESSION else Table.CLASSIFIER
+        """The table that the rule is in."""
+        return PIPELINE[self.purpose].table
 
     @property
     def priority(self) -> int:
-        """Higher wins; one client's goes before everybody's."""
-        return PRIORITIES[self.purpose] + (self.client_meter is not None)
+        """The rule's priority: higher wins. The rule for one client precedes the rule for all."""
+        return PIPELINE[self.purpose].priority + (self.client_meter is not None)
 
     @property
     def meter(self) -> Optional[int]:
-        """The meter that its packets pass, on a switch that has meters."""
-        return self.client_meter or (FIRST_METER if self.purpose in _METERED else None)
+        """The meter that the rule's packets pass, on a switch that has meters."""
+        return self.client_meter or (FIRST_METER if PIPELINE[self.purpose].metered else None)
 
     @property
     def action(self) -> Action:
-        """What becomes of its packets."""
-        return ACTIONS[self.purpose]
+        """What the rule does with its packets."""
+        return PIPELINE[self.purpose].action
 
 
 def chassis_address(datapath_id: int) -> bytes:
@@ -151,9 +181,14 @@ def chassis_address(datapath_id: int) -> bytes:
     return CHASSIS_PREFIX + datapath_id.to_bytes(8, "big")[-3:]
 
 
+def udp_match(address: str, port: int) -> dict[str, Value]:
+    """Matches UDP datagrams to an address and port; port 0 matches fragments, which have none."""
+    return {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "ipv4_dst": address, "udp_dst": port}
+
+
 def session_match(tag: Value, virtual_address: str, port: int = MOBILE_IP_PORT) -> dict[str, Value]:
     """What the rule of a session matches: requests to its virtual server that were given its tag."""
-    return {"eth_src": tag, **datagram(virtual_address), "udp_dst": port}
+    return {"eth_src": tag, **udp_match(virtual_address, port)}
 
 
 def session_rewrites(chassis: Value, home_agent: Value, nat_to: Optional[RealServer] = None) -> dict[str, Value]:
@@ -168,8 +203,3 @@ def session_rewrites(chassis: Value, home_agent: Value, nat_to: Optional[RealSer
         if nat_to.port is not None:
             rewrites["udp_dst"] = nat_to.port
     return rewrites
-
-
-def datagram(address: str) -> dict[str, Value]:
-    """UDP datagrams to an address."""
-    return {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "ipv4_dst": address}

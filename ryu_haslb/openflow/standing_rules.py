@@ -1,4 +1,8 @@
-"""The standing rules of a switch: those that it has for as long as the application serves it."""
+"""The standing rules of a switch: those that it has for as long as the application serves it.
+
+They follow from the configuration and from how the switch's ports lie around the IPsec module. What their purposes,
+priorities and actions are, ``pipeline.py`` says; here is what they match.
+"""
 
 from __future__ import annotations
 
@@ -9,58 +13,92 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Inside, Sides, protected_addresses
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.openflow.pipeline import (
-    CHASSIS_PREFIX,
-    FIRST_METER,
-    Purpose,
-    Rule,
-    chassis_address,
-    datagram,
-)
+from ryu_haslb.openflow import arp
+from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, FIRST_METER, Purpose, Rule, chassis_address, udp_match
 from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
 
-#: The ports of a switch that has none of those that matter to the IPsec module.
-NOWHERE = Sides()
+Match = dict[str, Value]
 
-_PREFIX_MASK = "ff:ff:ff:00:00:00"
+#: Matches the chassis addresses of all switches.
+_ANY_CHASSIS = ((CHASSIS_PREFIX + bytes(3)).hex(":"), "ff:ff:ff:00:00:00")
+_NO_SIDES = Sides()
 
 
-def standing_rules(configuration: Configuration, datapath_id: int, sides: Sides = NOWHERE) -> Iterator[Rule]:
-    """All rules that are on a switch for as long as the application serves it.
-
-    ``sides`` is how its ports lie around the IPsec module: what the module has to decrypt first is none of ours.
-    """
-    for port in sorted(sides.outside):
-        yield Rule(Purpose.PASS_OUTSIDE, {"in_port": port})
-    yield from _unprotected_rules(configuration, sides)
-    # Not the match of a table-miss rule, though as wide: the switch would put it in the place of somebody else's.
+def standing_rules(configuration: Configuration, datapath_id: int, sides: Sides = _NO_SIDES) -> Iterator[Rule]:
+    """All standing rules of a switch; ``sides`` is how its ports lie around the IPsec module."""
+    chassis = chassis_address(datapath_id).hex(":")
+    yield from _outside_rules(configuration, sides)
+    # This matches every packet, as a table-miss rule does, but has another match: a switch that has a table-miss rule
+    # of another application keeps it. A rule with the same match would replace it.
     yield Rule(Purpose.PASS_OTHER, {"metadata": 0})
-    chassis = _text(chassis_address(datapath_id))
-    yield Rule(Purpose.PUNT_ARP_REPLY, {"eth_type": ETHERTYPE_ARP, "arp_op": 2, "eth_dst": chassis})
-    # Nobody else has this address: what the switch cannot read, or no virtual server takes, would be flooded.
-    yield Rule(Purpose.PUNT_STRAY, {"eth_type": ETHERTYPE_IPV4, "eth_dst": chassis})
-    entrances = _entrances(configuration, sides)
+    yield Rule(Purpose.PUNT_ARP_REPLY, {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REPLY, "eth_dst": chassis})
+    # No port of the network has the chassis address. The switch would flood what is sent to it.
+    yield Rule(Purpose.PUNT_OTHER_TO_CHASSIS, {"eth_type": ETHERTYPE_IPV4, "eth_dst": chassis})
+    protected = _ports_of_protected_addresses(configuration, sides)
     for server in configuration.virtual_servers.values():
         if server.in_service:
-            ports = entrances.get(server.address)
-            yield from _virtual_server_rules(str(server.address), chassis, _places(ports))
+            address, ports = str(server.address), protected.get(server.address)
+            yield from _virtual_server_rules(address, chassis, ports)
             if ports is not None:
-                yield from _protected_rules(str(server.address), chassis, ports)
-    for address in sorted({real.address for farm in configuration.farms.values() for real in farm.reals}):
-        yield Rule(Purpose.PUNT_ARP_OF_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(address)})
+                yield from _protected_server_rules(address, chassis, ports)
+    for real_address in sorted({real.address for farm in configuration.farms.values() for real in farm.reals}):
+        yield Rule(Purpose.PUNT_ARP_FROM_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(real_address)})
 
 
 def client_rules(
     configuration: Configuration, datapath_id: int, sides: Sides, client: str, meter: int
 ) -> Iterator[Rule]:
-    """The rules by which what one client sends us passes a meter of its own."""
+    """A copy of each metered rule for one client, whose packets pass its own meter in place of the common one."""
     for rule in standing_rules(configuration, datapath_id, sides):
         if rule.meter == FIRST_METER:
             yield Rule(rule.purpose, {**rule.match, "ipv4_src": client}, meter)
 
 
-def _entrances(configuration: Configuration, sides: Sides) -> dict[IPv4Address, list[int]]:
-    """Each protected virtual address, and the only ports by which one comes to it."""
+def _virtual_server_rules(address: str, chassis: str, ports: Optional[Iterable[int]]) -> Iterator[Rule]:
+    """Requests and ARP for a virtual address, and what returns to a session; ``ports`` is None if any port will do."""
+    request = udp_match(address, MOBILE_IP_PORT)
+    for port in _port_matches(ports):
+        yield Rule(Purpose.PUNT_REQUEST, {**port, **request})
+        # Fragments and truncated datagrams have no ports. A switch that passes them through its tables shows port 0.
+        yield Rule(Purpose.PUNT_FRAGMENT, {**port, **udp_match(address, 0)})
+        yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**port, **request, "eth_dst": chassis})
+        arp_request: Match = {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REQUEST, "arp_tpa": address}
+        yield Rule(Purpose.PUNT_ARP_REQUEST, {**port, **arp_request})
+    yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": OFPP_CONTROLLER})
+    yield Rule(Purpose.PUNT_SESSION_MISS, {**request, "in_port": OFPP_CONTROLLER})
+    # What another switch of ours has dispatched is on its way to a home agent and does not come to this chassis.
+    yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": _ANY_CHASSIS})
+
+
+def _outside_rules(configuration: Configuration, sides: Sides) -> Iterator[Rule]:
+    """What must pass the IPsec module first, and what should have come from it and did not.
+
+    A packet that the crypto map protects and that a router forwards in clear is dropped, as IOS does.
+    """
+    for port in sorted(sides.outside):
+        yield Rule(Purpose.PASS_OUTSIDE, {"in_port": port})
+    for address, remote, interface in protected_addresses(configuration):
+        packet: Match = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": str(address)}
+        if remote.prefixlen:
+            packet["ipv4_src"] = (str(remote.network_address), str(remote.netmask))
+        for router_port in _port_matches(sorted(sides.inside.get(interface.vlan, Inside()).router)):
+            yield Rule(Purpose.DROP_UNPROTECTED, {**router_port, **packet})
+
+
+def _protected_server_rules(address: str, chassis: str, ports: Iterable[int]) -> Iterator[Rule]:
+    """Packets to a protected virtual address at the chassis address are taken from the inside ports only.
+
+    The ARP reply, which passes the module, makes the chassis address known outside; it must not become a way around
+    the module.
+    """
+    to_chassis: Match = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": address, "eth_dst": chassis}
+    for port in _port_matches(ports):
+        yield Rule(Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE, {**port, **to_chassis})
+    yield Rule(Purpose.PASS_TO_MODULE, to_chassis)
+
+
+def _ports_of_protected_addresses(configuration: Configuration, sides: Sides) -> dict[IPv4Address, list[int]]:
+    """Each protected virtual address, and the only ports at which packets to it are taken."""
     ports: dict[IPv4Address, set[int]] = {}
     for address, _, interface in protected_addresses(configuration):
         inside = sides.inside.get(interface.vlan, Inside())
@@ -68,46 +106,6 @@ def _entrances(configuration: Configuration, sides: Sides) -> dict[IPv4Address, 
     return {address: sorted(numbers) for address, numbers in ports.items()}
 
 
-def _places(ports: Optional[Iterable[int]]) -> list[dict[str, Value]]:
-    """What rules match for these ports alone, or for every port."""
+def _port_matches(ports: Optional[Iterable[int]]) -> list[Match]:
+    """One match for each of these ports; one that matches every port if there is no limit."""
     return [{}] if ports is None else [{"in_port": port} for port in ports]
-
-
-def _request(address: str) -> dict[str, Value]:
-    return {**datagram(address), "udp_dst": MOBILE_IP_PORT}
-
-
-def _unprotected_rules(configuration: Configuration, sides: Sides) -> Iterator[Rule]:
-    """What ought to be protected and comes from another VLAN instead of the module: as IOS does, have it dropped."""
-    for address, remote, interface in protected_addresses(configuration):
-        packet: dict[str, Value] = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": str(address)}
-        if remote.prefixlen:
-            packet["ipv4_src"] = (str(remote.network_address), str(remote.netmask))
-        for place in _places(sorted(sides.inside.get(interface.vlan, Inside()).router)):
-            yield Rule(Purpose.DROP_UNPROTECTED, {**place, **packet})
-
-
-def _protected_rules(address: str, chassis: str, ports: Iterable[int]) -> Iterator[Rule]:
-    """Who has learned the chassis address through the module must not be able to go round it."""
-    stray: dict[str, Value] = {"eth_type": ETHERTYPE_IPV4, "ipv4_dst": address, "eth_dst": chassis}
-    for place in _places(ports):
-        yield Rule(Purpose.PUNT_STRAY_INSIDE, {**place, **stray})
-    yield Rule(Purpose.LEAVE_TO_MODULE, stray)
-
-
-def _text(mac: bytes) -> str:
-    return ":".join(f"{byte:02x}" for byte in mac)
-
-
-def _virtual_server_rules(address: str, chassis: str, places: Iterable[dict[str, Value]]) -> Iterator[Rule]:
-    request = _request(address)
-    for place in places:
-        yield Rule(Purpose.PUNT_REQUEST, {**place, **request})
-        # Fragments and datagrams cut short have no ports; a switch that passes them through its tables shows port 0.
-        yield Rule(Purpose.PUNT_FRAGMENT, {**place, **datagram(address), "udp_dst": 0})
-        yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**place, **request, "eth_dst": chassis})
-        yield Rule(Purpose.PUNT_ARP_REQUEST, {**place, "eth_type": ETHERTYPE_ARP, "arp_op": 1, "arp_tpa": address})
-    yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": OFPP_CONTROLLER})
-    yield Rule(Purpose.PUNT_LOST_SESSION, {**request, "in_port": OFPP_CONTROLLER})
-    # What another of our switches has dispatched is on its way to a home agent, and so never comes to this chassis.
-    yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": (_text(CHASSIS_PREFIX + bytes(3)), _PREFIX_MASK)})

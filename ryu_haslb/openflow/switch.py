@@ -17,7 +17,6 @@ from ryu_haslb.openflow.neighbours import Location, Neighbours
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address, session_rewrites
 from ryu_haslb.openflow.recovery import Recovery
 from ryu_haslb.openflow.session_rules import SessionRules
-from ryu_haslb.openflow.standing_rules import NOWHERE
 from ryu_haslb.openflow.transactions import Channel, Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
@@ -26,7 +25,7 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
-_ARP = frozenset({Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_OF_REAL})
+_ARP = frozenset({Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL})
 
 LOG = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ class Switch:
         self.datapath_id = datapath_id
         self.channel: Optional[Channel] = None
         self.transactions: Optional[Transactions] = None
-        self.sides = NOWHERE
+        self.sides = Sides()
         self._remarks: list[str] = []
         self._balancer = balancer
         self._mac = chassis_address(datapath_id)
@@ -119,7 +118,7 @@ class Switch:
         if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
             return False
         purpose = cookie >> 16
-        if purpose == Purpose.PUNT_LOST_SESSION:
+        if purpose == Purpose.PUNT_SESSION_MISS:
             self._lost_session(self.channel, frame)
         elif port == wire.OFPP_CONTROLLER:  # our own packet-outs must not come back to us as requests
             self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)

@@ -1,4 +1,4 @@
-"""Documents that show what the code knows show what it knows now."""
+"""Documents that are generated from the code are up to date, and contain what a reader looks for in them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+
+from ryu_haslb.openflow.pipeline import PIPELINE, SESSION_PRIORITY, Purpose, Table
 
 DOCS = Path(__file__).parents[2] / "docs"
 SPEC = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
@@ -18,3 +20,50 @@ SPEC.loader.exec_module(generate)
 @pytest.mark.parametrize("document", generate.PARTS)
 def test_generated_parts_are_up_to_date(document: str) -> None:
     assert (DOCS / document).read_text() == generate.generated(document), "run python docs/generate.py"
+
+
+def flows() -> str:
+    return (DOCS / "flows.md").read_text()
+
+
+def flow_rows() -> list[list[str]]:
+    """The cells of the table of rules: table, priority, cookie, match, action, why."""
+    rows = [line.strip("| ").split(" | ") for line in flows().splitlines() if line.startswith("|")]
+    return [row for row in rows if len(row) == 6]
+
+
+@pytest.mark.parametrize(
+    ("mode", "rewrites"),
+    [
+        ("dispatched", "eth_src=02:51:b7:00:00:01, eth_dst=HOME AGENT"),
+        ("direct", "eth_src=02:51:b7:00:00:01, eth_dst=HOME AGENT, ipv4_dst=10.1.1.51"),
+    ],
+)
+def test_the_table_of_rules_has_the_rule_of_a_session(mode: str, rewrites: str) -> None:
+    (row,) = [row for row in flow_rows() if row[5] == f"session, {mode} mode"]
+    assert row == [
+        "1",
+        "50000",
+        "TAG followed by 51b7",
+        "eth_src=TAG, eth_type=0x0800, ip_proto=17, ipv4_dst=10.1.1.10, udp_dst=434",
+        f"set {rewrites}; out to the home agent; idle time-out 10 s",
+        f"session, {mode} mode",
+    ]
+    assert (int(row[0]), int(row[1])) == (Table.SESSIONS, SESSION_PRIORITY)
+
+
+@pytest.mark.parametrize("purpose", Purpose)
+def test_the_table_of_rules_has_each_purpose_and_the_text_explains_it(purpose: Purpose) -> None:
+    entry, name = PIPELINE[purpose], purpose.name.lower().replace("_", " ")
+    rows = [row for row in flow_rows() if row[5] == name]
+    assert rows
+    for row in rows:
+        assert row[:3] == [str(entry.table.value), str(entry.priority), f"{purpose.cookie:#x}"]
+        assert row[4] == entry.action.value + (", metered" if entry.metered else "")
+    assert f"**{name}**" in " ".join(flows().split())
+
+
+def test_rows_are_in_the_order_in_which_a_switch_tries_them() -> None:
+    order = [(int(row[0]), -int(row[1])) for row in flow_rows() if row[0].isdigit()]
+    assert order == sorted(order)
+    assert len(order) > len(Purpose)

@@ -24,7 +24,9 @@ _SETTLE_TIMEOUT = 10
 _POLL_INTERVAL = 0.05
 
 _REQUESTS = {Purpose.PUNT_REQUEST.cookie, Purpose.PUNT_REQUEST_TO_CHASSIS.cookie}
-_STRAYS = {each.cookie for each in (Purpose.PUNT_FRAGMENT, Purpose.PUNT_STRAY, Purpose.PUNT_STRAY_INSIDE)}
+_STRAYS = {
+    each.cookie for each in (Purpose.PUNT_FRAGMENT, Purpose.PUNT_OTHER_TO_CHASSIS, Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE)
+}
 
 
 class Taken(NamedTuple):

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from statistics_replies import meter_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
 from ryu_haslb.openflow.meters import PATIENCE, REVIEW, Meters
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose
-from ryu_haslb.openflow.standing_rules import NOWHERE, standing_rules
+from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_flow_mod import meter
 from ryu_haslb.slb.balancer import Balancer
@@ -97,7 +98,7 @@ def test_all_rules_that_send_requests_to_the_controller_have_the_meter() -> None
         Purpose.PUNT_REQUEST,
         Purpose.PUNT_REQUEST_TO_CHASSIS,
         Purpose.PUNT_FRAGMENT,
-        Purpose.PUNT_STRAY,
+        Purpose.PUNT_OTHER_TO_CHASSIS,
     }
 
 
@@ -150,7 +151,7 @@ def test_a_new_configuration_forgets_the_clients_whose_rules_it_replaces() -> No
     switch = Metered()
     switch.prepare(True)
     switch.review(3000, 50, 1000, {})
-    switch.meters.configure(CONFIGURATION, NOWHERE)
+    switch.meters.configure(CONFIGURATION, Sides())
     assert not switch.admission.clients.is_crowded_out(QUIET)
     switch.review(3000, 50, 1000, {})
     assert [each[:2] for each in switch.meter_mods()][-2:] == [(2, FIRST_METER + 1), (0, FIRST_METER + 1)]

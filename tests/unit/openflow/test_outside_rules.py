@@ -12,7 +12,7 @@ from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, Port, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.pipeline import FIRST_METER, PRIORITIES, Action, Purpose, Rule, Table, chassis_address
+from ryu_haslb.openflow.pipeline import FIRST_METER, PIPELINE, Action, Purpose, Rule, Table, chassis_address
 from ryu_haslb.openflow.standing_rules import client_rules, standing_rules
 from ryu_haslb.slb.balancer import Balancer
 
@@ -75,8 +75,8 @@ def test_the_rule_stands_above_all_others_and_only_switches() -> None:
     assert rules == [Rule(Purpose.PASS_OUTSIDE, {"in_port": 4}), Rule(Purpose.PASS_OUTSIDE, {"in_port": 9})]
     assert {(rule.table, rule.action) for rule in rules} == {(Table.CLASSIFIER, Action.PASS)}
     assert all(
-        priority < PRIORITIES[Purpose.PASS_OUTSIDE]
-        for purpose, priority in PRIORITIES.items()
+        entry.priority < PIPELINE[Purpose.PASS_OUTSIDE].priority
+        for purpose, entry in PIPELINE.items()
         if purpose is not Purpose.PASS_OUTSIDE
     )
 
@@ -127,7 +127,7 @@ PUNTED = {
     Purpose.PUNT_FRAGMENT,
     Purpose.PUNT_REQUEST_TO_CHASSIS,
     Purpose.PUNT_ARP_REQUEST,
-    Purpose.PUNT_STRAY_INSIDE,
+    Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE,
 }
 
 
@@ -154,16 +154,18 @@ def test_a_switch_without_the_inside_takes_none() -> None:
 
 def test_an_address_that_no_crypto_map_protects_is_served_everywhere() -> None:
     rules = [rule for rule in standing_rules(protected("host 10.1.1.11 any"), 1, INSIDE) if rule.purpose in PUNTED]
-    assert {rule.purpose for rule in rules} == PUNTED - {Purpose.PUNT_STRAY_INSIDE}
+    assert {rule.purpose for rule in rules} == PUNTED - {Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE}
     assert not any("in_port" in rule.match for rule in rules)
 
 
 def test_who_knows_the_chassis_address_cannot_go_round_the_module() -> None:
     """ARP through the module tells it to everybody outside; what is sent to it is left to the VLANs."""
-    (left,) = [rule for rule in standing_rules(protected(), 1, INSIDE) if rule.purpose is Purpose.LEAVE_TO_MODULE]
+    (left,) = [rule for rule in standing_rules(protected(), 1, INSIDE) if rule.purpose is Purpose.PASS_TO_MODULE]
     assert left.match == {"eth_type": 0x0800, "ipv4_dst": "10.1.1.10", "eth_dst": chassis_address(1).hex(":")}
     assert left.action is Action.PASS
-    assert all(PRIORITIES[each] > left.priority > PRIORITIES[Purpose.PUNT_STRAY] for each in PUNTED)
+    assert all(
+        PIPELINE[each].priority > left.priority > PIPELINE[Purpose.PUNT_OTHER_TO_CHASSIS].priority for each in PUNTED
+    )
 
 
 @pytest.mark.parametrize("sides", [INSIDE, Sides()])
@@ -190,10 +192,15 @@ def test_what_the_access_list_protects_is_not_routed_past_the_module() -> None:
 
 def test_what_the_balancer_takes_back_itself_goes_before_what_is_unprotected() -> None:
     """A known mobile's request returns to its session from the controller, with the PDSN's address in it."""
-    assert PRIORITIES[Purpose.RETURN_TO_SESSION] > PRIORITIES[Purpose.DROP_UNPROTECTED]
-    lower = [Purpose.PUNT_REQUEST, Purpose.PUNT_REQUEST_TO_CHASSIS, Purpose.PUNT_FRAGMENT, Purpose.PUNT_STRAY]
+    assert PIPELINE[Purpose.RETURN_TO_SESSION].priority > PIPELINE[Purpose.DROP_UNPROTECTED].priority
+    lower = [
+        Purpose.PUNT_REQUEST,
+        Purpose.PUNT_REQUEST_TO_CHASSIS,
+        Purpose.PUNT_FRAGMENT,
+        Purpose.PUNT_OTHER_TO_CHASSIS,
+    ]
     # A client's own meter raises a rule by one.
-    assert all(PRIORITIES[each] + 1 < PRIORITIES[Purpose.DROP_UNPROTECTED] for each in lower)
+    assert all(PIPELINE[each].priority + 1 < PIPELINE[Purpose.DROP_UNPROTECTED].priority for each in lower)
 
 
 def test_without_crypto_connect_there_are_none() -> None:

@@ -224,7 +224,7 @@ def test_a_new_configuration_still_looks_where_reals_were_found() -> None:
     assert any(wire.push_vlan(15) in message for message in wired.sent)
 
 
-@pytest.mark.parametrize("purpose", [Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_OF_REAL])
+@pytest.mark.parametrize("purpose", [Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_FROM_REAL])
 def test_who_asks_where_the_virtual_address_is_not_served_gets_no_answer(purpose: Purpose) -> None:
     """Outside of the IPsec module whoever claims to be a home agent is heard, and would else be answered past it."""
     wired = Wired()
@@ -363,10 +363,10 @@ def test_a_packet_that_lost_its_rule_is_delivered_by_hand_or_counted() -> None:
     frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
     tagged = frame[:6] + tag + frame[12:]
     wired.sent.clear()
-    wired.punt(Purpose.PUNT_LOST_SESSION, tagged, port=wire.OFPP_CONTROLLER)
+    wired.punt(Purpose.PUNT_SESSION_MISS, tagged, port=wire.OFPP_CONTROLLER)
     assert [goes_to(message) for message in wired.sent] == [7]
     wired.balancer.clear_sessions()
-    wired.punt(Purpose.PUNT_LOST_SESSION, tagged, port=wire.OFPP_CONTROLLER)
+    wired.punt(Purpose.PUNT_SESSION_MISS, tagged, port=wire.OFPP_CONTROLLER)
     statistics = wired.balancer.statistics
     assert statistics.requests == statistics.dispatched + statistics.dropped
     assert wired.drops(DropReason.REAL_UNREACHABLE) == 1

@@ -92,7 +92,7 @@ class World:
         assert switch == "haslb1"
         return [
             Flow(
-                1 if purpose is Purpose.PUNT_LOST_SESSION else 0, 1, purpose.cookie, n, 0, 0, 0, 0, frozenset(), {}, ""
+                1 if purpose is Purpose.PUNT_SESSION_MISS else 0, 1, purpose.cookie, n, 0, 0, 0, 0, frozenset(), {}, ""
             )
             for purpose, n in self.rules.items()
         ]
@@ -176,7 +176,7 @@ def request_lost(world: World) -> None:
 
 @fault("register")
 def reply_to_the_balancer(world: World) -> None:
-    world.rules[Purpose.PUNT_STRAY] += 1
+    world.rules[Purpose.PUNT_OTHER_TO_CHASSIS] += 1
 
 
 @fault("register")
@@ -202,7 +202,7 @@ def deregistration_through_the_balancer(world: World) -> None:
 
 @fault("deregister")
 def deregistration_through_a_session(world: World) -> None:
-    world.rules[Purpose.PUNT_LOST_SESSION] += 1
+    world.rules[Purpose.PUNT_SESSION_MISS] += 1
 
 
 @fault("deregister")
