@@ -1,0 +1,67 @@
+"""The application as a process: what it does on each signal."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from balancer_process import balancer_process, free_port
+
+FARM = "ip slb serverfarm HAFARM\n real 10.1.1.51\n  weight {weight}\n  inservice\n"
+
+
+@pytest.fixture
+def balancer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A balancer that is up, with a farm of one real server."""
+    with balancer_process(tmp_path, FARM.format(weight=2), free_port()) as process:
+        read_until(process, "instantiating app ryu.controller.ofp_handler")
+        yield process
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
+    """The lines of the log up to the first one that contains a text."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(line.rstrip("\n"))
+        if text in line:
+            return lines
+    pytest.fail(f"{text} is not in the log: {lines}")
+
+
+def test_sighup_applies_the_file_again_and_logs_each_change(balancer: subprocess.Popen[str], tmp_path: Path) -> None:
+    path = tmp_path / "farm.ios"
+    path.write_text(FARM.format(weight=3))
+    balancer.send_signal(signal.SIGHUP)
+    assert read_until(balancer, "changes") == [
+        f"{path}: - ip slb serverfarm HAFARM / real 10.1.1.51 / weight 2",
+        f"{path}: + ip slb serverfarm HAFARM / real 10.1.1.51 / weight 3",
+        f"SIGHUP: {path} applied, 2 changes",
+    ]
+
+
+def test_sighup_with_an_error_in_the_file_changes_nothing(balancer: subprocess.Popen[str], tmp_path: Path) -> None:
+    path = tmp_path / "farm.ios"
+    path.write_text(FARM.format(weight=300))
+    balancer.send_signal(signal.SIGHUP)
+    assert read_until(balancer, "nothing was changed") == [
+        f"{path}:3: after 'weight' expected a number from 0 to 255, not '300'",
+        f"SIGHUP: {path} was not applied; nothing was changed",
+    ]
+    path.write_text(FARM.format(weight=2))
+    balancer.send_signal(signal.SIGHUP)
+    assert read_until(balancer, "changes")[-1] == f"SIGHUP: {path} applied, 0 changes"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_end_removes_the_control_socket_and_is_no_failure(
+    balancer: subprocess.Popen[str], tmp_path: Path, number: signal.Signals
+) -> None:
+    assert (tmp_path / "control").is_socket()
+    balancer.send_signal(number)
+    read_until(balancer, f"{number.name}: removing our rules from the switches and exiting")
+    assert balancer.wait() == 0
+    assert not (tmp_path / "control").exists()

@@ -1,0 +1,68 @@
+"""What keeps the balancer from starting: one line that says what is wrong and what to do."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from balancer_process import balancer_process
+from control_process import Application
+
+from ryu_haslb import startup
+
+CHAPTER = Path(__file__).parents[2] / "topologies" / "chapter"
+
+
+def test_without_a_configuration_the_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HASLB_CONFIG", raising=False)
+    with pytest.raises(SystemExit, match=r"^ryu_haslb: HASLB_CONFIG is not set; try HASLB_CONFIG=FILE"):
+        startup.load_configuration()
+
+
+def test_every_error_of_the_configuration_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "farm.ios"
+    path.write_text("frobnicate\nip slb serverfarm HAFARM\n real 10.1.1\n")
+    monkeypatch.setenv("HASLB_CONFIG", str(path))
+    with pytest.raises(SystemExit) as ended:
+        startup.load_configuration()
+    assert [line.split(": ")[0] for line in str(ended.value).splitlines()] == [f"{path}:1", f"{path}:3"]
+
+
+def test_warnings_are_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "farm.ios"
+    path.write_text((CHAPTER / "1-dispatched-static.ios").read_text())
+    monkeypatch.setenv("HASLB_CONFIG", str(path))
+    assert list(startup.load_configuration().farms) == ["HAFARM"]
+    assert caplog.messages[0].startswith(f"{path}:9: 'ip slb vserver MIPS LB' is a scanning mistake")
+
+
+def test_a_control_socket_that_was_asked_for_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "precious"
+    path.write_text("precious")
+    monkeypatch.setenv("HASLB_CONTROL", str(path))
+    with pytest.raises(SystemExit, match=f"^ryu_haslb: cannot make the control socket {path}: .* is no socket; set "):
+        startup.open_control_server(Application())
+
+
+def test_without_the_default_control_socket_the_balancer_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.delenv("HASLB_CONTROL", raising=False)
+    monkeypatch.setattr(startup, "DEFAULT_CONTROL", str(tmp_path / "missing" / "haslb.sock"))
+    assert startup.open_control_server(Application()) is None
+    assert caplog.messages[0].endswith("set HASLB_CONTROL to another path; running without a control socket")
+
+
+def test_an_openflow_port_that_is_taken_ends_the_process(tmp_path: Path) -> None:
+    """The engine would share the port with the other process (SO_REUSEPORT), and get half of the switches."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with balancer_process(tmp_path, "ip slb serverfarm HAFARM\n", port) as process:
+            _, log = process.communicate()
+    assert process.returncode == 1
+    assert f"ryu_haslb: cannot listen for switches on 127.0.0.1 port {port}: Address already in use; end the " in log
+    assert "Traceback" not in log
