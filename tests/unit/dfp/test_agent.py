@@ -39,7 +39,7 @@ def connection() -> ManagerConnection:
     return connection
 
 
-def test_a_manager_hears_the_weights_as_soon_as_it_connects() -> None:
+def test_the_weights_are_sent_as_soon_as_a_manager_connects() -> None:
     connection = ManagerConnection(KeyRing(), loads(25))
     assert connection.report(loads(25), 99) == connection.received(encode(BindIdRequest()), 99) == []
     (send,) = frames(connection.connected(100))
@@ -100,7 +100,7 @@ def test_all_bind_tables_and_the_end_are_reported_on_request() -> None:
     assert decode(end) == BindIdReport(END_OF_BINDIDS)
 
 
-def test_with_a_password_messages_are_signed_and_others_not_heard() -> None:
+def test_with_a_password_messages_are_signed_and_unsigned_ones_discarded() -> None:
     """Section 5.1."""
     keys = KeyRing("cisco")
     connection = ManagerConnection(keys, loads(25))
@@ -117,14 +117,14 @@ def test_messages_meant_for_managers_are_counted(connection: ManagerConnection) 
     assert connection.counters.unexpected_messages == 1
 
 
-def test_a_broken_stream_ends_the_connection_and_all_actions(connection: ManagerConnection) -> None:
+def test_a_broken_stream_closes_the_connection_and_ends_all_actions(connection: ManagerConnection) -> None:
     connection.received(encode(DfpParameters(KeepAlive(40))), 101)
     assert connection.received(b"\2\0\1\1\0\0\0\x08", 102) == [Close("DFP version is 2; expected 1")]
     assert connection.received(encode(BindIdRequest()), 103) == connection.report(loads(1), 104) == []
     assert connection.next_deadline() is None
 
 
-def test_a_closed_connection_is_silent(connection: ManagerConnection) -> None:
+def test_a_closed_connection_sends_nothing(connection: ManagerConnection) -> None:
     connection.received(encode(DfpParameters(KeepAlive(40))), 101)
     connection.closed()
     assert connection.tick(1e9) == connection.report(loads(1), 104) == connection.change_bind_tables((), 1) == []

@@ -104,8 +104,8 @@ def test_what_is_encoded_reads_back(message: Message) -> None:
     ),
 )
 @example(0x0101, b"\x00\x02\x00\x00")
-def test_any_body_is_read_or_refused_by_name(message_type: int, body: bytes) -> None:
-    """Hostile contents cost their message only: no other exception leaves the codec."""
+def test_any_body_is_decoded_or_raises_a_named_error(message_type: int, body: bytes) -> None:
+    """A hostile body raises the errors that discard its message, and no other."""
     try:
         message = decode(message_bytes(message_type, body))
     except (MalformedMessageError, UnknownMessageError) as error:
@@ -122,13 +122,13 @@ def test_a_tlv_length_must_cover_its_header_and_stay_in_the_message(length: int)
 
 
 @pytest.mark.parametrize("tail", [b"\0", b"\0\2", b"\0\2\0"])
-def test_bytes_after_the_last_tlv_are_refused(tail: bytes) -> None:
+def test_bytes_after_the_last_tlv_are_malformed(tail: bytes) -> None:
     with pytest.raises(MalformedMessageError, match="after the last TLV"):
         decode(message_bytes(0x0301, KeepAlive(1).pack(), tail))
 
 
 def test_unknown_tlvs_are_skipped() -> None:
-    """Section 2.2: new TLVs do not disturb those who do not know them; 0x0200 is for private use."""
+    """Section 2.2: a receiver ignores TLVs that are new to it; 0x0200 is for private use."""
     assert decode(message_bytes(0x0301, pack(0x0200, b"private"), KeepAlive(9).pack(), pack(0xFFFF, b""))) == (
         DfpParameters(KeepAlive(9))
     )
@@ -139,13 +139,13 @@ def test_tlvs_that_belong_to_other_messages_are_skipped() -> None:
 
 
 @pytest.mark.parametrize("message_type", [0, 0x0100, 0x0404, 0x0500, 0xFFFF])
-def test_an_unknown_message_is_refused_whole(message_type: int) -> None:
-    """Section 4: if the type is not understood the entire message is discarded, whatever is in it."""
+def test_an_unknown_message_is_discarded_whole(message_type: int) -> None:
+    """Section 4: if the type is not understood the entire message is discarded, with all TLVs."""
     with pytest.raises(UnknownMessageError, match=f"0x{message_type:04x}"):
         decode(message_bytes(message_type, b"\0\2\0\0"))
 
 
-def test_change_notify_is_known_by_either_number() -> None:
+def test_change_notify_is_decoded_from_both_of_its_numbers() -> None:
     """Section 6 prints 0x0402 for Change Notify as well; it carries no table, which a report must (section 6.5)."""
     assert decode(message_bytes(0x0402)) == BindIdChangeNotify()
     assert decode(message_bytes(0x0403)) == BindIdChangeNotify()
@@ -168,10 +168,10 @@ def test_change_notify_is_known_by_either_number() -> None:
         (0x0201, [pack(2, bytes(4) + struct.pack("!HH", 65, 0) + bytes(8 * 65))] * 2, "lists 130 hosts"),
     ],
 )
-def test_a_tlv_that_is_missing_doubled_or_of_wrong_size_costs_the_message(
+def test_a_tlv_that_is_missing_doubled_or_of_wrong_size_makes_the_message_malformed(
     message_type: int, tlvs: list[bytes], complaint: str
 ) -> None:
-    """Sections 5 and 6; the limit of 128 hosts is for the message, however many Load TLVs they come in."""
+    """Sections 5 and 6; the limit of 128 hosts is for the message, not for each of its Load TLVs."""
     with pytest.raises(MalformedMessageError, match=complaint):
         decode(message_bytes(message_type, *tlvs))
 
@@ -226,8 +226,8 @@ def read_in_pieces(pieces: list[bytes]) -> tuple[list[bytes], str]:
     return frames, ""
 
 
-def test_messages_are_found_whatever_byte_they_are_cut_at() -> None:
-    """A receiver copes with any segmentation of the TCP stream, two cuts anywhere included."""
+def test_messages_are_found_in_every_segmentation() -> None:
+    """Section 4: TCP may cut the stream at any byte; here at each two of them."""
     sent = [encode(ONE_WEIGHT), encode(BindIdRequest()), encode(DfpParameters(KeepAlive(5)))]
     stream = b"".join(sent)
     for first in range(len(stream) + 1):
@@ -237,7 +237,7 @@ def test_messages_are_found_whatever_byte_they_are_cut_at() -> None:
 
 @given(st.binary(max_size=120) | st.lists(messages.map(encode), max_size=4).map(b"".join), st.data())
 @example(b"\1\0\1\1\0\0\0\x08\2\0\1\1\0\0\0\x08\1\0\1\1\0\0\0\x08", None)
-def test_any_stream_gives_the_same_in_any_segmentation(stream: bytes, data: st.DataObject) -> None:
+def test_the_segmentation_of_a_stream_changes_nothing(stream: bytes, data: st.DataObject) -> None:
     """Frames and error depend on the bytes alone."""
     cuts = sorted(data.draw(st.lists(st.integers(0, len(stream)), max_size=6))) if data else list(range(len(stream)))
     edges = [0, *cuts, len(stream)]
@@ -253,14 +253,14 @@ def test_another_version_ends_the_stream_after_the_messages_before_it(version: i
 
 
 @pytest.mark.parametrize("length", [0, 7, MAX_MESSAGE_LENGTH + 1, 0xFFFFFFFF])
-def test_a_length_that_cannot_be_ends_the_stream(length: int) -> None:
-    """Shorter than the header of section 4.1, or up to 4 GiB that nobody means to store."""
+def test_an_impossible_length_ends_the_stream(length: int) -> None:
+    """Shorter than the header of section 4.1, or longer than the maximum, up to 4 GiB."""
     assert read_in_pieces([struct.pack("!BBHI", 1, 0, 0x0101, length)])[1] == (
         f"message length is {length}; expected 8 to {MAX_MESSAGE_LENGTH}"
     )
 
 
-def test_the_reserved_byte_of_the_header_is_not_judged() -> None:
+def test_the_reserved_byte_of_the_header_is_ignored() -> None:
     assert decode(b"\1\xff" + encode(BindIdRequest())[2:]) == BindIdRequest()
 
 

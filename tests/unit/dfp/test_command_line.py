@@ -35,7 +35,7 @@ def start(*options: str) -> tuple[subprocess.Popen[str], int, str]:
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGINT])
-def test_the_agent_reports_until_it_is_told_to_end(tmp_path: Path, end: signal.Signals) -> None:
+def test_the_agent_reports_until_a_signal_ends_it(tmp_path: Path, end: signal.Signals) -> None:
     source = tmp_path / "bindings.json"
     source.write_text(json.dumps({"bindings": 1250, "max_bindings": 1250}))
     password = tmp_path / "password"
@@ -54,7 +54,7 @@ def test_the_agent_reports_until_it_is_told_to_end(tmp_path: Path, end: signal.S
     assert "Traceback" not in complaints
 
 
-def test_a_source_that_is_away_means_weight_0_and_says_why(tmp_path: Path) -> None:
+def test_a_source_that_fails_means_weight_0_and_a_reason_in_the_log(tmp_path: Path) -> None:
     agent, _, ready = start("--bindings-from", str(tmp_path / "absent"))
     agent.terminate()
     _, complaints = agent.communicate(timeout=PATIENCE)
@@ -124,10 +124,10 @@ def test_wrong_options_are_named_with_what_was_expected(
     assert re.search(complaint, capsys.readouterr().err)
 
 
-def test_every_example_of_the_help_is_understood(
+def test_every_example_of_the_help_can_be_parsed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """A help text is a promise: each command line in it parses, whatever then happens at run time."""
+    """Each command line in the help text can be parsed."""
     (tmp_path / "password").write_text("cisco")
     examples = [line.strip() for line in EXAMPLES.splitlines() if line.startswith("  haslb-dfp-agent")]
     assert len(examples) == 5

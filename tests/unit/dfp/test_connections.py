@@ -77,7 +77,7 @@ def connected(agent: Agent, **options: Any) -> Manager:
     return manager
 
 
-def test_a_report_sets_the_weight_and_says_whom_it_was_about() -> None:
+def test_a_report_sets_the_weight_and_names_its_server() -> None:
     agent = Agent()
     manager = connected(agent)
     agent.report(25)
@@ -85,7 +85,7 @@ def test_a_report_sets_the_weight_and_says_whom_it_was_about() -> None:
     assert manager.weight() == 25
 
 
-def test_a_lost_connection_takes_the_weights_back_and_is_made_again() -> None:
+def test_a_lost_connection_withdraws_the_weights_and_is_made_again() -> None:
     agent = Agent()
     manager = connected(agent)
     agent.report(25)
@@ -100,8 +100,8 @@ def test_a_lost_connection_takes_the_weights_back_and_is_made_again() -> None:
     assert manager.weight() == 24
 
 
-def test_an_agent_that_was_not_there_is_tried_when_its_host_appears() -> None:
-    """The retry interval is three minutes by default; a switch that finds the host makes an end of it, once."""
+def test_an_agent_is_tried_at_once_when_its_host_is_found() -> None:
+    """A switch that finds the host ends the retry interval, which is three minutes by default."""
     agent = Agent()
     agent.listener.close()
     manager = Manager(agent)
@@ -123,7 +123,7 @@ def test_an_agent_that_was_not_there_is_tried_when_its_host_appears() -> None:
     assert manager.weight() == 7
 
 
-def test_a_silent_agent_is_given_up() -> None:
+def test_the_keep_alive_timeout_closes_the_connection() -> None:
     """Nothing heard for the keep-alive time: the manager closes (section 5.3)."""
     agent = Agent()
     manager = connected(agent, timeout=2)
@@ -136,7 +136,7 @@ def test_a_silent_agent_is_given_up() -> None:
     assert agent.manager.recv(4096) == b""
 
 
-def test_a_broken_agent_costs_its_own_connection_only() -> None:
+def test_a_broken_stream_closes_only_its_own_connection() -> None:
     good, bad = Agent(), Agent()
     manager = Manager(good, bad)
     good.accept()
@@ -153,8 +153,8 @@ def test_a_broken_agent_costs_its_own_connection_only() -> None:
     assert manager.weight() == 24
 
 
-def test_an_agent_is_told_what_the_balancer_decides_about_its_servers() -> None:
-    """The Server State message (section 6.2): out of service is weight 0; nobody is told of others' servers."""
+def test_an_agent_receives_the_states_of_its_own_servers() -> None:
+    """The Server State message (section 6.2): weight 0 means out of service."""
     agent = Agent()
     manager = connected(agent)
     agent.report(25)

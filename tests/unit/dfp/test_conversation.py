@@ -129,8 +129,9 @@ steps = st.one_of(
 def test_the_weight_arrives_through_any_network_and_never_outlives_the_connection(
     journey: list[Any], password: str
 ) -> None:
-    """Sections 5.3 and 7.1: while the agent is away its server has the static weight; then its own, at last the right
-    one. What arrives is something that the agent has said, however the stream is cut."""
+    """Sections 5.3 and 7.1: while the agent is disconnected its server has the static weight, then a weight that the
+    agent has reported, and once the network is calm the present one.
+    """
     network = Network(password, password)
     for name, *arguments in journey:
         if name == "reach":
@@ -152,7 +153,7 @@ def test_a_calm_connection_is_kept_for_ever() -> None:
     assert (network.manager.counters.connections, network.manager.counters.keep_alive_timeouts) == (1, 0)
 
 
-def test_a_network_that_delivers_nothing_is_noticed() -> None:
+def test_the_keep_alive_timeout_detects_a_network_that_delivers_nothing() -> None:
     network = Network()
     network.run_calmly(1)
     network.pass_time(KEEP_ALIVE - 1)
@@ -172,8 +173,9 @@ def test_different_passwords_never_set_a_weight() -> None:
 @settings(max_examples=examples(60))
 @given(st.integers(0, 179))
 def test_a_password_is_changed_on_both_ends_without_losing_the_agent(later: int) -> None:
-    """Section 5.1.1: the time-out is what the administrator has for all ends. Before the first end goes over to the new
-    password (180 s after its change) the others must have it."""
+    """Section 5.1.1: all ends have to be changed within the time-out, before the first of them (180 s after its change)
+    signs with the new password.
+    """
     network = Network("old", "old")
     network.run_calmly(5)
     network.manager_keys.replace("new", network.now)

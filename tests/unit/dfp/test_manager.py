@@ -50,7 +50,7 @@ def connection() -> AgentConnection:
     return connection
 
 
-def test_the_manager_opens_the_connection_and_tells_its_keep_alive() -> None:
+def test_the_manager_opens_the_connection_and_sends_its_keep_alive() -> None:
     """Sections 3.1 and 7.2."""
     connection = AgentConnection(AGENT, KeyRing())
     assert connection.start() == [Connect(HOME_AGENT, 500)]
@@ -65,7 +65,7 @@ def test_a_weight_is_set_whenever_it_is_reported(connection: AgentConnection) ->
     assert connection.received(weight_report(0), 102) == [SetWeight(SERVER, 0)]
 
 
-def test_an_agent_may_speak_for_several_servers(connection: AgentConnection) -> None:
+def test_an_agent_may_report_on_several_servers(connection: AgentConnection) -> None:
     """Section 5.2: a Load TLV for each port and protocol, in it the hosts and their bind ids."""
     other = IPv4Address("10.1.1.52")
     loads = (
@@ -79,7 +79,7 @@ def test_an_agent_may_speak_for_several_servers(connection: AgentConnection) -> 
     ]
 
 
-def test_silence_for_the_keep_alive_time_costs_the_connection_and_the_weights(connection: AgentConnection) -> None:
+def test_the_keep_alive_timeout_closes_the_connection_and_withdraws_the_weights(connection: AgentConnection) -> None:
     """Section 5.3; the agent is then tried again at the retry interval."""
     connection.received(weight_report(25), 110)
     assert connection.next_deadline() == 140
@@ -99,7 +99,7 @@ def test_a_report_without_weights_keeps_the_connection(connection: AgentConnecti
 
 
 @pytest.mark.parametrize("junk", [b"\1\0\1", encode(DfpParameters(KeepAlive(1))), b"\1\0\5\0\0\0\0\x08"])
-def test_what_is_not_a_message_of_the_agent_does_not_break_the_silence(
+def test_bytes_that_are_no_message_of_an_agent_do_not_extend_the_keep_alive(
     connection: AgentConnection, junk: bytes
 ) -> None:
     """Half a message, a message meant for agents and an unknown one say nothing about the servers."""
@@ -116,7 +116,7 @@ def test_a_keep_alive_of_0_never_times_out() -> None:
     assert connection.tick(1e9) == []
 
 
-def test_a_new_keep_alive_is_told_to_the_agent(connection: AgentConnection) -> None:
+def test_a_new_keep_alive_is_sent_to_the_agent(connection: AgentConnection) -> None:
     """Section 7.2: the manager must report changes; the time that counts begins with them."""
     (send,) = frames(connection.configure(replace(AGENT, timeout=5), 120))
     assert decode(send) == DfpParameters(KeepAlive(5))
@@ -128,7 +128,7 @@ def test_a_new_keep_alive_is_told_to_the_agent(connection: AgentConnection) -> N
         connection.configure(replace(AGENT, port=501), 123)
 
 
-def test_an_agent_that_goes_away_is_tried_again_and_its_weights_are_void(connection: AgentConnection) -> None:
+def test_a_lost_agent_is_tried_again_and_its_weights_are_withdrawn(connection: AgentConnection) -> None:
     """Section 7.1."""
     assert connection.closed(200) == [WithdrawWeights()]
     assert connection.tick(380) == [Connect(HOME_AGENT, 500)]
@@ -170,18 +170,19 @@ def test_a_retry_count_of_0_never_ends() -> None:
         assert connection.tick(attempt + 1) == [Connect(HOME_AGENT, 500)]
 
 
-def test_an_agent_whose_host_appears_is_tried_at_once() -> None:
-    """What was tried before the network led there says nothing: at a start the first switch may connect later than the
-    balancer gives an attempt up, and three minutes without DFP would follow."""
+def test_an_agent_whose_host_is_found_is_tried_at_once() -> None:
+    """At a start the first switch may connect after the first attempt has failed: the agent was out of reach before,
+    and the retry interval would be three minutes without DFP.
+    """
     connection = AgentConnection(AGENT, KeyRing())
     connection.start()
     connection.closed(3)
     assert connection.host_found(4) == [Connect(HOME_AGENT, 500)]
     connection.closed(5)
-    assert connection.next_deadline() == 5 + AGENT.retry_interval, "it was tried where it was found, and is not there"
+    assert connection.next_deadline() == 5 + AGENT.retry_interval, "the attempt to the host that was found has failed"
 
 
-def test_an_attempt_under_way_when_the_host_appears_has_a_prompt_successor() -> None:
+def test_an_attempt_under_way_when_the_host_is_found_is_repeated_after_a_second() -> None:
     connection = AgentConnection(AGENT, KeyRing())
     connection.start()
     assert connection.host_found(2) == []
@@ -191,7 +192,7 @@ def test_an_attempt_under_way_when_the_host_appears_has_a_prompt_successor() -> 
     assert connection.next_deadline() == 5 + AGENT.retry_interval
 
 
-def test_a_host_that_appears_changes_nothing_for_a_connected_agent() -> None:
+def test_a_host_that_is_found_changes_nothing_for_a_connected_agent() -> None:
     connection = AgentConnection(AGENT, KeyRing())
     connection.start()
     connection.host_found(1)
@@ -224,10 +225,8 @@ def test_stop_ends_an_attempt_to_connect() -> None:
         (b"\1\0\1\1\xff\xff\xff\xff", "message length is 4294967295; expected 8 to 65536"),
     ],
 )
-def test_a_stream_that_cannot_be_read_costs_its_connection_only(
-    connection: AgentConnection, stream: bytes, reason: str
-) -> None:
-    """The messages before it count, what follows is not looked at."""
+def test_a_broken_stream_closes_the_connection(connection: AgentConnection, stream: bytes, reason: str) -> None:
+    """The messages before the fault count; the bytes behind it are not read."""
     actions = connection.received(weight_report(9) + stream + weight_report(1), 101)
     assert actions == [SetWeight(SERVER, 9), Close(reason), WithdrawWeights()]
     assert connection.received(weight_report(1), 102) == []
@@ -250,7 +249,7 @@ def test_each_broken_message_is_counted_and_nothing_else(connection: AgentConnec
     assert counters.messages_received == 5
 
 
-def test_with_a_password_only_signed_messages_are_heard() -> None:
+def test_with_a_password_only_signed_messages_are_accepted() -> None:
     """Section 5.1."""
     keys = KeyRing("cisco")
     connection = AgentConnection(AGENT, keys)
@@ -263,9 +262,7 @@ def test_with_a_password_only_signed_messages_are_heard() -> None:
     assert connection.received(keys.sign(weight_report(7), 110), 110) == [SetWeight(SERVER, 7)]
 
 
-def test_an_agent_cannot_invent_servers_without_end(
-    connection: AgentConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_servers_of_one_agent_are_limited(connection: AgentConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that it has reported already stay; what is over the limit is counted."""
     monkeypatch.setattr(manager, "MAX_SERVERS", 3)
     hosts = tuple(HostPreference(IPv4Address(number), 65535, 1) for number in range(5))
@@ -300,9 +297,7 @@ def test_a_change_notify_brings_a_request_and_no_second_one_until_it_is_answered
     assert len(connection.received(notify, 104)) == 1
 
 
-def test_an_agent_cannot_report_bind_ids_without_end(
-    connection: AgentConnection, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_bind_ids_of_one_agent_are_limited(connection: AgentConnection, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(manager, "MAX_BINDID_ENTRIES", 4)
     connection.request_bind_tables(101)
     connection.received(encode(BindIdReport(TABLE)) * 10 + encode(BindIdReport(END_OF_BINDIDS)), 102)
@@ -310,7 +305,7 @@ def test_an_agent_cannot_report_bind_ids_without_end(
     assert connection.counters.excess_entries == 16
 
 
-def test_server_state_is_told_to_a_connected_agent(connection: AgentConnection) -> None:
+def test_server_state_is_sent_to_a_connected_agent(connection: AgentConnection) -> None:
     """Section 7.4."""
     loads = (Load(434, 17, (HostPreference(HOME_AGENT, 65535, 0),)),)
     (send,) = frames(connection.send_server_state(loads, 101))

@@ -69,7 +69,7 @@ events = st.one_of(
 
 @given(st.lists(st.tuples(events, st.integers(0, 400)), max_size=40), st.integers(0, 2))
 def test_no_order_of_events_breaks_the_rules(steps: list[tuple[Any, int]], retry_count: int) -> None:
-    """Whatever comes when: writes only on an open connection, weights only while connected, all of them withdrawn."""
+    """In every order: writes only on an open connection, weights only while connected, and all of them withdrawn."""
     connection = AgentConnection(replace(AGENT, retry_count=retry_count), KeyRing())
     now, weights = 0.0, False
     for event, later in steps:

@@ -38,7 +38,7 @@ from ryu_haslb.dfp.measurement import (
         ('{"bindings": 50, "max_bindings": 1250, "calls": 7, "more": []}', BindingCount(50, 1250, 7)),
     ],
 )
-def test_a_home_agent_tells_a_number_or_an_object(text: str, count: BindingCount) -> None:
+def test_a_home_agent_reports_a_number_or_an_object(text: str, count: BindingCount) -> None:
     assert parse_binding_count(text) == count
 
 
@@ -54,7 +54,7 @@ def test_a_home_agent_tells_a_number_or_an_object(text: str, count: BindingCount
 @example("9" * 5000)
 @example('{"bindings": null}')
 @example('{"calls": 1}')
-def test_anything_else_is_refused_with_what_was_expected(text: str) -> None:
+def test_another_text_is_an_error_that_says_what_is_expected(text: str) -> None:
     try:
         count = parse_binding_count(text)
     except ValueError as error:
@@ -118,7 +118,7 @@ def test_a_socket_that_sends_a_byte_at_a_time_is_timed_out(tmp_path: Path, monke
         thread.join()
 
 
-def test_what_is_no_file_or_says_too_much_is_refused(tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_or_too_long_is_an_error(tmp_path: Path) -> None:
     """A FIFO or a device could block or never end."""
     os.mkfifo(tmp_path / "fifo")
     for path in (tmp_path / "fifo", "/dev/zero", tmp_path):
@@ -211,7 +211,7 @@ def test_the_weight_follows_the_call_rate(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 @pytest.mark.usefixtures("idle_machine")
-def test_a_number_that_is_missing_is_named() -> None:
+def test_a_missing_number_is_named() -> None:
     with pytest.raises(ValueError, match="give --max-bindings"):
         HomeAgentWeight(lambda: "50")()
     with pytest.raises(ValueError, match="which --available-cps needs"):

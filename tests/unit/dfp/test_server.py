@@ -84,7 +84,7 @@ def test_a_configured_address_is_listened_on_and_reported() -> None:
     run(test, address=IPv4Address("127.0.0.2"))
 
 
-def test_every_manager_hears_of_a_change_at_once() -> None:
+def test_a_change_is_reported_to_every_manager_at_once() -> None:
     """Without waiting for the interval, and not again if nothing has changed."""
     weight = [25]
 
@@ -125,7 +125,7 @@ def test_a_weight_that_stays_is_reported_again_within_the_keep_alive() -> None:
     run(test, interval=3600)
 
 
-def test_a_password_is_asked_for_and_given() -> None:
+def test_a_password_is_required_and_used() -> None:
     """Section 5.1."""
 
     async def test(server: DfpAgentServer) -> None:
@@ -137,7 +137,7 @@ def test_a_password_is_asked_for_and_given() -> None:
     run(test, password="cisco")
 
 
-def test_a_hostile_manager_costs_its_own_connection_only() -> None:
+def test_a_hostile_manager_loses_only_its_own_connection() -> None:
     async def test(server: DfpAgentServer) -> None:
         good = await Manager(server.port).open()
         await good.weights()
@@ -151,7 +151,7 @@ def test_a_hostile_manager_costs_its_own_connection_only() -> None:
     run(test)
 
 
-def test_a_manager_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_manager_that_does_not_read_is_disconnected(monkeypatch: pytest.MonkeyPatch) -> None:
     """It must not fill the agent's memory."""
     monkeypatch.setattr(server_module, "MAX_UNREAD", 1024)
     request = b"\1\0\4\1\0\0\0\x08"
@@ -172,7 +172,7 @@ def test_a_manager_that_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch
     run(test)
 
 
-def test_one_manager_too_many_is_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_manager_too_many_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_module, "MAX_MANAGERS", 2)
 
     async def test(server: DfpAgentServer) -> None:
@@ -187,8 +187,8 @@ def test_one_manager_too_many_is_turned_away(monkeypatch: pytest.MonkeyPatch) ->
     run(test)
 
 
-def test_a_home_agent_that_cannot_tell_its_load_has_weight_0(caplog: pytest.LogCaptureFixture) -> None:
-    """Whatever goes wrong is logged once and the agent lives on."""
+def test_a_home_agent_whose_load_cannot_be_measured_has_weight_0(caplog: pytest.LogCaptureFixture) -> None:
+    """Each failure is logged once, and the agent keeps running."""
     unknown = OSError("no such socket")
     results: list[int | Exception] = [25, unknown, unknown, 70000, ZeroDivisionError("oops"), 24]
 
@@ -214,7 +214,7 @@ def test_a_home_agent_that_cannot_tell_its_load_has_weight_0(caplog: pytest.LogC
     ]
 
 
-def test_managers_come_and_go_without_a_trace() -> None:
+def test_a_manager_that_disconnects_is_forgotten() -> None:
     async def test(server: DfpAgentServer) -> None:
         for _ in range(20):
             manager = await Manager(server.port, timeout=1000).open()

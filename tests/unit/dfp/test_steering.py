@@ -18,7 +18,7 @@ TCP = 6
 
 
 class Farm:
-    """Two real servers, and an agent that reports on whatever it likes."""
+    """Two real servers, and an agent that may report on any server."""
 
     def __init__(self) -> None:
         self.bench = Bench(1, 1, reassign=0, faildetect_numconns=1, faildetect_numclients=1, retry=0)
@@ -67,7 +67,7 @@ def test_a_report_above_0_brings_a_failed_real_back() -> None:
         (REAL._replace(address=IPv4Address("10.9.9.9")), 9),
     ],
 )
-def test_a_report_about_something_else_brings_nobody_back(server: Server, weight: int) -> None:
+def test_a_report_on_another_service_brings_no_failed_real_back(server: Server, weight: int) -> None:
     farm = Farm()
     farm.report((REAL, 25))
     farm.fail()

@@ -72,6 +72,6 @@ def test_the_weight_is_the_exact_quotient_rounded_down(load: HomeAgentLoad, max_
 @pytest.mark.parametrize(
     "bad", [{"cpu": 17}, {"memory": -1}, {"bindings": -1}, {"usage_cps": -1}, {"available_cps": -1}]
 )
-def test_numbers_off_the_scale_are_refused(bad: dict[str, int]) -> None:
+def test_numbers_off_the_scale_are_errors(bad: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(bad))} is .*; expected 0"):
         HomeAgentLoad(**{"bindings": 0, "max_bindings": 1, **bad})

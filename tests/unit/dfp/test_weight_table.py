@@ -28,7 +28,7 @@ def test_rows_come_in_the_order_of_addresses() -> None:
     assert [str(row.server.address) for row in table.rows()] == ["10.1.1.9", "10.1.1.10", "10.1.1.200"]
 
 
-def test_nobody_reporting_is_not_weight_0() -> None:
+def test_no_report_is_not_weight_0() -> None:
     """Section 5.2.1: 0 takes a server out of rotation; section 5.3: no report leaves it its static weight."""
     table = WeightTable()
     assert table.weight(FIRST) is None
@@ -36,7 +36,7 @@ def test_nobody_reporting_is_not_weight_0() -> None:
     assert table.weight(FIRST) == 0
 
 
-def test_the_newest_of_several_agents_is_right() -> None:
+def test_the_newest_report_of_several_agents_counts() -> None:
     table = WeightTable()
     table.set(HOME_AGENT, 10, AGENT, 1)
     table.set(HOME_AGENT, 20, OTHER_AGENT, 2)
@@ -46,8 +46,8 @@ def test_the_newest_of_several_agents_is_right() -> None:
     assert len(table.rows()) == 1
 
 
-def test_a_lost_agent_takes_only_its_own_reports_along() -> None:
-    """Section 5.3: static weights for the servers it spoke for, unless another agent still speaks for them."""
+def test_a_lost_agent_withdraws_only_its_own_reports() -> None:
+    """Section 5.3: static weights for the servers that it reported on, unless another agent reports on them."""
     table = WeightTable()
     table.set(HOME_AGENT, 10, AGENT, 1)
     table.set(HOME_AGENT, 20, OTHER_AGENT, 2)

@@ -1,4 +1,4 @@
-"""Reading charon's list of associations: what it really says, and whatever else somebody might."""
+"""Reading charon's list of associations: real answers, and hostile ones."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_what_charon_lists_becomes_values() -> None:
     assert ike.is_established and PAIR.is_installed
 
 
-def test_the_side_that_answers_has_no_initiator_key() -> None:
+def test_a_responder_is_listed_without_the_initiator_key() -> None:
     without = {key: value for key, value in IKE.items() if key != "initiator"}
     assert not read_associations([{"l2tpmap-10": without}])[0].initiator
 
@@ -33,14 +33,14 @@ def test_associations_come_in_the_order_in_which_they_were_made() -> None:
     assert [each.number for each in found] == [9, 10]
 
 
-def test_numbers_that_are_none_are_zero() -> None:
+def test_a_malformed_number_is_read_as_zero() -> None:
     numbers: tuple[object, ...] = (b"-1", b"0x", b"1_0", b"99999999999999999999999999", b"", [b"1"], None, {})
     for nonsense in numbers:
         (ike,) = read_associations(listed(**{"packets-in": nonsense}))
         assert ike.children[0].packets_in == 0
 
 
-def test_text_upsets_no_terminal() -> None:
+def test_unprintable_characters_are_removed_from_text() -> None:
     (ike,) = read_associations(listed({"local-host": b"\x1b[2J\r\n15.1.1.51" + b"x" * 1000}))
     assert ike.local.isprintable() and len(ike.local) <= 128
 
@@ -69,6 +69,6 @@ def test_any_data_makes_associations_or_none_and_never_an_error(data: list[Any])
     st.dictionaries(st.sampled_from(list(CHILD)), VALUES, max_size=4),
     st.dictionaries(st.sampled_from(list(IKE)), VALUES),
 )
-def test_a_list_with_some_of_it_replaced_is_read_all_the_same(child: dict[str, Any], ike: dict[str, Any]) -> None:
+def test_a_list_with_some_values_replaced_is_still_read(child: dict[str, Any], ike: dict[str, Any]) -> None:
     (found,) = read_associations(listed(ike, **child))
     assert found.number >= 0 and all(each.packets_in >= 0 for each in found.children)

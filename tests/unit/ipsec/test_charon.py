@@ -24,7 +24,7 @@ LISTED = [{"l2tpmap-10": IKE}, {"other": {**IKE, "uniqueid": b"7", "child-sas": 
 
 
 def test_a_translation_is_loaded_key_first(tmp_path: Path) -> None:
-    """Were the connection first, a peer could come before its key."""
+    """If the connection were first, a peer could start to negotiate before its key is there."""
     asked: list[tuple[str, dict[str, Any]]] = []
     with serving(tmp_path / "vici", peer([], asked)) as path:
         charon.load(path, translated())
@@ -130,5 +130,5 @@ def test_no_connection_is_left_open(tmp_path: Path) -> None:
         for _ in range(20):
             charon.associations(path)
     for _ in range(20):
-        refusal(f"{tmp_path}/nobody")
+        refusal(f"{tmp_path}/absent")
     assert len(os.listdir("/proc/self/fd")) == before and threading.active_count() < 10

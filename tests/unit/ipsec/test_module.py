@@ -39,7 +39,7 @@ def test_a_module_that_does_not_run_is_an_error_that_says_what_to_do(tmp_path: P
         read_counters(f"{tmp_path}/control")
 
 
-def test_an_answer_without_end_is_given_up(tmp_path: Path) -> None:
+def test_an_answer_that_is_too_long_is_an_error(tmp_path: Path) -> None:
     with (
         serving(tmp_path / "control", answering(b" " * (1 << 20))) as path,
         pytest.raises(ModuleError, match="exceeds 65536 bytes"),
@@ -48,7 +48,7 @@ def test_an_answer_without_end_is_given_up(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("answer", [b"", b"% what?\n", b"[]", b"null", b"\xff", b"[" * 100000, b'{"Vlan15": 4}'])
-def test_what_is_no_counters_is_an_error(answer: bytes) -> None:
+def test_an_answer_without_counters_is_an_error(answer: bytes) -> None:
     with pytest.raises(ModuleError, match="expected its counters"):
         counters_of(answer)
 
@@ -60,6 +60,6 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["send_errors", "recv_errors", "encaps", "decaps", "x"]), JSON))
-def test_whatever_is_no_count_is_zero(answer: dict[str, object]) -> None:
+def test_a_value_that_is_no_count_is_read_as_zero(answer: dict[str, object]) -> None:
     counters = counters_of(json.dumps({"Vlan15": answer}).encode())["Vlan15"]
     assert all(isinstance(value, int) and value >= 0 for value in vars(counters).values())

@@ -30,12 +30,12 @@ def test_a_packet_is_protected_exactly_if_its_first_rule_permits_it(rules: list[
 
 
 def test_permissions_keep_their_order_and_form() -> None:
-    """Both ends must come to the same pairs, or they agree on nothing."""
+    """The two ends can only negotiate pairs that both of them derive."""
     hosts = IPv4Network("15.1.1.10/32"), IPv4Network("15.1.1.51/32")
     assert protected([AccessRule(True, *hosts), AccessRule(True, ANY, ANY)]) == (hosts, (ANY, ANY))
 
 
-def test_rules_that_cut_each_other_to_pieces_are_refused() -> None:
+def test_rules_that_make_too_many_pairs_are_an_error() -> None:
     denied = [AccessRule(False, IPv4Network((number << 24, 32)), ANY) for number in range(1, 8)]
     with pytest.raises(ValueError, match=f"permits more than {MAX_SELECTORS} pairs"):
         protected([*denied, AccessRule(True, ANY, ANY)])

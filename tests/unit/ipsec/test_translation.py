@@ -1,4 +1,4 @@
-"""From IOS to charon: the chapter's examples, and every algorithm that IOS has a word for."""
+"""From IOS to charon: the chapter's examples, and every algorithm that IOS names."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_transport_between_the_peers_themselves_is_a_tunnel_for_another_reason()
     assert child(translation)["mode"] == "tunnel"
 
 
-def test_what_was_replaced_in_the_chapters_example_is_said_out_loud() -> None:
+def test_each_replacement_in_the_chapters_example_is_noted() -> None:
     notes = translate(load(CHAPTER / "6-direct-ipsec-transport.ios").configuration, "Vlan15").notes
     assert notes == (
         "transform set esp-des-sha-transport: esp-des -> esp-aes 128: DES needs OpenSSL's legacy provider",
@@ -147,7 +147,7 @@ def test_keepalives_find_a_dead_peer_in_time() -> None:
     assert (found["dpd_delay"], found["dpd_timeout"]) == ("10s", "50s")
 
 
-def test_nobody_negotiates_before_there_is_traffic() -> None:
+def test_negotiation_starts_with_the_first_traffic() -> None:
     assert child(translated())["start_action"] == child(translated())["close_action"] == "none"
 
 

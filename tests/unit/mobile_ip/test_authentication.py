@@ -37,7 +37,7 @@ def hmac_md5_by_hand(key: bytes, text: bytes) -> bytes:
         (b"\xaa" * 16, b"\xdd" * 50, "56be34521d144c88dbb8c733f0e8b3f6"),
     ],
 )
-def test_the_vectors_of_rfc_2104_come_out(key: bytes, text: bytes, digest: str) -> None:
+def test_the_vectors_of_rfc_2104(key: bytes, text: bytes, digest: str) -> None:
     assert compute_authenticator(text, key).hex() == digest
 
 
@@ -49,8 +49,8 @@ def test_the_authenticator_covers_everything_up_to_and_including_the_spi(message
     assert verify_authentication(expected, ASSOCIATION)
 
 
-def test_one_changed_bit_anywhere_is_noticed() -> None:
-    """The balancer must not touch the payload: this is how a home agent finds out."""
+def test_one_changed_bit_does_not_verify() -> None:
+    """The balancer must not change the payload: a home agent would reject it."""
     signed = append_authentication(REQUEST_WIRE, ASSOCIATION)
     for place, bit in product(range(len(signed)), range(8)):
         changed = bytearray(signed)
@@ -98,7 +98,7 @@ def test_hostile_bytes_do_not_verify_or_are_malformed(wire: bytes, before: bytes
         assert not verify_authentication(before + wire, ASSOCIATION)
 
 
-def test_a_security_association_must_make_sense_and_keeps_its_key_to_itself() -> None:
+def test_a_security_association_is_checked_and_does_not_print_its_key() -> None:
     """RFC 5944 section 3.5.1: SPI values 0 to 255 are reserved."""
     assert "33" not in repr(ASSOCIATION)
     for spi in (-1, 0, 255, 2**32):

@@ -35,7 +35,7 @@ def test_each_shape_has_the_layout_of_its_standard(extension: Extension, wire: s
 
 
 def test_long_extensions_longer_than_255_bytes_do_not_derail_the_walk() -> None:
-    """A parser that reads type 36 or 38 as short walks off its path (RFC 5944 section 1.9)."""
+    """A parser that reads type 36 or 38 as short takes their data for extensions (RFC 5944 section 1.9)."""
     wire = bytes.fromhex("2401012c") + b"\x83" * 300 + bytes.fromhex("26000104 00000009") + b"\x83" * 256 + b"\x83\1x"
     assert [(span.type, span.start) for span in walk(wire, 0)] == [(36, 0), (38, 304), (131, 568)]
 
@@ -66,7 +66,7 @@ def test_a_broken_extension_is_reported_with_place_and_expectation(wire: str, of
     ("kind", "data", "subtype"),
     [(256, b"", 0), (-1, b"", 0), (0, b"x", 0), (131, b"", 0), (131, b"x" * 256, 0), (32, b"", 1)],
 )
-def test_values_that_no_shape_can_hold_are_refused_when_made(kind: int, data: bytes, subtype: int) -> None:
+def test_values_that_do_not_fit_the_shape_are_errors(kind: int, data: bytes, subtype: int) -> None:
     with pytest.raises(ValueError, match="extension type"):
         Extension(kind, data, subtype)
 
@@ -77,8 +77,8 @@ def test_what_was_encoded_is_decoded(listed: tuple[Extension, ...], before: byte
 
 
 @given(st.binary(max_size=400))
-def test_hostile_bytes_are_decoded_or_called_malformed(wire: bytes) -> None:
-    """And what is decoded stands for exactly these bytes."""
+def test_hostile_bytes_are_decoded_or_malformed(wire: bytes) -> None:
+    """The decoded extensions encode to the same bytes."""
     try:
         decoded = decode_extensions(wire, 0)
     except MalformedMessage as error:

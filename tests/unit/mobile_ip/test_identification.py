@@ -39,7 +39,7 @@ def test_a_retransmission_with_a_later_timestamp_is_admitted_and_the_earlier_one
     assert not guard.admit("mobile", timestamp(NOON), timestamp(NOON + 1))
 
 
-def test_clocks_may_differ_by_the_tolerance_and_no_more() -> None:
+def test_clocks_may_differ_by_the_maximum_and_no_more() -> None:
     for error in (-MAX_CLOCK_DIFFERENCE, MAX_CLOCK_DIFFERENCE):
         assert ReplayGuard().admit("mobile", timestamp(NOON + error), timestamp(NOON))
         assert not ReplayGuard().admit("mobile", timestamp(NOON + error * 1.01), timestamp(NOON))
@@ -51,7 +51,7 @@ def test_mobiles_do_not_disturb_each_other() -> None:
     assert guard.admit("other", timestamp(NOON), timestamp(NOON))
 
 
-def test_the_guard_remembers_only_what_could_still_pass_for_fresh() -> None:
+def test_the_guard_remembers_only_what_could_still_be_accepted() -> None:
     guard = ReplayGuard()
     for number in range(1000):
         guard.admit(number, timestamp(NOON), timestamp(NOON))
@@ -62,5 +62,5 @@ def test_the_guard_remembers_only_what_could_still_pass_for_fresh() -> None:
     assert not guard.admit(5, timestamp(NOON), timestamp(NOON + MAX_CLOCK_DIFFERENCE + 1))
 
 
-def test_a_mismatch_tells_the_own_seconds_and_returns_the_low_half() -> None:
+def test_a_mismatch_reply_has_the_own_seconds_and_the_low_half_of_the_request() -> None:
     assert mismatch_identification(0xAAAAAAAA11111111, 0xBBBBBBBB22222222) == 0xAAAAAAAA22222222

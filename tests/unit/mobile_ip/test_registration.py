@@ -61,7 +61,7 @@ def test_a_reply_survives_encoding(reply: RegistrationReply) -> None:
 
 
 @given(st.binary(max_size=200), st.sampled_from([b"", REQUEST_WIRE[:24], REPLY_WIRE]))
-def test_hostile_bytes_are_decoded_or_called_malformed(wire: bytes, before: bytes) -> None:
+def test_hostile_bytes_are_decoded_or_malformed(wire: bytes, before: bytes) -> None:
     for message in (RegistrationRequest, RegistrationReply):
         try:
             decoded = message.decode(before + wire)
@@ -84,7 +84,7 @@ def test_every_cut_of_the_nai_is_malformed_at_its_end(size: int) -> None:
     assert caught.value.offset == size
 
 
-def test_requests_and_replies_are_told_apart_by_their_type() -> None:
+def test_a_request_is_no_reply_and_a_reply_is_no_request() -> None:
     with pytest.raises(MalformedMessage, match=r"offset 0.*type 1.*03"):
         RegistrationRequest.decode(REPLY_WIRE + bytes(4))
     with pytest.raises(MalformedMessage, match=r"offset 0.*type 3.*01"):
