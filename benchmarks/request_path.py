@@ -18,6 +18,7 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 
 VIRTUAL = IPv4Address("10.1.1.10")
@@ -72,11 +73,12 @@ class RequestPath:
         now = time.monotonic()
         self._sink = Sink()
         self._switch = Switch(1, CONFIGURATION, Balancer(CONFIGURATION))
-        self._transactions = self._switch.connect(self._sink, now)
+        self._transactions = Transactions(self._sink)
+        self._switch.connect(self._transactions, now)
         no_rules = (
             wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16, self._sink.xid) + b"\0\1" + bytes(6)
         )
-        assert self._switch.multipart_reply(self._sink.xid, no_rules, now)
+        assert self._switch.on_multipart_reply(self._sink.xid, no_rules, now)
         self._mobiles = 0
 
     def new_sessions(self, count: int) -> float:
@@ -93,7 +95,7 @@ class RequestPath:
         count = self._switch.rules.waiting
         begin = time.perf_counter()
         while self._switch.rules.waiting:
-            self._switch.rules.flush(self._transactions)
+            self._switch.rules.flush()
             self._transactions.confirmed(self._sink.xid)
         return (time.perf_counter() - begin) / count * 1e6
 
@@ -101,7 +103,7 @@ class RequestPath:
         messages = [packet_in(number) for number in range(first, first + count)]
         begin = time.perf_counter()
         for message in messages:
-            self._switch.packet_in(message, time.monotonic())
+            self._switch.on_packet_in(message, time.monotonic())
         return (time.perf_counter() - begin) / count * 1e6
 
 

@@ -44,7 +44,8 @@ class Connection:
         self._switch = switch
         self._configuration = configuration
         self._clock = clock
-        self._transactions = switch.connect(transport, clock())
+        self._transactions = Transactions(transport)
+        switch.connect(self._transactions, clock())
         self._meters = Meters(transport.id, self._transactions, switch.admission, balancer, configuration)
         transport.handler = self._on_message
         LOG.info("Switch %016x: connected from %s", transport.id, transport.address[0])
@@ -84,8 +85,7 @@ class Connection:
     def leave(self) -> None:
         """Ignore what this connection still carries. Rules and sessions stay."""
         self.transport.handler = None
-        if self.is_serving:
-            self._switch.disconnect()
+        self._stop_serving()
 
     def retire(self, conclude: Callable[[bool], None]) -> None:
         """Delete all rules and meters of ours from the switch; ``conclude(success)`` is called when it confirms."""
@@ -122,26 +122,36 @@ class Connection:
                     "support",
                     transport.id,
                 )
-                self._switch.disconnect()
+                self._stop_serving()
 
         metered = self._meters.supported
         self._transactions.submit(lambda xid: flow_mods.replacement(rules, metered, xid), conclude)
         self._transactions.submit(lambda xid: flow_mods.table_miss(rules, xid), lambda _: None)
 
+    def _stop_serving(self) -> None:
+        self._transactions.abandon()
+        if self.is_serving:
+            self._switch.disconnect()
+
     def _on_message(self, kind: int, xid: int, message: bytes) -> bool:
         """Handle a message of the switch. False when it is left to the engine."""
         if kind == wire.OFPT_PACKET_IN:
-            return self._switch.packet_in(message, self._clock())
+            return self._switch.on_packet_in(message, self._clock())
         if kind == wire.OFPT_MULTIPART_REPLY:
             now = self._clock()
-            return self._switch.multipart_reply(xid, message, now) or self._meters.reply(xid, message, now)
+            return self._switch.on_multipart_reply(xid, message, now) or self._meters.reply(xid, message, now)
         if kind == wire.OFPT_BARRIER_REPLY:
-            return self._switch.confirmed(xid, self._clock())
+            return self._on_barrier_reply(xid)
         return kind == wire.OFPT_ERROR and self._on_error(xid, message)
+
+    def _on_barrier_reply(self, xid: int) -> bool:
+        """A barrier request follows each transaction, and others measure the load; one may do both."""
+        measured_load = self._switch.admission.on_barrier_reply(xid, self._clock())
+        return self._transactions.confirmed(xid) or measured_load
 
     def _on_error(self, xid: int, message: bytes) -> bool:
         try:
             error = wire.read_error(message)
         except wire.MalformedMessage:
             return False
-        return self._transactions.refused(xid, error) or self._switch.refused(error)
+        return self._transactions.refused(xid, error) or self._switch.on_error(error)

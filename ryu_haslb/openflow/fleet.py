@@ -57,7 +57,7 @@ class Fleet:
         """A port of a switch came up, went down or was removed."""
         switch, connection = self.switches.get(datapath_id), self._connections.get(datapath_id)
         if switch is not None:
-            switch.port_changed(port, usable)
+            switch.on_port_changed(port, usable)
         if connection is not None:
             connection.on_ports_changed()
 

@@ -1,4 +1,9 @@
-"""Where the real servers are, as one switch sees it: found and followed by ARP, or told by configuration."""
+"""Where the real servers are, as one switch sees it: the table of their next hops. Pure.
+
+A real server has a static location (``location`` command), or its next hop is found by ARP: by probes out of every port
+until it answers, and by probes at longer intervals from then on. A next hop that leaves several probes unanswered is
+unreachable. Sending and receiving is done by :mod:`.neighbour_discovery`.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +13,15 @@ from typing import NamedTuple, Optional
 from ryu_haslb.configuration.model import Configuration, RealServer
 from ryu_haslb.configuration.routing import next_hop_of
 
-#: Seconds between probes while an answer is missing, and while all is well.
+#: Seconds between two probes of a neighbour that has not answered the last one, and of one that has.
 PROBE_INTERVAL = 1.0
 REFRESH_INTERVAL = 5.0
-#: Probes without an answer after which a neighbour is gone.
-PROBES_UNANSWERED = 3
+#: Unanswered probes after which a neighbour is unreachable.
+MAX_UNANSWERED_PROBES = 3
 
 
 class Location(NamedTuple):
-    """How to reach a neighbour: its Ethernet address, the port, the VLAN tag that frames carry there (None: no tag)."""
+    """How to reach a neighbour: its Ethernet address, the port, and the VLAN of the tag there (None: untagged)."""
 
     mac: bytes
     port: int
@@ -25,16 +30,16 @@ class Location(NamedTuple):
 
 @dataclass
 class Neighbour:
-    """One address to be found. ``location`` is None while it is unknown; ``unanswered`` counts probes."""
+    """An address and its location, which is None while unknown. ``next_probe`` is a time in seconds."""
 
     address: bytes
     location: Optional[Location] = None
     next_probe: float = 0.0
-    unanswered: int = 0
+    unanswered_probes: int = 0
 
 
 class Neighbours:
-    """The real servers' next hops at one switch. Pure: the caller sends the probes and brings what comes back."""
+    """The next hops of all real servers at one switch."""
 
     def __init__(self, configuration: Configuration, datapath_id: int) -> None:
         self._datapath_id = datapath_id
@@ -42,8 +47,8 @@ class Neighbours:
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
-        """Look for the real servers of another configuration; what is known of those that both have stays known."""
-        known = self._by_address
+        """Apply another configuration; neighbours that both have in common keep their locations."""
+        before = self._by_address
         self._static: dict[RealServer, Location] = {}
         self._next_hop: dict[RealServer, bytes] = {}
         for farm in configuration.farms.values():
@@ -54,48 +59,48 @@ class Neighbours:
                     continue
                 next_hop = next_hop_of(configuration.vlan_interfaces, configuration.routes, real.address)
                 self._next_hop[real] = next_hop.packed
-        self._by_address = {address: known.get(address) or Neighbour(address) for address in self._next_hop.values()}
+        self._by_address = {address: before.get(address) or Neighbour(address) for address in self._next_hop.values()}
 
     def location(self, real: RealServer) -> Optional[Location]:
-        """Where packets for a real server go; None while that is not known."""
+        """The location of a real server's next hop; None while it is unknown."""
         static = self._static.get(real)
         return static or self._by_address[self._next_hop[real]].location
 
-    def heard(self, address: bytes, location: Location, now: float) -> bool:
-        """Take what an ARP packet of this sender tells. True when it changes anything."""
+    def learn(self, address: bytes, location: Location, now: float) -> bool:
+        """Record the sender of an ARP packet. True when the location of a neighbour has changed."""
         neighbour = self._by_address.get(address)
         if neighbour is None:
             return False
-        neighbour.unanswered = 0
+        neighbour.unanswered_probes = 0
         neighbour.next_probe = now + REFRESH_INTERVAL
         changed = neighbour.location != location
         neighbour.location = location
         return changed
 
     def forget_port(self, port: int) -> bool:
-        """The port is down or gone: whoever was there is looked for everywhere. True when anybody was."""
-        lost = [n for n in self._by_address.values() if n.location is not None and n.location.port == port]
+        """A port is down or removed: forget what was there. True when a location has changed."""
+        lost = [each for each in self._by_address.values() if each.location is not None and each.location.port == port]
         for neighbour in lost:
             neighbour.location = None
-        self.probe_all_now()
+        self.probe_all()
         return bool(lost)
 
-    def probe_all_now(self) -> None:
-        """Make every address due for a probe: the network has changed."""
+    def probe_all(self) -> None:
+        """Make a probe of every neighbour due: the network has changed."""
         for neighbour in self._by_address.values():
             neighbour.next_probe = 0.0
 
-    def due(self, now: float) -> tuple[list[bytes], bool]:
-        """The addresses to probe now, and whether any neighbour was given up meanwhile."""
+    def due_probes(self, now: float) -> tuple[list[bytes], bool]:
+        """The addresses to probe now, and whether a neighbour has become unreachable."""
         addresses = []
         lost = False
         for neighbour in self._by_address.values():
             if neighbour.next_probe > now:
                 continue
-            if neighbour.location is not None and neighbour.unanswered >= PROBES_UNANSWERED:
+            if neighbour.location is not None and neighbour.unanswered_probes >= MAX_UNANSWERED_PROBES:
                 neighbour.location = None
                 lost = True
-            neighbour.unanswered += 1
+            neighbour.unanswered_probes += 1
             neighbour.next_probe = now + PROBE_INTERVAL
             addresses.append(neighbour.address)
         return addresses, lost

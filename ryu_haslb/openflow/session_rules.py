@@ -1,4 +1,17 @@
-"""The session rules of one switch: one for each session, sent in bundles behind the first request."""
+"""The session rules of one switch: one rule per session, installed in bundles behind the sessions' first requests.
+
+A session's first request does not wait for the rule: a packet-out forwards it. Rules are collected meanwhile and sent
+every few milliseconds, since single flow-mods are what a switch cannot cope with when many sessions begin at once::
+
+    install(), remove() -> waiting -> outstanding: in a bundle with others (ONF EXT-230), a barrier request behind it
+                                      -> barrier reply: installed, ``session.rule_at`` is this switch
+                                      -> error: rejected as a whole, the sessions continue by packet-out
+                                      -> connection lost: waiting again
+
+The number of outstanding bundles is limited, so a slow switch delays rules and is never flooded with them. What has
+changed while a bundle was outstanding is made good when it is confirmed: the session may have ended, its real server
+may have moved, or the session may have another rule on the switch where its requests came in before.
+"""
 
 from __future__ import annotations
 
@@ -16,143 +29,158 @@ from ryu_haslb.slb.session import COOKIE_MARK, Session
 
 LOG = logging.getLogger(__name__)
 
-#: Rules in one bundle at most, so that no switch is busy with one for long.
-BUNDLE_SIZE = 1000
-#: Bundles that the switch has not confirmed yet; rules that come meanwhile wait for them.
-MOST_UNDER_WAY = 2
-MOST_WAITING = 200_000
+#: Rules that one bundle installs, and rules that it removes, so that no bundle keeps a switch busy for long.
+MAX_BUNDLE_RULES = 1000
+#: Bundles that the switch has not confirmed yet.
+MAX_OUTSTANDING_BUNDLES = 2
+#: Rules that wait to be installed. The sessions beyond it continue by packet-out.
+MAX_WAITING_RULES = 200_000
 #: Sessions up to which a rule gets the idle time-out of its virtual server. After every change of a table Open vSwitch
-#: looks at each rule that has one, in the thread that forwards requests: with 100,000 that is 4 ms, two hundred times a
-#: second in a storm (docs/performance.md). Beyond, a rule stays until its session ends and it is removed.
-MOST_WITH_IDLE_TIMEOUT = 5_000
+#: visits each rule that has one, in the thread that forwards requests: with 100,000 rules that takes 4 ms, two hundred
+#: times a second in a storm (docs/performance.md). With more sessions, a rule stays until it is removed.
+MAX_SESSIONS_WITH_IDLE_TIMEOUT = 5_000
 
 
 class _Bundle(NamedTuple):
-    """What one bundle places and removes, until the switch confirms it."""
+    """The sessions whose rules a bundle installs, with the actions of each, and the rules that it removes."""
 
-    placed: list[tuple[Session, bytes]]
-    removed: list[SessionRule]
+    installs: list[tuple[Session, bytes]]
+    removes: list[SessionRule]
 
 
 class SessionRules:
-    """Which sessions are to have a rule here, and which are known to have it (``session.rule_at`` is this switch).
+    """The session rules of one switch.
 
-    ``deliveries`` maps each real server that can be reached to the actions that lead there.
+    ``session.rule_at`` is this switch's datapath id while the session's rule is known to be installed here. ``actions``
+    maps each real server that can be reached to the actions that lead to it. ``errors`` counts rejected bundles.
     """
 
-    def __init__(self, datapath_id: int, balancer: Balancer, deliveries: Mapping[RealServer, bytes]) -> None:
-        self._datapath_id = datapath_id
+    def __init__(self, datapath_id: int, balancer: Balancer, actions: Mapping[RealServer, bytes]) -> None:
         self.errors = 0
+        self._datapath_id = datapath_id
         self._balancer = balancer
-        self._deliveries = deliveries
-        self._wanted: dict[Session, None] = {}
-        self._unwanted: dict[int, SessionRule] = {}
-        self._under_way: list[_Bundle] = []
+        self._actions = actions
+        self._transactions: Optional[Transactions] = None
+        self._to_install: dict[Session, None] = {}
+        self._to_remove: dict[int, SessionRule] = {}
+        self._outstanding: list[_Bundle] = []
 
-    def want(self, session: Session) -> None:
-        """Have the session's rule placed, or placed anew, with the next :meth:`flush`.
+    @property
+    def waiting(self) -> int:
+        """The number of rules that wait to be installed or removed."""
+        return len(self._to_install) + len(self._to_remove)
 
-        Where the switch is far behind the session goes on without: each of its requests is delivered by hand.
-        """
-        if len(self._wanted) < MOST_WAITING:
-            self._wanted[session] = None
-            self._unwanted.pop(session.tag, None)
+    def connect(self, transactions: Transactions) -> None:
+        """Send rules over a new connection. The switch may have lost its rules: all are installed again."""
+        self._transactions = transactions
+        self.reinstall(self._balancer.sessions)
 
-    def reset(self) -> None:
-        """The connection is lost: nothing that is under way will be confirmed, and all of it is done again."""
-        bundles, self._under_way = self._under_way, []
-        for bundle in bundles:
-            self._unwanted.update((rule.tag, rule) for rule in bundle.removed)
-            for session, _ in bundle.placed:
-                self.want(session)
+    def disconnect(self) -> None:
+        """The connection is lost. Outstanding bundles will not be confirmed; what they were to do waits again."""
+        self._transactions = None
+        outstanding, self._outstanding = self._outstanding, []
+        for bundle in outstanding:
+            self._to_remove.update((rule.tag, rule) for rule in bundle.removes)
+            for session, _ in bundle.installs:
+                self.install(session)
 
-    def renew(self, sessions: Iterable[Session]) -> None:
-        """Place these sessions' rules anew if they are here: the switch may have lost them, or they lead astray."""
+    def install(self, session: Session) -> None:
+        """Install the session's rule, or replace it, with one of the next bundles."""
+        if len(self._to_install) < MAX_WAITING_RULES:
+            self._to_install[session] = None
+            self._to_remove.pop(session.tag, None)
+
+    def reinstall(self, sessions: Iterable[Session]) -> None:
+        """Install again those of these sessions' rules that are here: they may be lost, or their actions outdated."""
         for session in sessions:
             if session.rule_at == self._datapath_id:
                 session.rule_at = None
-                self.want(session)
+                self.install(session)
 
     def remove(self, session: Session) -> None:
-        """Take the rule of a session that has ended, or whose requests go elsewhere now, off the switch.
+        """Remove the rule of a session that has ended or has moved to another switch or real server.
 
-        A rule that is to be placed anew replaces it: that session keeps its rule.
+        A rule that waits to be installed replaces the one that is there: that session keeps its rule.
         """
-        if self._balancer.sessions.by_tag(session.tag) in self._wanted:
+        if self._balancer.sessions.by_tag(session.tag) in self._to_install:
             return
         server = session.virtual_server
         self.remove_rule(session.tag, server.packed_address, server.configuration.port)
 
     def remove_rule(self, tag: int, virtual_address: bytes, port: int) -> None:
-        """Take a rule off the switch, whosever it was."""
-        self._unwanted[tag] = SessionRule(tag << 16 | COOKIE_MARK, tag, virtual_address, port, 0, b"")
+        """Remove the rule with this tag, whether there is a session for it or not."""
+        self._to_remove[tag] = SessionRule(tag << 16 | COOKIE_MARK, tag, virtual_address, port, 0, b"")
 
-    @property
-    def waiting(self) -> int:
-        """Rules that the next flushes will place or remove."""
-        return len(self._wanted) + len(self._unwanted)
-
-    def flush(self, transactions: Transactions) -> Optional[int]:
-        """Send what has come together since the last time; the barrier behind it, or None if there is nothing."""
-        if not self.waiting or len(self._under_way) >= MOST_UNDER_WAY:
+    def flush(self) -> Optional[int]:
+        """Send the rules that wait. Returns the transaction id of the barrier request, or None if nothing was sent."""
+        if self._transactions is None or not self.waiting or len(self._outstanding) >= MAX_OUTSTANDING_BUNDLES:
             return None
-        bundle = _Bundle(self._take_wanted(), self._take_unwanted())
-        if not bundle.placed and not bundle.removed:
+        bundle = _Bundle(self._take_installs(), self._take_removes())
+        if not bundle.installs and not bundle.removes:
             return None
-        timed = len(self._balancer.sessions) <= MOST_WITH_IDLE_TIMEOUT
+        has_idle_timeout = len(self._balancer.sessions) <= MAX_SESSIONS_WITH_IDLE_TIMEOUT
 
         def build(xid: int) -> list[bytes]:
-            deletions = [rule.flow_mod(xid, wire.OFPFC_DELETE_STRICT) for rule in bundle.removed]
-            return deletions + [_addition(xid, session, actions, timed) for session, actions in bundle.placed]
+            deletions = [rule.flow_mod(xid, wire.OFPFC_DELETE_STRICT) for rule in bundle.removes]
+            additions = [_addition(xid, session, actions, has_idle_timeout) for session, actions in bundle.installs]
+            return deletions + additions
 
         def conclude(success: bool) -> None:
-            self._under_way.remove(bundle)
+            self._outstanding.remove(bundle)
             if success:
-                self._placed(bundle.placed)
+                self._on_installed(bundle.installs)
             else:
                 self.errors += 1
-                LOG.warning("The switch refused %d session rules; the sessions go on without", len(bundle.placed))
+                LOG.warning(
+                    "Switch %016x rejected %d session flows; these sessions continue by packet-out",
+                    *(self._datapath_id, len(bundle.installs)),
+                )
 
-        self._under_way.append(bundle)
-        return transactions.submit(build, conclude)
+        self._outstanding.append(bundle)
+        return self._transactions.submit(build, conclude)
 
-    def _take_wanted(self) -> list[tuple[Session, bytes]]:
-        placed = []
-        for session in list(islice(self._wanted, BUNDLE_SIZE)):
-            del self._wanted[session]
-            actions = self._deliveries.get(session.real)
-            if actions is not None and self._lives(session):
-                placed.append((session, actions))
+    def _take_installs(self) -> list[tuple[Session, bytes]]:
+        """Take the next sessions whose rules wait to be installed, and the actions of each."""
+        installs = []
+        for session in list(islice(self._to_install, MAX_BUNDLE_RULES)):
+            del self._to_install[session]
+            actions = self._actions.get(session.real)
+            if actions is not None and self._is_live(session):
+                installs.append((session, actions))
             else:
-                self.remove(session)  # its rule of before, if it had one
-        return placed
+                self.remove(session)  # an older rule of the session may be installed
+        return installs
 
-    def _take_unwanted(self) -> list[SessionRule]:
-        removed = []
-        for tag in list(islice(self._unwanted, BUNDLE_SIZE)):
-            rule = self._unwanted.pop(tag)
-            successor = self._balancer.sessions.by_tag(tag)
-            if successor is None or (successor.rule_at != self._datapath_id and successor not in self._wanted):
-                removed.append(rule)
-        return removed
+    def _take_removes(self) -> list[SessionRule]:
+        """Take the next rules that wait to be removed. A new session with the same tag keeps the rule."""
+        removes = []
+        for tag in list(islice(self._to_remove, MAX_BUNDLE_RULES)):
+            rule = self._to_remove.pop(tag)
+            session = self._balancer.sessions.by_tag(tag)
+            if session is None or (session.rule_at != self._datapath_id and session not in self._to_install):
+                removes.append(rule)
+        return removes
 
-    def _placed(self, rules: list[tuple[Session, bytes]]) -> None:
-        for session, actions in rules:
-            if not self._lives(session):
+    def _on_installed(self, installs: list[tuple[Session, bytes]]) -> None:
+        """The switch has confirmed these rules; make good what has changed meanwhile."""
+        for session, actions in installs:
+            if not self._is_live(session):
                 self.remove(session)
-            elif self._deliveries.get(session.real) is not actions:  # the real server, or its place, has changed
-                self.want(session)
+            elif self._actions.get(session.real) is not actions:  # another real server, or it has moved
+                self.install(session)
             else:
                 if session.rule_at != self._datapath_id:
-                    self._balancer.discard_rule(session)  # it came to another switch before
+                    self._balancer.discard_rule(session)  # its rule on another switch
                 session.rule_at = self._datapath_id
 
-    def _lives(self, session: Session) -> bool:
+    def _is_live(self, session: Session) -> bool:
         return self._balancer.sessions.by_tag(session.tag) is session
 
 
-def _addition(xid: int, session: Session, actions: bytes, timed: bool) -> bytes:
+def _addition(xid: int, session: Session, actions: bytes, has_idle_timeout: bool) -> bytes:
     server = session.virtual_server
-    idle = server.idle if timed else 0
-    rule = SessionRule(session.cookie, session.tag, server.packed_address, server.configuration.port, idle, actions)
+    idle_timeout = server.idle if has_idle_timeout else 0
+    rule = SessionRule(
+        session.cookie, session.tag, server.packed_address, server.configuration.port, idle_timeout, actions
+    )
     return rule.flow_mod(xid, wire.OFPFC_ADD)

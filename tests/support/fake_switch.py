@@ -8,8 +8,10 @@ is delivered before a test calls :meth:`FakeTransport.answer`.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, Callable, Optional
+
+from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply
 
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3
 from ryu_haslb.openflow.latency import LatencyHistogram
@@ -19,7 +21,6 @@ _PROTOCOL = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 _MULTIPART = struct.Struct("!HH4x")
 _METER_MOD = struct.Struct("!HHI")
 _BAND_RATE = struct.Struct("!4xI")
-_METER_STATS = struct.Struct("!IH6xIQQIIQQ")
 _BUNDLE = struct.Struct("!IIIHH")
 #: Bytes of a rejected message that an error repeats, at least (OpenFlow 1.3.5, section 7.5.4).
 _ERROR_DATA = 64
@@ -46,11 +47,6 @@ def error(rejected: bytes, reason: Error) -> bytes:
     return message(ofproto_v1_3.OFPT_ERROR, xid, struct.pack("!HH", *reason) + rejected[:_ERROR_DATA])
 
 
-def multipart_reply(kind: int, xid: int, body: bytes = b"", more: bool = False) -> bytes:
-    """A reply to a multipart request of this kind (``OFPMP_…``)."""
-    return message(ofproto_v1_3.OFPT_MULTIPART_REPLY, xid, _MULTIPART.pack(kind, int(more)) + body)
-
-
 def messages_of(data: bytes) -> Iterator[bytes]:
     """The whole messages in what was sent, each by itself; a rest is left out."""
     while len(data) >= HEADER.size:
@@ -71,7 +67,7 @@ class FakeSwitch:
     """A switch with flow tables and meters.
 
     ``meters`` holds the rate of each meter, ``dropped`` the packets that each has dropped.
-    ``flow_stats`` are the rows with which it answers a request for flow statistics, whatever it asks for. ``rejects``
+    ``flow_rows`` are the rules with which it answers a request for flow statistics, whatever it asks for. ``rejects``
     gives the error for a message that it is to reject, or None.
     """
 
@@ -80,7 +76,7 @@ class FakeSwitch:
         self.flows: list[Any] = []
         self.meters: dict[int, int] = {}
         self.dropped: dict[int, int] = {}
-        self.flow_stats = b""
+        self.flow_rows: list[FlowRow] = []
         self.rejects: Callable[[bytes], Optional[Error]] = lambda _: None
         self._has_meters, self._has_bundles = has_meters, has_bundles
         self._bundles: dict[int, list[bytes]] = {}
@@ -172,13 +168,11 @@ class FakeSwitch:
 
     def _statistics(self, xid: int, body: bytes) -> bytes:
         kind, _ = _MULTIPART.unpack_from(body)
-        rows: Iterable[bytes] = ()
         if kind == ofproto_v1_3.OFPMP_FLOW:
-            rows = [self.flow_stats]
-        elif kind == ofproto_v1_3.OFPMP_METER:
-            size = _METER_STATS.size
-            rows = [_METER_STATS.pack(meter, size, 1, 0, 0, 0, 0, n, 0) for meter, n in self.dropped.items()]
-        return multipart_reply(kind, xid, b"".join(rows))
+            return flow_stats_reply(*self.flow_rows, xid=xid)
+        if kind == ofproto_v1_3.OFPMP_METER:
+            return meter_stats_reply(*((meter, [count]) for meter, count in self.dropped.items()), xid=xid)
+        return message(ofproto_v1_3.OFPT_MULTIPART_REPLY, xid, _MULTIPART.pack(kind, 0))
 
 
 def _identity(flow: Any) -> tuple[Any, ...]:

@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any, Optional
 
 import eventlet
+from fake_switch import FakeTransport
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.weight_table import AgentAddress, Server
-from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
@@ -51,23 +52,6 @@ ip slb dfp password 0 cisco
 HOSTILE_NAI = b"<script>alert(1)</script>\xff\x00\n@isp.com"
 
 
-class Channel:
-    """A connection to a switch that swallows everything."""
-
-    def __init__(self) -> None:
-        self.latency = LatencyHistogram()
-
-    def transmit(self, message: bytes) -> None:
-        """Swallow it."""
-
-    def next_xid(self) -> int:
-        return 1
-
-    @property
-    def bytes_sent(self) -> int:
-        return 0
-
-
 class WebBench:
     """What the application is to the HTTP side: something to show, and something to change."""
 
@@ -76,11 +60,11 @@ class WebBench:
         self.balancer = Balancer(self.configuration)
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
         self.dfp.weights.set(Server(IPv4Address("10.1.1.52"), 434, 17, 65535), 25, _AGENT, NOW)
-        self.channel = Channel()
+        self.channel = FakeTransport()
         self.channel.latency.observe(0.0002, 3)
         self.channel.latency.observe(7.0, 1)
         switch = Switch(1, self.configuration, self.balancer)
-        switch.connect(self.channel, NOW)
+        switch.connect(Transactions(self.channel), NOW)
         self.switches = {1: switch, 2: Switch(2, self.configuration, self.balancer)}
         for real in self.balancer.reals():
             real.reachable_from.add(1)

@@ -1,4 +1,4 @@
-"""Where real servers are: found by ARP and followed, reached by a route, or told."""
+"""Where real servers are: found by ARP and followed, reached by a route, or configured."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ryu_haslb.configuration.model import (
     VlanInterface,
 )
 from ryu_haslb.configuration.routing import next_hop_of
-from ryu_haslb.openflow.neighbours import PROBES_UNANSWERED, REFRESH_INTERVAL, Location, Neighbours
+from ryu_haslb.openflow.neighbours import MAX_UNANSWERED_PROBES, REFRESH_INTERVAL, Location, Neighbours
 
 ADJACENT = RealServer(IPv4Address("10.1.1.51"))
 DISTANT = RealServer(IPv4Address("10.99.11.11"))
@@ -39,41 +39,41 @@ def test_an_adjacent_real_is_asked_for_itself_and_a_distant_one_through_the_most
 
 def test_a_static_location_holds_for_its_switch_and_is_not_probed() -> None:
     assert Neighbours(CONFIGURATION, 2).location(TOLD) == Location(b"\x02\0\0\0\0\x53", 4, 15)
-    assert TOLD.address.packed not in Neighbours(CONFIGURATION, 2).due(0.0)[0]
+    assert TOLD.address.packed not in Neighbours(CONFIGURATION, 2).due_probes(0.0)[0]
     assert Neighbours(CONFIGURATION, 1).location(TOLD) is None
-    assert TOLD.address.packed in Neighbours(CONFIGURATION, 1).due(0.0)[0]
+    assert TOLD.address.packed in Neighbours(CONFIGURATION, 1).due_probes(0.0)[0]
 
 
 def test_a_real_is_where_its_answer_comes_from_and_follows_every_change() -> None:
     neighbours = Neighbours(CONFIGURATION, 1)
-    assert neighbours.heard(ADJACENT.address.packed, HERE, 1.0)
+    assert neighbours.learn(ADJACENT.address.packed, HERE, 1.0)
     assert neighbours.location(ADJACENT) == HERE
-    assert not neighbours.heard(ADJACENT.address.packed, HERE, 2.0)
-    assert neighbours.heard(ADJACENT.address.packed, HERE._replace(port=4), 3.0)
+    assert not neighbours.learn(ADJACENT.address.packed, HERE, 2.0)
+    assert neighbours.learn(ADJACENT.address.packed, HERE._replace(port=4), 3.0)
     assert neighbours.location(ADJACENT) == HERE._replace(port=4)
 
 
-def test_strangers_are_nobodys_location() -> None:
-    assert not Neighbours(CONFIGURATION, 1).heard(b"\x0a\x01\x01\x77", HERE, 1.0)
+def test_the_sender_of_an_arp_packet_that_is_no_next_hop_is_ignored() -> None:
+    assert not Neighbours(CONFIGURATION, 1).learn(b"\x0a\x01\x01\x77", HERE, 1.0)
 
 
-def test_a_real_that_no_longer_answers_is_given_up() -> None:
+def test_a_real_that_leaves_several_probes_unanswered_is_unreachable() -> None:
     neighbours = Neighbours(CONFIGURATION, 1)
-    neighbours.heard(ADJACENT.address.packed, HERE, 0.0)
+    neighbours.learn(ADJACENT.address.packed, HERE, 0.0)
     now, probes, lost = REFRESH_INTERVAL, 0, False
     while not lost:
-        addresses, lost = neighbours.due(now)
+        addresses, lost = neighbours.due_probes(now)
         probes += ADJACENT.address.packed in addresses
         now += 0.5
         assert now < 60
-    assert probes == PROBES_UNANSWERED + 1
+    assert probes == MAX_UNANSWERED_PROBES + 1
     assert neighbours.location(ADJACENT) is None
 
 
-def test_whoever_was_at_a_port_that_goes_down_is_looked_for_at_once() -> None:
+def test_a_real_at_a_port_that_goes_down_is_probed_at_once() -> None:
     neighbours = Neighbours(CONFIGURATION, 1)
-    neighbours.heard(ADJACENT.address.packed, HERE, 1.0)
+    neighbours.learn(ADJACENT.address.packed, HERE, 1.0)
     assert not neighbours.forget_port(9)
     assert neighbours.forget_port(HERE.port)
     assert neighbours.location(ADJACENT) is None
-    assert ADJACENT.address.packed in neighbours.due(1.0)[0]
+    assert ADJACENT.address.packed in neighbours.due_probes(1.0)[0]

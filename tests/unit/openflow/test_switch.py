@@ -5,21 +5,24 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterable
 from ipaddress import IPv4Address
+from typing import Optional
 
 import pytest
+from fake_switch import FakeSwitch, FakeTransport, packet_in
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Dot1Q, Ether
-from statistics_replies import FlowRow, flow_stats_reply
+from statistics_replies import FlowRow
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import session_rules, wire
 from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY
-from ryu_haslb.openflow.flow_mods import SessionRule
+from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address, session_match
 from ryu_haslb.openflow.recovery import FLOW_STATS_TIMEOUT
-from ryu_haslb.openflow.session_rules import MOST_UNDER_WAY
-from ryu_haslb.openflow.switch import MOST_LEARNED_VLANS, Switch
+from ryu_haslb.openflow.session_rules import MAX_OUTSTANDING_BUNDLES
+from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK, Session, tag_of
@@ -33,41 +36,52 @@ NOBODY = "02:00:00:00:00:99"
 
 
 class Wired:
-    """A switch with one farm, connected; ``sent`` is what it was told since the last look."""
+    """A switch with one farm, connected. ``sent`` is what was sent to it since a test has last cleared it."""
 
-    def __init__(self, on_switch: Iterable[FlowRow] = (), nat_server: bool = False, found: bool = True) -> None:
+    def __init__(
+        self,
+        on_switch: Iterable[FlowRow] = (),
+        nat_server: bool = False,
+        found: bool = True,
+        beside: Optional[Wired] = None,
+    ) -> None:
         self.configuration = Configuration(
             farms={"HAFARM": ServerFarm("HAFARM", nat_server, reals=REALS)},
             virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=300, in_service=True)},
         )
-        self.balancer = Balancer(self.configuration)
-        self.switch = Switch(1, self.configuration, self.balancer)
-        self.sent: list[bytes] = []
-        self.xid = self.bytes_sent = 0
         self.now = 100.0
-        self.transactions = self.switch.connect(self, self.now)
-        self.reply_rules(*on_switch)
+        self.fake = FakeSwitch(1 if beside is None else 2)
+        self.fake.flow_rows = list(on_switch)
+        self.balancer: Balancer = Balancer(self.configuration) if beside is None else beside.balancer
+        self.switch = Switch(self.fake.datapath_id, self.configuration, self.balancer)
+        self.connect()
+        self.confirm()
         if found:
             self.find(0)
             self.find(1)
         self.sent.clear()
 
-    def transmit(self, message: bytes) -> None:
-        self.sent.append(message)
-        self.bytes_sent += len(message)
+    def connect(self) -> None:
+        """Make a new connection; what the switch has not replied to over the old one is lost."""
+        self.transport = FakeTransport(self.fake)
+        self.transport.handler = self._on_message
+        self.transactions = Transactions(self.transport)
+        self.switch.connect(self.transactions, self.now)
 
-    def next_xid(self) -> int:
-        self.xid += 1
-        return self.xid
+    def _on_message(self, kind: int, xid: int, message: bytes) -> None:
+        if kind == wire.OFPT_BARRIER_REPLY:
+            self.switch.admission.on_barrier_reply(xid, self.now)
+            self.transactions.confirmed(xid)
+        else:
+            assert kind == wire.OFPT_MULTIPART_REPLY
+            assert self.switch.on_multipart_reply(xid, message, self.now)
 
-    def reply_rules(self, *rows: FlowRow) -> None:
-        assert self.switch.multipart_reply(self.xid, flow_stats_reply(*rows, xid=self.xid), self.now)
+    @property
+    def sent(self) -> list[bytes]:
+        return self.transport.sent
 
     def punt(self, purpose: Purpose, frame: bytes, port: int = 3) -> None:
-        body = struct.pack("!IHBBQ", wire.OFP_NO_BUFFER, len(frame) & 0xFFFF, 1, 0, purpose.cookie)
-        body += struct.pack("!HHII4x2x", 1, 12, 0x80000004, port) + frame
-        message = wire.HEADER.pack(4, wire.OFPT_PACKET_IN, (8 + len(body)) & 0xFFFF, 0) + body
-        assert self.switch.packet_in(message, self.now)
+        assert self.switch.on_packet_in(packet_in(purpose.cookie, port, frame), self.now)
 
     def find(self, number: int, port: int = 0, vlan: int = 0) -> None:
         arp = ARP(op=2, hwsrc=MACS[number], psrc=str(REALS[number].address), hwdst=chassis_address(1), pdst="0.0.0.0")
@@ -107,17 +121,12 @@ class Wired:
         self.confirm()
 
     def confirm(self) -> None:
-        """Answer the barriers behind all that was sent so far."""
-        for xid in range(1, self.xid + 1):
-            self.switch.confirmed(xid, self.now)
+        """Let the switch reply to all that was sent so far."""
+        self.transport.answer()
 
-    def deletes(self, session: Session) -> bool:
-        """Whether it was told to take the session's rule away, and not to place it afterwards."""
-        server = session.virtual_server
-        rule = SessionRule(session.cookie, session.tag, server.packed_address, server.configuration.port, 0, b"")
-        sent = b"".join(self.sent)
-        delete = sent.rfind(rule.flow_mod(0, wire.OFPFC_DELETE_STRICT)[8:])
-        return delete > sent.rfind(rule.flow_mod(0, wire.OFPFC_ADD)[8:26])
+    def has_rule(self, session: Session) -> bool:
+        """Whether the session's rule is in the switch's table."""
+        return bool(self.fake.flows_for(session.cookie))
 
     def drops(self, reason: DropReason) -> int:
         return self.balancer.statistics.drops[reason]
@@ -155,7 +164,7 @@ def test_a_slow_switch_has_few_bundles_under_way_and_gets_the_rest_later() -> No
     for number in range(10):
         wired.request(f"user{number}")
         wired.tick()
-    assert wired.switch.rules.waiting == 10 - MOST_UNDER_WAY
+    assert wired.switch.rules.waiting == 10 - MAX_OUTSTANDING_BUNDLES
     wired.confirm()
     wired.settle()
     assert wired.switch.rules.waiting == 0
@@ -167,7 +176,7 @@ def test_a_lost_connection_does_not_keep_rules_from_being_placed() -> None:
         wired.request(f"user{number}")
         wired.tick()
     wired.switch.disconnect()
-    wired.transactions = wired.switch.connect(wired, wired.now)
+    wired.connect()
     wired.request("anna")
     wired.settle()
     assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
@@ -237,7 +246,7 @@ def test_who_asks_where_the_virtual_address_is_not_served_gets_no_answer(purpose
 def test_nobody_behind_the_ipsec_module_is_taken_for_a_home_agent(port: int) -> None:
     """He would be sent in clear what the module has decrypted, back to the outside VLAN."""
     wired = Wired()
-    wired.switch.sides = Sides(frozenset({4}), {15: Inside(frozenset({5}), frozenset({6}))})
+    wired.switch.set_sides(Sides(frozenset({4}), {15: Inside(frozenset({5}), frozenset({6}))}), [])
     wired.find(0, port=port)
     assert [goes_to(message) for message in wired.request("anna")] == [7]
     wired.find(0, port=6)
@@ -251,22 +260,22 @@ def test_forged_answers_from_many_vlans_make_no_flood_of_probes() -> None:
     wired.sent.clear()
     wired.switch.tick(wired.now + 10)
     probes = [message for message in wired.sent if message[1] == wire.OFPT_PACKET_OUT]
-    assert len(probes) <= (MOST_LEARNED_VLANS + 1) * len(REALS)
+    assert len(probes) <= (MAX_LEARNED_VLANS + 1) * len(REALS)
 
 
 def test_rules_of_sessions_that_ended_are_removed_however_slow_the_switch_is() -> None:
     """Those that are in place, those that are under way, and those that were never sent."""
     wired = Wired()
-    for number in range(MOST_UNDER_WAY + 1):
+    for number in range(MAX_OUTSTANDING_BUNDLES + 1):
         wired.request(f"user{number}")
         wired.tick()
     ended = wired.balancer.clear_sessions()
-    wired.sent.clear()
+    assert [wired.has_rule(session) for session in ended].count(True) == MAX_OUTSTANDING_BUNDLES
     wired.confirm()
     wired.settle()
     assert wired.switch.rules.waiting == 0
     for session in ended:
-        assert wired.deletes(session)
+        assert not wired.has_rule(session)
 
 
 def test_the_rule_of_a_session_that_timed_out_is_removed() -> None:
@@ -275,42 +284,38 @@ def test_the_rule_of_a_session_that_timed_out_is_removed() -> None:
     wired.request("anna")
     wired.settle()
     (session,) = wired.balancer.sessions
+    assert wired.has_rule(session)
     wired.now += 301
     wired.balancer.advance(wired.now, 10)
-    wired.sent.clear()
     wired.flush()
-    assert wired.deletes(session)
+    assert not wired.has_rule(session)
 
 
 def test_a_mobile_that_moves_to_another_switch_leaves_no_rule_behind() -> None:
-    here, there = Wired(), Wired()
-    there.balancer = here.balancer
-    there.switch = Switch(2, there.configuration, here.balancer)
-    there.transactions = there.switch.connect(there, there.now)
-    there.reply_rules()
-    there.find(0)
-    there.find(1)
+    here = Wired()
+    there = Wired(beside=here)
     here.request("anna")
     here.settle()
     (session,) = here.balancer.sessions
+    assert here.has_rule(session)
     there.request("anna")
     there.settle()
-    here.sent.clear()
     here.flush()
-    assert here.deletes(session)
+    assert not here.has_rule(session)
+    assert there.has_rule(session)
     assert session.rule_at == 2
 
 
 def test_rules_have_an_idle_time_out_unless_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """Open vSwitch looks at all rules with a time-out whenever a rule is added: docs/performance.md."""
-    monkeypatch.setattr(session_rules, "MOST_WITH_IDLE_TIMEOUT", 1)
+    monkeypatch.setattr(session_rules, "MAX_SESSIONS_WITH_IDLE_TIMEOUT", 1)
     wired = Wired()
     timeouts = []
     for mobile in ("anna", "bert"):
         wired.request(mobile)
         wired.sent.clear()
         wired.flush()
-        (message,) = wired.sent
+        (message,) = wired.transport.sent_of(wire.OFPT_FLOW_MOD)
         timeouts.append(int.from_bytes(message[26:28], "big"))
         wired.confirm()
     assert timeouts == [300, 0]
@@ -326,19 +331,19 @@ def test_what_was_under_way_when_the_connection_broke_is_done_on_the_next_one() 
     wired.flush()
     wired.switch.disconnect()
     (bert,) = wired.balancer.sessions
-    wired.transactions = wired.switch.connect(wired, wired.now)
+    wired.connect()
     wired.sent.clear()
     wired.settle()
-    assert wired.deletes(anna)
+    assert not wired.has_rule(anna)
     assert bert.rule_at == 1
 
 
 def test_a_switch_that_connects_again_before_its_old_connection_is_known_to_be_dead_gets_its_rules() -> None:
     wired = Wired()
-    for number in range(MOST_UNDER_WAY):
+    for number in range(MAX_OUTSTANDING_BUNDLES):
         wired.request(f"user{number}")
         wired.tick()
-    wired.transactions = wired.switch.connect(wired, wired.now)
+    wired.connect()
     wired.request("anna")
     wired.settle()
     assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
@@ -349,9 +354,9 @@ def test_a_switch_that_cannot_output_to_its_tables_is_delivered_to_by_hand() -> 
     wired.request("anna")
     wired.settle()
     returned = wired.request("anna")[0]
-    assert wired.switch.refused(wire.Error(2, 4, returned[:64]))
+    assert wired.switch.on_error(wire.Error(2, 4, returned[:64]))
     assert [goes_to(message) for message in wired.request("anna")] == [7]
-    assert not wired.switch.refused(wire.Error(2, 4, returned[:30]))
+    assert not wired.switch.on_error(wire.Error(2, 4, returned[:30]))
 
 
 def test_a_packet_that_lost_its_rule_is_delivered_by_hand_or_counted() -> None:
@@ -454,7 +459,6 @@ def test_a_new_connection_owes_nothing() -> None:
     wired = Wired()
     overloaded(wired, MAX_QUEUEING_DELAY * 3)
     wired.switch.disconnect()
-    wired.bytes_sent = 0
-    wired.transactions = wired.switch.connect(wired, wired.now)
+    wired.connect()
     wired.flush()
     assert [goes_to(message) for message in wired.request("bert")] == [8]

@@ -1,0 +1,97 @@
+"""ARP at one switch: replies for the virtual addresses, and finds the next hops of the real servers.
+
+Probes have the sender 0.0.0.0 (:func:`.arp.probe`) and leave by every port, untagged and with the tag of each VLAN in
+which a real server may be: the configured ones (``interface Vlan``), and without any the VLANs that requests come from.
+The answers tell where each next hop is; so does any other ARP packet that it sends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Optional
+
+from ryu_haslb.configuration.model import Configuration, RealServer
+from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.openflow import arp, wire
+from ryu_haslb.openflow.frame import without_vlan_tag
+from ryu_haslb.openflow.neighbours import Location, Neighbours
+from ryu_haslb.openflow.pipeline import chassis_address
+from ryu_haslb.openflow.transactions import Channel
+
+#: VLANs that are probed beside the configured ones. Requests and ARP packets may be forged, so there is a limit.
+MAX_LEARNED_VLANS = 32
+
+
+class NeighbourDiscovery:
+    """ARP at one switch. ``sides`` is how its ports lie around the IPsec module."""
+
+    def __init__(self, datapath_id: int, configuration: Configuration) -> None:
+        self.sides = Sides()
+        self._mac = chassis_address(datapath_id)
+        self._neighbours = Neighbours(configuration, datapath_id)
+        self._configured_vlans: set[int] = set()
+        self._learned_vlans: set[int] = set()
+        self.configure(configuration)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Apply another configuration."""
+        self._neighbours.configure(configuration)
+        self._configured_vlans = {interface.vlan for interface in configuration.vlan_interfaces}
+
+    def location(self, real: RealServer) -> Optional[Location]:
+        """The location of a real server's next hop; None while it is unknown."""
+        return self._neighbours.location(real)
+
+    def on_arp(self, frame: bytes, port: int, now: float) -> bool:
+        """Learn from an ARP packet where its sender is. True when the location of a next hop has changed."""
+        untagged, vlan = without_vlan_tag(frame)
+        packet = arp.read_arp(untagged)
+        if packet is None or self.sides.leads_outside(port):
+            # Requests would be sent out in clear, after the IPsec module has decrypted them.
+            return False
+        changed = self._neighbours.learn(packet.sender_address, Location(packet.sender_mac, port, vlan or None), now)
+        if changed and vlan:
+            self._learn_vlan(vlan)
+        return changed
+
+    def on_request_from(self, vlan: int) -> None:
+        """Look for real servers in the VLAN of a request, unless VLANs are configured."""
+        if not self._configured_vlans:
+            self._learn_vlan(vlan)
+
+    def on_port_changed(self, port: int, usable: bool) -> bool:
+        """A port came up, went down or was removed. True when the location of a next hop has changed."""
+        if usable:
+            self._neighbours.probe_all()
+            return False
+        return self._neighbours.forget_port(port)
+
+    def reply(self, channel: Channel, frame: bytes, port: int, addresses: Collection[bytes]) -> bool:
+        """Reply to an ARP request for one of these addresses. False when it asks for another address."""
+        untagged, vlan = without_vlan_tag(frame)
+        request = arp.read_arp(untagged)
+        if request is None or request.target_address not in addresses:
+            return False
+        tag = wire.push_vlan(vlan) if vlan else b""
+        channel.transmit(wire.packet_out(tag + wire.output(port), arp.answer(request, self._mac)))
+        return True
+
+    def probe_all(self) -> None:
+        """Probe every next hop with the next :meth:`probe_due`."""
+        self._neighbours.probe_all()
+
+    def probe_due(self, channel: Channel, now: float) -> bool:
+        """Send the probes that are due. True when a next hop has become unreachable."""
+        addresses, lost = self._neighbours.due_probes(now)
+        flood = wire.output(wire.OFPP_FLOOD)
+        tags = [b"", *(wire.push_vlan(vlan) for vlan in self._configured_vlans | self._learned_vlans)]
+        for address in addresses:
+            frame = arp.probe(self._mac, address)
+            for tag in tags:
+                channel.transmit(wire.packet_out(tag + flood, frame))
+        return lost
+
+    def _learn_vlan(self, vlan: int) -> None:
+        if vlan not in self._learned_vlans and len(self._learned_vlans) < MAX_LEARNED_VLANS:
+            self._learned_vlans.add(vlan)
+            self._neighbours.probe_all()
