@@ -65,6 +65,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
 _SHARED_WORDS = {
     "show": "Show state, counters and the configuration",
     "clear": "End sessions or security associations, set counters to zero",
+    "configure": "Replace or change the configuration; an error changes nothing",
     "debug": "Show events as they happen, until Ctrl-C",
     "undebug": "No effect: each debug ends with its Ctrl-C",
     "crypto": "The IPsec module",
@@ -97,4 +98,4 @@ BALANCER_COMMANDS: Mode[Executor] = Mode(
     "exec", tuple(command for command in COMMANDS if command.action in _OF_BALANCER), _SHARED_WORDS
 )
 #: What ``haslb`` understands by itself.
-OPERATOR_COMMANDS: Mode[Executor] = Mode("haslb", tuple(_operator_commands()))
+OPERATOR_COMMANDS: Mode[Executor] = Mode("haslb", tuple(_operator_commands()), _SHARED_WORDS)
