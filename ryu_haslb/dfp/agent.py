@@ -68,7 +68,7 @@ class ManagerConnection:
     def report(self, loads: tuple[Load, ...], now: float) -> list[Action]:
         """Set the weights, and send them if they have changed. A report without weights is a keep-alive only.
 
-        :raises ValueError: more than 128 hosts.
+        :raises InvalidValueError: more than 128 hosts.
         """
         changed = loads != self._loads
         self._loads = loads

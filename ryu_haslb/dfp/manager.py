@@ -26,6 +26,7 @@ from ryu_haslb.dfp.messages import (
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import END_OF_BINDIDS, BindIdTable, KeepAlive, Load
 from ryu_haslb.dfp.weight_table import AgentAddress, Server
+from ryu_haslb.errors import InvalidValueError
 
 #: Seconds that a TCP connection to an agent may take to be established.
 CONNECT_TIMEOUT = 10.0
@@ -179,10 +180,10 @@ class AgentConnection:
     def configure(self, agent: DfpAgent, now: float) -> list[Action]:
         """Set new time-outs for the same agent, and send a new keep-alive time if it is connected (section 7.2).
 
-        :raises ValueError: ``agent`` is another agent.
+        :raises InvalidValueError: ``agent`` is another agent.
         """
         if AgentAddress(agent.address, agent.port) != self.name:
-            raise ValueError(f"this is the connection to {self.name}, not to {agent.address}:{agent.port}")
+            raise InvalidValueError(f"this is the connection to {self.name}, not to {agent.address}:{agent.port}")
         changed = agent.timeout != self.agent.timeout
         self.agent = agent
         if not changed or self.state is not State.CONNECTED:

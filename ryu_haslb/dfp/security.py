@@ -10,6 +10,7 @@ from math import inf
 
 from ryu_haslb.dfp.messages import HEADER
 from ryu_haslb.dfp.tlv import TlvType, require_range
+from ryu_haslb.errors import InvalidValueError
 
 DEFAULT_KEY_ID = 0
 MAX_KEY_LENGTH = 64
@@ -24,10 +25,10 @@ _TYPE = struct.Struct("!H")
 def check_password(password: str) -> None:
     """Check that ``password`` can be a DFP key.
 
-    :raises ValueError: it has not 1 to 64 characters, or one that is not ASCII.
+    :raises InvalidValueError: it has not 1 to 64 characters, or one that is not ASCII.
     """
     if not (1 <= len(password) <= MAX_KEY_LENGTH and password.isascii()):
-        raise ValueError(f"a DFP password has 1 to {MAX_KEY_LENGTH} ASCII characters; this one does not")
+        raise InvalidValueError(f"a DFP password has 1 to {MAX_KEY_LENGTH} ASCII characters; this one does not")
 
 
 def keyed_digest(key: bytes, message: bytes) -> bytes:
@@ -66,7 +67,7 @@ class KeyRing:
         The first key is used to sign at once, because ends that have no key ignore it. Until the time-out, messages
         without a key are accepted, too.
 
-        :raises ValueError: not 1 to 64 ASCII characters, or the key id is not a 32-bit number.
+        :raises InvalidValueError: not 1 to 64 ASCII characters, or the key id is not a 32-bit number.
         """
         self._forget_expired(now)
         first = not any(key.accepted_until == inf for key in self._keys)
@@ -77,11 +78,11 @@ class KeyRing:
     def remove(self, password: str, now: float, key_id: int = DEFAULT_KEY_ID) -> None:
         """Remove a key: it signs no more, and is accepted until the time-out. Without keys all messages are accepted.
 
-        :raises ValueError: there is no such key.
+        :raises InvalidValueError: there is no such key.
         """
         found = [key for key in self._keys if (key.key_id, key.secret) == (key_id, password.encode())]
         if not found:
-            raise ValueError(f"there is no DFP key with id {key_id} and this password")
+            raise InvalidValueError(f"there is no DFP key with id {key_id} and this password")
         for key in found:
             key.sent_until = min(key.sent_until, now)
             key.accepted_until = min(key.accepted_until, now + self.timeout)

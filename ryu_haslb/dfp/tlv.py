@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from ipaddress import IPv4Address
 
-from ryu_haslb.errors import HaslbError
+from ryu_haslb.errors import HaslbError, InvalidValueError
 
 ANY_PORT = 0
 ANY_PROTOCOL = 0
@@ -45,10 +45,10 @@ class MalformedMessageError(HaslbError, ValueError):
 def require_range(name: str, value: int, maximum: int) -> None:
     """Check that ``value`` fits its field.
 
-    :raises ValueError: it is not 0 to ``maximum``.
+    :raises InvalidValueError: it is not 0 to ``maximum``.
     """
     if not 0 <= value <= maximum:
-        raise ValueError(f"{name} is {value}; expected 0 to {maximum}")
+        raise InvalidValueError(f"{name} is {value}; expected 0 to {maximum}")
 
 
 @dataclass(frozen=True)

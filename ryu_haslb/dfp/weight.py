@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Optional
 
+from ryu_haslb.errors import InvalidValueError
+
 DEFAULT_MAX_WEIGHT = 25
 #: Top of the scale on which free processor time and free memory are measured; 0 means none free.
 FULLY_FREE = 16
@@ -17,7 +19,7 @@ class HomeAgentLoad:
     ``cpu`` and ``memory`` are free shares, 0 to 16. ``usage_cps`` is the rate of calls per second over the last minute.
     ``available_cps`` is the limit for it; None: no limit is configured, and the rate does not count.
 
-    :raises ValueError: a number is negative, or a share is above 16.
+    :raises InvalidValueError: a number is negative, or a share is above 16.
     """
 
     bindings: int
@@ -31,11 +33,11 @@ class HomeAgentLoad:
         for name in ("bindings", "max_bindings", "usage_cps", "available_cps"):
             value = getattr(self, name)
             if value is not None and value < 0:
-                raise ValueError(f"{name} is {value}; expected 0 or more")
+                raise InvalidValueError(f"{name} is {value}; expected 0 or more")
         for name in ("cpu", "memory"):
             share = getattr(self, name)
             if not 0 <= share <= FULLY_FREE:
-                raise ValueError(f"{name} is {share}; expected 0 (none free) to {FULLY_FREE} (all free)")
+                raise InvalidValueError(f"{name} is {share}; expected 0 (none free) to {FULLY_FREE} (all free)")
 
 
 def dfp_weight(load: HomeAgentLoad, max_weight: int = DEFAULT_MAX_WEIGHT) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hmac
 from dataclasses import dataclass, field
 
+from ryu_haslb.errors import InvalidValueError
 from ryu_haslb.mobile_ip.errors import MalformedMessage
 from ryu_haslb.mobile_ip.extensions import Extension, ExtensionType, walk
 from ryu_haslb.mobile_ip.identity import REQUEST_LENGTH, REQUEST_TYPE
@@ -23,7 +24,7 @@ _FIXED_LENGTH = {REQUEST_TYPE: REQUEST_LENGTH, REPLY_TYPE: REPLY_LENGTH}
 class SecurityAssociation:
     """What a mobile and its home agent share: the SPI (RFC 5944 reserves 0 to 255) and the secret key.
 
-    :raises ValueError: the SPI is reserved or has more than 32 bits, or the key is empty.
+    :raises InvalidValueError: the SPI is reserved or has more than 32 bits, or the key is empty.
     """
 
     spi: int
@@ -31,9 +32,9 @@ class SecurityAssociation:
 
     def __post_init__(self) -> None:
         if not 256 <= self.spi <= 0xFFFFFFFF:
-            raise ValueError(f"SPI {self.spi}: must be 256 to {0xFFFFFFFF}")
+            raise InvalidValueError(f"SPI {self.spi}: must be 256 to {0xFFFFFFFF}")
         if not self.key:
-            raise ValueError("the key must not be empty")
+            raise InvalidValueError("the key must not be empty")
 
 
 def compute_authenticator(covered: bytes, key: bytes) -> bytes:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
+from ryu_haslb.errors import InvalidValueError
 from ryu_haslb.mobile_ip.errors import MalformedMessage
 
 
@@ -79,7 +80,7 @@ class Span(NamedTuple):
 class Extension:
     """One extension. ``subtype`` is the byte after the type in the long and vendor shapes, and 0 in the others.
 
-    :raises ValueError: the values do not fit the shape of ``type``.
+    :raises InvalidValueError: the values do not fit the shape of ``type``.
     """
 
     type: int
@@ -88,12 +89,12 @@ class Extension:
 
     def __post_init__(self) -> None:
         if not 0 <= self.type <= 0xFF or not 0 <= self.subtype <= 0xFF:
-            raise ValueError(f"extension type {self.type}, subtype {self.subtype}: each must be 0 to 255")
+            raise InvalidValueError(f"extension type {self.type}, subtype {self.subtype}: each must be 0 to 255")
         shape = SHAPES[self.type]
         if self.subtype and not shape.has_subtype:
-            raise ValueError(f"extension type {self.type} has no subtype, {self.subtype} given")
+            raise InvalidValueError(f"extension type {self.type} has no subtype, {self.subtype} given")
         if not shape.min_data <= len(self.data) <= shape.max_data:
-            raise ValueError(
+            raise InvalidValueError(
                 f"extension type {self.type} holds {shape.min_data} to {shape.max_data} bytes, {len(self.data)} given"
             )
 
@@ -163,6 +164,6 @@ def encode_extensions(extensions: Iterable[Extension]) -> bytes:
 def nai_extension(nai: bytes) -> Extension:
     """The Mobile Node NAI extension (RFC 2794 section 2).
 
-    :raises ValueError: ``nai`` has not 1 to 255 bytes.
+    :raises InvalidValueError: ``nai`` has not 1 to 255 bytes.
     """
     return Extension(ExtensionType.NAI, nai)

@@ -8,6 +8,7 @@ from enum import IntEnum, IntFlag
 from ipaddress import IPv4Address
 from typing import Optional
 
+from ryu_haslb.errors import InvalidValueError
 from ryu_haslb.mobile_ip.errors import MalformedMessage
 from ryu_haslb.mobile_ip.extensions import Extension, ExtensionType, decode_extensions, encode_extensions
 from ryu_haslb.mobile_ip.identity import (
@@ -100,7 +101,7 @@ class RegistrationRequest:
     def encode(self) -> bytes:
         """The UDP payload.
 
-        :raises ValueError: a number does not fit its field.
+        :raises InvalidValueError: a number does not fit its field.
         """
         return _pack(
             _REQUEST,
@@ -163,7 +164,7 @@ class RegistrationReply:
     def encode(self) -> bytes:
         """The UDP payload.
 
-        :raises ValueError: a number does not fit its field.
+        :raises InvalidValueError: a number does not fit its field.
         """
         return _pack(
             _REPLY,
@@ -214,4 +215,4 @@ def _pack(layout: struct.Struct, *fields: int) -> bytes:
     try:
         return layout.pack(*fields)
     except struct.error as error:
-        raise ValueError(f"a field of the message is out of range: {error}") from None
+        raise InvalidValueError(f"a field of the message is out of range: {error}") from None
