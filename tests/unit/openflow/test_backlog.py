@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY, MAX_UNCONFIRMED_BYTES, Backlog, Load
 
 
-class Answered(Backlog):
-    """A backlog whose switch has answered a barrier after so many seconds, at time 50."""
+class Measured(Backlog):
+    """A backlog with one round trip of this many seconds, which ended at time 50."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
@@ -17,7 +17,7 @@ class Answered(Backlog):
         assert self.on_barrier_reply(1000, 50.0)
 
 
-def test_a_switch_that_answers_in_time_takes_everything() -> None:
+def test_the_load_of_a_switch_that_replies_in_time_is_normal() -> None:
     backlog = Backlog()
     for xid in range(1, 100):
         now = xid * 0.005
@@ -27,8 +27,8 @@ def test_a_switch_that_answers_in_time_takes_everything() -> None:
     assert backlog.oldest_barrier_age(10.0) == 0
 
 
-def test_the_longer_an_answer_is_due_the_fewer_requests_are_let_in() -> None:
-    backlog = Answered(0.0)
+def test_the_load_grows_with_the_age_of_the_oldest_barrier() -> None:
+    backlog = Measured(0.0)
     backlog.record_barrier(1, 100, 50.0)
     assert backlog.load(100, 50.0 + MAX_QUEUEING_DELAY * 0.9) is Load.NORMAL
     assert backlog.load(100, 50.0 + MAX_QUEUEING_DELAY * 1.1) is Load.HIGH
@@ -36,16 +36,16 @@ def test_the_longer_an_answer_is_due_the_fewer_requests_are_let_in() -> None:
     assert backlog.load(100, 50.0 + MAX_QUEUEING_DELAY * 99) is Load.FULL
 
 
-def test_a_way_back_full_of_packet_ins_is_no_reason_to_stop_working() -> None:
-    """A flood fills it whatever is let in. To drop everything because of it would serve nobody."""
-    backlog = Answered(0.3)
+def test_the_shortest_round_trip_is_subtracted() -> None:
+    """A flood fills the way back no matter what is admitted. To drop all requests for it would serve none."""
+    backlog = Measured(0.3)
     backlog.record_barrier(1, 100, 50.0)
     assert backlog.load(100, 50.35) is Load.NORMAL
     assert backlog.load(100, 50.45) is Load.HIGH
 
 
-def test_the_quickest_answer_counts_for_a_moment_only() -> None:
-    backlog = Answered(0.3)
+def test_the_shortest_round_trip_is_that_of_the_last_seconds() -> None:
+    backlog = Measured(0.3)
     for step in range(4):
         now = 50.1 + step
         backlog.record_barrier(step, step, now)
@@ -57,25 +57,25 @@ def test_the_quickest_answer_counts_for_a_moment_only() -> None:
         backlog.record_barrier(step, 100 + step, 51.0 + step)
         assert backlog.on_barrier_reply(step, 51.2 + step)
     backlog.record_barrier(20, 200, 70.0)
-    assert backlog.load(200, 70.25) is Load.NORMAL, "another one has come"
+    assert backlog.load(200, 70.25) is Load.NORMAL, "another flood has begun"
 
 
-def test_a_switch_that_never_answers_is_not_waited_for() -> None:
-    """What is taken off has a limit."""
-    backlog = Answered(30.0)
+def test_what_is_subtracted_has_a_limit() -> None:
+    """The backlog of a switch that never replies in time must not look empty."""
+    backlog = Measured(30.0)
     backlog.record_barrier(1, 100, 50.0)
     assert backlog.load(100, 50.7) is Load.FULL
 
 
-def test_a_burst_counts_before_time_has_passed() -> None:
-    """Queues are bounded in bytes as well: what is sent within a moment is no older than that moment."""
+def test_unconfirmed_bytes_count_before_any_time_has_passed() -> None:
+    """What is sent within one instant has no age yet; queues are bounded in bytes as well."""
     backlog = Backlog()
     assert backlog.load(MAX_UNCONFIRMED_BYTES - 1, 0.0) is Load.NORMAL
     assert backlog.load(MAX_UNCONFIRMED_BYTES, 0.0) is Load.HIGH
     assert backlog.load(2 * MAX_UNCONFIRMED_BYTES, 0.0) is Load.FULL
 
 
-def test_an_answer_covers_all_that_was_sent_before_it() -> None:
+def test_a_barrier_reply_confirms_all_that_was_sent_before_the_barrier() -> None:
     backlog = Backlog()
     for xid in (1, 2, 3):
         backlog.record_barrier(xid, xid * MAX_UNCONFIRMED_BYTES, 0.0)
@@ -85,7 +85,7 @@ def test_an_answer_covers_all_that_was_sent_before_it() -> None:
     assert backlog.load(3 * MAX_UNCONFIRMED_BYTES, 9.0) is Load.NORMAL
 
 
-def test_the_answer_to_somebody_elses_barrier_says_nothing() -> None:
+def test_the_reply_to_another_barrier_confirms_nothing() -> None:
     backlog = Backlog()
     backlog.record_barrier(1, 100, 0.0)
     assert not backlog.on_barrier_reply(7, 0.5)
@@ -93,8 +93,8 @@ def test_the_answer_to_somebody_elses_barrier_says_nothing() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3000), st.booleans()), max_size=300))
-def test_barriers_under_way_are_few_and_every_answer_counts(steps: list[tuple[int, bool]]) -> None:
-    """Nothing here grows with what a switch leaves unanswered."""
+def test_outstanding_barriers_are_limited_and_every_reply_counts(steps: list[tuple[int, bool]]) -> None:
+    """The memory of a backlog does not grow with what the switch leaves unanswered."""
     backlog, sent, xid = Backlog(), 0, 0
     unanswered: list[int] = []
     for number, (size, answered) in enumerate(steps):

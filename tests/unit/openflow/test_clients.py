@@ -12,7 +12,7 @@ FLOOD, QUIET = b"\x0a\x01\x01\x65", b"\x0a\x01\x01\x66"
 
 
 def overloaded(clients: Clients, requests: dict[bytes, int], capacity: int, now: float = 50.0) -> dict[bytes, int]:
-    """One review after a second in which so many requests came and so many of them were let in."""
+    """An update after one second in which these requests came and ``capacity`` of them were admitted."""
     clients.on_overload(now - 1.0)
     for client, count in requests.items():
         for _ in range(count):
@@ -21,16 +21,16 @@ def overloaded(clients: Clients, requests: dict[bytes, int], capacity: int, now:
     return clients.update_rate_limits(now, {})
 
 
-def test_a_client_that_floods_is_held_to_what_the_others_leave() -> None:
+def test_a_client_that_floods_is_rate_limited_to_what_the_others_leave() -> None:
     assert overloaded(Clients(), {FLOOD: 3000, QUIET: 50}, 1000) == {FLOOD: pytest.approx(850, abs=1)}
 
 
-def test_one_client_alone_is_not_held_back_however_much_it_brings() -> None:
-    """A storm that comes from one foreign agent: known mobiles first is all the justice that there is."""
+def test_a_single_client_is_never_rate_limited() -> None:
+    """A storm from one foreign agent: there is no other client to protect."""
     assert overloaded(Clients(), {FLOOD: 3000}, 1000) == {}
 
 
-def test_those_who_are_crowded_out_are_let_in_at_once() -> None:
+def test_clients_that_are_crowded_out_are_admitted() -> None:
     clients = Clients()
     assert not clients.is_crowded_out(QUIET)
     overloaded(clients, {FLOOD: 3000, QUIET: 50}, 1000)
@@ -38,12 +38,12 @@ def test_those_who_are_crowded_out_are_let_in_at_once() -> None:
     assert not clients.is_crowded_out(FLOOD)
 
 
-def test_equal_clients_share_equally() -> None:
+def test_equal_clients_get_equal_shares() -> None:
     requests = {bytes([10, 0, 0, number]): 1000 for number in range(1, 5)}
     assert overloaded(Clients(), requests, 1000) == dict.fromkeys(requests, pytest.approx(225, abs=1))
 
 
-def test_made_up_addresses_fill_neither_memory_nor_meters() -> None:
+def test_forged_addresses_exhaust_neither_memory_nor_meters() -> None:
     clients = Clients()
     assert overloaded(clients, {number.to_bytes(4, "big"): 10 for number in range(5000)}, 1000) == {}
     for number in range(5000):
@@ -51,7 +51,7 @@ def test_made_up_addresses_fill_neither_memory_nor_meters() -> None:
     assert len(clients._requests) <= 1000
 
 
-def test_a_client_that_is_held_back_may_bring_more_until_there_is_too_much_again() -> None:
+def test_a_rate_limit_grows_until_the_next_overload() -> None:
     clients = Clients()
     overloaded(clients, {FLOOD: 3000, QUIET: 50}, 1000)
     assert clients.update_rate_limits(51.0, {FLOOD: 2000}) == {FLOOD: pytest.approx(850 * 1.25, abs=2)}
@@ -65,12 +65,12 @@ def test_a_client_that_is_held_back_may_bring_more_until_there_is_too_much_again
         assert clients.update_rate_limits(float(second), {FLOOD: 1800}) == {FLOOD: pytest.approx(840, abs=15)}
 
 
-def test_the_switch_sends_twice_what_is_served_at_most_until_the_flood_is_over() -> None:
-    """To read what is dropped costs a third of what it costs to serve: beyond, the controller would only read."""
+def test_all_clients_together_may_send_twice_what_is_served_until_the_overload_is_over() -> None:
+    """Reading a request that is dropped costs a third of serving one: beyond, the controller would only read."""
     clients = Clients()
     assert clients.total_rate == MAX_REQUEST_RATE
     overloaded(clients, {FLOOD: 19_000}, 10_000)
-    assert clients.total_rate == MAX_REQUEST_RATE, "known mobiles go first among those that are read"
+    assert clients.total_rate == MAX_REQUEST_RATE, "less than twice what was served"
     overloaded(clients, {FLOOD: 40_000}, 4000)
     assert clients.total_rate == pytest.approx(8000, abs=1)
     overloaded(clients, {FLOOD: 8000}, 5000)
@@ -84,8 +84,8 @@ def test_the_switch_sends_twice_what_is_served_at_most_until_the_flood_is_over()
     assert clients.total_rate == 1000
 
 
-def test_an_overload_that_has_just_begun_says_nothing_yet() -> None:
-    """What was served in a moment is no measure; requests before the overload do not count."""
+def test_an_overload_that_has_just_begun_changes_no_limit() -> None:
+    """A short interval does not measure what can be served. Requests before the overload do not count."""
     clients = Clients()
     clients.admitted = 100_000
     clients.on_overload(50.0)
@@ -97,17 +97,17 @@ def test_an_overload_that_has_just_begun_says_nothing_yet() -> None:
     assert clients.update_rate_limits(51.0, {}) == {FLOOD: pytest.approx(850, abs=1)}
 
 
-def test_a_client_that_floods_no_more_is_forgotten() -> None:
+def test_a_rate_limit_without_drops_is_lifted() -> None:
     clients = Clients()
     overloaded(clients, {FLOOD: 3000, QUIET: 50}, 1000)
-    held = [bool(clients.update_rate_limits(51.0, {})) for _ in range(10)]
-    assert held == [True] * 9 + [False]
+    limited = [bool(clients.update_rate_limits(51.0, {})) for _ in range(10)]
+    assert limited == [True] * 9 + [False]
     assert not clients.is_crowded_out(QUIET)
 
 
 @given(st.lists(st.floats(0, 1e6), max_size=40), st.floats(0, 1e6))
-def test_fair_shares_fill_the_capacity_and_favour_nobody(wanted: list[float], capacity: float) -> None:
-    """Max-min fairness: nobody could get more without somebody who has less getting less still."""
+def test_fair_shares_fill_the_capacity_and_are_max_min_fair(wanted: list[float], capacity: float) -> None:
+    """No client could get more without another getting less that has no more than it."""
     share = fair_share(wanted, capacity)
     given_out = sum(min(rate, share) for rate in wanted)
     if share == float("inf"):
@@ -117,7 +117,7 @@ def test_fair_shares_fill_the_capacity_and_favour_nobody(wanted: list[float], ca
 
 
 @given(st.dictionaries(st.binary(min_size=4, max_size=4), st.integers(1, 300), max_size=60), st.integers(0, 2000))
-def test_never_more_are_held_than_there_are_meters(requests: dict[bytes, int], capacity: int) -> None:
-    held = overloaded(Clients(), requests, min(capacity, sum(requests.values())))
-    assert len(held) <= MAX_RATE_LIMITED_CLIENTS
-    assert all(rate >= 1 for rate in held.values())
+def test_no_more_clients_are_rate_limited_than_there_are_meters(requests: dict[bytes, int], capacity: int) -> None:
+    limits = overloaded(Clients(), requests, min(capacity, sum(requests.values())))
+    assert len(limits) <= MAX_RATE_LIMITED_CLIENTS
+    assert all(rate >= 1 for rate in limits.values())

@@ -1,4 +1,4 @@
-"""A switch as the application sees it: packet-ins in, messages out, nothing in between is real but the bytes."""
+"""A switch as the application sees it: packet-ins go in, OpenFlow messages come out."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def goes_to(message: bytes) -> int:
     return int.from_bytes(message[24 + actions_length - 12 : 24 + actions_length - 8], "big")
 
 
-def test_the_first_request_is_delivered_at_once_and_the_next_ones_through_the_rule() -> None:
+def test_the_first_request_is_forwarded_at_once_and_later_ones_by_the_session_rule() -> None:
     wired = Wired()
     assert [goes_to(message) for message in wired.request("anna")] == [7]
     assert [goes_to(message) for message in wired.request("anna")] == [7], "the rule is not there yet"
@@ -147,7 +147,7 @@ def test_the_first_request_is_delivered_at_once_and_the_next_ones_through_the_ru
     assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
 
-def test_a_rule_that_is_under_way_while_its_real_moves_is_placed_anew() -> None:
+def test_a_rule_whose_real_moves_before_it_is_confirmed_is_installed_again() -> None:
     wired = Wired()
     wired.request("anna")
     wired.tick()
@@ -159,7 +159,7 @@ def test_a_rule_that_is_under_way_while_its_real_moves_is_placed_anew() -> None:
     assert wire.output(9) in b"".join(wired.sent) or wired.switch.rules.waiting == 0
 
 
-def test_a_slow_switch_has_few_bundles_under_way_and_gets_the_rest_later() -> None:
+def test_a_slow_switch_has_few_outstanding_bundles_and_gets_the_rest_later() -> None:
     wired = Wired()
     for number in range(10):
         wired.request(f"user{number}")
@@ -170,7 +170,7 @@ def test_a_slow_switch_has_few_bundles_under_way_and_gets_the_rest_later() -> No
     assert wired.switch.rules.waiting == 0
 
 
-def test_a_lost_connection_does_not_keep_rules_from_being_placed() -> None:
+def test_rules_are_installed_after_a_lost_connection() -> None:
     wired = Wired()
     for number in range(5):
         wired.request(f"user{number}")
@@ -189,9 +189,9 @@ def test_a_frame_that_no_packet_out_can_carry_is_dropped() -> None:
 
 
 @pytest.mark.parametrize(("nat_server", "looped"), [(False, True), (True, False)])
-def test_what_a_home_agent_sends_back_is_no_request(nat_server: bool, looped: bool) -> None:
-    """A home agent that lacks the virtual address and forwards would make one request circle until its time to live
-    ends. In direct mode the address may be that of a router that clients are behind as well."""
+def test_a_request_that_a_home_agent_returns_is_dropped(nat_server: bool, looped: bool) -> None:
+    """A home agent without the virtual address that forwards requests would make one circle until its TTL expires. In
+    direct mode the Ethernet address may be that of a router with clients behind it."""
     wired = Wired(nat_server=nat_server)
     wired.request("anna")
     assert bool(wired.request("anna", source=MACS[0])) != looped
@@ -199,8 +199,8 @@ def test_what_a_home_agent_sends_back_is_no_request(nat_server: bool, looped: bo
     assert wired.balancer.statistics.retries == (not looped)
 
 
-def test_a_request_whose_session_waits_for_its_real_is_not_sent_elsewhere() -> None:
-    """After a crash a mobile must find its home agent, however late that answers ARP."""
+def test_a_request_whose_session_is_not_recovered_yet_goes_to_no_other_real() -> None:
+    """After a crash a mobile keeps its home agent, even if that answers ARP late."""
     before = Wired()
     before.request("bert")
     before.request("anna")
@@ -224,7 +224,7 @@ def test_a_request_whose_session_waits_for_its_real_is_not_sent_elsewhere() -> N
     assert [goes_to(message) for message in forgotten.request("anna")] == [7]
 
 
-def test_a_new_configuration_still_looks_where_reals_were_found() -> None:
+def test_a_new_configuration_keeps_probing_the_vlans_in_which_reals_were_found() -> None:
     wired = Wired()
     wired.find(0, vlan=15)
     wired.switch.configure(wired.configuration)
@@ -234,8 +234,8 @@ def test_a_new_configuration_still_looks_where_reals_were_found() -> None:
 
 
 @pytest.mark.parametrize("purpose", [Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_FROM_REAL])
-def test_who_asks_where_the_virtual_address_is_not_served_gets_no_answer(purpose: Purpose) -> None:
-    """Outside of the IPsec module whoever claims to be a home agent is heard, and would else be answered past it."""
+def test_arp_for_the_virtual_address_is_answered_only_on_ports_where_it_is_served(purpose: Purpose) -> None:
+    """An ARP packet of a home agent is punted from any port, so also from outside of the IPsec module."""
     wired = Wired()
     question = ARP(op=1, hwsrc=MACS[0], psrc=str(REALS[0].address), pdst=str(VIRTUAL))
     wired.punt(purpose, bytes(Ether(src=MACS[0], dst="ff:ff:ff:ff:ff:ff") / question), PORTS[0])
@@ -243,8 +243,8 @@ def test_who_asks_where_the_virtual_address_is_not_served_gets_no_answer(purpose
 
 
 @pytest.mark.parametrize("port", [4, 5])
-def test_nobody_behind_the_ipsec_module_is_taken_for_a_home_agent(port: int) -> None:
-    """He would be sent in clear what the module has decrypted, back to the outside VLAN."""
+def test_an_arp_packet_from_outside_of_the_ipsec_module_moves_no_home_agent(port: int) -> None:
+    """Its sender would get in clear what the module has decrypted, back on the outside VLAN."""
     wired = Wired()
     wired.switch.set_sides(Sides(frozenset({4}), {15: Inside(frozenset({5}), frozenset({6}))}), [])
     wired.find(0, port=port)
@@ -253,7 +253,7 @@ def test_nobody_behind_the_ipsec_module_is_taken_for_a_home_agent(port: int) -> 
     assert [goes_to(message) for message in wired.request("anna")] == [6]
 
 
-def test_forged_answers_from_many_vlans_make_no_flood_of_probes() -> None:
+def test_forged_arp_replies_from_many_vlans_cause_no_flood_of_probes() -> None:
     wired = Wired()
     for vlan in range(1, 200):
         wired.find(0, vlan=vlan)
@@ -263,8 +263,8 @@ def test_forged_answers_from_many_vlans_make_no_flood_of_probes() -> None:
     assert len(probes) <= (MAX_LEARNED_VLANS + 1) * len(REALS)
 
 
-def test_rules_of_sessions_that_ended_are_removed_however_slow_the_switch_is() -> None:
-    """Those that are in place, those that are under way, and those that were never sent."""
+def test_rules_of_sessions_that_ended_are_removed_from_a_slow_switch_too() -> None:
+    """Those that are installed, those that are outstanding, and those that were never sent."""
     wired = Wired()
     for number in range(MAX_OUTSTANDING_BUNDLES + 1):
         wired.request(f"user{number}")
@@ -279,7 +279,7 @@ def test_rules_of_sessions_that_ended_are_removed_however_slow_the_switch_is() -
 
 
 def test_the_rule_of_a_session_that_timed_out_is_removed() -> None:
-    """With many sessions rules have no idle time-out of their own."""
+    """With many sessions, rules have no idle time-out."""
     wired = Wired()
     wired.request("anna")
     wired.settle()
@@ -307,7 +307,7 @@ def test_a_mobile_that_moves_to_another_switch_leaves_no_rule_behind() -> None:
 
 
 def test_rules_have_an_idle_time_out_unless_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Open vSwitch looks at all rules with a time-out whenever a rule is added: docs/performance.md."""
+    """Open vSwitch visits all rules that have a time-out whenever a rule is added: docs/performance.md."""
     monkeypatch.setattr(session_rules, "MAX_SESSIONS_WITH_IDLE_TIMEOUT", 1)
     wired = Wired()
     timeouts = []
@@ -321,7 +321,7 @@ def test_rules_have_an_idle_time_out_unless_there_are_too_many(monkeypatch: pyte
     assert timeouts == [300, 0]
 
 
-def test_what_was_under_way_when_the_connection_broke_is_done_on_the_next_one() -> None:
+def test_a_bundle_that_was_outstanding_when_the_connection_was_lost_is_sent_again() -> None:
     wired = Wired()
     wired.request("anna")
     wired.settle()
@@ -338,7 +338,7 @@ def test_what_was_under_way_when_the_connection_broke_is_done_on_the_next_one() 
     assert bert.rule_at == 1
 
 
-def test_a_switch_that_connects_again_before_its_old_connection_is_known_to_be_dead_gets_its_rules() -> None:
+def test_a_switch_that_connects_again_before_its_connection_is_lost_gets_its_rules() -> None:
     wired = Wired()
     for number in range(MAX_OUTSTANDING_BUNDLES):
         wired.request(f"user{number}")
@@ -349,7 +349,7 @@ def test_a_switch_that_connects_again_before_its_old_connection_is_known_to_be_d
     assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
 
-def test_a_switch_that_cannot_output_to_its_tables_is_delivered_to_by_hand() -> None:
+def test_requests_of_a_switch_that_cannot_output_to_table_are_forwarded_by_packet_out() -> None:
     wired = Wired()
     wired.request("anna")
     wired.settle()
@@ -359,7 +359,7 @@ def test_a_switch_that_cannot_output_to_its_tables_is_delivered_to_by_hand() -> 
     assert not wired.switch.on_error(wire.Error(2, 4, returned[:30]))
 
 
-def test_a_packet_that_lost_its_rule_is_delivered_by_hand_or_counted() -> None:
+def test_a_request_that_misses_its_session_rule_is_forwarded_by_packet_out_or_counted() -> None:
     wired = Wired()
     wired.request("anna")
     wired.settle()
@@ -377,22 +377,22 @@ def test_a_packet_that_lost_its_rule_is_delivered_by_hand_or_counted() -> None:
     assert wired.drops(DropReason.REAL_UNREACHABLE) == 1
 
 
-def test_our_own_packets_do_not_come_back_as_requests() -> None:
+def test_a_packet_out_that_is_punted_again_is_dropped() -> None:
     wired = Wired()
     wired.punt(Purpose.PUNT_FRAGMENT, bytes(60), port=wire.OFPP_CONTROLLER)
     assert wired.drops(DropReason.RETURNED_BY_SWITCH) == 1
 
 
 def overloaded(wired: Wired, seconds: float) -> None:
-    """The switch leaves what it was sent unconfirmed for so long."""
+    """The switch does not confirm what it was sent for this many seconds."""
     wired.request("last-before")
     wired.flush()
     wired.now += seconds
     wired.flush()
 
 
-def test_under_overload_known_mobiles_are_served_and_new_ones_are_dropped_and_counted() -> None:
-    """A mobile that has a session loses more by a lost request than one that waits for its first."""
+def test_at_high_load_mobiles_with_a_session_are_served_and_new_ones_are_dropped_and_counted() -> None:
+    """A mobile with a session may lose its binding with the request; a new one retries."""
     wired = Wired()
     wired.request("anna")
     wired.settle()
@@ -402,14 +402,14 @@ def test_under_overload_known_mobiles_are_served_and_new_ones_are_dropped_and_co
     assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
 
-def test_a_mobile_that_names_its_home_agent_is_a_known_one() -> None:
-    """It renews a binding; a session outlasts its requests by the idle time only."""
+def test_at_high_load_a_mobile_that_names_its_home_agent_is_served() -> None:
+    """It renews a binding. A binding may last longer than the session here, which ends after its idle time."""
     wired = Wired()
     overloaded(wired, MAX_QUEUEING_DELAY * 1.5)
     assert [goes_to(message) for message in wired.request("bert", home_agent=REALS[1].address.packed)] == [8]
 
 
-def test_far_beyond_that_every_request_is_dropped_and_counted_and_nothing_else() -> None:
+def test_at_full_load_every_request_is_dropped_and_counted_and_arp_is_not() -> None:
     wired = Wired()
     wired.request("anna")
     wired.settle()
@@ -418,10 +418,10 @@ def test_far_beyond_that_every_request_is_dropped_and_counted_and_nothing_else()
     assert wired.drops(DropReason.OVERLOAD) == 1
     wired.find(0, port=9)
     wired.settle()
-    assert wire.output(9) in b"".join(wired.sent), "ARP was heard meanwhile, and the session's rule follows"
+    assert wire.output(9) in b"".join(wired.sent), "ARP was processed meanwhile, and the session's rule follows"
 
 
-def test_once_the_switch_has_caught_up_everybody_is_served_again() -> None:
+def test_all_mobiles_are_served_again_when_the_switch_has_caught_up() -> None:
     wired = Wired()
     overloaded(wired, MAX_QUEUEING_DELAY * 3)
     wired.confirm()
@@ -429,8 +429,8 @@ def test_once_the_switch_has_caught_up_everybody_is_served_again() -> None:
     assert [goes_to(message) for message in wired.request("bert")] == [8]
 
 
-def test_a_request_that_is_dropped_under_overload_is_no_retry() -> None:
-    """Requests that reached nobody are no failures of a home agent (docs/states.md)."""
+def test_a_request_that_is_dropped_for_overload_is_no_retry() -> None:
+    """A request that reached no home agent is no failure of one (docs/states.md)."""
     wired = Wired()
     wired.request("anna")
     wired.settle()
@@ -443,7 +443,7 @@ def test_a_request_that_is_dropped_under_overload_is_no_retry() -> None:
     )
 
 
-def test_known_requests_are_measured_too_though_they_make_no_rules() -> None:
+def test_barriers_measure_the_load_of_requests_that_install_no_rule_too() -> None:
     wired = Wired()
     wired.request("anna")
     wired.settle()
@@ -455,7 +455,7 @@ def test_known_requests_are_measured_too_though_they_make_no_rules() -> None:
     assert len(wired.sent) == 1, "nothing was sent since"
 
 
-def test_a_new_connection_owes_nothing() -> None:
+def test_a_new_connection_begins_without_load() -> None:
     wired = Wired()
     overloaded(wired, MAX_QUEUEING_DELAY * 3)
     wired.switch.disconnect()

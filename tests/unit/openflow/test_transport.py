@@ -34,7 +34,7 @@ _ETHERNET_TYPE = struct.pack("!H", 0x0806)
 
 @pytest.fixture
 def controller(tmp_path: Path) -> Iterator[int]:
-    """The port at which a controller awaits switches."""
+    """The TCP port of a running controller."""
     port = free_port()
     with balancer_process(tmp_path, CONFIGURATION, port) as process:
         await_listener(port, process)
@@ -56,8 +56,8 @@ def arp_question(address: bytes) -> bytes:
     return ethernet + struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + ethernet[6:12] + b"\x0a\1\1\x65" + bytes(6) + address
 
 
-def test_a_switch_that_does_not_read_holds_up_no_other(controller: int) -> None:
-    """Each of its questions has an answer that it does not fetch. The other one's timers must go on meanwhile."""
+def test_a_switch_that_does_not_read_delays_no_other(controller: int) -> None:
+    """It sends ARP requests and does not read the replies. The timers of the other switch must go on meanwhile."""
     question = packet_in(Purpose.PUNT_ARP_REQUEST.cookie, 1, arp_question(b"\x0a\1\1\x0a"))
     with scripted_switch(controller, 1) as healthy, scripted_switch(controller, 2, 4096) as deaf:
         for switch in (healthy, deaf):
