@@ -1,1 +1,1 @@
-"""What an operator configured: the model, and its readers and writers."""
+"""The configuration: its model, drafts and checks, and its readers and writers in ios/ and yaml/."""

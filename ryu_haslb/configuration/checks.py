@@ -6,8 +6,7 @@ from ipaddress import IPv4Address
 
 from ryu_haslb.configuration.crypto_checks import check_crypto
 from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft
-from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.configuration.routing import next_hop_of
+from ryu_haslb.configuration.model import Configuration, next_hop_of
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import did_you_mean
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT

@@ -1,4 +1,4 @@
-"""The crypto commands while they are being edited: what was said, and in which line."""
+"""The crypto commands and ports of a draft, each with the lines of its commands."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MapKey = tuple[str, int]
 
 @dataclass
 class PolicyDraft:
-    """``crypto isakmp policy``, and where it was configured."""
+    """``crypto isakmp policy`` and its line."""
 
     line: int
     policy: IsakmpPolicy
@@ -31,7 +31,7 @@ class PolicyDraft:
 
 @dataclass
 class TransformSetDraft:
-    """``crypto ipsec transform-set``."""
+    """``crypto ipsec transform-set`` and its line."""
 
     line: int
     transform_set: TransformSet
@@ -46,13 +46,13 @@ class MapDraft:
     lines: dict[str, int] = field(default_factory=dict)
 
     def line_of(self, attribute: str) -> int:
-        """Where an attribute was configured; where the entry was if it was not."""
+        """The line of an attribute; that of the entry if the attribute is not configured."""
         return self.lines.get(attribute, self.line)
 
 
 @dataclass
 class AccessListDraft:
-    """``access-list``; ``beyond_ip`` are the lines of rules that are about more than addresses, and their text."""
+    """``access-list``; ``beyond_ip`` are the rules with other criteria than addresses: line and text."""
 
     line: int
     rules: dict[AccessRule, None] = field(default_factory=dict)
@@ -61,19 +61,19 @@ class AccessListDraft:
 
 @dataclass
 class PortDraft:
-    """An interface that is no VLAN's."""
+    """A port; ``lines`` are those of its commands, by the attribute that they set."""
 
     line: int
     port: Port
     lines: dict[str, int] = field(default_factory=dict)
 
     def line_of(self, attribute: str) -> int:
-        """Where an attribute was configured; where the interface was if it was not."""
+        """The line of an attribute; that of the port if the attribute is not configured."""
         return self.lines.get(attribute, self.line)
 
     @property
-    def says_something(self) -> bool:
-        """Whether there is anything that this product goes by."""
+    def is_configured(self) -> bool:
+        """Whether any attribute is set. A port without attributes has no effect."""
         return self.port != Port(self.port.kind, self.port.number)
 
 
@@ -90,7 +90,7 @@ class CryptoDraft:
     keepalive: Optional[int] = None
 
     def finished(self) -> Crypto:
-        """What the model has of it, in the order in which IOS prints it."""
+        """The model of these commands, in the order in which IOS prints them."""
         return Crypto(
             tuple(draft.policy for _, draft in sorted(self.policies.items())),
             tuple(self.keys.values()),
@@ -103,7 +103,7 @@ class CryptoDraft:
 
 
 def crypto_draft_of(crypto: Crypto) -> CryptoDraft:
-    """A draft that says what ``crypto`` says, to be edited further."""
+    """A draft of an existing configuration, for further commands. Its lines are 0."""
     return CryptoDraft(
         {each.priority: PolicyDraft(0, each) for each in crypto.policies},
         {each.network: each for each in crypto.keys},

@@ -1,4 +1,4 @@
-"""What the crypto commands of an IOS configuration say, as plain, immutable data. Defaults are those of IOS."""
+"""The crypto commands of a configuration as plain, immutable data. Defaults are those of IOS."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional
 
-#: Selectors of one crypto map entry: more, and each would still be a pair of security associations of its own.
+#: Pairs of networks that one entry of a crypto map may protect: each pair has its own security associations.
 MAX_SELECTORS = 64
-#: Rules of an access list that a crypto map matches.
+#: Rules of an access list that a crypto map may match.
 MAX_RULES = 1000
 
 
@@ -35,7 +35,7 @@ class Authentication(Enum):
 
 @dataclass(frozen=True)
 class IsakmpPolicy:
-    """``crypto isakmp policy N``: a proposal for the peers' own, IKE's, security association.
+    """``crypto isakmp policy N``: a proposal for the ISAKMP security association, by which the peers negotiate.
 
     ``encryption`` and ``hash`` are in the words of IOS (``aes 256``, ``sha``), ``group`` is a Diffie-Hellman group of
     RFC 2409, 3526 or 5903, ``lifetime`` is in seconds.
@@ -68,7 +68,7 @@ class TransformSet:
 
 @dataclass(frozen=True)
 class Lifetime:
-    """How long a security association of IPsec lives: seconds, and kilobytes that it may carry."""
+    """The lifetime of a security association of IPsec, in seconds and in kilobytes of traffic."""
 
     seconds: int = 3600
     kilobytes: int = 4608000
@@ -76,7 +76,7 @@ class Lifetime:
 
 @dataclass(frozen=True)
 class CryptoMapEntry:
-    """``crypto map NAME SEQUENCE ipsec-isakmp``: what is protected, with whom and how.
+    """``crypto map NAME SEQUENCE ipsec-isakmp``: which traffic is protected, with which peer and how.
 
     ``pfs`` is a Diffie-Hellman group; None in ``seconds`` and ``kilobytes`` is the global lifetime.
     """
@@ -102,9 +102,9 @@ class AccessRule:
 
 @dataclass(frozen=True)
 class Crypto:
-    """All of it: policies by priority, map entries by name and sequence, access lists by number.
+    """All crypto commands: policies by priority, map entries by name and sequence, access lists by number.
 
-    ``keepalive`` is how many seconds a silent peer is waited for before it is asked whether it is alive.
+    ``keepalive`` is the seconds of silence before dead peer detection asks a peer; None: the default.
     """
 
     policies: tuple[IsakmpPolicy, ...] = ()
@@ -116,7 +116,7 @@ class Crypto:
     keepalive: Optional[int] = None
 
     def key_of(self, peer: IPv4Address) -> Optional[str]:
-        """The key of the narrowest network that holds the peer."""
+        """The key of the most specific network that the peer is in."""
         fitting = [each for each in self.keys if peer in each.network]
         return max(fitting, key=lambda each: each.network.prefixlen).key if fitting else None
 
@@ -125,7 +125,7 @@ class Crypto:
         return sorted((entry for entry in self.maps if entry.name == name), key=lambda entry: entry.sequence)
 
     def rules_of(self, number: Optional[int]) -> tuple[AccessRule, ...]:
-        """The rules of an access list, in their order; none if there is no such list."""
+        """The rules of an access list in their order; empty if there is no such list."""
         return next((rules for each, rules in self.access_lists if each == number), ())
 
     def transform_set(self, name: str) -> Optional[TransformSet]:
@@ -139,9 +139,10 @@ Selector = tuple[IPv4Network, IPv4Network]
 def protected(rules: Collection[AccessRule]) -> tuple[Selector, ...]:
     """The pairs of local and remote networks between which an access list protects traffic.
 
-    The first rule that matches a packet decides, so what an earlier rule denies is cut out of later permissions. What
-    two rules permit may be in two pairs, of which the first counts.
-    ValueError if there are more than :data:`MAX_RULES` rules, or they make more than :data:`MAX_SELECTORS` pairs.
+    The first rule that matches a packet decides, so what a rule denies is removed from what later rules permit. If two
+    pairs overlap, the first one counts.
+
+    Raises ValueError if there are more than :data:`MAX_RULES` rules, or more than :data:`MAX_SELECTORS` pairs.
     """
     if len(rules) > MAX_RULES:
         raise ValueError(f"it has more than {MAX_RULES} rules")
@@ -163,7 +164,7 @@ def protected(rules: Collection[AccessRule]) -> tuple[Selector, ...]:
 
 
 def _without(whole: Selector, part: Selector) -> list[Selector]:
-    """What remains of a selector without another one."""
+    """A selector without the part that is in another one."""
     if not (whole[0].overlaps(part[0]) and whole[1].overlaps(part[1])):
         return [whole]
     sources = _difference(whole[0], part[0])
@@ -174,5 +175,5 @@ def _without(whole: Selector, part: Selector) -> list[Selector]:
 
 
 def _difference(whole: IPv4Network, part: IPv4Network) -> list[IPv4Network]:
-    """What remains of a network without another one that overlaps it."""
+    """A network without the part that is in another one, which overlaps it."""
     return [] if whole.subnet_of(part) else sorted(whole.address_exclude(part))

@@ -1,8 +1,8 @@
-"""A configuration while it is being edited: mutable, possibly incomplete, and each part knows its line.
+"""A configuration during editing: mutable, possibly incomplete, each part with its line.
 
-Both readers edit a :class:`Draft`; :func:`finish` checks it and makes the immutable
-:class:`~ryu_haslb.configuration.model.Configuration`. Lines count from 1; a part that an earlier configuration brought
-along has line 0.
+Both readers edit a :class:`Draft`. :func:`ryu_haslb.configuration.checks.finish` checks it and makes the immutable
+:class:`~ryu_haslb.configuration.model.Configuration`. Lines count from 1; parts of an existing configuration have
+line 0.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ RealKey = tuple[IPv4Address, Optional[int]]
 
 @dataclass
 class RealDraft:
-    """A real server, and where it was configured."""
+    """A real server and its line."""
 
     line: int
     real: RealServer
@@ -38,7 +38,7 @@ class RealDraft:
 
 @dataclass
 class FarmDraft:
-    """A server farm; its reals are keyed as IOS tells them apart, by address and port."""
+    """A server farm; its reals are keyed by address and port, as on IOS."""
 
     line: int
     name: str
@@ -47,7 +47,7 @@ class FarmDraft:
     reals: dict[RealKey, RealDraft] = field(default_factory=dict)
 
     def finished(self) -> ServerFarm:
-        """The farm as the model has it."""
+        """The farm of the model."""
         return ServerFarm(self.name, self.nat_server, self.predictor, tuple(real.real for real in self.reals.values()))
 
 
@@ -66,7 +66,7 @@ class VirtualServerDraft:
     in_service: bool = False
 
     def finished(self) -> VirtualServer:
-        """The virtual server as the model has it. It must be complete."""
+        """The virtual server of the model. It must be complete."""
         assert self.address is not None and self.farm is not None
         return VirtualServer(
             self.name,
@@ -87,13 +87,13 @@ class DfpDraft:
     agents: dict[tuple[IPv4Address, int], DfpAgent] = field(default_factory=dict)
 
     def finished(self) -> DfpManager:
-        """The DFP manager as the model has it."""
+        """The DFP manager of the model."""
         return DfpManager(self.password, self.password_timeout, tuple(self.agents.values()))
 
 
 @dataclass
 class VlanDraft:
-    """A VLAN interface, with or without an address. ``crypto_map_line`` is where it got its crypto map."""
+    """A VLAN interface, with or without an address. ``crypto_map_line`` is the line of its crypto map."""
 
     line: int
     vlan: int
@@ -102,13 +102,13 @@ class VlanDraft:
     crypto_map_line: int = 0
 
     def finished(self) -> Optional[VlanInterface]:
-        """The interface as the model has it; None without an address."""
+        """The interface of the model; None without an address."""
         return replace(self.interface, crypto_map=self.crypto_map) if self.interface else None
 
 
 @dataclass
 class Draft:
-    """All of it."""
+    """A whole configuration during editing."""
 
     farms: dict[str, FarmDraft] = field(default_factory=dict)
     virtual_servers: dict[str, VirtualServerDraft] = field(default_factory=dict)
@@ -120,7 +120,7 @@ class Draft:
     crypto: CryptoDraft = field(default_factory=CryptoDraft)
 
     def finished(self) -> Configuration:
-        """The configuration as the model has it. It must have passed the checks."""
+        """The configuration of the model. The draft must have passed the checks."""
         return Configuration(
             {name: farm.finished() for name, farm in self.farms.items()},
             {name: server.finished() for name, server in self.virtual_servers.items()},
@@ -128,13 +128,13 @@ class Draft:
             tuple(interface for interface in (vlan.finished() for vlan in self.vlans.values()) if interface),
             tuple(self.routes),
             self.datapaths,
-            tuple(draft.port for draft in self.ports.values() if draft.says_something),
+            tuple(draft.port for draft in self.ports.values() if draft.is_configured),
             self.crypto.finished(),
         )
 
 
 def draft_of(configuration: Configuration) -> Draft:
-    """A draft that says what ``configuration`` says, to be edited further."""
+    """A draft of an existing configuration, for further commands."""
     dfp = configuration.dfp
     return Draft(
         {farm.name: _farm_draft(farm) for farm in configuration.farms.values()},

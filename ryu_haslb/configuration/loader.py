@@ -1,4 +1,4 @@
-"""Loading a configuration file, whichever of the two forms it has."""
+"""Loads a configuration file, in the language of IOS or in YAML."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.yaml.reader import read_yaml
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 
+#: Bytes of a configuration file.
 MAX_FILE_SIZE = 16 * 1024 * 1024
 _YAML_SUFFIXES = (".yaml", ".yml")
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """A usable configuration, and what its reader remarked."""
+    """A usable configuration, and the warnings of its reader."""
 
     configuration: Configuration
     warnings: tuple[Diagnostic, ...]
@@ -26,7 +27,7 @@ class Loaded:
 def load(path: Union[str, os.PathLike[str]]) -> Loaded:
     """Load a configuration file: YAML if its name ends in .yaml or .yml, the language of IOS otherwise.
 
-    Raises :class:`ConfigurationError`, also when the file cannot be read.
+    Raises :class:`ConfigurationError` if the file cannot be read or has errors.
     """
     source = os.fspath(path)
     try:
@@ -37,7 +38,10 @@ def load(path: Union[str, os.PathLike[str]]) -> Loaded:
 
 
 def load_stream(stream: BinaryIO, source: str) -> Loaded:
-    """Load a configuration from an open stream; ``source`` names it, and its suffix tells the form."""
+    """Load a configuration from an open stream. ``source`` is its name in errors; the suffix decides the form.
+
+    Raises :class:`ConfigurationError` if the stream cannot be read or has errors.
+    """
     try:
         data = stream.read(MAX_FILE_SIZE + 1)
     except OSError as error:

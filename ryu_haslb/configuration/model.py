@@ -1,11 +1,12 @@
 """The configuration as plain, immutable data.
 
-Every reader (IOS text, YAML) produces a :class:`Configuration`, every consumer takes one; nobody else knows where it
-came from. Defaults are those of IOS SLB.
+The readers of IOS text and of YAML make a :class:`Configuration`; all other code takes one, whichever form it came
+from. Defaults are those of IOS SLB.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
@@ -14,11 +15,12 @@ from typing import Optional
 from ryu_haslb.configuration.crypto_model import Crypto
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
+#: Seconds for which the previous DFP password is accepted after a change, by default.
 DFP_PASSWORD_TIMEOUT = 180
 
 
 class Predictor(Enum):
-    """How a farm chooses the real server of a new session."""
+    """The algorithm by which a farm chooses the real server of a new session."""
 
     ROUND_ROBIN = "roundrobin"
     LEAST_CONNECTIONS = "leastconns"
@@ -26,10 +28,10 @@ class Predictor(Enum):
 
 @dataclass(frozen=True)
 class StaticLocation:
-    """Where a real server is, told instead of found by ARP (YAML only).
+    """The location of a real server, configured instead of found by ARP (YAML only).
 
-    ``mac`` is the next hop's address as six bytes. ``port`` is the OpenFlow port number, ``vlan`` the tag that frames
-    carry there (None: untagged), ``datapath`` the switch it holds for (None: every switch).
+    ``mac`` is the Ethernet address of the next hop as six bytes, ``port`` the OpenFlow port number, ``vlan`` the tag of
+    frames on that port (None: untagged), ``datapath`` the switch that it is valid for (None: all switches).
     """
 
     mac: bytes
@@ -40,7 +42,7 @@ class StaticLocation:
 
 @dataclass(frozen=True)
 class RealServer:
-    """``real A.B.C.D [port]`` and its sub-commands."""
+    """``real A.B.C.D [port]`` and its sub-commands. ``retry`` is in seconds; 0 is never."""
 
     address: IPv4Address
     port: Optional[int] = None
@@ -66,7 +68,7 @@ class ServerFarm:
 
 @dataclass(frozen=True)
 class ClientRule:
-    """``client A.B.C.D MASK [exclude]``: which clients may use a virtual server, or may not."""
+    """``client A.B.C.D MASK [exclude]``: a network of clients that may use a virtual server, or may not."""
 
     network: IPv4Network
     exclude: bool = False
@@ -74,7 +76,7 @@ class ClientRule:
 
 @dataclass(frozen=True)
 class VirtualServer:
-    """``ip slb vserver NAME``. ``idle`` is the life of a session since its last request, in seconds."""
+    """``ip slb vserver NAME``. ``idle``: seconds without a request before a session ends."""
 
     name: str
     address: IPv4Address
@@ -87,7 +89,7 @@ class VirtualServer:
 
 @dataclass(frozen=True)
 class DfpAgent:
-    """``agent A.B.C.D PORT [TIMEOUT [RETRY-COUNT [RETRY-INTERVAL]]]``; times in seconds, a count of 0 is for ever."""
+    """``agent A.B.C.D PORT [TIMEOUT [RETRY-COUNT [RETRY-INTERVAL]]]``; times in seconds, a count of 0 is unlimited."""
 
     address: IPv4Address
     port: int
@@ -107,7 +109,7 @@ class DfpManager:
 
 @dataclass(frozen=True)
 class VlanInterface:
-    """``interface VlanN`` / ``ip address A.B.C.D MASK``: the network that a VLAN carries.
+    """``interface VlanN`` / ``ip address A.B.C.D MASK``: the address of the balancer in a VLAN, and its network.
 
     ``crypto_map`` names the crypto map that protects its traffic.
     """
@@ -122,8 +124,8 @@ class VlanInterface:
 class Port:
     """``interface FastEthernet3/15``: a port of a line card, of the IPsec module, or of a router such as the PDSN.
 
-    ``kind`` and ``number`` are its name. ``crypto_connect_vlan`` is the inside VLAN that it is connected to through the
-    IPsec module. ``allowed_vlans`` are those of a trunk; None where they are not limited.
+    ``kind`` and ``number`` are its name. ``crypto_connect_vlan`` is the inside VLAN to which the IPsec module connects
+    it. ``allowed_vlans`` are those of a trunk; None: all VLANs.
     """
 
     kind: str
@@ -135,13 +137,13 @@ class Port:
 
     @property
     def name(self) -> str:
-        """The name in full."""
+        """The name in full, such as ``FastEthernet3/15``."""
         return self.kind + self.number
 
 
 @dataclass(frozen=True)
 class Route:
-    """``ip route PREFIX MASK NEXT-HOP``: how a real server that is not adjacent is reached."""
+    """``ip route PREFIX MASK NEXT-HOP``: a route to real servers that are not adjacent."""
 
     network: IPv4Network
     next_hop: IPv4Address
@@ -149,9 +151,9 @@ class Route:
 
 @dataclass(frozen=True)
 class Configuration:
-    """All of it. Farms and virtual servers are keyed by name, in the order they were configured.
+    """A whole configuration. Farms and virtual servers are keyed by name, in the order of the file.
 
-    ``datapaths`` lists the switches to serve by their 64-bit ids; empty means every switch that connects.
+    ``datapaths`` are the 64-bit ids of the switches to serve; if it is empty, every switch that connects is served.
     """
 
     farms: dict[str, ServerFarm] = field(default_factory=dict)
@@ -162,3 +164,16 @@ class Configuration:
     datapaths: tuple[int, ...] = ()
     ports: tuple[Port, ...] = ()
     crypto: Crypto = field(default_factory=Crypto)
+
+
+def next_hop_of(interfaces: Iterable[VlanInterface], routes: Iterable[Route], address: IPv4Address) -> IPv4Address:
+    """The next hop of packets to an address.
+
+    It is the address itself if the address is in the network of a VLAN interface, else the next hop of the most
+    specific route. Without a route it is the address too: its network is not configured, or a router answers ARP for
+    it.
+    """
+    if any(address in interface.network for interface in interfaces):
+        return address
+    matching = ((route.network.prefixlen, route.next_hop) for route in routes if address in route.network)
+    return max(matching, key=lambda match: match[0], default=(0, address))[1]

@@ -1,8 +1,8 @@
-"""How the ports of a switch lie around the IPsec module: where protected requests come in, and where they cannot.
+"""Which ports of a switch are outside and inside of the IPsec module, and where protected requests are accepted.
 
-The configuration says it in three places: ``crypto connect vlan 15`` under the line card's port, VLAN 15 among the
-allowed VLANs of the module's inside port, and another VLAN in its place at the module's outside port. What is protected
-the crypto map of ``interface Vlan15`` says.
+Three commands define it: ``crypto connect vlan 15`` under the port of the line card, VLAN 15 among the allowed VLANs of
+the module's inside port, and another VLAN in its place at the module's outside port. The crypto map of ``interface
+Vlan15`` defines which traffic is protected.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from ryu_haslb.configuration.model import Configuration, Port, VlanInterface
 
 
 class Inside(NamedTuple):
-    """The ports of a switch by which one may come into an inside VLAN: from the module, which has decrypted it, and
-    from the VLAN interface, which routes it from other VLANs."""
+    """The ports by which traffic may enter an inside VLAN: those of the module, which has decrypted it, and those of
+    the VLAN interface, which routes it from other VLANs."""
 
     module: frozenset[int] = frozenset()
     router: frozenset[int] = frozenset()
@@ -27,22 +27,22 @@ class Inside(NamedTuple):
 
 @dataclass(frozen=True)
 class Sides:
-    """How the ports of a switch lie around the IPsec module, by their numbers.
+    """The ports of a switch outside and inside of the IPsec module, by their numbers.
 
-    What comes in at an ``outside`` port the module has not seen yet. ``inside`` has, by VLAN, the ports of each VLAN
-    interface with a crypto map.
+    Traffic from an ``outside`` port has not passed the module. ``inside`` has the ports of each VLAN interface with a
+    crypto map, by its VLAN.
     """
 
     outside: frozenset[int] = frozenset()
     inside: Mapping[int, Inside] = field(default_factory=dict)
 
     def leads_outside(self, port: int) -> bool:
-        """Whether what goes out of a port gets to the outside of the module, in clear if it is not protected."""
+        """Whether traffic sent out of a port reaches the outside of the module, in clear unless it is protected."""
         return port in self.outside or any(port in inside.module for inside in self.inside.values())
 
 
 class Protected(NamedTuple):
-    """A virtual address that the crypto map of a VLAN interface protects, together with ``remote``."""
+    """A virtual address and a ``remote`` network between which the crypto map of a VLAN interface protects traffic."""
 
     address: IPv4Address
     remote: IPv4Network
@@ -50,7 +50,7 @@ class Protected(NamedTuple):
 
 
 def protected_addresses(configuration: Configuration) -> Iterator[Protected]:
-    """The virtual addresses in service that are on our side of an access list, with each network on the other side."""
+    """The virtual addresses in service that an access list has on the local side, with each of its remote networks."""
     addresses = {server.address for server in configuration.virtual_servers.values() if server.in_service}
     for interface in configuration.vlan_interfaces:
         if interface.crypto_map is None:
@@ -63,7 +63,7 @@ def protected_addresses(configuration: Configuration) -> Iterator[Protected]:
 
 
 def outside_ports(configuration: Configuration) -> tuple[Port, ...]:
-    """The ports connected to an inside VLAN through the module, and the module's own outside ports."""
+    """The ports that the module connects to an inside VLAN, and the module's own outside ports."""
     found: dict[Port, None] = {}
     for port in configuration.ports:
         if port.crypto_connect_vlan is not None:
@@ -73,53 +73,54 @@ def outside_ports(configuration: Configuration) -> tuple[Port, ...]:
 
 
 def module_pairs(ports: Iterable[Port], inside_vlan: int) -> list[tuple[Port, Port]]:
-    """The trunk ports, inside and outside, that may be those of the module which serves an inside VLAN."""
+    """The pairs of trunk ports, inside and outside, that may be the module of an inside VLAN."""
     trunks = {_place(port): port for port in ports if port.allowed_vlans is not None}
     return [
         (inside, outside)
         for (kind, slot, number), inside in trunks.items()
         for outside in (trunks.get((kind, slot, number - 1)), trunks.get((kind, slot, number + 1)))
-        if outside is not None and _change_places(inside, outside, inside_vlan)
+        if outside is not None and _exchanges_vlan(inside, outside, inside_vlan)
     ]
 
 
 def _place(port: Port) -> tuple[str, str, int]:
-    """What two neighbours have in common, and their numbers in it."""
+    """Kind, slot and number of a port. Neighbours have the same kind and slot."""
     slot, _, number = port.number.rpartition("/")
     return port.kind, slot, int(number)
 
 
-def _change_places(inside: Port, outside: Port, vlan: int) -> bool:
-    """Whether one trunk has the inside VLAN where the other has an outside VLAN."""
+def _exchanges_vlan(inside: Port, outside: Port, vlan: int) -> bool:
+    """Whether the inside trunk allows the inside VLAN, and the outside trunk another VLAN instead."""
     if inside.allowed_vlans is None or outside.allowed_vlans is None:
         return False
     return vlan in inside.allowed_vlans - outside.allowed_vlans and bool(outside.allowed_vlans - inside.allowed_vlans)
 
 
-def _bears(switch_port: str, name: str) -> bool:
-    """Whether a switch's port has a name, alone or behind the switch's own: ``fa3-15``, or ``haslb1-fa3-15``."""
+def _has_name(switch_port: str, name: str) -> bool:
+    """Whether the name of a switch's port is ``fa3-15``, or the switch's name and ``fa3-15``: ``haslb1-fa3-15``."""
     return re.fullmatch(f"(.*-)?{name}", switch_port, re.IGNORECASE) is not None
 
 
 def short_name(port: Port) -> str:
-    """How a switch in Linux names the port: ``fa3-15`` for FastEthernet3/15."""
+    """The name of the port on a switch in Linux: ``fa3-15`` for FastEthernet3/15."""
     return (port.kind[:2] + port.number).lower().replace("/", "-")
 
 
 def sides_of(configuration: Configuration, switch_ports: Mapping[int, str]) -> tuple[Sides, list[str]]:
-    """How a switch's ports, by number and name, lie; and what an operator should know of those that it lacks."""
+    """The sides of a switch's ports, given by number and name, and a warning for each port that is missing."""
 
     def numbers(name: str) -> frozenset[int]:
-        return frozenset(number for number, each in switch_ports.items() if _bears(each, name))
+        return frozenset(number for number, each in switch_ports.items() if _has_name(each, name))
 
     outside: frozenset[int] = frozenset()
-    remarks = []
+    warnings = []
     for port in outside_ports(configuration):
         found = numbers(short_name(port))
         outside |= found
         if not found:
-            remarks.append(
-                f"has no port {port.name} ({short_name(port)}), which the configuration has outside of the IPsec module"
+            warnings.append(
+                f"has no port {port.name} ({short_name(port)}), which the configuration places outside of the IPsec "
+                "module"
             )
     inside = {}
     for interface in configuration.vlan_interfaces:
@@ -127,20 +128,20 @@ def sides_of(configuration: Configuration, switch_ports: Mapping[int, str]) -> t
             of_module = [numbers(short_name(port)) for port, _ in module_pairs(configuration.ports, interface.vlan)]
             inside[interface.vlan] = Inside(frozenset().union(*of_module), numbers(f"vlan{interface.vlan}"))
     sides = Sides(outside, inside)
-    return sides, remarks + _lacking(configuration, sides)
+    return sides, warnings + _missing_inside_ports(configuration, sides)
 
 
-def _lacking(configuration: Configuration, sides: Sides) -> list[str]:
-    """Which requests cannot come because the module's inside port is somewhere else, or misnamed."""
-    remarks = {}
+def _missing_inside_ports(configuration: Configuration, sides: Sides) -> list[str]:
+    """Warnings for protected addresses whose requests are not accepted: the switch has no inside port of the module."""
+    warnings = {}
     for address, _, interface in protected_addresses(configuration):
         if sides.inside[interface.vlan].module:
             continue
         ports = [port for port, _ in module_pairs(configuration.ports, interface.vlan)]
-        lacks = " or ".join(f"{port.name} ({short_name(port)})" for port in ports) or "that the configuration names"
-        takes = f"only those that Vlan{interface.vlan} routes" if sides.inside[interface.vlan].router else "none"
-        remarks[address, interface] = (
-            f"has no inside port of the IPsec module, {lacks}; of requests to {address}, which crypto map "
-            f"{interface.crypto_map} protects, it takes {takes}"
+        missing = " or ".join(f"{port.name} ({short_name(port)})" for port in ports) or "that the configuration names"
+        accepted = f"only those that Vlan{interface.vlan} routes" if sides.inside[interface.vlan].router else "none"
+        warnings[address, interface] = (
+            f"has no inside port of the IPsec module, {missing}; of the requests to {address}, which crypto map "
+            f"{interface.crypto_map} protects, it accepts {accepted}"
         )
-    return list(remarks.values())
+    return list(warnings.values())

@@ -10,8 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
-from ryu_haslb.configuration.model import Configuration, RealServer
-from ryu_haslb.configuration.routing import next_hop_of
+from ryu_haslb.configuration.model import Configuration, RealServer, next_hop_of
 
 #: Seconds between two probes of a neighbour that has not answered the last one, and of one that has.
 PROBE_INTERVAL = 1.0

@@ -1,1 +1,1 @@
-"""The YAML form of a configuration, read through the commands of IOS."""
+"""Configurations in YAML, which are executed as IOS commands."""

@@ -1,4 +1,4 @@
-"""Turning YAML into IOS commands: each key has a handler that reads its value and executes what it means."""
+"""Executes YAML as IOS commands: each key has a handler that reads its value and executes a command."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Handler = Callable[[yaml.Node], None]
 
 
 class CommandReader:
-    """The open blocks, and ways to hand keys and values to them."""
+    """The open blocks of IOS commands, and the handlers that execute keys in them."""
 
     def __init__(self, draft: Draft, diagnostics: Diagnostics) -> None:
         self.draft = draft
@@ -36,14 +36,14 @@ class CommandReader:
 
     @contextlib.contextmanager
     def noting_errors(self) -> Iterator[None]:
-        """An error in one part keeps none of the others from being read."""
+        """Record an error of one part; the others are read all the same."""
         try:
             yield
         except NodeError as error:
             self.diagnostics.error(error.line, str(error))
 
     def block(self, node: yaml.Node, what: str, handlers: Mapping[str, Handler]) -> None:
-        """Hand each key's value to its handler."""
+        """Call the handler of each key with its value."""
         with self.noting_errors():
             for name, line, value in entries(node, what):
                 with self.noting_errors():
@@ -52,28 +52,28 @@ class CommandReader:
                     handlers[name](value)
 
     def each(self, node: yaml.Node, what: str, handler: Handler) -> None:
-        """Hand each item of a list to the handler."""
+        """Call the handler with each item of a list."""
         for item in items(node, what):
             with self.noting_errors():
                 handler(item)
 
     def command(self, line: int, *words: str) -> None:
-        """Execute an IOS command in the block that is open."""
+        """Execute an IOS command in the open block."""
         self.blocks.execute(line_of(words, line))
 
     def number(self, *words: str) -> Handler:
-        """The handler of a key whose number completes a command."""
+        """A handler that executes a command with the number of its key at the end."""
         return lambda node: self.command(line_of_node(node), *words, number_of(node, words[0]))
 
     def word(self, *words: str) -> Handler:
-        """The handler of a key whose text completes a command."""
+        """A handler that executes a command with the text of its key at the end."""
         return lambda node: self.command(line_of_node(node), *words, text_of(node, f"a word after '{words[0]}'"))
 
     def switch(self, *words: str) -> Handler:
-        """The handler of a key that gives a command if it is true, and its ``no`` form if it is false."""
+        """A handler that executes a command if its key is true, and the ``no`` form if it is false."""
         key = "_".join(words)
         return lambda node: self.command(line_of_node(node), *(() if flag_of(node, key) else ("no",)), *words)
 
 
 def read_already(_node: yaml.Node) -> None:
-    """The handler of a key that was needed to open the block."""
+    """The handler of a key that was read when its block was opened."""

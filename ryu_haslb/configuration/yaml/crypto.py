@@ -26,10 +26,10 @@ _INTERFACE = f"a VLAN from 1 to {MAX_VLAN} such as Vlan15, or a port such as Fas
 
 
 class CryptoReader(CommandReader):
-    """Reads what IPsec needs to know."""
+    """Reads the keys of IPsec."""
 
     def interfaces(self, node: yaml.Node) -> None:
-        """Interfaces by their names."""
+        """``interfaces``, by name."""
         for name, line, value in entries(node, "interfaces"):
             with self.noting_errors():
                 kind, number = parsed_text(name, line, _INTERFACE, interface_name)
@@ -48,7 +48,7 @@ class CryptoReader(CommandReader):
         self.command(line_of_node(node), "ip", "address", *network_words(node))
 
     def crypto(self, node: yaml.Node) -> None:
-        """All of ``crypto:``."""
+        """``crypto`` and all of its keys."""
         self.block(
             node,
             "crypto",
@@ -63,7 +63,7 @@ class CryptoReader(CommandReader):
         )
 
     def policies(self, node: yaml.Node) -> None:
-        """ISAKMP policies by their priorities."""
+        """``policies``: ISAKMP policies by priority."""
         for priority, line, value in entries(node, "policies"):
             self.command(line, "crypto", "isakmp", "policy", priority)
             self.block(
@@ -79,7 +79,7 @@ class CryptoReader(CommandReader):
             )
 
     def key(self, node: yaml.Node) -> None:
-        """A pre-shared key, and whose it is."""
+        """An item of ``keys``: a pre-shared key and the address or network of its peers."""
         what = "a key"
         found = fields(node, what, ("key", "address"))
         key = text_of(required(found, "key", node, what), "a pre-shared key")
@@ -88,7 +88,7 @@ class CryptoReader(CommandReader):
         self.command(line_of_node(node), "crypto", "isakmp", "key", "0", key, "address", *words)
 
     def transform_sets(self, node: yaml.Node) -> None:
-        """Transform sets by their names."""
+        """``transform_sets``, by name."""
         for name, line, value in entries(node, "transform sets"):
             with self.noting_errors():
                 what = f"transform set {quoted(name)}"
@@ -99,7 +99,7 @@ class CryptoReader(CommandReader):
                 self.block(value, what, {"transforms": read_already, "mode": self.word("mode")})
 
     def maps(self, node: yaml.Node) -> None:
-        """Crypto maps by their names, and their entries by sequence."""
+        """``maps``: crypto maps by name, their entries by sequence number."""
         for name, _, value in entries(node, "crypto maps"):
             with self.noting_errors():
                 for sequence, line, entry in entries(value, f"crypto map {quoted(name)}"):
@@ -117,7 +117,7 @@ class CryptoReader(CommandReader):
                     )
 
     def map_transform_sets(self, node: yaml.Node) -> None:
-        """The transform sets of an entry, the preferred one first."""
+        """``transform_sets`` of a map entry, in order of preference."""
         names = [text_of(each, "the name of a transform set") for each in items(node, "transform sets")]
         self.command(line_of_node(node), "set", "transform-set", *names)
 
@@ -126,11 +126,11 @@ class CryptoReader(CommandReader):
         self.block(node, "lifetime", {name: self.number(*words, name) for name in ("seconds", "kilobytes")})
 
     def words(self, *words: str) -> Handler:
-        """The handler of a key whose words complete a command."""
+        """A handler that executes a command with the words of its key at the end."""
         return lambda node: self.command(line_of_node(node), *words, *text_of(node, words[0]).split())
 
     def access_lists(self, node: yaml.Node) -> None:
-        """Access lists by their numbers; each rule is permit or deny, source and destination."""
+        """``access_lists``, by number. A rule is permit or deny with source and destination."""
         for number, line, rules in entries(node, "access lists"):
             with self.noting_errors():
                 if not re.fullmatch("1[0-9]{2}", number):
@@ -152,6 +152,6 @@ class CryptoReader(CommandReader):
 
 
 def _with_wildcard(node: yaml.Node) -> tuple[str, str]:
-    """A network as access lists have it."""
+    """A network as access lists write it: address and wildcard."""
     address, mask = network_words(node)
     return address, str(IPv4Network(f"0.0.0.0/{mask}").hostmask)

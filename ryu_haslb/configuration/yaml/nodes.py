@@ -1,7 +1,7 @@
-"""YAML as untrusted input: a tree with line numbers, limits, and typed access whose errors name the line.
+"""Reads YAML, which is untrusted input, as a tree with line numbers and limits. Errors name the line.
 
-The tree is read as it is written. Nothing is constructed from it, so that YAML's surprises (octal and sexagesimal
-numbers, ``no`` as a truth value in place of a name) never reach the configuration.
+Scalars are read as they are written. YAML constructs no values from them, so that octal and sexagesimal numbers, or
+``no`` as a truth value in place of a name, do not reach the configuration.
 """
 
 from __future__ import annotations
@@ -15,7 +15,9 @@ import yaml
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.wording import did_you_mean, listed, quoted
 
+#: Levels of nesting.
 MAX_DEPTH = 12
+#: Characters of a YAML text.
 MAX_TEXT_LENGTH = 1 << 20
 
 Value = TypeVar("Value")
@@ -25,7 +27,7 @@ _PLAIN_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "timestam
 
 
 class NodeError(HaslbError):
-    """A node that is not what was expected; ``line`` counts from 1, 0 if it is not known."""
+    """A node that is not as expected; ``line`` counts from 1 and is 0 if it is unknown."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -33,7 +35,7 @@ class NodeError(HaslbError):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses aliases, which can make a short file expand for ever, and deep nesting."""
+    """Refuses aliases, by which a short file can expand without limit, and deep nesting."""
 
     depth = 0
 
@@ -41,9 +43,9 @@ class _Loader(yaml.SafeLoader):
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
-            raise NodeError(line, f"aliases such as *{event.anchor} are not supported; write it out")
+            raise NodeError(line, f"aliases such as *{event.anchor} are not supported; expected the value itself")
         if self.depth == MAX_DEPTH:
-            raise NodeError(line, f"nested deeper than {MAX_DEPTH} levels")
+            raise NodeError(line, f"too deeply nested; expected at most {MAX_DEPTH} levels")
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1
@@ -51,9 +53,12 @@ class _Loader(yaml.SafeLoader):
 
 
 def compose(text: str) -> Optional[yaml.Node]:
-    """The tree of a YAML text, None if it is empty; NodeError if it is not one document of YAML within the limits."""
+    """The tree of a YAML text; None if it is empty.
+
+    Raises NodeError unless the text is one YAML document within the limits.
+    """
     if len(text) > MAX_TEXT_LENGTH:
-        raise NodeError(0, f"expected at most {MAX_TEXT_LENGTH >> 20} MiB of YAML")
+        raise NodeError(0, f"too large; expected at most {MAX_TEXT_LENGTH >> 20} MiB of YAML")
     try:
         loader = _Loader(text)
         return loader.get_single_node()
@@ -69,17 +74,20 @@ def compose(text: str) -> Optional[yaml.Node]:
 
 
 def line_of_node(node: yaml.Node) -> int:
-    """Where the node begins, counted from 1."""
+    """The line in which the node begins, counted from 1."""
     return int(node.start_mark.line) + 1
 
 
 def is_empty(node: yaml.Node) -> bool:
-    """Whether nothing, or null, stands where a value could be."""
+    """Whether the value is left out or null."""
     return isinstance(node, yaml.ScalarNode) and node.tag == _TAG + "null"
 
 
 def entries(node: yaml.Node, what: str) -> Iterator[tuple[str, int, yaml.Node]]:
-    """The keys of a mapping with their lines and values; an empty node is an empty mapping."""
+    """The keys of a mapping with their lines and values. An empty node is an empty mapping.
+
+    ``what`` describes the mapping in errors.
+    """
     if is_empty(node):
         return
     if not isinstance(node, yaml.MappingNode) or node.tag != _TAG + "map":
@@ -94,7 +102,7 @@ def entries(node: yaml.Node, what: str) -> Iterator[tuple[str, int, yaml.Node]]:
 
 
 def fields(node: yaml.Node, what: str, known: Iterable[str]) -> dict[str, yaml.Node]:
-    """The values of a mapping of which all keys are known."""
+    """The values of a mapping by key. Raises NodeError for a key that is not ``known``."""
     found = {}
     for name, line, value in entries(node, what):
         if name not in known:
@@ -104,19 +112,19 @@ def fields(node: yaml.Node, what: str, known: Iterable[str]) -> dict[str, yaml.N
 
 
 def unknown_key(line: int, name: str, what: str, known: Iterable[str]) -> NodeError:
-    """The error for a key that nobody knows."""
+    """The error for an unknown key."""
     return NodeError(line, f"unknown key {quoted(name)} of {what}; expected {listed(known)}{did_you_mean(name, known)}")
 
 
 def required(found: Mapping[str, yaml.Node], name: str, node: yaml.Node, what: str) -> yaml.Node:
-    """The value of a key that must be there."""
+    """The value of a required key."""
     if name not in found:
         raise NodeError(line_of_node(node), f"{what} lacks the key '{name}'")
     return found[name]
 
 
 def items(node: yaml.Node, what: str) -> list[yaml.Node]:
-    """The items of a list; an empty node is an empty list."""
+    """The items of a list. An empty node is an empty list."""
     if is_empty(node):
         return []
     if not isinstance(node, yaml.SequenceNode) or node.tag != _TAG + "seq":
@@ -125,14 +133,14 @@ def items(node: yaml.Node, what: str) -> list[yaml.Node]:
 
 
 def text_of(node: yaml.Node, what: str) -> str:
-    """The text of a scalar, as it is written."""
+    """The text of a scalar as it is written; ``what`` completes the phrase "expected ..."."""
     if not isinstance(node, yaml.ScalarNode) or node.tag not in _PLAIN_TAGS:
         raise NodeError(line_of_node(node), f"expected {what}")
     return str(node.value)
 
 
 def number_of(node: yaml.Node, what: str) -> str:
-    """The digits of a decimal number."""
+    """The text of a number. Numbers that YAML reads as octal, hexadecimal or sexagesimal are refused."""
     text = text_of(node, what)
     if node.tag != _TAG + "int" or not re.fullmatch("0|-?[1-9][0-9]*", text):
         raise NodeError(line_of_node(node), f"expected {what}, a decimal number, not {quoted(text)}")

@@ -1,7 +1,7 @@
-"""Reading the YAML form of a configuration.
+"""Reads the YAML form of a configuration.
 
-Each key stands for one IOS command, and is turned into it: both forms have the same ranges, rules and errors. What IOS
-has no words for is read here: the datapaths to serve, and static locations of reals.
+Each key is executed as the IOS command that it stands for, so that both forms have the same ranges, rules and errors.
+Two keys have no command on IOS: the datapaths to serve, and the static locations of reals.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 def read_yaml(text: str, source: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
     """Read a YAML configuration and return it with the warnings; ``source`` names it in errors.
 
-    Raises :class:`~ryu_haslb.language.diagnostics.ConfigurationError` with every error found.
+    Raises :class:`~ryu_haslb.language.diagnostics.ConfigurationError` with all errors found.
     """
     diagnostics = Diagnostics(source)
     draft = Draft()
@@ -45,7 +45,7 @@ def read_yaml(text: str, source: str) -> tuple[Configuration, tuple[Diagnostic, 
 
 
 class _Reader(CryptoReader):
-    """Walks the tree; a handler reads the value of one key and executes what it means."""
+    """Walks the tree. The handler of a key reads its value and executes the command."""
 
     def read(self, text: str) -> None:
         with self.noting_errors():
@@ -116,7 +116,7 @@ class _Reader(CryptoReader):
     def locations(self, node: yaml.Node) -> None:
         entry, found = self.blocks.subject, tuple(location_of(item) for item in items(node, "locations"))
         if len({location.datapath for location in found}) < len(found):
-            raise NodeError(line_of_node(node), "two locations for one datapath; expected one each")
+            raise NodeError(line_of_node(node), "two locations for one datapath; expected one for each datapath")
         if isinstance(entry, RealDraft):
             entry.real = replace(entry.real, locations=found)
 
@@ -181,5 +181,5 @@ class _Reader(CryptoReader):
     def datapaths(self, node: yaml.Node) -> None:
         found = tuple(datapath_of(item) for item in items(node, "datapath ids"))
         if len(set(found)) < len(found):
-            raise NodeError(line_of_node(node), "a datapath is given twice")
+            raise NodeError(line_of_node(node), "a datapath id is given twice; expected each id once")
         self.draft.datapaths = found

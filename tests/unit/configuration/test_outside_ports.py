@@ -34,10 +34,10 @@ CHAPTER = Configuration(
     ),
 )
 NO_INSIDE = (
-    "has no inside port of the IPsec module, GigabitEthernet6/1 (gi6-1); of requests to 15.1.1.10, which crypto map "
-    "l2tpmap protects, it takes "
+    "has no inside port of the IPsec module, GigabitEthernet6/1 (gi6-1); of the requests to 15.1.1.10, which crypto "
+    "map l2tpmap protects, it accepts "
 )
-NO_ACCESS = "has no port FastEthernet3/15 (fa3-15), which the configuration has outside of the IPsec module"
+NO_ACCESS = "has no port FastEthernet3/15 (fa3-15), which the configuration places outside of the IPsec module"
 
 
 def test_in_the_chapter_these_are_the_pdsns_port_and_the_modules_outside_port() -> None:
@@ -127,4 +127,4 @@ def test_a_module_that_the_configuration_does_not_name_has_no_inside() -> None:
     """Then the address stays closed, and the log says so."""
     sides, (remark,) = sides_of(replace(CHAPTER, ports=()), {8: "gi6-1"})
     assert sides.inside == {15: Inside()}
-    assert remark.startswith("has no inside port of the IPsec module, that the configuration names; of requests to")
+    assert remark.startswith("has no inside port of the IPsec module, that the configuration names; of the requests to")

@@ -11,8 +11,8 @@ from ryu_haslb.configuration.model import (
     ServerFarm,
     StaticLocation,
     VlanInterface,
+    next_hop_of,
 )
-from ryu_haslb.configuration.routing import next_hop_of
 from ryu_haslb.openflow.neighbours import MAX_UNANSWERED_PROBES, REFRESH_INTERVAL, Location, Neighbours
 
 ADJACENT = RealServer(IPv4Address("10.1.1.51"))

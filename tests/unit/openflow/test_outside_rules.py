@@ -213,8 +213,8 @@ def test_a_configured_port_that_a_switch_lacks_is_a_warning(caplog: pytest.LogCa
     with caplog.at_level(logging.WARNING):
         served(Wire(haslb1_gi6_2=7), *PORTS)
     assert [record.getMessage() for record in caplog.records] == [
-        "Switch 0000000000000001 has no port FastEthernet3/15 (fa3-15), which the configuration has outside of the "
-        "IPsec module"
+        "Switch 0000000000000001 has no port FastEthernet3/15 (fa3-15), which the configuration places outside of "
+        "the IPsec module"
     ]
 
 
@@ -263,7 +263,7 @@ def test_the_inside_ports_are_followed_and_what_a_switch_lacks_is_said_once(capl
         fleet.on_port_changed(1, 6, True)
         connection.answer()
         assert connection.taken_from == [5, 6]
-    told = [record.getMessage().partition("MAP protects, it takes ")[2] for record in caplog.records]
+    told = [record.getMessage().partition("MAP protects, it accepts ")[2] for record in caplog.records]
     assert told == ["none", "only those that Vlan15 routes"]
 
 
