@@ -116,6 +116,7 @@ class _Link:
         self._socket: Any = None
 
     def carry_out(self, actions: Iterable[Action]) -> None:
+        """Carry out actions of the state machine in their order; weights reported together are set together."""
         reports = []
         for action in actions:
             if isinstance(action, Connect):

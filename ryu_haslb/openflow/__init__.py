@@ -1,1 +1,4 @@
-"""The switch: its tables, the messages to it, what comes back. Ryu is imported here and in the application only."""
+"""The switches: connections, flow tables, messages in both directions, session rules, admission and recovery.
+
+Only the transport needs the engine, which it imports from :mod:`ryu_haslb.engine`.
+"""
