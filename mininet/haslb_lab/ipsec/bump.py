@@ -1,8 +1,10 @@
 """What the IPsec module does with each frame: a bump in the wire between the outside VLAN and the inside VLAN.
 
-To hosts on either side the two VLANs are one wire. Only what a crypto map protects does not just pass: from the inside
-it goes to be encrypted; from the outside nobody reaches a protected address but encrypted. Frames and packets in,
-frames and packets out; ``ipsec_module.py`` has the interfaces, charon and the kernel behind the crypto port the keys.
+To hosts on either side the two VLANs are one wire. Only traffic that a crypto map protects does not simply pass: from
+the inside it is encrypted, and from the outside a protected address can be reached only by encrypted traffic.
+
+This module decides about frames and packets and does no I/O. ``ipsec_module.py`` has the interfaces; charon and the
+kernel behind the crypto port have the keys.
 """
 
 from __future__ import annotations
@@ -18,10 +20,9 @@ from haslb_lab.ipsec.protected_traffic import ProtectedTraffic, Protection
 
 
 class Port(Enum):
-    """Where something comes in or goes out: the two trunks carry Ethernet frames, the crypto port carries IP packets.
+    """The ports of the module: the two trunks carry Ethernet frames, the crypto port carries IP packets.
 
-    Into the crypto port goes what is to be encrypted and what is to be decrypted, IKE included; out of it comes what
-    has been.
+    Packets to be encrypted or decrypted, and IKE, go into the crypto port; encrypted and decrypted packets come out.
     """
 
     INSIDE = "inside"
@@ -30,7 +31,7 @@ class Port(Enum):
 
 
 class Reason(Enum):
-    """Why something was dropped."""
+    """Why a frame or packet was dropped."""
 
     OTHER_VLAN = "VLAN that is not bridged"
     NESTED = "IP hidden in a second tag or in SNAP"
@@ -43,7 +44,7 @@ class Reason(Enum):
 
 
 class Sent(NamedTuple):
-    """What goes out at ``port``; nothing if that is None. ``wanted`` is the association that is missing."""
+    """What leaves by ``port`` (None: it was dropped). ``wanted`` is a missing association that traffic needs."""
 
     port: Optional[Port]
     data: bytes = b""
@@ -52,7 +53,7 @@ class Sent(NamedTuple):
 
 @dataclass
 class Traffic:
-    """Counters. ``inward`` and ``outward`` passed as they were; ``received`` and ``sent`` are IKE and ESP."""
+    """Counters. ``inward`` and ``outward`` frames passed unchanged; ``received`` and ``sent`` are IKE and ESP."""
 
     inward: int = 0
     outward: int = 0
@@ -64,7 +65,7 @@ class Traffic:
 
 
 class Neighbours(NamedTuple):
-    """The Ethernet addresses at both ends of the wire: the peer's (or of the router before it) and the inside
+    """The Ethernet addresses at both ends of the wire: that of the peer, or of the router before it, and the inside
     router's."""
 
     peer: bytes
@@ -72,7 +73,7 @@ class Neighbours(NamedTuple):
 
 
 class Bump:
-    """Decides every frame. ``local`` is the protected interface's address, whose IKE and ESP the module answers."""
+    """Decides about every frame. The module answers IKE and ESP at ``local``, the protected interface's address."""
 
     def __init__(self, local: IPv4Address, protected: ProtectedTraffic, inside_vlan: int, outside_vlan: int) -> None:
         self.traffic = Traffic()
@@ -83,11 +84,11 @@ class Bump:
         self._neighbours: dict[IPv4Address, Neighbours] = {}
 
     def establish(self, associations: frozenset[str]) -> None:
-        """Be told the names of the associations that are up."""
+        """Set the names of the associations that are established."""
         self._established = associations
 
     def forward(self, port: Port, data: bytes) -> Sent:
-        """What becomes of a frame, or of a packet from the crypto port, whatever its content."""
+        """What to do with a frame, or with a packet from the crypto port. The content may be anything."""
         if port is Port.CRYPTO:
             return self._from_crypto(data)
         frame = TaggedFrame.decode(data)
@@ -122,7 +123,7 @@ class Bump:
         return Sent(Port.INSIDE, frame.retagged(self._vlans[Port.INSIDE]))
 
     def _receive(self, frame: TaggedFrame, packet: Ipv4Packet) -> Sent:
-        """Take what is for the keys, and remember by which way its sender is reached."""
+        """Pass IKE or ESP to the crypto port, and learn the Ethernet addresses by which its sender is reached."""
         if packet.source not in self._protected.peers:
             return self._drop(Reason.NO_PEER)
         self._neighbours[packet.source] = Neighbours(frame.source, frame.destination)
@@ -130,8 +131,10 @@ class Bump:
         return Sent(Port.CRYPTO, packet.data)
 
     def _from_crypto(self, data: bytes) -> Sent:
-        """Send on what was encrypted or decrypted. Nothing else leaves here: protected traffic that comes back as it
-        was found no association, and the rest is what the kernel has to say on its own."""
+        """Pass on an encrypted or decrypted packet, and drop all others.
+
+        A protected packet that comes back unencrypted found no association. All others are the kernel's own.
+        """
         packet = Ipv4Packet.decode(data)
         if packet is None:
             return self._drop(Reason.OWN)

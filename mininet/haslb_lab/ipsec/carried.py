@@ -1,4 +1,7 @@
-"""Packets that security associations have carried, those included that are gone: charon forgets them."""
+"""Counters of packets that security associations carried, including associations that have ended.
+
+charon keeps no counters of an association that has ended.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,10 @@ from ryu_haslb.ipsec.associations import ChildAssociation, IkeAssociation
 
 
 class Carried:
-    """Counts what is gone: ``encaps`` left encrypted, ``decaps`` came encrypted. Feed it with what charon tells of
-    associations as they end, and with what it lists."""
+    """Counts packets of ended associations: ``encaps`` were sent encrypted, ``decaps`` received encrypted.
+
+    Its input is charon's events about associations, and charon's lists of them.
+    """
 
     def __init__(self) -> None:
         self.encaps = 0
@@ -17,14 +22,14 @@ class Carried:
         self._known: dict[int, ChildAssociation] = {}
         self._settled = 0
 
-    def told(self, associations: Iterable[IkeAssociation]) -> None:
-        """What charon said about some of them; it may say it late."""
+    def on_event(self, associations: Iterable[IkeAssociation]) -> None:
+        """Record charon's event about some associations. Events may come late."""
         for child in _children(associations):
             if child.number in self._known or child.number > self._settled:
                 self._known[child.number] = child
 
-    def listed(self, associations: Iterable[IkeAssociation]) -> None:
-        """All that there are now: others are gone, with what they last were said to have carried."""
+    def on_list(self, associations: Iterable[IkeAssociation]) -> None:
+        """Record the list of all current associations. The others have ended; their last known counters are final."""
         now = {child.number: child for child in _children(associations)}
         for number in self._known.keys() - now.keys():
             self.encaps += self._known[number].packets_out
@@ -32,13 +37,13 @@ class Carried:
             self._settled = max(self._settled, number)
         self._known = now
 
-    def ended(self) -> None:
-        """charon itself is gone; the next one numbers its associations from 1 again."""
-        self.listed(())
+    def on_charon_ended(self) -> None:
+        """End all associations: charon itself has ended. The next one numbers its associations from 1 again."""
+        self.on_list(())
         self._settled = 0
 
     def clear(self) -> None:
-        """Start again at 0."""
+        """Set the counters to zero."""
         self.encaps = self.decaps = 0
 
 

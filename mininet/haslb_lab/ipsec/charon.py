@@ -1,7 +1,7 @@
-"""strongSwan's charon, one for each node that speaks IPsec: it ends with its node and shares nothing with another.
+"""strongSwan's charon, one for each node that uses IPsec. It ends with its node and shares nothing with other charons.
 
-ESP is the kernel's where the kernel has it, else that of charon's own kernel-libipsec plugin: ESP in UDP through a tun
-device ``ipsec0``. Everything else is the same; ``docs/ipsec.md`` has the table.
+The kernel does ESP if it can. Otherwise charon's kernel-libipsec plugin does: ESP in UDP through a tun device
+``ipsec0``. Everything else is the same; ``docs/ipsec.md`` has the table.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from haslb_lab.errors import ProgramError
 from haslb_lab.node.interfaces import ip
 
 PROGRAM = "/usr/lib/ipsec/charon"
-#: The device of kernel-libipsec: what is routed into it leaves encrypted, what comes out of it was decrypted.
+#: The device of kernel-libipsec: packets routed into it are encrypted, packets that come out of it were decrypted.
 TUN = "ipsec0"
 
-#: Firewall mark of charon's own packets; rules of routing that protect traffic leave them alone.
+#: Firewall mark of charon's own packets. Routing rules that protect traffic exclude them.
 MARK = 0x42
 
-#: Seconds within which charon has to start, or to end.
+#: Seconds that charon may take to start, or to end.
 CHARON_TIMEOUT = 10.0
 
 _PLUGINS = "random nonce aes sha1 sha2 md5 hmac gmp openssl kdf {esp} kernel-netlink socket-default vici"
 _LAST_LINE_OF_START = "worker threads"
 
-# A tmpfs over /run keeps one charon's files from another's; the node's own directory stays where it is. setpriv asks
-# the kernel to kill charon when its node ends, however that happens.
+# A tmpfs over /run separates the files of one charon from those of others; the node's own directory stays in place.
+# setpriv has the kernel kill charon when its node ends for any reason.
 _LAUNCH = """
 set -e
 exec 3< "$1"
@@ -53,8 +53,11 @@ OWN_ROUTING = Routing(table=220, preference=220)
 
 
 def settings(vici: Path, kernel_esp: bool, routing: Routing) -> str:
-    """charon's strongswan.conf. Only kernel-libipsec needs routes, into its device, and these go with it. What charon
-    would add for the kernel's ESP stays behind when it is killed, and would lead around it."""
+    """charon's strongswan.conf.
+
+    Only kernel-libipsec needs charon's routes: they lead into its device and vanish with it. Routes for the kernel's
+    ESP would remain after charon is killed, and lead traffic past it.
+    """
     plugins = _PLUGINS.format(esp="" if kernel_esp else "kernel-libipsec")
     return f"""\
 charon {{
@@ -103,7 +106,7 @@ def has_kernel_esp() -> bool:
 
 
 class Charon:
-    """One charon in this namespace. ``vici`` is its control socket, ``heard`` gets each line of its log."""
+    """One charon in this namespace. ``vici`` is its control socket; ``heard`` is called with each line of its log."""
 
     def __init__(self, vici: Path, heard: Callable[[str], None], routing: Routing = OWN_ROUTING) -> None:
         self.vici = vici
@@ -114,10 +117,10 @@ class Charon:
         self._listening: Optional[asyncio.Task[None]] = None
 
     async def start(self) -> None:
-        """Start it and wait until it serves its socket. Raises OSError with a text for people."""
+        """Start it and wait until it serves its socket. Raises: ProgramError."""
         self.vici.unlink(missing_ok=True)
         if self.kernel_esp:
-            for what in ("state", "policy"):  # of one that was killed
+            for what in ("state", "policy"):  # of a charon that was killed
                 ip("xfrm", what, "flush")
         configuration = self.vici.with_suffix(".strongswan.conf")
         configuration.write_text(settings(self.vici, self.kernel_esp, self._routing))
@@ -136,16 +139,16 @@ class Charon:
             raise ProgramError(f"{PROGRAM} does not start within {CHARON_TIMEOUT:g} seconds") from None
         if said is not None:
             await self._process.wait()
-            raise ProgramError(f"{PROGRAM} does not start: {said or 'it says nothing'}")
+            raise ProgramError(f"{PROGRAM} does not start: {said or 'its log is empty'}")
         self._listening = asyncio.create_task(self._hear_all())
 
     async def wait(self) -> int:
-        """Wait for its end; the exit status, negative when a signal ended it."""
+        """Wait for its end. Returns the exit status, negative if a signal ended it."""
         assert self._process is not None, "charon was not started"
         return await self._process.wait()
 
     async def stop(self) -> None:
-        """End it, by force if need be."""
+        """Stop it; kill it if it does not end in time."""
         if self._process is not None and self._process.returncode is None:
             self._process.terminate()
             try:
@@ -160,7 +163,7 @@ class Charon:
         self.vici.unlink(missing_ok=True)
 
     async def _hear_until_started(self) -> Optional[str]:
-        """Read the log until charon serves; what it said last if it ended instead."""
+        """Read the log until charon serves its socket. Returns the last line if it ended instead, else None."""
         last = ""
         while (line := await self._line()) is not None:
             last = line
@@ -177,7 +180,7 @@ class Charon:
         assert self._process is not None and self._process.stdout is not None
         try:
             data = await self._process.stdout.readline()
-        except ValueError:  # longer than any line of charon's
+        except ValueError:  # too long for the stream's buffer
             return ""
         if not data:
             return None

@@ -1,4 +1,4 @@
-"""The commands of a node that speaks IPsec, in the words of IOS, and one to wait for its associations."""
+"""The commands of a node with IPsec, as on IOS, and one that waits for its associations."""
 
 from __future__ import annotations
 
@@ -23,20 +23,22 @@ MAX_WAIT = 25
 
 
 class Errors:
-    """Packets that ought to have been protected and were lost. ``count`` counts, for ever, those that could not leave
-    and those that did not come as they ought to."""
+    """Counters of packets that had to be protected and were lost.
+
+    ``count`` returns totals since the start: packets that could not be sent, and packets that were not accepted.
+    """
 
     def __init__(self, count: Callable[[], tuple[int, int]]) -> None:
         self._count = count
         self.clear()
 
     def read(self) -> tuple[int, int]:
-        """Send errors and receive errors since they were cleared."""
+        """Send errors and receive errors since :meth:`clear`."""
         send, receive = self._count()
         return send - self._cleared[0], receive - self._cleared[1]
 
     def clear(self) -> None:
-        """Start again at 0."""
+        """Set the counters to zero."""
         self._cleared = self._count()
 
 

@@ -1,8 +1,8 @@
-"""The IPsec module's crypto port: a tun device, and behind it the kernel's routing and charon, which do the work.
+"""The IPsec module's crypto port: a tun device, with the kernel's routing and charon behind it.
 
-What the program writes into the device the kernel routes: IKE and ESP to charon or to its own ESP, packets that are to
-be encrypted into charon's tun device. What has been encrypted or decrypted is routed back into the device. Nothing is
-forwarded but between the two: a frame that comes in by a trunk is the program's alone.
+The kernel routes what the program writes into the device: IKE and ESP to charon or to the kernel's own ESP, packets to
+be encrypted into charon's tun device. Encrypted and decrypted packets are routed back into the device. The kernel
+forwards between these two devices only: frames that arrive at a trunk are handled by the program alone.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from haslb_lab.node.interfaces import disable_ipv6, ip, open_tun, set_ipv4, try_
 
 CRYPTO = "crypto0"
 
-#: The routing table that leads into charon's tun device what is to be encrypted; also the preference of its rule.
+#: The routing table that leads packets to be encrypted into charon's tun device; also the preference of its rule.
 TABLE = 219
 
-#: Where charon puts such routes: behind the main table, which has one for every address that they are about.
+#: Where charon puts its own routes: behind the main table, which has a route for each of their destinations.
 CHARON_ROUTING = Routing(table=222, preference=40000)
 
 
 @contextlib.contextmanager
 def crypto_port(local: IPv4Address, protected: ProtectedTraffic) -> Iterator[int]:
-    """The device's file descriptor; ``local`` is the address at which peers speak to the module.
+    """Make the device while the context lasts; the value is its file descriptor.
 
-    Raises OSError with a text for people.
+    ``local`` is the address at which the module answers IKE. Raises: OSError.
     """
     disable_ipv6()
     for scope in ("all", "default"):
@@ -49,8 +49,11 @@ def crypto_port(local: IPv4Address, protected: ProtectedTraffic) -> Iterator[int
 
 
 def appear_to_hold(local: IPv4Address, protected: ProtectedTraffic) -> None:
-    """Let charon see local addresses among those that it protects. kernel-libipsec takes an association only from a
-    host that has one, and a route into its device only with that source; the kernel still finds them elsewhere."""
+    """Give the device an address of each protected local network, without receiving packets for it.
+
+    kernel-libipsec accepts an association, and the source of a route into its device, only on a host that has such an
+    address. The local routes are moved to another table, so that packets for it are still routed to the real host.
+    """
     for each in protected:
         if local in each.local:
             continue
@@ -61,7 +64,7 @@ def appear_to_hold(local: IPv4Address, protected: ProtectedTraffic) -> None:
 
 
 def route_into_charon(protected: ProtectedTraffic) -> None:
-    """Lead what is to be encrypted into charon's tun device, which a new charon makes anew."""
+    """Route packets to be encrypted into charon's tun device. Needed after each start of charon."""
     set_ipv4(TUN, forwarding=1)
     for each in protected:
         ip("route", "replace", each.remote, "dev", TUN, "table", TABLE)
@@ -69,7 +72,7 @@ def route_into_charon(protected: ProtectedTraffic) -> None:
 
 @contextlib.contextmanager
 def _rules() -> Iterator[None]:
-    """What charon has decrypted goes to the main table only, all else but charon's own first to ours."""
+    """Rules: decrypted packets use the main table only; all others except charon's own use our table first."""
     _remove_rules()
     ip("rule", "add", "iif", TUN, "lookup", "main", "preference", TABLE - 1)
     ip("rule", "add", "not", "fwmark", MARK, "lookup", TABLE, "preference", TABLE)

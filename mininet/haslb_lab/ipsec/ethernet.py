@@ -1,4 +1,4 @@
-"""As much of Ethernet, IEEE 802.1Q and IPv4 as a bump in the wire reads."""
+"""The fields of Ethernet, IEEE 802.1Q and IPv4 that a bump in the wire reads."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import NamedTuple, Optional
 ETHERTYPE_IP = 0x0800
 ETHERTYPE_VLAN = 0x8100
 ETHERTYPES_OF_TAGS = frozenset({ETHERTYPE_VLAN, 0x88A8, 0x9100})
-#: What precedes an EtherType in an IEEE 802.3 frame; a switch reads on behind it.
+#: The LLC/SNAP header before the EtherType of an IEEE 802.3 frame; switches read the EtherType behind it.
 SNAP = bytes.fromhex("aaaa03000000")
 
 UDP = 17
 ESP = 50
 AH = 51
-#: IKE; and IKE together with ESP in UDP (RFC 3948).
+#: UDP ports of IKE (500), and of IKE and ESP in UDP (4500, RFC 3948).
 IKE_PORTS = frozenset({500, 4500})
 
 _VLAN_MASK = 0x0FFF
@@ -26,7 +26,7 @@ _FRAGMENT_OFFSET = 0x1FFF
 
 
 class TaggedFrame(NamedTuple):
-    """An Ethernet frame with a VLAN tag; ``tag`` holds priority and VLAN, ``type`` is what follows it."""
+    """An Ethernet frame with a VLAN tag; ``tag`` holds priority and VLAN, ``type`` is the EtherType behind it."""
 
     destination: bytes
     source: bytes
@@ -36,7 +36,7 @@ class TaggedFrame(NamedTuple):
 
     @classmethod
     def decode(cls, data: bytes) -> Optional[TaggedFrame]:
-        """The frame, or None if it has no tag or is too short for one."""
+        """The frame; None if it has no tag or is too short for one."""
         if len(data) < 18:
             return None
         protocol, tag, kind = _TAG.unpack_from(data, 12)
@@ -46,7 +46,7 @@ class TaggedFrame(NamedTuple):
 
     @classmethod
     def of_ip(cls, destination: bytes, source: bytes, vlan: int, packet: Ipv4Packet) -> bytes:
-        """A frame around a packet."""
+        """The bytes of a tagged frame that carries a packet."""
         return destination + source + _TAG.pack(ETHERTYPE_VLAN, vlan, ETHERTYPE_IP) + packet.data
 
     @property
@@ -56,22 +56,22 @@ class TaggedFrame(NamedTuple):
 
     @property
     def is_ip(self) -> bool:
-        """Whether it says that it carries IPv4."""
+        """Whether its EtherType is IPv4."""
         return self.type == ETHERTYPE_IP
 
     @property
     def hides_ip(self) -> bool:
-        """Whether a switch that looks deeper might find IP in it: behind another tag, or behind SNAP."""
+        """Whether a switch may find IP in it behind a second tag or behind SNAP."""
         return self.type in ETHERTYPES_OF_TAGS or (self.type < _SMALLEST_ETHERTYPE and self.payload.startswith(SNAP))
 
     def retagged(self, vlan: int) -> bytes:
-        """The same frame in another VLAN, its priority kept."""
+        """The bytes of the same frame in another VLAN, with the same priority."""
         tag = self.tag & ~_VLAN_MASK | vlan
         return self.destination + self.source + _TAG.pack(ETHERTYPE_VLAN, tag, self.type) + self.payload
 
 
 class Ipv4Packet(NamedTuple):
-    """An IPv4 packet whose header is sound; ``data`` is all of it, without what Ethernet pads."""
+    """An IPv4 packet with a consistent header; ``data`` is the whole packet without Ethernet padding."""
 
     source: IPv4Address
     destination: IPv4Address
@@ -82,7 +82,7 @@ class Ipv4Packet(NamedTuple):
 
     @classmethod
     def decode(cls, data: bytes) -> Optional[Ipv4Packet]:
-        """The packet, or None if no IPv4 host would take it: shorter than it says, or a header that is none."""
+        """The packet; None if it is truncated or has no valid IPv4 header, so that no host would accept it."""
         if len(data) < 20:
             return None
         first, length, fragment, protocol, source, destination = _IP.unpack_from(data)
@@ -94,7 +94,7 @@ class Ipv4Packet(NamedTuple):
 
 
 def is_ike_or_esp(packet: Ipv4Packet) -> bool:
-    """Whether IPsec reads it: IKE, ESP in UDP, ESP, AH, or a later fragment of what may be one of these."""
+    """Whether it is IKE, ESP in UDP, ESP or AH, or a later fragment that may belong to one of these."""
     if packet.protocol in (ESP, AH):
         return True
     if packet.protocol != UDP:

@@ -1,6 +1,6 @@
-"""Setting up a security association over vici, why it did not come about, and what else happens to associations.
+"""Negotiates a security association over vici, explains failures, and receives charon's events about associations.
 
-All of this blocks; ``ryu_haslb.ipsec.charon`` has what charon answers at once.
+All functions block. The calls that charon answers at once are in ``ryu_haslb.ipsec.charon``.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import Optional
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
 from ryu_haslb.ipsec.charon import CharonError, vici_session
 
-#: Seconds that one negotiation may take; its messages are repeated within.
+#: Seconds that one negotiation may take, retransmissions included.
 NEGOTIATION_TIMEOUT = 5.0
 
-#: Seconds that charon may be silent where it has something to say.
+#: Seconds that charon may take to answer.
 ANSWER_TIMEOUT = 5.0
 
 EVENTS = ["ike-updown", "child-updown", "child-rekey"]
 
-#: Seconds without an event.
+#: Seconds without an event after which an empty list is generated.
 EVENT_TIMEOUT = 2.0
 
 
 def negotiate(path: str, association: str, peer: IPv4Address) -> Optional[str]:
-    """Have charon negotiate an association; None when it is up, else why it is not."""
+    """Negotiate an association. Returns None once it is established, else the reason why it is not."""
     command = {"child": association, "timeout": str(int(NEGOTIATION_TIMEOUT * 1000)), "loglevel": "1"}
     log: list[str] = []
     try:
@@ -41,7 +41,7 @@ def negotiate(path: str, association: str, peer: IPv4Address) -> Optional[str]:
 
 
 def reason(log: Sequence[str], peer: IPv4Address) -> Optional[str]:
-    """What charon's account of a failed negotiation means to an operator; None if it means nothing in particular."""
+    """What charon's log of a failed negotiation means to an operator; None if no known cause is in it."""
     if any("NO_PROPOSAL_CHOSEN" in line for line in log):
         return f"{peer} accepts none of our algorithms; compare isakmp policies and transform sets of both sides"
     if any("could not decrypt payloads" in line or "AUTHENTICATION_FAILED" in line for line in log):
@@ -54,15 +54,17 @@ def reason(log: Sequence[str], peer: IPv4Address) -> Optional[str]:
 
 
 def events(path: str) -> Iterator[list[IkeAssociation]]:
-    """Generate what charon tells of associations that come, change and go, and nothing after each while in which it
-    told nothing. Raises CharonError when charon hangs up."""
+    """Generate the associations of each event: established, rekeyed or ended; an empty list after a while without.
+
+    Raises: CharonError when charon closes the connection.
+    """
     with vici_session(path, ANSWER_TIMEOUT) as charon:
         for _, message in charon.listen(EVENTS, EVENT_TIMEOUT):
             yield read_associations([message])
 
 
 def _give_up(path: str) -> None:
-    """Have charon forget negotiations that have come to nothing, so that the next one starts afresh."""
+    """Terminate unfinished negotiations, so that the next one starts from the beginning."""
     with vici_session(path, ANSWER_TIMEOUT) as charon:
         for each in read_associations(charon.list_sas()):
             if each.state == "CONNECTING":

@@ -1,7 +1,7 @@
-"""A crypto map in force: charon with what the map asks for, and associations as traffic needs them.
+"""A crypto map in force: charon with the configuration of the map, and associations negotiated as traffic needs them.
 
-As on IOS an association is negotiated when protected traffic finds none, by whichever side has the traffic; the packets
-meanwhile are lost and counted. A charon that dies is started again.
+As on IOS, the side that has protected traffic and no association negotiates one. Until it is established the packets
+are lost and counted. When charon dies it is started again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,17 @@ from ryu_haslb.ipsec.associations import IkeAssociation
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.translation import Translation
 
-#: Seconds between a negotiation that failed, a charon that died or one that hung up, and the next.
+#: Seconds until the next attempt after a failed negotiation, the death of charon, or a closed event connection.
 RETRY_INTERVAL = 1.0
 
 
 class Ipsec:
-    """The associations of a translation, kept by one charon. ``started`` is called whenever charon has come up, before
-    anything is negotiated; ``changed`` gets the names of the associations that are up, whenever they change. What
-    nobody expects cancels the task that has opened it, and is raised by ``close``."""
+    """The associations of a translation, kept by one charon.
+
+    ``started`` is called after each start of charon, before any negotiation. ``changed`` is called with the names of
+    the established associations whenever they change. An unexpected exception in a task cancels the task that called
+    :meth:`open`, and :meth:`close` raises it.
+    """
 
     def __init__(
         self,
@@ -49,25 +52,25 @@ class Ipsec:
         self._failures: dict[str, str] = {}
         self._negotiations: dict[str, asyncio.Task[None]] = {}
         self._turns = {peer: asyncio.Lock() for peer in self._peers.values()}
-        # Of its own, and one for each peer and for listening: the peers that do not answer keep nobody else waiting.
+        # One thread for each peer and one for events, so that peers that do not answer do not delay the others.
         self._threads = ThreadPoolExecutor(len(self._turns) + 1, "charon")
         self._tasks: set[asyncio.Task[None]] = set()
         self._node: Optional[asyncio.Task[Any]] = None  # between open and close
         self._failure: Optional[BaseException] = None
-        self._life = 0  # which charon it is: what an earlier one has said counts no more
+        self._life = 0  # counts the starts of charon: events of an earlier charon are ignored
         self._begins = False
         self._stale = asyncio.Event()
         self._news = asyncio.Condition()
 
     async def open(self) -> None:
-        """Start charon and load the translation. Raises OSError with a text for people."""
+        """Start charon and load the translation. Raises: ProgramError."""
         self._node = asyncio.current_task()
         await self._start()
         self._run(self._keep_alive())
         self._run(self._follow())
 
     async def close(self) -> None:
-        """End charon and whatever is under way. Raises what a task has failed with."""
+        """Stop charon and cancel all tasks. Raises: the unexpected exception of a task, if there was one."""
         self._node = None
         for task in self._tasks:
             task.cancel()
@@ -77,15 +80,15 @@ class Ipsec:
         if self._failure is not None:
             raise self._failure
 
-    # What the node asks for
+    # Requests of the node
 
     def begin(self) -> None:
-        """Negotiate all associations until they have been up together, without waiting for traffic."""
+        """Negotiate all associations without waiting for traffic, until all have been established together."""
         self._begins = True
         self._run(self._all_established())
 
     def need(self, association: str) -> None:
-        """Negotiate an association that traffic asks for, unless that is under way or has just failed."""
+        """Negotiate an association that traffic needs, unless a negotiation is in progress or has just failed."""
         if association in self._negotiations or self._node is None:
             return
         task = self._run(self._negotiate(association))
@@ -93,32 +96,34 @@ class Ipsec:
         task.add_done_callback(lambda _: self._done(association, task))
 
     async def wait(self, seconds: float) -> Optional[str]:
-        """Wait until all associations are up, and negotiate them if this node is to begin. None once they are, else
-        what stands in the way of one that is not."""
+        """Wait until all associations are established; after :meth:`begin` also negotiate them.
+
+        Returns None once they are, else the name of a missing one and the reason.
+        """
         with suppress(CharonError):
-            await self._look()
+            await self._refresh()
         with suppress(asyncio.TimeoutError):
             await asyncio.wait_for(self._all_established(), seconds)
         missing = self._missing()
         return f"{missing[0]}: {self._failures.get(missing[0], 'not negotiated yet')}" if missing else None
 
     async def associations(self) -> list[IkeAssociation]:
-        """All associations. Raises CharonError."""
+        """All associations. Raises: CharonError."""
         return await asyncio.to_thread(client.associations, self._vici)
 
     async def clear_ipsec(self) -> int:
-        """End the associations of IPsec; how many they were. Raises CharonError."""
+        """End all IPsec associations. Returns their number. Raises: CharonError."""
         number = await asyncio.to_thread(client.clear_ipsec, self._vici)
         await self.clear_carried()
         return number
 
     async def clear_isakmp(self) -> int:
-        """End those of IKE as well; how many these were. Raises CharonError."""
+        """End all IKE associations, and so all IPsec ones. Returns the number of the former. Raises: CharonError."""
         return await asyncio.to_thread(client.clear_isakmp, self._vici)
 
     async def clear_carried(self) -> None:
-        """Forget what associations carried that are gone. Raises CharonError."""
-        await self._look()
+        """Set the counters of ended associations to zero. Raises: CharonError."""
+        await self._refresh()
         self.carried.clear()
 
     # Life of charon
@@ -131,16 +136,16 @@ class Ipsec:
         except (CharonError, OSError) as error:
             await self._charon.stop()
             raise ProgramError(str(error)) from None
-        self._run(self._hear(self._life))
+        self._run(self._receive_events(self._life))
 
     async def _keep_alive(self) -> None:
-        """Start charon again when it dies; what was up is negotiated again, which tells the peers to forget it."""
+        """Start charon again when it dies, and negotiate what was established, so that the peers drop the old ones."""
         lost: frozenset[str] = frozenset()
         while True:
             status = await self._charon.wait()
             self._life += 1
             lost |= self.established
-            self.carried.ended()
+            self.carried.on_charon_ended()
             await self._publish(frozenset())
             print(f"charon ended with status {status}; starting it again", file=sys.stderr, flush=True)
             await asyncio.sleep(RETRY_INTERVAL)
@@ -150,7 +155,7 @@ class Ipsec:
                 print(error, file=sys.stderr, flush=True)
                 continue
             for task in self._negotiations.values():
-                task.cancel()  # they were with the dead one
+                task.cancel()  # it was a conversation with the dead charon
             self._negotiations.clear()
             for association in lost:
                 self.need(association)
@@ -163,38 +168,38 @@ class Ipsec:
         return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """End the node if a task has failed: half of it would look alive, and keep no association."""
+        """End the node if a task has failed: otherwise the node would run without keeping its associations."""
         self._tasks.discard(task)
         failure = None if task.cancelled() else task.exception()
         if failure is not None and self._failure is None and self._node is not None:
             self._failure = failure
             self._node.cancel()
 
-    async def _hear(self, life: int) -> None:
-        """Listen to charon for as long as it lives, however often it hangs up."""
+    async def _receive_events(self, life: int) -> None:
+        """Receive charon's events until it ends; connect again when it closes the connection."""
         loop = asyncio.get_running_loop()
         while life == self._life:
             await loop.run_in_executor(self._threads, self._listen, loop, life)
             await asyncio.sleep(RETRY_INTERVAL)
 
     def _listen(self, loop: asyncio.AbstractEventLoop, life: int) -> None:
-        """Hear from charon until it hangs up; in a thread."""
+        """Receive charon's events until it closes the connection. Runs in a thread."""
         with suppress(CharonError):
             for told in negotiation.events(self._vici):
-                loop.call_soon_threadsafe(self._heard, told, life)
+                loop.call_soon_threadsafe(self._on_event, told, life)
 
-    def _heard(self, told: list[IkeAssociation], life: int) -> None:
+    def _on_event(self, associations: list[IkeAssociation], life: int) -> None:
         if life == self._life:
-            self.carried.told(told)
+            self.carried.on_event(associations)
             self._stale.set()
 
     # Associations
 
     async def _negotiate(self, association: str) -> None:
         peer = self._peers[association]
-        async with self._turns[peer]:  # charon would take the first of several with one peer for all of them
+        async with self._turns[peer]:  # charon would use the first of several negotiations with a peer for all of them
             with suppress(CharonError):
-                await self._look()  # what we know may be older than what the traffic has met
+                await self._refresh()  # it may have been established since the last list
             if association in self.established:
                 return
             loop = asyncio.get_running_loop()
@@ -212,19 +217,19 @@ class Ipsec:
             del self._negotiations[association]
 
     async def _follow(self) -> None:
-        """Look at the associations whenever something has happened, or nothing for a while."""
+        """List the associations after each event, and after a while without events."""
         while True:
             await self._stale.wait()
             self._stale.clear()
-            with suppress(CharonError):  # it is ending, or busy: there will be another look
-                await self._look()
+            with suppress(CharonError):  # it is ending, or busy; the next event causes another attempt
+                await self._refresh()
 
-    async def _look(self) -> None:
+    async def _refresh(self) -> None:
         life = self._life
         listed = await self.associations()
         if life != self._life:
             return
-        self.carried.listed(listed)
+        self.carried.on_list(listed)
         carrying = frozenset(child.name for each in listed for child in each.children if child.is_installed)
         await self._publish(carrying & self._peers.keys())
 

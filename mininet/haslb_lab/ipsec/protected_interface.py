@@ -1,9 +1,9 @@
-"""An interface with a crypto map on a router of its own, the PDSN: protected traffic leaves encrypted or not at all.
+"""An interface with a crypto map on a node that is its own router, the PDSN: no protected traffic leaves unencrypted.
 
-charon routes what has a security association into its tun device. What has none comes to another one, ``crypto0``,
-where it is counted and lost, and an association is negotiated. Were this program killed, there is still an unreachable
-route. What arrives in clear and had to be protected the kernel drops by the same routes, as coming from where it would
-not answer.
+charon routes packets that have a security association into its tun device. Packets without one are routed into another
+device, ``crypto0``, where they are counted and dropped, and an association is negotiated. If this program is killed an
+unreachable route remains. The same routes make the kernel's reverse path check drop packets that arrive in clear and
+had to be protected.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ from haslb_lab.node.commands import Handler
 from haslb_lab.node.interfaces import MAX_PACKET_SIZE, disable_ipv6, ip, open_tun, set_ipv4, try_ip
 from ryu_haslb.language.grammar import Command
 
-#: The routing table behind charon's own, 220; also the preference of its rule.
+#: The routing table after charon's own, 220; also the preference of its rule.
 TABLE = 221
 
-#: Metric of the unreachable route.
+#: Metric of the unreachable routes: they are used when the device is gone.
 _LAST_RESORT = 4096
 
 
 class Unprotected:
-    """What had to be encrypted and found no association."""
+    """Counts and drops the packets that had to be encrypted and found no association."""
 
     def __init__(self, protected: ProtectedTraffic, ipsec: Ipsec) -> None:
         self.packets = 0
@@ -64,7 +64,7 @@ class Unprotected:
 
 @contextlib.contextmanager
 def guarded_routes(local: IPv4Address, protected: ProtectedTraffic) -> Iterator[None]:
-    """Routes that let no protected traffic leave in clear, nor in."""
+    """Routes that let no protected traffic leave or enter in clear, while the context lasts."""
     interface = _interface_with(local)
     _clear_routes()
     set_ipv4("all", rp_filter=0)
@@ -86,7 +86,7 @@ def _clear_routes() -> None:
 
 
 def _interface_with(address: IPv4Address) -> str:
-    """The Linux interface that has an address. Raises OSError if there is none."""
+    """The Linux interface that has an address. Raises: ProgramError if there is none."""
     listed = json.loads(ip("-json", "address", "show", "to", f"{address}/32"))
     names = [each["ifname"] for each in listed if each]
     if not names:
@@ -98,10 +98,10 @@ def _interface_with(address: IPv4Address) -> str:
 
 @contextlib.asynccontextmanager
 async def protected_interface(config: Path, name: str, control: Path) -> AsyncIterator[tuple[Command[Handler], ...]]:
-    """Protect the interface ``name`` as the file ``config`` asks while the context lasts; the commands that show it.
+    """Protect the interface ``name`` by its crypto map while the context lasts; the value is its commands.
 
-    The interface is protected from the start, and an association is negotiated at once, but it is not waited for: when
-    nodes start, the network may not yet be there. Raises OSError with a text for people.
+    The interface is protected from the start. Negotiation starts at once and is not waited for: the network may not be
+    ready when nodes start. Raises: OSError, with a message for the operator.
     """
     configuration, translation = read_crypto(config, name)
     disable_ipv6()
@@ -121,6 +121,6 @@ async def protected_interface(config: Path, name: str, control: Path) -> AsyncIt
 
 
 def _reversed_paths() -> int:
-    """Packets that this namespace's kernel has dropped because it would not answer them that way."""
+    """Packets that the reverse path check of this namespace's kernel has dropped."""
     names, values = Path("/proc/net/netstat").read_text().splitlines()[:2]
     return int(dict(zip(names.split(), values.split()))["IPReversePathFilter"])

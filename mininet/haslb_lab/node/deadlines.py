@@ -1,4 +1,4 @@
-"""Many things that each have a time to happen, and the one timer that this takes."""
+"""Many deadlines for one timer."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Generic, Optional, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
 
+#: Outdated entries that the heap may hold beyond one for each deadline.
 _SLACK = 64
 
 
@@ -24,14 +25,14 @@ class Deadlines(Generic[Key]):
         return len(self._times)
 
     def set(self, key: Key, time: float) -> None:
-        """Give ``key`` a deadline in place of the one it may have had."""
+        """Set the deadline of ``key``, in place of an earlier one."""
         self._times[key] = time
         heapq.heappush(self._heap, (time, next(self._sequence), key))
         if len(self._heap) > 2 * len(self._times) + _SLACK:
             self._drop_outdated()
 
     def cancel(self, key: Key) -> None:
-        """Take the deadline of ``key`` away, if it has one."""
+        """Remove the deadline of ``key``, if it has one."""
         self._times.pop(key, None)
 
     def next(self) -> Optional[float]:
@@ -44,13 +45,13 @@ class Deadlines(Generic[Key]):
         return None
 
     def pop_due(self, now: float) -> Iterator[Key]:
-        """The keys whose time has come, earliest first; each loses its deadline as it is handed out."""
+        """Remove and generate the keys whose deadline has passed, earliest first."""
         while (time := self.next()) is not None and time <= now:
             key = heapq.heappop(self._heap)[2]
             del self._times[key]
             yield key
 
     def _drop_outdated(self) -> None:
-        """Replaced and cancelled entries leave the heap here, so that it never grows with the number of changes."""
+        """Remove replaced and cancelled entries from the heap, so that it does not grow with the number of changes."""
         self._heap = [entry for entry in self._heap if self._times.get(entry[2]) == entry[0]]
         heapq.heapify(self._heap)

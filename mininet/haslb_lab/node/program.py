@@ -1,4 +1,4 @@
-"""What every node program has in common: its life from ``ready`` to SIGTERM, its clock, its key and its options."""
+"""What all node programs have in common: start and end, clock, security association, and kinds of options."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEFAULT_KEY = "00112233445566778899aabbccddeeff"
 
 
 class Alarm:
-    """One timer that can be moved. Times are those of the event loop, which is the monotonic clock."""
+    """One timer that can be moved. Times are those of the event loop: the monotonic clock."""
 
     def __init__(self, ring: Callable[[], None]) -> None:
         self._ring = ring
@@ -29,7 +29,7 @@ class Alarm:
         self._handle: Optional[asyncio.TimerHandle] = None
 
     def set(self, when: Optional[float]) -> None:
-        """Ring at ``when`` and not before, or not at all."""
+        """Call ``ring`` at ``when``, in place of the earlier time; None cancels it."""
         if when == self._time:
             return
         if self._handle is not None:
@@ -45,15 +45,17 @@ class Alarm:
 
 
 def clock_offset() -> float:
-    """What to add to the monotonic clock to get seconds since 1970. Taken once, so that no step of the system's clock
-    reaches a node's timestamps."""
+    """Seconds to add to the monotonic clock to get seconds since 1970.
+
+    A node reads it once, so that a step of the system's clock does not change its timestamps.
+    """
     return time.time() - time.monotonic()
 
 
 async def live(control: str, opened: contextlib.AbstractAsyncContextManager[Commands]) -> None:
-    """Open a node and its control socket, say ``ready``, and close both when SIGTERM or SIGINT comes.
+    """Open a node and its control socket, print ``ready``, and close both on SIGTERM or SIGINT.
 
-    Raises OSError with a text for people when a socket cannot be opened.
+    Raises: OSError, with a message for the operator, when something cannot be opened.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -70,7 +72,7 @@ async def live(control: str, opened: contextlib.AbstractAsyncContextManager[Comm
 
 
 def run(program: str, control: str, opened: contextlib.AbstractAsyncContextManager[Commands]) -> int:
-    """A node program's exit status: 0 after SIGTERM or SIGINT, 1 after one line that says what is in the way."""
+    """Run a node program. Returns its exit status: 0 after SIGTERM or SIGINT, 1 after printing why it cannot run."""
     try:
         asyncio.run(live(control, opened))
     except OSError as error:
@@ -80,15 +82,15 @@ def run(program: str, control: str, opened: contextlib.AbstractAsyncContextManag
 
 
 def address(text: str) -> IPv4Address:
-    """An IPv4 address among the options."""
+    """The value of an option that is an IPv4 address."""
     try:
         return IPv4Address(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no IPv4 address such as 10.1.1.51") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not an IPv4 address such as 10.1.1.51") from None
 
 
 def network(text: str) -> IPv4Network:
-    """A network among the options."""
+    """The value of an option that is a network."""
     try:
         return IPv4Network(text)
     except ValueError as error:
@@ -96,30 +98,30 @@ def network(text: str) -> IPv4Network:
 
 
 def port(text: str) -> int:
-    """A UDP port among the options."""
+    """The value of an option that is a UDP port."""
     return whole_number(text, 1, 65535)
 
 
 def whole_number(text: str, least: int, most: int) -> int:
-    """A number among the options or arguments; the error names its limits."""
+    """The value of an option that is a number from ``least`` to ``most``."""
     if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= most):
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number from {least} to {most}")
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number from {least} to {most}")
     return int(text)
 
 
 def positive(text: str) -> float:
-    """A time in seconds or a rate among the options."""
+    """The value of an option that is a time in seconds or a rate."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0 < value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number above 0 and below 1000000")
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number above 0 and below 1000000")
     return value
 
 
 def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """The options of every node: its control socket and the key that it shares with its mobiles."""
+    """Add the options of home agents and PDSNs: the control socket, and the security association of all mobiles."""
     parser.add_argument("--control", required=True, metavar="PATH", help="Unix socket for commands")
     parser.add_argument(
         "--spi", type=lambda text: whole_number(text, 256, 0xFFFFFFFF), default=DEFAULT_SPI, help="default %(default)s"
@@ -144,5 +146,5 @@ def _key(text: str) -> bytes:
     except ValueError:
         key = b""
     if not key:
-        raise argparse.ArgumentTypeError("the key is pairs of hexadecimal digits, such as 00112233aabbccdd")
+        raise argparse.ArgumentTypeError("the key must be pairs of hexadecimal digits, such as 00112233aabbccdd")
     return key

@@ -1,4 +1,4 @@
-"""Times, identifications and long lists, as the nodes print them."""
+"""How nodes print times, identifications and long lists."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ def lifetime_text(lifetime: int) -> str:
 
 
 def remaining(expires: Optional[float], now: float) -> Optional[float]:
-    """Seconds until ``expires``, to the millisecond; None for ever."""
+    """Seconds until ``expires``, rounded to milliseconds; None if it never expires."""
     return None if expires is None else round(max(0.0, expires - now), 3)
 
 
 def remaining_text(expires: Optional[float], now: float) -> str:
-    """The same as IOS shows it: ``00:09:58``."""
+    """The time until ``expires`` as IOS shows it: ``00:09:58``."""
     seconds = remaining(expires, now)
     return "infinite" if seconds is None else _clock(int(seconds))
 
@@ -31,8 +31,7 @@ def identification_text(identification: int) -> str:
 
 
 def json_lines(head: dict[str, object], name: str, items: Iterable[dict[str, object]]) -> Iterator[str]:
-    """One JSON document, ``head`` with a list ``name`` in it; a line for each item, so that a list of any length can be
-    sent piece by piece."""
+    """One JSON document: ``head`` with a list ``name`` added. Each item is a line, so that a list is sent in pieces."""
     yield f"{json.dumps(head)[:-1]}, {json.dumps(name)}: ["
     separator = ""
     for item in items:

@@ -1,4 +1,4 @@
-"""A UDP socket of a node: it knows which of the node's addresses a datagram came to, and can answer from it."""
+"""A UDP socket that reports the destination address of each datagram, and can answer from that address."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from haslb_lab.errors import ProgramError
 _IP_PKTINFO = 8
 _PACKET_INFORMATION = struct.Struct("=i4s4s")
 _MAX_DATAGRAM_SIZE = 65535
-_MAX_BATCH_SIZE = 64  # datagrams at a time, so that timers and control clients get their turn in a storm
+#: Datagrams that are read before timers and control clients have their turn.
+_MAX_BATCH_SIZE = 64
+#: Bytes of the socket's receive buffer.
 _RECEIVE_BUFFER_SIZE = 4 << 20
 ANY_ADDRESS = IPv4Address(0)
 
 
 class Datagram(NamedTuple):
-    """One datagram as it came in; ``local`` is the address of this node that it was sent to."""
+    """A received datagram; ``local`` is the address of this node that it was sent to."""
 
     payload: bytes
     source: IPv4Address
@@ -32,7 +34,7 @@ class Datagram(NamedTuple):
 
 
 class UdpSocket:
-    """Hands every datagram to ``received``. Raises OSError when the address is taken or not this node's."""
+    """Calls ``received`` with every datagram. Raises: ProgramError when the address is in use or not this node's."""
 
     def __init__(self, address: IPv4Address, port: int, received: Callable[[Datagram], None]) -> None:
         self._received = received
@@ -49,14 +51,14 @@ class UdpSocket:
         asyncio.get_running_loop().add_reader(self._socket, self._read)
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the socket."""
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
 
     def send(self, payload: bytes, address: IPv4Address, port: int, source: Optional[IPv4Address] = None) -> None:
         """Send a datagram from ``source``, by default from the address that the socket is bound to.
 
-        What the network refuses is lost, as datagrams are, and counted in ``send_errors``.
+        A datagram that the kernel refuses to send is lost, and counted in ``send_errors``.
         """
         ancillary = []
         if source is not None:
@@ -73,7 +75,7 @@ class UdpSocket:
                 payload, ancillary, _, (source, port) = self._socket.recvmsg(
                     _MAX_DATAGRAM_SIZE, socket.CMSG_SPACE(_PACKET_INFORMATION.size)
                 )
-            except OSError:  # nothing left, or an error that an earlier datagram brought back
+            except OSError:  # nothing left to read, or an ICMP error about an earlier datagram
                 return
             local = _local_address(ancillary)
             if local is not None:
@@ -81,7 +83,7 @@ class UdpSocket:
 
 
 class LossySocket(UdpSocket):
-    """Loses a share (0 to 1) of what comes in and a share of what goes out, each datagram by chance."""
+    """Loses a share (0 to 1) of received datagrams and a share of sent datagrams, at random."""
 
     def __init__(
         self,
@@ -95,7 +97,7 @@ class LossySocket(UdpSocket):
         super().__init__(address, port, lambda datagram: None if _chance(incoming_loss) else received(datagram))
 
     def send(self, payload: bytes, address: IPv4Address, port: int, source: Optional[IPv4Address] = None) -> None:
-        """Send a datagram like any other socket, unless it is lost."""
+        """Send a datagram as :class:`UdpSocket` does, unless it is lost."""
         if not _chance(self._outgoing_loss):
             super().send(payload, address, port, source)
 
@@ -112,7 +114,7 @@ def _local_address(ancillary: list[tuple[int, int, bytes]]) -> Optional[IPv4Addr
 
 
 def is_assigned(address: IPv4Address) -> bool:
-    """Whether ``address`` is one of this node's. Raises OSError when that cannot be found out."""
+    """Whether ``address`` is one of this node's. Raises: OSError when the kernel gives no answer."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind((str(address), 0))
@@ -124,6 +126,6 @@ def is_assigned(address: IPv4Address) -> bool:
 
 
 def check_assigned(address: IPv4Address) -> None:
-    """Raises OSError with a text for people unless ``address`` is one of this node's."""
+    """Check that ``address`` is one of this node's. Raises: ProgramError if it is not."""
     if not is_assigned(address):
         raise ProgramError(f"{address} is not assigned here; add it first: ip address add {address}/24 dev INTERFACE")

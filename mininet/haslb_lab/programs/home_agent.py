@@ -1,8 +1,8 @@
-"""A Mobile IP home agent for the lab: answers registrations on UDP port 434 and keeps the bindings.
+"""A Mobile IP home agent for the lab: answers registrations on UDP port 434 and keeps mobility bindings.
 
-    python mininet/home_agent.py --address 10.1.1.51 --dynamic-address 10.1.1.51 --virtual-address 10.1.1.10 \\
-        --control /tmp/sami1.control
-    python mininet/home_agent.py --address 10.1.1.51 --config sami1.ios --control /tmp/sami1.control
+    python -m haslb_lab.programs.home_agent --address 10.1.1.51 --dynamic-address 10.1.1.51 \\
+        --virtual-address 10.1.1.10 --control /tmp/sami1.control
+    python -m haslb_lab.programs.home_agent --address 10.1.1.51 --config sami1.ios --control /tmp/sami1.control
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ DEFAULT_HOME_NETWORK = IPv4Network("10.200.0.0/16")
 
 
 class HomeAgent:
-    """Joins the decisions of :class:`Registrations` to a socket and the event loop's clock."""
+    """Connects the decisions of :class:`Registrations` with a socket and the event loop's clock."""
 
     def __init__(self, registrations: Registrations, tunnels: Tunnels, arguments: argparse.Namespace) -> None:
         self._registrations = registrations
@@ -59,7 +59,7 @@ class HomeAgent:
         )
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the socket."""
         self._alarm.set(None)
         self._socket.close()
 
@@ -101,7 +101,10 @@ class HomeAgent:
 
 @contextlib.asynccontextmanager
 async def open_home_agent(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
-    """The home agent that the options describe, while the context lasts. Raises OSError with a text for people."""
+    """Run the home agent that the options describe while the context lasts; the value is its commands.
+
+    Raises: OSError, with a message for the operator.
+    """
     configuration: HomeAgentConfiguration = arguments.config
     dynamic_address = arguments.dynamic_address or configuration.dynamic_address
     held = [loopback.address for loopback in configuration.loopbacks]
@@ -130,7 +133,7 @@ async def open_home_agent(arguments: argparse.Namespace) -> AsyncIterator[Comman
 
 
 def _capacity(arguments: argparse.Namespace) -> Capacity:
-    """The maxima that the options name; the home network is one, too."""
+    """The maxima of the DFP weight. The home network limits the number of bindings as well."""
     usable = arguments.home_network.num_addresses - 2
     return Capacity(
         usable if arguments.max_bindings is None else min(usable, arguments.max_bindings),
@@ -207,7 +210,7 @@ def _share(text: str) -> float:
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no share from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a share from 0 to 1")
     return share
 
 
@@ -219,7 +222,7 @@ def _network(text: str) -> IPv4Network:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run until SIGTERM or SIGINT; the exit status."""
+    """Run until SIGTERM or SIGINT. Returns the exit status."""
     parser = options()
     arguments = parser.parse_args(argv)
     return program.run(parser.prog, arguments.control, open_home_agent(arguments))

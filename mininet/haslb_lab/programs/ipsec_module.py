@@ -1,7 +1,7 @@
 """The IPsec module of the lab's 7600: a bump in the wire between an outside and an inside VLAN.
 
-    python mininet/ipsec_module.py --config slb.ios --interface Vlan15 --inside ipsec-eth0 --outside ipsec-eth1 \\
-        --inside-vlan 15 --outside-vlan 16 --control /tmp/ipsec.control
+    python -m haslb_lab.programs.ipsec_module --config slb.ios --interface Vlan15 --inside ipsec-eth0 \\
+        --outside ipsec-eth1 --inside-vlan 15 --outside-vlan 16 --control /tmp/ipsec.control
 """
 
 from __future__ import annotations
@@ -31,12 +31,17 @@ from haslb_lab.node.interfaces import MAX_PACKET_SIZE
 from haslb_lab.runner.frames import ETH_P_ALL, MAX_FRAME_SIZE, PACKET_AUXDATA, PACKET_OUTGOING, SOL_PACKET, with_tag
 from ryu_haslb.language.grammar import Command, Match
 
-_MAX_BATCH_SIZE = 64  # frames at a time, so that timers and control clients get their turn in a storm
+#: Frames that are read before timers and control clients have their turn.
+_MAX_BATCH_SIZE = 64
+#: Bytes of each trunk's receive buffer.
 _RECEIVE_BUFFER_SIZE = 4 << 20
 
 
 class Module:
-    """Joins the decisions of :class:`Bump` to its three ports. ``wanted`` is told which association traffic needs."""
+    """Connects the decisions of :class:`Bump` with its three ports.
+
+    ``wanted`` is called with the name of an association that traffic needs and that is not established.
+    """
 
     def __init__(
         self, bump: Bump, trunks: Mapping[Port, socket.socket], crypto: int, wanted: Callable[[str], None]
@@ -52,7 +57,7 @@ class Module:
             loop.add_reader(trunk, self._read_trunk, port, trunk)
 
     def close(self) -> None:
-        """Forward nothing more."""
+        """Stop forwarding."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._crypto)
         for trunk in self._trunks.values():
@@ -62,7 +67,7 @@ class Module:
         for _ in range(_MAX_BATCH_SIZE):
             try:
                 packet = os.read(self._crypto, MAX_PACKET_SIZE)
-            except OSError:  # nothing left
+            except OSError:  # nothing left to read
                 return
             self._forward(Port.CRYPTO, packet)
 
@@ -70,7 +75,7 @@ class Module:
         for _ in range(_MAX_BATCH_SIZE):
             try:
                 frame, ancillary, _, (_, _, kind, *_) = trunk.recvmsg(MAX_FRAME_SIZE, socket.CMSG_SPACE(64))
-            except OSError:  # nothing left, or the interface is down
+            except OSError:  # nothing left to read, or the interface is down
                 return
             if kind != PACKET_OUTGOING:
                 auxiliary = next((data for _, what, data in ancillary if what == PACKET_AUXDATA), None)
@@ -85,12 +90,12 @@ class Module:
                 os.write(self._crypto, sent.data)
             elif sent.port is not None:
                 self._trunks[sent.port].send(sent.data)
-        except OSError:  # longer than the interface takes, or the interface is down
+        except OSError:  # longer than the interface's MTU, or the interface is down
             self.not_sent += 1
 
 
 def _trunk(interface: str) -> socket.socket:
-    """Every frame of an interface, its tag with it. Raises OSError with a text for people."""
+    """A socket that receives every frame of an interface with its VLAN tag. Raises: ProgramError."""
     with contextlib.ExitStack() as stack:
         try:
             trunk = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
@@ -106,7 +111,10 @@ def _trunk(interface: str) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def open_module(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
-    """The module that the options describe, while the context lasts. Raises OSError with a text for people."""
+    """Run the module that the options describe while the context lasts; the value is its commands.
+
+    Raises: OSError, with a message for the operator.
+    """
     configuration, translation = read_crypto(arguments.config, arguments.interface)
     protected = ProtectedTraffic(translation)
     bump = Bump(translation.local, protected, arguments.inside_vlan, arguments.outside_vlan)
@@ -147,7 +155,7 @@ async def open_module(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
 
 
 def show_traffic(traffic: Traffic, module: Module, as_json: bool) -> Answer:
-    """How many frames and packets went which way, and why others did not."""
+    """How many frames and packets the module passed in each direction, and how many it dropped, by reason."""
     passed = {
         "passed_inward": traffic.inward,
         "passed_outward": traffic.outward,
@@ -193,7 +201,7 @@ def _vlan(text: str) -> int:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run until SIGTERM or SIGINT; the exit status."""
+    """Run until SIGTERM or SIGINT. Returns the exit status."""
     parser = options()
     arguments = parser.parse_args(argv)
     return program.run(parser.prog, str(arguments.control), open_module(arguments))

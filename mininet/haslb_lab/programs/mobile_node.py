@@ -1,8 +1,9 @@
-"""A mobile for the lab: a host that has its home address while its PDSN has it registered.
+"""A mobile for the lab: a host that has its home address while its PDSN keeps it registered.
 
-    python mininet/mobile_node.py --interface mobile1-eth0 --network 20.1.1.0/24 --control /tmp/mobile1.control
+    python -m haslb_lab.programs.mobile_node --interface mobile1-eth0 --network 20.1.1.0/24 \\
+        --control /tmp/mobile1.control
 
-Its PDSN registers it (``pdsn.py --mobile 1=INTERFACE``, then ``register 1 1``) and tells it the address.
+Its PDSN registers it (``pdsn.py --mobile 1=INTERFACE``, then ``register 1 1``) and sends it the address.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from ryu_haslb.language.grammar import Command, Match
 
 
 class Mobile:
-    """Holds the home address that the PDSN tells, with the PDSN as its router (RFC 5944 section 4.2.1).
+    """Holds the home address that the PDSN sends, and uses the PDSN as its router (RFC 5944 section 4.2.1).
 
-    It is the router for ``networks`` and not for everything: no namespace of a lab has a default route.
+    The PDSN is its router for ``networks`` only: no namespace of a lab has a default route.
     """
 
     def __init__(self, interface: str, networks: Sequence[IPv4Network]) -> None:
@@ -33,20 +34,19 @@ class Mobile:
         self._networks = networks
         self._home_address = NO_ADDRESS
         self._router = NO_ADDRESS
-        self._socket = ReverseArpSocket(interface, self._told)
+        self._socket = ReverseArpSocket(interface, self._on_message)
         self.commands = Commands([Command("show ip interface", self._show, "The interface and its home address")])
 
     def ask(self) -> None:
-        """Ask for the address; without an answer there will be one when the PDSN registers this mobile. Raises
-        OSError."""
+        """Request the address. If none comes, the PDSN sends it when it registers this mobile. Raises: OSError."""
         self._socket.send(ReverseArp(REQUEST))
 
     def close(self) -> None:
-        """Give the address back."""
+        """Close the socket and remove the address."""
         self._socket.close()
         self._use(NO_ADDRESS, NO_ADDRESS)
 
-    def _told(self, message: ReverseArp) -> None:
+    def _on_message(self, message: ReverseArp) -> None:
         if message.operation == REPLY:
             self._use(message.target, message.sender)
 
@@ -65,7 +65,7 @@ class Mobile:
                 for network in self._networks:
                     ip("route", "replace", network, *way)
             self._router = router
-        except OSError as error:  # an address that nobody can have, or the interface is gone: stay without one
+        except OSError as error:  # not a valid host address, or the interface is gone: continue without an address
             print(f"mobile_node.py: {error}", file=sys.stderr)
 
     def _show(self, _: Match[Handler], as_json: bool) -> Answer:
@@ -78,7 +78,10 @@ class Mobile:
 
 @contextlib.asynccontextmanager
 async def open_mobile(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
-    """The mobile that the options describe, while the context lasts. Raises OSError with a text for people."""
+    """Run the mobile that the options describe while the context lasts; the value is its commands.
+
+    Raises: OSError, with a message for the operator.
+    """
     with contextlib.closing(Mobile(arguments.interface, arguments.network)) as mobile:
         mobile.ask()
         yield mobile.commands
@@ -103,7 +106,7 @@ def options() -> argparse.ArgumentParser:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run until SIGTERM or SIGINT; the exit status."""
+    """Run until SIGTERM or SIGINT. Returns the exit status."""
     parser = options()
     arguments = parser.parse_args(argv)
     return program.run(parser.prog, arguments.control, open_mobile(arguments))

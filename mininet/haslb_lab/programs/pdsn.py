@@ -1,7 +1,7 @@
-"""A PDSN (foreign agent) for the lab: registers mobiles, all of them from one address and one UDP port.
+"""A PDSN (foreign agent) for the lab: registers mobiles, all from one address and one UDP port.
 
-python mininet/pdsn.py --address 15.1.1.51 --home-agent 10.1.1.10 --control /tmp/pdsn1.control
-python mininet/control.py /tmp/pdsn1.control register 1 100
+python -m haslb_lab.programs.pdsn --address 15.1.1.51 --home-agent 10.1.1.10 --control /tmp/pdsn1.control
+python -m haslb_lab.node.control /tmp/pdsn1.control register 1 100
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _USERS = f"FIRST<0-{MAX_USER}> COUNT<1-{MAX_BATCH_SIZE}>"
 
 
 class Pdsn:
-    """Joins the decisions of :class:`ForeignAgent` to a socket and the event loop's clock."""
+    """Connects the decisions of :class:`ForeignAgent` with a socket and the event loop's clock."""
 
     def __init__(self, policy: Policy, tunnels: Tunnels, watch: Watch, arguments: argparse.Namespace) -> None:
         self._agent = ForeignAgent(policy, program.clock_offset(), watch)
@@ -64,7 +64,7 @@ class Pdsn:
         )
 
     def close(self) -> None:
-        """Give the port back."""
+        """Close the socket."""
         self._alarm.set(None)
         self._socket.close()
 
@@ -132,7 +132,10 @@ class Pdsn:
 
 @contextlib.asynccontextmanager
 async def open_pdsn(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
-    """The PDSN that the options describe, while the context lasts. Raises OSError with a text for people."""
+    """Run the PDSN that the options describe while the context lasts; the value is its commands.
+
+    Raises: OSError, with a message for the operator.
+    """
     check_assigned(arguments.address)
     policy = Policy(
         care_of_address=arguments.address,
@@ -174,28 +177,32 @@ def options() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--address", type=program.address, required=True, help="own address: source and care-of address of requests")
     add("--home-agent", type=program.address, required=True, help="where requests go: the virtual server address")
-    add("--home-agent-field", type=program.address, default=Policy.home_agent_field, help="what requests name")
-    add("--port", type=program.port, default=MOBILE_IP_PORT, help="own UDP port, of all mobiles")
+    add(
+        "--home-agent-field", type=program.address, default=Policy.home_agent_field, help="home agent field of requests"
+    )
+    add("--port", type=program.port, default=MOBILE_IP_PORT, help="own UDP port, shared by all mobiles")
     add("--home-agent-port", type=program.port, default=MOBILE_IP_PORT, help="UDP port of the home agents")
     add("--nai-format", type=_nai_format, default=Policy.nai_format, help="{} stands for the user's number")
-    add("--lifetime", type=_lifetime, default=Policy.lifetime, help="seconds to ask for; 65535 is for ever")
+    add(
+        "--lifetime", type=_lifetime, default=Policy.lifetime, help="lifetime to request, in seconds; 65535 is infinite"
+    )
     add(
         "--retransmit", type=program.positive, default=Policy.retransmit, help="seconds before the first retransmission"
     )
     add("--retries", type=_retries, default=Policy.retries, help="retransmissions before giving up")
-    add("--window", type=_window, default=Policy.window, help="registrations under way at once")
-    add("--rate", type=program.positive, metavar="N", help="registrations started a second; None is as fast as it goes")
+    add("--window", type=_window, default=Policy.window, help="registrations in progress at the same time")
+    add("--rate", type=program.positive, metavar="N", help="registrations started per second; None is no limit")
     add("--config", type=Path, metavar="FILE", help="IOS configuration, for the crypto map of --interface; needs root")
     add("--interface", metavar="NAME", help="the interface that has the crypto map, such as FastEthernet1/0")
     add("--tunnels", action="store_true", help="an IP-in-IP tunnel for each visitor; needs root")
-    add("--reverse-tunnel", action="store_true", help="ask for the way back through the tunnel as well (T flag)")
+    add("--reverse-tunnel", action="store_true", help="request reverse tunneling (T flag)")
     add(
         "--mobile",
         type=_mobile,
         action="append",
         default=[],
         metavar="USER=INTERFACE",
-        help="where there is a mobile: 1=pdsn1-eth1",
+        help="the interface towards the mobile of a user: 1=pdsn1-eth1",
     )
     return parser
 
@@ -203,13 +210,15 @@ def options() -> argparse.ArgumentParser:
 def _mobile(text: str) -> tuple[int, str]:
     user, _, interface = text.partition("=")
     if not 0 < len(interface) < 16:
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no user and interface such as 1=pdsn1-eth1")
+        raise argparse.ArgumentTypeError(f"{text[:80]!r} is not a user and an interface such as 1=pdsn1-eth1")
     return program.whole_number(user, 0, MAX_USER), interface
 
 
 def _nai_format(text: str) -> str:
     if text.count("{}") != 1 or len(text.replace("{}", str(MAX_USER)).encode("utf-8", "replace")) > 255:
-        raise argparse.ArgumentTypeError(f"{text[:80]!r} is no NAI with {{}} in it once, such as user{{}}@example.com")
+        raise argparse.ArgumentTypeError(
+            f"{text[:80]!r} is not an NAI with one {{}} in it, such as user{{}}@example.com"
+        )
     return text
 
 
@@ -226,7 +235,7 @@ def _window(text: str) -> int:
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:
-    """Run until SIGTERM or SIGINT; the exit status."""
+    """Run until SIGTERM or SIGINT. Returns the exit status."""
     parser = options()
     arguments = parser.parse_args(argv)
     if (arguments.reverse_tunnel or arguments.mobile) and not arguments.tunnels:

@@ -1,4 +1,4 @@
-"""Frames in and out of a node, for tests: the near end of ``frames.py``."""
+"""Captures and sends frames at a node's interface, by ``frames.py`` in the node's namespace."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def interface(node: str) -> str:
 
 
 def send_frames(run: Run, node: str, frames: Sequence[bytes]) -> None:
-    """Send frames from a node's interface and wait until they are out."""
+    """Send frames from a node's interface and wait until they are sent. Raises: LabError."""
     sender = run(
         node,
         [sys.executable, str(FRAMES), "send", interface(node)],
@@ -41,11 +41,11 @@ def send_frames(run: Run, node: str, frames: Sequence[bytes]) -> None:
 class Capture:
     """The frames that arrive at a node, in order, from the start of the ``with`` block on.
 
-    ``port`` is the interface, where it is not the node's towards its switch. With ``outgoing`` those count as
-    well that leave by it.
+    ``port`` is the interface, by default the node's ``NODE-eth0``. With ``outgoing`` frames that leave by it are
+    captured as well.
 
-    The frames need not be looked at while they come. Should the kernel have had no room for one, whoever looks is told
-    by a :class:`LabError`: what is not among the frames may have come.
+    The frames may be read late. If the kernel's buffer overflowed, reading raises :class:`LabError`: a frame that is
+    missing may have arrived.
     """
 
     def __init__(self, run: Run, node: str, port: Optional[str] = None, outgoing: bool = False) -> None:
@@ -75,7 +75,7 @@ class Capture:
         self._process.wait()
 
     def wait_for(self, wanted: Callable[[bytes], Any], seconds: float = 5.0) -> bytes:
-        """Return the first frame, old or new, that is wanted; raise TimeoutError if none comes in time."""
+        """The first frame, already captured or still to come, that is ``wanted``. Raises: TimeoutError."""
         deadline = time.monotonic() + seconds
         seen = 0
         while True:
@@ -84,17 +84,17 @@ class Capture:
                     return frame
             seen = len(self.frames)
             if not self._receive(deadline - time.monotonic()):
-                raise TimeoutError(f"no such frame at {self._node} within {seconds} s; {seen} others came")
+                raise TimeoutError(f"no such frame at {self._node} within {seconds} s; {seen} other frames arrived")
 
     def listen(self, seconds: float) -> list[bytes]:
-        """Return every frame so far after listening for a while: the way to see that something does not come."""
+        """All frames, after waiting for the whole time; this is how to see that a frame does not arrive."""
         deadline = time.monotonic() + seconds
         while self._receive(deadline - time.monotonic()):
             pass
         return self.frames
 
     def _receive(self, seconds: float) -> bool:
-        """Take in what the program has printed; False when there was nothing in time."""
+        """Read what the program has printed. Returns False if there was nothing in time."""
         readable, _, _ = select.select([self._output], [], [], max(seconds, 0))
         if not readable:
             return False
@@ -104,9 +104,7 @@ class Capture:
         *lines, self._unfinished = (self._unfinished + chunk).split(b"\n")
         for line in map(json.loads, lines):
             if "lost" in line:
-                raise LabError(
-                    f"the capture at {self._node} lost {line['lost']} frames: more came than it has room for"
-                )
+                raise LabError(f"the capture at {self._node} lost {line['lost']} frames: its buffer was full")
             self.frames.append(bytes.fromhex(line["frame"]))
         return True
 

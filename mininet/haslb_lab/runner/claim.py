@@ -1,7 +1,7 @@
 """One lab at a time on one machine.
 
-The claim is an abstract Unix socket: it leaves no file, and the kernel drops it when its last holder ends, however that
-happens. The lab's janitor inherits it, so a new lab waits until the last one has been swept.
+The claim is an abstract Unix socket. It leaves no file, and the kernel closes it when the last process that holds it
+ends, for any reason. The lab's janitor inherits it, so a new lab waits until everything of the last one is removed.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from haslb_lab.errors import LabError
 
 NAME = "\0haslb-lab"
 
-#: Seconds that a new lab waits for the janitor of one that was killed.
+#: Seconds that a new lab waits for the janitor of a lab that was killed.
 JANITOR_TIMEOUT = 15.0
 
 
-#: How often it may be asked who the owner is: nobody accepts these connections, so each stays until the lab ends.
+#: How often other processes may ask for the owner. Each asks by a connection that stays until the lab ends.
 _MAX_INQUIRIES = 4096
 
 
@@ -32,8 +32,8 @@ class TakenError(LabError):
 def claim() -> socket.socket:
     """Take the claim; closing the socket gives it back.
 
-    Where the last lab's own process is gone its janitor is still sweeping: that is waited for. Raises
-    :class:`TakenError` when the claim has a living owner, :class:`LabError` when the janitor does not finish.
+    If the last lab's process has ended and its janitor is still at work, wait for the janitor. Raises: TakenError when
+    a process that is alive owns the claim, LabError when the janitor does not finish.
     """
     deadline = time.monotonic() + JANITOR_TIMEOUT
     holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -51,30 +51,30 @@ def claim() -> socket.socket:
         if owner is not None or remaining <= 0:
             holder.close()
             if owner is None:
-                raise LabError("the janitor of the last lab does not finish; look for it with: pgrep -fa janitor.py")
+                raise LabError("the janitor of the last lab does not finish; find it with: pgrep -fa janitor.py")
             raise TakenError(f"another lab is running (process {owner}); wait for it or end it: kill {owner}")
 
 
 def be_owner(holder: socket.socket) -> None:
-    """Be known as the claim's owner from now on: the kernel remembers who listened last."""
+    """Make this process the owner of the claim: the kernel records the process that called listen() last."""
     holder.listen(_MAX_INQUIRIES)
 
 
 def is_held() -> bool:
-    """Whether a lab, or its janitor, is there; asked without knocking, as often as one likes."""
+    """Whether a lab or its janitor holds the claim. May be asked any number of times: it makes no connection."""
     entries = (line.split() for line in Path("/proc/net/unix").read_text().splitlines())
     return any(entry[-1] == NAME.replace("\0", "@") for entry in entries)
 
 
 def owner() -> Optional[int]:
-    """The process that runs a lab; None if there is none."""
+    """The process id of the running lab; None if there is none."""
     return _wait_for_release(0)
 
 
 def _wait_for_release(seconds: float) -> Optional[int]:
-    """Return the living owner's process, or wait until the claim may be free.
+    """Return the owner's process id if it is alive, else None once the claim may be free, after ``seconds`` at most.
 
-    The kernel remembers who began to listen. Our connection is never accepted: it is reset when the last holder closes.
+    The kernel knows the process that listens. The connection is never accepted, and is reset when the last holder ends.
     """
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as visitor:
         try:

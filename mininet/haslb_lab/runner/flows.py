@@ -1,4 +1,4 @@
-"""A switch's rules as ``ovs-ofctl dump-flows`` prints them, as data."""
+"""The flows of a switch, read from the output of ``ovs-ofctl dump-flows``."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ FLAGS = frozenset({"send_flow_rem", "check_overlap", "reset_counts", "no_packet_
 
 @dataclass(frozen=True)
 class Flow:
-    """One rule. ``match`` holds the fields without the priority; one without a value (``udp``) maps to itself."""
+    """One flow. ``match`` holds the fields without the priority; a field without a value (``udp``) maps to itself."""
 
     table: int
     priority: int
@@ -26,14 +26,14 @@ class Flow:
 
 
 def parse_flows(text: str) -> list[Flow]:
-    """Read the output of ``ovs-ofctl dump-flows``; lines that are no rules (the reply's heading) are passed over."""
+    """Read the output of ``ovs-ofctl dump-flows``. Lines that are not flows, such as the heading, are skipped."""
     return [_parse_flow(line.strip()) for line in text.splitlines() if "actions=" in line]
 
 
 def _parse_flow(line: str) -> Flow:
     """Read ``cookie=0x1, duration=2.5s, table=0, n_packets=0, … priority=10,udp,tp_dst=434 actions=drop``.
 
-    What the switch says about the rule is separated by a comma and a space, the match by a bare comma.
+    The attributes of the flow are separated by a comma and a space, the fields of its match by a comma alone.
     """
     description, _, actions = line.partition("actions=")
     *facts, tail = description.split(", ")

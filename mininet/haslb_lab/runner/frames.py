@@ -2,8 +2,8 @@
 
 ``python frames.py send INTERFACE`` sends each line of standard input, written in hexadecimal.
 ``python frames.py capture INTERFACE`` prints ``ready`` and then each frame that arrives as one line of JSON,
-``{"time": SECONDS, "frame": HEX}``, until it is ended; with ``--outgoing`` also those that leave. Frames that there was
-no room for are a line as well: ``{"lost": COUNT}``.
+``{"time": SECONDS, "frame": HEX}``, until it is ended; with ``--outgoing`` also those that leave. Frames that were lost
+because the buffer was full are a line as well: ``{"lost": COUNT}``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ AUXDATA = struct.Struct("IIIHHHH")
 PACKET_STATISTICS = 6
 STATISTICS = struct.Struct("II")
 SO_RCVBUFFORCE = 33
-#: Room for frames that nobody has read yet, as the kernel counts them: some 80000 small ones.
+#: Bytes of the buffer for frames not read yet, as the kernel counts them: some 80000 small frames.
 RECEIVE_BUFFER_SIZE = 64 << 20
 
 VLAN_VALID = 0x10
@@ -36,7 +36,7 @@ ETHERTYPE_VLAN = 0x8100
 
 
 def send(interface: str) -> int:
-    """Send the frames that standard input lists; a line that is no frame ends the program with its number."""
+    """Send the frames that standard input lists. A line that is not a frame ends the program with its number."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as port:
         port.bind((interface, 0))
         for number, line in enumerate(sys.stdin, 1):
@@ -49,7 +49,7 @@ def send(interface: str) -> int:
 
 
 def capture(interface: str, outgoing: bool) -> int:
-    """Print the frames that arrive, and those that this namespace sends itself only if ``outgoing`` are wanted."""
+    """Print the frames that arrive, and with ``outgoing`` also those that this namespace sends."""
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as port:
         port.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER_SIZE)
         port.setsockopt(SOL_PACKET, PACKET_AUXDATA, 1)
@@ -71,14 +71,16 @@ def capture(interface: str, outgoing: bool) -> int:
 
 
 def lost(port: socket.socket) -> int:
-    """Frames that found no room since the last call (packet(7)). There is room as soon as one has been read, so whoever
-    asks after each has heard of all before the last one that there was room for."""
+    """Frames lost since the last call because the buffer was full (packet(7)).
+
+    Reading a frame makes room. Called after each frame, it reports every loss before the last frame that was kept.
+    """
     _, drops = STATISTICS.unpack(port.getsockopt(SOL_PACKET, PACKET_STATISTICS, STATISTICS.size))
     return int(drops)
 
 
 def with_tag(frame: bytes, auxiliary: Optional[bytes]) -> bytes:
-    """Put the VLAN tag back into its place that the kernel has taken out and set aside (packet(7))."""
+    """The frame with the VLAN tag that the kernel has removed and reports in ``auxiliary`` (packet(7))."""
     if auxiliary is None:
         return frame
     status, _, _, _, _, tag, protocol = AUXDATA.unpack_from(auxiliary)
@@ -90,11 +92,11 @@ def with_tag(frame: bytes, auxiliary: Optional[bytes]) -> bytes:
 
 
 def main() -> int:
-    """Run one of the two."""
+    """Run ``send`` or ``capture``. Returns the exit status."""
     parser = argparse.ArgumentParser(description="Send or capture raw Ethernet frames.")
     parser.add_argument("action", choices=["send", "capture"])
     parser.add_argument("interface")
-    parser.add_argument("--outgoing", action="store_true", help="capture what leaves as well")
+    parser.add_argument("--outgoing", action="store_true", help="capture frames that leave as well")
     arguments = parser.parse_args()
     try:
         if arguments.action == "send":

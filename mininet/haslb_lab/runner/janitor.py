@@ -3,10 +3,10 @@
 Everything that a lab makes bears a mark: processes carry :data:`MARK` in their environment, bridges have it as a key in
 their ``external_ids``, interfaces of the machine's own namespace have it as their alias, and files lie in one
 directory. Hosts' namespaces, and the veth pairs that end there, die with their processes. Only one lab runs at a time
-(see ``claim.py``), so whoever holds the claim may sweep everything that bears the mark, and nothing else.
+(see ``claim.py``), so the holder of the claim may remove everything that bears the mark, and nothing else.
 
-As a program this is the lab's janitor: it waits until its standard input closes, which the kernel sees to even when the
-lab's own process is killed, and then sweeps.
+As a program this is the lab's janitor. It waits until its standard input closes, which the kernel does even when the
+lab's own process is killed, and then removes everything.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ COMMAND_TIMEOUT = 10
 
 
 def sweep() -> list[str]:
-    """Remove everything that a lab made; the caller holds the claim. Return a line for each thing that stayed."""
+    """Remove everything that a lab made. The caller holds the claim. Returns a line for each thing that remains."""
     complaints = _kill_processes()
     complaints += [error for name in bridges() if (error := _run("ovs-vsctl", "--if-exists", "del-br", name))]
     complaints += [error for name in interfaces() if (error := _run("ip", "link", "delete", name))]
@@ -60,7 +60,7 @@ def interfaces() -> list[str]:
 
 
 def bridges() -> list[str]:
-    """The lab's bridges. Without an answer from Open vSwitch there are none: its database is where they live."""
+    """The lab's bridges. If Open vSwitch does not answer there are none: bridges are entries of its database."""
     if shutil.which("ovs-vsctl") is None:
         return []
     find = ["ovs-vsctl", f"--timeout={COMMAND_TIMEOUT}", "--bare", "--columns=name", "find", "Bridge"]
@@ -79,7 +79,7 @@ def _is_marked(process: int) -> bool:
 
 
 def _kill_processes() -> list[str]:
-    """Kill until none is left: one that was just being started may have started another."""
+    """Kill the lab's processes until there are none; a process may have started another one meanwhile."""
     while victims := list(processes()):
         for process in victims:
             if not _kill(process):
@@ -88,7 +88,7 @@ def _kill_processes() -> list[str]:
 
 
 def _kill(process: int) -> bool:
-    """Kill a process and wait for its end. The descriptor is looked at again: a number may have a new owner by now."""
+    """Kill a process and wait for its end. Checks the mark again: the id may belong to another process by now."""
     try:
         descriptor = os.pidfd_open(process)
     except ProcessLookupError:
@@ -104,7 +104,7 @@ def _kill(process: int) -> bool:
 
 
 def _run(*command: str) -> str:
-    """Run a command that removes something; return what it complains about, in one line."""
+    """Run a command that removes something. Returns its error in one line, empty if it succeeded."""
     try:
         ran = subprocess.run(
             command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=COMMAND_TIMEOUT, check=False

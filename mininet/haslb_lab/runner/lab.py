@@ -5,8 +5,8 @@
         print(lab.command("controller", "show ip slb reals"))
 
 Nodes are Mininet hosts, namespaces without a name that live as long as their processes. Each runs its program and
-answers commands on a control socket; so does the balancer, whose node is ``controller``. The end of the ``with`` block,
-an interrupt or the death of this process all lead to the same place: the janitor sweeps.
+answers commands on a control socket. So does the balancer, whose node is ``controller``. The janitor removes everything
+at the end of the ``with`` block, after an interrupt, and when this process dies.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 OPENFLOW_PORT = 6653
 
-#: Seconds within which a program of the lab has to become ready, or to end.
+#: Seconds that a program of the lab may take to become ready, or to end.
 PROGRAM_TIMEOUT = 30.0
 
-#: Seconds between two looks at something that cannot be waited for.
+#: Seconds between two checks of a condition that sends no event.
 POLL_INTERVAL = 0.05
 
 
 class Lab:
-    """A running topology. Use it as a context manager; it raises :class:`LabError` when it cannot come up.
+    """A running topology. Use it as a context manager. Raises: LabError when it cannot come up.
 
-    ``configuration`` is the balancer's, as IOS text. ``application`` is the Ryu application that is run. ``report`` is
-    told, in a word or two, what is being done; ``claimed`` is called as soon as the machine is this lab's.
+    ``configuration`` is the balancer's, as IOS text. ``application`` is the Ryu application to run. ``report`` is
+    called with the name of each stage, ``claimed`` as soon as this lab holds the machine's claim.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Lab:
 
     @property
     def hosts(self) -> list[str]:
-        """Names of all the nodes that are no switches."""
+        """The names of all nodes. Switches are not nodes."""
         return list(self._topology.hosts())
 
     def node(self, name: str) -> Node:
@@ -114,7 +114,7 @@ class Lab:
     def run(self, name: str, argv: Sequence[str], **options: Any) -> subprocess.Popen[bytes]:
         """Start a program in a node's namespace; ``options`` are those of :class:`subprocess.Popen`.
 
-        It runs in a session of its own, so an interrupt from the terminal reaches the lab and not its programs.
+        It runs in a session of its own, so that an interrupt from the terminal reaches the lab but not its programs.
         """
         options.setdefault("stdin", subprocess.DEVNULL)
         environment = marked_environment(**options.pop("env", {}))
@@ -124,19 +124,19 @@ class Lab:
         return process
 
     def command(self, name: str, line: str) -> str:
-        """Have a node answer a command: ``show ip slb reals`` of the controller, ``register 1 100`` of the PDSN."""
+        """A node's answer to a command, such as ``show ip slb reals`` of the controller. Raises: ControlError."""
         return control.request(str(self._control(name)), line)
 
     def stream(self, name: str, line: str) -> Iterator[str]:
-        """Like :meth:`command`, a line at a time while the node is at work."""
+        """Like :meth:`command`, a line at a time, as the node sends them."""
         return control.stream(str(self._control(name)), line)
 
     def query(self, name: str, line: str) -> Any:
-        """Like :meth:`command`, but answered as data."""
+        """Like :meth:`command`, as data: the answer to the command with ``--json``."""
         return json.loads(self.command(name, f"{line} --json"))
 
     def log(self, name: str) -> str:
-        """What a node's program has written to its standard error so far."""
+        """What a node's program has written to its log so far."""
         return self._log(name).read_text(errors="replace")
 
     def send(self, name: str, frames: Sequence[bytes]) -> None:
@@ -144,29 +144,29 @@ class Lab:
         send_frames(self.run, name, frames)
 
     def capture(self, name: str, port: Optional[str] = None) -> Capture:
-        """Capture the frames that arrive at a node from now on, at ``port`` if it has several; a context manager."""
+        """A context manager that captures the frames arriving at a node's interface ``port``, NODE-eth0 by default."""
         return Capture(self.run, name, port)
 
     # Switches
 
     def flows(self, table: Optional[int] = None, switch: Optional[str] = None) -> list[Flow]:
-        """The rules of a switch (the first that the balancer serves, unless named), of one table or of all."""
+        """The flows of a switch, by default the first that the balancer serves; of one table or of all tables."""
         match = [] if table is None else [f"table={table}"]
         return parse_flows(
             _output("ovs-ofctl", "-O", OPENFLOW, "dump-flows", switch or self._served_switches()[0], *match)
         )
 
     def connect_switch(self, switch: Optional[str] = None) -> None:
-        """Have a switch (every one that the balancer serves, unless named) connect to the controller."""
+        """Connect a switch to the controller, by default every switch that the balancer serves."""
         target = f"tcp:{self.node(CONTROLLER).IP()}:{OPENFLOW_PORT}"
         for name in [switch] if switch else self._served_switches():
             _output("ovs-vsctl", "set-controller", name, target, "--", "set", "Controller", name, "max_backoff=1000")
             self._connected.add(name)
 
     def disconnect_switch(self, switch: Optional[str] = None) -> None:
-        """Have a switch (every one that the balancer serves, unless named) leave the controller; its rules stay.
+        """Disconnect a switch, by default every switch that the balancer serves, from the controller. Its flows stay.
 
-        It is sent to a port where nobody listens: Open vSwitch flushes a bridge that has no controller at all.
+        It gets the address of a closed port as its controller: Open vSwitch flushes a bridge without a controller.
         """
         for name in [switch] if switch else self._served_switches():
             _output("ovs-vsctl", "set-controller", name, f"tcp:{self.node(CONTROLLER).IP()}:1")
@@ -175,7 +175,7 @@ class Lab:
     # The balancer
 
     def start_controller(self) -> None:
-        """Start Ryu with the application in its namespace; it listens where only the switches reach it."""
+        """Start Ryu with the application in the controller's namespace. It listens at the management link only."""
         manager = [str(Path(sys.executable).with_name("ryu-manager")), self._application]
         listen = ["--ofp-listen-host", self.node(CONTROLLER).IP(), "--ofp-tcp-listen-port", str(OPENFLOW_PORT)]
         environment = {
@@ -187,7 +187,7 @@ class Lab:
             self._controller = self.run(CONTROLLER, [*manager, *listen], env=environment, stdout=log, stderr=log)
 
     def _ipsec_module(self) -> dict[str, str]:
-        """Where the balancer asks for security associations, if there is a module: at its charon, and at the node."""
+        """The environment that names the IPsec module's sockets to the balancer: its charon's, and the node's own."""
         for host in self.hosts:
             if (self._topology.nodeInfo(host).get("program") or [""])[0] == "ipsec_module.py":
                 control = self._control(host)
@@ -195,13 +195,13 @@ class Lab:
         return {}
 
     def stop_controller(self) -> None:
-        """End the controller as an operator would, with SIGTERM, and wait for it."""
+        """Stop the controller with SIGTERM, as an operator would, and wait for its end."""
         assert self._controller is not None, "the controller does not run"
         self._controller.terminate()
         self._controller.wait(PROGRAM_TIMEOUT)
 
     def restart_controller(self, configuration: Optional[str] = None) -> None:
-        """Stop the controller and start it again, with another configuration if one is given."""
+        """Stop the controller and start it again, with a new configuration if one is given."""
         self.stop_controller()
         if configuration is not None:
             self._configuration_file.write_text(configuration)
@@ -209,14 +209,17 @@ class Lab:
         self.wait_until_balancing()
 
     def wait_until_balancing(self) -> None:
-        """Wait until the balancer serves every switch that is to connect, and reaches every real server in service."""
+        """Wait until the balancer serves all connected switches and reaches every real server in service.
+
+        Raises: LabError.
+        """
         assert self._controller is not None, "the controller does not run"
         deadline = time.monotonic() + PROGRAM_TIMEOUT
         while not self._is_balancing():
             if self._controller.poll() is not None:
-                raise LabError(f"the balancer ended: {self._last_words(CONTROLLER)}")
+                raise LabError(f"the balancer ended: {self._last_log_line(CONTROLLER)}")
             if time.monotonic() > deadline:
-                raise LabError(f"the balancer does not reach its real servers: {self._last_words(CONTROLLER)}")
+                raise LabError(f"the balancer does not reach its real servers: {self._last_log_line(CONTROLLER)}")
             time.sleep(POLL_INTERVAL)
 
     def _is_balancing(self) -> bool:
@@ -233,18 +236,18 @@ class Lab:
     # Up and down
 
     def _take_over(self) -> None:
-        """Claim the machine, sweep what a killed lab left, and set the janitor to wait for this process's end."""
+        """Claim the machine, remove what a killed lab left, and start the janitor of this one."""
         switches = self._switches()
         preflight.check_machine()
         self._claim = claim.claim()
         if complaints := janitor.sweep():
-            raise LabError(f"the last lab left something behind that does not go away: {'; '.join(complaints)}")
+            raise LabError(f"cannot remove what the last lab left behind: {'; '.join(complaints)}")
         preflight.check_names(switches)
         self._janitor = subprocess.Popen(
             [sys.executable, janitor.__file__],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,  # whoever waits for the end of our standard error is not to wait for the janitor's
+            stderr=subprocess.PIPE,  # the janitor outlives this process and must not keep its standard error open
             pass_fds=[self._claim.fileno()],
             start_new_session=True,
         )
@@ -257,7 +260,7 @@ class Lab:
             self._network.start()
         except LabError:
             raise
-        except Exception as error:  # Mininet knows no other
+        except Exception as error:  # Mininet raises no other class
             raise LabError(f"Mininet cannot build the network: {' '.join(str(error).split())}") from error
         listed = _output("ovs-vsctl", "--format=csv", "--no-headings", "--columns=name,error", "list", "Interface")
         for line in listed.splitlines():
@@ -266,7 +269,7 @@ class Lab:
                 raise LabError(f"Open vSwitch cannot use an interface of the lab: {name}: {complaint}")
 
     def _start_programs(self) -> None:
-        """Start all the nodes' programs, then wait for each to say that it is ready."""
+        """Start the programs of all nodes, then wait until each has printed ``ready``."""
         started = {}
         for host in self.hosts:
             program = self._topology.nodeInfo(host).get("program")
@@ -276,16 +279,16 @@ class Lab:
                     started[host] = self.run(host, argv, stdout=subprocess.PIPE, stderr=log)
         for host, process in started.items():
             assert process.stdout is not None
-            if not _says_ready(process.stdout):
-                raise LabError(f"{host} does not start: {self._last_words(host)}")
+            if not _is_ready(process.stdout):
+                raise LabError(f"{host} does not start: {self._last_log_line(host)}")
 
     def adopt(self) -> None:
-        """Be known as the owner, in a process that was forked from the one that brought the lab up."""
+        """Become the owner of the claim, in a process forked from the one that brought the lab up."""
         assert self._claim is not None, "the lab is not up"
         claim.be_owner(self._claim)
 
     def close(self) -> None:
-        """Take everything down; may be called again, and in any state."""
+        """Take everything down. May be called in any state, and more than once."""
         if self._janitor is not None:
             assert self._janitor.stdin is not None and self._janitor.stderr is not None
             self._janitor.stdin.close()
@@ -317,26 +320,26 @@ class Lab:
     def _log(self, name: str) -> Path:
         return janitor.DIRECTORY / f"{name}.log"
 
-    def _last_words(self, name: str) -> str:
+    def _last_log_line(self, name: str) -> str:
         lines = self.log(name).strip().splitlines()
-        return lines[-1] if lines else "it says nothing"
+        return lines[-1] if lines else "its log is empty"
 
     def _switches(self) -> list[str]:
         return list(self._topology.switches())
 
     def _served_switches(self) -> list[str]:
-        """The others are ordinary ones, which forward without a controller."""
+        """The switches that the balancer serves. The others learn and forward by themselves."""
         return [name for name in self._switches() if self._topology.nodeInfo(name).get("failMode") != "standalone"]
 
 
-def _says_ready(output: IO[bytes]) -> bool:
-    """Wait for the line that every program of the lab prints once it serves."""
+def _is_ready(output: IO[bytes]) -> bool:
+    """Wait for the line that every program of the lab prints once its sockets are open."""
     readable, _, _ = select.select([output], [], [], PROGRAM_TIMEOUT)
     return bool(readable) and output.readline().strip() == b"ready"
 
 
 def _output(*command: str) -> str:
-    """What a command prints; raises :class:`LabError` with its complaint when it fails."""
+    """What a command prints. Raises: LabError with its error text when it fails."""
     ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PROGRAM_TIMEOUT)
     if ran.returncode != 0:
         raise LabError(f"{' '.join(command)}: {' '.join(ran.stderr.split())}")

@@ -1,7 +1,6 @@
-"""The lab's kinds of Mininet parts: marked for the sweep, quiet towards the machine, Open vSwitch in user space.
+"""Mininet's parts as the lab uses them: marked for the janitor, quiet, and with switches in user space.
 
-A topology names its nodes and says in their parameters what they are (see ``chassis/one_switch.py``); these classes
-make it true.
+The parameters of a topology are those of :mod:`haslb_lab.chassis.topology`.
 """
 
 from __future__ import annotations
@@ -22,21 +21,20 @@ from haslb_lab.runner import janitor
 
 OPENFLOW = "OpenFlow13"
 
-#: Packet-ins that Open vSwitch holds for a slow controller before it drops them; its default is 100, this its most.
+#: Packet-ins that Open vSwitch queues for a slow controller before it drops them. The default is 100, the maximum 512.
 PACKET_IN_QUEUE = 512
 
 
 def marked_environment(**additions: str) -> dict[str, str]:
-    """Environment of a process of the lab: the mark by which the janitor finds it, the path of the lab's own programs,
-    and what is asked for."""
+    """The environment of a process of the lab: the janitor's mark, the path of the lab's modules, and ``additions``."""
     return {**os.environ, "PYTHONPATH": python_path(), janitor.MARK: str(janitor.DIRECTORY), **additions}
 
 
 class LabInterface(Intf):  # type: ignore[misc]
-    """A veth end that finishes its checksums itself and says nothing on its own.
+    """One end of a veth pair, without checksum offload and without IPv6.
 
-    With checksum offload a UDP packet that goes through packet-in and packet-out arrives with half a checksum and is
-    dropped silently. Without IPv6 there are no neighbour discovery packets between those that a test counts.
+    With checksum offload a UDP packet that goes through packet-in and packet-out arrives with an incomplete checksum
+    and is dropped silently. IPv6 would add neighbour discovery packets to those that a test counts.
     """
 
     def config(self, **parameters: Any) -> dict[str, Any]:
@@ -49,7 +47,7 @@ class LabInterface(Intf):  # type: ignore[misc]
 
 
 class LabHost(RoutingHost):
-    """A namespace; what its parameters mean is with :class:`~haslb_lab.chassis.parts.RoutingHost`."""
+    """A namespace whose processes bear the mark."""
 
     def _popen(self, cmd: list[str], **parameters: Any) -> subprocess.Popen[bytes]:
         parameters.setdefault("env", marked_environment())
@@ -69,13 +67,13 @@ class LabSwitch(VlanSwitch):
         return process
 
     def bridgeOpts(self) -> str:  # noqa: N802 - Mininet's name
-        """Mininet's settings, the longer packet-in queue and the mark, all in the transaction that makes the bridge."""
+        """Mininet's settings, the longer packet-in queue and the mark, in the one transaction that makes the bridge."""
         settings: str = super().bridgeOpts()
         return f"{settings} other_config:controller-queue-size={PACKET_IN_QUEUE} external_ids:{janitor.MARK}=yes"
 
     @classmethod
     def batchStartup(cls, switches: Sequence[LabSwitch]) -> Sequence[LabSwitch]:  # noqa: N802 - Mininet's name
-        """Make the bridges as Mininet does, but in marked processes, and say what Open vSwitch complains about."""
+        """Make the bridges as Mininet does, but in marked processes. Raises: LabError with Open vSwitch's error."""
         for switch in switches:
             for command in switch.commands:
                 made = subprocess.run(
@@ -87,7 +85,7 @@ class LabSwitch(VlanSwitch):
                 )
                 if made.returncode != 0:
                     raise LabError(f"Open vSwitch cannot make {switch.name}: {' '.join(made.stderr.split())}")
-            # The bridge's own interface outlives an Open vSwitch that is killed: it is the janitor's as well.
+            # The bridge's own interface outlives an Open vSwitch that is killed, so the janitor must find it as well.
             subprocess.run(["ip", "link", "set", switch.name, "alias", janitor.MARK], capture_output=True, check=False)
             switch.commands.clear()
             switch.batch = False
@@ -95,9 +93,9 @@ class LabSwitch(VlanSwitch):
 
 
 class LabNetwork(Mininet):  # type: ignore[misc]
-    """Mininet with these parts and without a controller of its own: the lab runs the balancer in a namespace."""
+    """Mininet with these parts and without its own controller: the lab runs the balancer in a namespace."""
 
     def __init__(self, topology: Topo) -> None:
         parts = {"switch": LabSwitch, "host": LabHost, "intf": LabInterface, "link": Link, "controller": None}
-        Mininet.inited = True  # or it would raise limits of the machine's kernel, for thousands of hosts
+        Mininet.inited = True  # otherwise Mininet raises limits of the machine's kernel, for thousands of hosts
         super().__init__(topology, autoSetMacs=True, **parts)

@@ -1,6 +1,6 @@
-"""What the lab needs of the machine: checked before anything is made, with a remedy in every complaint.
+"""What the lab needs of the machine, checked before anything is made. Every error says what to do.
 
-As a program it prints the Debian packages that are missing, one a line; it needs nothing but Python itself.
+As a program it prints the missing Debian packages, one a line. It needs only Python itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from haslb_lab.errors import LabError
 
-#: Programs (and a plugin) that the lab calls, and the Debian packages that bring them.
+#: Programs (and a plugin) that the lab calls, and the Debian packages that contain them.
 PROGRAMS = {
     "mnexec": "mininet",
     "ifconfig": "net-tools",
@@ -35,7 +35,7 @@ START_TIMEOUT = 60
 
 
 def missing_packages() -> list[str]:
-    """Debian packages without which the lab lacks a program."""
+    """The Debian packages to install for the programs that the lab needs and does not find."""
     return sorted({package for program, package in PROGRAMS.items() if not _is_there(program)})
 
 
@@ -44,19 +44,19 @@ def _is_there(program: str) -> bool:
 
 
 def check_machine() -> None:
-    """Raise :class:`LabError` unless this process may and can run a lab; start Open vSwitch if it is down."""
+    """Start Open vSwitch if it is down. Raises: LabError unless this process may and can run a lab."""
     if os.geteuid() != 0:
-        raise LabError("the lab makes network namespaces and switches and so needs root; try again with sudo")
+        raise LabError("the lab makes network namespaces and switches and needs root; try again with sudo")
     if missing := missing_packages():
         raise LabError(f"not installed: {', '.join(missing)}; try: make machine")
     if subprocess.run(["mnexec", "-n", "true"], stderr=subprocess.DEVNULL, check=False).returncode != 0:
-        raise LabError("no network namespaces can be made here; in a container, run it with --privileged")
+        raise LabError("cannot make network namespaces; run a container with --privileged")
     if not _answers():
         _start_open_vswitch()
 
 
 def check_names(switches: list[str]) -> None:
-    """Raise :class:`LabError` if a bridge or an interface has one of the lab's names but is not the lab's."""
+    """Raises: LabError if a bridge or interface that is not the lab's has one of the lab's names."""
     bridges = _output("ovs-vsctl", "--timeout=5", "list-br").split()
     names = sorted(path.name for path in Path("/sys/class/net").iterdir())
     for switch in switches:
@@ -81,7 +81,7 @@ def _start_open_vswitch() -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         said = [str(error)]
     if not _answers():
-        reason = said[-1] if said else "it says nothing"
+        reason = said[-1] if said else "it gives no reason"
         raise LabError(f"Open vSwitch does not start ({reason}); see /var/log/openvswitch, then try: ovs-ctl start")
 
 
@@ -92,7 +92,7 @@ def _answers() -> bool:
 
 
 def _output(*command: str) -> str:
-    """What a command prints, or nothing when it fails."""
+    """What a command prints; an empty text when it fails."""
     return subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False).stdout.decode()
 
 

@@ -1,4 +1,4 @@
-"""How a program that brings up labs or controllers ends when it is told to."""
+"""How a program that runs labs or controllers ends on SIGTERM."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 
 
 def end_in_order() -> None:
-    """From now on SIGTERM unwinds the stack, as an interrupt does: what was started ends, what was written goes."""
+    """Make SIGTERM raise SystemExit, so that the stack unwinds and everything that was started is ended."""
     signal.signal(signal.SIGTERM, _end)
 
 
 def _end(number: int, _: object) -> None:
-    """Clean up, and be known to have ended by this signal."""
-    signal.signal(number, signal.SIG_IGN)  # timeout(1) sends it twice; the second must not cut the cleaning short
+    """Unwind the stack, and exit with the status of a process that the signal ended."""
+    signal.signal(number, signal.SIG_IGN)  # timeout(1) sends it twice; the second must not interrupt the cleaning
     sys.exit(128 + number)

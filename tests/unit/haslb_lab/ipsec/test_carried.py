@@ -22,62 +22,62 @@ def counts(carried: Carried) -> tuple[int, int]:
 def test_what_is_there_counts_for_itself() -> None:
     """Only what is gone is added to it."""
     carried = Carried()
-    carried.listed([association(1, 5, 7)])
+    carried.on_list([association(1, 5, 7)])
     assert counts(carried) == (0, 0)
 
 
 def test_what_is_gone_counts_with_what_was_last_known_of_it() -> None:
     """Rekeyed, expired or cleared: the sum goes on."""
     carried = Carried()
-    carried.listed([association(1, 5, 7)])
-    carried.listed([association(1, 6, 8), association(2, 1, 0)])
-    carried.listed([association(2, 3, 0)])
+    carried.on_list([association(1, 5, 7)])
+    carried.on_list([association(1, 6, 8), association(2, 1, 0)])
+    carried.on_list([association(2, 3, 0)])
     assert counts(carried) == (6, 8)
-    carried.listed([])
+    carried.on_list([])
     assert counts(carried) == (9, 8)
 
 
 def test_charons_last_word_counts() -> None:
     """An event carries the counters at the end, which a list some time before does not."""
     carried = Carried()
-    carried.listed([association(1, 5, 7)])
-    carried.told([association(1, 10, 20)])
-    carried.listed([])
+    carried.on_list([association(1, 5, 7)])
+    carried.on_event([association(1, 10, 20)])
+    carried.on_list([])
     assert counts(carried) == (10, 20)
 
 
 def test_one_that_came_and_went_unseen_counts() -> None:
     """Only its end was told."""
     carried = Carried()
-    carried.told([association(1, 10, 20)])
-    carried.listed([])
+    carried.on_event([association(1, 10, 20)])
+    carried.on_list([])
     assert counts(carried) == (10, 20)
 
 
 def test_a_late_word_is_not_counted_again() -> None:
     """Events and lists come by two ways."""
     carried = Carried()
-    carried.listed([association(1, 5, 7)])
-    carried.listed([])
-    carried.told([association(1, 5, 7)])
-    carried.listed([])
+    carried.on_list([association(1, 5, 7)])
+    carried.on_list([])
+    carried.on_event([association(1, 5, 7)])
+    carried.on_list([])
     assert counts(carried) == (5, 7)
 
 
 def test_a_new_charon_numbers_from_one_again() -> None:
     """What the dead one carried is kept."""
     carried = Carried()
-    carried.listed([association(3, 5, 7)])
-    carried.ended()
-    carried.told([association(1, 1, 1)])
-    carried.listed([])
+    carried.on_list([association(3, 5, 7)])
+    carried.on_charon_ended()
+    carried.on_event([association(1, 1, 1)])
+    carried.on_list([])
     assert counts(carried) == (6, 8)
 
 
 def test_cleared_counters_start_at_zero() -> None:
     """``clear crypto counters``."""
     carried = Carried()
-    carried.listed([association(1, 5, 7)])
-    carried.listed([])
+    carried.on_list([association(1, 5, 7)])
+    carried.on_list([])
     carried.clear()
     assert counts(carried) == (0, 0)

@@ -78,7 +78,7 @@ def test_a_vlan_that_is_none_is_an_error(tmp_path: Path, vlan: str) -> None:
     """IEEE 802.1Q: 1 to 4094."""
     status, told = run(tmp_path, MODULE, "--config", "x", "--interface", "Vlan15", f"--inside-vlan={vlan}")
     assert status == 2
-    assert "is no number from 1 to 4094" in told
+    assert "is not a number from 1 to 4094" in told
 
 
 def test_a_trunk_that_does_not_exist_is_named(tmp_path: Path) -> None:
