@@ -96,7 +96,7 @@ class RequestPath:
         begin = time.perf_counter()
         while self._switch.rules.waiting:
             self._switch.rules.flush()
-            self._transactions.confirmed(self._sink.xid)
+            self._transactions.on_barrier_reply(self._sink.xid)
         return (time.perf_counter() - begin) / count * 1e6
 
     def _requests(self, first: int, count: int) -> float:

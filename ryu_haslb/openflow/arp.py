@@ -8,14 +8,15 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4
 
-_BROADCAST = b"\xff" * 6
-_UNKNOWN = bytes(6)
-_NOBODY = bytes(4)
-_FRAME = Struct("!6s6sHHHBBH6s4s6s4s")
-_HARDWARE_ETHERNET = 1
-
+#: The operations of ARP.
 REQUEST = 1
 REPLY = 2
+
+_BROADCAST = b"\xff" * 6
+_NO_MAC = bytes(6)
+_UNSPECIFIED = bytes(4)
+_FRAME = Struct("!6s6sHHHBBH6s4s6s4s")
+_HARDWARE_ETHERNET = 1
 
 
 class ArpPacket(NamedTuple):
@@ -29,7 +30,7 @@ class ArpPacket(NamedTuple):
 
 
 def read_arp(frame: bytes) -> Optional[ArpPacket]:
-    """The ARP packet in an untagged frame; None when it is none, cut short, or its sender is no host."""
+    """The ARP packet in an untagged frame; None when there is none, it is cut short, or its sender is not a host."""
     try:
         fields = _FRAME.unpack_from(frame)
     except struct.error:
@@ -41,8 +42,8 @@ def read_arp(frame: bytes) -> Optional[ArpPacket]:
 
 
 def _is_host(mac: bytes) -> bool:
-    """A group or no address at all is nobody's (RFC 1812, section 3.3.2)."""
-    return not mac[0] & 1 and mac != _UNKNOWN
+    """False for group addresses and for the address 0: no host has them (RFC 1812, section 3.3.2)."""
+    return not mac[0] & 1 and mac != _NO_MAC
 
 
 def _frame(destination: bytes, packet: ArpPacket) -> bytes:
@@ -50,15 +51,15 @@ def _frame(destination: bytes, packet: ArpPacket) -> bytes:
 
 
 def probe(sender_mac: bytes, target_address: bytes) -> bytes:
-    """Ask for an address without telling one's own (RFC 5227, section 1.1).
+    """The frame that asks for an address, with the sender address 0.0.0.0 (RFC 5227, section 1.1).
 
-    Sender 0.0.0.0 leaves no trace in anybody's cache, and home agents that hold the virtual address answer it too.
+    Hosts do not store this sender in their ARP caches. Home agents that hold the virtual address themselves reply too.
     """
-    return _frame(_BROADCAST, ArpPacket(REQUEST, sender_mac, _NOBODY, _UNKNOWN, target_address))
+    return _frame(_BROADCAST, ArpPacket(REQUEST, sender_mac, _UNSPECIFIED, _NO_MAC, target_address))
 
 
-def answer(request: ArpPacket, mac: bytes) -> bytes:
-    """The reply that says that ``mac`` has the address that was asked for."""
+def reply_to(request: ArpPacket, mac: bytes) -> bytes:
+    """The frame that replies to a request: ``mac`` has the requested address."""
     return _frame(
         request.sender_mac,
         ArpPacket(REPLY, mac, request.target_address, request.sender_mac, request.sender_address),

@@ -49,7 +49,7 @@ class Connection:
         self._meters = Meters(transport.id, self._transactions, switch.admission, balancer, configuration)
         transport.handler = self._on_message
         LOG.info("Switch %016x: connected from %s", transport.id, transport.address[0])
-        self._meters.prepare(self._install_standing_rules)
+        self._meters.install(self._install_standing_rules)
 
     @property
     def is_serving(self) -> bool:
@@ -91,10 +91,10 @@ class Connection:
         """Delete all rules and meters of ours from the switch; ``conclude(success)`` is called when it confirms."""
         transactions = Transactions(self.transport)
         self.leave()
-        self._meters.remove()
+        self._meters.delete_all()
 
         def on_message(kind: int, xid: int, _: bytes) -> bool:
-            return kind == wire.OFPT_BARRIER_REPLY and transactions.confirmed(xid)
+            return kind == wire.OFPT_BARRIER_REPLY and transactions.on_barrier_reply(xid)
 
         def retired(success: bool) -> None:
             if self.transport.handler is on_message:  # else another connection object serves the switch again
@@ -124,7 +124,7 @@ class Connection:
                 )
                 self._stop_serving()
 
-        metered = self._meters.supported
+        metered = self._meters.are_supported
         self._transactions.submit(lambda xid: flow_mods.replacement(rules, metered, xid), conclude)
         self._transactions.submit(lambda xid: flow_mods.table_miss(rules, xid), lambda _: None)
 
@@ -139,7 +139,7 @@ class Connection:
             return self._switch.on_packet_in(message, self._clock())
         if kind == wire.OFPT_MULTIPART_REPLY:
             now = self._clock()
-            return self._switch.on_multipart_reply(xid, message, now) or self._meters.reply(xid, message, now)
+            return self._switch.on_multipart_reply(xid, message, now) or self._meters.on_meter_stats(xid, message, now)
         if kind == wire.OFPT_BARRIER_REPLY:
             return self._on_barrier_reply(xid)
         return kind == wire.OFPT_ERROR and self._on_error(xid, message)
@@ -147,11 +147,11 @@ class Connection:
     def _on_barrier_reply(self, xid: int) -> bool:
         """A barrier request follows each transaction, and others measure the load; one may do both."""
         measured_load = self._switch.admission.on_barrier_reply(xid, self._clock())
-        return self._transactions.confirmed(xid) or measured_load
+        return self._transactions.on_barrier_reply(xid) or measured_load
 
     def _on_error(self, xid: int, message: bytes) -> bool:
         try:
             error = wire.read_error(message)
         except wire.MalformedMessage:
             return False
-        return self._transactions.refused(xid, error) or self._switch.on_error(error)
+        return self._transactions.on_error(xid, error) or self._switch.on_error(error)

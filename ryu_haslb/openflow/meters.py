@@ -1,7 +1,11 @@
-"""The meters of one switch: they drop what is too much before it costs anything else.
+"""The meters of one switch: they drop excess requests on the switch, before they cost the controller anything.
 
-One is on every rule that sends requests to the controller. Clients that crowd out others (:mod:`.clients`) get rules
-and a meter of their own. A switch without meters is served without.
+One meter is common to all rules that send requests to the controller. A client that exceeds its fair share
+(:mod:`.clients`) gets a meter of its own, and a copy of those rules that matches its address. A switch without meters
+is served without them.
+
+About once a second the switch is asked what its meters have dropped, and the rates are updated with the reply, or
+without it when it does not come in time.
 """
 
 from __future__ import annotations
@@ -26,18 +30,18 @@ from ryu_haslb.slb.statistics import DropReason
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds between two looks at the meters.
-REVIEW = 1.0
-#: Seconds without an answer after which a look goes without what the meters have dropped.
-PATIENCE = 5.0
+#: Seconds between two updates of the rates.
+UPDATE_INTERVAL = 1.0
+#: Seconds without a meter-stats reply after which the rates are updated without what the meters have dropped.
+METER_STATS_TIMEOUT = 5.0
 
 _CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MAX_RATE_LIMITED_CLIENTS)
-#: Seconds' worth of packets that may pass a meter at once.
+#: Seconds' worth of packets that may pass a meter in one burst.
 _BURST = 0.1
 
 
 class Meters:
-    """Meters over one connection, from :meth:`prepare` on."""
+    """The meters that are used over one connection; ``are_supported`` is known after :meth:`install`."""
 
     def __init__(
         self,
@@ -47,7 +51,7 @@ class Meters:
         balancer: Balancer,
         configuration: Configuration,
     ) -> None:
-        self.supported = False
+        self.are_supported = False
         self._channel = transactions.channel
         self._datapath_id = datapath_id
         self._transactions = transactions
@@ -55,107 +59,110 @@ class Meters:
         self._balancer = balancer
         self._configuration = configuration
         self._sides = Sides()
-        self._of_client: dict[bytes, int] = {}
-        self._rates: dict[bytes, int] = {}
-        self._of_all = MAX_REQUEST_RATE
-        self._counted: dict[int, int] = {}
+        self._meter_of_client: dict[bytes, int] = {}
+        self._rate_of_client: dict[bytes, int] = {}
+        self._total_rate = MAX_REQUEST_RATE
+        self._last_count: dict[int, int] = {}
         self._dropped: dict[int, int] = {}
-        self._asked: Optional[int] = None
-        self._reviewed_at: Optional[float] = None
+        self._stats_xid: Optional[int] = None
+        self._updated_at: Optional[float] = None
 
-    def prepare(self, conclude: Callable[[], None]) -> None:
-        """Make the meter of all requests, and then say so, whether there is one now or not."""
+    def install(self, conclude: Callable[[], None]) -> None:
+        """Add the meter of all requests; ``conclude`` is called when it is known whether the switch has meters."""
 
         def concluded(success: bool) -> None:
-            self.supported = success
+            self.are_supported = success
             conclude()
 
         def added(success: bool) -> None:
             if success:
                 concluded(True)
-            else:  # one of an earlier run is there, or there are none
+            else:  # it is there from a previous run, or the switch has no meters
                 self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_MODIFY, FIRST_METER)], concluded)
 
         self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_ADD, FIRST_METER)], added)
 
     def configure(self, configuration: Configuration, sides: Sides) -> None:
-        """Go by another configuration, or other ports; the rules of clients are gone with those that it replaces."""
+        """Use another configuration, or other ports, for the rules of clients. All standing rules are replaced then,
+        which deletes the rules of clients; no client is rate-limited any more."""
         self._configuration, self._sides = configuration, sides
-        self._of_client.clear()
-        self._rates.clear()
+        self._meter_of_client.clear()
+        self._rate_of_client.clear()
         self._admission.clients.lift_rate_limits()
 
-    def remove(self) -> None:
-        """Take every meter off the switch."""
-        if self.supported:
+    def delete_all(self) -> None:
+        """Delete every meter of ours from the switch."""
+        if self.are_supported:
             for meter in (FIRST_METER, *_CLIENT_METERS):
                 self._send(OFPMC_DELETE, meter)
 
     def tick(self, now: float) -> None:
-        """Ask what the meters have dropped, when it is time; the answer leads to a review."""
-        if self._reviewed_at is None:
-            self._reviewed_at = now
-        if now < self._reviewed_at + (REVIEW if self._asked is None else PATIENCE):
+        """Request the meters' statistics when they are due; the reply updates the rates."""
+        if self._updated_at is None:
+            self._updated_at = now
+        if now < self._updated_at + (UPDATE_INTERVAL if self._stats_xid is None else METER_STATS_TIMEOUT):
             return
-        if self._asked is not None:
-            self._asked = None
-            self._review(now)
-        elif not self.supported:
+        if self._stats_xid is not None:
+            self._stats_xid = None
+            self._update_rates(now)
+        elif not self.are_supported:
             self._admission.clients.update_rate_limits(now, {})
-            self._reviewed_at = now
+            self._updated_at = now
         else:
-            self._asked = self._channel.next_xid()
-            self._channel.transmit(meter_stats_request(self._asked))
+            self._stats_xid = self._channel.next_xid()
+            self._channel.transmit(meter_stats_request(self._stats_xid))
 
-    def reply(self, xid: int, message: bytes, now: float) -> bool:
-        """Take a part of the answer; False when it answers another question."""
-        if xid != self._asked:
+    def on_meter_stats(self, xid: int, message: bytes, now: float) -> bool:
+        """Read a part of the reply. False when it is the reply to another request."""
+        if xid != self._stats_xid:
             return False
         try:
             rows, more = list(meter_stats(message)), has_more(message)
         except MalformedMessage as error:
-            LOG.warning("Switch %016x: malformed meter-stats reply; ignored (%s)", self._datapath_id, error)
+            LOG.warning("Switch %016x: malformed meter-stats reply (%s); ignored", self._datapath_id, error)
             return True
         for meter, dropped in rows:
-            self._count(meter, dropped)
+            self._count_dropped(meter, dropped)
         if not more:
-            self._asked = None
-            self._review(now)
+            self._stats_xid = None
+            self._update_rates(now)
         return True
 
-    def _count(self, meter: int, total: int) -> None:
-        """The meter has dropped so many in all."""
-        if meter != FIRST_METER and meter not in self._of_client.values():
+    def _count_dropped(self, meter: int, total: int) -> None:
+        """Count what a meter has dropped since the last reply; ``total`` is what it has dropped since it was added."""
+        if meter != FIRST_METER and meter not in self._meter_of_client.values():
             return
-        before = self._counted.get(meter, 0)
-        self._counted[meter] = total
+        before = self._last_count.get(meter, 0)
+        self._last_count[meter] = total
         dropped = total - before if total >= before else total
         self._dropped[meter] = self._dropped.get(meter, 0) + dropped
         self._balancer.count_dropped(DropReason.METERED if meter == FIRST_METER else DropReason.CLIENT_METERED, dropped)
 
-    def _review(self, now: float) -> None:
-        assert self._reviewed_at is not None, "it was asked for"
-        seconds, self._reviewed_at = now - self._reviewed_at, now
-        dropped = {client: self._dropped.get(meter, 0) / seconds for client, meter in self._of_client.items()}
+    def _update_rates(self, now: float) -> None:
+        """Update the rate limits, and make the meters follow."""
+        assert self._updated_at is not None, "tick() has set it"
+        seconds, self._updated_at = now - self._updated_at, now
+        clients = self._admission.clients
+        dropped = {client: self._dropped.get(meter, 0) / seconds for client, meter in self._meter_of_client.items()}
         self._dropped.clear()
-        rates = self._admission.clients.update_rate_limits(now, dropped)
-        of_all = int(self._admission.clients.total_rate)
-        if of_all != self._of_all:
-            self._of_all = of_all
-            self._send(OFPMC_MODIFY, FIRST_METER, of_all)
-        for client in self._of_client.keys() - rates.keys():
-            self._release(client)
+        rates = clients.update_rate_limits(now, dropped)
+        if int(clients.total_rate) != self._total_rate:
+            self._total_rate = int(clients.total_rate)
+            self._send(OFPMC_MODIFY, FIRST_METER, self._total_rate)
+        for client in self._meter_of_client.keys() - rates.keys():
+            self._lift_rate_limit(client)
         for client, rate in rates.items():
-            if client not in self._of_client:
-                self._hold(client, rate)
-            elif rate != self._rates[client]:
-                self._rates[client] = rate
-                self._send(OFPMC_MODIFY, self._of_client[client], rate)
+            if client not in self._meter_of_client:
+                self._rate_limit(client, rate)
+            elif rate != self._rate_of_client[client]:
+                self._rate_of_client[client] = rate
+                self._send(OFPMC_MODIFY, self._meter_of_client[client], rate)
 
-    def _hold(self, client: bytes, rate: int) -> None:
-        meter = next(each for each in _CLIENT_METERS if each not in self._of_client.values())
-        self._of_client[client], self._rates[client], self._counted[meter] = meter, rate, 0
-        self._send(OFPMC_DELETE, meter)  # one of an earlier run, perhaps
+    def _rate_limit(self, client: bytes, rate: int) -> None:
+        """Give a client a meter of its own, and the rules that lead to it."""
+        meter = next(each for each in _CLIENT_METERS if each not in self._meter_of_client.values())
+        self._meter_of_client[client], self._rate_of_client[client], self._last_count[meter] = meter, rate, 0
+        self._send(OFPMC_DELETE, meter)  # it may be there from a previous run
         self._send(OFPMC_ADD, meter, rate)
         rules = list(client_rules(self._configuration, self._datapath_id, self._sides, inet_ntoa(client), meter))
         self._transactions.submit(lambda xid: flow_mods.additions(rules, xid), lambda _: None)
@@ -164,10 +171,10 @@ class Meters:
             *(self._datapath_id, inet_ntoa(client), rate),
         )
 
-    def _release(self, client: bytes) -> None:
-        """With its meter a client's rules go as well (OpenFlow 1.3.5, section 6.5)."""
-        self._send(OFPMC_DELETE, self._of_client.pop(client))
-        del self._rates[client]
+    def _lift_rate_limit(self, client: bytes) -> None:
+        """Delete a client's meter; the switch deletes the rules that use it (OpenFlow 1.3.5, section 6.5)."""
+        self._send(OFPMC_DELETE, self._meter_of_client.pop(client))
+        del self._rate_of_client[client]
         LOG.info("Switch %016x: client %s is no longer rate-limited", self._datapath_id, inet_ntoa(client))
 
     def _send(self, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> None:
@@ -175,7 +182,7 @@ class Meters:
 
 
 def _meter_mod(xid: int, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> bytes:
-    """The message that adds, modifies or deletes a meter that lets ``rate`` packets a second through."""
+    """The message that adds, modifies or deletes a meter; ``rate`` is in packets per second."""
     if command == OFPMC_DELETE:
         return meter_mod(xid, command, meter)
     return meter_mod(xid, command, meter, rate, max(1, int(rate * _BURST)))

@@ -73,7 +73,7 @@ class NeighbourDiscovery:
         if request is None or request.target_address not in addresses:
             return False
         tag = wire.push_vlan(vlan) if vlan else b""
-        channel.transmit(wire.packet_out(tag + wire.output(port), arp.answer(request, self._mac)))
+        channel.transmit(wire.packet_out(tag + wire.output(port), arp.reply_to(request, self._mac)))
         return True
 
     def probe_all(self) -> None:

@@ -1,4 +1,8 @@
-"""Groups of flow-mods that a switch confirms: a bundle and a barrier, or one by one where bundles are unknown."""
+"""Groups of messages that a switch carries out and confirms: a bundle and a barrier.
+
+A bundle is carried out as a whole or not at all (ONF EXT-230). A switch without bundles gets the messages one by one.
+The reply to the barrier behind them ends the transaction; an error before it makes it fail.
+"""
 
 from __future__ import annotations
 
@@ -19,22 +23,24 @@ _BUNDLES_UNSUPPORTED = frozenset(
     )
 )
 
+#: Returns the messages of a transaction; each must have the transaction id that it is given.
 Builder = Callable[[int], list[bytes]]
+#: Is told whether all messages of a transaction succeeded.
 Conclusion = Callable[[bool], None]
 
 
 class Channel(Protocol):
-    """The way to the switch."""
+    """Sends OpenFlow messages to one switch."""
 
     def transmit(self, message: bytes) -> None:
-        """Send OpenFlow messages, in order."""
+        """Send one or more OpenFlow messages, in order."""
 
     def next_xid(self) -> int:
         """A transaction id that is not in use."""
 
     @property
     def bytes_sent(self) -> int:
-        """Bytes that :meth:`transmit` was given."""
+        """The number of bytes that :meth:`transmit` was given."""
 
 
 @dataclass
@@ -42,54 +48,56 @@ class _Transaction:
     build: Builder
     conclude: Conclusion
     failed: bool = False
-    unbundled: bool = False
+    repeat: bool = False
 
 
 class Transactions:
-    """What one connection has asked for and the switch has not confirmed yet."""
+    """The transactions of one connection that the switch has not confirmed yet."""
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
-        self._under_way: dict[int, _Transaction] = {}
-        self._bundles = True
+        self._open: dict[int, _Transaction] = {}
+        self._bundles_supported = True
 
     def submit(self, build: Builder, conclude: Conclusion) -> int:
-        """Send the messages that ``build(xid)`` gives, and call ``conclude(whether all went well)`` once.
+        """Send the messages that ``build(xid)`` returns; ``conclude(success)`` is called once when they are confirmed.
 
-        The transaction id of the barrier behind them is returned.
+        Returns:
+            The transaction id, which is also that of the barrier behind the messages.
         """
         return self._send(_Transaction(build, conclude))
 
-    def confirmed(self, xid: int) -> bool:
-        """A barrier reply: the transaction is over. False when it is none of ours."""
-        transaction = self._under_way.pop(xid, None)
+    def on_barrier_reply(self, xid: int) -> bool:
+        """Conclude a transaction. False when the barrier belongs to none."""
+        transaction = self._open.pop(xid, None)
         if transaction is None:
             return False
-        if transaction.unbundled:
+        if transaction.repeat:
             self._send(_Transaction(transaction.build, transaction.conclude))
         else:
             transaction.conclude(not transaction.failed)
         return True
 
-    def refused(self, xid: int, error: wire.Error) -> bool:
-        """An error for one of its messages. False when it is none of ours."""
-        transaction = self._under_way.get(xid)
+    def on_error(self, xid: int, error: wire.Error) -> bool:
+        """Make a transaction fail, or repeat it without a bundle. False when the rejected message belongs to none."""
+        transaction = self._open.get(xid)
         if transaction is None:
             return False
-        if self._bundles and (error.type, error.code) in _BUNDLES_UNSUPPORTED:
-            self._bundles = False
-            transaction.unbundled = True
+        if self._bundles_supported and (error.type, error.code) in _BUNDLES_UNSUPPORTED:
+            self._bundles_supported = False
+            transaction.repeat = True
         transaction.failed = True
         return True
 
     def abandon(self) -> None:
-        """The connection is lost: nobody will ever confirm what is under way."""
-        self._under_way.clear()
+        """The connection is lost: open transactions are never concluded."""
+        self._open.clear()
 
     def _send(self, transaction: _Transaction) -> int:
         xid = self.channel.next_xid()
         messages = transaction.build(xid)
-        self._under_way[xid] = transaction
-        body = bundle(xid, xid, messages) if self._bundles and len(messages) > 1 else b"".join(messages)
+        self._open[xid] = transaction
+        use_bundle = self._bundles_supported and len(messages) > 1
+        body = bundle(xid, xid, messages) if use_bundle else b"".join(messages)
         self.channel.transmit(body + wire.barrier_request(xid))
         return xid

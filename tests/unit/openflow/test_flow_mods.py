@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -145,3 +147,13 @@ def test_session_rule(command: int, nat_server: bool, port: Any, vlan: Any) -> N
     real = RealServer(IPv4Address("10.1.1.51"), port=port)
     rule = SessionRule(0xEADAF5D49D3751B7, 0xEADAF5D49D37, VIRTUAL, 434, 300, delivery(real, nat_server, vlan))
     assert rule.flow_mod(XID, command) == packed(expected)
+
+
+def test_rules_meters_and_transactions_need_no_engine() -> None:
+    """A channel that transmits bytes is enough for them, a simulated one too."""
+    program = (
+        "import sys, ryu_haslb.openflow.meters, ryu_haslb.openflow.recovery, ryu_haslb.openflow.session_rules;"
+        "print([name for name in ('ryu', 'eventlet', 'ryu_haslb.engine') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "[]"

@@ -10,10 +10,11 @@ from statistics_replies import meter_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
-from ryu_haslb.openflow.meters import PATIENCE, REVIEW, Meters
+from ryu_haslb.openflow.meters import METER_STATS_TIMEOUT, UPDATE_INTERVAL, Meters
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.transactions import Transactions
@@ -25,6 +26,7 @@ CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
     virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
 )
+ADD, MODIFY, DELETE = wire.OFPMC_ADD, wire.OFPMC_MODIFY, wire.OFPMC_DELETE
 FLOOD, QUIET = b"\x0a\x01\x01\x65", b"\x0a\x01\x01\x66"
 
 
@@ -52,26 +54,27 @@ class Metered:
         self.xid += 1
         return self.xid
 
-    def prepare(self, *successes: bool) -> None:
-        self.meters.prepare(lambda: self.ready.append(self.meters.supported))
+    def install(self, *successes: bool) -> None:
+        self.meters.install(lambda: self.ready.append(self.meters.are_supported))
+        rejected = wire.Error(ofproto_v1_3.OFPET_METER_MOD_FAILED, ofproto_v1_3.OFPMMFC_INVALID_METER, b"")
         for success in successes:
             if not success:
-                self.transactions.refused(self.xid, wire.Error(12, 2, b""))
-            self.transactions.confirmed(self.xid)
+                self.transactions.on_error(self.xid, rejected)
+            self.transactions.on_barrier_reply(self.xid)
         self.meters.tick(self.now)
 
-    def review(self, flood: int, quiet: int, capacity: int, dropped: dict[int, int]) -> list[bytes]:
-        """A second in which this came; what the switch is told because of it."""
+    def update(self, flood: int, quiet: int, capacity: int, dropped: dict[int, int]) -> list[bytes]:
+        """One interval in which so many requests came; the messages that follow from it."""
         if capacity:
             self.admission.clients.on_overload(self.now)
         for client, count in ((FLOOD, flood), (QUIET, quiet)):
             for _ in range(count):
                 self.admission.clients.record_request(client)
         self.admission.clients.admitted, self.admission.clients.dropped = capacity, max(0, flood + quiet - capacity)
-        self.now += REVIEW
+        self.now += UPDATE_INTERVAL
         self.meters.tick(self.now)
         self.sent.clear()
-        assert self.meters.reply(self.xid, stats(self.xid, dropped), self.now)
+        assert self.meters.on_meter_stats(self.xid, stats(self.xid, dropped), self.now)
         return list(self.sent)
 
     def meter_mods(self) -> list[tuple[int, int, int]]:
@@ -102,9 +105,9 @@ def test_all_rules_that_send_requests_to_the_controller_have_the_meter() -> None
     }
 
 
-def test_a_switch_without_meters_is_served_without() -> None:
+def test_a_switch_without_meters_is_served() -> None:
     switch = Metered()
-    switch.prepare(False, False)
+    switch.install(False, False)
     assert switch.ready == [False]
     rules = list(standing_rules(CONFIGURATION, 1))
     instruction = meter(FIRST_METER)
@@ -112,69 +115,76 @@ def test_a_switch_without_meters_is_served_without() -> None:
     assert instruction in b"".join(flow_mods.replacement(rules, True, 1))
 
 
-def test_the_meter_of_an_earlier_run_is_taken_over() -> None:
-    """To delete it would take the rules along that still protect the home agents (section 6.5)."""
+def test_the_meter_of_a_previous_run_is_modified() -> None:
+    """To delete it would delete the rules that use it, and they protect the home agents (section 6.5)."""
     switch = Metered()
-    switch.prepare(False, True)
+    switch.install(False, True)
     assert switch.ready == [True]
-    assert switch.meter_mods() == [(0, FIRST_METER, MAX_REQUEST_RATE), (1, FIRST_METER, MAX_REQUEST_RATE)]
+    assert switch.meter_mods() == [(ADD, FIRST_METER, MAX_REQUEST_RATE), (MODIFY, FIRST_METER, MAX_REQUEST_RATE)]
 
 
-def test_what_the_switch_has_dropped_is_counted_once() -> None:
+def test_packets_that_a_meter_dropped_are_counted_once() -> None:
     switch = Metered()
-    switch.prepare(True)
+    switch.install(True)
     for total in (5, 5, 12):
-        switch.review(0, 0, 0, {FIRST_METER: total, 3: 1000})
+        switch.update(0, 0, 0, {FIRST_METER: total, 3: 1000})
     assert switch.balancer.statistics.drops[DropReason.METERED] == 12
     assert switch.balancer.statistics.requests == 12
 
 
-def test_a_client_that_floods_gets_a_meter_and_rules_of_its_own_and_loses_them_again() -> None:
+def test_a_client_above_its_fair_share_gets_a_meter_and_rules_of_its_own_for_a_while() -> None:
     switch = Metered()
-    switch.prepare(True)
-    sent = switch.review(3000, 50, 1000, {FIRST_METER: 0})
-    assert [each[:2] for each in switch.meter_mods()] == [(1, FIRST_METER), (2, FIRST_METER + 1), (0, FIRST_METER + 1)]
+    switch.install(True)
+    sent = switch.update(3000, 50, 1000, {FIRST_METER: 0})
+    assert [each[:2] for each in switch.meter_mods()] == [
+        (MODIFY, FIRST_METER),
+        (DELETE, FIRST_METER + 1),
+        (ADD, FIRST_METER + 1),
+    ]
     rate = switch.meter_mods()[-1][2]
     assert 800 < rate < 900
     rules = b"".join(sent)
     assert wire.oxm("ipv4_src", FLOOD) in rules, "matches its address"
     assert meter(FIRST_METER + 1) in rules
-    switch.review(0, 0, 0, {FIRST_METER + 1: 400})
+    switch.update(0, 0, 0, {FIRST_METER + 1: 400})
     assert switch.balancer.statistics.drops[DropReason.CLIENT_METERED] == 400
-    assert (1, FIRST_METER + 1, int(rate * 1.25)) in switch.meter_mods()
+    assert (MODIFY, FIRST_METER + 1, int(rate * 1.25)) in switch.meter_mods()
     for _ in range(10):
-        switch.review(0, 0, 0, {FIRST_METER + 1: 400})
-    assert (2, FIRST_METER + 1, 0) in switch.meter_mods()
+        switch.update(0, 0, 0, {FIRST_METER + 1: 400})
+    assert (DELETE, FIRST_METER + 1, 0) in switch.meter_mods()
 
 
-def test_a_new_configuration_forgets_the_clients_whose_rules_it_replaces() -> None:
+def test_a_new_configuration_lifts_the_rate_limits_whose_rules_it_replaces() -> None:
     switch = Metered()
-    switch.prepare(True)
-    switch.review(3000, 50, 1000, {})
+    switch.install(True)
+    switch.update(3000, 50, 1000, {})
     switch.meters.configure(CONFIGURATION, Sides())
     assert not switch.admission.clients.is_crowded_out(QUIET)
-    switch.review(3000, 50, 1000, {})
-    assert [each[:2] for each in switch.meter_mods()][-2:] == [(2, FIRST_METER + 1), (0, FIRST_METER + 1)]
+    switch.update(3000, 50, 1000, {})
+    assert [each[:2] for each in switch.meter_mods()][-2:] == [(DELETE, FIRST_METER + 1), (ADD, FIRST_METER + 1)]
 
 
-def test_leaving_takes_every_meter_along() -> None:
+def test_at_the_end_every_meter_is_deleted() -> None:
     switch = Metered()
-    switch.prepare(True)
+    switch.install(True)
     switch.sent.clear()
-    switch.meters.remove()
-    assert {(command, meter) for command, meter, _ in switch.meter_mods()} >= {(2, FIRST_METER), (2, FIRST_METER + 1)}
+    switch.meters.delete_all()
+    assert {(command, meter) for command, meter, _ in switch.meter_mods()} >= {
+        (DELETE, FIRST_METER),
+        (DELETE, FIRST_METER + 1),
+    }
 
 
-def test_without_meters_the_controller_still_lets_those_in_who_are_crowded_out() -> None:
+def test_without_meters_the_controller_still_admits_clients_that_are_crowded_out() -> None:
     switch = Metered()
-    switch.prepare(False, False)
+    switch.install(False, False)
     switch.admission.clients.on_overload(switch.now)
     for client, count in ((FLOOD, 3000), (QUIET, 50)):
         for _ in range(count):
             switch.admission.clients.record_request(client)
     switch.admission.clients.admitted, switch.admission.clients.dropped = 1000, 2050
     switch.sent.clear()
-    switch.meters.tick(switch.now + REVIEW)
+    switch.meters.tick(switch.now + UPDATE_INTERVAL)
     assert switch.sent == []
     assert switch.admission.clients.is_crowded_out(QUIET)
 
@@ -182,34 +192,36 @@ def test_without_meters_the_controller_still_lets_those_in_who_are_crowded_out()
 @settings(deadline=None)
 @given(st.integers(8, 71), st.integers(0, 0xFFFF))
 def test_a_damaged_reply_counts_nothing(end: int, length: int) -> None:
-    """It is cut short, or the length of its row lies; a length of 0 must not be read for ever."""
+    """It is cut short, or the length of its row is wrong; a length of 0 must not lead to an endless loop."""
     switch = Metered()
-    switch.prepare(True)
-    switch.meters.tick(switch.now + REVIEW)
+    switch.install(True)
+    switch.meters.tick(switch.now + UPDATE_INTERVAL)
     whole = stats(switch.xid, {FIRST_METER: 5})
     damaged = [whole[:end] if end != 16 else whole[:15]]
     if length != 56:
         damaged.append(whole[:20] + length.to_bytes(2, "big") + whole[22:])
     for reply in damaged:
-        assert switch.meters.reply(switch.xid, reply, switch.now + REVIEW), "nor may the engine read it"
+        assert switch.meters.on_meter_stats(switch.xid, reply, switch.now + UPDATE_INTERVAL), (
+            "it is not left to the engine, which would loop"
+        )
         assert switch.balancer.statistics.drops[DropReason.METERED] == 0
-    assert switch.meters.reply(switch.xid, whole, switch.now + REVIEW), "it is still waited for"
+    assert switch.meters.on_meter_stats(switch.xid, whole, switch.now + UPDATE_INTERVAL), "it is still waited for"
     assert switch.balancer.statistics.drops[DropReason.METERED] == 5
 
 
-def test_a_switch_that_does_not_tell_what_its_meters_dropped_still_holds_clients_back() -> None:
-    """It may know meters without their statistics, or answer what cannot be read."""
+def test_clients_are_rate_limited_without_meter_stats_replies_too() -> None:
+    """A switch may have meters without statistics, or send malformed replies."""
     switch = Metered()
-    switch.prepare(True)
+    switch.install(True)
     switch.admission.clients.on_overload(switch.now)
     for client, count in ((FLOOD, 3000), (QUIET, 50)):
         for _ in range(count):
             switch.admission.clients.record_request(client)
     switch.admission.clients.admitted, switch.admission.clients.dropped = 1000, 2050
-    switch.meters.tick(switch.now + REVIEW)
-    assert switch.meters.reply(switch.xid, b"", switch.now + REVIEW)
-    switch.meters.tick(switch.now + PATIENCE)
-    assert (0, FIRST_METER + 1) in [each[:2] for each in switch.meter_mods()]
-    for second in range(12 * int(PATIENCE)):
-        switch.meters.tick(switch.now + PATIENCE + second)
-    assert switch.meter_mods()[-1][:2] == (2, FIRST_METER + 1), "and lets go of them again"
+    switch.meters.tick(switch.now + UPDATE_INTERVAL)
+    assert switch.meters.on_meter_stats(switch.xid, b"", switch.now + UPDATE_INTERVAL)
+    switch.meters.tick(switch.now + METER_STATS_TIMEOUT)
+    assert (ADD, FIRST_METER + 1) in [each[:2] for each in switch.meter_mods()]
+    for second in range(12 * int(METER_STATS_TIMEOUT)):
+        switch.meters.tick(switch.now + METER_STATS_TIMEOUT + second)
+    assert switch.meter_mods()[-1][:2] == (DELETE, FIRST_METER + 1), "and lets go of them again"

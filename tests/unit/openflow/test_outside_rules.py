@@ -1,4 +1,4 @@
-"""What comes in outside of the IPsec module is only switched: the rule, and how it follows ports and configuration."""
+"""Packets outside of the IPsec module are switched as usual: the rules, and how they follow ports and configuration."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def served(connection: Wire, *ports: Port) -> Fleet:
     return fleet
 
 
-def test_the_rule_stands_above_all_others_and_only_switches() -> None:
-    """Neither a request in clear nor ARP for the virtual address is the balancer's there."""
+def test_packets_from_outside_ports_are_switched_as_usual_before_every_other_rule() -> None:
+    """Neither requests in clear nor ARP for the virtual address are taken there."""
     rules = [
         rule
         for rule in standing_rules(configuration(), 1, Sides(frozenset({9, 4})))
@@ -136,9 +136,9 @@ def unprotected(rule: str) -> list[dict[str, object]]:
     return [dict(each.match) for each in rules if each.purpose is Purpose.DROP_UNPROTECTED]
 
 
-def test_a_protected_address_is_served_inside_alone() -> None:
-    """From the module, which has decrypted it, and from the VLAN interface: a stranger at any other port, known to the
-    configuration or not, neither gets a request in nor an answer to ARP."""
+def test_a_protected_address_is_served_at_inside_ports_only() -> None:
+    """These are the module's inside port and the port of the VLAN interface. At other ports neither requests
+    nor ARP requests are taken."""
     found: dict[Purpose, list[object]] = {purpose: [] for purpose in PUNTED}
     for rule in standing_rules(protected(), 1, INSIDE):
         if rule.purpose in PUNTED:
@@ -147,7 +147,7 @@ def test_a_protected_address_is_served_inside_alone() -> None:
     assert found == {purpose: [4, 6] for purpose in PUNTED}
 
 
-def test_a_switch_without_the_inside_takes_none() -> None:
+def test_a_switch_without_inside_ports_does_not_serve_a_protected_address() -> None:
     """The second supervisor, say: the address is not served there at all."""
     assert [rule for rule in standing_rules(protected(), 1) if rule.purpose in PUNTED] == []
 
@@ -158,8 +158,8 @@ def test_an_address_that_no_crypto_map_protects_is_served_everywhere() -> None:
     assert not any("in_port" in rule.match for rule in rules)
 
 
-def test_who_knows_the_chassis_address_cannot_go_round_the_module() -> None:
-    """ARP through the module tells it to everybody outside; what is sent to it is left to the VLANs."""
+def test_packets_to_the_chassis_address_do_not_bypass_the_module() -> None:
+    """ARP through the module makes it known outside; what is sent to it there is switched as usual."""
     (left,) = [rule for rule in standing_rules(protected(), 1, INSIDE) if rule.purpose is Purpose.PASS_TO_MODULE]
     assert left.match == {"eth_type": 0x0800, "ipv4_dst": "10.1.1.10", "eth_dst": chassis_address(1).hex(":")}
     assert left.action is Action.PASS
@@ -169,8 +169,8 @@ def test_who_knows_the_chassis_address_cannot_go_round_the_module() -> None:
 
 
 @pytest.mark.parametrize("sides", [INSIDE, Sides()])
-def test_a_client_with_a_meter_of_its_own_gets_in_nowhere_else(sides: Sides) -> None:
-    """Each metered rule has its copy, which goes before it and before nothing else."""
+def test_the_rules_of_a_client_are_copies_of_the_metered_rules(sides: Sides) -> None:
+    """Each copy precedes its original, and no other rule."""
     rules = list(standing_rules(protected(), 1, sides))
     metered = [rule for rule in rules if rule.meter == FIRST_METER]
     copies = list(client_rules(protected(), 1, sides, "10.1.1.101", 7))
@@ -182,15 +182,15 @@ def test_a_client_with_a_meter_of_its_own_gets_in_nowhere_else(sides: Sides) -> 
         assert not any(rule.priority < each.priority <= copy.priority for each in rules)
 
 
-def test_what_the_access_list_protects_is_not_routed_past_the_module() -> None:
-    """IOS drops a packet in clear that the crypto map would have had protected, from whatever VLAN it comes."""
+def test_packets_that_the_access_list_protects_are_dropped_in_clear() -> None:
+    """IOS drops a packet in clear that the crypto map protects, in every VLAN."""
     packet = {"eth_type": 0x0800, "ipv4_dst": "10.1.1.10", "ipv4_src": ("10.1.1.0", "255.255.255.0")}
     assert unprotected("host 10.1.1.10 10.1.1.0 0.0.0.255") == [{"in_port": 4, **packet}]
     assert unprotected("10.1.1.0 0.0.0.255 any")[0]["ipv4_dst"] == "10.1.1.10"
     assert unprotected("host 10.1.1.11 any") == []
 
 
-def test_what_the_balancer_takes_back_itself_goes_before_what_is_unprotected() -> None:
+def test_requests_that_return_to_their_session_are_not_dropped_as_unprotected() -> None:
     """A known mobile's request returns to its session from the controller, with the PDSN's address in it."""
     assert PIPELINE[Purpose.RETURN_TO_SESSION].priority > PIPELINE[Purpose.DROP_UNPROTECTED].priority
     lower = [
@@ -203,7 +203,7 @@ def test_what_the_balancer_takes_back_itself_goes_before_what_is_unprotected() -
     assert all(PIPELINE[each].priority + 1 < PIPELINE[Purpose.DROP_UNPROTECTED].priority for each in lower)
 
 
-def test_without_crypto_connect_there_are_none() -> None:
+def test_without_crypto_connect_there_are_no_outside_rules() -> None:
     connection = Wire(haslb1_fa3_15=3, haslb1_gi6_2=7)
     served(connection, *PORTS[:2])
     assert connection.outside == []
@@ -245,7 +245,7 @@ def test_a_port_that_is_not_outside_leaves_the_rules_alone() -> None:
     assert connection.xid == before
 
 
-def test_the_inside_ports_are_followed_and_what_a_switch_lacks_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_rules_follow_inside_ports_and_a_missing_one_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     wanted = protected()
     connection = Wire(haslb1_fa3_15=3, haslb1_fa3_16=4, haslb1_gi6_2=7)
     fleet = Fleet(wanted, Balancer(wanted))

@@ -71,7 +71,7 @@ class Wired:
     def _on_message(self, kind: int, xid: int, message: bytes) -> None:
         if kind == wire.OFPT_BARRIER_REPLY:
             self.switch.admission.on_barrier_reply(xid, self.now)
-            self.transactions.confirmed(xid)
+            self.transactions.on_barrier_reply(xid)
         else:
             assert kind == wire.OFPT_MULTIPART_REPLY
             assert self.switch.on_multipart_reply(xid, message, self.now)

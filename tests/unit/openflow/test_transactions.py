@@ -1,0 +1,105 @@
+"""Transactions are confirmed by the barrier behind them (OpenFlow 1.3.5, section 7.3.8; bundles: ONF EXT-230)."""
+
+from __future__ import annotations
+
+import pytest
+
+from ryu_haslb.engine import ofproto_v1_3
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire_flow_mod import FlowMod, bundle
+
+
+class Sent:
+    """A channel that keeps what it was given, and the results of the transactions on it."""
+
+    def __init__(self) -> None:
+        self.messages: list[bytes] = []
+        self.bytes_sent = 0
+        self.results: list[bool] = []
+        self.transactions = Transactions(self)
+        self._xid = 0
+
+    def transmit(self, message: bytes) -> None:
+        self.messages.append(message)
+
+    def next_xid(self) -> int:
+        self._xid += 1
+        return self._xid
+
+    def submit(self, count: int) -> int:
+        return self.transactions.submit(lambda xid: rules(xid, count), self.results.append)
+
+
+def rules(xid: int, count: int) -> list[bytes]:
+    return [FlowMod(wire.OFPFC_ADD, 0, cookie).pack(xid) for cookie in range(count)]
+
+
+def error(kind: int, code: int) -> wire.Error:
+    return wire.Error(kind, code, b"")
+
+
+TABLE_FULL = error(ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
+
+
+def test_several_messages_are_one_bundle_with_a_barrier_behind_it() -> None:
+    sent = Sent()
+    xid = sent.submit(2)
+    assert sent.messages == [bundle(xid, xid, rules(xid, 2)) + wire.barrier_request(xid)]
+
+
+def test_a_single_message_needs_no_bundle() -> None:
+    sent = Sent()
+    xid = sent.submit(1)
+    assert sent.messages == [rules(xid, 1)[0] + wire.barrier_request(xid)]
+
+
+def test_a_transaction_succeeds_with_its_barrier_reply_and_only_once() -> None:
+    sent = Sent()
+    xid = sent.submit(2)
+    assert sent.results == []
+    assert not sent.transactions.on_barrier_reply(xid + 1)
+    assert sent.transactions.on_barrier_reply(xid)
+    assert not sent.transactions.on_barrier_reply(xid)
+    assert sent.results == [True]
+
+
+def test_an_error_makes_a_transaction_fail() -> None:
+    sent = Sent()
+    xid = sent.submit(2)
+    assert not sent.transactions.on_error(xid + 1, TABLE_FULL)
+    assert sent.transactions.on_error(xid, TABLE_FULL)
+    assert sent.results == [], "the switch may still be busy with it"
+    sent.transactions.on_barrier_reply(xid)
+    assert sent.results == [False]
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        ofproto_v1_3.OFPBRC_BAD_TYPE,
+        ofproto_v1_3.OFPBRC_BAD_MULTIPART,
+        ofproto_v1_3.OFPBRC_BAD_EXPERIMENTER,
+        ofproto_v1_3.OFPBRC_BAD_EXP_TYPE,
+    ],
+)
+def test_a_switch_without_bundles_gets_the_messages_one_by_one(code: int) -> None:
+    sent = Sent()
+    first = sent.submit(2)
+    sent.transactions.on_error(first, error(ofproto_v1_3.OFPET_BAD_REQUEST, code))
+    sent.transactions.on_barrier_reply(first)
+    assert sent.results == []
+    again = first + 1
+    assert sent.messages[1] == b"".join(rules(again, 2)) + wire.barrier_request(again)
+    sent.transactions.on_barrier_reply(again)
+    assert sent.results == [True]
+    later = sent.submit(2)
+    assert sent.messages[2] == b"".join(rules(later, 2)) + wire.barrier_request(later)
+
+
+def test_the_transactions_of_a_lost_connection_are_never_concluded() -> None:
+    sent = Sent()
+    xid = sent.submit(2)
+    sent.transactions.abandon()
+    assert not sent.transactions.on_barrier_reply(xid)
+    assert sent.results == []
