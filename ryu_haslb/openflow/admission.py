@@ -33,7 +33,7 @@ from ryu_haslb.slb.statistics import DropReason
 _CLIENT = slice(26, 30)
 _ADDRESS_LENGTH = 4
 #: Drops that the client did not cause. They are not counted against its share.
-_NOT_THE_CLIENTS = (DropReason.RECOVERY_PENDING, DropReason.RETURNED_BY_HOME_AGENT)
+_NOT_CAUSED_BY_CLIENT = (DropReason.RECOVERY_PENDING, DropReason.RETURNED_BY_HOME_AGENT)
 
 #: Reads the request in an untagged frame that had a tag of this VLAN (None: no tag), or tells why there is none.
 RequestReader = Callable[[bytes, Optional[int]], Union[Request, DropReason]]
@@ -88,7 +88,7 @@ class Admission:
             return DropReason.OVERLOAD
         request = self._read_request(frame, vlan)
         if not isinstance(request, Request):
-            if request not in _NOT_THE_CLIENTS:
+            if request not in _NOT_CAUSED_BY_CLIENT:
                 self._record_dropped(frame)
             return request
         if not (self.clients.is_crowded_out(request.client) or self._balancer.has_binding(request)):

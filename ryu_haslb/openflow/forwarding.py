@@ -27,8 +27,7 @@ class Forwarding:
     """The real servers that can be reached through one switch.
 
     ``actions`` holds the packed OpenFlow actions that lead to each of them, ``dispatched_macs`` the Ethernet addresses
-    of those that requests are dispatched to. Each real server is told by which switches it can be reached
-    (``reachable_from``).
+    of those that requests are dispatched to. :meth:`update` also maintains ``reachable_from`` of each real server.
     """
 
     def __init__(self, datapath_id: int) -> None:
