@@ -33,7 +33,7 @@ def table_misses(bench: Bench) -> dict[int, int]:
 
 
 def test_table_miss_rules_of_others_stay_and_are_not_taken_along_in_the_end(bench: Bench) -> None:
-    """Issue: "leaves all other traffic alone ... removes its own flows (only those) when told to stop"."""
+    """The balancer "leaves all other traffic alone ... removes its own flows (only those) when told to stop"."""
     bench.lab.stop_controller()
     for table, cookie in TABLE_MISSES.items():
         rule = f"table={table},priority=0,cookie={cookie:#x},actions=NORMAL"

@@ -75,7 +75,7 @@ def report(capsys: pytest.CaptureFixture[str], what: str, seconds: float) -> Non
 
 
 def test_thousand_mobiles_while_a_home_agent_is_killed(health: HealthLab, capsys: pytest.CaptureFixture[str]) -> None:
-    """Issue: kill -9. The mobiles that the dead home agent had accepted cannot know: in Mobile IP nothing but their
+    """kill -9. The mobiles that the dead home agent had accepted cannot know: in Mobile IP nothing but their
     next registration tells them. So all register a second time, as their lifetimes would have them do; then each is
     bound at exactly one of the home agents that are left, and those that were at these already have not moved."""
     health.begin(farm_text(health.address.values(), *DETECTION), HOME_AGENT)
@@ -94,7 +94,7 @@ def test_thousand_mobiles_while_a_home_agent_is_killed(health: HealthLab, capsys
 
 
 def test_thousand_mobiles_while_a_home_agent_is_stopped(health: HealthLab, capsys: pytest.CaptureFixture[str]) -> None:
-    """Issue: SIGSTOP, and no mobile bound twice at live home agents. When the home agent goes on it finds the requests
+    """SIGSTOP, and no mobile bound twice at live home agents. When the home agent goes on it finds the requests
     that waited for it. Their mobiles are registered elsewhere by now, but the requests are older than the home agent
     tolerates (RFC 5944, section 5.7.1: seven seconds), so it denies them with code 133; its bindings from before are
     good. The test lets those seconds pass: a home agent that comes back within them accepts, and no balancer can know.
@@ -130,7 +130,7 @@ def register_with_losses(health: HealthLab, reassign: int, *losses: str) -> dict
 
 
 def test_thousand_mobiles_while_requests_get_lost(health: HealthLab, capsys: pytest.CaptureFixture[str]) -> None:
-    """Issue: packet loss. Thirty of a hundred requests never reach their home agent. About 0.3 ** 4 of the mobiles lose
+    """Packet loss. Thirty of a hundred requests never reach their home agent. About 0.3 ** 4 of the mobiles lose
     so many that their session moves (``reassign 3``); that makes no second binding, for the first home agent has not
     heard of them."""
     run = register_with_losses(health, 3, "--request-loss", "0.3")
@@ -140,7 +140,7 @@ def test_thousand_mobiles_while_requests_get_lost(health: HealthLab, capsys: pyt
 
 
 def test_thousand_mobiles_while_replies_get_lost_as_well(health: HealthLab, capsys: pytest.CaptureFixture[str]) -> None:
-    """Issue: packet loss. A mobile whose reply was lost has a binding already, and moving its session would make a
+    """Packet loss. A mobile whose reply was lost has a binding already, and moving its session would make a
     second one: where replies get lost, stickiness is what keeps mobiles from being bound twice. With ``reassign 4`` a
     session moves when five transmissions in a row have failed; at three of a hundred packets lost either way that does
     not happen to one in a million mobiles."""

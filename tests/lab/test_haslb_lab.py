@@ -175,7 +175,7 @@ def test_stop_ends_it_and_what_was_up_is_gone() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
 def test_the_holders_end_is_the_labs(number: signal.Signals) -> None:
-    """Issue: until stop, SIGTERM or its death."""
+    """A lab runs until stop, SIGTERM or its death."""
     assert haslb_lab("run", NAME, "--keep").returncode == 0
     owner = claim.owner()
     assert owner is not None
@@ -188,7 +188,7 @@ def test_the_holders_end_is_the_labs(number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("activity", ["building the network", "starting the nodes", "starting the balancer", "Step 4"])
 def test_a_run_that_is_killed_leaves_nothing_behind(activity: str) -> None:
-    """Issue: after a kill -9 at any moment; and the next run is well."""
+    """After a kill -9 at any moment nothing is left, and the next run is well."""
     with running() as process:
         read_until(process, activity)
         process.kill()

@@ -1,4 +1,4 @@
-"""Issue "Make it fast", overload without harm: a storm of more than can be served, on a real switch.
+"""Overload without harm: a storm of more than can be served, on a real switch.
 
 Rates are such that the meter on the punt rules alone must drop, however fast the machine is; who gets how much else
 depends on it, so shares are compared with each other.

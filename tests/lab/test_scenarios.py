@@ -78,7 +78,7 @@ def assert_played(ran: subprocess.CompletedProcess[str]) -> None:
 
 @pytest.mark.parametrize("name", [each.name for each in scenarios()])
 def test_every_output_is_the_chapters(name: str) -> None:
-    """Issue: each scenario prints each show of the chapter and compares it with the chapter's block."""
+    """Each scenario prints each show of the chapter and compares it with the chapter's block."""
     ran = haslb_lab("run", name)
     assert_played(ran)
     blocks = list((FOLDER / name / "shows").iterdir())
@@ -88,7 +88,7 @@ def test_every_output_is_the_chapters(name: str) -> None:
 
 
 def test_what_ipsec_is_made_of_here_is_said_out_loud() -> None:
-    """Issue: the translation of algorithms that no current package carries is said out loud."""
+    """The translation of algorithms that no current package carries is said out loud."""
     said = [
         line for line in haslb_lab("run", "direct-ipsec-transport").stdout.splitlines() if line.startswith("IPsec: ")
     ]
@@ -107,7 +107,7 @@ def test_what_ipsec_is_made_of_here_is_said_out_loud() -> None:
     ],
 )
 def test_counts_follow_the_number_of_sessions(name: str, sessions: int, share: int) -> None:
-    """Issue: 4 and 100 sessions give the chapter's counts."""
+    """4 and 100 sessions give the chapter's counts."""
     ran = haslb_lab("run", name, "--sessions", str(sessions))
     assert_played(ran)
     assert len(re.findall(rf"^Total {share} .*│ Total {share}$", ran.stdout, re.MULTILINE)) == 2
@@ -115,7 +115,7 @@ def test_counts_follow_the_number_of_sessions(name: str, sessions: int, share: i
 
 
 def test_a_strangers_chassis_is_played_without_the_chapter(tmp_path: Path) -> None:
-    """Issue: a chassis description with three SAMI slots, two PDSNs and other VLAN numbers. Weights 1, 2 and 3."""
+    """A chassis description with three SAMI slots, two PDSNs and other VLAN numbers. Weights 1, 2 and 3."""
     (tmp_path / "chassis.yaml").write_text(STRANGERS_CHASSIS)
     (tmp_path / "slb.ios").write_text(STRANGERS_FARM)
     ran = haslb_lab("run", str(tmp_path / "chassis.yaml"), "--sessions", "60")

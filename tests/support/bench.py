@@ -41,11 +41,11 @@ MACS = {
 }
 REALS = {"sami1": "10.1.1.51", "sami2": "10.1.1.52", "sami3": "10.1.1.53"}
 
+#: Seconds that a marker registers for: none, a deregistration, so that it leaves no session behind.
 MARKER_LIFETIME = 0
-"""A TCP port of the controller's where nobody listens."""
 
+#: Frames that are sent before the next marker: fewer than Open vSwitch holds for a slow controller.
 _CHUNK = 100
-"""Frames that are sent before the next marker: fewer than Open vSwitch holds for a slow controller."""
 
 
 class PlainChassis(LabTopology):

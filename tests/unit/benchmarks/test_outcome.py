@@ -34,5 +34,5 @@ def test_a_flawless_storm_without_backlog_is_sustained() -> None:
     [{"lost": 1}, {"twice": 1}, {"wrong": 1}, {"rules_missing": 1}, {"rate": 900.0}, {"longest": MOST_BACKLOG + 1}],
 )
 def test_one_flaw_is_enough_for_a_rate_not_to_count(flaw: dict[str, float]) -> None:
-    """Issue 5: no request lost, none at a wrong home agent, none twice, every rule in place; and sustained."""
+    """No request lost, none at a wrong home agent, none twice, every rule in place; and sustained."""
     assert not replace(WELL, **flaw).sustained  # type: ignore[arg-type]

@@ -38,7 +38,11 @@ def test_the_socket_that_another_server_has_made_meanwhile_is_left_alone(path: P
 def test_a_socket_that_was_left_behind_is_replaced(path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as left_behind:
         left_behind.bind(str(path))
-    ControlListener(str(path)).close()
+    listener = ControlListener(str(path))
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(path))
+    listener.close()
+    assert not path.exists()
 
 
 def test_a_socket_that_is_served_is_not_replaced(path: Path) -> None:

@@ -70,7 +70,7 @@ def test_an_error_of_the_machine_is_one_line_that_says_which(
 
 @pytest.mark.skipif(shutil.which("dot") is None, reason="graphviz is not installed")
 def test_a_drawing_of_a_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Issue: a drawing of any chassis description, SVG by graphviz."""
+    """A drawing of any chassis description, SVG by graphviz."""
     output = tmp_path / "chassis.svg"
     assert command_line.main(["draw", "direct-ipsec-tunnel", "-o", str(output)]) == 0
     assert capsys.readouterr().out == f"{output}\n"
@@ -120,7 +120,7 @@ def test_nodes_are_found_by_prompt_and_by_name() -> None:
 
 
 def test_programs_run_in_every_node_also_in_those_without_commands() -> None:
-    """Issue: one wants to ping from a mobile and to capture at a host."""
+    """One wants to ping from a mobile and to capture at a host."""
     up = Running("direct-static", {"controller": "SLB-7600", "mobile1": "mobile1"}, {"controller": 7, "host1": 8})
     assert [up.process(name) for name in ("SLB-7600", "controller", "HOST1")] == [7, 7, 8]
     with pytest.raises(LabError, match=r"mars is no node of direct-static; there are: SLB-7600, host1"):

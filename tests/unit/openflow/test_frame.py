@@ -90,5 +90,5 @@ def test_a_vlan_tag_is_removed_and_its_vlan_returned(tag: int | None, vlan: int 
 
 @given(st.binary(max_size=120))
 def test_no_frame_raises_an_error(frame: bytes) -> None:
-    read(without_vlan_tag(frame)[0])
-    read(frame_of(HEAD + NAI)[:14] + frame)
+    for each in (without_vlan_tag(frame)[0], frame_of(HEAD + NAI)[:14] + frame):
+        assert isinstance(read(each), (Request, DropReason))

@@ -226,5 +226,6 @@ def test_silent_clients_do_not_delay_other_clients(read_only: str) -> None:
 
 def test_the_overview_has_the_same_rows_as_the_tables(read_only: str) -> None:
     overview = requests.get(f"{read_only}/api/v1/overview").json()
+    assert overview
     for name, rows in overview.items():
         assert rows == requests.get(f"{read_only}/api/v1/{name.replace('_', '/')}").json(), name

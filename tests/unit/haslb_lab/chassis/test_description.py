@@ -345,4 +345,5 @@ def test_a_damaged_description_is_read_or_refused(
     try:
         read("\n".join(lines))
     except ConfigurationError as error:
-        assert all(str(each) for each in error.errors)
+        assert error.errors
+        assert all(0 <= each.line <= len(lines) + 1 and each.text for each in error.errors)

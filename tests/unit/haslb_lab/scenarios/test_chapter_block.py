@@ -47,7 +47,7 @@ def test_a_file_without_prompt_and_command_is_refused_with_its_name(tmp_path: Pa
     ],
 )
 def test_counts_grow_with_the_sessions_and_nothing_else_does(line: str, grown: str) -> None:
-    """Issue: 4 and 100 sessions give the chapter's counts; the chapter prints each block for one of these numbers."""
+    """4 and 100 sessions give the chapter's counts; the chapter prints each block for one of these numbers."""
     block = Block("N", "show", (line,)).for_sessions(100, printed=4)
     assert block is not None and block.lines == (grown,)
 

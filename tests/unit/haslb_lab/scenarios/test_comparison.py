@@ -42,7 +42,7 @@ def different(chapter: list[str], here: list[str]) -> list[Pair]:
     ],
 )
 def test_spacing_and_what_differs_every_time_do_not_count(chapter: str, here: str) -> None:
-    """Issue: times, SPIs and NAI hashes are compared by shape; the scan lost the chapter's spacing."""
+    """Times, SPIs and NAI hashes are compared by shape; the scan lost the chapter's spacing."""
     assert different([chapter], [here]) == []
 
 

@@ -49,7 +49,7 @@ def test_nodes_without_commands_are_named_once() -> None:
 
 
 def test_what_strongswan_is_told_instead_is_said_once_with_whose_it_is() -> None:
-    """Issue: the translation of algorithms that no current package carries is said out loud."""
+    """The translation of algorithms that no current package carries is said out loud."""
     said = list(translations(find("direct-ipsec-transport").chassis()))
     assert len(set(said)) == len(said) == 4
     assert (
