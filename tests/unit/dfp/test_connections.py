@@ -66,7 +66,7 @@ class Manager:
 @pytest.fixture(autouse=True)
 def deadline() -> Iterator[None]:
     """No wait in these tests is for ever."""
-    with eventlet.Timeout(10):
+    with eventlet.Timeout(30):
         yield
 
 

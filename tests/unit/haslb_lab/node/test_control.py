@@ -160,7 +160,7 @@ def test_a_path_that_cannot_be_a_socket_is_named_in_the_error(tmp_path: Path, na
 def raw(path: Path, sent: bytes) -> bytes:
     """What a client gets that sends these bytes as far as the node takes them."""
     with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(10)
+        client.settimeout(30)
         client.connect(str(path))
         received = b""
         try:
