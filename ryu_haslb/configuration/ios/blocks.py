@@ -48,7 +48,7 @@ def _leave(subject: object, statement: Statement) -> None:
 
 
 EXIT = ConfigurationCommand("exit", _leave, "Exit from the current mode")
-END = ConfigurationCommand("end", _leave, "Exit to global configuration mode")
+END = ConfigurationCommand("end", _leave, "Exit from configuration mode")
 
 
 @dataclass

@@ -16,7 +16,7 @@ REAL = Mode(
         Command(
             "{weight WEIGHT<0-255> | no weight [WEIGHT<0-255>]}",
             actions.weight,
-            "Weight of the real in the choice of a real (default 8)",
+            "Share of new sessions, relative to the other reals (default 8)",
         ),
         Command(
             "{maxconns CONNECTIONS<1-4294967295> | no maxconns [CONNECTIONS<1-4294967295>]}",
@@ -158,6 +158,12 @@ GLOBAL = Mode(
         "crypto": "IPsec",
         "isakmp": "IKE policies, keys and keepalives",
         "ipsec": "IPsec transform sets and lifetimes",
+        "map": "Crypto map entries: what is protected, with which peer",
+        "interface": "VLAN interface or port",
+        "access-list": "IP access list",
+        "NUMBER": "Number of the access list",
+        "permit": "Traffic to protect",
+        "deny": "Traffic not to protect",
         "no": "Negate a command or set its defaults",
     },
 )

@@ -93,7 +93,7 @@ CRYPTO_MAP = Mode(
         *unimplemented.CRYPTO_MAP_COMMANDS,
         *_LEAVE,
     ),
-    _NO,
+    {**_NO, "set": "Peer, transform sets, PFS group and lifetime"},
 )
 
 CRYPTO_MAP_OF_VLAN = Command(
@@ -141,7 +141,13 @@ PORT = Mode(
         *unimplemented.PORT_COMMANDS,
         *_LEAVE,
     ),
-    {**_NO, "crypto": "IPsec", "ip": "Port IP configuration", "switchport": "VLANs of the port"},
+    {
+        **_NO,
+        "crypto": "IPsec",
+        "ip": "Port IP configuration",
+        "switchport": "VLANs of the port",
+        "trunk": "VLANs of the trunk",
+    },
 )
 
 _ADDRESSES = (
