@@ -11,7 +11,7 @@ A switch outlives its connections (:mod:`.switch`); everything that belongs to a
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import sides_of
@@ -96,10 +96,10 @@ class Connection:
         def on_message(kind: int, xid: int, _: bytes) -> bool:
             return kind == wire.OFPT_BARRIER_REPLY and transactions.on_barrier_reply(xid)
 
-        def retired(success: bool) -> None:
+        def retired(error: Optional[wire.Error]) -> None:
             if self.transport.handler is on_message:  # else another connection object serves the switch again
                 self.transport.handler = None
-            conclude(success)
+            conclude(error is None)
 
         self.transport.handler = on_message
         transactions.submit(flow_mods.removal, retired)
@@ -113,14 +113,14 @@ class Connection:
         rules = list(standing_rules(self._configuration, transport.id, sides))
         self._meters.configure(self._configuration, sides)
 
-        def conclude(success: bool) -> None:
-            if success:
+        def conclude(error: Optional[wire.Error]) -> None:
+            if error is None:
                 LOG.info("Switch %016x: %d standing rules are in place", transport.id, len(rules))
             else:
                 LOG.error(
-                    "Switch %016x rejected the standing rules and is not served; docs/flows.md lists what it must "
+                    "Switch %016x rejected the standing rules (%s) and is not served; docs/flows.md lists what it must "
                     "support",
-                    transport.id,
+                    *(transport.id, error),
                 )
                 self._stop_serving()
 

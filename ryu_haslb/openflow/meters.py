@@ -22,7 +22,7 @@ from ryu_haslb.openflow.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RAT
 from ryu_haslb.openflow.pipeline import FIRST_METER
 from ryu_haslb.openflow.standing_rules import client_rules
 from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, MalformedMessage
+from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error, MalformedMessage
 from ryu_haslb.openflow.wire_flow_mod import meter_mod
 from ryu_haslb.openflow.wire_multipart import has_more, meter_stats, meter_stats_request
 from ryu_haslb.slb.balancer import Balancer
@@ -70,13 +70,13 @@ class Meters:
     def install(self, conclude: Callable[[], None]) -> None:
         """Add the meter of all requests; ``conclude`` is called when it is known whether the switch has meters."""
 
-        def concluded(success: bool) -> None:
-            self.are_supported = success
+        def concluded(error: Optional[Error]) -> None:
+            self.are_supported = error is None
             conclude()
 
-        def added(success: bool) -> None:
-            if success:
-                concluded(True)
+        def added(error: Optional[Error]) -> None:
+            if error is None:
+                concluded(None)
             else:  # it is there from a previous run, or the switch has no meters
                 self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_MODIFY, FIRST_METER)], concluded)
 

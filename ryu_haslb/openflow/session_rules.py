@@ -125,15 +125,15 @@ class SessionRules:
             additions = [_addition(xid, session, actions, has_idle_timeout) for session, actions in bundle.installs]
             return deletions + additions
 
-        def conclude(success: bool) -> None:
+        def conclude(error: Optional[wire.Error]) -> None:
             self._outstanding.remove(bundle)
-            if success:
+            if error is None:
                 self._on_installed(bundle.installs)
             else:
                 self.errors += 1
                 LOG.warning(
-                    "Switch %016x rejected %d session flows; these sessions continue by packet-out",
-                    *(self._datapath_id, len(bundle.installs)),
+                    "Switch %016x rejected %d session flows (%s); these sessions continue by packet-out",
+                    *(self._datapath_id, len(bundle.installs), error),
                 )
 
         self._outstanding.append(bundle)

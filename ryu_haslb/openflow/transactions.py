@@ -7,7 +7,7 @@ The reply to the barrier behind them ends the transaction; an error before it ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Protocol
+from typing import Callable, Optional, Protocol
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.wire_flow_mod import bundle
@@ -26,7 +26,7 @@ _BUNDLES_UNSUPPORTED = frozenset(
 #: Returns the messages of a transaction; each must have the transaction id that it is given.
 Builder = Callable[[int], list[bytes]]
 #: Is told whether all messages of a transaction succeeded.
-Conclusion = Callable[[bool], None]
+Conclusion = Callable[[Optional[wire.Error]], None]
 
 
 class Channel(Protocol):
@@ -47,7 +47,7 @@ class Channel(Protocol):
 class _Transaction:
     build: Builder
     conclude: Conclusion
-    failed: bool = False
+    error: Optional[wire.Error] = None
     repeat: bool = False
 
 
@@ -60,7 +60,7 @@ class Transactions:
         self._bundles_supported = True
 
     def submit(self, build: Builder, conclude: Conclusion) -> int:
-        """Send the messages that ``build(xid)`` returns; ``conclude(success)`` is called once when they are confirmed.
+        """Send the messages that ``build(xid)`` returns; ``conclude(error)`` is called once when they are confirmed.
 
         Returns:
             The transaction id, which is also that of the barrier behind the messages.
@@ -75,7 +75,7 @@ class Transactions:
         if transaction.repeat:
             self._send(_Transaction(transaction.build, transaction.conclude))
         else:
-            transaction.conclude(not transaction.failed)
+            transaction.conclude(transaction.error)
         return True
 
     def on_error(self, xid: int, error: wire.Error) -> bool:
@@ -86,7 +86,7 @@ class Transactions:
         if self._bundles_supported and (error.type, error.code) in _BUNDLES_UNSUPPORTED:
             self._bundles_supported = False
             transaction.repeat = True
-        transaction.failed = True
+        transaction.error = transaction.error or error
         return True
 
     def abandon(self) -> None:

@@ -82,6 +82,7 @@ OFPMP_METER = 9
 OFPMPF_REPLY_MORE = 1
 
 OFPET_BAD_REQUEST = 1
+OFPET_FLOW_MOD_FAILED = 5
 OFPBRC_BAD_TYPE = 1
 OFPBRC_BAD_MULTIPART = 2
 OFPBRC_BAD_EXPERIMENTER = 3
@@ -231,12 +232,24 @@ def read_packet_in(message: bytes) -> Optional[tuple[int, int, bytes]]:
     return cookie, in_port, message[frame:]
 
 
+#: The codes of OFPET_FLOW_MOD_FAILED from 0 on (OFPFMFC_…).
+_FLOW_MOD_FAILED_CODES = (
+    *("UNKNOWN", "TABLE_FULL", "BAD_TABLE_ID", "OVERLAP", "EPERM", "BAD_TIMEOUT", "BAD_COMMAND", "BAD_FLAGS"),
+)
+
+
 class Error(NamedTuple):
     """An error message: type, code, and the beginning of the message that the switch rejected."""
 
     type: int
     code: int
     data: bytes
+
+    def __str__(self) -> str:
+        """OpenFlow's name of the reason why a flow-mod was rejected; of other errors the numbers."""
+        if self.type == OFPET_FLOW_MOD_FAILED and self.code < len(_FLOW_MOD_FAILED_CODES):
+            return f"OFPFMFC_{_FLOW_MOD_FAILED_CODES[self.code]}"
+        return f"error type {self.type}, code {self.code}"
 
 
 def read_error(message: bytes) -> Error:

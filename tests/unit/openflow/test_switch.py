@@ -15,6 +15,7 @@ from statistics_replies import FlowRow
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides
+from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow import session_rules, wire
 from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY
 from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS
@@ -72,6 +73,8 @@ class Wired:
         if kind == wire.OFPT_BARRIER_REPLY:
             self.switch.admission.on_barrier_reply(xid, self.now)
             self.transactions.on_barrier_reply(xid)
+        elif kind == wire.OFPT_ERROR:
+            assert self.transactions.on_error(xid, wire.read_error(message))
         else:
             assert kind == wire.OFPT_MULTIPART_REPLY
             assert self.switch.on_multipart_reply(xid, message, self.now)
@@ -168,6 +171,18 @@ def test_a_slow_switch_has_few_outstanding_bundles_and_gets_the_rest_later() -> 
     wired.confirm()
     wired.settle()
     assert wired.switch.rules.waiting == 0
+
+
+def test_sessions_whose_rules_are_rejected_continue_by_packet_out(caplog: pytest.LogCaptureFixture) -> None:
+    table_full = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
+    wired = Wired()
+    wired.fake.rejects = lambda message: table_full if message[1] == wire.OFPT_FLOW_MOD else None
+    wired.request("anna")
+    wired.request("bert")
+    wired.settle()
+    assert wired.switch.rules.errors == 1
+    assert "rejected 2 session flows (OFPFMFC_TABLE_FULL); these sessions continue by packet-out" in caplog.text
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
 
 
 def test_rules_are_installed_after_a_lost_connection() -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import pytest
+from fake_switch import FakeTransport
 
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow import wire
@@ -10,25 +13,22 @@ from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, bundle
 
 
-class Sent:
-    """A channel that keeps what it was given, and the results of the transactions on it."""
+class Sent(FakeTransport):
+    """A connection, and the results of the transactions over it."""
 
     def __init__(self) -> None:
-        self.messages: list[bytes] = []
-        self.bytes_sent = 0
-        self.results: list[bool] = []
+        super().__init__()
+        self.results: list[Optional[wire.Error]] = []
         self.transactions = Transactions(self)
-        self._xid = 0
-
-    def transmit(self, message: bytes) -> None:
-        self.messages.append(message)
-
-    def next_xid(self) -> int:
-        self._xid += 1
-        return self._xid
 
     def submit(self, count: int) -> int:
         return self.transactions.submit(lambda xid: rules(xid, count), self.results.append)
+
+    def written(self) -> bytes:
+        """What was sent since the last call."""
+        written = b"".join(self.sent)
+        self.sent.clear()
+        return written
 
 
 def rules(xid: int, count: int) -> list[bytes]:
@@ -45,13 +45,13 @@ TABLE_FULL = error(ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABL
 def test_several_messages_are_one_bundle_with_a_barrier_behind_it() -> None:
     sent = Sent()
     xid = sent.submit(2)
-    assert sent.messages == [bundle(xid, xid, rules(xid, 2)) + wire.barrier_request(xid)]
+    assert sent.written() == bundle(xid, xid, rules(xid, 2)) + wire.barrier_request(xid)
 
 
 def test_a_single_message_needs_no_bundle() -> None:
     sent = Sent()
     xid = sent.submit(1)
-    assert sent.messages == [rules(xid, 1)[0] + wire.barrier_request(xid)]
+    assert sent.written() == rules(xid, 1)[0] + wire.barrier_request(xid)
 
 
 def test_a_transaction_succeeds_with_its_barrier_reply_and_only_once() -> None:
@@ -61,7 +61,7 @@ def test_a_transaction_succeeds_with_its_barrier_reply_and_only_once() -> None:
     assert not sent.transactions.on_barrier_reply(xid + 1)
     assert sent.transactions.on_barrier_reply(xid)
     assert not sent.transactions.on_barrier_reply(xid)
-    assert sent.results == [True]
+    assert sent.results == [None]
 
 
 def test_an_error_makes_a_transaction_fail() -> None:
@@ -71,7 +71,7 @@ def test_an_error_makes_a_transaction_fail() -> None:
     assert sent.transactions.on_error(xid, TABLE_FULL)
     assert sent.results == [], "the switch may still be busy with it"
     sent.transactions.on_barrier_reply(xid)
-    assert sent.results == [False]
+    assert sent.results == [TABLE_FULL]
 
 
 @pytest.mark.parametrize(
@@ -86,15 +86,16 @@ def test_an_error_makes_a_transaction_fail() -> None:
 def test_a_switch_without_bundles_gets_the_messages_one_by_one(code: int) -> None:
     sent = Sent()
     first = sent.submit(2)
+    assert sent.written() == bundle(first, first, rules(first, 2)) + wire.barrier_request(first)
     sent.transactions.on_error(first, error(ofproto_v1_3.OFPET_BAD_REQUEST, code))
     sent.transactions.on_barrier_reply(first)
     assert sent.results == []
     again = first + 1
-    assert sent.messages[1] == b"".join(rules(again, 2)) + wire.barrier_request(again)
+    assert sent.written() == b"".join(rules(again, 2)) + wire.barrier_request(again)
     sent.transactions.on_barrier_reply(again)
-    assert sent.results == [True]
+    assert sent.results == [None]
     later = sent.submit(2)
-    assert sent.messages[2] == b"".join(rules(later, 2)) + wire.barrier_request(later)
+    assert sent.written() == b"".join(rules(later, 2)) + wire.barrier_request(later)
 
 
 def test_the_transactions_of_a_lost_connection_are_never_concluded() -> None:

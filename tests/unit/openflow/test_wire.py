@@ -122,6 +122,16 @@ def packet_in(match: Any, frame: bytes, cookie: int = 0x151B7) -> bytes:
     return wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_PACKET_IN, 8 + len(payload), 0) + payload
 
 
+def test_the_reason_why_a_flow_mod_was_rejected_has_the_name_of_openflow() -> None:
+    names = [name for name in vars(ofproto_v1_3) if name.startswith("OFPFMFC_")]
+    assert len(names) == 8
+    for name in names:
+        error = wire.Error(ofproto_v1_3.OFPET_FLOW_MOD_FAILED, getattr(ofproto_v1_3, name), b"")
+        assert str(error) == name
+    assert str(wire.Error(ofproto_v1_3.OFPET_FLOW_MOD_FAILED, 8, b"")) == "error type 5, code 8"
+    assert str(wire.Error(1, 2, b"")) == "error type 1, code 2"
+
+
 @pytest.mark.parametrize(
     "extra", [{}, {"metadata": 7}, {"metadata": (7, 15)}, {"vlan_vid": 0x100F, "eth_dst": "02:51:b7:00:00:01"}]
 )
