@@ -211,7 +211,8 @@ def _take(candidates: list[_Step[Action]], words: Sequence[str], position: int) 
 
 def _refuse(candidates: list[_Step[Action]], words: Sequence[str], position: int, complaint: str) -> NoReturn:
     """Raise the error for a word that no candidate accepts."""
-    word, offered = quoted(words[position]), _offered(candidates)
+    is_secret = any(step.symbol.kind is not None and step.symbol.kind.secret for step in candidates)
+    word, offered = "'****'" if is_secret else quoted(words[position]), _offered(candidates)
     known = [step.symbol.text for step in offered if step.symbol.kind is None]
     hint = f" ({complaint})" if complaint else did_you_mean(words[position], known)
     if position == 0:

@@ -65,7 +65,7 @@ def test_dispatched_mode_changes_no_port() -> None:
     read_configuration(FARM.replace("10.1.1.51", "10.1.1.51 5000") + "nat server", "slb.ios")
 
 
-def test_what_will_serve_nobody_is_remarked() -> None:
+def test_what_will_serve_no_client_is_a_warning() -> None:
     assert warnings("ip slb serverfarm F\n") == ["slb.ios:1: farm F has no real server; expected 'real A.B.C.D'"]
     assert warnings(FARM + "no inservice")[0].startswith("slb.ios:1: farm F has no real server in service")
     assert warnings(FARM + SERVER + "no inservice")[0].startswith("slb.ios:4: virtual server V is not in service")

@@ -114,7 +114,7 @@ def test_what_a_switch_lacks_is_named_and_what_that_means(names: dict[int, str],
 
 
 def test_the_virtual_addresses_on_our_side_of_the_access_list_are_protected() -> None:
-    """With the network on the other side. One that is out of service is nobody's."""
+    """With the network on the other side. One that is out of service has no requests to accept."""
     (found,) = protected_addresses(CHAPTER)
     assert found == (IPv4Address("15.1.1.10"), CLIENT, VLAN)
     assert list(protected_addresses(replace(CHAPTER, vlan_interfaces=(replace(VLAN, crypto_map=None),)))) == []

@@ -1,4 +1,4 @@
-"""The command language: templates, abbreviations, errors and completion, as an IOS user knows them."""
+"""The command language: templates, abbreviations, errors and completion, as on IOS."""
 
 from __future__ import annotations
 

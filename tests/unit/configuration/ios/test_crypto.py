@@ -1,4 +1,4 @@
-"""The crypto commands beyond the chapter's: what IOS users expect of them, and what is said about mistakes."""
+"""The crypto commands beyond the chapter's: what IOS users expect of them, and the errors of mistakes."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_lifetimes_are_those_of_ios_and_can_be_set_and_reset() -> None:
         ("permit ip 10.0.0.0 0.255.255.255 any", "10.0.0.0/8", "0.0.0.0/0"),
     ],
 )
-def test_an_access_list_takes_hosts_networks_and_anybody(command: str, source: str, destination: str) -> None:
+def test_an_access_list_accepts_hosts_networks_and_any(command: str, source: str, destination: str) -> None:
     ((number, (rule,)),) = read(f"access-list 101 {command}").crypto.access_lists
     assert (number, rule.source, rule.destination) == (101, IPv4Network(source), IPv4Network(destination))
 
@@ -181,6 +181,8 @@ def test_an_encrypted_key_is_refused_and_says_what_to_do() -> None:
 def test_errors_keep_keys_to_themselves() -> None:
     (error,) = errors("crypto isakmp key s3cret adress 15.1.1.51")
     assert "s3cret" not in error and "****" in error
+    (error,) = errors(f"crypto isakmp key {'s3cret' * 30} address 15.1.1.51")
+    assert "s3cret" not in error and error.endswith("a pre-shared key, not '****' (it has 180 characters)")
 
 
 def without(*lines: str) -> str:
@@ -251,7 +253,7 @@ def without(*lines: str) -> str:
         ),
     ],
 )
-def test_what_does_not_fit_together_is_said_with_place_and_expectation(text: str, error: str) -> None:
+def test_commands_that_do_not_fit_together_are_errors_with_line_and_expectation(text: str, error: str) -> None:
     assert errors(text) == [f"slb.ios:{error}"]
 
 

@@ -182,7 +182,7 @@ def test_a_block_that_is_entered_again_is_edited() -> None:
     assert configuration.virtual_servers["MIPSLB"].idle == 20
 
 
-def test_a_real_is_told_apart_by_its_port() -> None:
+def test_reals_with_different_ports_are_different() -> None:
     assert farm("real 10.1.1.51\nreal 10.1.1.51 434\nreal 10.1.1.51").reals == (RealServer(A), RealServer(A, 434))
 
 
@@ -248,7 +248,7 @@ def test_a_word_that_is_wrong_leaves_the_block_open() -> None:
     ]
 
 
-def test_a_command_in_the_wrong_block_is_told_where_it_belongs() -> None:
+def test_the_error_of_a_command_in_the_wrong_block_names_its_block() -> None:
     assert errors(WORKING + "real 10.1.1.53")[0].endswith("it belongs under 'ip slb serverfarm NAME'")
     assert errors("virtual 10.1.1.10 udp 434 service ipmobile")[0].endswith("it belongs under 'ip slb vserver NAME'")
 
@@ -271,7 +271,7 @@ def test_reading_stops_when_a_file_is_nothing_but_errors() -> None:
         ("ip route 20.0.0.1 255.0.0.0 10.1.1.1", "20.0.0.1 has bits outside the mask 255.0.0.0; expected 20.0.0.0"),
     ],
 )
-def test_what_is_wrong_in_a_line_is_said(line: str, expected: str) -> None:
+def test_a_mistake_in_a_line_is_an_error_with_an_expectation(line: str, expected: str) -> None:
     assert expected in errors(line)[0]
 
 

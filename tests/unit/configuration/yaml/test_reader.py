@@ -1,4 +1,4 @@
-"""The YAML form: it says what the IOS form says, and does not trust what it reads."""
+"""The YAML form: it gives the same configuration as the IOS form, and refuses hostile input."""
 
 from __future__ import annotations
 
@@ -166,12 +166,12 @@ def changed(old: str, new: str) -> list[str]:
     return errors(YAML.replace(old, new, 1))
 
 
-def test_both_forms_say_the_same() -> None:
+def test_both_forms_give_the_same_configuration() -> None:
     assert read(YAML) == read_configuration(IOS, "slb.ios")[0]
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "serverfarms:\nvservers: {}\nroutes: []\n", "~"])
-def test_a_file_that_says_nothing_is_an_empty_configuration(text: str) -> None:
+def test_a_file_without_content_is_an_empty_configuration(text: str) -> None:
     assert read(text) == Configuration()
 
 
@@ -241,12 +241,12 @@ def test_a_mac_that_yaml_takes_for_a_sexagesimal_number_is_a_mac() -> None:
         ("  HAFARM:", "  HA FARM:", 2, "a name consists of printable ASCII characters without spaces"),
     ],
 )
-def test_what_is_wrong_is_said_with_its_line(old: str, new: str, line: int, message: str) -> None:
+def test_a_mistake_is_an_error_with_its_line(old: str, new: str, line: int, message: str) -> None:
     found = [each for each in changed(old, new) if message in each]
     assert [each.split(":")[1] for each in found] == [str(line)]
 
 
-def test_both_forms_say_the_same_about_ipsec() -> None:
+def test_both_forms_of_ipsec_give_the_same_configuration() -> None:
     assert read(CRYPTO_YAML) == read_configuration(CRYPTO_IOS, "slb.ios")[0]
 
 
@@ -269,7 +269,7 @@ def test_both_forms_say_the_same_about_ipsec() -> None:
         ("[15.1.1.10/32, 0.0.0.0/0]", "[15.1.1.10/32]", 30, "expected two networks: source and destination"),
     ],
 )
-def test_what_is_wrong_about_ipsec_is_said_with_its_line(old: str, new: str, line: int, complaint: str) -> None:
+def test_a_mistake_about_ipsec_is_an_error_with_its_line(old: str, new: str, line: int, complaint: str) -> None:
     assert old in CRYPTO_YAML
     said = errors(CRYPTO_YAML.replace(old, new, 1))
     assert any(each.startswith(f"slb.yaml:{line}: ") and complaint in each for each in said), said
