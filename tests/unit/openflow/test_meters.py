@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
+from fake_switch import FakeSwitch, FakeTransport
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from statistics_replies import meter_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Sides
-from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
@@ -31,36 +31,36 @@ FLOOD, QUIET = b"\x0a\x01\x01\x65", b"\x0a\x01\x01\x66"
 
 
 class Metered:
-    """A switch's connection whose messages are kept, and the meters on it."""
+    """A switch and the meters on it; ``is_restart`` leaves the meter of a previous run there."""
 
-    def __init__(self) -> None:
-        self.bytes_sent = 0
+    def __init__(self, has_meters: bool = True, is_restart: bool = False) -> None:
         self.now = 1000.0
-        self.sent: list[bytes] = []
-        self.xid = 0
         self.ready: list[bool] = []
+        self.fake = FakeSwitch(has_meters=has_meters)
+        if is_restart:
+            self.fake.meters[FIRST_METER] = 1
+        self.transport = FakeTransport(self.fake)
+        self.transport.handler = self._on_message
         self.balancer = Balancer(CONFIGURATION)
         self.admission = Admission(self.balancer, lambda _, __: DropReason.TRUNCATED)
-        self.transactions = Transactions(self)
+        self.transactions = Transactions(self.transport)
         self.meters = Meters(1, self.transactions, self.admission, self.balancer, CONFIGURATION)
 
-    def transmit(self, message: bytes) -> None:
-        while message:
-            length = int.from_bytes(message[2:4], "big")
-            self.sent.append(message[:length])
-            message = message[length:]
+    def _on_message(self, kind: int, xid: int, message: bytes) -> None:
+        if kind == wire.OFPT_BARRIER_REPLY:
+            assert self.transactions.on_barrier_reply(xid)
+        elif kind == wire.OFPT_ERROR:
+            assert self.transactions.on_error(xid, wire.read_error(message))
+        else:
+            assert self.meters.on_meter_stats(xid, message, self.now)
 
-    def next_xid(self) -> int:
-        self.xid += 1
-        return self.xid
+    @property
+    def sent(self) -> list[bytes]:
+        return self.transport.sent
 
-    def install(self, *successes: bool) -> None:
+    def install(self) -> None:
         self.meters.install(lambda: self.ready.append(self.meters.are_supported))
-        rejected = wire.Error(ofproto_v1_3.OFPET_METER_MOD_FAILED, ofproto_v1_3.OFPMMFC_INVALID_METER, b"")
-        for success in successes:
-            if not success:
-                self.transactions.on_error(self.xid, rejected)
-            self.transactions.on_barrier_reply(self.xid)
+        self.transport.answer()
         self.meters.tick(self.now)
 
     def update(self, flood: int, quiet: int, capacity: int, dropped: dict[int, int]) -> list[bytes]:
@@ -72,9 +72,10 @@ class Metered:
                 self.admission.clients.record_request(client)
         self.admission.clients.admitted, self.admission.clients.dropped = capacity, max(0, flood + quiet - capacity)
         self.now += UPDATE_INTERVAL
+        self.fake.dropped = dropped
         self.meters.tick(self.now)
         self.sent.clear()
-        assert self.meters.on_meter_stats(self.xid, stats(self.xid, dropped), self.now)
+        self.transport.answer()
         return list(self.sent)
 
     def meter_mods(self) -> list[tuple[int, int, int]]:
@@ -106,8 +107,8 @@ def test_all_rules_that_send_requests_to_the_controller_have_the_meter() -> None
 
 
 def test_a_switch_without_meters_is_served() -> None:
-    switch = Metered()
-    switch.install(False, False)
+    switch = Metered(has_meters=False)
+    switch.install()
     assert switch.ready == [False]
     rules = list(standing_rules(CONFIGURATION, 1))
     instruction = meter(FIRST_METER)
@@ -117,15 +118,16 @@ def test_a_switch_without_meters_is_served() -> None:
 
 def test_the_meter_of_a_previous_run_is_modified() -> None:
     """To delete it would delete the rules that use it, and they protect the home agents (section 6.5)."""
-    switch = Metered()
-    switch.install(False, True)
+    switch = Metered(is_restart=True)
+    switch.install()
     assert switch.ready == [True]
     assert switch.meter_mods() == [(ADD, FIRST_METER, MAX_REQUEST_RATE), (MODIFY, FIRST_METER, MAX_REQUEST_RATE)]
+    assert switch.fake.meters == {FIRST_METER: MAX_REQUEST_RATE}
 
 
 def test_packets_that_a_meter_dropped_are_counted_once() -> None:
     switch = Metered()
-    switch.install(True)
+    switch.install()
     for total in (5, 5, 12):
         switch.update(0, 0, 0, {FIRST_METER: total, 3: 1000})
     assert switch.balancer.statistics.drops[DropReason.METERED] == 12
@@ -134,7 +136,7 @@ def test_packets_that_a_meter_dropped_are_counted_once() -> None:
 
 def test_a_client_above_its_fair_share_gets_a_meter_and_rules_of_its_own_for_a_while() -> None:
     switch = Metered()
-    switch.install(True)
+    switch.install()
     sent = switch.update(3000, 50, 1000, {FIRST_METER: 0})
     assert [each[:2] for each in switch.meter_mods()] == [
         (MODIFY, FIRST_METER),
@@ -156,7 +158,7 @@ def test_a_client_above_its_fair_share_gets_a_meter_and_rules_of_its_own_for_a_w
 
 def test_a_new_configuration_lifts_the_rate_limits_whose_rules_it_replaces() -> None:
     switch = Metered()
-    switch.install(True)
+    switch.install()
     switch.update(3000, 50, 1000, {})
     switch.meters.configure(CONFIGURATION, Sides())
     assert not switch.admission.clients.is_crowded_out(QUIET)
@@ -166,18 +168,19 @@ def test_a_new_configuration_lifts_the_rate_limits_whose_rules_it_replaces() -> 
 
 def test_at_the_end_every_meter_is_deleted() -> None:
     switch = Metered()
-    switch.install(True)
+    switch.install()
     switch.sent.clear()
     switch.meters.delete_all()
     assert {(command, meter) for command, meter, _ in switch.meter_mods()} >= {
         (DELETE, FIRST_METER),
         (DELETE, FIRST_METER + 1),
     }
+    assert switch.fake.meters == {}
 
 
 def test_without_meters_the_controller_still_admits_clients_that_are_crowded_out() -> None:
-    switch = Metered()
-    switch.install(False, False)
+    switch = Metered(has_meters=False)
+    switch.install()
     switch.admission.clients.on_overload(switch.now)
     for client, count in ((FLOOD, 3000), (QUIET, 50)):
         for _ in range(count):
@@ -194,32 +197,31 @@ def test_without_meters_the_controller_still_admits_clients_that_are_crowded_out
 def test_a_damaged_reply_counts_nothing(end: int, length: int) -> None:
     """It is cut short, or the length of its row is wrong; a length of 0 must not lead to an endless loop."""
     switch = Metered()
-    switch.install(True)
+    switch.install()
     switch.meters.tick(switch.now + UPDATE_INTERVAL)
-    whole = stats(switch.xid, {FIRST_METER: 5})
+    xid, now = switch.transport.xid, switch.now + UPDATE_INTERVAL
+    whole = stats(xid, {FIRST_METER: 5})
     damaged = [whole[:end] if end != 16 else whole[:15]]
     if length != 56:
         damaged.append(whole[:20] + length.to_bytes(2, "big") + whole[22:])
     for reply in damaged:
-        assert switch.meters.on_meter_stats(switch.xid, reply, switch.now + UPDATE_INTERVAL), (
-            "it is not left to the engine, which would loop"
-        )
+        assert switch.meters.on_meter_stats(xid, reply, now), "it is not left to the engine, which would loop"
         assert switch.balancer.statistics.drops[DropReason.METERED] == 0
-    assert switch.meters.on_meter_stats(switch.xid, whole, switch.now + UPDATE_INTERVAL), "it is still waited for"
+    assert switch.meters.on_meter_stats(xid, whole, now), "it is still waited for"
     assert switch.balancer.statistics.drops[DropReason.METERED] == 5
 
 
 def test_clients_are_rate_limited_without_meter_stats_replies_too() -> None:
     """A switch may have meters without statistics, or send malformed replies."""
     switch = Metered()
-    switch.install(True)
+    switch.install()
     switch.admission.clients.on_overload(switch.now)
     for client, count in ((FLOOD, 3000), (QUIET, 50)):
         for _ in range(count):
             switch.admission.clients.record_request(client)
     switch.admission.clients.admitted, switch.admission.clients.dropped = 1000, 2050
     switch.meters.tick(switch.now + UPDATE_INTERVAL)
-    assert switch.meters.on_meter_stats(switch.xid, b"", switch.now + UPDATE_INTERVAL)
+    assert switch.meters.on_meter_stats(switch.transport.xid, b"", switch.now + UPDATE_INTERVAL)
     switch.meters.tick(switch.now + METER_STATS_TIMEOUT)
     assert (ADD, FIRST_METER + 1) in [each[:2] for each in switch.meter_mods()]
     for second in range(12 * int(METER_STATS_TIMEOUT)):
