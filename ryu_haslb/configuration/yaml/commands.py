@@ -35,7 +35,7 @@ class CommandReader:
         self.blocks = Blocks(GLOBAL, draft, diagnostics)
 
     @contextlib.contextmanager
-    def noting_errors(self) -> Iterator[None]:
+    def recording_errors(self) -> Iterator[None]:
         """Record an error of one part; the others are read all the same."""
         try:
             yield
@@ -44,9 +44,9 @@ class CommandReader:
 
     def block(self, node: yaml.Node, what: str, handlers: Mapping[str, Handler]) -> None:
         """Call the handler of each key with its value."""
-        with self.noting_errors():
+        with self.recording_errors():
             for name, line, value in entries(node, what):
-                with self.noting_errors():
+                with self.recording_errors():
                     if name not in handlers:
                         raise unknown_key(line, name, what, handlers)
                     handlers[name](value)
@@ -54,7 +54,7 @@ class CommandReader:
     def each(self, node: yaml.Node, what: str, handler: Handler) -> None:
         """Call the handler with each item of a list."""
         for item in items(node, what):
-            with self.noting_errors():
+            with self.recording_errors():
                 handler(item)
 
     def command(self, line: int, *words: str) -> None:

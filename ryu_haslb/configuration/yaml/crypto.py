@@ -31,7 +31,7 @@ class CryptoReader(CommandReader):
     def interfaces(self, node: yaml.Node) -> None:
         """``interfaces``, by name."""
         for name, line, value in entries(node, "interfaces"):
-            with self.noting_errors():
+            with self.recording_errors():
                 kind, number = parsed_text(name, line, _INTERFACE, interface_name)
                 self.command(line, "interface", kind, number)
                 handlers: dict[str, Handler] = {
@@ -90,7 +90,7 @@ class CryptoReader(CommandReader):
     def transform_sets(self, node: yaml.Node) -> None:
         """``transform_sets``, by name."""
         for name, line, value in entries(node, "transform sets"):
-            with self.noting_errors():
+            with self.recording_errors():
                 what = f"transform set {quoted(name)}"
                 found = {key: value for key, _, value in entries(value, what)}
                 transforms = items(required(found, "transforms", value, what), "transforms")
@@ -101,7 +101,7 @@ class CryptoReader(CommandReader):
     def maps(self, node: yaml.Node) -> None:
         """``maps``: crypto maps by name, their entries by sequence number."""
         for name, _, value in entries(node, "crypto maps"):
-            with self.noting_errors():
+            with self.recording_errors():
                 for sequence, line, entry in entries(value, f"crypto map {quoted(name)}"):
                     self.command(line, "crypto", "map", name, sequence, "ipsec-isakmp")
                     self.block(
@@ -132,11 +132,11 @@ class CryptoReader(CommandReader):
     def access_lists(self, node: yaml.Node) -> None:
         """``access_lists``, by number. A rule is permit or deny with source and destination."""
         for number, line, rules in entries(node, "access lists"):
-            with self.noting_errors():
+            with self.recording_errors():
                 if not re.fullmatch("1[0-9]{2}", number):
                     raise NodeError(line, f"unknown access list {quoted(number)}; expected a number from 100 to 199")
                 for rule in items(rules, "rules"):
-                    with self.noting_errors():
+                    with self.recording_errors():
                         self.access_rule(number, rule)
 
     def access_rule(self, number: str, node: yaml.Node) -> None:

@@ -48,7 +48,7 @@ class _Reader(CryptoReader):
     """Walks the tree. The handler of a key reads its value and executes the command."""
 
     def read(self, text: str) -> None:
-        with self.noting_errors():
+        with self.recording_errors():
             root = compose(text)
             if root is not None:
                 self.block(
