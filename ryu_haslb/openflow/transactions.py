@@ -25,7 +25,7 @@ _BUNDLES_UNSUPPORTED = frozenset(
 
 #: Returns the messages of a transaction; each must have the transaction id that it is given.
 Builder = Callable[[int], list[bytes]]
-#: Is told whether all messages of a transaction succeeded.
+#: Is called with the error that made a transaction fail, or with None when it succeeded.
 Conclusion = Callable[[Optional[wire.Error]], None]
 
 

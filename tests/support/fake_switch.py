@@ -67,7 +67,7 @@ class FakeSwitch:
     """A switch with flow tables and meters.
 
     ``meters`` holds the rate of each meter, ``dropped`` the packets that each has dropped.
-    ``flow_rows`` are the rules with which it answers a request for flow statistics, whatever it asks for. ``rejects``
+    ``flow_rows`` are the rules with which it answers every request for flow statistics. ``rejects``
     gives the error for a message that it is to reject, or None.
     """
 

@@ -17,11 +17,11 @@ from ryu_haslb.openflow.neighbours import MAX_UNANSWERED_PROBES, REFRESH_INTERVA
 
 ADJACENT = RealServer(IPv4Address("10.1.1.51"))
 DISTANT = RealServer(IPv4Address("10.99.11.11"))
-TOLD = RealServer(IPv4Address("10.1.1.53"), locations=(StaticLocation(b"\x02\0\0\0\0\x53", 4, 15, datapath=2),))
+STATIC = RealServer(IPv4Address("10.1.1.53"), locations=(StaticLocation(b"\x02\0\0\0\0\x53", 4, 15, datapath=2),))
 HERE = Location(b"\x02\0\0\0\0\x51", 3, None)
 
 CONFIGURATION = Configuration(
-    farms={"FARM": ServerFarm("FARM", reals=(ADJACENT, DISTANT, TOLD))},
+    farms={"FARM": ServerFarm("FARM", reals=(ADJACENT, DISTANT, STATIC))},
     vlan_interfaces=(VlanInterface(15, IPv4Address("10.1.1.15"), IPv4Network("10.1.1.0/24")),),
     routes=(
         Route(IPv4Network("10.0.0.0/8"), IPv4Address("10.1.1.1")),
@@ -38,10 +38,10 @@ def test_an_adjacent_real_is_asked_for_itself_and_a_distant_one_through_the_most
 
 
 def test_a_static_location_holds_for_its_switch_and_is_not_probed() -> None:
-    assert Neighbours(CONFIGURATION, 2).location(TOLD) == Location(b"\x02\0\0\0\0\x53", 4, 15)
-    assert TOLD.address.packed not in Neighbours(CONFIGURATION, 2).due_probes(0.0)[0]
-    assert Neighbours(CONFIGURATION, 1).location(TOLD) is None
-    assert TOLD.address.packed in Neighbours(CONFIGURATION, 1).due_probes(0.0)[0]
+    assert Neighbours(CONFIGURATION, 2).location(STATIC) == Location(b"\x02\0\0\0\0\x53", 4, 15)
+    assert STATIC.address.packed not in Neighbours(CONFIGURATION, 2).due_probes(0.0)[0]
+    assert Neighbours(CONFIGURATION, 1).location(STATIC) is None
+    assert STATIC.address.packed in Neighbours(CONFIGURATION, 1).due_probes(0.0)[0]
 
 
 def test_a_real_is_where_its_answer_comes_from_and_follows_every_change() -> None:

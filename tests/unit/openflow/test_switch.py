@@ -33,7 +33,7 @@ VIRTUAL = IPv4Address("10.1.1.10")
 REALS = tuple(RealServer(IPv4Address("10.1.1.50") + number, weight=1, in_service=True) for number in (1, 2))
 MACS = ("02:00:00:00:00:51", "02:00:00:00:00:52")
 PORTS = (7, 8)
-NOBODY = "02:00:00:00:00:99"
+OTHER = "02:00:00:00:00:99"
 
 
 class Wired:
@@ -92,7 +92,7 @@ class Wired:
         frame = head / Dot1Q(vlan=vlan) / arp if vlan else head / arp
         self.punt(Purpose.PUNT_ARP_REPLY, bytes(frame), port or PORTS[number])
 
-    def request(self, mobile: str, source: str = NOBODY, padding: int = 0, home_agent: bytes = bytes(4)) -> list[bytes]:
+    def request(self, mobile: str, source: str = OTHER, padding: int = 0, home_agent: bytes = bytes(4)) -> list[bytes]:
         """The messages that a request brings about."""
         nai = mobile.encode()
         payload = (

@@ -1,0 +1,91 @@
+"""One connection to a switch: which messages are handled, and what is installed over it."""
+
+from __future__ import annotations
+
+import struct
+from ipaddress import IPv4Address
+
+import pytest
+from fake_switch import FakeSwitch, FakeTransport, message, packet_in
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import ARP, Ether
+
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.engine import ofproto_v1_3
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.connection import Connection
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.slb.balancer import Balancer
+
+CONFIGURATION = Configuration(
+    farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
+    virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
+)
+REAL_MAC = "02:00:00:00:00:51"
+
+
+class Connected:
+    """A connection over which a switch is served."""
+
+    def __init__(self, has_bundles: bool = True) -> None:
+        self.now = 1000.0
+        self.balancer = Balancer(CONFIGURATION)
+        self.fake = FakeSwitch(has_bundles=has_bundles)
+        self.transport = FakeTransport(self.fake)
+        self.switch = Switch(1, CONFIGURATION, self.balancer)
+        self.connection = Connection(self.transport, self.switch, self.balancer, CONFIGURATION, lambda: self.now)
+        self.transport.answer()
+
+    def find_real(self) -> None:
+        reply = Ether(src=REAL_MAC) / ARP(op=2, hwsrc=REAL_MAC, psrc="10.1.1.51", hwdst=chassis_address(1))
+        assert self.transport.deliver(packet_in(Purpose.PUNT_ARP_REPLY.cookie, 7, bytes(reply)))
+
+    def request(self) -> list[bytes]:
+        """The packet-outs that a request leads to."""
+        payload = struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes([10, 0, 0, 1]), bytes(4), bytes(4), 1)
+        frame = Ether() / IP(src="15.1.1.51", dst="10.1.1.10") / UDP(sport=434, dport=434) / payload
+        self.transport.sent.clear()
+        assert self.transport.deliver(packet_in(Purpose.PUNT_REQUEST.cookie, 3, bytes(frame)))
+        return self.transport.sent_of(wire.OFPT_PACKET_OUT)
+
+
+@pytest.mark.parametrize("has_bundles", [True, False])
+def test_a_session_gets_its_rule_behind_its_first_request(has_bundles: bool) -> None:
+    connected = Connected(has_bundles)
+    connected.find_real()
+    (first,) = connected.request()
+    assert wire.output(7) in first
+    connected.connection.flush(connected.now)
+    connected.transport.answer()
+    (session,) = connected.balancer.sessions
+    assert session.rule_at == 1
+    (flow,) = connected.fake.flows_for(session.cookie)
+    assert flow.match["eth_src"] == session.tag.to_bytes(6, "big").hex(":")
+    (later,) = connected.request()
+    assert wire.output(wire.OFPP_TABLE) in later
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        message(ofproto_v1_3.OFPT_ECHO_REQUEST, 1),
+        message(ofproto_v1_3.OFPT_BARRIER_REPLY, 0xFFFF),
+        message(ofproto_v1_3.OFPT_MULTIPART_REPLY, 0xFFFF, bytes(8)),
+        message(ofproto_v1_3.OFPT_ERROR, 0xFFFF, struct.pack("!HH", 1, 1)),
+        message(ofproto_v1_3.OFPT_ERROR, 0xFFFF),
+        packet_in(0xFF0000, 1, bytes(60)),
+    ],
+    ids=["echo request", "barrier", "multipart", "error", "malformed error", "packet-in by a foreign rule"],
+)
+def test_messages_that_are_not_for_the_balancer_are_left_to_the_engine(foreign: bytes) -> None:
+    assert not Connected().transport.deliver(foreign)
+
+
+def test_a_connection_that_was_left_handles_nothing_and_the_switch_keeps_its_rules() -> None:
+    connected = Connected()
+    rules = len(connected.fake.flows)
+    connected.connection.leave()
+    assert connected.transport.handler is None
+    assert not connected.connection.is_serving
+    assert len(connected.fake.flows) == rules > 0
