@@ -18,7 +18,8 @@ from haslb_lab.node import control
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": python_path()}
 HOME_AGENT, PDSN, RELAY = "127.0.0.1", "127.0.0.2", "127.0.0.3"
-PROGRAM_TIMEOUT = 20.0
+#: Seconds that a program may take to become ready or to end, on a machine with much other work.
+PROGRAM_TIMEOUT = 60.0
 
 
 class Node:

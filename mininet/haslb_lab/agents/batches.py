@@ -1,4 +1,4 @@
-"""A batch: the users that one ``register`` or ``deregister`` command is about, and how far it has come."""
+"""A batch: the users of one ``register`` or ``deregister`` command, and its progress."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Optional
 
 
 class Purpose(Enum):
-    """What a batch does to its users; the value names what they are afterwards."""
+    """What a batch does with its users; the value is their state afterwards."""
 
     REGISTER = "registered"
     DEREGISTER = "deregistered"
@@ -17,7 +17,7 @@ class Purpose(Enum):
 
 @dataclass(eq=False)
 class Batch:
-    """``count`` users from ``first`` on. ``failures`` counts by reason, ``home_agents`` where the others went."""
+    """``count`` users from ``first`` on. ``failures`` counts by reason, ``home_agents`` counts successes by address."""
 
     purpose: Purpose
     first: int
@@ -30,12 +30,12 @@ class Batch:
 
     @property
     def next_user(self) -> Optional[int]:
-        """The user whose turn it is, None when all have had theirs."""
+        """The next user to start; None when all have been started."""
         return self.first + self.taken if self.taken < self.count else None
 
     @property
     def failed(self) -> int:
-        """Users for whom there is no hope left."""
+        """Users that have failed."""
         return sum(self.failures.values())
 
     @property
@@ -44,11 +44,11 @@ class Batch:
         return self.succeeded + self.failed == self.count
 
     def progress(self) -> dict[str, object]:
-        """How far it is, for JSON."""
+        """Its progress, for JSON."""
         return {self.purpose.value: self.succeeded, "failed": self.failed, "of": self.count}
 
     def result(self, seconds: float) -> dict[str, object]:
-        """How it went, for JSON."""
+        """Its result, for JSON."""
         return {
             **self.progress(),
             "seconds": round(seconds, 3),

@@ -1,4 +1,4 @@
-"""The mobility bindings of a home agent: which mobile is where, and until when (RFC 5944 section 3.8.1)."""
+"""The mobility bindings of a home agent (RFC 5944 section 3.8.1)."""
 
 from __future__ import annotations
 
@@ -19,13 +19,16 @@ class NoRoomError(HaslbError):
 
 
 class HomeAddressRefusedError(HaslbError):
-    """The home address that a mobile asks for is not of the home network, or is another mobile's."""
+    """The requested home address is not in the home network, or belongs to another mobile."""
 
 
 @dataclass(frozen=True)
 class Binding:
-    """One mobile's registration. ``home_agent`` is our address that the reply named, ``lifetime`` what was granted, in
-    seconds; ``expires`` is a time of the monotonic clock, None for a lifetime without end."""
+    """One mobile's registration.
+
+    ``home_agent`` is the home agent's address in the reply, ``lifetime`` the granted lifetime in seconds. ``expires``
+    is a time of the monotonic clock; None for an infinite lifetime.
+    """
 
     identity: Identity
     home_address: IPv4Address
@@ -38,16 +41,16 @@ class Binding:
     expires: Optional[float]
 
 
-#: Is told of each binding that is opened or renewed, and with None of its end.
+#: Called with each binding that is opened or renewed, and with None when it ends.
 Watch = Callable[[Identity, Optional[Binding]], None]
 
 
 def unwatched(_identity: Identity, _binding: Optional[Binding]) -> None:
-    """Nobody wants to know."""
+    """Ignore the change."""
 
 
 class HomeAddresses:
-    """The addresses of the home network: handed out in order, given back ones first."""
+    """The addresses of the home network. They are assigned in order; released addresses come first."""
 
     def __init__(self, network: IPv4Network) -> None:
         self.network = network
@@ -56,7 +59,7 @@ class HomeAddresses:
         self._in_use: set[IPv4Address] = set()
 
     def assign(self) -> IPv4Address:
-        """An address that nobody has. Raises NoRoomError."""
+        """Assign a free address. Raises: NoRoomError."""
         if self._given_back:
             address, _ = self._given_back.popitem(last=False)
         else:
@@ -69,7 +72,7 @@ class HomeAddresses:
         return address
 
     def claim(self, address: IPv4Address) -> None:
-        """Take this very address. Raises HomeAddressRefusedError."""
+        """Assign this address. Raises: HomeAddressRefusedError."""
         outside = address not in self.network
         unusable = address in (self.network.network_address, self.network.broadcast_address)
         if outside or unusable or address in self._in_use:
@@ -77,15 +80,17 @@ class HomeAddresses:
         self._given_back.pop(address, None)
         self._in_use.add(address)
 
-    def give_back(self, address: IPv4Address) -> None:
-        """Let the next mobile have it."""
+    def release(self, address: IPv4Address) -> None:
+        """Release an address."""
         self._in_use.discard(address)
         self._given_back[address] = None
 
 
 class BindingTable:
-    """All bindings, by who the mobile is. ``room`` is how many there may be, None for as many as there are home
-    addresses."""
+    """All bindings, by the mobile's identity.
+
+    ``room`` is the maximum number of bindings; None: as many as there are home addresses.
+    """
 
     def __init__(self, network: IPv4Network, room: Optional[int] = None, watch: Watch = unwatched) -> None:
         self._addresses = HomeAddresses(network)
@@ -101,9 +106,9 @@ class BindingTable:
         return iter(self._bindings.values())
 
     def home_address(self, identity: Identity, wanted: IPv4Address) -> IPv4Address:
-        """The home address for a registration: the one asked for, else the one the mobile has, else a new one.
+        """Assign the home address for a registration: the requested one, else the mobile's current one, else a new one.
 
-        It is this mobile's from here on. Raises HomeAddressRefusedError or NoRoomError, and then changes nothing.
+        Raises: HomeAddressRefusedError or NoRoomError; nothing has changed then.
         """
         current = self._bindings.get(identity)
         if current is None and self._room is not None and len(self._bindings) >= self._room:
@@ -116,10 +121,10 @@ class BindingTable:
         return wanted
 
     def put(self, binding: Binding) -> None:
-        """Open the binding or replace the mobile's earlier one; its address came from :meth:`home_address`."""
+        """Add a binding, in place of the mobile's earlier one. Its address comes from :meth:`home_address`."""
         earlier = self._bindings.get(binding.identity)
         if earlier is not None and earlier.home_address != binding.home_address:
-            self._addresses.give_back(earlier.home_address)
+            self._addresses.release(earlier.home_address)
         self._bindings[binding.identity] = binding
         if binding.expires is None:
             self._expiries.cancel(binding.identity)
@@ -132,7 +137,7 @@ class BindingTable:
         binding = self._bindings.pop(identity, None)
         if binding is not None:
             self._expiries.cancel(identity)
-            self._addresses.give_back(binding.home_address)
+            self._addresses.release(binding.home_address)
             self._watch(identity, None)
         return binding
 
@@ -149,10 +154,10 @@ class BindingTable:
             self.close(identity)
 
     def next_expiry(self) -> Optional[float]:
-        """When :meth:`expire` has work again, or None."""
+        """When :meth:`expire` must be called next; None: not before the table changes."""
         return self._expiries.next()
 
 
 def expiry(lifetime: int, now: float) -> Optional[float]:
-    """When a lifetime that begins now ends; None: never."""
+    """When a lifetime that begins now ends; None for an infinite lifetime."""
     return None if lifetime == INFINITE_LIFETIME else now + lifetime

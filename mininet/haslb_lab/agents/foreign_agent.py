@@ -1,7 +1,7 @@
 """How a PDSN registers its mobiles: requests, retransmissions, replies (RFC 5944 sections 3.6 and 3.7).
 
-Nothing here touches a socket or a clock: :meth:`ForeignAgent.advance` returns what is to be sent now, and
-:meth:`ForeignAgent.next_event` tells when to call it again.
+Nothing here uses a socket or a clock. :meth:`ForeignAgent.advance` returns what to send now, and
+:meth:`ForeignAgent.next_event` when to call it again.
 """
 
 from __future__ import annotations
@@ -31,16 +31,21 @@ from ryu_haslb.mobile_ip.registration import (
 NO_REPLY = "no reply"
 NOT_REGISTERED = "not registered"
 _LOW_HALF = 0xFFFFFFFF
-_MAX_CLOCK_ERROR = 1.0  # the home agent tells whole seconds only; below this there is nothing to learn from it
-_CATCH_UP = 0.1  # seconds of a missed pace that may be made up for at once
+#: Seconds. A home agent's timestamp has a resolution of one second, so a smaller difference is ignored.
+_MAX_CLOCK_ERROR = 1.0
+#: Seconds by which starts of registrations may be late and still be made up for at once.
+_MAX_CATCH_UP = 0.1
 _UNSPECIFIED = IPv4Address(0)
 
 
 @dataclass(frozen=True)
 class Policy:
-    """How to register. ``retransmit`` is the seconds before the first retransmission, each further one waits twice as
-    long; ``window`` is how many registrations may be under way at once, ``rate`` how many may start in a second;
-    ``flags`` are those of every request."""
+    """How to register.
+
+    ``retransmit`` is the time in seconds until the first retransmission; it doubles with each further one. ``window``
+    is the maximum number of registrations in progress, ``rate`` the maximum number started per second. ``flags`` are
+    those of every request.
+    """
 
     care_of_address: IPv4Address
     home_agent: IPv4Address
@@ -68,8 +73,11 @@ class Outgoing(NamedTuple):
 
 @dataclass
 class Traffic:
-    """Counters of ``show ip mobile traffic``: ``unmatched`` replies answer nothing that is under way, those in
-    ``failed_authentication`` were not signed with the mobile's key; both are ignored."""
+    """Counters of ``show ip mobile traffic``.
+
+    ``unmatched`` replies belong to no registration in progress, those of ``failed_authentication`` are not signed with
+    the mobile's key. Both are ignored.
+    """
 
     sent: int = 0
     retransmitted: int = 0
@@ -83,7 +91,7 @@ class Traffic:
 
 @dataclass(eq=False)
 class _Pending:
-    """A registration under way. ``visitor`` is the entry that a deregistration is about to end."""
+    """A registration in progress. ``visitor`` is the entry that a deregistration will remove."""
 
     user: int
     nai: str
@@ -97,8 +105,11 @@ class _Pending:
 
 
 class ForeignAgent:
-    """Registers the users of batches and keeps the visitor table. ``clock_offset`` is what to add to ``now`` (the
-    monotonic clock) to get seconds since 1970; ``watch`` is told of visitors that come and go."""
+    """Registers the users of batches and keeps the visitor table.
+
+    ``clock_offset`` is added to ``now`` (the monotonic clock) to get seconds since 1970. ``watch`` is called with each
+    change of the visitor table.
+    """
 
     def __init__(self, policy: Policy, clock_offset: float, watch: Watch = unwatched) -> None:
         self.visitors = VisitorTable(watch)
@@ -113,16 +124,16 @@ class ForeignAgent:
         self._next_start = 0.0
 
     def start(self, batch: Batch) -> None:
-        """Take a batch on. Its users get their turn in :meth:`advance`, behind those of earlier batches."""
+        """Add a batch. :meth:`advance` starts its users after those of earlier batches."""
         self._batches.append(batch)
 
     def cancel(self, batch: Batch) -> None:
-        """Start no more of this batch; what is under way runs to its end."""
+        """Start no more users of this batch. Registrations in progress continue."""
         if batch in self._batches:
             self._batches.remove(batch)
 
     def advance(self, now: float) -> list[Outgoing]:
-        """Everything that is due: retransmissions, then new registrations as far as window and rate allow."""
+        """What to send now: retransmissions that are due, then new registrations within window and rate."""
         self.visitors.expire(now)
         outgoing = []
         for user in list(self._timeouts.pop_due(now)):
@@ -138,13 +149,13 @@ class ForeignAgent:
         return outgoing
 
     def next_event(self) -> Optional[float]:
-        """When :meth:`advance` has work again, or None if only a reply or a new batch makes some."""
+        """When to call :meth:`advance` again; None: only after a reply or a new batch."""
         starts = self._next_start if any(self._can_start(batch) for batch in self._batches) else None
         times = (self._timeouts.next(), self.visitors.next_expiry(), starts)
         return min((time for time in times if time is not None), default=None)
 
     def received(self, payload: bytes, now: float) -> None:
-        """Take in a payload of whatever content that came to the Mobile IP port. Call :meth:`advance` afterwards."""
+        """Handle a payload, of any content, that arrived at the Mobile IP port. Call :meth:`advance` afterwards."""
         self.traffic.received += 1
         try:
             reply = RegistrationReply.decode(payload)
@@ -182,7 +193,7 @@ class ForeignAgent:
                 batch.failures[NOT_REGISTERED] += 1
                 continue
             if self._policy.rate is not None:
-                self._next_start = max(self._next_start, now - _CATCH_UP) + 1 / self._policy.rate
+                self._next_start = max(self._next_start, now - _MAX_CATCH_UP) + 1 / self._policy.rate
             lifetime = self._policy.lifetime if visitor is None else 0
             pending = _Pending(user, self._policy.nai(user), batch, visitor, lifetime, now)
             self._pending[user] = pending
@@ -190,8 +201,11 @@ class ForeignAgent:
         return outgoing
 
     def _transmit(self, pending: _Pending, now: float) -> Outgoing:
-        """An initial registration goes to the configured home agent and leaves the choice open; a deregistration goes
-        straight to the home agent that holds the binding (steps 1 and 5 of the call flow)."""
+        """The next request of a registration.
+
+        An initial one goes to the configured home agent with an open home agent field; a deregistration goes to the
+        home agent that has the binding (steps 1 and 5 of the call flow).
+        """
         policy, visitor = self._policy, pending.visitor
         identification = self._new_identification(now)
         request = RegistrationRequest(
@@ -215,8 +229,10 @@ class ForeignAgent:
         return Outgoing(payload, policy.home_agent if visitor is None else visitor.home_agent)
 
     def _new_identification(self, now: float) -> int:
-        """A timestamp, later than every one before, whose low half nothing under way has: with code 133 only that half
-        comes back."""
+        """A timestamp later than all before, whose low half no registration in progress has.
+
+        A reply with code 133 contains only the low half.
+        """
         identification = max(timestamp(now + self._clock_offset), self._last_identification + 1)
         while identification & _LOW_HALF in self._by_low_half:
             identification += 1
@@ -231,8 +247,10 @@ class ForeignAgent:
         return pending if whole or reply.code == ReplyCode.IDENTIFICATION_MISMATCH else None
 
     def _resynchronise(self, pending: _Pending, reply: RegistrationReply, now: float) -> None:
-        """The home agent finds the timestamp wrong and tells its own: take that over and try again at once. If only the
-        order of two requests was wrong, a new timestamp is all it takes."""
+        """Adopt the home agent's clock after an identification mismatch, and try again at once.
+
+        If only the order of two requests was wrong, a new timestamp is sufficient.
+        """
         self.traffic.denied += 1
         pending.reason = describe_code(reply.code)
         error = seconds_between(timestamp(now + self._clock_offset), reply.identification)

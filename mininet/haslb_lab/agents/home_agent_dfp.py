@@ -1,6 +1,6 @@
-"""The DFP agent of a home agent: how much load the home agent can take, and the server that tells the balancer.
+"""The DFP agent of a home agent: its weight, and the server that reports it to the balancer.
 
-A node of the lab stands for a whole SAMI: processor and memory are those of its own process, in proportion to a SAMI's.
+A node of the lab stands for a whole SAMI. Processor and memory are those of its own process, in proportion to a SAMI's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ryu_haslb.dfp.measurement import CallRate, free_share
 from ryu_haslb.dfp.server import DfpAgentServer
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT, HomeAgentLoad, dfp_weight
 
-#: Bytes of memory that a processor of a SAMI has; its processor is taken to be one of this machine's.
+#: Bytes of memory of a SAMI's processor. The processor itself counts as one of this machine's.
 SAMI_MEMORY = 2 << 30
 
 
@@ -35,7 +35,7 @@ class Capacity:
 
 
 class NodeWeight:
-    """The weight of a home agent, measured anew at each call: processor time since the call before, the rest as it is.
+    """The weight of a home agent, measured at each call. Processor time is measured since the previous call.
 
     The first call finds the processor idle. A call, as in calls per second, is an accepted registration.
     """
@@ -63,9 +63,9 @@ class NodeWeight:
 async def dfp_agent(
     service: Optional[DfpAgentService], weight: NodeWeight, address: IPv4Address
 ) -> AsyncIterator[None]:
-    """Serve DFP managers at ``address`` while the context lasts, if there is a DFP agent and it is in service.
+    """Serve DFP managers at ``address`` while the context lasts, if a DFP agent is configured and in service.
 
-    Raises OSError with a text for people.
+    Raises: ProgramError.
     """
     if service is None or not service.in_service or service.port is None:
         yield

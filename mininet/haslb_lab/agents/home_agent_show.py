@@ -1,4 +1,4 @@
-"""What an operator sees of a home agent, in the words of IOS and as JSON."""
+"""The ``show`` outputs of a home agent, as IOS prints them and as JSON."""
 
 from __future__ import annotations
 

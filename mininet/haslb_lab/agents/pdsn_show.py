@@ -1,4 +1,4 @@
-"""What an operator sees of a PDSN, in the words of IOS and as JSON."""
+"""The ``show`` outputs of a PDSN, as IOS prints them and as JSON."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def visitors_text(visitors: Sequence[Visitor], now: float) -> Iterator[str]:
 
 
 def visitors_json(visitors: Sequence[Visitor], now: float) -> Iterator[str]:
-    """The visitors as one JSON document, a line each; times in seconds, ``remaining`` null for ever."""
+    """The visitors as one JSON document, a line each. Times are in seconds; ``remaining`` is null if infinite."""
     return json_lines({"total": len(visitors)}, "visitors", (_visitor(visitor, now) for visitor in visitors))
 
 

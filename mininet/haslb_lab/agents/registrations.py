@@ -1,4 +1,4 @@
-"""What a home agent answers to a Registration Request, and why (RFC 5944 section 3.8.2)."""
+"""How a home agent answers Registration Requests (RFC 5944 section 3.8.2)."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from ryu_haslb.mobile_ip.registration import (
     ReplyCode,
 )
 
-#: Extension types of 0 to 127 that do not get a request discarded.
+#: Extension types from 0 to 127 that the home agent recognises. A request with another one is discarded.
 RECOGNISED_BELOW_128 = frozenset({0, 32, 33, 34, 36, 38, 40, 41, 42, 43})
 
-#: A mobile that sets one of these cannot do with IP in IP (RFC 5944 section 3.3).
+#: Flags that request another encapsulation than IP in IP (RFC 5944 section 3.3).
 OTHER_ENCAPSULATIONS = Flags.MINIMAL_ENCAPSULATION | Flags.GRE
 
 
@@ -46,8 +46,11 @@ class Answer(NamedTuple):
 
 @dataclass
 class Traffic:
-    """Counters of ``show ip mobile traffic``. ``denied`` counts by reply code; ``malformed`` are payloads that no
-    reply is possible to, ``unrecognised`` requests with an extension that must be understood and is not."""
+    """Counters of ``show ip mobile traffic``.
+
+    ``denied`` counts by reply code. ``malformed`` payloads cannot be answered; ``unrecognised`` requests have an
+    unknown extension of a type below 128.
+    """
 
     received: int = 0
     registered: int = 0
@@ -59,16 +62,19 @@ class Traffic:
 
 @dataclass(frozen=True)
 class HomeAgentAddresses:
-    """``own`` is the home agent's address, ``virtual`` are those it shares with others behind a balancer. ``dynamic``
-    is ``ip mobile home-agent dynamic-address``: replies name it and come from it; without it they come from the address
-    that the request was sent to."""
+    """The addresses of a home agent.
+
+    ``virtual`` are those that it shares with other home agents behind a balancer. ``dynamic`` is the
+    ``ip mobile home-agent dynamic-address``: replies name it and come from it. Without it they come from the address
+    that the request was sent to.
+    """
 
     own: IPv4Address
     dynamic: Optional[IPv4Address] = None
     virtual: tuple[IPv4Address, ...] = ()
 
     def accepts(self, home_agent: IPv4Address) -> bool:
-        """Whether a request with this home agent field is for us."""
+        """Whether a request with this home agent field is for this home agent."""
         return home_agent in ANY_HOME_AGENT or home_agent in (self.own, self.dynamic, *self.virtual)
 
 
@@ -79,8 +85,11 @@ class _DenialError(HaslbError):
 
 
 class Registrations:
-    """Decides every request and keeps the bindings. ``clock_offset`` is what to add to ``now`` (the monotonic clock)
-    to get seconds since 1970, for the replay check; ``tunnels`` is whether there are tunnels to and from mobiles."""
+    """Decides about every request and keeps the bindings.
+
+    ``clock_offset`` is added to ``now`` (the monotonic clock) to get seconds since 1970, for the replay check.
+    ``tunnels`` is whether the node carries the mobiles' traffic.
+    """
 
     def __init__(
         self,
@@ -99,7 +108,7 @@ class Registrations:
         self._replays = ReplayGuard()
 
     def answer(self, received: Request, now: float) -> Optional[Answer]:
-        """The answer to a payload of whatever content, None if it gets none. Opens, refreshes or closes a binding."""
+        """Handle a payload of any content: open, renew or close a binding. Returns the reply, or None for no reply."""
         self.traffic.received += 1
         self.bindings.expire(now)
         try:
@@ -187,8 +196,10 @@ class Registrations:
         )
 
     def _answer_malformed(self, received: Request) -> Optional[Answer]:
-        """A request whose extensions are broken still says where it came from and gets a denial; anything else is no
-        request at all, and answering it could start a loop between two nodes."""
+        """Deny a request whose fixed part can be read and whose extensions are malformed.
+
+        Any other payload is not a request, and an answer to it could start a loop between two nodes.
+        """
         try:
             fixed_part = RegistrationRequest.decode(received.payload[:REQUEST_LENGTH])
         except MalformedMessage:

@@ -12,8 +12,11 @@ from haslb_lab.node.deadlines import Deadlines
 
 @dataclass(frozen=True)
 class Visitor:
-    """One registered mobile. ``lifetime`` is in seconds, ``expires`` a time of the monotonic clock (None: never);
-    ``time_to_register`` is the seconds from the first request to the reply, with ``retransmissions`` in between."""
+    """One registered mobile.
+
+    ``lifetime`` is in seconds, ``expires`` a time of the monotonic clock (None: never). ``time_to_register`` is the
+    time in seconds from the first request to the reply, ``retransmissions`` included.
+    """
 
     user: int
     nai: str
@@ -26,12 +29,12 @@ class Visitor:
     time_to_register: float
 
 
-#: Is told of each visitor that comes or renews its registration, by user number, and with None of its end.
+#: Called with the user number and entry of each visitor that registers or renews, and with None when its entry ends.
 Watch = Callable[[int, Optional[Visitor]], None]
 
 
 def unwatched(_user: int, _visitor: Optional[Visitor]) -> None:
-    """Nobody wants to know."""
+    """Ignore the change."""
 
 
 class VisitorTable:
@@ -62,23 +65,23 @@ class VisitorTable:
         self._watch(visitor.user, visitor)
 
     def remove(self, user: int) -> None:
-        """Forget a user, if there is an entry."""
+        """Remove the entry of a user, if there is one."""
         if self._visitors.pop(user, None) is not None:
             self._expiries.cancel(user)
             self._watch(user, None)
 
     def clear(self) -> int:
-        """Forget all visitors and return how many there were."""
+        """Remove all visitors and return how many there were."""
         users = list(self._visitors)
         for user in users:
             self.remove(user)
         return len(users)
 
     def expire(self, now: float) -> None:
-        """Forget the visitors whose lifetime is over."""
+        """Remove the visitors whose lifetime is over."""
         for user in self._expiries.pop_due(now):
             self.remove(user)
 
     def next_expiry(self) -> Optional[float]:
-        """When :meth:`expire` has work again, or None."""
+        """When :meth:`expire` must be called next; None: not before the table changes."""
         return self._expiries.next()

@@ -1,6 +1,6 @@
-"""The tunnels of a node on the wire: a tun device to the kernel's routing, a raw socket to the other ends.
+"""The tunnels of a node on the wire: a tun device towards the kernel's routing, a raw socket towards the other ends.
 
-One device serves all tunnels: the kernel routes a packet into it, and :class:`Tunnels` says where it goes from there.
+One device serves all tunnels. The kernel routes packets into it, and :class:`Tunnels` chooses the tunnel.
 """
 
 from __future__ import annotations
@@ -31,20 +31,24 @@ from haslb_lab.tunnels.packets import (
 from haslb_lab.tunnels.tunnel import Drop, Encapsulated, Tunnels
 
 DEVICE = "tunnel0"
-#: Of the device: the kernel itself then deals with packets that an Ethernet could not take once they are encapsulated
+#: MTU of the device. The kernel fragments or rejects packets that would be too long for Ethernet once encapsulated
 #: (RFC 2003 section 5.1).
 MTU = 1500 - HEADER_LENGTH
 
 _IP_MTU = 14  # linux/in.h; Python does not name it
 _ANY_PORT = 9
-_MAX_BATCH_SIZE = 64  # packets at a time, so that registrations get their turn
+#: Packets that are read before registrations have their turn.
+_MAX_BATCH_SIZE = 64
+#: Bytes of the raw socket's receive buffer.
 _RECEIVE_BUFFER_SIZE = 4 << 20
-_NO_WAY = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH})
+_NO_ROUTE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH})
 
 
 class TunnelEndpoint:
-    """Moves packets between the kernel, ``tunnels`` and the wire until it is closed. The namespace forwards packets
-    from here on. Raises OSError with a text for people."""
+    """Moves packets between the kernel, ``tunnels`` and the wire until it is closed.
+
+    It turns on forwarding in the namespace. Raises: OSError, with a message for the operator.
+    """
 
     def __init__(self, tunnels: Tunnels) -> None:
         self._tunnels = tunnels
@@ -58,22 +62,24 @@ class TunnelEndpoint:
             self._resources = stack.pop_all()
 
     def close(self) -> None:
-        """Take the device away, and with it the routes that lead there."""
+        """Remove the device, and with it the routes into it."""
         self._resources.close()
 
     def route(self, network: IPv4Network, source: IPv4Address) -> None:
-        """Have the kernel put what is for this network into the tunnels, from ``source`` if it has something to say
-        itself. Raises OSError."""
+        """Route packets for this network into the tunnels. The kernel's own packets have ``source`` as their source.
+
+        Raises: OSError.
+        """
         ip("route", "replace", str(network), "dev", DEVICE, "src", str(source))
 
     def _from_kernel(self) -> None:
         for _ in range(_MAX_BATCH_SIZE):
             try:
                 packet = os.read(self._device, MAX_PACKET_SIZE)
-            except BlockingIOError:  # nothing left
+            except BlockingIOError:  # nothing left to read
                 return
-            except OSError as error:  # from now on it would be readable for ever
-                print(f"{DEVICE} was taken away, and with it all tunnels: {error.strerror}", file=sys.stderr)
+            except OSError as error:  # the device would stay readable
+                print(f"{DEVICE} was removed; no tunnel works any more: {error.strerror}", file=sys.stderr)
                 asyncio.get_running_loop().remove_reader(self._device)
                 return
             encapsulated = self._tunnels.into(packet)
@@ -84,7 +90,7 @@ class TunnelEndpoint:
         for _ in range(_MAX_BATCH_SIZE):
             try:
                 outer = self._wire.recv(MAX_PACKET_SIZE)
-            except OSError:  # nothing left
+            except OSError:  # nothing left to read
                 return
             packet = self._tunnels.out_of(outer)
             if packet is not None:
@@ -102,7 +108,7 @@ class TunnelEndpoint:
             self._tunnels.sent(encapsulated)
 
     def _transmit(self, encapsulated: Encapsulated) -> None:
-        """Send the packet, in pieces if it must and may be (RFC 2003 section 5). Raises OSError."""
+        """Send the packet, fragmented if necessary and allowed (RFC 2003 section 5). Raises: OSError."""
         destination = encapsulated.tunnel.destination
         try:
             self._wire.sendto(encapsulated.outer, (str(destination), 0))
@@ -113,11 +119,11 @@ class TunnelEndpoint:
                 self._wire.sendto(piece, (str(destination), 0))
 
     def _refuse(self, encapsulated: Encapsulated, reason: Optional[int]) -> None:
-        """Count a packet that cannot be sent, and tell its sender what could (RFC 2003 section 4)."""
+        """Count a packet that cannot be sent, and send its source an ICMP error (RFC 2003 section 4)."""
         too_big = reason == errno.EMSGSIZE
         self._tunnels.drops[Drop.TOO_BIG if too_big else Drop.NOT_SENT] += 1
         packet, header = encapsulated.packet, encapsulated.header
-        if not (too_big or reason in _NO_WAY) or not deserves_an_error(packet, header):
+        if not (too_big or reason in _NO_ROUTE) or not deserves_an_error(packet, header):
             return
         with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_RAW, ICMP) as errors:
             if too_big:
@@ -129,7 +135,7 @@ class TunnelEndpoint:
 
 
 def _tunnel_socket() -> socket.socket:
-    """Gives the packets of protocol 4 that reach this namespace, whole, and sends packets with headers of their own."""
+    """A raw socket that receives the packets of protocol 4 and sends packets with their IP headers."""
     try:
         wire = socket.socket(socket.AF_INET, socket.SOCK_RAW, IP_IN_IP)
     except PermissionError:
@@ -141,7 +147,7 @@ def _tunnel_socket() -> socket.socket:
 
 
 def _set_up_device() -> None:
-    """The way back to a packet's source is often another one than it came: no reverse path check on the device."""
+    """Configure the device without reverse path check: the route to a packet's source is often another one."""
     Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
     for scope in ("all", DEVICE):
         set_ipv4(scope, rp_filter=0)
@@ -158,7 +164,7 @@ def _watch(stack: contextlib.ExitStack, descriptor: int, readable: Callable[[], 
 
 
 def _path_mtu(destination: IPv4Address) -> int:
-    """What the kernel knows of the way to ``destination``; ICMP errors from within the tunnel lower it (RFC 1191)."""
+    """The kernel's path MTU to ``destination``; ICMP errors from within the tunnel lower it (RFC 1191)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.connect((str(destination), _ANY_PORT))
         return probe.getsockopt(socket.IPPROTO_IP, _IP_MTU)

@@ -1,4 +1,4 @@
-"""IPv4 packets inside IPv4 packets (RFC 2003), and the ICMP errors that a tunnel's entrance sends."""
+"""IPv4 packets in IPv4 packets (RFC 2003), and the ICMP errors that the entrance of a tunnel sends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FRAGMENTATION_NEEDED = 4
 
 _DESTINATION_UNREACHABLE = 3
 _ICMP_QUERIES = frozenset({0, 8, 9, 10, 13, 14, 15, 16, 17, 18})
-#: Bytes of the packet in question that an ICMP error holds: as many as fit into 576 (RFC 1812 section 4.3.2.3).
+#: Bytes of the original packet in an ICMP error: as many as fit into 576 bytes (RFC 1812 section 4.3.2.3).
 _QUOTED = 548
 
 _HEADER = struct.Struct("!BBHHHBBH8s")
@@ -29,12 +29,11 @@ _CONGESTION_BITS = 0x03
 
 
 class MalformedPacketError(HaslbError):
-    """These bytes are no IPv4 packet; the text says where they stop being one."""
+    """These bytes are not a valid IPv4 packet; the message says what is wrong."""
 
 
 class Header(NamedTuple):
-    """What a tunnel needs to know of an IPv4 header; ``length`` and ``total_length`` are bytes, ``offset`` is that of a
-    fragment."""
+    """The fields of an IPv4 header that a tunnel needs. ``length``, ``total_length`` and ``offset`` are in bytes."""
 
     length: int
     type_of_service: int
@@ -48,7 +47,7 @@ class Header(NamedTuple):
 
 
 def read_header(packet: bytes) -> Header:
-    """The header of a packet that is all there; what follows it is left alone. Raises MalformedPacketError."""
+    """The header of a complete packet. The payload is not read. Raises: MalformedPacketError."""
     if len(packet) < HEADER_LENGTH:
         raise MalformedPacketError(f"{len(packet)} bytes where an IPv4 header has at least {HEADER_LENGTH}")
     first, service, total, _, fragmentation, ttl, protocol, _, addresses = _HEADER.unpack_from(packet)
@@ -56,7 +55,7 @@ def read_header(packet: bytes) -> Header:
     if first >> 4 != 4:
         raise MalformedPacketError(f"IP version {first >> 4}, expected 4")
     if not HEADER_LENGTH <= length <= total <= len(packet):
-        raise MalformedPacketError(f"header of {length}, packet of {total} bytes, and {len(packet)} are here")
+        raise MalformedPacketError(f"header of {length} and packet of {total} bytes, but {len(packet)} bytes received")
     if checksum(packet[:length]) != 0:
         raise MalformedPacketError("the header's checksum is wrong")
     return Header(
@@ -75,10 +74,10 @@ def read_header(packet: bytes) -> Header:
 def encapsulate(
     packet: bytes, inner: Header, source: IPv4Address, destination: IPv4Address, identification: int
 ) -> bytes:
-    """``packet`` with an outer header before it (RFC 2003 section 3.1), which it is short enough for.
+    """``packet`` with an outer header (RFC 2003 section 3.1). The caller has checked that the result is not too long.
 
-    The inner header stays as it is. Don't Fragment holds for the outer packet as for the inner one. The type of service
-    is copied but for the congestion bits, so that there is nothing to put back at the exit (RFC 3168 section 9.1).
+    The inner header is unchanged. Don't Fragment is copied to the outer header. The type of service is copied without
+    the congestion bits, so that the exit has nothing to restore (RFC 3168 section 9.1).
     """
     header = _outer_header(
         inner.type_of_service & ~_CONGESTION_BITS,
@@ -96,8 +95,10 @@ def _outer_header(service: int, total: int, identification: int, fragmentation: 
 
 
 def fragments(packet: bytes, mtu: int) -> list[bytes]:
-    """A packet of :func:`encapsulate` that may be fragmented, in pieces of at most ``mtu`` bytes (RFC 791 section 2.3);
-    ``mtu`` is at least 68, as on every link."""
+    """Fragments of at most ``mtu`` bytes of a packet made by :func:`encapsulate` (RFC 791 section 2.3).
+
+    ``mtu`` is at least 68, as on every link.
+    """
     _, service, _, identification, _, _, _, _, addresses = _HEADER.unpack_from(packet)
     payload = packet[HEADER_LENGTH:]
     step = (mtu - HEADER_LENGTH) // 8 * 8
@@ -112,15 +113,17 @@ def fragments(packet: bytes, mtu: int) -> list[bytes]:
 
 
 def unreachable(code: int, packet: bytes, mtu: int = 0) -> bytes:
-    """The ICMP message that ``packet`` cannot be delivered; ``mtu`` is what would fit, with FRAGMENTATION_NEEDED."""
+    """The ICMP message that ``packet`` cannot be delivered; with FRAGMENTATION_NEEDED, ``mtu`` is the next hop's."""
     quoted = packet[:_QUOTED]
     without = struct.pack("!BBHHH", _DESTINATION_UNREACHABLE, code, 0, 0, mtu) + quoted
     return struct.pack("!BBHHH", _DESTINATION_UNREACHABLE, code, checksum(without), 0, mtu) + quoted
 
 
 def deserves_an_error(packet: bytes, header: Header) -> bool:
-    """Whether an ICMP error may answer this packet: never another error, a later fragment, or anything that is not
-    from one host to one other (RFC 1812 section 4.3.2.7)."""
+    """Whether an ICMP error may be sent for this packet (RFC 1812 section 4.3.2.7).
+
+    Not for another ICMP error, a later fragment, or a packet that is not from one host to one host.
+    """
     if header.offset or not _is_one_host(header.source) or not _is_one_host(header.destination):
         return False
     is_icmp = header.protocol == ICMP
@@ -132,7 +135,7 @@ def _is_one_host(address: IPv4Address) -> bool:
 
 
 def checksum(data: bytes) -> int:
-    """The internet checksum (RFC 1071); 0 over data that hold the right one."""
+    """The internet checksum (RFC 1071). It is 0 over data that contain their correct checksum."""
     if len(data) % 2:
         data += b"\0"
     total: int = sum(struct.unpack(f"!{len(data) // 2}H", data))

@@ -1,7 +1,8 @@
 """Reverse ARP (RFC 903): how a mobile learns its home address on the link to its PDSN.
 
-A mobile asks when it comes up; the PDSN answers if the mobile is registered, tells the address unasked when it becomes
-so, and 0.0.0.0 when it is no longer. The link joins just these two, so everything is sent to the broadcast address.
+A mobile sends a request when it starts. The PDSN replies if the mobile is registered. It also sends the address when
+the mobile becomes registered, and 0.0.0.0 when its registration ends. Only these two are on the link, so all messages
+are broadcast.
 """
 
 from __future__ import annotations
@@ -28,8 +29,7 @@ _KIND = (ETHERTYPE, 1, 0x0800, 6, 4)  # Ethernet and IPv4 addresses
 
 @dataclass(frozen=True)
 class ReverseArp:
-    """One message. ``sender`` is the IPv4 address of who sends it, ``target`` that of the mobile; both are 0.0.0.0 in a
-    request."""
+    """One message. ``sender`` is the sender's IPv4 address, ``target`` the mobile's; both are 0.0.0.0 in a request."""
 
     operation: int
     sender: IPv4Address = NO_ADDRESS
@@ -44,7 +44,7 @@ class ReverseArp:
 
     @classmethod
     def decode(cls, frame: bytes) -> Optional[ReverseArp]:
-        """The message in an Ethernet frame, None if it holds none."""
+        """The message in an Ethernet frame; None if it contains none."""
         if len(frame) < _FRAME.size:
             return None
         _, _, *kind, operation, _, sender, _, target = _FRAME.unpack_from(frame)
@@ -54,7 +54,7 @@ class ReverseArp:
 
 
 class ReverseArpSocket:
-    """Hands every message of an interface to ``received``. Raises OSError with a text for people."""
+    """Calls ``received`` with every message that arrives at an interface. Raises: ProgramError."""
 
     def __init__(self, interface: str, received: Callable[[ReverseArp], None]) -> None:
         self._received = received
@@ -62,25 +62,25 @@ class ReverseArpSocket:
             try:
                 self._socket = stack.enter_context(socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
                 self._socket.setblocking(False)
-                self._socket.bind((interface, ETHERTYPE))  # hears nothing before, so only this interface
+                self._socket.bind((interface, ETHERTYPE))  # receives nothing before bind(), so only from this interface
             except OSError as error:
                 raise ProgramError(f"cannot use the interface {interface}: {error.strerror}") from None
             stack.pop_all()
         asyncio.get_running_loop().add_reader(self._socket, self._read)
 
     def close(self) -> None:
-        """Listen no more."""
+        """Close the socket."""
         asyncio.get_running_loop().remove_reader(self._socket)
         self._socket.close()
 
     def send(self, message: ReverseArp) -> None:
-        """Send a message. Raises OSError, as when the interface is down."""
+        """Send a message. Raises: OSError, for example when the interface is down."""
         self._socket.send(message.encode(self._socket.getsockname()[4]))
 
     def _read(self) -> None:
         try:
             frame, (_, _, kind, *_) = self._socket.recvfrom(_FRAME.size)
-        except OSError:  # nothing there, or the interface went down
+        except OSError:  # nothing to read, or the interface went down
             return
         message = ReverseArp.decode(frame)
         if message is not None and kind != socket.PACKET_OUTGOING:

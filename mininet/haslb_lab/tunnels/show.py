@@ -1,4 +1,4 @@
-"""``show ip mobile tunnel``, in the words of IOS and as JSON."""
+"""``show ip mobile tunnel``, as IOS prints it and as JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from haslb_lab.tunnels.tunnel import Drop, Side, Tunnel, Tunnels
 
 
 def tunnels_text(tunnels: Tunnels) -> Iterator[str]:
-    """The tunnels as IOS prints them; packets that belong to none of them are counted at the end."""
+    """The tunnels as IOS prints them, and the dropped packets by reason."""
     yield "Mobile Tunnels:"
     yield f"Total mobile ip tunnels {len(tunnels)}"
     for tunnel in tunnels:
@@ -26,7 +26,7 @@ def tunnels_text(tunnels: Tunnels) -> Iterator[str]:
 
 
 def tunnels_json(tunnels: Tunnels) -> Iterator[str]:
-    """The tunnels as one JSON document, a line each; ``dropped`` has every reason."""
+    """The tunnels as one JSON document, a line each. ``dropped`` has every reason."""
     dropped = {drop.value: tunnels.drops[drop] for drop in Drop}
     return json_lines(
         {"total": len(tunnels), "dropped": dropped}, "tunnels", (_tunnel(tunnels.side, t) for t in tunnels)

@@ -1,7 +1,7 @@
 """The tunnels of a home agent or foreign agent: what goes into them, and what may come out (RFC 5944 section 4).
 
-A tunnel is one pair of addresses and has as many users as there are mobiles that it leads to. Nothing here touches a
-device or a socket: packets come and go as bytes.
+A tunnel is one pair of addresses; its users are the mobiles whose packets it carries. Nothing here uses a device or a
+socket: packets are bytes.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from ryu_haslb.errors import HaslbError
 
 
 class Side(Enum):
-    """Which end of the tunnels this is; the value is what IOS says of whoever made them."""
+    """Which end of the tunnels this is; the value is what IOS prints as their creator."""
 
     HOME_AGENT = "HA"
     FOREIGN_AGENT = "FA"
 
 
 class Drop(Enum):
-    """Why a packet did not get through; the values are the keys of the JSON form."""
+    """Why a packet was dropped; the values are the keys of the JSON form."""
 
     MALFORMED = "malformed"
     TTL_EXPIRED = "ttl_expired"
@@ -48,7 +48,7 @@ class Drop(Enum):
 
 
 class Ends(NamedTuple):
-    """The outer addresses of a tunnel: our own, and that of the other end."""
+    """The outer addresses of a tunnel: this node's, and that of the other end."""
 
     source: IPv4Address
     destination: IPv4Address
@@ -71,8 +71,11 @@ class Tunnel:
 
 
 class User(NamedTuple):
-    """One mobile's use of a tunnel. ``reverse`` is whether its packets come back through it (T flag, RFC 3024),
-    ``linked`` whether there is a way on to it from the tunnel's exit."""
+    """One mobile's use of a tunnel.
+
+    ``reverse`` is whether its packets return through the tunnel (T flag, RFC 3024), ``linked`` whether the tunnel's
+    exit has a link to the mobile.
+    """
 
     home_address: IPv4Address
     tunnel: Tunnel
@@ -81,7 +84,7 @@ class User(NamedTuple):
 
 
 class Encapsulated(NamedTuple):
-    """A packet that is to be sent through ``tunnel``, with what was put into it."""
+    """A packet to be sent through ``tunnel``: the outer packet, the inner one, and the inner header."""
 
     tunnel: Tunnel
     outer: bytes
@@ -96,10 +99,10 @@ class _DroppedError(HaslbError):
 
 
 class Tunnels:
-    """All tunnels of one end and who uses them; an owner (a binding's or visitor's key) has one use at a time.
+    """All tunnels of one node and their users. An owner (the key of a binding or visitor) has one use at a time.
 
-    Two home agents may give out the same home address. The foreign agent then tells the mobiles apart by the tunnel
-    that a packet comes out of; on the way in the later user wins.
+    Two home agents may assign the same home address. The foreign agent then distinguishes the mobiles by the tunnel
+    that a packet comes out of; packets into a tunnel use the tunnel of the later user.
     """
 
     def __init__(self, side: Side) -> None:
@@ -120,14 +123,14 @@ class Tunnels:
     def open(
         self, owner: Hashable, home_address: IPv4Address, ends: Ends, *, reverse: bool, linked: bool = True
     ) -> None:
-        """Give ``owner`` the use of the tunnel between these ends in place of the one it may have had."""
+        """Make ``owner`` a user of the tunnel between these ends, in place of its earlier use."""
         earlier = self._owned.get(owner)
         tunnel = self._tunnels.get(ends) or Tunnel(self._number(), *ends)
         self._tunnels[ends] = tunnel
         user = User(home_address, tunnel, reverse, linked)
         tunnel.users += 1
         tunnel.reverse_users += reverse
-        if earlier is not None:  # only now, so that a registration that is renewed does not end its tunnel
+        if earlier is not None:  # only now, so that renewing a registration does not end its tunnel
             self._forget(earlier)
         self._owned[owner] = user
         of_address = self._users.setdefault(home_address, {})
@@ -141,7 +144,7 @@ class Tunnels:
             self._forget(user)
 
     def into(self, packet: bytes) -> Optional[Encapsulated]:
-        """What to send for a packet that was routed here; None if it may not go into a tunnel, which is counted."""
+        """The packet to send for one that was routed here; None if it was dropped, which is counted."""
         try:
             return self._into(packet)
         except _DroppedError as dropped:
@@ -149,7 +152,7 @@ class Tunnels:
             return None
 
     def out_of(self, outer: bytes) -> Optional[bytes]:
-        """The packet inside one that came to this node with protocol 4; None if it must go no further, counted."""
+        """The packet inside a received one of protocol 4; None if it was dropped, which is counted."""
         try:
             return self._out_of(outer)
         except _DroppedError as dropped:
@@ -157,7 +160,7 @@ class Tunnels:
             return None
 
     def sent(self, encapsulated: Encapsulated) -> None:
-        """Count a packet that is on its way."""
+        """Count a packet that was sent."""
         encapsulated.tunnel.packets_out += 1
         encapsulated.tunnel.bytes_out += encapsulated.header.total_length
 
@@ -202,11 +205,11 @@ class Tunnels:
         return packet[: inner.total_length]
 
     def _number(self) -> int:
-        """The lowest number that no tunnel has: Tunnel0, Tunnel1, …"""
+        """The lowest free tunnel number."""
         return heapq.heappop(self._free_numbers) if self._free_numbers else len(self._tunnels)
 
     def _forget(self, user: User) -> None:
-        """Take a use away; another owner may have taken over the home address in the meantime."""
+        """Remove a use. Another owner may use the same home address by now."""
         tunnel = user.tunnel
         tunnel.users -= 1
         tunnel.reverse_users -= user.reverse
@@ -221,7 +224,7 @@ class Tunnels:
 
 
 def _read(packet: bytes) -> Header:
-    """The header of a packet that may live on: TTL 0 goes no further (RFC 2003 section 3.1)."""
+    """The header of a packet that may be forwarded: its TTL is not 0 (RFC 2003 section 3.1)."""
     try:
         header = read_header(packet)
     except MalformedPacketError:

@@ -1,4 +1,4 @@
-"""Whose tunnels there are: those of a home agent's bindings, those of a PDSN's visitors."""
+"""Opens and closes tunnels with the bindings of a home agent and the visitors of a PDSN."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from ryu_haslb.mobile_ip.registration import Flags
 
 @contextlib.contextmanager
 def binding_tunnels(tunnels: Tunnels, address: IPv4Address, home_network: IPv4Network) -> Iterator[bindings.Watch]:
-    """Tunnel what is for the home network to the mobiles while the context lasts; the result is told of each binding.
-    ``address`` is the home agent's own.
+    """Tunnel packets for the home network to the mobiles while the context lasts.
 
-    Raises OSError with a text for people.
+    The value is to be called with each binding. ``address`` is the home agent's own. Raises: OSError, with a message
+    for the operator.
     """
 
     def follow(identity: Identity, binding: Optional[Binding]) -> None:
@@ -43,10 +43,10 @@ def binding_tunnels(tunnels: Tunnels, address: IPv4Address, home_network: IPv4Ne
 def visitor_tunnels(
     tunnels: Tunnels, care_of_address: IPv4Address, reverse: bool, mobiles: Mapping[int, str]
 ) -> Iterator[visitors.Watch]:
-    """Tunnel between home agents and mobiles while the context lasts; the result is told of each visitor.
+    """Tunnel between home agents and mobiles while the context lasts.
 
-    ``mobiles`` are the interfaces at which there is a mobile, by its user's number. Raises OSError with a text for
-    people.
+    The value is to be called with each visitor. ``mobiles`` are the interfaces towards mobiles, by user number. Raises:
+    OSError, with a message for the operator.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(contextlib.closing(TunnelEndpoint(tunnels)))

@@ -170,10 +170,10 @@ class HomeAddressLife(RuleBasedStateMachine):
 
     @precondition(lambda self: self.held)
     @rule(data=st.data())
-    def give_back(self, data: st.DataObject) -> None:
+    def release(self, data: st.DataObject) -> None:
         address = data.draw(st.sampled_from(sorted(self.held)))
         self.held.remove(address)
-        self.addresses.give_back(address)
+        self.addresses.release(address)
 
     @invariant()
     def what_is_given_back_is_bounded(self) -> None:
