@@ -1,7 +1,7 @@
-"""``haslb-lab``: the chapter's six examples for real, and whatever chassis anybody describes.
+"""``haslb-lab``: plays the chapter's six examples, or any chassis description, in network namespaces.
 
-Exit status: 0 all is as in the chapter, or done; 1 something differs or cannot be done, with a line that says why;
-2 the command line is wrong; 130 after an interrupt; with ``exec`` that of the program.
+Exit status: 0 success, and all outputs are as in the chapter; 1 an output differs or the command failed, with a line
+that says why; 2 wrong command line; 130 interrupted; with ``exec`` the status of the program.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ DRAWING_FORMATS = (".svg", ".png", ".pdf")
 _EXAMPLES = """\
 examples:
   haslb-lab list
-  haslb-lab run dispatched-static             the chapter's first example, and all gone afterwards
+  haslb-lab run dispatched-static             play the chapter's first example, and remove the lab
   haslb-lab run direct-dfp --keep             leave it up
   haslb-lab prompt SLB-7600                   a prompt, with history, completion and ?
   haslb-lab prompt HA1-7600 show ip mobile binding summary
   haslb-lab exec mobile1 ping -c 3 20.1.1.200 any program in any node
-  haslb-lab prompt PDSN-7600 deregister 1 100 steps 5 and 6, which --keep leaves to you
+  haslb-lab prompt PDSN-7600 deregister 1 100 steps 5 and 6, which --keep leaves out
   haslb-lab stop
   haslb-lab run my-chassis.yaml --sessions 30
   haslb-lab draw my-chassis.yaml -o my-chassis.svg
 
-exit status: 0 done, and all as in the chapter; 1 something differs or cannot be done; 2 the command line is wrong;
-with exec that of the program
+exit status: 0 success, and all outputs are as in the chapter; 1 an output differs or the command failed; 2 wrong
+command line; with exec the status of the program
 """
 
 
@@ -60,13 +60,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         if arguments.action is _run:
             print("haslb-lab: interrupted, and cleaned up", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # whoever read our output has seen enough
-        _print_no_more()
+    except BrokenPipeError:  # the reader of the output has left
+        _discard_output()
         return 1
     except OSError as error:
-        told = f"{error.filename or 'output'}: {error.strerror}" if error.strerror else error
-        print(f"haslb-lab: {told}", file=sys.stderr)
-        _print_no_more()
+        reason = f"{error.filename or 'output'}: {error.strerror}" if error.strerror else error
+        print(f"haslb-lab: {reason}", file=sys.stderr)
+        _discard_output()
         return 1
     except TakenError as error:
         up = running()
@@ -79,7 +79,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
 
 
 def _open_standard_streams() -> None:
-    """Those that we were started without lead nowhere; no other file may get their numbers."""
+    """Open the standard streams that are closed at /dev/null, so that no other file gets their numbers."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
@@ -87,13 +87,13 @@ def _open_standard_streams() -> None:
             setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
 
 
-def _print_no_more() -> None:
-    """What has not been printed cannot be, and Python is not to try it again at its end."""
+def _discard_output() -> None:
+    """Send the rest of the output to /dev/null, so that Python does not try to print it at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _list(_: argparse.Namespace) -> int:
-    """The scenarios, and which one is up."""
+    """Print the scenarios, and which one is up."""
     up = running()
     for scenario in scenarios():
         here = f"  ({up.stage})" if up is not None and scenario.name == up.scenario else ""
@@ -109,7 +109,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def run(scenario: Scenario, sessions: Optional[int] = None, keep: bool = False) -> int:
-    """Play a scenario; 0 if all is as in the chapter."""
+    """Play a scenario. Returns 0 if all outputs are as in the chapter."""
     display = Display(Console(highlight=False, soft_wrap=True))
     play = Play(scenario, sessions, display)
     lab = play.bring_up()
@@ -157,11 +157,11 @@ def _draw(arguments: argparse.Namespace) -> int:
     output = Path(arguments.output or f"{Path(scenario.name).stem}.svg")
     kind = output.suffix.lower()
     if kind not in DRAWING_FORMATS:
-        raise LabError(f"{output}: expected a name that ends in {', '.join(DRAWING_FORMATS)}; these are drawn")
+        raise LabError(f"{output}: expected a name that ends in {', '.join(DRAWING_FORMATS)}")
     try:
         output.write_bytes(draw(scenario.chassis()).pipe(format=kind[1:]))
     except graphviz.ExecutableNotFound:
-        raise LabError("graphviz draws, and is not installed; try: make machine") from None
+        raise LabError("drawing needs graphviz, which is not installed; try: make machine") from None
     except OSError as error:
         raise LabError(f"cannot write {output}: {error.strerror}") from None
     print(output)
@@ -171,7 +171,7 @@ def _draw(arguments: argparse.Namespace) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="haslb-lab",
-        description="The chapter's examples, and any chassis, played for real in network namespaces (root).",
+        description="Play the chapter's examples, or any chassis description, in network namespaces (needs root).",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -183,18 +183,24 @@ def _parser() -> argparse.ArgumentParser:
         return added
 
     command("list", _list, "List the scenarios and say which one is up.")
-    play = command("run", _run, "Bring a scenario up, play the chapter's call flow, compare, clean up.")
+    play = command(
+        "run", _run, "Bring a scenario up, play the chapter's call flow, compare the outputs, and remove the lab."
+    )
     play.add_argument("scenario", metavar="NAME|FILE", help="a scenario, or the YAML file of a chassis description")
-    play.add_argument("--keep", action="store_true", help="leave it up, as it is when the chapter shows it")
+    play.add_argument(
+        "--keep", action="store_true", help="leave it up after step 4, where the chapter shows its outputs"
+    )
     play.add_argument("--sessions", type=_sessions, metavar="N", help=f"1 to {MAX_SESSIONS}; default: the chapter's")
     command("stop", _stop, "End the scenario that is up.")
-    ask = command("prompt", _prompt, "Ask a node of the scenario that is up.")
-    ask.add_argument("node", metavar="NODE", help="such as SLB-7600; any other name tells which there are")
-    ask.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="without one: a prompt")
+    ask = command("prompt", _prompt, "Send commands to a node of the scenario that is up.")
+    ask.add_argument("node", metavar="NODE", help="such as SLB-7600; a wrong name lists the nodes")
+    ask.add_argument(
+        "words", metavar="COMMAND", nargs=argparse.REMAINDER, help="one command; without it a prompt opens"
+    )
     within = command("exec", _exec, "Run a program in a node of the scenario that is up, such as ping or tcpdump.")
-    within.add_argument("node", metavar="NODE", help="such as mobile1 or host1; any other name tells which there are")
-    within.add_argument("program", metavar="PROGRAM", help="its exit status is that of this command")
-    within.add_argument("words", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="what the program is given")
+    within.add_argument("node", metavar="NODE", help="such as mobile1 or host1; a wrong name lists the nodes")
+    within.add_argument("program", metavar="PROGRAM", help="a program of this machine; its exit status is returned")
+    within.add_argument("words", metavar="ARGUMENT", nargs=argparse.REMAINDER, help="the arguments of the program")
     drawing = command("draw", _draw, "Draw a chassis.")
     drawing.add_argument("scenario", metavar="NAME|FILE", help="a scenario, or the YAML file of a chassis description")
     drawing.add_argument("-o", "--output", metavar="FILE", help="a .svg, .png or .pdf (default: the name and .svg)")
@@ -203,7 +209,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _sessions(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= MAX_SESSIONS):
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number from 1 to {MAX_SESSIONS}")
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number from 1 to {MAX_SESSIONS}")
     return int(text)
 
 

@@ -125,7 +125,7 @@ class TestKept:
     def test_a_wrong_name_tells_the_right_ones(self, kept: subprocess.CompletedProcess[str]) -> None:
         ran = haslb_lab("prompt", "HA9-7600")
         assert (ran.returncode, ran.stdout) == (1, "")
-        assert ran.stderr == f"haslb-lab: HA9-7600 is no node of {NAME}; there are: {', '.join(PROMPTS)}\n"
+        assert ran.stderr == f"haslb-lab: HA9-7600 is not a node of {NAME}; there are: {', '.join(PROMPTS)}\n"
 
     def test_the_prompt_on_a_terminal_is_the_chapters(self, kept: subprocess.CompletedProcess[str]) -> None:
         """Each node has a prompt. Tab completes, ? tells what may come, as at the balancer's."""

@@ -15,7 +15,7 @@ MAX_HOME_PREFIX_LENGTH = 30
 
 
 class Holder(NamedTuple):
-    """Somebody who has an address in a segment."""
+    """A node or interface that has an address in a segment."""
 
     what: str
     address: IPv4Interface
@@ -24,7 +24,7 @@ class Holder(NamedTuple):
 
 
 def check_addresses(description: Description, segments: Segments, diagnostics: Diagnostics) -> None:
-    """Note addresses and networks that are wrong, double or overlap, and routers that nobody is."""
+    """Record addresses and networks that are wrong, duplicate or overlapping, and routers that do not exist."""
     holders = list(holders_of(description))
     networks = _check_networks(description, segments, diagnostics)
     routers = routers_by_segment(description, segments)
@@ -46,7 +46,7 @@ def check_addresses(description: Description, segments: Segments, diagnostics: D
 
 
 def holders_of(description: Description) -> Iterator[Holder]:
-    """Everybody who has an address."""
+    """All nodes and interfaces that have an address."""
     for chassis in description.chassis.values():
         for number, interface in chassis.interfaces.items():
             what = f"interface Vlan{number} of {chassis.name}"
@@ -66,7 +66,7 @@ def holders_of(description: Description) -> Iterator[Holder]:
 def _check_networks(
     description: Description, segments: Segments, diagnostics: Diagnostics
 ) -> list[tuple[IPv4Network, str]]:
-    """Note VLAN interfaces whose networks overlap others; return the networks with what they are."""
+    """Record VLAN interfaces whose networks overlap. Returns all networks, each with a description."""
     networks: dict[IPv4Network, Place] = {}
     described = [(CONTROLLER_NETWORK, "between the switches and the balancer")]
     for chassis in description.chassis.values():
@@ -105,17 +105,17 @@ def _check_home_networks(
 def _check_next_hops(
     description: Description, segments: Segments, holders: list[Holder], diagnostics: Diagnostics
 ) -> None:
-    """A router must be somebody in a segment of the node that uses it."""
+    """Record routers that no node or interface in a segment of their user is."""
     present = {(segments.of(holder.place), holder.address.ip) for holder in holders}
     for node in description.attached:
         place = place_of(description, node.attachment)
         if node.gateway is not None and place and (segments.of(place), node.gateway) not in present:
-            text = f"nobody in {place} has the address {node.gateway}, the gateway of {node.name}"
+            text = f"no node in {place} has the address {node.gateway}, the gateway of {node.name}"
             diagnostics.error(node.line, f"{text}; expected a VLAN interface's address")
     for chassis in description.chassis.values():
         own = {segments.of(Place(chassis.name, vlan)) for vlan in chassis.interfaces}
         addresses = {interface.ip for interface in chassis.interfaces.values()}
         for route in chassis.routes:
             if route.next_hop in addresses or not any((segment, route.next_hop) in present for segment in own):
-                text = f"nobody in the VLANs of {chassis.name} has the address {route.next_hop}, the route's next hop"
+                text = f"no node in the VLANs of {chassis.name} has the address {route.next_hop}, the route's next hop"
                 diagnostics.error(route.line, f"{text}; expected a router in a VLAN that has an interface")

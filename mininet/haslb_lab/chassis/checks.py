@@ -1,4 +1,4 @@
-"""What no single line of a description can say wrong: names, ports, VLANs and addresses that do not fit together."""
+"""Checks of a whole description: names, ports, VLANs and addresses that do not fit together."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ryu_haslb.language.wording import did_you_mean, listed, quoted
 
 
 def check(description: Description, diagnostics: Diagnostics) -> None:
-    """Note everything that is wrong; raises ConfigurationError if there is anything.
+    """Record every error. Raises: ConfigurationError if there is one.
 
-    Later checks rely on what earlier ones have found in order.
+    Later checks rely on earlier ones having found no error.
     """
     _check_supervisors(description, diagnostics)
     _check_names(description, diagnostics)
@@ -74,7 +74,7 @@ def _check_names(description: Description, diagnostics: Diagnostics) -> None:
 
 
 def _nodes(description: Description) -> Iterator[tuple[str, int]]:
-    """The Mininet nodes and the lines that they come from, in the order of the file as far as there is one."""
+    """The Mininet nodes with the lines that describe them, in the order of the file."""
     for chassis in description.chassis.values():
         yield chassis.switch, chassis.line
         yield chassis.msfc, chassis.line
@@ -91,7 +91,7 @@ def _nodes(description: Description) -> Iterator[tuple[str, int]]:
 
 
 def _switch_ports(chassis: Chassis) -> list[str]:
-    """What the names of a switch's ports end in, the longest first."""
+    """The ends of the names of a switch's ports, longest first."""
     module = chassis.ipsec_module
     ports = [*chassis.line_cards, *((module.inside.name, module.outside.name) if module else ())]
     ends = [port.short for port in ports]
@@ -139,7 +139,7 @@ def _exists(end: Attachment, description: Description, diagnostics: Diagnostics)
 
 
 def _joined(description: Description, diagnostics: Diagnostics) -> Segments:
-    """Join the VLANs; a second way between two of them is a loop, in which broadcasts would go round for ever."""
+    """Join the VLANs to segments. A second path between two VLANs is a loop, in which broadcasts never end."""
     segments = Segments()
     for one, other in joined_by_modules(description):
         segments.join(one, other)
@@ -157,6 +157,6 @@ def _joined(description: Description, diagnostics: Diagnostics) -> Segments:
             diagnostics.error(link.line, f"the trunks have no VLAN in common ({' and '.join(carries)}); expected one")
         for one, other in pairs:
             if not segments.join(one, other):
-                text = f"this is a second way between {one} and {other}, a loop"
-                diagnostics.error(link.line, f"{text}; expected one way")
+                text = f"this is a second path between {one} and {other}, a loop"
+                diagnostics.error(link.line, f"{text}; expected one path")
     return segments

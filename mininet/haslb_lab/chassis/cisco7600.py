@@ -17,7 +17,7 @@ from haslb_lab.chassis.routing import Routing
 from haslb_lab.chassis.segments import Place
 from haslb_lab.chassis.topology import LabTopology, NodePort, SwitchPort
 
-#: Datapath ids of switches without a balancer: these and up. They never connect to one.
+#: The first datapath id of ordinary switches. They never connect to a balancer.
 _ORDINARY_DATAPATHS = 0x76000000
 
 
@@ -54,7 +54,7 @@ class Cisco7600(LabTopology):
             self._add_home_agent(chassis, agent)
 
     def _add_ipsec_module(self, chassis: Chassis) -> None:
-        """The module has no address: it joins two VLANs as a bump in the wire."""
+        """Add the IPsec module. It has no address: it joins two VLANs as a bump in the wire."""
         module = chassis.ipsec_module
         if module is None:
             return
@@ -114,15 +114,15 @@ class Cisco7600(LabTopology):
 
 
 def _has_crypto(configuration: Path) -> bool:
-    """Whether a PDSN's file is about IPsec; without that it is not protected."""
+    """Whether a PDSN's file has crypto commands."""
     lines = configuration.read_text("utf-8").splitlines()
     return any(line.split()[:1] == ["crypto"] for line in lines)
 
 
 class StockCisco7600(Cisco7600):
-    """The same for stock Mininet, whose own hosts and switches know no routes and no VLANs.
+    """The same for stock Mininet, whose own hosts have no routes and whose switches have no VLANs.
 
-    The switches run in user space, as in the lab, and without a controller they learn and forward.
+    The switches run in user space, as in the lab. Without a controller they learn and forward.
     """
 
     def addHost(self, name: str, **parameters: Any) -> str:  # noqa: N802 - Mininet's name

@@ -1,8 +1,8 @@
 """A chassis and what is around it, as plain, immutable data: what a description file says.
 
 Names are those of the chapter: the keys of ``chassis``, ``pdsns`` and ``home_agents`` are IOS prompts (``SLB-7600``),
-and home agents, PDSNs, mobiles and hosts are Mininet hosts of that name. Everything knows the ``line`` that it was
-read from.
+and home agents, PDSNs, mobiles and hosts are Mininet hosts of that name. Everything has the ``line`` of the file that
+describes it.
 """
 
 from __future__ import annotations
@@ -50,8 +50,11 @@ class Attachment:
 
 @dataclass(frozen=True)
 class Balancer:
-    """HA-SLB itself. ``configuration`` is its file; ``vlan`` and ``address`` are its own place among the home agents,
-    from which its DFP manager speaks (None: it has none)."""
+    """HA-SLB itself. ``configuration`` is its file.
+
+    ``vlan`` and ``address`` are its own in a VLAN of the home agents, from which its DFP manager connects (None: no
+    DFP).
+    """
 
     configuration: Path
     vlan: Optional[int]
@@ -72,7 +75,7 @@ class Vlan:
 class LineCardPort:
     """A port of a line card: an access port of ``vlan``, or a trunk of ``trunk``'s VLANs.
 
-    ``crypto_connect_vlan`` is the VLAN interface whose crypto map protects what comes in here.
+    ``crypto_connect_vlan`` is the VLAN of the interface whose crypto map protects the traffic of this port.
     """
 
     name: PortName
@@ -240,7 +243,7 @@ class Description:
 
     @property
     def prompts(self) -> dict[str, str]:
-        """What each node that takes commands is called at its prompt; the balancer is its first supervisor."""
+        """The prompt of each node that takes commands. The balancer has that of its first supervisor."""
         return {
             CONTROLLER: self.supervisors[0].name,
             **{each.name: each.name for each in self.home_agents},
@@ -250,7 +253,7 @@ class Description:
         }
 
     def has_port(self, attachment: Attachment) -> bool:
-        """Whether there is a line-card port where a cable ends; what has been checked has them all."""
+        """Whether there is a line-card port where a cable ends. A checked description has them all."""
         return attachment.chassis in self.chassis and attachment.port in self.chassis[attachment.chassis].line_cards
 
     def port_at(self, attachment: Attachment) -> LineCardPort:

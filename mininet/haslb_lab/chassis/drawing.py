@@ -1,4 +1,4 @@
-"""A drawing of a chassis description, by graphviz: what somebody who knows a 7600 expects to see of it.
+"""Draws a chassis description by graphviz, as an engineer who knows the 7600 would.
 
     draw(read_description(path)).render(outfile="two-pdsns.svg", cleanup=True)
 
@@ -28,7 +28,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.language.values import vlan_ranges
 
 FONT = "Helvetica"
-#: One for each VLAN, in the order of their numbers; then they come round again.
+#: The colours of VLANs, in the order of their numbers; used again when there are more VLANs.
 VLAN_COLOURS = ("#1f77b4", "#c0392b", "#2c8a3d", "#b8651b", "#7d57b0", "#7a4b3a", "#14808c", "#8a8a14", "#b84592")
 
 PAPER, CARD, CHASSIS, METAL = "#ffffff", "#eef1f4", "#dfe4e9", "#7a8691"
@@ -36,7 +36,7 @@ BALANCER, INSIDE, OUTSIDE = "#fff3bf", "#e6f4ea", "#fde7e9"
 
 
 def draw(description: Description) -> graphviz.Graph:
-    """The drawing; its methods ``render`` and ``pipe`` make SVG of it, or another format."""
+    """The drawing. Its methods ``render`` and ``pipe`` write it as SVG or in another format."""
     return _Drawing(description).graph
 
 
@@ -79,7 +79,7 @@ class _Drawing:
             self.backplane(chassis, agent.vlan, f"{_card(chassis, agent.slot)}:{agent.number}")
 
     def supervisor(self, chassis: Chassis) -> Iterator[str]:
-        """What it is, whom it balances, and its VLANs with the MSFC's addresses."""
+        """The rows of a supervisor: its switch, its virtual servers, and its VLANs with the MSFC's addresses."""
         served = f"OpenFlow datapath {chassis.datapath_id}" if chassis.datapath_id is not None else "ordinary switch"
         yield _row(_cell(f"<b>Supervisor</b>  {chassis.switch}", served, span=3))
         if chassis.datapath_id is not None:
@@ -97,8 +97,11 @@ class _Drawing:
             )
 
     def backplane(self, chassis: Chassis, vlan: int, end: str, port: Optional[LineCardPort] = None) -> None:
-        """A line between the supervisor's VLAN and a port: line cards stand on the left of it, other cards on the
-        right. So does a line card from which links lead on to further chassis."""
+        """A line between the supervisor's VLAN and a port.
+
+        Line cards are on the left of the supervisor. Other cards, and line cards with links to further chassis, are on
+        the right.
+        """
         if vlan not in chassis.vlans:
             return
         if port is not None and not self.leads_on(chassis, port):
@@ -107,7 +110,7 @@ class _Drawing:
             self.line(f"{chassis.switch}:e{vlan}:e", f"{end}:w", self.colours[vlan])
 
     def leads_on(self, chassis: Chassis, port: LineCardPort) -> bool:
-        """Whether the card of a port has nothing but first ends of links."""
+        """Whether only first ends of links are at the card of a port."""
         here = [
             end
             for end in self.description.attachments()

@@ -1,4 +1,4 @@
-"""Reading the parts of a description so that every error is noted, not only the first."""
+"""Reads the parts of a description so that every error is recorded, not only the first."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic, Diagn
 
 Value = TypeVar("Value")
 
-#: Bytes of a description; far more nodes than one machine carries.
+#: Bytes of a description: enough for far more nodes than one machine can run.
 MAX_FILE_SIZE = 1 << 16
 
 
 class PartError(HaslbError):
-    """A part of the description that has errors, all of which are noted already."""
+    """A part of the description has errors, which are recorded already."""
 
 
 def read_text(path: Path, expected: str) -> str:
@@ -37,14 +37,14 @@ def read_text(path: Path, expected: str) -> str:
 
 
 class Notes:
-    """Where errors go while a description is read; reading goes on behind each of them."""
+    """Records errors while a description is read, so that reading continues after each."""
 
     def __init__(self, diagnostics: Diagnostics) -> None:
         self._diagnostics = diagnostics
 
     @contextlib.contextmanager
     def noting(self) -> Iterator[None]:
-        """An error in one part keeps none of the others from being read."""
+        """A context that records the error of one part and continues."""
         try:
             yield
         except NodeError as error:
@@ -53,7 +53,7 @@ class Notes:
             pass
 
     def each(self, node: yaml.Node, what: str, read: Callable[[str, int, yaml.Node], Value]) -> list[Value]:
-        """What ``read`` makes of each entry of a mapping (key, line, value), but for those that have errors."""
+        """The results of ``read`` for each entry of a mapping (key, line, value) without errors."""
         found = []
         with self.noting():
             for key, line, value in entries(node, what):
@@ -94,14 +94,14 @@ class Fields:
         """The value of a key that must be there."""
         with self._noting():
             return read(required(self._found, name, self._node, self._what))
-        return cast(Value, None)  # nobody sees it: finish() raises
+        return cast(Value, None)  # not used: finish() raises
 
     def get(self, name: str, read: Callable[[yaml.Node], Value]) -> Optional[Value]:
         """The value of a key that may be left out."""
         return self.need(name, read) if name in self._found else None
 
     def each(self, name: str, read: Callable[[str, int, yaml.Node], Value]) -> list[Value]:
-        """What ``read`` makes of each entry (key, line, value) of the key's mapping; nothing where it is left out."""
+        """The results of ``read`` for each entry (key, line, value) of the mapping at a key; empty without the key."""
         return self.get(name, lambda node: self._notes.each(node, name, read)) or []
 
     def each_item(self, name: str, read: Callable[[yaml.Node], Value]) -> list[Value]:
@@ -109,7 +109,7 @@ class Fields:
         return self.get(name, lambda node: self._notes.each_item(node, name, read)) or []
 
     def finish(self) -> None:
-        """Raise :class:`PartError` if any of it was in error."""
+        """Raises: PartError if a key or value had an error."""
         if not self._complete:
             raise PartError
 

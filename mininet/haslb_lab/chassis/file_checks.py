@@ -51,7 +51,7 @@ def _configuration(path: Path) -> Configuration:
 
 
 def _check_reals(description: Description, balancer: Configuration, diagnostics: Diagnostics) -> None:
-    """The lab waits until every real server that is in service answers; one that is nobody never does."""
+    """Record real servers in service that no node is. The lab would wait for them and they would never answer."""
     addresses = {agent.address.ip for agent in description.home_agents}
     for farm in balancer.farms.values():
         for real in farm.reals:
@@ -63,7 +63,7 @@ def _check_reals(description: Description, balancer: Configuration, diagnostics:
 
 
 def _check_virtual_servers(description: Description, balancer: Configuration, diagnostics: Diagnostics) -> None:
-    """A PDSN may speak to a home agent directly, but not to an address that is nobody's."""
+    """Record PDSNs whose requests go to neither a virtual server nor a home agent."""
     virtual = {server.address for server in balancer.virtual_servers.values()}
     known = virtual | {agent.address.ip for agent in description.home_agents}
     for pdsn in description.pdsns:

@@ -1,7 +1,7 @@
-"""Kinds of Mininet parts that a chassis needs beyond the stock ones: VLANs on ports, and hosts with routes.
+"""Mininet parts beyond the stock ones: switches whose ports have VLANs, and hosts with routes.
 
-A node's parameters say what to make: ``routes``, ``forwarding`` and ``loopback`` of a host, ``tag`` or ``trunks`` of a
-switch's port. With stock Mininet the topology asks for these classes itself; the lab has its own, derived from them.
+They carry out the parameters of :mod:`haslb_lab.chassis.topology`. With stock Mininet the topology uses these classes
+itself; the lab has its own, derived from them.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from mininet.node import Host, OVSSwitch
 class RoutingHost(Host):  # type: ignore[misc]
     """A namespace with routes of its own.
 
-    ``routes`` are pairs of network and next hop. With ``forwarding`` it is a router: it passes packets on, sends no
-    ICMP redirects, and answers ARP for an address only where that is. ``loopback`` is an address that it holds without
-    answering ARP for it (dispatched mode).
+    ``routes`` are pairs of network and next hop. With ``forwarding`` it is a router: it forwards packets, sends no ICMP
+    redirects, and answers ARP for an address only on that address's interface. ``loopback`` is an address that it holds
+    without answering ARP for it (dispatched mode).
     """
 
     def config(

@@ -39,7 +39,7 @@ from ryu_haslb.configuration.yaml.values import datapath_of
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import quoted
 
-#: What home agents that name no home network have, in the order of the file.
+#: The home networks of home agents without ``home_network``, in the order of the file.
 HOME_NETWORKS = tuple(IPv4Network(f"10.{second}.0.0/16") for second in range(201, 256))
 
 
@@ -50,8 +50,7 @@ DEFAULT_INTERFACE = "FastEthernet1/0"
 def read_description(path: Path) -> Description:
     """Read and check a description file and the files that it names.
 
-    Raises :class:`~ryu_haslb.language.diagnostics.ConfigurationError` with every error found, each with its file,
-    line and what was expected.
+    Raises: ConfigurationError with every error found, each with file, line and what was expected.
     """
     diagnostics = Diagnostics(str(path))
     reader = _Reader(path, Notes(diagnostics))
@@ -67,7 +66,7 @@ def read_description(path: Path) -> Description:
 
 
 class _Reader:
-    """Makes parts of nodes; a method raises NodeError or PartError for a part that has errors."""
+    """Makes the parts of a description from YAML nodes. Methods raise NodeError or PartError for a part with errors."""
 
     def __init__(self, path: Path, notes: Notes) -> None:
         self.path = path

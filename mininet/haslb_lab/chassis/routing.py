@@ -1,6 +1,6 @@
-"""The routes of every node: from each to every network of the description, by way of the MSFCs.
+"""The routes of every node to every network of the description, through the MSFCs.
 
-No node has a default route, so that nothing leaves the description's networks.
+No node has a default route, so that no packet leaves the networks of the description.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Hop(NamedTuple):
 
 
 class Routing:
-    """Answers what a node's routes are."""
+    """Computes the routes of the nodes of a description."""
 
     def __init__(self, description: Description) -> None:
         self._description = description
@@ -39,11 +39,11 @@ class Routing:
         }
 
     def networks(self) -> list[IPv4Network]:
-        """Every network there is: of the VLANs, of the mobiles' homes, and virtual addresses that are in none."""
+        """All networks: of the VLANs, the home networks, and virtual addresses that are in none of them."""
         return [*self._attached, *self._home_networks, *self.lone_virtual_addresses()]
 
     def lone_virtual_addresses(self) -> list[IPv4Network]:
-        """Addresses that PDSNs send requests to and that no network holds: only the supervisors know them."""
+        """Addresses that PDSNs send requests to and that are in no network: only the supervisors have them."""
         networks = [*self._attached, *self._home_networks]
         addresses = dict.fromkeys(pdsn.home_agent for pdsn in self._description.pdsns)
         return [IPv4Network(each) for each in addresses if not any(each in network for network in networks)]
@@ -60,19 +60,19 @@ class Routing:
         gateway: Optional[IPv4Address] = None,
         without: Iterable[IPv4Network] = (),
     ) -> list[Hop]:
-        """The routes of a host in a VLAN, but for networks that are its own."""
+        """The routes of a host in a VLAN, except to its own networks."""
         router = gateway or self.gateway(place)
         segment = self._segments.of(place)
         own = {*without, *(network for network, at in self._attached.items() if at == segment)}
         return [] if router is None else [Hop(network, router) for network in self.networks() if network not in own]
 
     def of_attached(self, node: Union[Pdsn, Host]) -> list[Hop]:
-        """The routes of what a cable joins to a chassis."""
+        """The routes of a PDSN or host that is cabled to a chassis."""
         place = place_of(self._description, node.attachment)
         return [] if place is None else self.of_host(place, node.gateway)
 
     def of_msfc(self, chassis: Chassis) -> list[Hop]:
-        """The routes of a chassis' MSFC, those of its description first."""
+        """The routes of a chassis' MSFC; static routes of the description come first."""
         configured = [Hop(route.network, route.next_hop) for route in chassis.routes]
         known = {hop.network for hop in configured}
         return configured + [hop for hop in self._derived(chassis) if hop.network not in known]
@@ -100,7 +100,7 @@ class Routing:
         return hops
 
     def _first_hops(self, chassis: str) -> dict[Place, IPv4Address]:
-        """By breadth first search from a MSFC: the neighbour through which each segment is reached, nearest first."""
+        """The first router on the way from an MSFC to each segment, found by breadth-first search, nearest first."""
         found: dict[Place, IPv4Address] = {}
         seen = {chassis}
         queue: deque[tuple[str, Optional[IPv4Address]]] = deque([(chassis, None)])

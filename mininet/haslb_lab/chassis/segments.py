@@ -26,13 +26,13 @@ class Segments:
         self._parents: dict[Place, Place] = {}
 
     def of(self, place: Place) -> Place:
-        """The place that stands for the whole segment that a place is in."""
+        """The representative of the segment that a place belongs to."""
         while place in self._parents:
             place = self._parents[place]
         return place
 
     def join(self, one: Place, other: Place) -> bool:
-        """Make one segment of two; False if they are one already."""
+        """Join two segments. Returns False if they are one already."""
         first, second = self.of(one), self.of(other)
         if first != second:
             self._parents[max(first, second)] = min(first, second)
@@ -70,7 +70,7 @@ def joined_by_link(description: Description, link: Link) -> Iterator[tuple[Place
 
 
 def carried(description: Description, end: Attachment, port: LineCardPort) -> list[int]:
-    """The VLANs that a trunk carries: those that it allows and that its chassis has."""
+    """The VLANs that a trunk carries: those that it allows and its chassis has."""
     return [vlan for vlan in port.trunk if vlan in description.chassis[end.chassis].vlans]
 
 

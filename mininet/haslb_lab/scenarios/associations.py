@@ -1,5 +1,4 @@
-"""The security associations between PDSNs and IPsec modules: what they are made of, and having them before the sessions
-are opened."""
+"""The security associations between PDSNs and IPsec modules: their algorithms, and establishing them in time."""
 
 from __future__ import annotations
 
@@ -13,6 +12,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control.protocol import ERROR_MARK
 from ryu_haslb.ipsec.translation import secured_interfaces, translate
 
+#: Seconds that the negotiation of all associations may take.
 _ASSOCIATION_TIMEOUT = 20
 CLEAR = ("clear crypto isakmp", "clear crypto sa")
 
@@ -25,7 +25,7 @@ def protected_pdsns(description: Description) -> list[str]:
 
 
 def translations(description: Description) -> Iterator[str]:
-    """What strongSwan is told in the place of what the crypto maps ask for, each with the nodes whose map it is."""
+    """What strongSwan uses instead of what the crypto maps configure, each with the nodes that have such a map."""
     files = {pdsn.name: pdsn.configuration for pdsn in description.pdsns if pdsn.name in protected_pdsns(description)}
     files[description.prompts[CONTROLLER]] = description.balancer.configuration
     nodes: dict[str, list[str]] = {}
@@ -39,14 +39,16 @@ def translations(description: Description) -> Iterator[str]:
 
 
 def await_associations(lab: Lab, description: Description) -> None:
-    """Wait until both ends have their associations. Raises :class:`LabError` with the reason why there are none."""
+    """Wait until both ends have their associations. Raises: LabError with the reason why one is missing."""
     for node in (*protected_pdsns(description), *(module.node for module in description.ipsec_modules)):
         _command(lab, node, f"wait crypto sa {_ASSOCIATION_TIMEOUT}")
 
 
 def clear_associations(lab: Lab, description: Description) -> Iterator[tuple[str, str]]:
-    """Clear them at both ends, as the chapter does before it opens the flows, and tell each node and command. The next
-    requests find none, and are lost while new ones are negotiated."""
+    """Clear the associations at both ends, as the chapter does before the flows; generate each node and command.
+
+    The next requests find no association, and are lost until new ones are negotiated.
+    """
     for node in (*protected_pdsns(description), CONTROLLER):
         for command in CLEAR:
             _command(lab, node, command)

@@ -1,7 +1,7 @@
 """The six steps of the chapter's call flow, played in a running lab, each with its proof.
 
-What proves a step is seen from outside: frames captured at the PDSNs and at the home agents, and the packet counters of
-the balancer's rules in the switches. A step that does not happen as the chapter says ends in a :class:`LabError`.
+The proof of a step comes from outside the balancer: frames captured at the PDSNs and home agents, and the packet
+counters of the balancer's flows in the switches. A step that differs from the chapter raises :class:`LabError`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Progress = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 class Step(NamedTuple):
-    """A step of the call flow that has happened, and how that is known."""
+    """A step of the call flow that was played, and its proof."""
 
     number: int
     what: str
@@ -34,9 +34,10 @@ class Step(NamedTuple):
 
 
 class CallFlow:
-    """Plays the call flow with ``sessions`` sessions, which the PDSNs share. Use it as a context manager.
+    """Plays the call flow with ``sessions`` sessions, divided among the PDSNs. Use it as a context manager.
 
-    ``progress(WHAT, TOTAL)`` is entered while sessions are opened or closed; it gives what to tell how many are done.
+    The context ``progress(WHAT, TOTAL)`` is entered while sessions are opened or closed; its value is called with the
+    number that is done.
     """
 
     def __init__(self, lab: Lab, description: Description, sessions: int, progress: Progress) -> None:
@@ -67,14 +68,14 @@ class CallFlow:
         self._overhearing.__exit__(kind, error, traceback)
 
     def open(self) -> Iterator[Step]:
-        """Steps 1 to 4: the sessions come up."""
+        """Steps 1 to 4: open the sessions. Raises: LabError."""
         before, sent_before = self._taken(), self._sent()
         bound = self._have_all("register")
         after, sent = self._taken(), self._sent() - sent_before
         intercepted = after.requests - before.requests
         _expect(
             self._sessions <= intercepted <= sent,
-            f"{_many(sent, 'request')} were sent, and the balancer was given {intercepted}",
+            f"{_many(sent, 'request')} were sent, and the balancer received {intercepted}",
         )
         yield Step(
             1,
@@ -88,7 +89,7 @@ class CallFlow:
             f"captured: {_shares(delivered, 'mobile', 'at')}",
         )
         replies = self._replies(bound)
-        _expect(after.strays == before.strays, "the balancer was given packets that are no requests")
+        _expect(after.strays == before.strays, "the balancer received packets that are not requests")
         yield Step(
             3,
             "the home agents replied to the PDSN directly",
@@ -114,7 +115,7 @@ class CallFlow:
             yield Step(4, "not tried: a mobile's tunnel", reason)
 
     def close(self) -> Iterator[Step]:
-        """Steps 5 and 6: the sessions go down."""
+        """Steps 5 and 6: close the sessions. Raises: LabError."""
         before, sent_before = self._taken(), self._sent()
         closed = self._have_all("deregister")
         untouched = self._untouched(before)
@@ -138,7 +139,7 @@ class CallFlow:
         )
 
     def _have_all(self, what: str) -> Counter[str]:
-        """Have the PDSNs register or deregister all users, and return how many each home agent has accepted."""
+        """Have the PDSNs register or deregister all users. Returns how many each home agent has accepted."""
         accepted: Counter[str] = Counter()
         with self._progress(f"Mobile IP sessions {what}ed", self._sessions) as done:
             for pdsn, users in self._users.items():
@@ -147,7 +148,7 @@ class CallFlow:
         return accepted
 
     def _have(self, pdsn: str, what: str, users: range, done: Callable[[int], None]) -> dict[str, int]:
-        """Have one PDSN register or deregister users: how many has each home agent accepted?"""
+        """Have one PDSN register or deregister users. Returns how many each home agent has accepted."""
         first, count = users.start, len(users)
         step: dict[str, Any] = {}
         for line in self._lab.stream(pdsn, f"{what} {first} {count}"):
@@ -163,7 +164,7 @@ class CallFlow:
         return {self._home_agents[IPv4Address(address)]: number for address, number in step["home_agents"].items()}
 
     def _protection(self) -> str:
-        """How the requests looked outside of the IPsec modules, if there are any."""
+        """Proof that requests were encrypted outside of the IPsec modules; empty if there are none."""
         if not self._protected:
             return ""
         least = sum(len(self._users[name]) for name in self._protected.values())
@@ -172,23 +173,23 @@ class CallFlow:
         return f"; outside of the IPsec module: {encrypted} ESP packets, no request in clear"
 
     def _delivered(self, bound: Mapping[str, int]) -> dict[str, int]:
-        """How many mobiles' requests came to each home agent; every mobile must have come to one."""
+        """How many mobiles' requests arrived at each home agent. Raises: LabError unless each arrived at one."""
         requests = self._at_home_agents(bound)
         mobiles = {name: {each.nai for each in heard} for name, heard in requests.items()}
         home_agents = Counter(nai for nais in mobiles.values() for nai in nais)
-        _expect(len(home_agents) == self._sessions, f"requests of {len(home_agents)} mobiles came to home agents")
-        _expect(set(home_agents.values()) == {1}, "requests of the same mobile came to different home agents")
+        _expect(len(home_agents) == self._sessions, f"requests of {len(home_agents)} mobiles arrived at home agents")
+        _expect(set(home_agents.values()) == {1}, "requests of the same mobile arrived at different home agents")
         return {name: len(nais) for name, nais in mobiles.items()}
 
     def _at_home_agents(self, least: Mapping[str, int]) -> dict[str, list[Message]]:
-        """The requests that came to each home agent, at least as many as it has accepted."""
+        """The requests that arrived at each home agent, at least as many as it has accepted."""
         return {
             name: [each for each in self._overhearing.heard(name, self._pdsns, least.get(name, 0)) if each.is_request]
             for name in self._home_agents.values()
         }
 
     def _replies(self, accepted: Counter[str]) -> dict[str, int]:
-        """How many replies came to the PDSNs from each home agent's own address; all that accepted must be there."""
+        """How many replies the PDSNs received from each home agent's own address. Raises: LabError."""
         heard = [
             message
             for name, users in self._users.items()
@@ -210,13 +211,13 @@ class CallFlow:
         return taken(self._lab, self._switches)
 
     def _untouched(self, before: Taken) -> bool:
-        """Whether the balancer's rules have taken no packet since; rules of sessions that ended count no more."""
+        """Whether the balancer's flows have matched no packet since ``before``. Flows of ended sessions are gone."""
         now = self._taken()
         return (now.requests, now.strays) == (before.requests, before.strays) and now.sessions <= before.sessions
 
 
 def shares_of_users(pdsns: Collection[str], sessions: int) -> dict[str, range]:
-    """Which users each PDSN registers: equal shares, as far as there are."""
+    """The users that each PDSN registers: shares that differ by one at most."""
     shared, rest = divmod(sessions, len(pdsns))
     shares = [shared + (number < rest) for number in range(len(pdsns))]
     return {name: range(1 + sum(shares[:number]), 1 + sum(shares[: number + 1])) for number, name in enumerate(pdsns)}

@@ -1,4 +1,4 @@
-"""A block of output as the chapter prints it, and what it would be for another number of sessions."""
+"""A block of output as the chapter prints it, and the same block for another number of sessions."""
 
 from __future__ import annotations
 
@@ -17,19 +17,18 @@ _SESSION = re.compile(r"\s(?:IPMOBILE_ESTAB|IPMOBILE_INIT)\s*$")
 
 @dataclass(frozen=True)
 class Block:
-    """What ``prompt#command`` answers. ``prompt`` is that of a node, ``lines`` are without those of prompts."""
+    """The answer to ``prompt#command``. ``prompt`` is a node's; ``lines`` are without lines that are only a prompt."""
 
     prompt: str
     command: str
     lines: tuple[str, ...]
 
     def for_sessions(self, sessions: int, printed: int) -> Optional[Block]:
-        """The block for so many sessions in the place of those that were open when it was printed.
+        """The block for ``sessions`` sessions instead of the ``printed`` ones of the chapter.
 
-        Counts grow in proportion, and sessions have a row each. Requests that were lost because there was no security
-        association are the chapter's, which clears them first; that is not done for another number. None where the
-        proportion is not a whole number: home agents do not get equal shares then, and the chapter does not show what
-        they get.
+        Counts grow in proportion, and each session has a row. The chapter clears the security associations first and so
+        loses requests; that is not done for another number of sessions, so that no request is lost. None if the
+        proportion is not a whole number: the home agents then get unequal shares, which the chapter does not show.
         """
         if sessions % printed:
             return None
@@ -39,9 +38,9 @@ class Block:
 
 
 def read_block(path: Path) -> Block:
-    """Read a block: a line with prompt and command, then the output; lines with nothing but a prompt are left out.
+    """Read a block: a line with prompt and command, then the output. Lines that are only a prompt are left out.
 
-    Raises :class:`LabError` for a file that cannot be read or does not begin with a prompt.
+    Raises: LabError for a file that cannot be read or does not begin with a prompt.
     """
     try:
         first, *rest = path.read_text("utf-8").splitlines() or [""]

@@ -1,8 +1,8 @@
-"""Is what a command printed what the chapter printed? Two texts laid beside each other, line by line, and compared.
+"""Compares the output of a command with the chapter's, line by line.
 
-Words count and spacing does not: the scan of the chapter lost it. What can never be the same twice (a time, a date, a
-NAI hash, an SPI, the numbers of a security association, its lifetime) has to have the same shape. The rows of a table
-may come in any order.
+Words must be equal; spacing is ignored, because the scan of the chapter lost it. Values that differ in every run (a
+time, a date, a NAI hash, an SPI, the numbers and the lifetime of a security association) must have the same shape. The
+rows of a table may come in any order.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ _SHAPES = tuple(
         (r"(?<=lifetime \(k/sec\): )\(\d+/\d+\)", "<lifetime>"),
     )
 )
-#: The shape of the line below a table's heading.
+#: The shape of the ruler line below a table's heading.
 RULE = "<rule>"
 _RULE = re.compile(r"\s*-{5,}\s*")
 
 
 class Pair(NamedTuple):
-    """A line of the chapter and the line that stands for it here; None where the other side has one more."""
+    """A line of the chapter and its counterpart here; None if there is none."""
 
     chapter: Optional[str]
     here: Optional[str]
@@ -41,7 +41,7 @@ class Pair(NamedTuple):
 
 
 def shape(line: str) -> str:
-    """What has to be the same: the words, with a name in the place of what differs every time."""
+    """What must be equal: the words of the line, with placeholders for values that differ in every run."""
     words = " ".join(line.split())
     for pattern, name in _SHAPES:
         words = pattern.sub(name, words)
@@ -49,19 +49,19 @@ def shape(line: str) -> str:
 
 
 def lay_beside(chapter: Sequence[str], here: Sequence[str]) -> list[Pair]:
-    """Pair the lines of two texts. They agree if all pairs are the same; empty lines do not count."""
+    """Pair the lines of two texts. Empty lines are ignored."""
     chapter_head, chapter_rows = _cut(chapter)
     here_head, here_rows = _cut(here)
     return [*_in_order(chapter_head, here_head), *_in_any_order(chapter_rows, here_rows)]
 
 
 def agree(pairs: Iterable[Pair]) -> bool:
-    """Whether two texts that were laid beside each other say the same."""
+    """Whether all pairs of two texts are the same."""
     return all(pair.same for pair in pairs)
 
 
 def _cut(lines: Sequence[str]) -> tuple[list[str], list[str]]:
-    """A text up to the rule below a table's heading, and the table's rows."""
+    """The lines up to the ruler below a table's heading, and the rows of the table."""
     written = [line for line in lines if line.strip()]
     end = next((number for number, line in enumerate(written, 1) if shape(line) == RULE), len(written))
     return written[:end], written[end:]
@@ -75,7 +75,7 @@ def _in_order(chapter: Sequence[str], here: Sequence[str]) -> Iterator[Pair]:
 
 
 def _in_any_order(chapter: Sequence[str], here: Sequence[str]) -> Iterator[Pair]:
-    """Each row with one of the same shape; those that find none are set against each other at the end."""
+    """Pair each row with one of the same shape. Rows without a counterpart are paired at the end."""
     free: dict[str, list[int]] = {}
     for number in reversed(range(len(here))):
         free.setdefault(shape(here[number]), []).append(number)

@@ -1,4 +1,4 @@
-"""``debug ip slb sessions ipmobile`` of the balancer while sessions come and go."""
+"""The output of the balancer's ``debug ip slb sessions ipmobile`` while sessions open and close."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from haslb_lab.runner.lab import Lab
 from haslb_lab.scenarios.comparison import shape
 from haslb_lab.scenarios.state import Running
 
-#: Seconds within which an event comes: a session that nobody asks for ends after ten.
+#: Seconds that an event may take: a session without requests ends after ten.
 _EVENT_TIMEOUT = 20.0
 
 _READ_SIZE = 1 << 16
@@ -23,7 +23,7 @@ _FIRST_LINE = re.compile(r"SLB_SESSION_IPMOBILE: (?:client =|event= IPMOBILE_TIM
 
 
 class Debugging:
-    """A debug command that runs beside everything else. Use it as a context manager."""
+    """A debug command that runs in the background. Use it as a context manager."""
 
     def __init__(self, lab: Lab, command: str) -> None:
         self._lab = lab
@@ -34,7 +34,7 @@ class Debugging:
     def __enter__(self) -> Debugging:
         self._socket.connect(str(Running.control(CONTROLLER)))
         self._socket.sendall(f"{self._command}\n".encode())
-        self._lab.query(CONTROLLER, "show ip slb stats")  # is answered after the command before it has begun
+        self._lab.query(CONTROLLER, "show ip slb stats")  # its answer means that the command before has started
         return self
 
     def __exit__(
@@ -46,7 +46,7 @@ class Debugging:
         self._socket.close()
 
     def lines_like(self, chapter: Sequence[str]) -> list[str]:
-        """The lines of the events that the chapter prints, or those so far if they do not all come."""
+        """The lines of the events that the chapter prints; after a time-out, those of the events so far."""
         deadline = time.monotonic() + _EVENT_TIMEOUT
         while not (found := events_like(chapter, self._lines()))[1] and (left := deadline - time.monotonic()) > 0:
             self._receive(left)
@@ -67,9 +67,9 @@ class Debugging:
 
 
 def events_like(chapter: Sequence[str], here: Sequence[str]) -> tuple[list[str], bool]:
-    """Lines of events that look like the chapter's, each of an event of its own, and whether all are there.
+    """The lines of events with the shape of the chapter's, one event for each, and whether all were found.
 
-    Where one is missing another event stands in its place, as long as there are any.
+    If one is missing another event takes its place, as long as there are any.
     """
     events = _events(here)
     chosen: list[list[str]] = []

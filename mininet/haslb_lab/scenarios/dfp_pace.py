@@ -1,7 +1,7 @@
 """When home agents measure their DFP weight, so that sessions can be opened between two measures.
 
-The chapter's hundred sessions are fifty at each home agent because nobody's weight changes while they are opened: turns
-of 25 are given out. A measure in the middle of it would make the turns 24 long.
+The chapter's hundred sessions are fifty at each home agent because no weight changes while they are opened: they are
+assigned in turns of 25. A measure during that time would make the turns 24 long.
 """
 
 from __future__ import annotations
@@ -14,21 +14,22 @@ from haslb_lab.chassis.description import HomeAgent
 from haslb_lab.runner import janitor
 from ryu_haslb.configuration.ios.home_agent import read_home_agent
 
-#: Seconds before the next measure that opening sessions may take.
+#: Seconds that opening the sessions may take, which must be left before the next measure.
 _OPENING_TIME = 3.0
 
+#: Seconds after a measure until its weight has reached the balancer.
 _MARGIN = 0.5
 
 
 def wait_between_measures(home_agents: Iterable[HomeAgent]) -> None:
-    """Return when no home agent measures its weight within the next seconds."""
+    """Wait until no home agent measures its weight within the next seconds."""
     intervals = {agent.name: interval for agent in home_agents if (interval := _interval(agent)) is not None}
     while waits := [wait for wait in map(_wait, intervals, intervals.values()) if wait]:
         time.sleep(max(waits))
 
 
 def _interval(agent: HomeAgent) -> Optional[int]:
-    """Seconds between two measures of a home agent, None if it has no DFP agent in service."""
+    """Seconds between two measures of a home agent; None if it has no DFP agent in service."""
     if agent.configuration is None:
         return None
     configuration, _ = read_home_agent(agent.configuration.read_text("utf-8"), str(agent.configuration))
@@ -37,8 +38,10 @@ def _interval(agent: HomeAgent) -> Optional[int]:
 
 
 def _wait(name: str, interval: int) -> float:
-    """Seconds until a home agent's measure has passed, if one is near. It measures at the start, and its control socket
-    is as old as it is."""
+    """Seconds until a home agent's next measure is over; 0 if it is not due soon.
+
+    It measures first when it starts, which is when its control socket was made.
+    """
     age = time.time() - (janitor.DIRECTORY / f"{name}.control").stat().st_ctime
     left = interval - age % interval
     return left + _MARGIN if left < min(_OPENING_TIME, interval / 2) else 0.0

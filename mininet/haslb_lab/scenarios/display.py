@@ -1,4 +1,4 @@
-"""What the lab's command shows: what it is doing, the steps of the call flow, outputs beside those of the chapter."""
+"""What ``haslb-lab`` prints: its activity, the steps of the call flow, and outputs beside those of the chapter."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from rich.text import Text
 from haslb_lab.scenarios.call_flow import Step
 from haslb_lab.scenarios.comparison import RULE, Pair, agree, shape
 
-#: Lines of a table that are shown; those that differ are shown all the same. Other outputs are shown whole.
+#: Lines of a table that are shown, besides those that differ. Other outputs are shown completely.
 ROWS_SHOWN = 12
 
 _GAP = " │ "
-#: Between two lines that differ, or before each where they are printed one below the other.
+#: The mark between two lines that differ, or before each when they are printed one below the other.
 _UNEQUAL = " ≠ "
 _DIFFERENT = "bold red"
 
@@ -30,7 +30,7 @@ class Display:
 
     @contextmanager
     def activity(self) -> Iterator[Callable[[str], None]]:
-        """Say what is being done: in a line that goes away on a terminal, in a line each elsewhere."""
+        """Show the current activity: in a line that disappears on a terminal, as a line each elsewhere."""
         with self._console.status("") as status:
 
             def report(what: str) -> None:
@@ -67,8 +67,10 @@ class Display:
         self._count_rest(len(lines) - len(shown))
 
     def beside(self, prompt: str, command: str, pairs: Sequence[Pair]) -> None:
-        """Print a command and what it answers, laid beside what the chapter prints, or below it if that is too wide for
-        the terminal; a file is as wide as need be."""
+        """Print a command and its answer beside the chapter's, or below it if the terminal is too narrow.
+
+        A file has no width, so both are always side by side there.
+        """
         self._heading(prompt, command, "as in the chapter" if agree(pairs) else "NOT as in the chapter")
         room = _room([pair.here or "" for pair in pairs])
         shown = [pair for number, pair in enumerate(pairs) if number < room or not pair.same]
@@ -90,7 +92,7 @@ class Display:
         self._count_rest(len(pairs) - len(shown))
 
     def verdict(self, compared: int, differences: int) -> None:
-        """Close with how many outputs were compared and are not as in the chapter."""
+        """Print how many outputs were compared and how many differ from the chapter."""
         if differences:
             text = f"{differences} of {compared} outputs are NOT as in the chapter; ≠ marks the lines."
             self.say(text, style=_DIFFERENT)

@@ -1,4 +1,4 @@
-"""What passed in the lab, as seen from outside: frames at its nodes, packets that the balancer's rules took."""
+"""Evidence from outside the balancer: frames at the nodes, and packets that the balancer's flows matched."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from haslb_lab.scenarios.overheard import Message, encrypted, messages
 from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
-#: Seconds within which all that has passed is counted and captured.
+#: Seconds until everything that was sent is counted and captured.
 _SETTLE_TIMEOUT = 10
 
-#: Seconds between two looks at what a capture has.
+#: Seconds between two reads of a capture.
 _POLL_INTERVAL = 0.05
 
 _REQUESTS = {Purpose.PUNT_REQUEST.cookie, Purpose.PUNT_REQUEST_TO_CHASSIS.cookie}
@@ -30,8 +30,11 @@ _STRAYS = {
 
 
 class Taken(NamedTuple):
-    """How many packets the balancer's rules have taken: ``requests`` that were punted to it, ``sessions`` that went
-    through the table of its sessions, ``strays`` that it was given though they are no requests."""
+    """How many packets the balancer's flows have matched.
+
+    ``requests`` were punted to the balancer, ``sessions`` matched in the session table, ``strays`` were punted although
+    they are not requests.
+    """
 
     requests: int
     sessions: int
@@ -39,7 +42,7 @@ class Taken(NamedTuple):
 
 
 def taken(lab: Lab, switches: Iterable[str]) -> Taken:
-    """What the balancer's rules on these switches have taken so far."""
+    """What the balancer's flows on these switches have matched so far. Raises: LabError."""
     _settle()
     flows = [flow for switch in switches for flow in lab.flows(switch=switch)]
     ours = [flow for flow in flows if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK]
@@ -51,16 +54,18 @@ def taken(lab: Lab, switches: Iterable[str]) -> Taken:
 
 
 def _settle() -> None:
-    """Wait until the switches' counters hold all that has passed: what their fast path counts is added now and then."""
+    """Wait until the counters of the switches' fast path are added to those of the flows."""
     try:
         subprocess.run(["ovs-appctl", "revalidator/wait"], capture_output=True, check=True, timeout=_SETTLE_TIMEOUT)
     except (OSError, subprocess.SubprocessError) as error:
-        raise LabError(f"Open vSwitch does not say what has passed: {error}") from None
+        raise LabError(f"Open vSwitch does not update its flow counters: {error}") from None
 
 
 class Overhearing:
-    """Captures at nodes, and at the outside of IPsec modules. Use it as a context manager, and :meth:`catch_up` while
-    much is on its way."""
+    """Captures at nodes, and at the outside ports of IPsec modules. Use it as a context manager.
+
+    Call :meth:`catch_up` while many frames arrive.
+    """
 
     def __init__(self, lab: Lab, nodes: Iterable[str], modules: Iterable[str]) -> None:
         self._lab = lab
@@ -90,12 +95,12 @@ class Overhearing:
                 self.catch_up()
 
     def catch_up(self) -> None:
-        """Read what the captures have. Raises :class:`LabError` if one of them lost a frame: nothing is proved then."""
+        """Read what the captures have. Raises: LabError if one lost a frame, because nothing is proved then."""
         for capture in (*self._captures.values(), *self._outside):
             capture.listen(0)
 
     def heard(self, node: str, senders: Collection[IPv4Address], least: int) -> list[Message]:
-        """Return, and forget, the messages from these senders at a node; wait until there are at least so many."""
+        """Wait for at least ``least`` messages from these senders at a node, return them, and clear the capture."""
         frames = self._captured(
             [self._captures[node]],
             lambda frames: sum(each.source in senders for each in messages(frames)) >= least,
@@ -104,8 +109,10 @@ class Overhearing:
         return [each for each in messages(frames) if each.source in senders]
 
     def outside(self, senders: Collection[IPv4Address], least: int) -> tuple[int, list[Message]]:
-        """How many encrypted packets came from these senders to the IPsec modules, and what they said in clear; wait
-        until there are at least so many, and forget them."""
+        """Wait for ``least`` encrypted packets or more from these senders at IPsec modules, and clear the captures.
+
+        Returns the number of encrypted packets, and the messages in clear.
+        """
         frames = self._captured(
             self._outside,
             lambda frames: sum(packet.source in senders for packet in encrypted(frames)) >= least,
@@ -116,11 +123,11 @@ class Overhearing:
 
     @staticmethod
     def _captured(captures: Sequence[Capture], enough: Callable[[Sequence[bytes]], bool], what: str) -> list[bytes]:
-        """All frames so far, as soon as they are enough."""
+        """All frames so far, as soon as they are enough. Raises: LabError."""
         deadline = time.monotonic() + _SETTLE_TIMEOUT
         while not enough(frames := [frame for capture in captures for frame in capture.frames]):
             if time.monotonic() > deadline:
-                raise LabError(f"there are not {what}")
+                raise LabError(f"not captured in time: {what}")
             for capture in captures:
                 capture.listen(_POLL_INTERVAL)
         for capture in captures:

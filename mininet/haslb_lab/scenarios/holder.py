@@ -1,4 +1,4 @@
-"""A lab that outlives the command that brought it up: handed over to a process of its own, and ended."""
+"""Hands a lab over to a process that keeps it up after the command has ended, and ends it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from haslb_lab.scenarios import state
 
 
 def hand_over(lab: Lab) -> int:
-    """Let a process of its own hold the lab, and return its id; this process must do no more with the lab.
+    """Hand the lab over to a new process, the holder, and return its id. The caller must not use the lab any more.
 
-    The holder does nothing. When it ends, by whatever signal, the janitor sweeps.
+    The holder only waits. When it ends for any reason the janitor removes the lab. Raises: LabError.
     """
     sys.stdout.flush()
     reading, writing = os.pipe()
@@ -29,8 +29,8 @@ def hand_over(lab: Lab) -> int:
     try:
         with os.fdopen(reading, "rb") as holds:
             if not holds.read(1):
-                raise LabError("the process that is to hold the lab ended; try again")
-    except BaseException:  # an interrupt, for one: as long as there is a holder the janitor waits
+                raise LabError("the process that was to keep the lab up has ended; try again")
+    except BaseException:  # such as an interrupt: the janitor waits as long as there is a holder
         os.kill(holder, signal.SIGKILL)
         os.waitpid(holder, 0)
         raise
@@ -55,18 +55,21 @@ def _hold(lab: Lab, tell: int) -> NoReturn:
 
 
 def stop() -> str:
-    """End the scenario that is up, wait until nothing is left of it, and return its name; "" if none was up."""
+    """End the scenario that is up and wait until it is removed. Returns its name; "" if none was up.
+
+    Raises: LabError.
+    """
     if os.geteuid() != 0:
         raise LabError("ending a lab needs root; try again with sudo")
     up = state.running()
     owner = claim.owner()
     if owner is not None:
         if up is None:
-            raise LabError(f"the lab that is running (process {owner}) is no scenario; end it: kill {owner}")
+            raise LabError(f"the lab that is running (process {owner}) is not a scenario; end it: kill {owner}")
         _end(owner)
-    with suppress(claim.TakenError), claim.claim():  # who has taken it by now has found nothing left
+    with suppress(claim.TakenError), claim.claim():  # a lab that holds the claim now has found nothing left
         if complaints := janitor.sweep():
-            raise LabError(f"something stays behind: {'; '.join(complaints)}")
+            raise LabError(f"cannot remove all of the lab: {'; '.join(complaints)}")
     return "" if up is None else up.scenario
 
 

@@ -1,4 +1,4 @@
-"""What somebody can do with a scenario that is left up at the moment of the chapter's outputs, as commands to type."""
+"""The commands that a user can try on a scenario that was left up."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ryu_haslb.configuration.model import VirtualServer
 
 
 def invitation(lab: Lab, description: Description, sessions: int) -> Iterator[str]:
-    """Lines to print once the lab is kept with so many sessions."""
+    """The lines to print when the lab is left up with ``sessions`` sessions."""
     yield "Ask its nodes:"
     for prompt in description.prompts.values():
         yield f"    haslb-lab prompt {prompt}"
@@ -43,7 +43,7 @@ def _idle(server: VirtualServer) -> str:
 
 
 def _sessions(lab: Lab, description: Description, sessions: int) -> Iterator[str]:
-    """How many the balancer has now, and how long: in examples 5 and 6 no longer than the outputs take."""
+    """How many sessions the balancer has now, and their idle times: in examples 5 and 6 they end soon."""
     still_open = sum(real["conns"] for real in lab.query(CONTROLLER, "show ip slb reals"))
     servers = load(description.balancer.configuration).configuration.virtual_servers.values()
     yield f"The balancer has {still_open} of {sessions} sessions open. The bindings stay, but a session ends so many"

@@ -1,4 +1,4 @@
-"""What is in captured Ethernet frames: Mobile IP messages, and packets that nobody can read."""
+"""Reads captured Ethernet frames: Mobile IP messages, and encrypted packets."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT, REPLY_TYPE, Registr
 
 _ESP_IN_UDP_PORT = 4500
 _UDP_HEADER = 8
-#: What IKE has in the place of the SPI where ESP goes in UDP (RFC 3948 section 2.2).
+#: The non-ESP marker that IKE has in the place of an SPI (RFC 3948 section 2.2).
 _NOT_ESP = bytes(4)
 
 
 class Message(NamedTuple):
-    """A registration request or reply on the wire; lifetime 0 closes a binding."""
+    """A Registration Request or Reply. Lifetime 0 is a deregistration."""
 
     source: IPv4Address
     destination: IPv4Address
@@ -28,7 +28,7 @@ class Message(NamedTuple):
 
 
 def messages(frames: Iterable[bytes]) -> list[Message]:
-    """The Mobile IP messages in frames of whatever content, tagged or not, in order."""
+    """The Mobile IP messages in frames of any content, with or without a VLAN tag, in order."""
     return [message for packet in _packets(frames) if (message := _message(packet)) is not None]
 
 

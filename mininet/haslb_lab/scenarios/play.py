@@ -1,4 +1,4 @@
-"""A scenario from nothing to its tables: brought up, its call flow played, its outputs laid beside the chapter's."""
+"""Plays a scenario: brings its lab up, plays the call flow, and compares its outputs with the chapter's."""
 
 from __future__ import annotations
 
@@ -24,16 +24,15 @@ from haslb_lab.scenarios.display import Display
 from haslb_lab.scenarios.reach import meet_routers
 from haslb_lab.scenarios.scenario import Scenario
 
-#: Seconds within which home agents have told the balancer their weight, and have measured it anew.
+#: Seconds until home agents have reported their weight to the balancer, and have measured it again.
 _REPORT_TIMEOUT = 20.0
 
 
 class Play:
-    """A scenario that is played with so many sessions (as many as the chapter has, unless given).
+    """One run of a scenario with ``sessions`` sessions, by default the chapter's number.
 
-    ``compared`` counts the outputs that the chapter has as well, ``differences`` those of them that are not the same.
-    What else is not as it should be ends in a
-    :class:`LabError`.
+    ``compared`` counts the outputs that were compared with the chapter's, ``differences`` those that differ. Any other
+    deviation raises :class:`LabError`.
     """
 
     def __init__(self, scenario: Scenario, sessions: Optional[int], display: Display) -> None:
@@ -50,7 +49,7 @@ class Play:
         self.differences = 0
 
     def bring_up(self) -> Lab:
-        """The lab with all its nodes and nothing open yet."""
+        """The running lab with all its nodes, before any session. Raises: LabError."""
         configuration = self.description.balancer.configuration.read_text("utf-8")
         with self._display.activity() as report:
             up = state.Running(self._scenario.name, self.description.prompts)
@@ -60,7 +59,7 @@ class Play:
         return lab
 
     def run(self, lab: Lab, keep: bool) -> None:
-        """Play the call flow and show the outputs; with ``keep`` only to the moment at which the chapter shows them."""
+        """Play the call flow and show the outputs; with ``keep`` only steps 1 to 4, at which the chapter shows them."""
         self._agents = len(lab.query(CONTROLLER, "show ip slb dfp"))
         if self._agents:
             with self._display.activity() as report:
@@ -91,7 +90,7 @@ class Play:
                     self._display.step(step)
 
     def _show(self, lab: Lab) -> None:
-        """All outputs, those of the chapter beside the chapter's; then balancer and home agents compared."""
+        """Show all outputs, beside the chapter's where it has them; then compare balancer and home agents."""
         for block in self._scenario.shown:
             self._lay_beside(lab, block, block.for_sessions(self.sessions, self._scenario.sessions))
         if not self._scenario.shown:
@@ -107,7 +106,7 @@ class Play:
         self._display.answer(self.description.prompts[node], command, lab.command(node, command).splitlines())
 
     def _lay_beside(self, lab: Lab, block: Block, expected: Optional[Block]) -> None:
-        """Take an output and lay it beside the chapter's; where that shows no such number of sessions, print it."""
+        """Compare an output with the chapter's. If the chapter has none for this number of sessions, print it."""
         node = self._nodes[block.prompt]
         if expected is None:
             self._display.say(f"\nThe chapter shows this for {self._scenario.sessions} sessions:", style="dim")
@@ -122,7 +121,7 @@ class Play:
         self._display.beside(block.prompt, block.command, pairs)
 
     def _take(self, lab: Lab, node: str, expected: Block) -> Sequence[Pair]:
-        """An output beside the chapter's. Where home agents report their weight it may take them a while to do so."""
+        """An output beside the chapter's. Home agents with DFP get time to report their weight."""
         deadline = time.monotonic() + (_REPORT_TIMEOUT if self._agents else 0)
         while True:
             pairs = lay_beside(expected.lines, lab.command(node, expected.command).splitlines())
@@ -131,7 +130,7 @@ class Play:
             time.sleep(POLL_INTERVAL)
 
     def _associate(self, lab: Lab) -> None:
-        """Have IPsec up; then, for the chapter's number of sessions, clear it as the chapter does."""
+        """Establish IPsec; then, for the chapter's number of sessions, clear it as the chapter does."""
         for note in translations(self.description):
             self._display.say(f"IPsec: {note}")
         with self._display.activity() as report:
@@ -147,11 +146,11 @@ class Play:
             if time.monotonic() > deadline:
                 told = [line for line in lab.log(CONTROLLER).splitlines() if "DFP agent" in line]
                 last = told[-1] if told else "its log has nothing about them"
-                raise LabError(f"not every home agent's weight has come to the balancer: {last}")
+                raise LabError(f"the balancer has not received every home agent's weight: {last}")
             time.sleep(POLL_INTERVAL)
 
     def _compare(self, lab: Lab) -> None:
-        """Every home agent has as many bindings as the balancer gave it sessions."""
+        """Check that every home agent has as many bindings as the balancer has sessions for it. Raises: LabError."""
         sessions: Counter[str] = Counter()
         for real in lab.query(CONTROLLER, "show ip slb reals"):
             sessions[real["real"]] += real["conns"]

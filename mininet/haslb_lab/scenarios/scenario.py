@@ -1,4 +1,4 @@
-"""The six examples of the chapter as named scenarios, and anybody's chassis description as one without a name.
+"""Scenarios: the six examples of the chapter by name, and any chassis description by its file.
 
 A named scenario is a folder of ``topologies/scenarios/``: the chassis description, the configurations that it names,
 ``scenario.yaml``, and in ``shows/`` the blocks of output that the chapter prints.
@@ -24,10 +24,10 @@ from ryu_haslb.language.values import decimal
 
 FOLDER = CHECKOUT / "topologies" / "scenarios"
 
-#: Sessions that are opened where the chapter does not say how many.
-SESSIONS_OF_A_STRANGER = 100
+#: Sessions of a scenario that is not the chapter's.
+DEFAULT_SESSIONS = 100
 
-#: Sessions of a scenario; far more than a lab opens.
+#: Sessions in a scenario's description; far more than a lab opens.
 MAX_SESSIONS = 1_000_000
 
 _BLOCKS = ("shown_before", "shown", "debugged")
@@ -36,10 +36,10 @@ _KEYS = ("title", "example", "sessions", *_BLOCKS)
 
 @dataclass(frozen=True)
 class Scenario:
-    """A chassis with its traffic. ``example`` is its number in the chapter, 0 if it is none of the chapter's.
+    """A chassis with its traffic. ``example`` is its number in the chapter, 0 if it is not the chapter's.
 
-    ``sessions`` is how many were open when the chapter's blocks were printed; ``shown_before`` are those blocks that
-    were taken before the sessions, ``debugged`` what a debug command printed meanwhile, ``shown`` the others.
+    ``sessions`` is how many were open when the chapter's blocks were printed. Blocks of ``shown_before`` were printed
+    before the sessions, those of ``debugged`` by a debug command meanwhile, those of ``shown`` afterwards.
     """
 
     name: str
@@ -52,7 +52,7 @@ class Scenario:
     debugged: tuple[Block, ...] = ()
 
     def chassis(self) -> Description:
-        """Read the description. Raises :class:`LabError` with all that is wrong with it."""
+        """Read the description. Raises: LabError with all its errors."""
         try:
             return read_description(self.description)
         except ConfigurationError as error:
@@ -66,25 +66,25 @@ def scenarios() -> list[Scenario]:
 
 
 def find(name: str) -> Scenario:
-    """The scenario with this name, or that of a description file. Raises :class:`LabError` where there is neither."""
+    """The scenario with this name, or of this description file. Raises: LabError if there is neither."""
     named = {scenario.name: scenario for scenario in scenarios()}
     if name in named:
         return named[name]
     path = Path(name)
     if not _is_file(path):
         raise LabError(f"{name} is neither a scenario nor a file; there are: {', '.join(named)}")
-    return Scenario(path.name, "a chassis description", 0, SESSIONS_OF_A_STRANGER, path)
+    return Scenario(path.name, "a chassis description", 0, DEFAULT_SESSIONS, path)
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except (OSError, ValueError):  # no name that a file could have
+    except (OSError, ValueError):  # not a possible name of a file
         return False
 
 
 def _named(folder: Path) -> Scenario:
-    """Read ``scenario.yaml``. Raises :class:`LabError` with file, line and key of all that is wrong with it."""
+    """Read ``scenario.yaml``. Raises: LabError with file, line and key of each error."""
     path = folder / "scenario.yaml"
     diagnostics = Diagnostics(str(path))
     scenario = None

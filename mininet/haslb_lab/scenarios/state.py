@@ -1,4 +1,4 @@
-"""What is up: a note that a running scenario leaves for those who ask in other processes."""
+"""The scenario that is up, as a file that other processes read."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _FILE = janitor.DIRECTORY / "scenario.json"
 
 @dataclass(frozen=True)
 class Running:
-    """The scenario's name, and what each node that takes commands is called at its prompt.
+    """A scenario that is up: its name, and the prompt of each node that takes commands.
 
-    ``processes`` has every node with the process whose namespace is the node's; it is empty until all are there.
+    ``processes`` has, for every node, the id of a process in its namespace. It is empty until all nodes are up.
     """
 
     scenario: str
@@ -28,26 +28,28 @@ class Running:
 
     @property
     def stage(self) -> str:
-        """How far it is."""
+        """Its stage: ``up`` or ``coming up``."""
         return "up" if self.processes else "coming up"
 
     def node(self, name: str) -> str:
-        """The node of this name or prompt, in capitals or not, that takes commands. Raises :class:`LabError` with those
-        that there are."""
+        """The node that takes commands and has this name or prompt, in any case of letters.
+
+        Raises: LabError with the possible names.
+        """
         for node, prompt in self.prompts.items():
             if name.lower() in (node.lower(), prompt.lower()):
                 return node
         if any(name.lower() == node.lower() for node in self.processes):
             raise LabError(f"{name} takes no commands; run programs in it: haslb-lab exec {name} ip address")
-        raise LabError(f"{name} is no node of {self.scenario}; there are: {', '.join(self.prompts.values())}")
+        raise LabError(f"{name} is not a node of {self.scenario}; there are: {', '.join(self.prompts.values())}")
 
     def process(self, name: str) -> int:
-        """The process in whose namespace programs are run for a node of this name or prompt, in capitals or not."""
+        """A process in the namespace of the node with this name or prompt, in any case. Raises: LabError."""
         for node, process in self.processes.items():
             if name.lower() in (node.lower(), self.prompts.get(node, node).lower()):
                 return process
         names = [self.prompts.get(node, node) for node in self.processes]
-        raise LabError(f"{name} is no node of {self.scenario}; there are: {', '.join(names)}")
+        raise LabError(f"{name} is not a node of {self.scenario}; there are: {', '.join(names)}")
 
     @staticmethod
     def control(node: str) -> Path:
@@ -56,14 +58,14 @@ class Running:
 
 
 def note(running: Running) -> None:
-    """Say what is up; the janitor removes the note with everything else. Whoever reads it reads all of it."""
+    """Write the file, in one step so that readers never see a part. The janitor removes it with everything else."""
     unfinished = _FILE.with_suffix(".new")
     unfinished.write_text(json.dumps(asdict(running)))
     unfinished.replace(_FILE)
 
 
 def whole() -> Running:
-    """The scenario that is up with all its nodes. Raises :class:`LabError` if there is none."""
+    """The scenario that is up with all its nodes. Raises: LabError if there is none."""
     up = running()
     if up is None and os.geteuid() != 0:
         raise LabError("the nodes answer root only; try again with sudo")
@@ -75,7 +77,7 @@ def whole() -> Running:
 
 
 def running() -> Optional[Running]:
-    """The scenario that is up, None if there is none or if this user may not know."""
+    """The scenario that is up; None if there is none, or if this user may not read the file."""
     if not claim.is_held():
         return None
     try:

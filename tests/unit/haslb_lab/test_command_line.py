@@ -63,7 +63,7 @@ def test_an_error_of_the_machine_is_one_line_that_says_which(
         raise error
 
     monkeypatch.setattr(command_line, "find", fail)
-    monkeypatch.setattr(command_line, "_print_no_more", lambda: None)
+    monkeypatch.setattr(command_line, "_discard_output", lambda: None)
     assert command_line.main(["run", "direct-static"]) == 1
     assert capsys.readouterr().err == f"haslb-lab: {expected}\n"
 
@@ -96,7 +96,7 @@ def test_a_drawing_is_what_its_name_says(tmp_path: Path, name: str, begins: byte
 @pytest.mark.parametrize("name", ["c.jpg", "c", ".svg"])
 def test_a_drawing_of_another_kind_is_refused(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert command_line.main(["draw", "direct-static", "-o", str(tmp_path / name)]) == 1
-    expected = f"{tmp_path / name}: expected a name that ends in .svg, .png, .pdf; these are drawn"
+    expected = f"{tmp_path / name}: expected a name that ends in .svg, .png, .pdf"
     assert capsys.readouterr().err == f"haslb-lab: {expected}\n"
     assert not (tmp_path / name).exists()
 
@@ -123,7 +123,7 @@ def test_programs_run_in_every_node_also_in_those_without_commands() -> None:
     """One wants to ping from a mobile and to capture at a host."""
     up = Running("direct-static", {"controller": "SLB-7600", "mobile1": "mobile1"}, {"controller": 7, "host1": 8})
     assert [up.process(name) for name in ("SLB-7600", "controller", "HOST1")] == [7, 7, 8]
-    with pytest.raises(LabError, match=r"mars is no node of direct-static; there are: SLB-7600, host1"):
+    with pytest.raises(LabError, match=r"mars is not a node of direct-static; there are: SLB-7600, host1"):
         up.process("mars")
     with pytest.raises(LabError, match="host1 takes no commands; run programs in it: haslb-lab exec host1 ip address"):
         up.node("host1")

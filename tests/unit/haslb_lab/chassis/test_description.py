@@ -189,7 +189,12 @@ def test_a_port_may_be_abbreviated(read: Read) -> None:
             None,
             "dynamic-address 10.99.11.11, which HA5-3 does not",
         ),
-        ("next_hop: 20.1.1.2", "next_hop: 20.1.1.3", None, "nobody in the VLANs of SLB1-7600 has the address 20.1.1.3"),
+        (
+            "next_hop: 20.1.1.2",
+            "next_hop: 20.1.1.3",
+            None,
+            "no node in the VLANs of SLB1-7600 has the address 20.1.1.3",
+        ),
         ("20: {interface: 20.1.1.2/24}", "20: {interface: 20.1.2.2/24}", None, "overlaps or joins 20.1.1.0/24"),
         ("30: {interface: 30.1.1.1/24}", "30: {interface: 15.2.1.1/16}", None, "overlaps or joins 15.0.0.0/8"),
         (
@@ -224,7 +229,7 @@ def test_a_port_may_be_abbreviated(read: Read) -> None:
         ("home_agent: 15.1.1.10", "home_agent: 224.0.0.11", None, "an address such as 15.1.1.10, not '224.0.0.11'"),
         ("mobile1: 1", "mobile1: 1, mobile2: 1", "PDSN-7600:", "two mobiles of PDSN-7600 are the same user"),
         ("mobile1: 1", "mobile1: 0", None, "the user that mobile1 is, a number from 1, not '0'"),
-        ("gateway: 20.1.1.1", "gateway: 20.1.1.7", None, "nobody in VLAN 20 of SLB1-7600 has the address 20.1.1.7"),
+        ("gateway: 20.1.1.1", "gateway: 20.1.1.7", None, "no node in VLAN 20 of SLB1-7600 has the address 20.1.1.7"),
         (
             "FastEthernet3/20: {vlan: 20}",
             "FastEthernet3/20: {vlan: 16}",
@@ -286,7 +291,7 @@ def test_two_links_between_the_same_vlans_are_a_loop(read: Read) -> None:
     )
     text = text.replace("GigabitEthernet1/2: {vlan: 30}", "GigabitEthernet1/2: {vlan: 20}")
     text = text.replace("links:\n", "links:\n  - [SLB1-7600 Fa3/21, HA-7600 Gi1/2]\n")
-    with pytest.raises(ConfigurationError, match=r"a second way between VLAN 20 of SLB1-7600 and VLAN 20 of HA-7600"):
+    with pytest.raises(ConfigurationError, match=r"a second path between VLAN 20 of SLB1-7600 and VLAN 20 of HA-7600"):
         read(text)
 
 
