@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 from hypothesis import settings
+
+# A run in the background of a shell ignores SIGINT; the programs that tests start and interrupt would ignore it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # No property has a deadline: a busy machine must not decide a test. ``make unit`` and a bare pytest take the profile
 # "dev"; CI takes "ci", by pytest's --hypothesis-profile, which overrides what is loaded here.

@@ -128,7 +128,10 @@ def test_debug_ends_with_an_interrupt_and_that_is_no_failure(tmp_path: Path) -> 
                 haslb(path, "show", "ip", "slb", "stats")
             assert "SLB_SESSION_IPMOBILE" in line
             debug.send_signal(signal.SIGINT)
-            assert debug.wait(30) == 0
+            try:
+                assert debug.wait(30) == 0
+            finally:
+                debug.kill()
 
 
 def test_a_file_is_found_from_where_the_operator_is(control: Path, tmp_path: Path) -> None:
