@@ -42,6 +42,7 @@ TRUNCATED = "truncated"
 FRAGMENT = "fragment"
 NO_REQUEST = "not_registration_request"
 MALFORMED = "malformed_extension"
+NO_IDENTITY = "no_identity"
 
 FRAGMENTS = packet(GOOD + vendor(bytes(100))).fragment(64)
 
@@ -72,10 +73,10 @@ WRONG = {
     "vendor extension cut short": (frame(request(b"\x26\x00\x10\x00" + nai("decoy@isp.com"))), MALFORMED),
     "vendor extension without vendor": (frame(request(long(38, 0, b"ab") + nai("victim@isp.com"))), MALFORMED),
     "short extension swallows the nai": (frame(request(b"\x20\xff" + nai("decoy@isp.com"))), MALFORMED),
-    "padding to the end": (frame(request(bytes(40))), "neither NAI nor home address"),
+    "padding to the end": (frame(request(bytes(40))), NO_IDENTITY),
     "nai inside an extension only": (
         frame(request(long(36, 1, nai("decoy@isp.com")))),
-        "neither NAI nor home address",
+        NO_IDENTITY,
     ),
     "request to port zero": (frame(GOOD, udp={"dport": 0}), NO_REQUEST),
     "text": (frame(b"GET / HTTP/1.1\r\n\r\n"), NO_REQUEST),
