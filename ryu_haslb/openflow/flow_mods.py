@@ -9,10 +9,11 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Action, Purpose, Rule, Table, session_match
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, meter
+from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, meter, pack_flow_mod
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 _EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
+_SESSIONS = Table.SESSIONS.value
 
 _CONTROLLER, _NORMAL = wire.output(wire.OFPP_CONTROLLER), wire.output(wire.OFPP_NORMAL)
 _INSTRUCTIONS = {
@@ -86,12 +87,12 @@ class SessionRule(NamedTuple):
     def flow_mod(self, xid: int, command: int) -> bytes:
         """The message that adds the rule, or deletes it; to delete it the actions are not needed."""
         cookie, tag, virtual_address, port, idle_timeout, actions = self
-        head, tail = _session_match(virtual_address, port)
-        session = head + tag.to_bytes(6, "big") + tail
+        before_tag, after_tag = _session_match(virtual_address, port)
+        session = before_tag + tag.to_bytes(6, "big") + after_tag
         instructions = apply_actions(actions)
-        return FlowMod(
-            command, Table.SESSIONS, cookie, 0, SESSION_PRIORITY, idle_timeout, 0, session, instructions
-        ).pack(xid)
+        return pack_flow_mod(
+            xid, (command, _SESSIONS, cookie, 0, SESSION_PRIORITY, idle_timeout, 0, session, instructions)
+        )
 
 
 @lru_cache(maxsize=1024)

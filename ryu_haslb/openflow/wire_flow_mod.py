@@ -87,12 +87,18 @@ class FlowMod(NamedTuple):
 
     def pack(self, xid: int) -> bytes:
         """The message."""
-        command, table, cookie, cookie_mask, priority, idle_timeout, flags, match_, instructions = self
-        head = _FLOW_MOD.pack(
-            *(OFP_VERSION, OFPT_FLOW_MOD, _FLOW_MOD.size + len(match_) + len(instructions), xid),
-            *(cookie, cookie_mask, table, command, idle_timeout, 0, priority, OFP_NO_BUFFER, OFPP_ANY, OFPG_ANY, flags),
-        )
-        return head + match_ + instructions
+        return pack_flow_mod(xid, self)
+
+
+def pack_flow_mod(xid: int, fields: tuple[int, int, int, int, int, int, int, bytes, bytes]) -> bytes:
+    """The message with the fields of a :class:`FlowMod`; a plain tuple takes half the time where there are many."""
+    command, table, cookie, cookie_mask, priority, idle_timeout, flags, packed_match, instructions = fields
+    length = _FLOW_MOD.size + len(packed_match) + len(instructions)
+    head = _FLOW_MOD.pack(
+        *(OFP_VERSION, OFPT_FLOW_MOD, length, xid, cookie, cookie_mask, table, command),
+        *(idle_timeout, 0, priority, OFP_NO_BUFFER, OFPP_ANY, OFPG_ANY, flags),
+    )
+    return head + packed_match + instructions
 
 
 def meter_mod(xid: int, command: int, meter_id: int, rate: Optional[int] = None, burst: int = 0) -> bytes:
