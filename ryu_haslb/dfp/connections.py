@@ -1,24 +1,18 @@
-"""The DFP manager's sockets, inside the application: they carry out the actions of each connection's state machine."""
+"""The DFP manager's TCP connections, inside the application."""
 
 from __future__ import annotations
 
 import logging
 import socket
 import time
-from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from ipaddress import IPv4Address
-from typing import Any, Callable, Optional
+from typing import Any
 
 import eventlet
 
 from ryu_haslb.configuration.model import DfpAgent, DfpManager
-from ryu_haslb.dfp.channel import Close, Send
-from ryu_haslb.dfp.manager import Action, AgentConnection, Connect, SetWeight, State
-from ryu_haslb.dfp.security import KeyRing
-from ryu_haslb.dfp.tlv import ANY_BIND_ID, MAX_HOSTS, UDP, HostPreference, Load
-from ryu_haslb.dfp.weight_table import AgentAddress, WeightTable
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
+from ryu_haslb.dfp.agents import DfpAgents, Link, WeightsChanged
+from ryu_haslb.dfp.manager import Connect, State
 
 LOG = logging.getLogger(__name__)
 
@@ -27,112 +21,27 @@ _READ_SIZE = 1 << 12
 #: Seconds that a write may wait for the agent to read. Messages have a few hundred bytes.
 _SEND_TIMEOUT = 5.0
 
-#: Takes the reports that arrived together, or None after an agent was lost.
-WeightsChanged = Callable[[Optional[Sequence[SetWeight]]], None]
 
-
-class DfpConnections:
-    """The connections to all configured agents, and the weights that the agents have reported."""
+class DfpConnections(DfpAgents):
+    """All configured DFP agents, connected over TCP."""
 
     def __init__(self, configuration: DfpManager, weights_changed: WeightsChanged) -> None:
-        self.weights = WeightTable()
-        self.keys = KeyRing(configuration.password or "", configuration.password_timeout)
-        self._password = configuration.password or ""
-        self._weights_changed = weights_changed
-        self._server_states: dict[IPv4Address, int] = {}
-        self._reachable: frozenset[IPv4Address] = frozenset()
-        self.links = [_Link(agent, self) for agent in configuration.agents]
-
-    def start(self) -> None:
-        """Start to connect to each agent."""
-        for link in self.links:
-            link.carry_out(link.connection.start())
-
-    def configure(self, configuration: DfpManager, now: float) -> None:
-        """Apply another configuration. Agents that are in both configurations stay connected."""
-        self.keys.timeout = configuration.password_timeout
-        password, self._password = self._password, configuration.password or ""
-        if self._password and self._password != password:
-            self.keys.replace(self._password, now)
-        elif password and not self._password:
-            self.keys.remove(password, now)
-        known = {link.connection.name: link for link in self.links}
-        self.links = []
-        for agent in configuration.agents:
-            link = known.pop(AgentAddress(agent.address, agent.port), None) or _Link(agent, self)
-            self.links.append(link)
-            link.carry_out(link.connection.configure(agent, now) + link.connection.start())
-        for link in known.values():
-            link.carry_out(link.connection.stop())
-
-    def tick(self, now: float) -> None:
-        """Close connections whose keep-alive time is over, and retry lost ones."""
-        for link in self.links:
-            link.carry_out(link.connection.tick(now))
-
-    def send_server_states(self, weights: Mapping[IPv4Address, int], now: float) -> None:
-        """Send to each agent which of its servers the balancer has taken out of service, or back (section 6.2).
-
-        ``weights`` has the weight of each real server, 0 for one that is out of service.
-        """
-        before, self._server_states = self._server_states, dict(weights)
-        changed = [address for address, weight in weights.items() if (weight == 0) != (before.get(address, 1) == 0)]
-        for link in self.links if changed else ():
-            hosts = [
-                HostPreference(address, ANY_BIND_ID, weights[address])
-                for address in changed
-                if link.connection.has_reported_on(address)
-            ]
-            for first in range(0, len(hosts), MAX_HOSTS):
-                load = Load(MOBILE_IP_PORT, UDP, tuple(hosts[first : first + MAX_HOSTS]))
-                link.carry_out(link.connection.send_server_state((load,), now))
-
-    def set_reachable(self, addresses: frozenset[IPv4Address], now: float) -> None:
-        """Set the addresses that the switches have found. An agent on a new one of them is tried at once."""
-        appeared, self._reachable = addresses - self._reachable, addresses
-        for link in self.links if appeared else ():
-            if link.connection.name.address in appeared:
-                link.carry_out(link.connection.host_found(now))
-
-    def set_weights(self, connection: AgentConnection, reports: list[SetWeight]) -> None:
-        """Store the weights that an agent has reported."""
-        now = time.monotonic()
-        for report in reports:
-            self.weights.set(report.server, report.weight, connection.name, now)
-        self._weights_changed(reports)
-
-    def withdraw_weights(self, connection: AgentConnection) -> None:
-        """Remove the weights of an agent."""
-        self.weights.withdraw(connection.name)
-        self._weights_changed(None)
+        super().__init__(configuration, weights_changed, SocketLink, time.monotonic)
 
 
-class _Link:
-    """One agent: the state machine of its connection, and its present socket."""
+class SocketLink(Link):
+    """A link over TCP, served by a greenlet while it is connected."""
 
-    def __init__(self, agent: DfpAgent, owner: DfpConnections) -> None:
-        self.connection = AgentConnection(agent, owner.keys)
-        self._owner = owner
+    def __init__(self, agent: DfpAgent, agents: DfpAgents) -> None:
+        super().__init__(agent, agents)
         self._socket: Any = None
 
-    def carry_out(self, actions: Iterable[Action]) -> None:
-        """Carry out actions of the state machine in their order; weights reported together are set together."""
-        reports = []
-        for action in actions:
-            if isinstance(action, Connect):
-                eventlet.spawn(self._serve, action)
-            elif isinstance(action, Send):
-                self._send(action.data)
-            elif isinstance(action, Close):
-                LOG.warning("DFP agent %s disconnected: %s; %s", self.connection.name, action.reason, self._outlook())
-                self._release_socket()
-            elif isinstance(action, SetWeight):
-                reports.append(action)
-            else:
-                reports.clear()
-                self._owner.withdraw_weights(self.connection)
-        if reports:
-            self._owner.set_weights(self.connection, reports)
+    def connect(self, target: Connect) -> None:
+        eventlet.spawn(self._serve, target)
+
+    def disconnect(self, reason: str) -> None:
+        LOG.warning("DFP agent %s disconnected: %s; %s", self.connection.name, reason, self._outlook())
+        self._release_socket()
 
     def _serve(self, target: Connect) -> None:
         """Connect, and pass on what the agent sends, until the connection ends or another one replaces it."""
@@ -166,7 +75,7 @@ class _Link:
             self.carry_out(self.connection.received(data, time.monotonic()))
             eventlet.sleep(0)  # let other greenlets run, however much the agent sends
 
-    def _send(self, data: bytes) -> None:
+    def send(self, data: bytes) -> None:
         stream = self._socket
         if stream is None:
             return

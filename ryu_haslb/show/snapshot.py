@@ -9,7 +9,7 @@ from socket import inet_ntoa
 from typing import NamedTuple
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.dfp.connections import DfpConnections
+from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.mobile_ip.identity import identity_of_key
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.switch import Switch
@@ -39,7 +39,7 @@ class Sources(NamedTuple):
 
     configuration: Configuration
     balancer: Balancer
-    dfp: DfpConnections
+    dfp: DfpAgents
     switches: Mapping[int, Switch]
 
 
