@@ -1,16 +1,16 @@
 """The session rules of one switch: one rule per session, installed in bundles behind the sessions' first requests.
 
-A session's first request does not wait for the rule: a packet-out forwards it. Rules are collected meanwhile and sent
-every few milliseconds, since single flow-mods are what a switch cannot cope with when many sessions begin at once::
+A session's first request does not wait for the rule: a packet-out forwards it. Rules are collected and sent every few
+milliseconds. When many sessions begin at once, a switch can keep up with bundles but not with single flow-mods::
 
     install(), remove() -> waiting -> outstanding: in a bundle with others (ONF EXT-230), a barrier request behind it
                                       -> barrier reply: installed, ``session.rule_at`` is this switch
                                       -> error: rejected as a whole, the sessions continue by packet-out
                                       -> connection lost: waiting again
 
-The number of outstanding bundles is limited, so a slow switch delays rules and is never flooded with them. What has
-changed while a bundle was outstanding is made good when it is confirmed: the session may have ended, its real server
-may have moved, or the session may have another rule on the switch where its requests came in before.
+The number of outstanding bundles is limited: rules wait here, not in the queue of a slow switch. When a bundle is
+confirmed, changes since it was sent are caught up with: a session may have ended, its real server may have moved, or
+the session may have another rule on the switch by which its requests came before.
 """
 
 from __future__ import annotations
@@ -162,7 +162,7 @@ class SessionRules:
         return removes
 
     def _on_installed(self, installs: list[tuple[Session, bytes]]) -> None:
-        """The switch has confirmed these rules; make good what has changed meanwhile."""
+        """The switch has confirmed these rules. Catch up with what has changed since they were sent."""
         for session, actions in installs:
             if not self._is_live(session):
                 self.remove(session)
