@@ -25,12 +25,19 @@ REPOSITORY = Path(__file__).parents[2]
 PROGRAM = [sys.executable, "-m", "ryu_haslb.cli.lab"]
 NAME = "dispatched-static"
 PROMPTS = ["SLB-7600", "HA1-7600", "HA2-7600", "PDSN-7600", "mobile1"]
-PATIENCE = 60
+#: Seconds that one command may take.
+COMMAND_TIMEOUT = 60
 
 
 def haslb_lab(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, *words], cwd=REPOSITORY, input=typed, capture_output=True, text=True, check=False, timeout=PATIENCE
+        [*PROGRAM, *words],
+        cwd=REPOSITORY,
+        input=typed,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=COMMAND_TIMEOUT,
     )
 
 
@@ -159,7 +166,7 @@ def test_it_is_stopped_while_it_is_brought_up() -> None:
         assert f"{NAME:24} Dispatched mode with static weights, 4 sessions  (coming up)\n" in listed
         stopped = haslb_lab("stop")
         assert (stopped.stdout, stopped.stderr) == (f"{NAME} is gone without trace.\n", "")
-        assert process.wait(PATIENCE) == 143
+        assert process.wait(COMMAND_TIMEOUT) == 143
     assert leftovers() == []
 
 
@@ -181,7 +188,7 @@ def test_the_holders_end_is_the_labs(number: signal.Signals) -> None:
     assert owner is not None
     holder = os.pidfd_open(owner)
     signal.pidfd_send_signal(holder, number)
-    assert select.select([holder], [], [], PATIENCE)[0]
+    assert select.select([holder], [], [], COMMAND_TIMEOUT)[0]
     os.close(holder)
     assert leftovers() == []
 
@@ -201,7 +208,7 @@ def test_a_run_that_is_interrupted_cleans_up(number: signal.Signals, status: int
     with running() as process:
         read_until(process, "Step 4")
         process.send_signal(number)
-        assert process.wait(PATIENCE) == status
+        assert process.wait(COMMAND_TIMEOUT) == status
         assert not janitor.DIRECTORY.exists()
         _, complaints = process.communicate()
     assert complaints == ("haslb-lab: interrupted, and cleaned up\n" if number is signal.SIGINT else "")
@@ -245,7 +252,7 @@ class Terminal:
         os.write(self._terminal, text.encode())
 
     def read_until(self, text: str) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + COMMAND_TIMEOUT
         while text not in self._shown:
             assert select.select([self._terminal], [], [], max(0, deadline - time.monotonic()))[0], self._shown
             self._shown += os.read(self._terminal, 4096).decode(errors="replace")

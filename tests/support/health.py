@@ -28,7 +28,8 @@ from haslb_lab.runner.lab import Lab
 SUPERVISOR = NETWORK[1]
 """The balancer's own address among the home agents, from which it connects to DFP agents."""
 SWITCH_PORT = 100
-PATIENCE = 20.0
+#: Seconds until a state that a test waits for.
+DEFAULT_TIMEOUT = 20.0
 VIRTUAL_SERVER_TEXT = """\
 ip slb vserver MIPSLB
   virtual 10.1.1.10 udp 434 service ipmobile
@@ -110,7 +111,7 @@ class HealthLab:
         process = self._processes.pop(name)
         process.send_signal(number)
         process.send_signal(signal.SIGCONT)
-        process.wait(PATIENCE)
+        process.wait(DEFAULT_TIMEOUT)
 
     def stop(self, name: str) -> None:
         """Have a home agent fall silent: it has its port and its connections, and does nothing (SIGSTOP)."""
@@ -174,11 +175,11 @@ class HealthLab:
         """The rows of ``show ip slb stats``."""
         return {row["counter"]: row["value"] for row in self.lab.query(CONTROLLER, "show ip slb stats")}
 
-    def await_weights(self, *weights: int, seconds: float = PATIENCE) -> float:
+    def await_weights(self, *weights: int, seconds: float = DEFAULT_TIMEOUT) -> float:
         """Wait until the rotation goes by these weights and return the time at which it did."""
         return wait_until(lambda: self.weights() == list(weights), f"the weights are {weights}", seconds)
 
-    def await_state(self, name: str, state: str, seconds: float = PATIENCE) -> float:
+    def await_state(self, name: str, state: str, seconds: float = DEFAULT_TIMEOUT) -> float:
         """Wait until a home agent is in this state and return the time at which it was."""
         return wait_until(lambda: self.reals()[name]["state"] == state, f"{name} is {state}", seconds)
 

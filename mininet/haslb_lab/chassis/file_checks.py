@@ -1,4 +1,4 @@
-"""Whether the configuration files that a description names can be used, and fit it."""
+"""Checks the configuration files that a description names, and whether they agree with it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Read = TypeVar("Read")
 
 
 def check_files(description: Description, diagnostics: Diagnostics) -> None:
-    """Note what is wrong in the files, at their own lines, and where they and the description disagree."""
+    """Record the errors of the files, at their own lines, and where they disagree with the description."""
     balancer = _read(_configuration, description.balancer.configuration, diagnostics)
     if balancer is not None:
         _check_reals(description, balancer, diagnostics)
@@ -26,7 +26,7 @@ def check_files(description: Description, diagnostics: Diagnostics) -> None:
         _check_vlan_interfaces(description, balancer, diagnostics)
         _check_outside_ports(description, balancer, diagnostics)
         if balancer.dfp is not None and balancer.dfp.agents and description.balancer.vlan is None:
-            text = f"the DFP manager of {description.balancer.configuration.name} has no place among its agents"
+            text = f"the DFP manager of {description.balancer.configuration.name} has no address among its agents"
             diagnostics.error(description.balancer.line, f"{text}; expected 'vlan' and 'address' of the balancer")
     for agent in description.home_agents:
         if agent.configuration is not None:
@@ -59,7 +59,9 @@ def _check_reals(description: Description, balancer: Configuration, diagnostics:
                 text = f"real {real.address} of farm {farm.name} in {description.balancer.configuration.name}"
                 homes = listed(map(str, sorted(addresses))) or "some under sami"
                 expected = f"expected {homes}, or 'no inservice' there"
-                diagnostics.error(description.balancer.line, f"{text} is no home agent of the description; {expected}")
+                diagnostics.error(
+                    description.balancer.line, f"{text} is not a home agent of the description; {expected}"
+                )
 
 
 def _check_virtual_servers(description: Description, balancer: Configuration, diagnostics: Diagnostics) -> None:
@@ -68,7 +70,7 @@ def _check_virtual_servers(description: Description, balancer: Configuration, di
     known = virtual | {agent.address.ip for agent in description.home_agents}
     for pdsn in description.pdsns:
         if pdsn.home_agent not in known:
-            text = f"{pdsn.name} sends its requests to {pdsn.home_agent}, which is no virtual server's address"
+            text = f"{pdsn.name} sends its requests to {pdsn.home_agent}, which is not a virtual server's address"
             diagnostics.error(pdsn.line, f"{text}; expected {listed(map(str, virtual)) or 'one in the configuration'}")
 
 
@@ -81,7 +83,7 @@ def _check_datapaths(description: Description, balancer: Configuration, diagnost
 
 
 def _check_home_agent(agent: HomeAgent, path: Path, diagnostics: Diagnostics) -> None:
-    """The address that replies name must be the home agent's own."""
+    """Check that the address in replies is the home agent's own."""
     read = _read(lambda each: read_home_agent(each.read_text("utf-8"), str(each)), path, diagnostics)
     if read is None or read[0].dynamic_address is None:
         return
@@ -92,7 +94,7 @@ def _check_home_agent(agent: HomeAgent, path: Path, diagnostics: Diagnostics) ->
 
 
 def _check_vlan_interfaces(description: Description, balancer: Configuration, diagnostics: Diagnostics) -> None:
-    """The balancer takes what is in the network of an ``interface VlanN`` for adjacent, in that VLAN."""
+    """Check ``interface VlanN``: the balancer assumes that the hosts of its network are adjacent, in that VLAN."""
     for interface in balancer.vlan_interfaces:
         name = f"interface Vlan{interface.vlan} in {description.balancer.configuration.name}"
         there = [
@@ -114,15 +116,15 @@ def _check_vlan_interfaces(description: Description, balancer: Configuration, di
 
 
 def _check_outside_ports(description: Description, balancer: Configuration, diagnostics: Diagnostics) -> None:
-    """A port that only one of the two takes for encrypted would let clear text in, or keep requests out."""
+    """Check that both name the same encrypted ports: otherwise clear text is accepted, or requests are dropped."""
     file = description.balancer.configuration.name
     configured = {port.name: port for port in balancer.ports}
     for chassis in description.supervisors:
         for port in chassis.line_cards.values():
             other = configured.get(str(port.name))
-            said = [_crypto_connect(each) for each in (port, other)]
-            if said[0] != said[1]:
-                text = f"{port.name} of {chassis.name} has {said[0]} here and {said[1]} in {file}"
+            connects = [_crypto_connect(each) for each in (port, other)]
+            if connects[0] != connects[1]:
+                text = f"{port.name} of {chassis.name} has {connects[0]} here and {connects[1]} in {file}"
                 diagnostics.error(port.line, f"{text}; expected the same")
         protected = any(port.crypto_connect_vlan is not None for port in chassis.line_cards.values())
         module = chassis.ipsec_module
@@ -140,7 +142,7 @@ def _crypto_connect(port: Union[LineCardPort, Port, None]) -> str:
 
 
 def _check_pdsn(pdsn: Pdsn, path: Path, diagnostics: Diagnostics) -> None:
-    """A PDSN's crypto map must be at the interface that it is cabled by, and speak for its address."""
+    """Check that a PDSN's crypto map is at the interface of its cable, which has its address."""
     configuration = _read(_configuration, path, diagnostics)
     if configuration is None:
         return

@@ -1,4 +1,4 @@
-"""Whether the VLANs of ports and cards are those of their chassis, and nothing goes round the IPsec module."""
+"""Checks the VLANs of ports and cards, and that no traffic can bypass the IPsec module."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ryu_haslb.language.wording import listed
 
 
 def check_vlans(description: Description, diagnostics: Diagnostics) -> None:
-    """Note VLANs that a chassis does not have, and ports that do not fit the IPsec module."""
+    """Record VLANs that a chassis does not have, and ports that do not fit the IPsec module."""
     for chassis in description.chassis.values():
         for line, vlan, what in _members(description, chassis):
             if vlan not in chassis.vlans:
@@ -29,7 +29,7 @@ def check_vlans(description: Description, diagnostics: Diagnostics) -> None:
 
 
 def _members(description: Description, chassis: Chassis) -> Iterator[tuple[int, int, str]]:
-    """What is in a VLAN of a chassis: its line, the VLAN, what it is."""
+    """What is in the VLANs of a chassis: its line, the VLAN, and its name."""
     for port in chassis.line_cards.values():
         for vlan in (port.vlan, port.crypto_connect_vlan):
             if vlan is not None:
@@ -42,7 +42,7 @@ def _members(description: Description, chassis: Chassis) -> Iterator[tuple[int, 
 
 
 def _check_protection(chassis: Chassis, diagnostics: Diagnostics) -> None:
-    """``crypto connect vlan``: all that comes from the VLAN outside passes the module, and one pair of VLANs does."""
+    """Check ``crypto connect vlan``: one pair of VLANs, and all traffic of the outside VLAN passes the module."""
     protected = [port for port in chassis.line_cards.values() if port.crypto_connect_vlan is not None]
     for port in protected:
         _check_protected_port(chassis, port, diagnostics)
@@ -55,7 +55,7 @@ def _check_protection(chassis: Chassis, diagnostics: Diagnostics) -> None:
     if outside in chassis.interfaces:
         text = f"VLAN {outside} is outside of the IPsec module of {chassis.name}"
         diagnostics.error(chassis.vlans[outside].line, f"{text}; expected it without an interface: {{}}")
-    # The balancer knows encrypted traffic by the port where it comes in: from others it would take clear text.
+    # The balancer recognises encrypted traffic by its port: at other ports it would accept clear text.
     for port in chassis.line_cards.values():
         if port not in protected and outside in (port.vlan, *port.trunk):
             text = f"{port.name} carries VLAN {outside}, which is outside of the IPsec module, past the module"
@@ -67,7 +67,7 @@ def _check_protection(chassis: Chassis, diagnostics: Diagnostics) -> None:
 
 
 def _check_protected_port(chassis: Chassis, port: LineCardPort, diagnostics: Diagnostics) -> None:
-    """The module's two ports carry one VLAN of the pair each, and the VLAN inside has the crypto map."""
+    """Check that the module's ports carry one VLAN of the pair each, and the inside VLAN has an interface."""
     module, outside, inside = chassis.ipsec_module, port.vlan, port.crypto_connect_vlan
     if module is None:
         text = f"{port.name} has a crypto_connect_vlan; expected an ipsec_module in {chassis.name}"
@@ -84,5 +84,5 @@ def _check_protected_port(chassis: Chassis, port: LineCardPort, diagnostics: Dia
             text = f"{this.name} does not allow VLAN {own}; expected it at the module's {side} port for {port.name}"
             diagnostics.error(this.line, text)
         if others in this.allowed_vlans:
-            text = f"{this.name} allows VLAN {others}, so that traffic could go round the IPsec module"
+            text = f"{this.name} allows VLAN {others}, so that traffic could bypass the IPsec module"
             diagnostics.error(this.line, f"{text}; expected it at {other.name} only")

@@ -10,11 +10,14 @@ import sys
 import time
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
-from typing import Optional
+from typing import Optional, TypeVar
 
 from haslb_lab.node.commands import Commands
 from haslb_lab.node.control import ControlServer
+from ryu_haslb.language import values
 from ryu_haslb.mobile_ip.authentication import SecurityAssociation
+
+Value = TypeVar("Value")
 
 DEFAULT_SPI = 256
 DEFAULT_KEY = "00112233445566778899aabbccddeeff"
@@ -83,18 +86,14 @@ def run(program: str, control: str, opened: contextlib.AbstractAsyncContextManag
 
 def address(text: str) -> IPv4Address:
     """The value of an option that is an IPv4 address."""
-    try:
-        return IPv4Address(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not an IPv4 address such as 10.1.1.51") from None
+    return _parsed(text, values.address, "an IPv4 address such as 10.1.1.51")
 
 
 def network(text: str) -> IPv4Network:
     """The value of an option that is a network."""
-    try:
-        return IPv4Network(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; expected a network such as 10.200.0.0/16") from None
+    return _parsed(
+        text, lambda text: values.network(*values.address_and_length(text)), "a network such as 10.200.0.0/16"
+    )
 
 
 def port(text: str) -> int:
@@ -104,9 +103,16 @@ def port(text: str) -> int:
 
 def whole_number(text: str, least: int, most: int) -> int:
     """The value of an option that is a number from ``least`` to ``most``."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 10 and least <= int(text) <= most):
-        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number from {least} to {most}")
-    return int(text)
+    return _parsed(text, lambda text: values.decimal(text, least, most), f"a number from {least} to {most}")
+
+
+def _parsed(text: str, parse: Callable[[str], Value], expected: str) -> Value:
+    """The value of an option. Raises: ArgumentTypeError with what was expected."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        reason = f" ({error})" if str(error) else ""
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not {expected}{reason}") from None
 
 
 def positive(text: str) -> float:

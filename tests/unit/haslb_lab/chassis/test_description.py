@@ -131,7 +131,7 @@ def test_a_port_may_be_abbreviated(read: Read) -> None:
             "inside: {port: GigabitEthernet6/1, allow",
             "GigabitEthernet6/1 does not allow VLAN 20",
         ),
-        ('"1,16,1002-1005"', '"1,15-16"', None, "GigabitEthernet6/2 allows VLAN 15, so that traffic could go round"),
+        ('"1,16,1002-1005"', '"1,15-16"', None, "GigabitEthernet6/2 allows VLAN 15, so that traffic could bypass"),
         ('"1,16,1002-1005"', '"1,1002-1005"', None, "GigabitEthernet6/2 does not allow VLAN 16"),
         ('"1,16,1002-1005"', '"1,16,"', None, "VLANs such as '1,15,1002-1005', not '1,16,'"),
         (
@@ -166,7 +166,7 @@ def test_a_port_may_be_abbreviated(read: Read) -> None:
             "10.99.11.12/24",
             "10.99.11.13/24",
             "balancer: {configuration: slb.ios, vlan:",
-            "real 10.99.11.12 of farm FARM1 in slb.ios is no home agent",
+            "real 10.99.11.12 of farm FARM1 in slb.ios is not a home agent",
         ),
         ("configuration: ha.ios", "configuration: slb.ios", "", "slb.ios:1: "),
         ("configuration: ha.ios", "home_network: 10.99.0.0/16", None, "overlaps 10.99.11.0/24 of VLAN 99"),
@@ -224,7 +224,7 @@ def test_a_port_may_be_abbreviated(read: Read) -> None:
             "home_agent: 15.1.1.10",
             "home_agent: 15.1.1.11",
             "PDSN-7600:",
-            "sends its requests to 15.1.1.11, which is no virtual",
+            "sends its requests to 15.1.1.11, which is not a virtual",
         ),
         ("home_agent: 15.1.1.10", "home_agent: 224.0.0.11", None, "an address such as 15.1.1.10, not '224.0.0.11'"),
         ("mobile1: 1", "mobile1: 1, mobile2: 1", "PDSN-7600:", "two mobiles of PDSN-7600 are the same user"),
@@ -299,7 +299,7 @@ def test_a_dfp_manager_needs_a_place_among_its_agents(read: Read, tmp_path: Path
     """Without ``vlan`` and ``address`` it could not reach them."""
     (tmp_path / "dfp.ios").write_text(f"{SLB}ip slb dfp\n agent 10.99.11.11 500\n")
     text = changed("configuration: slb.ios, vlan: 99, address: 10.99.11.2/24", "configuration: dfp.ios")
-    with pytest.raises(ConfigurationError, match=r"the DFP manager of dfp\.ios has no place among its agents"):
+    with pytest.raises(ConfigurationError, match=r"the DFP manager of dfp\.ios has no address among its agents"):
         read(text)
 
 
