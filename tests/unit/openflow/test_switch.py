@@ -2,197 +2,26 @@
 
 from __future__ import annotations
 
-import struct
-from collections.abc import Iterable
-from ipaddress import IPv4Address
-from typing import Optional
-
 import pytest
-from fake_switch import FakeSwitch, FakeTransport, packet_in
-from scapy.layers.inet import IP, UDP
-from scapy.layers.l2 import ARP, Dot1Q, Ether
+from scapy.layers.l2 import ARP, Ether
 from statistics_replies import FlowRow
+from wired_switch import MACS, PORTS, REALS, VIRTUAL, Wired, goes_to
 
-from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides
-from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow import session_rules, wire
+from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY
 from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address, session_match
+from ryu_haslb.openflow.pipeline import Purpose, session_match
 from ryu_haslb.openflow.recovery import FLOW_STATS_TIMEOUT
-from ryu_haslb.openflow.session_rules import MAX_OUTSTANDING_BUNDLES
-from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
-from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK, Session, tag_of
+from ryu_haslb.slb.session import COOKIE_MARK, tag_of
 from ryu_haslb.slb.statistics import DropReason
-
-VIRTUAL = IPv4Address("10.1.1.10")
-REALS = tuple(RealServer(IPv4Address("10.1.1.50") + number, weight=1, in_service=True) for number in (1, 2))
-MACS = ("02:00:00:00:00:51", "02:00:00:00:00:52")
-PORTS = (7, 8)
-OTHER = "02:00:00:00:00:99"
-
-
-class Wired:
-    """A switch with one farm, connected. ``sent`` is what was sent to it since a test has last cleared it."""
-
-    def __init__(
-        self,
-        on_switch: Iterable[FlowRow] = (),
-        nat_server: bool = False,
-        found: bool = True,
-        beside: Optional[Wired] = None,
-    ) -> None:
-        self.configuration = Configuration(
-            farms={"HAFARM": ServerFarm("HAFARM", nat_server, reals=REALS)},
-            virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=300, in_service=True)},
-        )
-        self.now = 100.0
-        self.fake = FakeSwitch(1 if beside is None else 2)
-        self.fake.flow_rows = list(on_switch)
-        self.balancer: Balancer = Balancer(self.configuration) if beside is None else beside.balancer
-        self.switch = Switch(self.fake.datapath_id, self.configuration, self.balancer)
-        self.connect()
-        self.confirm()
-        if found:
-            self.find(0)
-            self.find(1)
-        self.sent.clear()
-
-    def connect(self) -> None:
-        """Make a new connection; what the switch has not replied to over the old one is lost."""
-        self.transport = FakeTransport(self.fake)
-        self.transport.handler = self._on_message
-        self.transactions = Transactions(self.transport)
-        self.switch.connect(self.transactions, self.now)
-
-    def _on_message(self, kind: int, xid: int, message: bytes) -> None:
-        if kind == wire.OFPT_BARRIER_REPLY:
-            self.switch.admission.on_barrier_reply(xid, self.now)
-            self.transactions.on_barrier_reply(xid)
-        elif kind == wire.OFPT_ERROR:
-            assert self.transactions.on_error(xid, wire.read_error(message))
-        else:
-            assert kind == wire.OFPT_MULTIPART_REPLY
-            assert self.switch.on_multipart_reply(xid, message, self.now)
-
-    @property
-    def sent(self) -> list[bytes]:
-        return self.transport.sent
-
-    def punt(self, purpose: Purpose, frame: bytes, port: int = 3) -> None:
-        assert self.switch.on_packet_in(packet_in(purpose.cookie, port, frame), self.now)
-
-    def find(self, number: int, port: int = 0, vlan: int = 0) -> None:
-        arp = ARP(op=2, hwsrc=MACS[number], psrc=str(REALS[number].address), hwdst=chassis_address(1), pdst="0.0.0.0")
-        head = Ether(src=MACS[number], dst=chassis_address(1))
-        frame = head / Dot1Q(vlan=vlan) / arp if vlan else head / arp
-        self.punt(Purpose.PUNT_ARP_REPLY, bytes(frame), port or PORTS[number])
-
-    def request(self, mobile: str, source: str = OTHER, padding: int = 0, home_agent: bytes = bytes(4)) -> list[bytes]:
-        """The messages that a request brings about."""
-        nai = mobile.encode()
-        payload = (
-            struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), home_agent, bytes(4), 1) + bytes([131, len(nai)]) + nai
-        )
-        frame = Ether(src=source) / IP(src="15.1.1.51", dst=str(VIRTUAL)) / UDP(sport=434, dport=434) / payload
-        self.sent.clear()
-        self.punt(Purpose.PUNT_REQUEST, bytes(frame) + bytes(padding))
-        return list(self.sent)
-
-    def flush(self) -> None:
-        """What the fleet does in short intervals."""
-        self._remove_stale_rules()
-        self.switch.flush(self.now)
-
-    def tick(self) -> None:
-        """What the fleet does in long intervals."""
-        self._remove_stale_rules()
-        self.switch.tick(self.now)
-
-    def _remove_stale_rules(self) -> None:
-        for datapath_id, session in self.balancer.take_stale_rules():
-            assert datapath_id == self.switch.datapath_id
-            self.switch.rules.remove(session)
-
-    def settle(self) -> None:
-        """Let the switch take the rules that wait, and confirm them."""
-        self.tick()
-        self.confirm()
-
-    def confirm(self) -> None:
-        """Let the switch reply to all that was sent so far."""
-        self.transport.answer()
-
-    def has_rule(self, session: Session) -> bool:
-        """Whether the session's rule is in the switch's table."""
-        return bool(self.fake.flows_for(session.cookie))
-
-    def drops(self, reason: DropReason) -> int:
-        return self.balancer.statistics.drops[reason]
-
-
-def goes_to(message: bytes) -> int:
-    """The port that the last action of a packet-out sends to."""
-    actions_length = int.from_bytes(message[16:18], "big")
-    assert message[1] == wire.OFPT_PACKET_OUT
-    return int.from_bytes(message[24 + actions_length - 12 : 24 + actions_length - 8], "big")
 
 
 def test_the_first_request_is_forwarded_at_once_and_later_ones_by_the_session_rule() -> None:
     wired = Wired()
     assert [goes_to(message) for message in wired.request("anna")] == [7]
     assert [goes_to(message) for message in wired.request("anna")] == [7], "the rule is not there yet"
-    wired.settle()
-    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
-
-
-def test_a_rule_whose_real_moves_before_it_is_confirmed_is_installed_again() -> None:
-    wired = Wired()
-    wired.request("anna")
-    wired.tick()
-    wired.find(0, port=9)
-    wired.confirm()
-    assert [goes_to(message) for message in wired.request("anna")] == [9]
-    wired.settle()
-    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
-    assert wire.output(9) in b"".join(wired.sent) or wired.switch.rules.waiting == 0
-
-
-def test_a_slow_switch_has_few_outstanding_bundles_and_gets_the_rest_later() -> None:
-    wired = Wired()
-    for number in range(10):
-        wired.request(f"user{number}")
-        wired.tick()
-    assert wired.switch.rules.waiting == 10 - MAX_OUTSTANDING_BUNDLES
-    wired.confirm()
-    wired.settle()
-    assert wired.switch.rules.waiting == 0
-
-
-def test_sessions_whose_rules_are_rejected_continue_by_packet_out(caplog: pytest.LogCaptureFixture) -> None:
-    table_full = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
-    wired = Wired()
-    wired.fake.rejects = lambda message: table_full if message[1] == wire.OFPT_FLOW_MOD else None
-    wired.request("anna")
-    wired.request("bert")
-    wired.settle()
-    assert wired.switch.rules.errors == 1
-    assert "rejected 2 session flows (OFPFMFC_TABLE_FULL); these sessions continue by packet-out" in caplog.text
-    assert [goes_to(message) for message in wired.request("anna")] == [7]
-
-
-def test_rules_are_installed_after_a_lost_connection() -> None:
-    wired = Wired()
-    for number in range(5):
-        wired.request(f"user{number}")
-        wired.tick()
-    wired.switch.disconnect()
-    wired.connect()
-    wired.request("anna")
     wired.settle()
     assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
@@ -276,92 +105,6 @@ def test_forged_arp_replies_from_many_vlans_cause_no_flood_of_probes() -> None:
     wired.switch.tick(wired.now + 10)
     probes = [message for message in wired.sent if message[1] == wire.OFPT_PACKET_OUT]
     assert len(probes) <= (MAX_LEARNED_VLANS + 1) * len(REALS)
-
-
-def test_rules_of_sessions_that_ended_are_removed_from_a_slow_switch_too() -> None:
-    """Those that are installed, those that are outstanding, and those that were never sent."""
-    wired = Wired()
-    for number in range(MAX_OUTSTANDING_BUNDLES + 1):
-        wired.request(f"user{number}")
-        wired.tick()
-    ended = wired.balancer.clear_sessions()
-    assert [wired.has_rule(session) for session in ended].count(True) == MAX_OUTSTANDING_BUNDLES
-    wired.confirm()
-    wired.settle()
-    assert wired.switch.rules.waiting == 0
-    for session in ended:
-        assert not wired.has_rule(session)
-
-
-def test_the_rule_of_a_session_that_timed_out_is_removed() -> None:
-    """With many sessions, rules have no idle time-out."""
-    wired = Wired()
-    wired.request("anna")
-    wired.settle()
-    (session,) = wired.balancer.sessions
-    assert wired.has_rule(session)
-    wired.now += 301
-    wired.balancer.advance(wired.now, 10)
-    wired.flush()
-    assert not wired.has_rule(session)
-
-
-def test_a_mobile_that_moves_to_another_switch_leaves_no_rule_behind() -> None:
-    here = Wired()
-    there = Wired(beside=here)
-    here.request("anna")
-    here.settle()
-    (session,) = here.balancer.sessions
-    assert here.has_rule(session)
-    there.request("anna")
-    there.settle()
-    here.flush()
-    assert not here.has_rule(session)
-    assert there.has_rule(session)
-    assert session.rule_at == 2
-
-
-def test_rules_have_an_idle_time_out_unless_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Open vSwitch visits all rules that have a time-out whenever a rule is added: docs/performance.md."""
-    monkeypatch.setattr(session_rules, "MAX_SESSIONS_WITH_IDLE_TIMEOUT", 1)
-    wired = Wired()
-    timeouts = []
-    for mobile in ("anna", "bert"):
-        wired.request(mobile)
-        wired.sent.clear()
-        wired.flush()
-        (message,) = wired.transport.sent_of(wire.OFPT_FLOW_MOD)
-        timeouts.append(int.from_bytes(message[26:28], "big"))
-        wired.confirm()
-    assert timeouts == [300, 0]
-
-
-def test_a_bundle_that_was_outstanding_when_the_connection_was_lost_is_sent_again() -> None:
-    wired = Wired()
-    wired.request("anna")
-    wired.settle()
-    (anna,) = wired.balancer.sessions
-    wired.balancer.clear_sessions()
-    wired.request("bert")
-    wired.flush()
-    wired.switch.disconnect()
-    (bert,) = wired.balancer.sessions
-    wired.connect()
-    wired.sent.clear()
-    wired.settle()
-    assert not wired.has_rule(anna)
-    assert bert.rule_at == 1
-
-
-def test_a_switch_that_connects_again_before_its_connection_is_lost_gets_its_rules() -> None:
-    wired = Wired()
-    for number in range(MAX_OUTSTANDING_BUNDLES):
-        wired.request(f"user{number}")
-        wired.tick()
-    wired.connect()
-    wired.request("anna")
-    wired.settle()
-    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
 
 
 def test_requests_of_a_switch_that_cannot_output_to_table_are_forwarded_by_packet_out() -> None:

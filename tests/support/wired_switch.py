@@ -1,0 +1,134 @@
+"""A switch with one farm, connected to a fake switch: packet-ins go in, OpenFlow messages come out."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterable
+from ipaddress import IPv4Address
+from typing import Optional
+
+from fake_switch import FakeSwitch, FakeTransport, packet_in
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import ARP, Dot1Q, Ether
+from statistics_replies import FlowRow
+
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.statistics import DropReason
+
+VIRTUAL = IPv4Address("10.1.1.10")
+REALS = tuple(RealServer(IPv4Address("10.1.1.50") + number, weight=1, in_service=True) for number in (1, 2))
+MACS = ("02:00:00:00:00:51", "02:00:00:00:00:52")
+PORTS = (7, 8)
+OTHER = "02:00:00:00:00:99"
+
+
+class Wired:
+    """A switch with one farm, connected. ``sent`` is what was sent to it since a test has last cleared it."""
+
+    def __init__(
+        self,
+        on_switch: Iterable[FlowRow] = (),
+        nat_server: bool = False,
+        found: bool = True,
+        beside: Optional[Wired] = None,
+    ) -> None:
+        self.configuration = Configuration(
+            farms={"HAFARM": ServerFarm("HAFARM", nat_server, reals=REALS)},
+            virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=300, in_service=True)},
+        )
+        self.now = 100.0
+        self.fake = FakeSwitch(1 if beside is None else 2)
+        self.fake.flow_rows = list(on_switch)
+        self.balancer: Balancer = Balancer(self.configuration) if beside is None else beside.balancer
+        self.switch = Switch(self.fake.datapath_id, self.configuration, self.balancer)
+        self.connect()
+        self.confirm()
+        if found:
+            self.find(0)
+            self.find(1)
+        self.sent.clear()
+
+    def connect(self) -> None:
+        """Make a new connection; what the switch has not replied to over the old one is lost."""
+        self.transport = FakeTransport(self.fake)
+        self.transport.handler = self._on_message
+        self.transactions = Transactions(self.transport)
+        self.switch.connect(self.transactions, self.now)
+
+    def _on_message(self, kind: int, xid: int, message: bytes) -> None:
+        if kind == wire.OFPT_BARRIER_REPLY:
+            self.switch.admission.on_barrier_reply(xid, self.now)
+            self.transactions.on_barrier_reply(xid)
+        elif kind == wire.OFPT_ERROR:
+            assert self.transactions.on_error(xid, wire.read_error(message))
+        else:
+            assert kind == wire.OFPT_MULTIPART_REPLY
+            assert self.switch.on_multipart_reply(xid, message, self.now)
+
+    @property
+    def sent(self) -> list[bytes]:
+        return self.transport.sent
+
+    def punt(self, purpose: Purpose, frame: bytes, port: int = 3) -> None:
+        assert self.switch.on_packet_in(packet_in(purpose.cookie, port, frame), self.now)
+
+    def find(self, number: int, port: int = 0, vlan: int = 0) -> None:
+        arp = ARP(op=2, hwsrc=MACS[number], psrc=str(REALS[number].address), hwdst=chassis_address(1), pdst="0.0.0.0")
+        head = Ether(src=MACS[number], dst=chassis_address(1))
+        frame = head / Dot1Q(vlan=vlan) / arp if vlan else head / arp
+        self.punt(Purpose.PUNT_ARP_REPLY, bytes(frame), port or PORTS[number])
+
+    def request(self, mobile: str, source: str = OTHER, padding: int = 0, home_agent: bytes = bytes(4)) -> list[bytes]:
+        """The messages that a request brings about."""
+        nai = mobile.encode()
+        payload = (
+            struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), home_agent, bytes(4), 1) + bytes([131, len(nai)]) + nai
+        )
+        frame = Ether(src=source) / IP(src="15.1.1.51", dst=str(VIRTUAL)) / UDP(sport=434, dport=434) / payload
+        self.sent.clear()
+        self.punt(Purpose.PUNT_REQUEST, bytes(frame) + bytes(padding))
+        return list(self.sent)
+
+    def flush(self) -> None:
+        """What the fleet does in short intervals."""
+        self._remove_stale_rules()
+        self.switch.flush(self.now)
+
+    def tick(self) -> None:
+        """What the fleet does in long intervals."""
+        self._remove_stale_rules()
+        self.switch.tick(self.now)
+
+    def _remove_stale_rules(self) -> None:
+        for datapath_id, session in self.balancer.take_stale_rules():
+            assert datapath_id == self.switch.datapath_id
+            self.switch.rules.remove(session)
+
+    def settle(self) -> None:
+        """Let the switch take the rules that wait, and confirm them."""
+        self.tick()
+        self.confirm()
+
+    def confirm(self) -> None:
+        """Let the switch reply to all that was sent so far."""
+        self.transport.answer()
+
+    def has_rule(self, session: Session) -> bool:
+        """Whether the session's rule is in the switch's table."""
+        return bool(self.fake.flows_for(session.cookie))
+
+    def drops(self, reason: DropReason) -> int:
+        return self.balancer.statistics.drops[reason]
+
+
+def goes_to(message: bytes) -> int:
+    """The port that the last action of a packet-out sends to."""
+    actions_length = int.from_bytes(message[16:18], "big")
+    assert message[1] == wire.OFPT_PACKET_OUT
+    return int.from_bytes(message[24 + actions_length - 12 : 24 + actions_length - 8], "big")

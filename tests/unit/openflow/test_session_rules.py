@@ -1,0 +1,145 @@
+"""The session rules of a switch: installed in bundles, installed again, removed (bundles: ONF EXT-230)."""
+
+from __future__ import annotations
+
+import pytest
+from wired_switch import Wired, goes_to
+
+from ryu_haslb.engine import ofproto_v1_3
+from ryu_haslb.openflow import session_rules, wire
+from ryu_haslb.openflow.session_rules import MAX_OUTSTANDING_BUNDLES
+
+
+def test_a_rule_whose_real_moves_before_it_is_confirmed_is_installed_again() -> None:
+    wired = Wired()
+    wired.request("anna")
+    wired.tick()
+    wired.find(0, port=9)
+    wired.confirm()
+    assert [goes_to(message) for message in wired.request("anna")] == [9]
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
+    (session,) = wired.balancer.sessions
+    (flow,) = wired.fake.flows_for(session.cookie)
+    assert flow.instructions[0].actions[-1].port == 9
+
+
+def test_a_slow_switch_has_few_outstanding_bundles_and_gets_the_rest_later() -> None:
+    wired = Wired()
+    for number in range(10):
+        wired.request(f"user{number}")
+        wired.tick()
+    assert wired.switch.rules.waiting == 10 - MAX_OUTSTANDING_BUNDLES
+    wired.confirm()
+    wired.settle()
+    assert wired.switch.rules.waiting == 0
+
+
+def test_sessions_whose_rules_are_rejected_continue_by_packet_out(caplog: pytest.LogCaptureFixture) -> None:
+    table_full = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
+    wired = Wired()
+    wired.fake.rejects = lambda message: table_full if message[1] == wire.OFPT_FLOW_MOD else None
+    wired.request("anna")
+    wired.request("bert")
+    wired.settle()
+    assert wired.switch.rules.errors == 1
+    assert "rejected 2 session flows (OFPFMFC_TABLE_FULL); these sessions continue by packet-out" in caplog.text
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
+
+
+def test_rules_are_installed_after_a_lost_connection() -> None:
+    wired = Wired()
+    for number in range(5):
+        wired.request(f"user{number}")
+        wired.tick()
+    wired.switch.disconnect()
+    wired.connect()
+    wired.request("anna")
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
+
+
+def test_rules_of_sessions_that_ended_are_removed_from_a_slow_switch_too() -> None:
+    """Those that are installed, those that are outstanding, and those that were never sent."""
+    wired = Wired()
+    for number in range(MAX_OUTSTANDING_BUNDLES + 1):
+        wired.request(f"user{number}")
+        wired.tick()
+    ended = wired.balancer.clear_sessions()
+    assert [wired.has_rule(session) for session in ended].count(True) == MAX_OUTSTANDING_BUNDLES
+    wired.confirm()
+    wired.settle()
+    assert wired.switch.rules.waiting == 0
+    for session in ended:
+        assert not wired.has_rule(session)
+
+
+def test_the_rule_of_a_session_that_timed_out_is_removed() -> None:
+    """With many sessions, rules have no idle time-out."""
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    (session,) = wired.balancer.sessions
+    assert wired.has_rule(session)
+    wired.now += 301
+    wired.balancer.advance(wired.now, 10)
+    wired.flush()
+    assert not wired.has_rule(session)
+
+
+def test_a_mobile_that_moves_to_another_switch_leaves_no_rule_behind() -> None:
+    here = Wired()
+    there = Wired(beside=here)
+    here.request("anna")
+    here.settle()
+    (session,) = here.balancer.sessions
+    assert here.has_rule(session)
+    there.request("anna")
+    there.settle()
+    here.flush()
+    assert not here.has_rule(session)
+    assert there.has_rule(session)
+    assert session.rule_at == 2
+
+
+def test_rules_have_an_idle_time_out_unless_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open vSwitch visits all rules that have a time-out whenever a rule is added: docs/performance.md."""
+    monkeypatch.setattr(session_rules, "MAX_SESSIONS_WITH_IDLE_TIMEOUT", 1)
+    wired = Wired()
+    timeouts = []
+    for mobile in ("anna", "bert"):
+        wired.request(mobile)
+        wired.sent.clear()
+        wired.flush()
+        (message,) = wired.transport.sent_of(wire.OFPT_FLOW_MOD)
+        timeouts.append(int.from_bytes(message[26:28], "big"))
+        wired.confirm()
+    assert timeouts == [300, 0]
+
+
+def test_a_bundle_that_was_outstanding_when_the_connection_was_lost_is_sent_again() -> None:
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    (anna,) = wired.balancer.sessions
+    wired.balancer.clear_sessions()
+    wired.request("bert")
+    wired.flush()
+    wired.switch.disconnect()
+    (bert,) = wired.balancer.sessions
+    wired.connect()
+    wired.sent.clear()
+    wired.settle()
+    assert not wired.has_rule(anna)
+    assert bert.rule_at == 1
+
+
+def test_a_switch_that_connects_again_before_its_connection_is_lost_gets_its_rules() -> None:
+    wired = Wired()
+    for number in range(MAX_OUTSTANDING_BUNDLES):
+        wired.request(f"user{number}")
+        wired.tick()
+    wired.connect()
+    wired.request("anna")
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
