@@ -82,44 +82,58 @@ def test_lab_comes_up_and_down_twice(chassis_configuration: str) -> None:
         assert leftovers() == []
 
 
-def test_no_namespace_has_a_default_route(chassis: Lab) -> None:
-    """The lab's addresses are private ones: a packet for them must not find a way out of its namespace."""
-    for host in chassis.hosts:
-        assert "default" not in chassis.node(host).cmd("ip route")
+class TestALabThatIsUp:
+    """One lab for all of these: none leaves a change behind that the next one would see."""
 
+    @pytest.fixture(scope="class")
+    def chassis(self, chassis_configuration: str) -> Iterator[Lab]:
+        """The chassis with its nodes up, as the fixture of that name."""
+        with Lab(OneSwitch(), chassis_configuration) as lab:
+            yield lab
 
-def test_home_agent_holds_the_virtual_address_silently_in_dispatched_mode(chassis: Lab) -> None:
-    """HA-SLB chapter, dispatched mode: the virtual address is a loopback of every home agent, and ARP is ours alone."""
-    for home_agent in ("sami1", "sami2"):
-        assert "10.1.1.10/32" in chassis.node(home_agent).cmd("ip address show lo")
-    chassis.node(PDSN).cmd("ip neighbour flush all; ping -c 1 -W 1 10.1.1.10")
-    neighbour = chassis.node(PDSN).cmd("ip neighbour show 10.1.1.10")
-    assert "lladdr" in neighbour
-    assert not any(chassis.node(home_agent).MAC() in neighbour for home_agent in ("sami1", "sami2"))
+    def test_no_namespace_has_a_default_route(self, chassis: Lab) -> None:
+        """The lab's addresses are private ones: a packet for them must not find a way out of its namespace."""
+        for host in chassis.hosts:
+            assert "default" not in chassis.node(host).cmd("ip route")
 
+    def test_home_agent_holds_the_virtual_address_silently_in_dispatched_mode(self, chassis: Lab) -> None:
+        """Chapter, dispatched mode: the virtual address is a loopback of each home agent, and only we answer ARP."""
+        for home_agent in ("sami1", "sami2"):
+            assert "10.1.1.10/32" in chassis.node(home_agent).cmd("ip address show lo")
+        chassis.node(PDSN).cmd("ip neighbour flush all; ping -c 1 -W 1 10.1.1.10")
+        neighbour = chassis.node(PDSN).cmd("ip neighbour show 10.1.1.10")
+        assert "lladdr" in neighbour
+        assert not any(chassis.node(home_agent).MAC() in neighbour for home_agent in ("sami1", "sami2"))
 
-def test_udp_checksums_are_whole_on_the_wire(chassis: Lab) -> None:
-    """With transmit checksum offload a receiver behind packet-in and packet-out drops what it gets."""
-    for host in chassis.hosts:
-        assert "tx-checksumming: off" in chassis.node(host).cmd(f"ethtool -k {host}-eth0")
+    def test_udp_checksums_are_whole_on_the_wire(self, chassis: Lab) -> None:
+        """With transmit checksum offload a receiver behind packet-in and packet-out drops what it gets."""
+        for host in chassis.hosts:
+            assert "tx-checksumming: off" in chassis.node(host).cmd(f"ethtool -k {host}-eth0")
 
+    def test_frames_go_in_and_come_out(self, chassis: Lab) -> None:
+        """The helpers of the tests: a frame sent at one node is captured at another."""
+        frame = b"\xff" * 6 + b"\x02\x00\x00\x00\x00\x09" + b"\x88\xb5" + b"a frame of the test".ljust(46)
+        with chassis.capture("sami1") as capture:
+            chassis.send(PDSN, [frame])
+            assert capture.wait_for(lambda received: b"a frame of the test" in received) == frame
 
-def test_frames_go_in_and_come_out(chassis: Lab) -> None:
-    """The helpers of the tests: a frame sent at one node is captured at another."""
-    frame = b"\xff" * 6 + b"\x02\x00\x00\x00\x00\x09" + b"\x88\xb5" + b"a frame of the test".ljust(46)
-    with chassis.capture("sami1") as capture:
-        chassis.send(PDSN, [frame])
-        assert capture.wait_for(lambda received: b"a frame of the test" in received) == frame
+    def test_second_lab_is_refused_with_one_line(self, chassis: Lab) -> None:
+        """The line names the process that runs the other lab; that one is not disturbed."""
+        second = make_run()
+        assert second.returncode == 1
+        assert second.stderr == (
+            f"haslb-lab: another lab is running (process {os.getpid()}); wait for it or end it: kill {os.getpid()}\n"
+        )
+        assert len(chassis.query(CONTROLLER, "show ip slb reals")) == 2
 
-
-def test_controller_restarts_and_switch_reconnects(chassis: Lab) -> None:
-    """A lab whose controller was restarted and whose switch left and came back balances again."""
-    chassis.restart_controller()
-    chassis.disconnect_switch()
-    chassis.connect_switch()
-    chassis.wait_until_balancing()
-    assert chassis.command(PDSN, "register 1 4").count("\n") >= 1
-    assert sum(real["conns"] for real in chassis.query(CONTROLLER, "show ip slb reals")) == 4
+    def test_controller_restarts_and_switch_reconnects(self, chassis: Lab) -> None:
+        """A lab whose controller was restarted and whose switch left and came back balances again."""
+        chassis.restart_controller()
+        chassis.disconnect_switch()
+        chassis.connect_switch()
+        chassis.wait_until_balancing()
+        assert chassis.command(PDSN, "register 1 4").count("\n") >= 1
+        assert sum(real["conns"] for real in chassis.query(CONTROLLER, "show ip slb reals")) == 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
@@ -142,16 +156,6 @@ def test_next_lab_sweeps_what_a_lab_without_janitor_left(chassis_configuration: 
     with Lab(OneSwitch(), chassis_configuration):
         pass
     assert leftovers() == []
-
-
-def test_second_lab_is_refused_with_one_line(chassis: Lab) -> None:
-    """The line names the process that runs the other lab; that one is not disturbed."""
-    second = make_run()
-    assert second.returncode == 1
-    assert second.stderr == (
-        f"haslb-lab: another lab is running (process {os.getpid()}); wait for it or end it: kill {os.getpid()}\n"
-    )
-    assert len(chassis.query(CONTROLLER, "show ip slb reals")) == 2
 
 
 def test_bridge_of_somebody_else_is_named_and_left_alone(chassis_configuration: str) -> None:
