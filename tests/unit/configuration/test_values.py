@@ -88,7 +88,7 @@ def _home_agent_is_accepted(chassis: Chassis, address: str) -> bool:
     try:
         return chassis("home_agent: 15.1.1.10", f"home_agent: {address}", address) is not None
     except ConfigurationError as error:
-        assert f"sends its requests to {address}, which is no virtual" in str(error)
+        assert f"sends its requests to {address}, which is not a virtual" in str(error)
         return True
 
 
