@@ -35,7 +35,7 @@ def capturing(room: Optional[int] = None) -> capture.Capture:
 
 @contextmanager
 def sink() -> Iterator[socket.socket]:
-    """Somewhere to send to; nobody reads what comes."""
+    """A UDP socket that sends to itself; what arrives is not read."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as port:
         port.bind(("127.0.0.1", 0))
         port.connect(port.getsockname())
@@ -47,8 +47,8 @@ def send_crowd(port: socket.socket) -> None:
         port.send(PAYLOAD + str(number).encode())
 
 
-def test_a_crowd_of_frames_waits_until_somebody_looks() -> None:
-    """A thousand sessions are opened within a second, in which nobody looks."""
+def test_a_crowd_of_frames_waits_until_it_is_read() -> None:
+    """A thousand sessions are opened within a second, in which nothing is read."""
     with sink() as port, capturing() as crowd:
         send_crowd(port)
         last = PAYLOAD + str(CROWD - 1).encode()
@@ -56,7 +56,7 @@ def test_a_crowd_of_frames_waits_until_somebody_looks() -> None:
         assert sum(PAYLOAD in frame for frame in crowd.frames) == CROWD
 
 
-def test_a_frame_that_was_lost_is_told() -> None:
+def test_a_lost_frame_is_an_error() -> None:
     """Less evidence is no evidence: that nothing else passed would not be known."""
     with sink() as port, capturing(room=1 << 14) as crowd:
         send_crowd(port)

@@ -42,7 +42,7 @@ def haslb_lab(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
 
 
 def leftovers() -> list[str]:
-    """Whatever bears the lab's mark, once nobody holds a lab any more."""
+    """Everything that bears the lab's mark, once no lab is held any more."""
     claim.claim().close()
     found = [f"process {process}" for process in janitor.processes()]
     found += [f"bridge {name}" for name in janitor.bridges()] + [f"interface {name}" for name in janitor.interfaces()]
@@ -63,7 +63,7 @@ class TestKept:
     """While it is up."""
 
     def test_a_kept_scenario_is_up_when_its_command_has_returned(self, kept: subprocess.CompletedProcess[str]) -> None:
-        """Its output has an end as well: whoever reads it from a pipe does not wait for the lab."""
+        """Its output ends as well: a reader of its pipe does not wait for the lab."""
         assert (kept.returncode, kept.stderr) == (0, "")
         assert [f"    haslb-lab prompt {prompt}" for prompt in PROMPTS] == re.findall(
             " +haslb-lab prompt [^ \n]+$", kept.stdout, re.MULTILINE
@@ -113,7 +113,7 @@ class TestKept:
         for node, address in (("host1", "20.1.1.200/24"), ("msfc1", "20.1.1.1/24"), ("HA1-7600", "10.1.1.51/24")):
             assert f"inet {address}" in addresses[node]
 
-    def test_what_cannot_be_run_is_told(self, kept: subprocess.CompletedProcess[str]) -> None:
+    def test_what_cannot_be_run_is_named(self, kept: subprocess.CompletedProcess[str]) -> None:
         unknown = haslb_lab("exec", "host1", "frobnicate")
         assert (unknown.returncode, unknown.stderr.count("\n")) == (1, 1)
         assert unknown.stderr.startswith("haslb-lab: there is no program frobnicate on this machine")
@@ -129,13 +129,13 @@ class TestKept:
         assert ran.returncode == 1
         assert "frobnicate" in ran.stdout + ran.stderr
 
-    def test_a_wrong_name_tells_the_right_ones(self, kept: subprocess.CompletedProcess[str]) -> None:
+    def test_a_wrong_name_lists_the_right_ones(self, kept: subprocess.CompletedProcess[str]) -> None:
         ran = haslb_lab("prompt", "HA9-7600")
         assert (ran.returncode, ran.stdout) == (1, "")
         assert ran.stderr == f"haslb-lab: HA9-7600 is not a node of {NAME}; there are: {', '.join(PROMPTS)}\n"
 
     def test_the_prompt_on_a_terminal_is_the_chapters(self, kept: subprocess.CompletedProcess[str]) -> None:
-        """Each node has a prompt. Tab completes, ? tells what may come, as at the balancer's."""
+        """Each node has a prompt. Tab completes and ? lists what may follow, as at the balancer's."""
         with Terminal("prompt", "HA1-7600") as terminal:
             terminal.read_until("HA1-7600#")
             terminal.type("show ip mobile binding s\t\r")

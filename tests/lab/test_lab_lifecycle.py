@@ -147,7 +147,7 @@ def test_lab_that_is_ended_leaves_nothing_behind(number: signal.Signals) -> None
 
 
 def test_next_lab_sweeps_what_a_lab_without_janitor_left(chassis_configuration: str) -> None:
-    """Where the janitor was killed as well, nobody is left to sweep until the next start."""
+    """When the janitor was killed as well, the next lab removes what is left."""
     with lab_in_a_process() as process:
         kill_janitor(process.pid)
         process.kill()
@@ -158,7 +158,7 @@ def test_next_lab_sweeps_what_a_lab_without_janitor_left(chassis_configuration: 
     assert leftovers() == []
 
 
-def test_bridge_of_somebody_else_is_named_and_left_alone(chassis_configuration: str) -> None:
+def test_a_bridge_that_is_not_the_labs_is_named_and_left_alone(chassis_configuration: str) -> None:
     """A name that is in use is an error with a remedy, not a reason to delete."""
     subprocess.run(
         ["ovs-vsctl", "add-br", "haslb1", "--", "set", "bridge", "haslb1", "datapath_type=netdev"], check=True
@@ -172,7 +172,7 @@ def test_bridge_of_somebody_else_is_named_and_left_alone(chassis_configuration: 
 
 
 def test_configuration_that_cannot_be_read_is_told_in_one_line() -> None:
-    """The balancer's own last word reaches whoever started the lab."""
+    """The error contains the last line of the balancer's log."""
     with pytest.raises(LabError, match=r"the balancer ended: .*balancer\.ios:1"):
         Lab(OneSwitch(), "nonsense\n").__enter__()
     assert leftovers() == []

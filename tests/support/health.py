@@ -1,6 +1,6 @@
 """A lab for tests of health: the balancer speaks DFP, and home agents are processes that a test starts, ends and stops.
 
-Every test begins with :meth:`HealthLab.begin`: new home agents, a new balancer, users that nobody had before. What can
+Every test begins with :meth:`HealthLab.begin`: new home agents, a new balancer, users that no test had before. What can
 only be asked for is asked for until it is so, with a deadline (:func:`bench.wait_until`).
 """
 

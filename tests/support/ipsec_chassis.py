@@ -247,7 +247,7 @@ class IpsecLab(Lab):
         return Tap(Capture(self.run, MODULE, f"{MODULE}-{side}", outgoing=True))
 
     def inject(self, *frames: Packet) -> None:
-        """Put frames, with whatever tags, onto the wire to the module's outside port."""
+        """Put frames, with any tags, onto the wire to the module's outside port."""
         with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as wire:
             wire.bind((OUTSIDE_PORT, 0))
             for each in frames:
@@ -314,7 +314,7 @@ def is_esp(packet: Packet) -> bool:
 
 
 def udp_payload(packet: Packet) -> bytes:
-    """What UDP carries, of whatever kind Scapy takes it for."""
+    """The payload of a UDP packet, of any Scapy class."""
     return bytes(packet[UDP])[8 : packet[UDP].len]
 
 

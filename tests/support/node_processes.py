@@ -57,7 +57,7 @@ class Node:
 
 
 class _killed_after:  # noqa: N801 - reads as a statement
-    """Ends a process that takes too long, so that whoever reads from it does not wait for ever."""
+    """Ends a process that takes too long, so that a reader of its output does not wait for ever."""
 
     def __init__(self, seconds: float, process: subprocess.Popen[str]) -> None:
         self._timer = threading.Timer(seconds, process.kill)
@@ -108,7 +108,7 @@ def free_port() -> int:
 
 
 class Lab:
-    """Starts nodes on loopback; stops whatever is left of them."""
+    """Starts nodes on loopback addresses, and stops those that still run."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

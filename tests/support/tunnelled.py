@@ -108,6 +108,6 @@ class Tunnelled:
         return output.decode()
 
     def send(self, node: str, hop: tuple[str, str], *packets: Packet) -> None:
-        """Send packets of whatever content from ``node`` to the next hop, a node and its interface."""
+        """Send packets of any content from ``node`` to the next hop, a node and its interface."""
         ethernet = Ether(src=mac(self.lab, node, f"{node}-eth0"), dst=mac(self.lab, *hop))
         self.lab.send(node, [bytes(ethernet / packet) for packet in packets])

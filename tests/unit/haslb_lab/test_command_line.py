@@ -20,7 +20,8 @@ from ryu_haslb.cli import lab as entry
 REPOSITORY = Path(__file__).parents[3]
 
 
-def test_list_names_the_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_names_the_scenarios(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(command_line, "running", lambda: None)  # another process may run a lab on this machine
     assert command_line.main(["list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "dispatched-static        Dispatched mode with static weights, 4 sessions"
@@ -142,7 +143,7 @@ def test_a_scenario_that_is_coming_up_cannot_be_asked(tmp_path: Path, monkeypatc
 
 
 def test_the_command_is_the_checkouts(tmp_path: Path) -> None:
-    """From whatever folder; and where there is no checkout it says so."""
+    """The command runs the lab of the checkout from any current folder."""
     program = [sys.executable, "-m", "ryu_haslb.cli.lab", "list"]
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

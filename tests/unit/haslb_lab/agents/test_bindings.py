@@ -117,7 +117,7 @@ def test_clearing_closes_everything() -> None:
     assert table.close(ALICE) is None
 
 
-def test_whoever_watches_learns_of_every_opening_and_every_end() -> None:
+def test_the_watch_is_called_at_every_opening_and_every_end() -> None:
     """What follows from a binding, such as its tunnel, ends with it: deregistration, expiry, clear."""
     seen: list[tuple[Identity, Optional[IPv4Address]]] = []
     table = BindingTable(

@@ -77,7 +77,7 @@ def test_with_reverse_tunnels_every_request_asks_for_one() -> None:
     assert flags == [Flags.REVERSE_TUNNELING] * 2
 
 
-def test_whoever_watches_learns_of_visitors_that_come_and_go() -> None:
+def test_the_watch_is_called_when_visitors_come_and_go() -> None:
     """What follows from a visitor, such as its tunnel, ends with it: deregistration, expiry, clear."""
     seen: list[tuple[int, bool]] = []
     agent = ForeignAgent(POLICY, CLOCK_OFFSET, lambda user, visitor: seen.append((user, visitor is not None)))
@@ -130,7 +130,7 @@ def test_a_deregistration_goes_straight_to_the_real_home_agent_with_lifetime_0()
     assert closing.progress() == {"deregistered": 1, "failed": 0, "of": 1}
 
 
-def test_whoever_is_not_registered_cannot_be_deregistered() -> None:
+def test_a_user_that_is_not_registered_cannot_be_deregistered() -> None:
     batch = deregister(1, 3)
     _, sent = begin(batch)
     assert sent == []

@@ -132,7 +132,7 @@ def test_a_tunnel_that_there_is_not_is_denied(flags: Flags, without: int, with_t
         assert len(agent.bindings) == (code == 0)
 
 
-def test_a_deregistration_is_accepted_whatever_tunnel_it_names() -> None:
+def test_a_deregistration_is_accepted_with_any_tunnel_flags() -> None:
     reply, _ = ask(home_agent(), replace(request(), lifetime=0, flags=Flags.REVERSE_TUNNELING))
     assert reply.code == ReplyCode.ACCEPTED
 
@@ -195,7 +195,7 @@ def test_a_request_with_broken_extensions_is_denied_with_134() -> None:
     assert agent.traffic.denied == {134: 1}
 
 
-def test_a_request_that_identifies_nobody_is_denied_with_134() -> None:
+def test_a_request_without_an_identity_is_denied_with_134() -> None:
     assert ask(home_agent(), request(None))[0].code == ReplyCode.POORLY_FORMED_REQUEST
 
 
@@ -206,7 +206,7 @@ def test_a_full_home_agent_denies_new_mobiles_with_130() -> None:
     assert ask(agent, request(now=NOW + 1), NOW + 1)[0].code == ReplyCode.ACCEPTED
 
 
-def test_a_home_address_of_somebody_else_is_denied_with_129() -> None:
+def test_a_home_address_of_another_mobile_is_denied_with_129() -> None:
     agent = home_agent()
     taken = ask(agent, request())[0].home_address
     reply, _ = ask(agent, replace(request(b"user2@isp"), home_address=taken))

@@ -140,7 +140,7 @@ def test_a_virtual_address_in_no_network_is_routed_to_the_supervisor(tmp_path: P
 
 
 def test_routes_lead_through_the_other_chassis() -> None:
-    """The SAMI behind a router: each MSFC knows the other's networks, and home networks lead to the home agents."""
+    """The SAMI behind a router: each MSFC has routes to the other's networks and to the home networks."""
     topology = Cisco7600(SHAPES / "remote-sami.yaml")
     assert routes(topology, "msfc1") == {
         "10.99.11.0/24": "10.20.1.2",
@@ -191,7 +191,7 @@ def test_interfaces_have_names_that_linux_takes(path: Path) -> None:
 
 @pytest.mark.parametrize("path", ALL_SHAPES, ids=lambda path: path.stem)
 def test_a_drawing_shows_everything_that_has_a_name(path: Path) -> None:
-    """Whoever knows the chassis must find it again."""
+    """Every part of the chassis is in the drawing."""
     description = read_description(path)
     source = draw(description).source
     for chassis in description.chassis.values():
@@ -229,7 +229,7 @@ assert topology.nodeInfo("haslb1")["failMode"] == "standalone"
 
 
 def test_stock_mininet_loads_the_topology(tmp_path: Path) -> None:
-    """``mn --custom FILE --topo cisco7600,DESCRIPTION`` executes the file, knows nothing of the checkout, and takes
+    """``mn --custom FILE --topo cisco7600,DESCRIPTION`` executes the file without the checkout on its path, and takes
     what ``topos`` names; hosts with routes and switches with VLANs come without a further option."""
     argv = [sys.executable, "-c", _AS_MN_DOES, str(TOPOLOGIES / "cisco7600.py"), str(SHAPES / "two-pdsns.yaml")]
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -238,7 +238,7 @@ def test_stock_mininet_loads_the_topology(tmp_path: Path) -> None:
 
 
 def test_the_documents_example_can_be_read(tmp_path: Path) -> None:
-    """Whoever starts from docs/chassis.md gets no errors."""
+    """The example of docs/chassis.md has no errors."""
     document = (TOPOLOGIES.parent / "docs" / "chassis.md").read_text()
     (example,) = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
     path = write_chassis(tmp_path, example)

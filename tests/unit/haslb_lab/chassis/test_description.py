@@ -1,4 +1,4 @@
-"""Reading a chassis description: what it becomes, and that every mistake is told with its line and an expectation."""
+"""Reading a chassis description: its result, and that every error names the line and what is expected."""
 
 from __future__ import annotations
 
@@ -261,7 +261,7 @@ def test_a_port_may_be_abbreviated(read: Read) -> None:
         ),
     ],
 )
-def test_a_mistake_is_told_with_its_line_and_what_was_expected(
+def test_an_error_names_its_line_and_what_was_expected(
     read: Read, old: str, new: str, at: Optional[str], text: str
 ) -> None:
     """One mistake each in the chapter's chassis. ``at`` is on the line that is named: the changed one (None), or the
@@ -277,7 +277,7 @@ def test_a_mistake_is_told_with_its_line_and_what_was_expected(
 
 
 def test_all_mistakes_are_told_at_once(read: Read) -> None:
-    """Whoever writes a description should not have to fix them one by one."""
+    """All errors are reported at once, so that they can be fixed together."""
     text = changed("15.1.1.15/8", "15.1.1.15").replace("vlan: 20}", "vlan: x}").replace("mobile1: 1", "mobile1: one")
     with pytest.raises(ConfigurationError) as raised:
         read(text)

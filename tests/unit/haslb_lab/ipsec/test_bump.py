@@ -92,7 +92,7 @@ UNPROTECTED = [
     pytest.param(request(CLIENT, "10.99.11.11"), id="another destination"),
     pytest.param(IP(src=CLIENT, dst=GATEWAY) / ICMP(), id="ping of the router"),
     pytest.param(request(VIRTUAL, "15.1.1.66"), id="from a protected address to no peer"),
-    pytest.param(IP(src=CLIENT, dst="10.99.11.11") / UDP(sport=500, dport=500), id="IKE with somebody else"),
+    pytest.param(IP(src=CLIENT, dst="10.99.11.11") / UDP(sport=500, dport=500), id="IKE with another peer"),
 ]
 
 
@@ -286,7 +286,7 @@ def test_ip_in_a_second_tag_or_in_snap_does_not_pass(wrapped: Packet) -> None:
     ],
 )
 def test_a_header_that_is_none_does_not_pass(packet: bytes) -> None:
-    """Nobody can say whether it is protected."""
+    """It cannot be decided whether it is protected."""
     drops(bump(), Port.OUTSIDE, from_outside(Raw(packet))[:16] + b"\x08\x00" + packet, Reason.MALFORMED)
 
 

@@ -47,7 +47,7 @@ def test_charons_last_word_counts() -> None:
 
 
 def test_one_that_came_and_went_unseen_counts() -> None:
-    """Only its end was told."""
+    """Only the event of its end arrived."""
     carried = Carried()
     carried.on_event([association(1, 10, 20)])
     carried.on_list([])

@@ -47,7 +47,7 @@ def test_a_packet_that_is_refused_is_a_receive_error(log: CharonLog, line: str) 
 
 
 def test_what_the_kernels_esp_has_dropped_counts_as_well(log: CharonLog, tmp_path: Path) -> None:
-    """Where ESP is the kernel's, no log tells."""
+    """The kernel's ESP writes no log."""
     log.add("08[ESP] ESP sequence number verification failed:")
     (tmp_path / "xfrm_stat").write_text(
         "XfrmInStateSeqError \t2\nXfrmInNoStates\t3\nXfrmOutNoStates\t7\nXfrmFwdHdrError\t9\n"

@@ -42,13 +42,13 @@ RECEIVED = "received packet: from 15.1.1.15[500] to 15.1.1.51[500] (76 bytes)"
 )
 def test_a_failure_names_what_differs(line: str, expected: str) -> None:
     """The lines are charon's, as seen with strongSwan 5.9.8."""
-    told = reason(["initiating Main Mode IKE_SA l2tpmap-10[2] to 15.1.1.15", RECEIVED, line], PEER)
-    assert told is not None
-    assert told.startswith(expected)
+    outcome = reason(["initiating Main Mode IKE_SA l2tpmap-10[2] to 15.1.1.15", RECEIVED, line], PEER)
+    assert outcome is not None
+    assert outcome.startswith(expected)
 
 
 def test_silence_is_told_from_refusal() -> None:
-    """A peer that says nothing may be down, or somebody in between is."""
+    """A silent peer may be down, or a router on the way."""
     assert reason(["sending packet", "sending retransmit 1 of request"], PEER) == "15.1.1.15 does not answer"
 
 
@@ -93,22 +93,22 @@ def test_what_is_no_charon_is_an_error(tmp_path: Path, answer: bytes) -> None:
     """A text, never a traceback."""
     path = tmp_path / "vici"
     with impostor(path, answer):
-        told = negotiate(str(path), "l2tpmap-10-1", PEER)
-        assert told is not None
-        assert "charon" in told
+        outcome = negotiate(str(path), "l2tpmap-10-1", PEER)
+        assert outcome is not None
+        assert "charon" in outcome
         with pytest.raises(CharonError):
             list(events(str(path)))
 
 
 def test_no_charon_is_an_error(tmp_path: Path) -> None:
     """It names the socket."""
-    told = negotiate(str(tmp_path / "vici"), "l2tpmap-10-1", PEER)
-    assert told is not None
-    assert f"no charon answers at {tmp_path}/vici" in told
+    outcome = negotiate(str(tmp_path / "vici"), "l2tpmap-10-1", PEER)
+    assert outcome is not None
+    assert f"no charon answers at {tmp_path}/vici" in outcome
 
 
 def test_a_charon_that_stops_in_the_middle_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first bytes of an answer oblige nobody to wait for ever for the rest."""
+    """After the first bytes of an answer the time-out still holds."""
     monkeypatch.setattr(negotiation, "NEGOTIATION_TIMEOUT", 0.1)
     monkeypatch.setattr(negotiation, "ANSWER_TIMEOUT", 0.1)
 
@@ -118,13 +118,11 @@ def test_a_charon_that_stops_in_the_middle_is_given_up(tmp_path: Path, monkeypat
         client.recv(1)
 
     with serving(tmp_path / "vici", serve) as path:
-        told = negotiate(path, "l2tpmap-10-1", PEER)
-    assert told == f"charon at {path} does not answer; see the log of the IPsec module"
+        outcome = negotiate(path, "l2tpmap-10-1", PEER)
+    assert outcome == f"charon at {path} does not answer; see the log of the IPsec module"
 
 
-def test_whoever_listens_waits_for_as_long_as_charon_has_nothing_to_tell(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_listener_waits_as_long_as_charon_has_no_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Patience is for answers; events come when they come."""
     monkeypatch.setattr(negotiation, "ANSWER_TIMEOUT", 0.5)
     monkeypatch.setattr(negotiation, "EVENT_TIMEOUT", 0.2)

@@ -75,7 +75,7 @@ class FakeCharon:
         self.hang_up()
 
     def hang_up(self) -> None:
-        """On whoever listens."""
+        """Close the connection of the listener."""
         heard, self._hung_up = self._hung_up, threading.Event()
         heard.set()
 
@@ -170,7 +170,7 @@ def test_what_is_up_is_not_negotiated_again(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_what_has_gone_unnoticed_is_negotiated_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Traffic knows before charon has told."""
+    """Traffic meets the loss before charon's event arrives."""
 
     async def scene(kept: Ipsec, charon: FakeCharon) -> None:
         kept.begin()
@@ -183,7 +183,7 @@ def test_what_has_gone_unnoticed_is_negotiated_again(monkeypatch: pytest.MonkeyP
     play(monkeypatch, scene)
 
 
-def test_whoever_waits_learns_what_is_in_the_way(
+def test_a_wait_returns_the_reason_of_a_failure(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And the log has it once, however often it is tried."""
@@ -217,7 +217,7 @@ def test_a_charon_that_died_is_replaced_and_what_was_up_negotiated_again(
     play(monkeypatch, scene)
 
 
-def test_peers_that_are_silent_keep_nobody_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_silent_peers_do_not_delay_others(monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than Python's own pool of threads has on any machine: 32."""
 
     async def scene(kept: Ipsec, charon: FakeCharon) -> None:
@@ -247,7 +247,7 @@ def test_a_charon_that_hangs_up_and_lives_is_listened_to_again(monkeypatch: pyte
     play(monkeypatch, scene)
 
 
-def test_what_nobody_expects_ends_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_exception_ends_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
     """A charon that is dead and never started again would be worse: its node would say that it is ready."""
 
     async def scene(_: Ipsec, charon: FakeCharon) -> None:

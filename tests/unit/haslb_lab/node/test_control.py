@@ -191,7 +191,9 @@ def test_a_line_that_is_too_long_is_refused(path: Path) -> None:
     assert answer.startswith(b"% a command is one line of at most 65536 bytes")
 
 
-def test_a_client_that_says_nothing_holds_nobody_up_and_is_dropped(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_client_delays_no_other_client_and_is_disconnected(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(control, "CLIENT_TIMEOUT", 0.2)
 
     async def scenario() -> tuple[str, bytes]:
@@ -204,7 +206,7 @@ def test_a_client_that_says_nothing_holds_nobody_up_and_is_dropped(path: Path, m
     assert serve(path, scenario) == ("0\n", b"")
 
 
-def test_a_client_that_stops_reading_is_cut_off(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_stops_reading_is_disconnected(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "CLIENT_TIMEOUT", 0.2)
 
     async def session() -> None:

@@ -60,31 +60,31 @@ def test_a_configuration_without_a_usable_crypto_map_is_an_error(
     """Before anything is changed in the namespace."""
     if text is not None:
         (tmp_path / "node.ios").write_text(text)
-    status, told = run(tmp_path, program, "--config", str(tmp_path / "node.ios"), "--interface", interface)
+    status, output = run(tmp_path, program, "--config", str(tmp_path / "node.ios"), "--interface", interface)
     assert status == 1
-    assert expected in told.splitlines()[-1]
-    assert "Traceback" not in told
+    assert expected in output.splitlines()[-1]
+    assert "Traceback" not in output
 
 
 @pytest.mark.parametrize("options", [["--config", "x.ios"], ["--interface", "FastEthernet1/0"]])
 def test_a_pdsns_configuration_and_interface_need_each_other(tmp_path: Path, options: list[str]) -> None:
     """One says nothing without the other."""
-    status, told = run(tmp_path, PDSN, *options)
-    assert (status, told.splitlines()[-1]) == (2, "pdsn.py: error: --config and --interface need each other")
+    status, output = run(tmp_path, PDSN, *options)
+    assert (status, output.splitlines()[-1]) == (2, "pdsn.py: error: --config and --interface need each other")
 
 
 @pytest.mark.parametrize("vlan", ["0", "4095", "x", "-1"])
 def test_a_vlan_that_is_none_is_an_error(tmp_path: Path, vlan: str) -> None:
     """IEEE 802.1Q: 1 to 4094."""
-    status, told = run(tmp_path, MODULE, "--config", "x", "--interface", "Vlan15", f"--inside-vlan={vlan}")
+    status, output = run(tmp_path, MODULE, "--config", "x", "--interface", "Vlan15", f"--inside-vlan={vlan}")
     assert status == 2
-    assert "is not a number from 1 to 4094" in told
+    assert "is not a number from 1 to 4094" in output
 
 
 def test_a_trunk_that_does_not_exist_is_named(tmp_path: Path) -> None:
-    """Without root it is the permission that is missing, and told just as well."""
+    """Without root the error is the missing permission."""
     (tmp_path / "node.ios").write_text(MAP)
     options = ["--config", str(tmp_path / "node.ios"), "--interface", "FastEthernet1/0"]
-    status, told = run(tmp_path, MODULE, *options)
+    status, output = run(tmp_path, MODULE, *options)
     assert status == 1
-    assert told.splitlines()[-1].startswith("ipsec_module.py: cannot open the trunk none0: ")
+    assert output.splitlines()[-1].startswith("ipsec_module.py: cannot open the trunk none0: ")

@@ -85,7 +85,7 @@ def test_without_any_reply_a_registration_fails_after_its_retries(lab: Lab) -> N
     assert relay.seen[False] == 9
 
 
-def test_with_a_wrong_key_nobody_registers_and_both_sides_say_why(lab: Lab) -> None:
+def test_with_a_wrong_key_no_mobile_registers_and_both_sides_show_the_reason(lab: Lab) -> None:
     home_agent, pdsn = lab.home_agent("--key-hex", "aabb"), lab.pdsn("--retries", "1")
     assert pdsn.run("register 1 2")["failures"] == {"no reply": 2}
     assert home_agent.json("show ip mobile traffic")["denied"] == {"131": 4}

@@ -18,7 +18,7 @@ def restored() -> Iterator[None]:
     signal.signal(signal.SIGTERM, before)
 
 
-def test_the_stack_is_unwound_once_and_the_exit_status_tells_of_the_signal() -> None:
+def test_the_stack_is_unwound_once_and_the_exit_status_is_the_signals() -> None:
     """timeout(1) signals the process and then its group: the second signal must not disturb the cleaning up."""
     cleaned = False
     end_in_order()

@@ -132,7 +132,7 @@ def test_all_six_steps_are_proved() -> None:
     [(100, [(1, 50), (51, 100)]), (5, [(1, 3), (4, 5)]), (1, [(1, 1), (2, 1)])],
 )
 def test_pdsns_share_the_sessions(sessions: int, users: list[tuple[int, int]]) -> None:
-    """Nobody is registered twice, everybody once."""
+    """Every user is registered exactly once."""
     shared = shares_of_users(["PDSN1", "PDSN2"], sessions)
     assert shared == {name: range(first, last + 1) for name, (first, last) in zip(("PDSN1", "PDSN2"), users)}
 

@@ -59,7 +59,7 @@ def test_half_an_event_is_not_there_yet() -> None:
 
 
 @given(st.lists(st.sampled_from([*CHAPTER, *request(1, "10.1.1.51"), "", "1 events lost"]), max_size=20))
-def test_whatever_came_nothing_is_made_up(lines: list[str]) -> None:
+def test_no_line_is_invented(lines: list[str]) -> None:
     found, complete = events_like(CHAPTER, lines)
     assert all(line in lines for line in found)
     assert agree(lay_beside(CHAPTER, found)) == complete

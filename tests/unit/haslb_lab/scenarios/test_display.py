@@ -41,7 +41,7 @@ def test_and_one_below_the_other_where_there_is_none() -> None:
 
 
 def test_in_a_file_they_always_lie_beside_each_other() -> None:
-    """Nobody compares thirty lines by eye."""
+    """Thirty equal lines would hide the ones that differ."""
     assert shown(30, CHAPTER, CHAPTER, terminal=False) == shown(80, CHAPTER, CHAPTER)
 
 

@@ -27,7 +27,7 @@ def invited(name: str, sessions: int) -> str:
 
 
 def test_each_pdsn_is_proposed_with_its_own_users() -> None:
-    """Steps 5 and 6 of each; one that has registered nobody has nobody to deregister."""
+    """Steps 5 and 6 of each PDSN; one without registered users has none to deregister."""
     file = str(SHAPES / "two-pdsns.yaml")
     names = [pdsn.name for pdsn in find(file).chassis().pdsns]
     text = invited(file, 5)
@@ -37,7 +37,7 @@ def test_each_pdsn_is_proposed_with_its_own_users() -> None:
     assert f"prompt {names[1]} deregister" not in invited(file, 1)
 
 
-def test_the_life_of_sessions_is_told() -> None:
+def test_the_idle_time_of_sessions_is_printed() -> None:
     """Chapter: examples 5 and 6 have no idle time, so IOS' 10 seconds are in force."""
     assert "10 at IPSECSLB (idle ipmobile request, the default)" in invited("direct-ipsec-tunnel", 4)
     assert "300 at MIPSLB (idle ipmobile request)." in invited("direct-static", 4)

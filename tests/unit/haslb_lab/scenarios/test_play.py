@@ -24,7 +24,7 @@ ip slb vserver MIPSLB
 
 
 @pytest.mark.parametrize("what", ["PDSN", "home agent"])
-def test_a_chassis_without_anybody_to_talk_is_refused(tmp_path: Path, what: str) -> None:
+def test_a_chassis_without_pdsn_or_home_agent_is_refused(tmp_path: Path, what: str) -> None:
     """Such a description can be drawn, but not played."""
     text = DISPATCHED.partition("pdsns:")[0]
     if what == "home agent":

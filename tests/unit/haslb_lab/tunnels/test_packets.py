@@ -66,7 +66,7 @@ def test_an_inner_fragment_does_not_make_the_outer_packet_one() -> None:
 
 @pytest.mark.parametrize(("inside", "outside"), [(0xB8, 0xB8), (0xBB, 0xB8), (0x03, 0x00)])
 def test_the_type_of_service_is_copied_without_the_congestion_bits(inside: int, outside: int) -> None:
-    """RFC 3168 section 9.1, limited functionality: no router may mark what nobody would read at the exit."""
+    """RFC 3168 section 9.1, limited functionality: no router may set marks that the exit does not read."""
     assert IP(put(to_mobile(tos=inside))).tos == outside
 
 

@@ -22,7 +22,7 @@ def test_a_mobile_asks_who_it_is() -> None:
     assert (arp.op, arp.hwsrc, arp.hwdst, arp.psrc, arp.pdst) == (3, seen.src, seen.src, "0.0.0.0", "0.0.0.0")
 
 
-def test_the_pdsn_tells_it() -> None:
+def test_the_pdsn_sends_it() -> None:
     frame = ReverseArp(REPLY, PDSN, MOBILE).encode(OWN)
     arp = ARP(frame[14:])
     assert (arp.op, arp.psrc, arp.pdst) == (4, str(PDSN), str(MOBILE))

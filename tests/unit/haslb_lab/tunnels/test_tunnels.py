@@ -85,7 +85,7 @@ def test_with_the_t_flag_a_mobiles_packets_go_back_through_the_tunnel() -> None:
 
 
 def test_without_the_t_flag_nothing_goes_back_through_the_tunnel() -> None:
-    """RFC 3024: the home agent takes from the tunnel only what it agreed to; else anybody could inject packets."""
+    """RFC 3024: the home agent accepts reverse-tunnelled packets only if agreed; others could inject any."""
     agent = foreign_agent(reverse=False)
     assert through(agent, packet(MOBILE, CORRESPONDENT)) is None
     assert only_drop(agent) is Drop.NOT_REVERSE
@@ -127,7 +127,7 @@ def test_the_home_agent_lets_nothing_else_out_of_the_tunnel(outer: Packet, inner
 def test_the_foreign_agent_lets_out_only_what_a_visitors_home_agent_sent(
     source: str, destination: str, mobile: str, drop: Drop
 ) -> None:
-    """RFC 5944 section 4.2.2: a packet for somebody who is not in the visitor list goes no further; it would loop."""
+    """RFC 5944 section 4.2.2: a packet for a mobile that is not in the visitor list is dropped; it would loop."""
     agent = foreign_agent()
     assert agent.out_of(bytes(IP(src=source, dst=destination) / packet(CORRESPONDENT, mobile))) is None
     assert only_drop(agent) is drop
@@ -156,7 +156,7 @@ def test_what_has_been_in_the_tunnel_does_not_go_in_again(inner: Packet) -> None
     assert only_drop(agent) is Drop.LOOP
 
 
-def test_somebody_elses_tunnel_to_the_mobile_goes_through_ours() -> None:
+def test_a_foreign_tunnel_to_the_mobile_goes_through_ours() -> None:
     """RFC 5944 section 4.2.3: encapsulated again (recursive encapsulation), and one layer is taken off at the end."""
     inner = IP(src=STRANGER, dst=MOBILE) / packet(CORRESPONDENT, MOBILE)
     outer = through(home_agent(), inner)
@@ -218,7 +218,7 @@ def test_a_mobile_that_moves_is_reached_at_its_new_care_of_address_only() -> Non
 
 
 def test_two_home_agents_may_give_out_the_same_home_address() -> None:
-    """RFC 5944 section 4.2.2 leaves private home networks to themselves: the tunnel tells the mobiles apart."""
+    """RFC 5944 section 4.2.2 allows overlapping private home networks: the tunnel distinguishes the mobiles."""
     agent = foreign_agent()
     agent.open(2, IPv4Address(MOBILE), ends(CARE_OF, OTHER_HOME_AGENT), reverse=True)
     for source in (HOME_AGENT, OTHER_HOME_AGENT):
@@ -292,8 +292,8 @@ def test_any_bytes_within_a_right_outer_header_are_taken_or_counted(data: bytes)
 
 
 class TunnelLife(RuleBasedStateMachine):
-    """Whoever opens and closes: users add up, each home address leads to who took it last, numbers are not reused while
-    in use, and nothing is left at the end."""
+    """Open and close in any order: users add up, each home address leads to its latest user, numbers are not reused
+    while in use, and nothing is left at the end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -329,7 +329,7 @@ class TunnelLife(RuleBasedStateMachine):
         assert all(number < 6 for number in numbers)
 
     @invariant()
-    def nothing_is_left_of_nobody(self) -> None:
+    def no_unused_tunnel_is_left(self) -> None:
         if not self.open:
             assert not self.tunnels._users
             assert not self.tunnels._owned
