@@ -23,8 +23,8 @@ from typing import Callable, Optional, Union
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backlog import Backlog, Load
+from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.clients import Clients
-from ryu_haslb.openflow.transactions import Channel
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.statistics import DropReason

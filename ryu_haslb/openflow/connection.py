@@ -11,19 +11,17 @@ A switch outlives its connections (:mod:`.switch`); everything that belongs to a
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.openflow import flow_mods, wire
+from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.meters import Meters
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
-
-if TYPE_CHECKING:  # importing it would start the engine, which only the application needs
-    from ryu_haslb.openflow.transport import Transport
 
 LOG = logging.getLogger(__name__)
 
@@ -38,7 +36,7 @@ class Connection:
     """A connection that serves ``switch`` from the moment it is made."""
 
     def __init__(
-        self, transport: Transport, switch: Switch, balancer: Balancer, configuration: Configuration, clock: Clock
+        self, transport: SwitchChannel, switch: Switch, balancer: Balancer, configuration: Configuration, clock: Clock
     ) -> None:
         self.transport = transport
         self._switch = switch

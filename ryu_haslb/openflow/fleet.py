@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Callable, Optional
+from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.connection import Clock, Connection
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
-
-if TYPE_CHECKING:  # importing it would start the engine, which only the application needs
-    from ryu_haslb.openflow.transport import Transport
 
 LOG = logging.getLogger(__name__)
 
@@ -23,12 +21,12 @@ class Fleet:
     def __init__(self, configuration: Configuration, balancer: Balancer, clock: Clock = time.monotonic) -> None:
         self.switches: dict[int, Switch] = {}
         self._connections: dict[int, Connection] = {}
-        self._not_configured: dict[int, Transport] = {}
+        self._not_configured: dict[int, SwitchChannel] = {}
         self._configuration = configuration
         self._balancer = balancer
         self._clock = clock
 
-    def on_connected(self, transport: Transport) -> None:
+    def on_connected(self, transport: SwitchChannel) -> None:
         """A switch has completed the handshake.
 
         An older connection with the same datapath id is closed: it may be dead without having been noticed. If it is
@@ -47,7 +45,7 @@ class Fleet:
             LOG.warning("Switch %016x is not among the configured datapaths and is not served", transport.id)
             self._not_configured[transport.id] = transport
 
-    def on_disconnected(self, transport: Transport) -> None:
+    def on_disconnected(self, transport: SwitchChannel) -> None:
         """A connection is lost."""
         if self._transport_of(transport.id) is transport:
             LOG.info("Switch %016x: connection lost; its sessions are kept", transport.id)
@@ -104,7 +102,7 @@ class Fleet:
     def _is_configured(self, datapath_id: int) -> bool:
         return not self._configuration.datapaths or datapath_id in self._configuration.datapaths
 
-    def _serve(self, transport: Transport) -> None:
+    def _serve(self, transport: SwitchChannel) -> None:
         switch = self.switches.get(transport.id)
         if switch is None:
             switch = self.switches[transport.id] = Switch(transport.id, self._configuration, self._balancer)
@@ -112,11 +110,11 @@ class Fleet:
             transport, switch, self._balancer, self._configuration, self._clock
         )
 
-    def _transport_of(self, datapath_id: int) -> Optional[Transport]:
+    def _transport_of(self, datapath_id: int) -> Optional[SwitchChannel]:
         connection = self._connections.get(datapath_id)
         return self._not_configured.get(datapath_id) if connection is None else connection.transport
 
-    def _forget(self, transport: Transport) -> None:
+    def _forget(self, transport: SwitchChannel) -> None:
         self._not_configured.pop(transport.id, None)
         connection = self._connections.pop(transport.id, None)
         if connection is not None:

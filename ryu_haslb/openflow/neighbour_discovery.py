@@ -13,10 +13,10 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration, RealServer
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import arp, wire
+from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.frame import without_vlan_tag
 from ryu_haslb.openflow.neighbours import Location, Neighbours
 from ryu_haslb.openflow.pipeline import chassis_address
-from ryu_haslb.openflow.transactions import Channel
 
 #: VLANs that are probed beside the configured ones. Requests and ARP packets may be forged, so there is a limit.
 MAX_LEARNED_VLANS = 32

@@ -7,9 +7,10 @@ The reply to the barrier behind them ends the transaction; an error before it ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Optional, Protocol
+from typing import Callable, Optional
 
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.wire_flow_mod import bundle
 
 #: Errors, as type and code, with which a switch without bundles rejects one.
@@ -27,20 +28,6 @@ _BUNDLES_UNSUPPORTED = frozenset(
 Builder = Callable[[int], list[bytes]]
 #: Is called with the error that made a transaction fail, or with None when it succeeded.
 Conclusion = Callable[[Optional[wire.Error]], None]
-
-
-class Channel(Protocol):
-    """Sends OpenFlow messages to one switch."""
-
-    def transmit(self, message: bytes) -> None:
-        """Send one or more OpenFlow messages, in order."""
-
-    def next_xid(self) -> int:
-        """A transaction id that is not in use."""
-
-    @property
-    def bytes_sent(self) -> int:
-        """The number of bytes that :meth:`transmit` was given."""
 
 
 @dataclass

@@ -14,9 +14,10 @@ import socket
 import ssl
 import time
 from contextlib import closing
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 from ryu_haslb.engine import DEAD_DISPATCHER, Datapath, hub, install_connection_factory, ofp_event, ofproto_parser
+from ryu_haslb.openflow.channel import MessageHandler
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.wire import HEADER, OFPT_PACKET_IN
 
@@ -28,9 +29,6 @@ _READ_SIZE = 1 << 14
 _RECEIVE_BUFFER = 1 << 18
 #: Bytes that wait until the switch reads them. Beyond it nothing is read from the switch, since it would need replies.
 _MAX_UNSENT = 1 << 18
-
-#: Handles a message, given its type, its transaction id and its bytes. False leaves it to the engine.
-MessageHandler = Callable[[int, int, bytes], bool]
 
 
 class Transport(Datapath):  # type: ignore[misc]

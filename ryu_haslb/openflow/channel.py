@@ -1,0 +1,39 @@
+"""What the switch code needs of a connection to a switch; :mod:`.transport` is the one over TCP."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional, Protocol
+
+#: Handles a message, given its type, its transaction id and its bytes. False leaves it to the engine.
+MessageHandler = Callable[[int, int, bytes], bool]
+
+
+class Channel(Protocol):
+    """Sends OpenFlow messages to one switch."""
+
+    def transmit(self, message: bytes) -> None:
+        """Send one or more OpenFlow messages, in order."""
+
+    def next_xid(self) -> int:
+        """A transaction id that is not in use."""
+
+    @property
+    def bytes_sent(self) -> int:
+        """The number of bytes that :meth:`transmit` was given."""
+
+
+class SwitchChannel(Channel, Protocol):
+    """A channel whose handshake is over: its datapath id and its ports are known.
+
+    ``handler`` is offered each message first. ``address`` is host and port of the switch's end.
+    """
+
+    id: int
+    address: tuple[str, int]
+    handler: Optional[MessageHandler]
+
+    def port_names(self) -> dict[int, str]:
+        """The names of the switch's ports by their numbers, at this moment."""
+
+    def close(self) -> None:
+        """End the connection."""
