@@ -1,0 +1,235 @@
+"""The data plane of the simulated switch: tables, meters, and an ordinary learning switch (NORMAL)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import NamedTuple, Optional
+
+from simulation import packet
+from simulation.flow_table import FlowTable, MalformedError
+
+OFPP_IN_PORT, OFPP_TABLE, OFPP_NORMAL, OFPP_FLOOD = 0xFFFFFFF8, 0xFFFFFFF9, 0xFFFFFFFA, 0xFFFFFFFB
+OFPP_ALL, OFPP_CONTROLLER, OFPP_LOCAL, OFPP_ANY = 0xFFFFFFFC, 0xFFFFFFFD, 0xFFFFFFFE, 0xFFFFFFFF
+OFPAT_OUTPUT, OFPAT_PUSH_VLAN, OFPAT_SET_FIELD = 0, 17, 25
+OFPR_NO_MATCH, OFPR_ACTION = 0, 1
+#: Seconds after which NORMAL forgets an address.
+MAC_AGE = 300.0
+_ACTION = Struct("!HHI")
+_INSTRUCTION = Struct("!HH")
+
+#: An action: its type and its argument (a port, or field and value).
+Action = tuple[int, object]
+
+
+@dataclass
+class Capabilities:
+    """What the switch can do. ``normal``: "works", "ignored" (accepted, does nothing) or "refused"."""
+
+    normal: str = "works"
+    output_to_table: bool = True
+    bundles: bool = True
+    meters: bool = True
+    roles: bool = True
+    flood: bool = True
+    tables: int = 254
+    max_flows: int = 1_000_000
+    #: Seconds that each part of an answer about flows takes.
+    stats_delay: float = 0.0
+
+
+@dataclass
+class Meter:
+    """Packets a second, and how many were dropped."""
+
+    rate: int
+    burst: int
+    tokens: float
+    filled: float
+    dropped: int = 0
+    passed: int = 0
+
+    def passes(self, now: float) -> bool:
+        """Take a token if there is one."""
+        self.tokens = min(self.burst, self.tokens + (now - self.filled) * self.rate)
+        self.filled = now
+        self.passed += 1
+        if self.tokens < 1.0:
+            self.dropped += 1
+            return False
+        self.tokens -= 1.0
+        return True
+
+
+@dataclass
+class PacketIn:
+    """A packet on its way to the controllers."""
+
+    reason: int
+    table: int
+    cookie: int
+    in_port: int
+    frame: bytes
+
+
+class _Origin(NamedTuple):
+    """Where a packet came in, and which rule's actions are carried out on it: those of a packet-out have no table."""
+
+    in_port: int
+    now: float
+    table: Optional[int] = None
+    cookie: int = 0xFFFFFFFFFFFFFFFF
+
+
+@dataclass
+class Datapath:
+    """Ports, tables, meters. ``transmit`` sends a frame out of a port, ``punt`` sends one to the controllers."""
+
+    ports: dict[int, str]
+    transmit: Callable[[int, bytes], None]
+    punt: Callable[[PacketIn], None]
+    capabilities: Capabilities = field(default_factory=Capabilities)
+    down: set[int] = field(default_factory=set)
+    meters: dict[int, Meter] = field(default_factory=dict)
+    tables: list[FlowTable] = field(default_factory=list)
+    learned: dict[tuple[int, bytes], tuple[int, float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything, as a switch does that starts."""
+        self.tables = [FlowTable(self.capabilities.max_flows) for _ in range(self.capabilities.tables)]
+        self.meters.clear()
+        self.learned.clear()
+
+    def receive(self, port: int, frame: bytes, now: float) -> None:
+        """A frame came in at a port."""
+        if port not in self.down:
+            self._run(frame, port, now)
+
+    def execute(self, actions: tuple[Action, ...], frame: bytes, in_port: int, now: float) -> None:
+        """Carry out the actions of a packet-out."""
+        for action in actions:
+            frame = self._act(action, frame, _Origin(in_port, now))
+
+    def _run(self, frame: bytes, in_port: int, now: float) -> None:
+        """Run a packet through the tables, from the first on."""
+        number: Optional[int] = 0
+        while number is not None and number < len(self.tables):
+            flow = self.tables[number].find(packet.fields_of(frame, in_port))
+            if flow is None:
+                return  # without a table-miss rule packets are dropped (section 5.4)
+            flow.packets += 1
+            flow.octets += len(frame)
+            flow.used = now
+            meter = self.meters.get(flow.meter) if flow.meter is not None else None
+            if meter is not None and not meter.passes(now):
+                return
+            for action in flow.actions:
+                frame = self._act(action, frame, _Origin(in_port, now, number, flow.cookie))
+            number = flow.goto
+
+    def _act(self, action: Action, frame: bytes, origin: _Origin) -> bytes:
+        """Carry out one action; the frame as the next action gets it."""
+        kind, argument = action
+        if kind == OFPAT_SET_FIELD:
+            assert isinstance(argument, tuple)
+            return packet.with_field(frame, *argument)
+        if kind == OFPAT_PUSH_VLAN:
+            return packet.with_vlan_tag(frame)
+        if argument == OFPP_CONTROLLER:
+            self.punt(PacketIn(OFPR_ACTION, origin.table or 0, origin.cookie, origin.in_port, frame))
+        elif argument == OFPP_TABLE:
+            if origin.table is None:  # only a packet-out may send to the tables (section 7.3.7)
+                self._run(frame, origin.in_port, origin.now)
+        elif argument == OFPP_NORMAL:
+            if self.capabilities.normal == "works":
+                self._normal(frame, origin.in_port, origin.now)
+        else:
+            assert isinstance(argument, int)
+            self._output(argument, frame, origin.in_port)
+        return frame
+
+    def _output(self, port: int, frame: bytes, in_port: int) -> None:
+        if port in (OFPP_FLOOD, OFPP_ALL):
+            for each in self.ports:
+                if each not in (in_port, OFPP_LOCAL) and each not in self.down:
+                    self.transmit(each, frame)
+        elif port == OFPP_IN_PORT:
+            self._output(in_port, frame, OFPP_ANY)
+        elif port in self.ports and port != in_port and port not in self.down:
+            self.transmit(port, frame)
+
+    def _normal(self, frame: bytes, in_port: int, now: float) -> None:
+        vlan = int.from_bytes(frame[14:16], "big") & 0x0FFF if frame[12:14] == b"\x81\x00" else 0
+        if not frame[6] & 1 and in_port in self.ports:
+            self.learned[vlan, frame[6:12]] = in_port, now
+        port, seen = self.learned.get((vlan, frame[:6]), (None, 0.0))
+        if frame[0] & 1 or port is None or now > seen + MAC_AGE:
+            self._output(OFPP_FLOOD, frame, in_port)
+        else:
+            self._output(port, frame, in_port)
+
+
+def read_actions(data: bytes, offset: int, end: int, capabilities: Capabilities) -> tuple[Action, ...]:
+    """The actions between two offsets (section 7.2.5)."""
+    actions: list[Action] = []
+    while offset < end:
+        kind, length, argument = _ACTION.unpack_from(data, offset)
+        if length < 8 or length % 8 or offset + length > end:
+            raise MalformedError(2, 1)  # OFPET_BAD_ACTION, OFPBAC_BAD_LEN
+        if kind == OFPAT_OUTPUT:
+            actions.append((kind, _usable_port(argument, capabilities)))
+        elif kind == OFPAT_SET_FIELD:
+            size = argument & 0xFF
+            actions.append((kind, (argument >> 9 & 0x7F, data[offset + 8 : offset + 8 + size])))
+        elif kind == OFPAT_PUSH_VLAN:
+            actions.append((kind, argument >> 16))
+        else:
+            raise MalformedError(2, 0)  # OFPBAC_BAD_TYPE
+        offset += length
+    return tuple(actions)
+
+
+def _usable_port(port: int, capabilities: Capabilities) -> int:
+    refused = {
+        OFPP_NORMAL: capabilities.normal == "refused",
+        OFPP_TABLE: not capabilities.output_to_table,
+        OFPP_FLOOD: not capabilities.flood,
+    }
+    if port == 0 or refused.get(port, False):
+        raise MalformedError(2, 4)  # OFPBAC_BAD_OUT_PORT
+    return port
+
+
+@dataclass
+class Instructions:
+    """What a rule does: apply actions, pass a meter, go on to a table. ``raw`` are the bytes that say so."""
+
+    raw: bytes
+    actions: tuple[Action, ...] = ()
+    goto: Optional[int] = None
+    meter: Optional[int] = None
+
+
+def read_instructions(data: bytes, offset: int, end: int, capabilities: Capabilities) -> Instructions:
+    """The instructions between two offsets (section 7.2.4)."""
+    found = Instructions(data[offset:end])
+    while offset < end:
+        kind, length = _INSTRUCTION.unpack_from(data, offset)
+        if length < 8 or offset + length > end:
+            raise MalformedError(3, 7)  # OFPET_BAD_INSTRUCTION, OFPBIC_BAD_LEN
+        if kind == 1:
+            found.goto = data[offset + 4]
+            if found.goto >= capabilities.tables:
+                raise MalformedError(3, 2)  # OFPBIC_BAD_TABLE_ID
+        elif kind == 4:
+            found.actions += read_actions(data, offset + 8, offset + length, capabilities)
+        elif kind == 6 and capabilities.meters:
+            found.meter = int.from_bytes(data[offset + 4 : offset + 8], "big")
+        else:
+            raise MalformedError(3, 1)  # OFPBIC_UNSUP_INST
+        offset += length
+    return found

@@ -1,0 +1,193 @@
+"""One OpenFlow 1.3 flow table: rules by priority and match, found by tuple space search as in Open vSwitch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from operator import itemgetter
+from struct import Struct
+from typing import NamedTuple, Optional
+
+from simulation.packet import Fields
+
+OFPFF_SEND_FLOW_REM, OFPFF_CHECK_OVERLAP = 1, 2
+_OPENFLOW_BASIC = 0x8000
+_HEADER = Struct("!HH")
+
+
+class Match(NamedTuple):
+    """What a rule matches: number of the field, value, mask (None: exact). ``oxms`` is the match as it was sent."""
+
+    fields: tuple[tuple[int, int, Optional[int]], ...]
+    oxms: bytes
+
+
+class MalformedError(Exception):
+    """Bytes that are not what OpenFlow 1.3 says; ``code`` is the error's type and code."""
+
+    def __init__(self, kind: int, code: int) -> None:
+        super().__init__(f"type {kind} code {code}")
+        self.code = (kind, code)
+
+
+def read_match(data: bytes, offset: int) -> tuple[Match, int]:
+    """A match structure (section 7.2.3) and where the bytes behind it begin."""
+    kind, length = _HEADER.unpack_from(data, offset)
+    if kind != 1 or length < 4 or offset + length > len(data):
+        raise MalformedError(4, 1)  # OFPET_BAD_MATCH, OFPBMC_BAD_LEN
+    position, end = offset + 4, offset + length
+    fields = []
+    while position < end:
+        oxm_class, rest = _HEADER.unpack_from(data, position)
+        number, has_mask, size = rest >> 9, rest >> 8 & 1, rest & 0xFF
+        value = data[position + 4 : position + 4 + size]
+        if oxm_class != _OPENFLOW_BASIC or len(value) != size or position + 4 + size > end:
+            raise MalformedError(4, 6)  # OFPBMC_BAD_FIELD
+        half = size // 2 if has_mask else size
+        mask = int.from_bytes(value[half:], "big") if has_mask else None
+        fields.append((number, int.from_bytes(value[:half], "big"), mask))
+        position += 4 + size
+    return Match(tuple(sorted(fields, key=lambda each: each[0])), data[offset + 4 : end]), offset + (length + 7 & ~7)
+
+
+@dataclass(eq=False)
+class Flow:
+    """A rule and its counters. Times are of the virtual clock; time-outs are seconds, 0 for none."""
+
+    priority: int
+    match: Match
+    cookie: int
+    idle_timeout: int
+    hard_timeout: int
+    flags: int
+    instructions: bytes
+    goto: Optional[int]
+    meter: Optional[int]
+    actions: tuple[tuple[int, object], ...]
+    installed: float
+    used: float
+    packets: int = 0
+    octets: int = 0
+
+    @property
+    def key(self) -> tuple[int, tuple[tuple[int, int, Optional[int]], ...]]:
+        """What is unique in a table."""
+        return self.priority, self.match.fields
+
+
+@dataclass(eq=False)
+class _Group:
+    """Rules of one priority that look at the same bits of the same fields."""
+
+    priority: int
+    bits: tuple[tuple[int, Optional[int]], ...]
+    flows: dict[object, Flow] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.key = self._reader()
+
+    def _reader(self) -> Callable[[Fields], object]:
+        """A function that takes from a packet what the rules look at, as fast as it can be."""
+        if not self.bits:
+            return lambda _: ()
+        if all(mask is None for _, mask in self.bits):
+            return itemgetter(*(number for number, _ in self.bits))
+        bits = self.bits
+
+        def read(fields: Fields) -> object:
+            found = tuple(
+                value if mask is None or value is None else value & mask
+                for value, mask in [(fields[number], mask) for number, mask in bits]
+            )
+            return found if len(found) > 1 else found[0]
+
+        return read
+
+
+class FlowTable:
+    """A table with at most ``limit`` rules."""
+
+    def __init__(self, limit: int = 1_000_000) -> None:
+        self.limit = limit
+        self._flows: dict[tuple[int, tuple[tuple[int, int, Optional[int]], ...]], Flow] = {}
+        self._groups: dict[tuple[int, tuple[tuple[int, Optional[int]], ...]], _Group] = {}
+        self._order: list[_Group] = []
+        self.timed: dict[Flow, None] = {}
+
+    def __len__(self) -> int:
+        return len(self._flows)
+
+    def __iter__(self) -> Iterator[Flow]:
+        return iter(self._flows.values())
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no rule can be added but in the place of an equal one."""
+        return len(self._flows) >= self.limit
+
+    def find(self, fields: Fields) -> Optional[Flow]:
+        """The rule of the highest priority that matches."""
+        for group in self._order:
+            flow = group.flows.get(group.key(fields))
+            if flow is not None:
+                return flow
+        return None
+
+    def get(self, priority: int, match: Match) -> Optional[Flow]:
+        """The rule with exactly this priority and match."""
+        return self._flows.get((priority, match.fields))
+
+    def put(self, flow: Flow) -> None:
+        """Add a rule, in the place of an equal one if there is one."""
+        before = self._flows.get(flow.key)
+        if before is not None:
+            self.remove(before)
+        self._flows[flow.key] = flow
+        bits = tuple((number, mask) for number, _, mask in flow.match.fields)
+        group = self._groups.get((flow.priority, bits))
+        if group is None:
+            group = self._groups[flow.priority, bits] = _Group(flow.priority, bits)
+            self._order = sorted(self._groups.values(), key=lambda each: -each.priority)
+        group.flows[_group_key(flow)] = flow
+        if flow.idle_timeout or flow.hard_timeout:
+            self.timed[flow] = None
+
+    def remove(self, flow: Flow) -> None:
+        """Take a rule out."""
+        del self._flows[flow.key]
+        bits = tuple((number, mask) for number, _, mask in flow.match.fields)
+        group = self._groups[flow.priority, bits]
+        del group.flows[_group_key(flow)]
+        if not group.flows:
+            del self._groups[flow.priority, bits]
+            self._order = sorted(self._groups.values(), key=lambda each: -each.priority)
+        self.timed.pop(flow, None)
+
+    def select(self, match: Match, cookie: int, cookie_mask: int) -> list[Flow]:
+        """The rules that a non-strict request is about: whose match is ``match`` or narrower, and whose cookie fits."""
+        if not match.fields:
+            return [flow for flow in self._flows.values() if flow.cookie & cookie_mask == cookie & cookie_mask]
+        return [
+            flow
+            for flow in self._flows.values()
+            if flow.cookie & cookie_mask == cookie & cookie_mask and _is_within(flow.match, match)
+        ]
+
+
+def _group_key(flow: Flow) -> object:
+    found = tuple(value if mask is None else value & mask for _, value, mask in flow.match.fields)
+    return found[0] if len(found) == 1 else found
+
+
+def _is_within(narrow: Match, wide: Match) -> bool:
+    have = {number: (value, mask) for number, value, mask in narrow.fields}
+    for number, value, mask in wide.fields:
+        if number not in have:
+            return False
+        own, own_mask = have[number]
+        if mask is None:
+            if own_mask is not None or own != value:
+                return False
+        elif (own_mask is not None and own_mask & mask != mask) or own & mask != value & mask:
+            return False
+    return True
