@@ -17,7 +17,7 @@ COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)
 export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run bench bench-quick test unit lint format install machine testmachine clean
+.PHONY: help run bench bench-quick simulate test unit lint format install machine testmachine clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +57,10 @@ bench: machine $(INSTALLED)
 	@tools/install-bench "$(VENV)"
 	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.run
 endif
+
+simulate: $(INSTALLED) ## Simulate random worlds for two minutes, or SEED=n, RUNS=n, SECONDS=n (tests/simulation/README.md)
+	@PYTHONPATH=.:tests $(RUN) -W ignore -m simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
+		$(if $(SECONDS),--seconds $(SECONDS))
 
 bench-quick: $(INSTALLED) ## Hold the controller's speed against the ratios that are kept (less than a minute)
 	@tools/install-bench

@@ -1,0 +1,223 @@
+"""The balancer in the simulation: the product's own balancer and switch code, on the virtual clock and simulated wires.
+
+What ``app.py`` does with green threads and sockets is done here with events; everything that decides is the product's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Address
+from typing import Optional
+
+from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
+from ryu_haslb.dfp.agents import DfpAgents
+from ryu_haslb.dfp.manager import SetWeight
+from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, steer
+from ryu_haslb.openflow.channel import MessageHandler
+from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.latency import LatencyHistogram
+from ryu_haslb.slb.balancer import Balancer
+from simulation.clock import Clock
+from simulation.dfp import SimulatedDfpAgent, SimulatedLink
+from simulation.network import Pipe
+from simulation.switch import PORT_STATUS, SimulatedSwitch, SwitchConnection
+
+TICK_INTERVAL = 0.1
+FLUSH_INTERVAL = 0.005
+MAX_SESSIONS_PER_STEP = 500
+#: Seconds that a process takes to end in order.
+SHUTDOWN_TIME = 0.1
+#: Seconds after which a switch that has lost its controller connects again.
+RECONNECT_INTERVAL = 1.0
+
+LOG = logging.getLogger(__name__)
+
+
+class Transport:
+    """The controller's end of a connection, as :class:`ryu_haslb.openflow.transport.Transport` is one over TCP."""
+
+    def __init__(self, switch: SimulatedSwitch, controller: Controller) -> None:
+        self.id = switch.datapath_id
+        self.address = ("169.254.219.1", 40000)
+        self.handler: Optional[MessageHandler] = None
+        self.ports = dict(switch.datapath.ports)
+        self.bytes_sent = 0
+        self.latency = LatencyHistogram()
+        self.xid = 0
+        self.is_open = True
+        self._controller = controller
+        self._link: SwitchConnection = switch.connect(self._from_switch)
+        self._down = Pipe(controller.clock, self._link.receive)
+        self._up = Pipe(controller.clock, self._receive)
+
+    def port_names(self) -> dict[int, str]:
+        """The switch's ports by number."""
+        return dict(self.ports)
+
+    def transmit(self, message: bytes) -> None:
+        """Send OpenFlow messages."""
+        self.bytes_sent += len(message)
+        self._down.send(message)
+
+    def next_xid(self) -> int:
+        """A transaction id that is not in use."""
+        self.xid += 1
+        return self.xid
+
+    def close(self) -> None:
+        """End the connection; both ends notice."""
+        if self.is_open:
+            self.is_open = False
+            self._down.close()
+            self._up.close()
+            self._link.close()
+            self._controller.on_closed(self)
+
+    @property
+    def in_flight(self) -> int:
+        """Messages that are on their way."""
+        return self._down.in_flight + self._up.in_flight if self.is_open else 0
+
+    def _from_switch(self, message: bytes) -> None:
+        self._up.send(message)
+
+    def _receive(self, message: bytes) -> None:
+        if not self.is_open or not self._controller.is_running:
+            return
+        kind, xid = message[1], int.from_bytes(message[4:8], "big")
+        if kind == PORT_STATUS:
+            number = int.from_bytes(message[16:20], "big")
+            is_down = int.from_bytes(message[52:56], "big") & 1
+            self._controller.fleet.on_port_changed(self.id, number, not is_down)
+        elif self.handler is not None:
+            self.handler(kind, xid, message)
+        self._controller.flush_soon()
+
+
+class Controller:
+    """One balancer process: it can be killed, and started again with nothing but its configuration."""
+
+    def __init__(
+        self, clock: Clock, configuration: Configuration, find_agent: Callable[[IPv4Address], SimulatedDfpAgent]
+    ) -> None:
+        self.clock = clock
+        self._find_agent = find_agent
+        self.configuration = configuration
+        self.is_running = False
+        self.transports: dict[int, Transport] = {}
+        self._switches: list[SimulatedSwitch] = []
+        self._cut: set[int] = set()
+        self._flush_is_due = False
+        self._start_count = 0
+
+    def add_switch(self, switch: SimulatedSwitch) -> None:
+        """Have a switch connect whenever the controller runs and the network between them is whole."""
+        self._switches.append(switch)
+
+    def start(self) -> None:
+        """Start the process."""
+        if self.is_running:
+            return
+        self.is_running = True
+        self._start_count += 1
+        self.balancer = Balancer(self.configuration)
+        self.fleet = Fleet(self.configuration, self.balancer, self._time)
+        manager = self.configuration.dfp or DfpManager()
+        self.dfp = DfpAgents(manager, self._on_weights_changed, self._make_link, self._time)
+        self.dfp.start()
+        self.clock.after(TICK_INTERVAL, self._tick, self._start_count)
+        for switch in self._switches:
+            self.clock.after(0.01, self._connect, switch, self._start_count)
+
+    def kill(self) -> None:
+        """End the process without a word, as ``kill -9`` does."""
+        self.is_running = False
+        for transport in list(self.transports.values()):
+            transport.close()
+        self.transports.clear()
+        for link in self.dfp.links:
+            link.disconnect("")
+
+    def stop(self) -> None:
+        """End the process as SIGTERM does."""
+        if self.is_running:
+            self.fleet.retire(lambda _: None)
+            self.clock.after(SHUTDOWN_TIME, self.kill)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Apply another configuration, or start with it the next time."""
+        self.configuration = configuration
+        if self.is_running:
+            self.balancer.configure(configuration)
+            self.dfp.configure(configuration.dfp or DfpManager(), self.clock.now)
+            self._on_weights_changed(None)
+            self.fleet.configure(configuration)
+            self.flush_soon()
+
+    def cut(self, switch: SimulatedSwitch) -> None:
+        """The network between a switch and the controller breaks."""
+        self._cut.add(switch.datapath_id)
+        transport = self.transports.get(switch.datapath_id)
+        if transport is not None:
+            transport.close()
+
+    def mend(self, switch: SimulatedSwitch) -> None:
+        """The network between them is whole again."""
+        self._cut.discard(switch.datapath_id)
+        self.clock.after(RECONNECT_INTERVAL, self._connect, switch, self._start_count)
+
+    def is_connected(self, switch: SimulatedSwitch) -> bool:
+        """Whether the switch has a connection."""
+        return self.is_running and switch.datapath_id in self.transports
+
+    def on_closed(self, transport: Transport) -> None:
+        """A connection has ended."""
+        if self.transports.get(transport.id) is not transport:
+            return
+        del self.transports[transport.id]
+        if self.is_running:
+            self.fleet.on_disconnected(transport)
+            for switch in self._switches:
+                if switch.datapath_id == transport.id:
+                    self.clock.after(RECONNECT_INTERVAL, self._connect, switch, self._start_count)
+
+    def flush_soon(self) -> None:
+        """Let session rules that have come together be sent in a moment."""
+        if not self._flush_is_due:
+            self._flush_is_due = True
+            self.clock.after(FLUSH_INTERVAL, self._flush)
+
+    def _time(self) -> float:
+        return self.clock.now
+
+    def _make_link(self, agent: DfpAgent, agents: DfpAgents) -> SimulatedLink:
+        return SimulatedLink(agent, agents, self.clock, self._find_agent)
+
+    def _on_weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:
+        steer(self.balancer.reals(), self.dfp.weights, reports)
+
+    def _connect(self, switch: SimulatedSwitch, start_count: int) -> None:
+        is_wanted = self.is_running and start_count == self._start_count and switch.datapath_id not in self.transports
+        if is_wanted and switch.datapath_id not in self._cut:
+            transport = self.transports[switch.datapath_id] = Transport(switch, self)
+            self.fleet.on_connected(transport)
+
+    def _flush(self) -> None:
+        self._flush_is_due = False
+        if self.is_running:
+            self.fleet.flush(self.clock.now)
+            if any(switch.rules.waiting and switch.channel is not None for switch in self.fleet.switches.values()):
+                self.flush_soon()
+
+    def _tick(self, start_count: int) -> None:
+        if not self.is_running or start_count != self._start_count:
+            return
+        now = self.clock.now
+        self.dfp.tick(now)
+        self.dfp.set_reachable(reachable_addresses(self.balancer.reals()), now)
+        self.dfp.send_server_states(server_state_weights(self.balancer.reals()), now)
+        self.fleet.tick(now)
+        while self.balancer.advance(now, MAX_SESSIONS_PER_STEP):
+            pass
+        self.clock.after(TICK_INTERVAL, self._tick, start_count)

@@ -1,0 +1,99 @@
+"""A simulated Mobile IP home agent: it binds mobiles and replies to their foreign agents (RFC 5944 section 3.8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from struct import Struct
+from typing import Callable, Optional
+
+from simulation.clock import Clock
+from simulation.mobile_ip import ACCEPTED, INSUFFICIENT_RESOURCES, Registration, read_request, reply
+from simulation.packet import arp_frame, fields_of, has_right_checksums, udp_frame
+
+_ARP_OP, _ARP_SPA, _ARP_TPA, _ETH_TYPE, _IPV4_DST, _UDP_DST = 21, 22, 23, 5, 12, 16
+_ADDRESS = Struct("!I")
+
+
+class Mood(Enum):
+    """How the home agent is. A HUNG one answers ARP, because its kernel does, but no request."""
+
+    WELL = "well"
+    HUNG = "hung"
+    DEAD = "dead"
+
+
+@dataclass
+class HomeAgent:
+    """One home agent at a port of a switch. ``bindings`` maps each NAI to the time at which its binding ends."""
+
+    name: str
+    address: bytes
+    mac: bytes
+    clock: Clock
+    send: Callable[[bytes], None]
+    mac_of: Callable[[bytes], bytes]
+    virtual_address: bytes
+    capacity: Optional[int] = None
+    mood: Mood = Mood.WELL
+    #: Is told of each request that it got and did not read.
+    ignored: Callable[[bytes], None] = lambda _: None
+    #: When the mood, the link or the bindings were last disturbed.
+    disturbed_at: float = 0.0
+    bindings: dict[bytes, float] = field(default_factory=dict)
+    received: int = 0
+    damaged: int = 0
+
+    def set_mood(self, mood: Mood, forget: bool = False) -> None:
+        """Fail or come back; ``forget``: the bindings are gone."""
+        self.mood = mood
+        self.disturbed_at = self.clock.now
+        if forget:
+            self.bindings.clear()
+
+    def is_bound(self, nai: bytes) -> bool:
+        """Whether a mobile has a binding here."""
+        return self.mood is Mood.WELL and self.bindings.get(nai, 0.0) > self.clock.now
+
+    def receive(self, frame: bytes) -> None:
+        """A frame came in."""
+        if self.mood is Mood.DEAD:
+            self.ignored(frame)
+            return
+        fields = fields_of(frame, 0)
+        if fields[_ETH_TYPE] == 0x0806:
+            if fields[_ARP_OP] == 1 and fields[_ARP_TPA] == _ADDRESS.unpack(self.address)[0]:
+                asker = frame[6:12]
+                self.send(arp_frame(2, self.mac, self.address, asker, frame[28:32]))
+            return
+        if frame[:6] != self.mac or fields[_UDP_DST] != 434:
+            return
+        if self.mood is Mood.HUNG:
+            self.ignored(frame)
+            return
+        destination = _ADDRESS.pack(fields[_IPV4_DST] or 0)
+        if destination not in (self.address, self.virtual_address):
+            return
+        if not has_right_checksums(frame):
+            self.damaged += 1
+            return
+        request = read_request(frame[42:])
+        if request is not None:
+            self.received += 1
+            self._answer(request, frame[26:30], int.from_bytes(frame[34:36], "big"))
+
+    def _answer(self, request: Registration, client: bytes, port: int) -> None:
+        code = ACCEPTED
+        if request.lifetime == 0:
+            self.bindings.pop(request.nai, None)
+        elif self.capacity is not None and request.nai not in self.bindings and self._is_full():
+            code = INSUFFICIENT_RESOURCES
+        else:
+            self.bindings[request.nai] = self.clock.now + request.lifetime
+        payload = reply(request, code, self.address)
+        self.send(udp_frame(self.mac_of(client) + self.mac, self.address, client, (434, port), payload))
+
+    def _is_full(self) -> bool:
+        assert self.capacity is not None
+        live = sum(end > self.clock.now for end in self.bindings.values())
+        return live >= self.capacity

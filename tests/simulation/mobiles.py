@@ -1,0 +1,209 @@
+"""Simulated mobiles and the PDSNs (foreign agents) that they register through.
+
+A mobile behaves as phones do: few retransmissions, each later than the one before (RFC 5944 section 3.6.3), then a
+pause and a new attempt from nothing. Once bound it renews at its home agent's own address before its lifetime ends;
+only when it has lost its state does it come back to the virtual address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from random import Random
+from typing import Optional
+
+from simulation.clock import Clock
+from simulation.mobile_ip import ACCEPTED, Registration, Reply, read_reply, request
+from simulation.packet import arp_frame, udp_frame
+
+ANY_HOME_AGENT = bytes(4)
+#: Seconds before the first retransmission; each further one waits twice as long.
+FIRST_TIMEOUT = 1.0
+#: Seconds between two attempts.
+PAUSE = (20.0, 60.0)
+#: Part of its lifetime after which a binding is renewed.
+RENEWAL = (0.5, 0.9)
+#: Seconds for which a PDSN remembers the Ethernet address of the virtual address, and waits for it with a request.
+ARP_LIFETIME = 60.0
+ARP_TIMEOUT = 3.0
+
+
+class State(Enum):
+    """What a mobile is doing."""
+
+    OFF = "off"
+    REGISTERING = "registering"
+    PAUSING = "pausing"
+    BOUND = "bound"
+
+
+@dataclass
+class Habits:
+    """What differs from phone to phone."""
+
+    retransmissions: int = 2
+    lifetime: int = 1800
+
+
+@dataclass(eq=False)
+class Mobile:
+    """One mobile. ``seeking_since`` is when it began to seek a binding; None while it has one or is off."""
+
+    nai: bytes
+    habits: Habits
+    pdsn: Pdsn
+    clock: Clock
+    random: Random
+    state: State = State.OFF
+    home_agent: bytes = ANY_HOME_AGENT
+    bound_until: float = 0.0
+    seeking_since: Optional[float] = None
+    #: Why two bindings of this mobile are no fault of the balancer's; None while there is no reason.
+    excuse: Optional[str] = None
+    _attempt: int = 0
+    _sent: int = 0
+    _identification: int = 0
+
+    def power_on(self) -> None:
+        """Begin from nothing, if off."""
+        if self.state is State.OFF:
+            self._start()
+
+    def _start(self) -> None:
+        self.home_agent = ANY_HOME_AGENT
+        self.bound_until = 0.0
+        self.seeking_since = self.clock.now
+        self._begin()
+
+    def power_off(self) -> None:
+        """Deregister if bound, and be silent."""
+        if self.state is State.BOUND and self.is_bound:
+            self._send(0)
+        elif self.state is not State.OFF:
+            self.excuse = "it was switched off while it registered"
+        self.state = State.OFF
+        self.seeking_since = None
+        self._attempt += 1
+
+    def reset(self) -> None:
+        """Lose the state without a word, as when the battery is pulled, and begin from nothing."""
+        if self.state is not State.OFF:
+            self.excuse = "it lost its state"
+            self._start()
+
+    def move_to(self, pdsn: Pdsn) -> None:
+        """Register through another PDSN."""
+        self.pdsn = pdsn
+        pdsn.mobiles[self.nai] = self
+        if self.state is not State.OFF:
+            self._begin()
+
+    def receive(self, answer: Reply) -> None:
+        """A reply came."""
+        if answer.identification != self._identification or self.state is not State.REGISTERING:
+            return
+        self._attempt += 1
+        if answer.code != ACCEPTED:
+            self._pause()
+            return
+        self.state = State.BOUND
+        self.seeking_since = None
+        self.home_agent = answer.home_agent
+        self.bound_until = self.clock.now + answer.lifetime
+        self.clock.after(answer.lifetime * self.random.uniform(*RENEWAL), self._renew, self._attempt)
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the mobile believes to have a binding."""
+        return self.state is not State.OFF and self.bound_until > self.clock.now
+
+    def _renew(self, attempt: int) -> None:
+        if attempt == self._attempt and self.state is State.BOUND:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Begin an attempt: at its home agent while a binding lasts, anywhere else."""
+        if not self.is_bound:
+            self.home_agent = ANY_HOME_AGENT
+            if self.seeking_since is None:
+                self.seeking_since = self.clock.now
+        self.state = State.REGISTERING
+        self._attempt += 1
+        self._sent = 0
+        self._transmit(self._attempt)
+
+    def _transmit(self, attempt: int) -> None:
+        if attempt != self._attempt:
+            return
+        if self._sent > self.habits.retransmissions:
+            self._pause()
+            return
+        self._send(self.habits.lifetime)
+        self.clock.after(FIRST_TIMEOUT * 2**self._sent, self._transmit, attempt)
+        self._sent += 1
+
+    def _pause(self) -> None:
+        self.state = State.PAUSING
+        self._attempt += 1
+        self.clock.after(self.random.uniform(*PAUSE), self._resume, self._attempt)
+
+    def _resume(self, attempt: int) -> None:
+        if attempt == self._attempt and self.state is State.PAUSING:
+            self._begin()
+
+    def _send(self, lifetime: int) -> None:
+        self._identification += 1
+        care_of = self.pdsn.address
+        self.pdsn.send(Registration(self.nai, lifetime, self.home_agent, care_of, self._identification))
+
+
+@dataclass(eq=False)
+class Pdsn:
+    """A foreign agent: all its mobiles' requests come from its address and port 434."""
+
+    name: str
+    address: bytes
+    mac: bytes
+    clock: Clock
+    transmit: Callable[[bytes], None]
+    mac_of: Callable[[bytes], bytes]
+    virtual_address: bytes
+    mobiles: dict[bytes, Mobile] = field(default_factory=dict)
+    #: Requests that were sent to the virtual address.
+    sent: int = 0
+    _virtual_mac: Optional[bytes] = None
+    _learned_at: float = 0.0
+    _waiting: list[tuple[float, Registration]] = field(default_factory=list)
+
+    def send(self, registration: Registration) -> None:
+        """Send a request: to the home agent that it names, or to the virtual address."""
+        if registration.home_agent != ANY_HOME_AGENT:
+            self._transmit(registration, self.mac_of(registration.home_agent), registration.home_agent)
+            return
+        if self._virtual_mac is None or self.clock.now > self._learned_at + ARP_LIFETIME:
+            self._waiting = [*self._waiting[-99:], (self.clock.now, registration)]
+            self.transmit(arp_frame(1, self.mac, self.address, bytes(6), self.virtual_address))
+            return
+        self.sent += 1
+        self._transmit(registration, self._virtual_mac, self.virtual_address)
+
+    def receive(self, frame: bytes) -> None:
+        """A frame came in."""
+        if frame[12:14] == b"\x08\x06":
+            if frame[20:22] == b"\0\2" and frame[28:32] == self.virtual_address and frame[:6] == self.mac:
+                self._virtual_mac, self._learned_at = frame[22:28], self.clock.now
+                waiting, self._waiting = self._waiting, []
+                for since, each in waiting:
+                    if self.clock.now < since + ARP_TIMEOUT:
+                        self.send(each)
+            return
+        if frame[:6] != self.mac or frame[30:34] != self.address:
+            return
+        answer = read_reply(frame[42:])
+        mobile = self.mobiles.get(answer.nai) if answer else None
+        if mobile is not None and answer is not None and mobile.pdsn is self:
+            mobile.receive(answer)
+
+    def _transmit(self, registration: Registration, mac: bytes, destination: bytes) -> None:
+        self.transmit(udp_frame(mac + self.mac, self.address, destination, (434, 434), request(registration)))

@@ -1,0 +1,59 @@
+"""One simulated run: a world, what goes wrong in it, and what must always hold."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+from typing import NamedTuple, Optional
+
+from simulation.faults import MOBILE_FAULTS, Fault, random_history, random_parameters
+from simulation.invariants import CHECK_INTERVAL, Invariants, ViolationError
+from simulation.world import Parameters, World
+
+#: Seconds that a run goes on after the last mobile was switched off, beyond the idle time.
+AFTERMATH = 30.0
+
+
+class Outcome(NamedTuple):
+    """How a run ended. ``violation`` is None if everything held; ``at`` is when it did not, in seconds."""
+
+    violation: Optional[ViolationError]
+    at: float
+    requests: int
+
+
+def simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) -> Outcome:
+    """Run a world for so many simulated seconds, switch the mobiles off, and look what is left."""
+    world = World(parameters)
+    invariants = Invariants(world)
+    start = world.clock.now
+    world.start()
+    for fault in history:
+        world.clock.at(start + fault.at, fault.strike, world)
+    try:
+        while world.clock.now < start + seconds:
+            world.clock.run_until(world.clock.now + CHECK_INTERVAL)
+            invariants.check()
+        _end(world, invariants, history)
+    except ViolationError as violation:
+        return Outcome(violation, world.clock.now - start, world.counts.requests)
+    return Outcome(None, world.clock.now - start, world.counts.requests)
+
+
+def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None:
+    if all(fault.kind in MOBILE_FAULTS for fault in history):
+        invariants.check_shares()
+    world.controller.start()
+    world.controller.mend(world.switch)
+    for mobile in world.mobiles:
+        mobile.power_off()
+    world.disturb()
+    world.clock.run_until(world.clock.now + world.parameters.idle + AFTERMATH)
+    invariants.check_end()
+
+
+def random_run(seed: int, seconds: float) -> tuple[Parameters, list[Fault]]:
+    """The world and the history that a seed stands for."""
+    random = Random(seed)
+    parameters = random_parameters(random)
+    return parameters, random_history(parameters, seconds, random)

@@ -1,0 +1,283 @@
+"""The simulated world: one switch, home agents, PDSNs with mobiles, and a balancer, wired up from a few parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address
+from random import Random
+from typing import Optional
+
+from ryu_haslb.configuration.model import (
+    Configuration,
+    DfpAgent,
+    DfpManager,
+    Predictor,
+    RealServer,
+    ServerFarm,
+    VirtualServer,
+)
+from simulation.clock import Clock
+from simulation.controller import Controller
+from simulation.datapath import Capabilities
+from simulation.dfp import DFP_PORT, SimulatedDfpAgent
+from simulation.home_agent import HomeAgent
+from simulation.mobiles import Habits, Mobile, Pdsn
+from simulation.network import Weather, Wire
+from simulation.switch import SimulatedSwitch
+
+VIRTUAL = IPv4Address("10.1.1.10")
+FIRST_HOME_AGENT = IPv4Address("10.1.1.51")
+FIRST_PDSN = IPv4Address("10.1.1.101")
+#: Seconds between two looks of the switch at the time-outs of its rules.
+EXPIRY_INTERVAL = 1.0
+#: Seconds between two frames of a bystander, and the ports of the two.
+BYSTANDER_INTERVAL = 1.0
+BYSTANDERS = (101, 102)
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Everything about a world but what goes wrong in it. ``nat``: direct mode; ``idle`` is seconds."""
+
+    seed: int = 1
+    home_agents: int = 2
+    weights: tuple[int, ...] = ()
+    pdsns: int = 1
+    mobiles: int = 50
+    nat: bool = False
+    idle: int = 10
+    reassign: int = 3
+    numconns: int = 8
+    numclients: int = 2
+    retry: int = 60
+    maxconns: Optional[int] = None
+    leastconns: bool = False
+    retransmissions: int = 2
+    lifetime: int = 1800
+    #: Real servers, by number, that are not in service.
+    out_of_service: frozenset[int] = frozenset()
+    #: Seconds within which all mobiles are switched on.
+    arrivals: float = 30.0
+    #: Whether home agents have DFP agents, the keep-alive time in seconds, and whether the agents use all of it.
+    dfp: bool = False
+    dfp_timeout: int = 0
+    dfp_punctual: bool = False
+    max_flows: int = 1_000_000
+    #: Seconds that the switch takes for each part of an answer about its flows.
+    stats_delay: float = 0.0
+    bundles: bool = True
+    meters: bool = True
+    output_to_table: bool = True
+
+    def configuration(self) -> Configuration:
+        """The balancer's configuration for this world."""
+        weights = self.weights or (8,) * self.home_agents
+        reals = tuple(
+            RealServer(
+                FIRST_HOME_AGENT + number,
+                weight=weights[number],
+                maxconns=self.maxconns,
+                reassign=self.reassign,
+                faildetect_numconns=self.numconns,
+                faildetect_numclients=self.numclients,
+                retry=self.retry,
+                in_service=number not in self.out_of_service,
+            )
+            for number in range(self.home_agents)
+        )
+        predictor = Predictor.LEAST_CONNECTIONS if self.leastconns else Predictor.ROUND_ROBIN
+        agents = tuple(DfpAgent(real.address, DFP_PORT, self.dfp_timeout, 0, 5) for real in reals if self.dfp)
+        return Configuration(
+            dfp=DfpManager(agents=agents) if self.dfp else None,
+            farms={"HAFARM": ServerFarm("HAFARM", nat_server=self.nat, predictor=predictor, reals=reals)},
+            virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=self.idle, in_service=True)},
+        )
+
+
+def mac_of(address: bytes) -> bytes:
+    """The Ethernet address of a node."""
+    return b"\x02\0" + address
+
+
+@dataclass
+class Counts:
+    """What was seen on the wires. ``dispatched`` are requests that the switch sent to home agents for the balancer."""
+
+    requests: int = 0
+    dispatched: int = 0
+    #: Frames that bystanders have sent to each other, and those that arrived.
+    bystanders_sent: int = 0
+    bystanders_received: int = 0
+
+
+@dataclass
+class World:
+    """A running world."""
+
+    parameters: Parameters
+    clock: Clock = field(default_factory=Clock)
+    weather: Weather = field(default_factory=Weather)
+    home_agents: list[HomeAgent] = field(default_factory=list)
+    pdsns: list[Pdsn] = field(default_factory=list)
+    mobiles: list[Mobile] = field(default_factory=list)
+    #: When rules were last taken off the switch by somebody else than the balancer.
+    plundered_at: float = 0.0
+    #: When a balancer last served the switch undisturbed.
+    served_until: float = 0.0
+    #: When the weather last changed.
+    weather_changed_at: float = 0.0
+    #: When something that all mobiles depend on was last disturbed: balancer, switch, or the network between them.
+    disturbed_at: float = 0.0
+    counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        parameters = self.parameters
+        self.random = Random(f"{parameters.seed} world")
+        self._inward: dict[int, Wire] = {}
+        self._outward: dict[int, Wire] = {}
+        ports: dict[int, str] = {}
+        capabilities = Capabilities(
+            max_flows=parameters.max_flows,
+            bundles=parameters.bundles,
+            meters=parameters.meters,
+            output_to_table=parameters.output_to_table,
+            stats_delay=parameters.stats_delay,
+            tables=2,
+        )
+        self.switch = SimulatedSwitch(1, ports, self.clock, self._leave_switch, capabilities)
+        for number in range(parameters.home_agents):
+            self._add_home_agent(ports, number)
+        for number in range(parameters.pdsns):
+            self._add_pdsn(ports, number)
+        self._add_bystanders(ports)
+        punctual = parameters.dfp_punctual
+        self.dfp_agents = [SimulatedDfpAgent(each, self.clock, punctual) for each in self.home_agents]
+        self.controller = Controller(self.clock, parameters.configuration(), self.dfp_agent)
+        self.controller.add_switch(self.switch)
+        for number in range(parameters.mobiles):
+            self._add_mobile(number)
+
+    def dfp_agent(self, address: IPv4Address) -> SimulatedDfpAgent:
+        """The DFP agent of the home agent with this address."""
+        return self.dfp_agents[int(address) - int(FIRST_HOME_AGENT)]
+
+    def start(self) -> None:
+        """Start the balancer and switch on the mobiles, one after the other."""
+        self.controller.start()
+        self.clock.after(EXPIRY_INTERVAL, self._expire)
+        self.clock.after(2.5, self._bystanders_talk)
+        for mobile in self.mobiles:
+            self.clock.after(2.0 + self.random.uniform(0, self.parameters.arrivals), mobile.power_on)
+
+    def set_link(self, port: int, up: bool) -> None:
+        """A node's link goes up or down."""
+        self._inward[port].is_up = self._outward[port].is_up = up
+        self.switch.set_port(port, up)
+        if port <= len(self.home_agents):
+            self.home_agents[port - 1].disturbed_at = self.clock.now
+        else:
+            self.disturb()
+
+    def disturb(self) -> None:
+        """Note that something which all mobiles depend on was disturbed."""
+        self.disturbed_at = self.clock.now
+
+    def _add_bystanders(self, ports: dict[int, str]) -> None:
+        """Two hosts that have nothing to do with Mobile IP, and talk to each other."""
+        for port in BYSTANDERS:
+            ports[port] = f"host{port}"
+            self._wire(port, self._bystander_receives)
+
+    def _bystander_receives(self, frame: bytes) -> None:
+        self.counts.bystanders_received += frame[12:14] == b"\x88\xb5"
+
+    def _bystanders_talk(self) -> None:
+        for here, there in (BYSTANDERS, BYSTANDERS[::-1]):
+            self.counts.bystanders_sent += 1
+            frame = mac_of(there.to_bytes(4, "big")) + mac_of(here.to_bytes(4, "big")) + b"\x88\xb5" + bytes(46)
+            self._inward[here].send(frame)
+        self.clock.after(BYSTANDER_INTERVAL, self._bystanders_talk)
+
+    def is_link_up(self, port: int) -> bool:
+        """Whether a node's link is up; home agents have the ports from 1 on, PDSNs those behind them."""
+        return self._inward[port].is_up
+
+    def port_of(self, pdsn: Pdsn) -> int:
+        """The port at which a PDSN is."""
+        return len(self.home_agents) + self.pdsns.index(pdsn) + 1
+
+    def inject(self, port: int, frame: bytes) -> None:
+        """Send a frame into a port, as a stranger there would."""
+        self._enter_switch(port, frame)
+
+    def _add_home_agent(self, ports: dict[int, str], number: int) -> None:
+        port, address = number + 1, (FIRST_HOME_AGENT + number).packed
+        ports[port] = f"sami{port}"
+        self._wire(port, lambda frame, number=number: self.home_agents[number].receive(frame))
+        agent = HomeAgent(
+            f"HA{port}",
+            address,
+            mac_of(address),
+            self.clock,
+            self._inward[port].send,
+            mac_of,
+            VIRTUAL.packed,
+            ignored=self._excuse,
+        )
+        self.home_agents.append(agent)
+
+    def _add_pdsn(self, ports: dict[int, str], number: int) -> None:
+        port, address = len(self.home_agents) + number + 1, (FIRST_PDSN + number).packed
+        ports[port] = f"pdsn{number + 1}"
+        self._wire(port, lambda frame, number=number: self.pdsns[number].receive(frame))
+        self.pdsns.append(
+            Pdsn(
+                f"PDSN{number + 1}",
+                address,
+                mac_of(address),
+                self.clock,
+                self._inward[port].send,
+                mac_of,
+                VIRTUAL.packed,
+            )
+        )
+
+    def _wire(self, port: int, deliver: object) -> None:
+        assert callable(deliver)
+        random = Random(f"{self.parameters.seed} port {port}")
+        self._inward[port] = Wire(
+            self.clock, random, self.weather, lambda frame: self._enter_switch(port, frame), self._excuse
+        )
+        self._outward[port] = Wire(self.clock, random, self.weather, deliver, self._excuse)
+
+    def _add_mobile(self, number: int) -> None:
+        pdsn = self.pdsns[number % len(self.pdsns)]
+        nai = f"user{number}@example.org".encode()
+        habits = Habits(self.parameters.retransmissions, self.parameters.lifetime)
+        mobile = Mobile(nai, habits, pdsn, self.clock, Random(f"{self.parameters.seed} mobile {number}"))
+        pdsn.mobiles[nai] = mobile
+        self.mobiles.append(mobile)
+
+    def _enter_switch(self, port: int, frame: bytes) -> None:
+        if frame[30:34] == VIRTUAL.packed and frame[36:38] == b"\x01\xb2":
+            self.counts.requests += 1
+        self.switch.receive(port, frame)
+
+    def _leave_switch(self, port: int, frame: bytes) -> None:
+        if frame[6:9] == b"\x02\x51\xb7" and frame[12:14] == b"\x08\0" and port <= len(self.home_agents):
+            self.counts.dispatched += 1
+        self._outward[port].send(frame)
+
+    def _excuse(self, frame: bytes) -> None:
+        """A message is lost: its mobile may end up with two bindings (docs/states.md)."""
+        start = {b"\x01": 66, b"\x03": 62}.get(frame[42:43])
+        if frame[12:14] != b"\x08\0" or start is None or len(frame) < start + 2:
+            return
+        nai = frame[start + 2 : start + 2 + frame[start + 1]]
+        for pdsn in self.pdsns:
+            if nai in pdsn.mobiles:
+                pdsn.mobiles[nai].excuse = "a message was lost"
+
+    def _expire(self) -> None:
+        self.switch.expire()
+        self.clock.after(EXPIRY_INTERVAL, self._expire)

@@ -1,0 +1,84 @@
+"""The simulator itself: one seed is one run, faults are found, histories are shortened."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from ryu_haslb.slb.request import Request, Verdict
+from ryu_haslb.slb.statistics import DropReason
+from simulation.faults import FAULTS, Fault
+from simulation.shrink import shrink
+from simulation.simulation import random_run, simulate
+from simulation.world import Parameters, World
+
+_TRACE = """
+import hashlib, sys
+from simulation.simulation import random_run
+from simulation.world import World
+parameters, history = random_run(7, 600.0)
+world = World(parameters)
+digest = hashlib.sha256()
+receive = world.switch.receive
+def record(port, frame):
+    digest.update(repr((world.clock.now, port, frame)).encode())
+    receive(port, frame)
+world.switch.receive = record
+world.start()
+for fault in history:
+    world.clock.at(world.clock.now + fault.at, fault.strike, world)
+world.clock.run_until(world.clock.now + 600.0)
+print(digest.hexdigest(), world.counts.requests)
+"""
+
+
+def trace(hash_seed: str) -> str:
+    """A digest of every frame and its time; Python's hashes of text differ from process to process."""
+    command = [sys.executable, "-W", "ignore", "-c", _TRACE]
+    environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ":".join(sys.path)}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_one_seed_is_one_run_byte_for_byte() -> None:
+    first, second = trace("1"), trace("2")
+    assert first == second
+    assert int(first.split()[1]) > 0, "requests were made"
+
+
+def test_another_seed_is_another_run() -> None:
+    assert random_run(1, 600.0) != random_run(2, 600.0)
+
+
+def test_without_faults_every_mobile_is_bound_and_shares_equal_weights() -> None:
+    parameters = Parameters(seed=3, home_agents=3, weights=(3, 1, 2), mobiles=60, lifetime=600)
+    world = World(parameters)
+    world.start()
+    world.clock.run_until(world.clock.now + 60.0)
+    assert all(mobile.is_bound for mobile in world.mobiles)
+    assert [len(agent.bindings) for agent in world.home_agents] == [30, 10, 20]
+    assert simulate(parameters, [], 600.0).violation is None
+
+
+def _sabotage(world: World) -> None:
+    """Let the balancer drop every request."""
+    balancer = world.controller.balancer
+
+    def drop(request: Request, now: float) -> Verdict:
+        balancer.count_dropped(DropReason.NO_REAL_AVAILABLE)
+        return Verdict(None, None, DropReason.NO_REAL_AVAILABLE)
+
+    balancer.request = drop  # type: ignore[method-assign]
+
+
+def test_a_balancer_that_does_not_serve_is_found_and_the_history_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAULTS, "sabotage", _sabotage)
+    parameters = Parameters(seed=4, home_agents=2, mobiles=10, arrivals=900.0)
+    history = [Fault(20.0, "power cycle", (1,)), Fault(30.0, "sabotage"), Fault(40.0, "power cycle", (2,))]
+    outcome = simulate(parameters, history, 1200.0)
+    assert outcome.violation is not None
+    assert outcome.violation.rule == "every mobile is served"
+    smaller, shorter, _ = shrink(parameters, history, 1200.0, outcome.violation.rule)
+    assert [fault.kind for fault in shorter] == ["sabotage"]
+    assert smaller.mobiles < parameters.mobiles
