@@ -1,4 +1,4 @@
-"""Links in documents resolve, the files that they name exist, and the rules that they draw are in the pipeline."""
+"""Documents name what exists: their links resolve, and files, rules and log lines that they name are in the code."""
 
 from __future__ import annotations
 
@@ -82,3 +82,14 @@ def test_the_drawn_way_of_a_request_has_the_rules_of_the_pipeline() -> None:
         purpose = Purpose[name.upper().replace(" ", "_")]
         entry = PIPELINE[purpose]
         assert (int(table), int(priority), int(cookie, 16)) == (entry.table, entry.priority, purpose.cookie)
+
+
+def test_the_log_lines_that_call_for_action_are_logged() -> None:
+    source = "".join(path.read_text() for path in (ROOT / "ryu_haslb").rglob("*.py"))
+    source = re.sub(r'"\s+f?"', "", source)  # literals that continue on the next line
+    _, _, table = (ROOT / "docs/running.md").read_text().partition("| line | what to do |")
+    lines = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    assert len(lines) > 5
+    for line in lines:
+        for part in re.split(r"…|\bN\b|\bREASON\b|\b15\b", line):
+            assert part.strip() in source, line
