@@ -1,4 +1,4 @@
-"""Writes the parts of the documentation that the code knows best: state machines and flow tables.
+"""Writes the parts of the documentation that follow from the code: state machines and flow tables.
 
 ``python docs/generate.py`` brings docs/states.md and docs/flows.md up to date; a test fails while they are not.
 """
