@@ -14,7 +14,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.associations import ChildAssociation, IkeAssociation
 from ryu_haslb.ipsec.module import Counters
 from ryu_haslb.ipsec.translation import translate
-from ryu_haslb.show.columns import Address, Count, Seconds, Values
+from ryu_haslb.show.column_types import Address, Count, Seconds, Values
 
 #: Bytes; the MTU of every interface with a crypto map.
 MTU = 1500

@@ -10,7 +10,7 @@ from typing import Callable, Generic, Optional, TypeVar
 
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.show import snapshot
-from ryu_haslb.show.columns import Row
+from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.rows import DfpAgentRow, DfpWeightRow, RealRow, VirtualServerRow
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.table import Column, table

@@ -9,7 +9,17 @@ from __future__ import annotations
 from typing import Annotated, Optional, TypedDict
 
 from ryu_haslb.dfp.manager import State
-from ryu_haslb.show.columns import Address, AddressAndPort, AnyPort, Count, DatapathId, Port, Seconds, Values, Weight
+from ryu_haslb.show.column_types import (
+    Address,
+    AddressAndPort,
+    AnyPort,
+    Count,
+    DatapathId,
+    Port,
+    Seconds,
+    Values,
+    Weight,
+)
 from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.session import SessionState
 

@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 from typing import Annotated, Optional, TypedDict, Union, final
 
 from ryu_haslb.mobile_ip.identity import identity_of_key
-from ryu_haslb.show.columns import Address, AddressAndPort, AnyPort, Count, Values
+from ryu_haslb.show.column_types import Address, AddressAndPort, AnyPort, Count, Values
 from ryu_haslb.slb.session import Session, SessionEvent, SessionState
 
 #: The number that the chapter prints in brackets behind the virtual address of an ipmobile service.

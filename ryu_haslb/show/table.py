@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
-from ryu_haslb.show.columns import Row
+from ryu_haslb.show.column_types import Row
 
 
 class Column(NamedTuple):

@@ -22,7 +22,7 @@ from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 from ryu_haslb.show import rows, snapshot
-from ryu_haslb.show.columns import Row
+from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.crypto import IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.show.reports import Report
 from ryu_haslb.show.snapshot import Sources

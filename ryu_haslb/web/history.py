@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Optional, TypedDict
 
-from ryu_haslb.show.columns import Address, Count, Seconds, Values
+from ryu_haslb.show.column_types import Address, Count, Seconds, Values
 from ryu_haslb.slb.real import RealServer
 
 #: Seconds between two samples.

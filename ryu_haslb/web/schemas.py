@@ -1,4 +1,4 @@
-"""JSON Schemas of what the API takes and gives, derived from the types of the rows (``show/columns.py``)."""
+"""JSON Schemas of what the API takes and gives, derived from the types of the rows (``show/column_types.py``)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from inspect import cleandoc
 from typing import Annotated, Any, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from ryu_haslb.show import rows
-from ryu_haslb.show.columns import Count, Values
+from ryu_haslb.show.column_types import Count, Values
 from ryu_haslb.show.crypto import IpsecAssociationRow, IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.web.history import RealHistoryRow
 

@@ -9,7 +9,7 @@ import pytest
 from openapi_schema_validator import OAS31Validator
 from web_bench import WebBench
 
-from ryu_haslb.show.columns import Count, Seconds, Values
+from ryu_haslb.show.column_types import Count, Seconds, Values
 from ryu_haslb.show.rows import RealRow
 from ryu_haslb.web.api import ROUTES, Api, Route
 from ryu_haslb.web.schemas import COMPONENTS, component, schema_of

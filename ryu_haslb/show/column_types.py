@@ -1,4 +1,4 @@
-"""The types of columns: what a value of a row is beyond its Python type, and what it means.
+"""The types of the columns of rows: what a value is beyond its Python type. The columns themselves are in ``rows.py``.
 
 A row is a TypedDict, and each of its columns is annotated once::
 
