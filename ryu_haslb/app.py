@@ -31,7 +31,7 @@ from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow import transport
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.show.snapshot import Sources
-from ryu_haslb.show.state_watch import StateWatch
+from ryu_haslb.show.state_log import StateLog
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.startup import (
     CONFIG_VARIABLE,
@@ -70,7 +70,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.fleet = Fleet(self.configuration, self.balancer)
         self.collector = QuietCollector(time.monotonic())
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
-        self.state_watch = StateWatch(self.sources, time.monotonic())
+        self.state_log = StateLog(self.sources, time.monotonic())
         self._signals: list[int] = []
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
         self.http = open_http_server(self)
@@ -156,7 +156,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         while self.balancer.advance(now, MAX_SESSIONS_PER_STEP):
             eventlet.sleep(0)
         self.collector.collect_if_quiet(self.balancer.statistics.requests, len(self.balancer.sessions), now)
-        for line in self.state_watch.changes(self.sources, now):
+        for line in self.state_log.changes(self.sources, now):
             LOG.info("%s", line)
 
     def _on_weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:

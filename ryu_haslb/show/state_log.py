@@ -1,6 +1,6 @@
 """Log lines for state changes, tagged as on IOS: ``%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=...``.
 
-:meth:`StateWatch.changes` compares the states now with the states that were logged last. An object whose state flaps is
+:meth:`StateLog.changes` compares the states now with the states that were logged last. An object whose state flaps is
 logged at most once in :data:`LOG_INTERVAL`, and a change that had to wait is logged later if it still holds: the last
 line about an object always gives the state that it stays in.
 """
@@ -19,8 +19,8 @@ from ryu_haslb.show.snapshot import Sources
 CHECK_INTERVAL = 0.2
 #: Seconds between two lines about the same object.
 LOG_INTERVAL = 1.0
-#: Lines in one second, about all objects together.
-MAX_LINES = 20
+#: Lines in one second, about all objects together. Further changes are logged in the next second.
+MAX_LINES_PER_SECOND = 20
 
 REAL, SWITCH, DFP = "REAL", "SWITCH", "DFP"
 
@@ -43,7 +43,7 @@ class Subject(NamedTuple):
         return f"datapath={self.name:016x}" if self.tag == SWITCH else f"agent={self.name}"
 
 
-class StateWatch:
+class StateLog:
     """The states that were logged last. The states at the start count as logged."""
 
     def __init__(self, sources: Sources, now: float) -> None:
@@ -69,7 +69,7 @@ class StateWatch:
             return
         changed = [subject for subject in {**self._logged, **states} if self._is_due(subject, states, now)]
         changed.sort(key=lambda subject: self._logged_at.get(subject, 0.0))  # objects that flap come last
-        for subject in changed[: MAX_LINES - self._lines]:
+        for subject in changed[: MAX_LINES_PER_SECOND - self._lines]:
             self._lines += 1
             before, after = self._logged.get(subject), states.get(subject)
             yield f"%SLB-6-{subject.tag}: {subject} state={after or 'removed'} was={before or 'none'}"

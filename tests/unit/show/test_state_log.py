@@ -5,7 +5,7 @@ from __future__ import annotations
 from control_process import Application
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.show.state_watch import MAX_LINES, StateWatch
+from ryu_haslb.show.state_log import MAX_LINES_PER_SECOND, StateLog
 
 
 class Watched:
@@ -15,7 +15,7 @@ class Watched:
         self.application = Application(weights=(1,) * reals)
         self.reals = self.application.bench.reals
         self.now = 0.0
-        self.watch = StateWatch(self.application.sources, self.now)
+        self.watch = StateLog(self.application.sources, self.now)
 
     def look(self, seconds: float = 0.25) -> list[str]:
         self.now += seconds
@@ -53,12 +53,12 @@ def test_a_state_that_flaps_is_logged_once_a_second_and_with_its_last_value() ->
 
 
 def test_many_changes_at_once_are_logged_over_several_seconds_and_none_is_lost() -> None:
-    watched = Watched(3 * MAX_LINES)
+    watched = Watched(3 * MAX_LINES_PER_SECOND)
     for real in watched.reals:
         real.in_service = False
-    assert len(watched.look()) == MAX_LINES
+    assert len(watched.look()) == MAX_LINES_PER_SECOND
     lines = [line for _ in range(12) for line in watched.look()]
-    assert len(set(lines)) == len(lines) == 2 * MAX_LINES
+    assert len(set(lines)) == len(lines) == 2 * MAX_LINES_PER_SECOND
 
 
 def test_an_applied_configuration_is_logged_with_the_objects_that_it_removes() -> None:
