@@ -2,11 +2,17 @@
 
 * padding: the type byte alone (type 0)
 * short: type, length (1), data; every type that :data:`SHAPES` does not list otherwise
-* long: type, subtype (1), length (2), data; 36 (RFC 4721), 40 to 43 (RFC 3957)
+* long: type, subtype (1), length (2), data; 36, 40 to 43, 47, 48
 * vendor: type 38, reserved (1), length (2), vendor id (4), data (RFC 3115)
+* either: short or long; the numbers below 128 whose format is not certain (:data:`UNCERTAIN`)
 
 The length counts what follows the length field. A long and a vendor extension differ only in the meaning of the second
 byte and in the vendor id, so both are read alike, and :class:`Extension` keeps the second byte as ``subtype``.
+
+From 128 on every type is short: an agent must be able to skip one that it does not implement (RFC 5944 section 1.10).
+Below 128 a type may be long. A number there that IANA has not assigned is read both ways, by :func:`possible_nais`: an
+NAI is accepted if the message has no other reading. A wrong reading would take an NAI out of the middle of an
+authenticator.
 
 A new type with an unusual shape is one line in :data:`SHAPES`: the decoder, the encoder and the fast reader of the
 request path (:mod:`ryu_haslb.mobile_ip.request_reader`) read the shapes from there.
@@ -17,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ryu_haslb.errors import InvalidValueError
 from ryu_haslb.mobile_ip.errors import MalformedMessage
@@ -53,18 +59,39 @@ _PADDING = Shape(header=1, min_data=0, max_data=0)
 _SHORT = Shape(header=2, min_data=0, max_data=0xFF)
 _LONG = Shape(header=4, min_data=0, max_data=0xFFFF)
 
-_UNUSUAL_SHAPES: dict[int, Shape] = {
-    ExtensionType.PADDING: _PADDING,
-    ExtensionType.GENERALIZED_AUTHENTICATION: _LONG,
-    ExtensionType.CRITICAL_VENDOR: _LONG._replace(min_data=4),  # the vendor id
-    40: _LONG,  # key requests and replies, 40 to 43
-    41: _LONG,
-    42: _LONG,
-    43: _LONG,
-    ExtensionType.NAI: _SHORT._replace(min_data=1),  # an NAI is never empty
+# The numbers of IANA's registry "Extensions to Mobile IP Registration Messages", each with the RFC that has its format.
+_REGISTERED_SHAPES: dict[int, Shape] = {
+    ExtensionType.PADDING: _PADDING,  # RFC 5944 section 1.8
+    ExtensionType.MOBILE_HOME_AUTHENTICATION: _SHORT,  # RFC 5944 section 3.5.2
+    ExtensionType.MOBILE_FOREIGN_AUTHENTICATION: _SHORT,  # RFC 5944 section 3.5.3
+    ExtensionType.FOREIGN_HOME_AUTHENTICATION: _SHORT,  # RFC 5944 section 3.5.4
+    ExtensionType.GENERALIZED_AUTHENTICATION: _LONG,  # RFC 4721 section 5, RFC 3012 before it
+    ExtensionType.CRITICAL_VENDOR: _LONG._replace(min_data=4),  # RFC 3115 section 2; at least the vendor id
+    40: _LONG,  # MN-FA key generation nonce request, RFC 3957 section 6
+    41: _LONG,  # MN-FA key generation nonce reply, RFC 3957 section 6
+    42: _LONG,  # MN-HA key generation nonce request, RFC 3957 section 6
+    43: _LONG,  # MN-HA key generation nonce reply, RFC 3957 section 6
+    44: _SHORT,  # UDP tunnel reply, RFC 3519 section 3.2
+    45: _SHORT,  # FA error, RFC 4636 section 4
+    46: _SHORT,  # GFA IP address, RFC 4857 section 9
+    47: _LONG,  # Proxy Mobile IPv4, not skippable, RFC 5563 section 9
+    48: _LONG,  # GRE key, RFC 6245 section 3
+    ExtensionType.NAI: _SHORT._replace(min_data=1),  # RFC 2794 section 2; an NAI is never empty
 }
-#: The shape of each extension type, by its number from 0 to 255.
-SHAPES: tuple[Shape, ...] = tuple(_UNUSUAL_SHAPES.get(number, _SHORT) for number in range(256))
+# The other registered numbers: 128 (deprecated), 129 (RFC 2356), 130 (RFC 3024), 132 (RFC 4721), 134 (RFC 3115), 136
+# (RFC 3846), 137 (RFC 3543), 138 (RFC 4881), 139 (RFC 4433), 140 to 142 (RFC 4857), 144 (RFC 3519), 145 (RFC 4917), 147
+# (RFC 5563), 148 (RFC 5177), 149 (RFC 5265), 151 (RFC 5446), 152 (RFC 5454), 153 (RFC 6521), 154 (RFC 6626 and later)
+# and 255 (RFC 4064) are skippable and so short.
+
+#: The types below 128 that may be short or long: the numbers that are not assigned, and 49, 50 (RFC 6521) and 127 (RFC
+#: 4064), which are experimental.
+UNCERTAIN = frozenset(range(1, 128)) - _REGISTERED_SHAPES.keys()
+
+#: The shape of each extension type, by its number from 0 to 255. Those of :data:`UNCERTAIN` are encoded as short ones.
+SHAPES: tuple[Shape, ...] = tuple(_REGISTERED_SHAPES.get(number, _SHORT) for number in range(256))
+
+#: Places in a message at which an extension may begin that :func:`possible_nais` looks at.
+MAX_POSSIBLE_EXTENSIONS = 256
 
 
 class Span(NamedTuple):
@@ -141,6 +168,38 @@ def _data_length(payload: bytes, offset: int, header: int) -> int:
     if header == _PADDING.header:
         return 0
     return int.from_bytes(payload[offset + header // 2 : offset + header], "big")
+
+
+def possible_nais(payload: bytes, offset: int, end: int) -> set[Optional[bytes]]:
+    """The first NAI of each possible reading of the extensions from ``offset`` to ``end``; None: one without an NAI.
+
+    The extensions of :data:`UNCERTAIN` are read as short and as long ones. Malformed readings do not count. The set is
+    empty if all are malformed, or if more than :data:`MAX_POSSIBLE_EXTENSIONS` places have to be looked at.
+    """
+    found: set[Optional[bytes]] = set()
+    waiting, seen = [offset], {offset}
+    while waiting:
+        offset = waiting.pop()
+        if offset == end:
+            found.add(None)
+            continue
+        kind = payload[offset]
+        for shape in (_SHORT, _LONG) if kind in UNCERTAIN else (SHAPES[kind],):
+            data = offset + shape.header
+            if data > end:
+                continue
+            length = _data_length(payload, offset, shape.header)
+            behind = data + length
+            if behind > end or length < shape.min_data:
+                continue
+            if kind == ExtensionType.NAI:
+                found.add(bytes(payload[data:behind]))
+            elif behind not in seen:
+                seen.add(behind)
+                waiting.append(behind)
+        if len(seen) > MAX_POSSIBLE_EXTENSIONS:
+            return set()
+    return found
 
 
 def decode_extensions(payload: bytes, offset: int) -> tuple[Extension, ...]:

@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 from typing import NamedTuple, Optional
 
 from ryu_haslb.mobile_ip.errors import MalformedMessage
-from ryu_haslb.mobile_ip.extensions import ExtensionType, walk
+from ryu_haslb.mobile_ip.extensions import UNCERTAIN, ExtensionType, possible_nais, walk
 
 REQUEST_TYPE = 1
 #: Bytes of a Registration Request before its extensions (RFC 5944 section 3.3).
@@ -80,11 +80,22 @@ def identity_of_request(payload: bytes) -> Optional[Identity]:
     :func:`ryu_haslb.mobile_ip.request_reader.read_registration_request`, and the tests hold that against this function.
     Like it, this one does not read the extensions behind the NAI, which are for the home agent.
 
-    :raises MalformedMessage: the payload is no Registration Request, or an extension before the NAI is malformed.
+    :raises MalformedMessage: the payload is no Registration Request, or an extension before the NAI is malformed, or
+        has a type of unknown shape and leaves open which NAI the request has.
     """
     check_request_header(payload)
-    for kind, _, data, end in walk(payload, REQUEST_LENGTH):
+    nai, offset = None, REQUEST_LENGTH
+    while nai is None and offset < len(payload):
+        if payload[offset] in UNCERTAIN:
+            nais = possible_nais(payload, offset, len(payload))
+            if len(nais) != 1:
+                raise MalformedMessage(offset, f"an extension of a known shape, found type {payload[offset]}")
+            nai = nais.pop()
+            break
+        kind, _, data, offset = next(walk(payload, offset))
         if kind == _NAI_TYPE:
-            return Identity(IdentityKind.NAI, payload[data:end])
+            nai = payload[data:offset]
+    if nai is not None:
+        return Identity(IdentityKind.NAI, nai)
     home_address = payload[4:8]
     return None if home_address == _NO_ADDRESS else Identity(IdentityKind.HOME_ADDRESS, home_address)

@@ -12,7 +12,7 @@ from enum import Enum
 from struct import Struct
 from typing import Union
 
-from ryu_haslb.mobile_ip.extensions import SHAPES, ExtensionType
+from ryu_haslb.mobile_ip.extensions import SHAPES, UNCERTAIN, ExtensionType, possible_nais
 from ryu_haslb.mobile_ip.identity import REQUEST_LENGTH, REQUEST_TYPE, IdentityKind
 
 
@@ -23,7 +23,8 @@ class RequestFault(Enum):
     NOT_A_REQUEST = "not_a_request"
     #: Shorter than the fixed part of a request.
     TRUNCATED = "truncated"
-    #: An extension before the NAI reaches beyond the message, or is shorter than its type requires.
+    #: An extension before the NAI reaches beyond the message, is shorter than its type requires, or has a type of
+    #: unknown shape and leaves open which NAI the message has.
     MALFORMED_EXTENSION = "malformed_extension"
     #: Neither an NAI nor a home address.
     NO_IDENTITY = "no_identity"
@@ -40,7 +41,8 @@ _HOME_ADDRESS_KEY = bytes((IdentityKind.HOME_ADDRESS,))
 _NO_ADDRESS = bytes(4)
 
 # The columns of SHAPES that the walk needs: an index into bytes costs less than an attribute of a tuple's entry.
-_HEADER = bytes(shape.header for shape in SHAPES)
+# A header of 0 bytes stands for a type whose shape is not certain.
+_HEADER = bytes(0 if number in UNCERTAIN else shape.header for number, shape in enumerate(SHAPES))
 _MIN_DATA = bytes(shape.min_data for shape in SHAPES)
 
 
@@ -60,8 +62,10 @@ def read_registration_request(  # noqa: PLR0911 - one return for each outcome
     while offset < end:
         kind = data[offset]
         header = _HEADER[kind]
-        if header == 1:  # padding
-            offset += 1
+        if header < 2:
+            if not header:
+                return _read_uncertain(data, start, offset, end)
+            offset += 1  # padding
             continue
         content = offset + header
         if content > end:
@@ -72,6 +76,20 @@ def read_registration_request(  # noqa: PLR0911 - one return for each outcome
             return RequestFault.MALFORMED_EXTENSION
         if kind == _NAI:
             return _NAI_KEY + data[content:offset], home_agent, lifetime
+    if home_address == _NO_ADDRESS:
+        return RequestFault.NO_IDENTITY
+    return _HOME_ADDRESS_KEY + home_address, home_agent, lifetime
+
+
+def _read_uncertain(data: bytes, start: int, offset: int, end: int) -> Union[RequestFields, RequestFault]:
+    """The fields of a request with an extension at ``offset`` that may be short or long."""
+    nais = possible_nais(data, offset, end)
+    if len(nais) != 1:
+        return RequestFault.MALFORMED_EXTENSION
+    lifetime, home_address, home_agent = _FIXED_PART.unpack_from(data, start)
+    nai = nais.pop()
+    if nai is not None:
+        return _NAI_KEY + nai, home_agent, lifetime
     if home_address == _NO_ADDRESS:
         return RequestFault.NO_IDENTITY
     return _HOME_ADDRESS_KEY + home_address, home_agent, lifetime

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mobile_ip_samples import REQUEST, REQUEST_WIRE, REQUESTS
 
 from ryu_haslb.mobile_ip.errors import MalformedMessage
-from ryu_haslb.mobile_ip.extensions import SHAPES
+from ryu_haslb.mobile_ip.extensions import SHAPES, UNCERTAIN
 from ryu_haslb.mobile_ip.identity import identity_of_request
 from ryu_haslb.mobile_ip.registration import RegistrationRequest
 from ryu_haslb.mobile_ip.request_reader import RequestFault, RequestFields, read_registration_request
@@ -40,12 +40,35 @@ def test_every_field_of_a_request() -> None:
         b"\x26\x00\x00\x06\x00\x00\x00\x09\x83\x01",  # vendor (CVSE)
         b"\x28\x01\x00\x02\x83\x01",  # key request: long
         b"\x2b\x01\x00\x00",
+        b"\x2f\x01\x00\x06\x83\x04evil",  # Proxy Mobile IPv4, RFC 5563: long
+        b"\x30\x00\x00\x04\x83\x02no",  # GRE key, RFC 6245: long
+        b"\x2c\x06\x83\x04evil",  # UDP tunnel reply, RFC 3519: short
+        b"\x2d\x02\x83\x01",  # FA error, RFC 4636: short
+        b"\x93\x06\x83\x04evil",  # Proxy Mobile IPv4, skippable: short
+        b"\x64\x06abcdef",  # not assigned, and its data makes sense in one way only
+        b"\x7f\x00\x00\x06abcdef",  # for experiments, RFC 4064
         b"\x86\x02\x83\x01",  # NVSE: short
         b"\xfe\x00",  # unknown, empty
     ],
 )
 def test_the_nai_is_found_behind_extensions_of_every_shape(before: bytes) -> None:
     assert read(HEAD + before + NAI) == (b"\x01anna", bytes(4), 600)
+
+
+@pytest.mark.parametrize("number", sorted(UNCERTAIN))
+def test_an_nai_out_of_an_extension_of_unknown_shape_is_never_taken(number: int) -> None:
+    """RFC 5944 section 1.8: below 128 a type may be long or short, and the data of one may look like an NAI."""
+    inside = b"\x83\x04evil"
+    as_long = bytes([number, 0, 0, 8]) + b"\0" * 2 + inside
+    assert read(HEAD + as_long + NAI) is RequestFault.MALFORMED_EXTENSION
+    assert read(HEAD + as_long) is RequestFault.MALFORMED_EXTENSION
+    as_short = bytes([number, len(inside) + 2, 0, 0]) + inside
+    assert read(HEAD + as_short + NAI) is RequestFault.MALFORMED_EXTENSION
+
+
+def test_a_request_of_many_extensions_of_unknown_shape_costs_little() -> None:
+    """Both readings of each are followed, each place once: not one for each combination."""
+    assert read(HEAD + b"\x64\x02\x00\x00" * 1000 + NAI) is RequestFault.MALFORMED_EXTENSION
 
 
 def test_without_an_nai_the_home_address_identifies() -> None:
