@@ -4,7 +4,7 @@
 load       requests that are admitted
 =========  ============================================================================================
 NORMAL     all
-HIGH       those of mobiles that may be bound, and those of clients that other clients crowd out
+HIGH       those of mobiles that may be bound, and of clients within their fair share while others exceed theirs
 FULL       none; the frames are not even read, which would cost a third of what it costs to serve them
 =========  ============================================================================================
 
@@ -35,7 +35,7 @@ _ADDRESS_LENGTH = 4
 #: Drops that the client did not cause. They are not counted against its share.
 _NOT_CAUSED_BY_CLIENT = (DropReason.RECOVERY_PENDING, DropReason.RETURNED_BY_HOME_AGENT)
 
-#: Reads the request in an untagged frame that had a tag of this VLAN (None: no tag), or tells why there is none.
+#: Reads the request in an untagged frame that had a tag of this VLAN (None: no tag), or returns why there is none.
 RequestReader = Callable[[bytes, Optional[int]], Union[Request, DropReason]]
 
 
@@ -59,7 +59,7 @@ class Admission:
         return request
 
     def reset(self) -> None:
-        """Begin anew: the connection is a new one, or lost."""
+        """Forget load and backlog: the connection is a new one, or is lost."""
         self.load = Load.NORMAL
         self._backlog = Backlog()
 
@@ -75,11 +75,11 @@ class Admission:
             self.clients.on_overload(now)
 
     def on_barrier_reply(self, xid: int, now: float) -> bool:
-        """Take a barrier reply. False when the barrier was not recorded here."""
+        """Handle a barrier reply. False when the barrier was not recorded here."""
         return self._backlog.on_barrier_reply(xid, now)
 
     def oldest_barrier_age(self, now: float) -> float:
-        """Seconds for which the switch has not replied to the oldest outstanding barrier; 0 when there is none."""
+        """Seconds since the oldest barrier request that has no reply yet; 0 when there is none."""
         return self._backlog.oldest_barrier_age(now)
 
     def _admit_under_load(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:

@@ -5,10 +5,10 @@ A barrier request follows what was sent, about every 5 ms. Its reply passes thro
     our socket -> the switch's queue -> the work that it was sent -> barrier reply -> behind unread packet-ins -> us
     `------------ grows with the requests that are admitted ------'   `- grows with the requests that come -----'
 
-The age of the oldest outstanding barrier therefore is the delay of switch and controller together, whichever of them is
-slow. A flood of requests fills the way back no matter what is admitted. The shortest round trip of the last seconds is
-an estimate of that part and is subtracted: the rest is the queueing delay of the work that the switch was sent. Within
-one round trip no delay can be measured, so bytes that no barrier reply has confirmed count as well.
+The age of the oldest outstanding barrier is therefore the delay of the switch and of the controller together. A flood
+of requests fills the way back, however few of them are admitted. The shortest round trip of the last seconds is an
+estimate of that part and is subtracted: the rest is the queueing delay of the work that the switch was sent. Within one
+round trip no delay can be measured, so bytes that no barrier reply has confirmed count as well.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from typing import NamedTuple
 #: Queueing delay in seconds, and unconfirmed bytes, above which the load is HIGH. At twice as much it is FULL.
 MAX_QUEUEING_DELAY = 0.1
 MAX_UNCONFIRMED_BYTES = 1_000_000
-#: Outstanding barriers. More of them would measure nothing that these do not.
+#: Outstanding barriers. More of them would not make the measurement more exact.
 _MAX_OUTSTANDING_BARRIERS = 64
-#: Seconds for which a shortest round trip is used at least, and half of those for which it is used at most.
+#: Seconds of a measuring window. The shortest round trip of the current window and of the one before is used.
 _ROUND_TRIP_WINDOW = 1.0
-#: Seconds that are subtracted at most: the backlog of a switch that never replies in time must not look empty.
+#: Seconds that are subtracted at most. Without a limit, the backlog of a switch that is always late would look empty.
 _MAX_SUBTRACTED_ROUND_TRIP = 0.4
 
 
 class Load(IntEnum):
-    """How far behind a switch is. :mod:`.admission` tells which requests are admitted at each load."""
+    """How far behind a switch is. :mod:`.admission` defines which requests are admitted at each load."""
 
     NORMAL = 0
     HIGH = 1
@@ -45,7 +45,7 @@ class _Barrier(NamedTuple):
 
 
 class Backlog:
-    """The backlog of one connection. ``bytes_sent`` always is the number of all bytes that the connection was given."""
+    """The backlog of one connection. ``bytes_sent`` is always the number of bytes sent over it so far."""
 
     def __init__(self) -> None:
         self._outstanding: deque[_Barrier] = deque()
@@ -55,7 +55,7 @@ class Backlog:
         self._window_ends = 0.0
 
     def needs_barrier(self, bytes_sent: int) -> bool:
-        """Whether anything was sent after the last barrier request."""
+        """Whether a barrier request is due: bytes were sent after the last one, and not too many are outstanding."""
         return bytes_sent > self._bytes_before_barrier and len(self._outstanding) < _MAX_OUTSTANDING_BARRIERS
 
     def record_barrier(self, xid: int, bytes_sent: int, now: float) -> None:
@@ -64,7 +64,7 @@ class Backlog:
         self._bytes_before_barrier = bytes_sent
 
     def on_barrier_reply(self, xid: int, now: float) -> bool:
-        """Confirm what was sent before a barrier. False when the barrier is none of this backlog."""
+        """Confirm the bytes that were sent before a barrier. False when the barrier was not recorded here."""
         if all(barrier.xid != xid for barrier in self._outstanding):
             return False
         while True:
@@ -79,7 +79,7 @@ class Backlog:
         return now - self._outstanding[0].sent_at if self._outstanding else 0.0
 
     def load(self, bytes_sent: int, now: float) -> Load:
-        """The load of this moment."""
+        """The load at this moment."""
         delay = self.oldest_barrier_age(now) - min(self._shortest_round_trip, self._previous_shortest)
         unconfirmed = bytes_sent - self._confirmed_bytes
         load = max(0.0, delay / MAX_QUEUEING_DELAY, unconfirmed / MAX_UNCONFIRMED_BYTES)

@@ -1,17 +1,18 @@
-"""Which clients exceed their fair share when there are more requests than can be served, and the rates for them. Pure.
+"""Finds the clients that exceed their fair share during an overload, and the rate limits for them. Pure.
 
 A client is a source address of requests: a PDSN or another foreign agent. During an overload the requests of each
 client are counted. About once a second (:meth:`Clients.update_rate_limits`) the rate that was served is divided among
-the clients by max-min fairness: a client that sends less than an equal share is served whole, and what it leaves is
-divided among the others. Example: 1,000 requests/s are served; clients send 3,000, 300 and 50; 90 % are divided::
+the clients by max-min fairness: a client that sends less than an equal share is served completely, and the rest of its
+share is divided among the others. Example: 1,000 requests/s are served; clients send 3,000, 300 and 50; 90 % are
+divided::
 
     50 -> 50     300 -> 300     3000 -> rate-limited to 900 - 50 - 300 = 550
 
-The rate limits are enforced by meters of the switch (:mod:`.meters`), where the excess costs next to nothing. A single
-client is never rate-limited, since nothing would be gained. Nor is any while more clients exceed their share than there
-are meters: their addresses may be forged.
+Meters of the switch enforce the rate limits (:mod:`.meters`): there the excess costs next to nothing. A client that is
+alone is never rate-limited, since there is no other to protect. If more clients exceed their share than there are
+meters, none is rate-limited, since their addresses may be forged.
 
-A limit grows while there is no overload, and is lifted when it has not dropped anything for some time.
+A limit grows while there is no overload, and is lifted when it has not dropped a request for some time.
 """
 
 from __future__ import annotations
@@ -23,20 +24,20 @@ from typing import Optional
 #: Requests per second that a switch may send to the controller: more than Open vSwitch and this balancer have ever
 #: served together on two cores (docs/performance.md).
 MAX_REQUEST_RATE = 50_000
-#: Requests read, as a multiple of requests served. Beyond it, reading requests that are dropped keeps the controller
-#: from serving others; within it, the controller can choose which of them to serve.
+#: Requests read, as a multiple of requests served. The controller must read more requests than it serves to be able to
+#: choose among them. Above this ratio, reading requests that it then drops leaves too little time to serve others.
 _MAX_READ_RATIO = 2.0
 #: Requests per second that all clients together may send, at least.
 _MIN_TOTAL_RATE = 1000.0
 #: Clients that are rate-limited at the same time. Each has a meter of its own.
 MAX_RATE_LIMITED_CLIENTS = 32
-#: Clients whose requests are counted. It bounds the memory that forged addresses can take.
+#: Clients whose requests are counted. The limit bounds the memory that forged addresses can take.
 _MAX_COUNTED_CLIENTS = 1000
 #: Seconds of overload after which the rate that can be served is known.
 _MIN_MEASURING_INTERVAL = 0.5
 #: The part of the served rate that is divided. The rest lets the controller find out that it can serve more.
 _DIVIDED_PART = 0.9
-#: Growth per update without overload: of the limit of one client that still drops, and of the limit of all together.
+#: Factor per update without overload: for the limit of a client that still drops, and for the limit of all together.
 _CLIENT_RATE_GROWTH = 1.25
 _TOTAL_RATE_GROWTH = 2.0
 #: Updates without a drop after which a rate limit is lifted.
@@ -67,7 +68,7 @@ class Clients:
         self._limits: dict[bytes, _RateLimit] = {}
 
     def on_overload(self, now: float) -> None:
-        """Begin to measure, unless that has begun: not all requests can be served."""
+        """An overload was noticed: begin to count, unless counting has begun already."""
         if self._overload_since is None:
             self._overload_since = now
             self.admitted = self.dropped = 0
@@ -83,7 +84,7 @@ class Clients:
         self.dropped += 1
 
     def is_crowded_out(self, client: bytes) -> bool:
-        """Whether other clients exceed their fair share and this one does not: its requests are admitted."""
+        """Whether other clients are rate-limited and this one is not: its requests are admitted."""
         return bool(self._limits) and client not in self._limits
 
     def update_rate_limits(self, now: float, dropped: Mapping[bytes, float]) -> dict[bytes, int]:
@@ -121,7 +122,7 @@ class Clients:
             self._limits = {client: _RateLimit(share) for client in exceeding}
 
     def _raise_limits(self, dropped: Mapping[bytes, float]) -> None:
-        """There was no overload: raise the limits that still drop, lift those that have not dropped for long."""
+        """There was no overload: raise the limits that still drop, lift those that have dropped nothing for long."""
         self.total_rate = min(self.total_rate * _TOTAL_RATE_GROWTH, MAX_REQUEST_RATE)
         for client, limit in list(self._limits.items()):
             if dropped.get(client):
@@ -134,7 +135,7 @@ class Clients:
 
 
 def fair_share(demand: Collection[float], capacity: float) -> float:
-    """The max-min fair share: no demand is served beyond it. Infinite when the capacity serves every demand whole."""
+    """The max-min fair share: no demand is served beyond it. Infinite when the capacity covers every demand."""
     left = capacity
     for served, rate in enumerate(sorted(demand)):
         share = left / (len(demand) - served)

@@ -1,11 +1,11 @@
-"""One connection over which a switch is served: its meters, its standing rules, and who handles each of its messages.
+"""One connection over which a switch is served: its meters, its standing rules, and which part handles each message.
 
-A switch outlives its connections (:mod:`.switch`); everything that belongs to a single one is here::
+A switch outlives its connections (:mod:`.switch`). What belongs to one connection is here::
 
     serve    meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
                                                                   -> error: the switch is not served
     leave    the connection is lost or replaced; the rules stay on the switch, and the sessions here
-    retire   the application ends, or the switch is no longer configured: delete what bears our mark, await the barrier
+    retire   the application ends, or the switch is no longer configured: delete our rules and meters, await the barrier
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Connection:
         self._switch.flush(now)
 
     def tick(self, now: float) -> None:
-        """Do what is due at this time; close the connection if the switch does not reply."""
+        """Do what is due at this time, and close the connection if the switch has not replied for too long."""
         self._switch.tick(now)
         if self.is_serving:
             self._meters.tick(now)
@@ -81,7 +81,7 @@ class Connection:
             self.transport.close()
 
     def leave(self) -> None:
-        """Ignore what this connection still carries. Rules and sessions stay."""
+        """Ignore all further messages of this connection. Rules and sessions stay."""
         self.transport.handler = None
         self._stop_serving()
 

@@ -29,8 +29,8 @@ class Fleet:
     def on_connected(self, transport: SwitchChannel) -> None:
         """A switch has completed the handshake.
 
-        An older connection with the same datapath id is closed: it may be dead without having been noticed. If it is
-        another switch with that id, the two take turns, and the log shows it.
+        An older connection with the same datapath id is closed: its switch may have lost it without a sign here. Two
+        switches with the same id close each other's connection again and again; the log shows it.
         """
         older = self._transport_of(transport.id)
         if older is not None:
@@ -86,7 +86,7 @@ class Fleet:
             connection.tick(now)
 
     def retire(self, conclude: Callable[[bool], None]) -> int:
-        """Stop serving, and delete everything that bears our mark from every switch.
+        """Stop serving, and delete all our rules and meters from every switch.
 
         Returns the number of switches; ``conclude(success)`` is called once for each of them, when it confirms.
         """

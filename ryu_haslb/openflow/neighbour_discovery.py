@@ -2,7 +2,8 @@
 
 Probes have the sender 0.0.0.0 (:func:`.arp.probe`) and leave by every port, untagged and with the tag of each VLAN in
 which a real server may be: the configured ones (``interface Vlan``), and without any the VLANs that requests come from.
-The answers tell where each next hop is; so does any other ARP packet that it sends.
+The replies show where each next hop is, and so does any other ARP packet that it sends. :mod:`.neighbours` decides when
+a probe is due.
 """
 
 from __future__ import annotations

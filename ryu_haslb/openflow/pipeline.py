@@ -3,24 +3,25 @@
 Theory of operation
 ===================
 
-A session is an NAI, a flow is an address pair. OpenFlow cannot match on the NAI, and a PDSN sends the requests of all
-its mobiles from one address and port. A rule for that address would send every mobile to the home agent of the first.
-Therefore the controller reads each request, and session rules match a tag in its place: a hash of the session's key in
-46 bits of a locally administered Ethernet source address, which is rewritten on the way to the home agent anyway::
+A session belongs to a mobile, which its NAI identifies. OpenFlow cannot match on the NAI, and a PDSN sends the requests
+of all its mobiles from one address and port: a rule for that address would send every mobile to the home agent of the
+first. Therefore the controller reads each request, and session rules match a tag in place of the NAI: a hash of the
+session's key in 46 bits of a locally administered Ethernet source address, which is rewritten on the way to the home
+agent anyway::
 
       request from a port                              packet-out: eth_src = TAG, output to TABLE
               |                                                            |
       +-------v-- table 0, CLASSIFIER -------------------------------------v-------------------+
       | 50050  from an outside port of the IPsec module                       NORMAL           |
       | 50040  request, in_port = CONTROLLER                                  goto table 1 ----|---+
-      | 50038  in clear what the crypto map protects                          drop             |   |
+      | 50038  traffic in clear that the crypto map protects                  drop             |   |
       | 50035  request to the chassis address                                 controller       |   |
       | 50030  request that another switch of ours has dispatched             NORMAL           |   |
       | 50020  request; its fragments; ARP for us                             controller       |   |
       | 50015  to the chassis address, from the inside of the IPsec module    controller       |   |
       | 50010  to the chassis address, for the IPsec module                   NORMAL           |   |
       | 50010  ARP from a real server                           controller and NORMAL          |   |
-      | 50000  what else is sent to the chassis address                       controller       |   |
+      | 50000  other packets to the chassis address                           controller       |   |
       |     0  everything else                                                NORMAL           |   |
       +----------------------------------------------------------------------------------------+   |
       +----------- table 1, SESSIONS ----------------------------------------------------------+   |
@@ -40,8 +41,9 @@ The way of a request:
 4. If the rule has timed out in the meantime, the packet misses it in table 1 and is punted again, as a *session miss*:
    the controller dispatches it by packet-out and adds the rule again.
 
-A request in which the controller finds nothing to dispatch is dropped and counted there. The switch gives packets to
-NORMAL, its own switching, as soon as they do not concern us: on outside ports, dispatched ones, and all at priority 0.
+A request that the controller cannot or must not dispatch is dropped and counted there. Packets that do not concern the
+balancer go to NORMAL, the switch's own switching: those from outside ports, those that were dispatched already, and at
+priority 0 all others.
 
 Everything that we install has :data:`~ryu_haslb.slb.session.COOKIE_MARK` in bits 0 to 15 of its cookie; nothing else on
 the switch is touched. A standing rule has its purpose in bits 16 to 31. A session rule has its tag in bits 16 to 63:
@@ -77,7 +79,7 @@ class Table(IntEnum):
 
 
 class Purpose(IntEnum):
-    """Why a standing rule is there. It stands in the rule's cookie, and so in each packet-in that the rule causes."""
+    """The purpose of a standing rule. The rule's cookie carries it, and so does each packet-in that the rule causes."""
 
     PUNT_REQUEST = 1
     PUNT_FRAGMENT = 2
@@ -102,7 +104,7 @@ class Purpose(IntEnum):
 
 
 class Action(Enum):
-    """What a standing rule does with its packets."""
+    """What a standing rule does with the packets that match it."""
 
     PUNT = "to the controller"
     PUNT_AND_PASS = "to the controller, and switched as usual (NORMAL)"
@@ -177,7 +179,7 @@ class Rule:
 
 
 def chassis_address(datapath_id: int) -> bytes:
-    """The Ethernet address with which a switch answers for the virtual addresses and sends what it dispatches."""
+    """The Ethernet address in a switch's ARP replies for virtual addresses, and the source of what it dispatches."""
     return CHASSIS_PREFIX + datapath_id.to_bytes(8, "big")[-3:]
 
 

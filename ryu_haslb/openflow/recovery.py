@@ -78,7 +78,7 @@ class Recovery:
         return bool(self._pending) and tag_of(request.virtual_server.packed_address, request.identity) in self._pending
 
     def expire(self, now: float) -> Optional[Loss]:
-        """Stop waiting when the time is up, or when a reply was malformed; what is lost by it, reported once."""
+        """Stop waiting when the time is over or a reply was malformed. Returns what is lost by that, once."""
         if self._malformed is not None and not self.is_complete:
             self.is_complete = True
             reason = f"malformed flow-stats reply ({self._malformed}); the other sessions of the previous run are lost"
@@ -93,7 +93,7 @@ class Recovery:
             return None
         lost = list(self._pending.values())
         self._pending.clear()
-        reason = f"{len(lost)} sessions of the previous run are lost; no real server is where their rules lead"
+        reason = f"{len(lost)} sessions of the previous run are lost; their rules lead to no known real server"
         return Loss(reason, lost)
 
     def recover(

@@ -8,9 +8,9 @@ milliseconds. When many sessions begin at once, a switch can keep up with bundle
                                       -> error: rejected as a whole, the sessions continue by packet-out
                                       -> connection lost: waiting again
 
-The number of outstanding bundles is limited: rules wait here, not in the queue of a slow switch. When a bundle is
-confirmed, changes since it was sent are caught up with: a session may have ended, its real server may have moved, or
-the session may have another rule on the switch by which its requests came before.
+The number of outstanding bundles is limited: rules wait here, not in the queue of a slow switch. While a bundle is
+outstanding, a session may end and its real server may move; the rule is then removed or replaced after the bundle is
+confirmed. A session that has come from another switch has a stale rule there, which is removed then as well.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from ryu_haslb.slb.session import COOKIE_MARK, Session
 
 LOG = logging.getLogger(__name__)
 
-#: Rules that one bundle installs, and rules that it removes, so that no bundle keeps a switch busy for long.
+#: Rules that one bundle installs, and rules that it removes. The limit keeps a bundle from occupying a switch for long.
 MAX_BUNDLE_RULES = 1000
 #: Bundles that the switch has not confirmed yet.
 MAX_OUTSTANDING_BUNDLES = 2
-#: Rules that wait to be installed. The sessions beyond it continue by packet-out.
+#: Rules that wait to be installed. Sessions beyond this number get no rule and continue by packet-out.
 MAX_WAITING_RULES = 200_000
-#: Sessions up to which a rule gets the idle time-out of its virtual server. After every change of a table Open vSwitch
-#: visits each rule that has one, in the thread that forwards requests: with 100,000 rules that takes 4 ms, two hundred
-#: times a second in a storm (docs/performance.md). With more sessions, a rule stays until it is removed.
+#: With up to this many sessions, a rule gets the idle time-out of its virtual server; with more, it stays until it is
+#: removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread that
+#: forwards requests: with 100,000 rules that takes 4 ms, two hundred times a second in a storm (docs/performance.md).
 MAX_SESSIONS_WITH_IDLE_TIMEOUT = 5_000
 
 
@@ -76,7 +76,7 @@ class SessionRules:
         self.reinstall(self._balancer.sessions)
 
     def disconnect(self) -> None:
-        """The connection is lost. Outstanding bundles will not be confirmed; what they were to do waits again."""
+        """The connection is lost. Outstanding bundles will not be confirmed, so their rules wait again."""
         self._transactions = None
         outstanding, self._outstanding = self._outstanding, []
         for bundle in outstanding:
@@ -91,7 +91,7 @@ class SessionRules:
             self._to_remove.pop(session.tag, None)
 
     def reinstall(self, sessions: Iterable[Session]) -> None:
-        """Install again those of these sessions' rules that are here: they may be lost, or their actions outdated."""
+        """Install the rules again that these sessions have on this switch: lost rules, or rules with old actions."""
         for session in sessions:
             if session.rule_at == self._datapath_id:
                 session.rule_at = None
@@ -100,7 +100,7 @@ class SessionRules:
     def remove(self, session: Session) -> None:
         """Remove the rule of a session that has ended or has moved to another switch or real server.
 
-        A rule that waits to be installed replaces the one that is there: that session keeps its rule.
+        If a rule with the same tag waits to be installed, nothing is removed: it will replace the installed one.
         """
         if self._balancer.sessions.by_tag(session.tag) in self._to_install:
             return
@@ -162,7 +162,7 @@ class SessionRules:
         return removes
 
     def _on_installed(self, installs: list[tuple[Session, bytes]]) -> None:
-        """The switch has confirmed these rules. Catch up with what has changed since they were sent."""
+        """The switch has confirmed these rules. Remove or replace those that have become wrong since they were sent."""
         for session, actions in installs:
             if not self._is_live(session):
                 self.remove(session)

@@ -71,7 +71,7 @@ def _virtual_server_rules(address: str, chassis: str, ports: Optional[Iterable[i
 
 
 def _outside_rules(configuration: Configuration, sides: Sides) -> Iterator[Rule]:
-    """What must pass the IPsec module first, and what should have come from it and did not.
+    """Outside ports are left to the module; traffic that should have come through it and did not is dropped.
 
     A packet that the crypto map protects and that a router forwards in clear is dropped, as IOS does.
     """

@@ -81,7 +81,7 @@ class Switch:
         return self._discovery.sides
 
     def set_sides(self, sides: Sides, remarks: list[str]) -> None:
-        """Set :attr:`sides`, and log the remarks about them that are new."""
+        """Set :attr:`sides`, and log each remark about them that has not been logged yet."""
         for remark in remarks:
             if remark not in self._remarks:
                 LOG.warning("Switch %016x %s", self.datapath_id, remark)
@@ -150,7 +150,7 @@ class Switch:
             self._update_forwarding()
 
     def tick(self, now: float) -> None:
-        """Send the probes and session rules that are due, and stop waiting for the recovery of sessions in time."""
+        """Send the probes and session rules that are due; give up the recovery of sessions when its time is over."""
         if self.channel is None:
             return
         self._expire_recovery(now)

@@ -1,4 +1,4 @@
-"""The balancer: what becomes of each Registration Request. The caller brings the time and carries out the verdicts."""
+"""The balancer: decides about each Registration Request. The caller supplies the time and carries out the verdicts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Listener = Callable[[SessionEvent, SessionState, SessionState, Session], None]
 class Balancer:
     """All virtual servers of one configuration, their farms and sessions.
 
-    ``sessions`` is the session table, for others to read. ``listeners`` are called at each session event.
+    ``sessions`` is the session table, which only the balancer changes. ``listeners`` are called at each session event.
     """
 
     def __init__(self, configuration: Configuration) -> None:
@@ -36,7 +36,7 @@ class Balancer:
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> list[Session]:
-        """Apply another configuration. Sessions stay, but for those returned: their virtual server is gone.
+        """Apply another configuration. Sessions stay, except those returned: their virtual server is gone.
 
         A session whose real server is no longer in the farm moves with its next request.
         """
@@ -81,7 +81,7 @@ class Balancer:
         return self._open_session(request, named, now)
 
     def has_binding(self, request: Request) -> bool:
-        """Whether its mobile may be bound: it has a session here, or it names a real server of the farm."""
+        """Whether the mobile may be bound: it has a session here, or the request names a real server of the farm."""
         return self.sessions.find(request) is not None or request.home_agent in request.virtual_server.farm.by_address
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
@@ -111,7 +111,7 @@ class Balancer:
             real.total_sessions = real.connection_failures = 0
 
     def advance(self, now: float, limit: int) -> bool:
-        """Let time pass: end sessions, conclude tests, let failed real servers be tested.
+        """Do what is due at this time: end idle sessions, conclude tests, make failed real servers ready to test.
 
         Looks at up to ``limit`` sessions. Returns True when more may be due, so that the caller can serve requests in
         between.
@@ -143,7 +143,7 @@ class Balancer:
         self.statistics.drops[reason] += count
 
     def count_undelivered(self, reason: DropReason) -> None:
-        """Count a request as dropped that was counted as dispatched: it did not get through the switch."""
+        """Count a dispatched request as dropped instead: it did not get through the switch."""
         self.statistics.dispatched -= 1
         self.statistics.drops[reason] += 1
 
@@ -181,7 +181,7 @@ class Balancer:
         return session.virtual_server.farm.has(session.real) and self.failure_detection.on_request(session, now)
 
     def _choose_other_real(self, session: Session, datapath_id: int) -> Optional[RealServer]:
-        """The real server for a session that is to leave its own, which it keeps when there is no better one."""
+        """The real server for a session that is to leave its own. Without a better one it keeps its own."""
         farm, real = session.virtual_server.farm, session.real
         if real.awaits_test_from(datapath_id) and farm.has(real):
             return real
@@ -230,7 +230,7 @@ class Balancer:
         session.real.sessions -= 1
 
     def _time_out(self, session: Session) -> None:
-        """No further request came. If the session is a test, that is no failure, and the test goes on."""
+        """End a session that sent no further request. If it is a test, this is no failure, and the test goes on."""
         self.statistics.timeouts += 1
         self._notify(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, SessionState.INIT, session)
         session.real.sessions -= 1

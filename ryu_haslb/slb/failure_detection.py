@@ -17,7 +17,7 @@ from ryu_haslb.slb.wheel import TimingWheel
 
 
 class FailureDetection:
-    """Draws the conclusions from sessions, and keeps which session tests which real server."""
+    """Derives failures and successes of real servers from sessions, and stores which session tests which of them."""
 
     def __init__(self) -> None:
         self._tests: dict[RealServer, Session] = {}
@@ -32,7 +32,7 @@ class FailureDetection:
         self._tests = {real: self._tests[real] for real in reals if real in self._tests}
 
     def on_assigned(self, session: Session, now: float) -> None:
-        """A session was assigned to its real server: it may become the test, and its success may clear failures."""
+        """A session was assigned to its real server. It may become the test; after failures it is on probation."""
         real = session.real
         if real.health is Health.READY_TO_TEST:
             real.start_test()
@@ -52,7 +52,7 @@ class FailureDetection:
         return real.health is Health.OPERATIONAL
 
     def on_left(self, session: Session) -> None:
-        """A session was cleared, closed or moved. If it was the test, the next session is."""
+        """A session was cleared, closed or moved. If it was the test, the next session becomes the test."""
         if self.test_of(session.real) is session:
             session.real.abandon_test()
 

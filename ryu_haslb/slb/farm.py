@@ -10,7 +10,7 @@ from ryu_haslb.slb.real import RealServer
 
 
 class ServerFarm:
-    """``ip slb serverfarm NAME`` while the balancer runs; virtual servers may share it.
+    """``ip slb serverfarm NAME`` while the balancer runs; several virtual servers may use it.
 
     Reassigned sessions have a predictor of their own, so that new sessions are shared exactly by the weights.
     """

@@ -17,7 +17,7 @@ COOKIE_MARK_MASK = 0xFFFF
 _TAG_FIXED_BITS = 0x03 << 40
 _TAG_LOCAL_BIT = 0x02 << 40
 _TAG_FREE_BITS = ((1 << 48) - 1) & ~_TAG_FIXED_BITS
-#: The first byte of the identity of a recovered session. The identity of a mobile begins with another one.
+#: The first byte of the identity of a recovered session. The identity of a mobile never begins with this byte.
 _RECOVERED = b"\xff"
 
 #: Seconds after which a request that was not retransmitted counts as answered. A foreign agent waits less before its

@@ -1,4 +1,4 @@
-"""The session table: it alone owns the live sessions, finds them by mobile or by tag, and knows when each ends."""
+"""The session table: the one owner of the live sessions. It finds them by mobile, by tag, and by deadline."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class SessionTable:
         self._deadlines: TimingWheel[Session] = TimingWheel()
 
     def __len__(self) -> int:
-        """How many sessions live."""
+        """The number of live sessions."""
         return len(self._by_tag)
 
     def __iter__(self) -> Iterator[Session]:

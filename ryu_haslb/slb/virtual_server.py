@@ -27,7 +27,10 @@ class VirtualServer:
         self.farm = farm
 
     def permits(self, client: bytes) -> bool:
-        """Whether the ``client`` commands permit this address; an exclusion wins, and without a permission all are."""
+        """Whether the ``client`` commands permit this address. An exclusion wins over a permission.
+
+        Without any permission, every address that is not excluded is permitted.
+        """
         rules = self.configuration.clients
         if not rules:
             return True

@@ -1,4 +1,4 @@
-"""A timing wheel: any number of timers at a constant price for each, without a thread and without a clock."""
+"""A timing wheel: timers at a constant cost for each, however many there are. It has no thread and reads no clock."""
 
 from __future__ import annotations
 
