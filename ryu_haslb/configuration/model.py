@@ -42,7 +42,10 @@ class StaticLocation:
 
 @dataclass(frozen=True)
 class RealServer:
-    """``real A.B.C.D [port]`` and its sub-commands. ``retry`` is in seconds; 0 is never."""
+    """``real A.B.C.D [port]`` and its sub-commands. ``retry`` is in seconds; 0 is never.
+
+    Without ``faildetect_inband`` (``no faildetect inband``) requests without reply never fail the real server.
+    """
 
     address: IPv4Address
     port: Optional[int] = None
@@ -54,6 +57,7 @@ class RealServer:
     retry: int = 60
     in_service: bool = False
     locations: tuple[StaticLocation, ...] = ()
+    faildetect_inband: bool = True
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ class HealthEvent(Enum):
     TEST_FAILED = "the session is retried"
     TEST_ABANDONED = "the session is cleared, closed or moved"
     DFP_REPORT = "DFP weight above 0"
+    DETECTION_OFF = "no faildetect inband"
 
 
 #: The whole state machine; ``docs/states.md`` is drawn from it. A pair that is not here leaves the health as it is.
@@ -40,6 +41,9 @@ HEALTH_TRANSITIONS: dict[tuple[Health, HealthEvent], Health] = {
     (Health.TESTING, HealthEvent.TEST_FAILED): Health.FAILED,
     (Health.TESTING, HealthEvent.TEST_ABANDONED): Health.READY_TO_TEST,
     (Health.TESTING, HealthEvent.DFP_REPORT): Health.OPERATIONAL,
+    (Health.FAILED, HealthEvent.DETECTION_OFF): Health.OPERATIONAL,
+    (Health.READY_TO_TEST, HealthEvent.DETECTION_OFF): Health.OPERATIONAL,
+    (Health.TESTING, HealthEvent.DETECTION_OFF): Health.OPERATIONAL,
 }
 
 
@@ -71,7 +75,6 @@ class RealServer:
         self.farm_name = farm_name
         self.packed_address = configuration.address.packed
         self.dfp_weight: Optional[int] = None
-        self.configure(configuration)
         self.health = Health.OPERATIONAL
         self.sessions = 0
         self.total_sessions = 0
@@ -80,12 +83,19 @@ class RealServer:
         self.consecutive_failures = 0
         self.failed_clients: set[bytes] = set()
         self.connection_failures = 0
+        self.configure(configuration)
 
     def configure(self, configuration: RealServerConfiguration) -> None:
-        """Apply another configuration of the same address; sessions and health stay."""
+        """Apply another configuration of the same address. Sessions stay, and so does the health.
+
+        Without failure detection (``no faildetect inband``) no real server is failed, also none that it failed before.
+        """
         self.configuration = configuration
         self.in_service = configuration.in_service
         self.weight = configuration.weight if self.dfp_weight is None else self.dfp_weight
+        if not configuration.faildetect_inband:
+            self._handle(HealthEvent.DETECTION_OFF)
+            self._forget_failures()
 
     @property
     def state(self) -> str:
@@ -133,6 +143,8 @@ class RealServer:
     def record_failure(self, client: bytes, now: float) -> None:
         """Count one connection failure, and fail the real server at the configured threshold."""
         self.connection_failures += 1
+        if not self.configuration.faildetect_inband:
+            return
         self.consecutive_failures += 1
         if len(self.failed_clients) < self.configuration.faildetect_numclients:
             self.failed_clients.add(client)

@@ -55,6 +55,7 @@ def reals(nat_server: bool) -> st.SearchStrategy[RealServer]:
         reassign=st.integers(1, 4),
         retry=st.integers(0, 3600),
         in_service=st.booleans(),
+        faildetect_inband=st.booleans(),
     )
 
 

@@ -79,9 +79,18 @@ def maxconns(entry: RealDraft, statement: Statement) -> None:
 
 
 def faildetect(entry: RealDraft, statement: Statement) -> None:
+    if statement.match.words == ("no", "faildetect"):
+        statement.warning(
+            "the limits of faildetect return to their defaults; failures are detected as before "
+            "('no faildetect inband' turns failure detection off)"
+        )
     clients = statement.match.get("CLIENTS", RealServer.faildetect_numclients)
     failures = statement.match.get("FAILURES")
     change(entry, statement, faildetect_numconns=failures, faildetect_numclients=clients)
+
+
+def faildetect_inband(entry: RealDraft, statement: Statement) -> None:
+    entry.real = replace(entry.real, faildetect_inband="no" not in statement.match)
 
 
 def reassign(entry: RealDraft, statement: Statement) -> None:
@@ -93,7 +102,7 @@ def retry(entry: RealDraft, statement: Statement) -> None:
 
 
 def real_in_service(entry: RealDraft, statement: Statement) -> None:
-    change(entry, statement, in_service=True)
+    entry.real = replace(entry.real, in_service="no" not in statement.match)
 
 
 # ip slb vserver
@@ -110,11 +119,21 @@ def no_vserver(draft: Draft, statement: Statement) -> None:
 
 
 def virtual(server: VirtualServerDraft, statement: Statement) -> None:
-    server.address, server.address_line = statement.match.get("ADDRESS"), statement.line
+    address = statement.match.get("ADDRESS")
+    if "no" not in statement.match:
+        server.address, server.address_line = address, statement.line
+    elif address in (None, server.address):
+        server.address, server.address_line = None, statement.line
+    else:
+        statement.warning(f"virtual server {server.name} has no address {address} to remove")
 
 
 def vserver_farm(server: VirtualServerDraft, statement: Statement) -> None:
-    server.farm = statement.match.get("NAME") if "no" not in statement.match else None
+    name = statement.match.get("NAME")
+    if "no" in statement.match and name not in (None, server.farm):
+        statement.warning(f"virtual server {server.name} has no farm {name} to remove")
+        return
+    server.farm = name if "no" not in statement.match else None
     server.farm_line = statement.line
 
 
@@ -126,8 +145,13 @@ def client(server: VirtualServerDraft, statement: Statement) -> None:
     network = IPv4Network((statement.match["PREFIX"], statement.match["MASK"]), strict=False)
     if "no" not in statement.match:
         server.clients[network] = ClientRule(network, "exclude" in statement.match)
-    elif server.clients.pop(network, None) is None:
-        statement.warning(f"virtual server {server.name} has no client {network} to remove")
+        return
+    known = server.clients.get(network)
+    if known is None or ("exclude" in statement.match and not known.exclude):
+        exclude = " exclude" if "exclude" in statement.match else ""
+        statement.warning(f"virtual server {server.name} has no client {network}{exclude} to remove")
+    else:
+        del server.clients[network]
 
 
 def vserver_in_service(server: VirtualServerDraft, statement: Statement) -> None:
@@ -194,19 +218,34 @@ def vlan_address(vlan: VlanDraft, statement: Statement) -> None:
     vlan.interface = VlanInterface(vlan.vlan, address, host_in_network(address, statement.match["MASK"]))
 
 
-def no_vlan_address(vlan: VlanDraft, _statement: Statement) -> None:
-    vlan.interface = None
+def no_vlan_address(vlan: VlanDraft, statement: Statement) -> None:
+    address = statement.match.get("ADDRESS")
+    if address is not None and (vlan.interface is None or vlan.interface.address != address):
+        statement.warning(f"interface Vlan{vlan.vlan} has no address {address} to remove")
+    else:
+        vlan.interface = None
 
 
 def vlan_crypto_map(vlan: VlanDraft, statement: Statement) -> None:
-    vlan.crypto_map = statement.match.get("LABEL") if "no" not in statement.match else None
+    label = statement.match.get("LABEL")
+    if "no" in statement.match and label not in (None, vlan.crypto_map):
+        statement.warning(f"interface Vlan{vlan.vlan} has no crypto map {label} to remove")
+        return
+    vlan.crypto_map = label if "no" not in statement.match else None
     vlan.crypto_map_line = statement.line
 
 
 def route(draft: Draft, statement: Statement) -> None:
     network = network_of(statement.match["PREFIX"], statement.match["MASK"])
-    route = Route(network, statement.match["NEXT-HOP"])
-    if "no" not in statement.match:
-        draft.routes[route] = None
-    elif draft.routes.pop(route, route) is not None:
-        statement.warning(f"there is no route to {network} by {route.next_hop} to remove")
+    draft.routes[Route(network, statement.match["NEXT-HOP"])] = None
+
+
+def no_route(draft: Draft, statement: Statement) -> None:
+    network = network_of(statement.match["PREFIX"], statement.match["MASK"])
+    next_hop = statement.match.get("NEXT-HOP")
+    gone = [route for route in draft.routes if route.network == network and next_hop in (None, route.next_hop)]
+    if not gone:
+        by = f" by {next_hop}" if next_hop is not None else ""
+        statement.warning(f"there is no route to {network}{by} to remove")
+    for route in gone:
+        del draft.routes[route]

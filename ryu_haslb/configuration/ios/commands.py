@@ -9,6 +9,7 @@ from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 _LEAVE = (EXIT, END)
+_VIRTUAL = f"ADDRESS udp {MOBILE_IP_PORT} service ipmobile"
 
 REAL = Mode(
     "config-slb-real",
@@ -24,9 +25,15 @@ REAL = Mode(
             "Maximum number of concurrent sessions (default: no limit)",
         ),
         Command(
-            "{faildetect numconns FAILURES<1-255> [numclients CLIENTS<1-8>] | no faildetect [LINE]}",
+            "{faildetect numconns FAILURES<1-255> [numclients CLIENTS<1-8>]"
+            " | no faildetect [numconns [FAILURES<1-255> [numclients CLIENTS<1-8>]]]}",
             actions.faildetect,
             "Consecutive failures, and clients that see them, before the real fails (default 8, 2)",
+        ),
+        Command(
+            "[no] faildetect inband",
+            actions.faildetect_inband,
+            "Detect failures from requests without reply (default on; 'no' ignores numconns)",
         ),
         Command(
             "{reassign THRESHOLD<1-4> | no reassign [THRESHOLD<1-4>]}",
@@ -54,7 +61,7 @@ FARM = Mode(
             "Direct mode: rewrite the destination IP address (default: dispatched mode)",
         ),
         Command(
-            "{predictor {roundrobin | leastconns} | no predictor [LINE]}",
+            "{predictor {roundrobin | leastconns} | no predictor [roundrobin | leastconns]}",
             actions.predictor,
             "Load-balancing algorithm (default roundrobin)",
         ),
@@ -70,7 +77,7 @@ VIRTUAL_SERVER = Mode(
     "config-slb-vserver",
     (
         Command(
-            f"{{virtual ADDRESS udp {MOBILE_IP_PORT} service ipmobile | no virtual [LINE]}}",
+            f"{{virtual {_VIRTUAL} | no virtual [{_VIRTUAL}]}}",
             actions.virtual,
             "Virtual home agent address",
         ),
@@ -97,7 +104,7 @@ DFP = Mode(
     (
         Command(
             "{agent ADDRESS PORT<1-65535> [TIMEOUT<0-65535> [RETRY-COUNT<0-65535> [RETRY-INTERVAL<1-65535>]]]"
-            " | no agent ADDRESS PORT<1-65535> [LINE]}",
+            " | no agent ADDRESS PORT<1-65535> [TIMEOUT<0-65535> [RETRY-COUNT<0-65535> [RETRY-INTERVAL<1-65535>]]]}",
             actions.agent,
             "DFP agent: timeout (0 = none), retries (0 = unlimited), seconds between retries (default 0, 0, 180)",
         ),
@@ -142,10 +149,15 @@ GLOBAL = Mode(
             "DFP manager, its password and password timeout in seconds (default 180)",
             DFP,
         ),
-        Command("no ip slb dfp [password]", actions.no_dfp, "Remove the DFP manager, or its password"),
+        Command(
+            "no ip slb dfp [password [[0|7] PASSWORD [TIMEOUT<0-65535>]]]",
+            actions.no_dfp,
+            "Remove the DFP manager, or its password",
+        ),
         Command("interface Vlan VLAN<1-4094>", actions.vlan, "Interface of the balancer in a VLAN", VLAN),
         Command("no interface Vlan VLAN<1-4094>", actions.no_vlan, "Remove a VLAN interface"),
-        Command("[no] ip route PREFIX MASK NEXT-HOP", actions.route, "Static route to reals that are not adjacent"),
+        Command("ip route PREFIX MASK NEXT-HOP", actions.route, "Static route to reals that are not adjacent"),
+        Command("no ip route PREFIX MASK [NEXT-HOP]", actions.no_route, "Remove a static route"),
         *crypto_commands.COMMANDS,
         *PREAMBLE,
         *unimplemented.CRYPTO_COMMANDS,

@@ -84,7 +84,12 @@ def key(draft: Draft, statement: Statement) -> None:
 
 def no_key(draft: Draft, statement: Statement) -> None:
     network = IPv4Network((statement.match["PREFIX"], statement.match.get("MASK", 32)), strict=False)
-    if draft.crypto.keys.pop(network, None) is None:
+    known = draft.crypto.keys.get(network)
+    if known is not None and known.key == statement.match["KEY"]:
+        del draft.crypto.keys[network]
+    elif known is not None:
+        statement.warning(f"the isakmp key of {network} is another one and stays")
+    else:
         statement.warning(f"there is no isakmp key of {network} to remove")
 
 
@@ -178,6 +183,8 @@ def peer(draft: MapDraft, statement: Statement) -> None:
         change_map(draft, statement, peers=tuple(dict.fromkeys([*peers, address])))
     elif address is None or peers == (address,):
         change_map(draft, statement, peers=())
+    elif address not in peers:
+        statement.warning(f"crypto map {draft.entry.name} {draft.entry.sequence} has no peer {address} to remove")
     else:
         draft.entry = replace(draft.entry, peers=tuple(each for each in peers if each != address))
 
@@ -238,3 +245,11 @@ def _beyond_ip(entry: AccessListDraft, statement: Statement, what: str) -> None:
 def no_access_list(draft: Draft, statement: Statement) -> None:
     if draft.crypto.access_lists.pop(statement.match["NUMBER"], None) is None:
         statement.warning(f"there is no access list {statement.match['NUMBER']} to remove")
+
+
+def no_access_rule(_draft: Draft, statement: Statement) -> None:
+    number = statement.match["NUMBER"]
+    raise ValueError(
+        f"a rule of access list {number} cannot be removed alone: on IOS this removes the whole list; expected "
+        f"'no access-list {number}' and the rules that are to stay"
+    )

@@ -35,19 +35,21 @@ POLICY = Mode(
     "config-isakmp",
     (
         Command(
-            "{authentication {pre-share | rsa-sig | rsa-encr} | no authentication [LINE]}",
+            "{authentication {pre-share | rsa-sig | rsa-encr} | no authentication [pre-share | rsa-sig | rsa-encr]}",
             actions.authentication,
             "Authentication of the peers (default rsa-sig; only pre-share is implemented)",
         ),
         Command(
-            "{encryption {des | 3des | aes [128 | 192 | 256]} | no encryption [LINE]}",
+            "{encryption {des | 3des | aes [128 | 192 | 256]} | no encryption [des | 3des | aes [128 | 192 | 256]]}",
             actions.encryption,
             "Encryption algorithm (default des)",
         ),
-        Command(f"{{hash {{{_HASHES}}} | no hash [LINE]}}", actions.hash_algorithm, "Hash algorithm (default sha)"),
-        Command(f"{{group {{{_GROUPS}}} | no group [LINE]}}", actions.group, "Diffie-Hellman group (default 1)"),
         Command(
-            "{lifetime SECONDS<60-86400> | no lifetime [LINE]}",
+            f"{{hash {{{_HASHES}}} | no hash [{_HASHES}]}}", actions.hash_algorithm, "Hash algorithm (default sha)"
+        ),
+        Command(f"{{group {{{_GROUPS}}} | no group [{_GROUPS}]}}", actions.group, "Diffie-Hellman group (default 1)"),
+        Command(
+            "{lifetime SECONDS<60-86400> | no lifetime [SECONDS<60-86400>]}",
             actions.policy_lifetime,
             "Seconds that an ISAKMP security association lives (default 86400)",
         ),
@@ -59,7 +61,11 @@ POLICY = Mode(
 TRANSFORM_SET = Mode(
     "cfg-crypto-trans",
     (
-        Command("{mode {tunnel | transport} | no mode [LINE]}", actions.mode, "Encapsulation mode (default tunnel)"),
+        Command(
+            "{mode {tunnel | transport} | no mode [tunnel | transport]}",
+            actions.mode,
+            "Encapsulation mode (default tunnel)",
+        ),
         *_LEAVE,
     ),
     _NO,
@@ -68,14 +74,18 @@ TRANSFORM_SET = Mode(
 CRYPTO_MAP = Mode(
     "config-crypto-map",
     (
-        Command("{set peer ADDRESS [default] | no set peer [ADDRESS]}", actions.peer, "IP address of the IPsec peer"),
         Command(
-            "{set transform-set LABELS | no set transform-set [LINE]}",
+            "{set peer ADDRESS [default] | no set peer [ADDRESS [default]]}",
+            actions.peer,
+            "IP address of the IPsec peer",
+        ),
+        Command(
+            "{set transform-set LABELS | no set transform-set [LABELS]}",
             actions.map_transform_sets,
             "Transform sets in order of preference",
         ),
         Command(
-            f"{{set pfs [{_PFS_GROUPS}] | no set pfs [LINE]}}",
+            f"{{set pfs [{_PFS_GROUPS}] | no set pfs [{_PFS_GROUPS}]}}",
             actions.pfs,
             "Perfect forward secrecy and its Diffie-Hellman group (default none; group1 without a group)",
         ),
@@ -85,7 +95,7 @@ CRYPTO_MAP = Mode(
             "Lifetime of security associations (default: the global lifetime)",
         ),
         Command(
-            "{match address NUMBER<100-199> | no match address [LINE]}",
+            "{match address NUMBER<100-199> | no match address [NUMBER<100-199>]}",
             actions.match_address,
             "Access list of the traffic to protect",
         ),
@@ -122,7 +132,7 @@ PORT = Mode(
         ),
         Command(
             "{switchport trunk allowed vlan {VLANS | {add | remove | except} VLANS | all | none}"
-            " | no switchport trunk allowed vlan [LINE]}",
+            " | no switchport trunk allowed vlan}",
             port_actions.allowed_vlans,
             "VLANs that the trunk carries (default all)",
         ),
@@ -167,10 +177,12 @@ COMMANDS = (
         actions.key,
         "Pre-shared key of a peer or of a network of peers",
     ),
-    Command("no crypto isakmp key [0|6] KEY address PREFIX [MASK]", actions.no_key, "Remove a pre-shared key"),
+    Command(
+        "no crypto isakmp key [0|6] KEY address PREFIX [MASK] [no-xauth]", actions.no_key, "Remove a pre-shared key"
+    ),
     Command(
         "{crypto isakmp keepalive SECONDS<10-3600> [RETRY<2-60>] [periodic | on-demand]"
-        " | no crypto isakmp keepalive [LINE]}",
+        " | no crypto isakmp keepalive [SECONDS<10-3600> [RETRY<2-60>] [periodic | on-demand]]}",
         actions.keepalive,
         "Seconds of silence before dead peer detection asks the peer (default 2)",
     ),
@@ -180,7 +192,7 @@ COMMANDS = (
         "Transform set: how traffic is protected",
         TRANSFORM_SET,
     ),
-    Command("no crypto ipsec transform-set LABEL", actions.no_transform_set, "Remove a transform set"),
+    Command(f"no crypto ipsec transform-set LABEL [{_TRANSFORMS}]", actions.no_transform_set, "Remove a transform set"),
     Command(
         f"{{crypto ipsec security-association lifetime {_LIFETIME}"
         f" | no crypto ipsec security-association lifetime {_NO_LIFETIME}}}",
@@ -194,7 +206,9 @@ COMMANDS = (
         CRYPTO_MAP,
     ),
     Command(
-        "no crypto map LABEL [SEQUENCE<1-65535>]", actions.no_crypto_map, "Remove a crypto map or one of its entries"
+        "no crypto map LABEL [SEQUENCE<1-65535> [ipsec-isakmp]]",
+        actions.no_crypto_map,
+        "Remove a crypto map or one of its entries",
     ),
     Command(
         f"access-list NUMBER<100-199> {{permit | deny}} ip {_ADDRESSES} [LINE]",
@@ -207,7 +221,12 @@ COMMANDS = (
         "Rule of another protocol: ignored, and refused in the access list of a crypto map",
     ),
     Command("access-list NUMBER<100-199> remark [LINE]", ignore, "Comment of the access list"),
-    Command("no access-list NUMBER<100-199> [LINE]", actions.no_access_list, "Remove an access list"),
+    Command("no access-list NUMBER<100-199>", actions.no_access_list, "Remove an access list"),
+    Command(
+        "no access-list NUMBER<100-199> {permit | deny | remark} LINE",
+        actions.no_access_rule,
+        "Refused: on IOS it removes the whole access list",
+    ),
     Command(f"interface {_PORT}", port_actions.port, "Port of a line card, the IPsec module or a router", PORT),
     Command(f"no interface {_PORT}", port_actions.no_port, "Remove the configuration of a port"),
 )

@@ -93,7 +93,8 @@ def _loopback(draft: _Draft, statement: Statement) -> _LoopbackDraft:
 
 
 def _no_loopback(draft: _Draft, statement: Statement) -> None:
-    draft.loopbacks.pop(statement.match["NUMBER"], None)
+    if draft.loopbacks.pop(statement.match["NUMBER"], None) is None:
+        statement.warning(f"there is no interface Loopback{statement.match['NUMBER']} to remove")
 
 
 def _loopback_address(loopback: _LoopbackDraft, statement: Statement) -> None:
@@ -103,12 +104,20 @@ def _loopback_address(loopback: _LoopbackDraft, statement: Statement) -> None:
     loopback.interface = LoopbackInterface(loopback.number, address, network)
 
 
-def _no_loopback_address(loopback: _LoopbackDraft, _statement: Statement) -> None:
-    loopback.interface = None
+def _no_loopback_address(loopback: _LoopbackDraft, statement: Statement) -> None:
+    address = statement.match.get("ADDRESS")
+    if address is not None and (loopback.interface is None or loopback.interface.address != address):
+        statement.warning(f"interface Loopback{loopback.number} has no address {address} to remove")
+    else:
+        loopback.interface = None
 
 
 def _dynamic_address(draft: _Draft, statement: Statement) -> None:
-    draft.dynamic_address = statement.match.get("ADDRESS") if "no" not in statement.match else None
+    address = statement.match.get("ADDRESS")
+    if "no" in statement.match and address not in (None, draft.dynamic_address):
+        statement.warning(f"there is no dynamic-address {address} to remove")
+    else:
+        draft.dynamic_address = address if "no" not in statement.match else None
 
 
 def _dfp_agent(draft: _Draft, statement: Statement) -> _AgentDraft:
@@ -142,7 +151,7 @@ def _password(agent: _AgentDraft, statement: Statement) -> None:
 
 
 def _in_service(agent: _AgentDraft, statement: Statement) -> None:
-    _change(agent, statement, in_service=True)
+    agent.service = replace(agent.service, in_service="no" not in statement.match)
 
 
 LOOPBACK = Mode(
@@ -173,7 +182,7 @@ DFP_AGENT = Mode(
             "Seconds between weight reports (default 10)",
         ),
         Command(
-            "{password [0|7] PASSWORD [TIMEOUT<0-65535>] | no password [LINE]}",
+            "{password [0|7] PASSWORD [TIMEOUT<0-65535>] | no password [[0|7] PASSWORD [TIMEOUT<0-65535>]]}",
             _password,
             "Password of the DFP messages, and its timeout in seconds (default 180)",
         ),

@@ -34,18 +34,30 @@ def change_port(entry: PortDraft, statement: Statement, **values: Any) -> None:
 
 def port_address(entry: PortDraft, statement: Statement) -> None:
     address = statement.match.get("ADDRESS")
-    if "no" not in statement.match:
+    if "no" in statement.match and address is not None:
+        if entry.port.address is None or entry.port.address.ip != address:
+            statement.warning(f"interface {entry.port.name} has no address {address} to remove")
+            return
+    elif "no" not in statement.match:
         host_in_network(address, statement.match["MASK"])
         address = IPv4Interface((address, statement.match["MASK"]))
     change_port(entry, statement, address=address)
 
 
 def port_crypto_map(entry: PortDraft, statement: Statement) -> None:
-    change_port(entry, statement, crypto_map=statement.match.get("LABEL"))
+    label = statement.match.get("LABEL")
+    if "no" in statement.match and label not in (None, entry.port.crypto_map):
+        statement.warning(f"interface {entry.port.name} has no crypto map {label} to remove")
+    else:
+        change_port(entry, statement, crypto_map=label)
 
 
 def crypto_connect(entry: PortDraft, statement: Statement) -> None:
-    change_port(entry, statement, crypto_connect_vlan=statement.match.get("VLAN"))
+    vlan = statement.match.get("VLAN")
+    if "no" in statement.match and vlan not in (None, entry.port.crypto_connect_vlan):
+        statement.warning(f"interface {entry.port.name} is not connected to VLAN {vlan}; nothing is removed")
+    else:
+        change_port(entry, statement, crypto_connect_vlan=vlan)
 
 
 def allowed_vlans(entry: PortDraft, statement: Statement) -> None:

@@ -126,17 +126,22 @@ WITHOUT_CRYPTO_COMMANDS = (
         "crypto ipsec {client | df-bit | fragmentation | nat-transparency | profile | security-association} LINE",
         "crypto {ca | dynamic-map | engine | key | keyring | pki} LINE",
         "no crypto LINE",
+        "[no] access-list EXTENDED<100-199> [LINE]",
     ),
+)
+
+_INTERFACES = (
+    "{Ethernet | FastEthernet | GigabitEthernet | TenGigabitEthernet | Multilink | Loopback | Null | Port-channel | Pos"
+    " | Serial | Atm | Tunnel | Virtual-Template | Dialer | Group-Async | Bvi}"
+    " TEXT [multipoint | point-to-point]"
 )
 
 GLOBAL_COMMANDS = (
     *_ignored(
-        "interface {Ethernet | FastEthernet | GigabitEthernet | TenGigabitEthernet | Multilink} TEXT",
-        "interface {Loopback | Null | Port-channel | Serial | Tunnel | Virtual-Template} TEXT"
-        " [multipoint | point-to-point]",
+        f"interface {_INTERFACES}",
         opens=_INTERFACE,
     ),
-    *_ignored("no interface LINE"),
+    *_ignored(f"no interface {_INTERFACES}"),
     *_ignored("ip access-list LINE", opens=_ACCESS_LIST),
     *_ignored("ip dfp agent LINE", opens=_DFP_AGENT),
     *_ignored("ip slb probe LINE", opens=_PROBE),
@@ -150,7 +155,8 @@ GLOBAL_COMMANDS = (
         "[no] ip {domain-lookup | domain-name | finger | flow-export | forward-protocol | ftp | host | http} [LINE]",
         "[no] ip {local | mobile | multicast | multicast-routing | name-server | prefix-list | radius | rcmd} [LINE]",
         "[no] ip {routing | scp | source-route | ssh | subnet-zero | tacacs | telnet | tftp | vrf} [LINE]",
-        "[no] {aaa | access-list | alias | arp | boot | boot-end-marker | boot-start-marker | cdp} [LINE]",
+        "[no] access-list {compiled | STANDARD<1-99> | OTHER<200-2799>} [LINE]",
+        "[no] {aaa | alias | arp | boot | boot-end-marker | boot-start-marker | cdp} [LINE]",
         "[no] clock [LINE]",
         "[no] {config-register | diagnostic | dot11 | enable | errdisable | exception | fabric | ipc | ipv6} [LINE]",
         "[no] {logging | mac-address-table | mls | monitor | mpls | multilink | ntp | port-channel | power} [LINE]",

@@ -75,6 +75,8 @@ def _real(real: RealServer) -> Iterator[str]:
     failures, clients = real.faildetect_numconns, real.faildetect_numclients
     if (failures, clients) != (RealServer.faildetect_numconns, RealServer.faildetect_numclients):
         yield f"  faildetect numconns {failures} numclients {clients}"
+    if not real.faildetect_inband:
+        yield "  no faildetect inband"
     if real.reassign != RealServer.reassign:
         yield f"  reassign {real.reassign}"
     if real.retry != RealServer.retry:

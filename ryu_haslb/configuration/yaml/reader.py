@@ -105,7 +105,9 @@ class _Reader(CryptoReader):
         )
 
     def faildetect(self, node: yaml.Node) -> None:
-        found = fields(node, "faildetect", ("numconns", "numclients"))
+        found = fields(node, "faildetect", ("numconns", "numclients", "inband"))
+        if "inband" in found:
+            self.switch("faildetect", "inband")(found["inband"])
         words = ["faildetect", "numconns", str(RealServer.faildetect_numconns)]
         if "numconns" in found:
             words[2] = number_of(found["numconns"], "numconns")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from farm_builder import SWITCH, Bench, address
 
@@ -253,3 +255,21 @@ def test_a_request_that_names_a_real_goes_there_in_whatever_state() -> None:
 def test_every_health_can_be_left_and_reached() -> None:
     assert {before for before, _ in HEALTH_TRANSITIONS} == set(Health)
     assert set(HEALTH_TRANSITIONS.values()) == set(Health)
+
+
+def test_a_real_without_failure_detection_is_never_failed() -> None:
+    """12.2(18)SXF: with `no faildetect inband` automatic failure detection is off, `faildetect numconns` is ignored."""
+    bench = Bench(1, 1, faildetect_numconns=1, faildetect_numclients=1, reassign=1, faildetect_inband=False)
+    for number in range(20):
+        fail(bench, f"mobile{number}@example.org", client=f"15.1.1.{number + 1}")
+    assert [real.state for real in bench.reals] == ["OPERATIONAL", "OPERATIONAL"]
+    assert bench.balancer.statistics.reassignments >= 20, "a session still moves after its retries"
+    assert sum(real.connection_failures for real in bench.reals) >= 20, "failures are counted, for show"
+
+
+def test_switching_failure_detection_off_ends_a_failure() -> None:
+    bench = failed_bench(retry=0)
+    real = bench.reals[0]
+    real.configure(replace(real.configuration, faildetect_inband=False))
+    assert real.state == "OPERATIONAL"
+    assert real.consecutive_failures == 0

@@ -25,7 +25,7 @@ serverfarms:
         port: 434
         weight: 1
         maxconns: 100
-        faildetect: {numconns: 9, numclients: 3}
+        faildetect: {numconns: 9, numclients: 3, inband: false}
         reassign: 2
         retry: 0
         inservice: true
@@ -131,6 +131,7 @@ ip slb serverfarm HAFARM
   weight 1
   maxconns 100
   faildetect numconns 9 numclients 3
+  no faildetect inband
   reassign 2
   retry 0
   inservice
