@@ -5,8 +5,13 @@ milliseconds. When many sessions begin at once, a switch can keep up with bundle
 
     install(), remove() -> waiting -> outstanding: in a bundle with others (ONF EXT-230), a barrier request behind it
                                       -> barrier reply: installed, ``session.rule_at`` is this switch
-                                      -> error: rejected as a whole, the sessions continue by packet-out
+                                      -> error: the bundle is divided, and its parts are sent again
                                       -> connection lost: waiting again
+
+A switch rejects a bundle as a whole, also where 999 of 1,000 rules would fit. So a rejected bundle is divided: its
+deletions are sent alone, since they make room, and its additions in halves, one after the other, until a single rule is
+rejected. The session of that rule continues by packet-out. When the table is full, the rules behind it do not fit
+either, and are not tried.
 
 The number of outstanding bundles is limited: rules wait here, not in the queue of a slow switch. While a bundle is
 outstanding, a session may end and its real server may move; the rule is then removed or replaced after the bundle is
@@ -18,7 +23,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from itertools import islice
-from typing import NamedTuple, Optional
+from typing import NamedTuple, Optional, TypeVar
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.flow_mods import SessionRule
@@ -28,6 +33,8 @@ from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import COOKIE_MARK, Session
 
 LOG = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 #: Rules that one bundle installs, and rules that it removes. The limit keeps a bundle from occupying a switch for long.
 MAX_BUNDLE_RULES = 1000
@@ -41,11 +48,19 @@ MAX_WAITING_RULES = 200_000
 MAX_SESSIONS_WITH_IDLE_TIMEOUT = 5_000
 
 
-class _Bundle(NamedTuple):
-    """The sessions whose rules a bundle installs, with the actions of each, and the rules that it removes."""
+#: A session whose rule is to be installed, and the actions of the rule.
+_Install = tuple[Session, bytes]
 
-    installs: list[tuple[Session, bytes]]
+
+class _Bundle(NamedTuple):
+    """Rules that a bundle removes, and sessions whose rules it installs behind them.
+
+    ``later`` are parts of a bundle that was rejected; they are sent when the fate of this one is known.
+    """
+
+    installs: list[_Install]
     removes: list[SessionRule]
+    later: list[list[_Install]]
 
 
 class SessionRules:
@@ -64,11 +79,15 @@ class SessionRules:
         self._to_install: dict[Session, None] = {}
         self._to_remove: dict[int, SessionRule] = {}
         self._outstanding: list[_Bundle] = []
+        self._divided: list[_Bundle] = []
 
     @property
     def waiting(self) -> int:
         """The number of rules that wait to be installed or removed."""
-        return len(self._to_install) + len(self._to_remove)
+        divided = 0
+        for bundle in self._divided:
+            divided += len(bundle.removes) + sum(map(len, (bundle.installs, *bundle.later)))
+        return len(self._to_install) + len(self._to_remove) + divided
 
     def connect(self, transactions: Transactions) -> None:
         """Send rules over a new connection. The switch may have lost its rules: all are installed again."""
@@ -78,11 +97,13 @@ class SessionRules:
     def disconnect(self) -> None:
         """The connection is lost. Outstanding bundles will not be confirmed, so their rules wait again."""
         self._transactions = None
-        outstanding, self._outstanding = self._outstanding, []
-        for bundle in outstanding:
+        bundles = self._outstanding + self._divided
+        self._outstanding, self._divided = [], []
+        for bundle in bundles:
             self._to_remove.update((rule.tag, rule) for rule in bundle.removes)
-            for session, _ in bundle.installs:
-                self.install(session)
+            for part in (bundle.installs, *bundle.later):
+                for session, _ in part:
+                    self.install(session)
 
     def install(self, session: Session) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
@@ -115,9 +136,12 @@ class SessionRules:
         """Send the rules that wait. Returns the transaction id of the barrier request, or None if nothing was sent."""
         if self._transactions is None or not self.waiting or len(self._outstanding) >= MAX_OUTSTANDING_BUNDLES:
             return None
-        bundle = _Bundle(self._take_installs(), self._take_removes())
+        bundle = self._take_divided() or _Bundle(self._take_installs(), self._take_removes(), [])
         if not bundle.installs and not bundle.removes:
             return None
+        return self._send(self._transactions, bundle)
+
+    def _send(self, transactions: Transactions, bundle: _Bundle) -> int:
         has_idle_timeout = len(self._balancer.sessions) <= MAX_SESSIONS_WITH_IDLE_TIMEOUT
 
         def build(xid: int) -> list[bytes]:
@@ -129,17 +153,66 @@ class SessionRules:
             self._outstanding.remove(bundle)
             if error is None:
                 self._on_installed(bundle.installs)
+                self._send_later(bundle.later)
             else:
-                self.errors += 1
-                LOG.warning(
-                    "Switch %016x rejected %d session flows (%s); these sessions continue by packet-out",
-                    *(self._datapath_id, len(bundle.installs), error),
-                )
+                self._on_rejected(bundle, error)
 
         self._outstanding.append(bundle)
-        return self._transactions.submit(build, conclude)
+        return transactions.submit(build, conclude)
 
-    def _take_installs(self) -> list[tuple[Session, bytes]]:
+    def _on_rejected(self, bundle: _Bundle, error: wire.Error) -> None:
+        """Divide a rejected bundle. A single rule that is rejected stays out."""
+        installs, removes, later = bundle
+        if removes and installs:
+            self._divided.append(_Bundle([], removes, _halves(installs)))
+        elif len(removes) > 1:
+            first, second = _halves(removes)
+            self._divided += [_Bundle([], first, []), _Bundle([], second, later)]
+        elif len(installs) > 1:
+            first_half, second_half = _halves(installs)
+            self._divided.append(_Bundle(first_half, [], [second_half, *later]))
+        elif removes:
+            LOG.warning(
+                "Switch %016x rejected the deletion of session flow %012x (%s); the flow stays there",
+                *(self._datapath_id, removes[0].tag, error),
+            )
+            self._send_later(later)
+        elif error.is_table_full:
+            self._on_left_out([*installs, *(install for part in later for install in part)], error)
+        else:
+            self._on_left_out(installs, error)
+            self._send_later(later)
+
+    def _send_later(self, later: list[list[_Install]]) -> None:
+        """The parts of a rejected bundle that have not been tried again yet have their turn."""
+        if later:
+            self._divided.append(_Bundle(later[0], [], later[1:]))
+
+    def _take_divided(self) -> Optional[_Bundle]:
+        """Take the next part of a rejected bundle, without what has changed since the bundle was made."""
+        while self._divided:
+            bundle = self._divided.pop(0)
+            removes = [rule for rule in bundle.removes if self._is_removable(rule.tag)]
+            installs = []
+            for session, actions in bundle.installs:
+                if self._is_live(session) and self._actions.get(session.real) is actions:
+                    installs.append((session, actions))
+                elif self._is_live(session):
+                    self.install(session)
+            if installs or removes:
+                return _Bundle(installs, removes, bundle.later)
+            self._send_later(bundle.later)
+        return None
+
+    def _on_left_out(self, installs: list[_Install], error: wire.Error) -> None:
+        """The switch does not take these rules."""
+        self.errors += 1
+        LOG.warning(
+            "Switch %016x rejected %d session flows (%s); these sessions continue by packet-out",
+            *(self._datapath_id, len(installs), error),
+        )
+
+    def _take_installs(self) -> list[_Install]:
         """Take the next sessions whose rules wait to be installed, and the actions of each."""
         installs = []
         for session in list(islice(self._to_install, MAX_BUNDLE_RULES)):
@@ -156,12 +229,16 @@ class SessionRules:
         removes = []
         for tag in list(islice(self._to_remove, MAX_BUNDLE_RULES)):
             rule = self._to_remove.pop(tag)
-            session = self._balancer.sessions.by_tag(tag)
-            if session is None or (session.rule_at != self._datapath_id and session not in self._to_install):
+            if self._is_removable(tag):
                 removes.append(rule)
         return removes
 
-    def _on_installed(self, installs: list[tuple[Session, bytes]]) -> None:
+    def _is_removable(self, tag: int) -> bool:
+        """Whether no session has the rule with this tag here, or is about to have it."""
+        session = self._balancer.sessions.by_tag(tag)
+        return session is None or (session.rule_at != self._datapath_id and session not in self._to_install)
+
+    def _on_installed(self, installs: list[_Install]) -> None:
         """The switch has confirmed these rules. Remove or replace those that have become wrong since they were sent."""
         for session, actions in installs:
             if not self._is_live(session):
@@ -175,6 +252,12 @@ class SessionRules:
 
     def _is_live(self, session: Session) -> bool:
         return self._balancer.sessions.by_tag(session.tag) is session
+
+
+def _halves(items: list[_T]) -> list[list[_T]]:
+    """The items in two lists; in one where there is only one item."""
+    middle = len(items) // 2
+    return [half for half in (items[:middle], items[middle:]) if half]
 
 
 def _addition(xid: int, session: Session, actions: bytes, has_idle_timeout: bool) -> bytes:

@@ -83,6 +83,7 @@ OFPMPF_REPLY_MORE = 1
 
 OFPET_BAD_REQUEST = 1
 OFPET_FLOW_MOD_FAILED = 5
+OFPFMFC_TABLE_FULL = 1
 OFPBRC_BAD_TYPE = 1
 OFPBRC_BAD_MULTIPART = 2
 OFPBRC_BAD_EXPERIMENTER = 3
@@ -244,6 +245,11 @@ class Error(NamedTuple):
     type: int
     code: int
     data: bytes
+
+    @property
+    def is_table_full(self) -> bool:
+        """Whether a flow-mod was rejected because the table has no room for another flow."""
+        return (self.type, self.code) == (OFPET_FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL)
 
     def __str__(self) -> str:
         """OpenFlow's name of the reason why a flow-mod was rejected; of other errors the numbers."""

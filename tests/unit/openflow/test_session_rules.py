@@ -42,9 +42,80 @@ def test_sessions_whose_rules_are_rejected_continue_by_packet_out(caplog: pytest
     wired.request("anna")
     wired.request("bert")
     wired.settle()
+    wired.settle()
     assert wired.switch.rules.errors == 1
     assert "rejected 2 session flows (OFPFMFC_TABLE_FULL); these sessions continue by packet-out" in caplog.text
     assert [goes_to(message) for message in wired.request("anna")] == [7]
+
+
+def is_addition(message: bytes, cookies: set[int]) -> bool:
+    """Whether a flow-mod adds a rule with one of these cookies."""
+    is_add = message[1] == wire.OFPT_FLOW_MOD and message[25] == wire.OFPFC_ADD
+    return is_add and int.from_bytes(message[8:16], "big") in cookies
+
+
+@pytest.mark.parametrize("reason", [(2, 4), (5, 4)])
+def test_a_rule_that_the_switch_rejects_does_not_keep_others_out(reason: tuple[int, int]) -> None:
+    """A bundle is rejected as a whole (ONF EXT-230); what would fit is installed all the same."""
+    wired = Wired()
+    mobiles = [f"user{number}" for number in range(20)]
+    for mobile in mobiles:
+        wired.request(mobile)
+    sessions = list(wired.balancer.sessions)
+    culprits = {sessions[number].cookie for number in (0, 7, 19)}
+    wired.fake.rejects = lambda message: reason if is_addition(message, culprits) else None
+    for _ in range(40):
+        wired.settle()
+    assert {session.cookie for session in sessions if not wired.has_rule(session)} == culprits
+    assert {session.cookie for session in sessions if session.rule_at is None} == culprits
+    assert wired.switch.rules.waiting == 0
+    assert wired.switch.rules.errors == len(culprits)
+
+
+def test_deletions_survive_the_rejection_of_their_bundle() -> None:
+    table_full = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
+    wired = Wired()
+    for number in range(6):
+        wired.request(f"user{number}")
+    wired.settle()
+    ended = wired.balancer.clear_sessions()
+    assert all(wired.has_rule(session) for session in ended)
+    wired.request("anna")
+    (anna,) = wired.balancer.sessions
+    wired.fake.rejects = lambda message: table_full if is_addition(message, {anna.cookie}) else None
+    for _ in range(4):
+        wired.settle()
+    assert not any(wired.has_rule(session) for session in ended)
+    assert anna.rule_at is None
+
+
+def test_a_part_of_a_rejected_bundle_is_not_sent_when_its_session_has_ended() -> None:
+    wired = Wired()
+    for number in range(8):
+        wired.request(f"user{number}")
+    sessions = list(wired.balancer.sessions)
+    wired.fake.rejects = lambda message: (2, 4) if is_addition(message, {sessions[0].cookie}) else None
+    wired.settle()
+    wired.balancer.clear_sessions()
+    for _ in range(8):
+        wired.settle()
+    assert not any(wired.has_rule(session) for session in sessions)
+    assert wired.switch.rules.waiting == 0
+
+
+def test_what_is_left_of_a_rejected_bundle_waits_for_the_next_connection() -> None:
+    wired = Wired()
+    for number in range(8):
+        wired.request(f"user{number}")
+    sessions = list(wired.balancer.sessions)
+    wired.fake.rejects = lambda message: (2, 4) if is_addition(message, {sessions[0].cookie}) else None
+    wired.settle()
+    wired.switch.disconnect()
+    assert wired.switch.rules.waiting == len(sessions)
+    wired.fake.rejects = lambda _: None
+    wired.connect()
+    wired.settle()
+    assert all(session.rule_at == 1 for session in sessions)
 
 
 def test_rules_are_installed_after_a_lost_connection() -> None:
