@@ -30,6 +30,11 @@ from ryu_haslb.errors import InvalidValueError
 
 #: Seconds that a TCP connection to an agent may take to be established.
 CONNECT_TIMEOUT = 10.0
+#: What the manager adds to the keep-alive time before it closes a connection: this share of it, and at least these
+#: seconds. An agent may use all of the keep-alive time for each report, as Cisco's own does; the next report is then on
+#: its way when the time is over.
+KEEP_ALIVE_GRACE = 0.25
+MIN_KEEP_ALIVE_GRACE = 1.0
 #: Servers that one agent may report on. The limit keeps a hostile agent from filling the memory.
 MAX_SERVERS = 1024
 #: Bind id tables and bind ids together that one agent may report, for the same reason.
@@ -113,11 +118,17 @@ class AgentConnection:
         self._retry_at = 0.0
         self._host_was_found = False
         self._heard_at = 0.0
+        self._has_reported = False
         self._servers: set[Server] = set()
         #: The tables of the bind id report in progress; None: no report was requested.
         self._report: Optional[list[BindIdTable]] = None
         self._report_size = 0
         self._report_is_stale = False
+
+    @property
+    def has_reported(self) -> bool:
+        """Whether the agent is connected and has sent a Preference Information since, with weights or without."""
+        return self.state is State.CONNECTED and self._has_reported
 
     def start(self) -> list[Action]:
         """Start to connect. In FAILED, the retries start anew."""
@@ -138,6 +149,7 @@ class AgentConnection:
         self._retries = 0
         self._host_was_found = False
         self._heard_at = now
+        self._has_reported = False
         self._channel = MessageChannel(self._keys, self.counters)
         return [self._parameters(now)]
 
@@ -174,7 +186,8 @@ class AgentConnection:
         if self.state is State.WAITING:
             return self._retry_at
         if self.state is State.CONNECTED and self.agent.timeout:
-            return self._heard_at + self.agent.timeout
+            timeout = self.agent.timeout
+            return self._heard_at + timeout + max(MIN_KEEP_ALIVE_GRACE, KEEP_ALIVE_GRACE * timeout)
         return None
 
     def configure(self, agent: DfpAgent, now: float) -> list[Action]:
@@ -222,7 +235,7 @@ class AgentConnection:
 
     def _read(self, message: Message, now: float) -> list[Action]:
         if isinstance(message, PreferenceInformation):
-            self._heard_at = now
+            self._heard_at, self._has_reported = now, True
             return self._weights(message)
         if isinstance(message, BindIdChangeNotify):
             self._heard_at = now

@@ -61,7 +61,12 @@ def _as_lines(*patterns: str) -> Callable[[Iterator[Row]], Iterator[str]]:
 
 def _in_words(text: Callable[[Iterator[Row]], Iterator[str]]) -> Callable[[Iterator[DfpAgentRow]], Iterator[str]]:
     """Print the states of DFP agents in words instead of tokens."""
-    return lambda rows: text({**row, "state": State[row["state"].upper()].value} for row in rows)
+
+    def words(row: DfpAgentRow) -> str:
+        state = State[row["state"].upper()]
+        return f"{state.value}, no report" if state is State.CONNECTED and not row["reported"] else state.value
+
+    return lambda rows: text({**row, "state": words(row)} for row in rows)
 
 
 def _weights(rows: Iterator[DfpWeightRow]) -> Iterator[str]:

@@ -124,6 +124,7 @@ class DfpAgentRow(TypedDict):
     retry_count: Annotated[Count, "Attempts to connect; 0 means no limit."]
     retry_interval: Annotated[Seconds, "Time between two attempts to connect."]
     state: AgentState
+    reported: Annotated[bool, "Whether the agent is connected and has reported since, with weights or without."]
     connections: Annotated[Count, "TCP connections established."]
     messages_sent: Annotated[Count, "DFP messages sent."]
     messages_received: Annotated[Count, "DFP messages received."]

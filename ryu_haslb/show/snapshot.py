@@ -152,6 +152,7 @@ def dfp_agents(sources: Sources) -> Iterator[DfpAgentRow]:
             "retry_count": agent.retry_count,
             "retry_interval": agent.retry_interval,
             "state": agent_state(link.connection.state),
+            "reported": link.connection.has_reported,
             "connections": counters.connections,
             "messages_sent": counters.messages_sent,
             "messages_received": counters.messages_received,

@@ -119,6 +119,9 @@ def _dfp(rows: list[DfpAgentRow]) -> Iterator[Metric]:
     labels = ["agent"]
     connected = of_each(lambda row: row["state"] == agent_state(State.CONNECTED))
     yield _gauge("haslb_dfp_agent_connected", "1 while the DFP agent is connected.", labels, connected)
+    reporting = of_each(lambda row: row["reported"])
+    meaning = "1 while the DFP agent is connected and has reported since."
+    yield _gauge("haslb_dfp_agent_reporting", meaning, labels, reporting)
     connections = of_each(lambda row: row["connections"])
     yield _counter("haslb_dfp_connections", "TCP connections to the DFP agent.", labels, connections)
     received = of_each(lambda row: row["messages_received"])

@@ -129,9 +129,9 @@ def test_the_keep_alive_timeout_closes_the_connection() -> None:
     manager = connected(agent, timeout=2)
     agent.report(25)
     manager.changes.get()
-    manager.connections.tick(time.monotonic() + 1.9)
+    manager.connections.tick(time.monotonic() + 2.9)
     assert manager.weight() == 25
-    manager.connections.tick(time.monotonic() + 2.1)
+    manager.connections.tick(time.monotonic() + 3.1)
     assert manager.changes.get() is None
     assert agent.manager.recv(4096) == b""
 

@@ -82,20 +82,43 @@ def test_an_agent_may_report_on_several_servers(connection: AgentConnection) -> 
 def test_the_keep_alive_timeout_closes_the_connection_and_withdraws_the_weights(connection: AgentConnection) -> None:
     """Section 5.3; the agent is then tried again at the retry interval."""
     connection.received(weight_report(25), 110)
-    assert connection.next_deadline() == 140
-    assert connection.tick(139.9) == []
-    assert connection.tick(140) == [Close("no message for the keep-alive time of 30 s"), WithdrawWeights()]
+    assert connection.next_deadline() == 147.5
+    assert connection.tick(147.4) == []
+    assert connection.tick(147.5) == [Close("no message for the keep-alive time of 30 s"), WithdrawWeights()]
     assert connection.state is State.WAITING
     assert connection.counters.keep_alive_timeouts == 1
-    assert connection.tick(319.9) == []
-    assert connection.next_deadline() == 320
-    assert connection.tick(320) == [Connect(HOME_AGENT, 500)]
+    assert connection.tick(327.4) == []
+    assert connection.next_deadline() == 327.5
+    assert connection.tick(327.5) == [Connect(HOME_AGENT, 500)]
+
+
+@pytest.mark.parametrize("timeout", [1, 3, 30, 3600])
+def test_an_agent_that_uses_all_of_the_keep_alive_time_stays_connected(timeout: int) -> None:
+    """Section 5.3 lets an agent report once in the keep-alive time; the report takes a moment to arrive."""
+    connection = AgentConnection(replace(AGENT, timeout=timeout), KeyRing())
+    connection.start()
+    connection.connected(0)
+    for report in range(1, 10):
+        at = report * timeout + 0.9
+        assert connection.tick(at) == []
+        connection.received(encode(PreferenceInformation()), at)
+
+
+def test_an_agent_that_never_reports_is_told_from_one_that_does(connection: AgentConnection) -> None:
+    """Section 6.1: the first Preference Information, even one without weights, shows that the agent works."""
+    assert not connection.has_reported
+    connection.received(encode(BindIdChangeNotify()), 101)
+    assert not connection.has_reported
+    connection.received(encode(PreferenceInformation()), 102)
+    assert connection.has_reported
+    connection.closed(103)
+    assert not connection.has_reported
 
 
 def test_a_report_without_weights_keeps_the_connection(connection: AgentConnection) -> None:
     """Section 6.1: an application level keep-alive."""
     assert connection.received(encode(PreferenceInformation()), 120) == []
-    assert connection.next_deadline() == 150
+    assert connection.next_deadline() == 157.5
 
 
 @pytest.mark.parametrize("junk", [b"\1\0\1", encode(DfpParameters(KeepAlive(1))), b"\1\0\5\0\0\0\0\x08"])
@@ -104,7 +127,7 @@ def test_bytes_that_are_no_message_of_an_agent_do_not_extend_the_keep_alive(
 ) -> None:
     """Half a message, a message meant for agents and an unknown one say nothing about the servers."""
     assert connection.received(junk, 120) == []
-    assert connection.next_deadline() == 130
+    assert connection.next_deadline() == 137.5
 
 
 def test_a_keep_alive_of_0_never_times_out() -> None:
@@ -120,7 +143,7 @@ def test_a_new_keep_alive_is_sent_to_the_agent(connection: AgentConnection) -> N
     """Section 7.2: the manager must report changes; the time that counts begins with them."""
     (send,) = frames(connection.configure(replace(AGENT, timeout=5), 120))
     assert decode(send) == DfpParameters(KeepAlive(5))
-    assert connection.next_deadline() == 125
+    assert connection.next_deadline() == 126.25
     assert connection.configure(replace(AGENT, timeout=5, retry_interval=7), 121) == []
     connection.closed(122)
     assert connection.next_deadline() == 129
@@ -258,7 +281,7 @@ def test_with_a_password_only_signed_messages_are_accepted() -> None:
     assert keys.accepts(send, 100)
     assert connection.received(weight_report(0), 110) == []
     assert connection.counters.authentication_failures == 1
-    assert connection.next_deadline() == 130
+    assert connection.next_deadline() == 137.5
     assert connection.received(keys.sign(weight_report(7), 110), 110) == [SetWeight(SERVER, 7)]
 
 

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 from control_process import Application
 
 from ryu_haslb.configuration.model import DfpAgent
+from ryu_haslb.dfp.messages import PreferenceInformation, encode
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, STATISTICS
 from ryu_haslb.slb.statistics import DropReason
@@ -48,3 +49,17 @@ def test_the_state_of_a_dfp_agent_is_a_token_in_json_and_words_in_show() -> None
     assert "not started" in "\n".join(DFP_AGENTS.text(DFP_AGENTS.rows(application.sources)))
     (line, *_) = DFP_AGENT.text(DFP_AGENT.rows(application.sources))
     assert line == "DFP agent 10.1.1.51:500, state = not started"
+
+
+def test_a_connected_dfp_agent_that_has_never_reported_is_shown_as_such() -> None:
+    """With a time-out of 0 nothing else would tell that its weights are missing."""
+    application = Application()
+    application.add_agents(DfpAgent(IPv4Address("10.1.1.51"), 500))
+    connection = application.dfp.links[0].connection
+    connection.start()
+    connection.connected(1.0)
+    assert [(row["state"], row["reported"]) for row in DFP_AGENTS.rows(application.sources)] == [("connected", False)]
+    assert next(iter(DFP_AGENT.text(DFP_AGENT.rows(application.sources)))).endswith("state = connected, no report")
+    connection.received(encode(PreferenceInformation()), 2.0)
+    assert [row["reported"] for row in DFP_AGENTS.rows(application.sources)] == [True]
+    assert next(iter(DFP_AGENT.text(DFP_AGENT.rows(application.sources)))).endswith("state = connected")

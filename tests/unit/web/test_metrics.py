@@ -84,6 +84,7 @@ def test_dfp_connections(bench: WebBench) -> None:
     scrape = Scrape(bench)
     assert scrape.value("haslb_dfp_agent_connected", agent="10.1.1.51:500") == 1
     assert scrape.value("haslb_dfp_connections_total", agent="10.1.1.51:500") == 1
+    assert scrape.value("haslb_dfp_agent_reporting", agent="10.1.1.51:500") == 0
 
 
 def test_packet_in_latency_is_a_histogram_in_seconds(bench: WebBench) -> None:

@@ -1,0 +1,20 @@
+"""Histories of DFP agents on the simulated system."""
+
+from __future__ import annotations
+
+import pytest
+
+from simulation.simulation import simulate
+from simulation.world import Parameters, World
+
+
+@pytest.mark.parametrize("timeout", [3, 10, 60])
+def test_agents_that_report_exactly_each_keep_alive_time_stay_connected(timeout: int) -> None:
+    """draft-eck-dfp-01 section 5.3: an agent may use all of the keep-alive time, as Cisco's own does."""
+    parameters = Parameters(seed=1, mobiles=5, dfp=True, dfp_timeout=timeout, dfp_punctual=True)
+    outcome = simulate(parameters, [], seconds=600)
+    assert outcome.violation is None
+    world = World(parameters)
+    world.start()
+    world.clock.run_until(world.clock.now + 600.0)
+    assert [link.connection.counters.connections for link in world.controller.dfp.links] == [1, 1]
