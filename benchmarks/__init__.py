@@ -1,1 +1,1 @@
-"""``make bench`` measures the product beside what one could use instead, ``make bench-quick`` guards ratios."""
+"""``make bench`` compares the product with alternatives to it; ``make bench-quick`` fails if it has become slower."""

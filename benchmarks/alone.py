@@ -17,15 +17,16 @@ from typing import Any, NamedTuple, Optional
 import psutil
 
 from benchmarks.programs import program
+from ryu_haslb.errors import HaslbError
 from ryu_haslb.openflow.pipeline import Purpose
 
 LOCAL = "127.0.0.1"
 VIRTUAL = "10.1.1.10"
 PRODUCT = "ryu_haslb.app"
-#: Packet-ins that are unanswered at once when there is no rate: what Open vSwitch holds for a controller.
-WINDOW = 256
-#: As many as a paced run may leave unanswered: it is to show delays, not to wait for them.
-UNBOUNDED = 20_000
+#: Packet-ins that may be unanswered in a run without a rate: as many as Open vSwitch queues for a controller.
+MAX_UNANSWERED = 256
+#: Packet-ins that may be unanswered in a run at a rate. Such a run measures delays, so it must not wait for replies.
+MAX_UNANSWERED_PACED = 20_000
 
 CONFIGURATION = f"""\
 ip slb serverfarm HAFARM
@@ -44,12 +45,12 @@ ip slb vserver MIPSLB
 """
 
 
-class AloneError(Exception):
-    """The application did not do what the measurement needs; the text says what it said."""
+class AloneError(HaslbError):
+    """The application did not do what the measurement needs; the text has the end of its log."""
 
 
 class Run(NamedTuple):
-    """What one run of requests took.
+    """The measurements of one run of requests.
 
     ``once`` counts mobiles that were answered exactly once; ``to_last_answer`` and ``to_last_rule`` are seconds since
     the begin; ``p50``, ``p99``, ``p999`` and ``longest`` are milliseconds.
@@ -117,12 +118,12 @@ class Alone:
         self._stack.close()
 
     def new_sessions(self, count: int, rate: float = 0) -> Run:
-        """So many mobiles register for the first time, at a rate or as fast as the controller takes them."""
+        """Let ``count`` mobiles register for the first time, at a rate or as fast as the controller takes them."""
         self._next += count
         return self._run(self._next - count, count, rate)
 
     def requests(self, first: int, count: int) -> Run:
-        """So many mobiles from number ``first`` on register, as fast as the controller takes them."""
+        """Let ``count`` mobiles from number ``first`` on register, as fast as the controller takes them."""
         return self._run(first, count, 0)
 
     def processor_time(self) -> float:
@@ -135,7 +136,7 @@ class Alone:
 
     def _run(self, first: int, count: int, rate: float) -> Run:
         assert self._peer.stdin is not None
-        self._peer.stdin.write(f"{first} {count} {UNBOUNDED if rate else WINDOW} {rate}\n")
+        self._peer.stdin.write(f"{first} {count} {MAX_UNANSWERED_PACED if rate else MAX_UNANSWERED} {rate}\n")
         self._peer.stdin.flush()
         came: dict[str, Any] = json.loads(self._read())
         seconds = came["seconds"]

@@ -1,4 +1,4 @@
-"""What is measured with the controller alone: capacity, cost, memory, start-up, expiry."""
+"""The measurements of the controller alone: capacity, cost, memory, start-up, expiry."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ TUTORIAL = str(HERE / "contenders" / "tutorial_app.py")
 FEW, MANY = 1_000, 1_000_000
 PORTION = 50_000
 CAPACITY_SESSIONS = 100_000
-#: Life of a million sessions in seconds, longer than it takes to make them; and after it, until the last is gone.
+#: Seconds that a million sessions live, longer than it takes to open them; and seconds in which they then must expire.
 IDLE = 90
-AFTERMATH = 15.0
+EXPIRY_TIMEOUT = 15.0
 
 Report = Callable[[str], None]
 
 
 def controller_figures(rounds: int, report: Report) -> Iterator[Figure]:
-    """Measure everything, a few minutes; ``report`` is told what is being done."""
+    """Measure everything, which takes a few minutes; ``report`` is called with a line at the begin of each part."""
     report("controller alone: capacity")
     ours = [_capacity(PRODUCT, CAPACITY_SESSIONS) for _ in range(rounds)]
     tutorial = [_capacity(TUTORIAL, CAPACITY_SESSIONS // 10) for _ in range(rounds)]
@@ -56,10 +56,9 @@ def _start_up() -> float:
 
 
 def _expiry() -> float:
-    """The longest delay, in milliseconds, of new mobiles' requests while sessions taken over from the switch end.
+    """The longest delay, in milliseconds, of new mobiles' requests while sessions recovered from the switch end.
 
-    They were all taken over at the same moment, so they all end at the same moment; 2000 requests a second are under
-    way when they do.
+    All were recovered at the same moment, so all end at the same moment, while 2000 requests a second come.
     """
     idle = 4
     with Alone(idle=idle, rows=100_000) as alone:
@@ -67,7 +66,7 @@ def _expiry() -> float:
 
 
 def _costs(live: int, batches: int) -> Costs:
-    """The cost of a request in a process of its own: that many sessions leave their marks on the memory of one."""
+    """The cost of a request, in a process of its own: a million sessions leave the memory of a process fragmented."""
     with ProcessPoolExecutor(1, get_context("spawn"), initializer=QuietCollector, initargs=(0.0,)) as process:
         return process.submit(costs, live, FEW, batches).result()
 
@@ -83,7 +82,7 @@ def _a_million_sessions(rounds: int, report: Report) -> Iterator[Figure]:
             report(f"controller alone: {sessions:,} sessions")
         full = alone.resident()
         report("controller alone: 1,000,000 sessions expire")
-        time.sleep(IDLE + AFTERMATH)
+        time.sleep(IDLE + EXPIRY_TIMEOUT)
         left = alone.resident()
     yield Figure("resident memory of a session", (full - before) / MANY, "bytes", 700)
     yield Figure("cost of a new session, 1,000,000 live against 1,000", many.new / few.new, "times", 1.25)

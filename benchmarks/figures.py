@@ -1,4 +1,4 @@
-"""Figures beside their targets, and the guard over ratios. Pure."""
+"""Figures with their targets, and the check that no ratio has fallen. Pure."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any, Optional
 
-#: The share of a kept ratio that a new one may lack.
+#: The part by which a ratio may be below the reference.
 TOLERANCE = 1 / 3
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured value and what it is to be: at least or at most ``target``; with no target it only informs."""
+    """A measured value and its target, a lower bound if ``at_least``, else an upper bound; None: there is no target."""
 
     name: str
     value: float
@@ -23,13 +23,13 @@ class Figure:
 
     @property
     def reached(self) -> Optional[bool]:
-        """Whether the value, as measured, is what it is to be; None without a target."""
+        """Whether the value reaches its target; None without a target."""
         if self.target is None:
             return None
         return self.value >= self.target if self.at_least else self.value <= self.target
 
     def as_json(self) -> dict[str, Any]:
-        """For the record."""
+        """The figure as it is stored in the record."""
         return {
             "name": self.name,
             "value": self.value,
@@ -40,7 +40,7 @@ class Figure:
         }
 
     def row(self) -> tuple[str, str, str, str]:
-        """Name, value, target and whether it is reached, as words for a table."""
+        """Name, value, target and whether it is reached, as the cells of a table."""
         if self.target is None:
             return self.name, self._with_unit(self.value), "", ""
         bound = "at least" if self.at_least else "at most"
@@ -56,7 +56,7 @@ class Figure:
 
 
 def number(value: float) -> str:
-    """Three significant digits, thousands apart, nothing in powers of ten."""
+    """A number with three significant digits and thousands separators, without an exponent."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.3g}" if abs(value) >= 0.001 or value == 0 else f"{value:.6f}"
@@ -68,9 +68,9 @@ def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 
 def fallen(kept: Mapping[str, float], measured: Mapping[str, float]) -> list[str]:
-    """A line for each kept ratio that has fallen by more than :data:`TOLERANCE`, or is not measured any more.
+    """A line for each ratio of the reference that has fallen by more than :data:`TOLERANCE`, or was not measured.
 
-    Ratios are such that more is better.
+    In each ratio more is better.
     """
     lines = []
     for name, before in kept.items():

@@ -26,7 +26,7 @@ class BareChassis(OneSwitch):
     """The chassis with hosts that run no programs."""
 
     def build(self, *arguments: Any, **parameters: Any) -> None:
-        """Describe what the chassis is, and take the programs away."""
+        """Describe the nodes and links of the chassis, and remove the programs of its nodes."""
         super().build(*arguments, **parameters)
         for host in self.hosts():
             self.nodeInfo(host).pop("program", None)
@@ -53,7 +53,7 @@ class ProductLab(Lab):
         super().__init__(BareChassis(), CONFIGURATION.read_text())
 
     def session_rules(self) -> Optional[int]:
-        """Rules in the session table, those that are no session's included; None where there are no such rules."""
+        """The number of rules in the session table, its table-miss rule included; None if the contender has none."""
         listed = subprocess.run(
             ["ovs-ofctl", "-O", OPENFLOW, "dump-aggregate", SWITCH, "table=1"],
             capture_output=True,
@@ -65,27 +65,27 @@ class ProductLab(Lab):
 
 
 class TutorialLab(ProductLab):
-    """The same written as Ryu's tutorials do it."""
+    """The balancer in the manner of Ryu's tutorials, through Open vSwitch."""
 
     def __init__(self) -> None:
         Lab.__init__(self, BareChassis(), "", application=str(HERE / "contenders" / "tutorial_app.py"))
 
     def wait_until_balancing(self) -> None:
-        """Nobody to ask; the first requests of the storm tell."""
+        """Do not wait: this contender has no status to read. The first requests of the storm show when it serves."""
 
 
 class NullLab(TutorialLab):
     """A controller in C that returns every packet."""
 
     def start_controller(self) -> None:
-        """Start it, and tell the generator the virtual server's Ethernet address: it answers no ARP."""
+        """Start it, and give the generator a static ARP entry for the virtual server: it does not reply to ARP."""
         address = self.node(CONTROLLER).IP()
         served = [address, str(OPENFLOW_PORT), str(VIRTUAL_SERVER), *(self.node(name).MAC() for name in HOME_AGENTS)]
         self._controller = self.run(CONTROLLER, [program("null_controller"), *served])
         self.node(PDSN).cmd(f"ip neigh replace {VIRTUAL_SERVER} lladdr {CHASSIS_MAC} dev {PDSN}-eth0")
 
     def session_rules(self) -> Optional[int]:
-        """It makes none."""
+        """None: it installs no session rules."""
         return None
 
 
@@ -104,18 +104,18 @@ class NginxLab(NullLab):
             self._nginx = self.run(PROXY, ["setpriv", "--pdeathsig", "TERM", *words], stdout=log, stderr=log)
 
     def close(self) -> None:
-        """End nginx, which the janitor does not find: it writes its title over the mark in its environment."""
+        """End nginx. The janitor does not find it: nginx overwrites the mark in its environment with its title."""
         if self._nginx is not None:
             self._nginx.terminate()
             self._nginx.wait()
         super().close()
 
     def connect_switch(self, switch: Optional[str] = None) -> None:
-        """There is none."""
+        """Do nothing: there is no switch."""
 
 
 class Contender(NamedTuple):
-    """One way to do the job. ``even`` says that home agents of equal weight must get equal shares."""
+    """One way to balance requests. ``even``: home agents of equal weight must get equal shares."""
 
     name: str
     title: str

@@ -1,5 +1,5 @@
-/* A controller that decides nothing: every registration request goes straight back into the switch, to one home agent
- * after the other. What it passes is the most that switch and machine can do with a controller in the way.
+/* A controller without decisions: it returns every registration request to the switch, to one home agent after the
+ * other. Its rate is the upper bound for any controller with this switch on this machine.
  *
  *   null_controller ADDRESS PORT VIRTUAL-ADDRESS MAC...
  *
@@ -13,12 +13,12 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { MOST_HOME_AGENTS = 16, FIRST_PORT = 2 };
+enum { MAX_HOME_AGENTS = 16, FIRST_PORT = 2 };
 
 static struct output output;
 static struct input input;
 static uint8_t virtual_address[4];
-static uint8_t home_agents[MOST_HOME_AGENTS][6];
+static uint8_t home_agents[MAX_HOME_AGENTS][6];
 static unsigned known, turn;
 
 static void put_flow_mod(unsigned priority, uint32_t port, int requests_only) {
@@ -64,13 +64,13 @@ static void handle(int type, uint32_t xid, const uint8_t *message, size_t length
         return_packet(message, length);
     else if (type == ECHO_REQUEST)
         put_message(&output, ECHO_REPLY, xid);
-    if (output.length > OPENFLOW_BUFFER - LONGEST_MESSAGE) fprintf(stderr, "the switch reads nothing\n"), exit(1);
+    if (output.length > OPENFLOW_BUFFER - MAX_MESSAGE_LENGTH) fprintf(stderr, "the switch reads nothing\n"), exit(1);
 }
 
 int main(int count, char **words) {
     struct sockaddr_in here = {.sin_family = AF_INET};
     int on = 1, listener = socket(AF_INET, SOCK_STREAM, 0);
-    int right = count > 4 && count <= 4 + MOST_HOME_AGENTS && inet_pton(AF_INET, words[1], &here.sin_addr) == 1 &&
+    int right = count > 4 && count <= 4 + MAX_HOME_AGENTS && inet_pton(AF_INET, words[1], &here.sin_addr) == 1 &&
                 inet_pton(AF_INET, words[3], virtual_address) == 1;
     for (; right && (int)known < count - 4; known++) {
         uint8_t *mac = home_agents[known];

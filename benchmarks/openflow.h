@@ -1,4 +1,4 @@
-/* The little of OpenFlow 1.3 that both ends of a benchmark speak: framing, and messages built byte by byte. */
+/* The part of OpenFlow 1.3 that the programs of the benchmarks need: framing, and messages built byte by byte. */
 #ifndef OPENFLOW_H
 #define OPENFLOW_H
 
@@ -25,9 +25,9 @@ enum {
     BARRIER_REPLY = 21
 };
 
-enum { OPENFLOW_HEADER = 8, OPENFLOW_BUFFER = 1 << 22, LONGEST_MESSAGE = 1 << 16, STALLED_MILLISECONDS = 30000 };
+enum { OPENFLOW_HEADER = 8, OPENFLOW_BUFFER = 1 << 22, MAX_MESSAGE_LENGTH = 1 << 16, STALLED_MILLISECONDS = 30000 };
 
-/* What is going to be written; also where one message is put together. */
+/* Bytes to write; messages are put together here. */
 struct output {
     size_t length;
     uint8_t bytes[OPENFLOW_BUFFER];
@@ -95,7 +95,7 @@ static inline void put_dispatch_actions(struct output *output, const uint8_t *ho
     put_output_action(output, port);
 }
 
-/* Write all that is in the output; -1 when the other end is gone, or has stopped reading. */
+/* Write the whole output; -1 when the connection is closed, or the other end has stopped reading. */
 static inline int flush(int peer, struct output *output) {
     for (size_t done = 0; done < output->length;) {
         ssize_t wrote = write(peer, output->bytes + done, output->length - done);
@@ -118,7 +118,7 @@ struct input {
 
 typedef void handle_message(int type, uint32_t xid, const uint8_t *message, size_t length);
 
-/* Read once and handle every message that is whole; -1 when the other end is gone. */
+/* Read once and handle every complete message; -1 when the connection is closed. */
 static inline int read_messages(int peer, struct input *input, handle_message *handle) {
     ssize_t got = read(peer, input->bytes + input->length, sizeof input->bytes - input->length);
     if (got <= 0) return got < 0 && errno == EAGAIN ? 0 : -1;

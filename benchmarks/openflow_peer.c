@@ -1,10 +1,10 @@
-/* An OpenFlow 1.3 switch without a switch: it sends packet-ins and looks at what comes back, so that what is measured is
- * the controller alone.
+/* The OpenFlow 1.3 connection of a switch, without a switch: it sends packet-ins and checks the packet-outs and flow-mods
+ * that come back. It measures the controller alone.
  *
  *   openflow_peer ADDRESS PORT VIRTUAL-ADDRESS REQUEST-COOKIE ARP-COOKIE ROWS
  *
- * It connects, tells of ROWS session rules when it is asked for flow statistics (those of an earlier run), answers ARP
- * for home agents 10.1.1.51 and on, repeats one request until it comes back, and then prints "served". For each line
+ * It connects, reports ROWS session rules of an earlier run in its flow statistics, replies to ARP for the home agents
+ * from 10.1.1.51 on, repeats one request until that is dispatched, and then prints "served". For each line
  * `FIRST COUNT WINDOW RATE` it sends the requests of COUNT mobiles, at most WINDOW of them unanswered, RATE a second (0:
  * as fast as the window lets it), waits for the last packet-out and the last rule, and prints one line of JSON.
  */

@@ -1,9 +1,10 @@
-"""Storms beyond what can be served: who gets through, who is dropped, and whether operators and DFP still get answers.
+"""Storms beyond what can be served: which requests are served and dropped, and whether ``show`` and DFP still work.
 
     python -m benchmarks.overload 20000 40000 80000      # one line for each rate, storms of four seconds (root)
 
-A foreign agent brings that many new mobiles a second, and 500 that are known; another one brings 200 new ones. A DFP
-agent changes its weight five times a second, and an operator asks for the statistics without a pause.
+One foreign agent sends the requests of so many new mobiles a second, and of 500 known ones; another one sends those of
+200 new mobiles a second. A DFP agent changes its weight five times a second, and an operator runs ``show ip slb stats``
+without a pause.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from typing import Any
 
 from benchmarks.labs import CONFIGURATION, PRODUCT, BareChassis, ProductLab
 from benchmarks.programs import HERE, CompilerError, program
-from benchmarks.storm import PATIENCE, Outcome, Storm
+from benchmarks.storm import START_TIMEOUT, Outcome, Storm
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import NETWORK, PDSN, PDSN_ADDRESS, SWITCH, VIRTUAL_SERVER, in_network
 from haslb_lab.chassis.topology import NodePort, SwitchPort
@@ -38,8 +39,8 @@ KNOWN_RATE = 500
 DFP_AGENT = "sami1"
 SUPERVISOR = NETWORK[1]
 DFP_TEXT = "ip slb dfp\n agent 10.1.1.51 500 30 0 1\n!\n"
-#: Seconds without overload until nobody is held back any more, with some to spare.
-RELEASE = 15.0
+#: Seconds after an overload in which all rate limits must have been lifted, with a margin.
+RELEASE_TIMEOUT = 15.0
 SECONDS = 4.0
 
 
@@ -61,7 +62,7 @@ class CrowdedLab(ProductLab):
         Lab.__init__(self, CrowdedChassis(), DFP_TEXT + CONFIGURATION.read_text())
 
     def _start_programs(self) -> None:
-        """Start the DFP agent. Its log has each weight before the balancer can: one that is shown is found there."""
+        """Start the DFP agent. It logs each weight before it reports it, so each weight that is shown is in its log."""
         super()._start_programs()
         with self._log(DFP_AGENT).open("wb") as log:
             self.run(DFP_AGENT, [sys.executable, str(HERE / "fickle_agent.py")], stdout=log)
@@ -69,9 +70,9 @@ class CrowdedLab(ProductLab):
 
 @dataclass(frozen=True)
 class Overload:
-    """What one storm showed. Shares are of the requests that were sent; times are seconds.
+    """The results of one storm. Shares are of the requests that were sent; times are in seconds.
 
-    ``counted`` is what the balancer's counters moved by.
+    ``counted`` has the counters of the balancer that have increased, and by how much.
     """
 
     rate: float
@@ -87,13 +88,13 @@ class Overload:
 
 
 class Crowd(Storm):
-    """A lab in which several clients and an operator are at work at once; a context manager."""
+    """A lab with several clients and an operator at the same time; a context manager."""
 
     def __init__(self) -> None:
         super().__init__(PRODUCT._replace(lab=CrowdedLab, even=False))
 
     def storm(self, rate: float, seconds: float) -> Overload:
-        """Bring more new mobiles than can be served, and see what becomes of everybody."""
+        """Send the requests of more new mobiles than can be served, and measure the service that each client gets."""
         known = int(KNOWN_RATE * seconds)
         self.new_sessions(1000, known / 1000)
         first_known = self._next - known
@@ -128,7 +129,7 @@ class Crowd(Storm):
         )
 
     def calm(self) -> Outcome:
-        """A few new mobiles after the storm."""
+        """Let a few new mobiles register after the storm."""
         return self.new_sessions(1000, 2)
 
     def counters(self) -> dict[str, int]:
@@ -136,14 +137,14 @@ class Crowd(Storm):
         return {row["counter"]: row["value"] for row in self._lab.query(CONTROLLER, "show ip slb stats")}
 
     def meters(self) -> str:
-        """What the switch says of its meters."""
+        """The meters of the switch, as ``ovs-ofctl`` prints them."""
         words = ["ovs-ofctl", "-O", "OpenFlow13", "dump-meters", SWITCH]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout
 
     def await_release(self) -> float:
-        """Wait until the switch holds no client back, and return how long that took."""
+        """Wait until the switch rate-limits no client any more, and return how long that took, in seconds."""
         begin = time.monotonic()
-        while self.meters().count("meter=") > 1 and time.monotonic() < begin + RELEASE:
+        while self.meters().count("meter=") > 1 and time.monotonic() < begin + RELEASE_TIMEOUT:
             time.sleep(0.1)
         return time.monotonic() - begin
 
@@ -158,14 +159,14 @@ class Crowd(Storm):
     def _wait_until_served(self) -> None:
         """Wait until the balancer has connected to the DFP agent as well."""
         super()._wait_until_served()
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT
         while not self._shown_weight():
             if time.monotonic() > deadline:
                 raise LabError("the balancer shows no weight of the DFP agent")
             time.sleep(0.1)
 
     def _watch_show(self, done: Event) -> list[float]:
-        """How long the statistics take, time after time."""
+        """The seconds that each ``show ip slb stats`` took."""
         seconds = []
         while not done.is_set():
             begin = time.monotonic()
@@ -174,7 +175,7 @@ class Crowd(Storm):
         return seconds
 
     def _watch_dfp(self, done: Event) -> list[float]:
-        """How long after an agent reported a weight the balancer shows it, weight after weight."""
+        """For each weight, the seconds from its report by the agent until the balancer shows it."""
         seconds = []
         shown = self._shown_weight()
         while not done.is_set():
@@ -185,7 +186,7 @@ class Crowd(Storm):
         return seconds
 
     def _reported(self, weight: int) -> float:
-        """When the agent last reported this weight."""
+        """The time at which the agent last reported this weight."""
         reports = dict(line.split() for line in self._lab.log(DFP_AGENT).splitlines())
         return float(reports[str(weight)])
 
@@ -195,7 +196,7 @@ class Crowd(Storm):
 
 
 def percentile(values: Sequence[float], share: int) -> float:
-    """So many hundredths of the values are no larger."""
+    """A percentile of the values: ``share`` per cent of them are no larger."""
     return quantiles(values, n=100)[share - 1] if len(values) > 1 else max(values, default=0.0)
 
 
@@ -214,7 +215,7 @@ def row(seen: Overload) -> Iterator[str]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Print a Markdown table with a line for each rate, and what was dropped to the error output."""
+    """Print a Markdown table with a line for each rate, and the counters of drops to standard error."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("rates", type=float, nargs="+", metavar="RATE", help="new mobiles a second, such as 40000")
     options = parser.parse_args(words)

@@ -1,4 +1,4 @@
-"""The picture of a record: what each contender sustains, and how late requests are at half of that."""
+"""Draws a record: the rate that each contender sustains, and the delays of requests at half that rate."""
 
 from __future__ import annotations
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from ryu_haslb.errors import HaslbError
+
 HERE = Path(__file__).resolve().parent
 BUILD = HERE / "build"
 
 
-class CompilerError(Exception):
+class CompilerError(HaslbError):
     """A program cannot be built; the text says why."""
 
 

@@ -1,12 +1,12 @@
-"""``make bench-quick``: ratios of the controller alone, held against those that are kept in benchmarks/reference.json.
+"""``make bench-quick``: ratios of the controller alone, compared with those in benchmarks/reference.json.
 
     python -m benchmarks.quick             # exit status 1 when one has fallen by more than a third
     python -m benchmarks.quick --keep      # keep what is measured now as the reference
 
 It prints ``ratio NAME VALUE`` lines and writes benchmarks/build/quick.json. In each ratio more is better.
 
-Whatever else the machine does can only make a round slower. So the best of several short rounds counts, and what is
-compared is processor time; one ratio goes by the clock, for a controller that waits costs no processor time.
+Other load on the machine can only make a round slower. Therefore the best of several short rounds counts, and
+processor time is compared; one ratio goes by the clock, since a controller that waits uses no processor time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ WARM_UP = 100
 
 
 class Cost(NamedTuple):
-    """Seconds that a request takes: of processor time, and by the clock until the answer."""
+    """Seconds that a request takes: of processor time, and by the clock until its packet-out."""
 
     processor: float
     clock: float
@@ -57,7 +57,7 @@ def measure_round() -> dict[str, Cost]:
 
 
 def _idle(alone: Alone) -> float:
-    """Processor time of a run without requests: each waits for a while whether more is to come."""
+    """Processor time of a run without requests: each run waits for late packet-outs, which costs time as well."""
     before = alone.processor_time()
     alone.requests(0, 0)
     return alone.processor_time() - before
@@ -74,7 +74,7 @@ def _cost(alone: Alone, idle: float, first: int, count: int, times: int = 1) -> 
 
 
 def ratios_of(rounds: list[dict[str, Cost]]) -> dict[str, float]:
-    """The ratios of the least costs."""
+    """The ratios of the lowest costs."""
     best = {name: Cost(*map(min, zip(*(each[name] for each in rounds)))) for name in rounds[0]}
     return {
         "new-sessions-against-tutorial": best["tutorial's new"].processor / best["new"].processor,
@@ -85,7 +85,7 @@ def ratios_of(rounds: list[dict[str, Cost]]) -> dict[str, float]:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure, print, write down, compare."""
+    """Measure, print and store the ratios, and compare them with the reference."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", action="store_true", help="write the reference instead of comparing with it")
     options = parser.parse_args(words)

@@ -1,4 +1,4 @@
-"""What one ``make bench`` found, and how its figures are derived from what was measured."""
+"""The record of one ``make bench``: the measurements, and the figures that are derived from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.storm import Outcome
 
 @dataclass
 class Round:
-    """One round of one contender: the highest rate that went well, and storms at that and at half that rate."""
+    """One round of one contender: the highest rate that it sustained, and the storms of the round."""
 
     highest: float
     trials: list[Outcome]
@@ -34,7 +34,7 @@ class Record:
     alone: list[Figure] = field(default_factory=list)
 
     def rate(self, contender: Contender) -> float:
-        """The median of the highest rates that went well."""
+        """The median of the highest rates that the contender sustained."""
         return median(each.highest for each in self.rounds[contender.name])
 
     def delay(self, contender: Contender, share: str) -> float:
@@ -42,7 +42,7 @@ class Record:
         return median(float(getattr(each.half, share)) for each in self.rounds[contender.name])
 
     def storm_figures(self) -> list[Figure]:
-        """The product's figures through Open vSwitch, beside their targets."""
+        """The product's figures through Open vSwitch, with their targets."""
         rate = self.rate(PRODUCT)
         rounds = self.rounds[PRODUCT.name]
         halves = [outcome for each in rounds for outcome in (each.half, each.known)]
@@ -64,7 +64,7 @@ class Record:
         return [*self.storm_figures(), *self.alone]
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, as it was measured."""
+        """All measurements and figures."""
         return {
             "machine": self.machine,
             "contenders": {
@@ -84,12 +84,12 @@ class Record:
 
 
 def ratio(value: float, other: float) -> float:
-    """``value`` in terms of ``other``; infinite if that is nothing."""
+    """``value`` divided by ``other``; infinite if ``other`` is 0."""
     return value / other if other else float("inf")
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on, and how busy it was."""
+    """The properties of the machine on which the figures depend, and its load before."""
     described = Path("/proc/cpuinfo").read_text().splitlines()
     models = [line.partition(":")[2].strip() for line in described if line.startswith("model name")]
     return {

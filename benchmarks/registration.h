@@ -11,7 +11,7 @@
 enum {
     REGISTRATION_PORT = 434,
     MOBILES = 1 << 22,
-    LONGEST_REQUEST = 128,
+    MAX_REQUEST_LENGTH = 128,
     IDENTIFICATION_AT = 16,
     NAI_AT = 26,
     NAI_LENGTH = 28,
@@ -30,7 +30,7 @@ static inline void fail(const char *what) {
 }
 
 /* Registration request (RFC 5944, 3.3), NAI extension (RFC 2794), MN-HA authentication with a zero authenticator. The
- * identification is the sender's monotonic clock: a receiver on the same machine knows how long it was under way. */
+ * identification is the sender's monotonic clock: a receiver on the same machine can compute the delay from it. */
 static inline size_t write_request(uint8_t *message, unsigned mobile) {
     static const uint8_t head[IDENTIFICATION_AT] = {1, 0, 2, 88, 0, 0, 0, 0, 0, 0, 0, 0, 10, 1, 1, 101};
     uint64_t identification = nanoseconds();
@@ -47,7 +47,7 @@ static inline size_t write_request(uint8_t *message, unsigned mobile) {
     return REQUEST_LENGTH;
 }
 
-/* The number of the mobile that a request is from, and when it was sent; -1 when it is no request of a storm. */
+/* The number of the mobile that sent a request, and the time; -1 for a packet that is no request of a storm. */
 static inline long read_request(const uint8_t *message, size_t length, uint64_t *sent) {
     unsigned mobile = 0;
     if (length < REQUEST_LENGTH || memcmp(message + NAI_AT, "mobile", 6)) return -1;
@@ -56,25 +56,25 @@ static inline long read_request(const uint8_t *message, size_t length, uint64_t 
     return mobile < MOBILES ? (long)mobile : -1;
 }
 
-/* How long requests were under way, in microseconds; a second and more is one. */
-enum { LONGEST_DELAY = 1 << 20 };
+/* Counts of requests by delay in microseconds; longer delays than MAX_DELAY, about a second, count as MAX_DELAY. */
+enum { MAX_DELAY = 1 << 20 };
 struct delays {
     unsigned long total;
-    uint32_t of[LONGEST_DELAY];
+    uint32_t of[MAX_DELAY];
 };
 
 static inline void note_delay(struct delays *delays, uint64_t sent, uint64_t now) {
     uint64_t delay = now > sent ? (now - sent) / 1000 : 0;
-    delays->of[delay < LONGEST_DELAY ? delay : LONGEST_DELAY - 1]++;
+    delays->of[delay < MAX_DELAY ? delay : MAX_DELAY - 1]++;
     delays->total++;
 }
 
 /* In milliseconds. */
 static inline double percentile(const struct delays *delays, double share) {
     unsigned long below = 0;
-    for (unsigned delay = 0; delay < LONGEST_DELAY; delay++)
+    for (unsigned delay = 0; delay < MAX_DELAY; delay++)
         if ((below += delays->of[delay]) >= delays->total * share) return delay / 1e3;
-    return LONGEST_DELAY / 1e3;
+    return MAX_DELAY / 1e3;
 }
 
 static inline void print_delays(const struct delays *delays) {

@@ -58,7 +58,7 @@ def _markdown_table(headings: tuple[str, ...], rows: Iterator[tuple[str, ...]]) 
 
 
 def put_into(document: Path, results: str) -> None:
-    """Replace what stands between the markers. SystemExit when there are none."""
+    """Replace the text between the markers. Raises: SystemExit if there are none."""
     text = document.read_text()
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)

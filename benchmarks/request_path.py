@@ -1,4 +1,4 @@
-"""What a request costs in the controller alone: from the bytes of the packet-in to the bytes of the answer.
+"""The cost of a request in the controller alone: from the bytes of the packet-in to the bytes of the packet-out.
 
 No switch, no socket. Prints microseconds a request, new sessions and known ones, as medians of several rounds::
 
@@ -37,7 +37,7 @@ CONFIGURATION = Configuration(
 
 
 class Sink:
-    """A channel that confirms every transaction at once and throws the bytes away."""
+    """A channel that confirms every transaction at once and discards the bytes."""
 
     def __init__(self) -> None:
         self.xid = 0
@@ -82,16 +82,16 @@ class RequestPath:
         self._mobiles = 0
 
     def new_sessions(self, count: int) -> float:
-        """So many mobiles register for the first time."""
+        """Let ``count`` mobiles register for the first time."""
         self._mobiles += count
         return self._requests(self._mobiles - count, count)
 
     def known_sessions(self, first: int, count: int) -> float:
-        """So many mobiles, from number ``first`` on, register again."""
+        """Let ``count`` mobiles, from number ``first`` on, register again."""
         return self._requests(first, count)
 
     def place_rules(self) -> float:
-        """The rules of all new sessions are sent and confirmed; microseconds a rule."""
+        """Send the rules of all new sessions, which are confirmed at once. Returns microseconds a rule."""
         count = self._switch.rules.waiting
         begin = time.perf_counter()
         while self._switch.rules.waiting:
@@ -108,14 +108,14 @@ class RequestPath:
 
 
 class Costs(NamedTuple):
-    """Microseconds that a request takes, in the median: of a mobile that is new, and of one that is known."""
+    """The median of the microseconds that a request takes: that of a new mobile, and that of a known one."""
 
     new: float
     known: float
 
 
 def costs(live: int, batch: int, batches: int) -> Costs:
-    """The costs with so many live sessions, measured in batches; known mobiles are from all over the table."""
+    """The costs with ``live`` sessions, measured in batches; known mobiles are spread over the whole table."""
     path = RequestPath()
     for _ in range(0, live, batch):
         path.new_sessions(batch)

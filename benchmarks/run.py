@@ -31,12 +31,12 @@ RESULTS = HERE / "results.json"
 DOCUMENT = HERE.parent / "docs" / "performance.md"
 PICTURE = HERE.parent / "docs" / "images" / "performance.svg"
 
-#: Where a further round begins to search, in terms of what the first one found.
+#: A further round begins its search at this part of the rate that the first round found.
 RESUME = 0.7
 
 
 def measure_round(contender: Contender, first_rate: float, seconds: float, report: Report) -> Round:
-    """Search the highest rate that goes well, each trial in a lab of its own; then look closer at half of it."""
+    """Search the highest rate that the contender sustains, each trial in a new lab; then measure at half that rate."""
     trials: list[Outcome] = []
 
     def goes_well(rate: float) -> bool:
@@ -56,7 +56,7 @@ def measure_round(contender: Contender, first_rate: float, seconds: float, repor
 
 
 def measure(rounds: int, seconds: float, report: Report) -> Record:
-    """All rounds of all contenders in turn, so that a busy moment of the machine does not fall on one alone."""
+    """Run the rounds of all contenders in turn, so that a busy moment of the machine does not affect one alone."""
     record = Record(machine())
     for number in range(rounds):
         for contender in CONTENDERS:
@@ -72,7 +72,7 @@ def _in_round(number: int, report: Report) -> Report:
 
 
 def main(words: Sequence[str]) -> int:
-    """Measure, show, write down."""
+    """Measure, print and store the results, and update the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=3.0, help="length of one storm, default %(default)s")

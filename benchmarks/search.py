@@ -1,33 +1,33 @@
-"""The highest rate that still goes well: rising until it does not, then halving the doubt. Pure."""
+"""Searches the highest rate that is sustained: raises the rate until one is not, then halves the interval. Pure."""
 
 from __future__ import annotations
 
 from typing import Callable
 
 STEP = 1.5
-#: The search ends when the rate that went well and the one that did not are this close.
+#: The search ends when the highest rate that was sustained and the lowest that was not differ by this part.
 PRECISION = 0.05
-MOST_TRIALS = 12
-#: Requests a second that no contender here comes near; the search never asks for more.
-CEILING = 200_000.0
+MAX_TRIALS = 12
+#: Requests a second at which the search ends. No contender comes near it.
+MAX_RATE = 200_000.0
 
 
 def highest_rate(goes_well: Callable[[float], bool], first: float) -> float:
-    """Search upwards from ``first``, or downwards if that is too much; 0 when nothing went well.
+    """Search upwards from ``first``, or downwards if that rate is not sustained; 0 if no rate is.
 
-    ``goes_well`` is tried at most :data:`MOST_TRIALS` times.
+    ``goes_well`` is tried at most :data:`MAX_TRIALS` times.
     """
     good, bad = 0.0, 0.0
     rate = first
-    for _ in range(MOST_TRIALS):
+    for _ in range(MAX_TRIALS):
         if goes_well(rate):
             good = rate
         else:
             bad = rate
-        if good >= CEILING or (good and bad and bad / good <= 1 + PRECISION):
+        if good >= MAX_RATE or (good and bad and bad / good <= 1 + PRECISION):
             break
         if not bad:
-            rate = min(good * STEP, CEILING)
+            rate = min(good * STEP, MAX_RATE)
         elif not good:
             rate = bad / STEP
         else:

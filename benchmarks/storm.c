@@ -1,11 +1,11 @@
-/* A storm of registration requests, and the home agents that it falls upon.
+/* A storm of registration requests, and the home agents that receive it.
  *
  *   storm send ADDRESS FIRST COUNT RATE   COUNT mobiles, from number FIRST on, RATE requests a second
  *   storm receive PROCESS...              one home agent in the network namespace of each process
  *
- * The receiver prints "ready". For each line that it reads it waits until nothing has come for a moment, and prints what
- * came since the last report as one line of JSON: "distinct" mobiles were new, "repeated" came to the home agent that had
- * them before, "astray" to another one; "from" has how many came from each client, and how late. It ends with its
+ * The receiver prints "ready". For each line that it reads it waits until no request has come for a moment, and prints
+ * a report of the requests since the last one, as one line of JSON: "distinct" counts new mobiles, "repeated" requests at
+ * the home agent of the mobile's first one, "astray" those at another one; "from" has count and delays by client. It ends with its
  * standard input.
  */
 #define _GNU_SOURCE
@@ -20,7 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SOCKET_BUFFER = 1 << 25, MOST_HOME_AGENTS = 16, MOST_CLIENTS = 4, QUIET_MILLISECONDS = 300 };
+enum { SOCKET_BUFFER = 1 << 25, MAX_HOME_AGENTS = 16, MAX_CLIENTS = 4, QUIET_MILLISECONDS = 300 };
 
 static int udp_socket(void) {
     int size = SOCKET_BUFFER, on = 1;
@@ -49,7 +49,7 @@ static int send_storm(const char *address, unsigned first, unsigned count, doubl
             continue;
         }
         if (now - due > longest_lag) longest_lag = now - due;
-        uint8_t message[LONGEST_REQUEST];
+        uint8_t message[MAX_REQUEST_LENGTH];
         size_t length = write_request(message, first + sent);
         if (sendto(port, message, length, 0, (struct sockaddr *)&there, sizeof there) < 0) fail("sendto");
         sent++;
@@ -61,17 +61,17 @@ static int send_storm(const char *address, unsigned first, unsigned count, doubl
 
 static uint8_t home[MOBILES]; /* at which home agent a mobile was seen first, from 1 on */
 static struct {
-    unsigned long received, distinct, repeated, astray, malformed, at[MOST_HOME_AGENTS];
+    unsigned long received, distinct, repeated, astray, malformed, at[MAX_HOME_AGENTS];
     struct delays delays;
     struct {
         in_addr_t address;
         struct delays delays;
-    } from[MOST_CLIENTS];
+    } from[MAX_CLIENTS];
 } counted;
 
 static void note_client(in_addr_t address, uint64_t sent, uint64_t now) {
     int place = 0;
-    while (place < MOST_CLIENTS - 1 && counted.from[place].address && counted.from[place].address != address) place++;
+    while (place < MAX_CLIENTS - 1 && counted.from[place].address && counted.from[place].address != address) place++;
     counted.from[place].address = address;
     note_delay(&counted.from[place].delays, sent, now);
 }
@@ -109,7 +109,7 @@ static void report(int home_agents) {
     printf("], ");
     print_delays(&counted.delays);
     printf(", \"from\": {");
-    for (int place = 0; place < MOST_CLIENTS && counted.from[place].address; place++) {
+    for (int place = 0; place < MAX_CLIENTS && counted.from[place].address; place++) {
         struct in_addr address = {counted.from[place].address};
         printf("%s\"%s\": {\"received\": %lu, ", place ? ", " : "", inet_ntoa(address), counted.from[place].delays.total);
         print_delays(&counted.from[place].delays);
@@ -121,7 +121,7 @@ static void report(int home_agents) {
 }
 
 static int receive_storm(int home_agents, char **processes) {
-    struct pollfd ports[MOST_HOME_AGENTS + 1];
+    struct pollfd ports[MAX_HOME_AGENTS + 1];
     for (int number = 0; number < home_agents; number++) {
         char path[64];
         snprintf(path, sizeof path, "/proc/%s/ns/net", processes[number]);
@@ -151,10 +151,10 @@ static int receive_storm(int home_agents, char **processes) {
 }
 
 int main(int count, char **words) {
-    setpriority(PRIO_PROCESS, 0, -20); /* what is measured is between the two ends, not the ends */
+    setpriority(PRIO_PROCESS, 0, -20); /* the two ends must not delay what is measured */
     if (count == 6 && !strcmp(words[1], "send"))
         return send_storm(words[2], (unsigned)atol(words[3]), (unsigned)atol(words[4]), atof(words[5]));
-    if (count > 2 && count <= 2 + MOST_HOME_AGENTS && !strcmp(words[1], "receive"))
+    if (count > 2 && count <= 2 + MAX_HOME_AGENTS && !strcmp(words[1], "receive"))
         return receive_storm(count - 2, words + 2);
     fputs("usage: storm send ADDRESS FIRST COUNT RATE | storm receive PROCESS...\n", stderr);
     return 2;

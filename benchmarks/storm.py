@@ -1,4 +1,4 @@
-"""One storm through one contender: what arrived, where, how often, how late, and whether every rule is in place."""
+"""One storm through one contender: which requests arrived where, how often and how late; which rules are missing."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from benchmarks.programs import program
 from haslb_lab.chassis.one_switch import PDSN, VIRTUAL_SERVER
 from haslb_lab.errors import LabError
 
-#: Seconds that a contender has to pass its first requests.
-PATIENCE = 20.0
-#: Seconds within which rules that are still missing are waited for; the project's target is one.
-RULES_PATIENCE = 3.0
+#: Seconds in which a contender must forward its first requests.
+START_TIMEOUT = 20.0
+#: Seconds to wait for session rules that are missing after a storm; the project's target is one second.
+RULES_TIMEOUT = 3.0
 WARM_UP = 8
-GENERATOR_PACE = 0.98
-#: Milliseconds that a request may be late at a rate that is sustained. Buffers hold seconds of requests: without this,
-#: a contender that takes in twice what it can do passes, if only the storm is short.
-MOST_BACKLOG = 100.0
-POLL = 0.02
+MIN_PACE = 0.98
+#: Milliseconds that a request may be late at a rate that is sustained. Buffers hold seconds of requests: without this
+#: limit, a short storm at twice the possible rate would count as sustained.
+MAX_DELAY = 100.0
+POLL_INTERVAL = 0.02
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of the requests of one storm. Times in milliseconds but for ``seconds`` and ``rules_seconds``.
+    """The outcome of one storm. Delays are in milliseconds.
 
-    ``rate`` is what the generator reached. ``wrong`` counts requests that came to a home agent that was not to have
-    them, ``twice`` those that came more often than they were sent. ``rules_missing`` is None where there are no rules;
-    ``rules_seconds`` is how long after the storm's end the last one was seen in place.
+    ``asked`` and ``rate`` are the rates that the generator was given and that it reached. ``wrong`` counts requests
+    that arrived at the wrong home agent, ``twice`` those that arrived more often than they were sent. ``rules_missing``
+    is None for a contender without session rules; ``rules_seconds`` is the time from the end of the storm until the
+    last rule was in place.
     """
 
     asked: float
@@ -50,21 +51,21 @@ class Outcome:
 
     @property
     def flawless(self) -> bool:
-        """Nothing lost, nothing twice, nothing astray, no rule missing."""
+        """Whether no request was lost, arrived twice or arrived at the wrong home agent, and no rule is missing."""
         return not (self.lost or self.twice or self.wrong or self.rules_missing)
 
     @property
     def sustained(self) -> bool:
-        """Flawless, and no backlog grew meanwhile: more of the same would have gone as well."""
-        return self.flawless and self.kept_pace and self.longest <= MOST_BACKLOG
+        """Whether a longer storm at this rate would be flawless too: this one is, and no backlog grew."""
+        return self.flawless and self.kept_pace and self.longest <= MAX_DELAY
 
     @property
     def kept_pace(self) -> bool:
-        """Whether the generator reached the rate that it was asked for; if not, this says little of the contender."""
-        return self.rate >= GENERATOR_PACE * self.asked
+        """Whether the generator reached its rate. If it did not, the outcome says little about the contender."""
+        return self.rate >= MIN_PACE * self.asked
 
     def as_json(self) -> dict[str, Any]:
-        """The fields, for the record."""
+        """The fields, as they are stored in the record."""
         return asdict(self)
 
 
@@ -72,7 +73,7 @@ StormType = TypeVar("StormType", bound="Storm")
 
 
 class Storm:
-    """A contender's lab, its home agents and the generator; a context manager. Mobiles are never used twice."""
+    """A contender's lab, its home agents and the generator; a context manager. Each storm has new mobiles."""
 
     def __init__(self, contender: Contender) -> None:
         self._contender = contender
@@ -101,7 +102,7 @@ class Storm:
         self._lab.close()
 
     def new_sessions(self, rate: float, seconds: float) -> Outcome:
-        """Each mobile registers once."""
+        """Let new mobiles register, each once."""
         count, first = int(rate * seconds), self._next
         self._next += count
         before = self._lab.session_rules()
@@ -122,7 +123,7 @@ class Storm:
         )
 
     def known_sessions(self, rate: float, count: int) -> Outcome:
-        """The mobiles that came last register again: each must come to where it was before."""
+        """Let the last mobiles register again. Each request must arrive at the home agent of the mobile's first one."""
         sent = self._send(self._next - count, count, rate)
         came = self._report()
         arrived = came["repeated"] + came["astray"]
@@ -147,7 +148,7 @@ class Storm:
         return sent
 
     def _report(self) -> dict[str, Any]:
-        """What has arrived since the last report; returns when nothing has for a moment."""
+        """The requests that have arrived since the last report. Returns once none has arrived for a moment."""
         assert self._receiver.stdin is not None
         self._receiver.stdin.write(b"report\n")
         self._receiver.stdin.flush()
@@ -162,7 +163,7 @@ class Storm:
         return line
 
     def _wait_until_served(self) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT
         while True:
             self._send(self._next, WARM_UP, 1000)
             self._next += WARM_UP
@@ -178,9 +179,9 @@ class Storm:
         while True:
             missing = before + count - (self._lab.session_rules() or 0)
             passed = time.monotonic() - ended
-            if missing <= 0 or passed > RULES_PATIENCE:
+            if missing <= 0 or passed > RULES_TIMEOUT:
                 return max(0, missing), passed
-            time.sleep(POLL)
+            time.sleep(POLL_INTERVAL)
 
 
 def _outcome(rate: float, sent: dict[str, Any], came: dict[str, Any], **findings: Any) -> Outcome:

@@ -1,8 +1,8 @@
-"""The same balancer as Ryu's tutorials would have it: what the product is measured against.
+"""The balancer written in the manner of Ryu's tutorials; the product is compared with it.
 
 Parsed packet-ins, ``ryu.lib.packet``, ``OFPMatch``, one ``OFPFlowMod`` and one ``OFPPacketOut`` for each new session.
-It behaves like the product where the storm looks: sessions by NAI that stay where they are, weighted rotation, a rule
-for each session that a tag in the Ethernet source address leads to, an end of the session when its rule is idle.
+In what the storm checks it behaves like the product: a session by NAI keeps its home agent, rotation is weighted, each
+session has a rule that matches a tag in the Ethernet source address, and the session ends when its rule is idle.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class TutorialApp(RyuApp):  # type: ignore[misc]
         self.send(datapath, actions, message.data)
 
     def choose(self) -> Optional[str]:
-        """The next home agent of the rotation whose place is known."""
+        """The next home agent of the rotation whose location is known."""
         for _ in self.rotation:
             home_agent = self.rotation[self.turn]
             self.turn = (self.turn + 1) % len(self.rotation)
@@ -102,7 +102,7 @@ class TutorialApp(RyuApp):  # type: ignore[misc]
         return None
 
     def add_session_flow(self, datapath: Any, tag: str, identity: bytes, mac: str, port: int) -> None:
-        """The rule of one session: what bears its tag goes to its home agent."""
+        """Add the rule of one session: requests with its tag go to its home agent."""
         ofproto, parser = datapath.ofproto, datapath.ofproto_parser
         cookie = int(tag.replace(":", ""), 16)
         self.identities[cookie] = identity
@@ -127,7 +127,7 @@ class TutorialApp(RyuApp):  # type: ignore[misc]
         )
 
     def add_flow(self, datapath: Any, priority: int, match: Any, actions: list[Any]) -> None:
-        """The function that every tutorial has."""
+        """Add a rule, as every tutorial does."""
         ofproto, parser = datapath.ofproto, datapath.ofproto_parser
         instructions = [parser.OFPInstructionActions(ofproto.OFPIT_APPLY_ACTIONS, actions)]
         message = parser.OFPFlowMod(datapath=datapath, priority=priority, match=match, instructions=instructions)
@@ -146,7 +146,7 @@ class TutorialApp(RyuApp):  # type: ignore[misc]
         datapath.send_msg(message)
 
     def resolve(self, message: Any, resolution: Any) -> None:
-        """Answer ARP for the virtual address; learn from answers where the home agents are."""
+        """Reply to ARP for the virtual address; learn from ARP replies where the home agents are."""
         port = message.match["in_port"]
         if resolution.opcode == arp.ARP_REPLY and resolution.src_ip in WEIGHTS:
             self.locations[resolution.src_ip] = (resolution.src_mac, port)
@@ -161,7 +161,7 @@ class TutorialApp(RyuApp):  # type: ignore[misc]
             self.send_arp(message.datapath, port, answer)
 
     def find_home_agents(self, datapath: Any) -> None:
-        """Ask for the home agents until all have answered."""
+        """Send ARP requests for the home agents until all have replied."""
         flood = datapath.ofproto.OFPP_FLOOD
         while len(self.locations) < len(WEIGHTS):
             for address in WEIGHTS:

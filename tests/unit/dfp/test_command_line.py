@@ -18,7 +18,7 @@ from ryu_haslb.dfp.messages import PreferenceInformation, decode
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.server import DfpAgentServer
 
-PATIENCE = 20
+TIMEOUT = 20
 COMMAND = [sys.executable, "-c", "import sys; from ryu_haslb.dfp.command_line import main; sys.exit(main())"]
 
 
@@ -42,14 +42,14 @@ def test_the_agent_reports_until_a_signal_ends_it(tmp_path: Path, end: signal.Si
     password.write_text("cisco\n")
     agent, port, ready = start("--bindings-from", str(source), "--password-file", str(password))
     assert ready.endswith("weight 0\n")
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as manager:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT) as manager:
         frame = manager.recv(4096)
         assert KeyRing("cisco").accepts(frame, 0)
         message = decode(frame)
         assert isinstance(message, PreferenceInformation)
         assert message.loads[0].hosts[0].weight == 0
         agent.send_signal(end)
-        _, complaints = agent.communicate(timeout=PATIENCE)
+        _, complaints = agent.communicate(timeout=TIMEOUT)
     assert agent.returncode == 0
     assert "Traceback" not in complaints
 
@@ -57,7 +57,7 @@ def test_the_agent_reports_until_a_signal_ends_it(tmp_path: Path, end: signal.Si
 def test_a_source_that_fails_means_weight_0_and_a_reason_in_the_log(tmp_path: Path) -> None:
     agent, _, ready = start("--bindings-from", str(tmp_path / "absent"))
     agent.terminate()
-    _, complaints = agent.communicate(timeout=PATIENCE)
+    _, complaints = agent.communicate(timeout=TIMEOUT)
     assert ready.endswith("weight 0\n")
     assert re.search("load measurement failed, reporting weight 0: .*absent", complaints)
     assert agent.returncode == 0

@@ -21,7 +21,7 @@ from ryu_haslb.dfp.server import DfpAgentServer
 from ryu_haslb.dfp.weight_table import Server
 
 LOOPBACK = IPv4Address("127.0.0.1")
-PATIENCE = 10
+TIMEOUT = 10
 
 
 class Manager:
@@ -46,7 +46,7 @@ class Manager:
 
     async def weights(self) -> list[SetWeight]:
         """What the next bytes of the agent set."""
-        data = await asyncio.wait_for(self.reader.read(65536), PATIENCE)
+        data = await asyncio.wait_for(self.reader.read(65536), TIMEOUT)
         assert data, "the agent has closed"
         actions = self.carry_out(self.connection.received(data, time.monotonic()))
         return [action for action in actions if isinstance(action, SetWeight)]
@@ -61,7 +61,7 @@ def run(test: Callable[..., Awaitable[None]], weight: Callable[[], int] = lambda
         try:
             await test(server)
         finally:
-            await asyncio.wait_for(server.stop(), PATIENCE)
+            await asyncio.wait_for(server.stop(), TIMEOUT)
 
     asyncio.run(body())
 
@@ -143,7 +143,7 @@ def test_a_hostile_manager_loses_only_its_own_connection() -> None:
         await good.weights()
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         writer.write(b"GET / HTTP/1.0\r\n\r\n")
-        assert len(await asyncio.wait_for(reader.read(), PATIENCE)) == 28
+        assert len(await asyncio.wait_for(reader.read(), TIMEOUT)) == 28
         server._weight_source = lambda: 3
         await server.refresh()
         assert [action.weight for action in await good.weights()] == [3]
@@ -166,7 +166,7 @@ def test_a_manager_that_does_not_read_is_disconnected(monkeypatch: pytest.Monkey
         with pytest.raises(ConnectionError):
             for _ in range(10**4):
                 writer.write(request * 8192)
-                await asyncio.wait_for(writer.drain(), PATIENCE)
+                await asyncio.wait_for(writer.drain(), TIMEOUT)
         assert not server.connections
 
     run(test)
@@ -181,7 +181,7 @@ def test_one_manager_too_many_is_rejected(monkeypatch: pytest.MonkeyPatch) -> No
             await manager.weights()
         reader, _ = await asyncio.open_connection("127.0.0.1", server.port)
         with suppress(ConnectionResetError):
-            assert await asyncio.wait_for(reader.read(), PATIENCE) == b""
+            assert await asyncio.wait_for(reader.read(), TIMEOUT) == b""
         assert len(server.connections) == 2
 
     run(test)
@@ -224,7 +224,7 @@ def test_a_manager_that_disconnects_is_forgotten() -> None:
         await with_deadline(lambda: not server.connections)
 
     async def with_deadline(condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while not condition():
             assert time.monotonic() < deadline
             await asyncio.sleep(0)
@@ -238,7 +238,7 @@ def test_stop_closes_the_port_and_the_connections() -> None:
         await manager.weights()
         await server.stop()
         with suppress(ConnectionResetError):  # if the agent has not read all
-            assert await asyncio.wait_for(manager.reader.read(), PATIENCE) == b""
+            assert await asyncio.wait_for(manager.reader.read(), TIMEOUT) == b""
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", server.port)
 
