@@ -95,7 +95,7 @@ class RequestPath:
         count = self._switch.rules.waiting
         begin = time.perf_counter()
         while self._switch.rules.waiting:
-            self._switch.rules.flush()
+            self._switch.rules.flush(0.0)
             self._transactions.on_barrier_reply(self._sink.xid)
         return (time.perf_counter() - begin) / count * 1e6
 

@@ -36,6 +36,8 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show ip slb vservers detail", Executor.BALANCER, "Virtual servers: server farm, clients, idle time"),
     Command("show ip slb sessions [ipmobile]", Executor.BALANCER, "Live sessions"),
     Command("show ip slb conns", Executor.BALANCER, "Live sessions as connections"),
+    Command("show ip slb switches", Executor.BALANCER, "Switches: connection, session rules that wait"),
+    Command("show ip slb switches detail", Executor.BALANCER, "Switches: rules that were rejected"),
     Command("show ip slb dfp", Executor.BALANCER, "DFP agents: timers, state of the connection"),
     Command("show ip slb dfp weights", Executor.BALANCER, "Weights that DFP agents have set"),
     Command("show ip slb dfp agent ADDRESS PORT<1-65535>", Executor.BALANCER, "One DFP agent: connection, counters"),
@@ -75,6 +77,7 @@ _SHARED_WORDS = {
     "slb": "Server load balancing",
     "dfp": "Dynamic Feedback Protocol",
     "reals": "Real servers",
+    "switches": "OpenFlow switches",
     "vservers": "Virtual servers",
 }
 

@@ -123,6 +123,8 @@ HANDLERS: dict[str, Handler] = {
     "show ip slb vservers detail": _report(reports.VSERVERS_DETAIL),
     "show ip slb sessions [ipmobile]": _report(reports.SESSIONS),
     "show ip slb conns": _report(reports.CONNS),
+    "show ip slb switches": _report(reports.SWITCHES),
+    "show ip slb switches detail": _report(reports.SWITCHES_DETAIL),
     "show ip slb dfp": _report(reports.DFP_AGENTS),
     "show ip slb dfp weights": _report(reports.DFP_WEIGHTS),
     "show ip slb dfp agent ADDRESS PORT<1-65535>": _dfp_agent,

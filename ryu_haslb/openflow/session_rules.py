@@ -10,8 +10,8 @@ milliseconds. When many sessions begin at once, a switch can keep up with bundle
 
 A switch rejects a bundle as a whole, also where 999 of 1,000 rules would fit. So a rejected bundle is divided: its
 deletions are sent alone, since they make room, and its additions in halves, one after the other, until a single rule is
-rejected. The session of that rule continues by packet-out. When the table is full, the rules behind it do not fit
-either, and are not tried.
+rejected. The session of that rule continues by packet-out, and the rule is sent again after a pause (:mod:`.backoff`).
+When the table is full, no other rule fits either: all additions wait for the end of the pause, deletions do not.
 
 The number of outstanding bundles is limited: rules wait here, not in the queue of a slow switch. While a bundle is
 outstanding, a session may end and its real server may move; the rule is then removed or replaced after the bundle is
@@ -26,6 +26,7 @@ from itertools import islice
 from typing import NamedTuple, Optional, TypeVar
 
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, Backoff
 from ryu_haslb.openflow.flow_mods import SessionRule
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
@@ -80,6 +81,11 @@ class SessionRules:
         self._to_remove: dict[int, SessionRule] = {}
         self._outstanding: list[_Bundle] = []
         self._divided: list[_Bundle] = []
+        self._left_out: dict[Session, None] = {}
+        self._is_full = False
+        self._backoff = Backoff()
+        self._rejected_at = 0.0
+        self._now = 0.0
 
     @property
     def waiting(self) -> int:
@@ -88,6 +94,19 @@ class SessionRules:
         for bundle in self._divided:
             divided += len(bundle.removes) + sum(map(len, (bundle.installs, *bundle.later)))
         return len(self._to_install) + len(self._to_remove) + divided
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether additions wait because the flow table is full."""
+        return self._is_full and self._backoff.must_wait(self._now)
+
+    @property
+    def sessions_without_rule(self) -> int:
+        """The number of live sessions that continue by packet-out until their rule is installed here."""
+        without = [*self._to_install, *self._left_out]
+        for bundle in self._outstanding + self._divided:
+            without += (session for part in (bundle.installs, *bundle.later) for session, _ in part)
+        return sum(map(self._is_live, without))
 
     def connect(self, transactions: Transactions) -> None:
         """Send rules over a new connection. The switch may have lost its rules: all are installed again."""
@@ -99,6 +118,9 @@ class SessionRules:
         self._transactions = None
         bundles = self._outstanding + self._divided
         self._outstanding, self._divided = [], []
+        self._is_full = False
+        self._backoff.reset()
+        self._retry_left_out()
         for bundle in bundles:
             self._to_remove.update((rule.tag, rule) for rule in bundle.removes)
             for part in (bundle.installs, *bundle.later):
@@ -107,7 +129,7 @@ class SessionRules:
 
     def install(self, session: Session) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
-        if len(self._to_install) < MAX_WAITING_RULES:
+        if len(self._to_install) < MAX_WAITING_RULES and session not in self._left_out:
             self._to_install[session] = None
             self._to_remove.pop(session.tag, None)
 
@@ -132,11 +154,16 @@ class SessionRules:
         """Remove the rule with this tag, whether there is a session for it or not."""
         self._to_remove[tag] = SessionRule(tag << 16 | COOKIE_MARK, tag, virtual_address, port, 0, b"")
 
-    def flush(self) -> Optional[int]:
+    def flush(self, now: float) -> Optional[int]:
         """Send the rules that wait. Returns the transaction id of the barrier request, or None if nothing was sent."""
+        self._now = now
+        if self._backoff.is_failing:
+            self._end_pause()
         if self._transactions is None or not self.waiting or len(self._outstanding) >= MAX_OUTSTANDING_BUNDLES:
             return None
-        bundle = self._take_divided() or _Bundle(self._take_installs(), self._take_removes(), [])
+        bundle = self._take_divided()
+        if bundle is None:
+            bundle = _Bundle([] if self.is_paused else self._take_installs(), self._take_removes(), [])
         if not bundle.installs and not bundle.removes:
             return None
         return self._send(self._transactions, bundle)
@@ -154,6 +181,8 @@ class SessionRules:
             if error is None:
                 self._on_installed(bundle.installs)
                 self._send_later(bundle.later)
+                if self._is_full:
+                    self._on_room(bundle)
             else:
                 self._on_rejected(bundle, error)
 
@@ -205,12 +234,42 @@ class SessionRules:
         return None
 
     def _on_left_out(self, installs: list[_Install], error: wire.Error) -> None:
-        """The switch does not take these rules."""
+        """The switch does not take these rules: they are sent again after a pause."""
         self.errors += 1
-        LOG.warning(
-            "Switch %016x rejected %d session flows (%s); these sessions continue by packet-out",
-            *(self._datapath_id, len(installs), error),
-        )
+        for session, _ in installs:
+            self._left_out[session] = None
+            self._to_install.pop(session, None)
+        self._is_full = error.is_table_full
+        self._rejected_at = self._now
+        if self._backoff.on_rejected(self._now):
+            LOG.warning(
+                "Switch %016x rejected %d session rules (%s); these sessions continue by packet-out, and the rules are "
+                "sent again after pauses of 1 to %d s",
+                *(self._datapath_id, len(installs), error, MAX_RETRY_INTERVAL),
+            )
+
+    def _on_room(self, bundle: _Bundle) -> None:
+        """The full table has taken additions, so that more may fit, or deletions, so that there may soon be room."""
+        if bundle.installs:
+            self._is_full = False
+            self._backoff.on_accepted()
+        else:
+            self._backoff.hasten(self._now)
+
+    def _end_pause(self) -> None:
+        """Send the rules again that were rejected, when it is time; without a rejection for long, forget about it."""
+        if self._backoff.must_wait(self._now):
+            return
+        self._retry_left_out()
+        if not self.waiting and not self._outstanding and self._now > self._rejected_at + MAX_RETRY_INTERVAL:
+            self._is_full = False
+            self._backoff.reset()
+            LOG.info("Switch %016x: all session rules are in place again", self._datapath_id)
+
+    def _retry_left_out(self) -> None:
+        sessions, self._left_out = self._left_out, {}
+        for session in sessions:
+            self.install(session)
 
     def _take_installs(self) -> list[_Install]:
         """Take the next sessions whose rules wait to be installed, and the actions of each."""

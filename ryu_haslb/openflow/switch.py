@@ -161,7 +161,7 @@ class Switch:
     def flush(self, now: float) -> None:
         """Send the session rules that wait, and determine the load of the switch."""
         if self.channel is not None:
-            self.admission.update_load(self.channel, self.rules.flush(), now)
+            self.admission.update_load(self.channel, self.rules.flush(now), now)
 
     def _on_request(self, channel: Channel, frame: bytes, now: float) -> None:
         frame, vlan = without_vlan_tag(frame)

@@ -11,7 +11,7 @@ from typing import Callable, Generic, Optional, TypeVar
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.column_types import Row
-from ryu_haslb.show.rows import DfpAgentRow, DfpWeightRow, RealRow, VirtualServerRow
+from ryu_haslb.show.rows import DfpAgentRow, DfpWeightRow, RealRow, SwitchRow, VirtualServerRow
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.table import Column, table
 from ryu_haslb.slb.statistics import DropReason
@@ -99,6 +99,13 @@ def _vserver_details(rows: Iterator[VirtualServerRow]) -> Iterator[str]:
         yield f"  conns = {row['conns']}, clients = {', '.join(row['clients']) or 'any'}"
 
 
+def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
+    for row in rows:
+        yield f"Switch {row['datapath']}, connected = {'yes' if row['connected'] else 'no'}"
+        yield f"  session rules waiting = {row['rules_waiting']}, bundles rejected = {row['rule_errors']}"
+        yield f"  sessions without rule = {row['sessions_without_rule']}"
+
+
 REALS = Report(
     snapshot.reals,
     _as_table(
@@ -152,6 +159,16 @@ CONNS = Report(
         Column("nat", "nat", 7),
     ),
 )
+SWITCHES = Report(
+    snapshot.switches,
+    _as_table(
+        Column("datapath", "datapath", 18),
+        Column("connected", "connected", 11),
+        Column("rules_waiting", "rules waiting", 15),
+        Column("sessions_without_rule", "sessions without rule", 22),
+    ),
+)
+SWITCHES_DETAIL = Report(snapshot.switches, _switch_details)
 STATISTICS = Report(
     snapshot.statistics,
     _as_table(

@@ -166,3 +166,6 @@ class SwitchRow(TypedDict):
     connected: bool
     rules_waiting: Annotated[Count, "Session flow entries queued for the switch."]
     rule_errors: Annotated[Count, "Groups of flow-mods that the switch rejected."]
+    sessions_without_rule: Annotated[
+        Count, "Live sessions that continue by packet-out until the switch has accepted their rule."
+    ]

@@ -189,6 +189,7 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
             "connected": switch.channel is not None,
             "rules_waiting": switch.rules.waiting,
             "rule_errors": switch.rules.errors,
+            "sessions_without_rule": switch.rules.sessions_without_rule,
         }
 
 

@@ -145,6 +145,9 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     yield _gauge("haslb_switch_connected", "1 while the switch is connected.", labels, connected)
     waiting = of_each(lambda row: row["rules_waiting"])
     yield _gauge("haslb_flow_mods_waiting", "Session flow entries queued for the switch.", labels, waiting)
+    without_rule = of_each(lambda row: row["sessions_without_rule"])
+    meaning = "Live sessions that continue by packet-out until the switch has accepted their rule."
+    yield _gauge("haslb_sessions_without_rule", meaning, labels, without_rule)
     rejected = of_each(lambda row: row["rule_errors"])
     yield _counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch rejected.", labels, rejected)
 

@@ -207,7 +207,10 @@ class Controller:
         self._flush_is_due = False
         if self.is_running:
             self.fleet.flush(self.clock.now)
-            if any(switch.rules.waiting and switch.channel is not None for switch in self.fleet.switches.values()):
+            if any(
+                switch.rules.waiting and not switch.rules.is_paused and switch.channel is not None
+                for switch in self.fleet.switches.values()
+            ):
                 self.flush_soon()
 
     def _tick(self, start_count: int) -> None:

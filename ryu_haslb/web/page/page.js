@@ -109,6 +109,7 @@ const showSwitches = listing("switches", "Switches that have connected since the
   state((row) => (row.connected ? "connected" : "disconnected")),
   number((row) => row.rules_waiting, "Flow-mods queued"),
   number((row) => row.rule_errors, "Rejected"),
+  number((row) => row.sessions_without_rule, "Sessions without rule"),
 ], (row) => row.datapath, "No switch has connected.");
 
 const DROPPED = "dropped_"; // and the token of the reason

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Optional
+
 import pytest
 from wired_switch import Wired, goes_to
 
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow import session_rules, wire
+from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
 from ryu_haslb.openflow.session_rules import MAX_OUTSTANDING_BUNDLES
 
 
@@ -35,17 +38,102 @@ def test_a_slow_switch_has_few_outstanding_bundles_and_gets_the_rest_later() -> 
     assert wired.switch.rules.waiting == 0
 
 
+TABLE_FULL = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
+
+
+def _reject_additions(wired: Wired) -> None:
+    """The flow table is full: rules can be removed, and none can be added (OpenFlow 1.3.5, section 6.4)."""
+
+    def rejection(message: bytes) -> Optional[tuple[int, int]]:
+        return TABLE_FULL if message[1] == wire.OFPT_FLOW_MOD and message[25] == wire.OFPFC_ADD else None
+
+    wired.fake.rejects = rejection
+
+
 def test_sessions_whose_rules_are_rejected_continue_by_packet_out(caplog: pytest.LogCaptureFixture) -> None:
-    table_full = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
     wired = Wired()
-    wired.fake.rejects = lambda message: table_full if message[1] == wire.OFPT_FLOW_MOD else None
+    _reject_additions(wired)
     wired.request("anna")
     wired.request("bert")
     wired.settle()
     wired.settle()
     assert wired.switch.rules.errors == 1
-    assert "rejected 2 session flows (OFPFMFC_TABLE_FULL); these sessions continue by packet-out" in caplog.text
+    assert wired.switch.rules.sessions_without_rule == 2
+    assert "rejected 2 session rules (OFPFMFC_TABLE_FULL); these sessions continue by packet-out" in caplog.text
     assert [goes_to(message) for message in wired.request("anna")] == [7]
+
+
+def test_a_full_table_costs_one_log_line_and_one_rejected_bundle_for_each_pause(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The pauses last 1, 2, 4, 8 and 16 s: five further attempts in 40 s, however many requests come."""
+    wired = Wired()
+    _reject_additions(wired)
+    for number in range(400):
+        wired.find(number % 2)  # the real servers keep answering ARP
+        wired.request(f"user{number}")
+        wired.settle()
+        wired.now += 0.1
+    assert wired.switch.rules.errors == 6
+    assert wired.switch.rules.sessions_without_rule == 400
+    assert caplog.text.count("rejected") == 1
+
+
+def test_rules_are_installed_when_the_table_has_room_again(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    wired = Wired()
+    _reject_additions(wired)
+    wired.request("anna")
+    wired.settle()
+    wired.fake.rejects = lambda _: None
+    wired.settle()
+    assert wired.switch.rules.sessions_without_rule == 1, "the pause is not over"
+    wired.now += MIN_RETRY_INTERVAL
+    wired.settle()
+    assert wired.switch.rules.sessions_without_rule == 0
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
+    wired.now += MAX_RETRY_INTERVAL
+    wired.settle()
+    assert "all session rules are in place again" in caplog.text
+
+
+def test_removals_do_not_wait_for_a_full_table_and_shorten_the_pause() -> None:
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    (anna,) = wired.balancer.sessions
+    _reject_additions(wired)
+    for number in range(30):
+        wired.find(number % 2)  # the real servers keep answering ARP
+        wired.request(f"user{number}")
+        wired.settle()
+        wired.now += 1.0
+    wired.balancer.clear_sessions()
+    wired.fake.rejects = lambda _: None
+    wired.request("bert")
+    wired.settle()
+    assert not wired.has_rule(anna)
+    wired.now += MIN_RETRY_INTERVAL
+    wired.settle()
+    (bert,) = wired.balancer.sessions
+    assert wired.has_rule(bert)
+
+
+def test_a_rule_that_is_rejected_for_its_own_sake_is_sent_again_after_a_pause_and_others_do_not_wait() -> None:
+    wired = Wired()
+    wired.request("anna")
+    (anna,) = wired.balancer.sessions
+    wired.fake.rejects = lambda message: (2, 4) if is_addition(message, {anna.cookie}) else None
+    for number in range(50):
+        wired.request("anna")
+        wired.request(f"user{number}")
+        wired.settle()
+    assert wired.switch.rules.errors == 1
+    assert wired.switch.rules.sessions_without_rule == 1
+    wired.fake.rejects = lambda _: None
+    wired.now += MIN_RETRY_INTERVAL
+    wired.settle()
+    assert wired.has_rule(anna)
 
 
 def is_addition(message: bytes, cookies: set[int]) -> bool:

@@ -111,5 +111,11 @@ def test_flow_mod_errors(bench: WebBench) -> None:
     assert Scrape(bench).value("haslb_flow_mod_errors_total", datapath="0" * 15 + "2") == 7
 
 
+def test_sessions_without_a_rule_are_a_gauge_of_each_switch(bench: WebBench) -> None:
+    bench.switches[2].rules.install(next(iter(bench.balancer.sessions)))
+    assert Scrape(bench).value("haslb_sessions_without_rule", datapath="0" * 15 + "2") == 1
+    assert Scrape(bench).value("haslb_sessions_without_rule", datapath="0" * 15 + "1") == 0
+
+
 def test_the_process_is_measured_too(bench: WebBench) -> None:
     assert Scrape(bench).value("process_resident_memory_bytes") > 1e6
