@@ -66,8 +66,8 @@ while True:
 """
 
 
-def test_somebody_who_claims_a_switchs_id_does_not_keep_it_from_being_served(bench: Bench) -> None:
-    """A cloned switch, or a stranger at the OpenFlow port: the real one connects again and is served again."""
+def test_a_connection_that_claims_a_switchs_id_does_not_keep_the_switch_from_being_served(bench: Bench) -> None:
+    """A cloned switch, or another program at the OpenFlow port: the real one connects again and is served again."""
     address = str(CONTROLLER_MANAGEMENT.ip)
     impostor = bench.lab.run(
         CONTROLLER, [sys.executable, "-c", IMPOSTOR, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -89,7 +89,7 @@ def test_leastconns_and_maxconns_fill_the_other_real_server(bench: Bench) -> Non
 
 
 def test_a_told_place_is_used_unasked(bench: Bench) -> None:
-    """MAC and port of 10.7.7.53 are configuration; nobody there would answer ARP."""
+    """MAC and port of 10.7.7.53 are configured; no host with this address would reply to ARP."""
     sent = frame_of(request(nai("told@isp.com"), home_agent="10.7.7.53"), dst=DIRECT)
     assert bench.exchange(sent)["sami3"] == [as_directed(sent, STATIC_MAC, "10.7.7.53")]
 
@@ -118,7 +118,7 @@ def test_the_real_server_of_another_farm_is_a_stranger(bench: Bench) -> None:
 
 
 def test_a_virtual_server_out_of_service_is_not_there(bench: Bench) -> None:
-    """Its address is nobody's: requests are not intercepted, sessions not made."""
+    """Its address belongs to no virtual server in service: requests are not intercepted, and no session is opened."""
     before = bench.statistics()
     sent = frame_of(request(nai("closed@isp.com")), dst=CLOSED, to=MACS["sami1"])
     assert bench.exchange(sent)["sami1"] == [sent]

@@ -21,7 +21,7 @@ REDIRECT = 5
 
 
 def test_two_pdsns_share_one_virtual_server() -> None:
-    """One farm, one rotation, whoever the client is; and every node reaches every other through the MSFC."""
+    """One farm has one rotation for all clients; and every node reaches every other through the MSFC."""
     with running(SHAPES / "two-pdsns.yaml") as (lab, description):
         assert register(lab, "PDSN1-7600", 1, 4) == {"10.1.1.51": 2, "10.1.1.52": 2}
         assert register(lab, "PDSN2-7600", 5, 4) == {"10.1.1.51": 2, "10.1.1.52": 2}

@@ -101,7 +101,7 @@ def test_a_full_home_agent_gets_no_more_mobiles(health: HealthLab) -> None:
 @pytest.mark.parametrize("way", ["killed", "silent"])
 def test_a_lost_agent_leaves_its_real_server_to_the_static_weight(health: HealthLab, way: str) -> None:
     """Draft, section 5.3: the end of the connection, or silence for the keep-alive time, voids what the agent said. Its
-    return brings its weight back; nobody else's weight changes."""
+    return brings its weight back; no other weight changes."""
     health.begin(configuration(health), AGENT)
     health.await_weights(25, 25)
     silent = f"{health.address['sami1']}:500 disconnected: no message for the keep-alive time"

@@ -93,7 +93,7 @@ def test_ip_and_udp_headers_arrive_as_they_were_sent(bench: Bench, header: str) 
 
 
 def test_padding_behind_the_datagram_travels_along(bench: Bench) -> None:
-    """Ethernet pads short frames, and a datagram may end before its packet does; neither is anybody's error."""
+    """Ethernet pads short frames, and a datagram may end before its packet does; neither is an error."""
     sent = registration("trailer@isp.com") + b"trailer of the frame"
     received = bench.exchange(sent)
     assert [each[14:] for frames in received.values() for each in frames] == [sent[14:]]
@@ -109,15 +109,15 @@ def test_a_request_for_any_home_agent_is_balanced(bench: Bench, home_agent: str)
 
 @pytest.mark.parametrize("node", REALS)
 def test_a_request_that_names_a_real_server_goes_there(bench: Bench, node: str) -> None:
-    """The mobile knows its home agent already; the rotation is not asked."""
+    """The request names its home agent, so the predictor does not choose one."""
     for number in range(3):
         sent = frame(request(nai(f"named-{node}-{number}@isp.com"), home_agent=REALS[node]))
         assert bench.deliver(sent) == node
 
 
 @pytest.mark.parametrize("to", ["ff:ff:ff:ff:ff:ff", "01:00:5e:00:00:01", MACS["sami3"], "00:00:5e:00:53:ee"])
-def test_a_request_is_intercepted_whatever_mac_it_is_sent_to(bench: Bench, to: str) -> None:
-    """The address and port decide: it comes to one home agent, once, even if everybody could have heard it."""
+def test_a_request_is_intercepted_at_any_destination_mac(bench: Bench, to: str) -> None:
+    """IP address and port decide: it is delivered to one home agent, once, even if it was broadcast."""
     assert bench.deliver(frame(request(nai(f"to-{to}@isp.com"), home_agent=REALS["sami2"]), to=to)) == "sami2"
 
 
@@ -129,7 +129,7 @@ def test_a_request_may_come_from_a_home_agents_own_port(bench: Bench) -> None:
 
 
 def test_a_request_that_names_a_stranger_is_dropped_and_counted(bench: Bench) -> None:
-    """A home agent that is not of the farm is nobody to whom this virtual server may send."""
+    """The virtual server dispatches only to home agents of its farm."""
     stranger = frame(request(nai("stranger@isp.com"), home_agent="10.1.1.99"))
     assert bench.counted(stranger) == {"requests": 1, "dropped": 1, "dropped_unknown_home_agent": 1}
     assert "stranger@isp.com" not in bench.sessions()
@@ -143,7 +143,7 @@ def test_a_message_that_is_no_request_is_dropped_and_counted(bench: Bench, kind:
 
 
 def test_a_request_without_identity_is_dropped_and_counted(bench: Bench) -> None:
-    """With neither NAI nor home address it identifies nobody."""
+    """With neither NAI nor home address it identifies no mobile."""
     assert bench.counted(frame(request(authentication()))) == {
         "requests": 1,
         "dropped": 1,
@@ -169,7 +169,7 @@ OTHERS = {
 
 
 @pytest.mark.parametrize("other", OTHERS)
-def test_other_traffic_is_switched_as_if_nobody_balanced(bench: Bench, other: str) -> None:
+def test_other_traffic_is_switched_as_without_a_balancer(bench: Bench, other: str) -> None:
     """All other traffic is left alone: byte for byte, and uncounted."""
     sent = bytes(Ether(src=CLIENT_MAC, dst=MACS["sami1"]) / OTHERS[other])
     before = bench.statistics()

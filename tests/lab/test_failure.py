@@ -1,7 +1,7 @@
 """Home agents that fail while mobiles register: every mobile ends registered, and at one home agent only.
 
-What "registered" means is asked at both ends: the PDSN's visitor table says where a mobile believes to be, the home
-agents' binding tables say who holds it. A home agent is live while its process runs and is not stopped.
+"Registered" is checked at both ends: the PDSN's visitor table names the home agent of a mobile, and that home agent's
+binding table must have the mobile. A home agent is live while its process runs and is not stopped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FAIL_AT = 300
 """Mobiles that are registered when a home agent fails."""
 FAILURES = 8
 DETECTION = (f"faildetect numconns {FAILURES} numclients 1", "retry 600")
-"""One PDSN is one client. Without a retry within the test nobody is sent to the failed home agent to test it."""
+"""One PDSN is one client. The retry interval is longer than the test, so no session tests the failed home agent."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def resume_when_requests_are_stale(health: HealthLab, name: str) -> None:
 
 
 def check_everybody_is_registered_once(health: HealthLab, first: int) -> None:
-    """Every mobile is bound at exactly one live home agent, and that is the one that it believes to be at."""
+    """Every mobile is bound at exactly one live home agent, and the PDSN's visitor table names the same one."""
     bindings = health.bindings()
     visitors = health.visitors(first, THOUSAND)
     assert len(visitors) == THOUSAND
@@ -153,7 +153,7 @@ def test_thousand_mobiles_while_replies_get_lost_as_well(health: HealthLab, caps
 def test_mobiles_of_a_silent_home_agent_are_registered_elsewhere(health: HealthLab) -> None:
     """Chapter: more retries than ``reassign`` (3) move a session and record a failure; at ``numconns`` failures the
     real server is FAILED, and the sessions that are still there move with their next retry. None stays behind, and when
-    the home agent goes on and reads its stale requests it binds nobody."""
+    the home agent continues and reads its stale requests, it binds no mobile."""
     health.begin(farm_text(health.address.values(), *DETECTION), HOME_AGENT)
     health.stop("sami1")
     first = health.take_users(100)

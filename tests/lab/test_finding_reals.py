@@ -54,22 +54,24 @@ def is_arp(operation: int, address: str) -> Callable[[bytes], bool]:
 
 @contextmanager
 def learnt(bench: Bench, node: str, mac: str) -> Iterator[None]:
-    """Wait until the balancer knows a home agent by this MAC, told by what is done in the block."""
+    """Run the block, then wait until the balancer has found a home agent at this MAC."""
     yield
     line = f"real server {REALS[node]} (HAFARM) is at {mac}"
     wait_until(lambda: line in last_word(bench, node), f"{node} is found at {mac}")
 
 
 def last_word(bench: Bench, node: str) -> str:
-    """What the balancer said last about where a home agent is."""
+    """The balancer's last log line about the location of a home agent."""
     lines = [line for line in bench.lab.log("controller").splitlines() if REALS[node] in line]
     return lines[-1]
 
 
 @pytest.mark.parametrize("vlan", [None, 20])
 @pytest.mark.parametrize("sender", [CLIENT, "0.0.0.0", "15.1.1.51"])
-def test_whoever_asks_for_the_virtual_address_is_answered(bench: Bench, sender: str, vlan: Optional[int]) -> None:
-    """RFC 826; a sender of 0.0.0.0 probes whether the address is taken (RFC 5227), and it is. In the asker's VLAN."""
+def test_an_arp_request_for_the_virtual_address_is_answered_for_any_sender(
+    bench: Bench, sender: str, vlan: Optional[int]
+) -> None:
+    """RFC 826. A sender 0.0.0.0 probes whether the address is in use (RFC 5227). The reply has the request's VLAN."""
     with bench.lab.capture(PDSN) as capture:
         bench.send(arp_request(VIRTUAL, sender=sender, vlan=vlan))
         answer = Ether(capture.wait_for(is_arp(2, VIRTUAL)))
@@ -78,7 +80,7 @@ def test_whoever_asks_for_the_virtual_address_is_answered(bench: Bench, sender: 
     assert (answer[Dot1Q].vlan if Dot1Q in answer else None) == vlan
 
 
-def test_nobody_else_hears_that_the_virtual_address_is_asked_for(bench: Bench) -> None:
+def test_an_arp_request_for_the_virtual_address_reaches_no_home_agent(bench: Bench) -> None:
     """Home agents hold it on their loopbacks in dispatched mode, and one that is set up wrongly would answer."""
     with bench.lab.capture("sami1") as capture:
         bench.send(arp_request(VIRTUAL))
@@ -87,7 +89,7 @@ def test_nobody_else_hears_that_the_virtual_address_is_asked_for(bench: Bench) -
     assert [each for each in heard if ARP in each and each.pdst == VIRTUAL] == []
 
 
-def test_the_balancers_own_questions_leave_no_trace(bench: Bench) -> None:
+def test_the_balancers_own_probes_leave_no_arp_cache_entry(bench: Bench) -> None:
     """Sender 0.0.0.0 (RFC 5227): no cache entry, and a home agent that holds the virtual address answers."""
     with bench.lab.capture("sami1") as capture:
         bench.disconnect()
@@ -98,7 +100,7 @@ def test_the_balancers_own_questions_leave_no_trace(bench: Bench) -> None:
 
 
 def test_a_home_agent_with_another_mac_is_followed(bench: Bench) -> None:
-    """A blade was exchanged and says nothing: its sessions and new ones reach it, no later than the next probe."""
+    """A blade was exchanged and sends no ARP: its sessions and new ones reach it after the next probe at the latest."""
     name = "exchange@isp.com"
     assert bench.deliver(to("sami2", name)) == "sami2"
     bench.rule(name)
@@ -131,7 +133,7 @@ def test_a_home_agent_that_announces_itself_elsewhere_is_followed_at_once(bench:
 
 
 def test_a_home_agent_that_is_plugged_into_another_port_is_found(bench: Bench) -> None:
-    """Its old port disappears, a new one comes up, it says nothing itself."""
+    """Its old port disappears, a new one comes up, and the home agent itself sends no ARP."""
     name = "replugged@isp.com"
     bench.deliver(to("sami2", name))
     bench.rule(name)
@@ -162,7 +164,7 @@ def test_while_a_home_agents_link_is_down_others_take_the_new_sessions(bench: Be
 
 
 def test_a_home_agent_that_no_longer_answers_gets_no_new_sessions(bench: Bench) -> None:
-    """Its link is up but nobody is there: given up after three unanswered probes, found again when it answers."""
+    """Its link is up, but it does not reply: unreachable after three unanswered probes, found again when it replies."""
     host = bench.lab.node("sami3")
     with bench.without("sami3"):
         host.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=8")
@@ -174,8 +176,8 @@ def test_a_home_agent_that_no_longer_answers_gets_no_new_sessions(bench: Bench) 
 
 
 @pytest.mark.parametrize("mac", [BROADCAST, "01:00:5e:00:00:01", "00:00:00:00:00:00"])
-def test_nobody_is_believed_to_have_a_group_address_as_mac(bench: Bench, mac: str) -> None:
-    """RFC 1812, section 3.3.2: a router must not believe such a reply; requests would go to everybody, or nobody."""
+def test_an_arp_reply_with_a_group_or_null_address_as_mac_is_ignored(bench: Bench, mac: str) -> None:
+    """RFC 1812, section 3.3.2: a router must not believe such a reply. Requests would be broadcast, or lost."""
     before = last_word(bench, "sami1")
     try:
         bench.send(arp_reply(mac, REALS["sami1"]))

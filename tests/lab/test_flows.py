@@ -111,7 +111,7 @@ def test_a_session_that_moves_takes_its_rule_along(bench: Bench) -> None:
     assert bench.rule(name).cookie == before.cookie
 
 
-def test_a_request_whose_rule_somebody_removed_still_arrives(bench: Bench) -> None:
+def test_a_request_whose_rule_was_removed_from_the_switch_still_arrives(bench: Bench) -> None:
     """A rule may go while its session lives; the request that finds it gone is delivered and the rule placed anew."""
     name = "robbed@isp.com"
     first = bench.deliver(registration(name))
@@ -217,7 +217,7 @@ def test_sessions_survive_the_application_being_killed(bench: Bench) -> None:
 
 
 def test_sigterm_before_any_switch_has_connected_ends_it_as_well(bench: Bench) -> None:
-    """Nobody to wait for: it ends with status 0."""
+    """There is no switch to wait for: the process ends with status 0."""
     bench.lab.stop_controller()
     bench.disconnect()
     bench.lab.start_controller()

@@ -1,4 +1,4 @@
-"""Whatever arrives: dropped and counted under its name, or delivered; and nothing else is disturbed by it."""
+"""Hostile packets: each is delivered, or dropped and counted by reason, and disturbs no other traffic."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_wrong_packet_is_dropped_under_its_name_and_nothing_else_happens(bench
 
 @pytest.mark.parametrize("case", ["total length", "header length"])
 def test_an_ip_header_that_the_switch_cannot_read_reaches_no_home_agent(bench: Bench, case: str) -> None:
-    """Open vSwitch sees no addresses in such a packet. It is addressed to the chassis, so it is for nobody else."""
+    """Open vSwitch sees no addresses in such a packet. It is addressed to the chassis, so no other host may get it."""
     header: dict[str, Any] = {"len": 2000} if case == "total length" else {"ihl": 3}
     assert not any(bench.exchange(frame(GOOD, **header)).values())
 

@@ -61,12 +61,12 @@ def is_request(packet: Packet) -> bool:
 
 
 def clear_request(source: str = CLIENT, name: str = "intruder@isp.com") -> Packet:
-    """A request that nobody has encrypted."""
+    """A request in clear."""
     return IP(src=source, dst=VIRTUAL) / UDP(sport=434, dport=434) / request(nai(name))
 
 
 def nothing_leaks(lab: IpsecLab, *frames: Packet) -> None:
-    """Put frames onto the outside VLAN: of what they carry nothing reaches the inside, and nobody is registered."""
+    """Send frames in the outside VLAN: nothing that they carry reaches the inside, and no mobile is registered."""
     before, sessions = lab.bound(), lab.sessions()
     with lab.tap("inside") as inside:
         marker = lab.marker()
@@ -205,7 +205,7 @@ def test_clear_text_from_another_port_of_the_outside_vlan_is_dropped(lab: IpsecL
     ],
 )
 def test_hidden_clear_text_is_dropped(lab: IpsecLab, hidden: Packet) -> None:
-    """What a switch or a host further in could still read as protected traffic does not pass in whatever wrapping."""
+    """No encapsulation lets clear text pass that a switch or a host inside could still read as protected traffic."""
     frame = (
         Ether(src="00:00:5e:00:53:66", dst="02:51:b7:00:00:0f") / Dot1Q(vlan=OUTSIDE_VLAN, type=_type(hidden)) / hidden
     )
@@ -236,7 +236,7 @@ def test_frames_of_other_vlans_do_not_pass(lab: IpsecLab, vlan: int) -> None:
 
 
 def test_an_untagged_packet_for_the_module_itself_is_not_routed(lab: IpsecLab) -> None:
-    """The module's kernel forwards between charon and the program, and must not for anybody on a trunk."""
+    """The module's kernel forwards between charon and the program, and must not forward for hosts on a trunk."""
     mac = lab.node(MODULE).intf("ipsec1-outside").MAC()
     nothing_leaks(lab, Ether(dst=mac) / clear_request(), Ether(dst=mac) / Dot1Q(vlan=0) / clear_request())
 

@@ -92,7 +92,7 @@ def clear(lab: IpsecLab) -> None:
 
 @BOTH
 def test_cleared_associations_come_back_with_traffic(lab: IpsecLab, node: str) -> None:
-    """``clear crypto sa`` on either side; the other side is told."""
+    """``clear crypto sa`` on either side; the other side gets a delete message."""
     with no_leak(lab):
         assert lab.command(node, "clear crypto sa").startswith("1 ")
         other = MODULE if node == PDSN else PDSN

@@ -69,13 +69,13 @@ def clear_text(name: str, **fields: Any) -> bytes:
 
 
 def require_only_switched(bench: Bench, name: str) -> None:
-    """Send a request in clear from outside: it comes out as it went in, and the balancer knows nothing of it."""
+    """Send a request in clear from outside: it leaves the switch unchanged, and the balancer does not count it."""
     before = bench.statistics()["requests"]
     sent = clear_text(name)
     with bench.lab.capture("sami1") as capture:
         bench.send(sent, node=OUTSIDE)
         capture.wait_for(lambda each: name.encode() in each)
-        bench.settle()  # whatever the balancer had to do with it, it has done by now
+        bench.settle()  # the balancer has done its part, if it had any
         (received,) = [each for each in capture.frames if name.encode() in each]
     assert received == sent
     assert (bench.statistics()["requests"], name in bench.sessions()) == (before, False)
@@ -115,7 +115,7 @@ def test_a_request_in_clear_from_outside_is_not_intercepted(bench: Bench) -> Non
 
 
 def test_not_even_one_to_the_chassis_itself_is(bench: Bench) -> None:
-    """Whoever knows the chassis address could else have himself balanced without a key."""
+    """Otherwise a host without a key could be balanced: it would only have to learn the chassis address."""
     before = bench.statistics()["requests"]
     with bench.lab.capture("sami1") as capture:
         bench.send(clear_text("chassis@isp.com", to=CHASSIS_MAC), clear_text("behind@isp.com"), node=OUTSIDE)

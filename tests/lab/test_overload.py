@@ -43,12 +43,12 @@ def test_a_well_behaved_client_gets_through_while_another_floods(seen: Overload)
     assert seen.quiet > 0.6
 
 
-def test_nobody_is_served_twice_or_by_another_home_agent(seen: Overload) -> None:
+def test_no_request_is_delivered_to_a_second_home_agent(seen: Overload) -> None:
     assert seen.astray == 0
 
 
 def test_known_mobiles_do_not_fare_worse_than_new_ones(seen: Overload) -> None:
-    """Of what is lost before the controller, in the switch and the kernel, nobody can tell one from the other."""
+    """Switch and kernel drop requests before the controller reads them, and cannot tell known mobiles from new ones."""
     assert seen.known > 0.9 * seen.new
 
 
@@ -59,7 +59,7 @@ def test_operators_and_dfp_agents_are_answered_within_a_tenth_of_a_second(seen: 
 
 
 def test_what_is_served_is_served_in_time(seen: Overload) -> None:
-    """Queues are bounded: nobody waits as long as the first retransmission takes (RFC 5944, section 3.6.3)."""
+    """Queues are bounded: no request waits until its first retransmission (RFC 5944, section 3.6.3)."""
     assert seen.longest < 1.0
 
 

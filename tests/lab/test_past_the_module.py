@@ -81,13 +81,13 @@ def mac(lab: IpsecLab, node: str) -> str:
 
 
 def clear_request(name: str, source: str = CLIENT) -> Packet:
-    """A request that nobody has encrypted."""
+    """A request in clear."""
     return IP(src=source, dst=VIRTUAL) / UDP(sport=434, dport=434) / request(nai(name))
 
 
 @contextmanager
-def nobody_is_served(lab: IpsecLab) -> Iterator[None]:
-    """What is sent meanwhile makes no request, no session and no binding."""
+def no_request_is_served(lab: IpsecLab) -> Iterator[None]:
+    """Check that packets sent in the block cause no request, no session and no binding."""
     bound, requests, sessions = lab.bound(), statistics(lab)["requests"], lab.sessions()
     yield
     assert lab.register(7000, 1)["registered"] == 1, "the balancer is well, and has dealt with all that came before"
@@ -98,7 +98,7 @@ def nobody_is_served(lab: IpsecLab) -> Iterator[None]:
 
 @contextmanager
 def nothing_leaks(lab: IpsecLab) -> Iterator[None]:
-    """Of what is sent meanwhile the inside VLAN sees nothing that goes to the virtual address."""
+    """Check that no packet sent in the block reaches the virtual address in the inside VLAN."""
     with lab.tap("inside") as inside:
         yield
         marker = lab.marker()
@@ -116,23 +116,23 @@ def unprotected(lab: IpsecLab) -> int:
 
 
 def test_a_strangers_own_requests_are_dropped_and_counted(lab: IpsecLab) -> None:
-    """It does as any PDSN would, without a key: ARP for the virtual address, then requests to whoever answers. IOS
-    would let them pass, because no access list names it; here nobody is served in clear."""
+    """It acts as a PDSN would, without a key: ARP for the virtual address, then requests to the address in the reply.
+    IOS would let them pass, because no access list names the sender; here no client is served in clear."""
     datagrams = [request(nai(f"stranger-{number}@isp.com")).hex() for number in range(8)]
-    with nobody_is_served(lab), nothing_leaks(lab):
+    with no_request_is_served(lab), nothing_leaks(lab):
         assert lab.run(STRANGER, [sys.executable, "-c", SEND, VIRTUAL, *datagrams]).wait() == 0
         wait_until(lambda: lab.security(MODULE)["recv_errors"] == 8, "the module counts them")
     assert CHASSIS_MAC in lab.output(STRANGER, "ip", "neigh", "show", VIRTUAL)
 
 
 def test_neither_is_anything_else_that_it_sends_to_a_protected_address(lab: IpsecLab) -> None:
-    with nobody_is_served(lab), nothing_leaks(lab):
+    with no_request_is_served(lab), nothing_leaks(lab):
         lab.run(STRANGER, ["ping", "-c3", "-i0.2", "-W1", VIRTUAL], stdout=subprocess.DEVNULL).wait()
         wait_until(lambda: lab.security(MODULE)["recv_errors"] == 3, "the module counts them")
     assert lab.dropped()["clear_text"] >= 3
 
 
-@pytest.mark.parametrize("to", ["the chassis", "the router", "everybody", "the balancer's other switches"])
+@pytest.mark.parametrize("to", ["the chassis", "the router", "broadcast", "the balancer's other switches"])
 @pytest.mark.parametrize("source", [CLIENT, STRANGERS_ADDRESS, VIRTUAL])
 def test_nor_does_it_help_to_take_another_name(lab: IpsecLab, to: str, source: str) -> None:
     """The PDSN's address or the virtual one, and every Ethernet address by which one might get in."""
@@ -140,11 +140,11 @@ def test_nor_does_it_help_to_take_another_name(lab: IpsecLab, to: str, source: s
     addresses = {
         "the chassis": (mac(lab, STRANGER), CHASSIS_MAC),
         "the router": (mac(lab, STRANGER), router),
-        "everybody": (mac(lab, STRANGER), "ff:ff:ff:ff:ff:ff"),
+        "broadcast": (mac(lab, STRANGER), "ff:ff:ff:ff:ff:ff"),
         "the balancer's other switches": ("02:51:b7:00:00:09", router),
     }
     ethernet = Ether(**dict(zip(("src", "dst"), addresses[to])))
-    with nobody_is_served(lab), nothing_leaks(lab):
+    with no_request_is_served(lab), nothing_leaks(lab):
         lab.send(STRANGER, [bytes(ethernet / clear_request("named@isp.com", source))] * 4)
         wait_until(lambda: lab.security(MODULE)["recv_errors"] == 4, "the module counts them")
 
@@ -161,7 +161,7 @@ def test_arp_for_the_virtual_address_is_answered_through_the_module_alone(lab: I
 
 
 def is_answer(packet: Packet) -> bool:
-    """Whether it says where the virtual address is."""
+    """Whether it is an ARP reply for the virtual address."""
     return ARP in packet and packet[ARP].op == 2 and packet[ARP].psrc == VIRTUAL
 
 
@@ -173,19 +173,19 @@ def test_a_stranger_with_all_vlans_at_once_is_not_served(lab: IpsecLab, vlan: in
     """A port without a VLAN of its own, as `ovs-vsctl add-port` makes it."""
     ethernet = Ether(src=mac(lab, TRUNK), dst=CHASSIS_MAC)
     packet = clear_request("trunk@isp.com")
-    with nobody_is_served(lab):
+    with no_request_is_served(lab):
         lab.send(TRUNK, [bytes(ethernet / Dot1Q(vlan=vlan) / packet if vlan else ethernet / packet)] * 3)
 
 
 def test_the_inside_vlan_itself_is_no_way_in(lab: IpsecLab) -> None:
     """A host there has no key either. As the crypto map has it, only the module and the VLAN interface lead in."""
     ethernet = Ether(src=mac(lab, INSIDE_HOST), dst=CHASSIS_MAC)
-    with nobody_is_served(lab):
+    with no_request_is_served(lab):
         lab.send(INSIDE_HOST, [bytes(ethernet / clear_request("inside@isp.com", "15.1.1.77"))])
 
 
-def test_nobody_behind_the_module_is_taken_for_a_home_agent(lab: IpsecLab) -> None:
-    """Who claims to be one would be sent in clear what the module has decrypted."""
+def test_no_host_outside_of_the_module_is_taken_for_a_home_agent(lab: IpsecLab) -> None:
+    """A host that claims to be one would get in clear what the module has decrypted."""
     with lab.tap("outside") as out, lab.tap("inside") as inside:
         for address in HOME_AGENTS.values():
             claim = ARP(op=2, hwsrc=mac(lab, INTRUDER), psrc=address, hwdst=CHASSIS_MAC, pdst=VIRTUAL)
@@ -234,7 +234,7 @@ def test_who_takes_the_pdsns_name_in_another_vlan_is_dropped(lab: IpsecLab) -> N
     """The MSFC routes it; what the access list names has to come from the module."""
     ethernet = Ether(src=mac(lab, ROUTED), dst=lab.node(ROUTER).intf(f"{ROUTER}-vlan20").MAC())
     before = unprotected(lab)
-    with nobody_is_served(lab), nothing_leaks(lab):
+    with no_request_is_served(lab), nothing_leaks(lab):
         lab.send(ROUTED, [bytes(ethernet / clear_request("spoofed@isp.com"))] * 3)
         wait_until(lambda: unprotected(lab) == before + 3, "the rule counts them")
 

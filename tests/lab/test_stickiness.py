@@ -27,7 +27,7 @@ def by_home_address(address: str) -> bytes:
     return frame(request(authentication(), home_address=address))
 
 
-def test_an_nai_stays_with_its_home_agent_whoever_forwards_it(bench: Bench) -> None:
+def test_an_nai_stays_with_its_home_agent_behind_any_foreign_agent(bench: Bench) -> None:
     """The chapter: registrations from the same mobile must not spread over home agents. Three retries are within
     ``reassign``; in between others turn the rotation."""
     name = "traveller@isp.com"
@@ -84,7 +84,7 @@ def test_a_session_ends_idle_seconds_after_its_last_request(bench: Bench) -> Non
 
 
 def test_a_session_that_has_ended_is_a_new_one_to_the_rotation(bench: Bench) -> None:
-    """Its number of retries begins at zero, its home agent is whoever's turn it is."""
+    """Its number of retries begins at zero, and its home agent is the next one of the rotation."""
     name = "returning@isp.com"
     first = bench.deliver(registration(name))
     wait_until(lambda: not bench.sessions(), "all sessions end")
@@ -112,8 +112,8 @@ def test_more_retries_than_reassign_move_the_session_once(bench: Bench) -> None:
 
 
 def test_closing_goes_to_the_sessions_home_agent_and_ends_it(bench: Bench) -> None:
-    """Lifetime 0 through the virtual address: the home agent that holds the binding gets it, wherever the rotation
-    stands, and the session object is gone."""
+    """Lifetime 0 through the virtual address: the home agent that holds the binding gets it, independent of the
+    rotation, and the session object is gone."""
     name = "leaver@isp.com"
     first = bench.deliver(registration(name))
     bench.deliver(registration("stays@isp.com"))
@@ -122,7 +122,7 @@ def test_closing_goes_to_the_sessions_home_agent_and_ends_it(bench: Bench) -> No
 
 
 def test_closing_what_was_never_opened_is_dropped_and_counted(bench: Bench) -> None:
-    """Nobody knows which home agent holds such a binding, and none must be bothered at random."""
+    """The balancer cannot tell which home agent holds the binding, and must not choose one at random."""
     closing = frame(request(nai("unknown@isp.com"), lifetime=0))
     assert bench.counted(closing) == {
         "requests": 1,

@@ -1,4 +1,4 @@
-"""A chassis that somebody describes who knows nothing but the documents."""
+"""A chassis that was described from the documents alone."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_strangers_chassis_balances_by_its_weights(stranger: tuple[Lab, Descri
 def test_a_strangers_mobile_reaches_the_host_from_its_home_network(
     stranger: tuple[Lab, Description], pdsn: str, mobile: str, user: int
 ) -> None:
-    """Through the tunnel of its binding, in both directions, wherever its home agent is."""
+    """Through the tunnel of its binding, in both directions, at any home agent."""
     lab, _ = stranger
     register(lab, pdsn, user, 1)
     wait_until(lambda: address_of(lab, mobile), f"{mobile} has its home address")

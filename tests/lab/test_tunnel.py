@@ -188,7 +188,7 @@ def narrow(reverse: Tunnelled) -> Iterator[Tunnelled]:
 
 
 def test_a_way_narrower_than_ethernet_is_told_or_fragmented_for(narrow: Tunnelled) -> None:
-    """RFC 2003 section 5.1: with Don't Fragment inside the sender is told, without the outer packet is fragmented."""
+    """RFC 2003 section 5.1: Don't Fragment inside causes an ICMP error; without it the outer packet is fragmented."""
     home = narrow.home_address("mobile1")
     datagram = (
         f"import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.setsockopt(0, 10, 0); "
@@ -279,7 +279,7 @@ def test_strangers_get_nothing_out_of_a_tunnel_at_the_pdsn(reverse: Tunnelled) -
 
 
 def test_fragments_of_a_tunnelled_packet_are_put_together_before_they_are_judged(reverse: Tunnelled) -> None:
-    """RFC 2003 section 3: the exit reassembles; a fragment that never becomes whole is nobody's packet."""
+    """RFC 2003 section 3: the exit reassembles; a fragment of an incomplete packet is delivered to no host."""
     home, real = reverse.home_address("mobile1"), HOME_AGENTS[reverse.home_agent("mobile1")]
     inner = IP(src=CORRESPONDENT, dst=home) / UDP(dport=9999) / bytes(64)
     outer = IP(src=real, dst=CARE_OF, id=77, proto=4)

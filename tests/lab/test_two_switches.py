@@ -73,7 +73,7 @@ def test_a_session_is_the_same_on_both_switches(bench: Bench) -> None:
 
 
 def test_the_rotation_goes_on_across_switches(bench: Bench) -> None:
-    """One farm, one rotation, wherever requests come in."""
+    """One farm has one rotation for the requests of all switches."""
     nodes = [
         bench.deliver(registration(f"rotation-{number}@isp.com", mac=MACS[pdsn]), node=pdsn)
         for number, pdsn in enumerate((PDSN, SECOND_PDSN, SECOND_PDSN, PDSN))

@@ -33,7 +33,7 @@ vservers:
 
 
 class TrunkLab(YamlLab):
-    """The second switch is somebody else's, an ordinary one: access ports, and a trunk to ours."""
+    """The second switch is an ordinary one that is not balanced: access ports, and a trunk to ours."""
 
     def connect_switch(self, switch: Optional[str] = None) -> None:
         """Set the VLANs of all ports before the balancer comes."""
@@ -90,13 +90,13 @@ def test_a_request_may_leave_by_the_trunk_on_which_it_came(bench: Bench, node: s
 
 
 def test_an_nai_is_one_mobile_in_whatever_vlan(bench: Bench) -> None:
-    """Stickiness knows no VLANs."""
+    """A session does not depend on the VLAN of its requests."""
     first = bench.deliver(registration("vlans@isp.com", vlan=7))
     assert [bench.deliver(registration("vlans@isp.com", vlan=vlan)) for vlan in (8, None, 9)] == [first] * 3
 
 
 def test_requests_of_every_vlan_there_is_disturb_nothing(bench: Bench) -> None:
-    """Anybody on a trunk can send 4,094 tags. Sessions still get rules, and time still passes, afterwards."""
+    """A host on a trunk can send 4,094 tags. Afterwards sessions still get rules, and timers still run."""
     bench.exchange(*(registration(f"storm-{vlan}@isp.com", vlan=vlan) for vlan in range(1, 4095)))
     assert len(bench.sessions()) >= 4094
     bench.deliver(registration("after-the-storm@isp.com"))

@@ -43,7 +43,7 @@ class SimulatedDfpAgent:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether somebody who connects gets an answer."""
+        """Whether a manager that connects gets an answer."""
         return self.is_running and self.home_agent.mood is Mood.WELL
 
     def accept(self, pipe: Pipe) -> ManagerConnection:

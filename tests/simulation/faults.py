@@ -93,7 +93,7 @@ def _restart_switch(world: World) -> None:
 
 
 def _delete_flows(world: World, what: str) -> None:
-    """Somebody deletes rules: of a table, or all of them, as ``ovs-ofctl del-flows`` does."""
+    """An operator deletes rules: of a table, or all of them, as ``ovs-ofctl del-flows`` does."""
     world.plundered_at = world.clock.now
     for number, table in enumerate(world.switch.datapath.tables):
         if what in ("all", f"table {number}"):

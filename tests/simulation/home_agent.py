@@ -36,7 +36,7 @@ class HomeAgent:
     virtual_address: bytes
     capacity: Optional[int] = None
     mood: Mood = Mood.WELL
-    #: Is told of each request that it got and did not read.
+    #: Is called with each request that it received and did not read.
     ignored: Callable[[bytes], None] = lambda _: None
     #: When the mood, the link or the bindings were last disturbed.
     disturbed_at: float = 0.0

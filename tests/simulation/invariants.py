@@ -1,4 +1,4 @@
-"""What must always hold, whatever goes wrong. A check that finds a violation says which, and of what."""
+"""The invariants: what must hold at every moment, under every fault. A violation names its invariant and objects."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ class Invariants:
                 raise ViolationError("every mobile is served", f"{what}; {len(usable)} home agents could take it")
 
     def _traffic_of_others_passes(self) -> None:
-        """Only somebody else who deletes the rules can stop it, until the balancer has restored them."""
+        """Only a fault that deletes the rules can stop it, until the balancer has restored them."""
         world, counts = self._world, self._world.counts
         since, sent, received = self._bystanders
         self._bystanders = world.clock.now, counts.bystanders_sent, counts.bystanders_received
@@ -115,7 +115,7 @@ class Invariants:
             raise ViolationError("traffic of others passes", f"{missing} of {counts.bystanders_sent - sent} did not")
 
     def _awaits_rules(self) -> bool:
-        """Whether somebody has deleted the rules, and no balancer was there since to restore them."""
+        """Whether a fault has deleted the rules, and no balancer has run since to restore them."""
         world = self._world
         if not world.controller.is_connected(world.switch):
             return world.plundered_at > world.served_until
@@ -194,7 +194,7 @@ class Invariants:
         lasting = differences & old & older
         self._mismatches = old, differences
         if lasting:
-            raise ViolationError("the switch holds what the balancer believes", "; ".join(sorted(lasting)[:3]))
+            raise ViolationError("the switch has the rules of sessions with rule_at", "; ".join(sorted(lasting)[:3]))
 
     def _differences(self) -> Iterator[str]:
         world = self._world

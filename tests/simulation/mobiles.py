@@ -115,7 +115,7 @@ class Mobile:
 
     @property
     def is_bound(self) -> bool:
-        """Whether the mobile believes to have a binding."""
+        """Whether the mobile has a registration that has not expired."""
         return self.state is not State.OFF and self.bound_until > self.clock.now
 
     def _renew(self, attempt: int) -> None:

@@ -28,7 +28,7 @@ class Weather:
 
 @dataclass(eq=False)
 class Wire:
-    """One direction of a link. ``deliver`` gets what arrives; ``lost`` is told what does not."""
+    """One direction of a link. ``deliver`` is called with what arrives, ``lost`` with what does not."""
 
     clock: Clock
     random: Random

@@ -137,7 +137,7 @@ def has_right_checksums(frame: bytes) -> bool:
 
 
 def arp_frame(operation: int, source_mac: bytes, source: bytes, target_mac: bytes, target: bytes) -> bytes:
-    """An ARP packet (RFC 826): 1 asks, and goes to everybody; 2 answers."""
+    """An ARP packet (RFC 826): operation 1 is a request, which is broadcast, 2 a reply."""
     destination = b"\xff" * 6 if operation == 1 else target_mac
     head = b"\0\x01\x08\0\x06\x04" + operation.to_bytes(2, "big")
     return destination + source_mac + b"\x08\x06" + head + source_mac + source + target_mac + target

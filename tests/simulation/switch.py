@@ -159,7 +159,7 @@ class SwitchConnection:
             self._switch.connections.remove(self)
 
     def receive(self, data: bytes) -> None:
-        """Bytes came from the controller, in whatever pieces."""
+        """Bytes came from the controller, in pieces of any size."""
         data = self._pending + data
         offset = 0
         while len(data) - offset >= 8:

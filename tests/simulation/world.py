@@ -120,7 +120,7 @@ class World:
     home_agents: list[HomeAgent] = field(default_factory=list)
     pdsns: list[Pdsn] = field(default_factory=list)
     mobiles: list[Mobile] = field(default_factory=list)
-    #: When rules were last taken off the switch by somebody else than the balancer.
+    #: When rules were last taken off the switch by a fault, not by the balancer.
     plundered_at: float = 0.0
     #: When a balancer last served the switch undisturbed.
     served_until: float = 0.0

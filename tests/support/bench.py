@@ -143,7 +143,7 @@ class Bench:
         sender.flush()
 
     def finish_sending(self, node: str = PDSN) -> None:
-        """Wait until a node's last frame is out and the captures have caught up with a storm that nobody read."""
+        """Wait until a node's last frame is out and the captures have caught up with a storm that no test read."""
         sender = self._senders.pop(node)
         assert sender.stdin is not None
         sender.stdin.close()
@@ -169,7 +169,7 @@ class Bench:
     def deliver(self, sent: bytes, node: str = PDSN) -> str:
         """Send one frame and return the home agent that it came to; it must come to one and once."""
         came = [name for name, frames in self.exchange(sent, node=node).items() for _ in frames]
-        assert len(came) == 1, f"the frame came to {came or 'nobody'}"
+        assert len(came) == 1, f"the frame came to {came or 'no home agent'}"
         return came[0]
 
     def settle(self, node: str = PDSN) -> dict[str, list[bytes]]:

@@ -181,7 +181,7 @@ def configurations(draw: st.DrawFn) -> Configuration:
     )
     interfaces = draw(st.lists(vlan_interfaces(), max_size=3, unique_by=lambda each: each.vlan))
     routes = draw(st.lists(st.builds(Route, NETWORKS, REAL_ADDRESSES), max_size=3, unique=True))
-    if routes:  # dispatched mode does not cross a router, whatever address the farm's reals were given
+    if routes:  # dispatched mode does not cross a router, at any address of the farm's reals
         members = [replace(farm, nat_server=True) for farm in members]
     return Configuration(
         {farm.name: farm for farm in members},

@@ -1,4 +1,4 @@
-"""Somebody at the other end of a vici socket: a charon as far as its answers go, or something else altogether."""
+"""The other end of a vici socket: a fake charon with given answers, or a program that does not speak vici."""
 
 from __future__ import annotations
 

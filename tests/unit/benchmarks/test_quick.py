@@ -19,7 +19,7 @@ QUIET = {
 
 
 def test_rounds_that_something_else_slowed_down_do_not_count() -> None:
-    """Each contender's best round counts, whichever that was."""
+    """Each contender's best round counts; the rounds of two contenders may differ."""
     ours = {**QUIET, "new": Cost(30e-6, 99e-6), "known": Cost(9e-6, 50e-6)}
     others = {**QUIET, "tutorial's new": Cost(500e-6, 900e-6)}
     assert ratios_of([ours, others]) == pytest.approx(ratios_of([QUIET]))

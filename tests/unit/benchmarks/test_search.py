@@ -1,4 +1,4 @@
-"""The search for the highest rate ends near it, in a bounded number of trials, whatever the rate is."""
+"""The search for the highest rate ends near it, in a bounded number of trials, for every rate."""
 
 from __future__ import annotations
 

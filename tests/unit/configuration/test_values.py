@@ -1,4 +1,4 @@
-"""A value is judged alike wherever it is written: in IOS text, in the YAML form, in a chassis description.
+"""A value is accepted or refused alike in IOS text, in the YAML form and in a chassis description.
 
 Each test writes the value into a whole file for each reader. All readers must accept it, and read the same value, or
 all must refuse it.

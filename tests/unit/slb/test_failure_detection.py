@@ -90,7 +90,7 @@ def test_numconns_failures_of_numclients_clients_fail_the_real() -> None:
     bench = Bench(1, 0, faildetect_numconns=3, faildetect_numclients=2, reassign=0)
     for number in range(3):
         fail(bench, f"user{number}@example.org")
-    assert bench.reals[0].state == "OPERATIONAL", "one client alone says nothing"
+    assert bench.reals[0].state == "OPERATIONAL", "failures of one client are too few"
     fail(bench, "user9@example.org", client="15.1.1.52")
     assert bench.reals[0].state == "FAILED"
 
@@ -193,8 +193,8 @@ def test_a_session_left_at_a_failed_real_may_be_the_one_that_tests_it() -> None:
     assert bench.reals[0].state == "OPERATIONAL"
 
 
-def test_requests_that_reach_nobody_are_no_failures() -> None:
-    """A real that has failed and gets nothing cannot fail further, whoever retries how often."""
+def test_requests_that_reach_no_real_are_no_failures() -> None:
+    """A failed real server that gets no requests has no further failures, however often clients retry."""
     bench = Bench(1, server={"idle": 600}, faildetect_numconns=1, faildetect_numclients=1, reassign=1, retry=0)
     fail(bench, "anna@example.org")
     failures = bench.reals[0].connection_failures

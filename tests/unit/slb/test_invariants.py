@@ -1,4 +1,4 @@
-"""Whatever happens, in whatever order: sessions move by the rules only, and the counters add up."""
+"""After any sequence of events: sessions move by the rules only, and the counters add up."""
 
 from __future__ import annotations
 

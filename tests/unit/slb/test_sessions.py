@@ -109,7 +109,7 @@ def test_a_deregistration_ends_the_session_and_is_no_retry() -> None:
     assert bench.reals[0].sessions == 0
 
 
-def test_a_deregistration_that_nobody_can_place_is_dropped() -> None:
+def test_a_deregistration_without_session_and_home_agent_is_dropped() -> None:
     bench = Bench(1, 1)
     assert bench.request("anna@example.org", lifetime=0).drop is DropReason.DEREGISTRATION_WITHOUT_SESSION
     assert bench.letter(bench.request("anna@example.org", home_agent=address(2).packed, lifetime=0)) == "B"
@@ -132,7 +132,7 @@ def test_a_tag_is_a_locally_administered_unicast_address_and_heads_the_cookie() 
 
 
 def test_tags_that_collide_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody is ever sent to another mobile's home agent."""
+    """No mobile is ever dispatched to another mobile's home agent."""
     monkeypatch.setattr(session_table, "tag_of", lambda *_: 0x02_00_00_00_00_01)
     bench = Bench(1, 1, 1)
     sessions = [bench.request(f"user{number}@example.org").session for number in range(3)]

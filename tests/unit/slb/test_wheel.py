@@ -30,7 +30,7 @@ def test_items_come_out_after_their_time_once_and_late_by_the_resolution_at_most
     assert sorted(seen) == sorted(appointments)
 
 
-def test_whoever_stops_in_the_middle_finds_the_rest() -> None:
+def test_a_caller_that_stops_in_the_middle_gets_the_rest_later() -> None:
     wheel: TimingWheel[str] = TimingWheel()
     for name in "abc":
         wheel.schedule(name, 1.0)

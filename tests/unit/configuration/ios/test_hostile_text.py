@@ -1,4 +1,4 @@
-"""Whatever a file holds, it is a configuration or the one error, each line of which names its place."""
+"""Every text is read as a configuration, or raises ConfigurationError, each line of which names its place."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_the_watch_is_called_at_every_opening_and_every_end() -> None:
 
 
 class HomeAddressLife(RuleBasedStateMachine):
-    """Whatever is claimed, assigned and given back: no address is ever two mobiles', and none gets lost."""
+    """After any sequence of claims, assignments and releases no address has two mobiles, and none is lost."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -128,7 +128,7 @@ def free_tcp_port() -> int:
 
 
 def first_report(port: int, password: str) -> Optional[SetWeight]:
-    """The weight that the agent reports to a manager with this password; None if the manager believes nothing."""
+    """The weight that the agent reports to a manager with this password; None if the manager accepts no report."""
     manager = AgentConnection(DfpAgent(IPv4Address(HOME_AGENT), port), KeyRing(password))
     manager.start()
     with socket.create_connection((HOME_AGENT, port), PROGRAM_TIMEOUT) as stream:
@@ -141,7 +141,7 @@ def first_report(port: int, password: str) -> Optional[SetWeight]:
 
 
 def test_the_configured_agent_reports_for_the_home_agents_address(lab: Lab, tmp_path: Path) -> None:
-    """ip dfp agent ipmobile: port, password, inservice. It speaks for UDP port 434 of the home agent's address."""
+    """ip dfp agent ipmobile: port, password, inservice. It reports on UDP port 434 of the home agent's address."""
     port = free_tcp_port()
     options = configuration(tmp_path, f"port {port}", "password 0 cisco", "inservice")
     node = lab.home_agent("--config", options, "--max-weight", "60")

@@ -290,7 +290,7 @@ def test_a_header_that_is_none_does_not_pass(packet: bytes) -> None:
     drops(bump(), Port.OUTSIDE, from_outside(Raw(packet))[:16] + b"\x08\x00" + packet, Reason.MALFORMED)
 
 
-# Whatever comes
+# Any frame
 
 FRAMES = st.one_of(
     st.binary(max_size=80),
@@ -314,7 +314,7 @@ FRAMES = st.one_of(
 
 @given(port=st.sampled_from([Port.INSIDE, Port.OUTSIDE]), frames=st.lists(FRAMES, max_size=5))
 def test_no_frame_makes_protected_clear_text_pass(port: Port, frames: list[bytes]) -> None:
-    """Whatever comes, each frame has one fate, and none carries protected traffic from one trunk to the other."""
+    """Each frame is handled in one way, and none carries protected traffic from one trunk to the other."""
     module = bump(ASSOCIATION)
     for frame in frames:
         sent = module.forward(port, frame)

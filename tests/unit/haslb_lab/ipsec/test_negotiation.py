@@ -68,7 +68,7 @@ def test_no_log_makes_it_stumble(log: list[str]) -> None:
 
 @contextlib.contextmanager
 def impostor(path: Path, answer: bytes) -> Iterator[None]:
-    """Somebody at charon's socket who is not charon: says ``answer`` to the first and hangs up."""
+    """A program at charon's socket that is not charon: sends ``answer`` to the first client and disconnects."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         listener.listen()

@@ -68,7 +68,7 @@ def test_a_configuration_without_a_usable_crypto_map_is_an_error(
 
 @pytest.mark.parametrize("options", [["--config", "x.ios"], ["--interface", "FastEthernet1/0"]])
 def test_a_pdsns_configuration_and_interface_need_each_other(tmp_path: Path, options: list[str]) -> None:
-    """One says nothing without the other."""
+    """One option needs the other."""
     status, output = run(tmp_path, PDSN, *options)
     assert (status, output.splitlines()[-1]) == (2, "pdsn.py: error: --config and --interface need each other")
 
