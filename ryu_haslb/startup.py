@@ -1,4 +1,4 @@
-"""What must be in order before the balancer serves anything: configuration, ports, control socket, HTTP.
+"""What the balancer checks and opens before it serves switches: configuration, ports, control socket, HTTP.
 
 Each function ends the process with one line on standard error that says what is wrong and what to do.
 """

@@ -11,7 +11,7 @@ from ryu_haslb.language.grammar import match
 
 
 def executor_of(words: Sequence[str]) -> Executor:
-    """Who carries this command out. Raises: CommandError if the words are no command."""
+    """The process that carries this command out. Raises: CommandError if the words are no command."""
     executor = match(OPERATOR_COMMANDS, _as_on_ios(_without_output_options(words))).command.action
     assert executor is not None  # every command of the table has one
     return executor

@@ -1,7 +1,7 @@
 """The configuration as plain, immutable data.
 
-The readers of IOS text and of YAML make a :class:`Configuration`; all other code takes one, whichever form it came
-from. Defaults are those of IOS SLB.
+The readers of IOS text and of YAML make a :class:`Configuration`; all other code takes one and is independent of the
+form. Defaults are those of IOS SLB.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who takes packets for an address: its owner, or the router of a static route."""
+"""The next hop of packets to an address: the host itself, or the router of a static route."""
 
 from __future__ import annotations
 

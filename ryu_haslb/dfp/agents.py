@@ -1,7 +1,7 @@
 """All configured DFP agents: their connections, and the weights that they have reported. No I/O.
 
-A connection is a :class:`Link`: it decides by the state machine of :mod:`.manager` and carries out the actions over
-whatever it is made of; :mod:`.connections` has the one over TCP.
+A connection is a :class:`Link`: it decides by the state machine of :mod:`.manager` and carries out the actions over its
+transport; :mod:`.connections` has the one over TCP.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Link:
             self._agents.set_weights(self.connection, reports)
 
     def connect(self, target: Connect) -> None:
-        """Open a connection, and tell the state machine what comes of it."""
+        """Open a connection, and report success or failure to the state machine."""
         raise NotImplementedError
 
     def send(self, data: bytes) -> None:

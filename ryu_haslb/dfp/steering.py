@@ -1,4 +1,4 @@
-"""Applies the weights that agents report to the real servers, and derives what the balancer tells the agents."""
+"""Applies the weights that agents report to the real servers, and derives the states that the agents are sent."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Reads the frame of a packet-in: Ethernet, VLAN tag, IPv4, UDP, and the virtual server that it is for.
 
-This is the first half of the request path: one pass over the bytes, no packet library. What the datagram holds is read
-by :mod:`ryu_haslb.mobile_ip.request_reader`.
+This is the first half of the request path: one pass over the bytes, no packet library.
+:mod:`ryu_haslb.mobile_ip.request_reader` reads the datagram inside.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ BOUNDS = (0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0
 
 
 class LatencyHistogram:
-    """Counts of packets by latency. One observation covers all packets of one read: the clock is not free."""
+    """Counts of packets by latency. One observation covers all packets of one read: reading the clock costs time."""
 
     def __init__(self) -> None:
         self.sum = 0.0

@@ -1,7 +1,7 @@
 """The standing rules of a switch: those that it has for as long as the application serves it.
 
-They follow from the configuration and from how the switch's ports lie around the IPsec module. What their purposes,
-priorities and actions are, ``pipeline.py`` says; here is what they match.
+They follow from the configuration and from how the switch's ports lie around the IPsec module. ``pipeline.py`` defines
+their purposes, priorities and actions; this file adds their matches.
 """
 
 from __future__ import annotations

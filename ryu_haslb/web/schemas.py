@@ -1,4 +1,4 @@
-"""JSON Schemas of what the API takes and gives, derived from the types of the rows (``show/column_types.py``)."""
+"""JSON Schemas of the API's requests and answers, derived from the types of the rows (``show/column_types.py``)."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ def test_a_request_without_identity_is_dropped_and_counted(bench: Bench) -> None
     }
 
 
-def test_a_request_to_a_home_agents_own_address_is_none_of_the_balancers_business(bench: Bench) -> None:
+def test_a_request_to_a_home_agents_own_address_is_only_switched(bench: Bench) -> None:
     """Steps 5 and 6 of the chapter's call flow: later requests go straight to the home agent."""
     sent = frame(request(nai("direct@isp.com")), dst=REALS["sami2"], to=MACS["sami2"])
     before = bench.statistics()

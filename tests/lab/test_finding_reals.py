@@ -1,4 +1,4 @@
-"""Who is where: ARP for the virtual address, and real servers that are found and followed."""
+"""Neighbours: ARP for the virtual address, and real servers that are found and followed."""
 
 from __future__ import annotations
 

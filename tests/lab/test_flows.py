@@ -162,7 +162,7 @@ def test_a_switch_that_lost_every_rule_gets_them_all_again(bench: Bench) -> None
     assert bench.deliver(registration(name)) == first
 
 
-def test_foreign_rules_stay_and_ours_go_when_the_application_is_told_to_stop(bench: Bench) -> None:
+def test_at_sigterm_our_rules_are_removed_and_foreign_rules_stay(bench: Bench) -> None:
     """SIGTERM: exit status 0, nothing of ours on the switch or in the file system, everything else as it was."""
     for rule in FOREIGN:
         add(rule)

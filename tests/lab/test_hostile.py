@@ -141,7 +141,7 @@ def test_a_hostile_nai_is_served_and_cannot_write_on_the_operators_screen(bench:
 
 @pytest.mark.parametrize("cut", [15, 20, 30, 41])
 def test_an_arp_request_cut_short_is_not_answered(bench: Bench, cut: int) -> None:
-    """It does not say who asks, or for what; the balancer goes on."""
+    """Sender or target address are missing. The balancer continues."""
     whole = arp_request(VIRTUAL)
     with bench.lab.capture("pdsn1") as capture:
         bench.send(whole[:cut])

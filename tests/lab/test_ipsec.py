@@ -1,4 +1,4 @@
-"""Registrations through the IPsec module: what is protected, what passes, and what comes of everything else.
+"""Registrations through the IPsec module: which traffic is protected, which passes, and which is dropped.
 
 The chapter's fifth example. Each test that looks for a leak waits for something that came later, never for a time.
 """

@@ -121,8 +121,8 @@ def lab(tmp_path: Path) -> Iterator[IpsecLab]:
 
 
 def test_each_peer_has_associations_of_its_own(lab: IpsecLab) -> None:
-    """The access lists protect a network, in which the virtual address is, and a host besides; nobody holds an address
-    of either. Each rule has associations of its own."""
+    """The access lists protect the network of the virtual address, and a host; no machine has an address of either.
+    Each rule has associations of its own."""
     for node in (*PEERS, MODULE):
         assert "up" in lab.command(node, "wait crypto sa 20"), lab.log(node)
     with lab.tap("outside") as out, lab.tap("inside") as inside:

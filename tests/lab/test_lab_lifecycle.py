@@ -62,7 +62,7 @@ def lab_in_a_process() -> Iterator[subprocess.Popen[str]]:
 
 
 def leftovers() -> list[str]:
-    """Whatever bears the lab's mark, by the tools that an operator would look with."""
+    """All objects with the lab's mark, found with the tools of an operator."""
     found = [f"process {process}" for process in janitor.processes()]
     found += [f"bridge {name}" for name in run_and_read("ovs-vsctl", "list-br").split() if name.startswith("haslb")]
     found += [f"interface {name}" for name in os.listdir("/sys/class/net") if name.startswith("haslb")]

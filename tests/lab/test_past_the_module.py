@@ -230,7 +230,7 @@ def test_unless_the_access_list_says_that_it_had_to_be_encrypted(lab: IpsecLab) 
     lab.deregister(7200, 1, ROUTED)
 
 
-def test_who_takes_the_pdsns_name_in_another_vlan_is_dropped(lab: IpsecLab) -> None:
+def test_requests_from_the_pdsns_address_in_another_vlan_are_dropped(lab: IpsecLab) -> None:
     """The MSFC routes it; what the access list names has to come from the module."""
     ethernet = Ether(src=mac(lab, ROUTED), dst=lab.node(ROUTER).intf(f"{ROUTER}-vlan20").MAC())
     before = unprotected(lab)

@@ -78,8 +78,8 @@ def test_a_failed_home_agent_is_back_as_soon_as_its_dfp_agent_reports(health: He
 
 
 def test_a_home_agent_that_only_seemed_dead_is_back_by_dfp(health: HealthLab) -> None:
-    """Silence instead of death: the agent's connection stays and ends by its keep-alive time. While nobody reports, the
-    kernel goes on to accept connections for the stopped process; that alone must not count as a sign of life."""
+    """Silence instead of death: the agent's connection stays and ends by its keep-alive time. Without reports, the
+    kernel still accepts connections for the stopped process; that alone must not count as a sign of life."""
     manager = manager_text(health.address.values(), "1 0 1")
     health.begin(farm_text(health.address.values(), DETECTION, "retry 600") + manager, HOME_AGENT + DFP_AGENT)
     health.await_weights(25, 25)

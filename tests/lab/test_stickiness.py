@@ -1,4 +1,4 @@
-"""Sessions: who is one mobile, how long it stays where it is, and when it moves."""
+"""Sessions: which requests are of one mobile, how long it keeps its home agent, and when it moves."""
 
 from __future__ import annotations
 

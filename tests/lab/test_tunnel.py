@@ -165,13 +165,13 @@ def test_each_router_on_the_way_takes_its_share_of_the_inner_ttl(reverse: Tunnel
 
 
 @pytest.mark.parametrize("size", [1452, 1472, 4000, 20000])
-def test_packets_that_may_be_fragmented_arrive_whatever_their_size(reverse: Tunnelled, size: int) -> None:
+def test_packets_of_any_size_that_may_be_fragmented_arrive(reverse: Tunnelled, size: int) -> None:
     """RFC 2003 section 5.1."""
     assert "3 received" in reverse.ping("mobile1", CORRESPONDENT, "-Mdont", f"-s{size}")
     assert "3 received" in reverse.ping(HOST, reverse.home_address("mobile1"), "-Mdont", f"-s{size}")
 
 
-def test_the_sender_of_a_packet_too_big_for_the_tunnel_is_told_what_fits(reverse: Tunnelled) -> None:
+def test_the_sender_of_a_packet_too_big_for_the_tunnel_gets_an_icmp_error_with_the_mtu(reverse: Tunnelled) -> None:
     """RFC 2003 section 5.1: 1500 bytes less the outer header."""
     home = reverse.home_address("mobile1")
     assert "3 received" in reverse.ping(HOST, home, "-Mdo", "-s1452")
@@ -187,7 +187,7 @@ def narrow(reverse: Tunnelled) -> Iterator[Tunnelled]:
     reverse.lab.node(PDSN).cmd(f"ip link set {PDSN}-eth0 mtu 1500")
 
 
-def test_a_way_narrower_than_ethernet_is_told_or_fragmented_for(narrow: Tunnelled) -> None:
+def test_a_path_narrower_than_ethernet_causes_an_icmp_error_or_fragments(narrow: Tunnelled) -> None:
     """RFC 2003 section 5.1: Don't Fragment inside causes an ICMP error; without it the outer packet is fragmented."""
     home = narrow.home_address("mobile1")
     datagram = (

@@ -89,7 +89,7 @@ def test_a_request_may_leave_by_the_trunk_on_which_it_came(bench: Bench, node: s
         bench.rule(name)
 
 
-def test_an_nai_is_one_mobile_in_whatever_vlan(bench: Bench) -> None:
+def test_an_nai_is_one_mobile_in_all_vlans(bench: Bench) -> None:
     """A session does not depend on the VLAN of its requests."""
     first = bench.deliver(registration("vlans@isp.com", vlan=7))
     assert [bench.deliver(registration("vlans@isp.com", vlan=vlan)) for vlan in (8, None, 9)] == [first] * 3

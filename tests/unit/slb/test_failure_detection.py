@@ -244,7 +244,7 @@ def test_a_test_session_may_idle_out_before_its_test_is_over() -> None:
     assert bench.reals[0].state == "OPERATIONAL"
 
 
-def test_a_request_that_names_a_real_goes_there_in_whatever_state() -> None:
+def test_a_request_that_names_a_real_goes_there_in_every_state() -> None:
     """Only that home agent can hold the binding: "The address of a real of the farm: that real"."""
     bench = failed_bench()
     bench.reals[1].in_service = False

@@ -14,7 +14,7 @@ from ryu_haslb.slb.session import COOKIE_MARK, next_tag, tag_of
 from ryu_haslb.slb.statistics import DropReason
 
 
-def test_a_mobile_stays_whatever_the_client_address() -> None:
+def test_a_mobile_keeps_its_real_behind_every_client_address() -> None:
     bench = Bench(1, 1)
     first = bench.request("anna@example.org", client="15.1.1.51")
     bench.request("bert@example.org", client="15.1.1.51")

@@ -47,7 +47,7 @@ def test_a_failure_names_what_differs(line: str, expected: str) -> None:
     assert outcome.startswith(expected)
 
 
-def test_silence_is_told_from_refusal() -> None:
+def test_a_silent_peer_is_not_reported_as_a_refusal() -> None:
     """A silent peer may be down, or a router on the way."""
     assert reason(["sending packet", "sending retransmit 1 of request"], PEER) == "15.1.1.15 does not answer"
 

@@ -48,8 +48,8 @@ def test_nodes_without_commands_are_named_once() -> None:
     assert "and in host1, msfc1:" in invited("direct-static", 4)
 
 
-def test_what_strongswan_is_told_instead_is_said_once_with_whose_it_is() -> None:
-    """The translation of algorithms that no current package carries is said out loud."""
+def test_each_replaced_algorithm_is_reported_once_with_its_node() -> None:
+    """Algorithms that no current package has are replaced, and the operator can read by which."""
     said = list(translations(find("direct-ipsec-transport").chassis()))
     assert len(set(said)) == len(said) == 4
     assert (

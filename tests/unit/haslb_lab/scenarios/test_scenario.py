@@ -70,7 +70,7 @@ def test_a_file_is_a_scenario_without_a_chapter(tmp_path: Path) -> None:
         strange.chassis()
 
 
-def test_what_is_neither_is_told_what_there_is(tmp_path: Path) -> None:
+def test_a_name_that_is_neither_scenario_nor_file_is_refused_with_the_known_names(tmp_path: Path) -> None:
     for name in ("dispatched", str(tmp_path), "no\0name", "x" * 500):
         with pytest.raises(LabError, match="neither a scenario nor a file; there are: dispatched-static, "):
             find(name)
