@@ -11,7 +11,7 @@ RUN := $(VENV)/bin/python
 # How long properties are tried: dev for people, ci (all examples, and the coverage of the unit tests) for CI.
 PROFILE ?= dev
 PYTEST := $(RUN) -m pytest --hypothesis-profile=$(PROFILE)
-UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
+UNIT := $(PYTEST) -n auto --dist worksteal tests/unit tests/attacks
 COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)
 
 export PATH := $(PATH):/usr/sbin:/sbin

@@ -28,8 +28,15 @@ from ryu.controller import controller, ofp_event
 # A connection to a switch: handshake, negotiated version, and the events of its messages.
 from ryu.controller.controller import Datapath
 
-# The states in which a switch is ready or disconnected, and the decorator that subscribes a method to an event.
-from ryu.controller.handler import DEAD_DISPATCHER, MAIN_DISPATCHER, set_ev_cls
+# The states of a connection (hello, configuration, ready, disconnected), and the decorator that subscribes a method to
+# an event.
+from ryu.controller.handler import (
+    CONFIG_DISPATCHER,
+    DEAD_DISPATCHER,
+    HANDSHAKE_DISPATCHER,
+    MAIN_DISPATCHER,
+    set_ev_cls,
+)
 
 # Green threads: ``hub.sleep`` and ``hub.Event``.
 from ryu.lib import hub
@@ -40,7 +47,9 @@ from ryu.lib import hub
 from ryu.ofproto import ofproto_common, ofproto_parser, ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 
 __all__ = [
+    "CONFIG_DISPATCHER",
     "DEAD_DISPATCHER",
+    "HANDSHAKE_DISPATCHER",
     "MAIN_DISPATCHER",
     "Datapath",
     "RyuApp",

@@ -25,12 +25,14 @@ class Channel(Protocol):
 class SwitchChannel(Channel, Protocol):
     """A channel whose handshake is over: its datapath id and its ports are known.
 
-    ``handler`` is offered each message first. ``address`` is host and port of the switch's end.
+    ``handler`` is offered each message first. ``address`` is host and port of the switch's end. ``close_reason`` says
+    why the connection has ended, once it has.
     """
 
     id: int
     address: tuple[str, int]
     handler: Optional[MessageHandler]
+    close_reason: str
 
     def port_names(self) -> dict[int, str]:
         """The names of the switch's ports by their numbers, at this moment."""

@@ -48,7 +48,7 @@ class Fleet:
     def on_disconnected(self, transport: SwitchChannel) -> None:
         """A connection is lost."""
         if self._transport_of(transport.id) is transport:
-            LOG.info("Switch %016x: connection lost; its sessions are kept", transport.id)
+            LOG.info("Switch %016x: %s; its sessions are kept", transport.id, transport.close_reason)
             self._forget(transport)
 
     def on_port_changed(self, datapath_id: int, port: int, usable: bool) -> None:

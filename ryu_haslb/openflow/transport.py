@@ -2,7 +2,9 @@
 
 The engine reads eight bytes at a time, parses every message into objects and puts each into a queue. This transport
 reads everything that has arrived at once and offers each message to a handler first. What the handler takes is handled
-at once, and all replies to one read leave in one write. The other messages take the engine's way.
+at once, and all replies to one read leave in one write. Of the other messages the engine parses those of the handshake
+and of the ports, after :mod:`.screening` has checked them. A peer that breaks the protocol costs one log line, and its
+connection.
 
 Sending never blocks. If a switch does not read what it is sent, only reading from that switch is suspended.
 """
@@ -13,13 +15,32 @@ import logging
 import socket
 import ssl
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import Any, Optional
 
-from ryu_haslb.engine import DEAD_DISPATCHER, Datapath, hub, install_connection_factory, ofp_event, ofproto_parser
+from ryu_haslb.engine import (
+    CONFIG_DISPATCHER,
+    DEAD_DISPATCHER,
+    HANDSHAKE_DISPATCHER,
+    MAIN_DISPATCHER,
+    Datapath,
+    hub,
+    install_connection_factory,
+    ofp_event,
+    ofproto_parser,
+)
+from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.channel import MessageHandler
 from ryu_haslb.openflow.latency import LatencyHistogram
-from ryu_haslb.openflow.wire import HEADER, OFPT_PACKET_IN
+from ryu_haslb.openflow.screening import (
+    MAX_PORTS,
+    IncompatibleVersionError,
+    ProtocolError,
+    State,
+    Treatment,
+    screen,
+)
+from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPT_PACKET_IN
 
 LOG = logging.getLogger(__name__)
 
@@ -29,6 +50,7 @@ _READ_SIZE = 1 << 14
 _RECEIVE_BUFFER = 1 << 18
 #: Bytes that wait until the switch reads them. Beyond it nothing is read from the switch, since it would need replies.
 _MAX_UNSENT = 1 << 18
+_STATES = {HANDSHAKE_DISPATCHER: State.HELLO, CONFIG_DISPATCHER: State.FEATURES, MAIN_DISPATCHER: State.MAIN}
 
 
 class Transport(Datapath):  # type: ignore[misc]
@@ -44,6 +66,7 @@ class Transport(Datapath):  # type: ignore[misc]
         super().__init__(*arguments)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.bytes_sent = 0
+        self.close_reason = "connection lost"
         self.ports: dict[int, Any] = {}  # maintained by the engine
         self._outgoing: list[bytes] = []
         self._unsent = 0
@@ -93,7 +116,11 @@ class Transport(Datapath):  # type: ignore[misc]
                 return
             if not received:
                 return
-            pending = self._handle_batch(pending + received)
+            try:
+                pending = self._handle_batch(pending + received)
+            except ProtocolError as error:
+                self._refuse(error)
+                return
             hub.sleep(0)  # under load there always is more to read; let the other green threads run
             while self._unsent > _MAX_UNSENT and self.state != DEAD_DISPATCHER:
                 self._has_sent.clear()
@@ -110,7 +137,9 @@ class Transport(Datapath):  # type: ignore[misc]
                 self._unsent -= len(outgoing)
                 self._has_sent.set()
         except OSError as error:  # includes a timeout: the switch has not read for long
-            LOG.info("Switch %s (%s): sending failed, closing the connection: %s", self.id, self.address[0], error)
+            if self.state != DEAD_DISPATCHER:
+                self.close_reason = f"connection closed (sending failed: {error})"
+                LOG.info("%s: sending failed, closing the connection: %s", self, error)
         finally:
             self.close()
             self._has_sent.set()
@@ -122,21 +151,56 @@ class Transport(Datapath):  # type: ignore[misc]
         try:
             while len(received) - offset >= HEADER.size:
                 version, kind, length, xid = HEADER.unpack_from(received, offset)
-                end = offset + max(length, HEADER.size)
+                if length < HEADER.size:
+                    raise ProtocolError(f"a message of type {kind} and {length} bytes: expected {HEADER.size} or more")
+                end = offset + length
                 if end > len(received):
                     break
                 message = received[offset:end]
                 offset = end
                 packets += kind == OFPT_PACKET_IN
-                if self.handler is None or not self.handler(kind, xid, message):
-                    self._leave_to_engine(version, kind, xid, message)
+                if self.handler is None or version != OFP_VERSION or not self.handler(kind, xid, message):
+                    self._handle_other(version, kind, xid, message)
         finally:
             if packets:
                 self.latency.observe(time.perf_counter() - begin, packets)
         return received[offset:]
 
-    def _leave_to_engine(self, version: int, kind: int, xid: int, data: bytes) -> None:
-        message = ofproto_parser.msg(self, version, kind, len(data), xid, bytearray(data))
+    def _handle_other(self, version: int, kind: int, xid: int, message: bytes) -> None:
+        """Handle a message that the handler did not take.
+
+        Raises:
+            ProtocolError: the peer breaks the protocol.
+        """
+        state = _STATES.get(self.state)
+        if state is None:
+            return
+        if state is State.FEATURES and self.id is not None:
+            state = State.PORTS
+        treatment, message = screen(state, version, kind, message)
+        if treatment is Treatment.PARSE:
+            self._leave_to_engine(kind, xid, message)
+            if len(self.ports) > MAX_PORTS:
+                raise ProtocolError(f"more than {MAX_PORTS} ports")
+        elif treatment is Treatment.ANSWER_ECHO:
+            self.transmit(HEADER.pack(OFP_VERSION, wire.OFPT_ECHO_REPLY, len(message), xid) + message[HEADER.size :])
+        elif treatment is Treatment.ACKNOWLEDGE_ECHO:
+            self.acknowledge_echo_reply(xid)
+
+    def _refuse(self, error: ProtocolError) -> None:
+        """Close the connection of a peer that breaks the protocol; a peer of another version is told why."""
+        self.close_reason = f"connection closed ({error})"
+        LOG.warning("%s breaks the OpenFlow protocol: %s; closing the connection", self, error)
+        if isinstance(error, IncompatibleVersionError):
+            with suppress(OSError):
+                self.socket.send(wire.hello_failed(str(error)))
+
+    def __str__(self) -> str:
+        """The switch, or the peer that has not said which it is, for the log."""
+        return f"OpenFlow peer {self.address[0]}" if self.id is None else f"Switch {self.id:016x} ({self.address[0]})"
+
+    def _leave_to_engine(self, kind: int, xid: int, data: bytes) -> None:
+        message = ofproto_parser.msg(self, OFP_VERSION, kind, len(data), xid, bytearray(data))
         if message is None:
             return
         event = ofp_event.ofp_msg_to_ev(message)
@@ -152,7 +216,8 @@ def _serve(accepted: Any, address: Any) -> None:
         try:
             transport.serve()
         except Exception:
-            LOG.exception("Switch %s (%s): connection failed, closing it", transport.id, address[0])
+            transport.close_reason = "connection closed (a fault of the balancer)"
+            LOG.exception("%s: connection failed, closing it", transport)
 
 
 def install() -> None:

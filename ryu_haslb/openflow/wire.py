@@ -18,15 +18,25 @@ from ryu_haslb.errors import HaslbError
 
 OFP_VERSION = 4
 
+OFPT_HELLO = 0
 OFPT_ERROR = 1
+OFPT_ECHO_REQUEST = 2
+OFPT_ECHO_REPLY = 3
 OFPT_EXPERIMENTER = 4
+OFPT_FEATURES_REPLY = 6
+OFPT_GET_CONFIG_REPLY = 8
 OFPT_PACKET_IN = 10
+OFPT_FLOW_REMOVED = 11
+OFPT_PORT_STATUS = 12
 OFPT_PACKET_OUT = 13
 OFPT_FLOW_MOD = 14
 OFPT_MULTIPART_REQUEST = 18
 OFPT_MULTIPART_REPLY = 19
 OFPT_BARRIER_REQUEST = 20
 OFPT_BARRIER_REPLY = 21
+OFPT_QUEUE_GET_CONFIG_REPLY = 23
+OFPT_ROLE_REPLY = 25
+OFPT_GET_ASYNC_REPLY = 27
 OFPT_METER_MOD = 29
 
 OFPP_TABLE = 0xFFFFFFF9
@@ -79,11 +89,14 @@ OFPM_ALL = 0xFFFFFFFF
 
 OFPMP_FLOW = 1
 OFPMP_METER = 9
+OFPMP_PORT_DESC = 13
 OFPMPF_REPLY_MORE = 1
 
+OFPET_HELLO_FAILED = 0
 OFPET_BAD_REQUEST = 1
 OFPET_FLOW_MOD_FAILED = 5
 OFPFMFC_TABLE_FULL = 1
+OFPHFC_INCOMPATIBLE = 0
 OFPBRC_BAD_TYPE = 1
 OFPBRC_BAD_MULTIPART = 2
 OFPBRC_BAD_EXPERIMENTER = 3
@@ -269,6 +282,14 @@ def read_error(message: bytes) -> Error:
     except struct.error as error:
         raise MalformedMessage(f"error message of {len(message)} bytes: expected {_ERROR.size} or more") from error
     return Error(kind, code, message[_ERROR.size :])
+
+
+def hello_failed(text: str) -> bytes:
+    """The error for a peer that does not offer OpenFlow 1.3; ``text`` tells its operator."""
+    data = text.encode("ascii", "replace")
+    length = HEADER.size + 4 + len(data)
+    header = HEADER.pack(OFP_VERSION, OFPT_ERROR, length, 0)
+    return header + struct.pack("!HH", OFPET_HELLO_FAILED, OFPHFC_INCOMPATIBLE) + data
 
 
 def barrier_request(xid: int) -> bytes:

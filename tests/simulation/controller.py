@@ -41,6 +41,7 @@ class Transport:
         self.id = switch.datapath_id
         self.address = ("169.254.219.1", 40000)
         self.handler: Optional[MessageHandler] = None
+        self.close_reason = "connection lost"
         self.ports = dict(switch.datapath.ports)
         self.bytes_sent = 0
         self.latency = LatencyHistogram()

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO, Union
 
 MANAGER = Path(sys.executable).with_name("ryu-manager")
 
@@ -21,16 +22,20 @@ def free_port() -> int:
 
 @contextmanager
 def balancer_process(
-    directory: Path, configuration: str, openflow_port: int, **environment: str
+    directory: Path,
+    configuration: str,
+    openflow_port: int,
+    log: Union[int, IO[str]] = subprocess.PIPE,
+    **environment: str,
 ) -> Iterator[subprocess.Popen[str]]:
-    """The process, which serves switches at a port of the loopback."""
+    """The process, which serves switches at a port of the loopback; ``log`` takes what it logs."""
     (directory / "farm.ios").write_text(configuration)
     paths = {"HASLB_CONFIG": str(directory / "farm.ios"), "HASLB_CONTROL": str(directory / "control")}
     openflow = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(openflow_port)]
     process = subprocess.Popen(
         [str(MANAGER), "ryu_haslb.app", *openflow],
         env={**os.environ, **paths, **environment},
-        stderr=subprocess.PIPE,
+        stderr=log,
         text=True,
     )
     with process:

@@ -197,6 +197,7 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         self.switch = switch or FakeSwitch()
         self.id = self.switch.datapath_id
         self.handler: Optional[Callable[[int, int, bytes], Any]] = None
+        self.close_reason = "connection lost"
         self.ports: dict[int, str] = {}
         self.sent: list[bytes] = []
         self.bytes_sent = 0

@@ -1,0 +1,188 @@
+"""Which messages of a peer are read, before and after the handshake. Pure.
+
+Anyone who reaches the OpenFlow port can send anything there, and the engine's parser follows every length that it
+finds: a structure of 0 bytes keeps it in a loop for ever. So the engine parses only what the state of the connection
+expects, and only after all lengths have been checked here::
+
+    state      the engine parses                             by hand
+    HELLO      OFPT_HELLO, in a form that is built here      OFPT_ERROR, OFPT_ECHO_…
+    FEATURES   OFPT_FEATURES_REPLY                           OFPT_ERROR, OFPT_ECHO_…
+    PORTS      OFPT_MULTIPART_REPLY (OFPMP_PORT_DESC)        OFPT_ERROR, OFPT_ECHO_…
+    MAIN       OFPT_PORT_STATUS                              OFPT_ERROR, OFPT_ECHO_…, and what the handler takes
+
+The other messages that a switch may send are ignored from FEATURES on. Everything else breaks the protocol, and the
+connection is closed: a wrong version, a length that does not fit, a message that only a controller sends.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from enum import Enum
+from struct import Struct
+from typing import NamedTuple
+
+from ryu_haslb.errors import HaslbError
+from ryu_haslb.openflow.wire import (
+    HEADER,
+    OFP_VERSION,
+    OFPET_HELLO_FAILED,
+    OFPMP_PORT_DESC,
+    OFPT_BARRIER_REPLY,
+    OFPT_ECHO_REPLY,
+    OFPT_ECHO_REQUEST,
+    OFPT_ERROR,
+    OFPT_EXPERIMENTER,
+    OFPT_FEATURES_REPLY,
+    OFPT_FLOW_REMOVED,
+    OFPT_GET_ASYNC_REPLY,
+    OFPT_GET_CONFIG_REPLY,
+    OFPT_HELLO,
+    OFPT_MULTIPART_REPLY,
+    OFPT_PACKET_IN,
+    OFPT_PORT_STATUS,
+    OFPT_QUEUE_GET_CONFIG_REPLY,
+    OFPT_ROLE_REPLY,
+)
+
+#: Ports that one switch may have.
+MAX_PORTS = 1 << 16
+
+_OFPHET_VERSIONBITMAP = 1
+_HELLO_ELEMENT = Struct("!HH")
+_HELLO = Struct("!BBHIHHI")
+_FEATURES_REPLY_LENGTH = 32
+_MULTIPART_HEADER = Struct("!8xHH4x")
+_PORT_LENGTH = 64
+_PORT_STATUS_LENGTH = 80
+_ERROR = Struct("!8xHH")
+#: Versions of OpenFlow by the number in the header.
+_VERSION_NAMES = {1: "1.0", 2: "1.1", 3: "1.2", 4: "1.3", 5: "1.4", 6: "1.5"}
+
+_FROM_SWITCH = frozenset(
+    {
+        *(OFPT_ERROR, OFPT_EXPERIMENTER, OFPT_FEATURES_REPLY, OFPT_GET_CONFIG_REPLY, OFPT_PACKET_IN),
+        *(OFPT_FLOW_REMOVED, OFPT_PORT_STATUS, OFPT_MULTIPART_REPLY, OFPT_BARRIER_REPLY),
+        *(OFPT_QUEUE_GET_CONFIG_REPLY, OFPT_ROLE_REPLY, OFPT_GET_ASYNC_REPLY),
+    }
+)
+
+
+class State(Enum):
+    """What a connection waits for; in MAIN the switch is ready."""
+
+    HELLO = "hello"
+    FEATURES = "features"
+    PORTS = "ports"
+    MAIN = "main"
+
+
+class Treatment(Enum):
+    """What is done with a message."""
+
+    PARSE = "given to the engine"
+    ANSWER_ECHO = "answered"
+    ACKNOWLEDGE_ECHO = "taken as the answer to an echo request"
+    IGNORE = "ignored"
+
+
+class Screened(NamedTuple):
+    """A message, the treatment that it gets, and the bytes that the engine parses if it does."""
+
+    treatment: Treatment
+    message: bytes
+
+
+class ProtocolError(HaslbError):
+    """The peer breaks OpenFlow, and its connection must be closed. The text says how."""
+
+
+class IncompatibleVersionError(ProtocolError):
+    """The peer does not offer OpenFlow 1.3."""
+
+
+def screen(state: State, version: int, kind: int, message: bytes) -> Screened:
+    """What to do with a whole message, of at least the length of a header.
+
+    Raises:
+        IncompatibleVersionError: a hello without OpenFlow 1.3.
+        ProtocolError: a message that a switch does not send in this state, or whose lengths do not fit.
+    """
+    if kind == OFPT_HELLO and state is State.HELLO:
+        return Screened(Treatment.PARSE, _hello(version, message))
+    if kind == OFPT_ERROR:
+        return _error(state, message)
+    if version != OFP_VERSION:
+        raise ProtocolError(f"a message of OpenFlow version {version}: expected {OFP_VERSION} (1.3)")
+    if kind == OFPT_ECHO_REQUEST:
+        return Screened(Treatment.ANSWER_ECHO, message)
+    if kind == OFPT_ECHO_REPLY:
+        return Screened(Treatment.ACKNOWLEDGE_ECHO, message)
+    if state is State.HELLO:
+        raise ProtocolError(f"a message of type {kind} before the hello")
+    if kind not in _FROM_SWITCH:
+        raise ProtocolError(f"a message of type {kind}, which a switch does not send")
+    return Screened(Treatment.PARSE if _is_expected(state, kind, message) else Treatment.IGNORE, message)
+
+
+def _is_expected(state: State, kind: int, message: bytes) -> bool:
+    """Whether the engine has to see a message; its lengths are checked then."""
+    if kind == OFPT_PORT_STATUS:
+        if len(message) != _PORT_STATUS_LENGTH:
+            raise ProtocolError(f"a port status of {len(message)} bytes: expected {_PORT_STATUS_LENGTH}")
+        return state is State.MAIN
+    if kind == OFPT_FEATURES_REPLY and state is State.FEATURES:
+        if len(message) < _FEATURES_REPLY_LENGTH:
+            raise ProtocolError(f"a features reply of {len(message)} bytes: expected {_FEATURES_REPLY_LENGTH}")
+        return True
+    return kind == OFPT_MULTIPART_REPLY and state is State.PORTS and _is_port_description(message)
+
+
+def _is_port_description(message: bytes) -> bool:
+    try:
+        kind = int(_MULTIPART_HEADER.unpack_from(message)[0])
+    except struct.error as error:
+        raise ProtocolError(f"a multipart reply of {len(message)} bytes: expected 16 or more") from error
+    if kind == OFPMP_PORT_DESC and (len(message) - _MULTIPART_HEADER.size) % _PORT_LENGTH:
+        raise ProtocolError(f"a port description of {len(message)} bytes: expected 16 and 64 for each port")
+    return kind == OFPMP_PORT_DESC
+
+
+def _error(state: State, message: bytes) -> Screened:
+    """An error is read by the handler in the state MAIN; before, it is the end of the handshake or nothing."""
+    if state is State.HELLO and len(message) >= _ERROR.size:
+        kind, code = _ERROR.unpack_from(message)
+        if kind == OFPET_HELLO_FAILED:
+            raise ProtocolError(f"it refuses OpenFlow 1.3 (OFPET_HELLO_FAILED, code {code})")
+    return Screened(Treatment.IGNORE, message)
+
+
+def _hello(version: int, message: bytes) -> bytes:
+    """A hello that offers OpenFlow 1.3 and nothing else, for the engine, in the place of one that offers it."""
+    offered = set(_offered_versions(message)) or set(range(1, version + 1))
+    if OFP_VERSION not in offered:
+        names = ", ".join(_VERSION_NAMES.get(each, f"with number {each}") for each in sorted(offered)[:8])
+        raise IncompatibleVersionError(f"it offers OpenFlow {names or 'without a version'}: expected 1.3")
+    _, _, _, xid = HEADER.unpack_from(message)
+    bitmap = (_OFPHET_VERSIONBITMAP, 8, 1 << OFP_VERSION)
+    return _HELLO.pack(OFP_VERSION, OFPT_HELLO, _HELLO.size, xid, *bitmap)
+
+
+def _offered_versions(message: bytes) -> Iterator[int]:
+    """The versions in the bitmap of a hello (OpenFlow 1.3.5, section 7.5.1); none if it has no bitmap."""
+    offset = HEADER.size
+    while offset < len(message):
+        try:
+            kind, length = _HELLO_ELEMENT.unpack_from(message, offset)
+        except struct.error as error:
+            raise ProtocolError(
+                f"a hello of {len(message)} bytes: its element at byte {offset} is cut short"
+            ) from error
+        if not _HELLO_ELEMENT.size <= length <= len(message) - offset:
+            raise ProtocolError(f"a hello of {len(message)} bytes with an element of {length} bytes at byte {offset}")
+        if kind == _OFPHET_VERSIONBITMAP:
+            for place in range(offset + _HELLO_ELEMENT.size, offset + length - 3, 4):
+                bits = int.from_bytes(message[place : place + 4], "big")
+                first = (place - offset - _HELLO_ELEMENT.size) * 8
+                yield from (first + bit for bit in range(32) if bits >> bit & 1)
+        offset += length + 7 & ~7

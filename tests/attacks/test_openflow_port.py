@@ -1,0 +1,216 @@
+"""Attacks on the OpenFlow port: a stranger sends every type of message with lengths that lie, in every state.
+
+Each attack is done to a real process, and the process must go on serving. A hung event loop answers no peer, and
+nothing but SIGKILL ends it. An attack costs one line of the log for each connection, and never a traceback.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from balancer_process import balancer_process, free_port
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire import HEADER, OFP_VERSION
+
+CONFIGURATION = """
+ip slb serverfarm HAFARM
+ real 10.1.1.51
+  inservice
+!
+ip slb vserver MIPSLB
+ virtual 10.1.1.10 udp 434 service ipmobile
+ serverfarm HAFARM
+ inservice
+"""
+#: Seconds in which the process must answer. An answer takes a millisecond; a loop without end never answers.
+HARD_LIMIT = 20.0
+#: Every type of OpenFlow 1.3 to 1.5, and some that do not exist.
+TYPES = (*range(37), 99, 255)
+#: Every type of multipart message of OpenFlow 1.3, two later ones, and the experimenter's.
+MULTIPART_TYPES = (*range(16), 0xFFFF)
+FEATURES_REQUEST = 5
+FEATURES = wire.HEADER.pack(OFP_VERSION, wire.OFPT_FEATURES_REPLY, 32, 1) + struct.pack(
+    "!QIBB2xII", 0xBAD, 0, 254, 0, 0, 0
+)
+NO_PORTS = HEADER.pack(OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16, 1) + struct.pack("!HH4x", wire.OFPMP_PORT_DESC, 0)
+HELLO = HEADER.pack(OFP_VERSION, wire.OFPT_HELLO, 8, 1)
+#: What a peer sends to come into each state.
+OPENINGS = {"hello": b"", "features": HELLO, "ports": HELLO + FEATURES, "main": HELLO + FEATURES + NO_PORTS}
+
+
+def message(kind: int, body: bytes = b"", version: int = OFP_VERSION) -> bytes:
+    return HEADER.pack(version, kind, HEADER.size + len(body), 1) + body
+
+
+def bodies(kind: int) -> Iterator[bytes]:
+    """Bodies of zeros, of ones, and with structures whose lengths are 0, too small and too large."""
+    for size in (0, 1, 3, 4, 7, 8, 12, 16, 24, 40, 56, 64, 72, 120):
+        yield bytes(size)
+        yield b"\xff" * size
+    for lie in (0, 1, 3, 4, 7, 8, 9, 0x7FFF, 0xFFFF):
+        length = struct.pack("!H", lie)
+        for rest in (0, 4, 60, 200):
+            yield b"\0\1" + length + bytes(rest)  # type and length, as in a hello
+            yield length + b"\0\1" + bytes(rest)  # length and type
+            yield bytes(4) + length + bytes(rest)  # as in a meter
+            yield bytes(8) + b"\0\1" + length + bytes(rest)  # behind a port, as in a queue
+    if kind == wire.OFPT_MULTIPART_REPLY:
+        yield from multipart_bodies()
+
+
+def multipart_bodies() -> Iterator[bytes]:
+    for kind in MULTIPART_TYPES:
+        head = struct.pack("!HH4x", kind, 0)
+        for size in (1, 8, 24, 56, 63, 65, 128):
+            yield head + bytes(size)
+            yield head + b"\xff" * size
+        for lie in (0, 1, 4, 8, 63, 0xFFFF):
+            yield head + struct.pack("!H", lie) + bytes(94)
+            yield head + bytes(4) + struct.pack("!H", lie) + bytes(90)
+            yield head + struct.pack("!H", 96) + bytes(54) + struct.pack("!HH", 1, lie) + bytes(36)
+
+
+class Controller:
+    """A running balancer, its OpenFlow port, and the file of its log."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
+        self._process, self._port, self._log = process, port, log
+
+    def connect(self, opening: bytes = b"") -> socket.socket:
+        peer = socket.create_connection(("127.0.0.1", self._port), HARD_LIMIT)
+        peer.settimeout(HARD_LIMIT)
+        peer.sendall(opening)
+        return peer
+
+    def send(self, opening: bytes, attacks: Iterator[bytes]) -> None:
+        """Send the attacks over one connection, and over a new one each time that it is closed."""
+        peer = self.connect(opening)
+        for attack in attacks:
+            if not self.survives(peer, attack):
+                peer.close()
+                peer = self.connect(opening)
+        peer.close()
+
+    @staticmethod
+    def survives(peer: socket.socket, attack: bytes) -> bool:
+        """Whether the connection is still there after an attack: the process answers an echo request.
+
+        Raises: socket.timeout when the process neither answers nor hangs up.
+        """
+        mark, received = b"attacked", b""
+        try:
+            peer.sendall(attack + message(wire.OFPT_ECHO_REQUEST, mark))
+            while mark not in received:
+                data = peer.recv(1 << 16)
+                if not data:
+                    return False
+                received = received[-len(mark) :] + data
+        except ConnectionError:
+            return False
+        return True
+
+    def require_alive(self) -> None:
+        """A switch that connects is served within the limit, and nothing has raised."""
+        with self.connect(HELLO) as peer:
+            received = b""
+            while FEATURES_REQUEST not in kinds(received):
+                data = peer.recv(1 << 16)
+                assert data, "the process hung up on a switch that says hello"
+                received += data
+        assert self._process.poll() is None
+        log = self.log()
+        assert "Traceback" not in log, log[log.index("Traceback") :][:3000]
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+
+def kinds(data: bytes) -> Iterator[int]:
+    """The types of the messages in what the process sent."""
+    offset = 0
+    while len(data) - offset >= HEADER.size:
+        _, kind, length, _ = HEADER.unpack_from(data, offset)
+        yield kind
+        offset += length
+
+
+@pytest.fixture(scope="module", name="controller")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
+    folder, port = tmp_path_factory.mktemp("attacked"), free_port()
+    path = folder / "log"
+    with path.open("w") as log, balancer_process(folder, CONFIGURATION, port, log) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+        yield Controller(process, port, path)
+
+
+def test_twelve_bytes_do_not_stop_the_balancer(controller: Controller) -> None:
+    """A hello with an element of 0 bytes (OpenFlow 1.3.5, section 7.5.1)."""
+    with controller.connect(bytes.fromhex("0400000c0000000100000000")):
+        controller.require_alive()
+
+
+@pytest.mark.parametrize("state", OPENINGS)
+@pytest.mark.parametrize("kind", TYPES)
+def test_no_inner_length_of_any_type_stops_the_balancer(controller: Controller, state: str, kind: int) -> None:
+    controller.send(OPENINGS[state], (message(kind, body) for body in bodies(kind)))
+    controller.require_alive()
+
+
+@pytest.mark.parametrize("state", OPENINGS)
+def test_no_length_in_a_header_stops_the_balancer(controller: Controller, state: str) -> None:
+    """Below the length of a header, longer than what follows, and shorter."""
+    for kind in TYPES:
+        for length in (0, 1, 7, 9, 12, 0x7FFF, 0xFFFF):
+            with controller.connect(OPENINGS[state] + HEADER.pack(OFP_VERSION, kind, length, 1) + bytes(24)):
+                pass
+    controller.require_alive()
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 3, 5, 6, 7, 99, 255])
+@pytest.mark.parametrize("state", OPENINGS)
+def test_no_version_in_a_header_stops_the_balancer(controller: Controller, state: str, version: int) -> None:
+    for kind in TYPES:
+        with controller.connect(OPENINGS[state] + message(kind, bytes(56), version)):
+            pass
+    controller.require_alive()
+
+
+def test_a_peer_that_breaks_framing_costs_one_line_and_the_next_one_names_the_reason(controller: Controller) -> None:
+    before = len(controller.log())
+    with controller.connect(OPENINGS["main"]) as peer:
+        assert controller.survives(peer, b"")
+        assert not controller.survives(peer, HEADER.pack(OFP_VERSION, wire.OFPT_PACKET_IN, 3, 1) + bytes(8))
+    deadline = time.monotonic() + HARD_LIMIT
+    while "its sessions are kept" not in controller.log()[before:] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    reason = "a message of type 10 and 3 bytes: expected 8 or more"
+    first, second = (line for line in controller.log()[before:].splitlines() if "3 bytes" in line)
+    assert f"breaks the OpenFlow protocol: {reason}; closing the connection" in first
+    assert f"connection closed ({reason}); its sessions are kept" in second
+    controller.require_alive()
+
+
+def test_a_switch_of_another_version_is_told_so(controller: Controller) -> None:
+    """OpenFlow 1.3.5, section 6.3.1: OFPET_HELLO_FAILED, with the reason as text."""
+    with controller.connect(message(wire.OFPT_HELLO, version=1)) as peer:
+        received = b""
+        with suppress(ConnectionError):
+            while True:
+                data = peer.recv(1 << 16)
+                if not data:
+                    break
+                received += data
+    assert b"it offers OpenFlow 1.0: expected 1.3" in received
+    assert "breaks the OpenFlow protocol: it offers OpenFlow 1.0: expected 1.3" in controller.log()
