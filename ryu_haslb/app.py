@@ -13,13 +13,14 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import FrameType
 from typing import Any, Callable, Optional
 
 import eventlet
 import eventlet.queue
 
+from ryu_haslb import shutdown
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import operations
@@ -50,7 +51,9 @@ TICK_INTERVAL = 0.02
 FLUSH_INTERVAL = 0.005
 #: Sessions that one step of a tick examines before Registration Requests have their turn.
 MAX_SESSIONS_PER_STEP = 500
-#: Seconds that the switches have at shutdown to confirm that our rules are removed.
+#: Seconds that the switches have at a stop to confirm what was sent to them.
+CONFIRMATION_TIMEOUT = 2.0
+#: Seconds after a signal to stop at which the process ends even if its event loop is stuck.
 SHUTDOWN_TIMEOUT = 3.0
 
 transport.install()
@@ -72,6 +75,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
         self.state_log = StateLog(self.sources, time.monotonic())
         self._signals: list[int] = []
+        self._is_stopping = False
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
         self.http = open_http_server(self)
         self.control = open_control_server(self)
@@ -136,6 +140,14 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """Set every counter to zero."""
         self.balancer.clear_counters()
 
+    def retire(self) -> Mapping[int, Optional[bool]]:
+        """Remove our rules from every switch and serve none until the next configuration; see :meth:`Fleet.retire`."""
+        LOG.warning(
+            "retire: removing our rules from %d switches; no switch is served until 'haslb configure' or SIGHUP",
+            sum(switch.channel is not None for switch in self.fleet.switches.values()),
+        )
+        return self.fleet.retire()
+
     @staticmethod
     def _run_every(interval: float, step: Callable[[float], None]) -> None:
         while True:
@@ -168,12 +180,15 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def _on_signal(self, number: int, _: Optional[FrameType]) -> None:
         """Record the signal for the next tick: it may interrupt eventlet's hub, which loses what is spawned then."""
+        if number != signal.SIGHUP and not self._is_stopping:
+            self._is_stopping = True
+            shutdown.exit_after(SHUTDOWN_TIMEOUT, self.close)
         self._signals.append(number)
 
     def _handle_signals(self, _: float) -> None:
         while self._signals:
             number = self._signals.pop(0)
-            eventlet.spawn(self._reload if number == signal.SIGHUP else self._shut_down, signal.Signals(number).name)
+            eventlet.spawn(self._reload if number == signal.SIGHUP else self._stop, signal.Signals(number).name)
 
     def _reload(self, name: str) -> None:
         """Apply the configuration file again. One that has an error changes nothing."""
@@ -191,21 +206,24 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             LOG.info("%s: %s", path, line)
         LOG.info("%s: %s applied, %d changes", name, path, len(applied.changes))
 
-    def _shut_down(self, name: str) -> None:
-        """Remove our rules from every switch, wait for the switches to confirm, and end the process."""
-        LOG.info("%s: removing our rules from the switches and exiting", name)
+    def _stop(self, name: str) -> None:
+        """Take the controller away in order: rules and sessions stay on the switches, and the next start recovers them.
+
+        The session rules that wait are sent first, and confirmed; requests that come meanwhile are discarded.
+        """
+        LOG.info("%s: exiting; rules and sessions stay on the switches, and the next start recovers them", name)
         confirmations: eventlet.queue.LightQueue = eventlet.queue.LightQueue()
-        switches = self.fleet.retire(confirmations.put)
+        switches = self.fleet.stop(lambda: confirmations.put(None))
         confirmed = 0
-        with eventlet.Timeout(SHUTDOWN_TIMEOUT, False):
-            for _ in range(switches):
-                confirmed += confirmations.get()
+        with eventlet.Timeout(CONFIRMATION_TIMEOUT, False):
+            while confirmed < switches:
+                confirmations.get()
+                confirmed += 1
         if confirmed < switches:
             LOG.warning(
-                "%d of %d switches did not confirm within %g s that our rules are removed; rules with our cookie may "
-                "remain there, and the next start recovers sessions from them",
-                switches - confirmed,
-                switches,
-                SHUTDOWN_TIMEOUT,
+                "%d of %d switches did not confirm within %g s what was sent to them; the newest sessions may have no "
+                "rule there, and their mobiles may get another home agent",
+                *(switches - confirmed, switches, CONFIRMATION_TIMEOUT),
             )
+        self.fleet.close()
         raise SystemExit(0)

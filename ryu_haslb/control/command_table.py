@@ -59,6 +59,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("configure terminal", Executor.CONFIGURE_TERMINAL, "Type configuration commands; 'end' applies them"),
     Command("configure FILE", Executor.BALANCER_FILE, "Replace the configuration by a file; an error changes nothing"),
     Command("config COMMANDS", Executor.BALANCER_CONFIG, "Apply configuration commands; an error changes nothing"),
+    Command("retire", Executor.BALANCER, "Remove our rules from the switches; serve none until configured again"),
     Command("check [LINE]", Executor.CHECK, "Check a configuration file, without a balancer"),
     Command("{exit | quit | logout}", Executor.EXIT, "Leave the prompt"),
 )
@@ -69,6 +70,7 @@ _SHARED_WORDS = {
     "clear": "End sessions or security associations, set counters to zero",
     "configure": "Replace or change the configuration; an error changes nothing",
     "debug": "Show events as they happen, until Ctrl-C",
+    "retire": "Remove our rules from the switches; serve none until configured again",
     "undebug": "No effect: each debug ends with its Ctrl-C",
     "crypto": "The IPsec module",
     "ipsec": "IPsec security associations",

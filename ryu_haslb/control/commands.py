@@ -82,7 +82,11 @@ def _output(application: Application, words: Sequence[str]) -> Output:
 def _rows(application: Application, result: Result) -> Items:
     if isinstance(result, Report):
         return result.rows(application.sources)
-    return result.rows if isinstance(result, Events) else ({"line": line} for line in result)
+    return result.rows if isinstance(result, Events) else _line_rows(result)
+
+
+def _line_rows(lines: Iterator[Optional[str]]) -> Items:
+    return (line if line is None else {"line": line} for line in lines)
 
 
 def _lines(application: Application, result: Result) -> Items:

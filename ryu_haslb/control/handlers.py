@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Callable, NamedTuple, Union
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.control import crypto, debug, operations
@@ -32,8 +33,8 @@ class Events(NamedTuple):
     text: Callable[[EventRow], Iterator[str]]
 
 
-#: A report, events, or lines of text.
-Result = Union[Report[Any], Events, Iterator[str]]
+#: A report, events, or lines of text; None among the lines is a pause, as in :class:`.commands.Output`.
+Result = Union[Report[Any], Events, Iterator[str], Iterator[Optional[str]]]
 Words = Match[Executor]
 #: Carries a command out. Raises: HaslbError, for example RefusedError or CharonError; its text is the answer.
 Handler = Callable[[Application, Words], Result]
@@ -97,6 +98,10 @@ def _config(application: Application, words: Words) -> Result:
     return _applied(lambda: operations.apply_commands(application, text, "command"))
 
 
+def _retire(application: Application, _: Words) -> Result:
+    return operations.retire(application, time.monotonic)
+
+
 def _applied(apply: Callable[[], Applied]) -> Result:
     """The lines that report an applied configuration. Raises: RefusedError with every diagnostic of one that is not."""
     try:
@@ -141,4 +146,5 @@ HANDLERS: dict[str, Handler] = {
     "undebug {all | ip slb sessions [ipmobile]}": _undebug,
     "configure FILE": _configure,
     "config COMMANDS": _config,
+    "retire": _retire,
 }

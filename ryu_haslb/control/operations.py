@@ -7,9 +7,9 @@ diagnostics, counts); each caller words them in its own way.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Optional, Protocol
+from typing import Callable, Optional, Protocol
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.loader import load
@@ -21,6 +21,9 @@ from ryu_haslb.ipsec import charon, module
 from ryu_haslb.ipsec.translation import secured_interfaces
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 from ryu_haslb.show.snapshot import Sources
+
+#: Seconds that the switches have to confirm that our rules are removed: a full table may take some.
+RETIRE_TIMEOUT = 30.0
 
 
 class Application(Protocol):
@@ -41,6 +44,16 @@ class Application(Protocol):
 
     def clear_counters(self) -> None:
         """Set every counter to zero."""
+
+    def retire(self) -> Mapping[int, Optional[bool]]:
+        """Remove our rules from every switch, and serve none until the next configuration.
+
+        Returns what is known of each switch, by datapath id, kept up to date: None before the switch replies.
+        """
+
+
+class UnconfirmedError(HaslbError):
+    """A switch has not confirmed that our rules are removed."""
 
 
 class UnknownVirtualServerError(HaslbError):
@@ -97,6 +110,31 @@ def clear_sessions(application: Application, virtual_server: Optional[str] = Non
 def clear_counters(application: Application) -> None:
     """Set every counter of the balancer to zero."""
     application.clear_counters()
+
+
+def retire(application: Application, clock: Callable[[], float]) -> Iterator[Optional[str]]:
+    """Remove our rules from every switch, and serve none until the next configuration. Other traffic stays switched.
+
+    The lines of the answer, one for each switch when it confirms; None is a pause. It begins with the first line.
+
+    Raises: UnconfirmedError if a switch rejects it, or does not confirm within :data:`RETIRE_TIMEOUT`.
+    """
+    removed = application.retire()
+    deadline = clock() + RETIRE_TIMEOUT
+    reported: set[int] = set()
+    while clock() < deadline and len(reported) < len(removed):
+        for datapath_id in [each for each, success in removed.items() if success and each not in reported]:
+            reported.add(datapath_id)
+            yield f"switch {datapath_id:016x}: our rules are removed"
+        if any(success is False for success in removed.values()):
+            break
+        yield None
+    failed = [f"{each:016x}" for each in removed if each not in reported]
+    if failed:
+        raise UnconfirmedError(
+            f"no confirmation from {' and '.join(failed)}; rules with our mark may be left there, see docs/flows.md"
+        )
+    yield f"{len(removed)} switches retired; none is served until 'configure' or a new start"
 
 
 def clear_ipsec(application: Application) -> int:

@@ -5,7 +5,8 @@ A switch outlives its connections (:mod:`.switch`). What belongs to one connecti
     serve    meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
                                                                   -> error: the switch is not served
     leave    the connection is lost or replaced; the rules stay on the switch, and the sessions here
-    retire   the application ends, or the switch is no longer configured: delete our rules and meters, await the barrier
+    stop     the application ends: requests are discarded; send the session rules that wait, await their confirmation
+    retire   the switch is no longer to be served: :mod:`.retirement` takes our rules off it
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.meters import Meters
+from ryu_haslb.openflow.retirement import Conclude, Retirement
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
@@ -42,6 +44,7 @@ class Connection:
         self._switch = switch
         self._configuration = configuration
         self._clock = clock
+        self._conclude_stop: Optional[Callable[[], None]] = None
         self._transactions = Transactions(transport)
         switch.connect(self._transactions, clock())
         self._meters = Meters(transport.id, self._transactions, switch.admission, balancer, configuration)
@@ -68,6 +71,9 @@ class Connection:
     def flush(self, now: float) -> None:
         """Send the session rules that have been collected for this switch."""
         self._switch.flush(now)
+        if self._conclude_stop is not None and self._switch.rules.is_idle:
+            conclude, self._conclude_stop = self._conclude_stop, None
+            self._transactions.submit(lambda _: [], lambda _: conclude())  # the barrier confirms packet-outs as well
 
     def tick(self, now: float) -> None:
         """Do what is due at this time, and close the connection if the switch has not replied for too long."""
@@ -85,22 +91,23 @@ class Connection:
         self.transport.handler = None
         self._stop_serving()
 
-    def retire(self, conclude: Callable[[bool], None]) -> None:
-        """Delete all rules and meters of ours from the switch; ``conclude(success)`` is called when it confirms."""
-        transactions = Transactions(self.transport)
+    def stop(self, conclude: Callable[[], None]) -> None:
+        """Accept no further request; ``conclude`` is called when the switch has confirmed all that was sent to it.
+
+        Rules and sessions stay. Every session that has a mobile's request dispatched has its rule then, from which the
+        next start recovers it.
+        """
+        if not self.is_serving:
+            self.leave()
+            conclude()
+            return
+        self._conclude_stop = conclude
+        self.transport.handler = self._on_message_while_stopping
+
+    def retire(self, conclude: Conclude) -> None:
+        """Serve the switch no longer and remove our rules from it; ``conclude`` is called when it confirms."""
         self.leave()
-        self._meters.delete_all()
-
-        def on_message(kind: int, xid: int, _: bytes) -> bool:
-            return kind == wire.OFPT_BARRIER_REPLY and transactions.on_barrier_reply(xid)
-
-        def retired(error: Optional[wire.Error]) -> None:
-            if self.transport.handler is on_message:  # else another connection object serves the switch again
-                self.transport.handler = None
-            conclude(error is None)
-
-        self.transport.handler = on_message
-        transactions.submit(flow_mods.removal, retired)
+        Retirement(self.transport, conclude)
 
     def _install_standing_rules(self) -> None:
         if not self.is_serving:
@@ -141,6 +148,10 @@ class Connection:
         if kind == wire.OFPT_BARRIER_REPLY:
             return self._on_barrier_reply(xid)
         return kind == wire.OFPT_ERROR and self._on_error(xid, message)
+
+    def _on_message_while_stopping(self, kind: int, xid: int, message: bytes) -> bool:
+        """Requests are discarded, since a session that began now might not get its rule; foreign agents retransmit."""
+        return kind == wire.OFPT_PACKET_IN or self._on_message(kind, xid, message)
 
     def _on_barrier_reply(self, xid: int) -> bool:
         """A barrier request follows each transaction, and others measure the load; one may do both."""

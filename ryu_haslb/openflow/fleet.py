@@ -9,6 +9,7 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.connection import Clock, Connection
+from ryu_haslb.openflow.retirement import Conclude, Retirement
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
 
@@ -21,7 +22,8 @@ class Fleet:
     def __init__(self, configuration: Configuration, balancer: Balancer, clock: Clock = time.monotonic) -> None:
         self.switches: dict[int, Switch] = {}
         self._connections: dict[int, Connection] = {}
-        self._not_configured: dict[int, SwitchChannel] = {}
+        self._not_served: dict[int, SwitchChannel] = {}
+        self._is_retired = self._is_stopping = False
         self._configuration = configuration
         self._balancer = balancer
         self._clock = clock
@@ -39,11 +41,21 @@ class Fleet:
             )
             self._forget(older)
             older.close()
-        if self._is_configured(transport.id):
-            self._serve(transport)
-        else:
+        if self._is_stopping:
+            return
+        if not self._is_configured(transport.id):
             LOG.warning("Switch %016x is not among the configured datapaths and is not served", transport.id)
-            self._not_configured[transport.id] = transport
+            self._not_served[transport.id] = transport
+        elif self._is_retired:
+            LOG.warning(
+                "Switch %016x connected to a retired balancer; removing our rules from it. 'haslb configure' or SIGHUP "
+                "serves it again",
+                transport.id,
+            )
+            self._not_served[transport.id] = transport
+            Retirement(transport, lambda *_: None)
+        else:
+            self._serve(transport)
 
     def on_disconnected(self, transport: SwitchChannel) -> None:
         """A connection is lost."""
@@ -60,23 +72,23 @@ class Fleet:
             connection.on_ports_changed()
 
     def configure(self, configuration: Configuration) -> None:
-        """Apply another configuration; the balancer must have applied it before."""
+        """Apply another configuration; the balancer must have applied it before. It ends :meth:`retire`."""
         self._configuration = configuration
+        self._is_retired = False
         for switch in self.switches.values():
             switch.configure(configuration)
         for datapath_id, connection in list(self._connections.items()):
             if self._is_configured(datapath_id):
                 connection.configure(configuration)
             else:
-                connection.retire(lambda _: None)
-                self._not_configured[datapath_id] = self._connections.pop(datapath_id).transport
-        for datapath_id in list(filter(self._is_configured, self._not_configured)):
-            self._serve(self._not_configured.pop(datapath_id))
+                self._retire(connection, lambda *_: None)
+        for datapath_id in list(filter(self._is_configured, self._not_served)):
+            self._serve(self._not_served.pop(datapath_id))
 
     def flush(self, now: float) -> None:
         """Send every switch the session rules that have been collected for it."""
         self._remove_stale_rules()
-        for connection in self._connections.values():
+        for connection in list(self._connections.values()):
             connection.flush(now)
 
     def tick(self, now: float) -> None:
@@ -85,14 +97,41 @@ class Fleet:
         for connection in list(self._connections.values()):
             connection.tick(now)
 
-    def retire(self, conclude: Callable[[bool], None]) -> int:
-        """Stop serving, and delete all our rules and meters from every switch.
+    def stop(self, conclude: Callable[[], None]) -> int:
+        """Accept no further request, and leave rules and sessions where they are.
 
-        Returns the number of switches; ``conclude(success)`` is called once for each of them, when it confirms.
+        :meth:`flush` must go on. Returns the number of switches; ``conclude`` is called once for each of them, when it
+        has confirmed all that was sent to it.
         """
-        for connection in self._connections.values():
-            connection.retire(conclude)
-        return len(self._connections)
+        self._is_stopping = True
+        connections = list(self._connections.values())
+        for connection in connections:
+            connection.stop(conclude)
+        return len(connections)
+
+    def close(self) -> None:
+        """End every connection."""
+        transports = [*self._not_served.values(), *(each.transport for each in self._connections.values())]
+        for transport in transports:
+            self._forget(transport)
+            transport.close()
+
+    def retire(self) -> dict[int, Optional[bool]]:
+        """Serve no switch until :meth:`configure`, and remove our rules from each; other traffic stays switched.
+
+        Returns what is known of each switch, kept up to date: whether it has removed the rules, None before it replies.
+        Sessions stay here until their idle time.
+        """
+        self._is_retired = True
+        removed: dict[int, Optional[bool]] = dict.fromkeys(self._connections)
+        for connection in list(self._connections.values()):
+            self._retire(connection, removed.__setitem__)
+        return removed
+
+    def _retire(self, connection: Connection, conclude: Conclude) -> None:
+        transport = connection.transport
+        self._not_served[transport.id] = self._connections.pop(transport.id).transport
+        connection.retire(conclude)
 
     def _remove_stale_rules(self) -> None:
         """Have each switch remove the rules of sessions that have ended or moved."""
@@ -112,10 +151,10 @@ class Fleet:
 
     def _transport_of(self, datapath_id: int) -> Optional[SwitchChannel]:
         connection = self._connections.get(datapath_id)
-        return self._not_configured.get(datapath_id) if connection is None else connection.transport
+        return self._not_served.get(datapath_id) if connection is None else connection.transport
 
     def _forget(self, transport: SwitchChannel) -> None:
-        self._not_configured.pop(transport.id, None)
+        self._not_served.pop(transport.id, None)
         connection = self._connections.pop(transport.id, None)
         if connection is not None:
             connection.leave()

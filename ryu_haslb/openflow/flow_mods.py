@@ -27,12 +27,9 @@ _INSTRUCTIONS = {
 
 def replacement(rules: Iterable[Rule], metered: bool, xid: int) -> list[bytes]:
     """Messages that put these rules in the place of those of a previous run, all but the rule PASS_OTHER."""
-    messages = [
-        FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, purpose.cookie, _EXACT_COOKIE).pack(xid)
-        for purpose in Purpose
-        if purpose is not Purpose.PASS_OTHER
+    return standing_removal(xid) + [
+        _add(rule, metered, xid) for rule in rules if rule.purpose is not Purpose.PASS_OTHER
     ]
-    return messages + [_add(rule, metered, xid) for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
 
 
 def additions(rules: Iterable[Rule], xid: int) -> list[bytes]:
@@ -46,9 +43,18 @@ def table_miss(rules: Iterable[Rule], xid: int) -> list[bytes]:
     return [_add(rule, False, xid, flags) for rule in rules if rule.purpose is Purpose.PASS_OTHER]
 
 
-def removal(xid: int) -> list[bytes]:
-    """The message that deletes every rule with our cookie mark, and no other rule."""
-    return [FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, COOKIE_MARK, COOKIE_MARK_MASK).pack(xid)]
+def session_removal(xid: int) -> list[bytes]:
+    """The message that deletes every rule with our cookie mark in the session table, and no other rule."""
+    return [FlowMod(wire.OFPFC_DELETE, _SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK).pack(xid)]
+
+
+def standing_removal(xid: int) -> list[bytes]:
+    """Messages that delete our standing rules, all but the rule PASS_OTHER."""
+    return [
+        FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, purpose.cookie, _EXACT_COOKIE).pack(xid)
+        for purpose in Purpose
+        if purpose is not Purpose.PASS_OTHER
+    ]
 
 
 def _add(rule: Rule, metered: bool, xid: int, flags: int = 0) -> bytes:

@@ -18,6 +18,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import flow_mods
 from ryu_haslb.openflow.admission import Admission
+from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
 from ryu_haslb.openflow.pipeline import FIRST_METER
 from ryu_haslb.openflow.standing_rules import client_rules
@@ -89,12 +90,6 @@ class Meters:
         self._meter_of_client.clear()
         self._rate_of_client.clear()
         self._admission.clients.lift_rate_limits()
-
-    def delete_all(self) -> None:
-        """Delete every meter of ours from the switch."""
-        if self.are_supported:
-            for meter in (FIRST_METER, *_CLIENT_METERS):
-                self._send(OFPMC_DELETE, meter)
 
     def tick(self, now: float) -> None:
         """Request the meters' statistics when they are due; the reply updates the rates."""
@@ -179,6 +174,12 @@ class Meters:
 
     def _send(self, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> None:
         self._channel.transmit(_meter_mod(self._channel.next_xid(), command, meter, rate))
+
+
+def delete_all(channel: Channel) -> None:
+    """Delete every meter that may be ours from a switch; one without meters rejects each message."""
+    for meter in (FIRST_METER, *_CLIENT_METERS):
+        channel.transmit(_meter_mod(channel.next_xid(), OFPMC_DELETE, meter))
 
 
 def _meter_mod(xid: int, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> bytes:

@@ -108,6 +108,11 @@ class SessionRules:
             without += (session for part in (bundle.installs, *bundle.later) for session, _ in part)
         return sum(map(self._is_live, without))
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether the switch has confirmed all rules that were sent, and no other can be sent now."""
+        return not self._outstanding and (not self.waiting or self.is_paused)
+
     def connect(self, transactions: Transactions) -> None:
         """Send rules over a new connection. The switch may have lost its rules: all are installed again."""
         self._transactions = transactions

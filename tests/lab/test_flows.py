@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from threading import Thread
 
 import pytest
 from bench import MACS, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import CHASSIS_MAC, VIRTUAL, frame, nai, registration, request
+from scapy.layers.l2 import Ether
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import Lab
+from ryu_haslb.openflow.pipeline import Purpose
 
 pytestmark = pytest.mark.lab
 
@@ -23,6 +27,7 @@ MARK = 0x51B7
 SESSIONS = 1
 CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server(IDLE)
 
+FILE = DIRECTORY / "balancer.ios"
 FOREIGN = (
     "table=0,cookie=0x0,priority=60000,udp,tp_dst=9 actions=drop",
     "table=0,cookie=0x51b70000,priority=100,udp,tp_dst=10 actions=NORMAL",
@@ -162,30 +167,69 @@ def test_a_switch_that_lost_every_rule_gets_them_all_again(bench: Bench) -> None
     assert bench.deliver(registration(name)) == first
 
 
-def test_at_sigterm_our_rules_are_removed_and_foreign_rules_stay(bench: Bench) -> None:
-    """SIGTERM: exit status 0, nothing of ours on the switch or in the file system, everything else as it was."""
+def is_switched(bench: Bench) -> bool:
+    """Whether a frame that is none of ours gets from the PDSN to every home agent."""
+    stranger = Ether(src=MACS["pdsn1"], dst="ff:ff:ff:ff:ff:ff", type=0x88B5) / b"bystander"
+    captures = [bench.lab.capture(node) for node in REALS]
+    with ExitStack() as stack:
+        listening = [stack.enter_context(capture) for capture in captures]
+        bench.send(bytes(stranger))
+        for each in listening:
+            each.wait_for(lambda frame: b"bystander" in frame)
+    return True
+
+
+def test_foreign_rules_stay_and_ours_go_when_the_balancer_is_retired(bench: Bench) -> None:
+    """haslb retire: only what bears our mark goes, other traffic stays switched, nothing is served until configure."""
     for rule in FOREIGN:
         add(rule)
     foreign = of_others(bench.lab.flows())
     assert len(foreign) == len(FOREIGN)
     bench.deliver(registration("last@isp.com"))
     bench.rule("last@isp.com")
-    bench.lab.stop_controller()
-    try:
-        assert bench.controller.returncode == 0
-        assert not (DIRECTORY / f"{CONTROLLER}.control").exists()
-        flows = bench.lab.flows()
-        assert [flow for flow in flows if flow.cookie & 0xFFFF == MARK] == []
-        assert of_others(flows) == foreign
-        assert "Traceback" not in bench.lab.log(CONTROLLER)
-    finally:
-        bench.start()
+    assert bench.lab.command(CONTROLLER, "retire").splitlines() == [
+        "switch 0000000000000001: our rules are removed",
+        "1 switches retired; none is served until 'configure' or a new start",
+    ]
+    flows = bench.lab.flows()
+    assert [flow.cookie for flow in flows if flow.cookie & 0xFFFF == MARK] == [Purpose.PASS_OTHER.cookie]
+    assert of_others(flows) == foreign
+    meters = subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "dump-meters", SWITCH], capture_output=True, check=True)
+    assert b"meter=" not in meters.stdout
+    assert is_switched(bench)
+    bench.lab.command(CONTROLLER, f"configure {FILE}")
+    bench.lab.wait_until_balancing()
     assert of_others(bench.lab.flows()) == foreign
     assert bench.deliver(registration("first@isp.com")) in REALS
+    assert "Traceback" not in bench.lab.log(CONTROLLER)
 
 
-def test_stopping_in_the_middle_of_a_storm_leaves_nothing_either(bench: Bench) -> None:
-    """Requests do not wait for the operator: those that come while the application ends must not make rules."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+def test_a_stop_leaves_rules_sessions_and_other_traffic_and_the_next_start_takes_over(
+    bench: Bench, number: signal.Signals
+) -> None:
+    """A stop is no worse than a crash: exit status 0, no socket left, every mobile keeps its home agent."""
+    names = [f"{number.name}-{each}@isp.com" for each in range(7)]
+    nodes = {name: bench.deliver(registration(name)) for name in names}
+    keys = {bench.rule(name).cookie for name in names}
+    before = standing(bench.lab.flows())
+    bench.controller.send_signal(number)
+    assert bench.controller.wait(10) == 0
+    assert not (DIRECTORY / f"{CONTROLLER}.control").exists()
+    assert standing(bench.lab.flows()) == before
+    assert keys <= {flow.cookie for flow in bench.lab.flows(SESSIONS)}
+    assert is_switched(bench)
+    bench.start()
+    assert standing(bench.lab.flows()) == before
+    assert {name: bench.deliver(registration(name)) for name in reversed(names)} == nodes
+    assert {bench.rule(name).cookie for name in names} == keys
+    assert "Traceback" not in bench.lab.log(CONTROLLER)
+
+
+def test_a_restart_in_the_middle_of_a_storm_loses_no_session(bench: Bench) -> None:
+    """Whom the balancer has sent to a home agent has its rule when the process has ended."""
+    FILE.write_text(CONFIGURATION.replace(f"request {IDLE}", "request 300"))
+    bench.lab.command(CONTROLLER, f"configure {FILE}")
     one = registration("storm-00000@isp.com", udp={"chksum": 0})
     frames = [one.replace(b"00000", b"%05d" % number) for number in range(20000)]
     before = bench.statistics()["requests"]
@@ -195,11 +239,27 @@ def test_stopping_in_the_middle_of_a_storm_leaves_nothing_either(bench: Bench) -
     bench.lab.stop_controller()
     storm.join()
     bench.finish_sending()
-    try:
-        assert bench.controller.returncode == 0
-        assert [flow for flow in bench.lab.flows() if flow.cookie & 0xFFFF == MARK] == []
-    finally:
-        bench.start()
+    assert bench.controller.returncode == 0
+    came = {name: frames_of(bench, name) for name in REALS}
+    dispatched = {number for numbers in came.values() for number in numbers}
+    assert len(dispatched) == sum(map(len, came.values())), "each went to one home agent, once"
+    keys = [flow for flow in bench.lab.flows(SESSIONS) if flow.priority == 50000]
+    assert len(keys) >= len(dispatched) > 100
+    bench.start()
+    for name, numbers in came.items():
+        for number in list(numbers)[:5]:
+            assert bench.deliver(one.replace(b"00000", number)) == name
+    FILE.write_text(CONFIGURATION)
+    bench.restart()
+
+
+def frames_of(bench: Bench, node: str) -> set[bytes]:
+    """The numbers of the storm's mobiles whose requests have come to a home agent; the capture is emptied."""
+    capture = bench._captures[node]
+    numbers = [each.partition(b"storm-")[2][:5] for each in capture.frames if b"storm-" in each]
+    assert len(set(numbers)) == len(numbers), "a request came twice"
+    capture.frames.clear()
+    return set(numbers)
 
 
 def test_sessions_survive_the_application_being_killed(bench: Bench) -> None:

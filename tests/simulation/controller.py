@@ -26,8 +26,8 @@ from simulation.switch import PORT_STATUS, SimulatedSwitch, SwitchConnection
 TICK_INTERVAL = 0.1
 FLUSH_INTERVAL = 0.005
 MAX_SESSIONS_PER_STEP = 500
-#: Seconds that a process takes to end in order.
-SHUTDOWN_TIME = 0.1
+#: Seconds after which a process ends although a switch has not confirmed what was sent to it.
+CONFIRMATION_TIMEOUT = 2.0
 #: Seconds after which a switch that has lost its controller connects again.
 RECONNECT_INTERVAL = 1.0
 
@@ -111,15 +111,20 @@ class Controller:
         self._cut: set[int] = set()
         self._flush_is_due = False
         self._start_count = 0
+        self._awaited = 0
+        self.is_retired = False
 
     def add_switch(self, switch: SimulatedSwitch) -> None:
         """Have a switch connect whenever the controller runs and the network between them is whole."""
         self._switches.append(switch)
 
     def start(self) -> None:
-        """Start the process."""
+        """Start the process; one that is retired is configured again."""
+        if self.is_retired and self.is_running:
+            self.configure(self.configuration)
         if self.is_running:
             return
+        self.is_retired = False
         self.is_running = True
         self._start_count += 1
         self.balancer = Balancer(self.configuration)
@@ -143,12 +148,30 @@ class Controller:
     def stop(self) -> None:
         """End the process as SIGTERM does."""
         if self.is_running:
-            self.fleet.retire(lambda _: None)
-            self.clock.after(SHUTDOWN_TIME, self.kill)
+            self._awaited = self.fleet.stop(self._on_confirmed)
+            self.flush_soon()
+            self.clock.after(CONFIRMATION_TIMEOUT if self._awaited else 0.0, self._end, self._start_count)
+
+    def retire(self) -> None:
+        """Take the rules off the switches, and serve none until :meth:`configure`, as ``haslb retire`` does."""
+        if self.is_running:
+            self.is_retired = True
+            self.fleet.retire()
+
+    def _on_confirmed(self) -> None:
+        self._awaited -= 1
+        if not self._awaited:
+            self.clock.after(0.0, self._end, self._start_count)
+
+    def _end(self, start_count: int) -> None:
+        if start_count == self._start_count and self.is_running:
+            self.fleet.close()
+            self.kill()
 
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration, or start with it the next time."""
         self.configuration = configuration
+        self.is_retired = False
         if self.is_running:
             self.balancer.configure(configuration)
             self.dfp.configure(configuration.dfp or DfpManager(), self.clock.now)
@@ -169,8 +192,8 @@ class Controller:
         self.clock.after(RECONNECT_INTERVAL, self._connect, switch, self._start_count)
 
     def is_connected(self, switch: SimulatedSwitch) -> bool:
-        """Whether the switch has a connection."""
-        return self.is_running and switch.datapath_id in self.transports
+        """Whether the switch has a connection over which it is to be served."""
+        return self.is_running and not self.is_retired and switch.datapath_id in self.transports
 
     def on_closed(self, transport: Transport) -> None:
         """A connection has ended."""
@@ -208,10 +231,7 @@ class Controller:
         self._flush_is_due = False
         if self.is_running:
             self.fleet.flush(self.clock.now)
-            if any(
-                switch.rules.waiting and not switch.rules.is_paused and switch.channel is not None
-                for switch in self.fleet.switches.values()
-            ):
+            if any(not switch.rules.is_idle and switch.channel is not None for switch in self.fleet.switches.values()):
                 self.flush_soon()
 
     def _tick(self, start_count: int) -> None:

@@ -69,6 +69,11 @@ def _stop_controller(world: World) -> None:
     world.controller.stop()
 
 
+def _retire_controller(world: World) -> None:
+    world.disturb()
+    world.controller.retire()
+
+
 def _start_controller(world: World) -> None:
     world.disturb()
     world.controller.start()
@@ -182,6 +187,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     "link": _link,
     "controller is killed": _kill_controller,
     "controller is stopped": _stop_controller,
+    "controller is retired": _retire_controller,
     "controller starts": _start_controller,
     "control connection breaks": _cut_control,
     "control connection mends": _mend_control,
@@ -273,7 +279,7 @@ def _link_faults(parameters: Parameters, at: float, random: Random) -> list[Faul
 
 
 def _controller_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
-    how = random.choice(("controller is killed", "controller is stopped"))
+    how = random.choice(("controller is killed", "controller is stopped", "controller is retired"))
     return [Fault(at, how), Fault(_later(at, random), "controller starts")]
 
 

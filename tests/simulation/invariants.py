@@ -44,7 +44,7 @@ class Invariants:
         self._every_mobile_is_served()
         self._no_mobile_is_bound_twice()
         self._traffic_of_others_passes()
-        if not world.controller.is_running:
+        if not world.controller.is_running or world.controller.is_retired:
             self._counted = None
             return
         self._no_home_agent_that_serves_is_taken_out()

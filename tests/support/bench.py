@@ -230,12 +230,13 @@ class Bench:
         return {row["real"]: row for row in self.lab.query(CONTROLLER, "show ip slb reals")}
 
     def restart(self) -> None:
-        """End the controller, start it anew, and have the switches find it at once."""
+        """End the controller, start it anew without the sessions, and have the switches find it at once."""
+        self.lab.retire()
         self.lab.stop_controller()
         self.start()
 
     def start(self) -> None:
-        """Start the controller: no session, the rotation at the first home agent, every counter at zero."""
+        """Start the controller: the rotation at the first home agent, every counter at zero."""
         self._markers = 0
         for switch in self._switches:
             self.disconnect(switch)

@@ -28,6 +28,7 @@ class Application:
     def __init__(self, sessions: int = 0, weights: Sequence[int] = (1, 1), **server: object) -> None:
         self.bench = Bench(*weights, server={"idle": 65535, **server})
         self.begun = 0
+        self.retired: dict[int, Optional[bool]] = {}
         self.switches: Mapping[int, Switch] = {}
         self.configuration = self.bench.configuration
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
@@ -54,6 +55,9 @@ class Application:
 
     def clear_counters(self) -> None:
         self.bench.balancer.clear_counters()
+
+    def retire(self) -> Mapping[int, Optional[bool]]:
+        return self.retired
 
 
 @contextmanager

@@ -79,7 +79,8 @@ class HealthLab:
             self.end(name)
         for name in self.names:
             self.start(name, home_agent, *(options or {}).get(name, ()))
-        self.lab.stop_controller()  # while the switch listens: sessions of rules that stay behind would be taken over
+        self.lab.retire()  # or the sessions of the rules would be taken over
+        self.lab.stop_controller()
         self.lab.disconnect_switch()  # or it waits a second before it tries again
         Path(janitor.DIRECTORY / "balancer.ios").write_text(configuration)
         self.lab.start_controller()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -82,6 +82,9 @@ class WebBench:
 
     def clear_counters(self) -> None:
         self.balancer.clear_counters()
+
+    def retire(self) -> Mapping[int, Optional[bool]]:
+        return {}
 
     def request(self, nai: bytes) -> None:
         """A registration request of this mobile."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from balancer_process import balancer_process, free_port
@@ -62,6 +64,35 @@ def test_a_signal_to_end_removes_the_control_socket_and_is_no_failure(
 ) -> None:
     assert (tmp_path / "control").is_socket()
     balancer.send_signal(number)
-    read_until(balancer, f"{number.name}: removing our rules from the switches and exiting")
+    read_until(balancer, f"{number.name}: exiting; rules and sessions stay on the switches")
     assert balancer.wait() == 0
     assert not (tmp_path / "control").exists()
+
+
+_STUCK = """
+import signal, socket, sys, time
+from ryu_haslb import shutdown
+def on_signal(number, frame):
+    shutdown.exit_after(0.2, lambda: print("cleaned up", flush=True))
+signal.signal(signal.SIGTERM, on_signal)
+print("ready", flush=True)
+{stuck}
+"""
+
+
+@pytest.mark.parametrize(
+    "stuck",
+    ["while True: pass", "while True: time.sleep(1000)", "a, b = socket.socketpair()\nwhile True: a.recv(1)"],
+    ids=["in a loop", "asleep", "at a socket"],
+)
+def test_a_stop_has_a_deadline_that_holds_when_the_event_loop_is_stuck(stuck: str) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", _STUCK.format(stuck=stuck)], stdout=PIPE, stderr=PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate()
+    assert (process.returncode, output) == (0, "cleaned up\n")
+    assert errors == "the stop did not end in order within 0.2 s; exiting without it\n"

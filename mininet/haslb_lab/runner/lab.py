@@ -194,8 +194,12 @@ class Lab:
                 return {"HASLB_VICI": str(control.with_suffix(".vici")), "HASLB_VICI_COUNTERS": str(control)}
         return {}
 
+    def retire(self) -> None:
+        """Have the balancer remove its rules from every switch. It serves none until it is configured or restarted."""
+        self.command(CONTROLLER, "retire")
+
     def stop_controller(self) -> None:
-        """Stop the controller with SIGTERM, as an operator would, and wait for its end."""
+        """Stop the controller with SIGTERM, as an operator would, and wait for its end. Its rules stay."""
         assert self._controller is not None, "the controller does not run"
         self._controller.terminate()
         self._controller.wait(PROGRAM_TIMEOUT)

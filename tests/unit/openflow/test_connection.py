@@ -89,3 +89,21 @@ def test_a_connection_that_was_left_handles_nothing_and_the_switch_keeps_its_rul
     assert connected.transport.handler is None
     assert not connected.connection.is_serving
     assert len(connected.fake.flows) == rules > 0
+
+
+@pytest.mark.parametrize("has_bundles", [True, False])
+def test_a_stop_sends_the_rules_of_sessions_that_wait_before_it_concludes(has_bundles: bool) -> None:
+    """The switch is the session store: a session that has begun is recovered by the next start."""
+    connected, concluded = Connected(has_bundles), list[None]()
+    connected.find_real()
+    connected.request()
+    connected.connection.stop(lambda: concluded.append(None))
+    assert connected.transport.deliver(packet_in(Purpose.PUNT_REQUEST.cookie, 3, bytes(60)))
+    connected.connection.flush(connected.now)
+    assert concluded == [], "the bundle is not confirmed"
+    connected.transport.answer()
+    connected.connection.flush(connected.now)
+    connected.transport.answer()
+    (session,) = connected.balancer.sessions
+    assert len(connected.fake.flows_for(session.cookie)) == 1
+    assert len(concluded) == 1

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
+from itertools import groupby
 from typing import Optional
 
 import pytest
-from fake_switch import FakeSwitch, FakeTransport
+from fake_switch import FakeSwitch, FakeTransport, decoded, packet_in
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
 from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose
+from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, Table
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
@@ -89,12 +91,13 @@ def test_a_switch_that_rejects_the_standing_rules_is_not_served(caplog: pytest.L
 
 
 def test_a_switch_that_is_configured_no_longer_loses_our_rules_and_gets_them_again_when_it_is() -> None:
+    """All but the rule that switches other traffic: a switch without a table-miss rule would forward nothing."""
     served = Served(configuration=replace(CONFIGURATION, datapaths=(1,)))
     installed = len(served.switch.flows)
     assert installed > 0
     served.fleet.configure(replace(CONFIGURATION, datapaths=(2,)))
     served.transport.answer()
-    assert (served.switch.flows, served.is_connected) == ([], False)
+    assert (purposes(served.switch), served.is_connected) == ({Purpose.PASS_OTHER}, False)
     served.fleet.configure(CONFIGURATION)
     served.transport.answer()
     assert (len(served.switch.flows), served.is_connected) == (installed, True)
@@ -106,9 +109,95 @@ def test_a_switch_that_is_not_configured_is_left_alone() -> None:
     assert served.transport.handler is None
 
 
-def test_at_the_end_every_switch_deletes_our_rules_and_meters_and_says_so() -> None:
-    served, concluded = Served(), list[bool]()
-    assert served.fleet.retire(concluded.append) == 1
+def purposes(switch: FakeSwitch) -> set[int]:
+    """Why the rules with our mark are there."""
+    return {flow.cookie >> 16 for flow in switch.flows if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK}
+
+
+def kinds(messages: list[bytes]) -> list[int]:
+    """What kinds of messages were sent, each run of one kind once."""
+    return [kind for kind, _ in groupby(message[1] for message in messages)]
+
+
+def test_retire_deletes_session_rules_then_meters_then_standing_rules_and_leaves_other_traffic_switched() -> None:
+    """Each step is confirmed before the next; without PASS_OTHER a secure switch would drop what is not ours."""
+    served = Served()
+    served.transport.sent.clear()
+    removed = served.fleet.retire()
+    assert removed == {1: None}
+    assert kinds(served.transport.sent) == [ofproto_v1_3.OFPT_FLOW_MOD, ofproto_v1_3.OFPT_BARRIER_REQUEST]
+    (first,) = served.transport.sent_of(ofproto_v1_3.OFPT_FLOW_MOD)
+    assert decoded(first).table_id == Table.SESSIONS
+    served.transport.sent.clear()
+    served.transport.answer()
+    assert kinds(served.transport.sent)[0] == ofproto_v1_3.OFPT_METER_MOD
+    assert (removed, purposes(served.switch), served.switch.meters) == ({1: True}, {Purpose.PASS_OTHER}, {})
+    assert not served.is_connected
+
+
+@pytest.mark.parametrize(("meters", "bundles"), [(False, True), (True, False), (False, False)])
+def test_a_switch_without_meters_or_bundles_is_retired_as_well(meters: bool, bundles: bool) -> None:
+    served = Served(FakeSwitch(has_meters=meters, has_bundles=bundles))
+    removed = served.fleet.retire()
+    served.transport.answer()
+    assert (removed, purposes(served.switch)) == ({1: True}, {Purpose.PASS_OTHER})
+
+
+def test_a_switch_that_rejects_the_removal_is_reported(caplog: pytest.LogCaptureFixture) -> None:
+    served = Served()
+    refusal = (ofproto_v1_3.OFPET_BAD_REQUEST, ofproto_v1_3.OFPBRC_IS_SLAVE)
+    served.switch.rejects = lambda message: refusal if message[1] == ofproto_v1_3.OFPT_FLOW_MOD else None
+    removed = served.fleet.retire()
+    served.transport.answer()
+    assert removed == {1: False}
+    assert "0000000000000001 rejected the removal of our rules" in caplog.text
+
+
+def test_requests_that_come_during_the_removal_make_no_rule() -> None:
+    served = Served()
+    served.fleet.retire()
+    assert served.transport.deliver(packet_in(Purpose.PUNT_REQUEST.cookie, 3, bytes(60))), "it is discarded"
+    served.transport.answer()
+    assert purposes(served.switch) == {Purpose.PASS_OTHER}
+
+
+def test_a_retired_balancer_serves_nothing_until_it_is_configured_again() -> None:
+    """Not even a switch that connects later, which loses rules that a retired balancer had left there."""
+    served = Served()
+    installed = len(served.switch.flows)
+    served.fleet.retire()
+    served.transport.answer()
+    other = FakeSwitch(datapath_id=2)
+    other.flows = list(Served(FakeSwitch(datapath_id=2)).switch.flows)
+    later = FakeTransport(other)
+    served.fleet.on_connected(later)
+    later.answer()
+    assert purposes(other) == {Purpose.PASS_OTHER}
+    served.fleet.configure(CONFIGURATION)
+    served.transport.answer()
+    later.answer()
+    assert (len(served.switch.flows), len(other.flows), served.is_connected) == (installed, installed, True)
+
+
+def test_a_stop_leaves_every_rule_and_concludes_when_the_switch_has_confirmed_all() -> None:
+    served, concluded = Served(), list[None]()
+    rules = len(served.switch.flows)
+    assert served.fleet.stop(lambda: concluded.append(None)) == 1
+    assert served.transport.deliver(packet_in(Purpose.PUNT_REQUEST.cookie, 3, bytes(60))), "it is discarded"
+    served.fleet.flush(served.now)
     assert concluded == []
     served.transport.answer()
-    assert (concluded, served.switch.flows, served.switch.meters) == ([True], [], {})
+    assert (len(concluded), len(served.switch.flows)) == (1, rules)
+    served.fleet.close()
+    assert served.transport.is_closed
+
+
+def test_a_stop_does_not_wait_for_a_switch_that_is_not_served_and_serves_none_that_comes() -> None:
+    switch = FakeSwitch()
+    table_full = (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_TABLE_FULL)
+    switch.rejects = lambda message: table_full if message[1] == ofproto_v1_3.OFPT_FLOW_MOD else None
+    served, concluded = Served(switch), list[None]()
+    assert served.fleet.stop(lambda: concluded.append(None)) == len(concluded) == 1
+    late = FakeTransport(FakeSwitch(datapath_id=2))
+    served.fleet.on_connected(late)
+    assert late.sent == []

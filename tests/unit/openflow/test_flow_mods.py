@@ -74,13 +74,13 @@ def built_by_ryu(rule: Rule, metered: bool, flags: int = 0) -> bytes:
     )
 
 
-def deletion(cookie: int, mask: int) -> bytes:
+def deletion(cookie: int, mask: int = 0xFFFFFFFFFFFFFFFF, table: int = ofproto_v1_3.OFPTT_ALL) -> bytes:
     return packed(
         parser.OFPFlowMod(
             DATAPATH,
             cookie=cookie,
             cookie_mask=mask,
-            table_id=ofproto_v1_3.OFPTT_ALL,
+            table_id=table,
             command=ofproto_v1_3.OFPFC_DELETE,
             priority=0,
             out_port=ofproto_v1_3.OFPP_ANY,
@@ -107,8 +107,11 @@ def test_the_rules_of_a_client_are_added_with_its_meter() -> None:
     assert flow_mods.additions(rules, XID) == [built_by_ryu(rule, True) for rule in rules]
 
 
-def test_only_what_bears_our_mark_is_removed() -> None:
-    assert flow_mods.removal(XID) == [deletion(0x51B7, 0xFFFF)]
+def test_only_what_bears_our_mark_is_removed_and_the_rule_that_switches_other_traffic_stays() -> None:
+    """OpenFlow 1.3.5, section 5.4: what no rule matches is dropped, unless there is a table-miss rule."""
+    assert flow_mods.session_removal(XID) == [deletion(0x51B7, 0xFFFF, table=1)]
+    ours = [purpose for purpose in Purpose if purpose is not Purpose.PASS_OTHER]
+    assert flow_mods.standing_removal(XID) == [deletion(purpose << 16 | 0x51B7) for purpose in ours]
 
 
 def delivery(real: RealServer, nat_server: bool, vlan: Any) -> bytes:

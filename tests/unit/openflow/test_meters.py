@@ -14,7 +14,7 @@ from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
-from ryu_haslb.openflow.meters import METER_STATS_TIMEOUT, UPDATE_INTERVAL, Meters
+from ryu_haslb.openflow.meters import METER_STATS_TIMEOUT, UPDATE_INTERVAL, Meters, delete_all
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.transactions import Transactions
@@ -170,7 +170,7 @@ def test_at_the_end_every_meter_is_deleted() -> None:
     switch = Metered()
     switch.install()
     switch.sent.clear()
-    switch.meters.delete_all()
+    delete_all(switch.transport)
     assert {(command, meter) for command, meter, _ in switch.meter_mods()} >= {
         (DELETE, FIRST_METER),
         (DELETE, FIRST_METER + 1),
