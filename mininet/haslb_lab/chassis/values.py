@@ -13,8 +13,9 @@ from ryu_haslb.configuration.yaml.nodes import NodeError, line_of_node, number_o
 from ryu_haslb.language import values
 from ryu_haslb.language.wording import listed, quoted
 
-LAST_SLOT = 13
-LAST_PORT = 96
+#: The highest slot of the largest chassis of the series (Cisco 7613), and the highest port of a line card.
+MAX_SLOT = 13
+MAX_PORT = 96
 #: Characters of an interface's name in Linux (IFNAMSIZ without the final zero).
 MAX_INTERFACE_NAME = 15
 
@@ -82,8 +83,8 @@ def user_of(node: yaml.Node, what: str) -> int:
 
 def slot_of(text: str, line: int) -> int:
     """The number of a chassis' slot."""
-    expected = f"a slot, a number from 1 to {LAST_SLOT}"
-    return parsed_text(text, line, expected, lambda text: values.decimal(text, 1, LAST_SLOT))
+    expected = f"a slot, a number from 1 to {MAX_SLOT}"
+    return parsed_text(text, line, expected, lambda text: values.decimal(text, 1, MAX_SLOT))
 
 
 def vlans_of(node: yaml.Node, what: str) -> tuple[int, ...]:
@@ -96,8 +97,8 @@ def port_name(text: str, line: int) -> PortName:
     expected = f"a port such as FastEthernet3/15 ({listed(values.PORT_KINDS)}, slot, port)"
     kind, number = parsed_text(text, line, expected, values.port_name)
     place = [int(part) for part in number.split("/")]
-    if len(place) != 2 or not (1 <= place[0] <= LAST_SLOT and place[1] <= LAST_PORT):
-        expected = f"a port such as FastEthernet3/15: a slot from 1 to {LAST_SLOT}, a port up to {LAST_PORT}"
+    if len(place) != 2 or not (1 <= place[0] <= MAX_SLOT and place[1] <= MAX_PORT):
+        expected = f"a port such as FastEthernet3/15: a slot from 1 to {MAX_SLOT}, a port up to {MAX_PORT}"
         raise NodeError(line, f"a 7600 has no port {kind}{number}; expected {expected}")
     return PortName(kind, *place)
 

@@ -19,7 +19,7 @@ AH = 51
 IKE_PORTS = frozenset({500, 4500})
 
 _VLAN_MASK = 0x0FFF
-_SMALLEST_ETHERTYPE = 0x0600
+_MIN_ETHERTYPE = 0x0600
 _TAG = struct.Struct("!HHH")
 _IP = struct.Struct("!BxHxxHxBxx4s4s")
 _FRAGMENT_OFFSET = 0x1FFF
@@ -62,7 +62,7 @@ class TaggedFrame(NamedTuple):
     @property
     def hides_ip(self) -> bool:
         """Whether a switch may find IP in it behind a second tag or behind SNAP."""
-        return self.type in ETHERTYPES_OF_TAGS or (self.type < _SMALLEST_ETHERTYPE and self.payload.startswith(SNAP))
+        return self.type in ETHERTYPES_OF_TAGS or (self.type < _MIN_ETHERTYPE and self.payload.startswith(SNAP))
 
     def retagged(self, vlan: int) -> bytes:
         """The bytes of the same frame in another VLAN, with the same priority."""

@@ -104,15 +104,7 @@ class CallFlow:
             "binding and visitor entry of each mobile are there",
             f"{_shares(bindings, 'binding', 'at')}; {_shares(visitors, 'visitor', 'at')}",
         )
-        for trip in trips(self._lab, self._description, self._users):
-            _expect(self._untouched(after), f"the balancer's rules took traffic of {trip.mobile}")
-            yield Step(
-                4,
-                f"{trip.mobile} and {trip.host} reached each other",
-                f"through the tunnel of {trip.home_agent}; the balancer's rules took none",
-            )
-        for reason in left_out(self._description, self._users):
-            yield Step(4, "not tried: a mobile's tunnel", reason)
+        yield from self._tunnel_steps(after)
 
     def close(self) -> Iterator[Step]:
         """Steps 5 and 6: close the sessions. Raises: LabError."""
@@ -137,6 +129,18 @@ class CallFlow:
             "the home agents replied to the PDSN directly and closed the bindings",
             f"captured at the PDSN: {_shares(replies, 'reply', 'from')}; no binding is left",
         )
+
+    def _tunnel_steps(self, opened: Taken) -> Iterator[Step]:
+        """The rest of step 4: traffic through the tunnels, none of which the balancer's rules take."""
+        for trip in trips(self._lab, self._description, self._users):
+            _expect(self._untouched(opened), f"the balancer's rules took traffic of {trip.mobile}")
+            yield Step(
+                4,
+                f"{trip.mobile} and {trip.host} reached each other",
+                f"through the tunnel of {trip.home_agent}; the balancer's rules took none",
+            )
+        for reason in left_out(self._description, self._users):
+            yield Step(4, "not tried: a mobile's tunnel", reason)
 
     def _have_all(self, what: str) -> Counter[str]:
         """Have the PDSNs register or deregister all users. Returns how many each home agent has accepted."""
