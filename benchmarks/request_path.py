@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VirtualServer
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.table_output import probe_frame
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 
@@ -61,8 +62,13 @@ def packet_in(number: int) -> bytes:
         "!BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0, bytes([10, 1, 1, 101]), VIRTUAL.packed
     )
     frame = bytes(12) + b"\x08\x00" + header + datagram
-    body = struct.pack("!IHBBQ", wire.OFP_NO_BUFFER, len(frame), 1, 0, Purpose.PUNT_REQUEST.cookie)
-    body += struct.pack("!HHII4x2x", 1, 12, 0x80000004, 3) + frame
+    return packet_in_of(Purpose.PUNT_REQUEST, 3, frame)
+
+
+def packet_in_of(purpose: Purpose, port: int, frame: bytes) -> bytes:
+    """The packet-in of a frame that a standing rule has punted."""
+    body = struct.pack("!IHBBQ", wire.OFP_NO_BUFFER, len(frame), 1, 0, purpose.cookie)
+    body += struct.pack("!HHII4x2x", 1, 12, 0x80000004, port) + frame
     return wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_PACKET_IN, 8 + len(body), 0) + body
 
 
@@ -75,6 +81,13 @@ class RequestPath:
         self._switch = Switch(1, CONFIGURATION, Balancer(CONFIGURATION))
         self._transactions = Transactions(self._sink)
         self._switch.connect(self._transactions, now)
+        self._switch.on_ready(now)
+        probe = probe_frame(chassis_address(1), VIRTUAL.packed)
+        assert self._switch.on_packet_in(packet_in_of(Purpose.PUNT_SESSION_MISS, wire.OFPP_CONTROLLER, probe), now)
+        no_tables = (
+            wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16, self._sink.xid) + b"\0\3" + bytes(6)
+        )
+        assert self._switch.on_multipart_reply(self._sink.xid, no_tables, now)
         no_rules = (
             wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16, self._sink.xid) + b"\0\1" + bytes(6)
         )

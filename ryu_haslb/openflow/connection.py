@@ -121,6 +121,7 @@ class Connection:
         def conclude(error: Optional[wire.Error]) -> None:
             if error is None:
                 LOG.info("Switch %016x: %d standing rules are in place", transport.id, len(rules))
+                switch.on_ready(self._clock())
             else:
                 LOG.error(
                     "Switch %016x rejected the standing rules (%s) and is not served; docs/flows.md lists what it must "
@@ -163,4 +164,4 @@ class Connection:
             error = wire.read_error(message)
         except wire.MalformedMessage:
             return False
-        return self._transactions.on_error(xid, error) or self._switch.on_error(error)
+        return self._transactions.on_error(xid, error) or self._switch.on_error(xid, error, self._clock())

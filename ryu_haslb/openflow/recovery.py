@@ -1,129 +1,302 @@
 """Recovers the sessions of a previous run from the session rules that a switch still holds.
 
-The switch is the session store. Once it is connected, it is asked for the flow statistics of all session rules::
+The switch is the session store. Once its standing rules are in place, its session rules are read in slices, so that
+neither switch nor balancer is busy for long, or holds a copy of all of them: with a million rules a switch would do
+nothing else for many seconds. Tags are hashes, so their low bits divide the rules evenly, and a slice is asked for by a
+mask of the cookie::
 
-    flow-stats reply -> a rule's actions lead to a known real server  -> the session is recovered
-                     -> its real server has not answered ARP yet      -> the rule is pending, its requests are dropped
-    no complete reply within 3 s, or rules are still pending then     -> those sessions are lost, their rules removed
+    table-stats reply: the number of rules -> the number of slices
+    flow-stats reply of one slice -> a rule's actions lead to a known real server  -> the session is recovered
+                                  -> its real server has not been found yet        -> the rule is pending
+    last part of it -> the next slice
+    no part within REPLY_TIMEOUT -> reading ends; what was read is kept
 
-Until the reply is complete, no request is dispatched: it could send a mobile to another home agent than before.
+A rule is pending for the idle time of its virtual server, as long as its session could live. Then it is lost, and
+removed from the switch. A rule that was never read is not touched here.
+
+What happens to requests meanwhile is decided in :mod:`.switch`; :meth:`Recovery.status` says what is known of a tag.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Optional
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import Callable, Optional
 
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
-from ryu_haslb.openflow.wire import MalformedMessage
-from ryu_haslb.openflow.wire_multipart import flow_stats, flow_stats_request, has_more
+from ryu_haslb.openflow.wire import MalformedMessage, set_field
+from ryu_haslb.openflow.wire_multipart import (
+    FlowStats,
+    flow_stats,
+    flow_stats_request,
+    has_more,
+    table_stats,
+    table_stats_request,
+)
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
-#: Seconds after which sessions of the previous run that have not been recovered are lost.
-FLOW_STATS_TIMEOUT = 3.0
+LOG = logging.getLogger(__name__)
+
+#: Seconds without a further part of a reply after which reading ends.
+REPLY_TIMEOUT = 10.0
+#: Rules that one flow-stats request asks for, about.
+SLICE_RULES = 20_000
+#: Slices at most: the low bits of a tag that divide the rules.
+_MAX_SLICES = 1 << 12
+#: Pending rules that one tick recovers or gives up: some milliseconds of work.
+_MAX_PENDING_PER_TICK = 1000
+#: Seconds for which a rule of a virtual server that is not in service is pending.
+_UNSERVED_TIMEOUT = 10.0
+#: The action that writes the chassis address. It is the same for every real server, and another version may choose it
+#: in another way.
+_SET_CHASSIS, _SET_CHASSIS_LENGTH = set_field("eth_src", bytes(6))[:8], 16
 
 
-class FoundRule(NamedTuple):
-    """A session rule found on a switch: its tag, its virtual address, and the actions that lead to its real server."""
+class Status(Enum):
+    """What is known of the session rule with a tag."""
 
-    tag: int
+    #: The switch has been asked, and has no such rule; or its session was recovered.
+    READ = auto()
+    #: The switch has the rule, and its real server has not been found yet.
+    PENDING = auto()
+    #: The switch may have the rule.
+    UNREAD = auto()
+
+
+@dataclass(eq=False)
+class _Target:
+    """Where rules lead: a virtual address and actions. ``tags`` are those of its pending rules, and of some others."""
+
     virtual_address: bytes
     actions: bytes
+    deadline: float = 0.0
+    tags: list[int] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[bytes, bytes]:
+        """What tells the real server: all but the chassis address."""
+        return self.virtual_address, _without_chassis(self.actions)
 
 
-class Loss(NamedTuple):
-    """Why sessions of the previous run are lost, and which of their rules must be removed from the switch."""
-
-    reason: str
-    rules: list[FoundRule]
+#: Is called with each recovered session, and the actions of its rule.
+OnRecovered = Callable[[Session, bytes], None]
+#: Is called with the tag and the virtual address of each rule that is to be removed.
+OnLost = Callable[[int, bytes], None]
 
 
 class Recovery:
-    """Recovers the sessions of one switch, once; ``is_complete`` when all its session rules have been read."""
+    """Recovers the sessions of one switch, once.
 
-    def __init__(self) -> None:
+    ``is_complete``: all session rules have been read, or reading has ended. ``recovered`` is the number of sessions.
+    """
+
+    def __init__(self, datapath_id: int, balancer: Balancer, on_recovered: OnRecovered, on_lost: OnLost) -> None:
         self.is_complete = False
+        self.recovered = 0
+        self._datapath_id = datapath_id
+        self._balancer = balancer
+        self._on_recovered, self._on_lost = on_recovered, on_lost
         self._xid: Optional[int] = None
+        self._slices, self._slices_read = 0, 0
+        self._began_at: Optional[float] = None
         self._deadline = 0.0
-        self._malformed: Optional[str] = None
-        self._pending: dict[int, FoundRule] = {}
+        self._malformed = False
+        self._targets: dict[tuple[bytes, bytes], _Target] = {}
+        self._pending: dict[int, _Target] = {}
+        self._attempts: dict[int, int] = {}
+        self._servers: Mapping[bytes, VirtualServer] = {}
+        self._reals: dict[tuple[bytes, bytes], tuple[VirtualServer, RealServer]] = {}
 
-    def request_flow_stats(self, xid: int, now: float) -> bytes:
-        """The message that asks for all our rules in the session table."""
+    @property
+    def is_over(self) -> bool:
+        """Whether no request can concern a session that is still to be recovered."""
+        return self.is_complete and not self._pending
+
+    @property
+    def pending(self) -> int:
+        """The number of rules whose real servers have not been found yet."""
+        return len(self._pending)
+
+    def status(self, tag: int) -> Status:
+        """What is known of the session rule with this tag. An audit must leave alone what is not READ."""
+        if tag in self._pending:
+            return Status.PENDING
+        is_read = self.is_complete or (self._slices and tag & self._slices - 1 < self._slices_read)
+        return Status.READ if is_read else Status.UNREAD
+
+    def request(self, xid: int, now: float) -> bytes:
+        """The message that begins to read, or goes on where the last connection was lost."""
+        self._began_at = now if self._began_at is None else self._began_at
         self._xid = xid
-        self._deadline = now + FLOW_STATS_TIMEOUT
-        self._malformed = None
-        self._pending.clear()
-        return flow_stats_request(xid, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK)
+        self._deadline = now + REPLY_TIMEOUT
+        if not self._slices:
+            return table_stats_request(xid)
+        low_bits = self._slices - 1 << 16
+        return flow_stats_request(
+            xid, Table.SESSIONS, self._slices_read << 16 | COOKIE_MARK, low_bits | COOKIE_MARK_MASK
+        )
 
-    def on_flow_stats(self, xid: int, message: bytes) -> bool:
-        """Read a part of the reply. False when it is the reply to another request."""
-        if xid != self._xid:
-            return False
-        if self.is_complete or self._malformed is not None:
-            return True
+    def disconnect(self) -> None:
+        """The connection is lost: the rest of a reply will not come."""
+        self._xid = None
+
+    def on_reply(self, xid: int, message: bytes, now: float) -> Optional[bool]:
+        """Read a part of a reply. None when it is the reply to another request; True when the next :meth:`request` is
+        due."""
+        if xid != self._xid or self.is_complete:
+            return None
+        self._deadline = now + REPLY_TIMEOUT
+        if not self._slices:
+            return self._on_table_stats(message)
         try:
-            self._pending.update((rule.tag, rule) for rule in _session_rules(message))
-            self.is_complete = not has_more(message)
+            for row in flow_stats(message):
+                self._on_row(row, now)
+            more = has_more(message)
         except MalformedMessage as error:
-            self._malformed = str(error)
-        return True
+            self._on_malformed(error)
+            more = message[11:12] == b"\1"
+        if more:
+            return False
+        self._slices_read += 1
+        if self._slices_read == self._slices:
+            self._complete(now)
+        return not self.is_complete
 
-    def is_pending(self, request: Request) -> bool:
-        """Whether the request's session has a rule on the switch whose real server has not been found yet."""
-        return bool(self._pending) and tag_of(request.virtual_server.packed_address, request.identity) in self._pending
-
-    def expire(self, now: float) -> Optional[Loss]:
-        """Stop waiting when the time is over or a reply was malformed. Returns what is lost by that, once."""
-        if self._malformed is not None and not self.is_complete:
-            self.is_complete = True
-            reason = f"malformed flow-stats reply ({self._malformed}); the other sessions of the previous run are lost"
-            return Loss(reason, [])
-        if now < self._deadline:
+    def on_error(self, xid: int, error: object, now: float) -> Optional[bool]:
+        """The switch rejects a request. None when it is another one; True when the next :meth:`request` is due."""
+        if xid != self._xid or self.is_complete:
             return None
-        if not self.is_complete:
-            self.is_complete = True
-            reason = f"no flow-stats reply within {FLOW_STATS_TIMEOUT:.0f} s; sessions of the previous run are lost"
-            return Loss(reason, [])
-        if not self._pending:
-            return None
-        lost = list(self._pending.values())
-        self._pending.clear()
-        reason = f"{len(lost)} sessions of the previous run are lost; their rules lead to no known real server"
-        return Loss(reason, lost)
+        if not self._slices:  # it does without table statistics
+            self._slices = 1
+            return True
+        self._give_up(f"rejected the request for its session rules ({error})", now)
+        return False
 
-    def recover(
-        self,
-        balancer: Balancer,
-        servers: Mapping[bytes, VirtualServer],
-        deliveries: Mapping[RealServer, bytes],
-        now: float,
-    ) -> Iterator[Session]:
-        """Recover the sessions of those rules whose actions lead to a known real server; the others stay pending.
-
-        ``servers`` has the virtual servers by address, ``deliveries`` the actions that lead to each real server.
-        """
-        leads_to = {
-            (server.packed_address, actions): (server, real)
+    def locate(self, servers: Mapping[bytes, VirtualServer], actions: Mapping[RealServer, bytes]) -> None:
+        """Real servers have been found: ``actions`` leads to each. ``servers`` are those in service by address."""
+        self._servers = servers
+        self._reals = {
+            (server.packed_address, _without_chassis(actions[real])): (server, real)
             for server in servers.values()
             for real in server.farm.reals
-            for actions in [deliveries.get(real)]
-            if actions is not None
+            if real in actions
         }
-        found = {rule: leads_to[rule[1:]] for rule in self._pending.values() if rule[1:] in leads_to}
-        for rule, (server, real) in found.items():
-            del self._pending[rule.tag]
-            if balancer.sessions.by_tag(rule.tag) is None:
-                yield balancer.recover(server, rule.tag, real, now)
+
+    def actions_of(self, tag: int, now: float) -> Optional[bytes]:
+        """The actions of a pending rule, to forward a request of its session; None when the session is recovered now.
+
+        The answers of home agents are not seen here. When its mobile has asked more often than a session may be
+        retried, and when all real servers have been found and the rule leads to none of them, the rule is given up.
+        """
+        target = self._pending[tag]
+        server = self._servers.get(target.virtual_address)
+        found = self._reals.get(target.key)
+        if found is not None:
+            self._recover(tag, target, *found, now)
+            return None
+        attempts = self._attempts[tag] = self._attempts.get(tag, 0) + 1
+        reals = [] if server is None else server.farm.reals
+        located = {real for _, real in self._reals.values()}
+        if located.issuperset(reals) or attempts > 1 + max(real.configuration.reassign for real in reals):
+            self.forget(tag)
+            return None
+        return target.actions
+
+    def forget(self, tag: int) -> None:
+        """The rule is no longer pending: its mobile begins anew, or is gone."""
+        self._pending.pop(tag, None)
+        self._attempts.pop(tag, None)
+
+    def tick(self, now: float) -> None:
+        """Recover sessions whose real servers have been found, and give up what has waited too long; some at a time."""
+        if self._xid is not None and not self.is_complete and now >= self._deadline:
+            self._give_up(f"sent no part of its session rules for {REPLY_TIMEOUT:.0f} s", now)
+        budget = _MAX_PENDING_PER_TICK
+        for target in list(self._targets.values()) if self._pending else ():
+            found = self._reals.get(target.key)
+            if found is None and now < target.deadline:
+                continue
+            while target.tags and budget:
+                budget -= 1
+                tag = target.tags.pop()
+                if self._pending.get(tag) is not target:
+                    continue
+                if found is not None:
+                    self._recover(tag, target, *found, now)
+                else:
+                    self.forget(tag)
+                    self._on_lost(tag, target.virtual_address)
+        if not self._pending:
+            self._attempts.clear()
+
+    def _on_table_stats(self, message: bytes) -> bool:
+        try:
+            rules = table_stats(message).get(Table.SESSIONS)
+            if rules is None and has_more(message):
+                return False
+        except MalformedMessage:
+            rules = None
+        self._slices = 1
+        while self._slices * SLICE_RULES < (rules or 0) and self._slices < _MAX_SLICES:
+            self._slices *= 2
+        if self._slices > 1:
+            LOG.info("Switch %016x: reading %d session rules of the previous run", self._datapath_id, rules)
+        return True
+
+    def _on_row(self, row: FlowStats, now: float) -> None:
+        if (row.table, row.priority, row.cookie & COOKIE_MARK_MASK) != (Table.SESSIONS, SESSION_PRIORITY, COOKIE_MARK):
+            return
+        virtual_address = row.field("ipv4_dst")
+        tag = row.cookie >> 16
+        if virtual_address is None or self._balancer.sessions.by_tag(tag) is not None:
+            return
+        actions = row.actions()
+        target = self._targets.get((virtual_address, actions))
+        if target is None:
+            target = self._targets[virtual_address, actions] = _Target(virtual_address, actions)
+        found = self._reals.get(target.key)
+        if found is not None:
+            self._recover(tag, target, *found, now)
+            return
+        server = self._servers.get(virtual_address)
+        target.deadline = now + (_UNSERVED_TIMEOUT if server is None else server.idle)
+        target.tags.append(tag)
+        self._pending[tag] = target
+
+    def _recover(self, tag: int, target: _Target, server: VirtualServer, real: RealServer, now: float) -> None:
+        self.forget(tag)
+        if self._balancer.sessions.by_tag(tag) is None:
+            self.recovered += 1
+            self._on_recovered(self._balancer.recover(server, tag, real, now), target.actions)
+
+    def _complete(self, now: float) -> None:
+        self.is_complete = True
+        if self.recovered or self._pending:
+            LOG.info(
+                "Switch %016x: recovered %d sessions from its rules in %.1f s; %d rules wait for their real servers",
+                *(self._datapath_id, self.recovered, now - (self._began_at or now), self.pending),
+            )
+
+    def _give_up(self, reason: str, now: float) -> None:
+        LOG.warning(
+            "Switch %016x %s; sessions of the previous run that were not read are lost", self._datapath_id, reason
+        )
+        self._complete(now)
+
+    def _on_malformed(self, error: MalformedMessage) -> None:
+        if not self._malformed:
+            self._malformed = True
+            LOG.warning(
+                "Switch %016x: malformed flow-stats reply (%s); the sessions in the rest of this part are lost",
+                *(self._datapath_id, error),
+            )
 
 
-def _session_rules(message: bytes) -> Iterator[FoundRule]:
-    for row in flow_stats(message):
-        if (row.table, row.priority, row.cookie & COOKIE_MARK_MASK) == (Table.SESSIONS, SESSION_PRIORITY, COOKIE_MARK):
-            virtual_address = row.field("ipv4_dst")
-            if virtual_address is not None:
-                yield FoundRule(row.cookie >> 16, virtual_address, row.actions())
+def _without_chassis(actions: bytes) -> bytes:
+    is_chassis = actions.startswith(_SET_CHASSIS)
+    return actions[_SET_CHASSIS_LENGTH:] if is_chassis else actions

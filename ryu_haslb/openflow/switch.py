@@ -32,12 +32,13 @@ from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.pipeline import Purpose
-from ryu_haslb.openflow.recovery import Recovery
+from ryu_haslb.openflow.recovery import Recovery, Status
 from ryu_haslb.openflow.session_rules import SessionRules
+from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
@@ -60,8 +61,9 @@ class Switch:
         self._forwarding = Forwarding(datapath_id)
         self.rules = SessionRules(datapath_id, balancer, self._forwarding.actions)
         self.admission = Admission(balancer, self._read_request)
-        self._recovery = Recovery()
-        self._can_output_to_table = True
+        self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
+        self._table_output = TableOutput(datapath_id)
+        self._is_ready = False
         self._remarks: list[str] = []
         self.configure(configuration)
 
@@ -93,12 +95,22 @@ class Switch:
         self.channel = transactions.channel
         self.rules.connect(transactions)
         self._discovery.probe_all()
-        if not self._recovery.is_complete:
-            self.channel.transmit(self._recovery.request_flow_stats(self.channel.next_xid(), now))
+        self._table_output.begin()
+
+    def on_ready(self, now: float) -> None:
+        """The standing rules are in place. Try output to TABLE, and read the session rules of the previous run."""
+        if self.channel is None or self._is_ready:
+            return
+        self._is_ready = True
+        self._probe_table_output(self.channel, now)
+        if not self.recovery.is_complete:
+            self.channel.transmit(self.recovery.request(self.channel.next_xid(), now))
 
     def disconnect(self) -> None:
         """The connection is lost. Sessions, and the rules on the switch, stay."""
         self.channel = None
+        self._is_ready = False
+        self.recovery.disconnect()
         self.rules.disconnect()
         self.admission.reset()
 
@@ -115,7 +127,7 @@ class Switch:
             return False
         purpose = cookie >> 16
         if purpose == Purpose.PUNT_SESSION_MISS:
-            self._on_session_miss(self.channel, frame)
+            self._on_session_miss(self.channel, frame, now)
         elif port == wire.OFPP_CONTROLLER:
             self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
         elif purpose in _ARP_PURPOSES:
@@ -125,23 +137,19 @@ class Switch:
         return True
 
     def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
-        """Handle a part of the flow-stats reply that recovers sessions. False when it is another reply."""
-        is_ours = self._recovery.on_flow_stats(xid, message)
-        if is_ours and self._recovery.is_complete:
-            self._recover_sessions(now)
-        return is_ours
+        """Handle a part of a reply that recovers sessions. False when it is another reply."""
+        return self._continue_recovery(self.recovery.on_reply(xid, message, now), now)
 
-    def on_error(self, error: wire.Error) -> bool:
-        """Handle an error. True when the switch rejected an output to TABLE: packet-outs do without it from now on."""
-        if not wire.is_return_to_session(error.data):
+    def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
+        """Handle an error that concerns a request, or the recovery of sessions. False when it is another error."""
+        if self._continue_recovery(self.recovery.on_error(xid, error, now), now):
+            return True
+        if not wire.is_request_packet_out(error.data):
             return False
-        if self._can_output_to_table:
-            self._can_output_to_table = False
-            LOG.warning(
-                "Switch %016x rejected output to TABLE; its requests are forwarded by packet-out, and its session "
-                "rules count no packets",
-                self.datapath_id,
-            )
+        if wire.is_return_to_session(error.data):
+            self._table_output.on_rejected()
+        if not wire.is_return_to_session(error.data, PROBE_TAG):
+            self._balancer.count_undelivered(DropReason.REJECTED_BY_SWITCH)
         return True
 
     def on_port_changed(self, port: int, usable: bool) -> None:
@@ -153,7 +161,9 @@ class Switch:
         """Send the probes and session rules that are due; give up the recovery of sessions when its time is over."""
         if self.channel is None:
             return
-        self._expire_recovery(now)
+        self.recovery.tick(now)
+        if self._is_ready:
+            self._probe_table_output(self.channel, now)
         if self._discovery.probe_due(self.channel, now):
             self._update_forwarding()
         self.flush(now)
@@ -169,10 +179,16 @@ class Switch:
         if not isinstance(request, Request):
             self._balancer.count_dropped(request)
             return
+        if not self.recovery.is_over and self._forward_unrecovered(channel, request, frame, now):
+            return
+        self._decide(channel, request, frame, now)
+
+    def _decide(self, channel: Channel, request: Request, frame: bytes, now: float) -> None:
+        """Have the balancer decide about a request, and forward it."""
         real, session, _ = self._balancer.request(request, now)
         if real is None:
             return
-        if session is not None and session.rule_at == self.datapath_id and self._can_output_to_table:
+        if session is not None and session.rule_at == self.datapath_id and self._table_output.is_usable:
             channel.transmit(wire.packet_out(wire.return_to_session(session.tag), frame))
             return
         channel.transmit(wire.packet_out(self._forwarding.actions[real], frame))
@@ -181,15 +197,11 @@ class Switch:
 
     def _read_request(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
         """The request in an untagged frame, or why the balancer cannot decide about it."""
-        if not self._recovery.is_complete:
-            return DropReason.RECOVERY_PENDING
         request = read_request(frame, self._virtual_servers, self.datapath_id)
         if not isinstance(request, Request):
             return request
         if vlan:
             self._discovery.on_request_from(vlan)
-        if self._recovery.is_pending(request):
-            return DropReason.RECOVERY_PENDING
         mac = frame[_ETH_SRC]
         if mac in self._forwarding.dispatched_macs and self._is_returned(request, mac):
             return DropReason.RETURNED_BY_HOME_AGENT
@@ -200,16 +212,62 @@ class Switch:
         session = self._balancer.sessions.find(request)
         return session is not None and self._forwarding.is_at(session.real, mac)
 
-    def _on_session_miss(self, channel: Channel, frame: bytes) -> None:
-        """A request was returned to a session rule that is gone, for instance after its idle time-out."""
-        session = self._balancer.sessions.by_tag(int.from_bytes(frame[_ETH_SRC], "big"))
-        actions = None if session is None else self._forwarding.actions.get(session.real)
-        if session is None or actions is None:
+    def _forward_unrecovered(self, channel: Channel, request: Request, frame: bytes, now: float) -> bool:
+        """Forward a request by the rule of a session that has not been recovered yet, if there may be one.
+
+        The rule leads to the mobile's home agent, whether that has been found or not. If a rule was not read yet, the
+        request is output to TABLE: where there is none, it comes back as a session miss, and begins a session then.
+        False when the balancer can decide: there is a session or no rule, or the request names its home agent.
+        """
+        server = request.virtual_server
+        if self._balancer.sessions.find(request) is not None or request.home_agent not in server.any_home_agent:
+            return False
+        tag = tag_of(server.packed_address, request.identity)
+        status = self.recovery.status(tag)
+        if status is Status.READ:
+            return False
+        if status is Status.PENDING:
+            actions = self.recovery.actions_of(tag, now)
+        elif self._table_output.is_usable:
+            actions = wire.return_to_session(tag)
+        else:
+            self._balancer.count_dropped(DropReason.RECOVERY_PENDING)
+            return True
+        if actions is None:
+            return False
+        if self._balancer.count_forwarded(request):
+            channel.transmit(wire.packet_out(actions, frame))
+            if request.lifetime == 0 and status is Status.PENDING:
+                self.recovery.forget(tag)
+                self._on_lost(tag, server.packed_address)
+        return True
+
+    def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:
+        """A request was returned to a session rule that is not there: it never was, or it has timed out."""
+        tag = int.from_bytes(frame[_ETH_SRC], "big")
+        if tag == PROBE_TAG:
+            self._table_output.on_returned()
+            return
+        session = self._balancer.sessions.by_tag(tag)
+        if session is None:
+            self._on_unknown_session(channel, frame, now)
+            return
+        actions = self._forwarding.actions.get(session.real)
+        if actions is None:
             self._balancer.count_undelivered(DropReason.REAL_UNREACHABLE)
             return
         session.rule_at = None
         channel.transmit(wire.packet_out(actions, frame))
         self.rules.install(session)
+
+    def _on_unknown_session(self, channel: Channel, frame: bytes, now: float) -> None:
+        """The switch had no rule for a session that might have been recovered, or the session has just ended."""
+        request = read_request(frame, self._virtual_servers, self.datapath_id)
+        if isinstance(request, Request):
+            self._balancer.uncount_forwarded()
+            self._decide(channel, request, frame, now)
+        else:
+            self._balancer.count_undelivered(request)
 
     def _on_arp(self, channel: Channel, purpose: int, port: int, frame: bytes, now: float) -> None:
         """Reply to a request for a virtual address, on the ports where it is served; learn from all other packets."""
@@ -218,28 +276,31 @@ class Switch:
             return
         if self._discovery.on_arp(frame, port, now):
             self._update_forwarding()
-            self._recover_sessions(now)
 
     def _update_forwarding(self) -> None:
         """Locations or farms have changed: the session rules of real servers that have moved are installed again."""
         moved = self._forwarding.update(self._balancer.farms.values(), self._discovery.location)
         if moved:
             self.rules.reinstall(session for session in self._balancer.sessions if session.real in moved)
+        if not self.recovery.is_over:
+            self.recovery.locate(self._virtual_servers, self._forwarding.actions)
 
-    def _recover_sessions(self, now: float) -> None:
-        """Recover the sessions whose real servers have become reachable."""
-        actions = self._forwarding.actions
-        recovered = list(self._recovery.recover(self._balancer, self._virtual_servers, actions, now))
-        for session in recovered:
+    def _continue_recovery(self, is_next_due: Optional[bool], now: float) -> bool:
+        """Ask for the next slice of session rules if it is due. False when a message did not concern the recovery."""
+        if is_next_due and self.channel is not None:
+            self.channel.transmit(self.recovery.request(self.channel.next_xid(), now))
+        return is_next_due is not None
+
+    def _on_recovered(self, session: Session, actions: bytes) -> None:
+        """A session was recovered from its rule. Another version may have written the rule in another way."""
+        if actions == self._forwarding.actions.get(session.real):
             session.rule_at = self.datapath_id
-        if recovered:
-            LOG.info("Switch %016x: recovered %d sessions from its rules", self.datapath_id, len(recovered))
+        else:
+            self.rules.install(session)
 
-    def _expire_recovery(self, now: float) -> None:
-        """Remove the rules of sessions that can no longer be recovered."""
-        loss = self._recovery.expire(now)
-        if loss is None:
-            return
-        LOG.warning("Switch %016x: %s", self.datapath_id, loss.reason)
-        for rule in loss.rules:
-            self.rules.remove_rule(rule.tag, rule.virtual_address, MOBILE_IP_PORT)
+    def _on_lost(self, tag: int, virtual_address: bytes) -> None:
+        """The session of a rule has ended before it was recovered."""
+        self.rules.remove_rule(tag, virtual_address, MOBILE_IP_PORT)
+
+    def _probe_table_output(self, channel: Channel, now: float) -> None:
+        self._table_output.probe_due(channel, next(iter(self._virtual_servers), None), now)

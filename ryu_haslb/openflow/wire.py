@@ -88,6 +88,7 @@ OFPMBT_DROP = 1
 OFPM_ALL = 0xFFFFFFFF
 
 OFPMP_FLOW = 1
+OFPMP_TABLE = 3
 OFPMP_METER = 9
 OFPMP_PORT_DESC = 13
 OFPMPF_REPLY_MORE = 1
@@ -210,6 +211,10 @@ _TO_TABLE = output(OFPP_TABLE)
 _RETURN_HEAD, _RETURN_TAIL = set_field("eth_src", bytes(6))[:8], b"\0\0" + _TO_TABLE
 #: Where a packet-out with the actions of :func:`return_to_session` has its output action, up to the port.
 _RETURN_OUTPUT = slice(40, 48)
+#: Where it has the tag.
+_RETURN_TAG = slice(32, 38)
+#: Where a packet-out has the type of its first action.
+_FIRST_ACTION = slice(24, 26)
 
 
 def return_to_session(tag: int) -> bytes:
@@ -217,9 +222,19 @@ def return_to_session(tag: int) -> bytes:
     return _RETURN_HEAD + tag.to_bytes(6, "big") + _RETURN_TAIL
 
 
-def is_return_to_session(message: bytes) -> bool:
-    """Whether a packet-out, or the beginning of one that an error quotes, has the actions that return to a session."""
-    return message[1:2] == bytes([OFPT_PACKET_OUT]) and message[_RETURN_OUTPUT] == _TO_TABLE[:8]
+def is_return_to_session(message: bytes, tag: Optional[int] = None) -> bool:
+    """Whether a packet-out, or the beginning of one that an error quotes, has the actions that return to a session.
+
+    With a ``tag``, only those that return to this one.
+    """
+    if message[1:2] != bytes([OFPT_PACKET_OUT]) or message[_RETURN_OUTPUT] != _TO_TABLE[:8]:
+        return False
+    return tag is None or message[_RETURN_TAG] == tag.to_bytes(6, "big")
+
+
+def is_request_packet_out(message: bytes) -> bool:
+    """Whether a packet-out, or the beginning of one that an error quotes, forwards a request: only these rewrite."""
+    return message[1:2] == bytes([OFPT_PACKET_OUT]) and message[_FIRST_ACTION] == OFPAT_SET_FIELD.to_bytes(2, "big")
 
 
 _OXM_IN_PORT = oxm_header("in_port")

@@ -14,6 +14,7 @@ from ryu_haslb.openflow.wire import (
     OFPM_ALL,
     OFPMP_FLOW,
     OFPMP_METER,
+    OFPMP_TABLE,
     OFPMPF_REPLY_MORE,
     OFPP_ANY,
     OFPT_MULTIPART_REQUEST,
@@ -29,6 +30,7 @@ _FLOW_REQUEST = Struct("!B3xII4xQQ")
 _FLOW = Struct("!HBx8xH10xQ16xHH")
 _MATCH_HEADER = 4
 _INSTRUCTION = Struct("!H2x4x")
+_TABLE = Struct("!B3xI16x")
 _METER_REQUEST = Struct("!I4x")
 _METER = Struct("!IH34x")
 _METER_BAND = Struct("!Q8x")
@@ -44,6 +46,11 @@ def flow_stats_request(xid: int, table: int, cookie: int, cookie_mask: int) -> b
 def meter_stats_request(xid: int) -> bytes:
     """Ask for the counters of every meter."""
     return _request(xid, OFPMP_METER, _METER_REQUEST.pack(OFPM_ALL))
+
+
+def table_stats_request(xid: int) -> bytes:
+    """Ask for the number of rules in every table."""
+    return _request(xid, OFPMP_TABLE, b"")
 
 
 def _request(xid: int, kind: int, body: bytes) -> bytes:
@@ -133,6 +140,19 @@ def meter_stats(message: bytes) -> Iterator[MeterStats]:
         band = offset + _METER.size
         dropped = _METER_BAND.unpack_from(message, band)[0] if band + _METER_BAND.size <= end else 0
         yield MeterStats(meter_id, dropped)
+
+
+def table_stats(message: bytes) -> dict[int, int]:
+    """The number of rules of each table in one part of a table statistics reply.
+
+    Raises:
+        MalformedMessage: the message is cut short, or is another reply.
+    """
+    kind, _ = _reply(message)
+    rows = message[_REPLY.size :]
+    if kind != OFPMP_TABLE or len(rows) % _TABLE.size:
+        raise MalformedMessage(f"multipart reply of type {kind}, {len(message)} bytes: expected table statistics")
+    return dict(_TABLE.iter_unpack(rows))
 
 
 def _rows(message: bytes, expected: int, smallest: int, length_at: int) -> Iterator[tuple[int, int]]:

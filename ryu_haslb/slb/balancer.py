@@ -142,6 +142,21 @@ class Balancer:
         self.statistics.requests += count
         self.statistics.drops[reason] += count
 
+    def count_forwarded(self, request: Request) -> bool:
+        """Count a request that the flow of an unrecovered session forwards. False when its client is not permitted."""
+        self.statistics.requests += 1
+        server = request.virtual_server
+        if server.configuration.clients and not server.permits(request.client):
+            self._drop(DropReason.CLIENT_DENIED)
+            return False
+        self.statistics.dispatched += 1
+        return True
+
+    def uncount_forwarded(self) -> None:
+        """A request that was counted as dispatched has come back; :meth:`request` counts it."""
+        self.statistics.requests -= 1
+        self.statistics.dispatched -= 1
+
     def count_undelivered(self, reason: DropReason) -> None:
         """Count a dispatched request as dropped instead: it did not get through the switch."""
         self.statistics.dispatched -= 1

@@ -14,7 +14,10 @@ from typing import Any, Callable, Optional
 from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply
 
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3
+from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.latency import LatencyHistogram
+from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.table_output import PROBE_TAG
 
 HEADER = struct.Struct("!BBHI")
 _PROTOCOL = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
@@ -68,7 +71,8 @@ class FakeSwitch:
 
     ``meters`` holds the rate of each meter, ``dropped`` the packets that each has dropped.
     ``flow_rows`` are the rules with which it answers every request for flow statistics. ``rejects``
-    gives the error for a message that it is to reject, or None.
+    gives the error for a message that it is to reject, or None. ``outputs_to_table`` is False on a switch that accepts
+    output to TABLE and does nothing.
     """
 
     def __init__(self, datapath_id: int = 1, has_meters: bool = True, has_bundles: bool = True) -> None:
@@ -78,6 +82,7 @@ class FakeSwitch:
         self.dropped: dict[int, int] = {}
         self.flow_rows: list[FlowRow] = []
         self.rejects: Callable[[bytes], Optional[Error]] = lambda _: None
+        self.outputs_to_table = True
         self._has_meters, self._has_bundles = has_meters, has_bundles
         self._bundles: dict[int, list[bytes]] = {}
         self._received = b""
@@ -111,7 +116,16 @@ class FakeSwitch:
             return [self._statistics(xid, body)]
         if kind == ofproto_v1_3.OFPT_EXPERIMENTER:
             return self._on_bundle(received)
+        if kind == ofproto_v1_3.OFPT_PACKET_OUT:
+            return self._output(received)
         return self._modify(received)
+
+    def _output(self, received: bytes) -> list[bytes]:
+        """Carry out the packet-out that tries output to TABLE: it misses the session rules. Others change nothing."""
+        if not self.outputs_to_table or not wire.is_return_to_session(received, PROBE_TAG):
+            return []
+        frame = received[24 + int.from_bytes(received[16:18], "big") :]
+        return [packet_in(Purpose.PUNT_SESSION_MISS.cookie, ofproto_v1_3.OFPP_CONTROLLER, frame)]
 
     def _modify(self, received: bytes) -> list[bytes]:
         """Carry out a flow-mod or meter-mod; other messages change nothing here."""
@@ -226,6 +240,10 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         """Deliver the switch's replies to all that was sent, and to what is sent because of them."""
         while self._replies:
             self.deliver(self._replies.pop(0))
+
+    def forget_replies(self) -> None:
+        """The switch does not reply to what was sent so far."""
+        self._replies.clear()
 
     def deliver(self, data: bytes) -> Any:
         """Deliver a message of the switch; what the application's handler returned."""

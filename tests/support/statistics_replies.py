@@ -41,3 +41,9 @@ def meter_stats_reply(*meters: tuple[int, list[int]], xid: int = 0, more: bool =
         body += struct.pack("!IH6xIQQII", number, 40 + 16 * len(dropped), 1, 1000, 100_000, 9, 0)
         body += b"".join(struct.pack("!QQ", packets, 0) for packets in dropped)
     return _reply(xid, wire.OFPMP_METER, body, more)
+
+
+def table_stats_reply(rules: dict[int, int], xid: int = 0, more: bool = False) -> bytes:
+    """A table statistics reply: the number of rules of each table (section 7.3.5.4)."""
+    body = b"".join(struct.pack("!B3xIQQ", table, count, 0, 0) for table, count in rules.items())
+    return _reply(xid, wire.OFPMP_TABLE, body, more)

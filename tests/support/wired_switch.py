@@ -16,6 +16,7 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.table_output import probe_frame
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import Session
@@ -31,24 +32,29 @@ OTHER = "02:00:00:00:00:99"
 class Wired:
     """A switch with one farm, connected. ``sent`` is what was sent to it since a test has last cleared it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each test names the one that it needs
         self,
         on_switch: Iterable[FlowRow] = (),
         nat_server: bool = False,
         found: bool = True,
         beside: Optional[Wired] = None,
+        answers: bool = True,
+        fake: Optional[FakeSwitch] = None,
     ) -> None:
         self.configuration = Configuration(
             farms={"HAFARM": ServerFarm("HAFARM", nat_server, reals=REALS)},
             virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=300, in_service=True)},
         )
         self.now = 100.0
-        self.fake = FakeSwitch(1 if beside is None else 2)
+        self.fake = fake or FakeSwitch(1 if beside is None else 2)
         self.fake.flow_rows = list(on_switch)
         self.balancer: Balancer = Balancer(self.configuration) if beside is None else beside.balancer
         self.switch = Switch(self.fake.datapath_id, self.configuration, self.balancer)
         self.connect()
-        self.confirm()
+        if answers:
+            self.confirm()
+        else:
+            self.transport.forget_replies()
         if found:
             self.find(0)
             self.find(1)
@@ -60,16 +66,24 @@ class Wired:
         self.transport.handler = self._on_message
         self.transactions = Transactions(self.transport)
         self.switch.connect(self.transactions, self.now)
+        self.switch.on_ready(self.now)
 
     def _on_message(self, kind: int, xid: int, message: bytes) -> None:
         if kind == wire.OFPT_BARRIER_REPLY:
             self.switch.admission.on_barrier_reply(xid, self.now)
             self.transactions.on_barrier_reply(xid)
         elif kind == wire.OFPT_ERROR:
-            assert self.transactions.on_error(xid, wire.read_error(message))
+            error = wire.read_error(message)
+            assert self.transactions.on_error(xid, error) or self.switch.on_error(xid, error, self.now)
+        elif kind == wire.OFPT_PACKET_IN:
+            assert self.switch.on_packet_in(message, self.now)
         else:
             assert kind == wire.OFPT_MULTIPART_REPLY
             assert self.switch.on_multipart_reply(xid, message, self.now)
+
+    def return_probe(self) -> None:
+        """Let the switch return the probe that tries output to TABLE."""
+        self.punt(Purpose.PUNT_SESSION_MISS, probe_frame(chassis_address(1), VIRTUAL.packed), wire.OFPP_CONTROLLER)
 
     @property
     def sent(self) -> list[bytes]:
@@ -84,11 +98,13 @@ class Wired:
         frame = head / Dot1Q(vlan=vlan) / arp if vlan else head / arp
         self.punt(Purpose.PUNT_ARP_REPLY, bytes(frame), port or PORTS[number])
 
-    def request(self, mobile: str, source: str = OTHER, padding: int = 0, home_agent: bytes = bytes(4)) -> list[bytes]:
+    def request(
+        self, mobile: str, source: str = OTHER, padding: int = 0, home_agent: bytes = bytes(4), lifetime: int = 600
+    ) -> list[bytes]:
         """The messages that a request brings about."""
         nai = mobile.encode()
         payload = (
-            struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), home_agent, bytes(4), 1) + bytes([131, len(nai)]) + nai
+            struct.pack("!BBH4s4s4sQ", 1, 0, lifetime, bytes(4), home_agent, bytes(4), 1) + bytes([131, len(nai)]) + nai
         )
         frame = Ether(src=source) / IP(src="15.1.1.51", dst=str(VIRTUAL)) / UDP(sport=434, dport=434) / payload
         self.sent.clear()

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Optional
+
+import pytest
 from farm_builder import VIRTUAL, Bench
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from statistics_replies import FlowRow, flow_stats_reply
+from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import Table, session_match
-from ryu_haslb.openflow.recovery import FLOW_STATS_TIMEOUT, Recovery
+from ryu_haslb.openflow.flow_mods import delivery_actions
+from ryu_haslb.openflow.pipeline import Table, chassis_address, session_match, session_rewrites
+from ryu_haslb.openflow.recovery import REPLY_TIMEOUT, SLICE_RULES, Recovery, Status
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
-from ryu_haslb.openflow.wire_multipart import flow_stats_request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, tag_of
+from ryu_haslb.openflow.wire_multipart import flow_stats_request, table_stats_request
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
 
-TO_A, TO_B = wire.output(1), wire.output(2)
-XID = 7
+MACS = (bytes.fromhex("020000000051"), bytes.fromhex("020000000052"))
+TO_A, TO_B = (
+    delivery_actions(session_rewrites(chassis_address(1), mac), port, None) for port, mac in enumerate(MACS, 1)
+)
+TABLE_XID, XID = 6, 7
 
 
 def reply(*rules: tuple[int, bytes], xid: int = XID, more: bool = False) -> bytes:
@@ -31,89 +39,212 @@ def tag(mobile: str) -> int:
     return tag_of(VIRTUAL.packed, b"\x01" + mobile.encode())
 
 
-def recovered(bench: Bench, recovery: Recovery, *reachable: int) -> int:
-    deliveries = {bench.reals[number]: (TO_A, TO_B)[number] for number in reachable}
-    servers = {VIRTUAL.packed: bench.server}
-    return len(list(recovery.recover(bench.balancer, servers, deliveries, bench.now)))
+class Restarted:
+    """A balancer that has just started, and the recovery of one switch. ``reachable`` real servers have been found."""
+
+    def __init__(self, *reachable: int, rules: int = 10) -> None:
+        self.bench = Bench(1, 1)
+        self.recovered: list[tuple[Session, bytes]] = []
+        self.lost: list[int] = []
+        self.recovery = Recovery(
+            1, self.bench.balancer, lambda *each: self.recovered.append(each), lambda tag, _: self.lost.append(tag)
+        )
+        self.find(*reachable)
+        self.recovery.request(TABLE_XID, 0.0)
+        table_stats = table_stats_reply({0: 12, Table.SESSIONS: rules, 2: 0}, xid=TABLE_XID)
+        assert self.recovery.on_reply(TABLE_XID, table_stats, 0.0)
+        self.request = self.recovery.request(XID, 0.0)
+
+    def find(self, *reachable: int) -> None:
+        actions = {self.bench.reals[number]: (TO_A, TO_B)[number] for number in reachable}
+        self.recovery.locate({VIRTUAL.packed: self.bench.server}, actions)
+
+    def read(self, *rules: tuple[int, bytes], now: Optional[float] = None, more: bool = False) -> None:
+        when = self.bench.now if now is None else now
+        assert self.recovery.on_reply(XID, reply(*rules, more=more), when) is not None
+
+    def sessions(self) -> int:
+        return len(self.bench.balancer.sessions)
 
 
-def test_our_rules_in_the_session_table_are_asked_for() -> None:
-    assert Recovery().request_flow_stats(XID, 0.0) == flow_stats_request(
-        XID, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK
-    )
+def test_the_number_of_rules_is_asked_for_first_and_few_rules_at_once() -> None:
+    recovery = Recovery(1, Bench(1, 1).balancer, lambda *_: None, lambda *_: None)
+    assert recovery.request(TABLE_XID, 0.0) == table_stats_request(TABLE_XID)
+    assert Restarted().request == flow_stats_request(XID, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK)
+
+
+def test_many_rules_are_read_in_slices_of_their_tags() -> None:
+    restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
+    asked, request = [], restarted.request
+    for slices_read in range(4):
+        cookie, mask = COOKIE_MARK | slices_read << 16, COOKIE_MARK_MASK | 3 << 16
+        assert request == flow_stats_request(XID, Table.SESSIONS, cookie, mask)
+        tags = [1 << 41 | number << 2 | slices_read for number in range(5)]
+        assert {restarted.recovery.status(tag) for tag in tags} == {Status.UNREAD}
+        restarted.read(*((tag, TO_A) for tag in tags))
+        assert {restarted.recovery.status(tag) for tag in tags} == {Status.READ}
+        asked.append(slices_read)
+        assert restarted.recovery.is_complete == (slices_read == 3)
+        request = b"" if restarted.recovery.is_complete else restarted.recovery.request(XID, 0.0)
+    assert restarted.sessions() == 20
+
+
+def test_reading_goes_on_where_the_connection_was_lost() -> None:
+    restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
+    restarted.read((1 << 41, TO_A))
+    restarted.recovery.disconnect()
+    restarted.recovery.tick(REPLY_TIMEOUT + 1)
+    assert not restarted.recovery.is_complete
+    cookie, mask = COOKIE_MARK | 1 << 16, COOKIE_MARK_MASK | 3 << 16
+    assert restarted.recovery.request(9, 100.0) == flow_stats_request(9, Table.SESSIONS, cookie, mask)
+
+
+def test_a_switch_without_table_statistics_is_read_at_once() -> None:
+    recovery = Recovery(1, Bench(1, 1).balancer, lambda *_: None, lambda *_: None)
+    recovery.request(TABLE_XID, 0.0)
+    assert recovery.on_error(TABLE_XID, wire.Error(1, 2, b""), 0.0)
+    assert recovery.request(XID, 0.0) == flow_stats_request(XID, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK)
+
+
+def test_a_switch_that_rejects_flow_statistics_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    restarted = Restarted()
+    assert restarted.recovery.on_error(XID + 1, wire.Error(1, 2, b""), 0.0) is None
+    assert restarted.recovery.on_error(XID, wire.Error(1, 2, b""), 0.0) is False
+    assert restarted.recovery.is_complete
+    assert "rejected the request for its session rules (error type 1, code 2)" in caplog.text
 
 
 def test_a_mobile_keeps_its_home_agent() -> None:
-    bench, recovery = Bench(1, 1), Recovery()
-    recovery.request_flow_stats(XID, 0.0)
-    assert recovery.on_flow_stats(XID, reply((tag("anna@example.org"), TO_B)))
-    assert recovery.is_complete
-    assert recovered(bench, recovery, 0, 1) == 1
+    restarted = Restarted(0, 1)
+    restarted.read((tag("anna@example.org"), TO_B))
+    assert restarted.recovery.is_complete
+    bench = restarted.bench
+    assert restarted.sessions() == 1
     assert bench.letters("anna@example.org", "bert@example.org", "anna@example.org") == "BAB"
     assert bench.balancer.statistics.assignments == 1
     assert not any(session.is_recovered for session in bench.balancer.sessions)
 
 
+def test_sessions_are_recovered_as_their_rules_come_not_at_the_end() -> None:
+    restarted = Restarted(0, 1)
+    restarted.read((tag("anna@example.org"), TO_B), more=True)
+    assert restarted.bench.letters("anna@example.org") == "B"
+    assert not restarted.recovery.is_complete
+
+
 def test_a_rule_is_pending_until_its_real_server_is_found() -> None:
-    bench, recovery = Bench(1, 1), Recovery()
-    recovery.request_flow_stats(XID, 0.0)
-    recovery.on_flow_stats(XID, reply((tag("anna@example.org"), TO_B), more=True))
-    assert not recovery.is_complete
-    recovery.on_flow_stats(XID, reply((tag("bert@example.org"), TO_A)))
-    assert recovered(bench, recovery, 0) == 1
-    assert recovered(bench, recovery, 0, 1) == 1
-    assert recovered(bench, recovery, 0, 1) == 0
+    restarted = Restarted(0)
+    anna, bert = tag("anna@example.org"), tag("bert@example.org")
+    restarted.read((anna, TO_B), (bert, TO_A), now=0.0)
+    assert (restarted.sessions(), restarted.recovery.pending) == (1, 1)
+    assert (restarted.recovery.status(anna), restarted.recovery.status(bert)) == (Status.PENDING, Status.READ)
+    restarted.find(0, 1)
+    restarted.recovery.tick(9.0)
+    assert restarted.sessions() == 2
+    assert restarted.recovery.is_over
+    assert restarted.lost == []
 
 
-def test_without_a_flow_stats_reply_sessions_of_the_previous_run_are_lost() -> None:
-    recovery = Recovery()
-    recovery.request_flow_stats(XID, 0.0)
-    assert recovery.expire(FLOW_STATS_TIMEOUT - 0.1) is None
-    loss = recovery.expire(FLOW_STATS_TIMEOUT)
-    assert loss == ("no flow-stats reply within 3 s; sessions of the previous run are lost", [])
-    assert recovery.is_complete
-    assert recovery.expire(FLOW_STATS_TIMEOUT + 1) is None
-    assert recovery.on_flow_stats(XID, reply((tag("anna@example.org"), TO_B)))
-    assert recovered(Bench(1, 1), recovery, 0, 1) == 0
+def test_a_rule_is_pending_for_the_idle_time_of_its_virtual_server() -> None:
+    restarted = Restarted(0)
+    idle = restarted.bench.server.idle
+    anna = tag("anna@example.org")
+    restarted.read((anna, TO_B), now=50.0)
+    restarted.recovery.tick(50.0 + idle - 0.1)
+    assert restarted.recovery.status(anna) is Status.PENDING
+    restarted.recovery.tick(50.0 + idle)
+    assert restarted.lost == [anna]
+    assert restarted.recovery.is_over
+
+
+def test_many_pending_rules_are_recovered_some_at_a_time() -> None:
+    """The event loop has other work: one tick may take a few milliseconds."""
+    restarted = Restarted()
+    restarted.read(*((1 << 41 | number, TO_A) for number in range(300)), now=0.0, more=True)
+    for first in range(300, 4500, 300):
+        restarted.read(*((1 << 41 | number, TO_A) for number in range(first, first + 300)), now=0.0, more=True)
+    assert restarted.recovery.pending == 4500
+    restarted.find(0)
+    restarted.recovery.tick(1.0)
+    assert restarted.sessions() == 1000
+    assert restarted.recovery.actions_of(1 << 41 | 7, 1.0) is None, "one that is asked for is recovered at once"
+    for _ in range(5):
+        restarted.recovery.tick(1.0)
+    assert restarted.sessions() == 4500
+
+
+def test_another_chassis_address_of_an_earlier_version_does_not_matter() -> None:
+    restarted = Restarted(0, 1)
+    older = delivery_actions(session_rewrites(chassis_address(77), MACS[1]), 2, None)
+    restarted.read((tag("anna@example.org"), older))
+    ((session, actions),) = restarted.recovered
+    assert (session.real, actions) == (restarted.bench.reals[1], older)
+
+
+@pytest.mark.parametrize("parts", [0, 3])
+def test_reading_ends_when_no_part_has_come_for_long_and_what_was_read_is_kept(
+    parts: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The time counts from the last part."""
+    restarted = Restarted(0, 1)
+    for number in range(parts):
+        now = (number + 1) * (REPLY_TIMEOUT - 1)
+        restarted.read((1 << 41 | number, TO_B), now=now, more=True)
+        restarted.recovery.tick(now + 0.5)
+    last = parts * (REPLY_TIMEOUT - 1)
+    restarted.recovery.tick(last + REPLY_TIMEOUT - 0.1)
+    assert not restarted.recovery.is_complete
+    restarted.recovery.tick(last + REPLY_TIMEOUT)
+    assert restarted.recovery.is_complete
+    assert "sent no part of its session rules for 10 s; sessions of the previous run that were not read" in caplog.text
+    assert (restarted.sessions(), restarted.lost) == (parts, [])
+    assert restarted.recovery.on_reply(XID, reply((tag("anna@example.org"), TO_B)), last + 11) is None
 
 
 def test_a_recovered_session_without_requests_ends_like_any_other() -> None:
-    bench, recovery = Bench(1, 1), Recovery()
-    recovery.request_flow_stats(XID, 0.0)
-    recovery.on_flow_stats(XID, reply((tag("anna@example.org"), TO_B)))
-    recovered(bench, recovery, 0, 1)
-    bench.wait(10.3)
-    assert not list(bench.balancer.sessions)
-    assert bench.letters("anna@example.org") == "A"
+    restarted = Restarted(0, 1)
+    restarted.read((tag("anna@example.org"), TO_B))
+    restarted.bench.wait(10.3)
+    assert not restarted.sessions()
+    assert restarted.bench.letters("anna@example.org") == "A"
 
 
 def test_the_reply_to_another_request_is_left_alone() -> None:
-    recovery = Recovery()
-    recovery.request_flow_stats(XID, 0.0)
-    assert not recovery.on_flow_stats(XID + 1, reply((tag("anna@example.org"), TO_B), xid=XID + 1))
-    assert not recovery.is_complete
+    restarted = Restarted(0, 1)
+    another = reply((tag("anna@example.org"), TO_B), xid=XID + 1)
+    assert restarted.recovery.on_reply(XID + 1, another, 0.0) is None
+    assert not restarted.recovery.is_complete
 
 
 @settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_a_damaged_reply_recovers_no_session_that_is_not_there(noise: bytes, at: int) -> None:
-    recovery = Recovery()
-    recovery.request_flow_stats(XID, 0.0)
+    restarted = Restarted(0, 1)
     whole = reply((tag("anna@example.org"), TO_B), (tag("bert@example.org"), TO_A))
-    assert recovery.on_flow_stats(XID, whole[:at] + noise + whole[at + len(noise) :])
-    recovery.expire(0.0)
-    assert recovered(Bench(1, 1), recovery, 0, 1) <= 2
+    assert restarted.recovery.on_reply(XID, whole[:at] + noise + whole[at + len(noise) :], 0.0) is not None
+    restarted.recovery.tick(REPLY_TIMEOUT)
+    assert restarted.recovery.is_complete
+    assert restarted.sessions() <= 2
 
 
-def test_a_malformed_reply_is_reported_and_the_sessions_before_it_are_recovered() -> None:
-    recovery = Recovery()
-    recovery.request_flow_stats(XID, 0.0)
-    whole = reply((tag("anna@example.org"), TO_B), (tag("bert@example.org"), TO_A))
-    assert recovery.on_flow_stats(XID, whole[:-1]), "the engine must not read it: it would not survive a length of 0"
-    assert not recovery.is_complete
-    loss = recovery.expire(0.1)
-    assert loss is not None
-    assert loss.reason.startswith("malformed flow-stats reply (byte ")
-    assert recovery.is_complete
-    assert recovery.expire(0.2) is None
-    assert recovered(Bench(1, 1), recovery, 0, 1) == 1
+def test_a_malformed_part_is_reported_and_all_other_sessions_are_recovered(caplog: pytest.LogCaptureFixture) -> None:
+    restarted = Restarted(0, 1)
+    first = reply((tag("anna@example.org"), TO_B), (tag("bert@example.org"), TO_A), more=True)
+    assert restarted.recovery.on_reply(XID, first[:-1], restarted.bench.now) is False
+    restarted.read((tag("carl@example.org"), TO_B))
+    assert restarted.recovery.is_complete
+    assert restarted.bench.letters("anna@example.org", "carl@example.org") == "BB"
+    assert caplog.text.count("malformed flow-stats reply (byte ") == 1
+    assert restarted.lost == []
+
+
+def _hits(tags: Iterable[int], slices: int) -> list[int]:
+    counts = [0] * slices
+    for each in tags:
+        counts[each & slices - 1] += 1
+    return counts
+
+
+def test_the_low_bits_of_tags_divide_them_evenly() -> None:
+    counts = _hits((tag(f"user{number}@example.org") for number in range(6400)), 64)
+    assert 60 < min(counts) <= max(counts) < 150

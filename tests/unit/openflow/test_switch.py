@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from fake_switch import FakeSwitch
 from scapy.layers.l2 import ARP, Ether
 from statistics_replies import FlowRow
 from wired_switch import MACS, PORTS, REALS, VIRTUAL, Wired, goes_to
@@ -12,7 +13,6 @@ from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY
 from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS
 from ryu_haslb.openflow.pipeline import Purpose, session_match
-from ryu_haslb.openflow.recovery import FLOW_STATS_TIMEOUT
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.slb.session import COOKIE_MARK, tag_of
 from ryu_haslb.slb.statistics import DropReason
@@ -43,29 +43,107 @@ def test_a_request_that_a_home_agent_returns_is_dropped(nat_server: bool, looped
     assert wired.balancer.statistics.retries == (not looped)
 
 
-def test_a_request_whose_session_is_not_recovered_yet_goes_to_no_other_real() -> None:
-    """After a crash a mobile keeps its home agent, even if that answers ARP late."""
+def rule_of(mobile: str) -> FlowRow:
+    """The rule that leads a mobile to the second real server, as the previous run has left it."""
     before = Wired()
     before.request("bert")
     before.request("anna")
     delivery = before.sent[0][24:-1]
     actions = delivery[: int.from_bytes(before.sent[0][16:18], "big")]
-    tag = tag_of(VIRTUAL.packed, b"\x01anna")
-    rule = FlowRow(tag << 16 | COOKIE_MARK, match(session_match(tag, str(VIRTUAL))), apply_actions(actions))
+    tag = tag_of(VIRTUAL.packed, b"\x01" + mobile.encode())
+    return FlowRow(tag << 16 | COOKIE_MARK, match(session_match(tag, str(VIRTUAL))), apply_actions(actions))
 
-    wired = Wired(on_switch=[rule], found=False)
+
+def test_a_mobile_keeps_its_home_agent_even_if_that_answers_arp_late() -> None:
+    """After a crash the rule on the switch leads there, whether the home agent has been found or not."""
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    assert [goes_to(message) for message in wired.request("anna")] == [8]
+    assert not list(wired.balancer.sessions)
+    assert [goes_to(message) for message in wired.request("carl")] == [7]
+    wired.now += 200
+    wired.tick()
+    wired.find(1)
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
+    assert wired.drops(DropReason.RECOVERY_PENDING) == 0
+
+
+def test_a_mobile_whose_home_agent_never_comes_back_is_given_another() -> None:
+    """It is retried as often as ``reassign`` allows, like any session; its rule is then replaced."""
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    reassign = REALS[1].reassign
+    assert [goes_to(message) for _ in range(reassign + 1) for message in wired.request("anna")] == [8] * (reassign + 1)
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
+    statistics = wired.balancer.statistics
+    assert (statistics.requests, statistics.dispatched) == (reassign + 2, reassign + 2)
+
+
+def test_a_rule_that_leads_to_no_real_server_of_the_farm_is_given_up_at_once() -> None:
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    wired.find(1, port=9)
+    assert [goes_to(message) for message in wired.request("anna")] in ([7], [9])
+    assert len(wired.balancer.sessions) == 1
+
+
+def test_a_pending_rule_is_removed_when_its_session_could_no_longer_live() -> None:
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    wired.now += 299
+    wired.settle()
+    assert wired.switch.recovery.pending == 1
+    wired.now += 2
+    wired.sent.clear()
+    wired.settle()
+    (deletion,) = wired.transport.sent_of(wire.OFPT_FLOW_MOD)
+    assert deletion[25] == wire.OFPFC_DELETE_STRICT
+    assert wired.switch.recovery.is_over
+
+
+def test_a_mobile_that_deregisters_from_a_pending_session_closes_it() -> None:
+    """RFC 5944 section 3.6.1.2: the request goes to its home agent, and the rule goes."""
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    assert [goes_to(message) for message in wired.request("anna", lifetime=0)] == [8]
+    wired.find(1)
+    assert not list(wired.balancer.sessions)
+
+
+def test_while_rules_are_read_the_switch_itself_decides_whether_it_has_one() -> None:
+    """A request is output to TABLE: its rule leads it to its home agent. Without one it returns as a session miss."""
+    wired = Wired(answers=False)
+    wired.find(0)
+    wired.find(1)
+    wired.return_probe()
+    (returned,) = wired.request("anna")
+    assert goes_to(returned) == wire.OFPP_TABLE
+    assert not list(wired.balancer.sessions)
+    assert wired.balancer.statistics.dispatched == 1
+    frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
+    tag = tag_of(VIRTUAL.packed, b"\x01anna").to_bytes(6, "big")
+    wired.sent.clear()
+    wired.punt(Purpose.PUNT_SESSION_MISS, frame[:6] + tag + frame[12:], port=wire.OFPP_CONTROLLER)
+    assert [goes_to(message) for message in wired.sent] == [7]
+    assert len(wired.balancer.sessions) == 1
+    statistics = wired.balancer.statistics
+    assert (statistics.requests, statistics.dispatched, statistics.assignments) == (1, 1, 1)
+    assert [goes_to(message) for message in wired.request("anna")] == [7], "this session is known"
+
+
+def test_while_rules_are_read_a_request_that_names_its_home_agent_goes_there() -> None:
+    """Only that one can hold the binding."""
+    wired = Wired(answers=False)
+    wired.find(1)
+    wired.return_probe()
+    assert [goes_to(message) for message in wired.request("bert", home_agent=REALS[1].address.packed)] == [8]
+
+
+def test_while_rules_are_read_a_switch_without_output_to_table_keeps_requests_waiting() -> None:
+    """The balancer cannot know whether the mobile has a session. The foreign agent retransmits."""
+    wired = Wired(answers=False)
     wired.find(0)
     assert wired.request("anna") == []
     assert wired.drops(DropReason.RECOVERY_PENDING) == 1
-    assert [goes_to(message) for message in wired.request("carl")] == [7]
-    wired.find(1)
-    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
-
-    forgotten = Wired(on_switch=[rule], found=False)
-    forgotten.find(0)
-    forgotten.now += FLOW_STATS_TIMEOUT
-    forgotten.tick()
-    assert [goes_to(message) for message in forgotten.request("anna")] == [7]
 
 
 def test_a_new_configuration_keeps_probing_the_vlans_in_which_reals_were_found() -> None:
@@ -112,12 +190,76 @@ def test_requests_of_a_switch_that_cannot_output_to_table_are_forwarded_by_packe
     wired.request("anna")
     wired.settle()
     returned = wired.request("anna")[0]
-    assert wired.switch.on_error(wire.Error(2, 4, returned[:64]))
+    assert wired.switch.on_error(0, wire.Error(2, 4, returned[:64]), wired.now)
+    statistics = wired.balancer.statistics
+    assert (statistics.dispatched, wired.drops(DropReason.REJECTED_BY_SWITCH)) == (1, 1)
     assert [goes_to(message) for message in wired.request("anna")] == [7]
-    assert not wired.switch.on_error(wire.Error(2, 4, returned[:30]))
+    assert not wired.switch.on_error(0, wire.Error(2, 4, returned[:20]), wired.now)
 
 
-def test_a_request_that_misses_its_session_rule_is_forwarded_by_packet_out_or_counted() -> None:
+def test_output_to_table_is_tried_before_a_request_depends_on_it() -> None:
+    wired = Wired(answers=False)
+    wired.find(0)
+    wired.switch.recovery.is_complete = True
+    wired.request("anna")
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [7], "not known yet"
+    wired.return_probe()
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
+
+
+@pytest.mark.parametrize("reason", [(2, 4), (1, 6)])
+def test_a_switch_that_rejects_output_to_table_loses_no_request(reason: tuple[int, int]) -> None:
+    """OFPBAC_BAD_OUT_PORT; OFPBRC_BAD_LEN stands for what else a switch may say."""
+    fake = FakeSwitch()
+    fake.rejects = lambda message: reason if wire.is_return_to_session(message) else None
+    wired = Wired(fake=fake)
+    wired.request("anna")
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
+    wired.settle()
+    assert wired.balancer.statistics.dispatched == 2
+    assert wired.balancer.statistics.dropped == 0
+
+
+def test_a_switch_that_accepts_output_to_table_and_does_nothing_loses_no_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fake = FakeSwitch()
+    fake.outputs_to_table = False
+    wired = Wired(fake=fake)
+    wired.request("anna")
+    for _ in range(10):
+        wired.now += 1
+        wired.settle()
+    wired.find(0)
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
+    assert caplog.text.count("did not return what was output to TABLE") == 1
+
+
+def test_a_request_whose_packet_out_the_switch_rejects_is_no_dispatched_one() -> None:
+    """OFPBAC_BAD_OUT_PORT: the home agent's port is gone."""
+    wired = Wired()
+    wired.fake.rejects = lambda message: (2, 4) if message[1] == wire.OFPT_PACKET_OUT else None
+    wired.request("anna")
+    wired.settle()
+    statistics = wired.balancer.statistics
+    assert (statistics.requests, statistics.dispatched) == (1, 0)
+    assert wired.drops(DropReason.REJECTED_BY_SWITCH) == 1
+
+
+def test_a_rejected_arp_probe_is_no_request() -> None:
+    wired = Wired()
+    wired.request("anna")
+    wired.sent.clear()
+    wired.switch.tick(wired.now + 6.0)
+    (probe, *_) = wired.transport.sent_of(wire.OFPT_PACKET_OUT)
+    wired.switch.on_error(0, wire.Error(2, 4, probe[:64]), wired.now)
+    assert wired.balancer.statistics.dispatched == 1
+
+
+def test_a_request_that_misses_its_session_rule_is_forwarded_by_packet_out() -> None:
     wired = Wired()
     wired.request("anna")
     wired.settle()
@@ -130,9 +272,9 @@ def test_a_request_that_misses_its_session_rule_is_forwarded_by_packet_out_or_co
     assert [goes_to(message) for message in wired.sent] == [7]
     wired.balancer.clear_sessions()
     wired.punt(Purpose.PUNT_SESSION_MISS, tagged, port=wire.OFPP_CONTROLLER)
+    assert [goes_to(message) for message in wired.sent] == [7, 8], "its session has ended: it begins another"
     statistics = wired.balancer.statistics
-    assert statistics.requests == statistics.dispatched + statistics.dropped
-    assert wired.drops(DropReason.REAL_UNREACHABLE) == 1
+    assert (statistics.requests, statistics.dispatched, statistics.dropped) == (2, 2, 0)
 
 
 def test_a_packet_out_that_is_punted_again_is_dropped() -> None:

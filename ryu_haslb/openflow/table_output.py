@@ -1,0 +1,84 @@
+"""Finds out whether a switch outputs packet-outs to TABLE, before requests depend on it.
+
+A switch may reject it, or accept it and do nothing; either way requests would be lost that were counted as dispatched.
+So a harmless packet-out is tried first: a datagram without content to a virtual address, with a tag that no session
+has. A switch that runs it through its tables misses the session rule and returns it as a session miss::
+
+    unknown -> returned: usable
+            -> rejected, or MAX_PROBES not returned: not usable; requests are forwarded without TABLE, as while unknown
+"""
+
+from __future__ import annotations
+
+import logging
+import struct
+from typing import Optional
+
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, chassis_address
+
+LOG = logging.getLogger(__name__)
+
+#: The tag of probes: a locally administered address that is no session's, but by a chance of one in 2**46.
+PROBE_TAG = 0x02 << 40
+#: Seconds between two probes, and probes that must be lost for the switch to be one that cannot do it.
+PROBE_INTERVAL = 1.0
+MAX_PROBES = 5
+
+_IPV4 = struct.Struct("!BBHHHBBH4s4s")
+_UDP = struct.Struct("!HHHH")
+
+
+class TableOutput:
+    """Whether one switch outputs to TABLE. ``is_usable`` is True once that was seen."""
+
+    def __init__(self, datapath_id: int) -> None:
+        self.is_usable = False
+        self._datapath_id = datapath_id
+        self._probes_left = 0
+        self._next_probe = 0.0
+
+    def begin(self) -> None:
+        """A connection is new: the switch may have become another one."""
+        self.is_usable = False
+        self._probes_left, self._next_probe = MAX_PROBES, 0.0
+
+    def probe_due(self, channel: Channel, virtual_address: Optional[bytes], now: float) -> None:
+        """Send a probe if one is due; without a virtual address the switch has no rule that would return it."""
+        if self.is_usable or virtual_address is None or now < self._next_probe:
+            return
+        if self._probes_left:
+            self._probes_left -= 1
+            self._next_probe = now + PROBE_INTERVAL
+            frame = probe_frame(chassis_address(self._datapath_id), virtual_address)
+            channel.transmit(wire.packet_out(wire.return_to_session(PROBE_TAG), frame))
+        else:
+            self.on_rejected("did not return what was output to TABLE")
+
+    def on_returned(self) -> None:
+        """The switch has run a probe through its tables."""
+        self.is_usable = True
+
+    def on_rejected(self, what: str = "rejected output to TABLE") -> None:
+        """The switch cannot do it."""
+        if self._next_probe != float("inf"):
+            LOG.warning(
+                "Switch %016x %s; its requests are forwarded by packet-out, and its session rules count no packets",
+                *(self._datapath_id, what),
+            )
+        self.is_usable = False
+        self._next_probe = float("inf")
+
+
+def probe_frame(chassis_mac: bytes, virtual_address: bytes) -> bytes:
+    """A UDP datagram without content to a virtual address."""
+    udp = _UDP.pack(MOBILE_IP_PORT, MOBILE_IP_PORT, _UDP.size, 0)
+    fields = (0x45, 0, _IPV4.size + len(udp), 0, 0, 1, PROTOCOL_UDP)
+    header = _IPV4.pack(*fields, 0, bytes(4), virtual_address)
+    total = sum(struct.unpack("!10H", header))
+    total = (total & 0xFFFF) + (total >> 16)
+    checksum = ~(total + (total >> 16)) & 0xFFFF
+    ethernet = chassis_mac + PROBE_TAG.to_bytes(6, "big") + wire.ETHERTYPE_IPV4.to_bytes(2, "big")
+    return ethernet + _IPV4.pack(*fields, checksum, bytes(4), virtual_address) + udp
