@@ -222,7 +222,7 @@ class SwitchConnection:
             if instructions.goto is not None and instructions.goto <= table:
                 raise MalformedError(3, 2)
             if instructions.meter is not None and instructions.meter not in self._datapath.meters:
-                raise MalformedError(12, 3)  # OFPET_METER_MOD_FAILED, OFPMMFC_UNKNOWN_METER
+                raise MalformedError(12, 2)  # OFPET_METER_MOD_FAILED, OFPMMFC_INVALID_METER
             found, now = instructions, self._switch.clock.now
             rule = (found.raw, found.goto, found.meter, found.actions)
             flow = Flow(priority, match, cookie, idle, hard, flags, *rule, now, now)
@@ -241,6 +241,8 @@ class SwitchConnection:
             raise MalformedError(5, 3)  # OFPFMFC_OVERLAP
         if before is None and table.is_full:
             raise MalformedError(5, 1)  # OFPFMFC_TABLE_FULL
+        if before is not None:  # counters stay unless OFPFF_RESET_COUNTS says otherwise (section 6.4)
+            flow.packets, flow.octets = before.packets, before.octets
         table.put(flow)
 
     def _modify(self, number: int, flow: Flow, strict: bool, cookie: tuple[int, int]) -> None:
@@ -307,7 +309,7 @@ class SwitchConnection:
             except MalformedError as error:
                 self._roll_back(before)
                 self._refuse(message, error.code)
-                failed = (0xFFFF).to_bytes(2, "big") + (2315).to_bytes(2, "big") + ONF.to_bytes(4, "big")
+                failed = (0xFFFF).to_bytes(2, "big") + (2313).to_bytes(2, "big") + ONF.to_bytes(4, "big")
                 self.send(ERROR, failed + message[:64], xid)
                 return
         self._bundle_reply(bundle, 5, xid)
