@@ -9,6 +9,7 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.connection import Clock, Connection
+from ryu_haslb.openflow.pipeline import chassis_address
 from ryu_haslb.openflow.retirement import Conclude, Retirement
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
@@ -142,6 +143,16 @@ class Fleet:
         return not self._configuration.datapaths or datapath_id in self._configuration.datapaths
 
     def _serve(self, transport: SwitchChannel) -> None:
+        address = chassis_address(transport.id)
+        twin = next((each for each in self._connections if chassis_address(each) == address), None)
+        if twin is not None:
+            LOG.error(
+                "Switch %016x has the chassis address of switch %016x (%s) and is not served; give one of the two "
+                "another datapath id",
+                *(transport.id, twin, address.hex(":")),
+            )
+            self._not_served[transport.id] = transport
+            return
         switch = self.switches.get(transport.id)
         if switch is None:
             switch = self.switches[transport.id] = Switch(transport.id, self._configuration, self._balancer)

@@ -58,6 +58,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
+from hashlib import blake2b
 from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import RealServer
@@ -67,8 +68,9 @@ from ryu_haslb.slb.session import COOKIE_MARK
 
 PROTOCOL_UDP = 17
 
-#: Chassis addresses start with these three bytes; the rest are the low bytes of the switch's datapath id.
+#: Chassis addresses start with these three bytes; the other three come from the switch's datapath id.
 CHASSIS_PREFIX = b"\x02\x51\xb7"
+_CHASSIS_SUFFIX_LENGTH = 3
 
 
 class Table(IntEnum):
@@ -179,8 +181,15 @@ class Rule:
 
 
 def chassis_address(datapath_id: int) -> bytes:
-    """The Ethernet address in a switch's ARP replies for virtual addresses, and the source of what it dispatches."""
-    return CHASSIS_PREFIX + datapath_id.to_bytes(8, "big")[-3:]
+    """The Ethernet address in a switch's ARP replies for virtual addresses, and the source of what it dispatches.
+
+    A datapath id of up to 24 bits is a part of it. Of a longer one it has a hash: such ids often differ in their upper
+    bits only. Two ids have one address once in millions of pairs; the fleet serves one of the two then.
+    """
+    packed = datapath_id.to_bytes(8, "big")
+    if datapath_id < 1 << 8 * _CHASSIS_SUFFIX_LENGTH:
+        return CHASSIS_PREFIX + packed[-_CHASSIS_SUFFIX_LENGTH:]
+    return CHASSIS_PREFIX + blake2b(packed, digest_size=_CHASSIS_SUFFIX_LENGTH).digest()
 
 
 def udp_match(address: str, port: int) -> dict[str, Value]:

@@ -84,6 +84,9 @@ def _real_details(rows: Iterator[RealRow]) -> Iterator[str]:
         maxconns = NO_MAXCONNS if row["maxconns"] is None else row["maxconns"]
         reachable = "yes" if row["reachable"] else "no"
         yield f"{row['real']}, {row['farm']}, state = {row['state']}, type = server, reachable = {reachable}"
+        yield f"  reachable from = {', '.join(row['reachable_from']) or 'no switch'}"
+        if row["unreachable_from"]:
+            yield f"  not reachable from = {', '.join(row['unreachable_from'])}"
         yield f"  conns = {row['conns']}, maxconns = {maxconns}"
         yield f"  weight = {row['weight']}, weight(admin) = {row['static_weight']}"
         yield f"  reassign = {row['reassign']}, retry = {row['retry']}"

@@ -50,6 +50,8 @@ class RealRow(TypedDict):
     state: RealState
     conns: Annotated[Count, "Live sessions."]
     reachable: Annotated[bool, "Whether at least one switch has resolved its address by ARP."]
+    reachable_from: Annotated[list[str], "Datapath ids of the switches that have resolved its address."]
+    unreachable_from: Annotated[list[str], "Datapath ids of the connected switches that have not."]
     static_weight: Annotated[Weight, "Configured weight."]
     dfp_weight: Annotated[Optional[Weight], "Weight set by a DFP agent; null if none."]
     maxconns: Annotated[Optional[Count], "Maximum number of live sessions; null means no limit."]

@@ -46,10 +46,10 @@ class Sources(NamedTuple):
 def reals(sources: Sources) -> Iterator[RealRow]:
     """Every real server of every farm."""
     for real in sources.balancer.reals():
-        yield _real(real)
+        yield _real(real, sources.switches)
 
 
-def _real(real: RealServer) -> RealRow:
+def _real(real: RealServer, switches: Mapping[int, Switch]) -> RealRow:
     configuration = real.configuration
     return {
         "real": str(configuration.address),
@@ -58,6 +58,12 @@ def _real(real: RealServer) -> RealRow:
         "state": real.state,
         "conns": real.sessions,
         "reachable": bool(real.reachable_from),
+        "reachable_from": [f"{each:016x}" for each in sorted(real.reachable_from)],
+        "unreachable_from": [
+            f"{each:016x}"
+            for each, switch in sorted(switches.items())
+            if switch.channel is not None and each not in real.reachable_from
+        ],
         "static_weight": configuration.weight,
         "dfp_weight": real.dfp_weight,
         "maxconns": configuration.maxconns,

@@ -14,7 +14,7 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
 from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, Table
+from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, Table, chassis_address
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
@@ -201,3 +201,30 @@ def test_a_stop_does_not_wait_for_a_switch_that_is_not_served_and_serves_none_th
     late = FakeTransport(FakeSwitch(datapath_id=2))
     served.fleet.on_connected(late)
     assert late.sent == []
+
+
+@pytest.mark.parametrize(
+    "ids", [(1, 0x1000001), (0x1000001, 0x2000001), (0x0000525400123456, 0x0000525401123456), (5, 5 << 32)]
+)
+def test_datapath_ids_that_differ_in_their_upper_bits_have_different_chassis_addresses(ids: tuple[int, int]) -> None:
+    """The network learns one port for an Ethernet address: two switches must not send with the same one."""
+    assert chassis_address(ids[0]) != chassis_address(ids[1])
+
+
+def test_of_two_switches_with_one_chassis_address_one_is_served_and_the_log_names_both(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ids = (0x1000868, 0x1001768)
+    assert chassis_address(ids[0]) == chassis_address(ids[1])
+    fleet = Fleet(CONFIGURATION, Balancer(CONFIGURATION))
+    transports = [FakeTransport(FakeSwitch(each)) for each in ids]
+    for transport in transports:
+        fleet.on_connected(transport)
+        transport.answer()
+    assert set(fleet.switches) == {ids[0]}
+    assert f"Switch {ids[1]:016x} has the chassis address of switch {ids[0]:016x}" in caplog.text
+    fleet.on_disconnected(transports[0])
+    fleet.on_disconnected(transports[1])
+    again = FakeTransport(FakeSwitch(ids[1]))
+    fleet.on_connected(again)
+    assert ids[1] in fleet.switches, "it is served as soon as the other is gone"

@@ -6,11 +6,13 @@ import re
 from ipaddress import IPv4Address
 
 from control_process import Application
+from fake_switch import FakeSwitch, FakeTransport
 
 from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.dfp.messages import PreferenceInformation, encode
+from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show import snapshot
-from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, STATISTICS
+from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, REALS_DETAIL, STATISTICS
 from ryu_haslb.slb.statistics import DropReason
 
 
@@ -63,3 +65,19 @@ def test_a_connected_dfp_agent_that_has_never_reported_is_shown_as_such() -> Non
     connection.received(encode(PreferenceInformation()), 2.0)
     assert [row["reported"] for row in DFP_AGENTS.rows(application.sources)] == [True]
     assert next(iter(DFP_AGENT.text(DFP_AGENT.rows(application.sources)))).endswith("state = connected")
+
+
+def test_a_real_server_is_reachable_from_some_switches_and_not_from_others() -> None:
+    """A request is forwarded by the switch that it came to; another one's way is of no use to it."""
+    application = Application()
+    real = next(application.bench.balancer.reals())
+    real.reachable_from = {1, 0x525400123456}
+    switch = Switch(7, application.configuration, application.bench.balancer)
+    switch.channel = FakeTransport(FakeSwitch(7))
+    sources = application.sources._replace(switches={7: switch})
+    row = next(iter(snapshot.reals(sources)))
+    assert row["reachable_from"] == ["0000000000000001", "0000525400123456"]
+    assert row["unreachable_from"] == ["0000000000000007"]
+    lines = list(REALS_DETAIL.text(iter([row])))
+    assert "  reachable from = 0000000000000001, 0000525400123456" in lines
+    assert "  not reachable from = 0000000000000007" in lines
