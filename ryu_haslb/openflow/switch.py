@@ -27,6 +27,7 @@ from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.admission import Admission
+from ryu_haslb.openflow.audit import Restored
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
@@ -61,6 +62,7 @@ class Switch:
         self._forwarding = Forwarding(datapath_id)
         self.rules = SessionRules(datapath_id, balancer, self._forwarding.actions)
         self.admission = Admission(balancer, self._read_request)
+        self.restored = Restored()
         self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
         self._table_output = TableOutput(datapath_id)
         self._is_ready = False
@@ -151,6 +153,10 @@ class Switch:
         if not wire.is_return_to_session(error.data, PROBE_TAG):
             self._balancer.count_undelivered(DropReason.REJECTED_BY_SWITCH)
         return True
+
+    def has_recovered(self, tag: int) -> bool:
+        """Whether the recovery of sessions is done with the rule of this tag, so that others may remove it."""
+        return self.recovery.is_complete and self.recovery.status(tag) is Status.READ
 
     def on_port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or was removed."""

@@ -107,6 +107,9 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         yield f"Switch {row['datapath']}, connected = {'yes' if row['connected'] else 'no'}"
         yield f"  session rules waiting = {row['rules_waiting']}, bundles rejected = {row['rule_errors']}"
         yield f"  sessions without rule = {row['sessions_without_rule']}"
+        yield f"  deleted by others and restored: {row['restorations']} times"
+        yield f"    standing rules = {row['standing_rules_restored']}, session rules = {row['session_rules_restored']}"
+        yield f"    meters = {row['meters_restored']}"
 
 
 REALS = Report(

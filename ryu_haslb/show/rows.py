@@ -171,3 +171,7 @@ class SwitchRow(TypedDict):
     sessions_without_rule: Annotated[
         Count, "Live sessions that continue by packet-out until the switch has accepted their rule."
     ]
+    restorations: Annotated[Count, "Times that others had deleted or changed rules of ours, which were restored."]
+    standing_rules_restored: Annotated[Count, "Standing rules that others had deleted or changed."]
+    session_rules_restored: Annotated[Count, "Session rules that others had deleted or changed."]
+    meters_restored: Annotated[Count, "Meters that others had deleted."]

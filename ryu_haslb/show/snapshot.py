@@ -196,6 +196,10 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
             "rules_waiting": switch.rules.waiting,
             "rule_errors": switch.rules.errors,
             "sessions_without_rule": switch.rules.sessions_without_rule,
+            "restorations": switch.restored.incidents,
+            "standing_rules_restored": switch.restored.standing_rules,
+            "session_rules_restored": switch.restored.session_rules,
+            "meters_restored": switch.restored.meters,
         }
 
 

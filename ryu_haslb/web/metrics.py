@@ -40,6 +40,12 @@ _DFP_FAULTS: dict[str, Callable[[DfpAgentRow], int]] = {
     "keep_alive_timeouts": lambda row: row["keep_alive_timeouts"],
     "excess_entries": lambda row: row["excess_entries"],
 }
+#: What was restored on a switch, by label.
+_RESTORED: dict[str, Callable[[SwitchRow], int]] = {
+    "standing_rule": lambda row: row["standing_rules_restored"],
+    "session_rule": lambda row: row["session_rules_restored"],
+    "meter": lambda row: row["meters_restored"],
+}
 
 
 @runtime_checkable
@@ -148,6 +154,9 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     without_rule = of_each(lambda row: row["sessions_without_rule"])
     meaning = "Live sessions that continue by packet-out until the switch has accepted their rule."
     yield _gauge("haslb_sessions_without_rule", meaning, labels, without_rule)
+    restored = (([row["datapath"], kind], count(row)) for row in rows for kind, count in _RESTORED.items())
+    meaning = "What others had deleted or changed on the switch and was restored, by kind."
+    yield _counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)
     rejected = of_each(lambda row: row["rule_errors"])
     yield _counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch rejected.", labels, rejected)
 

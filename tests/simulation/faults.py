@@ -98,12 +98,38 @@ def _restart_switch(world: World) -> None:
 
 
 def _delete_flows(world: World, what: str) -> None:
-    """An operator deletes rules: of a table, or all of them, as ``ovs-ofctl del-flows`` does."""
+    """An operator deletes rules as ``ovs-ofctl del-flows`` does: all, a table, or every second session rule."""
     world.plundered_at = world.clock.now
     for number, table in enumerate(world.switch.datapath.tables):
-        if what in ("all", f"table {number}"):
-            for flow in table.select(Match((), b""), 0, 0):
-                world.switch.remove(number, flow, 2)
+        flows = table.select(Match((), b""), 0, 0)
+        if what == "session rules":
+            flows = [flow for flow in flows if flow.cookie >> 32][::2]
+        elif what not in ("all", f"table {number}"):
+            continue
+        for flow in flows:
+            world.switch.remove(number, flow, 2)
+
+
+def _add_ghosts(world: World, count: int) -> None:
+    """Session rules with our mark that no session has, as a balancer of another version might leave them."""
+    table = world.switch.datapath.tables[1]
+    ours = [flow for flow in table if flow.cookie >> 32]
+    for number in range(count if ours else 0):
+        fields = {each[0]: each for each in ours[0].match.fields}
+        tag = 0x02AA00000000 + number
+        fields[4] = (4, tag, None)
+        oxms = ours[0].match.oxms.replace((ours[0].cookie >> 16).to_bytes(6, "big"), tag.to_bytes(6, "big"))
+        match = Match(tuple(sorted(fields.values(), key=lambda each: each[0])), oxms)
+        table.put(replace(ours[0], match=match, cookie=tag << 16 | _COOKIE_MARK, idle_timeout=0, flags=0))
+
+
+def _change_actions(world: World) -> None:
+    """An operator takes the actions of every rule of ours away, as ``ovs-ofctl mod-flows ... actions=drop`` does."""
+    world.plundered_at = world.clock.now
+    for table in world.switch.datapath.tables:
+        for flow in table:
+            if flow.cookie & _COOKIE_MASK == _COOKIE_MARK:
+                flow.instructions, flow.actions, flow.goto, flow.meter = b"", (), None, None
 
 
 def _delete_meters(world: World) -> None:
@@ -193,6 +219,8 @@ FAULTS: dict[str, Callable[..., None]] = {
     "control connection mends": _mend_control,
     "switch restarts": _restart_switch,
     "flows are deleted": _delete_flows,
+    "ghosts": _add_ghosts,
+    "actions are changed": _change_actions,
     "meters are deleted": _delete_meters,
     "weather": _weather,
     "configuration": _configure,
@@ -288,7 +316,7 @@ def _control_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
 
 
 def _switch_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
-    what = random.choice(("all", "table 0", "table 1"))
+    what = random.choice(("all", "table 0", "table 1", "session rules"))
     return [
         random.choice(
             (Fault(at, "switch restarts"), Fault(at, "flows are deleted", (what,)), Fault(at, "meters are deleted"))
