@@ -1,6 +1,6 @@
-"""The end of the process at a deadline, whatever its event loop does at that time.
+"""Ends the process at a deadline, even if its event loop is stuck.
 
-A stop in order needs the event loop: it waits for switches. A loop that is stuck must not keep the process from ending.
+An orderly stop needs the event loop, since it waits for switches. A loop that is stuck must not keep the process alive.
 """
 
 from __future__ import annotations

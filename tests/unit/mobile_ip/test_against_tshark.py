@@ -34,12 +34,12 @@ FRAME_HEADERS = 14 + 20 + 8
 
 
 def data_of(number: int) -> bytes:
-    """Data that Wireshark dissects, and that looks like an NAI of somebody else where it may."""
+    """Data that Wireshark dissects, and that looks like the NAI of another mobile where possible."""
     return MOBILE_NETWORK_DATA if number == MOBILE_NETWORK else (b"\x83\x04evil" * 9)[:16]
 
 
 def extension(random: Random) -> Extension:
-    """An extension whose data is full of what could be taken for the NAI of somebody else."""
+    """An extension whose data is full of what could be taken for the NAI of another mobile."""
     number = random.choice((*TYPES, *[int(ExtensionType.NAI)] * 20))
     if number == ExtensionType.NAI:
         return Extension(number, b"user%d@example.org" % random.randrange(1000))
