@@ -84,21 +84,22 @@ class Admission:
 
     def _admit_under_load(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
         if self.load is Load.FULL:
-            self._record_dropped(frame)
+            self.record_dropped(frame)
             return DropReason.OVERLOAD
         request = self._read_request(frame, vlan)
         if not isinstance(request, Request):
             if request not in _NOT_CAUSED_BY_CLIENT:
-                self._record_dropped(frame)
+                self.record_dropped(frame)
             return request
         if not (self.clients.is_crowded_out(request.client) or self._balancer.has_binding(request)):
-            self._record_dropped(frame)
+            self.record_dropped(frame)
             return DropReason.OVERLOAD_NEW_MOBILE
         self.clients.record_request(request.client)
         self.clients.admitted += 1
         return request
 
-    def _record_dropped(self, frame: bytes) -> None:
+    def record_dropped(self, frame: bytes) -> None:
+        """Count an untagged frame that was dropped for its client."""
         client = frame[_CLIENT]
         if len(client) == _ADDRESS_LENGTH:  # else the frame is cut short, and no meter can match its client
             self.clients.record_dropped(client)

@@ -5,6 +5,7 @@ A packet-in carries the cookie of the rule that caused it, and the cookie names 
 
     PUNT_SESSION_MISS            a request was returned to a session rule that is gone: forward it, install the rule
     any, from port CONTROLLER    a packet-out of ours was punted again: drop it
+    PUNT_ECHO                    a ping of a virtual address: reply
     PUNT_ARP_...                 ARP: reply for a virtual address, or learn where a real server is
     any other                    a request that came from the wire
 
@@ -28,11 +29,13 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.audit import Restored
+from ryu_haslb.openflow.backlog import Load
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
+from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.recovery import Recovery, Status
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
@@ -45,9 +48,13 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 
 LOG = logging.getLogger(__name__)
 
-_ARP_PURPOSES = frozenset({Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL})
+_NO_REQUESTS = frozenset(
+    {Purpose.PUNT_ECHO, Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL}
+)
 #: The Ethernet source address in a frame.
 _ETH_SRC = slice(6, 12)
+#: The IPv4 destination address in an untagged frame.
+_IPV4_DST = slice(30, 34)
 
 
 class Switch:
@@ -132,8 +139,11 @@ class Switch:
             self._on_session_miss(self.channel, frame, now)
         elif port == wire.OFPP_CONTROLLER:
             self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
-        elif purpose in _ARP_PURPOSES:
-            self._on_arp(self.channel, purpose, port, frame, now)
+        elif purpose in _NO_REQUESTS:
+            if purpose == Purpose.PUNT_ECHO:
+                self._on_echo(self.channel, frame, port)
+            else:
+                self._on_arp(self.channel, purpose, port, frame, now)
         else:
             self._on_request(self.channel, frame, now)
         return True
@@ -282,6 +292,18 @@ class Switch:
             return
         if self._discovery.on_arp(frame, port, now):
             self._update_forwarding()
+
+    def _on_echo(self, channel: Channel, frame: bytes, port: int) -> None:
+        """Reply to a ping of a virtual address. Under load the requests come first, and the ping counts as traffic of
+        its client."""
+        untagged, vlan = without_vlan_tag(frame)
+        if self.admission.load is not Load.NORMAL:
+            self.admission.record_dropped(untagged)
+        elif untagged[_IPV4_DST] in self._virtual_servers:
+            reply = echo_reply(untagged, chassis_address(self.datapath_id), untagged[_IPV4_DST])
+            if reply is not None:
+                tag = wire.push_vlan(vlan) if vlan else b""
+                channel.transmit(wire.packet_out(tag + wire.output(port), reply))
 
     def _update_forwarding(self) -> None:
         """Locations or farms have changed: the session rules of real servers that have moved are installed again."""
