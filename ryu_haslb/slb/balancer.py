@@ -104,6 +104,18 @@ class Balancer:
         names = self.virtual_servers if virtual_server is None else [virtual_server]
         return self._close_all(self.virtual_servers[name] for name in names)
 
+    def clear_in_slices(self, virtual_server: Optional[str], limit: int) -> Iterator[int]:
+        """End all sessions, or those of one virtual server, at most ``limit`` in a step, and yield their number.
+
+        Sessions that begin between two steps stay.
+
+        Raises:
+            KeyError: no virtual server has this name.
+        """
+        names = list(self.virtual_servers) if virtual_server is None else [virtual_server]
+        ending = [session for name in names for session in self.sessions.of(self.virtual_servers[name])]
+        return self._close_in_slices(ending, limit)
+
     def clear_counters(self) -> None:
         """Count from zero again. Sessions stay, and so do the consecutive failures of failure detection."""
         self.statistics = Statistics()
@@ -256,6 +268,13 @@ class Balancer:
         self._leave(session)
         self.sessions.remove(session)
         self.discard_rule(session)
+
+    def _close_in_slices(self, ending: list[Session], limit: int) -> Iterator[int]:
+        for begin in range(0, len(ending), limit):
+            live = [session for session in ending[begin : begin + limit] if self.sessions.has(session)]
+            for session in live:
+                self._close(session)
+            yield len(live)
 
     def _close_all(self, servers: Iterable[VirtualServer]) -> list[Session]:
         ended = [session for server in servers for session in self.sessions.of(server)]

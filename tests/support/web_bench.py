@@ -77,8 +77,8 @@ class WebBench:
         self.configuration = configuration
         self.balancer.configure(configuration)
 
-    def clear_sessions(self, virtual_server: Optional[str]) -> int:
-        return len(self.balancer.clear_sessions(virtual_server))
+    def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
+        return self.balancer.clear_in_slices(virtual_server, 500)
 
     def clear_counters(self) -> None:
         self.balancer.clear_counters()

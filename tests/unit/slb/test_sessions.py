@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
@@ -165,3 +166,29 @@ def test_sessions_know_their_client() -> None:
     session = bench.request("anna@example.org", client="15.1.1.52").session
     assert session is not None
     assert IPv4Address(session.client) == IPv4Address("15.1.1.52")
+
+
+def test_a_shorter_idle_time_ends_sessions_that_live_already() -> None:
+    """The wheel holds the longer deadlines: they are scheduled anew, some in each step."""
+    bench = Bench(1, server={"idle": 600})
+    bench.new_sessions(1200)
+    servers = {"MIPSLB": replace(bench.configuration.virtual_servers["MIPSLB"], idle=20)}
+    bench.balancer.configure(replace(bench.configuration, virtual_servers=servers))
+    bench.wait(10)
+    assert len(bench.balancer.sessions) == 1200
+    bench.request("user7@example.org")
+    bench.wait(10.3)
+    assert len(bench.balancer.sessions) == 1
+    bench.wait(10)
+    assert len(bench.balancer.sessions) == 0
+
+
+def test_a_longer_idle_time_holds_for_sessions_that_live_already() -> None:
+    bench = Bench(1, server={"idle": 20})
+    bench.new_sessions(3)
+    servers = {"MIPSLB": replace(bench.configuration.virtual_servers["MIPSLB"], idle=40)}
+    bench.balancer.configure(replace(bench.configuration, virtual_servers=servers))
+    bench.wait(21)
+    assert len(bench.balancer.sessions) == 3
+    bench.wait(20)
+    assert len(bench.balancer.sessions) == 0
