@@ -13,7 +13,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, Callable, Optional
 
@@ -24,6 +24,7 @@ from ryu_haslb import shutdown
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import operations
+from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, steer
@@ -51,6 +52,8 @@ TICK_INTERVAL = 0.02
 FLUSH_INTERVAL = 0.005
 #: Sessions that one step of a tick examines before Registration Requests have their turn.
 MAX_SESSIONS_PER_STEP = 500
+#: Lines about a changed configuration that are logged before Registration Requests have their turn.
+MAX_LINES_PER_STEP = 20
 #: Seconds that the switches have at a stop to confirm what was sent to them.
 CONFIRMATION_TIMEOUT = 2.0
 #: Seconds after a signal to stop at which the process ends even if its event loop is stuck.
@@ -76,6 +79,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.state_log = StateLog(self.sources, time.monotonic())
         self._signals: list[int] = []
         self._is_stopping = False
+        self._reloading = Coalesced(self._reload)
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
         self.http = open_http_server(self)
         self.control = open_control_server(self)
@@ -129,12 +133,12 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self._on_weights_changed(None)
         self.fleet.configure(configuration)
 
-    def clear_sessions(self, virtual_server: Optional[str]) -> int:
-        """End the sessions of one virtual server, or of all, and return their number.
+    def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
+        """End the sessions of one virtual server, or of all, slice by slice: the numbers of sessions that ended.
 
         Raises: KeyError for an unknown name.
         """
-        return len(self.balancer.clear_sessions(virtual_server))
+        return self.balancer.clear_in_slices(virtual_server, MAX_SESSIONS_PER_STEP)
 
     def clear_counters(self) -> None:
         """Set every counter to zero."""
@@ -188,10 +192,14 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def _handle_signals(self, _: float) -> None:
         while self._signals:
             number = self._signals.pop(0)
-            eventlet.spawn(self._reload if number == signal.SIGHUP else self._stop, signal.Signals(number).name)
+            if number == signal.SIGHUP:
+                self._reloading.request()
+            else:
+                eventlet.spawn(self._stop, signal.Signals(number).name)
 
-    def _reload(self, name: str) -> None:
+    def _reload(self) -> None:
         """Apply the configuration file again. One that has an error changes nothing."""
+        name = signal.SIGHUP.name
         path = os.environ[CONFIG_VARIABLE]
         try:
             applied = operations.apply_file(self, path)
@@ -202,8 +210,10 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             return
         for warning in applied.warnings:
             LOG.warning("%s", warning)
-        for line in (*applied.changes, *applied.notes):
+        for number, line in enumerate((*applied.changes, *applied.notes)):
             LOG.info("%s: %s", path, line)
+            if number % MAX_LINES_PER_STEP == 0:
+                eventlet.sleep(0)
         LOG.info("%s: %s applied, %d changes", name, path, len(applied.changes))
 
     def _stop(self, name: str) -> None:

@@ -37,7 +37,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show ip slb sessions [ipmobile]", Executor.BALANCER, "Live sessions"),
     Command("show ip slb conns", Executor.BALANCER, "Live sessions as connections"),
     Command("show ip slb switches", Executor.BALANCER, "Switches: connection, session rules that wait"),
-    Command("show ip slb switches detail", Executor.BALANCER, "Switches: rules that were rejected"),
+    Command("show ip slb switches detail", Executor.BALANCER, "Switches: rules that were rejected, or restored"),
     Command("show ip slb dfp", Executor.BALANCER, "DFP agents: timers, state of the connection"),
     Command("show ip slb dfp weights", Executor.BALANCER, "Weights that DFP agents have set"),
     Command("show ip slb dfp agent ADDRESS PORT<1-65535>", Executor.BALANCER, "One DFP agent: connection, counters"),

@@ -7,15 +7,17 @@ diagnostics, counts); each caller words them in its own way.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Callable, Optional, Protocol
 
-from ryu_haslb.configuration.ios.reader import read_configuration
-from ryu_haslb.configuration.loader import load
+import eventlet
+import eventlet.semaphore
+
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.control.changes import changes, notes
 from ryu_haslb.control.crypto import counters_path, vici_path
+from ryu_haslb.control.reader_process import read_aside
+from ryu_haslb.control.reading import Job
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec import charon, module
 from ryu_haslb.ipsec.translation import secured_interfaces
@@ -36,8 +38,8 @@ class Application(Protocol):
     def configure(self, configuration: Configuration) -> None:
         """Replace the configuration in force."""
 
-    def clear_sessions(self, virtual_server: Optional[str]) -> int:
-        """End the sessions of one virtual server, or of all, and return their number.
+    def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
+        """End the sessions of one virtual server, or of all, slice by slice: the numbers of sessions that ended.
 
         Raises: KeyError for an unknown name.
         """
@@ -83,8 +85,7 @@ def apply_file(application: Application, path: str) -> Applied:
     """
     if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would stop the whole process
         raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
-    loaded = load(path)
-    return _apply(application, loaded.configuration, loaded.warnings)
+    return _apply(application, path)
 
 
 def apply_commands(application: Application, text: str, source: str) -> Applied:
@@ -92,19 +93,25 @@ def apply_commands(application: Application, text: str, source: str) -> Applied:
 
     Raises: ConfigurationError if one of them has an error; then nothing changes.
     """
-    configuration, warnings = read_configuration(text, source, application.sources.configuration)
-    return _apply(application, configuration, warnings)
+    return _apply(application, source, text)
 
 
 def clear_sessions(application: Application, virtual_server: Optional[str] = None) -> int:
     """End the sessions of one virtual server, or of all, and return their number.
 
+    Requests are served between two slices. Sessions that begin meanwhile stay.
+
     Raises: UnknownVirtualServerError.
     """
     try:
-        return application.clear_sessions(virtual_server)
+        slices = application.clear_sessions(virtual_server)
     except KeyError:
         raise UnknownVirtualServerError(virtual_server) from None
+    total = 0
+    for ended in slices:
+        total += ended
+        eventlet.sleep(0)
+    return total
 
 
 def clear_counters(application: Application) -> None:
@@ -160,8 +167,24 @@ def clear_isakmp(application: Application) -> int:
     return charon.clear_isakmp(vici_path()) if secured_interfaces(application.sources.configuration) else 0
 
 
-def _apply(application: Application, after: Configuration, warnings: Sequence[Diagnostic]) -> Applied:
-    before = application.sources.configuration
-    changed = tuple(changes(before, after))
-    application.configure(after)
-    return Applied(changed, tuple(warnings), tuple(notes(before, after)))
+#: One change of the configuration at a time: each begins with the configuration that the one before has left.
+_change = eventlet.semaphore.Semaphore()
+
+
+def _apply(application: Application, source: str, commands: Optional[str] = None) -> Applied:
+    """Read a file, or commands, while requests are served; then replace the configuration in force."""
+    with _change:
+        before = application.sources.configuration
+        outcome = read_aside(Job(source, before, commands))
+        for name in _ending_servers(before, outcome.configuration):
+            clear_sessions(application, name)  # in slices: all at once, many sessions would stop the balancer
+        application.configure(outcome.configuration)
+        return Applied(outcome.changes, outcome.warnings, outcome.notes)
+
+
+def _ending_servers(before: Configuration, after: Configuration) -> Iterator[str]:
+    """The virtual servers that lose their sessions: those that are removed, or have another address."""
+    for name, server in before.virtual_servers.items():
+        kept = after.virtual_servers.get(name)
+        if kept is None or kept.address != server.address:
+            yield name

@@ -71,6 +71,8 @@ class WeightTable:
         ``port`` is the port of the real server. A farm without bind ids of its own has bind id 0, as in IOS. A report
         for exactly this port, protocol and bind id takes precedence over one for any of them.
         """
+        if not self._rows:
+            return None
         for candidate_port in (port, ANY_PORT):
             for candidate_protocol in (protocol, ANY_PROTOCOL):
                 for candidate_bind_id in (bind_id, ANY_BIND_ID):

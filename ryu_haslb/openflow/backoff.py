@@ -12,8 +12,9 @@ MAX_RETRY_INTERVAL = 60.0
 class Backoff:
     """The attempts of one kind at one switch. ``is_failing`` is True from a rejection until :meth:`reset`."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_interval: float = MAX_RETRY_INTERVAL) -> None:
         self.is_failing = False
+        self._max_interval = max_interval
         self._interval = 0.0
         self._retry_at: Optional[float] = None
 
@@ -25,7 +26,7 @@ class Backoff:
         is_first, self.is_failing = not self.is_failing, True
         if self.must_wait(now):
             return is_first
-        self._interval = min(max(2 * self._interval, MIN_RETRY_INTERVAL), MAX_RETRY_INTERVAL)
+        self._interval = min(max(2 * self._interval, MIN_RETRY_INTERVAL), self._max_interval)
         self._retry_at = now + self._interval
         return is_first
 

@@ -3,7 +3,9 @@
 A switch outlives its connections (:mod:`.switch`). What belongs to one connection is here::
 
     serve    meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
-                                                                  -> error: the switch is not served
+                                                                  -> error: the switch is not served; tried
+                                                                     again after 1 s, 2 s and so on up to 60 s
+    audit    what others have deleted is installed again (:mod:`.audit`)
     leave    the connection is lost or replaced; the rules stay on the switch, and the sessions here
     stop     the application ends: requests are discarded; send the session rules that wait, await their confirmation
     retire   the switch is no longer to be served: :mod:`.retirement` takes our rules off it
@@ -17,13 +19,18 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.openflow import flow_mods, wire
+from ryu_haslb.openflow.audit import Audit
+from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.meters import Meters
+from ryu_haslb.openflow.pipeline import Purpose, Rule
 from ryu_haslb.openflow.retirement import Conclude, Retirement
+from ryu_haslb.openflow.session_audit import SessionAudit
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 LOG = logging.getLogger(__name__)
 
@@ -48,9 +55,14 @@ class Connection:
         self._transactions = Transactions(transport)
         switch.connect(self._transactions, clock())
         self._meters = Meters(transport.id, self._transactions, switch.admission, balancer, configuration)
+        self._meters.on_deleted = self._restore
+        self._backoff = Backoff()
+        self._is_installing = True
+        session_audit = SessionAudit(transport, transport.id, switch.rules, balancer, switch.has_recovered)
+        self._audit = Audit(transport, transport.id, session_audit, switch.restored, self._restore)
         transport.handler = self._on_message
         LOG.info("Switch %016x: connected from %s", transport.id, transport.address[0])
-        self._meters.install(self._install_standing_rules)
+        self._install()
 
     @property
     def is_serving(self) -> bool:
@@ -80,6 +92,10 @@ class Connection:
         self._switch.tick(now)
         if self.is_serving:
             self._meters.tick(now)
+            self._audit.tick(now)
+            self._report_restored_meters()
+        elif self._backoff.is_failing and not self._is_installing and not self._backoff.must_wait(now):
+            self._install()
         if self._switch.admission.oldest_barrier_age(now) > BARRIER_TIMEOUT:
             LOG.warning(
                 "Switch %016x: no barrier reply for %d s; closing the connection", self.transport.id, BARRIER_TIMEOUT
@@ -89,6 +105,7 @@ class Connection:
     def leave(self) -> None:
         """Ignore all further messages of this connection. Rules and sessions stay."""
         self.transport.handler = None
+        self._backoff.reset()
         self._stop_serving()
 
     def stop(self, conclude: Callable[[], None]) -> None:
@@ -109,33 +126,79 @@ class Connection:
         self.leave()
         Retirement(self.transport, conclude)
 
+    def _install(self) -> None:
+        """Install the meter of all requests, and behind it the standing rules in the place of all others of ours."""
+        self._is_installing = True
+        self._audit.suspend()
+        self._meters.install(lambda: self._submit(flow_mods.replacement))
+
+    def _restore(self) -> None:
+        """Others have deleted standing rules, or the meter of all requests: add what is missing."""
+        if not self._is_installing:
+            self._is_installing = True
+            self._audit.suspend()
+            self._meters.install(lambda: self._submit(flow_mods.restoration))
+
     def _install_standing_rules(self) -> None:
-        if not self.is_serving:
-            return
+        if self.is_serving:
+            self._is_installing = True
+            self._submit(flow_mods.replacement)
+
+    def _submit(self, messages_of: Callable[[list[Rule], bool, int], list[bytes]]) -> None:
+        """Send the standing rules of the configuration in force; what is sent for them, ``messages_of`` decides."""
         transport, switch = self.transport, self._switch
         sides, remarks = sides_of(self._configuration, transport.port_names())
         switch.set_sides(sides, remarks)
         rules = list(standing_rules(self._configuration, transport.id, sides))
-        self._meters.configure(self._configuration, sides)
+        self._audit.suspend()
+        if messages_of is flow_mods.replacement:
+            self._meters.configure(self._configuration, sides)
+        else:
+            self._meters.restore_client_rules()
 
         def conclude(error: Optional[wire.Error]) -> None:
+            self._is_installing = False
             if error is None:
-                LOG.info("Switch %016x: %d standing rules are in place", transport.id, len(rules))
-                switch.on_ready(self._clock())
+                self._on_installed(rules)
             else:
-                LOG.error(
-                    "Switch %016x rejected the standing rules (%s) and is not served; docs/flows.md lists what it must "
-                    "support",
-                    *(transport.id, error),
-                )
-                self._stop_serving()
+                self._on_rejected(error)
+
+        def conclude_table_miss(error: Optional[wire.Error]) -> None:
+            in_place = rules if error is None else [rule for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
+            self._audit.expect(in_place, self._clock())
 
         metered = self._meters.are_supported
-        self._transactions.submit(lambda xid: flow_mods.replacement(rules, metered, xid), conclude)
-        self._transactions.submit(lambda xid: flow_mods.table_miss(rules, xid), lambda _: None)
+        self._transactions.submit(lambda xid: messages_of(rules, metered, xid), conclude)
+        self._transactions.submit(lambda xid: flow_mods.table_miss(rules, xid), conclude_table_miss)
+
+    def _on_installed(self, rules: list[Rule]) -> None:
+        LOG.info("Switch %016x: %d standing rules are in place", self.transport.id, len(rules))
+        if self._backoff.is_failing:
+            self._backoff.reset()
+            self._switch.connect(self._transactions, self._clock())
+        self._switch.on_ready(self._clock())
+
+    def _on_rejected(self, error: wire.Error) -> None:
+        if self._backoff.on_rejected(self._clock()):
+            LOG.error(
+                "Switch %016x rejected the standing rules (%s) and is not served; docs/flows.md lists what it must "
+                "support. They are sent again after pauses of 1 to 60 s",
+                *(self.transport.id, error),
+            )
+        self._stop_serving()
+
+    def _report_restored_meters(self) -> None:
+        count, self._meters.restored = self._meters.restored, 0
+        if count:
+            self._switch.restored.meters += count
+            LOG.warning(
+                "Switch %016x: %d meters were deleted by another controller or operator; restored",
+                *(self.transport.id, count),
+            )
 
     def _stop_serving(self) -> None:
         self._transactions.abandon()
+        self._audit.suspend()
         if self.is_serving:
             self._switch.disconnect()
 
@@ -145,9 +208,15 @@ class Connection:
             return self._switch.on_packet_in(message, self._clock())
         if kind == wire.OFPT_MULTIPART_REPLY:
             now = self._clock()
-            return self._switch.on_multipart_reply(xid, message, now) or self._meters.on_meter_stats(xid, message, now)
+            return (
+                self._switch.on_multipart_reply(xid, message, now)
+                or self._meters.on_meter_stats(xid, message, now)
+                or self._audit.on_reply(xid, message, now)
+            )
         if kind == wire.OFPT_BARRIER_REPLY:
             return self._on_barrier_reply(xid)
+        if kind == wire.OFPT_FLOW_REMOVED:
+            return self._on_flow_removed(message)
         return kind == wire.OFPT_ERROR and self._on_error(xid, message)
 
     def _on_message_while_stopping(self, kind: int, xid: int, message: bytes) -> bool:
@@ -159,9 +228,27 @@ class Connection:
         measured_load = self._switch.admission.on_barrier_reply(xid, self._clock())
         return self._transactions.on_barrier_reply(xid) or measured_load
 
+    def _on_flow_removed(self, message: bytes) -> bool:
+        """A rule has left its table: by time-out, by us, or because others have deleted it."""
+        try:
+            cookie, reason = wire.read_flow_removed(message)
+        except wire.MalformedMessage:
+            return False
+        if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
+            return False
+        now = self._clock()
+        is_standing = self._audit.on_flow_removed(cookie, now)
+        by_timeout = reason == wire.OFPRR_IDLE_TIMEOUT
+        if not is_standing and self._switch.rules.on_removed(cookie >> 16, by_timeout):
+            self._audit.on_session_rule_deleted(now)
+        return True
+
     def _on_error(self, xid: int, message: bytes) -> bool:
         try:
             error = wire.read_error(message)
         except wire.MalformedMessage:
             return False
-        return self._transactions.on_error(xid, error) or self._switch.on_error(xid, error, self._clock())
+        now = self._clock()
+        if self._transactions.on_error(xid, error) or self._audit.on_error(xid, now):
+            return True
+        return self._switch.on_error(xid, error, now)

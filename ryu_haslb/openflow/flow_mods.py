@@ -37,6 +37,11 @@ def additions(rules: Iterable[Rule], xid: int) -> list[bytes]:
     return [_add(rule, True, xid) for rule in rules]
 
 
+def restoration(rules: Iterable[Rule], metered: bool, xid: int) -> list[bytes]:
+    """Messages that add those of these rules that are missing, all but the rule PASS_OTHER. The others stay."""
+    return [_add(rule, metered, xid) for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
+
+
 def table_miss(rules: Iterable[Rule], xid: int) -> list[bytes]:
     """The message that adds PASS_OTHER. A switch that has a table-miss rule rejects it: OFPFF_CHECK_OVERLAP."""
     flags = wire.OFPFF_CHECK_OVERLAP
@@ -66,7 +71,7 @@ def _add(rule: Rule, metered: bool, xid: int, flags: int = 0) -> bytes:
         table=rule.table,
         cookie=rule.purpose.cookie,
         priority=rule.priority,
-        flags=flags,
+        flags=flags | wire.OFPFF_SEND_FLOW_REM,
         match=match(rule.match),
         instructions=instructions,
     ).pack(xid)
@@ -96,8 +101,9 @@ class SessionRule(NamedTuple):
         before_tag, after_tag = _session_match(virtual_address, port)
         session = before_tag + tag.to_bytes(6, "big") + after_tag
         instructions = apply_actions(actions)
+        flags = wire.OFPFF_SEND_FLOW_REM if idle_timeout else 0
         return pack_flow_mod(
-            xid, (command, _SESSIONS, cookie, 0, SESSION_PRIORITY, idle_timeout, 0, session, instructions)
+            xid, (command, _SESSIONS, cookie, 0, SESSION_PRIORITY, idle_timeout, flags, session, instructions)
         )
 
 

@@ -5,7 +5,8 @@ One meter is common to all rules that send requests to the controller. A client 
 is served without them.
 
 About once a second the switch is asked what its meters have dropped, and the rates are updated with the reply, or
-without it when it does not come in time.
+without it when it does not come in time. Meters that are not in the reply were deleted by others, and with them the
+rules that use them (OpenFlow 1.3.5, section 6.5): both are installed again.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ _BURST = 0.1
 
 
 class Meters:
-    """The meters that are used over one connection; ``are_supported`` is known after :meth:`install`."""
+    """The meters that are used over one connection; ``are_supported`` is known after :meth:`install`.
+
+    ``restored`` counts meters that were deleted by others and added again. ``on_deleted`` is called when the meter of
+    all requests is among them: it is to be installed again, and so are the rules that use it.
+    """
 
     def __init__(
         self,
@@ -53,6 +58,9 @@ class Meters:
         configuration: Configuration,
     ) -> None:
         self.are_supported = False
+        self.restored = 0
+        self.on_deleted: Callable[[], None] = lambda: None
+        self._is_unsettled = True
         self._channel = transactions.channel
         self._datapath_id = datapath_id
         self._transactions = transactions
@@ -66,10 +74,15 @@ class Meters:
         self._last_count: dict[int, int] = {}
         self._dropped: dict[int, int] = {}
         self._stats_xid: Optional[int] = None
+        self._present: set[int] = set()
         self._updated_at: Optional[float] = None
 
     def install(self, conclude: Callable[[], None]) -> None:
-        """Add the meter of all requests; ``conclude`` is called when it is known whether the switch has meters."""
+        """Add the meter of all requests, unless it is there.
+
+        ``conclude`` is called when it is known whether the switch has meters. ``restored`` counts each time that the
+        meter had been there before.
+        """
 
         def concluded(error: Optional[Error]) -> None:
             self.are_supported = error is None
@@ -77,11 +90,18 @@ class Meters:
 
         def added(error: Optional[Error]) -> None:
             if error is None:
+                self.restored += self.are_supported
                 concluded(None)
-            else:  # it is there from a previous run, or the switch has no meters
-                self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_MODIFY, FIRST_METER)], concluded)
+            else:  # it is there, perhaps from a previous run, or the switch has no meters
+                self._transactions.submit(lambda xid: [self._first_meter(xid, OFPMC_MODIFY)], concluded)
 
-        self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_ADD, FIRST_METER)], added)
+        self._is_unsettled = True
+        self._transactions.submit(lambda xid: [self._first_meter(xid, OFPMC_ADD)], added)
+
+    def restore_client_rules(self) -> None:
+        """Install the rules of rate-limited clients again."""
+        for client, meter in self._meter_of_client.items():
+            self._add_client_rules(client, meter)
 
     def configure(self, configuration: Configuration, sides: Sides) -> None:
         """Use another configuration, or other ports, for the rules of clients. All standing rules are replaced then,
@@ -104,6 +124,8 @@ class Meters:
             self._admission.clients.update_rate_limits(now, {})
             self._updated_at = now
         else:
+            self._is_unsettled = False
+            self._present.clear()
             self._stats_xid = self._channel.next_xid()
             self._channel.transmit(meter_stats_request(self._stats_xid))
 
@@ -117,9 +139,12 @@ class Meters:
             LOG.warning("Switch %016x: malformed meter-stats reply (%s); ignored", self._datapath_id, error)
             return True
         for meter, dropped in rows:
+            self._present.add(meter)
             self._count_dropped(meter, dropped)
         if not more:
             self._stats_xid = None
+            if not self._is_unsettled:  # else a meter was added after the request was sent
+                self._restore_deleted()
             self._update_rates(now)
         return True
 
@@ -132,6 +157,17 @@ class Meters:
         dropped = total - before if total >= before else total
         self._dropped[meter] = self._dropped.get(meter, 0) + dropped
         self._balancer.count_dropped(DropReason.METERED if meter == FIRST_METER else DropReason.CLIENT_METERED, dropped)
+
+    def _restore_deleted(self) -> None:
+        """Add the meters again that somebody has deleted."""
+        for client, meter in self._meter_of_client.items():
+            if meter not in self._present:
+                self.restored += 1
+                self._send(OFPMC_ADD, meter, self._rate_of_client[client])
+                self._add_client_rules(client, meter)
+        if FIRST_METER not in self._present:
+            self._is_unsettled = True
+            self.on_deleted()
 
     def _update_rates(self, now: float) -> None:
         """Update the rate limits, and make the meters follow."""
@@ -159,12 +195,18 @@ class Meters:
         self._meter_of_client[client], self._rate_of_client[client], self._last_count[meter] = meter, rate, 0
         self._send(OFPMC_DELETE, meter)  # it may be there from a previous run
         self._send(OFPMC_ADD, meter, rate)
-        rules = list(client_rules(self._configuration, self._datapath_id, self._sides, inet_ntoa(client), meter))
-        self._transactions.submit(lambda xid: flow_mods.additions(rules, xid), lambda _: None)
+        self._add_client_rules(client, meter)
         LOG.warning(
             "Switch %016x: client %s exceeds its fair share; rate-limited to %d requests/s",
             *(self._datapath_id, inet_ntoa(client), rate),
         )
+
+    def _add_client_rules(self, client: bytes, meter: int) -> None:
+        rules = list(client_rules(self._configuration, self._datapath_id, self._sides, inet_ntoa(client), meter))
+        self._transactions.submit(lambda xid: flow_mods.additions(rules, xid), lambda _: None)
+
+    def _first_meter(self, xid: int, command: int) -> bytes:
+        return _meter_mod(xid, command, FIRST_METER, self._total_rate)
 
     def _lift_rate_limit(self, client: bytes) -> None:
         """Delete a client's meter; the switch deletes the rules that use it (OpenFlow 1.3.5, section 6.5)."""

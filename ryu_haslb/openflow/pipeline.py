@@ -17,7 +17,7 @@ agent anyway::
       | 50038  traffic in clear that the crypto map protects                  drop             |   |
       | 50035  request to the chassis address                                 controller       |   |
       | 50030  request that another switch of ours has dispatched             NORMAL           |   |
-      | 50020  request; its fragments; ARP for us                             controller       |   |
+      | 50020  request; its fragments; ping; ARP for us                       controller       |   |
       | 50015  to the chassis address, from the inside of the IPsec module    controller       |   |
       | 50010  to the chassis address, for the IPsec module                   NORMAL           |   |
       | 50010  ARP from a real server                           controller and NORMAL          |   |
@@ -98,6 +98,7 @@ class Purpose(IntEnum):
     DROP_UNPROTECTED = 13
     PASS_TO_MODULE = 14
     PUNT_OTHER_TO_CHASSIS_INSIDE = 15
+    PUNT_ECHO = 16
 
     @property
     def cookie(self) -> int:
@@ -132,6 +133,7 @@ PIPELINE: Mapping[Purpose, Entry] = {
     Purpose.PASS_DISPATCHED: Entry(Table.CLASSIFIER, 50030, Action.PASS),
     Purpose.PUNT_REQUEST: Entry(Table.CLASSIFIER, 50020, Action.PUNT, metered=True),
     Purpose.PUNT_FRAGMENT: Entry(Table.CLASSIFIER, 50020, Action.PUNT, metered=True),
+    Purpose.PUNT_ECHO: Entry(Table.CLASSIFIER, 50020, Action.PUNT, metered=True),
     Purpose.PUNT_ARP_REQUEST: Entry(Table.CLASSIFIER, 50020, Action.PUNT),
     Purpose.PUNT_ARP_REPLY: Entry(Table.CLASSIFIER, 50020, Action.PUNT),
     Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE: Entry(Table.CLASSIFIER, 50015, Action.PUNT, metered=True),

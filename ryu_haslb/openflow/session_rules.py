@@ -68,11 +68,13 @@ class SessionRules:
     """The session rules of one switch.
 
     ``session.rule_at`` is this switch's datapath id while the session's rule is known to be installed here. ``actions``
-    maps each real server that can be reached to the actions that lead to it. ``errors`` counts rejected bundles.
+    maps each real server that can be reached to the actions that lead to it. ``errors`` counts rejected bundles,
+    ``changes`` the rules that were sent to be installed or removed.
     """
 
     def __init__(self, datapath_id: int, balancer: Balancer, actions: Mapping[RealServer, bytes]) -> None:
         self.errors = 0
+        self.changes = 0
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._actions = actions
@@ -96,6 +98,12 @@ class SessionRules:
         return len(self._to_install) + len(self._to_remove) + divided
 
     @property
+    def unconfirmed(self) -> int:
+        """The number of rules that wait, or that the switch has not confirmed yet."""
+        outstanding = sum(len(bundle.installs) + len(bundle.removes) for bundle in self._outstanding)
+        return self.waiting + outstanding
+
+    @property
     def is_paused(self) -> bool:
         """Whether additions wait because the flow table is full."""
         return self._is_full and self._backoff.must_wait(self._now)
@@ -112,6 +120,28 @@ class SessionRules:
     def is_idle(self) -> bool:
         """Whether the switch has confirmed all rules that were sent, and no other can be sent now."""
         return not self._outstanding and (not self.waiting or self.is_paused)
+
+    def changing(self) -> set[int]:
+        """The tags of the rules that wait, are left out, or are outstanding: what the switch has of them may change."""
+        tags = {session.tag for sessions in (self._to_install, self._left_out) for session in sessions}
+        tags.update(self._to_remove)
+        for bundle in self._outstanding + self._divided:
+            tags.update(rule.tag for rule in bundle.removes)
+            tags.update(session.tag for part in (bundle.installs, *bundle.later) for session, _ in part)
+        return tags
+
+    def on_removed(self, tag: int, by_timeout: bool) -> bool:
+        """The rule with this tag has left the table. True when its session lives and should have it."""
+        session = self._balancer.sessions.by_tag(tag)
+        if session is None or session.rule_at != self._datapath_id:
+            return False
+        if by_timeout:
+            session.rule_at = None
+        return not by_timeout
+
+    def leads_elsewhere(self, session: Session, actions: bytes) -> bool:
+        """Whether these are not the actions of the session's rule."""
+        return self._actions.get(session.real, actions) != actions
 
     def connect(self, transactions: Transactions) -> None:
         """Send rules over a new connection. The switch may have lost its rules: all are installed again."""
@@ -192,6 +222,7 @@ class SessionRules:
                 self._on_rejected(bundle, error)
 
         self._outstanding.append(bundle)
+        self.changes += len(bundle.installs) + len(bundle.removes)
         return transactions.submit(build, conclude)
 
     def _on_rejected(self, bundle: _Bundle, error: wire.Error) -> None:

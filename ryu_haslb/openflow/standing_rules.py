@@ -14,6 +14,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Inside, Sides, protected_addresses
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import arp
+from ryu_haslb.openflow.icmp import PROTOCOL_ICMP
 from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, FIRST_METER, Purpose, Rule, chassis_address, udp_match
 from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
 
@@ -55,13 +56,16 @@ def client_rules(
 
 
 def _virtual_server_rules(address: str, chassis: str, ports: Optional[Iterable[int]]) -> Iterator[Rule]:
-    """Requests and ARP for a virtual address, and what returns to a session; ``ports`` is None if any port will do."""
+    """What is sent to a virtual address, and what returns to a session; ``ports`` is None if any port will do."""
     request = udp_match(address, MOBILE_IP_PORT)
     for port in _port_matches(ports):
         yield Rule(Purpose.PUNT_REQUEST, {**port, **request})
         # Fragments and truncated datagrams have no ports. A switch that passes them through its tables shows port 0.
         yield Rule(Purpose.PUNT_FRAGMENT, {**port, **udp_match(address, 0)})
         yield Rule(Purpose.PUNT_REQUEST_TO_CHASSIS, {**port, **request, "eth_dst": chassis})
+        # Not every switch can match the type of an ICMP message (OpenFlow 1.3.5, section 7.2.3.8).
+        echo: Match = {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_ICMP, "ipv4_dst": address, "eth_dst": chassis}
+        yield Rule(Purpose.PUNT_ECHO, {**port, **echo})
         arp_request: Match = {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REQUEST, "arp_tpa": address}
         yield Rule(Purpose.PUNT_ARP_REQUEST, {**port, **arp_request})
     yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": OFPP_CONTROLLER})

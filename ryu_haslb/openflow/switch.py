@@ -5,6 +5,7 @@ A packet-in carries the cookie of the rule that caused it, and the cookie names 
 
     PUNT_SESSION_MISS            a request was returned to a session rule that is gone: forward it, install the rule
     any, from port CONTROLLER    a packet-out of ours was punted again: drop it
+    PUNT_ECHO                    a ping of a virtual address: reply
     PUNT_ARP_...                 ARP: reply for a virtual address, or learn where a real server is
     any other                    a request that came from the wire
 
@@ -27,11 +28,14 @@ from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.admission import Admission
+from ryu_haslb.openflow.audit import Restored
+from ryu_haslb.openflow.backlog import Load
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
+from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.recovery import Recovery, Status
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
@@ -44,9 +48,13 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 
 LOG = logging.getLogger(__name__)
 
-_ARP_PURPOSES = frozenset({Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL})
+_NO_REQUESTS = frozenset(
+    {Purpose.PUNT_ECHO, Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL}
+)
 #: The Ethernet source address in a frame.
 _ETH_SRC = slice(6, 12)
+#: The IPv4 destination address in an untagged frame.
+_IPV4_DST = slice(30, 34)
 
 
 class Switch:
@@ -61,6 +69,7 @@ class Switch:
         self._forwarding = Forwarding(datapath_id)
         self.rules = SessionRules(datapath_id, balancer, self._forwarding.actions)
         self.admission = Admission(balancer, self._read_request)
+        self.restored = Restored()
         self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
         self._table_output = TableOutput(datapath_id)
         self._is_ready = False
@@ -130,8 +139,11 @@ class Switch:
             self._on_session_miss(self.channel, frame, now)
         elif port == wire.OFPP_CONTROLLER:
             self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
-        elif purpose in _ARP_PURPOSES:
-            self._on_arp(self.channel, purpose, port, frame, now)
+        elif purpose in _NO_REQUESTS:
+            if purpose == Purpose.PUNT_ECHO:
+                self._on_echo(self.channel, frame, port)
+            else:
+                self._on_arp(self.channel, purpose, port, frame, now)
         else:
             self._on_request(self.channel, frame, now)
         return True
@@ -151,6 +163,10 @@ class Switch:
         if not wire.is_return_to_session(error.data, PROBE_TAG):
             self._balancer.count_undelivered(DropReason.REJECTED_BY_SWITCH)
         return True
+
+    def has_recovered(self, tag: int) -> bool:
+        """Whether the recovery of sessions is done with the rule of this tag, so that others may remove it."""
+        return self.recovery.is_complete and self.recovery.status(tag) is Status.READ
 
     def on_port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or was removed."""
@@ -208,11 +224,9 @@ class Switch:
         return request
 
     def _is_returned(self, request: Request, mac: bytes) -> bool:
-        """Whether the sender is the home agent that the request would be dispatched to."""
-        named = request.virtual_server.farm.at(request.home_agent)
+        """Whether the sender is the home agent that the session's requests are dispatched to."""
         session = self._balancer.sessions.find(request)
-        reals = named if session is None else (session.real, *named)
-        return any(self._forwarding.is_at(real, mac) for real in reals)
+        return session is not None and self._forwarding.is_at(session.real, mac)
 
     def _forward_unrecovered(self, channel: Channel, request: Request, frame: bytes, now: float) -> bool:
         """Forward a request by the rule of a session that has not been recovered yet, if there may be one.
@@ -278,6 +292,18 @@ class Switch:
             return
         if self._discovery.on_arp(frame, port, now):
             self._update_forwarding()
+
+    def _on_echo(self, channel: Channel, frame: bytes, port: int) -> None:
+        """Reply to a ping of a virtual address. Under load the requests come first, and the ping counts as traffic of
+        its client."""
+        untagged, vlan = without_vlan_tag(frame)
+        if self.admission.load is not Load.NORMAL:
+            self.admission.record_dropped(untagged)
+        elif untagged[_IPV4_DST] in self._virtual_servers:
+            reply = echo_reply(untagged, chassis_address(self.datapath_id), untagged[_IPV4_DST])
+            if reply is not None:
+                tag = wire.push_vlan(vlan) if vlan else b""
+                channel.transmit(wire.packet_out(tag + wire.output(port), reply))
 
     def _update_forwarding(self) -> None:
         """Locations or farms have changed: the session rules of real servers that have moved are installed again."""

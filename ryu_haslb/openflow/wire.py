@@ -73,7 +73,9 @@ OFPTT_ALL = 0xFF
 OFPFC_ADD = 0
 OFPFC_DELETE = 3
 OFPFC_DELETE_STRICT = 4
+OFPFF_SEND_FLOW_REM = 1 << 0
 OFPFF_CHECK_OVERLAP = 1 << 1
+OFPRR_IDLE_TIMEOUT = 0
 OFPIT_GOTO_TABLE = 1
 OFPIT_APPLY_ACTIONS = 4
 OFPIT_METER = 6
@@ -112,6 +114,7 @@ HEADER = Struct("!BBHI")
 _PACKET_OUT = Struct("!BBHIIIH6x")
 _PACKET_IN = Struct("!16xQHHII")
 _ERROR = Struct("!8xHH")
+_FLOW_REMOVED = Struct("!8xQHB")
 _OUTPUT = Struct("!HHIH6x")
 _PUSH_VLAN = Struct("!HHH2x")
 _SET_FIELD = Struct("!HH")
@@ -305,6 +308,21 @@ def hello_failed(text: str) -> bytes:
     length = HEADER.size + 4 + len(data)
     header = HEADER.pack(OFP_VERSION, OFPT_ERROR, length, 0)
     return header + struct.pack("!HH", OFPET_HELLO_FAILED, OFPHFC_INCOMPATIBLE) + data
+
+
+def read_flow_removed(message: bytes) -> tuple[int, int]:
+    """The cookie of a rule that has left its table, and the reason (``OFPRR_...``).
+
+    Raises:
+        MalformedMessage: the message is cut short.
+    """
+    try:
+        cookie, _, reason = _FLOW_REMOVED.unpack_from(message)
+    except struct.error as error:
+        raise MalformedMessage(
+            f"flow-removed message of {len(message)} bytes: expected {_FLOW_REMOVED.size} or more"
+        ) from error
+    return cookie, reason
 
 
 def barrier_request(xid: int) -> bytes:

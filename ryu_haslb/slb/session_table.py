@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, islice
-from math import inf
 from typing import Optional
 
 from ryu_haslb.slb.real import RealServer
@@ -27,6 +26,8 @@ class SessionTable:
         self._peak = _MIN_SHRINK_SIZE
         self._recovered = 0
         self._deadlines: TimingWheel[Session] = TimingWheel()
+        self._idle_times: dict[VirtualServer, int] = {}
+        self._to_schedule: list[Session] = []
 
     def __len__(self) -> int:
         """The number of live sessions."""
@@ -43,12 +44,14 @@ class SessionTable:
     def configure(self, servers: Iterable[VirtualServer]) -> None:
         """Hold the sessions of these virtual servers; the caller has removed those of all others.
 
-        Idle times may have changed, so every deadline is scheduled anew.
+        Where an idle time is shorter than it was, deadlines are scheduled anew: by :meth:`overdue`, bit by bit, since
+        there may be a million. A deadline that is later than before is found out when the earlier one is due.
         """
         self._by_identity = {server: self._by_identity.get(server, {}) for server in servers}
-        self._deadlines = TimingWheel()
-        for session in self:
-            self._deadlines.schedule(session, session.deadline)
+        before, self._idle_times = self._idle_times, {server: server.idle for server in self._by_identity}
+        if any(idle < before.get(server, 0) for server, idle in self._idle_times.items()):
+            self._deadlines = TimingWheel()
+            self._to_schedule = list(self)
 
     def find(self, request: Request) -> Optional[Session]:
         """The session of the mobile that sent the request."""
@@ -70,7 +73,6 @@ class SessionTable:
             tag = next_tag(tag)
         session = Session(request.virtual_server, request.identity, tag, real, now)
         session.client, session.client_port = request.client, request.client_port
-        session.identification = request.identification
         return self._add(session)
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
@@ -79,9 +81,7 @@ class SessionTable:
         Its mobile is not known yet: the first request whose identity has this tag claims the session.
         """
         self._recovered += 1
-        session = Session(server, recovered_identity(tag), tag, real, now)
-        session.last_attempt = -inf  # so that its first request is not a repetition of anything
-        return self._add(session)
+        return self._add(Session(server, recovered_identity(tag), tag, real, now))
 
     def remove(self, session: Session) -> None:
         """Remove a session that has ended."""
@@ -93,6 +93,9 @@ class SessionTable:
 
     def overdue(self, now: float, limit: int) -> Iterator[Optional[Session]]:
         """Look at up to ``limit`` sessions: yield those past their deadline, to be removed, and None for others."""
+        for session in self._scheduled_anew(limit):
+            yield session if session.deadline <= now else None
+            limit -= 1
         for session in islice(self._deadlines.due(now), limit):
             if not self.has(session):
                 yield None
@@ -101,6 +104,14 @@ class SessionTable:
             else:
                 self._deadlines.schedule(session, session.deadline)
                 yield None
+
+    def _scheduled_anew(self, limit: int) -> Iterator[Session]:
+        """Up to ``limit`` of the live sessions that :meth:`configure` has left to be scheduled."""
+        for _ in range(min(limit, len(self._to_schedule))):
+            session = self._to_schedule.pop()
+            if self.has(session):
+                self._deadlines.schedule(session, session.deadline)
+                yield session
 
     def _add(self, session: Session) -> Session:
         self._by_identity[session.virtual_server][session.identity] = self._by_tag[session.tag] = session

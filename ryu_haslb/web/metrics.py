@@ -12,7 +12,6 @@ from prometheus_client.registry import Collector
 
 from ryu_haslb import __version__
 from ryu_haslb.dfp.manager import State
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, SwitchRow, agent_state
@@ -40,6 +39,12 @@ _DFP_FAULTS: dict[str, Callable[[DfpAgentRow], int]] = {
     "unexpected_messages": lambda row: row["unexpected_messages"],
     "keep_alive_timeouts": lambda row: row["keep_alive_timeouts"],
     "excess_entries": lambda row: row["excess_entries"],
+}
+#: What was restored on a switch, by label.
+_RESTORED: dict[str, Callable[[SwitchRow], int]] = {
+    "standing_rule": lambda row: row["standing_rules_restored"],
+    "session_rule": lambda row: row["session_rules_restored"],
+    "meter": lambda row: row["meters_restored"],
 }
 
 
@@ -89,18 +94,13 @@ def _requests(sources: Sources) -> Iterator[Metric]:
         yield _counter(metric, meaning, [], [([], counted[name])])
 
 
-def _name(row: RealRow) -> str:
-    """The address of a real server, and its port unless that is the default."""
-    return row["real"] if row["port"] == MOBILE_IP_PORT else f"{row['real']}:{row['port']}"
-
-
 def _reals(rows: list[RealRow]) -> Iterator[Metric]:
     def of_each(value: Callable[[RealRow], float]) -> _Samples:
-        return (([row["farm"], _name(row)], value(row)) for row in rows)
+        return (([row["farm"], row["real"]], value(row)) for row in rows)
 
     labels = ["farm", "real"]
     states = (
-        ([row["farm"], _name(row), state], state == row["state"])  # all states, so that a graph has no gaps
+        ([row["farm"], row["real"], state], state == row["state"])  # all states, so that a graph has no gaps
         for row in rows
         for state in REAL_STATES
     )
@@ -154,6 +154,9 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     without_rule = of_each(lambda row: row["sessions_without_rule"])
     meaning = "Live sessions that continue by packet-out until the switch has accepted their rule."
     yield _gauge("haslb_sessions_without_rule", meaning, labels, without_rule)
+    restored = (([row["datapath"], kind], count(row)) for row in rows for kind, count in _RESTORED.items())
+    meaning = "What others had deleted or changed on the switch and was restored, by kind."
+    yield _counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)
     rejected = of_each(lambda row: row["rule_errors"])
     yield _counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch rejected.", labels, rejected)
 

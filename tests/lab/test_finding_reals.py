@@ -9,6 +9,7 @@ from typing import Callable, Optional
 
 import pytest
 from bench import MACS, PDSN, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from described import ping, statistics
 from mobile import (
     CHASSIS_MAC,
     CLIENT,
@@ -78,6 +79,13 @@ def test_an_arp_request_for_the_virtual_address_is_answered_for_any_sender(
     assert (answer.src, answer.dst) == (CHASSIS_MAC, CLIENT_MAC)
     assert (answer[ARP].hwsrc, answer[ARP].hwdst, answer[ARP].pdst) == (CHASSIS_MAC, CLIENT_MAC, sender)
     assert (answer[Dot1Q].vlan if Dot1Q in answer else None) == vlan
+
+
+def test_a_ping_of_the_virtual_address_is_answered_and_counted_nowhere(bench: Bench) -> None:
+    """RFC 1122 section 3.2.2.6: every host answers; an operator's first question to an address is a ping."""
+    before = statistics(bench.lab)
+    assert ", 0% packet loss" in ping(bench.lab, PDSN, VIRTUAL)
+    assert statistics(bench.lab) == before
 
 
 def test_an_arp_request_for_the_virtual_address_reaches_no_home_agent(bench: Bench) -> None:

@@ -81,8 +81,10 @@ class SimulatedDfpAgent:
     def _report(self, deadline: float) -> None:
         if self._connection is None or deadline != self._reports_at:
             return
-        if self.is_reachable:
-            self._carry_out(self._connection.tick(self._clock.now))
+        if not self.is_reachable:
+            self._clock.after(MEASURE_INTERVAL, self._report, deadline)
+            return
+        self._carry_out(self._connection.tick(self._clock.now))
         self._schedule()
 
     def _carry_out(self, actions: Iterable[Union[Send, Close]]) -> None:

@@ -98,12 +98,38 @@ def _restart_switch(world: World) -> None:
 
 
 def _delete_flows(world: World, what: str) -> None:
-    """An operator deletes rules: of a table, or all of them, as ``ovs-ofctl del-flows`` does."""
+    """An operator deletes rules as ``ovs-ofctl del-flows`` does: all, a table, or every second session rule."""
     world.plundered_at = world.clock.now
     for number, table in enumerate(world.switch.datapath.tables):
-        if what in ("all", f"table {number}"):
-            for flow in table.select(Match((), b""), 0, 0):
-                world.switch.remove(number, flow, 2)
+        flows = table.select(Match((), b""), 0, 0)
+        if what == "session rules":
+            flows = [flow for flow in flows if flow.cookie >> 32][::2]
+        elif what not in ("all", f"table {number}"):
+            continue
+        for flow in flows:
+            world.switch.remove(number, flow, 2)
+
+
+def _add_ghosts(world: World, count: int) -> None:
+    """Session rules with our mark that no session has, as a balancer of another version might leave them."""
+    table = world.switch.datapath.tables[1]
+    ours = [flow for flow in table if flow.cookie >> 32]
+    for number in range(count if ours else 0):
+        fields = {each[0]: each for each in ours[0].match.fields}
+        tag = 0x02AA00000000 + number
+        fields[4] = (4, tag, None)
+        oxms = ours[0].match.oxms.replace((ours[0].cookie >> 16).to_bytes(6, "big"), tag.to_bytes(6, "big"))
+        match = Match(tuple(sorted(fields.values(), key=lambda each: each[0])), oxms)
+        table.put(replace(ours[0], match=match, cookie=tag << 16 | _COOKIE_MARK, idle_timeout=0, flags=0))
+
+
+def _change_actions(world: World) -> None:
+    """An operator takes the actions of every rule of ours away, as ``ovs-ofctl mod-flows ... actions=drop`` does."""
+    world.plundered_at = world.clock.now
+    for table in world.switch.datapath.tables:
+        for flow in table:
+            if flow.cookie & _COOKIE_MASK == _COOKIE_MARK:
+                flow.instructions, flow.actions, flow.goto, flow.meter = b"", (), None, None
 
 
 def _delete_meters(world: World) -> None:
@@ -159,16 +185,6 @@ def _spoof(world: World, port: int, count: int, seed: int) -> None:
         world.inject(port, _to_virtual(world, source, payload))
 
 
-def _forge(world: World, port: int, number: int, home_agent: int, lifetime: int) -> None:
-    """A stranger sends four copies of a request in the name of a mobile, for a home agent of its choice."""
-    mobile = world.mobiles[number]
-    source = mobile.pdsn.address
-    named = world.home_agents[home_agent].address if lifetime else bytes(4)
-    registration = Registration(mobile.nai, lifetime, named, source, int(world.clock.now * 1000) | 1 << 63)
-    for _ in range(4):
-        world.inject(port, _to_virtual(world, source, request(registration, is_forged=True)))
-
-
 def _garbage(world: World, port: int, count: int, seed: int) -> None:
     """A stranger sends bytes that are nothing."""
     random = Random(seed)
@@ -203,6 +219,8 @@ FAULTS: dict[str, Callable[..., None]] = {
     "control connection mends": _mend_control,
     "switch restarts": _restart_switch,
     "flows are deleted": _delete_flows,
+    "ghosts": _add_ghosts,
+    "actions are changed": _change_actions,
     "meters are deleted": _delete_meters,
     "weather": _weather,
     "configuration": _configure,
@@ -212,7 +230,6 @@ FAULTS: dict[str, Callable[..., None]] = {
     "power on": _power_on,
     "move": _move,
     "spoofed requests": _spoof,
-    "forged requests": _forge,
     "garbage": _garbage,
     "address is claimed": _claim_address,
 }
@@ -252,17 +269,8 @@ def random_parameters(random: Random) -> Parameters:
 
 
 def random_history(parameters: Parameters, seconds: float, random: Random) -> list[Fault]:
-    """Faults within a time, each followed by its mending where it has one.
-
-    In some worlds nothing goes wrong but that a home agent falls silent: where faults follow each other no mobile has
-    ever waited for long enough.
-    """
-    if random.random() < 0.25:
-        history = _silence(parameters, round(random.uniform(1.0, seconds / 2), 3), random)
-        resets = random.randint(0, parameters.mobiles)
-        history += [Fault(round(random.uniform(5.0, seconds), 3), "power cycle", (number,)) for number in range(resets)]
-        return sorted(history)
-    history = []
+    """Faults within a time, each followed by its mending where it has one."""
+    history: list[Fault] = []
     for _ in range(random.randint(0, 8)):
         at = round(random.uniform(5.0, max(6.0, seconds - 60.0)), 3)
         history += random.choice(_MAKERS)(parameters, at, random)
@@ -308,7 +316,7 @@ def _control_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
 
 
 def _switch_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
-    what = random.choice(("all", "table 0", "table 1"))
+    what = random.choice(("all", "table 0", "table 1", "session rules"))
     return [
         random.choice(
             (Fault(at, "switch restarts"), Fault(at, "flows are deleted", (what,)), Fault(at, "meters are deleted"))
@@ -337,30 +345,7 @@ def _stranger_faults(parameters: Parameters, at: float, random: Random) -> list[
     seed = random.randrange(1 << 30)
     if random.random() < 0.3:
         return [Fault(at, "address is claimed", (port, random.randrange(parameters.home_agents)))]
-    if random.random() < 0.3:
-        return [_forgery(parameters, port, at, random) for _ in range(random.choice((1, 5, 40)))]
     return [Fault(at, random.choice(("spoofed requests", "garbage")), (port, random.choice((3, 65, 300)), seed))]
-
-
-def _forgery(parameters: Parameters, port: int, at: float, random: Random) -> Fault:
-    number, home_agent = random.randrange(parameters.mobiles), random.randrange(parameters.home_agents)
-    when = round(at + random.uniform(0.0, 60.0), 3)
-    return Fault(when, "forged requests", (port, number, home_agent, random.choice((0, 600))))
-
-
-def _silence(parameters: Parameters, at: float, random: Random) -> list[Fault]:
-    """A home agent falls silent for good: it hangs, dies, or loses its link. Others are left, or come back."""
-    number = random.randrange(parameters.home_agents)
-    return [
-        random.choice(
-            (
-                Fault(at, "home agent hangs", (number,)),
-                Fault(at, "home agent hangs", (number,)),
-                Fault(at, "home agent dies", (number,)),
-                Fault(at, "link", (number + 1, False)),
-            )
-        )
-    ]
 
 
 _MAKERS: tuple[Callable[[Parameters, float, Random], list[Fault]], ...] = (

@@ -48,6 +48,7 @@ _BUNDLE = Struct("!8xIIIHH")
 _ROLE = Struct("!8xI4xQ")
 _FEATURES = Struct("!QIBB2xII")
 _FLOW_STATS = Struct("!HBxIIHHHH4xQQQ")
+_TABLE_STATS = Struct("!B3xIQQ")
 _METER_STATS = Struct("!IH10xQ16xQ8x")
 _PORT = Struct("!I4x6s2x16sIIIIIIII")
 #: Bytes of multipart replies that one message may have.
@@ -370,6 +371,9 @@ class SwitchConnection:
             rows = [b"".join(text.ljust(size, b"\0") for text, size in zip(description, sizes))]
         elif kind == 1:
             rows = self._flow_stats(message)
+        elif kind == 3:
+            tables = enumerate(self._datapath.tables)
+            rows = [_TABLE_STATS.pack(number, len(table), 0, 0) for number, table in tables]
         elif kind == 9 and self._switch.capabilities.meters:
             rows = self._meter_stats(int.from_bytes(message[16:20], "big"))
         elif kind == 11:

@@ -50,8 +50,8 @@ class Application:
     def add_agents(self, *agents: DfpAgent) -> None:
         self.dfp = DfpConnections(DfpManager(agents=agents), lambda _: None)
 
-    def clear_sessions(self, virtual_server: Optional[str]) -> int:
-        return len(self.bench.balancer.clear_sessions(virtual_server))
+    def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
+        return self.bench.balancer.clear_in_slices(virtual_server, 500)
 
     def clear_counters(self) -> None:
         self.bench.balancer.clear_counters()

@@ -185,7 +185,8 @@ class FakeSwitch:
         if kind == ofproto_v1_3.OFPMP_FLOW:
             return flow_stats_reply(*self.flow_rows, xid=xid)
         if kind == ofproto_v1_3.OFPMP_METER:
-            return meter_stats_reply(*((meter, [count]) for meter, count in self.dropped.items()), xid=xid)
+            counts = {**dict.fromkeys(self.meters, 0), **self.dropped}
+            return meter_stats_reply(*((meter, [count]) for meter, count in counts.items()), xid=xid)
         return message(ofproto_v1_3.OFPT_MULTIPART_REPLY, xid, _MULTIPART.pack(kind, 0))
 
 

@@ -102,6 +102,7 @@ def test_all_rules_that_send_requests_to_the_controller_have_the_meter() -> None
         Purpose.PUNT_REQUEST,
         Purpose.PUNT_REQUEST_TO_CHASSIS,
         Purpose.PUNT_FRAGMENT,
+        Purpose.PUNT_ECHO,
         Purpose.PUNT_OTHER_TO_CHASSIS,
     }
 

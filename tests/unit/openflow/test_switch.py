@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Optional
+
 import pytest
-from fake_switch import FakeSwitch
-from scapy.layers.l2 import ARP, Ether
+from fake_switch import FakeSwitch, packet_in
+from scapy.layers.inet import ICMP, IP
+from scapy.layers.l2 import ARP, Dot1Q, Ether
 from statistics_replies import FlowRow
-from wired_switch import MACS, PORTS, REALS, VIRTUAL, Wired, goes_to
+from wired_switch import MACS, OTHER, PORTS, REALS, VIRTUAL, Wired, goes_to
 
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY
+from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY, Load
 from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS
-from ryu_haslb.openflow.pipeline import Purpose, session_match
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address, session_match
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.slb.session import COOKIE_MARK, tag_of
 from ryu_haslb.slb.statistics import DropReason
@@ -41,15 +45,6 @@ def test_a_request_that_a_home_agent_returns_is_dropped(nat_server: bool, looped
     assert bool(wired.request("anna", source=MACS[0])) != looped
     assert wired.drops(DropReason.RETURNED_BY_HOME_AGENT) == looped
     assert wired.balancer.statistics.retries == (not looped)
-
-
-def test_a_request_that_the_home_agent_which_it_names_returns_is_dropped() -> None:
-    """It goes there whatever the session says, and would come back for ever."""
-    wired = Wired()
-    wired.request("anna")
-    for mac, real in zip(MACS, REALS):
-        assert not wired.request("anna", source=mac, home_agent=real.address.packed)
-    assert wired.drops(DropReason.RETURNED_BY_HOME_AGENT) == 2
 
 
 def rule_of(mobile: str) -> FlowRow:
@@ -371,3 +366,41 @@ def test_a_new_connection_begins_without_load() -> None:
     wired.connect()
     wired.flush()
     assert [goes_to(message) for message in wired.request("bert")] == [8]
+
+
+def ping(wired: Wired, vlan: Optional[int] = None, address: str = str(VIRTUAL)) -> list[bytes]:
+    """What is sent to the switch when a client pings an address."""
+    ethernet = Ether(src=OTHER, dst=chassis_address(1).hex(":"))
+    packet = IP(src="10.1.1.101", dst=address) / ICMP(id=1, seq=2) / b"data"
+    frame = bytes(ethernet / packet) if vlan is None else bytes(ethernet / Dot1Q(vlan=vlan) / packet)
+    wired.sent.clear()
+    wired.switch.on_packet_in(packet_in(Purpose.PUNT_ECHO.cookie, 3, frame), wired.now)
+    return wired.sent
+
+
+def test_a_ping_of_the_virtual_address_is_answered_and_is_no_request() -> None:
+    """RFC 1122 section 3.2.2.6. It goes back where it came from, with the VLAN tag that it had."""
+    wired = Wired()
+    (untagged,) = ping(wired)
+    assert goes_to(untagged) == 3
+    assert Ether(untagged[40:])[ICMP].type == 0
+    (tagged,) = ping(wired, vlan=15)
+    assert wire.push_vlan(15) + wire.output(3) in tagged
+    statistics = wired.balancer.statistics
+    assert (statistics.requests, statistics.dropped) == (0, 0)
+
+
+def test_only_a_virtual_address_that_is_in_service_is_answered_for() -> None:
+    wired = Wired()
+    assert ping(wired, address="10.1.1.51") == []
+    (server,) = wired.configuration.virtual_servers.values()
+    changed = replace(wired.configuration, virtual_servers={"MIPSLB": replace(server, in_service=False)})
+    wired.balancer.configure(changed)
+    wired.switch.configure(changed)
+    assert ping(wired) == []
+
+
+def test_under_load_requests_come_before_pings() -> None:
+    wired = Wired()
+    wired.switch.admission.load = Load.HIGH
+    assert ping(wired) == []

@@ -111,6 +111,14 @@ def test_flow_mod_errors(bench: WebBench) -> None:
     assert Scrape(bench).value("haslb_flow_mod_errors_total", datapath="0" * 15 + "2") == 7
 
 
+def test_what_was_restored_is_counted_by_kind(bench: WebBench) -> None:
+    bench.switches[2].restored.session_rules = 5
+    kinds = {"standing_rule": 0, "session_rule": 5, "meter": 0}
+    scrape = Scrape(bench)
+    for kind, count in kinds.items():
+        assert scrape.value("haslb_switch_restored_total", datapath="0" * 15 + "2", kind=kind) == count
+
+
 def test_sessions_without_a_rule_are_a_gauge_of_each_switch(bench: WebBench) -> None:
     bench.switches[2].rules.install(next(iter(bench.balancer.sessions)))
     assert Scrape(bench).value("haslb_sessions_without_rule", datapath="0" * 15 + "2") == 1

@@ -1,0 +1,121 @@
+"""Reads and checks a configuration in a process of its own, so that requests do not wait for it.
+
+Five thousand real servers take seconds to read. A thread would hold Python's interpreter lock for 5 ms at a time, and
+each request would wait for it; a process costs only its start. The caller writes a :class:`Job` to the standard input
+of the process, and reads the outcome from its standard output. Both are pickled in pieces, because a single large
+pickle would stop the event loop as well. This module is what the process runs: it imports neither eventlet nor the
+engine.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import IO, Any, Optional
+
+from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.configuration.loader import load
+from ryu_haslb.configuration.model import Configuration, DfpAgent, RealServer
+from ryu_haslb.control.changes import changes, notes
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+
+#: Real servers or DFP agents in one piece: a millisecond's work.
+_ITEMS_PER_PIECE = 50
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is to be read: the file ``source``, or, if ``commands`` are given, these commands after ``before``.
+
+    ``before`` is the configuration in force.
+    """
+
+    source: str
+    before: Configuration
+    commands: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A configuration that can be used, its warnings, what it changes, and what the operator has to do besides."""
+
+    configuration: Configuration
+    warnings: tuple[Diagnostic, ...]
+    changes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def read(job: Job) -> Outcome:
+    """Read, check and compare. Raises: ConfigurationError."""
+    warnings: tuple[Diagnostic, ...]
+    if job.commands is None:
+        loaded = load(job.source)
+        after, warnings = loaded.configuration, loaded.warnings
+    else:
+        after, warnings = read_configuration(job.commands, job.source, job.before)
+    return Outcome(after, warnings, tuple(changes(job.before, after)), tuple(notes(job.before, after)))
+
+
+def pieces(frame: Any, configuration: Configuration) -> Iterator[bytes]:
+    """The pickled pieces of a job or an outcome, whose ``configuration`` is sent apart: its long lists in pieces."""
+    farms = {name: replace(farm, reals=()) for name, farm in configuration.farms.items()}
+    dfp = configuration.dfp and replace(configuration.dfp, agents=())
+    yield pickle.dumps((frame, replace(configuration, farms=farms, dfp=dfp)))
+    for name, farm in configuration.farms.items():
+        yield from (pickle.dumps((name, items)) for items in _split(farm.reals))
+    if configuration.dfp is not None:
+        yield from (pickle.dumps((None, items)) for items in _split(configuration.dfp.agents))
+    yield pickle.dumps(None)
+
+
+def _split(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    return (items[begin : begin + _ITEMS_PER_PIECE] for begin in range(0, len(items), _ITEMS_PER_PIECE))
+
+
+class Assembly:
+    """Puts pieces together again. ``for _ in assembly.steps(): ...`` does the work, one piece a step."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._result: Optional[tuple[Any, Configuration]] = None
+
+    def steps(self) -> Iterator[None]:
+        """Read piece after piece. Raises: EOFError or pickle.UnpicklingError if the stream ends before its end."""
+        frame, configuration = pickle.load(self._stream)
+        reals: dict[str, list[RealServer]] = {name: [] for name in configuration.farms}
+        agents: list[DfpAgent] = []
+        while True:
+            piece = pickle.load(self._stream)
+            if piece is None:
+                break
+            name, items = piece
+            (agents if name is None else reals[name]).extend(items)
+            yield
+        farms = {name: replace(farm, reals=tuple(reals[name])) for name, farm in configuration.farms.items()}
+        dfp = configuration.dfp and replace(configuration.dfp, agents=tuple(agents))
+        self._result = frame, replace(configuration, farms=farms, dfp=dfp)
+
+    def result(self) -> tuple[Any, Configuration]:
+        """The frame and its configuration, after all steps."""
+        assert self._result is not None
+        return self._result
+
+
+def main() -> None:
+    """The process: a job from standard input, its outcome to standard output."""
+    job = Assembly(sys.stdin.buffer)
+    for _ in job.steps():
+        pass
+    (source, commands), before = job.result()
+    output = sys.stdout.buffer
+    try:
+        outcome = read(Job(source, before, commands))
+    except ConfigurationError as error:
+        pickle.dump((error.errors, Configuration()), output)
+        pickle.dump(None, output)
+    else:
+        frame = (outcome.warnings, outcome.changes, outcome.notes)
+        output.writelines(pieces(frame, outcome.configuration))
+    output.flush()

@@ -1,0 +1,239 @@
+"""The audit of one switch: finds what others have deleted of our rules, and has it installed again.
+
+Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rules at any time::
+
+    standing rules   flow-removed message (OFPFF_SEND_FLOW_REM) -> compare at once
+                     every 3 s                                  -> compare
+    session rules    :mod:`.session_audit`; compared at once when a standing rule was deleted
+    meters           :mod:`.meters`; the switch deletes the rules of a deleted meter with it
+
+    compare          the rules of each purpose are fewer than were installed, or not the same as at first
+                     -> restore: the meter of all requests and every standing rule are installed again
+
+One log line tells of each incident, at most one in :data:`LOG_INTERVAL`. While the standing rules are being installed,
+nothing is compared.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from ryu_haslb.openflow.backoff import Backoff
+from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.pipeline import PIPELINE, Purpose, Rule, Table
+from ryu_haslb.openflow.session_audit import SessionAudit
+from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
+from ryu_haslb.slb.session import COOKIE_MARK
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two comparisons of the standing rules.
+AUDIT_INTERVAL = 3.0
+#: Seconds after a flow-removed message until the next comparison: others may follow it.
+_FLOW_REMOVED_DELAY = 0.1
+#: Seconds after which a restoration is repeated at the latest, if others delete again and again.
+_MAX_RESTORE_INTERVAL = 8.0
+#: Seconds without a reply after which the request is given up.
+_REPLY_TIMEOUT = 15.0
+#: Seconds between two log lines.
+LOG_INTERVAL = 10.0
+#: Seconds from the first finding of an incident until it is logged, so that one line has all of it.
+_MIN_INCIDENT = 1.0
+#: Restorations in a row after which the switch still does not report its rules, so that they cannot be audited.
+_MAX_FRUITLESS_RESTORATIONS = 4
+#: Bits of a cookie that tell a standing rule of ours: the mark, and no tag.
+_STANDING_MASK = 0xFFFFFFFF0000FFFF
+_EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
+
+
+@dataclass
+class Restored:
+    """What was restored on a switch since the start, after others had deleted it."""
+
+    incidents: int = 0
+    standing_rules: int = 0
+    session_rules: int = 0
+    meters: int = 0
+
+
+class Audit:
+    """Audits one switch over one connection. ``restore()`` has to install the standing rules again."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        datapath_id: int,
+        sessions: SessionAudit,
+        restored: Restored,
+        restore: Callable[[], None],
+    ) -> None:
+        self._channel = channel
+        self._datapath_id = datapath_id
+        self._sessions = sessions
+        self._restored = restored
+        self._restore = restore
+        self._wanted: Optional[Counter[tuple[int, int, int]]] = None
+        self._at_first: Optional[Counter[FlowStats]] = None
+        self._rows: list[FlowStats] = []
+        self._xids: set[int] = set()
+        self._heard_at = self._due_at = 0.0
+        self._backoff = Backoff(_MAX_RESTORE_INTERVAL)
+        self._fruitless = 0
+        self._was_verified = False
+        self._is_possible = True
+        self._incident_since: Optional[float] = None
+        self._standing_deleted = self._sessions_deleted = 0
+        self._logged_at: Optional[float] = None
+
+    def suspend(self) -> None:
+        """The standing rules are being replaced, or the switch is not served: compare nothing."""
+        self._wanted = self._at_first = None
+        self._xids.clear()
+
+    def expect(self, rules: Iterable[Rule], now: float) -> None:
+        """These standing rules are in place."""
+        self.suspend()
+        self._wanted = Counter((rule.table.value, rule.priority, rule.purpose.cookie) for rule in rules)
+        self._due_at = now + AUDIT_INTERVAL
+        self._sessions.begin(now)
+
+    def tick(self, now: float) -> None:
+        """Ask for what is due, and report what was restored."""
+        if self._wanted is None:
+            return
+        if self._xids:
+            if now > self._heard_at + _REPLY_TIMEOUT:
+                self._xids.clear()
+        elif self._is_possible and now >= self._due_at and not self._backoff.must_wait(now):
+            self._ask(now)
+        self._sessions.tick(now)
+        self._follow_comparison(now)
+        if self._incident_since is not None:
+            self._report(now)
+
+    def on_flow_removed(self, cookie: int, now: float) -> bool:
+        """A rule has left its table. False when it is not a standing rule of ours."""
+        if cookie & _STANDING_MASK != COOKIE_MARK:
+            return False
+        self._due_at = min(self._due_at, now + _FLOW_REMOVED_DELAY)
+        return True
+
+    def on_session_rule_deleted(self, now: float) -> None:
+        """The rule of a session that should have one was deleted, and not by us."""
+        if self._wanted is not None:
+            self._sessions.compare(now)
+
+    def on_reply(self, xid: int, message: bytes, now: float) -> bool:
+        """Read a part of a reply. False when it is the reply to another request."""
+        if xid not in self._xids:
+            return self._sessions.on_reply(xid, message, now)
+        self._heard_at = now
+        try:
+            self._rows += flow_stats(message)
+            more = has_more(message)
+        except MalformedMessage as error:
+            LOG.warning("Switch %016x: malformed flow-stats reply (%s); audit given up", self._datapath_id, error)
+            self._xids.clear()
+            self._due_at = now + AUDIT_INTERVAL
+            return True
+        if not more:
+            self._xids.discard(xid)
+            if not self._xids:
+                self._compare(now)
+        return True
+
+    def on_error(self, xid: int, now: float) -> bool:
+        """The switch rejects a request. False when it is another one."""
+        if xid not in self._xids:
+            return self._sessions.on_error(xid, now)
+        self._xids.clear()
+        self._end("rejects flow-stats requests")
+        return True
+
+    def _ask(self, now: float) -> None:
+        """Ask for the standing rules: those of the classifier, and the one of the session table by its whole cookie.
+
+        Open vSwitch has an index of cookies, so that it need not visit all session rules.
+        """
+        self._due_at, self._heard_at = now + AUDIT_INTERVAL, now
+        self._rows = []
+        miss = Purpose.PUNT_SESSION_MISS.cookie
+        for table, cookie, mask in (
+            (Table.CLASSIFIER, COOKIE_MARK, _STANDING_MASK),
+            (Table.SESSIONS, miss, _EXACT_COOKIE),
+        ):
+            xid = self._channel.next_xid()
+            self._xids.add(xid)
+            self._channel.transmit(flow_stats_request(xid, table, cookie, mask))
+
+    def _compare(self, now: float) -> None:
+        """The standing rules of the switch are known. Those of single clients come and go; they are not audited."""
+        if self._wanted is None:
+            return
+        rows = Counter(row for row in self._rows if _is_common(row))
+        missing = self._wanted - Counter((row.table, row.priority, row.cookie) for row in rows.elements())
+        count = sum(missing.values())
+        if not count and self._at_first is not None:
+            count = sum((self._at_first - rows).values())
+        if not count:
+            self._at_first = self._at_first or rows
+            self._was_verified = True
+            self._fruitless = 0
+            self._backoff.reset()
+            return
+        self._fruitless += 1
+        if self._fruitless >= _MAX_FRUITLESS_RESTORATIONS and not self._was_verified:
+            self._end("does not report them as it got them")
+            return
+        self._backoff.on_rejected(now)
+        self._begin_incident(now)
+        self._standing_deleted += count
+        self._sessions.compare(now)
+        self._restore()
+
+    def _end(self, reason: str) -> None:
+        self._is_possible = False
+        LOG.info("Switch %016x: its standing rules cannot be audited, since it %s", self._datapath_id, reason)
+
+    def _follow_comparison(self, now: float) -> None:
+        """Take over what a comparison of the session rules has found, when it has ended."""
+        if self._sessions.deleted and not self._sessions.is_comparing:
+            self._begin_incident(now)
+            self._sessions_deleted += self._sessions.deleted
+            self._sessions.deleted = 0
+
+    def _begin_incident(self, now: float) -> None:
+        if self._incident_since is None:
+            self._incident_since = now
+            self._due_at = min(self._due_at, now)
+
+    def _report(self, now: float) -> None:
+        """Log an incident when all of it is known, or after a while."""
+        assert self._incident_since is not None, "there is an incident to report"
+        latest = LOG_INTERVAL if self._sessions.is_comparing else _MIN_INCIDENT
+        if now < self._incident_since + latest or (
+            self._logged_at is not None and now < self._logged_at + LOG_INTERVAL
+        ):
+            return
+        standing, sessions = self._standing_deleted, self._sessions_deleted
+        self._standing_deleted = self._sessions_deleted = 0
+        self._incident_since = None
+        self._logged_at = now
+        self._restored.incidents += 1
+        self._restored.standing_rules += standing
+        self._restored.session_rules += sessions
+        LOG.warning(
+            "Switch %016x: %d standing and %d session rules were deleted by another controller or operator; restored",
+            *(self._datapath_id, standing, sessions),
+        )
+
+
+def _is_common(row: FlowStats) -> bool:
+    """Whether a row is a standing rule that does not concern a single client."""
+    purpose = row.cookie >> 16
+    return purpose in Purpose._value2member_map_ and row.priority == PIPELINE[Purpose(purpose)].priority

@@ -1,0 +1,320 @@
+"""The audit of one switch's session rules: finds those that somebody else has deleted or changed, and those of nobody.
+
+Reading every session rule of a large switch keeps it busy for seconds, so the rules are counted first::
+
+    every 3 s   count the sessions that have a rule here; ask for the number of rules in the table (table statistics)
+                -> the same number as ever -> nothing
+                -> another one             -> compare
+    every 60 s  compare, also without a difference
+    compare     ask for the rules of one slice after the other (a slice: the tags with the same low bits)
+                -> a session's rule is not among them         -> deleted: install it again
+                -> it has other actions                       -> changed: install it again
+                -> a rule has no session that has a rule here -> a ghost: remove it, if the next comparison finds it too
+
+Between two slices there is a pause of four times what the last one took: the audit takes at most a fifth of the
+switch's time. What is on its way to the switch or waits for it is left out, and so is what recovery has not read yet.
+
+A rule with an idle time-out asks for a flow-removed message, which tells a time-out from a deletion at once. Other
+rules do not: beyond :data:`.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT` the messages would be one for each session
+that ends.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from typing import Callable, Optional
+
+from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.openflow.session_rules import SessionRules
+from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire_multipart import (
+    FlowStats,
+    flow_stats,
+    flow_stats_request,
+    has_more,
+    table_stats,
+    table_stats_request,
+)
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two counts, for so many sessions: counting more takes longer, so it is done less often.
+COUNT_INTERVAL = 3.0
+_COUNTED_PER_SECOND = 100_000
+#: Seconds between two comparisons without a difference, and the same as a multiple of what the last one took.
+COMPARE_INTERVAL = 60.0
+_COMPARE_PAUSE = 100.0
+#: Rules that one flow-stats request asks for, about: some 20 ms of work for the switch.
+SLICE_RULES = 4096
+#: The pause after a slice, as a multiple of what the slice took, and in seconds at most.
+_SLICE_PAUSE = 4.0
+_MAX_SLICE_PAUSE = 2.0
+#: Sessions that one tick counts or divides into slices.
+_SESSIONS_PER_TICK = 20_000
+#: Seconds without a further part of a reply after which the request is given up.
+REPLY_TIMEOUT = 15.0
+#: Seconds that a session must still live for its rule to be missed: the switch's clock is not ours.
+_MIN_REMAINING = 2.0
+#: Seconds before a comparison that is to find suspected ghosts again, as a multiple of what the last one took.
+_SUSPECT_PAUSE = 10.0
+#: Comparisons that find none of all rules, after which the switch is known not to report what it holds.
+_MAX_EMPTY_COMPARISONS = 3
+#: Tags that are remembered of removed ghosts.
+_MAX_REMEMBERED_GHOSTS = 10_000
+#: The lowest bit of a tag in a cookie, and the one that every tag has set (a locally administered address).
+_TAG_SHIFT = 16
+_TAG_LOCAL_BIT = 1 << 41 + _TAG_SHIFT
+
+
+class SessionAudit:
+    """Audits the session rules over one connection.
+
+    ``deleted`` counts the rules that were found deleted or changed; who reports them sets it to zero.
+    ``may_be_removed`` returns whether recovery is done with the rule of a tag.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        datapath_id: int,
+        rules: SessionRules,
+        balancer: Balancer,
+        may_be_removed: Callable[[int], bool],
+    ) -> None:
+        self.is_comparing = False
+        self.deleted = 0
+        self._channel = channel
+        self._datapath_id = datapath_id
+        self._rules = rules
+        self._balancer = balancer
+        self._may_be_removed = may_be_removed
+        self._xid: Optional[int] = None
+        self._asked_at = self._heard_at = 0.0
+        # counting
+        self._count_at = self._compare_at = 0.0
+        self._can_count = True
+        self._to_count: Optional[Iterator[Session]] = None
+        self._counted = self._uncertain = 0
+        self._offset = 1  # PUNT_SESSION_MISS
+        self._may_have_offset = False
+        # comparing
+        self._began_at = self._next_at = 0.0
+        self._to_divide: Optional[Iterator[Session]] = None
+        self._slices: list[list[Session]] = []
+        self._slice = 0
+        self._expected: dict[int, Session] = {}
+        self._changed: list[Session] = []
+        self._unexpected: list[FlowStats] = []
+        self._was_found = self._had_our_actions = False
+        self._empty_comparisons = 0
+        self._ghosts = 0
+        self._suspected: set[int] = set()
+        self._suspected_before: set[int] = set()
+        self._removed_ghosts: set[int] = set()
+        self._is_contested = False
+
+    def begin(self, now: float) -> None:
+        """The standing rules are in place: count soon."""
+        self._count_at = now + COUNT_INTERVAL
+        self._compare_at = now + COMPARE_INTERVAL
+
+    def compare(self, now: float) -> None:
+        """Compare all session rules, beginning now, unless that is under way."""
+        if self.is_comparing or self._empty_comparisons >= _MAX_EMPTY_COMPARISONS:
+            return
+        self.is_comparing, self._ghosts = True, 0
+        self._began_at = self._next_at = now
+        self._xid = self._to_count = None
+        sessions = list(self._balancer.sessions)
+        self._to_divide = iter(sessions)
+        self._slices = [[] for _ in range(1 << max(0, (len(sessions) - 1) // SLICE_RULES).bit_length())]
+        self._slice = 0
+        self._suspected_before, self._suspected = self._suspected, set()
+
+    def tick(self, now: float) -> None:
+        """Ask for what is due, and give up what has had no reply."""
+        if self._xid is not None:
+            if now > self._heard_at + REPLY_TIMEOUT:
+                self._give_up(now)
+        elif self.is_comparing:
+            if now >= self._next_at:
+                self._continue_comparison(now)
+        elif now >= self._compare_at:
+            self.compare(now)
+        elif self._can_count and now >= self._count_at:
+            self._count(now)
+
+    def on_reply(self, xid: int, message: bytes, now: float) -> bool:
+        """Read a part of a reply. False when it is the reply to another request."""
+        if xid != self._xid:
+            return False
+        self._heard_at = now
+        try:
+            if self.is_comparing:
+                for row in flow_stats(message):
+                    self._on_row(row)
+                more = has_more(message)
+                if not more:
+                    self._finish_slice(now)
+            else:
+                counts, more = table_stats(message), has_more(message)
+                if Table.SESSIONS in counts:
+                    self._on_count(counts[Table.SESSIONS], now)
+        except MalformedMessage as error:
+            LOG.warning("Switch %016x: malformed statistics reply (%s); audit given up", self._datapath_id, error)
+            self._give_up(now)
+            return True
+        if not more:
+            self._xid = None
+        return True
+
+    def on_error(self, xid: int, now: float) -> bool:
+        """The switch rejects a request. False when it is another one."""
+        if xid != self._xid:
+            return False
+        self._can_count = self._can_count and self.is_comparing
+        self._give_up(now)
+        return True
+
+    def _ask(self, message: Callable[[int], bytes], now: float) -> None:
+        self._xid = self._channel.next_xid()
+        self._asked_at = self._heard_at = now
+        self._channel.transmit(message(self._xid))
+
+    def _give_up(self, now: float) -> None:
+        """End a count or a comparison without a result."""
+        self._xid = None
+        self._end_comparison(now)
+
+    # Counting
+
+    def _count(self, now: float) -> None:
+        """Count the sessions that have a rule here, some with each tick; then ask for the number of rules."""
+        if self._to_count is None:
+            self._to_count = iter(list(self._balancer.sessions))
+            self._counted = 0
+            self._uncertain = self._rules.unconfirmed - self._rules.changes
+        looked_at = 0
+        for session in islice(self._to_count, _SESSIONS_PER_TICK):
+            looked_at += 1
+            self._counted += session.rule_at == self._datapath_id
+        if looked_at < _SESSIONS_PER_TICK:
+            self._to_count = None
+            self._ask(table_stats_request, now)
+
+    def _on_count(self, count: int, now: float) -> None:
+        """The number of rules in the session table. Those that were changed meanwhile may be among them or not."""
+        self._count_at = now + max(COUNT_INTERVAL, self._counted / _COUNTED_PER_SECOND)
+        uncertain = self._uncertain + self._rules.changes + self._rules.unconfirmed
+        if abs(count - self._offset - self._counted) <= uncertain:
+            self._may_have_offset = False
+        elif not self._may_have_offset:
+            self._compare_at = now
+        elif not uncertain:  # the difference that a comparison leaves is not ours: rules of others in this table
+            self._may_have_offset = False
+            self._offset = count - self._counted
+
+    # Comparing
+
+    def _continue_comparison(self, now: float) -> None:
+        """Divide the sessions into slices, some with each tick; then ask for the rules of the next slice."""
+        low_bits = len(self._slices) - 1
+        if self._to_divide is not None:
+            looked_at = 0
+            for session in islice(self._to_divide, _SESSIONS_PER_TICK):
+                looked_at += 1
+                self._slices[session.tag & low_bits].append(session)
+            if looked_at == _SESSIONS_PER_TICK:
+                return
+            self._to_divide = None
+        sessions, self._slices[self._slice] = self._slices[self._slice], []
+        # Only rules that are confirmed before the request is sent must be in the reply.
+        self._expected = {session.tag: session for session in sessions if self._has_rule(session)}
+        self._changed, self._unexpected, self._was_found = [], [], not self._expected
+        cookie = self._slice << _TAG_SHIFT | _TAG_LOCAL_BIT | COOKIE_MARK
+        mask = low_bits << _TAG_SHIFT | _TAG_LOCAL_BIT | COOKIE_MARK_MASK
+        self._ask(lambda xid: flow_stats_request(xid, Table.SESSIONS, cookie, mask), now)
+
+    def _on_row(self, row: FlowStats) -> None:
+        if row.priority != SESSION_PRIORITY or row.cookie & COOKIE_MARK_MASK != COOKIE_MARK:
+            return
+        tag = row.cookie >> _TAG_SHIFT
+        session = self._expected.pop(tag, None)
+        if session is None:
+            known = self._balancer.sessions.by_tag(tag)
+            if known is None or known.rule_at != self._datapath_id:
+                self._unexpected.append(row)
+            return
+        self._was_found = True
+        if not self._rules.leads_elsewhere(session, row.actions()):
+            self._had_our_actions = True
+        elif self._had_our_actions:  # else the switch reports actions in another form than it got them in
+            self._changed.append(session)
+
+    def _finish_slice(self, now: float) -> None:
+        """All rules of the slice have been read: install what is missing, remove what is too much."""
+        missing = [
+            session
+            for session in (*self._expected.values(), *self._changed)
+            if self._has_rule(session) and session.deadline > now + _MIN_REMAINING
+        ]
+        if missing:
+            self._empty_comparisons += not self._was_found
+            self.deleted += len(missing)
+            self._rules.reinstall(missing)
+        elif self._was_found and self._expected:
+            self._empty_comparisons = 0
+        if self._unexpected:
+            self._remove_ghosts()
+        self._slice += 1
+        self._next_at = now + min(_SLICE_PAUSE * (now - self._asked_at), _MAX_SLICE_PAUSE)
+        if self._slice == len(self._slices):
+            self._end_comparison(now)
+
+    def _remove_ghosts(self) -> None:
+        """Remove the rules that no session has here, unless that is about to happen, or to change."""
+        changing = self._rules.changing()
+        for row in self._unexpected:
+            tag = row.cookie >> _TAG_SHIFT
+            session = self._balancer.sessions.by_tag(tag)
+            is_ours = session is not None and session.rule_at == self._datapath_id
+            address, port = row.field("ipv4_dst"), row.field("udp_dst")
+            if is_ours or address is None or port is None or tag in changing or not self._may_be_removed(tag):
+                continue
+            if tag not in self._suspected_before:
+                self._suspected.add(tag)
+                continue
+            if tag in self._removed_ghosts and not self._is_contested:
+                self._is_contested = True
+                LOG.warning(
+                    "Switch %016x: session rules without a session come back after they were removed; they are left "
+                    "in place. Another balancer serves the switch: see that only one does",
+                    self._datapath_id,
+                )
+            if self._is_contested:
+                continue
+            if len(self._removed_ghosts) < _MAX_REMEMBERED_GHOSTS:
+                self._removed_ghosts.add(tag)
+            self._ghosts += 1
+            self._rules.remove_rule(tag, address, int.from_bytes(port, "big"))
+
+    def _end_comparison(self, now: float) -> None:
+        if self.is_comparing:
+            self.is_comparing = False
+            self._may_have_offset = True
+            self._slices, self._expected, self._unexpected, self._changed = [], {}, [], []
+            took = now - self._began_at
+            self._compare_at = now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * took)
+            if self._suspected:
+                self._compare_at = now + max(COUNT_INTERVAL, _SUSPECT_PAUSE * took)
+            if self._ghosts:
+                LOG.info("Switch %016x: removed %d session rules without a session", self._datapath_id, self._ghosts)
+        self._count_at = now + COUNT_INTERVAL
+
+    def _has_rule(self, session: Session) -> bool:
+        return session.rule_at == self._datapath_id and self._balancer.sessions.has(session)

@@ -1,0 +1,174 @@
+"""Histories in which others delete or change our rules and meters: all is restored within 10 s (docs/flows.md)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ryu_haslb.openflow.pipeline import FIRST_METER
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from simulation.faults import Fault
+from simulation.simulation import simulate
+from simulation.world import Parameters, World
+
+#: Mobiles that register once, with sessions that outlive the test: no request repairs what was deleted.
+SILENT = Parameters(seed=1, mobiles=60, idle=300, lifetime=65535)
+#: Mobiles that register all the time.
+BUSY = Parameters(seed=1, mobiles=60, idle=60, lifetime=40)
+RESTORE_TIME = 10.0
+
+
+def our_rules(world: World) -> set[tuple[int, int, object, bytes]]:
+    """All rules with our mark: table, priority, match, instructions."""
+    return {
+        (number, flow.priority, flow.match.fields, flow.instructions)
+        for number, table in enumerate(world.switch.datapath.tables)
+        for flow in table
+        if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK
+    }
+
+
+def run(world: World, seconds: float) -> None:
+    world.clock.run_until(world.clock.now + seconds)
+
+
+def settled(parameters: Parameters) -> World:
+    world = World(parameters)
+    world.start()
+    run(world, 60.0)
+    return world
+
+
+@pytest.mark.parametrize("bundles", [True, False])
+@pytest.mark.parametrize("what", ["all", "table 0", "table 1", "session rules"])
+def test_deleted_rules_are_restored_and_logged_once(what: str, bundles: bool, caplog: pytest.LogCaptureFixture) -> None:
+    world = settled(replace(SILENT, bundles=bundles))
+    before = our_rules(world)
+    assert len(before) > SILENT.mobiles
+    Fault(0.0, "flows are deleted", (what,)).strike(world)
+    deleted = len(before - our_rules(world))
+    standing = len([rule for rule in before - our_rules(world) if rule[0] == 0 or rule[1] == 1])
+    run(world, RESTORE_TIME)
+    assert our_rules(world) == before
+    text = f"{standing} standing and {deleted - standing} session rules were deleted by another controller or operator"
+    assert caplog.text.count(text) == caplog.text.count("were deleted") == 1
+    restored = world.controller.fleet.switches[1].restored
+    assert (restored.incidents, restored.standing_rules, restored.session_rules) == (1, standing, deleted - standing)
+
+
+def test_rules_without_idle_time_out_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They send no flow-removed messages: their number tells."""
+    monkeypatch.setattr("ryu_haslb.openflow.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT", 0)
+    world = settled(SILENT)
+    before = our_rules(world)
+    Fault(0.0, "flows are deleted", ("session rules",)).strike(world)
+    run(world, RESTORE_TIME)
+    assert our_rules(world) == before
+
+
+def test_a_large_table_is_compared_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ryu_haslb.openflow.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT", 0)
+    monkeypatch.setattr("ryu_haslb.openflow.session_audit.SLICE_RULES", 7)
+    monkeypatch.setattr("ryu_haslb.openflow.session_audit._SESSIONS_PER_TICK", 10)
+    world = settled(SILENT)
+    before = our_rules(world)
+    Fault(0.0, "flows are deleted", ("session rules",)).strike(world)
+    Fault(0.0, "ghosts", (5,)).strike(world)
+    run(world, RESTORE_TIME)
+    assert before < our_rules(world)
+    run(world, 10 * RESTORE_TIME)  # ghosts are removed when a second comparison has found them
+    assert our_rules(world) == before
+
+
+@pytest.mark.parametrize("what", ["all", "table 0", "table 1", "session rules"])
+def test_mobiles_are_served_and_others_are_not_disturbed_when_rules_are_deleted(what: str) -> None:
+    history = [Fault(100.0 + number * 30.0, "flows are deleted", (what,)) for number in range(5)]
+    assert simulate(BUSY, history, 400.0).violation is None
+
+
+def test_deleted_meters_are_restored_with_the_rules_that_use_them(caplog: pytest.LogCaptureFixture) -> None:
+    """OpenFlow 1.3.5, section 6.5: the switch deletes the rules of a deleted meter with it."""
+    world = settled(SILENT)
+    before = our_rules(world)
+    Fault(0.0, "meters are deleted").strike(world)
+    assert our_rules(world) != before
+    run(world, RESTORE_TIME)
+    assert our_rules(world) == before
+    assert FIRST_METER in world.switch.datapath.meters
+    assert "1 meters were deleted by another controller or operator; restored" in caplog.text
+    assert world.controller.fleet.switches[1].restored.meters == 1
+
+
+def test_a_configuration_that_comes_right_after_the_deletion_of_the_meters_is_installed() -> None:
+    """The standing rules name a meter that is not there: the switch rejects them, and they are sent again."""
+    world = settled(SILENT)
+    Fault(0.0, "meters are deleted").strike(world)
+    world.controller.configure(world.parameters.configuration())
+    run(world, RESTORE_TIME)
+    assert FIRST_METER in world.switch.datapath.meters
+    assert world.controller.fleet.switches[1].channel is not None
+    assert len([rule for rule in our_rules(world) if rule[0] == 0]) > 5
+
+
+def test_changed_actions_are_restored() -> None:
+    world = settled(SILENT)
+    run(world, 70.0)  # the session rules have been compared once
+    before = our_rules(world)
+    Fault(0.0, "actions are changed").strike(world)
+    run(world, RESTORE_TIME)
+    assert our_rules(world) == before
+
+
+def test_rules_without_a_session_are_removed_and_those_of_sessions_stay(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    world = settled(SILENT)
+    before = our_rules(world)
+    Fault(0.0, "ghosts", (7,)).strike(world)
+    assert len(our_rules(world)) == len(before) + 7
+    run(world, 2 * RESTORE_TIME)
+    assert our_rules(world) == before
+    assert "removed 7 session rules without a session" in caplog.text
+
+
+def test_rules_that_another_balancer_installs_again_and_again_are_left_to_it(caplog: pytest.LogCaptureFixture) -> None:
+    world = settled(SILENT)
+    for _ in range(20):
+        Fault(0.0, "ghosts", (3,)).strike(world)
+        run(world, RESTORE_TIME)
+    assert caplog.text.count("Another balancer serves the switch") == 1
+    ours = len(our_rules(world))
+    run(world, 3 * RESTORE_TIME)
+    assert len(our_rules(world)) == ours
+
+
+def test_rules_of_others_are_no_reason_to_compare_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
+    world = settled(SILENT)
+    table = world.switch.datapath.tables[1]
+    ours = next(flow for flow in table if flow.cookie >> 32)
+    in_port = b"\x80\0\0\4\0\0\0\x63"
+    match = ours.match._replace(fields=((0, 99, None), *ours.match.fields), oxms=in_port + ours.match.oxms)
+    table.put(replace(ours, match=match, cookie=0xF0E, idle_timeout=0, flags=0))
+    run(world, 20.0)
+    audit = world.controller.fleet.switches[1].rules
+    sent = world.controller.transports[1].bytes_sent
+    run(world, 50.0)
+    assert any(flow.cookie == 0xF0E for flow in table)
+    assert "deleted" not in caplog.text
+    assert audit.waiting == 0
+    assert world.controller.transports[1].bytes_sent - sent < 50_000
+
+
+def test_a_rule_that_times_out_is_not_taken_for_a_deleted_one(caplog: pytest.LogCaptureFixture) -> None:
+    assert simulate(replace(BUSY, lifetime=600), [], 1200.0).violation is None
+    assert "were deleted" not in caplog.text
+
+
+def test_rules_are_restored_behind_a_controller_that_restarts_in_between() -> None:
+    history = [
+        Fault(100.0, "controller is killed"),
+        Fault(101.0, "flows are deleted", ("session rules",)),
+        Fault(102.0, "controller starts"),
+        Fault(103.0, "flows are deleted", ("all",)),
+    ]
+    assert simulate(BUSY, history, 400.0).violation is None
