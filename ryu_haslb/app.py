@@ -20,7 +20,7 @@ from typing import Any, Callable, Optional
 import eventlet
 import eventlet.queue
 
-from ryu_haslb import shutdown
+from ryu_haslb import log_limit, shutdown
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import operations
@@ -70,6 +70,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
+        self.log_limit = log_limit.install()
         self.configuration = load_configuration()
         require_free_ports()
         self.balancer = Balancer(self.configuration)
@@ -172,6 +173,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         while self.balancer.advance(now, MAX_SESSIONS_PER_STEP):
             eventlet.sleep(0)
         self.collector.collect_if_quiet(self.balancer.statistics.requests, len(self.balancer.sessions), now)
+        self.log_limit.tick(now)
         for line in self.state_log.changes(self.sources, now):
             LOG.info("%s", line)
 

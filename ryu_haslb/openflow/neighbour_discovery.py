@@ -8,7 +8,9 @@ a probe is due.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
+from socket import inet_ntoa
 from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer
@@ -19,6 +21,8 @@ from ryu_haslb.openflow.frame import without_vlan_tag
 from ryu_haslb.openflow.neighbours import Location, Neighbours
 from ryu_haslb.openflow.pipeline import chassis_address
 
+LOG = logging.getLogger(__name__)
+
 #: VLANs that are probed beside the configured ones. Requests and ARP packets may be forged, so there is a limit.
 MAX_LEARNED_VLANS = 32
 
@@ -28,6 +32,7 @@ class NeighbourDiscovery:
 
     def __init__(self, datapath_id: int, configuration: Configuration) -> None:
         self.sides = Sides()
+        self._datapath_id = datapath_id
         self._mac = chassis_address(datapath_id)
         self._neighbours = Neighbours(configuration, datapath_id)
         self._configured_vlans: set[int] = set()
@@ -50,10 +55,22 @@ class NeighbourDiscovery:
         if packet is None or self.sides.leads_outside(port):
             # Requests would be sent out in clear, after the IPsec module has decrypted them.
             return False
-        changed = self._neighbours.learn(packet.sender_address, Location(packet.sender_mac, port, vlan or None), now)
+        location = Location(packet.sender_mac, port, vlan or None)
+        rival = self._neighbours.rival_of(packet.sender_address, location, now)
+        if rival is not None:
+            self._log_rivals(packet.sender_address, rival, location)
+        changed = self._neighbours.learn(packet.sender_address, location, now)
         if changed and vlan:
             self._learn_vlan(vlan)
         return changed
+
+    def _log_rivals(self, address: bytes, *rivals: Location) -> None:
+        one, other = sorted(rivals)
+        LOG.warning(
+            "Switch %016x: two machines claim %s, the address of a real server or of the router to it: %s at port %d "
+            "and %s at port %d; requests go to the one that sent ARP last. Find the machine that must not have it",
+            *(self._datapath_id, inet_ntoa(address), one.mac.hex(":"), one.port, other.mac.hex(":"), other.port),
+        )
 
     def on_request_from(self, vlan: int) -> None:
         """Look for real servers in the VLAN of a request, unless VLANs are configured."""

@@ -17,6 +17,9 @@ PROBE_INTERVAL = 1.0
 REFRESH_INTERVAL = 5.0
 #: Unanswered probes after which a neighbour is unreachable.
 MAX_UNANSWERED_PROBES = 3
+#: Seconds after a move within which an address that is claimed from its old place again has two machines. Both answer
+#: each probe, and so take turns.
+RIVAL_INTERVAL = 2 * REFRESH_INTERVAL
 
 
 class Location(NamedTuple):
@@ -35,6 +38,9 @@ class Neighbour:
     location: Optional[Location] = None
     next_probe: float = 0.0
     unanswered_probes: int = 0
+    #: Where it was before ``location``, and until when. None after a while, or if it has not moved.
+    before: Optional[Location] = None
+    moved_at: float = 0.0
 
 
 class Neighbours:
@@ -73,8 +79,22 @@ class Neighbours:
         neighbour.unanswered_probes = 0
         neighbour.next_probe = now + REFRESH_INTERVAL
         changed = neighbour.location != location
+        if changed:
+            neighbour.before = neighbour.location
+            neighbour.moved_at = now
         neighbour.location = location
         return changed
+
+    def rival_of(self, address: bytes, location: Location, now: float) -> Optional[Location]:
+        """Where another machine has claimed a neighbour's address just now, if one at this location claims it again.
+
+        To be asked before :meth:`learn`. A machine that moves, or a standby that takes over, claims the address once.
+        """
+        neighbour = self._by_address.get(address)
+        if neighbour is None or neighbour.location is None or neighbour.location.mac == location.mac:
+            return None
+        returns = neighbour.before is not None and neighbour.before.mac == location.mac
+        return neighbour.location if returns and now - neighbour.moved_at < RIVAL_INTERVAL else None
 
     def forget_port(self, port: int) -> bool:
         """A port is down or removed: forget what was there. True when a location has changed."""

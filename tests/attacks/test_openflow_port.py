@@ -11,12 +11,13 @@ import struct
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from balancer_process import balancer_process, free_port
 
+from ryu_haslb import log_limit
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.wire import HEADER, OFP_VERSION
 
@@ -144,8 +145,21 @@ def kinds(data: bytes) -> Iterator[int]:
 
 @pytest.fixture(scope="module", name="controller")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
-    folder, port = tmp_path_factory.mktemp("attacked"), free_port()
-    path = folder / "log"
+    """A balancer that all attacks are done to, one after the other."""
+    with started(tmp_path_factory.mktemp("attacked")) as controller:
+        yield controller
+
+
+@pytest.fixture
+def fresh(tmp_path: Path) -> Iterator[Controller]:
+    """A balancer whose log has no line yet: lines of each kind are limited."""
+    with started(tmp_path) as controller:
+        yield controller
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Controller]:
+    port, path = free_port(), folder / "log"
     with path.open("w") as log, balancer_process(folder, CONFIGURATION, port, log) as process:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:
@@ -187,24 +201,24 @@ def test_no_version_in_a_header_stops_the_balancer(controller: Controller, state
     controller.require_alive()
 
 
-def test_a_peer_that_breaks_framing_costs_one_line_and_the_next_one_names_the_reason(controller: Controller) -> None:
-    before = len(controller.log())
-    with controller.connect(OPENINGS["main"]) as peer:
-        assert controller.survives(peer, b"")
-        assert not controller.survives(peer, HEADER.pack(OFP_VERSION, wire.OFPT_PACKET_IN, 3, 1) + bytes(8))
+def test_a_peer_that_breaks_framing_costs_one_line_and_the_next_one_names_the_reason(fresh: Controller) -> None:
+    before = len(fresh.log())
+    with fresh.connect(OPENINGS["main"]) as peer:
+        assert fresh.survives(peer, b"")
+        assert not fresh.survives(peer, HEADER.pack(OFP_VERSION, wire.OFPT_PACKET_IN, 3, 1) + bytes(8))
     deadline = time.monotonic() + HARD_LIMIT
-    while "its sessions are kept" not in controller.log()[before:] and time.monotonic() < deadline:
+    while "its sessions are kept" not in fresh.log()[before:] and time.monotonic() < deadline:
         time.sleep(0.05)
     reason = "a message of type 10 and 3 bytes: expected 8 or more"
-    first, second = (line for line in controller.log()[before:].splitlines() if "3 bytes" in line)
+    first, second = (line for line in fresh.log()[before:].splitlines() if "3 bytes" in line)
     assert f"breaks the OpenFlow protocol: {reason}; closing the connection" in first
     assert f"connection closed ({reason}); its sessions are kept" in second
-    controller.require_alive()
+    fresh.require_alive()
 
 
-def test_a_switch_of_another_version_is_told_so(controller: Controller) -> None:
+def test_a_switch_of_another_version_is_told_so(fresh: Controller) -> None:
     """OpenFlow 1.3.5, section 6.3.1: OFPET_HELLO_FAILED, with the reason as text."""
-    with controller.connect(message(wire.OFPT_HELLO, version=1)) as peer:
+    with fresh.connect(message(wire.OFPT_HELLO, version=1)) as peer:
         received = b""
         with suppress(ConnectionError):
             while True:
@@ -213,4 +227,13 @@ def test_a_switch_of_another_version_is_told_so(controller: Controller) -> None:
                     break
                 received += data
     assert b"it offers OpenFlow 1.0: expected 1.3" in received
-    assert "breaks the OpenFlow protocol: it offers OpenFlow 1.0: expected 1.3" in controller.log()
+    assert "breaks the OpenFlow protocol: it offers OpenFlow 1.0: expected 1.3" in fresh.log()
+
+
+def test_a_stranger_who_breaks_the_protocol_again_and_again_does_not_fill_the_log(fresh: Controller) -> None:
+    for number in range(600):
+        with fresh.connect(HEADER.pack(OFP_VERSION, wire.OFPT_HELLO, number % 8, 1)):
+            pass
+    fresh.require_alive()
+    lines = [line for line in fresh.log().splitlines() if "breaks the OpenFlow protocol" in line]
+    assert len(lines) == log_limit.OBJECT_BURST

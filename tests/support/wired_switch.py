@@ -92,9 +92,11 @@ class Wired:
     def punt(self, purpose: Purpose, frame: bytes, port: int = 3) -> None:
         assert self.switch.on_packet_in(packet_in(purpose.cookie, port, frame), self.now)
 
-    def find(self, number: int, port: int = 0, vlan: int = 0) -> None:
-        arp = ARP(op=2, hwsrc=MACS[number], psrc=str(REALS[number].address), hwdst=chassis_address(1), pdst="0.0.0.0")
-        head = Ether(src=MACS[number], dst=chassis_address(1))
+    def find(self, number: int, port: int = 0, vlan: int = 0, mac: str = "") -> None:
+        """An ARP reply for a real server's address arrives: its own, or that of another machine."""
+        mac = mac or MACS[number]
+        arp = ARP(op=2, hwsrc=mac, psrc=str(REALS[number].address), hwdst=chassis_address(1), pdst="0.0.0.0")
+        head = Ether(src=mac, dst=chassis_address(1))
         frame = head / Dot1Q(vlan=vlan) / arp if vlan else head / arp
         self.punt(Purpose.PUNT_ARP_REPLY, bytes(frame), port or PORTS[number])
 

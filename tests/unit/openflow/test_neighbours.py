@@ -13,7 +13,7 @@ from ryu_haslb.configuration.model import (
     VlanInterface,
     next_hop_of,
 )
-from ryu_haslb.openflow.neighbours import MAX_UNANSWERED_PROBES, REFRESH_INTERVAL, Location, Neighbours
+from ryu_haslb.openflow.neighbours import MAX_UNANSWERED_PROBES, REFRESH_INTERVAL, RIVAL_INTERVAL, Location, Neighbours
 
 ADJACENT = RealServer(IPv4Address("10.1.1.51"))
 DISTANT = RealServer(IPv4Address("10.99.11.11"))
@@ -77,3 +77,32 @@ def test_a_real_at_a_port_that_goes_down_is_probed_at_once() -> None:
     assert neighbours.forget_port(HERE.port)
     assert neighbours.location(ADJACENT) is None
     assert ADJACENT.address.packed in neighbours.due_probes(1.0)[0]
+
+
+THERE = Location(b"\x02\0\0\0\0\x66", 9, None)
+
+
+def rivals(*claims: tuple[Location, float]) -> list[Location]:
+    """The rivals that are found while these locations claim the address one after the other."""
+    neighbours = Neighbours(CONFIGURATION, 1)
+    found = []
+    for location, now in claims:
+        rival = neighbours.rival_of(ADJACENT.address.packed, location, now)
+        found += [] if rival is None else [rival]
+        neighbours.learn(ADJACENT.address.packed, location, now)
+    return found
+
+
+def test_two_machines_that_claim_an_address_in_turn_are_rivals() -> None:
+    """RFC 5227 section 2.4: each answers a probe of the address."""
+    assert rivals((HERE, 1.0), (THERE, 5.0), (HERE, 5.1), (THERE, 6.0)) == [THERE, HERE]
+
+
+def test_a_machine_that_moves_or_takes_over_is_no_rival() -> None:
+    assert rivals((HERE, 1.0), (THERE, 5.0), (THERE, 6.0)) == []
+    assert rivals((HERE, 1.0), (THERE, 5.0), (HERE, 5.0 + RIVAL_INTERVAL)) == []
+    assert rivals((HERE, 1.0), (HERE._replace(port=4), 2.0), (HERE, 3.0)) == []
+
+
+def test_the_sender_of_an_arp_packet_that_is_no_next_hop_has_no_rival() -> None:
+    assert Neighbours(CONFIGURATION, 1).rival_of(b"\x0a\x01\x01\x63", HERE, 1.0) is None

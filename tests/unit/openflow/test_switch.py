@@ -404,3 +404,14 @@ def test_under_load_requests_come_before_pings() -> None:
     wired = Wired()
     wired.switch.admission.load = Load.HIGH
     assert ping(wired) == []
+
+
+def test_two_machines_that_claim_one_real_servers_address_are_named(caplog: pytest.LogCaptureFixture) -> None:
+    """RFC 5227 section 2.4; both MAC addresses and ports, so that an operator finds the wrong one."""
+    wired = Wired()
+    wired.find(0, mac=OTHER, port=9)
+    assert "two machines claim" not in caplog.text
+    wired.find(0)
+    (line,) = [each for each in caplog.messages if "two machines claim" in each]
+    assert "10.1.1.51" in line
+    assert f"{MACS[0]} at port 7 and {OTHER} at port 9" in line
