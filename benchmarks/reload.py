@@ -92,7 +92,7 @@ class Mobiles:
         self._served += 1
         server = self._balancer.virtual_servers["MIPSLB"]
         identity = b"\x01user%d" % (self._served % 1000)
-        request = Request(server, identity, bytes([15, 1, 1, 51]), 434, bytes(4), 600, 1)
+        request = Request(server, identity, bytes([15, 1, 1, 51]), 434, bytes(4), 600, 1, self._served)
         self._balancer.request(request, time.monotonic())
 
     def _run(self) -> None:
@@ -134,7 +134,8 @@ def run(path: Path, reals: int, sessions: int) -> None:
     server = balancer.virtual_servers["MIPSLB"]
     for number in range(sessions):
         balancer.request(
-            Request(server, b"\x01live%d" % number, bytes([15, 1, 1, 51]), 434, bytes(4), 600, 1), time.monotonic()
+            Request(server, b"\x01live%d" % number, bytes([15, 1, 1, 51]), 434, bytes(4), 600, 1, number),
+            time.monotonic(),
         )
     QuietCollector(time.monotonic())  # as the balancer: else the pauses of Python's collector are measured
     mobiles = Mobiles(balancer)

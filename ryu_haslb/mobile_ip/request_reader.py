@@ -31,10 +31,10 @@ class RequestFault(Enum):
 
 
 #: The key of the mobile's identity (:attr:`ryu_haslb.mobile_ip.identity.Identity.key`), the home agent field (four
-#: bytes) and the lifetime in seconds.
-RequestFields = tuple[bytes, bytes, int]
+#: bytes), the lifetime in seconds, and the Identification (RFC 5944 section 3.3).
+RequestFields = tuple[bytes, bytes, int, int]
 
-_FIXED_PART = Struct("!2xH4s4s")  # lifetime, home address, home agent
+_FIXED_PART = Struct("!2xH4s4s4xQ")  # lifetime, home address, home agent, Identification
 _NAI = int(ExtensionType.NAI)
 _NAI_KEY = bytes((IdentityKind.NAI,))
 _HOME_ADDRESS_KEY = bytes((IdentityKind.HOME_ADDRESS,))
@@ -58,7 +58,7 @@ def read_registration_request(  # noqa: PLR0911 - one return for each outcome
     offset = start + REQUEST_LENGTH
     if end < offset:
         return RequestFault.TRUNCATED
-    lifetime, home_address, home_agent = _FIXED_PART.unpack_from(data, start)
+    lifetime, home_address, home_agent, identification = _FIXED_PART.unpack_from(data, start)
     while offset < end:
         kind = data[offset]
         header = _HEADER[kind]
@@ -75,10 +75,10 @@ def read_registration_request(  # noqa: PLR0911 - one return for each outcome
         if offset > end or length < _MIN_DATA[kind]:
             return RequestFault.MALFORMED_EXTENSION
         if kind == _NAI:
-            return _NAI_KEY + data[content:offset], home_agent, lifetime
+            return _NAI_KEY + data[content:offset], home_agent, lifetime, identification
     if home_address == _NO_ADDRESS:
         return RequestFault.NO_IDENTITY
-    return _HOME_ADDRESS_KEY + home_address, home_agent, lifetime
+    return _HOME_ADDRESS_KEY + home_address, home_agent, lifetime, identification
 
 
 def _read_uncertain(data: bytes, start: int, offset: int, end: int) -> Union[RequestFields, RequestFault]:
@@ -86,10 +86,10 @@ def _read_uncertain(data: bytes, start: int, offset: int, end: int) -> Union[Req
     nais = possible_nais(data, offset, end)
     if len(nais) != 1:
         return RequestFault.MALFORMED_EXTENSION
-    lifetime, home_address, home_agent = _FIXED_PART.unpack_from(data, start)
+    lifetime, home_address, home_agent, identification = _FIXED_PART.unpack_from(data, start)
     nai = nais.pop()
     if nai is not None:
-        return _NAI_KEY + nai, home_agent, lifetime
+        return _NAI_KEY + nai, home_agent, lifetime, identification
     if home_address == _NO_ADDRESS:
         return RequestFault.NO_IDENTITY
-    return _HOME_ADDRESS_KEY + home_address, home_agent, lifetime
+    return _HOME_ADDRESS_KEY + home_address, home_agent, lifetime, identification

@@ -4,14 +4,15 @@
 load       requests that are admitted
 =========  ============================================================================================
 NORMAL     all
-HIGH       those of mobiles that may be bound, and of clients within their fair share while others exceed theirs
+HIGH       those of known mobiles, and those of clients that other clients crowd out
 FULL       none; the frames are not even read, which would cost a third of what it costs to serve them
 =========  ============================================================================================
 
-The load is that of the :mod:`.backlog`. A mobile that may be bound (it has a session, or names a home agent of the
-farm) is served first. It has more to lose: its binding may expire, or another home agent may be chosen for it. It also
-costs less: the switch has its session rule already. A new mobile loses only time. It retransmits after a second or
-more, each time later (RFC 5944, section 3.6.3), so a storm of new mobiles spreads by itself.
+The load is that of the :mod:`.backlog`. A known mobile is one that has a session; it is served first. It has more to
+lose: its binding may expire, or another home agent may be chosen for it. It also costs less: the switch has its session
+rule already. A home agent that a request names does not make its mobile known, since all who flood may name one. A new
+mobile loses only time. It retransmits after a second or more, each time later (RFC 5944, section 3.6.3), so a storm of
+new mobiles spreads by itself.
 
 Every request that comes under load is counted for its client: :mod:`.clients` finds out which of them exceed their fair
 share.
@@ -91,7 +92,7 @@ class Admission:
             if request not in _NOT_CAUSED_BY_CLIENT:
                 self.record_dropped(frame)
             return request
-        if not (self.clients.is_crowded_out(request.client) or self._balancer.has_binding(request)):
+        if not (self.clients.is_crowded_out(request.client) or self._balancer.has_session(request)):
             self.record_dropped(frame)
             return DropReason.OVERLOAD_NEW_MOBILE
         self.clients.record_request(request.client)

@@ -79,5 +79,5 @@ def read_request(  # noqa: PLR0911 - one return for each way in which a datagram
     server = virtual_servers.get(virtual_address)
     if server is None:
         return DropReason.VIRTUAL_SERVER_OUT_OF_SERVICE
-    identity, home_agent, lifetime = fields
-    return Request(server, identity, client, client_port, home_agent, lifetime, datapath_id)
+    identity, home_agent, lifetime, identification = fields
+    return Request(server, identity, client, client_port, home_agent, lifetime, datapath_id, identification)

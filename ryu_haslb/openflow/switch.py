@@ -224,9 +224,11 @@ class Switch:
         return request
 
     def _is_returned(self, request: Request, mac: bytes) -> bool:
-        """Whether the sender is the home agent that the session's requests are dispatched to."""
+        """Whether the sender is the home agent that the request would be dispatched to."""
+        named = request.virtual_server.farm.at(request.home_agent)
         session = self._balancer.sessions.find(request)
-        return session is not None and self._forwarding.is_at(session.real, mac)
+        reals = named if session is None else (session.real, *named)
+        return any(self._forwarding.is_at(real, mac) for real in reals)
 
     def _forward_unrecovered(self, channel: Channel, request: Request, frame: bytes, now: float) -> bool:
         """Forward a request by the rule of a session that has not been recovered yet, if there may be one.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.slb.abandoned_attempts import AbandonedAttempts, Attempt
 from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.request import Request, Verdict
-from ryu_haslb.slb.session import Session, SessionEvent, SessionState, StaleRule
+from ryu_haslb.slb.session import Session, SessionEvent, SessionState, StaleRule, max_pause_of
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import DropReason, Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
@@ -32,6 +33,7 @@ class Balancer:
         self.failure_detection = FailureDetection()
         self.statistics = Statistics()
         self.listeners: list[Listener] = []
+        self._abandoned = AbandonedAttempts()
         self._stale_rules: list[StaleRule] = []
         self.configure(configuration)
 
@@ -65,29 +67,32 @@ class Balancer:
         server = request.virtual_server
         if server.configuration.clients and not server.permits(request.client):
             return self._drop(DropReason.CLIENT_DENIED)
-        named = None
-        if request.home_agent not in server.any_home_agent:
-            named = server.farm.by_address.get(request.home_agent)
-            if named is None:
-                return self._drop(DropReason.UNKNOWN_HOME_AGENT)
         session = self.sessions.find(request)
         if session is not None and session.deadline <= now:
-            self._time_out(session)
+            self._time_out(session, now)
             session = None
+        named = None
+        if request.home_agent not in server.any_home_agent:
+            reals = server.farm.at(request.home_agent)
+            if not reals:
+                return self._drop(DropReason.UNKNOWN_HOME_AGENT)
+            named = self._named_real(reals, session)
+            if session is not None and named is not session.real:
+                return self._deliver(request, named)
         if request.lifetime == 0:
             return self._deregister(request, session, named)
         if session is not None:
             return self._continue_session(request, session, named, now)
         return self._open_session(request, named, now)
 
-    def has_binding(self, request: Request) -> bool:
-        """Whether the mobile may be bound: it has a session here, or the request names a real server of the farm."""
-        return self.sessions.find(request) is not None or request.home_agent in request.virtual_server.farm.by_address
+    def has_session(self, request: Request) -> bool:
+        """Whether its mobile is known. What the request says of a home agent proves nothing: all may write that."""
+        return self.sessions.find(request) is not None
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
         """Recover a session whose flow is still on a switch; ``tag`` must not be in use."""
         session = self.sessions.recover(server, tag, real, now)
-        self._assign(session, real, now)
+        self._count_at(real)
         return session
 
     def reals(self) -> Iterator[RealServer]:
@@ -128,14 +133,15 @@ class Balancer:
         Looks at up to ``limit`` sessions. Returns True when more may be due, so that the caller can serve requests in
         between.
         """
-        for real in self.reals():
-            real.retry_if_due(now)
+        for farm in self.farms.values():
+            farm.advance(now)
         self.failure_detection.advance(self.sessions, now)
+        self._abandoned.expire(now)
         looked_at = 0
         for overdue in self.sessions.overdue(now, limit):
             looked_at += 1
             if overdue is not None:
-                self._time_out(overdue)
+                self._time_out(overdue, now)
         return looked_at == limit
 
     def discard_rule(self, session: Session) -> None:
@@ -174,61 +180,110 @@ class Balancer:
         self.statistics.dispatched -= 1
         self.statistics.drops[reason] += 1
 
+    @staticmethod
+    def _named_real(reals: Sequence[RealServer], session: Optional[Session]) -> RealServer:
+        """The real server that a request names by an address: the session's if that has the address."""
+        if session is not None and session.real in reals:
+            return session.real
+        return next((real for real in reals if real.in_service), reals[0])
+
     def _open_session(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
         """The first request of a session."""
-        real = named or request.virtual_server.farm.choose(request.datapath_id)
-        if real is None:
+        farm, datapath_id = request.virtual_server.farm, request.datapath_id
+        if self._abandoned and named is None:
+            attempt = self._abandoned.take(request, now)
+            if attempt is not None and farm.has(attempt.real) and attempt.real.accepts_sessions_from(datapath_id):
+                return self._resume_session(request, attempt, now)
+        real = named or farm.choose(datapath_id) or farm.choose_last_resort(datapath_id)
+        if real is None or not (real.in_service or named is None):
             return self._drop(DropReason.NO_REAL_AVAILABLE)
-        if request.datapath_id not in real.reachable_from:
+        if datapath_id not in real.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
         session = self.sessions.open(request, real, now)
         self.statistics.assignments += 1
+        farm.record_client(request.client, now)
         self._assign(session, real, now)
         self._notify(SessionEvent.REQUEST, SessionState.INIT, SessionState.ESTABLISHED, session)
         return self._dispatch(real, session)
 
-    def _continue_session(self, request: Request, session: Session, named: Optional[RealServer], now: float) -> Verdict:
-        """A further request of a session: a retransmission, or the first request of the mobile's next registration."""
+    def _resume_session(self, request: Request, attempt: Attempt, now: float) -> Verdict:
+        """The mobile begins its next attempt after its session has ended: the session goes on where it was."""
+        session = self.sessions.open(request, attempt.real, now)
+        session.last_attempt, session.identification = attempt.last_attempt, -1
+        session.retries, session.waited = attempt.retries, attempt.waited
+        self.statistics.assignments += 1
+        self._assign(session, attempt.real, now)
+        return self._continue_session(request, session, None, now, SessionState.INIT)
+
+    def _continue_session(
+        self,
+        request: Request,
+        session: Session,
+        named: Optional[RealServer],
+        now: float,
+        before: SessionState = SessionState.ESTABLISHED,
+    ) -> Verdict:
+        """A further request of a session. ``named`` is the session's real server if the request names it."""
         self.statistics.retries += 1
-        session.record_request(request.client, request.client_port, now)
-        real = session.real
-        keeps_real = self._keeps_real(session, now)
-        target = named or (real if keeps_real else self._choose_other_real(session, request.datapath_id))
-        if target is None:
-            return self._drop(DropReason.NO_REAL_AVAILABLE)
-        if target is not real or real.health is Health.READY_TO_TEST:
+        _, _, client, client_port, _, lifetime, datapath_id, identification = request
+        is_counted = session.record_request(
+            client, client_port, identification, max_pause_of(lifetime, named is not None), now
+        )
+        real, farm = session.real, request.virtual_server.farm
+        has_given_up = False
+        if datapath_id in real.reachable_from:
+            has_given_up = is_counted and self.failure_detection.on_request(session, now)
+            if named is not None or (not has_given_up and real.health is Health.OPERATIONAL and farm.has(real)):
+                target: Optional[RealServer] = real
+            else:
+                target = self._choose_other_real(session, datapath_id, has_given_up)
+        else:
+            target = named or self._choose_other_real(session, datapath_id, has_given_up)
+        if target is not None and (target is not real or real.health is Health.READY_TO_TEST):
             self._reassign(session, target, now)
-        self._notify(SessionEvent.REQUEST, SessionState.ESTABLISHED, SessionState.ESTABLISHED, session)
-        if request.datapath_id not in target.reachable_from:
-            return self._drop(DropReason.REAL_UNREACHABLE)
+        self._notify(SessionEvent.REQUEST, before, SessionState.ESTABLISHED, session)
+        if target is None or datapath_id not in target.reachable_from:
+            session.retries = 0  # a real server that does not get the request cannot answer it
+            is_out_of_reach = farm.has(real) and datapath_id not in real.reachable_from
+            return self._drop(DropReason.REAL_UNREACHABLE if is_out_of_reach else DropReason.NO_REAL_AVAILABLE)
         return self._dispatch(target, session)
 
-    def _keeps_real(self, session: Session, now: float) -> bool:
-        """Whether a session that sent a further request keeps its real server."""
-        return session.virtual_server.farm.has(session.real) and self.failure_detection.on_request(session, now)
-
-    def _choose_other_real(self, session: Session, datapath_id: int) -> Optional[RealServer]:
-        """The real server for a session that is to leave its own. Without a better one it keeps its own."""
+    def _choose_other_real(self, session: Session, datapath_id: int, has_given_up: bool) -> Optional[RealServer]:
+        """The real server for a session that is to leave its own, which it keeps when there is no better one."""
         farm, real = session.virtual_server.farm, session.real
-        if real.awaits_test_from(datapath_id) and farm.has(real):
+        can_stay = farm.has(real) and datapath_id in real.reachable_from
+        if can_stay and real.awaits_test_from(datapath_id):
             return real
         other = farm.choose(datapath_id, other_than=real)
-        if other is None and real.health is Health.OPERATIONAL and farm.has(real):
+        if other is None and (has_given_up or not can_stay):
+            other = farm.choose_last_resort(datapath_id, other_than=real)
+        if other is None and can_stay:
+            real.demote()
             return real
         return other
 
+    def _deliver(self, request: Request, named: RealServer) -> Verdict:
+        """A request that names another real server than its session's goes there.
+
+        Anybody can forge it. So the session stays as it is.
+        """
+        if not named.in_service:
+            return self._drop(DropReason.NO_REAL_AVAILABLE)
+        if request.datapath_id not in named.reachable_from:
+            return self._drop(DropReason.REAL_UNREACHABLE)
+        self.statistics.deregistrations += request.lifetime == 0
+        return self._dispatch(named, None)
+
     def _deregister(self, request: Request, session: Optional[Session], named: Optional[RealServer]) -> Verdict:
-        """Lifetime 0: the request goes to the real server that holds the binding, and the session ends."""
-        real = named
-        if session is not None:
-            real = named or session.real
-            self._close(session)
-        if real is None:
-            return self._drop(DropReason.DEREGISTRATION_WITHOUT_SESSION)
-        if request.datapath_id not in real.reachable_from:
+        """Lifetime 0: the request goes to the real server with the binding. It may be forged: the session stays."""
+        if session is None:
+            if named is None:
+                return self._drop(DropReason.DEREGISTRATION_WITHOUT_SESSION)
+            return self._deliver(request, named)
+        if request.datapath_id not in session.real.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
         self.statistics.deregistrations += 1
-        return self._dispatch(real, None)
+        return self._dispatch(session.real, None)
 
     def _dispatch(self, real: RealServer, session: Optional[Session]) -> Verdict:
         self.statistics.dispatched += 1
@@ -240,9 +295,13 @@ class Balancer:
 
     def _assign(self, session: Session, real: RealServer, now: float) -> None:
         session.real = real
+        self._count_at(real)
+        self.failure_detection.on_assigned(session, now)
+
+    @staticmethod
+    def _count_at(real: RealServer) -> None:
         real.sessions += 1
         real.total_sessions += 1
-        self.failure_detection.on_assigned(session, now)
 
     def _reassign(self, session: Session, target: RealServer, now: float) -> None:
         self.statistics.reassignments += target is not session.real
@@ -256,8 +315,10 @@ class Balancer:
         self.failure_detection.on_left(session)
         session.real.sessions -= 1
 
-    def _time_out(self, session: Session) -> None:
-        """End a session that sent no further request. If it is a test, this is no failure, and the test goes on."""
+    def _time_out(self, session: Session, now: float) -> None:
+        """No further request came. If the session is a test, that is no failure, and the test goes on."""
+        if session.retries and session.waited:
+            self._abandoned.remember(session, now)
         self.statistics.timeouts += 1
         self._notify(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, SessionState.INIT, session)
         session.real.sessions -= 1

@@ -1,8 +1,34 @@
 """Failure detection: what the requests of sessions show about their real servers.
 
-The balancer sees no replies. A session that is not retransmitted for ``RETRANSMISSION_INTERVAL`` counts as answered;
-one that is retransmitted more often than ``reassign`` counts as a connection failure. ``numconns`` consecutive failures
-from ``numclients`` clients fail the real server. After ``retry`` seconds one session, the test, shows whether it works.
+Theory of operation. The balancer sees requests, and no replies. What it knows of a real server it concludes from what
+mobiles do when they get no reply (RFC 5944 section 3.6.3; phones as they are):
+
+    attempt                                   pause            next attempt
+    |--1 s--|----2 s----|--------4 s--------| 20 to 60 s       |--1 s--|----2 s----|
+    request retry       retry               (gives up)         retry   retry       retry
+
+Evidence is weighed before it counts:
+
+1. A *copy* (the Identification of the last request) and a *premature repetition* (within the one second of RFC 5944)
+   show nothing. Neither is a retry: networks duplicate packets, and a stranger who sends a burst proves nothing.
+2. A request that follows within ``RETRANSMISSION_INTERVAL``, or within ``MAX_BACKOFF`` times the interval before, is a
+   retransmission: a *retry* in the terms of the chapter.
+3. A later request begins the next attempt. If the attempt before was retransmitted, and the mobile comes back within
+   ``MAX_PAUSE`` or half of the lifetime that it asks for, and names no home agent, that attempt was *abandoned*: a
+   bound mobile would renew at its home agent's own address. Then the retries count on, this request among them, also if
+   the session has ended in between (:mod:`.abandoned_attempts`). If the attempt before was not retransmitted it was
+   answered, and the retries count from 0: a mobile that registers anew without retransmissions never counts.
+4. More retries than ``reassign`` are a *connection failure*: the session moves. With ``reassign 3`` a phone of two
+   retries moves with the second request of its second attempt.
+5. A connection failure is a vote. A mobile has one vote toward ``numconns`` and a client one toward ``numclients``,
+   until the real server has answered: until a session that a request has brought there is not retried for
+   ``RETRANSMISSION_INTERVAL``. Then all votes are forgotten; only consecutive failures fail a real server (IOS).
+6. ``numclients M`` means M clients where M clients send requests to the farm; where fewer do, all of them are enough.
+7. A real server with enough votes is FAILED, unless no other one of its farm can serve: then it is DEMOTED, and goes on
+   serving until another can. After ``retry`` seconds one session, the test, shows whether a FAILED one works.
+
+Sessions of a real server that has failed, is out of the farm, or cannot be reached from the switch move with their next
+request, without any vote. The decision is the balancer's; this module only draws the conclusions.
 """
 
 from __future__ import annotations
@@ -21,7 +47,9 @@ class FailureDetection:
 
     def __init__(self) -> None:
         self._tests: dict[RealServer, Session] = {}
-        self._probations: TimingWheel[tuple[Session, RealServer]] = TimingWheel()
+        #: A session, its real server, and its last attempt: if that is still the last when the time is over, it was
+        #: answered.
+        self._probations: TimingWheel[tuple[Session, RealServer, float]] = TimingWheel()
 
     def test_of(self, real: RealServer) -> Optional[Session]:
         """The session that tests a real server; None unless it is TESTING."""
@@ -37,19 +65,26 @@ class FailureDetection:
         if real.health is Health.READY_TO_TEST:
             real.start_test()
             self._tests[real] = session
-        if real.consecutive_failures or self.test_of(real) is session:
-            self._probations.schedule((session, real), now + RETRANSMISSION_INTERVAL)
+        if real.failed_mobiles or self.test_of(real) is session:
+            self._probations.schedule((session, real, session.last_attempt), now + RETRANSMISSION_INTERVAL)
 
     def on_request(self, session: Session, now: float) -> bool:
-        """A further request of a session was recorded. Returns whether its real server keeps it."""
+        """A further request of a session, neither a copy nor premature, was recorded.
+
+        Returns whether the mobile has been retrying for so long that its session is to move.
+        """
         real = session.real
         if self.test_of(real) is session:
-            real.fail_test(session.client, now)
-        elif real.health is Health.OPERATIONAL and session.retries > real.configuration.reassign:
-            real.record_failure(session.client, now)
-            session.retries = 0
+            if session.retries:
+                real.fail_test(session.identity, session.client, now)
             return False
-        return real.health is Health.OPERATIONAL
+        if session.retries <= real.configuration.reassign:
+            if real.failed_mobiles and not session.waited:
+                self._probations.schedule((session, real, session.last_attempt), now + RETRANSMISSION_INTERVAL)
+            return False
+        self._record_failure(session, now)
+        session.retries = 0
+        return True
 
     def on_left(self, session: Session) -> None:
         """A session was cleared, closed or moved. If it was the test, the next session becomes the test."""
@@ -58,10 +93,18 @@ class FailureDetection:
 
     def advance(self, table: SessionTable, now: float) -> None:
         """Conclude tests and probations: sessions that were not retransmitted have succeeded."""
-        for session, real in self._probations.due(now):
+        for session, real, attempt in self._probations.due(now):
             is_unbroken = table.has(session) or session.deadline <= now  # neither cleared nor closed
-            if is_unbroken and session.real is real and session.retries == 0:
+            if is_unbroken and session.real is real and session.last_attempt == attempt:
                 if self.test_of(real) is session:
                     real.pass_test()
                 else:
                     real.record_success()
+
+    @staticmethod
+    def _record_failure(session: Session, now: float) -> None:
+        real, farm = session.real, session.virtual_server.farm
+        real.record_failure(session.identity, session.client)
+        farm.record_client(session.client, now)
+        if real.has_failed(len(farm.clients)):
+            real.fail(now, is_last=not farm.serves_without(real))

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Optional
 
 from ryu_haslb.configuration.model import ServerFarm as ServerFarmConfiguration
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.slb.predictor import PREDICTORS
-from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.real import Health, RealServer
+
+#: Seconds for which a client that has sent a request counts as one that sends to the farm.
+CLIENT_LIFETIME = 600.0
+#: The most clients that are remembered. More than ``numclients``, which is 8 at most, need not be known.
+MAX_CLIENTS = 64
 
 
 class ServerFarm:
     """``ip slb serverfarm NAME`` while the balancer runs; several virtual servers may use it.
+
+    Each pair of address and port is a real server of its own. ``clients`` maps the clients that send requests to the
+    farm, by address, to when they last did.
 
     Reassigned sessions have a predictor of their own, so that new sessions are shared exactly by the weights.
     """
@@ -19,7 +29,8 @@ class ServerFarm:
         self.name = configuration.name
         self.configuration = configuration
         self.reals: list[RealServer] = []
-        self.by_address: dict[bytes, RealServer] = {}
+        self.clients: dict[bytes, float] = {}
+        self._by_address: dict[bytes, list[RealServer]] = {}
         self._predictor = PREDICTORS[configuration.predictor]()
         self._reassigning = PREDICTORS[configuration.predictor]()
         self.configure(configuration)
@@ -30,20 +41,47 @@ class ServerFarm:
             self._predictor = PREDICTORS[configuration.predictor]()
             self._reassigning = PREDICTORS[configuration.predictor]()
         self.configuration = configuration
-        known = self.by_address
+        known = {real.key: real for real in self.reals}
         self.reals = []
-        for each in configuration.reals:
-            real = known.get(each.address.packed)
+        self._by_address = {}
+        for key, each in {
+            (each.address.packed, each.port or MOBILE_IP_PORT): each for each in configuration.reals
+        }.items():
+            real = known.get(key)
             if real is None:
                 real = RealServer(self.name, each)
             else:
                 real.configure(each)
             self.reals.append(real)
-        self.by_address = {real.packed_address: real for real in self.reals}
+            self._by_address.setdefault(real.packed_address, []).append(real)
+
+    def at(self, address: bytes) -> Sequence[RealServer]:
+        """The real servers with this address, one for each of its ports; none if the farm has no such address."""
+        return self._by_address.get(address, ())
 
     def has(self, real: RealServer) -> bool:
         """Whether the farm holds this real server."""
-        return self.by_address.get(real.packed_address) is real
+        return real in self.at(real.packed_address)
+
+    def record_client(self, client: bytes, now: float) -> None:
+        """A client has sent a request."""
+        if len(self.clients) < MAX_CLIENTS or client in self.clients:
+            self.clients[client] = now
+
+    def advance(self, now: float) -> None:
+        """Let time pass: retry failed real servers, demote those that are needed no more, forget clients."""
+        for real in self.reals:
+            real.retry_if_due(now)
+            if real.health is Health.DEMOTED and self.serves_without(real):
+                real.yield_to_others()
+        silent = [client for client, last in self.clients.items() if last < now - CLIENT_LIFETIME]
+        for client in silent:
+            del self.clients[client]
+
+    def serves_without(self, real: RealServer) -> bool:
+        """Whether another real server can serve at each switch that can reach this one."""
+        others = (each.reachable_from for each in self.reals if each is not real and each.can_serve)
+        return real.reachable_from <= set().union(*others)
 
     def choose(self, datapath_id: int, other_than: Optional[RealServer] = None) -> Optional[RealServer]:
         """The real server for a new session whose request this switch received; None when none accepts it.
@@ -58,3 +96,23 @@ class ServerFarm:
             return None
         predictor = self._predictor if other_than is None else self._reassigning
         return predictor.choose(self.reals, datapath_id, other_than)
+
+    def choose_last_resort(self, datapath_id: int, other_than: Optional[RealServer] = None) -> Optional[RealServer]:
+        """A real server that has failed, for a session that no other one can serve; None if another can, or is full.
+
+        The one that failed last goes first. It is demoted, unless ``other_than``, which the session leaves, can serve.
+        """
+        candidates = []
+        for real in self.reals:
+            if real is other_than:
+                continue
+            if real.can_serve and datapath_id in real.reachable_from:
+                return None
+            if real.is_last_resort_for(datapath_id):
+                candidates.append(real)
+        if not candidates:
+            return None
+        chosen = max(candidates, key=lambda real: (real.health is Health.DEMOTED, real.failed_at))
+        if other_than is None or not other_than.can_serve:
+            chosen.demote()
+        return chosen

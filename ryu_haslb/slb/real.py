@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Optional
 
 from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 
 class Health(Enum):
@@ -15,12 +16,22 @@ class Health(Enum):
     FAILED = "FAILED"
     READY_TO_TEST = "READY_TO_TEST"
     TESTING = "TESTING"
+    #: It has failed, and serves as long as no other real server of its farm can.
+    DEMOTED = "DEMOTED"
+
+
+#: The most mobiles whose connection failures count; ``numconns`` is 255 at most.
+MAX_FAILED_MOBILES = 255
 
 
 class HealthEvent(Enum):
     """What changes a real server's health; the text labels an arrow in ``docs/states.md``."""
 
     FAILURE_THRESHOLD = "numconns failures from numclients clients"
+    LAST_FAILED = "the same, and no other real server can serve"
+    NO_OTHER_SERVES = "no other real server can serve"
+    OTHER_SERVES = "another real server can serve"
+    SESSION_SUCCEEDED = "a session is not retried"
     RETRY_TIME_OVER = "retry time is over"
     TEST_STARTED = "next session is assigned"
     TEST_SUCCEEDED = "the session is not retried"
@@ -33,7 +44,9 @@ class HealthEvent(Enum):
 #: The whole state machine; ``docs/states.md`` is drawn from it. A pair that is not here leaves the health as it is.
 HEALTH_TRANSITIONS: dict[tuple[Health, HealthEvent], Health] = {
     (Health.OPERATIONAL, HealthEvent.FAILURE_THRESHOLD): Health.FAILED,
+    (Health.OPERATIONAL, HealthEvent.LAST_FAILED): Health.DEMOTED,
     (Health.FAILED, HealthEvent.RETRY_TIME_OVER): Health.READY_TO_TEST,
+    (Health.FAILED, HealthEvent.NO_OTHER_SERVES): Health.DEMOTED,
     (Health.FAILED, HealthEvent.DFP_REPORT): Health.OPERATIONAL,
     (Health.READY_TO_TEST, HealthEvent.TEST_STARTED): Health.TESTING,
     (Health.READY_TO_TEST, HealthEvent.DFP_REPORT): Health.OPERATIONAL,
@@ -44,6 +57,10 @@ HEALTH_TRANSITIONS: dict[tuple[Health, HealthEvent], Health] = {
     (Health.FAILED, HealthEvent.DETECTION_OFF): Health.OPERATIONAL,
     (Health.READY_TO_TEST, HealthEvent.DETECTION_OFF): Health.OPERATIONAL,
     (Health.TESTING, HealthEvent.DETECTION_OFF): Health.OPERATIONAL,
+    (Health.DEMOTED, HealthEvent.DETECTION_OFF): Health.OPERATIONAL,
+    (Health.DEMOTED, HealthEvent.SESSION_SUCCEEDED): Health.OPERATIONAL,
+    (Health.DEMOTED, HealthEvent.OTHER_SERVES): Health.FAILED,
+    (Health.DEMOTED, HealthEvent.DFP_REPORT): Health.OPERATIONAL,
 }
 
 
@@ -52,15 +69,17 @@ class RealServer:
 
     ``reachable_from`` holds the datapath ids of the switches that have found the real server. ``sessions`` is the
     number that ``show ip slb reals`` prints as conns; ``total_sessions`` counts all sessions that it ever had.
+    ``failed_mobiles`` and ``failed_clients`` are those whose connection failures count: each has one vote until the
+    real server has answered.
     """
 
     __slots__ = (
         "configuration",
         "connection_failures",
-        "consecutive_failures",
         "dfp_weight",
         "failed_at",
         "failed_clients",
+        "failed_mobiles",
         "farm_name",
         "health",
         "in_service",
@@ -80,13 +99,13 @@ class RealServer:
         self.total_sessions = 0
         self.reachable_from: set[int] = set()
         self.failed_at = 0.0
-        self.consecutive_failures = 0
+        self.failed_mobiles: set[bytes] = set()
         self.failed_clients: set[bytes] = set()
         self.connection_failures = 0
         self.configure(configuration)
 
     def configure(self, configuration: RealServerConfiguration) -> None:
-        """Apply another configuration of the same address. Sessions stay, and so does the health.
+        """Apply another configuration of the same address and port. Sessions stay, and so does the health.
 
         Without failure detection (``no faildetect inband``) no real server is failed, also none that it failed before.
         """
@@ -109,9 +128,35 @@ class RealServer:
         return "MAXCONNS" if self.is_full else "OPERATIONAL"
 
     @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self.configuration.port or MOBILE_IP_PORT
+
+    @property
+    def key(self) -> tuple[bytes, int]:
+        """What tells it from the other real servers of its farm: its address and port."""
+        return self.packed_address, self.port
+
+    @property
+    def name(self) -> str:
+        """Its address, and its port unless that is the default."""
+        address = self.configuration.address
+        return str(address) if self.port == MOBILE_IP_PORT else f"{address}:{self.port}"
+
+    @property
     def is_usable(self) -> bool:
-        """Whether it is in service and not failed."""
-        return self.in_service and self.health is Health.OPERATIONAL
+        """Whether it is in service, and is not kept from serving because it has failed."""
+        return self.in_service and self.health in (Health.OPERATIONAL, Health.DEMOTED)
+
+    @property
+    def can_serve(self) -> bool:
+        """Whether new sessions may go to it wherever it can be reached; it may have ``maxconns`` sessions already."""
+        return self.health is Health.OPERATIONAL and self.in_service and self.weight > 0
+
+    @property
+    def consecutive_failures(self) -> int:
+        """Connection failures since it last answered, of different mobiles."""
+        return len(self.failed_mobiles)
 
     @property
     def is_full(self) -> bool:
@@ -127,6 +172,10 @@ class RealServer:
         """Whether the next new session at this switch tests it."""
         return self.health is Health.READY_TO_TEST and self._has_room_for(datapath_id)
 
+    def is_last_resort_for(self, datapath_id: int) -> bool:
+        """Whether it has failed, and may get a session whose request this switch received if nothing else may."""
+        return self.health is not Health.OPERATIONAL and self._has_room_for(datapath_id)
+
     def _has_room_for(self, datapath_id: int) -> bool:
         return self.weight > 0 and self.in_service and datapath_id in self.reachable_from and not self.is_full
 
@@ -140,22 +189,41 @@ class RealServer:
         if self.dfp_weight:
             self._handle(HealthEvent.DFP_REPORT)
 
-    def record_failure(self, client: bytes, now: float) -> None:
-        """Count one connection failure, and fail the real server at the configured threshold."""
+    def record_failure(self, mobile: bytes, client: bytes) -> None:
+        """Count one connection failure. ``mobile`` and ``client`` vote, unless they have since it last answered."""
         self.connection_failures += 1
         if not self.configuration.faildetect_inband:
             return
-        self.consecutive_failures += 1
+        if len(self.failed_mobiles) < MAX_FAILED_MOBILES:
+            self.failed_mobiles.add(mobile)
         if len(self.failed_clients) < self.configuration.faildetect_numclients:
             self.failed_clients.add(client)
-        enough_clients = len(self.failed_clients) >= self.configuration.faildetect_numclients
-        if enough_clients and self.consecutive_failures >= self.configuration.faildetect_numconns:
-            self._handle(HealthEvent.FAILURE_THRESHOLD, now)
+
+    def has_failed(self, clients: int) -> bool:
+        """Whether its failures have reached the threshold, where ``clients`` clients send requests to its farm."""
+        configuration = self.configuration
+        enough_clients = len(self.failed_clients) >= min(configuration.faildetect_numclients, max(clients, 1))
+        return enough_clients and self.consecutive_failures >= configuration.faildetect_numconns
+
+    def fail(self, now: float, is_last: bool) -> None:
+        """The threshold is reached. The last real server of a farm that can serve is demoted instead of failed."""
+        if self.health is Health.OPERATIONAL:
+            self.failed_at = now
+            self._handle(HealthEvent.LAST_FAILED if is_last else HealthEvent.FAILURE_THRESHOLD)
+
+    def demote(self) -> None:
+        """No other real server can serve: a failed one does."""
+        self._handle(HealthEvent.NO_OTHER_SERVES)
+
+    def yield_to_others(self) -> None:
+        """Another real server can serve: a demoted one has failed, and rests."""
+        self._handle(HealthEvent.OTHER_SERVES)
 
     def record_success(self) -> None:
         """A session was not retried: the failures before it are no longer consecutive."""
         if self.health is Health.OPERATIONAL:
             self._forget_failures()
+        self._handle(HealthEvent.SESSION_SUCCEEDED)
 
     def start_test(self) -> None:
         """The next session shows whether the real server is back."""
@@ -165,10 +233,11 @@ class RealServer:
         """The testing session was not retried."""
         self._handle(HealthEvent.TEST_SUCCEEDED)
 
-    def fail_test(self, client: bytes, now: float) -> None:
+    def fail_test(self, mobile: bytes, client: bytes, now: float) -> None:
         """The testing session was retried."""
-        self.record_failure(client, now)
-        self._handle(HealthEvent.TEST_FAILED, now)
+        self.record_failure(mobile, client)
+        self.failed_at = now
+        self._handle(HealthEvent.TEST_FAILED)
 
     def abandon_test(self) -> None:
         """The testing session ended before it showed anything."""
@@ -180,16 +249,14 @@ class RealServer:
         if self.health is Health.FAILED and retry and now >= self.failed_at + retry:
             self._handle(HealthEvent.RETRY_TIME_OVER)
 
-    def _handle(self, event: HealthEvent, now: float = 0.0) -> None:
+    def _handle(self, event: HealthEvent) -> None:
         after = HEALTH_TRANSITIONS.get((self.health, event))
         if after is None:
             return
         self.health = after
-        if after is Health.FAILED:
-            self.failed_at = now
-        elif after is Health.OPERATIONAL:
+        if after is Health.OPERATIONAL:
             self._forget_failures()
 
     def _forget_failures(self) -> None:
-        self.consecutive_failures = 0
+        self.failed_mobiles.clear()
         self.failed_clients.clear()

@@ -14,8 +14,8 @@ class Request(NamedTuple):
     """What the decision depends on; addresses are four bytes in network order.
 
     ``identity`` is the mobile's NAI or home address (the key of :class:`ryu_haslb.mobile_ip.identity.Identity`).
-    ``client`` and ``client_port`` are the packet's source, ``home_agent`` and ``lifetime`` (seconds) fields of the
-    request (RFC 5944 section 3.3). ``datapath_id`` is the switch that received it.
+    ``client`` and ``client_port`` are the packet's source, ``home_agent``, ``lifetime`` (seconds) and
+    ``identification`` fields of the request (RFC 5944 section 3.3). ``datapath_id`` is the switch that received it.
     """
 
     virtual_server: VirtualServer
@@ -25,6 +25,7 @@ class Request(NamedTuple):
     home_agent: bytes
     lifetime: int
     datapath_id: int
+    identification: int
 
 
 class Verdict(NamedTuple):

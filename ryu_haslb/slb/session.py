@@ -23,6 +23,11 @@ _RECOVERED = b"\xff"
 #: Seconds after which a request that was not retransmitted counts as answered. A foreign agent waits less before its
 #: first retransmission (RFC 5944 section 3.6.3 demands no less than one second).
 RETRANSMISSION_INTERVAL = 5.0
+#: Seconds: a request that follows sooner is no retransmission (RFC 5944 section 3.6.3: one second; the rest is for the
+#: delay of the request before).
+MIN_RETRANSMISSION_INTERVAL = 0.95
+#: Seconds within which a phone whose attempt was not answered begins the next one; most wait 20 to 60.
+MAX_PAUSE = 120.0
 #: Each retransmission may wait twice as long as the one before (same section); the rest is for delays.
 MAX_BACKOFF = 2.5
 
@@ -44,15 +49,20 @@ class SessionEvent(Enum):
 class Session:
     """A mobile at a virtual server, and the real server that its requests go to.
 
-    ``client`` and ``client_port`` are the source of its last request. ``retries`` counts the retransmissions of that
-    request at this real server, and ``waited`` is the time in seconds before the last of them (0 without one).
-    ``rule_at`` is the datapath id of the switch that has confirmed the session's flow; None while no switch has.
+    ``last_request`` is when its last request came, and restarts the idle time. All that follows is of the last request
+    that was neither a copy nor a premature repetition: it came at ``last_attempt`` from ``client`` and ``client_port``,
+    and bore ``identification`` (-1: not known). ``retries`` counts the requests since the session came to this real
+    server that repeat an unanswered one, and ``waited`` is the time in seconds before the last retransmission of the
+    current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has confirmed the session's flow;
+    None while no switch has.
     """
 
     __slots__ = (
         "client",
         "client_port",
+        "identification",
         "identity",
+        "last_attempt",
         "last_request",
         "real",
         "retries",
@@ -69,25 +79,37 @@ class Session:
         self.client_port = 0
         self.tag = tag
         self.real = real
-        self.last_request = now
+        self.identification = -1
+        self.last_request = self.last_attempt = now
         self.retries = 0
         self.waited = 0.0
         self.rule_at: Optional[int] = None
 
-    def record_request(self, client: bytes, client_port: int, now: float) -> None:
-        """Record a further Registration Request: a retransmission, or a new registration (RFC 5944 section 3.6.3).
+    def record_request(
+        self, client: bytes, client_port: int, identification: int, max_pause: float, now: float
+    ) -> bool:
+        """Record a further Registration Request: a retransmission, or the first of the mobile's next attempt.
 
-        The balancer sees no replies, so the time since the last request decides which of the two it is.
+        The balancer sees no replies, so it goes by the time since the last request. ``max_pause`` is how many seconds
+        after an attempt with retransmissions a further one shows that it was abandoned (:func:`max_pause_of`). False: a
+        copy of the last request or a premature repetition, which shows nothing (RFC 5944 sections 3.6.3 and 5.7).
         """
-        waited = now - self.last_request
-        if waited >= RETRANSMISSION_INTERVAL and waited > MAX_BACKOFF * self.waited:
-            self.retries, self.waited = 0, 0.0
-        else:
+        self.last_request = now
+        waited = now - self.last_attempt
+        if waited < MIN_RETRANSMISSION_INTERVAL or identification == self.identification:
+            return False
+        if waited < RETRANSMISSION_INTERVAL or waited <= MAX_BACKOFF * self.waited:
             self.retries += 1
             self.waited = waited
-        self.last_request = now
+        else:
+            is_abandoned = self.retries and self.waited and waited <= max_pause
+            self.retries = self.retries + 1 if is_abandoned else 0
+            self.waited = 0.0
+        self.last_attempt = now
+        self.identification = identification
         self.client = client
         self.client_port = client_port
+        return True
 
     @property
     def cookie(self) -> int:
@@ -103,6 +125,16 @@ class Session:
     def deadline(self) -> float:
         """When the session ends if no further request comes (``idle ipmobile request``)."""
         return self.last_request + self.virtual_server.idle
+
+
+def max_pause_of(lifetime: int, names_home_agent: bool) -> float:
+    """The most seconds between an abandoned attempt and the request that begins the next one.
+
+    A mobile that was answered renews at its home agent's own address, and not before half of its ``lifetime`` in
+    seconds: if it comes back to the virtual address earlier it has no binding. One that begins anew names no home
+    agent; one that does was answered once.
+    """
+    return 0.0 if names_home_agent else max(MAX_PAUSE, lifetime / 2)
 
 
 class StaleRule(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from itertools import chain, islice
+from math import inf
 from typing import Optional
 
 from ryu_haslb.slb.real import RealServer
@@ -73,6 +74,7 @@ class SessionTable:
             tag = next_tag(tag)
         session = Session(request.virtual_server, request.identity, tag, real, now)
         session.client, session.client_port = request.client, request.client_port
+        session.identification = request.identification
         return self._add(session)
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
@@ -81,7 +83,9 @@ class SessionTable:
         Its mobile is not known yet: the first request whose identity has this tag claims the session.
         """
         self._recovered += 1
-        return self._add(Session(server, recovered_identity(tag), tag, real, now))
+        session = Session(server, recovered_identity(tag), tag, real, now)
+        session.last_attempt = -inf  # so that its first request is not a repetition of anything
+        return self._add(session)
 
     def remove(self, session: Session) -> None:
         """Remove a session that has ended."""

@@ -185,6 +185,16 @@ def _spoof(world: World, port: int, count: int, seed: int) -> None:
         world.inject(port, _to_virtual(world, source, payload))
 
 
+def _forge(world: World, port: int, number: int, home_agent: int, lifetime: int) -> None:
+    """A stranger sends four copies of a request in the name of a mobile, for a home agent of its choice."""
+    mobile = world.mobiles[number]
+    source = mobile.pdsn.address
+    named = world.home_agents[home_agent].address if lifetime else bytes(4)
+    registration = Registration(mobile.nai, lifetime, named, source, int(world.clock.now * 1000) | 1 << 63)
+    for _ in range(4):
+        world.inject(port, _to_virtual(world, source, request(registration, is_forged=True)))
+
+
 def _garbage(world: World, port: int, count: int, seed: int) -> None:
     """A stranger sends bytes that are nothing."""
     random = Random(seed)
@@ -230,6 +240,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     "power on": _power_on,
     "move": _move,
     "spoofed requests": _spoof,
+    "forged requests": _forge,
     "garbage": _garbage,
     "address is claimed": _claim_address,
 }
@@ -269,8 +280,17 @@ def random_parameters(random: Random) -> Parameters:
 
 
 def random_history(parameters: Parameters, seconds: float, random: Random) -> list[Fault]:
-    """Faults within a time, each followed by its mending where it has one."""
-    history: list[Fault] = []
+    """Faults within a time, each followed by its mending where it has one.
+
+    In some worlds nothing goes wrong but that a home agent falls silent: where faults follow each other no mobile has
+    ever waited for long enough.
+    """
+    if random.random() < 0.25:
+        history = _silence(parameters, round(random.uniform(1.0, seconds / 2), 3), random)
+        resets = random.randint(0, parameters.mobiles)
+        history += [Fault(round(random.uniform(5.0, seconds), 3), "power cycle", (number,)) for number in range(resets)]
+        return sorted(history)
+    history = []
     for _ in range(random.randint(0, 8)):
         at = round(random.uniform(5.0, max(6.0, seconds - 60.0)), 3)
         history += random.choice(_MAKERS)(parameters, at, random)
@@ -345,7 +365,30 @@ def _stranger_faults(parameters: Parameters, at: float, random: Random) -> list[
     seed = random.randrange(1 << 30)
     if random.random() < 0.3:
         return [Fault(at, "address is claimed", (port, random.randrange(parameters.home_agents)))]
+    if random.random() < 0.3:
+        return [_forgery(parameters, port, at, random) for _ in range(random.choice((1, 5, 40)))]
     return [Fault(at, random.choice(("spoofed requests", "garbage")), (port, random.choice((3, 65, 300)), seed))]
+
+
+def _forgery(parameters: Parameters, port: int, at: float, random: Random) -> Fault:
+    number, home_agent = random.randrange(parameters.mobiles), random.randrange(parameters.home_agents)
+    when = round(at + random.uniform(0.0, 60.0), 3)
+    return Fault(when, "forged requests", (port, number, home_agent, random.choice((0, 600))))
+
+
+def _silence(parameters: Parameters, at: float, random: Random) -> list[Fault]:
+    """A home agent falls silent for good: it hangs, dies, or loses its link. Others are left, or come back."""
+    number = random.randrange(parameters.home_agents)
+    return [
+        random.choice(
+            (
+                Fault(at, "home agent hangs", (number,)),
+                Fault(at, "home agent hangs", (number,)),
+                Fault(at, "home agent dies", (number,)),
+                Fault(at, "link", (number + 1, False)),
+            )
+        )
+    ]
 
 
 _MAKERS: tuple[Callable[[Parameters, float, Random], list[Fault]], ...] = (

@@ -8,7 +8,7 @@ from struct import Struct
 from typing import Callable, Optional
 
 from simulation.clock import Clock
-from simulation.mobile_ip import ACCEPTED, INSUFFICIENT_RESOURCES, Registration, read_request, reply
+from simulation.mobile_ip import ACCEPTED, INSUFFICIENT_RESOURCES, Registration, is_authentic, read_request, reply
 from simulation.packet import arp_frame, fields_of, has_right_checksums, udp_frame
 
 _ARP_OP, _ARP_SPA, _ARP_TPA, _ETH_TYPE, _IPV4_DST, _UDP_DST = 21, 22, 23, 5, 12, 16
@@ -78,7 +78,7 @@ class HomeAgent:
             self.damaged += 1
             return
         request = read_request(frame[42:])
-        if request is not None:
+        if request is not None and is_authentic(frame[42:]):
             self.received += 1
             self._answer(request, frame[26:30], int.from_bytes(frame[34:36], "big"))
 

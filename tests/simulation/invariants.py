@@ -142,8 +142,9 @@ class Invariants:
     def _no_home_agent_that_serves_is_taken_out(self) -> None:
         world = self._world
         for number, agent in enumerate(world.home_agents):
-            real = world.controller.balancer.farms["HAFARM"].by_address.get(agent.address)
-            if real is None or real.health is not Health.FAILED or agent.mood is not Mood.WELL:
+            reals = world.controller.balancer.farms["HAFARM"].at(agent.address)
+            real = next((real for real in reals if real.health is Health.FAILED), None)
+            if real is None or agent.mood is not Mood.WELL:
                 continue
             disturbed = max(agent.disturbed_at, world.disturbed_at, world.weather_changed_at)
             well_before = real.failed_at - disturbed > self.patience()

@@ -9,6 +9,8 @@ ACCEPTED, INSUFFICIENT_RESOURCES = 0, 130
 _REQUEST = Struct("!BBH4s4s4sQ")
 _REPLY = Struct("!BBH4s4sQ")
 _AUTHENTICATION = bytes([32, 20]) + bytes(20)
+#: What a stranger writes, who does not know the key.
+_FORGED_AUTHENTICATION = bytes([32, 20]) + b"\xff" * 20
 
 
 class Registration(NamedTuple):
@@ -31,11 +33,16 @@ class Reply(NamedTuple):
     nai: bytes
 
 
-def request(registration: Registration) -> bytes:
-    """The bytes of a request, with NAI and MN-HA authentication extensions."""
+def request(registration: Registration, is_forged: bool = False) -> bytes:
+    """The bytes of a request, with NAI and MN-HA authentication extensions; a forged one has a wrong authenticator."""
     nai, lifetime, home_agent, care_of, identification = registration
     head = _REQUEST.pack(1, 0, lifetime, bytes(4), home_agent, care_of, identification)
-    return head + bytes([131, len(nai)]) + nai + _AUTHENTICATION
+    return head + bytes([131, len(nai)]) + nai + (_FORGED_AUTHENTICATION if is_forged else _AUTHENTICATION)
+
+
+def is_authentic(payload: bytes) -> bool:
+    """Whether a request has the right authenticator."""
+    return payload.endswith(_AUTHENTICATION)
 
 
 def read_request(payload: bytes) -> Optional[Registration]:

@@ -41,19 +41,25 @@ class Bench:
         for real_server in self.reals:
             real_server.reachable_from.add(SWITCH)
         self.now = 1000.0
+        self.identification = 0
 
     def request(self, mobile: str, home_agent: bytes = ANY, lifetime: int = 600, client: str = "15.1.1.51") -> Verdict:
-        """A request of this mobile, now."""
+        """A request of this mobile, now, with an Identification of its own."""
+        self.identification += 1
+        return self.copy(mobile, home_agent, lifetime, client)
+
+    def copy(self, mobile: str, home_agent: bytes = ANY, lifetime: int = 600, client: str = "15.1.1.51") -> Verdict:
+        """A request with the Identification of the last one."""
         identity = b"\x01" + mobile.encode()
         packed = IPv4Address(client).packed
         return self.balancer.request(
-            Request(self.server, identity, packed, 434, home_agent, lifetime, SWITCH), self.now
+            Request(self.server, identity, packed, 434, home_agent, lifetime, SWITCH, self.identification), self.now
         )
 
     def session(self, mobile: str) -> Optional[Session]:
         """The session of this mobile."""
         identity = b"\x01" + mobile.encode()
-        return self.balancer.sessions.find(Request(self.server, identity, bytes(4), 434, ANY, 600, SWITCH))
+        return self.balancer.sessions.find(Request(self.server, identity, bytes(4), 434, ANY, 600, SWITCH, 0))
 
     def wait(self, seconds: float) -> None:
         """Let time pass, the way the application does."""
@@ -68,7 +74,20 @@ class Bench:
         return "-" if verdict.real is None else "ABCDEFGH"[self.reals.index(verdict.real)]
 
     def letters(self, *mobiles: str) -> str:
-        return "".join(self.letter(self.request(mobile)) for mobile in mobiles)
+        """Where requests of these mobiles go; one that is repeated follows a second after the one before."""
+        letters = ""
+        for number, mobile in enumerate(mobiles):
+            self.now += mobile in mobiles[:number]
+            letters += self.letter(self.request(mobile))
+        return letters
+
+    def attempt(self, mobile: str, retransmissions: int = 2, client: str = "15.1.1.51") -> str:
+        """An attempt that is not answered, as a phone makes it (RFC 5944 section 3.6.3), and the wait for its end."""
+        letters = ""
+        for number in range(retransmissions + 1):
+            letters += self.letter(self.request(mobile, client=client))
+            self.wait(2.0**number)
+        return letters
 
     def new_sessions(self, count: int, start: int = 0) -> str:
         return self.letters(*(f"user{number}@example.org" for number in range(start, start + count)))

@@ -86,11 +86,11 @@ class WebBench:
     def retire(self) -> Mapping[int, Optional[bool]]:
         return {}
 
-    def request(self, nai: bytes) -> None:
-        """A registration request of this mobile."""
+    def request(self, nai: bytes, retries: int = 0) -> None:
+        """A registration request of this mobile, after so many others."""
         server = self.balancer.virtual_servers["MIPSLB"]
         client = IPv4Address("15.1.1.51").packed
-        self.balancer.request(Request(server, b"\x01" + nai, client, 434, bytes(4), 600, 1), NOW)
+        self.balancer.request(Request(server, b"\x01" + nai, client, 434, bytes(4), 600, 1, retries), NOW + retries)
 
     def fill(self) -> None:
         """Sessions of all sorts, a failed real server, a drop."""
@@ -98,8 +98,8 @@ class WebBench:
             self.request(nai)
         server = self.balancer.virtual_servers["MIPSLB"]
         self.balancer.recover(server, 0x020000000001, server.farm.reals[1], NOW)
-        for _ in range(2):
-            self.request(b"anna@isp.com")
+        for retry in (1, 2):
+            self.request(b"anna@isp.com", retry)
         self.balancer.count_dropped(DropReason.FRAGMENT)
 
 

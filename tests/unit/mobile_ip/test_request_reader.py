@@ -28,7 +28,12 @@ def read(payload: bytes) -> Union[RequestFields, RequestFault]:
 
 def test_every_field_of_a_request() -> None:
     """RFC 5944 section 3.3, with the NAI extension of RFC 2794 section 2."""
-    assert read(REQUEST_WIRE) == (b"\x01mwts-mip-np-user1@ispxyz.com", REQUEST.home_agent.packed, REQUEST.lifetime)
+    assert read(REQUEST_WIRE) == (
+        b"\x01mwts-mip-np-user1@ispxyz.com",
+        REQUEST.home_agent.packed,
+        REQUEST.lifetime,
+        REQUEST.identification,
+    )
 
 
 @pytest.mark.parametrize(
@@ -52,7 +57,7 @@ def test_every_field_of_a_request() -> None:
     ],
 )
 def test_the_nai_is_found_behind_extensions_of_every_shape(before: bytes) -> None:
-    assert read(HEAD + before + NAI) == (b"\x01anna", bytes(4), 600)
+    assert read(HEAD + before + NAI) == (b"\x01anna", bytes(4), 600, 1)
 
 
 @pytest.mark.parametrize("number", sorted(UNCERTAIN))
@@ -72,7 +77,7 @@ def test_a_request_of_many_extensions_of_unknown_shape_costs_little() -> None:
 
 
 def test_without_an_nai_the_home_address_identifies() -> None:
-    assert read(HEAD) == (b"\0\x0a\xc8\x00\x07", bytes(4), 600)
+    assert read(HEAD) == (b"\0\x0a\xc8\x00\x07", bytes(4), 600, 1)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +103,7 @@ def test_it_reads_from_well_formed_requests_what_the_decoder_reads(request: Regi
     if identity is None:
         assert fields is RequestFault.NO_IDENTITY
     else:
-        assert fields == (identity.key, request.home_agent.packed, request.lifetime)
+        assert fields == (identity.key, request.home_agent.packed, request.lifetime, request.identification)
 
 
 HOSTILE_EXTENSIONS = st.lists(
@@ -135,4 +140,9 @@ def test_it_agrees_with_the_plain_reader_on_hostile_bytes(head: bytes, extension
     if plain is None:
         assert fields is RequestFault.NO_IDENTITY
     else:
-        assert fields == (plain.key, payload[8:12], int.from_bytes(payload[2:4], "big"))
+        assert fields == (
+            plain.key,
+            payload[8:12],
+            int.from_bytes(payload[2:4], "big"),
+            int.from_bytes(payload[16:24], "big"),
+        )

@@ -27,7 +27,7 @@ class Admitting:
         self.read = 0
 
     def admit(self, client: bytes, mobile: bytes = b"\x01anna") -> Union[Request, DropReason]:
-        self._request = Request(self.bench.server, mobile, client, 434, bytes(4), 600, SWITCH)
+        self._request = Request(self.bench.server, mobile, client, 434, bytes(4), 600, SWITCH, 1)
         return self.admission.admit(bytes(26) + client + bytes(60) * (len(client) == 4), None)
 
     def _read(self, _: bytes, __: Optional[int]) -> Union[Request, DropReason]:

@@ -41,7 +41,7 @@ def read(frame: bytes) -> Request | DropReason:
 
 
 def test_every_field_of_a_request() -> None:
-    assert read(frame_of(HEAD + NAI)) == Request(SERVER, b"\x01anna", b"\x0f\x01\x01\x33", 5434, b"\0\0\0\0", 600, 1)
+    assert read(frame_of(HEAD + NAI)) == Request(SERVER, b"\x01anna", b"\x0f\x01\x01\x33", 5434, b"\0\0\0\0", 600, 1, 1)
 
 
 def test_ip_options_are_skipped() -> None:

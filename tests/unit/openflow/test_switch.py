@@ -47,6 +47,15 @@ def test_a_request_that_a_home_agent_returns_is_dropped(nat_server: bool, looped
     assert wired.balancer.statistics.retries == (not looped)
 
 
+def test_a_request_that_the_home_agent_which_it_names_returns_is_dropped() -> None:
+    """It goes there whatever the session says, and would come back for ever."""
+    wired = Wired()
+    wired.request("anna")
+    for mac, real in zip(MACS, REALS):
+        assert not wired.request("anna", source=mac, home_agent=real.address.packed)
+    assert wired.drops(DropReason.RETURNED_BY_HOME_AGENT) == 2
+
+
 def rule_of(mobile: str) -> FlowRow:
     """The rule that leads a mobile to the second real server, as the previous run has left it."""
     before = Wired()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ryu_haslb.slb.real import Health, RealServer
-from ryu_haslb.slb.session import MAX_BACKOFF, RETRANSMISSION_INTERVAL, Session
+from ryu_haslb.slb.session import MIN_RETRANSMISSION_INTERVAL, Session
 
 MOBILES = st.sampled_from([f"user{number}@example.org" for number in range(6)])
 CLIENTS = st.sampled_from(["15.1.1.51", "15.1.1.52"])
@@ -44,32 +44,31 @@ class Farm(RuleBasedStateMachine):
         held_by = before.real if before else None
         retries = before.retries if before else 0
         health = held_by.health if held_by else None
-        waited = self.bench.now - before.last_request if before else 0
-        answered = before is not None and waited > max(RETRANSMISSION_INTERVAL, MAX_BACKOFF * before.waited)
+        waited = self.bench.now - before.last_attempt if before else 0
         testing = before is not None and held_by is not None and self.test_of(held_by) is before
+        resumes = (self.bench.server, b"\x01" + mobile.encode()) in self.bench.balancer._abandoned._attempts
         verdict = self.bench.request(mobile, field, lifetime, client)
         after = self.bench.session(mobile)
-        if lifetime == 0:
-            assert after is None
-        elif before is not None and held_by is not None and after is not None and after.real is not held_by:
+        elsewhere = named is not None and held_by is not None and self.bench.reals[named] is not held_by
+        if before is not None and held_by is not None:
             assert after is before, "a session that lives is never replaced"
-            allowed = (
-                named is not None
-                or health is not Health.OPERATIONAL
-                or testing
-                or (not answered and retries + 1 > held_by.configuration.reassign)
-            )
-            assert allowed, "moved without a reason"
+            if after.real is not held_by:
+                assert lifetime, "a deregistration may be forged"
+                assert not elsewhere, "so may a request for another home agent"
+                has_given_up = waited >= MIN_RETRANSMISSION_INTERVAL and retries + 1 > held_by.configuration.reassign
+                is_lost = SWITCH not in held_by.reachable_from
+                assert health is not Health.OPERATIONAL or testing or has_given_up or is_lost, "moved without a reason"
         if named is not None and verdict.real is not None:
             assert verdict.real is self.bench.reals[named]
+            assert verdict.real.in_service or verdict.real is held_by
         if before is None and named is None and verdict.real is not None:
-            self.check_new(verdict.real)
+            self.check_new(verdict.real, resumes)
 
     @staticmethod
-    def check_new(real: RealServer) -> None:
+    def check_new(real: RealServer, resumes: bool) -> None:
         assert real.weight > 0
         assert real.in_service
-        assert real.health in (Health.OPERATIONAL, Health.TESTING)
+        assert real.health in (Health.OPERATIONAL, Health.TESTING, Health.DEMOTED) or resumes
 
     @rule(which=REALS, weight=st.none() | st.integers(0, 5))
     def dfp(self, which: int, weight: int | None) -> None:

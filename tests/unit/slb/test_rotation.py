@@ -66,6 +66,7 @@ def test_sessions_that_are_reassigned_leave_the_rotation_of_new_ones_alone() -> 
 def test_sessions_that_are_reassigned_share_by_the_weights_as_well() -> None:
     bench = Bench(20, 1, 3, reassign=0)
     bench.new_sessions(8)
+    bench.now += 1.0
     moved = bench.new_sessions(8)
     assert Counter(moved) == {"B": 2, "C": 6}
 

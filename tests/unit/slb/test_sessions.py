@@ -7,10 +7,11 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
-from farm_builder import SWITCH, VIRTUAL, Bench, address
+from farm_builder import ANY, SWITCH, VIRTUAL, Bench, address
 
 from ryu_haslb.configuration.model import ClientRule
 from ryu_haslb.slb import session_table
+from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import COOKIE_MARK, next_tag, tag_of
 from ryu_haslb.slb.statistics import DropReason
 
@@ -100,17 +101,64 @@ def test_a_home_agent_outside_the_farm_is_dropped() -> None:
     assert not bench.balancer.sessions
 
 
-def test_a_deregistration_ends_the_session_and_is_no_retry() -> None:
-    """Lifetime 0 goes to the real server that holds the binding (RFC 5944, section 3.6.2.2)."""
+@pytest.mark.parametrize("named", [ANY, address(1).packed])
+def test_a_deregistration_goes_to_the_binding_and_leaves_the_session_alone(named: bytes) -> None:
+    """RFC 5944 section 3.6.2.2. The balancer cannot know whether the mobile has sent it: its session only runs out."""
     bench = Bench(1, 1)
     opened = bench.request("anna@example.org")
-    closed = bench.request("anna@example.org", lifetime=0)
+    closed = bench.request("anna@example.org", home_agent=named, lifetime=0)
     assert (closed.real, closed.session) == (opened.real, None)
     assert bench.balancer.statistics.retries == 0
+    assert bench.balancer.statistics.deregistrations == 1
+    assert bench.session("anna@example.org") is opened.session
+    bench.wait(10.3)
     assert bench.reals[0].sessions == 0
 
 
-def test_a_deregistration_without_session_and_home_agent_is_dropped() -> None:
+@pytest.mark.parametrize("lifetime", [0, 600])
+def test_a_request_that_names_another_home_agent_goes_there_and_does_not_move_the_session(lifetime: int) -> None:
+    """Anybody may have sent it: with a forged source address, and any number of copies."""
+    bench = Bench(1, 1)
+    session = bench.request("anna@example.org").session
+    assert session is not None
+    session.rule_at = SWITCH
+    before = {name: getattr(session, name) for name in session.__slots__}
+    for _ in range(9):
+        bench.now += 1.0
+        verdict = bench.request("anna@example.org", home_agent=address(2).packed, lifetime=lifetime, client="6.6.6.6")
+        assert (verdict.real, verdict.session) == (bench.reals[1], None)
+    assert {name: getattr(session, name) for name in session.__slots__} == before
+    assert [real.sessions for real in bench.reals] == [1, 0]
+    assert not bench.balancer.take_stale_rules()
+    bench.reals[1].in_service = False
+    bench.now += 0.5
+    assert bench.letter(bench.request("anna@example.org", home_agent=address(2).packed)) == "-", "not in service"
+    assert bench.letter(bench.request("anna@example.org")) == "A"
+
+
+def test_a_session_that_has_run_out_begins_anew_where_the_request_asks_to_go() -> None:
+    bench = Bench(1, 1)
+    bench.request("anna@example.org")
+    bench.wait(10.3)
+    assert bench.letter(bench.request("anna@example.org", home_agent=address(2).packed)) == "B"
+    assert bench.letter(bench.request("anna@example.org")) == "B"
+
+
+def test_only_a_live_session_makes_a_mobile_known() -> None:
+    """Anybody may write a home agent's address into a request."""
+    bench = Bench(1, 1)
+
+    def request(mobile: bytes) -> Request:
+        return Request(bench.server, b"\x01" + mobile, bytes(4), 434, address(1).packed, 600, SWITCH, 1)
+
+    bench.request("anna@example.org")
+    assert bench.balancer.has_session(request(b"anna@example.org"))
+    assert not bench.balancer.has_session(request(b"bert@example.org"))
+    bench.wait(10.3)
+    assert not bench.balancer.has_session(request(b"anna@example.org"))
+
+
+def test_a_deregistration_that_nobody_can_place_is_dropped() -> None:
     bench = Bench(1, 1)
     assert bench.request("anna@example.org", lifetime=0).drop is DropReason.DEREGISTRATION_WITHOUT_SESSION
     assert bench.letter(bench.request("anna@example.org", home_agent=address(2).packed, lifetime=0)) == "B"
@@ -151,18 +199,50 @@ def test_one_mobile_has_different_tags_at_different_virtual_servers() -> None:
     assert tag_of(b"\x0a\x01\x01\x0a", b"\x01anna") != tag_of(b"\x0a\x01\x01\x0b", b"\x01anna")
 
 
-def test_a_session_whose_real_is_out_of_reach_is_dropped_and_stays() -> None:
-    bench = Bench(1, 1)
+def test_a_session_whose_real_is_out_of_reach_moves_with_its_next_request() -> None:
+    bench = Bench(1, 1, server={"idle": 300})
     bench.request("anna@example.org")
     bench.reals[0].reachable_from.discard(SWITCH)
-    assert bench.request("anna@example.org").drop is DropReason.REAL_UNREACHABLE
+    assert bench.letter(bench.request("anna@example.org")) == "B"
+    assert bench.balancer.statistics.reassignments == 1
+    assert bench.reals[0].connection_failures == 0, "no request has reached it"
     bench.reals[0].reachable_from.add(SWITCH)
+    assert bench.letter(bench.request("anna@example.org")) == "B"
+
+
+def test_a_session_whose_real_is_reached_from_another_switch_only_moves_as_well() -> None:
+    bench = Bench(1, 1)
+    bench.request("anna@example.org")
+    bench.reals[0].reachable_from = {SWITCH + 1}
+    assert bench.letter(bench.request("anna@example.org")) == "B"
+
+
+def test_a_session_whose_real_is_out_of_reach_stays_when_there_is_no_other() -> None:
+    bench = Bench(1, reassign=1)
+    bench.request("anna@example.org")
+    bench.reals[0].reachable_from.discard(SWITCH)
+    for _ in range(5):
+        bench.now += 1.0
+        assert bench.request("anna@example.org").drop is DropReason.REAL_UNREACHABLE
+    bench.reals[0].reachable_from.add(SWITCH)
+    bench.now += 1.0
     assert bench.letter(bench.request("anna@example.org")) == "A"
+    assert bench.reals[0].connection_failures == 0, "requests that reached nobody are no failures"
+
+
+def test_a_session_whose_real_has_left_the_farm_moves_with_its_next_request() -> None:
+    bench = Bench(1, 1)
+    bench.request("anna@example.org")
+    farm = bench.configuration.farms["HAFARM"]
+    bench.balancer.configure(replace(bench.configuration, farms={"HAFARM": replace(farm, reals=farm.reals[1:])}))
+    assert bench.request("anna@example.org").real is bench.server.farm.reals[0]
+    assert [real.sessions for real in bench.server.farm.reals] == [1]
 
 
 def test_sessions_know_their_client() -> None:
     bench = Bench(1)
     bench.request("anna@example.org", client="15.1.1.51")
+    bench.wait(1.0)
     session = bench.request("anna@example.org", client="15.1.1.52").session
     assert session is not None
     assert IPv4Address(session.client) == IPv4Address("15.1.1.52")

@@ -1,0 +1,58 @@
+"""Attempts that were retransmitted until their sessions ended: what they show counts on into the next attempt.
+
+A phone gives up after a few retransmissions and begins anew 20 to 60 seconds later; by then its session has ended, if
+the idle time is the default of 10 seconds. Without a memory no mobile would ever be moved, and no real server fail.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Optional
+
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.session import MAX_PAUSE, Session
+from ryu_haslb.slb.virtual_server import VirtualServer
+
+#: The most attempts that are remembered; the oldest are forgotten first.
+MAX_ATTEMPTS = 100_000
+
+
+class Attempt(NamedTuple):
+    """The last attempt of an ended session (see :class:`ryu_haslb.slb.session.Session`)."""
+
+    real: RealServer
+    retries: int
+    waited: float
+    last_attempt: float
+    ended_at: float
+
+
+class AbandonedAttempts:
+    """The attempts of the last :data:`MAX_PAUSE` seconds, by mobile, oldest first."""
+
+    def __init__(self) -> None:
+        self._attempts: dict[tuple[VirtualServer, bytes], Attempt] = {}
+
+    def __len__(self) -> int:
+        return len(self._attempts)
+
+    def remember(self, session: Session, now: float) -> None:
+        """A session with retransmissions has ended."""
+        key = session.virtual_server, session.identity
+        self._attempts.pop(key, None)
+        if len(self._attempts) >= MAX_ATTEMPTS:
+            del self._attempts[next(iter(self._attempts))]
+        self._attempts[key] = Attempt(session.real, session.retries, session.waited, session.last_attempt, now)
+
+    def take(self, request: Request, now: float) -> Optional[Attempt]:
+        """The attempt that this mobile has abandoned: its request is the first of the next one. None: there is none."""
+        attempt = self._attempts.pop((request.virtual_server, request.identity), None)
+        return None if attempt is None or attempt.last_attempt < now - MAX_PAUSE else attempt
+
+    def expire(self, now: float) -> None:
+        """Forget attempts whose mobiles do not come back."""
+        while self._attempts:
+            oldest = next(iter(self._attempts))
+            if self._attempts[oldest].ended_at > now - MAX_PAUSE:
+                break
+            del self._attempts[oldest]

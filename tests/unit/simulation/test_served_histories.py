@@ -1,0 +1,94 @@
+"""Histories in which mobiles were not served: home agents that are silent, gone, or the last one."""
+
+from __future__ import annotations
+
+import pytest
+
+from ryu_haslb.slb.real import Health
+from simulation.faults import Fault
+from simulation.simulation import simulate
+from simulation.world import Parameters, World
+
+
+def run(parameters: Parameters, history: list[Fault], seconds: float) -> World:
+    """The world after so many seconds, without a check in between."""
+    world = World(parameters)
+    world.start()
+    for fault in history:
+        world.clock.at(world.clock.now + fault.at, fault.strike, world)
+    world.clock.run_until(world.clock.now + seconds)
+    return world
+
+
+@pytest.mark.parametrize("pdsns", [1, 3])
+@pytest.mark.parametrize("idle", [10, 300])
+@pytest.mark.parametrize("retransmissions", [2, 3])
+def test_one_of_two_home_agents_is_silent_and_all_phones_are_served(
+    pdsns: int, idle: int, retransmissions: int
+) -> None:
+    """It answers ARP and no request. Every phone gives up after few retries and begins anew 20 to 60 s later."""
+    parameters = Parameters(seed=5, mobiles=100, pdsns=pdsns, idle=idle, retransmissions=retransmissions, retry=0)
+    hang = Fault(1.0, "home agent hangs", (0,))
+    world = run(parameters, [hang], 180.0)
+    assert all(mobile.is_bound for mobile in world.mobiles)
+    silent, good = world.controller.balancer.reals()
+    assert (silent.health, good.health) == (Health.FAILED, Health.OPERATIONAL)
+    assert good.connection_failures == 0, "no mobile was moved from the good one"
+    assert all(len(agent.bindings) == 100 * number for number, agent in enumerate(world.home_agents))
+    assert simulate(parameters, [hang], 1800.0).violation is None
+
+
+@pytest.mark.parametrize("idle", [10, 300])
+def test_a_home_agent_falls_silent_while_phones_come_and_go(idle: int) -> None:
+    parameters = Parameters(seed=9, mobiles=60, pdsns=2, idle=idle, lifetime=120, arrivals=300.0, retry=0)
+    history = [Fault(400.0, "home agent hangs", (1,))]
+    world = run(parameters, history, 900.0)
+    assert all(mobile.is_bound for mobile in world.mobiles)
+    assert [real.health for real in world.controller.balancer.reals()] == [Health.OPERATIONAL, Health.FAILED]
+    assert simulate(parameters, history, 1800.0).violation is None
+
+
+@pytest.mark.parametrize("how", ["home agent dies", "link"])
+def test_phones_leave_a_home_agent_that_is_unreachable(how: str) -> None:
+    """Its sessions live on (``idle`` 300) while phones lose their state and begin anew."""
+    parameters = Parameters(seed=3, mobiles=20, idle=300)
+    gone = Fault(60.0, how, (0,) if how == "home agent dies" else (1, False))
+    resets = [Fault(80.0 + number, "power cycle", (number,)) for number in range(20)]
+    world = run(parameters, [gone, *resets], 120.0)
+    assert all(mobile.is_bound for mobile in world.mobiles), "in the first attempt"
+    assert len(world.home_agents[1].bindings) == 20
+    assert simulate(parameters, [gone, *resets], 1200.0).violation is None
+
+
+def test_the_only_home_agent_hangs_and_returns() -> None:
+    """It is demoted, not failed: the first mobile that tries is served."""
+    parameters = Parameters(seed=4, home_agents=1, mobiles=60, lifetime=120, arrivals=300.0, retry=0)
+    history = [Fault(200.0, "home agent hangs", (0,)), Fault(600.0, "home agent returns", (0, False))]
+    world = run(parameters, history, 599.0)
+    assert [real.health for real in world.controller.balancer.reals()] == [Health.DEMOTED]
+    assert simulate(parameters, history, 1200.0).violation is None
+
+
+def test_home_agents_that_failed_for_ever_serve_when_the_other_dies() -> None:
+    """``retry 0``, and the failed one has returned long ago."""
+    parameters = Parameters(seed=6, mobiles=60, arrivals=300.0, lifetime=120, retry=0)
+    history = [
+        Fault(100.0, "home agent hangs", (0,)),
+        Fault(500.0, "home agent returns", (0, False)),
+        Fault(600.0, "home agent dies", (1,)),
+    ]
+    assert simulate(parameters, history, 1800.0).violation is None
+
+
+def test_forged_requests_move_no_mobile_and_fail_no_home_agent() -> None:
+    """Lifetime 0, another home agent, copies: from a port of a PDSN, while phones register."""
+    parameters = Parameters(seed=8, mobiles=40, idle=60, arrivals=120.0, numconns=2, numclients=1, reassign=1)
+    history = [
+        Fault(10.0 + 0.5 * number, "forged requests", (3, number % 40, number % 3 % 2, 600 * (number % 2)))
+        for number in range(400)
+    ]
+    world = run(parameters, history, 240.0)
+    assert all(mobile.is_bound for mobile in world.mobiles)
+    assert world.controller.balancer.statistics.reassignments == 0
+    assert [real.connection_failures for real in world.controller.balancer.reals()] == [0, 0]
+    assert simulate(parameters, history, 600.0).violation is None
