@@ -47,6 +47,12 @@ def _check_farm(farm: FarmDraft, diagnostics: Diagnostics) -> None:
             farm.line, f"farm {farm.name} has no real server in service; expected 'inservice' in one of its reals"
         )
     for entry in farm.reals.values():
+        if entry.real.port == MOBILE_IP_PORT and (entry.real.address, None) in farm.reals:
+            diagnostics.warning(
+                entry.line,
+                f"real {entry.real.address} is in {farm.name} with port {MOBILE_IP_PORT} and without a port; they "
+                "are the same real server, and only the last one is used",
+            )
         if not farm.nat_server and entry.real.port not in (None, MOBILE_IP_PORT):
             diagnostics.error(
                 entry.line,

@@ -78,5 +78,4 @@ class Forwarding:
         if location is not None:
             vlan = location.vlan or "untagged"
             where = f"is at {location.mac.hex(':')}, port {location.port}, VLAN {vlan}"
-        address = real.configuration.address
-        LOG.info("Switch %016x: real server %s (%s) %s", self._datapath_id, address, real.farm_name, where)
+        LOG.info("Switch %016x: real server %s (%s) %s", self._datapath_id, real.name, real.farm_name, where)

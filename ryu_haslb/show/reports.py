@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Callable, Generic, Optional, TypeVar
+from typing import Any, Callable, Generic, Optional, TypeVar
 
 from ryu_haslb.dfp.manager import State
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.rows import DfpAgentRow, DfpWeightRow, RealRow, SwitchRow, VirtualServerRow
@@ -59,6 +60,13 @@ def _as_lines(*patterns: str) -> Callable[[Iterator[Row]], Iterator[str]]:
     return text
 
 
+def _with_ports(text: Callable[[Iterator[Any]], Iterator[str]], port: str) -> Callable[[Iterator[Any]], Iterator[str]]:
+    """Print the column ``real`` with the port, in the column ``port``, where that is not the default."""
+    return lambda rows: text(
+        row if row[port] == MOBILE_IP_PORT else {**row, "real": f"{row['real']}:{row[port]}"} for row in rows
+    )
+
+
 def _in_words(text: Callable[[Iterator[Row]], Iterator[str]]) -> Callable[[Iterator[DfpAgentRow]], Iterator[str]]:
     """Print the states of DFP agents in words instead of tokens."""
 
@@ -92,6 +100,8 @@ def _real_details(rows: Iterator[RealRow]) -> Iterator[str]:
         yield f"  reassign = {row['reassign']}, retry = {row['retry']}"
         yield f"  failconn threshold = {row['numconns']}, failconn count = {row['consecutive_failures']}"
         yield f"  failclient threshold = {row['numclients']}, failclient count = {row['failed_clients']}"
+        if row["clients"] < row["numclients"]:
+            yield f"  failclient threshold in force = {max(row['clients'], 1)}, clients of the farm = {row['clients']}"
         yield f"  total conns = {row['total_conns']}, total conn failures = {row['total_failures']}"
 
 
@@ -114,15 +124,18 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
 
 REALS = Report(
     snapshot.reals,
-    _as_table(
-        Column("real", "real", 20),
-        Column("farm", "farm name", 19),
-        Column("weight", "weight", 8),
-        Column("state", "state", 15),
-        Column("conns", "conns", 6),
+    _with_ports(
+        _as_table(
+            Column("real", "real", 20),
+            Column("farm", "farm name", 19),
+            Column("weight", "weight", 8),
+            Column("state", "state", 15),
+            Column("conns", "conns", 6),
+        ),
+        "port",
     ),
 )
-REALS_DETAIL = Report(snapshot.reals, _real_details)
+REALS_DETAIL = Report(snapshot.reals, _with_ports(_real_details, "port"))
 SERVERFARMS = Report(
     snapshot.serverfarms,
     _as_table(
@@ -146,12 +159,15 @@ VSERVERS = Report(
 VSERVERS_DETAIL = Report(snapshot.vservers, _vserver_details)
 SESSIONS = Report(
     snapshot.sessions,
-    _as_table(
-        Column("vserver", "vserver", 16),
-        Column("nai_hash", "NAI hash", 17),
-        Column("client", "client", 16),
-        Column("real", "real", 16),
-        Column("state", "state", 15),
+    _with_ports(
+        _as_table(
+            Column("vserver", "vserver", 16),
+            Column("nai_hash", "NAI hash", 17),
+            Column("client", "client", 16),
+            Column("real", "real", 16),
+            Column("state", "state", 15),
+        ),
+        "real_port",
     ),
 )
 CONNS = Report(

@@ -45,6 +45,7 @@ class RealRow(TypedDict):
     """A real server of a farm."""
 
     real: Address
+    port: Annotated[Port, "UDP port that it listens on; two ports of one address are two real servers."]
     farm: str
     weight: Annotated[Weight, "Weight in force: the DFP weight, or the static weight if no DFP agent has set one."]
     state: RealState
@@ -58,8 +59,9 @@ class RealRow(TypedDict):
     reassign: Annotated[Count, "Retransmissions of a request after which its session moves to another real server."]
     retry: Annotated[Seconds, "Time before a failed real server is retried; 0 means never."]
     numconns: Annotated[Count, "Consecutive connection failures that fail the real server."]
-    numclients: Annotated[Count, "Different clients that these failures must come from."]
-    consecutive_failures: Annotated[Count, "Connection failures since the last success."]
+    numclients: Annotated[Count, "Different clients that these failures must come from, where there are as many."]
+    clients: Annotated[Count, "Clients that sent requests to the farm in the last 10 minutes; 64 at most are counted."]
+    consecutive_failures: Annotated[Count, "Different mobiles with connection failures since the last success."]
     failed_clients: Annotated[Count, "Different clients that these failures came from."]
     total_conns: Annotated[Count, "Sessions that began here or were moved here."]
     total_failures: Annotated[Count, "Connection failures in total."]
@@ -97,6 +99,7 @@ class SessionRow(TypedDict):
     real: Address
     state: MobileState
     client_port: Annotated[AnyPort, "Source port of the last request."]
+    real_port: Annotated[Port, "UDP port of the real server."]
     identity: Annotated[
         Optional[str],
         "NAI or home address; null for a session recovered from the switch until its mobile sends a request.",

@@ -11,7 +11,6 @@ from typing import NamedTuple
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.mobile_ip.identity import identity_of_key
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.rows import (
     DROPPED,
@@ -45,14 +44,16 @@ class Sources(NamedTuple):
 
 def reals(sources: Sources) -> Iterator[RealRow]:
     """Every real server of every farm."""
-    for real in sources.balancer.reals():
-        yield _real(real, sources.switches)
+    for farm in sources.balancer.farms.values():
+        for real in farm.reals:
+            yield _real(real, farm, sources.switches)
 
 
-def _real(real: RealServer, switches: Mapping[int, Switch]) -> RealRow:
+def _real(real: RealServer, farm: ServerFarm, switches: Mapping[int, Switch]) -> RealRow:
     configuration = real.configuration
     return {
         "real": str(configuration.address),
+        "port": real.port,
         "farm": real.farm_name,
         "weight": real.weight,
         "state": real.state,
@@ -71,6 +72,7 @@ def _real(real: RealServer, switches: Mapping[int, Switch]) -> RealRow:
         "retry": configuration.retry,
         "numconns": configuration.faildetect_numconns,
         "numclients": configuration.faildetect_numclients,
+        "clients": len(farm.clients),
         "consecutive_failures": real.consecutive_failures,
         "failed_clients": len(real.failed_clients),
         "total_conns": real.total_sessions,
@@ -124,6 +126,7 @@ def sessions(sources: Sources) -> Iterator[SessionRow]:
                 "real": inet_ntoa(session.real.packed_address),
                 "state": SessionState.ESTABLISHED.value,
                 "client_port": session.client_port,
+                "real_port": session.real.port,
                 "identity": None if session.is_recovered else str(identity_of_key(session.identity)),
                 "retries": session.retries,
             }
@@ -131,19 +134,15 @@ def sessions(sources: Sources) -> Iterator[SessionRow]:
 
 def conns(sources: Sources) -> Iterator[ConnRow]:
     """Every live session as a connection from a client to a real server."""
-    services = {
-        server.name: (server.configuration.port, _nat(server.farm))
-        for server in sources.balancer.virtual_servers.values()
-    }
+    nat = {server.name: _nat(server.farm) for server in sources.balancer.virtual_servers.values()}
     for session in sessions(sources):
-        port, nat = services.get(session["vserver"], (MOBILE_IP_PORT, "none"))  # configured while this runs
         yield {
             "vserver": session["vserver"],
             "protocol": "UDP",
             "client": f"{session['client']}:{session['client_port']}",
-            "real": f"{session['real']}:{port}",
+            "real": f"{session['real']}:{session['real_port']}",
             "state": session["state"].removeprefix("IPMOBILE_"),
-            "nat": nat,
+            "nat": nat.get(session["vserver"], "none"),  # configured while this runs
         }
 
 

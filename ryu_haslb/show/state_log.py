@@ -8,12 +8,12 @@ line about an object always gives the state that it stays in.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from ipaddress import IPv4Address
 from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.slb.real import Health
 
 #: Seconds between two comparisons of all states.
 CHECK_INTERVAL = 0.2
@@ -22,14 +22,17 @@ LOG_INTERVAL = 1.0
 #: Lines in one second, about all objects together. Further changes are logged in the next second.
 MAX_LINES_PER_SECOND = 20
 
+#: The end of the line about a real server that has failed and still serves.
+_DEMOTED = " (it has failed, and still serves because no other real server of the farm can; check them all)"
+
 REAL, SWITCH, DFP = "REAL", "SWITCH", "DFP"
 
 
 class Subject(NamedTuple):
     """The object that a line is about: a real server, a switch or a DFP agent, as ``tag`` says.
 
-    ``name`` is the packed address of a real server (with the ``farm`` that it belongs to), the datapath id of a switch,
-    or the address of an agent.
+    ``name`` is the name of a real server (with the ``farm`` that it belongs to), the datapath id of a switch, or the
+    address of an agent.
     """
 
     tag: str
@@ -38,8 +41,7 @@ class Subject(NamedTuple):
 
     def __str__(self) -> str:
         if self.tag == REAL:
-            assert isinstance(self.name, bytes)
-            return f"farm={self.farm} real={IPv4Address(self.name)}"
+            return f"farm={self.farm} real={self.name}"
         return f"datapath={self.name:016x}" if self.tag == SWITCH else f"agent={self.name}"
 
 
@@ -72,7 +74,8 @@ class StateLog:
         for subject in changed[: MAX_LINES_PER_SECOND - self._lines]:
             self._lines += 1
             before, after = self._logged.get(subject), states.get(subject)
-            yield f"%SLB-6-{subject.tag}: {subject} state={after or 'removed'} was={before or 'none'}"
+            note = _DEMOTED if after == Health.DEMOTED.value else ""
+            yield f"%SLB-6-{subject.tag}: {subject} state={after or 'removed'} was={before or 'none'}{note}"
             self._record(subject, after, now)
 
     def _is_due(self, subject: Subject, states: dict[Subject, str], now: float) -> bool:
@@ -91,7 +94,7 @@ class StateLog:
 
 def _states(sources: Sources) -> Iterator[tuple[Subject, str]]:
     for real in sources.balancer.reals():
-        yield Subject(REAL, real.farm_name, real.packed_address), real.state
+        yield Subject(REAL, real.farm_name, real.name), real.state
     for datapath_id, switch in sources.switches.items():
         yield Subject(SWITCH, "", datapath_id), _connection(switch.channel is not None)
     for link in sources.dfp.links:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Optional, TypedDict
 
-from ryu_haslb.show.column_types import Address, Count, Seconds, Values
+from ryu_haslb.show.column_types import Address, Count, Port, Seconds, Values
 from ryu_haslb.slb.real import RealServer
 
 #: Seconds between two samples.
@@ -20,6 +20,7 @@ class RealHistoryRow(TypedDict):
 
     farm: str
     real: Address
+    port: Port
     interval: Annotated[Seconds, "Time between two samples."]
     sessions: Annotated[list[Count], "Live sessions at each sample, oldest first."]
     assigned: Annotated[Count, "Sessions that began here or were moved here in this time."]
@@ -34,7 +35,7 @@ class History:
     """Samples of all real servers, at most :data:`MAX_SAMPLES` of each."""
 
     def __init__(self) -> None:
-        self._tracks: dict[tuple[str, bytes], _Track] = {}
+        self._tracks: dict[tuple[str, str], _Track] = {}
         self._due = 0.0
 
     def tick(self, reals: Iterable[RealServer], now: float) -> None:
@@ -44,7 +45,7 @@ class History:
         self._due = now + SAMPLE_INTERVAL
         before, self._tracks = self._tracks, {}
         for real in reals:
-            key = (real.farm_name, real.packed_address)
+            key = (real.farm_name, real.name)
             self._tracks[key] = track = before.get(key) or _Track(real)
             track.sample(real)
 
@@ -55,11 +56,12 @@ class History:
         for real, count in assigned.items():
             of_farm[real.farm_name] = of_farm.get(real.farm_name, 0) + count
         for real, count in assigned.items():
-            track = self._tracks.get((real.farm_name, real.packed_address))
+            track = self._tracks.get((real.farm_name, real.name))
             total = of_farm[real.farm_name]
             yield {
                 "farm": real.farm_name,
                 "real": str(real.configuration.address),
+                "port": real.port,
                 "interval": SAMPLE_INTERVAL,
                 "sessions": list(track.sessions) if track else [],
                 "assigned": count,
@@ -67,7 +69,7 @@ class History:
             }
 
     def _assigned(self, real: RealServer) -> int:
-        track = self._tracks.get((real.farm_name, real.packed_address))
+        track = self._tracks.get((real.farm_name, real.name))
         return sum(track.assigned) + track.since(real) if track else 0
 
 

@@ -14,7 +14,7 @@ const number = (of, title) => text((row) => of(row).toLocaleString("en"), title,
 
 // The color and the mark of a state; the state is always written out as well.
 const GOOD = new Set(["OPERATIONAL", "connected"]);
-const DEGRADED = new Set(["READY_TO_TEST", "TESTING", "MAXCONNS", "DFP_THROTTLED", "connecting", "OUTOFSERVICE"]);
+const DEGRADED = new Set(["READY_TO_TEST", "TESTING", "MAXCONNS", "DFP_THROTTLED", "DEMOTED", "connecting", "OUTOFSERVICE"]);
 const level = (state) => (GOOD.has(state) ? "good" : DEGRADED.has(state) ? "degraded" : "bad");
 const state = (of) => ({
   title: "State",
@@ -44,8 +44,10 @@ const samples = {
   kind: "chart",
   show: (row, cell) => drawSamples(cell, row.sessions, row.most, 300 / row.interval),
 };
+/** The address of a real server, and its port unless that is the default. */
+const realName = ({ real, port }) => (port === 434 ? real : `${real}:${port}`);
 const REAL_COLUMNS = [
-  text((row) => row.real, "Real server"),
+  text(realName, "Real server"),
   state(realState),
   number((row) => row.weight, "Weight"),
   number((row) => row.conns, "Sessions"),
@@ -56,13 +58,13 @@ const REAL_COLUMNS = [
 const farms = new Map();
 
 function showFarms({ serverfarms, reals, history }) {
-  const past = new Map(history.map((row) => [`${row.farm} ${row.real}`, row]));
+  const past = new Map(history.map((row) => [`${row.farm} ${realName(row)}`, row]));
   const gone = new Set(farms.keys());
   for (const { farm, predictor, nat } of serverfarms) {
     gone.delete(farm);
-    const rows = reals.filter((real) => real.farm === farm).map((real) => ({ ...past.get(`${farm} ${real.real}`), ...real }));
+    const rows = reals.filter((real) => real.farm === farm).map((real) => ({ ...past.get(`${farm} ${realName(real)}`), ...real }));
     const most = Math.max(...rows.flatMap((row) => row.sessions), 0);
-    if (!farms.has(farm)) farms.set(farm, new Table(byId("farms"), "", REAL_COLUMNS, (row) => row.real));
+    if (!farms.has(farm)) farms.set(farm, new Table(byId("farms"), "", REAL_COLUMNS, realName));
     const mode = nat === "SERVER" ? "direct" : "dispatched";
     setText(farms.get(farm).table.caption, `${farm}: ${mode}, ${predictor.toLowerCase()}`);
     farms.get(farm).update(rows.map((row) => ({ ...row, most })));
@@ -141,7 +143,7 @@ let known = null;
 /** Lists state changes, and objects that the configuration has added or removed. */
 function listChanges({ reals, dfp_agents: agents, switches }) {
   const now = new Map([
-    ...reals.map((row) => [`${row.real} (${row.farm})`, realState(row)]),
+    ...reals.map((row) => [`${realName(row)} (${row.farm})`, realState(row)]),
     ...agents.map((row) => [`DFP agent ${agentName(row)}`, row.state]),
     ...switches.map((row) => [`Switch ${row.datapath}`, row.connected ? "connected" : "disconnected"]),
   ]);

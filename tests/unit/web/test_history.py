@@ -31,6 +31,7 @@ def test_without_a_sample_the_row_is_empty(bench: Bench) -> None:
     assert row == {
         "farm": "HAFARM",
         "real": "10.1.1.51",
+        "port": 434,
         "interval": SAMPLE_INTERVAL,
         "sessions": [],
         "assigned": 0,
