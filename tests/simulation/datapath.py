@@ -29,6 +29,8 @@ class Capabilities:
 
     normal: str = "works"
     output_to_table: bool = True
+    #: Output to TABLE is accepted, and nothing happens.
+    ignores_table: bool = False
     bundles: bool = True
     meters: bool = True
     roles: bool = True
@@ -142,7 +144,9 @@ class Datapath:
         if argument == OFPP_CONTROLLER:
             self.punt(PacketIn(OFPR_ACTION, origin.table or 0, origin.cookie, origin.in_port, frame))
         elif argument == OFPP_TABLE:
-            if origin.table is None:  # only a packet-out may send to the tables (section 7.3.7)
+            if (
+                origin.table is None and not self.capabilities.ignores_table
+            ):  # only a packet-out may send to the tables (section 7.3.7)
                 self._run(frame, origin.in_port, origin.now)
         elif argument == OFPP_NORMAL:
             if self.capabilities.normal == "works":

@@ -26,6 +26,7 @@ class Fault(NamedTuple):
 
     def strike(self, world: World) -> None:
         """Let it happen."""
+        world.faults_since_restart.append(self.kind)
         FAULTS[self.kind](world, *self.arguments)
 
 
@@ -43,6 +44,18 @@ def _return(world: World, number: int, forget: bool) -> None:
     for mobile in world.mobiles:
         if agent.is_bound(mobile.nai):
             mobile.excuse = "its home agent has returned with an old state"
+
+
+def _answer_no_arp(world: World, number: int, seconds: float) -> None:
+    """A home agent is slow to answer ARP; it goes on to serve."""
+    agent = world.home_agents[number]
+    agent.disturbed_at = world.clock.now
+    agent.deaf_until = world.clock.now + seconds
+    world.clock.after(seconds, _note_heard, world, number)
+
+
+def _note_heard(world: World, number: int) -> None:
+    world.home_agents[number].disturbed_at = world.clock.now
 
 
 def _dfp_agent(world: World, number: int, is_running: bool) -> None:
@@ -76,6 +89,8 @@ def _retire_controller(world: World) -> None:
 
 def _start_controller(world: World) -> None:
     world.disturb()
+    if not world.controller.is_running:
+        world.note_restart()
     world.controller.start()
 
 
@@ -219,6 +234,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     "home agent hangs": _hang,
     "home agent dies": _die,
     "home agent returns": _return,
+    "home agent answers no ARP": _answer_no_arp,
     "DFP agent": _dfp_agent,
     "link": _link,
     "controller is killed": _kill_controller,
@@ -276,6 +292,7 @@ def random_parameters(random: Random) -> Parameters:
         bundles=random.random() < 0.8,
         meters=random.random() < 0.8,
         output_to_table=random.random() < 0.8,
+        ignores_table=random.random() < 0.1,
     )
 
 

@@ -41,6 +41,8 @@ class HomeAgent:
     #: When the mood, the link or the bindings were last disturbed.
     disturbed_at: float = 0.0
     bindings: dict[bytes, float] = field(default_factory=dict)
+    #: Until when it answers no ARP request.
+    deaf_until: float = 0.0
     received: int = 0
     damaged: int = 0
 
@@ -62,7 +64,8 @@ class HomeAgent:
             return
         fields = fields_of(frame, 0)
         if fields[_ETH_TYPE] == 0x0806:
-            if fields[_ARP_OP] == 1 and fields[_ARP_TPA] == _ADDRESS.unpack(self.address)[0]:
+            is_deaf = self.clock.now < self.deaf_until
+            if not is_deaf and fields[_ARP_OP] == 1 and fields[_ARP_TPA] == _ADDRESS.unpack(self.address)[0]:
                 asker = frame[6:12]
                 self.send(arp_frame(2, self.mac, self.address, asker, frame[28:32]))
             return

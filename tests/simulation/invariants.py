@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Optional
 
 from ryu_haslb.dfp.manager import State as DfpState
+from ryu_haslb.openflow.recovery import Status
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
@@ -52,6 +53,7 @@ class Invariants:
         if statistics.requests != statistics.dispatched + statistics.dropped:
             raise ViolationError("every request is counted once", f"{statistics.requests} requests, {statistics}")
         self._dfp_agents_that_report_stay_connected()
+        self._sessions_survive_a_restart()
         if self._is_calm():
             world.served_until = world.clock.now
             self._counters_are_true()
@@ -165,6 +167,30 @@ class Invariants:
                     raise ViolationError("DFP agents that report stay connected", f"{link.connection.name} timed out")
                 self._timeouts[link] = disturbed, timeouts
 
+    def _sessions_survive_a_restart(self) -> None:
+        """As long as the sessions of the previous run could live, only the switch's own time-outs end them.
+
+        And no mobile is given another home agent, where nothing else went wrong than that a home agent was slow to
+        answer ARP.
+        """
+        world = self._world
+        is_restarted = world.clock.now < world.restarted_at + world.parameters.idle and world.weather.is_fair
+        others = set(world.faults_since_restart) - {"home agent answers no ARP"}
+        if others or not is_restarted or not all(map(self._is_usable, range(len(world.home_agents)))):
+            return
+        rules, sessions = world.session_rules(), world.controller.balancer.sessions
+        reals = world.controller.balancer.farms["HAFARM"].reals
+        for tag, port in world.rules_at_restart.items():
+            session = sessions.by_tag(tag)
+            leads_to = rules.get(tag)
+            if session is not None:
+                leads_to = reals.index(session.real) + 1
+            elif leads_to is None and tag << 16 | COOKIE_MARK in world.switch.expired:
+                continue
+            if leads_to != port:
+                what = f"the rule of {tag:012x} led to port {port}, and now to {leads_to}"
+                raise ViolationError("sessions survive a restart", what)
+
     def _is_calm(self) -> bool:
         """Nothing is on its way, and nothing was disturbed for a while."""
         world = self._world
@@ -211,8 +237,9 @@ class Invariants:
             if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK and flow.cookie >> 32
         }
         sessions = world.controller.balancer.sessions
+        recovery = world.controller.fleet.switches[world.switch.datapath_id].recovery
         for tag in flows:
-            if sessions.by_tag(tag) is None:
+            if sessions.by_tag(tag) is None and recovery.status(tag) is Status.READ:
                 yield f"session rule {tag:012x} has no session"
         for session in sessions:
             if session.rule_at != world.switch.datapath_id or session.tag in flows:

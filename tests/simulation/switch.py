@@ -74,6 +74,8 @@ class SimulatedSwitch:
         self.datapath = Datapath(ports, transmit, self._punt, self.capabilities)
         self.connections: list[SwitchConnection] = []
         self.generation: Optional[int] = None
+        #: Cookies of the rules that the switch itself has removed, because their time was over.
+        self.expired: set[int] = set()
 
     def connect(self, send: Callable[[bytes], None]) -> SwitchConnection:
         """Open a connection to a controller, which gets the bytes given to ``send``."""
@@ -99,6 +101,7 @@ class SimulatedSwitch:
                 idle = flow.idle_timeout and now >= flow.used + flow.idle_timeout
                 hard = flow.hard_timeout and now >= flow.installed + flow.hard_timeout
                 if idle or hard:
+                    self.expired.add(flow.cookie)
                     self.remove(number, flow, 0 if idle else 1)
 
     def remove(self, number: int, flow: Flow, reason: int) -> None:

@@ -68,6 +68,8 @@ class Parameters:
     bundles: bool = True
     meters: bool = True
     output_to_table: bool = True
+    #: The switch accepts output to TABLE and does nothing.
+    ignores_table: bool = False
 
     def configuration(self) -> Configuration:
         """The balancer's configuration for this world."""
@@ -124,6 +126,11 @@ class World:
     plundered_at: float = 0.0
     #: When a balancer last served the switch undisturbed.
     served_until: float = 0.0
+    #: When the balancer was last started again, the port to which each session rule led then (by tag), and what has
+    #: gone wrong since.
+    restarted_at: float = 0.0
+    rules_at_restart: dict[int, object] = field(default_factory=dict)
+    faults_since_restart: list[str] = field(default_factory=list)
     #: When the weather last changed.
     weather_changed_at: float = 0.0
     #: When something that all mobiles depend on was last disturbed: balancer, switch, or the network between them.
@@ -141,6 +148,7 @@ class World:
             bundles=parameters.bundles,
             meters=parameters.meters,
             output_to_table=parameters.output_to_table,
+            ignores_table=parameters.ignores_table,
             stats_delay=parameters.stats_delay,
             tables=2,
         )
@@ -177,6 +185,21 @@ class World:
             self.home_agents[port - 1].disturbed_at = self.clock.now
         else:
             self.disturb()
+
+    def session_rules(self) -> dict[int, object]:
+        """The tags of the session rules on the switch, and where each leads."""
+        return {
+            flow.cookie >> 16: flow.actions[-1][1]
+            for flow in self.switch.datapath.tables[1]
+            if flow.cookie & 0xFFFF == 0x51B7 and flow.cookie >> 32 and flow.actions
+        }
+
+    def note_restart(self) -> None:
+        """Note what the switch holds when the balancer starts again."""
+        self.restarted_at = self.clock.now
+        self.rules_at_restart = self.session_rules()
+        self.faults_since_restart.clear()
+        self.switch.expired.clear()
 
     def disturb(self) -> None:
         """Note that something which all mobiles depend on was disturbed."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
+from ryu_haslb.openflow import recovery
+from simulation.faults import Fault
+from simulation.simulation import simulate
 from simulation.world import Parameters, World
 
 _SESSIONS = 1
@@ -22,3 +27,62 @@ def test_a_full_table_takes_as_many_session_rules_as_fit() -> None:
         assert len(table) == table.limit
         confirmed = sum(session.rule_at == 1 for session in world.controller.balancer.sessions)
         assert confirmed == session_rules(world) == 59
+
+
+@pytest.mark.parametrize("table", ["output_to_table", "rejects_table", "ignores_table"])
+@pytest.mark.parametrize("slice_rules", [20, 20_000])
+def test_sessions_survive_a_restart_on_a_switch_that_takes_long_to_tell_its_rules(
+    table: str, slice_rules: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The time limit counts from the last part of the switch's reply; it took half a minute here for all of them."""
+    monkeypatch.setattr(recovery, "SLICE_RULES", slice_rules)
+    parameters = Parameters(
+        seed=6,
+        mobiles=300,
+        home_agents=3,
+        idle=300,
+        lifetime=120,
+        stats_delay=1.0,
+        output_to_table=table != "rejects_table",
+        ignores_table=table == "ignores_table",
+    )
+    history = [Fault(60.0, "controller is killed"), Fault(62.0, "controller starts")]
+    outcome = simulate(parameters, history, 300.0)
+    assert outcome.violation is None
+
+
+@pytest.mark.parametrize("idle", [10, 300])
+def test_sessions_survive_a_restart_at_which_a_home_agent_is_slow_to_answer_arp(idle: int) -> None:
+    parameters = Parameters(seed=7, mobiles=60, home_agents=3, idle=idle, lifetime=120)
+    history = [
+        Fault(50.0, "controller is killed"),
+        Fault(50.5, "home agent answers no ARP", (1, 40.0)),
+        Fault(51.0, "controller starts"),
+    ]
+    assert simulate(parameters, history, 400.0).violation is None
+
+
+def test_a_home_agent_that_dies_while_the_balancer_is_away_loses_its_mobiles_to_others() -> None:
+    """Their rules are pending for 300 s; a mobile that retries more often than ``reassign`` allows does not wait."""
+    parameters = Parameters(seed=8, mobiles=60, home_agents=2, idle=300, lifetime=60)
+    history = [
+        Fault(60.0, "controller is killed"),
+        Fault(61.0, "home agent dies", (0,)),
+        Fault(65.0, "controller starts"),
+    ]
+    assert simulate(parameters, history, 900.0).violation is None
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        Parameters(seed=9, mobiles=20, idle=300, output_to_table=False),
+        Parameters(seed=9, mobiles=20, idle=300, ignores_table=True),
+    ],
+)
+def test_every_request_is_sent_out_by_a_switch_that_does_not_output_to_table(parameters: Parameters) -> None:
+    """OpenFlow 1.3.5 lets a switch reject it; the first request after each connection counted as dispatched and was
+    lost."""
+    history = [Fault(100.0, "control connection breaks"), Fault(101.0, "control connection mends")]
+    history += [Fault(130.0 + number, "power cycle", (number,)) for number in range(20)]
+    assert simulate(parameters, history, 400.0).violation is None
