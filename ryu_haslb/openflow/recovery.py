@@ -9,7 +9,7 @@ mask of the cookie::
     flow-stats reply of one slice -> a rule's actions lead to a known real server  -> the session is recovered
                                   -> its real server has not been found yet        -> the rule is pending
     last part of it -> the next slice
-    no part within REPLY_TIMEOUT -> reading ends; what was read is kept
+    no part within REPLY_TIMEOUT, and the switch replies to barriers -> reading ends; what was read is kept
 
 A rule is pending for the idle time of its virtual server, as long as its session could live. Then it is lost, and
 removed from the switch. A rule that was never read is not touched here.
@@ -44,6 +44,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds without a further part of a reply after which reading ends.
 REPLY_TIMEOUT = 10.0
+#: Seconds without a reply to the request for the number of rules after which they are read at once.
+COUNT_TIMEOUT = 2.0
 #: Rules that one flow-stats request asks for, about.
 SLICE_RULES = 20_000
 #: Slices at most: the low bits of a tag that divide the rules.
@@ -133,7 +135,7 @@ class Recovery:
         """The message that begins to read, or goes on where the last connection was lost."""
         self._began_at = now if self._began_at is None else self._began_at
         self._xid = xid
-        self._deadline = now + REPLY_TIMEOUT
+        self._deadline = now + (REPLY_TIMEOUT if self._slices else COUNT_TIMEOUT)
         if not self._slices:
             return table_stats_request(xid)
         low_bits = self._slices - 1 << 16
@@ -212,10 +214,25 @@ class Recovery:
         self._pending.pop(tag, None)
         self._attempts.pop(tag, None)
 
+    def expire(self, is_busy: bool, now: float) -> bool:
+        """Give up a reply of which no part has come for long. True when the next :meth:`request` is due.
+
+        ``is_busy``: the switch replies to no barrier either, so it has not come to the request.
+        """
+        if self._xid is None or self.is_complete:
+            return False
+        if is_busy:
+            self._deadline = max(self._deadline, now + (REPLY_TIMEOUT if self._slices else COUNT_TIMEOUT))
+        if now < self._deadline:
+            return False
+        if not self._slices:
+            self._slices = 1
+            return True
+        self._give_up(f"sent no part of its session rules for {REPLY_TIMEOUT:.0f} s", now)
+        return False
+
     def tick(self, now: float) -> None:
-        """Recover sessions whose real servers have been found, and give up what has waited too long; some at a time."""
-        if self._xid is not None and not self.is_complete and now >= self._deadline:
-            self._give_up(f"sent no part of its session rules for {REPLY_TIMEOUT:.0f} s", now)
+        """Recover sessions whose real servers have been found, and give up rules whose time is over; some at a time."""
         budget = _MAX_PENDING_PER_TICK
         for target in list(self._targets.values()) if self._pending else ():
             found = self._reals.get(target.key)

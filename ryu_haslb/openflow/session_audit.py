@@ -68,6 +68,8 @@ _MAX_EMPTY_COMPARISONS = 3
 _MAX_REMEMBERED_GHOSTS = 10_000
 #: The lowest bit of a tag in a cookie, and the one that every tag has set (a locally administered address).
 _TAG_SHIFT = 16
+#: No tag. ``may_be_removed`` returns for it whether recovery has read all rules.
+_NO_TAG = 0
 _TAG_LOCAL_BIT = 1 << 41 + _TAG_SHIFT
 
 
@@ -100,6 +102,7 @@ class SessionAudit:
         self._can_count = True
         self._to_count: Optional[Iterator[Session]] = None
         self._counted = self._uncertain = 0
+        self._rules_there = 0
         self._offset = 1  # PUNT_SESSION_MISS
         self._may_have_offset = False
         # comparing
@@ -132,12 +135,15 @@ class SessionAudit:
         self._xid = self._to_count = None
         sessions = list(self._balancer.sessions)
         self._to_divide = iter(sessions)
-        self._slices = [[] for _ in range(1 << max(0, (len(sessions) - 1) // SLICE_RULES).bit_length())]
+        rules = max(len(sessions), self._rules_there)  # there may be more rules than sessions
+        self._slices = [[] for _ in range(1 << max(0, (rules - 1) // SLICE_RULES).bit_length())]
         self._slice = 0
         self._suspected_before, self._suspected = self._suspected, set()
 
     def tick(self, now: float) -> None:
         """Ask for what is due, and give up what has had no reply."""
+        if not self._may_be_removed(_NO_TAG):
+            return  # the switch holds rules of sessions that are not known yet
         if self._xid is not None:
             if now > self._heard_at + REPLY_TIMEOUT:
                 self._give_up(now)
@@ -209,6 +215,7 @@ class SessionAudit:
 
     def _on_count(self, count: int, now: float) -> None:
         """The number of rules in the session table. Those that were changed meanwhile may be among them or not."""
+        self._rules_there = count
         self._count_at = now + max(COUNT_INTERVAL, self._counted / _COUNTED_PER_SECOND)
         uncertain = self._uncertain + self._rules.changes + self._rules.unconfirmed
         if abs(count - self._offset - self._counted) <= uncertain:

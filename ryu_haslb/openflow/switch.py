@@ -51,6 +51,8 @@ LOG = logging.getLogger(__name__)
 _NO_REQUESTS = frozenset(
     {Purpose.PUNT_ECHO, Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL}
 )
+#: Seconds without a barrier reply after which a switch is busy with something that takes long.
+BUSY_TIMEOUT = 1.0
 #: The Ethernet source address in a frame.
 _ETH_SRC = slice(6, 12)
 #: The IPv4 destination address in an untagged frame.
@@ -177,6 +179,8 @@ class Switch:
         """Send the probes and session rules that are due; give up the recovery of sessions when its time is over."""
         if self.channel is None:
             return
+        is_busy = self.admission.oldest_barrier_age(now) > BUSY_TIMEOUT
+        self._continue_recovery(self.recovery.expire(is_busy, now), now)
         self.recovery.tick(now)
         if self._is_ready:
             self._probe_table_output(self.channel, now)

@@ -14,7 +14,7 @@ from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.flow_mods import delivery_actions
 from ryu_haslb.openflow.pipeline import Table, chassis_address, session_match, session_rewrites
-from ryu_haslb.openflow.recovery import REPLY_TIMEOUT, SLICE_RULES, Recovery, Status
+from ryu_haslb.openflow.recovery import COUNT_TIMEOUT, REPLY_TIMEOUT, SLICE_RULES, Recovery, Status
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_multipart import flow_stats_request, table_stats_request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
@@ -93,7 +93,7 @@ def test_reading_goes_on_where_the_connection_was_lost() -> None:
     restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
     restarted.read((1 << 41, TO_A))
     restarted.recovery.disconnect()
-    restarted.recovery.tick(REPLY_TIMEOUT + 1)
+    assert not restarted.recovery.expire(False, REPLY_TIMEOUT + 1)
     assert not restarted.recovery.is_complete
     cookie, mask = COOKIE_MARK | 1 << 16, COOKIE_MARK_MASK | 3 << 16
     assert restarted.recovery.request(9, 100.0) == flow_stats_request(9, Table.SESSIONS, cookie, mask)
@@ -104,6 +104,24 @@ def test_a_switch_without_table_statistics_is_read_at_once() -> None:
     recovery.request(TABLE_XID, 0.0)
     assert recovery.on_error(TABLE_XID, wire.Error(1, 2, b""), 0.0)
     assert recovery.request(XID, 0.0) == flow_stats_request(XID, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK)
+
+
+def test_a_switch_that_does_not_say_how_many_rules_it_has_is_read_at_once() -> None:
+    recovery = Recovery(1, Bench(1, 1).balancer, lambda *_: None, lambda *_: None)
+    recovery.request(TABLE_XID, 0.0)
+    assert not recovery.expire(False, COUNT_TIMEOUT - 0.1)
+    assert recovery.expire(False, COUNT_TIMEOUT)
+    assert recovery.request(XID, 0.0) == flow_stats_request(XID, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK)
+
+
+def test_a_switch_that_replies_to_no_barrier_either_is_waited_for() -> None:
+    """It carries out one request after the other; the connection is closed if that takes too long."""
+    restarted = Restarted(0, 1)
+    assert not restarted.recovery.expire(True, REPLY_TIMEOUT + 1)
+    assert not restarted.recovery.expire(False, REPLY_TIMEOUT + 2)
+    assert not restarted.recovery.is_complete
+    restarted.recovery.expire(False, 2 * REPLY_TIMEOUT + 1)
+    assert restarted.recovery.is_complete
 
 
 def test_a_switch_that_rejects_flow_statistics_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
@@ -190,11 +208,11 @@ def test_reading_ends_when_no_part_has_come_for_long_and_what_was_read_is_kept(
     for number in range(parts):
         now = (number + 1) * (REPLY_TIMEOUT - 1)
         restarted.read((1 << 41 | number, TO_B), now=now, more=True)
-        restarted.recovery.tick(now + 0.5)
+        restarted.recovery.expire(False, now + 0.5)
     last = parts * (REPLY_TIMEOUT - 1)
-    restarted.recovery.tick(last + REPLY_TIMEOUT - 0.1)
+    assert not restarted.recovery.expire(False, last + REPLY_TIMEOUT - 0.1)
     assert not restarted.recovery.is_complete
-    restarted.recovery.tick(last + REPLY_TIMEOUT)
+    assert not restarted.recovery.expire(False, last + REPLY_TIMEOUT)
     assert restarted.recovery.is_complete
     assert "sent no part of its session rules for 10 s; sessions of the previous run that were not read" in caplog.text
     assert (restarted.sessions(), restarted.lost) == (parts, [])
@@ -222,7 +240,7 @@ def test_a_damaged_reply_recovers_no_session_that_is_not_there(noise: bytes, at:
     restarted = Restarted(0, 1)
     whole = reply((tag("anna@example.org"), TO_B), (tag("bert@example.org"), TO_A))
     assert restarted.recovery.on_reply(XID, whole[:at] + noise + whole[at + len(noise) :], 0.0) is not None
-    restarted.recovery.tick(REPLY_TIMEOUT)
+    restarted.recovery.expire(False, REPLY_TIMEOUT)
     assert restarted.recovery.is_complete
     assert restarted.sessions() <= 2
 
