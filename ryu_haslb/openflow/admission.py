@@ -30,6 +30,8 @@ from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.statistics import DropReason
 
+#: Seconds after a statistics reply within which the barrier replies behind it arrive.
+_READING_GRACE = 0.2
 #: The IPv4 source address in an untagged frame.
 _CLIENT = slice(26, 30)
 _ADDRESS_LENGTH = 4
@@ -49,6 +51,11 @@ class Admission:
         self._balancer = balancer
         self._read_request = read_request
         self._backlog = Backlog()
+        self._reading_until = 0.0
+
+    def on_reading(self, now: float) -> None:
+        """The switch is reading many rules for us. A delay of a fraction of a second is then no overload."""
+        self._reading_until = now + _READING_GRACE
 
     def admit(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
         """The request in an untagged frame, or the reason to drop it."""
@@ -71,7 +78,7 @@ class Admission:
             channel.transmit(wire.barrier_request(barrier))
         if barrier is not None:
             self._backlog.record_barrier(barrier, channel.bytes_sent, now)
-        self.load = self._backlog.load(channel.bytes_sent, now)
+        self.load = self._backlog.load(channel.bytes_sent, now, now < self._reading_until)
         if self.load is not Load.NORMAL:
             self.clients.on_overload(now)
 

@@ -78,9 +78,10 @@ class Backlog:
         """Seconds for which the oldest outstanding barrier has had no reply; 0 when none is outstanding."""
         return now - self._outstanding[0].sent_at if self._outstanding else 0.0
 
-    def load(self, bytes_sent: int, now: float) -> Load:
-        """The load at this moment."""
-        delay = self.oldest_barrier_age(now) - min(self._shortest_round_trip, self._previous_shortest)
+    def load(self, bytes_sent: int, now: float, is_reading: bool = False) -> Load:
+        """The load at this moment. While a switch reads its table for us (``is_reading``), its delay says nothing."""
+        round_trip = min(self._shortest_round_trip, self._previous_shortest)
+        delay = 0.0 if is_reading else self.oldest_barrier_age(now) - round_trip
         unconfirmed = bytes_sent - self._confirmed_bytes
         load = max(0.0, delay / MAX_QUEUEING_DELAY, unconfirmed / MAX_UNCONFIRMED_BYTES)
         return Load(min(int(load), Load.FULL))

@@ -8,7 +8,7 @@ mask of the cookie::
     table-stats reply: the number of rules -> the number of slices
     flow-stats reply of one slice -> a rule's actions lead to a known real server  -> the session is recovered
                                   -> its real server has not been found yet        -> the rule is pending
-    last part of it -> the next slice
+    last part of it -> the next slice, after a pause in which the switch serves requests
     no part within REPLY_TIMEOUT, and the switch replies to barriers -> reading ends; what was read is kept
 
 A rule is pending for the idle time of its virtual server, as long as its session could live. Then it is lost, and
@@ -48,6 +48,9 @@ REPLY_TIMEOUT = 10.0
 COUNT_TIMEOUT = 2.0
 #: Rules that one flow-stats request asks for, about.
 SLICE_RULES = 20_000
+#: The pause between two slices, as a multiple of the time that the last one took, and in seconds at most.
+_SLICE_PAUSE = 0.5
+MAX_SLICE_PAUSE = 1.0
 #: Slices at most: the low bits of a tag that divide the rules.
 _MAX_SLICES = 1 << 12
 #: Pending rules that one tick recovers or gives up: some milliseconds of work.
@@ -107,6 +110,8 @@ class Recovery:
         self._slices, self._slices_read = 0, 0
         self._began_at: Optional[float] = None
         self._deadline = 0.0
+        self._asked_at = 0.0
+        self._next_at: Optional[float] = None
         self._malformed = False
         self._targets: dict[tuple[bytes, bytes], _Target] = {}
         self._pending: dict[int, _Target] = {}
@@ -118,6 +123,11 @@ class Recovery:
     def is_over(self) -> bool:
         """Whether no request can concern a session that is still to be recovered."""
         return self.is_complete and not self._pending
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the switch has been asked for rules and has not sent them all."""
+        return self._xid is not None and not self.is_complete
 
     @property
     def pending(self) -> int:
@@ -135,6 +145,7 @@ class Recovery:
         """The message that begins to read, or goes on where the last connection was lost."""
         self._began_at = now if self._began_at is None else self._began_at
         self._xid = xid
+        self._asked_at, self._next_at = now, None
         self._deadline = now + (REPLY_TIMEOUT if self._slices else COUNT_TIMEOUT)
         if not self._slices:
             return table_stats_request(xid)
@@ -145,7 +156,7 @@ class Recovery:
 
     def disconnect(self) -> None:
         """The connection is lost: the rest of a reply will not come."""
-        self._xid = None
+        self._xid = self._next_at = None
 
     def on_reply(self, xid: int, message: bytes, now: float) -> Optional[bool]:
         """Read a part of a reply. None when it is the reply to another request; True when the next :meth:`request` is
@@ -167,7 +178,9 @@ class Recovery:
         self._slices_read += 1
         if self._slices_read == self._slices:
             self._complete(now)
-        return not self.is_complete
+        else:
+            self._xid, self._next_at = None, now + min(_SLICE_PAUSE * (now - self._asked_at), MAX_SLICE_PAUSE)
+        return False
 
     def on_error(self, xid: int, error: object, now: float) -> Optional[bool]:
         """The switch rejects a request. None when it is another one; True when the next :meth:`request` is due."""
@@ -214,11 +227,13 @@ class Recovery:
         self._pending.pop(tag, None)
         self._attempts.pop(tag, None)
 
-    def expire(self, is_busy: bool, now: float) -> bool:
+    def advance(self, is_busy: bool, now: float) -> bool:
         """Give up a reply of which no part has come for long. True when the next :meth:`request` is due.
 
         ``is_busy``: the switch replies to no barrier either, so it has not come to the request.
         """
+        if self._next_at is not None:
+            return now >= self._next_at
         if self._xid is None or self.is_complete:
             return False
         if is_busy:

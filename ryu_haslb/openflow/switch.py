@@ -180,7 +180,7 @@ class Switch:
         if self.channel is None:
             return
         is_busy = self.admission.oldest_barrier_age(now) > BUSY_TIMEOUT
-        self._continue_recovery(self.recovery.expire(is_busy, now), now)
+        self._continue_recovery(self.recovery.advance(is_busy, now), now)
         self.recovery.tick(now)
         if self._is_ready:
             self._probe_table_output(self.channel, now)
@@ -191,6 +191,8 @@ class Switch:
     def flush(self, now: float) -> None:
         """Send the session rules that wait, and determine the load of the switch."""
         if self.channel is not None:
+            if self.recovery.is_reading:
+                self.admission.on_reading(now)
             self.admission.update_load(self.channel, self.rules.flush(now), now)
 
     def _on_request(self, channel: Channel, frame: bytes, now: float) -> None:

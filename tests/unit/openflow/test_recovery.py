@@ -14,7 +14,7 @@ from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.flow_mods import delivery_actions
 from ryu_haslb.openflow.pipeline import Table, chassis_address, session_match, session_rewrites
-from ryu_haslb.openflow.recovery import COUNT_TIMEOUT, REPLY_TIMEOUT, SLICE_RULES, Recovery, Status
+from ryu_haslb.openflow.recovery import COUNT_TIMEOUT, MAX_SLICE_PAUSE, REPLY_TIMEOUT, SLICE_RULES, Recovery, Status
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_multipart import flow_stats_request, table_stats_request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
@@ -75,7 +75,7 @@ def test_the_number_of_rules_is_asked_for_first_and_few_rules_at_once() -> None:
 
 def test_many_rules_are_read_in_slices_of_their_tags() -> None:
     restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
-    asked, request = [], restarted.request
+    request = restarted.request
     for slices_read in range(4):
         cookie, mask = COOKIE_MARK | slices_read << 16, COOKIE_MARK_MASK | 3 << 16
         assert request == flow_stats_request(XID, Table.SESSIONS, cookie, mask)
@@ -83,17 +83,28 @@ def test_many_rules_are_read_in_slices_of_their_tags() -> None:
         assert {restarted.recovery.status(tag) for tag in tags} == {Status.UNREAD}
         restarted.read(*((tag, TO_A) for tag in tags))
         assert {restarted.recovery.status(tag) for tag in tags} == {Status.READ}
-        asked.append(slices_read)
-        assert restarted.recovery.is_complete == (slices_read == 3)
-        request = b"" if restarted.recovery.is_complete else restarted.recovery.request(XID, 0.0)
+        is_last = slices_read == 3
+        assert restarted.recovery.is_complete == is_last
+        assert restarted.recovery.advance(False, restarted.bench.now + MAX_SLICE_PAUSE) == (not is_last)
+        request = b"" if is_last else restarted.recovery.request(XID, restarted.bench.now)
     assert restarted.sessions() == 20
+
+
+def test_between_two_slices_there_is_a_pause_half_as_long_as_the_last_one_took() -> None:
+    """A switch does nothing else while it collects the rules of a slice."""
+    restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
+    assert restarted.recovery.is_reading
+    restarted.read((1 << 41, TO_A), now=0.4)
+    assert not restarted.recovery.is_reading
+    assert not restarted.recovery.advance(False, 0.59)
+    assert restarted.recovery.advance(False, 0.61)
 
 
 def test_reading_goes_on_where_the_connection_was_lost() -> None:
     restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
     restarted.read((1 << 41, TO_A))
     restarted.recovery.disconnect()
-    assert not restarted.recovery.expire(False, REPLY_TIMEOUT + 1)
+    assert not restarted.recovery.advance(False, REPLY_TIMEOUT + 1)
     assert not restarted.recovery.is_complete
     cookie, mask = COOKIE_MARK | 1 << 16, COOKIE_MARK_MASK | 3 << 16
     assert restarted.recovery.request(9, 100.0) == flow_stats_request(9, Table.SESSIONS, cookie, mask)
@@ -109,18 +120,18 @@ def test_a_switch_without_table_statistics_is_read_at_once() -> None:
 def test_a_switch_that_does_not_say_how_many_rules_it_has_is_read_at_once() -> None:
     recovery = Recovery(1, Bench(1, 1).balancer, lambda *_: None, lambda *_: None)
     recovery.request(TABLE_XID, 0.0)
-    assert not recovery.expire(False, COUNT_TIMEOUT - 0.1)
-    assert recovery.expire(False, COUNT_TIMEOUT)
+    assert not recovery.advance(False, COUNT_TIMEOUT - 0.1)
+    assert recovery.advance(False, COUNT_TIMEOUT)
     assert recovery.request(XID, 0.0) == flow_stats_request(XID, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK)
 
 
 def test_a_switch_that_replies_to_no_barrier_either_is_waited_for() -> None:
     """It carries out one request after the other; the connection is closed if that takes too long."""
     restarted = Restarted(0, 1)
-    assert not restarted.recovery.expire(True, REPLY_TIMEOUT + 1)
-    assert not restarted.recovery.expire(False, REPLY_TIMEOUT + 2)
+    assert not restarted.recovery.advance(True, REPLY_TIMEOUT + 1)
+    assert not restarted.recovery.advance(False, REPLY_TIMEOUT + 2)
     assert not restarted.recovery.is_complete
-    restarted.recovery.expire(False, 2 * REPLY_TIMEOUT + 1)
+    restarted.recovery.advance(False, 2 * REPLY_TIMEOUT + 1)
     assert restarted.recovery.is_complete
 
 
@@ -208,11 +219,11 @@ def test_reading_ends_when_no_part_has_come_for_long_and_what_was_read_is_kept(
     for number in range(parts):
         now = (number + 1) * (REPLY_TIMEOUT - 1)
         restarted.read((1 << 41 | number, TO_B), now=now, more=True)
-        restarted.recovery.expire(False, now + 0.5)
+        restarted.recovery.advance(False, now + 0.5)
     last = parts * (REPLY_TIMEOUT - 1)
-    assert not restarted.recovery.expire(False, last + REPLY_TIMEOUT - 0.1)
+    assert not restarted.recovery.advance(False, last + REPLY_TIMEOUT - 0.1)
     assert not restarted.recovery.is_complete
-    assert not restarted.recovery.expire(False, last + REPLY_TIMEOUT)
+    assert not restarted.recovery.advance(False, last + REPLY_TIMEOUT)
     assert restarted.recovery.is_complete
     assert "sent no part of its session rules for 10 s; sessions of the previous run that were not read" in caplog.text
     assert (restarted.sessions(), restarted.lost) == (parts, [])
@@ -240,7 +251,7 @@ def test_a_damaged_reply_recovers_no_session_that_is_not_there(noise: bytes, at:
     restarted = Restarted(0, 1)
     whole = reply((tag("anna@example.org"), TO_B), (tag("bert@example.org"), TO_A))
     assert restarted.recovery.on_reply(XID, whole[:at] + noise + whole[at + len(noise) :], 0.0) is not None
-    restarted.recovery.expire(False, REPLY_TIMEOUT)
+    restarted.recovery.advance(False, REPLY_TIMEOUT)
     assert restarted.recovery.is_complete
     assert restarted.sessions() <= 2
 

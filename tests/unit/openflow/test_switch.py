@@ -322,6 +322,16 @@ def test_at_high_load_a_mobile_that_names_its_home_agent_is_served() -> None:
     assert [goes_to(message) for message in wired.request("bert", home_agent=REALS[1].address.packed)] == [8]
 
 
+def test_a_switch_that_collects_its_rules_for_us_is_not_overloaded() -> None:
+    """With a million rules each slice takes it some 0.3 s, in which it replies to no barrier; requests only wait."""
+    wired = Wired(answers=False)
+    wired.find(0)
+    wired.return_probe()
+    overloaded(wired, MAX_QUEUEING_DELAY * 4)
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
+    assert wired.balancer.statistics.dropped == 0
+
+
 def test_at_full_load_every_request_is_dropped_and_counted_and_arp_is_not() -> None:
     wired = Wired()
     wired.request("anna")
