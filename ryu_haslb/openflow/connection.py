@@ -190,6 +190,7 @@ class Connection:
     def _report_restored_meters(self) -> None:
         count, self._meters.restored = self._meters.restored, 0
         if count:
+            self._switch.restored.incidents += 1
             self._switch.restored.meters += count
             LOG.warning(
                 "Switch %016x: %d meters were deleted by another controller or operator; restored",

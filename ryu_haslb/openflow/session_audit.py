@@ -60,8 +60,8 @@ _SESSIONS_PER_TICK = 20_000
 REPLY_TIMEOUT = 15.0
 #: Seconds that a session must still live for its rule to be missed: the switch's clock is not ours.
 _MIN_REMAINING = 2.0
-#: Seconds before a comparison that is to find suspected ghosts again, as a multiple of what the last one took.
-_SUSPECT_PAUSE = 10.0
+#: Seconds between two comparisons that follow each other because of a difference, as a multiple of what one took.
+_REPEAT_PAUSE = 10.0
 #: Comparisons that find none of all rules, after which the switch is known not to report what it holds.
 _MAX_EMPTY_COMPARISONS = 3
 #: Tags that are remembered of removed ghosts.
@@ -98,13 +98,14 @@ class SessionAudit:
         self._xid: Optional[int] = None
         self._asked_at = self._heard_at = 0.0
         # counting
-        self._count_at = self._compare_at = 0.0
+        self._count_at = self._compare_at = self._not_before = 0.0
         self._can_count = True
         self._to_count: Optional[Iterator[Session]] = None
         self._counted = self._uncertain = 0
         self._rules_there = 0
         self._offset = 1  # PUNT_SESSION_MISS
-        self._may_have_offset = False
+        self._difference: Optional[int] = None
+        self._is_unexplained = False
         # comparing
         self._began_at = self._next_at = 0.0
         self._to_divide: Optional[Iterator[Session]] = None
@@ -116,6 +117,7 @@ class SessionAudit:
         self._was_found = self._had_our_actions = False
         self._empty_comparisons = 0
         self._ghosts = 0
+        self._has_found = self._is_due_again = False
         self._suspected: set[int] = set()
         self._suspected_before: set[int] = set()
         self._removed_ghosts: set[int] = set()
@@ -127,10 +129,12 @@ class SessionAudit:
         self._compare_at = now + COMPARE_INTERVAL
 
     def compare(self, now: float) -> None:
-        """Compare all session rules, beginning now, unless that is under way."""
+        """Compare all session rules, beginning now; again, if that is under way."""
+        self._is_due_again = self.is_comparing
         if self.is_comparing or self._empty_comparisons >= _MAX_EMPTY_COMPARISONS:
             return
-        self.is_comparing, self._ghosts = True, 0
+        self.is_comparing, self._ghosts, self._was_found = True, 0, False
+        self._has_found = self._is_due_again = False
         self._began_at = self._next_at = now
         self._xid = self._to_count = None
         sessions = list(self._balancer.sessions)
@@ -218,13 +222,16 @@ class SessionAudit:
         self._rules_there = count
         self._count_at = now + max(COUNT_INTERVAL, self._counted / _COUNTED_PER_SECOND)
         uncertain = self._uncertain + self._rules.changes + self._rules.unconfirmed
-        if abs(count - self._offset - self._counted) <= uncertain:
-            self._may_have_offset = False
-        elif not self._may_have_offset:
-            self._compare_at = now
-        elif not uncertain:  # the difference that a comparison leaves is not ours: rules of others in this table
-            self._may_have_offset = False
-            self._offset = count - self._counted
+        difference = count - self._counted
+        if abs(difference - self._offset) <= uncertain:
+            self._difference = None
+            self._empty_comparisons = 0  # the switch does report what it holds
+        elif self._is_unexplained and difference == self._difference and not uncertain:
+            self._offset = difference  # it is not ours: others have rules in this table
+        else:
+            self._difference = difference
+            self._compare_at = max(now, self._not_before)
+        self._is_unexplained = False
 
     # Comparing
 
@@ -242,7 +249,7 @@ class SessionAudit:
         sessions, self._slices[self._slice] = self._slices[self._slice], []
         # Only rules that are confirmed before the request is sent must be in the reply.
         self._expected = {session.tag: session for session in sessions if self._has_rule(session)}
-        self._changed, self._unexpected, self._was_found = [], [], not self._expected
+        self._changed, self._unexpected = [], []
         cookie = self._slice << _TAG_SHIFT | _TAG_LOCAL_BIT | COOKIE_MARK
         mask = low_bits << _TAG_SHIFT | _TAG_LOCAL_BIT | COOKIE_MARK_MASK
         self._ask(lambda xid: flow_stats_request(xid, Table.SESSIONS, cookie, mask), now)
@@ -271,11 +278,9 @@ class SessionAudit:
             if self._has_rule(session) and session.deadline > now + _MIN_REMAINING
         ]
         if missing:
-            self._empty_comparisons += not self._was_found
+            self._has_found = True
             self.deleted += len(missing)
             self._rules.reinstall(missing)
-        elif self._was_found and self._expected:
-            self._empty_comparisons = 0
         if self._unexpected:
             self._remove_ghosts()
         self._slice += 1
@@ -293,6 +298,7 @@ class SessionAudit:
             address, port = row.field("ipv4_dst"), row.field("udp_dst")
             if is_ours or address is None or port is None or tag in changing or not self._may_be_removed(tag):
                 continue
+            self._has_found = True
             if tag not in self._suspected_before:
                 self._suspected.add(tag)
                 continue
@@ -313,12 +319,19 @@ class SessionAudit:
     def _end_comparison(self, now: float) -> None:
         if self.is_comparing:
             self.is_comparing = False
-            self._may_have_offset = True
+            self._is_unexplained = not self._has_found
             self._slices, self._expected, self._unexpected, self._changed = [], {}, [], []
+            if self._was_found:
+                self._empty_comparisons = 0
+            elif self._has_found:
+                self._empty_comparisons += 1
             took = now - self._began_at
             self._compare_at = now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * took)
+            self._not_before = now + _REPEAT_PAUSE * took
             if self._suspected:
-                self._compare_at = now + max(COUNT_INTERVAL, _SUSPECT_PAUSE * took)
+                self._compare_at = max(now + COUNT_INTERVAL, self._not_before)
+            if self._is_due_again:
+                self._compare_at = now
             if self._ghosts:
                 LOG.info("Switch %016x: removed %d session rules without a session", self._datapath_id, self._ghosts)
         self._count_at = now + COUNT_INTERVAL

@@ -13,7 +13,7 @@ from simulation.simulation import simulate
 from simulation.world import Parameters, World
 
 #: Mobiles that register once, with sessions that outlive the test: no request repairs what was deleted.
-SILENT = Parameters(seed=1, mobiles=60, idle=300, lifetime=65535)
+SILENT = Parameters(seed=1, mobiles=60, idle=3000, lifetime=65535)
 #: Mobiles that register all the time.
 BUSY = Parameters(seed=1, mobiles=60, idle=60, lifetime=40)
 RESTORE_TIME = 10.0
@@ -78,6 +78,20 @@ def test_a_large_table_is_compared_in_slices(monkeypatch: pytest.MonkeyPatch) ->
     run(world, RESTORE_TIME)
     assert before < our_rules(world)
     run(world, 10 * RESTORE_TIME)  # ghosts are removed when a second comparison has found them
+    assert our_rules(world) == before
+    for _ in range(4):  # slice after slice is empty, time after time
+        Fault(0.0, "flows are deleted", ("table 1",)).strike(world)
+        run(world, 3 * RESTORE_TIME)
+        assert our_rules(world) == before
+
+
+def test_rules_that_are_deleted_again_and_again_are_restored_again_and_again() -> None:
+    world = settled(SILENT)
+    before = our_rules(world)
+    for number in range(40):
+        Fault(0.0, "flows are deleted", ("session rules" if number % 4 else "all",)).strike(world)
+        run(world, 0.3 * (number % 7))
+    run(world, RESTORE_TIME)
     assert our_rules(world) == before
 
 

@@ -1,0 +1,128 @@
+"""Others delete our rules and meters on Open vSwitch, while mobiles register and bystanders ping: all comes back."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pytest
+from bench import PDSN, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from mobile import registration
+
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.chassis.one_switch import SWITCH
+from haslb_lab.runner.lab import Lab
+from ryu_haslb.openflow.audit import LOG_INTERVAL
+
+pytestmark = pytest.mark.lab
+
+CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server(300)
+MARK = 0x51B7
+MOBILES = [f"audited-{number}@isp.com" for number in range(40)]
+#: A table that has room for fewer session rules than there are mobiles.
+ROOM = 20
+
+Rule = tuple[int, int, int, str, str]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as running:
+        for name in MOBILES:
+            running.deliver(registration(name))
+        wait_until(lambda: len(session_rules(running)) == len(MOBILES), "every mobile has its rule")
+        yield running
+
+
+def ofctl(*command: str) -> None:
+    subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", *command], check=True, capture_output=True)
+
+
+def rules(bench: Bench) -> set[Rule]:
+    """All rules of ours, without their counters."""
+    return {
+        (flow.table, flow.priority, flow.cookie, str(sorted(flow.match.items())), flow.actions)
+        for flow in bench.lab.flows()
+        if flow.cookie & 0xFFFF == MARK
+    }
+
+
+def session_rules(bench: Bench) -> list[Rule]:
+    return [rule for rule in rules(bench) if rule[2] >> 32]
+
+
+def meters() -> str:
+    dump = subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "dump-meters", SWITCH], check=True, capture_output=True)
+    return dump.stdout.decode().partition("\n")[2]
+
+
+def restorations(bench: Bench) -> int:
+    (row,) = bench.lab.query(CONTROLLER, "show ip slb switches")
+    return int(row["restorations"])
+
+
+def pings(bench: Bench) -> bool:
+    """Whether two hosts that have nothing to do with the balancer reach each other."""
+    argv = ["ping", "-c", "1", "-W", "2", "10.1.1.52"]
+    return bench.lab.run(PDSN, argv, stdout=subprocess.DEVNULL).wait() == 0
+
+
+DELETIONS = {
+    "everything": ("del-flows", SWITCH),
+    "the classifier": ("del-flows", SWITCH, "table=0"),
+    "the session table": ("del-flows", SWITCH, "table=1"),
+    "the session rules": ("del-flows", SWITCH, "table=1,udp,tp_dst=434"),
+    "the meters": ("del-meters", SWITCH),
+}
+
+
+@pytest.mark.parametrize("what", DELETIONS)
+def test_what_others_delete_is_restored_within_ten_seconds(bench: Bench, what: str) -> None:
+    """docs/flows.md, the audit. One line in the log, whatever the number of rules."""
+    before, meters_before, count = rules(bench), meters(), restorations(bench)
+    lines = bench.lab.log(CONTROLLER).count("were deleted by another controller or operator; restored")
+    ofctl(*DELETIONS[what])
+    deleted_at = time.monotonic()
+    assert rules(bench) != before
+    wait_until(lambda: rules(bench) == before and meters() == meters_before, f"{what} is restored")
+    assert time.monotonic() < deleted_at + 10.0
+    assert pings(bench)
+    assert bench.deliver(registration(MOBILES[0])) in REALS
+    wait_until(lambda: restorations(bench) > count, "the incident is counted", LOG_INTERVAL * 2)
+    found = bench.lab.log(CONTROLLER).count("were deleted by another controller or operator; restored") - lines
+    assert found == 1 or (found == 2 and what == "the meters"), "the rules of the meter may have a line of their own"
+
+
+def test_one_session_rule_that_is_deleted_is_restored(bench: Bench) -> None:
+    before = rules(bench)
+    cookie = session_rules(bench)[0][2]
+    ofctl("del-flows", SWITCH, f"table=1,cookie={cookie:#x}/-1")
+    assert len(rules(bench)) == len(before) - 1
+    wait_until(lambda: rules(bench) == before, "the rule is restored")
+
+
+def test_rules_of_others_stay_and_the_audit_lets_them_be(bench: Bench) -> None:
+    ofctl("add-flow", SWITCH, "table=1,cookie=0xf0e,priority=7,udp,tp_dst=9 actions=drop")
+    before = rules(bench)
+    ofctl("del-flows", SWITCH, f"cookie={MARK:#x}/0xffff")
+    wait_until(lambda: rules(bench) == before, "our rules are restored")
+    assert [flow.cookie for flow in bench.lab.flows(table=1) if flow.cookie & 0xFFFF != MARK] == [0xF0E]
+
+
+def test_a_full_table_costs_one_log_line_and_is_filled_as_far_as_it_goes(bench: Bench) -> None:
+    """Open vSwitch refuses what exceeds ``flow_limit`` with OFPFMFC_TABLE_FULL."""
+    bench.lab.command(CONTROLLER, "clear ip slb sessions")
+    wait_until(lambda: not session_rules(bench), "the session rules are removed")
+    others = len(bench.lab.flows(table=1))
+    table = ["--", "--id=@t", "create", "Flow_Table", f"flow_limit={ROOM + others}", "overflow_policy=refuse"]
+    subprocess.run(["ovs-vsctl", "set", "Bridge", SWITCH, "flow_tables:1=@t", *table], check=True, capture_output=True)
+    for _ in range(3):
+        for name in MOBILES:
+            assert bench.deliver(registration(name)) in REALS
+    wait_until(lambda: len(session_rules(bench)) == ROOM, "the table is full")
+    (row,) = bench.lab.query(CONTROLLER, "show ip slb switches")
+    assert row["sessions_without_rule"] == len(MOBILES) - ROOM
+    assert bench.lab.log(CONTROLLER).count("session rules (OFPFMFC_TABLE_FULL)") == 1
+    subprocess.run(["ovs-vsctl", "clear", "Bridge", SWITCH, "flow_tables"], check=True)
+    wait_until(lambda: len(session_rules(bench)) == len(MOBILES), "there is room again", 70.0)
