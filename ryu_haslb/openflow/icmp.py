@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from struct import Struct
 from typing import Optional
 
+from ryu_haslb.openflow.frame import MAX_FRAME_LENGTH
 from ryu_haslb.openflow.wire import ETHERTYPE_IPV4
 
 #: The number of ICMP in an IPv4 header.
@@ -34,6 +35,8 @@ def echo_reply(frame: bytes, mac: bytes, address: bytes) -> Optional[bytes]:
             frame, _ETHERNET.size
         )
     except struct.error:
+        return None
+    if len(frame) > MAX_FRAME_LENGTH:
         return None
     icmp = frame[_ETHERNET.size + _IPV4.size : _ETHERNET.size + length]
     is_for_us = (to, ethertype, head, destination) == (mac, ETHERTYPE_IPV4, _VERSION_AND_LENGTH, address)
