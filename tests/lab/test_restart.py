@@ -1,0 +1,58 @@
+"""A restart: sessions are recovered from the switch, whatever is slow at that moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from mobile import registration
+
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.runner.janitor import DIRECTORY
+from haslb_lab.runner.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+IDLE = 60
+CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server(IDLE)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as running:
+        yield running
+
+
+def set_arp(bench: Bench, node: str, state: str) -> None:
+    """Let the kernel of a home agent answer ARP, or not."""
+    for name in bench.lab.node(node).intfNames():
+        assert bench.lab.run(node, ["ip", "link", "set", "dev", name, "arp", state]).wait(10) == 0
+
+
+def test_a_mobile_keeps_a_home_agent_that_is_slow_to_answer_arp(bench: Bench) -> None:
+    """states.md, Recovery: its rule is pending, and leads its requests there."""
+    names = [f"slow-{number}@isp.com" for number in range(6)]
+    nodes = {name: bench.deliver(registration(name)) for name in names}
+    keys = {bench.rule(name).cookie for name in names}
+    set_arp(bench, "sami1", "off")
+    bench.kill_controller()
+    try:
+        bench.disconnect()
+        bench.lab.start_controller()
+        wait_until((DIRECTORY / f"{CONTROLLER}.control").exists, "the balancer listens")
+        bench.connect()
+        wait_until(lambda: "rules wait for their real servers" in bench.lab.log(CONTROLLER), "the rules are read")
+        for name in names:
+            if nodes[name] == "sami1":
+                sent = registration(name)
+                with bench.lab.capture("sami1") as capture:
+                    bench.send(sent)
+                    capture.wait_for(lambda each, sent=sent: each[14:] == sent[14:])  # type: ignore[misc]
+    finally:
+        set_arp(bench, "sami1", "on")
+    bench.lab.wait_until_balancing()
+    conns = len(names)
+    wait_until(lambda: sum(row["conns"] for row in bench.reals().values()) >= conns, "every session is recovered")
+    assert {name: bench.deliver(registration(name)) for name in names} == nodes
+    assert {bench.rule(name).cookie for name in names} == keys
