@@ -191,8 +191,9 @@ class Audit:
             self._end("does not report them as it got them")
             return
         self._backoff.on_rejected(now)
-        self._begin_incident(now)
-        self._standing_deleted += count
+        if self._was_verified:  # else the switch may only report its rules in another form than it got them in
+            self._begin_incident(now)
+            self._standing_deleted += count
         self._sessions.compare(now)
         self._restore()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address
+from typing import Optional
 
 import pytest
 from fake_switch import FakeSwitch, FakeTransport, message, packet_in
@@ -107,3 +108,50 @@ def test_a_stop_sends_the_rules_of_sessions_that_wait_before_it_concludes(has_bu
     (session,) = connected.balancer.sessions
     assert len(connected.fake.flows_for(session.cookie)) == 1
     assert len(concluded) == 1
+
+
+def test_a_switch_that_rejects_the_standing_rules_is_tried_again_with_one_line_for_each_change(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """After 1, 2, 4, 8, 16, 32 s and then every 60 s."""
+    caplog.set_level("INFO")
+    connected = Connected()
+    attempts = 0
+
+    def reject(received: bytes) -> Optional[tuple[int, int]]:
+        nonlocal attempts
+        attempts += received[1] == wire.OFPT_EXPERIMENTER and received[20:22] == b"\0\4"  # a bundle is committed
+        is_addition = received[1] == wire.OFPT_FLOW_MOD and received[25] == wire.OFPFC_ADD
+        return (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_EPERM) if is_addition else None
+
+    connected.fake.rejects = reject
+    connected.connection.configure(CONFIGURATION)
+    connected.transport.answer()
+    assert not connected.connection.is_serving
+    for _ in range(100):
+        connected.now += 1.0
+        connected.connection.tick(connected.now)
+        connected.transport.answer()
+    assert attempts == 7
+    assert caplog.text.count("rejected the standing rules (OFPFMFC_EPERM) and is not served") == 1
+    connected.fake.rejects = lambda _: None
+    for _ in range(61):
+        connected.now += 1.0
+        connected.connection.tick(connected.now)
+        connected.transport.answer()
+    assert connected.connection.is_serving
+    assert "deleted" not in caplog.text, "this switch does not report its rules; that is no reason to complain"
+    assert "its standing rules cannot be audited" in caplog.text
+    connected.find_real()
+    assert len(connected.request()) == 1
+
+
+def test_a_connection_that_was_left_is_not_tried_again() -> None:
+    connected = Connected()
+    connected.fake.rejects = lambda received: (5, 4) if received[1] == wire.OFPT_FLOW_MOD else None
+    connected.connection.configure(CONFIGURATION)
+    connected.transport.answer()
+    connected.connection.leave()
+    connected.transport.sent.clear()
+    connected.connection.tick(connected.now + 100.0)
+    assert not connected.transport.sent
