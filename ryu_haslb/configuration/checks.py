@@ -17,6 +17,7 @@ def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
 
     Raises ConfigurationError with all errors, those of the reader included.
     """
+    _remove_other_services(draft)
     for farm in draft.farms.values():
         _check_farm(farm, diagnostics)
     taken: dict[IPv4Address, VirtualServerDraft] = {}
@@ -37,6 +38,17 @@ def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
             diagnostics.warning(vlan.line, f"interface Vlan{vlan.vlan} has no ip address and is ignored")
     diagnostics.stop_on_errors()
     return draft.finished()
+
+
+def _remove_other_services(draft: Draft) -> None:
+    """Leave out virtual servers of other services, and the farms that only they have. The reader has warned of them."""
+    others = {name: server for name, server in draft.virtual_servers.items() if server.other_service is not None}
+    for name in others:
+        del draft.virtual_servers[name]
+    kept = {server.farm for server in draft.virtual_servers.values()}
+    for server in others.values():
+        if server.farm is not None and server.farm not in kept:
+            draft.farms.pop(server.farm, None)
 
 
 def _check_farm(farm: FarmDraft, diagnostics: Diagnostics) -> None:
@@ -63,7 +75,7 @@ def _check_farm(farm: FarmDraft, diagnostics: Diagnostics) -> None:
 
 def _check_adjacency(draft: Draft, diagnostics: Diagnostics) -> None:
     """Dispatched mode rewrites Ethernet addresses only, so a router in between would send the request back."""
-    interfaces = [vlan.interface for vlan in draft.vlans.values() if vlan.interface]
+    interfaces = [interface for interface in (vlan.finished() for vlan in draft.vlans.values()) if interface]
     for farm in draft.farms.values():
         for entry in farm.reals.values():
             next_hop = next_hop_of(interfaces, draft.routes, entry.real.address)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from ipaddress import IPv4Network
 
 from ryu_haslb.configuration.crypto_draft import AccessListDraft, CryptoDraft, MapDraft
-from ryu_haslb.configuration.crypto_model import Authentication, protected
+from ryu_haslb.configuration.crypto_model import AccessListName, Authentication, protected
 from ryu_haslb.configuration.draft import Draft
 from ryu_haslb.configuration.model import Port
 from ryu_haslb.configuration.outside_ports import module_pairs
@@ -57,7 +57,7 @@ class _EntryChecks:
         self._crypto = crypto
         self._diagnostics = diagnostics
         self._key_lengths = {network.prefixlen for network in crypto.keys}
-        self._complaints: dict[int, str] = {}
+        self._complaints: dict[AccessListName, str] = {}
 
     def check(self, draft: MapDraft) -> None:
         """Record the errors and warnings of an entry."""
@@ -87,15 +87,18 @@ class _EntryChecks:
         number, line, error = draft.entry.access_list, draft.line_of("access_list"), self._diagnostics.error
         access_list = self._crypto.access_lists.get(number) if number is not None else None
         if number is None:
-            error(line, f"{what} protects nothing; expected 'match address' and the number of an access list")
+            error(line, f"{what} protects nothing; expected 'match address' and the number or name of an access list")
         elif access_list is None:
-            error(line, f"there is no access list {number}; expected 'access-list {number} permit ip ...'")
+            expected = f"access-list {number} permit ip ..."
+            if isinstance(number, str):
+                expected = f"ip access-list extended {number}"
+            error(line, f"there is no access list {number}; expected '{expected}'")
         elif access_list.beyond_ip:
             for place, rule in access_list.beyond_ip.items():
                 error(
                     place,
                     f"{what} cannot match {quoted(rule)}: only addresses select traffic for IPsec; "
-                    f"expected 'access-list {number} permit ip' or 'deny ip' and two addresses",
+                    "expected 'permit ip' or 'deny ip' and two addresses",
                 )
         else:
             if number not in self._complaints:

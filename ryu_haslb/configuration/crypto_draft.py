@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from typing import Optional
 
 from ryu_haslb.configuration.crypto_model import (
+    AccessListName,
     AccessRule,
     Crypto,
     CryptoMapEntry,
@@ -52,11 +53,23 @@ class MapDraft:
 
 @dataclass
 class AccessListDraft:
-    """``access-list``; ``beyond_ip`` are the rules with other criteria than addresses: line and text."""
+    """``access-list``; ``beyond_ip`` are the rules with other criteria than addresses: line and text.
+
+    ``rules`` have their sequence numbers; the order of these is that of the list.
+    """
 
     line: int
-    rules: dict[AccessRule, None] = field(default_factory=dict)
+    rules: dict[AccessRule, int] = field(default_factory=dict)
     beyond_ip: dict[int, str] = field(default_factory=dict)
+
+    def add(self, rule: AccessRule, sequence: Optional[int] = None) -> None:
+        """Add a rule at its sequence number, or at the end. One that the list has already stays where it is."""
+        last = max(self.rules.values(), default=0)
+        self.rules.setdefault(rule, last + 10 if sequence is None else sequence)
+
+    def ordered(self) -> tuple[AccessRule, ...]:
+        """The rules in their order."""
+        return tuple(sorted(self.rules, key=lambda rule: self.rules[rule]))
 
 
 @dataclass
@@ -86,7 +99,7 @@ class CryptoDraft:
     transform_sets: dict[str, TransformSetDraft] = field(default_factory=dict)
     lifetime: Lifetime = field(default_factory=Lifetime)
     maps: dict[MapKey, MapDraft] = field(default_factory=dict)
-    access_lists: dict[int, AccessListDraft] = field(default_factory=dict)
+    access_lists: dict[AccessListName, AccessListDraft] = field(default_factory=dict)
     keepalive: Optional[int] = None
 
     def finished(self) -> Crypto:
@@ -97,7 +110,11 @@ class CryptoDraft:
             tuple(draft.transform_set for draft in self.transform_sets.values()),
             self.lifetime,
             tuple(draft.entry for _, draft in sorted(self.maps.items())),
-            tuple((number, tuple(draft.rules)) for number, draft in sorted(self.access_lists.items()) if draft.rules),
+            tuple(
+                (name, draft.ordered())
+                for name, draft in sorted(self.access_lists.items(), key=lambda each: str(each[0]))
+                if draft.rules
+            ),
             self.keepalive,
         )
 
@@ -110,6 +127,9 @@ def crypto_draft_of(crypto: Crypto) -> CryptoDraft:
         {each.name: TransformSetDraft(0, each) for each in crypto.transform_sets},
         crypto.lifetime,
         {(each.name, each.sequence): MapDraft(0, each) for each in crypto.maps},
-        {number: AccessListDraft(0, dict.fromkeys(rules)) for number, rules in crypto.access_lists},
+        {
+            name: AccessListDraft(0, {rule: 10 * place for place, rule in enumerate(rules, 1)})
+            for name, rules in crypto.access_lists
+        },
         crypto.keepalive,
     )

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
-from typing import Optional
+from typing import Optional, Union
 
 #: Pairs of networks that one entry of a crypto map may protect: each pair has its own security associations.
 MAX_SELECTORS = 64
@@ -74,6 +74,10 @@ class Lifetime:
     kilobytes: int = 4608000
 
 
+#: An extended access list: its number, or its name.
+AccessListName = Union[int, str]
+
+
 @dataclass(frozen=True)
 class CryptoMapEntry:
     """``crypto map NAME SEQUENCE ipsec-isakmp``: which traffic is protected, with which peer and how.
@@ -85,7 +89,7 @@ class CryptoMapEntry:
     sequence: int
     peers: tuple[IPv4Address, ...] = ()
     transform_sets: tuple[str, ...] = ()
-    access_list: Optional[int] = None
+    access_list: Optional[AccessListName] = None
     pfs: Optional[int] = None
     seconds: Optional[int] = None
     kilobytes: Optional[int] = None
@@ -112,7 +116,7 @@ class Crypto:
     transform_sets: tuple[TransformSet, ...] = ()
     lifetime: Lifetime = Lifetime()
     maps: tuple[CryptoMapEntry, ...] = ()
-    access_lists: tuple[tuple[int, tuple[AccessRule, ...]], ...] = ()
+    access_lists: tuple[tuple[AccessListName, tuple[AccessRule, ...]], ...] = ()
     keepalive: Optional[int] = None
 
     def key_of(self, peer: IPv4Address) -> Optional[str]:
@@ -124,7 +128,7 @@ class Crypto:
         """The entries of a crypto map, in the order in which they apply."""
         return sorted((entry for entry in self.maps if entry.name == name), key=lambda entry: entry.sequence)
 
-    def rules_of(self, number: Optional[int]) -> tuple[AccessRule, ...]:
+    def rules_of(self, number: Optional[AccessListName]) -> tuple[AccessRule, ...]:
         """The rules of an access list in their order; empty if there is no such list."""
         return next((rules for each, rules in self.access_lists if each == number), ())
 

@@ -8,7 +8,7 @@ line 0.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Optional
 
 from ryu_haslb.configuration.crypto_draft import CryptoDraft, PortDraft, PortKey, crypto_draft_of
@@ -53,7 +53,10 @@ class FarmDraft:
 
 @dataclass
 class VirtualServerDraft:
-    """A virtual server; ``address`` and ``farm`` are None until they are configured."""
+    """A virtual server; ``address`` and ``farm`` are None until they are configured.
+
+    ``other_service`` is what it is if it is not of Mobile IP: such a server is not part of the configuration.
+    """
 
     line: int
     name: str
@@ -64,6 +67,7 @@ class VirtualServerDraft:
     idle: int = VirtualServer.idle
     clients: dict[IPv4Network, ClientRule] = field(default_factory=dict)
     in_service: bool = False
+    other_service: Optional[str] = None
 
     def finished(self) -> VirtualServer:
         """The virtual server of the model. It must be complete."""
@@ -93,28 +97,34 @@ class DfpDraft:
 
 @dataclass
 class VlanDraft:
-    """A VLAN interface, with or without an address. ``crypto_map_line`` is the line of its crypto map."""
+    """A VLAN interface, with or without an address. ``crypto_map_line`` is the line of its crypto map.
+
+    IOS prints secondary addresses before the primary one, so they are kept apart from ``interface``.
+    """
 
     line: int
     vlan: int
     interface: Optional[VlanInterface] = None
     crypto_map: Optional[str] = None
     crypto_map_line: int = 0
+    secondaries: tuple[IPv4Interface, ...] = ()
 
     def finished(self) -> Optional[VlanInterface]:
         """The interface of the model; None without an address."""
-        return replace(self.interface, crypto_map=self.crypto_map) if self.interface else None
+        if self.interface is None:
+            return None
+        return replace(self.interface, crypto_map=self.crypto_map, secondaries=self.secondaries)
 
 
 @dataclass
 class Draft:
-    """A whole configuration during editing."""
+    """A whole configuration during editing. ``routes`` have their distances."""
 
     farms: dict[str, FarmDraft] = field(default_factory=dict)
     virtual_servers: dict[str, VirtualServerDraft] = field(default_factory=dict)
     dfp: Optional[DfpDraft] = None
     vlans: dict[int, VlanDraft] = field(default_factory=dict)
-    routes: dict[Route, None] = field(default_factory=dict)
+    routes: dict[Route, int] = field(default_factory=dict)
     datapaths: tuple[int, ...] = ()
     ports: dict[PortKey, PortDraft] = field(default_factory=dict)
     crypto: CryptoDraft = field(default_factory=CryptoDraft)
@@ -142,8 +152,11 @@ def draft_of(configuration: Configuration) -> Draft:
         None
         if dfp is None
         else DfpDraft(dfp.password, dfp.password_timeout, {(each.address, each.port): each for each in dfp.agents}),
-        {each.vlan: VlanDraft(0, each.vlan, each, each.crypto_map) for each in configuration.vlan_interfaces},
-        dict.fromkeys(configuration.routes),
+        {
+            each.vlan: VlanDraft(0, each.vlan, each, each.crypto_map, 0, each.secondaries)
+            for each in configuration.vlan_interfaces
+        },
+        dict.fromkeys(configuration.routes, 1),
         configuration.datapaths,
         {(each.kind, each.number): PortDraft(0, each) for each in configuration.ports},
         crypto_draft_of(configuration.crypto),

@@ -52,9 +52,18 @@ def load_stream(stream: BinaryIO, source: str) -> Loaded:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigurationError([Diagnostic(source, line, "not UTF-8; expected text")]) from error
+        if source.endswith(_YAML_SUFFIXES) or b"\0" in data:
+            raise ConfigurationError([Diagnostic(source, line, "not UTF-8; expected text")]) from error
+        return _load_latin_1(data, source, line)
     read = read_yaml if source.endswith(_YAML_SUFFIXES) else read_configuration
     return Loaded(*read(text, source))
+
+
+def _load_latin_1(data: bytes, source: str, line: int) -> Loaded:
+    """IOS has no encoding: remarks, descriptions and banners hold the bytes that a terminal has sent."""
+    configuration, warnings = read_configuration(data.decode("latin-1"), source)
+    warning = Diagnostic(source, line, "not UTF-8; the file is read as Latin-1")
+    return Loaded(configuration, tuple(sorted((*warnings, warning), key=lambda each: each.line)))
 
 
 def _unreadable(source: str, error: Exception) -> ConfigurationError:

@@ -115,13 +115,19 @@ class DfpManager:
 class VlanInterface:
     """``interface VlanN`` / ``ip address A.B.C.D MASK``: the address of the balancer in a VLAN, and its network.
 
-    ``crypto_map`` names the crypto map that protects its traffic.
+    ``crypto_map`` names the crypto map that protects its traffic, ``secondaries`` are ``ip address ... secondary``.
     """
 
     vlan: int
     address: IPv4Address
     network: IPv4Network
     crypto_map: Optional[str] = None
+    secondaries: tuple[IPv4Interface, ...] = ()
+
+    @property
+    def networks(self) -> tuple[IPv4Network, ...]:
+        """The networks whose hosts are adjacent in this VLAN."""
+        return (self.network, *(each.network for each in self.secondaries))
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ def next_hop_of(interfaces: Iterable[VlanInterface], routes: Iterable[Route], ad
     specific route. Without a route it is the address too: its network is not configured, or a router answers ARP for
     it.
     """
-    if any(address in interface.network for interface in interfaces):
+    if any(address in network for interface in interfaces for network in interface.networks):
         return address
     matching = ((route.network.prefixlen, route.next_hop) for route in routes if address in route.network)
     return max(matching, key=lambda match: match[0], default=(0, address))[1]

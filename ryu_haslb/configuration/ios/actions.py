@@ -7,7 +7,7 @@ and raises ValueError to refuse the command. The commands are in :mod:`ryu_haslb
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Network
+from ipaddress import IPv4Interface, IPv4Network
 from typing import Any
 
 from ryu_haslb.configuration.draft import DfpDraft, Draft, FarmDraft, RealDraft, VirtualServerDraft, VlanDraft
@@ -25,6 +25,8 @@ from ryu_haslb.configuration.model import (
 )
 from ryu_haslb.language.values import host_in_network
 from ryu_haslb.language.values import network as network_of
+from ryu_haslb.language.wording import quoted
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 
 def ignore(_subject: object, _statement: Statement) -> None:
@@ -122,10 +124,41 @@ def virtual(server: VirtualServerDraft, statement: Statement) -> None:
     address = statement.match.get("ADDRESS")
     if "no" not in statement.match:
         server.address, server.address_line = address, statement.line
+        server.other_service = None
     elif address in (None, server.address):
         server.address, server.address_line = None, statement.line
     else:
         statement.warning(f"virtual server {server.name} has no address {address} to remove")
+
+
+def other_virtual(server: VirtualServerDraft, statement: Statement) -> None:
+    """``virtual`` of another service than Mobile IP: RADIUS, GTP, web."""
+    what = statement.match.get("LINE") or ""
+    if "ipmobile" in what.split():
+        raise ValueError(
+            f"Mobile IP is UDP port {MOBILE_IP_PORT}; expected 'virtual A.B.C.D udp {MOBILE_IP_PORT} service ipmobile'"
+        )
+    protocol = statement.match.words[-1]
+    server.other_service = f"{protocol} {what}".strip()
+    statement.warning(
+        f"virtual server {server.name} is of another service ({quoted(server.other_service)}) and is ignored, and so "
+        "is its farm unless a virtual server of Mobile IP has it"
+    )
+
+
+def vserver_farm_without_backup(server: VirtualServerDraft, statement: Statement) -> None:
+    server.farm, server.farm_line = statement.match["NAME"], statement.line
+    rest = " ".join((statement.match.words[-1], statement.match["LINE"]))
+    statement.warning(f"{quoted(rest)} is not implemented: virtual server {server.name} has farm {server.farm} alone")
+
+
+def in_service_on_standby(server: VirtualServerDraft, statement: Statement) -> None:
+    server.in_service = "no" not in statement.match
+    if server.in_service:
+        statement.warning(
+            f"virtual server {server.name} is in service whatever the state of standby group "
+            f"{quoted(statement.match['LINE'])}: HSRP is not implemented"
+        )
 
 
 def vserver_farm(server: VirtualServerDraft, statement: Statement) -> None:
@@ -218,12 +251,26 @@ def vlan_address(vlan: VlanDraft, statement: Statement) -> None:
     vlan.interface = VlanInterface(vlan.vlan, address, host_in_network(address, statement.match["MASK"]))
 
 
+def secondary_address(vlan: VlanDraft, statement: Statement) -> None:
+    address = statement.match["ADDRESS"]
+    host_in_network(address, statement.match["MASK"])
+    secondary = IPv4Interface((address, statement.match["MASK"]))
+    others = tuple(each for each in vlan.secondaries if each != secondary)
+    if "no" not in statement.match:
+        others = (*others, secondary)
+    elif len(others) == len(vlan.secondaries):
+        statement.warning(f"interface Vlan{vlan.vlan} has no secondary address {address} to remove")
+    vlan.secondaries = others
+
+
 def no_vlan_address(vlan: VlanDraft, statement: Statement) -> None:
     address = statement.match.get("ADDRESS")
     if address is not None and (vlan.interface is None or vlan.interface.address != address):
         statement.warning(f"interface Vlan{vlan.vlan} has no address {address} to remove")
     else:
         vlan.interface = None
+        if address is None:
+            vlan.secondaries = ()
 
 
 def vlan_crypto_map(vlan: VlanDraft, statement: Statement) -> None:
@@ -237,7 +284,20 @@ def vlan_crypto_map(vlan: VlanDraft, statement: Statement) -> None:
 
 def route(draft: Draft, statement: Statement) -> None:
     network = network_of(statement.match["PREFIX"], statement.match["MASK"])
-    draft.routes[Route(network, statement.match["NEXT-HOP"])] = None
+    distance = statement.match.get("DISTANCE", 1)
+    others = {route: each for route, each in draft.routes.items() if route.network == network}
+    nearest = min(others.values(), default=distance)
+    if distance > nearest:
+        statement.warning(
+            f"the route to {network} by {statement.match['NEXT-HOP']} has a longer distance than another one and is "
+            "ignored: routes are static, none takes the place of another"
+        )
+        return
+    for route, each in others.items():
+        if each > distance:
+            statement.warning(f"the route to {network} by {route.next_hop} has a longer distance and is ignored")
+            del draft.routes[route]
+    draft.routes[Route(network, statement.match["NEXT-HOP"])] = distance
 
 
 def no_route(draft: Draft, statement: Statement) -> None:

@@ -6,12 +6,19 @@ indentation means nothing. IOS text, the YAML form and the configuration of a ho
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Optional
 
 from ryu_haslb.configuration.ios.kinds import CONFIGURATION_KINDS
-from ryu_haslb.configuration.ios.lines import SCANNED_HEADING, SCANNING_MISTAKES, Line, line_of, read_lines
+from ryu_haslb.configuration.ios.lines import (
+    SCANNED_HEADING,
+    SCANNING_MISTAKES,
+    Line,
+    OpenBannerError,
+    line_of,
+    read_lines,
+)
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.grammar import Command, CommandError, Match, Mode, UnknownCommandError, expected, match
 from ryu_haslb.language.kinds import Kind
@@ -87,7 +94,7 @@ class Blocks:
 
     def read(self, text: str) -> None:
         """Execute all lines of an IOS configuration. Errors and warnings go to the diagnostics."""
-        for line in read_lines(text):
+        for line in self._lines(text):
             if line.words == SCANNED_HEADING:
                 self._diagnostics.warning(line.number, f"'{' '.join(line.words)}' is a heading and is ignored")
                 continue
@@ -100,6 +107,12 @@ class Blocks:
                 line = meant  # noqa: PLW2901
             self.execute(line)
         self._warn_of_ignored()
+
+    def _lines(self, text: str) -> Iterator[Line]:
+        try:
+            yield from read_lines(text)
+        except OpenBannerError as error:
+            self._diagnostics.error(error.line, str(error))
 
     def execute(self, line: Line) -> None:
         """Execute one command."""

@@ -9,7 +9,8 @@ from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 _LEAVE = (EXIT, END)
-_VIRTUAL = f"ADDRESS udp {MOBILE_IP_PORT} service ipmobile"
+_VIRTUAL = f"ADDRESS [255.255.255.255] udp {MOBILE_IP_PORT} service ipmobile"
+_ROUTE_OPTIONS = "[DISTANCE<1-255>] [tag TAG<1-4294967295>] [name TEXT] [permanent] [track TRACK<1-1000>]"
 
 REAL = Mode(
     "config-slb-real",
@@ -81,6 +82,21 @@ VIRTUAL_SERVER = Mode(
             actions.virtual,
             "Virtual home agent address",
         ),
+        Command(
+            "virtual ADDRESS [255.255.255.255 | MASK] {tcp | udp | esp | gre | PROTOCOL-NUMBER<0-255>} [LINE]",
+            actions.other_virtual,
+            "A virtual server of another service, which is ignored with a warning",
+        ),
+        Command(
+            "serverfarm NAME {backup | map} LINE",
+            actions.vserver_farm_without_backup,
+            "The first server farm; what follows is ignored with a warning",
+        ),
+        Command(
+            "[no] inservice standby LINE",
+            actions.in_service_on_standby,
+            "In service whatever the state of the standby group, with a warning",
+        ),
         Command("{serverfarm NAME | no serverfarm [NAME]}", actions.vserver_farm, "Server farm of the virtual server"),
         Command(
             "{idle ipmobile request SECONDS<1-65535> | no idle ipmobile request [SECONDS<1-65535>]}",
@@ -119,6 +135,11 @@ VLAN = Mode(
         Command(
             "ip address ADDRESS MASK", actions.vlan_address, "IP address of the balancer in this VLAN, and network mask"
         ),
+        Command(
+            "[no] ip address ADDRESS MASK secondary",
+            actions.secondary_address,
+            "A further address in this VLAN, and its network",
+        ),
         Command("no ip address [ADDRESS MASK]", actions.no_vlan_address, "Remove the IP address"),
         Command("[no] description [LINE]", actions.ignore, "Description of the interface"),
         Command("no shutdown", actions.ignore, "Accepted without effect: VLAN interfaces are always up"),
@@ -156,8 +177,16 @@ GLOBAL = Mode(
         ),
         Command("interface Vlan VLAN<1-4094>", actions.vlan, "Interface of the balancer in a VLAN", VLAN),
         Command("no interface Vlan VLAN<1-4094>", actions.no_vlan, "Remove a VLAN interface"),
-        Command("ip route PREFIX MASK NEXT-HOP", actions.route, "Static route to reals that are not adjacent"),
-        Command("no ip route PREFIX MASK [NEXT-HOP]", actions.no_route, "Remove a static route"),
+        Command(
+            f"ip route PREFIX MASK [EXIT-INTERFACE] NEXT-HOP {_ROUTE_OPTIONS}",
+            actions.route,
+            "Static route to reals that are not adjacent",
+        ),
+        Command(
+            f"no ip route PREFIX MASK [EXIT-INTERFACE] [NEXT-HOP {_ROUTE_OPTIONS}]",
+            actions.no_route,
+            "Remove a static route",
+        ),
         *crypto_commands.COMMANDS,
         *PREAMBLE,
         *unimplemented.CRYPTO_COMMANDS,

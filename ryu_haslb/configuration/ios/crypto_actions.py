@@ -6,7 +6,7 @@ commands themselves are in :mod:`ryu_haslb.configuration.ios.crypto_commands`.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -20,6 +20,7 @@ from ryu_haslb.configuration.crypto_model import (
     AUTHENTICATIONS,
     CIPHERS,
     COMPRESSION,
+    AccessListName,
     AccessRule,
     Authentication,
     CryptoMapEntry,
@@ -194,7 +195,11 @@ def map_transform_sets(draft: MapDraft, statement: Statement) -> None:
 
 
 def match_address(draft: MapDraft, statement: Statement) -> None:
-    change_map(draft, statement, access_list=statement.match.get("NUMBER"))
+    name, entry = statement.match.get("LIST"), draft.entry
+    if "no" in statement.match and name not in (None, entry.access_list):
+        statement.warning(f"crypto map {entry.name} {entry.sequence} does not match access list {name}")
+    else:
+        change_map(draft, statement, access_list=name)
 
 
 def pfs(draft: MapDraft, statement: Statement) -> None:
@@ -216,9 +221,54 @@ def access_rule(draft: Draft, statement: Statement) -> None:
     entry = draft.crypto.access_lists.setdefault(match["NUMBER"], AccessListDraft(statement.line))
     rule = AccessRule("permit" in match, _network(statement, "SOURCE"), _network(statement, "DESTINATION"))
     if match.get("LINE") is not None:
-        _beyond_ip(entry, statement, f"ip ... {match['LINE']}")
+        _beyond_ip(entry, statement, f"ip ... {match['LINE']}", match["NUMBER"])
     else:
-        entry.rules.setdefault(rule)
+        entry.add(rule)
+
+
+@dataclass(frozen=True)
+class NamedList:
+    """The block of ``ip access-list extended``: the name of the list, and its draft."""
+
+    name: AccessListName
+    draft: AccessListDraft
+
+
+def named_access_list(draft: Draft, statement: Statement) -> NamedList:
+    name = statement.match["LIST"]
+    return NamedList(name, draft.crypto.access_lists.setdefault(name, AccessListDraft(statement.line)))
+
+
+def no_named_access_list(draft: Draft, statement: Statement) -> None:
+    if draft.crypto.access_lists.pop(statement.match["LIST"], None) is None:
+        statement.warning(f"there is no access list {statement.match['LIST']} to remove")
+
+
+def named_rule(block: NamedList, statement: Statement) -> None:
+    match = statement.match
+    rule = AccessRule("permit" in match, _network(statement, "SOURCE"), _network(statement, "DESTINATION"))
+    if match.get("LINE") is not None:
+        _beyond_ip(block.draft, statement, f"ip ... {match['LINE']}", block.name)
+    else:
+        block.draft.add(rule, match.get("SEQUENCE"))
+
+
+def other_named_rule(block: NamedList, statement: Statement) -> None:
+    _beyond_ip(block.draft, statement, statement.match["PROTOCOL"], block.name)
+
+
+def no_named_rule(block: NamedList, statement: Statement) -> None:
+    rule = AccessRule("permit" in statement.match, _network(statement, "SOURCE"), _network(statement, "DESTINATION"))
+    if block.draft.rules.pop(rule, None) is None:
+        statement.warning(f"access list {block.name} has no such rule to remove")
+
+
+def no_sequence(block: NamedList, statement: Statement) -> None:
+    gone = [rule for rule, sequence in block.draft.rules.items() if sequence == statement.match["SEQUENCE"]]
+    for rule in gone:
+        del block.draft.rules[rule]
+    if not gone:
+        statement.warning(f"access list {block.name} has no rule {statement.match['SEQUENCE']} to remove")
 
 
 def _network(statement: Statement, which: str) -> IPv4Network:
@@ -232,14 +282,14 @@ def _network(statement: Statement, which: str) -> IPv4Network:
 
 def other_access_rule(draft: Draft, statement: Statement) -> None:
     entry = draft.crypto.access_lists.setdefault(statement.match["NUMBER"], AccessListDraft(statement.line))
-    _beyond_ip(entry, statement, statement.match["PROTOCOL"])
+    _beyond_ip(entry, statement, statement.match["PROTOCOL"], statement.match["NUMBER"])
 
 
-def _beyond_ip(entry: AccessListDraft, statement: Statement, what: str) -> None:
+def _beyond_ip(entry: AccessListDraft, statement: Statement, what: str, name: AccessListName) -> None:
     permission = "permit" if "permit" in statement.match else "deny"
     entry.beyond_ip[statement.line] = f"{permission} {what}"
     rule = quoted(f"{permission} {what}")
-    statement.warning(f"access list {statement.match['NUMBER']}: {rule} is not implemented and is ignored")
+    statement.warning(f"access list {name}: {rule} is not implemented and is ignored")
 
 
 def no_access_list(draft: Draft, statement: Statement) -> None:

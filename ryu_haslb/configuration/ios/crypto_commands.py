@@ -95,7 +95,7 @@ CRYPTO_MAP = Mode(
             "Lifetime of security associations (default: the global lifetime)",
         ),
         Command(
-            "{match address NUMBER<100-199> | no match address [NUMBER<100-199>]}",
+            "{match address LIST | no match address [LIST]}",
             actions.match_address,
             "Access list of the traffic to protect",
         ),
@@ -164,6 +164,27 @@ _ADDRESSES = (
     "{any | host SOURCE-HOST | SOURCE SOURCE-WILDCARD} {any | host DESTINATION-HOST | DESTINATION DESTINATION-WILDCARD}"
 )
 
+ACCESS_LIST = Mode(
+    "config-ext-nacl",
+    (
+        Command(
+            f"[SEQUENCE<1-2147483647>] {{permit | deny}} ip {_ADDRESSES} [LINE]",
+            actions.named_rule,
+            "Permit or deny IP traffic between addresses",
+        ),
+        Command(
+            "[SEQUENCE<1-2147483647>] {permit | deny} PROTOCOL [LINE]",
+            actions.other_named_rule,
+            "Rule of another protocol: ignored, and refused in the access list of a crypto map",
+        ),
+        Command(f"no {{permit | deny}} ip {_ADDRESSES}", actions.no_named_rule, "Remove a rule"),
+        Command("no SEQUENCE<1-2147483647>", actions.no_sequence, "Remove the rule with this number"),
+        Command("[no] [SEQUENCE<1-2147483647>] remark [LINE]", ignore, "Comment of the access list"),
+        *_LEAVE,
+    ),
+    _NO,
+)
+
 COMMANDS = (
     Command(
         "crypto isakmp policy PRIORITY<1-10000>",
@@ -221,6 +242,8 @@ COMMANDS = (
         "Rule of another protocol: ignored, and refused in the access list of a crypto map",
     ),
     Command("access-list NUMBER<100-199> remark [LINE]", ignore, "Comment of the access list"),
+    Command("ip access-list extended LIST", actions.named_access_list, "Extended access list", ACCESS_LIST),
+    Command("no ip access-list extended LIST", actions.no_named_access_list, "Remove an extended access list"),
     Command("no access-list NUMBER<100-199>", actions.no_access_list, "Remove an access list"),
     Command(
         "no access-list NUMBER<100-199> {permit | deny | remark} LINE",

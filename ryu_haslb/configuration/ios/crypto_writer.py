@@ -36,10 +36,15 @@ def crypto_commands(crypto: Crypto) -> Iterator[str]:
 
 def access_lists(crypto: Crypto) -> Iterator[str]:
     """The rules of every access list."""
-    for number, rules in crypto.access_lists:
+    for name, rules in crypto.access_lists:
+        if isinstance(name, str):
+            yield f"ip access-list extended {name}"
         for rule in rules:
             permission = "permit" if rule.permit else "deny"
-            yield f"access-list {number} {permission} ip {_addresses(rule.source)} {_addresses(rule.destination)}"
+            beginning = "" if isinstance(name, str) else f"access-list {name}"
+            yield f"{beginning} {permission} ip {_addresses(rule.source)} {_addresses(rule.destination)}"
+        if isinstance(name, str):
+            yield "!"
 
 
 def _policy(policy: IsakmpPolicy) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Union
 
 from ryu_haslb.language import kinds, values
 from ryu_haslb.language.kinds import KINDS, Kind
@@ -33,6 +34,18 @@ def _labels(text: str) -> tuple[str, ...]:
     return names
 
 
+def _interface(text: str) -> str:
+    if not re.fullmatch("[A-Za-z][A-Za-z-]*[0-9][0-9/.:]*", text):
+        raise ValueError
+    return text
+
+
+def _access_list(text: str) -> Union[int, str]:
+    if text.isdigit():
+        return values.decimal(text, 100, 199)
+    return values.name(text, MAX_LABEL_LENGTH)
+
+
 #: The kinds of the parameters of configuration commands that are not numbers.
 CONFIGURATION_KINDS: Mapping[str, Kind] = {
     **KINDS,
@@ -42,6 +55,8 @@ CONFIGURATION_KINDS: Mapping[str, Kind] = {
     "KEY": Kind("WORD", "a pre-shared key", _key, secret=True),
     "NEXT-HOP": kinds.HOST,
     "PROTOCOL": kinds.WORD,
+    "EXIT-INTERFACE": Kind("INTERFACE", "an interface such as Vlan15", _interface),
+    "LIST": Kind("LIST", "a number from 100 to 199, or the name of an access list", _access_list),
     "SOURCE-HOST": kinds.ADDRESS,
     "SOURCE": kinds.ADDRESS,
     "SOURCE-WILDCARD": kinds.WILDCARD,

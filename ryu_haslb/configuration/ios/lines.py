@@ -7,6 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from ryu_haslb.errors import HaslbError
+from ryu_haslb.language.wording import quoted
+
 #: The chapter was scanned, and twice a name got a space. Only these words are corrected.
 SCANNING_MISTAKES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("ip", "slb", "vserver", "MIPS", "LB"): ("ip", "slb", "vserver", "MIPSLB"),
@@ -20,6 +23,13 @@ _REMARK = re.compile(
 
 #: Lines that `show running-config` prints around the commands.
 _SURROUNDINGS = re.compile(r"[ \t]*(Building configuration\.\.\.|Current configuration *:.*)")
+#: A banner: the command, and what follows from the first delimiter on.
+_BANNER = re.compile(
+    r"(?P<command>[ \t]*banner[ \t]+(exec|incoming|login|motd|prompt-timeout|slip-ppp))[ \t]+(?P<text>\S.*)",
+    re.IGNORECASE,
+)
+_CERTIFICATE = re.compile(r"[ \t]*certificate[ \t]+\S", re.IGNORECASE)
+_DIGITS = re.compile(r"[ \t]*[0-9A-Fa-f]{2,8}([ \t]+[0-9A-Fa-f]{2,8})*[ \t]*$")
 _WORD = re.compile(r"[^ \t]+")
 _GLUED_INTERFACE = re.compile(r"(?P<type>[A-Za-z][A-Za-z-]*)(?P<number>[0-9].*)")
 
@@ -39,11 +49,52 @@ class Line:
         return self.text[self.columns[0] : end].rstrip()
 
 
+class OpenBannerError(HaslbError):
+    """A banner without its second delimiter: on IOS all that follows is its text."""
+
+    def __init__(self, line: int, delimiter: str) -> None:
+        super().__init__(f"the banner that begins here has no end; expected {quoted(delimiter)} after its text")
+        self.line = line
+
+
 def read_lines(text: str) -> Iterator[Line]:
-    """The lines that have commands. ``!`` begins a comment; indentation and the kind of line end do not matter."""
-    for number, line in enumerate(re.split("\r\n|\r|\n", text.lstrip("\ufeff")), 1):
-        if line.lstrip(" \t")[:1] not in ("", "!") and not _SURROUNDINGS.match(line):
+    """The lines that have commands. ``!`` begins a comment; indentation and the kind of line end do not matter.
+
+    The text of a banner, which may be of many lines, and the digits of a certificate are left out.
+
+    Raises: OpenBannerError.
+    """
+    lines = iter(enumerate(re.split("\r\n|\r|\n", text.lstrip("\ufeff")), 1))
+    for number, line in lines:
+        banner = _BANNER.match(line)
+        if banner is not None:
+            yield split_line(banner["command"], number)
+            _skip_banner(banner["text"], number, lines)
+        elif line.lstrip(" \t")[:1] not in ("", "!") and not _SURROUNDINGS.match(line):
             yield split_line(_REMARK.sub("", line), number)
+            if _CERTIFICATE.match(line):
+                yield from _after_certificate(lines)
+
+
+def _skip_banner(text: str, number: int, lines: Iterator[tuple[int, str]]) -> None:
+    """Skip the lines up to the second delimiter: any character, or ``^C`` as `show running-config` prints it."""
+    delimiter = text[:2] if text.upper().startswith("^C") else text[:1]
+    rest = text[len(delimiter) :]
+    while delimiter not in rest:
+        following = next(lines, None)
+        if following is None:
+            raise OpenBannerError(number, delimiter)
+        rest = following[1]
+
+
+def _after_certificate(lines: Iterator[tuple[int, str]]) -> Iterator[Line]:
+    """Skip the hexadecimal digits of a certificate and the `quit` after them; yield the first line that is neither."""
+    for number, line in lines:
+        if _DIGITS.match(line):
+            continue
+        if line.strip() not in ("", "quit", "!"):
+            yield split_line(line, number)
+        return
 
 
 def split_line(text: str, number: int = 1) -> Line:

@@ -22,7 +22,8 @@ def _block(*templates: str) -> ConfigurationMode:
 _OF_ANY_INTERFACE = _ignored(
     "[no] ip {redirects | unreachable | unreachables} [LINE]",
     "[no] ip {proxy-arp | directed-broadcast | route-cache | mroute-cache} [LINE]",
-    "[no] ip {access-group | helper-address | mtu | nat | ospf | pim | igmp | policy | verify | flow | vrf} [LINE]",
+    "[no] ip {access-group | helper-address | mtu | nat | ospf | pim | igmp | policy | verify | flow} [LINE]",
+    "[no] {ip vrf forwarding | vrf forwarding} [LINE]",
     "[no] ip {rip | summary-address | unnumbered | virtual-reassembly} LINE",
     "[no] ip mobile {foreign-service | prefix-length | registration-lifetime} [LINE]",
     "[no] mop {enabled | sysid}",
@@ -30,15 +31,29 @@ _OF_ANY_INTERFACE = _ignored(
     "[no] {arp | bandwidth | carrier-delay | cdp | channel-group | delay | duplex | encapsulation} [LINE]",
     "[no] flowcontrol [LINE]",
     "[no] {hold-queue | ipv6 | keepalive | lldp | load-interval | logging | mac-address | media-type | mls} [LINE]",
-    "[no] {mpls | mtu | negotiation | ntp | service-policy | shutdown | snmp | spanning-tree | speed | standby} [LINE]",
-    "[no] {storm-control | tunnel | udld | vrf | wrr-queue} [LINE]",
+    "[no] {mpls | mtu | negotiation | ntp | service-policy | shutdown | snmp | speed | standby} [LINE]",
+    "[no] spanning-tree {bpdufilter | bpduguard | cost | guard | link-type | port-priority | portfast | vlan} [LINE]",
+    "[no] spanning-tree mst VLANS [LINE]",
+    "[no] {storm-control | tunnel | udld | wrr-queue} [LINE]",
+    "[no] ip {arp | authentication | bandwidth-percent | cef | dhcp | flow-export | hello-interval | hold-time} [LINE]",
+    "[no] ip {broadcast-address | local-proxy-arp | mask-reply | multicast | router | rsvp | rtp | tcp | wccp} [LINE]",
+    "[no] ip {accounting | nbar | sticky-arp | split-horizon | vrrp | inspect | dvmrp | information-reply} [LINE]",
+    "[no] {backup | bridge-group | clock | dampening | fair-queue | framing} [LINE]",
+    "[no] {glbp | half-duplex | full-duplex | isis | l2protocol-tunnel | linecode | lacp | macro | mop} [LINE]",
+    "[no] {max-reserved-bandwidth | peer | physical-layer | pos | power | ppp | priority-queue} [LINE]",
+    "[no] {private-vlan | queue-limit | random-detect | rate-limit | rcv-queue | routing | rmon | serial | tx} [LINE]",
+    "[no] {traffic-shape | transmit-interface | vrrp | xconnect} [LINE]",
+    "[no] {vslot | dot1q} [LINE]",
 )
-_SWITCHING_OR_IPSEC = _ignored("[no] switchport [LINE]", "[no] crypto {connect | map} [LINE]")
+_SWITCHING_OR_IPSEC = _ignored(
+    "[no] switchport [LINE]", "[no] crypto connect [LINE]", "crypto map TEXT", "no crypto map [TEXT]"
+)
 _SECONDARY = _ignored("[no] ip address ADDRESS MASK secondary")
+_NO_ADDRESS = _ignored("[no] ip address {dhcp | negotiated | pool} [LINE]")
 
 #: The commands of a loopback interface, of a VLAN's interface and of a port.
 LOOPBACK_COMMANDS = (*_OF_ANY_INTERFACE, *_SWITCHING_OR_IPSEC, *_SECONDARY)
-VLAN_COMMANDS = (*_OF_ANY_INTERFACE, *_SECONDARY, *_ignored("[no] switchport [LINE]", "[no] crypto connect LINE"))
+VLAN_COMMANDS = (*_OF_ANY_INTERFACE, *_NO_ADDRESS, *_ignored("[no] switchport [LINE]", "[no] crypto connect LINE"))
 PORT_COMMANDS = (
     *_OF_ANY_INTERFACE,
     *_SECONDARY,
@@ -69,18 +84,91 @@ _LINE = _block(
     "[no] {access-class | autocommand | escape-character | exec | exec-timeout | history | length | logging} [LINE]",
     "[no] {login | password | privilege | session-timeout | speed | stopbits | transport | width} [LINE]",
 )
+_REAL_OF_FARM = "[no] {access | inservice | maxconns | port | probe | real | reassign | retry | weight} [LINE]"
+_FIREWALL_FARM = _block(
+    _REAL_OF_FARM,
+    "[no] {delay | description | failaction | faildetect | idle | predictor | protocol | purge} [LINE]",
+    "[no] {replicate | sticky} [LINE]",
+)
+_STATIC_NAT = _block(_REAL_OF_FARM)
+_SLB_MAP = _block("[no] {apn | calling-station-id | service | username} [LINE]")
+_CLASS_MAP = _block("[no] {description | match | rename} [LINE]")
+_POLICY_MAP = _block(
+    "[no] {bandwidth | class | compression | conform-action | description | drop | estimate | exceed-action} [LINE]",
+    "[no] {fair-queue | police | priority | queue-limit | random-detect | service-policy | set | shape | trust} [LINE]",
+    "[no] {violate-action | parameter-map | inspect | pass} [LINE]",
+)
+_CONTROL_PLANE = _block("[no] {exit-control-plane | management-interface | service-policy} [LINE]")
+_REDUNDANCY = _block(
+    "[no] {associate | auto-sync | event-log | keepalive-enable | linecard | main-cpu | mode | scheme} [LINE]",
+    "[no] {association | encapsulation | interface-map | ip-address | local-ip | local-port | protocol} [LINE]",
+    "[no] {remote-ip | remote-port | retransmit-timeout | assoc-retransmit | path-retransmit | split-mode} [LINE]",
+    "[no] {notification-timer | policy-name | security | timers | uplink-group} [LINE]",
+)
+_VRF = _block(
+    "[no] {address-family | bgp | description | exit-address-family | export | import | maximum | mdt | rd} [LINE]",
+    "[no] {route-replicate | route-target | vnet | vpn} [LINE]",
+)
+_ROUTE_MAP = _block("[no] {continue | description | match | set} [LINE]")
+_KEY_CHAIN = _block(
+    "[no] {accept-lifetime | cryptographic-algorithm | description | key-string} [LINE]",
+    "[no] key NUMBER<0-2147483647>",
+    "[no] send-lifetime [LINE]",
+)
+_TRACK = _block(
+    "[no] {carrier-delay | default-state | delay | description | ip vrf forwarding | object | threshold} [LINE]"
+)
+_SLA = _block(
+    "[no] {dns | frequency | ftp | history | http | icmp-echo | icmp-jitter | owner | request-data-size | tag} [LINE]",
+    "[no] {tcp-connect | threshold | timeout | tos | type | udp-echo | udp-jitter | verify-data | vrf} [LINE]",
+)
+_AAA_GROUP = _block(
+    "[no] {accounting | attribute | auth-type | authorization | backoff | client | deadtime | domain | ignore} [LINE]",
+    "[no] {ip radius source-interface | ip tacacs source-interface | ip vrf forwarding} [LINE]",
+    "[no] {load-balance | port | server | server-key | server-private} [LINE]",
+)
+_ARCHIVE = _block(
+    "[no] {hidekeys | log | logging | maximum | notify | path | record | rollback | time-period | write-memory} [LINE]"
+)
+_APPLET = _block(
+    "[no] {action | description | set | trigger} [LINE]",
+    "[no] event {cli | counter | interface | none | oir | resource | rf | snmp | syslog | timer | track} [LINE]",
+)
+_MST = _block("[no] {instance | name | private-vlan | revision} [LINE]")
+_ACCESS_MAP = _block("[no] {action | match} [LINE]")
+_PKI = _block(
+    "[no] {auto-enroll | certificate | crl | enrollment | fingerprint | fqdn | ip-address | key-usage} [LINE]",
+    "[no] {ocsp | password | primary | query | regenerate | revocation-check | rsakeypair | serial-number} [LINE]",
+    "[no] {source | subject-alt-name | subject-name | usage | vrf} [LINE]",
+    "certificate LINE",
+    "quit",
+)
+_KEYRING = _block("[no] {description | local-address | pre-shared-key | rsa-pubkey} [LINE]")
+_ISAKMP_PROFILE = _block(
+    "[no] {accounting | ca | client | description | initiate | isakmp | keepalive | keyring | local-address} [LINE]",
+    "[no] {match | qos-group | self-identity | virtual-template | vrf} [LINE]",
+)
+_IPSEC_PROFILE = _block("[no] {description | match | responder-only | reverse-route | set} [LINE]")
 _ROUTER = _block(
     "[no] {address-family | area | auto-summary | bgp | default-information | default-metric | distance} [LINE]",
     "[no] {eigrp | log-adjacency-changes | maximum-paths | neighbor | network | passive-interface} [LINE]",
+    "exit-address-family",
     "[no] {redistribute | router-id | summary-address | synchronization | timers | version} [LINE]",
 )
 _DFP_AGENT = _block("[no] {inservice | interval | password | port} [LINE]")
 
 #: The commands of `ip slb serverfarm`, of its `real`, and of `ip slb vserver`.
-FARM_COMMANDS = _ignored("[no] {access | bindid | description | failaction | nat client | probe} [LINE]")
-REAL_COMMANDS = _ignored("[no] {access | client | description | rate} [LINE]")
+FARM_COMMANDS = _ignored(
+    "[no] {access | bindid | description | failaction | nat client | probe} [LINE]",
+    "[no] predictor {hash | route-map | source} [LINE]",
+)
+REAL_COMMANDS = _ignored("[no] {access | client | description | maxclients | probe | rate} [LINE]")
 VIRTUAL_SERVER_COMMANDS = _ignored(
-    "[no] {access | advertise | delay | description | hand-off | replicate | sticky | synguard | username} [LINE]"
+    "[no] {access | advertise | delay | description | hand-off | replicate | sticky | synguard | username} [LINE]",
+    "[no] {asn | gtp | gw | hash | probe | purge | radius | tcp | udp | verify} [LINE]",
+    "[no] idle {asn | gtp | radius | sip} LINE",
+    "[no] idle SECONDS<1-65535>",
+    "[no] client {gtp | group} LINE",
 )
 
 #: The commands of a home agent other than `ip mobile home-agent dynamic-address`.
@@ -105,18 +193,27 @@ CRYPTO_COMMANDS = (
         "crypto map TEXT NUMBER<1-65535> ipsec-isakmp {dynamic | discover | profile} [LINE]",
         opens=_CRYPTO_MAP,
     ),
+    *_ignored("crypto dynamic-map TEXT NUMBER<1-65535>", opens=_CRYPTO_MAP),
+    *_ignored("crypto isakmp profile TEXT [accounting]", opens=_ISAKMP_PROFILE),
+    *_ignored("crypto ipsec profile TEXT", opens=_IPSEC_PROFILE),
+    *_ignored("crypto keyring TEXT [LINE]", opens=_KEYRING),
+    *_ignored("crypto {ca | pki} {trustpoint | certificate | profile | server | trustpool} LINE", opens=_PKI),
+    *_ignored("no crypto {ca | dynamic-map | keyring | pki} LINE"),
+    *_ignored("no crypto {isakmp | ipsec} profile LINE"),
+    *_ignored("crypto {ca | pki} {authenticate | enroll | export | import | token} LINE"),
     *_ignored(
-        "[no] crypto isakmp {aggressive-mode | client | enable | fragmentation | identity | nat | profile} [LINE]",
+        "[no] crypto isakmp {aggressive-mode | client | enable | fragmentation | identity | nat} [LINE]",
         "[no] crypto isakmp invalid-spi-recovery",
-        "[no] crypto ipsec {client | df-bit | fragmentation | nat-transparency | optional | profile} [LINE]",
+        "[no] crypto ipsec {client | df-bit | fragmentation | nat-transparency | optional} [LINE]",
         "[no] crypto ipsec security-association {idle-time | replay} [LINE]",
         "crypto map TEXT {client | isakmp | local-address | redundancy} LINE",
-        "[no] crypto {ca | dynamic-map | engine | key | keyring | logging | pki} [LINE]",
+        "[no] crypto {call | engine | key | logging | mib | xauth} [LINE]",
     ),
 )
 
 #: The commands of IPsec, for a configuration in which none is implemented.
 WITHOUT_CRYPTO_COMMANDS = (
+    *_ignored("ip access-list extended LINE", opens=_ACCESS_LIST),
     *_ignored("crypto isakmp policy LINE", opens=_ISAKMP),
     *_ignored("crypto ipsec transform-set LINE", opens=_TRANSFORM_SET),
     *_ignored("crypto map LINE", opens=_CRYPTO_MAP),
@@ -127,6 +224,7 @@ WITHOUT_CRYPTO_COMMANDS = (
         "crypto {ca | dynamic-map | engine | key | keyring | pki} LINE",
         "no crypto LINE",
         "[no] access-list EXTENDED<100-199> [LINE]",
+        "no ip access-list extended LINE",
     ),
 )
 
@@ -142,25 +240,62 @@ GLOBAL_COMMANDS = (
         opens=_INTERFACE,
     ),
     *_ignored(f"no interface {_INTERFACES}"),
-    *_ignored("ip access-list LINE", opens=_ACCESS_LIST),
+    *_ignored("ip access-list {standard | resequence | log-update | logging} LINE", opens=_ACCESS_LIST),
+    *_ignored("no ip access-list {standard | resequence | log-update | logging} LINE"),
+    *_ignored("ip slb firewallfarm TEXT", opens=_FIREWALL_FARM),
+    *_ignored("ip slb static LINE", opens=_STATIC_NAT),
+    *_ignored("ip slb map LINE", opens=_SLB_MAP),
+    *_ignored("class-map LINE", opens=_CLASS_MAP),
+    *_ignored("policy-map LINE", opens=_POLICY_MAP),
+    *_ignored("control-plane [LINE]", opens=_CONTROL_PLANE),
+    *_ignored("{redundancy | redundancy inter-device}", opens=_REDUNDANCY),
+    *_ignored("ip vrf TEXT", "vrf definition TEXT", opens=_VRF),
+    *_ignored("route-map LINE", opens=_ROUTE_MAP),
+    *_ignored("key chain TEXT", opens=_KEY_CHAIN),
+    *_ignored("track LINE", opens=_TRACK),
+    *_ignored("[no] ip sla {schedule | monitor schedule | monitor responder | reset | responder | enable} [LINE]"),
+    *_ignored("[no] ip sla {group | logging | reaction-configuration | reaction-trigger | restart} LINE"),
+    *_ignored("ip sla NUMBER<1-2147483647>", "ip sla monitor NUMBER<1-2147483647>", "rtr LINE", opens=_SLA),
+    *_ignored("aaa group server LINE", "aaa server radius LINE", opens=_AAA_GROUP),
+    *_ignored("archive", opens=_ARCHIVE),
+    *_ignored("event manager applet LINE", opens=_APPLET),
+    *_ignored("spanning-tree mst configuration", opens=_MST),
+    *_ignored("vlan access-map LINE", opens=_ACCESS_MAP),
+    *_ignored("svclc policy LINE", opens=_REDUNDANCY),
     *_ignored("ip dfp agent LINE", opens=_DFP_AGENT),
     *_ignored("ip slb probe LINE", opens=_PROBE),
     *_ignored("router LINE", opens=_ROUTER),
-    *_ignored("line LINE", opens=_LINE),
-    *_ignored("vlan LINE", opens=_VLAN),
+    *_ignored("line {aux | con | console | tty | vty | NUMBER<0-4095>} LINE", opens=_LINE),
+    *_ignored("vlan VLANS", "vlan VLANS LINE", opens=_VLAN),
+    *_ignored("[no] vlan {accounting | dot1q | filter | internal} LINE"),
     *_ignored(
-        "[no] ip slb {entries | firewallfarm | map | maxbuffers | natpool | replicate | route | static | timers} LINE",
-        "no ip {access-list | dfp} LINE",
+        "[no] ip slb {entries | maxbuffers | natpool | replicate | route | timers} LINE",
+        "no ip slb {firewallfarm | map | probe | static} LINE",
+        "no ip dfp LINE",
+        "[no] banner {exec | incoming | login | motd | prompt-timeout | slip-ppp}",
+        "[no] ip route {vrf | profile | static} [LINE]",
+        "[no] ip route PREFIX MASK Null0 [LINE]",
+        "[no] ip route PREFIX MASK EXIT-INTERFACE [{DISTANCE<1-255> | name | permanent | tag | track} [LINE]]",
+        "[no] ip {as-path | community-list | default-network | extcommunity-list | flow | flow-cache} LINE",
+        "[no] ip {flow-capture | flow-top-talkers | gratuitous-arps | icmp | identd | igmp | nat | nbar} [LINE]",
+        "[no] ip {msdp | options | ospf | pim | policy | rsvp | rtcp | sap | spd | tcp | verify | vrrp | wccp} [LINE]",
+        "[no] {svclc | firewall | mwam | module | hw-module | platform | sup-bootdisk | process | parser} LINE",
+        "[no] {redundancy | vrf | track | archive | event | kron | memory | rmon | sntp | tftp-server} LINE",
+        "[no] {class-map | policy-map | route-map | key | vlan | rtr | license | lldp | table-map | time-range} LINE",
+        "[no] {file | buffers | cns | call-home | ppp | vpdn | virtual-profile} LINE",
+        "[no] {ssl-proxy | analysis | idsm | anomaly-detector | snmp-notification | eou | fips | login | vpn} LINE",
+        "[no] {mac | l2 | lacp | macro | mab | dot1x | bridge | dial-peer | identity | prompt} LINE",
         "[no] ip {address-pool | arp | bootp | cef | classless | default-gateway | dhcp | domain | domain-list} [LINE]",
         "[no] ip {domain-lookup | domain-name | finger | flow-export | forward-protocol | ftp | host | http} [LINE]",
         "[no] ip {local | mobile | multicast | multicast-routing | name-server | prefix-list | radius | rcmd} [LINE]",
-        "[no] ip {routing | scp | source-route | ssh | subnet-zero | tacacs | telnet | tftp | vrf} [LINE]",
+        "[no] ip {ips | inspect | admission | auth-proxy | http | rtp | trigger-authentication | ddns} [LINE]",
+        "[no] ip {routing | scp | source-route | ssh | subnet-zero | tacacs | telnet | tftp} [LINE]",
         "[no] access-list {compiled | STANDARD<1-99> | OTHER<200-2799>} [LINE]",
         "[no] {aaa | alias | arp | boot | boot-end-marker | boot-start-marker | cdp} [LINE]",
         "[no] clock [LINE]",
         "[no] {config-register | diagnostic | dot11 | enable | errdisable | exception | fabric | ipc | ipv6} [LINE]",
         "[no] {logging | mac-address-table | mls | monitor | mpls | multilink | ntp | port-channel | power} [LINE]",
-        "[no] {privilege | qos | radius | radius-server | redundancy | route-map | router | service} [LINE]",
+        "[no] {privilege | qos | radius | radius-server | router | service} [LINE]",
         "[no] scheduler [LINE]",
         "[no] {snmp-server | snmp | spanning-tree | tacacs-server | udld | upgrade | username | vtp | wism} [LINE]",
     ),

@@ -45,6 +45,8 @@ def _configuration(configuration: Configuration) -> Iterator[str]:
     for interface in configuration.vlan_interfaces:
         yield f"interface Vlan{interface.vlan}"
         yield f" ip address {interface.address} {interface.network.netmask}"
+        for secondary in interface.secondaries:
+            yield f" ip address {secondary.ip} {secondary.netmask} secondary"
         if interface.crypto_map is not None:
             yield f" crypto map {interface.crypto_map}"
         yield "!"

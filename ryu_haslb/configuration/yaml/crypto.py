@@ -38,7 +38,9 @@ class CryptoReader(CommandReader):
                     "address": self.interface_address,
                     "crypto_map": self.word("crypto", "map"),
                 }
-                if kind != VLAN_KIND:
+                if kind == VLAN_KIND:
+                    handlers["secondary"] = lambda node: self.each(node, "secondary addresses", self.secondary_address)
+                else:
                     handlers["crypto_connect_vlan"] = self.word("crypto", "connect", "vlan")
                     handlers["allowed_vlans"] = self.word("switchport", "trunk", "allowed", "vlan")
                 self.block(value, f"interface {name}", handlers)
@@ -46,6 +48,10 @@ class CryptoReader(CommandReader):
     def interface_address(self, node: yaml.Node) -> None:
         """``address: 15.1.1.15/8``."""
         self.command(line_of_node(node), "ip", "address", *network_words(node))
+
+    def secondary_address(self, node: yaml.Node) -> None:
+        """``secondary: [15.2.1.15/24]``."""
+        self.command(line_of_node(node), "ip", "address", *network_words(node), "secondary")
 
     def crypto(self, node: yaml.Node) -> None:
         """``crypto`` and all of its keys."""
@@ -112,7 +118,7 @@ class CryptoReader(CommandReader):
                             "transform_sets": self.map_transform_sets,
                             "pfs": self.word("set", "pfs"),
                             "lifetime": lambda node: self.lifetime(node, "set", "security-association", "lifetime"),
-                            "match_address": self.number("match", "address"),
+                            "match_address": self.word("match", "address"),
                         },
                     )
 
@@ -133,8 +139,10 @@ class CryptoReader(CommandReader):
         """``access_lists``, by number. A rule is permit or deny with source and destination."""
         for number, line, rules in entries(node, "access lists"):
             with self.recording_errors():
-                if not re.fullmatch("1[0-9]{2}", number):
+                if number.isdigit() and not re.fullmatch("1[0-9]{2}", number):
                     raise NodeError(line, f"unknown access list {quoted(number)}; expected a number from 100 to 199")
+                if not number.isdigit():
+                    self.command(line, "ip", "access-list", "extended", number)
                 for rule in items(rules, "rules"):
                     with self.recording_errors():
                         self.access_rule(number, rule)
@@ -148,7 +156,8 @@ class CryptoReader(CommandReader):
             if len(networks) != 2:
                 raise NodeError(line, "expected two networks: source and destination")
             words = [word for each in networks for word in _with_wildcard(each)]
-            self.command(line, "access-list", number, permission, "ip", *words)
+            beginning = ("access-list", number) if number.isdigit() else ()
+            self.command(line, *beginning, permission, "ip", *words)
 
 
 def _with_wildcard(node: yaml.Node) -> tuple[str, str]:

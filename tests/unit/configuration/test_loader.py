@@ -54,9 +54,15 @@ def test_a_file_that_may_not_be_read(tmp_path: Path) -> None:
 
 
 def test_text_that_is_not_utf_8(tmp_path: Path) -> None:
+    """Remarks and banners hold what a terminal has sent; YAML is UTF-8, and a null byte is in no text."""
     path = tmp_path / "slb.ios"
     path.write_bytes(b"!\n! caf\xe9\n")
+    assert [str(warning) for warning in load(path).warnings] == [f"{path}:2: not UTF-8; the file is read as Latin-1"]
+    path.write_bytes(b"!\n! caf\xe9\n\0")
     assert error(path) == f"{path}:2: not UTF-8; expected text"
+    path = tmp_path / "slb.yaml"
+    path.write_bytes(b"# caf\xe9\n")
+    assert error(path) == f"{path}:1: not UTF-8; expected text"
 
 
 def test_a_file_that_is_too_large(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ router ospf 1
  network 10.0.0.0 0.255.255.255 area 0
 ip access-list extended OUTSIDE
  permit udp any any eq 434
- 10 deny ip any any
+ 10 deny udp any any
 line vty 0 4
  exec-timeout 0 0
  login

@@ -210,7 +210,7 @@ def without(*lines: str) -> str:
         ),
         (
             without(" match address 101"),
-            "5: crypto map MAP 10 protects nothing; expected 'match address' and the number of an access list",
+            "5: crypto map MAP 10 protects nothing; expected 'match address' and the number or name of an access list",
         ),
         (
             WHOLE.replace("match address 101", "match address 102"),

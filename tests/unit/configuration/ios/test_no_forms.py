@@ -28,6 +28,7 @@ SET = "crypto ipsec transform-set S esp-des"
 MAP = "crypto map M 1 ipsec-isakmp"
 PORT = "interface FastEthernet3/15"
 VLAN = "interface Vlan15"
+NAMED = "ip access-list extended NAMED"
 LOOPBACK = "interface Loopback1"
 AGENT = "ip dfp agent ipmobile"
 
@@ -50,6 +51,10 @@ TAKE_A_WORD = {
     "no crypto map",
     "no set transform-set",
     "no set transform-set S T",
+    "no inservice standby HSRP",
+    "no match address",
+    "no remark",
+    "no remark PDSN",
     "no ip slb dfp password",
     "no password",
 }
@@ -88,6 +93,9 @@ NO_FORMS = (
         ("no virtual", "no virtual 10.1.1.10 udp 434 service ipmobile"),
         ("no virtual 10.1.1.10 tcp 434", "no virtual all"),
     ),
+    NoForm(SERVER, "virtual 10.1.1.10 tcp 80 service per-packet", (), ("no virtual 10.1.1.10 tcp 80",)),
+    NoForm(SERVER, "serverfarm F backup G sticky", ("no serverfarm", "no serverfarm F"), ("no serverfarm F backup G",)),
+    NoForm(SERVER, "inservice standby HSRP", ("no inservice standby HSRP", "no inservice")),
     NoForm(SERVER, "serverfarm F", ("no serverfarm", "no serverfarm F"), ("no serverfarm F backup G",)),
     NoForm(
         SERVER,
@@ -127,6 +135,12 @@ NO_FORMS = (
         "ip address 10.1.1.15 255.0.0.0",
         ("no ip address", "no ip address 10.1.1.15 255.0.0.0"),
         ("no ip address 10.1.1.15",),
+    ),
+    NoForm(
+        VLAN,
+        "ip address 10.2.1.15 255.255.255.0 secondary",
+        ("no ip address 10.2.1.15 255.255.255.0 secondary", "no ip address"),
+        ("no ip address secondary",),
     ),
     NoForm(VLAN, "crypto map M", ("no crypto map", "no crypto map M")),
     NoForm(VLAN, "description HA VLAN", ("no description", "no description HA VLAN")),
@@ -220,6 +234,20 @@ NO_FORMS = (
     ),
     NoForm("", "access-list 101 permit udp any any eq 434", ("no access-list 101",)),
     NoForm("", "access-list 101 remark PDSN", (), ("no access-list 101 remark PDSN",)),
+    NoForm(
+        "",
+        "ip access-list extended NAMED\npermit ip any any",
+        ("no ip access-list extended NAMED",),
+        ("no ip access-list", "no ip access-list NAMED", "no ip access-list extended NAMED permit"),
+    ),
+    NoForm(
+        NAMED,
+        "20 permit ip host 10.1.1.1 any",
+        ("no permit ip host 10.1.1.1 any", "no 20"),
+        ("no permit", "no permit ip any", "no permit ip any any log"),
+    ),
+    NoForm(NAMED, "permit udp any any eq 434", (), ("no permit udp any any eq 434",)),
+    NoForm(NAMED, "remark PDSN", ("no remark", "no remark PDSN")),
     NoForm("", LOOPBACK, ("no interface Loopback1",), (), HOME_AGENT),
     NoForm(
         LOOPBACK,
@@ -369,7 +397,9 @@ def test_every_command_has_its_no_form(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_form_of_an_effective_command_takes_the_rest_of_the_line(mode: ConfigurationMode) -> None:
     """`[LINE]` after `no X` would hide a mistake. Comments may take it, and `LABELS` reads names."""
     for command in implemented(mode):
-        if command.action is ignore or command.template.startswith("access-list"):
+        if command.action is ignore or not {"no", "[no]", "{no"} & set(command.template.replace("|", "| {").split()):
+            continue
+        if command.template == "[no] inservice standby LINE":  # the name of a standby group has spaces
             continue
         kinds = {symbol.text for symbol in command.compiled.symbols if symbol.kind and symbol.kind.rest_of_line}
         allowed = {"LABELS", "LINE"} if command.help.startswith("Refused") else {"LABELS"}

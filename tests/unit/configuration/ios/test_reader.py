@@ -314,8 +314,9 @@ def test_a_virtual_server_is_udp_434_service_ipmobile(virtual: str) -> None:
     assert "expected" in errors(WORKING + virtual)[0]
 
 
-def test_a_second_address_of_an_interface_is_named_and_ignored() -> None:
+def test_a_second_address_of_an_interface_is_a_further_network_of_its_vlan() -> None:
     text = "interface Vlan15\nip address 10.1.1.15 255.0.0.0\nip address 11.1.1.15 255.0.0.0 secondary\n"
     configuration, remarks = read_configuration(text, "slb.ios")
     assert [each.address for each in configuration.vlan_interfaces] == [IPv4Address("10.1.1.15")]
-    assert "'ip address 11.1.1.15 255.0.0.0 secondary' under 'interface Vlan15' is not implemented" in str(remarks[0])
+    assert configuration.vlan_interfaces[0].networks == (IPv4Network("10.0.0.0/8"), IPv4Network("11.0.0.0/8"))
+    assert remarks == ()
