@@ -2,6 +2,7 @@
 
 A switch outlives its connections (:mod:`.switch`). What belongs to one connection is here::
 
+    ask      role and lease (:mod:`.mastership`): another balancer serves the switch -> wait
     serve    meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
                                                                   -> error: the switch is not served; tried
                                                                      again after 1 s, 2 s and so on up to 60 s
@@ -22,6 +23,8 @@ from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.audit import Audit
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.channel import SwitchChannel
+from ryu_haslb.openflow.lease import holder_id
+from ryu_haslb.openflow.mastership import Mastership, Role
 from ryu_haslb.openflow.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule
 from ryu_haslb.openflow.retirement import Conclude, Retirement
@@ -42,7 +45,7 @@ Clock = Callable[[], float]
 
 
 class Connection:
-    """A connection that serves ``switch`` from the moment it is made."""
+    """A connection that serves ``switch`` as soon as no other balancer does."""
 
     def __init__(
         self, transport: SwitchChannel, switch: Switch, balancer: Balancer, configuration: Configuration, clock: Clock
@@ -52,22 +55,54 @@ class Connection:
         self._configuration = configuration
         self._clock = clock
         self._conclude_stop: Optional[Callable[[], None]] = None
+        self._balancer = balancer
         self._transactions = Transactions(transport)
-        switch.connect(self._transactions, clock())
-        self._meters = Meters(transport.id, self._transactions, switch.admission, balancer, configuration)
-        self._meters.on_deleted = self._restore
         self._backoff = Backoff()
-        self._is_installing = True
-        session_audit = SessionAudit(transport, transport.id, switch.rules, balancer, switch.has_recovered)
-        self._audit = Audit(transport, transport.id, session_audit, switch.restored, self._restore)
-        transport.handler = self._on_message
+        self._is_installing = False
+        self._renew_parts()
+        holder = holder_id(transport.local_address)
+        self._mastership = switch.mastership = Mastership(transport.id, transport, holder, self, switch.generation)
+        switch.disconnect()
+        transport.handler = self._on_message_while_not_serving
         LOG.info("Switch %016x: connected from %s", transport.id, transport.address[0])
+        self._mastership.ask(clock())
+
+    def _renew_parts(self) -> None:
+        """Make meters and audit anew: what they know was true of a time when this balancer was master."""
+        transport, switch = self.transport, self._switch
+        self._meters = Meters(transport.id, self._transactions, switch.admission, self._balancer, self._configuration)
+        self._meters.on_deleted = self._restore
+        session_audit = SessionAudit(transport, transport.id, switch.rules, self._balancer, switch.has_recovered)
+        self._audit = Audit(transport, transport.id, session_audit, switch.restored, self._restore)
+
+    def on_mastership(self, others_served: bool) -> None:
+        """No other balancer serves the switch: serve it."""
+        switch = self._switch
+        switch.generation = self._mastership.generation
+        if others_served:
+            switch.forget()
+        self._renew_parts()
+        switch.connect(self._transactions, self._clock())
+        if self._conclude_stop is None:
+            self.transport.handler = self._on_message
         self._install()
+
+    def on_mastership_lost(self) -> None:
+        """Another balancer serves the switch: send nothing more that changes it."""
+        self.transport.handler = self._on_message_while_not_serving
+        self._backoff.reset()
+        self._stop_serving()
+        self._switch.forget()
 
     @property
     def is_serving(self) -> bool:
-        """False once the switch has rejected the standing rules, or has been left or retired."""
+        """False while another balancer serves the switch, and once it was left or retired or rejected our rules."""
         return self._switch.channel is self.transport
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether another balancer serves the switch."""
+        return self._mastership.role is Role.WAITING
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the standing rules by those of another configuration."""
@@ -85,7 +120,8 @@ class Connection:
         self._switch.flush(now)
         if self._conclude_stop is not None and self._switch.rules.is_idle:
             conclude, self._conclude_stop = self._conclude_stop, None
-            self._transactions.submit(lambda _: [], lambda _: conclude())  # the barrier confirms packet-outs as well
+            # The barrier confirms packet-outs as well.
+            self._transactions.submit(self._mastership.give_up, lambda _: conclude())
 
     def tick(self, now: float) -> None:
         """Do what is due at this time, and close the connection if the switch has not replied for too long."""
@@ -96,7 +132,9 @@ class Connection:
             self._report_restored_meters()
         elif self._backoff.is_failing and not self._is_installing and not self._backoff.must_wait(now):
             self._install()
-        if self._switch.admission.oldest_barrier_age(now) > BARRIER_TIMEOUT:
+        self._mastership.tick(now)
+        unanswered_for = max(self._switch.admission.oldest_barrier_age(now), self._mastership.unanswered_for(now))
+        if unanswered_for > BARRIER_TIMEOUT:
             LOG.warning(
                 "Switch %016x: no barrier reply for %d s; closing the connection", self.transport.id, BARRIER_TIMEOUT
             )
@@ -107,6 +145,8 @@ class Connection:
         self.transport.handler = None
         self._backoff.reset()
         self._stop_serving()
+        if self._switch.mastership is self._mastership:
+            self._switch.mastership = None
 
     def stop(self, conclude: Callable[[], None]) -> None:
         """Accept no further request; ``conclude`` is called when the switch has confirmed all that was sent to it.
@@ -119,7 +159,7 @@ class Connection:
             conclude()
             return
         self._conclude_stop = conclude
-        self.transport.handler = self._on_message_while_stopping
+        self.transport.handler = self._on_message_while_not_serving
 
     def retire(self, conclude: Conclude) -> None:
         """Serve the switch no longer and remove our rules from it; ``conclude`` is called when it confirms."""
@@ -213,15 +253,18 @@ class Connection:
                 self._switch.on_multipart_reply(xid, message, now)
                 or self._meters.on_meter_stats(xid, message, now)
                 or self._audit.on_reply(xid, message, now)
+                or self._mastership.on_message(kind, xid, message, now)
             )
         if kind == wire.OFPT_BARRIER_REPLY:
-            return self._on_barrier_reply(xid)
+            return self._on_barrier_reply(xid) or self._mastership.on_message(kind, xid, message, self._clock())
         if kind == wire.OFPT_FLOW_REMOVED:
             return self._on_flow_removed(message)
-        return kind == wire.OFPT_ERROR and self._on_error(xid, message)
+        if kind == wire.OFPT_ERROR:
+            return self._on_error(xid, message)
+        return self._mastership.on_message(kind, xid, message, self._clock())
 
-    def _on_message_while_stopping(self, kind: int, xid: int, message: bytes) -> bool:
-        """Requests are discarded, since a session that began now might not get its rule; foreign agents retransmit."""
+    def _on_message_while_not_serving(self, kind: int, xid: int, message: bytes) -> bool:
+        """Requests are discarded: another balancer gets them as well, or this one ends and they might get no rule."""
         return kind == wire.OFPT_PACKET_IN or self._on_message(kind, xid, message)
 
     def _on_barrier_reply(self, xid: int) -> bool:
@@ -250,6 +293,9 @@ class Connection:
         except wire.MalformedMessage:
             return False
         now = self._clock()
-        if self._transactions.on_error(xid, error) or self._audit.on_error(xid, now):
-            return True
-        return self._switch.on_error(xid, error, now)
+        return (
+            self._mastership.on_error(xid, error, now)
+            or self._transactions.on_error(xid, error)
+            or self._audit.on_error(xid, now)
+            or self._switch.on_error(xid, error, now)
+        )

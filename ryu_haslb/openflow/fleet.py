@@ -10,7 +10,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.connection import Clock, Connection
 from ryu_haslb.openflow.pipeline import chassis_address
-from ryu_haslb.openflow.retirement import Conclude, Retirement
+from ryu_haslb.openflow.retirement import Conclude
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
 
@@ -49,12 +49,10 @@ class Fleet:
             self._not_served[transport.id] = transport
         elif self._is_retired:
             LOG.warning(
-                "Switch %016x connected to a retired balancer; removing our rules from it. 'haslb configure' or SIGHUP "
-                "serves it again",
+                "Switch %016x connected to a retired balancer and is not served; 'haslb configure' or SIGHUP serves it",
                 transport.id,
             )
             self._not_served[transport.id] = transport
-            Retirement(transport, lambda *_: None)
         else:
             self._serve(transport)
 
@@ -124,7 +122,9 @@ class Fleet:
         Sessions stay here until their idle time.
         """
         self._is_retired = True
-        removed: dict[int, Optional[bool]] = dict.fromkeys(self._connections)
+        removed: dict[int, Optional[bool]] = {
+            datapath_id: None for datapath_id, connection in self._connections.items() if not connection.is_waiting
+        }
         for connection in list(self._connections.values()):
             self._retire(connection, removed.__setitem__)
         return removed
@@ -132,7 +132,11 @@ class Fleet:
     def _retire(self, connection: Connection, conclude: Conclude) -> None:
         transport = connection.transport
         self._not_served[transport.id] = self._connections.pop(transport.id).transport
-        connection.retire(conclude)
+        if connection.is_waiting:
+            LOG.warning("Switch %016x is served by another balancer; its rules stay", transport.id)
+            connection.leave()
+        else:
+            connection.retire(conclude)
 
     def _remove_stale_rules(self) -> None:
         """Have each switch remove the rules of sessions that have ended or moved."""

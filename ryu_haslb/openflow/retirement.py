@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from typing import Callable, Optional
 
-from ryu_haslb.openflow import flow_mods, meters, wire
+from ryu_haslb.openflow import flow_mods, lease, meters, wire
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.transactions import Transactions
 
@@ -42,7 +42,7 @@ class Retirement:
             self._end(error)
             return
         meters.delete_all(self._transport)
-        self._transactions.submit(flow_mods.standing_removal, self._end)
+        self._transactions.submit(lambda xid: [*flow_mods.standing_removal(xid), lease.removal(xid)], self._end)
 
     def _end(self, error: Optional[wire.Error]) -> None:
         if self._transport.handler == self._on_message:

@@ -162,6 +162,13 @@ class SessionRules:
                 for session, _ in part:
                     self.install(session)
 
+    def forget(self) -> None:
+        """Another balancer has changed the rules: nothing that waits may be sent. To be called while disconnected."""
+        self.disconnect()
+        self._to_install.clear()
+        self._to_remove.clear()
+        self._left_out.clear()
+
     def install(self, session: Session) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
         if len(self._to_install) < MAX_WAITING_RULES and session not in self._left_out:

@@ -34,6 +34,7 @@ from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.icmp import echo_reply
+from ryu_haslb.openflow.mastership import Mastership, Role
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.recovery import Recovery, Status
@@ -65,6 +66,8 @@ class Switch:
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
         self.datapath_id = datapath_id
         self.channel: Optional[Channel] = None
+        self.mastership: Optional[Mastership] = None
+        self.generation: Optional[int] = None
         self._balancer = balancer
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
         self._discovery = NeighbourDiscovery(datapath_id, configuration)
@@ -124,6 +127,18 @@ class Switch:
         self.recovery.disconnect()
         self.rules.disconnect()
         self.admission.reset()
+
+    @property
+    def role(self) -> Role:
+        """What this balancer is for the switch among several."""
+        return Role.NONE if self.mastership is None else self.mastership.role
+
+    def forget(self) -> None:
+        """Another balancer serves the switch, or did: what is known of its sessions is outdated, and read anew."""
+        self._balancer.forget_sessions(self.datapath_id)
+        self.rules.forget()
+        self.recovery = Recovery(self.datapath_id, self._balancer, self._on_recovered, self._on_lost)
+        self.recovery.locate(self._virtual_servers, self._forwarding.actions)
 
     def on_packet_in(self, message: bytes, now: float) -> bool:
         """Handle a packet-in. False when it was not caused by a rule of ours."""

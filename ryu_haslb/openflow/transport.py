@@ -65,6 +65,7 @@ class Transport(Datapath):  # type: ignore[misc]
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        self.local_address: tuple[str, int] = self.socket.getsockname()[:2]
         self.bytes_sent = 0
         self.close_reason = "connection lost"
         self.ports: dict[int, Any] = {}  # maintained by the engine

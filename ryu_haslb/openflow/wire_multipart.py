@@ -28,6 +28,7 @@ _REQUEST = Struct("!BBHIHH4x")
 _REPLY = Struct("!8xHH4x")
 _FLOW_REQUEST = Struct("!B3xII4xQQ")
 _FLOW = Struct("!HBx8xH10xQ16xHH")
+_FLOW_AGE = Struct("!4xI16xQ")
 _MATCH_HEADER = 4
 _INSTRUCTION = Struct("!H2x4x")
 _TABLE = Struct("!B3xI16x")
@@ -127,6 +128,16 @@ def flow_stats(message: bytes) -> Iterator[FlowStats]:
         if match_length < _MATCH_HEADER or instructions > end:
             raise MalformedMessage(f"flow statistics at byte {offset}: a match of {match_length} bytes does not fit")
         yield FlowStats(table, priority, cookie, message[fields : match + match_length], message[instructions:end])
+
+
+def flow_ages(message: bytes) -> Iterator[tuple[int, int]]:
+    """The cookie of each rule in one part of a flow statistics reply, and the whole seconds since it was added.
+
+    Raises:
+        MalformedMessage: the message is cut short, or a length inside of it does not fit.
+    """
+    for offset, _ in _rows(message, OFPMP_FLOW, _FLOW.size, length_at=0):
+        yield _FLOW_AGE.unpack_from(message, offset)[::-1]
 
 
 def meter_stats(message: bytes) -> Iterator[MeterStats]:

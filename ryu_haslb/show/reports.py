@@ -114,7 +114,7 @@ def _vserver_details(rows: Iterator[VirtualServerRow]) -> Iterator[str]:
 
 def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
     for row in rows:
-        yield f"Switch {row['datapath']}, connected = {'yes' if row['connected'] else 'no'}"
+        yield f"Switch {row['datapath']}, connected = {'yes' if row['connected'] else 'no'}, role = {row['role']}"
         yield f"  session rules waiting = {row['rules_waiting']}, bundles rejected = {row['rule_errors']}"
         yield f"  sessions without rule = {row['sessions_without_rule']}"
         yield f"  deleted by others and restored: {row['restorations']} times"
@@ -186,6 +186,7 @@ SWITCHES = Report(
     _as_table(
         Column("datapath", "datapath", 18),
         Column("connected", "connected", 11),
+        Column("role", "role", 10),
         Column("rules_waiting", "rules waiting", 15),
         Column("sessions_without_rule", "sessions without rule", 22),
     ),

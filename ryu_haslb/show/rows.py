@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Optional, TypedDict
 
 from ryu_haslb.dfp.manager import State
+from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.show.column_types import (
     Address,
     AddressAndPort,
@@ -38,6 +39,7 @@ RealState = Annotated[str, Values(enum=REAL_STATES)]
 ServerState = Annotated[str, Values(enum=("OPERATIONAL", "OUTOFSERVICE"))]
 MobileState = Annotated[str, Values(enum=tuple(state.value for state in SessionState))]
 AgentState = Annotated[str, Values(enum=tuple(agent_state(state) for state in State))]
+SwitchRole = Annotated[str, Values(enum=tuple(role.value for role in Role))]
 Nat = Annotated[str, Values(enum=("SERVER", "none"))]
 
 
@@ -168,7 +170,8 @@ class SwitchRow(TypedDict):
     """A switch that has connected since the start."""
 
     datapath: DatapathId
-    connected: bool
+    connected: Annotated[bool, "Whether this balancer is connected to the switch and serves it."]
+    role: Annotated[SwitchRole, "What this balancer is among those at the switch; waiting: another one serves it."]
     rules_waiting: Annotated[Count, "Session flow entries queued for the switch."]
     rule_errors: Annotated[Count, "Groups of flow-mods that the switch rejected."]
     sessions_without_rule: Annotated[

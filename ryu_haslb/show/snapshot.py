@@ -192,6 +192,7 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
         yield {
             "datapath": f"{switch.datapath_id:016x}",
             "connected": switch.channel is not None,
+            "role": switch.role.value,
             "rules_waiting": switch.rules.waiting,
             "rule_errors": switch.rules.errors,
             "sessions_without_rule": switch.rules.sessions_without_rule,

@@ -12,6 +12,7 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.manager import State
+from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.real import Health
 
@@ -96,7 +97,10 @@ def _states(sources: Sources) -> Iterator[tuple[Subject, str]]:
     for real in sources.balancer.reals():
         yield Subject(REAL, real.farm_name, real.name), real.state
     for datapath_id, switch in sources.switches.items():
-        yield Subject(SWITCH, "", datapath_id), _connection(switch.channel is not None)
+        yield (
+            Subject(SWITCH, "", datapath_id),
+            (Role.WAITING.value if switch.role is Role.WAITING else _connection(switch.channel is not None)),
+        )
     for link in sources.dfp.links:
         yield Subject(DFP, "", link.connection.name), _connection(link.connection.state is State.CONNECTED)
 

@@ -121,6 +121,16 @@ class Balancer:
         ending = [session for name in names for session in self.sessions.of(self.virtual_servers[name])]
         return self._close_in_slices(ending, limit)
 
+    def forget_sessions(self, datapath_id: int) -> None:
+        """Forget the sessions with their rule at this switch, and those without one: another balancer serves them.
+
+        Their rules stay.
+        """
+        for session in [each for each in self.sessions if each.rule_at in (None, datapath_id)]:
+            session.rule_at = None
+            self._close(session)
+        self._stale_rules = [rule for rule in self._stale_rules if rule.datapath_id != datapath_id]
+
     def clear_counters(self) -> None:
         """Count from zero again. Sessions stay, and so do the consecutive failures of failure detection."""
         self.statistics = Statistics()

@@ -14,6 +14,7 @@ from ryu_haslb import __version__
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.latency import LatencyHistogram
+from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, SwitchRow, agent_state
 from ryu_haslb.show.snapshot import Sources
@@ -155,6 +156,10 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     labels = ["datapath"]
     connected = of_each(lambda row: row["connected"])
     yield _gauge("haslb_switch_connected", "1 while the switch is connected.", labels, connected)
+    roles = (([row["datapath"], role.value], role.value == row["role"]) for row in rows for role in Role)
+    yield _gauge(
+        "haslb_switch_role", "1 for what this balancer is among those at the switch.", [*labels, "role"], roles
+    )
     waiting = of_each(lambda row: row["rules_waiting"])
     yield _gauge("haslb_flow_mods_waiting", "Session flow entries queued for the switch.", labels, waiting)
     without_rule = of_each(lambda row: row["sessions_without_rule"])

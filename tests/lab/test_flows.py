@@ -18,6 +18,7 @@ from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import Lab
+from ryu_haslb.openflow.lease import LEASE_COOKIE
 from ryu_haslb.openflow.pipeline import Purpose
 
 pytestmark = pytest.mark.lab
@@ -51,11 +52,11 @@ def of_others(flows: list[Flow]) -> set[tuple[int, int, str]]:
 
 
 def standing(flows: list[Flow]) -> list[tuple[int, int, int, str, str]]:
-    """The rules that are no session's, without their counters."""
+    """The rules that are no session's, without their counters. The lease is left out: a stop gives it up."""
     return sorted(
         (flow.table, flow.priority, flow.cookie, str(sorted(flow.match.items())), flow.actions)
         for flow in flows
-        if flow.idle_timeout == 0
+        if flow.idle_timeout == 0 and flow.cookie & 0xFFFFFFFF != LEASE_COOKIE
     )
 
 

@@ -40,6 +40,7 @@ class Transport:
     def __init__(self, switch: SimulatedSwitch, controller: Controller) -> None:
         self.id = switch.datapath_id
         self.address = ("169.254.219.1", 40000)
+        self.local_address = (controller.name, 6653)
         self.handler: Optional[MessageHandler] = None
         self.close_reason = "connection lost"
         self.ports = dict(switch.datapath.ports)
@@ -100,9 +101,14 @@ class Controller:
     """One balancer process: it can be killed, and started again with nothing but its configuration."""
 
     def __init__(
-        self, clock: Clock, configuration: Configuration, find_agent: Callable[[IPv4Address], SimulatedDfpAgent]
+        self,
+        clock: Clock,
+        configuration: Configuration,
+        find_agent: Callable[[IPv4Address], SimulatedDfpAgent],
+        name: str = "balancer1",
     ) -> None:
         self.clock = clock
+        self.name = name
         self._find_agent = find_agent
         self.configuration = configuration
         self.is_running = False
@@ -194,6 +200,11 @@ class Controller:
     def is_connected(self, switch: SimulatedSwitch) -> bool:
         """Whether the switch has a connection over which it is to be served."""
         return self.is_running and not self.is_retired and switch.datapath_id in self.transports
+
+    def serves(self, switch: SimulatedSwitch) -> bool:
+        """Whether this balancer is the one that acts at the switch."""
+        served = self.fleet.switches.get(switch.datapath_id)
+        return served is not None and served.channel is not None
 
     def on_closed(self, transport: Transport) -> None:
         """A connection has ended."""

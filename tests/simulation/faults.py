@@ -62,8 +62,8 @@ def _dfp_agent(world: World, number: int, is_running: bool) -> None:
     agent = world.dfp_agents[number]
     agent.is_running = is_running
     world.home_agents[number].disturbed_at = world.clock.now
-    if not is_running and world.controller.is_running:
-        for link in world.controller.dfp.links:
+    for controller in world.controllers if not is_running else ():
+        for link in controller.dfp.links if controller.is_running else ():
             if link.connection.agent.address.packed == agent.home_agent.address and isinstance(link, SimulatedLink):
                 link.lose()
 
@@ -72,42 +72,42 @@ def _link(world: World, port: int, up: bool) -> None:
     world.set_link(port, up)
 
 
-def _kill_controller(world: World) -> None:
+def _kill_controller(world: World, number: int = 0) -> None:
     world.disturb()
-    world.controller.kill()
+    world.controllers[number].kill()
 
 
-def _stop_controller(world: World) -> None:
+def _stop_controller(world: World, number: int = 0) -> None:
     world.disturb()
-    world.controller.stop()
+    world.controllers[number].stop()
 
 
-def _retire_controller(world: World) -> None:
+def _retire_controller(world: World, number: int = 0) -> None:
     world.disturb()
-    world.controller.retire()
+    world.controllers[number].retire()
 
 
-def _start_controller(world: World) -> None:
+def _start_controller(world: World, number: int = 0) -> None:
     world.disturb()
-    if not world.controller.is_running:
+    if not world.controllers[number].is_running:
         world.note_restart()
-    world.controller.start()
+    world.controllers[number].start()
 
 
-def _cut_control(world: World) -> None:
+def _cut_control(world: World, number: int = 0) -> None:
     world.disturb()
-    world.controller.cut(world.switch)
+    world.controllers[number].cut(world.switch)
 
 
-def _mend_control(world: World) -> None:
+def _mend_control(world: World, number: int = 0) -> None:
     world.disturb()
-    world.controller.mend(world.switch)
+    world.controllers[number].mend(world.switch)
 
 
 def _restart_switch(world: World) -> None:
     world.disturb()
     world.plundered_at = world.clock.now
-    for transport in list(world.controller.transports.values()):
+    for transport in [each for controller in world.controllers for each in controller.transports.values()]:
         transport.close()
     world.switch.restart()
 
@@ -164,7 +164,8 @@ def _weather(world: World, loss: float, repeat: float, jitter: float) -> None:
 
 def _configure(world: World, weights: tuple[int, ...], out_of_service: frozenset[int]) -> None:
     world.parameters = replace(world.parameters, weights=weights, out_of_service=out_of_service)
-    world.controller.configure(world.parameters.configuration())
+    for controller in world.controllers:
+        controller.configure(world.parameters.configuration())
 
 
 def _clear_sessions(world: World) -> None:
@@ -268,9 +269,11 @@ MOBILE_FAULTS = ("power cycle", "power off", "power on", "move")
 def random_parameters(random: Random) -> Parameters:
     """A world of a random shape."""
     home_agents = random.randint(2, 4)
+    controllers = random.choice((1, 1, 2))
     return Parameters(
         seed=random.randrange(1 << 30),
         home_agents=home_agents,
+        controllers=controllers,
         weights=tuple(random.choice((1, 2, 4, 8)) for _ in range(home_agents)),
         pdsns=random.randint(1, 3),
         mobiles=random.choice((5, 20, 60, 150, 300)),
@@ -286,7 +289,7 @@ def random_parameters(random: Random) -> Parameters:
         arrivals=random.choice((30.0, 600.0, 2400.0)),
         max_flows=random.choice((40, 1_000_000, 1_000_000, 1_000_000)),
         stats_delay=random.choice((0.0, 0.0, 0.0, 1.0)),
-        dfp=random.random() < 0.4,
+        dfp=random.random() < 0.4 and controllers == 1,  # a simulated agent has one manager
         dfp_timeout=random.choice((0, 10, 60)),
         dfp_punctual=random.random() < 0.3,
         bundles=random.random() < 0.8,
@@ -343,13 +346,18 @@ def _link_faults(parameters: Parameters, at: float, random: Random) -> list[Faul
     return [Fault(at, "link", (port, False)), Fault(_later(at, random), "link", (port, True))]
 
 
-def _controller_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
+def _controller_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
     how = random.choice(("controller is killed", "controller is stopped", "controller is retired"))
-    return [Fault(at, how), Fault(_later(at, random), "controller starts")]
+    number = (random.randrange(parameters.controllers),)
+    return [Fault(at, how, number), Fault(_later(at, random), "controller starts", number)]
 
 
-def _control_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
-    return [Fault(at, "control connection breaks"), Fault(_later(at, random), "control connection mends")]
+def _control_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
+    number = (random.randrange(parameters.controllers),)
+    return [
+        Fault(at, "control connection breaks", number),
+        Fault(_later(at, random), "control connection mends", number),
+    ]
 
 
 def _switch_faults(_: Parameters, at: float, random: Random) -> list[Fault]:

@@ -12,6 +12,7 @@ from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
+from simulation.switch import ROLE_MASTER
 from simulation.world import World
 
 #: Seconds between two checks.
@@ -45,6 +46,7 @@ class Invariants:
         self._every_mobile_is_served()
         self._no_mobile_is_bound_twice()
         self._traffic_of_others_passes()
+        self._one_balancer_acts()
         if not world.controller.is_running or world.controller.is_retired:
             self._counted = None
             return
@@ -89,6 +91,15 @@ class Invariants:
         silent = sum(agent.mood is not Mood.WELL for agent in world.home_agents)
         tries = 2 * (silent + 1) if world.weather.is_fair else 8 * (silent + 1)
         return tries * attempt + 20.0
+
+    def _one_balancer_acts(self) -> None:
+        world = self._world
+        if world.counts.repeated:
+            what = f"{world.counts.repeated} requests were dispatched more often than they came"
+            raise ViolationError("each request is dispatched once", what)
+        masters = [connection for connection in world.switch.connections if connection.role == ROLE_MASTER]
+        if len(masters) > 1:
+            raise ViolationError("one balancer acts", f"{len(masters)} are master")
 
     def _every_mobile_is_served(self) -> None:
         world, now = self._world, self._world.clock.now

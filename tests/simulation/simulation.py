@@ -43,8 +43,9 @@ def simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) -
 def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None:
     if all(fault.kind in MOBILE_FAULTS for fault in history):
         invariants.check_shares()
-    world.controller.start()
-    world.controller.mend(world.switch)
+    for controller in world.controllers:
+        controller.start()
+        controller.mend(world.switch)
     for mobile in world.mobiles:
         mobile.power_off()
     world.disturb()

@@ -361,6 +361,8 @@ class SwitchConnection:
             for other in self._switch.connections:
                 if other is not self and other.role == ROLE_MASTER:
                     other.role = ROLE_SLAVE
+                    body = ONF.to_bytes(4, "big") + (1911).to_bytes(4, "big") + ROLE_SLAVE.to_bytes(4, "big")
+                    other.send(EXPERIMENTER, body + bytes(4) + generation.to_bytes(8, "big"))
         if role != ROLE_NOCHANGE:
             self.role = role
         current = self._switch.generation if self._switch.generation is not None else 0xFFFFFFFFFFFFFFFF

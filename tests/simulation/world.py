@@ -41,6 +41,8 @@ class Parameters:
 
     seed: int = 1
     home_agents: int = 2
+    #: Balancers at the switch. They start one second after the other.
+    controllers: int = 1
     weights: tuple[int, ...] = ()
     pdsns: int = 1
     mobiles: int = 50
@@ -107,6 +109,8 @@ class Counts:
 
     requests: int = 0
     dispatched: int = 0
+    #: Requests that the switch sent to home agents more often than they came.
+    repeated: int = 0
     #: Frames that bystanders have sent to each other, and those that arrived.
     bystanders_sent: int = 0
     bystanders_received: int = 0
@@ -140,6 +144,7 @@ class World:
     def __post_init__(self) -> None:
         parameters = self.parameters
         self.random = Random(f"{parameters.seed} world")
+        self._undispatched: dict[bytes, int] = {}
         self._inward: dict[int, Wire] = {}
         self._outward: dict[int, Wire] = {}
         ports: dict[int, str] = {}
@@ -160,10 +165,22 @@ class World:
         self._add_bystanders(ports)
         punctual = parameters.dfp_punctual
         self.dfp_agents = [SimulatedDfpAgent(each, self.clock, punctual) for each in self.home_agents]
-        self.controller = Controller(self.clock, parameters.configuration(), self.dfp_agent)
-        self.controller.add_switch(self.switch)
+        self.controllers = [
+            Controller(self.clock, parameters.configuration(), self.dfp_agent, f"balancer{number + 1}")
+            for number in range(parameters.controllers)
+        ]
+        for controller in self.controllers:
+            controller.add_switch(self.switch)
         for number in range(parameters.mobiles):
             self._add_mobile(number)
+
+    @property
+    def controller(self) -> Controller:
+        """The balancer that serves the switch; where none does, one that runs, else the first."""
+        for controller in self.controllers:
+            if controller.is_running and controller.serves(self.switch):
+                return controller
+        return next((each for each in self.controllers if each.is_running), self.controllers[0])
 
     def dfp_agent(self, address: IPv4Address) -> SimulatedDfpAgent:
         """The DFP agent of the home agent with this address."""
@@ -171,7 +188,9 @@ class World:
 
     def start(self) -> None:
         """Start the balancer and switch on the mobiles, one after the other."""
-        self.controller.start()
+        self.controllers[0].start()
+        for number, controller in enumerate(self.controllers[1:], 1):
+            self.clock.after(float(number), controller.start)
         self.clock.after(EXPIRY_INTERVAL, self._expire)
         self.clock.after(2.5, self._bystanders_talk)
         for mobile in self.mobiles:
@@ -284,11 +303,14 @@ class World:
     def _enter_switch(self, port: int, frame: bytes) -> None:
         if frame[30:34] == VIRTUAL.packed and frame[36:38] == b"\x01\xb2":
             self.counts.requests += 1
+            self._undispatched[frame[42:]] = self._undispatched.get(frame[42:], 0) + 1
         self.switch.receive(port, frame)
 
     def _leave_switch(self, port: int, frame: bytes) -> None:
         if frame[6:9] == b"\x02\x51\xb7" and frame[12:14] == b"\x08\0" and port <= len(self.home_agents):
             self.counts.dispatched += 1
+            left = self._undispatched[frame[42:]] = self._undispatched.get(frame[42:], 0) - 1
+            self.counts.repeated += left < 0
         self._outward[port].send(frame)
 
     def _excuse(self, frame: bytes) -> None:

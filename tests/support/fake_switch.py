@@ -24,6 +24,7 @@ _PROTOCOL = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 _MULTIPART = struct.Struct("!HH4x")
 _METER_MOD = struct.Struct("!HHI")
 _BAND_RATE = struct.Struct("!4xI")
+_ROLE = struct.Struct("!I4xQ")
 _BUNDLE = struct.Struct("!IIIHH")
 #: Bytes of a rejected message that an error repeats, at least (OpenFlow 1.3.5, section 7.5.4).
 _ERROR_DATA = 64
@@ -78,6 +79,8 @@ class FakeSwitch:
     def __init__(self, datapath_id: int = 1, has_meters: bool = True, has_bundles: bool = True) -> None:
         self.datapath_id = datapath_id
         self.flows: list[Any] = []
+        self.has_roles = True
+        self.role, self.generation = ofproto_v1_3.OFPCR_ROLE_EQUAL, 0xFFFFFFFFFFFFFFFF
         self.meters: dict[int, int] = {}
         self.dropped: dict[int, int] = {}
         self.flow_rows: list[FlowRow] = []
@@ -127,9 +130,21 @@ class FakeSwitch:
         frame = received[24 + int.from_bytes(received[16:18], "big") :]
         return [packet_in(Purpose.PUNT_SESSION_MISS.cookie, ofproto_v1_3.OFPP_CONTROLLER, frame)]
 
+    def _change_role(self, received: bytes) -> bytes:
+        """Answer a role request (OpenFlow 1.3.5, section 7.3.9); the generation is not judged."""
+        if not self.has_roles:
+            return error(received, (ofproto_v1_3.OFPET_BAD_REQUEST, ofproto_v1_3.OFPBRC_BAD_TYPE))
+        role, generation = _ROLE.unpack_from(received, HEADER.size)
+        if role != ofproto_v1_3.OFPCR_ROLE_NOCHANGE:
+            self.role, self.generation = role, generation
+        (xid,) = struct.unpack_from("!I", received, 4)
+        return message(ofproto_v1_3.OFPT_ROLE_REPLY, xid, _ROLE.pack(self.role, self.generation))
+
     def _modify(self, received: bytes) -> list[bytes]:
-        """Carry out a flow-mod or meter-mod; other messages change nothing here."""
+        """Carry out a role request, a flow-mod or a meter-mod; other messages change nothing here."""
         kind = received[1]
+        if kind == ofproto_v1_3.OFPT_ROLE_REQUEST:
+            return [self._change_role(received)]
         if kind == ofproto_v1_3.OFPT_FLOW_MOD:
             self._modify_flows(decoded(received))
         elif kind == ofproto_v1_3.OFPT_METER_MOD:
@@ -206,6 +221,7 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
     """
 
     address = ("192.0.2.1", 40000)
+    local_address = ("192.0.2.2", 6653)
 
     def __init__(self, switch: Optional[FakeSwitch] = None) -> None:
         super().__init__(version=ofproto_v1_3.OFP_VERSION)

@@ -147,3 +147,12 @@ def test_any_damage_is_an_error_or_other_rows(reply: bytes, damage: bytes, at: i
         wire_multipart.has_more(damaged)
     except MalformedMessage as error:
         assert str(error)
+
+
+def test_ages_of_rules_are_read_as_by_ryu() -> None:
+    reply = flow_stats_reply(*FLOWS)
+    expected = [(flow.cookie, flow.duration_sec) for flow in read_by_ryu(reply).body]
+    assert list(wire_multipart.flow_ages(reply)) == expected
+    assert len(expected) == len(FLOWS)
+    with pytest.raises(MalformedMessage):
+        list(wire_multipart.flow_ages(reply[:-1]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from control_process import Application
 
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.show.state_log import MAX_LINES_PER_SECOND, StateLog
 
 
@@ -71,12 +72,14 @@ def test_an_applied_configuration_is_logged_with_the_objects_that_it_removes() -
     ]
 
 
-def test_a_switch_is_logged_when_it_connects_and_when_it_disconnects() -> None:
+def test_a_switch_is_logged_when_it_connects_and_when_it_disconnects_and_when_another_balancer_serves_it() -> None:
     from types import SimpleNamespace  # noqa: PLC0415
 
     watched = Watched()
-    switch = SimpleNamespace(channel=object())
+    switch = SimpleNamespace(channel=object(), role=Role.MASTER)
     watched.application.switches = {1: switch}  # type: ignore[dict-item]
     assert watched.look() == ["%SLB-6-SWITCH: datapath=0000000000000001 state=connected was=none"]
     switch.channel = None
     assert watched.look(1.0) == ["%SLB-6-SWITCH: datapath=0000000000000001 state=disconnected was=connected"]
+    switch.role = Role.WAITING
+    assert watched.look(1.0) == ["%SLB-6-SWITCH: datapath=0000000000000001 state=waiting was=disconnected"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from ryu_haslb.openflow.lease import LEASE_COOKIE
 from ryu_haslb.openflow.pipeline import FIRST_METER
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.faults import Fault
@@ -20,12 +21,12 @@ RESTORE_TIME = 10.0
 
 
 def our_rules(world: World) -> set[tuple[int, int, object, bytes]]:
-    """All rules with our mark: table, priority, match, instructions."""
+    """All rules with our mark: table, priority, match, instructions. The lease is left out: its holder renews it."""
     return {
         (number, flow.priority, flow.match.fields, flow.instructions)
         for number, table in enumerate(world.switch.datapath.tables)
         for flow in table
-        if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK
+        if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK and flow.cookie & 0xFFFFFFFF != LEASE_COOKIE
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.faults import Fault
@@ -66,3 +67,43 @@ def test_only_the_rule_that_switches_other_traffic_stays_when_a_balancer_is_reti
     before = world.counts.bystanders_received
     run(world, 20.0)
     assert world.counts.bystanders_received == before + 40
+
+
+TWO = Parameters(seed=5, mobiles=60, lifetime=60, idle=300, controllers=2)
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize(
+    ("how", "back"),
+    [
+        ("controller is killed", "controller starts"),
+        ("controller is stopped", "controller starts"),
+        ("control connection breaks", "control connection mends"),
+    ],
+)
+def test_of_two_balancers_one_acts_and_the_other_takes_over(how: str, back: str, number: int) -> None:
+    """Each request is dispatched once, and every mobile is served."""
+    history = [Fault(100.0, how, (number,)), Fault(160.0, back, (number,))]
+    assert simulate(TWO, history, 300.0).violation is None
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_a_balancer_that_takes_over_has_every_session(how: str) -> None:
+    world = World(TWO)
+    world.start()
+    run(world, 100.0)
+    before, ended = real_of_each_session(world), world.controller
+    assert len(before) == 60
+    getattr(ended, how)()
+    run(world, 10.0)
+    assert world.controller is not ended
+    assert real_of_each_session(world) == before
+
+
+def test_two_balancers_without_roles_are_found() -> None:
+    """The invariant can fail: without the fence, every request is dispatched twice."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Mastership, "ask", lambda mastership, _: mastership._serve_unfenced())
+        outcome = simulate(TWO, [], 60.0)
+    assert outcome.violation is not None
+    assert outcome.violation.rule == "each request is dispatched once"

@@ -1,0 +1,74 @@
+"""The lease: a rule by which a balancer that waits sees on the switch that another one lives.
+
+A slave may read flow statistics, and little else. The balancer that is MASTER adds this rule again every second, and
+the switch says how old it is: all balancers measure by the switch's own clock. The rule matches no packet, since
+metadata is 0 in table 0. Its cookie has our mark, the purpose 0xFE, and in bits 32 to 63 who holds the lease.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+from typing import NamedTuple, Optional
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, match
+from ryu_haslb.openflow.wire_multipart import flow_ages, flow_stats_request
+from ryu_haslb.slb.session import COOKIE_MARK
+
+#: The cookie of the lease without its holder.
+LEASE_COOKIE = 0xFE << 16 | COOKIE_MARK
+#: The holder that a balancer writes when it gives the lease up.
+NO_HOLDER = 0
+
+_LEASE_COOKIE_MASK = 0xFFFFFFFF
+_PRIORITY = 1
+_MATCH = match({"metadata": COOKIE_MARK})
+_DROP = apply_actions(b"")
+
+
+class Lease(NamedTuple):
+    """Who holds the lease, and for how many whole seconds it was not renewed."""
+
+    holder: int
+    age: int
+
+
+def holder_id(address: tuple[str, int]) -> int:
+    """Who a balancer is: the name of its host and the address at which the switch reaches it, hashed to 32 bits.
+
+    A switch has one connection to each address, so a lease with this holder was left by an earlier connection.
+    """
+    digest = hashlib.blake2b(f"{socket.gethostname()} {address[0]} {address[1]}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest, "big") or 1
+
+
+def renewal(xid: int, holder: int) -> bytes:
+    """The message that adds the lease anew; with :data:`NO_HOLDER` it gives the lease up."""
+    cookie = holder << 32 | LEASE_COOKIE
+    return FlowMod(wire.OFPFC_ADD, Table.CLASSIFIER, cookie, priority=_PRIORITY, match=_MATCH, instructions=_DROP).pack(
+        xid
+    )
+
+
+def removal(xid: int) -> bytes:
+    """The message that deletes the lease."""
+    return FlowMod(wire.OFPFC_DELETE, Table.CLASSIFIER, LEASE_COOKIE, _LEASE_COOKIE_MASK).pack(xid)
+
+
+def request(xid: int) -> bytes:
+    """The message that asks for the lease."""
+    return flow_stats_request(xid, Table.CLASSIFIER, LEASE_COOKIE, _LEASE_COOKIE_MASK)
+
+
+def read(message: bytes) -> Optional[Lease]:
+    """The lease in the reply; None if there is none.
+
+    Raises:
+        MalformedMessage: the message is cut short, or a length inside of it does not fit.
+    """
+    for cookie, seconds in flow_ages(message):
+        if cookie & _LEASE_COOKIE_MASK == LEASE_COOKIE:
+            return Lease(cookie >> 32, seconds)
+    return None

@@ -1,0 +1,158 @@
+"""Two balancers at one switch, without a database between them: one is master, the other waits and takes over."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from mobile import registration
+
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.chassis.one_switch import SWITCH
+from haslb_lab.node import control
+from haslb_lab.runner.janitor import DIRECTORY
+from haslb_lab.runner.lab import Lab
+from ryu_haslb.cli.client import ControlError
+from ryu_haslb.openflow.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL
+
+pytestmark = pytest.mark.lab
+
+CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server()
+PORTS = (6701, 6702)
+#: Seconds that a new master needs to find its home agents and to read the session rules, on a busy machine.
+START_TIME = 2.0
+
+
+class Pair:
+    """Two balancers in the controller's namespace, to both of which the switch connects."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.bench = bench
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        bench.lab.retire()
+        bench.lab.stop_controller()
+        self.address = bench.lab.node(CONTROLLER).IP()
+        for port in PORTS:
+            self.start(port)
+        targets = [f"tcp:{self.address}:{port}" for port in PORTS]
+        subprocess.run(["ovs-vsctl", "set-controller", SWITCH, *targets], check=True)
+        listed = ["ovs-vsctl", "--bare", "--columns=_uuid", "find", "Controller", "is_connected=false"]
+        for each in subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split():
+            subprocess.run(["ovs-vsctl", "set", "Controller", each, "max_backoff=1000"], check=True)
+        wait_until(lambda: sorted(map(self.role, PORTS)) == ["master", "waiting"], "one is master", 20)
+        self.await_service(self.master)
+
+    def start(self, port: int) -> None:
+        manager = [str(Path(sys.executable).with_name("ryu-manager")), "ryu_haslb.app"]
+        listen = ["--ofp-listen-host", self.address, "--ofp-tcp-listen-port", str(port)]
+        environment = {"HASLB_CONFIG": str(DIRECTORY / "balancer.ios"), "HASLB_CONTROL": self.socket(port)}
+        with (DIRECTORY / f"{port}.log").open("ab") as log:
+            options: dict[str, Any] = {"env": environment, "stdout": log, "stderr": log}
+            self.processes[port] = self.bench.lab.run(CONTROLLER, [*manager, *listen], **options)
+
+    def end(self, port: int, number: signal.Signals) -> float:
+        """End a balancer; the time until the other one is master."""
+        (other,) = set(PORTS) - {port}
+        began = time.monotonic()
+        self.processes[port].send_signal(number)
+        self.processes[port].wait()
+        return wait_until(lambda: self.role(other) == "master", "the other one is master", 20) - began
+
+    def role(self, port: int) -> str:
+        try:
+            (row,) = json.loads(control.request(self.socket(port), "show ip slb switches --json"))
+        except (ControlError, ValueError):
+            return ""
+        return str(row["role"])
+
+    def await_service(self, port: int) -> None:
+        """Wait until a balancer is master, has found every home agent and has the session rules."""
+        wait_until(lambda: self.role(port) == "master", f"balancer {port} is master", 20)
+        wait_until(lambda: self._reaches_all(port), "it has found its home agents", 20)
+
+    def _reaches_all(self, port: int) -> bool:
+        reals = json.loads(control.request(self.socket(port), "show ip slb reals --json"))
+        return all(real["reachable"] for real in reals)
+
+    def log(self, port: int) -> str:
+        return (DIRECTORY / f"{port}.log").read_text()
+
+    @staticmethod
+    def socket(port: int) -> str:
+        return str(DIRECTORY / f"{port}.control")
+
+    @property
+    def master(self) -> int:
+        (port,) = (each for each in PORTS if self.role(each) == "master")
+        return port
+
+    @property
+    def waiting(self) -> int:
+        (port,) = (each for each in PORTS if self.role(each) == "waiting")
+        return port
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Pair]:
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as bench:
+        yield Pair(bench)
+
+
+def test_each_request_comes_to_one_home_agent_once_and_the_other_balancer_says_that_it_waits(pair: Pair) -> None:
+    names = [f"pair-{number}@isp.com" for number in range(10)]
+    first = {name: pair.bench.deliver(registration(name)) for name in names}
+    assert {name: pair.bench.deliver(registration(name)) for name in names} == first
+    log = pair.log(pair.waiting)
+    assert "is served by another balancer; waiting" in log or "another balancer has taken over; waiting" in log
+    assert "%SLB-6-SWITCH: datapath=0000000000000001 state=waiting" in log
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+def test_the_one_that_waits_takes_over_with_every_session(pair: Pair, number: signal.Signals) -> None:
+    """After a crash when the lease has run out; after a stop, which is a hand-over, at its next question."""
+    names = [f"{number.name}-{each}@isp.com" for each in range(7)]
+    first = {name: pair.bench.deliver(registration(name)) for name in names}
+    ended = pair.master
+    wait_until(lambda: len(pair.bench.lab.flows(1)) > len(names), "every session has its rule")
+    seconds = pair.end(ended, number)
+    print(f"{number.name}: taken over after {seconds:.2f} s")
+    assert seconds < START_TIME + QUESTION_INTERVAL + (LEASE_TIMEOUT if number is signal.SIGKILL else 0.0)
+    pair.await_service(pair.master)
+    assert {name: pair.bench.deliver(registration(name)) for name in names} == first
+    pair.start(ended)
+    wait_until(lambda: pair.role(ended) == "waiting", "the one that comes later waits", 20)
+    assert pair.master != ended
+
+
+def test_a_master_that_was_suspended_does_no_harm_when_it_wakes_up(pair: Pair) -> None:
+    """The switch rejects what it sends (OFPBRC_IS_SLAVE), and it waits."""
+    suspended, other = pair.master, pair.waiting
+    pair.processes[suspended].send_signal(signal.SIGSTOP)
+    pair.await_service(other)
+    name = "suspended@isp.com"
+    first = pair.bench.deliver(registration(name))
+    pair.processes[suspended].send_signal(signal.SIGCONT)
+    wait_until(lambda: pair.role(suspended) == "waiting", "it waits", 20)
+    assert [pair.bench.deliver(registration(name)) for _ in range(2)] == [first] * 2
+    assert pair.master == other
+
+
+def test_a_master_that_crashed_and_starts_again_at_once_goes_on(pair: Pair) -> None:
+    """Its own lease keeps nobody waiting: the switch has one connection to each address."""
+    crashed = pair.master
+    pair.processes[crashed].kill()
+    pair.processes[crashed].wait()
+    began = time.monotonic()
+    pair.start(crashed)
+    masters = wait_until(lambda: "master" in map(pair.role, PORTS), "one is master", 20)
+    print(f"restart: master after {masters - began:.2f} s")
+    wait_until(lambda: sorted(map(pair.role, PORTS)) == ["master", "waiting"], "one is master, one waits", 20)
+    assert "Traceback" not in pair.log(crashed)
