@@ -145,6 +145,7 @@ class Connection:
         self.transport.handler = None
         self._backoff.reset()
         self._stop_serving()
+        self._mastership.end()
         if self._switch.mastership is self._mastership:
             self._switch.mastership = None
 

@@ -120,7 +120,7 @@ class Mastership:
 
     def tick(self, now: float) -> None:
         """Do what is due: renew the lease, or ask."""
-        if self.role is Role.UNFENCED:
+        if self.role in (Role.UNFENCED, Role.NONE):
             return
         if self.role is Role.MASTER and now - self._renewed_at >= RENEWAL_INTERVAL:
             self._renew(now)
@@ -132,6 +132,11 @@ class Mastership:
                 self._decide(now)
         elif self._change_xid is None and now - self._asked_at >= interval:
             self.ask(now)
+
+    def end(self) -> None:
+        """The connection is lost or left: send nothing more."""
+        self.role = Role.NONE
+        self._question, self._change_xid = {}, None
 
     def unanswered_for(self, now: float) -> float:
         """Seconds for which the switch has not answered a question."""
