@@ -28,31 +28,28 @@ class Attempt(NamedTuple):
 
 
 class AbandonedAttempts:
-    """The attempts of the last :data:`MAX_PAUSE` seconds, by mobile, oldest first."""
+    """``attempts`` holds those of the last :data:`MAX_PAUSE` seconds, by virtual server and mobile, oldest first."""
 
     def __init__(self) -> None:
-        self._attempts: dict[tuple[VirtualServer, bytes], Attempt] = {}
-
-    def __len__(self) -> int:
-        return len(self._attempts)
+        self.attempts: dict[tuple[VirtualServer, bytes], Attempt] = {}
 
     def remember(self, session: Session, now: float) -> None:
         """A session with retransmissions has ended."""
         key = session.virtual_server, session.identity
-        self._attempts.pop(key, None)
-        if len(self._attempts) >= MAX_ATTEMPTS:
-            del self._attempts[next(iter(self._attempts))]
-        self._attempts[key] = Attempt(session.real, session.retries, session.waited, session.last_attempt, now)
+        self.attempts.pop(key, None)
+        if len(self.attempts) >= MAX_ATTEMPTS:
+            del self.attempts[next(iter(self.attempts))]
+        self.attempts[key] = Attempt(session.real, session.retries, session.waited, session.last_attempt, now)
 
     def take(self, request: Request, now: float) -> Optional[Attempt]:
         """The attempt that this mobile has abandoned: its request is the first of the next one. None: there is none."""
-        attempt = self._attempts.pop((request.virtual_server, request.identity), None)
+        attempt = self.attempts.pop((request.virtual_server, request.identity), None)
         return None if attempt is None or attempt.last_attempt < now - MAX_PAUSE else attempt
 
     def expire(self, now: float) -> None:
         """Forget attempts whose mobiles do not come back."""
-        while self._attempts:
-            oldest = next(iter(self._attempts))
-            if self._attempts[oldest].ended_at > now - MAX_PAUSE:
+        while self.attempts:
+            oldest = next(iter(self.attempts))
+            if self.attempts[oldest].ended_at > now - MAX_PAUSE:
                 break
-            del self._attempts[oldest]
+            del self.attempts[oldest]

@@ -92,7 +92,8 @@ class Balancer:
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
         """Recover a session whose flow is still on a switch; ``tag`` must not be in use."""
         session = self.sessions.recover(server, tag, real, now)
-        self._count_at(real)
+        real.sessions += 1
+        real.total_sessions += 1
         return session
 
     def reals(self) -> Iterator[RealServer]:
@@ -200,7 +201,7 @@ class Balancer:
     def _open_session(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
         """The first request of a session."""
         farm, datapath_id = request.virtual_server.farm, request.datapath_id
-        if self._abandoned and named is None:
+        if self._abandoned.attempts and named is None:
             attempt = self._abandoned.take(request, now)
             if attempt is not None and farm.has(attempt.real) and attempt.real.accepts_sessions_from(datapath_id):
                 return self._resume_session(request, attempt, now)
@@ -305,13 +306,9 @@ class Balancer:
 
     def _assign(self, session: Session, real: RealServer, now: float) -> None:
         session.real = real
-        self._count_at(real)
-        self.failure_detection.on_assigned(session, now)
-
-    @staticmethod
-    def _count_at(real: RealServer) -> None:
         real.sessions += 1
         real.total_sessions += 1
+        self.failure_detection.on_assigned(session, now)
 
     def _reassign(self, session: Session, target: RealServer, now: float) -> None:
         self.statistics.reassignments += target is not session.real

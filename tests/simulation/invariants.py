@@ -146,10 +146,11 @@ class Invariants:
 
     def _no_mobile_is_bound_twice(self) -> None:
         for mobile in self._world.mobiles:
-            bound = [agent.name for agent in self._world.home_agents if agent.is_bound(mobile.nai)]
+            bound = [agent for agent in self._world.home_agents if agent.is_bound(mobile.nai)]
             if len(bound) > 1 and mobile.excuse is None:
-                raise ViolationError("no mobile is bound twice", f"{mobile.nai.decode()} at {' and '.join(bound)}")
-            if len(bound) <= 1 and mobile.state is State.BOUND:
+                names = " and ".join(agent.name for agent in bound)
+                raise ViolationError("no mobile is bound twice", f"{mobile.nai.decode()} at {names}")
+            if all(agent.address == mobile.home_agent for agent in bound) and mobile.state is State.BOUND:
                 mobile.excuse = None
 
     def _no_home_agent_that_serves_is_taken_out(self) -> None:

@@ -108,9 +108,9 @@ def test_what_is_remembered_of_abandoned_attempts_is_forgotten() -> None:
     for number in range(4):
         bench.attempt(f"user{number}@example.org")
     bench.wait(11.0)
-    assert len(bench.balancer._abandoned) == 4
+    assert len(bench.balancer._abandoned.attempts) == 4
     bench.wait(MAX_PAUSE + 0.2)
-    assert not bench.balancer._abandoned
+    assert not bench.balancer._abandoned.attempts
     assert bench.letters("user1@example.org") == "A", "the predictor chooses"
 
 
@@ -120,7 +120,7 @@ def test_the_oldest_abandoned_attempts_make_room(monkeypatch: pytest.MonkeyPatch
     for number in range(5):
         bench.attempt(f"user{number}@example.org", retransmissions=1)
     bench.wait(11.0)
-    assert [mobile for _, mobile in bench.balancer._abandoned._attempts] == [
+    assert [mobile for _, mobile in bench.balancer._abandoned.attempts] == [
         f"\x01user{number}@example.org".encode() for number in (2, 3, 4)
     ]
 

@@ -46,7 +46,7 @@ class Farm(RuleBasedStateMachine):
         health = held_by.health if held_by else None
         waited = self.bench.now - before.last_attempt if before else 0
         testing = before is not None and held_by is not None and self.test_of(held_by) is before
-        resumes = (self.bench.server, b"\x01" + mobile.encode()) in self.bench.balancer._abandoned._attempts
+        resumes = (self.bench.server, b"\x01" + mobile.encode()) in self.bench.balancer._abandoned.attempts
         verdict = self.bench.request(mobile, field, lifetime, client)
         after = self.bench.session(mobile)
         elsewhere = named is not None and held_by is not None and self.bench.reals[named] is not held_by
