@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from ryu_haslb.configuration.crypto_checks import check_crypto
 from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft
 from ryu_haslb.configuration.model import Configuration, next_hop_of
+from ryu_haslb.configuration.sense_checks import check_sense
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import did_you_mean
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
@@ -32,6 +33,7 @@ def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
                     f"{MOBILE_IP_PORT}; expected another address, or 'no inservice' in one of them",
                 )
     _check_adjacency(draft, diagnostics)
+    check_sense(draft, diagnostics)
     check_crypto(draft, diagnostics)
     for vlan in draft.vlans.values():
         if vlan.interface is None:

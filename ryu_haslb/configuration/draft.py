@@ -68,6 +68,7 @@ class VirtualServerDraft:
     clients: dict[IPv4Network, ClientRule] = field(default_factory=dict)
     in_service: bool = False
     other_service: Optional[str] = None
+    idle_line: int = 0
 
     def finished(self) -> VirtualServer:
         """The virtual server of the model. It must be complete."""
@@ -89,6 +90,7 @@ class DfpDraft:
     password: Optional[str] = None
     password_timeout: int = DfpManager.password_timeout
     agents: dict[tuple[IPv4Address, int], DfpAgent] = field(default_factory=dict)
+    lines: dict[tuple[IPv4Address, int], int] = field(default_factory=dict)
 
     def finished(self) -> DfpManager:
         """The DFP manager of the model."""

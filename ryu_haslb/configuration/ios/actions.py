@@ -171,6 +171,7 @@ def vserver_farm(server: VirtualServerDraft, statement: Statement) -> None:
 
 
 def idle(server: VirtualServerDraft, statement: Statement) -> None:
+    server.idle_line = statement.line
     server.idle = statement.match["SECONDS"] if "no" not in statement.match else VirtualServer.idle
 
 
@@ -223,6 +224,7 @@ def agent(dfp: DfpDraft, statement: Statement) -> None:
     match = statement.match
     key = (match["ADDRESS"], match["PORT"])
     if "no" not in match:
+        dfp.lines[key] = statement.line
         dfp.agents[key] = DfpAgent(
             *key,
             match.get("TIMEOUT", DfpAgent.timeout),

@@ -40,4 +40,5 @@ def keywords(mode: Mode) -> set[str]:  # type: ignore[type-arg]
 @pytest.mark.parametrize("mode", [GLOBAL, HOME_AGENT], ids=["balancer", "home agent"])
 def test_every_command_is_documented(mode: Mode) -> None:  # type: ignore[type-arg]
     documented = set(re.findall(r"[\w-]+", TEXT.replace("VlanN", "Vlan").replace("LoopbackN", "Loopback")))
+    documented |= set(re.findall(r"\d+(?:\.\d+){3}", TEXT))  # a mask is a keyword as well
     assert keywords(mode) - {"description", "shutdown"} <= documented

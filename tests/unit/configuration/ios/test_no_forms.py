@@ -287,7 +287,9 @@ def run(mode: ConfigurationMode, *texts: str) -> tuple[object, list[str]]:
     made: object = draft
     if isinstance(draft, Draft):
         for server in draft.virtual_servers.values():
-            server.address_line = server.farm_line = 0
+            server.address_line = server.farm_line = server.idle_line = 0
+        if draft.dfp is not None:
+            draft.dfp.lines.clear()
         for entry in draft.crypto.maps.values():
             entry.lines.clear()
         for vlan in draft.vlans.values():

@@ -1,0 +1,120 @@
+"""Warnings about a configuration that is valid and does not do what its author can want."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft
+from ryu_haslb.language.diagnostics import Diagnostics
+
+#: Seconds. A foreign agent's or a phone's retries come after 1 s, then at doubled intervals (RFC 5944 section 3.6.3),
+#: so that the third one is 7 s after the first request.
+MIN_IDLE = 8
+
+
+def check_sense(draft: Draft, diagnostics: Diagnostics) -> None:
+    """Record the warnings."""
+    for farm in draft.farms.values():
+        _check_weights(farm, diagnostics)
+    for server in draft.virtual_servers.values():
+        _check_idle_and_clients(server, diagnostics)
+        if server.farm in draft.farms:
+            _check_number_of_clients(server, draft.farms[server.farm], diagnostics)
+    _check_agents(draft, diagnostics)
+    _check_own_addresses(draft, diagnostics)
+    _check_networks(draft, diagnostics)
+
+
+def _check_weights(farm: FarmDraft, diagnostics: Diagnostics) -> None:
+    serving = [entry.real for entry in farm.reals.values() if entry.real.in_service]
+    if serving and not any(real.weight for real in serving):
+        diagnostics.warning(
+            farm.line,
+            f"farm {farm.name}: every real server in service has weight 0, so that none gets a new session unless DFP "
+            "reports another weight; expected 'weight 1' or more in one of them",
+        )
+
+
+def _check_idle_and_clients(server: VirtualServerDraft, diagnostics: Diagnostics) -> None:
+    if server.idle < MIN_IDLE and server.in_service and server.idle_line:
+        diagnostics.warning(
+            server.idle_line,
+            f"virtual server {server.name}: idle {server.idle} s is shorter than a phone's retries, the third of which "
+            f"comes 7 s after its first request: its session has ended by then, and retries are not counted; expected "
+            f"'idle ipmobile request {MIN_IDLE}' or more",
+        )
+    everybody = IPv4Network("0.0.0.0/0")
+    permitted = [rule.network for rule in server.clients.values() if not rule.exclude]
+    excluded = [rule.network for rule in server.clients.values() if rule.exclude]
+    useless = [each for each in permitted or [everybody] if any(each.subnet_of(other) for other in excluded)]
+    if len(useless) == len(permitted or [everybody]):
+        diagnostics.warning(
+            server.line,
+            f"virtual server {server.name} excludes every client that it permits; expected a 'client A.B.C.D MASK' "
+            "beyond those with 'exclude'",
+        )
+
+
+def _check_number_of_clients(server: VirtualServerDraft, farm: FarmDraft, diagnostics: Diagnostics) -> None:
+    """``numclients M`` where the ``client`` commands permit fewer than M addresses."""
+    permitted = {rule.network for rule in server.clients.values() if not rule.exclude}
+    if not permitted:
+        return
+    addresses = sum(network.num_addresses for network in permitted)
+    for entry in farm.reals.values():
+        if entry.real.faildetect_inband and entry.real.faildetect_numclients > addresses:
+            diagnostics.warning(
+                entry.line,
+                f"real {entry.real.address}: faildetect asks for {entry.real.faildetect_numclients} clients, but "
+                f"virtual server {server.name} permits {addresses}; expected "
+                f"'faildetect numconns N numclients {addresses}'",
+            )
+
+
+def _check_agents(draft: Draft, diagnostics: Diagnostics) -> None:
+    if draft.dfp is None:
+        return
+    reals = {entry.real.address for farm in draft.farms.values() for entry in farm.reals.values()}
+    for (address, port), line in draft.dfp.lines.items():
+        if (address, port) in draft.dfp.agents and address not in reals:
+            diagnostics.warning(line, f"DFP agent {address} {port} has the address of no real server of any farm")
+
+
+def _check_own_addresses(draft: Draft, diagnostics: Diagnostics) -> None:
+    own: dict[IPv4Address, str] = {}
+    for vlan in draft.vlans.values():
+        addresses = [vlan.interface.address] if vlan.interface is not None else []
+        own.update(dict.fromkeys([*addresses, *(each.ip for each in vlan.secondaries)], f"interface Vlan{vlan.vlan}"))
+    for port in draft.ports.values():
+        if port.port.address is not None:
+            own[port.port.address.ip] = f"interface {port.port.name}"
+    for farm in draft.farms.values():
+        for entry in farm.reals.values():
+            if entry.real.address in own:
+                where = own[entry.real.address]
+                diagnostics.warning(
+                    entry.line,
+                    f"real {entry.real.address} has the address of {where}; expected the home agent's own address",
+                )
+    for server in draft.virtual_servers.values():
+        if server.address in own and server.address is not None:
+            diagnostics.warning(
+                server.address_line,
+                f"virtual server {server.name} has the address of {own[server.address]}; expected one of its own",
+            )
+
+
+def _check_networks(draft: Draft, diagnostics: Diagnostics) -> None:
+    """Overlapping networks of two VLANs: a home agent in both may be looked for in the wrong one."""
+    seen: list[tuple[IPv4Network, int]] = []
+    for vlan in draft.vlans.values():
+        interface = vlan.finished()
+        for network in interface.networks if interface is not None else ():
+            for other, number in seen:
+                if number != vlan.vlan and network.overlaps(other):
+                    diagnostics.warning(
+                        vlan.line,
+                        f"interface Vlan{vlan.vlan}: network {network} overlaps {other} of interface Vlan{number}; "
+                        "expected networks that have no address in common",
+                    )
+            seen.append((network, vlan.vlan))
