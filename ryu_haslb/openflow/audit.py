@@ -78,6 +78,7 @@ class Audit:
         self._restored = restored
         self._restore = restore
         self._wanted: Optional[Counter[tuple[int, int, int]]] = None
+        self._rules: list[Rule] = []
         self._at_first: Optional[Counter[FlowStats]] = None
         self._rows: list[FlowStats] = []
         self._xids: set[int] = set()
@@ -92,12 +93,15 @@ class Audit:
 
     def suspend(self) -> None:
         """The standing rules are being replaced, or the switch is not served: compare nothing."""
-        self._wanted = self._at_first = None
+        self._wanted = None
         self._xids.clear()
 
     def expect(self, rules: Iterable[Rule], now: float) -> None:
         """These standing rules are in place."""
         self.suspend()
+        rules = list(rules)
+        if rules != self._rules:  # else what they looked like at first is what they must look like again
+            self._rules, self._at_first = rules, None
         self._wanted = Counter((rule.table.value, rule.priority, rule.purpose.cookie) for rule in rules)
         self._due_at = now + AUDIT_INTERVAL
         self._sessions.begin(now)
@@ -190,6 +194,8 @@ class Audit:
         if self._fruitless >= _MAX_FRUITLESS_RESTORATIONS and not self._was_verified:
             self._end("does not report them as it got them")
             return
+        if self._fruitless >= _MAX_FRUITLESS_RESTORATIONS:
+            self._at_first = None  # they may look different by now: compare their number
         self._backoff.on_rejected(now)
         if self._was_verified:  # else the switch may only report its rules in another form than it got them in
             self._begin_incident(now)

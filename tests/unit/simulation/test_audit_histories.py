@@ -135,6 +135,17 @@ def test_changed_actions_are_restored() -> None:
     assert our_rules(world) == before
 
 
+def test_actions_that_are_changed_right_after_they_were_restored_are_restored_again() -> None:
+    world = settled(SILENT)
+    run(world, 70.0)
+    before = our_rules(world)
+    for _ in range(2):
+        Fault(0.0, "actions are changed").strike(world)
+        run(world, 4.0)  # restored, and not compared again yet
+    run(world, RESTORE_TIME)
+    assert our_rules(world) == before
+
+
 def test_rules_without_a_session_are_removed_and_those_of_sessions_stay(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     world = settled(SILENT)
