@@ -97,3 +97,9 @@ def test_retire_fails_when_a_switch_does_not_confirm(outcome: Optional[bool]) ->
     assert next(lines) == "switch 0000000000000001: our rules are removed"
     with pytest.raises(UnconfirmedError, match=r"no confirmation from 00000000000000ab; .*docs/flows\.md"):
         list(lines)
+
+
+def test_the_dfp_password_is_masked_in_the_changes() -> None:
+    """They are logged, and anyone can reverse a password of type 7."""
+    applied = operations.apply_commands(Application(), "ip slb dfp password cisco 60", "command")
+    assert applied.changes == ("+ ip slb dfp password 7 **** 60",)
