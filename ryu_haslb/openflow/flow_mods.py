@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from socket import inet_ntoa
+from struct import Struct
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Action, Purpose, Rule, Table, session_match
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, meter, pack_flow_mod
+from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, meter
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 _EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
 _SESSIONS = Table.SESSIONS.value
+_XID_AND_COOKIE = Struct("!IQ")
 
 _CONTROLLER, _NORMAL = wire.output(wire.OFPP_CONTROLLER), wire.output(wire.OFPP_NORMAL)
 _INSTRUCTIONS = {
@@ -98,17 +100,26 @@ class SessionRule(NamedTuple):
     def flow_mod(self, xid: int, command: int) -> bytes:
         """The message that adds the rule, or deletes it; to delete it the actions are not needed."""
         cookie, tag, virtual_address, port, idle_timeout, actions = self
-        before_tag, after_tag = _session_match(virtual_address, port)
-        session = before_tag + tag.to_bytes(6, "big") + after_tag
-        instructions = apply_actions(actions)
-        flags = wire.OFPFF_SEND_FLOW_REM if idle_timeout else 0
-        return pack_flow_mod(
-            xid, (command, _SESSIONS, cookie, 0, SESSION_PRIORITY, idle_timeout, flags, session, instructions)
-        )
+        head, before_tag, after_tag = _session_template(command, virtual_address, port, idle_timeout, actions)
+        return b"".join((head, _XID_AND_COOKIE.pack(xid, cookie), before_tag, tag.to_bytes(6, "big"), after_tag))
 
 
 @lru_cache(maxsize=1024)
-def _session_match(virtual_address: bytes, port: int) -> tuple[bytes, bytes]:
-    """What stands before and after the tag in the match of a session rule: the tag is its first field."""
-    packed = match(session_match(0, inet_ntoa(virtual_address), port))
-    return packed[:8], packed[14:]
+def _session_template(
+    command: int, virtual_address: bytes, port: int, idle_timeout: int, actions: bytes
+) -> tuple[bytes, bytes, bytes]:
+    """What the messages of all sessions of one real server share: the parts around transaction id and cookie, and tag.
+
+    The tag is the first field of the match, which begins with byte 48.
+    """
+    packed = FlowMod(
+        command=command,
+        table=_SESSIONS,
+        cookie=0,
+        priority=SESSION_PRIORITY,
+        idle_timeout=idle_timeout,
+        flags=wire.OFPFF_SEND_FLOW_REM if idle_timeout else 0,
+        match=match(session_match(0, inet_ntoa(virtual_address), port)),
+        instructions=apply_actions(actions),
+    ).pack(0)
+    return packed[:4], packed[16:56], packed[62:]

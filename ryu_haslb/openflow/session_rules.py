@@ -317,10 +317,11 @@ class SessionRules:
     def _take_installs(self) -> list[_Install]:
         """Take the next sessions whose rules wait to be installed, and the actions of each."""
         installs = []
+        is_live = self._balancer.sessions.has
         for session in list(islice(self._to_install, MAX_BUNDLE_RULES)):
             del self._to_install[session]
             actions = self._actions.get(session.real)
-            if actions is not None and self._is_live(session):
+            if actions is not None and is_live(session):
                 installs.append((session, actions))
             else:
                 self.remove(session)  # an older rule of the session may be installed
@@ -342,18 +343,19 @@ class SessionRules:
 
     def _on_installed(self, installs: list[_Install]) -> None:
         """The switch has confirmed these rules. Remove or replace those that have become wrong since they were sent."""
+        is_live, datapath_id = self._balancer.sessions.has, self._datapath_id
         for session, actions in installs:
-            if not self._is_live(session):
+            if not is_live(session):
                 self.remove(session)
             elif self._actions.get(session.real) is not actions:  # another real server, or it has moved
                 self.install(session)
             else:
-                if session.rule_at != self._datapath_id:
+                if session.rule_at is not None and session.rule_at != datapath_id:
                     self._balancer.discard_rule(session)  # its rule on another switch
-                session.rule_at = self._datapath_id
+                session.rule_at = datapath_id
 
     def _is_live(self, session: Session) -> bool:
-        return self._balancer.sessions.by_tag(session.tag) is session
+        return self._balancer.sessions.has(session)
 
 
 def _halves(items: list[_T]) -> list[list[_T]]:

@@ -112,7 +112,7 @@ ETHERTYPE_VLAN = 0x8100
 
 #: Version, type, length and transaction id: the beginning of every message.
 HEADER = Struct("!BBHI")
-_PACKET_OUT = Struct("!BBHIIIH6x")
+_PACKET_OUT = Struct("!HH12sH6x")
 _PACKET_IN = Struct("!16xQHHII")
 _ERROR = Struct("!8xHH")
 _FLOW_REMOVED = Struct("!8xQHB")
@@ -204,11 +204,15 @@ def push_vlan(vlan: int) -> bytes:
     return push + set_field("vlan_vid", vlan | OFPVID_PRESENT)
 
 
+_PACKET_OUT_TYPE = OFP_VERSION << 8 | OFPT_PACKET_OUT
+#: What is the same in every packet-out: transaction id 0, no buffer, and the port.
+_FROM_CONTROLLER = struct.pack("!III", 0, OFP_NO_BUFFER, OFPP_CONTROLLER)
+
+
 def packet_out(actions: bytes, frame: bytes) -> bytes:
     """Have the switch apply actions to a frame that comes from the controller."""
-    length = 24 + len(actions) + len(frame)
-    header = _PACKET_OUT.pack(OFP_VERSION, OFPT_PACKET_OUT, length, 0, OFP_NO_BUFFER, OFPP_CONTROLLER, len(actions))
-    return header + actions + frame
+    size = len(actions)
+    return _PACKET_OUT.pack(_PACKET_OUT_TYPE, 24 + size + len(frame), _FROM_CONTROLLER, size) + actions + frame
 
 
 _TO_TABLE = output(OFPP_TABLE)
@@ -242,6 +246,8 @@ def is_request_packet_out(message: bytes) -> bool:
 
 
 _OXM_IN_PORT = oxm_header("in_port")
+#: Length of a match with the ingress port alone, and where the frame begins behind it.
+_PORT_MATCH, _FRAME_BEHIND_PORT_MATCH = 12, 42
 
 
 def read_packet_in(message: bytes) -> Optional[tuple[int, int, bytes]]:
@@ -254,10 +260,12 @@ def read_packet_in(message: bytes) -> Optional[tuple[int, int, bytes]]:
         cookie, _, match_length, oxm_found, in_port = _PACKET_IN.unpack_from(message)
     except struct.error as error:
         raise MalformedMessage(f"packet-in of {len(message)} bytes: expected {_PACKET_IN.size} or more") from error
+    if match_length == _PORT_MATCH and oxm_found == _OXM_IN_PORT and len(message) >= _FRAME_BEHIND_PORT_MATCH:
+        return cookie, in_port, message[_FRAME_BEHIND_PORT_MATCH:]  # as nearly all switches send it
     frame = 26 + (match_length + 7 & ~7)
     if frame > len(message):
         raise MalformedMessage(f"packet-in of {len(message)} bytes: its match of {match_length} bytes does not fit")
-    if oxm_found != _OXM_IN_PORT or match_length < 12:
+    if oxm_found != _OXM_IN_PORT or match_length < _PORT_MATCH:
         value = find_oxm(message, 28, 24 + match_length, _OXM_IN_PORT)
         if value is None:
             return None
