@@ -219,7 +219,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         LOG.info("%s: %s applied, %d changes", name, path, len(applied.changes))
 
     def _stop(self, name: str) -> None:
-        """Take the controller away in order: rules and sessions stay on the switches, and the next start recovers them.
+        """End the process in order: rules and sessions stay on the switches, and the next start recovers them.
 
         The session rules that wait are sent first, and confirmed; requests that come meanwhile are discarded.
         """

@@ -1,8 +1,8 @@
-"""Limits the log lines of each kind, so that no stranger and no fault that repeats can fill the disk.
+"""Limits the log lines of each kind, so that neither a stranger nor a recurring fault can fill the disk.
 
 A kind is one place in the code. Each kind has a bucket of lines, and so has each object that its lines are about: a
-peer, a real server, an agent. A line that finds one of the two empty is left out and counted; once a minute a line says
-how many of which kind were left out.
+peer, a real server, an agent. A line takes one out of both buckets. If one of the two is empty, the line is left out
+and counted. Once a minute a line for each kind reports how many were left out.
 
 :class:`LogLimit` decides, without a clock; :func:`install` makes it a filter of the process's log.
 """
@@ -47,7 +47,7 @@ class Bucket:
         return self._lines
 
     def is_full(self, now: float) -> bool:
-        """Whether the bucket is as good as a new one."""
+        """Whether no line is missing in the bucket, so that a new one could replace it."""
         return self.fill(now) >= self._burst
 
     def take(self) -> None:
@@ -71,7 +71,7 @@ class LogLimit:
         self._summarized_at = now
 
     def admit(self, kind: Hashable, about: Hashable, example: str, now: float) -> bool:
-        """Whether a line is logged; ``example`` is its text without the values, to say what was left out."""
+        """Whether a line is logged. ``example`` is its text without the values, for the report of what was left out."""
         found = self._kinds.get(kind)
         if found is None:
             found = self._kinds[kind] = _Kind(example, Bucket(KIND_BURST, KIND_LINES_PER_MINUTE, now))

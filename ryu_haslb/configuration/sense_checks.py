@@ -1,4 +1,4 @@
-"""Warnings about a configuration that is valid and does not do what its author can want."""
+"""Warnings about a configuration that is valid, but can hardly be meant as it is."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MIN_IDLE = 8
 
 
 def check_sense(draft: Draft, diagnostics: Diagnostics) -> None:
-    """Record the warnings."""
+    """Record a warning for each command, or lack of one, that cannot have the intended effect."""
     for farm in draft.farms.values():
         _check_weights(farm, diagnostics)
     for server in draft.virtual_servers.values():

@@ -1,1 +1,1 @@
-"""The Unix socket over which a running balancer takes commands."""
+"""The operator's control of a running balancer: its Unix socket, its commands, and applying a configuration."""

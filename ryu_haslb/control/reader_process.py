@@ -1,4 +1,8 @@
-"""Has a configuration read while requests are served: small ones here, all others in a process of their own."""
+"""Reads a configuration while requests are served: a small one here, any other in a process (:mod:`.reading`).
+
+The process gets the job on its standard input and writes the outcome to its standard output, both in small pieces:
+other green threads run between two pieces, and while the process works. It is killed after :data:`READER_TIMEOUT`.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ _PROGRAM = "import sys; sys.path[:] = sys.argv[1:]; from ryu_haslb.control.readi
 def read_aside(job: Job) -> Outcome:
     """Read a configuration; other green threads go on meanwhile.
 
-    Raises: ConfigurationError if it has an error, or if it cannot be read in the time.
+    Raises: ConfigurationError if it has an error, or if it cannot be read within :data:`READER_TIMEOUT`.
     """
     return read(job) if _is_small(job) else _read_in_process(job)
 
@@ -39,7 +43,7 @@ def _is_small(job: Job) -> bool:
         return len(job.commands) <= MAX_READ_HERE
     try:
         return os.stat(job.source).st_size <= MAX_READ_HERE
-    except (OSError, ValueError):  # reading will tell
+    except (OSError, ValueError):  # reading reports the error
         return True
 
 

@@ -1,4 +1,4 @@
-"""The audit of one switch: finds what others have deleted of our rules, and has it installed again.
+"""The audit of one switch: finds which of our rules others have deleted, and has them installed again.
 
 Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rules at any time::
 
@@ -10,8 +10,8 @@ Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rul
     compare          the rules of each purpose are fewer than were installed, or not the same as at first
                      -> restore: the meter of all requests and every standing rule are installed again
 
-One log line tells of each incident, at most one in :data:`LOG_INTERVAL`. While the standing rules are being installed,
-nothing is compared.
+Everything that is found at about the same time is one incident. Each incident has one log line, and there is at most
+one line in :data:`LOG_INTERVAL`. While the standing rules are being installed, nothing is compared.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _MAX_RESTORE_INTERVAL = 8.0
 _REPLY_TIMEOUT = 15.0
 #: Seconds between two log lines.
 LOG_INTERVAL = 10.0
-#: Seconds from the first finding of an incident until it is logged, so that one line has all of it.
-_MIN_INCIDENT = 1.0
+#: Seconds from the first finding of an incident until it is logged, so that one line reports all of it.
+_INCIDENT_INTERVAL = 1.0
 #: Restorations in a row after which the switch still does not report its rules, so that they cannot be audited.
 _MAX_FRUITLESS_RESTORATIONS = 4
-#: Bits of a cookie that tell a standing rule of ours: the mark, and no tag.
+#: The bits of a cookie by which a standing rule of ours is recognized: the mark, and no tag.
 _STANDING_MASK = 0xFFFFFFFF0000FFFF
 _EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
 
@@ -100,7 +100,7 @@ class Audit:
         """These standing rules are in place."""
         self.suspend()
         rules = list(rules)
-        if rules != self._rules:  # else what they looked like at first is what they must look like again
+        if rules != self._rules:  # else the switch must report them as it did at first
             self._rules, self._at_first = rules, None
         self._wanted = Counter((rule.table.value, rule.priority, rule.purpose.cookie) for rule in rules)
         self._due_at = now + AUDIT_INTERVAL
@@ -162,7 +162,7 @@ class Audit:
     def _ask(self, now: float) -> None:
         """Ask for the standing rules: those of the classifier, and the one of the session table by its whole cookie.
 
-        Open vSwitch has an index of cookies, so that it need not visit all session rules.
+        With a whole cookie Open vSwitch uses its index of cookies, and does not visit all session rules.
         """
         self._due_at, self._heard_at = now + AUDIT_INTERVAL, now
         self._rows = []
@@ -176,7 +176,7 @@ class Audit:
             self._channel.transmit(flow_stats_request(xid, table, cookie, mask))
 
     def _compare(self, now: float) -> None:
-        """The standing rules of the switch are known. Those of single clients come and go; they are not audited."""
+        """Compare the reply with the rules that were installed. Those of rate-limited clients are not audited here."""
         if self._wanted is None:
             return
         rows = Counter(row for row in self._rows if _is_common(row))
@@ -192,12 +192,12 @@ class Audit:
             return
         self._fruitless += 1
         if self._fruitless >= _MAX_FRUITLESS_RESTORATIONS and not self._was_verified:
-            self._end("does not report them as it got them")
+            self._end("does not report them as they were installed")
             return
         if self._fruitless >= _MAX_FRUITLESS_RESTORATIONS:
-            self._at_first = None  # they may look different by now: compare their number
+            self._at_first = None  # the switch may report them in another form by now: compare their number
         self._backoff.on_rejected(now)
-        if self._was_verified:  # else the switch may only report its rules in another form than it got them in
+        if self._was_verified:  # else the switch may report its rules in another form than they were sent in
             self._begin_incident(now)
             self._standing_deleted += count
         self._sessions.compare(now)
@@ -222,7 +222,7 @@ class Audit:
     def _report(self, now: float) -> None:
         """Log an incident when all of it is known, or after a while."""
         assert self._incident_since is not None, "there is an incident to report"
-        latest = LOG_INTERVAL if self._sessions.is_comparing else _MIN_INCIDENT
+        latest = LOG_INTERVAL if self._sessions.is_comparing else _INCIDENT_INTERVAL
         if now < self._incident_since + latest or (
             self._logged_at is not None and now < self._logged_at + LOG_INTERVAL
         ):
@@ -241,6 +241,6 @@ class Audit:
 
 
 def _is_common(row: FlowStats) -> bool:
-    """Whether a row is a standing rule that does not concern a single client."""
+    """Whether a row is a standing rule for all clients, and not for a rate-limited one."""
     purpose = row.cookie >> 16
     return purpose in Purpose._value2member_map_ and row.priority == PIPELINE[Purpose(purpose)].priority

@@ -25,9 +25,8 @@ class Channel(Protocol):
 class SwitchChannel(Channel, Protocol):
     """A channel whose handshake is over: its datapath id and its ports are known.
 
-    ``handler`` is offered each message first. ``address`` is host and port of the switch's end,
-    ``local_address`` of this end. ``close_reason`` says
-    why the connection has ended, once it has.
+    ``handler`` is offered each message first. ``address`` is host and port of the switch's end, ``local_address`` of
+    this end. ``close_reason`` says why the connection has ended, once it has.
     """
 
     id: int

@@ -9,7 +9,7 @@ A switch outlives its connections (:mod:`.switch`). What belongs to one connecti
     audit    what others have deleted is installed again (:mod:`.audit`)
     leave    the connection is lost or replaced; the rules stay on the switch, and the sessions here
     stop     the application ends: requests are discarded; send the session rules that wait, await their confirmation
-    retire   the switch is no longer to be served: :mod:`.retirement` takes our rules off it
+    retire   the switch is no longer to be served: :mod:`.retirement` removes our rules from it
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Connection:
         self._mastership.ask(clock())
 
     def _renew_parts(self) -> None:
-        """Make meters and audit anew: what they know was true of a time when this balancer was master."""
+        """Make meters and audit anew: what they have recorded is from an earlier mastership."""
         transport, switch = self.transport, self._switch
         self._meters = Meters(transport.id, self._transactions, switch.admission, self._balancer, self._configuration)
         self._meters.on_deleted = self._restore
@@ -152,8 +152,8 @@ class Connection:
     def stop(self, conclude: Callable[[], None]) -> None:
         """Accept no further request; ``conclude`` is called when the switch has confirmed all that was sent to it.
 
-        Rules and sessions stay. Every session that has a mobile's request dispatched has its rule then, from which the
-        next start recovers it.
+        Rules and sessions stay. Every session whose request was dispatched has its rule by then, and the next start
+        recovers it.
         """
         if not self.is_serving:
             self.leave()
@@ -186,7 +186,7 @@ class Connection:
             self._submit(flow_mods.replacement)
 
     def _submit(self, messages_of: Callable[[list[Rule], bool, int], list[bytes]]) -> None:
-        """Send the standing rules of the configuration in force; what is sent for them, ``messages_of`` decides."""
+        """Send the standing rules of the configuration in force, in the messages that ``messages_of`` makes of them."""
         transport, switch = self.transport, self._switch
         sides, remarks = sides_of(self._configuration, transport.port_names())
         switch.set_sides(sides, remarks)

@@ -1,8 +1,9 @@
-"""The lease: a rule by which a balancer that waits sees on the switch that another one lives.
+"""The lease: a rule on a switch that shows to the balancers that wait whether the master lives. Pure.
 
-A slave may read flow statistics, and little else. The balancer that is MASTER adds this rule again every second, and
-the switch says how old it is: all balancers measure by the switch's own clock. The rule matches no packet, since
-metadata is 0 in table 0. Its cookie has our mark, the purpose 0xFE, and in bits 32 to 63 who holds the lease.
+The balancer that is MASTER adds this rule again every second. The balancers that wait are SLAVE and may read flow
+statistics: the age of the rule in them is the time since the last renewal, by the switch's own clock. The rule matches
+no packet, since metadata is 0 in table 0. Its cookie has our mark in bits 0 to 15, the purpose 0xFE in bits 16 to 31,
+and the holder of the lease in bits 32 to 63.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ _DROP = apply_actions(b"")
 
 
 class Lease(NamedTuple):
-    """Who holds the lease, and for how many whole seconds it was not renewed."""
+    """The holder of the lease (:func:`holder_id`), and the whole seconds since it was renewed."""
 
     holder: int
     age: int
 
 
 def holder_id(address: tuple[str, int]) -> int:
-    """Who a balancer is: the name of its host and the address at which the switch reaches it, hashed to 32 bits.
+    """The number of a balancer: a hash of its host's name and the address at which the switch reaches it, 32 bits.
 
     A switch has one connection to each address, so a lease with this holder was left by an earlier connection.
     """

@@ -3,9 +3,9 @@
 Theory of operation
 ===================
 
-The fence is the switch's. It has at most one MASTER; a SLAVE gets no packet-ins, and its flow-mods and packet-outs are
-rejected (OFPBRC_IS_SLAVE). A balancer acts as MASTER only, never as EQUAL, so that at any time one acts at most. What
-is left to decide is *when* to ask for MASTER. That is what the lease (:mod:`.lease`) is for::
+The switch itself keeps two balancers from acting at the same time. It has at most one MASTER; a SLAVE gets no
+packet-ins, and the switch rejects its flow-mods and packet-outs (OFPBRC_IS_SLAVE). A balancer acts as MASTER only,
+never as EQUAL. It remains to decide *when* a balancer asks for MASTER; the lease (:mod:`.lease`) decides that::
 
     connected -> ASKING: role and generation (NOCHANGE), lease
                     no lease, given up, too old, or our own    -> CLAIMING: MASTER with the next generation -> MASTER
@@ -16,11 +16,11 @@ is left to decide is *when* to ask for MASTER. That is what the lease (:mod:`.le
     WAITING -> asks twice a second
                lease given up, or too old                      -> CLAIMING
 
-Two balancers do not take the switch from each other for ever: one that has lost it waits, and asks for MASTER only when
-the other has not renewed its lease for :data:`LEASE_TIMEOUT` by the switch's clock. Should it lose the switch again and
-again (a lease that the switch does not accept, for instance), it waits twice as long each time after the first. When
-two claim in the same moment, the switch puts them in order: the later one is MASTER, the other learns it (role status,
-IS_SLAVE, or its next question) and waits.
+Two balancers must not take the switch from each other again and again. So a balancer that has lost the switch waits,
+and asks for MASTER only when the other has not renewed its lease for :data:`LEASE_TIMEOUT` by the switch's clock. If it
+loses the switch repeatedly (for example because the switch does not accept the lease), it waits twice as long each time
+after the first. When two claim in the same moment, the switch puts them in order: the later one is MASTER, and the
+other one is notified (role status, IS_SLAVE, or the answer to its next question) and waits.
 """
 
 from __future__ import annotations
@@ -34,7 +34,6 @@ from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.lease import Lease
 from ryu_haslb.openflow.wire_multipart import has_more
 from ryu_haslb.openflow.wire_role import (
-    OFPT_ROLE_REPLY,
     UNDEFINED_GENERATION,
     ControllerRole,
     RoleReply,
@@ -51,10 +50,10 @@ LOG = logging.getLogger(__name__)
 RENEWAL_INTERVAL = 1.0
 #: Seconds between two questions of a balancer that waits.
 QUESTION_INTERVAL = 0.5
-#: Seconds without a renewal after which the holder of the lease is taken for dead. A balancer whose event loop is busy
-#: for longer loses the switch.
+#: Seconds without a renewal after which the holder of the lease counts as dead. A balancer whose event loop is busy for
+#: longer loses the switch.
 LEASE_TIMEOUT = 5.0
-#: The same of a balancer that has lost the switch again and again.
+#: The longest such time, of a balancer that has lost the switch repeatedly.
 MAX_LEASE_TIMEOUT = 320.0
 
 
@@ -70,7 +69,7 @@ class Role(Enum):
 
 
 class Listener(Protocol):
-    """Who is told when the switch may be served."""
+    """Is notified when this balancer may serve the switch, and when it may no longer."""
 
     def on_mastership(self, others_served: bool) -> None:
         """Serve the switch. ``others_served``: another balancer may have served it since this one did."""
@@ -108,7 +107,7 @@ class Mastership:
         self._others_served = False
 
     def ask(self, now: float) -> None:
-        """Ask for role, generation and lease. What the switch does not understand is left out of the answer."""
+        """Ask for role, generation and lease. A part that the switch rejects is missing in the answer."""
         channel = self._channel
         self._question = {name: channel.next_xid() for name in ("role", "lease", "end")}
         self._asked_at, self._answer, self._lease = now, None, None
@@ -149,7 +148,7 @@ class Mastership:
     def on_message(self, kind: int, xid: int, message: bytes, now: float) -> bool:
         """Handle a message that concerns the role. False when it is another."""
         try:
-            if kind == OFPT_ROLE_REPLY:
+            if kind == wire.OFPT_ROLE_REPLY:
                 return self._on_role_reply(xid, read_role_reply(message), now)
             if kind == wire.OFPT_MULTIPART_REPLY and xid == self._question.get("lease"):
                 self._lease = lease.read(message) or self._lease
@@ -206,7 +205,7 @@ class Mastership:
         return True
 
     def _on_part(self, now: float) -> None:
-        """A part of the answer came. The barrier is answered last, but by a switch whose statistics come late."""
+        """A part of the answer came. The barrier reply is the last, unless the statistics come late."""
         if not self._question or ("role" in self._question and "end" not in self._question):
             self._question = {}
             self._decide(now)
@@ -233,7 +232,7 @@ class Mastership:
             return is_own or found.holder == lease.NO_HOLDER or found.age >= self._timeout
         if self.role is Role.ASKING:
             return True
-        # A lease that was there a moment ago: somebody has deleted it, and its holder is about to renew it.
+        # The lease was there before: another controller has deleted it, and its holder is about to renew it.
         if self._absent_since is None:
             self._absent_since = now
         return self._is_lease_readable and now - self._absent_since >= self._timeout
@@ -249,7 +248,7 @@ class Mastership:
     def _wait(self, generation: int) -> None:
         self.role = Role.WAITING
         LOG.warning(
-            "Switch %016x is served by another balancer; waiting, and taking over %g s after that one has died",
+            "Switch %016x is served by another balancer; waiting, and taking over %g s after that one has ended",
             *(self._datapath_id, LEASE_TIMEOUT),
         )
         self._change(ControllerRole.SLAVE, generation)

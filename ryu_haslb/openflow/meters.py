@@ -159,7 +159,7 @@ class Meters:
         self._balancer.count_dropped(DropReason.METERED if meter == FIRST_METER else DropReason.CLIENT_METERED, dropped)
 
     def _restore_deleted(self) -> None:
-        """Add the meters again that somebody has deleted."""
+        """Add the meters again that others have deleted."""
         for client, meter in self._meter_of_client.items():
             if meter not in self._present:
                 self.restored += 1

@@ -12,9 +12,10 @@ mask of the cookie::
     no part within REPLY_TIMEOUT, and the switch replies to barriers -> reading ends; what was read is kept
 
 A rule is pending for the idle time of its virtual server, as long as its session could live. Then it is lost, and
-removed from the switch. A rule that was never read is not touched here.
+removed from the switch. A rule that was not read before reading ended is not touched here: :mod:`.session_audit`
+removes it later, unless a session has it by then.
 
-What happens to requests meanwhile is decided in :mod:`.switch`; :meth:`Recovery.status` says what is known of a tag.
+:mod:`.switch` decides about the requests that come meanwhile, by what :meth:`Recovery.status` returns for their tags.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ _MAX_SLICES = 1 << 12
 _MAX_PENDING_PER_TICK = 1000
 #: Seconds for which a rule of a virtual server that is not in service is pending.
 _UNSERVED_TIMEOUT = 10.0
-#: The action that writes the chassis address. It is the same for every real server, and another version may choose it
-#: in another way.
+#: The action that writes the chassis address, up to the address. It is left out when actions are compared: it is the
+#: same for every real server, and another version may choose another address.
 _SET_CHASSIS, _SET_CHASSIS_LENGTH = set_field("eth_src", bytes(6))[:8], 16
 
 
@@ -84,7 +85,7 @@ class _Target:
 
     @property
     def key(self) -> tuple[bytes, bytes]:
-        """What tells the real server: all but the chassis address."""
+        """What identifies the real server: virtual address and actions, without the chassis address."""
         return self.virtual_address, _without_chassis(self.actions)
 
 
@@ -172,7 +173,7 @@ class Recovery:
             more = has_more(message)
         except MalformedMessage as error:
             self._on_malformed(error)
-            more = message[11:12] == b"\1"
+            more = message[11:12] == b"\1"  # OFPMPF_REPLY_MORE, in a header that may be malformed as well
         if more:
             return False
         self._slices_read += 1

@@ -1,4 +1,4 @@
-"""Takes our rules off one switch, in an order that never stops traffic of others.
+"""Removes our rules from one switch, in an order that never stops other traffic.
 
 Each step is confirmed by the switch (barrier) before the next begins::
 
@@ -54,7 +54,7 @@ class Retirement:
         self._conclude(self._transport.id, error is None)
 
     def _on_message(self, kind: int, xid: int, message: bytes) -> bool:
-        """Requests that still come are discarded. A switch without meters rejects the deletion of meters."""
+        """Discard requests that still come, and ignore that a switch without meters rejects their deletion."""
         if kind == wire.OFPT_BARRIER_REPLY:
             return self._transactions.on_barrier_reply(xid)
         if kind == wire.OFPT_ERROR:

@@ -1,7 +1,7 @@
 """Which messages of a peer are read, before and after the handshake. Pure.
 
-Anyone who reaches the OpenFlow port can send anything there, and the engine's parser follows every length that it
-finds: a structure of 0 bytes keeps it in a loop for ever. So the engine parses only what the state of the connection
+Every host that reaches the OpenFlow port can send any bytes there, and the engine's parser follows every length that it
+finds: a structure of 0 bytes keeps it in an endless loop. So the engine parses only what the state of the connection
 expects, and only after all lengths have been checked here::
 
     state      the engine parses                             by hand

@@ -1,22 +1,23 @@
-"""The audit of one switch's session rules: finds those that somebody else has deleted or changed, and those of nobody.
+"""The audit of one switch's session rules: finds deleted and changed ones, and those without a session.
 
 Reading every session rule of a large switch keeps it busy for seconds, so the rules are counted first::
 
     every 3 s   count the sessions that have a rule here; ask for the number of rules in the table (table statistics)
-                -> the same number as ever -> nothing
-                -> another one             -> compare
-    every 60 s  compare, also without a difference
+                -> the numbers agree  -> nothing
+                -> they do not        -> compare
+    every 60 s  compare, even if the numbers agree
     compare     ask for the rules of one slice after the other (a slice: the tags with the same low bits)
                 -> a session's rule is not among them         -> deleted: install it again
                 -> it has other actions                       -> changed: install it again
                 -> a rule has no session that has a rule here -> a ghost: remove it, if the next comparison finds it too
 
-Between two slices there is a pause of four times what the last one took: the audit takes at most a fifth of the
-switch's time. What is on its way to the switch or waits for it is left out, and so is what recovery has not read yet.
+After each slice there is a pause of four times the time that the slice took, so that the audit takes at most a fifth of
+the switch's time; the pause is limited to 2 s. Rules that wait or are outstanding are left out. Nothing is audited
+before recovery has read all rules. If it has given up, the audit removes the rules that it did not read, as ghosts.
 
-A rule with an idle time-out asks for a flow-removed message, which tells a time-out from a deletion at once. Other
-rules do not: beyond :data:`.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT` the messages would be one for each session
-that ends.
+A rule with an idle time-out has the switch send a flow-removed message, which distinguishes a time-out from a deletion
+at once. Rules without an idle time-out do not: beyond :data:`.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT` there would
+be one message for each session that ends.
 """
 
 from __future__ import annotations
@@ -62,7 +63,8 @@ REPLY_TIMEOUT = 15.0
 _MIN_REMAINING = 2.0
 #: Seconds between two comparisons that follow each other because of a difference, as a multiple of what one took.
 _REPEAT_PAUSE = 10.0
-#: Comparisons that find none of all rules, after which the switch is known not to report what it holds.
+#: Comparisons in a row that find none of our rules. After them the switch is taken for one that does not report its
+#: rules, and nothing is compared any more.
 _MAX_EMPTY_COMPARISONS = 3
 #: Tags that are remembered of removed ghosts.
 _MAX_REMEMBERED_GHOSTS = 10_000
@@ -76,7 +78,7 @@ _TAG_LOCAL_BIT = 1 << 41 + _TAG_SHIFT
 class SessionAudit:
     """Audits the session rules over one connection.
 
-    ``deleted`` counts the rules that were found deleted or changed; who reports them sets it to zero.
+    ``deleted`` counts the rules that were found deleted or changed; :mod:`.audit` reports them and sets it to zero.
     ``may_be_removed`` returns whether recovery is done with the rule of a tag.
     """
 
@@ -227,7 +229,7 @@ class SessionAudit:
             self._difference = None
             self._empty_comparisons = 0  # the switch does report what it holds
         elif self._is_unexplained and difference == self._difference and not uncertain:
-            self._offset = difference  # it is not ours: others have rules in this table
+            self._offset = difference  # others have rules in this table
         else:
             self._difference = difference
             self._compare_at = max(now, self._not_before)
@@ -267,11 +269,11 @@ class SessionAudit:
         self._was_found = True
         if not self._rules.leads_elsewhere(session, row.actions()):
             self._had_our_actions = True
-        elif self._had_our_actions:  # else the switch reports actions in another form than it got them in
+        elif self._had_our_actions:  # else the switch reports actions in another form than they were sent in
             self._changed.append(session)
 
     def _finish_slice(self, now: float) -> None:
-        """All rules of the slice have been read: install what is missing, remove what is too much."""
+        """All rules of the slice have been read: install the missing ones, remove those without a session."""
         missing = [
             session
             for session in (*self._expected.values(), *self._changed)

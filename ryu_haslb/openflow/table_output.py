@@ -1,8 +1,8 @@
-"""Finds out whether a switch outputs packet-outs to TABLE, before requests depend on it.
+"""Finds out whether a switch carries out packet-outs to TABLE, before requests depend on it.
 
-A switch may reject it, or accept it and do nothing; either way requests would be lost that were counted as dispatched.
-So a harmless packet-out is tried first: a datagram without content to a virtual address, with a tag that no session
-has. A switch that runs it through its tables misses the session rule and returns it as a session miss::
+A switch may reject them, or accept them and do nothing. In both cases requests would be lost that were counted as
+dispatched. So a probe is sent first: a datagram without content to a virtual address, with a tag that no session has. A
+switch that runs it through its tables finds no session rule for it and returns it as a session miss::
 
     unknown -> returned: usable
             -> rejected, or MAX_PROBES not returned: not usable; requests are forwarded without TABLE, as while unknown
@@ -17,14 +17,16 @@ from typing import Optional
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.icmp import checksum
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, chassis_address
 
 LOG = logging.getLogger(__name__)
 
 #: The tag of probes: a locally administered address that is no session's, but by a chance of one in 2**46.
 PROBE_TAG = 0x02 << 40
-#: Seconds between two probes, and probes that must be lost for the switch to be one that cannot do it.
+#: Seconds between two probes.
 PROBE_INTERVAL = 1.0
+#: Probes without a return after which the switch counts as one that cannot output to TABLE.
 MAX_PROBES = 5
 
 _IPV4 = struct.Struct("!BBHHHBBH4s4s")
@@ -41,7 +43,7 @@ class TableOutput:
         self._next_probe = 0.0
 
     def begin(self) -> None:
-        """A connection is new: the switch may have become another one."""
+        """A connection is new: the switch may have been replaced, or may run another version."""
         self.is_usable = False
         self._probes_left, self._next_probe = MAX_PROBES, 0.0
 
@@ -62,7 +64,7 @@ class TableOutput:
         self.is_usable = True
 
     def on_rejected(self, what: str = "rejected output to TABLE") -> None:
-        """The switch cannot do it."""
+        """The switch cannot output to TABLE. ``what`` is the reason, for the log."""
         if self._next_probe != float("inf"):
             LOG.warning(
                 "Switch %016x %s; its requests are forwarded by packet-out, and its session rules count no packets",
@@ -77,8 +79,5 @@ def probe_frame(chassis_mac: bytes, virtual_address: bytes) -> bytes:
     udp = _UDP.pack(MOBILE_IP_PORT, MOBILE_IP_PORT, _UDP.size, 0)
     fields = (0x45, 0, _IPV4.size + len(udp), 0, 0, 1, PROTOCOL_UDP)
     header = _IPV4.pack(*fields, 0, bytes(4), virtual_address)
-    total = sum(struct.unpack("!10H", header))
-    total = (total & 0xFFFF) + (total >> 16)
-    checksum = ~(total + (total >> 16)) & 0xFFFF
     ethernet = chassis_mac + PROBE_TAG.to_bytes(6, "big") + wire.ETHERTYPE_IPV4.to_bytes(2, "big")
-    return ethernet + _IPV4.pack(*fields, checksum, bytes(4), virtual_address) + udp
+    return ethernet + _IPV4.pack(*fields, checksum(header), bytes(4), virtual_address) + udp

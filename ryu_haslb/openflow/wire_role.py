@@ -11,7 +11,6 @@ from ryu_haslb.openflow.wire import OFP_VERSION, OFPT_EXPERIMENTER, MalformedMes
 from ryu_haslb.openflow.wire_flow_mod import ONF_EXPERIMENTER_ID
 
 OFPT_ROLE_REQUEST = 24
-OFPT_ROLE_REPLY = 25
 ONF_ET_ROLE_STATUS = 1911
 
 #: The generation that a switch reports before any controller has given it one: all bits are set.

@@ -1,7 +1,8 @@
-"""Attempts that were retransmitted until their sessions ended: what they show counts on into the next attempt.
+"""Attempts that were retransmitted until their sessions ended: their retries count on into the next attempt.
 
-A phone gives up after a few retransmissions and begins anew 20 to 60 seconds later; by then its session has ended, if
-the idle time is the default of 10 seconds. Without a memory no mobile would ever be moved, and no real server fail.
+A phone gives up after a few retransmissions and begins anew 20 to 60 seconds later. By then its session has ended, if
+the idle time is the default of 10 seconds. If its retries were forgotten with it, they would never exceed ``reassign``:
+no mobile would be moved, and no real server would fail.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import MAX_PAUSE, Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
-#: The most attempts that are remembered; the oldest are forgotten first.
+#: Attempts that are remembered; the oldest are forgotten first.
 MAX_ATTEMPTS = 100_000
 
 

@@ -86,7 +86,7 @@ class Balancer:
         return self._open_session(request, named, now)
 
     def has_session(self, request: Request) -> bool:
-        """Whether its mobile is known. What the request says of a home agent proves nothing: all may write that."""
+        """Whether its mobile is known. The home agent in the request proves nothing: every sender may write one."""
         return self.sessions.find(request) is not None
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
@@ -276,7 +276,7 @@ class Balancer:
     def _deliver(self, request: Request, named: RealServer) -> Verdict:
         """A request that names another real server than its session's goes there.
 
-        Anybody can forge it. So the session stays as it is.
+        It may be forged, so the session stays as it is.
         """
         if not named.in_service:
             return self._drop(DropReason.NO_REAL_AVAILABLE)

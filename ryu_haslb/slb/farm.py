@@ -11,7 +11,7 @@ from ryu_haslb.slb.predictor import PREDICTORS
 from ryu_haslb.slb.real import Health, RealServer
 
 #: Seconds for which a client that has sent a request counts as one that sends to the farm.
-CLIENT_LIFETIME = 600.0
+CLIENT_TIMEOUT = 600.0
 #: The most clients that are remembered. More than ``numclients``, which is 8 at most, need not be known.
 MAX_CLIENTS = 64
 
@@ -69,12 +69,12 @@ class ServerFarm:
             self.clients[client] = now
 
     def advance(self, now: float) -> None:
-        """Let time pass: retry failed real servers, demote those that are needed no more, forget clients."""
+        """Do what is due: retry failed real servers, fail demoted ones that others can replace, forget clients."""
         for real in self.reals:
             real.retry_if_due(now)
             if real.health is Health.DEMOTED and self.serves_without(real):
                 real.yield_to_others()
-        silent = [client for client, last in self.clients.items() if last < now - CLIENT_LIFETIME]
+        silent = [client for client, last in self.clients.items() if last < now - CLIENT_TIMEOUT]
         for client in silent:
             del self.clients[client]
 

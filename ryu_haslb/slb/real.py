@@ -20,7 +20,7 @@ class Health(Enum):
     DEMOTED = "DEMOTED"
 
 
-#: The most mobiles whose connection failures count; ``numconns`` is 255 at most.
+#: Mobiles whose connection failures count; ``numconns`` is 255 at most.
 MAX_FAILED_MOBILES = 255
 
 
@@ -134,7 +134,7 @@ class RealServer:
 
     @property
     def key(self) -> tuple[bytes, int]:
-        """What tells it from the other real servers of its farm: its address and port."""
+        """What distinguishes it from the other real servers of its farm: its address and port."""
         return self.packed_address, self.port
 
     @property

@@ -156,7 +156,7 @@ def in_service_on_standby(server: VirtualServerDraft, statement: Statement) -> N
     server.in_service = "no" not in statement.match
     if server.in_service:
         statement.warning(
-            f"virtual server {server.name} is in service whatever the state of standby group "
+            f"virtual server {server.name} is in service in every state of standby group "
             f"{quoted(statement.match['LINE'])}: HSRP is not implemented"
         )
 

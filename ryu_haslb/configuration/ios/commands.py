@@ -95,7 +95,7 @@ VIRTUAL_SERVER = Mode(
         Command(
             "[no] inservice standby LINE",
             actions.in_service_on_standby,
-            "In service whatever the state of the standby group, with a warning",
+            "In service in every state of the standby group, with a warning",
         ),
         Command("{serverfarm NAME | no serverfarm [NAME]}", actions.vserver_farm, "Server farm of the virtual server"),
         Command(

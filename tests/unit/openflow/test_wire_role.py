@@ -30,7 +30,7 @@ def test_a_role_request_is_packed_as_by_ryu(role: ControllerRole) -> None:
 
 
 def test_a_role_reply_is_read_as_by_ryu() -> None:
-    reply = struct.pack("!BBHII4xQ", 4, wire_role.OFPT_ROLE_REPLY, 24, 9, ControllerRole.SLAVE, 5)
+    reply = struct.pack("!BBHII4xQ", 4, ofproto_v1_3.OFPT_ROLE_REPLY, 24, 9, ControllerRole.SLAVE, 5)
     read = ofproto_v1_3_parser.OFPRoleReply.parser(DATAPATH, 4, ofproto_v1_3.OFPT_ROLE_REPLY, 24, 9, bytearray(reply))
     assert wire_role.read_role_reply(reply) == (read.role, read.generation_id) == (3, 5)
     with pytest.raises(MalformedMessage, match="role reply of 23 bytes"):

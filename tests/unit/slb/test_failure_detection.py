@@ -8,7 +8,7 @@ import pytest
 from farm_builder import SWITCH, Bench, address
 
 from ryu_haslb.slb import abandoned_attempts
-from ryu_haslb.slb.farm import CLIENT_LIFETIME
+from ryu_haslb.slb.farm import CLIENT_TIMEOUT
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
 from ryu_haslb.slb.session import MAX_PAUSE, RETRANSMISSION_INTERVAL
 from ryu_haslb.slb.statistics import DropReason
@@ -207,7 +207,7 @@ def test_where_fewer_clients_send_to_the_farm_all_of_them_are_enough() -> None:
 def test_a_client_that_has_sent_nothing_for_long_sends_no_more() -> None:
     bench = Bench(1, 1, faildetect_numconns=3, faildetect_numclients=2, reassign=0)
     bench.request("other@example.org", client="15.1.1.52")
-    bench.wait(CLIENT_LIFETIME + 1.0)
+    bench.wait(CLIENT_TIMEOUT + 1.0)
     for number in range(3):
         fail_at_a(bench, f"user{number}@example.org")
     assert bench.reals[0].state == "FAILED"
