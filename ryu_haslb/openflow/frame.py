@@ -30,6 +30,9 @@ _IPV4 = Struct("!BxH2xHxB2x4s4s")
 _UDP = Struct("!HHH")
 _UDP_LENGTH = 8
 
+# Makes a NamedTuple in less than half the time that its own constructor takes, which is a Python function.
+_new = tuple.__new__
+
 _DROP_REASONS = {
     RequestFault.NOT_A_REQUEST: DropReason.NOT_REGISTRATION_REQUEST,
     RequestFault.TRUNCATED: DropReason.TRUNCATED,
@@ -80,4 +83,4 @@ def read_request(  # noqa: PLR0911 - one return for each way in which a datagram
     if server is None:
         return DropReason.VIRTUAL_SERVER_OUT_OF_SERVICE
     identity, home_agent, lifetime, identification = fields
-    return Request(server, identity, client, client_port, home_agent, lifetime, datapath_id, identification)
+    return _new(Request, (server, identity, client, client_port, home_agent, lifetime, datapath_id, identification))

@@ -53,7 +53,8 @@ class FailureDetection:
 
     def test_of(self, real: RealServer) -> Optional[Session]:
         """The session that tests a real server; None unless it is TESTING."""
-        return self._tests.get(real) if real.health is Health.TESTING else None
+        test = self._tests.get(real)
+        return test if test is not None and real.health is Health.TESTING else None
 
     def configure(self, reals: Iterable[RealServer]) -> None:
         """Drop the tests of real servers that are no longer configured."""

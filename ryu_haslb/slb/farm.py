@@ -61,7 +61,7 @@ class ServerFarm:
 
     def has(self, real: RealServer) -> bool:
         """Whether the farm holds this real server."""
-        return real in self.at(real.packed_address)
+        return real in self._by_address.get(real.packed_address, ())
 
     def record_client(self, client: bytes, now: float) -> None:
         """A client has sent a request."""

@@ -85,14 +85,13 @@ class Session:
         self.waited = 0.0
         self.rule_at: Optional[int] = None
 
-    def record_request(
-        self, client: bytes, client_port: int, identification: int, max_pause: float, now: float
-    ) -> bool:
+    def record_request(self, identification: int, lifetime: int, names_home_agent: bool, now: float) -> bool:
         """Record a further Registration Request: a retransmission, or the first of the mobile's next attempt.
 
-        The balancer sees no replies, so it goes by the time since the last request. ``max_pause`` is how many seconds
-        after an attempt with retransmissions a further one shows that it was abandoned (:func:`max_pause_of`). False: a
-        copy of the last request or a premature repetition, which shows nothing (RFC 5944 sections 3.6.3 and 5.7).
+        The balancer sees no replies, so it goes by the time since the last request. An attempt with retransmissions was
+        abandoned if a further one follows soon enough for its ``lifetime`` (:func:`max_pause_of`). False: a copy of the
+        last request or a premature repetition, which shows nothing (RFC 5944 sections 3.6.3 and 5.7). Otherwise the
+        caller records the client as well.
         """
         self.last_request = now
         waited = now - self.last_attempt
@@ -102,13 +101,11 @@ class Session:
             self.retries += 1
             self.waited = waited
         else:
-            is_abandoned = self.retries and self.waited and waited <= max_pause
+            is_abandoned = self.retries and self.waited and waited <= max_pause_of(lifetime, names_home_agent)
             self.retries = self.retries + 1 if is_abandoned else 0
             self.waited = 0.0
         self.last_attempt = now
         self.identification = identification
-        self.client = client
-        self.client_port = client_port
         return True
 
     @property
