@@ -27,6 +27,9 @@ from ryu_haslb.show.snapshot import Sources
 #: Seconds that the switches have to confirm that our rules are removed: a full table may take some.
 RETIRE_TIMEOUT = 30.0
 
+#: One change of the configuration at a time: each begins with the configuration that the one before has left.
+_change = eventlet.semaphore.Semaphore()
+
 
 class Application(Protocol):
     """The running balancer that operations act on."""
@@ -165,10 +168,6 @@ def clear_isakmp(application: Application) -> int:
     Raises: CharonError if the IPsec module cannot be asked.
     """
     return charon.clear_isakmp(vici_path()) if secured_interfaces(application.sources.configuration) else 0
-
-
-#: One change of the configuration at a time: each begins with the configuration that the one before has left.
-_change = eventlet.semaphore.Semaphore()
 
 
 def _apply(application: Application, source: str, commands: Optional[str] = None) -> Applied:

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any, Callable, Generic, Optional, TypeVar
 
 from ryu_haslb.dfp.manager import State
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.rows import DfpAgentRow, DfpWeightRow, RealRow, SwitchRow, VirtualServerRow
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.table import Column, table
+from ryu_haslb.slb.real import real_name
 from ryu_haslb.slb.statistics import DropReason
 
 #: What IOS prints for a real server without ``maxconns``.
@@ -62,9 +62,7 @@ def _as_lines(*patterns: str) -> Callable[[Iterator[Row]], Iterator[str]]:
 
 def _with_ports(text: Callable[[Iterator[Any]], Iterator[str]], port: str) -> Callable[[Iterator[Any]], Iterator[str]]:
     """Print the column ``real`` with the port, in the column ``port``, where that is not the default."""
-    return lambda rows: text(
-        row if row[port] == MOBILE_IP_PORT else {**row, "real": f"{row['real']}:{row[port]}"} for row in rows
-    )
+    return lambda rows: text({**row, "real": real_name(row["real"], row[port])} for row in rows)
 
 
 def _in_words(text: Callable[[Iterator[Row]], Iterator[str]]) -> Callable[[Iterator[DfpAgentRow]], Iterator[str]]:

@@ -143,8 +143,7 @@ class RealServer:
     @property
     def name(self) -> str:
         """Its address, and its port unless that is the default."""
-        address = self.configuration.address
-        return str(address) if self.port == MOBILE_IP_PORT else f"{address}:{self.port}"
+        return real_name(str(self.configuration.address), self.port)
 
     @property
     def is_usable(self) -> bool:
@@ -263,3 +262,8 @@ class RealServer:
     def _forget_failures(self) -> None:
         self.failed_mobiles.clear()
         self.failed_clients.clear()
+
+
+def real_name(address: str, port: int) -> str:
+    """The name of a real server in tables, metrics and log lines: its address, and its port unless that is 434."""
+    return address if port == MOBILE_IP_PORT else f"{address}:{port}"

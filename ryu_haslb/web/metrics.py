@@ -12,12 +12,12 @@ from prometheus_client.registry import Collector
 
 from ryu_haslb import __version__
 from ryu_haslb.dfp.manager import State
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, SwitchRow, agent_state
 from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.slb.real import real_name
 from ryu_haslb.slb.statistics import DropReason
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -96,18 +96,13 @@ def _requests(sources: Sources) -> Iterator[Metric]:
         yield _counter(metric, meaning, [], [([], counted[name])])
 
 
-def _name(row: RealRow) -> str:
-    """The address of a real server, and its port unless that is the default."""
-    return row["real"] if row["port"] == MOBILE_IP_PORT else f"{row['real']}:{row['port']}"
-
-
 def _reals(rows: list[RealRow]) -> Iterator[Metric]:
     def of_each(value: Callable[[RealRow], float]) -> _Samples:
-        return (([row["farm"], _name(row)], value(row)) for row in rows)
+        return (([row["farm"], real_name(row["real"], row["port"])], value(row)) for row in rows)
 
     labels = ["farm", "real"]
-    states = (
-        ([row["farm"], _name(row), state], state == row["state"])  # all states, so that a graph has no gaps
+    states = (  # all states, so that a graph has no gaps
+        ([row["farm"], real_name(row["real"], row["port"]), state], state == row["state"])
         for row in rows
         for state in REAL_STATES
     )
