@@ -29,7 +29,7 @@ _STATISTICS = (
     ("assignments", "haslb_assignments", "Sessions that began at a real server."),
     ("retries", "haslb_retries", "Requests of mobiles that already had a session."),
     ("reassignments", "haslb_reassignments", "Sessions moved to another real server."),
-    ("deregistrations", "haslb_deregistrations", "Sessions ended by a deregistration."),
+    ("deregistrations", "haslb_deregistrations", "Requests with lifetime 0 that were dispatched."),
     ("timeouts", "haslb_session_timeouts", "Sessions ended by their idle time."),
 )
 #: The faults of a DFP agent, by label.
@@ -150,7 +150,9 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
 
     labels = ["datapath"]
     connected = of_each(lambda row: row["connected"])
-    yield _gauge("haslb_switch_connected", "1 while the switch is connected.", labels, connected)
+    yield _gauge(
+        "haslb_switch_connected", "1 while the switch is connected and served by this balancer.", labels, connected
+    )
     roles = (([row["datapath"], role.value], role.value == row["role"]) for row in rows for role in Role)
     yield _gauge(
         "haslb_switch_role", "1 for what this balancer is among those at the switch.", [*labels, "role"], roles
