@@ -14,8 +14,6 @@ from haslb_lab.runner.lab import Lab
 pytestmark = pytest.mark.lab
 
 IDLE = 3
-#: Seconds before a retransmission; what comes within one second is none (RFC 5944 section 3.6.3).
-RETRANSMIT = 1.1
 CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server(IDLE)
 
 
@@ -23,12 +21,6 @@ CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_serve
 def bench() -> Iterator[Bench]:
     with Bench(Lab(PlainChassis(), CONFIGURATION)) as running:
         yield running
-
-
-def retransmit(bench: Bench, frame: bytes) -> str:
-    """Deliver a request that repeats another one."""
-    time.sleep(RETRANSMIT)
-    return bench.deliver(frame)
 
 
 def by_home_address(address: str) -> bytes:
@@ -41,10 +33,10 @@ def test_an_nai_stays_with_its_home_agent_behind_any_foreign_agent(bench: Bench)
     name = "traveller@isp.com"
     first = bench.deliver(registration(name))
     bench.deliver(registration("somebody@isp.com"))
-    assert retransmit(bench, registration(name, port=5434)) == first
+    assert bench.retransmit(registration(name, port=5434)) == first
     bench.deliver(registration("else@isp.com"))
-    assert retransmit(bench, registration(name, src="15.1.1.51", mac="00:00:5e:00:53:77")) == first
-    assert retransmit(bench, registration(name, vlan=7, src="0.0.0.0", port=1)) == first
+    assert bench.retransmit(registration(name, src="15.1.1.51", mac="00:00:5e:00:53:77")) == first
+    assert bench.retransmit(registration(name, vlan=7, src="0.0.0.0", port=1)) == first
     assert bench.sessions()[name]["retries"] == 3
 
 
@@ -113,7 +105,7 @@ def test_conns_go_back_to_zero_when_sessions_end(bench: Bench) -> None:
 def test_more_retries_than_reassign_move_the_session_once(bench: Bench) -> None:
     """The chapter: retries beyond ``reassign`` (3) move the session to another home agent; then it stays there."""
     name = "unanswered@isp.com"
-    nodes = [retransmit(bench, registration(name)) for _ in range(6)]
+    nodes = [bench.retransmit(registration(name)) for _ in range(6)]
     assert nodes[:4] == [nodes[0]] * 4
     assert nodes[4] != nodes[0]
     assert nodes[5] == nodes[4]

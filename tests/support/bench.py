@@ -44,6 +44,8 @@ REALS = {"sami1": "10.1.1.51", "sami2": "10.1.1.52", "sami3": "10.1.1.53"}
 #: Seconds that a marker registers for: none, a deregistration, so that it leaves no session behind.
 MARKER_LIFETIME = 0
 
+#: Seconds before a retransmission: what comes within one second is none (RFC 5944 section 3.6.3).
+RETRANSMISSION_INTERVAL = 1.1
 #: Frames that are sent before the next marker: fewer than Open vSwitch holds for a slow controller.
 _CHUNK = 100
 
@@ -171,6 +173,11 @@ class Bench:
         came = [name for name, frames in self.exchange(sent, node=node).items() for _ in frames]
         assert len(came) == 1, f"the frame came to {came or 'no home agent'}"
         return came[0]
+
+    def retransmit(self, sent: bytes, node: str = PDSN) -> str:
+        """Deliver a frame that repeats an older one, when so much time has passed that it counts as repeated."""
+        time.sleep(RETRANSMISSION_INTERVAL)
+        return self.deliver(sent, node)
 
     def settle(self, node: str = PDSN) -> dict[str, list[bytes]]:
         """Wait until all that was sent from a node has arrived, and return it."""
