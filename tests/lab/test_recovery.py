@@ -25,12 +25,14 @@ ip dfp agent ipmobile
 """
 FAILURES = 4
 DETECTION = f"faildetect numconns {FAILURES} numclients 1"
-RETRY = 2
+#: A session moves with its second retransmission, 3 s after its first request.
+REASSIGN = "reassign 1"
+RETRY = 6
 
 
 @pytest.fixture(scope="module")
 def health() -> Iterator[HealthLab]:
-    with HealthLab(pdsn_options=("--retransmit", "0.1", "--retries", "9")) as running:
+    with HealthLab(pdsn_options=("--retransmit", "1", "--retries", "5")) as running:
         yield running
 
 
@@ -45,7 +47,7 @@ def fail_the_first(health: HealthLab) -> float:
 def test_a_failed_home_agent_is_tested_after_retry_by_one_session(health: HealthLab) -> None:
     """Chapter: sessions are directed there again after a configurable time. states.md: the next session tests it; a
     retry of that one fails the test, and costs its mobile one retransmission; five seconds without one pass it."""
-    health.begin(farm_text(health.address.values(), DETECTION, f"retry {RETRY}", "weight 1"), HOME_AGENT)
+    health.begin(farm_text(health.address.values(), DETECTION, REASSIGN, f"retry {RETRY}", "weight 1"), HOME_AGENT)
     alive_at = fail_the_first(health)
     assert health.await_state("sami1", "READY_TO_TEST") - alive_at >= RETRY
     tested = health.register(1)
@@ -67,7 +69,7 @@ def test_a_failed_home_agent_is_back_as_soon_as_its_dfp_agent_reports(health: He
     """Chapter: "... or if the real server sends a DFP message". The balancer looks for the lost agent every second; the
     retry time is far away and no session has to test."""
     manager = manager_text(health.address.values(), "2 0 1")
-    health.begin(farm_text(health.address.values(), DETECTION, "retry 600") + manager, HOME_AGENT + DFP_AGENT)
+    health.begin(farm_text(health.address.values(), DETECTION, REASSIGN, "retry 600") + manager, HOME_AGENT + DFP_AGENT)
     health.await_weights(25, 25)
     fail_the_first(health)
     assert health.reals()["sami1"]["state"] == "FAILED"
@@ -81,7 +83,7 @@ def test_a_home_agent_that_only_seemed_dead_is_back_by_dfp(health: HealthLab) ->
     """Silence instead of death: the agent's connection stays and ends by its keep-alive time. Without reports, the
     kernel still accepts connections for the stopped process; that alone must not count as a sign of life."""
     manager = manager_text(health.address.values(), "1 0 1")
-    health.begin(farm_text(health.address.values(), DETECTION, "retry 600") + manager, HOME_AGENT + DFP_AGENT)
+    health.begin(farm_text(health.address.values(), DETECTION, REASSIGN, "retry 600") + manager, HOME_AGENT + DFP_AGENT)
     health.await_weights(25, 25)
     health.stop("sami1")
     assert health.register(60)["home_agents"] == {health.address["sami2"]: 60}

@@ -32,5 +32,5 @@ def test_without_the_t_flag_the_way_back_is_direct(tmp_path: Path) -> None:
         wait_until(lambda: not any(running.tunnels(end)["total"] for end in ends), "the tunnels are gone")
         wait_until(lambda: running.home_address("mobile1") is None, "the mobile has no address")
         running.lab.node(node).cmd("ip link delete tunnel0")
-        wait_until(lambda: "tunnel0 was taken away" in running.lab.log(node), "the home agent has noticed")
+        wait_until(lambda: "tunnel0 was removed" in running.lab.log(node), "the home agent has noticed")
         assert running.tunnels(node)["total"] == 0, "it still answers"
