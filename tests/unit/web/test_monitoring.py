@@ -12,6 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from web_bench import WebBench
 
+from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.web.metrics import BalancerCollector, exposition
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -103,3 +104,10 @@ def test_the_documentation_lists_every_metric(exposed: dict[str, list[dict[str, 
     text = (DOCS / "monitoring.md").read_text()
     listed = set(re.findall(r"`(haslb_\w+)", text))
     assert listed == {re.sub(r"_(bucket|count|sum)$", "", name) for name in exposed if name.startswith("haslb_")}
+
+
+@pytest.mark.parametrize("reason", DropReason)
+def test_the_table_of_drop_reasons_has_each_label_and_its_words(reason: DropReason) -> None:
+    _, _, table = (DOCS / "monitoring.md").read_text().partition("### Drop reasons\n")
+    (row,) = [line for line in table.splitlines() if f"`{reason.value}`" in line.split(" | ")[0]]
+    assert reason.text in row.split(" | ")[1]
