@@ -48,7 +48,6 @@ MAX_WAITING_RULES = 200_000
 #: forwards requests: with 100,000 rules that takes 4 ms, two hundred times a second in a storm (docs/performance.md).
 MAX_SESSIONS_WITH_IDLE_TIMEOUT = 5_000
 
-
 #: A session whose rule is to be installed, and the actions of the rule.
 _Install = tuple[Session, bytes]
 
@@ -56,7 +55,7 @@ _Install = tuple[Session, bytes]
 class _Bundle(NamedTuple):
     """Rules that a bundle removes, and sessions whose rules it installs behind them.
 
-    ``later`` are parts of a bundle that was rejected; they are sent when the fate of this one is known.
+    ``later`` are further parts of a rejected bundle; they are sent after the switch has confirmed or rejected this one.
     """
 
     installs: list[_Install]

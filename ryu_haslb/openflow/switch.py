@@ -54,7 +54,7 @@ _PUNT_SESSION_MISS = Purpose.PUNT_SESSION_MISS
 _NO_REQUESTS = frozenset(
     {Purpose.PUNT_ECHO, Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL}
 )
-#: Seconds without a barrier reply after which a switch is busy with something that takes long.
+#: Seconds without a barrier reply after which a switch counts as busy: it may need long for what it was sent.
 BUSY_TIMEOUT = 1.0
 #: The Ethernet source address in a frame.
 _ETH_SRC = slice(6, 12)
@@ -136,7 +136,7 @@ class Switch:
         return Role.NONE if self.mastership is None else self.mastership.role
 
     def forget(self) -> None:
-        """Another balancer serves the switch, or did: what is known of its sessions is outdated, and read anew."""
+        """Another balancer serves the switch, or has served it: forget its sessions, and read them anew when needed."""
         self._balancer.forget_sessions(self.datapath_id)
         self.rules.forget()
         self.recovery = Recovery(self.datapath_id, self._balancer, self._on_recovered, self._on_lost)
@@ -320,8 +320,10 @@ class Switch:
             self._update_forwarding()
 
     def _on_echo(self, channel: Channel, frame: bytes, port: int) -> None:
-        """Reply to a ping of a virtual address. Under load the requests come first, and the ping counts as traffic of
-        its client."""
+        """Reply to a ping of a virtual address.
+
+        Under load no ping gets a reply, and each counts toward the share of its client.
+        """
         untagged, vlan = without_vlan_tag(frame)
         if self.admission.load is not Load.NORMAL:
             self.admission.record_dropped(untagged)

@@ -312,7 +312,7 @@ def read_error(message: bytes) -> Error:
 
 
 def hello_failed(text: str) -> bytes:
-    """The error for a peer that does not offer OpenFlow 1.3; ``text`` tells its operator."""
+    """The error for a peer that does not offer OpenFlow 1.3; ``text`` is the explanation for its operator."""
     data = text.encode("ascii", "replace")
     length = HEADER.size + 4 + len(data)
     header = HEADER.pack(OFP_VERSION, OFPT_ERROR, length, 0)

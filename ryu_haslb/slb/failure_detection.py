@@ -1,16 +1,16 @@
 """Failure detection: what the requests of sessions show about their real servers.
 
-Theory of operation. The balancer sees requests, and no replies. What it knows of a real server it concludes from what
-mobiles do when they get no reply (RFC 5944 section 3.6.3; phones as they are):
+Theory of operation. The balancer sees requests, and no replies. It judges a real server by what mobiles do when they
+get no reply (RFC 5944 section 3.6.3, and the pauses of real phones)::
 
     attempt                                   pause            next attempt
     |--1 s--|----2 s----|--------4 s--------| 20 to 60 s       |--1 s--|----2 s----|
     request retry       retry               (gives up)         retry   retry       retry
 
-Evidence is weighed before it counts:
+Not every request counts:
 
 1. A *copy* (the Identification of the last request) and a *premature repetition* (within the one second of RFC 5944)
-   show nothing. Neither is a retry: networks duplicate packets, and a stranger who sends a burst proves nothing.
+   are not retries: networks duplicate packets, and a stranger may send a burst.
 2. A request that follows within ``RETRANSMISSION_INTERVAL``, or within ``MAX_BACKOFF`` times the interval before, is a
    retransmission: a *retry* in the terms of the chapter.
 3. A later request begins the next attempt. If the attempt before was retransmitted, and the mobile comes back within
