@@ -244,7 +244,7 @@ class SessionRules:
             self._divided.append(_Bundle(first_half, [], [second_half, *later]))
         elif removes:
             LOG.warning(
-                "Switch %016x rejected the deletion of session flow %012x (%s); the flow stays there",
+                "Switch %016x rejected the deletion of session rule %012x (%s); the rule stays there",
                 *(self._datapath_id, removes[0].tag, error),
             )
             self._send_later(later)

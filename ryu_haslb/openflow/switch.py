@@ -279,9 +279,6 @@ class Switch:
             return False
         if self._balancer.count_forwarded(request):
             channel.transmit(wire.packet_out(actions, frame))
-            if request.lifetime == 0 and status is Status.PENDING:
-                self.recovery.forget(tag)
-                self._on_lost(tag, server.packed_address)
         return True
 
     def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:

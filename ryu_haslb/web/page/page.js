@@ -14,7 +14,8 @@ const number = (of, title) => text((row) => of(row).toLocaleString("en"), title,
 
 // The color and the mark of a state; the state is always written out as well.
 const GOOD = new Set(["OPERATIONAL", "connected"]);
-const DEGRADED = new Set(["READY_TO_TEST", "TESTING", "MAXCONNS", "DFP_THROTTLED", "DEMOTED", "connecting", "OUTOFSERVICE"]);
+const DEGRADED = new Set(["READY_TO_TEST", "TESTING", "MAXCONNS", "DFP_THROTTLED", "DEMOTED", "connecting",
+  "served by another", "OUTOFSERVICE"]);
 const level = (state) => (GOOD.has(state) ? "good" : DEGRADED.has(state) ? "degraded" : "bad");
 const state = (of) => ({
   title: "State",
@@ -106,9 +107,13 @@ const showVirtualServers = listing("vservers", "Addresses that mobiles send thei
   text((row) => row.farm, "Farm"),
   number((row) => row.conns, "Sessions"),
 ], (row) => row.vserver, "No virtual server is configured.");
+const switchState = (row) => {
+  if (row.connected) return "connected";
+  return row.role === "waiting" ? "served by another" : "disconnected";
+};
 const showSwitches = listing("switches", "Switches that have connected since the start", [
   text((row) => row.datapath, "Datapath"),
-  state((row) => (row.connected ? "connected" : "disconnected")),
+  state(switchState),
   number((row) => row.rules_waiting, "Flow-mods queued"),
   number((row) => row.rule_errors, "Rejected"),
   number((row) => row.sessions_without_rule, "Sessions without rule"),
@@ -145,7 +150,7 @@ function listChanges({ reals, dfp_agents: agents, switches }) {
   const now = new Map([
     ...reals.map((row) => [`${realName(row)} (${row.farm})`, realState(row)]),
     ...agents.map((row) => [`DFP agent ${agentName(row)}`, row.state]),
-    ...switches.map((row) => [`Switch ${row.datapath}`, row.connected ? "connected" : "disconnected"]),
+    ...switches.map((row) => [`Switch ${row.datapath}`, switchState(row)]),
   ]);
   for (const [name, state] of now) {
     if (known && known.get(name) !== state) addEvent(name, state);
