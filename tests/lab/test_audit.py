@@ -49,7 +49,7 @@ def rules(bench: Bench) -> set[Rule]:
 
 
 def session_rules(bench: Bench) -> list[Rule]:
-    return [rule for rule in rules(bench) if rule[2] >> 32]
+    return [rule for rule in rules(bench) if rule[0] == 1 and rule[2] >> 32]
 
 
 def meters() -> str:

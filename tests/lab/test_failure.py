@@ -33,7 +33,7 @@ DETECTION = (f"faildetect numconns {FAILURES} numclients 1", "retry 600")
 
 @pytest.fixture(scope="module")
 def health() -> Iterator[HealthLab]:
-    options = ("--retransmit", "0.1", "--retries", "12", "--rate", "400")
+    options = ("--retransmit", "1", "--retries", "6", "--rate", "400")
     with HealthLab(home_agents=3, pdsn_options=options) as running:
         yield running
 
