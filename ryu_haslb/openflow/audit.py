@@ -103,7 +103,8 @@ class Audit:
         if rules != self._rules:  # else the switch must report them as it did at first
             self._rules, self._at_first = rules, None
         self._wanted = Counter((rule.table.value, rule.priority, rule.purpose.cookie) for rule in rules)
-        self._due_at = now + AUDIT_INTERVAL
+        # The first comparison shows the form in which the switch reports rules: before it no deletion is recognized.
+        self._due_at = now + AUDIT_INTERVAL if self._was_verified else now
         self._sessions.begin(now)
 
     def tick(self, now: float) -> None:
