@@ -1,4 +1,4 @@
-"""A restart: sessions are recovered from the switch, whatever is slow at that moment."""
+"""A restart: sessions are recovered from the switch, also when something is slow at that moment."""
 
 from __future__ import annotations
 

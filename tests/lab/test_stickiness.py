@@ -113,7 +113,7 @@ def test_more_retries_than_reassign_move_the_session_once(bench: Bench) -> None:
 
 def test_closing_goes_to_the_sessions_home_agent_and_leaves_the_session(bench: Bench) -> None:
     """Lifetime 0 through the virtual address: the home agent that holds the binding gets it, independent of the
-    rotation. Anybody can send it: the session only runs out."""
+    rotation. A stranger can send it too, so the session only runs out."""
     name = "leaver@isp.com"
     first = bench.deliver(registration(name))
     bench.deliver(registration("stays@isp.com"))
@@ -133,7 +133,7 @@ def test_closing_what_was_never_opened_is_dropped_and_counted(bench: Bench) -> N
 
 
 def test_a_request_that_names_another_real_server_goes_there_and_its_session_stays(bench: Bench) -> None:
-    """Only that home agent can hold the binding. Anybody can send it: it moves no session."""
+    """Only that home agent can hold the binding. A stranger can send it too, so it moves no session."""
     name = "mover@isp.com"
     first = bench.deliver(registration(name))
     other = next(node for node in REALS if node != first)

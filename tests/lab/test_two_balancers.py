@@ -146,7 +146,7 @@ def test_a_master_that_was_suspended_does_no_harm_when_it_wakes_up(pair: Pair) -
 
 
 def test_a_master_that_crashed_and_starts_again_at_once_goes_on(pair: Pair) -> None:
-    """Its own lease keeps nobody waiting: the switch has one connection to each address."""
+    """It does not wait for its own lease to end: the switch has one connection to each address."""
     crashed = pair.master
     pair.processes[crashed].kill()
     pair.processes[crashed].wait()
