@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Callable, Optional, Protocol
 
+from ryu_haslb.openflow.tls import PeerCertificate
+
 #: Handles a message, given its type, its transaction id and its bytes. False leaves it to the engine.
 MessageHandler = Callable[[int, int, bytes], bool]
 
@@ -26,12 +28,14 @@ class SwitchChannel(Channel, Protocol):
     """A channel whose handshake is over: its datapath id and its ports are known.
 
     ``handler`` is offered each message first. ``address`` is host and port of the switch's end, ``local_address`` of
-    this end. ``close_reason`` says why the connection has ended, once it has.
+    this end. ``certificate`` is the one that the switch has proved to hold, None without TLS or without ``--ca-certs``.
+    ``close_reason`` says why the connection has ended, once it has.
     """
 
     id: int
     address: tuple[str, int]
     local_address: tuple[str, int]
+    certificate: Optional[PeerCertificate]
     handler: Optional[MessageHandler]
     close_reason: str
 

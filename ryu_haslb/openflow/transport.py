@@ -40,6 +40,7 @@ from ryu_haslb.openflow.screening import (
     Treatment,
     screen,
 )
+from ryu_haslb.openflow.tls import PeerCertificate, peer_certificate
 from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPT_PACKET_IN
 
 LOG = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Transport(Datapath):  # type: ignore[misc]
         super().__init__(*arguments)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.local_address: tuple[str, int] = self.socket.getsockname()[:2]
+        self.certificate = _certificate(self.socket)
         self.bytes_sent = 0
         self.close_reason = "connection lost"
         self.ports: dict[int, Any] = {}  # maintained by the engine
@@ -209,6 +211,10 @@ class Transport(Datapath):  # type: ignore[misc]
         for handler in self.ofp_brick.get_handlers(event):
             if self.state in handler.callers[type(event)].dispatchers:
                 handler(event)
+
+
+def _certificate(connection: Any) -> Optional[PeerCertificate]:
+    return peer_certificate(connection.getpeercert()) if isinstance(connection, ssl.SSLSocket) else None
 
 
 def _serve(accepted: Any, address: Any) -> None:

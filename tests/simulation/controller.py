@@ -17,6 +17,7 @@ from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, st
 from ryu_haslb.openflow.channel import MessageHandler
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.latency import LatencyHistogram
+from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
 from simulation.clock import Clock
 from simulation.dfp import SimulatedDfpAgent, SimulatedLink
@@ -41,6 +42,7 @@ class Transport:
         self.id = switch.datapath_id
         self.address = ("169.254.219.1", 40000)
         self.local_address = (controller.name, 6653)
+        self.certificate: Optional[PeerCertificate] = None
         self.handler: Optional[MessageHandler] = None
         self.close_reason = "connection lost"
         self.ports = dict(switch.datapath.ports)

@@ -18,6 +18,7 @@ from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.openflow.table_output import PROBE_TAG
+from ryu_haslb.openflow.tls import PeerCertificate
 
 HEADER = struct.Struct("!BBHI")
 _PROTOCOL = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
@@ -228,6 +229,7 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         self.switch = switch or FakeSwitch()
         self.id = self.switch.datapath_id
         self.handler: Optional[Callable[[int, int, bytes], Any]] = None
+        self.certificate: Optional[PeerCertificate] = None
         self.close_reason = "connection lost"
         self.ports: dict[int, str] = {}
         self.sent: list[bytes] = []
