@@ -28,7 +28,7 @@ from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, steer
-from ryu_haslb.engine import DEAD_DISPATCHER, MAIN_DISPATCHER, RyuApp, ofp_event, ofproto_v1_3, set_ev_cls
+from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, ofproto_v1_3
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow import transport
 from ryu_haslb.openflow.fleet import Fleet
@@ -59,7 +59,7 @@ CONFIRMATION_TIMEOUT = 2.0
 #: Seconds after a signal to stop at which the process ends even if its event loop is stuck.
 SHUTDOWN_TIMEOUT = 3.0
 
-transport.install()
+_REQUIRED_APP = REQUIRED_APPLICATIONS  # the engine's manager reads this name
 
 
 class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
@@ -75,6 +75,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         require_free_ports()
         self.balancer = Balancer(self.configuration)
         self.fleet = Fleet(self.configuration, self.balancer)
+        transport.install(self.fleet)
         self.collector = QuietCollector(time.monotonic())
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
         self.state_log = StateLog(self.sources, time.monotonic())
@@ -103,23 +104,6 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             self.control.close()
         if self.http is not None:
             self.http.close()
-
-    @set_ev_cls(ofp_event.EventOFPStateChange, [MAIN_DISPATCHER, DEAD_DISPATCHER])  # type: ignore[untyped-decorator]
-    def on_switch_state_changed(self, event: Any) -> None:
-        """A switch is ready, or has disconnected."""
-        if event.state == MAIN_DISPATCHER:
-            self.fleet.on_connected(event.datapath)
-        else:
-            self.fleet.on_disconnected(event.datapath)
-
-    @set_ev_cls(ofp_event.EventOFPPortStatus, MAIN_DISPATCHER)  # type: ignore[untyped-decorator]
-    def on_port_status(self, event: Any) -> None:
-        """A port was added, removed, or changed its state (OFPT_PORT_STATUS)."""
-        message = event.msg
-        protocol = message.datapath.ofproto
-        down = message.desc.state & protocol.OFPPS_LINK_DOWN or message.desc.config & protocol.OFPPC_PORT_DOWN
-        usable = message.reason != protocol.OFPPR_DELETE and not down
-        self.fleet.on_port_changed(message.datapath.id, message.desc.port_no, usable)
 
     @property
     def sources(self) -> Sources:

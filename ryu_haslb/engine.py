@@ -28,15 +28,8 @@ from ryu.controller import controller, ofp_event
 # A connection to a switch: handshake, negotiated version, and the events of its messages.
 from ryu.controller.controller import Datapath
 
-# The states of a connection (hello, configuration, ready, disconnected), and the decorator that subscribes a method to
-# an event.
-from ryu.controller.handler import (
-    CONFIG_DISPATCHER,
-    DEAD_DISPATCHER,
-    HANDSHAKE_DISPATCHER,
-    MAIN_DISPATCHER,
-    set_ev_cls,
-)
+# The states of a connection: hello, configuration, ready, disconnected.
+from ryu.controller.handler import CONFIG_DISPATCHER, DEAD_DISPATCHER, HANDSHAKE_DISPATCHER, MAIN_DISPATCHER
 
 # Green threads: ``hub.sleep`` and ``hub.Event``.
 from ryu.lib import hub
@@ -51,6 +44,7 @@ __all__ = [
     "DEAD_DISPATCHER",
     "HANDSHAKE_DISPATCHER",
     "MAIN_DISPATCHER",
+    "REQUIRED_APPLICATIONS",
     "Datapath",
     "RyuApp",
     "cfg",
@@ -63,8 +57,12 @@ __all__ = [
     "ofproto_v1_3",
     "ofproto_v1_3_parser",
     "run_manager",
-    "set_ev_cls",
 ]
+
+
+#: The engine's application that does the OpenFlow handshake and listens for switches. The manager loads what the
+#: variable ``_REQUIRED_APP`` of an application's module names.
+REQUIRED_APPLICATIONS = ("ryu.controller.ofp_handler",)
 
 
 def install_connection_factory(serve: Callable[[Any, Any], None]) -> None:

@@ -44,3 +44,20 @@ class SwitchChannel(Channel, Protocol):
 
     def close(self) -> None:
         """End the connection."""
+
+
+class SwitchListener(Protocol):
+    """Is called by every connection, at once and in the green thread of the connection: there is no queue between.
+
+    A bounded queue of events between a connection and the code that handles them would block for ever when the handler
+    closes connections: closing one is an event as well, and only the handler empties the queue.
+    """
+
+    def on_connected(self, transport: SwitchChannel) -> None:
+        """A switch has completed the handshake."""
+
+    def on_disconnected(self, transport: SwitchChannel) -> None:
+        """A connection whose handshake was complete has ended, or :meth:`SwitchChannel.close` was called."""
+
+    def on_port_changed(self, transport: SwitchChannel, port: int, usable: bool) -> None:
+        """A port of a switch came up, went down or was removed."""

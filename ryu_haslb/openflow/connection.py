@@ -109,8 +109,9 @@ class Connection:
         self._configuration = configuration
         self._install_standing_rules()
 
-    def on_ports_changed(self) -> None:
+    def on_port_changed(self, port: int, usable: bool) -> None:
         """Replace the standing rules if the ports around the IPsec module have changed."""
+        self._switch.on_port_changed(port, usable)
         sides, _ = sides_of(self._configuration, self.transport.port_names())
         if sides != self._switch.sides:
             self._install_standing_rules()

@@ -62,13 +62,11 @@ class Fleet:
             LOG.info("Switch %016x: %s; its sessions are kept", transport.id, transport.close_reason)
             self._forget(transport)
 
-    def on_port_changed(self, datapath_id: int, port: int, usable: bool) -> None:
+    def on_port_changed(self, transport: SwitchChannel, port: int, usable: bool) -> None:
         """A port of a switch came up, went down or was removed."""
-        switch, connection = self.switches.get(datapath_id), self._connections.get(datapath_id)
-        if switch is not None:
-            switch.on_port_changed(port, usable)
-        if connection is not None:
-            connection.on_ports_changed()
+        connection = self._connections.get(transport.id)
+        if connection is not None and connection.transport is transport:
+            connection.on_port_changed(port, usable)
 
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration; the balancer must have applied it before. It ends :meth:`retire`."""

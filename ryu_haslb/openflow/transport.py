@@ -16,6 +16,7 @@ import socket
 import ssl
 import time
 from contextlib import closing, suppress
+from functools import partial
 from typing import Any, Optional
 
 from ryu_haslb.engine import (
@@ -30,7 +31,7 @@ from ryu_haslb.engine import (
     ofproto_parser,
 )
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.channel import MessageHandler
+from ryu_haslb.openflow.channel import MessageHandler, SwitchListener
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.screening import (
     MAX_PORTS,
@@ -57,14 +58,16 @@ _STATES = {HANDSHAKE_DISPATCHER: State.HELLO, CONFIG_DISPATCHER: State.FEATURES,
 class Transport(Datapath):  # type: ignore[misc]
     """The engine's datapath with another way of reading and writing. ``handler`` is offered each message first.
 
-    ``bytes_sent`` counts all bytes that were given to it to send.
+    The listener is called directly, where the engine would put an event into a bounded queue. ``bytes_sent`` counts all
+    bytes that were given to it to send.
     """
 
     handler: Optional[MessageHandler] = None
     xid: int
 
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
+    def __init__(self, accepted: Any, address: Any, listener: SwitchListener) -> None:
+        self._listener = listener
+        super().__init__(accepted, address)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.local_address: tuple[str, int] = self.socket.getsockname()[:2]
         self.certificate = _certificate(self.socket)
@@ -77,6 +80,17 @@ class Transport(Datapath):  # type: ignore[misc]
         self._has_outgoing = hub.Event()
         self._has_sent = hub.Event()
         self.latency = LatencyHistogram()
+
+    def set_state(self, state: Optional[str]) -> None:
+        """Enter a state of the handshake; the engine calls this as well."""
+        before = self.state
+        super().set_state(state)
+        if before == state:
+            return
+        if state == MAIN_DISPATCHER:
+            self._listener.on_connected(self)
+        elif state == DEAD_DISPATCHER and before == MAIN_DISPATCHER:
+            self._listener.on_disconnected(self)
 
     def port_names(self) -> dict[int, str]:
         """The names of the switch's ports by their numbers, at this moment."""
@@ -211,15 +225,19 @@ class Transport(Datapath):  # type: ignore[misc]
         for handler in self.ofp_brick.get_handlers(event):
             if self.state in handler.callers[type(event)].dispatchers:
                 handler(event)
+        if kind == wire.OFPT_PORT_STATUS:
+            down = message.desc.state & wire.OFPPS_LINK_DOWN or message.desc.config & wire.OFPPC_PORT_DOWN
+            usable = message.reason != wire.OFPPR_DELETE and not down
+            self._listener.on_port_changed(self, message.desc.port_no, usable)
 
 
 def _certificate(connection: Any) -> Optional[PeerCertificate]:
     return peer_certificate(connection.getpeercert()) if isinstance(connection, ssl.SSLSocket) else None
 
 
-def _serve(accepted: Any, address: Any) -> None:
+def _serve(listener: SwitchListener, accepted: Any, address: Any) -> None:
     """Run one connection until it is closed."""
-    with closing(Transport(accepted, address)) as transport:
+    with closing(Transport(accepted, address, listener)) as transport:
         try:
             transport.serve()
         except Exception:
@@ -227,6 +245,6 @@ def _serve(accepted: Any, address: Any) -> None:
             LOG.exception("%s: connection failed, closing it", transport)
 
 
-def install() -> None:
+def install(listener: SwitchListener) -> None:
     """Make the engine use this transport for every connection."""
-    install_connection_factory(_serve)
+    install_connection_factory(partial(_serve, listener))

@@ -6,49 +6,26 @@ nothing but SIGKILL ends it. An attack costs one line of the log for each connec
 
 from __future__ import annotations
 
-import socket
 import struct
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from balancer_process import balancer_process, free_port
+from attacked import HARD_LIMIT, HELLO, NO_PORTS, Controller, features, message, started
 
 from ryu_haslb import log_limit
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.wire import HEADER, OFP_VERSION
 
-CONFIGURATION = """
-ip slb serverfarm HAFARM
- real 10.1.1.51
-  inservice
-!
-ip slb vserver MIPSLB
- virtual 10.1.1.10 udp 434 service ipmobile
- serverfarm HAFARM
- inservice
-"""
-#: Seconds in which the process must answer. An answer takes a millisecond; a loop without end never answers.
-HARD_LIMIT = 20.0
 #: Every type of OpenFlow 1.3 to 1.5, and some that do not exist.
 TYPES = (*range(37), 99, 255)
 #: Every type of multipart message of OpenFlow 1.3, two later ones, and the experimenter's.
 MULTIPART_TYPES = (*range(16), 0xFFFF)
-FEATURES_REQUEST = 5
-FEATURES = wire.HEADER.pack(OFP_VERSION, wire.OFPT_FEATURES_REPLY, 32, 1) + struct.pack(
-    "!QIBB2xII", 0xBAD, 0, 254, 0, 0, 0
-)
-NO_PORTS = HEADER.pack(OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16, 1) + struct.pack("!HH4x", wire.OFPMP_PORT_DESC, 0)
-HELLO = HEADER.pack(OFP_VERSION, wire.OFPT_HELLO, 8, 1)
+FEATURES = features(0xBAD)
 #: What a peer sends to come into each state.
 OPENINGS = {"hello": b"", "features": HELLO, "ports": HELLO + FEATURES, "main": HELLO + FEATURES + NO_PORTS}
-
-
-def message(kind: int, body: bytes = b"", version: int = OFP_VERSION) -> bytes:
-    return HEADER.pack(version, kind, HEADER.size + len(body), 1) + body
 
 
 def bodies(kind: int) -> Iterator[bytes]:
@@ -79,70 +56,6 @@ def multipart_bodies() -> Iterator[bytes]:
             yield head + struct.pack("!H", 96) + bytes(54) + struct.pack("!HH", 1, lie) + bytes(36)
 
 
-class Controller:
-    """A running balancer, its OpenFlow port, and the file of its log."""
-
-    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
-        self._process, self._port, self._log = process, port, log
-
-    def connect(self, opening: bytes = b"") -> socket.socket:
-        peer = socket.create_connection(("127.0.0.1", self._port), HARD_LIMIT)
-        peer.settimeout(HARD_LIMIT)
-        peer.sendall(opening)
-        return peer
-
-    def send(self, opening: bytes, attacks: Iterator[bytes]) -> None:
-        """Send the attacks over one connection, and over a new one each time that it is closed."""
-        peer = self.connect(opening)
-        for attack in attacks:
-            if not self.survives(peer, attack):
-                peer.close()
-                peer = self.connect(opening)
-        peer.close()
-
-    @staticmethod
-    def survives(peer: socket.socket, attack: bytes) -> bool:
-        """Whether the connection is still there after an attack: the process answers an echo request.
-
-        Raises: socket.timeout when the process neither answers nor hangs up.
-        """
-        mark, received = b"attacked", b""
-        try:
-            peer.sendall(attack + message(wire.OFPT_ECHO_REQUEST, mark))
-            while mark not in received:
-                data = peer.recv(1 << 16)
-                if not data:
-                    return False
-                received = received[-len(mark) :] + data
-        except ConnectionError:
-            return False
-        return True
-
-    def require_alive(self) -> None:
-        """A switch that connects is served within the limit, and nothing has raised."""
-        with self.connect(HELLO) as peer:
-            received = b""
-            while FEATURES_REQUEST not in kinds(received):
-                data = peer.recv(1 << 16)
-                assert data, "the process hung up on a switch that says hello"
-                received += data
-        assert self._process.poll() is None
-        log = self.log()
-        assert "Traceback" not in log, log[log.index("Traceback") :][:3000]
-
-    def log(self) -> str:
-        return self._log.read_text()
-
-
-def kinds(data: bytes) -> Iterator[int]:
-    """The types of the messages in what the process sent."""
-    offset = 0
-    while len(data) - offset >= HEADER.size:
-        _, kind, length, _ = HEADER.unpack_from(data, offset)
-        yield kind
-        offset += length
-
-
 @pytest.fixture(scope="module", name="controller")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controller]:
     """A balancer that all attacks are done to, one after the other."""
@@ -155,18 +68,6 @@ def fresh(tmp_path: Path) -> Iterator[Controller]:
     """A balancer whose log has no line yet: lines of each kind are limited."""
     with started(tmp_path) as controller:
         yield controller
-
-
-@contextmanager
-def started(folder: Path) -> Iterator[Controller]:
-    port, path = free_port(), folder / "log"
-    with path.open("w") as log, balancer_process(folder, CONFIGURATION, port, log) as process:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and process.poll() is None:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
-        yield Controller(process, port, path)
 
 
 def test_twelve_bytes_do_not_stop_the_balancer(controller: Controller) -> None:

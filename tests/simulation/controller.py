@@ -93,7 +93,7 @@ class Transport:
         if kind == PORT_STATUS:
             number = int.from_bytes(message[16:20], "big")
             is_down = int.from_bytes(message[52:56], "big") & 1
-            self._controller.fleet.on_port_changed(self.id, number, not is_down)
+            self._controller.fleet.on_port_changed(self, number, not is_down)
         elif self.handler is not None:
             self.handler(kind, xid, message)
         self._controller.flush_soon()

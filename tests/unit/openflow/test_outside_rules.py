@@ -222,15 +222,15 @@ def test_the_rules_follow_ports_that_come_and_go_and_change_their_numbers() -> N
     connection = Wire(haslb1_gi6_2=7)
     fleet = served(connection, *PORTS)
     connection.ports[3] = "haslb1-fa3-15"
-    fleet.on_port_changed(1, 3, True)
+    fleet.on_port_changed(connection, 3, True)
     connection.answer()
     assert connection.outside == [3, 7]
     connection.ports[5] = connection.ports.pop(3)
-    fleet.on_port_changed(1, 5, True)
+    fleet.on_port_changed(connection, 5, True)
     connection.answer()
     assert connection.outside == [5, 7]
     del connection.ports[7]
-    fleet.on_port_changed(1, 7, False)
+    fleet.on_port_changed(connection, 7, False)
     connection.answer()
     assert connection.outside == [5]
 
@@ -240,7 +240,7 @@ def test_a_port_that_is_not_outside_leaves_the_rules_alone() -> None:
     fleet = served(connection, *PORTS)
     before = connection.xid
     connection.ports[4] = "haslb1-fa3-16"
-    fleet.on_port_changed(1, 4, True)
+    fleet.on_port_changed(connection, 4, True)
     connection.answer()
     assert connection.xid == before
 
@@ -254,13 +254,13 @@ def test_the_rules_follow_inside_ports_and_a_missing_one_is_logged_once(caplog: 
         connection.answer()
         assert connection.taken_from == []
         connection.ports[5] = "haslb1-vlan15"
-        fleet.on_port_changed(1, 5, True)
+        fleet.on_port_changed(connection, 5, True)
         connection.answer()
         assert connection.taken_from == [5]
         fleet.configure(wanted)
         connection.answer()
         connection.ports[6] = "haslb1-gi6-1"
-        fleet.on_port_changed(1, 6, True)
+        fleet.on_port_changed(connection, 6, True)
         connection.answer()
         assert connection.taken_from == [5, 6]
     told = [record.getMessage().partition("MAP protects, it accepts ")[2] for record in caplog.records]

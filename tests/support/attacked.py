@@ -1,0 +1,143 @@
+"""A running balancer under attack, and the bytes that a peer sends to pass for a switch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from balancer_process import balancer_process, free_port
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire import HEADER, OFP_VERSION
+
+CONFIGURATION = """
+ip slb serverfarm HAFARM
+ real 10.1.1.51
+  inservice
+!
+ip slb vserver MIPSLB
+ virtual 10.1.1.10 udp 434 service ipmobile
+ serverfarm HAFARM
+ inservice
+"""
+#: Seconds in which the process must answer. An answer takes a millisecond; a loop without end never answers.
+HARD_LIMIT = 20.0
+FEATURES_REQUEST, ROLE_REQUEST = 5, 24
+HELLO = HEADER.pack(OFP_VERSION, wire.OFPT_HELLO, 8, 1)
+NO_PORTS = HEADER.pack(OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16, 1) + struct.pack("!HH4x", wire.OFPMP_PORT_DESC, 0)
+
+
+def message(kind: int, body: bytes = b"", version: int = OFP_VERSION) -> bytes:
+    return HEADER.pack(version, kind, HEADER.size + len(body), 1) + body
+
+
+def features(datapath_id: int) -> bytes:
+    """The features reply of a switch without tables or buffers."""
+    return message(wire.OFPT_FEATURES_REPLY, struct.pack("!QIBB2xII", datapath_id, 0, 254, 0, 0, 0))
+
+
+def opening(datapath_id: int) -> bytes:
+    """All that a peer sends to complete the handshake as a switch with this id."""
+    return HELLO + features(datapath_id) + NO_PORTS
+
+
+class Controller:
+    """A running balancer, its OpenFlow port, and the file of its log."""
+
+    def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
+        self._process, self._port, self._log = process, port, log
+
+    def connect(self, opening: bytes = b"") -> socket.socket:
+        peer = socket.create_connection(("127.0.0.1", self._port), HARD_LIMIT)
+        peer.settimeout(HARD_LIMIT)
+        peer.sendall(opening)
+        return peer
+
+    def send(self, opening: bytes, attacks: Iterator[bytes]) -> None:
+        """Send the attacks over one connection, and over a new one each time that it is closed."""
+        peer = self.connect(opening)
+        for attack in attacks:
+            if not self.survives(peer, attack):
+                peer.close()
+                peer = self.connect(opening)
+        peer.close()
+
+    @staticmethod
+    def survives(peer: socket.socket, attack: bytes) -> bool:
+        """Whether the connection is still there after an attack: the process answers an echo request.
+
+        Raises: socket.timeout when the process neither answers nor hangs up.
+        """
+        mark, received = b"attacked", b""
+        try:
+            peer.sendall(attack + message(wire.OFPT_ECHO_REQUEST, mark))
+            while mark not in received:
+                data = peer.recv(1 << 16)
+                if not data:
+                    return False
+                received = received[-len(mark) :] + data
+        except ConnectionError:
+            return False
+        return True
+
+    def require_alive(self) -> None:
+        """A switch that connects is served within the limit, and nothing has raised."""
+        with self.connect(HELLO) as peer:
+            received = b""
+            while FEATURES_REQUEST not in kinds(received):
+                data = peer.recv(1 << 16)
+                assert data, "the process hung up on a switch that says hello"
+                received += data
+        assert self._process.poll() is None
+        log = self.log()
+        assert "Traceback" not in log, log[log.index("Traceback") :][:3000]
+
+    @staticmethod
+    def require_served(switch: socket.socket) -> None:
+        """The process asks the switch for its role: it is about to serve it."""
+        received = b""
+        while ROLE_REQUEST not in kinds(received):
+            data = switch.recv(1 << 16)
+            assert data, "the process hung up"
+            received += data
+
+    def log(self) -> str:
+        return self._log.read_text()
+
+    @contextmanager
+    def suspended(self) -> Iterator[None]:
+        """The process does not run meanwhile: what is sent to it arrives all at once."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self._process.pid, signal.SIGCONT)
+
+
+def kinds(data: bytes) -> Iterator[int]:
+    """The types of the messages in what the process sent."""
+    offset = 0
+    while len(data) - offset >= HEADER.size:
+        _, kind, length, _ = HEADER.unpack_from(data, offset)
+        yield kind
+        offset += length
+
+
+@contextmanager
+def started(folder: Path, configuration: str = CONFIGURATION) -> Iterator[Controller]:
+    """A balancer that accepts connections."""
+    port, path = free_port(), folder / "log"
+    with path.open("w") as log, balancer_process(folder, configuration, port, log) as process:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and process.poll() is None:
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+        yield Controller(process, port, path)
