@@ -37,6 +37,9 @@ UPDATE_INTERVAL = 1.0
 #: Seconds without a meter-stats reply after which the rates are updated without what the meters have dropped.
 METER_STATS_TIMEOUT = 5.0
 
+#: Restorations in a row after which a switch that has never reported its meters is not audited for them any more.
+_MAX_FRUITLESS_RESTORATIONS = 4
+
 _CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MAX_RATE_LIMITED_CLIENTS)
 #: Seconds' worth of packets that may pass a meter in one burst.
 _BURST = 0.1
@@ -75,6 +78,8 @@ class Meters:
         self._dropped: dict[int, int] = {}
         self._stats_xid: Optional[int] = None
         self._present: set[int] = set()
+        self._was_reported = False
+        self._fruitless = 0
         self._updated_at: Optional[float] = None
 
     def install(self, conclude: Callable[[], None]) -> None:
@@ -159,13 +164,23 @@ class Meters:
         self._balancer.count_dropped(DropReason.METERED if meter == FIRST_METER else DropReason.CLIENT_METERED, dropped)
 
     def _restore_deleted(self) -> None:
-        """Add the meters again that others have deleted."""
+        """Add the meters again that others have deleted, unless the switch does not report its meters at all."""
+        self._was_reported = self._was_reported or FIRST_METER in self._present
+        if not self._was_reported and self._fruitless == _MAX_FRUITLESS_RESTORATIONS:
+            return
         for client, meter in self._meter_of_client.items():
             if meter not in self._present:
                 self.restored += 1
                 self._send(OFPMC_ADD, meter, self._rate_of_client[client])
                 self._add_client_rules(client, meter)
-        if FIRST_METER not in self._present:
+        if FIRST_METER in self._present:
+            return
+        self._fruitless += 1
+        if self._fruitless == _MAX_FRUITLESS_RESTORATIONS and not self._was_reported:
+            LOG.warning(
+                "Switch %016x: it does not report its meters, which therefore cannot be audited", self._datapath_id
+            )
+        else:
             self._is_unsettled = True
             self.on_deleted()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address
+from typing import Optional
 
 from fake_switch import FakeSwitch, FakeTransport
 from hypothesis import given, settings
@@ -35,6 +36,7 @@ class Metered:
 
     def __init__(self, has_meters: bool = True, is_restart: bool = False) -> None:
         self.now = 1000.0
+        self.reported: Optional[dict[int, int]] = None  # in the place of the meters that it has
         self.ready: list[bool] = []
         self.fake = FakeSwitch(has_meters=has_meters)
         if is_restart:
@@ -52,7 +54,8 @@ class Metered:
         elif kind == wire.OFPT_ERROR:
             assert self.transactions.on_error(xid, wire.read_error(message))
         else:
-            assert self.meters.on_meter_stats(xid, message, self.now)
+            reply = message if self.reported is None else stats(xid, self.reported)
+            assert self.meters.on_meter_stats(xid, reply, self.now)
 
     @property
     def sent(self) -> list[bytes]:
@@ -228,3 +231,33 @@ def test_clients_are_rate_limited_without_meter_stats_replies_too() -> None:
     for second in range(12 * int(METER_STATS_TIMEOUT)):
         switch.meters.tick(switch.now + METER_STATS_TIMEOUT + second)
     assert switch.meter_mods()[-1][:2] == (DELETE, FIRST_METER + 1), "and lets go of them again"
+
+
+def restorations(reported: list[dict[int, int]]) -> int:
+    """How often the meter of all requests is added again, when the switch reports these meters one after the other."""
+    metered = Metered()
+    count = 0
+
+    def restore() -> None:
+        nonlocal count
+        count += 1
+        metered.meters.install(lambda: None)
+        metered.transport.answer()
+
+    metered.meters.on_deleted = restore
+    metered.install()
+    for meters in reported:
+        metered.now += UPDATE_INTERVAL
+        metered.reported = meters
+        metered.meters.tick(metered.now)
+        metered.transport.answer()
+    return count
+
+
+def test_a_switch_that_accepts_meters_but_never_reports_them_is_not_given_them_for_ever() -> None:
+    """OFPMP_METER (OpenFlow 1.3.5, section 7.3.5.8) may be empty on a switch that has meters all the same."""
+    assert restorations([{}] * 20) == 3
+
+
+def test_meters_that_were_reported_once_are_restored_whenever_they_are_deleted() -> None:
+    assert restorations([{FIRST_METER: 0}] + [{}] * 20) == 20
