@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VirtualServer
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.icmp import checksum
+from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, Purpose, chassis_address
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.table_output import probe_frame
 from ryu_haslb.openflow.transactions import Transactions
@@ -25,6 +26,7 @@ from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
 
 VIRTUAL = IPv4Address("10.1.1.10")
+CLIENT = bytes([10, 1, 1, 101])
 REALS = tuple(
     RealServer(
         IPv4Address("10.1.1.50") + number,
@@ -60,12 +62,15 @@ class Sink:
 def packet_in(number: int, identification: int) -> bytes:
     """The packet-in of one mobile's request, 118 bytes on the wire. A used Identification makes it a copy."""
     nai = f"mwts-mip-np-user{number}@ispxyz.com".encode()
-    message = struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), bytes(4), bytes([10, 1, 1, 101]), identification)
+    message = struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), bytes(4), CLIENT, identification)
     message += bytes([131, len(nai)]) + nai + bytes([32, 20]) + bytes(20)
-    datagram = struct.pack("!HHHH", 434, 434, 8 + len(message), 0) + message
-    header = struct.pack(
-        "!BBHHHBBH4s4s", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0, bytes([10, 1, 1, 101]), VIRTUAL.packed
-    )
+    addresses = CLIENT + VIRTUAL.packed
+    length = 8 + len(message)
+    udp = struct.pack("!HHHH", 434, 434, length, 0)
+    udp_checksum = checksum(addresses + struct.pack("!HH", PROTOCOL_UDP, length) + udp + message)
+    datagram = udp[:6] + udp_checksum.to_bytes(2, "big") + message
+    header = struct.pack("!BBHHHBB", 0x45, 0, 20 + length, 0, 0, 64, PROTOCOL_UDP)
+    header += checksum(header + bytes(2) + addresses).to_bytes(2, "big") + addresses
     frame = bytes(12) + b"\x08\x00" + header + datagram
     return packet_in_of(Purpose.PUNT_REQUEST, 3, frame)
 

@@ -61,6 +61,10 @@ class Forwarding:
         """Whether a real server can be reached, and its next hop has this Ethernet address."""
         return self._macs.get(real) == mac
 
+    def has_host(self, address: bytes, mac: bytes) -> bool:
+        """Whether a real server with this address can be reached, and its next hop has this Ethernet address."""
+        return any(found == mac and real.packed_address == address for real, found in self._macs.items())
+
     def _actions_to(self, real: RealServer, location: Location, nat_server: bool) -> bytes:
         rewrites = session_rewrites(self._chassis_mac, location.mac, real.configuration if nat_server else None)
         return delivery_actions(rewrites, location.port, location.vlan)

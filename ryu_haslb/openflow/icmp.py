@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import struct
-from ipaddress import IPv4Address
 from struct import Struct
 from typing import Optional
 
 from ryu_haslb.openflow.frame import MAX_FRAME_LENGTH
+from ryu_haslb.openflow.martians import is_unicast
 from ryu_haslb.openflow.wire import ETHERTYPE_IPV4
 
 #: The number of ICMP in an IPv4 header.
@@ -27,11 +27,11 @@ def echo_reply(frame: bytes, mac: bytes, address: bytes) -> Optional[bytes]:
     """The reply of the host that has this Ethernet address and this IPv4 address to the untagged frame of a ping.
 
     None when the frame is no whole and valid echo request to this host from a single other one: fragments, packets with
-    IPv4 options and wrong checksums get no reply.
+    IPv4 options, with TTL 0 and with wrong checksums get no reply.
     """
     try:
         to, sender, ethertype = _ETHERNET.unpack_from(frame)
-        head, service, length, _, fragment, _, protocol, _, source, destination = _IPV4.unpack_from(
+        head, service, length, _, fragment, ttl, protocol, _, source, destination = _IPV4.unpack_from(
             frame, _ETHERNET.size
         )
     except struct.error:
@@ -40,9 +40,10 @@ def echo_reply(frame: bytes, mac: bytes, address: bytes) -> Optional[bytes]:
         return None
     icmp = frame[_ETHERNET.size + _IPV4.size : _ETHERNET.size + length]
     is_for_us = (to, ethertype, head, destination) == (mac, ETHERTYPE_IPV4, _VERSION_AND_LENGTH, address)
+    is_from_host = not sender[0] & 1 and is_unicast(source) and source != address and ttl
     is_echo = protocol == PROTOCOL_ICMP and not fragment & _FRAGMENT and icmp[:2] == bytes((_ECHO_REQUEST, 0))
     is_whole = len(icmp) >= _ECHO_HEADER_LENGTH and len(icmp) == length - _IPV4.size
-    if not (is_for_us and is_echo and is_whole and _is_host(sender, source) and source != address):
+    if not (is_for_us and is_echo and is_whole and is_from_host):
         return None
     if checksum(frame[_ETHERNET.size : _ETHERNET.size + _IPV4.size]) or checksum(icmp):
         return None
@@ -63,10 +64,3 @@ def _packet(service: int, source: bytes, destination: bytes, request: bytes) -> 
     fields = (_VERSION_AND_LENGTH, service, _IPV4.size + len(message), 0, 0, _TTL, PROTOCOL_ICMP)
     header = _IPV4.pack(*fields, 0, source, destination)
     return _IPV4.pack(*fields, checksum(header), source, destination) + message
-
-
-def _is_host(mac: bytes, address: bytes) -> bool:
-    """Whether these are addresses that a single host sends from (RFC 1122, section 3.2.1.3)."""
-    source = IPv4Address(address)
-    is_reserved = source.is_multicast or source.is_loopback or source.is_reserved or source.is_unspecified
-    return not mac[0] & 1 and not is_reserved

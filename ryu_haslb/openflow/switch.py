@@ -34,6 +34,7 @@ from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.icmp import echo_reply
+from ryu_haslb.openflow.martians import own_addresses
 from ryu_haslb.openflow.mastership import Mastership, Role
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
@@ -58,7 +59,10 @@ _NO_REQUESTS = frozenset(
 BUSY_TIMEOUT = 1.0
 #: The Ethernet source address in a frame.
 _ETH_SRC = slice(6, 12)
-#: The IPv4 destination address in an untagged frame.
+#: The type in an untagged frame, and that of IPv4.
+_ETHERTYPE, _IPV4 = slice(12, 14), wire.ETHERTYPE_IPV4.to_bytes(2, "big")
+#: The IPv4 addresses in an untagged frame.
+_IPV4_SRC = slice(26, 30)
 _IPV4_DST = slice(30, 34)
 
 
@@ -72,6 +76,8 @@ class Switch:
         self.generation: Optional[int] = None
         self._balancer = balancer
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
+        self._own_addresses: frozenset[bytes] = frozenset()
+        self._not_clients: frozenset[bytes] = frozenset()
         self._discovery = NeighbourDiscovery(datapath_id, configuration)
         self._forwarding = Forwarding(datapath_id)
         self.rules = SessionRules(datapath_id, balancer, self._forwarding.actions)
@@ -91,6 +97,8 @@ class Switch:
             for server in self._balancer.virtual_servers.values()
             if server.configuration.in_service
         }
+        self._own_addresses = own_addresses(configuration)
+        self._not_clients = self._own_addresses.union(real.packed_address for real in self._balancer.reals())
         self._update_forwarding()
 
     @property
@@ -214,7 +222,9 @@ class Switch:
             self.admission.update_load(self.channel, self.rules.flush(now), now)
 
     def _on_request(self, channel: Channel, frame: bytes, now: float) -> None:
-        frame, vlan = without_vlan_tag(frame)
+        vlan = None
+        if frame[_ETHERTYPE] != _IPV4:
+            frame, vlan = without_vlan_tag(frame)
         request = self.admission.admit(frame, vlan)
         if not isinstance(request, Request):
             self._balancer.count_dropped(request)
@@ -237,7 +247,9 @@ class Switch:
 
     def _read_request(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
         """The request in an untagged frame, or why the balancer cannot decide about it."""
-        request = read_request(frame, self._virtual_servers, self.datapath_id)
+        request = read_request(frame, self._virtual_servers, self._not_clients, self.datapath_id)
+        if request is DropReason.MARTIAN_SOURCE and self._forwarding.has_host(frame[_IPV4_SRC], frame[_ETH_SRC]):
+            request = read_request(frame, self._virtual_servers, self._own_addresses, self.datapath_id)
         if not isinstance(request, Request):
             return request
         if vlan:
@@ -301,7 +313,7 @@ class Switch:
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, now: float) -> None:
         """The switch had no rule for a session that might have been recovered, or the session has just ended."""
-        request = read_request(frame, self._virtual_servers, self.datapath_id)
+        request = read_request(frame, self._virtual_servers, self._own_addresses, self.datapath_id)
         if isinstance(request, Request):
             self._balancer.uncount_forwarded()
             self._decide(channel, request, frame, now)
@@ -324,7 +336,7 @@ class Switch:
         untagged, vlan = without_vlan_tag(frame)
         if self.admission.load is not Load.NORMAL:
             self.admission.record_dropped(untagged)
-        elif untagged[_IPV4_DST] in self._virtual_servers:
+        elif untagged[_IPV4_DST] in self._virtual_servers and untagged[_IPV4_SRC] not in self._own_addresses:
             reply = echo_reply(untagged, chassis_address(self.datapath_id), untagged[_IPV4_DST])
             if reply is not None:
                 tag = wire.push_vlan(vlan) if vlan else b""

@@ -22,6 +22,12 @@ class DropReason(Enum):
 
     TRUNCATED = "truncated", "truncated packet"
     FRAGMENT = "fragment", "IP fragment"
+    IP_OPTIONS = "ip_options", "IP options"
+    BAD_IP_CHECKSUM = "bad_ip_checksum", "wrong IP checksum"
+    BAD_UDP_CHECKSUM = "bad_udp_checksum", "wrong UDP checksum"
+    MARTIAN_SOURCE = "martian_source", "source address that no client has"
+    TTL_EXPIRED = "ttl_expired", "TTL 0"
+    SOURCE_PORT_ZERO = "source_port_zero", "source port 0"
     NOT_REGISTRATION_REQUEST = "not_registration_request", "not a Registration Request"
     MALFORMED_EXTENSION = "malformed_extension", "malformed extension"
     OVERSIZED = "oversized", "too long for a packet-out"

@@ -24,7 +24,7 @@ from mobile import (
     short,
     vendor,
 )
-from scapy.layers.inet import IP
+from scapy.layers.inet import ICMP, IP, IPOption_LSRR, IPOption_NOP
 from scapy.layers.l2 import Dot1AD, Ether
 from scapy.packet import Packet
 
@@ -43,6 +43,7 @@ FRAGMENT = "fragment"
 NO_REQUEST = "not_registration_request"
 MALFORMED = "malformed_extension"
 NO_IDENTITY = "no_identity"
+MARTIAN = "martian_source"
 
 FRAGMENTS = packet(GOOD + vendor(bytes(100))).fragment(64)
 
@@ -58,7 +59,7 @@ WRONG = {
     "udp length beyond the packet": (frame(GOOD, udp={"len": 2000}), TRUNCATED),
     "udp length below its header": (frame(GOOD, udp={"len": 4}), TRUNCATED),
     "udp length zero": (frame(GOOD, udp={"len": 0}), TRUNCATED),
-    "udp length inside the fixed part": (frame(GOOD, udp={"len": 8 + 20}), TRUNCATED),
+    "udp length inside the fixed part": (frame(GOOD, udp={"len": 8 + 20, "chksum": 0}), TRUNCATED),
     "udp header cut short": (ethernet(IP(src="10.1.1.101", dst=VIRTUAL, proto=17) / b"\x01\xb2\x01\xb2"), TRUNCATED),
     "another version of ip": (frame(GOOD, version=6), TRUNCATED),
     "first fragment": (ethernet(FRAGMENTS[0]), FRAGMENT),
@@ -79,6 +80,20 @@ WRONG = {
         NO_IDENTITY,
     ),
     "request to port zero": (frame(GOOD, udp={"dport": 0}), NO_REQUEST),
+    "source of this network": (frame(GOOD, src="0.0.0.7"), MARTIAN),
+    "source of the sender itself": (frame(GOOD, src="127.0.0.1"), MARTIAN),
+    "multicast source": (frame(GOOD, src="224.0.0.11"), MARTIAN),
+    "reserved source": (frame(GOOD, src="240.0.0.1"), MARTIAN),
+    "broadcast source": (frame(GOOD, src="255.255.255.255"), MARTIAN),
+    "source is the destination (land)": (frame(GOOD, src=VIRTUAL), MARTIAN),
+    "source is a home agent elsewhere": (frame(GOOD, src=next(iter(REALS.values()))), MARTIAN),
+    "ttl zero": (frame(GOOD, ttl=0), "ttl_expired"),
+    "wrong ip checksum": (frame(GOOD, chksum=0x1234), "bad_ip_checksum"),
+    "no ip checksum": (frame(GOOD, chksum=0), "bad_ip_checksum"),
+    "wrong udp checksum": (frame(GOOD, udp={"chksum": 0x1234}), "bad_udp_checksum"),
+    "source port zero": (frame(GOOD, port=0), "source_port_zero"),
+    "ip options": (frame(GOOD, options=[IPOption_NOP()] * 4), "ip_options"),
+    "source route": (frame(GOOD, options=[IPOption_LSRR(routers=[VIRTUAL])]), "ip_options"),
     "text": (frame(b"GET / HTTP/1.1\r\n\r\n"), NO_REQUEST),
     "reply": (frame(b"\x03" + GOOD[1:]), NO_REQUEST),
 }
@@ -105,6 +120,28 @@ def test_a_wrong_packet_is_dropped_under_its_name_and_nothing_else_happens(bench
         "dropped": 2,
         f"dropped_{reason}": 2,
     }
+
+
+@pytest.mark.parametrize("fields", [{"udp": {"chksum": 0}}, {"ttl": 1}, {"ttl": 255}], ids=str)
+def test_what_is_unusual_and_allowed_is_served(bench: Bench, fields: dict[str, Any]) -> None:
+    """No UDP checksum (RFC 768), and the last hop (RFC 1122, section 3.2.1.7)."""
+    assert bench.deliver(frame(request(nai("unusual@isp.com")), **fields)) in REALS
+
+
+@pytest.mark.parametrize(
+    "fields", [{"src": VIRTUAL}, {"src": "127.0.0.1"}, {"src": "0.0.0.7"}, {"ttl": 0}, {"chksum": 1}], ids=str
+)
+def test_an_impossible_ping_gets_no_reply(bench: Bench, fields: dict[str, Any]) -> None:
+    """The reply to the ping behind it shows that it was looked at."""
+    with bench.lab.capture("pdsn1") as capture:
+        bench.send(ethernet(IP(**{"src": "10.1.1.101", "dst": VIRTUAL, **fields}) / ICMP(id=1)))
+        bench.send(ethernet(IP(src="10.1.1.101", dst=VIRTUAL) / ICMP(id=2)))
+        bench.settle()
+        capture.wait_for(lambda each: ICMP in Ether(each) and Ether(each)[ICMP].type == 0)
+        replies = [
+            Ether(each)[ICMP].id for each in capture.frames if ICMP in Ether(each) and Ether(each)[ICMP].type == 0
+        ]
+    assert replies == [2]
 
 
 @pytest.mark.parametrize("case", ["total length", "header length"])
