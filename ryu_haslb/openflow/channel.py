@@ -59,5 +59,8 @@ class SwitchListener(Protocol):
     def on_disconnected(self, transport: SwitchChannel) -> None:
         """A connection whose handshake was complete has ended, or :meth:`SwitchChannel.close` was called."""
 
+    def on_echo_reply(self, transport: SwitchChannel, xid: int) -> None:
+        """A switch answers an echo request."""
+
     def on_port_changed(self, transport: SwitchChannel, port: int, usable: bool) -> None:
         """A port of a switch came up, went down or was removed."""

@@ -11,6 +11,7 @@ from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.connection import Clock, Connection
 from ryu_haslb.openflow.pipeline import chassis_address
 from ryu_haslb.openflow.retirement import Conclude
+from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, Rivals
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
 
@@ -24,30 +25,62 @@ class Fleet:
         self.switches: dict[int, Switch] = {}
         self._connections: dict[int, Connection] = {}
         self._not_served: dict[int, SwitchChannel] = {}
+        self._rivals = Rivals()
         self._is_retired = self._is_stopping = False
         self._configuration = configuration
         self._balancer = balancer
         self._clock = clock
 
     def on_connected(self, transport: SwitchChannel) -> None:
-        """A switch has completed the handshake.
-
-        An older connection with the same datapath id is closed: its switch may have lost it without a sign here. Two
-        switches with the same id close each other's connection again and again; the log shows it.
-        """
-        older = self._transport_of(transport.id)
-        if older is not None:
-            LOG.warning(
-                "Switch %016x connected again from %s; closing its other connection", transport.id, transport.address[0]
-            )
-            self._forget(older)
-            older.close()
+        """A switch has completed the handshake. An older connection with its datapath id stays while it answers."""
         if self._is_stopping:
             return
         if not self._is_configured(transport.id):
-            LOG.warning("Switch %016x is not among the configured datapaths and is not served", transport.id)
-            self._not_served[transport.id] = transport
-        elif self._is_retired:
+            LOG.warning(
+                "Switch %016x from %s is not among the configured datapaths; closing its connection",
+                *(transport.id, transport.address[0]),
+            )
+            transport.close()
+            return
+        older = self._transport_of(transport.id)
+        if older is None:
+            self._admit(transport)
+        elif self._is_at_home(transport) and not self._is_at_home(older):
+            self._replace(older, transport, "the switch was first served from there")
+        else:
+            refused = self._rivals.challenge(older, transport, self._is_at_home(transport))
+            if refused is not None:
+                self._refuse(refused, older)
+
+    def on_echo_reply(self, transport: SwitchChannel, xid: int) -> None:
+        """A connection answers an echo request: it keeps its datapath id if another one has claimed that."""
+        refused = self._rivals.on_echo_reply(transport, xid)
+        if refused is not None:
+            self._refuse(refused, transport)
+
+    def _refuse(self, transport: SwitchChannel, older: SwitchChannel) -> None:
+        LOG.warning(
+            "Switch %016x: closing a further connection with its datapath id, from %s (port %d); the one from %s "
+            "(port %d) stays. If two switches have this id, give one of them another",
+            *(transport.id, *transport.address[:2], *older.address[:2]),
+        )
+        transport.close()
+
+    def _replace(self, older: SwitchChannel, newer: SwitchChannel, reason: str) -> None:
+        LOG.warning(
+            "Switch %016x: serving its connection from %s (port %d) in place of the one from %s (port %d): %s",
+            *(newer.id, *newer.address[:2], *older.address[:2], reason),
+        )
+        waiting = self._rivals.take(newer.id)
+        if waiting is not None and waiting is not newer:
+            waiting.close()
+        self._forget(older)
+        older.close()
+        self._admit(newer)
+
+    def _admit(self, transport: SwitchChannel) -> None:
+        """Serve a switch, unless this balancer is retired."""
+        if self._is_retired:
             LOG.warning(
                 "Switch %016x connected to a retired balancer and is not served; 'haslb configure' or SIGHUP serves it",
                 transport.id,
@@ -58,9 +91,14 @@ class Fleet:
 
     def on_disconnected(self, transport: SwitchChannel) -> None:
         """A connection is lost."""
-        if self._transport_of(transport.id) is transport:
-            LOG.info("Switch %016x: %s; its sessions are kept", transport.id, transport.close_reason)
-            self._forget(transport)
+        self._rivals.remove(transport)
+        if self._transport_of(transport.id) is not transport:
+            return
+        LOG.info("Switch %016x: %s; its sessions are kept", transport.id, transport.close_reason)
+        self._forget(transport)
+        waiting = self._rivals.take(transport.id)
+        if waiting is not None and not self._is_stopping:
+            self._admit(waiting)
 
     def on_port_changed(self, transport: SwitchChannel, port: int, usable: bool) -> None:
         """A port of a switch came up, went down or was removed."""
@@ -93,6 +131,10 @@ class Fleet:
         self._remove_stale_rules()
         for connection in list(self._connections.values()):
             connection.tick(now)
+        for older in self._rivals.tick(now):
+            waiting = self._rivals.waiting(older.id)
+            if waiting is not None:
+                self._replace(older, waiting, f"that one has not answered an echo request for {ECHO_TIMEOUT:g} s")
 
     def stop(self, conclude: Callable[[], None]) -> int:
         """Accept no further request, and leave rules and sessions where they are.
@@ -108,8 +150,8 @@ class Fleet:
 
     def close(self) -> None:
         """End every connection."""
-        transports = [*self._not_served.values(), *(each.transport for each in self._connections.values())]
-        for transport in transports:
+        served = [each.transport for each in self._connections.values()]
+        for transport in [*self._rivals.all_waiting(), *self._not_served.values(), *served]:
             self._forget(transport)
             transport.close()
 
@@ -158,9 +200,15 @@ class Fleet:
         switch = self.switches.get(transport.id)
         if switch is None:
             switch = self.switches[transport.id] = Switch(transport.id, self._configuration, self._balancer)
+            switch.home = transport.address[0]
         self._connections[transport.id] = Connection(
             transport, switch, self._balancer, self._configuration, self._clock
         )
+
+    def _is_at_home(self, transport: SwitchChannel) -> bool:
+        """Whether a connection comes from the host that its switch was first served from."""
+        switch = self.switches.get(transport.id)
+        return switch is not None and switch.home == transport.address[0]
 
     def _transport_of(self, datapath_id: int) -> Optional[SwitchChannel]:
         connection = self._connections.get(datapath_id)

@@ -67,13 +67,17 @@ _IPV4_DST = slice(30, 34)
 
 
 class Switch:
-    """A switch that is served, or was. It outlives its connections; ``channel`` is None between them."""
+    """A switch that is served, or was. It outlives its connections; ``channel`` is None between them.
+
+    ``home`` is the host that it was first served from.
+    """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
         self.datapath_id = datapath_id
         self.channel: Optional[Channel] = None
         self.mastership: Optional[Mastership] = None
         self.generation: Optional[int] = None
+        self.home: Optional[str] = None
         self._balancer = balancer
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
         self._own_addresses: frozenset[bytes] = frozenset()

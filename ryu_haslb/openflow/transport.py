@@ -92,6 +92,11 @@ class Transport(Datapath):  # type: ignore[misc]
         elif state == DEAD_DISPATCHER and before == MAIN_DISPATCHER:
             self._listener.on_disconnected(self)
 
+    def _close_write(self) -> None:
+        """Close both directions. The engine closes one, and keeps the file descriptor until the peer closes as well."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
     def port_names(self) -> dict[int, str]:
         """The names of the switch's ports by their numbers, at this moment."""
         names = {number: port.name.partition(b"\0")[0] for number, port in self.ports.items()}
@@ -203,6 +208,8 @@ class Transport(Datapath):  # type: ignore[misc]
             self.transmit(HEADER.pack(OFP_VERSION, wire.OFPT_ECHO_REPLY, len(message), xid) + message[HEADER.size :])
         elif treatment is Treatment.ACKNOWLEDGE_ECHO:
             self.acknowledge_echo_reply(xid)
+            if state is State.MAIN:
+                self._listener.on_echo_reply(self, xid)
 
     def _refuse(self, error: ProtocolError) -> None:
         """Close the connection of a peer that breaks the protocol; a peer of another version is told why."""

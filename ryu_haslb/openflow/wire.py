@@ -338,6 +338,11 @@ def read_flow_removed(message: bytes) -> tuple[int, int]:
     return cookie, reason
 
 
+def echo_request(xid: int) -> bytes:
+    """Have the switch show that it is there."""
+    return HEADER.pack(OFP_VERSION, OFPT_ECHO_REQUEST, HEADER.size, xid)
+
+
 def barrier_request(xid: int) -> bytes:
     """Have the switch reply as soon as it has processed all that was sent before."""
     return HEADER.pack(OFP_VERSION, OFPT_BARRIER_REQUEST, HEADER.size, xid)

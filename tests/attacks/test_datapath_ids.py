@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from attacked import HELLO, Controller, features, opening, started
-from attacked import NO_PORTS as PORTS
+from attacked import HARD_LIMIT, HELLO, NO_PORTS, Controller, Switch, features, kinds, opening, started
+from fake_switch import packet_in
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.pipeline import Purpose
 
 #: More than the 128 events that the engine's queue of an application holds, for one connection each.
 MANY = 300
+#: An address of the loopback that no switch of these tests has.
+STRANGER = "127.0.0.66"
+#: What every peer is sent in the handshake: OFPT_HELLO, OFPT_FEATURES_REQUEST, OFPT_MULTIPART_REQUEST (ports).
+HANDSHAKE = [0, 5, 18]
 
 
 @pytest.fixture
@@ -28,7 +37,94 @@ def test_many_connections_with_one_datapath_id_do_not_stop_the_balancer(controll
             assert peer.recv(1), "it is accepted"
         with controller.suspended():
             for peer in peers:
-                peer.sendall(features(1) + PORTS)
+                peer.sendall(features(1) + NO_PORTS)
         with controller.connect(opening(2)) as switch:
             controller.require_served(switch)
+    controller.require_alive()
+
+
+def received_by(peer: socket.socket) -> bytes:
+    """All that the process sends to a peer until it closes the connection."""
+    received = b""
+    with suppress(ConnectionError):
+        while True:
+            data = peer.recv(1 << 16)
+            if not data:
+                return received
+            received += data
+    return received
+
+
+def await_line(controller: Controller, text: str) -> str:
+    """The line of the log that has a text; it comes at some time."""
+    deadline = time.monotonic() + HARD_LIMIT
+    while time.monotonic() < deadline:
+        for line in controller.log().splitlines():
+            if text in line:
+                return line
+        time.sleep(0.05)
+    raise AssertionError(f"no line of the log has {text!r}")
+
+
+def test_a_stranger_with_the_id_of_a_switch_is_told_nothing_and_changes_nothing(controller: Controller) -> None:
+    """The switch answers an echo request and stays. No rule is told to the stranger, and no packet-in of it counts."""
+    lie = packet_in(Purpose.PUNT_ARP_REQUEST.cookie, 3, arp_question())
+    with Switch(controller, 1) as switch:
+        switch.await_served()
+        with controller.connect(opening(1), STRANGER) as stranger:
+            with suppress(ConnectionError):
+                stranger.sendall(lie * 100)
+            received = received_by(stranger)
+        line = await_line(controller, "closing a further connection with its datapath id")
+        assert f"from {STRANGER} (port" in line
+        assert "the one from 127.0.0.1 (port" in line
+        assert list(kinds(received)) == HANDSHAKE
+        switch.await_next(wire.OFPT_FLOW_MOD)
+    controller.require_alive()
+
+
+def arp_question() -> bytes:
+    """A question for the virtual address, which would be answered."""
+    sender = bytes([2, 0, 0, 0, 0, 7])
+    head = bytes([255] * 6) + sender + bytes.fromhex("0806 0001 0800 06 04 0001")
+    return head + sender + bytes([10, 1, 1, 101]) + bytes(6) + bytes([10, 1, 1, 10])
+
+
+def test_a_connection_that_does_not_answer_gives_way(controller: Controller) -> None:
+    """A switch that has lost power leaves its old connection open at this end."""
+    with controller.connect(opening(1)) as older:
+        controller.require_served(older)
+        with Switch(controller, 1) as newer:
+            newer.await_served()
+        line = await_line(controller, "Switch 0000000000000001: serving its connection from 127.0.0.1")
+        assert "has not answered an echo request for 5 s" in line
+
+
+def test_a_stranger_who_takes_the_id_of_a_switch_that_is_away_loses_it_when_the_switch_returns(
+    controller: Controller,
+) -> None:
+    with Switch(controller, 1) as switch:
+        switch.await_served()
+    await_line(controller, "connection lost; its sessions are kept")
+    with Switch(controller, 1, STRANGER) as stranger:
+        stranger.await_served()
+        with Switch(controller, 1) as switch:
+            switch.await_served()
+            line = await_line(controller, "the switch was first served from there")
+            assert f"in place of the one from {STRANGER}" in line
+
+
+def test_a_stranger_who_claims_the_id_of_a_switch_again_and_again_does_not_fill_the_log(
+    controller: Controller,
+) -> None:
+    with Switch(controller, 1) as switch:
+        switch.await_served()
+        for _ in range(400):
+            with controller.connect(opening(1), STRANGER):
+                pass
+        with controller.connect(opening(1), STRANGER) as last:
+            received_by(last)
+        switch.await_next(wire.OFPT_FLOW_MOD)
+    lines = [line for line in controller.log().splitlines() if STRANGER in line]
+    assert len(lines) <= 100
     controller.require_alive()

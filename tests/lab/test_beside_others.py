@@ -74,14 +74,14 @@ while True:
 
 
 def test_a_connection_that_claims_a_switchs_id_does_not_keep_the_switch_from_being_served(bench: Bench) -> None:
-    """A cloned switch, or another program at the OpenFlow port: the real one connects again and is served again."""
+    """A cloned switch, or another program at the OpenFlow port: the real one answers echo requests and stays."""
     address = str(CONTROLLER_MANAGEMENT.ip)
     impostor = bench.lab.run(
         CONTROLLER, [sys.executable, "-c", IMPOSTOR, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert impostor.stdout is not None
     assert impostor.stdout.readline() == b"connected\n"
-    wait_until(lambda: "closing its other connection" in bench.lab.log(CONTROLLER), "the older connection is closed")
+    wait_until(lambda: "closing a further connection" in bench.lab.log(CONTROLLER), "the impostor is refused")
     impostor.communicate(b"enough")
     wait_until(lambda: bench.reals()["10.1.1.51"]["reachable"], "the switch is served", 30.0)
     wait_until(lambda: _delivers(bench), "requests arrive again", 30.0)

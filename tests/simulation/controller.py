@@ -22,7 +22,7 @@ from ryu_haslb.slb.balancer import Balancer
 from simulation.clock import Clock
 from simulation.dfp import SimulatedDfpAgent, SimulatedLink
 from simulation.network import Pipe
-from simulation.switch import PORT_STATUS, SimulatedSwitch, SwitchConnection
+from simulation.switch import ECHO_REPLY, PORT_STATUS, SimulatedSwitch, SwitchConnection
 
 TICK_INTERVAL = 0.1
 FLUSH_INTERVAL = 0.005
@@ -94,8 +94,8 @@ class Transport:
             number = int.from_bytes(message[16:20], "big")
             is_down = int.from_bytes(message[52:56], "big") & 1
             self._controller.fleet.on_port_changed(self, number, not is_down)
-        elif self.handler is not None:
-            self.handler(kind, xid, message)
+        elif (self.handler is None or not self.handler(kind, xid, message)) and kind == ECHO_REPLY:
+            self._controller.fleet.on_echo_reply(self, xid)
         self._controller.flush_soon()
 
 

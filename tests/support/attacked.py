@@ -7,12 +7,15 @@ import signal
 import socket
 import struct
 import subprocess
+import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from balancer_process import balancer_process, free_port
+from fake_switch import FakeSwitch
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.wire import HEADER, OFP_VERSION
@@ -54,8 +57,9 @@ class Controller:
     def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
         self._process, self._port, self._log = process, port, log
 
-    def connect(self, opening: bytes = b"") -> socket.socket:
-        peer = socket.create_connection(("127.0.0.1", self._port), HARD_LIMIT)
+    def connect(self, opening: bytes = b"", host: str = "127.0.0.1") -> socket.socket:
+        """A connection of a peer at an address of the loopback, which has sent ``opening``."""
+        peer = socket.create_connection(("127.0.0.1", self._port), HARD_LIMIT, (host, 0))
         peer.settimeout(HARD_LIMIT)
         peer.sendall(opening)
         return peer
@@ -119,6 +123,52 @@ class Controller:
             yield
         finally:
             os.kill(self._process.pid, signal.SIGCONT)
+
+
+class Switch:
+    """A switch that is connected to the process; a thread of its own answers what it is sent."""
+
+    def __init__(self, controller: Controller, datapath_id: int, host: str = "127.0.0.1") -> None:
+        self._switch = FakeSwitch(datapath_id)
+        self._seen: Counter[int] = Counter()
+        self._news = threading.Condition()
+        self._socket = controller.connect(HELLO, host)
+        self._socket.settimeout(None)
+        self._thread = threading.Thread(target=self._answer)
+        self._thread.start()
+
+    def __enter__(self) -> Switch:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+    def await_served(self) -> None:
+        """The process has sent rules."""
+        self._await(wire.OFPT_FLOW_MOD, 1)
+
+    def await_next(self, kind: int) -> None:
+        """A further message of a kind comes."""
+        self._await(kind, self._seen[kind] + 1)
+
+    def _await(self, kind: int, count: int) -> None:
+        with self._news:
+            assert self._news.wait_for(lambda: self._seen[kind] >= count, HARD_LIMIT), self._seen
+
+    def _answer(self) -> None:
+        with suppress(OSError):
+            while True:
+                data = self._socket.recv(1 << 16)
+                if not data:
+                    return
+                for received, replies in self._switch.receive(data):
+                    self._socket.sendall(b"".join(replies))
+                    with self._news:
+                        self._seen[received[1]] += 1
+                        self._news.notify_all()
 
 
 def kinds(data: bytes) -> Iterator[int]:

@@ -15,6 +15,7 @@ from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply
 
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.channel import SwitchListener
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.openflow.table_output import PROBE_TAG
@@ -218,7 +219,8 @@ def _is_covered(flow: Any, deletion: Any) -> bool:
 class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
     """The connection to a fake switch, as the application sees one (:class:`ryu_haslb.openflow.transport.Transport`).
 
-    ``sent`` are the messages that were sent since a test has last cleared it. ``ports`` are names by number.
+    ``listener`` is called for each echo reply. ``sent`` are the messages that were sent since a test has last cleared
+    it. ``ports`` are names by number.
     """
 
     address = ("192.0.2.1", 40000)
@@ -237,6 +239,7 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         self.xid = 0
         self.is_closed = False
         self.latency = LatencyHistogram()
+        self.listener: Optional[SwitchListener] = None
         self._replies: list[bytes] = []
 
     def port_names(self) -> dict[int, str]:
@@ -267,7 +270,10 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
     def deliver(self, data: bytes) -> Any:
         """Deliver a message of the switch; what the application's handler returned."""
         _, kind, _, xid = HEADER.unpack_from(data)
-        return self.handler(kind, xid, data) if self.handler is not None else False
+        is_handled = self.handler(kind, xid, data) if self.handler is not None else False
+        if not is_handled and kind == wire.OFPT_ECHO_REPLY and self.listener is not None:
+            self.listener.on_echo_reply(self, xid)
+        return is_handled
 
     def sent_of(self, kind: int) -> list[bytes]:
         """The messages of one type (``OFPT_…``) among ``sent``."""

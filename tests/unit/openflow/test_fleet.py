@@ -15,6 +15,7 @@ from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, Table, chassis_address
+from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
@@ -33,16 +34,111 @@ class Served:
         self.switch = switch or FakeSwitch()
         self.transport = self.connect()
 
-    def connect(self) -> FakeTransport:
+    def connect(self, host: str = "192.0.2.1") -> FakeTransport:
         """A further connection of the switch."""
         transport = FakeTransport(self.switch)
+        transport.address, transport.listener = (host, 40000), self.fleet
         self.fleet.on_connected(transport)
         transport.answer()
         return transport
 
+    def wait(self, seconds: float) -> None:
+        """Let time pass in which no switch answers."""
+        for _ in range(int(seconds * 10)):
+            self.now += 0.1
+            self.fleet.tick(self.now)
+
     @property
     def is_connected(self) -> bool:
         return self.fleet.switches[1].channel is not None
+
+
+STRANGER = "192.0.2.66"
+
+
+def test_a_connection_that_answers_echo_requests_keeps_its_datapath_id(caplog: pytest.LogCaptureFixture) -> None:
+    served = Served()
+    stranger = served.connect(STRANGER)
+    served.transport.answer()
+    assert (served.transport.is_closed, stranger.is_closed, stranger.sent) == (False, True, [])
+    assert served.is_connected
+    (line,) = (each.getMessage() for each in caplog.records if "further connection" in each.getMessage())
+    assert STRANGER in line
+    assert "192.0.2.1" in line
+
+
+def test_an_older_connection_is_not_given_up_because_the_event_loop_was_busy() -> None:
+    """Its answer may wait in the socket meanwhile."""
+    served = Served()
+    stranger = served.connect(STRANGER)
+    served.now += 10 * ECHO_TIMEOUT
+    served.fleet.tick(served.now)
+    assert not served.transport.is_closed
+    served.transport.answer()
+    assert stranger.is_closed
+
+
+def test_a_connection_that_waits_has_no_influence() -> None:
+    """Nothing is sent to it, no packet-in of it is handled, and no port of it counts."""
+    served = Served()
+    stranger = served.connect(STRANGER)
+    served.transport.sent.clear()
+    assert not stranger.deliver(packet_in(Purpose.PUNT_REQUEST.cookie, 3, bytes(60)))
+    stranger.ports[3] = "fa3-15"
+    served.fleet.on_port_changed(stranger, 3, False)
+    served.fleet.on_echo_reply(stranger, served.transport.xid)
+    assert (stranger.sent, served.transport.sent) == ([], [])
+    served.wait(1)
+    assert (stranger.sent, stranger.is_closed) == ([], False)
+
+
+def test_the_connection_that_waits_is_served_when_the_older_one_is_lost() -> None:
+    served = Served()
+    newer = served.connect()
+    served.fleet.on_disconnected(served.transport)
+    newer.answer()
+    assert served.is_connected
+    assert newer.handler is not None
+
+
+def test_a_connection_that_waits_and_is_lost_is_forgotten() -> None:
+    served = Served()
+    newer = served.connect()
+    served.fleet.on_disconnected(newer)
+    served.wait(ECHO_TIMEOUT + 1)
+    assert served.transport.handler is not None
+
+
+def test_one_connection_waits_for_a_datapath_id_and_the_host_of_the_switch_comes_first() -> None:
+    served = Served()
+    strangers = [served.connect(STRANGER), served.connect("192.0.2.67")]
+    assert [each.is_closed for each in strangers] == [False, True]
+    again = served.connect()
+    assert strangers[0].is_closed
+    last = served.connect(STRANGER)
+    assert (again.is_closed, last.is_closed) == (False, True)
+    latest = served.connect()
+    assert (again.is_closed, latest.is_closed) == (True, False)
+
+
+def test_a_switch_gets_its_datapath_id_back_from_a_stranger_who_took_it_meanwhile() -> None:
+    """A connection from the host that the switch was first served from needs no answer of the stranger."""
+    served = Served()
+    served.fleet.on_disconnected(served.transport)
+    stranger = served.connect(STRANGER)
+    assert stranger.handler is not None
+    waiting = served.connect("192.0.2.67")
+    newer = served.connect()
+    assert (stranger.is_closed, waiting.is_closed, newer.is_closed) == (True, True, False)
+    assert newer.handler is not None
+
+
+def test_a_stop_closes_the_connections_that_wait_as_well() -> None:
+    served = Served()
+    newer = served.connect()
+    served.fleet.stop(lambda: None)
+    served.fleet.close()
+    assert newer.is_closed
 
 
 @pytest.mark.parametrize("meters", [True, False])
@@ -69,9 +165,15 @@ def test_a_connection_without_barrier_replies_is_closed() -> None:
     assert served.transport.is_closed
 
 
-def test_a_switch_that_connects_again_is_served_over_the_new_connection() -> None:
+def test_a_switch_that_connects_again_is_served_over_the_new_connection_when_the_old_one_does_not_answer() -> None:
+    """It has rebooted, or its cable was cut: this end of the older connection is still open."""
     served = Served()
     newer = served.connect()
+    assert (newer.handler, newer.sent) == (None, [])
+    served.wait(ECHO_TIMEOUT - 1)
+    assert (newer.handler, served.transport.is_closed) == (None, False)
+    served.wait(1.5)
+    newer.answer()
     assert served.transport.is_closed
     assert served.transport.handler is None
     assert newer.handler is not None
@@ -103,10 +205,13 @@ def test_a_switch_that_is_configured_no_longer_loses_our_rules_and_gets_them_aga
     assert (len(served.switch.flows), served.is_connected) == (installed, True)
 
 
-def test_a_switch_that_is_not_configured_is_left_alone() -> None:
+def test_a_switch_that_is_not_configured_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     served = Served(configuration=replace(CONFIGURATION, datapaths=(2,)))
     assert served.transport.sent == []
     assert served.transport.handler is None
+    assert served.transport.is_closed
+    assert served.fleet.switches == {}
+    assert "0000000000000001 from 192.0.2.1 is not among the configured datapaths" in caplog.text
 
 
 def purposes(switch: FakeSwitch) -> set[int]:
