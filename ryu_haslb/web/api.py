@@ -118,7 +118,9 @@ def read_body(request: Request, body: Body) -> bytes:
         raise ApiError(
             415, f"wrong media type: {request.content_type or 'none'}; expected Content-Type: {body.media_type}"
         )
-    read: bytes = request.body_file.read(MAX_BODY + 1)
+    if (request.content_length or 0) > MAX_BODY:
+        raise ApiError(413, f"body too long; expected at most {MAX_BODY} bytes")
+    read: bytes = request.environ["wsgi.input"].read(MAX_BODY + 1)
     if not read:
         raise ApiError(400, f"no body; expected {body.expectation}")
     if len(read) > MAX_BODY:

@@ -9,8 +9,10 @@ import ipaddress
 import logging
 import re
 import socket
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Optional
 
@@ -21,6 +23,8 @@ from ryu_haslb.control.operations import Application
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.web.api import Api
+from ryu_haslb.web.clients import Client, Clients
+from ryu_haslb.web.protocol import Protocol
 from ryu_haslb.web.site import Site
 
 LOG = logging.getLogger(__name__)
@@ -30,13 +34,8 @@ TOKEN_VARIABLE = "HASLB_HTTP_TOKEN_FILE"
 DEFAULT_HOST = "127.0.0.1"
 #: Characters of a token.
 MIN_TOKEN = 16
-
-#: Seconds in which a client has to send its next bytes, or to read ours.
-CLIENT_TIMEOUT = 10
-#: Seconds that a connection may last. Without this limit a client could hold one for ever with a byte now and then.
-CONNECTION_TIMEOUT = 300
-#: Connections at the same time.
-MAX_CLIENTS = 64
+#: Connections of which some are closed already and have not ended yet. The table of clients has the limits.
+_MAX_GREEN_THREADS = 1000
 
 
 class HttpSettingError(HaslbError):
@@ -70,9 +69,9 @@ class HttpServer:
                 self._listener,
                 self._respond,
                 log=_EventletLog(),
-                custom_pool=_BoundedPool(MAX_CLIENTS),
-                keepalive=CLIENT_TIMEOUT,
-                socket_timeout=CLIENT_TIMEOUT,
+                custom_pool=_ClientPool(),
+                protocol=lambda connection, server: connection.pop()(connection, server),
+                log_x_forwarded_for=False,
                 debug=False,
                 log_output=False,
             )
@@ -139,19 +138,35 @@ def _token(path: Optional[str]) -> Optional[str]:
     return token
 
 
-class _BoundedPool(eventlet.GreenPool):  # type: ignore[misc]
-    """Limits the time of every connection, and logs its errors in one line each."""
+class _ClientPool(eventlet.GreenPool):  # type: ignore[misc]
+    """Serves each connection in a green thread. It never waits for a place: the table of clients makes one."""
 
-    def spawn(self, function: Callable[..., None], *arguments: Any) -> Any:
-        return super().spawn(_bounded, function, *arguments)
+    def __init__(self) -> None:
+        super().__init__(_MAX_GREEN_THREADS)
+        self._clients = Clients()
 
+    def spawn(self, function: Callable[..., None], connection: list[Any]) -> Any:
+        """Serve a connection; ``connection`` is eventlet's: address, socket, state."""
+        address, stream, _ = connection
+        client = self._clients.admit(address[0], partial(_shut_down, stream), time.monotonic())
+        connection.append(partial(Protocol, clients=self._clients, client=client))
+        return super().spawn(self._serve, client, function, connection)
 
-def _bounded(function: Callable[..., None], *arguments: Any) -> None:
-    with eventlet.Timeout(CONNECTION_TIMEOUT, False):
+    def _serve(self, client: Client, function: Callable[..., None], connection: list[Any]) -> None:
         try:
-            function(*arguments)
+            function(connection)
+        except OSError:
+            pass  # the client has left
         except Exception as error:
-            LOG.warning("HTTP connection failed and was closed: %s: %s", type(error).__name__, error)
+            LOG.warning("HTTP client %s: connection failed: %s: %s", client.peer, type(error).__name__, error)
+        finally:
+            self._clients.remove(client)
+
+
+def _shut_down(stream: Any) -> None:
+    """End a connection: the green thread that serves it sees the end and closes it."""
+    with suppress(OSError):
+        stream.shutdown(socket.SHUT_RDWR)
 
 
 class _EventletLog:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import logging
+import time
 from collections.abc import Iterable
 from importlib.resources import files
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 from urllib.parse import urlsplit
 
 from webob import Request, Response
 
 from ryu_haslb.web.api import ROUTES, Api, ApiError, json_response, read_body
+from ryu_haslb.web.attempts import WrongTokens
 from ryu_haslb.web.openapi import description
 
 LOG = logging.getLogger(__name__)
@@ -28,7 +30,8 @@ _PAGE = {
     "/chart.js": ("chart.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
-_HEADERS = {
+#: Header fields of every answer.
+SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
@@ -44,10 +47,14 @@ class Site:
     here (DNS rebinding).
     """
 
-    def __init__(self, api: Api, token: Optional[str], is_local: bool) -> None:
+    def __init__(
+        self, api: Api, token: Optional[str], is_local: bool, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._api = api
         self._token = token
         self._is_local = is_local
+        self._clock = clock
+        self._wrong_tokens = WrongTokens()
         self._routes = {(route.method, route.path): route for route in ROUTES}
         self._documents = {"/openapi.json": json_response(description())}
         for path, (name, media_type) in _PAGE.items():
@@ -65,7 +72,7 @@ class Site:
         except Exception:  # one request fails; the client learns nothing about the code
             LOG.exception("HTTP request failed: %s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             response = json_response({"error": "internal error; see the balancer's log"}, 500)
-        response.headers.update(_HEADERS)
+        response.headers.update(SECURITY_HEADERS)
         body: Iterable[bytes] = response(environ, start_response)
         return body
 
@@ -87,15 +94,24 @@ class Site:
     def _authorize(self, request: Request) -> None:
         if self._token is None:
             raise ApiError(403, "read-only; to allow changes, start the balancer with HASLB_HTTP_TOKEN_FILE=FILE")
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        given = request.headers.get("Authorization", "")
+        scheme, _, token = given.partition(" ")
         # Compare bytes: compare_digest raises TypeError for a str that is not ASCII.
         matches = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token.encode())
         if scheme.lower() != "bearer" or not matches:
+            if given:
+                self._count_wrong_token(str(request.environ.get("REMOTE_ADDR", "")), _path(request))
             raise ApiError(
                 401,
                 "token missing or wrong; expected the header Authorization: Bearer TOKEN, with the token in the file "
                 "that HASLB_HTTP_TOKEN_FILE names",
             )
+
+    def _count_wrong_token(self, address: str, path: str) -> None:
+        """Log a wrong token. Raises: ApiError if the address has sent too many; a right one is never refused."""
+        LOG.warning("HTTP client %s: wrong token for %s; nothing was changed", address, path)
+        if not self._wrong_tokens.count(address, self._clock()):
+            raise ApiError(429, "too many wrong tokens from this address; expected the token")
 
     def _no_route(self, path: str) -> Response:
         allowed = {method for method, known in self._routes if known == path}

@@ -28,6 +28,7 @@ from ryu_haslb.web.server import HttpServer
 
 TOKEN = "correct-horse-battery-staple"
 NOW = 1000.0
+MANY_SESSIONS = 40_000
 QUIETLY = ("-W", "ignore")
 CONFIGURATION = """\
 ip slb serverfarm HAFARM
@@ -108,7 +109,8 @@ _AGENT = AgentAddress(IPv4Address("10.1.1.51"), 500)
 
 @contextmanager
 def served(*options: str) -> Iterator[str]:
-    """The address of a server in a process of its own. ``options``: ``token`` allows changes."""
+    """The address of a server in a process of its own. ``options``: ``token`` allows changes, ``many``
+    makes the list of sessions longer than the buffers of a connection."""
     process = subprocess.Popen(
         [sys.executable, *QUIETLY, str(Path(__file__)), *options],
         stdin=subprocess.PIPE,
@@ -125,6 +127,9 @@ def served(*options: str) -> Iterator[str]:
 def main(options: list[str]) -> None:
     bench = WebBench()
     bench.fill()
+    if "many" in options:
+        for number in range(MANY_SESSIONS):
+            bench.request(b"%d@isp.com" % number)
     server = HttpServer(bench, "127.0.0.1", 0, TOKEN if "token" in options else None)
     server.tick(bench.balancer.reals(), NOW)
     serving: Any = eventlet.spawn(server.serve)

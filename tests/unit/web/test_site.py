@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from web_bench import TOKEN, served
 
 from ryu_haslb.web.api import MAX_BODY, ROUTES
+from ryu_haslb.web.attempts import MAX_WRONG_TOKENS
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 CHANGES = [route for route in ROUTES if route.method == "POST"]
@@ -140,6 +141,20 @@ def test_a_change_needs_the_token(with_token: str, path: str, authorization: Opt
     answer = send(with_token, path, {}, {"Authorization": authorization} if authorization is not None else {})
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_too_many_wrong_tokens_are_refused_as_such_and_the_right_one_never(fresh: str) -> None:
+    """RFC 6585 section 4. Whoever shares an address with a stranger is not locked out."""
+    wrong = {"Authorization": "Bearer wrong"}
+    statuses = [send(fresh, "/api/v1/clear/counters", headers=wrong).status_code for _ in range(150)]
+    assert set(statuses) == {401, 429}
+    assert statuses.index(429) >= MAX_WRONG_TOKENS
+    assert send(fresh, "/api/v1/clear/counters", headers=AUTHORIZED).status_code == 204
+
+
+def test_a_request_without_a_token_is_no_attempt(fresh: str) -> None:
+    statuses = {send(fresh, "/api/v1/clear/counters").status_code for _ in range(30)}
+    assert statuses == {401}
 
 
 def test_sessions_of_one_virtual_server_and_of_all_are_cleared(fresh: str) -> None:

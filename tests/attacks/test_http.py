@@ -1,0 +1,213 @@
+"""Attacks on HTTP: slow, idle, silent and greedy clients, and requests that two programs could read in two ways.
+
+Each attack is done to a server in a process of its own. While it goes on, ``/metrics`` and other clients are answered.
+No test measures time: a client that is kept out gets no answer at all within the hard limit.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from urllib.parse import urlsplit
+
+import pytest
+from web_bench import TOKEN, served
+
+from ryu_haslb.web.clients import MAX_ANSWERS, MAX_WAITING
+
+#: Seconds after which a client counts as kept out: below the shortest time after which a slow one is closed.
+HARD_LIMIT = 8.0
+MANY = 2 * MAX_WAITING
+HEAD = b"GET /api/v1/sessions HTTP/1.1\r\nHost: localhost\r\n"
+CHANGE = (
+    b"POST /api/v1/config HTTP/1.1\r\nHost: localhost\r\nContent-Type: text/plain\r\n"
+    b"Authorization: Bearer " + TOKEN.encode() + b"\r\n"
+)
+SLOW = {
+    "silent": b"",
+    "within the first line": b"GE",
+    "within the header": HEAD,
+    "idle after a request": HEAD + b"\r\n",
+    "within the body": CHANGE + b"Content-Length: 1000\r\n\r\nip slb",
+    "within a body without token": b"POST /api/v1/clear/counters HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n",
+    "a body without end": b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999\r\n\r\n",
+    "within a chunk": CHANGE + b"Transfer-Encoding: chunked\r\n\r\nff\r\nip slb",
+    "within the length of a chunk": CHANGE + b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 100,
+    "waiting for 100 Continue": CHANGE + b"Expect: 100-continue\r\nContent-Length: 1000\r\n\r\n",
+}
+
+
+@pytest.fixture(scope="module", name="address")
+def running() -> Iterator[str]:
+    with served("token") as address:
+        yield address
+
+
+def connect(address: str, data: bytes = b"", source: str = "127.0.0.1") -> socket.socket:
+    parts = urlsplit(address)
+    stream = socket.create_connection((str(parts.hostname), parts.port or 0), HARD_LIMIT, (source, 0))
+    stream.sendall(data)
+    return stream
+
+
+def answers(address: str, data: bytes) -> bytes:
+    """All that comes back until the server closes; a client that is reset has what came before."""
+    received = b""
+    with connect(address, data) as stream, suppress(ConnectionError):
+        while chunk := stream.recv(65536):
+            received += chunk
+    return received
+
+
+def get(address: str, path: str, source: str = "127.0.0.1") -> bytes:
+    """The status line of an answer."""
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    with connect(address, request.encode(), source) as stream:
+        return stream.recv(65536).partition(b"\r\n")[0]
+
+
+@contextmanager
+def many(address: str, count: int, data: bytes) -> Iterator[list[socket.socket]]:
+    with ExitStack() as open_ones:
+        yield [open_ones.enter_context(connect(address, data)) for _ in range(count)]
+
+
+@pytest.mark.parametrize("data", SLOW.values(), ids=SLOW)
+def test_slow_clients_keep_nobody_out(address: str, data: bytes) -> None:
+    with many(address, MANY, data):
+        for path in ("/metrics", "/api/v1/reals", "/"):
+            assert get(address, path) == b"HTTP/1.1 200 OK", path
+
+
+def test_when_there_are_too_many_the_oldest_that_waits_is_closed(address: str) -> None:
+    with many(address, MAX_WAITING + 1, HEAD) as clients:
+        assert clients[0].recv(1) == b""
+        clients[-1].sendall(b"\r\n")
+        assert clients[-1].recv(12) == b"HTTP/1.1 200"
+
+
+def test_a_stranger_with_many_connections_pushes_out_his_own(address: str) -> None:
+    with connect(address, HEAD, "127.0.0.2") as honest, many(address, MANY, b""):
+        honest.sendall(b"\r\n")
+        assert honest.recv(12) == b"HTTP/1.1 200"
+
+
+def test_clients_that_do_not_read_leave_room_for_metrics_and_for_other_addresses() -> None:
+    """A long list, of which each client reads nothing: its answer does not end."""
+    with served("token", "many") as address, many(address, 2 * MAX_ANSWERS, HEAD + b"\r\n") as clients:
+        assert any(client.recv(1) for client in clients), "none is answered"
+        assert get(address, "/metrics") == b"HTTP/1.1 200 OK"
+        assert get(address, "/api/v1/reals", "127.0.0.2") == b"HTTP/1.1 200 OK"
+
+
+SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+AMBIGUOUS = {
+    "length and encoding": b"Host: a\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "encoding and length": b"Host: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n",
+    "two lengths": b"Host: a\r\nContent-Length: 0\r\nContent-Length: 44\r\n\r\n",
+    "a list of lengths": b"Host: a\r\nContent-Length: 0, 44\r\n\r\n",
+    "a signed length": b"Host: a\r\nContent-Length: +0\r\n\r\n",
+    "a length with underscore": b"Host: a\r\nContent-Length: 1_0\r\n\r\n",
+    "a negative length": b"Host: a\r\nContent-Length: -1\r\n\r\n",
+    "a hexadecimal length": b"Host: a\r\nContent-Length: 0x0\r\n\r\n",
+    "an empty length": b"Host: a\r\nContent-Length: \r\n\r\n",
+    "digits of another script": b"Host: a\r\nContent-Length: \xd9\xa0\r\n\r\n",
+    "an unknown encoding": b"Host: a\r\nTransfer-Encoding: xchunked\r\n\r\n",
+    "encodings in a list": b"Host: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "two encodings": b"Host: a\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "a space before the colon": b"Host: a\r\nContent-Length : 44\r\n\r\n",
+    "a folded field": b"Host: a\r\nTransfer-Encoding:\r\n chunked\r\n\r\n0\r\n\r\n",
+    "a field without colon": b"Host: a\r\nContent-Length\r\n\r\n",
+    "a carriage return in a value": b"Host: a\r\nX: y\rContent-Length: 44\r\n\r\n",
+    "a null in a value": b"Host: a\r\nX: y\0\r\n\r\n",
+    "no host": b"\r\n",
+    "two hosts": b"Host: localhost\r\nHost: evil.example\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("fields", AMBIGUOUS.values(), ids=AMBIGUOUS)
+def test_a_request_that_can_be_read_in_two_ways_is_refused_and_ends_the_connection(address: str, fields: bytes) -> None:
+    """RFC 9112 section 11.2. What comes behind it is not taken for a request."""
+    for line in (b"POST /api/v1/clear/counters HTTP/1.1\r\n", b"GET /metrics HTTP/1.1\r\n"):
+        answer = answers(address, line + fields + SMUGGLED)
+        assert answer[:10] in (b"HTTP/1.1 4", b"HTTP/1.1 5"), answer[:100]
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert b"Connection: close\r\n" in answer
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"GET",
+        b"GET /",
+        b"GET /metrics HTTP/2.0",
+        b"GET  /metrics HTTP/1.1",
+        b"GET /\x00 HTTP/1.1",
+        b"G\xc4T / HTTP/1.1",
+    ],
+)
+def test_a_malformed_request_line_is_refused(address: str, line: bytes) -> None:
+    """HTTP/0.9 included: a line of anything must not be taken for a request."""
+    answer = answers(address, line + b"\r\nHost: localhost\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+BROKEN_CHUNKS = {
+    "no length": b"\r\n\r\n",
+    "a negative length": b"-5\r\nabcde\r\n0\r\n\r\n",
+    "a prefix": b"0x5\r\nabcde\r\n0\r\n\r\n",
+    "an underscore": b"1_0\r\nabcdefghijklmnop\r\n0\r\n\r\n",
+    "no line end behind it": b"5\r\nabcdefg\r\n0\r\n\r\n",
+    "a bare line feed": b"5\nabcde\n0\n\n",
+    "a length that lies": b"ffffffff\r\nabcde",
+    "a line without end": b"5;" + b"x" * 100_000,
+    "trailers without end": b"0\r\n" + b"X: y\r\n" * 200,
+    "no last chunk": b"5\r\nabcde\r\n",
+}
+
+
+@pytest.mark.parametrize("body", BROKEN_CHUNKS.values(), ids=BROKEN_CHUNKS)
+def test_broken_chunks_are_refused_and_change_nothing(address: str, body: bytes) -> None:
+    """RFC 9112 section 7.1."""
+    with suppress(OSError), connect(address, CHANGE + b"Transfer-Encoding: chunked\r\n\r\n" + body) as stream:
+        stream.shutdown(socket.SHUT_WR)  # it may have closed while we were still sending
+        assert stream.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_change_whose_body_is_cut_off_is_not_applied(address: str) -> None:
+    """Half a command may mean something else than the whole."""
+    commands = b"ip slb serverfarm HAFARM\n real 10.1.1.51\n  weight 77"
+    with connect(address, CHANGE + b"Content-Length: %d\r\n\r\n" % (len(commands) + 1) + commands) as stream:
+        stream.shutdown(socket.SHUT_WR)
+        assert stream.recv(65536).startswith(b"HTTP/1.1 400 ")
+    assert b'"static_weight": 77' not in answers(
+        address, HEAD.replace(b"sessions", b"reals") + b"Connection: close\r\n\r\n"
+    )
+
+
+def test_a_change_whose_header_is_cut_off_is_not_carried_out(address: str) -> None:
+    with connect(address, CHANGE.replace(b"config", b"clear/counters")) as stream:
+        stream.shutdown(socket.SHUT_WR)
+        assert stream.recv(65536) == b""
+
+
+def test_pipelined_requests_are_answered_in_their_order(address: str) -> None:
+    """RFC 9112 section 9.3.2."""
+    last = b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    answer = answers(address, (HEAD + b"\r\n") * 50 + last)
+    assert answer.count(b"HTTP/1.1 200 OK") == 50
+    assert answer.rindex(b"HTTP/1.1 404") > answer.rindex(b"HTTP/1.1 200")
+
+
+def test_chunked_changes_are_applied(address: str) -> None:
+    body = b"12;name=value\r\nip slb serverfarm \r\n6\r\nHAFARM\r\n0\r\nTrailer: x\r\n\r\n"
+    answer = answers(address, CHANGE + b"Transfer-Encoding: chunked\r\n\r\n" + body)
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+
+
+@pytest.mark.parametrize("field", ["X-Forwarded-Host", "X-Forwarded-For", "X-Forwarded-Server", "Forwarded", "X-Host"])
+def test_what_a_client_says_about_a_proxy_is_not_believed(address: str, field: str) -> None:
+    """The Host header field protects against DNS rebinding; the address of the client is that of the connection."""
+    request = f"GET /metrics HTTP/1.1\r\nHost: evil.example\r\n{field}: localhost\r\nConnection: close\r\n\r\n"
+    assert answers(address, request.encode()).startswith(b"HTTP/1.1 421 ")
