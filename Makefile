@@ -12,6 +12,7 @@ RUN := $(VENV)/bin/python
 PROFILE ?= dev
 PYTEST := $(RUN) -m pytest --hypothesis-profile=$(PROFILE)
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit tests/attacks
+LAB := $(PYTEST) -n auto --dist loadfile tests/lab
 COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)
 
 export PATH := $(PATH):/usr/sbin:/sbin
@@ -35,7 +36,7 @@ run: machine $(INSTALLED)
 endif
 
 test: $(if $(ROOT),testmachine) $(INSTALLED) ## Run all tests; those in the lab are skipped without root
-	@unit=0; $(UNIT) $(COVERAGE) || unit=$$?; $(PYTEST) tests/lab && exit $$unit
+	@unit=0; $(UNIT) $(COVERAGE) || unit=$$?; $(LAB) && exit $$unit
 
 unit: $(INSTALLED) ## Run the tests that need no root, in parallel
 	@$(UNIT)

@@ -41,12 +41,23 @@ def meet_routers(lab: Lab, description: Description) -> None:
     """Have the PDSNs resolve their routers' addresses, as they have in a network that has been up for a while.
 
     A packet that waits for ARP may be overtaken by one that is sent when the reply arrives, and the request of the
-    first user is to arrive first.
+    first user is to arrive first. A busy machine may be slow to answer ARP: then it is asked again.
     """
     routing = Routing(description)
+    deadline = time.monotonic() + PROGRAM_TIMEOUT
     for pdsn in description.pdsns:
         for router in sorted({hop.next_hop for hop in routing.of_attached(pdsn)}):
-            ping(lab, pdsn.name, router)
+            _ping_until(lab, pdsn.name, router, deadline)
+
+
+def _ping_until(lab: Lab, node: str, address: IPv4Address, deadline: float) -> None:
+    """Send echo requests from a node until one is answered. Raises: LabError if none is before the deadline."""
+    while True:
+        try:
+            return ping(lab, node, address)
+        except LabError:
+            if time.monotonic() > deadline:
+                raise
 
 
 def trips(lab: Lab, description: Description, registered: Mapping[str, range]) -> Iterator[Trip]:

@@ -125,11 +125,11 @@ def test_the_reply_comes_from_the_dynamic_address_or_else_from_where_the_request
 def test_bindings_and_visitors_end_with_their_lifetime(lab: Lab) -> None:
     home_agent, pdsn = lab.home_agent(), lab.pdsn("--lifetime", "1")
     assert pdsn.run("register 1 5")["registered"] == 5
-    deadline = time.monotonic() + PROGRAM_TIMEOUT
-    while home_agent.json("show ip mobile binding summary")["total"] and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert home_agent.json("show ip mobile binding summary") == {"total": 0}
-    assert pdsn.json("show ip mobile visitor summary") == {"total": 0}
+    for node, summary in ((home_agent, "show ip mobile binding summary"), (pdsn, "show ip mobile visitor summary")):
+        deadline = time.monotonic() + PROGRAM_TIMEOUT
+        while node.json(summary)["total"] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert node.json(summary) == {"total": 0}
 
 
 def test_progress_is_reported_while_the_rate_holds_registrations_back(lab: Lab) -> None:
