@@ -22,6 +22,7 @@ from ryu_haslb.slb.balancer import Balancer
 from simulation.clock import Clock
 from simulation.dfp import SimulatedDfpAgent, SimulatedLink
 from simulation.network import Pipe
+from simulation.strangers import StrangerConnection
 from simulation.switch import ECHO_REPLY, PORT_STATUS, SimulatedSwitch, SwitchConnection
 
 TICK_INTERVAL = 0.1
@@ -121,6 +122,8 @@ class Controller:
         self._start_count = 0
         self._awaited = 0
         self.is_retired = False
+        #: Connections of strangers that are open.
+        self.strangers: list[StrangerConnection] = []
 
     def add_switch(self, switch: SimulatedSwitch) -> None:
         """Have a switch connect whenever the controller runs and the network between them is whole."""
@@ -150,8 +153,28 @@ class Controller:
         for transport in list(self.transports.values()):
             transport.close()
         self.transports.clear()
+        for stranger in list(self.strangers):
+            stranger.close()
         for link in self.dfp.links:
             link.disconnect("")
+
+    def accept_stranger(self, is_polite: bool) -> StrangerConnection:
+        """A peer that is none of the switches connects. ``is_polite``: it answers as a switch without ports does."""
+        stranger = StrangerConnection(self.clock, self.name, is_polite, self._on_stranger, self._on_stranger_closed)
+        self.strangers.append(stranger)
+        return stranger
+
+    def _on_stranger(self, stranger: StrangerConnection) -> None:
+        if self.is_running:
+            stranger.listener = self.fleet
+            self.fleet.on_connected(stranger)
+        else:
+            stranger.close()
+
+    def _on_stranger_closed(self, stranger: StrangerConnection) -> None:
+        self.strangers.remove(stranger)
+        if self.is_running and stranger.listener is not None:
+            stranger.listener.on_disconnected(stranger)
 
     def stop(self) -> None:
         """End the process as SIGTERM does."""

@@ -92,6 +92,8 @@ class Datapath:
     transmit: Callable[[int, bytes], None]
     punt: Callable[[PacketIn], None]
     capabilities: Capabilities = field(default_factory=Capabilities)
+    #: Is called with each frame that no rule matches, or that was to leave by a port that is down.
+    lost: Callable[[bytes], object] = lambda _: None
     down: set[int] = field(default_factory=set)
     meters: dict[int, Meter] = field(default_factory=dict)
     tables: list[FlowTable] = field(default_factory=list)
@@ -122,6 +124,7 @@ class Datapath:
         while number is not None and number < len(self.tables):
             flow = self.tables[number].find(packet.fields_of(frame, in_port))
             if flow is None:
+                self.lost(frame)
                 return  # without a table-miss rule packets are dropped (section 5.4)
             flow.packets += 1
             flow.octets += len(frame)
@@ -163,7 +166,9 @@ class Datapath:
                     self.transmit(each, frame)
         elif port == OFPP_IN_PORT:
             self._output(in_port, frame, OFPP_ANY)
-        elif port in self.ports and port != in_port and port not in self.down:
+        elif port in self.down:
+            self.lost(frame)
+        elif port in self.ports and port != in_port:
             self.transmit(port, frame)
 
     def _normal(self, frame: bytes, in_port: int, now: float) -> None:

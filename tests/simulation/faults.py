@@ -12,7 +12,8 @@ from simulation.flow_table import Match
 from simulation.home_agent import Mood
 from simulation.mobile_ip import Registration, request
 from simulation.packet import arp_frame, udp_frame
-from simulation.world import VIRTUAL, Parameters, World, mac_of
+from simulation.strangers import MESSAGE_INTERVAL, STAY, Stranger
+from simulation.world import FIRST_TRUNK, VIRTUAL, Parameters, World, mac_of
 
 _COOKIE_MARK, _COOKIE_MASK = 0x51B7, 0xFFFF
 
@@ -94,40 +95,42 @@ def _start_controller(world: World, number: int = 0) -> None:
     world.controllers[number].start()
 
 
-def _cut_control(world: World, number: int = 0) -> None:
+def _cut_control(world: World, number: int = 0, switch: int = 0) -> None:
     world.disturb()
-    world.controllers[number].cut(world.switch)
+    world.controllers[number].cut(world.switches[switch])
 
 
-def _mend_control(world: World, number: int = 0) -> None:
+def _mend_control(world: World, number: int = 0, switch: int = 0) -> None:
     world.disturb()
-    world.controllers[number].mend(world.switch)
+    world.controllers[number].mend(world.switches[switch])
 
 
-def _restart_switch(world: World) -> None:
+def _restart_switch(world: World, switch: int = 0) -> None:
     world.disturb()
     world.plundered_at = world.clock.now
-    for transport in [each for controller in world.controllers for each in controller.transports.values()]:
-        transport.close()
-    world.switch.restart()
+    restarted = world.switches[switch]
+    for controller in world.controllers:
+        if restarted.datapath_id in controller.transports:
+            controller.transports[restarted.datapath_id].close()
+    restarted.restart()
 
 
-def _delete_flows(world: World, what: str) -> None:
+def _delete_flows(world: World, what: str, switch: int = 0) -> None:
     """An operator deletes rules as ``ovs-ofctl del-flows`` does: all, a table, or every second session rule."""
     world.plundered_at = world.clock.now
-    for number, table in enumerate(world.switch.datapath.tables):
+    for number, table in enumerate(world.switches[switch].datapath.tables):
         flows = table.select(Match((), b""), 0, 0)
         if what == "session rules":
             flows = [flow for flow in flows if flow.cookie >> 32][::2]
         elif what not in ("all", f"table {number}"):
             continue
         for flow in flows:
-            world.switch.remove(number, flow, 2)
+            world.switches[switch].remove(number, flow, 2)
 
 
-def _add_ghosts(world: World, count: int) -> None:
+def _add_ghosts(world: World, count: int, switch: int = 0) -> None:
     """Session rules with our mark that no session has, as a balancer of another version might leave them."""
-    table = world.switch.datapath.tables[1]
+    table = world.switches[switch].datapath.tables[1]
     ours = [flow for flow in table if flow.cookie >> 32]
     for number in range(count if ours else 0):
         fields = {each[0]: each for each in ours[0].match.fields}
@@ -138,31 +141,42 @@ def _add_ghosts(world: World, count: int) -> None:
         table.put(replace(ours[0], match=match, cookie=tag << 16 | _COOKIE_MARK, idle_timeout=0, flags=0))
 
 
-def _change_actions(world: World) -> None:
+def _change_actions(world: World, switch: int = 0) -> None:
     """An operator takes the actions of every rule of ours away, as ``ovs-ofctl mod-flows ... actions=drop`` does."""
     world.plundered_at = world.clock.now
-    for table in world.switch.datapath.tables:
+    for table in world.switches[switch].datapath.tables:
         for flow in table:
             if flow.cookie & _COOKIE_MASK == _COOKIE_MARK:
                 flow.instructions, flow.actions, flow.goto, flow.meter = b"", (), None, None
 
 
-def _delete_meters(world: World) -> None:
+def _delete_meters(world: World, switch: int = 0) -> None:
+    """An operator deletes the meters; the switch deletes the rules that use them (OpenFlow 1.3.5, section 6.5)."""
     world.plundered_at = world.clock.now
-    meters = list(world.switch.datapath.meters)
+    plundered = world.switches[switch]
+    meters = list(plundered.datapath.meters)
     for each in meters:
-        del world.switch.datapath.meters[each]
-        for number, table in enumerate(world.switch.datapath.tables):
+        del plundered.datapath.meters[each]
+        for number, table in enumerate(plundered.datapath.tables):
             for flow in [flow for flow in table if flow.meter == each]:
-                world.switch.remove(number, flow, 2)
+                plundered.remove(number, flow, 2)
+
+
+def _change_meters(world: World, rate: int, switch: int = 0) -> None:
+    """An operator sets every meter to another rate, as ``ovs-ofctl mod-meter`` does; 0 lets nothing pass."""
+    world.plundered_at = world.clock.now
+    for meter in world.switches[switch].datapath.meters.values():
+        meter.rate, meter.burst, meter.tokens = rate, max(rate, 1), 0.0
 
 
 def _weather(world: World, loss: float, repeat: float, jitter: float) -> None:
     world.weather.loss, world.weather.repeat, world.weather.jitter = loss, repeat, jitter
     world.weather_changed_at = world.clock.now
+    world.interrupt()
 
 
 def _configure(world: World, weights: tuple[int, ...], out_of_service: frozenset[int]) -> None:
+    world.interrupt()
     world.parameters = replace(world.parameters, weights=weights, out_of_service=out_of_service)
     for controller in world.controllers:
         controller.configure(world.parameters.configuration())
@@ -171,6 +185,7 @@ def _configure(world: World, weights: tuple[int, ...], out_of_service: frozenset
 def _clear_sessions(world: World) -> None:
     if world.controller.is_running:
         world.controller.balancer.clear_sessions()
+        world.interrupt()
         for mobile in world.mobiles:
             mobile.excuse = "its session was cleared"
 
@@ -193,6 +208,7 @@ def _move(world: World, number: int, pdsn: int) -> None:
 
 def _spoof(world: World, port: int, count: int, seed: int) -> None:
     """A stranger registers mobiles that do not exist, from addresses that are not its own, a few times each."""
+    world.interrupt()
     random = Random(seed)
     for number in range(count):
         nai = f"nobody{random.randrange(max(1, count // 4))}@example.org".encode()
@@ -203,6 +219,7 @@ def _spoof(world: World, port: int, count: int, seed: int) -> None:
 
 def _forge(world: World, port: int, number: int, home_agent: int, lifetime: int) -> None:
     """A stranger sends four copies of a request in the name of a mobile, for a home agent of its choice."""
+    world.interrupt()
     mobile = world.mobiles[number]
     source = mobile.pdsn.address
     named = world.home_agents[home_agent].address if lifetime else bytes(4)
@@ -217,6 +234,44 @@ def _garbage(world: World, port: int, count: int, seed: int) -> None:
     for _ in range(count):
         payload = random.randbytes(random.randrange(1, 80))
         world.inject(port, _to_virtual(world, bytes([10, 1, 1, 210]), payload))
+
+
+def _spoof_storm(world: World, port: int, seconds: float, crowd: tuple[int, int], seed: int) -> None:
+    """A stranger plays phones that get no answer: made-up mobiles behind made-up clients retransmit and begin anew."""
+    random = Random(seed)
+    mobiles, clients = crowd
+    for number in range(mobiles):
+        nai = f"ghost{seed}.{number}@example.org".encode()
+        source = bytes([10, 1, 1, 200 + number % clients])
+        at = random.uniform(0.0, 5.0)
+        while at < seconds:
+            for pause in (1.0, 2.0, random.uniform(20.0, 60.0)):
+                registration = Registration(nai, 600, bytes(4), source, random.randrange(1 << 60))
+                world.clock.after(at, world.inject, port, _to_virtual(world, source, request(registration)))
+                at += pause
+    world.clock.after(0.0, _keep_interrupted, world, world.clock.now + seconds + 60.0)
+
+
+def _keep_interrupted(world: World, until: float) -> None:
+    """Requests of strangers look like answers to the balancer as long as they come."""
+    world.interrupt()
+    if world.clock.now < until:
+        world.clock.after(1.0, _keep_interrupted, world, until)
+
+
+def _stranger(world: World, number: int, datapath_id: int, count: int, seed: int) -> None:
+    """A stranger connects to the OpenFlow port of a balancer, as a switch with this datapath id, and sends messages.
+
+    With an odd seed it behaves as a switch beside that.
+    """
+    controller = world.controllers[number]
+    if not controller.is_running:
+        return
+    if datapath_id <= len(world.switches):
+        world.disturb()
+    stranger = Stranger(world.clock, Random(seed), controller.accept_stranger(is_polite=seed % 2 == 1), datapath_id)
+    stranger.begin(count)
+    _keep_interrupted(world, world.clock.now + count * 2 * MESSAGE_INTERVAL + STAY)
 
 
 def _claim_address(world: World, port: int, number: int) -> None:
@@ -249,6 +304,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     "ghosts": _add_ghosts,
     "actions are changed": _change_actions,
     "meters are deleted": _delete_meters,
+    "meters are changed": _change_meters,
     "weather": _weather,
     "configuration": _configure,
     "sessions are cleared": _clear_sessions,
@@ -259,6 +315,8 @@ FAULTS: dict[str, Callable[..., None]] = {
     "spoofed requests": _spoof,
     "forged requests": _forge,
     "garbage": _garbage,
+    "spoofed storm": _spoof_storm,
+    "stranger at the OpenFlow port": _stranger,
     "address is claimed": _claim_address,
 }
 
@@ -270,10 +328,13 @@ def random_parameters(random: Random) -> Parameters:
     """A world of a random shape."""
     home_agents = random.randint(2, 4)
     controllers = random.choice((1, 1, 2))
+    switches = random.choice((1, 1, 2, 3)) if controllers == 1 else 1  # several balancers might each serve another
     return Parameters(
         seed=random.randrange(1 << 30),
         home_agents=home_agents,
         controllers=controllers,
+        switches=switches,
+        names_datapaths=random.random() < 0.5,
         weights=tuple(random.choice((1, 2, 4, 8)) for _ in range(home_agents)),
         pdsns=random.randint(1, 3),
         mobiles=random.choice((5, 20, 60, 150, 300)),
@@ -287,6 +348,7 @@ def random_parameters(random: Random) -> Parameters:
         retransmissions=random.choice((2, 2, 3)),
         lifetime=random.choice((60, 120, 600, 1800)),
         arrivals=random.choice((30.0, 600.0, 2400.0)),
+        stay=random.choice((0.0, 0.0, 60.0, 300.0)),
         max_flows=random.choice((40, 1_000_000, 1_000_000, 1_000_000)),
         stats_delay=random.choice((0.0, 0.0, 0.0, 1.0)),
         dfp=random.random() < 0.4 and controllers == 1,  # a simulated agent has one manager
@@ -331,6 +393,8 @@ def _later(at: float, random: Random) -> float:
 
 def _agent_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
     number = random.randrange(parameters.home_agents)
+    if random.random() < 0.2:
+        return [Fault(at, "home agent answers no ARP", (number, random.choice((2.0, 10.0, 60.0))))]
     kind = random.choice(("home agent hangs", "home agent dies"))
     forget = kind == "home agent dies" and random.random() < 0.5
     return [Fault(at, kind, (number,)), Fault(_later(at, random), "home agent returns", (number, forget))]
@@ -342,7 +406,9 @@ def _dfp_faults(parameters: Parameters, at: float, random: Random) -> list[Fault
 
 
 def _link_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
-    port = random.randint(1, parameters.home_agents + parameters.pdsns)
+    port = random.randint(1, parameters.home_agents + parameters.pdsns + parameters.switches - 1)
+    if port > parameters.home_agents + parameters.pdsns:
+        port = FIRST_TRUNK + 2 * (port - parameters.home_agents - parameters.pdsns - 1)
     return [Fault(at, "link", (port, False)), Fault(_later(at, random), "link", (port, True))]
 
 
@@ -353,20 +419,34 @@ def _controller_faults(parameters: Parameters, at: float, random: Random) -> lis
 
 
 def _control_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
-    number = (random.randrange(parameters.controllers),)
+    number = (random.randrange(parameters.controllers), random.randrange(parameters.switches))
     return [
         Fault(at, "control connection breaks", number),
         Fault(_later(at, random), "control connection mends", number),
     ]
 
 
-def _switch_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
-    what = random.choice(("all", "table 0", "table 1", "session rules"))
-    return [
-        random.choice(
-            (Fault(at, "switch restarts"), Fault(at, "flows are deleted", (what,)), Fault(at, "meters are deleted"))
+def _switch_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
+    """Others change what a switch holds, up to five times in quick succession; or it restarts."""
+    switch = random.randrange(parameters.switches)
+    if random.random() < 0.2:
+        return [Fault(at, "switch restarts", (switch,))]
+    history = []
+    for _ in range(random.choice((1, 1, 2, 5))):
+        what = random.choice(("all", "table 0", "table 1", "session rules"))
+        history.append(
+            random.choice(
+                (
+                    Fault(at, "flows are deleted", (what, switch)),
+                    Fault(at, "meters are deleted", (switch,)),
+                    Fault(at, "meters are changed", (random.choice((0, 10, 1000)), switch)),
+                    Fault(at, "ghosts", (random.choice((1, 7, 60)), switch)),
+                    Fault(at, "actions are changed", (switch,)),
+                )
+            )
         )
-    ]
+        at = round(at + random.choice((0.0, 0.1, 3.0, 12.0, 70.0)) * random.uniform(0.5, 1.5), 3)
+    return history
 
 
 def _weather_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
@@ -393,6 +473,18 @@ def _stranger_faults(parameters: Parameters, at: float, random: Random) -> list[
     if random.random() < 0.3:
         return [_forgery(parameters, port, at, random) for _ in range(random.choice((1, 5, 40)))]
     return [Fault(at, random.choice(("spoofed requests", "garbage")), (port, random.choice((3, 65, 300)), seed))]
+
+
+def _intruder_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
+    """Strangers at the OpenFlow port: with the datapath id of a switch, with an unknown one, with bad framing."""
+    datapath_id = random.choice((random.randint(1, parameters.switches), 0x99, 0x1000000000001))
+    number = random.randrange(parameters.controllers)
+    history = []
+    for _ in range(random.choice((1, 1, 3))):
+        rest = (random.choice((0, 20, 200)), random.randrange(1 << 30))
+        history.append(Fault(at, "stranger at the OpenFlow port", (number, datapath_id, *rest)))
+        at = round(at + random.uniform(0.0, 10.0), 3)
+    return history
 
 
 def _forgery(parameters: Parameters, port: int, at: float, random: Random) -> Fault:
@@ -427,4 +519,5 @@ _MAKERS: tuple[Callable[[Parameters, float, Random], list[Fault]], ...] = (
     _weather_faults,
     _operator_faults,
     _stranger_faults,
+    _intruder_faults,
 )

@@ -12,8 +12,8 @@ from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
-from simulation.switch import ROLE_MASTER
-from simulation.world import World
+from simulation.switch import ROLE_MASTER, SimulatedSwitch
+from simulation.world import BYSTANDERS, World, mac_of
 
 #: Seconds between two checks.
 CHECK_INTERVAL = 5.0
@@ -51,6 +51,7 @@ class Invariants:
             self._counted = None
             return
         self._no_home_agent_that_serves_is_taken_out()
+        self._silent_home_agents_are_failed()
         statistics = world.controller.balancer.statistics
         if statistics.requests != statistics.dispatched + statistics.dropped:
             raise ViolationError("every request is counted once", f"{statistics.requests} requests, {statistics}")
@@ -58,7 +59,10 @@ class Invariants:
         self._sessions_survive_a_restart()
         if self._is_calm():
             world.served_until = world.clock.now
-            self._counters_are_true()
+            if world.controller.strangers:  # their requests come from no wire
+                self._counted = None
+            else:
+                self._counters_are_true()
             self._switch_holds_what_the_balancer_believes()
 
     def check_end(self) -> None:
@@ -67,9 +71,10 @@ class Invariants:
         sessions = world.controller.balancer.sessions
         if len(sessions):
             raise ViolationError("nothing is left", f"{len(sessions)} sessions")
-        flows = [flow for flow in world.switch.datapath.tables[_SESSIONS] if flow.cookie >> 16 > 0xFFFF]
-        if flows:
-            raise ViolationError("nothing is left", f"{len(flows)} session rules")
+        for switch in world.switches:
+            flows = [flow for flow in switch.datapath.tables[_SESSIONS] if flow.cookie >> 16 > 0xFFFF]
+            if flows:
+                raise ViolationError("nothing is left", f"{len(flows)} session rules at switch {switch.datapath_id}")
 
     def check_shares(self) -> None:
         """Raises :class:`ViolationError` if round robin has not shared new sessions by the weights."""
@@ -88,7 +93,7 @@ class Invariants:
         """Seconds within which a mobile must be registered: two attempts for each home agent that may be silent."""
         world = self._world
         attempt = 2.0 ** (world.parameters.retransmissions + 1) + PAUSE[1]
-        silent = sum(agent.mood is not Mood.WELL for agent in world.home_agents)
+        silent = sum(not self._is_usable(number) for number in range(len(world.home_agents)))
         tries = 2 * (silent + 1) if world.weather.is_fair else 8 * (silent + 1)
         return tries * attempt + 20.0
 
@@ -97,25 +102,38 @@ class Invariants:
         if world.counts.repeated:
             what = f"{world.counts.repeated} requests were dispatched more often than they came"
             raise ViolationError("each request is dispatched once", what)
-        masters = [connection for connection in world.switch.connections if connection.role == ROLE_MASTER]
-        if len(masters) > 1:
-            raise ViolationError("one balancer acts", f"{len(masters)} are master")
+        for switch in world.switches:
+            masters = [connection for connection in switch.connections if connection.role == ROLE_MASTER]
+            if len(masters) > 1:
+                raise ViolationError("one balancer acts", f"{len(masters)} are master of switch {switch.datapath_id}")
 
     def _every_mobile_is_served(self) -> None:
         world, now = self._world, self._world.clock.now
         patience = self.patience()
-        if now - world.disturbed_at < patience or not world.controller.is_connected(world.switch):
+        if now - world.disturbed_at < patience or not world.controller.is_running or world.weather.loss > 0.1:
             return
         if now - max(world.weather_changed_at, *(agent.disturbed_at for agent in world.home_agents)) < patience:
             return
-        usable = [number for number in range(len(world.home_agents)) if self._is_usable(number)]
-        if not usable or world.weather.loss > 0.1:
-            return
+        agents = self._agents_for_pdsns()
         for mobile in world.mobiles:
             since = mobile.seeking_since
-            if since is not None and now - since > patience and world.is_link_up(world.port_of(mobile.pdsn)):
+            if since is not None and now - since > patience and agents[mobile.pdsn.name]:
                 what = f"{mobile.nai.decode()} seeks a binding for {now - since:.0f} s ({mobile.state.value})"
-                raise ViolationError("every mobile is served", f"{what}; {len(usable)} home agents could take it")
+                others = f"{agents[mobile.pdsn.name]} home agents could take it"
+                raise ViolationError("every mobile is served", f"{what}; {others}")
+
+    def _agents_for_pdsns(self) -> dict[str, int]:
+        """How many home agents each PDSN must be able to reach: the balancer serves the switches of both."""
+        world = self._world
+        served = {switch.datapath_id for switch in world.switches if world.controller.is_connected(switch)}
+        usable = [number + 1 for number in range(len(world.home_agents)) if self._is_usable(number)]
+        usable = [port for port in usable if world.switch_at(port).datapath_id in served]
+        agents = {}
+        for pdsn in world.pdsns:
+            port = world.port_of(pdsn)
+            is_served = world.is_link_up(port) and world.switch_at(port).datapath_id in served
+            agents[pdsn.name] = sum(world.is_joined(port, each) for each in usable) if is_served else 0
+        return agents
 
     def _traffic_of_others_passes(self) -> None:
         """Only a fault that deletes the rules can stop it, until the balancer has restored them."""
@@ -124,13 +142,17 @@ class Invariants:
         self._bystanders = world.clock.now, counts.bystanders_sent, counts.bystanders_received
         missing = counts.bystanders_sent - sent - (counts.bystanders_received - received)
         may_be_missing = max(world.plundered_at, world.weather_changed_at)
-        if since > may_be_missing + SETTLE_TIME and world.weather.is_fair and missing > 1 and not self._awaits_rules():
+        may_be_missing = max(may_be_missing, world.trunk_changed_at)
+        is_joined = world.is_joined(*BYSTANDERS)
+        if not is_joined or not world.weather.is_fair or since <= may_be_missing + SETTLE_TIME:
+            return
+        if missing > 1 and not self._awaits_rules():
             raise ViolationError("traffic of others passes", f"{missing} of {counts.bystanders_sent - sent} did not")
 
     def _awaits_rules(self) -> bool:
         """Whether a fault has deleted the rules, and no balancer has run since to restore them."""
         world = self._world
-        if not world.controller.is_connected(world.switch):
+        if not all(map(world.controller.is_connected, world.switches)):
             return world.plundered_at > world.served_until
         return world.clock.now - world.disturbed_at < SETTLE_TIME and world.plundered_at > world.served_until
 
@@ -141,6 +163,7 @@ class Invariants:
             agent.mood is Mood.WELL
             and agent.capacity is None
             and world.is_link_up(number + 1)
+            and agent.deaf_until < world.clock.now
             and number not in world.parameters.out_of_service
         )
 
@@ -164,6 +187,23 @@ class Invariants:
             well_before = real.failed_at - disturbed > self.patience()
             if well_before and world.weather.is_fair and world.is_link_up(number + 1):
                 raise ViolationError("no home agent that serves is taken out", f"{agent.name} is FAILED and well")
+
+    def _silent_home_agents_are_failed(self) -> None:
+        """One that has left ``numconns`` mobiles without an answer is FAILED; the last of a farm is DEMOTED."""
+        world = self._world
+        parameters = world.parameters
+        clients = min(parameters.numclients, len(world.pdsns))
+        for number, agent in enumerate(world.home_agents):
+            since = max(agent.disturbed_at, world.interrupted_at)
+            votes = [vote for vote in world.votes if vote.home_agent == number and vote.began_at > since]
+            mobiles = {vote.nai for vote in votes if vote.at < world.clock.now - CHECK_INTERVAL}
+            enough = len(mobiles) >= parameters.numconns and len({vote.client for vote in votes}) >= clients
+            if not enough or not world.weather.is_fair or not world.is_link_up(number + 1):
+                continue
+            real = world.controller.balancer.farms["HAFARM"].at(agent.address)[0]
+            if agent.mood is Mood.HUNG and real.health is Health.OPERATIONAL:
+                what = f"{agent.name} has not answered {len(mobiles)} mobiles and is OPERATIONAL"
+                raise ViolationError("a silent home agent is failed", what)
 
     def _dfp_agents_that_report_stay_connected(self) -> None:
         world = self._world
@@ -191,26 +231,30 @@ class Invariants:
         if others or not is_restarted or not all(map(self._is_usable, range(len(world.home_agents)))):
             return
         rules, sessions = world.session_rules(), world.controller.balancer.sessions
-        reals = world.controller.balancer.farms["HAFARM"].reals
-        for tag, port in world.rules_at_restart.items():
+        expired = set().union(*(switch.expired for switch in world.switches))
+        for tag, mac in world.rules_at_restart.items():
             session = sessions.by_tag(tag)
             leads_to = rules.get(tag)
             if session is not None:
-                leads_to = reals.index(session.real) + 1
-            elif leads_to is None and tag << 16 | COOKIE_MARK in world.switch.expired:
+                leads_to = mac_of(session.real.packed_address)
+            elif leads_to is None and tag << 16 | COOKIE_MARK in expired:
                 continue
-            if leads_to != port:
-                what = f"the rule of {tag:012x} led to port {port}, and now to {leads_to}"
+            if leads_to != mac:
+                where = None if leads_to is None else leads_to.hex(":")
+                what = f"the rule of {tag:012x} led to {mac.hex(':')}, and now to {where}"
                 raise ViolationError("sessions survive a restart", what)
 
     def _is_calm(self) -> bool:
         """Nothing is on its way, and nothing was disturbed for a while."""
         world = self._world
-        transport = world.controller.transports.get(world.switch.datapath_id)
-        if transport is None or transport.in_flight or world.clock.now - world.disturbed_at < SETTLE_TIME:
+        transports = world.controller.transports
+        is_settled = world.clock.now - world.disturbed_at >= SETTLE_TIME
+        for switch in world.switches if is_settled else ():
+            transport = transports.get(switch.datapath_id)
+            is_settled = is_settled and transport is not None and not transport.in_flight
+        if not is_settled:
             self._counted = None
-            return False
-        return True
+        return is_settled
 
     def _counters_are_true(self) -> None:
         """Dispatched means that the switch has sent it out; dropped or dispatched is every request that came."""
@@ -223,7 +267,8 @@ class Invariants:
         requests, came, dispatched, sent = (new - old for new, old in zip(self._counted[1:], before[1:]))
         if dispatched != sent:
             raise ViolationError("dispatched is sent out", f"{dispatched} counted as dispatched, {sent} sent out")
-        if requests != came and not any(meter.dropped for meter in world.switch.datapath.meters.values()):
+        meters = (meter for switch in world.switches for meter in switch.datapath.meters.values())
+        if requests != came and not any(meter.dropped for meter in meters):
             raise ViolationError("every request is counted once", f"{came} came, {requests} were counted")
 
     def _switch_holds_what_the_balancer_believes(self) -> None:
@@ -237,25 +282,29 @@ class Invariants:
 
     def _differences(self) -> Iterator[str]:
         world = self._world
-        tables = world.switch.datapath.tables
-        wanted = {rule.purpose for rule in standing_rules(world.controller.configuration, world.switch.datapath_id)}
-        there = {flow.cookie for table in tables for flow in table}
-        for purpose in wanted:
-            if purpose.cookie not in there:
-                yield f"standing rule {purpose.name} is missing"
+        for switch in world.switches:
+            wanted = {rule.purpose for rule in standing_rules(world.controller.configuration, switch.datapath_id)}
+            there = {flow.cookie for table in switch.datapath.tables for flow in table}
+            for purpose in wanted:
+                if purpose.cookie not in there:
+                    yield f"standing rule {purpose.name} is missing at switch {switch.datapath_id}"
+            yield from self._differences_of_sessions(switch)
+
+    def _differences_of_sessions(self, switch: SimulatedSwitch) -> Iterator[str]:
+        world, datapath_id = self._world, switch.datapath_id
         flows = {
             flow.cookie >> 16
-            for flow in tables[_SESSIONS]
+            for flow in switch.datapath.tables[_SESSIONS]
             if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK and flow.cookie >> 32
         }
         sessions = world.controller.balancer.sessions
-        recovery = world.controller.fleet.switches[world.switch.datapath_id].recovery
+        recovery = world.controller.fleet.switches[datapath_id].recovery
         for tag in flows:
             if sessions.by_tag(tag) is None and recovery.status(tag) is Status.READ:
                 yield f"session rule {tag:012x} has no session"
         for session in sessions:
-            if session.rule_at != world.switch.datapath_id or session.tag in flows:
+            if session.rule_at != datapath_id or session.tag in flows:
                 continue
             # The rule of a recovered session runs out idle seconds after its last packet, which the balancer missed.
             if session.deadline - world.clock.now > CHECK_INTERVAL and not session.is_recovered:
-                yield f"the rule of session {session.tag:012x} is missing"
+                yield f"the rule of session {session.tag:012x} is missing at switch {datapath_id}"

@@ -27,6 +27,8 @@ RENEWAL = (0.5, 0.9)
 #: Seconds for which a PDSN remembers the Ethernet address of the virtual address, and waits for it with a request.
 ARP_LIFETIME = 60.0
 ARP_TIMEOUT = 3.0
+#: Seconds that a mobile stays off at least: it is no retransmission when it begins anew.
+MIN_OFF_TIME = 20.0
 
 
 class State(Enum):
@@ -44,6 +46,8 @@ class Habits:
 
     retransmissions: int = 2
     lifetime: int = 1800
+    #: Seconds that it stays on, and then off, on average; 0: for ever.
+    stay: float = 0.0
 
 
 @dataclass(eq=False)
@@ -57,10 +61,16 @@ class Mobile:
     random: Random
     state: State = State.OFF
     home_agent: bytes = ANY_HOME_AGENT
+    is_off_for_good: bool = False
     bound_until: float = 0.0
     seeking_since: Optional[float] = None
     #: Why two bindings of this mobile are no fault of the balancer's; None while there is no reason.
     excuse: Optional[str] = None
+    #: The home agents, by number, that have received its last requests at the virtual address and not answered; when.
+    ignored: list[tuple[int, float]] = field(default_factory=list)
+    #: Is called when it sends a request to the virtual address, and when it falls silent in the midst of an attempt.
+    transmitted: Callable[[Mobile], None] = lambda _: None
+    interrupted: Callable[[], None] = lambda: None
     _attempt: int = 0
     _sent: int = 0
     _identification: int = 0
@@ -69,6 +79,24 @@ class Mobile:
         """Begin from nothing, if off."""
         if self.state is State.OFF:
             self._start()
+            if self.habits.stay:
+                self.clock.after(self.random.expovariate(1 / self.habits.stay), self._leave)
+
+    def _leave(self) -> None:
+        """Be off for a while, unless it is off for good."""
+        if self.state is not State.OFF:
+            self.power_off()
+            self.clock.after(self.random.expovariate(1 / self.habits.stay) + MIN_OFF_TIME, self._return)
+
+    def _return(self) -> None:
+        if not self.is_off_for_good:
+            self.power_on()
+
+    def _interrupt(self) -> None:
+        """An attempt ends, or begins anew, without a retransmission: it looks as if it had been answered."""
+        self.ignored.clear()
+        if self.state is State.REGISTERING and self.home_agent == ANY_HOME_AGENT:
+            self.interrupted()
 
     def _start(self) -> None:
         self.home_agent = ANY_HOME_AGENT
@@ -78,6 +106,7 @@ class Mobile:
 
     def power_off(self) -> None:
         """Deregister if bound, and be silent."""
+        self._interrupt()
         if self.state is State.BOUND and self.is_bound:
             self._send(0)
         elif self.state is not State.OFF:
@@ -89,11 +118,13 @@ class Mobile:
     def reset(self) -> None:
         """Lose the state without a word, as when the battery is pulled, and begin from nothing."""
         if self.state is not State.OFF:
+            self._interrupt()
             self.excuse = "it lost its state"
             self._start()
 
     def move_to(self, pdsn: Pdsn) -> None:
         """Register through another PDSN."""
+        self._interrupt()
         self.pdsn = pdsn
         pdsn.mobiles[self.nai] = self
         if self.state is not State.OFF:
@@ -104,6 +135,7 @@ class Mobile:
         if answer.identification != self._identification or self.state is not State.REGISTERING:
             return
         self._attempt += 1
+        self.ignored.clear()
         if answer.code != ACCEPTED:
             self._pause()
             return
@@ -153,6 +185,8 @@ class Mobile:
             self._begin()
 
     def _send(self, lifetime: int) -> None:
+        if self.home_agent == ANY_HOME_AGENT:
+            self.transmitted(self)
         self._identification += 1
         care_of = self.pdsn.address
         self.pdsn.send(Registration(self.nai, lifetime, self.home_agent, care_of, self._identification))

@@ -34,7 +34,7 @@ class Wire:
     random: Random
     weather: Weather
     deliver: Callable[[bytes], None]
-    lost: Callable[[bytes], None] = lambda _: None
+    lost: Callable[[bytes], object] = lambda _: None
     is_up: bool = True
 
     def send(self, frame: bytes) -> None:

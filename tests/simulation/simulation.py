@@ -45,8 +45,10 @@ def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None
         invariants.check_shares()
     for controller in world.controllers:
         controller.start()
-        controller.mend(world.switch)
+        for switch in world.switches:
+            controller.mend(switch)
     for mobile in world.mobiles:
+        mobile.is_off_for_good = True
         mobile.power_off()
     world.disturb()
     world.clock.run_until(world.clock.now + world.parameters.idle + AFTERMATH)

@@ -1,11 +1,16 @@
-"""The simulated world: one switch, home agents, PDSNs with mobiles, and a balancer, wired up from a few parameters."""
+"""The simulated world: switches, home agents, PDSNs with mobiles, and balancers, wired up from a few parameters.
+
+Home agents and PDSNs are dealt out to the switches in turn. Each has a port number that no other node has at any
+switch: home agents the numbers from 1 on, PDSNs those behind them. Between two switches is one trunk.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from random import Random
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import (
     Configuration,
@@ -18,11 +23,12 @@ from ryu_haslb.configuration.model import (
 )
 from simulation.clock import Clock
 from simulation.controller import Controller
-from simulation.datapath import Capabilities
+from simulation.datapath import OFPAT_SET_FIELD, Capabilities
 from simulation.dfp import DFP_PORT, SimulatedDfpAgent
 from simulation.home_agent import HomeAgent
-from simulation.mobiles import Habits, Mobile, Pdsn
+from simulation.mobiles import Habits, Mobile, Pdsn, State
 from simulation.network import Weather, Wire
+from simulation.packet import ETH_DST
 from simulation.switch import SimulatedSwitch
 
 VIRTUAL = IPv4Address("10.1.1.10")
@@ -33,6 +39,9 @@ EXPIRY_INTERVAL = 1.0
 #: Seconds between two frames of a bystander, and the ports of the two.
 BYSTANDER_INTERVAL = 1.0
 BYSTANDERS = (101, 102)
+#: The lower port of the first trunk; the next port is its other end.
+FIRST_TRUNK = 201
+CHASSIS_PREFIX = b"\x02\x51\xb7"
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,11 @@ class Parameters:
 
     seed: int = 1
     home_agents: int = 2
+    #: Switches in a row, each joined to the next by a trunk. With several switches there should be one balancer: of
+    #: several, each might serve another switch, with sessions of its own.
+    switches: int = 1
+    #: Whether the configuration names the datapath ids of the switches, so that no other is served.
+    names_datapaths: bool = False
     #: Balancers at the switch. They start one second after the other.
     controllers: int = 1
     weights: tuple[int, ...] = ()
@@ -60,6 +74,8 @@ class Parameters:
     out_of_service: frozenset[int] = frozenset()
     #: Seconds within which all mobiles are switched on.
     arrivals: float = 30.0
+    #: Seconds that a mobile stays switched on, and then off, on average; 0: for ever.
+    stay: float = 0.0
     #: Whether home agents have DFP agents, the keep-alive time in seconds, and whether the agents use all of it.
     dfp: bool = False
     dfp_timeout: int = 0
@@ -95,12 +111,18 @@ class Parameters:
             dfp=DfpManager(agents=agents) if self.dfp else None,
             farms={"HAFARM": ServerFarm("HAFARM", nat_server=self.nat, predictor=predictor, reals=reals)},
             virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=self.idle, in_service=True)},
+            datapaths=tuple(range(1, self.switches + 1)) if self.names_datapaths else (),
         )
 
 
 def mac_of(address: bytes) -> bytes:
     """The Ethernet address of a node."""
     return b"\x02\0" + address
+
+
+def chassis_mac(datapath_id: int) -> bytes:
+    """The Ethernet source address of what a switch with a small datapath id has dispatched (docs/flows.md)."""
+    return CHASSIS_PREFIX + datapath_id.to_bytes(3, "big")
 
 
 @dataclass
@@ -114,6 +136,16 @@ class Counts:
     #: Frames that bystanders have sent to each other, and those that arrived.
     bystanders_sent: int = 0
     bystanders_received: int = 0
+
+
+class Vote(NamedTuple):
+    """A mobile has given up on a home agent, with its last requests since ``began_at``; ``client`` is its PDSN."""
+
+    at: float
+    began_at: float
+    home_agent: int
+    nai: bytes
+    client: str
 
 
 @dataclass
@@ -130,13 +162,18 @@ class World:
     plundered_at: float = 0.0
     #: When a balancer last served the switch undisturbed.
     served_until: float = 0.0
-    #: When the balancer was last started again, the port to which each session rule led then (by tag), and what has
-    #: gone wrong since.
+    #: When the balancer was last started again, the Ethernet address to which each session rule led then (by tag), and
+    #: what has gone wrong since.
     restarted_at: float = 0.0
-    rules_at_restart: dict[int, object] = field(default_factory=dict)
+    rules_at_restart: dict[int, bytes] = field(default_factory=dict)
     faults_since_restart: list[str] = field(default_factory=list)
+    #: When the link between two switches last went down or came up.
+    trunk_changed_at: float = 0.0
     #: When the weather last changed.
     weather_changed_at: float = 0.0
+    #: When something happened last that the balancer cannot tell from an answer of a silent home agent: a mobile that
+    #: registered was switched off, a stranger has sent requests, sessions were cleared.
+    interrupted_at: float = 0.0
     #: When something that all mobiles depend on was last disturbed: balancer, switch, or the network between them.
     disturbed_at: float = 0.0
     counts: Counts = field(default_factory=Counts)
@@ -145,9 +182,10 @@ class World:
         parameters = self.parameters
         self.random = Random(f"{parameters.seed} world")
         self._undispatched: dict[bytes, int] = {}
+        self._mobile_of: dict[bytes, Mobile] = {}
+        self.votes: list[Vote] = []
         self._inward: dict[int, Wire] = {}
         self._outward: dict[int, Wire] = {}
-        ports: dict[int, str] = {}
         capabilities = Capabilities(
             max_flows=parameters.max_flows,
             bundles=parameters.bundles,
@@ -157,12 +195,16 @@ class World:
             stats_delay=parameters.stats_delay,
             tables=2,
         )
-        self.switch = SimulatedSwitch(1, ports, self.clock, self._leave_switch, capabilities)
+        self._switch_at: dict[int, SimulatedSwitch] = {}
+        self._other_end: dict[int, int] = {}
+        self.switches = [self._make_switch(number, capabilities) for number in range(1, parameters.switches + 1)]
         for number in range(parameters.home_agents):
-            self._add_home_agent(ports, number)
+            self._add_home_agent(number)
         for number in range(parameters.pdsns):
-            self._add_pdsn(ports, number)
-        self._add_bystanders(ports)
+            self._add_pdsn(number)
+        self._add_bystanders()
+        for number in range(parameters.switches - 1):
+            self._add_trunk(number)
         punctual = parameters.dfp_punctual
         self.dfp_agents = [SimulatedDfpAgent(each, self.clock, punctual) for each in self.home_agents]
         self.controllers = [
@@ -170,13 +212,19 @@ class World:
             for number in range(parameters.controllers)
         ]
         for controller in self.controllers:
-            controller.add_switch(self.switch)
+            for switch in self.switches:
+                controller.add_switch(switch)
         for number in range(parameters.mobiles):
             self._add_mobile(number)
 
     @property
+    def switch(self) -> SimulatedSwitch:
+        """The first switch."""
+        return self.switches[0]
+
+    @property
     def controller(self) -> Controller:
-        """The balancer that serves the switch; where none does, one that runs, else the first."""
+        """The balancer that serves the first switch; where none does, one that runs, else the first."""
         for controller in self.controllers:
             if controller.is_running and controller.serves(self.switch):
                 return controller
@@ -198,19 +246,30 @@ class World:
 
     def set_link(self, port: int, up: bool) -> None:
         """A node's link goes up or down."""
-        self._inward[port].is_up = self._outward[port].is_up = up
-        self.switch.set_port(port, up)
+        for each in (port, self._other_end.get(port, port)):
+            self._inward[each].is_up = self._outward[each].is_up = up
+            self._switch_at[each].set_port(each, up)
         if port <= len(self.home_agents):
             self.home_agents[port - 1].disturbed_at = self.clock.now
-        else:
-            self.disturb()
+            return
+        self.disturb()
+        if port in self._other_end:
+            self.trunk_changed_at = self.clock.now
+        for mobile in self.mobiles:
+            if mobile.state is State.REGISTERING:
+                mobile.excuse = "a link between switches changed while it registered"
 
-    def session_rules(self) -> dict[int, object]:
-        """The tags of the session rules on the switch, and where each leads."""
+    def session_rules(self) -> dict[int, bytes]:
+        """The tags of the session rules on all switches, and the Ethernet address to which each leads."""
         return {
-            flow.cookie >> 16: flow.actions[-1][1]
-            for flow in self.switch.datapath.tables[1]
-            if flow.cookie & 0xFFFF == 0x51B7 and flow.cookie >> 32 and flow.actions
+            flow.cookie >> 16: mac
+            for switch in self.switches
+            for flow in switch.datapath.tables[1]
+            if flow.cookie & 0xFFFF == 0x51B7 and flow.cookie >> 32
+            for kind, argument in flow.actions
+            if kind == OFPAT_SET_FIELD and isinstance(argument, tuple)
+            for number, mac in [argument]
+            if number == ETH_DST
         }
 
     def note_restart(self) -> None:
@@ -218,16 +277,43 @@ class World:
         self.restarted_at = self.clock.now
         self.rules_at_restart = self.session_rules()
         self.faults_since_restart.clear()
-        self.switch.expired.clear()
+        for switch in self.switches:
+            switch.expired.clear()
 
     def disturb(self) -> None:
         """Note that something which all mobiles depend on was disturbed."""
         self.disturbed_at = self.clock.now
+        self.interrupt()
 
-    def _add_bystanders(self, ports: dict[int, str]) -> None:
+    def _make_switch(self, datapath_id: int, capabilities: Capabilities) -> SimulatedSwitch:
+        ports: dict[int, str] = {}
+        chassis = chassis_mac(datapath_id)
+        switch = SimulatedSwitch(
+            datapath_id, ports, self.clock, lambda port, frame: self._leave_switch(chassis, port, frame), capabilities
+        )
+        switch.datapath.lost = self._excuse
+        return switch
+
+    def _attach(self, port: int, name: str, switch: SimulatedSwitch) -> None:
+        switch.datapath.ports[port] = name
+        self._switch_at[port] = switch
+
+    def _add_trunk(self, number: int) -> None:
+        """A link from one switch to the next."""
+        one = FIRST_TRUNK + 2 * number
+        for port, switch in zip((one, one + 1), self.switches[number:]):
+            self._attach(port, f"trunk{port}", switch)
+        self._other_end |= {one: one + 1, one + 1: one}
+        for port in (one, one + 1):
+            self._wire(port, self._arrive_at(self._other_end[port]))
+
+    def _arrive_at(self, port: int) -> Callable[[bytes], None]:
+        return lambda frame: self._switch_at[port].receive(port, frame)
+
+    def _add_bystanders(self) -> None:
         """Two hosts that have nothing to do with Mobile IP, and talk to each other."""
-        for port in BYSTANDERS:
-            ports[port] = f"host{port}"
+        for port, switch in zip(BYSTANDERS, (self.switches[0], self.switches[-1])):
+            self._attach(port, f"host{port}", switch)
             self._wire(port, self._bystander_receives)
 
     def _bystander_receives(self, frame: bytes) -> None:
@@ -244,6 +330,15 @@ class World:
         """Whether a node's link is up; home agents have the ports from 1 on, PDSNs those behind them."""
         return self._inward[port].is_up
 
+    def switch_at(self, port: int) -> SimulatedSwitch:
+        """The switch that has a port."""
+        return self._switch_at[port]
+
+    def is_joined(self, one: int, other: int) -> bool:
+        """Whether every trunk between the switches of two ports is up."""
+        low, high = sorted(self._switch_at[port].datapath_id for port in (one, other))
+        return all(self.is_link_up(FIRST_TRUNK + 2 * (number - 1)) for number in range(low, high))
+
     def port_of(self, pdsn: Pdsn) -> int:
         """The port at which a PDSN is."""
         return len(self.home_agents) + self.pdsns.index(pdsn) + 1
@@ -252,9 +347,9 @@ class World:
         """Send a frame into a port, as a stranger there would."""
         self._enter_switch(port, frame)
 
-    def _add_home_agent(self, ports: dict[int, str], number: int) -> None:
+    def _add_home_agent(self, number: int) -> None:
         port, address = number + 1, (FIRST_HOME_AGENT + number).packed
-        ports[port] = f"sami{port}"
+        self._attach(port, f"sami{port}", self.switches[number % len(self.switches)])
         self._wire(port, lambda frame, number=number: self.home_agents[number].receive(frame))
         agent = HomeAgent(
             f"HA{port}",
@@ -264,13 +359,13 @@ class World:
             self._inward[port].send,
             mac_of,
             VIRTUAL.packed,
-            ignored=self._excuse,
+            ignored=lambda frame: self._on_ignored(number, frame),
         )
         self.home_agents.append(agent)
 
-    def _add_pdsn(self, ports: dict[int, str], number: int) -> None:
+    def _add_pdsn(self, number: int) -> None:
         port, address = len(self.home_agents) + number + 1, (FIRST_PDSN + number).packed
-        ports[port] = f"pdsn{number + 1}"
+        self._attach(port, f"pdsn{number + 1}", self.switches[number % len(self.switches)])
         self._wire(port, lambda frame, number=number: self.pdsns[number].receive(frame))
         self.pdsns.append(
             Pdsn(
@@ -295,34 +390,57 @@ class World:
     def _add_mobile(self, number: int) -> None:
         pdsn = self.pdsns[number % len(self.pdsns)]
         nai = f"user{number}@example.org".encode()
-        habits = Habits(self.parameters.retransmissions, self.parameters.lifetime)
+        habits = Habits(self.parameters.retransmissions, self.parameters.lifetime, self.parameters.stay)
         mobile = Mobile(nai, habits, pdsn, self.clock, Random(f"{self.parameters.seed} mobile {number}"))
-        pdsn.mobiles[nai] = mobile
+        mobile.transmitted, mobile.interrupted = self._on_transmitted, self.interrupt
+        pdsn.mobiles[nai] = self._mobile_of[nai] = mobile
         self.mobiles.append(mobile)
 
     def _enter_switch(self, port: int, frame: bytes) -> None:
         if frame[30:34] == VIRTUAL.packed and frame[36:38] == b"\x01\xb2":
             self.counts.requests += 1
             self._undispatched[frame[42:]] = self._undispatched.get(frame[42:], 0) + 1
-        self.switch.receive(port, frame)
+        self._switch_at[port].receive(port, frame)
 
-    def _leave_switch(self, port: int, frame: bytes) -> None:
-        if frame[6:9] == b"\x02\x51\xb7" and frame[12:14] == b"\x08\0" and port <= len(self.home_agents):
+    def _leave_switch(self, chassis: bytes, port: int, frame: bytes) -> None:
+        is_to_home_agent = port <= len(self.home_agents) or port in self._other_end
+        if frame[6:12] == chassis and frame[12:14] == b"\x08\0" and is_to_home_agent:
             self.counts.dispatched += 1
             left = self._undispatched[frame[42:]] = self._undispatched.get(frame[42:], 0) - 1
             self.counts.repeated += left < 0
         self._outward[port].send(frame)
 
-    def _excuse(self, frame: bytes) -> None:
-        """A message is lost: its mobile may end up with two bindings (docs/states.md)."""
+    def _on_ignored(self, number: int, frame: bytes) -> None:
+        """A home agent has received a message and did not read it."""
+        mobile = self._excuse(frame)
+        if mobile is not None and frame[6:9] == CHASSIS_PREFIX:
+            mobile.ignored.append((number, self.clock.now))
+
+    def _on_transmitted(self, mobile: Mobile) -> None:
+        """A mobile asks again. After more unanswered requests than ``reassign`` that is a vote (docs/states.md)."""
+        needed = self.parameters.reassign + 1
+        last = mobile.ignored[-needed:]
+        if len(last) == needed and len({number for number, _ in last}) == 1 and last[0][1] > self.interrupted_at:
+            self.votes.append(Vote(self.clock.now, last[0][1], last[0][0], mobile.nai, mobile.pdsn.name))
+            mobile.ignored.clear()
+
+    def interrupt(self) -> None:
+        """Something has happened that the balancer cannot tell from an answer: votes may be forgotten."""
+        self.interrupted_at = self.clock.now
+        self.votes.clear()
+
+    def _excuse(self, frame: bytes) -> Optional[Mobile]:
+        """A message is lost: its mobile may end up with two bindings (docs/states.md). Returns the mobile."""
         start = {b"\x01": 66, b"\x03": 62}.get(frame[42:43])
         if frame[12:14] != b"\x08\0" or start is None or len(frame) < start + 2:
-            return
+            return None
         nai = frame[start + 2 : start + 2 + frame[start + 1]]
-        for pdsn in self.pdsns:
-            if nai in pdsn.mobiles:
-                pdsn.mobiles[nai].excuse = "a message was lost"
+        mobile = self._mobile_of.get(nai)
+        if mobile is not None:
+            mobile.excuse = "a message was lost"
+        return mobile
 
     def _expire(self) -> None:
-        self.switch.expire()
+        for switch in self.switches:
+            switch.expire()
         self.clock.after(EXPIRY_INTERVAL, self._expire)

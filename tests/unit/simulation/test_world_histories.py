@@ -1,0 +1,67 @@
+"""Histories in larger worlds: two switches under one balancer, and strangers at the OpenFlow port."""
+
+from __future__ import annotations
+
+import pytest
+
+from ryu_haslb.slb.real import RealServer
+from simulation.faults import Fault
+from simulation.simulation import simulate
+from simulation.world import FIRST_TRUNK, Parameters, World
+
+TWO_SWITCHES = Parameters(seed=3, switches=2, home_agents=4, pdsns=2, mobiles=40, lifetime=60, idle=60, stay=60.0)
+
+
+def run(world: World, seconds: float) -> None:
+    world.clock.run_until(world.clock.now + seconds)
+
+
+@pytest.mark.parametrize("nat", [False, True])
+def test_mobiles_behind_either_switch_share_home_agents_at_both(nat: bool) -> None:
+    world = World(Parameters(seed=3, switches=2, home_agents=4, pdsns=2, mobiles=96, nat=nat, idle=300))
+    world.start()
+    run(world, 60.0)
+    assert [len(agent.bindings) for agent in world.home_agents] == [24, 24, 24, 24]
+    assert all(len(switch.datapath.tables[0]) > 5 for switch in world.switches)
+    assert world.counts.dispatched == world.counts.requests
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [],
+        [Fault(100.0, "link", (FIRST_TRUNK, False)), Fault(300.0, "link", (FIRST_TRUNK, True))],
+        [Fault(100.0, "home agent hangs", (1,))],
+        [Fault(100.0, "home agent dies", (2,))],
+        [Fault(100.0, "switch restarts", (1,))],
+        [Fault(100.0, "control connection breaks", (0, 1)), Fault(300.0, "control connection mends", (0, 1))],
+        [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
+        [Fault(100.0 + number, "move", (number, number % 2)) for number in range(40)],
+    ],
+    ids=lambda history: history[0].kind if history else "nothing",
+)
+def test_mobiles_behind_either_switch_are_served(history: list[Fault]) -> None:
+    assert simulate(TWO_SWITCHES, history, 500.0).violation is None
+
+
+@pytest.mark.parametrize("names_datapaths", [False, True])
+@pytest.mark.parametrize("datapath_id", [1, 0x99, 0x1000000000001])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_strangers_at_the_openflow_port_keep_no_mobile_from_being_served(
+    datapath_id: int, names_datapaths: bool, seed: int
+) -> None:
+    """They claim the id of a switch or another one, and send made-up messages and bad framing."""
+    parameters = Parameters(seed=7, mobiles=20, lifetime=60, idle=60, stay=60.0, names_datapaths=names_datapaths)
+    history = [
+        Fault(50.0 + 40.0 * number, "stranger at the OpenFlow port", (0, datapath_id, 100, seed + 2 * number))
+        for number in range(4)
+    ]
+    assert simulate(parameters, history, 400.0).violation is None
+
+
+def test_a_balancer_that_fails_no_silent_home_agent_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RealServer, "fail", lambda *_, **__: None)
+    parameters = Parameters(seed=5, mobiles=60, pdsns=2)
+    outcome = simulate(parameters, [Fault(1.0, "home agent hangs", (0,))], 300.0)
+    assert outcome.violation is not None
+    assert outcome.violation.rule == "a silent home agent is failed"
