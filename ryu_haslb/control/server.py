@@ -18,6 +18,7 @@ import eventlet
 import eventlet.semaphore
 from eventlet.green import socket as green_socket
 
+from ryu_haslb.accepting import Acceptor
 from ryu_haslb.control.commands import Output
 from ryu_haslb.control.listener import ControlListener
 from ryu_haslb.control.protocol import END_MARK, Request, RequestError, RequestReader, encode_lines, error_lines
@@ -35,8 +36,6 @@ MAX_RUNNING_COMMANDS = 32
 LINES_PER_SLICE = 50
 #: Seconds between two slices. Without a pause a long output would keep a processor busy that Open vSwitch may need.
 SLICE_INTERVAL = 0.001
-#: Seconds before the next attempt to accept a connection, after one that failed.
-_ACCEPT_RETRY_INTERVAL = 1.0
 _READ_SIZE = 4096
 #: Bytes of a failed command that are logged.
 _MAX_LOGGED = 200
@@ -58,15 +57,16 @@ class ControlServer:
 
     def serve(self) -> None:
         """Answer clients until :meth:`close`."""
+        if self._listener is None:
+            return
+        acceptor = Acceptor(self._listener.socket, f"control socket {self.path}", self._close_oldest_pending)
         while self._listener is not None:
             try:
-                client, _ = self._listener.socket.accept()
-            except OSError as error:
-                if self._listener is not None:  # for example too many open files, which passes
-                    LOG.warning("control socket %s: cannot accept a connection: %s; retrying", self.path, error)
-                    eventlet.sleep(_ACCEPT_RETRY_INTERVAL)
-                continue
-            self._close_oldest_pending()
+                client, _ = acceptor.accept()
+            except OSError:  # closed
+                return
+            if len(self._pending) >= MAX_PENDING_CLIENTS:
+                self._close_oldest_pending()
             self._pending[client] = None
             eventlet.spawn_n(self._answer, client)
             eventlet.sleep(0)  # accept() may never have to wait; other work needs its turn
@@ -77,12 +77,15 @@ class ControlServer:
         if listener is not None:
             listener.close()
 
-    def _close_oldest_pending(self) -> None:
-        if len(self._pending) >= MAX_PENDING_CLIENTS:
-            oldest = next(iter(self._pending))
-            del self._pending[oldest]
-            with suppress(OSError):
-                oldest.shutdown(socket.SHUT_RDWR)  # the greenlet that reads its command sees the end
+    def _close_oldest_pending(self) -> bool:
+        """Close the client that has waited longest without a command; False if there is none."""
+        oldest = next(iter(self._pending), None)
+        if oldest is None:
+            return False
+        del self._pending[oldest]
+        with suppress(OSError):
+            oldest.shutdown(socket.SHUT_RDWR)  # the greenlet that reads its command sees the end
+        return True
 
     def _answer(self, client: Any) -> None:
         client.settimeout(CLIENT_TIMEOUT)

@@ -19,6 +19,7 @@ from typing import Any, Callable, Optional
 import eventlet
 import eventlet.wsgi
 
+from ryu_haslb.accepting import Acceptor
 from ryu_haslb.control.operations import Application
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.slb.real import RealServer
@@ -66,7 +67,7 @@ class HttpServer:
         """Answer requests until :meth:`close`."""
         with suppress(OSError):
             eventlet.wsgi.server(
-                self._listener,
+                Acceptor(self._listener, "HTTP server"),
                 self._respond,
                 log=_EventletLog(),
                 custom_pool=_ClientPool(),

@@ -19,7 +19,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"language", "mobile_ip"}),
     frozenset({"configuration"}),
     frozenset({"slb"}),
-    frozenset({"dfp", "ipsec"}),
+    frozenset({"dfp", "ipsec", "accepting"}),
     frozenset({"openflow"}),
     frozenset({"show"}),
     frozenset({"control"}),
