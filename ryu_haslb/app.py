@@ -28,10 +28,12 @@ from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, steer
-from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, ofproto_v1_3
+from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, leave_listening, ofproto_v1_3
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow import transport
 from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.server import Caller, OpenFlowServer
+from ryu_haslb.openflow.unserved import Unserved
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.state_log import StateLog
 from ryu_haslb.slb.balancer import Balancer
@@ -40,7 +42,10 @@ from ryu_haslb.startup import (
     load_configuration,
     open_control_server,
     open_http_server,
-    require_free_ports,
+    open_switch_ports,
+    raise_descriptor_limit,
+    tls_context,
+    warn_of_open_port,
 )
 
 LOG = logging.getLogger(__name__)
@@ -60,6 +65,7 @@ CONFIRMATION_TIMEOUT = 2.0
 SHUTDOWN_TIMEOUT = 3.0
 
 _REQUIRED_APP = REQUIRED_APPLICATIONS  # the engine's manager reads this name
+leave_listening()
 
 
 class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
@@ -72,7 +78,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         super().__init__(*arguments, **keywords)
         self.log_limit = log_limit.install()
         self.configuration = load_configuration()
-        require_free_ports()
+        unserved: Unserved[Caller] = Unserved.within(raise_descriptor_limit())
+        context = tls_context()
         self.balancer = Balancer(self.configuration)
         self.fleet = Fleet(self.configuration, self.balancer)
         transport.install(self.fleet)
@@ -83,6 +90,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self._is_stopping = False
         self._reloading = Coalesced(self._reload)
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
+        self.openflow = OpenFlowServer(open_switch_ports(), context, self.fleet, self.fleet.has_connection, unserved)
+        warn_of_open_port(self.configuration)
         self.http = open_http_server(self)
         self.control = open_control_server(self)
 
@@ -93,6 +102,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         eventlet.spawn(self._run_every, TICK_INTERVAL, self._handle_signals)
         eventlet.spawn(self._run_every, TICK_INTERVAL, self._tick)
         eventlet.spawn(self._run_every, FLUSH_INTERVAL, self.fleet.flush)
+        for loop in self.openflow.loops():
+            eventlet.spawn(loop)
         if self.control is not None:
             eventlet.spawn(self.control.serve)
         if self.http is not None:

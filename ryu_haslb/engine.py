@@ -50,6 +50,7 @@ __all__ = [
     "cfg",
     "hub",
     "install_connection_factory",
+    "leave_listening",
     "ofp_event",
     "ofproto_common",
     "ofproto_parser",
@@ -66,8 +67,17 @@ REQUIRED_APPLICATIONS = ("ryu.controller.ofp_handler",)
 
 
 def install_connection_factory(serve: Callable[[Any, Any], None]) -> None:
-    """Call ``serve(socket, address)`` for each switch that connects, in place of the engine's own factory."""
+    """Call ``serve(socket, address)`` for each switch that the engine connects to, in place of its own factory."""
     controller.datapath_connection_factory = serve
+
+
+def leave_listening() -> None:
+    """Keep the engine from listening for switches: its green threads for that wait for ever instead."""
+
+    def wait_for_ever(*_: Any) -> None:
+        hub.Event().wait()
+
+    controller.OpenFlowController.server_loop = wait_for_ever
 
 
 def run_manager() -> None:

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import resource
 import socket
-from typing import Optional
+import ssl
+from contextlib import suppress
+from typing import Any, Optional
 
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
@@ -18,11 +21,16 @@ from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
 from ryu_haslb.control.server import ControlServer
 from ryu_haslb.engine import cfg, ofproto_common
 from ryu_haslb.language.diagnostics import ConfigurationError
+from ryu_haslb.openflow.server import BACKLOG
+from ryu_haslb.openflow.tls import TlsSettingError, server_context
 from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
 
 LOG = logging.getLogger(__name__)
 
 CONFIG_VARIABLE = "HASLB_CONFIG"
+#: Descriptors that are enough for every limit of this program together.
+MAX_DESCRIPTORS = 1 << 16
+_ALL_ADDRESSES = "0.0.0.0"
 
 
 def load_configuration() -> Configuration:
@@ -41,27 +49,93 @@ def load_configuration() -> Configuration:
     return loaded.configuration
 
 
-def require_free_ports() -> None:
-    """Check that the engine can listen for switches. Raises: SystemExit.
-
-    Without this check the engine would log a traceback and run without a listening socket, or share the port with
-    another engine that already has it (SO_REUSEPORT).
-    """
-    tls = cfg.CONF.ctl_privkey is not None and cfg.CONF.ctl_cert is not None
-    ports = [cfg.CONF.ofp_ssl_listen_port if tls else cfg.CONF.ofp_tcp_listen_port]
-    if not cfg.CONF.ofp_tcp_listen_port and not cfg.CONF.ofp_ssl_listen_port:
-        ports = [ofproto_common.OFP_TCP_PORT, ofproto_common.OFP_TCP_PORT_OLD]
-    host = cfg.CONF.ofp_listen_host or "0.0.0.0"
-    for port in filter(None, ports):
+def open_switch_ports() -> list[Any]:
+    """Sockets that listen for switches where the engine's options say. Raises: SystemExit."""
+    options = cfg.CONF
+    host, ports = options.ofp_listen_host or _ALL_ADDRESSES, _switch_ports()
+    sockets = []
+    for port in ports:
         try:
-            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, port))
+            sockets.append(_listen(host, port))
         except OSError as error:
             raise SystemExit(
                 f"ryu_haslb: cannot listen for switches on {host} port {port}: {error.strerror}; end the program that "
-                f"uses the port, or choose another with --ofp-{'ssl' if tls else 'tcp'}-listen-port"
+                f"uses the port, or choose another with --ofp-{'ssl' if has_tls() else 'tcp'}-listen-port"
             ) from error
+    return sockets
+
+
+def has_tls() -> bool:
+    """Whether switches connect over TLS."""
+    return cfg.CONF.ctl_privkey is not None and cfg.CONF.ctl_cert is not None
+
+
+def _switch_ports() -> list[int]:
+    """The ports that the options name, else both that OpenFlow has had."""
+    tls_port, plain_port = cfg.CONF.ofp_ssl_listen_port, cfg.CONF.ofp_tcp_listen_port
+    if not tls_port and not plain_port:
+        return [ofproto_common.OFP_TCP_PORT, ofproto_common.OFP_TCP_PORT_OLD]
+    port = tls_port if has_tls() else plain_port
+    if not port:
+        given, needed = ("tcp", "ssl") if has_tls() else ("ssl", "tcp")
+        raise SystemExit(
+            f"ryu_haslb: --ofp-{given}-listen-port is of no use {'with' if has_tls() else 'without'} --ctl-privkey and "
+            f"--ctl-cert; give --ofp-{needed}-listen-port"
+        )
+    return [int(port)]
+
+
+def _listen(host: str, port: int) -> Any:
+    """A listening socket. It shares its port with no other process (SO_REUSEPORT), as the engine's would."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
+
+
+def tls_context() -> Optional[ssl.SSLContext]:
+    """TLS as the engine's options ask for it; None if they do not. Raises: SystemExit if it cannot be had."""
+    key, certificate, authorities = cfg.CONF.ctl_privkey, cfg.CONF.ctl_cert, cfg.CONF.ca_certs
+    if key is None and certificate is None and authorities is None:
+        return None
+    if key is None or certificate is None:
+        missing = "--ctl-privkey" if key is None else "--ctl-cert"
+        raise SystemExit(f"ryu_haslb: {missing} is missing; TLS needs --ctl-privkey and --ctl-cert, and --ca-certs")
+    try:
+        return server_context(key, certificate, authorities)
+    except TlsSettingError as error:
+        raise SystemExit(f"ryu_haslb: {error}") from error
+
+
+def warn_of_open_port(configuration: Configuration) -> None:
+    """Say at the start what it means if every program may connect as a switch."""
+    host = cfg.CONF.ofp_listen_host or _ALL_ADDRESSES
+    if has_tls() and cfg.CONF.ca_certs is None:
+        LOG.warning(
+            "OpenFlow port: without --ca-certs no switch has to prove who it is; any program that reaches the port can "
+            "connect as a switch"
+        )
+    elif not has_tls() and host in (_ALL_ADDRESSES, "::") and not configuration.datapaths:
+        LOG.warning(
+            "OpenFlow port: open on every address, without TLS and without 'datapaths'; any program that reaches it "
+            "can connect as a switch, read the rules and send requests. Give --ofp-listen-host an address of the "
+            "management network, and use TLS; see docs/running.md"
+        )
+
+
+def raise_descriptor_limit() -> int:
+    """Raise the limit of open descriptors to what the system grants, since each connection needs one; the limit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MAX_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MAX_DESCRIPTORS)
+    if soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def open_control_server(application: Application) -> Optional[ControlServer]:

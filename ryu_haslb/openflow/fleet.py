@@ -100,6 +100,11 @@ class Fleet:
         if waiting is not None and not self._is_stopping:
             self._admit(waiting)
 
+    def has_connection(self, transport: SwitchChannel) -> bool:
+        """Whether the switch of a connection is served over it, or waits for its other balancer to end."""
+        connection = self._connections.get(transport.id)
+        return connection is not None and connection.transport is transport
+
     def on_port_changed(self, transport: SwitchChannel, port: int, usable: bool) -> None:
         """A port of a switch came up, went down or was removed."""
         connection = self._connections.get(transport.id)

@@ -1,10 +1,85 @@
-"""The certificate that a switch has proved to hold. Pure."""
+"""TLS of the OpenFlow port: its settings, checked once at the start, and the certificate that a switch has proved."""
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Optional
+
+from ryu_haslb.errors import HaslbError
+
+
+class TlsSettingError(HaslbError):
+    """A key, certificate or list of authorities cannot be used; the message names the file and the option."""
+
+
+def server_context(key: str, certificate: str, authorities: Optional[str]) -> ssl.SSLContext:
+    """What the OpenFlow port offers: TLS 1.2 or later, with a certificate, and its key, in PEM files.
+
+    With ``authorities`` a switch must prove that it holds a certificate of one of them.
+
+    Raises:
+        TlsSettingError: a file is missing, unreadable, no PEM file, or does not fit the others.
+    """
+    for option, path in (("--ctl-privkey", key), ("--ctl-cert", certificate), ("--ca-certs", authorities)):
+        if path is not None:
+            _require_readable(option, path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= getattr(ssl, "OP_NO_RENEGOTIATION", 0) | ssl.OP_NO_COMPRESSION
+    _load_certificate(context, key, certificate)
+    if authorities is not None:
+        try:
+            context.load_verify_locations(authorities)
+        except ssl.SSLError as error:
+            raise TlsSettingError(f"--ca-certs {authorities}: no certificates in PEM form ({reason(error)})") from error
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _require_readable(option: str, path: str) -> None:
+    try:
+        with open(path, "rb") as file:
+            file.read(1)
+    except OSError as error:
+        raise TlsSettingError(f"{option} {path}: cannot be read: {error.strerror}") from error
+
+
+def _load_certificate(context: ssl.SSLContext, key: str, certificate: str) -> None:
+    has_asked = False
+
+    def no_password() -> str:
+        """OpenSSL would ask at the terminal."""
+        nonlocal has_asked
+        has_asked = True
+        return ""
+
+    try:
+        context.load_cert_chain(certificate, key, no_password)
+    except ssl.SSLError as error:
+        if has_asked:
+            raise TlsSettingError(
+                f"--ctl-privkey {key}: the key is encrypted; expected one without a passphrase, mode 0600"
+            ) from error
+        if error.reason == "KEY_VALUES_MISMATCH":
+            raise TlsSettingError(
+                f"--ctl-privkey {key} is not the key of the certificate --ctl-cert {certificate}"
+            ) from error
+        raise TlsSettingError(
+            f"--ctl-cert {certificate} and --ctl-privkey {key}: expected a certificate and its key in PEM form "
+            f"({reason(error)})"
+        ) from error
+
+
+def reason(error: OSError) -> str:
+    """Why a handshake or a file failed, in a few words."""
+    verification = getattr(error, "verify_message", None)
+    if verification:
+        return f"certificate rejected: {verification}"
+    if isinstance(error, ssl.SSLError) and error.reason:
+        return error.reason.replace("_", " ").lower()
+    return error.strerror or str(error)
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,10 @@ import logging
 import socket
 import ssl
 import time
+from _socket import socket as kernel_socket
 from contextlib import closing, suppress
 from functools import partial
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 from ryu_haslb.engine import (
     CONFIG_DISPATCHER,
@@ -41,7 +42,7 @@ from ryu_haslb.openflow.screening import (
     Treatment,
     screen,
 )
-from ryu_haslb.openflow.tls import PeerCertificate, peer_certificate
+from ryu_haslb.openflow.tls import PeerCertificate, peer_certificate, reason
 from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPT_PACKET_IN
 
 LOG = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ class Transport(Datapath):  # type: ignore[misc]
     """The engine's datapath with another way of reading and writing. ``handler`` is offered each message first.
 
     The listener is called directly, where the engine would put an event into a bounded queue. ``bytes_sent`` counts all
-    bytes that were given to it to send.
+    bytes that were given to it to send. ``on_ready`` is called when the listener has decided about a handshake.
     """
 
     handler: Optional[MessageHandler] = None
@@ -67,6 +68,7 @@ class Transport(Datapath):  # type: ignore[misc]
 
     def __init__(self, accepted: Any, address: Any, listener: SwitchListener) -> None:
         self._listener = listener
+        self.on_ready: Callable[[], None] = lambda: None
         super().__init__(accepted, address)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
         self.local_address: tuple[str, int] = self.socket.getsockname()[:2]
@@ -77,6 +79,7 @@ class Transport(Datapath):  # type: ignore[misc]
         self._outgoing: list[bytes] = []
         self._unsent = 0
         self._is_closing = False
+        self._is_aborted = False
         self._has_outgoing = hub.Event()
         self._has_sent = hub.Event()
         self.latency = LatencyHistogram()
@@ -89,13 +92,13 @@ class Transport(Datapath):  # type: ignore[misc]
             return
         if state == MAIN_DISPATCHER:
             self._listener.on_connected(self)
+            self.on_ready()
         elif state == DEAD_DISPATCHER and before == MAIN_DISPATCHER:
             self._listener.on_disconnected(self)
 
     def _close_write(self) -> None:
         """Close both directions. The engine closes one, and keeps the file descriptor until the peer closes as well."""
-        with suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
+        shut_down(self.socket)
 
     def port_names(self) -> dict[int, str]:
         """The names of the switch's ports by their numbers, at this moment."""
@@ -121,6 +124,25 @@ class Transport(Datapath):  # type: ignore[misc]
         self.xid = self.xid + 1 & self.ofproto.MAX_XID
         return self.xid
 
+    def abort(self, why: str) -> None:
+        """End the connection at once, and without waiting: the green thread that serves it finds its end."""
+        if not self._is_aborted:
+            self._is_aborted = True
+            self._set_close_reason(why)
+            shut_down(self.socket)
+
+    def serve_until_closed(self) -> None:
+        """Serve the switch in this green thread."""
+        with closing(self):
+            try:
+                self.serve()
+            except Exception:
+                self._set_close_reason("a fault of the balancer")
+                LOG.exception("%s: connection failed, closing it", self)
+
+    def _set_close_reason(self, why: str) -> None:
+        self.close_reason = f"connection closed ({why})"
+
     def _recv_loop(self) -> None:
         try:
             self._receive()
@@ -132,11 +154,13 @@ class Transport(Datapath):  # type: ignore[misc]
         while self.state != DEAD_DISPATCHER:
             try:
                 received = self.socket.recv(_READ_SIZE)
-            except (socket.timeout, ssl.SSLError):  # before Python 3.10, socket.timeout is not TimeoutError
+            except socket.timeout:  # before Python 3.10, it is not TimeoutError
                 continue
-            except OSError:
+            except OSError as error:  # after an error of TLS every further attempt fails at once
+                if isinstance(error, ssl.SSLError):
+                    self._set_close_reason(f"TLS failed: {reason(error)}")
                 return
-            if not received:
+            if not received or self.state == DEAD_DISPATCHER:
                 return
             try:
                 pending = self._handle_batch(pending + received)
@@ -159,8 +183,8 @@ class Transport(Datapath):  # type: ignore[misc]
                 self._unsent -= len(outgoing)
                 self._has_sent.set()
         except OSError as error:  # includes a timeout: the switch has not read for long
-            if self.state != DEAD_DISPATCHER:
-                self.close_reason = f"connection closed (sending failed: {error})"
+            if self.state != DEAD_DISPATCHER and not self._is_aborted:
+                self._set_close_reason(f"sending failed: {error}")
                 LOG.info("%s: sending failed, closing the connection: %s", self, error)
         finally:
             self.close()
@@ -213,7 +237,7 @@ class Transport(Datapath):  # type: ignore[misc]
 
     def _refuse(self, error: ProtocolError) -> None:
         """Close the connection of a peer that breaks the protocol; a peer of another version is told why."""
-        self.close_reason = f"connection closed ({error})"
+        self._set_close_reason(str(error))
         LOG.warning("%s breaks the OpenFlow protocol: %s; closing the connection", self, error)
         if isinstance(error, IncompatibleVersionError):
             with suppress(OSError):
@@ -242,16 +266,23 @@ def _certificate(connection: Any) -> Optional[PeerCertificate]:
     return peer_certificate(connection.getpeercert()) if isinstance(connection, ssl.SSLSocket) else None
 
 
-def _serve(listener: SwitchListener, accepted: Any, address: Any) -> None:
-    """Run one connection until it is closed."""
-    with closing(Transport(accepted, address, listener)) as transport:
-        try:
-            transport.serve()
-        except Exception:
-            transport.close_reason = "connection closed (a fault of the balancer)"
-            LOG.exception("%s: connection failed, closing it", transport)
+def shut_down(connection: Any) -> None:
+    """End the stream below TLS: a green thread that waits at the socket finds its end.
+
+    ``SSLSocket.shutdown`` would make a plain socket of it, and what is read next would be taken for OpenFlow.
+    """
+    with suppress(OSError):
+        if isinstance(connection, ssl.SSLSocket):
+            kernel_socket.shutdown(connection, socket.SHUT_RDWR)
+        else:
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _serve(listener: SwitchListener, connected: Any, address: Any) -> None:
+    """Serve a switch that the engine has connected to (``--ofp-switch-address-list``)."""
+    Transport(connected, address, listener).serve_until_closed()
 
 
 def install(listener: SwitchListener) -> None:
-    """Make the engine use this transport for every connection."""
+    """Make the engine use this transport for the connections that it opens."""
     install_connection_factory(partial(_serve, listener))

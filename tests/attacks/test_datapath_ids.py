@@ -32,7 +32,8 @@ def controller(tmp_path: Path) -> Iterator[Controller]:
 def test_many_connections_with_one_datapath_id_do_not_stop_the_balancer(controller: Controller) -> None:
     """Each is an event, and to close the other one is an event as well: no queue between may fill up."""
     with ExitStack() as stack:
-        peers = [stack.enter_context(controller.connect(HELLO)) for _ in range(MANY)]
+        sources = [f"127.0.0.{2 + number % 4}" for number in range(MANY)]  # each may have so many that are not served
+        peers = [stack.enter_context(controller.connect(HELLO, source)) for source in sources]
         for peer in peers:
             assert peer.recv(1), "it is accepted"
         with controller.suspended():

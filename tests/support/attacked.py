@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from balancer_process import balancer_process, free_port
 from fake_switch import FakeSwitch
@@ -55,11 +56,12 @@ class Controller:
     """A running balancer, its OpenFlow port, and the file of its log."""
 
     def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
-        self._process, self._port, self._log = process, port, log
+        self.port = port
+        self._process, self._log = process, log
 
     def connect(self, opening: bytes = b"", host: str = "127.0.0.1") -> socket.socket:
         """A connection of a peer at an address of the loopback, which has sent ``opening``."""
-        peer = socket.create_connection(("127.0.0.1", self._port), HARD_LIMIT, (host, 0))
+        peer = socket.create_connection(("127.0.0.1", self.port), HARD_LIMIT, (host, 0))
         peer.settimeout(HARD_LIMIT)
         peer.sendall(opening)
         return peer
@@ -99,6 +101,10 @@ class Controller:
                 data = peer.recv(1 << 16)
                 assert data, "the process hung up on a switch that says hello"
                 received += data
+        self.require_running()
+
+    def require_running(self) -> None:
+        """The process has not ended, and nothing has raised."""
         assert self._process.poll() is None
         log = self.log()
         assert "Traceback" not in log, log[log.index("Traceback") :][:3000]
@@ -181,10 +187,10 @@ def kinds(data: bytes) -> Iterator[int]:
 
 
 @contextmanager
-def started(folder: Path, configuration: str = CONFIGURATION) -> Iterator[Controller]:
-    """A balancer that accepts connections."""
+def started(folder: Path, configuration: str = CONFIGURATION, **settings: Any) -> Iterator[Controller]:
+    """A balancer that accepts connections; the settings are those of :func:`balancer_process`."""
     port, path = free_port(), folder / "log"
-    with path.open("w") as log, balancer_process(folder, configuration, port, log) as process:
+    with path.open("w") as log, balancer_process(folder, configuration, port, log, **settings) as process:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

@@ -6,10 +6,10 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Union
+from typing import IO, Optional, Union
 
 MANAGER = Path(sys.executable).with_name("ryu-manager")
 
@@ -21,19 +21,27 @@ def free_port() -> int:
 
 
 @contextmanager
-def balancer_process(
+def balancer_process(  # noqa: PLR0913 - what differs between the processes of tests
     directory: Path,
     configuration: str,
     openflow_port: int,
     log: Union[int, IO[str]] = subprocess.PIPE,
+    *,
+    options: Optional[Sequence[str]] = None,
+    max_descriptors: Optional[int] = None,
     **environment: str,
 ) -> Iterator[subprocess.Popen[str]]:
-    """The process, which serves switches at a port of the loopback; ``log`` takes what it logs."""
+    """The process, which serves switches at a port of the loopback; ``log`` takes what it logs.
+
+    ``options`` are those of ``ryu-manager``, by default for OpenFlow without TLS.
+    """
     (directory / "farm.ios").write_text(configuration)
     paths = {"HASLB_CONFIG": str(directory / "farm.ios"), "HASLB_CONTROL": str(directory / "control")}
-    openflow = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(openflow_port)]
+    if options is None:
+        options = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(openflow_port)]
+    limit = ["prlimit", f"--nofile={max_descriptors}"] if max_descriptors else []
     process = subprocess.Popen(
-        [str(MANAGER), "ryu_haslb.app", *openflow],
+        [*limit, str(MANAGER), "ryu_haslb.app", *options],
         env={**os.environ, **paths, **environment},
         stderr=log,
         text=True,

@@ -1,0 +1,105 @@
+"""Attacks on the OpenFlow port by connections alone: a thousand that stand, and more than the process may have open.
+
+A switch must be served while they stand, and the process must go on.
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from attacked import HARD_LIMIT, HELLO, Controller, opening, started
+from balancer_process import free_port
+
+from ryu_haslb.openflow.unserved import HANDSHAKE_TIMEOUT, MAX_UNSERVED_OF_PEER
+
+STRANGERS = 1000
+
+
+@contextmanager
+def strangers(controller: Controller, says: bytes, number: int = STRANGERS) -> Iterator[list[socket.socket]]:
+    """Connections from four addresses that send no more than this."""
+    with ExitStack() as stack:
+        connections = [
+            stack.enter_context(controller.connect(host=f"127.0.0.{2 + each % 4}")) for each in range(number)
+        ]
+        for stranger in connections:
+            with suppress(ConnectionError):  # the balancer may have closed it already
+                stranger.sendall(says)
+        yield connections
+
+
+def is_closed(connection: socket.socket, seconds: float) -> bool:
+    """Whether the balancer closes a connection within this time."""
+    connection.settimeout(seconds)
+    try:
+        while connection.recv(1 << 16):
+            pass
+    except socket.timeout:
+        return False
+    except ConnectionError:
+        pass
+    return True
+
+
+@contextmanager
+def served_switch(controller: Controller, datapath_id: int) -> Iterator[socket.socket]:
+    with controller.connect(opening(datapath_id)) as switch:
+        controller.require_served(switch)
+        yield switch
+
+
+@pytest.mark.parametrize("says", [b"", HELLO, HELLO[:4]], ids=["nothing", "hello", "half a hello"])
+def test_a_switch_connects_again_while_a_thousand_strangers_stand(tmp_path: Path, says: bytes) -> None:
+    with started(tmp_path) as controller, served_switch(controller, 1) as served:
+        with strangers(controller, says) as connections:
+            for _ in range(3):
+                with served_switch(controller, 2):
+                    pass
+            standing = [each for each in connections if not is_closed(each, 0.001)]
+            assert len(standing) <= 4 * MAX_UNSERVED_OF_PEER
+            assert controller.survives(served, b"")
+        controller.require_alive()
+
+
+def test_a_stranger_who_completes_no_handshake_is_closed_and_a_served_switch_is_not(tmp_path: Path) -> None:
+    with started(tmp_path) as controller, served_switch(controller, 1) as served:
+        with strangers(controller, HELLO, 3) as connections:
+            assert all(is_closed(each, HANDSHAKE_TIMEOUT + HARD_LIMIT) for each in connections)
+        assert controller.survives(served, b"")
+        assert f"OpenFlow peer 127.0.0.2: no handshake within {HANDSHAKE_TIMEOUT:g} s; closing its" in controller.log()
+
+
+def test_strangers_leave_descriptors_for_switches(tmp_path: Path) -> None:
+    with started(tmp_path, max_descriptors=100) as controller, served_switch(controller, 1) as served:
+        with strangers(controller, b""), served_switch(controller, 2):
+            assert controller.survives(served, b"")
+        controller.require_alive()
+
+
+def test_servers_that_find_no_descriptor_accept_again_when_there_are_some(tmp_path: Path) -> None:
+    """accept(2): EMFILE. HTTP uses up what the process may open, and neither port ends."""
+    port = free_port()
+    http = {"HASLB_HTTP": str(port)}
+    with started(tmp_path, max_descriptors=40, **http) as controller, served_switch(controller, 1) as served:
+        with ExitStack() as clients:
+            for _ in range(100):
+                clients.enter_context(socket.create_connection(("127.0.0.1", port), HARD_LIMIT))
+            await_line(controller, "HTTP server: cannot accept connections: Too many open files; trying again every")
+            assert controller.survives(served, b"")
+        await_line(controller, "HTTP server: accepts connections again")
+        with socket.create_connection(("127.0.0.1", port), HARD_LIMIT) as client:
+            client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.")
+        controller.require_alive()
+
+
+def await_line(controller: Controller, text: str) -> None:
+    deadline = time.monotonic() + HARD_LIMIT
+    while text not in controller.log():
+        assert time.monotonic() < deadline, controller.log()[-3000:]
+        time.sleep(0.05)
