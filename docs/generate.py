@@ -22,6 +22,7 @@ from ryu_haslb.configuration.crypto_model import (
 )
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
+from ryu_haslb.openflow.neighbours import Location
 from ryu_haslb.openflow.pipeline import (
     SESSION_PRIORITY,
     Purpose,
@@ -31,6 +32,7 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
     session_rewrites,
 )
+from ryu_haslb.openflow.replies import copying_rules
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.wire import OFPP_CONTROLLER, Value
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS
@@ -51,6 +53,8 @@ EXAMPLE = Configuration(
 )
 DATAPATH_ID = 1
 #: Port 1 is connected through the module, port 2 is the module's inside, port 3 the VLAN interface.
+#: Where the real server was found.
+HOME_AGENT = Location(bytes.fromhex("020000000051"), 4, None)
 SIDES = Sides(frozenset({1}), {15: Inside(frozenset({2}), frozenset({3}))})
 
 
@@ -67,10 +71,18 @@ def flow_table() -> Iterator[str]:
     """All rules of a switch with a virtual server, a real server, an IPsec module, and one session in either mode."""
     yield "| table | priority | cookie | match | action | why |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    rules = sorted(standing_rules(EXAMPLE, DATAPATH_ID, SIDES), key=lambda rule: rule.purpose)
+    rules = sorted([*standing_rules(EXAMPLE, DATAPATH_ID, SIDES), *_reply_rules()], key=lambda rule: rule.purpose)
     rows = [*map(_standing_row, rules), _session_row(direct=False), _session_row(direct=True)]
     for row in sorted(rows, key=lambda row: (row.table, -row.priority)):
         yield f"| {' | '.join(map(str, row))} |"
+
+
+def _reply_rules() -> Iterator[Rule]:
+    """The rules that copy the replies of the real server in dispatched mode."""
+    (server,), (farm,) = EXAMPLE.virtual_servers.values(), EXAMPLE.farms.values()
+    sources = (farm.reals[0].address.packed, server.address.packed)
+    yield from copying_rules(HOME_AGENT, sources, server.port)
+    yield Rule(Purpose.COPY_REPLY)
 
 
 class Row(NamedTuple):

@@ -4,6 +4,7 @@ Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rul
 
     standing rules   flow-removed message (OFPFF_SEND_FLOW_REM) -> compare at once
                      every 3 s                                  -> compare
+    reply rules      those of :mod:`.reply_rules`; compared with the standing rules
     session rules    :mod:`.session_audit`; compared at once when a standing rule was deleted
     meters           :mod:`.meters`; the switch deletes the rules of a deleted meter with it
 
@@ -23,8 +24,9 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.backoff import Backoff
-from ryu_haslb.openflow.channel import Channel
-from ryu_haslb.openflow.pipeline import PIPELINE, Purpose, Rule, Table
+from ryu_haslb.openflow.channel import SwitchChannel
+from ryu_haslb.openflow.pipeline import PIPELINE, REPLY_PURPOSES, Purpose, Rule, Table
+from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.session_audit import SessionAudit
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
@@ -62,18 +64,23 @@ class Restored:
 
 
 class Audit:
-    """Audits one switch over one connection. ``restore()`` has to install the standing rules again."""
+    """Audits one switch over one connection.
+
+    ``restore()`` has to install the standing rules again, and ``reply_rules`` installs its own when it is to.
+    """
 
     def __init__(
         self,
-        channel: Channel,
-        datapath_id: int,
+        channel: SwitchChannel,
         sessions: SessionAudit,
         restored: Restored,
         restore: Callable[[], None],
+        reply_rules: ReplyRules,
     ) -> None:
+        self._reply_rules = reply_rules
+        self._asked_version = 0
         self._channel = channel
-        self._datapath_id = datapath_id
+        self._datapath_id = channel.id
         self._sessions = sessions
         self._restored = restored
         self._restore = restore
@@ -167,11 +174,14 @@ class Audit:
         """
         self._due_at, self._heard_at = now + AUDIT_INTERVAL, now
         self._rows = []
-        miss = Purpose.PUNT_SESSION_MISS.cookie
-        for table, cookie, mask in (
+        self._asked_version = self._reply_rules.version
+        requests: list[tuple[Table, int, int]] = [
             (Table.CLASSIFIER, COOKIE_MARK, _STANDING_MASK),
-            (Table.SESSIONS, miss, _EXACT_COOKIE),
-        ):
+            (Table.SESSIONS, Purpose.PUNT_SESSION_MISS.cookie, _EXACT_COOKIE),
+        ]
+        if self._reply_rules.expected:
+            requests.append((Table.REPLIES, Purpose.COPY_REPLY.cookie, _EXACT_COOKIE))
+        for table, cookie, mask in requests:
             xid = self._channel.next_xid()
             self._xids.add(xid)
             self._channel.transmit(flow_stats_request(xid, table, cookie, mask))
@@ -180,6 +190,7 @@ class Audit:
         """Compare the reply with the rules that were installed. Those of rate-limited clients are not audited here."""
         if self._wanted is None:
             return
+        self._compare_reply_rules(now)
         rows = Counter(row for row in self._rows if _is_common(row))
         missing = self._wanted - Counter((row.table, row.priority, row.cookie) for row in rows.elements())
         count = sum(missing.values())
@@ -203,6 +214,17 @@ class Audit:
             self._standing_deleted += count
         self._sessions.compare(now)
         self._restore()
+
+    def _compare_reply_rules(self, now: float) -> None:
+        """Find deleted rules for replies, unless they have changed since the request."""
+        if self._reply_rules.version != self._asked_version:
+            return
+        found = Counter((row.table, row.priority, row.cookie) for row in self._rows)
+        missing = sum((self._reply_rules.expected - found).values())
+        if missing and self._was_verified:
+            self._begin_incident(now)
+            self._standing_deleted += missing
+            self._reply_rules.forget()
 
     def _end(self, reason: str) -> None:
         self._is_possible = False
@@ -242,6 +264,8 @@ class Audit:
 
 
 def _is_common(row: FlowStats) -> bool:
-    """Whether a row is a standing rule for all clients, and not for a rate-limited one."""
+    """Whether a row is a standing rule for all clients, and not for a rate-limited one, or for replies."""
     purpose = row.cookie >> 16
-    return purpose in Purpose._value2member_map_ and row.priority == PIPELINE[Purpose(purpose)].priority
+    if purpose not in Purpose._value2member_map_ or purpose in REPLY_PURPOSES:
+        return False
+    return row.priority == PIPELINE[Purpose(purpose)].priority

@@ -6,6 +6,7 @@ A switch outlives its connections (:mod:`.switch`). What belongs to one connecti
     serve    meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
                                                                   -> error: the switch is not served; tried
                                                                      again after 1 s, 2 s and so on up to 60 s
+    doubt    rules that copy replies of real servers in doubt (:mod:`.reply_rules`)
     audit    what others have deleted is installed again (:mod:`.audit`)
     leave    the connection is lost or replaced; the rules stay on the switch, and the sessions here
     stop     the application ends: requests are discarded; send the session rules that wait, await their confirmation
@@ -27,6 +28,7 @@ from ryu_haslb.openflow.lease import holder_id
 from ryu_haslb.openflow.mastership import Mastership, Role
 from ryu_haslb.openflow.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule
+from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.retirement import Conclude, Retirement
 from ryu_haslb.openflow.session_audit import SessionAudit
 from ryu_haslb.openflow.standing_rules import standing_rules
@@ -73,7 +75,9 @@ class Connection:
         self._meters = Meters(transport.id, self._transactions, switch.admission, self._balancer, self._configuration)
         self._meters.on_deleted = self._restore
         session_audit = SessionAudit(transport, transport.id, switch.rules, self._balancer, switch.has_recovered)
-        self._audit = Audit(transport, transport.id, session_audit, switch.restored, self._restore)
+        self._reply_rules = ReplyRules(transport.id, switch.replies, self._balancer, self._transactions, self._meters)
+        self._meters.on_copying_ended = self._reply_rules.forget
+        self._audit = Audit(transport, session_audit, switch.restored, self._restore, self._reply_rules)
 
     def on_mastership(self, others_served: bool) -> None:
         """No other balancer serves the switch: serve it."""
@@ -129,6 +133,7 @@ class Connection:
         self._switch.tick(now)
         if self.is_serving:
             self._meters.tick(now)
+            self._reply_rules.tick(now)
             self._audit.tick(now)
             self._report_restored_meters()
         elif self._backoff.is_failing and not self._is_installing and not self._backoff.must_wait(now):
@@ -194,6 +199,7 @@ class Connection:
         rules = list(standing_rules(self._configuration, transport.id, sides))
         self._audit.suspend()
         if messages_of is flow_mods.replacement:
+            self._reply_rules.forget()
             self._meters.configure(self._configuration, sides)
         else:
             self._meters.restore_client_rules()
@@ -218,6 +224,7 @@ class Connection:
         if self._backoff.is_failing:
             self._backoff.reset()
             self._switch.connect(self._transactions, self._clock())
+        self._reply_rules.begin()
         self._switch.on_ready(self._clock())
 
     def _on_rejected(self, error: wire.Error) -> None:
@@ -241,6 +248,7 @@ class Connection:
 
     def _stop_serving(self) -> None:
         self._transactions.abandon()
+        self._reply_rules.end()
         self._audit.suspend()
         if self.is_serving:
             self._switch.disconnect()

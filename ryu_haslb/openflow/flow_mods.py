@@ -9,7 +9,15 @@ from struct import Struct
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Action, Purpose, Rule, Table, session_match
+from ryu_haslb.openflow.pipeline import (
+    REPLY_PURPOSES,
+    SESSION_PRIORITY,
+    Action,
+    Purpose,
+    Rule,
+    Table,
+    session_match,
+)
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, meter
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
@@ -24,6 +32,7 @@ _INSTRUCTIONS = {
     Action.PASS: apply_actions(_NORMAL),
     Action.DROP: apply_actions(b""),
     Action.GOTO_SESSIONS: goto_table(Table.SESSIONS),
+    Action.PASS_AND_GOTO_REPLIES: apply_actions(_NORMAL) + goto_table(Table.REPLIES),
 }
 
 
@@ -37,6 +46,19 @@ def replacement(rules: Iterable[Rule], metered: bool, xid: int) -> list[bytes]:
 def additions(rules: Iterable[Rule], xid: int) -> list[bytes]:
     """Messages that add these rules, those of a client with a meter of its own, to those that are there."""
     return [_add(rule, True, xid) for rule in rules]
+
+
+def changes(added: Iterable[Rule], removed: Iterable[Rule], metered: bool, xid: int) -> list[bytes]:
+    """Messages that remove rules, and add others: those for replies. The switch need not report that they are gone."""
+    removals = [
+        FlowMod(
+            wire.OFPFC_DELETE_STRICT,
+            *(rule.table, rule.purpose.cookie, _EXACT_COOKIE, rule.priority),
+            match=match(rule.match),
+        ).pack(xid)
+        for rule in removed
+    ]
+    return removals + [_add(rule, metered, xid) for rule in added]
 
 
 def restoration(rules: Iterable[Rule], metered: bool, xid: int) -> list[bytes]:
@@ -73,7 +95,7 @@ def _add(rule: Rule, metered: bool, xid: int, flags: int = 0) -> bytes:
         table=rule.table,
         cookie=rule.purpose.cookie,
         priority=rule.priority,
-        flags=flags | wire.OFPFF_SEND_FLOW_REM,
+        flags=flags if rule.purpose in REPLY_PURPOSES else flags | wire.OFPFF_SEND_FLOW_REM,
         match=match(rule.match),
         instructions=instructions,
     ).pack(xid)

@@ -21,7 +21,7 @@ from ryu_haslb.openflow import flow_mods
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
-from ryu_haslb.openflow.pipeline import FIRST_METER
+from ryu_haslb.openflow.pipeline import FIRST_METER, REPLY_METER
 from ryu_haslb.openflow.standing_rules import client_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error, MalformedMessage
@@ -41,6 +41,8 @@ METER_STATS_TIMEOUT = 5.0
 _MAX_FRUITLESS_RESTORATIONS = 4
 
 _CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MAX_RATE_LIMITED_CLIENTS)
+#: Copied replies per second that a switch may send to the controller. One shows that its home agent lives.
+MAX_REPLY_RATE = 500
 #: Seconds' worth of packets that may pass a meter in one burst.
 _BURST = 0.1
 
@@ -49,7 +51,8 @@ class Meters:
     """The meters that are used over one connection; ``are_supported`` is known after :meth:`install`.
 
     ``restored`` counts meters that were deleted by others and added again. ``on_deleted`` is called when the meter of
-    all requests is among them: it is to be installed again, and so are the rules that use it.
+    all requests is among them: it is to be installed again, and so are the rules that use it. ``on_copying_ended`` is
+    called when the meter of copied replies is.
     """
 
     def __init__(
@@ -63,6 +66,8 @@ class Meters:
         self.are_supported = False
         self.restored = 0
         self.on_deleted: Callable[[], None] = lambda: None
+        self.on_copying_ended: Callable[[], None] = lambda: None
+        self._is_copying = False
         self._is_unsettled = True
         self._channel = transactions.channel
         self._datapath_id = datapath_id
@@ -102,6 +107,19 @@ class Meters:
 
         self._is_unsettled = True
         self._transactions.submit(lambda xid: [self._first_meter(xid, OFPMC_ADD)], added)
+
+    def begin_copying(self) -> None:
+        """Add the meter of copied replies, before a rule uses it."""
+        if self.are_supported:
+            self._is_copying = self._is_unsettled = True
+            self._send(OFPMC_DELETE, REPLY_METER)  # it may be there from a previous run
+            self._send(OFPMC_ADD, REPLY_METER, MAX_REPLY_RATE)
+
+    def end_copying(self) -> None:
+        """Delete the meter of copied replies; the rule that used it is gone."""
+        if self._is_copying:
+            self._is_copying = False
+            self._send(OFPMC_DELETE, REPLY_METER)
 
     def restore_client_rules(self) -> None:
         """Install the rules of rate-limited clients again."""
@@ -173,6 +191,10 @@ class Meters:
                 self.restored += 1
                 self._send(OFPMC_ADD, meter, self._rate_of_client[client])
                 self._add_client_rules(client, meter)
+        if self._is_copying and REPLY_METER not in self._present and self._was_reported:
+            self.restored += 1
+            self._is_copying = False
+            self.on_copying_ended()
         if FIRST_METER in self._present:
             return
         self._fruitless += 1
@@ -235,7 +257,7 @@ class Meters:
 
 def delete_all(channel: Channel) -> None:
     """Delete every meter that may be ours from a switch; one without meters rejects each message."""
-    for meter in (FIRST_METER, *_CLIENT_METERS):
+    for meter in (FIRST_METER, *_CLIENT_METERS, REPLY_METER):
         channel.transmit(_meter_mod(channel.next_xid(), OFPMC_DELETE, meter))
 
 

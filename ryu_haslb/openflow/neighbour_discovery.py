@@ -48,6 +48,10 @@ class NeighbourDiscovery:
         """The location of a real server's next hop; None while it is unknown."""
         return self._neighbours.location(real)
 
+    def is_direct(self, real: RealServer) -> bool:
+        """Whether a real server is its own next hop: no router lies between it and the switches."""
+        return self._neighbours.is_direct(real)
+
     def on_arp(self, frame: bytes, port: int, now: float) -> bool:
         """Learn from an ARP packet where its sender is. True when the location of a next hop has changed."""
         untagged, vlan = without_vlan_tag(frame)

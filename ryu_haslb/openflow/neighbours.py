@@ -56,20 +56,26 @@ class Neighbours:
         before = self._by_address
         self._static: dict[RealServer, Location] = {}
         self._next_hop: dict[RealServer, bytes] = {}
+        self._is_direct: dict[RealServer, bool] = {}
         for farm in configuration.farms.values():
             for real in farm.reals:
+                next_hop = next_hop_of(configuration.vlan_interfaces, configuration.routes, real.address)
+                self._is_direct[real] = next_hop == real.address
                 static = _static_location(real, self._datapath_id)
                 if static is not None:
                     self._static[real] = static
-                    continue
-                next_hop = next_hop_of(configuration.vlan_interfaces, configuration.routes, real.address)
-                self._next_hop[real] = next_hop.packed
+                else:
+                    self._next_hop[real] = next_hop.packed
         self._by_address = {address: before.get(address) or Neighbour(address) for address in self._next_hop.values()}
 
     def location(self, real: RealServer) -> Optional[Location]:
         """The location of a real server's next hop; None while it is unknown."""
         static = self._static.get(real)
         return static or self._by_address[self._next_hop[real]].location
+
+    def is_direct(self, real: RealServer) -> bool:
+        """Whether a real server is its own next hop: no router lies between it and the switches."""
+        return self._is_direct[real]
 
     def learn(self, address: bytes, location: Location, now: float) -> bool:
         """Record the sender of an ARP packet. True when the location of a neighbour has changed."""

@@ -22,11 +22,15 @@ agent anyway::
       | 50010  to the chassis address, for the IPsec module                   NORMAL           |   |
       | 50010  ARP from a real server                           controller and NORMAL          |   |
       | 50000  other packets to the chassis address                           controller       |   |
-      |     0  everything else                                                NORMAL           |   |
-      +----------------------------------------------------------------------------------------+   |
-      +----------- table 1, SESSIONS ----------------------------------------------------------+   |
-      | 50000  eth_src = TAG, virtual address, UDP 434     rewrite, output to the home agent   |<--+
-      |     1  no session rule with this tag                                  controller       |
+      |     1  reply of a real server in doubt             NORMAL, and goto table 2 -----------|---|---+
+      |     0  everything else                                                NORMAL           |   |   |
+      +----------------------------------------------------------------------------------------+   |   |
+      +----------- table 1, SESSIONS ----------------------------------------------------------+   |   |
+      | 50000  eth_src = TAG, virtual address, UDP 434     rewrite, output to the home agent   |<--+   |
+      |     1  no session rule with this tag                                  controller       |       |
+      +----------------------------------------------------------------------------------------+       |
+      +----------- table 2, REPLIES -----------------------------------------------------------+       |
+      |     1  every packet, through a meter of its own                       controller       |<------+
       +----------------------------------------------------------------------------------------+
 
 The way of a request:
@@ -44,6 +48,11 @@ The way of a request:
 A request that the controller cannot or must not dispatch is dropped and counted there. Packets that do not concern the
 balancer go to NORMAL, the switch's own switching: those from outside ports, those that were dispatched already, and at
 priority 0 all others.
+
+Replies of home agents go to NORMAL as well. While a real server is in doubt (:mod:`ryu_haslb.slb.doubt`), each switch
+copies its replies to the controller (:mod:`.reply_rules`). The copies have a table of their own: a meter drops the
+packet of its rule, and must not drop the reply. The rule in table 0 has the lowest priority above the table-miss rule,
+so that rules of others still decide about the packets that they match.
 
 Everything that we install has :data:`~ryu_haslb.slb.session.COOKIE_MARK` in bits 0 to 15 of its cookie; nothing else on
 the switch is touched. A standing rule has its purpose in bits 16 to 31. A session rule has its tag in bits 16 to 63:
@@ -78,6 +87,7 @@ class Table(IntEnum):
 
     CLASSIFIER = 0
     SESSIONS = 1
+    REPLIES = 2
 
 
 class Purpose(IntEnum):
@@ -99,6 +109,8 @@ class Purpose(IntEnum):
     PASS_TO_MODULE = 14
     PUNT_OTHER_TO_CHASSIS_INSIDE = 15
     PUNT_ECHO = 16
+    PASS_REPLY = 17
+    COPY_REPLY = 18
 
     @property
     def cookie(self) -> int:
@@ -114,6 +126,7 @@ class Action(Enum):
     PASS = "switched as usual (NORMAL)"
     DROP = "dropped"
     GOTO_SESSIONS = "goto table 1"
+    PASS_AND_GOTO_REPLIES = "switched as usual (NORMAL), and goto table 2"
 
 
 class Entry(NamedTuple):
@@ -142,12 +155,18 @@ PIPELINE: Mapping[Purpose, Entry] = {
     Purpose.PUNT_OTHER_TO_CHASSIS: Entry(Table.CLASSIFIER, 50000, Action.PUNT, metered=True),
     Purpose.PASS_OTHER: Entry(Table.CLASSIFIER, 0, Action.PASS),
     Purpose.PUNT_SESSION_MISS: Entry(Table.SESSIONS, 1, Action.PUNT),
+    Purpose.PASS_REPLY: Entry(Table.CLASSIFIER, 1, Action.PASS_AND_GOTO_REPLIES),
+    Purpose.COPY_REPLY: Entry(Table.REPLIES, 1, Action.PUNT, metered=True),
 }
+#: The purposes of the rules that are there only while a real server is in doubt.
+REPLY_PURPOSES = frozenset({Purpose.PASS_REPLY, Purpose.COPY_REPLY})
 #: The priority of session rules in the table SESSIONS.
 SESSION_PRIORITY = 50000
 
 #: The meter of all requests that go to the controller. The meters of single clients have the numbers that follow.
 FIRST_METER = COOKIE_MARK
+#: The meter of copied replies; its number is beyond those of single clients.
+REPLY_METER = FIRST_METER + 64
 
 
 @dataclass(frozen=True)
@@ -174,6 +193,8 @@ class Rule:
     @property
     def meter(self) -> Optional[int]:
         """The meter that the rule's packets pass, on a switch that has meters."""
+        if self.purpose is Purpose.COPY_REPLY:
+            return REPLY_METER
         return self.client_meter or (FIRST_METER if PIPELINE[self.purpose].metered else None)
 
     @property

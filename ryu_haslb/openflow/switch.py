@@ -6,6 +6,7 @@ A packet-in carries the cookie of the rule that caused it, and the cookie names 
     PUNT_SESSION_MISS            a request was returned to a session rule that is gone: forward it, install the rule
     any, from port CONTROLLER    a packet-out of ours was punted again: drop it
     PUNT_ECHO                    a ping of a virtual address: reply
+    COPY_REPLY                   a reply of a real server in doubt (:mod:`.replies`)
     PUNT_ARP_...                 ARP: reply for a virtual address, or learn where a real server is
     any other                    a request that came from the wire
 
@@ -39,6 +40,7 @@ from ryu_haslb.openflow.mastership import Mastership, Role
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.recovery import Recovery, Status
+from ryu_haslb.openflow.replies import Replies
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
 from ryu_haslb.openflow.transactions import Transactions
@@ -53,7 +55,13 @@ LOG = logging.getLogger(__name__)
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
 _PUNT_SESSION_MISS = Purpose.PUNT_SESSION_MISS
 _NO_REQUESTS = frozenset(
-    {Purpose.PUNT_ECHO, Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL}
+    {
+        Purpose.PUNT_ECHO,
+        Purpose.PUNT_ARP_REQUEST,
+        Purpose.PUNT_ARP_REPLY,
+        Purpose.PUNT_ARP_FROM_REAL,
+        Purpose.COPY_REPLY,
+    }
 )
 #: Seconds without a barrier reply after which a switch counts as busy: it may need long for what it was sent.
 BUSY_TIMEOUT = 1.0
@@ -84,6 +92,7 @@ class Switch:
         self._not_clients: frozenset[bytes] = frozenset()
         self._discovery = NeighbourDiscovery(datapath_id, configuration)
         self._forwarding = Forwarding(datapath_id)
+        self.replies = Replies(datapath_id, balancer, self._discovery)
         self.rules = SessionRules(datapath_id, balancer, self._forwarding.actions)
         self.admission = Admission(balancer, self._read_request)
         self.restored = Restored()
@@ -174,6 +183,8 @@ class Switch:
         elif purpose in _NO_REQUESTS:
             if purpose == Purpose.PUNT_ECHO:
                 self._on_echo(channel, frame, port)
+            elif purpose == Purpose.COPY_REPLY:
+                self.replies.on_copy(frame, port)
             else:
                 self._on_arp(channel, purpose, port, frame, now)
         else:

@@ -1,7 +1,7 @@
-"""Failure detection: what the requests of sessions show about their real servers.
+"""Failure detection: what the requests of sessions show about their real servers, and what replies show in a doubt.
 
-Theory of operation. The balancer sees requests, and no replies. It judges a real server by what mobiles do when they
-get no reply (RFC 5944 section 3.6.3, and the pauses of real phones)::
+Theory of operation. The balancer sees requests, and no replies unless it looks for them. It judges a real server by
+what mobiles do when they get no reply (RFC 5944 section 3.6.3, and the pauses of real phones)::
 
     attempt                                   pause            next attempt
     |--1 s--|----2 s----|--------4 s--------| 20 to 60 s       |--1 s--|----2 s----|
@@ -23,8 +23,12 @@ Not every request counts:
 5. A connection failure is a vote. A mobile has one vote toward ``numconns`` and a client one toward ``numclients``,
    until the real server has answered: until a session that a request has brought there is not retried for
    ``RETRANSMISSION_INTERVAL``. Then all votes are forgotten; only consecutive failures fail a real server (IOS).
-6. ``numclients M`` means M clients where M clients send requests to the farm; where fewer do, all of them are enough.
-7. A real server with enough votes is FAILED, unless no other one of its farm can serve: then it is DEMOTED, and goes on
+6. Requests may be forged, so a real server that many mobiles retry at is first put in doubt (:mod:`.doubt`): switches
+   copy its replies to the balancer. A reply forgets all votes and retries, and ends a failure. Without a reply, the
+   real server fails when it has enough votes and replies were looked for long enough. If replies of it were seen in
+   earlier doubts, a session that is merely not retried is no answer while replies are looked for.
+7. ``numclients M`` means M clients where M clients send requests to the farm; where fewer do, all of them are enough.
+8. A real server with enough votes is FAILED, unless no other one of its farm can serve: then it is DEMOTED, and goes on
    serving until another can. After ``retry`` seconds one session, the test, shows whether a FAILED one works.
 
 Sessions of a real server that has failed, is out of the farm, or cannot be reached from the switch move with their next
@@ -34,8 +38,10 @@ request, without any vote. The decision is the balancer's; this module only draw
 from __future__ import annotations
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from typing import Optional
 
+from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL, Session
 from ryu_haslb.slb.session_table import SessionTable
@@ -46,7 +52,11 @@ class FailureDetection:
     """Derives failures and successes of real servers from sessions, and stores which session tests which of them."""
 
     def __init__(self) -> None:
+        #: The datapath ids of the switches that can copy replies to the balancer.
+        self.copying_switches: set[int] = set()
         self._tests: dict[RealServer, Session] = {}
+        #: Real servers with enough votes whose replies are still looked for, and their farms.
+        self._undecided: dict[RealServer, ServerFarm] = {}
         #: A session, its real server, and its last attempt: if that is still the last when the time is over, it was
         #: answered.
         self._probations: TimingWheel[tuple[Session, RealServer, float]] = TimingWheel()
@@ -59,6 +69,7 @@ class FailureDetection:
     def configure(self, reals: Iterable[RealServer]) -> None:
         """Drop the tests of real servers that are no longer configured."""
         self._tests = {real: self._tests[real] for real in reals if real in self._tests}
+        self._undecided.clear()
 
     def on_assigned(self, session: Session, now: float) -> None:
         """A session was assigned to its real server. It may become the test; after failures it is on probation."""
@@ -66,7 +77,7 @@ class FailureDetection:
         if real.health is Health.READY_TO_TEST:
             real.start_test()
             self._tests[real] = session
-        if real.failed_mobiles or self.test_of(real) is session:
+        if real.doubt.retrying_mobiles or real.failed_mobiles or self.test_of(real) is session:
             self._probations.schedule((session, real, session.last_attempt), now + RETRANSMISSION_INTERVAL)
 
     def on_request(self, session: Session, now: float) -> bool:
@@ -79,13 +90,26 @@ class FailureDetection:
             if session.retries:
                 real.fail_test(session.identity, session.client, now)
             return False
-        if session.retries <= real.configuration.reassign:
-            if real.failed_mobiles and not session.waited:
-                self._probations.schedule((session, real, session.last_attempt), now + RETRANSMISSION_INTERVAL)
-            return False
-        self._record_failure(session, now)
-        session.retries = 0
-        return True
+        if session.retries:
+            real.record_retry(session.identity, now)
+        if session.retries > real.configuration.reassign:
+            self._record_failure(session, now)
+            session.retries = 0
+            return True
+        if session.waited:
+            self._fail_if_silent(session, now)
+        elif real.doubt.retrying_mobiles or real.failed_mobiles:
+            self._probations.schedule((session, real, session.last_attempt), now + RETRANSMISSION_INTERVAL)
+        return False
+
+    def on_reply(self, real: RealServer, session: Optional[Session]) -> None:
+        """A reply of a real server was seen. ``session`` is that of the mobile that it has bound; None: of no mobile.
+
+        The retransmissions of that mobile were explained by a lost message.
+        """
+        real.record_reply()
+        if session is not None and session.real is real:
+            session.retries, session.waited = 0, 0.0
 
     def on_left(self, session: Session) -> None:
         """A session was cleared, closed or moved. If it was the test, the next session becomes the test."""
@@ -93,19 +117,40 @@ class FailureDetection:
             session.real.abandon_test()
 
     def advance(self, table: SessionTable, now: float) -> None:
-        """Conclude tests and probations: sessions that were not retransmitted have succeeded."""
+        """Conclude tests and probations: sessions that were not retransmitted have succeeded. Fail what is silent."""
+        if self._undecided:
+            undecided = self._undecided.items()
+            self._undecided = {real: farm for real, farm in undecided if not self._has_decided(real, farm, now)}
         for session, real, attempt in self._probations.due(now):
             is_unbroken = table.has(session) or session.deadline <= now  # neither cleared nor closed
             if is_unbroken and session.real is real and session.last_attempt == attempt:
                 if self.test_of(real) is session:
                     real.pass_test()
-                else:
+                elif not real.doubt.is_silence_conclusive(self._copying(real), attempt):
                     real.record_success()
 
-    @staticmethod
-    def _record_failure(session: Session, now: float) -> None:
+    def _record_failure(self, session: Session, now: float) -> None:
+        session.real.record_failure(session.identity, session.client)
+        session.virtual_server.farm.record_client(session.client, now)
+        self._fail_if_silent(session, now)
+
+    def _fail_if_silent(self, session: Session, now: float) -> None:
+        """Fail the real server of a session that was just retransmitted, if there is enough against it."""
         real, farm = session.real, session.virtual_server.farm
-        real.record_failure(session.identity, session.client)
-        farm.record_client(session.client, now)
-        if real.has_failed(len(farm.clients)):
-            real.fail(now, is_last=not farm.serves_without(real))
+        if session.waited:
+            real.doubt.unanswered_at = max(real.doubt.unanswered_at, session.last_attempt - session.waited)
+        if real.failed_mobiles and not self._has_decided(real, farm, now):
+            self._undecided[real] = farm
+
+    def _has_decided(self, real: RealServer, farm: ServerFarm, now: float) -> bool:
+        """Fail a real server, if it has enough votes and replies were looked for long enough. False: not yet."""
+        if real.health is not Health.OPERATIONAL or not real.has_failed(len(farm.clients)):
+            return True
+        if not real.doubt.allows_failure(self._copying(real), now):
+            return False
+        real.fail(now, is_last=not farm.serves_without(real))
+        return True
+
+    def _copying(self, real: RealServer) -> AbstractSet[int]:
+        """The switches that reach a real server and can copy its replies."""
+        return self.copying_switches & real.reachable_from

@@ -69,9 +69,11 @@ class ServerFarm:
             self.clients[client] = now
 
     def advance(self, now: float) -> None:
-        """Do what is due: retry failed real servers, fail demoted ones that others can replace, forget clients."""
+        """Do what is due: retry failed real servers, fail demoted ones that others can replace, forget the past."""
         for real in self.reals:
             real.retry_if_due(now)
+            if real.doubt.retrying_mobiles:
+                real.doubt.forget_old_retries(real.configuration.faildetect_numconns, now)
             if real.health is Health.DEMOTED and self.serves_without(real):
                 real.yield_to_others()
         silent = [client for client, last in self.clients.items() if last < now - CLIENT_TIMEOUT]

@@ -7,6 +7,7 @@ from typing import Optional
 
 from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
+from ryu_haslb.slb.doubt import Doubt
 
 
 class Health(Enum):
@@ -41,6 +42,7 @@ class HealthEvent(Enum):
     TEST_FAILED = "the session is retried"
     TEST_ABANDONED = "the session is cleared, closed or moved"
     DFP_REPORT = "DFP weight above 0"
+    REPLY_SEEN = "a reply is seen"
     DETECTION_OFF = "no faildetect inband"
 
 
@@ -64,6 +66,10 @@ HEALTH_TRANSITIONS: dict[tuple[Health, HealthEvent], Health] = {
     (Health.DEMOTED, HealthEvent.SESSION_SUCCEEDED): Health.OPERATIONAL,
     (Health.DEMOTED, HealthEvent.OTHER_SERVES): Health.FAILED,
     (Health.DEMOTED, HealthEvent.DFP_REPORT): Health.OPERATIONAL,
+    (Health.FAILED, HealthEvent.REPLY_SEEN): Health.OPERATIONAL,
+    (Health.READY_TO_TEST, HealthEvent.REPLY_SEEN): Health.OPERATIONAL,
+    (Health.TESTING, HealthEvent.REPLY_SEEN): Health.OPERATIONAL,
+    (Health.DEMOTED, HealthEvent.REPLY_SEEN): Health.OPERATIONAL,
 }
 
 
@@ -73,13 +79,14 @@ class RealServer:
     ``reachable_from`` holds the datapath ids of the switches that have found the real server. ``sessions`` is the
     number that ``show ip slb reals`` prints as conns; ``total_sessions`` counts all sessions that it ever had.
     ``failed_mobiles`` and ``failed_clients`` are those whose connection failures count: each has one vote until the
-    real server has answered.
+    real server has answered. ``doubt`` is what speaks against it beside them.
     """
 
     __slots__ = (
         "configuration",
         "connection_failures",
         "dfp_weight",
+        "doubt",
         "failed_at",
         "failed_clients",
         "failed_mobiles",
@@ -105,6 +112,7 @@ class RealServer:
         self.failed_mobiles: set[bytes] = set()
         self.failed_clients: set[bytes] = set()
         self.connection_failures = 0
+        self.doubt = Doubt()
         self.configure(configuration)
 
     def configure(self, configuration: RealServerConfiguration) -> None:
@@ -191,6 +199,22 @@ class RealServer:
         if self.dfp_weight:
             self._handle(HealthEvent.DFP_REPORT)
 
+    @property
+    def is_watched(self) -> bool:
+        """Whether the switches are to copy its replies to us: it is in doubt, or has failed."""
+        return self.doubt.since is not None or self.health is not _OPERATIONAL
+
+    def record_retry(self, mobile: bytes, now: float) -> None:
+        """A mobile has retried: enough of them bring the real server into doubt."""
+        if self.configuration.faildetect_inband:
+            self.doubt.record_retry(mobile, self.configuration.faildetect_numconns, now)
+
+    def record_reply(self) -> None:
+        """A reply was seen: it lives, whatever the failures before it were about."""
+        self.doubt.record_reply()
+        self._forget_failures()
+        self._handle(HealthEvent.REPLY_SEEN)
+
     def record_failure(self, mobile: bytes, client: bytes) -> None:
         """Count one connection failure. ``mobile`` and ``client`` vote, unless they have since it last answered."""
         self.connection_failures += 1
@@ -232,7 +256,8 @@ class RealServer:
         self._handle(HealthEvent.TEST_STARTED)
 
     def pass_test(self) -> None:
-        """The testing session was not retried."""
+        """The testing session was not retried, although no reply was seen: replies no longer pass our switches."""
+        self.doubt.answers_visibly = False
         self._handle(HealthEvent.TEST_SUCCEEDED)
 
     def fail_test(self, mobile: bytes, client: bytes, now: float) -> None:
@@ -262,6 +287,7 @@ class RealServer:
     def _forget_failures(self) -> None:
         self.failed_mobiles.clear()
         self.failed_clients.clear()
+        self.doubt.end()
 
 
 def real_name(address: str, port: int) -> str:

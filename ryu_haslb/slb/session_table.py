@@ -59,6 +59,11 @@ class SessionTable:
         session = self._by_identity[request.virtual_server].get(request.identity)
         return self._claim(request) if session is None and self._recovered else session
 
+    def of_mobile(self, server: VirtualServer, identity: bytes) -> Optional[Session]:
+        """The session of a mobile that has sent a request to the virtual server."""
+        sessions = self._by_identity.get(server)
+        return None if sessions is None else sessions.get(identity)
+
     def by_tag(self, tag: int) -> Optional[Session]:
         """The session whose flow matches this Ethernet source address."""
         return self._by_tag.get(tag)

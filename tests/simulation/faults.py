@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from simulation.dfp import SimulatedLink
 from simulation.flow_table import Match
 from simulation.home_agent import Mood
-from simulation.mobile_ip import Registration, request
+from simulation.mobile_ip import Registration, reply, request
 from simulation.packet import arp_frame, udp_frame
 from simulation.strangers import MESSAGE_INTERVAL, STAY, Stranger
 from simulation.world import FIRST_TRUNK, VIRTUAL, Parameters, World, mac_of
@@ -217,6 +217,41 @@ def _spoof(world: World, port: int, count: int, seed: int) -> None:
         world.inject(port, _to_virtual(world, source, payload))
 
 
+def _storm(world: World, port: int, seconds: float, crowd: tuple[int, int], seed: int) -> None:
+    """A stranger who knows no key plays so many mobiles, from so many addresses, that retransmit without an end."""
+    random = Random(seed)
+    mobiles, clients = crowd
+    world.stormed_until = max(world.stormed_until, world.clock.now + seconds)
+    world.clock.after(0.0, _keep_interrupted, world, world.clock.now + seconds + 60.0)
+    for number in range(mobiles):
+        nai = f"storm{seed}-{number}@example.org".encode()
+        _storm_request(world, random, (port, nai, clients, world.clock.now + seconds), 0.0)
+
+
+def _storm_request(world: World, random: Random, stormer: tuple[int, bytes, int, float], pause: float) -> None:
+    """One request of a made-up mobile, and the next one after a second or more."""
+    port, nai, clients, end = stormer
+    if world.clock.now >= end:
+        return
+    if pause:
+        source = bytes([10, 7, 0, random.randrange(clients)])
+        registration = Registration(nai, 600, bytes(4), source, random.getrandbits(64))
+        world.inject(port, _to_virtual(world, source, request(registration, is_forged=True)))
+    pause = random.uniform(1.0, 3.0)
+    world.clock.after(pause, _storm_request, world, random, stormer, pause)
+
+
+def _forge_replies(world: World, port: int, number: int, count: int, seed: int) -> None:
+    """A stranger sends replies in the name of a home agent, from its address or with its Ethernet address as well."""
+    random, agent = Random(seed), world.home_agents[number]
+    for _ in range(count):
+        source = random.choice((agent.address, VIRTUAL.packed))
+        mobile = random.choice(world.mobiles)
+        answer = reply(Registration(mobile.nai, 600, bytes(4), source, random.getrandbits(64)), 0, agent.address)
+        pdsn = mobile.pdsn
+        world.inject(port, udp_frame(pdsn.mac + mac_of(b"\x0a\x07\0\x01"), source, pdsn.address, (434, 434), answer))
+
+
 def _forge(world: World, port: int, number: int, home_agent: int, lifetime: int) -> None:
     """A stranger sends four copies of a request in the name of a mobile, for a home agent of its choice."""
     world.interrupt()
@@ -313,6 +348,8 @@ FAULTS: dict[str, Callable[..., None]] = {
     "power on": _power_on,
     "move": _move,
     "spoofed requests": _spoof,
+    "forged storm": _storm,
+    "forged replies": _forge_replies,
     "forged requests": _forge,
     "garbage": _garbage,
     "spoofed storm": _spoof_storm,
@@ -356,6 +393,8 @@ def random_parameters(random: Random) -> Parameters:
         dfp_punctual=random.random() < 0.3,
         bundles=random.random() < 0.8,
         meters=random.random() < 0.8,
+        denies=random.random() < 0.6,
+        tables=random.choice((2, 3, 3, 254)),
         output_to_table=random.random() < 0.8,
         ignores_table=random.random() < 0.1,
     )
@@ -472,6 +511,13 @@ def _stranger_faults(parameters: Parameters, at: float, random: Random) -> list[
         return [Fault(at, "address is claimed", (port, random.randrange(parameters.home_agents)))]
     if random.random() < 0.3:
         return [_forgery(parameters, port, at, random) for _ in range(random.choice((1, 5, 40)))]
+    if random.random() < 0.4:
+        seconds = random.choice((10.0, 60.0, 300.0))
+        kind = random.choice(("spoofed storm", "forged storm"))
+        crowd = random.choice((3, 12, 65)), random.choice((1, 3, 200 if kind == "forged storm" else 50))
+        return [Fault(at, kind, (port, seconds, crowd, seed))]
+    if random.random() < 0.1:
+        return [Fault(at, "forged replies", (port, random.randrange(parameters.home_agents), 20, seed))]
     return [Fault(at, random.choice(("spoofed requests", "garbage")), (port, random.choice((3, 65, 300)), seed))]
 
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
 from struct import Struct
 from typing import Callable, Optional
 
 from simulation.clock import Clock
-from simulation.mobile_ip import ACCEPTED, INSUFFICIENT_RESOURCES, Registration, is_authentic, read_request, reply
+from simulation.mobile_ip import (
+    ACCEPTED,
+    FAILED_AUTHENTICATION,
+    INSUFFICIENT_RESOURCES,
+    Registration,
+    is_authentic,
+    read_request,
+    reply,
+)
 from simulation.packet import arp_frame, fields_of, has_right_checksums, udp_frame
 
 _ARP_OP, _ARP_SPA, _ARP_TPA, _ETH_TYPE, _IPV4_DST, _UDP_DST = 21, 22, 23, 5, 12, 16
@@ -35,6 +44,8 @@ class HomeAgent:
     mac_of: Callable[[bytes], bytes]
     virtual_address: bytes
     capacity: Optional[int] = None
+    #: Whether it denies forged requests (RFC 5944 section 3.8.2.1), or discards them in silence.
+    denies: bool = True
     mood: Mood = Mood.WELL
     #: Is called with each request that it received and did not read.
     ignored: Callable[[bytes], None] = lambda _: None
@@ -43,6 +54,8 @@ class HomeAgent:
     bindings: dict[bytes, float] = field(default_factory=dict)
     #: Until when it answers no ARP request.
     deaf_until: float = 0.0
+    #: When it has sent replies.
+    replied_at: list[float] = field(default_factory=list)
     received: int = 0
     damaged: int = 0
 
@@ -75,17 +88,28 @@ class HomeAgent:
             self.ignored(frame)
             return
         destination = _ADDRESS.pack(fields[_IPV4_DST] or 0)
-        if destination not in (self.address, self.virtual_address):
-            return
+        if destination in (self.address, self.virtual_address):
+            self._receive_request(frame, destination)
+
+    def _receive_request(self, frame: bytes, destination: bytes) -> None:
         if not has_right_checksums(frame):
             self.damaged += 1
             return
         request = read_request(frame[42:])
-        if request is not None and is_authentic(frame[42:]):
+        if request is None:
+            return
+        peer = (destination, frame[26:30], int.from_bytes(frame[34:36], "big"))
+        if is_authentic(frame[42:]):
             self.received += 1
-            self._answer(request, frame[26:30], int.from_bytes(frame[34:36], "big"))
+            self._answer(request, *peer)
+        elif self.denies:
+            self._reply(request, FAILED_AUTHENTICATION, *peer)
 
-    def _answer(self, request: Registration, client: bytes, port: int) -> None:
+    def has_replied(self, since: float, until: float) -> bool:
+        """Whether it has sent a reply between two times."""
+        return bisect_right(self.replied_at, until) > bisect_left(self.replied_at, since)
+
+    def _answer(self, request: Registration, local: bytes, client: bytes, port: int) -> None:
         code = ACCEPTED
         if request.lifetime == 0:
             self.bindings.pop(request.nai, None)
@@ -93,8 +117,13 @@ class HomeAgent:
             code = INSUFFICIENT_RESOURCES
         else:
             self.bindings[request.nai] = self.clock.now + request.lifetime
+        self._reply(request, code, local, client, port)
+
+    def _reply(self, request: Registration, code: int, local: bytes, client: bytes, port: int) -> None:
+        """Reply from the address that the request was sent to: in dispatched mode the virtual address."""
+        self.replied_at.append(self.clock.now)
         payload = reply(request, code, self.address)
-        self.send(udp_frame(self.mac_of(client) + self.mac, self.address, client, (434, port), payload))
+        self.send(udp_frame(self.mac_of(client) + self.mac, local, client, (434, port), payload))
 
     def _is_full(self) -> bool:
         assert self.capacity is not None

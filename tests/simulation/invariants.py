@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import inf
 from typing import Optional
 
 from ryu_haslb.dfp.manager import State as DfpState
 from ryu_haslb.openflow.recovery import Status
 from ryu_haslb.openflow.standing_rules import standing_rules
-from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.doubt import WATCH_INTERVAL
+from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
@@ -177,6 +179,10 @@ class Invariants:
                 mobile.excuse = None
 
     def _no_home_agent_that_serves_is_taken_out(self) -> None:
+        """One that answers anybody is not failed by requests of strangers; one that is failed returns when it answers.
+
+        Where forged requests are discarded in silence and no other request comes, a home agent looks dead.
+        """
         world = self._world
         for number, agent in enumerate(world.home_agents):
             reals = world.controller.balancer.farms["HAFARM"].at(agent.address)
@@ -185,11 +191,27 @@ class Invariants:
                 continue
             disturbed = max(agent.disturbed_at, world.disturbed_at, world.weather_changed_at)
             well_before = real.failed_at - disturbed > self.patience()
-            if well_before and world.weather.is_fair and world.is_link_up(number + 1):
+            looks_dead = real.failed_at < world.stormed_until + self.patience() and not (
+                self._sees_replies(real) and agent.has_replied(real.failed_at - WATCH_INTERVAL, real.failed_at)
+            )
+            if well_before and world.weather.is_fair and world.is_link_up(number + 1) and not looks_dead:
                 raise ViolationError("no home agent that serves is taken out", f"{agent.name} is FAILED and well")
+            returned = agent.has_replied(max(real.failed_at, disturbed) + SETTLE_TIME, world.clock.now - 1.0)
+            if returned and world.weather.is_fair and self._sees_replies(real):
+                raise ViolationError("no home agent that serves is taken out", f"{agent.name} answers and stays FAILED")
+
+    def _sees_replies(self, real: RealServer) -> bool:
+        """Whether all switches have copied the replies of a real server since the last disturbance."""
+        world = self._world
+        begins = [real.doubt.watched_from.get(each) for each in real.reachable_from]
+        since = max((inf if each is None else each for each in begins), default=inf)
+        return max(since, world.plundered_at + SETTLE_TIME) < world.clock.now - SETTLE_TIME
 
     def _silent_home_agents_are_failed(self) -> None:
-        """One that has left ``numconns`` mobiles without an answer is FAILED; the last of a farm is DEMOTED."""
+        """One that has left ``numconns`` mobiles without an answer is FAILED; the last of a farm is DEMOTED.
+
+        Where switches copy replies, it fails only when a further mobile has asked twice in vain meanwhile.
+        """
         world = self._world
         parameters = world.parameters
         clients = min(parameters.numclients, len(world.pdsns))
@@ -201,9 +223,18 @@ class Invariants:
             if not enough or not world.weather.is_fair or not world.is_link_up(number + 1):
                 continue
             real = world.controller.balancer.farms["HAFARM"].at(agent.address)[0]
-            if agent.mood is Mood.HUNG and real.health is Health.OPERATIONAL:
+            asked = self._asks_in_vain(number, max(vote.at for vote in votes))
+            if agent.mood is Mood.HUNG and real.health is Health.OPERATIONAL and asked:
                 what = f"{agent.name} has not answered {len(mobiles)} mobiles and is OPERATIONAL"
                 raise ViolationError("a silent home agent is failed", what)
+
+    def _asks_in_vain(self, number: int, since: float) -> bool:
+        """Whether a mobile has retransmitted a request to a home agent that it sent after a time, and after a watch."""
+        for mobile in self._world.mobiles:
+            times = [at for each, at in mobile.ignored if each == number and at > since + 2 * WATCH_INTERVAL]
+            if any(0 < later - at < 5.0 for at, later in zip(times, times[1:]) if later < self._world.clock.now - 1.0):
+                return True
+        return False
 
     def _dfp_agents_that_report_stay_connected(self) -> None:
         world = self._world

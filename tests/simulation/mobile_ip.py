@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import NamedTuple, Optional
 
-ACCEPTED, INSUFFICIENT_RESOURCES = 0, 130
+ACCEPTED, INSUFFICIENT_RESOURCES, FAILED_AUTHENTICATION = 0, 130, 131
 _REQUEST = Struct("!BBH4s4s4sQ")
 _REPLY = Struct("!BBH4s4sQ")
 _AUTHENTICATION = bytes([32, 20]) + bytes(20)

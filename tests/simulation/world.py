@@ -68,6 +68,8 @@ class Parameters:
     retry: int = 60
     maxconns: Optional[int] = None
     leastconns: bool = False
+    #: Whether home agents deny forged requests, or discard them in silence.
+    denies: bool = True
     retransmissions: int = 2
     lifetime: int = 1800
     #: Real servers, by number, that are not in service.
@@ -86,6 +88,8 @@ class Parameters:
     bundles: bool = True
     meters: bool = True
     output_to_table: bool = True
+    #: Flow tables of the switch; with two it cannot copy replies.
+    tables: int = 3
     #: The switch accepts output to TABLE and does nothing.
     ignores_table: bool = False
 
@@ -174,6 +178,8 @@ class World:
     #: When something happened last that the balancer cannot tell from an answer of a silent home agent: a mobile that
     #: registered was switched off, a stranger has sent requests, sessions were cleared.
     interrupted_at: float = 0.0
+    #: Until when a stranger floods the virtual address with forged requests.
+    stormed_until: float = 0.0
     #: When something that all mobiles depend on was last disturbed: balancer, switch, or the network between them.
     disturbed_at: float = 0.0
     counts: Counts = field(default_factory=Counts)
@@ -193,7 +199,7 @@ class World:
             output_to_table=parameters.output_to_table,
             ignores_table=parameters.ignores_table,
             stats_delay=parameters.stats_delay,
-            tables=2,
+            tables=parameters.tables,
         )
         self._switch_at: dict[int, SimulatedSwitch] = {}
         self._other_end: dict[int, int] = {}
@@ -359,6 +365,7 @@ class World:
             self._inward[port].send,
             mac_of,
             VIRTUAL.packed,
+            denies=self.parameters.denies,
             ignored=lambda frame: self._on_ignored(number, frame),
         )
         self.home_agents.append(agent)

@@ -14,8 +14,10 @@ from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.flow_mods import SessionRule
+from ryu_haslb.openflow.neighbours import Location
 from ryu_haslb.openflow.pipeline import (
     FIRST_METER,
+    REPLY_PURPOSES,
     SESSION_PRIORITY,
     Action,
     Purpose,
@@ -24,6 +26,7 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
     session_rewrites,
 )
+from ryu_haslb.openflow.replies import copying_rules
 from ryu_haslb.openflow.standing_rules import client_rules, standing_rules
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
@@ -33,6 +36,9 @@ CONFIGURATION = Configuration(
 )
 RULES = [
     *standing_rules(CONFIGURATION, 1, Sides(frozenset({4}))),
+    *copying_rules(Location(b"\x02\0\0\0\0\x51", 4, None), (IPv4Address("10.1.1.51").packed,), 434),
+    *copying_rules(Location(b"\x02\0\0\0\0\x52", 5, 15), (IPv4Address("10.1.1.52").packed,), 5434),
+    Rule(Purpose.COPY_REPLY),
     Rule(Purpose.DROP_UNPROTECTED, {"in_port": 3, "eth_type": 0x0800, "ipv4_src": ("10.1.1.0", "255.255.255.0")}),
 ]
 parser = ofproto_v1_3_parser
@@ -52,6 +58,7 @@ def built_by_ryu(rule: Rule, metered: bool, flags: int = 0) -> bytes:
         Action.PUNT_AND_PASS: [ofproto_v1_3.OFPP_CONTROLLER, ofproto_v1_3.OFPP_NORMAL],
         Action.PASS: [ofproto_v1_3.OFPP_NORMAL],
         Action.DROP: [],
+        Action.PASS_AND_GOTO_REPLIES: [ofproto_v1_3.OFPP_NORMAL],
     }
     instructions = [parser.OFPInstructionMeter(rule.meter)] if metered and rule.meter is not None else []
     if rule.action is Action.GOTO_SESSIONS:
@@ -59,13 +66,16 @@ def built_by_ryu(rule: Rule, metered: bool, flags: int = 0) -> bytes:
     else:
         actions = [parser.OFPActionOutput(port, ofproto_v1_3.OFPCML_NO_BUFFER) for port in outputs[rule.action]]
         instructions.append(parser.OFPInstructionActions(ofproto_v1_3.OFPIT_APPLY_ACTIONS, actions))
+    if rule.action is Action.PASS_AND_GOTO_REPLIES:
+        instructions.append(parser.OFPInstructionGotoTable(2))
+    is_reported = rule.purpose not in REPLY_PURPOSES
     return packed(
         parser.OFPFlowMod(
             DATAPATH,
             cookie=rule.purpose.cookie,
             table_id=rule.table,
             priority=rule.priority,
-            flags=flags | ofproto_v1_3.OFPFF_SEND_FLOW_REM,
+            flags=flags | ofproto_v1_3.OFPFF_SEND_FLOW_REM * is_reported,
             out_port=ofproto_v1_3.OFPP_ANY,
             out_group=ofproto_v1_3.OFPG_ANY,
             match=parser.OFPMatch(**rule.match),

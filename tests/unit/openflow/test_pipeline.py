@@ -23,7 +23,8 @@ def test_a_cookie_has_the_mark_and_the_purpose(purpose: Purpose) -> None:
 
 def test_the_drawing_has_every_priority_and_no_other() -> None:
     assert pipeline.__doc__ is not None
-    for table, drawn in zip(Table, re.split("table 1, SESSIONS", pipeline.__doc__, maxsplit=1)):
+    _, *tables = re.split(r"-- table (?:0, CLASSIFIER|1, SESSIONS|2, REPLIES) -", pipeline.__doc__)
+    for table, drawn in zip(Table, tables):
         priorities = {entry.priority for entry in PIPELINE.values() if entry.table is table}
         if table is Table.SESSIONS:
             priorities.add(SESSION_PRIORITY)

@@ -40,6 +40,7 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "ip_proto": st.integers(0, 255),
     "ipv4_src": addresses | st.tuples(addresses, addresses),
     "ipv4_dst": addresses,
+    "udp_src": st.integers(0, 0xFFFF),
     "udp_dst": st.integers(0, 0xFFFF),
     "arp_op": st.integers(0, 0xFFFF),
     "arp_spa": addresses,

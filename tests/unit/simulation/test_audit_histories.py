@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ryu_haslb.openflow.lease import LEASE_COOKIE
-from ryu_haslb.openflow.pipeline import FIRST_METER
+from ryu_haslb.openflow.pipeline import FIRST_METER, REPLY_METER
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.faults import Fault
 from simulation.simulation import simulate
@@ -39,6 +39,28 @@ def settled(parameters: Parameters) -> World:
     world.start()
     run(world, 60.0)
     return world
+
+
+@pytest.mark.parametrize("what", ["all", "table 0", "table 2", "meters"])
+def test_rules_that_copy_replies_are_restored_while_a_home_agent_is_in_doubt(what: str) -> None:
+    """They are compared with the standing rules; a failed home agent is watched until it answers."""
+    world = settled(BUSY)
+    Fault(0.0, "home agent hangs", (0,)).strike(world)
+    run(world, 90.0)
+    before = our_rules(world)
+    assert len([rule for rule in before if rule[0] == 2]) == 1
+    assert REPLY_METER in world.switch.datapath.meters
+    kind = "meters are deleted" if what == "meters" else "flows are deleted"
+    Fault(0.0, kind, () if what == "meters" else (what,)).strike(world)
+    standing = {rule for rule in before if rule[0] in (0, 2)}
+    assert not standing <= our_rules(world)
+    run(world, RESTORE_TIME)
+    assert standing <= our_rules(world)
+    assert REPLY_METER in world.switch.datapath.meters
+    Fault(0.0, "home agent returns", (0, False)).strike(world)
+    run(world, 90.0)
+    assert not [rule for rule in our_rules(world) if rule[0] == 2]
+    assert REPLY_METER not in world.switch.datapath.meters
 
 
 @pytest.mark.parametrize("bundles", [True, False])

@@ -1,0 +1,101 @@
+"""The doubt about a real server: whether it lives is looked for in its replies before it is failed.
+
+Requests prove nothing: a stranger can write requests that look like those of mobiles without a reply. Replies cannot be
+written by subscribers, where the switches match the home agent's own port, Ethernet address and VLAN. Normally nothing
+looks at replies, since that has a cost for each. So::
+
+    retries of a quarter of ``numconns`` mobiles -> in doubt: each switch copies its replies to the balancer
+      -> a reply is seen                         -> no doubt: it lives, and all failures are forgotten
+      -> ``numconns`` mobiles have failed there  -> FAILED, if replies were looked for during :data:`WATCH_INTERVAL`,
+                                                    and a request that was sent meanwhile was retransmitted
+      -> the retries are long over               -> no doubt
+
+A switch that cannot copy replies is not waited for; there the requests alone decide. A failed real server stays
+watched: its first reply brings it back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from math import inf
+from typing import Optional
+
+#: The part of ``numconns`` that is enough for a doubt: so many mobiles have retried, and one at least.
+DOUBT_DIVISOR = 4
+#: Mobiles whose retries are remembered; ``numconns`` is 255 at most.
+MAX_RETRYING_MOBILES = 255
+#: Seconds for which a retry counts toward a doubt: the longest pause between two attempts of most phones.
+RETRY_MEMORY = 60.0
+#: Seconds for which replies are looked for before a real server fails. Home agents answer within milliseconds.
+WATCH_INTERVAL = 1.5
+#: Seconds of doubt after which a switch that has not confirmed its rules for replies is no longer waited for.
+MAX_WATCH_DELAY = 15.0
+
+
+class Doubt:
+    """What speaks against a real server beside its failures, and what was seen of it.
+
+    ``since`` is when the doubt began (None: there is none). ``retrying_mobiles`` maps mobiles that have retried since
+    the real server last answered to the time of their last retry. ``watched_from`` maps the datapath ids of the
+    switches that copy its replies to the time since when they do. ``replies_seen`` counts replies, and
+    ``answers_visibly`` says whether silence means something: a reply was seen before. ``unanswered_at`` is when the
+    last request was sent that was retransmitted since.
+    """
+
+    __slots__ = ("answers_visibly", "replies_seen", "retrying_mobiles", "since", "unanswered_at", "watched_from")
+
+    def __init__(self) -> None:
+        self.since: Optional[float] = None
+        self.unanswered_at = 0.0
+        self.retrying_mobiles: dict[bytes, float] = {}
+        self.watched_from: dict[int, float] = {}
+        self.replies_seen = 0
+        self.answers_visibly = False
+
+    def record_retry(self, mobile: bytes, numconns: int, now: float) -> None:
+        """A mobile has retried: enough of them begin the doubt."""
+        retrying = self.retrying_mobiles
+        if mobile in retrying or len(retrying) < MAX_RETRYING_MOBILES:
+            retrying[mobile] = now
+        if self.since is None and self._is_reasonable(numconns):
+            self.since = now
+
+    def record_reply(self) -> None:
+        """A reply was seen."""
+        self.replies_seen += 1
+        self.answers_visibly = True
+
+    def end(self) -> None:
+        """The real server has answered."""
+        self.retrying_mobiles.clear()
+        self.since = None
+
+    def forget_old_retries(self, numconns: int, now: float) -> None:
+        """Forget retries that are long over; the doubt ends with them."""
+        for mobile in [each for each, last in self.retrying_mobiles.items() if last < now - RETRY_MEMORY]:
+            del self.retrying_mobiles[mobile]
+        if not self._is_reasonable(numconns):
+            self.since = None
+
+    def allows_failure(self, switches: AbstractSet[int], now: float) -> bool:
+        """Whether replies were looked for long enough, also for those to a request that was retransmitted.
+
+        ``switches`` are those that reach the real server and can copy its replies. Without any, the requests alone
+        decide, and so they do when a switch does not confirm its rules in time.
+        """
+        if not switches or self.since is None:
+            return True
+        watched_since = self._watched_since(switches)
+        if watched_since == inf:
+            return now >= self.since + MAX_WATCH_DELAY
+        return self.unanswered_at >= watched_since and now >= watched_since + WATCH_INTERVAL
+
+    def is_silence_conclusive(self, switches: AbstractSet[int], since: float) -> bool:
+        """Whether it has sent no reply since a time: replies were seen before, and all ``switches`` look for them."""
+        return self.answers_visibly and bool(switches) and self._watched_since(switches) <= since
+
+    def _watched_since(self, switches: AbstractSet[int]) -> float:
+        return max(self.watched_from.get(each, inf) for each in switches)
+
+    def _is_reasonable(self, numconns: int) -> bool:
+        return len(self.retrying_mobiles) >= -(-numconns // DOUBT_DIVISOR)

@@ -1,0 +1,228 @@
+"""Before a real server is failed the balancer looks whether it lives: docs/states.md, "Before a real server fails"."""
+
+from __future__ import annotations
+
+import pytest
+from farm_builder import SWITCH, Bench
+
+from ryu_haslb.slb.doubt import MAX_RETRYING_MOBILES, MAX_WATCH_DELAY, RETRY_MEMORY, WATCH_INTERVAL, Doubt
+from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
+
+
+def watching_bench(**real: int) -> Bench:
+    """A farm of two whose switch can copy replies; A fails with one failure."""
+    bench = Bench(
+        1, 1, server={"idle": 300}, **{"faildetect_numconns": 1, "faildetect_numclients": 1, "reassign": 1, **real}
+    )
+    bench.balancer.failure_detection.copying_switches.add(SWITCH)
+    return bench
+
+
+def watch(bench: Bench) -> None:
+    """The switch confirms the rules for all real servers that are to be watched."""
+    for real in bench.reals:
+        if real.is_watched:
+            real.doubt.watched_from.setdefault(SWITCH, bench.now)
+
+
+def health(bench: Bench) -> Health:
+    """That of A."""
+    return bench.reals[0].health
+
+
+def retry(bench: Bench, mobile: str, times: int, pause: float = 1.0) -> None:
+    for _ in range(times):
+        bench.now += pause
+        bench.request(mobile)
+        watch(bench)
+
+
+def reply_of(bench: Bench, number: int, mobile: str = "") -> None:
+    bench.balancer.record_reply(bench.reals[number], bench.session(mobile) if mobile else None)
+
+
+@pytest.mark.parametrize(("numconns", "mobiles"), [(1, 1), (4, 1), (5, 2), (8, 2), (9, 3), (255, 64)])
+def test_retries_of_a_quarter_of_numconns_mobiles_begin_the_doubt(numconns: int, mobiles: int) -> None:
+    doubt = Doubt()
+    for number in range(mobiles):
+        assert doubt.since is None
+        doubt.record_retry(b"%d" % number, numconns, 10.0)
+        doubt.record_retry(b"%d" % number, numconns, 11.0)
+    assert doubt.since == 10.0
+
+
+def test_a_silent_real_server_fails_when_replies_were_looked_for() -> None:
+    """The vote is there after two retries. The request behind the first one was sent while replies were looked for."""
+    bench = watching_bench()
+    bench.request("anna@example.org")
+    retry(bench, "anna@example.org", 2)
+    assert bench.reals[0].consecutive_failures == 1
+    assert health(bench) is Health.OPERATIONAL, "looked for during one second only"
+    bench.wait(WATCH_INTERVAL)
+    assert health(bench) is Health.FAILED
+
+
+def test_a_real_server_that_was_asked_nothing_while_replies_were_looked_for_does_not_fail() -> None:
+    bench = watching_bench()
+    bench.request("anna@example.org")
+    bench.now += 1.0
+    bench.request("anna@example.org")
+    bench.now += 1.0
+    watch(bench)
+    bench.request("anna@example.org")
+    assert bench.reals[0].consecutive_failures == 1
+    bench.wait(30.0)
+    assert health(bench) is Health.OPERATIONAL
+
+
+def test_a_reply_ends_the_doubt_and_forgets_every_vote() -> None:
+    bench = watching_bench(faildetect_numconns=2)
+    bench.request("anna@example.org")
+    retry(bench, "anna@example.org", 2)
+    assert bench.reals[0].is_watched
+    assert bench.reals[0].consecutive_failures == 1
+    reply_of(bench, 0)
+    assert not bench.reals[0].is_watched
+    assert bench.reals[0].consecutive_failures == 0
+    assert bench.reals[0].doubt.replies_seen == 1
+
+
+def test_a_real_server_that_answers_anybody_is_not_failed_by_requests() -> None:
+    """However many mobiles and clients are made up: each reply forgets them all."""
+    bench = watching_bench(faildetect_numconns=2)
+    bench.reals[1].weight = 0
+    for number in range(200):
+        client = f"10.7.{number // 200}.{number % 200}"
+        bench.request(f"made-up{number}@example.org", client=client)
+        for _ in range(4):
+            bench.now += 1.0
+            bench.request(f"made-up{number}@example.org", client=client)
+            watch(bench)
+        if number % 2:
+            reply_of(bench, 0)
+        assert health(bench) is Health.OPERATIONAL
+
+
+def test_the_retransmissions_of_a_bound_mobile_are_explained() -> None:
+    bench = watching_bench(reassign=3)
+    bench.request("anna@example.org")
+    retry(bench, "anna@example.org", 3)
+    reply_of(bench, 0, "anna@example.org")
+    bench.now += 1.0
+    assert bench.letter(bench.request("anna@example.org")) == "A"
+    session = bench.session("anna@example.org")
+    assert session is not None
+    assert session.retries == 1
+
+
+def test_a_failed_real_server_returns_with_its_first_reply_and_keeps_its_sessions() -> None:
+    bench = watching_bench(retry=0)
+    for name in ("anna", "zoe", "bert", "yves"):
+        bench.request(f"{name}@example.org")
+    retry(bench, "anna@example.org", 2, pause=3.0)
+    assert health(bench) is Health.FAILED
+    reply_of(bench, 0)
+    assert health(bench) is Health.OPERATIONAL
+    assert not bench.reals[0].is_watched
+    assert bench.letter(bench.request("bert@example.org")) == "A"
+
+
+@pytest.mark.parametrize("before", [Health.READY_TO_TEST, Health.TESTING, Health.DEMOTED])
+def test_a_reply_brings_back_a_real_server_in_any_state(before: Health) -> None:
+    bench = watching_bench()
+    bench.reals[0].health = before
+    assert bench.reals[0].is_watched
+    reply_of(bench, 0)
+    assert health(bench) is Health.OPERATIONAL
+
+
+def test_where_no_switch_can_copy_replies_requests_alone_decide() -> None:
+    bench = watching_bench()
+    bench.balancer.failure_detection.copying_switches.clear()
+    bench.request("anna@example.org")
+    retry(bench, "anna@example.org", 2)
+    assert health(bench) is Health.FAILED
+
+
+def test_a_switch_that_does_not_confirm_its_rules_is_not_waited_for_for_ever() -> None:
+    bench = watching_bench()
+    doubt = bench.reals[0].doubt
+    doubt.record_retry(b"anna", 1, 100.0)
+    doubt.unanswered_at = 101.0
+    assert not doubt.allows_failure({SWITCH}, 100.0 + MAX_WATCH_DELAY - 1)
+    assert doubt.allows_failure({SWITCH}, 100.0 + MAX_WATCH_DELAY)
+
+
+def test_every_switch_has_to_look_for_replies() -> None:
+    doubt = Doubt()
+    doubt.record_retry(b"anna", 1, 100.0)
+    doubt.watched_from = {1: 100.0}
+    doubt.unanswered_at = 100.5
+    assert doubt.allows_failure({1}, 102.0)
+    assert not doubt.allows_failure({1, 2}, 102.0)
+    doubt.watched_from[2] = 101.0
+    assert not doubt.allows_failure({1, 2}, 104.0), "the request was sent before switch 2 looked for its reply"
+    doubt.unanswered_at = 101.5
+    assert doubt.allows_failure({1, 2}, 104.0)
+
+
+def test_old_retries_are_forgotten_and_the_doubt_with_them() -> None:
+    bench = watching_bench()
+    bench.request("anna@example.org")
+    retry(bench, "anna@example.org", 1)
+    assert bench.reals[0].is_watched
+    bench.wait(RETRY_MEMORY + 1.0)
+    assert not bench.reals[0].is_watched
+    assert not bench.reals[0].doubt.retrying_mobiles
+
+
+def test_the_memory_of_retries_is_limited() -> None:
+    doubt = Doubt()
+    for number in range(100_000):
+        doubt.record_retry(b"%d" % number, 8, 1.0)
+    assert len(doubt.retrying_mobiles) == MAX_RETRYING_MOBILES
+
+
+def test_an_unretried_session_is_an_answer_where_no_reply_was_ever_seen() -> None:
+    """Replies may take another path; then what mobiles do is all there is."""
+    bench = watching_bench(faildetect_numconns=4, reassign=3)
+    bench.request("anna@example.org")
+    retry(bench, "anna@example.org", 1)
+    assert bench.reals[0].is_watched
+    bench.reals[1].weight = 0
+    bench.request("carl@example.org")
+    bench.wait(RETRANSMISSION_INTERVAL + 0.2)
+    assert not bench.reals[0].is_watched
+
+
+def test_an_unretried_session_is_no_answer_where_replies_are_seen() -> None:
+    """Else a stranger keeps a dead home agent alive with a request every five seconds."""
+    bench = watching_bench(faildetect_numconns=4, reassign=3)
+    reply_of(bench, 0)
+    bench.request("anna@example.org")
+    retry(bench, "anna@example.org", 1)
+    bench.reals[1].weight = 0
+    for number in range(5):
+        bench.now += 1.0
+        bench.request(f"stranger{number}@example.org")
+        bench.wait(RETRANSMISSION_INTERVAL + 0.2)
+        assert bench.reals[0].is_watched
+
+
+def test_a_test_that_passes_in_silence_shows_that_replies_take_another_path() -> None:
+    bench = watching_bench()
+    real = bench.reals[0]
+    reply_of(bench, 0)
+    real.health = Health.READY_TO_TEST
+    assert bench.letter(bench.request("anna@example.org")) == "A"
+    bench.wait(RETRANSMISSION_INTERVAL + 0.2)
+    assert real.health is Health.OPERATIONAL
+    assert not real.doubt.answers_visibly
+
+
+def test_nothing_is_watched_without_failure_detection() -> None:
+    bench = watching_bench(faildetect_inband=False)
+    bench.request("anna@example.org")
+    retry(bench, "anna@example.org", 10)
+    assert not any(real.is_watched for real in bench.reals)
