@@ -30,15 +30,21 @@ class ArpPacket(NamedTuple):
 
 
 def read_arp(frame: bytes) -> Optional[ArpPacket]:
-    """The ARP packet in an untagged frame; None when there is none, it is cut short, or its sender is not a host."""
+    """The ARP packet in an untagged frame; None when there is none, it is cut short, or no host has sent it.
+
+    A host sends requests and replies (not RARP, RFC 903), from the Ethernet address that it gives as its own. That is
+    neither a group address nor 0 (RFC 1812, section 3.3.2).
+    """
     try:
         fields = _FRAME.unpack_from(frame)
     except struct.error:
         return None
-    _, _, ethertype, hardware, protocol, mac_length, address_length, *packet = fields
+    _, source, ethertype, hardware, protocol, mac_length, address_length, *packet = fields
     if (ethertype, hardware, protocol) != (ETHERTYPE_ARP, _HARDWARE_ETHERNET, ETHERTYPE_IPV4):
         return None
-    return ArpPacket(*packet) if (mac_length, address_length) == (6, 4) and _is_host(packet[1]) else None
+    if (mac_length, address_length) != (6, 4) or packet[0] not in (REQUEST, REPLY):
+        return None
+    return ArpPacket(*packet) if packet[1] == source and _is_host(source) else None
 
 
 def _is_host(mac: bytes) -> bool:
@@ -50,12 +56,14 @@ def _frame(destination: bytes, packet: ArpPacket) -> bytes:
     return _FRAME.pack(destination, packet.sender_mac, ETHERTYPE_ARP, _HARDWARE_ETHERNET, ETHERTYPE_IPV4, 6, 4, *packet)
 
 
-def probe(sender_mac: bytes, target_address: bytes) -> bytes:
+def probe(sender_mac: bytes, target_address: bytes, to: bytes = _BROADCAST) -> bytes:
     """The frame that asks for an address, with the sender address 0.0.0.0 (RFC 5227, section 1.1).
+
+    ``to`` is the Ethernet address that it goes to: of all hosts, or of one that is polled (RFC 1122, section 2.3.2.1).
 
     Hosts do not store this sender in their ARP caches. Home agents that hold the virtual address themselves reply too.
     """
-    return _frame(_BROADCAST, ArpPacket(REQUEST, sender_mac, _UNSPECIFIED, _NO_MAC, target_address))
+    return _frame(to, ArpPacket(REQUEST, sender_mac, _UNSPECIFIED, _NO_MAC, target_address))
 
 
 def reply_to(request: ArpPacket, mac: bytes) -> bytes:

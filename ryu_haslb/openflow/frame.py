@@ -23,7 +23,8 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 MAX_FRAME_LENGTH = 65_000
 
 _ETHERNET_LENGTH = 14
-_VLAN_TAGS = frozenset({b"\x81\x00", b"\x88\xa8"})
+_CUSTOMER_TAG = b"\x81\x00"
+_VLAN_TAGS = frozenset({_CUSTOMER_TAG, b"\x88\xa8"})
 _VERSION_AND_LENGTH = 0x45  # IPv4, and a header of five words: without options
 _FRAGMENT = 0x3FFF  # more fragments, and the offset
 # From byte 14: of IPv4 the first byte, total length, fragment, TTL, protocol, source and destination; then the header
@@ -55,6 +56,19 @@ def without_vlan_tag(frame: bytes) -> tuple[bytes, Optional[int]]:
     while frame[12:14] in _VLAN_TAGS:
         frame = frame[:12] + frame[16:]
     return frame, vlan
+
+
+def with_one_vlan_tag_at_most(frame: bytes) -> Optional[tuple[bytes, Optional[int]]]:
+    """The frame without its VLAN tag, and the VLAN (None: no tag, or one of priority only, IEEE 802.1Q VLAN id 0).
+
+    None when it has a second tag or one of a provider (IEEE 802.1ad): the VLAN in these is not one of the switch.
+    """
+    if frame[12:14] == _CUSTOMER_TAG:
+        vlan = int.from_bytes(frame[14:16], "big") & 0xFFF
+        frame = frame[:12] + frame[16:]
+    else:
+        vlan = 0
+    return None if frame[12:14] in _VLAN_TAGS else (frame, vlan or None)
 
 
 def read_request(  # noqa: PLR0911 - one return for each way in which a datagram can be wrong

@@ -1,15 +1,26 @@
 """ARP at one switch: replies for the virtual addresses, and finds the next hops of the real servers.
 
-Probes have the sender 0.0.0.0 (:func:`.arp.probe`) and leave by every port, untagged and with the tag of each VLAN in
-which a real server may be: the configured ones (``interface Vlan``), and without any the VLANs that requests come from.
-The replies show where each next hop is, and so does any other ARP packet that it sends. :mod:`.neighbours` decides when
-a probe is due.
+A next hop is looked for by ARP requests with the sender 0.0.0.0 (:func:`.arp.probe`). Where they go, and who is
+believed, depends on whether an ``interface Vlan`` holds its address:
+
+``interface Vlan15`` holds it
+    The probe is switched as usual (NORMAL) in VLAN 15, and once more untagged, for switches without VLANs. So only
+    hosts in these see it: a switch shows the VLAN of a frame from a trunk, but not that of an access port. The source
+    of the probe is a secret Ethernet address for each VLAN (:func:`.pipeline.probe_address`). A reply to this address
+    comes from a host that has seen the probe; any other reply, such as one from an access port of another VLAN, is no
+    answer.
+no interface holds it
+    The probe leaves by every port (FLOOD): untagged, with the tag of each configured VLAN, and without any of those
+    VLANs that requests came from. A reply from any VLAN is an answer.
+
+All other ARP packets of the next hop are claims. :mod:`.neighbours` decides what follows from an answer or a claim.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection
+import os
+from collections.abc import Collection, Iterable
 from socket import inet_ntoa
 from typing import Optional
 
@@ -17,32 +28,50 @@ from ryu_haslb.configuration.model import Configuration, RealServer
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import arp, wire
 from ryu_haslb.openflow.channel import Channel
-from ryu_haslb.openflow.frame import without_vlan_tag
-from ryu_haslb.openflow.neighbours import Location, Neighbours
-from ryu_haslb.openflow.pipeline import chassis_address
+from ryu_haslb.openflow.frame import with_one_vlan_tag_at_most
+from ryu_haslb.openflow.neighbours import HOLD_DOWN_INTERVAL, Event, Finding, Location, Neighbours, PlaceState, Probe
+from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, PROBE_PREFIX, chassis_address, probe_address
 
 LOG = logging.getLogger(__name__)
 
 #: VLANs that are probed beside the configured ones. Requests and ARP packets may be forged, so there is a limit.
 MAX_LEARNED_VLANS = 32
+#: Seconds between two log lines about refused claims to one address.
+CLAIM_LOG_INTERVAL = 60.0
+
+_OURS = (CHASSIS_PREFIX, PROBE_PREFIX)
+_KEY_LENGTH = 16
+#: In place of a VLAN: frames without a tag, on ports that are in no VLAN of the switch.
+_UNTAGGED = 0
 
 
 class NeighbourDiscovery:
-    """ARP at one switch. ``sides`` is how its ports lie around the IPsec module."""
+    """ARP at one switch. ``sides`` is how its ports lie around the IPsec module, ``key`` the secret of its probes."""
 
-    def __init__(self, datapath_id: int, configuration: Configuration) -> None:
+    def __init__(self, datapath_id: int, configuration: Configuration, key: Optional[bytes] = None) -> None:
         self.sides = Sides()
         self._datapath_id = datapath_id
         self._mac = chassis_address(datapath_id)
+        self._key = os.urandom(_KEY_LENGTH) if key is None else key
         self._neighbours = Neighbours(configuration, datapath_id)
         self._configured_vlans: set[int] = set()
         self._learned_vlans: set[int] = set()
+        self._vlans_of: dict[bytes, frozenset[int]] = {}
+        self._vlan_probed_by: dict[bytes, int] = {}
+        self._claims_logged_at: dict[bytes, float] = {}
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
-        """Apply another configuration."""
+        """Apply another configuration. A neighbour that other VLANs hold now is looked for anew."""
+        before = self._vlans_of
         self._neighbours.configure(configuration)
         self._configured_vlans = {interface.vlan for interface in configuration.vlan_interfaces}
+        self._vlans_of = _vlans_of(configuration, self._neighbours.addresses())
+        vlans = {_UNTAGGED}.union(*self._vlans_of.values())
+        self._vlan_probed_by = {probe_address(self._key, vlan): vlan for vlan in vlans}
+        for address, now_in in self._vlans_of.items():
+            if before.get(address, now_in) != now_in:
+                self._neighbours.forget(address)
 
     def location(self, real: RealServer) -> Optional[Location]:
         """The location of a real server's next hop; None while it is unknown."""
@@ -52,29 +81,57 @@ class NeighbourDiscovery:
         """Whether a real server is its own next hop: no router lies between it and the switches."""
         return self._neighbours.is_direct(real)
 
+    def place_state(self, real: RealServer) -> PlaceState:
+        """What is known of the place of a real server's next hop."""
+        return self._neighbours.state(real)
+
+    def claims_refused(self, real: RealServer) -> int:
+        """How many claims of other machines to the address of its next hop were refused."""
+        return self._neighbours.claims_refused(real)
+
+    def answered_at(self, real: RealServer) -> Optional[float]:
+        """When a real server's next hop last answered a probe; None if it never did."""
+        return self._neighbours.answered_at(real)
+
+    def poll(self, real: RealServer, now: float) -> None:
+        """Probe a real server's next hop with the next :meth:`probe_due`, one with a static location too."""
+        self._neighbours.poll(real, now)
+
     def on_arp(self, frame: bytes, port: int, now: float) -> bool:
         """Learn from an ARP packet where its sender is. True when the location of a next hop has changed."""
-        untagged, vlan = without_vlan_tag(frame)
-        packet = arp.read_arp(untagged)
-        if packet is None or self.sides.leads_outside(port):
+        untagged = with_one_vlan_tag_at_most(frame)
+        if untagged is None or self.sides.leads_outside(port):
             # Requests would be sent out in clear, after the IPsec module has decrypted them.
             return False
-        location = Location(packet.sender_mac, port, vlan or None)
-        rival = self._neighbours.rival_of(packet.sender_address, location, now)
-        if rival is not None:
-            self._log_rivals(packet.sender_address, rival, location)
-        changed = self._neighbours.learn(packet.sender_address, location, now)
-        if changed and vlan:
-            self._learn_vlan(vlan)
+        packet = arp.read_arp(untagged[0])
+        if packet is None or packet.sender_mac.startswith(_OURS):
+            return False
+        location = Location(packet.sender_mac, port, untagged[1])
+        address, to = packet.sender_address, frame[:6]
+        vlans = self._vlans_of.get(address)
+        if vlans is None:
+            return False
+        if packet.operation == arp.REPLY and self._is_answer(vlans, (to, packet.target_mac), location.vlan):
+            changed = self._neighbours.on_answer(address, location, now)
+            if changed and location.vlan and not vlans:
+                self._learn_vlan(location.vlan)
+        else:
+            changed = False
+            if not vlans or location.vlan is None or location.vlan in vlans:
+                self._neighbours.on_claim(address, location, now)
+        self._log_events(now)
         return changed
 
-    def _log_rivals(self, address: bytes, *rivals: Location) -> None:
-        one, other = sorted(rivals)
-        LOG.warning(
-            "Switch %016x: two machines claim %s, the address of a real server or of the router to it: %s at port %d "
-            "and %s at port %d; requests go to the one that sent ARP last. Find the machine that must not have it",
-            *(self._datapath_id, inet_ntoa(address), one.mac.hex(":"), one.port, other.mac.hex(":"), other.port),
-        )
+    def _is_answer(self, vlans: frozenset[int], to: tuple[bytes, bytes], tag: Optional[int]) -> bool:
+        """Whether a reply answers a probe. ``to`` is where it goes: the Ethernet destination, and ARP's target.
+
+        Where a VLAN holds the address, only hosts there have seen the probe, and with it where a reply has to go. Where
+        none does, a reply to another switch of ours is as good as one to this switch.
+        """
+        if not vlans:
+            return any(each.startswith(CHASSIS_PREFIX) for each in to)
+        probed = self._vlan_probed_by.get(to[0])
+        return probed is not None and tag in (None, probed) and (probed == _UNTAGGED or probed in vlans)
 
     def on_request_from(self, vlan: int) -> None:
         """Look for real servers in the VLAN of a request, unless VLANs are configured."""
@@ -90,11 +147,11 @@ class NeighbourDiscovery:
 
     def reply(self, channel: Channel, frame: bytes, port: int, addresses: Collection[bytes]) -> bool:
         """Reply to an ARP request for one of these addresses. False when it asks for another address."""
-        untagged, vlan = without_vlan_tag(frame)
-        request = arp.read_arp(untagged)
-        if request is None or request.target_address not in addresses:
+        untagged = with_one_vlan_tag_at_most(frame)
+        request = None if untagged is None else arp.read_arp(untagged[0])
+        if untagged is None or request is None or request.target_address not in addresses:
             return False
-        tag = wire.push_vlan(vlan) if vlan else b""
+        tag = wire.push_vlan(untagged[1]) if untagged[1] else b""
         channel.transmit(wire.packet_out(tag + wire.output(port), arp.reply_to(request, self._mac)))
         return True
 
@@ -103,17 +160,72 @@ class NeighbourDiscovery:
         self._neighbours.probe_all()
 
     def probe_due(self, channel: Channel, now: float) -> bool:
-        """Send the probes that are due. True when a next hop has become unreachable."""
-        addresses, lost = self._neighbours.due_probes(now)
-        flood = wire.output(wire.OFPP_FLOOD)
-        tags = [b"", *(wire.push_vlan(vlan) for vlan in self._configured_vlans | self._learned_vlans)]
-        for address in addresses:
-            frame = arp.probe(self._mac, address)
-            for tag in tags:
-                channel.transmit(wire.packet_out(tag + flood, frame))
-        return lost
+        """Send the probes that are due. True when the location of a next hop has changed."""
+        probes, changed = self._neighbours.due_probes(now)
+        for probe in probes:
+            for message in self._unicast(probe, probe.to) if probe.to is not None else self._broadcast(probe):
+                channel.transmit(message)
+        self._log_events(now)
+        return changed
+
+    def _unicast(self, probe: Probe, to: Location) -> Iterable[bytes]:
+        vlans = self._vlans_of[probe.address]
+        source = probe_address(self._key, to.vlan or min(vlans)) if vlans else self._mac
+        tag = wire.push_vlan(to.vlan) if to.vlan else b""
+        yield wire.packet_out(tag + wire.output(to.port), arp.probe(source, probe.address, to.mac))
+
+    def _broadcast(self, probe: Probe) -> Iterable[bytes]:
+        vlans = self._vlans_of[probe.address]
+        for vlan in {_UNTAGGED} | (vlans or self._configured_vlans | self._learned_vlans):
+            tag = wire.push_vlan(vlan) if vlan else b""
+            source, port = (probe_address(self._key, vlan), _NORMAL) if vlans else (self._mac, _FLOOD)
+            yield wire.packet_out(tag + port, arp.probe(source, probe.address))
 
     def _learn_vlan(self, vlan: int) -> None:
         if vlan not in self._learned_vlans and len(self._learned_vlans) < MAX_LEARNED_VLANS:
             self._learned_vlans.add(vlan)
             self._neighbours.probe_all()
+
+    def _log_events(self, now: float) -> None:
+        for event in self._neighbours.take_events():
+            if event.finding is Finding.CLAIM_REFUSED:
+                if now < self._claims_logged_at.get(event.address, -CLAIM_LOG_INTERVAL) + CLAIM_LOG_INTERVAL:
+                    continue
+                self._claims_logged_at[event.address] = now
+            if event.finding in _TEXTS:
+                level, text = _TEXTS[event.finding]
+                LOG.log(level, text, self._datapath_id, inet_ntoa(event.address), *_words(event))
+
+
+_FLOOD, _NORMAL = wire.output(wire.OFPP_FLOOD), wire.output(wire.OFPP_NORMAL)
+
+_TEXTS = {
+    Finding.CLAIM_REFUSED: (
+        logging.WARNING,
+        "Switch %016x: %s, a real server or the router to it, is %s and answers there; the claim of %s is refused. "
+        "Find the machine that must not have the address",
+    ),
+    Finding.HELD_DOWN: (
+        logging.WARNING,
+        "Switch %016x: %s, a real server or the router to it, flaps between %s and %s; held down at the first for "
+        "%d s. Two machines may have the address, or its links change",
+    ),
+    Finding.RELEASED: (logging.INFO, "Switch %016x: %s, %s, is no longer held down"),
+}
+
+
+def _words(event: Event) -> tuple[object, ...]:
+    if event.finding is Finding.RELEASED:
+        return (event.location or "not located",)
+    words = event.location, event.rival or "another machine"
+    return (*words, HOLD_DOWN_INTERVAL) if event.finding is Finding.HELD_DOWN else words
+
+
+def _vlans_of(configuration: Configuration, addresses: Iterable[bytes]) -> dict[bytes, frozenset[int]]:
+    """The VLANs whose interfaces hold each address."""
+    networks = [(each.vlan, network) for each in configuration.vlan_interfaces for network in each.networks]
+    ranges = [(vlan, int(each.network_address), int(each.broadcast_address)) for vlan, each in networks]
+    return {
+        address: frozenset(vlan for vlan, low, high in ranges if low <= int.from_bytes(address, "big") <= high)
+        for address in addresses
+    }

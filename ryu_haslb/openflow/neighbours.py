@@ -1,13 +1,30 @@
 """Where the real servers are, as one switch sees it: the table of their next hops. Pure.
 
-A real server has a static location (``location`` command), or its next hop is found by ARP: by probes out of every port
-until it answers, and by probes at longer intervals from then on. A next hop that leaves several probes unanswered is
-unreachable. Sending and receiving is done by :mod:`.neighbour_discovery`.
+A real server has a static location, or its next hop is found by ARP (:mod:`.neighbour_discovery` sends and receives).
+ARP proves nothing: every host may claim any address. So a claim changes nothing by itself::
+
+            answer                                     answer from elsewhere, or claim
+    UNKNOWN -------> LOCATED ------------------------------------------> CHALLENGED
+       ^               |  ^   the known place answers: the claim is refused  |   |
+       |               |  +------------------------------------------------- +   | silent for CHALLENGE_TIMEOUT, and
+       +---------------+                                                         | the other place answers:
+         several probes unanswered, or the port is down         LOCATED there <--+ it has moved
+                                                     or HELD_DOWN where it was <-+ it moves too often
+
+*Answer*: a reply to a probe of ours, from the VLAN that was probed. *Claim*: any other ARP packet with the address as
+sender: a request, a gratuitous ARP, an unasked reply. It leads to a probe, at most one in :data:`CLAIM_INTERVAL`.
+
+A located neighbour is polled by unicast (RFC 1122, section 2.3.2.1), and by broadcast when it does not answer. One that
+moves more than :data:`MAX_MOVES` times in :data:`FLAP_INTERVAL` is held down: for :data:`HOLD_DOWN_INTERVAL` nothing
+but an answer from the place that it had is believed. A port that goes down is no move: the switch itself reports it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer, next_hop_of
@@ -17,9 +34,15 @@ PROBE_INTERVAL = 1.0
 REFRESH_INTERVAL = 5.0
 #: Unanswered probes after which a neighbour is unreachable.
 MAX_UNANSWERED_PROBES = 3
-#: Seconds after a move within which an address that is claimed from its old place again has two machines. Both answer
-#: each probe, and so take turns.
-RIVAL_INTERVAL = 2 * REFRESH_INTERVAL
+#: Seconds of silence after which a challenged place loses to another place that answers, and between two probes of it.
+CHALLENGE_TIMEOUT = 1.5
+CHALLENGE_PROBE_INTERVAL = 0.4
+#: Seconds between two probes that claims cause, and from a refused claim to the next challenge.
+CLAIM_INTERVAL = 1.0
+#: Moves in this many seconds that are believed, and the seconds for which one that moves once more is held down.
+MAX_MOVES = 3
+FLAP_INTERVAL = 60.0
+HOLD_DOWN_INTERVAL = 60.0
 
 
 class Location(NamedTuple):
@@ -29,106 +52,310 @@ class Location(NamedTuple):
     port: int
     vlan: Optional[int]
 
+    def __str__(self) -> str:
+        return f"{self.mac.hex(':')} at port {self.port}, " + (f"VLAN {self.vlan}" if self.vlan else "untagged")
 
-@dataclass
+
+class PlaceState(Enum):
+    """What is known of the place of a neighbour."""
+
+    UNKNOWN = "unknown"
+    LOCATED = "located"
+    CHALLENGED = "challenged"
+    HELD_DOWN = "held_down"
+    STATIC = "static"
+
+
+class Probe(NamedTuple):
+    """A probe that is due: by unicast to a place, or by broadcast (``to`` is None)."""
+
+    address: bytes
+    to: Optional[Location] = None
+
+
+class Finding(Enum):
+    """What an ARP packet, or the silence after a probe, has shown."""
+
+    MOVED = "moved"
+    LOST = "lost"
+    CLAIM_REFUSED = "claim_refused"
+    HELD_DOWN = "held_down"
+    RELEASED = "released"
+
+
+class Event(NamedTuple):
+    """A finding about one neighbour. ``rival`` is the other place, if one is known."""
+
+    finding: Finding
+    address: bytes
+    location: Optional[Location]
+    rival: Optional[Location] = None
+
+
+@dataclass(eq=False)
 class Neighbour:
-    """An address and its location, which is None while unknown. ``next_probe`` is a time in seconds."""
+    """An address and its location, which is None while unknown. Times are in seconds.
+
+    ``place`` is the last location, also while it is unreachable. ``mac`` is the only Ethernet address that is believed,
+    if one is configured. ``rival`` has answered elsewhere during a challenge; ``claimant`` has only claimed. The
+    location of one that ``is_static`` never changes; it is probed on demand only (:meth:`Neighbours.poll`). The next
+    probe of one that ``broadcasts`` goes to all hosts, since the network has changed.
+    """
 
     address: bytes
     location: Optional[Location] = None
     next_probe: float = 0.0
+    is_static: bool = False
+    broadcasts: bool = False
     unanswered_probes: int = 0
-    #: Where it was before ``location``, and until when. None after a while, or if it has not moved.
-    before: Optional[Location] = None
-    moved_at: float = 0.0
+    place: Optional[Location] = None
+    mac: Optional[bytes] = None
+    answered_at: Optional[float] = None
+    claims_refused: int = 0
+    challenged_until: Optional[float] = None
+    next_challenge: float = 0.0
+    is_claimed: bool = False
+    claimant: Optional[Location] = None
+    rival: Optional[Location] = None
+    moves: list[float] = field(default_factory=list)
+    held_until: Optional[float] = None
+
+    @property
+    def state(self) -> PlaceState:
+        """What is known of its place."""
+        if self.is_static:
+            return PlaceState.STATIC
+        if self.held_until is not None:
+            return PlaceState.HELD_DOWN
+        if self.location is None:
+            return PlaceState.UNKNOWN
+        return PlaceState.LOCATED if self.challenged_until is None else PlaceState.CHALLENGED
+
+    def end_challenge(self, now: float) -> None:
+        """Forget the claim."""
+        self.challenged_until = self.rival = self.claimant = None
+        self.is_claimed = False
+        self.next_challenge = now + CLAIM_INTERVAL
 
 
 class Neighbours:
-    """The next hops of all real servers at one switch."""
+    """The next hops of all real servers at one switch. ``events`` are the findings since they were last taken."""
 
     def __init__(self, configuration: Configuration, datapath_id: int) -> None:
+        self.events: list[Event] = []
         self._datapath_id = datapath_id
         self._by_address: dict[bytes, Neighbour] = {}
+        self._of_real: dict[RealServer, Neighbour] = {}
+        self._pinned: list[Neighbour] = []
+        self._is_direct: dict[RealServer, bool] = {}
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration; neighbours that both have in common keep their locations."""
-        before = self._by_address
-        self._static: dict[RealServer, Location] = {}
-        self._next_hop: dict[RealServer, bytes] = {}
-        self._is_direct: dict[RealServer, bool] = {}
+        before, self._by_address, self._of_real = self._by_address, {}, {}
+        self._pinned = []
+        self._is_direct = {}
         for farm in configuration.farms.values():
             for real in farm.reals:
                 next_hop = next_hop_of(configuration.vlan_interfaces, configuration.routes, real.address)
                 self._is_direct[real] = next_hop == real.address
+                address = next_hop.packed
                 static = _static_location(real, self._datapath_id)
                 if static is not None:
-                    self._static[real] = static
-                else:
-                    self._next_hop[real] = next_hop.packed
-        self._by_address = {address: before.get(address) or Neighbour(address) for address in self._next_hop.values()}
+                    self._of_real[real] = _static_neighbour(address, static)
+                    self._pinned.append(self._of_real[real])
+                    continue
+                neighbour = self._by_address.get(address) or before.get(address) or Neighbour(address)
+                self._of_real[real] = self._by_address[address] = neighbour
 
     def location(self, real: RealServer) -> Optional[Location]:
         """The location of a real server's next hop; None while it is unknown."""
-        static = self._static.get(real)
-        return static or self._by_address[self._next_hop[real]].location
+        return self._of_real[real].location
 
     def is_direct(self, real: RealServer) -> bool:
         """Whether a real server is its own next hop: no router lies between it and the switches."""
         return self._is_direct[real]
 
-    def learn(self, address: bytes, location: Location, now: float) -> bool:
-        """Record the sender of an ARP packet. True when the location of a neighbour has changed."""
+    def state(self, real: RealServer) -> PlaceState:
+        """What is known of the place of a real server's next hop."""
+        return self._of_real[real].state
+
+    def claims_refused(self, real: RealServer) -> int:
+        """How many claims of other machines to the address of its next hop were refused."""
+        return self._of_real[real].claims_refused
+
+    def answered_at(self, real: RealServer) -> Optional[float]:
+        """When its next hop last answered a probe; None if it never did."""
+        return self._of_real[real].answered_at
+
+    def poll(self, real: RealServer, now: float) -> None:
+        """Probe the next hop of a real server with the next :meth:`due_probes`, by unicast if its place is known."""
+        neighbour = self._of_real[real]
+        neighbour.next_probe = min(neighbour.next_probe, now)
+
+    def forget(self, address: bytes) -> None:
+        """The place of a neighbour is no longer valid: look for it anew."""
+        if address in self._by_address and not self._by_address[address].is_static:
+            self._by_address[address] = renewed = Neighbour(address)
+            self._of_real = {
+                real: renewed if each.address == address and not each.is_static else each
+                for real, each in self._of_real.items()
+            }
+
+    def addresses(self) -> set[bytes]:
+        """The addresses of all next hops."""
+        return {neighbour.address for neighbour in self._of_real.values()}
+
+    def on_claim(self, address: bytes, location: Location, now: float) -> None:
+        """An ARP packet that nobody asked for has this sender: it is a reason to probe, and no more."""
         neighbour = self._by_address.get(address)
-        if neighbour is None:
+        if neighbour is None or neighbour.is_static or neighbour.mac not in (None, location.mac):
+            return
+        if neighbour.location is None:
+            if now >= neighbour.next_challenge:
+                neighbour.next_challenge = now + CLAIM_INTERVAL
+                neighbour.next_probe = now
+        elif location != neighbour.location:
+            neighbour.claimant = neighbour.claimant or location
+            self._challenge(neighbour, now)
+        elif neighbour.challenged_until is None:
+            neighbour.unanswered_probes = 0
+            neighbour.next_probe = now + REFRESH_INTERVAL
+
+    def on_answer(self, address: bytes, location: Location, now: float) -> bool:
+        """A neighbour has answered a probe. True when its location has changed."""
+        for each in self._pinned:
+            if each.address == address and each.location == location:
+                each.answered_at = now
+        neighbour = self._by_address.get(address)
+        if neighbour is None or neighbour.is_static or neighbour.mac not in (None, location.mac):
             return False
+        if neighbour.location is None:
+            return self._locate(neighbour, location, now)
+        if location != neighbour.location:
+            neighbour.rival = neighbour.rival or location
+            self._challenge(neighbour, now)
+            return False
+        neighbour.answered_at = now
         neighbour.unanswered_probes = 0
         neighbour.next_probe = now + REFRESH_INTERVAL
-        changed = neighbour.location != location
-        if changed:
-            neighbour.before = neighbour.location
-            neighbour.moved_at = now
-        neighbour.location = location
-        return changed
-
-    def rival_of(self, address: bytes, location: Location, now: float) -> Optional[Location]:
-        """Where another machine has claimed a neighbour's address just now, if one at this location claims it again.
-
-        To be asked before :meth:`learn`. A machine that moves, or a standby that takes over, claims the address once.
-        """
-        neighbour = self._by_address.get(address)
-        if neighbour is None or neighbour.location is None or neighbour.location.mac == location.mac:
-            return None
-        returns = neighbour.before is not None and neighbour.before.mac == location.mac
-        return neighbour.location if returns and now - neighbour.moved_at < RIVAL_INTERVAL else None
+        if neighbour.challenged_until is not None:
+            neighbour.claims_refused += 1
+            rival = neighbour.rival or neighbour.claimant
+            self.events.append(Event(Finding.CLAIM_REFUSED, address, location, rival))
+            neighbour.end_challenge(now)
+        return False
 
     def forget_port(self, port: int) -> bool:
         """A port is down or removed: forget what was there. True when a location has changed."""
-        lost = [each for each in self._by_address.values() if each.location is not None and each.location.port == port]
+        found = [each for each in self._by_address.values() if not each.is_static]
+        lost = [each for each in found if each.location is not None and each.location.port == port]
+        for neighbour in found:
+            if neighbour.place is not None and neighbour.place.port == port:
+                neighbour.place = None
         for neighbour in lost:
-            neighbour.location = None
+            neighbour.location = neighbour.challenged_until = None
         self.probe_all()
         return bool(lost)
 
     def probe_all(self) -> None:
         """Make a probe of every neighbour due: the network has changed."""
         for neighbour in self._by_address.values():
-            neighbour.next_probe = 0.0
+            if not neighbour.is_static:
+                neighbour.next_probe = 0.0
+                neighbour.broadcasts = True
 
-    def due_probes(self, now: float) -> tuple[list[bytes], bool]:
-        """The addresses to probe now, and whether a neighbour has become unreachable."""
-        addresses = []
-        lost = False
-        for neighbour in self._by_address.values():
-            if neighbour.next_probe > now:
-                continue
-            if neighbour.location is not None and neighbour.unanswered_probes >= MAX_UNANSWERED_PROBES:
-                neighbour.location = None
-                lost = True
-            neighbour.unanswered_probes += 1
-            neighbour.next_probe = now + PROBE_INTERVAL
-            addresses.append(neighbour.address)
-        return addresses, lost
+    def due_probes(self, now: float) -> tuple[list[Probe], bool]:
+        """The probes to send now, and whether the location of a neighbour has changed."""
+        probes: list[Probe] = []
+        changed = False
+        for neighbour in (*self._by_address.values(), *self._pinned):
+            changed |= not neighbour.is_static and self._judge(neighbour, now)
+            if neighbour.next_probe <= now:
+                probes += _next_probes(neighbour, now)
+        return probes, changed
+
+    def take_events(self) -> Iterator[Event]:
+        """The findings since the last call."""
+        events, self.events = self.events, []
+        return iter(events)
+
+    def _challenge(self, neighbour: Neighbour, now: float) -> None:
+        """Let the known place prove that it is there."""
+        if neighbour.challenged_until is not None or neighbour.held_until is not None:
+            return
+        if now < neighbour.next_challenge:
+            neighbour.is_claimed = True
+            return
+        neighbour.challenged_until = now + CHALLENGE_TIMEOUT
+        neighbour.next_probe = now
+
+    def _judge(self, neighbour: Neighbour, now: float) -> bool:
+        """Draw the conclusions from what has not happened. True when the location has changed."""
+        if neighbour.held_until is not None and now >= neighbour.held_until:
+            neighbour.held_until = None
+            neighbour.moves.clear()
+            self.events.append(Event(Finding.RELEASED, neighbour.address, neighbour.location))
+        if neighbour.is_claimed and now >= neighbour.next_challenge:
+            neighbour.is_claimed = False
+            if neighbour.location is not None:
+                self._challenge(neighbour, now)
+        if neighbour.challenged_until is not None and now >= neighbour.challenged_until:
+            rival = neighbour.rival
+            neighbour.end_challenge(now)
+            neighbour.unanswered_probes += rival is None
+            return rival is not None and self._locate(neighbour, rival, now)
+        is_silent = neighbour.unanswered_probes >= MAX_UNANSWERED_PROBES and neighbour.challenged_until is None
+        if neighbour.location is not None and is_silent and neighbour.next_probe <= now:
+            self.events.append(Event(Finding.LOST, neighbour.address, neighbour.location))
+            neighbour.location = None
+            return True
+        return False
+
+    def _locate(self, neighbour: Neighbour, location: Location, now: float) -> bool:
+        """It has answered from this location, and not from the one that it had. False if it is held down."""
+        before = neighbour.place
+        has_moved = before is not None and before != location
+        if has_moved:
+            if neighbour.held_until is not None:
+                return False
+            neighbour.moves = [each for each in neighbour.moves if now - each < FLAP_INTERVAL]
+            if len(neighbour.moves) >= MAX_MOVES:
+                neighbour.held_until = now + HOLD_DOWN_INTERVAL
+                self.events.append(Event(Finding.HELD_DOWN, neighbour.address, before, location))
+                return False
+            neighbour.moves.append(now)
+            self.events.append(Event(Finding.MOVED, neighbour.address, location, before))
+        neighbour.location = neighbour.place = location
+        neighbour.answered_at = now
+        neighbour.unanswered_probes = 0
+        neighbour.next_probe = now + REFRESH_INTERVAL
+        return True
+
+
+def _next_probes(neighbour: Neighbour, now: float) -> list[Probe]:
+    """The probes of a neighbour that are due, and when the next one is."""
+    if neighbour.is_static:
+        neighbour.next_probe = math.inf
+        return [Probe(neighbour.address, neighbour.location)]
+    broadcast = Probe(neighbour.address)
+    if neighbour.challenged_until is not None:
+        # One broadcast lets the claimant answer; if it cannot, the known place stays until it is silent for long.
+        is_first = neighbour.challenged_until - now > CHALLENGE_TIMEOUT - CHALLENGE_PROBE_INTERVAL / 2
+        neighbour.next_probe = now + CHALLENGE_PROBE_INTERVAL
+        return [*([broadcast] if is_first else []), Probe(neighbour.address, neighbour.location)]
+    neighbour.next_probe = now + PROBE_INTERVAL
+    neighbour.unanswered_probes += 1
+    is_broadcast_due = neighbour.broadcasts or neighbour.unanswered_probes > 1
+    neighbour.broadcasts = False
+    if neighbour.location is None:
+        return [broadcast]
+    unicast = Probe(neighbour.address, neighbour.location)
+    return [broadcast, unicast] if is_broadcast_due else [unicast]
+
+
+def _static_neighbour(address: bytes, location: Location) -> Neighbour:
+    return Neighbour(address, location, next_probe=math.inf, is_static=True)
 
 
 def _static_location(real: RealServer, datapath_id: int) -> Optional[Location]:

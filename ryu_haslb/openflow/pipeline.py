@@ -20,7 +20,8 @@ agent anyway::
       | 50020  request; its fragments; ping; ARP for us                       controller       |   |
       | 50015  to the chassis address, from the inside of the IPsec module    controller       |   |
       | 50010  to the chassis address, for the IPsec module                   NORMAL           |   |
-      | 50010  ARP from a real server                           controller and NORMAL          |   |
+      | 50020  ARP reply to a probe in one VLAN                 controller and NORMAL          |   |
+      | 50010  ARP from a real server, or the router to it      controller and NORMAL          |   |
       | 50000  other packets to the chassis address                           controller       |   |
       |     1  reply of a real server in doubt             NORMAL, and goto table 2 -----------|---|---+
       |     0  everything else                                                NORMAL           |   |   |
@@ -79,6 +80,8 @@ PROTOCOL_UDP = 17
 
 #: Chassis addresses start with these three bytes; the other three come from the switch's datapath id.
 CHASSIS_PREFIX = b"\x02\x51\xb7"
+#: Probe addresses start with these three bytes: the Ethernet source of a probe in one VLAN (:func:`probe_address`).
+PROBE_PREFIX = b"\x06\x51\xb7"
 _CHASSIS_SUFFIX_LENGTH = 3
 
 
@@ -111,6 +114,7 @@ class Purpose(IntEnum):
     PUNT_ECHO = 16
     PASS_REPLY = 17
     COPY_REPLY = 18
+    PUNT_ARP_ANSWER = 20
 
     @property
     def cookie(self) -> int:
@@ -149,6 +153,7 @@ PIPELINE: Mapping[Purpose, Entry] = {
     Purpose.PUNT_ECHO: Entry(Table.CLASSIFIER, 50020, Action.PUNT, metered=True),
     Purpose.PUNT_ARP_REQUEST: Entry(Table.CLASSIFIER, 50020, Action.PUNT),
     Purpose.PUNT_ARP_REPLY: Entry(Table.CLASSIFIER, 50020, Action.PUNT),
+    Purpose.PUNT_ARP_ANSWER: Entry(Table.CLASSIFIER, 50020, Action.PUNT_AND_PASS),
     Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE: Entry(Table.CLASSIFIER, 50015, Action.PUNT, metered=True),
     Purpose.PUNT_ARP_FROM_REAL: Entry(Table.CLASSIFIER, 50010, Action.PUNT_AND_PASS),
     Purpose.PASS_TO_MODULE: Entry(Table.CLASSIFIER, 50010, Action.PASS),
@@ -213,6 +218,15 @@ def chassis_address(datapath_id: int) -> bytes:
     if datapath_id < 1 << 8 * _CHASSIS_SUFFIX_LENGTH:
         return CHASSIS_PREFIX + packed[-_CHASSIS_SUFFIX_LENGTH:]
     return CHASSIS_PREFIX + blake2b(packed, digest_size=_CHASSIS_SUFFIX_LENGTH).digest()
+
+
+def probe_address(key: bytes, vlan: int) -> bytes:
+    """The Ethernet address in probes that the switch sends into one VLAN only (0: into none, untagged).
+
+    Who answers to this address has seen the probe, so the VLAN reaches him. ``key`` is a secret, since others could
+    answer without having seen it; 24 bits are enough where answers are limited to some hundreds a second.
+    """
+    return PROBE_PREFIX + blake2b(vlan.to_bytes(2, "big"), key=key, digest_size=_CHASSIS_SUFFIX_LENGTH).digest()
 
 
 def udp_match(address: str, port: int) -> dict[str, Value]:

@@ -10,18 +10,28 @@ from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address
 from typing import Optional
 
-from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.model import Configuration, next_hop_of
 from ryu_haslb.configuration.outside_ports import Inside, Sides, protected_addresses
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import arp
 from ryu_haslb.openflow.icmp import PROTOCOL_ICMP
-from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, FIRST_METER, Purpose, Rule, chassis_address, udp_match
+from ryu_haslb.openflow.pipeline import (
+    CHASSIS_PREFIX,
+    FIRST_METER,
+    PROBE_PREFIX,
+    Purpose,
+    Rule,
+    chassis_address,
+    udp_match,
+)
 from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
 
 Match = dict[str, Value]
 
 #: Matches the chassis addresses of all switches.
 _ANY_CHASSIS = ((CHASSIS_PREFIX + bytes(3)).hex(":"), "ff:ff:ff:00:00:00")
+#: Matches the probe addresses of all switches.
+_ANY_PROBE = ((PROBE_PREFIX + bytes(3)).hex(":"), "ff:ff:ff:00:00:00")
 _NO_SIDES = Sides()
 
 
@@ -38,12 +48,21 @@ def standing_rules(configuration: Configuration, datapath_id: int, sides: Sides 
     protected = _ports_of_protected_addresses(configuration, sides)
     for server in configuration.virtual_servers.values():
         if server.in_service:
-            address, ports = str(server.address), protected.get(server.address)
-            yield from _virtual_server_rules(address, chassis, ports)
+            virtual, ports = str(server.address), protected.get(server.address)
+            yield from _virtual_server_rules(virtual, chassis, ports)
             if ports is not None:
-                yield from _protected_server_rules(address, chassis, ports)
-    for real_address in sorted({real.address for farm in configuration.farms.values() for real in farm.reals}):
-        yield Rule(Purpose.PUNT_ARP_FROM_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(real_address)})
+                yield from _protected_server_rules(virtual, chassis, ports)
+    # Another switch may have sent the probe, so that the answer must go on.
+    yield Rule(Purpose.PUNT_ARP_ANSWER, {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REPLY, "eth_dst": _ANY_PROBE})
+    for address in sorted(set(_next_hops(configuration))):
+        yield Rule(Purpose.PUNT_ARP_FROM_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(address)})
+
+
+def _next_hops(configuration: Configuration) -> Iterator[IPv4Address]:
+    """The real servers that are adjacent, and the routers to the others."""
+    for farm in configuration.farms.values():
+        for real in farm.reals:
+            yield next_hop_of(configuration.vlan_interfaces, configuration.routes, real.address)
 
 
 def client_rules(

@@ -54,15 +54,8 @@ LOG = logging.getLogger(__name__)
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
 _PUNT_SESSION_MISS = Purpose.PUNT_SESSION_MISS
-_NO_REQUESTS = frozenset(
-    {
-        Purpose.PUNT_ECHO,
-        Purpose.PUNT_ARP_REQUEST,
-        Purpose.PUNT_ARP_REPLY,
-        Purpose.PUNT_ARP_FROM_REAL,
-        Purpose.COPY_REPLY,
-    }
-)
+_ARP = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
+_NO_REQUESTS = frozenset({Purpose.PUNT_ECHO, Purpose.COPY_REPLY} | _ARP)
 #: Seconds without a barrier reply after which a switch counts as busy: it may need long for what it was sent.
 BUSY_TIMEOUT = 1.0
 #: The Ethernet source address in a frame.

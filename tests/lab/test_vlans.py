@@ -20,7 +20,8 @@ ACCESS_VLAN, TRUNK_VLAN, VISITOR_VLAN = 30, 40, 50
 CONFIGURATION = f"""\
 datapaths: [1]
 interfaces:
-  Vlan{TRUNK_VLAN}: {{address: 10.1.1.1/24}}
+  Vlan{ACCESS_VLAN}: {{address: 10.1.1.50/31}}
+  Vlan{TRUNK_VLAN}: {{address: 10.1.1.54/30}}
 serverfarms:
   HAFARM:
     reals:

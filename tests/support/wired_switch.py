@@ -100,6 +100,11 @@ class Wired:
         frame = head / Dot1Q(vlan=vlan) / arp if vlan else head / arp
         self.punt(Purpose.PUNT_ARP_REPLY, bytes(frame), port or PORTS[number])
 
+    def replug(self, number: int, port: int, vlan: int = 0) -> None:
+        """A real server is plugged into another port: its old one goes down."""
+        self.switch.on_port_changed(PORTS[number], False)
+        self.find(number, port, vlan)
+
     def request(
         self, mobile: str, source: str = OTHER, padding: int = 0, home_agent: bytes = bytes(4), lifetime: int = 600
     ) -> list[bytes]:

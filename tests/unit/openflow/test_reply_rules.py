@@ -186,6 +186,7 @@ def test_a_failed_real_server_stays_watched() -> None:
 def test_the_rules_follow_a_real_server_that_moves() -> None:
     connected = Connected()
     connected.doubt()
+    connected.switch.on_port_changed(PORTS[0], False)
     connected.find(0, port=9, vlan=15)
     connected.tick()
     for flow in connected.fake.flows_for(PASS):
@@ -320,6 +321,7 @@ def test_behind_a_router_a_reply_must_answer_a_request_that_was_sent() -> None:
 
 def test_two_real_servers_with_one_ethernet_address_are_told_apart_by_the_request() -> None:
     connected = Connected()
+    connected.switch.on_port_changed(PORTS[1], False)
     connected.find(1, port=PORTS[0], mac=MACS[0])
     connected.request("anna", 77)
     session = next(iter(connected.balancer.sessions))

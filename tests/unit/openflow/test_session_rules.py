@@ -17,7 +17,7 @@ def test_a_rule_whose_real_moves_before_it_is_confirmed_is_installed_again() -> 
     wired = Wired()
     wired.request("anna")
     wired.tick()
-    wired.find(0, port=9)
+    wired.replug(0, port=9)
     wired.confirm()
     assert [goes_to(message) for message in wired.request("anna")] == [9]
     wired.settle()

@@ -16,6 +16,7 @@ from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY, Load
 from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS
+from ryu_haslb.openflow.neighbours import CHALLENGE_TIMEOUT
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address, session_match
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.slb.session import COOKIE_MARK, tag_of
@@ -162,9 +163,10 @@ def test_while_rules_are_read_a_switch_without_output_to_table_keeps_requests_wa
 
 def test_a_new_configuration_keeps_probing_the_vlans_in_which_reals_were_found() -> None:
     wired = Wired()
-    wired.find(0, vlan=15)
+    wired.replug(0, port=9, vlan=15)
     wired.switch.configure(wired.configuration)
     wired.sent.clear()
+    wired.switch.on_port_changed(9, False)
     wired.switch.tick(wired.now + 6.0)
     assert any(wire.push_vlan(15) in message for message in wired.sent)
 
@@ -185,7 +187,7 @@ def test_an_arp_packet_from_outside_of_the_ipsec_module_moves_no_home_agent(port
     wired.switch.set_sides(Sides(frozenset({4}), {15: Inside(frozenset({5}), frozenset({6}))}), [])
     wired.find(0, port=port)
     assert [goes_to(message) for message in wired.request("anna")] == [7]
-    wired.find(0, port=6)
+    wired.replug(0, port=6)
     assert [goes_to(message) for message in wired.request("anna")] == [6]
 
 
@@ -340,7 +342,7 @@ def test_at_full_load_every_request_is_dropped_and_counted_and_arp_is_not() -> N
     overloaded(wired, MAX_QUEUEING_DELAY * 2.5)
     assert wired.request("anna") == []
     assert wired.drops(DropReason.OVERLOAD) == 1
-    wired.find(0, port=9)
+    wired.replug(0, port=9)
     wired.settle()
     assert wire.output(9) in b"".join(wired.sent), "ARP was processed meanwhile, and the session's rule follows"
 
@@ -426,12 +428,26 @@ def test_under_load_requests_come_before_pings() -> None:
     assert ping(wired) == []
 
 
-def test_two_machines_that_claim_one_real_servers_address_are_named(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_claim_to_a_real_servers_address_is_refused_while_it_answers(caplog: pytest.LogCaptureFixture) -> None:
     """RFC 5227 section 2.4; both MAC addresses and ports, so that an operator finds the wrong one."""
     wired = Wired()
-    wired.find(0, mac=OTHER, port=9)
-    assert "two machines claim" not in caplog.text
-    wired.find(0)
-    (line,) = [each for each in caplog.messages if "two machines claim" in each]
+    for _ in range(5):
+        wired.find(0, mac=OTHER, port=9)
+        wired.now += 0.1
+        wired.find(0)
+        assert [goes_to(message) for message in wired.request("anna")] in ([7], [wire.OFPP_TABLE])
+        wired.now += 2.0
+    (line,) = [each for each in caplog.messages if "the claim of" in each]
     assert "10.1.1.51" in line
-    assert f"{MACS[0]} at port 7 and {OTHER} at port 9" in line
+    assert f"is {MACS[0]} at port 7, untagged and answers there; the claim of {OTHER} at port 9, untagged" in line
+
+
+def test_a_real_server_that_is_silent_loses_to_another_machine_that_answers() -> None:
+    """A standby takes over the address of the active one."""
+    wired = Wired()
+    wired.find(0, mac=OTHER, port=9)
+    wired.now += CHALLENGE_TIMEOUT
+    wired.switch.tick(wired.now)
+    wired.settle()
+    wired.tick()
+    assert [goes_to(message) for message in wired.request("anna")] == [9]

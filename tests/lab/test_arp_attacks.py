@@ -1,0 +1,172 @@
+"""Forged ARP from every port, in every VLAN: no home agent moves, and none that is nowhere appears (RFC 826).
+
+The switch is set up as a 7600 is: home agents on access ports of VLAN 15, subscribers in VLAN 16, a stranger on an
+access port of VLAN 20, and a trunk to an ordinary switch with a host in VLAN 15 and one in VLAN 30. The balancer sees
+the frames of access ports without a tag.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from typing import Optional
+
+import pytest
+from bench import MACS, PDSN, SECOND_SWITCH, Bench, PlainChassis, farm, virtual_server, wait_until
+from mobile import CHASSIS_MAC, nai, registration, request
+from mobile import frame as frame_of
+from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
+from scapy.packet import Packet
+
+from haslb_lab.chassis.one_switch import SWITCH
+from haslb_lab.runner.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+#: sami3 has the third address, in another VLAN than the one that holds it.
+REALS = {"sami1": "10.1.1.51", "sami2": "10.1.1.52"}
+ABSENT = "10.1.1.53"
+HOME_AGENTS, SUBSCRIBERS, STRANGERS, ELSEWHERE = 15, 16, 20, 30
+PORTS = {
+    f"{SWITCH}-eth1": SUBSCRIBERS,
+    f"{SWITCH}-eth2": HOME_AGENTS,
+    f"{SWITCH}-eth3": HOME_AGENTS,
+    f"{SWITCH}-eth4": STRANGERS,
+    f"{SECOND_SWITCH}-eth1": HOME_AGENTS,
+    f"{SECOND_SWITCH}-eth2": ELSEWHERE,
+}
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+CONFIGURATION = (
+    f"interface Vlan{HOME_AGENTS}\n ip address 10.1.1.1 255.255.255.0\n!\n"
+    + farm([(address, 1) for address in REALS.values()])
+    + f"ip slb serverfarm HAFARM\n real {ABSENT}\n!\n"
+    + virtual_server()
+)
+
+
+class VlanLab(Lab):
+    """The second switch is an ordinary one that is not balanced, behind a trunk."""
+
+    def connect_switch(self, switch: Optional[str] = None) -> None:
+        """Set the VLANs of all ports before the balancer comes."""
+        for port, vlan in PORTS.items():
+            subprocess.run(["ovs-vsctl", "set", "Port", port, f"tag={vlan}"], check=True)
+        subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "add-flow", SECOND_SWITCH, "actions=NORMAL"], check=True)
+        super().connect_switch(SWITCH)
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Bench]:
+    topology = PlainChassis(second=("pdsn2", "router"))
+    with Bench(VlanLab(topology, CONFIGURATION), reals=REALS) as running:
+        yield running
+
+
+def forged(mac: str, address: str) -> Iterator[Packet]:
+    """ARP packets that claim an address, without Ethernet header and tags; the destination in ``overload_fields``."""
+    yield ARP(op=1, hwsrc=mac, psrc=address, pdst=address)
+    yield ARP(op=2, hwsrc=mac, psrc=address, hwdst=BROADCAST, pdst=address)
+    yield ARP(op=2, hwsrc=mac, psrc=address, hwdst=CHASSIS_MAC, pdst="0.0.0.0")
+    yield ARP(op=1, hwsrc=mac, psrc=address, pdst="10.1.1.10")
+    yield ARP(op=1, hwsrc=mac, psrc=address, pdst="10.1.1.1")
+    for operation in (0, 3, 4, 8, 9, 65535):
+        yield ARP(op=operation, hwsrc=mac, psrc=address, hwdst=CHASSIS_MAC, pdst=address)
+    for sender in (BROADCAST, "01:00:5e:00:00:01", "00:00:00:00:00:00", CHASSIS_MAC, "02:66:66:66:66:66"):
+        yield ARP(op=2, hwsrc=sender, psrc=address, hwdst=CHASSIS_MAC, pdst="0.0.0.0")
+    yield ARP(op=2, hwtype=6, hwsrc=mac, psrc=address, hwdst=CHASSIS_MAC)
+
+
+def tags() -> Iterator[tuple[Packet, ...]]:
+    """No tag, one of each VLAN, of priority only, two tags, a provider's."""
+    yield ()
+    for vlan in (0, HOME_AGENTS, SUBSCRIBERS, STRANGERS, ELSEWHERE, 4094):
+        yield (Dot1Q(vlan=vlan),)
+    for outer in (HOME_AGENTS, STRANGERS, ELSEWHERE):
+        yield Dot1Q(vlan=outer), Dot1Q(vlan=HOME_AGENTS)
+        yield Dot1AD(vlan=outer), Dot1Q(vlan=HOME_AGENTS)
+    yield (Dot1AD(vlan=HOME_AGENTS),)
+
+
+def attack(mac: str, *addresses: str) -> list[bytes]:
+    """Every forged packet under every tag, to everybody, to the chassis and to an address as probes have it."""
+    frames = []
+    for address in addresses:
+        for packet in forged(mac, address):
+            for tag in tags():
+                for to in (BROADCAST, CHASSIS_MAC, "06:51:b7:00:00:00"):
+                    ethernet = Ether(src=mac, dst=to)
+                    for each in tag:
+                        ethernet /= each
+                    frames.append(bytes(ethernet / packet))
+    return frames
+
+
+def moves(bench: Bench, address: str) -> list[str]:
+    """The balancer's log lines about where a home agent is."""
+    text = f"real server {address} (HAFARM) is at"
+    return [line for line in bench.lab.log("controller").splitlines() if text in line]
+
+
+@pytest.mark.parametrize("node", [PDSN, "sami2", "sami3", "pdsn2", "router"])
+def test_forged_arp_from_any_port_moves_no_home_agent_that_lives(bench: Bench, node: str) -> None:
+    """Every claimant is refused: those of the home agents' own VLAN too, which see the probes."""
+    name = f"victim-{node}@isp.com"
+    sent = frame_of(request(nai(name), home_agent=REALS["sami1"]))
+    assert bench.deliver(sent) == "sami1"
+    before = moves(bench, REALS["sami1"])
+    frames = attack(MACS[node], REALS["sami1"], ABSENT)
+    for start in range(0, len(frames), 50):
+        bench.send(*frames[start : start + 50], node=node)
+        assert bench.deliver(registration(name, dst="10.1.1.10")) == "sami1"
+    bench.settle()
+    assert moves(bench, REALS["sami1"]) == before
+    assert bench.reals()[REALS["sami1"]]["reachable"]
+    assert not bench.reals()[ABSENT]["reachable"], "it is in no VLAN that holds its address"
+    assert "Traceback" not in bench.lab.log("controller")
+
+
+def test_a_host_of_another_vlan_that_has_the_address_is_never_found(bench: Bench) -> None:
+    """sami3 answers every ARP request for its address that it sees; it sees none."""
+    assert not bench.reals()[ABSENT]["reachable"]
+    assert moves(bench, ABSENT) == []
+
+
+def test_the_address_of_a_dead_home_agent_does_not_go_to_another_vlan(bench: Bench) -> None:
+    """Hosts of three other VLANs have its address and announce it. When it lives again, it is where it was."""
+    address = REALS["sami2"]
+    host, others = bench.lab.node("sami2"), [bench.lab.node(name) for name in (PDSN, "sami3", "router")]
+    before = moves(bench, address)
+    with bench.without("sami2"):
+        host.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=8")
+        for other in others:
+            other.cmd(f"ip addr add {address}/32 dev {other.name}-eth0")
+        try:
+            wait_until(lambda: not bench.reals()[address]["reachable"], "it is unreachable", 20.0)
+            for other in others:
+                bench.send(*attack(MACS[other.name], address), node=other.name)
+            bench.settle()
+            assert not bench.reals()[address]["reachable"]
+        finally:
+            for other in others:
+                other.cmd(f"ip addr del {address}/32 dev {other.name}-eth0")
+            host.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
+        wait_until(lambda: bench.reals()[address]["reachable"], "it is found again", 10.0)
+    assert moves(bench, address) == [*before, moves(bench, address)[-1]]
+    assert MACS["sami2"] in moves(bench, address)[-1]
+
+
+def test_a_standby_in_the_right_vlan_takes_over_from_a_silent_home_agent(bench: Bench) -> None:
+    """pdsn2 is in the home agents' VLAN behind the trunk; it has the address, answers, and announces itself."""
+    address = REALS["sami2"]
+    active, standby = bench.lab.node("sami2"), bench.lab.node("pdsn2")
+    active.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=8")
+    standby.cmd(f"ip addr add {address}/32 dev pdsn2-eth0")
+    claim = bytes(Ether(src=MACS["pdsn2"], dst=BROADCAST) / ARP(op=1, hwsrc=MACS["pdsn2"], psrc=address, pdst=address))
+    try:
+        bench.send(claim, node="pdsn2")
+        wait_until(lambda: MACS["pdsn2"] in moves(bench, address)[-1], "it has moved")
+        assert moves(bench, address)[-1].endswith(f"port 5, VLAN {HOME_AGENTS}")
+    finally:
+        standby.cmd(f"ip addr del {address}/32 dev pdsn2-eth0")
+        active.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
+    wait_until(lambda: MACS["sami2"] in moves(bench, address)[-1], "it is back, by the probes alone", 15.0)
