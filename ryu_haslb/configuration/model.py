@@ -93,13 +93,22 @@ class VirtualServer:
 
 @dataclass(frozen=True)
 class DfpAgent:
-    """``agent A.B.C.D PORT [TIMEOUT [RETRY-COUNT [RETRY-INTERVAL]]]``; times in seconds, a count of 0 is unlimited."""
+    """``agent A.B.C.D PORT [TIMEOUT [RETRY-COUNT [RETRY-INTERVAL]]] [real {any | A.B.C.D ...}]``.
+
+    Times are in seconds, a count of 0 is unlimited. ``reals`` are the real servers whose weight the agent may set
+    beside the one at its own address; None: any.
+    """
 
     address: IPv4Address
     port: int
     timeout: int = 0
     retry_count: int = 0
     retry_interval: int = 180
+    reals: Optional[tuple[IPv4Address, ...]] = ()
+
+    def may_set(self, real: IPv4Address) -> bool:
+        """Whether the agent may set the weight of the real server at this address."""
+        return self.reals is None or real == self.address or real in self.reals
 
 
 @dataclass(frozen=True)

@@ -76,8 +76,13 @@ def _check_agents(draft: Draft, diagnostics: Diagnostics) -> None:
         return
     reals = {entry.real.address for farm in draft.farms.values() for entry in farm.reals.values()}
     for (address, port), line in draft.dfp.lines.items():
-        if (address, port) in draft.dfp.agents and address not in reals:
-            diagnostics.warning(line, f"DFP agent {address} {port} has the address of no real server of any farm")
+        agent = draft.dfp.agents.get((address, port))
+        if agent is not None and not any(map(agent.may_set, reals)):
+            diagnostics.warning(
+                line,
+                f"DFP agent {address} {port} has the address of no real server of any farm, and may set no weight; "
+                "name its real servers by 'real A.B.C.D' at the end of the command",
+            )
 
 
 def _check_own_addresses(draft: Draft, diagnostics: Diagnostics) -> None:

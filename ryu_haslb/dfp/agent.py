@@ -32,6 +32,8 @@ class ManagerConnection:
 
     def __init__(self, keys: KeyRing, loads: tuple[Load, ...] = (), bind_tables: tuple[BindIdTable, ...] = ()) -> None:
         self.counters = Counters()
+        #: Whether a message of this manager was accepted: with a password, the manager has proved that it has the key.
+        self.is_accepted = False
         #: The keep-alive time that the manager asked for, in seconds; 0: it never times out.
         self.keep_alive = 0
         #: The last Server State of the manager. It is for the log and changes no weight (section 6.2).
@@ -59,6 +61,7 @@ class ManagerConnection:
             return actions
         try:
             for message in self._channel.receive(data, now):
+                self.is_accepted = True
                 actions += self._read(message, now)
         except FramingError as error:
             self._open = False

@@ -88,7 +88,10 @@ class DfpAgents:
             link.carry_out(link.connection.start())
 
     def configure(self, configuration: DfpManager, now: float) -> None:
-        """Apply another configuration. Agents that are in both configurations stay connected."""
+        """Apply another configuration. Agents that are in both configurations stay connected.
+
+        The caller sets the weights of all real servers anew afterwards.
+        """
         self.keys.timeout = configuration.password_timeout
         password, self._password = self._password, configuration.password or ""
         if self._password and self._password != password:
@@ -100,6 +103,7 @@ class DfpAgents:
         for agent in configuration.agents:
             link = known.pop(AgentAddress(agent.address, agent.port), None) or self._make_link(agent, self)
             self.links.append(link)
+            self.weights.retain(link.connection.name, agent.may_set)
             link.carry_out(link.connection.configure(agent, now) + link.connection.start())
         for link in known.values():
             link.carry_out(link.connection.stop())

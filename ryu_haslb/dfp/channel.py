@@ -47,6 +47,8 @@ class Counters:
     keep_alive_timeouts: int = 0
     #: Servers and bind ids beyond the maximum for one agent, discarded.
     excess_entries: int = 0
+    #: Weights of real servers that the agent may not set, ignored.
+    unauthorized_weights: int = 0
 
 
 class MessageChannel:

@@ -16,8 +16,10 @@ from ryu_haslb.dfp.manager import Connect, State
 
 LOG = logging.getLogger(__name__)
 
-#: Bytes of one read, enough for three messages of 128 hosts: between two reads other greenlets run.
+#: Bytes of one read, enough for three messages of 128 hosts.
 _READ_SIZE = 1 << 12
+#: Seconds between two reads. However much an agent sends, it gets a small part of the processor, and TCP slows it down.
+_READ_INTERVAL = 0.01
 #: Seconds that a write may wait for the agent to read. Messages have a few hundred bytes.
 _SEND_TIMEOUT = 5.0
 
@@ -72,8 +74,15 @@ class SocketLink(Link):
                 self.carry_out(self.connection.closed(time.monotonic()))
                 LOG.warning("DFP agent %s disconnected: connection lost; %s", self.connection.name, self._outlook())
                 return
+            unauthorized = self.connection.counters.unauthorized_weights
             self.carry_out(self.connection.received(data, time.monotonic()))
-            eventlet.sleep(0)  # let other greenlets run, however much the agent sends
+            if self.connection.counters.unauthorized_weights != unauthorized:
+                LOG.warning(
+                    "DFP agent %s reported weights of real servers that it may not set; ignored, add 'real A.B.C.D' to "
+                    "its agent command if it is to set them",
+                    self.connection.name,
+                )
+            eventlet.sleep(_READ_INTERVAL)
 
     def send(self, data: bytes) -> None:
         stream = self._socket

@@ -103,7 +103,10 @@ Action = Union[Connect, Send, Close, SetWeight, WithdrawWeights]
 
 
 class AgentConnection:
-    """The connection to one configured agent; ``agent`` has its time-out, retry count and retry interval."""
+    """The connection to one configured agent.
+
+    ``agent`` has its time-out, retry count and retry interval, and the real servers whose weight it may set.
+    """
 
     def __init__(self, agent: DfpAgent, keys: KeyRing) -> None:
         self.agent = agent
@@ -199,6 +202,7 @@ class AgentConnection:
             raise InvalidValueError(f"this is the connection to {self.name}, not to {agent.address}:{agent.port}")
         changed = agent.timeout != self.agent.timeout
         self.agent = agent
+        self._servers = {server for server in self._servers if agent.may_set(server.address)}
         if not changed or self.state is not State.CONNECTED:
             return []
         self._heard_at = now
@@ -250,6 +254,9 @@ class AgentConnection:
         actions: list[Action] = []
         for load in message.loads:
             for host in load.hosts:
+                if not self.agent.may_set(host.address):
+                    self.counters.unauthorized_weights += 1
+                    continue
                 server = Server(host.address, load.port, load.protocol, host.bind_id)
                 if server not in self._servers and len(self._servers) >= MAX_SERVERS:
                     self.counters.excess_entries += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from collections import Counter
 from ipaddress import IPv4Address
 from typing import Callable, Optional
 
@@ -16,8 +17,13 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 #: Seconds between two measurements of the load: ``interval`` of ``ip dfp agent``.
 DEFAULT_INTERVAL = 10.0
-#: Managers that are served at a time; a further connection is closed.
+#: Managers that are served at a time. With a password, only one that has proved the key counts.
 MAX_MANAGERS = 16
+#: Connections from which no message was accepted yet. When one more comes, the oldest of the address that has most is
+#: closed.
+MAX_STRANGERS = 16
+#: Seconds in which a manager has to send its first message, signed if there is a password. It sends one at once.
+INTRODUCTION_TIMEOUT = 10.0
 #: Bytes that a manager may leave unread before its connection is closed.
 MAX_UNREAD = 65536
 
@@ -50,7 +56,8 @@ class DfpAgentServer:
         self.weight = 0
         #: The TCP port; if it was 0, the chosen one after the start.
         self.port = port
-        self.connections: set[_ManagerProtocol] = set()
+        #: The connections, oldest first.
+        self.connections: dict[_ManagerProtocol, None] = {}
         self._weight_source = weight_source
         self._interval = interval
         self._address = address
@@ -100,6 +107,29 @@ class DfpAgentServer:
         host = HostPreference(self._address or local, ANY_BIND_ID, self.weight)
         return (Load(self._home_agent_port, UDP, (host,)),)
 
+    def is_full_of(self, address: str) -> bool:
+        """Whether as many managers as possible are connected, and no address has more connections than this one."""
+        held = Counter(each.address for each in self.connections if each.is_accepted)
+        return sum(held.values()) >= MAX_MANAGERS and held[address] == max(held.values())
+
+    def make_room(self, maximum: int, *, accepted: bool, newcomer: _ManagerProtocol) -> bool:
+        """Close a connection if ``maximum`` others have, or have not, proved themselves.
+
+        The one that goes is the oldest of the address that has most connections, so that a stranger pushes out his
+        own. False: each manager has one connection only, and none of them goes.
+        """
+        others = [each for each in self.connections if each.is_accepted is accepted and each is not newcomer]
+        if len(others) < maximum:
+            return True
+        held = Counter(each.address for each in others)
+        leaving = max(others, key=lambda each: held[each.address])
+        if accepted and held[leaving.address] == 1:
+            return False
+        leaving.reject(
+            f"{maximum} connections are open, and it is the oldest of an address with {held[leaving.address]}"
+        )
+        return True
+
     async def _measure(self) -> tuple[int, str]:
         """The weight and an empty text; or 0 and the reason why the measurement failed."""
         try:
@@ -126,30 +156,58 @@ class _ManagerProtocol(asyncio.Protocol):
         self._server = server
         self._loop = asyncio.get_running_loop()
         self._timer: Optional[asyncio.TimerHandle] = None
+        self._introduction: Optional[asyncio.TimerHandle] = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         # Without a keep-alive time, either end may be silent for ever: only TCP notices that the other one is gone.
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        self._peer = "{}:{}".format(*transport.get_extra_info("peername") or ("manager", "gone"))
+        #: The manager's address.
+        self.address = str((transport.get_extra_info("peername") or ("that is gone",))[0])
         self._local = IPv4Address(transport.get_extra_info("sockname")[0])
         self._connection = ManagerConnection(self._server.keys, self._server.loads(self._local))
-        if len(self._server.connections) >= MAX_MANAGERS:
-            LOG.warning("manager %s rejected: %d managers are connected, the maximum", self._peer, MAX_MANAGERS)
+        if self._server.is_full_of(self.address):
+            LOG.warning("manager %s rejected: %d managers are connected, the maximum", self.address, MAX_MANAGERS)
             transport.abort()
             return
-        self._server.connections.add(self)
-        LOG.info("manager %s connected", self._peer)
+        self._server.make_room(MAX_STRANGERS, accepted=False, newcomer=self)
+        self._server.connections[self] = None
+        self._introduction = self._loop.call_later(INTRODUCTION_TIMEOUT, self._require_introduction)
         self._carry_out(self._connection.connected(self._loop.time()))
 
+    @property
+    def is_accepted(self) -> bool:
+        """Whether a message of this manager was accepted."""
+        return self._connection.is_accepted
+
     def data_received(self, data: bytes) -> None:
-        self._carry_out(self._connection.received(data, self._loop.time()))
+        was_accepted = self.is_accepted
+        actions = self._connection.received(data, self._loop.time())
+        if self.is_accepted and not was_accepted:
+            if self._introduction is not None:
+                self._introduction.cancel()
+            if not self._server.make_room(MAX_MANAGERS, accepted=True, newcomer=self):
+                self.reject(f"{MAX_MANAGERS} managers are connected, the maximum")
+                return
+            LOG.info("manager %s connected", self.address)
+        self._carry_out(actions)
+
+    def reject(self, reason: str) -> None:
+        """Close the connection at once; ``reason`` is for the log."""
+        LOG.warning("manager %s disconnected: %s", self.address, reason)
+        self._server.connections.pop(self, None)
+        self._transport.abort()
+
+    def _require_introduction(self) -> None:
+        self.reject(f"no valid message within {INTRODUCTION_TIMEOUT:g} s")
 
     def connection_lost(self, exc: Optional[Exception]) -> None:
         self._connection.closed()
+        if self._introduction is not None:
+            self._introduction.cancel()
         self._schedule_tick()
-        self._server.connections.discard(self)
+        self._server.connections.pop(self, None)
 
     def report(self) -> None:
         """Send the present weight if it is not the one that the manager was sent last."""
@@ -169,11 +227,10 @@ class _ManagerProtocol(asyncio.Protocol):
             if isinstance(action, Send):
                 self._transport.write(action.data)
             else:
-                LOG.warning("manager %s disconnected: %s", self._peer, action.reason)
+                LOG.warning("manager %s disconnected: %s", self.address, action.reason)
                 self._transport.close()
         if self._transport.get_write_buffer_size() > MAX_UNREAD:
-            LOG.warning("manager %s disconnected: more than %d bytes unread", self._peer, MAX_UNREAD)
-            self._transport.abort()
+            self.reject(f"more than {MAX_UNREAD} bytes unread")
         self._schedule_tick()
 
     def _schedule_tick(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, ANY_PORT, ANY_PROTOCOL, UDP
 
@@ -60,6 +60,14 @@ class WeightTable:
             reports.pop(agent, None)
             if not reports:
                 del self._rows[server]
+
+    def retain(self, agent: AgentAddress, may_set: Callable[[IPv4Address], bool]) -> None:
+        """Remove the reports of ``agent`` on servers whose weight it may no longer set."""
+        for server, reports in list(self._rows.items()):
+            if agent in reports and not may_set(server.address):
+                del reports[agent]
+                if not reports:
+                    del self._rows[server]
 
     def rows(self) -> list[WeightRow]:
         """The weights in force, by server address, port, protocol and bind id."""

@@ -219,6 +219,7 @@ DFP_AGENT = Report(
             "  connections = {connections}, messages received = {messages_received}, sent = {messages_sent}",
             "  keep-alive timeouts = {keep_alive_timeouts}, framing errors = {framing_errors}",
             "  authentication failures = {authentication_failures}, excess entries = {excess_entries}",
+            "  unauthorized weights = {unauthorized_weights}",
             "  malformed = {malformed_messages}, unknown = {unknown_messages}, unexpected = {unexpected_messages}",
         )
     ),

@@ -144,6 +144,7 @@ class DfpAgentRow(TypedDict):
     ]
     keep_alive_timeouts: Annotated[Count, "Connections closed because the keep-alive time expired."]
     excess_entries: Annotated[Count, "Servers and bind ids above the limit for one agent; discarded."]
+    unauthorized_weights: Annotated[Count, "Weights of real servers that the agent may not set; ignored."]
 
 
 class DfpWeightRow(TypedDict):

@@ -168,6 +168,7 @@ def dfp_agents(sources: Sources) -> Iterator[DfpAgentRow]:
             "unexpected_messages": counters.unexpected_messages,
             "keep_alive_timeouts": counters.keep_alive_timeouts,
             "excess_entries": counters.excess_entries,
+            "unauthorized_weights": counters.unauthorized_weights,
         }
 
 

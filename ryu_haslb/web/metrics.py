@@ -41,6 +41,7 @@ _DFP_FAULTS: dict[str, Callable[[DfpAgentRow], int]] = {
     "unexpected_messages": lambda row: row["unexpected_messages"],
     "keep_alive_timeouts": lambda row: row["keep_alive_timeouts"],
     "excess_entries": lambda row: row["excess_entries"],
+    "unauthorized_weights": lambda row: row["unauthorized_weights"],
 }
 #: What was restored on a switch, by label.
 _RESTORED: dict[str, Callable[[SwitchRow], int]] = {

@@ -174,7 +174,12 @@ def configurations(draw: st.DrawFn) -> Configuration:
         server = virtual_servers([farm.name for farm in members])
         unique = (lambda each: each.name, lambda each: each.address)
         servers = draw(st.lists(server, max_size=3, unique_by=unique))
-    agents = st.builds(DfpAgent, REAL_ADDRESSES, PORTS, PORTS, PORTS, PORTS)
+    agents = st.builds(
+        DfpAgent,
+        REAL_ADDRESSES,
+        *(PORTS, PORTS, PORTS, PORTS),
+        st.none() | st.lists(REAL_ADDRESSES, max_size=3, unique=True).map(tuple),
+    )
     agent_lists = st.lists(agents, max_size=3, unique_by=lambda agent: (agent.address, agent.port)).map(tuple)
     managers = st.builds(DfpManager, PASSWORDS, st.integers(0, 65535), agent_lists) | st.builds(
         DfpManager, agents=agent_lists

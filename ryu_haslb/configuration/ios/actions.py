@@ -230,6 +230,7 @@ def agent(dfp: DfpDraft, statement: Statement) -> None:
             match.get("TIMEOUT", DfpAgent.timeout),
             match.get("RETRY-COUNT", DfpAgent.retry_count),
             match.get("RETRY-INTERVAL", DfpAgent.retry_interval),
+            match.get("REALS", DfpAgent.reals),
         )
     elif dfp.agents.pop(key, None) is None:
         statement.warning(f"there is no agent {key[0]} {key[1]} to remove")

@@ -115,18 +115,22 @@ VIRTUAL_SERVER = Mode(
     {"no": "Negate a command or set its defaults"},
 )
 
+_AGENT = "ADDRESS PORT<1-65535> [TIMEOUT<0-65535> [RETRY-COUNT<0-65535> [RETRY-INTERVAL<1-65535>]]]"
 DFP = Mode(
     "config-slb-dfp",
     (
         Command(
-            "{agent ADDRESS PORT<1-65535> [TIMEOUT<0-65535> [RETRY-COUNT<0-65535> [RETRY-INTERVAL<1-65535>]]]"
-            " | no agent ADDRESS PORT<1-65535> [TIMEOUT<0-65535> [RETRY-COUNT<0-65535> [RETRY-INTERVAL<1-65535>]]]}",
+            f"agent {_AGENT} [real REALS]",
             actions.agent,
             "DFP agent: timeout (0 = none), retries (0 = unlimited), seconds between retries (default 0, 0, 180)",
         ),
+        Command(f"no agent {_AGENT}", actions.agent, "Remove a DFP agent"),
         *_LEAVE,
     ),
-    {"no": "Negate a command or set its defaults"},
+    {
+        "no": "Negate a command or set its defaults",
+        "real": "Real servers whose weight it may set, beside its own address",
+    },
 )
 
 VLAN = Mode(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Union
+from ipaddress import IPv4Address
+from typing import Optional, Union
 
 from ryu_haslb.language import kinds, values
 from ryu_haslb.language.kinds import KINDS, Kind
@@ -15,6 +16,8 @@ MAX_NAME_LENGTH = 15
 MAX_LABEL_LENGTH = 64
 #: Characters of a pre-shared key, as on IOS.
 MAX_KEY_LENGTH = 128
+#: Real servers whose weight one DFP agent may set by name.
+MAX_AGENT_REALS = 128
 #: Transform sets of one entry of a crypto map, as on IOS.
 MAX_TRANSFORM_SETS = 6
 
@@ -32,6 +35,15 @@ def _labels(text: str) -> tuple[str, ...]:
     if len(names) > MAX_TRANSFORM_SETS:
         raise ValueError(f"there are {len(names)}")
     return names
+
+
+def _reals(text: str) -> Optional[tuple[IPv4Address, ...]]:
+    if text.lower() == "any":
+        return None
+    found = tuple(dict.fromkeys(values.host_address(word) for word in text.split()))
+    if len(found) > MAX_AGENT_REALS:
+        raise ValueError(f"there are {len(found)}")
+    return found
 
 
 def _interface(text: str) -> str:
@@ -53,6 +65,9 @@ CONFIGURATION_KINDS: Mapping[str, Kind] = {
     "LABEL": kinds.name(MAX_LABEL_LENGTH),
     "LABELS": Kind("WORD", f"at most {MAX_TRANSFORM_SETS} names of transform sets", _labels, rest_of_line=True),
     "KEY": Kind("WORD", "a pre-shared key", _key, secret=True),
+    "REALS": Kind(
+        "LINE", f"'any', or the addresses of at most {MAX_AGENT_REALS} real servers", _reals, rest_of_line=True
+    ),
     "NEXT-HOP": kinds.HOST,
     "PROTOCOL": kinds.WORD,
     "EXIT-INTERFACE": Kind("INTERFACE", "an interface such as Vlan15", _interface),

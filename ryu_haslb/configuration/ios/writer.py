@@ -113,7 +113,7 @@ def _dfp(dfp: DfpManager) -> Iterator[str]:
         password = f" password 7 {encrypt(dfp.password)}{timeout}"
     yield f"ip slb dfp{password}"
     for agent in dfp.agents:
-        yield f" agent {agent.address} {agent.port}{_times(agent)}"
+        yield f" agent {agent.address} {agent.port}{_times(agent)}{_reals(agent)}"
 
 
 def _times(agent: DfpAgent) -> str:
@@ -123,6 +123,13 @@ def _times(agent: DfpAgent) -> str:
     while values and values[-1] == defaults[len(values) - 1]:
         values.pop()
     return "".join(f" {value}" for value in values)
+
+
+def _reals(agent: DfpAgent) -> str:
+    """The real servers whose weight an agent may set, if others than its own."""
+    if agent.reals is None:
+        return " real any"
+    return " real " + " ".join(map(str, agent.reals)) if agent.reals else ""
 
 
 def _port(port: Port) -> Iterator[str]:

@@ -163,7 +163,7 @@ class _Reader(CryptoReader):
 
     def agent(self, node: yaml.Node) -> None:
         what = "an agent"
-        found = fields(node, what, ("address", "port", "timeout", "retry_count", "retry_interval"))
+        found = fields(node, what, ("address", "port", "timeout", "retry_count", "retry_interval", "reals"))
         times = {
             "timeout": str(DfpAgent.timeout),
             "retry_count": str(DfpAgent.retry_count),
@@ -172,7 +172,16 @@ class _Reader(CryptoReader):
         times.update({name: number_of(found[name], name) for name in times if name in found})
         address = text_of(required(found, "address", node, what), "the address of an agent")
         port = number_of(required(found, "port", node, what), "port")
-        self.command(line_of_node(node), "agent", address, port, *times.values())
+        reals = ["real", *self.agent_reals(found["reals"])] if "reals" in found else []
+        self.command(line_of_node(node), "agent", address, port, *times.values(), *reals)
+
+    @staticmethod
+    def agent_reals(node: yaml.Node) -> list[str]:
+        """``reals: any``, or a list of addresses."""
+        what = "'any', or a list of addresses of real servers"
+        if isinstance(node, yaml.ScalarNode):
+            return [text_of(node, what)]
+        return [text_of(each, "the address of a real server") for each in items(node, what)]
 
     def route(self, node: yaml.Node) -> None:
         found = fields(node, "a route", ("prefix", "next_hop"))

@@ -54,7 +54,7 @@ class Manager:
     def __init__(self, *agents: Agent, timeout: int = 0, password: Optional[str] = None) -> None:
         self.changes: eventlet.queue.LightQueue = eventlet.queue.LightQueue()
         self.configuration = DfpManager(
-            password, 180, tuple(DfpAgent(LOCALHOST, agent.port, timeout, 0, 1) for agent in agents)
+            password, 180, tuple(DfpAgent(LOCALHOST, agent.port, timeout, 0, 1, None) for agent in agents)
         )
         self.connections = DfpConnections(self.configuration, self.changes.put)
         self.connections.start()
@@ -170,7 +170,9 @@ def test_agents_come_and_go_by_configuration_and_the_others_stay_connected() -> 
     manager = connected(first)
     first.report(25)
     manager.changes.get()
-    both = DfpManager(None, 180, (DfpAgent(LOCALHOST, first.port), DfpAgent(LOCALHOST, second.port)))
+    both = DfpManager(
+        None, 180, (DfpAgent(LOCALHOST, first.port, reals=None), DfpAgent(LOCALHOST, second.port, reals=None))
+    )
     manager.connections.configure(both, time.monotonic())
     second.accept()
     second.report(9, OTHER)
@@ -180,3 +182,17 @@ def test_agents_come_and_go_by_configuration_and_the_others_stay_connected() -> 
     assert manager.changes.get() is None
     assert (manager.weight(), manager.weight(OTHER)) == (None, 9)
     assert [link.connection.state for link in manager.connections.links] == [State.CONNECTED]
+
+
+def test_an_agent_that_may_no_longer_set_a_weight_loses_it_at_once() -> None:
+    agent = Agent()
+    manager = connected(agent)
+    agent.report(25)
+    manager.changes.get()
+    own = DfpManager(None, 180, (DfpAgent(LOCALHOST, agent.port),))
+    manager.connections.configure(own, time.monotonic())
+    assert manager.weight() is None
+    agent.report(24)
+    agent.report(7, LOCALHOST)
+    manager.changes.get()
+    assert (manager.weight(), manager.weight(LOCALHOST)) == (None, 7)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
+from typing import Optional
 
 import pytest
 from dfp_actions import frames
@@ -65,9 +66,18 @@ def test_a_weight_is_set_whenever_it_is_reported(connection: AgentConnection) ->
     assert connection.received(weight_report(0), 102) == [SetWeight(SERVER, 0)]
 
 
-def test_an_agent_may_report_on_several_servers(connection: AgentConnection) -> None:
+def connected(reals: Optional[tuple[IPv4Address, ...]]) -> AgentConnection:
+    """A connection to an agent that may set the weights of these real servers beside its own; None: of all."""
+    connection = AgentConnection(replace(AGENT, reals=reals), KeyRing())
+    connection.start()
+    connection.connected(100)
+    return connection
+
+
+@pytest.mark.parametrize("reals", [None, (IPv4Address("10.1.1.52"),)])
+def test_an_agent_may_report_on_several_servers(reals: Optional[tuple[IPv4Address, ...]]) -> None:
     """Section 5.2: a Load TLV for each port and protocol, in it the hosts and their bind ids."""
-    other = IPv4Address("10.1.1.52")
+    connection, other = connected(reals), IPv4Address("10.1.1.52")
     loads = (
         Load(434, 17, (HostPreference(HOME_AGENT, 65535, 5), HostPreference(other, 65535, 6))),
         Load(80, 6, (HostPreference(other, 7, 8),)),
@@ -285,8 +295,22 @@ def test_with_a_password_only_signed_messages_are_accepted() -> None:
     assert connection.received(keys.sign(weight_report(7), 110), 110) == [SetWeight(SERVER, 7)]
 
 
-def test_the_servers_of_one_agent_are_limited(connection: AgentConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("load", [(434, 17, 65535), (0, 0, 65535), (0, 0, 0), (80, 6, 7)])
+def test_an_agent_sets_no_weight_of_a_real_server_that_it_is_not_configured_for(
+    connection: AgentConnection, load: tuple[int, int, int]
+) -> None:
+    """By default it speaks for the host that it runs on. The rest of its report counts."""
+    port, protocol, bind_id = load
+    hosts = (HostPreference(IPv4Address("10.1.1.52"), bind_id, 0), HostPreference(HOME_AGENT, bind_id, 7))
+    actions = connection.received(encode(PreferenceInformation((Load(port, protocol, hosts),))), 101)
+    assert actions == [SetWeight(Server(HOME_AGENT, port, protocol, bind_id), 7)]
+    assert connection.counters.unauthorized_weights == 1
+    assert not connection.has_reported_on(IPv4Address("10.1.1.52"))
+
+
+def test_the_servers_of_one_agent_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     """Servers that it has reported already stay; what is over the limit is counted."""
+    connection = connected(None)
     monkeypatch.setattr(manager, "MAX_SERVERS", 3)
     hosts = tuple(HostPreference(IPv4Address(number), 65535, 1) for number in range(5))
     report = encode(PreferenceInformation((Load(434, 17, hosts),)))

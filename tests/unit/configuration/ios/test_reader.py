@@ -124,6 +124,23 @@ def test_the_dfp_manager_and_its_agents() -> None:
     assert read("ip slb dfp\n no ip slb dfp").dfp is None
 
 
+def test_an_agent_may_set_the_weights_of_its_own_address_and_of_named_real_servers() -> None:
+    def reals(words: str) -> object:
+        dfp = read(f"ip slb dfp\n agent 10.1.1.100 500 {words}\n").dfp
+        return dfp and dfp.agents[0].reals
+
+    assert reals("") == reals("1 2 3") == ()
+    assert reals("real 10.1.1.51 10.1.1.52 10.1.1.51") == (A, B)
+    assert reals("1 2 3 real 10.1.1.51") == (A,)
+    assert reals("real any") is reals("re ANY") is None
+
+
+@pytest.mark.parametrize("words", ["real", "real all", "real 10.1.1.51 any", "real 10.1.1.0/24", "real 224.0.0.1"])
+def test_real_servers_of_an_agent_are_any_or_addresses(words: str) -> None:
+    with pytest.raises(ConfigurationError, match="'any', or the addresses of at most 128 real servers"):
+        read(f"ip slb dfp\n agent 10.1.1.100 500 {words}\n")
+
+
 @pytest.mark.parametrize("words", ["cisco", "0 cisco", "7 0822455D0A16"])
 def test_a_dfp_password_may_be_plain_or_type_7(words: str) -> None:
     assert read(f"ip slb dfp password {words}").dfp == DfpManager("cisco")

@@ -51,6 +51,16 @@ routes:
   - {prefix: 20.0.0.0/8, next_hop: 10.1.1.1}
 """
 
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("any", "real any"), ("[10.1.1.51, 10.1.1.52]", "real 10.1.1.51 10.1.1.52")]
+)
+def test_real_servers_of_a_dfp_agent(value: str, words: str) -> None:
+    yaml_form = f"dfp:\n  agents:\n    - {{address: 10.1.1.100, port: 500, reals: {value}}}\n"
+    found = read_yaml(yaml_form, "test")[0]
+    assert found == read_configuration(f"ip slb dfp\n agent 10.1.1.100 500 {words}\n", "test")[0]
+
+
 CRYPTO_YAML = """\
 interfaces:
   Vlan15: {address: 15.1.1.15/8, crypto_map: l2tpmap}
