@@ -156,7 +156,7 @@ class Transport(Datapath):  # type: ignore[misc]
                 received = self.socket.recv(_READ_SIZE)
             except socket.timeout:  # before Python 3.10, it is not TimeoutError
                 continue
-            except OSError as error:  # after an error of TLS every further attempt fails at once
+            except OSError as error:
                 if isinstance(error, ssl.SSLError):
                     self._set_close_reason(f"TLS failed: {reason(error)}")
                 return

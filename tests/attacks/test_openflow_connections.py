@@ -84,8 +84,10 @@ def test_strangers_leave_descriptors_for_switches(tmp_path: Path) -> None:
 def test_servers_that_find_no_descriptor_accept_again_when_there_are_some(tmp_path: Path) -> None:
     """accept(2): EMFILE. HTTP uses up what the process may open, and neither port ends."""
     port = free_port()
-    http = {"HASLB_HTTP": str(port)}
-    with started(tmp_path, max_descriptors=40, **http) as controller, served_switch(controller, 1) as served:
+    with (
+        started(tmp_path, max_descriptors=40, HASLB_HTTP=str(port)) as controller,
+        served_switch(controller, 1) as served,
+    ):
         with ExitStack() as clients:
             for _ in range(100):
                 clients.enter_context(socket.create_connection(("127.0.0.1", port), HARD_LIMIT))

@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from balancer_process import balancer_process, free_port
 from fake_switch import FakeSwitch
@@ -187,9 +187,11 @@ def kinds(data: bytes) -> Iterator[int]:
 
 
 @contextmanager
-def started(folder: Path, configuration: str = CONFIGURATION, **settings: Any) -> Iterator[Controller]:
+def started(
+    folder: Path, configuration: str = CONFIGURATION, port: Optional[int] = None, **settings: Any
+) -> Iterator[Controller]:
     """A balancer that accepts connections; the settings are those of :func:`balancer_process`."""
-    port, path = free_port(), folder / "log"
+    port, path = port or free_port(), folder / "log"
     with path.open("w") as log, balancer_process(folder, configuration, port, log, **settings) as process:
         deadline = time.monotonic() + 60
         while time.monotonic() < deadline and process.poll() is None:

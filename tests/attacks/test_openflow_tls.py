@@ -1,0 +1,139 @@
+"""Attacks on the OpenFlow port with TLS: whatever comes before, a switch with a certificate is served."""
+
+from __future__ import annotations
+
+import ssl
+import struct
+from _socket import socket as kernel_socket
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional
+
+import pytest
+from attacked import HARD_LIMIT, HELLO, Controller, opening, started
+from balancer_process import free_port
+from certificates import Authority, Certificate
+
+#: A TLS record of application data that no key has made (RFC 8446, section 5.2).
+DAMAGED_RECORD = b"\x17\x03\x03" + struct.pack("!H", 64) + bytes(64)
+
+
+@dataclass(frozen=True)
+class Secured:
+    """A balancer whose OpenFlow port has TLS, and what a switch needs to connect."""
+
+    controller: Controller
+    authority: Authority
+
+    def connect(self, certificate: Optional[Certificate]) -> ssl.SSLSocket:
+        """A TLS connection. With TLS 1.3 it is there before the balancer has seen the certificate."""
+        context = ssl.create_default_context(cafile=str(self.authority.certificate.path))
+        context.check_hostname = False
+        if certificate is not None:
+            context.load_cert_chain(certificate.path, certificate.key)
+        return context.wrap_socket(self.controller.connect())
+
+    def require_served(self, certificate: Certificate, datapath_id: int = 1) -> None:
+        with self.connect(certificate) as switch:
+            switch.sendall(opening(datapath_id))
+            self.controller.require_served(switch)
+
+    def require_refused(self, certificate: Optional[Certificate], reason: str) -> None:
+        with suppress(ssl.SSLError, ConnectionError), self.connect(certificate) as stranger:
+            stranger.sendall(opening(1))
+            assert not stranger.recv(1), "nothing is said to a stranger"
+        assert f"OpenFlow peer 127.0.0.1: TLS handshake failed: {reason}" in self.controller.log()
+
+
+@pytest.fixture
+def secured(tmp_path: Path) -> Iterator[Secured]:
+    authority = Authority(tmp_path / "authority")
+    own, port = authority.issue("controller"), free_port()
+    options = ["--ofp-listen-host", "127.0.0.1", "--ofp-ssl-listen-port", str(port)]
+    options += ["--ctl-privkey", str(own.key), "--ctl-cert", str(own.path)]
+    options += ["--ca-certs", str(authority.certificate.path)]
+    with started(tmp_path, port=port, options=options) as controller:
+        yield Secured(controller, authority)
+
+
+def test_switches_are_served_again_and_again_after_a_port_scan(secured: Secured) -> None:
+    for _ in range(20):
+        with secured.controller.connect():
+            pass
+    first, second = secured.authority.issue("switch-1"), secured.authority.issue("switch-2")
+    for _ in range(3):
+        secured.require_served(first, 1)
+        secured.require_served(second, 2)
+    secured.controller.require_running()
+
+
+def test_without_a_certificate_of_the_authority_no_one_is_served(secured: Secured, tmp_path: Path) -> None:
+    switch = secured.authority.issue("switch")
+    stranger = Authority(tmp_path / "other", "Other CA").issue("switch")
+    forger = Authority(tmp_path / "forged").issue("switch")
+    secured.require_refused(None, "peer did not return a certificate")
+    secured.require_served(switch)
+    secured.require_refused(stranger, "certificate rejected: unable to get local issuer certificate")
+    secured.require_served(switch)
+    secured.require_refused(forger, "certificate rejected: certificate signature failure")
+    secured.require_served(switch)
+    secured.require_refused(secured.authority.issue("late", days=-1), "certificate rejected: certificate has expired")
+    secured.require_served(switch)
+    secured.controller.require_running()
+
+
+@pytest.mark.parametrize("data", [HELLO, b"GET / HTTP/1.0\r\n\r\n", b"\x16\x03\x01\xff\xff", bytes(1000)])
+def test_what_is_no_tls_harms_no_one(secured: Secured, data: bytes) -> None:
+    with secured.controller.connect(data), secured.controller.connect(data):
+        secured.require_served(secured.authority.issue("switch"))
+    secured.controller.require_running()
+
+
+def test_handshakes_that_stop_half_way_keep_no_switch_out(secured: Secured) -> None:
+    hello = client_hello()
+    switch = secured.authority.issue("switch")
+    with ExitStack() as stack:
+        for number in range(300):
+            stack.enter_context(secured.controller.connect(hello[: None if number % 2 else 40]))
+        secured.require_served(switch)
+    secured.controller.require_running()
+
+
+def client_hello() -> bytes:
+    """The first message of a TLS client (RFC 8446, section 4.1.2)."""
+    outgoing = ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="controller")
+    with suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize("says", [b"", HELLO], ids=["before the hello", "after the hello"])
+def test_a_record_that_is_damaged_closes_its_connection_alone(secured: Secured, says: bytes) -> None:
+    """RFC 8446, section 6.2: the connection ends with the first fatal error."""
+    switch = secured.authority.issue("switch")
+    with secured.connect(switch) as attacker:
+        attacker.sendall(says)
+        assert attacker.recv(1), "it is accepted"
+        kernel_socket.sendall(attacker, DAMAGED_RECORD)
+        secured.require_served(switch)
+        attacker.settimeout(HARD_LIMIT)
+        with suppress(ssl.SSLError, ConnectionError):
+            while attacker.recv(1 << 16):
+                pass
+    secured.controller.require_running()
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
+def test_old_versions_of_tls_are_refused(secured: Secured) -> None:
+    """RFC 8996."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    context.minimum_version = ssl.TLSVersion.TLSv1
+    context.maximum_version = ssl.TLSVersion.TLSv1_1
+    with secured.controller.connect() as plain, pytest.raises((ssl.SSLError, ConnectionError)):
+        context.wrap_socket(plain)
+    secured.require_served(secured.authority.issue("switch"))
