@@ -15,7 +15,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
-from typing import Any, Callable, Optional
+from typing import Any, Optional
 
 import eventlet
 import eventlet.queue
@@ -40,6 +40,7 @@ from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.startup import (
     CONFIG_VARIABLE,
     load_configuration,
+    new_supervisor,
     open_control_server,
     open_http_server,
     open_switch_ports,
@@ -63,6 +64,7 @@ MAX_LINES_PER_STEP = 20
 CONFIRMATION_TIMEOUT = 2.0
 #: Seconds after a signal to stop at which the process ends even if its event loop is stuck.
 SHUTDOWN_TIMEOUT = 3.0
+_TIMERS = "timers"
 
 _REQUIRED_APP = REQUIRED_APPLICATIONS  # the engine's manager reads this name
 leave_listening()
@@ -77,6 +79,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self.log_limit = log_limit.install()
+        self.supervisor = new_supervisor()
         self.configuration = load_configuration()
         unserved: Unserved[Caller] = Unserved.within(raise_descriptor_limit())
         context = tls_context()
@@ -99,15 +102,16 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """Start the engine's event loop and all green threads of this application."""
         super().start()
         self.dfp.start()
-        eventlet.spawn(self._run_every, TICK_INTERVAL, self._handle_signals)
-        eventlet.spawn(self._run_every, TICK_INTERVAL, self._tick)
-        eventlet.spawn(self._run_every, FLUSH_INTERVAL, self.fleet.flush)
-        for loop in self.openflow.loops():
-            eventlet.spawn(loop)
+        self.supervisor.add_periodic("signals", TICK_INTERVAL, self._handle_signals)
+        self.supervisor.add_periodic(_TIMERS, TICK_INTERVAL, self._tick)
+        self.supervisor.add_periodic("session rules", FLUSH_INTERVAL, self.fleet.flush)
+        for name, loop in self.openflow.loops():
+            self.supervisor.add(name, loop)
         if self.control is not None:
-            eventlet.spawn(self.control.serve)
+            self.supervisor.add("control socket", self.control.serve)
         if self.http is not None:
-            eventlet.spawn(self.http.serve)
+            self.supervisor.add("HTTP server", self.http.serve)
+        self.supervisor.start()
 
     def close(self) -> None:
         """Close the control socket and HTTP; the engine calls this when it ends."""
@@ -148,15 +152,6 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         )
         return self.fleet.retire()
 
-    @staticmethod
-    def _run_every(interval: float, step: Callable[[float], None]) -> None:
-        while True:
-            eventlet.sleep(interval)
-            try:
-                step(time.monotonic())
-            except Exception:  # a fault in one tick must not stop the timers of every session
-                LOG.exception("timer tick failed; continuing")
-
     def _tick(self, now: float) -> None:
         reals = self.balancer.reals
         self.dfp.tick(now)
@@ -166,6 +161,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         if self.http is not None:
             self.http.tick(reals(), now)
         while self.balancer.advance(now, MAX_SESSIONS_PER_STEP):
+            self.supervisor.on_round(_TIMERS)
             eventlet.sleep(0)
         self.collector.collect_if_quiet(self.balancer.statistics.requests, len(self.balancer.sessions), now)
         self.log_limit.tick(now)
@@ -218,6 +214,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
         The session rules that wait are sent first, and confirmed; requests that come meanwhile are discarded.
         """
+        self.supervisor.on_stop()
         LOG.info("%s: exiting; rules and sessions stay on the switches, and the next start recovers them", name)
         confirmations: eventlet.queue.LightQueue = eventlet.queue.LightQueue()
         switches = self.fleet.stop(lambda: confirmations.put(None))

@@ -23,6 +23,8 @@ from ryu_haslb.engine import cfg, ofproto_common
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow.server import BACKLOG
 from ryu_haslb.openflow.tls import TlsSettingError, server_context
+from ryu_haslb.supervision import Supervisor
+from ryu_haslb.watchdog import WatchdogSettingError
 from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
 
 LOG = logging.getLogger(__name__)
@@ -31,6 +33,14 @@ CONFIG_VARIABLE = "HASLB_CONFIG"
 #: Descriptors that are enough for every limit of this program together.
 MAX_DESCRIPTORS = 1 << 16
 _ALL_ADDRESSES = "0.0.0.0"
+
+
+def new_supervisor() -> Supervisor:
+    """What watches over the loops of the process, as the environment asks for. Raises: SystemExit."""
+    try:
+        return Supervisor(os.environ)
+    except WatchdogSettingError as error:
+        raise SystemExit(f"ryu_haslb: {error}") from error
 
 
 def load_configuration() -> Configuration:

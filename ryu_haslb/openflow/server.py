@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Any, Callable, Optional
 
@@ -71,9 +71,11 @@ class OpenFlowServer:
         self._is_served = is_served
         self._unserved = unserved
 
-    def loops(self) -> list[Callable[[], None]]:
-        """What has to run for as long as the process serves, each in a green thread of its own."""
-        return [self._expire, *(partial(self._accept, each) for each in self._acceptors)]
+    def loops(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What has to run for as long as the process serves, by name."""
+        yield "time limit of OpenFlow handshakes", self._expire
+        for acceptor in self._acceptors:
+            yield f"OpenFlow port {acceptor.getsockname()[1]}", partial(self._accept, acceptor)
 
     def _on_ready(self, caller: Caller) -> None:
         """A connection has completed its handshake, and does not count any more if its switch is served."""

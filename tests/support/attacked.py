@@ -57,7 +57,7 @@ class Controller:
 
     def __init__(self, process: subprocess.Popen[str], port: int, log: Path) -> None:
         self.port = port
-        self._process, self._log = process, log
+        self.process, self._log = process, log
 
     def connect(self, opening: bytes = b"", host: str = "127.0.0.1") -> socket.socket:
         """A connection of a peer at an address of the loopback, which has sent ``opening``."""
@@ -105,7 +105,7 @@ class Controller:
 
     def require_running(self) -> None:
         """The process has not ended, and nothing has raised."""
-        assert self._process.poll() is None
+        assert self.process.poll() is None
         log = self.log()
         assert "Traceback" not in log, log[log.index("Traceback") :][:3000]
 
@@ -124,11 +124,11 @@ class Controller:
     @contextmanager
     def suspended(self) -> Iterator[None]:
         """The process does not run meanwhile: what is sent to it arrives all at once."""
-        os.kill(self._process.pid, signal.SIGSTOP)
+        os.kill(self.process.pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            os.kill(self._process.pid, signal.SIGCONT)
+            os.kill(self.process.pid, signal.SIGCONT)
 
 
 class Switch:
