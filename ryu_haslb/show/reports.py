@@ -100,6 +100,7 @@ def _real_details(rows: Iterator[RealRow]) -> Iterator[str]:
         yield f"  failclient threshold = {row['numclients']}, failclient count = {row['failed_clients']}"
         if row["clients"] < row["numclients"]:
             yield f"  failclient threshold in force = {max(row['clients'], 1)}, clients of the farm = {row['clients']}"
+        yield f"  in doubt = {'yes' if row['in_doubt'] else 'no'}, replies seen = {row['replies_seen']}"
         yield f"  total conns = {row['total_conns']}, total conn failures = {row['total_failures']}"
 
 

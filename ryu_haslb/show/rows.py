@@ -65,6 +65,8 @@ class RealRow(TypedDict):
     clients: Annotated[Count, "Clients that sent requests to the farm in the last 10 minutes; 64 at most are counted."]
     consecutive_failures: Annotated[Count, "Different mobiles with connection failures since the last success."]
     failed_clients: Annotated[Count, "Different clients that these failures came from."]
+    in_doubt: Annotated[bool, "Whether it is in doubt or has failed: switches copy its replies to the balancer."]
+    replies_seen: Annotated[Count, "Replies that were seen while it was in doubt; each ended the doubt."]
     total_conns: Annotated[Count, "Sessions that began here or were moved here."]
     total_failures: Annotated[Count, "Connection failures in total."]
 

@@ -75,6 +75,8 @@ def _real(real: RealServer, farm: ServerFarm, switches: Mapping[int, Switch]) ->
         "clients": len(farm.clients),
         "consecutive_failures": real.consecutive_failures,
         "failed_clients": len(real.failed_clients),
+        "in_doubt": real.is_watched,
+        "replies_seen": real.doubt.replies_seen,
         "total_conns": real.total_sessions,
         "total_failures": real.connection_failures,
     }
