@@ -39,6 +39,7 @@ from ryu_haslb.show.state_log import StateLog
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.startup import (
     CONFIG_VARIABLE,
+    available_memory,
     load_configuration,
     new_supervisor,
     open_control_server,
@@ -83,7 +84,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.configuration = load_configuration()
         unserved: Unserved[Caller] = Unserved.within(raise_descriptor_limit())
         context = tls_context()
-        self.balancer = Balancer(self.configuration)
+        self.balancer = Balancer(self.configuration, available_memory())
         self.fleet = Fleet(self.configuration, self.balancer)
         transport.install(self.fleet)
         self.collector = QuietCollector(time.monotonic())

@@ -11,6 +11,7 @@ import resource
 import socket
 import ssl
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Optional
 
 from ryu_haslb.configuration.loader import load
@@ -30,6 +31,8 @@ from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
 LOG = logging.getLogger(__name__)
 
 CONFIG_VARIABLE = "HASLB_CONFIG"
+#: Where the kernel shows the memory limit of a control group, of version 2 and 1; "max" or a huge number is none.
+_MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 #: Descriptors that are enough for every limit of this program together.
 MAX_DESCRIPTORS = 1 << 16
 _ALL_ADDRESSES = "0.0.0.0"
@@ -57,6 +60,20 @@ def load_configuration() -> Configuration:
     for warning in loaded.warnings:
         LOG.warning("%s", warning)
     return loaded.configuration
+
+
+def available_memory() -> Optional[int]:
+    """The bytes of memory that this process may have: the machine's, or the limit of its control group; None: unknown.
+
+    The control group's own files are seen in a container, and under systemd's ``MemoryMax`` with a private view.
+    """
+    limits = []
+    with suppress(ValueError, OSError):
+        limits.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    for path in _MEMORY_LIMITS:
+        with suppress(ValueError, OSError):
+            limits.append(int(Path(path).read_text()))
+    return min((limit for limit in limits if limit > 0), default=None)
 
 
 def open_switch_ports() -> list[Any]:

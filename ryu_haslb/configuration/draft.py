@@ -130,6 +130,7 @@ class Draft:
     datapaths: tuple[int, ...] = ()
     ports: dict[PortKey, PortDraft] = field(default_factory=dict)
     crypto: CryptoDraft = field(default_factory=CryptoDraft)
+    max_sessions: Optional[int] = None
 
     def finished(self) -> Configuration:
         """The configuration of the model. The draft must have passed the checks."""
@@ -142,6 +143,7 @@ class Draft:
             self.datapaths,
             tuple(draft.port for draft in self.ports.values() if draft.is_configured),
             self.crypto.finished(),
+            self.max_sessions,
         )
 
 
@@ -162,6 +164,7 @@ def draft_of(configuration: Configuration) -> Draft:
         configuration.datapaths,
         {(each.kind, each.number): PortDraft(0, each) for each in configuration.ports},
         crypto_draft_of(configuration.crypto),
+        configuration.max_sessions,
     )
 
 

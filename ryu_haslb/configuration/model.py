@@ -15,6 +15,8 @@ from typing import Optional
 from ryu_haslb.configuration.crypto_model import Crypto
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
+#: The largest number of sessions that ``ip slb entries conn`` may name, as on IOS.
+MAX_SESSIONS = 8_000_000
 #: Seconds for which the previous DFP password is accepted after a change, by default.
 DFP_PASSWORD_TIMEOUT = 180
 
@@ -172,6 +174,7 @@ class Route:
 class Configuration:
     """A whole configuration. Farms and virtual servers are keyed by name, in the order of the file.
 
+    ``max_sessions`` is the limit of ``ip slb entries conn`` (None: it follows from farms and memory).
     ``datapaths`` are the 64-bit ids of the switches to serve; if it is empty, every switch that connects is served.
     """
 
@@ -183,6 +186,7 @@ class Configuration:
     datapaths: tuple[int, ...] = ()
     ports: tuple[Port, ...] = ()
     crypto: Crypto = field(default_factory=Crypto)
+    max_sessions: Optional[int] = None
 
 
 def next_hop_of(interfaces: Iterable[VlanInterface], routes: Iterable[Route], address: IPv4Address) -> IPv4Address:

@@ -207,10 +207,19 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
 
 
 def statistics(sources: Sources) -> Iterator[CounterRow]:
-    """The counters of the balancer; drops in total, and for each reason."""
-    counted = sources.balancer.statistics
-    for name in ("requests", "dispatched", "assignments", "retries", "reassignments", "deregistrations", "timeouts"):
+    """The counters of the balancer, drops in total and for each reason; and how far the limit of sessions is."""
+    counted, sessions = sources.balancer.statistics, sources.balancer.sessions
+    for name in (
+        *("requests", "dispatched", "assignments", "retries", "reassignments", "deregistrations", "timeouts"),
+        "evictions",
+    ):
         yield {"counter": name, "value": getattr(counted, name), "text": name}
+    for name, value in (
+        ("sessions", len(sessions)),
+        ("unconfirmed_sessions", sessions.limit.unconfirmed),
+        ("session_limit", sessions.limit.limit),
+    ):
+        yield {"counter": name, "value": value, "text": name.replace("_", " ")}
     yield {"counter": "dropped", "value": counted.dropped, "text": "dropped"}
     for reason, count in counted.drops.items():
         yield {"counter": DROPPED + reason.value, "value": count, "text": f"dropped: {reason.text}"}

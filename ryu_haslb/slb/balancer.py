@@ -12,6 +12,7 @@ from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.request import Request, Verdict
 from ryu_haslb.slb.session import Session, SessionEvent, SessionState, StaleRule
+from ryu_haslb.slb.session_limit import limit_of
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import DropReason, Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
@@ -29,9 +30,11 @@ class Balancer:
     """All virtual servers of one configuration, their farms and sessions.
 
     ``sessions`` is the session table, which only the balancer changes. ``listeners`` are called at each session event.
+    ``memory`` are the bytes that the process may have: the limit of sessions follows from them.
     """
 
-    def __init__(self, configuration: Configuration) -> None:
+    def __init__(self, configuration: Configuration, memory: Optional[int] = None) -> None:
+        self._memory = memory
         self.farms: dict[str, ServerFarm] = {}
         self.virtual_servers: dict[str, VirtualServer] = {}
         self.sessions = SessionTable()
@@ -63,6 +66,7 @@ class Balancer:
         kept = self.virtual_servers.values()
         ended = self._close_all(server for server in before.values() if server not in kept)
         self.sessions.configure(kept)
+        self.sessions.limit.limit = limit_of(configuration, self._memory)
         self.failure_detection.configure(self.reals())
         return ended
 
@@ -213,12 +217,16 @@ class Balancer:
         if self._abandoned.attempts and named is None:
             attempt = self._abandoned.take(request, now)
             if attempt is not None and farm.has(attempt.real) and attempt.real.accepts_sessions_from(datapath_id):
+                if self.sessions.is_full and not self._make_room(now):
+                    return self._drop(DropReason.SESSION_LIMIT)
                 return self._resume_session(request, attempt, now)
         real = named or farm.choose(datapath_id) or farm.choose_last_resort(datapath_id)
         if real is None or not (real.in_service or named is None):
             return self._drop(DropReason.NO_REAL_AVAILABLE)
         if datapath_id not in real.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
+        if self.sessions.is_full and not self._make_room(now):
+            return self._drop(DropReason.SESSION_LIMIT)
         session = self.sessions.open(request, real, now)
         self.statistics.assignments += 1
         farm.record_client(request.client, now)
@@ -250,6 +258,8 @@ class Balancer:
         is_counted = session.record_request(identification, lifetime, named is not None, now)
         if is_counted:
             session.client, session.client_port = client, client_port
+            if session.unconfirmed_of is not None and not session.retries:
+                self.sessions.confirm(session)
         real, farm = session.real, request.virtual_server.farm
         has_given_up = False
         if datapath_id in real.reachable_from:
@@ -333,10 +343,29 @@ class Balancer:
         self.failure_detection.on_left(session)
         session.real.sessions -= 1
 
-    def _time_out(self, session: Session, now: float) -> None:
-        """No further request came. If the session is a test, that is no failure, and the test goes on."""
+    def _make_room(self, now: float) -> bool:
+        """The limit of sessions is reached: end an unconfirmed one, or two where the limit was lowered. False: none."""
+        has_room = False
+        while self.sessions.is_full:
+            session = self.sessions.limit.first_to_go()
+            if session is None:
+                break
+            self.statistics.evictions += 1
+            self._remember_attempt(session, now)
+            self._close(session)
+            if has_room:
+                break
+            has_room = True
+        return has_room
+
+    def _remember_attempt(self, session: Session, now: float) -> None:
+        """The session ends: if its mobile was retransmitting, the retries count on into its next attempt."""
         if session.retries and session.waited:
             self._abandoned.remember(session, now)
+
+    def _time_out(self, session: Session, now: float) -> None:
+        """No further request came. If the session is a test, that is no failure, and the test goes on."""
+        self._remember_attempt(session, now)
         self.statistics.timeouts += 1
         self._notify(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, SessionState.INIT, session)
         session.real.sessions -= 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from enum import Enum
 from hashlib import blake2b
 from typing import NamedTuple, Optional
@@ -46,6 +47,22 @@ class SessionEvent(Enum):
     TIMEOUT = "IPMOBILE_TIMEOUT"
 
 
+class ClientSessions:
+    """The unconfirmed sessions of one client, oldest first (:mod:`.session_limit`).
+
+    ``sessions`` may hold others that have ended or are confirmed, but never in front. ``count`` is the number of valid
+    ones, ``level`` the number of its binary digits.
+    """
+
+    __slots__ = ("client", "count", "level", "sessions")
+
+    def __init__(self, client: bytes) -> None:
+        self.client = client
+        self.count = 0
+        self.level = 0
+        self.sessions: deque[Session] = deque()
+
+
 class Session:
     """A mobile at a virtual server, and the real server that its requests go to.
 
@@ -54,7 +71,8 @@ class Session:
     and bore ``identification`` (-1: not known). ``retries`` counts the requests since the session came to this real
     server that repeat an unanswered one, and ``waited`` is the time in seconds before the last retransmission of the
     current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has confirmed the session's flow;
-    None while no switch has.
+    None while no switch has. ``unconfirmed_of`` is None once the mobile has shown that it exists
+    (:mod:`.session_limit`).
     """
 
     __slots__ = (
@@ -68,6 +86,7 @@ class Session:
         "retries",
         "rule_at",
         "tag",
+        "unconfirmed_of",
         "virtual_server",
         "waited",
     )
@@ -84,6 +103,7 @@ class Session:
         self.retries = 0
         self.waited = 0.0
         self.rule_at: Optional[int] = None
+        self.unconfirmed_of: Optional[ClientSessions] = None
 
     def record_request(self, identification: int, lifetime: int, names_home_agent: bool, now: float) -> bool:
         """Record a further Registration Request: a retransmission, or the first of the mobile's next attempt.

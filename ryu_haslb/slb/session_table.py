@@ -10,6 +10,7 @@ from typing import Optional
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import Session, next_tag, recovered_identity, tag_of
+from ryu_haslb.slb.session_limit import MAX_CONFIRMED_PART, SessionLimit
 from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
 
@@ -19,9 +20,13 @@ _MIN_SHRINK_SIZE = 10_000
 
 
 class SessionTable:
-    """The sessions of all virtual servers: by identity for each virtual server, by tag for all together."""
+    """The sessions of all virtual servers: by identity for each virtual server, by tag for all together.
+
+    ``limit`` holds the limit of their number, and which of them makes room for a new one.
+    """
 
     def __init__(self) -> None:
+        self.limit = SessionLimit()
         self._by_identity: dict[VirtualServer, dict[bytes, Session]] = {}
         self._by_tag: dict[int, Session] = {}
         self._peak = _MIN_SHRINK_SIZE
@@ -72,6 +77,17 @@ class SessionTable:
         """Whether the session lives."""
         return self._by_tag.get(session.tag) is session
 
+    @property
+    def is_full(self) -> bool:
+        """Whether a new session needs another one to make room."""
+        return len(self._by_tag) >= self.limit.limit
+
+    def confirm(self, session: Session) -> None:
+        """The session's mobile has begun a further attempt: it no longer makes room for others."""
+        limit = self.limit
+        if len(self._by_tag) - limit.unconfirmed < limit.limit * MAX_CONFIRMED_PART:
+            limit.remove(session)
+
     def open(self, request: Request, real: RealServer, now: float) -> Session:
         """Open a session with a tag that no other session has."""
         tag = tag_of(request.virtual_server.packed_address, request.identity)
@@ -80,6 +96,7 @@ class SessionTable:
         session = Session(request.virtual_server, request.identity, tag, real, now)
         session.client, session.client_port = request.client, request.client_port
         session.identification = request.identification
+        self.limit.add(session, request.client)
         return self._add(session)
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
@@ -95,6 +112,7 @@ class SessionTable:
     def remove(self, session: Session) -> None:
         """Remove a session that has ended."""
         self._recovered -= session.is_recovered
+        self.limit.remove(session)
         del self._by_identity[session.virtual_server][session.identity]
         del self._by_tag[session.tag]
         if self._peak > _MIN_SHRINK_SIZE and len(self._by_tag) * _SHRINK_FACTOR < self._peak:

@@ -37,6 +37,7 @@ class DropReason(Enum):
     NO_IDENTITY = "no_identity", "neither NAI nor home address"
     UNKNOWN_HOME_AGENT = "unknown_home_agent", "home agent not in the farm"
     VIRTUAL_SERVER_OUT_OF_SERVICE = "virtual_server_out_of_service", "virtual server out of service"
+    SESSION_LIMIT = "session_limit", "session limit reached"
     RECOVERY_PENDING = "recovery_pending", "sessions on the switch not recovered yet"
     CLIENT_DENIED = "client_denied", "client not permitted"
     NO_REAL_AVAILABLE = "no_real_available", "no real server available"
@@ -52,7 +53,8 @@ class DropReason(Enum):
 class Statistics:
     """Counters since the start or the last ``clear ip slb counters``.
 
-    Every request is dispatched or dropped: ``requests == dispatched + dropped``.
+    Every request is dispatched or dropped: ``requests == dispatched + dropped``. ``evictions`` are sessions that ended
+    to make room for others (:mod:`.session_limit`).
     """
 
     requests: int = 0
@@ -62,6 +64,7 @@ class Statistics:
     reassignments: int = 0
     deregistrations: int = 0
     timeouts: int = 0
+    evictions: int = 0
     drops: dict[DropReason, int] = field(default_factory=lambda: dict.fromkeys(DropReason, 0))
 
     @property

@@ -31,6 +31,11 @@ _STATISTICS = (
     ("reassignments", "haslb_reassignments", "Sessions moved to another real server."),
     ("deregistrations", "haslb_deregistrations", "Requests with lifetime 0 that were dispatched."),
     ("timeouts", "haslb_session_timeouts", "Sessions ended by their idle time."),
+    ("evictions", "haslb_session_evictions", "Sessions ended to make room for others at the limit of sessions."),
+)
+_GAUGES = (
+    ("unconfirmed_sessions", "haslb_sessions_unconfirmed", "Live sessions that make room for others at the limit."),
+    ("session_limit", "haslb_session_limit", "The limit of live sessions of all virtual servers together."),
 )
 #: The faults of a DFP agent, by label.
 _DFP_FAULTS: dict[str, Callable[[DfpAgentRow], int]] = {
@@ -95,6 +100,8 @@ def _requests(sources: Sources) -> Iterator[Metric]:
     )
     for name, metric, meaning in _STATISTICS:
         yield _counter(metric, meaning, [], [([], counted[name])])
+    for name, metric, meaning in _GAUGES:
+        yield _gauge(metric, meaning, [], [([], counted[name])])
 
 
 def _reals(rows: list[RealRow]) -> Iterator[Metric]:

@@ -22,6 +22,7 @@ from ryu_haslb.configuration.crypto_model import (
     TransformSet,
 )
 from ryu_haslb.configuration.model import (
+    MAX_SESSIONS,
     ClientRule,
     Configuration,
     DfpAgent,
@@ -197,4 +198,5 @@ def configurations(draw: st.DrawFn) -> Configuration:
         (),
         tuple(draw(ports())),
         draw(cryptos()),
+        draw(st.none() | st.integers(1, MAX_SESSIONS)),
     )

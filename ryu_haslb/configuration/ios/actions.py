@@ -107,6 +107,13 @@ def real_in_service(entry: RealDraft, statement: Statement) -> None:
     entry.real = replace(entry.real, in_service="no" not in statement.match)
 
 
+# ip slb entries
+
+
+def entries(draft: Draft, statement: Statement) -> None:
+    draft.max_sessions = statement.match.get("MAXIMUM") if "no" not in statement.match else None
+
+
 # ip slb vserver
 
 

@@ -6,6 +6,7 @@ from ryu_haslb.configuration.ios import actions, crypto_commands, unimplemented
 from ryu_haslb.configuration.ios.blocks import END, EXIT
 from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
+from ryu_haslb.configuration.model import MAX_SESSIONS
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 _LEAVE = (EXIT, END)
@@ -178,6 +179,12 @@ GLOBAL = Mode(
             "no ip slb dfp [password [[0|7] PASSWORD [TIMEOUT<0-65535>]]]",
             actions.no_dfp,
             "Remove the DFP manager, or its password",
+        ),
+        Command(
+            f"{{ip slb entries [conn] INITIAL<1-{MAX_SESSIONS}> [MAXIMUM<1-{MAX_SESSIONS}>]"
+            f" | no ip slb entries [conn] [INITIAL<1-{MAX_SESSIONS}> [MAXIMUM<1-{MAX_SESSIONS}>]]}}",
+            actions.entries,
+            "Sessions: initial number (without effect), and the maximum (default: by maxconns and memory)",
         ),
         Command("interface Vlan VLAN<1-4094>", actions.vlan, "Interface of the balancer in a VLAN", VLAN),
         Command("no interface Vlan VLAN<1-4094>", actions.no_vlan, "Remove a VLAN interface"),

@@ -269,7 +269,8 @@ GLOBAL_COMMANDS = (
     *_ignored("vlan VLANS", "vlan VLANS LINE", opens=_VLAN),
     *_ignored("[no] vlan {accounting | dot1q | filter | internal} LINE"),
     *_ignored(
-        "[no] ip slb {entries | maxbuffers | natpool | replicate | route | timers} LINE",
+        "[no] ip slb {maxbuffers | natpool | replicate | route | timers} LINE",
+        "[no] ip slb entries {frag | gtp | sticky} LINE",
         "no ip slb {firewallfarm | map | probe | static} LINE",
         "no ip dfp LINE",
         "[no] banner {exec | incoming | login | motd | prompt-timeout | slip-ppp}",

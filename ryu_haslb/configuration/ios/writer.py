@@ -20,6 +20,9 @@ from ryu_haslb.configuration.model import (
 )
 from ryu_haslb.language.values import vlan_ranges
 
+#: The initial number of ``ip slb entries conn``, which has no effect here: the default of IOS.
+INITIAL_SESSIONS = 8000
+
 
 def write_configuration(configuration: Configuration) -> str:
     """The commands of a configuration. Static locations and datapaths, which IOS does not have, are comments."""
@@ -31,6 +34,9 @@ def _configuration(configuration: Configuration) -> Iterator[str]:
         yield "! datapaths: " + ", ".join(f"{datapath:016x}" for datapath in configuration.datapaths)
     for farm in configuration.farms.values():
         yield from _farm(farm)
+        yield "!"
+    if configuration.max_sessions is not None:
+        yield f"ip slb entries conn {min(INITIAL_SESSIONS, configuration.max_sessions)} {configuration.max_sessions}"
         yield "!"
     for server in configuration.virtual_servers.values():
         yield from _virtual_server(server)

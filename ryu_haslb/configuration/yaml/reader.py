@@ -60,11 +60,16 @@ class _Reader(CryptoReader):
                         "dfp": self.dfp,
                         "interfaces": self.interfaces,
                         "routes": lambda node: self.each(node, "routes", self.route),
+                        "max_sessions": self.max_sessions,
                         "datapaths": self.datapaths,
                         "crypto": self.crypto,
                         "access_lists": self.access_lists,
                     },
                 )
+
+    def max_sessions(self, node: yaml.Node) -> None:
+        limit = number_of(node, "max_sessions")
+        self.command(line_of_node(node), "ip", "slb", "entries", "conn", limit, limit)
 
     def serverfarms(self, node: yaml.Node) -> None:
         for name, line, value in entries(node, "serverfarms"):

@@ -86,6 +86,12 @@ NO_FORMS = (
     ),
     NoForm(FARM, "real 10.1.1.52", ("no real 10.1.1.52",), ("no real", "no real 10.1.1.52 434 weight 3")),
     NoForm(FARM, "real 10.1.1.52 434", ("no real 10.1.1.52 434",)),
+    NoForm(
+        "",
+        "ip slb entries conn 8000 20000",
+        ("no ip slb entries", "no ip slb entries conn", "no ip slb entries conn 8000 20000", "ip slb entries 8000"),
+        ("no ip slb entries conn 0", "no ip slb entries conn 8000 20000 5"),
+    ),
     NoForm("", FARM, ("no ip slb serverfarm F",), ("no ip slb serverfarm", "no ip slb serverfarm F G")),
     NoForm(
         SERVER,
