@@ -174,7 +174,11 @@ def open_control_server(application: Application) -> Optional[ControlServer]:
     """
     path = os.environ.get(CONTROL_VARIABLE, DEFAULT_CONTROL)
     try:
-        return ControlServer(path, lambda words: commands.execute(application, words))
+        return ControlServer(
+            path,
+            lambda words: commands.execute(application, words),
+            lambda words: commands.execute(application, words, is_root=True),
+        )
     except OSError as error:
         problem = f"cannot make the control socket {path}: {error}; set {CONTROL_VARIABLE} to another path"
         if CONTROL_VARIABLE in os.environ:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 from typing import Optional, Union
@@ -53,7 +53,7 @@ class IsakmpPolicy:
 class PresharedKey:
     """``crypto isakmp key KEY address A.B.C.D [MASK]``: the key of every peer in a network."""
 
-    key: str
+    key: str = field(repr=False)
     network: IPv4Network
 
 

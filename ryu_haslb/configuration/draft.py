@@ -87,7 +87,7 @@ class VirtualServerDraft:
 class DfpDraft:
     """The DFP manager; its agents are keyed by address and port."""
 
-    password: Optional[str] = None
+    password: Optional[str] = field(default=None, repr=False)
     password_timeout: int = DfpManager.password_timeout
     agents: dict[tuple[IPv4Address, int], DfpAgent] = field(default_factory=dict)
     lines: dict[tuple[IPv4Address, int], int] = field(default_factory=dict)

@@ -117,7 +117,7 @@ class DfpAgent:
 class DfpManager:
     """``ip slb dfp [password [0|7] TEXT [TIMEOUT]]`` and its agents."""
 
-    password: Optional[str] = None
+    password: Optional[str] = field(default=None, repr=False)
     password_timeout: int = DFP_PASSWORD_TIMEOUT
     agents: tuple[DfpAgent, ...] = ()
 

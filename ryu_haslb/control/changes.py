@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
-from ryu_haslb.configuration.ios.writer import write_configuration
+from ryu_haslb.configuration.ios.writer import masked, write_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.ipsec.translation import Translation, secured_interfaces, translate
-
-_KEY = re.compile(r"(?<=crypto isakmp key ).*(?= address )|(?<=ip slb dfp password 7 )\S+")
 
 
 def changes(before: Configuration, after: Configuration) -> Iterator[str]:
     """A line for each command that was removed (``-``) or added (``+``), with the blocks around it in front.
 
-    Pre-shared keys and the DFP password are masked: the lines end up in logs. Type 7 is no encryption.
+    Pre-shared keys and the DFP password are masked: the lines end up in logs.
     """
     old, new = _commands(before), _commands(after)
-    yield from (f"- {_KEY.sub('****', command)}" for command in old if command not in new)
-    yield from (f"+ {_KEY.sub('****', command)}" for command in new if command not in old)
+    yield from (f"- {masked(command)}" for command in old if command not in new)
+    yield from (f"+ {masked(command)}" for command in new if command not in old)
 
 
 def notes(before: Configuration, after: Configuration) -> Iterator[str]:

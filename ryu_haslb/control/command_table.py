@@ -44,7 +44,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show ip slb stats", Executor.BALANCER, "Counters of requests, and of drops by reason"),
     Command("show crypto ipsec sa", Executor.BALANCER, "IPsec security associations and their packet counters"),
     Command("show crypto isakmp sa", Executor.BALANCER, "ISAKMP (IKE) security associations and their peers"),
-    Command("show running-config", Executor.BALANCER, "The configuration in force"),
+    Command("show running-config [secrets]", Executor.BALANCER, "The configuration in force; keys are masked"),
     Command("clear ip slb sessions [NAME]", Executor.BALANCER, "End all sessions, or those of one virtual server"),
     Command("clear ip slb connections [NAME]", Executor.BALANCER, "The same as clear ip slb sessions"),
     Command("clear ip slb counters", Executor.BALANCER, "Set all counters to zero"),
@@ -64,6 +64,9 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("{exit | quit | logout}", Executor.EXIT, "Leave the prompt"),
 )
 
+#: The word behind ``show running-config`` that asks for keys and passwords too. Only root may.
+SECRETS = "secrets"
+
 #: Help for words that several commands share.
 _SHARED_WORDS = {
     "show": "Show state, counters and the configuration",
@@ -79,6 +82,7 @@ _SHARED_WORDS = {
     "slb": "Server load balancing",
     "dfp": "Dynamic Feedback Protocol",
     "reals": "Real servers",
+    SECRETS: "With pre-shared keys and passwords; for root only",
     "switches": "OpenFlow switches",
     "vservers": "Virtual servers",
 }

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Optional
 
 from ryu_haslb.control import filters
-from ryu_haslb.control.command_table import BALANCER_COMMANDS
+from ryu_haslb.control.command_table import BALANCER_COMMANDS, SECRETS
 from ryu_haslb.control.filters import Form, Items
-from ryu_haslb.control.handlers import HANDLERS, Events, Result
+from ryu_haslb.control.handlers import HANDLERS, Events, RefusedError, Result
 from ryu_haslb.control.operations import Application
 from ryu_haslb.control.protocol import HELP, JSON_FLAG, error_lines, help_answer
 from ryu_haslb.errors import HaslbError
@@ -31,8 +31,10 @@ class Output(NamedTuple):
     live: bool = False
 
 
-def execute(application: Application, words: Sequence[str]) -> Output:
-    """Carry out a command. ``--json``, as its last word or before the filters, asks for JSON; ``|`` begins a filter.
+def execute(application: Application, words: Sequence[str], is_root: bool = False) -> Output:
+    """Carry out a command; ``is_root`` is whether root asks for it.
+
+    ``--json``, as its last word or before the filters, asks for JSON; ``|`` begins a filter.
 
     An error is output as well: lines that begin with the protocol's error mark. A first word ``?`` asks which words
     may stand in the place of the last one.
@@ -41,7 +43,7 @@ def execute(application: Application, words: Sequence[str]) -> Output:
         if words and words[0] == HELP:
             asked = words[1:] or [""]
             return Output(iter(help_answer(completions(asked[:-1], asked[-1]))))
-        return _output(application, words)
+        return _output(application, words, is_root)
     except HaslbError as error:
         return Output(iter(error_lines(error)))
 
@@ -63,7 +65,7 @@ _OUTPUT_OPTIONS = (
 )
 
 
-def _output(application: Application, words: Sequence[str]) -> Output:
+def _output(application: Application, words: Sequence[str], is_root: bool) -> Output:
     as_rows = bool(words) and words[-1] == JSON_FLAG
     command, pipes = filters.split(words[:-1] if as_rows else words)
     if command[-1:] == [JSON_FLAG]:
@@ -71,6 +73,8 @@ def _output(application: Application, words: Sequence[str]) -> Output:
         command.pop()
     filtered = filters.read(pipes)
     found = match(BALANCER_COMMANDS, command)
+    if SECRETS in found and not is_root:
+        raise RefusedError(f"'{SECRETS}' is for root only; try sudo")
     result = HANDLERS[found.command.template](application, found)
     live = isinstance(result, Events)
     if as_rows:

@@ -9,7 +9,7 @@ from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.control import crypto, debug, operations
-from ryu_haslb.control.command_table import Executor
+from ryu_haslb.control.command_table import SECRETS, Executor
 from ryu_haslb.control.operations import Application, Applied, UnknownVirtualServerError
 from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.errors import HaslbError
@@ -44,8 +44,8 @@ def _report(report: Report[Any]) -> Handler:
     return lambda _application, _words: report
 
 
-def _running_configuration(application: Application, _: Words) -> Result:
-    text = write_configuration(application.sources.configuration).splitlines()
+def _running_configuration(application: Application, words: Words) -> Result:
+    text = write_configuration(application.sources.configuration, with_secrets=SECRETS in words).splitlines()
     return iter(["Building configuration...", "", *text, "end"])
 
 
@@ -136,7 +136,7 @@ HANDLERS: dict[str, Handler] = {
     "show ip slb stats": _report(reports.STATISTICS),
     "show crypto ipsec sa": _ipsec_sa,
     "show crypto isakmp sa": _isakmp_sa,
-    "show running-config": _running_configuration,
+    "show running-config [secrets]": _running_configuration,
     "clear ip slb sessions [NAME]": _clear_sessions,
     "clear ip slb connections [NAME]": _clear_sessions,
     "clear ip slb counters": _clear_counters,

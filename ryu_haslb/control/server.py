@@ -8,7 +8,9 @@ long outputs give way to Registration Requests after each slice of lines.
 from __future__ import annotations
 
 import logging
+import os
 import socket
+import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -36,6 +38,10 @@ MAX_RUNNING_COMMANDS = 32
 LINES_PER_SLICE = 50
 #: Seconds between two slices. Without a pause a long output would keep a processor busy that Open vSwitch may need.
 SLICE_INTERVAL = 0.001
+#: The user id of root.
+ROOT = 0
+#: ``struct ucred``: process id, user id, group id.
+_CREDENTIALS = struct.Struct("3i")
 _READ_SIZE = 4096
 #: Bytes of a failed command that are logged.
 _MAX_LOGGED = 200
@@ -46,10 +52,14 @@ Execute = Callable[[Sequence[str]], Output]
 class ControlServer:
     """Serves ``execute(words)`` on a Unix socket that only its owner may use (mode 0600)."""
 
-    def __init__(self, path: str, execute: Execute) -> None:
-        """Listen at ``path``. Raises: OSError if the socket cannot be made, or another process serves it."""
+    def __init__(self, path: str, execute: Execute, execute_for_root: Optional[Execute] = None) -> None:
+        """Listen at ``path``. ``execute_for_root`` carries out the commands of root, by default as those of the owner.
+
+        Raises: OSError if the socket cannot be made, or another process serves it.
+        """
         self.path = path
         self._execute = execute
+        self._execute_for_root = execute_for_root or execute
         self._pending: dict[Any, None] = {}
         self._running_commands = 0
         self._turn = eventlet.semaphore.Semaphore()
@@ -91,6 +101,9 @@ class ControlServer:
         client.settimeout(CLIENT_TIMEOUT)
         with client, suppress(OSError):
             try:
+                user = user_of(client)
+                if user not in (ROOT, os.geteuid()):  # the mode of the socket was changed
+                    raise RequestError("only root and the owner of the balancer may use the control socket")
                 request = _receive(client)
             except RequestError as error:
                 _send(client, error_lines(error))
@@ -99,17 +112,17 @@ class ControlServer:
                 self._pending.pop(client, None)
             if request is None:
                 return
-            self._carry_out(client, request)
+            self._carry_out(client, request, self._execute_for_root if user == ROOT else self._execute)
             if request.wants_end:
                 client.sendall(END_MARK)
 
-    def _carry_out(self, client: Any, request: Request) -> None:
+    def _carry_out(self, client: Any, request: Request, execute: Execute) -> None:
         if self._running_commands >= MAX_RUNNING_COMMANDS:
             _send(client, error_lines(f"{MAX_RUNNING_COMMANDS} commands are running; end a debug, or try again later"))
             return
         self._running_commands += 1
         try:
-            output = self._execute(request.words())
+            output = execute(request.words())
             if output.live:
                 _send_live(client, output.lines)
             else:
@@ -119,7 +132,7 @@ class ControlServer:
         except OSError:
             raise
         except Exception:  # a fault in one command must not end the server
-            LOG.exception("command failed: %r", request.line[:_MAX_LOGGED])
+            LOG.exception("command failed: %s", _loggable(request))
             _send(client, error_lines("the command failed; see the balancer's log"))
         finally:
             self._running_commands -= 1
@@ -133,6 +146,19 @@ class ControlServer:
                     return
                 eventlet.sleep(SLICE_INTERVAL)
             _send(client, [line for line in piece if line is not None])
+
+
+def user_of(client: Any) -> int:
+    """The user id of the process that has connected (unix(7), SO_PEERCRED). Raises: OSError if it is gone."""
+    credentials = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    user: int = _CREDENTIALS.unpack(credentials)[1]
+    return user
+
+
+def _loggable(request: Request) -> str:
+    """A request for the log. Of commands that may hold a password only the first word is left."""
+    words = request.line[:_MAX_LOGGED].decode("utf-8", "replace").split()
+    return " ".join(words if words[:1] in (["show"], ["clear"], ["debug"]) else words[:1])
 
 
 def _receive(client: Any) -> Optional[Request]:

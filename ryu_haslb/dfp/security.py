@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 
 from ryu_haslb.dfp.messages import HEADER
@@ -41,7 +41,7 @@ def keyed_digest(key: bytes, message: bytes) -> bytes:
 @dataclass
 class _Key:
     key_id: int
-    secret: bytes
+    secret: bytes = field(repr=False)
     sent_from: float
     sent_until: float = inf
     accepted_until: float = inf

@@ -7,7 +7,7 @@ operator; ``docs/ipsec.md`` lists them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -60,7 +60,7 @@ class Tunnel:
     peer: IPv4Address
     protected: tuple[Protected, ...]
     connection: dict[str, Any]
-    secret: dict[str, Any]
+    secret: dict[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Generic, NoReturn, Optional, TypeVar
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.kinds import KINDS, Kind
 from ryu_haslb.language.template import Symbol, Template, compile_template
-from ryu_haslb.language.wording import did_you_mean, listed, quoted
+from ryu_haslb.language.wording import MASK, did_you_mean, listed, quoted
 
 Action = TypeVar("Action")
 
@@ -179,7 +179,7 @@ def _walk(mode: Mode[Action], words: Sequence[str]) -> tuple[list[_Step[Action]]
     following = list(mode.beginnings)
     for position in range(len(words)):
         if not following:
-            reason = f"unexpected {quoted(words[position])} after '{_shown(taken, words)}'"
+            reason = f"unexpected {_foreign(taken, words[position])} after '{_shown(taken, words)}'"
             raise CommandError(f"{reason}; expected the end of the line", position, _commands(taken))
         taken = _take(following, words, position)
         if taken[0].symbol.kind is not None and taken[0].symbol.kind.rest_of_line:
@@ -211,14 +211,25 @@ def _take(candidates: list[_Step[Action]], words: Sequence[str], position: int) 
 
 def _refuse(candidates: list[_Step[Action]], words: Sequence[str], position: int, complaint: str) -> NoReturn:
     """Raise the error for a word that no candidate accepts."""
-    is_secret = any(step.symbol.kind is not None and step.symbol.kind.secret for step in candidates)
-    word, offered = "'****'" if is_secret else quoted(words[position]), _offered(candidates)
+    offered = _offered(candidates)
     known = [step.symbol.text for step in offered if step.symbol.kind is None]
+    word = _foreign(candidates, words[position], known)
     hint = f" ({complaint})" if complaint else did_you_mean(words[position], known)
     if position == 0:
         raise UnknownCommandError(f"{word} is not a command here; expected {_list(candidates)}{hint}", 0)
     after = _shown(candidates, words)
     raise CommandError(f"after '{after}' expected {_list(candidates)}, not {word}{hint}", position, _commands(offered))
+
+
+def _foreign(steps: Sequence[_Step[Action]], word: str, known: Sequence[str] = ()) -> str:
+    """A wrong word for an error. It is masked if it may be a secret, or a part of one that has spaces.
+
+    Behind a secret, only a word that is similar to a ``known`` keyword is shown.
+    """
+    if any(_is_secret(step.symbol) for step in steps):
+        return f"'{MASK}'"
+    follows_secret = any(_is_secret(symbol) for step in steps for symbol, _ in step.path)
+    return f"'{MASK}'" if follows_secret and not did_you_mean(word, known) else quoted(word)
 
 
 def _offered(steps: Sequence[_Step[Action]]) -> Sequence[_Step[Action]]:
@@ -229,12 +240,16 @@ def _offered(steps: Sequence[_Step[Action]]) -> Sequence[_Step[Action]]:
 def _shown(taken: Sequence[_Step[Action]], words: Sequence[str]) -> str:
     """The words before the wrong one, without secrets: errors are logged."""
     path = taken[0].path
-    shown = ("****" if symbol.kind and symbol.kind.secret else word for word, (symbol, _) in zip(words, path))
+    shown = (MASK if _is_secret(symbol) else word for word, (symbol, _) in zip(words, path))
     return quoted(" ".join(shown))[1:-1]
 
 
+def _is_secret(symbol: Symbol) -> bool:
+    return symbol.kind is not None and symbol.kind.secret
+
+
 def _is_open_ended(symbol: Symbol) -> bool:
-    return symbol.kind is not None and (symbol.kind.rest_of_line or symbol.kind.secret)
+    return _is_secret(symbol) or (symbol.kind is not None and symbol.kind.rest_of_line)
 
 
 def _commands(steps: Sequence[_Step[Action]]) -> list[Command[Action]]:

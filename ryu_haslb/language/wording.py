@@ -7,6 +7,8 @@ from collections.abc import Iterable
 
 #: Characters of a foreign word that an error shows.
 MAX_QUOTED_LENGTH = 60
+#: What stands in place of a secret, wherever one would be shown.
+MASK = "****"
 
 
 def quoted(text: str) -> str:

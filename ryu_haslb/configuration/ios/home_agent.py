@@ -37,7 +37,7 @@ class DfpAgentService:
 
     port: Optional[int] = None
     interval: int = 10
-    password: Optional[str] = None
+    password: Optional[str] = field(default=None, repr=False)
     password_timeout: int = 180
     in_service: bool = False
 

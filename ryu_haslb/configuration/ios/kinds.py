@@ -9,6 +9,7 @@ from typing import Optional, Union
 
 from ryu_haslb.language import kinds, values
 from ryu_haslb.language.kinds import KINDS, Kind
+from ryu_haslb.language.wording import MASK
 
 #: Characters of the name of a farm or a virtual server. A longer one is refused; the columns of ``show`` rely on it.
 MAX_NAME_LENGTH = 15
@@ -23,6 +24,8 @@ MAX_TRANSFORM_SETS = 6
 
 
 def _key(text: str) -> str:
+    if text == MASK:
+        raise ValueError("it is masked; 'show running-config secrets' has the key itself")
     if len(text) > MAX_KEY_LENGTH:
         raise ValueError(f"it has {len(text)} characters")
     if not re.fullmatch("[!-~]+", text):

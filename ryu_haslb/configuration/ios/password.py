@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from itertools import cycle, islice
 
+from ryu_haslb.language.wording import MASK
+
 #: Characters of a DFP password: the key of an MD5 digest.
 MAX_PASSWORD_LENGTH = 64
 
+_MASKED = "it is masked; 'show running-config secrets' has the password itself"
 _KEYSTREAM = b"dsfd;kfoA,.iyewrkldJKDHSUBsgvca69834ncxv9873254k;fg87"
 #: Where the key stream starts. IOS chooses it at random; a fixed one makes the output reproducible.
 _START = 8
@@ -15,6 +18,8 @@ _START = 8
 
 def dfp_password(text: str) -> str:
     """A DFP password in plain text. Raises ValueError, whose message says what is wrong with it."""
+    if text == MASK:
+        raise ValueError(_MASKED)
     if len(text) > MAX_PASSWORD_LENGTH:
         raise ValueError(f"it has {len(text)} characters")
     if not re.fullmatch("[ -~]+", text):
@@ -33,8 +38,10 @@ def decrypt(text: str) -> str:
         plain = _xor(bytes.fromhex(text[2:]), int(text[:2]))
         if plain.isascii():
             return plain.decode("ascii")
+    if text == MASK:
+        raise ValueError(f"not a DFP password: {_MASKED}")
     raise ValueError(
-        "not a password of type 7; expected what 'show running-config' prints, such as 0822455D0A16, "
+        "not a password of type 7; expected what 'show running-config secrets' prints, such as 0822455D0A16, "
         "or the password itself after 'password 0'"
     )
 

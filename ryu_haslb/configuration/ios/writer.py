@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from ryu_haslb.configuration.ios.crypto_writer import access_lists, crypto_commands
@@ -19,14 +20,29 @@ from ryu_haslb.configuration.model import (
     VirtualServer,
 )
 from ryu_haslb.language.values import vlan_ranges
+from ryu_haslb.language.wording import MASK
+
+_SECRET = re.compile(r"(?<=crypto isakmp key ).*(?= address )|(?<=ip slb dfp password 7 )\S+")
 
 #: The initial number of ``ip slb entries conn``, which has no effect here: the default of IOS.
 INITIAL_SESSIONS = 8000
 
 
-def write_configuration(configuration: Configuration) -> str:
-    """The commands of a configuration. Static locations and datapaths, which IOS does not have, are comments."""
-    return "".join(f"{line}\n" for line in _configuration(configuration))
+def write_configuration(configuration: Configuration, *, with_secrets: bool = True) -> str:
+    """The commands of a configuration. Static locations and datapaths, which IOS does not have, are comments.
+
+    Without secrets, keys and passwords are masked.
+    """
+    lines = _configuration(configuration)
+    return "".join(f"{line}\n" for line in (lines if with_secrets else map(masked, lines)))
+
+
+def masked(command: str) -> str:
+    """A command of :func:`write_configuration` with its pre-shared key or DFP password masked.
+
+    The type 7 of a password is masked too: it is an encoding that anyone can reverse.
+    """
+    return _SECRET.sub(MASK, command)
 
 
 def _configuration(configuration: Configuration) -> Iterator[str]:

@@ -14,7 +14,7 @@ import yaml
 from yaml.composer import Composer
 
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.language.wording import did_you_mean, listed, quoted
+from ryu_haslb.language.wording import MASK, did_you_mean, listed, quoted
 
 #: Levels of nesting.
 MAX_DEPTH = 12
@@ -23,6 +23,8 @@ MAX_TEXT_LENGTH = 1 << 20
 
 Value = TypeVar("Value")
 
+#: Keys whose values are left out of errors.
+_SECRET_KEYS = ("password", "key")
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = {_TAG + name for name in ("str", "int", "float", "bool", "timestamp", "value", "merge")}
 
@@ -55,7 +57,8 @@ class _Loader(Composer, _Parser):  # type: ignore[misc]
         event: Any = self.peek_event()
         line = event.start_mark.line + 1
         if isinstance(event, yaml.AliasEvent):
-            raise NodeError(line, f"aliases such as *{event.anchor} are not supported; expected the value itself")
+            name = MASK if getattr(index, "value", None) in _SECRET_KEYS else event.anchor
+            raise NodeError(line, f"aliases such as *{name} are not supported; expected the value itself")
         if self.depth == MAX_DEPTH:
             raise NodeError(line, f"too deeply nested; expected at most {MAX_DEPTH} levels")
         self.depth += 1

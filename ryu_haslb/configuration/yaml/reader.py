@@ -6,6 +6,7 @@ Two keys have no command on IOS: the datapaths to serve, and the static location
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import yaml
@@ -156,15 +157,23 @@ class _Reader(CryptoReader):
         found = {name: value for name, _, value in entries(node, "dfp")}
         words = ["ip", "slb", "dfp"]
         if "password" in found:
-            kind = number_of(found["password_type"], "password_type") if "password_type" in found else "0"
+            kind = self.password_number(found, "password_type", "0 or 7") or "0"
             words += ["password", kind, text_of(found["password"], "the password")]
-            words += [number_of(found["password_timeout"], "password_timeout")] if "password_timeout" in found else []
+            words += filter(None, [self.password_number(found, "password_timeout", "seconds")])
         self.command(line_of_node(found.get("password", node)), *words)
         handlers: dict[str, Handler] = {"agents": lambda node: self.each(node, "agents", self.agent)}
         handlers["password"] = read_already
         if "password" in found:
             handlers["password_type"] = handlers["password_timeout"] = read_already
         self.block(node, "dfp", handlers)
+
+    @staticmethod
+    def password_number(found: Mapping[str, yaml.Node], key: str, meaning: str) -> str:
+        """The number of a key beside a password; empty without the key. An error does not quote the value."""
+        try:
+            return number_of(found[key], key) if key in found else ""
+        except NodeError as error:
+            raise NodeError(error.line, f"expected {key}, a decimal number: {meaning}") from None
 
     def agent(self, node: yaml.Node) -> None:
         what = "an agent"
