@@ -15,6 +15,7 @@ from ryu_haslb.configuration.crypto_draft import CryptoDraft, PortDraft, PortKey
 from ryu_haslb.configuration.model import (
     ClientRule,
     Configuration,
+    Datapath,
     DfpAgent,
     DfpManager,
     Predictor,
@@ -127,7 +128,8 @@ class Draft:
     dfp: Optional[DfpDraft] = None
     vlans: dict[int, VlanDraft] = field(default_factory=dict)
     routes: dict[Route, int] = field(default_factory=dict)
-    datapaths: tuple[int, ...] = ()
+    datapaths: dict[int, Datapath] = field(default_factory=dict)
+    datapath_lines: dict[int, int] = field(default_factory=dict)
     ports: dict[PortKey, PortDraft] = field(default_factory=dict)
     crypto: CryptoDraft = field(default_factory=CryptoDraft)
     max_sessions: Optional[int] = None
@@ -140,7 +142,7 @@ class Draft:
             self.dfp.finished() if self.dfp else None,
             tuple(interface for interface in (vlan.finished() for vlan in self.vlans.values()) if interface),
             tuple(self.routes),
-            self.datapaths,
+            dict(self.datapaths),
             tuple(draft.port for draft in self.ports.values() if draft.is_configured),
             self.crypto.finished(),
             self.max_sessions,
@@ -161,7 +163,8 @@ def draft_of(configuration: Configuration) -> Draft:
             for each in configuration.vlan_interfaces
         },
         dict.fromkeys(configuration.routes, 1),
-        configuration.datapaths,
+        dict(configuration.datapaths),
+        dict.fromkeys(configuration.datapaths, 0),
         {(each.kind, each.number): PortDraft(0, each) for each in configuration.ports},
         crypto_draft_of(configuration.crypto),
         configuration.max_sessions,

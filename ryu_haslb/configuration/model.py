@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
-from typing import Optional
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
+from typing import Optional, Union
 
 from ryu_haslb.configuration.crypto_model import Crypto
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
@@ -171,11 +171,24 @@ class Route:
 
 
 @dataclass(frozen=True)
+class Datapath:
+    """``ip slb datapath``: a switch that may connect, by its 64-bit id.
+
+    ``addresses`` are those that it may connect from, any if there is none. ``certificate`` is a name that its TLS
+    certificate must have, as common name of the subject or as subjectAltName.
+    """
+
+    id: int
+    addresses: tuple[Union[IPv4Address, IPv6Address], ...] = ()
+    certificate: Optional[str] = None
+
+
+@dataclass(frozen=True)
 class Configuration:
     """A whole configuration. Farms and virtual servers are keyed by name, in the order of the file.
 
     ``max_sessions`` is the limit of ``ip slb entries conn`` (None: it follows from farms and memory).
-    ``datapaths`` are the 64-bit ids of the switches to serve; if it is empty, every switch that connects is served.
+    ``datapaths`` are the switches to serve by their ids; if it is empty, every switch that connects is served.
     """
 
     farms: dict[str, ServerFarm] = field(default_factory=dict)
@@ -183,7 +196,7 @@ class Configuration:
     dfp: Optional[DfpManager] = None
     vlan_interfaces: tuple[VlanInterface, ...] = ()
     routes: tuple[Route, ...] = ()
-    datapaths: tuple[int, ...] = ()
+    datapaths: dict[int, Datapath] = field(default_factory=dict)
     ports: tuple[Port, ...] = ()
     crypto: Crypto = field(default_factory=Crypto)
     max_sessions: Optional[int] = None

@@ -6,6 +6,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft
 from ryu_haslb.language.diagnostics import Diagnostics
+from ryu_haslb.language.wording import quoted
 
 #: Seconds. A foreign agent's or a phone's retries come after 1 s, then at doubled intervals (RFC 5944 section 3.6.3),
 #: so that the third one is 7 s after the first request.
@@ -23,6 +24,7 @@ def check_sense(draft: Draft, diagnostics: Diagnostics) -> None:
     _check_agents(draft, diagnostics)
     _check_own_addresses(draft, diagnostics)
     _check_networks(draft, diagnostics)
+    _check_datapaths(draft, diagnostics)
 
 
 def _check_weights(farm: FarmDraft, diagnostics: Diagnostics) -> None:
@@ -123,3 +125,25 @@ def _check_networks(draft: Draft, diagnostics: Diagnostics) -> None:
                         "expected networks that have no address in common",
                     )
             seen.append((network, vlan.vlan))
+
+
+def _check_datapaths(draft: Draft, diagnostics: Diagnostics) -> None:
+    """A certificate of two switches, and a location at a switch that may not connect."""
+    holders: dict[str, int] = {}
+    for datapath in draft.datapaths.values():
+        name = datapath.certificate
+        if name is not None and holders.setdefault(name, datapath.id) != datapath.id:
+            diagnostics.warning(
+                draft.datapath_lines[datapath.id],
+                f"datapath {datapath.id:016x} has the certificate {quoted(name)} of datapath {holders[name]:016x}, so "
+                "that each of them can connect as the other; expected a name of its own",
+            )
+    for farm in draft.farms.values():
+        for entry in farm.reals.values():
+            for location in entry.real.locations:
+                if draft.datapaths and location.datapath is not None and location.datapath not in draft.datapaths:
+                    diagnostics.warning(
+                        entry.line,
+                        f"real {entry.real.address} has a location at datapath {location.datapath:016x}, which may not "
+                        "connect; expected it among the datapaths",
+                    )

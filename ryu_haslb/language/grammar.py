@@ -63,8 +63,9 @@ class Match(Generic[Action]):
     """A recognised command.
 
     ``words`` are its keywords in full; ``match["WEIGHT"]`` is the value of a parameter, ``match.get("PORT")`` of one
-    that may have been left out, and ``"exclude" in match`` is whether a keyword was given. ``rest`` is the index of the
-    word at which a ``LINE`` or a secret begins, or the number of words if there is neither.
+    that may have been left out, and ``"exclude" in match`` is whether a keyword was given. The value of a parameter
+    that may be repeated is a tuple. ``rest`` is the index of the word at which a ``LINE`` or a secret begins, or the
+    number of words if there is neither.
     """
 
     command: Command[Action]
@@ -148,9 +149,18 @@ def match(mode: Mode[Action], words: Sequence[str]) -> Match[Action]:
     return Match(
         command,
         tuple(symbol.text for symbol, _ in path if symbol.kind is None),
-        {symbol.text: value for symbol, value in path if symbol.kind is not None},
+        _values(path),
         next((index for index, (symbol, _) in enumerate(path) if _is_open_ended(symbol)), len(words)),
     )
+
+
+def _values(path: Sequence[tuple[Symbol, Any]]) -> dict[str, Any]:
+    """The values of the parameters by name; those of a repeated one in a tuple."""
+    found: dict[str, Any] = {}
+    for symbol, value in path:
+        if symbol.kind is not None:
+            found[symbol.text] = (*found.get(symbol.text, ()), value) if symbol.repeated else value
+    return found
 
 
 def expected(mode: Mode[Action], words: Sequence[str], prefix: str = "") -> tuple[Expectation, ...]:

@@ -48,6 +48,7 @@ HOST = Kind("A.B.C.D", "the IPv4 address of a host, such as 10.1.1.51", values.h
 MASK = Kind("A.B.C.D", "a network mask such as 255.255.255.0", values.mask)
 WILDCARD = Kind("A.B.C.D", "a wildcard such as 0.0.0.255", values.wildcard)
 WORD = Kind("WORD", "a word", str)
+DATAPATH = Kind("ID", "a datapath id such as 0000000000000001 or 1", values.datapath_id)
 
 #: The kinds of parameters that are not numbers, by their names in templates.
 KINDS: Mapping[str, Kind] = {

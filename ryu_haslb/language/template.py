@@ -1,7 +1,7 @@
 """Templates: the notation for commands, compiled to an automaton.
 
-``word`` is a keyword, ``NAME`` or ``NAME<low-high>`` a parameter, ``[...]`` may be left out, ``{a | b}`` and
-``[a | b]`` are alternatives::
+``word`` is a keyword, ``NAME`` or ``NAME<low-high>`` a parameter, ``NAME...`` one or more of the same, ``[...]`` may be
+left out, ``{a | b}`` and ``[a | b]`` are alternatives::
 
     agent ADDRESS PORT<1-65535> [TIMEOUT<0-65535> [RETRY-COUNT<0-65535>]]
 
@@ -19,15 +19,19 @@ from typing import Optional
 from ryu_haslb.language.kinds import KINDS, Kind, number
 
 _LEXEME = re.compile(r"[][{}|]|[^][{}|\s]+")
-_PARAMETER = re.compile(r"(?P<name>[A-Z][A-Z-]*)(<(?P<low>\d+)-(?P<high>\d+)>)?")
+_PARAMETER = re.compile(r"(?P<name>[A-Z][A-Z-]*)(<(?P<low>\d+)-(?P<high>\d+)>)?(?P<repeated>\.\.\.)?")
 
 
 @dataclass(frozen=True)
 class Symbol:
-    """A keyword (``kind`` is None) or a parameter of a template; ``text`` is the keyword or the parameter's name."""
+    """A keyword (``kind`` is None) or a parameter of a template; ``text`` is the keyword or the parameter's name.
+
+    The value of one that may be ``repeated`` is a tuple.
+    """
 
     text: str
     kind: Optional[Kind] = None
+    repeated: bool = False
 
     @property
     def display(self) -> str:
@@ -118,17 +122,18 @@ class _Compiler:
         if lexeme == "{":
             return self.alternatives(until="}")
         self.symbols.append(self.symbol(lexeme))
-        self.follow.append([])
         position = len(self.symbols) - 1
+        self.follow.append([position] if self.symbols[position].repeated else [])
         return _Fragment([position], [position], optional=False)
 
     def symbol(self, lexeme: str) -> Symbol:
         parameter = _PARAMETER.fullmatch(lexeme)
         if parameter is None:
             return Symbol(lexeme)
+        repeated = parameter["repeated"] is not None
         if parameter["low"] is not None:
-            return Symbol(parameter["name"], number(int(parameter["low"]), int(parameter["high"])))
-        return Symbol(parameter["name"], self.kinds[parameter["name"]])
+            return Symbol(parameter["name"], number(int(parameter["low"]), int(parameter["high"])), repeated)
+        return Symbol(parameter["name"], self.kinds[parameter["name"]], repeated)
 
 
 def compile_template(text: str, kinds: Mapping[str, Kind] = KINDS) -> Template:

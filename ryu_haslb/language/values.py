@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network, IPv6Address, ip_address
+from typing import Union
 
 #: VLAN 4095 is reserved (IEEE 802.1Q table 9-2).
 MAX_VLAN = 4094
@@ -60,6 +61,22 @@ def host_address(text: str) -> IPv4Address:
     if host.is_reserved:
         raise ValueError("a reserved or broadcast address")
     return host
+
+
+def peer_address(text: str) -> Union[IPv4Address, IPv6Address]:
+    """The address of a host at the other end of a TCP connection, in either version of IP; loopback is accepted.
+
+    An IPv4 address within an IPv6 one (``::ffff:192.0.2.1``, RFC 4291 section 2.5.5.2) is the IPv4 address: a socket
+    for both versions shows it so. A zone (``fe80::1%eth0``) is left out.
+    """
+    try:
+        found = ip_address(text.partition("%")[0] if ":" in text else text)
+    except ValueError:
+        raise ValueError from None
+    found = getattr(found, "ipv4_mapped", None) or found
+    if found.is_multicast or found.is_unspecified or (found.version == 4 and found.is_reserved):
+        raise ValueError("not the address of a host")
+    return found
 
 
 def mask(text: str) -> int:

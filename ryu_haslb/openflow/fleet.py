@@ -9,6 +9,7 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.connection import Clock, Connection
+from ryu_haslb.openflow.identity import is_proved, refusal
 from ryu_haslb.openflow.pipeline import chassis_address
 from ryu_haslb.openflow.retirement import Conclude
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, Rivals
@@ -35,16 +36,14 @@ class Fleet:
         """A switch has completed the handshake. An older connection with its datapath id stays while it answers."""
         if self._is_stopping:
             return
-        if not self._is_configured(transport.id):
-            LOG.warning(
-                "Switch %016x from %s is not among the configured datapaths; closing its connection",
-                *(transport.id, transport.address[0]),
-            )
+        if not self._is_permitted(transport):
             transport.close()
             return
         older = self._transport_of(transport.id)
         if older is None:
             self._admit(transport)
+        elif is_proved(self._configuration, transport.id):
+            self._replace(older, transport, "its certificate proves that it is the switch")
         elif self._is_at_home(transport) and not self._is_at_home(older):
             self._replace(older, transport, "the switch was first served from there")
         else:
@@ -117,13 +116,21 @@ class Fleet:
         self._is_retired = False
         for switch in self.switches.values():
             switch.configure(configuration)
+        for waiting in self._rivals.all_waiting():
+            if not self._is_permitted(waiting):
+                waiting.close()
         for datapath_id, connection in list(self._connections.items()):
-            if self._is_configured(datapath_id):
+            if not self._is_configured(datapath_id):
+                self._retire(connection, lambda *_: None)
+            elif self._is_permitted(connection.transport):
                 connection.configure(configuration)
             else:
-                self._retire(connection, lambda *_: None)
+                connection.transport.close()
         for datapath_id in list(filter(self._is_configured, self._not_served)):
-            self._serve(self._not_served.pop(datapath_id))
+            if self._is_permitted(self._not_served[datapath_id]):
+                self._serve(self._not_served.pop(datapath_id))
+            else:
+                self._not_served[datapath_id].close()
 
     def flush(self, now: float) -> None:
         """Send every switch the session rules that have been collected for it."""
@@ -190,6 +197,16 @@ class Fleet:
 
     def _is_configured(self, datapath_id: int) -> bool:
         return not self._configuration.datapaths or datapath_id in self._configuration.datapaths
+
+    def _is_permitted(self, transport: SwitchChannel) -> bool:
+        """Whether the configuration permits a connection; the log says why it does not."""
+        reason = refusal(self._configuration, transport)
+        if reason is not None:
+            LOG.warning(
+                "Switch %016x from %s (port %d): closing the connection: %s",
+                *(transport.id, *transport.address[:2], reason),
+            )
+        return reason is None
 
     def _serve(self, transport: SwitchChannel) -> None:
         address = chassis_address(transport.id)

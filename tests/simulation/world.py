@@ -14,6 +14,7 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import (
     Configuration,
+    Datapath,
     DfpAgent,
     DfpManager,
     Predictor,
@@ -115,7 +116,7 @@ class Parameters:
             dfp=DfpManager(agents=agents) if self.dfp else None,
             farms={"HAFARM": ServerFarm("HAFARM", nat_server=self.nat, predictor=predictor, reals=reals)},
             virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=self.idle, in_service=True)},
-            datapaths=tuple(range(1, self.switches + 1)) if self.names_datapaths else (),
+            datapaths={each: Datapath(each) for each in range(1, self.switches + 1) if self.names_datapaths},
         )
 
 

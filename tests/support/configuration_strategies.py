@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address, IPv4Interface, IPv4Network
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address
 
 from hypothesis import strategies as st
 
@@ -25,6 +25,7 @@ from ryu_haslb.configuration.model import (
     MAX_SESSIONS,
     ClientRule,
     Configuration,
+    Datapath,
     DfpAgent,
     DfpManager,
     Port,
@@ -42,6 +43,16 @@ REAL_ADDRESSES = st.integers(0x0A000001, 0x0AFFFFFE).map(IPv4Address)
 VIRTUAL_ADDRESSES = st.integers(0x0B000001, 0x0BFFFFFE).map(IPv4Address)
 NETWORKS = st.tuples(st.integers(0, 0xFFFFFFFF), st.integers(0, 32)).map(lambda pair: IPv4Network(pair, strict=False))
 PASSWORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=64)
+
+#: Words with one space between them, as the names in certificates that IOS text can have.
+CERTIFICATE_NAMES = st.lists(NAMES, min_size=1, max_size=3).map(" ".join)
+PEERS = REAL_ADDRESSES | st.integers(1 << 120, (1 << 121) - 1).map(IPv6Address)
+DATAPATHS = st.builds(
+    Datapath,
+    st.integers(0, (1 << 64) - 1),
+    st.lists(PEERS, max_size=3, unique=True).map(tuple),
+    st.none() | CERTIFICATE_NAMES,
+)
 
 
 def reals(nat_server: bool) -> st.SearchStrategy[RealServer]:
@@ -195,7 +206,7 @@ def configurations(draw: st.DrawFn) -> Configuration:
         draw(st.none() | managers),
         tuple(interfaces),
         tuple(routes),
-        (),
+        {each.id: each for each in draw(st.lists(DATAPATHS, max_size=3, unique_by=lambda each: each.id))},
         tuple(draw(ports())),
         draw(cryptos()),
         draw(st.none() | st.integers(1, MAX_SESSIONS)),

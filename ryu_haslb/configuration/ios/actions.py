@@ -15,6 +15,7 @@ from ryu_haslb.configuration.ios.blocks import Statement
 from ryu_haslb.configuration.ios.password import MAX_PASSWORD_LENGTH, decrypt, dfp_password
 from ryu_haslb.configuration.model import (
     ClientRule,
+    Datapath,
     DfpAgent,
     DfpManager,
     Predictor,
@@ -241,6 +242,35 @@ def agent(dfp: DfpDraft, statement: Statement) -> None:
         )
     elif dfp.agents.pop(key, None) is None:
         statement.warning(f"there is no agent {key[0]} {key[1]} to remove")
+
+
+# ip slb datapath
+
+
+def datapath(draft: Draft, statement: Statement) -> None:
+    entry = _datapath(statement)
+    draft.datapaths[entry.id] = entry
+    draft.datapath_lines[entry.id] = statement.line
+
+
+def no_datapath(draft: Draft, statement: Statement) -> None:
+    entry = _datapath(statement)
+    found = draft.datapaths.get(entry.id)
+    is_bare = entry == Datapath(entry.id)
+    if found is None or (found != entry and not is_bare):
+        what = "" if is_bare or found is None else " with this address or certificate"
+        statement.warning(f"there is no datapath {entry.id:016x}{what} to remove")
+        return
+    del draft.datapaths[entry.id], draft.datapath_lines[entry.id]
+    if not draft.datapaths:
+        statement.warning("no 'ip slb datapath' is left: every switch that connects is served")
+
+
+def _datapath(statement: Statement) -> Datapath:
+    """The datapath of a statement. The name in a certificate may have spaces; IOS text has one of them each time."""
+    words = statement.match.get("CERTIFICATE")
+    addresses = tuple(dict.fromkeys(statement.match.get("PEER", ())))
+    return Datapath(statement.match["DATAPATH"], addresses, None if words is None else " ".join(words))
 
 
 # interface Vlan, ip route

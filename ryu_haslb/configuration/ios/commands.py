@@ -186,6 +186,16 @@ GLOBAL = Mode(
             actions.entries,
             "Sessions: initial number (without effect), and the maximum (default: by maxconns and memory)",
         ),
+        Command(
+            "ip slb datapath DATAPATH [address PEER...] [certificate CERTIFICATE...]",
+            actions.datapath,
+            "Switch that may connect (default: any), its addresses, and a name in its TLS certificate",
+        ),
+        Command(
+            "no ip slb datapath DATAPATH [address PEER...] [certificate CERTIFICATE...]",
+            actions.no_datapath,
+            "Remove a switch from those that may connect",
+        ),
         Command("interface Vlan VLAN<1-4094>", actions.vlan, "Interface of the balancer in a VLAN", VLAN),
         Command("no interface Vlan VLAN<1-4094>", actions.no_vlan, "Remove a VLAN interface"),
         Command(
@@ -214,6 +224,9 @@ GLOBAL = Mode(
         "interface": "VLAN interface or port",
         "access-list": "IP access list",
         "NUMBER": "Number of the access list",
+        "DATAPATH": "Datapath id of the switch: 16 hexadecimal digits, or a decimal number",
+        "PEER": "Address that the switch may connect from (default: any)",
+        "certificate": "Name in the switch's TLS certificate: common name or subjectAltName",
         "permit": "Traffic to protect",
         "deny": "Traffic not to protect",
         "no": "Negate a command or set its defaults",

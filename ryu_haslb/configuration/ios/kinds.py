@@ -21,6 +21,8 @@ MAX_KEY_LENGTH = 128
 MAX_AGENT_REALS = 128
 #: Transform sets of one entry of a crypto map, as on IOS.
 MAX_TRANSFORM_SETS = 6
+#: Characters of a name in a certificate.
+MAX_CERTIFICATE_NAME_LENGTH = 255
 
 
 def _key(text: str) -> str:
@@ -61,6 +63,14 @@ def _access_list(text: str) -> Union[int, str]:
     return values.name(text, MAX_LABEL_LENGTH)
 
 
+def _certificate_name(text: str) -> str:
+    if len(text) > MAX_CERTIFICATE_NAME_LENGTH:
+        raise ValueError(f"it has {len(text)} characters")
+    if not text.isprintable():
+        raise ValueError("it has characters that cannot be printed")
+    return text
+
+
 #: The kinds of the parameters of configuration commands that are not numbers.
 CONFIGURATION_KINDS: Mapping[str, Kind] = {
     **KINDS,
@@ -73,6 +83,9 @@ CONFIGURATION_KINDS: Mapping[str, Kind] = {
     ),
     "NEXT-HOP": kinds.HOST,
     "PROTOCOL": kinds.WORD,
+    "DATAPATH": kinds.DATAPATH,
+    "PEER": Kind("A.B.C.D", "the IPv4 or IPv6 address of a switch, such as 192.0.2.11", values.peer_address),
+    "CERTIFICATE": Kind("WORD", "a name in the certificate of the switch", _certificate_name),
     "EXIT-INTERFACE": Kind("INTERFACE", "an interface such as Vlan15", _interface),
     "LIST": Kind("LIST", "a number from 100 to 199, or the name of an access list", _access_list),
     "SOURCE-HOST": kinds.ADDRESS,

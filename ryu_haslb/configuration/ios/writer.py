@@ -29,7 +29,7 @@ INITIAL_SESSIONS = 8000
 
 
 def write_configuration(configuration: Configuration, *, with_secrets: bool = True) -> str:
-    """The commands of a configuration. Static locations and datapaths, which IOS does not have, are comments.
+    """The commands of a configuration. Static locations, which IOS does not have, are comments.
 
     Without secrets, keys and passwords are masked.
     """
@@ -46,8 +46,10 @@ def masked(command: str) -> str:
 
 
 def _configuration(configuration: Configuration) -> Iterator[str]:
-    if configuration.datapaths:
-        yield "! datapaths: " + ", ".join(f"{datapath:016x}" for datapath in configuration.datapaths)
+    for datapath in configuration.datapaths.values():
+        addresses = "".join(f" {each}" for each in datapath.addresses)
+        certificate = f" certificate {datapath.certificate}" if datapath.certificate is not None else ""
+        yield f"ip slb datapath {datapath.id:016x}{' address' if addresses else ''}{addresses}{certificate}"
     for farm in configuration.farms.values():
         yield from _farm(farm)
         yield "!"

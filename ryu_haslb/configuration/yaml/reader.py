@@ -1,7 +1,7 @@
 """Reads the YAML form of a configuration.
 
 Each key is executed as the IOS command that it stands for, so that both forms have the same ranges, rules and errors.
-Two keys have no command on IOS: the datapaths to serve, and the static locations of reals.
+One key has no command on IOS: the static locations of reals.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class _Reader(CryptoReader):
                         "interfaces": self.interfaces,
                         "routes": lambda node: self.each(node, "routes", self.route),
                         "max_sessions": self.max_sessions,
-                        "datapaths": self.datapaths,
+                        "datapaths": lambda node: self.each(node, "datapath ids", self.datapath),
                         "crypto": self.crypto,
                         "access_lists": self.access_lists,
                     },
@@ -203,8 +203,17 @@ class _Reader(CryptoReader):
         next_hop = text_of(required(found, "next_hop", node, "a route"), "the address of the next hop")
         self.command(line_of_node(node), "ip", "route", *network, next_hop)
 
-    def datapaths(self, node: yaml.Node) -> None:
-        found = tuple(datapath_of(item) for item in items(node, "datapath ids"))
-        if len(set(found)) < len(found):
-            raise NodeError(line_of_node(node), "a datapath id is given twice; expected each id once")
-        self.draft.datapaths = found
+    def datapath(self, node: yaml.Node) -> None:
+        found = {"id": node}
+        if isinstance(node, yaml.MappingNode):
+            found = fields(node, "a datapath", ("id", "addresses", "certificate"))
+        number = datapath_of(required(found, "id", node, "a datapath"))
+        if number in self.draft.datapaths:
+            raise NodeError(line_of_node(node), f"datapath {number:016x} is given twice; expected each id once")
+        words = ["ip", "slb", "datapath", f"{number:016x}"]
+        if "addresses" in found:
+            addresses = items(found["addresses"], "addresses")
+            words += ["address", *(text_of(each, "the address of a switch") for each in addresses)]
+        if "certificate" in found:
+            words += ["certificate", *text_of(found["certificate"], "a name in the certificate of the switch").split()]
+        self.command(line_of_node(node), *words)

@@ -208,8 +208,7 @@ def test_which_ports_there_are_depends_on_the_chassis(tmp_path: Path, port: str,
     [("0000000000000010", 16), ("'0000000000000010'", 16), ("16", 16), ("-1", None), ("0x10", None), ("'16'", None)],
 )
 def test_a_datapath_id_is_judged_alike(chassis: Chassis, datapath: str, value: Optional[int]) -> None:
-    """IOS has no word for it."""
     found = yaml(f"datapaths: [{datapath}]")
-    assert (found.datapaths if found is not None else None) == ((value,) if value is not None else None)
+    assert (list(found.datapaths) if found is not None else None) == ([value] if value is not None else None)
     described = chassis("datapath_id: 1", f"datapath_id: {datapath}", datapath.strip("'"))
     assert (described.supervisors[0].datapath_id if described is not None else None) == value

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
 from typing import Optional
 
 import pytest
 from fake_switch import FakeSwitch, FakeTransport, decoded, packet_in
 
-from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.model import Configuration, Datapath, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, Table, chassis_address
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
+from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
@@ -34,9 +35,10 @@ class Served:
         self.switch = switch or FakeSwitch()
         self.transport = self.connect()
 
-    def connect(self, host: str = "192.0.2.1") -> FakeTransport:
+    def connect(self, host: str = "192.0.2.1", certificate: Optional[PeerCertificate] = None) -> FakeTransport:
         """A further connection of the switch."""
         transport = FakeTransport(self.switch)
+        transport.certificate = certificate
         transport.address, transport.listener = (host, 40000), self.fleet
         self.fleet.on_connected(transport)
         transport.answer()
@@ -194,10 +196,10 @@ def test_a_switch_that_rejects_the_standing_rules_is_not_served(caplog: pytest.L
 
 def test_a_switch_that_is_configured_no_longer_loses_our_rules_and_gets_them_again_when_it_is() -> None:
     """All but the rule that switches other traffic: a switch without a table-miss rule would forward nothing."""
-    served = Served(configuration=replace(CONFIGURATION, datapaths=(1,)))
+    served = Served(configuration=replace(CONFIGURATION, datapaths={1: Datapath(1)}))
     installed = len(served.switch.flows)
     assert installed > 0
-    served.fleet.configure(replace(CONFIGURATION, datapaths=(2,)))
+    served.fleet.configure(replace(CONFIGURATION, datapaths={2: Datapath(2)}))
     served.transport.answer()
     assert (purposes(served.switch), served.is_connected) == ({Purpose.PASS_OTHER}, False)
     served.fleet.configure(CONFIGURATION)
@@ -206,12 +208,62 @@ def test_a_switch_that_is_configured_no_longer_loses_our_rules_and_gets_them_aga
 
 
 def test_a_switch_that_is_not_configured_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
-    served = Served(configuration=replace(CONFIGURATION, datapaths=(2,)))
+    served = Served(configuration=replace(CONFIGURATION, datapaths={2: Datapath(2)}))
     assert served.transport.sent == []
     assert served.transport.handler is None
     assert served.transport.is_closed
     assert served.fleet.switches == {}
-    assert "0000000000000001 from 192.0.2.1 is not among the configured datapaths" in caplog.text
+    assert "0000000000000001 from 192.0.2.1 (port 40000): closing the connection: no 'ip slb datapath'" in caplog.text
+
+
+def configured(*datapaths: Datapath) -> Configuration:
+    return replace(CONFIGURATION, datapaths={each.id: each for each in datapaths})
+
+
+def test_a_switch_may_connect_from_its_configured_addresses_only(caplog: pytest.LogCaptureFixture) -> None:
+    served = Served(configuration=configured(Datapath(1, (IPv4Address("192.0.2.1"), IPv6Address("2001:db8::1")))))
+    assert served.is_connected
+    stranger = served.connect(STRANGER)
+    assert (stranger.is_closed, stranger.sent, served.transport.is_closed) == (True, [], False)
+    assert not served.transport.sent_of(ofproto_v1_3.OFPT_ECHO_REQUEST), "the switch is not troubled"
+    assert f"from {STRANGER} (port 40000): closing the connection: 'ip slb datapath' permits it from" in caplog.text
+    for host in ("2001:db8::1", "::ffff:192.0.2.1"):
+        served.fleet.on_disconnected(served.transport)
+        served.transport = served.connect(host)
+        assert served.is_connected
+
+
+def test_a_connection_whose_address_is_no_longer_permitted_is_closed() -> None:
+    served = Served(configuration=configured(Datapath(1)))
+    waiting = served.connect("192.0.2.2")
+    served.fleet.configure(configured(Datapath(1, (IPv4Address("192.0.2.3"),))))
+    assert (served.transport.is_closed, waiting.is_closed) == (True, True)
+
+
+SWITCH_1 = PeerCertificate("switch-1", ("s1.example.net",))
+
+
+@pytest.mark.parametrize("name", ["switch-1", "s1.example.net"])
+def test_a_switch_must_prove_its_certificate_and_then_replaces_its_older_connection_at_once(name: str) -> None:
+    """RFC 5280, sections 4.1.2.6 and 4.2.1.6: the common name of the subject, or subjectAltName."""
+    served = Served(configuration=configured(Datapath(1, certificate=name)))
+    assert served.transport.is_closed, "it has no certificate"
+    older = served.connect(certificate=SWITCH_1)
+    assert served.is_connected
+    other = served.connect(certificate=PeerCertificate("switch-2", ("SWITCH-1",)))
+    assert (other.is_closed, older.is_closed) == (True, False)
+    newer = served.connect(certificate=SWITCH_1)
+    assert (older.is_closed, newer.is_closed, newer.handler is None) == (True, False, False)
+
+
+def test_the_log_names_the_certificate_that_was_expected_and_that_of_the_peer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    served = Served(configuration=configured(Datapath(1, certificate="switch-1")))
+    served.connect(certificate=PeerCertificate("switch-2"))
+    texts = [each.getMessage() for each in caplog.records]
+    assert "demands the certificate 'switch-1', and the connection has none" in texts[0]
+    assert "demands the certificate 'switch-1', and its certificate names 'switch-2'" in texts[1]
 
 
 def purposes(switch: FakeSwitch) -> set[int]:

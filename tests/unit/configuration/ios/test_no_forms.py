@@ -23,6 +23,7 @@ FARM = "ip slb serverfarm F"
 REAL = f"{FARM}\nreal 10.1.1.51"
 SERVER = "ip slb vserver V"
 DFP = "ip slb dfp"
+DATAPATH = "ip slb datapath 1 address 192.0.2.11 certificate switch 1"
 POLICY = "crypto isakmp policy 1"
 SET = "crypto ipsec transform-set S esp-des"
 MAP = "crypto map M 1 ipsec-isakmp"
@@ -56,6 +57,7 @@ TAKE_A_WORD = {
     "no remark",
     "no remark PDSN",
     "no ip slb dfp password",
+    f"no {DATAPATH}",
     "no password",
 }
 
@@ -117,6 +119,12 @@ NO_FORMS = (
     ),
     NoForm(SERVER, "inservice", ("no inservice",), ("no inservice now",)),
     NoForm("", SERVER, ("no ip slb vserver V",), ("no ip slb vserver",)),
+    NoForm(
+        "ip slb datapath 2",
+        DATAPATH,
+        ("no ip slb datapath 1", f"no {DATAPATH}"),
+        ("no ip slb datapath", "no ip slb datapath 1 192.0.2.11", "no ip slb datapath 1 address"),
+    ),
     NoForm("", DFP, ("no ip slb dfp",), ("no ip slb dfp agent",)),
     NoForm(
         DFP,
@@ -345,6 +353,8 @@ def test_words_after_a_no_form_are_never_swallowed(form: NoForm) -> None:
     [
         (SERVER, "virtual 10.1.1.10 udp 434 service ipmobile", "no virtual 10.1.1.11 udp 434 service ipmobile"),
         (SERVER, "serverfarm F", "no serverfarm G"),
+        ("ip slb datapath 2", DATAPATH, "no ip slb datapath 1 address 192.0.2.12"),
+        ("ip slb datapath 2", DATAPATH, f"no {DATAPATH} 2"),
         (SERVER, "client 15.1.0.0 255.255.0.0", "no client 15.1.0.0 255.255.0.0 exclude"),
         (VLAN, "ip address 10.1.1.15 255.0.0.0", "no ip address 10.1.1.16 255.0.0.0"),
         (VLAN, "crypto map M", "no crypto map N"),

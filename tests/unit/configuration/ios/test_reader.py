@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
 
 import pytest
 
@@ -11,6 +11,7 @@ from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import (
     ClientRule,
     Configuration,
+    Datapath,
     DfpAgent,
     DfpManager,
     Predictor,
@@ -234,12 +235,13 @@ def test_a_base_is_edited_as_if_it_had_been_typed_before() -> None:
 
 
 def test_a_base_keeps_what_ios_has_no_words_for() -> None:
+    two = {1: Datapath(1), 2: Datapath(2)}
     location = StaticLocation(bytes.fromhex("020000000051"), 2)
     farms = {"F": ServerFarm("F", reals=(RealServer(A, locations=(location,)),))}
     edited, _ = read_configuration(
-        "ip slb serverfarm F\nreal 10.1.1.51\nweight 3\n", "edit", base=Configuration(farms, datapaths=(1, 2))
+        "ip slb serverfarm F\nreal 10.1.1.51\nweight 3\n", "edit", base=Configuration(farms, datapaths=two)
     )
-    assert edited.datapaths == (1, 2)
+    assert edited.datapaths == two
     assert edited.farms["F"].reals == (RealServer(A, weight=3, locations=(location,)),)
 
 
@@ -337,3 +339,42 @@ def test_a_second_address_of_an_interface_is_a_further_network_of_its_vlan() -> 
     assert [each.address for each in configuration.vlan_interfaces] == [IPv4Address("10.1.1.15")]
     assert configuration.vlan_interfaces[0].networks == (IPv4Network("10.0.0.0/8"), IPv4Network("11.0.0.0/8"))
     assert remarks == ()
+
+
+def test_a_datapath_has_addresses_of_both_versions_of_ip_and_a_name_in_its_certificate() -> None:
+    """RFC 4291, section 2.5.5.2: an IPv4 address within an IPv6 one is the IPv4 address."""
+    text = "ip slb datapath 10 address 192.0.2.11 ::ffff:192.0.2.12 fe80::1%eth0 certificate sc id:1 2\n"
+    addresses = (IPv4Address("192.0.2.11"), IPv4Address("192.0.2.12"), IPv6Address("fe80::1"))
+    assert read(text).datapaths == {10: Datapath(10, addresses, "sc id:1 2")}
+
+
+def test_a_datapath_that_is_given_again_takes_the_place_of_the_first_one() -> None:
+    text = "ip slb datapath 1 address 192.0.2.11\nip slb datapath 0000000000000001 certificate switch-1\n"
+    assert read(text).datapaths == {1: Datapath(1, certificate="switch-1")}
+
+
+def test_a_datapath_is_removed_and_without_any_all_may_connect() -> None:
+    text = "ip slb datapath 1\nip slb datapath 2\nno ip slb datapath 1\n"
+    assert read(text).datapaths == {2: Datapath(2)}
+    assert warnings(text + "no ip slb datapath 3\nno ip slb datapath 2\n") == [
+        "slb.ios:4: there is no datapath 0000000000000003 to remove",
+        "slb.ios:5: no 'ip slb datapath' is left: every switch that connects is served",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("ip slb datapath x", "expected a datapath id such as 0000000000000001 or 1, not 'x'"),
+        ("ip slb datapath 18446744073709551616", "expected a datapath id"),
+        ("ip slb datapath 1 192.0.2.11", "expected 'address' or 'certificate'"),
+        ("ip slb datapath 1 address", "incomplete command"),
+        ("ip slb datapath 1 address switch", "expected the IPv4 or IPv6 address of a switch"),
+        ("ip slb datapath 1 address 192.0.2.11 0.0.0.0", "not the address of a host"),
+        ("ip slb datapath 1 address ff02::1", "not the address of a host"),
+        ("ip slb datapath 1 certificate", "expected a name in the certificate of the switch"),
+    ],
+)
+def test_a_datapath_that_cannot_be_is_refused(command: str, message: str) -> None:
+    (error,) = errors(command)
+    assert message in error

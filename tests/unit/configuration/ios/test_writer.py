@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv6Address
 
 from configuration_strategies import configurations
 from hypothesis import given
@@ -12,6 +12,7 @@ from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import (
     Configuration,
+    Datapath,
     DfpAgent,
     DfpManager,
     RealServer,
@@ -55,12 +56,24 @@ def test_defaults_are_not_printed() -> None:
     )
 
 
+def test_datapaths_are_the_first_commands() -> None:
+    addresses = (IPv4Address("192.0.2.11"), IPv6Address("2001:db8::11"))
+    datapaths = (Datapath(1), Datapath(0xABC, addresses), Datapath(2, certificate="switch 2"))
+    configuration = Configuration(datapaths={each.id: each for each in datapaths})
+    text = write_configuration(configuration)
+    assert text == (
+        "ip slb datapath 0000000000000001\n"
+        "ip slb datapath 0000000000000abc address 192.0.2.11 2001:db8::11\n"
+        "ip slb datapath 0000000000000002 certificate switch 2\n"
+    )
+    assert read_configuration(text, "written")[0] == configuration
+
+
 def test_what_ios_has_no_words_for_is_a_comment() -> None:
     location = StaticLocation(bytes.fromhex("020000000051"), port=2, vlan=15, datapath=16)
     real = RealServer(IPv4Address("10.1.1.51"), in_service=True, locations=(location,))
-    configuration = Configuration({"F": ServerFarm("F", reals=(real,))}, datapaths=(1, 0xABC))
+    configuration = Configuration({"F": ServerFarm("F", reals=(real,))})
     text = write_configuration(configuration)
-    assert "! datapaths: 0000000000000001, 0000000000000abc\n" in text
     assert "  ! location: mac 02:00:00:00:00:51 port 2 vlan 15 datapath 0000000000000010\n" in text
     without = Configuration({"F": ServerFarm("F", reals=(replace(real, locations=()),))})
     assert read_configuration(text, "written")[0] == without

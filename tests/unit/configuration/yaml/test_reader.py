@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from ipaddress import IPv4Address, IPv6Address
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from steps import calls_of
 
 from ryu_haslb.configuration.ios.reader import read_configuration
-from ryu_haslb.configuration.model import Configuration, StaticLocation
+from ryu_haslb.configuration.model import Configuration, Datapath, StaticLocation
 from ryu_haslb.configuration.yaml.reader import read_yaml
 from ryu_haslb.language.diagnostics import ConfigurationError
 
@@ -198,7 +199,13 @@ def test_a_password_may_be_of_type_7_or_contain_spaces() -> None:
 )
 def test_datapath_ids_are_16_hexadecimal_digits_or_a_number(ids: str) -> None:
     """16 digits are hexadecimal, as switches print them, even where YAML would see an octal number."""
-    assert read(f"datapaths: {ids}").datapaths == (16, 2)
+    assert read(f"datapaths: {ids}").datapaths == {16: Datapath(16), 2: Datapath(2)}
+
+
+def test_a_datapath_may_have_addresses_and_a_name_in_its_certificate() -> None:
+    text = "datapaths: [1, {id: 2, addresses: [192.0.2.11, '2001:db8::11'], certificate: switch 2}, {id: 3}]"
+    addresses = (IPv4Address("192.0.2.11"), IPv6Address("2001:db8::11"))
+    assert read(text).datapaths == {1: Datapath(1), 2: Datapath(2, addresses, "switch 2"), 3: Datapath(3)}
 
 
 def test_a_real_may_have_static_locations() -> None:
@@ -304,7 +311,22 @@ def test_a_location_that_cannot_be_is_refused(location: str, message: str) -> No
     assert [message in line for line in errors(text)] == [True]
 
 
-@pytest.mark.parametrize("ids", ["[1, 0000000000000001]", "[x]", "[-1]", "[18446744073709551616]", "1", "['']"])
+@pytest.mark.parametrize(
+    "ids",
+    [
+        "[1, 0000000000000001]",
+        "[x]",
+        "[-1]",
+        "[18446744073709551616]",
+        "1",
+        "['']",
+        "[{}]",
+        "[{id: 1, addresses: []}]",
+        "[{id: 1, addresses: [x]}]",
+        "[{id: 1, certificate: ''}]",
+        "[{id: 1, name: x}]",
+    ],
+)
 def test_datapath_ids_that_cannot_be_are_refused(ids: str) -> None:
     assert errors(f"datapaths: {ids}")[0].startswith("slb.yaml:1: ")
 
