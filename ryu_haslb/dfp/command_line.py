@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 import signal
+import stat
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -18,6 +20,8 @@ from ryu_haslb.dfp.server import DEFAULT_INTERVAL, DfpAgentServer
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT
 
 DEFAULT_PORT = 500
+#: The mode bits of a file that let the group or others read or write it.
+_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
 EXAMPLES = f"""\
 examples:
@@ -151,6 +155,8 @@ def _password(text: str) -> str:
 
 def _password_in(path: str) -> str:
     try:
+        if stat.S_IMODE(os.stat(path).st_mode) & _OTHERS:
+            print(f"haslb-dfp-agent: other users may read or change {path}; chmod 600 {path}", file=sys.stderr)
         return _password(read_path(path).partition("\n")[0])
     except (OSError, ValueError) as error:
         raise argparse.ArgumentTypeError(str(error)) from None

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import os
 import re
 import socket
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any, Callable, Optional
 
 import eventlet
@@ -35,6 +36,10 @@ TOKEN_VARIABLE = "HASLB_HTTP_TOKEN_FILE"
 DEFAULT_HOST = "127.0.0.1"
 #: Characters of a token.
 MIN_TOKEN = 16
+#: Bytes of the token file that are read.
+MAX_TOKEN_FILE = 4096
+#: The mode bits of a file that let the group or others read or write it.
+_OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 #: Connections of which some are closed already and have not ended yet. The table of clients has the limits.
 _MAX_GREEN_THREADS = 1000
 
@@ -127,7 +132,7 @@ def _token(path: Optional[str]) -> Optional[str]:
     if not path:
         return None
     try:
-        token = Path(path).read_text("ascii").strip()
+        token = _read_private(path).decode("ascii").strip()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "expected ASCII text"
         raise HttpSettingError(f"cannot read the token file {path}: {reason}") from error
@@ -137,6 +142,30 @@ def _token(path: Optional[str]) -> Optional[str]:
             f"openssl rand -hex 32 > {path}"
         )
     return token
+
+
+def _read_private(path: str) -> bytes:
+    """The first bytes of a file that no other user may read or write. The file behind a symbolic link counts.
+
+    Raises: HttpSettingError if other users may, OSError if it cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not stop the start
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise HttpSettingError(f"the token file {path} is not a regular file; expected a file")
+        if status.st_uid not in (0, os.geteuid()):
+            raise HttpSettingError(
+                f"the token file {path} belongs to user {status.st_uid}; expected root or the balancer's user"
+            )
+        if status.st_mode & _OTHERS:
+            raise HttpSettingError(
+                f"the token file {path} has mode {status.st_mode & 0o777:04o}: other users may read or change it; "
+                f"make it private with: chmod 600 {path}, and replace the token"
+            )
+        return os.read(descriptor, MAX_TOKEN_FILE)
+    finally:
+        os.close(descriptor)
 
 
 class _ClientPool(eventlet.GreenPool):  # type: ignore[misc]
