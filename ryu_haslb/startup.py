@@ -141,17 +141,17 @@ def tls_context() -> Optional[ssl.SSLContext]:
 
 def warn_of_open_port(configuration: Configuration) -> None:
     """Say at the start what it means if every program may connect as a switch."""
-    host = cfg.CONF.ofp_listen_host or _ALL_ADDRESSES
     if has_tls() and cfg.CONF.ca_certs is None:
         LOG.warning(
-            "OpenFlow port: without --ca-certs no switch has to prove who it is; any program that reaches the port can "
-            "connect as a switch"
+            "OpenFlow port: without --ca-certs no switch has to prove its identity; any program that reaches the port "
+            "can connect as a switch"
         )
-    elif not has_tls() and host in (_ALL_ADDRESSES, "::") and not configuration.datapaths:
+    is_everywhere = (cfg.CONF.ofp_listen_host or _ALL_ADDRESSES) in (_ALL_ADDRESSES, "::")
+    if is_everywhere and not has_tls() and not configuration.datapaths:
         LOG.warning(
-            "OpenFlow port: open on every address, without TLS and without 'datapaths'; any program that reaches it "
-            "can connect as a switch, read the rules and send requests. Give --ofp-listen-host an address of the "
-            "management network, and use TLS; see docs/running.md"
+            "OpenFlow port: open on every address, without TLS and without 'ip slb datapath'; any program that reaches "
+            "it can connect as a switch, read the rules and send requests. Give --ofp-listen-host an address of the "
+            "management network, and use TLS or list the switches; see docs/running.md"
         )
 
 

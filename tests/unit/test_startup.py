@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+from attacked import started
 from balancer_process import balancer_process, free_port
 from certificates import Authority
 from control_process import Application
@@ -95,3 +96,32 @@ def test_tls_that_cannot_be_had_ends_the_process_at_the_start(tmp_path: Path, op
     assert process.returncode == 1
     assert f"ryu_haslb: {problem}" in log
     assert "Traceback" not in log
+
+
+FARM = "ip slb serverfarm HAFARM\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "configuration", "has_warning"),
+    [
+        ([], FARM, True),
+        (["--ofp-listen-host", "0.0.0.0"], FARM, True),
+        (["--ofp-listen-host", "127.0.0.1"], FARM, False),
+        ([], FARM + "ip slb datapath 1\n", False),
+    ],
+)
+def test_an_open_port_is_warned_of(tmp_path: Path, words: list[str], configuration: str, has_warning: bool) -> None:
+    port = free_port()
+    options = ["--ofp-tcp-listen-port", str(port), *words]
+    with started(tmp_path, configuration, port=port, options=options) as controller:
+        log = controller.log()
+    assert (
+        "OpenFlow port: open on every address, without TLS and without 'ip slb datapath'; any" in log
+    ) == has_warning
+
+
+def test_tls_without_authorities_is_warned_of(tmp_path: Path) -> None:
+    own, port = Authority(tmp_path / "authority").issue("controller"), free_port()
+    options = ["--ofp-ssl-listen-port", str(port), "--ctl-privkey", str(own.key), "--ctl-cert", str(own.path)]
+    with started(tmp_path, FARM, port=port, options=options) as controller:
+        assert "OpenFlow port: without --ca-certs no switch has to prove its identity; any program" in controller.log()
