@@ -33,7 +33,7 @@ from ryu_haslb.openflow.pipeline import (
     session_rewrites,
 )
 from ryu_haslb.openflow.replies import copying_rules
-from ryu_haslb.openflow.standing_rules import standing_rules
+from ryu_haslb.openflow.standing_rules import mute_rules, standing_rules
 from ryu_haslb.openflow.wire import OFPP_CONTROLLER, Value
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS
 from ryu_haslb.slb.session import COOKIE_MARK
@@ -71,10 +71,17 @@ def flow_table() -> Iterator[str]:
     """All rules of a switch with a virtual server, a real server, an IPsec module, and one session in either mode."""
     yield "| table | priority | cookie | match | action | why |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    rules = sorted([*standing_rules(EXAMPLE, DATAPATH_ID, SIDES), *_reply_rules()], key=lambda rule: rule.purpose)
+    rules = sorted(
+        [*standing_rules(EXAMPLE, DATAPATH_ID, SIDES), *_reply_rules(), *_mute_rules()], key=lambda rule: rule.purpose
+    )
     rows = [*map(_standing_row, rules), _session_row(direct=False), _session_row(direct=True)]
     for row in sorted(rows, key=lambda row: (row.table, -row.priority)):
         yield f"| {' | '.join(map(str, row))} |"
+
+
+def _mute_rules() -> Iterator[Rule]:
+    """The rules for a host at port 9 that sends too much ARP."""
+    yield from mute_rules(EXAMPLE, DATAPATH_ID, 9, "02:00:00:00:00:09")
 
 
 def _reply_rules() -> Iterator[Rule]:

@@ -25,7 +25,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.channel import SwitchChannel
-from ryu_haslb.openflow.pipeline import PIPELINE, REPLY_PURPOSES, Purpose, Rule, Table
+from ryu_haslb.openflow.pipeline import PIPELINE, REPLY_PURPOSES, STORM_PURPOSES, Purpose, Rule, Table
 from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.session_audit import SessionAudit
 from ryu_haslb.openflow.wire import MalformedMessage
@@ -264,8 +264,8 @@ class Audit:
 
 
 def _is_common(row: FlowStats) -> bool:
-    """Whether a row is a standing rule for all clients, and not for a rate-limited one, or for replies."""
+    """Whether a row is a standing rule for all clients, and not for a rate-limited one, for replies, or for a while."""
     purpose = row.cookie >> 16
-    if purpose not in Purpose._value2member_map_ or purpose in REPLY_PURPOSES:
+    if purpose not in Purpose._value2member_map_ or purpose in REPLY_PURPOSES | STORM_PURPOSES:
         return False
     return row.priority == PIPELINE[Purpose(purpose)].priority

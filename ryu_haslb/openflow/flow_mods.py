@@ -12,6 +12,7 @@ from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import (
     REPLY_PURPOSES,
     SESSION_PRIORITY,
+    STORM_PURPOSES,
     Action,
     Purpose,
     Rule,
@@ -61,6 +62,11 @@ def changes(added: Iterable[Rule], removed: Iterable[Rule], metered: bool, xid: 
     return removals + [_add(rule, metered, xid) for rule in added]
 
 
+def temporary(rules: Iterable[Rule], seconds: int, xid: int) -> list[bytes]:
+    """Messages that add these rules, without a meter, for some seconds."""
+    return [_add(rule, False, xid, hard_timeout=seconds) for rule in rules]
+
+
 def restoration(rules: Iterable[Rule], metered: bool, xid: int) -> list[bytes]:
     """Messages that add those of these rules that are missing, all but the rule PASS_OTHER. The others stay."""
     return [_add(rule, metered, xid) for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
@@ -86,7 +92,7 @@ def standing_removal(xid: int) -> list[bytes]:
     ]
 
 
-def _add(rule: Rule, metered: bool, xid: int, flags: int = 0) -> bytes:
+def _add(rule: Rule, metered: bool, xid: int, flags: int = 0, hard_timeout: int = 0) -> bytes:
     instructions = _INSTRUCTIONS[rule.action]
     if metered and rule.meter is not None:
         instructions = meter(rule.meter) + instructions
@@ -95,9 +101,10 @@ def _add(rule: Rule, metered: bool, xid: int, flags: int = 0) -> bytes:
         table=rule.table,
         cookie=rule.purpose.cookie,
         priority=rule.priority,
-        flags=flags if rule.purpose in REPLY_PURPOSES else flags | wire.OFPFF_SEND_FLOW_REM,
+        flags=flags if rule.purpose in REPLY_PURPOSES | STORM_PURPOSES else flags | wire.OFPFF_SEND_FLOW_REM,
         match=match(rule.match),
         instructions=instructions,
+        hard_timeout=hard_timeout,
     ).pack(xid)
 
 

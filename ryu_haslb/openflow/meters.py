@@ -21,7 +21,7 @@ from ryu_haslb.openflow import flow_mods
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
-from ryu_haslb.openflow.pipeline import FIRST_METER, REPLY_METER
+from ryu_haslb.openflow.pipeline import ARP_METER, FIRST_METER, REPLY_METER
 from ryu_haslb.openflow.standing_rules import client_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error, MalformedMessage
@@ -40,6 +40,9 @@ METER_STATS_TIMEOUT = 5.0
 #: Restorations in a row after which a switch that has never reported its meters is not audited for them any more.
 _MAX_FRUITLESS_RESTORATIONS = 4
 
+#: ARP requests for virtual addresses that a switch may send to the controller in a second.
+MAX_ARP_QUESTION_RATE = 1000
+
 _CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MAX_RATE_LIMITED_CLIENTS)
 #: Copied replies per second that a switch may send to the controller. One shows that its home agent lives.
 MAX_REPLY_RATE = 500
@@ -51,8 +54,9 @@ class Meters:
     """The meters that are used over one connection; ``are_supported`` is known after :meth:`install`.
 
     ``restored`` counts meters that were deleted by others and added again. ``on_deleted`` is called when the meter of
-    all requests is among them: it is to be installed again, and so are the rules that use it. ``on_copying_ended`` is
-    called when the meter of copied replies is.
+    all requests or that of ARP is among them: they are to be installed again, and so are the rules that use them.
+    ``on_copying_ended`` is called when the meter of copied replies is. ``arp_dropped`` counts the ARP requests for
+    virtual addresses that their meter has dropped.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class Meters:
     ) -> None:
         self.are_supported = False
         self.restored = 0
+        self.arp_dropped = 0
         self.on_deleted: Callable[[], None] = lambda: None
         self.on_copying_ended: Callable[[], None] = lambda: None
         self._is_copying = False
@@ -88,9 +93,9 @@ class Meters:
         self._updated_at: Optional[float] = None
 
     def install(self, conclude: Callable[[], None]) -> None:
-        """Add the meter of all requests, unless it is there.
+        """Add the meters of all requests and of ARP, unless they are there.
 
-        ``conclude`` is called when it is known whether the switch has meters. ``restored`` counts each time that the
+        ``conclude`` is called when it is known whether the switch has meters. ``restored`` counts each time that a
         meter had been there before.
         """
 
@@ -98,15 +103,26 @@ class Meters:
             self.are_supported = error is None
             conclude()
 
+        def first_concluded(error: Optional[Error]) -> None:
+            if error is None:
+                self._add(ARP_METER, MAX_ARP_QUESTION_RATE, concluded)
+            else:
+                concluded(error)
+
+        self._is_unsettled = True
+        self._add(FIRST_METER, self._total_rate, first_concluded)
+
+    def _add(self, meter: int, rate: int, conclude: Callable[[Optional[Error]], None]) -> None:
+        """Add a meter, or set the rate of one that is there; ``conclude`` gets the error of a switch without meters."""
+
         def added(error: Optional[Error]) -> None:
             if error is None:
                 self.restored += self.are_supported
-                concluded(None)
+                conclude(None)
             else:  # it is there, perhaps from a previous run, or the switch has no meters
-                self._transactions.submit(lambda xid: [self._first_meter(xid, OFPMC_MODIFY)], concluded)
+                self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_MODIFY, meter, rate)], conclude)
 
-        self._is_unsettled = True
-        self._transactions.submit(lambda xid: [self._first_meter(xid, OFPMC_ADD)], added)
+        self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_ADD, meter, rate)], added)
 
     def begin_copying(self) -> None:
         """Add the meter of copied replies, before a rule uses it."""
@@ -173,11 +189,14 @@ class Meters:
 
     def _count_dropped(self, meter: int, total: int) -> None:
         """Count what a meter has dropped since the last reply; ``total`` is what it has dropped since it was added."""
-        if meter != FIRST_METER and meter not in self._meter_of_client.values():
+        if meter not in (FIRST_METER, ARP_METER) and meter not in self._meter_of_client.values():
             return
         before = self._last_count.get(meter, 0)
         self._last_count[meter] = total
         dropped = total - before if total >= before else total
+        if meter == ARP_METER:
+            self.arp_dropped += dropped
+            return
         self._dropped[meter] = self._dropped.get(meter, 0) + dropped
         self._balancer.count_dropped(DropReason.METERED if meter == FIRST_METER else DropReason.CLIENT_METERED, dropped)
 
@@ -195,7 +214,7 @@ class Meters:
             self.restored += 1
             self._is_copying = False
             self.on_copying_ended()
-        if FIRST_METER in self._present:
+        if self._present.issuperset((FIRST_METER, ARP_METER)):
             return
         self._fruitless += 1
         if self._fruitless == _MAX_FRUITLESS_RESTORATIONS and not self._was_reported:
@@ -242,9 +261,6 @@ class Meters:
         rules = list(client_rules(self._configuration, self._datapath_id, self._sides, inet_ntoa(client), meter))
         self._transactions.submit(lambda xid: flow_mods.additions(rules, xid), lambda _: None)
 
-    def _first_meter(self, xid: int, command: int) -> bytes:
-        return _meter_mod(xid, command, FIRST_METER, self._total_rate)
-
     def _lift_rate_limit(self, client: bytes) -> None:
         """Delete a client's meter; the switch deletes the rules that use it (OpenFlow 1.3.5, section 6.5)."""
         self._send(OFPMC_DELETE, self._meter_of_client.pop(client))
@@ -257,7 +273,7 @@ class Meters:
 
 def delete_all(channel: Channel) -> None:
     """Delete every meter that may be ours from a switch; one without meters rejects each message."""
-    for meter in (FIRST_METER, *_CLIENT_METERS, REPLY_METER):
+    for meter in (FIRST_METER, *_CLIENT_METERS, REPLY_METER, ARP_METER):
         channel.transmit(_meter_mod(channel.next_xid(), OFPMC_DELETE, meter))
 
 

@@ -26,18 +26,29 @@ from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer
 from ryu_haslb.configuration.outside_ports import Sides
-from ryu_haslb.openflow import arp, wire
+from ryu_haslb.openflow import arp, flow_mods, wire
+from ryu_haslb.openflow.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL, ArpLimit
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.frame import with_one_vlan_tag_at_most
-from ryu_haslb.openflow.neighbours import HOLD_DOWN_INTERVAL, Event, Finding, Location, Neighbours, PlaceState, Probe
+from ryu_haslb.openflow.neighbours import (
+    HOLD_DOWN_INTERVAL,
+    PROBE_INTERVAL,
+    Event,
+    Finding,
+    Location,
+    Neighbours,
+    PlaceState,
+    Probe,
+)
 from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, PROBE_PREFIX, chassis_address, probe_address
+from ryu_haslb.openflow.standing_rules import mute_rules
 
 LOG = logging.getLogger(__name__)
 
 #: VLANs that are probed beside the configured ones. Requests and ARP packets may be forged, so there is a limit.
 MAX_LEARNED_VLANS = 32
-#: Seconds between two log lines about refused claims to one address.
-CLAIM_LOG_INTERVAL = 60.0
+#: Seconds between two log lines about refused claims to one address, or about too much ARP from one port.
+LOG_INTERVAL = 60.0
 
 _OURS = (CHASSIS_PREFIX, PROBE_PREFIX)
 _KEY_LENGTH = 16
@@ -59,11 +70,14 @@ class NeighbourDiscovery:
         self._vlans_of: dict[bytes, frozenset[int]] = {}
         self._vlan_probed_by: dict[bytes, int] = {}
         self._claims_logged_at: dict[bytes, float] = {}
+        self._storms_logged_at: dict[tuple[int, bool], float] = {}
+        self.limit = ArpLimit()
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration. A neighbour that other VLANs hold now is looked for anew."""
         before = self._vlans_of
+        self._configuration = configuration
         self._neighbours.configure(configuration)
         self._configured_vlans = {interface.vlan for interface in configuration.vlan_interfaces}
         self._vlans_of = _vlans_of(configuration, self._neighbours.addresses())
@@ -96,6 +110,28 @@ class NeighbourDiscovery:
     def poll(self, real: RealServer, now: float) -> None:
         """Probe a real server's next hop with the next :meth:`probe_due`, one with a static location too."""
         self._neighbours.poll(real, now)
+
+    def admits(self, frame: bytes, port: int, now: float) -> bool:
+        """Whether an ARP packet is within the limits of its host and port."""
+        return self.limit.admits(port, frame[6:12], now)
+
+    def mute(self, channel: Channel, now: float) -> None:
+        """Keep the ARP packets of hosts that send too many from the controller for a while."""
+        for storm in self.limit.take_storms():
+            self._neighbours.suspend(storm.port, storm.mac, now + MUTE_INTERVAL + PROBE_INTERVAL)
+            rules = mute_rules(self._configuration, self._datapath_id, storm.port, storm.mac)
+            for message in flow_mods.temporary(rules, MUTE_INTERVAL, channel.next_xid()):
+                channel.transmit(message)
+            kind = storm.port, storm.mac is None
+            if now >= self._storms_logged_at.get(kind, -LOG_INTERVAL) + LOG_INTERVAL:
+                self._storms_logged_at[kind] = now
+                who = "hosts" if storm.mac is None else f"host {storm.mac.hex(':')}"
+                LOG.warning(
+                    "Switch %016x: %s at port %d sent more than %d ARP packets in a second; their ARP does not reach "
+                    "the controller for %d s, and for as long as this goes on",
+                    *(self._datapath_id, who, storm.port),
+                    *(MAX_PORT_RATE if storm.mac is None else MAX_HOST_RATE, MUTE_INTERVAL),
+                )
 
     def on_arp(self, frame: bytes, port: int, now: float) -> bool:
         """Learn from an ARP packet where its sender is. True when the location of a next hop has changed."""
@@ -189,7 +225,7 @@ class NeighbourDiscovery:
     def _log_events(self, now: float) -> None:
         for event in self._neighbours.take_events():
             if event.finding is Finding.CLAIM_REFUSED:
-                if now < self._claims_logged_at.get(event.address, -CLAIM_LOG_INTERVAL) + CLAIM_LOG_INTERVAL:
+                if now < self._claims_logged_at.get(event.address, -LOG_INTERVAL) + LOG_INTERVAL:
                     continue
                 self._claims_logged_at[event.address] = now
             if event.finding in _TEXTS:

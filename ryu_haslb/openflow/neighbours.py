@@ -258,6 +258,15 @@ class Neighbours:
         self.probe_all()
         return bool(lost)
 
+    def suspend(self, port: int, mac: Optional[bytes], until: float) -> None:
+        """For a while no answer can come from this port, or from this host there: what is there stays, unprobed."""
+        for neighbour in self._by_address.values():
+            place = neighbour.location
+            if place is not None and not neighbour.is_static and place.port == port and mac in (None, place.mac):
+                neighbour.end_challenge(until)
+                neighbour.unanswered_probes = 0
+                neighbour.next_probe = until
+
     def probe_all(self) -> None:
         """Make a probe of every neighbour due: the network has changed."""
         for neighbour in self._by_address.values():

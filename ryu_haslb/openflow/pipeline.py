@@ -17,6 +17,8 @@ agent anyway::
       | 50038  traffic in clear that the crypto map protects                  drop             |   |
       | 50035  request to the chassis address                                 controller       |   |
       | 50030  request that another switch of ours has dispatched             NORMAL           |   |
+      | 50024  ARP for us, of a host that sends too much of it                drop             |   |
+      | 50022  other ARP of such a host                                       NORMAL           |   |
       | 50020  request; its fragments; ping; ARP for us                       controller       |   |
       | 50015  to the chassis address, from the inside of the IPsec module    controller       |   |
       | 50010  to the chassis address, for the IPsec module                   NORMAL           |   |
@@ -115,6 +117,8 @@ class Purpose(IntEnum):
     PASS_REPLY = 17
     COPY_REPLY = 18
     PUNT_ARP_ANSWER = 20
+    PASS_ARP_STORM = 21
+    DROP_ARP_STORM = 22
 
     @property
     def cookie(self) -> int:
@@ -151,7 +155,9 @@ PIPELINE: Mapping[Purpose, Entry] = {
     Purpose.PUNT_REQUEST: Entry(Table.CLASSIFIER, 50020, Action.PUNT, metered=True),
     Purpose.PUNT_FRAGMENT: Entry(Table.CLASSIFIER, 50020, Action.PUNT, metered=True),
     Purpose.PUNT_ECHO: Entry(Table.CLASSIFIER, 50020, Action.PUNT, metered=True),
-    Purpose.PUNT_ARP_REQUEST: Entry(Table.CLASSIFIER, 50020, Action.PUNT),
+    Purpose.DROP_ARP_STORM: Entry(Table.CLASSIFIER, 50024, Action.DROP),
+    Purpose.PASS_ARP_STORM: Entry(Table.CLASSIFIER, 50022, Action.PASS),
+    Purpose.PUNT_ARP_REQUEST: Entry(Table.CLASSIFIER, 50020, Action.PUNT, metered=True),
     Purpose.PUNT_ARP_REPLY: Entry(Table.CLASSIFIER, 50020, Action.PUNT),
     Purpose.PUNT_ARP_ANSWER: Entry(Table.CLASSIFIER, 50020, Action.PUNT_AND_PASS),
     Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE: Entry(Table.CLASSIFIER, 50015, Action.PUNT, metered=True),
@@ -165,6 +171,8 @@ PIPELINE: Mapping[Purpose, Entry] = {
 }
 #: The purposes of the rules that are there only while a real server is in doubt.
 REPLY_PURPOSES = frozenset({Purpose.PASS_REPLY, Purpose.COPY_REPLY})
+#: The purposes of the rules that are there for a while only, while a host sends too much ARP.
+STORM_PURPOSES = frozenset({Purpose.PASS_ARP_STORM, Purpose.DROP_ARP_STORM})
 #: The priority of session rules in the table SESSIONS.
 SESSION_PRIORITY = 50000
 
@@ -172,6 +180,11 @@ SESSION_PRIORITY = 50000
 FIRST_METER = COOKIE_MARK
 #: The meter of copied replies; its number is beyond those of single clients.
 REPLY_METER = FIRST_METER + 64
+#: The meter of ARP requests for virtual addresses.
+ARP_METER = FIRST_METER + 65
+
+
+_OWN_METERS = {Purpose.COPY_REPLY: REPLY_METER, Purpose.PUNT_ARP_REQUEST: ARP_METER}
 
 
 @dataclass(frozen=True)
@@ -198,8 +211,8 @@ class Rule:
     @property
     def meter(self) -> Optional[int]:
         """The meter that the rule's packets pass, on a switch that has meters."""
-        if self.purpose is Purpose.COPY_REPLY:
-            return REPLY_METER
+        if self.purpose in _OWN_METERS:
+            return _OWN_METERS[self.purpose]
         return self.client_meter or (FIRST_METER if PIPELINE[self.purpose].metered else None)
 
     @property

@@ -74,6 +74,22 @@ def client_rules(
             yield Rule(rule.purpose, {**rule.match, "ipv4_src": client}, meter)
 
 
+def mute_rules(configuration: Configuration, datapath_id: int, port: int, mac: Optional[bytes]) -> Iterator[Rule]:
+    """What keeps the ARP packets of a host, or without ``mac`` of a whole port, from the controller.
+
+    They are switched as usual, but for those that the switch would flood: to the chassis address, and requests for a
+    virtual address. Home agents hold that as well (dispatched mode) and might reply.
+    """
+    host: Match = {"in_port": port, "eth_type": ETHERTYPE_ARP}
+    if mac is not None:
+        host["eth_src"] = mac
+    yield Rule(Purpose.PASS_ARP_STORM, host)
+    yield Rule(Purpose.DROP_ARP_STORM, {**host, "eth_dst": chassis_address(datapath_id).hex(":")})
+    for server in configuration.virtual_servers.values():
+        if server.in_service:
+            yield Rule(Purpose.DROP_ARP_STORM, {**host, "arp_op": arp.REQUEST, "arp_tpa": str(server.address)})
+
+
 def _virtual_server_rules(address: str, chassis: str, ports: Optional[Iterable[int]]) -> Iterator[Rule]:
     """What is sent to a virtual address, and what returns to a session; ``ports`` is None if any port will do."""
     request = udp_match(address, MOBILE_IP_PORT)

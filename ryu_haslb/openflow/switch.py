@@ -330,6 +330,9 @@ class Switch:
 
     def _on_arp(self, channel: Channel, purpose: int, port: int, frame: bytes, now: float) -> None:
         """Reply to a request for a virtual address, on the ports where it is served; learn from all other packets."""
+        if not self._discovery.admits(frame, port, now):
+            self._discovery.mute(channel, now)
+            return
         is_request = purpose == Purpose.PUNT_ARP_REQUEST
         if is_request and self._discovery.reply(channel, frame, port, self._virtual_servers):
             return

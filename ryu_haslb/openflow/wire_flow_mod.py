@@ -73,7 +73,7 @@ def apply_actions(actions: bytes) -> bytes:
 
 
 class FlowMod(NamedTuple):
-    """Adds a rule, or deletes rules. ``idle_timeout`` is in seconds (0: none); match and instructions are packed."""
+    """Adds a rule, or deletes rules. Time-outs are in seconds (0: none); match and instructions are packed."""
 
     command: int
     table: int
@@ -84,13 +84,14 @@ class FlowMod(NamedTuple):
     flags: int = 0
     match: bytes = MATCH_ALL
     instructions: bytes = b""
+    hard_timeout: int = 0
 
     def pack(self, xid: int) -> bytes:
         """The message."""
         length = _FLOW_MOD.size + len(self.match) + len(self.instructions)
         head = _FLOW_MOD.pack(
             *(OFP_VERSION, OFPT_FLOW_MOD, length, xid, self.cookie, self.cookie_mask, self.table, self.command),
-            *(self.idle_timeout, 0, self.priority, OFP_NO_BUFFER, OFPP_ANY, OFPG_ANY, self.flags),
+            *(self.idle_timeout, self.hard_timeout, self.priority, OFP_NO_BUFFER, OFPP_ANY, OFPG_ANY, self.flags),
         )
         return head + self.match + self.instructions
 

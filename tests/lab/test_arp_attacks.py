@@ -13,7 +13,7 @@ from typing import Optional
 
 import pytest
 from bench import MACS, PDSN, SECOND_SWITCH, Bench, PlainChassis, farm, virtual_server, wait_until
-from mobile import CHASSIS_MAC, nai, registration, request
+from mobile import CHASSIS_MAC, VIRTUAL, arp_request, nai, registration, request
 from mobile import frame as frame_of
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Packet
@@ -67,7 +67,7 @@ def forged(mac: str, address: str) -> Iterator[Packet]:
     yield ARP(op=1, hwsrc=mac, psrc=address, pdst=address)
     yield ARP(op=2, hwsrc=mac, psrc=address, hwdst=BROADCAST, pdst=address)
     yield ARP(op=2, hwsrc=mac, psrc=address, hwdst=CHASSIS_MAC, pdst="0.0.0.0")
-    yield ARP(op=1, hwsrc=mac, psrc=address, pdst="10.1.1.10")
+    yield ARP(op=1, hwsrc=mac, psrc=address, pdst=VIRTUAL)
     yield ARP(op=1, hwsrc=mac, psrc=address, pdst="10.1.1.1")
     for operation in (0, 3, 4, 8, 9, 65535):
         yield ARP(op=operation, hwsrc=mac, psrc=address, hwdst=CHASSIS_MAC, pdst=address)
@@ -87,12 +87,16 @@ def tags() -> Iterator[tuple[Packet, ...]]:
     yield (Dot1AD(vlan=HOME_AGENTS),)
 
 
-def attack(mac: str, *addresses: str) -> list[bytes]:
-    """Every forged packet under every tag, to everybody, to the chassis and to an address as probes have it."""
-    frames = []
+def attack(*addresses: str) -> list[bytes]:
+    """Every forged packet under every tag, to everybody, to the chassis and to an address as probes have it.
+
+    The claimant changes its Ethernet address, so that it is not muted for sending too much.
+    """
+    frames: list[bytes] = []
     for address in addresses:
-        for packet in forged(mac, address):
-            for tag in tags():
+        for tag in tags():
+            mac = f"02:66:66:66:{len(frames) >> 8:02x}:{len(frames) & 255:02x}"
+            for packet in forged(mac, address):
                 for to in (BROADCAST, CHASSIS_MAC, "06:51:b7:00:00:00"):
                     ethernet = Ether(src=mac, dst=to)
                     for each in tag:
@@ -114,10 +118,10 @@ def test_forged_arp_from_any_port_moves_no_home_agent_that_lives(bench: Bench, n
     sent = frame_of(request(nai(name), home_agent=REALS["sami1"]))
     assert bench.deliver(sent) == "sami1"
     before = moves(bench, REALS["sami1"])
-    frames = attack(MACS[node], REALS["sami1"], ABSENT)
-    for start in range(0, len(frames), 50):
-        bench.send(*frames[start : start + 50], node=node)
-        assert bench.deliver(registration(name, dst="10.1.1.10")) == "sami1"
+    frames = attack(REALS["sami1"], ABSENT)
+    for start in range(0, len(frames), 25):
+        bench.send(*frames[start : start + 25], node=node)
+        assert bench.deliver(registration(name, dst=VIRTUAL)) == "sami1"
     bench.settle()
     assert moves(bench, REALS["sami1"]) == before
     assert bench.reals()[REALS["sami1"]]["reachable"]
@@ -143,7 +147,7 @@ def test_the_address_of_a_dead_home_agent_does_not_go_to_another_vlan(bench: Ben
         try:
             wait_until(lambda: not bench.reals()[address]["reachable"], "it is unreachable", 20.0)
             for other in others:
-                bench.send(*attack(MACS[other.name], address), node=other.name)
+                bench.send(*attack(address), node=other.name)
             bench.settle()
             assert not bench.reals()[address]["reachable"]
         finally:
@@ -170,3 +174,43 @@ def test_a_standby_in_the_right_vlan_takes_over_from_a_silent_home_agent(bench: 
         standby.cmd(f"ip addr del {address}/32 dev pdsn2-eth0")
         active.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
     wait_until(lambda: MACS["sami2"] in moves(bench, address)[-1], "it is back, by the probes alone", 15.0)
+
+
+def storm(count: int) -> list[bytes]:
+    """ARP requests for the virtual address, claims and answers that nobody has asked for, each from another address."""
+    frames = []
+    for number in range(count):
+        mac = f"02:66:66:00:{number >> 8 & 255:02x}:{number & 255:02x}"
+        kinds = (
+            (BROADCAST, ARP(op=1, hwsrc=mac, psrc="10.1.1.99", pdst=VIRTUAL)),
+            (BROADCAST, ARP(op=1, hwsrc=mac, psrc=REALS["sami1"], pdst=REALS["sami1"])),
+            (CHASSIS_MAC, ARP(op=2, hwsrc=mac, psrc=REALS["sami1"], hwdst=CHASSIS_MAC)),
+            ("06:51:b7:00:00:00", ARP(op=2, hwsrc=mac, psrc=REALS["sami1"])),
+        )
+        to, packet = kinds[number % len(kinds)]
+        frames.append(bytes(Ether(src=mac, dst=to) / packet))
+    return frames
+
+
+def test_an_arp_storm_from_one_port_keeps_nobody_from_being_served(bench: Bench) -> None:
+    """Requests are served, home agents stay found, and hosts at other ports get their ARP replies meanwhile."""
+    before = {address: moves(bench, address) for address in REALS.values()}
+    frames = storm(2000)
+    for number in range(10):
+        bench.send(*frames, node="sami3")
+        for _ in range(3):
+            assert bench.deliver(registration(f"storm-{number}@isp.com")) in REALS
+        with bench.lab.capture(PDSN) as capture:
+            bench.send(arp_request(VIRTUAL))
+            assert Ether(capture.wait_for(is_arp_reply))[ARP].psrc == VIRTUAL
+    bench.finish_sending("sami3")
+    bench.settle()
+    assert {address: moves(bench, address) for address in REALS.values()} == before
+    log = bench.lab.log("controller")
+    assert log.count("hosts at port 4 sent more than 500 ARP packets in a second") == 1
+    assert "Traceback" not in log
+
+
+def is_arp_reply(each: bytes) -> bool:
+    packet = Ether(each)
+    return ARP in packet and packet[ARP].op == 2

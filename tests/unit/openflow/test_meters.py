@@ -15,8 +15,8 @@ from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
-from ryu_haslb.openflow.meters import METER_STATS_TIMEOUT, UPDATE_INTERVAL, Meters, delete_all
-from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose
+from ryu_haslb.openflow.meters import MAX_ARP_QUESTION_RATE, METER_STATS_TIMEOUT, UPDATE_INTERVAL, Meters, delete_all
+from ryu_haslb.openflow.pipeline import ARP_METER, FIRST_METER, Purpose
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_flow_mod import meter
@@ -125,8 +125,11 @@ def test_the_meter_of_a_previous_run_is_modified() -> None:
     switch = Metered(is_restart=True)
     switch.install()
     assert switch.ready == [True]
-    assert switch.meter_mods() == [(ADD, FIRST_METER, MAX_REQUEST_RATE), (MODIFY, FIRST_METER, MAX_REQUEST_RATE)]
-    assert switch.fake.meters == {FIRST_METER: MAX_REQUEST_RATE}
+    assert switch.meter_mods() == [
+        *((command, FIRST_METER, MAX_REQUEST_RATE) for command in (ADD, MODIFY)),
+        (ADD, ARP_METER, MAX_ARP_QUESTION_RATE),
+    ]
+    assert switch.fake.meters == {FIRST_METER: MAX_REQUEST_RATE, ARP_METER: MAX_ARP_QUESTION_RATE}
 
 
 def test_packets_that_a_meter_dropped_are_counted_once() -> None:
@@ -260,4 +263,23 @@ def test_a_switch_that_accepts_meters_but_never_reports_them_is_not_given_them_f
 
 
 def test_meters_that_were_reported_once_are_restored_whenever_they_are_deleted() -> None:
-    assert restorations([{FIRST_METER: 0}] + [{}] * 20) == 20
+    assert restorations([{FIRST_METER: 0, ARP_METER: 0}] + [{}] * 20) == 20
+    assert restorations([{FIRST_METER: 0, ARP_METER: 0}, {FIRST_METER: 0}, {FIRST_METER: 0, ARP_METER: 0}]) == 1
+
+
+def test_dropped_arp_requests_are_counted_and_are_no_requests_of_mobiles() -> None:
+    metered = Metered()
+    metered.install()
+    for dropped in (0, 7, 9):
+        metered.now += UPDATE_INTERVAL
+        metered.reported = {FIRST_METER: 0, ARP_METER: dropped}
+        metered.meters.tick(metered.now)
+        metered.transport.answer()
+    assert metered.meters.arp_dropped == 9
+    assert metered.balancer.statistics.dropped == 0
+
+
+def test_arp_requests_have_a_meter_of_their_own() -> None:
+    """A storm of them must not use up the rate of the requests of mobiles, nor the other way round."""
+    metered = {rule.purpose for rule in standing_rules(CONFIGURATION, 1) if rule.meter == ARP_METER}
+    assert metered == {Purpose.PUNT_ARP_REQUEST}

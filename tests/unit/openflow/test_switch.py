@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 from fake_switch import FakeSwitch, packet_in
@@ -14,10 +14,11 @@ from wired_switch import MACS, OTHER, PORTS, REALS, VIRTUAL, Wired, goes_to
 
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL
 from ryu_haslb.openflow.backlog import MAX_QUEUEING_DELAY, Load
 from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS
 from ryu_haslb.openflow.neighbours import CHALLENGE_TIMEOUT
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address, session_match
+from ryu_haslb.openflow.pipeline import STORM_PURPOSES, Purpose, chassis_address, session_match
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.slb.session import COOKIE_MARK, tag_of
 from ryu_haslb.slb.statistics import DropReason
@@ -451,3 +452,46 @@ def test_a_real_server_that_is_silent_loses_to_another_machine_that_answers() ->
     wired.settle()
     wired.tick()
     assert [goes_to(message) for message in wired.request("anna")] == [9]
+
+
+def storm(wired: Wired, count: int, **fields: Any) -> None:
+    """ARP requests for the virtual address, from one host at port 9 unless ``fields`` say otherwise."""
+    question = ARP(op=1, hwsrc=OTHER, psrc="10.1.1.99", pdst=str(VIRTUAL))
+    frame = bytes(Ether(src=OTHER, dst="ff:ff:ff:ff:ff:ff") / question)
+    for _ in range(count):
+        wired.punt(Purpose.PUNT_ARP_REQUEST, frame, **{"port": 9, **fields})
+
+
+def test_a_host_that_sends_too_much_arp_is_muted_on_the_switch_for_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    """Its ARP is switched as usual; the replies to it and the log are limited, and others are answered."""
+    wired = Wired()
+    storm(wired, 1000)
+    replies, mods = wired.transport.sent_of(wire.OFPT_PACKET_OUT), wired.transport.sent_of(wire.OFPT_FLOW_MOD)
+    assert len(replies) == MAX_HOST_RATE
+    (passed,) = wired.fake.flows_for(Purpose.PASS_ARP_STORM.cookie)
+    assert dict(passed.match.items()) == {"in_port": 9, "eth_src": OTHER, "eth_type": 0x0806}
+    assert {flow.hard_timeout for flow in wired.fake.flows if flow.cookie >> 16 in STORM_PURPOSES} == {MUTE_INTERVAL}
+    dropped = [dict(flow.match.items()) for flow in wired.fake.flows_for(Purpose.DROP_ARP_STORM.cookie)]
+    assert [fields.get("arp_tpa") for fields in dropped] == [None, str(VIRTUAL)]
+    assert len(mods) == 3
+    assert len([line for line in caplog.messages if "ARP packets in a second" in line]) == 1
+    wired.sent.clear()
+    storm(wired, 1, port=3)
+    assert [goes_to(message) for message in wired.sent] == [3]
+
+
+def test_a_home_agent_at_a_muted_port_stays_where_it_is() -> None:
+    """No answer of it can arrive. Neither silence nor a claim from elsewhere moves it."""
+    wired = Wired()
+    for number in range(MAX_PORT_RATE + 1):
+        source = f"02:00:00:01:{number >> 8:02x}:{number & 255:02x}"
+        arp = ARP(op=1, hwsrc=source, psrc="10.1.1.99", pdst=str(VIRTUAL))
+        wired.punt(Purpose.PUNT_ARP_REQUEST, bytes(Ether(src=source) / arp), PORTS[0])
+    wired.find(0, mac=OTHER, port=9)
+    for _ in range(MUTE_INTERVAL * 5):
+        wired.now += 0.2
+        wired.switch.tick(wired.now)
+    wired.confirm()
+    wired.flush()
+    assert wired.balancer.farms["HAFARM"].reals[0].reachable_from == {1}
+    assert wire.output(PORTS[0]) in wired.switch._forwarding.actions[wired.balancer.farms["HAFARM"].reals[0]]

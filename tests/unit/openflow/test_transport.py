@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 from balancer_process import balancer_process, free_port
-from fake_switch import packet_in
+from fake_switch import message
 from scripted_switch import scripted_switch
 
-from ryu_haslb.openflow.pipeline import Purpose
-from ryu_haslb.openflow.wire import OFPT_PACKET_OUT
+from ryu_haslb.openflow.wire import OFPT_ECHO_REQUEST, OFPT_PACKET_OUT
 
 CONFIGURATION = """
 ip slb serverfarm HAFARM
@@ -49,14 +48,9 @@ def await_listener(port: int, process: subprocess.Popen[str]) -> None:
     raise AssertionError("the controller did not come up")
 
 
-def arp_question(address: bytes) -> bytes:
-    ethernet = bytes([255] * 6) + bytes([2, 0, 0, 0, 0, 7]) + _ETHERNET_TYPE
-    return ethernet + struct.pack("!HHBBH", 1, 0x0800, 6, 4, 1) + ethernet[6:12] + b"\x0a\1\1\x65" + bytes(6) + address
-
-
 def test_a_switch_that_does_not_read_delays_no_other(controller: int) -> None:
-    """It sends ARP requests and does not read the replies. The timers of the other switch must go on meanwhile."""
-    question = packet_in(Purpose.PUNT_ARP_REQUEST.cookie, 1, arp_question(b"\x0a\1\1\x0a"))
+    """It sends echo requests and does not read the replies. The timers of the other switch must go on meanwhile."""
+    question = message(OFPT_ECHO_REQUEST, 1, bytes(100))
     with scripted_switch(controller, 1) as healthy, scripted_switch(controller, 2, 4096) as deaf:
         for switch in (healthy, deaf):
             assert switch.await_message(OFPT_PACKET_OUT, 10), "a home agent is probed"

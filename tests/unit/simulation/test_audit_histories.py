@@ -133,8 +133,8 @@ def test_deleted_meters_are_restored_with_the_rules_that_use_them(caplog: pytest
     run(world, RESTORE_TIME)
     assert our_rules(world) == before
     assert FIRST_METER in world.switch.datapath.meters
-    assert "1 meters were deleted by another controller or operator; restored" in caplog.text
-    assert world.controller.fleet.switches[1].restored.meters == 1
+    assert "2 meters were deleted by another controller or operator; restored" in caplog.text
+    assert world.controller.fleet.switches[1].restored.meters == 2
 
 
 def test_a_configuration_that_comes_right_after_the_deletion_of_the_meters_is_installed() -> None:
