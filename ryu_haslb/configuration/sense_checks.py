@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
+from typing import NamedTuple
 
-from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft
+from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft, VlanDraft
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import quoted
 
@@ -111,20 +112,39 @@ def _check_own_addresses(draft: Draft, diagnostics: Diagnostics) -> None:
             )
 
 
+class _VlanNetwork(NamedTuple):
+    """A network of a VLAN's interface; ``position`` is that of its command."""
+
+    position: int
+    network: IPv4Network
+    vlan: VlanDraft
+
+
 def _check_networks(draft: Draft, diagnostics: Diagnostics) -> None:
-    """Overlapping networks of two VLANs: a home agent in both may be looked for in the wrong one."""
-    seen: list[tuple[IPv4Network, int]] = []
+    """Overlapping networks of two VLANs: a home agent in both may be looked for in the wrong one.
+
+    Of two networks that overlap one encloses the other. One warning for each network that another VLAN's encloses: a
+    thousand VLANs with one network are half a million pairs.
+    """
+    networks: list[_VlanNetwork] = []
     for vlan in draft.vlans.values():
         interface = vlan.finished()
         for network in interface.networks if interface is not None else ():
-            for other, number in seen:
-                if number != vlan.vlan and network.overlaps(other):
-                    diagnostics.warning(
-                        vlan.line,
-                        f"interface Vlan{vlan.vlan}: network {network} overlaps {other} of interface Vlan{number}; "
-                        "expected networks that have no address in common",
-                    )
-            seen.append((network, vlan.vlan))
+            networks.append(_VlanNetwork(len(networks), network, vlan))
+    enclosing: list[_VlanNetwork] = []
+    for each in sorted(networks, key=lambda each: (each.network.network_address, each.network.prefixlen)):
+        while enclosing and not enclosing[-1].network.overlaps(each.network):
+            enclosing.pop()
+        other = next((outer for outer in reversed(enclosing) if outer.vlan is not each.vlan), None)
+        if other is not None:
+            earlier, later = sorted((each, other))
+            diagnostics.warning(
+                later.vlan.line,
+                f"interface Vlan{later.vlan.vlan}: network {later.network} overlaps {earlier.network} of interface "
+                f"Vlan{earlier.vlan.vlan}; expected networks that have no address in common",
+            )
+        if not enclosing or (enclosing[-1].network, enclosing[-1].vlan) != (each.network, each.vlan):
+            enclosing.append(each)
 
 
 def _check_datapaths(draft: Draft, diagnostics: Diagnostics) -> None:

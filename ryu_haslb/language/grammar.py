@@ -115,10 +115,10 @@ class _Step(Generic[Action]):
     command: Command[Action]
     position: int
     path: tuple[tuple[Symbol, Any], ...]
+    symbol: Symbol = field(init=False, repr=False)
 
-    @property
-    def symbol(self) -> Symbol:
-        return self.command.compiled.symbols[self.position]
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "symbol", self.command.compiled.symbols[self.position])
 
     def taking(self, value: Any) -> _Step[Action]:
         return _Step(self.command, self.position, (*self.path, (self.symbol, value)))
@@ -201,7 +201,8 @@ def _walk(mode: Mode[Action], words: Sequence[str]) -> tuple[list[_Step[Action]]
 def _take(candidates: list[_Step[Action]], words: Sequence[str], position: int) -> list[_Step[Action]]:
     """The candidates that accept the word at ``position``. Raises CommandError if none does, or several keywords do."""
     word = words[position]
-    keywords = [step for step in candidates if step.spelled_by(word)]
+    letter = word[:1].lower()  # a mode has 170 beginnings: nearly all of them differ in it
+    keywords = [step for step in candidates if step.symbol.initial == letter and step.spelled_by(word)]
     exact = [step for step in keywords if step.symbol.text.lower() == word.lower()]
     meant = sorted({step.symbol.text for step in exact or keywords})
     if len(meant) > 1:

@@ -26,12 +26,17 @@ _PARAMETER = re.compile(r"(?P<name>[A-Z][A-Z-]*)(<(?P<low>\d+)-(?P<high>\d+)>)?(
 class Symbol:
     """A keyword (``kind`` is None) or a parameter of a template; ``text`` is the keyword or the parameter's name.
 
-    The value of one that may be ``repeated`` is a tuple.
+    The value of one that may be ``repeated`` is a tuple. ``initial`` is the first letter of a
+    keyword in lower case, and empty for a parameter.
     """
 
     text: str
     kind: Optional[Kind] = None
     repeated: bool = False
+    initial: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "initial", self.text[0].lower() if self.kind is None else "")
 
     @property
     def display(self) -> str:

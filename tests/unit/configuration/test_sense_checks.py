@@ -59,3 +59,22 @@ def test_what_makes_no_sense_is_warned_about(commands: str, line: int, text: str
     (warning,) = warnings(commands)
     assert warning.startswith(f"slb.ios:{line}: ")
     assert text in warning
+
+
+def test_each_network_that_another_vlan_has_too_is_warned_about_once() -> None:
+    """Not each pair: a file of a thousand VLANs with one network would have half a million."""
+    same = "".join(f"interface Vlan{vlan}\nip address 10.1.1.{vlan} 255.255.255.0\n" for vlan in range(16, 36))
+    found = warnings(same)
+    assert len(found) == 20
+    assert len({warning.split(": ")[1] for warning in found}) == 20
+
+
+def test_a_network_is_warned_about_that_encloses_those_of_two_other_vlans() -> None:
+    inner = "interface Vlan16\nip address 10.2.1.1 255.255.255.0\ninterface Vlan17\nip address 10.2.2.1 255.255.255.0\n"
+    found = warnings(
+        f"{inner}interface Vlan18\nip address 10.2.9.1 255.255.0.0\nip address 10.2.8.1 255.255.0.0 secondary\n"
+    )
+    assert [warning.partition(": ")[2].partition(";")[0] for warning in found] == [
+        f"interface Vlan18: network 10.2.0.0/16 overlaps 10.2.{vlan}.0/24 of interface Vlan{vlan + 15}"
+        for vlan in (1, 2)
+    ]
