@@ -108,7 +108,7 @@ class Replies:
             for real, farm, location in self._watched()
         }
 
-    def on_copy(self, frame: bytes, port: int) -> None:
+    def on_copy(self, frame: bytes, port: int, now: float) -> None:
         """The switch has copied a frame that came in at a port."""
         untagged, vlan = without_vlan_tag(frame)
         reply = read_reply(untagged)
@@ -126,7 +126,7 @@ class Replies:
             session = self._session_of(reply.fields, real, farm)
             is_its_own = real.packed_address in (reply.source, reply.fields.home_agent)
             if session is not None or ((is_its_own or len(candidates) == 1) and self._is_alone(real, place)):
-                self._balancer.record_reply(real, session if reply.fields.is_accepted else None)
+                self._balancer.record_reply(real, session if reply.fields.is_accepted else None, now)
 
     def _watched(self) -> Iterator[tuple[RealServer, ServerFarm, Location]]:
         for farm in self._balancer.farms.values():

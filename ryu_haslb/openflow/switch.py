@@ -177,7 +177,7 @@ class Switch:
             if purpose == Purpose.PUNT_ECHO:
                 self._on_echo(channel, frame, port)
             elif purpose == Purpose.COPY_REPLY:
-                self.replies.on_copy(frame, port)
+                self.replies.on_copy(frame, port, now)
             else:
                 self._on_arp(channel, purpose, port, frame, now)
         else:

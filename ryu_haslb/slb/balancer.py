@@ -98,9 +98,9 @@ class Balancer:
         """Whether its mobile is known. The home agent in the request proves nothing: every sender may write one."""
         return self.sessions.find(request) is not None
 
-    def record_reply(self, real: RealServer, session: Optional[Session]) -> None:
+    def record_reply(self, real: RealServer, session: Optional[Session], now: float) -> None:
         """A reply of a real server in doubt was seen: it lives. ``session`` is that of the mobile that it has bound."""
-        self.failure_detection.on_reply(real, session)
+        self.failure_detection.on_reply(real, session, now)
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
         """Recover a session whose flow is still on a switch; ``tag`` must not be in use."""

@@ -6,9 +6,13 @@ looks at replies, since that has a cost for each. So::
 
     retries of a quarter of ``numconns`` mobiles -> in doubt: each switch copies its replies to the balancer
       -> a reply is seen                         -> no doubt: it lives, and all failures are forgotten
-      -> ``numconns`` mobiles have failed there  -> FAILED, if replies were looked for during :data:`WATCH_INTERVAL`,
-                                                    and a request that was sent meanwhile was retransmitted
+      -> ``numconns`` mobiles have failed there  -> FAILED, if replies were looked for and it was silent for long
+                                                    enough, and a request that was sent meanwhile was retransmitted
       -> the retries are long over               -> no doubt
+
+Long enough is :data:`WATCH_INTERVAL` if no reply was seen lately. A home agent that has answered within the last minute
+may be asked seldom, and may discard forged requests in silence: it is given :data:`PAUSE_FACTOR` times the longest of
+its recent pauses between two replies, at least :data:`MIN_SILENCE` and at most :data:`MAX_SILENCE`.
 
 A switch that cannot copy replies is not waited for; there the requests alone decide. A failed real server stays
 watched: its first reply brings it back.
@@ -28,6 +32,13 @@ MAX_RETRYING_MOBILES = 255
 RETRY_MEMORY = 60.0
 #: Seconds for which replies are looked for before a real server fails. Home agents answer within milliseconds.
 WATCH_INTERVAL = 1.5
+#: The same for a real server of which a reply was seen within the last :data:`REPLY_MEMORY` seconds.
+MIN_SILENCE, MAX_SILENCE = 5.0, 30.0
+REPLY_MEMORY = 60.0
+#: Its silence as a multiple of the longest recent pause between two replies; and what is left of that pause with each
+#: further reply.
+PAUSE_FACTOR = 4.0
+_PAUSE_DECAY = 0.95
 #: Seconds of doubt after which a switch that has not confirmed its rules for replies is no longer waited for.
 MAX_WATCH_DELAY = 15.0
 
@@ -42,7 +53,16 @@ class Doubt:
     last request was sent that was retransmitted since.
     """
 
-    __slots__ = ("answers_visibly", "replies_seen", "retrying_mobiles", "since", "unanswered_at", "watched_from")
+    __slots__ = (
+        "_longest_pause",
+        "_replied_at",
+        "answers_visibly",
+        "replies_seen",
+        "retrying_mobiles",
+        "since",
+        "unanswered_at",
+        "watched_from",
+    )
 
     def __init__(self) -> None:
         self.since: Optional[float] = None
@@ -51,6 +71,8 @@ class Doubt:
         self.watched_from: dict[int, float] = {}
         self.replies_seen = 0
         self.answers_visibly = False
+        self._replied_at = -inf
+        self._longest_pause = 0.0
 
     def record_retry(self, mobile: bytes, numconns: int, now: float) -> None:
         """A mobile has retried: enough of them begin the doubt."""
@@ -60,8 +82,12 @@ class Doubt:
         if self.since is None and self._is_reasonable(numconns):
             self.since = now
 
-    def record_reply(self) -> None:
+    def record_reply(self, now: float) -> None:
         """A reply was seen."""
+        pause, self._replied_at = now - self._replied_at, now
+        self._longest_pause *= _PAUSE_DECAY
+        if pause <= REPLY_MEMORY:
+            self._longest_pause = max(self._longest_pause, pause)
         self.replies_seen += 1
         self.answers_visibly = True
 
@@ -88,11 +114,18 @@ class Doubt:
         watched_since = self._watched_since(switches)
         if watched_since == inf:
             return now >= self.since + MAX_WATCH_DELAY
-        return self.unanswered_at >= watched_since and now >= watched_since + WATCH_INTERVAL
+        silent_since = max(watched_since, self._replied_at)
+        return self.unanswered_at >= silent_since and now >= silent_since + self._needed_silence(now)
 
     def is_silence_conclusive(self, switches: AbstractSet[int], since: float) -> bool:
         """Whether it has sent no reply since a time: replies were seen before, and all ``switches`` look for them."""
         return self.answers_visibly and bool(switches) and self._watched_since(switches) <= since
+
+    def _needed_silence(self, now: float) -> float:
+        """Seconds of silence that are long enough for this real server."""
+        if self._replied_at < now - REPLY_MEMORY:
+            return WATCH_INTERVAL
+        return min(max(MIN_SILENCE, PAUSE_FACTOR * self._longest_pause), MAX_SILENCE)
 
     def _watched_since(self, switches: AbstractSet[int]) -> float:
         return max(self.watched_from.get(each, inf) for each in switches)

@@ -102,12 +102,12 @@ class FailureDetection:
             self._probations.schedule((session, real, session.last_attempt), now + RETRANSMISSION_INTERVAL)
         return False
 
-    def on_reply(self, real: RealServer, session: Optional[Session]) -> None:
+    def on_reply(self, real: RealServer, session: Optional[Session], now: float) -> None:
         """A reply of a real server was seen. ``session`` is that of the mobile that it has bound; None: of no mobile.
 
         The retransmissions of that mobile were explained by a lost message.
         """
-        real.record_reply()
+        real.record_reply(now)
         if session is not None and session.real is real:
             session.retries, session.waited = 0, 0.0
 

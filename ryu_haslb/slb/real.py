@@ -209,9 +209,9 @@ class RealServer:
         if self.configuration.faildetect_inband:
             self.doubt.record_retry(mobile, self.configuration.faildetect_numconns, now)
 
-    def record_reply(self) -> None:
+    def record_reply(self, now: float) -> None:
         """A reply was seen: it lives, whatever the failures before it were about."""
-        self.doubt.record_reply()
+        self.doubt.record_reply(now)
         self._forget_failures()
         self._handle(HealthEvent.REPLY_SEEN)
 

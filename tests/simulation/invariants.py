@@ -9,7 +9,7 @@ from typing import Optional
 from ryu_haslb.dfp.manager import State as DfpState
 from ryu_haslb.openflow.recovery import Status
 from ryu_haslb.openflow.standing_rules import standing_rules
-from ryu_haslb.slb.doubt import WATCH_INTERVAL
+from ryu_haslb.slb.doubt import MAX_SILENCE, WATCH_INTERVAL
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.home_agent import Mood
@@ -231,7 +231,7 @@ class Invariants:
     def _asks_in_vain(self, number: int, since: float) -> bool:
         """Whether a mobile has retransmitted a request to a home agent that it sent after a time, and after a watch."""
         for mobile in self._world.mobiles:
-            times = [at for each, at in mobile.ignored if each == number and at > since + 2 * WATCH_INTERVAL]
+            times = [at for each, at in mobile.ignored if each == number and at > since + MAX_SILENCE]
             if any(0 < later - at < 5.0 for at, later in zip(times, times[1:]) if later < self._world.clock.now - 1.0):
                 return True
         return False

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 from farm_builder import SWITCH, Bench
 
-from ryu_haslb.slb.doubt import MAX_RETRYING_MOBILES, MAX_WATCH_DELAY, RETRY_MEMORY, WATCH_INTERVAL, Doubt
+from ryu_haslb.slb.doubt import (
+    MAX_RETRYING_MOBILES,
+    MAX_SILENCE,
+    MAX_WATCH_DELAY,
+    MIN_SILENCE,
+    RETRY_MEMORY,
+    WATCH_INTERVAL,
+    Doubt,
+)
 from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
 
@@ -39,7 +47,7 @@ def retry(bench: Bench, mobile: str, times: int, pause: float = 1.0) -> None:
 
 
 def reply_of(bench: Bench, number: int, mobile: str = "") -> None:
-    bench.balancer.record_reply(bench.reals[number], bench.session(mobile) if mobile else None)
+    bench.balancer.record_reply(bench.reals[number], bench.session(mobile) if mobile else None, bench.now)
 
 
 @pytest.mark.parametrize(("numconns", "mobiles"), [(1, 1), (4, 1), (5, 2), (8, 2), (9, 3), (255, 64)])
@@ -165,6 +173,35 @@ def test_every_switch_has_to_look_for_replies() -> None:
     assert not doubt.allows_failure({1, 2}, 104.0), "the request was sent before switch 2 looked for its reply"
     doubt.unanswered_at = 101.5
     assert doubt.allows_failure({1, 2}, 104.0)
+
+
+def test_a_home_agent_that_is_asked_seldom_is_given_four_of_its_pauses() -> None:
+    """Three seconds between two replies: twelve of silence. Without any reply in the last minute: 1.5 seconds."""
+    doubt = Doubt()
+    for at in (100.0, 103.0, 104.0):
+        doubt.record_reply(at)
+    doubt.record_retry(b"anna", 1, 105.0)
+    doubt.watched_from = {1: 105.0}
+    doubt.unanswered_at = 106.0
+    longest = 3.0 * 0.95
+    assert not doubt.allows_failure({1}, 105.0 + 4 * longest - 0.1)
+    assert doubt.allows_failure({1}, 105.0 + 4 * longest + 0.1)
+    doubt.record_reply(1000.0)
+    doubt.watched_from = {1: 1100.0}
+    doubt.unanswered_at = 1100.0
+    assert doubt.allows_failure({1}, 1100.0 + WATCH_INTERVAL)
+
+
+def test_the_silence_that_is_needed_has_limits() -> None:
+    for pause, needed in ((0.01, MIN_SILENCE), (50.0, MAX_SILENCE)):
+        doubt = Doubt()
+        doubt.record_reply(100.0)
+        doubt.record_reply(100.0 + pause)
+        doubt.record_retry(b"anna", 1, 101.0 + pause)
+        doubt.watched_from = {1: 101.0 + pause}
+        doubt.unanswered_at = 102.0 + pause
+        assert not doubt.allows_failure({1}, 101.0 + pause + needed - 0.1)
+        assert doubt.allows_failure({1}, 101.0 + pause + needed + 0.1)
 
 
 def test_old_retries_are_forgotten_and_the_doubt_with_them() -> None:
