@@ -98,7 +98,10 @@ class OpenFlowServer:
         caller = Caller(connection, (str(address[0]), int(address[1])))
         victim = self._unserved.add(caller, caller.address[0], time.monotonic())
         if victim is not None:
-            self._end(victim, "too many connections that are not served")
+            LOG.warning(
+                "OpenFlow peer %s: too many connections are not served; closing the oldest one", victim.address[0]
+            )
+            victim.end("too many connections are not served")
         eventlet.spawn_n(self._serve, caller)
 
     def _make_room(self) -> bool:
@@ -106,7 +109,8 @@ class OpenFlowServer:
         if victim is None:
             return False
         self._unserved.discard(victim)
-        self._end(victim, "no descriptors left")
+        LOG.warning("OpenFlow peer %s: no descriptor is left; closing its oldest connection", victim.address[0])
+        victim.end("no descriptor is left")
         return True
 
     def _expire(self) -> None:
@@ -116,12 +120,11 @@ class OpenFlowServer:
                 self._unserved.discard(caller)
             for caller in self._unserved.expired(time.monotonic()):
                 self._unserved.discard(caller)
-                self._end(caller, f"no handshake within {HANDSHAKE_TIMEOUT:g} s")
-
-    @staticmethod
-    def _end(caller: Caller, reason: str) -> None:
-        LOG.warning("OpenFlow peer %s: %s; closing its connection", caller.address[0], reason)
-        caller.end(reason)
+                LOG.warning(
+                    "OpenFlow peer %s: no handshake within %g s; closing its connection",
+                    *(caller.address[0], HANDSHAKE_TIMEOUT),
+                )
+                caller.end(f"no handshake within {HANDSHAKE_TIMEOUT:g} s")
 
     def _serve(self, caller: Caller) -> None:
         try:
