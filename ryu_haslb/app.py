@@ -29,6 +29,7 @@ from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, steer
 from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, leave_listening, ofproto_v1_3
+from ryu_haslb.green_errors import log_uncaught_errors
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow import transport
 from ryu_haslb.openflow.fleet import Fleet
@@ -80,6 +81,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self.log_limit = log_limit.install()
+        log_uncaught_errors()
         self.supervisor = new_supervisor()
         self.configuration = load_configuration()
         unserved: Unserved[Caller] = Unserved.within(raise_descriptor_limit())

@@ -13,6 +13,9 @@ import logging
 import time
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
+from typing import Callable
+
+from ryu_haslb.language.wording import printable
 
 LOG = logging.getLogger(__name__)
 
@@ -25,8 +28,11 @@ MAX_OBJECTS = 1000
 #: Seconds between two lines that say what was left out.
 SUMMARY_INTERVAL = 60.0
 
-#: Loggers whose lines are limited: those of the product, and of the engine.
-_LIMITED = ("ryu_haslb", "ryu")
+#: Loggers whose lines are limited: those of the product, of the engine, and of the event loops.
+_LIMITED = ("ryu_haslb", "ryu", "asyncio", "eventlet")
+#: Characters of a line; the rest is cut off.
+MAX_LINE_LENGTH = 2000
+_FORMATTER = logging.Formatter()
 #: Lines that were formatted elsewhere, with a limit of their own (``%SLB-…``) or caused by an operator.
 _PREFORMATTED = "%s"
 
@@ -100,21 +106,32 @@ class LogLimit:
 
 
 class LogFilter(logging.Filter):
-    """The limit as a filter of log handlers. A record that passes several handlers counts once."""
+    """The limit as a filter of log handlers. A record that passes several handlers counts once.
 
-    def __init__(self) -> None:
+    What is logged is one line for each record, without control characters: NAIs, names of certificates and texts of
+    peers must not forge lines or reach the operator's terminal.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
-        self._limit = LogLimit(time.monotonic())
+        self._clock = clock
+        self._limit = LogLimit(clock())
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a record is logged."""
+        """Whether a record is logged; one that is has a harmless text afterwards."""
+        if not self._is_admitted(record):
+            return False
+        _make_harmless(record)
+        return True
+
+    def _is_admitted(self, record: logging.LogRecord) -> bool:
         package = record.name.partition(".")[0]
         if package not in _LIMITED or record.name == __name__ or record.msg == _PREFORMATTED:
             return True
         is_admitted = getattr(record, "is_admitted", None)
         if is_admitted is None:
             kind = (record.pathname, record.lineno)
-            is_admitted = self._limit.admit(kind, _about(record), str(record.msg), time.monotonic())
+            is_admitted = self._limit.admit(kind, _about(record), str(record.msg), self._clock())
             record.is_admitted = is_admitted
         return bool(is_admitted)
 
@@ -122,6 +139,19 @@ class LogFilter(logging.Filter):
         """Log what was left out, when it is due."""
         for line in self._limit.left_out(now):
             LOG.warning("%s", line)
+
+
+def _make_harmless(record: logging.LogRecord) -> None:
+    """Escape the text of a record, and begin each line of its traceback with a bar, so that none looks like a line."""
+    try:
+        message = record.getMessage()
+    except (TypeError, ValueError):  # the handler reports the wrong arguments
+        return
+    if len(message) > MAX_LINE_LENGTH or not message.isprintable():
+        record.msg, record.args = printable(message[:MAX_LINE_LENGTH]), ()
+    if record.exc_info and not record.exc_text:
+        lines = _FORMATTER.formatException(record.exc_info).splitlines()
+        record.exc_text = "\n".join(f"  | {printable(line)}" for line in lines)
 
 
 def _about(record: logging.LogRecord) -> tuple[str, ...]:

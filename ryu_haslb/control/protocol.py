@@ -33,6 +33,7 @@ from typing import Optional
 
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.grammar import CommandError, Expectation
+from ryu_haslb.language.wording import printable
 
 CONTROL_VARIABLE = "HASLB_CONTROL"
 DEFAULT_CONTROL = "/run/haslb.sock"
@@ -43,6 +44,8 @@ ERROR_MARK = "% "
 END_MARK = b"\x04"
 HELP = "?"
 JSON_FLAG = "--json"
+#: Separates word and help in an answer to :data:`HELP`.
+_TAB = "\t"
 #: Separates the configuration commands in the one argument of ``config``. No configuration command contains it.
 SEPARATOR = "\x1f"
 
@@ -136,8 +139,8 @@ def encode_request(words: Sequence[str]) -> bytes:
 
 
 def encode_lines(lines: Iterable[str]) -> bytes:
-    """The bytes of some lines of an answer."""
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "replace")
+    """The bytes of some lines of an answer, which do no harm on a terminal: NAIs and names come from the network."""
+    return "".join(f"{printable(line, kept=_TAB)}\n" for line in lines).encode("utf-8", "replace")
 
 
 def error_lines(error: object) -> list[str]:

@@ -14,6 +14,7 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import Callable, Optional
 
+from ryu_haslb import log_limit
 from ryu_haslb.dfp.measurement import HomeAgentWeight, read_path, run_command
 from ryu_haslb.dfp.security import check_password
 from ryu_haslb.dfp.server import DEFAULT_INTERVAL, DfpAgentServer
@@ -51,6 +52,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     try:
         options = _parser().parse_args(arguments)
         logging.basicConfig(format="haslb-dfp-agent: %(message)s", level=logging.INFO, stream=sys.stderr)
+        log_limit.install()
         password = options.password or options.password_file or ""
         weight = HomeAgentWeight(
             options.bindings, options.max_bindings, options.available_cps, max_weight=options.max_weight

@@ -14,7 +14,18 @@ MASK = "****"
 def quoted(text: str) -> str:
     """A foreign word for an error: in quotes, shortened, with unprintable characters escaped."""
     short = text if len(text) <= MAX_QUOTED_LENGTH else text[: MAX_QUOTED_LENGTH - 3] + "..."
-    return "'" + "".join(char if char.isprintable() else ascii(char)[1:-1] for char in short) + "'"
+    return f"'{printable(short)}'"
+
+
+def printable(text: str, kept: str = "") -> str:
+    """A text as one line that does no harm on a terminal or in a log, whoever wrote it.
+
+    Control characters, line ends, escape sequences and marks that change the direction of writing are escaped, except
+    those that are ``kept``.
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in kept else ascii(char)[1:-1] for char in text)
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

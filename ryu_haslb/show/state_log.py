@@ -1,17 +1,20 @@
 """Log lines for state changes, tagged as on IOS: ``%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=...``.
 
 :meth:`StateLog.changes` compares the states now with the states that were logged last. An object whose state flaps is
-logged at most once in :data:`LOG_INTERVAL`, and a change that had to wait is logged later if it still holds: the last
-line about an object always gives the state that it stays in.
+logged at most once in :data:`LOG_INTERVAL`, and after some lines once a minute. A change that had to wait is logged
+later if it still holds: the last line about an object always gives the state that it stays in. ``left_out`` is the
+number of changes since the line before that have no line of their own.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.manager import State
+from ryu_haslb.log_limit import Bucket
 from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.real import Health
@@ -20,6 +23,12 @@ from ryu_haslb.slb.real import Health
 CHECK_INTERVAL = 0.2
 #: Seconds between two lines about the same object.
 LOG_INTERVAL = 1.0
+#: Lines that one object may cause at once, and a minute from then on, so that no object fills the disk by flapping.
+SUBJECT_BURST, SUBJECT_LINES_PER_MINUTE = 30, 1.0
+#: The same for all switches together: a stranger can make up datapath ids, but no other objects.
+SWITCHES_BURST, SWITCHES_LINES_PER_MINUTE = 300, 20.0
+#: Objects whose allowance is remembered; beyond it those with a full one are forgotten.
+MAX_REMEMBERED = 1000
 #: Lines in one second, about all objects together. Further changes are logged in the next second.
 MAX_LINES_PER_SECOND = 20
 
@@ -55,6 +64,10 @@ class StateLog:
         self._configuration = sources.configuration
         self._checked_at = self._second = now
         self._lines = 0
+        self._seen = dict(self._logged)
+        self._left_out: Counter[Subject] = Counter()
+        self._allowances: dict[Subject, Bucket] = {}
+        self._switches = Bucket(SWITCHES_BURST, SWITCHES_LINES_PER_MINUTE, now)
 
     def changes(self, sources: Sources, now: float) -> Iterator[str]:
         """The lines that are due at ``now``, in seconds of a monotonic clock. Calls within :data:`CHECK_INTERVAL` of
@@ -68,23 +81,47 @@ class StateLog:
         if now - self._second >= 1.0:
             self._second, self._lines = now, 0
         states = dict(_states(sources))
-        if states == self._logged:
+        if states == self._logged and states == self._seen:
             return
+        self._count_changes(states)
         changed = [subject for subject in {**self._logged, **states} if self._is_due(subject, states, now)]
         changed.sort(key=lambda subject: self._logged_at.get(subject, 0.0))  # objects that flap come last
         for subject in changed[: MAX_LINES_PER_SECOND - self._lines]:
             self._lines += 1
             before, after = self._logged.get(subject), states.get(subject)
             note = _DEMOTED if after == Health.DEMOTED.value else ""
-            yield f"%SLB-6-{subject.tag}: {subject} state={after or 'removed'} was={before or 'none'}{note}"
+            left_out = self._left_out.pop(subject, 1) - 1
+            count = f" left_out={left_out}" if left_out > 0 else ""
+            yield f"%SLB-6-{subject.tag}: {subject} state={after or 'removed'} was={before or 'none'}{count}{note}"
             self._record(subject, after, now)
 
     def _is_due(self, subject: Subject, states: dict[Subject, str], now: float) -> bool:
         if self._logged.get(subject) == states.get(subject):
             return False
-        return now - self._logged_at.get(subject, now - LOG_INTERVAL) >= LOG_INTERVAL
+        if now - self._logged_at.get(subject, now - LOG_INTERVAL) < LOG_INTERVAL:
+            return False
+        allowances = [each for each in (self._allowances.get(subject), self._shared(subject)) if each is not None]
+        return all(each.fill(now) >= 1.0 for each in allowances)
+
+    def _shared(self, subject: Subject) -> Optional[Bucket]:
+        return self._switches if subject.tag == SWITCH else None
+
+    def _count_changes(self, states: dict[Subject, str]) -> None:
+        """Count the changes since the last comparison, logged or not."""
+        for subject in {**self._seen, **states}:
+            if self._seen.get(subject) != states.get(subject):
+                self._left_out[subject] += 1
+        self._seen = states
+        if len(self._left_out) > len(states) + MAX_REMEMBERED:
+            self._left_out = Counter({each: count for each, count in self._left_out.items() if each in states})
 
     def _record(self, subject: Subject, state: Optional[str], now: float) -> None:
+        shared = self._shared(subject)
+        if shared is not None:
+            shared.take()
+        if len(self._allowances) > MAX_REMEMBERED:
+            self._allowances = {each: left for each, left in self._allowances.items() if not left.is_full(now)}
+        self._allowances.setdefault(subject, Bucket(SUBJECT_BURST, SUBJECT_LINES_PER_MINUTE, now)).take()
         if state is None:
             del self._logged[subject]
             self._logged_at.pop(subject, None)

@@ -17,6 +17,7 @@ PRODUCT = Path(ryu_haslb.__file__).parent
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"language", "mobile_ip"}),
+    frozenset({"log_limit"}),
     frozenset({"configuration"}),
     frozenset({"slb"}),
     frozenset({"dfp", "ipsec", "accepting"}),

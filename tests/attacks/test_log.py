@@ -1,0 +1,223 @@
+"""A stranger cannot make the log grow, forge a line of it, or reach the operator's terminal through it.
+
+The table is the code itself: every place that logs is found in the source, and its line is fired 10,000 times on a
+virtual clock. A new line is covered as soon as it is written.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple, Optional
+
+import pytest
+from control_process import Application
+
+import ryu_haslb
+from ryu_haslb.control.protocol import encode_lines, help_answer
+from ryu_haslb.language.grammar import Expectation
+from ryu_haslb.log_limit import (
+    KIND_BURST,
+    KIND_LINES_PER_MINUTE,
+    MAX_LINE_LENGTH,
+    OBJECT_BURST,
+    OBJECT_LINES_PER_MINUTE,
+    SUMMARY_INTERVAL,
+    LogFilter,
+)
+from ryu_haslb.show.state_log import SUBJECT_BURST, SUBJECT_LINES_PER_MINUTE, StateLog
+
+PRODUCT = Path(ryu_haslb.__file__).parent
+LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
+TIMES = 10_000
+HOUR = 3600.0
+#: The places that log a line which has a limit of its own, or which an operator has caused, and how many there are.
+PREFORMATTED = {"app.py": 3, "startup.py": 1, "log_limit.py": 1, "web/server.py": 1}
+#: Values that a stranger may send, in place of each text.
+HOSTILE = (
+    "a\n%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=OPERATIONAL",
+    "\r\x1b[2J\x1b]0;owned\x07",
+    "\x9b31m\x85\u2028\u2029\x00\x7f",
+    "\u202egnp.exe\u2066",
+    "\ud800" + "x" * 100_000,
+    "%s%d%n{0}",
+)
+
+
+class Place(NamedTuple):
+    """A place in the code that logs: file, line, level and text; None: the text is computed."""
+
+    path: Path
+    line: int
+    level: str
+    text: Optional[str]
+
+    def __str__(self) -> str:
+        return f"{self.path.relative_to(PRODUCT)}:{self.line}"
+
+
+def places() -> Iterator[Place]:
+    for path in sorted(PRODUCT.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
+                owner = node.func.value
+                name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
+                if "log" in name.lower() and node.args:
+                    text = node.args[0]
+                    literal = text.value if isinstance(text, ast.Constant) and isinstance(text.value, str) else None
+                    yield Place(path, node.lineno, node.func.attr, literal)
+
+
+PLACES = tuple(places())
+LIMITED = [place for place in PLACES if place.text not in (None, "%s")]
+
+
+class Log:
+    """A handler with the limit, and the clock that the limit reads."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.stream = io.StringIO()
+        self.handler = logging.StreamHandler(self.stream)
+        self.limit = LogFilter(lambda: self.now)
+        self.handler.addFilter(self.limit)
+
+    def fire(self, place: Place, value: object, exc_info: object = None) -> None:
+        assert place.text is not None
+        arguments = tuple(
+            str(value) if kind in "sr" else number_of(value) for kind in re.findall(r"%[-0-9.]*([a-zA-Z])", place.text)
+        )
+        record = logging.LogRecord(
+            f"ryu_haslb.{place.path.stem}", logging.WARNING, str(place.path), place.line, place.text, arguments, None
+        )
+        record.exc_info = exc_info  # type: ignore[assignment]
+        self.handler.handle(record)
+
+    def lines(self) -> list[str]:
+        return self.stream.getvalue().split("\n")[:-1]
+
+
+def number_of(value: object) -> int:
+    return value if isinstance(value, int) else 7
+
+
+@contextmanager
+def root_handler(log: Log) -> Iterator[None]:
+    root = logging.getLogger()
+    root.addHandler(log.handler)
+    try:
+        yield
+    finally:
+        root.removeHandler(log.handler)
+
+
+def test_the_table_has_the_lines_of_the_code() -> None:
+    assert len(LIMITED) > 40
+    assert any(place.path.name == "transport.py" for place in LIMITED)
+
+
+def test_each_line_has_a_text_of_its_own_by_which_it_is_limited() -> None:
+    """A computed text, or a bare ``%s``, makes a line that passes without a limit."""
+    assert [str(place) for place in PLACES if place.text is None] == []
+    found = [str(place.path.relative_to(PRODUCT)) for place in PLACES if place.text == "%s"]
+    assert {name: found.count(name) for name in found} == PREFORMATTED
+
+
+@pytest.mark.parametrize("place", LIMITED, ids=str)
+def test_one_peer_makes_few_lines_and_the_rest_is_counted(place: Place) -> None:
+    log = Log()
+    for number in range(TIMES):
+        log.now = HOUR * number / TIMES
+        log.fire(place, "192.0.2.1")
+    minutes = HOUR / 60
+    made = len(log.lines())
+    assert OBJECT_BURST <= made <= OBJECT_BURST + minutes * OBJECT_LINES_PER_MINUTE + 1
+    log.now = HOUR + SUMMARY_INTERVAL
+    (summary,) = log.limit._limit.left_out(log.now)
+    assert summary.startswith(f"{TIMES - made} log lines like ")
+
+
+@pytest.mark.parametrize("place", LIMITED, ids=str)
+def test_peers_that_are_made_up_make_no_more_than_one_kind_of_line_may(place: Place) -> None:
+    log = Log()
+    for number in range(TIMES):
+        log.now = HOUR * number / TIMES
+        log.fire(place, number)
+    assert len(log.lines()) <= KIND_BURST + HOUR / 60 * KIND_LINES_PER_MINUTE + 1
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=ascii)
+def test_no_value_makes_a_second_line_or_reaches_the_terminal(value: str) -> None:
+    for place in LIMITED:
+        log = Log()
+        log.fire(place, value)
+        (line,) = log.lines()
+        assert line.isprintable(), (place, line)
+        assert len(line) <= 10 * MAX_LINE_LENGTH
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=ascii)
+def test_no_error_forges_a_line_in_a_traceback(value: str) -> None:
+    log = Log()
+    try:
+        raise ValueError(value)
+    except ValueError as error:
+        log.fire(LIMITED[0], "192.0.2.1", (ValueError, error, error.__traceback__))
+    rest = log.lines()[1:]
+    assert rest and all(line.startswith("  | ") and line.isprintable() for line in rest)
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=ascii)
+def test_no_name_from_the_network_reaches_the_operators_terminal(value: str) -> None:
+    """A NAI may have any characters (RFC 4282); the answer of the control socket has one line for each line."""
+    answer = encode_lines([f"anna{value} 10.1.1.51", *help_answer([Expectation("reals", "Real servers")])])
+    first, second, rest = answer.decode().split("\n", 2)
+    assert first.isprintable()
+    assert (second, rest) == ("reals\tReal servers", "")
+
+
+def test_loggers_of_the_event_loops_are_limited_as_well() -> None:
+    log = Log()
+    with root_handler(log):
+        for _ in range(TIMES):
+            logging.getLogger("asyncio").error("Fatal error: protocol.data_received() call failed")
+    assert len(log.lines()) == OBJECT_BURST
+
+
+def test_an_object_that_flaps_makes_few_state_lines_and_the_last_state_is_logged() -> None:
+    """A stranger who can make a home agent fail and come back, again and again."""
+    application = Application(weights=(1, 1))
+    real = application.bench.reals[0]
+    watch, now = StateLog(application.sources, 0.0), 0.0
+    lines: list[str] = []
+    for _ in range(TIMES):
+        now += 0.36
+        real.in_service = not real.in_service
+        lines += watch.changes(application.sources, now)
+    real.in_service = "state=OUTOFSERVICE" in lines[-1]
+    lines += watch.changes(application.sources, now + 120)
+    assert len(lines) <= SUBJECT_BURST + (now / 60 + 2) * SUBJECT_LINES_PER_MINUTE + 1
+    assert f"state={real.state}" in lines[-1]
+    left_out = sum(int(count) for line in lines for count in re.findall(r"left_out=(\d+)", line))
+    assert left_out + len(lines) in (TIMES, TIMES + 1)
+
+
+def test_switches_that_are_made_up_share_a_limit() -> None:
+    from types import SimpleNamespace  # noqa: PLC0415
+
+    from ryu_haslb.openflow.mastership import Role  # noqa: PLC0415
+
+    application = Application()
+    watch, made, now = StateLog(application.sources, 0.0), 0, 0.0
+    for number in range(TIMES):
+        now += 0.36
+        switch = SimpleNamespace(channel=object(), role=Role.MASTER)
+        application.switches = {number: switch}  # type: ignore[dict-item]
+        made += len(list(watch.changes(application.sources, now)))
+    assert made <= 300 + now / 60 * 20 + 21
+    assert len(watch._logged) + len(watch._allowances) + len(watch._left_out) < 5000
