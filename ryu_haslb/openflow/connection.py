@@ -135,7 +135,7 @@ class Connection:
             self._meters.tick(now)
             self._reply_rules.tick(now)
             self._audit.tick(now)
-            self._report_restored_meters()
+            self._take_meter_counts()
         elif self._backoff.is_failing and not self._is_installing and not self._backoff.must_wait(now):
             self._install()
         self._mastership.tick(now)
@@ -236,7 +236,9 @@ class Connection:
             )
         self._stop_serving()
 
-    def _report_restored_meters(self) -> None:
+    def _take_meter_counts(self) -> None:
+        self._switch.arp_metered += self._meters.arp_dropped
+        self._meters.arp_dropped = 0
         count, self._meters.restored = self._meters.restored, 0
         if count:
             self._switch.restored.incidents += 1

@@ -37,7 +37,7 @@ from ryu_haslb.openflow.neighbours import (
     Finding,
     Location,
     Neighbours,
-    PlaceState,
+    Place,
     Probe,
 )
 from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, PROBE_PREFIX, chassis_address, probe_address
@@ -95,13 +95,9 @@ class NeighbourDiscovery:
         """Whether a real server is its own next hop: no router lies between it and the switches."""
         return self._neighbours.is_direct(real)
 
-    def place_state(self, real: RealServer) -> PlaceState:
-        """What is known of the place of a real server's next hop."""
-        return self._neighbours.state(real)
-
-    def claims_refused(self, real: RealServer) -> int:
-        """How many claims of other machines to the address of its next hop were refused."""
-        return self._neighbours.claims_refused(real)
+    def place(self, real: RealServer) -> Place:
+        """The place of a real server's next hop."""
+        return self._neighbours.place(real)
 
     def answered_at(self, real: RealServer) -> Optional[float]:
         """When a real server's next hop last answered a probe; None if it never did."""

@@ -73,6 +73,17 @@ class Probe(NamedTuple):
     to: Optional[Location] = None
 
 
+class Place(NamedTuple):
+    """Where a neighbour is, as operators see it."""
+
+    location: Optional[Location]
+    state: PlaceState
+    claims_refused: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.location or 'nowhere'} ({self.state.value})"
+
+
 class Finding(Enum):
     """What an ARP packet, or the silence after a probe, has shown."""
 
@@ -176,13 +187,12 @@ class Neighbours:
         """Whether a real server is its own next hop: no router lies between it and the switches."""
         return self._is_direct[real]
 
-    def state(self, real: RealServer) -> PlaceState:
-        """What is known of the place of a real server's next hop."""
-        return self._of_real[real].state
-
-    def claims_refused(self, real: RealServer) -> int:
-        """How many claims of other machines to the address of its next hop were refused."""
-        return self._of_real[real].claims_refused
+    def place(self, real: RealServer) -> Place:
+        """The place of a real server's next hop."""
+        neighbour = self._of_real.get(real)
+        if neighbour is None:
+            return Place(None, PlaceState.UNKNOWN)
+        return Place(neighbour.location, neighbour.state, neighbour.claims_refused)
 
     def answered_at(self, real: RealServer) -> Optional[float]:
         """When its next hop last answered a probe; None if it never did."""

@@ -38,6 +38,7 @@ from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.martians import own_addresses
 from ryu_haslb.openflow.mastership import Mastership, Role
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
+from ryu_haslb.openflow.neighbours import Place
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.recovery import Recovery, Status
 from ryu_haslb.openflow.replies import Replies
@@ -45,6 +46,7 @@ from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
 from ryu_haslb.slb.statistics import DropReason
@@ -70,7 +72,8 @@ _IPV4_DST = slice(30, 34)
 class Switch:
     """A switch that is served, or was. It outlives its connections; ``channel`` is None between them.
 
-    ``home`` is the host that it was first served from.
+    ``home`` is the host that it was first served from. ``arp_metered`` counts the ARP requests for virtual addresses
+    that its meter has dropped.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
@@ -79,6 +82,7 @@ class Switch:
         self.mastership: Optional[Mastership] = None
         self.generation: Optional[int] = None
         self.home: Optional[str] = None
+        self.arp_metered = 0
         self._balancer = balancer
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
         self._own_addresses: frozenset[bytes] = frozenset()
@@ -111,6 +115,15 @@ class Switch:
     def sides(self) -> Sides:
         """How the switch's ports lie around the IPsec module."""
         return self._discovery.sides
+
+    def place_of(self, real: RealServer) -> Place:
+        """Where this switch sees a real server, or the router to it."""
+        return self._discovery.place(real.configuration)
+
+    @property
+    def arp_dropped(self) -> int:
+        """ARP packets of hosts and ports beyond their limit that were dropped here."""
+        return self._discovery.limit.dropped
 
     def set_sides(self, sides: Sides, remarks: list[str]) -> None:
         """Set :attr:`sides`, and log each remark about them that has not been logged yet."""

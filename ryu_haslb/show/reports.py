@@ -93,6 +93,9 @@ def _real_details(rows: Iterator[RealRow]) -> Iterator[str]:
         yield f"  reachable from = {', '.join(row['reachable_from']) or 'no switch'}"
         if row["unreachable_from"]:
             yield f"  not reachable from = {', '.join(row['unreachable_from'])}"
+        yield f"  place = {row['place']}, claims refused = {row['claims_refused']}"
+        for place in row["places"]:
+            yield f"    {place}"
         yield f"  conns = {row['conns']}, maxconns = {maxconns}"
         yield f"  weight = {row['weight']}, weight(admin) = {row['static_weight']}"
         yield f"  reassign = {row['reassign']}, retry = {row['retry']}"
@@ -119,6 +122,7 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         yield f"  deleted by others and restored: {row['restorations']} times"
         yield f"    standing rules = {row['standing_rules_restored']}, session rules = {row['session_rules_restored']}"
         yield f"    meters = {row['meters_restored']}"
+        yield f"  arp dropped = {row['arp_dropped']}, arp requests metered = {row['arp_metered']}"
 
 
 REALS = Report(

@@ -10,6 +10,7 @@ from typing import Annotated, Optional, TypedDict
 
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.mastership import Role
+from ryu_haslb.openflow.neighbours import PlaceState
 from ryu_haslb.show.column_types import (
     Address,
     AddressAndPort,
@@ -40,6 +41,7 @@ ServerState = Annotated[str, Values(enum=("OPERATIONAL", "OUTOFSERVICE"))]
 MobileState = Annotated[str, Values(enum=tuple(state.value for state in SessionState))]
 AgentState = Annotated[str, Values(enum=tuple(agent_state(state) for state in State))]
 SwitchRole = Annotated[str, Values(enum=tuple(role.value for role in Role))]
+PlaceName = Annotated[str, Values(enum=tuple(state.value for state in PlaceState))]
 Nat = Annotated[str, Values(enum=("SERVER", "none"))]
 
 
@@ -55,6 +57,9 @@ class RealRow(TypedDict):
     reachable: Annotated[bool, "Whether at least one switch has resolved its address by ARP."]
     reachable_from: Annotated[list[str], "Datapath ids of the switches that have resolved its address."]
     unreachable_from: Annotated[list[str], "Datapath ids of the connected switches that have not."]
+    place: Annotated[PlaceName, "The least certain state of its place among the switches; see docs/states.md."]
+    places: Annotated[list[str], "Of each switch: its datapath id, where the real server is, and how certain that is."]
+    claims_refused: Annotated[Count, "Claims of other machines to its address by ARP that were refused."]
     static_weight: Annotated[Weight, "Configured weight."]
     dfp_weight: Annotated[Optional[Weight], "Weight set by a DFP agent; null if none."]
     maxconns: Annotated[Optional[Count], "Maximum number of live sessions; null means no limit."]
@@ -184,3 +189,5 @@ class SwitchRow(TypedDict):
     standing_rules_restored: Annotated[Count, "Standing rules that others had deleted or changed."]
     session_rules_restored: Annotated[Count, "Session rules that others had deleted or changed."]
     meters_restored: Annotated[Count, "Meters that others had deleted."]
+    arp_dropped: Annotated[Count, "ARP packets of hosts and ports beyond their limit that the balancer dropped."]
+    arp_metered: Annotated[Count, "ARP requests for virtual addresses that a meter of the switch dropped."]

@@ -6,11 +6,12 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from socket import inet_ntoa
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.mobile_ip.identity import identity_of_key
+from ryu_haslb.openflow.neighbours import PlaceState
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.rows import (
     DROPPED,
@@ -30,7 +31,22 @@ from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import SessionState
 
+_LEAST_CERTAIN_FIRST = (
+    PlaceState.HELD_DOWN,
+    PlaceState.CHALLENGED,
+    PlaceState.UNKNOWN,
+    PlaceState.LOCATED,
+    PlaceState.STATIC,
+)
 _PROTOCOLS = {0: "any", 6: "TCP", 17: "UDP"}
+
+
+class _Place(TypedDict):
+    """The columns of a real server about its place."""
+
+    place: str
+    places: list[str]
+    claims_refused: int
 
 
 class Sources(NamedTuple):
@@ -65,6 +81,7 @@ def _real(real: RealServer, farm: ServerFarm, switches: Mapping[int, Switch]) ->
             for each, switch in sorted(switches.items())
             if switch.channel is not None and each not in real.reachable_from
         ],
+        **_place(real, switches),
         "static_weight": configuration.weight,
         "dfp_weight": real.dfp_weight,
         "maxconns": configuration.maxconns,
@@ -79,6 +96,17 @@ def _real(real: RealServer, farm: ServerFarm, switches: Mapping[int, Switch]) ->
         "replies_seen": real.doubt.replies_seen,
         "total_conns": real.total_sessions,
         "total_failures": real.connection_failures,
+    }
+
+
+def _place(real: RealServer, switches: Mapping[int, Switch]) -> _Place:
+    """Where the switches see a real server."""
+    places = {each: switch.place_of(real) for each, switch in sorted(switches.items()) if switch.channel is not None}
+    states = {place.state for place in places.values()} or {PlaceState.UNKNOWN}
+    return {
+        "place": next(state for state in _LEAST_CERTAIN_FIRST if state in states).value,
+        "places": [f"{each:016x}: {place}" for each, place in places.items()],
+        "claims_refused": sum(switch.place_of(real).claims_refused for switch in switches.values()),
     }
 
 
@@ -203,6 +231,8 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
             "standing_rules_restored": switch.restored.standing_rules,
             "session_rules_restored": switch.restored.session_rules,
             "meters_restored": switch.restored.meters,
+            "arp_dropped": switch.arp_dropped,
+            "arp_metered": switch.arp_metered,
         }
 
 

@@ -14,6 +14,7 @@ from ryu_haslb import __version__
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.mastership import Role
+from ryu_haslb.openflow.neighbours import PlaceState
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, SwitchRow, agent_state
 from ryu_haslb.show.snapshot import Sources
@@ -53,6 +54,12 @@ _RESTORED: dict[str, Callable[[SwitchRow], int]] = {
     "standing_rule": lambda row: row["standing_rules_restored"],
     "session_rule": lambda row: row["session_rules_restored"],
     "meter": lambda row: row["meters_restored"],
+}
+
+#: ARP packets that were dropped, by label.
+_ARP_DROPPED: dict[str, Callable[[SwitchRow], int]] = {
+    "host_limit": lambda row: row["arp_dropped"],
+    "metered": lambda row: row["arp_metered"],
 }
 
 
@@ -119,6 +126,12 @@ def _reals(rows: list[RealRow]) -> Iterator[Metric]:
     yield _gauge("haslb_real_weight", "Weight in force, static or set by DFP.", labels, weights)
     reachable = of_each(lambda row: row["reachable"])
     yield _gauge("haslb_real_reachable", "1 while a switch has resolved its address by ARP.", labels, reachable)
+    held_down = of_each(lambda row: row["place"] == PlaceState.HELD_DOWN.value)
+    meaning = "1 while its place flaps at a switch and is held down."
+    yield _gauge("haslb_real_held_down", meaning, labels, held_down)
+    refused = of_each(lambda row: row["claims_refused"])
+    meaning = "Claims of other machines to its address by ARP that were refused."
+    yield _counter("haslb_real_claims_refused", meaning, labels, refused)
     live = of_each(lambda row: row["conns"])
     yield _gauge("haslb_real_sessions", "Live sessions at the real server.", labels, live)
     placed = of_each(lambda row: row["total_conns"])
@@ -173,6 +186,9 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     restored = (([row["datapath"], kind], count(row)) for row in rows for kind, count in _RESTORED.items())
     meaning = "What others had deleted or changed on the switch and was restored, by kind."
     yield _counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)
+    dropped = (([row["datapath"], reason], count(row)) for row in rows for reason, count in _ARP_DROPPED.items())
+    meaning = "ARP packets for the balancer that were dropped, by reason."
+    yield _counter("haslb_switch_arp_dropped", meaning, [*labels, "reason"], dropped)
     rejected = of_each(lambda row: row["rule_errors"])
     yield _counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch rejected.", labels, rejected)
 

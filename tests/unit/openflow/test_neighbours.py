@@ -72,7 +72,7 @@ def test_a_static_location_is_polled_on_demand_and_stays_without_an_answer() -> 
     neighbours.on_claim(STATIC.address.packed, place._replace(port=9), 61.0)
     assert (neighbours.location(STATIC), neighbours.answered_at(STATIC)) == (place, None), "another place"
     neighbours.on_answer(STATIC.address.packed, place, 62.0)
-    assert (neighbours.answered_at(STATIC), neighbours.state(STATIC)) == (62.0, PlaceState.STATIC)
+    assert (neighbours.answered_at(STATIC), neighbours.place(STATIC).state) == (62.0, PlaceState.STATIC)
 
 
 def test_an_answer_locates_and_a_claim_only_causes_a_probe() -> None:
@@ -129,7 +129,7 @@ def test_a_real_that_leaves_several_probes_unanswered_is_unreachable() -> None:
         assert now < 60
     assert polls == MAX_UNANSWERED_PROBES
     assert neighbours.location(ADJACENT) is None
-    assert neighbours.state(ADJACENT) is PlaceState.UNKNOWN
+    assert neighbours.place(ADJACENT).state is PlaceState.UNKNOWN
 
 
 def test_a_real_at_a_port_that_goes_down_is_probed_at_once() -> None:
@@ -144,14 +144,14 @@ def test_a_known_place_that_answers_keeps_the_address() -> None:
     """RFC 5227, section 2.4: of two hosts with one address the one that had it defends it."""
     neighbours = located()
     neighbours.on_claim(REAL, THERE, 1.0)
-    assert neighbours.state(ADJACENT) is PlaceState.CHALLENGED
+    assert neighbours.place(ADJACENT).state is PlaceState.CHALLENGED
     assert of_real(neighbours, 1.0) == [Probe(REAL), Probe(REAL, HERE)], "the known place, and all others"
     assert not neighbours.on_answer(REAL, THERE, 1.01), "also an answer from elsewhere changes nothing"
     assert not neighbours.on_answer(REAL, HERE, 1.0 + CHALLENGE_TIMEOUT - 0.01)
     assert neighbours.location(ADJACENT) == HERE
     (event,) = neighbours.take_events()
     assert event == (Finding.CLAIM_REFUSED, REAL, HERE, THERE)
-    assert (neighbours.state(ADJACENT), neighbours.claims_refused(ADJACENT)) == (PlaceState.LOCATED, 1)
+    assert (neighbours.place(ADJACENT).state, neighbours.place(ADJACENT).claims_refused) == (PlaceState.LOCATED, 1)
     assert not neighbours.due_probes(1.0 + CHALLENGE_TIMEOUT)[1], "the claim is forgotten"
 
 
@@ -204,9 +204,9 @@ def test_a_claim_soon_after_a_refused_one_is_judged_later() -> None:
     neighbours.on_claim(REAL, THERE, 1.0)
     neighbours.on_answer(REAL, HERE, 1.1)
     neighbours.on_claim(REAL, THERE, 1.2)
-    assert neighbours.state(ADJACENT) is PlaceState.LOCATED
+    assert neighbours.place(ADJACENT).state is PlaceState.LOCATED
     neighbours.due_probes(1.1 + CLAIM_INTERVAL)
-    assert neighbours.state(ADJACENT) is PlaceState.CHALLENGED
+    assert neighbours.place(ADJACENT).state is PlaceState.CHALLENGED
 
 
 def test_the_same_machine_at_another_port_is_another_place() -> None:
@@ -215,7 +215,7 @@ def test_the_same_machine_at_another_port_is_another_place() -> None:
         neighbours = located()
         neighbours.on_answer(REAL, elsewhere, 1.0)
         assert neighbours.location(ADJACENT) == HERE
-        assert neighbours.state(ADJACENT) is PlaceState.CHALLENGED
+        assert neighbours.place(ADJACENT).state is PlaceState.CHALLENGED
 
 
 def test_a_real_that_flaps_is_held_down_where_it_was() -> None:
@@ -223,7 +223,7 @@ def test_a_real_that_flaps_is_held_down_where_it_was() -> None:
     now, places = 10.0, [HERE, THERE]
     for move in range(MAX_MOVES + 1):
         now = move_to(neighbours, places[(move + 1) % 2], now)
-    assert neighbours.state(ADJACENT) is PlaceState.HELD_DOWN
+    assert neighbours.place(ADJACENT).state is PlaceState.HELD_DOWN
     assert neighbours.location(ADJACENT) == places[MAX_MOVES % 2], "where it was before the last move"
     assert [event.finding for event in neighbours.take_events()] == [Finding.MOVED] * MAX_MOVES + [Finding.HELD_DOWN]
     elsewhere = places[(MAX_MOVES + 1) % 2]
@@ -242,13 +242,13 @@ def test_a_real_that_is_held_down_is_used_where_it_answers_and_nowhere_else() ->
         neighbours.due_probes(now)
     assert not neighbours.on_answer(REAL, HERE if place == THERE else THERE, now)
     assert neighbours.on_answer(REAL, place, now)
-    assert (neighbours.location(ADJACENT), neighbours.state(ADJACENT)) == (place, PlaceState.HELD_DOWN)
+    assert (neighbours.location(ADJACENT), neighbours.place(ADJACENT).state) == (place, PlaceState.HELD_DOWN)
 
 
 def test_hold_down_ends_after_its_time() -> None:
     neighbours, now = held_down()
     neighbours.due_probes(now + HOLD_DOWN_INTERVAL)
-    assert neighbours.state(ADJACENT) is not PlaceState.HELD_DOWN
+    assert neighbours.place(ADJACENT).state is not PlaceState.HELD_DOWN
     assert Finding.RELEASED in [event.finding for event in neighbours.take_events()]
 
 
@@ -262,7 +262,7 @@ def test_moves_that_are_far_apart_or_follow_a_port_that_went_down_are_no_flappin
         neighbours.forget_port(HERE.port)
         neighbours.forget_port(THERE.port)
         assert neighbours.on_answer(REAL, place, now + move)
-    assert neighbours.state(ADJACENT) is PlaceState.LOCATED
+    assert neighbours.place(ADJACENT).state is PlaceState.LOCATED
 
 
 THERE = Location(b"\x02\0\0\0\0\x66", 9, None)
@@ -307,6 +307,6 @@ def move_to(neighbours: Neighbours, place: Location, now: float) -> float:
 def held_down() -> tuple[Neighbours, float]:
     """A neighbour that has just been held down."""
     neighbours, now = located(), 10.0
-    while neighbours.state(ADJACENT) is not PlaceState.HELD_DOWN:
+    while neighbours.place(ADJACENT).state is not PlaceState.HELD_DOWN:
         now = move_to(neighbours, THERE if neighbours.location(ADJACENT) == HERE else HERE, now)
     return neighbours, now

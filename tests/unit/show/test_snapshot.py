@@ -10,6 +10,7 @@ from fake_switch import FakeSwitch, FakeTransport
 
 from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.dfp.messages import PreferenceInformation, encode
+from ryu_haslb.openflow.neighbours import Location
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, REALS_DETAIL, STATISTICS
@@ -81,3 +82,29 @@ def test_a_real_server_is_reachable_from_some_switches_and_not_from_others() -> 
     lines = list(REALS_DETAIL.text(iter([row])))
     assert "  reachable from = 0000000000000001, 0000525400123456" in lines
     assert "  not reachable from = 0000000000000007" in lines
+
+
+def test_the_place_of_a_real_server_is_as_certain_as_at_the_switch_that_is_least_certain() -> None:
+    application = Application()
+    real = next(application.bench.balancer.reals())
+    switches = {}
+    for datapath_id in (1, 2):
+        switches[datapath_id] = Switch(datapath_id, application.configuration, application.bench.balancer)
+        switches[datapath_id].channel = FakeTransport(FakeSwitch(datapath_id))
+    sources = application.sources._replace(switches=switches)
+    assert next(iter(snapshot.reals(sources)))["place"] == "unknown"
+    here, there = Location(b"\x02\0\0\0\0\x51", 3, 15), Location(b"\x02\0\0\0\0\x66", 9, None)
+    for switch in switches.values():
+        switch._discovery._neighbours.on_answer(real.packed_address, here, 0.0)
+    assert next(iter(snapshot.reals(sources)))["place"] == "located"
+    neighbours = switches[2]._discovery._neighbours
+    neighbours.on_claim(real.packed_address, there, 1.0)
+    row = next(iter(snapshot.reals(sources)))
+    assert (row["place"], row["claims_refused"]) == ("challenged", 0)
+    lines = list(REALS_DETAIL.text(iter([row])))
+    assert "  place = challenged, claims refused = 0" in lines
+    assert "    0000000000000001: 02:00:00:00:00:51 at port 3, VLAN 15 (located)" in lines
+    assert "    0000000000000002: 02:00:00:00:00:51 at port 3, VLAN 15 (challenged)" in lines
+    neighbours.on_answer(real.packed_address, here, 1.1)
+    row = next(iter(snapshot.reals(sources)))
+    assert (row["place"], row["claims_refused"]) == ("located", 1)
