@@ -41,6 +41,7 @@ from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.startup import (
     CONFIG_VARIABLE,
     available_memory,
+    join_cluster,
     load_configuration,
     new_supervisor,
     open_control_server,
@@ -62,6 +63,8 @@ FLUSH_INTERVAL = 0.005
 MAX_SESSIONS_PER_STEP = 500
 #: Lines about a changed configuration that are logged before Registration Requests have their turn.
 MAX_LINES_PER_STEP = 20
+#: Seconds that another member of the cluster has at a stop to take over.
+HAND_OVER_TIMEOUT = 0.8
 #: Seconds that the switches have at a stop to confirm what was sent to them.
 CONFIRMATION_TIMEOUT = 2.0
 #: Seconds after a signal to stop at which the process ends even if its event loop is stuck.
@@ -87,7 +90,12 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         unserved: Unserved[Caller] = Unserved.within(raise_descriptor_limit())
         context = tls_context()
         self.balancer = Balancer(self.configuration, available_memory())
-        self.fleet = Fleet(self.configuration, self.balancer)
+        self.member = join_cluster()
+        self.fleet = Fleet(
+            self.configuration, self.balancer, leadership=None if self.member is None else self.member.leadership
+        )
+        if self.member is not None:
+            self.member.on_change = self.fleet.on_leadership_changed
         transport.install(self.fleet)
         self.collector = QuietCollector(time.monotonic())
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
@@ -110,6 +118,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.supervisor.add_periodic("session rules", FLUSH_INTERVAL, self.fleet.flush)
         for name, loop in self.openflow.loops():
             self.supervisor.add(name, loop)
+        if self.member is not None:
+            self.supervisor.add("cluster", self.member.run)
         if self.control is not None:
             self.supervisor.add("control socket", self.control.serve)
         if self.http is not None:
@@ -126,7 +136,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     @property
     def sources(self) -> Sources:
         """What ``show``, HTTP and metrics read from."""
-        return Sources(self.configuration, self.balancer, self.dfp, self.fleet.switches)
+        return Sources(self.configuration, self.balancer, self.dfp, self.fleet.switches, self.member)
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the configuration in force. Sessions are kept, except those of removed virtual servers."""
@@ -218,6 +228,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         The session rules that wait are sent first, and confirmed; requests that come meanwhile are discarded.
         """
         self.supervisor.on_stop()
+        self._hand_over(name)
         LOG.info("%s: exiting; rules and sessions stay on the switches, and the next start recovers them", name)
         confirmations: eventlet.queue.LightQueue = eventlet.queue.LightQueue()
         switches = self.fleet.stop(lambda: confirmations.put(None))
@@ -234,3 +245,13 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             )
         self.fleet.close()
         raise SystemExit(0)
+
+    def _hand_over(self, name: str) -> None:
+        """Let another member of the cluster lead, and serve until it does."""
+        if self.member is None or not self.member.resign(name):
+            return
+        with eventlet.Timeout(HAND_OVER_TIMEOUT, False):
+            while self.member.is_leading:
+                eventlet.sleep(TICK_INTERVAL)
+        if self.member.is_leading:
+            LOG.warning("cluster: no other member has taken over within %g s", HAND_OVER_TIMEOUT)

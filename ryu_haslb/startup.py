@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
+from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.settings import ClusterSettingError, cluster_settings
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import commands
@@ -193,3 +195,12 @@ def open_http_server(application: Application) -> Optional[HttpServer]:
         return http_server(application, os.environ)
     except HttpSettingError as error:
         raise SystemExit(f"ryu_haslb: {error}") from error
+
+
+def join_cluster() -> Optional[Member]:
+    """This balancer as a member of the cluster that the environment names, if it names one. Raises: SystemExit."""
+    try:
+        settings = cluster_settings(os.environ)
+    except ClusterSettingError as error:
+        raise SystemExit(f"ryu_haslb: {error}") from error
+    return None if settings is None else Member(settings)

@@ -8,10 +8,12 @@ import sys
 from collections.abc import Sequence
 from typing import Optional, TextIO
 
+from ryu_haslb.cli import cluster
 from ryu_haslb.cli.client import ControlError, control_path
 from ryu_haslb.cli.operator import Operator
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import Loaded, load, load_stream
+from ryu_haslb.control.command_table import Executor
 from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
 from ryu_haslb.ipsec.translation import secured_interfaces, translate
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
@@ -65,7 +67,7 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    operator = Operator(options.control or control_path(), _check)
+    operator = Operator(options.control or control_path(), {Executor.CHECK: _check, Executor.CLUSTER: cluster.run})
     try:
         return operator.run(options.words) if options.words else operator.prompt()
     except CommandError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Callable
 
 from ryu_haslb.cli.client import ControlClient, ControlError
@@ -20,19 +20,23 @@ from ryu_haslb.language.grammar import CommandError
 
 FAILED = 1
 _HELP = ("?", "-h", "--help")
+#: Commands whose help is their own.
+_WITH_HELP = ("check", "cluster")
 
 
 class Operator:
     """Runs commands against the balancer whose control socket is ``path``.
 
-    ``check`` carries out ``haslb check``: it takes the words behind ``check`` and returns the exit status. ``prompt``
-    is the text of the prompt.
+    ``local`` are the commands that need no balancer: each takes the words behind its first word, and returns the exit
+    status. ``prompt`` is the text of the prompt.
     """
 
-    def __init__(self, path: str, check: Callable[[Sequence[str]], int], prompt: str = "haslb#") -> None:
+    def __init__(
+        self, path: str, local: Mapping[Executor, Callable[[Sequence[str]], int]], prompt: str = "haslb#"
+    ) -> None:
         self._path = path
         self._client = ControlClient(path)
-        self._check = check
+        self._local = local
         self._prompt = prompt
 
     def run(self, words: Sequence[str]) -> int:
@@ -40,15 +44,15 @@ class Operator:
 
         Raises: CommandError if the words are no command, ControlError if the balancer cannot be asked.
         """
-        if words[-1] in _HELP and words[0] != "check":
+        if words[-1] in _HELP and words[0] not in _WITH_HELP:
             lines = help_lines(offers_of(self._path)(shlex.join(words[:-1]) + " "))
             _print("".join(f"{line}\n" for line in lines).encode())
             return 0
         executor = executor_of(words)
         if executor is Executor.EXIT:
             return 0
-        if executor is Executor.CHECK:
-            return self._check(words[1:])
+        if executor in self._local:
+            return self._local[executor](words[1:])
         if executor is Executor.CONFIGURE_TERMINAL:
             return self._configure_terminal()
         if executor is Executor.BALANCER_STREAM:

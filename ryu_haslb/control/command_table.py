@@ -16,6 +16,7 @@ class Executor(Enum):
     """Who carries a command out: the operator's process ``haslb``, or the balancer, and how it gets the words."""
 
     CHECK = "haslb, which needs no balancer for it"
+    CLUSTER = "haslb, which makes files of database servers"
     CONFIGURE_TERMINAL = "haslb, which collects configuration commands and sends them together"
     EXIT = "haslb, which leaves its prompt"
     BALANCER = "the balancer"
@@ -42,6 +43,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show ip slb dfp weights", Executor.BALANCER, "Weights that DFP agents have set"),
     Command("show ip slb dfp agent ADDRESS PORT<1-65535>", Executor.BALANCER, "One DFP agent: connection, counters"),
     Command("show ip slb stats", Executor.BALANCER, "Counters of requests, and of drops by reason"),
+    Command("show redundancy", Executor.BALANCER, "The cluster: state of this member, leader, generation"),
     Command("show crypto ipsec sa", Executor.BALANCER, "IPsec security associations and their packet counters"),
     Command("show crypto isakmp sa", Executor.BALANCER, "ISAKMP (IKE) security associations and their peers"),
     Command("show running-config [secrets]", Executor.BALANCER, "The configuration in force; keys are masked"),
@@ -60,7 +62,11 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("configure FILE", Executor.BALANCER_FILE, "Replace the configuration by a file; an error changes nothing"),
     Command("config COMMANDS", Executor.BALANCER_CONFIG, "Apply configuration commands; an error changes nothing"),
     Command("retire", Executor.BALANCER, "Remove our rules from the switches; serve none until configured again"),
+    Command(
+        "redundancy {switch-activity | force-switchover}", Executor.BALANCER, "Let another member of the cluster lead"
+    ),
     Command("check [LINE]", Executor.CHECK, "Check a configuration file, without a balancer"),
+    Command("cluster [LINE]", Executor.CLUSTER, "Make the files of a cluster's database servers"),
     Command("{exit | quit | logout}", Executor.EXIT, "Leave the prompt"),
 )
 
@@ -73,6 +79,7 @@ _SHARED_WORDS = {
     "clear": "End sessions or security associations, set counters to zero",
     "configure": "Replace or change the configuration; an error changes nothing",
     "debug": "Show events as they happen, until Ctrl-C",
+    "redundancy": "The cluster of balancers",
     "retire": "Remove our rules from the switches; serve none until configured again",
     "undebug": "No effect: each debug ends with its Ctrl-C",
     "crypto": "The IPsec module",

@@ -102,6 +102,15 @@ def _retire(application: Application, _: Words) -> Result:
     return operations.retire(application, time.monotonic)
 
 
+def _switch_activity(application: Application, _: Words) -> Result:
+    member = application.sources.member
+    if member is None:
+        raise RefusedError("this balancer is in no cluster; docs/cluster.md tells how to make one")
+    if not member.resign("switch-activity"):
+        raise RefusedError(f"this member does not lead; {member.leader or 'no member'} does")
+    return iter(["this member leads until another one does; see show redundancy"])
+
+
 def _applied(apply: Callable[[], Applied]) -> Result:
     """The lines that report an applied configuration. Raises: RefusedError with every diagnostic of one that is not."""
     try:
@@ -130,6 +139,8 @@ HANDLERS: dict[str, Handler] = {
     "show ip slb conns": _report(reports.CONNS),
     "show ip slb switches": _report(reports.SWITCHES),
     "show ip slb switches detail": _report(reports.SWITCHES_DETAIL),
+    "show redundancy": _report(reports.REDUNDANCY),
+    "redundancy {switch-activity | force-switchover}": _switch_activity,
     "show ip slb dfp": _report(reports.DFP_AGENTS),
     "show ip slb dfp weights": _report(reports.DFP_WEIGHTS),
     "show ip slb dfp agent ADDRESS PORT<1-65535>": _dfp_agent,

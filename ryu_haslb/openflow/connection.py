@@ -24,8 +24,9 @@ from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.audit import Audit
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.channel import SwitchChannel
+from ryu_haslb.openflow.fencing import FencedMastership
 from ryu_haslb.openflow.lease import holder_id
-from ryu_haslb.openflow.mastership import Mastership, Role
+from ryu_haslb.openflow.mastership import Arbiter, Mastership, Role
 from ryu_haslb.openflow.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule
 from ryu_haslb.openflow.reply_rules import ReplyRules
@@ -62,12 +63,18 @@ class Connection:
         self._backoff = Backoff()
         self._is_installing = False
         self._renew_parts()
-        holder = holder_id(transport.local_address)
-        self._mastership = switch.mastership = Mastership(transport.id, transport, holder, self, switch.generation)
+        self._leadership = switch.leadership
+        self._mastership = switch.mastership = self._make_mastership()
         switch.disconnect()
         transport.handler = self._on_message_while_not_serving
         LOG.info("Switch %016x: connected from %s", transport.id, transport.address[0])
         self._mastership.ask(clock())
+
+    def _make_mastership(self) -> Arbiter:
+        transport, generation = self.transport, self._switch.generation
+        if self._leadership is not None:
+            return FencedMastership(transport.id, transport, self._leadership, self, generation)
+        return Mastership(transport.id, transport, holder_id(transport.local_address), self, generation)
 
     def _renew_parts(self) -> None:
         """Make meters and audit anew: what they have recorded is from an earlier mastership."""
@@ -107,6 +114,13 @@ class Connection:
     def is_waiting(self) -> bool:
         """Whether another balancer serves the switch."""
         return self._mastership.role is Role.WAITING
+
+    def on_leadership_changed(self) -> None:
+        """The cluster has decided anew who leads, or this member resigns."""
+        self._mastership.tick(self._clock())
+        if self.is_serving and self._conclude_stop is None and self._leadership is not None:
+            is_resigning = self._leadership.is_resigning
+            self.transport.handler = self._on_message_while_resigning if is_resigning else self._on_message
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the standing rules by those of another configuration."""
@@ -274,6 +288,13 @@ class Connection:
         if kind == wire.OFPT_ERROR:
             return self._on_error(xid, message)
         return self._mastership.on_message(kind, xid, message, self._clock())
+
+    def _on_message_while_resigning(self, kind: int, xid: int, message: bytes) -> bool:
+        """Each session rule follows its packet-out at once, since the switch may reject the next bundle."""
+        is_handled = self._on_message(kind, xid, message)
+        if kind == wire.OFPT_PACKET_IN:
+            self._switch.flush(self._clock())
+        return is_handled
 
     def _on_message_while_not_serving(self, kind: int, xid: int, message: bytes) -> bool:
         """Requests are discarded: another balancer gets them as well, or this one ends and they might get no rule."""

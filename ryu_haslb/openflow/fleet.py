@@ -9,6 +9,7 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.connection import Clock, Connection
+from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.identity import is_proved, refusal
 from ryu_haslb.openflow.pipeline import chassis_address
 from ryu_haslb.openflow.retirement import Conclude
@@ -20,9 +21,18 @@ LOG = logging.getLogger(__name__)
 
 
 class Fleet:
-    """The switches by their datapath ids; ``switches`` keeps each that has been served since the start."""
+    """The switches by their datapath ids; ``switches`` keeps each that has been served since the start.
 
-    def __init__(self, configuration: Configuration, balancer: Balancer, clock: Clock = time.monotonic) -> None:
+    In a cluster, ``leadership`` says whether this balancer is to serve them.
+    """
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        balancer: Balancer,
+        clock: Clock = time.monotonic,
+        leadership: Optional[Leadership] = None,
+    ) -> None:
         self.switches: dict[int, Switch] = {}
         self._connections: dict[int, Connection] = {}
         self._not_served: dict[int, SwitchChannel] = {}
@@ -31,6 +41,7 @@ class Fleet:
         self._configuration = configuration
         self._balancer = balancer
         self._clock = clock
+        self._leadership = leadership
 
     def on_connected(self, transport: SwitchChannel) -> None:
         """A switch has completed the handshake. An older connection with its datapath id stays while it answers."""
@@ -132,6 +143,11 @@ class Fleet:
             else:
                 self._not_served[datapath_id].close()
 
+    def on_leadership_changed(self) -> None:
+        """The cluster has decided anew who leads, or this member resigns."""
+        for connection in list(self._connections.values()):
+            connection.on_leadership_changed()
+
     def flush(self, now: float) -> None:
         """Send every switch the session rules that have been collected for it."""
         self._remove_stale_rules()
@@ -223,6 +239,7 @@ class Fleet:
         if switch is None:
             switch = self.switches[transport.id] = Switch(transport.id, self._configuration, self._balancer)
             switch.home = transport.address[0]
+            switch.leadership = self._leadership
         self._connections[transport.id] = Connection(
             transport, switch, self._balancer, self._configuration, self._clock
         )

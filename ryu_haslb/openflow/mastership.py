@@ -78,6 +78,37 @@ class Listener(Protocol):
         """Another balancer serves the switch, or has begun to: do nothing to it."""
 
 
+class Arbiter(Protocol):
+    """Decides over one connection whether this balancer serves the switch, and tells a :class:`Listener`.
+
+    ``generation`` is that of its last mastership.
+    """
+
+    role: Role
+    generation: Optional[int]
+
+    def ask(self, now: float) -> None:
+        """Ask for role and generation."""
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+
+    def end(self) -> None:
+        """The connection is lost or left: send nothing more."""
+
+    def unanswered_for(self, now: float) -> float:
+        """Seconds for which the switch has not answered a question."""
+
+    def give_up(self, xid: int) -> list[bytes]:
+        """The messages that let another balancer serve the switch at once; this one stops serving it."""
+
+    def on_message(self, kind: int, xid: int, message: bytes, now: float) -> bool:
+        """Handle a message that concerns the role. False when it is another."""
+
+    def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
+        """Handle an error. False when it does not concern the role."""
+
+
 class Mastership:
     """The role of this balancer over one connection; ``holder`` is its name in the lease.
 

@@ -32,11 +32,12 @@ from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.audit import Restored
 from ryu_haslb.openflow.backlog import Load
 from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.martians import own_addresses
-from ryu_haslb.openflow.mastership import Mastership, Role
+from ryu_haslb.openflow.mastership import Arbiter, Role
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours import Place
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
@@ -79,7 +80,8 @@ class Switch:
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
         self.datapath_id = datapath_id
         self.channel: Optional[Channel] = None
-        self.mastership: Optional[Mastership] = None
+        self.mastership: Optional[Arbiter] = None
+        self.leadership: Optional[Leadership] = None
         self.generation: Optional[int] = None
         self.home: Optional[str] = None
         self.arp_metered = 0

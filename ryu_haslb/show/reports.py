@@ -11,7 +11,7 @@ from typing import Any, Callable, Generic, Optional, TypeVar
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.column_types import Row
-from ryu_haslb.show.rows import DfpAgentRow, DfpWeightRow, RealRow, SwitchRow, VirtualServerRow
+from ryu_haslb.show.rows import DfpAgentRow, DfpWeightRow, RealRow, RedundancyRow, SwitchRow, VirtualServerRow
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.table import Column, table
 from ryu_haslb.slb.real import real_name
@@ -125,6 +125,16 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         yield f"  arp dropped = {row['arp_dropped']}, arp requests metered = {row['arp_metered']}"
 
 
+def _redundancy(rows: Iterator[RedundancyRow]) -> Iterator[str]:
+    row = next(rows, None)
+    if row is None:
+        yield "this balancer is in no cluster"
+        return
+    yield f"Member {row['member']}, state = {row['state']}, generation = {row['generation']}"
+    yield f"  leader = {row['leader'] or 'none'}, since = {row['leader_since'] or 'never'}"
+    yield f"  database connected = {'yes' if row['database_connected'] else 'no'}"
+
+
 REALS = Report(
     snapshot.reals,
     _with_ports(
@@ -184,6 +194,7 @@ CONNS = Report(
         Column("nat", "nat", 7),
     ),
 )
+REDUNDANCY = Report(snapshot.redundancy, _redundancy)
 SWITCHES = Report(
     snapshot.switches,
     _as_table(

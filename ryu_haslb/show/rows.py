@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Optional, TypedDict
 
+from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.openflow.neighbours import PlaceState
@@ -40,6 +41,7 @@ RealState = Annotated[str, Values(enum=REAL_STATES)]
 ServerState = Annotated[str, Values(enum=("OPERATIONAL", "OUTOFSERVICE"))]
 MobileState = Annotated[str, Values(enum=tuple(state.value for state in SessionState))]
 AgentState = Annotated[str, Values(enum=tuple(agent_state(state) for state in State))]
+ClusterState = Annotated[str, Values(enum=tuple(state.value for state in MemberState))]
 SwitchRole = Annotated[str, Values(enum=tuple(role.value for role in Role))]
 PlaceName = Annotated[str, Values(enum=tuple(state.value for state in PlaceState))]
 Nat = Annotated[str, Values(enum=("SERVER", "none"))]
@@ -172,6 +174,19 @@ class CounterRow(TypedDict):
     counter: Annotated[str, "Name of the counter, such as requests, dropped, or dropped_fragment for one drop reason."]
     value: Count
     text: Annotated[str, "The counter as show ip slb stats prints it."]
+
+
+class RedundancyRow(TypedDict):
+    """This balancer as a member of a cluster."""
+
+    member: Annotated[str, "Name of this balancer."]
+    state: Annotated[
+        ClusterState, "leader: serves the switches; isolated: serves them without a database; standby: does not."
+    ]
+    generation: Annotated[Count, "The newest generation that this member knows of; each leader has a newer one."]
+    leader: Annotated[str, "Name of the member that leads as the database shows it; empty if none has led yet."]
+    leader_since: Annotated[str, "When it began to lead, in UTC (ISO 8601)."]
+    database_connected: Annotated[bool, "Whether a database server that follows the Raft leader is connected."]
 
 
 class SwitchRow(TypedDict):

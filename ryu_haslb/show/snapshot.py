@@ -6,8 +6,9 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from socket import inet_ntoa
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, Optional, TypedDict
 
+from ryu_haslb.cluster.member import Member
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.mobile_ip.identity import identity_of_key
@@ -20,6 +21,7 @@ from ryu_haslb.show.rows import (
     DfpAgentRow,
     DfpWeightRow,
     RealRow,
+    RedundancyRow,
     ServerFarmRow,
     SessionRow,
     SwitchRow,
@@ -50,12 +52,13 @@ class _Place(TypedDict):
 
 
 class Sources(NamedTuple):
-    """The parts of a running balancer that snapshots read."""
+    """The parts of a running balancer that snapshots read. ``member`` is None without a cluster."""
 
     configuration: Configuration
     balancer: Balancer
     dfp: DfpAgents
     switches: Mapping[int, Switch]
+    member: Optional[Member] = None
 
 
 def reals(sources: Sources) -> Iterator[RealRow]:
@@ -214,6 +217,20 @@ def dfp_weights(sources: Sources) -> Iterator[DfpWeightRow]:
             "weight": row.weight,
             "agent": str(row.agent),
             "set_at": datetime.fromtimestamp(started + row.set_at, timezone.utc).isoformat(timespec="seconds"),
+        }
+
+
+def redundancy(sources: Sources) -> Iterator[RedundancyRow]:
+    """This balancer as a member of a cluster; nothing without one."""
+    member = sources.member
+    if member is not None:
+        yield {
+            "member": member.name,
+            "state": member.state.value,
+            "generation": member.generation,
+            "leader": member.leader,
+            "leader_since": member.leader_since,
+            "database_connected": member.is_connected,
         }
 
 

@@ -251,6 +251,7 @@ ROUTES: tuple[Route, ...] = (
         snapshot.dfp_weights,
     ),
     _table("/api/v1/statistics", "Counters of the balancer", rows.CounterRow, snapshot.statistics),
+    _table("/api/v1/redundancy", "This balancer in its cluster", rows.RedundancyRow, snapshot.redundancy),
     _table("/api/v1/switches", "Switches", rows.SwitchRow, snapshot.switches),
     _of_module(
         "/api/v1/crypto/ipsec/sa",

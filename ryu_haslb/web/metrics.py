@@ -11,12 +11,13 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from ryu_haslb import __version__
+from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.openflow.neighbours import PlaceState
 from ryu_haslb.show import snapshot
-from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, SwitchRow, agent_state
+from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, RedundancyRow, SwitchRow, agent_state
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.real import real_name
 from ryu_haslb.slb.statistics import DropReason
@@ -87,6 +88,7 @@ class BalancerCollector(Collector):
         yield _gauge("haslb_sessions", "Live sessions of a virtual server.", ["vserver"], sessions)
         yield from _dfp(list(snapshot.dfp_agents(sources)))
         yield from _switches(list(snapshot.switches(sources)))
+        yield from _redundancy(list(snapshot.redundancy(sources)))
         yield _packet_in_latency(sources)
         yield from self._process.collect()
 
@@ -95,6 +97,15 @@ def exposition(collector: BalancerCollector) -> bytes:
     """The metrics as text, in the format named by :data:`CONTENT_TYPE`."""
     # An object with collect() is enough here; a registry would refuse a second collector of the process.
     return generate_latest(collector)
+
+
+def _redundancy(rows: list[RedundancyRow]) -> Iterator[Metric]:
+    states = [([state.value], row["state"] == state.value) for row in rows for state in MemberState]
+    yield _gauge("haslb_cluster_state", "1 for what this member of a cluster is.", ["state"], states)
+    generations: _Samples = [([], row["generation"]) for row in rows]
+    yield _gauge("haslb_cluster_generation", "The newest generation that this member knows of.", [], generations)
+    connected: _Samples = [([], row["database_connected"]) for row in rows]
+    yield _gauge("haslb_cluster_database_connected", "1 while the cluster's database is connected.", [], connected)
 
 
 def _requests(sources: Sources) -> Iterator[Metric]:

@@ -132,6 +132,7 @@ _ROWS: tuple[type, ...] = (
     rows.DfpAgentRow,
     rows.DfpWeightRow,
     rows.CounterRow,
+    rows.RedundancyRow,
     rows.SwitchRow,
     ProtectedPairRow,
     IpsecAssociationRow,

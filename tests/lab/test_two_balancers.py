@@ -2,102 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import registration
+from pair import PORTS, Pair
 
-from haslb_lab.chassis.description import CONTROLLER
-from haslb_lab.chassis.one_switch import SWITCH
-from haslb_lab.node import control
-from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.cli.client import ControlError
 from ryu_haslb.openflow.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL
 
 pytestmark = pytest.mark.lab
 
 CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server()
-PORTS = (6701, 6702)
 #: Seconds that a new master needs to find its home agents and to read the session rules, on a busy machine.
 START_TIME = 2.0
-
-
-class Pair:
-    """Two balancers in the controller's namespace, to both of which the switch connects."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.bench = bench
-        self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        bench.lab.retire()
-        bench.lab.stop_controller()
-        self.address = bench.lab.node(CONTROLLER).IP()
-        for port in PORTS:
-            self.start(port)
-        targets = [f"tcp:{self.address}:{port}" for port in PORTS]
-        subprocess.run(["ovs-vsctl", "set-controller", SWITCH, *targets], check=True)
-        listed = ["ovs-vsctl", "--bare", "--columns=_uuid", "find", "Controller", "is_connected=false"]
-        for each in subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split():
-            subprocess.run(["ovs-vsctl", "set", "Controller", each, "max_backoff=1000"], check=True)
-        wait_until(lambda: sorted(map(self.role, PORTS)) == ["master", "waiting"], "one is master", 20)
-        self.await_service(self.master)
-
-    def start(self, port: int) -> None:
-        manager = [str(Path(sys.executable).with_name("ryu-manager")), "ryu_haslb.app"]
-        listen = ["--ofp-listen-host", self.address, "--ofp-tcp-listen-port", str(port)]
-        environment = {"HASLB_CONFIG": str(DIRECTORY / "balancer.ios"), "HASLB_CONTROL": self.socket(port)}
-        with (DIRECTORY / f"{port}.log").open("ab") as log:
-            options: dict[str, Any] = {"env": environment, "stdout": log, "stderr": log}
-            self.processes[port] = self.bench.lab.run(CONTROLLER, [*manager, *listen], **options)
-
-    def end(self, port: int, number: signal.Signals) -> float:
-        """End a balancer; the time until the other one is master."""
-        (other,) = set(PORTS) - {port}
-        began = time.monotonic()
-        self.processes[port].send_signal(number)
-        self.processes[port].wait()
-        return wait_until(lambda: self.role(other) == "master", "the other one is master", 20) - began
-
-    def role(self, port: int) -> str:
-        try:
-            (row,) = json.loads(control.request(self.socket(port), "show ip slb switches --json"))
-        except (ControlError, ValueError):
-            return ""
-        return str(row["role"])
-
-    def await_service(self, port: int) -> None:
-        """Wait until a balancer is master, has found every home agent and has the session rules."""
-        wait_until(lambda: self.role(port) == "master", f"balancer {port} is master", 20)
-        wait_until(lambda: self._reaches_all(port), "it has found its home agents", 20)
-
-    def _reaches_all(self, port: int) -> bool:
-        reals = json.loads(control.request(self.socket(port), "show ip slb reals --json"))
-        return all(real["reachable"] for real in reals)
-
-    def log(self, port: int) -> str:
-        return (DIRECTORY / f"{port}.log").read_text()
-
-    @staticmethod
-    def socket(port: int) -> str:
-        return str(DIRECTORY / f"{port}.control")
-
-    @property
-    def master(self) -> int:
-        (port,) = (each for each in PORTS if self.role(each) == "master")
-        return port
-
-    @property
-    def waiting(self) -> int:
-        (port,) = (each for each in PORTS if self.role(each) == "waiting")
-        return port
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import Optional
 
+from cluster_member import leading_member
 from farm_builder import Bench
 
 from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
@@ -30,6 +31,7 @@ class Application:
         self.begun = 0
         self.retired: dict[int, Optional[bool]] = {}
         self.switches: Mapping[int, Switch] = {}
+        self.member = leading_member()
         self.configuration = self.bench.configuration
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
         self.begin(sessions)
@@ -41,7 +43,7 @@ class Application:
 
     @property
     def sources(self) -> Sources:
-        return Sources(self.configuration, self.bench.balancer, self.dfp, self.switches)
+        return Sources(self.configuration, self.bench.balancer, self.dfp, self.switches, self.member)
 
     def configure(self, configuration: Configuration) -> None:
         self.configuration = configuration

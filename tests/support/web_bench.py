@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 import eventlet
+from cluster_member import leading_member
 from fake_switch import FakeTransport
 
 from ryu_haslb.configuration.ios.reader import read_configuration
@@ -59,6 +60,7 @@ class WebBench:
     def __init__(self) -> None:
         self.configuration = read_configuration(CONFIGURATION, "bench")[0]
         self.balancer = Balancer(self.configuration)
+        self.member = leading_member()
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
         self.dfp.weights.set(Server(IPv4Address("10.1.1.52"), 434, 17, 65535), 25, _AGENT, NOW)
         self.channel = FakeTransport()
@@ -72,7 +74,7 @@ class WebBench:
 
     @property
     def sources(self) -> Sources:
-        return Sources(self.configuration, self.balancer, self.dfp, self.switches)
+        return Sources(self.configuration, self.balancer, self.dfp, self.switches, self.member)
 
     def configure(self, configuration: Configuration) -> None:
         self.configuration = configuration

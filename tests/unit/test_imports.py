@@ -22,6 +22,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"slb"}),
     frozenset({"dfp", "ipsec", "accepting"}),
     frozenset({"openflow"}),
+    frozenset({"cluster"}),
     frozenset({"show"}),
     frozenset({"control"}),
     frozenset({"cli", "web"}),

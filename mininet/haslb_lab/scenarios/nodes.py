@@ -17,6 +17,7 @@ from haslb_lab.scenarios.state import Running, whole
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.help import HELP_TIMEOUT, split
 from ryu_haslb.cli.operator import Operator
+from ryu_haslb.control.command_table import Executor
 from ryu_haslb.control.protocol import ERROR_MARK
 from ryu_haslb.language.grammar import CommandError
 
@@ -49,7 +50,7 @@ def execute(node: str, argv: Sequence[str]) -> NoReturn:
 
 
 def _ask_balancer(up: Running, prompt: str, words: Sequence[str]) -> int:
-    operator = Operator(str(up.control(CONTROLLER)), _check, prompt)
+    operator = Operator(str(up.control(CONTROLLER)), {Executor.CHECK: _check}, prompt)
     try:
         return operator.run(words) if words else operator.prompt()
     except (CommandError, ControlError) as error:

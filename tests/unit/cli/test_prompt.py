@@ -66,7 +66,9 @@ def test_the_question_mark_lists_words_and_their_help(control: str) -> None:
 
 
 def test_help_about_nonsense_is_an_error(control: str, tmp_path: Path) -> None:
-    with pytest.raises(ControlError, match="expected 'crypto', 'ip' or 'running-config', not 'frobnicate'"):
+    with pytest.raises(
+        ControlError, match="expected 'crypto', 'ip', 'redundancy' or 'running-config', not 'frobnicate'"
+    ):
         offers_of(control)("show frobnicate ")
     with pytest.raises(CommandError):
         offers_of(control)("frobnicate x")

@@ -37,6 +37,7 @@ def config(application: Application, *commands: str) -> list[str]:
 def spellings(template: str) -> list[str]:
     """The words of a template, with values for its parameters and without its optional parts."""
     words = template.replace("{all | ip slb sessions [ipmobile]}", "all").split("[")[0].split()
+    words = [word.strip("{}") for word in " ".join(words).split(" | ")[0].split()]
     return [VALUES.get(word, word) for word in words]
 
 

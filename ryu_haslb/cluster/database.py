@@ -1,0 +1,142 @@
+"""The cluster's database as one member uses it: an edge around the IDL of the ``ovs`` package.
+
+The IDL keeps a copy of the tables, asks for the lock, reconnects, and follows the Raft leader by itself. Here it is
+run in a green thread. What it shows is handed to the election as a :class:`.View`, and claims of the election are
+committed.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any, Callable, Optional
+
+import ovs.poller
+from ovs.db.idl import Idl, SchemaHelper, Transaction
+from ovs.stream import Stream
+
+from ryu_haslb.cluster.election import Action, Claim, Election, View
+from ryu_haslb.cluster.servers import SCHEMA
+from ryu_haslb.cluster.settings import ClusterSettings
+
+LOG = logging.getLogger(__name__)
+
+#: The lock whose holder may claim to lead.
+LOCK = "haslb_leader"
+#: Seconds without a message after which a server is probed; after as much again without a reply it is left.
+PROBE_INTERVAL = 1.0
+#: Seconds between two looks at the election when the database shows nothing new.
+TICK_INTERVAL = 0.1
+
+_COLUMNS = ("generation", "leader", "leader_since")
+
+
+class Database:
+    """A member's connection to the database.
+
+    ``act`` is called with what the election decides, except for claims, which are committed here.
+    """
+
+    def __init__(self, settings: ClusterSettings, election: Election, act: Callable[[Action], None]) -> None:
+        if settings.tls is not None:
+            key, certificate, authority = settings.tls
+            Stream.ssl_set_private_key_file(key)
+            Stream.ssl_set_certificate_file(certificate)
+            Stream.ssl_set_ca_cert_file(authority)
+        helper = SchemaHelper(str(SCHEMA))
+        helper.register_columns("Cluster", list(_COLUMNS))
+        self._idl = Idl(settings.remotes, helper, probe_interval=int(PROBE_INTERVAL * 1000), leader_only=True)
+        self._election = election
+        self._act = act
+        self._claim: Optional[tuple[int, Any]] = None
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the copy of the tables is that of a server which follows the Raft leader."""
+        return bool(self._idl.state == Idl.IDL_S_MONITORING)
+
+    @property
+    def view(self) -> View:
+        """What the database shows now."""
+        row = self._row()
+        if row is None:
+            return View(self.is_connected, self._has_lock, 0, "")
+        return View(self.is_connected, self._has_lock, row.generation, row.leader)
+
+    @property
+    def leader_since(self) -> str:
+        """When the last leader began to lead (ISO 8601, UTC); empty if none has led yet."""
+        row = self._row()
+        return "" if row is None else str(row.leader_since)
+
+    def run(self, report: Callable[[bool], None]) -> None:
+        """Follow the database until the process ends; ``report`` is called with whether it is connected."""
+        while True:
+            self.step(time.monotonic())
+            report(self.is_connected)
+            poller = ovs.poller.Poller()
+            self._idl.wait(poller)
+            poller.timer_wait(int(TICK_INTERVAL * 1000))
+            poller.block()
+
+    def step(self, now: float) -> None:
+        """Read what has come, and do what the election decides."""
+        self._idl.run()
+        self._follow_claim()
+        lock = LOCK if self._election.wants_lock(now) else None
+        if self._claim is None and lock != self._idl.lock_name:
+            self._idl.set_lock(lock)
+        self._carry_out(self._election.observe(self.view, now))
+
+    def on_generation_at_switch(self, generation: int) -> None:
+        """A switch reports the newest generation that it has seen."""
+        self._carry_out(self._election.on_generation_at_switch(generation))
+
+    def resign(self, now: float) -> None:
+        """Let another member lead."""
+        self._election.resign(now)
+        self.step(now)
+
+    @property
+    def _has_lock(self) -> bool:
+        return bool(self.is_connected and self._idl.lock_name is not None and self._idl.has_lock)
+
+    def _row(self) -> Optional[Any]:
+        return next(iter(self._idl.tables["Cluster"].rows.values()), None)
+
+    def _carry_out(self, actions: Sequence[Action]) -> None:
+        for action in actions:
+            if isinstance(action, Claim):
+                self._commit(action.generation)
+            else:
+                self._act(action)
+
+    def _commit(self, generation: int) -> None:
+        """Begin to commit a generation; the IDL asserts the lock in each transaction while it is set to hold one."""
+        transaction = Transaction(self._idl)
+        transaction.add_comment(f"{self._election.name} leads")
+        row = self._row()
+        if row is None:
+            row = transaction.insert(self._idl.tables["Cluster"])
+        else:
+            row.verify("generation")
+        row.generation = generation
+        row.leader = self._election.name
+        row.leader_since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        self._claim = generation, transaction
+        transaction.commit()
+
+    def _follow_claim(self) -> None:
+        if self._claim is None:
+            return
+        generation, transaction = self._claim
+        status = transaction.commit()
+        if status == Transaction.INCOMPLETE:
+            return
+        self._claim = None
+        if status in (Transaction.SUCCESS, Transaction.UNCHANGED):
+            self._carry_out(self._election.on_committed(generation))
+        else:
+            LOG.info("cluster: generation %d was not committed (%s); trying again", generation, status)
+            self._election.on_not_committed()

@@ -1,0 +1,186 @@
+"""Which member of a cluster leads. Pure: what the database shows comes in, and what is to be done goes out.
+
+Theory of operation
+===================
+
+The members hold connections to a database (OVSDB on Raft, :mod:`.database`). It gives its lock to one of them. The lock
+alone makes no leader: a member whose server has lost its Raft leader believes in its lock for seconds. A member leads
+when it has committed a transaction that asserts the lock and raises the *generation*. With the generation it asks every
+switch to be MASTER, and a switch rejects an older generation (OpenFlow 1.3.5, section 6.3.6). A leader that was
+suspended, or is cut off, therefore cannot do harm when it wakes up: the switches no longer accept it::
+
+    state         event                                                  next state    action
+    ------------  -----------------------------------------------------  ------------  -----------------------
+    STANDBY       has the lock                                           CLAIMING      commit generation + 1
+    CLAIMING      committed                                              LEADER        lead with it
+    CLAIMING      not committed; database lost                           STANDBY
+    LEADER        database lost                                          ISOLATED
+    ISOLATED      database back, generation unchanged                    LEADER
+    LEADER        newer generation in the database                       STANDBY       stand by
+    ISOLATED      newer generation in the database, or at a switch       STANDBY       stand by
+    LEADER        newer generation at a switch, without the lock         STANDBY       stand by
+    LEADER        newer generation at a switch, with the lock            LEADER        commit a newer one
+    LEADER        older generation in the database, with the lock        LEADER        commit a newer one
+    LEADER        a newer one committed                                  LEADER        lead with it
+    any           resigns                                                as before     release the lock for a while
+
+A leader without a database goes on, since no other member can follow it as long as the database is gone for all. If it
+is gone for this member alone, another one gets the lock, and the switches tell the former leader so.
+
+A switch that reports a newer generation than the database may remember an earlier database, or may lie. If the leader
+has the lock, a commit proves that it leads, and the newer generation of this commit fits the switch as well. Other
+switches are served meanwhile.
+
+A leader that resigns goes on until its successor has raised the generation, so that requests are served all the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple, Optional, Union
+
+#: Seconds for which a member that has resigned does not ask for the lock, so that another one gets it.
+RESIGNATION_TIME = 10.0
+#: Seconds from a claim until the next.
+CLAIM_INTERVAL = 0.2
+#: The newest generation of a switch that counts. OpenFlow's generations have 64 bits, the database's integers 63.
+MAX_GENERATION = 1 << 62
+
+
+class MemberState(Enum):
+    """What a member is. The value is the token of ``show`` and metrics."""
+
+    STANDBY = "standby"
+    CLAIMING = "claiming"
+    LEADER = "leader"
+    ISOLATED = "isolated"
+
+
+class View(NamedTuple):
+    """What the database shows: whether it is connected, whether this member has the lock, and the last commit."""
+
+    is_connected: bool
+    has_lock: bool
+    generation: int
+    leader: str
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Commit this generation, with the lock asserted."""
+
+    generation: int
+
+
+@dataclass(frozen=True)
+class Lead:
+    """Serve the switches as MASTER with this generation."""
+
+    generation: int
+
+
+@dataclass(frozen=True)
+class StandBy:
+    """Serve no switch: another member leads with this generation."""
+
+    generation: int
+    leader: str
+
+
+Action = Union[Claim, Lead, StandBy]
+
+
+class Election:
+    """The election as one member sees it. ``generation`` is the one with which it leads, or led last."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.state = MemberState.STANDBY
+        self.generation = 0
+        self._view = View(False, False, 0, "")
+        self._newest_at_switch = 0
+        self._is_committing = False
+        self._claim_at = 0.0
+        self._resigned_until: Optional[float] = None
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this member serves the switches."""
+        return self.state in (MemberState.LEADER, MemberState.ISOLATED)
+
+    @property
+    def newest_generation(self) -> int:
+        """The newest generation that this member knows of, with which it asks a switch to be SLAVE."""
+        return max(self.generation, self._view.generation, self._newest_at_switch)
+
+    def wants_lock(self, now: float) -> bool:
+        """Whether the database is to be asked for the lock."""
+        return self._resigned_until is None or now >= self._resigned_until
+
+    def observe(self, view: View, now: float) -> list[Action]:
+        """The database may have changed, or time has passed."""
+        self._view = view
+        if self.is_leading and view.is_connected and view.generation > self.generation:
+            return self._stand_by()
+        if self.state is MemberState.LEADER and not view.is_connected:
+            self.state = MemberState.ISOLATED
+        elif self.state is MemberState.ISOLATED and view.is_connected:
+            self.state = MemberState.LEADER
+        elif self.state is MemberState.CLAIMING and not view.is_connected:
+            self.state = MemberState.STANDBY
+        if self._must_claim() and view.has_lock and self.wants_lock(now) and now >= self._claim_at:
+            return self._claim(now)
+        return []
+
+    def on_committed(self, generation: int) -> list[Action]:
+        """The claim of this generation is in the database."""
+        self._is_committing = False
+        if self.state is MemberState.STANDBY or generation < self._view.generation:
+            return []
+        self.state, self.generation = MemberState.LEADER, generation
+        self._resigned_until = None
+        return [Lead(generation)]
+
+    def on_not_committed(self) -> None:
+        """The claim has failed, or its outcome is unknown."""
+        self._is_committing = False
+        if self.state is MemberState.CLAIMING:
+            self.state = MemberState.STANDBY
+
+    def on_generation_at_switch(self, generation: int) -> list[Action]:
+        """A switch reports the newest generation that it has seen."""
+        if generation > MAX_GENERATION:
+            return []
+        self._newest_at_switch = max(self._newest_at_switch, generation)
+        if self.is_leading and generation > self.generation and not self._is_confirmed:
+            return self._stand_by()
+        return []
+
+    def resign(self, now: float) -> None:
+        """Let another member lead. This one goes on until it does."""
+        self._resigned_until = now + RESIGNATION_TIME
+
+    @property
+    def _is_confirmed(self) -> bool:
+        view = self._view
+        return self.state is MemberState.LEADER and view.has_lock and view.generation == self.generation
+
+    def _must_claim(self) -> bool:
+        if self._is_committing:
+            return False
+        if self.state is MemberState.LEADER:
+            return self._view.generation < self.generation or self._newest_at_switch > self.generation
+        return self.state is MemberState.STANDBY
+
+    def _claim(self, now: float) -> list[Action]:
+        if self.state is MemberState.STANDBY:
+            self.state = MemberState.CLAIMING
+        self._is_committing = True
+        self._claim_at = now + CLAIM_INTERVAL
+        return [Claim(self.newest_generation + 1)]
+
+    def _stand_by(self) -> list[Action]:
+        self.state = MemberState.STANDBY
+        self._resigned_until = None
+        return [StandBy(self.newest_generation, self._view.leader)]

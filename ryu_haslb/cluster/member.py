@@ -1,0 +1,101 @@
+"""This balancer as a member of a cluster: what the election decides is handed to the switches, and shown."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Callable
+
+from ryu_haslb.cluster.database import Database
+from ryu_haslb.cluster.election import Action, Election, Lead, MemberState, StandBy
+from ryu_haslb.cluster.settings import ClusterSettings
+from ryu_haslb.openflow.fencing import Leadership
+
+LOG = logging.getLogger(__name__)
+
+
+class Member:
+    """A member of a cluster. ``leadership`` is for the switches; ``on_change`` is called when it has changed."""
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self.name = settings.name
+        self.on_change: Callable[[], None] = lambda: None
+        self.election = Election(settings.name)
+        self._database = Database(settings, self.election, self.act)
+        self.leadership = Leadership(self._database.on_generation_at_switch)
+        self._was_connected = False
+
+    @property
+    def state(self) -> MemberState:
+        """What this member is."""
+        return self.election.state
+
+    @property
+    def is_leading(self) -> bool:
+        """Whether this member serves the switches."""
+        return self.election.is_leading
+
+    @property
+    def generation(self) -> int:
+        """The newest generation that this member knows of."""
+        return self.election.newest_generation
+
+    @property
+    def leader(self) -> str:
+        """The name of the member that leads, as the database shows it; empty if none has led yet."""
+        return self._database.view.leader
+
+    @property
+    def leader_since(self) -> str:
+        """When it began to lead (ISO 8601, UTC)."""
+        return self._database.leader_since
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the database is connected."""
+        return self._database.is_connected
+
+    def run(self) -> None:
+        """Take part in the cluster until the process ends."""
+        self._database.run(self._report_connection)
+
+    def resign(self, reason: str) -> bool:
+        """Let another member lead. This one goes on until it does. False when this member does not lead."""
+        if not self.is_leading:
+            return False
+        LOG.info("cluster: %s resigns (%s); it serves until another member leads", self.name, reason)
+        self.leadership.is_resigning = True
+        self.on_change()
+        self._database.resign(time.monotonic())
+        return True
+
+    def act(self, action: Action) -> None:
+        """Carry out what the election has decided."""
+        leadership = self.leadership
+        if isinstance(action, Lead):
+            leadership.is_leading, leadership.generation = True, action.generation
+            LOG.warning("cluster: %s leads (generation %d)", self.name, action.generation)
+        elif isinstance(action, StandBy):
+            leadership.is_leading, leadership.generation = False, action.generation
+            LOG.warning(
+                "cluster: %s leads (generation %d); %s stands by",
+                action.leader or "another member",
+                action.generation,
+                self.name,
+            )
+        leadership.is_resigning = False
+        self.on_change()
+
+    def _report_connection(self, is_connected: bool) -> None:
+        if is_connected == self._was_connected:
+            return
+        self._was_connected = is_connected
+        if is_connected:
+            LOG.info("cluster: connected to the database")
+        elif self.is_leading:
+            LOG.warning(
+                "cluster: no connection to the database; %s goes on leading until a switch has a newer leader",
+                self.name,
+            )
+        else:
+            LOG.warning("cluster: no connection to the database; %s cannot lead", self.name)

@@ -1,0 +1,56 @@
+"""The settings of a member, read from the environment (``docs/cluster.md``)."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Optional
+
+from ryu_haslb.errors import HaslbError
+
+CLUSTER_VARIABLE = "HASLB_CLUSTER"
+NAME_VARIABLE = "HASLB_NAME"
+#: The variables of the private key, the certificate and the authority's certificate, for ``ssl:``.
+TLS_VARIABLES = ("HASLB_CLUSTER_KEY", "HASLB_CLUSTER_CERT", "HASLB_CLUSTER_CA")
+
+_REMOTE = re.compile(r"(tcp|ssl):(\[[0-9A-Fa-f:.]+\]|[^:\[\],\s]+):(\d{1,5})|unix:[^,\s]+")
+
+
+class ClusterSettingError(HaslbError):
+    """A setting of the cluster is wrong; the text names it and what is expected."""
+
+
+@dataclass(frozen=True)
+class ClusterSettings:
+    """The database's servers in OVSDB's form, this member's name, and the files for TLS (key, certificate, CA)."""
+
+    remotes: str
+    name: str
+    tls: Optional[tuple[str, str, str]] = None
+
+
+def cluster_settings(environment: Mapping[str, str]) -> Optional[ClusterSettings]:
+    """The settings of the environment; None if there is no cluster. Raises: ClusterSettingError."""
+    remotes = environment.get(CLUSTER_VARIABLE, "").strip()
+    if not remotes:
+        return None
+    name = environment.get(NAME_VARIABLE, "").strip() or socket.gethostname()
+    if not name.isprintable() or len(name) > 64:
+        raise ClusterSettingError(f"{NAME_VARIABLE}: {name!a} is no name; expected up to 64 printable characters")
+    for remote in remotes.split(","):
+        matched = _REMOTE.fullmatch(remote)
+        if matched is None or int(matched[3] or 1) not in range(1, 65536):
+            raise ClusterSettingError(
+                f"{CLUSTER_VARIABLE}: {remote!a} is no database server; expected tcp:ADDRESS:PORT, ssl:ADDRESS:PORT or "
+                "unix:PATH, several with commas between them"
+            )
+    tls = None
+    if "ssl:" in remotes:
+        missing = [variable for variable in TLS_VARIABLES if not environment.get(variable)]
+        if missing:
+            raise ClusterSettingError(f"{CLUSTER_VARIABLE} has ssl: and {missing[0]} is not set; expected a file")
+        key, certificate, authority = (environment[variable] for variable in TLS_VARIABLES)
+        tls = key, certificate, authority
+    return ClusterSettings(remotes, name, tls)

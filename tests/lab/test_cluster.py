@@ -1,0 +1,105 @@
+"""Two members of a cluster at one switch, with a database of three servers: one leads, the other stands by."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from cluster_servers import DatabaseServers
+from mobile import registration
+from pair import Pair
+
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.runner.janitor import DIRECTORY
+from haslb_lab.runner.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server()
+
+
+class Cluster(Pair):
+    """Two members and their database."""
+
+    def __init__(self, bench: Bench) -> None:
+        self.servers = DatabaseServers(
+            DIRECTORY / "database", lambda *words, **options: bench.lab.run(CONTROLLER, *words, **options)
+        )
+        super().__init__(bench, lambda port: {"HASLB_CLUSTER": self.servers.remotes, "HASLB_NAME": f"member-{port}"})
+
+    def restart(self, port: int) -> None:
+        """Start a member that has ended, and wait until it stands by."""
+        self.start(port)
+        wait_until(lambda: self.role(port) == "waiting", "it stands by", 20)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as bench:
+        yield Cluster(bench)
+
+
+def registered(cluster: Cluster, prefix: str, count: int = 7) -> dict[str, str]:
+    """The home agents of mobiles that have registered, when every one has its session rule."""
+    names = [f"{prefix}-{number}@isp.com" for number in range(count)]
+    first = {name: cluster.bench.deliver(registration(name)) for name in names}
+    wait_until(lambda: len(cluster.bench.lab.flows(1)) > count, "every session has its rule")
+    return first
+
+
+def test_one_member_leads_and_each_request_comes_to_one_home_agent_once(cluster: Cluster) -> None:
+    first = registered(cluster, "once")
+    assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
+    assert "leads (generation" in cluster.log(cluster.master)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
+def test_the_standby_takes_over_with_every_session(cluster: Cluster, number: signal.Signals) -> None:
+    first = registered(cluster, number.name)
+    ended = cluster.master
+    seconds = cluster.end(ended, number)
+    print(f"{number.name}: taken over after {seconds:.3f} s")
+    cluster.await_service(cluster.master)
+    assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
+    cluster.restart(ended)
+    assert cluster.master != ended
+
+
+def test_the_leader_goes_on_without_a_database(cluster: Cluster) -> None:
+    first = registered(cluster, "alone")
+    master = cluster.master
+    for server in cluster.servers.processes:
+        cluster.servers.end(server)
+    wait_until(lambda: "goes on leading" in cluster.log(master), "the leader notices")
+    assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
+    for server in cluster.servers.processes:
+        cluster.servers.start(server)
+    wait_until(lambda: cluster.log(master).count("connected to the database") > 1, "the database is back", 30)
+    assert cluster.master == master
+
+
+def test_nothing_is_interrupted_when_the_raft_leader_is_killed(cluster: Cluster) -> None:
+    first, master = registered(cluster, "raft"), cluster.master
+    raft_leader = cluster.servers.raft_leader()
+    cluster.servers.end(raft_leader)
+    assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
+    assert cluster.servers.raft_leader() != raft_leader
+    assert cluster.master == master
+    cluster.servers.start(raft_leader)
+
+
+def test_a_leader_that_was_suspended_changes_nothing_when_it_wakes_up(cluster: Cluster) -> None:
+    """The switch rejects what it sends (OFPBRC_IS_SLAVE), and its old generation (OFPRRFC_STALE)."""
+    suspended, other = cluster.master, cluster.waiting
+    cluster.processes[suspended].send_signal(signal.SIGSTOP)
+    began = time.monotonic()
+    cluster.await_service(other)
+    print(f"suspended: taken over after {time.monotonic() - began:.3f} s")
+    first = registered(cluster, "suspended")
+    cluster.processes[suspended].send_signal(signal.SIGCONT)
+    wait_until(lambda: cluster.role(suspended) == "waiting", "it stands by", 20)
+    assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
+    assert cluster.master == other

@@ -1,0 +1,16 @@
+"""A member that leads a cluster whose database it has lost."""
+
+from __future__ import annotations
+
+from ryu_haslb.cluster.election import View
+from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.settings import ClusterSettings
+
+
+def leading_member() -> Member:
+    """A member that has won the election of generation 1. No database is asked."""
+    member = Member(ClusterSettings("unix:/nonexistent/haslb.sock", "member-a"))
+    member.election.observe(View(True, True, 0, ""), 0.0)
+    for action in member.election.on_committed(1):
+        member.act(action)
+    return member

@@ -1,0 +1,185 @@
+"""The election: who leads a cluster, with which generation (OpenFlow 1.3.5, section 6.3.6; RFC 7047, section 4.1.8)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ryu_haslb.cluster.election import (
+    CLAIM_INTERVAL,
+    MAX_GENERATION,
+    RESIGNATION_TIME,
+    Action,
+    Claim,
+    Election,
+    Lead,
+    MemberState,
+    StandBy,
+    View,
+)
+
+LOST = View(False, False, 0, "")
+
+
+def view(generation: int, has_lock: bool = False, leader: str = "b") -> View:
+    return View(True, has_lock, generation, leader)
+
+
+def leading(generation: int = 7) -> Election:
+    election = Election("a")
+    assert election.observe(view(generation - 1, has_lock=True), 0.0) == [Claim(generation)]
+    assert election.on_committed(generation) == [Lead(generation)]
+    election.observe(view(generation, has_lock=True, leader="a"), 0.0)
+    return election
+
+
+def test_the_lock_alone_makes_no_leader() -> None:
+    election = Election("a")
+    assert election.observe(view(6), 0.0) == []
+    assert election.observe(view(6, has_lock=True), 0.0) == [Claim(7)]
+    assert (election.state, election.is_leading) == (MemberState.CLAIMING, False)
+    election.on_not_committed()
+    assert (election.state, election.is_leading) == (MemberState.STANDBY, False)
+
+
+def test_a_committed_generation_makes_a_leader() -> None:
+    assert leading(7).is_leading
+
+
+def test_a_claim_that_failed_is_repeated_after_a_pause() -> None:
+    election = Election("a")
+    election.observe(view(6, has_lock=True), 0.0)
+    election.on_not_committed()
+    assert election.observe(view(6, has_lock=True), CLAIM_INTERVAL / 2) == []
+    assert election.observe(view(6, has_lock=True), CLAIM_INTERVAL) == [Claim(7)]
+
+
+def test_a_leader_goes_on_without_a_database_and_with_the_one_that_is_back() -> None:
+    election = leading(7)
+    assert election.observe(LOST, 1.0) == []
+    assert (election.state, election.is_leading) == (MemberState.ISOLATED, True)
+    assert election.observe(view(7, leader="a"), 2.0) == []
+    assert election.state is MemberState.LEADER
+
+
+@pytest.mark.parametrize("is_isolated", [False, True])
+def test_a_leader_stands_by_when_the_database_shows_a_newer_generation(is_isolated: bool) -> None:
+    election = leading(7)
+    if is_isolated:
+        election.observe(LOST, 1.0)
+    assert election.observe(view(8), 2.0) == [StandBy(8, "b")]
+    assert election.state is MemberState.STANDBY
+
+
+def test_a_leader_without_a_database_stands_by_when_a_switch_has_seen_a_newer_generation() -> None:
+    election = leading(7)
+    election.observe(LOST, 1.0)
+    assert election.on_generation_at_switch(7) == []
+    assert election.on_generation_at_switch(8) == [StandBy(8, "")]
+
+
+def test_a_leader_that_does_not_have_the_lock_stands_by_when_a_switch_has_seen_a_newer_generation() -> None:
+    election = leading(7)
+    election.observe(view(7, leader="a"), 1.0)
+    assert election.on_generation_at_switch(8) == [StandBy(8, "a")]
+
+
+def test_a_switch_that_remembers_an_earlier_database_does_not_end_the_service_of_the_others() -> None:
+    """The leader proves by a commit that it leads; the new generation is newer than that of the switch."""
+    election = leading(7)
+    assert election.on_generation_at_switch(40) == []
+    assert election.observe(view(7, has_lock=True, leader="a"), 1.0) == [Claim(41)]
+    assert election.is_leading
+    assert election.on_committed(41) == [Lead(41)]
+
+
+def test_a_database_that_was_made_anew_gets_a_generation_that_the_switches_accept() -> None:
+    election = leading(7)
+    election.observe(LOST, 1.0)
+    assert election.observe(view(0, has_lock=True, leader=""), 2.0) == [Claim(8)]
+    assert election.on_committed(8) == [Lead(8)]
+
+
+def test_a_generation_that_no_database_can_hold_is_ignored() -> None:
+    election = leading(7)
+    assert election.on_generation_at_switch(MAX_GENERATION + 1) == []
+    assert election.observe(view(7, has_lock=True, leader="a"), 1.0) == []
+    assert election.is_leading
+
+
+def test_a_leader_that_resigns_goes_on_until_its_successor_leads() -> None:
+    election = leading(7)
+    election.resign(1.0)
+    assert not election.wants_lock(1.0)
+    assert election.observe(view(7, leader="a"), 1.1) == []
+    assert election.is_leading
+    assert election.observe(view(8), 1.2) == [StandBy(8, "b")]
+    assert election.wants_lock(1.3), "it follows the next leader"
+
+
+def test_a_leader_that_resigns_without_a_successor_asks_for_the_lock_again() -> None:
+    election = leading(7)
+    election.resign(1.0)
+    assert not election.wants_lock(1.0 + RESIGNATION_TIME / 2)
+    assert election.wants_lock(1.0 + RESIGNATION_TIME)
+    assert election.observe(view(7, has_lock=True, leader="a"), 1.0 + RESIGNATION_TIME) == []
+    assert election.is_leading
+
+
+@dataclass
+class Database:
+    """A database as its servers see it: the holder of the lock, and what was committed."""
+
+    holder: Optional[str] = None
+    generation: int = 0
+    leader: str = ""
+
+
+@dataclass
+class Member:
+    """A member, and how much of the database it sees: a member that is cut off sees nothing new."""
+
+    election: Election
+    claims: list[int] = field(default_factory=list)
+    seen: View = LOST
+
+    def take(self, actions: list[Action]) -> None:
+        self.claims += [each.generation for each in actions if isinstance(each, Claim)]
+
+
+@given(data=st.data())
+def test_no_two_members_lead_with_one_generation_and_the_newest_wins(data: st.DataObject) -> None:
+    """Whatever order locks, commits, cuts and hand-overs have: a generation has one leader for ever."""
+    database = Database()
+    members = {name: Member(Election(name)) for name in "abc"}
+    leaders: dict[int, str] = {}
+    for now in range(40):
+        name = data.draw(st.sampled_from("abc"))
+        member = members[name]
+        event = data.draw(st.sampled_from(["see", "see", "cut", "lock", "commit", "commit", "lose", "resign"]))
+        if event == "lock":
+            database.holder = name
+        elif event == "resign":
+            member.election.resign(now)
+        elif event == "cut":
+            member.take(member.election.observe(LOST, now))
+        elif event == "see":
+            seen = View(True, database.holder == name, database.generation, database.leader)
+            member.take(member.election.observe(seen, now))
+        elif member.claims:
+            generation = member.claims.pop()
+            if event == "commit" and database.holder == name and generation > database.generation:
+                database.generation, database.leader = generation, name
+                member.election.on_committed(generation)
+                assert leaders.setdefault(generation, name) == name
+            else:
+                member.election.on_not_committed()
+        at_newest = [key for key, each in members.items() if each.election.generation == database.generation > 0]
+        assert set(at_newest) <= {database.leader}
+    for name, member in members.items():
+        member.election.observe(View(True, False, database.generation, database.leader), 99)
+        assert not member.election.is_leading or name == database.leader

@@ -1,0 +1,167 @@
+"""In a cluster the leader is MASTER at every switch, by a generation (OpenFlow 1.3.5, section 6.3.6)."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.fencing import QUESTION_INTERVAL, FencedMastership, Leadership
+from ryu_haslb.openflow.mastership import Role
+from ryu_haslb.openflow.wire_role import ControllerRole, role_request
+from simulation.clock import Clock
+from simulation.datapath import Capabilities
+from simulation.switch import SimulatedSwitch, SwitchConnection
+
+
+class Bench:
+    """A simulated switch, and the members that connect to it."""
+
+    def __init__(self, roles: bool = True) -> None:
+        self.clock = Clock()
+        self.switch = SimulatedSwitch(1, {1: "port1"}, self.clock, lambda *_: None, Capabilities(roles=roles))
+
+    def run(self, seconds: float, *members: Member) -> None:
+        """Let time pass; members tick ten times a second."""
+        for _ in range(round(seconds * 10)):
+            self.clock.run_until(self.clock.now + 0.1)
+            for each in members:
+                each.mastership.tick(self.clock.now)
+
+
+class Member:
+    """A member's end of a connection. ``events`` is what it is to do, ``reported`` the generations at the switch."""
+
+    def __init__(self, bench: Bench, leads_with: int = 0, generation: Optional[int] = None) -> None:
+        self.events: list[str] = []
+        self.reported: list[int] = []
+        self.leadership = Leadership(self.reported.append)
+        self.lead(leads_with)
+        self.bytes_sent = self.xid = 0
+        self._bench = bench
+        self.link: SwitchConnection = bench.switch.connect(self._on_message)
+        self.mastership = FencedMastership(1, self, self.leadership, self, generation)
+        self.mastership.ask(bench.clock.now)
+
+    def lead(self, generation: int) -> None:
+        self.leadership.is_leading, self.leadership.generation = generation > 0, generation
+
+    def stand_by(self, generation: int) -> None:
+        self.leadership.is_leading, self.leadership.generation = False, generation
+
+    def on_mastership(self, others_served: bool) -> None:
+        self.events.append("serve, and read anew" if others_served else "serve")
+
+    def on_mastership_lost(self) -> None:
+        self.events.append("wait")
+
+    def transmit(self, message: bytes) -> None:
+        self.link.receive(message)
+
+    def next_xid(self) -> int:
+        self.xid += 1
+        return self.xid
+
+    def _on_message(self, message: bytes) -> None:
+        _, kind, _, xid = wire.HEADER.unpack_from(message)
+        now = self._bench.clock.now
+        if kind == wire.OFPT_ERROR:
+            self.mastership.on_error(xid, wire.read_error(message), now)
+        else:
+            self.mastership.on_message(kind, xid, message, now)
+
+
+def test_the_leader_serves_and_the_others_stand_by() -> None:
+    bench = Bench()
+    leader, standby = Member(bench, leads_with=1), Member(bench)
+    bench.run(3, leader, standby)
+    assert (leader.events, leader.mastership.role) == (["serve"], Role.MASTER)
+    assert (standby.events, standby.mastership.role) == (["wait"], Role.WAITING)
+
+
+def test_a_standby_serves_when_it_leads_and_the_former_leader_knows_at_once() -> None:
+    bench = Bench()
+    former, successor = Member(bench, leads_with=1), Member(bench)
+    bench.run(1, former, successor)
+    successor.lead(2)
+    successor.mastership.tick(bench.clock.now)
+    bench.run(1, former, successor)
+    assert (successor.events, successor.mastership.role) == (["wait", "serve, and read anew"], Role.MASTER)
+    assert (former.events, former.mastership.role) == (["serve", "wait"], Role.WAITING)
+    assert set(former.reported) == {2}, "the cluster decides what the newer generation means"
+
+
+def test_a_former_leader_that_was_suspended_changes_nothing_when_it_wakes_up() -> None:
+    """The switch rejects its MASTER with the old generation (OFPRRFC_STALE), and its changes (OFPBRC_IS_SLAVE)."""
+    bench = Bench()
+    former, successor = Member(bench, leads_with=1), Member(bench)
+    bench.run(1, former, successor)
+    former.link.close()
+    successor.lead(2)
+    bench.run(1, successor)
+    again = Member(bench, leads_with=1, generation=1)
+    bench.run(3, again, successor)
+    assert (again.mastership.role, again.events) == (Role.WAITING, ["wait"])
+    assert 2 in again.reported
+    assert successor.mastership.role is Role.MASTER
+
+
+def test_a_leader_that_stands_by_gives_the_switch_to_the_new_one() -> None:
+    bench = Bench()
+    former = Member(bench, leads_with=1)
+    bench.run(1, former)
+    former.stand_by(2)
+    bench.run(1, former)
+    assert (former.mastership.role, former.events) == (Role.WAITING, ["serve", "wait"])
+
+
+def test_a_new_generation_of_the_same_leader_interrupts_nothing() -> None:
+    bench = Bench()
+    leader = Member(bench, leads_with=1)
+    bench.run(1, leader)
+    leader.lead(5)
+    bench.run(1, leader)
+    assert (leader.mastership.role, leader.mastership.generation, leader.events) == (Role.MASTER, 5, ["serve"])
+
+
+def test_a_switch_that_remembers_a_newer_generation_is_reported_and_served_with_the_next_one() -> None:
+    bench = Bench()
+    intruder = Member(bench)
+    intruder.link.receive(role_request(9, ControllerRole.SLAVE, 40))
+    leader = Member(bench, leads_with=3)
+    bench.run(2, leader)
+    assert (leader.mastership.role, set(leader.reported)) == (Role.WAITING, {40})
+    leader.lead(41)
+    bench.run(1, leader)
+    assert leader.mastership.role is Role.MASTER
+
+
+def test_a_leader_asks_for_its_role_since_not_every_switch_sends_role_status() -> None:
+    bench = Bench()
+    leader = Member(bench, leads_with=1)
+    bench.run(1, leader)
+    before = leader.xid
+    bench.run(3 * QUESTION_INTERVAL, leader)
+    assert leader.xid > before
+
+
+def test_a_connection_of_the_leader_that_was_lost_loses_no_session() -> None:
+    bench = Bench()
+    leader = Member(bench, leads_with=1)
+    bench.run(1, leader)
+    leader.link.close()
+    again = Member(bench, leads_with=1, generation=1)
+    bench.run(1, again)
+    assert again.events == ["serve"], "no other member can have served the switch"
+
+
+def test_a_switch_without_roles_is_served_by_the_leader_alone() -> None:
+    bench = Bench(roles=False)
+    member = Member(bench)
+    bench.run(1, member)
+    assert (member.mastership.role, member.events) == (Role.WAITING, ["wait"])
+    member.lead(1)
+    bench.run(1, member)
+    assert (member.mastership.role, member.events[-1]) == (Role.UNFENCED, "serve, and read anew")
+    member.stand_by(2)
+    bench.run(1, member)
+    assert (member.mastership.role, member.events[-1]) == (Role.WAITING, "wait")
