@@ -26,6 +26,8 @@ LOG = logging.getLogger(__name__)
 LOCK = "haslb_leader"
 #: Seconds without a message after which a server is probed; after as much again without a reply it is left.
 PROBE_INTERVAL = 1.0
+#: Seconds between two attempts to connect to a server, at the most.
+MAX_RECONNECT_INTERVAL = 1.0
 #: Seconds between two looks at the election when the database shows nothing new.
 TICK_INTERVAL = 0.1
 
@@ -47,6 +49,8 @@ class Database:
         helper = SchemaHelper(str(SCHEMA))
         helper.register_columns("Cluster", list(_COLUMNS))
         self._idl = Idl(settings.remotes, helper, probe_interval=int(PROBE_INTERVAL * 1000), leader_only=True)
+        # The IDL has no public way to say so: without it a member may try another server only after 8 s.
+        self._idl._session.reconnect.set_backoff(1000, int(MAX_RECONNECT_INTERVAL * 1000))
         self._election = election
         self._act = act
         self._claim: Optional[tuple[int, Any]] = None

@@ -42,6 +42,8 @@ from typing import NamedTuple, Optional, Union
 
 #: Seconds for which a member that has resigned does not ask for the lock, so that another one gets it.
 RESIGNATION_TIME = 10.0
+#: Seconds for which a member that has just connected leaves the lock to the leader.
+LEADERS_ADVANCE = 1.0
 #: Seconds from a claim until the next.
 CLAIM_INTERVAL = 0.2
 #: The newest generation of a switch that counts. OpenFlow's generations have 64 bits, the database's integers 63.
@@ -103,6 +105,7 @@ class Election:
         self._is_committing = False
         self._claim_at = 0.0
         self._resigned_until: Optional[float] = None
+        self._connected_at: Optional[float] = None
 
     @property
     def is_leading(self) -> bool:
@@ -115,12 +118,23 @@ class Election:
         return max(self.generation, self._view.generation, self._newest_at_switch)
 
     def wants_lock(self, now: float) -> bool:
-        """Whether the database is to be asked for the lock."""
-        return self._resigned_until is None or now >= self._resigned_until
+        """Whether the database is to be asked for the lock.
+
+        When the Raft leader changes, all members connect anew. Those that do not lead let the leader be the first.
+        """
+        if self._resigned_until is not None and now < self._resigned_until:
+            return False
+        if self.is_leading or self._view.leader in ("", self.name):
+            return True
+        return self._connected_at is not None and now >= self._connected_at + LEADERS_ADVANCE
 
     def observe(self, view: View, now: float) -> list[Action]:
         """The database may have changed, or time has passed."""
         self._view = view
+        if not view.is_connected:
+            self._connected_at = None
+        elif self._connected_at is None:
+            self._connected_at = now
         if self.is_leading and view.is_connected and view.generation > self.generation:
             return self._stand_by()
         if self.state is MemberState.LEADER and not view.is_connected:
@@ -129,7 +143,7 @@ class Election:
             self.state = MemberState.LEADER
         elif self.state is MemberState.CLAIMING and not view.is_connected:
             self.state = MemberState.STANDBY
-        if self._must_claim() and view.has_lock and self.wants_lock(now) and now >= self._claim_at:
+        if self._must_claim() and view.has_lock and now >= self._claim_at:
             return self._claim(now)
         return []
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ryu_haslb.cluster.election import (
     CLAIM_INTERVAL,
+    LEADERS_ADVANCE,
     MAX_GENERATION,
     RESIGNATION_TIME,
     Action,
@@ -39,11 +40,22 @@ def leading(generation: int = 7) -> Election:
 
 def test_the_lock_alone_makes_no_leader() -> None:
     election = Election("a")
-    assert election.observe(view(6), 0.0) == []
+    assert election.observe(view(6), -LEADERS_ADVANCE) == []
     assert election.observe(view(6, has_lock=True), 0.0) == [Claim(7)]
     assert (election.state, election.is_leading) == (MemberState.CLAIMING, False)
     election.on_not_committed()
     assert (election.state, election.is_leading) == (MemberState.STANDBY, False)
+
+
+def test_a_member_that_connects_anew_leaves_the_lock_to_the_leader_at_first() -> None:
+    """All members connect anew when the Raft leader changes: the lock of the leader of then is nobody's."""
+    election = Election("a")
+    election.observe(view(6), 10.0)
+    assert not election.wants_lock(10.0 + LEADERS_ADVANCE / 2)
+    assert election.wants_lock(10.0 + LEADERS_ADVANCE)
+    election.observe(View(False, False, 6, "b"), 20.0)
+    assert not election.wants_lock(20.0 + 2 * LEADERS_ADVANCE)
+    assert leading(7).wants_lock(0.0)
 
 
 def test_a_committed_generation_makes_a_leader() -> None:
