@@ -21,8 +21,8 @@ class Clock:
 
     def after(self, seconds: float, function: Callable[..., None], *arguments: Any) -> None:
         """Call ``function`` so many seconds from now."""
-        self._count += 1
-        heappush(self._events, (self.now + seconds, self._count, function, arguments))
+        count = self._count = self._count + 1
+        heappush(self._events, (self.now + seconds, count, function, arguments))
 
     def run_until(self, end: float) -> None:
         """Let everything happen that is scheduled up to ``end``."""

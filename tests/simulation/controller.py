@@ -274,9 +274,10 @@ class Controller:
         if not self.is_running or start_count != self._start_count:
             return
         now = self.clock.now
-        self.dfp.tick(now)
-        self.dfp.set_reachable(reachable_addresses(self.balancer.reals()), now)
-        self.dfp.send_server_states(server_state_weights(self.balancer.reals()), now)
+        if self.configuration.dfp is not None:
+            self.dfp.tick(now)
+            self.dfp.set_reachable(reachable_addresses(self.balancer.reals()), now)
+            self.dfp.send_server_states(server_state_weights(self.balancer.reals()), now)
         self.fleet.tick(now)
         while self.balancer.advance(now, MAX_SESSIONS_PER_STEP):
             pass

@@ -64,8 +64,7 @@ class Meter:
         return True
 
 
-@dataclass
-class PacketIn:
+class PacketIn(NamedTuple):
     """A packet on its way to the controllers."""
 
     reason: int
@@ -73,15 +72,6 @@ class PacketIn:
     cookie: int
     in_port: int
     frame: bytes
-
-
-class _Origin(NamedTuple):
-    """Where a packet came in, and which rule's actions are carried out on it: those of a packet-out have no table."""
-
-    in_port: int
-    now: float
-    table: Optional[int] = None
-    cookie: int = 0xFFFFFFFFFFFFFFFF
 
 
 @dataclass
@@ -115,14 +105,13 @@ class Datapath:
 
     def execute(self, actions: tuple[Action, ...], frame: bytes, in_port: int, now: float) -> None:
         """Carry out the actions of a packet-out."""
-        for action in actions:
-            frame = self._act(action, frame, _Origin(in_port, now))
+        self._apply(actions, frame, in_port, now, None)
 
     def _run(self, frame: bytes, in_port: int, now: float) -> None:
         """Run a packet through the tables, from the first on."""
         number: Optional[int] = 0
         while number is not None and number < len(self.tables):
-            flow = self.tables[number].find(packet.fields_of(frame, in_port))
+            flow = self.tables[number].find(frame, in_port)
             if flow is None:
                 self.lost(frame)
                 return  # without a table-miss rule packets are dropped (section 5.4)
@@ -132,31 +121,32 @@ class Datapath:
             meter = self.meters.get(flow.meter) if flow.meter is not None else None
             if meter is not None and not meter.passes(now):
                 return
-            for action in flow.actions:
-                frame = self._act(action, frame, _Origin(in_port, now, number, flow.cookie))
+            if flow.actions:
+                frame = self._apply(flow.actions, frame, in_port, now, (number, flow.cookie))
             number = flow.goto
 
-    def _act(self, action: Action, frame: bytes, origin: _Origin) -> bytes:
-        """Carry out one action; the frame as the next action gets it."""
-        kind, argument = action
-        if kind == OFPAT_SET_FIELD:
-            assert isinstance(argument, tuple)
-            return packet.with_field(frame, *argument)
-        if kind == OFPAT_PUSH_VLAN:
-            return packet.with_vlan_tag(frame)
-        if argument == OFPP_CONTROLLER:
-            self.punt(PacketIn(OFPR_ACTION, origin.table or 0, origin.cookie, origin.in_port, frame))
-        elif argument == OFPP_TABLE:
-            if (
-                origin.table is None and not self.capabilities.ignores_table
-            ):  # only a packet-out may send to the tables (section 7.3.7)
-                self._run(frame, origin.in_port, origin.now)
-        elif argument == OFPP_NORMAL:
-            if self.capabilities.normal == "works":
-                self._normal(frame, origin.in_port, origin.now)
-        else:
-            assert isinstance(argument, int)
-            self._output(argument, frame, origin.in_port)
+    def _apply(
+        self, actions: tuple[Action, ...], frame: bytes, in_port: int, now: float, rule: Optional[tuple[int, int]]
+    ) -> bytes:
+        """Carry out actions, of a ``rule`` (its table and cookie) or of a packet-out; the frame as they leave it."""
+        for kind, argument in actions:
+            if kind == OFPAT_SET_FIELD:
+                frame = packet.with_field(frame, *argument)  # type: ignore[misc]
+            elif kind == OFPAT_PUSH_VLAN:
+                frame = packet.with_vlan_tag(frame)
+            elif argument == OFPP_CONTROLLER:
+                table, cookie = rule or (0, 0xFFFFFFFFFFFFFFFF)
+                self.punt(PacketIn(OFPR_ACTION, table, cookie, in_port, frame))
+            elif argument == OFPP_TABLE:
+                # Only a packet-out may send to the tables (section 7.3.7).
+                if rule is None and not self.capabilities.ignores_table:
+                    self._run(frame, in_port, now)
+            elif argument == OFPP_NORMAL:
+                if self.capabilities.normal == "works":
+                    self._normal(frame, in_port, now)
+            else:
+                assert isinstance(argument, int)
+                self._output(argument, frame, in_port)
         return frame
 
     def _output(self, port: int, frame: bytes, in_port: int) -> None:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from math import ceil
 from operator import itemgetter
 from struct import Struct
 from typing import NamedTuple, Optional
 
-from simulation.packet import Fields
+from simulation.packet import Fields, fields_of
 
 OFPFF_SEND_FLOW_REM, OFPFF_CHECK_OVERLAP = 1, 2
 _OPENFLOW_BASIC = 0x8000
 _HEADER = Struct("!HH")
+_NUMBER = itemgetter(0)
+_EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
+#: An untagged IPv4 packet without options: all that rules look at is in so many bytes, if the frame is long enough.
+_PLAIN_IPV4 = b"\x08\x00\x45"
+_PLAIN_HEADERS, _PLAIN_LENGTH = 38, 42
+#: Frames that a table remembers, and the rules beyond which it does not: a table of sessions changes all the time.
+_MAX_CACHE, _MAX_CACHED_RULES = 4096, 200
+#: What is unique in a table: priority and match.
+FlowKey = tuple[int, tuple[tuple[int, int, Optional[int]], ...]]
 
 
 class Match(NamedTuple):
@@ -36,18 +46,22 @@ def read_match(data: bytes, offset: int) -> tuple[Match, int]:
     if kind != 1 or length < 4 or offset + length > len(data):
         raise MalformedError(4, 1)  # OFPET_BAD_MATCH, OFPBMC_BAD_LEN
     position, end = offset + 4, offset + length
-    fields = []
+    fields: list[tuple[int, int, Optional[int]]] = []
     while position < end:
         oxm_class, rest = _HEADER.unpack_from(data, position)
-        number, has_mask, size = rest >> 9, rest >> 8 & 1, rest & 0xFF
-        value = data[position + 4 : position + 4 + size]
-        if oxm_class != _OPENFLOW_BASIC or len(value) != size or position + 4 + size > end:
+        position += 4
+        size = rest & 0xFF
+        if oxm_class != _OPENFLOW_BASIC or position + size > end:
             raise MalformedError(4, 6)  # OFPBMC_BAD_FIELD
-        half = size // 2 if has_mask else size
-        mask = int.from_bytes(value[half:], "big") if has_mask else None
-        fields.append((number, int.from_bytes(value[:half], "big"), mask))
-        position += 4 + size
-    return Match(tuple(sorted(fields, key=lambda each: each[0])), data[offset + 4 : end]), offset + (length + 7 & ~7)
+        value = int.from_bytes(data[position : position + size], "big")
+        position += size
+        if rest & 0x100:
+            half = size * 4
+            fields.append((rest >> 9, value >> half, value & (1 << half) - 1))
+        else:
+            fields.append((rest >> 9, value, None))
+    fields.sort(key=_NUMBER)
+    return Match(tuple(fields), data[offset + 4 : end]), offset + (length + 7 & ~7)
 
 
 @dataclass(eq=False)
@@ -69,10 +83,8 @@ class Flow:
     packets: int = 0
     octets: int = 0
 
-    @property
-    def key(self) -> tuple[int, tuple[tuple[int, int, Optional[int]], ...]]:
-        """What is unique in a table."""
-        return self.priority, self.match.fields
+    def __post_init__(self) -> None:
+        self.key: FlowKey = (self.priority, self.match.fields)
 
 
 @dataclass(eq=False)
@@ -109,10 +121,15 @@ class FlowTable:
 
     def __init__(self, limit: int = 1_000_000) -> None:
         self.limit = limit
-        self._flows: dict[tuple[int, tuple[tuple[int, int, Optional[int]], ...]], Flow] = {}
+        self._flows: dict[FlowKey, Flow] = {}
         self._groups: dict[tuple[int, tuple[tuple[int, Optional[int]], ...]], _Group] = {}
         self._order: list[_Group] = []
-        self.timed: dict[Flow, None] = {}
+        self._by_cookie: dict[int, dict[Flow, None]] = {}
+        #: Rules with a time-out, by the second at which they are to be looked at.
+        self._timed: dict[int, list[Flow]] = {}
+        self._looked_at = 0
+        #: What matched the last frames, by port and the bytes that rules can look at, as long as no rule changes.
+        self._cache: dict[tuple[int, bytes], Optional[Flow]] = {}
 
     def __len__(self) -> int:
         return len(self._flows)
@@ -125,8 +142,22 @@ class FlowTable:
         """Whether no rule can be added but in the place of an equal one."""
         return len(self._flows) >= self.limit
 
-    def find(self, fields: Fields) -> Optional[Flow]:
-        """The rule of the highest priority that matches."""
+    def find(self, frame: bytes, in_port: int) -> Optional[Flow]:
+        """The rule of the highest priority that matches a frame."""
+        if frame[12:15] != _PLAIN_IPV4 or len(frame) < _PLAIN_LENGTH:
+            return self._match(fields_of(frame, in_port))
+        key = in_port, frame[:_PLAIN_HEADERS]
+        cache = self._cache
+        if key in cache:
+            return cache[key]
+        flow = self._match(fields_of(frame, in_port))
+        if len(self._flows) <= _MAX_CACHED_RULES:
+            if len(cache) >= _MAX_CACHE:
+                cache.clear()
+            cache[key] = flow
+        return flow
+
+    def _match(self, fields: Fields) -> Optional[Flow]:
         for group in self._order:
             flow = group.flows.get(group.key(fields))
             if flow is not None:
@@ -139,43 +170,77 @@ class FlowTable:
 
     def put(self, flow: Flow) -> None:
         """Add a rule, in the place of an equal one if there is one."""
-        before = self._flows.get(flow.key)
+        key = flow.key
+        before = self._flows.get(key)
         if before is not None:
             self.remove(before)
-        self._flows[flow.key] = flow
-        bits = tuple((number, mask) for number, _, mask in flow.match.fields)
+        self._cache.clear()
+        self._flows[key] = flow
+        self._by_cookie.setdefault(flow.cookie, {})[flow] = None
+        bits = tuple([(number, mask) for number, _, mask in flow.match.fields])
         group = self._groups.get((flow.priority, bits))
         if group is None:
             group = self._groups[flow.priority, bits] = _Group(flow.priority, bits)
             self._order = sorted(self._groups.values(), key=lambda each: -each.priority)
         group.flows[_group_key(flow)] = flow
         if flow.idle_timeout or flow.hard_timeout:
-            self.timed[flow] = None
+            self._schedule(flow)
 
     def remove(self, flow: Flow) -> None:
         """Take a rule out."""
+        self._cache.clear()
         del self._flows[flow.key]
+        same = self._by_cookie[flow.cookie]
+        del same[flow]
+        if not same:
+            del self._by_cookie[flow.cookie]
         bits = tuple((number, mask) for number, _, mask in flow.match.fields)
         group = self._groups[flow.priority, bits]
         del group.flows[_group_key(flow)]
         if not group.flows:
             del self._groups[flow.priority, bits]
             self._order = sorted(self._groups.values(), key=lambda each: -each.priority)
-        self.timed.pop(flow, None)
+
+    def expired(self, now: float) -> Iterator[tuple[Flow, bool]]:
+        """The rules whose time is over, and whether that is the idle time; the caller removes each."""
+        while self._looked_at <= now:
+            for flow in self._timed.pop(self._looked_at, ()):
+                if self._flows.get(flow.key) is not flow:
+                    continue
+                is_idle = bool(flow.idle_timeout) and now >= flow.used + flow.idle_timeout
+                if is_idle or (flow.hard_timeout and now >= flow.installed + flow.hard_timeout):
+                    yield flow, is_idle
+                else:
+                    self._schedule(flow)
+            self._looked_at += 1
+
+    def _schedule(self, flow: Flow) -> None:
+        """Have :meth:`expired` look at a rule in the second in which its time may be over."""
+        times = []
+        if flow.idle_timeout:
+            times.append(flow.used + flow.idle_timeout)
+        if flow.hard_timeout:
+            times.append(flow.installed + flow.hard_timeout)
+        if not self._looked_at:
+            self._looked_at = int(flow.installed)
+        self._timed.setdefault(max(ceil(min(times)), self._looked_at + 1), []).append(flow)
 
     def select(self, match: Match, cookie: int, cookie_mask: int) -> list[Flow]:
         """The rules that a non-strict request is about: whose match is ``match`` or narrower, and whose cookie fits."""
+        flows: Iterable[Flow] = self._flows.values()
+        if cookie_mask == _EXACT_COOKIE:
+            flows = list(self._by_cookie.get(cookie, ()))
         if not match.fields:
-            return [flow for flow in self._flows.values() if flow.cookie & cookie_mask == cookie & cookie_mask]
+            return [flow for flow in flows if flow.cookie & cookie_mask == cookie & cookie_mask]
         return [
             flow
-            for flow in self._flows.values()
+            for flow in flows
             if flow.cookie & cookie_mask == cookie & cookie_mask and _is_within(flow.match, match)
         ]
 
 
 def _group_key(flow: Flow) -> object:
-    found = tuple(value if mask is None else value & mask for _, value, mask in flow.match.fields)
+    found = tuple([value if mask is None else value & mask for _, value, mask in flow.match.fields])
     return found[0] if len(found) == 1 else found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
-from struct import Struct
 from typing import Callable, Optional
 
 from simulation.clock import Clock
@@ -18,10 +17,10 @@ from simulation.mobile_ip import (
     read_request,
     reply,
 )
-from simulation.packet import arp_frame, fields_of, has_right_checksums, udp_frame
+from simulation.packet import arp_frame, has_right_checksums, udp_frame
 
-_ARP_OP, _ARP_SPA, _ARP_TPA, _ETH_TYPE, _IPV4_DST, _UDP_DST = 21, 22, 23, 5, 12, 16
-_ADDRESS = Struct("!I")
+#: Times of replies that are remembered.
+MAX_REMEMBERED_REPLIES = 100_000
 
 
 class Mood(Enum):
@@ -70,24 +69,29 @@ class HomeAgent:
         """Whether a mobile has a binding here."""
         return self.mood is Mood.WELL and self.bindings.get(nai, 0.0) > self.clock.now
 
+    def forget_expired(self) -> None:
+        """Forget the bindings that have run out."""
+        now = self.clock.now
+        for nai in [nai for nai, end in self.bindings.items() if end <= now]:
+            del self.bindings[nai]
+
     def receive(self, frame: bytes) -> None:
         """A frame came in."""
         if self.mood is Mood.DEAD:
             self.ignored(frame)
             return
-        fields = fields_of(frame, 0)
-        if fields[_ETH_TYPE] == 0x0806:
+        if frame[12:14] == b"\x08\x06":
             is_deaf = self.clock.now < self.deaf_until
-            if not is_deaf and fields[_ARP_OP] == 1 and fields[_ARP_TPA] == _ADDRESS.unpack(self.address)[0]:
+            if not is_deaf and frame[20:22] == b"\0\1" and frame[38:42] == self.address:
                 asker = frame[6:12]
                 self.send(arp_frame(2, self.mac, self.address, asker, frame[28:32]))
             return
-        if frame[:6] != self.mac or fields[_UDP_DST] != 434:
+        if frame[:6] != self.mac or frame[12:15] != b"\x08\0\x45" or frame[36:38] != b"\x01\xb2":
             return
         if self.mood is Mood.HUNG:
             self.ignored(frame)
             return
-        destination = _ADDRESS.pack(fields[_IPV4_DST] or 0)
+        destination = frame[30:34]
         if destination in (self.address, self.virtual_address):
             self._receive_request(frame, destination)
 
@@ -121,6 +125,8 @@ class HomeAgent:
 
     def _reply(self, request: Registration, code: int, local: bytes, client: bytes, port: int) -> None:
         """Reply from the address that the request was sent to: in dispatched mode the virtual address."""
+        if len(self.replied_at) >= MAX_REMEMBERED_REPLIES:
+            del self.replied_at[: MAX_REMEMBERED_REPLIES // 2]
         self.replied_at.append(self.clock.now)
         payload = reply(request, code, self.address)
         self.send(udp_frame(self.mac_of(client) + self.mac, local, client, (434, port), payload))

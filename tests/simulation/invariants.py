@@ -170,13 +170,24 @@ class Invariants:
         )
 
     def _no_mobile_is_bound_twice(self) -> None:
-        for mobile in self._world.mobiles:
-            bound = [agent for agent in self._world.home_agents if agent.is_bound(mobile.nai)]
-            if len(bound) > 1 and mobile.excuse is None:
-                names = " and ".join(agent.name for agent in bound)
-                raise ViolationError("no mobile is bound twice", f"{mobile.nai.decode()} at {names}")
-            if all(agent.address == mobile.home_agent for agent in bound) and mobile.state is State.BOUND:
-                mobile.excuse = None
+        world = self._world
+        agents = [agent for agent in world.home_agents if agent.mood is Mood.WELL]
+        for agent in agents:
+            agent.forget_expired()
+        seen: set[bytes] = set()
+        twice: set[bytes] = set()
+        for agent in agents:
+            twice |= seen & agent.bindings.keys()
+            seen |= agent.bindings.keys()
+        for mobile in world.mobiles:
+            if mobile.excuse is None:
+                if mobile.nai in twice:
+                    names = " and ".join(agent.name for agent in agents if agent.is_bound(mobile.nai))
+                    raise ViolationError("no mobile is bound twice", f"{mobile.nai.decode()} at {names}")
+            elif mobile.state is State.BOUND and mobile.nai not in twice:
+                bound = [agent for agent in agents if agent.is_bound(mobile.nai)]
+                if all(agent.address == mobile.home_agent for agent in bound):
+                    mobile.excuse = None
 
     def _no_home_agent_that_serves_is_taken_out(self) -> None:
         """One that answers anybody is not failed by requests of strangers; one that is failed returns when it answers.

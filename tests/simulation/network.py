@@ -40,6 +40,9 @@ class Wire:
     def send(self, frame: bytes) -> None:
         """Put a frame on the wire."""
         weather = self.weather
+        if self.is_up and weather.is_fair:
+            self.clock.after(WIRE_DELAY, self._arrive, frame)
+            return
         if not self.is_up or (weather.loss and self.random.random() < weather.loss):
             self.lost(frame)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
 from typing import Optional
 
@@ -114,14 +115,21 @@ def checksum(data: bytes) -> int:
 
 def udp_frame(ethernet: bytes, source: bytes, destination: bytes, ports: tuple[int, int], payload: bytes) -> bytes:
     """A UDP datagram in an Ethernet frame; ``ethernet`` is destination and source address, addresses are packed."""
-    length = 8 + len(payload)
+    headers, pseudo_header = _headers(source, destination, ports, len(payload))
+    udp_sum = checksum(pseudo_header + payload) or 0xFFFF
+    return ethernet + headers + udp_sum.to_bytes(2, "big") + payload
+
+
+@lru_cache(maxsize=10_000)
+def _headers(source: bytes, destination: bytes, ports: tuple[int, int], payload: int) -> tuple[bytes, bytes]:
+    """The headers in front of the UDP checksum, and what that is computed from beside the payload."""
+    length = 8 + payload
     head = b"\x45\0" + (20 + length).to_bytes(2, "big") + b"\0\0\0\0\x40\x11"
     addresses = source + destination
     ip_sum = checksum(head + b"\0\0" + addresses)
     udp = ports[0].to_bytes(2, "big") + ports[1].to_bytes(2, "big") + length.to_bytes(2, "big")
-    udp_sum = checksum(addresses + b"\0\x11" + length.to_bytes(2, "big") + udp + b"\0\0" + payload) or 0xFFFF
-    ip = head + ip_sum.to_bytes(2, "big") + addresses
-    return ethernet + b"\x08\0" + ip + udp + udp_sum.to_bytes(2, "big") + payload
+    headers = b"\x08\0" + head + ip_sum.to_bytes(2, "big") + addresses + udp
+    return headers, addresses + b"\0\x11" + length.to_bytes(2, "big") + udp + b"\0\0"
 
 
 def has_right_checksums(frame: bytes) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple, Optional
 
@@ -24,6 +26,22 @@ class Outcome(NamedTuple):
 
 def simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) -> Outcome:
     """Run a world for so many simulated seconds, switch the mobiles off, and look what is left."""
+    with _rare_collection():
+        return _simulate(parameters, history, seconds)
+
+
+@contextmanager
+def _rare_collection() -> Iterator[None]:
+    """Collect cyclic garbage rarely: with the interpreter's own thresholds it takes a fifth of a run's time."""
+    before = gc.get_threshold()
+    gc.set_threshold(200_000, 20, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+
+
+def _simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) -> Outcome:
     world = World(parameters)
     invariants = Invariants(world)
     start = world.clock.now

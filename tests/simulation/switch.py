@@ -14,8 +14,10 @@ from typing import Optional
 from simulation.clock import Clock
 from simulation.datapath import (
     OFPP_ANY,
+    Action,
     Capabilities,
     Datapath,
+    Instructions,
     Meter,
     PacketIn,
     read_actions,
@@ -53,6 +55,8 @@ _METER_STATS = Struct("!IH10xQ16xQ8x")
 _PORT = Struct("!I4x6s2x16sIIIIIIII")
 #: Bytes of multipart replies that one message may have.
 _PART = 60_000
+#: Lists of actions and of instructions that are remembered.
+_MAX_KNOWN_ACTIONS = 4096
 #: The same of a switch that takes its time.
 _SLOW_PART = 2_000
 
@@ -97,12 +101,9 @@ class SimulatedSwitch:
         """Remove the rules whose time is over."""
         now = self.clock.now
         for number, table in enumerate(self.datapath.tables):
-            for flow in list(table.timed):
-                idle = flow.idle_timeout and now >= flow.used + flow.idle_timeout
-                hard = flow.hard_timeout and now >= flow.installed + flow.hard_timeout
-                if idle or hard:
-                    self.expired.add(flow.cookie)
-                    self.remove(number, flow, 0 if idle else 1)
+            for flow, is_idle in table.expired(now):
+                self.expired.add(flow.cookie)
+                self.remove(number, flow, 0 if is_idle else 1)
 
     def remove(self, number: int, flow: Flow, reason: int) -> None:
         """Take a rule out of a table, and say so where the rule asks for that."""
@@ -144,6 +145,8 @@ class SwitchConnection:
         self._send = send
         self._pending = b""
         self._bundles: dict[int, list[bytes]] = {}
+        self._known_instructions: dict[tuple[bytes, str, bool, bool], Instructions] = {}
+        self._known_actions: dict[tuple[bytes, str, bool, bool], tuple[Action, ...]] = {}
         self._handlers: dict[int, Callable[[bytes, int], None]] = {
             ECHO_REQUEST: lambda message, xid: self.send(ECHO_REPLY, message[8:], xid),
             FEATURES_REQUEST: self._features,
@@ -211,8 +214,32 @@ class SwitchConnection:
             raise MalformedError(1, 8)  # OFPBRC_BUFFER_UNKNOWN
         if end > len(message):
             raise MalformedError(2, 1)
-        actions = read_actions(message, 24, end, self._switch.capabilities)
+        actions = self._actions(message[24:end])
         self._datapath.execute(actions, message[end:], in_port, self._switch.clock.now)
+
+    def _actions(self, data: bytes) -> tuple[Action, ...]:
+        """The actions in these bytes, which most packet-outs have in common."""
+        capabilities = self._switch.capabilities
+        key = data, capabilities.normal, capabilities.output_to_table, capabilities.flood
+        actions = self._known_actions.get(key)
+        if actions is None:
+            actions = read_actions(data, 0, len(data), capabilities)
+            if len(self._known_actions) >= _MAX_KNOWN_ACTIONS:
+                self._known_actions.clear()
+            self._known_actions[key] = actions
+        return actions
+
+    def _instructions(self, data: bytes) -> Instructions:
+        """The instructions in these bytes, which the rules of many sessions have in common."""
+        capabilities = self._switch.capabilities
+        key = data, capabilities.normal, capabilities.output_to_table, capabilities.flood
+        found = self._known_instructions.get(key)
+        if found is None:
+            found = read_instructions(data, 0, len(data), capabilities)
+            if len(self._known_instructions) >= _MAX_KNOWN_ACTIONS:
+                self._known_instructions.clear()
+            self._known_instructions[key] = found
+        return found
 
     # Flow-mods
 
@@ -222,7 +249,7 @@ class SwitchConnection:
         if command in (0, 1, 2):
             if table >= len(self._datapath.tables):
                 raise MalformedError(5, 2)  # OFPET_FLOW_MOD_FAILED, OFPFMFC_BAD_TABLE_ID
-            instructions = read_instructions(message, offset, len(message), self._switch.capabilities)
+            instructions = self._instructions(message[offset:])
             if instructions.goto is not None and instructions.goto <= table:
                 raise MalformedError(3, 2)
             if instructions.meter is not None and instructions.meter not in self._datapath.meters:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from ipaddress import IPv4Address
 from random import Random
 from typing import NamedTuple, Optional
@@ -29,7 +30,7 @@ from simulation.dfp import DFP_PORT, SimulatedDfpAgent
 from simulation.home_agent import HomeAgent
 from simulation.mobiles import Habits, Mobile, Pdsn, State
 from simulation.network import Weather, Wire
-from simulation.packet import ETH_DST
+from simulation.packet import ETH_DST, arp_frame
 from simulation.switch import SimulatedSwitch
 
 VIRTUAL = IPv4Address("10.1.1.10")
@@ -37,6 +38,10 @@ FIRST_HOME_AGENT = IPv4Address("10.1.1.51")
 FIRST_PDSN = IPv4Address("10.1.1.101")
 #: Seconds between two looks of the switch at the time-outs of its rules.
 EXPIRY_INTERVAL = 1.0
+#: Seconds for which a request that the balancer has not dispatched is remembered, at least.
+FORGET_INTERVAL = 60.0
+#: Seconds between two ARP requests of a PDSN for a home agent; a switch remembers what it learns from them for longer.
+ARP_INTERVAL = 60.0
 #: Seconds between two frames of a bystander, and the ports of the two.
 BYSTANDER_INTERVAL = 1.0
 BYSTANDERS = (101, 102)
@@ -189,6 +194,7 @@ class World:
         parameters = self.parameters
         self.random = Random(f"{parameters.seed} world")
         self._undispatched: dict[bytes, int] = {}
+        self._undispatched_before: dict[bytes, int] = {}
         self._mobile_of: dict[bytes, Mobile] = {}
         self.votes: list[Vote] = []
         self._inward: dict[int, Wire] = {}
@@ -247,6 +253,8 @@ class World:
         for number, controller in enumerate(self.controllers[1:], 1):
             self.clock.after(float(number), controller.start)
         self.clock.after(EXPIRY_INTERVAL, self._expire)
+        self.clock.after(FORGET_INTERVAL, self._forget_dropped)
+        self.clock.after(1.5, self._pdsns_resolve)
         self.clock.after(2.5, self._bystanders_talk)
         for mobile in self.mobiles:
             self.clock.after(2.0 + self.random.uniform(0, self.parameters.arrivals), mobile.power_on)
@@ -295,9 +303,8 @@ class World:
     def _make_switch(self, datapath_id: int, capabilities: Capabilities) -> SimulatedSwitch:
         ports: dict[int, str] = {}
         chassis = chassis_mac(datapath_id)
-        switch = SimulatedSwitch(
-            datapath_id, ports, self.clock, lambda port, frame: self._leave_switch(chassis, port, frame), capabilities
-        )
+        leave = partial(self._leave_switch, chassis)
+        switch = SimulatedSwitch(datapath_id, ports, self.clock, leave, capabilities)
         switch.datapath.lost = self._excuse
         return switch
 
@@ -322,6 +329,13 @@ class World:
         for port, switch in zip(BYSTANDERS, (self.switches[0], self.switches[-1])):
             self._attach(port, f"host{port}", switch)
             self._wire(port, self._bystander_receives)
+
+    def _pdsns_resolve(self) -> None:
+        """PDSNs ask for the Ethernet addresses of home agents, by which the switches learn their own (NORMAL)."""
+        for pdsn in self.pdsns:
+            for agent in self.home_agents[:1]:
+                pdsn.transmit(arp_frame(1, pdsn.mac, pdsn.address, bytes(6), agent.address))
+        self.clock.after(ARP_INTERVAL, self._pdsns_resolve)
 
     def _bystander_receives(self, frame: bytes) -> None:
         self.counts.bystanders_received += frame[12:14] == b"\x88\xb5"
@@ -390,9 +404,8 @@ class World:
     def _wire(self, port: int, deliver: object) -> None:
         assert callable(deliver)
         random = Random(f"{self.parameters.seed} port {port}")
-        self._inward[port] = Wire(
-            self.clock, random, self.weather, lambda frame: self._enter_switch(port, frame), self._excuse
-        )
+        enter = partial(self._enter_switch, port)
+        self._inward[port] = Wire(self.clock, random, self.weather, enter, self._excuse)
         self._outward[port] = Wire(self.clock, random, self.weather, deliver, self._excuse)
 
     def _add_mobile(self, number: int) -> None:
@@ -414,9 +427,24 @@ class World:
         is_to_home_agent = port <= len(self.home_agents) or port in self._other_end
         if frame[6:12] == chassis and frame[12:14] == b"\x08\0" and is_to_home_agent:
             self.counts.dispatched += 1
-            left = self._undispatched[frame[42:]] = self._undispatched.get(frame[42:], 0) - 1
-            self.counts.repeated += left < 0
+            self._note_dispatched(frame[42:])
         self._outward[port].send(frame)
+
+    def _note_dispatched(self, payload: bytes) -> None:
+        """A request leaves for a home agent. Requests that were dropped are forgotten after a while."""
+        for requests in (self._undispatched, self._undispatched_before):
+            left = requests.get(payload, 0)
+            if left == 1:
+                del requests[payload]
+            elif left:
+                requests[payload] = left - 1
+            if left:
+                return
+        self.counts.repeated += 1
+
+    def _forget_dropped(self) -> None:
+        self._undispatched_before, self._undispatched = self._undispatched, {}
+        self.clock.after(FORGET_INTERVAL, self._forget_dropped)
 
     def _on_ignored(self, number: int, frame: bytes) -> None:
         """A home agent has received a message and did not read it."""
