@@ -154,9 +154,11 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
         Raises: BadRequestError if it is malformed, too large or too slow.
         """
         self.connection.settimeout(None)  # eventlet's timeouts hold for the whole, not for each read
+        has_begun = False
         with suppress(OSError), eventlet.Timeout(IDLE_TIMEOUT, False):
-            if self.rfile.peek(1):
-                return self._read_lines()
+            has_begun = bool(self.rfile.peek(1))
+        with suppress(OSError):
+            return self._read_lines() if has_begun else None
         return None
 
     def _read_lines(self) -> Optional[Head]:

@@ -12,12 +12,12 @@ from contextlib import ExitStack, contextmanager, suppress
 from urllib.parse import urlsplit
 
 import pytest
-from web_bench import TOKEN, served
+from web_bench import HASTY_TIMEOUT, TOKEN, served
 
 from ryu_haslb.web.clients import MAX_ANSWERS, MAX_WAITING
 
-#: Seconds after which a client counts as kept out: below the shortest time after which a slow one is closed.
-HARD_LIMIT = 8.0
+#: Seconds after which a client counts as kept out. The server of these tests waits an hour for a slow one.
+HARD_LIMIT = 60.0
 MANY = 2 * MAX_WAITING
 HEAD = b"GET /api/v1/sessions HTTP/1.1\r\nHost: localhost\r\n"
 CHANGE = (
@@ -40,7 +40,7 @@ SLOW = {
 
 @pytest.fixture(scope="module", name="address")
 def running() -> Iterator[str]:
-    with served("token") as address:
+    with served("token", "patient") as address:
         yield address
 
 
@@ -80,6 +80,40 @@ def test_slow_clients_keep_nobody_out(address: str, data: bytes) -> None:
             assert get(address, path) == b"HTTP/1.1 200 OK", path
 
 
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[str]:
+    """A server with short time limits: what they end, ends; nothing is measured."""
+    with served("token", "hasty") as address:
+        yield address
+
+
+@pytest.mark.parametrize("data", SLOW.values(), ids=SLOW)
+def test_each_part_of_a_request_has_a_time_limit(hasty: str, data: bytes) -> None:
+    """RFC 9110 section 15.5.9. A client that has begun a request is told so; one that has not is closed."""
+    if b"Expect" in data:
+        data = data.replace(b"Expect: 100-continue\r\n", b"")
+    answer = answers(hasty, data)
+    if data in (b"", SLOW["idle after a request"]):
+        assert answer.count(b"HTTP/1.1 ") == (1 if data else 0)
+    elif data == SLOW["a body without end"]:
+        assert answer.startswith(b"HTTP/1.1 405 ")
+    else:
+        assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+def test_a_client_that_sends_a_byte_now_and_then_has_no_more_time(hasty: str) -> None:
+    """The limit holds for the whole header. The server closes while the client goes on."""
+    with connect(hasty, HEAD) as stream:
+        stream.settimeout(HASTY_TIMEOUT / 10)
+        while True:
+            try:
+                if not (answer := stream.recv(100)).startswith(b"HTTP/1.1 408"):
+                    pytest.fail(f"not refused: {answer!r}")
+                return
+            except socket.timeout:
+                stream.sendall(b"X: y\r\n")
+
+
 def test_when_there_are_too_many_the_oldest_that_waits_is_closed(address: str) -> None:
     with many(address, MAX_WAITING + 1, HEAD) as clients:
         assert clients[0].recv(1) == b""
@@ -95,7 +129,7 @@ def test_a_stranger_with_many_connections_pushes_out_his_own(address: str) -> No
 
 def test_clients_that_do_not_read_leave_room_for_metrics_and_for_other_addresses() -> None:
     """A long list, of which each client reads nothing: its answer does not end."""
-    with served("token", "many") as address, many(address, 2 * MAX_ANSWERS, HEAD + b"\r\n") as clients:
+    with served("token", "many", "patient") as address, many(address, 2 * MAX_ANSWERS, HEAD + b"\r\n") as clients:
         assert any(client.recv(1) for client in clients), "none is answered"
         assert get(address, "/metrics") == b"HTTP/1.1 200 OK"
         assert get(address, "/api/v1/reals", "127.0.0.2") == b"HTTP/1.1 200 OK"

@@ -25,11 +25,14 @@ from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.web import protocol
 from ryu_haslb.web.server import HttpServer
 
 TOKEN = "correct-horse-battery-staple"
 NOW = 1000.0
 MANY_SESSIONS = 40_000
+HASTY_TIMEOUT = 0.2
+TIMEOUTS = {"hasty": HASTY_TIMEOUT, "patient": 3600.0}
 QUIETLY = ("-W", "ignore")
 CONFIGURATION = """\
 ip slb serverfarm HAFARM
@@ -111,8 +114,11 @@ _AGENT = AgentAddress(IPv4Address("10.1.1.51"), 500)
 
 @contextmanager
 def served(*options: str) -> Iterator[str]:
-    """The address of a server in a process of its own. ``options``: ``token`` allows changes, ``many``
-    makes the list of sessions longer than the buffers of a connection."""
+    """The address of a server in a process of its own.
+
+    ``options``: ``token`` allows changes, ``hasty`` makes time limits short, ``patient`` so long that they end nothing,
+    ``many`` makes the list of sessions longer than the buffers of a connection.
+    """
     process = subprocess.Popen(
         [sys.executable, *QUIETLY, str(Path(__file__)), *options],
         stdin=subprocess.PIPE,
@@ -129,6 +135,9 @@ def served(*options: str) -> Iterator[str]:
 def main(options: list[str]) -> None:
     bench = WebBench()
     bench.fill()
+    for option, timeout in TIMEOUTS.items():
+        if option in options:
+            protocol.IDLE_TIMEOUT = protocol.HEAD_TIMEOUT = protocol.BODY_TIMEOUT = protocol.SEND_TIMEOUT = timeout
     if "many" in options:
         for number in range(MANY_SESSIONS):
             bench.request(b"%d@isp.com" % number)
