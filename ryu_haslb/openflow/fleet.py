@@ -20,8 +20,19 @@ from ryu_haslb.slb.balancer import Balancer
 LOG = logging.getLogger(__name__)
 
 
+#: Seconds without a connection after which a switch is forgotten that the configuration does not name. A chassis
+#: reboots within some minutes. Its sessions stay here until their idle time, and its rules on the switch: when it
+#: connects after all, it is served as after a restart of the balancer.
+FORGET_TIMEOUT = 600.0
+#: Switches without a connection that the configuration does not name and that are remembered; beyond it the one that
+#: has been gone longest is forgotten. Each has some 15 kB, and series in the metrics.
+MAX_GONE_SWITCHES = 64
+#: Seconds between two looks at the switches that are gone.
+_FORGET_INTERVAL = 1.0
+
+
 class Fleet:
-    """The switches by their datapath ids; ``switches`` keeps each that has been served since the start.
+    """The switches by their datapath ids; ``switches`` has those that were served and are not forgotten.
 
     In a cluster, ``leadership`` says whether this balancer is to serve them.
     """
@@ -37,6 +48,8 @@ class Fleet:
         self._connections: dict[int, Connection] = {}
         self._not_served: dict[int, SwitchChannel] = {}
         self._rivals = Rivals()
+        self._gone: dict[int, float] = {}
+        self._looked_at_gone = -_FORGET_INTERVAL
         self._is_retired = self._is_stopping = False
         self._configuration = configuration
         self._balancer = balancer
@@ -159,6 +172,7 @@ class Fleet:
         self._remove_stale_rules()
         for connection in list(self._connections.values()):
             connection.tick(now)
+        self._forget_gone(now)
         for older in self._rivals.tick(now):
             waiting = self._rivals.waiting(older.id)
             if waiting is not None:
@@ -209,7 +223,19 @@ class Fleet:
     def _remove_stale_rules(self) -> None:
         """Have each switch remove the rules of sessions that have ended or moved."""
         for datapath_id, session in self._balancer.take_stale_rules():
-            self.switches[datapath_id].rules.remove(session)
+            if datapath_id in self.switches:
+                self.switches[datapath_id].rules.remove(session)
+
+    def _forget_gone(self, now: float) -> None:
+        """Forget switches without a connection that the configuration does not name, after some time."""
+        if now - self._looked_at_gone < _FORGET_INTERVAL:
+            return
+        self._looked_at_gone = now
+        gone = [each for each in self._gone if each not in self._configuration.datapaths]
+        for number, datapath_id in enumerate(gone, MAX_GONE_SWITCHES - len(gone)):
+            if number < 0 or now - self._gone[datapath_id] >= FORGET_TIMEOUT:
+                del self._gone[datapath_id]
+                self.switches.pop(datapath_id).end()
 
     def _is_configured(self, datapath_id: int) -> bool:
         return not self._configuration.datapaths or datapath_id in self._configuration.datapaths
@@ -240,6 +266,7 @@ class Fleet:
             switch = self.switches[transport.id] = Switch(transport.id, self._configuration, self._balancer)
             switch.home = transport.address[0]
             switch.leadership = self._leadership
+        self._gone.pop(transport.id, None)
         self._connections[transport.id] = Connection(
             transport, switch, self._balancer, self._configuration, self._clock
         )
@@ -258,3 +285,6 @@ class Fleet:
         connection = self._connections.pop(transport.id, None)
         if connection is not None:
             connection.leave()
+        if transport.id in self.switches:
+            self._gone.pop(transport.id, None)  # the one that is gone longest is the first
+            self._gone[transport.id] = self._clock()

@@ -159,6 +159,10 @@ class Switch:
         self.rules.disconnect()
         self.admission.reset()
 
+    def end(self) -> None:
+        """The switch is gone for good: it reaches no real server."""
+        self._forwarding.update((), self._discovery.location)
+
     @property
     def role(self) -> Role:
         """What this balancer is for the switch among several."""

@@ -190,7 +190,7 @@ class RedundancyRow(TypedDict):
 
 
 class SwitchRow(TypedDict):
-    """A switch that has connected since the start."""
+    """A switch that is served, or was and is not forgotten."""
 
     datapath: DatapathId
     connected: Annotated[bool, "Whether this balancer is connected to the switch and serves it."]

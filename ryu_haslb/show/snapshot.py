@@ -235,7 +235,7 @@ def redundancy(sources: Sources) -> Iterator[RedundancyRow]:
 
 
 def switches(sources: Sources) -> Iterator[SwitchRow]:
-    """Every switch that has connected since the start."""
+    """Every switch that is served, or was and is not forgotten."""
     for switch in sources.switches.values():
         yield {
             "datapath": f"{switch.datapath_id:016x}",

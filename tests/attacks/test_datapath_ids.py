@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from attacked import HARD_LIMIT, HELLO, NO_PORTS, Controller, Switch, features, kinds, opening, started
+from attacked import (
+    CONFIGURATION,
+    HELLO,
+    NO_PORTS,
+    Controller,
+    Switch,
+    features,
+    kinds,
+    opening,
+    received_by,
+    started,
+)
 from fake_switch import packet_in
 
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.fleet import MAX_GONE_SWITCHES
 from ryu_haslb.openflow.pipeline import Purpose
 
 #: More than the 128 events that the engine's queue of an application holds, for one connection each.
@@ -44,29 +54,6 @@ def test_many_connections_with_one_datapath_id_do_not_stop_the_balancer(controll
     controller.require_alive()
 
 
-def received_by(peer: socket.socket) -> bytes:
-    """All that the process sends to a peer until it closes the connection."""
-    received = b""
-    with suppress(ConnectionError):
-        while True:
-            data = peer.recv(1 << 16)
-            if not data:
-                return received
-            received += data
-    return received
-
-
-def await_line(controller: Controller, text: str) -> str:
-    """The line of the log that has a text; it comes at some time."""
-    deadline = time.monotonic() + HARD_LIMIT
-    while time.monotonic() < deadline:
-        for line in controller.log().splitlines():
-            if text in line:
-                return line
-        time.sleep(0.05)
-    raise AssertionError(f"no line of the log has {text!r}")
-
-
 def test_a_stranger_with_the_id_of_a_switch_is_told_nothing_and_changes_nothing(controller: Controller) -> None:
     """The switch answers an echo request and stays. No rule is told to the stranger, and no packet-in of it counts."""
     lie = packet_in(Purpose.PUNT_ARP_REQUEST.cookie, 3, arp_question())
@@ -76,7 +63,7 @@ def test_a_stranger_with_the_id_of_a_switch_is_told_nothing_and_changes_nothing(
             with suppress(ConnectionError):
                 stranger.sendall(lie * 100)
             received = received_by(stranger)
-        line = await_line(controller, "closing a further connection with its datapath id")
+        line = controller.await_line("closing a further connection with its datapath id")
         assert f"from {STRANGER} (port" in line
         assert "the one from 127.0.0.1 (port" in line
         assert list(kinds(received)) == HANDSHAKE
@@ -97,7 +84,7 @@ def test_a_connection_that_does_not_answer_gives_way(controller: Controller) -> 
         controller.require_served(older)
         with Switch(controller, 1) as newer:
             newer.await_served()
-        line = await_line(controller, "Switch 0000000000000001: serving its connection from 127.0.0.1")
+        line = controller.await_line("Switch 0000000000000001: serving its connection from 127.0.0.1")
         assert "has not answered an echo request for 5 s" in line
 
 
@@ -106,12 +93,12 @@ def test_a_stranger_who_takes_the_id_of_a_switch_that_is_away_loses_it_when_the_
 ) -> None:
     with Switch(controller, 1) as switch:
         switch.await_served()
-    await_line(controller, "connection lost; its sessions are kept")
+    controller.await_line("connection lost; its sessions are kept")
     with Switch(controller, 1, STRANGER) as stranger:
         stranger.await_served()
         with Switch(controller, 1) as switch:
             switch.await_served()
-            line = await_line(controller, "the switch was first served from there")
+            line = controller.await_line("the switch was first served from there")
             assert f"in place of the one from {STRANGER}" in line
 
 
@@ -128,4 +115,30 @@ def test_a_stranger_who_claims_the_id_of_a_switch_again_and_again_does_not_fill_
         switch.await_next(wire.OFPT_FLOW_MOD)
     lines = [line for line in controller.log().splitlines() if STRANGER in line]
     assert len(lines) <= 100
+    controller.require_alive()
+
+
+def test_a_stranger_with_an_id_or_an_address_that_is_not_configured_is_told_nothing(tmp_path: Path) -> None:
+    named = "ip slb datapath 1 address 127.0.0.1\n"
+    with started(tmp_path, CONFIGURATION + named) as controller, Switch(controller, 1) as switch:
+        switch.await_served()
+        for datapath_id, host, reason in (
+            (1, STRANGER, "'ip slb datapath' permits it from 127.0.0.1 only"),
+            (2, "127.0.0.1", "no 'ip slb datapath' has this id"),
+        ):
+            with controller.connect(opening(datapath_id), host) as stranger:
+                assert set(kinds(received_by(stranger))) <= set(HANDSHAKE)
+            line = controller.await_line(f"Switch {datapath_id:016x} from {host} (port")
+            assert f"closing the connection: {reason}" in line
+        switch.await_next(wire.OFPT_FLOW_MOD)
+        controller.require_alive()
+
+
+def test_a_stranger_who_connects_with_many_ids_is_forgotten(controller: Controller) -> None:
+    for number in range(MAX_GONE_SWITCHES + 20):
+        with controller.connect(opening(100 + number)) as stranger:
+            controller.require_served(stranger)
+    controller.await_line("state=removed was=disconnected")
+    with Switch(controller, 1) as switch:
+        switch.await_served()
     controller.require_alive()

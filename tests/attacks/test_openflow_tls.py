@@ -6,13 +6,13 @@ import ssl
 import struct
 from _socket import socket as kernel_socket
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
 
 import pytest
-from attacked import HARD_LIMIT, HELLO, Controller, opening, started
+from attacked import CONFIGURATION, HARD_LIMIT, HELLO, ROLE_REQUEST, Controller, kinds, opening, received_by, started
 from balancer_process import free_port
 from certificates import Authority, Certificate
 
@@ -44,17 +44,23 @@ class Secured:
         with suppress(ssl.SSLError, ConnectionError), self.connect(certificate) as stranger:
             stranger.sendall(opening(1))
             assert not stranger.recv(1), "nothing is said to a stranger"
-        assert f"OpenFlow peer 127.0.0.1: TLS handshake failed: {reason}" in self.controller.log()
+        self.controller.await_line(f"OpenFlow peer 127.0.0.1: TLS handshake failed: {reason}")
 
 
 @pytest.fixture
 def secured(tmp_path: Path) -> Iterator[Secured]:
+    with secured_with(tmp_path, CONFIGURATION) as secured:
+        yield secured
+
+
+@contextmanager
+def secured_with(tmp_path: Path, configuration: str) -> Iterator[Secured]:
     authority = Authority(tmp_path / "authority")
     own, port = authority.issue("controller"), free_port()
     options = ["--ofp-listen-host", "127.0.0.1", "--ofp-ssl-listen-port", str(port)]
     options += ["--ctl-privkey", str(own.key), "--ctl-cert", str(own.path)]
     options += ["--ca-certs", str(authority.certificate.path)]
-    with started(tmp_path, port=port, options=options) as controller:
+    with started(tmp_path, configuration, port=port, options=options) as controller:
         yield Secured(controller, authority)
 
 
@@ -137,3 +143,23 @@ def test_old_versions_of_tls_are_refused(secured: Secured) -> None:
     with secured.controller.connect() as plain, pytest.raises((ssl.SSLError, ConnectionError)):
         context.wrap_socket(plain)
     secured.require_served(secured.authority.issue("switch"))
+
+
+def test_a_switch_cannot_connect_as_another_one_with_its_own_certificate(tmp_path: Path) -> None:
+    """`ip slb datapath` binds an id to a name in a certificate. The holder of it replaces an older connection."""
+    bound = "ip slb datapath 1 certificate switch-1\nip slb datapath 2 certificate switch-2\n"
+    with secured_with(tmp_path, CONFIGURATION + bound) as secured:
+        first, second = secured.authority.issue("switch-1"), secured.authority.issue("switch-2")
+        with secured.connect(first) as older:
+            older.sendall(opening(1))
+            secured.controller.require_served(older)
+            with secured.connect(second) as stranger:
+                stranger.sendall(opening(1))
+                assert ROLE_REQUEST not in kinds(received_by(stranger))
+            reason = "demands the certificate 'switch-1', and its certificate names 'switch-2'"
+            line = secured.controller.await_line(reason)
+            assert "Switch 0000000000000001 from 127.0.0.1 (port" in line
+            secured.require_served(first, 1)
+            received_by(older)
+        secured.require_served(second, 2)
+        secured.controller.require_running()

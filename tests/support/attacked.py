@@ -121,6 +121,16 @@ class Controller:
     def log(self) -> str:
         return self._log.read_text()
 
+    def await_line(self, text: str) -> str:
+        """The line of the log that has a text; it comes at some time."""
+        deadline = time.monotonic() + HARD_LIMIT
+        while time.monotonic() < deadline:
+            for line in self.log().splitlines():
+                if text in line:
+                    return line
+            time.sleep(0.05)
+        raise AssertionError(f"no line of the log has {text!r}")
+
     @contextmanager
     def suspended(self) -> Iterator[None]:
         """The process does not run meanwhile: what is sent to it arrives all at once."""
@@ -129,6 +139,18 @@ class Controller:
             yield
         finally:
             os.kill(self.process.pid, signal.SIGCONT)
+
+
+def received_by(peer: socket.socket) -> bytes:
+    """All that the process sends to a peer until it closes the connection."""
+    received = b""
+    with suppress(ConnectionError):
+        while True:
+            data = peer.recv(1 << 16)
+            if not data:
+                break
+            received += data
+    return received
 
 
 class Switch:

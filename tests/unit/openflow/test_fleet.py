@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from itertools import groupby
@@ -9,15 +10,19 @@ from typing import Optional
 
 import pytest
 from fake_switch import FakeSwitch, FakeTransport, decoded, packet_in
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import ARP, Ether
+from wired_switch import MACS, OTHER
 
 from ryu_haslb.configuration.model import Configuration, Datapath, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
-from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.fleet import FORGET_TIMEOUT, MAX_GONE_SWITCHES, Fleet
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, Table, chassis_address
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
 from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.real import RealServer as RealServerState
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 CONFIGURATION = Configuration(
@@ -31,7 +36,8 @@ class Served:
 
     def __init__(self, switch: Optional[FakeSwitch] = None, configuration: Configuration = CONFIGURATION) -> None:
         self.now = 1000.0
-        self.fleet = Fleet(configuration, Balancer(configuration), lambda: self.now)
+        self.balancer = Balancer(configuration)
+        self.fleet = Fleet(configuration, self.balancer, lambda: self.now)
         self.switch = switch or FakeSwitch()
         self.transport = self.connect()
 
@@ -43,6 +49,27 @@ class Served:
         self.fleet.on_connected(transport)
         transport.answer()
         return transport
+
+    def find_real(self) -> RealServerState:
+        """Have the switch find the real server by ARP."""
+        (real,) = self.balancer.reals()
+        arp = ARP(op=2, hwsrc=MACS[0], psrc=str(real.configuration.address), hwdst=chassis_address(1), pdst="0.0.0.0")
+        self.punt(Purpose.PUNT_ARP_REPLY, bytes(Ether(src=MACS[0], dst=chassis_address(1)) / arp))
+        return real
+
+    def request(self) -> None:
+        """A Registration Request arrives, and its session gets a rule."""
+        nai = b"user@isp.com"
+        payload = struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), bytes(4), bytes(4), 1) + bytes([131, len(nai)]) + nai
+        self.punt(
+            Purpose.PUNT_REQUEST,
+            bytes(Ether(src=OTHER) / IP(src="15.1.1.51", dst="10.1.1.10") / UDP(sport=434, dport=434) / payload),
+        )
+        self.fleet.flush(self.now)
+        self.transport.answer()
+
+    def punt(self, purpose: Purpose, frame: bytes) -> None:
+        assert self.transport.deliver(packet_in(purpose.cookie, 3, frame))
 
     def wait(self, seconds: float) -> None:
         """Let time pass in which no switch answers."""
@@ -264,6 +291,76 @@ def test_the_log_names_the_certificate_that_was_expected_and_that_of_the_peer(
     texts = [each.getMessage() for each in caplog.records]
     assert "demands the certificate 'switch-1', and the connection has none" in texts[0]
     assert "demands the certificate 'switch-1', and its certificate names 'switch-2'" in texts[1]
+
+
+def away(served: Served, seconds: float) -> None:
+    """The connection is lost, and time passes."""
+    served.fleet.on_disconnected(served.transport)
+    served.now += seconds
+    served.fleet.tick(served.now)
+
+
+def test_a_switch_that_is_gone_is_forgotten_unless_the_configuration_names_it() -> None:
+    """A host that connects once with each of many ids would occupy memory, metrics and show for ever."""
+    served = Served()
+    real = served.find_real()
+    assert real.reachable_from == {1}
+    away(served, FORGET_TIMEOUT - 2)
+    assert set(served.fleet.switches) == {1}
+    served.now += 3
+    served.fleet.tick(served.now)
+    assert (served.fleet.switches, real.reachable_from) == ({}, set())
+    named = Served(configuration=configured(Datapath(1)))
+    away(named, FORGET_TIMEOUT + 1)
+    assert set(named.fleet.switches) == {1}
+
+
+def test_a_switch_that_returns_in_time_counts_as_gone_from_its_last_connection_on() -> None:
+    served = Served()
+    away(served, FORGET_TIMEOUT - 2)
+    served.transport = served.connect()
+    away(served, FORGET_TIMEOUT - 2)
+    assert set(served.fleet.switches) == {1}
+    served.transport = served.connect()
+    served.wait(3)
+    served.transport.answer()
+    assert served.is_connected
+
+
+def test_the_switches_that_are_gone_longest_are_forgotten_when_there_are_many() -> None:
+    served = Served()
+    for number in range(2, MAX_GONE_SWITCHES + 12):
+        transport = FakeTransport(FakeSwitch(number))
+        served.fleet.on_connected(transport)
+        served.fleet.on_disconnected(transport)
+    served.wait(2)
+    assert set(served.fleet.switches) == {1, *range(12, MAX_GONE_SWITCHES + 12)}
+
+
+def test_the_sessions_of_a_forgotten_switch_go_on_when_it_returns() -> None:
+    """Its rules are gone, as after a reboot; the session's real server is that of before."""
+    long = replace(CONFIGURATION.virtual_servers["MIPSLB"], idle=3600)
+    served = Served(configuration=replace(CONFIGURATION, virtual_servers={"MIPSLB": long}))
+    served.find_real()
+    served.request()
+    (session,) = served.balancer.sessions
+    away(served, FORGET_TIMEOUT + 1)
+    assert served.fleet.switches == {}
+    served.transport = served.connect()
+    served.find_real()
+    served.request()
+    assert list(served.balancer.sessions) == [session]
+
+
+def test_a_session_of_a_forgotten_switch_that_ends_changes_nothing_there() -> None:
+    served = Served()
+    served.find_real()
+    served.request()
+    away(served, FORGET_TIMEOUT + 1)
+    for _ in served.balancer.clear_in_slices(None, 10):
+        pass
+    served.wait(1)
+    assert served.fleet.switches == {}
 
 
 def purposes(switch: FakeSwitch) -> set[int]:
