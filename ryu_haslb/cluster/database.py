@@ -57,8 +57,11 @@ class Database:
 
     @property
     def is_connected(self) -> bool:
-        """Whether the copy of the tables is that of a server which follows the Raft leader."""
-        return bool(self._idl.state == Idl.IDL_S_MONITORING)
+        """Whether the copy of the tables is that of a server which follows the Raft leader.
+
+        The IDL's own state stays as it was while no server is connected.
+        """
+        return bool(self._idl.state == Idl.IDL_S_MONITORING and self._idl._session.is_connected())
 
     @property
     def view(self) -> View:
