@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Address
 
+from ryu_haslb.configuration.arp_checks import check_arp
 from ryu_haslb.configuration.crypto_checks import check_crypto
 from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft
 from ryu_haslb.configuration.model import Configuration, next_hop_of
@@ -33,6 +34,7 @@ def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
                     f"{MOBILE_IP_PORT}; expected another address, or 'no inservice' in one of them",
                 )
     _check_adjacency(draft, diagnostics)
+    check_arp(draft, diagnostics)
     check_sense(draft, diagnostics)
     check_crypto(draft, diagnostics)
     for vlan in draft.vlans.values():

@@ -22,6 +22,7 @@ from ryu_haslb.configuration.model import (
     RealServer,
     Route,
     ServerFarm,
+    StaticArp,
     VirtualServer,
     VlanInterface,
 )
@@ -133,6 +134,8 @@ class Draft:
     ports: dict[PortKey, PortDraft] = field(default_factory=dict)
     crypto: CryptoDraft = field(default_factory=CryptoDraft)
     max_sessions: Optional[int] = None
+    arp: dict[IPv4Address, StaticArp] = field(default_factory=dict)
+    arp_lines: dict[IPv4Address, int] = field(default_factory=dict)
 
     def finished(self) -> Configuration:
         """The configuration of the model. The draft must have passed the checks."""
@@ -146,6 +149,7 @@ class Draft:
             tuple(draft.port for draft in self.ports.values() if draft.is_configured),
             self.crypto.finished(),
             self.max_sessions,
+            tuple(self.arp.values()),
         )
 
 
@@ -168,6 +172,8 @@ def draft_of(configuration: Configuration) -> Draft:
         {(each.kind, each.number): PortDraft(0, each) for each in configuration.ports},
         crypto_draft_of(configuration.crypto),
         configuration.max_sessions,
+        {each.address: each for each in configuration.arp},
+        {each.address: 0 for each in configuration.arp},
     )
 
 

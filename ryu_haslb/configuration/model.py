@@ -184,6 +184,19 @@ class Datapath:
 
 
 @dataclass(frozen=True)
+class StaticArp:
+    """``arp A.B.C.D MAC ARPA [INTERFACE]``: the Ethernet address of a real server, or of the next hop to it.
+
+    ``interface`` is kind and number of the port at which it is, such as ``("FastEthernet", "3/15")``, or of the
+    interface of its VLAN (``("Vlan", "15")``); None: ARP finds the port.
+    """
+
+    address: IPv4Address
+    mac: bytes
+    interface: Optional[tuple[str, str]] = None
+
+
+@dataclass(frozen=True)
 class Configuration:
     """A whole configuration. Farms and virtual servers are keyed by name, in the order of the file.
 
@@ -200,6 +213,7 @@ class Configuration:
     ports: tuple[Port, ...] = ()
     crypto: Crypto = field(default_factory=Crypto)
     max_sessions: Optional[int] = None
+    arp: tuple[StaticArp, ...] = ()
 
 
 def next_hop_of(interfaces: Iterable[VlanInterface], routes: Iterable[Route], address: IPv4Address) -> IPv4Address:

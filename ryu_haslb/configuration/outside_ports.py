@@ -106,6 +106,11 @@ def short_name(port: Port) -> str:
     return (port.kind[:2] + port.number).lower().replace("/", "-")
 
 
+def numbers_of(port: Port, switch_ports: Mapping[int, str]) -> list[int]:
+    """The numbers of the ports of a switch, given by number and name, that stand for a port of the configuration."""
+    return sorted(number for number, name in switch_ports.items() if _has_name(name, short_name(port)))
+
+
 def sides_of(configuration: Configuration, switch_ports: Mapping[int, str]) -> tuple[Sides, list[str]]:
     """The sides of a switch's ports, given by number and name, and a warning for each port that is missing."""
 

@@ -207,13 +207,21 @@ def _kind_and_number(text: str, kinds: Sequence[str]) -> tuple[str, str]:
 
 
 def mac_address(text: str) -> bytes:
-    """The Ethernet address of a host as six bytes: ``02:00:00:00:00:51``. Group and null addresses are refused."""
-    if not re.fullmatch("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}", text):
+    """The Ethernet address of a host as six bytes: ``0200.0000.0051`` as on IOS, or ``02:00:00:00:00:51``.
+
+    Group and null addresses are refused.
+    """
+    if not re.fullmatch("[0-9A-Fa-f]{2}(:[0-9A-Fa-f]{2}){5}|[0-9A-Fa-f]{4}([.][0-9A-Fa-f]{4}){2}", text):
         raise ValueError
-    mac = bytes.fromhex(text.replace(":", ""))
+    mac = bytes.fromhex(re.sub("[:.]", "", text))
     if mac[0] & 1 or not any(mac):
         raise ValueError("a group or null address")
     return mac
+
+
+def dotted_mac(mac: bytes) -> str:
+    """An Ethernet address as IOS prints it: ``0200.0000.0051``."""
+    return mac.hex(".", 2)
 
 
 def datapath_id(text: str) -> int:

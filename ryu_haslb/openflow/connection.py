@@ -128,9 +128,11 @@ class Connection:
         self._install_standing_rules()
 
     def on_port_changed(self, port: int, usable: bool) -> None:
-        """Replace the standing rules if the ports around the IPsec module have changed."""
+        """Replace the standing rules if the ports around the IPsec module have changed, and find named ports anew."""
         self._switch.on_port_changed(port, usable)
-        sides, _ = sides_of(self._configuration, self.transport.port_names())
+        names = self.transport.port_names()
+        self._switch.set_port_names(names)
+        sides, _ = sides_of(self._configuration, names)
         if sides != self._switch.sides:
             self._install_standing_rules()
 
@@ -208,8 +210,9 @@ class Connection:
     def _submit(self, messages_of: Callable[[list[Rule], bool, int], list[bytes]]) -> None:
         """Send the standing rules of the configuration in force, in the messages that ``messages_of`` makes of them."""
         transport, switch = self.transport, self._switch
-        sides, remarks = sides_of(self._configuration, transport.port_names())
-        switch.set_sides(sides, remarks)
+        names = transport.port_names()
+        sides, remarks = sides_of(self._configuration, names)
+        switch.set_sides(sides, [*remarks, *switch.set_port_names(names)])
         rules = list(standing_rules(self._configuration, transport.id, sides))
         self._audit.suspend()
         if messages_of is flow_mods.replacement:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from socket import inet_ntoa
 from typing import Optional
 
@@ -42,6 +42,7 @@ from ryu_haslb.openflow.neighbours import (
 )
 from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, PROBE_PREFIX, chassis_address, probe_address
 from ryu_haslb.openflow.standing_rules import mute_rules
+from ryu_haslb.openflow.static_arp import static_entries
 
 LOG = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class NeighbourDiscovery:
         self._datapath_id = datapath_id
         self._mac = chassis_address(datapath_id)
         self._key = os.urandom(_KEY_LENGTH) if key is None else key
+        self._port_names: dict[int, str] = {}
         self._neighbours = Neighbours(configuration, datapath_id)
         self._configured_vlans: set[int] = set()
         self._learned_vlans: set[int] = set()
@@ -78,14 +80,25 @@ class NeighbourDiscovery:
         """Apply another configuration. A neighbour that other VLANs hold now is looked for anew."""
         before = self._vlans_of
         self._configuration = configuration
-        self._neighbours.configure(configuration)
+        entries = self._entries = static_entries(configuration, self._port_names)
+        self._neighbours.configure(configuration, entries.macs, entries.places)
         self._configured_vlans = {interface.vlan for interface in configuration.vlan_interfaces}
         self._vlans_of = _vlans_of(configuration, self._neighbours.addresses())
+        self._vlans_of.update(
+            {address: frozenset({vlan}) for address, vlan in entries.vlans.items() if address in self._vlans_of}
+        )
         vlans = {_UNTAGGED}.union(*self._vlans_of.values())
         self._vlan_probed_by = {probe_address(self._key, vlan): vlan for vlan in vlans}
         for address, now_in in self._vlans_of.items():
             if before.get(address, now_in) != now_in:
                 self._neighbours.forget(address)
+
+    def set_port_names(self, names: Mapping[int, str]) -> tuple[str, ...]:
+        """The switch has these ports: static ARP entries name some. Returns remarks about ports that it lacks."""
+        if names != self._port_names:
+            self._port_names = dict(names)
+            self.configure(self._configuration)
+        return self._entries.remarks
 
     def location(self, real: RealServer) -> Optional[Location]:
         """The location of a real server's next hop; None while it is unknown."""

@@ -22,10 +22,10 @@ but an answer from the place that it had is believed. A port that goes down is n
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NamedTuple, Optional
+from typing import Any, NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer, next_hop_of
 
@@ -149,6 +149,9 @@ class Neighbour:
         self.next_challenge = now + CLAIM_INTERVAL
 
 
+_NOTHING: Mapping[bytes, Any] = {}
+
+
 class Neighbours:
     """The next hops of all real servers at one switch. ``events`` are the findings since they were last taken."""
 
@@ -161,8 +164,17 @@ class Neighbours:
         self._is_direct: dict[RealServer, bool] = {}
         self.configure(configuration)
 
-    def configure(self, configuration: Configuration) -> None:
-        """Apply another configuration; neighbours that both have in common keep their locations."""
+    def configure(
+        self,
+        configuration: Configuration,
+        macs: Mapping[bytes, bytes] = _NOTHING,
+        places: Mapping[bytes, Location] = _NOTHING,
+    ) -> None:
+        """Apply another configuration; neighbours that both have in common keep their locations.
+
+        ``macs`` and ``places`` are what static ARP entries fix, by the address of a next hop.
+        """
+        pinned: dict[bytes, Neighbour] = {}
         before, self._by_address, self._of_real = self._by_address, {}, {}
         self._pinned = []
         self._is_direct = {}
@@ -176,7 +188,16 @@ class Neighbours:
                     self._of_real[real] = _static_neighbour(address, static)
                     self._pinned.append(self._of_real[real])
                     continue
+                if address in places:
+                    if address not in pinned:
+                        pinned[address] = _static_neighbour(address, places[address])
+                        self._pinned.append(pinned[address])
+                    self._of_real[real] = pinned[address]
+                    continue
                 neighbour = self._by_address.get(address) or before.get(address) or Neighbour(address)
+                if neighbour.place is not None and macs.get(address, neighbour.place.mac) != neighbour.place.mac:
+                    neighbour = Neighbour(address)
+                neighbour.mac = macs.get(address)
                 self._of_real[real] = self._by_address[address] = neighbour
 
     def location(self, real: RealServer) -> Optional[Location]:
@@ -206,7 +227,7 @@ class Neighbours:
     def forget(self, address: bytes) -> None:
         """The place of a neighbour is no longer valid: look for it anew."""
         if address in self._by_address and not self._by_address[address].is_static:
-            self._by_address[address] = renewed = Neighbour(address)
+            self._by_address[address] = renewed = Neighbour(address, mac=self._by_address[address].mac)
             self._of_real = {
                 real: renewed if each.address == address and not each.is_static else each
                 for real, each in self._of_real.items()

@@ -134,6 +134,12 @@ class Switch:
                 LOG.warning("Switch %016x %s", self.datapath_id, remark)
         self._discovery.sides, self._remarks = sides, remarks
 
+    def set_port_names(self, names: Mapping[int, str]) -> tuple[str, ...]:
+        """The switch has these ports, by their numbers. Returns remarks about ports that it lacks."""
+        remarks = self._discovery.set_port_names(names)
+        self._update_forwarding()
+        return remarks
+
     def connect(self, transactions: Transactions, now: float) -> None:
         """Serve the switch over a new connection. Its rules and neighbours may have changed meanwhile."""
         self.disconnect()

@@ -33,9 +33,11 @@ from ryu_haslb.configuration.model import (
     RealServer,
     Route,
     ServerFarm,
+    StaticArp,
     VirtualServer,
     VlanInterface,
 )
+from ryu_haslb.language.values import PORT_KINDS
 
 NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=15)
 PORTS = st.integers(1, 65535)
@@ -46,6 +48,9 @@ PASSWORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size
 
 #: Words with one space between them, as the names in certificates that IOS text can have.
 CERTIFICATE_NAMES = st.lists(NAMES, min_size=1, max_size=3).map(" ".join)
+PORT_NAMES = st.tuples(st.sampled_from(PORT_KINDS), st.integers(0, 13).map(lambda slot: f"{slot}/1"))
+MACS = st.binary(min_size=6, max_size=6).filter(lambda mac: any(mac) and not mac[0] & 1)
+ARP_ENTRIES = st.builds(StaticArp, REAL_ADDRESSES, MACS, st.none() | PORT_NAMES)
 PEERS = REAL_ADDRESSES | st.integers(1 << 120, (1 << 121) - 1).map(IPv6Address)
 DATAPATHS = st.builds(
     Datapath,
@@ -210,4 +215,5 @@ def configurations(draw: st.DrawFn) -> Configuration:
         tuple(draw(ports())),
         draw(cryptos()),
         draw(st.none() | st.integers(1, MAX_SESSIONS)),
+        tuple(draw(st.lists(ARP_ENTRIES, max_size=3, unique_by=lambda each: each.address))),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ryu_haslb.configuration.ios import actions, crypto_commands, unimplemented
+from ryu_haslb.configuration.ios import actions, arp_actions, crypto_commands, unimplemented
 from ryu_haslb.configuration.ios.blocks import END, EXIT
 from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
@@ -208,6 +208,12 @@ GLOBAL = Mode(
             actions.no_route,
             "Remove a static route",
         ),
+        Command(
+            "arp ADDRESS MAC arpa [PORT-OR-VLAN]",
+            arp_actions.arp,
+            "Static ARP entry of a real or a next hop: its Ethernet address, and the port or VLAN where it is",
+        ),
+        Command("no arp ADDRESS [MAC [arpa [PORT-OR-VLAN]]]", arp_actions.no_arp, "Remove a static ARP entry"),
         *crypto_commands.COMMANDS,
         *PREAMBLE,
         *unimplemented.CRYPTO_COMMANDS,
@@ -222,6 +228,8 @@ GLOBAL = Mode(
         "ipsec": "IPsec transform sets and lifetimes",
         "map": "Crypto map entries: what is protected, with which peer",
         "interface": "VLAN interface or port",
+        "arp": "Static ARP entries",
+        "arpa": "Ethernet",
         "access-list": "IP access list",
         "NUMBER": "Number of the access list",
         "DATAPATH": "Datapath id of the switch: 16 hexadecimal digits, or a decimal number",

@@ -82,6 +82,8 @@ CONFIGURATION_KINDS: Mapping[str, Kind] = {
         "LINE", f"'any', or the addresses of at most {MAX_AGENT_REALS} real servers", _reals, rest_of_line=True
     ),
     "NEXT-HOP": kinds.HOST,
+    "MAC": Kind("H.H.H", "the Ethernet address of a host, such as 0011.2233.4455", values.mac_address),
+    "PORT-OR-VLAN": Kind("INTERFACE", "an interface such as FastEthernet3/15 or Vlan15", values.interface_name),
     "PROTOCOL": kinds.WORD,
     "DATAPATH": kinds.DATAPATH,
     "PEER": Kind("A.B.C.D", "the IPv4 or IPv6 address of a switch, such as 192.0.2.11", values.peer_address),

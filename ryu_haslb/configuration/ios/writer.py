@@ -19,7 +19,7 @@ from ryu_haslb.configuration.model import (
     StaticLocation,
     VirtualServer,
 )
-from ryu_haslb.language.values import vlan_ranges
+from ryu_haslb.language.values import dotted_mac, vlan_ranges
 from ryu_haslb.language.wording import MASK
 
 _SECRET = re.compile(r"(?<=crypto isakmp key ).*(?= address )|(?<=ip slb dfp password 7 )\S+")
@@ -76,6 +76,9 @@ def _configuration(configuration: Configuration) -> Iterator[str]:
         yield "!"
     for route in configuration.routes:
         yield f"ip route {route.network.network_address} {route.network.netmask} {route.next_hop}"
+    for entry in configuration.arp:
+        name = "" if entry.interface is None else " " + "".join(entry.interface)
+        yield f"arp {entry.address} {dotted_mac(entry.mac)} ARPA{name}"
     yield from access_lists(configuration.crypto)
 
 

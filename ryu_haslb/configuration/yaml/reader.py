@@ -62,11 +62,20 @@ class _Reader(CryptoReader):
                         "interfaces": self.interfaces,
                         "routes": lambda node: self.each(node, "routes", self.route),
                         "max_sessions": self.max_sessions,
+                        "arp": lambda node: self.each(node, "arp entries", self.arp),
                         "datapaths": lambda node: self.each(node, "datapath ids", self.datapath),
                         "crypto": self.crypto,
                         "access_lists": self.access_lists,
                     },
                 )
+
+    def arp(self, node: yaml.Node) -> None:
+        what = "an arp entry"
+        found = fields(node, what, ("address", "mac", "interface"))
+        address = text_of(required(found, "address", node, what), "the address of a real or a next hop")
+        mac = text_of(required(found, "mac", node, what), "its Ethernet address")
+        interface = [text_of(found["interface"], "an interface")] if "interface" in found else []
+        self.command(line_of_node(node), "arp", address, mac, "arpa", *interface)
 
     def max_sessions(self, node: yaml.Node) -> None:
         limit = number_of(node, "max_sessions")

@@ -55,6 +55,14 @@ def test_a_vlan_is_not_a_port() -> None:
 
 def test_an_ethernet_address_is_six_bytes() -> None:
     assert values.mac_address("02:00:0a:00:00:FF") == bytes.fromhex("02000a0000ff")
+    assert values.mac_address("0200.0a00.00fF") == bytes.fromhex("02000a0000ff")
+    assert values.dotted_mac(bytes.fromhex("02000a0000ff")) == "0200.0a00.00ff"
+
+
+@pytest.mark.parametrize("text", ["0200.0a00", "0200:0a00:00ff", "02.00.0a.00.00.ff", "02000a0000ff", "0200.0a00.00fg"])
+def test_an_ethernet_address_is_written_in_one_of_two_ways(text: str) -> None:
+    with pytest.raises(ValueError):
+        values.mac_address(text)
 
 
 @pytest.mark.parametrize("text", ["03:00:00:00:00:51", "ff:ff:ff:ff:ff:ff", "00:00:00:00:00:00"])

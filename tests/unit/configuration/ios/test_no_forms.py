@@ -167,6 +167,12 @@ NO_FORMS = (
         ("no ip route 20.0.0.0 255.0.0.0", "no ip route 20.0.0.0 255.0.0.0 10.1.1.1"),
         ("no ip route", "no ip route 20.0.0.0"),
     ),
+    NoForm(
+        "",
+        "arp 10.1.1.51 0011.2233.4455 ARPA FastEthernet3/15",
+        ("no arp 10.1.1.51", "no arp 10.1.1.51 0011.2233.4455", "no arp 10.1.1.51 0011.2233.4455 ARPA"),
+        ("no arp", "no arp 10.1.1.51 ARPA"),
+    ),
     NoForm("", "version 12.2", (), ("no version",)),
     NoForm("", "hostname SLB1-7600", (), ("no hostname",)),
     NoForm("", POLICY, ("no crypto isakmp policy 1",), ("no crypto isakmp policy",)),
