@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from types import FrameType
@@ -127,11 +128,17 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.supervisor.start()
 
     def close(self) -> None:
-        """Close the control socket and HTTP; the engine calls this when it ends."""
+        """Close the control socket and HTTP; the engine calls this when it ends.
+
+        Raises: SystemExit with status 1 if no one has asked it to end, and it has not failed.
+        """
         if self.control is not None:
             self.control.close()
         if self.http is not None:
             self.http.close()
+        if not self._is_stopping and sys.exc_info()[0] is None:
+            LOG.critical("the OpenFlow engine has ended, which must not happen; exiting with status 1")
+            raise SystemExit(1)
 
     @property
     def sources(self) -> Sources:

@@ -11,6 +11,7 @@ from typing import Optional, TextIO
 from ryu_haslb.cli import cluster
 from ryu_haslb.cli.client import ControlError, control_path
 from ryu_haslb.cli.operator import Operator
+from ryu_haslb.cli.run import run
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import Loaded, load, load_stream
 from ryu_haslb.control.command_table import Executor
@@ -28,6 +29,7 @@ examples:
   haslb show ip slb --help                    the words that may come next; at the prompt: ?
   haslb debug ip slb sessions ipmobile        until Ctrl-C
   haslb clear ip slb counters
+  haslb run farm.ios --listen 192.0.2.1       start a balancer: haslb run --help
   haslb check new.ios && haslb configure new.ios
   haslb config 'ip slb serverfarm HAFARM' 'real 10.1.1.51' 'no inservice'
 
@@ -67,6 +69,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    if options.words[:1] == ["run"]:
+        run(options.words[1:])
     operator = Operator(options.control or control_path(), {Executor.CHECK: _check, Executor.CLUSTER: cluster.run})
     try:
         return operator.run(options.words) if options.words else operator.prompt()

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from attacked import started
 from balancer_process import balancer_process, free_port
 from certificates import Authority
 from control_process import Application
 
 from ryu_haslb import startup
+from ryu_haslb.configuration.model import Configuration, Datapath
 
 CHAPTER = Path(__file__).parents[2] / "topologies" / "chapter"
 
@@ -98,30 +99,46 @@ def test_tls_that_cannot_be_had_ends_the_process_at_the_start(tmp_path: Path, op
     assert "Traceback" not in log
 
 
-FARM = "ip slb serverfarm HAFARM\n"
-
-
 @pytest.mark.parametrize(
-    ("words", "configuration", "has_warning"),
+    ("options", "datapaths", "warning"),
     [
-        ([], FARM, True),
-        (["--ofp-listen-host", "0.0.0.0"], FARM, True),
-        (["--ofp-listen-host", "127.0.0.1"], FARM, False),
-        ([], FARM + "ip slb datapath 1\n", False),
+        ({}, (), "open on every address, without TLS and without"),
+        (
+            {"ofp_listen_host": "::"},
+            (),
+            "open on every address, without TLS and without",
+        ),
+        ({"ofp_listen_host": "192.0.2.1"}, (), ""),
+        ({}, (1,), ""),
+        ({"ctl_privkey": "key", "ctl_cert": "certificate", "ca_certs": "authorities"}, (), ""),
+        (
+            {"ctl_privkey": "key", "ctl_cert": "certificate"},
+            (),
+            "without --ca-certs no switch has to prove",
+        ),
     ],
 )
-def test_an_open_port_is_warned_of(tmp_path: Path, words: list[str], configuration: str, has_warning: bool) -> None:
-    port = free_port()
-    options = ["--ofp-tcp-listen-port", str(port), *words]
-    with started(tmp_path, configuration, port=port, options=options) as controller:
-        log = controller.log()
-    assert (
-        "OpenFlow port: open on every address, without TLS and without 'ip slb datapath'; any" in log
-    ) == has_warning
+def test_a_port_that_every_program_may_connect_to_is_warned_of(
+    options: dict[str, str],
+    datapaths: tuple[int, ...],
+    warning: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    defaults = {"ofp_listen_host": "0.0.0.0", "ctl_privkey": None, "ctl_cert": None, "ca_certs": None}
+    monkeypatch.setattr(startup, "cfg", SimpleNamespace(CONF=SimpleNamespace(**{**defaults, **options})))
+    permitted = {number: Datapath(number) for number in datapaths}
+    startup.warn_of_open_port(Configuration(datapaths=permitted))
+    assert [line[: len("OpenFlow port: ") + len(warning)] for line in caplog.messages] == (
+        [f"OpenFlow port: {warning}"] if warning else []
+    )
 
 
-def test_tls_without_authorities_is_warned_of(tmp_path: Path) -> None:
-    own, port = Authority(tmp_path / "authority").issue("controller"), free_port()
-    options = ["--ofp-ssl-listen-port", str(port), "--ctl-privkey", str(own.key), "--ctl-cert", str(own.path)]
-    with started(tmp_path, FARM, port=port, options=options) as controller:
-        assert "OpenFlow port: without --ca-certs no switch has to prove its identity; any program" in controller.log()
+def test_an_engine_that_ends_by_itself_is_a_failure(tmp_path: Path) -> None:
+    """It ends when the list of switches to connect to cannot be read."""
+    words = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(free_port())]
+    words += ["--ofp-switch-address-list", "nonsense"]
+    with balancer_process(tmp_path, "ip slb serverfarm HAFARM\n", 0, options=words) as process:
+        _, log = process.communicate()
+    assert process.returncode == 1
+    assert "the OpenFlow engine has ended, which must not happen; exiting with status 1" in log

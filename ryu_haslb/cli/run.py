@@ -1,0 +1,83 @@
+"""The command ``haslb run``: starts a balancer in the place of this process.
+
+``ryu-manager`` listens on every address by Ryu's convention. This command listens on loopback by default.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+DEFAULT_ADDRESS = "127.0.0.1"
+#: The TCP port that IANA has registered for OpenFlow.
+DEFAULT_PORT = 6653
+_TLS_OPTION = "--ctl-privkey"
+_EXAMPLES = """\
+examples:
+  haslb run farm.ios                                  switches of this machine only
+  haslb run farm.ios --listen 192.0.2.1
+  haslb run farm.ios --listen '[2001:db8::1]:6633'
+  haslb run farm.ios --listen 192.0.2.1 --ctl-privkey own.key --ctl-cert own.pem --ca-certs ca.pem
+
+exit status: that of the balancer; 2 the command line is wrong
+"""
+
+
+def run(words: Sequence[str]) -> NoReturn:
+    """Replace this process by the balancer. Raises: SystemExit if the words are wrong, or there is no manager."""
+    options, others = _parser().parse_known_args(words)
+    address, port = options.listen
+    manager = Path(sys.executable).with_name("ryu-manager")
+    if not manager.is_file():
+        print(f"haslb: {manager} is missing; install ryu-haslb with the Python that runs haslb", file=sys.stderr)
+        raise SystemExit(1)
+    environment = {**os.environ, "HASLB_CONFIG": options.file}
+    os.execve(manager, [str(manager), *manager_words(address, port, others)], environment)
+
+
+def manager_words(address: str, port: int, others: Sequence[str]) -> list[str]:
+    """The arguments of ``ryu-manager``; ``others`` are given to it as they are, and may ask for TLS."""
+    has_tls = any(each.partition("=")[0] == _TLS_OPTION for each in others)
+    kind = "ssl" if has_tls else "tcp"
+    return ["ryu_haslb.app", "--ofp-listen-host", address, f"--ofp-{kind}-listen-port", str(port), *others]
+
+
+def listening_place(text: str) -> tuple[str, int]:
+    """``ADDRESS[:PORT]``; an IPv6 address with a port stands in brackets. Raises: ArgumentTypeError."""
+    found = re.fullmatch(r"(?:\[(?P<v6>[^\]]+)\]|(?P<plain>[^:]+))(?::(?P<port>\d{1,5}))?", text, re.ASCII)
+    host, port = (found["v6"] or found["plain"], found["port"] or DEFAULT_PORT) if found else (text, DEFAULT_PORT)
+    try:
+        address = str(ipaddress.ip_address(host))
+    except ValueError:
+        address = ""
+    if not address or not 0 < int(port) <= 65535:
+        raise argparse.ArgumentTypeError(
+            f"expected ADDRESS[:PORT], such as 192.0.2.1, 192.0.2.1:6633 or [2001:db8::1]:6633, not {text!r}"
+        )
+    return address, int(port)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="haslb run",
+        usage="haslb run FILE [--listen ADDRESS[:PORT]] [OPTION ...]",
+        description="Start a balancer with a configuration file. Further options are those of ryu-manager.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", metavar="FILE", help="the configuration: .yaml and .yml are YAML, all else IOS")
+    parser.add_argument(
+        "--listen",
+        metavar="ADDRESS[:PORT]",
+        type=listening_place,
+        default=(DEFAULT_ADDRESS, DEFAULT_PORT),
+        help=f"where switches connect to (default {DEFAULT_ADDRESS}:{DEFAULT_PORT}); 0.0.0.0 is every address",
+    )
+    return parser
