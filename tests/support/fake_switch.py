@@ -1,32 +1,30 @@
-"""A switch made of bytes: OpenFlow 1.3 messages go in, the replies that a switch gives come out.
+"""The simulated switch (``tests/simulation/switch.py``) as the unit tests use it: messages in, replies out.
 
-:class:`FakeSwitch` is the switch: it decodes what it receives with the engine's parser, keeps flow tables and meters,
-and can be told to reject messages. :class:`FakeTransport` is the connection to it as the application sees it; nothing
-is delivered before a test calls :meth:`FakeTransport.answer`.
+:class:`FakeSwitch` adds to it what a test looks at or provokes. :class:`FakeTransport` is the connection to it as the
+application sees it; nothing is delivered before a test calls :meth:`FakeTransport.answer`.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Callable, Optional
 
-from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply
+from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.channel import SwitchListener
 from ryu_haslb.openflow.latency import LatencyHistogram
-from ryu_haslb.openflow.pipeline import Purpose
-from ryu_haslb.openflow.table_output import PROBE_TAG
 from ryu_haslb.openflow.tls import PeerCertificate
+from ryu_haslb.openflow.wire_multipart import flow_stats_request
+from simulation.clock import Clock
+from simulation.datapath import Capabilities, Meter
+from simulation.switch import SimulatedSwitch
 
 HEADER = struct.Struct("!BBHI")
 _PROTOCOL = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
-_MULTIPART = struct.Struct("!HH4x")
-_METER_MOD = struct.Struct("!HHI")
-_BAND_RATE = struct.Struct("!4xI")
-_ROLE = struct.Struct("!I4xQ")
+_FLOW_MOD = struct.Struct("!QQBBHHHIIIH2x")
 _BUNDLE = struct.Struct("!IIIHH")
 #: Bytes of a rejected message that an error repeats, at least (OpenFlow 1.3.5, section 7.5.4).
 _ERROR_DATA = 64
@@ -70,25 +68,21 @@ def decoded(data: bytes) -> Any:
 
 
 class FakeSwitch:
-    """A switch with flow tables and meters.
+    """The simulated switch, which a test can look into and have reject messages.
 
-    ``meters`` holds the rate of each meter, ``dropped`` the packets that each has dropped.
-    ``flow_rows`` are the rules with which it answers every request for flow statistics. ``rejects``
-    gives the error for a message that it is to reject, or None. ``outputs_to_table`` is False on a switch that accepts
-    output to TABLE and does nothing.
+    ``rejects`` gives the error for a message that it is to reject, or None; a bundle with such a message is rejected
+    as a whole, and its other messages change nothing. ``reports_flows`` is False on a switch that answers requests for
+    flow statistics with none.
     """
 
-    def __init__(self, datapath_id: int = 1, has_meters: bool = True, has_bundles: bool = True) -> None:
+    def __init__(self, datapath_id: int = 1, **capabilities: Any) -> None:
         self.datapath_id = datapath_id
-        self.flows: list[Any] = []
-        self.has_roles = True
-        self.role, self.generation = ofproto_v1_3.OFPCR_ROLE_EQUAL, 0xFFFFFFFFFFFFFFFF
-        self.meters: dict[int, int] = {}
-        self.dropped: dict[int, int] = {}
-        self.flow_rows: list[FlowRow] = []
         self.rejects: Callable[[bytes], Optional[Error]] = lambda _: None
-        self.outputs_to_table = True
-        self._has_meters, self._has_bundles = has_meters, has_bundles
+        self.reports_flows = True
+        self._switch = SimulatedSwitch(datapath_id, {}, Clock(), lambda *_: None, Capabilities(**capabilities))
+        self._datapath = self._switch.datapath
+        self._sent: list[bytes] = []
+        self._connection = self._switch.connect(self._sent.append)
         self._bundles: dict[int, list[bytes]] = {}
         self._received = b""
 
@@ -99,121 +93,80 @@ class FakeSwitch:
         self._received = self._received[sum(map(len, complete)) :]
         return [(each, self._reply(each)) for each in complete]
 
+    @property
+    def flows(self) -> list[Any]:
+        """The flows of all tables, those of one table in the order in which they were added, as the engine has them."""
+        replies: list[bytes] = []
+        observer = self._switch.connect(replies.append)
+        observer.receive(flow_stats_request(0, ofproto_v1_3.OFPTT_ALL, 0, 0))
+        observer.close()
+        return [flow for reply in replies for flow in decoded(reply).body]
+
     def flows_for(self, cookie: int) -> list[Any]:
         """The flows with this cookie, in the order in which they were added."""
         return [flow for flow in self.flows if flow.cookie == cookie]
 
+    @property
+    def meters(self) -> dict[int, int]:
+        """The rate of each meter."""
+        return {number: meter.rate for number, meter in self._datapath.meters.items()}
+
+    def lose(self, meter: Optional[int] = None, cookie: Optional[int] = None) -> None:
+        """Another controller removes a meter, or the flows with a cookie."""
+        if meter is not None:
+            self._datapath.meters.pop(meter)
+        for table in self._datapath.tables:
+            for flow in [each for each in table if each.cookie == cookie]:
+                table.remove(flow)
+
+    def add_meter(self, number: int, rate: int) -> None:
+        """A meter of an earlier run, or of another controller."""
+        self._datapath.meters[number] = Meter(rate, rate, rate, 0.0)
+
+    def count_dropped(self, dropped: Mapping[int, int]) -> None:
+        """Let meters have dropped so many packets."""
+        for number, packets in dropped.items():
+            self._datapath.meters[number].dropped = packets
+
+    def install(self, rows: Iterable[FlowRow]) -> None:
+        """Rules of an earlier run. Each has passed three packets."""
+        for row in rows:
+            head = _FLOW_MOD.pack(
+                row.cookie, 0, row.table, 0, 300, 0, row.priority, ofproto_v1_3.OFP_NO_BUFFER, 0, 0, 0
+            )
+            self.receive(message(ofproto_v1_3.OFPT_FLOW_MOD, 0, head + row.match + row.instructions))
+        for table in self._datapath.tables:
+            for flow in table:
+                flow.packets, flow.octets = 3, 300
+
     def _reply(self, received: bytes) -> list[bytes]:
-        _, kind, _, xid = HEADER.unpack_from(received)
-        body = received[HEADER.size :]
         reason = self.rejects(received)
         if reason is not None:
             return [error(received, reason)]
-        features = struct.pack("!QIBB2xII", self.datapath_id, 0, 254, 0, 0, 0)
-        replies = {
-            ofproto_v1_3.OFPT_ECHO_REQUEST: (ofproto_v1_3.OFPT_ECHO_REPLY, body),
-            ofproto_v1_3.OFPT_FEATURES_REQUEST: (ofproto_v1_3.OFPT_FEATURES_REPLY, features),
-            ofproto_v1_3.OFPT_BARRIER_REQUEST: (ofproto_v1_3.OFPT_BARRIER_REPLY, b""),
-        }
-        if kind in replies:
-            return [message(replies[kind][0], xid, replies[kind][1])]
-        if kind == ofproto_v1_3.OFPT_MULTIPART_REQUEST:
-            return [self._statistics(xid, body)]
-        if kind == ofproto_v1_3.OFPT_EXPERIMENTER:
-            return self._on_bundle(received)
-        if kind == ofproto_v1_3.OFPT_PACKET_OUT:
-            return self._output(received)
-        return self._modify(received)
+        if not self.reports_flows and _is_flow_stats_request(received):
+            return [flow_stats_reply(xid=int.from_bytes(received[4:8], "big"))]
+        rejected = self._rejected_in_bundle(received)
+        if rejected:
+            return rejected
+        self._sent.clear()
+        self._connection.receive(received)
+        return list(self._sent)
 
-    def _output(self, received: bytes) -> list[bytes]:
-        """Carry out the packet-out that tries output to TABLE: it misses the session rules. Others change nothing."""
-        if not self.outputs_to_table or not wire.is_return_to_session(received, PROBE_TAG):
+    def _rejected_in_bundle(self, received: bytes) -> list[bytes]:
+        """The errors with which the bundle is answered that this message commits."""
+        if received[1] != ofproto_v1_3.OFPT_EXPERIMENTER:
             return []
-        frame = received[24 + int.from_bytes(received[16:18], "big") :]
-        return [packet_in(Purpose.PUNT_SESSION_MISS.cookie, ofproto_v1_3.OFPP_CONTROLLER, frame)]
-
-    def _change_role(self, received: bytes) -> bytes:
-        """Answer a role request (OpenFlow 1.3.5, section 7.3.9); the generation is not judged."""
-        if not self.has_roles:
-            return error(received, (ofproto_v1_3.OFPET_BAD_REQUEST, ofproto_v1_3.OFPBRC_BAD_TYPE))
-        role, generation = _ROLE.unpack_from(received, HEADER.size)
-        if role != ofproto_v1_3.OFPCR_ROLE_NOCHANGE:
-            self.role, self.generation = role, generation
-        (xid,) = struct.unpack_from("!I", received, 4)
-        return message(ofproto_v1_3.OFPT_ROLE_REPLY, xid, _ROLE.pack(self.role, self.generation))
-
-    def _modify(self, received: bytes) -> list[bytes]:
-        """Carry out a role request, a flow-mod or a meter-mod; other messages change nothing here."""
-        kind = received[1]
-        if kind == ofproto_v1_3.OFPT_ROLE_REQUEST:
-            return [self._change_role(received)]
-        if kind == ofproto_v1_3.OFPT_FLOW_MOD:
-            self._modify_flows(decoded(received))
-        elif kind == ofproto_v1_3.OFPT_METER_MOD:
-            reason = self._modify_meters(received)
-            if reason is not None:
-                return [error(received, reason)]
-        return []
-
-    def _modify_flows(self, mod: Any) -> None:
-        if mod.command == ofproto_v1_3.OFPFC_DELETE:
-            assert not list(mod.match.items()), "this switch deletes by cookie"
-            self.flows = [flow for flow in self.flows if not _is_covered(flow, mod)]
-            return
-        self.flows = [flow for flow in self.flows if _identity(flow) != _identity(mod)]
-        if mod.command == ofproto_v1_3.OFPFC_ADD:
-            self.flows.append(mod)
-        else:
-            assert mod.command == ofproto_v1_3.OFPFC_DELETE_STRICT
-
-    def _modify_meters(self, received: bytes) -> Optional[Error]:
-        command, _, meter = _METER_MOD.unpack_from(received, HEADER.size)
-        if not self._has_meters:
-            return ofproto_v1_3.OFPET_BAD_REQUEST, ofproto_v1_3.OFPBRC_BAD_TYPE
-        if command == ofproto_v1_3.OFPMC_DELETE:
-            self.meters.pop(meter, None)
-            return None
-        if command == ofproto_v1_3.OFPMC_ADD and meter in self.meters:
-            return ofproto_v1_3.OFPET_METER_MOD_FAILED, ofproto_v1_3.OFPMMFC_METER_EXISTS
-        if command == ofproto_v1_3.OFPMC_MODIFY and meter not in self.meters:
-            return ofproto_v1_3.OFPET_METER_MOD_FAILED, ofproto_v1_3.OFPMMFC_UNKNOWN_METER
-        (self.meters[meter],) = _BAND_RATE.unpack_from(received, HEADER.size + _METER_MOD.size)
-        return None
-
-    def _on_bundle(self, received: bytes) -> list[bytes]:
-        """ONF EXT-230: messages are collected until the bundle is committed."""
-        if not self._has_bundles:
-            return [error(received, (ofproto_v1_3.OFPET_BAD_REQUEST, ofproto_v1_3.OFPBRC_BAD_EXPERIMENTER))]
         _, kind, number, command, _ = _BUNDLE.unpack_from(received, HEADER.size)
         if kind == ofproto_v1_3.ONF_ET_BUNDLE_ADD_MESSAGE:
-            (added,) = messages_of(received[HEADER.size + _BUNDLE.size :])
-            self._bundles[number].append(added)
-        elif command == ofproto_v1_3.ONF_BCT_OPEN_REQUEST:
-            self._bundles[number] = []
-        else:
-            assert command == ofproto_v1_3.ONF_BCT_COMMIT_REQUEST
-            added_messages = self._bundles.pop(number)
-            rejections = [error(each, reason) for each in added_messages for reason in [self.rejects(each)] if reason]
-            return rejections or [reply for each in added_messages for reply in self._modify(each)]
+            self._bundles.setdefault(number, []).extend(messages_of(received[HEADER.size + _BUNDLE.size :]))
+        elif kind == ofproto_v1_3.ONF_ET_BUNDLE_CONTROL and command == ofproto_v1_3.ONF_BCT_COMMIT_REQUEST:
+            added = self._bundles.pop(number, [])
+            return [error(each, reason) for each in added for reason in [self.rejects(each)] if reason]
         return []
 
-    def _statistics(self, xid: int, body: bytes) -> bytes:
-        kind, _ = _MULTIPART.unpack_from(body)
-        if kind == ofproto_v1_3.OFPMP_FLOW:
-            return flow_stats_reply(*self.flow_rows, xid=xid)
-        if kind == ofproto_v1_3.OFPMP_METER:
-            counts = {**dict.fromkeys(self.meters, 0), **self.dropped}
-            return meter_stats_reply(*((meter, [count]) for meter, count in counts.items()), xid=xid)
-        return message(ofproto_v1_3.OFPT_MULTIPART_REPLY, xid, _MULTIPART.pack(kind, 0))
 
-
-def _identity(flow: Any) -> tuple[Any, ...]:
-    return flow.table_id, flow.priority, sorted(flow.match.items())
-
-
-def _is_covered(flow: Any, deletion: Any) -> bool:
-    in_table = deletion.table_id in (ofproto_v1_3.OFPTT_ALL, flow.table_id)
-    return in_table and not (flow.cookie ^ deletion.cookie) & deletion.cookie_mask
+def _is_flow_stats_request(received: bytes) -> bool:
+    return received[1] == ofproto_v1_3.OFPT_MULTIPART_REQUEST and received[8:10] == bytes([0, ofproto_v1_3.OFPMP_FLOW])
 
 
 class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]

@@ -13,8 +13,9 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from statistics_replies import FlowRow
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow import flow_mods, wire
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.table_output import probe_frame
 from ryu_haslb.openflow.transactions import Transactions
@@ -47,7 +48,9 @@ class Wired:
         )
         self.now = 100.0
         self.fake = fake or FakeSwitch(1 if beside is None else 2)
-        self.fake.flow_rows = list(on_switch)
+        for rule in flow_mods.additions(standing_rules(self.configuration, self.fake.datapath_id), 0):
+            self.fake.receive(rule)
+        self.fake.install(on_switch)
         self.balancer: Balancer = Balancer(self.configuration) if beside is None else beside.balancer
         self.switch = Switch(self.fake.datapath_id, self.configuration, self.balancer)
         self.connect()
@@ -77,7 +80,7 @@ class Wired:
             assert self.transactions.on_error(xid, error) or self.switch.on_error(xid, error, self.now)
         elif kind == wire.OFPT_PACKET_IN:
             assert self.switch.on_packet_in(message, self.now)
-        else:
+        elif kind not in (wire.OFPT_EXPERIMENTER, wire.OFPT_FLOW_REMOVED):  # those are the connection's
             assert kind == wire.OFPT_MULTIPART_REPLY
             assert self.switch.on_multipart_reply(xid, message, self.now)
 

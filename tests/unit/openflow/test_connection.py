@@ -32,7 +32,7 @@ class Connected:
     def __init__(self, has_bundles: bool = True) -> None:
         self.now = 1000.0
         self.balancer = Balancer(CONFIGURATION)
-        self.fake = FakeSwitch(has_bundles=has_bundles)
+        self.fake = FakeSwitch(bundles=has_bundles)
         self.transport = FakeTransport(self.fake)
         self.switch = Switch(1, CONFIGURATION, self.balancer)
         self.connection = Connection(self.transport, self.switch, self.balancer, CONFIGURATION, lambda: self.now)
@@ -116,6 +116,7 @@ def test_a_switch_that_rejects_the_standing_rules_is_tried_again_with_one_line_f
     """After 1, 2, 4, 8, 16, 32 s and then every 60 s."""
     caplog.set_level("INFO")
     connected = Connected()
+    connected.fake.reports_flows = False
     attempts = 0
 
     def reject(received: bytes) -> Optional[tuple[int, int]]:

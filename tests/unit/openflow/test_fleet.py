@@ -173,7 +173,7 @@ def test_a_stop_closes_the_connections_that_wait_as_well() -> None:
 @pytest.mark.parametrize("meters", [True, False])
 def test_standing_rules_have_their_meter_where_the_switch_has_meters(meters: bool) -> None:
     """OpenFlow 1.3.5, section 5.7: meters are optional; a switch without them is served."""
-    served = Served(FakeSwitch(has_meters=meters))
+    served = Served(FakeSwitch(meters=meters))
     (rule,) = served.switch.flows_for(Purpose.PUNT_REQUEST.cookie)
     assert rule.match["udp_dst"] == 434
     metered = [each.meter_id for each in rule.instructions if each.type == ofproto_v1_3.OFPIT_METER]
@@ -391,7 +391,7 @@ def test_retire_deletes_session_rules_then_meters_then_standing_rules_and_leaves
 
 @pytest.mark.parametrize(("meters", "bundles"), [(False, True), (True, False), (False, False)])
 def test_a_switch_without_meters_or_bundles_is_retired_as_well(meters: bool, bundles: bool) -> None:
-    served = Served(FakeSwitch(has_meters=meters, has_bundles=bundles))
+    served = Served(FakeSwitch(meters=meters, bundles=bundles))
     removed = served.fleet.retire()
     served.transport.answer()
     assert (removed, purposes(served.switch)) == ({1: True}, {Purpose.PASS_OTHER})

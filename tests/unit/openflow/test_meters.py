@@ -38,9 +38,9 @@ class Metered:
         self.now = 1000.0
         self.reported: Optional[dict[int, int]] = None  # in the place of the meters that it has
         self.ready: list[bool] = []
-        self.fake = FakeSwitch(has_meters=has_meters)
+        self.fake = FakeSwitch(meters=has_meters)
         if is_restart:
-            self.fake.meters[FIRST_METER] = 1
+            self.fake.add_meter(FIRST_METER, 1)
         self.transport = FakeTransport(self.fake)
         self.transport.handler = self._on_message
         self.balancer = Balancer(CONFIGURATION)
@@ -53,7 +53,7 @@ class Metered:
             assert self.transactions.on_barrier_reply(xid)
         elif kind == wire.OFPT_ERROR:
             assert self.transactions.on_error(xid, wire.read_error(message))
-        else:
+        elif kind not in (wire.OFPT_EXPERIMENTER, wire.OFPT_FLOW_REMOVED):  # those are the connection's
             reply = message if self.reported is None else stats(xid, self.reported)
             assert self.meters.on_meter_stats(xid, reply, self.now)
 
@@ -75,7 +75,7 @@ class Metered:
                 self.admission.clients.record_request(client)
         self.admission.clients.admitted, self.admission.clients.dropped = capacity, max(0, flood + quiet - capacity)
         self.now += UPDATE_INTERVAL
-        self.fake.dropped = dropped
+        self.fake.count_dropped(dropped)
         self.meters.tick(self.now)
         self.sent.clear()
         self.transport.answer()
@@ -135,6 +135,7 @@ def test_the_meter_of_a_previous_run_is_modified() -> None:
 def test_packets_that_a_meter_dropped_are_counted_once() -> None:
     switch = Metered()
     switch.install()
+    switch.fake.add_meter(3, 1000)  # another controller's
     for total in (5, 5, 12):
         switch.update(0, 0, 0, {FIRST_METER: total, 3: 1000})
     assert switch.balancer.statistics.drops[DropReason.METERED] == 12

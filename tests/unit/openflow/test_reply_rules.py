@@ -49,7 +49,6 @@ class Connected:
         self.transport = FakeTransport(self.fake)
         self.switch = Switch(1, self.configuration, self.balancer)
         self.connection = Connection(self.transport, self.switch, self.balancer, self.configuration, lambda: self.now)
-        self.connection._audit._is_possible = False  # the fake switch does not report its rules
         self.transport.answer()
         self.reals: list[Real] = self.balancer.farms["HAFARM"].reals
         for number in range(2):
@@ -126,7 +125,7 @@ def test_without_a_doubt_nothing_is_on_the_switch() -> None:
 
 @pytest.mark.parametrize("has_bundles", [True, False])
 def test_a_doubt_puts_the_rules_on_the_switch_and_its_end_takes_them_away(has_bundles: bool) -> None:
-    connected = Connected(has_bundles=has_bundles)
+    connected = Connected(bundles=has_bundles)
     connected.doubt()
     passing, copying = connected.fake.flows_for(PASS), connected.fake.flows_for(COPY)
     assert [dict(flow.match.items())["ipv4_src"] for flow in passing] == [ADDRESSES[0], VIRTUAL]
@@ -212,7 +211,7 @@ def test_new_standing_rules_take_the_rules_away_and_they_come_back() -> None:
 
 @pytest.mark.parametrize("has_meters", [True, False])
 def test_the_rules_go_when_the_doubt_ended_while_standing_rules_were_replaced(has_meters: bool) -> None:
-    connected = Connected(has_meters=has_meters)
+    connected = Connected(meters=has_meters)
     connected.doubt()
     connected.connection._reply_rules.forget()
     connected.reply()
@@ -252,8 +251,7 @@ def test_deleted_meters_are_added_again_with_the_rules() -> None:
     connected = Connected()
     connected.doubt()
     connected.tick(UPDATE_INTERVAL)
-    del connected.fake.meters[REPLY_METER]
-    connected.fake.flows = [flow for flow in connected.fake.flows if flow.cookie != COPY]
+    connected.fake.lose(meter=REPLY_METER, cookie=COPY)
     for _ in range(4):
         connected.tick(UPDATE_INTERVAL)
     assert REPLY_METER in connected.fake.meters
