@@ -5,6 +5,7 @@ written by subscribers, where the switches match the home agent's own port, Ethe
 looks at replies, since that has a cost for each. So::
 
     retries of a quarter of ``numconns`` mobiles -> in doubt: each switch copies its replies to the balancer
+                                                    and one new session a second goes there, whatever the rotation says
       -> a reply is seen                         -> no doubt: it lives, and all failures are forgotten
       -> ``numconns`` mobiles have failed there  -> FAILED, if replies were looked for and it was silent for long
                                                     enough, and a request that was sent meanwhile was retransmitted
@@ -39,6 +40,8 @@ REPLY_MEMORY = 60.0
 #: further reply.
 PAUSE_FACTOR = 4.0
 _PAUSE_DECAY = 0.95
+#: Seconds between two new sessions that a real server in doubt gets beside its share: it cannot answer unasked.
+QUESTION_INTERVAL = 1.0
 #: Seconds of doubt after which a switch that has not confirmed its rules for replies is no longer waited for.
 MAX_WATCH_DELAY = 15.0
 
@@ -54,6 +57,7 @@ class Doubt:
     """
 
     __slots__ = (
+        "_asked_at",
         "_longest_pause",
         "_replied_at",
         "answers_visibly",
@@ -71,7 +75,7 @@ class Doubt:
         self.watched_from: dict[int, float] = {}
         self.replies_seen = 0
         self.answers_visibly = False
-        self._replied_at = -inf
+        self._replied_at = self._asked_at = -inf
         self._longest_pause = 0.0
 
     def record_retry(self, mobile: bytes, numconns: int, now: float) -> None:
@@ -90,6 +94,13 @@ class Doubt:
             self._longest_pause = max(self._longest_pause, pause)
         self.replies_seen += 1
         self.answers_visibly = True
+
+    def is_question_due(self, now: float) -> bool:
+        """Whether it is to get a new session beside its share, to be asked at all while replies are looked for."""
+        if self.since is None or not self.watched_from or now < self._asked_at + QUESTION_INTERVAL:
+            return False
+        self._asked_at = now
+        return True
 
     def end(self) -> None:
         """The real server has answered."""

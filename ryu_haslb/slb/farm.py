@@ -22,7 +22,8 @@ class ServerFarm:
     Each pair of address and port is a real server of its own. ``clients`` maps the clients that send requests to the
     farm, by address, to when they last did.
 
-    Reassigned sessions have a predictor of their own, so that new sessions are shared exactly by the weights.
+    Reassigned sessions have a predictor of their own, so that new sessions are shared exactly by the weights, but for
+    those that ask a real server in doubt (:mod:`.doubt`).
     """
 
     def __init__(self, configuration: ServerFarmConfiguration) -> None:
@@ -31,6 +32,7 @@ class ServerFarm:
         self.reals: list[RealServer] = []
         self.clients: dict[bytes, float] = {}
         self._by_address: dict[bytes, list[RealServer]] = {}
+        self._to_ask: list[RealServer] = []
         self._predictor = PREDICTORS[configuration.predictor]()
         self._reassigning = PREDICTORS[configuration.predictor]()
         self.configure(configuration)
@@ -43,6 +45,7 @@ class ServerFarm:
         self.configuration = configuration
         known = {real.key: real for real in self.reals}
         self.reals = []
+        self._to_ask.clear()
         self._by_address = {}
         for key, each in {
             (each.address.packed, each.port or MOBILE_IP_PORT): each for each in configuration.reals
@@ -74,6 +77,8 @@ class ServerFarm:
             real.retry_if_due(now)
             if real.doubt.retrying_mobiles:
                 real.doubt.forget_old_retries(real.configuration.faildetect_numconns, now)
+                if real not in self._to_ask and real.doubt.is_question_due(now):
+                    self._to_ask.append(real)
             if real.health is Health.DEMOTED and self.serves_without(real):
                 real.yield_to_others()
         silent = [client for client, last in self.clients.items() if last < now - CLIENT_TIMEOUT]
@@ -88,9 +93,13 @@ class ServerFarm:
     def choose(self, datapath_id: int, other_than: Optional[RealServer] = None) -> Optional[RealServer]:
         """The real server for a new session whose request this switch received; None when none accepts it.
 
-        ``other_than`` is the real server that a session leaves. A real server that awaits its test gets the next
-        session; otherwise the predictor chooses.
+        ``other_than`` is the real server that a session leaves. A real server that awaits its test, or is in doubt,
+        gets the next session; otherwise the predictor chooses.
         """
+        while self._to_ask and other_than is None:
+            real = self._to_ask.pop(0)
+            if real.doubt.since is not None and real.accepts_sessions_from(datapath_id):
+                return real
         for real in self.reals:
             if real.awaits_test_from(datapath_id) and real is not other_than:
                 return real

@@ -204,6 +204,45 @@ def test_the_silence_that_is_needed_has_limits() -> None:
         assert doubt.allows_failure({1}, 101.0 + pause + needed + 0.1)
 
 
+def test_a_real_server_in_doubt_gets_a_new_session_a_second_beside_its_share() -> None:
+    """It cannot answer unasked: in turns of eight each of two is left alone for eight sessions."""
+    bench = Bench(8, 8, faildetect_numconns=4)
+    bench.balancer.failure_detection.copying_switches.add(SWITCH)
+    assert bench.new_sessions(9) == "AAAAAAAAB"
+    bench.reals[0].record_retry(b"anna", bench.now)
+    watch(bench)
+    bench.wait(0.1)
+    assert bench.new_sessions(4, start=9) == "ABBB"
+    bench.wait(1.1)
+    assert bench.new_sessions(2, start=13) == "AB"
+    reply_of(bench, 0)
+    bench.wait(1.1)
+    assert bench.new_sessions(2, start=15) == "BB"
+
+
+def test_real_servers_in_doubt_are_asked_in_turn() -> None:
+    """Else one that answers and comes into doubt again would take every question from the other."""
+    bench = Bench(8, 8, 8, faildetect_numconns=4)
+    bench.balancer.failure_detection.copying_switches.add(SWITCH)
+    letters = ""
+    for number in range(6):
+        for real in bench.reals[1:]:
+            real.record_retry(b"anna", bench.now)
+        watch(bench)
+        bench.wait(1.1)
+        letters += bench.new_sessions(1, start=number)
+        bench.balancer.record_reply(bench.reals["ABC".index(letters[-1])], None, bench.now)
+    assert letters in {"BCBCBC", "CBCBCB"}
+
+
+def test_a_real_server_that_no_switch_looks_at_is_asked_nothing_beside_its_share() -> None:
+    bench = Bench(8, 8, faildetect_numconns=4)
+    assert bench.new_sessions(9) == "AAAAAAAAB"
+    bench.reals[0].record_retry(b"anna", bench.now)
+    bench.wait(1.1)
+    assert bench.new_sessions(2, start=9) == "BB"
+
+
 def test_old_retries_are_forgotten_and_the_doubt_with_them() -> None:
     bench = watching_bench()
     bench.request("anna@example.org")
