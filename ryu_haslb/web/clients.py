@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Callable, Optional
+from typing import Callable
 
 #: Connections without a complete request.
 MAX_WAITING = 64
@@ -103,14 +103,12 @@ def _leaving(holders: Iterable[Client]) -> Client:
 
 def peer_of(address: str) -> str:
     """The client that an address stands for: the address, or the network of an IPv6 address."""
-    found = _parsed(address)
-    if isinstance(found, ipaddress.IPv6Address):
-        return str(ipaddress.IPv6Network((found, _IPV6_CLIENT_PREFIX), strict=False))
-    return address
-
-
-def _parsed(address: str) -> Optional[object]:
     try:
-        return ipaddress.ip_address(address.partition("%")[0])
+        found = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
-        return None
+        return address
+    if isinstance(found, ipaddress.IPv4Address):
+        return address
+    if found.ipv4_mapped is not None:  # the server listens on IPv6 and IPv4 together
+        return str(found.ipv4_mapped)
+    return str(ipaddress.IPv6Network((found, _IPV6_CLIENT_PREFIX), strict=False))

@@ -39,6 +39,8 @@ def _operation(route: Route) -> dict[str, Any]:
         operation["security"] = [{_BEARER: []}]
         responses["401"] = _error("Token missing or wrong.")
         responses["403"] = _error("The balancer is read-only: no token is configured.")
+        responses["429"] = _error("Too many wrong tokens from this address; the right one is accepted all the same.")
+    responses["503"] = _error("Too many requests of this address at the same time.")
     if route.body is not None:
         content = {route.body.media_type: {"schema": route.body.schema, "example": route.body.example}}
         operation["requestBody"] = {"required": True, "content": content}

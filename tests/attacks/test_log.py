@@ -10,12 +10,14 @@ import ast
 import io
 import logging
 import re
+import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Optional
 
 import pytest
+from balancer_process import balancer_process, free_port
 from control_process import Application
 
 import ryu_haslb
@@ -38,6 +40,16 @@ TIMES = 10_000
 HOUR = 3600.0
 #: The places that log a line which has a limit of its own, or which an operator has caused, and how many there are.
 PREFORMATTED = {"app.py": 3, "startup.py": 1, "log_limit.py": 1, "web/server.py": 1}
+CONFIGURATION = """
+ip slb serverfarm HAFARM
+ real 10.1.1.51
+  inservice
+!
+ip slb vserver MIPSLB
+ virtual 10.1.1.10 udp 434 service ipmobile
+ serverfarm HAFARM
+ inservice
+"""
 #: Values that a stranger may send, in place of each text.
 HOSTILE = (
     "a\n%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=OPERATIONAL",
@@ -179,6 +191,52 @@ def test_no_name_from_the_network_reaches_the_operators_terminal(value: str) -> 
     first, second, rest = answer.decode().split("\n", 2)
     assert first.isprintable()
     assert (second, rest) == ("reals\tReal servers", "")
+
+
+REQUESTS = {
+    "no request": b"\x16\x03\x01\x02\x00\r\n\r\n",
+    "a forged line": b"GET /%0a%25SLB-6-REAL:%20forged HTTP/1.1\r\nHost: localhost\r\nUser-Agent: \x1b[2J\r\n\r\n",
+    "a long line": b"x" * 8000 + b"\r\n\r\n",
+    "a wrong host": b"GET / HTTP/1.1\r\nHost: \x1b]0;evil\r\n\r\n",
+    "a wrong token": b"POST /api/v1/clear/counters HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \x1b\xff\r\n\r\n",
+    "a token": b"POST /api/v1/config HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer x\r\nContent-Length: 9\r\n\r\n",
+    "half a request": b"GET /metr",
+    "nothing": b"",
+}
+
+
+def test_a_thousand_requests_of_each_kind_leave_few_lines_in_the_log_of_a_running_balancer(tmp_path: Path) -> None:
+    """A refused request logs nothing, whatever it says; wrong tokens have the limit of one peer."""
+    token, log, http = tmp_path / "token", tmp_path / "log", free_port()
+    token.touch(0o600)
+    token.write_text("correct-horse-battery-staple")
+    with (
+        log.open("w") as stream,
+        balancer_process(
+            tmp_path, CONFIGURATION, free_port(), stream, HASLB_HTTP=str(http), HASLB_HTTP_TOKEN_FILE=str(token)
+        ) as process,
+    ):
+        while not _is_answered(http):
+            assert process.poll() is None
+        before = len(log.read_bytes())
+        for request in REQUESTS.values():
+            for _ in range(1000):
+                with suppress(OSError), socket.create_connection(("127.0.0.1", http), 60) as client:
+                    client.sendall(request)
+                    client.shutdown(socket.SHUT_WR)
+                    client.recv(4096)
+        assert _is_answered(http)
+        grown = log.read_bytes()[before:].decode()
+    lines = grown.splitlines()
+    assert len(lines) <= 2 * OBJECT_BURST, lines[:5]
+    assert all("wrong token" in line and line.isprintable() for line in lines), lines[:5]
+
+
+def _is_answered(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 60) as client:
+        client.sendall(b"HEAD /metrics HTTP/1.0\r\n\r\n")
+        return client.recv(12) == b"HTTP/1.1 200"
+    return False
 
 
 def test_loggers_of_the_event_loops_are_limited_as_well() -> None:

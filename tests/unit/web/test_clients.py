@@ -87,4 +87,4 @@ def test_the_addresses_of_one_ipv6_network_are_one_client() -> None:
     """A host may have all addresses of its network (RFC 4291 section 2.5.1)."""
     assert peer_of("2001:db8::1") == peer_of("2001:db8::ffff:1") != peer_of("2001:db8:0:1::1")
     assert peer_of("fe80::1%eth0") == "fe80::/64"
-    assert peer_of("192.0.2.1") == "192.0.2.1"
+    assert peer_of("192.0.2.1") == peer_of("::ffff:192.0.2.1") == "192.0.2.1"
