@@ -2,7 +2,8 @@
 
 python -m simulation                    # runs of an hour each, for two minutes of wall time
 python -m simulation --seed 17          # one run, and what it shrinks to
-python -m simulation --runs 500 --seconds 86400
+python -m simulation --seed 3 --hours 24      # a day and a night in one world
+python -m simulation --runs 500
 """
 
 from __future__ import annotations
@@ -22,10 +23,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="the only run, or with --runs the first")
     parser.add_argument("--runs", type=int, help="so many runs with one seed after the other")
     parser.add_argument("--seconds", type=float, default=3600.0, help="simulated seconds of each run (3600)")
+    parser.add_argument("--hours", type=float, help="the same in hours: --seed 1 --hours 24")
     parser.add_argument("--wall", type=float, default=120.0, help="without --seed and --runs: seconds in all (120)")
     parser.add_argument("--verbose", action="store_true", help="the balancer's log as well")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO if options.verbose else logging.CRITICAL, stream=sys.stdout)
+    if options.hours is not None:
+        options.seconds = options.hours * 3600.0
     first = options.seed if options.seed is not None else 1
     runs = options.runs or (1 if options.seed is not None else sys.maxsize)
     ends = time.monotonic() + options.wall

@@ -412,10 +412,11 @@ def random_history(parameters: Parameters, seconds: float, random: Random) -> li
         history += [Fault(round(random.uniform(5.0, seconds), 3), "power cycle", (number,)) for number in range(resets)]
         return sorted(history)
     history = []
-    for _ in range(random.randint(0, 8)):
+    hours = max(1.0, seconds / 3600.0)
+    for _ in range(int(random.randint(0, 8) * hours)):
         at = round(random.uniform(5.0, max(6.0, seconds - 60.0)), 3)
         history += random.choice(_MAKERS)(parameters, at, random)
-    for _ in range(random.randint(0, parameters.mobiles)):
+    for _ in range(int(random.randint(0, parameters.mobiles) * hours)):
         history.append(_mobile_fault(parameters, round(random.uniform(5.0, seconds), 3), random))
     return sorted(history)
 

@@ -14,6 +14,7 @@ from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
+from simulation.state import container_sizes
 from simulation.switch import ROLE_MASTER, SimulatedSwitch
 from simulation.world import BYSTANDERS, World, mac_of
 
@@ -21,6 +22,8 @@ from simulation.world import BYSTANDERS, World, mac_of
 CHECK_INTERVAL = 5.0
 #: Seconds without a disturbance after which rules must be in place, and beliefs right.
 SETTLE_TIME = 15.0
+#: Entries that a container of the balancer may have when all mobiles are gone. Memories of clients end at 1,000.
+MAX_REMEMBERED = 2000
 _SESSIONS = 1
 
 
@@ -77,6 +80,14 @@ class Invariants:
             flows = [flow for flow in switch.datapath.tables[_SESSIONS] if flow.cookie >> 16 > 0xFFFF]
             if flows:
                 raise ViolationError("nothing is left", f"{len(flows)} session rules at switch {switch.datapath_id}")
+
+    def check_growth(self) -> None:
+        """Raises :class:`ViolationError` if the balancer remembers more than a bounded number of things at the end."""
+        controller = self._world.controller
+        for name in ("balancer", "fleet", "dfp"):
+            for path, size in container_sizes(getattr(controller, name), name):
+                if size > MAX_REMEMBERED:
+                    raise ViolationError("state does not grow", f"{path} has {size} entries")
 
     def check_shares(self) -> None:
         """Raises :class:`ViolationError` if round robin has not shared new sessions by the weights."""

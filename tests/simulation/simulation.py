@@ -71,6 +71,7 @@ def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None
     world.disturb()
     world.clock.run_until(world.clock.now + world.parameters.idle + AFTERMATH)
     invariants.check_end()
+    invariants.check_growth()
 
 
 def random_run(seed: int, seconds: float) -> tuple[Parameters, list[Fault]]:
