@@ -45,14 +45,15 @@ RequestReader = Callable[[bytes, Optional[int]], Union[Request, DropReason]]
 
 
 class Admission:
-    """Admits the requests of one switch. ``load`` is that of the last :meth:`update_load`."""
+    """Admits the requests of one switch. ``load`` is that of the last :meth:`update_load`, ``backlog`` that of the
+    connection."""
 
     def __init__(self, balancer: Balancer, read_request: RequestReader) -> None:
         self.load = Load.NORMAL
         self.clients = Clients()
         self._balancer = balancer
         self._read_request = read_request
-        self._backlog = Backlog()
+        self.backlog = Backlog()
         self._reading_until = 0.0
 
     def on_reading(self, now: float) -> None:
@@ -71,26 +72,26 @@ class Admission:
     def reset(self) -> None:
         """Forget load and backlog: the connection is a new one, or is lost."""
         self.load = Load.NORMAL
-        self._backlog = Backlog()
+        self.backlog = Backlog()
 
     def update_load(self, channel: Channel, barrier: Optional[int], now: float) -> None:
         """Determine the load. ``barrier`` is a barrier request that was just sent; without one, one is sent if due."""
-        if barrier is None and self._backlog.needs_barrier(channel.bytes_sent):
+        if barrier is None and self.backlog.needs_barrier(channel.bytes_sent):
             barrier = channel.next_xid()
             channel.transmit(wire.barrier_request(barrier))
         if barrier is not None:
-            self._backlog.record_barrier(barrier, channel.bytes_sent, now)
-        self.load = self._backlog.load(channel.bytes_sent, now, now < self._reading_until)
+            self.backlog.record_barrier(barrier, channel.bytes_sent, now)
+        self.load = self.backlog.load(channel.bytes_sent, now, now < self._reading_until)
         if self.load is not Load.NORMAL:
             self.clients.on_overload(now)
 
     def on_barrier_reply(self, xid: int, now: float) -> bool:
         """Handle a barrier reply. False when the barrier was not recorded here."""
-        return self._backlog.on_barrier_reply(xid, now)
+        return self.backlog.on_barrier_reply(xid, now)
 
     def oldest_barrier_age(self, now: float) -> float:
         """Seconds since the oldest barrier request that has no reply yet; 0 when there is none."""
-        return self._backlog.oldest_barrier_age(now)
+        return self.backlog.oldest_barrier_age(now)
 
     def _admit_under_load(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
         if self.load is Load.FULL:

@@ -9,6 +9,9 @@ The age of the oldest outstanding barrier is therefore the delay of the switch a
 of requests fills the way back, however few of them are admitted. The shortest round trip of the last seconds is an
 estimate of that part and is subtracted: the rest is the queueing delay of the work that the switch was sent. Within one
 round trip no delay can be measured, so bytes that no barrier reply has confirmed count as well.
+
+The barriers also show which requests the switch has sent out. When a connection breaks, or the switch rejects what it
+is sent because another balancer is master, it is not known of the requests behind the last confirmed barrier.
 """
 
 from __future__ import annotations
@@ -37,17 +40,25 @@ class Load(IntEnum):
 
 
 class _Barrier(NamedTuple):
-    """An outstanding barrier: its transaction id, the bytes sent up to and including it, and the time."""
+    """An outstanding barrier: its transaction id, the bytes sent up to and including it, the time, and the requests
+    that were sent between the barrier before it and this one."""
 
     xid: int
     bytes_sent: int
     sent_at: float
+    requests: int
 
 
 class Backlog:
-    """The backlog of one connection. ``bytes_sent`` is always the number of bytes sent over it so far."""
+    """The backlog of one connection. ``bytes_sent`` is always the number of bytes sent over it so far.
+
+    The caller adds to ``requests`` each request that it sends, and to ``settled`` each one whose rejection or return it
+    has received. Both are of the requests that no barrier has followed, or confirmed, yet.
+    """
 
     def __init__(self) -> None:
+        self.requests = 0
+        self.settled = 0
         self._outstanding: deque[_Barrier] = deque()
         self._bytes_before_barrier = 0
         self._confirmed_bytes = 0
@@ -60,19 +71,26 @@ class Backlog:
 
     def record_barrier(self, xid: int, bytes_sent: int, now: float) -> None:
         """Record that a barrier request was sent; ``bytes_sent`` includes it."""
-        self._outstanding.append(_Barrier(xid, bytes_sent, now))
+        self._outstanding.append(_Barrier(xid, bytes_sent, now, self.requests))
+        self.requests = 0
         self._bytes_before_barrier = bytes_sent
 
     def on_barrier_reply(self, xid: int, now: float) -> bool:
         """Confirm the bytes that were sent before a barrier. False when the barrier was not recorded here."""
         if all(barrier.xid != xid for barrier in self._outstanding):
             return False
+        self.settled = 0  # all rejections and returns until now were of requests before this barrier
         while True:
             barrier = self._outstanding.popleft()
             self._confirmed_bytes = barrier.bytes_sent
             if barrier.xid == xid:
                 self._record_round_trip(now - barrier.sent_at, now)
                 return True
+
+    @property
+    def unconfirmed_requests(self) -> int:
+        """Requests that were sent and neither confirmed nor rejected nor returned."""
+        return max(0, self.requests + sum(barrier.requests for barrier in self._outstanding) - self.settled)
 
     def oldest_barrier_age(self, now: float) -> float:
         """Seconds for which the oldest outstanding barrier has had no reply; 0 when none is outstanding."""

@@ -158,7 +158,11 @@ class Switch:
             self.channel.transmit(self.recovery.request(self.channel.next_xid(), now))
 
     def disconnect(self) -> None:
-        """The connection is lost. Sessions, and the rules on the switch, stay."""
+        """The connection is lost. Sessions, and the rules on the switch, stay.
+
+        Of the last requests it is not known whether the switch has sent them out: they no longer count as dispatched.
+        """
+        self._balancer.count_undelivered(DropReason.UNCONFIRMED, self.admission.backlog.unconfirmed_requests)
         self.channel = None
         self._is_ready = False
         self.recovery.disconnect()
@@ -222,6 +226,7 @@ class Switch:
         if wire.is_return_to_session(error.data):
             self._table_output.on_rejected()
         if not wire.is_return_to_session(error.data, PROBE_TAG):
+            self.admission.backlog.settled += 1
             self._balancer.count_undelivered(DropReason.REJECTED_BY_SWITCH)
         return True
 
@@ -271,6 +276,7 @@ class Switch:
         real, session, _ = self._balancer.request(request, now)
         if real is None:
             return
+        self.admission.backlog.requests += 1
         if session is not None and session.rule_at == self.datapath_id and self._table_output.is_usable:
             channel.transmit(wire.packet_out(wire.return_to_session(session.tag), frame))
             return
@@ -323,6 +329,7 @@ class Switch:
         if actions is None:
             return False
         if self._balancer.count_forwarded(request):
+            self.admission.backlog.requests += 1
             channel.transmit(wire.packet_out(actions, frame))
         return True
 
@@ -332,6 +339,7 @@ class Switch:
         if tag == PROBE_TAG:
             self._table_output.on_returned()
             return
+        self.admission.backlog.settled += 1
         session = self._balancer.sessions.by_tag(tag)
         if session is None:
             self._on_unknown_session(channel, frame, now)
@@ -341,6 +349,7 @@ class Switch:
             self._balancer.count_undelivered(DropReason.REAL_UNREACHABLE)
             return
         session.rule_at = None
+        self.admission.backlog.requests += 1
         channel.transmit(wire.packet_out(actions, frame))
         self.rules.install(session)
 

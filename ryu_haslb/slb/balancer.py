@@ -199,10 +199,14 @@ class Balancer:
         self.statistics.requests -= 1
         self.statistics.dispatched -= 1
 
-    def count_undelivered(self, reason: DropReason) -> None:
-        """Count a dispatched request as dropped instead: it did not get through the switch."""
-        self.statistics.dispatched -= 1
-        self.statistics.drops[reason] += 1
+    def count_undelivered(self, reason: DropReason, count: int = 1) -> None:
+        """Count dispatched requests as dropped instead: they did not get through the switch, as far as is known.
+
+        Those that were dispatched before the counters were cleared are not counted at all.
+        """
+        count = min(count, self.statistics.dispatched)
+        self.statistics.dispatched -= count
+        self.statistics.drops[reason] += count
 
     @staticmethod
     def _named_real(reals: Sequence[RealServer], session: Optional[Session]) -> RealServer:

@@ -7,8 +7,10 @@ import pytest
 from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.statistics import DropReason
 from simulation.faults import Fault
 from simulation.simulation import simulate
+from simulation.switch import ROLE_SLAVE
 from simulation.world import Parameters, World
 
 PARAMETERS = Parameters(seed=5, mobiles=60, lifetime=60, idle=300)
@@ -107,3 +109,27 @@ def test_two_balancers_without_roles_are_found() -> None:
         outcome = simulate(TWO, [], 60.0)
     assert outcome.violation is not None
     assert outcome.violation.rule == "each request is dispatched once"
+
+
+@pytest.mark.parametrize("how", ["control connection breaks", "switch restarts", "another balancer is master"])
+def test_requests_that_were_lost_in_a_breaking_connection_do_not_count_as_dispatched(how: str) -> None:
+    """What was on its way is lost, or rejected (OFPBRC_IS_SLAVE); no barrier reply has confirmed it."""
+    world = World(Parameters(seed=5, mobiles=400, arrivals=20.0, idle=300))
+    world.start()
+    run(world, 4.0)
+    statistics = world.controller.balancer.statistics
+    for _ in range(5):
+        while statistics.dispatched <= world.counts.dispatched:
+            run(world, 0.0001)
+        # A request is on its way to the switch.
+        if how == "another balancer is master":
+            world.switch.connections[0].role = ROLE_SLAVE
+            run(world, 0.001)
+            world.controller.transports[1].close()
+        else:
+            Fault(0.0, how).strike(world)
+        assert statistics.dispatched <= world.counts.dispatched
+        assert statistics.requests == statistics.dispatched + statistics.dropped
+        world.controller.mend(world.switch)
+        run(world, 2.0)
+    assert statistics.drops[DropReason.UNCONFIRMED] >= 5
