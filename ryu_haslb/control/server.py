@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -34,6 +35,8 @@ CLIENT_TIMEOUT = 10.0
 MAX_PENDING_CLIENTS = 64
 #: Commands that are carried out at the same time, ``debug`` included.
 MAX_RUNNING_COMMANDS = 32
+#: Seconds for which a client has not read a piece of its output, after which its place may be given to a new command.
+STALLED_TIMEOUT = 1.0
 #: Lines of one output that are made before other work has its turn: a fraction of a millisecond.
 LINES_PER_SLICE = 50
 #: Seconds between two slices. Without a pause a long output would keep a processor busy that Open vSwitch may need.
@@ -62,6 +65,8 @@ class ControlServer:
         self._execute_for_root = execute_for_root or execute
         self._pending: dict[Any, None] = {}
         self._running_commands = 0
+        #: The clients that are being sent a piece of their output, and since when; those that read have none waiting.
+        self._sending: dict[Any, float] = {}
         self._turn = eventlet.semaphore.Semaphore()
         self._listener: Optional[ControlListener] = ControlListener(path, new_socket=green_socket.socket)
 
@@ -106,7 +111,7 @@ class ControlServer:
                     raise RequestError("only root and the owner of the balancer may use the control socket")
                 request = _receive(client)
             except RequestError as error:
-                _send(client, error_lines(error))
+                self._send(client, error_lines(error))
                 return
             finally:
                 self._pending.pop(client, None)
@@ -117,23 +122,25 @@ class ControlServer:
                 client.sendall(END_MARK)
 
     def _carry_out(self, client: Any, request: Request, execute: Execute) -> None:
-        if self._running_commands >= MAX_RUNNING_COMMANDS:
-            _send(client, error_lines(f"{MAX_RUNNING_COMMANDS} commands are running; end a debug, or try again later"))
+        if self._running_commands >= MAX_RUNNING_COMMANDS and not self._close_longest_stalled():
+            self._send(
+                client, error_lines(f"{MAX_RUNNING_COMMANDS} commands are running; end a debug, or try again later")
+            )
             return
         self._running_commands += 1
         try:
             output = execute(request.words())
             if output.live:
-                _send_live(client, output.lines)
+                self._send_live(client, output.lines)
             else:
                 self._send_in_slices(client, output.lines)
         except HaslbError as error:
-            _send(client, error_lines(error))
+            self._send(client, error_lines(error))
         except OSError:
             raise
         except Exception:  # a fault in one command must not end the server
             LOG.exception("command failed: %s", _loggable(request))
-            _send(client, error_lines("the command failed; see the balancer's log"))
+            self._send(client, error_lines("the command failed; see the balancer's log"))
         finally:
             self._running_commands -= 1
 
@@ -145,7 +152,40 @@ class ControlServer:
                 if not piece:
                     return
                 eventlet.sleep(SLICE_INTERVAL)
-            _send(client, [line for line in piece if line is not None])
+            self._send(client, [line for line in piece if line is not None])
+
+    def _send(self, client: Any, lines: Sequence[str]) -> None:
+        self._sending[client] = time.monotonic()
+        try:
+            client.sendall(encode_lines(lines))
+        finally:
+            self._sending.pop(client, None)
+
+    def _send_live(self, client: Any, lines: Iterator[Optional[str]]) -> None:
+        """Send each line at once, until the client leaves or sends anything."""
+        client.settimeout(None)
+
+        def send() -> None:
+            with suppress(OSError):
+                for line in lines:
+                    if line is not None:
+                        self._send(client, [line])
+
+        sender = eventlet.spawn(send)
+        try:
+            client.recv(1)
+        finally:
+            sender.kill()
+
+    def _close_longest_stalled(self) -> bool:
+        """Close the client that has not read for longest, such as a suspended ``debug``; False if all of them read."""
+        client, since = min(self._sending.items(), key=lambda each: each[1], default=(None, 0.0))
+        if client is None or time.monotonic() - since < STALLED_TIMEOUT:
+            return False
+        del self._sending[client]
+        with suppress(OSError):
+            client.shutdown(socket.SHUT_RDWR)  # the greenlet that sends to it sees the end
+        return True
 
 
 def user_of(client: Any) -> int:
@@ -170,24 +210,3 @@ def _receive(client: Any) -> Optional[Request]:
             if request is not None:
                 return request
     return None
-
-
-def _send(client: Any, lines: Sequence[str]) -> None:
-    client.sendall(encode_lines(lines))
-
-
-def _send_live(client: Any, lines: Iterator[Optional[str]]) -> None:
-    """Send each line at once, until the client leaves or sends anything."""
-    client.settimeout(None)
-
-    def send() -> None:
-        with suppress(OSError):
-            for line in lines:
-                if line is not None:
-                    _send(client, [line])
-
-    sender = eventlet.spawn(send)
-    try:
-        client.recv(1)
-    finally:
-        sender.kill()

@@ -6,12 +6,14 @@ import logging
 import socket
 import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import eventlet
 
 from ryu_haslb.configuration.model import DfpAgent, DfpManager
 from ryu_haslb.dfp.agents import DfpAgents, Link, WeightsChanged
+from ryu_haslb.dfp.channel import Counters
 from ryu_haslb.dfp.manager import Connect, State
 
 LOG = logging.getLogger(__name__)
@@ -74,15 +76,23 @@ class SocketLink(Link):
                 self.carry_out(self.connection.closed(time.monotonic()))
                 LOG.warning("DFP agent %s disconnected: connection lost; %s", self.connection.name, self._outlook())
                 return
-            unauthorized = self.connection.counters.unauthorized_weights
+            before = replace(self.connection.counters)
             self.carry_out(self.connection.received(data, time.monotonic()))
-            if self.connection.counters.unauthorized_weights != unauthorized:
-                LOG.warning(
-                    "DFP agent %s reported weights of real servers that it may not set; ignored, add 'real A.B.C.D' to "
-                    "its agent command if it is to set them",
-                    self.connection.name,
-                )
+            self._log_refused(before, self.connection.counters)
             eventlet.sleep(_READ_INTERVAL)
+
+    def _log_refused(self, before: Counters, after: Counters) -> None:
+        if after.unauthorized_weights != before.unauthorized_weights:
+            LOG.warning(
+                "DFP agent %s reported weights of real servers that it may not set; ignored, add 'real A.B.C.D' to its "
+                "agent command if it is to set them",
+                self.connection.name,
+            )
+        if after.authentication_failures != before.authentication_failures:
+            LOG.warning(
+                "DFP agent %s sent a message without a valid signature; ignored, check the password at both ends",
+                self.connection.name,
+            )
 
     def send(self, data: bytes) -> None:
         stream = self._socket
