@@ -73,22 +73,34 @@ def lab(health: HealthLab) -> HealthLab:
     return health
 
 
-@pytest.fixture
-def browser(lab: HealthLab, tmp_path: Path) -> Iterator[WebDriver]:
+@pytest.fixture(scope="module")
+def chromium(health: HealthLab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebDriver]:
     """Chromium on the switch's side of the management link, in processes that the janitor knows."""
     options = Options()
-    for flag in (*FLAGS, f"--user-data-dir={tmp_path}/profile"):
+    for flag in (*FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     service = Service("/usr/bin/chromedriver", env=marked_environment())
     driver = WebDriver(options, service)
     try:
-        driver.get(PAGE)
-        wait(driver, lambda: text(driver, "#connection") == "Live", "the page is live")
         yield driver
-        assert driver.get_log("browser") == []
     finally:
         driver.quit()
+
+
+@pytest.fixture
+def browser(lab: HealthLab, chromium: WebDriver) -> Iterator[WebDriver]:
+    """The page in a tab of its own: its size, its colours and its storage are those of a new one."""
+    empty = chromium.current_window_handle
+    chromium.switch_to.new_window("tab")
+    try:
+        chromium.get(PAGE)
+        wait(chromium, lambda: text(chromium, "#connection") == "Live", "the page is live")
+        yield chromium
+        assert chromium.get_log("browser") == []
+    finally:
+        chromium.close()
+        chromium.switch_to.window(empty)
 
 
 def wait(driver: WebDriver, condition: Callable[[], object], what: str, seconds: float = WAIT_TIMEOUT) -> float:
