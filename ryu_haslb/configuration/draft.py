@@ -71,6 +71,7 @@ class VirtualServerDraft:
     in_service: bool = False
     other_service: Optional[str] = None
     idle_line: int = 0
+    vlans: Optional[frozenset[int]] = None
 
     def finished(self) -> VirtualServer:
         """The virtual server of the model. It must be complete."""
@@ -82,6 +83,7 @@ class VirtualServerDraft:
             idle=self.idle,
             clients=tuple(self.clients.values()),
             in_service=self.in_service,
+            vlans=self.vlans,
         )
 
 
@@ -191,4 +193,5 @@ def _virtual_server_draft(server: VirtualServer) -> VirtualServerDraft:
         idle=server.idle,
         clients={rule.network: rule for rule in server.clients},
         in_service=server.in_service,
+        vlans=server.vlans,
     )

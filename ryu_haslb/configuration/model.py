@@ -82,7 +82,10 @@ class ClientRule:
 
 @dataclass(frozen=True)
 class VirtualServer:
-    """``ip slb vserver NAME``. ``idle``: seconds without a request before a session ends."""
+    """``ip slb vserver NAME``. ``idle``: seconds without a request before a session ends.
+
+    ``vlans`` are those that it is served in; None: they follow from its clients (:mod:`.served_vlans`).
+    """
 
     name: str
     address: IPv4Address
@@ -91,6 +94,7 @@ class VirtualServer:
     idle: int = 10
     clients: tuple[ClientRule, ...] = ()
     in_service: bool = False
+    vlans: Optional[frozenset[int]] = None
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ class Port:
     """``interface FastEthernet3/15``: a port of a line card, of the IPsec module, or of a router such as the PDSN.
 
     ``kind`` and ``number`` are its name. ``crypto_connect_vlan`` is the inside VLAN to which the IPsec module connects
-    it. ``allowed_vlans`` are those of a trunk; None: all VLANs.
+    it. ``allowed_vlans`` are those of a trunk; None: all VLANs. ``access_vlan`` is the VLAN of an access port.
     """
 
     kind: str
@@ -155,6 +159,7 @@ class Port:
     crypto_map: Optional[str] = None
     crypto_connect_vlan: Optional[int] = None
     allowed_vlans: Optional[frozenset[int]] = None
+    access_vlan: Optional[int] = None
 
     @property
     def name(self) -> str:

@@ -26,6 +26,7 @@ from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer
 from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.configuration.served_vlans import access_vlans, served_vlans
 from ryu_haslb.openflow import arp, flow_mods, wire
 from ryu_haslb.openflow.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL, ArpLimit
 from ryu_haslb.openflow.channel import Channel
@@ -58,7 +59,10 @@ _UNTAGGED = 0
 
 
 class NeighbourDiscovery:
-    """ARP at one switch. ``sides`` is how its ports lie around the IPsec module, ``key`` the secret of its probes."""
+    """ARP at one switch. ``sides`` is how its ports lie around the IPsec module, ``key`` the secret of its probes.
+
+    ``served_vlans`` are the VLANs of each virtual server that is not served in every VLAN.
+    """
 
     def __init__(self, datapath_id: int, configuration: Configuration, key: Optional[bytes] = None) -> None:
         self.sides = Sides()
@@ -82,6 +86,13 @@ class NeighbourDiscovery:
         self._configuration = configuration
         entries = self._entries = static_entries(configuration, self._port_names)
         self._neighbours.configure(configuration, entries.macs, entries.places)
+        self._access_vlans = access_vlans(configuration, self._port_names)
+        self.served_vlans = {
+            server.address.packed: vlans
+            for server in configuration.virtual_servers.values()
+            for vlans in [served_vlans(configuration, server)]
+            if server.in_service and vlans is not None
+        }
         self._configured_vlans = {interface.vlan for interface in configuration.vlan_interfaces}
         self._vlans_of = _vlans_of(configuration, self._neighbours.addresses())
         self._vlans_of.update(
@@ -152,9 +163,12 @@ class NeighbourDiscovery:
         if packet is None or packet.sender_mac.startswith(_OURS):
             return False
         location = Location(packet.sender_mac, port, untagged[1])
+        vlan = self.vlan_of(port, location.vlan)
         address, to = packet.sender_address, frame[:6]
         vlans = self._vlans_of.get(address)
         if vlans is None:
+            return False
+        if vlans and vlan is not None and vlan not in vlans:
             return False
         if packet.operation == arp.REPLY and self._is_answer(vlans, (to, packet.target_mac), location.vlan):
             changed = self._neighbours.on_answer(address, location, now)
@@ -162,8 +176,7 @@ class NeighbourDiscovery:
                 self._learn_vlan(location.vlan)
         else:
             changed = False
-            if not vlans or location.vlan is None or location.vlan in vlans:
-                self._neighbours.on_claim(address, location, now)
+            self._neighbours.on_claim(address, location, now)
         self._log_events(now)
         return changed
 
@@ -191,14 +204,35 @@ class NeighbourDiscovery:
         return self._neighbours.forget_port(port)
 
     def reply(self, channel: Channel, frame: bytes, port: int, addresses: Collection[bytes]) -> bool:
-        """Reply to an ARP request for one of these addresses. False when it asks for another address."""
+        """Reply to an ARP request for one of these addresses. False when it asks for another address.
+
+        A virtual server that is served in some VLANs only is replied for in these: the switch itself (NORMAL) decides
+        whether the reply reaches the host, since it does not show the VLAN of an access port.
+        """
         untagged = with_one_vlan_tag_at_most(frame)
         request = None if untagged is None else arp.read_arp(untagged[0])
         if untagged is None or request is None or request.target_address not in addresses:
             return False
-        tag = wire.push_vlan(untagged[1]) if untagged[1] else b""
-        channel.transmit(wire.packet_out(tag + wire.output(port), arp.reply_to(request, self._mac)))
+        vlan = untagged[1] or self._access_vlans.get(port)
+        served = self.served_vlans.get(request.target_address)
+        reply = arp.reply_to(request, self._mac)
+        if served is None:
+            tag = wire.push_vlan(untagged[1]) if untagged[1] else b""
+            channel.transmit(wire.packet_out(tag + wire.output(port), reply))
+            return True
+        for each in {_UNTAGGED, *served} if vlan is None else served & {vlan}:
+            tag = wire.push_vlan(each) if each else b""
+            channel.transmit(wire.packet_out(tag + _NORMAL, reply))
         return True
+
+    def serves(self, address: bytes, vlan: Optional[int]) -> bool:
+        """Whether a virtual server is served in a VLAN; None is the unknown one of an access port."""
+        served = self.served_vlans.get(address)
+        return served is None or vlan is None or vlan in served
+
+    def vlan_of(self, port: int, tag: Optional[int]) -> Optional[int]:
+        """The VLAN of a frame: that of its tag, or of the access port if the configuration names that."""
+        return tag or self._access_vlans.get(port)
 
     def probe_all(self) -> None:
         """Probe every next hop with the next :meth:`probe_due`."""

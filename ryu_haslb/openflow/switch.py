@@ -210,7 +210,7 @@ class Switch:
             else:
                 self._on_arp(channel, purpose, port, frame, now)
         else:
-            self._on_request(channel, frame, now)
+            self._on_request(channel, frame, port, now)
         return True
 
     def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
@@ -259,10 +259,12 @@ class Switch:
                 self.admission.on_reading(now)
             self.admission.update_load(self.channel, self.rules.flush(now), now)
 
-    def _on_request(self, channel: Channel, frame: bytes, now: float) -> None:
+    def _on_request(self, channel: Channel, frame: bytes, port: int, now: float) -> None:
         vlan = None
         if frame[_ETHERTYPE] != _IPV4:
             frame, vlan = without_vlan_tag(frame)
+        if self._discovery.served_vlans:
+            vlan = self._discovery.vlan_of(port, vlan)
         request = self.admission.admit(frame, vlan)
         if not isinstance(request, Request):
             self._balancer.count_dropped(request)
@@ -293,6 +295,8 @@ class Switch:
             return request
         if vlan:
             self._discovery.on_request_from(vlan)
+        if self._discovery.served_vlans and not self._discovery.serves(request.virtual_server.packed_address, vlan):
+            return DropReason.WRONG_VLAN
         mac = frame[_ETH_SRC]
         if mac in self._forwarding.dispatched_macs and self._is_returned(request, mac):
             return DropReason.RETURNED_BY_HOME_AGENT
@@ -379,6 +383,8 @@ class Switch:
         Under load no ping gets a reply, and each counts toward the share of its client.
         """
         untagged, vlan = without_vlan_tag(frame)
+        if not self._discovery.serves(untagged[_IPV4_DST], self._discovery.vlan_of(port, vlan)):
+            return
         if self.admission.load is not Load.NORMAL:
             self.admission.record_dropped(untagged)
         elif untagged[_IPV4_DST] in self._virtual_servers and untagged[_IPV4_SRC] not in self._own_addresses:

@@ -40,6 +40,7 @@ class DropReason(Enum):
     VIRTUAL_SERVER_OUT_OF_SERVICE = "virtual_server_out_of_service", "virtual server out of service"
     SESSION_LIMIT = "session_limit", "session limit reached"
     RECOVERY_PENDING = "recovery_pending", "sessions on the switch not recovered yet"
+    WRONG_VLAN = "wrong_vlan", "not in a VLAN of the virtual server"
     CLIENT_DENIED = "client_denied", "client not permitted"
     NO_REAL_AVAILABLE = "no_real_available", "no real server available"
     REAL_UNREACHABLE = "real_unreachable", "real server not reachable"

@@ -40,7 +40,7 @@ CONFIGURATION = (
     f"interface Vlan{HOME_AGENTS}\n ip address 10.1.1.1 255.255.255.0\n!\n"
     + farm([(address, 1) for address in REALS.values()])
     + f"ip slb serverfarm HAFARM\n real {ABSENT}\n!\n"
-    + virtual_server()
+    + virtual_server(300, f"client vlan {SUBSCRIBERS}")
 )
 
 
@@ -214,3 +214,21 @@ def test_an_arp_storm_from_one_port_keeps_nobody_from_being_served(bench: Bench)
 def is_arp_reply(each: bytes) -> bool:
     packet = Ether(each)
     return ARP in packet and packet[ARP].op == 2
+
+
+@pytest.mark.parametrize("node", [PDSN, "sami1", "sami3", "pdsn2", "router"])
+def test_an_arp_request_for_the_virtual_address_is_answered_in_its_vlan_only(bench: Bench, node: str) -> None:
+    """pdsn1 is in its VLAN; the others are on access ports of other VLANs, here and behind the trunk."""
+    with bench.lab.capture(node) as capture:
+        bench.send(arp_request(VIRTUAL, mac=MACS[node]), node=node)
+        bench.send(arp_request(VIRTUAL, mac=MACS[node], vlan=SUBSCRIBERS + 1), node=node)
+        bench.settle()
+        heard = [Ether(each) for each in capture.listen(0.3)]
+    answers = [each for each in heard if ARP in each and (each[ARP].op, each[ARP].psrc) == (2, VIRTUAL)]
+    assert {each.dst for each in answers} == ({MACS[node]} if node == PDSN else set())
+
+
+def test_a_request_with_the_tag_of_another_vlan_is_dropped_by_name(bench: Bench) -> None:
+    tagged = [frame_of(request(nai("tagged@isp.com")), vlan=vlan) for vlan in (SUBSCRIBERS, HOME_AGENTS, STRANGERS)]
+    assert len([each for came in bench.exchange(tagged[0]).values() for each in came]) == 1
+    assert bench.counted(*tagged[1:]) == {"requests": 2, "dropped": 2, "dropped_wrong_vlan": 2}

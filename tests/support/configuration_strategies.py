@@ -93,6 +93,7 @@ def virtual_servers(draw: st.DrawFn, farm_names: list[str]) -> VirtualServer:
         idle=draw(st.integers(1, 65535)),
         clients=tuple(draw(st.lists(rules, max_size=3, unique_by=lambda rule: rule.network))),
         in_service=draw(st.booleans()),
+        vlans=draw(st.none() | st.frozensets(st.integers(1, 4094), min_size=1, max_size=5)),
     )
 
 
@@ -177,8 +178,10 @@ def ports(draw: st.DrawFn) -> list[Port]:
     numbers = st.lists(st.integers(0, 999), min_size=1, max_size=3).map(lambda parts: "/".join(map(str, parts)))
     interfaces = vlan_interfaces().map(lambda each: IPv4Interface((each.address, each.network.prefixlen)))
     vlans = st.frozensets(st.integers(1, 4094), max_size=20)
-    own = st.builds(Port, kinds, numbers, interfaces, st.none() | st.just("used")) | st.builds(
-        Port, kinds, numbers, allowed_vlans=vlans
+    own = (
+        st.builds(Port, kinds, numbers, interfaces, st.none() | st.just("used"))
+        | st.builds(Port, kinds, numbers, allowed_vlans=vlans)
+        | st.builds(Port, kinds, numbers, access_vlan=st.integers(1, 4094))
     )
     return draw(st.lists(own, max_size=3, unique_by=lambda each: each.name))
 

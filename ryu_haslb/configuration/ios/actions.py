@@ -24,7 +24,7 @@ from ryu_haslb.configuration.model import (
     VirtualServer,
     VlanInterface,
 )
-from ryu_haslb.language.values import host_in_network
+from ryu_haslb.language.values import host_in_network, vlan_ranges
 from ryu_haslb.language.values import network as network_of
 from ryu_haslb.language.wording import quoted
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
@@ -194,6 +194,16 @@ def client(server: VirtualServerDraft, statement: Statement) -> None:
         statement.warning(f"virtual server {server.name} has no client {network}{exclude} to remove")
     else:
         del server.clients[network]
+
+
+def vserver_vlans(server: VirtualServerDraft, statement: Statement) -> None:
+    vlans = statement.match.get("VLANS")
+    if "no" not in statement.match:
+        server.vlans = vlans
+    elif vlans in (None, server.vlans):
+        server.vlans = None
+    else:
+        statement.warning(f"virtual server {server.name} has no client vlan {vlan_ranges(vlans)} to remove")
 
 
 def vserver_in_service(server: VirtualServerDraft, statement: Statement) -> None:

@@ -109,6 +109,11 @@ VIRTUAL_SERVER = Mode(
             actions.client,
             "Clients that may use the virtual server, or may not (default: any may)",
         ),
+        Command(
+            "{client vlan VLANS | no client vlan [VLANS]}",
+            actions.vserver_vlans,
+            "VLANs of the clients: it is served in these (default: those of the client networks, else every VLAN)",
+        ),
         Command("[no] inservice", actions.vserver_in_service, "Place the virtual server in service"),
         *unimplemented.VIRTUAL_SERVER_COMMANDS,
         *_LEAVE,

@@ -136,6 +136,11 @@ PORT = Mode(
             port_actions.allowed_vlans,
             "VLANs that the trunk carries (default all)",
         ),
+        Command(
+            "{switchport access vlan VLAN<1-4094> | no switchport access vlan [VLAN<1-4094>]}",
+            port_actions.access_vlan,
+            "VLAN of an access port, whose frames have no tag",
+        ),
         Command("[no] switchport", ignore, "Accepted without effect: a switched or routed port"),
         Command(
             "[no] switchport trunk encapsulation [dot1q]", ignore, "Accepted without effect: trunks always use 802.1Q"

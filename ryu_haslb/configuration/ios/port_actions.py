@@ -60,6 +60,14 @@ def crypto_connect(entry: PortDraft, statement: Statement) -> None:
         change_port(entry, statement, crypto_connect_vlan=vlan)
 
 
+def access_vlan(entry: PortDraft, statement: Statement) -> None:
+    vlan = statement.match.get("VLAN")
+    if "no" in statement.match and vlan not in (None, entry.port.access_vlan):
+        statement.warning(f"interface {entry.port.name} is not in VLAN {vlan}; nothing is removed")
+    else:
+        change_port(entry, statement, access_vlan=vlan)
+
+
 def allowed_vlans(entry: PortDraft, statement: Statement) -> None:
     every = frozenset(range(1, MAX_VLAN + 1))
     before = every if entry.port.allowed_vlans is None else entry.port.allowed_vlans

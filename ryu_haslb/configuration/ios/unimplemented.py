@@ -60,7 +60,7 @@ PORT_COMMANDS = (
     *_SECONDARY,
     *_ignored(
         "[no] ip address {dhcp | negotiated} [LINE]",
-        "[no] switchport {access | backup | block | nonegotiate | port-security | protected | vlan | voice} [LINE]",
+        "[no] switchport {backup | block | nonegotiate | port-security | protected | vlan | voice} [LINE]",
         "[no] switchport trunk {native | pruning} [LINE]",
     ),
 )

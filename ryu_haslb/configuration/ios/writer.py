@@ -129,6 +129,8 @@ def _virtual_server(server: VirtualServer) -> Iterator[str]:
     for rule in server.clients:
         exclude = " exclude" if rule.exclude else ""
         yield f" client {rule.network.network_address} {rule.network.netmask}{exclude}"
+    if server.vlans is not None:
+        yield f" client vlan {vlan_ranges(server.vlans)}"
     if server.in_service:
         yield " inservice"
 
@@ -163,6 +165,8 @@ def _port(port: Port) -> Iterator[str]:
     yield f"interface {port.name}"
     if port.address is not None:
         yield f" ip address {port.address.ip} {port.address.netmask}"
+    if port.access_vlan is not None:
+        yield f" switchport access vlan {port.access_vlan}"
     if port.allowed_vlans is not None:
         yield f" switchport trunk allowed vlan {vlan_ranges(port.allowed_vlans) or 'none'}"
     if port.crypto_map is not None:

@@ -42,6 +42,7 @@ class CryptoReader(CommandReader):
                     handlers["secondary"] = lambda node: self.each(node, "secondary addresses", self.secondary_address)
                 else:
                     handlers["crypto_connect_vlan"] = self.word("crypto", "connect", "vlan")
+                    handlers["access_vlan"] = self.word("switchport", "access", "vlan")
                     handlers["allowed_vlans"] = self.word("switchport", "trunk", "allowed", "vlan")
                 self.block(value, f"interface {name}", handlers)
 

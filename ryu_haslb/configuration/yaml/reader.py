@@ -148,6 +148,7 @@ class _Reader(CryptoReader):
                     "serverfarm": self.word("serverfarm"),
                     "idle": self.number("idle", "ipmobile", "request"),
                     "clients": lambda node: self.each(node, "clients", self.client),
+                    "client_vlans": self.word("client", "vlan"),
                     "inservice": self.switch("inservice"),
                 },
             )

@@ -11,7 +11,15 @@ from fake_switch import FakeTransport
 from scapy.layers.l2 import ARP, Dot1AD, Dot1Q, Ether
 from scapy.packet import Raw
 
-from ryu_haslb.configuration.model import Configuration, RealServer, Route, ServerFarm, VlanInterface
+from ryu_haslb.configuration.model import (
+    Configuration,
+    Port,
+    RealServer,
+    Route,
+    ServerFarm,
+    VirtualServer,
+    VlanInterface,
+)
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS, NeighbourDiscovery
@@ -269,3 +277,44 @@ def test_a_port_that_goes_down_takes_its_neighbours_along_and_any_change_is_prob
     assert not discovery.on_port_changed(5, False)
     assert discovery.on_port_changed(4, False)
     assert discovery.location(REAL) is None
+
+
+def replies(discovery: NeighbourDiscovery, vlan: int, port: int = 3) -> list[tuple[int, int]]:
+    """The VLAN (0: no tag) and the port of each reply to a request for the virtual address."""
+    transport = FakeTransport()
+    discovery.reply(transport, arp(1, "10.1.1.10", vlan=vlan), port, {VIRTUAL})
+    ports = (3, 9, wire.OFPP_NORMAL)
+    return sorted(
+        (tag, out)
+        for message in transport.sent
+        for tag in (0, 15, 16)
+        for out in ports
+        if message[24 : 24 + int.from_bytes(message[16:18], "big")]
+        == (wire.push_vlan(tag) if tag else b"") + wire.output(out)
+    )
+
+
+def test_a_virtual_server_that_is_served_in_some_vlans_replies_into_these_only() -> None:
+    """The switch decides whether a reply reaches an access port: a host of another VLAN gets none."""
+    server = VirtualServer("V", IPv4Address("10.1.1.10"), "FARM", in_service=True, vlans=frozenset({15, 16}))
+    restricted = replace(CONFIGURATION, virtual_servers={"V": server})
+    discovery = NeighbourDiscovery(1, restricted)
+    normal = wire.OFPP_NORMAL
+    assert replies(discovery, vlan=15) == [(15, normal)]
+    assert replies(discovery, vlan=0) == [(0, normal), (15, normal), (16, normal)]
+    assert replies(discovery, vlan=20) == []
+    ports = (Port("FastEthernet", "3/20", access_vlan=20), Port("FastEthernet", "3/16", access_vlan=16))
+    named = NeighbourDiscovery(1, replace(restricted, ports=ports))
+    named.set_port_names({3: "haslb1-fa3-20", 9: "haslb1-fa3-16"})
+    assert replies(named, vlan=0, port=3) == []
+    assert replies(named, vlan=0, port=9) == [(16, normal)]
+    assert replies(NeighbourDiscovery(1, CONFIGURATION), vlan=0) == [(0, 3)], "every VLAN: back to the port"
+
+
+def test_an_answer_from_an_access_port_of_another_vlan_is_refused_by_its_name_too() -> None:
+    """Also where the switch does not keep its VLANs apart."""
+    configuration = replace(WITH_VLANS, ports=(Port("FastEthernet", "3/20", access_vlan=20),))
+    discovery = NeighbourDiscovery(1, configuration, KEY)
+    discovery.set_port_names({3: "haslb1-fa3-20", 4: "haslb1-fa3-15"})
+    assert not discovery.on_arp(arp(2, to=probe_address(KEY, 15)), 3, 0.0)
+    assert discovery.on_arp(arp(2, to=probe_address(KEY, 15)), 4, 0.0)

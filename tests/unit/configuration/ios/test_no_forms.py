@@ -156,6 +156,8 @@ NO_FORMS = (
         ("no ip address 10.2.1.15 255.255.255.0 secondary", "no ip address"),
         ("no ip address secondary",),
     ),
+    NoForm(SERVER, "client vlan 15,16", ("no client vlan", "no client vlan 15,16"), ("no client vlan 0",)),
+    NoForm(PORT, "switchport access vlan 15", ("no switchport access vlan", "no switchport access vlan 15")),
     NoForm(VLAN, "crypto map M", ("no crypto map", "no crypto map M")),
     NoForm(VLAN, "description HA VLAN", ("no description", "no description HA VLAN")),
     NoForm(VLAN, "no shutdown"),
