@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
@@ -28,7 +29,7 @@ from ryu_haslb.openflow.pipeline import (
     Purpose,
     Rule,
     Table,
-    chassis_address,
+    dispatch_address,
     session_match,
     session_rewrites,
 )
@@ -52,6 +53,9 @@ EXAMPLE = Configuration(
     ),
 )
 DATAPATH_ID = 1
+#: The key of session tags. What it makes secret is shown as a word.
+KEY = b"documents"
+_SECRET = re.compile(":".join(f"{each:02x}" for each in dispatch_address(DATAPATH_ID, KEY)[:-1]))
 #: Port 1 is connected through the module, port 2 is the module's inside, port 3 the VLAN interface.
 #: Where the real server was found.
 HOME_AGENT = Location(bytes.fromhex("020000000051"), 4, None)
@@ -72,7 +76,8 @@ def flow_table() -> Iterator[str]:
     yield "| table | priority | cookie | match | action | why |"
     yield "| --- | --- | --- | --- | --- | --- |"
     rules = sorted(
-        [*standing_rules(EXAMPLE, DATAPATH_ID, SIDES), *_reply_rules(), *_mute_rules()], key=lambda rule: rule.purpose
+        [*standing_rules(EXAMPLE, DATAPATH_ID, SIDES, [KEY]), *_reply_rules(), *_mute_rules()],
+        key=lambda rule: rule.purpose,
     )
     rows = [*map(_standing_row, rules), _session_row(direct=False), _session_row(direct=True)]
     for row in sorted(rows, key=lambda row: (row.table, -row.priority)):
@@ -106,13 +111,15 @@ class Row(NamedTuple):
 def _standing_row(rule: Rule) -> Row:
     action = f"{rule.action.value}, metered" if rule.meter else rule.action.value
     cookie, why = f"{rule.purpose.cookie:#x}", purpose_name(rule.purpose)
+    if rule.purpose is Purpose.SESSION_KEY:
+        cookie = f"24 bits of the key followed by {rule.purpose.cookie:08x}"
     return Row(rule.table.value, rule.priority, cookie, _fields(rule.match), action, why)
 
 
 def _session_row(direct: bool) -> Row:
     (server,), (farm,) = EXAMPLE.virtual_servers.values(), EXAMPLE.farms.values()
-    chassis = chassis_address(DATAPATH_ID).hex(":")
-    rewrites = session_rewrites(chassis, "HOME AGENT", farm.reals[0] if direct else None)
+    source = dispatch_address(DATAPATH_ID, KEY).hex(":")
+    rewrites = session_rewrites(source, "HOME AGENT", farm.reals[0] if direct else None)
     action = f"set {_fields(rewrites)}; out to the home agent; idle time-out {server.idle} s"
     match = _fields(session_match("TAG", str(server.address), server.port))
     why = f"session, {'direct' if direct else 'dispatched'} mode"
@@ -130,10 +137,10 @@ def _fields(fields: Mapping[str, Value]) -> str:
 
 def _shown(name: str, value: Value) -> str:
     if isinstance(value, tuple):
-        return "/".join(value)
+        return _SECRET.sub("SECRET", "/".join(value))
     if name == "eth_type":
         return f"{value:#06x}"
-    return "CONTROLLER" if value == OFPP_CONTROLLER else str(value)
+    return "CONTROLLER" if value == OFPP_CONTROLLER else _SECRET.sub("SECRET", str(value))
 
 
 PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {

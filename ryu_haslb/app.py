@@ -35,6 +35,7 @@ from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow import transport
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.server import Caller, OpenFlowServer
+from ryu_haslb.openflow.session_key import KEY_LENGTH
 from ryu_haslb.openflow.unserved import Unserved
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.state_log import StateLog
@@ -90,7 +91,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.configuration = load_configuration()
         unserved: Unserved[Caller] = Unserved.within(raise_descriptor_limit())
         context = tls_context()
-        self.balancer = Balancer(self.configuration, available_memory())
+        self.balancer = Balancer(self.configuration, available_memory(), os.urandom(KEY_LENGTH))
         self.member = join_cluster()
         self.fleet = Fleet(
             self.configuration, self.balancer, leadership=None if self.member is None else self.member.leadership

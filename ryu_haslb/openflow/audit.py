@@ -25,7 +25,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.channel import SwitchChannel
-from ryu_haslb.openflow.pipeline import PIPELINE, REPLY_PURPOSES, STORM_PURPOSES, Purpose, Rule, Table
+from ryu_haslb.openflow.pipeline import PIPELINE, REPLY_PURPOSES, SESSION_KEY_MASK, STORM_PURPOSES, Purpose, Rule, Table
 from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.session_audit import SessionAudit
 from ryu_haslb.openflow.wire import MalformedMessage
@@ -109,7 +109,7 @@ class Audit:
         rules = list(rules)
         if rules != self._rules:  # else the switch must report them as it did at first
             self._rules, self._at_first = rules, None
-        self._wanted = Counter((rule.table.value, rule.priority, rule.purpose.cookie) for rule in rules)
+        self._wanted = Counter((rule.table.value, rule.priority, rule.cookie) for rule in rules)
         # The first comparison shows the form in which the switch reports rules: before it no deletion is recognized.
         self._due_at = now + AUDIT_INTERVAL if self._was_verified else now
         self._sessions.begin(now)
@@ -130,7 +130,7 @@ class Audit:
 
     def on_flow_removed(self, cookie: int, now: float) -> bool:
         """A rule has left its table. False when it is not a standing rule of ours."""
-        if cookie & _STANDING_MASK != COOKIE_MARK:
+        if cookie & _STANDING_MASK != COOKIE_MARK and cookie & SESSION_KEY_MASK != Purpose.SESSION_KEY.cookie:
             return False
         self._due_at = min(self._due_at, now + _FLOW_REMOVED_DELAY)
         return True
@@ -179,6 +179,8 @@ class Audit:
             (Table.CLASSIFIER, COOKIE_MARK, _STANDING_MASK),
             (Table.SESSIONS, Purpose.PUNT_SESSION_MISS.cookie, _EXACT_COOKIE),
         ]
+        if any(rule.purpose is Purpose.SESSION_KEY for rule in self._rules):
+            requests.append((Table.CLASSIFIER, Purpose.SESSION_KEY.cookie, SESSION_KEY_MASK))
         if self._reply_rules.expected:
             requests.append((Table.REPLIES, Purpose.COPY_REPLY.cookie, _EXACT_COOKIE))
         for table, cookie, mask in requests:
@@ -265,7 +267,8 @@ class Audit:
 
 def _is_common(row: FlowStats) -> bool:
     """Whether a row is a standing rule for all clients, and not for a rate-limited one, for replies, or for a while."""
-    purpose = row.cookie >> 16
+    is_key = row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie
+    purpose = Purpose.SESSION_KEY.value if is_key else row.cookie >> 16
     if purpose not in Purpose._value2member_map_ or purpose in REPLY_PURPOSES | STORM_PURPOSES:
         return False
     return row.priority == PIPELINE[Purpose(purpose)].priority

@@ -3,6 +3,7 @@
 A switch outlives its connections (:mod:`.switch`). What belongs to one connection is here::
 
     ask      role and lease (:mod:`.mastership`): another balancer serves the switch -> wait
+    keys     the keys of session tags that are on the switch (:mod:`.session_key`)
     serve    meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
                                                                   -> error: the switch is not served; tried
                                                                      again after 1 s, 2 s and so on up to 60 s
@@ -32,11 +33,12 @@ from ryu_haslb.openflow.pipeline import Purpose, Rule
 from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.retirement import Conclude, Retirement
 from ryu_haslb.openflow.session_audit import SessionAudit
+from ryu_haslb.openflow.session_key import KeyReading
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, UNKEYED
 
 LOG = logging.getLogger(__name__)
 
@@ -62,6 +64,7 @@ class Connection:
         self._transactions = Transactions(transport)
         self._backoff = Backoff()
         self._is_installing = False
+        self._key_reading: Optional[KeyReading] = None
         self._renew_parts()
         self._leadership = switch.leadership
         self._mastership = switch.mastership = self._make_mastership()
@@ -93,6 +96,20 @@ class Connection:
         if others_served:
             switch.forget()
         self._renew_parts()
+        if switch.has_keys or self._balancer.sessions.keys.current == UNKEYED:
+            self._serve()
+        else:
+            self._key_reading = KeyReading(self.transport, self._on_keys, self._clock())
+
+    def _on_keys(self, keys: list[bytes]) -> None:
+        """The keys of session tags that were found on the switch: rules with these tags can be recovered now."""
+        self._balancer.sessions.keys.adopt(keys)
+        self._switch.has_keys = True
+        self._serve()
+
+    def _serve(self) -> None:
+        switch = self._switch
+        self._key_reading = None
         switch.connect(self._transactions, self._clock())
         if self._conclude_stop is None:
             self.transport.handler = self._on_message
@@ -147,6 +164,8 @@ class Connection:
     def tick(self, now: float) -> None:
         """Do what is due at this time, and close the connection if the switch has not replied for too long."""
         self._switch.tick(now)
+        if self._key_reading is not None:
+            self._key_reading.tick(now)
         if self.is_serving:
             self._meters.tick(now)
             self._reply_rules.tick(now)
@@ -213,7 +232,7 @@ class Connection:
         names = transport.port_names()
         sides, remarks = sides_of(self._configuration, names)
         switch.set_sides(sides, [*remarks, *switch.set_port_names(names)])
-        rules = list(standing_rules(self._configuration, transport.id, sides))
+        rules = list(standing_rules(self._configuration, transport.id, sides, self._balancer.sessions.keys))
         self._audit.suspend()
         if messages_of is flow_mods.replacement:
             self._reply_rules.forget()
@@ -266,6 +285,9 @@ class Connection:
             )
 
     def _stop_serving(self) -> None:
+        if self._key_reading is not None:
+            self._key_reading.cancel()
+            self._key_reading = None
         self._transactions.abandon()
         self._reply_rules.end()
         self._audit.suspend()
@@ -279,7 +301,8 @@ class Connection:
         if kind == wire.OFPT_MULTIPART_REPLY:
             now = self._clock()
             return (
-                self._switch.on_multipart_reply(xid, message, now)
+                (self._key_reading is not None and self._key_reading.on_reply(xid, message, now))
+                or self._switch.on_multipart_reply(xid, message, now)
                 or self._meters.on_meter_stats(xid, message, now)
                 or self._audit.on_reply(xid, message, now)
                 or self._mastership.on_message(kind, xid, message, now)
@@ -330,7 +353,8 @@ class Connection:
             return False
         now = self._clock()
         return (
-            self._mastership.on_error(xid, error, now)
+            (self._key_reading is not None and self._key_reading.on_error(xid))
+            or self._mastership.on_error(xid, error, now)
             or self._transactions.on_error(xid, error)
             or self._audit.on_error(xid, now)
             or self._switch.on_error(xid, error, now)

@@ -11,6 +11,7 @@ from typing import NamedTuple, Optional
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import (
     REPLY_PURPOSES,
+    SESSION_KEY_MASK,
     SESSION_PRIORITY,
     STORM_PURPOSES,
     Action,
@@ -88,8 +89,8 @@ def standing_removal(xid: int) -> list[bytes]:
     return [
         FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, purpose.cookie, _EXACT_COOKIE).pack(xid)
         for purpose in Purpose
-        if purpose is not Purpose.PASS_OTHER
-    ]
+        if purpose not in (Purpose.PASS_OTHER, Purpose.SESSION_KEY)
+    ] + [FlowMod(wire.OFPFC_DELETE, Table.CLASSIFIER, Purpose.SESSION_KEY.cookie, SESSION_KEY_MASK).pack(xid)]
 
 
 def _add(rule: Rule, metered: bool, xid: int, flags: int = 0, hard_timeout: int = 0) -> bytes:
@@ -99,7 +100,7 @@ def _add(rule: Rule, metered: bool, xid: int, flags: int = 0, hard_timeout: int 
     return FlowMod(
         command=wire.OFPFC_ADD,
         table=rule.table,
-        cookie=rule.purpose.cookie,
+        cookie=rule.cookie,
         priority=rule.priority,
         flags=flags if rule.purpose in REPLY_PURPOSES | STORM_PURPOSES else flags | wire.OFPFF_SEND_FLOW_REM,
         match=match(rule.match),

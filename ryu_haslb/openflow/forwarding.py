@@ -27,14 +27,15 @@ class Forwarding:
     """The real servers that can be reached through one switch.
 
     ``actions`` holds the packed OpenFlow actions that lead to each of them, ``dispatched_macs`` the Ethernet addresses
-    of those that requests are dispatched to. :meth:`update` also maintains ``reachable_from`` of each real server.
+    of those that requests are dispatched to. ``source`` is the Ethernet source of what is forwarded. :meth:`update`
+    also maintains ``reachable_from`` of each real server.
     """
 
     def __init__(self, datapath_id: int) -> None:
         self.actions: dict[RealServer, bytes] = {}
         self.dispatched_macs: frozenset[bytes] = frozenset()
         self._datapath_id = datapath_id
-        self._chassis_mac = chassis_address(datapath_id)
+        self.source = chassis_address(datapath_id)
         self._macs: dict[RealServer, bytes] = {}
 
     def update(self, farms: Iterable[ServerFarm], locate: Locate) -> set[RealServer]:
@@ -66,7 +67,7 @@ class Forwarding:
         return any(found == mac and real.packed_address == address for real, found in self._macs.items())
 
     def _actions_to(self, real: RealServer, location: Location, nat_server: bool) -> bytes:
-        rewrites = session_rewrites(self._chassis_mac, location.mac, real.configuration if nat_server else None)
+        rewrites = session_rewrites(self.source, location.mac, real.configuration if nat_server else None)
         return delivery_actions(rewrites, location.port, location.vlan)
 
     def _set(self, real: RealServer, location: Optional[Location], actions: Optional[bytes]) -> None:

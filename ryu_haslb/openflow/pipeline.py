@@ -76,7 +76,7 @@ from typing import NamedTuple, Optional
 from ryu_haslb.configuration.model import RealServer
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, Value
-from ryu_haslb.slb.session import COOKIE_MARK
+from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED
 
 PROTOCOL_UDP = 17
 
@@ -116,6 +116,7 @@ class Purpose(IntEnum):
     PUNT_ECHO = 16
     PASS_REPLY = 17
     COPY_REPLY = 18
+    SESSION_KEY = 19
     PUNT_ARP_ANSWER = 20
     PASS_ARP_STORM = 21
     DROP_ARP_STORM = 22
@@ -167,12 +168,15 @@ PIPELINE: Mapping[Purpose, Entry] = {
     Purpose.PASS_OTHER: Entry(Table.CLASSIFIER, 0, Action.PASS),
     Purpose.PUNT_SESSION_MISS: Entry(Table.SESSIONS, 1, Action.PUNT),
     Purpose.PASS_REPLY: Entry(Table.CLASSIFIER, 1, Action.PASS_AND_GOTO_REPLIES),
+    Purpose.SESSION_KEY: Entry(Table.CLASSIFIER, 1, Action.DROP),
     Purpose.COPY_REPLY: Entry(Table.REPLIES, 1, Action.PUNT, metered=True),
 }
 #: The purposes of the rules that are there only while a real server is in doubt.
 REPLY_PURPOSES = frozenset({Purpose.PASS_REPLY, Purpose.COPY_REPLY})
 #: The purposes of the rules that are there for a while only, while a host sends too much ARP.
 STORM_PURPOSES = frozenset({Purpose.PASS_ARP_STORM, Purpose.DROP_ARP_STORM})
+#: The bits of a cookie by which a rule of the purpose SESSION_KEY is recognized: all but its data. A tag sets bit 57.
+SESSION_KEY_MASK = 0xFF000000FFFFFFFF
 #: The priority of session rules in the table SESSIONS.
 SESSION_PRIORITY = 50000
 
@@ -191,12 +195,19 @@ _OWN_METERS = {Purpose.COPY_REPLY: REPLY_METER, Purpose.PUNT_ARP_REQUEST: ARP_ME
 class Rule:
     """A standing rule. ``match`` has the names of OpenFlow's match fields.
 
-    ``client_meter`` is the number of a client's own meter, for a rule that matches this client only.
+    ``client_meter`` is the number of a client's own meter, for a rule that matches this client only. ``data`` stands in
+    bits 32 to 55 of the cookie.
     """
 
     purpose: Purpose
     match: dict[str, Value] = field(default_factory=dict)
     client_meter: Optional[int] = None
+    data: int = 0
+
+    @property
+    def cookie(self) -> int:
+        """The rule's cookie: its purpose, and its data."""
+        return self.data << 32 | self.purpose.cookie
 
     @property
     def table(self) -> Table:
@@ -242,6 +253,30 @@ def probe_address(key: bytes, vlan: int) -> bytes:
     return PROBE_PREFIX + blake2b(vlan.to_bytes(2, "big"), key=key, digest_size=_CHASSIS_SUFFIX_LENGTH).digest()
 
 
+def dispatch_address(datapath_id: int, key: bytes) -> bytes:
+    """The Ethernet source of what a switch dispatches: five secret bytes, and one that differs between switches.
+
+    Another switch of ours passes on what has this source. Who could write it would pass round the balancer, so it is a
+    hash with the secret ``key``, and is seen in the home agents' VLAN only. Two switches with the same last byte are no
+    harm: switches of others between them learn the address at two ports. Without a key it is the chassis address.
+    """
+    if key == UNKEYED:
+        return chassis_address(datapath_id)
+    return _dispatch_prefix(key) + blake2b(datapath_id.to_bytes(8, "big"), digest_size=1).digest()
+
+
+def dispatch_match(key: bytes) -> Value:
+    """Matches the Ethernet source of what the switches of ours have dispatched, those with the same key."""
+    if key == UNKEYED:
+        return (CHASSIS_PREFIX + bytes(_CHASSIS_SUFFIX_LENGTH)).hex(":"), "ff:ff:ff:00:00:00"
+    return (_dispatch_prefix(key) + bytes(1)).hex(":"), "ff:ff:ff:ff:ff:00"
+
+
+def _dispatch_prefix(key: bytes) -> bytes:
+    digest = blake2b(b"dispatched", digest_size=5, key=key).digest()
+    return bytes([digest[0] & 0xFC | 0x02]) + digest[1:]  # a locally administered unicast address
+
+
 def udp_match(address: str, port: int) -> dict[str, Value]:
     """Matches UDP datagrams to an address and port; port 0 matches fragments, which have none."""
     return {"eth_type": ETHERTYPE_IPV4, "ip_proto": PROTOCOL_UDP, "ipv4_dst": address, "udp_dst": port}
@@ -252,13 +287,13 @@ def session_match(tag: Value, virtual_address: str, port: int = MOBILE_IP_PORT) 
     return {"eth_src": tag, **udp_match(virtual_address, port)}
 
 
-def session_rewrites(chassis: Value, home_agent: Value, nat_to: Optional[RealServer] = None) -> dict[str, Value]:
+def session_rewrites(source: Value, home_agent: Value, nat_to: Optional[RealServer] = None) -> dict[str, Value]:
     """What the rule of a session rewrites.
 
     Dispatched mode rewrites the Ethernet addresses only. Direct mode (``nat server``) also rewrites the destination to
     the real server ``nat_to``: the IPv4 address, and the UDP port if the real server has one.
     """
-    rewrites: dict[str, Value] = {"eth_src": chassis, "eth_dst": home_agent}
+    rewrites: dict[str, Value] = {"eth_src": source, "eth_dst": home_agent}
     if nat_to is not None:
         rewrites["ipv4_dst"] = str(nat_to.address)
         if nat_to.port is not None:

@@ -16,27 +16,34 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import arp
 from ryu_haslb.openflow.icmp import PROTOCOL_ICMP
 from ryu_haslb.openflow.pipeline import (
-    CHASSIS_PREFIX,
     FIRST_METER,
     PROBE_PREFIX,
     Purpose,
     Rule,
     chassis_address,
+    dispatch_match,
     udp_match,
 )
+from ryu_haslb.openflow.session_key import key_rules
 from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
+from ryu_haslb.slb.session import UNKEYED
 
 Match = dict[str, Value]
 
-#: Matches the chassis addresses of all switches.
-_ANY_CHASSIS = ((CHASSIS_PREFIX + bytes(3)).hex(":"), "ff:ff:ff:00:00:00")
 #: Matches the probe addresses of all switches.
 _ANY_PROBE = ((PROBE_PREFIX + bytes(3)).hex(":"), "ff:ff:ff:00:00:00")
 _NO_SIDES = Sides()
 
 
-def standing_rules(configuration: Configuration, datapath_id: int, sides: Sides = _NO_SIDES) -> Iterator[Rule]:
-    """All standing rules of a switch; ``sides`` is how its ports lie around the IPsec module."""
+def standing_rules(
+    configuration: Configuration, datapath_id: int, sides: Sides = _NO_SIDES, keys: Iterable[bytes] = (UNKEYED,)
+) -> Iterator[Rule]:
+    """All standing rules of a switch.
+
+    ``sides`` is how its ports lie around the IPsec module, ``keys`` are those of session tags, the current one first.
+    """
+    keys = list(keys)
+    yield from key_rules(keys)
     chassis = chassis_address(datapath_id).hex(":")
     yield from _outside_rules(configuration, sides)
     # This matches every packet, as a table-miss rule does, but has another match: a switch that has a table-miss rule
@@ -49,7 +56,7 @@ def standing_rules(configuration: Configuration, datapath_id: int, sides: Sides 
     for server in configuration.virtual_servers.values():
         if server.in_service:
             virtual, ports = str(server.address), protected.get(server.address)
-            yield from _virtual_server_rules(virtual, chassis, ports)
+            yield from _virtual_server_rules(virtual, chassis, ports, keys)
             if ports is not None:
                 yield from _protected_server_rules(virtual, chassis, ports)
     # Another switch may have sent the probe, so that the answer must go on.
@@ -90,7 +97,9 @@ def mute_rules(configuration: Configuration, datapath_id: int, port: int, mac: O
             yield Rule(Purpose.DROP_ARP_STORM, {**host, "arp_op": arp.REQUEST, "arp_tpa": str(server.address)})
 
 
-def _virtual_server_rules(address: str, chassis: str, ports: Optional[Iterable[int]]) -> Iterator[Rule]:
+def _virtual_server_rules(
+    address: str, chassis: str, ports: Optional[Iterable[int]], keys: list[bytes]
+) -> Iterator[Rule]:
     """What is sent to a virtual address, and what returns to a session; ``ports`` is None if any port will do."""
     request = udp_match(address, MOBILE_IP_PORT)
     for port in _port_matches(ports):
@@ -106,7 +115,9 @@ def _virtual_server_rules(address: str, chassis: str, ports: Optional[Iterable[i
     yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": OFPP_CONTROLLER})
     yield Rule(Purpose.PUNT_SESSION_MISS, {**request, "in_port": OFPP_CONTROLLER})
     # What another switch of ours has dispatched is on its way to a home agent and does not come to this chassis.
-    yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": _ANY_CHASSIS})
+    for key in keys:
+        if key != UNKEYED or keys[0] == UNKEYED:
+            yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": dispatch_match(key)})
 
 
 def _outside_rules(configuration: Configuration, sides: Sides) -> Iterator[Rule]:

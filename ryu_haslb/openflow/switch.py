@@ -40,7 +40,7 @@ from ryu_haslb.openflow.martians import own_addresses
 from ryu_haslb.openflow.mastership import Arbiter, Role
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours import Place
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address
+from ryu_haslb.openflow.pipeline import Purpose, chassis_address, dispatch_address
 from ryu_haslb.openflow.recovery import Recovery, Status
 from ryu_haslb.openflow.replies import Replies
 from ryu_haslb.openflow.session_rules import SessionRules
@@ -49,7 +49,7 @@ from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
@@ -73,8 +73,8 @@ _IPV4_DST = slice(30, 34)
 class Switch:
     """A switch that is served, or was. It outlives its connections; ``channel`` is None between them.
 
-    ``home`` is the host that it was first served from. ``arp_metered`` counts the ARP requests for virtual addresses
-    that its meter has dropped.
+    ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
+    (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
@@ -96,6 +96,7 @@ class Switch:
         self.admission = Admission(balancer, self._read_request)
         self.restored = Restored()
         self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
+        self.has_keys = False
         self._table_output = TableOutput(datapath_id)
         self._is_ready = False
         self._remarks: list[str] = []
@@ -144,6 +145,8 @@ class Switch:
         """Serve the switch over a new connection. Its rules and neighbours may have changed meanwhile."""
         self.disconnect()
         self.channel = transactions.channel
+        self._forwarding.source = dispatch_address(self.datapath_id, self._balancer.sessions.keys.current)
+        self._update_forwarding()
         self.rules.connect(transactions)
         self._discovery.probe_all()
         self._table_output.begin()
@@ -181,6 +184,7 @@ class Switch:
     def forget(self) -> None:
         """Another balancer serves the switch, or has served it: forget its sessions, and read them anew when needed."""
         self._balancer.forget_sessions(self.datapath_id)
+        self.has_keys = False
         self.rules.forget()
         self.recovery = Recovery(self.datapath_id, self._balancer, self._on_recovered, self._on_lost)
         self.recovery.locate(self._virtual_servers, self._forwarding.actions)
@@ -319,23 +323,28 @@ class Switch:
         server = request.virtual_server
         if self._balancer.sessions.find(request) is not None or request.home_agent not in server.any_home_agent:
             return False
-        tag = tag_of(server.packed_address, request.identity)
-        status = self.recovery.status(tag)
-        if status is Status.READ:
-            return False
-        if status is Status.PENDING:
-            actions = self.recovery.actions_of(tag, now)
-        elif self._table_output.is_usable:
-            actions = wire.return_to_session(tag)
-        else:
-            self._balancer.count_dropped(DropReason.RECOVERY_PENDING)
+        return self._forward_by_tags(channel, request, frame, self._balancer.sessions.tags_of(request), now)
+
+    def _forward_by_tags(self, channel: Channel, request: Request, frame: bytes, tags: list[int], now: float) -> bool:
+        """Forward a request by the rule with the first of these tags that the switch may have. False: it has none."""
+        for tag in tags:
+            status = self.recovery.status(tag)
+            if status is Status.READ:
+                continue
+            if status is Status.PENDING:
+                actions = self.recovery.actions_of(tag, now)
+            elif self._table_output.is_usable:
+                actions = wire.return_to_session(tag)
+            else:
+                self._balancer.count_dropped(DropReason.RECOVERY_PENDING)
+                return True
+            if actions is None:
+                return False
+            if self._balancer.count_forwarded(request):
+                self.admission.backlog.requests += 1
+                channel.transmit(wire.packet_out(actions, frame))
             return True
-        if actions is None:
-            return False
-        if self._balancer.count_forwarded(request):
-            self.admission.backlog.requests += 1
-            channel.transmit(wire.packet_out(actions, frame))
-        return True
+        return False
 
     def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:
         """A request was returned to a session rule that is not there: it never was, or it has timed out."""
@@ -346,7 +355,7 @@ class Switch:
         self.admission.backlog.settled += 1
         session = self._balancer.sessions.by_tag(tag)
         if session is None:
-            self._on_unknown_session(channel, frame, now)
+            self._on_unknown_session(channel, frame, tag, now)
             return
         actions = self._forwarding.actions.get(session.real)
         if actions is None:
@@ -357,12 +366,18 @@ class Switch:
         channel.transmit(wire.packet_out(actions, frame))
         self.rules.install(session)
 
-    def _on_unknown_session(self, channel: Channel, frame: bytes, now: float) -> None:
-        """The switch had no rule for a session that might have been recovered, or the session has just ended."""
+    def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:
+        """The switch had no rule for a session that might have been recovered, or the session has just ended.
+
+        If there are several keys, the rule may have the tag of the next one.
+        """
         request = read_request(frame, self._virtual_servers, self._own_addresses, self.datapath_id)
         if isinstance(request, Request):
             self._balancer.uncount_forwarded()
-            self._decide(channel, request, frame, now)
+            tags = self._balancer.sessions.tags_of(request)
+            others = tags[tags.index(tag) + 1 :] if tag in tags and not self.recovery.is_over else []
+            if not self._forward_by_tags(channel, request, frame, others, now):
+                self._decide(channel, request, frame, now)
         else:
             self._balancer.count_undelivered(request)
 

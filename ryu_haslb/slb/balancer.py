@@ -11,7 +11,7 @@ from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.request import Request, Verdict
-from ryu_haslb.slb.session import Session, SessionEvent, SessionState, StaleRule
+from ryu_haslb.slb.session import UNKEYED, Session, SessionEvent, SessionState, StaleRule
 from ryu_haslb.slb.session_limit import limit_of
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import DropReason, Statistics
@@ -31,13 +31,14 @@ class Balancer:
 
     ``sessions`` is the session table, which only the balancer changes. ``listeners`` are called at each session event.
     ``memory`` are the bytes that the process may have: the limit of sessions follows from them.
+    ``key`` is a secret, for the tags of sessions.
     """
 
-    def __init__(self, configuration: Configuration, memory: Optional[int] = None) -> None:
+    def __init__(self, configuration: Configuration, memory: Optional[int] = None, key: bytes = UNKEYED) -> None:
         self._memory = memory
         self.farms: dict[str, ServerFarm] = {}
         self.virtual_servers: dict[str, VirtualServer] = {}
-        self.sessions = SessionTable()
+        self.sessions = SessionTable(key)
         self.failure_detection = FailureDetection()
         self.statistics = Statistics()
         self.listeners: list[Listener] = []

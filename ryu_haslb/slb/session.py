@@ -18,6 +18,8 @@ COOKIE_MARK_MASK = 0xFFFF
 _TAG_FIXED_BITS = 0x03 << 40
 _TAG_LOCAL_BIT = 0x02 << 40
 _TAG_FREE_BITS = ((1 << 48) - 1) & ~_TAG_FIXED_BITS
+#: The key of tags that are hashed without a key, as an earlier version of this program did.
+UNKEYED = b""
 #: The first byte of the identity of a recovered session. The identity of a mobile never begins with this byte.
 _RECOVERED = b"\xff"
 
@@ -161,9 +163,12 @@ class StaleRule(NamedTuple):
     session: Session
 
 
-def tag_of(virtual_address: bytes, identity: bytes) -> int:
-    """The tag of a mobile's session, unless another has it: 46 bits of hash in a locally administered address."""
-    digest = blake2b(virtual_address + identity, digest_size=6).digest()
+def tag_of(virtual_address: bytes, identity: bytes, key: bytes = UNKEYED) -> int:
+    """The tag of a mobile's session, unless another has it: 46 bits of hash in a locally administered address.
+
+    Without the secret ``key``, two NAIs with one tag could be computed, and so could the tag of any NAI.
+    """
+    digest = blake2b(virtual_address + identity, digest_size=6, key=key).digest()
     return int.from_bytes(digest, "big") & _TAG_FREE_BITS | _TAG_LOCAL_BIT
 
 

@@ -9,7 +9,8 @@ from typing import Optional
 
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import Session, next_tag, recovered_identity, tag_of
+from ryu_haslb.slb.session import UNKEYED, Session, next_tag, recovered_identity, tag_of
+from ryu_haslb.slb.session_keys import SessionKeys
 from ryu_haslb.slb.session_limit import MAX_CONFIRMED_PART, SessionLimit
 from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
@@ -22,11 +23,13 @@ _MIN_SHRINK_SIZE = 10_000
 class SessionTable:
     """The sessions of all virtual servers: by identity for each virtual server, by tag for all together.
 
-    ``limit`` holds the limit of their number, and which of them makes room for a new one.
+    ``limit`` holds the limit of their number, and which of them makes room for a new one. ``keys`` are the secrets that
+    tags are hashed with.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, key: bytes = UNKEYED) -> None:
         self.limit = SessionLimit()
+        self.keys = SessionKeys(key)
         self._by_identity: dict[VirtualServer, dict[bytes, Session]] = {}
         self._by_tag: dict[int, Session] = {}
         self._peak = _MIN_SHRINK_SIZE
@@ -69,6 +72,11 @@ class SessionTable:
         sessions = self._by_identity.get(server)
         return None if sessions is None else sessions.get(identity)
 
+    def tags_of(self, request: Request) -> list[int]:
+        """The tags that the rule of this mobile's session may have if it is still to be recovered: one for each key."""
+        address = request.virtual_server.packed_address
+        return [tag_of(address, request.identity, key) for key in self.keys]
+
     def by_tag(self, tag: int) -> Optional[Session]:
         """The session whose flow matches this Ethernet source address."""
         return self._by_tag.get(tag)
@@ -90,7 +98,7 @@ class SessionTable:
 
     def open(self, request: Request, real: RealServer, now: float) -> Session:
         """Open a session with a tag that no other session has."""
-        tag = tag_of(request.virtual_server.packed_address, request.identity)
+        tag = tag_of(request.virtual_server.packed_address, request.identity, self.keys.current)
         while tag in self._by_tag:
             tag = next_tag(tag)
         session = Session(request.virtual_server, request.identity, tag, real, now)
@@ -155,10 +163,11 @@ class SessionTable:
     def _claim(self, request: Request) -> Optional[Session]:
         """The recovered session of this mobile, which is now known by its identity."""
         sessions = self._by_identity[request.virtual_server]
-        tag = tag_of(request.virtual_server.packed_address, request.identity)
-        session = sessions.pop(recovered_identity(tag), None)
-        if session is not None:
-            self._recovered -= 1
-            session.identity = request.identity
-            sessions[request.identity] = session
-        return session
+        for tag in self.tags_of(request):
+            session = sessions.pop(recovered_identity(tag), None)
+            if session is not None:
+                self._recovered -= 1
+                session.identity = request.identity
+                sessions[request.identity] = session
+                return session
+        return None

@@ -56,7 +56,7 @@ def test_each_virtual_server_has_its_farm_and_mode(bench: Bench) -> None:
     for virtual, expected in ((DISPATCHED, as_dispatched), (DIRECT, as_directed)):
         sent = frame_of(request(nai("both@isp.com"), home_agent="10.1.1.52"), dst=virtual)
         address = ("10.1.1.52",) if expected is as_directed else ()
-        assert bench.exchange(sent)["sami2"] == [expected(sent, MACS["sami2"], *address)]
+        assert bench.exchange(sent)["sami2"] == [expected(sent, MACS["sami2"], bench.source(), *address)]
 
 
 def test_a_mobile_has_a_session_at_each_virtual_server(bench: Bench) -> None:
@@ -91,12 +91,12 @@ def test_leastconns_and_maxconns_fill_the_other_real_server(bench: Bench) -> Non
 def test_a_told_place_is_used_unasked(bench: Bench) -> None:
     """MAC and port of 10.7.7.53 are configured; no host with this address would reply to ARP."""
     sent = frame_of(request(nai("told@isp.com"), home_agent="10.7.7.53"), dst=DIRECT)
-    assert bench.exchange(sent)["sami3"] == [as_directed(sent, STATIC_MAC, "10.7.7.53")]
+    assert bench.exchange(sent)["sami3"] == [as_directed(sent, STATIC_MAC, bench.source(), "10.7.7.53")]
 
 
 @pytest.mark.parametrize(
     ("client", "served"),
-    [("15.1.1.51", True), ("15.1.255.255", True), ("15.1.9.1", False), ("10.1.1.101", False), ("0.0.0.0", False)],
+    [("15.1.1.51", True), ("15.1.255.255", True), ("15.1.9.1", False), ("10.1.1.101", False), ("9.9.9.9", False)],
 )
 def test_client_rules_decide_who_is_served(bench: Bench, client: str, served: bool) -> None:
     """Permitted are 15.1/16, but not 15.1.9/24. The markers' client is not among them, so this asks the counters."""

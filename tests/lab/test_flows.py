@@ -10,7 +10,7 @@ from threading import Thread
 
 import pytest
 from bench import MACS, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
-from mobile import CHASSIS_MAC, VIRTUAL, frame, nai, registration, request
+from mobile import VIRTUAL, frame, nai, registration, request
 from scapy.layers.l2 import Ether
 
 from haslb_lab.chassis.description import CONTROLLER
@@ -74,7 +74,7 @@ def test_each_session_has_one_rule_with_its_key_as_cookie_and_the_idle_time(benc
         assert dict(rule.match) == {"udp": "udp", "dl_src": tag.hex(":"), "nw_dst": VIRTUAL, "tp_dst": "434"}
         port = 2 + list(REALS).index(nodes[name])
         assert rule.actions == (
-            f"set_field:{CHASSIS_MAC}->eth_src,set_field:{MACS[nodes[name]]}->eth_dst,output:{port}"
+            f"set_field:{bench.source()}->eth_src,set_field:{MACS[nodes[name]]}->eth_dst,output:{port}"
         )
     assert len({bench.rule(name).cookie for name in names}) == len(names)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import MACS, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import (
     CHASSIS_MAC,
     CLIENT_MAC,
@@ -151,11 +151,29 @@ def test_an_ip_header_that_the_switch_cannot_read_reaches_no_home_agent(bench: B
     assert not any(bench.exchange(frame(GOOD, **header)).values())
 
 
-def test_the_mac_of_a_chassis_as_sender_opens_no_way_around_the_balancer(bench: Bench) -> None:
-    """What another chassis has dispatched passes; a stranger who borrows its prefix must not reach home agents."""
-    forged = frame(request(nai("forged@isp.com")), mac="02:51:b7:12:34:56")
+@pytest.mark.parametrize("to", ["chassis", "home agent", "broadcast"])
+@pytest.mark.parametrize("source", ["02:51:b7:00:00:01", "02:51:b7:00:00:02", "02:51:b7:12:34:56"])
+def test_a_made_up_chassis_address_opens_no_way_around_the_balancer(bench: Bench, source: str, to: str) -> None:
+    """Neither this switch's own, nor another's, nor one that no switch has: what is dispatched has a secret source."""
+    destination = {"chassis": CHASSIS_MAC, "home agent": MACS["sami1"], "broadcast": "ff:ff:ff:ff:ff:ff"}[to]
+    forged = frame(request(nai(f"{source}-{to}@isp.com")), mac=source, to=destination)
+    before = bench.statistics()
     came = [each for frames in bench.exchange(forged).values() for each in frames]
-    assert forged not in came
+    assert [each[6:12].hex(":") for each in came] == [bench.source()], "once, and by the balancer"
+    assert bench.statistics()["dispatched"] == before["dispatched"] + 1
+
+
+def test_the_tag_of_a_session_as_sender_reaches_no_session_rule(bench: Bench) -> None:
+    """Session rules are in table 1, and only what comes from the controller is sent there."""
+    name = "tagged-victim@isp.com"
+    home = bench.deliver(registration(name))
+    rule = bench.rule(name)
+    tag = rule.match["dl_src"]
+    before = bench.statistics()
+    received = bench.exchange(frame(b"not a request", mac=tag), frame(b"not a request", mac=tag, to=MACS[home]))
+    assert not any(received.values())
+    assert bench.statistics()[f"dropped_{NO_REQUEST}"] == before[f"dropped_{NO_REQUEST}"] + 2
+    assert bench.rule(name).packets == rule.packets
 
 
 def test_a_provider_tag_is_not_read_as_part_of_the_packet(bench: Bench) -> None:

@@ -126,7 +126,7 @@ def test_not_even_one_to_the_chassis_itself_is(bench: Bench) -> None:
 
 def test_the_same_request_from_another_port_is(bench: Bench) -> None:
     sent = registration("inside@isp.com", mac=CLIENT_MAC)
-    assert bench.exchange(sent) == bench.only("sami1", as_dispatched(sent, MACS["sami1"]))
+    assert bench.exchange(sent) == bench.only("sami1", as_dispatched(sent, MACS["sami1"], bench.source()))
 
 
 def test_arp_for_the_virtual_address_is_answered_inside_and_not_outside(bench: Bench) -> None:

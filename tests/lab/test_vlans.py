@@ -64,7 +64,7 @@ def test_a_request_of_any_vlan_reaches_a_home_agent_of_any_other(bench: Bench, v
     for _ in range(2):
         sent = frame_of(request(nai(name), home_agent=REALS[node]), vlan=vlan)
         received = bench.exchange(sent)
-        assert received == bench.only(node, as_dispatched(sent, MACS[node]))
+        assert received == bench.only(node, as_dispatched(sent, MACS[node], bench.source()))
         bench.rule(name)
 
 
@@ -86,7 +86,7 @@ def test_a_request_may_leave_by_the_trunk_on_which_it_came(bench: Bench, node: s
     name = f"hairpin-{node}@isp.com"
     for _ in range(2):
         sent = frame_of(request(nai(name), home_agent=REALS[node]), mac=MACS["pdsn2"])
-        assert bench.exchange(sent, node="pdsn2")[node] == [as_dispatched(sent, MACS[node])]
+        assert bench.exchange(sent, node="pdsn2")[node] == [as_dispatched(sent, MACS[node], bench.source())]
         bench.rule(name)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from ipaddress import IPv4Address
 from typing import Optional
 
@@ -17,8 +18,10 @@ from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, st
 from ryu_haslb.openflow.channel import MessageHandler
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.latency import LatencyHistogram
+from ryu_haslb.openflow.session_key import KEY_LENGTH
 from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock
 from simulation.dfp import SimulatedDfpAgent, SimulatedLink
 from simulation.network import Pipe
@@ -101,7 +104,10 @@ class Transport:
 
 
 class Controller:
-    """One balancer process: it can be killed, and started again with nothing but its configuration."""
+    """One balancer process: it can be killed, and started again with nothing but its configuration.
+
+    ``is_old_at_first``: until the first restart it is of a version that hashes tags without a key.
+    """
 
     def __init__(
         self,
@@ -109,7 +115,9 @@ class Controller:
         configuration: Configuration,
         find_agent: Callable[[IPv4Address], SimulatedDfpAgent],
         name: str = "balancer1",
+        is_old_at_first: bool = False,
     ) -> None:
+        self._is_old_at_first = is_old_at_first
         self.clock = clock
         self.name = name
         self._find_agent = find_agent
@@ -138,7 +146,10 @@ class Controller:
         self.is_retired = False
         self.is_running = True
         self._start_count += 1
-        self.balancer = Balancer(self.configuration)
+        # Each start has a key of its own, which must not matter to the sessions of the one before.
+        key = blake2b(f"{self.name} {self._start_count}".encode(), digest_size=KEY_LENGTH).digest()
+        is_old = self._is_old_at_first and self._start_count == 1
+        self.balancer = Balancer(self.configuration, key=UNKEYED if is_old else key)
         self.fleet = Fleet(self.configuration, self.balancer, self._time)
         manager = self.configuration.dfp or DfpManager()
         self.dfp = DfpAgents(manager, self._on_weights_changed, self._make_link, self._time)

@@ -23,6 +23,8 @@ from ryu_haslb.configuration.model import (
     ServerFarm,
     VirtualServer,
 )
+from ryu_haslb.openflow.pipeline import dispatch_address
+from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock
 from simulation.controller import Controller
 from simulation.datapath import OFPAT_SET_FIELD, Capabilities
@@ -47,7 +49,7 @@ BYSTANDER_INTERVAL = 1.0
 BYSTANDERS = (101, 102)
 #: The lower port of the first trunk; the next port is its other end.
 FIRST_TRUNK = 201
-CHASSIS_PREFIX = b"\x02\x51\xb7"
+_NODE_PREFIX = b"\x02\0"
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,12 @@ class Parameters:
 
 def mac_of(address: bytes) -> bytes:
     """The Ethernet address of a node."""
-    return b"\x02\0" + address
+    return _NODE_PREFIX + address
 
 
-def chassis_mac(datapath_id: int) -> bytes:
-    """The Ethernet source address of what a switch with a small datapath id has dispatched (docs/flows.md)."""
-    return CHASSIS_PREFIX + datapath_id.to_bytes(3, "big")
+def is_dispatched(frame: bytes) -> bool:
+    """Whether the balancer has dispatched a frame: then its source is secret, and no node's (docs/flows.md)."""
+    return frame[6:8] != _NODE_PREFIX
 
 
 @dataclass
@@ -220,8 +222,9 @@ class World:
             self._add_trunk(number)
         punctual = parameters.dfp_punctual
         self.dfp_agents = [SimulatedDfpAgent(each, self.clock, punctual) for each in self.home_agents]
+        is_old = parameters.controllers == 1 and parameters.seed % 3 == 0
         self.controllers = [
-            Controller(self.clock, parameters.configuration(), self.dfp_agent, f"balancer{number + 1}")
+            Controller(self.clock, parameters.configuration(), self.dfp_agent, f"balancer{number + 1}", is_old)
             for number in range(parameters.controllers)
         ]
         for controller in self.controllers:
@@ -302,8 +305,8 @@ class World:
 
     def _make_switch(self, datapath_id: int, capabilities: Capabilities) -> SimulatedSwitch:
         ports: dict[int, str] = {}
-        chassis = chassis_mac(datapath_id)
-        leave = partial(self._leave_switch, chassis)
+        last_bytes = {dispatch_address(datapath_id, key)[5] for key in (b"any key", UNKEYED)}
+        leave = partial(self._leave_switch, last_bytes)
         switch = SimulatedSwitch(datapath_id, ports, self.clock, leave, capabilities)
         switch.datapath.lost = self._excuse
         return switch
@@ -423,9 +426,10 @@ class World:
             self._undispatched[frame[42:]] = self._undispatched.get(frame[42:], 0) + 1
         self._switch_at[port].receive(port, frame)
 
-    def _leave_switch(self, chassis: bytes, port: int, frame: bytes) -> None:
+    def _leave_switch(self, last_bytes: set[int], port: int, frame: bytes) -> None:
         is_to_home_agent = port <= len(self.home_agents) or port in self._other_end
-        if frame[6:12] == chassis and frame[12:14] == b"\x08\0" and is_to_home_agent:
+        is_own = is_dispatched(frame) and frame[11] in last_bytes
+        if is_own and frame[12:14] == b"\x08\0" and is_to_home_agent:
             self.counts.dispatched += 1
             self._note_dispatched(frame[42:])
         self._outward[port].send(frame)
@@ -449,7 +453,7 @@ class World:
     def _on_ignored(self, number: int, frame: bytes) -> None:
         """A home agent has received a message and did not read it."""
         mobile = self._excuse(frame)
-        if mobile is not None and frame[6:9] == CHASSIS_PREFIX:
+        if mobile is not None and is_dispatched(frame):
             mobile.ignored.append((number, self.clock.now))
 
     def _on_transmitted(self, mobile: Mobile) -> None:

@@ -28,6 +28,7 @@ from haslb_lab.runner.capture import FRAMES, Capture, interface
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.cli.client import ControlError
+from ryu_haslb.openflow.pipeline import Purpose, dispatch_address
 
 SECOND_SWITCH = "haslb2"
 PDSN = "pdsn1"
@@ -227,6 +228,15 @@ class Bench:
         wait_until(lambda: self.rules(cookie, switch), f"the rule of {name} is in place")
         (rule,) = self.rules(cookie, switch)
         return rule
+
+    def source(self, switch: str = SWITCH) -> str:
+        """The secret Ethernet source of what a switch dispatches: other switches pass it on. Only its last byte is not
+        secret (docs/flows.md)."""
+        (match,) = {
+            flow.match["dl_src"] for flow in self.lab.flows(0, switch) if flow.cookie == Purpose.PASS_DISPATCHED.cookie
+        }
+        own = dispatch_address(1 if switch == SWITCH else 2, b"any key").hex(":")
+        return match.split("/")[0][:-2] + own[-2:]
 
     def rules(self, cookie: int, switch: str = SWITCH) -> list[Flow]:
         """The rules with this cookie on a switch."""

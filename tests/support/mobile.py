@@ -98,17 +98,17 @@ def arp_reply(mac: str, address: str, to: str = CHASSIS_MAC, vlan: Optional[int]
     return bytes(ethernet / ARP(op=2, hwsrc=mac, psrc=address, hwdst=to, pdst="0.0.0.0"))
 
 
-def as_dispatched(sent: bytes, mac: str, chassis: str = CHASSIS_MAC, vlan: Optional[int] = None) -> bytes:
+def as_dispatched(sent: bytes, mac: str, source: str, vlan: Optional[int] = None) -> bytes:
     """What a home agent receives of a frame in dispatched mode: new Ethernet addresses and VLAN, IP untouched."""
     received = Ether(sent)
     internet = bytes(received[IP]) if IP in received else sent[14:]
-    ethernet = Ether(src=chassis, dst=mac, type=0x0800)
+    ethernet = Ether(src=source, dst=mac, type=0x0800)
     if vlan is not None:
-        ethernet = Ether(src=chassis, dst=mac) / Dot1Q(vlan=vlan, type=0x0800)
+        ethernet = Ether(src=source, dst=mac) / Dot1Q(vlan=vlan, type=0x0800)
     return bytes(ethernet) + internet
 
 
-def as_directed(sent: bytes, mac: str, address: str, port: int = 434) -> bytes:
+def as_directed(sent: bytes, mac: str, source: str, address: str, port: int = 434) -> bytes:
     """What a home agent receives of a frame in direct mode: new destination, checksums made anew by Scapy."""
     internet = Ether(sent)[IP].copy()
     internet.dst = address
@@ -116,4 +116,4 @@ def as_directed(sent: bytes, mac: str, address: str, port: int = 434) -> bytes:
     del internet.chksum
     if internet[UDP].chksum:  # zero says that the sender made none (RFC 768)
         del internet[UDP].chksum
-    return bytes(Ether(src=CHASSIS_MAC, dst=mac) / internet)
+    return bytes(Ether(src=source, dst=mac) / internet)

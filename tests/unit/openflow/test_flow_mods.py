@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -28,6 +29,7 @@ from ryu_haslb.openflow.pipeline import (
 )
 from ryu_haslb.openflow.replies import copying_rules
 from ryu_haslb.openflow.standing_rules import client_rules, standing_rules
+from ryu_haslb.slb.session import UNKEYED
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 CONFIGURATION = Configuration(
@@ -35,7 +37,7 @@ CONFIGURATION = Configuration(
     virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
 )
 RULES = [
-    *standing_rules(CONFIGURATION, 1, Sides(frozenset({4}))),
+    *standing_rules(CONFIGURATION, 1, Sides(frozenset({4})), (b"a key", UNKEYED)),
     *copying_rules(Location(b"\x02\0\0\0\0\x51", 4, None), (IPv4Address("10.1.1.51").packed,), 434),
     *copying_rules(Location(b"\x02\0\0\0\0\x52", 5, 15), (IPv4Address("10.1.1.52").packed,), 5434),
     Rule(Purpose.COPY_REPLY),
@@ -72,7 +74,7 @@ def built_by_ryu(rule: Rule, metered: bool, flags: int = 0) -> bytes:
     return packed(
         parser.OFPFlowMod(
             DATAPATH,
-            cookie=rule.purpose.cookie,
+            cookie=rule.purpose.cookie | rule.data << 32,
             table_id=rule.table,
             priority=rule.priority,
             flags=flags | ofproto_v1_3.OFPFF_SEND_FLOW_REM * is_reported,
@@ -99,9 +101,17 @@ def deletion(cookie: int, mask: int = 0xFFFFFFFFFFFFFFFF, table: int = ofproto_v
     )
 
 
+def removals() -> Iterator[bytes]:
+    """All standing rules but PASS_OTHER. Those that hold a key have it in bits 32 to 55; a tag has bit 57 set."""
+    for purpose in Purpose:
+        if purpose not in (Purpose.PASS_OTHER, Purpose.SESSION_KEY):
+            yield deletion(purpose << 16 | 0x51B7)
+    yield deletion(Purpose.SESSION_KEY << 16 | 0x51B7, 0xFF000000FFFFFFFF, table=0)
+
+
 @pytest.mark.parametrize("metered", [False, True])
 def test_standing_rules_replace_those_of_a_previous_run(metered: bool) -> None:
-    expected = [deletion(each.cookie, 2**64 - 1) for each in Purpose if each is not Purpose.PASS_OTHER]
+    expected = list(removals())
     expected += [built_by_ryu(rule, metered) for rule in RULES if rule.purpose is not Purpose.PASS_OTHER]
     assert flow_mods.replacement(RULES, metered, XID) == expected
     assert {rule.action for rule in RULES} == set(Action), "each action is tried"
@@ -120,8 +130,7 @@ def test_the_rules_of_a_client_are_added_with_its_meter() -> None:
 def test_only_what_bears_our_mark_is_removed_and_the_rule_that_switches_other_traffic_stays() -> None:
     """OpenFlow 1.3.5, section 5.4: what no rule matches is dropped, unless there is a table-miss rule."""
     assert flow_mods.session_removal(XID) == [deletion(0x51B7, 0xFFFF, table=1)]
-    ours = [purpose for purpose in Purpose if purpose is not Purpose.PASS_OTHER]
-    assert flow_mods.standing_removal(XID) == [deletion(purpose << 16 | 0x51B7) for purpose in ours]
+    assert flow_mods.standing_removal(XID) == list(removals())
 
 
 def delivery(real: RealServer, nat_server: bool, vlan: Any) -> bytes:

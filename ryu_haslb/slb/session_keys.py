@@ -1,0 +1,45 @@
+"""The secrets that the tags of sessions are hashed with.
+
+A tag is a hash of the mobile's identity. Who could compute it could also look for two NAIs with one tag, and so claim
+the session of another mobile after a restart. So each balancer has a secret key of its own. The rules on a switch bear
+tags, and outlive the balancer: so the key is on the switch as well (:mod:`ryu_haslb.openflow.session_key`), and the
+balancer that serves it next adopts that key::
+
+    the first switch has a key               -> it becomes the key of new tags here
+    it has none, but rules of our kind       -> an earlier version served it: its tags are hashed without a key
+    a further switch has another key         -> rules with tags of that key are recovered as well; new tags keep ours
+
+A switch holds all keys that its rules may be of, so that a second restart loses none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from ryu_haslb.slb.session import UNKEYED
+
+#: Keys that are remembered; of older ones no session can be recovered any more.
+MAX_KEYS = 4
+
+
+class SessionKeys:
+    """The keys in use. Iteration yields ``current``, the key of new tags, and then those of earlier tags."""
+
+    def __init__(self, key: bytes = UNKEYED) -> None:
+        self.current = key
+        self._former: list[bytes] = []
+        self._is_in_use = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self.current
+        yield from self._former
+
+    def adopt(self, found: Iterable[bytes]) -> None:
+        """These keys were found on a switch, the key of its newest rules first."""
+        found = list(found)
+        if found and not self._is_in_use and found[0] != UNKEYED:
+            self.current = found[0]
+        self._is_in_use = True
+        former = dict.fromkeys([*self._former, *found])
+        former.pop(self.current, None)
+        self._former = list(former)[-(MAX_KEYS - 1) :]
