@@ -2,7 +2,8 @@
 
 No thread of this process can do it, since C code that holds Python's interpreter lock stops every thread. So a small
 process of its own (:mod:`.watchdog_process`) expects heartbeats, and systemd does so as well where it is asked to
-(``WatchdogSec=``). Both end a process with SIGABRT, at which it prints its stack.
+(``WatchdogSec=``). Both end a process with SIGABRT, at which it prints its stack. The small process also sees each
+signal when it comes, so that a stop has a deadline that no code of this process can miss.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import faulthandler
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
@@ -73,12 +75,14 @@ class Watchdog:
         except BlockingIOError:  # it is suspended
             pass
         except OSError:
+            signal.set_wakeup_fd(-1)
             pipe.close()
             LOG.warning("the watchdog process has ended (exit status %s); starting another", self._process.wait())
             self._process = self._start()
 
     def close(self) -> None:
         """Watch no longer."""
+        signal.set_wakeup_fd(-1)
         self._process.stdin.close()
         self._process.wait()
 
@@ -89,6 +93,7 @@ class Watchdog:
         )
         assert process.stdin is not None
         os.set_blocking(process.stdin.fileno(), False)
+        signal.set_wakeup_fd(process.stdin.fileno(), warn_on_full_buffer=False)
         return process
 
 

@@ -2,7 +2,8 @@
 
 It reads the balancer's heartbeats from its standard input. When none has come for so long, it aborts the balancer,
 which prints what it was doing (:mod:`faulthandler`), and kills it if that takes too long. It ends when the balancer
-does.
+does. Python writes the number of each signal there as well, when the signal comes and whatever the balancer does: from
+SIGTERM or SIGINT on it has :data:`STOP_TIMEOUT` to end.
 
 Time is counted in checks of this process, and a check does not count while the balancer is suspended (SIGSTOP, a
 debugger): after a pause of both, or of the whole machine, the balancer has its full time again.
@@ -18,6 +19,8 @@ from typing import Optional
 
 #: Checks without a heartbeat after which the balancer is ended.
 MAX_MISSED = 10
+#: Seconds from SIGTERM to SIGABRT. The balancer needs 3 s at most if its event loop handles signals.
+STOP_TIMEOUT = 6.0
 #: Seconds from SIGABRT to SIGKILL.
 ABORT_TIMEOUT = 5.0
 
@@ -33,24 +36,30 @@ def main() -> None:
 
 def watch(process: int, timeout: float) -> None:
     """Return when the process has ended."""
-    missed = 0
+    missed, is_stopping = 0, False
     while missed < MAX_MISSED:
-        has_beaten = _read_heartbeats(timeout / MAX_MISSED)
-        if has_beaten is None:
+        received = _read((STOP_TIMEOUT if is_stopping else timeout) / MAX_MISSED)
+        if received is None:
             return
+        if not is_stopping and any(number in received for number in (signal.SIGTERM, signal.SIGINT)):
+            missed, is_stopping = 0, True
+        has_beaten = bool(received) and not is_stopping
         missed = 0 if has_beaten or _is_suspended(process) else missed + 1
-    _report(f"watchdog: the event loop of process {process} has not run for {timeout:g} s; ending the process\n")
+    if is_stopping:
+        _report(f"watchdog: process {process} did not end within {STOP_TIMEOUT:g} s of the signal; ending it\n")
+    else:
+        _report(f"watchdog: the event loop of process {process} has not run for {timeout:g} s; ending the process\n")
     _end(process, signal.SIGABRT)
-    while _read_heartbeats(ABORT_TIMEOUT):
+    while _read(ABORT_TIMEOUT):
         pass
     _end(process, signal.SIGKILL)
 
 
-def _read_heartbeats(seconds: float) -> Optional[bool]:
-    """Whether a heartbeat comes in this time; None if the balancer has ended."""
+def _read(seconds: float) -> Optional[bytes]:
+    """Heartbeats and numbers of signals; empty if none comes in this time, None if the balancer has ended."""
     if not select.select([_HEARTBEATS], [], [], seconds)[0]:
-        return False
-    return True if os.read(_HEARTBEATS, 4096) else None
+        return b""
+    return os.read(_HEARTBEATS, 4096) or None
 
 
 def _is_suspended(process: int) -> bool:

@@ -15,6 +15,8 @@ import pytest
 from attacked import HARD_LIMIT, Controller, opening, started
 from balancer_process import free_port
 
+from ryu_haslb.watchdog_process import STOP_TIMEOUT
+
 #: Seconds that the watchdog of these tests waits.
 TIMEOUT = 2
 SUPPORT = Path(__file__).parents[1] / "support"
@@ -28,6 +30,8 @@ def hanging(folder: Path, **environment: str) -> Iterator[Controller]:
     paths = os.pathsep.join([str(SUPPORT), os.environ.get("PYTHONPATH", "")])
     environment = {"HASLB_WATCHDOG": str(TIMEOUT), **environment, "PYTHONPATH": paths}
     with started(folder, port=port, options=options, **environment) as controller:
+        with controller.connect(opening(2)) as switch:  # the port is open before the event loop runs
+            controller.require_served(switch)
         yield controller
 
 
@@ -53,12 +57,23 @@ def test_a_loop_that_hangs_ends_the_process_and_names_what_hangs(
     assert f" in {function}\n" in log
 
 
-def test_sigterm_ends_a_process_that_hangs_in_c_code(tmp_path: Path) -> None:
-    """No signal handler runs there."""
-    with hanging(tmp_path) as controller:
+@pytest.mark.parametrize("request_to_end", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_has_a_deadline_where_no_signal_handler_runs(tmp_path: Path, request_to_end: signal.Signals) -> None:
+    """In C code, and long before the watchdog would end the process."""
+    with hanging(tmp_path, HASLB_WATCHDOG="3600") as controller:
         controller.process.send_signal(signal.SIGUSR2)
+        controller.process.send_signal(request_to_end)
+        assert controller.process.wait(HARD_LIMIT + STOP_TIMEOUT) == -signal.SIGABRT
+        log = controller.log()
+    assert f"watchdog: process {controller.process.pid} did not end within {STOP_TIMEOUT:g} s of the signal" in log
+    assert " in hang_in_c_code\n" in log
+
+
+def test_a_stop_in_order_is_not_disturbed(tmp_path: Path) -> None:
+    with hanging(tmp_path) as controller:
         controller.process.send_signal(signal.SIGTERM)
-        assert controller.process.wait(HARD_LIMIT) == -signal.SIGABRT
+        assert controller.process.wait(HARD_LIMIT) == 0
+        assert "watchdog" not in controller.log()
 
 
 def test_a_process_that_was_suspended_goes_on(tmp_path: Path) -> None:
