@@ -77,9 +77,9 @@ class Fleet:
 
     def on_echo_reply(self, transport: SwitchChannel, xid: int) -> None:
         """A connection answers an echo request: it keeps its datapath id if another one has claimed that."""
-        refused = self._rivals.on_echo_reply(transport, xid)
-        if refused is not None:
-            self._refuse(refused, transport)
+        if self._rivals.on_echo_reply(transport, xid):
+            for refused in self._rivals.end(transport.id):
+                self._refuse(refused, transport)
 
     def _refuse(self, transport: SwitchChannel, older: SwitchChannel) -> None:
         LOG.warning(
@@ -94,12 +94,17 @@ class Fleet:
             "Switch %016x: serving its connection from %s (port %d) in place of the one from %s (port %d): %s",
             *(newer.id, *newer.address[:2], *older.address[:2], reason),
         )
-        waiting = self._rivals.take(newer.id)
-        if waiting is not None and waiting is not newer:
-            waiting.close()
         self._forget(older)
         older.close()
+        self._admit_in_place(newer)
+
+    def _admit_in_place(self, newer: SwitchChannel) -> None:
+        """Serve a connection whose datapath id is free, and close those that waited for it as well."""
+        waiting = self._rivals.end(newer.id)
         self._admit(newer)
+        for each in waiting:
+            if each is not newer:
+                self._refuse(each, newer)
 
     def _admit(self, transport: SwitchChannel) -> None:
         """Serve a switch, unless this balancer is retired."""
@@ -119,9 +124,9 @@ class Fleet:
             return
         LOG.info("Switch %016x: %s; its sessions are kept", transport.id, transport.close_reason)
         self._forget(transport)
-        waiting = self._rivals.take(transport.id)
+        waiting = self._rivals.best(transport.id)
         if waiting is not None and not self._is_stopping:
-            self._admit(waiting)
+            self._admit_in_place(waiting)
 
     def has_connection(self, transport: SwitchChannel) -> bool:
         """Whether the switch of a connection is served over it, or waits for its other balancer to end."""
@@ -174,7 +179,7 @@ class Fleet:
             connection.tick(now)
         self._forget_gone(now)
         for older in self._rivals.tick(now):
-            waiting = self._rivals.waiting(older.id)
+            waiting = self._rivals.best(older.id)
             if waiting is not None:
                 self._replace(older, waiting, f"that one has not answered an echo request for {ECHO_TIMEOUT:g} s")
 

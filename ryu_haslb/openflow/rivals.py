@@ -1,4 +1,4 @@
-"""Which of two connections with one datapath id is the switch's. Pure.
+"""Which of several connections with one datapath id is the switch's. Pure.
 
 Theory of operation
 ===================
@@ -12,15 +12,14 @@ another host. The older connection decides it::
                     the older one is lost                             -> the further one is served
                     the older one does not answer for ECHO_TIMEOUT    -> the older one is closed, the further one served
 
-A connection that waits has no handler: nothing is sent to it but answers to its echo requests, and nothing that it
-sends has an effect. One connection waits for each id. A further one is closed at once, with two exceptions: it takes
-the place of one from the same host, since that host may have lost that one as well, and one from the host that the
-switch was first served from takes the place of one from elsewhere.
+A connection that waits has no handler: nothing is sent to it but an echo request and answers to its own, and nothing
+else that it sends has an effect. Several may wait for one id. Those that have answered their echo request come first,
+then those from the host that the switch was first served from, then the newest: that host may have lost an earlier one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Optional
 
 from ryu_haslb.openflow import wire
@@ -29,18 +28,37 @@ from ryu_haslb.openflow.channel import SwitchChannel
 #: Seconds within which a connection must answer an echo request to keep its datapath id. A switch that is taking a
 #: bundle of session rules answers after some tenths of a second.
 ECHO_TIMEOUT = 5.0
+#: Connections that wait for one datapath id. Beyond it the oldest of those that would be served last is closed.
+MAX_WAITING = 32
 #: Seconds between two calls of :meth:`Rivals.tick` that count at most. After a longer time the event loop was busy, and
 #: the answer may wait in the socket.
 _MAX_STEP = 0.5
 
 
+class _Asked:
+    """A connection that was sent an echo request."""
+
+    def __init__(self, transport: SwitchChannel, is_at_home: bool = True) -> None:
+        self.transport = transport
+        self.is_at_home = is_at_home
+        self.has_answered = False
+        self._xid = transport.next_xid()
+        transport.transmit(wire.echo_request(self._xid))
+
+    def on_echo_reply(self, transport: SwitchChannel, xid: int) -> None:
+        self.has_answered = self.has_answered or (transport is self.transport and xid == self._xid)
+
+    @property
+    def rank(self) -> tuple[bool, bool]:
+        return self.has_answered, self.is_at_home
+
+
 @dataclass
 class _Rivalry:
-    """An older connection, the one that waits, and the seconds that the older one has left."""
+    """An older connection, those that wait, the newest last, and the seconds that the older one has left."""
 
-    older: SwitchChannel
-    waiting: SwitchChannel
-    xid: int
+    older: _Asked
+    waiting: list[_Asked] = field(default_factory=list)
     left: float = ECHO_TIMEOUT
 
 
@@ -51,52 +69,56 @@ class Rivals:
         self._rivalries: dict[int, _Rivalry] = {}
         self._ticked_at = 0.0
 
-    def challenge(self, older: SwitchChannel, newer: SwitchChannel, is_preferred: bool) -> Optional[SwitchChannel]:
-        """Let ``newer`` wait for the answer of ``older``; the connection that must be closed instead of it, if any.
+    def challenge(self, older: SwitchChannel, newer: SwitchChannel, is_at_home: bool) -> Optional[SwitchChannel]:
+        """Let ``newer`` wait for the answer of ``older``; the connection that must be closed for it, if any.
 
-        ``is_preferred``: it takes the place of one that waits already.
+        ``is_at_home``: it comes from the host that the switch was first served from.
         """
         rivalry = self._rivalries.get(newer.id)
         if rivalry is None:
-            xid = older.next_xid()
-            self._rivalries[newer.id] = _Rivalry(older, newer, xid)
-            older.transmit(wire.echo_request(xid))
+            rivalry = self._rivalries[newer.id] = _Rivalry(_Asked(older))
+        rivalry.waiting.append(_Asked(newer, is_at_home))
+        if len(rivalry.waiting) <= MAX_WAITING:
             return None
-        if not is_preferred and newer.address[0] != rivalry.waiting.address[0]:
-            return newer
-        replaced, rivalry.waiting = rivalry.waiting, newer
-        return replaced
+        last = min(rivalry.waiting, key=lambda each: each.rank)
+        rivalry.waiting.remove(last)
+        return last.transport
 
-    def waiting(self, datapath_id: int) -> Optional[SwitchChannel]:
-        """The connection that waits with this id."""
+    def on_echo_reply(self, transport: SwitchChannel, xid: int) -> bool:
+        """An echo reply came; whether it keeps the datapath id for an older connection. The others must be closed."""
+        rivalry = self._rivalries.get(transport.id)
+        if rivalry is None:
+            return False
+        for asked in (rivalry.older, *rivalry.waiting):
+            asked.on_echo_reply(transport, xid)
+        return rivalry.older.has_answered
+
+    def best(self, datapath_id: int) -> Optional[SwitchChannel]:
+        """The connection that is to be served next with this id."""
         rivalry = self._rivalries.get(datapath_id)
-        return None if rivalry is None else rivalry.waiting
+        return max(reversed(rivalry.waiting), key=lambda each: each.rank).transport if rivalry is not None else None
+
+    def end(self, datapath_id: int) -> list[SwitchChannel]:
+        """The connections that waited with this id, and no longer do."""
+        rivalry = self._rivalries.pop(datapath_id, None)
+        return [] if rivalry is None else [each.transport for each in rivalry.waiting]
 
     def all_waiting(self) -> list[SwitchChannel]:
         """The connections that wait."""
-        return [rivalry.waiting for rivalry in self._rivalries.values()]
-
-    def on_echo_reply(self, transport: SwitchChannel, xid: int) -> Optional[SwitchChannel]:
-        """An echo reply came; the connection that must be closed, if the reply keeps the id for an older one."""
-        rivalry = self._rivalries.get(transport.id)
-        if rivalry is None or rivalry.older is not transport or rivalry.xid != xid:
-            return None
-        return self._rivalries.pop(transport.id).waiting
-
-    def take(self, datapath_id: int) -> Optional[SwitchChannel]:
-        """The connection that waits with this id, and no longer does."""
-        rivalry = self._rivalries.pop(datapath_id, None)
-        return None if rivalry is None else rivalry.waiting
+        return [each.transport for rivalry in self._rivalries.values() for each in rivalry.waiting]
 
     def remove(self, transport: SwitchChannel) -> None:
         """A connection is lost or closed; nothing happens unless it waits."""
-        if self.waiting(transport.id) is transport:
-            del self._rivalries[transport.id]
+        rivalry = self._rivalries.get(transport.id)
+        if rivalry is not None:
+            rivalry.waiting = [each for each in rivalry.waiting if each.transport is not transport]
+            if not rivalry.waiting:
+                del self._rivalries[transport.id]
 
     def tick(self, now: float) -> list[SwitchChannel]:
-        """The older connections that have not answered in time. :meth:`take` returns what is served instead."""
+        """The older connections that have not answered in time; :meth:`best` is served instead of each."""
         step = min(max(0.0, now - self._ticked_at), _MAX_STEP)
         self._ticked_at = now
         for rivalry in self._rivalries.values():
             rivalry.left -= step
-        return [rivalry.older for rivalry in self._rivalries.values() if rivalry.left <= 0]
+        return [rivalry.older.transport for rivalry in self._rivalries.values() if rivalry.left <= 0]

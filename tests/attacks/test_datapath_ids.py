@@ -29,8 +29,8 @@ from ryu_haslb.openflow.pipeline import Purpose
 MANY = 300
 #: An address of the loopback that no switch of these tests has.
 STRANGER = "127.0.0.66"
-#: What every peer is sent in the handshake: OFPT_HELLO, OFPT_FEATURES_REQUEST, OFPT_MULTIPART_REQUEST (ports).
-HANDSHAKE = [0, 5, 18]
+#: What every peer is sent: OFPT_HELLO, OFPT_FEATURES_REQUEST, OFPT_MULTIPART_REQUEST (ports), OFPT_ECHO_REQUEST.
+HANDSHAKE = [0, 5, 18, 2]
 
 
 @pytest.fixture
@@ -141,4 +141,15 @@ def test_a_stranger_who_connects_with_many_ids_is_forgotten(controller: Controll
     controller.await_line("state=removed was=disconnected")
     with Switch(controller, 1) as switch:
         switch.await_served()
+    controller.require_alive()
+
+
+def test_a_switch_gets_in_while_silent_strangers_claim_its_id_from_its_own_host(controller: Controller) -> None:
+    with ExitStack() as stack:
+        for _ in range(50):
+            stack.enter_context(controller.connect(opening(1)))
+        with Switch(controller, 1) as switch:
+            for _ in range(50):
+                stack.enter_context(controller.connect(opening(1)))
+            switch.await_served()
     controller.require_alive()

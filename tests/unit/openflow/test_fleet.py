@@ -19,7 +19,7 @@ from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
 from ryu_haslb.openflow.fleet import FORGET_TIMEOUT, MAX_GONE_SWITCHES, Fleet
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, Table, chassis_address
-from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
+from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, MAX_WAITING
 from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer as RealServerState
@@ -41,13 +41,16 @@ class Served:
         self.switch = switch or FakeSwitch()
         self.transport = self.connect()
 
-    def connect(self, host: str = "192.0.2.1", certificate: Optional[PeerCertificate] = None) -> FakeTransport:
+    def connect(
+        self, host: str = "192.0.2.1", certificate: Optional[PeerCertificate] = None, answers: bool = True
+    ) -> FakeTransport:
         """A further connection of the switch."""
         transport = FakeTransport(self.switch)
         transport.certificate = certificate
         transport.address, transport.listener = (host, 40000), self.fleet
         self.fleet.on_connected(transport)
-        transport.answer()
+        if answers:
+            transport.answer()
         return transport
 
     def find_real(self) -> RealServerState:
@@ -89,8 +92,8 @@ def test_a_connection_that_answers_echo_requests_keeps_its_datapath_id(caplog: p
     served = Served()
     stranger = served.connect(STRANGER)
     served.transport.answer()
-    assert (served.transport.is_closed, stranger.is_closed, stranger.sent) == (False, True, [])
-    assert served.is_connected
+    assert (served.transport.is_closed, stranger.is_closed) == (False, True)
+    assert (sent_kinds(stranger), served.is_connected) == ([ofproto_v1_3.OFPT_ECHO_REQUEST], True)
     (line,) = (each.getMessage() for each in caplog.records if "further connection" in each.getMessage())
     assert STRANGER in line
     assert "192.0.2.1" in line
@@ -116,9 +119,13 @@ def test_a_connection_that_waits_has_no_influence() -> None:
     stranger.ports[3] = "fa3-15"
     served.fleet.on_port_changed(stranger, 3, False)
     served.fleet.on_echo_reply(stranger, served.transport.xid)
-    assert (stranger.sent, served.transport.sent) == ([], [])
+    assert (sent_kinds(stranger), served.transport.sent) == ([ofproto_v1_3.OFPT_ECHO_REQUEST], [])
     served.wait(1)
-    assert (stranger.sent, stranger.is_closed) == ([], False)
+    assert (sent_kinds(stranger), stranger.is_closed) == ([ofproto_v1_3.OFPT_ECHO_REQUEST], False)
+
+
+def sent_kinds(transport: FakeTransport) -> list[int]:
+    return [each[1] for each in transport.sent]
 
 
 def test_the_connection_that_waits_is_served_when_the_older_one_is_lost() -> None:
@@ -138,16 +145,25 @@ def test_a_connection_that_waits_and_is_lost_is_forgotten() -> None:
     assert served.transport.handler is not None
 
 
-def test_one_connection_waits_for_a_datapath_id_and_the_host_of_the_switch_comes_first() -> None:
+def test_of_the_connections_that_wait_the_newest_of_the_switchs_own_host_is_served() -> None:
     served = Served()
-    strangers = [served.connect(STRANGER), served.connect("192.0.2.67")]
-    assert [each.is_closed for each in strangers] == [False, True]
-    again = served.connect()
-    assert strangers[0].is_closed
-    last = served.connect(STRANGER)
-    assert (again.is_closed, last.is_closed) == (False, True)
-    latest = served.connect()
-    assert (again.is_closed, latest.is_closed) == (True, False)
+    waiting = [served.connect(host) for host in (STRANGER, "192.0.2.1", "192.0.2.1", STRANGER)]
+    assert [each.is_closed for each in waiting] == [False] * 4
+    served.wait(ECHO_TIMEOUT + 0.5)
+    assert [each.is_closed for each in waiting] == [True, True, False, True]
+    assert waiting[2].handler is not None
+
+
+def test_silent_connections_do_not_keep_out_the_switch_that_answers() -> None:
+    """Even from the switch's own host: one that answers its echo request comes first, and a limited number waits."""
+    served = Served()
+    silent = [served.connect(answers=False) for _ in range(MAX_WAITING)]
+    switch = served.connect()
+    silent += [served.connect(answers=False) for _ in range(MAX_WAITING)]
+    assert [each.is_closed for each in silent].count(False) == MAX_WAITING - 1
+    served.wait(ECHO_TIMEOUT + 0.5)
+    assert switch.handler is not None
+    assert all(each.is_closed for each in silent)
 
 
 def test_a_switch_gets_its_datapath_id_back_from_a_stranger_who_took_it_meanwhile() -> None:
@@ -198,7 +214,7 @@ def test_a_switch_that_connects_again_is_served_over_the_new_connection_when_the
     """It has rebooted, or its cable was cut: this end of the older connection is still open."""
     served = Served()
     newer = served.connect()
-    assert (newer.handler, newer.sent) == (None, [])
+    assert (newer.handler, sent_kinds(newer)) == (None, [ofproto_v1_3.OFPT_ECHO_REQUEST])
     served.wait(ECHO_TIMEOUT - 1)
     assert (newer.handler, served.transport.is_closed) == (None, False)
     served.wait(1.5)
