@@ -102,6 +102,8 @@ class Balancer:
     def record_reply(self, real: RealServer, session: Optional[Session], now: float) -> None:
         """A reply of a real server in doubt was seen: it lives. ``session`` is that of the mobile that it has bound."""
         self.failure_detection.on_reply(real, session, now)
+        if session is not None and session.unconfirmed_of is not None:
+            self.sessions.confirm(session)
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
         """Recover a session whose flow is still on a switch; ``tag`` must not be in use."""

@@ -4,7 +4,8 @@ Theory of operation. Every packet with an NAI that was not seen before begins a 
 nothing. So the number of sessions is limited, and those go first that have shown least::
 
     unconfirmed   the mobile has sent one request, and perhaps retransmissions of it
-    confirmed     it has begun a further attempt (failure_detection.py): it has sent another Identification,
+    confirmed     it has been accepted by its home agent, as a reply has shown (:mod:`.doubt`), or it
+                  has begun a further attempt (failure_detection.py): it has sent another Identification,
                   RETRANSMISSION_INTERVAL or more after an attempt that was answered, as far as requests show
     recovered     as confirmed: the rule on the switch does not show more
 

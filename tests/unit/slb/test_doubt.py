@@ -124,6 +124,17 @@ def test_the_retransmissions_of_a_bound_mobile_are_explained() -> None:
     assert session.retries == 1
 
 
+def test_a_mobile_whose_reply_was_seen_is_confirmed() -> None:
+    """At the limit of sessions it makes room for no other."""
+    bench = watching_bench()
+    bench.request("anna@example.org")
+    session = bench.session("anna@example.org")
+    assert session is not None
+    assert session.unconfirmed_of is not None
+    reply_of(bench, 0, "anna@example.org")
+    assert session.unconfirmed_of is None
+
+
 def test_a_failed_real_server_returns_with_its_first_reply_and_keeps_its_sessions() -> None:
     bench = watching_bench(retry=0)
     for name in ("anna", "zoe", "bert", "yves"):
