@@ -28,6 +28,7 @@ from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.fencing import FencedMastership
 from ryu_haslb.openflow.lease import holder_id
 from ryu_haslb.openflow.mastership import Arbiter, Mastership, Role
+from ryu_haslb.openflow.meter_rates import MeterRates
 from ryu_haslb.openflow.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule
 from ryu_haslb.openflow.reply_rules import ReplyRules
@@ -84,6 +85,7 @@ class Connection:
         transport, switch = self.transport, self._switch
         self._meters = Meters(transport.id, self._transactions, switch.admission, self._balancer, self._configuration)
         self._meters.on_deleted = self._restore
+        self._meter_rates = MeterRates(transport, transport.id)
         session_audit = SessionAudit(transport, transport.id, switch.rules, self._balancer, switch.has_recovered)
         self._reply_rules = ReplyRules(transport.id, switch.replies, self._balancer, self._transactions, self._meters)
         self._meters.on_copying_ended = self._reply_rules.forget
@@ -168,6 +170,7 @@ class Connection:
             self._key_reading.tick(now)
         if self.is_serving:
             self._meters.tick(now)
+            self._meter_rates.tick(self._meters.rates, now)
             self._reply_rules.tick(now)
             self._audit.tick(now)
             self._take_meter_counts()
@@ -280,7 +283,7 @@ class Connection:
             self._switch.restored.incidents += 1
             self._switch.restored.meters += count
             LOG.warning(
-                "Switch %016x: %d meters were deleted by another controller or operator; restored",
+                "Switch %016x: %d meters were deleted or changed by another controller or operator; restored",
                 *(self.transport.id, count),
             )
 
@@ -304,6 +307,7 @@ class Connection:
                 (self._key_reading is not None and self._key_reading.on_reply(xid, message, now))
                 or self._switch.on_multipart_reply(xid, message, now)
                 or self._meters.on_meter_stats(xid, message, now)
+                or self._on_meter_rates(xid, message)
                 or self._audit.on_reply(xid, message, now)
                 or self._mastership.on_message(kind, xid, message, now)
             )
@@ -331,6 +335,13 @@ class Connection:
         measured_load = self._switch.admission.on_barrier_reply(xid, self._clock())
         return self._transactions.on_barrier_reply(xid) or measured_load
 
+    def _on_meter_rates(self, xid: int, message: bytes) -> bool:
+        """Set the rates again that others have changed."""
+        changed = self._meter_rates.on_reply(xid, message, self._meters.rates)
+        for meter, rate in (changed or {}).items():
+            self._meters.restore_rate(meter, rate)
+        return changed is not None
+
     def _on_flow_removed(self, message: bytes) -> bool:
         """A rule has left its table: by time-out, by us, or because others have deleted it."""
         try:
@@ -357,5 +368,6 @@ class Connection:
             or self._mastership.on_error(xid, error, now)
             or self._transactions.on_error(xid, error)
             or self._audit.on_error(xid, now)
+            or self._meter_rates.on_error(xid)
             or self._switch.on_error(xid, error, now)
         )

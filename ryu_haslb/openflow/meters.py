@@ -137,6 +137,21 @@ class Meters:
             self._is_copying = False
             self._send(OFPMC_DELETE, REPLY_METER)
 
+    @property
+    def rates(self) -> dict[int, int]:
+        """The meters that are in use, and their rates in packets per second; none on a switch without meters."""
+        if not self.are_supported or self._is_unsettled:
+            return {}
+        rates = {FIRST_METER: self._total_rate, ARP_METER: MAX_ARP_QUESTION_RATE}
+        if self._is_copying:
+            rates[REPLY_METER] = MAX_REPLY_RATE
+        return rates | {meter: self._rate_of_client[client] for client, meter in self._meter_of_client.items()}
+
+    def restore_rate(self, meter: int, rate: int) -> None:
+        """Set the rate of a meter again that others have changed."""
+        self.restored += 1
+        self._send(OFPMC_MODIFY, meter, rate)
+
     def restore_client_rules(self) -> None:
         """Install the rules of rate-limited clients again."""
         for client, meter in self._meter_of_client.items():

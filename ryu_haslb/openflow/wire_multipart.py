@@ -12,8 +12,10 @@ from ryu_haslb.openflow.wire import (
     OFPG_ANY,
     OFPIT_APPLY_ACTIONS,
     OFPM_ALL,
+    OFPMF_PKTPS,
     OFPMP_FLOW,
     OFPMP_METER,
+    OFPMP_METER_CONFIG,
     OFPMP_TABLE,
     OFPMPF_REPLY_MORE,
     OFPP_ANY,
@@ -35,6 +37,8 @@ _TABLE = Struct("!B3xI16x")
 _METER_REQUEST = Struct("!I4x")
 _METER = Struct("!IH34x")
 _METER_BAND = Struct("!Q8x")
+_METER_CONFIG = Struct("!HHI")
+_BAND_CONFIG = Struct("!4xI8x")
 _LENGTH = Struct("!H")
 
 
@@ -47,6 +51,11 @@ def flow_stats_request(xid: int, table: int, cookie: int, cookie_mask: int) -> b
 def meter_stats_request(xid: int) -> bytes:
     """Ask for the counters of every meter."""
     return _request(xid, OFPMP_METER, _METER_REQUEST.pack(OFPM_ALL))
+
+
+def meter_config_request(xid: int) -> bytes:
+    """Ask for the bands of every meter."""
+    return _request(xid, OFPMP_METER_CONFIG, _METER_REQUEST.pack(OFPM_ALL))
 
 
 def table_stats_request(xid: int) -> bytes:
@@ -151,6 +160,27 @@ def meter_stats(message: bytes) -> Iterator[MeterStats]:
         band = offset + _METER.size
         dropped = _METER_BAND.unpack_from(message, band)[0] if band + _METER_BAND.size <= end else 0
         yield MeterStats(meter_id, dropped)
+
+
+class MeterRate(NamedTuple):
+    """The rate of a meter's first band, and whether that is in packets per second."""
+
+    meter: int
+    rate: int
+    is_in_packets: bool
+
+
+def meter_rates(message: bytes) -> Iterator[MeterRate]:
+    """The rates of the meters in one part of a meter configuration reply (OpenFlow 1.3.5, section 7.3.5.9).
+
+    Raises:
+        MalformedMessage: the message is cut short, or a length inside of it does not fit.
+    """
+    for offset, end in _rows(message, OFPMP_METER_CONFIG, _METER_CONFIG.size, length_at=0):
+        _, flags, meter_id = _METER_CONFIG.unpack_from(message, offset)
+        band = offset + _METER_CONFIG.size
+        rate = _BAND_CONFIG.unpack_from(message, band)[0] if band + _BAND_CONFIG.size <= end else 0
+        yield MeterRate(meter_id, rate, bool(flags & OFPMF_PKTPS))
 
 
 def table_stats(message: bytes) -> dict[int, int]:

@@ -128,13 +128,17 @@ def _delete_flows(world: World, what: str, switch: int = 0) -> None:
             world.switches[switch].remove(number, flow, 2)
 
 
-def _add_ghosts(world: World, count: int, switch: int = 0) -> None:
-    """Session rules with our mark that no session has, as a balancer of another version might leave them."""
+def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> None:
+    """Session rules with our mark that no session has, as a balancer of another version might leave them.
+
+    ``first`` is the number of the first one's tag: rules that come back after they were removed are another balancer's.
+    """
+    world.ghosts_at = world.clock.now
     table = world.switches[switch].datapath.tables[1]
     ours = [flow for flow in table if flow.cookie >> 32]
     for number in range(count if ours else 0):
         fields = {each[0]: each for each in ours[0].match.fields}
-        tag = 0x02AA00000000 + number
+        tag = 0x02AA00000000 + first + number
         fields[4] = (4, tag, None)
         oxms = ours[0].match.oxms.replace((ours[0].cookie >> 16).to_bytes(6, "big"), tag.to_bytes(6, "big"))
         match = Match(tuple(sorted(fields.values(), key=lambda each: each[0])), oxms)
@@ -480,7 +484,7 @@ def _switch_faults(parameters: Parameters, at: float, random: Random) -> list[Fa
                     Fault(at, "flows are deleted", (what, switch)),
                     Fault(at, "meters are deleted", (switch,)),
                     Fault(at, "meters are changed", (random.choice((0, 10, 1000)), switch)),
-                    Fault(at, "ghosts", (random.choice((1, 7, 60)), switch)),
+                    Fault(at, "ghosts", (random.choice((1, 7, 60)), switch, random.randrange(1 << 24) << 8)),
                     Fault(at, "actions are changed", (switch,)),
                 )
             )

@@ -408,6 +408,8 @@ class SwitchConnection:
             rows = [_TABLE_STATS.pack(number, len(table), 0, 0) for number, table in tables]
         elif kind == 9 and self._switch.capabilities.meters:
             rows = self._meter_stats(int.from_bytes(message[16:20], "big"))
+        elif kind == 10 and self._switch.capabilities.meters:
+            rows = self._meter_configs(int.from_bytes(message[16:20], "big"))
         elif kind == 11:
             rows = [(self._switch.capabilities.meters * 4096).to_bytes(4, "big") + b"\0\0\0\2" + b"\0\0\0\4\1\1\0\0"]
         elif kind == 13:
@@ -458,6 +460,18 @@ class SwitchConnection:
             )
             + body
         )
+
+    def _meter_configs(self, number: int) -> list[bytes]:
+        meters = self._datapath.meters
+        if number != 0xFFFFFFFF and number not in meters:
+            raise MalformedError(12, 3)
+        rows = []
+        for each in sorted(meters) if number == 0xFFFFFFFF else [number]:
+            band = (
+                b"\0\1\0\x10" + meters[each].rate.to_bytes(4, "big") + meters[each].burst.to_bytes(4, "big") + bytes(4)
+            )
+            rows.append(b"\0\x18\0\x0e" + each.to_bytes(4, "big") + band)
+        return rows
 
     def _meter_stats(self, number: int) -> list[bytes]:
         meters = self._datapath.meters

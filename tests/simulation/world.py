@@ -172,6 +172,8 @@ class World:
     mobiles: list[Mobile] = field(default_factory=list)
     #: When rules were last taken off the switch by a fault, not by the balancer.
     plundered_at: float = 0.0
+    #: When rules without a session were last added.
+    ghosts_at: float = 0.0
     #: When a balancer last served the switch undisturbed.
     served_until: float = 0.0
     #: When the balancer was last started again, the Ethernet address to which each session rule led then (by tag), and

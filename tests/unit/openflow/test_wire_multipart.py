@@ -53,6 +53,21 @@ def test_meter_stats_request() -> None:
     assert wire_multipart.meter_stats_request(7) == packed(message, 7)
 
 
+def test_meter_config_request() -> None:
+    message = parser.OFPMeterConfigStatsRequest(DATAPATH, 0, ofproto_v1_3.OFPM_ALL)
+    assert wire_multipart.meter_config_request(7) == packed(message, 7)
+
+
+def test_meter_rates_are_read_and_a_length_that_lies_is_named() -> None:
+    """OpenFlow 1.3.5, section 7.3.5.9."""
+    head = bytes([4, 19, 0, 64, 0, 0, 0, 7, 0, 10, 0, 0, 0, 0, 0, 0])
+    band = bytes([0, 1, 0, 16, 0, 0, 0, 50, 0, 0, 0, 5, 0, 0, 0, 0])
+    rows = bytes([0, 24, 0, 14, 0, 0, 0, 3]) + band + bytes([0, 24, 0, 13, 0, 0, 0, 4]) + band
+    assert list(wire_multipart.meter_rates(head + rows)) == [(3, 50, True), (4, 50, False)]
+    with pytest.raises(wire.MalformedMessage, match="a length of 0"):
+        list(wire_multipart.meter_rates(head + bytes(8)))
+
+
 def test_flow_stats() -> None:
     reply = flow_stats_reply(*FLOWS)
     rows, expected = list(wire_multipart.flow_stats(reply)), read_by_ryu(reply).body

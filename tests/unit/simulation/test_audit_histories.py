@@ -133,8 +133,19 @@ def test_deleted_meters_are_restored_with_the_rules_that_use_them(caplog: pytest
     run(world, RESTORE_TIME)
     assert our_rules(world) == before
     assert FIRST_METER in world.switch.datapath.meters
-    assert "2 meters were deleted by another controller or operator; restored" in caplog.text
+    assert "2 meters were deleted or changed by another controller or operator; restored" in caplog.text
     assert world.controller.fleet.switches[1].restored.meters == 2
+
+
+@pytest.mark.parametrize("rate", [0, 7])
+def test_changed_meters_are_restored(rate: int, caplog: pytest.LogCaptureFixture) -> None:
+    """``ovs-ofctl mod-meter``: a rate of 0 lets no request pass."""
+    world = settled(SILENT)
+    before = {number: meter.rate for number, meter in world.switch.datapath.meters.items()}
+    Fault(0.0, "meters are changed", (rate,)).strike(world)
+    run(world, RESTORE_TIME)
+    assert {number: meter.rate for number, meter in world.switch.datapath.meters.items()} == before
+    assert caplog.text.count("2 meters were deleted or changed by another controller or operator; restored") == 1
 
 
 def test_a_configuration_that_comes_right_after_the_deletion_of_the_meters_is_installed() -> None:
