@@ -123,14 +123,6 @@ class NeighbourDiscovery:
         """The place of a real server's next hop."""
         return self._neighbours.place(real)
 
-    def answered_at(self, real: RealServer) -> Optional[float]:
-        """When a real server's next hop last answered a probe; None if it never did."""
-        return self._neighbours.answered_at(real)
-
-    def poll(self, real: RealServer, now: float) -> None:
-        """Probe a real server's next hop with the next :meth:`probe_due`, one with a static location too."""
-        self._neighbours.poll(real, now)
-
     def admits(self, frame: bytes, port: int, now: float) -> bool:
         """Whether an ARP packet is within the limits of its host and port."""
         return self.limit.admits(port, frame[6:12], now)

@@ -21,7 +21,6 @@ but an answer from the place that it had is believed. A port that goes down is n
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -74,14 +73,15 @@ class Probe(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a neighbour is, as operators see it."""
+    """Where a neighbour is, as operators see it; ``is_silent``: it leaves polls unanswered, and is static."""
 
     location: Optional[Location]
     state: PlaceState
     claims_refused: int = 0
+    is_silent: bool = False
 
     def __str__(self) -> str:
-        return f"{self.location or 'nowhere'} ({self.state.value})"
+        return f"{self.location or 'nowhere'} ({self.state.value}{', silent' if self.is_silent else ''})"
 
 
 class Finding(Enum):
@@ -109,7 +109,7 @@ class Neighbour:
 
     ``place`` is the last location, also while it is unreachable. ``mac`` is the only Ethernet address that is believed,
     if one is configured. ``rival`` has answered elsewhere during a challenge; ``claimant`` has only claimed. The
-    location of one that ``is_static`` never changes; it is probed on demand only (:meth:`Neighbours.poll`). The next
+    location of one that ``is_static`` never changes; polls only show whether it is there. The next
     probe of one that ``broadcasts`` goes to all hosts, since the network has changed.
     """
 
@@ -121,7 +121,6 @@ class Neighbour:
     unanswered_probes: int = 0
     place: Optional[Location] = None
     mac: Optional[bytes] = None
-    answered_at: Optional[float] = None
     claims_refused: int = 0
     challenged_until: Optional[float] = None
     next_challenge: float = 0.0
@@ -213,16 +212,8 @@ class Neighbours:
         neighbour = self._of_real.get(real)
         if neighbour is None:
             return Place(None, PlaceState.UNKNOWN)
-        return Place(neighbour.location, neighbour.state, neighbour.claims_refused)
-
-    def answered_at(self, real: RealServer) -> Optional[float]:
-        """When its next hop last answered a probe; None if it never did."""
-        return self._of_real[real].answered_at
-
-    def poll(self, real: RealServer, now: float) -> None:
-        """Probe the next hop of a real server with the next :meth:`due_probes`, by unicast if its place is known."""
-        neighbour = self._of_real[real]
-        neighbour.next_probe = min(neighbour.next_probe, now)
+        is_silent = neighbour.is_static and neighbour.unanswered_probes > MAX_UNANSWERED_PROBES
+        return Place(neighbour.location, neighbour.state, neighbour.claims_refused, is_silent)
 
     def forget(self, address: bytes) -> None:
         """The place of a neighbour is no longer valid: look for it anew."""
@@ -257,7 +248,7 @@ class Neighbours:
         """A neighbour has answered a probe. True when its location has changed."""
         for each in self._pinned:
             if each.address == address and each.location == location:
-                each.answered_at = now
+                each.unanswered_probes = 0
         neighbour = self._by_address.get(address)
         if neighbour is None or neighbour.is_static or neighbour.mac not in (None, location.mac):
             return False
@@ -267,7 +258,6 @@ class Neighbours:
             neighbour.rival = neighbour.rival or location
             self._challenge(neighbour, now)
             return False
-        neighbour.answered_at = now
         neighbour.unanswered_probes = 0
         neighbour.next_probe = now + REFRESH_INTERVAL
         if neighbour.challenged_until is not None:
@@ -367,7 +357,6 @@ class Neighbours:
             neighbour.moves.append(now)
             self.events.append(Event(Finding.MOVED, neighbour.address, location, before))
         neighbour.location = neighbour.place = location
-        neighbour.answered_at = now
         neighbour.unanswered_probes = 0
         neighbour.next_probe = now + REFRESH_INTERVAL
         return True
@@ -376,7 +365,8 @@ class Neighbours:
 def _next_probes(neighbour: Neighbour, now: float) -> list[Probe]:
     """The probes of a neighbour that are due, and when the next one is."""
     if neighbour.is_static:
-        neighbour.next_probe = math.inf
+        neighbour.unanswered_probes += 1
+        neighbour.next_probe = now + REFRESH_INTERVAL
         return [Probe(neighbour.address, neighbour.location)]
     broadcast = Probe(neighbour.address)
     if neighbour.challenged_until is not None:
@@ -395,7 +385,7 @@ def _next_probes(neighbour: Neighbour, now: float) -> list[Probe]:
 
 
 def _static_neighbour(address: bytes, location: Location) -> Neighbour:
-    return Neighbour(address, location, next_probe=math.inf, is_static=True)
+    return Neighbour(address, location, is_static=True)
 
 
 def _static_location(real: RealServer, datapath_id: int) -> Optional[Location]:

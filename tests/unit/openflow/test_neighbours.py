@@ -32,6 +32,7 @@ from ryu_haslb.openflow.neighbours import (
 ADJACENT = RealServer(IPv4Address("10.1.1.51"))
 DISTANT = RealServer(IPv4Address("10.99.11.11"))
 STATIC = RealServer(IPv4Address("10.1.1.53"), locations=(StaticLocation(b"\x02\0\0\0\0\x53", 4, 15, datapath=2),))
+STATIC_ADDRESS = STATIC.address.packed
 HERE = Location(b"\x02\0\0\0\0\x51", 3, None)
 
 CONFIGURATION = Configuration(
@@ -52,27 +53,25 @@ def test_an_adjacent_real_is_asked_for_itself_and_a_distant_one_through_the_most
 
 
 def test_a_static_location_holds_for_its_switch_and_is_not_looked_for() -> None:
-    assert Neighbours(CONFIGURATION, 2).location(STATIC) == Location(b"\x02\0\0\0\0\x53", 4, 15)
-    assert STATIC.address.packed not in probed(Neighbours(CONFIGURATION, 2), 0.0)
+    place = Location(b"\x02\0\0\0\0\x53", 4, 15)
+    assert Neighbours(CONFIGURATION, 2).location(STATIC) == place
+    probes = [probe for probe in Neighbours(CONFIGURATION, 2).due_probes(0.0)[0] if probe.address == STATIC_ADDRESS]
+    assert probes == [Probe(STATIC_ADDRESS, place)], "polled by unicast, and not looked for by broadcast"
     assert Neighbours(CONFIGURATION, 1).location(STATIC) is None
-    assert STATIC.address.packed in probed(Neighbours(CONFIGURATION, 1), 0.0)
+    assert Probe(STATIC_ADDRESS) in Neighbours(CONFIGURATION, 1).due_probes(0.0)[0]
 
 
-def test_a_static_location_is_polled_on_demand_and_stays_without_an_answer() -> None:
-    """Failure detection asks whether it lives; where it is, is configured."""
+def test_a_static_location_stays_without_an_answer_and_is_shown_as_silent() -> None:
     neighbours = Neighbours(CONFIGURATION, 2)
     place = neighbours.location(STATIC)
-    neighbours.due_probes(0.0)
-    neighbours.poll(STATIC, 1.0)
-    polls = [neighbours.due_probes(now)[0].count(Probe(STATIC.address.packed, place)) for now in (1.0, 1.0, 60.0)]
-    assert polls == [1, 0, 0], "once for each demand"
-    assert (neighbours.location(STATIC), neighbours.answered_at(STATIC)) == (place, None)
     assert place is not None
-    neighbours.on_answer(STATIC.address.packed, place._replace(port=9), 61.0)
-    neighbours.on_claim(STATIC.address.packed, place._replace(port=9), 61.0)
-    assert (neighbours.location(STATIC), neighbours.answered_at(STATIC)) == (place, None), "another place"
-    neighbours.on_answer(STATIC.address.packed, place, 62.0)
-    assert (neighbours.answered_at(STATIC), neighbours.place(STATIC).state) == (62.0, PlaceState.STATIC)
+    for second in range(60):
+        assert not neighbours.due_probes(float(second))[1]
+        neighbours.on_answer(STATIC_ADDRESS, place._replace(port=9), float(second))
+        neighbours.on_claim(STATIC_ADDRESS, place._replace(port=9), float(second))
+    assert neighbours.place(STATIC) == (place, PlaceState.STATIC, 0, True)
+    neighbours.on_answer(STATIC_ADDRESS, place, 60.0)
+    assert str(neighbours.place(STATIC)) == "02:00:00:00:00:53 at port 4, VLAN 15 (static)"
 
 
 def test_an_answer_locates_and_a_claim_only_causes_a_probe() -> None:
