@@ -41,7 +41,7 @@ from ryu_haslb.openflow.neighbours import (
     Place,
     Probe,
 )
-from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, PROBE_PREFIX, chassis_address, probe_address
+from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, chassis_address, probe_address
 from ryu_haslb.openflow.standing_rules import mute_rules
 from ryu_haslb.openflow.static_arp import static_entries
 
@@ -52,7 +52,6 @@ MAX_LEARNED_VLANS = 32
 #: Seconds between two log lines about refused claims to one address, or about too much ARP from one port.
 LOG_INTERVAL = 60.0
 
-_OURS = (CHASSIS_PREFIX, PROBE_PREFIX)
 _KEY_LENGTH = 16
 #: In place of a VLAN: frames without a tag, on ports that are in no VLAN of the switch.
 _UNTAGGED = 0
@@ -152,7 +151,7 @@ class NeighbourDiscovery:
             # Requests would be sent out in clear, after the IPsec module has decrypted them.
             return False
         packet = arp.read_arp(untagged[0])
-        if packet is None or packet.sender_mac.startswith(_OURS):
+        if packet is None or packet.sender_mac.startswith(CHASSIS_PREFIX) or packet.sender_mac in self._vlan_probed_by:
             return False
         location = Location(packet.sender_mac, port, untagged[1])
         vlan = self.vlan_of(port, location.vlan)

@@ -82,8 +82,8 @@ PROTOCOL_UDP = 17
 
 #: Chassis addresses start with these three bytes; the other three come from the switch's datapath id.
 CHASSIS_PREFIX = b"\x02\x51\xb7"
-#: Probe addresses start with these three bytes: the Ethernet source of a probe in one VLAN (:func:`probe_address`).
-PROBE_PREFIX = b"\x06\x51\xb7"
+#: Probe addresses start with these two bytes: the Ethernet source of a probe in one VLAN (:func:`probe_address`).
+PROBE_PREFIX = b"\x06\x51"
 _CHASSIS_SUFFIX_LENGTH = 3
 
 
@@ -248,9 +248,9 @@ def probe_address(key: bytes, vlan: int) -> bytes:
     """The Ethernet address in probes that the switch sends into one VLAN only (0: into none, untagged).
 
     Who answers to this address has seen the probe, so the VLAN reaches him. ``key`` is a secret, since others could
-    answer without having seen it; 24 bits are enough where answers are limited to some hundreds a second.
+    answer without having seen it; 32 bits are enough where answers are limited to some hundreds a second.
     """
-    return PROBE_PREFIX + blake2b(vlan.to_bytes(2, "big"), key=key, digest_size=_CHASSIS_SUFFIX_LENGTH).digest()
+    return PROBE_PREFIX + blake2b(vlan.to_bytes(2, "big"), key=key, digest_size=4).digest()
 
 
 def dispatch_address(datapath_id: int, key: bytes) -> bytes:

@@ -31,7 +31,7 @@ from ryu_haslb.slb.session import UNKEYED
 Match = dict[str, Value]
 
 #: Matches the probe addresses of all switches.
-_ANY_PROBE = ((PROBE_PREFIX + bytes(3)).hex(":"), "ff:ff:ff:00:00:00")
+_ANY_PROBE = ((PROBE_PREFIX + bytes(4)).hex(":"), "ff:ff:00:00:00:00")
 _NO_SIDES = Sides()
 
 

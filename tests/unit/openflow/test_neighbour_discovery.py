@@ -163,7 +163,6 @@ FORGED = {
     "null": Ether(src="00:00:00:00:00:00") / ARP(op=2, hwsrc="00:00:00:00:00:00", psrc="10.1.1.51"),
     "our chassis address": Ether(src="02:51:b7:00:00:01") / ARP(op=2, hwsrc="02:51:b7:00:00:01", psrc="10.1.1.51"),
     "another chassis": Ether(src="02:51:b7:00:00:02") / ARP(op=2, hwsrc="02:51:b7:00:00:02", psrc="10.1.1.51"),
-    "a probe address": Ether(src="06:51:b7:00:00:02") / ARP(op=2, hwsrc="06:51:b7:00:00:02", psrc="10.1.1.51"),
     "rarp request": Ether(src=MAC) / ARP(op=3, hwsrc=MAC, psrc="10.1.1.51"),
     "rarp reply": Ether(src=MAC) / ARP(op=4, hwsrc=MAC, psrc="10.1.1.51"),
     "inverse arp reply": Ether(src=MAC) / ARP(op=9, hwsrc=MAC, psrc="10.1.1.51"),
@@ -192,6 +191,13 @@ def test_arp_that_no_host_sends_is_neither_answer_nor_claim(name: str, interface
     assert not discovery.on_arp(to + frame[6:], 4, 0.1)
     assert discovery.location(REAL) is None
     assert probes(discovery, 0.1) == 0
+
+
+def test_the_source_of_our_own_probes_is_no_home_agent() -> None:
+    discovery = NeighbourDiscovery(1, WITH_VLANS, KEY)
+    own = probe_address(KEY, 15)
+    assert not discovery.on_arp(arp(2, to=own, mac=own.hex(":")), 4, 0.1)
+    assert discovery.location(REAL) is None
 
 
 def test_a_tag_of_priority_only_is_no_vlan() -> None:
