@@ -7,6 +7,7 @@ nothing. So the number of sessions is limited, and those go first that have show
     confirmed     it has been accepted by its home agent, as a reply has shown (:mod:`.doubt`), or it
                   has begun a further attempt (failure_detection.py): it has sent another Identification,
                   RETRANSMISSION_INTERVAL or more after an attempt that was answered, as far as requests show
+                  Or an accepting reply was seen, which is looked for only while its real server is in doubt (doubt.py)
     recovered     as confirmed: the rule on the switch does not show more
 
     new session, and the limit is reached

@@ -11,7 +11,7 @@ from simulation.dfp import SimulatedLink
 from simulation.flow_table import Match
 from simulation.home_agent import Mood
 from simulation.mobile_ip import Registration, reply, request
-from simulation.packet import arp_frame, udp_frame
+from simulation.packet import arp_frame, checksum, udp_frame
 from simulation.strangers import MESSAGE_INTERVAL, STAY, Stranger
 from simulation.world import FIRST_TRUNK, VIRTUAL, Parameters, World, mac_of
 
@@ -268,11 +268,34 @@ def _forge(world: World, port: int, number: int, home_agent: int, lifetime: int)
 
 
 def _garbage(world: World, port: int, count: int, seed: int) -> None:
-    """A stranger sends bytes that are nothing."""
+    """A stranger sends bytes that are nothing, and requests of real mobiles in packets that no client sends."""
     random = Random(seed)
     for _ in range(count):
         payload = random.randbytes(random.randrange(1, 80))
         world.inject(port, _to_virtual(world, bytes([10, 1, 1, 210]), payload))
+    random = Random(seed + 1)  # the bytes above stay what they were
+    for _ in range(count):
+        world.inject(port, _impossible(world, random))
+
+
+def _impossible(world: World, random: Random) -> bytes:
+    """A request of a mobile that would move it, in a packet that no client sends (docs/security.md)."""
+    mobile = random.choice(world.mobiles)
+    client = bytes([10, 7, 0, 1])
+    source = random.choice((VIRTUAL.packed, b"\0\0\0\7", b"\x7f\0\0\1", b"\xe0\0\0\1", b"\xff" * 4, client))
+    registration = Registration(mobile.nai, 600, bytes(4), client, random.getrandbits(63))
+    frame = bytearray(_to_virtual(world, source, request(registration, is_forged=True)))
+    if source != client:
+        return bytes(frame)
+    kind = random.choice(("ttl", "IP checksum", "UDP checksum", "source port", "group source"))
+    if kind == "ttl":  # its checksum is made right
+        frame[22] = 0
+        frame[24:26] = checksum(bytes(frame[14:24]) + bytes(2) + bytes(frame[26:34])).to_bytes(2, "big")
+    elif kind == "source port":
+        return udp_frame(bytes(frame[:12]), source, VIRTUAL.packed, (0, 434), bytes(frame[42:]))
+    else:
+        frame[{"IP checksum": 25, "UDP checksum": 41, "group source": 6}[kind]] ^= 1
+    return bytes(frame)
 
 
 def _spoof_storm(world: World, port: int, seconds: float, crowd: tuple[int, int], seed: int) -> None:

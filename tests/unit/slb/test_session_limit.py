@@ -150,6 +150,17 @@ def test_what_begins_an_attempt_after_an_answered_one_confirms() -> None:
     assert bench.session("anna@example.org") is session
 
 
+def test_an_accepted_reply_confirms() -> None:
+    """Replies are seen while a home agent is in doubt; a stranger cannot write one (docs/states.md)."""
+    bench = limited(10)
+    session = bench.request("anna@example.org").session
+    assert session is not None and session.unconfirmed_of is not None
+    bench.balancer.record_reply(session.real, None, bench.now)
+    assert session.unconfirmed_of is not None
+    bench.balancer.record_reply(session.real, session, bench.now)
+    assert session.unconfirmed_of is None
+
+
 def test_an_abandoned_attempt_confirms_nothing() -> None:
     """The mobile has had no reply: it may be one that does not exist."""
     bench = limited(10)
