@@ -46,6 +46,7 @@ class Fleet:
     ) -> None:
         self.switches: dict[int, Switch] = {}
         self._connections: dict[int, Connection] = {}
+        self._by_chassis_address: dict[bytes, int] = {}  # the switch that was served last with each
         self._not_served: dict[int, SwitchChannel] = {}
         self._rivals = Rivals()
         self._gone: dict[int, float] = {}
@@ -241,6 +242,8 @@ class Fleet:
             if number < 0 or now - self._gone[datapath_id] >= FORGET_TIMEOUT:
                 del self._gone[datapath_id]
                 self.switches.pop(datapath_id).end()
+                if self._by_chassis_address.get(chassis_address(datapath_id)) == datapath_id:
+                    del self._by_chassis_address[chassis_address(datapath_id)]
 
     def _is_configured(self, datapath_id: int) -> bool:
         return not self._configuration.datapaths or datapath_id in self._configuration.datapaths
@@ -257,8 +260,8 @@ class Fleet:
 
     def _serve(self, transport: SwitchChannel) -> None:
         address = chassis_address(transport.id)
-        twin = next((each for each in self._connections if chassis_address(each) == address), None)
-        if twin is not None:
+        twin = self._by_chassis_address.get(address, transport.id)
+        if twin != transport.id and twin in self._connections:
             LOG.error(
                 "Switch %016x has the chassis address of switch %016x (%s) and is not served; give one of the two "
                 "another datapath id",
@@ -272,6 +275,7 @@ class Fleet:
             switch.home = transport.address[0]
             switch.leadership = self._leadership
         self._gone.pop(transport.id, None)
+        self._by_chassis_address[address] = transport.id
         self._connections[transport.id] = Connection(
             transport, switch, self._balancer, self._configuration, self._clock
         )

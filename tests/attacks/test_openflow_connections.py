@@ -66,6 +66,18 @@ def test_a_switch_connects_again_while_a_thousand_strangers_stand(tmp_path: Path
         controller.require_alive()
 
 
+def test_a_switch_connects_again_while_strangers_pass_for_switches(tmp_path: Path) -> None:
+    """Without TLS and 'ip slb datapath' each of them is served, and costs more than one that is not."""
+    with started(tmp_path) as controller, served_switch(controller, 1) as served, ExitStack() as stack:
+        for number in range(300):
+            stack.enter_context(controller.connect(opening(1000 + number), f"127.0.0.{2 + number % 4}"))
+        for _ in range(3):
+            with served_switch(controller, 2):
+                pass
+        assert controller.survives(served, b"")
+        controller.require_alive()
+
+
 def test_a_stranger_who_completes_no_handshake_is_closed_and_a_served_switch_is_not(tmp_path: Path) -> None:
     with started(tmp_path) as controller, served_switch(controller, 1) as served:
         with strangers(controller, HELLO, 3) as connections:
