@@ -16,6 +16,7 @@ import pytest
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
+from haslb_lab.runner import preflight
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
@@ -198,6 +199,7 @@ def _row(each: Any) -> Any:
 @pytest.fixture(scope="module")
 def bridge() -> Iterator[int]:
     """A bridge of its own, and the port of the loopback at which it listens."""
+    preflight.check_machine()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
