@@ -55,15 +55,16 @@ class Wire:
 
     @staticmethod
     def _carry(source: socket.socket, target: socket.socket, is_cut: threading.Event) -> None:
-        with suppress(OSError):
-            while True:
+        data = b"begin"
+        while data:
+            try:
                 data = source.recv(1 << 16)
-                if is_cut.is_set():
-                    return
-                if not data:
-                    target.shutdown(socket.SHUT_WR)
-                    return
-                target.sendall(data)
+            except OSError:  # a process that is killed may leave a reset behind, instead of an end
+                data = b""
+            if is_cut.is_set():
+                return
+            with suppress(OSError):
+                target.sendall(data) if data else target.shutdown(socket.SHUT_RDWR)
 
 
 class Wired:
