@@ -21,6 +21,7 @@ from ryu_haslb.dfp.server import DEFAULT_INTERVAL, DfpAgentServer
 from ryu_haslb.dfp.weight import DEFAULT_MAX_WEIGHT
 
 DEFAULT_PORT = 500
+_PASSWORD_OPTION = "--password"
 #: The mode bits of a file that let the group or others read or write it.
 _OTHERS = stat.S_IRGRP | stat.S_IWGRP | stat.S_IROTH | stat.S_IWOTH
 
@@ -51,6 +52,8 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command and return its exit status."""
     try:
         options = _parser().parse_args(arguments)
+        if arguments is None and options.password and os.path.isfile(sys.argv[0]):
+            _start_again_without_password(options.password)
         logging.basicConfig(format="haslb-dfp-agent: %(message)s", level=logging.INFO, stream=sys.stderr)
         log_limit.install()
         password = options.password or options.password_file or ""
@@ -70,6 +73,21 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
         print(f"haslb-dfp-agent: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _start_again_without_password(password: str) -> None:
+    """Replace the process by itself with the password in a file that has no name, where ``ps`` does not show it."""
+    descriptor = os.memfd_create("dfp-password", 0)
+    os.fchmod(descriptor, 0o600)
+    os.write(descriptor, f"{password}\n".encode())
+    arguments = iter(sys.argv)
+    kept = []
+    for argument in arguments:
+        if argument == _PASSWORD_OPTION:
+            next(arguments)
+        elif not argument.startswith(f"{_PASSWORD_OPTION}="):
+            kept.append(argument)
+    os.execv(sys.executable, [sys.executable, *kept, "--password-file", f"/proc/self/fd/{descriptor}"])
 
 
 async def _serve(server: DfpAgentServer) -> None:
@@ -111,7 +129,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     secret = agent.add_mutually_exclusive_group()
     secret.add_argument(
-        "--password", type=_password, help="shared key, 1 to 64 ASCII characters; visible to all users of this machine"
+        _PASSWORD_OPTION,
+        type=_password,
+        help="shared key, 1 to 64 ASCII characters; other users see it until the agent has started",
     )
     secret.add_argument("--password-file", type=_password_in, metavar="FILE", help="file whose first line is the key")
     agent.add_argument("--no-inservice", dest="inservice", action="store_false", help="print the weight and exit")
