@@ -58,16 +58,28 @@ static void end_packet_in(size_t start) {
     end_message(&output, start);
 }
 
+/* The checksum of the 20 bytes of an IP header whose checksum field is 0 (RFC 791). */
+static unsigned ip_checksum(const uint8_t *header) {
+    unsigned sum = 0;
+    for (int at = 0; at < 20; at += 2) sum += (unsigned)get(header + at, 2);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return ~((sum & 0xffff) + (sum >> 16)) & 0xffff;
+}
+
 static void put_request(unsigned mobile) {
     size_t start = begin_packet_in(request_cookie, 1);
     put(&output, 0x0251b7000001, 6);
     put(&output, 0x000000000001, 6);
     put(&output, 0x0800, 2);
+    size_t header = output.length;
     put(&output, 0x4500, 2);
     put(&output, 28 + REQUEST_LENGTH, 2);
     put(&output, 0x0000000040110000, 8);
     put(&output, 0x0a010165, 4);
     put_bytes(&output, virtual_address, 4);
+    unsigned checksum = ip_checksum(output.bytes + header);
+    output.bytes[header + 10] = (uint8_t)(checksum >> 8);
+    output.bytes[header + 11] = (uint8_t)checksum;
     put(&output, REGISTRATION_PORT, 2);
     put(&output, REGISTRATION_PORT, 2);
     put(&output, 8 + REQUEST_LENGTH, 2);
