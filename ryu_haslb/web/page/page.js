@@ -111,7 +111,7 @@ const switchState = (row) => {
   if (row.connected) return "connected";
   return row.role === "waiting" ? "served by another" : "disconnected";
 };
-const showSwitches = listing("switches", "Switches that have connected since the start", [
+const showSwitches = listing("switches", "Switches that are connected, or were and are not forgotten", [
   text((row) => row.datapath, "Datapath"),
   state(switchState),
   number((row) => row.rules_waiting, "Flow-mods queued"),
