@@ -86,7 +86,7 @@ class Connection:
         self._meters = Meters(transport.id, self._transactions, switch.admission, self._balancer, self._configuration)
         self._meters.on_deleted = self._restore
         self._meter_rates = MeterRates(transport, transport.id)
-        session_audit = SessionAudit(transport, transport.id, switch.rules, self._balancer, switch.has_recovered)
+        session_audit = SessionAudit(transport, transport.id, switch.rules, self._balancer, switch)
         self._reply_rules = ReplyRules(transport.id, switch.replies, self._balancer, self._transactions, self._meters)
         self._meters.on_copying_ended = self._reply_rules.forget
         self._audit = Audit(transport, session_audit, switch.restored, self._restore, self._reply_rules)

@@ -12,8 +12,8 @@ mask of the cookie::
     no part within REPLY_TIMEOUT, and the switch replies to barriers -> reading ends; what was read is kept
 
 A rule is pending for the idle time of its virtual server, as long as its session could live. Then it is lost, and
-removed from the switch. A rule that was not read before reading ended is not touched here: :mod:`.session_audit`
-removes it later, unless a session has it by then.
+removed from the switch. A rule that was not read before reading ended stays. When :mod:`.session_audit` reads it later,
+it is recovered as well (:meth:`Recovery.adopt`), unless a session has it by then.
 
 :mod:`.switch` decides about the requests that come meanwhile, by what :meth:`Recovery.status` returns for their tags.
 """
@@ -114,6 +114,8 @@ class Recovery:
         self._asked_at = 0.0
         self._next_at: Optional[float] = None
         self._malformed = False
+        #: The tags of rules that were recovered after reading had ended; None when no rule is left to be recovered.
+        self._adopting: Optional[set[int]] = None
         self._targets: dict[tuple[bytes, bytes], _Target] = {}
         self._pending: dict[int, _Target] = {}
         self._attempts: dict[int, int] = {}
@@ -154,6 +156,24 @@ class Recovery:
         return flow_stats_request(
             xid, Table.SESSIONS, self._slices_read << 16 | COOKIE_MARK, low_bits | COOKIE_MARK_MASK
         )
+
+    def adopt(self, row: FlowStats, now: float) -> bool:
+        """Recover the session of a rule that was read after :meth:`advance` had given up. False: it had been read."""
+        tag = row.cookie >> 16
+        if self._adopting is None or tag & self._slices - 1 < self._slices_read or tag in self._adopting:
+            return False
+        self._adopting.add(tag)
+        self._on_row(row, now)
+        return True
+
+    def end_adoption(self) -> None:
+        """The rules that were not read have been read by now: others without a session have no session any more."""
+        if self._adopting:
+            LOG.info(
+                "Switch %016x: the audit has read %d further session rules of the previous run",
+                *(self._datapath_id, len(self._adopting)),
+            )
+        self._adopting = None
 
     def disconnect(self) -> None:
         """The connection is lost: the rest of a reply will not come."""
@@ -317,8 +337,10 @@ class Recovery:
 
     def _give_up(self, reason: str, now: float) -> None:
         LOG.warning(
-            "Switch %016x %s; sessions of the previous run that were not read are lost", self._datapath_id, reason
+            "Switch %016x %s; sessions of the previous run that were not read continue when the audit has read them",
+            *(self._datapath_id, reason),
         )
+        self._adopting = set()
         self._complete(now)
 
     def _on_malformed(self, error: MalformedMessage) -> None:

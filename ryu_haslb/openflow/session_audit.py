@@ -13,7 +13,8 @@ Reading every session rule of a large switch keeps it busy for seconds, so the r
 
 After each slice there is a pause of four times the time that the slice took, so that the audit takes at most a fifth of
 the switch's time; the pause is limited to 2 s. Rules that wait or are outstanding are left out. Nothing is audited
-before recovery has read all rules. If it has given up, the audit removes the rules that it did not read, as ghosts.
+before recovery has read all rules, or has given up. If it has given up, the first comparison recovers the sessions of
+the rules that it did not read, and removes none of them.
 
 A rule with an idle time-out has the switch send a flow-removed message, which distinguishes a time-out from a deletion
 at once. Rules without an idle time-out do not: beyond :data:`.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT` there would
@@ -25,7 +26,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from itertools import islice
-from typing import Callable, Optional
+from typing import Callable, Optional, Protocol
 
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
@@ -70,16 +71,29 @@ _MAX_EMPTY_COMPARISONS = 3
 _MAX_REMEMBERED_GHOSTS = 10_000
 #: The lowest bit of a tag in a cookie, and the one that every tag has set (a locally administered address).
 _TAG_SHIFT = 16
-#: No tag. ``may_be_removed`` returns for it whether recovery has read all rules.
+#: No tag. ``has_recovered`` returns for it whether recovery has read all rules, or has given up.
 _NO_TAG = 0
 _TAG_LOCAL_BIT = 1 << 41 + _TAG_SHIFT
+
+
+class Recovers(Protocol):
+    """Decides about rules of sessions of the previous run."""
+
+    def has_recovered(self, tag: int) -> bool:
+        """Whether recovery is done with the rule of this tag; of no tag, with all rules that it reads."""
+
+    def adopt(self, row: FlowStats, now: float) -> bool:
+        """Recover the session of a rule that was not read before. False: there is none to recover."""
+
+    def end_adoption(self) -> None:
+        """All rules have been read by now."""
 
 
 class SessionAudit:
     """Audits the session rules over one connection.
 
     ``deleted`` counts the rules that were found deleted or changed; :mod:`.audit` reports them and sets it to zero.
-    ``may_be_removed`` returns whether recovery is done with the rule of a tag.
+    ``recovery`` decides which rules may be removed.
     """
 
     def __init__(
@@ -88,7 +102,7 @@ class SessionAudit:
         datapath_id: int,
         rules: SessionRules,
         balancer: Balancer,
-        may_be_removed: Callable[[int], bool],
+        recovery: Recovers,
     ) -> None:
         self.is_comparing = False
         self.deleted = 0
@@ -96,7 +110,7 @@ class SessionAudit:
         self._datapath_id = datapath_id
         self._rules = rules
         self._balancer = balancer
-        self._may_be_removed = may_be_removed
+        self._recovery = recovery
         self._xid: Optional[int] = None
         self._asked_at = self._heard_at = 0.0
         # counting
@@ -148,7 +162,7 @@ class SessionAudit:
 
     def tick(self, now: float) -> None:
         """Ask for what is due, and give up what has had no reply."""
-        if not self._may_be_removed(_NO_TAG):
+        if not self._recovery.has_recovered(_NO_TAG):
             return  # the switch holds rules of sessions that are not known yet
         if self._xid is not None:
             if now > self._heard_at + REPLY_TIMEOUT:
@@ -284,21 +298,27 @@ class SessionAudit:
             self.deleted += len(missing)
             self._rules.reinstall(missing)
         if self._unexpected:
-            self._remove_ghosts()
+            self._remove_ghosts(now)
         self._slice += 1
         self._next_at = now + min(_SLICE_PAUSE * (now - self._asked_at), _MAX_SLICE_PAUSE)
         if self._slice == len(self._slices):
+            self._recovery.end_adoption()
             self._end_comparison(now)
 
-    def _remove_ghosts(self) -> None:
-        """Remove the rules that no session has here, unless that is about to happen, or to change."""
+    def _remove_ghosts(self, now: float) -> None:
+        """Remove the rules that no session has here, unless that is about to happen, or to change.
+
+        A rule that recovery has not read is recovered instead.
+        """
         changing = self._rules.changing()
         for row in self._unexpected:
             tag = row.cookie >> _TAG_SHIFT
             session = self._balancer.sessions.by_tag(tag)
             is_ours = session is not None and session.rule_at == self._datapath_id
             address, port = row.field("ipv4_dst"), row.field("udp_dst")
-            if is_ours or address is None or port is None or tag in changing or not self._may_be_removed(tag):
+            if is_ours or address is None or port is None or tag in changing or not self._recovery.has_recovered(tag):
+                continue
+            if session is None and self._recovery.adopt(row, now):
                 continue
             self._has_found = True
             if tag not in self._suspected_before:

@@ -83,6 +83,8 @@ class SessionRules:
         self._outstanding: list[_Bundle] = []
         self._divided: list[_Bundle] = []
         self._left_out: dict[Session, None] = {}
+        #: Sessions whose real server could not be reached when their rule was to be sent.
+        self._unreachable: dict[Session, None] = {}
         self._is_full = False
         self._backoff = Backoff()
         self._rejected_at = 0.0
@@ -167,6 +169,7 @@ class SessionRules:
         self._to_install.clear()
         self._to_remove.clear()
         self._left_out.clear()
+        self._unreachable.clear()
 
     def install(self, session: Session) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
@@ -179,6 +182,17 @@ class SessionRules:
         for session in sessions:
             if session.rule_at == self._datapath_id:
                 session.rule_at = None
+                self.install(session)
+        if self._unreachable:
+            self._install_reachable()
+
+    def _install_reachable(self) -> None:
+        """Install the rules that have waited for their real server to be reachable again, and forget ended sessions."""
+        waiting, self._unreachable = self._unreachable, {}
+        for session in filter(self._is_live, waiting):
+            if session.real not in self._actions:
+                self._unreachable[session] = None
+            elif session.rule_at is None:
                 self.install(session)
 
     def remove(self, session: Session) -> None:
@@ -324,6 +338,8 @@ class SessionRules:
                 installs.append((session, actions))
             else:
                 self.remove(session)  # an older rule of the session may be installed
+                if is_live(session) and len(self._unreachable) < MAX_WAITING_RULES:
+                    self._unreachable[session] = None
         return installs
 
     def _take_removes(self) -> list[SessionRule]:

@@ -46,6 +46,7 @@ from ryu_haslb.openflow.replies import Replies
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
 from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
@@ -237,6 +238,14 @@ class Switch:
     def has_recovered(self, tag: int) -> bool:
         """Whether the recovery of sessions is done with the rule of this tag, so that others may remove it."""
         return self.recovery.is_complete and self.recovery.status(tag) is Status.READ
+
+    def adopt(self, row: FlowStats, now: float) -> bool:
+        """Recover the session of a rule that the audit has read, if recovery has not read it before."""
+        return self.recovery.adopt(row, now)
+
+    def end_adoption(self) -> None:
+        """The audit has read all rules."""
+        self.recovery.end_adoption()
 
     def on_port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or was removed."""

@@ -302,6 +302,7 @@ def _spoof_storm(world: World, port: int, seconds: float, crowd: tuple[int, int]
     """A stranger plays phones that get no answer: made-up mobiles behind made-up clients retransmit and begin anew."""
     random = Random(seed)
     mobiles, clients = crowd
+    world.stormed_until = max(world.stormed_until, world.clock.now + seconds)
     for number in range(mobiles):
         nai = f"ghost{seed}.{number}@example.org".encode()
         source = bytes([10, 1, 1, 200 + number % clients])

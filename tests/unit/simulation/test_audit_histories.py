@@ -99,7 +99,7 @@ def test_a_large_table_is_compared_in_slices(monkeypatch: pytest.MonkeyPatch) ->
     Fault(0.0, "flows are deleted", ("session rules",)).strike(world)
     Fault(0.0, "ghosts", (5,)).strike(world)
     run(world, RESTORE_TIME)
-    assert before < our_rules(world)
+    assert before <= our_rules(world)
     run(world, 10 * RESTORE_TIME)  # ghosts are removed when a second comparison has found them
     assert our_rules(world) == before
     for _ in range(4):  # slice after slice is empty, time after time

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ryu_haslb.openflow import recovery
 from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
@@ -133,3 +134,25 @@ def test_requests_that_were_lost_in_a_breaking_connection_do_not_count_as_dispat
         world.controller.mend(world.switch)
         run(world, 2.0)
     assert statistics.drops[DropReason.UNCONFIRMED] >= 5
+
+
+def test_rules_that_recovery_did_not_read_are_recovered_by_the_audit_and_not_removed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The switch takes longer for each part of its answer than recovery waits for."""
+    monkeypatch.setattr(recovery, "REPLY_TIMEOUT", 0.5)
+    world = World(Parameters(seed=5, mobiles=60, idle=300, lifetime=65535, stats_delay=1.0))
+    world.start()
+    run(world, 60.0)
+    before = real_of_each_session(world)
+    world.controller.kill()
+    run(world, 1.0)
+    world.controller.start()
+    for _ in range(60):
+        run(world, 1.0)
+        assert len([each for each in rules(world) if each >> 32]) >= len(before)
+    assert "sent no part of its session rules" in caplog.text
+    assert real_of_each_session(world) == before
+    run(world, 400.0)
+    assert not [flow for flow in world.switch.datapath.tables[1] if flow.cookie >> 16 > 0xFFFF]
+    assert len(world.controller.balancer.sessions) == 0
