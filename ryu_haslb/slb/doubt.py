@@ -4,12 +4,12 @@ Requests prove nothing: a stranger can write requests that look like those of mo
 written by subscribers, where the switches match the home agent's own port, Ethernet address and VLAN. Normally nothing
 looks at replies, since that has a cost for each. So::
 
-    retries of a quarter of ``numconns`` mobiles -> in doubt: each switch copies its replies to the balancer
-                                                    and one new session a second goes there, whatever the rotation says
-      -> a reply is seen                         -> no doubt: it lives, and all failures are forgotten
-      -> ``numconns`` mobiles have failed there  -> FAILED, if replies were looked for and it was silent for long
-                                                    enough, and a request that was sent meanwhile was retransmitted
-      -> the retries are long over               -> no doubt
+    retries of a quarter of ``numconns`` mobiles  -> in doubt: each switch copies its replies to the balancer
+      -> half of ``numconns`` mobiles retry       -> one new session a second goes there, whatever the rotation says
+      -> a reply is seen                          -> no doubt: it lives, and all failures are forgotten
+      -> ``numconns`` mobiles have failed there   -> FAILED, if replies were looked for and it was silent for long
+                                                     enough, and a request that was sent meanwhile was retransmitted
+      -> the retries are long over                -> no doubt
 
 Long enough is :data:`WATCH_INTERVAL` if no reply was seen lately. A home agent that has answered within the last minute
 may be asked seldom, and may discard forged requests in silence: it is given :data:`PAUSE_FACTOR` times the longest of
@@ -40,6 +40,9 @@ REPLY_MEMORY = 60.0
 #: further reply.
 PAUSE_FACTOR = 4.0
 _PAUSE_DECAY = 0.95
+#: The part of ``numconns`` at which a real server in doubt is asked: so many mobiles have retried, and two at least. A
+#: few retries may be lost packets, and do not change the rotation.
+QUESTION_DIVISOR = 2
 #: Seconds between two new sessions that a real server in doubt gets beside its share: it cannot answer unasked.
 QUESTION_INTERVAL = 1.0
 #: Seconds of doubt after which a switch that has not confirmed its rules for replies is no longer waited for.
@@ -95,9 +98,11 @@ class Doubt:
         self.replies_seen += 1
         self.answers_visibly = True
 
-    def is_question_due(self, now: float) -> bool:
+    def is_question_due(self, numconns: int, now: float) -> bool:
         """Whether it is to get a new session beside its share, to be asked at all while replies are looked for."""
         if self.since is None or not self.watched_from or now < self._asked_at + QUESTION_INTERVAL:
+            return False
+        if len(self.retrying_mobiles) < max(2, -(-numconns // QUESTION_DIVISOR)):
             return False
         self._asked_at = now
         return True

@@ -76,8 +76,9 @@ class ServerFarm:
         for real in self.reals:
             real.retry_if_due(now)
             if real.doubt.retrying_mobiles:
-                real.doubt.forget_old_retries(real.configuration.faildetect_numconns, now)
-                if real not in self._to_ask and real.doubt.is_question_due(now):
+                numconns = real.configuration.faildetect_numconns
+                real.doubt.forget_old_retries(numconns, now)
+                if real not in self._to_ask and real.doubt.is_question_due(numconns, now):
                     self._to_ask.append(real)
             if real.health is Health.DEMOTED and self.serves_without(real):
                 real.yield_to_others()
