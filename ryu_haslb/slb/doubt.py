@@ -5,7 +5,7 @@ written by subscribers, where the switches match the home agent's own port, Ethe
 looks at replies, since that has a cost for each. So::
 
     retries of a quarter of ``numconns`` mobiles  -> in doubt: each switch copies its replies to the balancer
-      -> half of ``numconns`` mobiles retry       -> one new session a second goes there, whatever the rotation says
+      -> ``numconns`` mobiles retry               -> one new session a second goes there, whatever the rotation says
       -> a reply is seen                          -> no doubt: it lives, and all failures are forgotten
       -> ``numconns`` mobiles have failed there   -> FAILED, if replies were looked for and it was silent for long
                                                      enough, and a request that was sent meanwhile was retransmitted
@@ -40,9 +40,9 @@ REPLY_MEMORY = 60.0
 #: further reply.
 PAUSE_FACTOR = 4.0
 _PAUSE_DECAY = 0.95
-#: The part of ``numconns`` at which a real server in doubt is asked: so many mobiles have retried, and two at least. A
-#: few retries may be lost packets, and do not change the rotation.
-QUESTION_DIVISOR = 2
+#: Mobiles that have retried at a real server before it is asked, if ``numconns`` is less. Fewer retries may be lost
+#: packets, and do not change the rotation.
+MIN_ASKING_MOBILES = 2
 #: Seconds between two new sessions that a real server in doubt gets beside its share: it cannot answer unasked.
 QUESTION_INTERVAL = 1.0
 #: Seconds of doubt after which a switch that has not confirmed its rules for replies is no longer waited for.
@@ -102,7 +102,7 @@ class Doubt:
         """Whether it is to get a new session beside its share, to be asked at all while replies are looked for."""
         if self.since is None or not self.watched_from or now < self._asked_at + QUESTION_INTERVAL:
             return False
-        if len(self.retrying_mobiles) < max(2, -(-numconns // QUESTION_DIVISOR)):
+        if len(self.retrying_mobiles) < max(MIN_ASKING_MOBILES, numconns):
             return False
         self._asked_at = now
         return True

@@ -223,8 +223,9 @@ def test_a_real_server_in_doubt_gets_a_new_session_a_second_beside_its_share() -
     bench.reals[0].record_retry(b"anna", bench.now)
     watch(bench)
     bench.wait(0.1)
-    assert bench.new_sessions(1, start=20) == "B", "one mobile that retries does not change the rotation"
-    bench.reals[0].record_retry(b"bert", bench.now)
+    assert bench.new_sessions(1, start=20) == "B", "a few mobiles that retry do not change the rotation"
+    for mobile in (b"bert", b"carl", b"dora"):
+        bench.reals[0].record_retry(mobile, bench.now)
     bench.wait(0.1)
     assert bench.new_sessions(4, start=9) == "ABBB"
     bench.wait(1.1)
@@ -241,7 +242,7 @@ def test_real_servers_in_doubt_are_asked_in_turn() -> None:
     letters = ""
     for number in range(6):
         for real in bench.reals[1:]:
-            for mobile in (b"anna", b"bert"):
+            for mobile in (b"anna", b"bert", b"carl", b"dora"):
                 real.record_retry(mobile, bench.now)
         watch(bench)
         bench.wait(1.1)
@@ -253,7 +254,7 @@ def test_real_servers_in_doubt_are_asked_in_turn() -> None:
 def test_a_real_server_that_no_switch_looks_at_is_asked_nothing_beside_its_share() -> None:
     bench = Bench(8, 8, faildetect_numconns=4)
     assert bench.new_sessions(9) == "AAAAAAAAB"
-    for mobile in (b"anna", b"bert"):
+    for mobile in (b"anna", b"bert", b"carl", b"dora"):
         bench.reals[0].record_retry(mobile, bench.now)
     bench.wait(1.1)
     assert bench.new_sessions(2, start=9) == "BB"
