@@ -233,3 +233,31 @@ def test_a_request_with_the_tag_of_another_vlan_is_dropped_by_name(bench: Bench)
     tagged = [frame_of(request(nai("tagged@isp.com")), vlan=vlan) for vlan in (SUBSCRIBERS, HOME_AGENTS, STRANGERS)]
     assert len([each for came in bench.exchange(tagged[0]).values() for each in came]) == 1
     assert bench.counted(*tagged[1:]) == {"requests": 2, "dropped": 2, "dropped_wrong_vlan": 2}
+
+
+def test_a_home_agent_that_flaps_between_two_places_is_held_down_by_name(bench: Bench) -> None:
+    """Two machines of its VLAN have its address, and one of them is silent at any time, in turn."""
+    address = REALS["sami2"]
+    places = ("pdsn2", "sami2")
+    bench.lab.node("pdsn2").cmd(f"ip addr add {address}/32 dev pdsn2-eth0")
+    try:
+        for turn in range(6):
+            here, there = places[turn % 2], places[1 - turn % 2]
+            bench.lab.node(there).cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=8")
+            bench.lab.node(here).cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
+            claim = ARP(op=1, hwsrc=MACS[here], psrc=address, pdst=address)
+            bench.send(bytes(Ether(src=MACS[here], dst=BROADCAST) / claim), node=here)
+            wait_until(lambda: is_held_down(bench) or MACS[here] in moves(bench, address)[-1], "it moves", 15.0)  # noqa: B023
+            if is_held_down(bench):
+                break
+        assert is_held_down(bench)
+        log = bench.lab.log("controller")
+        assert log.count(f"{address}, a real server or the router to it, flaps between") == 1
+        assert "place = held_down" in bench.lab.command("controller", "show ip slb reals detail")
+    finally:
+        bench.lab.node("pdsn2").cmd(f"ip addr del {address}/32 dev pdsn2-eth0")
+        bench.lab.node("sami2").cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
+
+
+def is_held_down(bench: Bench) -> bool:
+    return bool(bench.reals()[REALS["sami2"]]["place"] == "held_down")
