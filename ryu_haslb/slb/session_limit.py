@@ -4,10 +4,9 @@ Theory of operation. Every packet with an NAI that was not seen before begins a 
 nothing. So the number of sessions is limited, and those go first that have shown least::
 
     unconfirmed   the mobile has sent one request, and perhaps retransmissions of it
-    confirmed     it has been accepted by its home agent, as a reply has shown (:mod:`.doubt`), or it
-                  has begun a further attempt (failure_detection.py): it has sent another Identification,
-                  RETRANSMISSION_INTERVAL or more after an attempt that was answered, as far as requests show
-                  Or an accepting reply was seen, which is looked for only while its real server is in doubt (doubt.py)
+    confirmed     it has begun a further attempt (failure_detection.py): it has sent another Identification,
+                  RETRANSMISSION_INTERVAL or more after an attempt that was answered, as far as requests show;
+                  or a reply that accepts it was seen, as happens while its real server is in doubt (doubt.py)
     recovered     as confirmed: the rule on the switch does not show more
 
     new session, and the limit is reached
