@@ -164,6 +164,8 @@ class SessionAudit:
         """Ask for what is due, and give up what has had no reply."""
         if not self._recovery.has_recovered(_NO_TAG):
             return  # the switch holds rules of sessions that are not known yet
+        if self._rules.is_reinstalling:
+            return
         if self._xid is not None:
             if now > self._heard_at + REPLY_TIMEOUT:
                 self._give_up(now)

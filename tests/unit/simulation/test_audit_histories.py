@@ -231,3 +231,17 @@ def test_rules_are_restored_behind_a_controller_that_restarts_in_between() -> No
         Fault(103.0, "flows are deleted", ("all",)),
     ]
     assert simulate(BUSY, history, 400.0).violation is None
+
+
+def test_a_switch_that_restarts_gets_its_session_rules_in_slices(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """They are no deletion by others, also where the last slice is sent long after the first."""
+    monkeypatch.setattr("ryu_haslb.openflow.session_rules.MAX_SESSIONS_PER_STEP", 2)
+    monkeypatch.setattr("ryu_haslb.openflow.session_rules.MAX_WAITING_RULES", 4)
+    world = settled(replace(SILENT, arrivals=0.1 * SILENT.mobiles))
+    before = our_rules(world)
+    Fault(0.0, "switch restarts").strike(world)
+    run(world, RESTORE_TIME)
+    assert our_rules(world) == before
+    assert "were deleted" not in caplog.text
