@@ -34,11 +34,11 @@ ROUNDS = 3
 MAX_ROUNDS = 9
 FEW_AGAINST_MANY = "known-sessions-few-against-many"
 #: Numbers of sessions whose costs are compared.
-FEW, MANY = 2_000, 50_000
+FEW, MANY = 5_000, 50_000
 #: Runs over the few sessions in a round: a single one is too short to be measured.
-FEW_RUNS = 10
+FEW_RUNS = 5
 #: The least part that a known session among few may cost of one among many. Caches make it 0.3 to 1, depending on the
-#: processor and on what else runs there. A cost that grows with the number of sessions would make it 0.04.
+#: processor and on what else runs there. A cost that grows with the number of sessions would make it 0.1.
 MIN_FEW_AGAINST_MANY = 0.15
 TUTORIAL_SESSIONS = 3_000
 WARM_UP = 100
