@@ -54,7 +54,7 @@ def test_without_the_default_control_socket_the_balancer_runs(
     monkeypatch.delenv("HASLB_CONTROL", raising=False)
     monkeypatch.setattr(startup, "DEFAULT_CONTROL", str(tmp_path / "missing" / "haslb.sock"))
     assert startup.open_control_server(Application()) is None
-    assert caplog.messages[0].endswith("set HASLB_CONTROL to another path; running without a control socket")
+    assert caplog.messages[-1].endswith("set HASLB_CONTROL to another path; running without a control socket")
 
 
 def test_an_openflow_port_that_is_taken_ends_the_process(tmp_path: Path) -> None:

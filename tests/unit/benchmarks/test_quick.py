@@ -51,9 +51,7 @@ def test_small_caches_do_not_set_it_off_but_a_cost_that_grows_with_the_sessions_
     kept = json.loads(REFERENCE.read_text())
     quick = dict.fromkeys(kept, 1e6)
     assert complaints(kept, {**quick, FEW_AGAINST_MANY: 0.45}) == []
-    assert [line.partition(":")[0] for line in complaints(kept, {**quick, FEW_AGAINST_MANY: 0.1})] == [
-        FEW_AGAINST_MANY
-    ]
+    assert [line.partition(":")[0] for line in complaints(kept, {**quick, FEW_AGAINST_MANY: 0.1})] == [FEW_AGAINST_MANY]
 
 
 @pytest.mark.parametrize(("disturbed", "rounds"), [(0, ROUNDS), (ROUNDS, ROUNDS + 1), (MAX_ROUNDS, MAX_ROUNDS)])
