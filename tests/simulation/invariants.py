@@ -46,6 +46,8 @@ class Invariants:
         self._mismatches: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         self._bystanders = (0.0, 0, 0)
         self._timeouts: dict[object, tuple[float, int]] = {}
+        #: By home agent: when it was last seen failed, demoted, or under test.
+        self._failed_until: dict[int, float] = {}
 
     def check(self) -> None:
         """Raises :class:`ViolationError` if anything does not hold now."""
@@ -237,28 +239,37 @@ class Invariants:
         Where switches copy replies, it fails only when a further mobile has asked twice in vain meanwhile.
         """
         world = self._world
-        parameters = world.parameters
-        clients = min(parameters.numclients, len(world.pdsns))
         for number, agent in enumerate(world.home_agents):
-            since = max(agent.disturbed_at, world.interrupted_at)
-            votes = [vote for vote in world.votes if vote.home_agent == number and vote.began_at > since]
-            mobiles = {vote.nai for vote in votes if vote.at < world.clock.now - CHECK_INTERVAL}
-            enough = len(mobiles) >= parameters.numconns and len({vote.client for vote in votes}) >= clients
-            if not enough or not world.weather.is_fair or not world.is_link_up(number + 1):
-                continue
             real = world.controller.balancer.farms["HAFARM"].at(agent.address)[0]
-            asked = self._asks_in_vain(number, max(vote.at for vote in votes))
-            if agent.mood is Mood.HUNG and real.health is Health.OPERATIONAL and asked:
-                what = f"{agent.name} has not answered {len(mobiles)} mobiles and is OPERATIONAL"
+            if real.health is not Health.OPERATIONAL:
+                self._failed_until[number] = world.clock.now
+                continue
+            # Votes that began earlier may be forgotten. A failure between two checks shows in failed_at alone.
+            failed_until = max(real.failed_at, self._failed_until.get(number, 0.0)) + CHECK_INTERVAL
+            undisturbed_since = max(agent.disturbed_at, world.interrupted_at, world.disturbed_at + SETTLE_TIME)
+            voted_at = self._enough_votes_at(number, max(undisturbed_since, failed_until))
+            if voted_at is None or not world.weather.is_fair or not world.is_link_up(number + 1):
+                continue
+            sent_at, repeated_at = world.asked_in_vain.get(number, (0.0, 0.0))
+            is_asked = sent_at > voted_at + MAX_SILENCE and repeated_at < world.clock.now - 1.0
+            if agent.mood is Mood.HUNG and is_asked:
+                silence = world.clock.now - voted_at
+                what = f"{agent.name} has had enough votes against it for {silence:.0f} s and is OPERATIONAL"
                 raise ViolationError("a silent home agent is failed", what)
 
-    def _asks_in_vain(self, number: int, since: float) -> bool:
-        """Whether a mobile has retransmitted a request to a home agent that it sent after a time, and after a watch."""
-        for mobile in self._world.mobiles:
-            times = [at for each, at in mobile.ignored if each == number and at > since + MAX_SILENCE]
-            if any(0 < later - at < 5.0 for at, later in zip(times, times[1:]) if later < self._world.clock.now - 1.0):
-                return True
-        return False
+    def _enough_votes_at(self, number: int, since: float) -> Optional[float]:
+        """When the votes against a home agent that began after a time had become enough to fail it; None: not yet."""
+        parameters = self._world.parameters
+        needed_clients = min(parameters.numclients, len(self._world.pdsns))
+        mobiles: set[bytes] = set()
+        clients: set[str] = set()
+        for vote in self._world.votes:
+            if vote.home_agent == number and vote.began_at > since:
+                mobiles.add(vote.nai)
+                clients.add(vote.client)
+                if len(mobiles) >= parameters.numconns and len(clients) >= needed_clients:
+                    return vote.at
+        return None
 
     def _dfp_agents_that_report_stay_connected(self) -> None:
         world = self._world

@@ -42,6 +42,8 @@ FIRST_PDSN = IPv4Address("10.1.1.101")
 EXPIRY_INTERVAL = 1.0
 #: Seconds for which a request that the balancer has not dispatched is remembered, at least.
 FORGET_INTERVAL = 60.0
+#: Seconds within which a second request of a mobile retransmits the first one: less than its pause between attempts.
+MAX_RETRANSMISSION_PAUSE = 5.0
 #: Seconds between two ARP requests of a PDSN for a home agent; a switch remembers what it learns from them for longer.
 ARP_INTERVAL = 60.0
 #: Seconds between two frames of a bystander, and the ports of the two.
@@ -201,6 +203,8 @@ class World:
         self._undispatched_before: dict[bytes, int] = {}
         self._mobile_of: dict[bytes, Mobile] = {}
         self.votes: list[Vote] = []
+        #: By home agent: the last request that it received and that was sent again in vain, and the retransmission.
+        self.asked_in_vain: dict[int, tuple[float, float]] = {}
         self._inward: dict[int, Wire] = {}
         self._outward: dict[int, Wire] = {}
         capabilities = Capabilities(
@@ -455,8 +459,13 @@ class World:
     def _on_ignored(self, number: int, frame: bytes) -> None:
         """A home agent has received a message and did not read it."""
         mobile = self._excuse(frame)
-        if mobile is not None and is_dispatched(frame):
-            mobile.ignored.append((number, self.clock.now))
+        if mobile is None or not is_dispatched(frame):
+            return
+        now = self.clock.now
+        before, at = mobile.ignored[-1] if mobile.ignored else (number, now)
+        if before == number and 0 < now - at < MAX_RETRANSMISSION_PAUSE:
+            self.asked_in_vain[number] = at, now
+        mobile.ignored.append((number, now))
 
     def _on_transmitted(self, mobile: Mobile) -> None:
         """A mobile asks again. After more unanswered requests than ``reassign`` that is a vote (docs/states.md)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ryu_haslb.slb.real import RealServer
@@ -59,9 +61,25 @@ def test_strangers_at_the_openflow_port_keep_no_mobile_from_being_served(
     assert simulate(parameters, history, 400.0).violation is None
 
 
-def test_a_balancer_that_fails_no_silent_home_agent_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+#: New mobiles keep coming, and none leaves: one that leaves while it registers looks as if it had been answered.
+ARRIVING = Parameters(seed=5, mobiles=240, pdsns=2, lifetime=60, idle=60, arrivals=280.0)
+
+
+@pytest.mark.parametrize("at", [1.0, 60.0])
+@pytest.mark.parametrize("tables", [2, 3])
+def test_a_silent_home_agent_is_failed(at: float, tables: int) -> None:
+    """With three tables the switch copies replies to the balancer; with two the requests alone decide."""
+    parameters = replace(ARRIVING, tables=tables)
+    assert simulate(parameters, [Fault(at, "home agent hangs", (0,))], 300.0).violation is None
+
+
+@pytest.mark.parametrize("at", [1.0, 60.0])
+@pytest.mark.parametrize("tables", [2, 3])
+def test_a_balancer_that_fails_no_silent_home_agent_is_found(
+    at: float, tables: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The invariant can fail: mobiles that other home agents serve in the end do not hide the silent one."""
     monkeypatch.setattr(RealServer, "fail", lambda *_, **__: None)
-    parameters = Parameters(seed=5, mobiles=60, pdsns=2)
-    outcome = simulate(parameters, [Fault(1.0, "home agent hangs", (0,))], 300.0)
+    outcome = simulate(replace(ARRIVING, tables=tables), [Fault(at, "home agent hangs", (0,))], 300.0)
     assert outcome.violation is not None
     assert outcome.violation.rule == "a silent home agent is failed"
