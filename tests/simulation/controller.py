@@ -242,6 +242,11 @@ class Controller:
         served = self.fleet.switches.get(switch.datapath_id)
         return served is not None and served.channel is not None
 
+    @property
+    def has_sessions(self) -> bool:
+        """Whether this balancer runs and serves a switch, or has sessions from the time when it did."""
+        return self.is_running and (any(map(self.serves, self._switches)) or len(self.balancer.sessions) > 0)
+
     def on_closed(self, transport: Transport) -> None:
         """A connection has ended."""
         if self.transports.get(transport.id) is not transport:

@@ -90,9 +90,10 @@ def _retire_controller(world: World, number: int = 0) -> None:
 
 def _start_controller(world: World, number: int = 0) -> None:
     world.disturb()
-    if not world.controllers[number].is_running:
-        world.note_restart()
-    world.controllers[number].start()
+    controller = world.controllers[number]
+    if not controller.is_running:
+        world.note_restart(controller)
+    controller.start()
 
 
 def _cut_control(world: World, number: int = 0, switch: int = 0) -> None:

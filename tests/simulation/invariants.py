@@ -289,11 +289,11 @@ class Invariants:
         """As long as the sessions of the previous run could live, only the switch's own time-outs end them.
 
         And no mobile is given another home agent, where nothing else went wrong than that a home agent was slow to
-        answer ARP.
+        answer ARP, or that a second balancer started beside the first.
         """
         world = self._world
         is_restarted = world.clock.now < world.restarted_at + world.parameters.idle and world.weather.is_fair
-        others = set(world.faults_since_restart) - {"home agent answers no ARP"}
+        others = set(world.faults_since_restart) - {"home agent answers no ARP", "controller starts"}
         if others or not is_restarted or not all(map(self._is_usable, range(len(world.home_agents)))):
             return
         rules, sessions = world.session_rules(), world.controller.balancer.sessions

@@ -296,8 +296,14 @@ class World:
             if number == ETH_DST
         }
 
-    def note_restart(self) -> None:
-        """Note what the switch holds when the balancer starts again."""
+    def note_restart(self, started: Controller) -> None:
+        """Note what the switches hold when a balancer starts again.
+
+        A balancer that starts beside another one restarts nothing: the other one goes on to serve sessions and to end
+        them as usual.
+        """
+        if any(other.has_sessions for other in self.controllers if other is not started):
+            return
         self.restarted_at = self.clock.now
         self.rules_at_restart = self.session_rules()
         self.faults_since_restart.clear()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ryu_haslb.openflow import recovery
 from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import DropReason
 from simulation.faults import Fault
 from simulation.simulation import simulate
@@ -101,6 +104,34 @@ def test_a_balancer_that_takes_over_has_every_session(how: str) -> None:
     run(world, 10.0)
     assert world.controller is not ended
     assert real_of_each_session(world) == before
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_balancer_that_starts_beside_another_one_keeps_no_session_from_its_end(seed: int) -> None:
+    """The other one ends sessions by its own clock, since their rules count no packets without output to TABLE."""
+    parameters = replace(TWO, seed=seed, mobiles=40, idle=10, stay=60.0, output_to_table=False)
+    history = [Fault(100.0, "controller is killed")]
+    for at in range(150, 350, 40):
+        history += [Fault(at, "controller starts"), Fault(at + 20.0, "controller is killed")]
+    assert simulate(parameters, history, 400.0).violation is None
+
+
+@pytest.mark.parametrize("numbers", [(0,), (0, 1)], ids=["one", "a second one beside it"])
+def test_a_balancer_that_recovers_sessions_with_another_home_agent_is_found(
+    numbers: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The invariant can fail; a second balancer that starts later does not hide it."""
+    recover = SessionTable.recover
+    monkeypatch.setattr(
+        SessionTable,
+        "recover",
+        lambda table, server, tag, _, now: recover(table, server, tag, server.farm.reals[0], now),
+    )
+    history = [Fault(100.0, "controller is killed", (number,)) for number in numbers]
+    history += [Fault(101.0 + number, "controller starts", (number,)) for number in numbers]
+    outcome = simulate(replace(TWO, controllers=len(numbers)), history, 120.0)
+    assert outcome.violation is not None
+    assert outcome.violation.rule == "sessions survive a restart"
 
 
 def test_two_balancers_without_roles_are_found() -> None:
