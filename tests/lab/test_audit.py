@@ -80,14 +80,14 @@ DELETIONS = {
 def test_what_others_delete_is_restored_within_ten_seconds(bench: Bench, what: str) -> None:
     """docs/flows.md, the audit. One line in the log for any number of rules."""
     before, meters_before, count = rules(bench), meters(), restorations(bench)
-    lines = bench.lab.log(CONTROLLER).count("were deleted by another controller or operator; restored")
+    lines = bench.lab.log(CONTROLLER).count("by another controller or operator; restored")
     ofctl(*DELETIONS[what])
     assert rules(bench) != before
     wait_until(lambda: rules(bench) == before and meters() == meters_before, f"{what} is restored", 10.0)
     assert pings(bench)
     assert bench.deliver(registration(MOBILES[0])) in REALS
     wait_until(lambda: restorations(bench) > count, "the incident is counted", LOG_INTERVAL * 2)
-    found = bench.lab.log(CONTROLLER).count("were deleted by another controller or operator; restored") - lines
+    found = bench.lab.log(CONTROLLER).count("by another controller or operator; restored") - lines
     assert found == 1 or (found == 2 and what == "the meters"), "the rules of the meter may have a line of their own"
 
 

@@ -151,7 +151,7 @@ def test_the_page_shows_a_home_agent_die_and_come_back(lab: HealthLab, browser: 
     lab.end("sami2", signal.SIGKILL)
     wait(browser, lambda: text(browser, "#dfp td.state") != "connected", "its DFP agent is lost", SOON)
     lab.register(40)
-    lab.await_state("sami2", "FAILED")
+    lab.register_until_failed("sami2")
     wait(browser, lambda: real(browser, second)["State"] in ("FAILED", "READY_TO_TEST"), "it has failed", SOON)
     wait(browser, lambda: "1 of 2" in text(browser, "#tiles"), "one of two is up", SOON)
     assert f"{second} (HAFARM): FAILED" in text(browser, "#events")

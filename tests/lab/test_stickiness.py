@@ -36,7 +36,7 @@ def test_an_nai_stays_with_its_home_agent_behind_any_foreign_agent(bench: Bench)
     assert bench.retransmit(registration(name, port=5434)) == first
     bench.deliver(registration("else@isp.com"))
     assert bench.retransmit(registration(name, src="15.1.1.51", mac="00:00:5e:00:53:77")) == first
-    assert bench.retransmit(registration(name, vlan=7, src="0.0.0.0", port=1)) == first
+    assert bench.retransmit(registration(name, vlan=7, src="15.1.1.52", port=1)) == first
     assert bench.sessions()[name]["retries"] == 3
 
 

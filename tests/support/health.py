@@ -151,6 +151,16 @@ class HealthLab:
         assert (result["registered"], result["failed"]) == (count, 0), result
         return result
 
+    def register_until_failed(self, name: str) -> None:
+        """Register users until a silent home agent is FAILED: requests that were sent while the switches looked for
+        its replies have to remain without one (``ryu_haslb/slb/doubt.py``)."""
+
+        def has_failed() -> bool:
+            self.register(2)
+            return bool(self.reals()[name]["state"] == "FAILED")
+
+        wait_until(has_failed, f"{name} is FAILED", 40)
+
     def visitors(self, first: int, count: int) -> dict[str, str]:
         """The home agent's address by NAI, for those users that the PDSN believes to be registered."""
         rows = self.lab.query(PDSN, "show ip mobile visitor")["visitors"]
