@@ -251,11 +251,20 @@ static void wait_until_served(void) {
     fflush(stdout);
 }
 
+/* Whether for some time no request was sent, answered or given a rule. The controller always has something else to say. */
+static int is_quiet_since(uint64_t last_sent) {
+    uint64_t last = last_sent;
+    if (counted.last_answer > last) last = counted.last_answer;
+    if (counted.last_rule > last) last = counted.last_rule;
+    return nanoseconds() - last > QUIET_MILLISECONDS * 1000000ull;
+}
+
 static void run(unsigned first, unsigned count, unsigned window, double rate) {
     unsigned sent = 0;
     uint64_t begin = nanoseconds();
     forget();
-    for (int quiet = 0; !quiet;) {
+    uint64_t last_sent = begin;
+    for (;;) {
         int pause = QUIET_MILLISECONDS;
         while (sent < count && sent - counted.answered < window && output.length < OPENFLOW_BUFFER / 2) {
             uint64_t now = nanoseconds(), due = begin + (rate > 0 ? (uint64_t)(sent * 1e9 / rate) : 0);
@@ -264,8 +273,10 @@ static void run(unsigned first, unsigned count, unsigned window, double rate) {
                 break;
             }
             put_request((first + sent++) % MOBILES);
+            last_sent = now;
         }
-        quiet = !exchange(pause) && pause == QUIET_MILLISECONDS;
+        exchange(pause);
+        if (pause == QUIET_MILLISECONDS && is_quiet_since(last_sent)) break;
     }
     unsigned long once = 0, more = 0;
     for (unsigned number = first; number < first + count; number++) {
