@@ -57,7 +57,7 @@ class Member:
 
     def run(self) -> None:
         """Take part in the cluster until the process ends."""
-        self._database.run(self._report_connection)
+        self._database.run(self._follow)
 
     def resign(self, reason: str) -> bool:
         """Let another member lead. This one goes on until it does. False when this member does not lead."""
@@ -85,6 +85,14 @@ class Member:
             )
         leadership.is_resigning = False
         self.on_change()
+
+    def _follow(self, is_connected: bool) -> None:
+        """Report the connection to the database, and end a resignation that no other member has followed."""
+        if self.leadership.is_resigning and self.election.wants_lock(time.monotonic()):
+            self.leadership.is_resigning = False
+            LOG.warning("cluster: no other member has taken over; %s goes on leading", self.name)
+            self.on_change()
+        self._report_connection(is_connected)
 
     def _report_connection(self, is_connected: bool) -> None:
         if is_connected == self._was_connected:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import NamedTuple, Optional
 
 import pytest
+from attacked import CONFIGURATION
 from balancer_process import balancer_process, free_port
 from control_process import Application
 
@@ -40,16 +41,6 @@ TIMES = 10_000
 HOUR = 3600.0
 #: The places that log a line which has a limit of its own, or which an operator has caused, and how many there are.
 PREFORMATTED = {"app.py": 3, "startup.py": 1, "log_limit.py": 1, "web/server.py": 1}
-CONFIGURATION = """
-ip slb serverfarm HAFARM
- real 10.1.1.51
-  inservice
-!
-ip slb vserver MIPSLB
- virtual 10.1.1.10 udp 434 service ipmobile
- serverfarm HAFARM
- inservice
-"""
 #: Values that a stranger may send, in place of each text.
 HOSTILE = (
     "a\n%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=OPERATIONAL",

@@ -10,22 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attacked import CONFIGURATION
 from balancer_process import balancer_process, free_port
 from fake_switch import message
 from scripted_switch import scripted_switch
 
 from ryu_haslb.openflow.wire import OFPT_ECHO_REQUEST, OFPT_PACKET_OUT
 
-CONFIGURATION = """
-ip slb serverfarm HAFARM
- real 10.1.1.51
-  inservice
-!
-ip slb vserver MIPSLB
- virtual 10.1.1.10 udp 434 service ipmobile
- serverfarm HAFARM
- inservice
-"""
 _ETHERNET_TYPE = struct.pack("!H", 0x0806)
 
 
