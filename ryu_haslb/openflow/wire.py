@@ -1,7 +1,8 @@
 """OpenFlow 1.3 messages, packed and unpacked by hand (OpenFlow 1.3.5, section 7).
 
 This file has OpenFlow's constants, the header, match fields (OXM), actions, and the messages of the request path.
-``wire_flow_mod.py`` has flow-mods, meter-mods and bundles, ``wire_multipart.py`` has the statistics.
+``wire_flow_mod.py`` has flow-mods, meter-mods and bundles, ``wire_multipart.py`` the statistics, ``wire_role.py`` the
+roles, ``wire_flow_monitor.py`` the flow monitor.
 
 Ryu builds the same messages, a hundred times slower. The tests compare each function with what Ryu builds or reads.
 """
@@ -96,6 +97,7 @@ OFPMP_TABLE = 3
 OFPMP_METER = 9
 OFPMP_METER_CONFIG = 10
 OFPMP_PORT_DESC = 13
+OFPMP_EXPERIMENTER = 0xFFFF
 OFPMPF_REPLY_MORE = 1
 
 OFPPC_PORT_DOWN = 1 << 0
