@@ -1,15 +1,10 @@
 """Recovers the sessions of a previous run from the session rules that a switch still holds.
 
-The switch is the session store. Once its standing rules are in place, its session rules are read in slices, so that
-neither switch nor balancer is busy for long, or holds a copy of all of them: with a million rules a switch would do
-nothing else for many seconds. Tags are hashes, so their low bits divide the rules evenly, and a slice is asked for by a
-mask of the cookie::
+The switch is the session store. Once its standing rules are in place, its session rules are read
+(:mod:`.rule_reading`)::
 
-    table-stats reply: the number of rules -> the number of slices
-    flow-stats reply of one slice -> a rule's actions lead to a known real server  -> the session is recovered
-                                  -> its real server has not been found yet        -> the rule is pending
-    last part of it -> the next slice, after a pause in which the switch serves requests
-    no part within REPLY_TIMEOUT, and the switch replies to barriers -> reading ends; what was read is kept
+    a rule's actions lead to a known real server  -> the session is recovered
+    its real server has not been found yet        -> the rule is pending
 
 A rule is pending for the idle time of its virtual server, as long as its session could live. Then it is lost, and
 removed from the switch. A rule that was not read before reading ended stays. When :mod:`.session_audit` reads it later,
@@ -27,15 +22,9 @@ from enum import Enum, auto
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
-from ryu_haslb.openflow.wire import MalformedMessage, set_field
-from ryu_haslb.openflow.wire_multipart import (
-    FlowStats,
-    flow_stats,
-    flow_stats_request,
-    has_more,
-    table_stats,
-    table_stats_request,
-)
+from ryu_haslb.openflow.rule_reading import RuleReading
+from ryu_haslb.openflow.wire import set_field
+from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session
@@ -43,17 +32,6 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds without a further part of a reply after which reading ends.
-REPLY_TIMEOUT = 10.0
-#: Seconds without a reply to the request for the number of rules after which they are read at once.
-COUNT_TIMEOUT = 2.0
-#: Rules that one flow-stats request asks for, about.
-SLICE_RULES = 20_000
-#: The pause between two slices, as a multiple of the time that the last one took, and in seconds at most.
-_SLICE_PAUSE = 0.5
-MAX_SLICE_PAUSE = 1.0
-#: Slices at most: the low bits of a tag that divide the rules.
-_MAX_SLICES = 1 << 12
 #: Pending rules that one tick recovers or gives up: some milliseconds of work.
 _MAX_PENDING_PER_TICK = 1000
 #: Seconds for which a rule of a virtual server that is not in service is pending.
@@ -96,24 +74,15 @@ OnLost = Callable[[int, bytes], None]
 
 
 class Recovery:
-    """Recovers the sessions of one switch, once.
-
-    ``is_complete``: all session rules have been read, or reading has ended. ``recovered`` is the number of sessions.
-    """
+    """Recovers the sessions of one switch, once. ``recovered`` is their number, ``reading`` reads the rules."""
 
     def __init__(self, datapath_id: int, balancer: Balancer, on_recovered: OnRecovered, on_lost: OnLost) -> None:
-        self.is_complete = False
         self.recovered = 0
+        self.reading = RuleReading(datapath_id, self._on_row, self._on_read)
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._on_recovered, self._on_lost = on_recovered, on_lost
-        self._xid: Optional[int] = None
-        self._slices, self._slices_read = 0, 0
         self._began_at: Optional[float] = None
-        self._deadline = 0.0
-        self._asked_at = 0.0
-        self._next_at: Optional[float] = None
-        self._malformed = False
         #: The tags of rules that were recovered after reading had ended; None when no rule is left to be recovered.
         self._adopting: Optional[set[int]] = None
         self._targets: dict[tuple[bytes, bytes], _Target] = {}
@@ -123,14 +92,14 @@ class Recovery:
         self._reals: dict[tuple[bytes, bytes], tuple[VirtualServer, RealServer]] = {}
 
     @property
+    def is_complete(self) -> bool:
+        """Whether all session rules have been read, or reading has ended."""
+        return self.reading.is_complete
+
+    @property
     def is_over(self) -> bool:
         """Whether no request can concern a session that is still to be recovered."""
         return self.is_complete and not self._pending
-
-    @property
-    def is_reading(self) -> bool:
-        """Whether the switch has been asked for rules and has not sent them all."""
-        return self._xid is not None and not self.is_complete
 
     @property
     def pending(self) -> int:
@@ -141,26 +110,17 @@ class Recovery:
         """What is known of the session rule with this tag. An audit must leave alone what is not READ."""
         if tag in self._pending:
             return Status.PENDING
-        is_read = self.is_complete or (self._slices and tag & self._slices - 1 < self._slices_read)
-        return Status.READ if is_read else Status.UNREAD
+        return Status.READ if self.is_complete or self.reading.has_read(tag) else Status.UNREAD
 
     def request(self, xid: int, now: float) -> bytes:
-        """The message that begins to read, or goes on where the last connection was lost."""
+        """The message that begins to read, or goes on."""
         self._began_at = now if self._began_at is None else self._began_at
-        self._xid = xid
-        self._asked_at, self._next_at = now, None
-        self._deadline = now + (REPLY_TIMEOUT if self._slices else COUNT_TIMEOUT)
-        if not self._slices:
-            return table_stats_request(xid)
-        low_bits = self._slices - 1 << 16
-        return flow_stats_request(
-            xid, Table.SESSIONS, self._slices_read << 16 | COOKIE_MARK, low_bits | COOKIE_MARK_MASK
-        )
+        return self.reading.request(xid, now)
 
     def adopt(self, row: FlowStats, now: float) -> bool:
-        """Recover the session of a rule that was read after :meth:`advance` had given up. False: it had been read."""
+        """Recover the session of a rule that was read after reading had been given up. False: it had been read."""
         tag = row.cookie >> 16
-        if self._adopting is None or tag & self._slices - 1 < self._slices_read or tag in self._adopting:
+        if self._adopting is None or self.reading.has_read(tag) or tag in self._adopting:
             return False
         self._adopting.add(tag)
         self._on_row(row, now)
@@ -174,44 +134,6 @@ class Recovery:
                 *(self._datapath_id, len(self._adopting)),
             )
         self._adopting = None
-
-    def disconnect(self) -> None:
-        """The connection is lost: the rest of a reply will not come."""
-        self._xid = self._next_at = None
-
-    def on_reply(self, xid: int, message: bytes, now: float) -> Optional[bool]:
-        """Read a part of a reply. None when it is the reply to another request; True when the next :meth:`request` is
-        due."""
-        if xid != self._xid or self.is_complete:
-            return None
-        self._deadline = now + REPLY_TIMEOUT
-        if not self._slices:
-            return self._on_table_stats(message)
-        try:
-            for row in flow_stats(message):
-                self._on_row(row, now)
-            more = has_more(message)
-        except MalformedMessage as error:
-            self._on_malformed(error)
-            more = message[11:12] == b"\1"  # OFPMPF_REPLY_MORE, in a header that may be malformed as well
-        if more:
-            return False
-        self._slices_read += 1
-        if self._slices_read == self._slices:
-            self._complete(now)
-        else:
-            self._xid, self._next_at = None, now + min(_SLICE_PAUSE * (now - self._asked_at), MAX_SLICE_PAUSE)
-        return False
-
-    def on_error(self, xid: int, error: object, now: float) -> Optional[bool]:
-        """The switch rejects a request. None when it is another one; True when the next :meth:`request` is due."""
-        if xid != self._xid or self.is_complete:
-            return None
-        if not self._slices:  # it does without table statistics
-            self._slices = 1
-            return True
-        self._give_up(f"rejected the request for its session rules ({error})", now)
-        return False
 
     def locate(self, servers: Mapping[bytes, VirtualServer], actions: Mapping[RealServer, bytes]) -> None:
         """Real servers have been found: ``actions`` leads to each. ``servers`` are those in service by address."""
@@ -248,25 +170,6 @@ class Recovery:
         self._pending.pop(tag, None)
         self._attempts.pop(tag, None)
 
-    def advance(self, is_busy: bool, now: float) -> bool:
-        """Give up a reply of which no part has come for long. True when the next :meth:`request` is due.
-
-        ``is_busy``: the switch replies to no barrier either, so it has not come to the request.
-        """
-        if self._next_at is not None:
-            return now >= self._next_at
-        if self._xid is None or self.is_complete:
-            return False
-        if is_busy:
-            self._deadline = max(self._deadline, now + (REPLY_TIMEOUT if self._slices else COUNT_TIMEOUT))
-        if now < self._deadline:
-            return False
-        if not self._slices:
-            self._slices = 1
-            return True
-        self._give_up(f"sent no part of its session rules for {REPLY_TIMEOUT:.0f} s", now)
-        return False
-
     def tick(self, now: float) -> None:
         """Recover sessions whose real servers have been found, and give up rules whose time is over; some at a time."""
         budget = _MAX_PENDING_PER_TICK
@@ -286,20 +189,6 @@ class Recovery:
                     self._on_lost(tag, target.virtual_address)
         if not self._pending:
             self._attempts.clear()
-
-    def _on_table_stats(self, message: bytes) -> bool:
-        try:
-            rules = table_stats(message).get(Table.SESSIONS)
-            if rules is None and has_more(message):
-                return False
-        except MalformedMessage:
-            rules = None
-        self._slices = 1
-        while self._slices * SLICE_RULES < (rules or 0) and self._slices < _MAX_SLICES:
-            self._slices *= 2
-        if self._slices > 1:
-            LOG.info("Switch %016x: reading %d session rules of the previous run", self._datapath_id, rules)
-        return True
 
     def _on_row(self, row: FlowStats, now: float) -> None:
         if (row.table, row.priority, row.cookie & COOKIE_MARK_MASK) != (Table.SESSIONS, SESSION_PRIORITY, COOKIE_MARK):
@@ -327,28 +216,18 @@ class Recovery:
             self.recovered += 1
             self._on_recovered(self._balancer.recover(server, tag, real, now), target.actions)
 
-    def _complete(self, now: float) -> None:
-        self.is_complete = True
+    def _on_read(self, reason: str, now: float) -> None:
+        if reason:
+            LOG.warning(
+                "Switch %016x %s; sessions of the previous run that were not read continue when the audit has read "
+                "them",
+                *(self._datapath_id, reason),
+            )
+            self._adopting = set()
         if self.recovered or self._pending:
             LOG.info(
                 "Switch %016x: recovered %d sessions from its rules in %.1f s; %d rules wait for their real servers",
                 *(self._datapath_id, self.recovered, now - (self._began_at or now), self.pending),
-            )
-
-    def _give_up(self, reason: str, now: float) -> None:
-        LOG.warning(
-            "Switch %016x %s; sessions of the previous run that were not read continue when the audit has read them",
-            *(self._datapath_id, reason),
-        )
-        self._adopting = set()
-        self._complete(now)
-
-    def _on_malformed(self, error: MalformedMessage) -> None:
-        if not self._malformed:
-            self._malformed = True
-            LOG.warning(
-                "Switch %016x: malformed flow-stats reply (%s); the sessions in the rest of this part are lost",
-                *(self._datapath_id, error),
             )
 
 

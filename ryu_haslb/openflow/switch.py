@@ -169,7 +169,7 @@ class Switch:
         self._balancer.count_undelivered(DropReason.UNCONFIRMED, self.admission.backlog.unconfirmed_requests)
         self.channel = None
         self._is_ready = False
-        self.recovery.disconnect()
+        self.recovery.reading.disconnect()
         self.rules.disconnect()
         self.admission.reset()
 
@@ -220,11 +220,11 @@ class Switch:
 
     def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Handle a part of a reply that recovers sessions. False when it is another reply."""
-        return self._continue_recovery(self.recovery.on_reply(xid, message, now), now)
+        return self._continue_recovery(self.recovery.reading.on_reply(xid, message, now), now)
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error that concerns a request, or the recovery of sessions. False when it is another error."""
-        if self._continue_recovery(self.recovery.on_error(xid, error, now), now):
+        if self._continue_recovery(self.recovery.reading.on_error(xid, error, now), now):
             return True
         if not wire.is_request_packet_out(error.data):
             return False
@@ -257,7 +257,7 @@ class Switch:
         if self.channel is None:
             return
         is_busy = self.admission.oldest_barrier_age(now) > BUSY_TIMEOUT
-        self._continue_recovery(self.recovery.advance(is_busy, now), now)
+        self._continue_recovery(self.recovery.reading.advance(is_busy, now), now)
         self.recovery.tick(now)
         if self._is_ready:
             self._probe_table_output(self.channel, now)
@@ -268,7 +268,7 @@ class Switch:
     def flush(self, now: float) -> None:
         """Send the session rules that wait, and determine the load of the switch."""
         if self.channel is not None:
-            if self.recovery.is_reading:
+            if self.recovery.reading.is_waiting:
                 self.admission.on_reading(now)
             self.admission.update_load(self.channel, self.rules.flush(now), now)
 

@@ -14,7 +14,8 @@ from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.flow_mods import delivery_actions
 from ryu_haslb.openflow.pipeline import Table, chassis_address, session_match, session_rewrites
-from ryu_haslb.openflow.recovery import COUNT_TIMEOUT, MAX_SLICE_PAUSE, REPLY_TIMEOUT, SLICE_RULES, Recovery, Status
+from ryu_haslb.openflow.recovery import Recovery, Status
+from ryu_haslb.openflow.rule_reading import COUNT_TIMEOUT, MAX_SLICE_PAUSE, REPLY_TIMEOUT, SLICE_RULES
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_multipart import flow_stats_request, table_stats_request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
@@ -52,7 +53,7 @@ class Restarted:
         self.find(*reachable)
         self.recovery.request(TABLE_XID, 0.0)
         table_stats = table_stats_reply({0: 12, Table.SESSIONS: rules, 2: 0}, xid=TABLE_XID)
-        assert self.recovery.on_reply(TABLE_XID, table_stats, 0.0)
+        assert self.recovery.reading.on_reply(TABLE_XID, table_stats, 0.0)
         self.request = self.recovery.request(XID, 0.0)
 
     def find(self, *reachable: int) -> None:
@@ -61,7 +62,7 @@ class Restarted:
 
     def read(self, *rules: tuple[int, bytes], now: Optional[float] = None, more: bool = False) -> None:
         when = self.bench.now if now is None else now
-        assert self.recovery.on_reply(XID, reply(*rules, more=more), when) is not None
+        assert self.recovery.reading.on_reply(XID, reply(*rules, more=more), when) is not None
 
     def sessions(self) -> int:
         return len(self.bench.balancer.sessions)
@@ -85,7 +86,7 @@ def test_many_rules_are_read_in_slices_of_their_tags() -> None:
         assert {restarted.recovery.status(tag) for tag in tags} == {Status.READ}
         is_last = slices_read == 3
         assert restarted.recovery.is_complete == is_last
-        assert restarted.recovery.advance(False, restarted.bench.now + MAX_SLICE_PAUSE) == (not is_last)
+        assert restarted.recovery.reading.advance(False, restarted.bench.now + MAX_SLICE_PAUSE) == (not is_last)
         request = b"" if is_last else restarted.recovery.request(XID, restarted.bench.now)
     assert restarted.sessions() == 20
 
@@ -93,18 +94,18 @@ def test_many_rules_are_read_in_slices_of_their_tags() -> None:
 def test_between_two_slices_there_is_a_pause_half_as_long_as_the_last_one_took() -> None:
     """A switch does nothing else while it collects the rules of a slice."""
     restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
-    assert restarted.recovery.is_reading
+    assert restarted.recovery.reading.is_waiting
     restarted.read((1 << 41, TO_A), now=0.4)
-    assert not restarted.recovery.is_reading
-    assert not restarted.recovery.advance(False, 0.59)
-    assert restarted.recovery.advance(False, 0.61)
+    assert not restarted.recovery.reading.is_waiting
+    assert not restarted.recovery.reading.advance(False, 0.59)
+    assert restarted.recovery.reading.advance(False, 0.61)
 
 
 def test_reading_goes_on_where_the_connection_was_lost() -> None:
     restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
     restarted.read((1 << 41, TO_A))
-    restarted.recovery.disconnect()
-    assert not restarted.recovery.advance(False, REPLY_TIMEOUT + 1)
+    restarted.recovery.reading.disconnect()
+    assert not restarted.recovery.reading.advance(False, REPLY_TIMEOUT + 1)
     assert not restarted.recovery.is_complete
     cookie, mask = COOKIE_MARK | 1 << 16, COOKIE_MARK_MASK | 3 << 16
     assert restarted.recovery.request(9, 100.0) == flow_stats_request(9, Table.SESSIONS, cookie, mask)
@@ -113,32 +114,32 @@ def test_reading_goes_on_where_the_connection_was_lost() -> None:
 def test_a_switch_without_table_statistics_is_read_at_once() -> None:
     recovery = Recovery(1, Bench(1, 1).balancer, lambda *_: None, lambda *_: None)
     recovery.request(TABLE_XID, 0.0)
-    assert recovery.on_error(TABLE_XID, wire.Error(1, 2, b""), 0.0)
+    assert recovery.reading.on_error(TABLE_XID, wire.Error(1, 2, b""), 0.0)
     assert recovery.request(XID, 0.0) == flow_stats_request(XID, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK)
 
 
 def test_a_switch_that_does_not_say_how_many_rules_it_has_is_read_at_once() -> None:
     recovery = Recovery(1, Bench(1, 1).balancer, lambda *_: None, lambda *_: None)
     recovery.request(TABLE_XID, 0.0)
-    assert not recovery.advance(False, COUNT_TIMEOUT - 0.1)
-    assert recovery.advance(False, COUNT_TIMEOUT)
+    assert not recovery.reading.advance(False, COUNT_TIMEOUT - 0.1)
+    assert recovery.reading.advance(False, COUNT_TIMEOUT)
     assert recovery.request(XID, 0.0) == flow_stats_request(XID, Table.SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK)
 
 
 def test_a_switch_that_replies_to_no_barrier_either_is_waited_for() -> None:
     """It carries out one request after the other; the connection is closed if that takes too long."""
     restarted = Restarted(0, 1)
-    assert not restarted.recovery.advance(True, REPLY_TIMEOUT + 1)
-    assert not restarted.recovery.advance(False, REPLY_TIMEOUT + 2)
+    assert not restarted.recovery.reading.advance(True, REPLY_TIMEOUT + 1)
+    assert not restarted.recovery.reading.advance(False, REPLY_TIMEOUT + 2)
     assert not restarted.recovery.is_complete
-    restarted.recovery.advance(False, 2 * REPLY_TIMEOUT + 1)
+    restarted.recovery.reading.advance(False, 2 * REPLY_TIMEOUT + 1)
     assert restarted.recovery.is_complete
 
 
 def test_a_switch_that_rejects_flow_statistics_is_not_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     restarted = Restarted()
-    assert restarted.recovery.on_error(XID + 1, wire.Error(1, 2, b""), 0.0) is None
-    assert restarted.recovery.on_error(XID, wire.Error(1, 2, b""), 0.0) is False
+    assert restarted.recovery.reading.on_error(XID + 1, wire.Error(1, 2, b""), 0.0) is None
+    assert restarted.recovery.reading.on_error(XID, wire.Error(1, 2, b""), 0.0) is False
     assert restarted.recovery.is_complete
     assert "rejected the request for its session rules (error type 1, code 2)" in caplog.text
 
@@ -219,15 +220,15 @@ def test_reading_ends_when_no_part_has_come_for_long_and_what_was_read_is_kept(
     for number in range(parts):
         now = (number + 1) * (REPLY_TIMEOUT - 1)
         restarted.read((1 << 41 | number, TO_B), now=now, more=True)
-        restarted.recovery.advance(False, now + 0.5)
+        restarted.recovery.reading.advance(False, now + 0.5)
     last = parts * (REPLY_TIMEOUT - 1)
-    assert not restarted.recovery.advance(False, last + REPLY_TIMEOUT - 0.1)
+    assert not restarted.recovery.reading.advance(False, last + REPLY_TIMEOUT - 0.1)
     assert not restarted.recovery.is_complete
-    assert not restarted.recovery.advance(False, last + REPLY_TIMEOUT)
+    assert not restarted.recovery.reading.advance(False, last + REPLY_TIMEOUT)
     assert restarted.recovery.is_complete
     assert "sent no part of its session rules for 10 s; sessions of the previous run that were not read" in caplog.text
     assert (restarted.sessions(), restarted.lost) == (parts, [])
-    assert restarted.recovery.on_reply(XID, reply((tag("anna@example.org"), TO_B)), last + 11) is None
+    assert restarted.recovery.reading.on_reply(XID, reply((tag("anna@example.org"), TO_B)), last + 11) is None
 
 
 def test_a_recovered_session_without_requests_ends_like_any_other() -> None:
@@ -241,7 +242,7 @@ def test_a_recovered_session_without_requests_ends_like_any_other() -> None:
 def test_the_reply_to_another_request_is_left_alone() -> None:
     restarted = Restarted(0, 1)
     another = reply((tag("anna@example.org"), TO_B), xid=XID + 1)
-    assert restarted.recovery.on_reply(XID + 1, another, 0.0) is None
+    assert restarted.recovery.reading.on_reply(XID + 1, another, 0.0) is None
     assert not restarted.recovery.is_complete
 
 
@@ -250,8 +251,8 @@ def test_the_reply_to_another_request_is_left_alone() -> None:
 def test_a_damaged_reply_recovers_no_session_that_is_not_there(noise: bytes, at: int) -> None:
     restarted = Restarted(0, 1)
     whole = reply((tag("anna@example.org"), TO_B), (tag("bert@example.org"), TO_A))
-    assert restarted.recovery.on_reply(XID, whole[:at] + noise + whole[at + len(noise) :], 0.0) is not None
-    restarted.recovery.advance(False, REPLY_TIMEOUT)
+    assert restarted.recovery.reading.on_reply(XID, whole[:at] + noise + whole[at + len(noise) :], 0.0) is not None
+    restarted.recovery.reading.advance(False, REPLY_TIMEOUT)
     assert restarted.recovery.is_complete
     assert restarted.sessions() <= 2
 
@@ -259,7 +260,7 @@ def test_a_damaged_reply_recovers_no_session_that_is_not_there(noise: bytes, at:
 def test_a_malformed_part_is_reported_and_all_other_sessions_are_recovered(caplog: pytest.LogCaptureFixture) -> None:
     restarted = Restarted(0, 1)
     first = reply((tag("anna@example.org"), TO_B), (tag("bert@example.org"), TO_A), more=True)
-    assert restarted.recovery.on_reply(XID, first[:-1], restarted.bench.now) is False
+    assert restarted.recovery.reading.on_reply(XID, first[:-1], restarted.bench.now) is False
     restarted.read((tag("carl@example.org"), TO_B))
     assert restarted.recovery.is_complete
     assert restarted.bench.letters("anna@example.org", "carl@example.org") == "BB"
