@@ -22,6 +22,7 @@ import eventlet
 import eventlet.queue
 
 from ryu_haslb import log_limit, shutdown
+from ryu_haslb.cluster.neighbour_sharing import share_neighbours
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import operations
@@ -98,6 +99,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         )
         if self.member is not None:
             self.member.on_change = self.fleet.on_leadership_changed
+            share_neighbours(self.member.shared, self.fleet)
         transport.install(self.fleet)
         self.collector = QuietCollector(time.monotonic())
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)

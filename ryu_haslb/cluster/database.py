@@ -14,9 +14,9 @@ from typing import Any, Callable, Optional
 
 import ovs.poller
 from ovs.db.idl import Idl, SchemaHelper, Transaction
-from ovs.stream import Stream
 
 from ryu_haslb.cluster.election import Action, Claim, Election, View
+from ryu_haslb.cluster.idl import connect, is_synchronized
 from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.settings import ClusterSettings
 
@@ -24,12 +24,6 @@ LOG = logging.getLogger(__name__)
 
 #: The lock whose holder may claim to lead.
 LOCK = "haslb_leader"
-#: Seconds without a message after which a server is probed; after as much again without a reply it is left.
-PROBE_INTERVAL = 1.0
-#: Seconds between two attempts to connect to a server, at the most.
-MAX_RECONNECT_INTERVAL = 1.0
-#: Seconds between two looks at the election when the database shows nothing new.
-TICK_INTERVAL = 0.1
 
 _COLUMNS = ("generation", "leader", "leader_since")
 
@@ -41,16 +35,9 @@ class Database:
     """
 
     def __init__(self, settings: ClusterSettings, election: Election, act: Callable[[Action], None]) -> None:
-        if settings.tls is not None:
-            key, certificate, authority = settings.tls
-            Stream.ssl_set_private_key_file(key)
-            Stream.ssl_set_certificate_file(certificate)
-            Stream.ssl_set_ca_cert_file(authority)
         helper = SchemaHelper(str(SCHEMA))
         helper.register_columns("Cluster", list(_COLUMNS))
-        self._idl = Idl(settings.remotes, helper, probe_interval=int(PROBE_INTERVAL * 1000), leader_only=True)
-        # The IDL has no public way to say so: without it a member may try another server only after 8 s.
-        self._idl._session.reconnect.set_backoff(1000, int(MAX_RECONNECT_INTERVAL * 1000))
+        self._idl = connect(Idl, settings, helper)
         self._election = election
         self._act = act
         self._claim: Optional[tuple[int, Any]] = None
@@ -61,7 +48,7 @@ class Database:
 
         The IDL's own state stays as it was while no server is connected.
         """
-        return bool(self._idl.state == Idl.IDL_S_MONITORING and self._idl._session.is_connected())
+        return is_synchronized(self._idl)
 
     @property
     def view(self) -> View:
@@ -77,15 +64,9 @@ class Database:
         row = self._row()
         return "" if row is None else str(row.leader_since)
 
-    def run(self, report: Callable[[bool], None]) -> None:
-        """Follow the database until the process ends; ``report`` is called with whether it is connected."""
-        while True:
-            self.step(time.monotonic())
-            report(self.is_connected)
-            poller = ovs.poller.Poller()
-            self._idl.wait(poller)
-            poller.timer_wait(int(TICK_INTERVAL * 1000))
-            poller.block()
+    def wait(self, poller: ovs.poller.Poller) -> None:
+        """Wake the poller when there is something to read."""
+        self._idl.wait(poller)
 
     def step(self, now: float) -> None:
         """Read what has come, and do what the election decides."""

@@ -6,12 +6,18 @@ import logging
 import time
 from typing import Callable
 
+import ovs.poller
+
 from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import Action, Election, Lead, MemberState, StandBy
 from ryu_haslb.cluster.settings import ClusterSettings
+from ryu_haslb.cluster.shared_state import SharedState
 from ryu_haslb.openflow.fencing import Leadership
 
 LOG = logging.getLogger(__name__)
+
+#: Seconds between two looks at the election when the database shows nothing new.
+TICK_INTERVAL = 0.1
 
 
 class Member:
@@ -22,6 +28,7 @@ class Member:
         self.on_change: Callable[[], None] = lambda: None
         self.election = Election(settings.name)
         self._database = Database(settings, self.election, self.act)
+        self.shared = SharedState(settings, self.election)
         self.leadership = Leadership(self._database.on_generation_at_switch)
         self._was_connected = False
 
@@ -57,7 +64,21 @@ class Member:
 
     def run(self) -> None:
         """Take part in the cluster until the process ends."""
-        self._database.run(self._follow)
+        while True:
+            self._database.step(time.monotonic())
+            self._follow(self._database.is_connected)
+            self._share(time.monotonic())
+            poller = ovs.poller.Poller()
+            self._database.wait(poller)
+            self.shared.wait(poller)
+            poller.timer_wait(int(TICK_INTERVAL * 1000))
+            poller.block()
+
+    def _share(self, now: float) -> None:
+        try:
+            self.shared.step(now)
+        except Exception:  # what members share must not end the process that serves the switches
+            LOG.exception("cluster: a step of what members share failed; continuing")
 
     def resign(self, reason: str) -> bool:
         """Let another member lead. This one goes on until it does. False when this member does not lead."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Mapping
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
@@ -11,6 +12,7 @@ from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.connection import Clock, Connection
 from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.identity import is_proved, refusal
+from ryu_haslb.openflow.neighbours import Location
 from ryu_haslb.openflow.pipeline import chassis_address
 from ryu_haslb.openflow.retirement import Conclude
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, Rivals
@@ -56,6 +58,7 @@ class Fleet:
         self._balancer = balancer
         self._clock = clock
         self._leadership = leadership
+        self._preloaded: Mapping[int, Mapping[bytes, Location]] = {}
 
     def on_connected(self, transport: SwitchChannel) -> None:
         """A switch has completed the handshake. An older connection with its datapath id stays while it answers."""
@@ -146,6 +149,7 @@ class Fleet:
         self._is_retired = False
         for switch in self.switches.values():
             switch.configure(configuration)
+        self.preload_neighbours(self._preloaded)
         for waiting in self._rivals.all_waiting():
             if not self._is_permitted(waiting):
                 waiting.close()
@@ -166,6 +170,21 @@ class Fleet:
         """The cluster has decided anew who leads, or this member resigns."""
         for connection in list(self._connections.values()):
             connection.on_leadership_changed()
+
+    @property
+    def configured(self) -> frozenset[int]:
+        """The datapath ids of the switches that the configuration names."""
+        return frozenset(self._configuration.datapaths)
+
+    def preload_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
+        """Another member of the cluster leads, and has located these next hops at the switches.
+
+        A leader takes them over for switches only that it has not met yet.
+        """
+        self._preloaded = places
+        if self._leadership is not None and not self._leadership.is_leading:
+            for datapath_id, switch in self.switches.items():
+                switch.preload_neighbours(places.get(datapath_id, {}))
 
     def flush(self, now: float) -> None:
         """Send every switch the session rules that have been collected for it."""
@@ -274,6 +293,7 @@ class Fleet:
             switch = self.switches[transport.id] = Switch(transport.id, self._configuration, self._balancer)
             switch.home = transport.address[0]
             switch.leadership = self._leadership
+            switch.preload_neighbours(self._preloaded.get(transport.id, {}))
         self._gone.pop(transport.id, None)
         self._by_chassis_address[address] = transport.id
         self._connections[transport.id] = Connection(

@@ -122,6 +122,29 @@ class NeighbourDiscovery:
         """The place of a real server's next hop."""
         return self._neighbours.place(real)
 
+    def found(self) -> dict[bytes, Location]:
+        """The next hops that ARP has located, by address: what other members of the cluster may take over."""
+        return self._neighbours.found()
+
+    def preload(self, places: Mapping[bytes, Location]) -> bool:
+        """Take over what another member of the cluster has found, where it can be true here.
+
+        True when the location of a next hop has changed.
+        """
+        return self._neighbours.preload(
+            {address: place for address, place in places.items() if self._is_possible(address, place)}
+        )
+
+    def verify_preloaded(self, now: float) -> None:
+        """This member begins to lead: the places that it has taken over have to answer."""
+        self._neighbours.verify_preloaded(now)
+
+    def _is_possible(self, address: bytes, place: Location) -> bool:
+        vlans, vlan = self._vlans_of.get(address), self.vlan_of(place.port, place.vlan)
+        if vlans is None or self.sides.leads_outside(place.port):
+            return False
+        return not vlans or vlan is None or vlan in vlans
+
     def admits(self, frame: bytes, port: int, now: float) -> bool:
         """Whether an ARP packet is within the limits of its host and port."""
         return self.limit.admits(port, frame[6:12], now)

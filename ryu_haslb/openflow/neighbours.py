@@ -17,6 +17,10 @@ sender: a request, a gratuitous ARP, an unasked reply. It leads to a probe, at m
 A located neighbour is polled by unicast (RFC 1122, section 2.3.2.1), and by broadcast when it does not answer. One that
 moves more than :data:`MAX_MOVES` times in :data:`FLAP_INTERVAL` is held down: for :data:`HOLD_DOWN_INTERVAL` nothing
 but an answer from the place that it had is believed. A port that goes down is no move: the switch itself reports it.
+
+In a cluster, a member that stands by takes over the places that the leader has found (:meth:`Neighbours.preload`). When
+it begins to lead, each of them is CHALLENGED and probed at once. One that does not answer within
+:data:`CHALLENGE_TIMEOUT` is given up: for the other place that answers, else it is UNKNOWN.
 """
 
 from __future__ import annotations
@@ -110,7 +114,8 @@ class Neighbour:
     ``place`` is the last location, also while it is unreachable. ``mac`` is the only Ethernet address that is believed,
     if one is configured. ``rival`` has answered elsewhere during a challenge; ``claimant`` has only claimed. The
     location of one that ``is_static`` never changes; polls only show whether it is there. The next
-    probe of one that ``broadcasts`` goes to all hosts, since the network has changed.
+    probe of one that ``broadcasts`` goes to all hosts, since the network has changed. The location of one that
+    ``is_preloaded`` is from another member of the cluster, and has not answered a probe of this one.
     """
 
     address: bytes
@@ -118,6 +123,7 @@ class Neighbour:
     next_probe: float = 0.0
     is_static: bool = False
     broadcasts: bool = False
+    is_preloaded: bool = False
     unanswered_probes: int = 0
     place: Optional[Location] = None
     mac: Optional[bytes] = None
@@ -224,6 +230,35 @@ class Neighbours:
                 for real, each in self._of_real.items()
             }
 
+    def found(self) -> dict[bytes, Location]:
+        """The neighbours that ARP has located, by address."""
+        return {each.address: each.location for each in self._by_address.values() if each.location is not None}
+
+    def preload(self, places: Mapping[bytes, Location]) -> bool:
+        """Take over what another member of the cluster has found. True when a location has changed.
+
+        Static entries and configured Ethernet addresses prevail.
+        """
+        changed = False
+        for neighbour in self._by_address.values():
+            location = places.get(neighbour.address)
+            if location is not None and neighbour.mac not in (None, location.mac):
+                location = None
+            neighbour.is_preloaded = location is not None
+            if location == neighbour.location:
+                continue
+            neighbour.location = neighbour.place = location
+            neighbour.challenged_until = neighbour.held_until = None
+            changed = True
+        return changed
+
+    def verify_preloaded(self, now: float) -> None:
+        """This member begins to lead: the places that it has taken over have to answer."""
+        for neighbour in self._by_address.values():
+            if neighbour.is_preloaded:
+                neighbour.challenged_until = now + CHALLENGE_TIMEOUT
+                neighbour.next_probe = now
+
     def addresses(self) -> set[bytes]:
         """The addresses of all next hops."""
         return {neighbour.address for neighbour in self._of_real.values()}
@@ -258,12 +293,14 @@ class Neighbours:
             neighbour.rival = neighbour.rival or location
             self._challenge(neighbour, now)
             return False
+        neighbour.is_preloaded = False
         neighbour.unanswered_probes = 0
         neighbour.next_probe = now + REFRESH_INTERVAL
         if neighbour.challenged_until is not None:
-            neighbour.claims_refused += 1
             rival = neighbour.rival or neighbour.claimant
-            self.events.append(Event(Finding.CLAIM_REFUSED, address, location, rival))
+            if rival is not None:
+                neighbour.claims_refused += 1
+                self.events.append(Event(Finding.CLAIM_REFUSED, address, location, rival))
             neighbour.end_challenge(now)
         return False
 
@@ -333,8 +370,14 @@ class Neighbours:
         if neighbour.challenged_until is not None and now >= neighbour.challenged_until:
             rival = neighbour.rival
             neighbour.end_challenge(now)
-            neighbour.unanswered_probes += rival is None
-            return rival is not None and self._locate(neighbour, rival, now)
+            if rival is not None:
+                return self._locate(neighbour, rival, now)
+            if neighbour.is_preloaded:
+                self.events.append(Event(Finding.LOST, neighbour.address, neighbour.location))
+                neighbour.location = neighbour.place = None
+                neighbour.is_preloaded = False
+                return True
+            neighbour.unanswered_probes += 1
         is_silent = neighbour.unanswered_probes >= MAX_UNANSWERED_PROBES and neighbour.challenged_until is None
         if neighbour.location is not None and is_silent and neighbour.next_probe <= now:
             self.events.append(Event(Finding.LOST, neighbour.address, neighbour.location))
@@ -357,6 +400,7 @@ class Neighbours:
             neighbour.moves.append(now)
             self.events.append(Event(Finding.MOVED, neighbour.address, location, before))
         neighbour.location = neighbour.place = location
+        neighbour.is_preloaded = False
         neighbour.unanswered_probes = 0
         neighbour.next_probe = now + REFRESH_INTERVAL
         return True

@@ -39,7 +39,7 @@ from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.martians import own_addresses
 from ryu_haslb.openflow.mastership import Arbiter, Role
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.neighbours import Place
+from ryu_haslb.openflow.neighbours import Location, Place
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address, dispatch_address
 from ryu_haslb.openflow.recovery import Recovery, Status
 from ryu_haslb.openflow.replies import Replies
@@ -76,6 +76,7 @@ class Switch:
 
     ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
     (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
+    ``neighbour_changes`` grows when :meth:`found_neighbours` changes, and at other times.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
@@ -86,6 +87,7 @@ class Switch:
         self.generation: Optional[int] = None
         self.home: Optional[str] = None
         self.arp_metered = 0
+        self.neighbour_changes = 0
         self._balancer = balancer
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
         self._own_addresses: frozenset[bytes] = frozenset()
@@ -150,7 +152,17 @@ class Switch:
         self._update_forwarding()
         self.rules.connect(transactions)
         self._discovery.probe_all()
+        self._discovery.verify_preloaded(now)
         self._table_output.begin()
+
+    def found_neighbours(self) -> dict[bytes, Location]:
+        """The next hops of real servers that ARP has located here, by address."""
+        return self._discovery.found()
+
+    def preload_neighbours(self, places: Mapping[bytes, Location]) -> None:
+        """Another member of the cluster leads, and has located these next hops; :meth:`connect` verifies them."""
+        if self.channel is None and self._discovery.preload(places):
+            self._update_forwarding()
 
     def on_ready(self, now: float) -> None:
         """The standing rules are in place. Try output to TABLE, and read the session rules of the previous run."""
@@ -176,6 +188,11 @@ class Switch:
     def end(self) -> None:
         """The switch is gone for good: it reaches no real server."""
         self._forwarding.update((), self._discovery.location)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the switch is connected, be it served by this balancer or by another one."""
+        return self.channel is not None or self.mastership is not None
 
     @property
     def role(self) -> Role:
@@ -419,6 +436,7 @@ class Switch:
 
     def _update_forwarding(self) -> None:
         """Locations or farms have changed: the session rules of real servers that have moved are installed again."""
+        self.neighbour_changes += 1
         moved = self._forwarding.update(self._balancer.farms.values(), self._discovery.location)
         if moved:
             self.rules.reinstall(session for session in self._balancer.sessions if session.real in moved)

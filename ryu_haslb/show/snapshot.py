@@ -104,7 +104,7 @@ def _real(real: RealServer, farm: ServerFarm, switches: Mapping[int, Switch]) ->
 
 def _place(real: RealServer, switches: Mapping[int, Switch]) -> _Place:
     """Where the switches see a real server."""
-    places = {each: switch.place_of(real) for each, switch in sorted(switches.items()) if switch.channel is not None}
+    places = {each: switch.place_of(real) for each, switch in sorted(switches.items()) if switch.is_connected}
     states = {place.state for place in places.values()} or {PlaceState.UNKNOWN}
     return {
         "place": next(state for state in _LEAST_CERTAIN_FIRST if state in states).value,

@@ -56,6 +56,13 @@ def test_one_member_leads_and_each_request_comes_to_one_home_agent_once(cluster:
     assert "leads (generation" in cluster.log(cluster.master)
 
 
+def test_the_standby_has_the_home_agents_that_the_leader_has_found(cluster: Cluster) -> None:
+    """It sends no ARP request: a switch rejects the packet-outs of a slave (OpenFlow 1.3.5, section 6.3.6)."""
+    wait_until(lambda: cluster.reaches_all(cluster.waiting), "the standby has every home agent")
+    leader, standby = (cluster.query(port, "show ip slb reals detail") for port in (cluster.master, cluster.waiting))
+    assert [each["places"] for each in standby] == [each["places"] for each in leader]
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
 def test_the_standby_takes_over_with_every_session(cluster: Cluster, number: signal.Signals) -> None:
     first = registered(cluster, number.name)

@@ -71,11 +71,16 @@ class Pair:
     def await_service(self, port: int) -> None:
         """Wait until a balancer is master, has found every home agent and has the session rules."""
         wait_until(lambda: self.role(port) == "master", f"balancer {port} is master", 20)
-        wait_until(lambda: self._reaches_all(port), "it has found its home agents", 20)
+        wait_until(lambda: self.reaches_all(port), "it has found its home agents", 20)
 
-    def _reaches_all(self, port: int) -> bool:
-        reals = json.loads(control.request(self.socket(port), "show ip slb reals --json"))
-        return all(real["reachable"] for real in reals)
+    def reaches_all(self, port: int) -> bool:
+        """Whether a balancer has found every home agent."""
+        return all(real["reachable"] for real in self.query(port, "show ip slb reals"))
+
+    def query(self, port: int, command: str) -> list[dict[str, Any]]:
+        """The rows that a ``show`` command has at a balancer."""
+        rows: list[dict[str, Any]] = json.loads(control.request(self.socket(port), f"{command} --json"))
+        return rows
 
     def log(self, port: int) -> str:
         return (DIRECTORY / f"{port}.log").read_text()

@@ -1,0 +1,38 @@
+"""How every connection to the cluster's database is made, whatever it is for."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from ovs.db.idl import Idl, SchemaHelper
+from ovs.stream import Stream
+
+from ryu_haslb.cluster.settings import ClusterSettings
+
+#: Seconds without a message after which a server is probed; after as much again without a reply it is left.
+PROBE_INTERVAL = 1.0
+#: Seconds between two attempts to connect to a server, at the most.
+MAX_RECONNECT_INTERVAL = 1.0
+
+AnyIdl = TypeVar("AnyIdl", bound=Idl)
+
+
+def connect(kind: type[AnyIdl], settings: ClusterSettings, helper: SchemaHelper) -> AnyIdl:
+    """An IDL of this kind that follows the Raft leader."""
+    if settings.tls is not None:
+        key, certificate, authority = settings.tls
+        Stream.ssl_set_private_key_file(key)
+        Stream.ssl_set_certificate_file(certificate)
+        Stream.ssl_set_ca_cert_file(authority)
+    idl: AnyIdl = kind(settings.remotes, helper, probe_interval=int(PROBE_INTERVAL * 1000), leader_only=True)
+    # The IDL has no public way to say so: without it a member may try another server only after 8 s.
+    idl._session.reconnect.set_backoff(1000, int(MAX_RECONNECT_INTERVAL * 1000))
+    return idl
+
+
+def is_synchronized(idl: Idl) -> bool:
+    """Whether the copy of the tables is that of a server which follows the Raft leader.
+
+    The IDL's own state stays as it was while no server is connected.
+    """
+    return bool(idl.state == Idl.IDL_S_MONITORING and idl._session.is_connected())

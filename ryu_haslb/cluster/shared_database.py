@@ -1,0 +1,132 @@
+"""A member's second connection to the database, for what members share: an edge around the IDL.
+
+The connection of the election (:mod:`.database`) holds the lock, and an IDL that is set to hold one asserts it in every
+transaction. This one has none, so that members that stand by can write as well. What only the leader may write is
+fenced by the generation: the transaction verifies that it is still the writer's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Optional
+
+import ovs.poller
+from ovs.db.idl import Idl, SchemaHelper, Transaction
+
+from ryu_haslb.cluster.idl import connect, is_synchronized
+from ryu_haslb.cluster.rows import Changes, Columns, Kind
+from ryu_haslb.cluster.servers import SCHEMA
+from ryu_haslb.cluster.settings import ClusterSettings
+
+
+class _NotifyingIdl(Idl):  # type: ignore[misc]
+    """An IDL that collects which tables have changed."""
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        self.changed_tables: set[str] = set()
+        super().__init__(*arguments, **keywords)
+
+    def notify(self, event: Any, row: Any, updates: Any = None) -> None:
+        """A row was inserted, changed or deleted."""
+        self.changed_tables.add(row._table.name)
+
+
+class SharedDatabase:
+    """The tables that members share. One transaction is under way at a time."""
+
+    def __init__(self, settings: ClusterSettings, kinds: Sequence[Kind]) -> None:
+        helper = SchemaHelper(str(SCHEMA))
+        helper.register_columns("Cluster", ["generation"])
+        for kind in kinds:
+            helper.register_columns(kind.table, list(kind.columns))
+        self._idl = connect(_NotifyingIdl, settings, helper)
+        self._kinds = kinds
+        self._was_synchronized = False
+        self._transaction: Optional[Transaction] = None
+
+    @property
+    def is_synchronized(self) -> bool:
+        """Whether the copy of the tables is that of a server which follows the Raft leader."""
+        return is_synchronized(self._idl)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether a server is connected, be it one without our tables."""
+        return bool(self._idl._session.is_connected())
+
+    @property
+    def is_committing(self) -> bool:
+        """Whether a transaction is under way."""
+        return self._transaction is not None
+
+    @property
+    def generation(self) -> int:
+        """The newest committed generation; 0 if there is none."""
+        row = self._cluster_row()
+        return 0 if row is None else int(row.generation)
+
+    def read(self) -> set[str]:
+        """Read what has come. Returns the names of the tables that may have changed; all after a new connection."""
+        self._idl.run()
+        changed, self._idl.changed_tables = self._idl.changed_tables, set()
+        was_synchronized, self._was_synchronized = self._was_synchronized, self.is_synchronized
+        return changed if was_synchronized else {kind.table for kind in self._kinds}
+
+    def wait(self, poller: ovs.poller.Poller) -> None:
+        """Wake the poller when there is something to read."""
+        self._idl.wait(poller)
+
+    def reconnect(self) -> None:
+        """Leave the server, and connect anew."""
+        self._idl.force_reconnect()
+
+    def rows(self, kind: Kind) -> dict[Any, Columns]:
+        """The rows of a table by their identifiers."""
+        table = self._idl.tables[kind.table]
+        return {
+            identifier: {column: _value(getattr(row, column)) for column in kind.columns}
+            for identifier, row in table.rows.items()
+        }
+
+    def begin(self, changes: Sequence[Changes], comment: str, generation: Optional[int] = None) -> None:
+        """Begin to commit changes together, if given only while this ``generation`` is the newest."""
+        transaction = Transaction(self._idl)
+        transaction.add_comment(comment)
+        cluster = self._cluster_row()
+        if generation is not None and cluster is not None:
+            cluster.verify("generation")
+        for each in changes:
+            table = self._idl.tables[each.kind.table]
+            for identifier in each.delete:
+                table.rows[identifier].delete()
+            for identifier, columns in each.update.items():
+                _set(table.rows[identifier], columns)
+            for columns in each.insert:
+                _set(transaction.insert(table), columns)
+        self._transaction = transaction
+        transaction.commit()
+
+    def outcome(self) -> Optional[str]:
+        """Empty when the transaction is committed, the error if it is not; None while it is under way, or if none is.
+
+        A transaction that met a change by another member is not committed either.
+        """
+        if self._transaction is None:
+            return None
+        status = self._transaction.commit()
+        if status == Transaction.INCOMPLETE:
+            return None
+        transaction, self._transaction = self._transaction, None
+        return "" if status in (Transaction.SUCCESS, Transaction.UNCHANGED) else str(transaction.get_error())
+
+    def _cluster_row(self) -> Optional[Any]:
+        return next(iter(self._idl.tables["Cluster"].rows.values()), None)
+
+
+def _value(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _set(row: Any, columns: Columns) -> None:
+    for column, value in columns.items():
+        setattr(row, column, list(value) if isinstance(value, tuple) else value)
