@@ -8,8 +8,9 @@ from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple, Optional
 
-from simulation.faults import MOBILE_FAULTS, Fault, random_history, random_parameters
+from simulation.faults import MOBILE_FAULTS, Fault
 from simulation.invariants import CHECK_INTERVAL, Invariants, ViolationError
+from simulation.random_history import random_history, random_parameters
 from simulation.world import Parameters, World
 
 #: Seconds that a run goes on after the last mobile was switched off, beyond the idle time.

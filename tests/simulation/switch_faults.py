@@ -1,0 +1,90 @@
+"""What others do to a simulated switch: it restarts, or its rules and meters are deleted or changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from simulation.flow_table import Match
+from simulation.world import World
+
+_COOKIE_MARK, _COOKIE_MASK = 0x51B7, 0xFFFF
+
+
+def _restart_switch(world: World, switch: int = 0) -> None:
+    world.disturb()
+    world.plundered_at = world.clock.now
+    restarted = world.switches[switch]
+    for controller in world.controllers:
+        if restarted.datapath_id in controller.transports:
+            controller.transports[restarted.datapath_id].close()
+    restarted.restart()
+
+
+def _delete_flows(world: World, what: str, switch: int = 0) -> None:
+    """An operator deletes rules as ``ovs-ofctl del-flows`` does: all, a table, or every second session rule."""
+    world.plundered_at = world.clock.now
+    for number, table in enumerate(world.switches[switch].datapath.tables):
+        flows = table.select(Match((), b""), 0, 0)
+        if what == "session rules":
+            flows = [flow for flow in flows if flow.cookie >> 32][::2]
+        elif what not in ("all", f"table {number}"):
+            continue
+        for flow in flows:
+            world.switches[switch].remove(number, flow, 2)
+
+
+def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> None:
+    """Session rules with our mark that no session has, as a balancer of another version might leave them.
+
+    ``first`` is the number of the first one's tag: rules that come back after they were removed are another balancer's.
+    """
+    world.ghosts_at = world.clock.now
+    table = world.switches[switch].datapath.tables[1]
+    ours = [flow for flow in table if flow.cookie >> 32]
+    for number in range(count if ours else 0):
+        fields = {each[0]: each for each in ours[0].match.fields}
+        tag = 0x02AA00000000 + first + number
+        fields[4] = (4, tag, None)
+        oxms = ours[0].match.oxms.replace((ours[0].cookie >> 16).to_bytes(6, "big"), tag.to_bytes(6, "big"))
+        match = Match(tuple(sorted(fields.values(), key=lambda each: each[0])), oxms)
+        table.put(replace(ours[0], match=match, cookie=tag << 16 | _COOKIE_MARK, idle_timeout=0, flags=0))
+
+
+def _change_actions(world: World, switch: int = 0) -> None:
+    """An operator takes the actions of every rule of ours away, as ``ovs-ofctl mod-flows ... actions=drop`` does."""
+    world.plundered_at = world.clock.now
+    for table in world.switches[switch].datapath.tables:
+        for flow in table:
+            if flow.cookie & _COOKIE_MASK == _COOKIE_MARK:
+                flow.instructions, flow.actions, flow.goto, flow.meter = b"", (), None, None
+
+
+def _delete_meters(world: World, switch: int = 0) -> None:
+    """An operator deletes the meters; the switch deletes the rules that use them (OpenFlow 1.3.5, section 6.5)."""
+    world.plundered_at = world.clock.now
+    plundered = world.switches[switch]
+    meters = list(plundered.datapath.meters)
+    for each in meters:
+        del plundered.datapath.meters[each]
+        for number, table in enumerate(plundered.datapath.tables):
+            for flow in [flow for flow in table if flow.meter == each]:
+                plundered.remove(number, flow, 2)
+
+
+def _change_meters(world: World, rate: int, switch: int = 0) -> None:
+    """An operator sets every meter to another rate, as ``ovs-ofctl mod-meter`` does; 0 lets nothing pass."""
+    world.plundered_at = world.clock.now
+    for meter in world.switches[switch].datapath.meters.values():
+        meter.rate, meter.burst, meter.tokens = rate, max(rate, 1), 0.0
+
+
+#: What each kind of fault does.
+SWITCH_FAULTS: dict[str, Callable[..., None]] = {
+    "switch restarts": _restart_switch,
+    "flows are deleted": _delete_flows,
+    "ghosts": _add_ghosts,
+    "actions are changed": _change_actions,
+    "meters are deleted": _delete_meters,
+    "meters are changed": _change_meters,
+}
