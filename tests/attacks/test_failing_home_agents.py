@@ -11,8 +11,9 @@ import pytest
 
 from ryu_haslb.slb.real import Health, RealServer
 from simulation.faults import Fault
+from simulation.parameters import Parameters
 from simulation.simulation import simulate
-from simulation.world import Parameters, World
+from simulation.world import World
 
 #: Mobiles that register at the virtual address all the time: their lifetimes end while they are switched on and off.
 BUSY = Parameters(seed=1, home_agents=2, mobiles=60, lifetime=60, idle=60, arrivals=100.0)

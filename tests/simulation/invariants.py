@@ -144,12 +144,12 @@ class Invariants:
         world = self._world
         served = {switch.datapath_id for switch in world.switches if world.controller.is_connected(switch)}
         usable = [number + 1 for number in range(len(world.home_agents)) if self._is_usable(number)]
-        usable = [port for port in usable if world.switch_at(port).datapath_id in served]
+        usable = [port for port in usable if world.cabling.switch_at(port).datapath_id in served]
         agents = {}
         for pdsn in world.pdsns:
             port = world.port_of(pdsn)
-            is_served = world.is_link_up(port) and world.switch_at(port).datapath_id in served
-            agents[pdsn.name] = sum(world.is_joined(port, each) for each in usable) if is_served else 0
+            is_served = world.cabling.is_link_up(port) and world.cabling.switch_at(port).datapath_id in served
+            agents[pdsn.name] = sum(world.cabling.is_joined(port, each) for each in usable) if is_served else 0
         return agents
 
     def _traffic_of_others_passes(self) -> None:
@@ -160,7 +160,7 @@ class Invariants:
         missing = counts.bystanders_sent - sent - (counts.bystanders_received - received)
         may_be_missing = max(world.plundered_at, world.weather_changed_at)
         may_be_missing = max(may_be_missing, world.trunk_changed_at)
-        is_joined = world.is_joined(*BYSTANDERS)
+        is_joined = world.cabling.is_joined(*BYSTANDERS)
         if not is_joined or not world.weather.is_fair or since <= may_be_missing + SETTLE_TIME:
             return
         if missing > 1 and not self._awaits_rules():
@@ -179,7 +179,7 @@ class Invariants:
         return (
             agent.mood is Mood.WELL
             and agent.capacity is None
-            and world.is_link_up(number + 1)
+            and world.cabling.is_link_up(number + 1)
             and agent.deaf_until < world.clock.now
             and number not in world.parameters.out_of_service
         )
@@ -220,7 +220,7 @@ class Invariants:
             looks_dead = real.failed_at < world.stormed_until + self.patience() and not (
                 self._sees_replies(real) and agent.has_replied(real.failed_at - WATCH_INTERVAL, real.failed_at)
             )
-            if well_before and world.weather.is_fair and world.is_link_up(number + 1) and not looks_dead:
+            if well_before and world.weather.is_fair and world.cabling.is_link_up(number + 1) and not looks_dead:
                 raise ViolationError("no home agent that serves is taken out", f"{agent.name} is FAILED and well")
             returned = agent.has_replied(max(real.failed_at, disturbed) + SETTLE_TIME, world.clock.now - 1.0)
             if returned and world.weather.is_fair and self._sees_replies(real):
@@ -246,11 +246,11 @@ class Invariants:
                 continue
             # Votes that began earlier may be forgotten. A failure between two checks shows in failed_at alone.
             failed_until = max(real.failed_at, self._failed_until.get(number, 0.0)) + CHECK_INTERVAL
-            undisturbed_since = max(agent.disturbed_at, world.interrupted_at, world.disturbed_at + SETTLE_TIME)
+            undisturbed_since = max(agent.disturbed_at, world.witness.interrupted_at, world.disturbed_at + SETTLE_TIME)
             voted_at = self._enough_votes_at(number, max(undisturbed_since, failed_until))
-            if voted_at is None or not world.weather.is_fair or not world.is_link_up(number + 1):
+            if voted_at is None or not world.weather.is_fair or not world.cabling.is_link_up(number + 1):
                 continue
-            sent_at, repeated_at = world.asked_in_vain.get(number, (0.0, 0.0))
+            sent_at, repeated_at = world.witness.asked_in_vain.get(number, (0.0, 0.0))
             is_asked = sent_at > voted_at + MAX_SILENCE and repeated_at < world.clock.now - 1.0
             if agent.mood is Mood.HUNG and is_asked:
                 silence = world.clock.now - voted_at
@@ -263,7 +263,7 @@ class Invariants:
         needed_clients = min(parameters.numclients, len(self._world.pdsns))
         mobiles: set[bytes] = set()
         clients: set[str] = set()
-        for vote in self._world.votes:
+        for vote in self._world.witness.votes:
             if vote.home_agent == number and vote.began_at > since:
                 mobiles.add(vote.nai)
                 clients.add(vote.client)

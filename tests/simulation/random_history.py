@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from simulation.faults import MOBILE_FAULTS, Fault
-from simulation.world import FIRST_TRUNK, Parameters
+from simulation.parameters import FIRST_TRUNK, Parameters
 
 
 def random_parameters(random: Random) -> Parameters:

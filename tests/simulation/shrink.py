@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from simulation.faults import MOBILE_FAULTS, Fault
+from simulation.parameters import Parameters
 from simulation.simulation import simulate
-from simulation.world import Parameters
 
 
 def shrink(

@@ -10,8 +10,9 @@ from typing import NamedTuple, Optional
 
 from simulation.faults import MOBILE_FAULTS, Fault
 from simulation.invariants import CHECK_INTERVAL, Invariants, ViolationError
+from simulation.parameters import Parameters
 from simulation.random_history import random_history, random_parameters
-from simulation.world import Parameters, World
+from simulation.world import World
 
 #: Seconds that a run goes on after the last mobile was switched off, beyond the idle time.
 AFTERMATH = 30.0

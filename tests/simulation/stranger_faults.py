@@ -7,8 +7,9 @@ from random import Random
 
 from simulation.mobile_ip import Registration, reply, request
 from simulation.packet import arp_frame, checksum, udp_frame
+from simulation.parameters import VIRTUAL
 from simulation.strangers import MESSAGE_INTERVAL, STAY, Stranger
-from simulation.world import VIRTUAL, World, mac_of
+from simulation.world import World, mac_of
 
 
 def _spoof(world: World, port: int, count: int, seed: int) -> None:

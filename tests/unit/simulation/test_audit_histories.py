@@ -10,8 +10,9 @@ from ryu_haslb.openflow.lease import LEASE_COOKIE
 from ryu_haslb.openflow.pipeline import FIRST_METER, REPLY_METER
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.faults import Fault
+from simulation.parameters import Parameters
 from simulation.simulation import simulate
-from simulation.world import Parameters, World
+from simulation.world import World
 
 #: Mobiles that register once, with sessions that outlive the test: no request repairs what was deleted.
 SILENT = Parameters(seed=1, mobiles=60, idle=3000, lifetime=65535)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from simulation.parameters import Parameters
 from simulation.simulation import simulate
-from simulation.world import Parameters, World
+from simulation.world import World
 
 
 @pytest.mark.parametrize("timeout", [3, 10, 60])

@@ -6,8 +6,9 @@ import pytest
 
 from ryu_haslb.slb.real import Health
 from simulation.faults import Fault
+from simulation.parameters import Parameters
 from simulation.simulation import simulate
-from simulation.world import Parameters, World
+from simulation.world import World
 
 
 def run(parameters: Parameters, history: list[Fault], seconds: float) -> World:

@@ -10,9 +10,10 @@ import pytest
 from ryu_haslb.slb.request import Request, Verdict
 from ryu_haslb.slb.statistics import DropReason
 from simulation.faults import FAULTS, Fault
+from simulation.parameters import Parameters
 from simulation.shrink import shrink
 from simulation.simulation import random_run, simulate
-from simulation.world import Parameters, World
+from simulation.world import World
 
 _TRACE = """
 import hashlib, sys

@@ -8,8 +8,9 @@ import pytest
 
 from ryu_haslb.slb.real import RealServer
 from simulation.faults import Fault
+from simulation.parameters import FIRST_TRUNK, Parameters
 from simulation.simulation import simulate
-from simulation.world import FIRST_TRUNK, Parameters, World
+from simulation.world import World
 
 TWO_SWITCHES = Parameters(seed=3, switches=2, home_agents=4, pdsns=2, mobiles=40, lifetime=60, idle=60, stay=60.0)
 

@@ -1,0 +1,99 @@
+"""The wires of a simulated world: from each port of a switch to a node, or to another switch (a trunk)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from random import Random
+
+from ryu_haslb.openflow.pipeline import dispatch_address
+from ryu_haslb.slb.session import UNKEYED
+from simulation.clock import Clock
+from simulation.network import Weather, Wire
+from simulation.parameters import FIRST_TRUNK, VIRTUAL, Parameters
+from simulation.switch import SimulatedSwitch
+from simulation.witness import Witness, is_dispatched
+
+
+class Cabling:
+    """Which switch has which port, and what is plugged in there. The witness sees what passes."""
+
+    def __init__(self, parameters: Parameters, clock: Clock, weather: Weather, witness: Witness) -> None:
+        self._parameters = parameters
+        self._clock = clock
+        self._weather = weather
+        self._witness = witness
+        self._inward: dict[int, Wire] = {}
+        self._outward: dict[int, Wire] = {}
+        self._switch_at: dict[int, SimulatedSwitch] = {}
+        self._other_end: dict[int, int] = {}
+
+    def attach(self, port: int, name: str, switch: SimulatedSwitch, deliver: Callable[[bytes], None]) -> None:
+        """Plug a node into a port; ``deliver`` is called with the frames that leave there."""
+        switch.datapath.ports[port] = name
+        self._switch_at[port] = switch
+        random = Random(f"{self._parameters.seed} port {port}")
+        self._inward[port] = Wire(self._clock, random, self._weather, partial(self.enter, port), self._witness.excuse)
+        self._outward[port] = Wire(self._clock, random, self._weather, deliver, self._witness.excuse)
+
+    def add_trunk(self, one: int, switches: tuple[SimulatedSwitch, SimulatedSwitch]) -> None:
+        """Join two switches, from port ``one`` of the first to the next port of the second."""
+        self._other_end |= {one: one + 1, one + 1: one}
+        for port, switch in zip((one, one + 1), switches):
+            self.attach(port, f"trunk{port}", switch, partial(self._cross, port))
+
+    def _cross(self, port: int, frame: bytes) -> None:
+        """A frame has come through a trunk."""
+        port = self._other_end[port]
+        self._switch_at[port].receive(port, frame)
+
+    def inlet(self, port: int) -> Callable[[bytes], None]:
+        """A function that sends a frame of the node at a port."""
+        return self._inward[port].send
+
+    def set_link(self, port: int, up: bool) -> None:
+        """The link at a port goes up or down."""
+        for each in (port, self._other_end.get(port, port)):
+            self._inward[each].is_up = self._outward[each].is_up = up
+            self._switch_at[each].set_port(each, up)
+
+    def is_trunk(self, port: int) -> bool:
+        """Whether a port leads to another switch."""
+        return port in self._other_end
+
+    def is_link_up(self, port: int) -> bool:
+        """Whether a node's link is up; home agents have the ports from 1 on, PDSNs those behind them."""
+        return self._inward[port].is_up
+
+    def switch_at(self, port: int) -> SimulatedSwitch:
+        """The switch that has a port."""
+        return self._switch_at[port]
+
+    def is_joined(self, one: int, other: int) -> bool:
+        """Whether every trunk between the switches of two ports is up."""
+        low, high = sorted(self._switch_at[port].datapath_id for port in (one, other))
+        return all(self.is_link_up(FIRST_TRUNK + 2 * (number - 1)) for number in range(low, high))
+
+    def enter(self, port: int, frame: bytes) -> None:
+        """A frame comes in at a port."""
+        if frame[30:34] == VIRTUAL.packed and frame[36:38] == b"\x01\xb2":
+            self._witness.on_request(frame[42:])
+        self._switch_at[port].receive(port, frame)
+
+    def leave(self, datapath_id: int, port: int, frame: bytes) -> None:
+        """A switch sends a frame out of a port."""
+        is_to_home_agent = port <= self._parameters.home_agents or port in self._other_end
+        is_own = is_dispatched(frame) and frame[11] in _last_bytes(datapath_id)
+        if is_own and frame[12:14] == b"\x08\0" and is_to_home_agent:
+            self._witness.on_dispatched(frame[42:])
+        self._outward[port].send(frame)
+
+
+def _last_bytes(datapath_id: int) -> set[int]:
+    """The last bytes of the Ethernet addresses from which a switch dispatches, with a key for tags and without."""
+    if datapath_id not in _LAST_BYTES:
+        _LAST_BYTES[datapath_id] = {dispatch_address(datapath_id, key)[5] for key in (b"any key", UNKEYED)}
+    return _LAST_BYTES[datapath_id]
+
+
+_LAST_BYTES: dict[int, set[int]] = {}

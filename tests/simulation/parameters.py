@@ -1,0 +1,100 @@
+"""What a simulated world is made of: its shape, its habits, and the configuration that follows from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Optional
+
+from ryu_haslb.configuration.model import (
+    Configuration,
+    Datapath,
+    DfpAgent,
+    DfpManager,
+    Predictor,
+    RealServer,
+    ServerFarm,
+    VirtualServer,
+)
+from simulation.dfp import DFP_PORT
+
+VIRTUAL = IPv4Address("10.1.1.10")
+FIRST_HOME_AGENT = IPv4Address("10.1.1.51")
+FIRST_PDSN = IPv4Address("10.1.1.101")
+#: The lower port of the first trunk; the next port is its other end.
+FIRST_TRUNK = 201
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Everything about a world but what goes wrong in it. ``nat``: direct mode; ``idle`` is seconds."""
+
+    seed: int = 1
+    home_agents: int = 2
+    #: Switches in a row, each joined to the next by a trunk. With several switches there should be one balancer: of
+    #: several, each might serve another switch, with sessions of its own.
+    switches: int = 1
+    #: Whether the configuration names the datapath ids of the switches, so that no other is served.
+    names_datapaths: bool = False
+    #: Balancers at the switch. They start one second after the other.
+    controllers: int = 1
+    weights: tuple[int, ...] = ()
+    pdsns: int = 1
+    mobiles: int = 50
+    nat: bool = False
+    idle: int = 10
+    reassign: int = 3
+    numconns: int = 8
+    numclients: int = 2
+    retry: int = 60
+    maxconns: Optional[int] = None
+    leastconns: bool = False
+    #: Whether home agents deny forged requests, or discard them in silence.
+    denies: bool = True
+    retransmissions: int = 2
+    lifetime: int = 1800
+    #: Real servers, by number, that are not in service.
+    out_of_service: frozenset[int] = frozenset()
+    #: Seconds within which all mobiles are switched on.
+    arrivals: float = 30.0
+    #: Seconds that a mobile stays switched on, and then off, on average; 0: for ever.
+    stay: float = 0.0
+    #: Whether home agents have DFP agents, the keep-alive time in seconds, and whether the agents use all of it.
+    dfp: bool = False
+    dfp_timeout: int = 0
+    dfp_punctual: bool = False
+    max_flows: int = 1_000_000
+    #: Seconds that the switch takes for each part of an answer about its flows.
+    stats_delay: float = 0.0
+    bundles: bool = True
+    meters: bool = True
+    output_to_table: bool = True
+    #: Flow tables of the switch; with two it cannot copy replies.
+    tables: int = 3
+    #: The switch accepts output to TABLE and does nothing.
+    ignores_table: bool = False
+
+    def configuration(self) -> Configuration:
+        """The balancer's configuration for this world."""
+        weights = self.weights or (8,) * self.home_agents
+        reals = tuple(
+            RealServer(
+                FIRST_HOME_AGENT + number,
+                weight=weights[number],
+                maxconns=self.maxconns,
+                reassign=self.reassign,
+                faildetect_numconns=self.numconns,
+                faildetect_numclients=self.numclients,
+                retry=self.retry,
+                in_service=number not in self.out_of_service,
+            )
+            for number in range(self.home_agents)
+        )
+        predictor = Predictor.LEAST_CONNECTIONS if self.leastconns else Predictor.ROUND_ROBIN
+        agents = tuple(DfpAgent(real.address, DFP_PORT, self.dfp_timeout, 0, 5) for real in reals if self.dfp)
+        return Configuration(
+            dfp=DfpManager(agents=agents) if self.dfp else None,
+            farms={"HAFARM": ServerFarm("HAFARM", nat_server=self.nat, predictor=predictor, reals=reals)},
+            virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=self.idle, in_service=True)},
+            datapaths={each: Datapath(each) for each in range(1, self.switches + 1) if self.names_datapaths},
+        )
