@@ -25,8 +25,10 @@ from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock
 from simulation.dfp import SimulatedDfpAgent, SimulatedLink
 from simulation.network import Pipe
+from simulation.openflow import ECHO_REPLY, PORT_STATUS
 from simulation.strangers import StrangerConnection
-from simulation.switch import ECHO_REPLY, PORT_STATUS, SimulatedSwitch, SwitchConnection
+from simulation.switch import SimulatedSwitch
+from simulation.switch_connection import SwitchConnection
 
 TICK_INTERVAL = 0.1
 FLUSH_INTERVAL = 0.005

@@ -14,8 +14,9 @@ from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
+from simulation.openflow import ROLE_MASTER
 from simulation.state import container_sizes
-from simulation.switch import ROLE_MASTER, SimulatedSwitch
+from simulation.switch import SimulatedSwitch
 from simulation.world import BYSTANDERS, World, mac_of
 
 #: Seconds between two checks.

@@ -17,8 +17,7 @@ from ryu_haslb.openflow.screening import ProtocolError, State, screen
 from ryu_haslb.openflow.tls import PeerCertificate
 from simulation.clock import Clock
 from simulation.mobile_ip import Registration, request
-from simulation.packet import arp_frame, udp_frame
-from simulation.switch import (
+from simulation.openflow import (
     BARRIER_REPLY,
     ECHO_REPLY,
     ECHO_REQUEST,
@@ -31,8 +30,9 @@ from simulation.switch import (
     PACKET_IN,
     PORT_STATUS,
     ROLE_REPLY,
-    SimulatedSwitch,
 )
+from simulation.packet import arp_frame, udp_frame
+from simulation.switch import SimulatedSwitch
 
 #: Seconds between two messages of a stranger.
 MESSAGE_INTERVAL = 0.05

@@ -10,7 +10,8 @@ from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.openflow.wire_role import ControllerRole, role_request
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
-from simulation.switch import SimulatedSwitch, SwitchConnection
+from simulation.switch import SimulatedSwitch
+from simulation.switch_connection import SwitchConnection
 
 
 class Bench:

@@ -12,7 +12,8 @@ from ryu_haslb.openflow.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL, RENE
 from ryu_haslb.openflow.wire_role import ONF_ET_ROLE_STATUS, ControllerRole
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
-from simulation.switch import SimulatedSwitch, SwitchConnection
+from simulation.switch import SimulatedSwitch
+from simulation.switch_connection import SwitchConnection
 
 
 class Bench:

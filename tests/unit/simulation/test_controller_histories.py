@@ -13,9 +13,9 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import DropReason
 from simulation.faults import Fault
+from simulation.openflow import ROLE_SLAVE
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
-from simulation.switch import ROLE_SLAVE
 from simulation.world import World
 
 PARAMETERS = Parameters(seed=5, mobiles=60, lifetime=60, idle=300)

@@ -1,0 +1,169 @@
+"""What the simulated switch does with flow-mods, bundles of them (ONF EXT-230), and meter-mods."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING, Optional
+
+from simulation.datapath import OFPP_ANY, Instructions, Meter, read_instructions
+from simulation.flow_table import OFPFF_CHECK_OVERLAP, Flow, FlowTable, MalformedError, Match, read_match
+
+if TYPE_CHECKING:
+    from simulation.switch import SimulatedSwitch
+
+_FLOW_MOD = Struct("!8xQQBBHHHIIIH2x")
+_METER_MOD = Struct("!8xHHI")
+#: Lists of instructions that are remembered.
+_MAX_KNOWN_INSTRUCTIONS = 4096
+
+
+class RejectedBundleError(MalformedError):
+    """A bundle was rolled back because of one ``message``."""
+
+    def __init__(self, message: bytes, code: tuple[int, int]) -> None:
+        super().__init__(*code)
+        self.message = message
+
+
+class FlowMods:
+    """Changes the tables and meters of one switch."""
+
+    def __init__(self, switch: SimulatedSwitch) -> None:
+        self._switch = switch
+        self._datapath = switch.datapath
+        self._known_instructions: dict[tuple[bytes, str, bool, bool], Instructions] = {}
+
+    def execute(self, message: bytes) -> None:
+        """Execute a flow-mod. Raises MalformedError when it is to be rejected."""
+        cookie, mask, table, command, idle, hard, priority, _, out_port, _, flags = _FLOW_MOD.unpack_from(message)
+        match, offset = read_match(message, 48)
+        if command in (0, 1, 2):
+            if table >= len(self._datapath.tables):
+                raise MalformedError(5, 2)  # OFPET_FLOW_MOD_FAILED, OFPFMFC_BAD_TABLE_ID
+            instructions = self._instructions(message[offset:])
+            if instructions.goto is not None and instructions.goto <= table:
+                raise MalformedError(3, 2)
+            if instructions.meter is not None and instructions.meter not in self._datapath.meters:
+                raise MalformedError(12, 2)  # OFPET_METER_MOD_FAILED, OFPMMFC_INVALID_METER
+            found, now = instructions, self._switch.clock.now
+            rule = (found.raw, found.goto, found.meter, found.actions)
+            flow = Flow(priority, match, cookie, idle, hard, flags, *rule, now, now)
+            if command == 0:
+                self._add(self._datapath.tables[table], flow)
+            else:
+                self._modify(table, flow, command == 2, (cookie, mask))
+        elif command in (3, 4):
+            self._delete(table, match, priority if command == 4 else None, (cookie, mask), out_port)
+        else:
+            raise MalformedError(5, 6)  # OFPFMFC_BAD_COMMAND
+
+    def execute_meter_mod(self, message: bytes) -> None:
+        """Execute a meter-mod. Raises MalformedError when it is to be rejected."""
+        command, flags, number = _METER_MOD.unpack_from(message)
+        meters = self._datapath.meters
+        if not self._switch.capabilities.meters:
+            raise MalformedError(1, 1)
+        if command == 2:
+            for each in list(meters) if number == 0xFFFFFFFF else [number]:
+                meters.pop(each, None)
+                for index, table in enumerate(self._datapath.tables):
+                    for flow in [flow for flow in table if flow.meter == each]:
+                        self._switch.remove(index, flow, 2)
+            return
+        if (number in meters) != (command == 1):
+            raise MalformedError(12, 1 if command == 0 else 3)  # METER_EXISTS, UNKNOWN_METER
+        rate = int.from_bytes(message[20:24], "big")
+        burst = int.from_bytes(message[24:28], "big") if flags & 4 else rate
+        meters[number] = Meter(rate, max(burst, 1), max(burst, 1), self._switch.clock.now)
+
+    def commit(self, messages: list[bytes]) -> None:
+        """All or nothing: the tables are put back as they were when one message is rejected (RejectedBundleError)."""
+        before = {number: list(table) for number, table in enumerate(self._datapath.tables) if self._at_risk(table)}
+        for message in messages:
+            try:
+                self.execute(message)
+            except MalformedError as error:
+                self._roll_back(before)
+                raise RejectedBundleError(message, error.code) from error
+
+    def _instructions(self, data: bytes) -> Instructions:
+        """The instructions in these bytes, which the rules of many sessions have in common."""
+        capabilities = self._switch.capabilities
+        key = data, capabilities.normal, capabilities.output_to_table, capabilities.flood
+        found = self._known_instructions.get(key)
+        if found is None:
+            found = read_instructions(data, 0, len(data), capabilities)
+            if len(self._known_instructions) >= _MAX_KNOWN_INSTRUCTIONS:
+                self._known_instructions.clear()
+            self._known_instructions[key] = found
+        return found
+
+    def _add(self, table: FlowTable, flow: Flow) -> None:
+        before = table.get(flow.priority, flow.match)
+        if before is None and flow.flags & OFPFF_CHECK_OVERLAP and _overlaps(table, flow):
+            raise MalformedError(5, 3)  # OFPFMFC_OVERLAP
+        if before is None and table.is_full:
+            raise MalformedError(5, 1)  # OFPFMFC_TABLE_FULL
+        if before is not None:  # counters stay unless OFPFF_RESET_COUNTS says otherwise (section 6.4)
+            flow.packets, flow.octets = before.packets, before.octets
+        table.put(flow)
+
+    def _modify(self, number: int, flow: Flow, strict: bool, cookie: tuple[int, int]) -> None:
+        table = self._datapath.tables[number]
+        if strict:
+            found = [each for each in [table.get(flow.priority, flow.match)] if each is not None]
+            found = [each for each in found if each.cookie & cookie[1] == cookie[0] & cookie[1]]
+        else:
+            found = table.select(flow.match, *cookie)
+        for each in found:
+            each.instructions, each.goto, each.meter, each.actions = (
+                flow.instructions,
+                flow.goto,
+                flow.meter,
+                flow.actions,
+            )
+
+    def _delete(
+        self, number: int, match: Match, priority: Optional[int], cookie: tuple[int, int], out_port: int
+    ) -> None:
+        numbers = range(len(self._datapath.tables)) if number == 0xFF else [number]
+        for each in numbers:
+            table = self._datapath.tables[each]
+            if not len(table):
+                continue
+            if priority is None:
+                flows = table.select(match, *cookie)
+            else:
+                exact = table.get(priority, match)
+                flows = [exact] if exact and exact.cookie & cookie[1] == cookie[0] & cookie[1] else []
+            for flow in flows:
+                if out_port == OFPP_ANY or (0, out_port) in flow.actions:
+                    self._switch.remove(each, flow, 2)
+
+    def _at_risk(self, table: FlowTable) -> bool:
+        """Whether a commit can fail half-way: a table near its limit. (Else only a malformed message fails.)"""
+        return len(table) + 5000 > table.limit
+
+    def _roll_back(self, before: dict[int, list[Flow]]) -> None:
+        for number, flows in before.items():
+            table = self._datapath.tables[number] = FlowTable(self._switch.capabilities.max_flows)
+            for flow in flows:
+                table.put(flow)
+
+
+def _overlaps(table: FlowTable, flow: Flow) -> bool:
+    """Whether one packet could match the rule and another of its priority (section 6.4)."""
+    for other in table:
+        if other.priority != flow.priority:
+            continue
+        bits = {number: (value, mask) for number, value, mask in other.match.fields}
+        if all(
+            number not in bits or _compatible((value, mask), bits[number]) for number, value, mask in flow.match.fields
+        ):
+            return True
+    return False
+
+
+def _compatible(one: tuple[int, Optional[int]], other: tuple[int, Optional[int]]) -> bool:
+    mask = (~0 if one[1] is None else one[1]) & (~0 if other[1] is None else other[1])
+    return one[0] & mask == other[0] & mask

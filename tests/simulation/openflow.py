@@ -1,0 +1,23 @@
+"""Numbers of OpenFlow 1.3, and structures that several parts of the simulated switch write."""
+
+from __future__ import annotations
+
+from struct import Struct
+
+from simulation.flow_table import Match
+
+(HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, EXPERIMENTER, FEATURES_REQUEST, FEATURES_REPLY) = range(7)
+GET_CONFIG_REQUEST, GET_CONFIG_REPLY, SET_CONFIG, PACKET_IN, FLOW_REMOVED, PORT_STATUS, PACKET_OUT = range(7, 14)
+FLOW_MOD, MULTIPART_REQUEST, MULTIPART_REPLY, BARRIER_REQUEST, BARRIER_REPLY = 14, 18, 19, 20, 21
+ROLE_REQUEST, ROLE_REPLY, METER_MOD = 24, 25, 29
+ROLE_NOCHANGE, ROLE_EQUAL, ROLE_MASTER, ROLE_SLAVE = range(4)
+ONF = 0x4F4E4600
+
+#: The header of every message: version, type, length, transaction id.
+HEADER = Struct("!BBHI")
+
+
+def packed(match: Match) -> bytes:
+    """A match structure (section 7.2.3)."""
+    length = 4 + len(match.oxms)
+    return (b"\0\1" + length.to_bytes(2, "big") + match.oxms).ljust(length + 7 & ~7, b"\0")

@@ -1,0 +1,95 @@
+"""The replies of the simulated switch to multipart requests: description, ports, flows, tables, meters."""
+
+from __future__ import annotations
+
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from simulation.datapath import OFPP_ANY
+from simulation.flow_table import Flow, MalformedError, read_match
+from simulation.openflow import packed
+
+if TYPE_CHECKING:
+    from simulation.switch import SimulatedSwitch
+
+_FLOW_STATS = Struct("!HBxIIHHHH4xQQQ")
+_TABLE_STATS = Struct("!B3xIQQ")
+
+
+class Statistics:
+    """Reads what one switch holds."""
+
+    def __init__(self, switch: SimulatedSwitch) -> None:
+        self._switch = switch
+        self._datapath = switch.datapath
+
+    def rows(self, kind: int, message: bytes) -> list[bytes]:
+        """The rows of the reply to a request. Raises MalformedError when it is to be rejected."""
+        if kind == 0:
+            description = [b"simulation", b"table pipeline", b"1", b"0", b"a switch without wires"]
+            sizes = [256, 256, 256, 32, 256]
+            rows = [b"".join(text.ljust(size, b"\0") for text, size in zip(description, sizes))]
+        elif kind == 1:
+            rows = self._flow_stats(message)
+        elif kind == 3:
+            tables = enumerate(self._datapath.tables)
+            rows = [_TABLE_STATS.pack(number, len(table), 0, 0) for number, table in tables]
+        elif kind == 9 and self._switch.capabilities.meters:
+            rows = self._meter_stats(int.from_bytes(message[16:20], "big"))
+        elif kind == 10 and self._switch.capabilities.meters:
+            rows = self._meter_configs(int.from_bytes(message[16:20], "big"))
+        elif kind == 11:
+            rows = [(self._switch.capabilities.meters * 4096).to_bytes(4, "big") + b"\0\0\0\2" + b"\0\0\0\4\1\1\0\0"]
+        elif kind == 13:
+            rows = [self._switch.port_description(port) for port in self._datapath.ports]
+        else:
+            raise MalformedError(1, 2)  # OFPBRC_BAD_MULTIPART
+        return rows
+
+    def _flow_stats(self, message: bytes) -> list[bytes]:
+        wanted, cookie, mask = message[16], int.from_bytes(message[32:40], "big"), int.from_bytes(message[40:48], "big")
+        out_port = int.from_bytes(message[20:24], "big")
+        match, _ = read_match(message, 48)
+        rows = []
+        for number, table in enumerate(self._datapath.tables):
+            if wanted in (number, 0xFF) and len(table):
+                for flow in table.select(match, cookie, mask):
+                    if out_port == OFPP_ANY or (0, out_port) in flow.actions:
+                        rows.append(self._flow_row(number, flow))
+        return rows
+
+    def _flow_row(self, number: int, flow: Flow) -> bytes:
+        body = packed(flow.match) + flow.instructions
+        age = self._switch.clock.now - flow.installed
+        return (
+            _FLOW_STATS.pack(
+                *(_FLOW_STATS.size + len(body), number, int(age), int(age % 1 * 1e9), flow.priority),
+                *(flow.idle_timeout, flow.hard_timeout, flow.flags, flow.cookie, flow.packets, flow.octets),
+            )
+            + body
+        )
+
+    def _meter_configs(self, number: int) -> list[bytes]:
+        meters = self._datapath.meters
+        if number != 0xFFFFFFFF and number not in meters:
+            raise MalformedError(12, 3)
+        rows = []
+        for each in sorted(meters) if number == 0xFFFFFFFF else [number]:
+            band = (
+                b"\0\1\0\x10" + meters[each].rate.to_bytes(4, "big") + meters[each].burst.to_bytes(4, "big") + bytes(4)
+            )
+            rows.append(b"\0\x18\0\x0e" + each.to_bytes(4, "big") + band)
+        return rows
+
+    def _meter_stats(self, number: int) -> list[bytes]:
+        meters = self._datapath.meters
+        if number != 0xFFFFFFFF and number not in meters:
+            raise MalformedError(12, 3)
+        rows = []
+        for each in sorted(meters) if number == 0xFFFFFFFF else [number]:
+            meter = meters[each]
+            head = each.to_bytes(4, "big") + (56).to_bytes(2, "big") + bytes(10)
+            rows.append(
+                head + meter.passed.to_bytes(8, "big") + bytes(16) + meter.dropped.to_bytes(8, "big") + bytes(8)
+            )
+        return rows

@@ -1,0 +1,220 @@
+"""The switch's end of one OpenFlow connection: OpenFlow 1.3 messages in, OpenFlow 1.3 messages out."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from struct import Struct
+from typing import TYPE_CHECKING
+
+from simulation.datapath import Action, read_actions
+from simulation.flow_mods import RejectedBundleError
+from simulation.flow_table import MalformedError
+from simulation.openflow import (
+    BARRIER_REPLY,
+    BARRIER_REQUEST,
+    ECHO_REPLY,
+    ECHO_REQUEST,
+    ERROR,
+    EXPERIMENTER,
+    FEATURES_REPLY,
+    FEATURES_REQUEST,
+    FLOW_MOD,
+    GET_CONFIG_REPLY,
+    GET_CONFIG_REQUEST,
+    HEADER,
+    HELLO,
+    METER_MOD,
+    MULTIPART_REPLY,
+    MULTIPART_REQUEST,
+    ONF,
+    PACKET_OUT,
+    ROLE_EQUAL,
+    ROLE_MASTER,
+    ROLE_NOCHANGE,
+    ROLE_REPLY,
+    ROLE_REQUEST,
+    ROLE_SLAVE,
+    SET_CONFIG,
+)
+
+if TYPE_CHECKING:
+    from simulation.switch import SimulatedSwitch
+
+_PACKET_OUT = Struct("!8xIIH6x")
+_BUNDLE = Struct("!8xIIIHH")
+_ROLE = Struct("!8xI4xQ")
+_FEATURES = Struct("!QIBB2xII")
+#: Bytes of multipart replies that one message may have.
+_PART = 60_000
+#: The same of a switch that takes its time.
+_SLOW_PART = 2_000
+#: Lists of actions that are remembered.
+_MAX_KNOWN_ACTIONS = 4096
+
+
+class SwitchConnection:
+    """The switch's end of one OpenFlow connection."""
+
+    def __init__(self, switch: SimulatedSwitch, send: Callable[[bytes], None]) -> None:
+        self.role = ROLE_EQUAL
+        self._switch = switch
+        self._datapath = switch.datapath
+        self._send = send
+        self._pending = b""
+        self._bundles: dict[int, list[bytes]] = {}
+        self._known_actions: dict[tuple[bytes, str, bool, bool], tuple[Action, ...]] = {}
+        self._handlers: dict[int, Callable[[bytes, int], None]] = {
+            ECHO_REQUEST: lambda message, xid: self.send(ECHO_REPLY, message[8:], xid),
+            FEATURES_REQUEST: self._features,
+            GET_CONFIG_REQUEST: lambda _, xid: self.send(GET_CONFIG_REPLY, b"\0\0\xff\xff", xid),
+            EXPERIMENTER: self._experimenter,
+            PACKET_OUT: self._packet_out,
+            FLOW_MOD: lambda message, _: switch.flow_mods.execute(message),
+            MULTIPART_REQUEST: self._multipart,
+            BARRIER_REQUEST: lambda _, xid: self.send(BARRIER_REPLY, b"", xid),
+            ROLE_REQUEST: self._role,
+            METER_MOD: lambda message, _: switch.flow_mods.execute_meter_mod(message),
+        }
+
+    def close(self) -> None:
+        """The connection has ended."""
+        if self in self._switch.connections:
+            self._switch.connections.remove(self)
+
+    def receive(self, data: bytes) -> None:
+        """Bytes came from the controller, in pieces of any size."""
+        data = self._pending + data
+        offset = 0
+        while len(data) - offset >= 8:
+            length = int.from_bytes(data[offset + 2 : offset + 4], "big")
+            if length < 8 or len(data) - offset < length:
+                break
+            self._handle(data[offset : offset + length])
+            offset += length
+        self._pending = data[offset:]
+
+    def send(self, kind: int, body: bytes, xid: int = 0) -> None:
+        """Send one message."""
+        self._send(HEADER.pack(4, kind, 8 + len(body) & 0xFFFF, xid) + body)
+
+    def _handle(self, message: bytes) -> None:
+        _, kind, _, xid = HEADER.unpack_from(message)
+        handler = self._handlers.get(kind)
+        if handler is None:
+            if kind not in (HELLO, ERROR, ECHO_REPLY, SET_CONFIG):
+                self._refuse(message, (1, 1))  # OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE
+            return
+        if self.role == ROLE_SLAVE and kind in (PACKET_OUT, FLOW_MOD, METER_MOD, EXPERIMENTER):
+            self._refuse(message, (1, 10))  # OFPBRC_IS_SLAVE
+            return
+        try:
+            handler(message, xid)
+        except MalformedError as error:
+            self._refuse(message, error.code)
+        except (struct.error, IndexError):
+            self._refuse(message, (1, 6))  # OFPBRC_BAD_LEN
+
+    def _refuse(self, message: bytes, code: tuple[int, int]) -> None:
+        xid = int.from_bytes(message[4:8], "big")
+        self.send(ERROR, code[0].to_bytes(2, "big") + code[1].to_bytes(2, "big") + message[:64], xid)
+
+    def _features(self, _: bytes, xid: int) -> None:
+        capabilities = 0x4F
+        tables = min(self._switch.capabilities.tables, 255)
+        self.send(FEATURES_REPLY, _FEATURES.pack(self._switch.datapath_id, 0, tables, 0, capabilities, 0), xid)
+
+    def _packet_out(self, message: bytes, _: int) -> None:
+        buffer, in_port, length = _PACKET_OUT.unpack_from(message)
+        end = 24 + length
+        if buffer != 0xFFFFFFFF:
+            raise MalformedError(1, 8)  # OFPBRC_BUFFER_UNKNOWN
+        if end > len(message):
+            raise MalformedError(2, 1)
+        actions = self._actions(message[24:end])
+        self._datapath.execute(actions, message[end:], in_port, self._switch.clock.now)
+
+    def _actions(self, data: bytes) -> tuple[Action, ...]:
+        """The actions in these bytes, which most packet-outs have in common."""
+        capabilities = self._switch.capabilities
+        key = data, capabilities.normal, capabilities.output_to_table, capabilities.flood
+        actions = self._known_actions.get(key)
+        if actions is None:
+            actions = read_actions(data, 0, len(data), capabilities)
+            if len(self._known_actions) >= _MAX_KNOWN_ACTIONS:
+                self._known_actions.clear()
+            self._known_actions[key] = actions
+        return actions
+
+    def _experimenter(self, message: bytes, xid: int) -> None:
+        experimenter, kind, bundle, value, _ = _BUNDLE.unpack_from(message)
+        if experimenter != ONF or kind not in (2300, 2301) or not self._switch.capabilities.bundles:
+            raise MalformedError(1, 3)  # OFPBRC_BAD_EXPERIMENTER
+        if kind == 2301:
+            self._bundles.setdefault(bundle, []).append(message[24:])
+        elif value == 0:
+            self._bundles[bundle] = []
+            self._bundle_reply(bundle, 1, xid)
+        elif value == 4:
+            self._commit(self._bundles.pop(bundle, []), bundle, xid)
+        elif value == 6:
+            self._bundles.pop(bundle, None)
+            self._bundle_reply(bundle, 7, xid)
+
+    def _bundle_reply(self, bundle: int, value: int, xid: int) -> None:
+        body = ONF.to_bytes(4, "big") + (2300).to_bytes(4, "big") + bundle.to_bytes(4, "big")
+        self.send(EXPERIMENTER, body + value.to_bytes(2, "big") + b"\0\x03", xid)
+
+    def _commit(self, messages: list[bytes], bundle: int, xid: int) -> None:
+        try:
+            self._switch.flow_mods.commit(messages)
+        except RejectedBundleError as error:
+            self._refuse(error.message, error.code)
+            failed = (0xFFFF).to_bytes(2, "big") + (2313).to_bytes(2, "big") + ONF.to_bytes(4, "big")
+            self.send(ERROR, failed + error.message[:64], xid)
+        else:
+            self._bundle_reply(bundle, 5, xid)
+
+    def _role(self, message: bytes, xid: int) -> None:
+        if not self._switch.capabilities.roles:
+            raise MalformedError(1, 1)
+        role, generation = _ROLE.unpack_from(message)
+        if role in (ROLE_MASTER, ROLE_SLAVE):
+            known = self._switch.generation
+            if known is not None and (generation - known) & 0xFFFFFFFFFFFFFFFF >= 1 << 63:
+                raise MalformedError(11, 0)  # OFPET_ROLE_REQUEST_FAILED, OFPRRFC_STALE
+            self._switch.generation = generation
+        if role == ROLE_MASTER:
+            for other in self._switch.connections:
+                if other is not self and other.role == ROLE_MASTER:
+                    other.role = ROLE_SLAVE
+                    body = ONF.to_bytes(4, "big") + (1911).to_bytes(4, "big") + ROLE_SLAVE.to_bytes(4, "big")
+                    other.send(EXPERIMENTER, body + bytes(4) + generation.to_bytes(8, "big"))
+        if role != ROLE_NOCHANGE:
+            self.role = role
+        current = self._switch.generation if self._switch.generation is not None else 0xFFFFFFFFFFFFFFFF
+        self.send(ROLE_REPLY, self.role.to_bytes(4, "big") + bytes(4) + current.to_bytes(8, "big"), xid)
+
+    def _multipart(self, message: bytes, xid: int) -> None:
+        kind = int.from_bytes(message[8:10], "big")
+        self._send_rows(kind, self._switch.statistics.rows(kind, message), xid)
+
+    def _send_rows(self, kind: int, rows: list[bytes], xid: int) -> None:
+        """A multipart reply in as many messages as it takes; flows may take their time."""
+        delay = self._switch.capabilities.stats_delay if kind == 1 else 0.0
+        limit = _SLOW_PART if delay else _PART
+        parts: list[list[bytes]] = [[]]
+        size = 0
+        for row in rows:
+            if parts[-1] and size + len(row) > limit:
+                parts.append([])
+                size = 0
+            parts[-1].append(row)
+            size += len(row)
+        for number, part in enumerate(parts, 1):
+            more = int(number < len(parts))
+            body = kind.to_bytes(2, "big") + more.to_bytes(2, "big") + bytes(4) + b"".join(part)
+            if delay:
+                self._switch.clock.after(delay * number, self.send, MULTIPART_REPLY, body, xid)
+            else:
+                self.send(MULTIPART_REPLY, body, xid)
