@@ -1,0 +1,80 @@
+"""The cluster's database: real ``ovsdb-server`` processes on Raft."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Callable
+
+from haslb_lab.runner.waiting import wait_until
+from ryu_haslb.cluster.servers import MEMBER_PORT, NAME, RAFT_PORT, create, join, start_command
+
+#: Seconds until the servers have elected a Raft leader.
+ELECTION_TIMEOUT = 20.0
+
+#: Starts a program in the namespace of the server with this number.
+Launch = Callable[[int, Sequence[str]], "subprocess.Popen[bytes]"]
+
+
+class DatabaseServers:
+    """The servers by their numbers; ``addresses`` are those that members and other servers reach them by."""
+
+    def __init__(self, directory: Path, addresses: Mapping[int, str], launch: Launch) -> None:
+        self._directory, self._addresses, self._launch = directory, dict(addresses), launch
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        directory.mkdir()
+        first, *others = self._addresses
+        create(self.file(first), self._raft(first), f"ptcp:{MEMBER_PORT}")
+        for server in others:
+            join(self.file(server), self._raft(server), [self._raft(first)])
+        for server in self._addresses:
+            self.start(server)
+        self.raft_leader()
+
+    @property
+    def remotes(self) -> str:
+        """What ``HASLB_CLUSTER`` is to be."""
+        return ",".join(f"tcp:{address}:{MEMBER_PORT}" for address in self._addresses.values())
+
+    def file(self, server: int) -> Path:
+        """The file of a server."""
+        return self._directory / f"{server}.db"
+
+    def start(self, server: int) -> None:
+        """Start a server, or start it again."""
+        command = [word for word in start_command(self.file(server)) if word != "--detach"]
+        self.processes[server] = self._launch(server, command)
+
+    def end(self, server: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """End a server, and wait until it has ended."""
+        self.processes[server].send_signal(number)
+        self.processes[server].wait()
+
+    def raft_leader(self) -> int:
+        """The server that leads by Raft; waits until there is one."""
+        leader: int = wait_until(self._leaders, "the database has a Raft leader", ELECTION_TIMEOUT)[0]
+        return leader
+
+    def await_followers(self) -> None:
+        """Wait until every server follows the Raft leader, or leads."""
+        wait_until(
+            lambda: all(self._has_leader(server) for server in self._addresses),
+            "every server follows the Raft leader",
+            ELECTION_TIMEOUT,
+        )
+
+    def _leaders(self) -> list[int]:
+        return [server for server in self._addresses if "Role: leader" in self._status(server)]
+
+    def _has_leader(self, server: int) -> bool:
+        status = self._status(server)
+        return "Status: cluster member" in status and "Leader: unknown" not in status and "Leader:" in status
+
+    def _status(self, server: int) -> str:
+        words = ["ovs-appctl", "-t", str(self.file(server).with_suffix(".ctl")), "cluster/status", NAME]
+        return subprocess.run(words, check=False, capture_output=True, text=True, timeout=5).stdout
+
+    def _raft(self, server: int) -> str:
+        return f"tcp:{self._addresses[server]}:{RAFT_PORT}"

@@ -1,0 +1,133 @@
+"""What may fail in a cluster. A failure begins, lasts until another member serves or for a while, and is undone."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from typing import Callable, Optional
+
+from haslb_lab.chassis.topology import SWITCH_MANAGEMENT
+from haslb_lab.cluster.chassis import BEHIND_ROUTER, DATABASES, SWITCHES, database_address, member_address
+from haslb_lab.cluster.lab import ClusterLab
+
+#: Seconds for which a failure lasts that no other member has to take over for.
+LASTING = 4.0
+
+
+class Next(Enum):
+    """Who is to serve during a failure."""
+
+    #: The same member as before.
+    SAME = "the same"
+    #: Another one.
+    OTHER = "another"
+    #: Either.
+    EITHER = "either"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A failure of a cluster. ``apply`` is its context manager, which gets the name of the leader.
+
+    ``max_pause`` is the time in seconds without service that is promised at most, ``median_pause`` that at the median.
+    """
+
+    name: str
+    title: str
+    apply: Callable[[ClusterLab, str], AbstractContextManager[None]]
+    next_leader: Next
+    max_pause: float
+    median_pause: Optional[float] = None
+
+
+def _ended(number: signal.Signals) -> Callable[[ClusterLab, str], AbstractContextManager[None]]:
+    @contextmanager
+    def apply(lab: ClusterLab, leader: str) -> Iterator[None]:
+        lab.processes[leader].send_signal(number)
+        yield
+        lab.processes[leader].wait()
+        lab.start(leader)
+
+    return apply
+
+
+@contextmanager
+def _suspended(lab: ClusterLab, leader: str) -> Iterator[None]:
+    lab.processes[leader].send_signal(signal.SIGSTOP)
+    try:
+        yield
+        time.sleep(1.0)
+    finally:
+        lab.processes[leader].send_signal(signal.SIGCONT)
+
+
+@contextmanager
+def _handed_over(lab: ClusterLab, leader: str) -> Iterator[None]:
+    lab.command(leader, "redundancy switch-activity")
+    yield
+
+
+def _cut_off(lab: ClusterLab, leader: str) -> AbstractContextManager[None]:
+    own = [member_address(leader, switch) for switch in SWITCHES]
+    return lab.cut(own, [BEHIND_ROUTER, SWITCH_MANAGEMENT.network])
+
+
+def _cut_from_database(lab: ClusterLab, leader: str) -> AbstractContextManager[None]:
+    return lab.cut([member_address(leader, 1)], [database_address(server) for server in DATABASES])
+
+
+@contextmanager
+def _standby_killed(lab: ClusterLab, leader: str) -> Iterator[None]:
+    standby, *_ = lab.others(leader)
+    lab.end(standby, signal.SIGKILL)
+    yield
+    lab.start(standby)
+
+
+@contextmanager
+def _raft_leader_killed(lab: ClusterLab, _: str) -> Iterator[None]:
+    server = lab.databases.raft_leader()
+    lab.databases.end(server)
+    yield
+    lab.databases.start(server)
+    lab.databases.await_followers()
+
+
+@contextmanager
+def _raft_leader_cut_off(lab: ClusterLab, _: str) -> Iterator[None]:
+    """The servers are cut off from the one that leads by Raft. Members reach all of them."""
+    server = lab.databases.raft_leader()
+    others = [database_address(other) for other in DATABASES if other != server]
+    with lab.cut([database_address(server)], others):
+        yield
+    lab.databases.await_followers()
+
+
+@contextmanager
+def _databases_killed(lab: ClusterLab, _: str) -> Iterator[None]:
+    for server in DATABASES:
+        lab.databases.end(server)
+    yield
+    for server in DATABASES:
+        lab.databases.start(server)
+    lab.databases.await_followers()
+
+
+FAILURES = (
+    Failure("killed", "the leader is killed (`kill -9`)", _ended(signal.SIGKILL), Next.OTHER, 1.0, 0.5),
+    Failure("stopped", "the leader is stopped (SIGTERM)", _ended(signal.SIGTERM), Next.OTHER, 1.0, 0.1),
+    Failure("handed_over", "`haslb redundancy switch-activity`", _handed_over, Next.OTHER, 1.0, 0.1),
+    Failure("suspended", "the leader is suspended (SIGSTOP), and wakes up", _suspended, Next.OTHER, 3.0),
+    Failure("cut_off", "the leader is cut off from all others", _cut_off, Next.OTHER, 3.0),
+    Failure("cut_from_database", "the leader is cut off from the database", _cut_from_database, Next.OTHER, 3.0),
+    Failure("standby_killed", "the standby is killed", _standby_killed, Next.SAME, 0.5),
+    Failure("raft_leader_killed", "the Raft leader is killed", _raft_leader_killed, Next.EITHER, 2.0),
+    Failure(
+        "raft_leader_cut_off", "the Raft leader is cut off from the others", _raft_leader_cut_off, Next.EITHER, 2.0
+    ),
+    Failure("databases_killed", "all database servers are killed", _databases_killed, Next.SAME, 2.0),
+)

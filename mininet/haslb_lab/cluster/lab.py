@@ -1,0 +1,228 @@
+"""A running cluster: its database servers, its members, the traffic, and ways to break each of them.
+
+Every switch gets ``ovs-vsctl set-controller BRIDGE tcp:A tcp:B`` and no other setting.
+"""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from ipaddress import IPv4Address, IPv4Network
+from itertools import product
+from pathlib import Path
+from typing import Any, Optional, Union
+
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.chassis.one_switch import VIRTUAL_SERVER
+from haslb_lab.chassis.topology import CONTROLLER_MANAGEMENT
+from haslb_lab.cluster import traffic
+from haslb_lab.cluster.chassis import (
+    BEHIND_ROUTER,
+    CHASSIS_MAC,
+    CONFIGURATION,
+    DATABASES,
+    HOME_AGENTS,
+    MEMBERS,
+    PDSNS,
+    SWITCHES,
+    ClusterChassis,
+    database_address,
+    database_node,
+    member_address,
+)
+from haslb_lab.cluster.databases import DatabaseServers
+from haslb_lab.cluster.ledger import Ledger, read_ledger
+from haslb_lab.errors import LabError
+from haslb_lab.runner import janitor
+from haslb_lab.runner.lab import OPENFLOW_PORT, Lab
+from haslb_lab.runner.waiting import wait_until
+from ryu_haslb.cli.client import ControlError
+
+#: Seconds until a member that was started serves or stands by at every switch: Open vSwitch connects every 8 s.
+START_TIMEOUT = 40.0
+#: Seconds until another member leads after a failure that no connection reports.
+TAKEOVER_TIMEOUT = 30.0
+
+Place = Union[IPv4Address, IPv4Network]
+
+
+class ClusterLab(Lab):
+    """The lab of :class:`.ClusterChassis`. ``members`` are the names of the members."""
+
+    def __init__(self, members: int = 2, configuration: str = CONFIGURATION) -> None:
+        super().__init__(ClusterChassis(members=members), configuration)
+        self.members = MEMBERS[:members]
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._senders: dict[int, subprocess.Popen[bytes]] = {}
+
+    # Up
+
+    def __enter__(self) -> ClusterLab:
+        super().__enter__()
+        return self
+
+    def start_controller(self) -> None:
+        """Start the database servers, the members, the captures, and the generators of requests."""
+        subprocess.run(["ip", "route", "add", str(BEHIND_ROUTER), "via", str(CONTROLLER_MANAGEMENT.ip)], check=True)
+        addresses = {server: str(database_address(server)) for server in DATABASES}
+        self.databases = DatabaseServers(janitor.DIRECTORY / "database", addresses, self._launch_database)
+        for name in self.members:
+            for switch in SWITCHES.keys() - {1}:
+                self.node(name).cmd(f"ip address add {member_address(name, switch)}/24 dev {name}-eth0")
+            self.start(name)
+        for agent in HOME_AGENTS:
+            self._start_traffic(agent, ["capture", f"{agent}-eth0", str(_file(agent))])
+        for number, pdsn in PDSNS.items():
+            mac = CHASSIS_MAC.format(number)
+            self.node(pdsn).cmd(f"ip neigh replace {VIRTUAL_SERVER} lladdr {mac} dev {pdsn}-eth0")
+            words = ["send", str(VIRTUAL_SERVER), str(_first_mobile(number)), str(_file(pdsn))]
+            self._senders[number] = self._start_traffic(pdsn, words)
+
+    def _launch_database(self, server: int, command: Sequence[str]) -> subprocess.Popen[bytes]:
+        with self._log(database_node(server)).open("ab") as log:
+            return self.run(database_node(server), command, stdout=log, stderr=log)
+
+    def _start_traffic(self, node: str, words: Sequence[str]) -> subprocess.Popen[bytes]:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        process = self.run(node, [sys.executable, traffic.__file__, *words], **pipes)
+        assert process.stdout is not None
+        if process.stdout.readline() != b"ready\n":
+            raise LabError(f"the program of {node} does not start")
+        return process
+
+    def connect_switch(self, switch: Optional[str] = None) -> None:
+        """Give each switch the addresses of all members as its controllers, and nothing else."""
+        for number, name in SWITCHES.items():
+            targets = [f"tcp:{member_address(member, number)}:{OPENFLOW_PORT}" for member in self.members]
+            subprocess.run(["ovs-vsctl", "del-fail-mode", name, "--", "set-controller", name, *targets], check=True)
+
+    def wait_until_balancing(self) -> None:
+        """Wait until one member leads and reaches every home agent, and the others stand by at every switch."""
+        wait_until(self._is_whole, "one member leads and the others stand by", START_TIMEOUT)
+
+    def _is_whole(self) -> bool:
+        leader = self.leader()
+        return leader is not None and self.serves(leader) and all(map(self.stands_by, set(self.members) - {leader}))
+
+    # Members
+
+    def start(self, name: str) -> None:
+        """Start a member."""
+        manager = [str(Path(sys.executable).with_name("ryu-manager")), self._application]
+        environment = {
+            "HASLB_CONFIG": str(self._configuration_file),
+            "HASLB_CONTROL": str(self._control(name)),
+            "HASLB_CLUSTER": self.databases.remotes,
+            "HASLB_NAME": name,
+        }
+        with self._log(name).open("ab") as log:
+            self.processes[name] = self.run(name, manager, env=environment, stdout=log, stderr=log)
+
+    def end(self, name: str, number: signal.Signals) -> None:
+        """End a member, and wait until it has ended."""
+        self.processes[name].send_signal(number)
+        self.processes[name].wait()
+
+    def rows(self, name: str, command: str) -> Any:
+        """A member's answer to a ``show`` command as data; no rows if it does not answer in time."""
+        try:
+            return self.query(name, command)
+        except (ControlError, ValueError):
+            return []
+
+    def roles(self, name: str) -> dict[str, str]:
+        """The role of a member at each switch that is connected to it."""
+        return {SWITCHES[int(row["datapath"], 16)]: row["role"] for row in self.rows(name, "show ip slb switches")}
+
+    def leader(self, among: Optional[Sequence[str]] = None) -> Optional[str]:
+        """The member, of these or of all, that is MASTER of every switch; None if none is."""
+        for name in self.members if among is None else among:
+            if self._has_role(name, "master"):
+                return name
+        return None
+
+    def await_leader(self, among: Sequence[str]) -> str:
+        """Wait until one of these members is MASTER of every switch."""
+        found: str = wait_until(lambda: self.leader(among), f"one of {', '.join(among)} leads", TAKEOVER_TIMEOUT)
+        return found
+
+    def others(self, name: str) -> list[str]:
+        """All members but one."""
+        return [each for each in self.members if each != name]
+
+    def stands_by(self, name: str) -> bool:
+        """Whether a member stands by at every switch."""
+        return self._has_role(name, "waiting")
+
+    def serves(self, name: str) -> bool:
+        """Whether a member reaches every home agent from every switch."""
+        reals = self.rows(name, "show ip slb reals")
+        return bool(reals) and all(len(real["reachable_from"]) == len(SWITCHES) for real in reals)
+
+    def _has_role(self, name: str, role: str) -> bool:
+        roles = self.roles(name)
+        return len(roles) == len(SWITCHES) and set(roles.values()) == {role}
+
+    # Cuts
+
+    @contextmanager
+    def cut(self, ones: Sequence[Place], others: Sequence[Place]) -> Iterator[None]:
+        """Let the router drop, in silence, all that passes between two groups of addresses."""
+        pairs = [pair for one, other in product(ones, others) for pair in ((one, other), (other, one))]
+        for pair in pairs:
+            self._rule("add", *pair)
+        try:
+            yield
+        finally:
+            for pair in pairs:
+                self._rule("delete", *pair)
+
+    def _rule(self, action: str, source: Place, destination: Place) -> None:
+        words = ["ip", "rule", action, "from", str(source), "to", str(destination), "blackhole"]
+        process = self.run(CONTROLLER, words)
+        if process.wait() != 0:
+            raise LabError(f"{' '.join(words)}: failed")
+
+    # Traffic
+
+    def tell(self, pdsn: int, command: str) -> None:
+        """Have the mobiles of a PDSN do something (:mod:`.traffic`)."""
+        pipe = self._senders[pdsn].stdin
+        assert pipe is not None
+        pipe.write(f"{command}\n".encode())
+        pipe.flush()
+
+    def tell_all(self, command: str, wait: bool = False) -> None:
+        """Have the mobiles of all PDSNs do something, and wait until it is done."""
+        for pdsn in PDSNS:
+            self.tell(pdsn, command)
+        for pdsn in PDSNS if wait else ():
+            output = self._senders[pdsn].stdout
+            assert output is not None
+            if output.readline() != b"done\n":
+                raise LabError(f"the generator of {PDSNS[pdsn]} has ended")
+
+    def ledger(self) -> Ledger:
+        """What was sent and what has arrived so far."""
+        return read_ledger([_file(pdsn) for pdsn in PDSNS.values()], {agent: _file(agent) for agent in HOME_AGENTS})
+
+    def rules(self) -> dict[int, set[str]]:
+        """Session rules of all switches: the Ethernet addresses that each cookie leads to."""
+        found: dict[int, set[str]] = {}
+        for switch in SWITCHES.values():
+            for flow in self.flows(1, switch):
+                if flow.priority and "->eth_dst" in flow.actions:
+                    address = flow.actions.split("->eth_dst")[0].rpartition("set_field:")[2]
+                    found.setdefault(flow.cookie, set()).add(address)
+        return found
+
+
+def _file(node: str) -> Path:
+    return janitor.DIRECTORY / f"{node}.requests"
+
+
+def _first_mobile(pdsn: int) -> int:
+    return pdsn * traffic.MAX_MOBILES

@@ -1,0 +1,177 @@
+"""Failure after failure of a cluster under traffic, and the judgement of all of them.
+
+Mobiles register all the time. Each round waits until the cluster is whole, lets something fail at a random moment,
+waits until a member serves every switch, and undoes the failure. In the end every mobile registers once more, and what
+the home agents captured is compared with what was sent, with the switches' tables, and with the leader's sessions.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Callable
+
+from haslb_lab.cluster.chassis import HOME_AGENTS
+from haslb_lab.cluster.failures import LASTING, Failure, Next
+from haslb_lab.cluster.lab import ClusterLab
+from haslb_lab.cluster.ledger import Ledger, Moved, Pauses
+from haslb_lab.errors import LabError
+from haslb_lab.runner.waiting import wait_until
+
+#: Seconds until the last requests have arrived, on a busy machine.
+ARRIVAL_TIMEOUT = 10.0
+#: Requests a second of each PDSN with which all mobiles register once more in the end.
+CENSUS_RATE = 500.0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One failure: when it began and when the next round did, who led before and during it, and the time without
+    service at each switch."""
+
+    failure: Failure
+    begin: int
+    end: int
+    leader: str
+    successor: str
+    pauses: Pauses
+
+    @property
+    def seconds(self) -> float:
+        """The longer of the times without service at the switches."""
+        return max(pause.seconds for pause in self.pauses.values())
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of all mobiles and requests.
+
+    ``lost`` are requests outside of the times without service, ``lost_in_pauses`` those within. ``at_other_agent`` are
+    mobiles that came to another home agent although their session's rule was in place. ``mismatches`` says where
+    tables, sessions and captures differ.
+    """
+
+    rounds: Sequence[Round]
+    requests: int
+    mobiles: int
+    lost: int
+    lost_in_pauses: int
+    twice: int
+    under_way: Sequence[int]
+    at_other_agent: Sequence[int]
+    mismatches: Sequence[str]
+
+    @property
+    def faults(self) -> list[str]:
+        """What must not be, in words."""
+        found = [f"mobile {mobile} came to another home agent" for mobile in self.at_other_agent[:10]]
+        found += self.mismatches[:10]
+        if self.twice:
+            found.append(f"{self.twice} requests arrived twice")
+        return found
+
+
+class Rounds:
+    """Lets things fail in ``lab``, at moments from ``random``, under ``rate`` requests a second of each PDSN."""
+
+    def __init__(self, lab: ClusterLab, random: Random, rate: float, report: Callable[[str], None]) -> None:
+        self._lab, self._random, self._rate, self._report = lab, random, rate, report
+        self._rounds: list[tuple[Failure, int, str, str]] = []
+
+    def begin(self) -> None:
+        """Start the traffic."""
+        self._lab.tell_all(f"steady {self._rate}")
+        time.sleep(1.0)
+
+    def run(self, failure: Failure) -> None:
+        """One round."""
+        lab = self._lab
+        lab.wait_until_balancing()
+        time.sleep(self._random.uniform(0.2, 1.0))
+        leader = lab.leader()
+        if leader is None:
+            raise LabError("no member leads, though none has failed")
+        begin = time.time_ns()
+        with failure.apply(lab, leader):
+            successor = self._await_successor(failure, leader)
+        self._rounds.append((failure, begin, leader, successor))
+        self._report(f"{failure.name}: {leader}, then {successor}")
+
+    def _await_successor(self, failure: Failure, leader: str) -> str:
+        lab = self._lab
+        if failure.next_leader is Next.OTHER:
+            successor = lab.await_leader(lab.others(leader))
+        else:
+            time.sleep(LASTING)
+            successor = lab.await_leader([leader] if failure.next_leader is Next.SAME else lab.members)
+        wait_until(lambda: lab.serves(successor), f"{successor} reaches every home agent", ARRIVAL_TIMEOUT)
+        return successor
+
+    def conclude(self) -> Verdict:
+        """End the traffic, let all mobiles register once more, and judge."""
+        lab = self._lab
+        lab.wait_until_balancing()
+        time.sleep(1.0)
+        end = time.time_ns()
+        lab.tell_all("pause", wait=True)
+        lab.tell_all(f"again {CENSUS_RATE}", wait=True)
+        ledger = self._await_arrivals()
+        return judge(self._rounds, ledger, end, compare(lab, ledger))
+
+    def _await_arrivals(self) -> Ledger:
+        """All that was sent and arrived, when nothing has come for a moment."""
+        ledger, before = self._lab.ledger(), -1
+        while len(ledger.arrivals) != before:
+            before = len(ledger.arrivals)
+            time.sleep(0.5)
+            ledger = self._lab.ledger()
+        return ledger
+
+
+def judge(
+    rounds: Sequence[tuple[Failure, int, str, str]], ledger: Ledger, end: int, mismatches: Sequence[str]
+) -> Verdict:
+    """The verdict of what was recorded, with the end of the last round."""
+    ends = [*(begin for _, begin, _, _ in rounds[1:]), end]
+    judged = [
+        Round(failure, begin, until, leader, successor, ledger.pauses(begin, until))
+        for (failure, begin, leader, successor), until in zip(rounds, ends)
+    ]
+    pauses = [each.pauses for each in judged]
+    moved: Moved = ledger.moved(pauses)
+    lost = ledger.lost(pauses)
+    return Verdict(
+        judged,
+        requests=len(ledger.sent),
+        mobiles=len(ledger.homes()),
+        lost=lost,
+        lost_in_pauses=ledger.lost([]) - lost,
+        twice=ledger.twice,
+        under_way=moved.under_way,
+        at_other_agent=moved.others,
+        mismatches=mismatches,
+    )
+
+
+def compare(lab: ClusterLab, ledger: Ledger) -> list[str]:
+    """Where the leader's sessions, the switches' tables and the home agents' captures differ."""
+    leader = lab.leader()
+    if leader is None:
+        return ["no member leads"]
+    homes = ledger.homes()
+    rules = lab.rules()
+    sessions = {int(row["identity"][6:13]): row for row in lab.query(leader, "show ip slb sessions") if row["identity"]}
+    agents = {str(address): name for name, address in HOME_AGENTS.items()}
+    macs = {name: lab.node(name).MAC() for name in HOME_AGENTS}
+    found = []
+    for mobile, home in homes.items():
+        session = sessions.get(mobile)
+        if session is None:
+            found.append(f"mobile {mobile} of {home} has no session")
+        elif agents[session["real"]] != home:
+            found.append(f"mobile {mobile} of {home} has a session at {agents[session['real']]}")
+        elif rules.get(int(session["nai_hash"], 16)) != {macs[home]}:
+            found.append(f"mobile {mobile} of {home} has rules to {rules.get(int(session['nai_hash'], 16))}")
+    return found
