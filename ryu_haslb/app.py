@@ -22,7 +22,7 @@ import eventlet
 import eventlet.queue
 
 from ryu_haslb import log_limit, shutdown
-from ryu_haslb.cluster.neighbour_sharing import share_neighbours
+from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import operations
@@ -98,11 +98,11 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             self.configuration, self.balancer, leadership=None if self.member is None else self.member.leadership
         )
         if self.member is not None:
-            self.member.on_change = self.fleet.on_leadership_changed
-            share_neighbours(self.member.shared, self.fleet)
+            self.member.on_change = self._on_leadership_changed
         transport.install(self.fleet)
         self.collector = QuietCollector(time.monotonic())
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
+        self.sharing = None if self.member is None else Sharing(self.member, self.fleet, self.balancer, self.dfp)
         self.state_log = StateLog(self.sources, time.monotonic())
         self._signals: list[int] = []
         self._is_stopping = False
@@ -192,7 +192,14 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             LOG.info("%s", line)
 
     def _on_weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:
-        steer(self.balancer.reals(), self.dfp.weights, reports)
+        is_standby = self.member is not None and not self.member.is_leading
+        # The leader judges whether a report ends a failure: a member that stands by follows its judgement.
+        steer(self.balancer.reals(), self.dfp.weights, None if is_standby else reports)
+
+    def _on_leadership_changed(self) -> None:
+        if self.sharing is not None:
+            self.sharing.on_leadership_changed(time.monotonic())
+        self.fleet.on_leadership_changed()
 
     def _install_signal_handlers(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -15,7 +15,7 @@ from ryu_haslb.dfp.channel import Close, Send
 from ryu_haslb.dfp.manager import Action, AgentConnection, Connect, SetWeight
 from ryu_haslb.dfp.security import KeyRing
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, MAX_HOSTS, UDP, HostPreference, Load
-from ryu_haslb.dfp.weight_table import AgentAddress, WeightTable
+from ryu_haslb.dfp.weight_table import AgentAddress, WeightRow, WeightTable
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 #: Takes the reports that arrived together, or None after an agent was lost.
@@ -112,6 +112,18 @@ class DfpAgents:
         """Close connections whose keep-alive time is over, and retry lost ones."""
         for link in self.links:
             link.carry_out(link.connection.tick(now))
+        if self.weights.expire(now):
+            self._weights_changed(None)
+
+    def inherit_weights(self, rows: Iterable[WeightRow], until: Optional[float]) -> None:
+        """Use what agents have reported to another member of the cluster, where they may set that, until they report.
+
+        It lasts until this time; None: until it is replaced.
+        """
+        may_set = {link.connection.name: link.connection.agent.may_set for link in self.links}
+        permitted = (row for row in rows if row.agent in may_set and may_set[row.agent](row.server.address))
+        self.weights.inherit(permitted, until)
+        self._weights_changed(None)
 
     def send_server_states(self, weights: Mapping[IPv4Address, int], now: float) -> None:
         """Send to each agent which of its servers the balancer has taken out of service, or back (section 6.2).

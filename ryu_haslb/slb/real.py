@@ -270,6 +270,14 @@ class RealServer:
         """The testing session ended before it showed anything."""
         self._handle(HealthEvent.TEST_ABANDONED)
 
+    def take_over_health(self, health: Health, failed_at: float) -> None:
+        """Another member of the cluster has judged. A test that it has begun is left to the next session."""
+        self._forget_failures()
+        if not self.configuration.faildetect_inband:
+            health = Health.OPERATIONAL
+        self.health = Health.READY_TO_TEST if health is Health.TESTING else health
+        self.failed_at = failed_at
+
     def retry_if_due(self, now: float) -> None:
         """Make a failed real server ready to test after ``retry`` seconds; with ``retry 0`` it stays failed."""
         retry = self.configuration.retry

@@ -8,32 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
-from cluster_servers import DatabaseServers
+from cluster_pair import Cluster
 from mobile import registration
-from pair import Pair
 
-from haslb_lab.chassis.description import CONTROLLER
-from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 
 CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server()
-
-
-class Cluster(Pair):
-    """Two members and their database."""
-
-    def __init__(self, bench: Bench) -> None:
-        self.servers = DatabaseServers(
-            DIRECTORY / "database", lambda *words, **options: bench.lab.run(CONTROLLER, *words, **options)
-        )
-        super().__init__(bench, lambda port: {"HASLB_CLUSTER": self.servers.remotes, "HASLB_NAME": f"member-{port}"})
-
-    def restart(self, port: int) -> None:
-        """Start a member that has ended, and wait until it stands by."""
-        self.start(port)
-        wait_until(lambda: self.role(port) == "waiting", "it stands by", 20)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,81 @@
+"""What this balancer publishes while it leads, and takes over while it stands by: the wiring of each table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Iterable
+from typing import Optional
+
+from ryu_haslb.cluster.health_rows import HEALTH, Clocks, health_rows, take_over_health
+from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.neighbour_rows import NEIGHBOUR, places_of, places_to_publish, rows_of
+from ryu_haslb.cluster.rows import Columns
+from ryu_haslb.cluster.shared_state import Publication
+from ryu_haslb.cluster.weight_rows import WEIGHT, weight_rows, weights_of
+from ryu_haslb.dfp.agents import DfpAgents
+from ryu_haslb.openflow.fleet import FORGET_TIMEOUT, Fleet
+from ryu_haslb.slb.balancer import Balancer
+
+#: Seconds for which a new leader uses the weights that agents have reported to the leader before it. An agent that is
+#: not connected by then is lost, and its real servers have their static weights.
+INHERITED_WEIGHT_TIMEOUT = 60.0
+
+
+class Sharing:
+    """Connects switches, real servers and DFP agents with the tables of the cluster."""
+
+    def __init__(self, member: Member, fleet: Fleet, balancer: Balancer, dfp: DfpAgents) -> None:
+        self._member, self._fleet, self._balancer, self._dfp = member, fleet, balancer, dfp
+        self._began_at: Optional[float] = None
+        self._has_health = self._has_weights = False
+        for publication in (
+            Publication(NEIGHBOUR, self._neighbour_state, self._neighbours, self._on_neighbours),
+            Publication(HEALTH, self._health_state, self._health, self._on_health),
+            Publication(WEIGHT, lambda: dfp.weights.changes, self._weights, self._on_weights),
+        ):
+            member.shared.add(publication)
+
+    def on_leadership_changed(self, now: float) -> None:
+        """This member begins to lead, or stands by."""
+        if self._member.is_leading and self._began_at is None:
+            self._began_at = now
+            self._dfp.weights.limit_inherited(now + INHERITED_WEIGHT_TIMEOUT)
+        elif not self._member.is_leading:
+            self._began_at = None
+
+    def _neighbour_state(self) -> object:
+        return {key: switch.neighbour_changes for key, switch in self._fleet.switches.items()}
+
+    def _neighbours(self, rows: Collection[Columns], now: float) -> Iterable[Columns]:
+        published = places_of(rows)
+        is_new = self._began_at is None or now - self._began_at < FORGET_TIMEOUT
+        kept = published.keys() if is_new else self._fleet.configured & published.keys()
+        found = {datapath_id: switch.found_neighbours() for datapath_id, switch in self._fleet.switches.items()}
+        return rows_of(places_to_publish(found, published, kept))
+
+    def _on_neighbours(self, rows: Collection[Columns]) -> None:
+        self._fleet.preload_neighbours(places_of(rows))
+
+    def _health_state(self) -> object:
+        return [(real.health, real.failed_at) for real in self._balancer.reals()]
+
+    def _health(self, rows: Collection[Columns], now: float) -> Iterable[Columns]:
+        return health_rows(self._balancer.reals(), rows, Clocks(now, time.time()))
+
+    def _on_health(self, rows: Collection[Columns]) -> None:
+        """A leader takes over the rows that it sees first, since it may lead before it sees any; later they are its
+        own."""
+        is_leading = self._member.is_leading
+        if not is_leading or not self._has_health:
+            self._has_health = True
+            clocks = Clocks(time.monotonic(), time.time())
+            take_over_health(self._balancer.reals(), rows, clocks, is_complete=not is_leading)
+
+    def _weights(self, _: Collection[Columns], now: float) -> Iterable[Columns]:
+        return weight_rows(self._dfp.weights.rows())
+
+    def _on_weights(self, rows: Collection[Columns]) -> None:
+        is_leading, now = self._member.is_leading, time.monotonic()
+        if not is_leading or not self._has_weights:
+            self._has_weights = True
+            self._dfp.inherit_weights(weights_of(rows, now), now + INHERITED_WEIGHT_TIMEOUT if is_leading else None)

@@ -1,0 +1,35 @@
+"""Two members of a cluster at one switch, with a database of three servers: one leads, the other stands by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from bench import Bench, wait_until
+from cluster_servers import DatabaseServers
+from pair import Pair
+
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.runner.janitor import DIRECTORY
+
+
+class Cluster(Pair):
+    """Two members and their database; ``environment`` is what both have beside the settings of the cluster."""
+
+    def __init__(self, bench: Bench, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+        self.servers = DatabaseServers(
+            DIRECTORY / "database", lambda *words, **options: bench.lab.run(CONTROLLER, *words, **options)
+        )
+        super().__init__(
+            bench,
+            lambda port: {
+                "HASLB_CLUSTER": self.servers.remotes,
+                "HASLB_NAME": f"member-{port}",
+                **environment,
+            },
+        )
+
+    def restart(self, port: int) -> None:
+        """Start a member that has ended, and wait until it stands by."""
+        self.start(port)
+        wait_until(lambda: self.role(port) == "waiting", "it stands by", 20)
