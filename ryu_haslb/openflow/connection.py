@@ -3,6 +3,7 @@
 A switch outlives its connections (:mod:`.switch`). What belongs to one connection is here::
 
     ask      role and lease (:mod:`.mastership`): another balancer serves the switch -> wait
+    follow   in a cluster: the session rules and keys on the switch, while another member serves it (:mod:`.follower`)
     keys     the keys of session tags that are on the switch (:mod:`.session_key`)
     serve    meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
                                                                   -> error: the switch is not served; tried
@@ -26,6 +27,7 @@ from ryu_haslb.openflow.audit import Audit
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.fencing import FencedMastership
+from ryu_haslb.openflow.follower import Follower
 from ryu_haslb.openflow.lease import holder_id
 from ryu_haslb.openflow.mastership import Arbiter, Mastership, Role
 from ryu_haslb.openflow.meter_rates import MeterRates
@@ -68,6 +70,7 @@ class Connection:
         self._key_reading: Optional[KeyReading] = None
         self._renew_parts()
         self._leadership = switch.leadership
+        self._follower = switch.follower = Follower(transport.id, transport, balancer.sessions.limit.limit)
         self._mastership = switch.mastership = self._make_mastership()
         switch.disconnect()
         transport.handler = self._on_message_while_not_serving
@@ -95,8 +98,11 @@ class Connection:
         """No other balancer serves the switch: serve it."""
         switch = self._switch
         switch.generation = self._mastership.generation
+        followed = self._follower.conclude()
         if others_served:
             switch.forget()
+        if followed is not None:
+            switch.take(followed, self._clock())
         self._renew_parts()
         if switch.has_keys or self._balancer.sessions.keys.current == UNKEYED:
             self._serve()
@@ -123,6 +129,8 @@ class Connection:
         self._backoff.reset()
         self._stop_serving()
         self._switch.forget()
+        if self._leadership is not None:
+            self._follower.begin(self._clock())
 
     @property
     def is_serving(self) -> bool:
@@ -168,6 +176,7 @@ class Connection:
         self._switch.tick(now)
         if self._key_reading is not None:
             self._key_reading.tick(now)
+        self._follower.tick(now)
         if self.is_serving:
             self._meters.tick(now)
             self._meter_rates.tick(self._meters.rates, now)
@@ -190,8 +199,9 @@ class Connection:
         self._backoff.reset()
         self._stop_serving()
         self._mastership.end()
+        self._follower.conclude()
         if self._switch.mastership is self._mastership:
-            self._switch.mastership = None
+            self._switch.mastership = self._switch.follower = None
 
     def stop(self, conclude: Callable[[], None]) -> None:
         """Accept no further request; ``conclude`` is called when the switch has confirmed all that was sent to it.
@@ -328,7 +338,11 @@ class Connection:
 
     def _on_message_while_not_serving(self, kind: int, xid: int, message: bytes) -> bool:
         """Requests are discarded: another balancer gets them as well, or this one ends and they might get no rule."""
-        return kind == wire.OFPT_PACKET_IN or self._on_message(kind, xid, message)
+        return (
+            kind == wire.OFPT_PACKET_IN
+            or self._follower.on_message(kind, xid, message, self._clock())
+            or self._on_message(kind, xid, message)
+        )
 
     def _on_barrier_reply(self, xid: int) -> bool:
         """A barrier request follows each transaction, and others measure the load; one may do both."""
@@ -366,6 +380,7 @@ class Connection:
         return (
             (self._key_reading is not None and self._key_reading.on_error(xid))
             or self._mastership.on_error(xid, error, now)
+            or self._follower.on_error(xid, error, now)
             or self._transactions.on_error(xid, error)
             or self._audit.on_error(xid, now)
             or self._meter_rates.on_error(xid)

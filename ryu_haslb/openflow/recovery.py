@@ -6,6 +6,10 @@ The switch is the session store. Once its standing rules are in place, its sessi
     a rule's actions lead to a known real server  -> the session is recovered
     its real server has not been found yet        -> the rule is pending
 
+In a cluster a member that stood by has followed the rules (:mod:`.follower`). When it takes over, all of them are
+pending at once, and the sessions are recovered some at a time, or as their mobiles send requests. If what it followed
+is current, nothing is read. If not, the switch is read as well, and a rule that is not read is forgotten.
+
 A rule is pending for the idle time of its virtual server, as long as its session could live. Then it is lost, and
 removed from the switch. A rule that was not read before reading ended stays. When :mod:`.session_audit` reads it later,
 it is recovered as well (:meth:`Recovery.adopt`), unless a session has it by then.
@@ -17,28 +21,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.openflow.follower import Followed
 from ryu_haslb.openflow.rule_reading import RuleReading
-from ryu_haslb.openflow.wire import set_field
+from ryu_haslb.openflow.session_view import RuleTarget, is_session_rule, without_chassis
 from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 LOG = logging.getLogger(__name__)
 
 #: Pending rules that one tick recovers or gives up: some milliseconds of work.
 _MAX_PENDING_PER_TICK = 1000
+#: Followed rules that one tick puts to their targets.
+_MAX_TAKEN_PER_TICK = 5000
 #: Seconds for which a rule of a virtual server that is not in service is pending.
 _UNSERVED_TIMEOUT = 10.0
-#: The action that writes the chassis address, up to the address. It is left out when actions are compared: it is the
-#: same for every real server, and another version may choose another address.
-_SET_CHASSIS, _SET_CHASSIS_LENGTH = set_field("eth_src", bytes(6))[:8], 16
 
 
 class Status(Enum):
@@ -50,21 +52,6 @@ class Status(Enum):
     PENDING = auto()
     #: The switch may have the rule.
     UNREAD = auto()
-
-
-@dataclass(eq=False)
-class _Target:
-    """Where rules lead: a virtual address and actions. ``tags`` are those of its pending rules, and of some others."""
-
-    virtual_address: bytes
-    actions: bytes
-    deadline: float = 0.0
-    tags: list[int] = field(default_factory=list)
-
-    @property
-    def key(self) -> tuple[bytes, bytes]:
-        """What identifies the real server: virtual address and actions, without the chassis address."""
-        return self.virtual_address, _without_chassis(self.actions)
 
 
 #: Is called with each recovered session, and the actions of its rule.
@@ -85,9 +72,11 @@ class Recovery:
         self._began_at: Optional[float] = None
         #: The tags of rules that were recovered after reading had ended; None when no rule is left to be recovered.
         self._adopting: Optional[set[int]] = None
-        self._targets: dict[tuple[bytes, bytes], _Target] = {}
-        self._pending: dict[int, _Target] = {}
+        self._targets: dict[tuple[bytes, bytes], RuleTarget] = {}
+        self._pending: dict[int, RuleTarget] = {}
         self._attempts: dict[int, int] = {}
+        #: The tags of followed rules that are still to be put to their targets.
+        self._taken: list[int] = []
         self._servers: Mapping[bytes, VirtualServer] = {}
         self._reals: dict[tuple[bytes, bytes], tuple[VirtualServer, RealServer]] = {}
 
@@ -117,6 +106,20 @@ class Recovery:
         self._began_at = now if self._began_at is None else self._began_at
         return self.reading.request(xid, now)
 
+    def take(self, followed: Followed, now: float) -> None:
+        """This member has followed the switch, and takes over: the sessions of these rules are recovered."""
+        self._pending = followed.rules
+        self._taken = list(followed.rules)
+        if followed.is_current:
+            self.reading.skip()
+            for target in followed.targets:
+                self._targets[target.virtual_address, target.actions] = target
+                self._set_deadline(target, now)
+        LOG.info(
+            "Switch %016x: taking over with %d sessions that were followed%s",
+            *(self._datapath_id, len(self._taken), "" if followed.is_current else "; reading its session rules"),
+        )
+
     def adopt(self, row: FlowStats, now: float) -> bool:
         """Recover the session of a rule that was read after reading had been given up. False: it had been read."""
         tag = row.cookie >> 16
@@ -139,7 +142,7 @@ class Recovery:
         """Real servers have been found: ``actions`` leads to each. ``servers`` are those in service by address."""
         self._servers = servers
         self._reals = {
-            (server.packed_address, _without_chassis(actions[real])): (server, real)
+            (server.packed_address, without_chassis(actions[real])): (server, real)
             for server in servers.values()
             for real in server.farm.reals
             if real in actions
@@ -172,6 +175,8 @@ class Recovery:
 
     def tick(self, now: float) -> None:
         """Recover sessions whose real servers have been found, and give up rules whose time is over; some at a time."""
+        if self.is_complete:
+            self._put_to_targets()
         budget = _MAX_PENDING_PER_TICK
         for target in list(self._targets.values()) if self._pending else ():
             found = self._reals.get(target.key)
@@ -191,7 +196,7 @@ class Recovery:
             self._attempts.clear()
 
     def _on_row(self, row: FlowStats, now: float) -> None:
-        if (row.table, row.priority, row.cookie & COOKIE_MARK_MASK) != (Table.SESSIONS, SESSION_PRIORITY, COOKIE_MARK):
+        if not is_session_rule(row):
             return
         virtual_address = row.field("ipv4_dst")
         tag = row.cookie >> 16
@@ -200,17 +205,34 @@ class Recovery:
         actions = row.actions()
         target = self._targets.get((virtual_address, actions))
         if target is None:
-            target = self._targets[virtual_address, actions] = _Target(virtual_address, actions)
+            target = self._targets[virtual_address, actions] = RuleTarget(virtual_address, actions)
         found = self._reals.get(target.key)
         if found is not None:
             self._recover(tag, target, *found, now)
             return
-        server = self._servers.get(virtual_address)
-        target.deadline = now + (_UNSERVED_TIMEOUT if server is None else server.idle)
+        self._set_deadline(target, now)
         target.tags.append(tag)
         self._pending[tag] = target
 
-    def _recover(self, tag: int, target: _Target, server: VirtualServer, real: RealServer, now: float) -> None:
+    def _put_to_targets(self) -> None:
+        """Put followed rules to their targets, some at a time; forget those that the switch has no more."""
+        for _ in range(min(len(self._taken), _MAX_TAKEN_PER_TICK)):
+            tag = self._taken.pop()
+            target = self._pending.get(tag)
+            if target is None:
+                continue
+            known = self._targets.setdefault((target.virtual_address, target.actions), target)
+            if known is target or self._adopting is not None:
+                self._pending[tag] = known
+                known.tags.append(tag)
+            else:
+                self.forget(tag)
+
+    def _set_deadline(self, target: RuleTarget, now: float) -> None:
+        server = self._servers.get(target.virtual_address)
+        target.deadline = now + (_UNSERVED_TIMEOUT if server is None else server.idle)
+
+    def _recover(self, tag: int, target: RuleTarget, server: VirtualServer, real: RealServer, now: float) -> None:
         self.forget(tag)
         if self._balancer.sessions.by_tag(tag) is None:
             self.recovered += 1
@@ -229,8 +251,3 @@ class Recovery:
                 "Switch %016x: recovered %d sessions from its rules in %.1f s; %d rules wait for their real servers",
                 *(self._datapath_id, self.recovered, now - (self._began_at or now), self.pending),
             )
-
-
-def _without_chassis(actions: bytes) -> bytes:
-    is_chassis = actions.startswith(_SET_CHASSIS)
-    return actions[_SET_CHASSIS_LENGTH:] if is_chassis else actions

@@ -13,7 +13,7 @@ cookie::
 from __future__ import annotations
 
 import logging
-from typing import Callable, Optional
+from typing import Callable, NamedTuple, Optional
 
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.wire import MalformedMessage
@@ -33,13 +33,23 @@ LOG = logging.getLogger(__name__)
 REPLY_TIMEOUT = 10.0
 #: Seconds without a reply to the request for the number of rules after which they are read at once.
 COUNT_TIMEOUT = 2.0
-#: Rules that one flow-stats request asks for, about.
-SLICE_RULES = 20_000
-#: The pause between two slices, as a multiple of the time that the last one took, and in seconds at most.
-_SLICE_PAUSE = 0.5
-MAX_SLICE_PAUSE = 1.0
 #: Slices at most: the low bits of a tag that divide the rules.
 _MAX_SLICES = 1 << 12
+
+
+class Pace(NamedTuple):
+    """How fast rules are read: how many one request asks for, about, and the pause between two slices.
+
+    The pause is a multiple of the time that the last slice took, and ``max_pause`` seconds at most.
+    """
+
+    slice_rules: int
+    pause: float
+    max_pause: float
+
+
+#: The pace at which a switch is read that is being served.
+RECOVERY_PACE = Pace(slice_rules=20_000, pause=0.5, max_pause=1.0)
 
 #: Is called with each rule.
 OnRow = Callable[[FlowStats, float], None]
@@ -50,10 +60,11 @@ OnEnd = Callable[[str, float], None]
 class RuleReading:
     """Reads the session rules of one switch, once. ``is_complete``: all have been read, or reading has ended."""
 
-    def __init__(self, datapath_id: int, on_row: OnRow, on_end: OnEnd) -> None:
+    def __init__(self, datapath_id: int, on_row: OnRow, on_end: OnEnd, pace: Pace = RECOVERY_PACE) -> None:
         self.is_complete = False
         self._datapath_id = datapath_id
         self._on_row, self._on_end = on_row, on_end
+        self._pace = pace
         self._xid: Optional[int] = None
         self._slices, self._slices_read = 0, 0
         self._deadline = 0.0
@@ -111,7 +122,7 @@ class RuleReading:
         if self._slices_read == self._slices:
             self._complete("", now)
         else:
-            self._xid, self._next_at = None, now + min(_SLICE_PAUSE * (now - self._asked_at), MAX_SLICE_PAUSE)
+            self._xid, self._next_at = None, now + min(self._pace.pause * (now - self._asked_at), self._pace.max_pause)
         return False
 
     def on_error(self, xid: int, error: object, now: float) -> Optional[bool]:
@@ -151,7 +162,7 @@ class RuleReading:
         except MalformedMessage:
             rules = None
         self._slices = 1
-        while self._slices * SLICE_RULES < (rules or 0) and self._slices < _MAX_SLICES:
+        while self._slices * self._pace.slice_rules < (rules or 0) and self._slices < _MAX_SLICES:
             self._slices *= 2
         if self._slices > 1:
             LOG.info("Switch %016x: reading %d session rules", self._datapath_id, rules)

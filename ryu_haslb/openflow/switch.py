@@ -33,6 +33,7 @@ from ryu_haslb.openflow.audit import Restored
 from ryu_haslb.openflow.backlog import Load
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.fencing import Leadership
+from ryu_haslb.openflow.follower import Followed, Follower
 from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.icmp import echo_reply
@@ -84,6 +85,7 @@ class Switch:
         self.channel: Optional[Channel] = None
         self.mastership: Optional[Arbiter] = None
         self.leadership: Optional[Leadership] = None
+        self.follower: Optional[Follower] = None
         self.generation: Optional[int] = None
         self.home: Optional[str] = None
         self.arp_metered = 0
@@ -206,6 +208,13 @@ class Switch:
         self.rules.forget()
         self.recovery = Recovery(self.datapath_id, self._balancer, self._on_recovered, self._on_lost)
         self.recovery.locate(self._virtual_servers, self._forwarding.actions)
+
+    def take(self, followed: Followed, now: float) -> None:
+        """This balancer stood by and serves the switch now: take over with what it has followed."""
+        self.recovery.take(followed, now)
+        if followed.keys:
+            self._balancer.sessions.keys.adopt(followed.keys)
+            self.has_keys = True
 
     def on_packet_in(self, message: bytes, now: float) -> bool:
         """Handle a packet-in. False when it was not caused by a rule of ours."""

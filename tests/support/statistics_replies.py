@@ -6,7 +6,8 @@ import struct
 from typing import NamedTuple
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.wire_flow_mod import MATCH_ALL
+from ryu_haslb.openflow.wire_flow_mod import MATCH_ALL, ONF_EXPERIMENTER_ID
+from ryu_haslb.openflow.wire_flow_monitor import ONFMP_FLOW_MONITOR
 
 
 class FlowRow(NamedTuple):
@@ -47,3 +48,21 @@ def table_stats_reply(rules: dict[int, int], xid: int = 0, more: bool = False) -
     """A table statistics reply: the number of rules of each table (section 7.3.5.4)."""
     body = b"".join(struct.pack("!B3xIQQ", table, count, 0, 0) for table, count in rules.items())
     return _reply(xid, wire.OFPMP_TABLE, body, more)
+
+
+def flow_monitor_reply(*updates: tuple[int, FlowRow], xid: int = 0) -> bytes:
+    """A flow monitor's reply: events (``ONFFME_…``) and rules."""
+    body = struct.pack("!II", ONF_EXPERIMENTER_ID, ONFMP_FLOW_MONITOR)
+    for event, row in updates:
+        length = 24 + len(row.match) + len(row.instructions)
+        (match_length,) = struct.unpack_from("!2xH", row.match)
+        body += struct.pack("!HHHHHHHBxQ", length, event, 0, row.priority, 300, 0, match_length, row.table, row.cookie)
+        body += row.match + row.instructions
+    return _reply(xid, wire.OFPMP_EXPERIMENTER, body, False)
+
+
+def monitor_notice(kind: int) -> bytes:
+    """A flow monitor has paused or resumed (``ONF_ET_FLOW_MONITOR_…``)."""
+    return wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_EXPERIMENTER, 16, 0) + struct.pack(
+        "!II", ONF_EXPERIMENTER_ID, kind
+    )

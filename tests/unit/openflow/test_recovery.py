@@ -13,11 +13,13 @@ from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.flow_mods import delivery_actions
+from ryu_haslb.openflow.follower import Followed
 from ryu_haslb.openflow.pipeline import Table, chassis_address, session_match, session_rewrites
 from ryu_haslb.openflow.recovery import Recovery, Status
-from ryu_haslb.openflow.rule_reading import COUNT_TIMEOUT, MAX_SLICE_PAUSE, REPLY_TIMEOUT, SLICE_RULES
+from ryu_haslb.openflow.rule_reading import COUNT_TIMEOUT, RECOVERY_PACE, REPLY_TIMEOUT
+from ryu_haslb.openflow.session_view import SessionView
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
-from ryu_haslb.openflow.wire_multipart import flow_stats_request, table_stats_request
+from ryu_haslb.openflow.wire_multipart import flow_stats, flow_stats_request, table_stats_request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
 
 MACS = (bytes.fromhex("020000000051"), bytes.fromhex("020000000052"))
@@ -75,7 +77,7 @@ def test_the_number_of_rules_is_asked_for_first_and_few_rules_at_once() -> None:
 
 
 def test_many_rules_are_read_in_slices_of_their_tags() -> None:
-    restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
+    restarted = Restarted(0, 1, rules=3 * RECOVERY_PACE.slice_rules)
     request = restarted.request
     for slices_read in range(4):
         cookie, mask = COOKIE_MARK | slices_read << 16, COOKIE_MARK_MASK | 3 << 16
@@ -86,14 +88,14 @@ def test_many_rules_are_read_in_slices_of_their_tags() -> None:
         assert {restarted.recovery.status(tag) for tag in tags} == {Status.READ}
         is_last = slices_read == 3
         assert restarted.recovery.is_complete == is_last
-        assert restarted.recovery.reading.advance(False, restarted.bench.now + MAX_SLICE_PAUSE) == (not is_last)
+        assert restarted.recovery.reading.advance(False, restarted.bench.now + RECOVERY_PACE.max_pause) == (not is_last)
         request = b"" if is_last else restarted.recovery.request(XID, restarted.bench.now)
     assert restarted.sessions() == 20
 
 
 def test_between_two_slices_there_is_a_pause_half_as_long_as_the_last_one_took() -> None:
     """A switch does nothing else while it collects the rules of a slice."""
-    restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
+    restarted = Restarted(0, 1, rules=3 * RECOVERY_PACE.slice_rules)
     assert restarted.recovery.reading.is_waiting
     restarted.read((1 << 41, TO_A), now=0.4)
     assert not restarted.recovery.reading.is_waiting
@@ -102,7 +104,7 @@ def test_between_two_slices_there_is_a_pause_half_as_long_as_the_last_one_took()
 
 
 def test_reading_goes_on_where_the_connection_was_lost() -> None:
-    restarted = Restarted(0, 1, rules=3 * SLICE_RULES)
+    restarted = Restarted(0, 1, rules=3 * RECOVERY_PACE.slice_rules)
     restarted.read((1 << 41, TO_A))
     restarted.recovery.reading.disconnect()
     assert not restarted.recovery.reading.advance(False, REPLY_TIMEOUT + 1)
@@ -278,3 +280,95 @@ def _hits(tags: Iterable[int], slices: int) -> list[int]:
 def test_the_low_bits_of_tags_divide_them_evenly() -> None:
     counts = _hits((tag(f"user{number}@example.org") for number in range(6400)), 64)
     assert 60 < min(counts) <= max(counts) < 150
+
+
+def followed(*rules: tuple[int, bytes], is_current: bool = True) -> Followed:
+    """What a member that stood by has followed."""
+    view = SessionView(10_000)
+    for row in flow_stats(reply(*rules)):
+        view.put(row)
+    return Followed(view.rules, view.targets, [], is_current)
+
+
+class TakenOver(Restarted):
+    """A member that takes over with what it has followed. Nothing has been read."""
+
+    def __init__(self, *reachable: int, taken: Followed) -> None:
+        self.bench = Bench(1, 1)
+        self.recovered: list[tuple[Session, bytes]] = []
+        self.lost: list[int] = []
+        self.recovery = Recovery(
+            1, self.bench.balancer, lambda *each: self.recovered.append(each), lambda tag, _: self.lost.append(tag)
+        )
+        self.find(*reachable)
+        self.recovery.take(taken, self.bench.now)
+
+
+def test_what_was_followed_is_recovered_without_reading() -> None:
+    taken = TakenOver(0, 1, taken=followed((tag("anna@example.org"), TO_B), (tag("bert@example.org"), TO_A)))
+    assert taken.recovery.is_complete
+    taken.recovery.tick(taken.bench.now)
+    assert taken.recovery.is_over
+    assert taken.bench.letters("anna@example.org", "bert@example.org") == "BA"
+    assert taken.bench.balancer.statistics.assignments == 0
+
+
+def test_the_session_of_a_mobile_that_asks_is_recovered_at_once() -> None:
+    anna = tag("anna@example.org")
+    taken = TakenOver(0, 1, taken=followed((anna, TO_B)))
+    assert taken.recovery.status(anna) is Status.PENDING
+    assert taken.recovery.status(tag("new@example.org")) is Status.READ, "it begins a session at once"
+    assert taken.recovery.actions_of(anna, taken.bench.now) is None
+    assert taken.bench.letters("anna@example.org") == "B"
+
+
+def test_many_followed_rules_are_recovered_some_at_a_time() -> None:
+    """The event loop has other work: one tick may take a few milliseconds."""
+    view = SessionView(10_000)
+    for first in range(0, 6000, 300):
+        for row in flow_stats(reply(*((1 << 41 | first + number, TO_A) for number in range(300)))):
+            view.put(row)
+    taken = TakenOver(0, taken=Followed(view.rules, view.targets, [], True))
+    taken.recovery.tick(taken.bench.now)
+    assert taken.sessions() == 1000
+    for _ in range(5):
+        taken.recovery.tick(taken.bench.now)
+    assert (taken.sessions(), taken.recovery.is_over) == (6000, True)
+
+
+def test_a_followed_rule_whose_real_server_is_not_found_is_lost_after_the_idle_time() -> None:
+    anna = tag("anna@example.org")
+    taken = TakenOver(0, taken=followed((anna, TO_B)))
+    end = taken.bench.now + taken.bench.server.idle
+    taken.recovery.tick(end - 0.1)
+    assert taken.recovery.status(anna) is Status.PENDING
+    taken.recovery.tick(end)
+    assert taken.lost == [anna]
+
+
+def test_what_was_followed_and_is_not_current_serves_until_the_switch_is_read() -> None:
+    anna, bert, carl = (tag(f"{name}@example.org") for name in ("anna", "bert", "carl"))
+    taken = TakenOver(0, 1, taken=followed((anna, TO_B), (bert, TO_A), (carl, TO_A), is_current=False))
+    taken.recovery.request(TABLE_XID, 0.0)
+    taken.recovery.reading.on_reply(TABLE_XID, table_stats_reply({Table.SESSIONS: 2}, xid=TABLE_XID), 0.0)
+    taken.recovery.request(XID, 0.0)
+    taken.recovery.tick(taken.bench.now)
+    assert [taken.recovery.status(each) for each in (anna, carl)] == [Status.PENDING] * 2
+    assert taken.recovery.status(tag("dora@example.org")) is Status.UNREAD
+    assert taken.recovery.actions_of(anna, taken.bench.now) is None
+    taken.read((anna, TO_B), (bert, TO_B))
+    taken.recovery.tick(taken.bench.now)
+    assert taken.recovery.is_over
+    assert taken.bench.letters("anna@example.org", "bert@example.org") == "BB"
+    assert taken.recovery.status(carl) is Status.READ, "the switch has its rule no more"
+    assert taken.lost == []
+
+
+def test_what_was_followed_is_kept_when_the_switch_cannot_be_read() -> None:
+    taken = TakenOver(0, 1, taken=followed((tag("anna@example.org"), TO_B), is_current=False))
+    taken.recovery.request(XID, 0.0)
+    taken.recovery.reading.on_error(XID, wire.Error(1, 2, b""), 0.0)
+    taken.recovery.request(XID, 0.0)
+    assert taken.recovery.reading.on_error(XID, wire.Error(1, 2, b""), 0.0) is False
+    taken.recovery.tick(taken.bench.now)
+    assert taken.bench.letters("anna@example.org") == "B"

@@ -1,0 +1,131 @@
+"""The session rules of one switch as a member that stands by has followed them: where each leads, by its tag. Pure.
+
+Rules that lead to the same real server share one :class:`RuleTarget`, so a rule costs some 100 bytes. A switch may lie:
+the number of rules and of targets is limited, and rules that are too long to be ours are left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Optional
+
+from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.openflow.wire import oxm_header, set_field
+from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+
+#: Targets that are remembered: real servers, times the ways in which the rules of one were written.
+MAX_TARGETS = 1 << 14
+#: Bytes of the match and of the instructions of a rule of ours, at most.
+_MAX_LENGTH = 512
+#: The action that writes the chassis address, up to the address. It is left out when actions are compared: it is the
+#: same for every real server, and another version may choose another address.
+_SET_CHASSIS, _SET_CHASSIS_LENGTH = set_field("eth_src", bytes(6))[:8], 16
+#: Where a match has the tag if that is its first field, and what stands before it.
+_TAG_HEADER, _TAG_END = oxm_header("eth_src").to_bytes(4, "big"), 10
+
+
+@dataclass(eq=False)
+class RuleTarget:
+    """Where rules lead: a virtual address and actions. ``tags`` are those of its pending rules, and of some others."""
+
+    virtual_address: bytes
+    actions: bytes
+    deadline: float = 0.0
+    tags: list[int] = field(default_factory=list)
+
+    @property
+    def key(self) -> tuple[bytes, bytes]:
+        """What identifies the real server: virtual address and actions, without the chassis address."""
+        return self.virtual_address, without_chassis(self.actions)
+
+
+def without_chassis(actions: bytes) -> bytes:
+    """Actions without the one that writes the chassis address, if that is the first."""
+    is_chassis = actions.startswith(_SET_CHASSIS)
+    return actions[_SET_CHASSIS_LENGTH:] if is_chassis else actions
+
+
+def is_session_rule(row: FlowStats) -> bool:
+    """Whether a rule is that of a session."""
+    found = row.table, row.priority, row.cookie & COOKIE_MARK_MASK
+    return found == (Table.SESSIONS.value, SESSION_PRIORITY, COOKIE_MARK)
+
+
+class SessionView:
+    """Up to ``limit`` session rules. ``is_exceeded``: there were more, or more targets, and the view is not whole."""
+
+    def __init__(self, limit: int) -> None:
+        self.rules: dict[int, RuleTarget] = {}
+        self.is_exceeded = False
+        self._limit = limit
+        self._targets: dict[tuple[bytes, bytes], RuleTarget] = {}
+        self._by_shape: dict[tuple[bytes, bytes], RuleTarget] = {}
+
+    @property
+    def targets(self) -> list[RuleTarget]:
+        """The targets of all rules, and of some that are gone."""
+        return list(self._targets.values())
+
+    def put(self, row: FlowStats) -> None:
+        """A rule is there, or was added or modified; what is no session rule is left out.
+
+        Raises:
+            MalformedMessage: a length inside of the rule does not fit.
+        """
+        if not is_session_rule(row):
+            return
+        target = self._target_of(row)
+        if target is None:
+            return
+        tag = row.cookie >> 16
+        if tag not in self.rules and len(self.rules) >= self._limit:
+            self.is_exceeded = True
+        else:
+            self.rules[tag] = target
+
+    def remove(self, row: FlowStats) -> None:
+        """A rule was deleted.
+
+        Raises:
+            MalformedMessage: a length inside of the rule does not fit.
+        """
+        if is_session_rule(row):
+            tag = row.cookie >> 16
+            target = self.rules.get(tag)
+            if target is not None and target.virtual_address == row.field("ipv4_dst"):
+                del self.rules[tag]
+
+    def _target_of(self, row: FlowStats) -> Optional[RuleTarget]:
+        """The target of a session rule. Rules with one target differ by their tags alone, so most are looked up."""
+        match = row.match
+        shape = match[_TAG_END:], row.instructions
+        has_tag_first = match.startswith(_TAG_HEADER)
+        found = self._by_shape.get(shape) if has_tag_first else None
+        if found is not None:
+            return found
+        virtual_address = row.field("ipv4_dst")
+        if virtual_address is None or len(match) + len(row.instructions) > _MAX_LENGTH:
+            return None
+        key = virtual_address, row.actions()
+        target = self._targets.get(key)
+        if target is None:
+            target = RuleTarget(*key)
+            if len(self._targets) >= MAX_TARGETS:
+                self._forget_targets()
+            self._targets[key] = target
+        if has_tag_first:
+            if len(self._by_shape) >= MAX_TARGETS:
+                self._by_shape.clear()
+            self._by_shape[shape] = target
+        return target
+
+    def _forget_targets(self) -> None:
+        """Forget the targets that no rule has. If most are in use, the switch lies, or is none of ours."""
+        in_use = set(self.rules.values())
+        self._targets = {key: each for key, each in self._targets.items() if each in in_use}
+        self._by_shape.clear()
+        if len(self._targets) > MAX_TARGETS // 2:
+            self.is_exceeded = True
+            self.rules.clear()
+            self._targets.clear()
