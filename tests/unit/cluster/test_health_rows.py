@@ -41,9 +41,9 @@ def test_a_failed_real_server_stays_failed_and_is_retried_when_it_was_due() -> N
     take_over_health([taken], [{**ROW, "failed_at": int(WALL) - 50}], Clocks(1000.0, WALL))
     assert (taken.health, taken.failed_at) == (Health.FAILED, 950.0)
     taken.retry_if_due(1009.9)
-    assert taken.state == "FAILED"
+    assert taken.health.value == "FAILED"
     taken.retry_if_due(1010.0)
-    assert taken.state == "READY_TO_TEST"
+    assert taken.health.value == "READY_TO_TEST"
 
 
 def test_a_real_server_that_failed_again_rests_again() -> None:
