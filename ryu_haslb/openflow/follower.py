@@ -125,8 +125,10 @@ class Follower:
         """Whether all session rules are followed, as they are on the switch."""
         return self.state is FollowerState.FOLLOWING
 
-    def lag(self, now: float) -> Optional[float]:
+    @property
+    def lag(self) -> Optional[float]:
         """Seconds by which the view may be behind the switch; None while nothing is followed."""
+        now = self._now
         if self.state is FollowerState.POLLING:
             return now - self._read_at
         if self.state not in (FollowerState.FOLLOWING, FollowerState.PAUSED):

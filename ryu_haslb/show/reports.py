@@ -117,6 +117,8 @@ def _vserver_details(rows: Iterator[VirtualServerRow]) -> Iterator[str]:
 def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
     for row in rows:
         yield f"Switch {row['datapath']}, connected = {'yes' if row['connected'] else 'no'}, role = {row['role']}"
+        lag = "unknown" if row["lag"] is None else f"{row['lag']:.3f} s"
+        yield f"  standby = {row['standby']}, sessions followed = {row['sessions_followed']}, lag = {lag}"
         yield f"  session rules waiting = {row['rules_waiting']}, bundles rejected = {row['rule_errors']}"
         yield f"  sessions without rule = {row['sessions_without_rule']}"
         yield f"  deleted by others and restored: {row['restorations']} times"

@@ -10,6 +10,7 @@ from typing import Annotated, Optional, TypedDict
 
 from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.dfp.manager import State
+from ryu_haslb.openflow.follower import FollowerState
 from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.openflow.neighbours import PlaceState
 from ryu_haslb.show.column_types import (
@@ -43,6 +44,7 @@ MobileState = Annotated[str, Values(enum=tuple(state.value for state in SessionS
 AgentState = Annotated[str, Values(enum=tuple(agent_state(state) for state in State))]
 ClusterState = Annotated[str, Values(enum=tuple(state.value for state in MemberState))]
 SwitchRole = Annotated[str, Values(enum=tuple(role.value for role in Role))]
+StandbyState = Annotated[str, Values(enum=tuple(state.value for state in FollowerState))]
 PlaceName = Annotated[str, Values(enum=tuple(state.value for state in PlaceState))]
 Nat = Annotated[str, Values(enum=("SERVER", "none"))]
 
@@ -195,6 +197,14 @@ class SwitchRow(TypedDict):
     datapath: DatapathId
     connected: Annotated[bool, "Whether this balancer is connected to the switch and serves it."]
     role: Annotated[SwitchRole, "What this balancer is among those at the switch; waiting: another one serves it."]
+    standby: Annotated[
+        StandbyState,
+        "What this standby does to have the switch's sessions; following: it has all of them; off: it is no standby.",
+    ]
+    sessions_followed: Annotated[Count, "Session rules of the switch that this standby has."]
+    lag: Annotated[
+        Optional[Seconds], "Time by which this standby may be behind the switch; null while it follows nothing."
+    ]
     rules_waiting: Annotated[Count, "Session flow entries queued for the switch."]
     rule_errors: Annotated[Count, "Groups of flow-mods that the switch rejected."]
     sessions_without_rule: Annotated[

@@ -12,6 +12,7 @@ from ryu_haslb.cluster.member import Member
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.mobile_ip.identity import identity_of_key
+from ryu_haslb.openflow.follower import FollowerState
 from ryu_haslb.openflow.neighbours import PlaceState
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.rows import (
@@ -237,10 +238,14 @@ def redundancy(sources: Sources) -> Iterator[RedundancyRow]:
 def switches(sources: Sources) -> Iterator[SwitchRow]:
     """Every switch that is served, or was and is not forgotten."""
     for switch in sources.switches.values():
+        follower = switch.follower
         yield {
             "datapath": f"{switch.datapath_id:016x}",
             "connected": switch.channel is not None,
             "role": switch.role.value,
+            "standby": (FollowerState.OFF if follower is None else follower.state).value,
+            "sessions_followed": 0 if follower is None else follower.sessions,
+            "lag": None if follower is None else follower.lag,
             "rules_waiting": switch.rules.waiting,
             "rule_errors": switch.rules.errors,
             "sessions_without_rule": switch.rules.sessions_without_rule,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from math import nan
 from typing import Any, Callable, Protocol, runtime_checkable
 
 from prometheus_client import ProcessCollector
@@ -189,6 +190,11 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     yield _gauge(
         "haslb_switch_role", "1 for what this balancer is among those at the switch.", [*labels, "role"], roles
     )
+    followed = of_each(lambda row: row["sessions_followed"])
+    yield _gauge("haslb_standby_sessions", "Session rules of the switch that this standby has.", labels, followed)
+    lag = of_each(lambda row: nan if row["lag"] is None else row["lag"])
+    meaning = "Time by which this standby may be behind the switch; NaN while it follows nothing."
+    yield _gauge("haslb_standby_lag_seconds", meaning, labels, lag)
     waiting = of_each(lambda row: row["rules_waiting"])
     yield _gauge("haslb_flow_mods_waiting", "Session flow entries queued for the switch.", labels, waiting)
     without_rule = of_each(lambda row: row["sessions_without_rule"])
