@@ -46,6 +46,9 @@ _REPLY_TIMEOUT = 15.0
 LOG_INTERVAL = 10.0
 #: Seconds from the first finding of an incident until it is logged, so that one line reports all of it.
 _INCIDENT_INTERVAL = 1.0
+#: Rows of a reply that are kept, beside four for each standing rule: those of rate-limited clients and of storms are
+#: among them. A reply may go on for ever.
+_MAX_FURTHER_ROWS = 10_000
 #: Restorations in a row after which the switch still does not report its rules, so that they cannot be audited.
 _MAX_FRUITLESS_RESTORATIONS = 4
 #: The bits of a cookie by which a standing rule of ours is recognized: the mark, and no tag.
@@ -147,16 +150,20 @@ class Audit:
         self._heard_at = now
         try:
             self._rows += flow_stats(message)
+            if len(self._rows) > _MAX_FURTHER_ROWS + 4 * len(self._rules):
+                raise MalformedMessage(f"{len(self._rows)} rules of ours: {len(self._rules)} were installed")
             more = has_more(message)
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed flow-stats reply (%s); audit given up", self._datapath_id, error)
             self._xids.clear()
+            self._rows = []
             self._due_at = now + AUDIT_INTERVAL
             return True
         if not more:
             self._xids.discard(xid)
             if not self._xids:
                 self._compare(now)
+                self._rows = []
         return True
 
     def on_error(self, xid: int, now: float) -> bool:

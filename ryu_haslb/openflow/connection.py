@@ -48,6 +48,11 @@ LOG = logging.getLogger(__name__)
 #: Seconds without a barrier reply after which a connection is closed, so that the switch can connect again.
 BARRIER_TIMEOUT = 15.0
 
+#: Changes of ports that are followed at once within :data:`PORTS_INTERVAL`. Those beyond it are followed together.
+MAX_PORT_CHANGES = 16
+#: Seconds between two times when changes of ports are followed together: that takes milliseconds if there are many.
+PORTS_INTERVAL = 1.0
+
 #: Returns the time in seconds, as :func:`time.monotonic` does.
 Clock = Callable[[], float]
 
@@ -67,6 +72,8 @@ class Connection:
         self._transactions = Transactions(transport)
         self._backoff = Backoff()
         self._is_installing = False
+        self._port_changes = 0
+        self._ports_followed_at = -PORTS_INTERVAL
         self._key_reading: Optional[KeyReading] = None
         self._renew_parts()
         self._leadership = switch.leadership
@@ -157,6 +164,17 @@ class Connection:
     def on_port_changed(self, port: int, usable: bool) -> None:
         """Replace the standing rules if the ports around the IPsec module have changed, and find named ports anew."""
         self._switch.on_port_changed(port, usable)
+        self._port_changes += 1
+        if self._port_changes <= MAX_PORT_CHANGES:
+            self._follow_ports()
+
+    def _follow_further_port_changes(self, now: float) -> None:
+        has_more = self._port_changes > MAX_PORT_CHANGES
+        self._port_changes, self._ports_followed_at = 0, now
+        if has_more:
+            self._follow_ports()
+
+    def _follow_ports(self) -> None:
         names = self.transport.port_names()
         self._switch.set_port_names(names)
         sides, _ = sides_of(self._configuration, names)
@@ -174,6 +192,8 @@ class Connection:
     def tick(self, now: float) -> None:
         """Do what is due at this time, and close the connection if the switch has not replied for too long."""
         self._switch.tick(now)
+        if self._port_changes and now >= self._ports_followed_at + PORTS_INTERVAL:
+            self._follow_further_port_changes(now)
         if self._key_reading is not None:
             self._key_reading.tick(now)
         self._follower.tick(now)

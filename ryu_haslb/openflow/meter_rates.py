@@ -38,7 +38,7 @@ class MeterRates:
         self._xid: Optional[int] = None
         self._asked_at: Optional[float] = None
         self._wanted: dict[int, int] = {}
-        self._found: list[MeterRate] = []
+        self._found: dict[int, MeterRate] = {}
         self._verified: dict[int, int] = {}
         self._is_possible = True
 
@@ -47,7 +47,7 @@ class MeterRates:
         interval = COMPARE_INTERVAL if self._xid is None else REPLY_TIMEOUT
         if not self._is_possible or not wanted or (self._asked_at is not None and now < self._asked_at + interval):
             return
-        self._asked_at, self._wanted, self._found = now, dict(wanted), []
+        self._asked_at, self._wanted, self._found = now, dict(wanted), {}
         self._xid = self._channel.next_xid()
         self._channel.transmit(meter_config_request(self._xid))
 
@@ -56,7 +56,7 @@ class MeterRates:
         if xid != self._xid:
             return None
         try:
-            self._found += meter_rates(message)
+            self._found.update((each.meter, each) for each in meter_rates(message) if each.meter in self._wanted)
             more = has_more(message)
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed meter-config reply (%s); ignored", self._datapath_id, error)
@@ -77,7 +77,7 @@ class MeterRates:
     def _compare(self, wanted: Mapping[int, int]) -> list[tuple[int, int]]:
         """The meters whose rate was reported as it was set, and has changed since."""
         changed = []
-        for meter, rate, is_in_packets in self._found:
+        for meter, rate, is_in_packets in self._found.values():
             expected = wanted.get(meter)
             if expected is None or expected != self._wanted.get(meter):
                 continue  # not ours, or set anew after the request was sent

@@ -192,9 +192,11 @@ class Meters:
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed meter-stats reply (%s); ignored", self._datapath_id, error)
             return True
+        ours = {FIRST_METER, ARP_METER, REPLY_METER, *self._meter_of_client.values()}
         for meter, dropped in rows:
-            self._present.add(meter)
-            self._count_dropped(meter, dropped)
+            if meter in ours:
+                self._present.add(meter)
+                self._count_dropped(meter, dropped)
         if not more:
             self._stats_xid = None
             if not self._is_unsettled:  # else a meter was added after the request was sent
@@ -204,7 +206,7 @@ class Meters:
 
     def _count_dropped(self, meter: int, total: int) -> None:
         """Count what a meter has dropped since the last reply; ``total`` is what it has dropped since it was added."""
-        if meter not in (FIRST_METER, ARP_METER) and meter not in self._meter_of_client.values():
+        if meter == REPLY_METER:
             return
         before = self._last_count.get(meter, 0)
         self._last_count[meter] = total

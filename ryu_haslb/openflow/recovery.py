@@ -35,6 +35,8 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 
 LOG = logging.getLogger(__name__)
 
+#: Places that rules lead to, real servers and virtual addresses, at most: a switch may report any number.
+_MAX_TARGETS = 4096
 #: Pending rules that one tick recovers or gives up: some milliseconds of work.
 _MAX_PENDING_PER_TICK = 1000
 #: Followed rules that one tick puts to their targets.
@@ -203,9 +205,9 @@ class Recovery:
         if virtual_address is None or self._balancer.sessions.by_tag(tag) is not None:
             return
         actions = row.actions()
-        target = self._targets.get((virtual_address, actions))
+        target = self._target(virtual_address, actions)
         if target is None:
-            target = self._targets[virtual_address, actions] = RuleTarget(virtual_address, actions)
+            return
         found = self._reals.get(target.key)
         if found is not None:
             self._recover(tag, target, *found, now)
@@ -232,9 +234,21 @@ class Recovery:
         server = self._servers.get(target.virtual_address)
         target.deadline = now + (_UNSERVED_TIMEOUT if server is None else server.idle)
 
+    def _target(self, virtual_address: bytes, actions: bytes) -> Optional[RuleTarget]:
+        """Where a rule leads; None if it has to be left out, since there is no room for its session or target."""
+        target = self._targets.get((virtual_address, actions))
+        if self._balancer.sessions.has_no_room_for(len(self._pending)) or (
+            target is None and len(self._targets) >= _MAX_TARGETS
+        ):
+            return None
+        if target is None:
+            target = self._targets[virtual_address, actions] = RuleTarget(virtual_address, actions)
+        return target
+
     def _recover(self, tag: int, target: RuleTarget, server: VirtualServer, real: RealServer, now: float) -> None:
         self.forget(tag)
-        if self._balancer.sessions.by_tag(tag) is None:
+        sessions = self._balancer.sessions
+        if sessions.by_tag(tag) is None and not sessions.is_full:
             self.recovered += 1
             self._on_recovered(self._balancer.recover(server, tag, real, now), target.actions)
 

@@ -7,8 +7,10 @@ expects, and only after all lengths have been checked here::
     state      the engine parses                             by hand
     HELLO      OFPT_HELLO, in a form that is built here      OFPT_ERROR, OFPT_ECHO_…
     FEATURES   OFPT_FEATURES_REPLY                           OFPT_ERROR, OFPT_ECHO_…
-    PORTS      OFPT_MULTIPART_REPLY (OFPMP_PORT_DESC)        OFPT_ERROR, OFPT_ECHO_…
-    MAIN       OFPT_PORT_STATUS                              OFPT_ERROR, OFPT_ECHO_…, and what the handler takes
+    PORTS                                                    OFPT_MULTIPART_REPLY (OFPMP_PORT_DESC), OFPT_ERROR,
+                                                             OFPT_ECHO_…
+    MAIN                                                     OFPT_PORT_STATUS, OFPT_ERROR, OFPT_ECHO_…, and what the
+                                                             handler takes
 
 The other messages that a switch may send are ignored from FEATURES on. Everything else breaks the protocol, and the
 connection is closed: a wrong version, a length that does not fit, a message that only a controller sends.
@@ -45,9 +47,6 @@ from ryu_haslb.openflow.wire import (
     OFPT_ROLE_REPLY,
 )
 
-#: Ports that one switch may have.
-MAX_PORTS = 1 << 16
-
 _OFPHET_VERSIONBITMAP = 1
 _HELLO_ELEMENT = Struct("!HH")
 _HELLO = Struct("!BBHIHHI")
@@ -81,6 +80,7 @@ class Treatment(Enum):
     """What is done with a message."""
 
     PARSE = "given to the engine"
+    READ_PORTS = "read for the switch's ports"
     ANSWER_ECHO = "answered"
     ACKNOWLEDGE_ECHO = "taken as the answer to an echo request"
     IGNORE = "ignored"
@@ -122,20 +122,21 @@ def screen(state: State, version: int, kind: int, message: bytes) -> Screened:
         raise ProtocolError(f"a message of type {kind} before the hello")
     if kind not in _FROM_SWITCH:
         raise ProtocolError(f"a message of type {kind}, which a switch does not send")
-    return Screened(Treatment.PARSE if _is_expected(state, kind, message) else Treatment.IGNORE, message)
+    return Screened(_treatment(state, kind, message), message)
 
 
-def _is_expected(state: State, kind: int, message: bytes) -> bool:
-    """Whether the engine has to see a message; its lengths are checked then."""
+def _treatment(state: State, kind: int, message: bytes) -> Treatment:
+    """What to do with a message that a switch sends behind its hello. The lengths of what is read are checked."""
     if kind == OFPT_PORT_STATUS:
         if len(message) != _PORT_STATUS_LENGTH:
             raise ProtocolError(f"a port status of {len(message)} bytes: expected {_PORT_STATUS_LENGTH}")
-        return state is State.MAIN
+        return Treatment.READ_PORTS if state is State.MAIN else Treatment.IGNORE
     if kind == OFPT_FEATURES_REPLY and state is State.FEATURES:
         if len(message) < _FEATURES_REPLY_LENGTH:
             raise ProtocolError(f"a features reply of {len(message)} bytes: expected {_FEATURES_REPLY_LENGTH}")
-        return True
-    return kind == OFPT_MULTIPART_REPLY and state is State.PORTS and _is_port_description(message)
+        return Treatment.PARSE
+    is_description = kind == OFPT_MULTIPART_REPLY and state is State.PORTS and _is_port_description(message)
+    return Treatment.READ_PORTS if is_description else Treatment.IGNORE
 
 
 def _is_port_description(message: bytes) -> bool:

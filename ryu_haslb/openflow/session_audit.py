@@ -53,6 +53,9 @@ COMPARE_INTERVAL = 60.0
 _COMPARE_PAUSE = 100.0
 #: Rules that one flow-stats request asks for, about: some 20 ms of work for the switch.
 SLICE_RULES = 4096
+#: Slices at most, and rules without a session that are kept of one slice: a switch may report any numbers.
+_MAX_SLICES = 1 << 12
+_MAX_UNEXPECTED = 4 * SLICE_RULES
 #: The pause after a slice, as a multiple of what the slice took, and in seconds at most.
 _SLICE_PAUSE = 4.0
 _MAX_SLICE_PAUSE = 2.0
@@ -67,6 +70,8 @@ _REPEAT_PAUSE = 10.0
 #: Comparisons in a row that find none of our rules. After them the switch is taken for one that does not report its
 #: rules, and nothing is compared any more.
 _MAX_EMPTY_COMPARISONS = 3
+#: Tags that are remembered of rules without a session, until the next comparison.
+_MAX_SUSPECTED = 100_000
 #: Tags that are remembered of removed ghosts.
 _MAX_REMEMBERED_GHOSTS = 10_000
 #: The lowest bit of a tag in a cookie, and the one that every tag has set (a locally administered address).
@@ -156,7 +161,7 @@ class SessionAudit:
         sessions = list(self._balancer.sessions)
         self._to_divide = iter(sessions)
         rules = max(len(sessions), self._rules_there)  # there may be more rules than sessions
-        self._slices = [[] for _ in range(1 << max(0, (rules - 1) // SLICE_RULES).bit_length())]
+        self._slices = [[] for _ in range(min(_MAX_SLICES, 1 << max(0, (rules - 1) // SLICE_RULES).bit_length()))]
         self._slice = 0
         self._suspected_before, self._suspected = self._suspected, set()
 
@@ -186,6 +191,8 @@ class SessionAudit:
             if self.is_comparing:
                 for row in flow_stats(message):
                     self._on_row(row)
+                if len(self._unexpected) > _MAX_UNEXPECTED:
+                    raise MalformedMessage(f"more than {_MAX_UNEXPECTED} rules without a session in one slice")
                 more = has_more(message)
                 if not more:
                     self._finish_slice(now)
@@ -324,7 +331,8 @@ class SessionAudit:
                 continue
             self._has_found = True
             if tag not in self._suspected_before:
-                self._suspected.add(tag)
+                if len(self._suspected) < _MAX_SUSPECTED:
+                    self._suspected.add(tag)
                 continue
             if tag in self._removed_ghosts and not self._is_contested:
                 self._is_contested = True

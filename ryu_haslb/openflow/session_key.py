@@ -73,7 +73,7 @@ class KeyReading:
         self._conclude = conclude
         self._xid: Optional[int] = channel.next_xid()
         self._heard_at = now
-        self._rows: list[FlowStats] = []
+        self._rows: dict[object, FlowStats] = {}
         channel.transmit(flow_stats_request(self._xid, Table.CLASSIFIER, COOKIE_MARK, COOKIE_MARK_MASK))
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
@@ -82,7 +82,8 @@ class KeyReading:
             return False
         self._heard_at = now
         try:
-            self._rows += flow_stats(message)
+            for row in flow_stats(message):
+                self._keep(row)
             if has_more(message):
                 return True
         except MalformedMessage:
@@ -106,10 +107,23 @@ class KeyReading:
         """The switch is not to be served after all."""
         self._xid = None
 
+    def _keep(self, row: FlowStats) -> None:
+        """Keep a row that shows a key, or that there are standing rules: one of each, since a reply may go on for ever.
+
+        Raises:
+            MalformedMessage: the length of a match field does not fit.
+        """
+        if row.cookie in _STANDING_COOKIES:
+            self._rows[None] = row
+        elif row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie:
+            metadata = row.field("metadata")
+            if metadata is not None and int.from_bytes(metadata, "big") in _MARKS:
+                self._rows[metadata] = row
+
     def _end(self) -> None:
         self._xid = None
         try:
-            keys = keys_in(self._rows)
+            keys = keys_in(self._rows.values())
         except MalformedMessage:
             keys = []
         self._conclude(keys)

@@ -2,9 +2,9 @@
 
 The engine reads eight bytes at a time, parses every message into objects and puts each into a queue. This transport
 reads everything that has arrived at once and offers each message to a handler first. What the handler takes is handled
-at once, and all replies to one read leave in one write. Of the other messages the engine parses those of the handshake
-and of the ports, after :mod:`.screening` has checked them. A peer that breaks the protocol costs one log line, and its
-connection.
+at once, and all replies to one read leave in one write. Of the other messages the engine parses hello and features, and
+:mod:`.ports` reads those about ports, after :mod:`.screening` has checked them. A peer that breaks the protocol costs
+one log line, and its connection.
 
 Sending never blocks. If a switch does not read what it is sent, only reading from that switch is suspended.
 """
@@ -34,8 +34,8 @@ from ryu_haslb.engine import (
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.channel import MessageHandler, SwitchListener
 from ryu_haslb.openflow.latency import LatencyHistogram
+from ryu_haslb.openflow.ports import Ports
 from ryu_haslb.openflow.screening import (
-    MAX_PORTS,
     IncompatibleVersionError,
     ProtocolError,
     State,
@@ -75,7 +75,7 @@ class Transport(Datapath):  # type: ignore[misc]
         self.certificate = _certificate(self.socket)
         self.bytes_sent = 0
         self.close_reason = "connection lost"
-        self.ports: dict[int, Any] = {}  # maintained by the engine
+        self._ports = Ports()
         self._outgoing: list[bytes] = []
         self._unsent = 0
         self._is_closing = False
@@ -102,8 +102,7 @@ class Transport(Datapath):  # type: ignore[misc]
 
     def port_names(self) -> dict[int, str]:
         """The names of the switch's ports by their numbers, at this moment."""
-        names = {number: port.name.partition(b"\0")[0] for number, port in self.ports.items()}
-        return {number: name.decode("ascii", "replace") for number, name in names.items()}
+        return dict(self._ports.names)
 
     def transmit(self, message: bytes) -> None:
         """Send OpenFlow messages without blocking. All replies to one read leave in one write."""
@@ -226,14 +225,22 @@ class Transport(Datapath):  # type: ignore[misc]
         treatment, message = screen(state, version, kind, message)
         if treatment is Treatment.PARSE:
             self._leave_to_engine(kind, xid, message)
-            if len(self.ports) > MAX_PORTS:
-                raise ProtocolError(f"more than {MAX_PORTS} ports")
+        elif treatment is Treatment.READ_PORTS:
+            self._read_ports(kind, message)
         elif treatment is Treatment.ANSWER_ECHO:
             self.transmit(HEADER.pack(OFP_VERSION, wire.OFPT_ECHO_REPLY, len(message), xid) + message[HEADER.size :])
         elif treatment is Treatment.ACKNOWLEDGE_ECHO:
             self.acknowledge_echo_reply(xid)
             if state is State.MAIN:
                 self._listener.on_echo_reply(self, xid)
+
+    def _read_ports(self, kind: int, message: bytes) -> None:
+        if kind == wire.OFPT_PORT_STATUS:
+            change = self._ports.read_status(message)
+            if change is not None:
+                self._listener.on_port_changed(self, *change)
+        elif self._ports.read_description(message):
+            self.set_state(MAIN_DISPATCHER)
 
     def _refuse(self, error: ProtocolError) -> None:
         """Close the connection of a peer that breaks the protocol; a peer of another version is told why."""
@@ -256,10 +263,6 @@ class Transport(Datapath):  # type: ignore[misc]
         for handler in self.ofp_brick.get_handlers(event):
             if self.state in handler.callers[type(event)].dispatchers:
                 handler(event)
-        if kind == wire.OFPT_PORT_STATUS:
-            down = message.desc.state & wire.OFPPS_LINK_DOWN or message.desc.config & wire.OFPPC_PORT_DOWN
-            usable = message.reason != wire.OFPPR_DELETE and not down
-            self._listener.on_port_changed(self, message.desc.port_no, usable)
 
 
 def _certificate(connection: Any) -> Optional[PeerCertificate]:

@@ -28,6 +28,9 @@ from ryu_haslb.openflow.wire_flow_mod import MATCH_ALL
 
 _REQUEST = Struct("!BBHIHH4x")
 _REPLY = Struct("!8xHH4x")
+#: Bytes in front of the rows of a multipart message.
+MULTIPART_HEADER_LENGTH = _REPLY.size
+
 _FLOW_REQUEST = Struct("!B3xII4xQQ")
 _FLOW = Struct("!HBx8xH10xQ16xHH")
 _FLOW_AGE = Struct("!4xI16xQ")

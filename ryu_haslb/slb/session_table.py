@@ -18,6 +18,8 @@ from ryu_haslb.slb.wheel import TimingWheel
 #: A dictionary keeps the size that it once had. It is rebuilt when this many times fewer sessions live than once did.
 _SHRINK_FACTOR = 16
 _MIN_SHRINK_SIZE = 10_000
+#: In place of a client: recovered sessions beyond those that may be confirmed.
+_RECOVERED = b"recovered"
 
 
 class SessionTable:
@@ -88,13 +90,20 @@ class SessionTable:
     @property
     def is_full(self) -> bool:
         """Whether a new session needs another one to make room."""
-        return len(self._by_tag) >= self.limit.limit
+        return self.has_no_room_for(0)
+
+    def has_no_room_for(self, further: int) -> bool:
+        """Whether so many further sessions, and one, are more than the limit allows."""
+        return len(self._by_tag) + further >= self.limit.limit
+
+    @property
+    def _may_confirm(self) -> bool:
+        return len(self._by_tag) - self.limit.unconfirmed < self.limit.limit * MAX_CONFIRMED_PART
 
     def confirm(self, session: Session) -> None:
         """The session's mobile has begun a further attempt: it no longer makes room for others."""
-        limit = self.limit
-        if len(self._by_tag) - limit.unconfirmed < limit.limit * MAX_CONFIRMED_PART:
-            limit.remove(session)
+        if self._may_confirm:
+            self.limit.remove(session)
 
     def open(self, request: Request, real: RealServer, now: float) -> Session:
         """Open a session with a tag that no other session has."""
@@ -115,6 +124,8 @@ class SessionTable:
         self._recovered += 1
         session = Session(server, recovered_identity(tag), tag, real, now)
         session.last_attempt = -inf  # so that its first request is not a repetition of anything
+        if not self._may_confirm:
+            self.limit.add(session, _RECOVERED)
         return self._add(session)
 
     def remove(self, session: Session) -> None:

@@ -11,6 +11,7 @@ from fake_switch import FakeTransport
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, Port, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Inside, Sides
+from ryu_haslb.openflow.connection import MAX_PORT_CHANGES, PORTS_INTERVAL
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.pipeline import FIRST_METER, PIPELINE, Action, Purpose, Rule, Table, chassis_address
 from ryu_haslb.openflow.standing_rules import client_rules, standing_rules
@@ -233,6 +234,35 @@ def test_the_rules_follow_ports_that_come_and_go_and_change_their_numbers() -> N
     fleet.on_port_changed(connection, 7, False)
     connection.answer()
     assert connection.outside == [5]
+
+
+def test_ports_that_change_again_and_again_are_followed_once_a_second() -> None:
+    """A switch may send thousands of port status messages in a second."""
+    now = 100.0
+    wanted = configuration(*PORTS)
+    connection = Wire(haslb1_gi6_2=7)
+    fleet = Fleet(wanted, Balancer(wanted), lambda: now)
+    fleet.on_connected(connection)
+    connection.answer()
+    fleet.tick(now)
+    read = 0
+
+    def port_names() -> dict[int, str]:
+        nonlocal read
+        read += 1
+        return dict(connection.ports)
+
+    connection.port_names = port_names  # type: ignore[method-assign]
+    for number in range(1000):
+        connection.ports = {1000 + number: "haslb1-fa3-15", 7: "haslb1-gi6-2"}
+        fleet.on_port_changed(connection, 1000 + number, True)
+    assert read <= 2 * MAX_PORT_CHANGES, "to follow them, and to install rules"
+    for _ in range(50):
+        now += PORTS_INTERVAL / 50
+        fleet.tick(now)
+    connection.answer()
+    assert connection.outside == [7, 1999]
+    assert read <= 2 * (MAX_PORT_CHANGES + 1)
 
 
 def test_a_port_that_is_not_outside_leaves_the_rules_alone() -> None:

@@ -21,6 +21,7 @@ from ryu_haslb.openflow.session_view import SessionView
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_multipart import flow_stats, flow_stats_request, table_stats_request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
+from ryu_haslb.slb.statistics import DropReason
 
 MACS = (bytes.fromhex("020000000051"), bytes.fromhex("020000000052"))
 TO_A, TO_B = (
@@ -372,3 +373,33 @@ def test_what_was_followed_is_kept_when_the_switch_cannot_be_read() -> None:
     assert taken.recovery.reading.on_error(XID, wire.Error(1, 2, b""), 0.0) is False
     taken.recovery.tick(taken.bench.now)
     assert taken.bench.letters("anna@example.org") == "B"
+
+
+def test_a_switch_that_reports_any_number_of_rules_fills_neither_memory_nor_the_session_table() -> None:
+    """At the limit nothing more is recovered, and new mobiles still find room: docs/security.md."""
+    restarted = Restarted(0)
+    table = restarted.bench.balancer.sessions
+    table.limit.limit = 40
+    restarted.read(*((1 << 41 | number, TO_A) for number in range(30)), more=True)
+    restarted.read(*((1 << 41 | number, TO_B) for number in range(30, 90)), more=True)
+    assert (restarted.sessions(), restarted.recovery.pending) == (30, 10)
+    restarted.read(*((1 << 41 | number, TO_A) for number in range(90, 200)))
+    assert (restarted.sessions(), restarted.recovery.pending) == (30, 10)
+    restarted.find(0, 1)
+    restarted.recovery.tick(restarted.bench.now)
+    assert restarted.sessions() == 40
+    confirmed = restarted.sessions() - table.limit.unconfirmed
+    assert confirmed == 35, "seven eighths"
+    for number in range(20):
+        restarted.bench.request(f"new-{number}")
+    assert restarted.sessions() == 40
+    assert restarted.bench.balancer.statistics.drops[DropReason.SESSION_LIMIT] == 0
+
+
+def test_a_switch_that_reports_any_number_of_places_fills_no_memory() -> None:
+    restarted = Restarted()
+    for begin in range(0, 5000, 250):
+        places = [delivery_actions(session_rewrites(chassis_address(1), MACS[0]), port, None) for port in range(250)]
+        rules = ((1 << 41 | begin + port, places[port] + begin.to_bytes(8, "big")) for port in range(250))
+        restarted.read(*rules, more=True)
+    assert restarted.recovery.pending == 4096

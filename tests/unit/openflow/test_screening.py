@@ -69,18 +69,18 @@ def test_an_element_of_a_hello_whose_length_does_not_fit_breaks_the_protocol(bod
         treatment(State.HELLO, wire.OFPT_HELLO, body)
 
 
-def test_the_engine_sees_what_its_state_expects_and_nothing_else() -> None:
+def test_only_what_its_state_expects_is_read() -> None:
     ports = struct.pack("!HH4x", wire.OFPMP_PORT_DESC, 0) + PORT * 2
     expected = {
-        State.HELLO: (wire.OFPT_HELLO, b""),
-        State.FEATURES: (wire.OFPT_FEATURES_REPLY, bytes(24)),
-        State.PORTS: (wire.OFPT_MULTIPART_REPLY, ports),
-        State.MAIN: (wire.OFPT_PORT_STATUS, bytes(8) + PORT),
+        State.HELLO: (wire.OFPT_HELLO, b"", Treatment.PARSE),
+        State.FEATURES: (wire.OFPT_FEATURES_REPLY, bytes(24), Treatment.PARSE),
+        State.PORTS: (wire.OFPT_MULTIPART_REPLY, ports, Treatment.READ_PORTS),
+        State.MAIN: (wire.OFPT_PORT_STATUS, bytes(8) + PORT, Treatment.READ_PORTS),
     }
     for state in State:
-        for kind, body in expected.values():
-            if (kind, body) == expected[state]:
-                assert treatment(state, kind, body) is Treatment.PARSE
+        for kind, body, wanted in expected.values():
+            if (kind, body, wanted) == expected[state]:
+                assert treatment(state, kind, body) is wanted
             elif state is State.HELLO or kind == wire.OFPT_HELLO:
                 with pytest.raises(ProtocolError):
                     treatment(state, kind, body)

@@ -1,0 +1,75 @@
+"""The ports of one switch as it reports them (OpenFlow 1.3.5, sections 7.2.1, 7.3.5.7 and 7.4.3), read by hand. Pure.
+
+Only number and name of a port are kept. A peer may report as many ports as it likes, and often: the engine's own
+record of a port takes twenty times as much memory and time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from struct import Struct
+from typing import NamedTuple, Optional
+
+from ryu_haslb.openflow.screening import ProtocolError
+from ryu_haslb.openflow.wire import OFPPC_PORT_DOWN, OFPPR_DELETE, OFPPS_LINK_DOWN
+from ryu_haslb.openflow.wire_multipart import MULTIPART_HEADER_LENGTH, has_more
+
+#: Ports that one switch may have. Each takes some 150 bytes, also of a peer that only passes for a switch.
+MAX_PORTS = 8192
+
+_OFPPR_MODIFY = 2
+_PORT = Struct("!I12x16sII24x")
+_STATUS = Struct("!8xB7x")
+
+
+class PortChange(NamedTuple):
+    """A port came up, went down or was removed."""
+
+    port: int
+    is_usable: bool
+
+
+class Ports:
+    """The names of a switch's ports by their numbers."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, str] = {}
+
+    @property
+    def names(self) -> Mapping[int, str]:
+        """The names by numbers, at this moment; not to be changed."""
+        return self._names
+
+    def read_description(self, message: bytes) -> bool:
+        """Read a part of the description of all ports. False: another part follows.
+
+        The lengths must have been checked (:mod:`.screening`).
+
+        Raises:
+            ProtocolError: the switch has more ports than :data:`MAX_PORTS`.
+        """
+        for number, name, _, _ in _PORT.iter_unpack(message[MULTIPART_HEADER_LENGTH:]):
+            self._set(number, name)
+        return not has_more(message)
+
+    def read_status(self, message: bytes) -> Optional[PortChange]:
+        """Read a port status; None if its reason is unknown. The length must have been checked.
+
+        Raises:
+            ProtocolError: the switch has more ports than :data:`MAX_PORTS`.
+        """
+        (reason,) = _STATUS.unpack_from(message)
+        number, name, config, state = _PORT.unpack_from(message, _STATUS.size)
+        if reason > _OFPPR_MODIFY:
+            return None
+        if reason == OFPPR_DELETE:
+            self._names.pop(number, None)
+        else:
+            self._set(number, name)
+        is_down = config & OFPPC_PORT_DOWN or state & OFPPS_LINK_DOWN
+        return PortChange(number, reason != OFPPR_DELETE and not is_down)
+
+    def _set(self, number: int, name: bytes) -> None:
+        self._names[number] = name.partition(b"\0")[0].decode("ascii", "replace")
+        if len(self._names) > MAX_PORTS:
+            raise ProtocolError(f"more than {MAX_PORTS} ports")
