@@ -6,7 +6,6 @@ nothing but SIGKILL ends it. An attack costs one line of the log for each connec
 
 from __future__ import annotations
 
-import struct
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,46 +13,15 @@ from pathlib import Path
 
 import pytest
 from attacked import HARD_LIMIT, HELLO, NO_PORTS, Controller, features, message, started
+from lying_switch import TYPES, bodies
 
 from ryu_haslb import log_limit
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.wire import HEADER, OFP_VERSION
 
-#: Every type of OpenFlow 1.3 to 1.5, and some that do not exist.
-TYPES = (*range(37), 99, 255)
-#: Every type of multipart message of OpenFlow 1.3, two later ones, and the experimenter's.
-MULTIPART_TYPES = (*range(16), 0xFFFF)
 FEATURES = features(0xBAD)
 #: What a peer sends to come into each state.
 OPENINGS = {"hello": b"", "features": HELLO, "ports": HELLO + FEATURES, "main": HELLO + FEATURES + NO_PORTS}
-
-
-def bodies(kind: int) -> Iterator[bytes]:
-    """Bodies of zeros, of ones, and with structures whose lengths are 0, too small and too large."""
-    for size in (0, 1, 3, 4, 7, 8, 12, 16, 24, 40, 56, 64, 72, 120):
-        yield bytes(size)
-        yield b"\xff" * size
-    for lie in (0, 1, 3, 4, 7, 8, 9, 0x7FFF, 0xFFFF):
-        length = struct.pack("!H", lie)
-        for rest in (0, 4, 60, 200):
-            yield b"\0\1" + length + bytes(rest)  # type and length, as in a hello
-            yield length + b"\0\1" + bytes(rest)  # length and type
-            yield bytes(4) + length + bytes(rest)  # as in a meter
-            yield bytes(8) + b"\0\1" + length + bytes(rest)  # behind a port, as in a queue
-    if kind == wire.OFPT_MULTIPART_REPLY:
-        yield from multipart_bodies()
-
-
-def multipart_bodies() -> Iterator[bytes]:
-    for kind in MULTIPART_TYPES:
-        head = struct.pack("!HH4x", kind, 0)
-        for size in (1, 8, 24, 56, 63, 65, 128):
-            yield head + bytes(size)
-            yield head + b"\xff" * size
-        for lie in (0, 1, 4, 8, 63, 0xFFFF):
-            yield head + struct.pack("!H", lie) + bytes(94)
-            yield head + bytes(4) + struct.pack("!H", lie) + bytes(90)
-            yield head + struct.pack("!H", 96) + bytes(54) + struct.pack("!HH", 1, lie) + bytes(36)
 
 
 @pytest.fixture(scope="module", name="controller")

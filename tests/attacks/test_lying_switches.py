@@ -1,0 +1,207 @@
+"""Attacks by peers that begin as a switch does and then lie: in every type, every length, every state.
+
+``HASLB_ATTACK_SECONDS`` says for how long random lies are told (5 by default), ``HASLB_ATTACK_SEED`` which ones; a
+failure names its seed.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from itertools import count
+from pathlib import Path
+from typing import Optional
+
+import pytest
+from attacked import HELLO, Switch, features, message, started
+from bench import REALS, Bench, PlainChassis, farm, virtual_server
+from fake_switch import HEADER, FakeSwitch
+from lying_switch import LyingSwitch
+from mobile import VIRTUAL, arp_reply, arp_request, registration
+from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply, table_stats_reply
+
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.runner.lab import Lab
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.pipeline import FIRST_METER
+from ryu_haslb.openflow.ports import MAX_PORTS
+from ryu_haslb.slb.session import COOKIE_MARK_MASK
+
+SECONDS = float(os.environ.get("HASLB_ATTACK_SECONDS", "5"))
+SEED = int(os.environ.get("HASLB_ATTACK_SEED", str(random.randrange(1 << 32))))
+LIARS = 3
+#: Bytes by which a process may grow that is lied to: what the allocator keeps, and what is remembered of strangers.
+MAX_GROWTH = 24 << 20
+#: The same for the parts of one reply, and the bytes that are sent of them.
+MAX_GROWTH_OF_REPLY, REPLY_SIZE = 8 << 20, 24 << 20
+#: The liars' own datapath ids, and that of the switch beside them.
+DATAPATH_IDS = (1, *range(0x1000, 0x1010))
+
+
+def resident(process: int) -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096
+
+
+def descriptors(process: int) -> int:
+    return len(os.listdir(f"/proc/{process}/fd"))
+
+
+FRAMES = (
+    *(registration(f"liar-{number}@isp.com") for number in range(20)),
+    *(arp_reply(f"00:00:5e:00:53:{number}", f"10.1.1.{number}") for number in range(51, 54)),
+    *(arp_request(target) for target in (VIRTUAL, "10.1.1.51")),
+)
+
+
+def frames(chance: random.Random) -> bytes:
+    """A frame that may be damaged."""
+    chosen = bytearray(chance.choice(FRAMES))
+    if chance.random() < 0.5:
+        chosen[chance.randrange(len(chosen))] = chance.randrange(256)
+    return bytes(chosen[: chance.choice((len(chosen), chance.randrange(len(chosen)))) or 1])
+
+
+@contextmanager
+def lied_to(host: str, port: int, until: float) -> Iterator[None]:
+    """Liars connect to a balancer until then."""
+    print(f"HASLB_ATTACK_SEED={SEED}")
+    liars = [LyingSwitch((host, port), SEED * LIARS + number, DATAPATH_IDS, frames) for number in range(LIARS)]
+    threads = [threading.Thread(target=liar.run, args=(lambda: time.monotonic() > until,)) for liar in liars]
+    for thread in threads:
+        thread.start()
+    yield
+    for thread in threads:
+        thread.join()
+    print(
+        f"{sum(liar.sent for liar in liars)} lies over {sum(sum(liar.counts.values()) for liar in liars)} connections"
+    )
+
+
+@pytest.mark.lab
+def test_lies_beside_a_real_switch_change_nothing_for_it() -> None:
+    """Open vSwitch stays served, and its mobiles stay at their home agents."""
+    with Bench(Lab(PlainChassis(), farm((address, 1) for address in REALS.values()) + virtual_server(65535))) as bench:
+        address, process = bench.lab.node(CONTROLLER).IP(), bench.controller.pid
+        homes = {f"honest-{each}@isp.com": "" for each in range(6)}
+        homes = {name: REALS[bench.deliver(registration(name))] for name in homes}
+        before, open_before = resident(process), descriptors(process)
+        end = time.monotonic() + SECONDS
+        with lied_to(address, 6653, end):
+            for number in count():
+                assert bench.deliver(registration(f"new-{number}@isp.com")) in REALS
+                sessions = bench.sessions()
+                assert {name: sessions[name]["real"] for name in homes} == homes
+                if time.monotonic() > end:
+                    break
+        assert bench.controller.poll() is None
+        assert "Traceback" not in bench.lab.log(CONTROLLER)
+        growth = resident(process) - before
+        print(f"{growth >> 10} KiB more memory, {descriptors(process) - open_before} more descriptors")
+        assert growth < MAX_GROWTH
+        assert descriptors(process) <= open_before + LIARS
+
+
+def test_lies_without_a_switch_keep_the_first_one_from_nothing(tmp_path: Path) -> None:
+    with started(tmp_path) as controller:
+        end = time.monotonic() + SECONDS
+        with lied_to("127.0.0.1", controller.port, end):
+            while time.monotonic() < end:
+                with Switch(controller, 2, "127.0.0.2") as switch:
+                    switch.await_served()
+        controller.require_alive()
+        assert descriptors(controller.process.pid) < 40
+
+
+def test_ports_without_an_end_take_neither_time_nor_memory(tmp_path: Path) -> None:
+    """Thousands of ports, of which each change was followed at once, kept the event loop busy for 20 s."""
+    ports = [struct.pack("!I4x6s2x16s8I", number, bytes(6), b"fa3-15", *[0] * 8) for number in range(1, MAX_PORTS + 1)]
+    parts = [b"".join(ports[begin : begin + 512]) for begin in range(0, MAX_PORTS, 512)]
+    with started(tmp_path) as controller, ExitStack() as stack:
+        before = resident(controller.process.pid)
+        for number in range(8):
+            peer = stack.enter_context(controller.connect(HELLO + features(100 + number)))
+            for part in parts:
+                more = struct.pack("!HH4x", wire.OFPMP_PORT_DESC, part is not parts[-1])
+                peer.sendall(message(wire.OFPT_MULTIPART_REPLY, more + part))
+            controller.require_served(peer)
+            peer.sendall(b"".join(message(wire.OFPT_PORT_STATUS, b"\2" + bytes(7) + port) for port in ports[:1000]))
+        with Switch(controller, 1) as switch:
+            switch.await_served()
+        assert resident(controller.process.pid) - before < MAX_GROWTH
+        controller.require_alive()
+
+
+def of_rules(request: bytes, xid: int, _: int) -> bytes:
+    """A part of a flow statistics reply: rules that bear our mark."""
+    return _rules(int.from_bytes(request[32:40], "big"), request[16], xid)
+
+
+@lru_cache(maxsize=1)
+def _rules(cookie: int, table: int, xid: int) -> bytes:
+    return flow_stats_reply(*(FlowRow(cookie | each << 20, table=table) for each in range(1000)), xid=xid, more=True)
+
+
+def of_meters(_: bytes, xid: int, number: int) -> bytes:
+    return meter_stats_reply(
+        *((FIRST_METER + 1 + number * 1000 + each, [0]) for each in range(1000)), xid=xid, more=True
+    )
+
+
+def of_meter_rates(_: bytes, xid: int, number: int) -> bytes:
+    rows = (struct.pack("!HHIHHII4x", 24, 1, number * 2000 + each, 1, 16, 100, 10) for each in range(2000))
+    body = struct.pack("!HH4x", wire.OFPMP_METER_CONFIG, wire.OFPMPF_REPLY_MORE) + b"".join(rows)
+    return HEADER.pack(4, wire.OFPT_MULTIPART_REPLY, HEADER.size + len(body), xid) + body
+
+
+#: What the balancer asks for: the multipart type, and the table and the mask of the cookie if that is rules.
+REQUESTS = {
+    "lease": (wire.OFPMP_FLOW, 0, 0xFFFFFFFF, of_rules),
+    "keys of tags": (wire.OFPMP_FLOW, 0, COOKIE_MARK_MASK, of_rules),
+    "standing rules": (wire.OFPMP_FLOW, 0, 0xFFFFFFFF0000FFFF, of_rules),
+    "sessions to recover": (wire.OFPMP_FLOW, 1, COOKIE_MARK_MASK, of_rules),
+    "sessions to audit": (wire.OFPMP_FLOW, 1, COOKIE_MARK_MASK | 1 << 57, of_rules),
+    "meters": (wire.OFPMP_METER, None, None, of_meters),
+    "rates of meters": (wire.OFPMP_METER_CONFIG, None, None, of_meter_rates),
+}
+
+
+@pytest.mark.parametrize("asked", REQUESTS)
+def test_a_reply_without_an_end_takes_no_memory(tmp_path: Path, asked: str) -> None:
+    """The flag OFPMPF_REPLY_MORE promises a further part, and a further one (OpenFlow 1.3.5, section 7.3.5)."""
+    kind, table, mask, part = REQUESTS[asked]
+    with started(tmp_path) as controller, controller.connect(HELLO) as peer:
+        request = awaited(peer, kind, table, mask)
+        xid, before, sent = int.from_bytes(request[4:8], "big"), resident(controller.process.pid), 0
+        for number in count():
+            lie = part(request, xid, number)
+            peer.sendall(lie)
+            sent += len(lie)
+            if sent > REPLY_SIZE:
+                break
+        assert controller.survives(peer, b"")
+        assert resident(controller.process.pid) - before < MAX_GROWTH_OF_REPLY
+        controller.require_alive()
+
+
+def awaited(peer: socket.socket, kind: int, table: Optional[int], mask: Optional[int]) -> bytes:
+    """Answer what the balancer sends until it asks for this. The table of sessions has rules that it does not know."""
+    switch = FakeSwitch(0x300)
+    while True:
+        data = peer.recv(1 << 16)
+        assert data, "the balancer hung up"
+        for request, replies in switch.receive(data):
+            asks_for = int.from_bytes(request[8:10], "big") if request[1] == wire.OFPT_MULTIPART_REQUEST else None
+            if asks_for == kind and (mask is None or (request[16], request[40:48]) == (table, mask.to_bytes(8, "big"))):
+                return request
+            if asks_for == wire.OFPMP_TABLE:
+                peer.sendall(table_stats_reply({0: 9, 1: 9}, xid=int.from_bytes(request[4:8], "big")))
+            else:
+                peer.sendall(b"".join(replies))
