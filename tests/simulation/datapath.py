@@ -34,6 +34,8 @@ class Capabilities:
     bundles: bool = True
     meters: bool = True
     roles: bool = True
+    #: ONF's flow monitor (EXT-187).
+    flow_monitor: bool = True
     flood: bool = True
     tables: int = 254
     max_flows: int = 1_000_000

@@ -6,10 +6,12 @@ from struct import Struct
 from typing import TYPE_CHECKING, Optional
 
 from simulation.datapath import OFPP_ANY, Instructions, Meter, read_instructions
+from simulation.flow_monitor import ADDED, MODIFIED, UNKNOWN, Origin
 from simulation.flow_table import OFPFF_CHECK_OVERLAP, Flow, FlowTable, MalformedError, Match, read_match
 
 if TYPE_CHECKING:
     from simulation.switch import SimulatedSwitch
+    from simulation.switch_connection import SwitchConnection
 
 _FLOW_MOD = Struct("!8xQQBBHHHIIIH2x")
 _METER_MOD = Struct("!8xHHI")
@@ -31,10 +33,12 @@ class FlowMods:
     def __init__(self, switch: SimulatedSwitch) -> None:
         self._switch = switch
         self._datapath = switch.datapath
+        self._origin = UNKNOWN  # of the flow-mod that is being executed
         self._known_instructions: dict[tuple[bytes, str, bool, bool], Instructions] = {}
 
-    def execute(self, message: bytes) -> None:
-        """Execute a flow-mod. Raises MalformedError when it is to be rejected."""
+    def execute(self, message: bytes, by: Optional[SwitchConnection] = None) -> None:
+        """Execute a flow-mod that came over a connection. Raises MalformedError when it is to be rejected."""
+        self._origin = Origin(by, int.from_bytes(message[4:8], "big"))
         cookie, mask, table, command, idle, hard, priority, _, out_port, _, flags = _FLOW_MOD.unpack_from(message)
         match, offset = read_match(message, 48)
         if command in (0, 1, 2):
@@ -49,7 +53,7 @@ class FlowMods:
             rule = (found.raw, found.goto, found.meter, found.actions)
             flow = Flow(priority, match, cookie, idle, hard, flags, *rule, now, now)
             if command == 0:
-                self._add(self._datapath.tables[table], flow)
+                self._add(table, flow)
             else:
                 self._modify(table, flow, command == 2, (cookie, mask))
         elif command in (3, 4):
@@ -76,14 +80,16 @@ class FlowMods:
         burst = int.from_bytes(message[24:28], "big") if flags & 4 else rate
         meters[number] = Meter(rate, max(burst, 1), max(burst, 1), self._switch.clock.now)
 
-    def commit(self, messages: list[bytes]) -> None:
+    def commit(self, messages: list[bytes], by: Optional[SwitchConnection] = None) -> None:
         """All or nothing: the tables are put back as they were when one message is rejected (RejectedBundleError)."""
         before = {number: list(table) for number, table in enumerate(self._datapath.tables) if self._at_risk(table)}
+        noted = self._switch.monitors.noted()
         for message in messages:
             try:
-                self.execute(message)
+                self.execute(message, by)
             except MalformedError as error:
                 self._roll_back(before)
+                self._switch.monitors.revert(noted)
                 raise RejectedBundleError(message, error.code) from error
 
     def _instructions(self, data: bytes) -> Instructions:
@@ -98,7 +104,8 @@ class FlowMods:
             self._known_instructions[key] = found
         return found
 
-    def _add(self, table: FlowTable, flow: Flow) -> None:
+    def _add(self, number: int, flow: Flow) -> None:
+        table = self._datapath.tables[number]
         before = table.get(flow.priority, flow.match)
         if before is None and flow.flags & OFPFF_CHECK_OVERLAP and _overlaps(table, flow):
             raise MalformedError(5, 3)  # OFPFMFC_OVERLAP
@@ -107,6 +114,7 @@ class FlowMods:
         if before is not None:  # counters stay unless OFPFF_RESET_COUNTS says otherwise (section 6.4)
             flow.packets, flow.octets = before.packets, before.octets
         table.put(flow)
+        self._switch.monitors.report(ADDED, number, flow, self._origin)
 
     def _modify(self, number: int, flow: Flow, strict: bool, cookie: tuple[int, int]) -> None:
         table = self._datapath.tables[number]
@@ -116,12 +124,15 @@ class FlowMods:
         else:
             found = table.select(flow.match, *cookie)
         for each in found:
+            is_changed = each.instructions != flow.instructions
             each.instructions, each.goto, each.meter, each.actions = (
                 flow.instructions,
                 flow.goto,
                 flow.meter,
                 flow.actions,
             )
+            if is_changed:
+                self._switch.monitors.report(MODIFIED, number, each, self._origin)
 
     def _delete(
         self, number: int, match: Match, priority: Optional[int], cookie: tuple[int, int], out_port: int
@@ -138,7 +149,7 @@ class FlowMods:
                 flows = [exact] if exact and exact.cookie & cookie[1] == cookie[0] & cookie[1] else []
             for flow in flows:
                 if out_port == OFPP_ANY or (0, out_port) in flow.actions:
-                    self._switch.remove(each, flow, 2)
+                    self._switch.remove(each, flow, 2, self._origin)
 
     def _at_risk(self, table: FlowTable) -> bool:
         """Whether a commit can fail half-way: a table near its limit. (Else only a malformed message fails.)"""

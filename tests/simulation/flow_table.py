@@ -82,6 +82,9 @@ class Flow:
     used: float
     packets: int = 0
     octets: int = 0
+    #: The numbers of the changes that added it, and that modified it last (:mod:`simulation.flow_monitor`).
+    added: int = 0
+    modified: int = 0
 
     def __post_init__(self) -> None:
         self.key: FlowKey = (self.priority, self.match.fields)
@@ -233,9 +236,7 @@ class FlowTable:
         if not match.fields:
             return [flow for flow in flows if flow.cookie & cookie_mask == cookie & cookie_mask]
         return [
-            flow
-            for flow in flows
-            if flow.cookie & cookie_mask == cookie & cookie_mask and _is_within(flow.match, match)
+            flow for flow in flows if flow.cookie & cookie_mask == cookie & cookie_mask and is_within(flow.match, match)
         ]
 
 
@@ -244,7 +245,8 @@ def _group_key(flow: Flow) -> object:
     return found[0] if len(found) == 1 else found
 
 
-def _is_within(narrow: Match, wide: Match) -> bool:
+def is_within(narrow: Match, wide: Match) -> bool:
+    """Whether every packet that matches ``narrow`` matches ``wide`` as well."""
     have = {number: (value, mask) for number, value, mask in narrow.fields}
     for number, value, mask in wide.fields:
         if number not in have:

@@ -15,8 +15,9 @@ from typing import Optional
 from simulation.clock import Clock
 from simulation.datapath import Capabilities, Datapath, PacketIn
 from simulation.flow_mods import FlowMods
+from simulation.flow_monitor import ADDED, DELETED, UNKNOWN, FlowMonitors, Origin
 from simulation.flow_table import OFPFF_SEND_FLOW_REM, Flow
-from simulation.openflow import FLOW_REMOVED, PACKET_IN, PORT_STATUS, ROLE_SLAVE, packed
+from simulation.openflow import FLOW_REMOVED, PACKET_IN, PORT_STATUS, packed
 from simulation.statistics import Statistics
 from simulation.switch_connection import SwitchConnection
 
@@ -40,6 +41,7 @@ class SimulatedSwitch:
         self.clock = clock
         self.capabilities = capabilities or Capabilities()
         self.datapath = Datapath(ports, transmit, self._punt, self.capabilities)
+        self.monitors = FlowMonitors(self.datapath)
         self.flow_mods = FlowMods(self)
         self.statistics = Statistics(self)
         self.connections: list[SwitchConnection] = []
@@ -47,9 +49,12 @@ class SimulatedSwitch:
         #: Cookies of the rules that the switch itself has removed, because their time was over.
         self.expired: set[int] = set()
 
-    def connect(self, send: Callable[[bytes], None]) -> SwitchConnection:
-        """Open a connection to a controller, which gets the bytes given to ``send``."""
-        connection = SwitchConnection(self, send)
+    def connect(self, send: Callable[[bytes], None], unsent: Callable[[], int] = lambda: 0) -> SwitchConnection:
+        """Open a connection to a controller, which gets the bytes given to ``send``.
+
+        ``unsent`` is the number of bytes that wait because the controller does not read.
+        """
+        connection = SwitchConnection(self, send, unsent)
         self.connections.append(connection)
         return connection
 
@@ -60,6 +65,7 @@ class SimulatedSwitch:
     def restart(self) -> None:
         """Lose power: every connection and everything that was learned or installed is gone."""
         self.connections.clear()
+        self.monitors.watchers.clear()
         self.generation = None
         self.datapath.clear()
 
@@ -70,19 +76,27 @@ class SimulatedSwitch:
             for flow, is_idle in table.expired(now):
                 self.expired.add(flow.cookie)
                 self.remove(number, flow, 0 if is_idle else 1)
+        self.monitors.resume()
+        self.monitors.flush()
 
-    def remove(self, number: int, flow: Flow, reason: int) -> None:
-        """Take a rule out of a table, and say so where the rule asks for that."""
+    def remove(self, number: int, flow: Flow, reason: int, origin: Origin = UNKNOWN) -> None:
+        """Take a rule out of a table, and report that where the rule or a monitor asks for it."""
         self.datapath.tables[number].remove(flow)
+        self.monitors.report(DELETED, number, flow, origin, reason)
         if flow.flags & OFPFF_SEND_FLOW_REM:
             seconds = int(self.clock.now - flow.installed)
             head = (flow.cookie, flow.priority, reason, number, seconds, 0, flow.idle_timeout, flow.hard_timeout)
-            self._tell(FLOW_REMOVED, _FLOW_REMOVED.pack(*head, flow.packets, flow.octets) + packed(flow.match))
+            self._tell(FLOW_REMOVED, reason, _FLOW_REMOVED.pack(*head, flow.packets, flow.octets) + packed(flow.match))
+
+    def put(self, number: int, flow: Flow) -> None:
+        """Put a rule into a table, as another controller might."""
+        self.datapath.tables[number].put(flow)
+        self.monitors.report(ADDED, number, flow)
 
     def set_port(self, port: int, up: bool) -> None:
         """A port's link came up or went down."""
         (self.datapath.down.discard if up else self.datapath.down.add)(port)
-        self._tell(PORT_STATUS, b"\x02" + bytes(7) + self.port_description(port), slaves=True)
+        self._tell(PORT_STATUS, 2, b"\x02" + bytes(7) + self.port_description(port))
 
     def port_description(self, port: int) -> bytes:
         """A port as OFPMP_PORT_DESC and port status messages have it."""
@@ -93,9 +107,9 @@ class SimulatedSwitch:
     def _punt(self, packet_in: PacketIn) -> None:
         frame = packet_in.frame
         head = (0xFFFFFFFF, len(frame) & 0xFFFF, packet_in.reason, packet_in.table, packet_in.cookie)
-        self._tell(PACKET_IN, _PACKET_IN.pack(*head, 1, 12, 0x80000004, packet_in.in_port) + frame)
+        self._tell(PACKET_IN, packet_in.reason, _PACKET_IN.pack(*head, 1, 12, 0x80000004, packet_in.in_port) + frame)
 
-    def _tell(self, kind: int, body: bytes, slaves: bool = False) -> None:
+    def _tell(self, kind: int, reason: int, body: bytes) -> None:
         for connection in self.connections:
-            if slaves or connection.role != ROLE_SLAVE:
+            if connection.wants(kind, reason):
                 connection.send(kind, body)

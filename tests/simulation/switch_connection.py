@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from simulation.datapath import Action, read_actions
 from simulation.flow_mods import RejectedBundleError
+from simulation.flow_monitor import FLOW_MONITOR, MONITOR_CANCEL
 from simulation.flow_table import MalformedError
 from simulation.openflow import (
     BARRIER_REPLY,
@@ -20,6 +21,9 @@ from simulation.openflow import (
     FEATURES_REPLY,
     FEATURES_REQUEST,
     FLOW_MOD,
+    FLOW_REMOVED,
+    GET_ASYNC_REPLY,
+    GET_ASYNC_REQUEST,
     GET_CONFIG_REPLY,
     GET_CONFIG_REQUEST,
     HEADER,
@@ -28,13 +32,16 @@ from simulation.openflow import (
     MULTIPART_REPLY,
     MULTIPART_REQUEST,
     ONF,
+    PACKET_IN,
     PACKET_OUT,
+    PORT_STATUS,
     ROLE_EQUAL,
     ROLE_MASTER,
     ROLE_NOCHANGE,
     ROLE_REPLY,
     ROLE_REQUEST,
     ROLE_SLAVE,
+    SET_ASYNC,
     SET_CONFIG,
 )
 
@@ -42,8 +49,12 @@ if TYPE_CHECKING:
     from simulation.switch import SimulatedSwitch
 
 _PACKET_OUT = Struct("!8xIIH6x")
+_EXPERIMENTER = Struct("!8xII")
 _BUNDLE = Struct("!8xIIIHH")
+#: The messages of bundles (ONF EXT-230): control, and add.
+BUNDLE_MESSAGES = (2300, 2301)
 _ROLE = Struct("!8xI4xQ")
+_ASYNC = Struct("!6I")
 _FEATURES = Struct("!QIBB2xII")
 #: Bytes of multipart replies that one message may have.
 _PART = 60_000
@@ -56,8 +67,11 @@ _MAX_KNOWN_ACTIONS = 4096
 class SwitchConnection:
     """The switch's end of one OpenFlow connection."""
 
-    def __init__(self, switch: SimulatedSwitch, send: Callable[[bytes], None]) -> None:
+    def __init__(self, switch: SimulatedSwitch, send: Callable[[bytes], None], unsent: Callable[[], int]) -> None:
         self.role = ROLE_EQUAL
+        #: The reasons for which messages are sent that nobody asked for: to a MASTER or EQUAL, and to a SLAVE.
+        self.async_masks = {PACKET_IN: [0x3, 0], PORT_STATUS: [0x7, 0x7], FLOW_REMOVED: [0xF, 0]}
+        self._watcher = switch.monitors.watcher(self, unsent)
         self._switch = switch
         self._datapath = switch.datapath
         self._send = send
@@ -70,15 +84,18 @@ class SwitchConnection:
             GET_CONFIG_REQUEST: lambda _, xid: self.send(GET_CONFIG_REPLY, b"\0\0\xff\xff", xid),
             EXPERIMENTER: self._experimenter,
             PACKET_OUT: self._packet_out,
-            FLOW_MOD: lambda message, _: switch.flow_mods.execute(message),
+            FLOW_MOD: lambda message, _: switch.flow_mods.execute(message, self),
             MULTIPART_REQUEST: self._multipart,
             BARRIER_REQUEST: lambda _, xid: self.send(BARRIER_REPLY, b"", xid),
             ROLE_REQUEST: self._role,
+            GET_ASYNC_REQUEST: lambda _, xid: self.send(GET_ASYNC_REPLY, self._async_masks(), xid),
+            SET_ASYNC: self._set_async,
             METER_MOD: lambda message, _: switch.flow_mods.execute_meter_mod(message),
         }
 
     def close(self) -> None:
         """The connection has ended."""
+        self._watcher.close()
         if self in self._switch.connections:
             self._switch.connections.remove(self)
 
@@ -91,12 +108,17 @@ class SwitchConnection:
             if length < 8 or len(data) - offset < length:
                 break
             self._handle(data[offset : offset + length])
+            self._switch.monitors.flush()
             offset += length
         self._pending = data[offset:]
 
     def send(self, kind: int, body: bytes, xid: int = 0) -> None:
         """Send one message."""
         self._send(HEADER.pack(4, kind, 8 + len(body) & 0xFFFF, xid) + body)
+
+    def wants(self, kind: int, reason: int) -> bool:
+        """Whether a packet-in, a port status or a removed rule is reported over this connection (section 6.3.6)."""
+        return bool(self.async_masks[kind][self.role == ROLE_SLAVE] >> reason & 1)
 
     def _handle(self, message: bytes) -> None:
         _, kind, _, xid = HEADER.unpack_from(message)
@@ -105,7 +127,8 @@ class SwitchConnection:
             if kind not in (HELLO, ERROR, ECHO_REPLY, SET_CONFIG):
                 self._refuse(message, (1, 1))  # OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE
             return
-        if self.role == ROLE_SLAVE and kind in (PACKET_OUT, FLOW_MOD, METER_MOD, EXPERIMENTER):
+        is_bundle = kind == EXPERIMENTER and int.from_bytes(message[12:16], "big") in BUNDLE_MESSAGES
+        if self.role == ROLE_SLAVE and (is_bundle or kind in (PACKET_OUT, FLOW_MOD, METER_MOD)):
             self._refuse(message, (1, 10))  # OFPBRC_IS_SLAVE
             return
         try:
@@ -147,9 +170,13 @@ class SwitchConnection:
         return actions
 
     def _experimenter(self, message: bytes, xid: int) -> None:
-        experimenter, kind, bundle, value, _ = _BUNDLE.unpack_from(message)
-        if experimenter != ONF or kind not in (2300, 2301) or not self._switch.capabilities.bundles:
+        experimenter, kind = _EXPERIMENTER.unpack_from(message)
+        if (experimenter, kind) == (ONF, MONITOR_CANCEL) and self._switch.capabilities.flow_monitor:
+            self._watcher.cancel(int.from_bytes(message[16:20], "big"))
+            return
+        if experimenter != ONF or kind not in BUNDLE_MESSAGES or not self._switch.capabilities.bundles:
             raise MalformedError(1, 3)  # OFPBRC_BAD_EXPERIMENTER
+        _, kind, bundle, value, _ = _BUNDLE.unpack_from(message)
         if kind == 2301:
             self._bundles.setdefault(bundle, []).append(message[24:])
         elif value == 0:
@@ -167,7 +194,7 @@ class SwitchConnection:
 
     def _commit(self, messages: list[bytes], bundle: int, xid: int) -> None:
         try:
-            self._switch.flow_mods.commit(messages)
+            self._switch.flow_mods.commit(messages, self)
         except RejectedBundleError as error:
             self._refuse(error.message, error.code)
             failed = (0xFFFF).to_bytes(2, "big") + (2313).to_bytes(2, "big") + ONF.to_bytes(4, "big")
@@ -195,8 +222,23 @@ class SwitchConnection:
         current = self._switch.generation if self._switch.generation is not None else 0xFFFFFFFFFFFFFFFF
         self.send(ROLE_REPLY, self.role.to_bytes(4, "big") + bytes(4) + current.to_bytes(8, "big"), xid)
 
+    def _async_masks(self) -> bytes:
+        return _ASYNC.pack(
+            *self.async_masks[PACKET_IN], *self.async_masks[PORT_STATUS], *self.async_masks[FLOW_REMOVED]
+        )
+
+    def _set_async(self, message: bytes, _: int) -> None:
+        masks = _ASYNC.unpack_from(message, 8)
+        for number, kind in enumerate((PACKET_IN, PORT_STATUS, FLOW_REMOVED)):
+            self.async_masks[kind] = list(masks[2 * number : 2 * number + 2])
+
     def _multipart(self, message: bytes, xid: int) -> None:
         kind = int.from_bytes(message[8:10], "big")
+        if kind == 0xFFFF and self._switch.capabilities.flow_monitor:
+            if _EXPERIMENTER.unpack_from(message, 8) != (ONF, FLOW_MONITOR):
+                raise MalformedError(1, 3)
+            self._watcher.open(message, xid)
+            return
         self._send_rows(kind, self._switch.statistics.rows(kind, message), xid)
 
     def _send_rows(self, kind: int, rows: list[bytes], xid: int) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from simulation.flow_monitor import MODIFIED
 from simulation.flow_table import Match
 from simulation.world import World
 
@@ -32,6 +33,7 @@ def _delete_flows(world: World, what: str, switch: int = 0) -> None:
             continue
         for flow in flows:
             world.switches[switch].remove(number, flow, 2)
+    world.switches[switch].monitors.flush()
 
 
 def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> None:
@@ -48,16 +50,21 @@ def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> No
         fields[4] = (4, tag, None)
         oxms = ours[0].match.oxms.replace((ours[0].cookie >> 16).to_bytes(6, "big"), tag.to_bytes(6, "big"))
         match = Match(tuple(sorted(fields.values(), key=lambda each: each[0])), oxms)
-        table.put(replace(ours[0], match=match, cookie=tag << 16 | _COOKIE_MARK, idle_timeout=0, flags=0))
+        ghost = replace(ours[0], match=match, cookie=tag << 16 | _COOKIE_MARK, idle_timeout=0, flags=0)
+        world.switches[switch].put(1, ghost)
+    world.switches[switch].monitors.flush()
 
 
 def _change_actions(world: World, switch: int = 0) -> None:
     """An operator takes the actions of every rule of ours away, as ``ovs-ofctl mod-flows ... actions=drop`` does."""
     world.plundered_at = world.clock.now
-    for table in world.switches[switch].datapath.tables:
+    monitors = world.switches[switch].monitors
+    for number, table in enumerate(world.switches[switch].datapath.tables):
         for flow in table:
             if flow.cookie & _COOKIE_MASK == _COOKIE_MARK:
                 flow.instructions, flow.actions, flow.goto, flow.meter = b"", (), None, None
+                monitors.report(MODIFIED, number, flow)
+    monitors.flush()
 
 
 def _delete_meters(world: World, switch: int = 0) -> None:
@@ -70,6 +77,7 @@ def _delete_meters(world: World, switch: int = 0) -> None:
         for number, table in enumerate(plundered.datapath.tables):
             for flow in [flow for flow in table if flow.meter == each]:
                 plundered.remove(number, flow, 2)
+    plundered.monitors.flush()
 
 
 def _change_meters(world: World, rate: int, switch: int = 0) -> None:
