@@ -9,9 +9,10 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
 import pytest
+from twin_switches import WIPE, Answer, OpenVSwitch, Simulated, Twins, twin_bridge
 
 from haslb_lab.chassis.one_switch import OneSwitch
 from haslb_lab.runner.lab import Lab
@@ -38,3 +39,35 @@ def chassis(chassis_configuration: str) -> Iterator[Lab]:
     """The chassis with its nodes up, the switch connected and every home agent found."""
     with Lab(OneSwitch(), chassis_configuration) as lab:
         yield lab
+
+
+@pytest.fixture(scope="module")
+def bridge() -> Iterator[int]:
+    """A bridge of its own, and the port of the loopback at which it listens."""
+    with twin_bridge() as port:
+        yield port
+
+
+@pytest.fixture
+def play(bridge: int) -> Iterator[Callable[..., list[Answer]]]:
+    """Play messages to both switches, which are empty at first; their common answers."""
+    real, simulated = OpenVSwitch(bridge), Simulated()
+
+    def play_both(*messages: bytes) -> list[Answer]:
+        answers = simulated.play(b"".join(messages))
+        assert real.play(b"".join(messages)) == answers
+        return answers
+
+    real.play(WIPE)
+    yield play_both
+    real.play(WIPE)
+    real.close()
+
+
+@pytest.fixture
+def twins() -> Iterator[Twins]:
+    """Two connections to each switch; both switches are new."""
+    with twin_bridge() as port:
+        both = Twins(port)
+        yield both
+        both.close()

@@ -157,7 +157,7 @@ class FlowMods:
 
     def _roll_back(self, before: dict[int, list[Flow]]) -> None:
         for number, flows in before.items():
-            table = self._datapath.tables[number] = FlowTable(self._switch.capabilities.max_flows)
+            table = self._datapath.tables[number] = FlowTable(self._datapath.tables[number].limit)
             for flow in flows:
                 table.put(flow)
 

@@ -200,6 +200,7 @@ class SwitchConnection:
             failed = (0xFFFF).to_bytes(2, "big") + (2313).to_bytes(2, "big") + ONF.to_bytes(4, "big")
             self.send(ERROR, failed + error.message[:64], xid)
         else:
+            self._switch.monitors.flush()
             self._bundle_reply(bundle, 5, xid)
 
     def _role(self, message: bytes, xid: int) -> None:
