@@ -28,9 +28,13 @@ class Predictor(Enum):
     LEAST_CONNECTIONS = "leastconns"
 
 
+#: The highest number of a physical port (OpenFlow 1.3.5, ``OFPP_MAX``).
+MAX_PORT_NUMBER = 0xFFFFFF00
+
+
 @dataclass(frozen=True)
 class StaticLocation:
-    """The location of a real server, configured instead of found by ARP (YAML only).
+    """The location of a real server, configured instead of found by ARP.
 
     ``mac`` is the Ethernet address of the next hop as six bytes, ``port`` the OpenFlow port number, ``vlan`` the tag of
     frames on that port (None: untagged), ``datapath`` the switch that it is valid for (None: all switches).

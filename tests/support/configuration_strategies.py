@@ -22,6 +22,7 @@ from ryu_haslb.configuration.crypto_model import (
     TransformSet,
 )
 from ryu_haslb.configuration.model import (
+    MAX_PORT_NUMBER,
     MAX_SESSIONS,
     ClientRule,
     Configuration,
@@ -34,6 +35,7 @@ from ryu_haslb.configuration.model import (
     Route,
     ServerFarm,
     StaticArp,
+    StaticLocation,
     VirtualServer,
     VlanInterface,
 )
@@ -43,6 +45,14 @@ NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, 
 PORTS = st.integers(1, 65535)
 REAL_ADDRESSES = st.integers(0x0A000001, 0x0AFFFFFE).map(IPv4Address)
 VIRTUAL_ADDRESSES = st.integers(0x0B000001, 0x0BFFFFFE).map(IPv4Address)
+HOST_MACS = st.integers(1, (1 << 40) - 1).map(lambda number: b"\x02" + number.to_bytes(5, "big"))
+LOCATIONS = st.builds(
+    StaticLocation,
+    HOST_MACS,
+    st.integers(1, MAX_PORT_NUMBER),
+    st.none() | st.integers(1, 4094),
+    st.none() | st.integers(1, (1 << 64) - 1),
+)
 NETWORKS = st.tuples(st.integers(0, 0xFFFFFFFF), st.integers(0, 32)).map(lambda pair: IPv4Network(pair, strict=False))
 PASSWORDS = st.text(st.characters(min_codepoint=32, max_codepoint=126), min_size=1, max_size=64)
 
@@ -73,6 +83,7 @@ def reals(nat_server: bool) -> st.SearchStrategy[RealServer]:
         retry=st.integers(0, 3600),
         in_service=st.booleans(),
         faildetect_inband=st.booleans(),
+        locations=st.lists(LOCATIONS, max_size=2, unique_by=lambda location: location.datapath).map(tuple),
     )
 
 

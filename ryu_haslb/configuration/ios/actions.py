@@ -21,6 +21,7 @@ from ryu_haslb.configuration.model import (
     Predictor,
     RealServer,
     Route,
+    StaticLocation,
     VirtualServer,
     VlanInterface,
 )
@@ -106,6 +107,20 @@ def retry(entry: RealDraft, statement: Statement) -> None:
 
 def real_in_service(entry: RealDraft, statement: Statement) -> None:
     entry.real = replace(entry.real, in_service="no" not in statement.match)
+
+
+def location(entry: RealDraft, statement: Statement) -> None:
+    match = statement.match
+    found = StaticLocation(match["MAC"], match["PORT"], match.get("VLAN"), match.get("DATAPATH"))
+    others = [each for each in entry.real.locations if each.datapath != found.datapath]
+    entry.real = replace(entry.real, locations=(*others, found))
+
+
+def no_location(entry: RealDraft, statement: Statement) -> None:
+    match = statement.match
+    is_one = match.get("MAC") is not None or "datapath" in match
+    others = [each for each in entry.real.locations if is_one and each.datapath != match.get("DATAPATH")]
+    entry.real = replace(entry.real, locations=tuple(others))
 
 
 # ip slb entries

@@ -6,7 +6,7 @@ from ryu_haslb.configuration.ios import actions, arp_actions, crypto_commands, u
 from ryu_haslb.configuration.ios.blocks import END, EXIT
 from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
-from ryu_haslb.configuration.model import MAX_SESSIONS
+from ryu_haslb.configuration.model import MAX_PORT_NUMBER, MAX_SESSIONS
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 _LEAVE = (EXIT, END)
@@ -48,6 +48,16 @@ REAL = Mode(
             "Seconds before a failed real is retried (default 60, 0 = never)",
         ),
         Command("[no] inservice", actions.real_in_service, "Place the real in service"),
+        Command(
+            f"location MAC PORT<1-{MAX_PORT_NUMBER}> [vlan VLAN<1-4094>] [datapath DATAPATH]",
+            actions.location,
+            "Next hop: Ethernet address, OpenFlow port, tag, and the switch (default: every switch)",
+        ),
+        Command(
+            f"no location [MAC PORT<1-{MAX_PORT_NUMBER}> [vlan VLAN<1-4094>]] [datapath DATAPATH]",
+            actions.no_location,
+            "Find the next hop by ARP",
+        ),
         *unimplemented.REAL_COMMANDS,
         *_LEAVE,
     ),

@@ -29,7 +29,7 @@ INITIAL_SESSIONS = 8000
 
 
 def write_configuration(configuration: Configuration, *, with_secrets: bool = True) -> str:
-    """The commands of a configuration. Static locations, which IOS does not have, are comments.
+    """The commands of a configuration, from which it can be read again.
 
     Without secrets, keys and passwords are masked.
     """
@@ -96,7 +96,7 @@ def _farm(farm: ServerFarm) -> Iterator[str]:
 def _real(real: RealServer) -> Iterator[str]:
     yield f" real {real.address}" + (f" {real.port}" if real.port is not None else "")
     for location in real.locations:
-        yield f"  ! {_location(location)}"
+        yield f"  {_location(location)}"
     if real.weight != RealServer.weight:
         yield f"  weight {real.weight}"
     if real.maxconns is not None:
@@ -117,7 +117,7 @@ def _real(real: RealServer) -> Iterator[str]:
 def _location(location: StaticLocation) -> str:
     vlan = f" vlan {location.vlan}" if location.vlan is not None else ""
     datapath = f" datapath {location.datapath:016x}" if location.datapath is not None else ""
-    return f"location: mac {location.mac.hex(':')} port {location.port}{vlan}{datapath}"
+    return f"location {dotted_mac(location.mac)} {location.port}{vlan}{datapath}"
 
 
 def _virtual_server(server: VirtualServer) -> Iterator[str]:

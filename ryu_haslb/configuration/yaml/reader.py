@@ -1,7 +1,6 @@
 """Reads the YAML form of a configuration.
 
 Each key is executed as the IOS command that it stands for, so that both forms have the same ranges, rules and errors.
-One key has no command on IOS: the static locations of reals.
 """
 
 from __future__ import annotations

@@ -7,12 +7,9 @@ from ipaddress import IPv4Network
 
 import yaml
 
-from ryu_haslb.configuration.model import StaticLocation
+from ryu_haslb.configuration.model import MAX_PORT_NUMBER, StaticLocation
 from ryu_haslb.configuration.yaml.nodes import fields, line_of_node, number_of, parsed, parsed_text, required, text_of
 from ryu_haslb.language import values
-
-#: OFPP_MAX, the highest number of a switch's port (OpenFlow 1.3 section A.2.1).
-MAX_PORT_NUMBER = 0xFFFFFF00
 
 _DATAPATH_ID = "a datapath id such as '0000000000000001' or 1"
 _VLAN = f"a VLAN, a number from 1 to {values.MAX_VLAN}"

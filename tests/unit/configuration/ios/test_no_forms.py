@@ -79,6 +79,12 @@ NO_FORMS = (
     NoForm(REAL, "reassign 1", ("no reassign", "no reassign 1"), ("no reassign 9",)),
     NoForm(REAL, "retry 5", ("no retry", "no retry 5"), ("no retry 3601",)),
     NoForm(REAL, "inservice", ("no inservice",), ("no inservice standby",)),
+    NoForm(
+        REAL,
+        "location 0200.0000.0051 2 vlan 15 datapath 1",
+        ("no location", "no location datapath 1", "no location 0200.0000.0051 2 vlan 15 datapath 1"),
+        ("no location 0200.0000.0051", "no location datapath"),
+    ),
     NoForm(FARM, "nat server", ("no nat server",), ("no nat", "no nat source")),
     NoForm(
         FARM,

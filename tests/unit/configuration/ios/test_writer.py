@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
+from typing import Optional
 
+import pytest
 from configuration_strategies import configurations
 from hypothesis import given
 
@@ -20,6 +21,7 @@ from ryu_haslb.configuration.model import (
     StaticLocation,
     VirtualServer,
 )
+from ryu_haslb.language.diagnostics import ConfigurationError
 
 
 @given(configurations())
@@ -69,11 +71,31 @@ def test_datapaths_are_the_first_commands() -> None:
     assert read_configuration(text, "written")[0] == configuration
 
 
-def test_what_ios_has_no_words_for_is_a_comment() -> None:
-    location = StaticLocation(bytes.fromhex("020000000051"), port=2, vlan=15, datapath=16)
-    real = RealServer(IPv4Address("10.1.1.51"), in_service=True, locations=(location,))
+def test_static_locations_are_read_again_as_they_were_written() -> None:
+    mac = bytes.fromhex("020000000051")
+    locations = (StaticLocation(mac, 2, 15, 16), StaticLocation(mac, 3))
+    real = RealServer(IPv4Address("10.1.1.51"), in_service=True, locations=locations)
     configuration = Configuration({"F": ServerFarm("F", reals=(real,))})
     text = write_configuration(configuration)
-    assert "  ! location: mac 02:00:00:00:00:51 port 2 vlan 15 datapath 0000000000000010\n" in text
-    without = Configuration({"F": ServerFarm("F", reals=(replace(real, locations=()),))})
-    assert read_configuration(text, "written")[0] == without
+    assert "  location 0200.0000.0051 2 vlan 15 datapath 0000000000000010\n  location 0200.0000.0051 3\n" in text
+    assert read_configuration(text, "written")[0] == configuration
+
+
+@pytest.mark.parametrize(
+    ("command", "left"),
+    [
+        ("no location", ()),
+        ("no location datapath 16", ((3, None),)),
+        ("no location 0200.0000.0051 3", ((2, 16),)),
+        ("location 0200.0000.0052 9 datapath 16", ((3, None), (9, 16))),
+    ],
+)
+def test_a_location_is_that_of_its_switch(command: str, left: tuple[tuple[int, Optional[int]], ...]) -> None:
+    begin = "ip slb serverfarm F\nreal 10.1.1.51\nlocation 0200.0000.0051 2 datapath 16\nlocation 0200.0000.0051 3\n"
+    (real,) = read_configuration(begin + command, "test")[0].farms["F"].reals
+    assert tuple((each.port, each.datapath) for each in real.locations) == left
+
+
+def test_the_location_of_a_group_of_hosts_is_refused() -> None:
+    with pytest.raises(ConfigurationError):
+        read_configuration("ip slb serverfarm F\nreal 10.1.1.51\nlocation 0100.5e00.0001 2\n", "test")
