@@ -16,7 +16,7 @@ import ovs.poller
 from ovs.db.idl import Idl, SchemaHelper, Transaction
 
 from ryu_haslb.cluster.election import Action, Claim, Election, View
-from ryu_haslb.cluster.idl import connect, is_synchronized
+from ryu_haslb.cluster.idl import OVS, Engine, is_synchronized
 from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.settings import ClusterSettings
 
@@ -34,10 +34,13 @@ class Database:
     ``act`` is called with what the election decides, except for claims, which are committed here.
     """
 
-    def __init__(self, settings: ClusterSettings, election: Election, act: Callable[[Action], None]) -> None:
+    def __init__(
+        self, settings: ClusterSettings, election: Election, act: Callable[[Action], None], engine: Engine = OVS
+    ) -> None:
         helper = SchemaHelper(str(SCHEMA))
         helper.register_columns("Cluster", list(_COLUMNS))
-        self._idl = connect(Idl, settings, helper)
+        self._engine = engine
+        self._idl = engine.connect(Idl, settings, helper)
         self._election = election
         self._act = act
         self._claim: Optional[tuple[int, Any]] = None
@@ -102,7 +105,7 @@ class Database:
 
     def _commit(self, generation: int) -> None:
         """Begin to commit a generation; the IDL asserts the lock in each transaction while it is set to hold one."""
-        transaction = Transaction(self._idl)
+        transaction = self._engine.transaction(self._idl)
         transaction.add_comment(f"{self._election.name} leads")
         row = self._row()
         if row is None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, Callable, NamedTuple, TypeVar
 
-from ovs.db.idl import Idl, SchemaHelper
+from ovs.db.idl import Idl, SchemaHelper, Transaction
 from ovs.stream import Stream
 
 from ryu_haslb.cluster.settings import ClusterSettings
@@ -28,6 +28,17 @@ def connect(kind: type[AnyIdl], settings: ClusterSettings, helper: SchemaHelper)
     # The IDL has no public way to say so: without it a member may try another server only after 8 s.
     idl._session.reconnect.set_backoff(1000, int(MAX_RECONNECT_INTERVAL * 1000))
     return idl
+
+
+class Engine(NamedTuple):
+    """What connects members to a database. The simulator (``tests/simulation``) has another one than the product."""
+
+    connect: Callable[[Any, ClusterSettings, SchemaHelper], Any]
+    transaction: Callable[[Any], Any]
+
+
+#: The IDL of the ``ovs`` package.
+OVS = Engine(connect, Transaction)
 
 
 def is_synchronized(idl: Idl) -> bool:

@@ -10,6 +10,7 @@ import ovs.poller
 
 from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import Action, Election, Lead, MemberState, StandBy
+from ryu_haslb.cluster.idl import OVS, Engine
 from ryu_haslb.cluster.settings import ClusterSettings
 from ryu_haslb.cluster.shared_state import SharedState
 from ryu_haslb.openflow.fencing import Leadership
@@ -23,12 +24,15 @@ TICK_INTERVAL = 0.1
 class Member:
     """A member of a cluster. ``leadership`` is for the switches; ``on_change`` is called when it has changed."""
 
-    def __init__(self, settings: ClusterSettings) -> None:
+    def __init__(
+        self, settings: ClusterSettings, clock: Callable[[], float] = time.monotonic, engine: Engine = OVS
+    ) -> None:
         self.name = settings.name
+        self._clock = clock
         self.on_change: Callable[[], None] = lambda: None
         self.election = Election(settings.name)
-        self._database = Database(settings, self.election, self.act)
-        self.shared = SharedState(settings, self.election)
+        self._database = Database(settings, self.election, self.act, engine)
+        self.shared = SharedState(settings, self.election, engine)
         self.leadership = Leadership(self._database.on_generation_at_switch)
         self._was_connected = False
 
@@ -65,14 +69,18 @@ class Member:
     def run(self) -> None:
         """Take part in the cluster until the process ends."""
         while True:
-            self._database.step(time.monotonic())
-            self._follow(self._database.is_connected)
-            self._share(time.monotonic())
+            self.step()
             poller = ovs.poller.Poller()
             self._database.wait(poller)
             self.shared.wait(poller)
             poller.timer_wait(int(TICK_INTERVAL * 1000))
             poller.block()
+
+    def step(self) -> None:
+        """Do what is due: what the database shows is handed to the election, and its decisions to the switches."""
+        self._database.step(self._clock())
+        self._follow(self._database.is_connected)
+        self._share(self._clock())
 
     def _share(self, now: float) -> None:
         try:
@@ -87,7 +95,7 @@ class Member:
         LOG.info("cluster: %s resigns (%s); it serves until another member leads", self.name, reason)
         self.leadership.is_resigning = True
         self.on_change()
-        self._database.resign(time.monotonic())
+        self._database.resign(self._clock())
         return True
 
     def act(self, action: Action) -> None:
@@ -109,7 +117,7 @@ class Member:
 
     def _follow(self, is_connected: bool) -> None:
         """Report the connection to the database, and end a resignation that no other member has followed."""
-        if self.leadership.is_resigning and self.election.wants_lock(time.monotonic()):
+        if self.leadership.is_resigning and self.election.wants_lock(self._clock()):
             self.leadership.is_resigning = False
             LOG.warning("cluster: no other member has taken over; %s goes on leading", self.name)
             self.on_change()

@@ -13,7 +13,7 @@ from typing import Any, Optional
 import ovs.poller
 from ovs.db.idl import Idl, SchemaHelper, Transaction
 
-from ryu_haslb.cluster.idl import connect, is_synchronized
+from ryu_haslb.cluster.idl import OVS, Engine, is_synchronized
 from ryu_haslb.cluster.rows import Changes, Columns, Kind
 from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.settings import ClusterSettings
@@ -34,12 +34,13 @@ class _NotifyingIdl(Idl):  # type: ignore[misc]
 class SharedDatabase:
     """The tables that members share. One transaction is under way at a time."""
 
-    def __init__(self, settings: ClusterSettings, kinds: Sequence[Kind]) -> None:
+    def __init__(self, settings: ClusterSettings, kinds: Sequence[Kind], engine: Engine = OVS) -> None:
         helper = SchemaHelper(str(SCHEMA))
         helper.register_columns("Cluster", ["generation"])
         for kind in kinds:
             helper.register_columns(kind.table, list(kind.columns))
-        self._idl = connect(_NotifyingIdl, settings, helper)
+        self._engine = engine
+        self._idl = engine.connect(_NotifyingIdl, settings, helper)
         self._kinds = kinds
         self._was_synchronized = False
         self._transaction: Optional[Transaction] = None
@@ -90,7 +91,7 @@ class SharedDatabase:
 
     def begin(self, changes: Sequence[Changes], comment: str, generation: Optional[int] = None) -> None:
         """Begin to commit changes together, if given only while this ``generation`` is the newest."""
-        transaction = Transaction(self._idl)
+        transaction = self._engine.transaction(self._idl)
         transaction.add_comment(comment)
         cluster = self._cluster_row()
         if generation is not None and cluster is not None:

@@ -15,6 +15,7 @@ from typing import Any, Callable, Optional
 import ovs.poller
 
 from ryu_haslb.cluster.election import Election, MemberState
+from ryu_haslb.cluster.idl import OVS, Engine
 from ryu_haslb.cluster.rows import Changes, Columns, Kind, difference
 from ryu_haslb.cluster.settings import ClusterSettings
 from ryu_haslb.cluster.shared_database import SharedDatabase
@@ -48,8 +49,9 @@ class Publication:
 class SharedState:
     """What this member publishes while it leads, and takes over from the leader."""
 
-    def __init__(self, settings: ClusterSettings, election: Election) -> None:
+    def __init__(self, settings: ClusterSettings, election: Election, engine: Engine = OVS) -> None:
         self._settings = settings
+        self._engine = engine
         self._election = election
         self._publications: list[Publication] = []
         self._database: Optional[SharedDatabase] = None
@@ -65,7 +67,7 @@ class SharedState:
     def step(self, now: float) -> None:
         """Read what has come, hand it on, and publish what has changed."""
         if self._database is None:
-            self._database = SharedDatabase(self._settings, [each.kind for each in self._publications])
+            self._database = SharedDatabase(self._settings, [each.kind for each in self._publications], self._engine)
         database = self._database
         changed = database.read()
         if not database.is_synchronized:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Iterable
-from typing import Optional
+from typing import Callable, Optional
 
 from ryu_haslb.cluster.health_rows import HEALTH, Clocks, health_rows, take_over_health
 from ryu_haslb.cluster.member import Member
@@ -21,11 +21,24 @@ from ryu_haslb.slb.balancer import Balancer
 INHERITED_WEIGHT_TIMEOUT = 60.0
 
 
+def real_clocks() -> Clocks:
+    """This moment."""
+    return Clocks(time.monotonic(), time.time())
+
+
 class Sharing:
     """Connects switches, real servers and DFP agents with the tables of the cluster."""
 
-    def __init__(self, member: Member, fleet: Fleet, balancer: Balancer, dfp: DfpAgents) -> None:
+    def __init__(
+        self,
+        member: Member,
+        fleet: Fleet,
+        balancer: Balancer,
+        dfp: DfpAgents,
+        clocks: Callable[[], Clocks] = real_clocks,
+    ) -> None:
         self._member, self._fleet, self._balancer, self._dfp = member, fleet, balancer, dfp
+        self._clocks = clocks
         self._began_at: Optional[float] = None
         self._has_health = self._has_weights = False
         for publication in (
@@ -60,7 +73,7 @@ class Sharing:
         return [(real.health, real.failed_at) for real in self._balancer.reals()]
 
     def _health(self, rows: Collection[Columns], now: float) -> Iterable[Columns]:
-        return health_rows(self._balancer.reals(), rows, Clocks(now, time.time()))
+        return health_rows(self._balancer.reals(), rows, Clocks(now, self._clocks().wall))
 
     def _on_health(self, rows: Collection[Columns]) -> None:
         """A leader takes over the rows that it sees first, since it may lead before it sees any; later they are its
@@ -68,14 +81,13 @@ class Sharing:
         is_leading = self._member.is_leading
         if not is_leading or not self._has_health:
             self._has_health = True
-            clocks = Clocks(time.monotonic(), time.time())
-            take_over_health(self._balancer.reals(), rows, clocks, is_complete=not is_leading)
+            take_over_health(self._balancer.reals(), rows, self._clocks(), is_complete=not is_leading)
 
     def _weights(self, _: Collection[Columns], now: float) -> Iterable[Columns]:
         return weight_rows(self._dfp.weights.rows())
 
     def _on_weights(self, rows: Collection[Columns]) -> None:
-        is_leading, now = self._member.is_leading, time.monotonic()
+        is_leading, now = self._member.is_leading, self._clocks().monotonic
         if not is_leading or not self._has_weights:
             self._has_weights = True
             self._dfp.inherit_weights(weights_of(rows, now), now + INHERITED_WEIGHT_TIMEOUT if is_leading else None)

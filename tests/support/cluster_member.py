@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from typing import Callable
+
 from ryu_haslb.cluster.election import View
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.settings import ClusterSettings
 
 
-def leading_member() -> Member:
+def leading_member(clock: Callable[[], float] = time.monotonic) -> Member:
     """A member that has won the election of generation 1. No database is asked."""
-    member = Member(ClusterSettings("unix:/nonexistent/haslb.sock", "member-a"))
+    member = Member(ClusterSettings("unix:/nonexistent/haslb.sock", "member-a"), clock)
     member.election.observe(View(True, True, 0, ""), 0.0)
     for action in member.election.on_committed(1):
         member.act(action)
