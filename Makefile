@@ -6,6 +6,9 @@ VENV ?= .venv
 VERSION := $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
 ROOT := $(filter 0,$(shell id -u))
 INSTALLED := $(VENV)/installed-on-python-$(VERSION)
+# A second environment without Ryu, in which the tests of the engine run on os-ken.
+OSKEN := $(VENV)-os-ken
+OSKEN_INSTALLED := $(OSKEN)/installed-on-python-$(VERSION)
 RUN := $(VENV)/bin/python
 
 # How long properties are tried: dev for people, ci (all examples, and the coverage of the unit tests) for CI.
@@ -14,12 +17,16 @@ PYTEST := $(RUN) -m pytest --hypothesis-profile=$(PROFILE)
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
 # What waits for real processes more than it computes. As root each worker runs as on a machine of its own.
 PROCESSES := $(PYTEST) -n auto --dist loadfile tests/attacks tests/lab
+# What depends on the engine: its messages, a storm, and a scenario of the chapter.
+ENGINE := tests/unit/test_engine.py tests/unit/openflow \
+	tests/lab/test_flows.py::test_a_restart_in_the_middle_of_a_storm_loses_no_session \
+	'tests/lab/test_scenarios.py::test_every_output_is_the_chapters[dispatched-static]'
 COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)
 
 export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run bench bench-quick simulate test unit lint format install machine testmachine clean
+.PHONY: help run bench bench-quick simulate test os-ken unit lint format install machine testmachine clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
@@ -38,6 +45,10 @@ endif
 
 test: $(if $(ROOT),testmachine) $(INSTALLED) ## Run all tests; those in the lab are skipped without root
 	@unit=0; $(UNIT) $(COVERAGE) || unit=$$?; $(PROCESSES) && exit $$unit
+	@$(MAKE) os-ken
+
+os-ken: $(OSKEN_INSTALLED) ## Run the tests of the OpenFlow engine on os-ken, in an environment without Ryu
+	@$(OSKEN)/bin/python -m pytest -n auto --dist worksteal $(ENGINE)
 
 unit: $(INSTALLED) ## Run the unit tests, which need no root
 	@$(UNIT)
@@ -70,8 +81,12 @@ bench-quick: $(INSTALLED) ## Hold the controller's speed against the ratios that
 
 install: $(INSTALLED) ## Make .venv with the project, editable, and all that its checks need
 
-$(INSTALLED): setup.cfg pyproject.toml constraints.txt tools/install-python
+$(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/install-python
 	@tools/install-python "$(PYTHON)" "$(VENV)"
+	@touch "$@"
+
+$(OSKEN_INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/install-python
+	@tools/install-python "$(PYTHON)" "$(OSKEN)" os-ken
 	@touch "$@"
 
 machine: ## Install the Debian packages that the lab needs (root)
@@ -81,5 +96,5 @@ testmachine:
 	@tools/install-machine "$(PYTHON)" tests
 
 clean: ## Remove what was installed and built in this folder
-	@rm -rf "$(VENV)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	@rm -rf "$(VENV)" "$(OSKEN)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""The controller alone: a Ryu application in ``ryu-manager``, and a scripted OpenFlow switch in front of it."""
+"""The controller alone: an application of the engine, and a scripted OpenFlow switch in front of it."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class Alone:
             }
             port = str(_free_port())
             self._log = directory / "log"
-            manager = [str(Path(sys.executable).with_name("ryu-manager")), self._application]
+            manager = [str(Path(sys.executable).with_name("haslb-manager")), self._application]
             listen = ["--ofp-listen-host", LOCAL, "--ofp-tcp-listen-port", port]
             begin = time.monotonic()
             with self._log.open("wb") as log:

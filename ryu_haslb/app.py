@@ -1,6 +1,6 @@
 """The application that the OpenFlow engine runs: it connects the parts and gives them events, time and signals.
 
-``HASLB_CONFIG=FILE ryu-manager ryu_haslb.app``; ``docs/running.md`` lists the environment variables.
+``haslb run FILE``, or ``HASLB_CONFIG=FILE ryu-manager ryu_haslb.app``; ``docs/running.md`` lists the variables.
 
 Everything runs in green threads of one process: one for each switch, one for the timers (every
 :data:`TICK_INTERVAL`), one that sends session rules (every :data:`FLUSH_INTERVAL`), one for each client of the control

@@ -28,8 +28,8 @@ MAX_OBJECTS = 1000
 #: Seconds between two lines that say what was left out.
 SUMMARY_INTERVAL = 60.0
 
-#: Loggers whose lines are limited: those of the product, of the engine, and of the event loops.
-_LIMITED = ("ryu_haslb", "ryu", "asyncio", "eventlet")
+#: Loggers whose lines are limited: those of the product, of either engine, and of the event loops.
+_LIMITED = ("ryu_haslb", "ryu", "os_ken", "asyncio", "eventlet")
 #: Characters of a line; the rest is cut off.
 MAX_LINE_LENGTH = 2000
 _FORMATTER = logging.Formatter()

@@ -1,4 +1,4 @@
-"""The ``ryu-manager`` command: the engine's manager, with threads patched before the engine is imported.
+"""The command that runs the balancer: the engine, with threads patched before the engine is imported.
 
 This is not part of :mod:`ryu_haslb.engine`, because the engine makes its first locks while it is imported: eventlet has
 to patch ``threading`` before that, and only in a process that runs the engine.
@@ -7,21 +7,34 @@ to patch ``threading`` before that, and only in a process that runs the engine.
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 
 
-def main() -> None:
-    """Patch threads and sockets, then run the engine's manager.
+def prepare() -> None:
+    """Patch threads and sockets, and import the engine.
 
-    Eventlet's warning that it is deprecated is suppressed: an operator cannot act on it, since Ryu needs eventlet.
-    Eventlet's own resolver is left out: the balancer connects to addresses only, and the resolver is 0.25 s of 0.9 s of
-    processor time at each start.
+    Eventlet's warning that it is deprecated is suppressed: an operator cannot act on it, since the engine needs
+    eventlet. Eventlet's own resolver is left out: the balancer connects to addresses only, and the resolver is 0.25 s
+    of 0.9 s of processor time at each start.
+
+    ``ryu-haslb.pth`` calls this when Ryu's own command ``ryu-manager`` starts, which does not run with an eventlet of
+    this decade otherwise.
     """
     warnings.filterwarnings("ignore", message="(?s).*Eventlet is deprecated")
     os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
     import eventlet  # noqa: PLC0415
 
     eventlet.monkey_patch()
-    from ryu_haslb.engine import run_manager  # noqa: PLC0415 - not before threads are patched
+    import ryu_haslb.engine  # noqa: F401, PLC0415 - not before threads are patched
 
-    run_manager()
+
+def main() -> None:
+    """Run the applications that the command line names."""
+    try:
+        prepare()
+    except ImportError as error:
+        raise SystemExit(f"ryu_haslb: {error}") from error
+    from ryu_haslb.engine import run_manager  # noqa: PLC0415
+
+    run_manager(sys.argv[1:])

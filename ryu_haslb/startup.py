@@ -52,9 +52,7 @@ def load_configuration() -> Configuration:
     """The configuration of the file that ``HASLB_CONFIG`` names. Raises: SystemExit."""
     path = os.environ.get(CONFIG_VARIABLE)
     if not path:
-        raise SystemExit(
-            f"ryu_haslb: {CONFIG_VARIABLE} is not set; try {CONFIG_VARIABLE}=FILE ryu-manager ryu_haslb.app"
-        )
+        raise SystemExit(f"ryu_haslb: {CONFIG_VARIABLE} is not set; try: haslb run FILE")
     try:
         loaded = load(path)
     except ConfigurationError as error:

@@ -8,7 +8,7 @@ import signal
 import pytest
 from hypothesis import settings
 
-# As ``ryu-manager`` does: eventlet's resolver takes a quarter of a second of every process that imports it.
+# As ``haslb-manager`` does: eventlet's resolver takes a quarter of a second of every process that imports it.
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
 
 # A run in the background of a shell ignores SIGINT; the programs that tests start and interrupt would ignore it too.

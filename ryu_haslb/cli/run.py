@@ -1,6 +1,7 @@
 """The command ``haslb run``: starts a balancer in the place of this process.
 
-``ryu-manager`` listens on every address by Ryu's convention. This command listens on loopback by default.
+The engines' own commands, ``ryu-manager`` and ``osken-manager``, listen on every address by default. This command
+listens on loopback.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def run(words: Sequence[str]) -> NoReturn:
     """Replace this process by the balancer. Raises: SystemExit if the words are wrong, or there is no manager."""
     options, others = _parser().parse_known_args(words)
     address, port = options.listen
-    manager = Path(sys.executable).with_name("ryu-manager")
+    manager = Path(sys.executable).with_name("haslb-manager")
     if not manager.is_file():
         print(f"haslb: {manager} is missing; install ryu-haslb with the Python that runs haslb", file=sys.stderr)
         raise SystemExit(1)
@@ -42,7 +43,7 @@ def run(words: Sequence[str]) -> NoReturn:
 
 
 def manager_words(address: str, port: int, others: Sequence[str]) -> list[str]:
-    """The arguments of ``ryu-manager``; ``others`` are given to it as they are, and may ask for TLS."""
+    """The arguments of ``haslb-manager``; ``others`` are given to it as they are, and may ask for TLS."""
     has_tls = any(each.partition("=")[0] == _TLS_OPTION for each in others)
     kind = "ssl" if has_tls else "tcp"
     return ["ryu_haslb.app", "--ofp-listen-host", address, f"--ofp-{kind}-listen-port", str(port), *others]
@@ -67,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="haslb run",
         usage="haslb run FILE [--listen ADDRESS[:PORT]] [OPTION ...]",
-        description="Start a balancer with a configuration file. Further options are those of ryu-manager.",
+        description="Start a balancer with a configuration file. Further options are those of haslb-manager.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,

@@ -12,28 +12,23 @@ import struct
 from collections.abc import Iterator
 from typing import Any
 
-import vici
-from vici.exception import CommandException, DeserializationException, EventUnknownException, SessionException
-
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec.associations import IkeAssociation, read_associations
 from ryu_haslb.ipsec.channel import EXCHANGE_TIMEOUT, Channel
 from ryu_haslb.ipsec.translation import Translation
 
+try:
+    import vici
+    import vici.exception as vici_exception
+except ModuleNotFoundError:  # Debian has no such package; only a balancer in front of an IPsec module needs it
+    vici = vici_exception = None
+
 #: The environment variable with the path of the vici socket of the IPsec module's charon.
 VICI_VARIABLE = "HASLB_VICI"
 #: The path that charon uses by default.
 DEFAULT_VICI = "/var/run/charon.vici"
-#: What the vici package raises for bytes that are no vici message.
-_PROTOCOL_ERRORS = (
-    SessionException,
-    EventUnknownException,
-    DeserializationException,
-    struct.error,
-    LookupError,
-    TypeError,
-    ValueError,
-)
+#: What bytes that are no vici message raise in the vici package, beside its own exceptions.
+_PROTOCOL_ERRORS = (struct.error, LookupError, TypeError, ValueError)
 
 
 class CharonError(HaslbError):
@@ -86,7 +81,7 @@ def clear_isakmp(path: str) -> int:
 
 def _terminate(session: Any, what: str, number: int) -> None:
     """End one association; one that has ended already is no error."""
-    with contextlib.suppress(CommandException):
+    with contextlib.suppress(vici_exception.CommandException):
         for _ in session.terminate({what: str(number), "force": "yes", "timeout": str(int(EXCHANGE_TIMEOUT * 500))}):
             pass
 
@@ -100,10 +95,17 @@ def vici_session(path: str, timeout: float = EXCHANGE_TIMEOUT) -> Iterator[Any]:
     :raises CharonError: there is no charon, it does not answer in time, or it rejects a request. Each error of the
         session becomes this one.
     """
+    if vici is None:
+        raise CharonError("the Python package vici is missing; install it: pip install vici")
+    not_vici = (
+        vici_exception.SessionException,
+        vici_exception.EventUnknownException,
+        vici_exception.DeserializationException,
+    )
     try:
         with Channel(path, timeout) as channel:
             yield vici.Session(channel)
-    except CommandException as error:
+    except vici_exception.CommandException as error:
         raise CharonError(f"charon at {path} rejected the request: {error}; see the log of the IPsec module") from error
     except (FileNotFoundError, ConnectionRefusedError):
         raise CharonError(
@@ -115,7 +117,7 @@ def vici_session(path: str, timeout: float = EXCHANGE_TIMEOUT) -> Iterator[Any]:
         raise CharonError(
             f"connection to charon at {path} failed: {error.strerror or error}; see the log of the IPsec module"
         ) from error
-    except _PROTOCOL_ERRORS as error:
+    except (*not_vici, *_PROTOCOL_ERRORS) as error:
         raise CharonError(
             f"the program at {path} does not speak vici: {error}; set {VICI_VARIABLE} to charon's vici socket"
         ) from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Optional, Union
 
 _random = random.SystemRandom()
-MANAGER = Path(sys.executable).with_name("ryu-manager")
+MANAGER = Path(sys.executable).with_name("haslb-manager")
 
 
 def free_port() -> int:
@@ -42,7 +42,7 @@ def balancer_process(  # noqa: PLR0913 - what differs between the processes of t
 ) -> Iterator[subprocess.Popen[str]]:
     """The process, which serves switches at a port of the loopback; ``log`` takes what it logs.
 
-    ``options`` are those of ``ryu-manager``, by default for OpenFlow without TLS.
+    ``options`` are those of ``haslb-manager``, by default for OpenFlow without TLS.
     """
     (directory / "farm.ios").write_text(configuration)
     paths = {"HASLB_CONFIG": str(directory / "farm.ios"), "HASLB_CONTROL": str(directory / "control")}

@@ -45,7 +45,7 @@ class Pair:
         self.await_service(self.master)
 
     def start(self, port: int) -> None:
-        manager = [str(Path(sys.executable).with_name("ryu-manager")), "ryu_haslb.app"]
+        manager = [str(Path(sys.executable).with_name("haslb-manager")), "ryu_haslb.app"]
         listen = ["--ofp-listen-host", self.address, "--ofp-tcp-listen-port", str(port)]
         environment = {"HASLB_CONFIG": str(DIRECTORY / "balancer.ios"), "HASLB_CONTROL": self.socket(port)}
         environment.update(self._environment(port))

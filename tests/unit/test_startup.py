@@ -19,7 +19,7 @@ CHAPTER = Path(__file__).parents[2] / "topologies" / "chapter"
 
 def test_without_a_configuration_the_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HASLB_CONFIG", raising=False)
-    with pytest.raises(SystemExit, match=r"^ryu_haslb: HASLB_CONFIG is not set; try HASLB_CONFIG=FILE"):
+    with pytest.raises(SystemExit, match=r"^ryu_haslb: HASLB_CONFIG is not set; try: haslb run FILE"):
         startup.load_configuration()
 
 

@@ -175,8 +175,8 @@ class Lab:
     # The balancer
 
     def start_controller(self) -> None:
-        """Start Ryu with the application in the controller's namespace. It listens at the management link only."""
-        manager = [str(Path(sys.executable).with_name("ryu-manager")), self._application]
+        """Start the application in the controller's namespace. It listens at the management link only."""
+        manager = [str(Path(sys.executable).with_name("haslb-manager")), self._application]
         listen = ["--ofp-listen-host", self.node(CONTROLLER).IP(), "--ofp-tcp-listen-port", str(OPENFLOW_PORT)]
         environment = {
             "HASLB_CONFIG": str(self._configuration_file),

@@ -1,4 +1,4 @@
-"""Connections of a real ``ryu-manager`` to switches that do what no well-behaved switch does."""
+"""Connections of a real balancer to switches that do what no well-behaved switch does."""
 
 from __future__ import annotations
 
