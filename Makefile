@@ -26,10 +26,10 @@ COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)
 export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run bench bench-quick simulate test os-ken unit lint format install machine testmachine clean
+.PHONY: help run bench bench-cluster bench-quick simulate test os-ken unit lint format install machine testmachine clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
 
 ifeq ($(VERSION),)
 $(error $(PYTHON) does not run; name a Python 3.9 or later: make PYTHON=python3.11)
@@ -69,6 +69,15 @@ else
 bench: machine $(INSTALLED)
 	@tools/install-bench "$(VENV)"
 	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.run
+endif
+
+ifeq ($(ROOT),)
+bench-cluster: ## Let everything in a cluster fail under traffic, and write docs/performance.md (root, a quarter of an hour)
+	$(error the benchmark makes network namespaces and switches and so needs root; try: sudo make bench-cluster)
+else
+bench-cluster: machine $(INSTALLED)
+	@tools/install-bench
+	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.cluster $(if $(SEED),--seed $(SEED))
 endif
 
 simulate: $(INSTALLED) ## Simulate random worlds for two minutes, or SEED=n, RUNS=n, SECONDS=n (tests/simulation/README.md)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -43,25 +43,26 @@ def markdown(record: Record) -> str:
     lines = [
         ", ".join(f"{name}: {value}" for name, value in record.machine.items()),
         "",
-        *_markdown_table(CONTENDER_HEADINGS, contender_rows(record)),
+        *markdown_table(CONTENDER_HEADINGS, contender_rows(record)),
         "",
         "![what each contender sustains, and its delays](images/performance.svg)",
         "",
-        *_markdown_table(FIGURE_HEADINGS, (figure.row() for figure in record.figures())),
+        *markdown_table(FIGURE_HEADINGS, (figure.row() for figure in record.figures())),
     ]
     return "\n".join(lines)
 
 
-def _markdown_table(headings: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> Iterator[str]:
+def markdown_table(headings: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> Iterator[str]:
+    """The lines of a table."""
     for cells in (headings, ("---",) * len(headings), *rows):
         yield f"| {' | '.join(cells)} |"
 
 
-def put_into(document: Path, results: str) -> None:
-    """Replace the text between the markers. Raises: SystemExit if there are none."""
+def put_into(document: Path, results: str, marker: str = BEGIN) -> None:
+    """Replace the text between ``marker`` and the next end. Raises: SystemExit if one of them is missing."""
     text = document.read_text()
-    before, begin, rest = text.partition(BEGIN)
+    before, begin, rest = text.partition(marker)
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise SystemExit(f"{document}: expected '{BEGIN}' and a '{END}' after it")
+        raise SystemExit(f"{document}: expected '{marker}' and a '{END}' after it")
     document.write_text(f"{before}{begin}\n{results}\n{end}{after}")

@@ -18,7 +18,7 @@ from rich.console import Console
 from haslb_lab.errors import LabError
 from haslb_lab.runner.claim import TakenError
 from haslb_lab.runner.termination import end_in_order
-from haslb_lab.scenarios import holder, nodes
+from haslb_lab.scenarios import cluster, holder, nodes
 from haslb_lab.scenarios.display import Display
 from haslb_lab.scenarios.kept import invitation
 from haslb_lab.scenarios.play import Play
@@ -40,6 +40,7 @@ examples:
   haslb-lab exec mobile1 ping -c 3 20.1.1.200 any program in any node
   haslb-lab prompt PDSN-7600 deregister 1 100 steps 5 and 6, which --keep leaves out
   haslb-lab stop
+  haslb-lab run cluster                       kill the leader of a cluster, and see what happens
   haslb-lab run my-chassis.yaml --sessions 30
   haslb-lab draw my-chassis.yaml -o my-chassis.svg
 
@@ -95,16 +96,20 @@ def _discard_output() -> None:
 def _list(_: argparse.Namespace) -> int:
     """Print the scenarios, and which one is up."""
     up = running()
-    for scenario in scenarios():
-        here = f"  ({up.stage})" if up is not None and scenario.name == up.scenario else ""
-        print(f"{scenario.name:24} {scenario.title}, {scenario.sessions} sessions{here}")
-    if up is not None and up.scenario not in {scenario.name for scenario in scenarios()}:
+    known = {scenario.name: f"{scenario.title}, {scenario.sessions} sessions" for scenario in scenarios()}
+    known[cluster.NAME] = cluster.TITLE
+    for name, title in known.items():
+        here = f"  ({up.stage})" if up is not None and name == up.scenario else ""
+        print(f"{name:24} {title}{here}")
+    if up is not None and up.scenario not in known:
         print(f"{up.scenario:24} ({up.stage})")
     return 0
 
 
 def _run(arguments: argparse.Namespace) -> int:
     """Bring a scenario up, play it, and take it down or hand it over."""
+    if arguments.scenario == cluster.NAME:
+        return run_cluster(arguments.sessions or cluster.DEFAULT_SESSIONS, arguments.keep)
     return run(find(arguments.scenario), arguments.sessions, arguments.keep)
 
 
@@ -131,6 +136,29 @@ def run(scenario: Scenario, sessions: Optional[int] = None, keep: bool = False) 
     if play.compared:
         display.verdict(play.compared, play.differences)
     return 1 if play.differences else 0
+
+
+def run_cluster(sessions: int, keep: bool) -> int:
+    """Show a cluster whose leader is killed. Returns 0 if no session was lost that is promised to be kept."""
+    display = Display(Console(highlight=False, soft_wrap=True))
+    play = cluster.ClusterPlay(sessions, display)
+    lab = play.bring_up()
+    try:
+        play.run(lab, keep)
+        invited = list(cluster.invitation(lab)) if keep else []
+        if keep:
+            holder.hand_over(lab)
+    except BaseException:
+        lab.close()
+        raise
+    if keep:
+        display.say(f"\n{cluster.NAME} is up.")
+        for line in invited:
+            display.say(line)
+    else:
+        lab.close()
+        display.say("The lab is gone without trace.")
+    return 1 if play.faults else 0
 
 
 def _stop(_: argparse.Namespace) -> int:

@@ -17,8 +17,8 @@ from haslb_lab.cluster.rounds import Rounds, Verdict
 
 pytestmark = pytest.mark.lab
 
-#: Requests a second of each PDSN.
-RATE = 50.0
+#: Of each PDSN: 50 requests a second, half of them of new mobiles.
+TRAFFIC = "steady 50"
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,8 @@ def verdict() -> Iterator[Verdict]:
     seed = secrets.randbits(32)
     print(f"seed {seed}")
     with ClusterLab() as lab:
-        rounds = Rounds(lab, Random(seed), RATE, print)
-        rounds.begin()
+        rounds = Rounds(lab, Random(seed), print)
+        rounds.begin(TRAFFIC)
         for failure in Random(seed).sample(FAILURES, len(FAILURES)):
             rounds.run(failure)
         yield rounds.conclude()

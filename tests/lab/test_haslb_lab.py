@@ -16,6 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from leftovers import leftovers
 
 from haslb_lab.runner import claim, janitor
 
@@ -39,14 +40,6 @@ def haslb_lab(*words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
         check=False,
         timeout=COMMAND_TIMEOUT,
     )
-
-
-def leftovers() -> list[str]:
-    """Everything that bears the lab's mark, once no lab is held any more."""
-    claim.claim().close()
-    found = [f"process {process}" for process in janitor.processes()]
-    found += [f"bridge {name}" for name in janitor.bridges()] + [f"interface {name}" for name in janitor.interfaces()]
-    return found + [str(path) for path in [janitor.DIRECTORY] if path.exists()]
 
 
 @pytest.fixture(scope="class")

@@ -80,12 +80,15 @@ def _cut_from_database(lab: ClusterLab, leader: str) -> AbstractContextManager[N
     return lab.cut([member_address(leader, 1)], [database_address(server) for server in DATABASES])
 
 
-@contextmanager
-def _standby_killed(lab: ClusterLab, leader: str) -> Iterator[None]:
-    standby, *_ = lab.others(leader)
-    lab.end(standby, signal.SIGKILL)
-    yield
-    lab.start(standby)
+def _standby_ended(number: signal.Signals) -> Callable[[ClusterLab, str], AbstractContextManager[None]]:
+    @contextmanager
+    def apply(lab: ClusterLab, leader: str) -> Iterator[None]:
+        standby, *_ = lab.others(leader)
+        lab.end(standby, number)
+        yield
+        lab.start(standby)
+
+    return apply
 
 
 @contextmanager
@@ -124,10 +127,22 @@ FAILURES = (
     Failure("suspended", "the leader is suspended (SIGSTOP), and wakes up", _suspended, Next.OTHER, 3.0),
     Failure("cut_off", "the leader is cut off from all others", _cut_off, Next.OTHER, 3.0),
     Failure("cut_from_database", "the leader is cut off from the database", _cut_from_database, Next.OTHER, 3.0),
-    Failure("standby_killed", "the standby is killed", _standby_killed, Next.SAME, 0.5),
+    Failure("standby_killed", "the standby is killed", _standby_ended(signal.SIGKILL), Next.SAME, 0.5),
     Failure("raft_leader_killed", "the Raft leader is killed", _raft_leader_killed, Next.EITHER, 2.0),
     Failure(
         "raft_leader_cut_off", "the Raft leader is cut off from the others", _raft_leader_cut_off, Next.EITHER, 2.0
     ),
     Failure("databases_killed", "all database servers are killed", _databases_killed, Next.SAME, 2.0),
+)
+
+
+def failure_named(name: str) -> Failure:
+    """The failure with this name. Raises: StopIteration if there is none."""
+    return next(failure for failure in FAILURES if failure.name == name)
+
+
+#: What a rolling upgrade does: it stops and starts each member, the leader last.
+UPGRADE = (
+    Failure("standby_stopped", "the standby is stopped (SIGTERM)", _standby_ended(signal.SIGTERM), Next.SAME, 0.5),
+    failure_named("stopped"),
 )

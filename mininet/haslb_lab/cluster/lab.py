@@ -52,8 +52,8 @@ Place = Union[IPv4Address, IPv4Network]
 class ClusterLab(Lab):
     """The lab of :class:`.ClusterChassis`. ``members`` are the names of the members."""
 
-    def __init__(self, members: int = 2, configuration: str = CONFIGURATION) -> None:
-        super().__init__(ClusterChassis(members=members), configuration)
+    def __init__(self, members: int = 2, configuration: str = CONFIGURATION, **options: Any) -> None:
+        super().__init__(ClusterChassis(members=members), configuration, **options)
         self.members = MEMBERS[:members]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._senders: dict[int, subprocess.Popen[bytes]] = {}
@@ -87,7 +87,8 @@ class ClusterLab(Lab):
 
     def _start_traffic(self, node: str, words: Sequence[str]) -> subprocess.Popen[bytes]:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        process = self.run(node, [sys.executable, traffic.__file__, *words], **pipes)
+        with self._log(node).open("ab") as log:
+            process = self.run(node, [sys.executable, traffic.__file__, *words], stderr=log, **pipes)
         assert process.stdout is not None
         if process.stdout.readline() != b"ready\n":
             raise LabError(f"the program of {node} does not start")
@@ -112,12 +113,7 @@ class ClusterLab(Lab):
     def start(self, name: str) -> None:
         """Start a member."""
         manager = [str(Path(sys.executable).with_name("ryu-manager")), self._application]
-        environment = {
-            "HASLB_CONFIG": str(self._configuration_file),
-            "HASLB_CONTROL": str(self._control(name)),
-            "HASLB_CLUSTER": self.databases.remotes,
-            "HASLB_NAME": name,
-        }
+        environment = {**self._environment(name), "HASLB_CLUSTER": self.databases.remotes, "HASLB_NAME": name}
         with self._log(name).open("ab") as log:
             self.processes[name] = self.run(name, manager, env=environment, stdout=log, stderr=log)
 

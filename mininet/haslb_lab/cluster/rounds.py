@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from random import Random
-from typing import Callable
+from typing import Any, Callable
 
 from haslb_lab.cluster.chassis import HOME_AGENTS
 from haslb_lab.cluster.failures import LASTING, Failure, Next
@@ -63,6 +63,14 @@ class Verdict:
     at_other_agent: Sequence[int]
     mismatches: Sequence[str]
 
+    def as_json(self) -> dict[str, Any]:
+        """The counts, and of each round the failure, the members, and the time without service."""
+        rounds = [
+            {"failure": each.failure.name, "leader": each.leader, "successor": each.successor, "seconds": each.seconds}
+            for each in self.rounds
+        ]
+        return {**asdict(replace(self, rounds=())), "rounds": rounds}
+
     @property
     def faults(self) -> list[str]:
         """What must not be, in words."""
@@ -74,15 +82,15 @@ class Verdict:
 
 
 class Rounds:
-    """Lets things fail in ``lab``, at moments from ``random``, under ``rate`` requests a second of each PDSN."""
+    """Lets things fail in ``lab``, at moments from ``random``; ``report`` is called with a line about each."""
 
-    def __init__(self, lab: ClusterLab, random: Random, rate: float, report: Callable[[str], None]) -> None:
-        self._lab, self._random, self._rate, self._report = lab, random, rate, report
+    def __init__(self, lab: ClusterLab, random: Random, report: Callable[[str], None]) -> None:
+        self._lab, self._random, self._report = lab, random, report
         self._rounds: list[tuple[Failure, int, str, str]] = []
 
-    def begin(self) -> None:
-        """Start the traffic."""
-        self._lab.tell_all(f"steady {self._rate}")
+    def begin(self, traffic: str) -> None:
+        """Start the traffic of each PDSN, in the words of :mod:`.traffic`: ``steady 100``."""
+        self._lab.tell_all(traffic)
         time.sleep(1.0)
 
     def run(self, failure: Failure) -> None:

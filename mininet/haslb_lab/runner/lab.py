@@ -178,13 +178,18 @@ class Lab:
         """Start the application in the controller's namespace. It listens at the management link only."""
         manager = [str(Path(sys.executable).with_name("haslb-manager")), self._application]
         listen = ["--ofp-listen-host", self.node(CONTROLLER).IP(), "--ofp-tcp-listen-port", str(OPENFLOW_PORT)]
-        environment = {
+        with self._log(CONTROLLER).open("ab") as log:
+            self._controller = self.run(
+                CONTROLLER, [*manager, *listen], env=self._environment(CONTROLLER), stdout=log, stderr=log
+            )
+
+    def _environment(self, name: str) -> dict[str, str]:
+        """The environment of the balancer in a node."""
+        return {
             "HASLB_CONFIG": str(self._configuration_file),
-            "HASLB_CONTROL": str(self._control(CONTROLLER)),
+            "HASLB_CONTROL": str(self._control(name)),
             **self._ipsec_module(),
         }
-        with self._log(CONTROLLER).open("ab") as log:
-            self._controller = self.run(CONTROLLER, [*manager, *listen], env=environment, stdout=log, stderr=log)
 
     def _ipsec_module(self) -> dict[str, str]:
         """The environment that names the IPsec module's sockets to the balancer: its charon's, and the node's own."""

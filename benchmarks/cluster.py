@@ -1,0 +1,236 @@
+"""``make bench-cluster``: each part of a cluster fails again and again under traffic: what is lost, and what it costs.
+
+    python -m benchmarks.cluster --seconds 480 --seed 1
+
+Takes about a quarter of an hour. Writes benchmarks/cluster_results.json and docs/performance.md. The seed decides the
+order and the moments of the failures; it is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from statistics import median
+from typing import Any, Callable
+
+from benchmarks.cluster_labs import FOLLOWED, LEADER
+from benchmarks.figures import Figure, number
+from benchmarks.labs import Contender
+from benchmarks.programs import HERE, CompilerError
+from benchmarks.record import machine, ratio
+from benchmarks.report import FIGURE_HEADINGS, markdown_table, put_into
+from benchmarks.search import highest_rate
+from benchmarks.storm import Storm
+from haslb_lab.cluster.chassis import PDSNS
+from haslb_lab.cluster.failures import FAILURES, UPGRADE, Failure, failure_named
+from haslb_lab.cluster.lab import ClusterLab
+from haslb_lab.cluster.rounds import Rounds, Verdict
+from haslb_lab.errors import LabError
+from haslb_lab.runner.termination import end_in_order
+
+RESULTS = HERE / "cluster_results.json"
+DOCUMENT = HERE.parent / "docs" / "performance.md"
+MARKER = "<!-- from make bench-cluster: results -->"
+FAILURE_HEADINGS = ("failure", "times", "without service, median", "longest", "at most", "reached")
+
+#: Requests a second of each PDSN while things fail, and new mobiles a second of each PDSN during the upgrade.
+FAILURE_TRAFFIC, UPGRADE_TRAFFIC = "steady 100", "fresh 1000"
+#: Sessions at a takeover with few and with many, the rate at which each PDSN opens them, and takeovers of each.
+FEW, MANY, OPENING_RATE, TAKEOVERS = 100, 100_000, 2000.0, 3
+#: A standby costs the leader at most a tenth of its storm rate.
+MIN_FOLLOWED_RATIO = 0.9
+STORM_SECONDS = 3.0
+
+Report = Callable[[str], None]
+
+
+@dataclass
+class ClusterRecord:
+    """All that was measured."""
+
+    machine: dict[str, Any]
+    seed: int
+    storms: Verdict
+    upgrade: Verdict
+    takeovers: dict[int, Verdict] = field(default_factory=dict)
+    rates: dict[str, list[float]] = field(default_factory=dict)
+
+    def pauses(self, failure: Failure) -> list[float]:
+        """The times without service of all failures of this kind, in seconds."""
+        return [each.seconds for each in self.storms.rounds if each.failure.name == failure.name]
+
+    def figures(self) -> Iterator[Figure]:
+        """The figures with their targets, ratios first."""
+        leader, followed = (median(self.rates[each.name]) for each in (LEADER, FOLLOWED))
+        yield Figure(
+            "storm rate with a standby, against without", ratio(followed, leader), "times", MIN_FOLLOWED_RATIO, True
+        )
+        few, many = (_longest(self.takeovers[count]) for count in (FEW, MANY))
+        yield Figure(f"takeover with {MANY:,} sessions, against {FEW}", ratio(many, few), "times")
+        yield Figure(f"longest time without service after kill -9, {MANY:,} sessions", many, "s", 1)
+        verdicts = [self.storms, self.upgrade, *self.takeovers.values()]
+        yield Figure("mobiles at another home agent", sum(len(each.at_other_agent) for each in verdicts), "", 0)
+        yield Figure("requests that arrived twice", sum(each.twice for each in verdicts), "", 0)
+        yield Figure("tables, sessions, captures that differ", sum(len(each.mismatches) for each in verdicts), "", 0)
+        yield Figure("sessions lost whose rule was under way", sum(len(each.under_way) for each in verdicts), "")
+        yield Figure("of mobiles", sum(each.mobiles for each in verdicts), "")
+        yield Figure("requests lost while things failed, outside of the times above", self.storms.lost, "")
+        yield Figure("of requests", self.storms.requests, "")
+        yield Figure("rolling upgrade: requests lost in flight", self.upgrade.lost_in_pauses, "")
+        yield Figure("rolling upgrade: other requests lost", self.upgrade.lost, "", 0)
+        yield Figure("rolling upgrade: of requests", self.upgrade.requests, "")
+
+    def as_json(self) -> dict[str, Any]:
+        """All measurements and figures."""
+        return {
+            "machine": self.machine,
+            "seed": self.seed,
+            "failures": {failure.name: self.pauses(failure) for failure in FAILURES},
+            "storms": self.storms.as_json(),
+            "upgrade": self.upgrade.as_json(),
+            "takeovers": {count: verdict.as_json() for count, verdict in self.takeovers.items()},
+            "rates": self.rates,
+            "figures": [figure.as_json() for figure in self.figures()],
+        }
+
+
+def _longest(verdict: Verdict) -> float:
+    return max(each.seconds for each in verdict.rounds)
+
+
+def measure_storms(seconds: float, seed: int, report: Report) -> Verdict:
+    """Let things fail in random order until the time is over, each kind as often as the others."""
+    random = Random(seed)
+    deadline = time.monotonic() + seconds
+    with ClusterLab() as lab:
+        rounds = Rounds(lab, random, report)
+        rounds.begin(FAILURE_TRAFFIC)
+        while time.monotonic() < deadline:
+            for failure in random.sample(FAILURES, len(FAILURES)):
+                rounds.run(failure)
+        return rounds.conclude()
+
+
+def measure_upgrade(seed: int, report: Report) -> Verdict:
+    """Stop and start each member in turn under a storm of new mobiles."""
+    with ClusterLab() as lab:
+        rounds = Rounds(lab, Random(seed), report)
+        rounds.begin(UPGRADE_TRAFFIC)
+        for failure in UPGRADE:
+            rounds.run(failure)
+        return rounds.conclude()
+
+
+def measure_takeover(sessions: int, seed: int, report: Report) -> Verdict:
+    """Kill the leader while so many sessions live."""
+    report(f"takeovers with {sessions:,} sessions")
+    with ClusterLab() as lab:
+        lab.tell_all(f"new {sessions // len(PDSNS)} {OPENING_RATE}", wait=True)
+        rounds = Rounds(lab, Random(seed), report)
+        rounds.begin(FAILURE_TRAFFIC)
+        for _ in range(TAKEOVERS):
+            rounds.run(failure_named("killed"))
+        return rounds.conclude()
+
+
+def storm_rate(contender: Contender, report: Report) -> float:
+    """The highest rate of new sessions that a cluster sustains."""
+
+    def goes_well(rate: float) -> bool:
+        report(f"{contender.title}: {rate:,.0f} new sessions a second")
+        with Storm(contender) as storm:
+            return storm.new_sessions(rate, STORM_SECONDS).sustained
+
+    return highest_rate(goes_well, contender.first_rate)
+
+
+def measure(seconds: float, seed: int, rounds: int, report: Report) -> ClusterRecord:
+    """Measure everything."""
+    about = machine()
+    storms = measure_storms(seconds, seed, report)
+    record = ClusterRecord(about, seed, storms, measure_upgrade(seed, report))
+    for sessions in (FEW, MANY):
+        record.takeovers[sessions] = measure_takeover(sessions, seed, report)
+    for _ in range(rounds):
+        for contender in (LEADER, FOLLOWED):
+            record.rates.setdefault(contender.name, []).append(storm_rate(contender, report))
+    return record
+
+
+def failure_rows(record: ClusterRecord) -> Iterator[tuple[str, ...]]:
+    """A row for each failure."""
+    for failure in FAILURES:
+        pauses = record.pauses(failure)
+        half, longest = median(pauses), max(pauses)
+        bounds = [f"{number(failure.max_pause)} s"]
+        reached = longest <= failure.max_pause
+        if failure.median_pause is not None:
+            bounds.insert(0, f"median {number(failure.median_pause)} s")
+            reached = reached and half <= failure.median_pause
+        yield (
+            failure.title,
+            str(len(pauses)),
+            f"{number(half)} s",
+            f"{number(longest)} s",
+            ", ".join(bounds),
+            "yes" if reached else "no",
+        )
+
+
+def markdown(record: ClusterRecord) -> str:
+    """The results as the document shows them."""
+    described = {**record.machine, "seed": record.seed}
+    return "\n".join(
+        [
+            ", ".join(f"{name}: {value}" for name, value in described.items()),
+            "",
+            *markdown_table(FIGURE_HEADINGS, (figure.row() for figure in record.figures())),
+            "",
+            *markdown_table(FAILURE_HEADINGS, failure_rows(record)),
+        ]
+    )
+
+
+def main(words: Sequence[str]) -> int:
+    """Measure, store and print the results, and update the document."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=450.0, help="of failures, default %(default)s")
+    parser.add_argument("--rounds", type=int, default=2, help="of storms without failures, default %(default)s")
+    parser.add_argument("--seed", type=int, default=None, help="of the order and the moments, default random")
+    options = parser.parse_args(words)
+    seed = secrets.randbits(32) if options.seed is None else options.seed
+    end_in_order()
+    print(f"seed {seed}", flush=True)
+    began = time.monotonic()
+
+    def report(what: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True)
+
+    try:
+        record = measure(options.seconds, seed, options.rounds, report)
+    except (LabError, CompilerError) as error:
+        print(f"bench-cluster: {error} (seed {seed})", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("bench-cluster: interrupted, and cleaned up", file=sys.stderr)
+        return 130
+    RESULTS.write_text(json.dumps(record.as_json(), indent=1) + "\n")
+    results = markdown(record)
+    put_into(DOCUMENT, results, MARKER)
+    print(results)
+    faults = [
+        fault for verdict in (record.storms, record.upgrade, *record.takeovers.values()) for fault in verdict.faults
+    ]
+    for fault in faults:
+        print(f"bench-cluster: {fault}", file=sys.stderr)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
