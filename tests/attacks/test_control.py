@@ -1,6 +1,6 @@
 """Attacks on the control socket by clients of its owner: stalled ones keep no operator out.
 
-Idle and slow clients, and those that send anything but commands, are in ``tests/unit/control/test_server.py``.
+Idle and slow clients, and those that send anything but commands, are in ``tests/processes/test_control_server.py``.
 """
 
 from __future__ import annotations

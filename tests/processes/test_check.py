@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-CHAPTER = Path(__file__).parents[3] / "topologies" / "chapter"
+CHAPTER = Path(__file__).parents[2] / "topologies" / "chapter"
 COMMAND = [sys.executable, "-c", "import sys; from ryu_haslb.cli.command_line import main; sys.exit(main())"]
 
 
