@@ -1,4 +1,4 @@
-"""The OpenAPI description is valid, and the server does what it says: schemathesis asks a running one."""
+"""The server does what its OpenAPI description says: schemathesis asks a running one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from urllib.request import urlopen
 
 import pytest
 from budget import examples
-from openapi_spec_validator import validate
 from web_bench import TOKEN, served
 
 from ryu_haslb.web.openapi import description
@@ -40,14 +39,6 @@ def test_schemathesis_finds_no_request_that_is_answered_otherwise_than_described
     assert ran.returncode == 0, ran.stdout
 
 
-def test_the_description_that_is_served_is_valid_openapi_and_made_from_the_routes() -> None:
-    """OpenAPI 3.1."""
-    validate(description())
+def test_the_description_that_is_served_is_made_from_the_routes() -> None:
     with served() as address, urlopen(f"{address}/openapi.json") as answer:
         assert json.load(answer) == description()
-
-
-def test_what_changes_something_needs_a_token_and_nothing_else_does() -> None:
-    for path, operations in description()["paths"].items():
-        for method, operation in operations.items():
-            assert ("security" in operation) == (method != "get"), path

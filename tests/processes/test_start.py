@@ -1,0 +1,62 @@
+"""What keeps the balancer from starting ends its process with status 1 and one line that says why."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from balancer_process import balancer_process, free_port
+from certificates import Authority
+
+
+def test_an_openflow_port_that_is_taken_ends_the_process(tmp_path: Path) -> None:
+    """The engine would share the port with the other process (SO_REUSEPORT), and get half of the switches."""
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with balancer_process(tmp_path, "ip slb serverfarm HAFARM\n", port) as process:
+            _, log = process.communicate()
+    assert process.returncode == 1
+    assert f"ryu_haslb: cannot listen for switches on 127.0.0.1 port {port}: Address already in use; end the " in log
+    assert "Traceback" not in log
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        (["--ctl-cert", "{path}"], "--ctl-privkey is missing; TLS needs --ctl-privkey and --ctl-cert"),
+        (["--ctl-privkey", "{key}"], "--ctl-cert is missing; TLS needs --ctl-privkey and --ctl-cert"),
+        (["--ca-certs", "{path}"], "--ctl-privkey is missing; TLS needs --ctl-privkey and --ctl-cert"),
+        (["--ctl-privkey", "/nowhere", "--ctl-cert", "{path}"], "--ctl-privkey /nowhere: cannot be read: No such file"),
+        (
+            ["--ctl-privkey", "{key}", "--ctl-cert", "{path}", "--ofp-tcp-listen-port", "{port}"],
+            "--ofp-tcp-listen-port is of no use with --ctl-privkey and --ctl-cert; give --ofp-ssl-listen-port",
+        ),
+        (
+            ["--ofp-ssl-listen-port", "{port}"],
+            "--ofp-ssl-listen-port is of no use without --ctl-privkey and --ctl-cert; give --ofp-tcp-listen-port",
+        ),
+    ],
+)
+def test_tls_that_cannot_be_had_ends_the_process_at_the_start(tmp_path: Path, options: list[str], problem: str) -> None:
+    own = Authority(tmp_path / "authority").issue("controller")
+    values = {"path": own.path, "key": own.key, "port": free_port()}
+    words = ["--ofp-listen-host", "127.0.0.1", *(each.format(**values) for each in options)]
+    with balancer_process(tmp_path, "ip slb serverfarm HAFARM\n", 0, options=words) as process:
+        _, log = process.communicate()
+    assert process.returncode == 1
+    assert f"ryu_haslb: {problem}" in log
+    assert "Traceback" not in log
+
+
+def test_an_engine_that_ends_by_itself_is_a_failure(tmp_path: Path) -> None:
+    """It ends when the list of switches to connect to cannot be read."""
+    words = ["--ofp-listen-host", "127.0.0.1", "--ofp-tcp-listen-port", str(free_port())]
+    words += ["--ofp-switch-address-list", "nonsense"]
+    with balancer_process(tmp_path, "ip slb serverfarm HAFARM\n", 0, options=words) as process:
+        _, log = process.communicate()
+    assert process.returncode == 1
+    assert "the OpenFlow engine has ended, which must not happen; exiting with status 1" in log
