@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address
-from typing import Any, Optional
+from typing import Any, ClassVar, Optional
 
 import eventlet
 import pytest
@@ -51,6 +51,8 @@ class Agent:
 class Manager:
     """The connections under test, with a note of every change of weights."""
 
+    running: ClassVar[list[Manager]] = []
+
     def __init__(self, *agents: Agent, timeout: int = 0, password: Optional[str] = None) -> None:
         self.changes: eventlet.queue.LightQueue = eventlet.queue.LightQueue()
         self.configuration = DfpManager(
@@ -58,6 +60,12 @@ class Manager:
         )
         self.connections = DfpConnections(self.configuration, self.changes.put)
         self.connections.start()
+        self.running.append(self)
+
+    def close(self) -> None:
+        """End the connections, and let their readers see it: another test must not find them in its log."""
+        self.connections.configure(DfpManager(), time.monotonic())
+        eventlet.sleep(0)
 
     def weight(self, address: IPv4Address = REAL) -> Optional[int]:
         return self.connections.weights.weight(address)
@@ -68,6 +76,8 @@ def deadline() -> Iterator[None]:
     """No wait in these tests is for ever."""
     with eventlet.Timeout(30):
         yield
+        while Manager.running:
+            Manager.running.pop().close()
 
 
 def connected(agent: Agent, **options: Any) -> Manager:
