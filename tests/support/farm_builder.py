@@ -76,8 +76,10 @@ class Bench:
     def letters(self, *mobiles: str) -> str:
         """Where requests of these mobiles go; one that is repeated follows a second after the one before."""
         letters = ""
-        for number, mobile in enumerate(mobiles):
-            self.now += mobile in mobiles[:number]
+        seen = set[str]()
+        for mobile in mobiles:
+            self.now += mobile in seen
+            seen.add(mobile)
             letters += self.letter(self.request(mobile))
         return letters
 
