@@ -15,8 +15,9 @@ RUN := $(VENV)/bin/python
 PROFILE ?= dev
 PYTEST := $(RUN) -m pytest --hypothesis-profile=$(PROFILE)
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
-# What waits for real processes more than it computes. As root each worker runs as on a machine of its own.
-PROCESSES := $(PYTEST) -n auto --dist loadfile tests/attacks tests/processes tests/lab
+# What waits for real processes more than it computes, so that a processor has work for several workers. As root each
+# worker runs as on a machine of its own.
+PROCESSES := $(PYTEST) -n $(shell expr 2 \* $$(nproc)) --dist loadfile tests/attacks tests/processes tests/lab
 # What depends on the engine: its messages, a storm, and a scenario of the chapter.
 ENGINE := tests/unit/test_engine.py tests/unit/openflow \
 	tests/lab/test_flows.py::test_a_restart_in_the_middle_of_a_storm_loses_no_session \
