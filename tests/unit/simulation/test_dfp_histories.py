@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from budget import some
 
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
 from simulation.world import World
 
 
-@pytest.mark.parametrize("timeout", [3, 10, 60])
+@pytest.mark.parametrize("timeout", some([3, 10, 60]))
 def test_agents_that_report_exactly_each_keep_alive_time_stay_connected(timeout: int) -> None:
     """draft-eck-dfp-01 section 5.3: an agent may use all of the keep-alive time, as Cisco's own does."""
     parameters = Parameters(seed=1, mobiles=5, dfp=True, dfp_timeout=timeout, dfp_punctual=True)

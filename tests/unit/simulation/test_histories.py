@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
+from budget import some
 
 from ryu_haslb.openflow import recovery
 from simulation.faults import Fault
@@ -30,8 +33,9 @@ def test_a_full_table_takes_as_many_session_rules_as_fit() -> None:
         assert confirmed == session_rules(world) == 59
 
 
-@pytest.mark.parametrize("table", ["output_to_table", "rejects_table", "ignores_table"])
-@pytest.mark.parametrize("slice_rules", [20, 20_000])
+@pytest.mark.parametrize(
+    ("table", "slice_rules"), some(product(["output_to_table", "rejects_table", "ignores_table"], [20, 20_000]))
+)
 def test_sessions_survive_a_restart_on_a_switch_that_takes_long_to_tell_its_rules(
     table: str, slice_rules: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
+from budget import some
 
 from ryu_haslb.slb.real import Health
 from simulation.faults import Fault
@@ -21,9 +24,7 @@ def run(parameters: Parameters, history: list[Fault], seconds: float) -> World:
     return world
 
 
-@pytest.mark.parametrize("pdsns", [1, 3])
-@pytest.mark.parametrize("idle", [10, 300])
-@pytest.mark.parametrize("retransmissions", [2, 3])
+@pytest.mark.parametrize(("pdsns", "idle", "retransmissions"), some(product([1, 3], [10, 300], [2, 3])))
 def test_one_of_two_home_agents_is_silent_and_all_phones_are_served(
     pdsns: int, idle: int, retransmissions: int
 ) -> None:

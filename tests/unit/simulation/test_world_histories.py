@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
+from budget import some
 
 from ryu_haslb.slb.real import RealServer
 from simulation.faults import Fault
@@ -31,25 +33,27 @@ def test_mobiles_behind_either_switch_share_home_agents_at_both(nat: bool) -> No
 
 @pytest.mark.parametrize(
     "history",
-    [
-        [],
-        [Fault(100.0, "link", (FIRST_TRUNK, False)), Fault(300.0, "link", (FIRST_TRUNK, True))],
-        [Fault(100.0, "home agent hangs", (1,))],
-        [Fault(100.0, "home agent dies", (2,))],
-        [Fault(100.0, "switch restarts", (1,))],
-        [Fault(100.0, "control connection breaks", (0, 1)), Fault(300.0, "control connection mends", (0, 1))],
-        [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
-        [Fault(100.0 + number, "move", (number, number % 2)) for number in range(40)],
-    ],
+    some(
+        [
+            [],
+            [Fault(100.0, "link", (FIRST_TRUNK, False)), Fault(300.0, "link", (FIRST_TRUNK, True))],
+            [Fault(100.0, "home agent hangs", (1,))],
+            [Fault(100.0, "home agent dies", (2,))],
+            [Fault(100.0, "switch restarts", (1,))],
+            [Fault(100.0, "control connection breaks", (0, 1)), Fault(300.0, "control connection mends", (0, 1))],
+            [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
+            [Fault(100.0 + number, "move", (number, number % 2)) for number in range(40)],
+        ]
+    ),
     ids=lambda history: history[0].kind if history else "nothing",
 )
 def test_mobiles_behind_either_switch_are_served(history: list[Fault]) -> None:
     assert simulate(TWO_SWITCHES, history, 500.0).violation is None
 
 
-@pytest.mark.parametrize("names_datapaths", [False, True])
-@pytest.mark.parametrize("datapath_id", [1, 0x99, 0x1000000000001])
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize(
+    ("datapath_id", "names_datapaths", "seed"), some(product([1, 0x99, 0x1000000000001], [False, True], [1, 2]))
+)
 def test_strangers_at_the_openflow_port_keep_no_mobile_from_being_served(
     datapath_id: int, names_datapaths: bool, seed: int
 ) -> None:
@@ -66,16 +70,14 @@ def test_strangers_at_the_openflow_port_keep_no_mobile_from_being_served(
 ARRIVING = Parameters(seed=5, mobiles=240, pdsns=2, lifetime=60, idle=60, arrivals=280.0)
 
 
-@pytest.mark.parametrize("at", [1.0, 60.0])
-@pytest.mark.parametrize("tables", [2, 3])
+@pytest.mark.parametrize(("at", "tables"), some(product([1.0, 60.0], [2, 3])))
 def test_a_silent_home_agent_is_failed(at: float, tables: int) -> None:
     """With three tables the switch copies replies to the balancer; with two the requests alone decide."""
     parameters = replace(ARRIVING, tables=tables)
     assert simulate(parameters, [Fault(at, "home agent hangs", (0,))], 300.0).violation is None
 
 
-@pytest.mark.parametrize("at", [1.0, 60.0])
-@pytest.mark.parametrize("tables", [2, 3])
+@pytest.mark.parametrize(("at", "tables"), some(product([1.0, 60.0], [2, 3])))
 def test_a_balancer_that_fails_no_silent_home_agent_is_found(
     at: float, tables: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
