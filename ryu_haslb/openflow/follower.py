@@ -64,6 +64,7 @@ _POLL_PAUSE = 10.0
 LAG_INTERVAL = 1.0
 #: The leader's requests have precedence: small slices, some 20 ms of work for the switch, and long pauses.
 PACE = Pace(slice_rules=4096, pause=4.0, max_pause=2.0)
+_CLASSIFIER = Table.CLASSIFIER.value
 _CHANGES = ONFFMF_ADD | ONFFMF_DELETE | ONFFMF_MODIFY
 
 
@@ -278,7 +279,7 @@ class Follower:
         view = self._view
         try:
             for event, rule in flow_updates(message):
-                if rule.table == Table.CLASSIFIER:
+                if rule.table == _CLASSIFIER:
                     self._on_standing_rule(rule, now)
                 elif event == ONFFME_DELETED:
                     view.remove(rule)

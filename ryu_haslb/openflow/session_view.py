@@ -16,6 +16,8 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Targets that are remembered: real servers, times the ways in which the rules of one were written.
 MAX_TARGETS = 1 << 14
+# Until Python 3.12 to look up a member in an Enum takes five times as long as a name; changes may be many.
+_SESSIONS = Table.SESSIONS.value
 #: Bytes of the match and of the instructions of a rule of ours, at most.
 _MAX_LENGTH = 512
 #: The action that writes the chassis address, up to the address. It is left out when actions are compared: it is the
@@ -48,8 +50,8 @@ def without_chassis(actions: bytes) -> bytes:
 
 def is_session_rule(row: FlowStats) -> bool:
     """Whether a rule is that of a session."""
-    found = row.table, row.priority, row.cookie & COOKIE_MARK_MASK
-    return found == (Table.SESSIONS.value, SESSION_PRIORITY, COOKIE_MARK)
+    table, priority, cookie, _, _ = row
+    return table == _SESSIONS and priority == SESSION_PRIORITY and cookie & COOKIE_MARK_MASK == COOKIE_MARK
 
 
 class SessionView:
