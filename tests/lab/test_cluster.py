@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from cluster_pair import Cluster
 from mobile import registration
 
+from haslb_lab.node import control
 from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -47,14 +49,30 @@ def test_the_standby_has_the_home_agents_that_the_leader_has_found(cluster: Clus
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
 def test_the_standby_takes_over_with_every_session(cluster: Cluster, number: signal.Signals) -> None:
-    first = registered(cluster, number.name)
-    ended = cluster.master
+    first = registered(cluster, number.name, 100)
+    ended, successor = cluster.master, cluster.waiting
+    cluster.await_followed(successor)
+    before = len(cluster.log(successor))
     seconds = cluster.end(ended, number)
+    assert {name: cluster.bench.deliver(registration(name)) for name in reversed(list(first))} == first
     print(f"{number.name}: taken over after {seconds:.3f} s")
-    cluster.await_service(cluster.master)
-    assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
+    log = cluster.log(successor)[before:]
+    assert re.search(r"taking over with \d\d+ sessions that were followed\n", log), "and it reads none"
+    assert "recovered" not in log
     cluster.restart(ended)
-    assert cluster.master != ended
+    assert cluster.master == successor
+
+
+def test_a_standby_follows_what_the_leader_installs_and_removes(cluster: Cluster) -> None:
+    """The figures of ``show ip slb switches`` are those of the leader's sessions."""
+    registered(cluster, "followed")
+    cluster.await_followed(cluster.waiting)
+    (row,) = cluster.query(cluster.waiting, "show ip slb switches")
+    assert (row["standby"], row["lag"] is not None) == ("following", True)
+    (row,) = cluster.query(cluster.master, "show ip slb switches")
+    assert (row["standby"], row["sessions_followed"], row["lag"]) == ("off", 0, None)
+    control.request(cluster.socket(cluster.master), "clear ip slb sessions")
+    cluster.await_followed(cluster.waiting)
 
 
 def test_the_leader_goes_on_without_a_database(cluster: Cluster) -> None:

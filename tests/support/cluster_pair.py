@@ -29,6 +29,16 @@ class Cluster(Pair):
             },
         )
 
+    def await_followed(self, port: int) -> None:
+        """Wait until a standby follows as many session rules as the switch has."""
+
+        def follows_all() -> bool:
+            (row,) = self.query(port, "show ip slb switches")
+            followed: tuple[str, int] = row["standby"], row["sessions_followed"]
+            return followed == ("following", len(self.bench.lab.flows(1)) - 1)
+
+        wait_until(follows_all, "the standby follows every session rule", 20)
+
     def restart(self, port: int) -> None:
         """Start a member that has ended, and wait until it stands by."""
         self.start(port)
