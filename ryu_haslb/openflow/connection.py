@@ -22,7 +22,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import sides_of
-from ryu_haslb.openflow import flow_mods, wire
+from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.audit import Audit
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.channel import SwitchChannel
@@ -245,19 +245,19 @@ class Connection:
         """Install the meter of all requests, and behind it the standing rules in the place of all others of ours."""
         self._is_installing = True
         self._audit.suspend()
-        self._meters.install(lambda: self._submit(flow_mods.replacement))
+        self._meters.install(lambda: self._submit(rule_messages.replacement))
 
     def _restore(self) -> None:
         """Others have deleted standing rules, or the meter of all requests: add what is missing."""
         if not self._is_installing:
             self._is_installing = True
             self._audit.suspend()
-            self._meters.install(lambda: self._submit(flow_mods.restoration))
+            self._meters.install(lambda: self._submit(rule_messages.restoration))
 
     def _install_standing_rules(self) -> None:
         if self.is_serving:
             self._is_installing = True
-            self._submit(flow_mods.replacement)
+            self._submit(rule_messages.replacement)
 
     def _submit(self, messages_of: Callable[[list[Rule], bool, int], list[bytes]]) -> None:
         """Send the standing rules of the configuration in force, in the messages that ``messages_of`` makes of them."""
@@ -267,7 +267,7 @@ class Connection:
         switch.set_sides(sides, [*remarks, *switch.set_port_names(names)])
         rules = list(standing_rules(self._configuration, transport.id, sides, self._balancer.sessions.keys))
         self._audit.suspend()
-        if messages_of is flow_mods.replacement:
+        if messages_of is rule_messages.replacement:
             self._reply_rules.forget()
             self._meters.configure(self._configuration, sides)
         else:
@@ -286,7 +286,7 @@ class Connection:
 
         metered = self._meters.are_supported
         self._transactions.submit(lambda xid: messages_of(rules, metered, xid), conclude)
-        self._transactions.submit(lambda xid: flow_mods.table_miss(rules, xid), conclude_table_miss)
+        self._transactions.submit(lambda xid: rule_messages.table_miss(rules, xid), conclude_table_miss)
 
     def _on_installed(self, rules: list[Rule]) -> None:
         LOG.info("Switch %016x: %d standing rules are in place", self.transport.id, len(rules))

@@ -17,7 +17,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
-from ryu_haslb.openflow import flow_mods
+from ryu_haslb.openflow import rule_messages
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
@@ -276,7 +276,7 @@ class Meters:
 
     def _add_client_rules(self, client: bytes, meter: int) -> None:
         rules = list(client_rules(self._configuration, self._datapath_id, self._sides, inet_ntoa(client), meter))
-        self._transactions.submit(lambda xid: flow_mods.additions(rules, xid), lambda _: None)
+        self._transactions.submit(lambda xid: rule_messages.additions(rules, xid), lambda _: None)
 
     def _lift_rate_limit(self, client: bytes) -> None:
         """Delete a client's meter; the switch deletes the rules that use it (OpenFlow 1.3.5, section 6.5)."""

@@ -27,7 +27,7 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration, RealServer
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.configuration.served_vlans import access_vlans, served_vlans
-from ryu_haslb.openflow import arp, flow_mods, wire
+from ryu_haslb.openflow import arp, rule_messages, wire
 from ryu_haslb.openflow.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL, ArpLimit
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.frame import with_one_vlan_tag_at_most
@@ -154,7 +154,7 @@ class NeighbourDiscovery:
         for storm in self.limit.take_storms():
             self._neighbours.suspend(storm.port, storm.mac, now + MUTE_INTERVAL + PROBE_INTERVAL)
             rules = mute_rules(self._configuration, self._datapath_id, storm.port, storm.mac)
-            for message in flow_mods.temporary(rules, MUTE_INTERVAL, channel.next_xid()):
+            for message in rule_messages.temporary(rules, MUTE_INTERVAL, channel.next_xid()):
                 channel.transmit(message)
             kind = storm.port, storm.mac is None
             if now >= self._storms_logged_at.get(kind, -LOG_INTERVAL) + LOG_INTERVAL:

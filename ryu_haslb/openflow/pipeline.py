@@ -61,8 +61,8 @@ Everything that we install has :data:`~ryu_haslb.slb.session.COOKIE_MARK` in bit
 the switch is touched. A standing rule has its purpose in bits 16 to 31. A session rule has its tag in bits 16 to 63:
 cookie, match and actions are enough to recover the session after a restart (``recovery.py``).
 
-``standing_rules.py`` derives a switch's standing rules from the configuration, ``flow_mods.py`` makes messages of them.
-``docs/flows.md`` explains them to operators; its table is generated from this data.
+``standing_rules.py`` derives a switch's standing rules from the configuration, ``rule_messages.py`` makes messages of
+them. ``docs/flows.md`` explains them to operators; its table is generated from this data.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ import logging
 from collections import Counter
 from typing import Optional
 
-from ryu_haslb.openflow import flow_mods
+from ryu_haslb.openflow import rule_messages
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule
@@ -123,7 +123,7 @@ class ReplyRules:
                 self._conclude(rules, error)
 
         metered = self._meters.are_supported
-        self._transactions.submit(lambda xid: flow_mods.changes(added, removed, metered, xid), conclude)
+        self._transactions.submit(lambda xid: rule_messages.changes(added, removed, metered, xid), conclude)
 
     def _conclude(self, rules: dict[_Key, Rule], error: Optional[Error]) -> None:
         self.version += 1

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from typing import Callable, Optional
 
-from ryu_haslb.openflow import flow_mods, lease, meters, wire
+from ryu_haslb.openflow import lease, meters, rule_messages, wire
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.transactions import Transactions
 
@@ -35,14 +35,14 @@ class Retirement:
         self._conclude = conclude
         self._transactions = Transactions(transport)
         transport.handler = self._on_message
-        self._transactions.submit(flow_mods.session_removal, self._on_sessions_removed)
+        self._transactions.submit(rule_messages.session_removal, self._on_sessions_removed)
 
     def _on_sessions_removed(self, error: Optional[wire.Error]) -> None:
         if error is not None:
             self._end(error)
             return
         meters.delete_all(self._transport)
-        self._transactions.submit(lambda xid: [*flow_mods.standing_removal(xid), lease.removal(xid)], self._end)
+        self._transactions.submit(lambda xid: [*rule_messages.standing_removal(xid), lease.removal(xid)], self._end)
 
     def _end(self, error: Optional[wire.Error]) -> None:
         if self._transport.handler == self._on_message:

@@ -27,7 +27,7 @@ from typing import NamedTuple, Optional, TypeVar
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, Backoff
-from ryu_haslb.openflow.flow_mods import SessionRule
+from ryu_haslb.openflow.rule_messages import SessionRule
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer

@@ -14,9 +14,9 @@ import pytest
 from own_switch import HARD_LIMIT, OwnSwitch, wait_until
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.flow_mods import SessionRule, delivery_actions
 from ryu_haslb.openflow.follower import Follower, FollowerState
 from ryu_haslb.openflow.pipeline import Rule, chassis_address, session_rewrites
+from ryu_haslb.openflow.rule_messages import SessionRule, delivery_actions
 from ryu_haslb.openflow.session_key import key_rules
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, bundle, match
 from ryu_haslb.openflow.wire_role import ControllerRole, role_request

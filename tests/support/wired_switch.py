@@ -13,7 +13,7 @@ from scapy.layers.l2 import ARP, Dot1Q, Ether
 from statistics_replies import FlowRow
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
-from ryu_haslb.openflow import flow_mods, wire
+from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
@@ -48,7 +48,7 @@ class Wired:
         )
         self.now = 100.0
         self.fake = fake or FakeSwitch(1 if beside is None else 2)
-        for rule in flow_mods.additions(standing_rules(self.configuration, self.fake.datapath_id), 0):
+        for rule in rule_messages.additions(standing_rules(self.configuration, self.fake.datapath_id), 0):
             self.fake.receive(rule)
         self.fake.install(on_switch)
         self.balancer: Balancer = Balancer(self.configuration) if beside is None else beside.balancer

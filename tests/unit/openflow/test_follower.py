@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_monitor_reply, flow_stats_reply, monitor_notice, table_stats_reply
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.flow_mods import delivery_actions
 from ryu_haslb.openflow.follower import (
     LAG_INTERVAL,
     PACE,
@@ -30,6 +29,7 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
     session_rewrites,
 )
+from ryu_haslb.openflow.rule_messages import delivery_actions
 from ryu_haslb.openflow.rule_reading import REPLY_TIMEOUT
 from ryu_haslb.openflow.session_key import key_rules
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match

@@ -12,7 +12,7 @@ from statistics_replies import meter_stats_reply
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Sides
-from ryu_haslb.openflow import flow_mods, wire
+from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
 from ryu_haslb.openflow.meters import MAX_ARP_QUESTION_RATE, METER_STATS_TIMEOUT, UPDATE_INTERVAL, Meters, delete_all
@@ -116,8 +116,8 @@ def test_a_switch_without_meters_is_served() -> None:
     assert switch.ready == [False]
     rules = list(standing_rules(CONFIGURATION, 1))
     instruction = meter(FIRST_METER)
-    assert instruction not in b"".join(flow_mods.replacement(rules, False, 1))
-    assert instruction in b"".join(flow_mods.replacement(rules, True, 1))
+    assert instruction not in b"".join(rule_messages.replacement(rules, False, 1))
+    assert instruction in b"".join(rule_messages.replacement(rules, True, 1))
 
 
 def test_the_meter_of_a_previous_run_is_modified() -> None:

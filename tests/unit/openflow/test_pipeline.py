@@ -46,5 +46,5 @@ def test_the_rule_of_a_client_precedes_the_rule_for_all_and_has_its_own_meter() 
 
 
 def test_a_session_rule_matches_its_tag_first() -> None:
-    """The tag is written into a packed match at a fixed place (flow_mods.py)."""
+    """The tag is written into a packed match at a fixed place (rule_messages.py)."""
     assert next(iter(session_match(0, "10.1.1.10"))) == "eth_src"

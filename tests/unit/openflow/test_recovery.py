@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.flow_mods import delivery_actions
 from ryu_haslb.openflow.follower import Followed
 from ryu_haslb.openflow.pipeline import Table, chassis_address, session_match, session_rewrites
 from ryu_haslb.openflow.recovery import Recovery, Status
+from ryu_haslb.openflow.rule_messages import delivery_actions
 from ryu_haslb.openflow.rule_reading import COUNT_TIMEOUT, RECOVERY_PACE, REPLY_TIMEOUT
 from ryu_haslb.openflow.session_view import SessionView
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match

@@ -13,8 +13,7 @@ import pytest
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import flow_mods, wire
-from ryu_haslb.openflow.flow_mods import SessionRule
+from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.neighbours import Location
 from ryu_haslb.openflow.pipeline import (
     FIRST_METER,
@@ -28,6 +27,7 @@ from ryu_haslb.openflow.pipeline import (
     session_rewrites,
 )
 from ryu_haslb.openflow.replies import copying_rules
+from ryu_haslb.openflow.rule_messages import SessionRule
 from ryu_haslb.openflow.standing_rules import client_rules, standing_rules
 from ryu_haslb.slb.session import UNKEYED
 
@@ -113,29 +113,29 @@ def removals() -> Iterator[bytes]:
 def test_standing_rules_replace_those_of_a_previous_run(metered: bool) -> None:
     expected = list(removals())
     expected += [built_by_ryu(rule, metered) for rule in RULES if rule.purpose is not Purpose.PASS_OTHER]
-    assert flow_mods.replacement(RULES, metered, XID) == expected
+    assert rule_messages.replacement(RULES, metered, XID) == expected
     assert {rule.action for rule in RULES} == set(Action), "each action is tried"
 
 
 def test_a_table_miss_rule_that_is_there_already_is_not_replaced() -> None:
     (rule,) = [rule for rule in RULES if rule.purpose is Purpose.PASS_OTHER]
-    assert flow_mods.table_miss(RULES, XID) == [built_by_ryu(rule, False, ofproto_v1_3.OFPFF_CHECK_OVERLAP)]
+    assert rule_messages.table_miss(RULES, XID) == [built_by_ryu(rule, False, ofproto_v1_3.OFPFF_CHECK_OVERLAP)]
 
 
 def test_the_rules_of_a_client_are_added_with_its_meter() -> None:
     rules = list(client_rules(CONFIGURATION, 1, Sides(), "10.1.1.101", FIRST_METER + 1))
-    assert flow_mods.additions(rules, XID) == [built_by_ryu(rule, True) for rule in rules]
+    assert rule_messages.additions(rules, XID) == [built_by_ryu(rule, True) for rule in rules]
 
 
 def test_only_what_bears_our_mark_is_removed_and_the_rule_that_switches_other_traffic_stays() -> None:
     """OpenFlow 1.3.5, section 5.4: what no rule matches is dropped, unless there is a table-miss rule."""
-    assert flow_mods.session_removal(XID) == [deletion(0x51B7, 0xFFFF, table=1)]
-    assert flow_mods.standing_removal(XID) == list(removals())
+    assert rule_messages.session_removal(XID) == [deletion(0x51B7, 0xFFFF, table=1)]
+    assert rule_messages.standing_removal(XID) == list(removals())
 
 
 def delivery(real: RealServer, nat_server: bool, vlan: Any) -> bytes:
     rewrites = session_rewrites(b"\x02\x51\xb7\0\0\1", "02:00:00:00:00:51", real if nat_server else None)
-    return flow_mods.delivery_actions(rewrites, 3, vlan)
+    return rule_messages.delivery_actions(rewrites, 3, vlan)
 
 
 @pytest.mark.parametrize("vlan", [None, 15])
