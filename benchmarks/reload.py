@@ -51,6 +51,8 @@ def configuration_text(reals: int, weight: int) -> str:
 class Application:
     """The parts of the balancer that an operation changes."""
 
+    configuration_file = "/etc/haslb/haslb.ios"
+
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.balancer = Balancer(configuration)
@@ -70,6 +72,9 @@ class Application:
 
     def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
         return self.balancer.clear_in_slices(virtual_server, 500)
+
+    def commit_configuration(self, text: str, source: str) -> None:
+        """There is no cluster."""
 
     def clear_counters(self) -> None:
         self.balancer.clear_counters()

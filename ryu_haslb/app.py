@@ -24,8 +24,10 @@ import eventlet.queue
 from ryu_haslb import log_limit, shutdown
 from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.collector import QuietCollector
+from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import operations
+from ryu_haslb.control.cluster_configuration import ClusterConfiguration
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
@@ -103,6 +105,11 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.collector = QuietCollector(time.monotonic())
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
         self.sharing = None if self.member is None else Sharing(self.member, self.fleet, self.balancer, self.dfp)
+        self.cluster_configuration = (
+            None
+            if self.member is None
+            else ClusterConfiguration(self.member, self, write_configuration(self.configuration))
+        )
         self.state_log = StateLog(self.sources, time.monotonic())
         self._signals: list[int] = []
         self._is_stopping = False
@@ -147,6 +154,19 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def sources(self) -> Sources:
         """What ``show``, HTTP and metrics read from."""
         return Sources(self.configuration, self.balancer, self.dfp, self.fleet.switches, self.member)
+
+    @property
+    def configuration_file(self) -> str:
+        """The file that this balancer was started with."""
+        return os.environ[CONFIG_VARIABLE]
+
+    def commit_configuration(self, text: str, source: str) -> None:
+        """Make a checked configuration that of all members of the cluster, if there is one.
+
+        Raises: ConfigurationError if that is not possible; then nothing changes. UndecidedError.
+        """
+        if self.cluster_configuration is not None:
+            self.cluster_configuration.commit(text, source)
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the configuration in force. Sessions are kept, except those of removed virtual servers."""
@@ -221,10 +241,16 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
                 eventlet.spawn(self._stop, signal.Signals(number).name)
 
     def _reload(self) -> None:
-        """Apply the configuration file again. One that has an error changes nothing."""
+        """Apply the configuration file again. One that has an error changes nothing.
+
+        In a cluster the file is only compared: the configuration of the cluster is in force.
+        """
         name = signal.SIGHUP.name
-        path = os.environ[CONFIG_VARIABLE]
+        path = self.configuration_file
         try:
+            if self.cluster_configuration is not None:
+                self.cluster_configuration.report_file(path, operations.compare_file(self, path))
+                return
             applied = operations.apply_file(self, path)
         except ConfigurationError as error:
             for each in error.errors:

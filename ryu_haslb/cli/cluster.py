@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
     try:
         if file.exists():
             raise ServerFileError(f"{file} is there already; remove it, or name another with --file")
-        file.parent.mkdir(parents=True, exist_ok=True)
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the database has the keys of the configuration
         if options.command == "create":
             create(file, _raft(options.address, options), f"p{options.transport}:{options.port}")
         else:

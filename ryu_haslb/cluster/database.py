@@ -31,11 +31,17 @@ _COLUMNS = ("generation", "leader", "leader_since")
 class Database:
     """A member's connection to the database.
 
-    ``act`` is called with what the election decides, except for claims, which are committed here.
+    ``act`` is called with what the election decides, except for claims, which are committed here. ``may_lead`` is asked
+    before a member that does not lead asks for the lock.
     """
 
     def __init__(
-        self, settings: ClusterSettings, election: Election, act: Callable[[Action], None], engine: Engine = OVS
+        self,
+        settings: ClusterSettings,
+        election: Election,
+        act: Callable[[Action], None],
+        may_lead: Callable[[], bool],
+        engine: Engine = OVS,
     ) -> None:
         helper = SchemaHelper(str(SCHEMA))
         helper.register_columns("Cluster", list(_COLUMNS))
@@ -43,6 +49,7 @@ class Database:
         self._idl = engine.connect(Idl, settings, helper)
         self._election = election
         self._act = act
+        self._may_lead = may_lead
         self._claim: Optional[tuple[int, Any]] = None
 
     @property
@@ -75,7 +82,8 @@ class Database:
         """Read what has come, and do what the election decides."""
         self._idl.run()
         self._follow_claim()
-        lock = LOCK if self._election.wants_lock(now) else None
+        wants_lock = self._election.wants_lock(now) and (self._election.is_leading or self._may_lead())
+        lock = LOCK if wants_lock else None
         if self._claim is None and lock != self._idl.lock_name:
             self._idl.set_lock(lock)
         self._carry_out(self._election.observe(self.view, now))

@@ -7,6 +7,7 @@ from typing import Any, Callable, NamedTuple, TypeVar
 from ovs.db.idl import Idl, SchemaHelper, Transaction
 from ovs.stream import Stream
 
+from ryu_haslb.cluster import json_stream
 from ryu_haslb.cluster.settings import ClusterSettings
 
 #: Seconds without a message after which a server is probed; after as much again without a reply it is left.
@@ -19,6 +20,7 @@ AnyIdl = TypeVar("AnyIdl", bound=Idl)
 
 def connect(kind: type[AnyIdl], settings: ClusterSettings, helper: SchemaHelper) -> AnyIdl:
     """An IDL of this kind that follows the Raft leader."""
+    json_stream.install()
     if settings.tls is not None:
         key, certificate, authority = settings.tls
         Stream.ssl_set_private_key_file(key)

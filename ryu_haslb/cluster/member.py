@@ -22,7 +22,10 @@ TICK_INTERVAL = 0.1
 
 
 class Member:
-    """A member of a cluster. ``leadership`` is for the switches; ``on_change`` is called when it has changed."""
+    """A member of a cluster. ``leadership`` is for the switches; ``on_change`` is called when it has changed.
+
+    ``may_lead`` says whether it knows enough to lead: the configuration of the cluster.
+    """
 
     def __init__(
         self, settings: ClusterSettings, clock: Callable[[], float] = time.monotonic, engine: Engine = OVS
@@ -31,7 +34,8 @@ class Member:
         self._clock = clock
         self.on_change: Callable[[], None] = lambda: None
         self.election = Election(settings.name)
-        self._database = Database(settings, self.election, self.act, engine)
+        self.may_lead: Callable[[], bool] = lambda: True
+        self._database = Database(settings, self.election, self.act, self._may_lead, engine)
         self.shared = SharedState(settings, self.election, engine)
         self.leadership = Leadership(self._database.on_generation_at_switch)
         self._was_connected = False
@@ -81,6 +85,9 @@ class Member:
         self._database.step(self._clock())
         self._follow(self._database.is_connected)
         self._share(self._clock())
+
+    def _may_lead(self) -> bool:
+        return self.may_lead()
 
     def _share(self, now: float) -> None:
         try:

@@ -8,7 +8,7 @@ fenced by the generation: the transaction verifies that it is still the writer's
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import ovs.poller
 from ovs.db.idl import Idl, SchemaHelper, Transaction
@@ -31,8 +31,32 @@ class _NotifyingIdl(Idl):  # type: ignore[misc]
         self.changed_tables.add(row._table.name)
 
 
+class Commit:
+    """A transaction that is under way, or over."""
+
+    def __init__(self, transaction: Any, connection: Callable[[], int]) -> None:
+        self._transaction = transaction
+        self._connection, self._current_connection = connection(), connection
+        transaction.commit()
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the connection of the transaction still exists: if not, it may be committed in spite of an error."""
+        return self._connection == self._current_connection()
+
+    def outcome(self) -> Optional[str]:
+        """Empty when the transaction is committed, the error if it is not; None while it is under way.
+
+        A transaction that met a change by another member is not committed either.
+        """
+        status = self._transaction.commit()
+        if status == Transaction.INCOMPLETE:
+            return None
+        return "" if status in (Transaction.SUCCESS, Transaction.UNCHANGED) else str(self._transaction.get_error())
+
+
 class SharedDatabase:
-    """The tables that members share. One transaction is under way at a time."""
+    """The tables that members share."""
 
     def __init__(self, settings: ClusterSettings, kinds: Sequence[Kind], engine: Engine = OVS) -> None:
         helper = SchemaHelper(str(SCHEMA))
@@ -43,7 +67,7 @@ class SharedDatabase:
         self._idl = engine.connect(_NotifyingIdl, settings, helper)
         self._kinds = kinds
         self._was_synchronized = False
-        self._transaction: Optional[Transaction] = None
+        self._connections = 0
 
     @property
     def is_synchronized(self) -> bool:
@@ -56,11 +80,6 @@ class SharedDatabase:
         return bool(self._idl._session.is_connected())
 
     @property
-    def is_committing(self) -> bool:
-        """Whether a transaction is under way."""
-        return self._transaction is not None
-
-    @property
     def generation(self) -> int:
         """The newest committed generation; 0 if there is none."""
         row = self._cluster_row()
@@ -71,6 +90,7 @@ class SharedDatabase:
         self._idl.run()
         changed, self._idl.changed_tables = self._idl.changed_tables, set()
         was_synchronized, self._was_synchronized = self._was_synchronized, self.is_synchronized
+        self._connections += self._was_synchronized != was_synchronized
         return changed if was_synchronized else {kind.table for kind in self._kinds}
 
     def wait(self, poller: ovs.poller.Poller) -> None:
@@ -89,8 +109,18 @@ class SharedDatabase:
             for identifier, row in table.rows.items()
         }
 
-    def begin(self, changes: Sequence[Changes], comment: str, generation: Optional[int] = None) -> None:
-        """Begin to commit changes together, if given only while this ``generation`` is the newest."""
+    def commit(
+        self,
+        changes: Sequence[Changes],
+        comment: str,
+        generation: Optional[int] = None,
+        verify: Optional[str] = None,
+    ) -> Commit:
+        """Begin to commit changes together.
+
+        If a ``generation`` is given, only while this is the newest. ``verify`` names a column: rows that are updated
+        must not have another value there by then.
+        """
         transaction = self._engine.transaction(self._idl)
         transaction.add_comment(comment)
         cluster = self._cluster_row()
@@ -101,24 +131,16 @@ class SharedDatabase:
             for identifier in each.delete:
                 table.rows[identifier].delete()
             for identifier, columns in each.update.items():
+                if verify is not None:
+                    table.rows[identifier].verify(verify)
                 _set(table.rows[identifier], columns)
             for columns in each.insert:
                 _set(transaction.insert(table), columns)
-        self._transaction = transaction
-        transaction.commit()
+        return Commit(transaction, self._current_connection)
 
-    def outcome(self) -> Optional[str]:
-        """Empty when the transaction is committed, the error if it is not; None while it is under way, or if none is.
-
-        A transaction that met a change by another member is not committed either.
-        """
-        if self._transaction is None:
-            return None
-        status = self._transaction.commit()
-        if status == Transaction.INCOMPLETE:
-            return None
-        transaction, self._transaction = self._transaction, None
-        return "" if status in (Transaction.SUCCESS, Transaction.UNCHANGED) else str(transaction.get_error())
+    def _current_connection(self) -> int:
+        """A number that is another one after the connection was lost."""
+        return self._connections + (self.is_synchronized != self._was_synchronized)
 
     def _cluster_row(self) -> Optional[Any]:
         return next(iter(self._idl.tables["Cluster"].rows.values()), None)

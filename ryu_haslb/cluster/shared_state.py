@@ -8,7 +8,7 @@ former leader cannot publish: each transaction verifies that its generation is t
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Callable, Optional
 
@@ -18,7 +18,8 @@ from ryu_haslb.cluster.election import Election, MemberState
 from ryu_haslb.cluster.idl import OVS, Engine
 from ryu_haslb.cluster.rows import Changes, Columns, Kind, difference
 from ryu_haslb.cluster.settings import ClusterSettings
-from ryu_haslb.cluster.shared_database import SharedDatabase
+from ryu_haslb.cluster.shared_database import Commit, SharedDatabase
+from ryu_haslb.errors import HaslbError
 
 LOG = logging.getLogger(__name__)
 
@@ -28,6 +29,10 @@ PUBLISH_INTERVAL = 0.2
 MAX_CHANGES = 500
 #: Seconds for which a server may leave the request for the tables unanswered.
 SYNCHRONIZATION_TIMEOUT = 5.0
+
+
+class NotConnectedError(HaslbError):
+    """The database is not connected, or lacks the tables of this version."""
 
 
 @dataclass(eq=False)
@@ -47,7 +52,10 @@ class Publication:
 
 
 class SharedState:
-    """What this member publishes while it leads, and takes over from the leader."""
+    """What this member publishes while it leads, and takes over from the leader.
+
+    ``lacks_tables`` is whether the database has an older schema.
+    """
 
     def __init__(self, settings: ClusterSettings, election: Election, engine: Engine = OVS) -> None:
         self._settings = settings
@@ -55,10 +63,11 @@ class SharedState:
         self._election = election
         self._publications: list[Publication] = []
         self._database: Optional[SharedDatabase] = None
+        self._commit: Optional[Commit] = None
         self._publish_at = 0.0
         self._generation = 0
         self._reconnect_at: Optional[float] = None
-        self._is_outdated = False
+        self.lacks_tables = False
 
     def add(self, publication: Publication) -> None:
         """Publish this as well. To be called before the first step."""
@@ -73,14 +82,27 @@ class SharedState:
         if not database.is_synchronized:
             self._on_unsynchronized(database, now)
             return
-        self._reconnect_at, self._is_outdated = None, False
+        self._reconnect_at, self.lacks_tables = None, False
         for publication in self._publications:
             if publication.kind.table in changed:
                 publication.is_due = True
                 publication.on_rows(database.rows(publication.kind).values())
-        self._follow_transaction(database)
-        if not database.is_committing and now >= self._publish_at and self._may_publish(database):
+        self._follow_commit()
+        if self._commit is None and now >= self._publish_at and self._may_publish(database):
             self._publish(database, now)
+
+    def change(self, kind: Kind, make: Callable[[Mapping[Any, Columns]], Changes], verify: str) -> Commit:
+        """Change a table, whether this member leads or not. ``make`` is given its rows; ``verify`` names a column.
+
+        It is not committed if the value of this column in a changed row is another one by then.
+
+        Raises: NotConnectedError.
+        """
+        database = self._database
+        if database is None or not database.is_synchronized:
+            raise NotConnectedError("the database is not connected")
+        changes = make(database.rows(kind))
+        return database.commit([changes], f"changed by {self._election.name}", verify=verify)
 
     def wait(self, poller: ovs.poller.Poller) -> None:
         """Wake the poller when there is something to do."""
@@ -108,10 +130,13 @@ class SharedState:
                 changes.append(change)
         if changes:
             self._publish_at = now + PUBLISH_INTERVAL
-            database.begin(changes, f"published by {self._election.name}", self._election.generation)
+            comment = f"published by {self._election.name}"
+            self._commit = database.commit(changes, comment, self._election.generation)
 
-    def _follow_transaction(self, database: SharedDatabase) -> None:
-        error = database.outcome()
+    def _follow_commit(self) -> None:
+        error = None if self._commit is None else self._commit.outcome()
+        if error is not None:
+            self._commit = None
         if error:
             LOG.info("cluster: what this member publishes was not committed (%s); trying again", error)
             for publication in self._publications:
@@ -125,15 +150,11 @@ class SharedState:
         if now < self._reconnect_at:
             return
         self._reconnect_at = now + SYNCHRONIZATION_TIMEOUT
-        if not self._is_outdated:
-            self._is_outdated = True
+        if not self.lacks_tables:
+            self.lacks_tables = True
             LOG.warning(
                 "cluster: the database does not have the tables of this version, so members share nothing; convert it: "
                 "ovsdb-client convert %s $(haslb cluster schema)",
                 self._settings.remotes,
             )
         database.reconnect()
-
-
-def nothing(_: Any) -> None:
-    """For publications that no member takes over."""

@@ -22,12 +22,13 @@ class Executor(Enum):
     BALANCER = "the balancer"
     BALANCER_STREAM = "the balancer, whose answer lasts until the client leaves"
     BALANCER_FILE = "the balancer, which needs the absolute path of the file"
+    BALANCER_OWN_FILE = "the balancer, whose own file it is about"
     BALANCER_CONFIG = "the balancer, which needs all configuration commands as one word"
 
 
 #: Commands that ``haslb`` sends to the balancer as typed. It alone checks their words: it may be of another version.
 SENT_AS_TYPED = frozenset({Executor.BALANCER, Executor.BALANCER_STREAM})
-_OF_BALANCER = SENT_AS_TYPED | {Executor.BALANCER_FILE, Executor.BALANCER_CONFIG}
+_OF_BALANCER = SENT_AS_TYPED | {Executor.BALANCER_FILE, Executor.BALANCER_OWN_FILE, Executor.BALANCER_CONFIG}
 
 COMMANDS: tuple[Command[Executor], ...] = (
     Command("show ip slb reals", Executor.BALANCER, "Real servers: weight, state, sessions"),
@@ -59,6 +60,9 @@ COMMANDS: tuple[Command[Executor], ...] = (
         "undebug {all | ip slb sessions [ipmobile]}", Executor.BALANCER, "No effect: each debug ends with its Ctrl-C"
     ),
     Command("configure terminal", Executor.CONFIGURE_TERMINAL, "Type configuration commands; 'end' applies them"),
+    Command(
+        "configure --from-file", Executor.BALANCER_OWN_FILE, "Make the file that HASLB_CONFIG names the one in force"
+    ),
     Command("configure FILE", Executor.BALANCER_FILE, "Replace the configuration by a file; an error changes nothing"),
     Command("config COMMANDS", Executor.BALANCER_CONFIG, "Apply configuration commands; an error changes nothing"),
     Command("retire", Executor.BALANCER, "Remove our rules from the switches; serve none until configured again"),

@@ -93,6 +93,10 @@ def _configure(application: Application, words: Words) -> Result:
     return _applied(lambda: operations.apply_file(application, words["FILE"]))
 
 
+def _configure_from_file(application: Application, _: Words) -> Result:
+    return _applied(lambda: operations.apply_file(application, application.configuration_file))
+
+
 def _config(application: Application, words: Words) -> Result:
     text = "\n".join(words["COMMANDS"].split(SEPARATOR))
     return _applied(lambda: operations.apply_commands(application, text, "command"))
@@ -155,6 +159,7 @@ HANDLERS: dict[str, Handler] = {
     "clear crypto isakmp": _clear_isakmp,
     "debug ip slb sessions [ipmobile]": _debug,
     "undebug {all | ip slb sessions [ipmobile]}": _undebug,
+    "configure --from-file": _configure_from_file,
     "configure FILE": _configure,
     "config COMMANDS": _config,
     "retire": _retire,

@@ -17,7 +17,7 @@ import eventlet.semaphore
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control.crypto import counters_path, vici_path
 from ryu_haslb.control.reader_process import read_aside
-from ryu_haslb.control.reading import Job
+from ryu_haslb.control.reading import Job, Outcome
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec import charon, module
 from ryu_haslb.ipsec.translation import secured_interfaces
@@ -37,6 +37,16 @@ class Application(Protocol):
     @property
     def sources(self) -> Sources:
         """What ``show`` reads from."""
+
+    @property
+    def configuration_file(self) -> str:
+        """The file that this balancer was started with."""
+
+    def commit_configuration(self, text: str, source: str) -> None:
+        """Make a checked configuration that of all members of the cluster, if there is one.
+
+        Raises: ConfigurationError if that is not possible; then nothing changes. UndecidedError.
+        """
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the configuration in force."""
@@ -61,6 +71,10 @@ class UnconfirmedError(HaslbError):
     """A switch has not confirmed that our rules are removed."""
 
 
+class UndecidedError(HaslbError):
+    """The database of the cluster has not answered: whether the configuration has changed is not known yet."""
+
+
 class UnknownVirtualServerError(HaslbError):
     """No virtual server of the configuration in force has this name."""
 
@@ -82,13 +96,30 @@ class Applied:
 
 
 def apply_file(application: Application, path: str) -> Applied:
-    """Replace the configuration in force by that of a file, in the language of IOS or YAML.
+    """Replace the configuration in force by that of a file, in the language of IOS or YAML; in a cluster for all.
 
     Raises: ConfigurationError if the file cannot be read or has an error; then nothing changes.
     """
-    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would stop the whole process
-        raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
+    _check_file(path)
     return _apply(application, path)
+
+
+def compare_file(application: Application, path: str) -> tuple[str, ...]:
+    """The changes that lead from the configuration in force to that of a file. Raises: ConfigurationError."""
+    _check_file(path)
+    return read_aside(Job(path, application.sources.configuration)).changes
+
+
+def apply_shared(application: Application, text: str, source: str, is_due: Callable[[], bool]) -> Optional[Applied]:
+    """Replace the configuration in force by this text, which another member of the cluster has committed.
+
+    None if it is no longer due when it is the turn of this change. Raises: ConfigurationError; then nothing changes.
+    """
+    with _change:
+        if not is_due():
+            return None
+        before = application.sources.configuration
+        return _replace(application, before, read_aside(Job(source, before, text=text)))
 
 
 def apply_commands(application: Application, text: str, source: str) -> Applied:
@@ -170,15 +201,25 @@ def clear_isakmp(application: Application) -> int:
     return charon.clear_isakmp(vici_path()) if secured_interfaces(application.sources.configuration) else 0
 
 
+def _check_file(path: str) -> None:
+    if os.path.exists(path) and not os.path.isfile(path):  # opening a pipe would stop the whole process
+        raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
+
+
 def _apply(application: Application, source: str, commands: Optional[str] = None) -> Applied:
     """Read a file, or commands, while requests are served; then replace the configuration in force."""
     with _change:
         before = application.sources.configuration
         outcome = read_aside(Job(source, before, commands))
-        for name in _ending_servers(before, outcome.configuration):
-            clear_sessions(application, name)  # in slices: all at once, many sessions would stop the balancer
-        application.configure(outcome.configuration)
-        return Applied(outcome.changes, outcome.warnings, outcome.notes)
+        application.commit_configuration(outcome.text, source)
+        return _replace(application, before, outcome)
+
+
+def _replace(application: Application, before: Configuration, outcome: Outcome) -> Applied:
+    for name in _ending_servers(before, outcome.configuration):
+        clear_sessions(application, name)  # in slices: all at once, many sessions would stop the balancer
+    application.configure(outcome.configuration)
+    return Applied(outcome.changes, outcome.warnings, outcome.notes)
 
 
 def _ending_servers(before: Configuration, after: Configuration) -> Iterator[str]:

@@ -39,8 +39,9 @@ def read_aside(job: Job) -> Outcome:
 def _is_small(job: Job) -> bool:
     if sum(len(farm.reals) for farm in job.before.farms.values()) > MAX_REALS_HERE:
         return False
-    if job.commands is not None:
-        return len(job.commands) <= MAX_READ_HERE
+    given = job.commands if job.text is None else job.text
+    if given is not None:
+        return len(given) <= MAX_READ_HERE
     try:
         return os.stat(job.source).st_size <= MAX_READ_HERE
     except (OSError, ValueError):  # reading reports the error
@@ -77,7 +78,7 @@ def _read_in_process(job: Job) -> Outcome:
 def _talk(process: Any, job: Job) -> bytes:
     """Send the job to the process, and return its answer."""
     parts = []
-    for piece in pieces((job.source, job.commands), job.before):
+    for piece in pieces((job.source, job.commands, job.text), job.before):
         parts.append(piece)
         eventlet.sleep(0)
     answer, _ = process.communicate(b"".join(parts))
@@ -91,8 +92,8 @@ def _outcome(job: Job, answer: bytes) -> Outcome:
     frame, configuration = assembly.result()
     if frame and isinstance(frame[0], Diagnostic):
         raise ConfigurationError(frame)
-    warnings, changed, notes = frame
-    return Outcome(configuration, warnings, changed, notes)
+    warnings, changed, notes, text = frame
+    return Outcome(configuration, warnings, changed, notes, text)
 
 
 def _ending(status: int) -> str:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import IO, Any, Optional
 
 from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration, DfpAgent, RealServer
 from ryu_haslb.control.changes import changes, notes
@@ -27,7 +28,7 @@ _ITEMS_PER_PIECE = 50
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be read: the file ``source``, or, if ``commands`` are given, these commands after ``before``.
+    """What is to be read: the file ``source``, or these ``commands`` after ``before``, or this whole ``text``.
 
     ``before`` is the configuration in force.
     """
@@ -35,27 +36,35 @@ class Job:
     source: str
     before: Configuration
     commands: Optional[str] = None
+    text: Optional[str] = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A configuration that can be used, its warnings, what it changes, and what the operator has to do besides."""
+    """A configuration that can be used, its warnings, what it changes, and what the operator has to do besides.
+
+    ``text`` is the whole configuration in the language of IOS, with its keys.
+    """
 
     configuration: Configuration
     warnings: tuple[Diagnostic, ...]
     changes: tuple[str, ...]
     notes: tuple[str, ...]
+    text: str
 
 
 def read(job: Job) -> Outcome:
     """Read, check and compare. Raises: ConfigurationError."""
     warnings: tuple[Diagnostic, ...]
-    if job.commands is None:
+    if job.text is not None:
+        after, warnings = read_configuration(job.text, job.source)
+    elif job.commands is None:
         loaded = load(job.source)
         after, warnings = loaded.configuration, loaded.warnings
     else:
         after, warnings = read_configuration(job.commands, job.source, job.before)
-    return Outcome(after, warnings, tuple(changes(job.before, after)), tuple(notes(job.before, after)))
+    differing, left_to_do = tuple(changes(job.before, after)), tuple(notes(job.before, after))
+    return Outcome(after, warnings, differing, left_to_do, write_configuration(after))
 
 
 def pieces(frame: Any, configuration: Configuration) -> Iterator[bytes]:
@@ -108,14 +117,14 @@ def main() -> None:
     job = Assembly(sys.stdin.buffer)
     for _ in job.steps():
         pass
-    (source, commands), before = job.result()
+    (source, commands, text), before = job.result()
     output = sys.stdout.buffer
     try:
-        outcome = read(Job(source, before, commands))
+        outcome = read(Job(source, before, commands, text))
     except ConfigurationError as error:
         pickle.dump((error.errors, Configuration()), output)
         pickle.dump(None, output)
     else:
-        frame = (outcome.warnings, outcome.changes, outcome.notes)
+        frame = (outcome.warnings, outcome.changes, outcome.notes, outcome.text)
         output.writelines(pieces(frame, outcome.configuration))
     output.flush()

@@ -16,7 +16,7 @@ from webob import Request, Response
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import crypto, operations
-from ryu_haslb.control.operations import Application, UnknownVirtualServerError
+from ryu_haslb.control.operations import Application, UndecidedError, UnknownVirtualServerError
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
@@ -215,6 +215,8 @@ def _config(api: Api, body: bytes) -> Response:
         raise ApiError(400, f"not UTF-8: {error}; expected {_CONFIG.expectation}") from error
     except ConfigurationError as error:
         raise ApiError(422, "the commands have errors; nothing was changed", errors=_remarks(error.errors)) from error
+    except UndecidedError as error:
+        raise ApiError(504, str(error)) from error
     warnings = [*_remarks(applied.warnings), *({"line": 0, "text": text} for text in applied.notes)]
     return json_response({"changes": applied.changes, "warnings": warnings})
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Callable
+from typing import Any, Callable
 
 from haslb_lab.cluster import databases
 
@@ -29,6 +30,14 @@ class DatabaseServers(databases.DatabaseServers):
         """End a server, and remove its interface, which may outlive it for a moment."""
         super().end(server, number)
         self._run(["ip", "link", "delete", f"db{server}"], stderr=subprocess.DEVNULL).wait()
+
+    def transact(self, operations: Sequence[Any]) -> str:
+        """Carry out operations of OVSDB, as anyone can who reaches the servers."""
+        words = ["ovsdb-client", "transact", self.remotes, json.dumps(["HASLB", *operations])]
+        process = self._run(words, stdout=subprocess.PIPE)
+        answer, _ = process.communicate(timeout=10)
+        assert process.returncode == 0, answer
+        return str(answer.decode())
 
     def _launch_in_namespace(self, server: int, command: Sequence[str]) -> subprocess.Popen[bytes]:
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}

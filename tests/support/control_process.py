@@ -26,6 +26,8 @@ from ryu_haslb.show.snapshot import Sources
 class Application:
     """The application that commands act on, around a bench of real servers."""
 
+    configuration_file = "/etc/haslb/haslb.ios"
+
     def __init__(self, sessions: int = 0, weights: Sequence[int] = (1, 1), **server: object) -> None:
         self.bench = Bench(*weights, server={"idle": 65535, **server})
         self.begun = 0
@@ -54,6 +56,9 @@ class Application:
 
     def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
         return self.bench.balancer.clear_in_slices(virtual_server, 500)
+
+    def commit_configuration(self, text: str, source: str) -> None:
+        """There is no cluster."""
 
     def clear_counters(self) -> None:
         self.bench.balancer.clear_counters()

@@ -61,6 +61,8 @@ HOSTILE_NAI = b"<script>alert(1)</script>\xff\x00\n@isp.com"
 class WebBench:
     """What the application is to the HTTP side: something to show, and something to change."""
 
+    configuration_file = "/etc/haslb/haslb.ios"
+
     def __init__(self) -> None:
         self.configuration = read_configuration(CONFIGURATION, "bench")[0]
         self.balancer = Balancer(self.configuration)
@@ -86,6 +88,9 @@ class WebBench:
 
     def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
         return self.balancer.clear_in_slices(virtual_server, 500)
+
+    def commit_configuration(self, text: str, source: str) -> None:
+        """There is no cluster."""
 
     def clear_counters(self) -> None:
         self.balancer.clear_counters()

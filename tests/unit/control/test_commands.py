@@ -46,6 +46,7 @@ def test_every_command_answers_in_json(template: str, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     Path("haslb.ios").write_text(HAFARM)
     application = Application(2)
+    application.configuration_file = "haslb.ios"
     application.add_agents(DfpAgent(IPv4Address("10.1.1.51"), 500))
     output = execute(application, [*spellings(template), "--json"])
     if not output.live:

@@ -1,0 +1,157 @@
+"""The configuration that all members of a cluster share, as this member reads, applies and changes it.
+
+A change is checked here first and committed in one transaction, or refused (:meth:`ClusterConfiguration.commit`). Every
+member applies what the database shows (:meth:`ClusterConfiguration.on_rows`), in a green thread of its own. One that
+cannot, such as one of an older version, keeps what it has and says so.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+import eventlet
+
+from ryu_haslb.cluster.configuration_rows import CONFIGURATION, Agreement, SharedConfiguration, differences
+from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.rows import Changes, Columns
+from ryu_haslb.cluster.shared_state import NotConnectedError, Publication
+from ryu_haslb.control import operations
+from ryu_haslb.control.coalescing import Coalesced
+from ryu_haslb.control.operations import Application, UndecidedError
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds that the database may take to commit a change.
+COMMIT_TIMEOUT = 5.0
+#: Seconds between two looks at a commit that is under way.
+_COMMIT_INTERVAL = 0.01
+#: Errors of a configuration that the log names.
+_MAX_ERRORS = 10
+
+
+class ClusterConfiguration:
+    """Shares the configuration of ``application``; ``text`` is the one that it has begun with, from its file."""
+
+    def __init__(self, member: Member, application: Application, text: str) -> None:
+        self.agreement = Agreement(text)
+        self._member = member
+        self._application = application
+        self._is_first = True
+        self._applying = Coalesced(self._apply)
+        member.shared.add(
+            Publication(CONFIGURATION, state=lambda: None, wanted=self._wanted, on_rows=self.on_rows),
+        )
+        member.may_lead = lambda: self.agreement.is_settled or member.shared.lacks_tables
+
+    def on_rows(self, rows: Collection[Columns]) -> None:
+        """The database shows these rows: apply what is new."""
+        before = self.agreement.refused
+        self.agreement.on_rows(rows)
+        if self.agreement.refused not in ("", before):
+            LOG.error("cluster: the shared configuration was not applied: %s", self.agreement.refused)
+        if self.agreement.pending is not None:
+            self._applying.request()
+        elif rows:
+            self._is_first = False
+
+    def commit(self, text: str, source: str) -> None:
+        """Make this text, which was checked, the configuration of all members. Without effect if it is so already.
+
+        Raises: ConfigurationError if it is not committed, UndecidedError if that is not known.
+        """
+        agreement = self.agreement
+        if text == agreement.text and agreement.shared is not None:
+            return
+        objection = agreement.objection(text)
+        if objection is not None:
+            raise _not_committed(source, objection)
+        shared = agreement.next(text, f"{self._member.name}: {source}", _now())
+        try:
+            commit = self._member.shared.change(CONFIGURATION, lambda rows: _replacement(rows, shared), "revision")
+        except NotConnectedError as error:
+            raise _not_committed(source, str(error)) from None
+        deadline = time.monotonic() + COMMIT_TIMEOUT
+        while (outcome := commit.outcome()) is None:
+            if time.monotonic() >= deadline:
+                raise UndecidedError(f"the database has not answered within {COMMIT_TIMEOUT:g} s; {_UNDECIDED}")
+            eventlet.sleep(_COMMIT_INTERVAL)
+        if outcome and not commit.is_certain:
+            raise UndecidedError(f"the connection to the database was lost; {_UNDECIDED}")
+        if outcome:
+            raise _not_committed(source, f"another member has changed it meanwhile ({outcome}); try again")
+        agreement.on_applied(shared)
+        LOG.info("cluster: %s committed", shared)
+
+    def report_file(self, path: str, changes: Iterable[str]) -> None:
+        """Say how a file differs from what is in force. ``changes`` lead from what is in force to the file."""
+        shared = self.agreement.shared or "the configuration of the start"
+        found = list(changes)
+        if found:
+            line = differences(found, "in the file", "in force")
+            LOG.warning("cluster: %s differs from what is in force, %s: %s. %s", path, shared, line, _FROM_FILE)
+        else:
+            LOG.info("cluster: %s is what is in force, %s", path, shared)
+
+    def _wanted(self, rows: Collection[Columns], _: float) -> Iterable[Columns]:
+        return self.agreement.rows_to_publish(
+            rows, f"{self._member.name}: {self._application.configuration_file}", _now()
+        )
+
+    def _apply(self) -> None:
+        shared, is_first = self.agreement.pending, self._is_first
+        if shared is None:
+            return
+        try:
+            applied = operations.apply_shared(
+                self._application, shared.text, str(shared), lambda: self.agreement.pending == shared
+            )
+        except ConfigurationError as error:
+            self.agreement.on_refused(shared, str(error.errors[0]))
+            for each in error.errors[:_MAX_ERRORS]:
+                LOG.error("cluster: %s", each)
+            LOG.error("cluster: %s was not applied; what was in force before stays so here", shared)
+            return
+        else:
+            if applied is not None:
+                self.agreement.on_applied(shared)
+                self._is_first = False
+                self._log(shared, applied.changes, is_first)
+        if self.agreement.pending is not None:
+            self._applying.request()
+
+    def _log(self, shared: SharedConfiguration, changes: Collection[str], is_first: bool) -> None:
+        if not is_first:
+            for line in changes:
+                LOG.info("cluster: %s: %s", shared, line)
+            LOG.info("cluster: %s applied, %d changes", shared, len(changes))
+        elif changes:
+            line = differences(list(changes), "in force", "in the file")
+            path = self._application.configuration_file
+            LOG.warning("cluster: %s is in force; %s differs: %s. %s", shared, path, line, _FROM_FILE)
+        else:
+            LOG.info("cluster: %s is in force", shared)
+
+
+_UNDECIDED = (
+    "whether the configuration has changed is not known yet; when the database is back, all members have the same one: "
+    "see 'show running-config'"
+)
+_FROM_FILE = "'haslb configure --from-file' makes the file the one in force"
+
+
+def _replacement(rows: Mapping[Any, Columns], shared: SharedConfiguration) -> Changes:
+    if not rows:
+        return Changes(CONFIGURATION, insert=[shared.row()])
+    return Changes(CONFIGURATION, update={identifier: shared.row() for identifier in rows})
+
+
+def _not_committed(source: str, reason: str) -> ConfigurationError:
+    return ConfigurationError([Diagnostic(source, 0, f"the configuration of the cluster was not changed: {reason}")])
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

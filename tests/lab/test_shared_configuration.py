@@ -1,0 +1,137 @@
+"""One configuration for all members of a cluster: changed at any of them, for all or for none."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+
+import pytest
+from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from cluster_pair import Cluster
+from pair import PORTS
+
+from haslb_lab.node import control
+from haslb_lab.runner.janitor import DIRECTORY
+from haslb_lab.runner.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server()
+FILE = DIRECTORY / "balancer.ios"
+FIRST = next(iter(REALS.values()))
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as bench:
+        yield Cluster(bench)
+
+
+def configure(cluster: Cluster, port: int, *commands: str) -> str:
+    """Change the configuration at a member, as ``haslb config`` does; what it answers."""
+    words = "\x1f".join(["ip slb serverfarm HAFARM", f"real {FIRST}", *commands])
+    return control.request(cluster.socket(port), f"config '{words}'")
+
+
+def weight(cluster: Cluster, port: int) -> int:
+    """The weight of the first home agent at a member."""
+    (row,) = (each for each in cluster.query(port, "show ip slb reals") if each["real"] == FIRST)
+    return int(row["weight"])
+
+
+def await_weight(cluster: Cluster, expected: int) -> None:
+    wait_until(lambda: [weight(cluster, port) for port in PORTS] == [expected] * 2, f"all have weight {expected}")
+
+
+@pytest.mark.parametrize("where", ["waiting", "master"])
+def test_a_change_at_any_member_is_in_force_at_all(cluster: Cluster, where: str) -> None:
+    expected = weight(cluster, cluster.master) + 1
+    answer = configure(cluster, getattr(cluster, where), f"weight {expected}")
+    assert f"+ ip slb serverfarm HAFARM / real {FIRST} / weight {expected}" in answer
+    await_weight(cluster, expected)
+
+
+def test_a_change_with_an_error_changes_nothing_anywhere(cluster: Cluster) -> None:
+    before = weight(cluster, cluster.master)
+    assert "nothing was changed" in configure(cluster, cluster.waiting, "weight 44", "weight 999")
+    assert [weight(cluster, port) for port in PORTS] == [before] * 2
+
+
+def test_the_configuration_survives_the_restart_of_all_members_and_their_files(cluster: Cluster) -> None:
+    """Both start with a file that differs: one line says what differs and which is in force."""
+    configure(cluster, cluster.waiting, "weight 21")
+    await_weight(cluster, 21)
+    for port in PORTS:
+        cluster.processes[port].send_signal(signal.SIGKILL)
+        cluster.processes[port].wait()
+    for port in PORTS:
+        cluster.start(port)
+    wait_until(lambda: sorted(map(cluster.role, PORTS)) == ["master", "waiting"], "one is master", 20)
+    await_weight(cluster, 21)
+    for port in PORTS:
+        lines = [line for line in cluster.log(port).splitlines() if f"{FILE} differs" in line]
+        assert len(lines) == 1
+        assert "in force" in lines[0] and f"real {FIRST} / weight 21" in lines[0]
+
+
+def test_sighup_compares_the_file_and_from_file_makes_it_the_one_in_force(cluster: Cluster) -> None:
+    port = cluster.waiting
+    before = cluster.log(port).count("differs from what is in force")
+    FILE.write_text(CONFIGURATION.replace("weight 1", "weight 33", 1))
+    cluster.processes[port].send_signal(signal.SIGHUP)
+    wait_until(lambda: cluster.log(port).count("differs from what is in force") == before + 1, "it says so")
+    assert weight(cluster, port) == 21
+    assert "weight 33" in control.request(cluster.socket(port), "configure --from-file")
+    await_weight(cluster, 33)
+    cluster.processes[port].send_signal(signal.SIGHUP)
+    wait_until(lambda: f"{FILE} is what is in force" in cluster.log(port), "the file is the same now")
+
+
+def test_a_member_that_is_cut_off_from_the_database_changes_nothing(cluster: Cluster) -> None:
+    """All or none: without the database there is no other member to agree with."""
+    before = weight(cluster, cluster.master)
+    for server in cluster.servers.processes:
+        cluster.servers.end(server)
+    for port in PORTS:
+        wait_until(lambda port=port: "no connection to the database" in cluster.log(port), "noticed")  # type: ignore[misc]
+        answer = configure(cluster, port, "weight 55")
+        assert "nothing was changed" in answer and "database" in answer
+    for server in cluster.servers.processes:
+        cluster.servers.start(server)
+    cluster.servers.raft_leader()
+    wait_until(lambda: "weight 56" in configure(cluster, cluster.master, "weight 56"), "the database is back", 30)
+    await_weight(cluster, 56)
+    assert before != 56
+
+
+def test_a_change_that_the_database_does_not_answer_is_in_force_at_all_or_none_when_it_is_back(
+    cluster: Cluster,
+) -> None:
+    """A partition between the leader and the database while it commits: the outcome is not known, and said so."""
+    before = weight(cluster, cluster.master)
+    for process in cluster.servers.processes.values():
+        process.send_signal(signal.SIGSTOP)
+    answer = configure(cluster, cluster.master, "weight 61")
+    assert "is not known yet" in answer and "nothing was changed" not in answer
+    for process in cluster.servers.processes.values():
+        process.send_signal(signal.SIGCONT)
+    cluster.servers.raft_leader()
+    wait_until(lambda: "weight 62" in configure(cluster, cluster.master, "weight 62"), "the database is back", 30)
+    await_weight(cluster, 62)
+    assert before != 62
+
+
+def test_a_configuration_that_a_member_cannot_read_leaves_it_as_it_is(cluster: Cluster) -> None:
+    """A newer version may have written it: an older one refuses it, and goes on."""
+    before = [weight(cluster, port) for port in PORTS]
+    row = {"format": "ios-99", "revision": 999}
+    cluster.servers.transact([{"op": "update", "table": "Configuration", "where": [], "row": row}])
+    for port in PORTS:
+        wait_until(lambda port=port: "ios-99" in cluster.log(port), "it says so")  # type: ignore[misc]
+        assert "ios-99" in configure(cluster, port, "weight 77")
+    assert [weight(cluster, port) for port in PORTS] == before
+    cluster.servers.transact([{"op": "update", "table": "Configuration", "where": [], "row": {"format": "ios"}}])
+    wait_until(lambda: "weight 78" in configure(cluster, cluster.master, "weight 78"), "it is usable again")
+    await_weight(cluster, 78)
+    assert json.loads(control.request(cluster.socket(PORTS[0]), "show ip slb reals --json"))
