@@ -30,7 +30,7 @@ from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.session_audit import SessionAudit
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
-from ryu_haslb.slb.session import COOKIE_MARK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
 
 LOG = logging.getLogger(__name__)
 
@@ -275,7 +275,7 @@ class Audit:
 def _is_common(row: FlowStats) -> bool:
     """Whether a row is a standing rule for all clients, and not for a rate-limited one, for replies, or for a while."""
     is_key = row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie
-    purpose = Purpose.SESSION_KEY.value if is_key else row.cookie >> 16
+    purpose = Purpose.SESSION_KEY.value if is_key else row.cookie >> COOKIE_MARK_BITS
     if purpose not in Purpose._value2member_map_ or purpose in REPLY_PURPOSES | STORM_PURPOSES:
         return False
     return row.priority == PIPELINE[Purpose(purpose)].priority

@@ -41,7 +41,7 @@ from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, UNKEYED
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, UNKEYED
 
 LOG = logging.getLogger(__name__)
 
@@ -387,7 +387,7 @@ class Connection:
         now = self._clock()
         is_standing = self._audit.on_flow_removed(cookie, now)
         by_timeout = reason == wire.OFPRR_IDLE_TIMEOUT
-        if not is_standing and self._switch.rules.on_removed(cookie >> 16, by_timeout):
+        if not is_standing and self._switch.rules.on_removed(cookie >> COOKIE_MARK_BITS, by_timeout):
             self._audit.on_session_rule_deleted(now)
         return True
 

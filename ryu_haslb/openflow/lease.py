@@ -16,10 +16,10 @@ from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, match
 from ryu_haslb.openflow.wire_multipart import flow_ages, flow_stats_request
-from ryu_haslb.slb.session import COOKIE_MARK
+from ryu_haslb.slb.session import COOKIE_MARK, cookie_of
 
 #: The cookie of the lease without its holder.
-LEASE_COOKIE = 0xFE << 16 | COOKIE_MARK
+LEASE_COOKIE = cookie_of(0xFE)
 #: The holder that a balancer writes when it gives the lease up.
 NO_HOLDER = 0
 

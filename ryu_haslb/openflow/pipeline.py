@@ -76,7 +76,7 @@ from typing import NamedTuple, Optional
 from ryu_haslb.configuration.model import RealServer
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, Value
-from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED
+from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED, cookie_of
 
 PROTOCOL_UDP = 17
 
@@ -124,7 +124,7 @@ class Purpose(IntEnum):
     @property
     def cookie(self) -> int:
         """The cookie of every standing rule with this purpose."""
-        return self.value << 16 | COOKIE_MARK
+        return cookie_of(self.value)
 
 
 class Action(Enum):

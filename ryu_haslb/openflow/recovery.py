@@ -30,7 +30,7 @@ from ryu_haslb.openflow.session_view import RuleTarget, is_session_rule, without
 from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 LOG = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class Recovery:
 
     def adopt(self, row: FlowStats, now: float) -> bool:
         """Recover the session of a rule that was read after reading had been given up. False: it had been read."""
-        tag = row.cookie >> 16
+        tag = row.cookie >> COOKIE_MARK_BITS
         if self._adopting is None or self.reading.has_read(tag) or tag in self._adopting:
             return False
         self._adopting.add(tag)
@@ -201,7 +201,7 @@ class Recovery:
         if not is_session_rule(row):
             return
         virtual_address = row.field("ipv4_dst")
-        tag = row.cookie >> 16
+        tag = row.cookie >> COOKIE_MARK_BITS
         if virtual_address is None or self._balancer.sessions.by_tag(tag) is not None:
             return
         actions = row.actions()

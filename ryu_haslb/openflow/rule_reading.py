@@ -25,7 +25,7 @@ from ryu_haslb.openflow.wire_multipart import (
     table_stats,
     table_stats_request,
 )
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK_BITS, COOKIE_MARK_MASK, cookie_of
 
 LOG = logging.getLogger(__name__)
 
@@ -88,10 +88,8 @@ class RuleReading:
         self._deadline = now + (REPLY_TIMEOUT if self._slices else COUNT_TIMEOUT)
         if not self._slices:
             return table_stats_request(xid)
-        low_bits = self._slices - 1 << 16
-        return flow_stats_request(
-            xid, Table.SESSIONS, self._slices_read << 16 | COOKIE_MARK, low_bits | COOKIE_MARK_MASK
-        )
+        low_bits = self._slices - 1 << COOKIE_MARK_BITS
+        return flow_stats_request(xid, Table.SESSIONS, cookie_of(self._slices_read), low_bits | COOKIE_MARK_MASK)
 
     def skip(self) -> None:
         """The rules are known already."""

@@ -29,8 +29,9 @@ from itertools import islice
 from typing import Callable, Optional, Protocol
 
 from ryu_haslb.openflow.channel import Channel
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
+from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.session_rules import SessionRules
+from ryu_haslb.openflow.session_view import is_session_rule
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import (
     FlowStats,
@@ -41,7 +42,7 @@ from ryu_haslb.openflow.wire_multipart import (
     table_stats_request,
 )
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
 
 LOG = logging.getLogger(__name__)
 
@@ -74,11 +75,10 @@ _MAX_EMPTY_COMPARISONS = 3
 _MAX_SUSPECTED = 100_000
 #: Tags that are remembered of removed ghosts.
 _MAX_REMEMBERED_GHOSTS = 10_000
-#: The lowest bit of a tag in a cookie, and the one that every tag has set (a locally administered address).
-_TAG_SHIFT = 16
+#: The bit of a cookie that every tag has set: a tag is a locally administered address.
+_TAG_LOCAL_BIT = 1 << 41 + COOKIE_MARK_BITS
 #: No tag. ``has_recovered`` returns for it whether recovery has read all rules, or has given up.
 _NO_TAG = 0
-_TAG_LOCAL_BIT = 1 << 41 + _TAG_SHIFT
 
 
 class Recovers(Protocol):
@@ -275,14 +275,14 @@ class SessionAudit:
         # Only rules that are confirmed before the request is sent must be in the reply.
         self._expected = {session.tag: session for session in sessions if self._has_rule(session)}
         self._changed, self._unexpected = [], []
-        cookie = self._slice << _TAG_SHIFT | _TAG_LOCAL_BIT | COOKIE_MARK
-        mask = low_bits << _TAG_SHIFT | _TAG_LOCAL_BIT | COOKIE_MARK_MASK
+        cookie = self._slice << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK
+        mask = low_bits << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK_MASK
         self._ask(lambda xid: flow_stats_request(xid, Table.SESSIONS, cookie, mask), now)
 
     def _on_row(self, row: FlowStats) -> None:
-        if row.priority != SESSION_PRIORITY or row.cookie & COOKIE_MARK_MASK != COOKIE_MARK:
+        if not is_session_rule(row):
             return
-        tag = row.cookie >> _TAG_SHIFT
+        tag = row.cookie >> COOKIE_MARK_BITS
         session = self._expected.pop(tag, None)
         if session is None:
             known = self._balancer.sessions.by_tag(tag)
@@ -321,7 +321,7 @@ class SessionAudit:
         """
         changing = self._rules.changing()
         for row in self._unexpected:
-            tag = row.cookie >> _TAG_SHIFT
+            tag = row.cookie >> COOKIE_MARK_BITS
             session = self._balancer.sessions.by_tag(tag)
             is_ours = session is not None and session.rule_at == self._datapath_id
             address, port = row.field("ipv4_dst"), row.field("udp_dst")

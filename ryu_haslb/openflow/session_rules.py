@@ -31,7 +31,7 @@ from ryu_haslb.openflow.rule_messages import SessionRule
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.session import COOKIE_MARK, Session
+from ryu_haslb.slb.session import Session, cookie_of
 
 LOG = logging.getLogger(__name__)
 
@@ -230,7 +230,7 @@ class SessionRules:
 
     def remove_rule(self, tag: int, virtual_address: bytes, port: int) -> None:
         """Remove the rule with this tag, whether there is a session for it or not."""
-        self._to_remove[tag] = SessionRule(tag << 16 | COOKIE_MARK, tag, virtual_address, port, 0, b"")
+        self._to_remove[tag] = SessionRule(cookie_of(tag), tag, virtual_address, port, 0, b"")
 
     def flush(self, now: float) -> Optional[int]:
         """Send the rules that wait. Returns the transaction id of the barrier request, or None if nothing was sent."""

@@ -12,7 +12,7 @@ from typing import Optional
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
 from ryu_haslb.openflow.wire import oxm_header, set_field
 from ryu_haslb.openflow.wire_multipart import FlowStats
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 #: Targets that are remembered: real servers, times the ways in which the rules of one were written.
 MAX_TARGETS = 1 << 14
@@ -80,7 +80,7 @@ class SessionView:
         target = self._target_of(row)
         if target is None:
             return
-        tag = row.cookie >> 16
+        tag = row.cookie >> COOKIE_MARK_BITS
         if tag not in self.rules and len(self.rules) >= self._limit:
             self.is_exceeded = True
         else:
@@ -93,7 +93,7 @@ class SessionView:
             MalformedMessage: a length inside of the rule does not fit.
         """
         if is_session_rule(row):
-            tag = row.cookie >> 16
+            tag = row.cookie >> COOKIE_MARK_BITS
             target = self.rules.get(tag)
             if target is not None and target.virtual_address == row.field("ipv4_dst"):
                 del self.rules[tag]

@@ -51,7 +51,7 @@ from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
@@ -228,7 +228,7 @@ class Switch:
         cookie, port, frame = punted
         if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
             return False
-        purpose = cookie >> 16
+        purpose = cookie >> COOKIE_MARK_BITS
         if purpose == _PUNT_SESSION_MISS:
             self._on_session_miss(channel, frame, now)
         elif port == wire.OFPP_CONTROLLER:

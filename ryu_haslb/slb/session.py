@@ -10,9 +10,11 @@ from typing import NamedTuple, Optional
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.virtual_server import VirtualServer
 
-#: The low 16 bits of the cookie of every flow of ours. The application touches no other flow on a switch.
+#: The low bits of the cookie of every flow of ours. The application touches no other flow on a switch. The bits above
+#: are the tag of a session, or the purpose of a standing rule.
 COOKIE_MARK = 0x51B7
-COOKIE_MARK_MASK = 0xFFFF
+COOKIE_MARK_BITS = 16
+COOKIE_MARK_MASK = (1 << COOKIE_MARK_BITS) - 1
 
 #: A tag is a unicast Ethernet address (bit 40 clear) that is locally administered (bit 41 set).
 _TAG_FIXED_BITS = 0x03 << 40
@@ -133,7 +135,7 @@ class Session:
     @property
     def cookie(self) -> int:
         """The 64-bit session key: the tag and our mark. ``show`` prints it as NAI hash, the switch as cookie."""
-        return self.tag << 16 | COOKIE_MARK
+        return cookie_of(self.tag)
 
     @property
     def is_recovered(self) -> bool:
@@ -170,6 +172,11 @@ def tag_of(virtual_address: bytes, identity: bytes, key: bytes = UNKEYED) -> int
     """
     digest = blake2b(virtual_address + identity, digest_size=6, key=key).digest()
     return int.from_bytes(digest, "big") & _TAG_FREE_BITS | _TAG_LOCAL_BIT
+
+
+def cookie_of(value: int) -> int:
+    """The cookie of the rule of the session with this tag, or of a standing rule with this purpose."""
+    return value << COOKIE_MARK_BITS | COOKIE_MARK
 
 
 def recovered_identity(tag: int) -> bytes:
