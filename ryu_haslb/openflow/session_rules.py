@@ -8,10 +8,9 @@ milliseconds. When many sessions begin at once, a switch can keep up with bundle
                                       -> error: the bundle is divided, and its parts are sent again
                                       -> connection lost: waiting again
 
-A switch rejects a bundle as a whole, also where 999 of 1,000 rules would fit. So a rejected bundle is divided: its
-deletions are sent alone, since they make room, and its additions in halves, one after the other, until a single rule is
-rejected. The session of that rule continues by packet-out, and the rule is sent again after a pause (:mod:`.backoff`).
-When the table is full, no other rule fits either: all additions wait for the end of the pause, deletions do not.
+A rejected bundle is divided until a single rule is rejected (:mod:`.rule_bundle`). The session of that rule continues
+by packet-out, and the rule is sent again after a pause (:mod:`.backoff`). When the table is full, no other rule fits
+either: all additions wait for the end of the pause, deletions do not.
 
 The number of outstanding bundles is limited: rules wait here, not in the queue of a slow switch. While a bundle is
 outstanding, a session may end and its real server may move; the rule is then removed or replaced after the bundle is
@@ -23,10 +22,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
-from typing import NamedTuple, Optional, TypeVar
+from typing import Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, Backoff
+from ryu_haslb.openflow.rule_bundle import Install, RuleBundle
 from ryu_haslb.openflow.rule_messages import SessionRule
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
@@ -34,8 +34,6 @@ from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session, cookie_of
 
 LOG = logging.getLogger(__name__)
-
-_T = TypeVar("_T")
 
 #: Rules that one bundle installs, and rules that it removes. The limit keeps a bundle from occupying a switch for long.
 MAX_BUNDLE_RULES = 1000
@@ -49,20 +47,6 @@ MAX_SESSIONS_PER_STEP = 5_000
 #: removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread that
 #: forwards requests: with 100,000 rules that takes 4 ms, two hundred times a second in a storm (docs/performance.md).
 MAX_SESSIONS_WITH_IDLE_TIMEOUT = 5_000
-
-#: A session whose rule is to be installed, and the actions of the rule.
-_Install = tuple[Session, bytes]
-
-
-class _Bundle(NamedTuple):
-    """Rules that a bundle removes, and sessions whose rules it installs behind them.
-
-    ``later`` are further parts of a rejected bundle; they are sent after the switch has confirmed or rejected this one.
-    """
-
-    installs: list[_Install]
-    removes: list[SessionRule]
-    later: list[list[_Install]]
 
 
 class SessionRules:
@@ -82,8 +66,8 @@ class SessionRules:
         self._transactions: Optional[Transactions] = None
         self._to_install: dict[Session, None] = {}
         self._to_remove: dict[int, SessionRule] = {}
-        self._outstanding: list[_Bundle] = []
-        self._divided: list[_Bundle] = []
+        self._outstanding: list[RuleBundle] = []
+        self._divided: list[RuleBundle] = []
         self._left_out: dict[Session, None] = {}
         self._to_reinstall: Optional[Iterator[Session]] = None
         #: Sessions whose real server could not be reached when their rule was to be sent.
@@ -96,10 +80,7 @@ class SessionRules:
     @property
     def waiting(self) -> int:
         """The number of rules that wait to be installed or removed."""
-        divided = 0
-        for bundle in self._divided:
-            divided += len(bundle.removes) + sum(map(len, (bundle.installs, *bundle.later)))
-        return len(self._to_install) + len(self._to_remove) + divided
+        return len(self._to_install) + len(self._to_remove) + sum(bundle.size for bundle in self._divided)
 
     @property
     def unconfirmed(self) -> int:
@@ -117,7 +98,7 @@ class SessionRules:
         """The number of live sessions that continue by packet-out until their rule is installed here."""
         without = [*self._to_install, *self._left_out]
         for bundle in self._outstanding + self._divided:
-            without += (session for part in (bundle.installs, *bundle.later) for session, _ in part)
+            without += (session for session, _ in bundle.every_install())
         return sum(map(self._is_live, without))
 
     @property
@@ -137,7 +118,7 @@ class SessionRules:
         tags.update(self._to_remove)
         for bundle in self._outstanding + self._divided:
             tags.update(rule.tag for rule in bundle.removes)
-            tags.update(session.tag for part in (bundle.installs, *bundle.later) for session, _ in part)
+            tags.update(session.tag for session, _ in bundle.every_install())
         return tags
 
     def on_removed(self, tag: int, by_timeout: bool) -> bool:
@@ -173,9 +154,8 @@ class SessionRules:
         self._retry_left_out()
         for bundle in bundles:
             self._to_remove.update((rule.tag, rule) for rule in bundle.removes)
-            for part in (bundle.installs, *bundle.later):
-                for session, _ in part:
-                    self.install(session)
+            for session, _ in bundle.every_install():
+                self.install(session)
 
     def forget(self) -> None:
         """Another balancer has changed the rules: nothing that waits may be sent. To be called while disconnected."""
@@ -243,12 +223,12 @@ class SessionRules:
             return None
         bundle = self._take_divided()
         if bundle is None:
-            bundle = _Bundle([] if self.is_paused else self._take_installs(), self._take_removes(), [])
+            bundle = RuleBundle([] if self.is_paused else self._take_installs(), self._take_removes(), [])
         if not bundle.installs and not bundle.removes:
             return None
         return self._send(self._transactions, bundle)
 
-    def _send(self, transactions: Transactions, bundle: _Bundle) -> int:
+    def _send(self, transactions: Transactions, bundle: RuleBundle) -> int:
         has_idle_timeout = len(self._balancer.sessions) <= MAX_SESSIONS_WITH_IDLE_TIMEOUT
 
         def build(xid: int) -> list[bytes]:
@@ -260,7 +240,7 @@ class SessionRules:
             self._outstanding.remove(bundle)
             if error is None:
                 self._on_installed(bundle.installs)
-                self._send_later(bundle.later)
+                self._divided += bundle.following()
                 if self._is_full:
                     self._on_room(bundle)
             else:
@@ -270,35 +250,24 @@ class SessionRules:
         self.changes += len(bundle.installs) + len(bundle.removes)
         return transactions.submit(build, conclude)
 
-    def _on_rejected(self, bundle: _Bundle, error: wire.Error) -> None:
+    def _on_rejected(self, bundle: RuleBundle, error: wire.Error) -> None:
         """Divide a rejected bundle. A single rule that is rejected stays out."""
-        installs, removes, later = bundle
-        if removes and installs:
-            self._divided.append(_Bundle([], removes, _halves(installs)))
-        elif len(removes) > 1:
-            first, second = _halves(removes)
-            self._divided += [_Bundle([], first, []), _Bundle([], second, later)]
-        elif len(installs) > 1:
-            first_half, second_half = _halves(installs)
-            self._divided.append(_Bundle(first_half, [], [second_half, *later]))
-        elif removes:
+        parts = bundle.divided()
+        if parts:
+            self._divided += parts
+        elif bundle.removes:
             LOG.warning(
                 "Switch %016x rejected the deletion of session rule %012x (%s); the rule stays there",
-                *(self._datapath_id, removes[0].tag, error),
+                *(self._datapath_id, bundle.removes[0].tag, error),
             )
-            self._send_later(later)
+            self._divided += bundle.following()
         elif error.is_table_full:
-            self._on_left_out([*installs, *(install for part in later for install in part)], error)
+            self._on_left_out(list(bundle.every_install()), error)
         else:
-            self._on_left_out(installs, error)
-            self._send_later(later)
+            self._on_left_out(bundle.installs, error)
+            self._divided += bundle.following()
 
-    def _send_later(self, later: list[list[_Install]]) -> None:
-        """The parts of a rejected bundle that have not been tried again yet have their turn."""
-        if later:
-            self._divided.append(_Bundle(later[0], [], later[1:]))
-
-    def _take_divided(self) -> Optional[_Bundle]:
+    def _take_divided(self) -> Optional[RuleBundle]:
         """Take the next part of a rejected bundle, without what has changed since the bundle was made."""
         while self._divided:
             bundle = self._divided.pop(0)
@@ -310,11 +279,11 @@ class SessionRules:
                 elif self._is_live(session):
                     self.install(session)
             if installs or removes:
-                return _Bundle(installs, removes, bundle.later)
-            self._send_later(bundle.later)
+                return RuleBundle(installs, removes, bundle.later)
+            self._divided += bundle.following()
         return None
 
-    def _on_left_out(self, installs: list[_Install], error: wire.Error) -> None:
+    def _on_left_out(self, installs: list[Install], error: wire.Error) -> None:
         """The switch does not take these rules: they are sent again after a pause."""
         self.errors += 1
         for session, _ in installs:
@@ -329,7 +298,7 @@ class SessionRules:
                 *(self._datapath_id, len(installs), error, MAX_RETRY_INTERVAL),
             )
 
-    def _on_room(self, bundle: _Bundle) -> None:
+    def _on_room(self, bundle: RuleBundle) -> None:
         """The full table has taken additions, so that more may fit, or deletions, so that there may soon be room."""
         if bundle.installs:
             self._is_full = False
@@ -352,7 +321,7 @@ class SessionRules:
         for session in sessions:
             self.install(session)
 
-    def _take_installs(self) -> list[_Install]:
+    def _take_installs(self) -> list[Install]:
         """Take the next sessions whose rules wait to be installed, and the actions of each."""
         installs = []
         is_live = self._balancer.sessions.has
@@ -381,7 +350,7 @@ class SessionRules:
         session = self._balancer.sessions.by_tag(tag)
         return session is None or (session.rule_at != self._datapath_id and session not in self._to_install)
 
-    def _on_installed(self, installs: list[_Install]) -> None:
+    def _on_installed(self, installs: list[Install]) -> None:
         """The switch has confirmed these rules. Remove or replace those that have become wrong since they were sent."""
         is_live, datapath_id = self._balancer.sessions.has, self._datapath_id
         for session, actions in installs:
@@ -396,12 +365,6 @@ class SessionRules:
 
     def _is_live(self, session: Session) -> bool:
         return self._balancer.sessions.has(session)
-
-
-def _halves(items: list[_T]) -> list[list[_T]]:
-    """The items in two lists; in one where there is only one item."""
-    middle = len(items) // 2
-    return [half for half in (items[:middle], items[middle:]) if half]
 
 
 def _addition(xid: int, session: Session, actions: bytes, has_idle_timeout: bool) -> bytes:
