@@ -4,7 +4,8 @@ Requests prove nothing: a stranger can write requests that look like those of mo
 written by subscribers, where the switches match the home agent's own port, Ethernet address and VLAN. Normally nothing
 looks at replies, since that has a cost for each. So::
 
-    retries of a quarter of ``numconns`` mobiles  -> in doubt: each switch copies its replies to the balancer
+    retries of a quarter of ``numconns`` mobiles,
+      or a session may soon move (``reassign``)   -> in doubt: each switch copies its replies to the balancer
       -> ``numconns`` mobiles retry               -> one new session a second goes there, whatever the rotation says
       -> a reply is seen                          -> no doubt: it lives, and all failures are forgotten
       -> ``numconns`` mobiles have failed there   -> FAILED, if replies were looked for and it was silent for long
@@ -62,6 +63,7 @@ class Doubt:
     __slots__ = (
         "_asked_at",
         "_longest_pause",
+        "_looked_for_until",
         "_replied_at",
         "answers_visibly",
         "replies_seen",
@@ -78,7 +80,7 @@ class Doubt:
         self.watched_from: dict[int, float] = {}
         self.replies_seen = 0
         self.answers_visibly = False
-        self._replied_at = self._asked_at = -inf
+        self._replied_at = self._asked_at = self._looked_for_until = -inf
         self._longest_pause = 0.0
 
     def record_retry(self, mobile: bytes, numconns: int, now: float) -> None:
@@ -88,6 +90,20 @@ class Doubt:
             retrying[mobile] = now
         if self.since is None and self._is_reasonable(numconns):
             self.since = now
+
+    def look(self, now: float) -> None:
+        """Look for replies: a session of this real server may soon move."""
+        self._looked_for_until = now + RETRY_MEMORY
+        if self.since is None:
+            self.since = now
+
+    def has_answered_lately(self, now: float) -> bool:
+        """Whether a reply was seen within :data:`MIN_SILENCE`, to any mobile: it lives."""
+        return now <= self._replied_at + MIN_SILENCE
+
+    def is_watched_since(self, switches: AbstractSet[int], since: float) -> bool:
+        """Whether all ``switches``, and one at least, have copied its replies since a time."""
+        return bool(switches) and self._watched_since(switches) <= since
 
     def record_reply(self, now: float) -> None:
         """A reply was seen."""
@@ -110,13 +126,13 @@ class Doubt:
     def end(self) -> None:
         """The real server has answered."""
         self.retrying_mobiles.clear()
-        self.since = None
+        self.since, self._looked_for_until = None, -inf
 
     def forget_old_retries(self, numconns: int, now: float) -> None:
         """Forget retries that are long over; the doubt ends with them."""
         for mobile in [each for each, last in self.retrying_mobiles.items() if last < now - RETRY_MEMORY]:
             del self.retrying_mobiles[mobile]
-        if not self._is_reasonable(numconns):
+        if not self._is_reasonable(numconns) and now > self._looked_for_until:
             self.since = None
 
     def allows_failure(self, switches: AbstractSet[int], now: float) -> bool:
@@ -135,7 +151,7 @@ class Doubt:
 
     def is_silence_conclusive(self, switches: AbstractSet[int], since: float) -> bool:
         """Whether it has sent no reply since a time: replies were seen before, and all ``switches`` look for them."""
-        return self.answers_visibly and bool(switches) and self._watched_since(switches) <= since
+        return self.answers_visibly and self.is_watched_since(switches, since)
 
     def _needed_silence(self, now: float) -> float:
         """Seconds of silence that are long enough for this real server."""

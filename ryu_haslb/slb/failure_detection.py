@@ -19,7 +19,9 @@ Not every request counts:
    the session has ended in between (:mod:`.abandoned_attempts`). If the attempt before was not retransmitted it was
    answered, and the retries count from 0: a mobile that registers anew without retransmissions never counts.
 4. More retries than ``reassign`` are a *connection failure*: the session moves. With ``reassign 3`` a phone of two
-   retries moves with the second request of its second attempt.
+   retries moves with the second request of its second attempt. But a mobile that retries at a real server which
+   answers others has lost its reply, or its requests are forged: replies are looked for before its session moves
+   (:mod:`.doubt`), and it stays while some are seen, to any mobile.
 5. A connection failure is a vote. A mobile has one vote toward ``numconns`` and a client one toward ``numclients``,
    until the real server has answered: until a session that a request has brought there is not retried for
    ``RETRANSMISSION_INTERVAL``. Then all votes are forgotten; only consecutive failures fail a real server (IOS).
@@ -92,7 +94,11 @@ class FailureDetection:
             return False
         if session.retries:
             real.record_retry(session.identity, now)
+        if session.retries >= real.configuration.reassign - 1 and session.retries:
+            real.look_for_replies(now)
         if session.retries > real.configuration.reassign:
+            if self._may_live(session, now):
+                return False
             self._record_failure(session, now)
             session.retries = 0
             return True
@@ -128,6 +134,20 @@ class FailureDetection:
                     real.pass_test()
                 elif not real.doubt.is_silence_conclusive(self._copying(real), attempt):
                     real.record_success()
+
+    def _may_live(self, session: Session, now: float) -> bool:
+        """Whether the real server of a session that is about to move answers, or was not looked at long enough.
+
+        A session waits for one more request at most. Where replies cannot be copied, the requests alone decide.
+        """
+        real, copying = session.real, self._copying(session.real)
+        if not copying or real.doubt.since is None:
+            return False
+        if real.doubt.has_answered_lately(now):
+            session.retries, session.waited = 0, 0.0
+            return True
+        is_first = session.retries == real.configuration.reassign + 1
+        return is_first and not real.doubt.is_watched_since(copying, session.last_attempt - session.waited)
 
     def _record_failure(self, session: Session, now: float) -> None:
         session.real.record_failure(session.identity, session.client)

@@ -209,6 +209,11 @@ class RealServer:
         if self.configuration.faildetect_inband:
             self.doubt.record_retry(mobile, self.configuration.faildetect_numconns, now)
 
+    def look_for_replies(self, now: float) -> None:
+        """A session is about to move: bring the real server into doubt."""
+        if self.configuration.faildetect_inband:
+            self.doubt.look(now)
+
     def record_reply(self, now: float) -> None:
         """A reply was seen: it lives, whatever the failures before it were about."""
         self.doubt.record_reply(now)

@@ -78,10 +78,47 @@ def test_a_real_server_that_was_asked_nothing_while_replies_were_looked_for_does
     bench.request("anna@example.org")
     bench.now += 1.0
     watch(bench)
-    bench.request("anna@example.org")
-    assert bench.reals[0].consecutive_failures == 1
+    assert bench.letter(bench.request("anna@example.org")) == "A", "its reply was not looked for"
+    assert bench.reals[0].consecutive_failures == 0
     bench.wait(30.0)
     assert health(bench) is Health.OPERATIONAL
+
+
+@pytest.mark.parametrize(("reassign", "retries"), [(0, 2), (1, 2), (2, 3), (3, 4)])
+def test_a_session_moves_as_without_looking_if_its_real_server_is_silent(reassign: int, retries: int) -> None:
+    """With ``reassign 0`` one retransmission later: the first one begins to look."""
+    bench = watching_bench(reassign=reassign, faildetect_numconns=255)
+    bench.request("anna@example.org")
+    letters = []
+    for _ in range(retries):
+        bench.now += 1.0
+        letters.append(bench.letter(bench.request("anna@example.org")))
+        watch(bench)
+    assert "".join(letters) == "A" * (retries - 1) + "B"
+
+
+@pytest.mark.parametrize("replies_to", [1, 2])
+def test_no_number_of_forged_requests_moves_a_mobile_whose_home_agent_answers_anybody(replies_to: int) -> None:
+    """One home agent that is asked by nobody else denies what is forged (code 131), or only some of it."""
+    bench = watching_bench(reassign=3, faildetect_numconns=8)
+    bench.request("anna@example.org")
+    for number in range(100):
+        bench.now += 1.0
+        assert bench.letter(bench.request("anna@example.org", client="10.7.0.1")) == "A"
+        if bench.reals[0].doubt.watched_from and number % replies_to == 0:
+            reply_of(bench, 0)
+        watch(bench)
+    assert bench.reals[0].connection_failures == 0
+
+
+def test_a_session_moves_where_replies_cannot_be_copied() -> None:
+    bench = watching_bench(reassign=1, faildetect_numconns=255)
+    bench.balancer.failure_detection.copying_switches.clear()
+    bench.request("anna@example.org")
+    bench.now += 1.0
+    bench.request("anna@example.org")
+    bench.now += 1.0
+    assert bench.letter(bench.request("anna@example.org")) == "B"
 
 
 def test_a_reply_ends_the_doubt_and_forgets_every_vote() -> None:
