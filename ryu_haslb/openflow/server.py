@@ -4,6 +4,7 @@
 
     accept -> TLS handshake, with --ctl-privkey -> OpenFlow handshake -> served
               '---- 10 s in all, and limited in number (:mod:`.unserved`) ----'
+              limited in rate (:mod:`.handshake_limit`)
 
 A connection that is closed for another one, or because of its time, is only shut down: the green thread that serves it
 finds the end of its stream and cleans up.
@@ -23,8 +24,9 @@ import eventlet
 from ryu_haslb.accepting import Acceptor
 from ryu_haslb.openflow import tls
 from ryu_haslb.openflow.channel import SwitchChannel, SwitchListener
+from ryu_haslb.openflow.handshake_limit import HandshakeLimit
 from ryu_haslb.openflow.transport import Transport, shut_down
-from ryu_haslb.openflow.unserved import HANDSHAKE_TIMEOUT, Unserved
+from ryu_haslb.openflow.unserved import HANDSHAKE_TIMEOUT, Unserved, peer_of
 
 LOG = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ LOG = logging.getLogger(__name__)
 BACKLOG = 1024
 #: Seconds between two looks at the time limits.
 _EXPIRY_INTERVAL = 0.5
+#: Seconds between two attempts of a connection to begin its TLS handshake, if its peer begins too many.
+_TURN_INTERVAL = 0.05
 
 
 class Caller:
@@ -70,6 +74,7 @@ class OpenFlowServer:
         self._fleet = fleet
         self._is_served = is_served
         self._unserved = unserved
+        self._handshakes = HandshakeLimit()
 
     def loops(self) -> Iterator[tuple[str, Callable[[], None]]]:
         """What has to run for as long as the process serves, by name."""
@@ -141,6 +146,11 @@ class OpenFlowServer:
 
     def _has_tls_handshake(self, context: ssl.SSLContext, caller: Caller) -> bool:
         """Do the TLS handshake; False if it fails, or if the connection was shut down because it takes too long."""
+        peer = peer_of(caller.address[0])
+        while not self._handshakes.take(peer, time.monotonic()):
+            eventlet.sleep(_TURN_INTERVAL)
+            if caller not in self._unserved:
+                return False
         try:
             caller.connection.settimeout(HANDSHAKE_TIMEOUT)
             caller.connection = context.wrap_socket(caller.connection, server_side=True, do_handshake_on_connect=False)

@@ -6,62 +6,22 @@ import ssl
 import struct
 from _socket import socket as kernel_socket
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Optional
 
 import pytest
-from attacked import CONFIGURATION, HARD_LIMIT, HELLO, ROLE_REQUEST, Controller, kinds, opening, received_by, started
-from balancer_process import free_port
-from certificates import Authority, Certificate
+from attacked import CONFIGURATION, HARD_LIMIT, HELLO, ROLE_REQUEST, kinds, opening, received_by
+from certificates import Authority
+from secured import Secured, secured_with
 
 #: A TLS record of application data that no key has made (RFC 8446, section 5.2).
 DAMAGED_RECORD = b"\x17\x03\x03" + struct.pack("!H", 64) + bytes(64)
-
-
-@dataclass(frozen=True)
-class Secured:
-    """A balancer whose OpenFlow port has TLS, and what a switch needs to connect."""
-
-    controller: Controller
-    authority: Authority
-
-    def connect(self, certificate: Optional[Certificate]) -> ssl.SSLSocket:
-        """A TLS connection. With TLS 1.3 it is there before the balancer has seen the certificate."""
-        context = ssl.create_default_context(cafile=str(self.authority.certificate.path))
-        context.check_hostname = False
-        if certificate is not None:
-            context.load_cert_chain(certificate.path, certificate.key)
-        return context.wrap_socket(self.controller.connect())
-
-    def require_served(self, certificate: Certificate, datapath_id: int = 1) -> None:
-        with self.connect(certificate) as switch:
-            switch.sendall(opening(datapath_id))
-            self.controller.require_served(switch)
-
-    def require_refused(self, certificate: Optional[Certificate], reason: str) -> None:
-        with suppress(ssl.SSLError, ConnectionError), self.connect(certificate) as stranger:
-            stranger.sendall(opening(1))
-            assert not stranger.recv(1), "nothing is said to a stranger"
-        self.controller.await_line(f"OpenFlow peer 127.0.0.1: TLS handshake failed: {reason}")
 
 
 @pytest.fixture
 def secured(tmp_path: Path) -> Iterator[Secured]:
     with secured_with(tmp_path, CONFIGURATION) as secured:
         yield secured
-
-
-@contextmanager
-def secured_with(tmp_path: Path, configuration: str) -> Iterator[Secured]:
-    authority = Authority(tmp_path / "authority")
-    own, port = authority.issue("controller"), free_port()
-    options = ["--ofp-listen-host", "127.0.0.1", "--ofp-ssl-listen-port", str(port)]
-    options += ["--ctl-privkey", str(own.key), "--ctl-cert", str(own.path)]
-    options += ["--ca-certs", str(authority.certificate.path)]
-    with started(tmp_path, configuration, port=port, options=options) as controller:
-        yield Secured(controller, authority)
 
 
 def test_switches_are_served_again_and_again_after_a_port_scan(secured: Secured) -> None:
