@@ -2,188 +2,21 @@
 
 from __future__ import annotations
 
-import struct
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
-from itertools import groupby
-from typing import Optional
 
 import pytest
-from fake_switch import FakeSwitch, FakeTransport, decoded, packet_in
-from scapy.layers.inet import IP, UDP
-from scapy.layers.l2 import ARP, Ether
-from wired_switch import MACS, OTHER
+from fake_switch import FakeSwitch, FakeTransport, packet_in
+from served_switch import CONFIGURATION, STRANGER, Served, purposes, sent_kinds
 
-from ryu_haslb.configuration.model import Configuration, Datapath, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.model import Configuration, Datapath
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
 from ryu_haslb.openflow.fleet import FORGET_TIMEOUT, MAX_GONE_SWITCHES, Fleet
-from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, Table, chassis_address
-from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, MAX_WAITING
+from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, chassis_address
+from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
 from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.real import RealServer as RealServerState
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
-
-CONFIGURATION = Configuration(
-    farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
-    virtual_servers={"MIPSLB": VirtualServer("MIPSLB", IPv4Address("10.1.1.10"), "HAFARM", in_service=True)},
-)
-
-
-class Served:
-    """A fleet with one switch, connected and served."""
-
-    def __init__(self, switch: Optional[FakeSwitch] = None, configuration: Configuration = CONFIGURATION) -> None:
-        self.now = 1000.0
-        self.balancer = Balancer(configuration)
-        self.fleet = Fleet(configuration, self.balancer, lambda: self.now)
-        self.switch = switch or FakeSwitch()
-        self.transport = self.connect()
-
-    def connect(
-        self, host: str = "192.0.2.1", certificate: Optional[PeerCertificate] = None, answers: bool = True
-    ) -> FakeTransport:
-        """A further connection of the switch."""
-        transport = FakeTransport(self.switch)
-        transport.certificate = certificate
-        transport.address, transport.listener = (host, 40000), self.fleet
-        self.fleet.on_connected(transport)
-        if answers:
-            transport.answer()
-        return transport
-
-    def find_real(self) -> RealServerState:
-        """Have the switch find the real server by ARP."""
-        (real,) = self.balancer.reals()
-        arp = ARP(op=2, hwsrc=MACS[0], psrc=str(real.configuration.address), hwdst=chassis_address(1), pdst="0.0.0.0")
-        self.punt(Purpose.PUNT_ARP_REPLY, bytes(Ether(src=MACS[0], dst=chassis_address(1)) / arp))
-        return real
-
-    def request(self) -> None:
-        """A Registration Request arrives, and its session gets a rule."""
-        nai = b"user@isp.com"
-        payload = struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), bytes(4), bytes(4), 1) + bytes([131, len(nai)]) + nai
-        self.punt(
-            Purpose.PUNT_REQUEST,
-            bytes(Ether(src=OTHER) / IP(src="15.1.1.51", dst="10.1.1.10") / UDP(sport=434, dport=434) / payload),
-        )
-        self.fleet.flush(self.now)
-        self.transport.answer()
-
-    def punt(self, purpose: Purpose, frame: bytes) -> None:
-        assert self.transport.deliver(packet_in(purpose.cookie, 3, frame))
-
-    def wait(self, seconds: float) -> None:
-        """Let time pass in which no switch answers."""
-        for _ in range(int(seconds * 10)):
-            self.now += 0.1
-            self.fleet.tick(self.now)
-
-    @property
-    def is_connected(self) -> bool:
-        return self.fleet.switches[1].channel is not None
-
-
-STRANGER = "192.0.2.66"
-
-
-def test_a_connection_that_answers_echo_requests_keeps_its_datapath_id(caplog: pytest.LogCaptureFixture) -> None:
-    served = Served()
-    stranger = served.connect(STRANGER)
-    served.transport.answer()
-    assert (served.transport.is_closed, stranger.is_closed) == (False, True)
-    assert (sent_kinds(stranger), served.is_connected) == ([ofproto_v1_3.OFPT_ECHO_REQUEST], True)
-    (line,) = (each.getMessage() for each in caplog.records if "further connection" in each.getMessage())
-    assert STRANGER in line
-    assert "192.0.2.1" in line
-
-
-def test_an_older_connection_is_not_given_up_because_the_event_loop_was_busy() -> None:
-    """Its answer may wait in the socket meanwhile."""
-    served = Served()
-    stranger = served.connect(STRANGER)
-    served.now += 10 * ECHO_TIMEOUT
-    served.fleet.tick(served.now)
-    assert not served.transport.is_closed
-    served.transport.answer()
-    assert stranger.is_closed
-
-
-def test_a_connection_that_waits_has_no_influence() -> None:
-    """Nothing is sent to it, no packet-in of it is handled, and no port of it counts."""
-    served = Served()
-    stranger = served.connect(STRANGER)
-    served.transport.sent.clear()
-    assert not stranger.deliver(packet_in(Purpose.PUNT_REQUEST.cookie, 3, bytes(60)))
-    stranger.ports[3] = "fa3-15"
-    served.fleet.on_port_changed(stranger, 3, False)
-    served.fleet.on_echo_reply(stranger, served.transport.xid)
-    assert (sent_kinds(stranger), served.transport.sent) == ([ofproto_v1_3.OFPT_ECHO_REQUEST], [])
-    served.wait(1)
-    assert (sent_kinds(stranger), stranger.is_closed) == ([ofproto_v1_3.OFPT_ECHO_REQUEST], False)
-
-
-def sent_kinds(transport: FakeTransport) -> list[int]:
-    return [each[1] for each in transport.sent]
-
-
-def test_the_connection_that_waits_is_served_when_the_older_one_is_lost() -> None:
-    served = Served()
-    newer = served.connect()
-    served.fleet.on_disconnected(served.transport)
-    newer.answer()
-    assert served.is_connected
-    assert newer.handler is not None
-
-
-def test_a_connection_that_waits_and_is_lost_is_forgotten() -> None:
-    served = Served()
-    newer = served.connect()
-    served.fleet.on_disconnected(newer)
-    served.wait(ECHO_TIMEOUT + 1)
-    assert served.transport.handler is not None
-
-
-def test_of_the_connections_that_wait_the_newest_of_the_switchs_own_host_is_served() -> None:
-    served = Served()
-    waiting = [served.connect(host) for host in (STRANGER, "192.0.2.1", "192.0.2.1", STRANGER)]
-    assert [each.is_closed for each in waiting] == [False] * 4
-    served.wait(ECHO_TIMEOUT + 0.5)
-    assert [each.is_closed for each in waiting] == [True, True, False, True]
-    assert waiting[2].handler is not None
-
-
-def test_silent_connections_do_not_keep_out_the_switch_that_answers() -> None:
-    """Even from the switch's own host: one that answers its echo request comes first, and a limited number waits."""
-    served = Served()
-    silent = [served.connect(answers=False) for _ in range(MAX_WAITING)]
-    switch = served.connect()
-    silent += [served.connect(answers=False) for _ in range(MAX_WAITING)]
-    assert [each.is_closed for each in silent].count(False) == MAX_WAITING - 1
-    served.wait(ECHO_TIMEOUT + 0.5)
-    assert switch.handler is not None
-    assert all(each.is_closed for each in silent)
-
-
-def test_a_switch_gets_its_datapath_id_back_from_a_stranger_who_took_it_meanwhile() -> None:
-    """A connection from the host that the switch was first served from needs no answer of the stranger."""
-    served = Served()
-    served.fleet.on_disconnected(served.transport)
-    stranger = served.connect(STRANGER)
-    assert stranger.handler is not None
-    waiting = served.connect("192.0.2.67")
-    newer = served.connect()
-    assert (stranger.is_closed, waiting.is_closed, newer.is_closed) == (True, True, False)
-    assert newer.handler is not None
-
-
-def test_a_stop_closes_the_connections_that_wait_as_well() -> None:
-    served = Served()
-    newer = served.connect()
-    served.fleet.stop(lambda: None)
-    served.fleet.close()
-    assert newer.is_closed
 
 
 @pytest.mark.parametrize("meters", [True, False])
@@ -377,75 +210,6 @@ def test_a_session_of_a_forgotten_switch_that_ends_changes_nothing_there() -> No
         pass
     served.wait(1)
     assert served.fleet.switches == {}
-
-
-def purposes(switch: FakeSwitch) -> set[int]:
-    """Why the rules with our mark are there."""
-    return {flow.cookie >> 16 for flow in switch.flows if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK}
-
-
-def kinds(messages: list[bytes]) -> list[int]:
-    """What kinds of messages were sent, each run of one kind once."""
-    return [kind for kind, _ in groupby(message[1] for message in messages)]
-
-
-def test_retire_deletes_session_rules_then_meters_then_standing_rules_and_leaves_other_traffic_switched() -> None:
-    """Each step is confirmed before the next; without PASS_OTHER a secure switch would drop what is not ours."""
-    served = Served()
-    served.transport.sent.clear()
-    removed = served.fleet.retire()
-    assert removed == {1: None}
-    assert kinds(served.transport.sent) == [ofproto_v1_3.OFPT_FLOW_MOD, ofproto_v1_3.OFPT_BARRIER_REQUEST]
-    (first,) = served.transport.sent_of(ofproto_v1_3.OFPT_FLOW_MOD)
-    assert decoded(first).table_id == Table.SESSIONS
-    served.transport.sent.clear()
-    served.transport.answer()
-    assert kinds(served.transport.sent)[0] == ofproto_v1_3.OFPT_METER_MOD
-    assert (removed, purposes(served.switch), served.switch.meters) == ({1: True}, {Purpose.PASS_OTHER}, {})
-    assert not served.is_connected
-
-
-@pytest.mark.parametrize(("meters", "bundles"), [(False, True), (True, False), (False, False)])
-def test_a_switch_without_meters_or_bundles_is_retired_as_well(meters: bool, bundles: bool) -> None:
-    served = Served(FakeSwitch(meters=meters, bundles=bundles))
-    removed = served.fleet.retire()
-    served.transport.answer()
-    assert (removed, purposes(served.switch)) == ({1: True}, {Purpose.PASS_OTHER})
-
-
-def test_a_switch_that_rejects_the_removal_is_reported(caplog: pytest.LogCaptureFixture) -> None:
-    served = Served()
-    refusal = (ofproto_v1_3.OFPET_BAD_REQUEST, ofproto_v1_3.OFPBRC_IS_SLAVE)
-    served.switch.rejects = lambda message: refusal if message[1] == ofproto_v1_3.OFPT_FLOW_MOD else None
-    removed = served.fleet.retire()
-    served.transport.answer()
-    assert removed == {1: False}
-    assert "0000000000000001 rejected the removal of our rules" in caplog.text
-
-
-def test_requests_that_come_during_the_removal_make_no_rule() -> None:
-    served = Served()
-    served.fleet.retire()
-    assert served.transport.deliver(packet_in(Purpose.PUNT_REQUEST.cookie, 3, bytes(60))), "it is discarded"
-    served.transport.answer()
-    assert purposes(served.switch) == {Purpose.PASS_OTHER}
-
-
-def test_a_retired_balancer_serves_nothing_until_it_is_configured_again() -> None:
-    """Not even a switch that connects later. Its rules stay: they may be another balancer's."""
-    served = Served()
-    installed = len(served.switch.flows)
-    served.fleet.retire()
-    served.transport.answer()
-    other = FakeSwitch(datapath_id=2)
-    later = FakeTransport(other)
-    served.fleet.on_connected(later)
-    later.answer()
-    assert later.sent == []
-    served.fleet.configure(CONFIGURATION)
-    served.transport.answer()
-    later.answer()
-    assert (len(served.switch.flows), len(other.flows), served.is_connected) == (installed, installed, True)
 
 
 def test_a_stop_leaves_every_rule_and_concludes_when_the_switch_has_confirmed_all() -> None:

@@ -1,0 +1,116 @@
+"""Requests while the session rules of the previous run are read, and of sessions whose real server is not found yet."""
+
+from __future__ import annotations
+
+from statistics_replies import FlowRow
+from wired_switch import REALS, VIRTUAL, Wired, goes_to
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.pipeline import Purpose, session_match
+from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
+from ryu_haslb.slb.session import COOKIE_MARK, tag_of
+from ryu_haslb.slb.statistics import DropReason
+
+
+def rule_of(mobile: str) -> FlowRow:
+    """The rule that leads a mobile to the second real server, as the previous run has left it."""
+    before = Wired()
+    before.request("bert")
+    before.request("anna")
+    delivery = before.sent[0][24:-1]
+    actions = delivery[: int.from_bytes(before.sent[0][16:18], "big")]
+    tag = tag_of(VIRTUAL.packed, b"\x01" + mobile.encode())
+    return FlowRow(tag << 16 | COOKIE_MARK, match(session_match(tag, str(VIRTUAL))), apply_actions(actions))
+
+
+def test_a_mobile_keeps_its_home_agent_even_if_that_answers_arp_late() -> None:
+    """After a crash the rule on the switch leads there, whether the home agent has been found or not."""
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    assert [goes_to(message) for message in wired.request("anna")] == [8]
+    assert not list(wired.balancer.sessions)
+    assert [goes_to(message) for message in wired.request("carl")] == [7]
+    wired.now += 200
+    wired.tick()
+    wired.find(1)
+    assert [goes_to(message) for message in wired.request("anna")] == [wire.OFPP_TABLE]
+    assert wired.drops(DropReason.RECOVERY_PENDING) == 0
+
+
+def test_a_mobile_whose_home_agent_never_comes_back_is_given_another() -> None:
+    """It is retried as often as ``reassign`` allows, like any session; its rule is then replaced."""
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    reassign = REALS[1].reassign
+    assert [goes_to(message) for _ in range(reassign + 1) for message in wired.request("anna")] == [8] * (reassign + 1)
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
+    statistics = wired.balancer.statistics
+    assert (statistics.requests, statistics.dispatched) == (reassign + 2, reassign + 2)
+
+
+def test_a_rule_that_leads_to_no_real_server_of_the_farm_is_given_up_at_once() -> None:
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    wired.find(1, port=9)
+    assert [goes_to(message) for message in wired.request("anna")] in ([7], [9])
+    assert len(wired.balancer.sessions) == 1
+
+
+def test_a_pending_rule_is_removed_when_its_session_could_no_longer_live() -> None:
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    wired.find(0)
+    wired.now += 299
+    wired.settle()
+    assert wired.switch.recovery.pending == 1
+    wired.now += 2
+    wired.sent.clear()
+    wired.settle()
+    (deletion,) = wired.transport.sent_of(wire.OFPT_FLOW_MOD)
+    assert deletion[25] == wire.OFPFC_DELETE_STRICT
+    assert wired.switch.recovery.is_over
+
+
+def test_a_deregistration_reaches_the_home_agent_of_a_pending_session_and_ends_nothing() -> None:
+    """Anybody can send one to the virtual address: the session is recovered all the same."""
+    wired = Wired(on_switch=[rule_of("anna")], found=False)
+    assert [goes_to(message) for message in wired.request("anna", lifetime=0)] == [8]
+    wired.find(1)
+    wired.tick()
+    assert len(wired.balancer.sessions) == 1
+
+
+def test_while_rules_are_read_the_switch_itself_decides_whether_it_has_one() -> None:
+    """A request is output to TABLE: its rule leads it to its home agent. Without one it returns as a session miss."""
+    wired = Wired(answers=False)
+    wired.find(0)
+    wired.find(1)
+    wired.return_probe()
+    (returned,) = wired.request("anna")
+    assert goes_to(returned) == wire.OFPP_TABLE
+    assert not list(wired.balancer.sessions)
+    assert wired.balancer.statistics.dispatched == 1
+    frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
+    tag = tag_of(VIRTUAL.packed, b"\x01anna").to_bytes(6, "big")
+    wired.sent.clear()
+    wired.punt(Purpose.PUNT_SESSION_MISS, frame[:6] + tag + frame[12:], port=wire.OFPP_CONTROLLER)
+    assert [goes_to(message) for message in wired.sent] == [7]
+    assert len(wired.balancer.sessions) == 1
+    statistics = wired.balancer.statistics
+    assert (statistics.requests, statistics.dispatched, statistics.assignments) == (1, 1, 1)
+    assert [goes_to(message) for message in wired.request("anna")] == [7], "this session is known"
+
+
+def test_while_rules_are_read_a_request_that_names_its_home_agent_goes_there() -> None:
+    """Only that one can hold the binding."""
+    wired = Wired(answers=False)
+    wired.find(1)
+    wired.return_probe()
+    assert [goes_to(message) for message in wired.request("bert", home_agent=REALS[1].address.packed)] == [8]
+
+
+def test_while_rules_are_read_a_switch_without_output_to_table_keeps_requests_waiting() -> None:
+    """The balancer cannot know whether the mobile has a session. The foreign agent retransmits."""
+    wired = Wired(answers=False)
+    wired.find(0)
+    assert wired.request("anna") == []
+    assert wired.drops(DropReason.RECOVERY_PENDING) == 1
