@@ -15,6 +15,8 @@ NAME_VARIABLE = "HASLB_NAME"
 #: The variables of the private key, the certificate and the authority's certificate, for ``ssl:``.
 TLS_VARIABLES = ("HASLB_CLUSTER_KEY", "HASLB_CLUSTER_CERT", "HASLB_CLUSTER_CA")
 
+#: Characters of a member's name.
+MAX_NAME_LENGTH = 64
 _REMOTE = re.compile(r"(tcp|ssl):(\[[0-9A-Fa-f:.]+\]|[^:\[\],\s]+):(\d{1,5})|unix:[^,\s]+")
 
 
@@ -37,8 +39,10 @@ def cluster_settings(environment: Mapping[str, str]) -> Optional[ClusterSettings
     if not remotes:
         return None
     name = environment.get(NAME_VARIABLE, "").strip() or socket.gethostname()
-    if not name.isprintable() or len(name) > 64:
-        raise ClusterSettingError(f"{NAME_VARIABLE}: {name!a} is no name; expected up to 64 printable characters")
+    if not name.isprintable() or len(name) > MAX_NAME_LENGTH:
+        raise ClusterSettingError(
+            f"{NAME_VARIABLE}: {name!a} is no name; expected up to {MAX_NAME_LENGTH} printable characters"
+        )
     for remote in remotes.split(","):
         matched = _REMOTE.fullmatch(remote)
         if matched is None or int(matched[3] or 1) not in range(1, 65536):

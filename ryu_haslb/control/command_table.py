@@ -20,6 +20,7 @@ class Executor(Enum):
     CONFIGURE_TERMINAL = "haslb, which collects configuration commands and sends them together"
     EXIT = "haslb, which leaves its prompt"
     BALANCER = "the balancer"
+    LEADER = "the balancer, unless another member of its cluster leads"
     BALANCER_STREAM = "the balancer, whose answer lasts until the client leaves"
     BALANCER_FILE = "the balancer, which needs the absolute path of the file"
     BALANCER_OWN_FILE = "the balancer, whose own file it is about"
@@ -27,7 +28,7 @@ class Executor(Enum):
 
 
 #: Commands that ``haslb`` sends to the balancer as typed. It alone checks their words: it may be of another version.
-SENT_AS_TYPED = frozenset({Executor.BALANCER, Executor.BALANCER_STREAM})
+SENT_AS_TYPED = frozenset({Executor.BALANCER, Executor.LEADER, Executor.BALANCER_STREAM})
 _OF_BALANCER = SENT_AS_TYPED | {Executor.BALANCER_FILE, Executor.BALANCER_OWN_FILE, Executor.BALANCER_CONFIG}
 
 COMMANDS: tuple[Command[Executor], ...] = (
@@ -48,11 +49,11 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show crypto ipsec sa", Executor.BALANCER, "IPsec security associations and their packet counters"),
     Command("show crypto isakmp sa", Executor.BALANCER, "ISAKMP (IKE) security associations and their peers"),
     Command("show running-config [secrets]", Executor.BALANCER, "The configuration in force; keys are masked"),
-    Command("clear ip slb sessions [NAME]", Executor.BALANCER, "End all sessions, or those of one virtual server"),
-    Command("clear ip slb connections [NAME]", Executor.BALANCER, "The same as clear ip slb sessions"),
-    Command("clear ip slb counters", Executor.BALANCER, "Set all counters to zero"),
-    Command("clear crypto sa", Executor.BALANCER, "End IPsec security associations; traffic negotiates new ones"),
-    Command("clear crypto isakmp", Executor.BALANCER, "End ISAKMP (IKE) and IPsec security associations"),
+    Command("clear ip slb sessions [NAME]", Executor.LEADER, "End all sessions, or those of one virtual server"),
+    Command("clear ip slb connections [NAME]", Executor.LEADER, "The same as clear ip slb sessions"),
+    Command("clear ip slb counters", Executor.LEADER, "Set all counters to zero"),
+    Command("clear crypto sa", Executor.LEADER, "End IPsec security associations; traffic negotiates new ones"),
+    Command("clear crypto isakmp", Executor.LEADER, "End ISAKMP (IKE) and IPsec security associations"),
     Command(
         "debug ip slb sessions [ipmobile]", Executor.BALANCER_STREAM, "Session events as they happen, until Ctrl-C"
     ),
@@ -65,7 +66,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     ),
     Command("configure FILE", Executor.BALANCER_FILE, "Replace the configuration by a file; an error changes nothing"),
     Command("config COMMANDS", Executor.BALANCER_CONFIG, "Apply configuration commands; an error changes nothing"),
-    Command("retire", Executor.BALANCER, "Remove our rules from the switches; serve none until configured again"),
+    Command("retire", Executor.LEADER, "Remove our rules from the switches; serve none until configured again"),
     Command(
         "redundancy {switch-activity | force-switchover}", Executor.BALANCER, "Let another member of the cluster lead"
     ),

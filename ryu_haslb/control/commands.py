@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import NamedTuple, Optional
 
 from ryu_haslb.control import filters
-from ryu_haslb.control.command_table import BALANCER_COMMANDS, SECRETS
+from ryu_haslb.control.command_table import BALANCER_COMMANDS, SECRETS, Executor
 from ryu_haslb.control.filters import Form, Items
 from ryu_haslb.control.handlers import HANDLERS, Events, RefusedError, Result
-from ryu_haslb.control.operations import Application
+from ryu_haslb.control.operations import Application, require_leader
 from ryu_haslb.control.protocol import HELP, JSON_FLAG, error_lines, help_answer
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.grammar import END, Expectation, expected, match
 from ryu_haslb.show.reports import Report, as_json
+from ryu_haslb.show.snapshot import standing_by
 
 TEXT = Form(str, "Number of lines: {}".format)
 JSON = Form(json.dumps, lambda total: {"count": total})
@@ -75,12 +77,22 @@ def _output(application: Application, words: Sequence[str], is_root: bool) -> Ou
     found = match(BALANCER_COMMANDS, command)
     if SECRETS in found and not is_root:
         raise RefusedError(f"'{SECRETS}' is for root only; try sudo")
+    if found.command.action is Executor.LEADER:
+        require_leader(application)
     result = HANDLERS[found.command.template](application, found)
     live = isinstance(result, Events)
     if as_rows:
         rows = filtered(_rows(application, result), JSON)
         return Output(_json_lines(rows) if live else as_json(rows), live)
-    return Output(filtered(_lines(application, result), TEXT), live)
+    lines = filtered(_lines(application, result), TEXT)
+    return Output(chain(_remark(application), lines) if isinstance(result, Report) else lines, live)
+
+
+def _remark(application: Application) -> Iterator[str]:
+    """The first line of a report of a balancer that stands by."""
+    text = standing_by(application.sources)
+    if text is not None:
+        yield f"[{text}]"
 
 
 def _rows(application: Application, result: Result) -> Items:

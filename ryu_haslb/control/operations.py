@@ -22,7 +22,7 @@ from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec import charon, module
 from ryu_haslb.ipsec.translation import secured_interfaces
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.snapshot import Sources, standing_by
 
 #: Seconds that the switches have to confirm that our rules are removed: a full table may take some.
 RETIRE_TIMEOUT = 30.0
@@ -71,6 +71,10 @@ class UnconfirmedError(HaslbError):
     """A switch has not confirmed that our rules are removed."""
 
 
+class StandingByError(HaslbError):
+    """This balancer stands by; the text names the member of the cluster that leads."""
+
+
 class UndecidedError(HaslbError):
     """The database of the cluster has not answered: whether the configuration has changed is not known yet."""
 
@@ -93,6 +97,13 @@ class Applied:
     changes: tuple[str, ...]
     warnings: tuple[Diagnostic, ...]
     notes: tuple[str, ...]
+
+
+def require_leader(application: Application) -> None:
+    """Refuse what only the balancer that serves the switches can do. Raises: StandingByError with the leader's name."""
+    text = standing_by(application.sources)
+    if text is not None:
+        raise StandingByError(f"{text}; give the command there")
 
 
 def apply_file(application: Application, path: str) -> Applied:

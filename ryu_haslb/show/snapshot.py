@@ -9,8 +9,10 @@ from socket import inet_ntoa
 from typing import NamedTuple, Optional, TypedDict
 
 from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.agents import DfpAgents
+from ryu_haslb.language.wording import printable
 from ryu_haslb.mobile_ip.identity import identity_of_key
 from ryu_haslb.openflow.follower import FollowerState
 from ryu_haslb.openflow.neighbours import PlaceState
@@ -219,6 +221,14 @@ def dfp_weights(sources: Sources) -> Iterator[DfpWeightRow]:
             "agent": str(row.agent),
             "set_at": datetime.fromtimestamp(started + row.set_at, timezone.utc).isoformat(timespec="seconds"),
         }
+
+
+def standing_by(sources: Sources) -> Optional[str]:
+    """That this balancer stands by, and who leads; None if it leads, or is in no cluster."""
+    member = sources.member
+    if member is None or member.is_leading:
+        return None
+    return f"{member.name} stands by; {printable(member.leader[:MAX_NAME_LENGTH]) or 'no member'} leads"
 
 
 def redundancy(sources: Sources) -> Iterator[RedundancyRow]:

@@ -88,7 +88,8 @@ class Route:
     """A method and a path, and the function that answers them.
 
     ``schema`` describes the answer; None means an answer without a body. ``refusal`` describes the answer to a request
-    that is well-formed and fails: its status, the type of its body, and when it is given.
+    that is well-formed and fails: its status, the type of its body, and when it is given. A route that ``needs_leader``
+    is refused by a balancer that stands by (409). ``errors`` are further statuses, and when each is given.
     """
 
     method: str
@@ -99,6 +100,8 @@ class Route:
     media_type: str = JSON
     body: Optional[Body] = None
     refusal: Optional[tuple[int, type, str]] = None
+    needs_leader: bool = False
+    errors: tuple[tuple[int, str], ...] = ()
 
     @property
     def operation(self) -> str:
@@ -271,8 +274,9 @@ ROUTES: tuple[Route, ...] = (
         reference(Cleared),
         body=_CLEAR_SESSIONS,
         refusal=(404, Error, "No such virtual server."),
+        needs_leader=True,
     ),
-    Route("POST", "/api/v1/clear/counters", "Set all counters to zero", _clear_counters),
+    Route("POST", "/api/v1/clear/counters", "Set all counters to zero", _clear_counters, needs_leader=True),
     Route(
         "POST",
         "/api/v1/config",
@@ -280,6 +284,13 @@ ROUTES: tuple[Route, ...] = (
         _config,
         reference(Configured),
         body=_CONFIG,
-        refusal=(422, Refused, "A command has an error; nothing was changed."),
+        refusal=(
+            422,
+            Refused,
+            "A command has an error, or another member of the cluster was first: nothing was changed.",
+        ),
+        errors=(
+            (504, "The cluster's database does not answer: it is not known whether the configuration has changed."),
+        ),
     ),
 )

@@ -47,6 +47,9 @@ def _operation(route: Route) -> dict[str, Any]:
         responses["400"] = _error("Malformed body.")
         responses["413"] = _error("Body too long.")
         responses["415"] = _error("Wrong media type.")
+    if route.needs_leader:
+        responses["409"] = _error("This balancer stands by; the error names the member of the cluster that leads.")
+    responses.update({str(status): _error(meaning) for status, meaning in route.errors})
     if route.refusal is not None:
         status, refusal, meaning = route.refusal
         responses[str(status)] = _answer(meaning, JSON, reference(refusal))

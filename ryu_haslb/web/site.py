@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 from webob import Request, Response
 
+from ryu_haslb.control.operations import StandingByError, require_leader
+from ryu_haslb.show.snapshot import standing_by
 from ryu_haslb.web.api import ROUTES, Api, ApiError, json_response, read_body
 from ryu_haslb.web.attempts import WrongTokens
 from ryu_haslb.web.openapi import description
@@ -37,6 +39,9 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+
+#: The header field in which a balancer that stands by says so.
+STANDBY_HEADER = "HASLB-Standby"
 
 
 class Site:
@@ -73,6 +78,9 @@ class Site:
             LOG.exception("HTTP request failed: %s %s", environ.get("REQUEST_METHOD"), environ.get("PATH_INFO"))
             response = json_response({"error": "internal error; see the balancer's log"}, 500)
         response.headers.update(SECURITY_HEADERS)
+        remark = standing_by(self._api.sources)
+        if remark is not None:
+            response.headers[STANDBY_HEADER] = remark.encode("ascii", "backslashreplace").decode()
         body: Iterable[bytes] = response(environ, start_response)
         return body
 
@@ -89,6 +97,11 @@ class Site:
             return self._no_route(path)
         if route.needs_token:
             self._authorize(request)
+        if route.needs_leader:
+            try:
+                require_leader(self._api.application)
+            except StandingByError as error:
+                raise ApiError(409, str(error)) from None
         return route.answer(self._api, read_body(request, route.body) if route.body else b"")
 
     def _authorize(self, request: Request) -> None:

@@ -17,3 +17,8 @@ def leading_member(clock: Callable[[], float] = time.monotonic) -> Member:
     for action in member.election.on_committed(1):
         member.act(action)
     return member
+
+
+def standing_by_member() -> Member:
+    """A member that has seen no leader yet."""
+    return Member(ClusterSettings("unix:/nonexistent/haslb.sock", "member-b"))

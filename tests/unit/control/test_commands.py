@@ -8,12 +8,13 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
+from cluster_member import standing_by_member
 from control_process import Application
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.configuration.model import DfpAgent
-from ryu_haslb.control.command_table import BALANCER_COMMANDS
+from ryu_haslb.control.command_table import BALANCER_COMMANDS, Executor
 from ryu_haslb.control.commands import completions, execute
 from ryu_haslb.control.protocol import SEPARATOR
 
@@ -188,3 +189,29 @@ def test_the_question_mark_lists_what_may_come_next() -> None:
 def test_any_words_are_answered(words: list[str]) -> None:
     output = execute(Application(), words)
     assert output.live or isinstance(list(output.lines), list)
+
+
+LEADER_COMMANDS = [command.template for command in BALANCER_COMMANDS.commands if command.action is Executor.LEADER]
+
+
+@pytest.mark.parametrize("template", LEADER_COMMANDS)
+def test_a_balancer_that_stands_by_refuses_what_only_the_leader_can_do(template: str) -> None:
+    application = Application(2)
+    application.member = standing_by_member()
+    lines = run(application, *spellings(template))
+    assert lines == ["% member-b stands by; no member leads; give the command there"]
+    assert len(application.bench.balancer.sessions) == 2
+
+
+def test_every_command_that_clears_or_retires_is_the_leaders() -> None:
+    changing = [each.template for each in BALANCER_COMMANDS.commands if each.template.startswith(("clear", "retire"))]
+    assert changing == LEADER_COMMANDS
+
+
+def test_a_balancer_that_stands_by_answers_and_says_so() -> None:
+    application = Application(2)
+    application.member = standing_by_member()
+    lines = run(application, "show", "ip", "slb", "reals")
+    assert lines[0] == "[member-b stands by; no member leads]"
+    assert lines[1:] == run(Application(2), "show", "ip", "slb", "reals")
+    assert json.loads("\n".join(run(application, "show", "ip", "slb", "reals", "--json")))
