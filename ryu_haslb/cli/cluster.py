@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,6 +11,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from ryu_haslb.cluster.servers import MEMBER_PORT, RAFT_PORT, SCHEMA, ServerFileError, create, join, start_command
+from ryu_haslb.cluster.settings import TLS_VARIABLES
 
 _FILE = Path("/var/lib/haslb/haslb.db")
 _EXAMPLES = """\
@@ -57,7 +59,8 @@ def _in_brackets(address: str) -> str:
 def _tls_options(transport: str) -> list[str]:
     if transport == "tcp":
         return []
-    return ["--private-key=KEY.pem", "--certificate=CERTIFICATE.pem", "--ca-cert=CA.pem"]
+    names = zip(("--private-key", "--certificate", "--ca-cert"), TLS_VARIABLES)
+    return [f"{option}={os.environ.get(variable) or variable}" for option, variable in names]
 
 
 def _address(text: str) -> str:
@@ -90,6 +93,11 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument("--raft-port", type=_port, default=RAFT_PORT, help=f"servers' port (default {RAFT_PORT})")
         command.add_argument("--port", type=_port, default=MEMBER_PORT, help=f"members' port (default {MEMBER_PORT})")
         command.add_argument(
-            "--ssl", dest="transport", action="store_const", const="ssl", default="tcp", help="use TLS"
+            "--ssl",
+            dest="transport",
+            action="store_const",
+            const="ssl",
+            default="tcp",
+            help="use TLS, with the files that HASLB_CLUSTER_KEY, HASLB_CLUSTER_CERT and HASLB_CLUSTER_CA name",
         )
     return parser

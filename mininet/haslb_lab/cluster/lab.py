@@ -150,8 +150,10 @@ class ClusterLab(Lab):
         return [each for each in self.members if each != name]
 
     def stands_by(self, name: str) -> bool:
-        """Whether a member stands by at every switch."""
-        return self._has_role(name, "waiting")
+        """Whether a member could take over: it stands by at every switch, and follows its sessions and the database."""
+        follows = [row["standby"] == "following" for row in self.rows(name, "show ip slb switches")]
+        is_connected = [row["database_connected"] for row in self.rows(name, "show redundancy")]
+        return self._has_role(name, "waiting") and all(follows) and is_connected == [True]
 
     def serves(self, name: str) -> bool:
         """Whether a member reaches every home agent from every switch."""
