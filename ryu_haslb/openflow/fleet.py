@@ -292,7 +292,7 @@ class Fleet:
         if switch is None:
             switch = self.switches[transport.id] = Switch(transport.id, self._configuration, self._balancer)
             switch.home = transport.address[0]
-            switch.leadership = self._leadership
+            switch.leadership, switch.fleet = self._leadership, self.switches
             switch.preload_neighbours(self._preloaded.get(transport.id, {}))
         self._gone.pop(transport.id, None)
         self._by_chassis_address[address] = transport.id

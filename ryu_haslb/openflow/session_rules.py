@@ -93,13 +93,17 @@ class SessionRules:
         """Whether additions wait because the flow table is full."""
         return self._is_full and self._backoff.must_wait(self._now)
 
+    def on_way(self) -> Iterator[Session]:
+        """Sessions whose rule waits, is left out, or is outstanding; some of them may have ended."""
+        yield from self._to_install
+        yield from self._left_out
+        for bundle in self._outstanding + self._divided:
+            yield from (session for session, _ in bundle.every_install())
+
     @property
     def sessions_without_rule(self) -> int:
         """The number of live sessions that continue by packet-out until their rule is installed here."""
-        without = [*self._to_install, *self._left_out]
-        for bundle in self._outstanding + self._divided:
-            without += (session for session, _ in bundle.every_install())
-        return sum(map(self._is_live, without))
+        return sum(map(self._is_live, self.on_way()))
 
     @property
     def is_idle(self) -> bool:
@@ -114,11 +118,10 @@ class SessionRules:
 
     def changing(self) -> set[int]:
         """The tags of the rules that wait, are left out, or are outstanding: what the switch has of them may change."""
-        tags = {session.tag for sessions in (self._to_install, self._left_out) for session in sessions}
+        tags = {session.tag for session in self.on_way()}
         tags.update(self._to_remove)
         for bundle in self._outstanding + self._divided:
             tags.update(rule.tag for rule in bundle.removes)
-            tags.update(session.tag for session, _ in bundle.every_install())
         return tags
 
     def on_removed(self, tag: int, by_timeout: bool) -> bool:

@@ -75,6 +75,7 @@ _IPV4_DST = slice(30, 34)
 class Switch:
     """A switch that is served, or was. It outlives its connections; ``channel`` is None between them.
 
+    ``fleet`` are all switches of this balancer by their datapath ids.
     ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
     (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
     ``neighbour_changes`` grows when :meth:`found_neighbours` changes, and at other times.
@@ -88,6 +89,7 @@ class Switch:
         self.follower: Optional[Follower] = None
         self.generation: Optional[int] = None
         self.home: Optional[str] = None
+        self.fleet: Mapping[int, Switch] = {}
         self.arp_metered = 0
         self.neighbour_changes = 0
         self._balancer = balancer
@@ -203,7 +205,10 @@ class Switch:
 
     def forget(self) -> None:
         """Another balancer serves the switch, or has served it: forget its sessions, and read them anew when needed."""
-        self._balancer.forget_sessions(self.datapath_id)
+        served = [each for each in self.fleet.values() if each is not self and each.channel is not None]
+        self._balancer.forget_sessions(
+            self.datapath_id, {session for each in served for session in each.rules.on_way()}
+        )
         self.has_keys = False
         self.rules.forget()
         self.recovery = Recovery(self.datapath_id, self._balancer, self._on_recovered, self._on_lost)

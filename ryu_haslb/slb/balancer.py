@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
@@ -138,12 +139,12 @@ class Balancer:
         ending = [session for name in names for session in self.sessions.of(self.virtual_servers[name])]
         return self._close_in_slices(ending, limit)
 
-    def forget_sessions(self, datapath_id: int) -> None:
+    def forget_sessions(self, datapath_id: int, kept: AbstractSet[Session] = frozenset()) -> None:
         """Forget the sessions with their rule at this switch, and those without one: another balancer serves them.
 
-        Their rules stay.
+        Those to be ``kept`` stay: other switches are about to have their rules. The rules of all stay.
         """
-        for session in [each for each in self.sessions if each.rule_at in (None, datapath_id)]:
+        for session in [each for each in self.sessions if each.rule_at in (None, datapath_id) and each not in kept]:
             session.rule_at = None
             self._close(session)
         self._stale_rules = [rule for rule in self._stale_rules if rule.datapath_id != datapath_id]

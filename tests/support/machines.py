@@ -28,7 +28,8 @@ class Machine:
         boot = ["sh", "-c", f"{_BOOT}; echo booted; exec sleep infinity"]
         self._process = subprocess.Popen(["unshare", *namespaces, *boot], stdout=subprocess.PIPE)
         assert self._process.stdout is not None
-        assert self._process.stdout.readline() == b"booted\n"
+        with self._process.stdout as output:
+            assert output.readline() == b"booted\n"
         child = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()[0]
         self._enter = ["nsenter", "--target", child, "--net", "--mount", "--pid"]
         self._cable = f"m{address.rpartition('.')[2]}"
@@ -59,7 +60,7 @@ class Machine:
     def end(self) -> None:
         """Switch the machine off, and remove its cable, which may outlive it for a moment."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
         subprocess.run(["ip", "link", "delete", self._cable], capture_output=True, check=False)
 
 

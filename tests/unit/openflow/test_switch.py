@@ -97,3 +97,35 @@ def test_under_load_requests_come_before_pings() -> None:
     wired = Wired()
     wired.switch.admission.load = Load.HIGH
     assert ping(wired) == []
+
+
+def test_a_switch_of_another_balancer_takes_no_session_whose_rule_is_on_its_way_to_this_one() -> None:
+    """A new leader becomes MASTER of one switch after the other, and serves the first of them meanwhile."""
+    first = Wired()
+    second = Wired(beside=first)
+    first.switch.fleet = second.switch.fleet = {1: first.switch, 2: second.switch}
+    first.request("waits@isp.com")
+    second.switch.disconnect()
+    second.switch.forget()
+    (session,) = first.balancer.sessions
+    first.settle()
+    assert first.has_rule(session)
+    first.request("outstanding@isp.com")
+    first.flush()
+    second.switch.forget()
+    first.confirm()
+    assert len(first.balancer.sessions) == 2
+    assert all(map(first.has_rule, first.balancer.sessions))
+
+
+def test_sessions_without_a_rule_are_forgotten_with_the_switch_that_had_to_install_it() -> None:
+    first = Wired()
+    second = Wired(beside=first)
+    first.switch.fleet = second.switch.fleet = {1: first.switch, 2: second.switch}
+    first.request("here@isp.com")
+    second.request("there@isp.com")
+    first.switch.disconnect()
+    first.switch.forget()
+    (kept,) = first.balancer.sessions
+    second.settle()
+    assert second.has_rule(kept)
