@@ -25,7 +25,7 @@ from enum import Enum, auto
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.follower import Followed
-from ryu_haslb.openflow.rule_reading import RuleReading
+from ryu_haslb.openflow.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.session_view import RuleTarget, is_session_rule, without_chassis
 from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
@@ -37,6 +37,8 @@ LOG = logging.getLogger(__name__)
 
 #: Places that rules lead to, real servers and virtual addresses, at most: a switch may report any number.
 _MAX_TARGETS = 4096
+#: Sessions are needed soon: large slices and short pauses.
+PACE = Pace(slice_rules=20_000, pause=0.5, max_pause=1.0)
 #: Pending rules that one tick recovers or gives up: some milliseconds of work.
 _MAX_PENDING_PER_TICK = 1000
 #: Followed rules that one tick puts to their targets.
@@ -67,7 +69,7 @@ class Recovery:
 
     def __init__(self, datapath_id: int, balancer: Balancer, on_recovered: OnRecovered, on_lost: OnLost) -> None:
         self.recovered = 0
-        self.reading = RuleReading(datapath_id, self._on_row, self._on_read)
+        self.reading = RuleReading(datapath_id, self._on_row, self._on_read, PACE)
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._on_recovered, self._on_lost = on_recovered, on_lost

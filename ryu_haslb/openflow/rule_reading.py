@@ -48,9 +48,6 @@ class Pace(NamedTuple):
     max_pause: float
 
 
-#: The pace at which a switch is read that is being served.
-RECOVERY_PACE = Pace(slice_rules=20_000, pause=0.5, max_pause=1.0)
-
 #: Is called with each rule.
 OnRow = Callable[[FlowStats, float], None]
 #: Is called once at the end, with the reason if reading was given up, else with an empty text.
@@ -60,7 +57,7 @@ OnEnd = Callable[[str, float], None]
 class RuleReading:
     """Reads the session rules of one switch, once. ``is_complete``: all have been read, or reading has ended."""
 
-    def __init__(self, datapath_id: int, on_row: OnRow, on_end: OnEnd, pace: Pace = RECOVERY_PACE) -> None:
+    def __init__(self, datapath_id: int, on_row: OnRow, on_end: OnEnd, pace: Pace) -> None:
         self.is_complete = False
         self._datapath_id = datapath_id
         self._on_row, self._on_end = on_row, on_end

@@ -14,9 +14,9 @@ from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.follower import Followed
 from ryu_haslb.openflow.pipeline import Table, chassis_address, session_match, session_rewrites
-from ryu_haslb.openflow.recovery import Recovery, Status
+from ryu_haslb.openflow.recovery import PACE, Recovery, Status
 from ryu_haslb.openflow.rule_messages import delivery_actions
-from ryu_haslb.openflow.rule_reading import COUNT_TIMEOUT, RECOVERY_PACE, REPLY_TIMEOUT
+from ryu_haslb.openflow.rule_reading import COUNT_TIMEOUT, REPLY_TIMEOUT
 from ryu_haslb.openflow.session_view import SessionView
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_multipart import flow_stats, flow_stats_request, table_stats_request
@@ -78,7 +78,7 @@ def test_the_number_of_rules_is_asked_for_first_and_few_rules_at_once() -> None:
 
 
 def test_many_rules_are_read_in_slices_of_their_tags() -> None:
-    restarted = Restarted(0, 1, rules=3 * RECOVERY_PACE.slice_rules)
+    restarted = Restarted(0, 1, rules=3 * PACE.slice_rules)
     request = restarted.request
     for slices_read in range(4):
         cookie, mask = COOKIE_MARK | slices_read << 16, COOKIE_MARK_MASK | 3 << 16
@@ -89,14 +89,14 @@ def test_many_rules_are_read_in_slices_of_their_tags() -> None:
         assert {restarted.recovery.status(tag) for tag in tags} == {Status.READ}
         is_last = slices_read == 3
         assert restarted.recovery.is_complete == is_last
-        assert restarted.recovery.reading.advance(False, restarted.bench.now + RECOVERY_PACE.max_pause) == (not is_last)
+        assert restarted.recovery.reading.advance(False, restarted.bench.now + PACE.max_pause) == (not is_last)
         request = b"" if is_last else restarted.recovery.request(XID, restarted.bench.now)
     assert restarted.sessions() == 20
 
 
 def test_between_two_slices_there_is_a_pause_half_as_long_as_the_last_one_took() -> None:
     """A switch does nothing else while it collects the rules of a slice."""
-    restarted = Restarted(0, 1, rules=3 * RECOVERY_PACE.slice_rules)
+    restarted = Restarted(0, 1, rules=3 * PACE.slice_rules)
     assert restarted.recovery.reading.is_waiting
     restarted.read((1 << 41, TO_A), now=0.4)
     assert not restarted.recovery.reading.is_waiting
@@ -105,7 +105,7 @@ def test_between_two_slices_there_is_a_pause_half_as_long_as_the_last_one_took()
 
 
 def test_reading_goes_on_where_the_connection_was_lost() -> None:
-    restarted = Restarted(0, 1, rules=3 * RECOVERY_PACE.slice_rules)
+    restarted = Restarted(0, 1, rules=3 * PACE.slice_rules)
     restarted.read((1 << 41, TO_A))
     restarted.recovery.reading.disconnect()
     assert not restarted.recovery.reading.advance(False, REPLY_TIMEOUT + 1)

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from budget import some
 
-from ryu_haslb.openflow import recovery
+from ryu_haslb.openflow import rule_reading
 from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
@@ -180,7 +180,7 @@ def test_rules_that_recovery_did_not_read_are_recovered_by_the_audit_and_not_rem
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The switch takes longer for each part of its answer than recovery waits for."""
-    monkeypatch.setattr(recovery, "REPLY_TIMEOUT", 0.5)
+    monkeypatch.setattr(rule_reading, "REPLY_TIMEOUT", 0.5)
     world = World(Parameters(seed=5, mobiles=60, idle=300, lifetime=65535, stats_delay=1.0))
     world.start()
     run(world, 60.0)

@@ -40,7 +40,7 @@ def test_sessions_survive_a_restart_on_a_switch_that_takes_long_to_tell_its_rule
     table: str, slice_rules: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The time limit counts from the last part of the switch's reply; it took half a minute here for all of them."""
-    monkeypatch.setattr(recovery, "SLICE_RULES", slice_rules)
+    monkeypatch.setattr(recovery, "PACE", recovery.PACE._replace(slice_rules=slice_rules))
     parameters = Parameters(
         seed=6,
         mobiles=300,
