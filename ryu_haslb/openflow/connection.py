@@ -23,13 +23,14 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.openflow import rule_messages, wire
+from ryu_haslb.openflow.arbiter import Arbiter, Role
 from ryu_haslb.openflow.audit import Audit
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.fencing import FencedMastership
 from ryu_haslb.openflow.follower import Follower
 from ryu_haslb.openflow.lease import holder_id
-from ryu_haslb.openflow.mastership import Arbiter, Mastership, Role
+from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.meter_rates import MeterRates
 from ryu_haslb.openflow.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule

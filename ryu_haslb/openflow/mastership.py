@@ -3,9 +3,8 @@
 Theory of operation
 ===================
 
-The switch itself keeps two balancers from acting at the same time. It has at most one MASTER; a SLAVE gets no
-packet-ins, and the switch rejects its flow-mods and packet-outs (OFPBRC_IS_SLAVE). A balancer acts as MASTER only,
-never as EQUAL. It remains to decide *when* a balancer asks for MASTER; the lease (:mod:`.lease`) decides that::
+The switch itself keeps two balancers from acting at the same time (:mod:`.arbiter`). It remains to decide *when* a
+balancer asks for MASTER; the lease (:mod:`.lease`) decides that::
 
     connected -> ASKING: role and generation (NOCHANGE), lease
                     no lease, given up, too old, or our own    -> CLAIMING: MASTER with the next generation -> MASTER
@@ -26,23 +25,14 @@ other one is notified (role status, IS_SLAVE, or the answer to its next question
 from __future__ import annotations
 
 import logging
-from enum import Enum
-from typing import Optional, Protocol
+from typing import Optional
 
 from ryu_haslb.openflow import lease, wire
+from ryu_haslb.openflow.arbiter import Arbiter, Listener, Role
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.lease import Lease
 from ryu_haslb.openflow.wire_multipart import has_more
-from ryu_haslb.openflow.wire_role import (
-    UNDEFINED_GENERATION,
-    ControllerRole,
-    RoleReply,
-    is_newer,
-    next_generation,
-    read_role_reply,
-    read_role_status,
-    role_request,
-)
+from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, RoleReply, is_newer, next_generation
 
 LOG = logging.getLogger(__name__)
 
@@ -57,96 +47,22 @@ LEASE_TIMEOUT = 5.0
 MAX_LEASE_TIMEOUT = 320.0
 
 
-class Role(Enum):
-    """What a balancer is for one switch. The value is the token of ``show`` and metrics."""
-
-    NONE = "none"
-    ASKING = "asking"
-    CLAIMING = "claiming"
-    MASTER = "master"
-    WAITING = "waiting"
-    UNFENCED = "unfenced"
-
-
-class Listener(Protocol):
-    """Is notified when this balancer may serve the switch, and when it may no longer."""
-
-    def on_mastership(self, others_served: bool) -> None:
-        """Serve the switch. ``others_served``: another balancer may have served it since this one did."""
-
-    def on_mastership_lost(self) -> None:
-        """Another balancer serves the switch, or has begun to: do nothing to it."""
-
-
-class Arbiter(Protocol):
-    """Decides over one connection whether this balancer serves the switch, and tells a :class:`Listener`.
-
-    ``generation`` is that of its last mastership.
-    """
-
-    role: Role
-    generation: Optional[int]
-
-    def ask(self, now: float) -> None:
-        """Ask for role and generation."""
-
-    def tick(self, now: float) -> None:
-        """Do what is due."""
-
-    def end(self) -> None:
-        """The connection is lost or left: send nothing more."""
-
-    def unanswered_for(self, now: float) -> float:
-        """Seconds for which the switch has not answered a question."""
-
-    def give_up(self, xid: int) -> list[bytes]:
-        """The messages that let another balancer serve the switch at once; this one stops serving it."""
-
-    def on_message(self, kind: int, xid: int, message: bytes, now: float) -> bool:
-        """Handle a message that concerns the role. False when it is another."""
-
-    def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
-        """Handle an error. False when it does not concern the role."""
-
-
-class Mastership:
-    """The role of this balancer over one connection; ``holder`` is its name in the lease.
-
-    ``generation`` is that of its last mastership, over an earlier connection.
-    """
+class Mastership(Arbiter):
+    """The role of this balancer over one connection, by a lease; ``holder`` is its name in it."""
 
     def __init__(
         self, datapath_id: int, channel: Channel, holder: int, listener: Listener, generation: Optional[int]
     ) -> None:
-        self.role = Role.ASKING
-        self.generation = generation
-        self._datapath_id = datapath_id
-        self._channel = channel
+        super().__init__(datapath_id, channel, listener, generation)
         self._holder = holder
-        self._listener = listener
         self._timeout = LEASE_TIMEOUT
         self._has_lost = False
-        self._question: dict[str, int] = {}
-        self._asked_at = 0.0
-        self._answer: Optional[RoleReply] = None
         self._lease: Optional[Lease] = None
         self._is_lease_readable = True
         self._absent_since: Optional[float] = None
         self._claimed: Optional[int] = None
-        self._change_xid: Optional[int] = None
         self._renewed_at = 0.0
         self._others_served = False
-
-    def ask(self, now: float) -> None:
-        """Ask for role, generation and lease. A part that the switch rejects is missing in the answer."""
-        channel = self._channel
-        self._question = {name: channel.next_xid() for name in ("role", "lease", "end")}
-        self._asked_at, self._answer, self._lease = now, None, None
-        channel.transmit(
-            role_request(self._question["role"], ControllerRole.NOCHANGE)
-            + lease.request(self._question["lease"])
-            + wire.barrier_request(self._question["end"])
-        )
 
     def tick(self, now: float) -> None:
         """Do what is due: renew the lease, or ask."""
@@ -158,19 +74,9 @@ class Mastership:
         if self._question:
             if self._question.keys() == {"lease"} and now - self._asked_at >= LEASE_TIMEOUT:
                 self._is_lease_readable = False
-                self._question.clear()
-                self._decide(now)
+                self._on_part("lease", now)
         elif self._change_xid is None and now - self._asked_at >= interval:
             self.ask(now)
-
-    def end(self) -> None:
-        """The connection is lost or left: send nothing more."""
-        self.role = Role.NONE
-        self._question, self._change_xid = {}, None
-
-    def unanswered_for(self, now: float) -> float:
-        """Seconds for which the switch has not answered a question."""
-        return now - self._asked_at if self._question or self._change_xid is not None else 0.0
 
     def give_up(self, xid: int) -> list[bytes]:
         """The messages that let another balancer serve the switch at once; this one stops serving it."""
@@ -178,77 +84,47 @@ class Mastership:
 
     def on_message(self, kind: int, xid: int, message: bytes, now: float) -> bool:
         """Handle a message that concerns the role. False when it is another."""
+        if kind != wire.OFPT_MULTIPART_REPLY or xid != self._question.get("lease"):
+            return super().on_message(kind, xid, message, now)
         try:
-            if kind == wire.OFPT_ROLE_REPLY:
-                return self._on_role_reply(xid, read_role_reply(message), now)
-            if kind == wire.OFPT_MULTIPART_REPLY and xid == self._question.get("lease"):
-                self._lease = lease.read(message) or self._lease
-                if not has_more(message):
-                    del self._question["lease"]
-                    self._on_part(now)
-                return True
+            self._lease = lease.read(message) or self._lease
+            if not has_more(message):
+                self._on_part("lease", now)
         except wire.MalformedMessage as error:
             LOG.warning("Switch %016x: %s; ignored", self._datapath_id, error)
-            return True
-        if kind == wire.OFPT_BARRIER_REPLY and xid == self._question.get("end"):
-            del self._question["end"]
-            self._on_part(now)
-            return True
-        if kind == wire.OFPT_EXPERIMENTER:
-            role = read_role_status(message)
-            if role is not None and role != ControllerRole.MASTER:
-                self._lose()
-            return role is not None
-        return False
+        return True
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error. False when it does not concern the role."""
-        if (error.type, error.code) == (wire.OFPET_BAD_REQUEST, wire.OFPBRC_IS_SLAVE):
-            self._lose()
-            return True
-        if xid == self._change_xid:  # OFPRRFC_STALE: another balancer was faster
-            self._change_xid = self._claimed = None
-            self.role = Role.ASKING
-            return True
-        for name in ("role", "lease"):
-            if xid == self._question.get(name):
-                self._is_lease_readable &= name != "lease"
-                del self._question[name]
-                self._on_part(now)
-                return True
-        return False
+        self._is_lease_readable &= xid != self._question.get("lease")
+        return super().on_error(xid, error, now)
+
+    def _further_question(self) -> bytes:
+        self._lease = None
+        self._question["lease"] = self._channel.next_xid()
+        return lease.request(self._question["lease"])
 
     def _renew(self, now: float) -> None:
         self._renewed_at = now
         self._channel.transmit(lease.renewal(self._channel.next_xid(), self._holder))
 
-    def _on_role_reply(self, xid: int, reply: RoleReply, now: float) -> bool:
-        if xid == self._question.get("role"):
-            del self._question["role"]
-            self._answer = reply
-            self._on_part(now)
-        elif xid == self._change_xid:
-            self._change_xid = None
-            if reply.role == ControllerRole.MASTER and self._claimed is not None:
-                self._become_master(self._claimed, now)
-        else:
-            return False
-        return True
+    def _on_changed(self, reply: RoleReply, now: float) -> None:
+        if reply.role == ControllerRole.MASTER and self._claimed is not None:
+            self._become_master(self._claimed, now)
 
-    def _on_part(self, now: float) -> None:
-        """A part of the answer came. The barrier reply is the last, unless the statistics come late."""
-        if not self._question or ("role" in self._question and "end" not in self._question):
-            self._question = {}
-            self._decide(now)
+    def _on_change_rejected(self, now: float) -> None:
+        """Another balancer was faster."""
+        self._claimed = None
+        self.role = Role.ASKING
 
-    def _decide(self, now: float) -> None:
-        answer, found = self._answer, self._lease
+    def _decide(self, answer: Optional[RoleReply], now: float) -> None:
+        found = self._lease
         if answer is None:
             if self.role is Role.ASKING:
                 self._serve_unfenced()
         elif self.role is Role.MASTER:
             if answer.role != ControllerRole.MASTER:
-                self._lose()
+                self._lose(now)
         elif self.role in (Role.ASKING, Role.WAITING):
             if self._is_free(found, now):
                 self._claim(answer.generation, found)
@@ -285,10 +161,6 @@ class Mastership:
         self._change(ControllerRole.SLAVE, generation)
         self._listener.on_mastership_lost()
 
-    def _change(self, role: ControllerRole, generation: int) -> None:
-        self._change_xid = self._channel.next_xid()
-        self._channel.transmit(role_request(self._change_xid, role, generation))
-
     def _become_master(self, generation: int, now: float) -> None:
         self.role, self.generation, self._claimed = Role.MASTER, generation, None
         self._asked_at, self._absent_since = now, None
@@ -296,7 +168,7 @@ class Mastership:
         LOG.info("Switch %016x: this balancer is master (generation %d)", self._datapath_id, generation)
         self._listener.on_mastership(self._others_served)
 
-    def _lose(self) -> None:
+    def _lose(self, now: float) -> None:
         if self.role is not Role.MASTER:
             return
         self.role = Role.WAITING

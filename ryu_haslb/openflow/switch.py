@@ -29,6 +29,7 @@ from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.admission import Admission
+from ryu_haslb.openflow.arbiter import Arbiter, Role
 from ryu_haslb.openflow.audit import Restored
 from ryu_haslb.openflow.backlog import Load
 from ryu_haslb.openflow.channel import Channel
@@ -38,7 +39,6 @@ from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.martians import own_addresses
-from ryu_haslb.openflow.mastership import Arbiter, Role
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours import Location, Place
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address, dispatch_address

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Optional
 
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.fencing import QUESTION_INTERVAL, FencedMastership, Leadership
-from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.openflow.wire_role import ControllerRole, role_request
 from simulation.clock import Clock
 from simulation.datapath import Capabilities

@@ -8,7 +8,8 @@ from typing import Optional
 import pytest
 
 from ryu_haslb.openflow import lease, wire
-from ryu_haslb.openflow.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL, RENEWAL_INTERVAL, Mastership, Role
+from ryu_haslb.openflow.arbiter import Role
+from ryu_haslb.openflow.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL, RENEWAL_INTERVAL, Mastership
 from ryu_haslb.openflow.wire_role import ONF_ET_ROLE_STATUS, ControllerRole
 from simulation.clock import Clock
 from simulation.datapath import Capabilities

@@ -12,11 +12,11 @@ from scapy.layers.l2 import Ether
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VirtualServer
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.channel import MessageHandler
 from ryu_haslb.openflow.connection import Connection
 from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.follower import FollowerState
-from ryu_haslb.openflow.mastership import Role
 from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.openflow.session_key import KEY_LENGTH
 from ryu_haslb.openflow.switch import Switch
