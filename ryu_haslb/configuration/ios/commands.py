@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ryu_haslb.configuration.ios import actions, arp_actions, crypto_commands, unimplemented
+from ryu_haslb.configuration.ios import actions, arp_actions, crypto_commands, network_actions, unimplemented
 from ryu_haslb.configuration.ios.blocks import END, EXIT
 from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
@@ -153,14 +153,16 @@ VLAN = Mode(
     "config-if",
     (
         Command(
-            "ip address ADDRESS MASK", actions.vlan_address, "IP address of the balancer in this VLAN, and network mask"
+            "ip address ADDRESS MASK",
+            network_actions.vlan_address,
+            "IP address of the balancer in this VLAN, and network mask",
         ),
         Command(
             "[no] ip address ADDRESS MASK secondary",
-            actions.secondary_address,
+            network_actions.secondary_address,
             "A further address in this VLAN, and its network",
         ),
-        Command("no ip address [ADDRESS MASK]", actions.no_vlan_address, "Remove the IP address"),
+        Command("no ip address [ADDRESS MASK]", network_actions.no_vlan_address, "Remove the IP address"),
         Command("[no] description [LINE]", actions.ignore, "Description of the interface"),
         Command("no shutdown", actions.ignore, "Accepted without effect: VLAN interfaces are always up"),
         crypto_commands.CRYPTO_MAP_OF_VLAN,
@@ -211,16 +213,16 @@ GLOBAL = Mode(
             actions.no_datapath,
             "Remove a switch from those that may connect",
         ),
-        Command("interface Vlan VLAN<1-4094>", actions.vlan, "Interface of the balancer in a VLAN", VLAN),
-        Command("no interface Vlan VLAN<1-4094>", actions.no_vlan, "Remove a VLAN interface"),
+        Command("interface Vlan VLAN<1-4094>", network_actions.vlan, "Interface of the balancer in a VLAN", VLAN),
+        Command("no interface Vlan VLAN<1-4094>", network_actions.no_vlan, "Remove a VLAN interface"),
         Command(
             f"ip route PREFIX MASK [EXIT-INTERFACE] NEXT-HOP {_ROUTE_OPTIONS}",
-            actions.route,
+            network_actions.route,
             "Static route to reals that are not adjacent",
         ),
         Command(
             f"no ip route PREFIX MASK [EXIT-INTERFACE] [NEXT-HOP {_ROUTE_OPTIONS}]",
-            actions.no_route,
+            network_actions.no_route,
             "Remove a static route",
         ),
         Command(

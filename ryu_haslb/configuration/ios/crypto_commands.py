@@ -5,10 +5,11 @@ from __future__ import annotations
 from ryu_haslb.configuration.crypto_model import AUTHENTICATIONS, CIPHERS, COMPRESSION, GROUPS, HASHES
 from ryu_haslb.configuration.ios import crypto_actions as actions
 from ryu_haslb.configuration.ios import port_actions, unimplemented
-from ryu_haslb.configuration.ios.actions import ignore, vlan_crypto_map
+from ryu_haslb.configuration.ios.actions import ignore
 from ryu_haslb.configuration.ios.blocks import END, EXIT
 from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
+from ryu_haslb.configuration.ios.network_actions import vlan_crypto_map
 
 _LEAVE = (EXIT, END)
 _NO = {"no": "Negate a command or set its defaults"}
