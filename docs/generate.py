@@ -23,7 +23,6 @@ from ryu_haslb.configuration.crypto_model import (
 )
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
-from ryu_haslb.openflow.neighbours import Location
 from ryu_haslb.openflow.pipeline import (
     SESSION_PRIORITY,
     Purpose,
@@ -33,6 +32,7 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
     session_rewrites,
 )
+from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.replies import copying_rules
 from ryu_haslb.openflow.standing_rules import mute_rules, standing_rules
 from ryu_haslb.openflow.wire import OFPP_CONTROLLER, Value

@@ -12,8 +12,8 @@ from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.connection import Clock, Connection
 from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.identity import is_proved, refusal
-from ryu_haslb.openflow.neighbours import Location
 from ryu_haslb.openflow.pipeline import chassis_address
+from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.retirement import Conclude
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, Rivals
 from ryu_haslb.openflow.switch import Switch

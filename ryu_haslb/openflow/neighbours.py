@@ -27,10 +27,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import Enum
-from typing import Any, NamedTuple, Optional
+from typing import Any, Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer, next_hop_of
+from ryu_haslb.openflow.places import Event, Finding, Location, Place, PlaceState, Probe
 
 #: Seconds between two probes of a neighbour that has not answered the last one, and of one that has.
 PROBE_INTERVAL = 1.0
@@ -46,65 +46,6 @@ CLAIM_INTERVAL = 1.0
 MAX_MOVES = 3
 FLAP_INTERVAL = 60.0
 HOLD_DOWN_INTERVAL = 60.0
-
-
-class Location(NamedTuple):
-    """How to reach a neighbour: its Ethernet address, the port, and the VLAN of the tag there (None: untagged)."""
-
-    mac: bytes
-    port: int
-    vlan: Optional[int]
-
-    def __str__(self) -> str:
-        return f"{self.mac.hex(':')} at port {self.port}, " + (f"VLAN {self.vlan}" if self.vlan else "untagged")
-
-
-class PlaceState(Enum):
-    """What is known of the place of a neighbour."""
-
-    UNKNOWN = "unknown"
-    LOCATED = "located"
-    CHALLENGED = "challenged"
-    HELD_DOWN = "held_down"
-    STATIC = "static"
-
-
-class Probe(NamedTuple):
-    """A probe that is due: by unicast to a place, or by broadcast (``to`` is None)."""
-
-    address: bytes
-    to: Optional[Location] = None
-
-
-class Place(NamedTuple):
-    """Where a neighbour is, as operators see it; ``is_silent``: it leaves polls unanswered, and is static."""
-
-    location: Optional[Location]
-    state: PlaceState
-    claims_refused: int = 0
-    is_silent: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.location or 'nowhere'} ({self.state.value}{', silent' if self.is_silent else ''})"
-
-
-class Finding(Enum):
-    """What an ARP packet, or the silence after a probe, has shown."""
-
-    MOVED = "moved"
-    LOST = "lost"
-    CLAIM_REFUSED = "claim_refused"
-    HELD_DOWN = "held_down"
-    RELEASED = "released"
-
-
-class Event(NamedTuple):
-    """A finding about one neighbour. ``rival`` is the other place, if one is known."""
-
-    finding: Finding
-    address: bytes
-    location: Optional[Location]
-    rival: Optional[Location] = None
 
 
 @dataclass(eq=False)

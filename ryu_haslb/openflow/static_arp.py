@@ -8,7 +8,7 @@ from typing import NamedTuple, Optional
 from ryu_haslb.configuration.model import Configuration, Port, StaticArp
 from ryu_haslb.configuration.outside_ports import numbers_of, short_name
 from ryu_haslb.language.values import VLAN_KIND
-from ryu_haslb.openflow.neighbours import Location
+from ryu_haslb.openflow.places import Location
 
 
 class StaticEntries(NamedTuple):

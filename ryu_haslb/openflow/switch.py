@@ -40,8 +40,8 @@ from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.martians import own_addresses
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.neighbours import Location, Place
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address, dispatch_address
+from ryu_haslb.openflow.places import Location, Place
 from ryu_haslb.openflow.recovery import Recovery, Status
 from ryu_haslb.openflow.replies import Replies
 from ryu_haslb.openflow.session_rules import SessionRules

@@ -12,7 +12,7 @@ from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.follower import FollowerState
-from ryu_haslb.openflow.neighbours import PlaceState
+from ryu_haslb.openflow.places import PlaceState
 from ryu_haslb.show.column_types import (
     Address,
     AddressAndPort,

@@ -16,7 +16,7 @@ from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.latency import LatencyHistogram
-from ryu_haslb.openflow.neighbours import PlaceState
+from ryu_haslb.openflow.places import PlaceState
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, RedundancyRow, SwitchRow, agent_state
 from ryu_haslb.show.snapshot import Sources

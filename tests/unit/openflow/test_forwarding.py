@@ -10,8 +10,8 @@ from farm_builder import Bench
 from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.forwarding import Forwarding
-from ryu_haslb.openflow.neighbours import Location
 from ryu_haslb.openflow.pipeline import chassis_address
+from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.rule_messages import SessionRule
 
 MAC = b"\x02\0\0\0\0\x51"

@@ -22,12 +22,9 @@ from ryu_haslb.openflow.neighbours import (
     MAX_UNANSWERED_PROBES,
     PROBE_INTERVAL,
     REFRESH_INTERVAL,
-    Finding,
-    Location,
     Neighbours,
-    PlaceState,
-    Probe,
 )
+from ryu_haslb.openflow.places import Finding, Location, PlaceState, Probe
 
 ADJACENT = RealServer(IPv4Address("10.1.1.51"))
 DISTANT = RealServer(IPv4Address("10.99.11.11"))

@@ -8,14 +8,8 @@ import pytest
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VlanInterface
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.neighbours import (
-    CHALLENGE_PROBE_INTERVAL,
-    CHALLENGE_TIMEOUT,
-    Location,
-    Neighbours,
-    PlaceState,
-    Probe,
-)
+from ryu_haslb.openflow.neighbours import CHALLENGE_PROBE_INTERVAL, CHALLENGE_TIMEOUT, Neighbours
+from ryu_haslb.openflow.places import Location, PlaceState, Probe
 
 REAL = RealServer(IPv4Address("10.1.1.51"))
 STATIC = RealServer(IPv4Address("10.1.1.53"), locations=(StaticLocation(b"\x02\0\0\0\0\x53", 4, 15, datapath=1),))

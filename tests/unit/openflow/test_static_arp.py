@@ -9,7 +9,8 @@ import pytest
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, RealServer
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.neighbours import Location, Neighbours, PlaceState
+from ryu_haslb.openflow.neighbours import Neighbours
+from ryu_haslb.openflow.places import Location, PlaceState
 from ryu_haslb.openflow.static_arp import static_entries
 
 FARM = "ip slb serverfarm F\n nat server\n real 10.1.1.51\n real 10.9.9.9\n"
