@@ -88,9 +88,9 @@ class Database:
             self._idl.set_lock(lock)
         self._carry_out(self._election.observe(self.view, now))
 
-    def on_generation_at_switch(self, generation: int) -> None:
-        """A switch reports the newest generation that it has seen."""
-        self._carry_out(self._election.on_generation_at_switch(generation))
+    def on_generation_at_switch(self, generation: int, is_master_elsewhere: bool) -> None:
+        """A switch reports the newest generation that it has seen. This member may be MASTER at others."""
+        self._carry_out(self._election.on_generation_at_switch(generation, is_master_elsewhere))
 
     def resign(self, now: float) -> None:
         """Let another member lead."""

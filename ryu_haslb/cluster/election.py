@@ -17,8 +17,9 @@ suspended, or is cut off, therefore cannot do harm when it wakes up: the switche
     LEADER        database lost                                          ISOLATED
     ISOLATED      database back, generation unchanged                    LEADER
     LEADER        newer generation in the database                       STANDBY       stand by
-    ISOLATED      newer generation in the database, or at a switch       STANDBY       stand by
-    LEADER        newer generation at a switch, without the lock         STANDBY       stand by
+    ISOLATED      newer generation in the database                       STANDBY       stand by
+    ISOLATED      newer generation at a switch, MASTER at no other       STANDBY       stand by
+    LEADER        the same, without the lock                             STANDBY       stand by
     LEADER        newer generation at a switch, with the lock            LEADER        commit a newer one
     LEADER        older generation in the database, with the lock        LEADER        commit a newer one
     LEADER        a newer one committed                                  LEADER        lead with it
@@ -28,8 +29,9 @@ A leader without a database goes on, since no other member can follow it as long
 is gone for this member alone, another one gets the lock, and the switches tell the former leader so.
 
 A switch that reports a newer generation than the database may remember an earlier database, or may lie. If the leader
-has the lock, a commit proves that it leads, and the newer generation of this commit fits the switch as well. Other
-switches are served meanwhile.
+has the lock, a commit proves that it leads, and the newer generation of this commit fits the switch as well. Such
+commits are limited in rate. Without the lock, or without the database, the leader goes on while another switch accepts
+it as MASTER: each switch rejects a former leader by itself. Other switches are served meanwhile.
 
 A leader that resigns goes on until its successor has raised the generation, so that requests are served all the time.
 """
@@ -46,6 +48,8 @@ RESIGNATION_TIME = 10.0
 LEADERS_ADVANCE = 1.0
 #: Seconds from a claim until the next.
 CLAIM_INTERVAL = 0.2
+#: Claims because of a generation at a switch that may follow each other at once, and seconds until a further one may.
+MAX_CLAIMS_FOR_SWITCHES, CLAIM_FOR_SWITCH_INTERVAL = 5, 10.0
 #: The newest generation of a switch that counts. OpenFlow's generations have 64 bits, the database's integers 63.
 MAX_GENERATION = 1 << 62
 
@@ -102,6 +106,7 @@ class Election:
         self.generation = 0
         self._view = View(False, False, 0, "")
         self._newest_at_switch = 0
+        self._claims_left, self._claims_left_at = float(MAX_CLAIMS_FOR_SWITCHES), 0.0
         self._is_committing = False
         self._claim_at = 0.0
         self._resigned_until: Optional[float] = None
@@ -143,7 +148,7 @@ class Election:
             self.state = MemberState.LEADER
         elif self.state is MemberState.CLAIMING and not view.is_connected:
             self.state = MemberState.STANDBY
-        if self._must_claim() and view.has_lock and now >= self._claim_at:
+        if self._must_claim(now) and view.has_lock and now >= self._claim_at:
             return self._claim(now)
         return []
 
@@ -162,12 +167,15 @@ class Election:
         if self.state is MemberState.CLAIMING:
             self.state = MemberState.STANDBY
 
-    def on_generation_at_switch(self, generation: int) -> list[Action]:
-        """A switch reports the newest generation that it has seen."""
+    def on_generation_at_switch(self, generation: int, is_master_elsewhere: bool) -> list[Action]:
+        """A switch reports the newest generation that it has seen.
+
+        ``is_master_elsewhere``: another switch has accepted this member with its own generation.
+        """
         if generation > MAX_GENERATION:
             return []
         self._newest_at_switch = max(self._newest_at_switch, generation)
-        if self.is_leading and generation > self.generation and not self._is_confirmed:
+        if self.is_leading and generation > self.generation and not (self._is_confirmed or is_master_elsewhere):
             return self._stand_by()
         return []
 
@@ -180,16 +188,26 @@ class Election:
         view = self._view
         return self.state is MemberState.LEADER and view.has_lock and view.generation == self.generation
 
-    def _must_claim(self) -> bool:
+    def _must_claim(self, now: float) -> bool:
         if self._is_committing:
             return False
         if self.state is MemberState.LEADER:
-            return self._view.generation < self.generation or self._newest_at_switch > self.generation
+            return self._view.generation < self.generation or self._may_claim_for_switch(now)
         return self.state is MemberState.STANDBY
+
+    def _may_claim_for_switch(self, now: float) -> bool:
+        """Whether a switch has seen a newer generation, and not too many claims were made because of such."""
+        if self._newest_at_switch <= self.generation:
+            return False
+        left = self._claims_left + (now - self._claims_left_at) / CLAIM_FOR_SWITCH_INTERVAL
+        self._claims_left, self._claims_left_at = min(left, MAX_CLAIMS_FOR_SWITCHES), now
+        return self._claims_left >= 1
 
     def _claim(self, now: float) -> list[Action]:
         if self.state is MemberState.STANDBY:
             self.state = MemberState.CLAIMING
+        elif self._view.generation == self.generation:
+            self._claims_left -= 1
         self._is_committing = True
         self._claim_at = now + CLAIM_INTERVAL
         return [Claim(self.newest_generation + 1)]

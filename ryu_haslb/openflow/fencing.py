@@ -16,7 +16,8 @@ ever asks for EQUAL, which needs no generation::
                     it leads no more, or another member is MASTER                   -> WAITING
     WAITING   -> this member leads                                                  -> CLAIMING
 
-A generation at the switch that is newer than this member's is reported to the cluster, which decides what it means.
+A generation at the switch that is newer than this member's is reported to the cluster, which decides what it means. A
+switch may lie: the report says whether other switches still accept this member.
 """
 
 from __future__ import annotations
@@ -37,13 +38,14 @@ QUESTION_INTERVAL = 1.0
 class Leadership:
     """What the cluster has decided, for all switches: whether this member leads, and with which generation.
 
-    A member that resigns leads until its successor does. ``report`` is called with a generation at a switch that is
-    newer.
+    A member that resigns leads until its successor does. ``masters`` are the connections whose switches have accepted
+    it as MASTER. ``report`` is called with a generation at a switch that is newer, and with whether there are such.
     """
 
-    def __init__(self, report: Callable[[int], None]) -> None:
+    def __init__(self, report: Callable[[int, bool], None]) -> None:
         self.is_leading = self.is_resigning = False
         self.generation = 0
+        self.masters: set[FencedMastership] = set()
         self.report = report
 
 
@@ -71,6 +73,11 @@ class FencedMastership(Arbiter):
             self._follow(now)
         elif now - self._asked_at >= QUESTION_INTERVAL:
             self.ask(now)
+
+    def end(self) -> None:
+        """The connection is lost or left: send nothing more."""
+        self._leadership.masters.discard(self)
+        super().end()
 
     def _must_change(self) -> bool:
         leadership = self._leadership
@@ -112,7 +119,7 @@ class FencedMastership(Arbiter):
         if self.role is Role.MASTER and answer.role != ControllerRole.MASTER:
             self._lose(now)
         if self._at_switch is not None and self._at_switch > self._leadership.generation:
-            self._leadership.report(self._at_switch)
+            self._leadership.report(self._at_switch, bool(self._leadership.masters - {self}))
         self.tick(now)
 
     def _follow_without_roles(self) -> None:
@@ -131,6 +138,7 @@ class FencedMastership(Arbiter):
     def _become_master(self) -> None:
         others_served = self._at_switch is not None and self._at_switch != self.generation
         self.generation = self._at_switch = self._claimed
+        self._leadership.masters.add(self)
         if self.role is Role.MASTER:
             return
         self.role, self._stands_by = Role.MASTER, False
@@ -140,6 +148,7 @@ class FencedMastership(Arbiter):
     def _lose(self, now: float) -> None:
         """Another member is MASTER, or is about to be."""
         was, self.role = self.role, Role.WAITING
+        self._leadership.masters.discard(self)
         if was is Role.MASTER:
             LOG.info("Switch %016x: this balancer is master no more", self._datapath_id)
         if not self._stands_by:

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.cluster.election import (
+    CLAIM_FOR_SWITCH_INTERVAL,
     CLAIM_INTERVAL,
     LEADERS_ADVANCE,
+    MAX_CLAIMS_FOR_SWITCHES,
     MAX_GENERATION,
     RESIGNATION_TIME,
     Action,
@@ -90,23 +92,46 @@ def test_a_leader_stands_by_when_the_database_shows_a_newer_generation(is_isolat
 def test_a_leader_without_a_database_stands_by_when_a_switch_has_seen_a_newer_generation() -> None:
     election = leading(7)
     election.observe(LOST, 1.0)
-    assert election.on_generation_at_switch(7) == []
-    assert election.on_generation_at_switch(8) == [StandBy(8, "")]
+    assert election.on_generation_at_switch(7, False) == []
+    assert election.on_generation_at_switch(8, False) == [StandBy(8, "")]
 
 
 def test_a_leader_that_does_not_have_the_lock_stands_by_when_a_switch_has_seen_a_newer_generation() -> None:
     election = leading(7)
     election.observe(view(7, leader="a"), 1.0)
-    assert election.on_generation_at_switch(8) == [StandBy(8, "a")]
+    assert election.on_generation_at_switch(8, False) == [StandBy(8, "a")]
 
 
 def test_a_switch_that_remembers_an_earlier_database_does_not_end_the_service_of_the_others() -> None:
     """The leader proves by a commit that it leads; the new generation is newer than that of the switch."""
     election = leading(7)
-    assert election.on_generation_at_switch(40) == []
+    assert election.on_generation_at_switch(40, True) == []
     assert election.observe(view(7, has_lock=True, leader="a"), 1.0) == [Claim(41)]
     assert election.is_leading
     assert election.on_committed(41) == [Lead(41)]
+
+
+@pytest.mark.parametrize("now_shown", [LOST, view(7, leader="a")], ids=["isolated", "without the lock"])
+def test_a_switch_that_lies_does_not_end_the_service_of_those_that_accept_the_leader(now_shown: View) -> None:
+    """A stranger can be a switch of his own. A former leader is rejected by each switch that has a newer one."""
+    election = leading(7)
+    election.observe(now_shown, 1.0)
+    assert election.on_generation_at_switch(MAX_GENERATION, True) == []
+    assert election.is_leading
+
+
+def test_a_switch_that_reports_ever_newer_generations_does_not_keep_the_database_busy() -> None:
+    election = leading(7)
+    claims, now = 0, 1.0
+    for _ in range(600):
+        now += 0.1
+        election.on_generation_at_switch(election.generation + 10, True)
+        for action in election.observe(view(election.generation, has_lock=True, leader="a"), now):
+            assert isinstance(action, Claim)
+            claims += 1
+            election.on_committed(action.generation)
+    assert claims <= MAX_CLAIMS_FOR_SWITCHES + 60 / CLAIM_FOR_SWITCH_INTERVAL + 1
+    assert election.is_leading
 
 
 def test_a_database_that_was_made_anew_gets_a_generation_that_the_switches_accept() -> None:
@@ -118,7 +143,7 @@ def test_a_database_that_was_made_anew_gets_a_generation_that_the_switches_accep
 
 def test_a_generation_that_no_database_can_hold_is_ignored() -> None:
     election = leading(7)
-    assert election.on_generation_at_switch(MAX_GENERATION + 1) == []
+    assert election.on_generation_at_switch(MAX_GENERATION + 1, False) == []
     assert election.observe(view(7, has_lock=True, leader="a"), 1.0) == []
     assert election.is_leading
 

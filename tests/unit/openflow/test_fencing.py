@@ -35,7 +35,7 @@ class Member:
     def __init__(self, bench: Bench, leads_with: int = 0, generation: Optional[int] = None) -> None:
         self.events: list[str] = []
         self.reported: list[int] = []
-        self.leadership = Leadership(self.reported.append)
+        self.leadership = Leadership(lambda generation, _: self.reported.append(generation))
         self.lead(leads_with)
         self.bytes_sent = self.xid = 0
         self._bench = bench

@@ -62,7 +62,7 @@ class Member:
         self.handler: Optional[MessageHandler] = None
         self.sent: list[bytes] = []
         self.bytes_sent = self._xid = 0
-        self.leadership = Leadership(lambda _: None)
+        self.leadership = Leadership(lambda *_: None)
         self.balancer = Balancer(CONFIGURATION, key=key)
         self.switch = Switch(1, CONFIGURATION, self.balancer)
         self.switch.leadership = self.leadership
