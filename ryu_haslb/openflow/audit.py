@@ -101,6 +101,11 @@ class Audit:
         self._standing_deleted = self._sessions_deleted = 0
         self._logged_at: Optional[float] = None
 
+    @property
+    def is_reading_sessions(self) -> bool:
+        """Whether the switch is reading a slice of its session rules for us."""
+        return self._sessions.is_reading
+
     def suspend(self) -> None:
         """The standing rules are being replaced, or the switch is not served: compare nothing."""
         self._wanted = None

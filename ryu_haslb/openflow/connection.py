@@ -76,6 +76,7 @@ class Connection:
         self._port_changes = 0
         self._ports_followed_at = -PORTS_INTERVAL
         self._key_reading: Optional[KeyReading] = None
+        self._must_forget_first = False
         self._renew_parts()
         self._leadership = switch.leadership
         self._follower = switch.follower = Follower(transport.id, transport, balancer.sessions.limit.limit)
@@ -108,7 +109,7 @@ class Connection:
         switch.generation = self._mastership.generation
         followed = self._follower.conclude()
         if others_served:
-            switch.forget()
+            switch.forget(self._clock())
         if followed is not None:
             switch.take(followed, self._clock())
         self._renew_parts()
@@ -124,8 +125,12 @@ class Connection:
         self._serve()
 
     def _serve(self) -> None:
+        """Serve the switch, as soon as the sessions of an earlier mastership are forgotten."""
         switch = self._switch
         self._key_reading = None
+        self._must_forget_first = self._balancer.is_forgetting(self.transport.id)
+        if self._must_forget_first:
+            return
         switch.connect(self._transactions, self._clock())
         if self._conclude_stop is None:
             self.transport.handler = self._on_message
@@ -136,7 +141,7 @@ class Connection:
         self.transport.handler = self._on_message_while_not_serving
         self._backoff.reset()
         self._stop_serving()
-        self._switch.forget()
+        self._switch.forget(self._clock())
         if self._leadership is not None:
             self._follower.begin(self._clock())
 
@@ -184,6 +189,8 @@ class Connection:
 
     def flush(self, now: float) -> None:
         """Send the session rules that have been collected for this switch."""
+        if self._audit.is_reading_sessions:
+            self._switch.admission.on_reading(now)
         self._switch.flush(now)
         if self._conclude_stop is not None and self._switch.rules.is_idle:
             conclude, self._conclude_stop = self._conclude_stop, None
@@ -197,6 +204,8 @@ class Connection:
             self._follow_further_port_changes(now)
         if self._key_reading is not None:
             self._key_reading.tick(now)
+        if self._must_forget_first:
+            self._serve()
         self._follower.tick(now)
         if self.is_serving:
             self._meters.tick(now)
@@ -322,6 +331,7 @@ class Connection:
         if self._key_reading is not None:
             self._key_reading.cancel()
             self._key_reading = None
+        self._must_forget_first = False
         self._transactions.abandon()
         self._reply_rules.end()
         self._audit.suspend()

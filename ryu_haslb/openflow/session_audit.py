@@ -3,13 +3,14 @@
 Reading every session rule of a large switch keeps it busy for seconds, so the rules are counted first::
 
     every 3 s   count the sessions that have a rule here; ask for the number of rules in the table (table statistics)
-                -> the numbers agree  -> nothing
-                -> they do not        -> compare
+                -> the numbers agree                       -> nothing
+                -> they do not                             -> compare
+                -> rules are changing, so they cannot show -> compare, unless that took long the last time
     every 60 s  compare, even if the numbers agree
     compare     ask for the rules of one slice after the other (a slice: the tags with the same low bits)
                 -> a session's rule is not among them         -> deleted: install it again
                 -> it has other actions                       -> changed: install it again
-                -> a rule has no session that has a rule here -> a ghost: remove it, if the next comparison finds it too
+                -> a rule has no session that has a rule here -> a ghost: look a second time (:mod:`.ghosts`)
 
 After each slice there is a pause of four times the time that the slice took, so that the audit takes at most a fifth of
 the switch's time; the pause is limited to 2 s. Rules that wait or are outstanding are left out. Nothing is audited
@@ -24,11 +25,12 @@ be one message for each session that ends.
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Iterator
-from itertools import islice
-from typing import Callable, Optional, Protocol
+from typing import Callable, Optional
 
 from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.ghosts import Ghosts, Recovers
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.session_view import is_session_rule
@@ -66,32 +68,19 @@ _SESSIONS_PER_TICK = 20_000
 REPLY_TIMEOUT = 15.0
 #: Seconds that a session must still live for its rule to be missed: the switch's clock is not ours.
 _MIN_REMAINING = 2.0
-#: Seconds between two comparisons that follow each other because of a difference, as a multiple of what one took.
+#: Seconds between two comparisons that follow each other because of a difference, as a multiple of what one took; and
+#: the same while rules are changing all the time, so that their number shows no difference.
 _REPEAT_PAUSE = 10.0
+_UNCERTAIN_PAUSE = 20.0
+#: Seconds between two looks at a rule that no session has.
+SECOND_LOOK_INTERVAL = 2.0
 #: Comparisons in a row that find none of our rules. After them the switch is taken for one that does not report its
 #: rules, and nothing is compared any more.
 _MAX_EMPTY_COMPARISONS = 3
-#: Tags that are remembered of rules without a session, until the next comparison.
-_MAX_SUSPECTED = 100_000
-#: Tags that are remembered of removed ghosts.
-_MAX_REMEMBERED_GHOSTS = 10_000
 #: The bit of a cookie that every tag has set: a tag is a locally administered address.
 _TAG_LOCAL_BIT = 1 << 41 + COOKIE_MARK_BITS
 #: No tag. ``has_recovered`` returns for it whether recovery has read all rules, or has given up.
 _NO_TAG = 0
-
-
-class Recovers(Protocol):
-    """Decides about rules of sessions of the previous run."""
-
-    def has_recovered(self, tag: int) -> bool:
-        """Whether recovery is done with the rule of this tag; of no tag, with all rules that it reads."""
-
-    def adopt(self, row: FlowStats, now: float) -> bool:
-        """Recover the session of a rule that was not read before. False: there is none to recover."""
-
-    def end_adoption(self) -> None:
-        """All rules have been read by now."""
 
 
 class SessionAudit:
@@ -121,7 +110,7 @@ class SessionAudit:
         # counting
         self._count_at = self._compare_at = self._not_before = 0.0
         self._can_count = True
-        self._to_count: Optional[Iterator[Session]] = None
+        self._to_count: Optional[Iterator[list[Session]]] = None
         self._counted = self._uncertain = 0
         self._rules_there = 0
         self._offset = 1  # PUNT_SESSION_MISS
@@ -129,20 +118,26 @@ class SessionAudit:
         self._is_unexplained = False
         # comparing
         self._began_at = self._next_at = 0.0
-        self._to_divide: Optional[Iterator[Session]] = None
+        self._ended_at = self._took = 0.0
+        self._to_divide: Optional[Iterator[list[Session]]] = None
         self._slices: list[list[Session]] = []
         self._slice = 0
+        self._to_read: deque[int] = deque()
+        self._to_look_again: deque[int] = deque()
+        self._look_again_at = 0.0
+        self._looks_again = False
         self._expected: dict[int, Session] = {}
         self._changed: list[Session] = []
         self._unexpected: list[FlowStats] = []
         self._was_found = self._had_our_actions = False
         self._empty_comparisons = 0
-        self._ghosts = 0
+        self._ghosts = Ghosts(datapath_id, rules, balancer, recovery)
         self._has_found = self._is_due_again = False
-        self._suspected: set[int] = set()
-        self._suspected_before: set[int] = set()
-        self._removed_ghosts: set[int] = set()
-        self._is_contested = False
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the switch has been asked for session rules, and has not sent them all."""
+        return self.is_comparing and self._xid is not None
 
     def begin(self, now: float) -> None:
         """The standing rules are in place: count soon."""
@@ -154,16 +149,17 @@ class SessionAudit:
         self._is_due_again = self.is_comparing
         if self.is_comparing or self._empty_comparisons >= _MAX_EMPTY_COMPARISONS:
             return
-        self.is_comparing, self._ghosts, self._was_found = True, 0, False
+        self.is_comparing, self._was_found = True, False
         self._has_found = self._is_due_again = False
         self._began_at = self._next_at = now
         self._xid = self._to_count = None
-        sessions = list(self._balancer.sessions)
-        self._to_divide = iter(sessions)
-        rules = max(len(sessions), self._rules_there)  # there may be more rules than sessions
+        self._to_divide = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
+        rules = max(len(self._balancer.sessions), self._rules_there)  # there may be more rules than sessions
         self._slices = [[] for _ in range(min(_MAX_SLICES, 1 << max(0, (rules - 1) // SLICE_RULES).bit_length()))]
-        self._slice = 0
-        self._suspected_before, self._suspected = self._suspected, set()
+        self._to_read = deque(range(len(self._slices)))
+        self._to_look_again.clear()
+        self._look_again_at = now
+        self._ghosts.begin()
 
     def tick(self, now: float) -> None:
         """Ask for what is due, and give up what has had no reply."""
@@ -231,14 +227,12 @@ class SessionAudit:
     def _count(self, now: float) -> None:
         """Count the sessions that have a rule here, some with each tick; then ask for the number of rules."""
         if self._to_count is None:
-            self._to_count = iter(list(self._balancer.sessions))
+            self._to_count = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
             self._counted = 0
             self._uncertain = self._rules.unconfirmed - self._rules.changes
-        looked_at = 0
-        for session in islice(self._to_count, _SESSIONS_PER_TICK):
-            looked_at += 1
-            self._counted += session.rule_at == self._datapath_id
-        if looked_at < _SESSIONS_PER_TICK:
+        sessions = next(self._to_count, [])
+        self._counted += sum(session.rule_at == self._datapath_id for session in sessions)
+        if len(sessions) < _SESSIONS_PER_TICK:
             self._to_count = None
             self._ask(table_stats_request, now)
 
@@ -251,6 +245,8 @@ class SessionAudit:
         if abs(difference - self._offset) <= uncertain:
             self._difference = None
             self._empty_comparisons = 0  # the switch does report what it holds
+            if uncertain:
+                self._compare_at = min(self._compare_at, self._ended_at + _UNCERTAIN_PAUSE * self._took)
         elif self._is_unexplained and difference == self._difference and not uncertain:
             self._offset = difference  # others have rules in this table
         else:
@@ -262,21 +258,21 @@ class SessionAudit:
 
     def _continue_comparison(self, now: float) -> None:
         """Divide the sessions into slices, some with each tick; then ask for the rules of the next slice."""
-        low_bits = len(self._slices) - 1
         if self._to_divide is not None:
-            looked_at = 0
-            for session in islice(self._to_divide, _SESSIONS_PER_TICK):
-                looked_at += 1
-                self._slices[session.tag & low_bits].append(session)
-            if looked_at == _SESSIONS_PER_TICK:
+            some = next(self._to_divide, [])
+            for session in some:
+                self._slices[session.tag & len(self._slices) - 1].append(session)
+            if len(some) == _SESSIONS_PER_TICK:
                 return
             self._to_divide = None
+        self._looks_again = not self._to_read
+        self._slice = (self._to_read or self._to_look_again).popleft()
         sessions, self._slices[self._slice] = self._slices[self._slice], []
         # Only rules that are confirmed before the request is sent must be in the reply.
         self._expected = {session.tag: session for session in sessions if self._has_rule(session)}
         self._changed, self._unexpected = [], []
         cookie = self._slice << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK
-        mask = low_bits << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK_MASK
+        mask = len(self._slices) - 1 << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK_MASK
         self._ask(lambda xid: flow_stats_request(xid, Table.SESSIONS, cookie, mask), now)
 
     def _on_row(self, row: FlowStats) -> None:
@@ -296,7 +292,7 @@ class SessionAudit:
             self._changed.append(session)
 
     def _finish_slice(self, now: float) -> None:
-        """All rules of the slice have been read: install the missing ones, remove those without a session."""
+        """All rules of the slice have been read: install the missing ones, note or remove those without a session."""
         missing = [
             session
             for session in (*self._expected.values(), *self._changed)
@@ -306,47 +302,18 @@ class SessionAudit:
             self._has_found = True
             self.deleted += len(missing)
             self._rules.reinstall(missing)
-        if self._unexpected:
-            self._remove_ghosts(now)
-        self._slice += 1
-        self._next_at = now + min(_SLICE_PAUSE * (now - self._asked_at), _MAX_SLICE_PAUSE)
-        if self._slice == len(self._slices):
-            self._recovery.end_adoption()
-            self._end_comparison(now)
-
-    def _remove_ghosts(self, now: float) -> None:
-        """Remove the rules that no session has here, unless that is about to happen, or to change.
-
-        A rule that recovery has not read is recovered instead.
-        """
-        changing = self._rules.changing()
-        for row in self._unexpected:
-            tag = row.cookie >> COOKIE_MARK_BITS
-            session = self._balancer.sessions.by_tag(tag)
-            is_ours = session is not None and session.rule_at == self._datapath_id
-            address, port = row.field("ipv4_dst"), row.field("udp_dst")
-            if is_ours or address is None or port is None or tag in changing or not self._recovery.has_recovered(tag):
-                continue
-            if session is None and self._recovery.adopt(row, now):
-                continue
+        if self._unexpected and self._ghosts.look(self._unexpected, now) and not self._looks_again:
             self._has_found = True
-            if tag not in self._suspected_before:
-                if len(self._suspected) < _MAX_SUSPECTED:
-                    self._suspected.add(tag)
-                continue
-            if tag in self._removed_ghosts and not self._is_contested:
-                self._is_contested = True
-                LOG.warning(
-                    "Switch %016x: session rules without a session come back after they were removed; they are left "
-                    "in place. Another balancer serves the switch: see that only one does",
-                    self._datapath_id,
-                )
-            if self._is_contested:
-                continue
-            if len(self._removed_ghosts) < _MAX_REMEMBERED_GHOSTS:
-                self._removed_ghosts.add(tag)
-            self._ghosts += 1
-            self._rules.remove_rule(tag, address, int.from_bytes(port, "big"))
+            self._look_again_at = self._asked_at + SECOND_LOOK_INTERVAL
+            self._to_look_again.append(self._slice)
+        self._next_at = now + min(_SLICE_PAUSE * (now - self._asked_at), _MAX_SLICE_PAUSE)
+        if self._to_read:
+            return
+        if not self._looks_again:
+            self._recovery.end_adoption()
+            self._next_at = max(self._next_at, self._look_again_at)
+        if not self._to_look_again:
+            self._end_comparison(now)
 
     def _end_comparison(self, now: float) -> None:
         if self.is_comparing:
@@ -357,15 +324,12 @@ class SessionAudit:
                 self._empty_comparisons = 0
             elif self._has_found:
                 self._empty_comparisons += 1
-            took = now - self._began_at
-            self._compare_at = now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * took)
-            self._not_before = now + _REPEAT_PAUSE * took
-            if self._suspected:
-                self._compare_at = max(now + COUNT_INTERVAL, self._not_before)
+            self._took, self._ended_at = now - self._began_at, now
+            self._compare_at = now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * self._took)
+            self._not_before = now + _REPEAT_PAUSE * self._took
             if self._is_due_again:
                 self._compare_at = now
-            if self._ghosts:
-                LOG.info("Switch %016x: removed %d session rules without a session", self._datapath_id, self._ghosts)
+            self._ghosts.end()
         self._count_at = now + COUNT_INTERVAL
 
     def _has_rule(self, session: Session) -> bool:

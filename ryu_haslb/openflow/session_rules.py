@@ -15,12 +15,16 @@ either: all additions wait for the end of the pause, deletions do not.
 The number of outstanding bundles is limited: rules wait here, not in the queue of a slow switch. While a bundle is
 outstanding, a session may end and its real server may move; the rule is then removed or replaced after the bundle is
 confirmed. A session that has come from another switch has a stale rule there, which is removed then as well.
+
+When a switch connects again, or a real server has moved, the rules of very many sessions are installed again. That is
+done in slices, between which requests are served (:mod:`ryu_haslb.slb.shards`).
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Optional
 
@@ -32,6 +36,7 @@ from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session, cookie_of
+from ryu_haslb.slb.shards import in_slices
 
 LOG = logging.getLogger(__name__)
 
@@ -53,8 +58,9 @@ class SessionRules:
     """The session rules of one switch.
 
     ``session.rule_at`` is this switch's datapath id while the session's rule is known to be installed here. ``actions``
-    maps each real server that can be reached to the actions that lead to it. ``errors`` counts rejected bundles,
-    ``changes`` the rules that were sent to be installed or removed.
+    maps each real server that can be reached to the actions that lead to it; ``moved`` are those whose installed rules
+    may still lead elsewhere. ``errors`` counts rejected bundles, ``changes`` the rules that were sent to be installed
+    or removed.
     """
 
     def __init__(self, datapath_id: int, balancer: Balancer, actions: Mapping[RealServer, bytes]) -> None:
@@ -69,7 +75,9 @@ class SessionRules:
         self._outstanding: list[RuleBundle] = []
         self._divided: list[RuleBundle] = []
         self._left_out: dict[Session, None] = {}
-        self._to_reinstall: Optional[Iterator[Session]] = None
+        self._to_reinstall: Optional[Iterator[int]] = None
+        self._moved_meanwhile = False
+        self.moved: set[RealServer] = set()
         #: Sessions whose real server could not be reached when their rule was to be sent.
         self._unreachable: dict[Session, None] = {}
         self._is_full = False
@@ -102,8 +110,12 @@ class SessionRules:
 
     @property
     def sessions_without_rule(self) -> int:
-        """The number of live sessions that continue by packet-out until their rule is installed here."""
-        return sum(map(self._is_live, self.on_way()))
+        """The number of sessions that continue by packet-out until their rule is installed here.
+
+        Those that have ended are not among them, but where so many wait that it would take long to look at each.
+        """
+        count = len(self._to_install) + len(self._left_out)
+        return count if count > MAX_SESSIONS_PER_STEP else sum(map(self._is_live, self.on_way()))
 
     @property
     def is_idle(self) -> bool:
@@ -116,13 +128,17 @@ class SessionRules:
         """Whether rules of sessions that count as having one are still to be installed over this connection."""
         return self._to_reinstall is not None
 
-    def changing(self) -> set[int]:
-        """The tags of the rules that wait, are left out, or are outstanding: what the switch has of them may change."""
-        tags = {session.tag for session in self.on_way()}
-        tags.update(self._to_remove)
-        for bundle in self._outstanding + self._divided:
-            tags.update(rule.tag for rule in bundle.removes)
+    def outstanding_tags(self) -> set[int]:
+        """The tags of the rules whose bundles the switch has not confirmed."""
+        bundles = self._outstanding + self._divided
+        tags = {rule.tag for bundle in bundles for rule in bundle.removes}
+        tags.update(session.tag for bundle in bundles for session, _ in bundle.every_install())
         return tags
+
+    def is_changing(self, tag: int) -> bool:
+        """Whether the rule with this tag waits to be installed or removed, or is left out."""
+        session = self._balancer.sessions.by_tag(tag)
+        return tag in self._to_remove or session in self._to_install or session in self._left_out
 
     def on_removed(self, tag: int, by_timeout: bool) -> bool:
         """The rule with this tag has left the table. True when its session lives and should have it."""
@@ -144,17 +160,31 @@ class SessionRules:
         request comes back as a session miss.
         """
         self._transactions = transactions
-        self._to_reinstall = iter(list(self._balancer.sessions))
+        self._to_reinstall = self._reinstalling(None)
         self._continue_reinstalling()
+
+    def on_moved(self, reals: AbstractSet[RealServer]) -> None:
+        """The actions of these real servers have changed: have the rules that lead to them replaced, in slices.
+
+        Until the turn of a session comes, its requests do not go by its rule (:attr:`moved`).
+        """
+        self.moved.update(reals)
+        if self._transactions is None:
+            return  # all rules are installed again when the switch connects
+        if self._to_reinstall is None:
+            self._to_reinstall = self._reinstalling(self.moved)
+            self._continue_reinstalling()
+        else:
+            self._moved_meanwhile = True
 
     def disconnect(self) -> None:
         """The connection is lost. Outstanding bundles will not be confirmed, so their rules wait again."""
         self._transactions = self._to_reinstall = None
+        self._moved_meanwhile = False
         bundles = self._outstanding + self._divided
         self._outstanding, self._divided = [], []
         self._is_full = False
         self._backoff.reset()
-        self._retry_left_out()
         for bundle in bundles:
             self._to_remove.update((rule.tag, rule) for rule in bundle.removes)
             for session, _ in bundle.every_install():
@@ -167,6 +197,7 @@ class SessionRules:
         self._to_remove.clear()
         self._left_out.clear()
         self._unreachable.clear()
+        self.moved.clear()
 
     def install(self, session: Session) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
@@ -180,21 +211,37 @@ class SessionRules:
             if session.rule_at == self._datapath_id:
                 session.rule_at = None
                 self.install(session)
-        if self._unreachable:
-            self._install_reachable()
+
+    def _reinstalling(self, moved: Optional[AbstractSet[RealServer]]) -> Iterator[int]:
+        """Have rules installed again that may be lost, or lead elsewhere: those of moved real servers, or all (None).
+
+        Sessions that had to wait for their real server come first. A slice is done with each step.
+        """
+        waiting, self._unreachable = self._unreachable, {}
+        for sessions in in_slices([waiting], MAX_SESSIONS_PER_STEP):
+            self._install_reachable(sessions)
+            if len(sessions) == MAX_SESSIONS_PER_STEP:
+                yield len(sessions)
+        for sessions in self._balancer.sessions.slices(MAX_SESSIONS_PER_STEP):
+            self.reinstall(sessions if moved is None else [each for each in sessions if each.real in moved])
+            if len(sessions) == MAX_SESSIONS_PER_STEP:
+                yield len(sessions)
 
     def _continue_reinstalling(self) -> None:
         """Have the rules of some more sessions installed again, as long as there is room for rules that wait."""
         if self._to_reinstall is None or len(self._to_install) > MAX_WAITING_RULES - MAX_SESSIONS_PER_STEP:
             return
-        sessions = list(islice(self._to_reinstall, MAX_SESSIONS_PER_STEP))
-        self.reinstall(sessions)
-        if len(sessions) < MAX_SESSIONS_PER_STEP:
+        if next(self._to_reinstall, None) is not None:
+            return
+        if self._moved_meanwhile:
+            self._moved_meanwhile = False
+            self._to_reinstall = self._reinstalling(self.moved)
+        else:
             self._to_reinstall = None
+            self.moved.clear()
 
-    def _install_reachable(self) -> None:
-        """Install the rules that have waited for their real server to be reachable again, and forget ended sessions."""
-        waiting, self._unreachable = self._unreachable, {}
+    def _install_reachable(self, waiting: list[Session]) -> None:
+        """Install the rules of those sessions whose real server can be reached now, and let the others wait on."""
         for session in filter(self._is_live, waiting):
             if session.real not in self._actions:
                 self._unreachable[session] = None
@@ -220,7 +267,7 @@ class SessionRules:
         self._now = now
         if self._to_reinstall is not None:
             self._continue_reinstalling()
-        if self._backoff.is_failing:
+        if self._left_out or self._backoff.is_failing:
             self._end_pause()
         if self._transactions is None or not self.waiting or len(self._outstanding) >= MAX_OUTSTANDING_BUNDLES:
             return None
@@ -313,16 +360,15 @@ class SessionRules:
         """Send the rules again that were rejected, when it is time; without a rejection for long, forget about it."""
         if self._backoff.must_wait(self._now):
             return
-        self._retry_left_out()
-        if not self.waiting and not self._outstanding and self._now > self._rejected_at + MAX_RETRY_INTERVAL:
+        for session in list(islice(self._left_out, MAX_SESSIONS_PER_STEP)):
+            del self._left_out[session]
+            self.install(session)
+        if self.waiting or self._outstanding or not self._backoff.is_failing:
+            return
+        if self._now > self._rejected_at + MAX_RETRY_INTERVAL:
             self._is_full = False
             self._backoff.reset()
             LOG.info("Switch %016x: all session rules are in place again", self._datapath_id)
-
-    def _retry_left_out(self) -> None:
-        sessions, self._left_out = self._left_out, {}
-        for session in sessions:
-            self.install(session)
 
     def _take_installs(self) -> list[Install]:
         """Take the next sessions whose rules wait to be installed, and the actions of each."""

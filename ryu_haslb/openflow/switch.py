@@ -203,12 +203,11 @@ class Switch:
         """What this balancer is for the switch among several."""
         return Role.NONE if self.mastership is None else self.mastership.role
 
-    def forget(self) -> None:
+    def forget(self, now: float) -> None:
         """Another balancer serves the switch, or has served it: forget its sessions, and read them anew when needed."""
         served = [each for each in self.fleet.values() if each is not self and each.channel is not None]
-        self._balancer.forget_sessions(
-            self.datapath_id, {session for each in served for session in each.rules.on_way()}
-        )
+        kept = {session for each in served for session in each.rules.on_way()}
+        self._balancer.forget_sessions(self.datapath_id, now, kept)
         self.has_keys = False
         self.rules.forget()
         self.recovery = Recovery(self.datapath_id, self._balancer, self._on_recovered, self._on_lost)
@@ -323,12 +322,18 @@ class Switch:
         if real is None:
             return
         self.admission.backlog.requests += 1
-        if session is not None and session.rule_at == self.datapath_id and self._table_output.is_usable:
+        if session is not None and self._has_rule(session, real):
             channel.transmit(wire.packet_out(wire.return_to_session(session.tag), frame))
             return
         channel.transmit(wire.packet_out(self._forwarding.actions[real], frame))
         if session is not None:
             self.rules.install(session)
+
+    def _has_rule(self, session: Session, real: RealServer) -> bool:
+        """Whether the switch can forward by the session's rule, and the rule leads where the real server is."""
+        if session.rule_at != self.datapath_id or not self._table_output.is_usable:
+            return False
+        return not self.rules.moved or real not in self.rules.moved
 
     def _read_request(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
         """The request in an untagged frame, or why the balancer cannot decide about it."""
@@ -453,7 +458,7 @@ class Switch:
         self.neighbour_changes += 1
         moved = self._forwarding.update(self._balancer.farms.values(), self._discovery.location)
         if moved:
-            self.rules.reinstall(session for session in self._balancer.sessions if session.real in moved)
+            self.rules.on_moved(moved)
         if not self.recovery.is_over:
             self.recovery.locate(self._virtual_servers, self._forwarding.actions)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from itertools import chain
 from socket import inet_ntoa
 from typing import NamedTuple, Optional, TypedDict
 
@@ -43,6 +44,8 @@ _LEAST_CERTAIN_FIRST = (
     PlaceState.LOCATED,
     PlaceState.STATIC,
 )
+#: Sessions that are taken from the table at once.
+_SESSIONS_PER_SLICE = 1000
 _PROTOCOLS = {0: "any", 6: "TCP", 17: "UDP"}
 
 
@@ -141,7 +144,7 @@ def vservers(sources: Sources) -> Iterator[VirtualServerRow]:
             "protocol": "UDP",
             "virtual": f"{configuration.address}:{configuration.port}",
             "state": "OPERATIONAL" if configuration.in_service else "OUTOFSERVICE",
-            "conns": len(sources.balancer.sessions.of(server)),
+            "conns": sources.balancer.sessions.count_of(server),
             "farm": server.farm.name,
             "idle": server.idle,
             "clients": [
@@ -154,7 +157,7 @@ def vservers(sources: Sources) -> Iterator[VirtualServerRow]:
 def sessions(sources: Sources) -> Iterator[SessionRow]:
     """Every live session. A session that begins or ends while this runs may be among them or not."""
     for server in sources.balancer.virtual_servers.values():
-        for session in list(sources.balancer.sessions.of(server)):
+        for session in chain.from_iterable(sources.balancer.sessions.slices_of(server, _SESSIONS_PER_SLICE)):
             yield {
                 "vserver": server.name,
                 "nai_hash": f"{session.cookie:016X}",

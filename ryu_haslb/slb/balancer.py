@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import chain
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
@@ -15,11 +16,15 @@ from ryu_haslb.slb.request import Request, Verdict
 from ryu_haslb.slb.session import UNKEYED, Session, SessionEvent, SessionState, StaleRule
 from ryu_haslb.slb.session_limit import limit_of
 from ryu_haslb.slb.session_table import SessionTable
+from ryu_haslb.slb.shards import MAX_UNDIVIDED
 from ryu_haslb.slb.statistics import DropReason, Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Called at every session event with the event, the state before, the state after, and the session.
 Listener = Callable[[SessionEvent, SessionState, SessionState, Session], None]
+
+#: Sessions that one step forgets: some 2 ms of work.
+_FORGOTTEN_PER_STEP = 1000
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; these are for the request path.
 _OPERATIONAL, _READY_TO_TEST = Health.OPERATIONAL, Health.READY_TO_TEST
@@ -45,6 +50,8 @@ class Balancer:
         self.listeners: list[Listener] = []
         self._abandoned = AbandonedAttempts()
         self._stale_rules: list[StaleRule] = []
+        #: What is left of the sessions that :meth:`forget_sessions` has to forget, by datapath id.
+        self._forgetting: dict[int, Iterator[int]] = {}
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> list[Session]:
@@ -130,24 +137,28 @@ class Balancer:
     def clear_in_slices(self, virtual_server: Optional[str], limit: int) -> Iterator[int]:
         """End all sessions, or those of one virtual server, at most ``limit`` in a step, and yield their number.
 
-        Sessions that begin between two steps stay.
+        Most of the sessions that begin between two steps stay.
 
         Raises:
             KeyError: no virtual server has this name.
         """
         names = list(self.virtual_servers) if virtual_server is None else [virtual_server]
-        ending = [session for name in names for session in self.sessions.of(self.virtual_servers[name])]
-        return self._close_in_slices(ending, limit)
+        ending = [self.sessions.slices_of(self.virtual_servers[name], limit) for name in names]
+        return (self._close_live(sessions) for sessions in chain.from_iterable(ending))
 
-    def forget_sessions(self, datapath_id: int, kept: AbstractSet[Session] = frozenset()) -> None:
+    def forget_sessions(self, datapath_id: int, now: float, kept: AbstractSet[Session] = frozenset()) -> None:
         """Forget the sessions with their rule at this switch, and those without one: another balancer serves them.
 
-        Those to be ``kept`` stay: other switches are about to have their rules. The rules of all stay.
+        Those to be ``kept`` stay: other switches are about to have their rules. The rules of all stay. It is done in
+        slices, the first one now and the others by :meth:`advance`; see :meth:`is_forgetting`.
         """
-        for session in [each for each in self.sessions if each.rule_at in (None, datapath_id) and each not in kept]:
-            session.rule_at = None
-            self._close(session)
         self._stale_rules = [rule for rule in self._stale_rules if rule.datapath_id != datapath_id]
+        self._forgetting[datapath_id] = self._forget_in_slices(datapath_id, now, kept)
+        self._continue_forgetting()
+
+    def is_forgetting(self, datapath_id: int) -> bool:
+        """Whether sessions of this switch are still to be forgotten. It must not be served before."""
+        return datapath_id in self._forgetting
 
     def clear_counters(self) -> None:
         """Count from zero again. Sessions stay, and so do the consecutive failures of failure detection."""
@@ -165,6 +176,9 @@ class Balancer:
             farm.advance(now)
         self.failure_detection.advance(self.sessions, now)
         self._abandoned.expire(now)
+        if self._forgetting:
+            self._continue_forgetting()
+            return True
         looked_at = 0
         for overdue in self.sessions.overdue(now, limit):
             looked_at += 1
@@ -385,18 +399,38 @@ class Balancer:
         self.sessions.remove(session)
         self.discard_rule(session)
 
-    def _close_in_slices(self, ending: list[Session], limit: int) -> Iterator[int]:
-        for begin in range(0, len(ending), limit):
-            live = [session for session in ending[begin : begin + limit] if self.sessions.has(session)]
-            for session in live:
-                self._close(session)
-            yield len(live)
+    def _close_live(self, sessions: list[Session]) -> int:
+        """Close those of these sessions that live, and return their number."""
+        live = list(filter(self.sessions.has, sessions))
+        for session in live:
+            self._close(session)
+        return len(live)
 
     def _close_all(self, servers: Iterable[VirtualServer]) -> list[Session]:
-        ended = [session for server in servers for session in self.sessions.of(server)]
-        for session in ended:
-            self._close(session)
+        ended = [session for server in servers for session in chain(*self.sessions.slices_of(server, MAX_UNDIVIDED))]
+        self._close_live(ended)
         return ended
+
+    def _continue_forgetting(self) -> None:
+        """Forget some sessions of the first switch whose sessions are to be forgotten."""
+        datapath_id = next(iter(self._forgetting))
+        if next(self._forgetting[datapath_id], None) is None:
+            del self._forgetting[datapath_id]
+
+    def _forget_in_slices(self, datapath_id: int, now: float, kept: AbstractSet[Session]) -> Iterator[int]:
+        """Those without a rule that have sent a request after ``now`` are at another switch."""
+        for sessions in self.sessions.slices(_FORGOTTEN_PER_STEP):
+            forgotten = [
+                each
+                for each in sessions
+                if each.rule_at == datapath_id
+                or (each.rule_at is None and each.last_request <= now and each not in kept)
+            ]
+            for session in forgotten:
+                session.rule_at = None
+            self._close_live(forgotten)
+            if len(sessions) == _FORGOTTEN_PER_STEP:
+                yield len(forgotten)
 
     def _notify(self, event: SessionEvent, before: SessionState, after: SessionState, session: Session) -> None:
         for listener in self.listeners:

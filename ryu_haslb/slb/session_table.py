@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from math import inf
 from typing import Optional
@@ -12,14 +12,14 @@ from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import UNKEYED, Session, next_tag, recovered_identity, tag_of
 from ryu_haslb.slb.session_keys import SessionKeys
 from ryu_haslb.slb.session_limit import MAX_CONFIRMED_PART, SessionLimit
+from ryu_haslb.slb.shards import Shards
 from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
 
-#: A dictionary keeps the size that it once had. It is rebuilt when this many times fewer sessions live than once did.
-_SHRINK_FACTOR = 16
-_MIN_SHRINK_SIZE = 10_000
 #: In place of a client: recovered sessions beyond those that may be confirmed.
 _RECOVERED = b"recovered"
+#: Sessions of a slice whose deadlines are scheduled anew.
+_SESSIONS_PER_SLICE = 500
 
 
 class SessionTable:
@@ -32,25 +32,32 @@ class SessionTable:
     def __init__(self, key: bytes = UNKEYED) -> None:
         self.limit = SessionLimit()
         self.keys = SessionKeys(key)
-        self._by_identity: dict[VirtualServer, dict[bytes, Session]] = {}
-        self._by_tag: dict[int, Session] = {}
-        self._peak = _MIN_SHRINK_SIZE
+        self._by_identity: dict[VirtualServer, Shards[bytes, Session]] = {}
+        self._by_tag: Shards[int, Session] = Shards()
         self._recovered = 0
         self._deadlines: TimingWheel[Session] = TimingWheel()
         self._idle_times: dict[VirtualServer, int] = {}
-        self._to_schedule: list[Session] = []
+        self._to_schedule: Iterator[Session] = iter(())
 
     def __len__(self) -> int:
         """The number of live sessions."""
         return len(self._by_tag)
 
     def __iter__(self) -> Iterator[Session]:
-        """Every live session, one virtual server after the other."""
-        return chain.from_iterable(sessions.values() for sessions in self._by_identity.values())
+        """Every live session; none may begin or end meanwhile."""
+        return self._by_tag.values()
 
-    def of(self, server: VirtualServer) -> Collection[Session]:
-        """The live sessions of one virtual server; a view that follows the table."""
-        return self._by_identity[server].values()
+    def slices(self, limit: int) -> Iterator[list[Session]]:
+        """Every live session, in lists of ``limit`` at most. Between two of them sessions may begin and end."""
+        return self._by_tag.slices(limit)
+
+    def slices_of(self, server: VirtualServer, limit: int) -> Iterator[list[Session]]:
+        """The live sessions of one virtual server, in the same way."""
+        return self._by_identity[server].slices(limit)
+
+    def count_of(self, server: VirtualServer) -> int:
+        """The number of live sessions of one virtual server."""
+        return len(self._by_identity[server])
 
     def configure(self, servers: Iterable[VirtualServer]) -> None:
         """Hold the sessions of these virtual servers; the caller has removed those of all others.
@@ -58,11 +65,12 @@ class SessionTable:
         Where an idle time is shorter than it was, deadlines are scheduled anew: by :meth:`overdue`, bit by bit, since
         there may be a million. A deadline that is later than before is found out when the earlier one is due.
         """
-        self._by_identity = {server: self._by_identity.get(server, {}) for server in servers}
+        before_by_identity = self._by_identity
+        self._by_identity = {server: before_by_identity.get(server, Shards()) for server in servers}
         before, self._idle_times = self._idle_times, {server: server.idle for server in self._by_identity}
         if any(idle < before.get(server, 0) for server, idle in self._idle_times.items()):
             self._deadlines = TimingWheel()
-            self._to_schedule = list(self)
+            self._to_schedule = chain.from_iterable(self.slices(_SESSIONS_PER_SLICE))
 
     def find(self, request: Request) -> Optional[Session]:
         """The session of the mobile that sent the request."""
@@ -132,15 +140,17 @@ class SessionTable:
         """Remove a session that has ended."""
         self._recovered -= session.is_recovered
         self.limit.remove(session)
-        del self._by_identity[session.virtual_server][session.identity]
-        del self._by_tag[session.tag]
-        if self._peak > _MIN_SHRINK_SIZE and len(self._by_tag) * _SHRINK_FACTOR < self._peak:
-            self._shrink()
+        self._by_identity[session.virtual_server].pop(session.identity)
+        self._by_tag.pop(session.tag)
 
     def overdue(self, now: float, limit: int) -> Iterator[Optional[Session]]:
         """Look at up to ``limit`` sessions: yield those past their deadline, to be removed, and None for others."""
-        for session in self._scheduled_anew(limit):
-            yield session if session.deadline <= now else None
+        for session in islice(self._to_schedule, limit):
+            if self.has(session):
+                self._deadlines.schedule(session, session.deadline)
+                yield session if session.deadline <= now else None
+            else:
+                yield None
             limit -= 1
         for session in islice(self._deadlines.due(now), limit):
             if not self.has(session):
@@ -151,34 +161,20 @@ class SessionTable:
                 self._deadlines.schedule(session, session.deadline)
                 yield None
 
-    def _scheduled_anew(self, limit: int) -> Iterator[Session]:
-        """Up to ``limit`` of the live sessions that :meth:`configure` has left to be scheduled."""
-        for _ in range(min(limit, len(self._to_schedule))):
-            session = self._to_schedule.pop()
-            if self.has(session):
-                self._deadlines.schedule(session, session.deadline)
-                yield session
-
     def _add(self, session: Session) -> Session:
-        self._by_identity[session.virtual_server][session.identity] = self._by_tag[session.tag] = session
-        self._peak = max(self._peak, len(self._by_tag))
+        self._by_identity[session.virtual_server].add(session.identity, session)
+        self._by_tag.add(session.tag, session)
         self._deadlines.schedule(session, session.deadline)
         return session
-
-    def _shrink(self) -> None:
-        """Give back the memory of a storm."""
-        self._by_identity = {server: dict(sessions) for server, sessions in self._by_identity.items()}
-        self._by_tag = dict(self._by_tag)
-        self._peak = max(len(self._by_tag), _MIN_SHRINK_SIZE)
 
     def _claim(self, request: Request) -> Optional[Session]:
         """The recovered session of this mobile, which is now known by its identity."""
         sessions = self._by_identity[request.virtual_server]
         for tag in self.tags_of(request):
-            session = sessions.pop(recovered_identity(tag), None)
+            session = sessions.pop(recovered_identity(tag))
             if session is not None:
                 self._recovered -= 1
                 session.identity = request.identity
-                sessions[request.identity] = session
+                sessions.add(request.identity, session)
                 return session
         return None

@@ -1,0 +1,108 @@
+"""Large tables without long steps: a dictionary in parts, and the one way to go through many things in slices.
+
+A dictionary that grows is copied as a whole whenever it is full: with 700,000 entries that takes 30 ms, in which no
+request is served. A table of :data:`MAX_UNDIVIDED` entries or more is therefore kept in :data:`SHARDS` dictionaries, by
+the low bits of the hash of its keys. Each of them is copied at its own time, within a fraction of a millisecond.
+
+:func:`in_slices` takes values out of such parts, some thousand with each step, and needs no copy of all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import Generic, Optional, TypeVar
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+#: The number of dictionaries that a large table is divided into; a power of two.
+SHARDS = 256
+#: Entries up to which a table is one dictionary, which keeps the order of insertion.
+MAX_UNDIVIDED = 8192
+#: A dictionary keeps the size that it once had. Each is rebuilt when the table has this many times fewer entries.
+_SHRINK_FACTOR = 16
+_MIN_SHRINK_SIZE = 10_000
+
+
+def in_slices(parts: Iterable[Iterable[V]], limit: int) -> Iterator[list[V]]:
+    """What the parts contain, in lists of ``limit`` and a last one that may be shorter.
+
+    A part is read when its turn comes: what is added meanwhile may be missing, and what was removed may still be there.
+    """
+    waiting: list[V] = []
+    for part in parts:
+        waiting += part
+        while len(waiting) >= limit:
+            yield waiting[:limit]
+            del waiting[:limit]
+    if waiting:
+        yield waiting
+
+
+class Shards(Generic[K, V]):
+    """A dictionary without long steps. The entry of a key is in ``shards[hash(key) & mask]``."""
+
+    __slots__ = ("_next_to_shrink", "_peak", "_size", "mask", "shards")
+
+    def __init__(self) -> None:
+        self.shards: list[dict[K, V]] = [{}]
+        self.mask = 0
+        self._size = 0
+        self._peak = 0
+        self._next_to_shrink = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __contains__(self, key: K) -> bool:
+        return key in self.shards[hash(key) & self.mask]
+
+    def get(self, key: K) -> Optional[V]:
+        """The value of a key; None if it has none."""
+        return self.shards[hash(key) & self.mask].get(key)
+
+    def add(self, key: K, value: V) -> None:
+        """Add an entry. The key must have none."""
+        self.shards[hash(key) & self.mask][key] = value
+        size = self._size = self._size + 1
+        if size > self._peak:
+            self._peak = size
+            if size > MAX_UNDIVIDED and not self.mask:
+                self._divide()
+
+    def pop(self, key: K) -> Optional[V]:
+        """Remove an entry and return its value; None if the key has none."""
+        value = self.shards[hash(key) & self.mask].pop(key, None)
+        if value is None:
+            return None
+        self._size -= 1
+        if not self._size:
+            self.shards, self.mask = [{}], 0
+            self._peak = self._next_to_shrink = 0
+        elif self._size * _SHRINK_FACTOR < self._peak and self._peak > _MIN_SHRINK_SIZE:
+            self._shrink_one()
+        return value
+
+    def values(self) -> Iterator[V]:
+        """Every value; the table must not change meanwhile. As long as it is not divided, in the order of insertion."""
+        return chain.from_iterable(shard.values() for shard in self.shards)
+
+    def slices(self, limit: int) -> Iterator[list[V]]:
+        """Every value in slices (:func:`in_slices`); the table may change between two of them."""
+        return in_slices((shard.values() for shard in self.shards), limit)
+
+    def _divide(self) -> None:
+        undivided = self.shards[0]
+        self.shards = [{} for _ in range(SHARDS)]
+        self.mask = SHARDS - 1
+        for key, value in undivided.items():
+            self.shards[hash(key) & self.mask][key] = value
+
+    def _shrink_one(self) -> None:
+        """Give back the memory of a storm, one dictionary with each entry that is removed."""
+        number = self._next_to_shrink
+        self.shards[number] = dict(self.shards[number])
+        self._next_to_shrink = (number + 1) % len(self.shards)
+        if not self._next_to_shrink:
+            self._peak = max(self._size, _MIN_SHRINK_SIZE)
