@@ -65,6 +65,10 @@ class RealServer:
     locations: tuple[StaticLocation, ...] = ()
     faildetect_inband: bool = True
 
+    def __hash__(self) -> int:
+        """By what distinguishes real servers: a hash of all fields would cost more than anything that uses it."""
+        return hash((int(self.address), self.port))
+
 
 @dataclass(frozen=True)
 class ServerFarm:

@@ -37,23 +37,25 @@ class Forwarding:
         self._datapath_id = datapath_id
         self.source = chassis_address(datapath_id)
         self._macs: dict[RealServer, bytes] = {}
+        #: What the actions were made of: the location, the Ethernet source, and whether the farm is in direct mode.
+        self._made_of: dict[RealServer, tuple[Location, bytes, bool]] = {}
 
     def update(self, farms: Iterable[ServerFarm], locate: Locate) -> set[RealServer]:
         """Derive the actions from the locations. Returns the real servers whose actions have changed."""
         farm_of = {real: farm for farm in farms for real in farm.reals}
         changed = self.actions.keys() - farm_of.keys()
         for real in changed:
-            self._set(real, None, None)
+            self._set(real, None)
         dispatched_macs = set()
         for real, farm in farm_of.items():
             nat_server = farm.configuration.nat_server
             location = locate(real.configuration)
             if location is not None and not nat_server:
                 dispatched_macs.add(location.mac)
-            actions = None if location is None else self._actions_to(real, location, nat_server)
-            if actions != self.actions.get(real):
+            made_of = None if location is None else (location, self.source, nat_server)
+            if made_of != self._made_of.get(real):
                 changed.add(real)
-                self._set(real, location, actions)
+                self._set(real, made_of)
                 self._log(real, location)
         self.dispatched_macs = frozenset(dispatched_macs)
         return changed
@@ -66,17 +68,16 @@ class Forwarding:
         """Whether a real server with this address can be reached, and its next hop has this Ethernet address."""
         return any(found == mac and real.packed_address == address for real, found in self._macs.items())
 
-    def _actions_to(self, real: RealServer, location: Location, nat_server: bool) -> bytes:
-        rewrites = session_rewrites(self.source, location.mac, real.configuration if nat_server else None)
-        return delivery_actions(rewrites, location.port, location.vlan)
-
-    def _set(self, real: RealServer, location: Optional[Location], actions: Optional[bytes]) -> None:
-        if location is None or actions is None:
-            del self.actions[real], self._macs[real]
+    def _set(self, real: RealServer, made_of: Optional[tuple[Location, bytes, bool]]) -> None:
+        if made_of is None:
+            del self.actions[real], self._macs[real], self._made_of[real]
             real.reachable_from.discard(self._datapath_id)
-        else:
-            self.actions[real], self._macs[real] = actions, location.mac
-            real.reachable_from.add(self._datapath_id)
+            return
+        location, source, nat_server = self._made_of[real] = made_of
+        rewrites = session_rewrites(source, location.mac, real.configuration if nat_server else None)
+        self.actions[real] = delivery_actions(rewrites, location.port, location.vlan)
+        self._macs[real] = location.mac
+        real.reachable_from.add(self._datapath_id)
 
     def _log(self, real: RealServer, location: Optional[Location]) -> None:
         where = "is unreachable"

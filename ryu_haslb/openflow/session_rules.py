@@ -217,8 +217,7 @@ class SessionRules:
 
         Sessions that had to wait for their real server come first. A slice is done with each step.
         """
-        waiting, self._unreachable = self._unreachable, {}
-        for sessions in in_slices([waiting], MAX_SESSIONS_PER_STEP):
+        for sessions in in_slices([list(self._unreachable)], MAX_SESSIONS_PER_STEP):
             self._install_reachable(sessions)
             if len(sessions) == MAX_SESSIONS_PER_STEP:
                 yield len(sessions)
@@ -242,11 +241,13 @@ class SessionRules:
 
     def _install_reachable(self, waiting: list[Session]) -> None:
         """Install the rules of those sessions whose real server can be reached now, and let the others wait on."""
-        for session in filter(self._is_live, waiting):
-            if session.real not in self._actions:
-                self._unreachable[session] = None
-            elif session.rule_at is None:
-                self.install(session)
+        for session in waiting:
+            if not self._is_live(session):
+                self._unreachable.pop(session, None)
+            elif session.real in self._actions:
+                self._unreachable.pop(session, None)
+                if session.rule_at is None:
+                    self.install(session)
 
     def remove(self, session: Session) -> None:
         """Remove the rule of a session that has ended or has moved to another switch or real server.

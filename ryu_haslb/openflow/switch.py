@@ -105,6 +105,8 @@ class Switch:
         self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
         self.has_keys = False
         self._table_output = TableOutput(datapath_id)
+        #: Locations have changed: many at once after a start, and it takes milliseconds to go through thousands.
+        self._is_forwarding_stale = False
         self._is_ready = False
         self._remarks: list[str] = []
         self.configure(configuration)
@@ -233,6 +235,8 @@ class Switch:
         if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
             return False
         purpose = cookie >> COOKIE_MARK_BITS
+        if self._is_forwarding_stale and purpose not in _NO_REQUESTS:
+            self._update_forwarding()
         if purpose == _PUNT_SESSION_MISS:
             self._on_session_miss(channel, frame, now)
         elif port == wire.OFPP_CONTROLLER:
@@ -286,17 +290,21 @@ class Switch:
         """Send the probes and session rules that are due; give up the recovery of sessions when its time is over."""
         if self.channel is None:
             return
+        if self._is_forwarding_stale:
+            self._update_forwarding()
         is_busy = self.admission.oldest_barrier_age(now) > BUSY_TIMEOUT
         self._continue_recovery(self.recovery.reading.advance(is_busy, now), now)
         self.recovery.tick(now)
         if self._is_ready:
             self._probe_table_output(self.channel, now)
         if self._discovery.probe_due(self.channel, now):
-            self._update_forwarding()
+            self._is_forwarding_stale = True
         self.flush(now)
 
     def flush(self, now: float) -> None:
         """Send the session rules that wait, and determine the load of the switch."""
+        if self._is_forwarding_stale:
+            self._update_forwarding()
         if self.channel is not None:
             if self.recovery.reading.is_waiting:
                 self.admission.on_reading(now)
@@ -435,7 +443,7 @@ class Switch:
         if is_request and self._discovery.reply(channel, frame, port, self._virtual_servers):
             return
         if self._discovery.on_arp(frame, port, now):
-            self._update_forwarding()
+            self._is_forwarding_stale = True
 
     def _on_echo(self, channel: Channel, frame: bytes, port: int) -> None:
         """Reply to a ping of a virtual address.
@@ -455,6 +463,7 @@ class Switch:
 
     def _update_forwarding(self) -> None:
         """Locations or farms have changed: the session rules of real servers that have moved are installed again."""
+        self._is_forwarding_stale = False
         self.neighbour_changes += 1
         moved = self._forwarding.update(self._balancer.farms.values(), self._discovery.location)
         if moved:

@@ -54,6 +54,7 @@ class Served:
         (real,) = self.balancer.reals()
         arp = ARP(op=2, hwsrc=MACS[0], psrc=str(real.configuration.address), hwdst=chassis_address(1), pdst="0.0.0.0")
         self.punt(Purpose.PUNT_ARP_REPLY, bytes(Ether(src=MACS[0], dst=chassis_address(1)) / arp))
+        self.fleet.flush(self.now)
         return real
 
     def request(self) -> None:

@@ -106,13 +106,13 @@ def test_a_switch_of_another_balancer_takes_no_session_whose_rule_is_on_its_way_
     first.switch.fleet = second.switch.fleet = {1: first.switch, 2: second.switch}
     first.request("waits@isp.com")
     second.switch.disconnect()
-    second.switch.forget()
+    second.switch.forget(second.now)
     (session,) = first.balancer.sessions
     first.settle()
     assert first.has_rule(session)
     first.request("outstanding@isp.com")
     first.flush()
-    second.switch.forget()
+    second.switch.forget(second.now)
     first.confirm()
     assert len(first.balancer.sessions) == 2
     assert all(map(first.has_rule, first.balancer.sessions))
@@ -125,7 +125,7 @@ def test_sessions_without_a_rule_are_forgotten_with_the_switch_that_had_to_insta
     first.request("here@isp.com")
     second.request("there@isp.com")
     first.switch.disconnect()
-    first.switch.forget()
+    first.switch.forget(first.now)
     (kept,) = first.balancer.sessions
     second.settle()
     assert second.has_rule(kept)
