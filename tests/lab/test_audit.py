@@ -81,8 +81,7 @@ def test_what_others_delete_is_restored_within_ten_seconds(bench: Bench, what: s
     """docs/flows.md, the audit. One line in the log for any number of rules."""
     before, meters_before, count = rules(bench), meters(), restorations(bench)
     lines = bench.lab.log(CONTROLLER).count("by another controller or operator; restored")
-    ofctl(*DELETIONS[what])
-    assert rules(bench) != before
+    ofctl(*DELETIONS[what])  # what follows may be restored before it can be looked at: the incident counts
     wait_until(lambda: rules(bench) == before and meters() == meters_before, f"{what} is restored", 10.0)
     assert pings(bench)
     assert bench.deliver(registration(MOBILES[0])) in REALS
