@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 import ovs.poller
-from ovs.db.idl import Idl, SchemaHelper, Transaction
+from ovs.db.idl import SchemaHelper, Transaction
 
 from ryu_haslb.cluster.election import Action, Claim, Election, View
-from ryu_haslb.cluster.idl import OVS, Engine, is_synchronized
+from ryu_haslb.cluster.idl import OVS, Engine, FollowingIdl, is_synchronized
 from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.settings import ClusterSettings
 
@@ -46,7 +46,7 @@ class Database:
         helper = SchemaHelper(str(SCHEMA))
         helper.register_columns("Cluster", list(_COLUMNS))
         self._engine = engine
-        self._idl = engine.connect(Idl, settings, helper)
+        self._idl = engine.connect(FollowingIdl, settings, helper)
         self._election = election
         self._act = act
         self._may_lead = may_lead

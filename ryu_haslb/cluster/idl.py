@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, NamedTuple, TypeVar
+import logging
+from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from ovs.db.idl import Idl, SchemaHelper, Transaction
 from ovs.stream import Stream
@@ -10,12 +11,42 @@ from ovs.stream import Stream
 from ryu_haslb.cluster import json_stream
 from ryu_haslb.cluster.settings import ClusterSettings
 
+LOG = logging.getLogger(__name__)
+
 #: Seconds without a message after which a server is probed; after as much again without a reply it is left.
 PROBE_INTERVAL = 1.0
 #: Seconds between two attempts to connect to a server, at the most.
 MAX_RECONNECT_INTERVAL = 1.0
 
-AnyIdl = TypeVar("AnyIdl", bound=Idl)
+
+class FollowingIdl(Idl):  # type: ignore[misc]
+    """An IDL that follows its database also when that was made anew.
+
+    The ``ovs`` package takes a server whose log is shorter than it was for one with stale data, and would avoid the
+    servers of a new database for ever. A new database is another Raft cluster, with an id of its own.
+    """
+
+    def __init__(self, *arguments: Any, **keywords: Any) -> None:
+        super().__init__(*arguments, **keywords)
+        self._raft_cluster: Optional[str] = None
+
+    def run(self) -> Any:
+        """Process what has come; return whether the copy of the tables may have changed."""
+        change_seqno = super().run()
+        servers = (self.server_tables or {}).get("Database")
+        for row in servers.rows.values() if servers is not None else ():
+            if row.name == self._db.name and row.cid:
+                self._follow(str(row.cid[0]))
+        return change_seqno
+
+    def _follow(self, raft_cluster: str) -> None:
+        if self._raft_cluster not in (None, raft_cluster):
+            LOG.warning("cluster: the database was made anew (Raft cluster %s)", raft_cluster)
+            self._min_index = 0
+        self._raft_cluster = raft_cluster
+
+
+AnyIdl = TypeVar("AnyIdl", bound=FollowingIdl)
 
 
 def connect(kind: type[AnyIdl], settings: ClusterSettings, helper: SchemaHelper) -> AnyIdl:

@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from typing import Any, Callable, Optional
 
 import ovs.poller
-from ovs.db.idl import Idl, SchemaHelper, Transaction
+from ovs.db.idl import SchemaHelper, Transaction
 
-from ryu_haslb.cluster.idl import OVS, Engine, is_synchronized
+from ryu_haslb.cluster.idl import OVS, Engine, FollowingIdl, is_synchronized
 from ryu_haslb.cluster.rows import Changes, Columns, Kind
 from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.settings import ClusterSettings
 
 
-class _NotifyingIdl(Idl):  # type: ignore[misc]
+class _NotifyingIdl(FollowingIdl):
     """An IDL that collects which tables have changed."""
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:

@@ -19,6 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 DOCUMENT = (REPOSITORY / "docs" / "cluster.md").read_text()
 CONFIGURATION = REPOSITORY / "topologies" / "chassis.ios"
 STATUS = "ovs-appctl -t /var/lib/haslb/haslb.ctl cluster/status HASLB"
+DUMP = "ovsdb-client dump tcp:192.0.2.1:6641 HASLB Cluster"
 _ADDRESS = re.compile(r"# on (192\.0\.2\.\d)$")
 
 
@@ -102,3 +103,18 @@ def test_every_connection_uses_tls(operator: Operator, tmp_path: Path) -> None:
     assert "Address: ssl:192.0.2.1:6644" in one.run(STATUS)
     refused = one.run("timeout 5 ovsdb-client list-dbs tcp:192.0.2.1:6641 2>&1 || true")
     assert "HASLB" not in refused
+
+
+def test_members_follow_a_database_that_was_made_anew(operator: Operator) -> None:
+    """All its servers are lost for good. The members were not restarted, and one of them leads it."""
+    setup = commands("## Set-up on three machines")
+    operator.enter(setup)
+    one, two, three, _ = operator.machines.values()
+    for machine in (one, two, three):
+        machine.run("kill -9 $(cat /var/lib/haslb/haslb.pid); rm /var/lib/haslb/*")
+    eventually(one, "haslb show redundancy", "state = isolated")
+    operator.enter([line for line in setup if line.startswith("haslb cluster")])
+    for machine in (one, two):
+        eventually(machine, "haslb show redundancy", "database connected = yes")
+    eventually(one, DUMP, '"20')  # since when it is led
+    assert "state = leader" in one.run("haslb show redundancy") + two.run("haslb show redundancy")
