@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Protocol
+
+
+class Scheduler(Protocol):
+    """Calls functions later."""
+
+    def after(self, seconds: float, function: Callable[..., None], *arguments: Any) -> None:
+        """Call ``function`` so many seconds from now."""
 
 
 class Clock:

@@ -15,20 +15,16 @@ from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, steer
-from ryu_haslb.openflow.channel import MessageHandler
 from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.session_key import KEY_LENGTH
-from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock
 from simulation.dfp import SimulatedDfpAgent, SimulatedLink
-from simulation.network import Pipe
-from simulation.openflow import ECHO_REPLY, PORT_STATUS
+from simulation.process import Process
 from simulation.strangers import StrangerConnection
 from simulation.switch import SimulatedSwitch
-from simulation.switch_connection import SwitchConnection
+from simulation.transport import Transport
 
 TICK_INTERVAL = 0.1
 FLUSH_INTERVAL = 0.005
@@ -39,70 +35,6 @@ CONFIRMATION_TIMEOUT = 2.0
 RECONNECT_INTERVAL = 1.0
 
 LOG = logging.getLogger(__name__)
-
-
-class Transport:
-    """The controller's end of a connection, as :class:`ryu_haslb.openflow.transport.Transport` is one over TCP."""
-
-    def __init__(self, switch: SimulatedSwitch, controller: Controller) -> None:
-        self.id = switch.datapath_id
-        self.address = ("169.254.219.1", 40000)
-        self.local_address = (controller.name, 6653)
-        self.certificate: Optional[PeerCertificate] = None
-        self.handler: Optional[MessageHandler] = None
-        self.close_reason = "connection lost"
-        self.ports = dict(switch.datapath.ports)
-        self.bytes_sent = 0
-        self.latency = LatencyHistogram()
-        self.xid = 0
-        self.is_open = True
-        self._controller = controller
-        self._link: SwitchConnection = switch.connect(self._from_switch)
-        self._down = Pipe(controller.clock, self._link.receive)
-        self._up = Pipe(controller.clock, self._receive)
-
-    def port_names(self) -> dict[int, str]:
-        """The switch's ports by number."""
-        return dict(self.ports)
-
-    def transmit(self, message: bytes) -> None:
-        """Send OpenFlow messages."""
-        self.bytes_sent += len(message)
-        self._down.send(message)
-
-    def next_xid(self) -> int:
-        """A transaction id that is not in use."""
-        self.xid += 1
-        return self.xid
-
-    def close(self) -> None:
-        """End the connection; both ends notice."""
-        if self.is_open:
-            self.is_open = False
-            self._down.close()
-            self._up.close()
-            self._link.close()
-            self._controller.on_closed(self)
-
-    @property
-    def in_flight(self) -> int:
-        """Messages that are on their way."""
-        return self._down.in_flight + self._up.in_flight if self.is_open else 0
-
-    def _from_switch(self, message: bytes) -> None:
-        self._up.send(message)
-
-    def _receive(self, message: bytes) -> None:
-        if not self.is_open or not self._controller.is_running:
-            return
-        kind, xid = message[1], int.from_bytes(message[4:8], "big")
-        if kind == PORT_STATUS:
-            number = int.from_bytes(message[16:20], "big")
-            is_down = int.from_bytes(message[52:56], "big") & 1
-            self._controller.fleet.on_port_changed(self, number, not is_down)
-        elif (self.handler is None or not self.handler(kind, xid, message)) and kind == ECHO_REPLY:
-            self._controller.fleet.on_echo_reply(self, xid)
-        self._controller.flush_soon()
 
 
 class Controller:
@@ -128,6 +60,7 @@ class Controller:
         self.transports: dict[int, Transport] = {}
         self._switches: list[SimulatedSwitch] = []
         self._cut: set[int] = set()
+        self.process = Process(clock)
         self._flush_is_due = False
         self._start_count = 0
         self._awaited = 0
@@ -152,13 +85,16 @@ class Controller:
         key = blake2b(f"{self.name} {self._start_count}".encode(), digest_size=KEY_LENGTH).digest()
         is_old = self._is_old_at_first and self._start_count == 1
         self.balancer = Balancer(self.configuration, key=UNKEYED if is_old else key)
-        self.fleet = Fleet(self.configuration, self.balancer, self._time)
+        self.fleet = self._make_fleet()
         manager = self.configuration.dfp or DfpManager()
         self.dfp = DfpAgents(manager, self._on_weights_changed, self._make_link, self._time)
         self.dfp.start()
-        self.clock.after(TICK_INTERVAL, self._tick, self._start_count)
+        self.process.timers.after(TICK_INTERVAL, self._tick, self._start_count)
         for switch in self._switches:
             self.clock.after(0.01, self._connect, switch, self._start_count)
+
+    def _make_fleet(self) -> Fleet:
+        return Fleet(self.configuration, self.balancer, self._time)
 
     def kill(self) -> None:
         """End the process without a word, as ``kill -9`` does."""
@@ -251,6 +187,9 @@ class Controller:
 
     def on_closed(self, transport: Transport) -> None:
         """A connection has ended."""
+        self.process.inputs.call(self._on_closed, transport)
+
+    def _on_closed(self, transport: Transport) -> None:
         if self.transports.get(transport.id) is not transport:
             return
         del self.transports[transport.id]
@@ -264,7 +203,7 @@ class Controller:
         """Let session rules that have come together be sent in a moment."""
         if not self._flush_is_due:
             self._flush_is_due = True
-            self.clock.after(FLUSH_INTERVAL, self._flush)
+            self.process.timers.after(FLUSH_INTERVAL, self._flush)
 
     def _time(self) -> float:
         return self.clock.now
@@ -279,7 +218,7 @@ class Controller:
         is_wanted = self.is_running and start_count == self._start_count and switch.datapath_id not in self.transports
         if is_wanted and switch.datapath_id not in self._cut:
             transport = self.transports[switch.datapath_id] = Transport(switch, self)
-            self.fleet.on_connected(transport)
+            self.process.inputs.call(self.fleet.on_connected, transport)
 
     def _flush(self) -> None:
         self._flush_is_due = False
@@ -299,4 +238,4 @@ class Controller:
         self.fleet.tick(now)
         while self.balancer.advance(now, MAX_SESSIONS_PER_STEP):
             pass
-        self.clock.after(TICK_INTERVAL, self._tick, start_count)
+        self.process.timers.after(TICK_INTERVAL, self._tick, start_count)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import Optional
 
-from simulation.clock import Clock
+from simulation.clock import Clock, Scheduler
 
 #: Seconds that a frame takes on a wire.
 WIRE_DELAY = 0.0002
@@ -61,9 +62,12 @@ class Wire:
 class Pipe:
     """One direction of a TCP connection: everything arrives, in order, until the connection is cut."""
 
-    def __init__(self, clock: Clock, deliver: Callable[[bytes], None], delay: float = 0.0003) -> None:
+    def __init__(self, clock: Scheduler, deliver: Callable[[bytes], None], delay: float = 0.0003) -> None:
         self.is_open = True
         self.in_flight = 0
+        #: Bytes that are on their way.
+        self.unread = 0
+        self._held: Optional[list[bytes]] = None
         self._clock = clock
         self._deliver = deliver
         self._delay = delay
@@ -72,13 +76,28 @@ class Pipe:
         """Write bytes."""
         if self.is_open:
             self.in_flight += 1
+            self.unread += len(data)
             self._clock.after(self._delay, self._arrive, data)
 
     def close(self) -> None:
         """Cut the connection: what is on its way is lost."""
         self.is_open = False
 
+    def stall(self) -> None:
+        """Let nothing arrive before :meth:`go_on`; then all of it does."""
+        self._held = self._held or []
+
+    def go_on(self) -> None:
+        """Let what was held arrive."""
+        held, self._held = self._held or [], None
+        for data in held:
+            self._arrive(data)
+
     def _arrive(self, data: bytes) -> None:
+        if self._held is not None:
+            self._held.append(data)
+            return
         self.in_flight -= 1
+        self.unread -= len(data)
         if self.is_open:
             self._deliver(data)

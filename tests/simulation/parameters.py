@@ -38,6 +38,11 @@ class Parameters:
     names_datapaths: bool = False
     #: Balancers at the switch. They start one second after the other.
     controllers: int = 1
+    #: Whether the balancers are the members of a cluster, with a database of three servers.
+    is_cluster: bool = False
+    #: Whether the switches have controller roles, and ONF's flow monitor.
+    roles: bool = True
+    flow_monitor: bool = True
     weights: tuple[int, ...] = ()
     pdsns: int = 1
     mobiles: int = 50

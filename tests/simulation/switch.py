@@ -46,6 +46,8 @@ class SimulatedSwitch:
         self.statistics = Statistics(self)
         self.connections: list[SwitchConnection] = []
         self.generation: Optional[int] = None
+        #: Is called with the connection over which something is changed, before that is executed.
+        self.changed: Callable[[SwitchConnection], None] = lambda _: None
         #: Cookies of the rules that the switch itself has removed, because their time was over.
         self.expired: set[int] = set()
 

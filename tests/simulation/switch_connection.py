@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from struct import Struct
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Optional
 
 from simulation.datapath import Action, read_actions
 from simulation.flow_mods import RejectedBundleError
@@ -53,6 +53,8 @@ _EXPERIMENTER = Struct("!8xII")
 _BUNDLE = Struct("!8xIIIHH")
 #: The messages of bundles (ONF EXT-230): control, and add.
 BUNDLE_MESSAGES = (2300, 2301)
+#: The messages that change something, which a SLAVE must not send.
+CHANGES = (PACKET_OUT, FLOW_MOD, METER_MOD)
 _ROLE = Struct("!8xI4xQ")
 _ASYNC = Struct("!6I")
 _FEATURES = Struct("!QIBB2xII")
@@ -69,6 +71,9 @@ class SwitchConnection:
 
     def __init__(self, switch: SimulatedSwitch, send: Callable[[bytes], None], unsent: Callable[[], int]) -> None:
         self.role = ROLE_EQUAL
+        #: The name of the controller, and the generation with which it is MASTER; for those who look on.
+        self.controller = ""
+        self.generation: Optional[int] = None
         #: The reasons for which messages are sent that nobody asked for: to a MASTER or EQUAL, and to a SLAVE.
         self.async_masks = {PACKET_IN: [0x3, 0], PORT_STATUS: [0x7, 0x7], FLOW_REMOVED: [0xF, 0]}
         self._watcher = switch.monitors.watcher(self, unsent)
@@ -128,9 +133,11 @@ class SwitchConnection:
                 self._refuse(message, (1, 1))  # OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE
             return
         is_bundle = kind == EXPERIMENTER and int.from_bytes(message[12:16], "big") in BUNDLE_MESSAGES
-        if self.role == ROLE_SLAVE and (is_bundle or kind in (PACKET_OUT, FLOW_MOD, METER_MOD)):
+        if self.role == ROLE_SLAVE and (is_bundle or kind in CHANGES):
             self._refuse(message, (1, 10))  # OFPBRC_IS_SLAVE
             return
+        if kind in CHANGES or is_bundle:
+            self._switch.changed(self)
         try:
             handler(message, xid)
         except MalformedError as error:
@@ -220,6 +227,7 @@ class SwitchConnection:
                     other.send(EXPERIMENTER, body + bytes(4) + generation.to_bytes(8, "big"))
         if role != ROLE_NOCHANGE:
             self.role = role
+            self.generation = generation if role == ROLE_MASTER else None
         current = self._switch.generation if self._switch.generation is not None else 0xFFFFFFFFFFFFFFFF
         self.send(ROLE_REPLY, self.role.to_bytes(4, "big") + bytes(4) + current.to_bytes(8, "big"), xid)
 

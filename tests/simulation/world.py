@@ -19,8 +19,10 @@ from simulation.controller import Controller
 from simulation.datapath import OFPAT_SET_FIELD, Capabilities
 from simulation.dfp import SimulatedDfpAgent
 from simulation.home_agent import HomeAgent
+from simulation.member import MemberController
 from simulation.mobiles import Habits, Mobile, Pdsn, State
 from simulation.network import Weather
+from simulation.ovsdb import SimulatedDatabase
 from simulation.packet import ETH_DST, arp_frame
 from simulation.parameters import FIRST_HOME_AGENT, FIRST_PDSN, FIRST_TRUNK, VIRTUAL, Parameters
 from simulation.switch import SimulatedSwitch
@@ -87,6 +89,8 @@ class World:
             ignores_table=parameters.ignores_table,
             stats_delay=parameters.stats_delay,
             tables=parameters.tables,
+            roles=parameters.roles,
+            flow_monitor=parameters.flow_monitor,
         )
         self.switches = [self._make_switch(number, capabilities) for number in range(1, parameters.switches + 1)]
         for number in range(parameters.home_agents):
@@ -98,11 +102,10 @@ class World:
             self.cabling.add_trunk(FIRST_TRUNK + 2 * number, (self.switches[number], self.switches[number + 1]))
         punctual = parameters.dfp_punctual
         self.dfp_agents = [SimulatedDfpAgent(each, self.clock, punctual) for each in self.home_agents]
-        is_old = parameters.controllers == 1 and parameters.seed % 3 == 0
-        self.controllers = [
-            Controller(self.clock, parameters.configuration(), self.dfp_agent, f"balancer{number + 1}", is_old)
-            for number in range(parameters.controllers)
-        ]
+        self.database = SimulatedDatabase(self.clock, Random(f"{parameters.seed} database"))
+        self.controllers = [self._make_controller(number) for number in range(parameters.controllers)]
+        #: Those that are members of a cluster.
+        self.members = [each for each in self.controllers if isinstance(each, MemberController)]
         for controller in self.controllers:
             for switch in self.switches:
                 controller.add_switch(switch)
@@ -117,6 +120,9 @@ class World:
     @property
     def controller(self) -> Controller:
         """The balancer that serves the first switch; where none does, one that runs, else the first."""
+        leading = [each for each in self.members if each.is_running and not each.is_hung and each.member.is_leading]
+        if leading:
+            return max(leading, key=lambda each: each.member.election.generation)
         for controller in self.controllers:
             if controller.is_running and controller.serves(self.switch):
                 return controller
@@ -131,6 +137,8 @@ class World:
         self.controllers[0].start()
         for number, controller in enumerate(self.controllers[1:], 1):
             self.clock.after(float(number), controller.start)
+        if self.members:
+            self.database.start()
         self.clock.after(EXPIRY_INTERVAL, self._expire)
         self.witness.start()
         self.clock.after(1.5, self._pdsns_resolve)
@@ -191,6 +199,15 @@ class World:
     def counts(self) -> Counts:
         """What was seen on the wires."""
         return self.witness.counts
+
+    def _make_controller(self, number: int) -> Controller:
+        configuration, name = self.parameters.configuration(), f"balancer{number + 1}"
+        if self.parameters.is_cluster:
+            member = MemberController(self.clock, configuration, self.dfp_agent, name)
+            member.join(self.database, self.disturb)
+            return member
+        is_old = self.parameters.controllers == 1 and self.parameters.seed % 3 == 0
+        return Controller(self.clock, configuration, self.dfp_agent, name, is_old)
 
     def _make_switch(self, datapath_id: int, capabilities: Capabilities) -> SimulatedSwitch:
         leave = partial(self.cabling.leave, datapath_id)
