@@ -175,6 +175,16 @@ class Controller:
         """Whether the switch has a connection over which it is to be served."""
         return self.is_running and not self.is_retired and switch.datapath_id in self.transports
 
+    @property
+    def is_acting(self) -> bool:
+        """Whether this balancer is to serve switches."""
+        return self.is_running
+
+    @property
+    def starts(self) -> int:
+        """How often it was started."""
+        return self._start_count
+
     def serves(self, switch: SimulatedSwitch) -> bool:
         """Whether this balancer is the one that acts at the switch."""
         served = self.fleet.switches.get(switch.datapath_id)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from simulation.cluster_faults import CLUSTER_FAULTS
 from simulation.dfp import SimulatedLink
 from simulation.home_agent import Mood
 from simulation.stranger_faults import STRANGER_FAULTS
@@ -22,7 +23,11 @@ class Fault(NamedTuple):
 
     def strike(self, world: World) -> None:
         """Let it happen."""
-        world.faults_since_restart.append(self.kind)
+        if not (world.members and (self.kind in CLUSTER_FAULTS or self.kind.startswith("control"))):
+            world.faults_since_restart.append(self.kind)
+        world.faulted_at = world.clock.now
+        if world.members:
+            world.excuse_under_way()
         FAULTS[self.kind](world, *self.arguments)
 
 
@@ -159,6 +164,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     "power off": _power_off,
     "power on": _power_on,
     "move": _move,
+    **CLUSTER_FAULTS,
     **SWITCH_FAULTS,
     **STRANGER_FAULTS,
 }

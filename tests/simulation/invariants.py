@@ -17,6 +17,7 @@ from simulation.mobiles import PAUSE, State
 from simulation.openflow import ROLE_MASTER
 from simulation.state import container_sizes
 from simulation.switch import SimulatedSwitch
+from simulation.violation import ViolationError
 from simulation.world import BYSTANDERS, World, mac_of
 
 #: Seconds between two checks.
@@ -28,14 +29,6 @@ MAX_REMEMBERED = 2000
 #: Seconds within which rules without a session are found and removed: on a slow switch two comparisons take long.
 GHOST_TIME = 60.0
 _SESSIONS = 1
-
-
-class ViolationError(Exception):
-    """Something that must always hold does not."""
-
-    def __init__(self, rule: str, what: str) -> None:
-        super().__init__(f"{rule}: {what}")
-        self.rule = rule
 
 
 class Invariants:
@@ -57,7 +50,7 @@ class Invariants:
         self._no_mobile_is_bound_twice()
         self._traffic_of_others_passes()
         self._one_balancer_acts()
-        if not world.controller.is_running or world.controller.is_retired:
+        if not world.controller.is_acting or world.controller.is_retired:
             self._counted = None
             return
         self._no_home_agent_that_serves_is_taken_out()
@@ -128,7 +121,7 @@ class Invariants:
     def _every_mobile_is_served(self) -> None:
         world, now = self._world, self._world.clock.now
         patience = self.patience()
-        if now - world.disturbed_at < patience or not world.controller.is_running or world.weather.loss > 0.1:
+        if now - world.disturbed_at < patience or not world.controller.is_acting or world.weather.loss > 0.1:
             return
         if now - max(world.weather_changed_at, *(agent.disturbed_at for agent in world.home_agents)) < patience:
             return

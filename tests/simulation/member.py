@@ -42,6 +42,16 @@ class MemberController(Controller):
         return self.process.is_stopped
 
     @property
+    def is_acting(self) -> bool:
+        """Whether this member leads, as far as it can tell."""
+        return self.is_running and not self.is_hung and self.member.is_leading
+
+    def is_connected(self, switch: SimulatedSwitch) -> bool:
+        """Whether this member leads, and has a connection over which the switch is to be served."""
+        transport = self.transports.get(switch.datapath_id)
+        return super().is_connected(switch) and self.is_acting and transport is not None and not transport.is_stalled
+
+    @property
     def can_lead(self) -> bool:
         """Whether it runs and reaches the leader of the database."""
         leader = self._database.leader

@@ -67,6 +67,8 @@ class Mobile:
     #: Why two bindings of this mobile are no fault of the balancer's; None while there is no reason.
     excuse: Optional[str] = None
     #: The home agents, by number, that have received its last requests at the virtual address and not answered; when.
+    #: When it last sent a request to the virtual address.
+    sent_at: float = 0.0
     ignored: list[tuple[int, float]] = field(default_factory=list)
     #: Is called when it sends a request to the virtual address, and when it falls silent in the midst of an attempt.
     transmitted: Callable[[Mobile], None] = lambda _: None
@@ -186,6 +188,7 @@ class Mobile:
 
     def _send(self, lifetime: int) -> None:
         if self.home_agent == ANY_HOME_AGENT:
+            self.sent_at = self.clock.now
             self.transmitted(self)
         self._identification += 1
         care_of = self.pdsn.address

@@ -75,7 +75,8 @@ def _mobile_fault(parameters: Parameters, at: float, random: Random) -> Fault:
     return Fault(at, kind, (number, random.randrange(parameters.pdsns)) if kind == "move" else (number,))
 
 
-def _later(at: float, random: Random) -> float:
+def later(at: float, random: Random) -> float:
+    """When a fault ends that began at a time."""
     return round(at + random.choice((0.5, 3.0, 20.0, 90.0, 400.0, 1200.0)) * random.uniform(0.5, 1.5), 3)
 
 
@@ -85,32 +86,32 @@ def _agent_faults(parameters: Parameters, at: float, random: Random) -> list[Fau
         return [Fault(at, "home agent answers no ARP", (number, random.choice((2.0, 10.0, 60.0))))]
     kind = random.choice(("home agent hangs", "home agent dies"))
     forget = kind == "home agent dies" and random.random() < 0.5
-    return [Fault(at, kind, (number,)), Fault(_later(at, random), "home agent returns", (number, forget))]
+    return [Fault(at, kind, (number,)), Fault(later(at, random), "home agent returns", (number, forget))]
 
 
 def _dfp_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
     number = random.randrange(parameters.home_agents)
-    return [Fault(at, "DFP agent", (number, False)), Fault(_later(at, random), "DFP agent", (number, True))]
+    return [Fault(at, "DFP agent", (number, False)), Fault(later(at, random), "DFP agent", (number, True))]
 
 
 def _link_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
     port = random.randint(1, parameters.home_agents + parameters.pdsns + parameters.switches - 1)
     if port > parameters.home_agents + parameters.pdsns:
         port = FIRST_TRUNK + 2 * (port - parameters.home_agents - parameters.pdsns - 1)
-    return [Fault(at, "link", (port, False)), Fault(_later(at, random), "link", (port, True))]
+    return [Fault(at, "link", (port, False)), Fault(later(at, random), "link", (port, True))]
 
 
 def _controller_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
     how = random.choice(("controller is killed", "controller is stopped", "controller is retired"))
     number = (random.randrange(parameters.controllers),)
-    return [Fault(at, how, number), Fault(_later(at, random), "controller starts", number)]
+    return [Fault(at, how, number), Fault(later(at, random), "controller starts", number)]
 
 
 def _control_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
     number = (random.randrange(parameters.controllers), random.randrange(parameters.switches))
     return [
         Fault(at, "control connection breaks", number),
-        Fault(_later(at, random), "control connection mends", number),
+        Fault(later(at, random), "control connection mends", number),
     ]
 
 
@@ -139,7 +140,7 @@ def _switch_faults(parameters: Parameters, at: float, random: Random) -> list[Fa
 
 def _weather_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
     loss, repeat, jitter = random.choice(((0.03, 0.0, 0.0), (0.3, 0.0, 0.0), (0.0, 0.1, 0.0), (0.01, 0.01, 0.05)))
-    return [Fault(at, "weather", (loss, repeat, jitter)), Fault(_later(at, random), "weather", (0.0, 0.0, 0.0))]
+    return [Fault(at, "weather", (loss, repeat, jitter)), Fault(later(at, random), "weather", (0.0, 0.0, 0.0))]
 
 
 def _operator_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
@@ -149,7 +150,7 @@ def _operator_faults(parameters: Parameters, at: float, random: Random) -> list[
     out = frozenset({random.randrange(parameters.home_agents)} if random.random() < 0.4 else ())
     return [
         Fault(at, "configuration", (weights, out)),
-        Fault(_later(at, random), "configuration", (weights, frozenset())),
+        Fault(later(at, random), "configuration", (weights, frozenset())),
     ]
 
 

@@ -8,14 +8,20 @@ from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple, Optional
 
+from simulation.cluster_faults import mend
+from simulation.cluster_invariants import ClusterInvariants
 from simulation.faults import MOBILE_FAULTS, Fault
-from simulation.invariants import CHECK_INTERVAL, Invariants, ViolationError
+from simulation.invariants import CHECK_INTERVAL, Invariants
 from simulation.parameters import Parameters
+from simulation.random_cluster import random_cluster, random_cluster_history
 from simulation.random_history import random_history, random_parameters
+from simulation.violation import ViolationError
 from simulation.world import World
 
 #: Seconds that a run goes on after the last mobile was switched off, beyond the idle time.
 AFTERMATH = 30.0
+#: Every so many seeds one stands for a cluster.
+CLUSTER_PERIOD = 3
 
 
 class Outcome(NamedTuple):
@@ -45,7 +51,7 @@ def _rare_collection() -> Iterator[None]:
 
 def _simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) -> Outcome:
     world = World(parameters)
-    invariants = Invariants(world)
+    invariants, cluster_invariants = Invariants(world), ClusterInvariants(world)
     start = world.clock.now
     world.start()
     for fault in history:
@@ -54,6 +60,7 @@ def _simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) 
         while world.clock.now < start + seconds:
             world.clock.run_until(world.clock.now + CHECK_INTERVAL)
             invariants.check()
+            cluster_invariants.check()
         _end(world, invariants, history)
     except ViolationError as violation:
         return Outcome(violation, world.clock.now - start, world.counts.requests)
@@ -63,6 +70,8 @@ def _simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) 
 def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None:
     if all(fault.kind in MOBILE_FAULTS for fault in history):
         invariants.check_shares()
+    if world.members:
+        mend(world)
     for controller in world.controllers:
         controller.start()
         for switch in world.switches:
@@ -77,7 +86,10 @@ def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None
 
 
 def random_run(seed: int, seconds: float) -> tuple[Parameters, list[Fault]]:
-    """The world and the history that a seed stands for."""
+    """The world and the history that a seed stands for; every third one is that of a cluster."""
     random = Random(seed)
     parameters = random_parameters(random)
+    if seed % CLUSTER_PERIOD == 0:
+        parameters = random_cluster(parameters, random)
+        return parameters, random_cluster_history(parameters, seconds, random)
     return parameters, random_history(parameters, seconds, random)

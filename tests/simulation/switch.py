@@ -46,6 +46,8 @@ class SimulatedSwitch:
         self.statistics = Statistics(self)
         self.connections: list[SwitchConnection] = []
         self.generation: Optional[int] = None
+        #: How often it has been restarted.
+        self.restarts = 0
         #: Is called with the connection over which something is changed, before that is executed.
         self.changed: Callable[[SwitchConnection], None] = lambda _: None
         #: Cookies of the rules that the switch itself has removed, because their time was over.
@@ -69,6 +71,7 @@ class SimulatedSwitch:
         self.connections.clear()
         self.monitors.watchers.clear()
         self.generation = None
+        self.restarts += 1
         self.datapath.clear()
 
     def expire(self) -> None:

@@ -30,6 +30,8 @@ from simulation.witness import NODE_PREFIX, Counts, Witness
 
 #: Seconds between two looks of the switch at the time-outs of its rules.
 EXPIRY_INTERVAL = 1.0
+#: Seconds from a request until its session rule is on the switch: 5 ms until it is sent, and the way there and back.
+UNDER_WAY = 0.01
 #: Seconds between two ARP requests of a PDSN for a home agent; a switch remembers what it learns from them for longer.
 ARP_INTERVAL = 60.0
 #: Seconds between two frames of a bystander, and the ports of the two.
@@ -75,6 +77,10 @@ class World:
     stormed_until: float = 0.0
     #: When something that all mobiles depend on was last disturbed: balancer, switch, or the network between them.
     disturbed_at: float = 0.0
+    #: When the last fault struck.
+    faulted_at: float = 0.0
+    #: Mobiles whose session rules were under way when a leader failed, or another one began.
+    under_way: int = 0
 
     def __post_init__(self) -> None:
         parameters = self.parameters
@@ -186,6 +192,26 @@ class World:
         for switch in self.switches:
             switch.expired.clear()
 
+    def note_takeover(self) -> None:
+        """Another member begins to change a switch: note what all of them hold."""
+        self.restarted_at = self.clock.now
+        self.rules_at_restart = self.session_rules()
+        self.faults_since_restart.clear()
+        for switch in self.switches:
+            switch.expired.clear()
+
+    def excuse_under_way(self) -> None:
+        """A leader fails, or another one begins: sessions whose rules are under way may be lost (docs/cluster.md)."""
+        for mobile in self.mobiles:
+            if self.clock.now - mobile.sent_at < UNDER_WAY:
+                mobile.excuse = "the rule of its session was under way"
+                self.under_way += 1
+
+    def on_leadership_changed(self) -> None:
+        """A member begins to lead, resigns, or stands by."""
+        self.disturb()
+        self.excuse_under_way()
+
     def disturb(self) -> None:
         """Note that something which all mobiles depend on was disturbed."""
         self.disturbed_at = self.clock.now
@@ -204,7 +230,7 @@ class World:
         configuration, name = self.parameters.configuration(), f"balancer{number + 1}"
         if self.parameters.is_cluster:
             member = MemberController(self.clock, configuration, self.dfp_agent, name)
-            member.join(self.database, self.disturb)
+            member.join(self.database, self.on_leadership_changed)
             return member
         is_old = self.parameters.controllers == 1 and self.parameters.seed % 3 == 0
         return Controller(self.clock, configuration, self.dfp_agent, name, is_old)
