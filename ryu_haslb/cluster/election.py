@@ -14,6 +14,8 @@ suspended, or is cut off, therefore cannot do harm when it wakes up: the switche
     STANDBY       has the lock                                           CLAIMING      commit generation + 1
     CLAIMING      committed                                              LEADER        lead with it
     CLAIMING      not committed; database lost                           STANDBY
+    STANDBY       its last claim is the newest, and it has the lock      LEADER        lead with it
+    LEADER        its last claim is the newest                           LEADER        lead with it
     LEADER        database lost                                          ISOLATED
     ISOLATED      database back, generation unchanged                    LEADER
     LEADER        newer generation in the database                       STANDBY       stand by
@@ -32,6 +34,9 @@ A switch that reports a newer generation than the database may remember an earli
 has the lock, a commit proves that it leads, and the newer generation of this commit fits the switch as well. Such
 commits are limited in rate. Without the lock, or without the database, the leader goes on while another switch accepts
 it as MASTER: each switch rejects a former leader by itself. Other switches are served meanwhile.
+
+A claim may be committed although its reply is lost with the connection. The member finds it in the database then, with
+its own name: it leads with it, and does not stand by before itself.
 
 A leader that resigns goes on until its successor has raised the generation, so that requests are served all the time.
 """
@@ -108,6 +113,7 @@ class Election:
         self._newest_at_switch = 0
         self._claims_left, self._claims_left_at = float(MAX_CLAIMS_FOR_SWITCHES), 0.0
         self._is_committing = False
+        self._claimed: Optional[int] = None
         self._claim_at = 0.0
         self._resigned_until: Optional[float] = None
         self._connected_at: Optional[float] = None
@@ -140,6 +146,8 @@ class Election:
             self._connected_at = None
         elif self._connected_at is None:
             self._connected_at = now
+        if self._is_claim_found():
+            return self.on_committed(view.generation)
         if self.is_leading and view.is_connected and view.generation > self.generation:
             return self._stand_by()
         if self.state is MemberState.LEADER and not view.is_connected:
@@ -155,7 +163,7 @@ class Election:
     def on_committed(self, generation: int) -> list[Action]:
         """The claim of this generation is in the database."""
         self._is_committing = False
-        if self.state is MemberState.STANDBY or generation < self._view.generation:
+        if generation < self._view.generation or (self.state is MemberState.STANDBY and not self._is_claim_found()):
             return []
         self.state, self.generation = MemberState.LEADER, generation
         self._resigned_until = None
@@ -188,6 +196,14 @@ class Election:
         view = self._view
         return self.state is MemberState.LEADER and view.has_lock and view.generation == self.generation
 
+    def _is_claim_found(self) -> bool:
+        """Whether the database shows a claim of this member that it does not know to be committed."""
+        view = self._view
+        if self._is_committing or not view.is_connected or view.generation <= self.generation:
+            return False
+        is_own = view.leader == self.name and view.generation == self._claimed
+        return is_own and (self.is_leading or view.has_lock)
+
     def _must_claim(self, now: float) -> bool:
         if self._is_committing:
             return False
@@ -210,9 +226,11 @@ class Election:
             self._claims_left -= 1
         self._is_committing = True
         self._claim_at = now + CLAIM_INTERVAL
-        return [Claim(self.newest_generation + 1)]
+        self._claimed = self.newest_generation + 1
+        return [Claim(self._claimed)]
 
     def _stand_by(self) -> list[Action]:
         self.state = MemberState.STANDBY
         self._resigned_until = None
-        return [StandBy(self.newest_generation, self._view.leader)]
+        leader = self._view.leader if self._view.generation == self.newest_generation else ""
+        return [StandBy(self.newest_generation, leader)]

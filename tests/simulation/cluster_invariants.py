@@ -27,6 +27,8 @@ class ClusterInvariants:
         self._owners: dict[int, str] = {}
         #: By switch: how often it has been restarted, and the newest generation by which it was changed since.
         self._newest: dict[int, tuple[int, int]] = {}
+        #: By switch: the member that changed it last.
+        self._acting: dict[int, str] = {}
         self._leading: set[tuple[str, int]] = set()
         self._was_available = True
         self._faulted_at = 0.0
@@ -60,8 +62,9 @@ class ClusterInvariants:
         if restarts == switch.restarts and generation < newest:
             what = f"{member} changes switch {switch.datapath_id} with generation {generation} after {newest}"
             raise ViolationError("nothing of a deposed leader is executed", what)
-        if (restarts, newest) != (switch.restarts, generation):
+        if self._acting.get(switch.datapath_id, member) != member:
             self._world.note_takeover()
+        self._acting[switch.datapath_id] = member
         self._newest[switch.datapath_id] = switch.restarts, generation
 
     def _somebody_leads(self) -> None:

@@ -78,8 +78,8 @@ class Mobile:
     _identification: int = 0
 
     def power_on(self) -> None:
-        """Begin from nothing, if off."""
-        if self.state is State.OFF:
+        """Begin from nothing, if off, and not for good."""
+        if self.state is State.OFF and not self.is_off_for_good:
             self._start()
             if self.habits.stay:
                 self.clock.after(self.random.expovariate(1 / self.habits.stay), self._leave)

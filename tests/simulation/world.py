@@ -269,7 +269,8 @@ class World:
 
     def inject(self, port: int, frame: bytes) -> None:
         """Send a frame into a port, as a stranger there would."""
-        self.cabling.enter(port, frame)
+        if self.cabling.is_link_up(port):
+            self.cabling.enter(port, frame)
 
     def _add_home_agent(self, number: int) -> None:
         port, address = number + 1, (FIRST_HOME_AGENT + number).packed
