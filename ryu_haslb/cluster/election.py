@@ -19,6 +19,7 @@ suspended, or is cut off, therefore cannot do harm when it wakes up: the switche
     LEADER        database lost                                          ISOLATED
     ISOLATED      database back, generation unchanged                    LEADER
     LEADER        newer generation in the database                       STANDBY       stand by
+    LEADER        its generation in the database, with another name      STANDBY       stand by
     ISOLATED      newer generation in the database                       STANDBY       stand by
     ISOLATED      newer generation at a switch, MASTER at no other       STANDBY       stand by
     LEADER        the same, without the lock                             STANDBY       stand by
@@ -37,6 +38,10 @@ it as MASTER: each switch rejects a former leader by itself. Other switches are 
 
 A claim may be committed although its reply is lost with the connection. The member finds it in the database then, with
 its own name: it leads with it, and does not stand by before itself.
+
+A database that was made anew may give a generation away a second time, while its former leader hangs or is cut off. A
+switch accepts both then (the same generation is not stale), and each of the two deposes the other. The one that the
+database does not confirm stands by; the other one commits a newer generation.
 
 A leader that resigns goes on until its successor has raised the generation, so that requests are served all the time.
 """
@@ -131,11 +136,12 @@ class Election:
     def wants_lock(self, now: float) -> bool:
         """Whether the database is to be asked for the lock.
 
-        When the Raft leader changes, all members connect anew. Those that do not lead let the leader be the first.
+        When the Raft leader changes, or the database was made anew, all members connect anew. Those that do not lead
+        let the leader be the first.
         """
         if self._resigned_until is not None and now < self._resigned_until:
             return False
-        if self.is_leading or self._view.leader in ("", self.name):
+        if self.is_leading or self._view.leader == self.name or not self.newest_generation:
             return True
         return self._connected_at is not None and now >= self._connected_at + LEADERS_ADVANCE
 
@@ -148,7 +154,7 @@ class Election:
             self._connected_at = now
         if self._is_claim_found():
             return self.on_committed(view.generation)
-        if self.is_leading and view.is_connected and view.generation > self.generation:
+        if self.is_leading and view.is_connected and self._is_succeeded():
             return self._stand_by()
         if self.state is MemberState.LEADER and not view.is_connected:
             self.state = MemberState.ISOLATED
@@ -195,6 +201,12 @@ class Election:
     def _is_confirmed(self) -> bool:
         view = self._view
         return self.state is MemberState.LEADER and view.has_lock and view.generation == self.generation
+
+    def _is_succeeded(self) -> bool:
+        """Whether the database shows another leader: one with a newer generation, or with the same one."""
+        view = self._view
+        is_same = view.generation == self.generation and view.leader not in ("", self.name)
+        return is_same or view.generation > self.generation
 
     def _is_claim_found(self) -> bool:
         """Whether the database shows a claim of this member that it does not know to be committed."""

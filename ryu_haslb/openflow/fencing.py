@@ -17,7 +17,8 @@ ever asks for EQUAL, which needs no generation::
     WAITING   -> this member leads                                                  -> CLAIMING
 
 A generation at the switch that is newer than this member's is reported to the cluster, which decides what it means. A
-switch may lie: the report says whether other switches still accept this member.
+switch may lie: the report says whether other switches still accept this member. When another member has become MASTER
+with the same generation, the next one is reported: a newer one is needed to tell them apart.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ class FencedMastership(Arbiter):
         super().__init__(datapath_id, channel, listener, generation)
         self._leadership = leadership
         self._has_roles = True
-        self._stands_by = False
+        self._stands_by = self._is_deposed = False
         self._at_switch: Optional[int] = None
         self._rejected: Optional[int] = None
         self._claimed = 0
@@ -120,6 +121,10 @@ class FencedMastership(Arbiter):
             self._lose(now)
         if self._at_switch is not None and self._at_switch > self._leadership.generation:
             self._leadership.report(self._at_switch, bool(self._leadership.masters - {self}))
+        elif self._is_deposed and self._at_switch == self.generation == self._leadership.generation:
+            # Another leader has the same generation.
+            self._leadership.report(self.generation + 1, bool(self._leadership.masters - {self}))
+        self._is_deposed = False
         self.tick(now)
 
     def _follow_without_roles(self) -> None:
@@ -149,6 +154,7 @@ class FencedMastership(Arbiter):
         """Another member is MASTER, or is about to be."""
         was, self.role = self.role, Role.WAITING
         self._leadership.masters.discard(self)
+        self._is_deposed |= was is Role.MASTER and self._leadership.is_leading
         if was is Role.MASTER:
             LOG.info("Switch %016x: this balancer is master no more", self._datapath_id)
         if not self._stands_by:

@@ -1,0 +1,151 @@
+"""Histories of a cluster whose members, database and switches fail: who leads, and that nothing is lost by it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from simulation.faults import Fault
+from simulation.openflow import ROLE_MASTER
+from simulation.parameters import Parameters
+from simulation.simulation import simulate
+from simulation.world import World
+
+CLUSTER = Parameters(
+    seed=5, mobiles=40, controllers=2, is_cluster=True, switches=2, idle=60, lifetime=60, arrivals=150.0
+)
+#: A fault without its time.
+Step = tuple[str, tuple[Any, ...]]
+EVERY_SERVER = (0, 1, 2)
+
+HISTORIES: dict[str, list[Step]] = {
+    "the leader is killed": [("controller is killed", (0,)), ("controller starts", (0,))],
+    "the leader is stopped": [("controller is stopped", (0,)), ("controller starts", (0,))],
+    "the leader hangs for long": [("member hangs", (0,)), ("member wakes", (0, True))],
+    "the leader hands over": [("member hands over", (0,))],
+    "the leader loses the database": [
+        ("member is cut from the database", (0, EVERY_SERVER)),
+        ("member reaches the database", (0,)),
+    ],
+    "the leader loses one of two switches": [
+        ("control connection stalls", (0, 0)),
+        ("control connection mends", (0, 0)),
+    ],
+    "the Raft leader fails": [("Raft leader fails", ()), ("database server returns", (0,))],
+    "the Raft leader is cut off with the leader": [
+        ("database servers are parted", ((0, 1, 1),)),
+        ("database servers are parted", ((0, 0, 0),)),
+    ],
+    "the database is gone": [
+        ("database servers are parted", ((0, 1, 2),)),
+        ("database servers are parted", ((0, 0, 0),)),
+    ],
+    "the database is made anew": [("database is made anew", ())],
+    "a switch restarts": [("switch restarts", (0,))],
+}
+
+
+def history(*steps: Step, at: float = 80.0, pause: float = 30.0) -> list[Fault]:
+    return [Fault(at + number * pause, kind, arguments) for number, (kind, arguments) in enumerate(steps)]
+
+
+def run(world: World, seconds: float) -> None:
+    world.clock.run_until(world.clock.now + seconds)
+
+
+def leaders(world: World) -> list[str]:
+    return [each.name for each in world.members if each.is_running and each.member.is_leading]
+
+
+@pytest.mark.parametrize("what", HISTORIES)
+def test_a_cluster_goes_on_whatever_fails(what: str) -> None:
+    outcome = simulate(CLUSTER, history(*HISTORIES[what]), 160.0)
+    assert outcome.violation is None
+    assert outcome.requests >= 40
+
+
+@pytest.mark.parametrize("pause", [0.2, 1.5, 2.1, 3.0])
+@pytest.mark.parametrize("timers_first", [False, True])
+def test_a_leader_that_hung_does_no_harm_when_it_wakes(pause: float, timers_first: bool) -> None:
+    """It goes on with its old beliefs and all its input, before or after another member has taken over."""
+    steps = history(("member hangs", (0,)), ("member wakes", (0, timers_first)), pause=pause)
+    assert simulate(replace(CLUSTER, arrivals=100.0), steps, 120.0).violation is None
+
+
+def test_an_upgrade_of_each_member_in_turn_loses_no_session() -> None:
+    steps = [Fault(60.0 + 20.0 * number, "controller is stopped", (number,)) for number in range(3)]
+    steps += [Fault(66.0 + 20.0 * number, "controller starts", (number,)) for number in range(3)]
+    parameters = replace(CLUSTER, controllers=3, mobiles=120, idle=300, lifetime=600)
+    assert simulate(parameters, sorted(steps), 150.0).violation is None
+
+
+def test_a_member_that_takes_over_has_every_session_at_once() -> None:
+    world = World(replace(CLUSTER, idle=300, arrivals=30.0))
+    world.start()
+    run(world, 60.0)
+    before = {session.tag: session.real.packed_address for session in world.controller.balancer.sessions}
+    ended = world.controller
+    ended.kill()
+    run(world, 1.5)
+    successor = world.controller
+    assert successor is not ended
+    assert {session.tag: session.real.packed_address for session in successor.balancer.sessions} == before
+    assert len(before) == 40
+
+
+def test_a_leader_whose_commits_get_no_reply_leads_all_the_same() -> None:
+    """The commits succeed, and the connection breaks before each reply."""
+    steps = [Fault(80.0, "replies to commits are lost", (30.0,)), Fault(80.1, "controller is killed", (0,))]
+    world = World(CLUSTER)
+    world.start()
+    for fault in steps:
+        world.clock.at(world.clock.now + fault.at, fault.strike, world)
+    run(world, 86.0)
+    assert leaders(world) == ["balancer2"]
+
+
+def test_a_leader_does_not_stand_by_before_its_own_generation() -> None:
+    """Its newer claim is committed, and the connection breaks before the reply; it serves all the time."""
+    world = World(CLUSTER)
+    world.start()
+    run(world, 30.0)
+    changes: list[bool] = []
+    member = world.members[0].member
+    on_change = member.on_change
+
+    def record() -> None:
+        changes.append(member.is_leading)
+        on_change()
+
+    member.on_change = record
+    Fault(0.0, "replies to commits are lost", (10.0,)).strike(world)
+    Fault(0.0, "database is made anew").strike(world)
+    run(world, 30.0)
+    assert changes
+    assert all(changes)
+    assert leaders(world) == ["balancer1"]
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_two_leaders_of_one_generation_do_not_take_turns(is_cut_off: bool) -> None:
+    """The database and both switches have lost their memory while a leader hung: its successor has its generation."""
+    steps = [
+        Fault(60.0, "member hangs", (0,)),
+        Fault(60.0, "controller is killed", (1,)),
+        Fault(60.5, "database is made anew"),
+        *(Fault(61.0, "switch restarts", (number,)) for number in range(2)),
+        Fault(61.5, "controller starts", (1,)),
+        *([Fault(69.0, "member is cut from the database", (0, EVERY_SERVER))] if is_cut_off else []),
+        Fault(70.0, "member wakes", (0, False)),
+    ]
+    world = World(CLUSTER)
+    world.start()
+    for fault in steps:
+        world.clock.at(world.clock.now + fault.at, fault.strike, world)
+    run(world, 69.5)
+    assert [each.member.election.generation for each in world.members] == [1, 1]
+    run(world, 6.0)
+    assert leaders(world) == ["balancer2"]
+    assert [each.controller for each in world.switch.connections if each.role == ROLE_MASTER] == ["balancer2"]
