@@ -84,7 +84,7 @@ def test_a_member_leads_with_a_claim_whose_reply_was_lost() -> None:
 
 def test_a_leader_does_not_stand_by_before_its_own_claim_whose_reply_was_lost() -> None:
     election = leading(7)
-    election.on_generation_at_switch(40)
+    election.on_generation_at_switch(40, False)
     assert election.observe(view(7, has_lock=True, leader="a"), 1.0) == [Claim(41)]
     election.observe(LOST, 1.1)
     election.on_not_committed()

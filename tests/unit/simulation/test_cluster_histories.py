@@ -121,7 +121,7 @@ def test_a_leader_does_not_stand_by_before_its_own_generation() -> None:
 
     member.on_change = record
     Fault(0.0, "replies to commits are lost", (5.0,)).strike(world)
-    member.election.on_generation_at_switch(40)
+    member.election.on_generation_at_switch(40, True)
     run(world, 10.0)
     assert changes
     assert all(changes)

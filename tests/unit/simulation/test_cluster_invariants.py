@@ -84,7 +84,7 @@ def test_a_database_whose_lock_has_several_holders_is_found(monkeypatch: pytest.
 
 def test_members_of_which_none_takes_over_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     must_claim = Election._must_claim
-    monkeypatch.setattr(Election, "_must_claim", lambda each: each._view.generation == 0 and must_claim(each))
+    monkeypatch.setattr(Election, "_must_claim", lambda each, now: not each._view.generation and must_claim(each, now))
     assert broken_rule(KILL) == "somebody leads"
 
 
