@@ -23,7 +23,7 @@ from haslb_lab.runner.waiting import wait_until
 #: Seconds until the last requests have arrived, on a busy machine.
 ARRIVAL_TIMEOUT = 10.0
 #: Requests a second of each PDSN with which all mobiles register once more in the end.
-CENSUS_RATE = 500.0
+CENSUS_RATE = 1000.0
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What became of all mobiles and requests.
+    """What became of all mobiles, and of the requests before all registered once more.
 
     ``lost`` are requests outside of the times without service, ``lost_in_pauses`` those within. ``at_other_agent`` are
     mobiles that came to another home agent although their session's rule was in place. ``mismatches`` says where
@@ -149,13 +149,14 @@ def judge(
     ]
     pauses = [each.pauses for each in judged]
     moved: Moved = ledger.moved(pauses)
-    lost = ledger.lost(pauses)
+    before_census = Ledger([record for record in ledger.sent if record[0] <= end], ledger.arrivals)
+    lost = before_census.lost(pauses)
     return Verdict(
         judged,
-        requests=len(ledger.sent),
+        requests=len(before_census.sent),
         mobiles=len(ledger.homes()),
         lost=lost,
-        lost_in_pauses=ledger.lost([]) - lost,
+        lost_in_pauses=before_census.lost([]) - lost,
         twice=ledger.twice,
         under_way=moved.under_way,
         at_other_agent=moved.others,
