@@ -12,6 +12,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
 
+from ryu_haslb.cluster.election import ELECTION_TRANSITIONS
 from ryu_haslb.configuration.crypto_model import (
     AccessRule,
     Authentication,
@@ -23,6 +24,7 @@ from ryu_haslb.configuration.crypto_model import (
 )
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
+from ryu_haslb.openflow.fencing import FENCING_TRANSITIONS
 from ryu_haslb.openflow.pipeline import (
     SESSION_PRIORITY,
     Purpose,
@@ -146,6 +148,8 @@ def _shown(name: str, value: Value) -> str:
 PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
     "states.md": {
         "real server": lambda: state_machine(HEALTH_TRANSITIONS),
+        "member": lambda: state_machine(ELECTION_TRANSITIONS),
+        "role": lambda: state_machine(FENCING_TRANSITIONS),
     },
     "flows.md": {"standing rules": flow_table},
 }

@@ -7,26 +7,11 @@ The members hold connections to a database (OVSDB on Raft, :mod:`.database`). It
 alone makes no leader: a member whose server has lost its Raft leader believes in its lock for seconds. A member leads
 when it has committed a transaction that asserts the lock and raises the *generation*. With the generation it asks every
 switch to be MASTER, and a switch rejects an older generation (OpenFlow 1.3.5, section 6.3.6). A leader that was
-suspended, or is cut off, therefore cannot do harm when it wakes up: the switches no longer accept it::
+suspended, or is cut off, therefore cannot do harm when it wakes up: the switches no longer accept it.
 
-    state         event                                                  next state    action
-    ------------  -----------------------------------------------------  ------------  -----------------------
-    STANDBY       has the lock                                           CLAIMING      commit generation + 1
-    CLAIMING      committed                                              LEADER        lead with it
-    CLAIMING      not committed; database lost                           STANDBY
-    STANDBY       its last claim is the newest, and it has the lock      LEADER        lead with it
-    LEADER        its last claim is the newest                           LEADER        lead with it
-    LEADER        database lost                                          ISOLATED
-    ISOLATED      database back, generation unchanged                    LEADER
-    LEADER        newer generation in the database                       STANDBY       stand by
-    LEADER        its generation in the database, with another name      STANDBY       stand by
-    ISOLATED      newer generation in the database                       STANDBY       stand by
-    ISOLATED      newer generation at a switch, MASTER at no other       STANDBY       stand by
-    LEADER        the same, without the lock                             STANDBY       stand by
-    LEADER        newer generation at a switch, with the lock            LEADER        commit a newer one
-    LEADER        older generation in the database, with the lock        LEADER        commit a newer one
-    LEADER        a newer one committed                                  LEADER        lead with it
-    any           resigns                                                as before     release the lock for a while
+:data:`ELECTION_TRANSITIONS` is the whole state machine; ``docs/states.md`` is drawn from it. A leader commits a newer
+generation, and goes on meanwhile, when a switch has seen one, and when the database shows an older one. A member that
+resigns releases the lock for a while.
 
 A leader without a database goes on, since no other member can follow it as long as the database is gone for all. If it
 is gone for this member alone, another one gets the lock, and the switches tell the former leader so.
@@ -71,6 +56,37 @@ class MemberState(Enum):
     CLAIMING = "claiming"
     LEADER = "leader"
     ISOLATED = "isolated"
+
+
+class ElectionEvent(Enum):
+    """What changes a member's state; the text labels an arrow in ``docs/states.md``."""
+
+    LOCKED = "it has the lock, and commits the next generation"
+    COMMITTED = "its generation is committed, and it leads with it"
+    NOT_COMMITTED = "its generation is not committed"
+    CLAIM_FOUND = "the database has its last claim, and it leads with it"
+    DATABASE_LOST = "database lost"
+    DATABASE_BACK = "database back"
+    SUCCEEDED = "the database has another leader"
+    DEPOSED = "newer generation at a switch; neither confirmed by the database, nor MASTER of another switch"
+
+
+#: The whole state machine. A pair that is not here leaves the state as it is.
+ELECTION_TRANSITIONS: dict[tuple[MemberState, ElectionEvent], MemberState] = {
+    (MemberState.STANDBY, ElectionEvent.LOCKED): MemberState.CLAIMING,
+    (MemberState.STANDBY, ElectionEvent.CLAIM_FOUND): MemberState.LEADER,
+    (MemberState.CLAIMING, ElectionEvent.COMMITTED): MemberState.LEADER,
+    (MemberState.CLAIMING, ElectionEvent.NOT_COMMITTED): MemberState.STANDBY,
+    (MemberState.CLAIMING, ElectionEvent.DATABASE_LOST): MemberState.STANDBY,
+    (MemberState.LEADER, ElectionEvent.DATABASE_LOST): MemberState.ISOLATED,
+    (MemberState.LEADER, ElectionEvent.SUCCEEDED): MemberState.STANDBY,
+    (MemberState.LEADER, ElectionEvent.DEPOSED): MemberState.STANDBY,
+    (MemberState.ISOLATED, ElectionEvent.DATABASE_BACK): MemberState.LEADER,
+    (MemberState.ISOLATED, ElectionEvent.CLAIM_FOUND): MemberState.LEADER,
+    (MemberState.ISOLATED, ElectionEvent.COMMITTED): MemberState.LEADER,
+    (MemberState.ISOLATED, ElectionEvent.SUCCEEDED): MemberState.STANDBY,
+    (MemberState.ISOLATED, ElectionEvent.DEPOSED): MemberState.STANDBY,
+}
 
 
 class View(NamedTuple):
@@ -153,15 +169,10 @@ class Election:
         elif self._connected_at is None:
             self._connected_at = now
         if self._is_claim_found():
-            return self.on_committed(view.generation)
+            return self._lead(view.generation, ElectionEvent.CLAIM_FOUND)
         if self.is_leading and view.is_connected and self._is_succeeded():
-            return self._stand_by()
-        if self.state is MemberState.LEADER and not view.is_connected:
-            self.state = MemberState.ISOLATED
-        elif self.state is MemberState.ISOLATED and view.is_connected:
-            self.state = MemberState.LEADER
-        elif self.state is MemberState.CLAIMING and not view.is_connected:
-            self.state = MemberState.STANDBY
+            return self._stand_by(ElectionEvent.SUCCEEDED)
+        self._move(ElectionEvent.DATABASE_BACK if view.is_connected else ElectionEvent.DATABASE_LOST)
         if self._must_claim(now) and view.has_lock and now >= self._claim_at:
             return self._claim(now)
         return []
@@ -169,17 +180,14 @@ class Election:
     def on_committed(self, generation: int) -> list[Action]:
         """The claim of this generation is in the database."""
         self._is_committing = False
-        if generation < self._view.generation or (self.state is MemberState.STANDBY and not self._is_claim_found()):
+        if generation < self._view.generation or self.state is MemberState.STANDBY:
             return []
-        self.state, self.generation = MemberState.LEADER, generation
-        self._resigned_until = None
-        return [Lead(generation)]
+        return self._lead(generation, ElectionEvent.COMMITTED)
 
     def on_not_committed(self) -> None:
         """The claim has failed, or its outcome is unknown."""
         self._is_committing = False
-        if self.state is MemberState.CLAIMING:
-            self.state = MemberState.STANDBY
+        self._move(ElectionEvent.NOT_COMMITTED)
 
     def on_generation_at_switch(self, generation: int, is_master_elsewhere: bool) -> list[Action]:
         """A switch reports the newest generation that it has seen.
@@ -190,7 +198,7 @@ class Election:
             return []
         self._newest_at_switch = max(self._newest_at_switch, generation)
         if self.is_leading and generation > self.generation and not (self._is_confirmed or is_master_elsewhere):
-            return self._stand_by()
+            return self._stand_by(ElectionEvent.DEPOSED)
         return []
 
     def resign(self, now: float) -> None:
@@ -233,7 +241,7 @@ class Election:
 
     def _claim(self, now: float) -> list[Action]:
         if self.state is MemberState.STANDBY:
-            self.state = MemberState.CLAIMING
+            self._move(ElectionEvent.LOCKED)
         elif self._view.generation == self.generation:
             self._claims_left -= 1
         self._is_committing = True
@@ -241,8 +249,17 @@ class Election:
         self._claimed = self.newest_generation + 1
         return [Claim(self._claimed)]
 
-    def _stand_by(self) -> list[Action]:
-        self.state = MemberState.STANDBY
+    def _move(self, event: ElectionEvent) -> None:
+        self.state = ELECTION_TRANSITIONS.get((self.state, event), self.state)
+
+    def _lead(self, generation: int, event: ElectionEvent) -> list[Action]:
+        self._move(event)
+        self.generation = generation
+        self._resigned_until = None
+        return [Lead(generation)]
+
+    def _stand_by(self, event: ElectionEvent) -> list[Action]:
+        self._move(event)
         self._resigned_until = None
         leader = self._view.leader if self._view.generation == self.newest_generation else ""
         return [StandBy(self.newest_generation, leader)]

@@ -16,6 +16,8 @@ ever asks for EQUAL, which needs no generation::
                     it leads no more, or another member is MASTER                   -> WAITING
     WAITING   -> this member leads                                                  -> CLAIMING
 
+:data:`FENCING_TRANSITIONS` has all changes of the role; ``docs/states.md`` is drawn from it.
+
 A generation at the switch that is newer than this member's is reported to the cluster, which decides what it means. A
 switch may lie: the report says whether other switches still accept this member. When another member has become MASTER
 with the same generation, the next one is reported: a newer one is needed to tell them apart.
@@ -24,6 +26,7 @@ with the same generation, the next one is reported: a newer one is needed to tel
 from __future__ import annotations
 
 import logging
+from enum import Enum
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.arbiter import Arbiter, Listener, Role
@@ -34,6 +37,40 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between two questions of the leader for its role.
 QUESTION_INTERVAL = 1.0
+
+
+class RoleEvent(Enum):
+    """What changes the role of a member for a switch; the text labels an arrow in ``docs/states.md``."""
+
+    LEADS = "this member leads, and asks for MASTER"
+    ACCEPTED = "the switch accepts it"
+    FOLLOWS = "another member leads, and this one asks for SLAVE"
+    DEPOSED = "another member is MASTER"
+    REJECTED = "the switch has seen a newer generation (OFPRRFC_STALE)"
+    LEADS_UNFENCED = "this member leads, and the switch has no roles"
+    FOLLOWS_UNFENCED = "another member leads, and the switch has no roles"
+
+
+#: The whole state machine. A pair that is not here leaves the role as it is.
+FENCING_TRANSITIONS: dict[tuple[Role, RoleEvent], Role] = {
+    (Role.ASKING, RoleEvent.LEADS): Role.CLAIMING,
+    (Role.ASKING, RoleEvent.FOLLOWS): Role.WAITING,
+    (Role.ASKING, RoleEvent.DEPOSED): Role.WAITING,
+    (Role.ASKING, RoleEvent.LEADS_UNFENCED): Role.UNFENCED,
+    (Role.ASKING, RoleEvent.FOLLOWS_UNFENCED): Role.WAITING,
+    (Role.CLAIMING, RoleEvent.ACCEPTED): Role.MASTER,
+    (Role.CLAIMING, RoleEvent.FOLLOWS): Role.WAITING,
+    (Role.CLAIMING, RoleEvent.DEPOSED): Role.WAITING,
+    (Role.CLAIMING, RoleEvent.REJECTED): Role.WAITING,
+    (Role.MASTER, RoleEvent.FOLLOWS): Role.WAITING,
+    (Role.MASTER, RoleEvent.DEPOSED): Role.WAITING,
+    (Role.MASTER, RoleEvent.REJECTED): Role.WAITING,
+    (Role.WAITING, RoleEvent.LEADS): Role.CLAIMING,
+    (Role.WAITING, RoleEvent.ACCEPTED): Role.MASTER,
+    (Role.WAITING, RoleEvent.LEADS_UNFENCED): Role.UNFENCED,
+    (Role.UNFENCED, RoleEvent.FOLLOWS_UNFENCED): Role.WAITING,
+    (Role.UNFENCED, RoleEvent.DEPOSED): Role.WAITING,
+}
 
 
 class Leadership:
@@ -93,11 +130,10 @@ class FencedMastership(Arbiter):
         leadership = self._leadership
         if leadership.is_leading:
             self._claimed = leadership.generation
-            if self.role is not Role.MASTER:
-                self.role = Role.CLAIMING
+            self._move(RoleEvent.LEADS)
         else:
             self._claimed = max(leadership.generation, self._at_switch or 0)
-            self._lose(now)
+            self._lose(now, RoleEvent.FOLLOWS)
         self._asked_at = now
         self._change(ControllerRole.MASTER if leadership.is_leading else ControllerRole.SLAVE, self._claimed)
 
@@ -108,7 +144,7 @@ class FencedMastership(Arbiter):
 
     def _on_change_rejected(self, now: float) -> None:
         self._rejected = self._claimed
-        self._lose(now)
+        self._lose(now, RoleEvent.REJECTED)
         self.ask(now)
 
     def _decide(self, answer: Optional[RoleReply], now: float) -> None:
@@ -129,7 +165,7 @@ class FencedMastership(Arbiter):
 
     def _follow_without_roles(self) -> None:
         if self._leadership.is_leading and self.role is not Role.UNFENCED:
-            self.role = Role.UNFENCED
+            self._move(RoleEvent.LEADS_UNFENCED)
             LOG.warning(
                 "Switch %016x has no controller roles: it cannot reject a former leader that is cut off from the "
                 "cluster, and then each request may be dispatched twice",
@@ -137,7 +173,7 @@ class FencedMastership(Arbiter):
             )
             self._listener.on_mastership(True)
         elif not self._leadership.is_leading and self.role is not Role.WAITING:
-            self.role = Role.WAITING
+            self._move(RoleEvent.FOLLOWS_UNFENCED)
             self._listener.on_mastership_lost()
 
     def _become_master(self) -> None:
@@ -146,13 +182,18 @@ class FencedMastership(Arbiter):
         self._leadership.masters.add(self)
         if self.role is Role.MASTER:
             return
-        self.role, self._stands_by = Role.MASTER, False
+        self._move(RoleEvent.ACCEPTED)
+        self._stands_by = False
         LOG.info("Switch %016x: this balancer is master (generation %d)", self._datapath_id, self._claimed)
         self._listener.on_mastership(others_served)
 
-    def _lose(self, now: float) -> None:
+    def _move(self, event: RoleEvent) -> None:
+        self.role = FENCING_TRANSITIONS.get((self.role, event), self.role)
+
+    def _lose(self, now: float, event: RoleEvent = RoleEvent.DEPOSED) -> None:
         """Another member is MASTER, or is about to be."""
-        was, self.role = self.role, Role.WAITING
+        was = self.role
+        self._move(event)
         self._leadership.masters.discard(self)
         self._is_deposed |= was is Role.MASTER and self._leadership.is_leading
         if was is Role.MASTER:

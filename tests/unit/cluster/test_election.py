@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ryu_haslb.cluster.election import (
     CLAIM_FOR_SWITCH_INTERVAL,
     CLAIM_INTERVAL,
+    ELECTION_TRANSITIONS,
     LEADERS_ADVANCE,
     MAX_CLAIMS_FOR_SWITCHES,
     MAX_GENERATION,
@@ -192,6 +193,29 @@ def test_a_leader_that_resigns_without_a_successor_asks_for_the_lock_again() -> 
     assert election.wants_lock(1.0 + RESIGNATION_TIME)
     assert election.observe(view(7, has_lock=True, leader="a"), 1.0 + RESIGNATION_TIME) == []
     assert election.is_leading
+
+
+def test_every_state_can_be_entered_and_left() -> None:
+    assert {before for before, _ in ELECTION_TRANSITIONS} == set(MemberState)
+    assert set(ELECTION_TRANSITIONS.values()) == set(MemberState)
+
+
+def test_a_leader_stands_by_when_the_database_shows_its_generation_with_another_name() -> None:
+    """A database that was made anew has given the generation away a second time, while this member was cut off."""
+    election = leading(7)
+    election.observe(LOST, 1.0)
+    assert election.observe(view(7, leader="b"), 2.0) == [StandBy(7, "b")]
+
+
+def test_a_member_that_knows_of_a_leader_leaves_it_the_lock_of_a_database_that_was_made_anew() -> None:
+    election = Election("a")
+    election.observe(view(7), 0.0)
+    election.on_generation_at_switch(7, False)
+    election.observe(LOST, 10.0)
+    election.observe(view(0, leader=""), 11.0)
+    assert not election.wants_lock(11.0 + LEADERS_ADVANCE / 2)
+    assert election.wants_lock(11.0 + LEADERS_ADVANCE)
+    assert Election("new").wants_lock(0.0)
 
 
 @dataclass

@@ -6,7 +6,7 @@ from typing import Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.arbiter import Role
-from ryu_haslb.openflow.fencing import QUESTION_INTERVAL, FencedMastership, Leadership
+from ryu_haslb.openflow.fencing import FENCING_TRANSITIONS, QUESTION_INTERVAL, FencedMastership, Leadership
 from ryu_haslb.openflow.wire_role import ControllerRole, role_request
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
@@ -143,6 +143,12 @@ def test_a_leader_asks_for_its_role_since_not_every_switch_sends_role_status() -
     before = leader.xid
     bench.run(3 * QUESTION_INTERVAL, leader)
     assert leader.xid > before
+
+
+def test_every_role_can_be_taken_and_left() -> None:
+    roles = set(Role) - {Role.NONE}
+    assert {before for before, _ in FENCING_TRANSITIONS} == roles
+    assert set(FENCING_TRANSITIONS.values()) == roles - {Role.ASKING}
 
 
 def test_a_connection_of_the_leader_that_was_lost_loses_no_session() -> None:

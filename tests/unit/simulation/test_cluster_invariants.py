@@ -7,7 +7,7 @@ from typing import Any, Optional
 
 import pytest
 
-from ryu_haslb.cluster.election import Action, Election, Lead, MemberState, View
+from ryu_haslb.cluster.election import Action, Election, ElectionEvent, Lead, MemberState, View
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.openflow.fencing import FencedMastership
 from ryu_haslb.slb.session_table import SessionTable
@@ -105,7 +105,7 @@ def test_a_leader_that_stands_by_without_a_database_is_found(monkeypatch: pytest
 
     def stand_by(election: Election, view: View, now: float) -> list[Action]:
         actions = observe(election, view, now)
-        return election._stand_by() if election.state is MemberState.ISOLATED else actions
+        return election._stand_by(ElectionEvent.SUCCEEDED) if election.state is MemberState.ISOLATED else actions
 
     monkeypatch.setattr(Election, "observe", stand_by)
     history = [Fault(60.0, "database server fails", (number,)) for number in range(3)]
