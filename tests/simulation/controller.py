@@ -65,8 +65,9 @@ class Controller:
         self._start_count = 0
         self._awaited = 0
         self.is_retired = False
-        #: Connections of strangers that are open.
+        #: Connections of strangers that are open, and the number of those that ever were.
         self.strangers: list[StrangerConnection] = []
+        self.strangers_seen = 0
 
     def add_switch(self, switch: SimulatedSwitch) -> None:
         """Have a switch connect whenever the controller runs and the network between them is whole."""
@@ -111,6 +112,7 @@ class Controller:
         """A peer that is none of the switches connects. ``is_polite``: it answers as a switch without ports does."""
         stranger = StrangerConnection(self.clock, self.name, is_polite, self._on_stranger, self._on_stranger_closed)
         self.strangers.append(stranger)
+        self.strangers_seen += 1
         return stranger
 
     def _on_stranger(self, stranger: StrangerConnection) -> None:

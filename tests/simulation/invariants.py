@@ -26,8 +26,10 @@ CHECK_INTERVAL = 5.0
 SETTLE_TIME = 15.0
 #: Entries that a container of the balancer may have when all mobiles are gone. Memories of clients end at 1,000.
 MAX_REMEMBERED = 2000
-#: Seconds within which rules without a session are found and removed: on a slow switch two comparisons take long.
-GHOST_TIME = 60.0
+#: Seconds within which rules without a session are found and removed (docs/states.md, "Rules without a session").
+GHOST_TIME = 10.0
+#: Seconds that this may take where the switch takes long to reply, so that it is not compared all the time.
+SLOW_GHOST_TIME = 60.0 + 2 * GHOST_TIME
 _SESSIONS = 1
 
 
@@ -37,6 +39,7 @@ class Invariants:
     def __init__(self, world: World) -> None:
         self._world = world
         self._counted: Optional[tuple[float, int, int, int, int]] = None
+        self._strangers_seen = 0
         self._mismatches: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         self._bystanders = (0.0, 0, 0)
         self._timeouts: dict[object, tuple[float, int]] = {}
@@ -62,7 +65,7 @@ class Invariants:
         self._sessions_survive_a_restart()
         if self._is_calm():
             world.served_until = world.clock.now
-            if world.controller.strangers:  # their requests come from no wire
+            if self._has_met_strangers():  # their requests come from no wire
                 self._counted = None
             else:
                 self._counters_are_true()
@@ -316,6 +319,11 @@ class Invariants:
             self._counted = None
         return is_settled
 
+    def _has_met_strangers(self) -> bool:
+        """Whether a stranger is at the OpenFlow port of the balancer, or was there since the last check."""
+        before, self._strangers_seen = self._strangers_seen, self._world.controller.strangers_seen
+        return bool(self._world.controller.strangers) or self._strangers_seen != before
+
     def _counters_are_true(self) -> None:
         """Dispatched means that the switch has sent it out; dropped or dispatched is every request that came."""
         world = self._world
@@ -361,7 +369,8 @@ class Invariants:
         }
         sessions = world.controller.balancer.sessions
         recovery = world.controller.fleet.switches[datapath_id].recovery
-        may_have_ghosts = world.clock.now < world.ghosts_at + GHOST_TIME
+        ghost_time = SLOW_GHOST_TIME if switch.capabilities.stats_delay else GHOST_TIME
+        may_have_ghosts = world.clock.now < max(world.ghosts_at, world.disturbed_at) + ghost_time
         for tag in () if may_have_ghosts else flows:
             if sessions.by_tag(tag) is None and recovery.status(tag) is Status.READ:
                 yield f"session rule {tag:012x} has no session"
