@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Callable, Optional
@@ -73,8 +73,9 @@ class Application:
     def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
         return self.balancer.clear_in_slices(virtual_server, 500)
 
-    def commit_configuration(self, text: str, source: str) -> None:
+    def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """There is no cluster."""
+        return ()
 
     def clear_counters(self) -> None:
         self.balancer.clear_counters()

@@ -14,7 +14,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FrameType
 from typing import Any, Optional
 
@@ -22,6 +22,7 @@ import eventlet
 import eventlet.queue
 
 from ryu_haslb import log_limit, shutdown
+from ryu_haslb.cluster.membership import Membership
 from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.ios.writer import write_configuration
@@ -56,6 +57,7 @@ from ryu_haslb.startup import (
     tls_context,
     warn_of_open_port,
 )
+from ryu_haslb.web.server import ADDRESS_VARIABLE
 
 LOG = logging.getLogger(__name__)
 
@@ -119,6 +121,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         warn_of_open_port(self.configuration)
         self.http = open_http_server(self)
         self.control = open_control_server(self)
+        if self.member is not None:
+            Membership(self.member, self.fleet, self.balancer, os.environ.get(ADDRESS_VARIABLE, ""))
 
     def start(self) -> None:
         """Start the engine's event loop and all green threads of this application."""
@@ -160,13 +164,14 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """The file that this balancer was started with."""
         return os.environ[CONFIG_VARIABLE]
 
-    def commit_configuration(self, text: str, source: str) -> None:
+    def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """Make a checked configuration that of all members of the cluster, if there is one.
+
+        Returns notes about members that have not applied it; to get them takes up to some seconds.
 
         Raises: ConfigurationError if that is not possible; then nothing changes. UndecidedError.
         """
-        if self.cluster_configuration is not None:
-            self.cluster_configuration.commit(text, source)
+        return () if self.cluster_configuration is None else self.cluster_configuration.commit(text, source)
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the configuration in force. Sessions are kept, except those of removed virtual servers."""
@@ -175,6 +180,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.dfp.configure(configuration.dfp or DfpManager(), time.monotonic())
         self._on_weights_changed(None)
         self.fleet.configure(configuration)
+        if self.sharing is not None:
+            self.sharing.on_configured()
 
     def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
         """End the sessions of one virtual server, or of all, slice by slice: the numbers of sessions that ended.

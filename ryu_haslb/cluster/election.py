@@ -124,7 +124,10 @@ Action = Union[Claim, Lead, StandBy]
 
 
 class Election:
-    """The election as one member sees it. ``generation`` is the one with which it leads, or led last."""
+    """The election as one member sees it. ``generation`` is the one with which it leads, or led last.
+
+    ``claimed_at`` is when it last began to claim that it leads.
+    """
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -135,6 +138,7 @@ class Election:
         self._claims_left, self._claims_left_at = float(MAX_CLAIMS_FOR_SWITCHES), 0.0
         self._is_committing = False
         self._claimed: Optional[int] = None
+        self.claimed_at = 0.0
         self._claim_at = 0.0
         self._resigned_until: Optional[float] = None
         self._connected_at: Optional[float] = None
@@ -242,6 +246,7 @@ class Election:
     def _claim(self, now: float) -> list[Action]:
         if self.state is MemberState.STANDBY:
             self._move(ElectionEvent.LOCKED)
+            self.claimed_at = now
         elif self._view.generation == self.generation:
             self._claims_left -= 1
         self._is_committing = True

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Callable
+from typing import Callable, NamedTuple, Optional
 
 import ovs.poller
 
+from ryu_haslb.cluster.configuration_rows import Agreement
 from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import Action, Election, Lead, MemberState, StandBy
 from ryu_haslb.cluster.idl import OVS, Engine
+from ryu_haslb.cluster.member_rows import Members, Switchover
 from ryu_haslb.cluster.settings import ClusterSettings
 from ryu_haslb.cluster.shared_state import SharedState
 from ryu_haslb.openflow.fencing import Leadership
@@ -21,10 +23,22 @@ LOG = logging.getLogger(__name__)
 TICK_INTERVAL = 0.1
 
 
+class Leading(NamedTuple):
+    """A leadership: its generation, the leader before, and when it was claimed and began."""
+
+    generation: int
+    previous: str
+    claimed_at: float
+    at: float
+
+
 class Member:
     """A member of a cluster. ``leadership`` is for the switches; ``on_change`` is called when it has changed.
 
-    ``may_lead`` says whether it knows enough to lead: the configuration of the cluster.
+    ``may_lead`` says whether it knows enough to lead: the configuration of the cluster. ``lead`` is its leadership,
+    None while it stands by; ``resigning`` is why it has let another member lead, until it leads again. ``members``,
+    ``switchovers`` and ``agreement`` are what it knows of the others, of the past and of the configuration.
+    ``rivals_seen`` counts others that said that they led while this one did.
     """
 
     def __init__(
@@ -35,6 +49,13 @@ class Member:
         self.on_change: Callable[[], None] = lambda: None
         self.election = Election(settings.name)
         self.may_lead: Callable[[], bool] = lambda: True
+        self.agreement = Agreement("")
+        self.members = Members()
+        self.switchovers: list[Switchover] = []
+        self.lead: Optional[Leading] = None
+        self.resigning = ""
+        self.rivals_seen = 0
+        self._previous = ""
         self._database = Database(settings, self.election, self.act, self._may_lead, engine)
         self.shared = SharedState(settings, self.election, engine)
         self.leadership = Leadership(self._database.on_generation_at_switch)
@@ -82,6 +103,8 @@ class Member:
 
     def step(self) -> None:
         """Do what is due: what the database shows is handed to the election, and its decisions to the switches."""
+        if self.lead is None:
+            self._previous = self.leader
         self._database.step(self._clock())
         self._follow(self._database.is_connected)
         self._share(self._clock())
@@ -100,7 +123,7 @@ class Member:
         if not self.is_leading:
             return False
         LOG.info("cluster: %s resigns (%s); it serves until another member leads", self.name, reason)
-        self.leadership.is_resigning = True
+        self.leadership.is_resigning, self.resigning = True, reason.lower().replace("-", "_")
         self.on_change()
         self._database.resign(self._clock())
         return True
@@ -109,10 +132,12 @@ class Member:
         """Carry out what the election has decided."""
         leadership = self.leadership
         if isinstance(action, Lead):
-            leadership.is_leading, leadership.generation = True, action.generation
+            leadership.is_leading, leadership.generation, self.resigning = True, action.generation, ""
+            if self.lead is None:
+                self.lead = Leading(action.generation, self._previous, self.election.claimed_at, self._clock())
             LOG.warning("cluster: %s leads (generation %d)", self.name, action.generation)
         elif isinstance(action, StandBy):
-            leadership.is_leading, leadership.generation = False, action.generation
+            leadership.is_leading, leadership.generation, self.lead = False, action.generation, None
             LOG.warning(
                 "cluster: %s leads (generation %d); %s stands by",
                 action.leader or "another member",
@@ -125,7 +150,7 @@ class Member:
     def _follow(self, is_connected: bool) -> None:
         """Report the connection to the database, and end a resignation that no other member has followed."""
         if self.leadership.is_resigning and self.election.wants_lock(self._clock()):
-            self.leadership.is_resigning = False
+            self.leadership.is_resigning, self.resigning = False, ""
             LOG.warning("cluster: no other member has taken over; %s goes on leading", self.name)
             self.on_change()
         self._report_connection(is_connected)

@@ -9,8 +9,8 @@ from typing import Callable, Optional
 from ryu_haslb.cluster.health_rows import HEALTH, Clocks, health_rows, take_over_health
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.neighbour_rows import NEIGHBOUR, places_of, places_to_publish, rows_of
+from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Columns
-from ryu_haslb.cluster.shared_state import Publication
 from ryu_haslb.cluster.weight_rows import WEIGHT, weight_rows, weights_of
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.openflow.fleet import FORGET_TIMEOUT, Fleet
@@ -41,12 +41,20 @@ class Sharing:
         self._clocks = clocks
         self._began_at: Optional[float] = None
         self._has_health = self._has_weights = False
+        self._health_rows: Collection[Columns] = ()
+        self._weight_rows: Collection[Columns] = ()
         for publication in (
             Publication(NEIGHBOUR, self._neighbour_state, self._neighbours, self._on_neighbours),
             Publication(HEALTH, self._health_state, self._health, self._on_health),
             Publication(WEIGHT, lambda: dfp.weights.changes, self._weights, self._on_weights),
         ):
             member.shared.add(publication)
+
+    def on_configured(self) -> None:
+        """Another configuration is in force: what the leader has published may be about what is new in it."""
+        if not self._member.is_leading:
+            self._on_health(self._health_rows)
+            self._on_weights(self._weight_rows)
 
     def on_leadership_changed(self, now: float) -> None:
         """This member begins to lead, or stands by."""
@@ -78,6 +86,7 @@ class Sharing:
     def _on_health(self, rows: Collection[Columns]) -> None:
         """A leader takes over the rows that it sees first, since it may lead before it sees any; later they are its
         own."""
+        self._health_rows = rows
         is_leading = self._member.is_leading
         if not is_leading or not self._has_health:
             self._has_health = True
@@ -87,6 +96,7 @@ class Sharing:
         return weight_rows(self._dfp.weights.rows())
 
     def _on_weights(self, rows: Collection[Columns]) -> None:
+        self._weight_rows = rows
         is_leading, now = self._member.is_leading, self._clocks().monotonic
         if not is_leading or not self._has_weights:
             self._has_weights = True

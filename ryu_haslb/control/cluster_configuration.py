@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import eventlet
 
-from ryu_haslb.cluster.configuration_rows import CONFIGURATION, Agreement, SharedConfiguration, differences
+from ryu_haslb.cluster.configuration_rows import CONFIGURATION, SharedConfiguration, differences
 from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.member_rows import MemberInfo
+from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Changes, Columns
-from ryu_haslb.cluster.shared_state import NotConnectedError, Publication
+from ryu_haslb.cluster.shared_state import NotConnectedError
 from ryu_haslb.control import operations
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.operations import Application, UndecidedError
@@ -29,6 +31,8 @@ LOG = logging.getLogger(__name__)
 COMMIT_TIMEOUT = 5.0
 #: Seconds between two looks at a commit that is under way.
 _COMMIT_INTERVAL = 0.01
+#: Seconds for which the other members are waited for that are to apply it.
+REPORT_TIMEOUT = 3.0
 #: Errors of a configuration that the log names.
 _MAX_ERRORS = 10
 
@@ -37,7 +41,8 @@ class ClusterConfiguration:
     """Shares the configuration of ``application``; ``text`` is the one that it has begun with, from its file."""
 
     def __init__(self, member: Member, application: Application, text: str) -> None:
-        self.agreement = Agreement(text)
+        self.agreement = member.agreement
+        self.agreement.text = text
         self._member = member
         self._application = application
         self._is_first = True
@@ -58,14 +63,16 @@ class ClusterConfiguration:
         elif rows:
             self._is_first = False
 
-    def commit(self, text: str, source: str) -> None:
+    def commit(self, text: str, source: str) -> Iterable[str]:
         """Make this text, which was checked, the configuration of all members. Without effect if it is so already.
+
+        Returns notes about members that have not applied it; to get them takes up to :data:`REPORT_TIMEOUT`.
 
         Raises: ConfigurationError if it is not committed, UndecidedError if that is not known.
         """
         agreement = self.agreement
         if text == agreement.text and agreement.shared is not None:
-            return
+            return ()
         objection = agreement.objection(text)
         if objection is not None:
             raise _not_committed(source, objection)
@@ -85,6 +92,24 @@ class ClusterConfiguration:
             raise _not_committed(source, f"another member has changed it meanwhile ({outcome}); try again")
         agreement.on_applied(shared)
         LOG.info("cluster: %s committed", shared)
+        return self._reports(shared)
+
+    def _reports(self, shared: SharedConfiguration) -> Iterator[str]:
+        """Wait for the other members, and say which of them have not applied a configuration."""
+        deadline = time.monotonic() + REPORT_TIMEOUT
+        while (waiting := self._not_applied(shared)) and time.monotonic() < deadline:
+            if all(member.refused for member in waiting):
+                break
+            eventlet.sleep(_COMMIT_INTERVAL)
+        for member in waiting:
+            if member.refused:
+                yield f"member {member.name} cannot apply it, and keeps what it has: {member.refused}"
+            else:
+                yield f"member {member.name} has not reported within {REPORT_TIMEOUT:g} s that it has applied it"
+
+    def _not_applied(self, shared: SharedConfiguration) -> list[MemberInfo]:
+        present = self._member.members.present(time.monotonic())
+        return [each for each in present if each.name != self._member.name and each.revision != shared.revision]
 
     def report_file(self, path: str, changes: Iterable[str]) -> None:
         """Say how a file differs from what is in force. ``changes`` lead from what is in force to the file."""

@@ -7,8 +7,8 @@ diagnostics, counts); each caller words them in its own way.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Callable, Optional, Protocol
 
 import eventlet
@@ -42,8 +42,10 @@ class Application(Protocol):
     def configuration_file(self) -> str:
         """The file that this balancer was started with."""
 
-    def commit_configuration(self, text: str, source: str) -> None:
+    def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """Make a checked configuration that of all members of the cluster, if there is one.
+
+        Returns notes about members that have not applied it; to get them takes up to some seconds.
 
         Raises: ConfigurationError if that is not possible; then nothing changes. UndecidedError.
         """
@@ -222,8 +224,9 @@ def _apply(application: Application, source: str, commands: Optional[str] = None
     with _change:
         before = application.sources.configuration
         outcome = read_aside(Job(source, before, commands))
-        application.commit_configuration(outcome.text, source)
-        return _replace(application, before, outcome)
+        reports = application.commit_configuration(outcome.text, source)
+        applied = _replace(application, before, outcome)
+    return replace(applied, notes=(*applied.notes, *reports))
 
 
 def _replace(application: Application, before: Configuration, outcome: Outcome) -> Applied:

@@ -78,7 +78,8 @@ class Switch:
     ``fleet`` are all switches of this balancer by their datapath ids.
     ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
     (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
-    ``neighbour_changes`` grows when :meth:`found_neighbours` changes, and at other times.
+    ``neighbour_changes`` grows when :meth:`found_neighbours` changes, and at other times. ``served_since`` is the time
+    of the last :meth:`connect`.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
@@ -92,6 +93,7 @@ class Switch:
         self.fleet: Mapping[int, Switch] = {}
         self.arp_metered = 0
         self.neighbour_changes = 0
+        self.served_since = 0.0
         self._balancer = balancer
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
         self._own_addresses: frozenset[bytes] = frozenset()
@@ -154,6 +156,7 @@ class Switch:
         """Serve the switch over a new connection. Its rules and neighbours may have changed meanwhile."""
         self.disconnect()
         self.channel = transactions.channel
+        self.served_since = now
         self._forwarding.source = dispatch_address(self.datapath_id, self._balancer.sessions.keys.current)
         self._update_forwarding()
         self.rules.connect(transactions)

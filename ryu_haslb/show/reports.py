@@ -133,8 +133,19 @@ def _redundancy(rows: Iterator[RedundancyRow]) -> Iterator[str]:
         yield "this balancer is in no cluster"
         return
     yield f"Member {row['member']}, state = {row['state']}, generation = {row['generation']}"
-    yield f"  leader = {row['leader'] or 'none'}, since = {row['leader_since'] or 'never'}"
-    yield f"  database connected = {'yes' if row['database_connected'] else 'no'}"
+    reason = f", reason = {row['leader_reason']}" if row["leader_reason"] else ""
+    yield f"  leader = {row['leader'] or 'none'}, since = {row['leader_since'] or 'never'}{reason}"
+    yield f"  database connected = {'yes' if row['database_connected'] else 'no'}, standbys = {row['standbys']}"
+    yield f"  configuration = {_configuration(row)}"
+    if row["configuration_refused"]:
+        yield f"  not applied here: {row['configuration_refused']}"
+
+
+def _configuration(row: RedundancyRow) -> str:
+    if not row["configuration_revision"]:
+        return "none yet"
+    changed = f"{row['configuration_changed_by']}, {row['configuration_changed_at']}"
+    return f"revision {row['configuration_revision']} ({changed})"
 
 
 REALS = Report(
@@ -197,6 +208,30 @@ CONNS = Report(
     ),
 )
 REDUNDANCY = Report(snapshot.redundancy, _redundancy)
+MEMBERS = Report(
+    snapshot.members,
+    _as_table(
+        Column("member", "member", 16),
+        Column("present", "present", 9),
+        Column("state", "state", 10),
+        Column("version", "version", 9),
+        Column("sessions", "sessions", 10),
+        Column("lag", "lag", 8),
+        Column("configuration_revision", "revision", 10),
+        Column("url", "http", 22),
+    ),
+)
+SWITCHOVERS = Report(
+    snapshot.switchovers,
+    _as_table(
+        Column("generation", "generation", 12),
+        Column("at", "at", 22),
+        Column("previous", "from", 16),
+        Column("member", "to", 16),
+        Column("reason", "reason", 17),
+        Column("duration", "duration", 10),
+    ),
+)
 SWITCHES = Report(
     snapshot.switches,
     _as_table(

@@ -188,7 +188,42 @@ class RedundancyRow(TypedDict):
     generation: Annotated[Count, "The newest generation that this member knows of; each leader has a newer one."]
     leader: Annotated[str, "Name of the member that leads as the database shows it; empty if none has led yet."]
     leader_since: Annotated[str, "When it began to lead, in UTC (ISO 8601)."]
+    leader_reason: Annotated[str, "Why it leads, as a token such as leader_lost; empty if that is not recorded."]
     database_connected: Annotated[bool, "Whether a database server that follows the Raft leader is connected."]
+    standbys: Annotated[Count, "Members that are there and stand by."]
+    rivals_seen: Annotated[Count, "Times that another member said that it led while this one did."]
+    configuration_revision: Annotated[Count, "Revision of the configuration in force here; 0 if there is none yet."]
+    configuration_changed_by: Annotated[str, "Member that changed the configuration, and by what."]
+    configuration_changed_at: Annotated[str, "When it was changed, in UTC (ISO 8601)."]
+    configuration_refused: Annotated[str, "Why this member has not applied the configuration of the cluster, or empty."]
+
+
+class MemberRow(TypedDict):
+    """A member of the cluster, as it describes itself."""
+
+    member: Annotated[str, "Name of the member."]
+    present: Annotated[bool, "Whether it is there: it has changed its row in the last 16 s."]
+    state: ClusterState
+    generation: Annotated[Count, "The generation with which it leads, or led last."]
+    version: Annotated[str, "Version of its software."]
+    url: Annotated[str, "Where its HTTP server listens; empty if it has none."]
+    sessions: Annotated[Count, "Sessions that it has, or follows while it stands by."]
+    lag: Annotated[Optional[Seconds], "Time by which it may be behind the switches; null if it leads, or follows none."]
+    configuration_revision: Annotated[Count, "Revision of the configuration that it has in force."]
+    configuration_refused: Annotated[str, "Why it has not applied the configuration of the cluster, or empty."]
+
+
+class SwitchoverRow(TypedDict):
+    """A switchover of the cluster: another member began to lead."""
+
+    generation: Annotated[Count, "The generation of the new leader."]
+    at: Annotated[str, "When, in UTC (ISO 8601)."]
+    previous: Annotated[str, "Name of the leader before; empty for the first one."]
+    member: Annotated[str, "Name of the new leader."]
+    reason: Annotated[str, "Why, as a token: switch_activity, sigterm, leader_lost, leader_restarted, first_leader."]
+    duration: Annotated[
+        Optional[Seconds], "From when the database gave it the lock until it served every switch; null if unknown."
+    ]
 
 
 class SwitchRow(TypedDict):

@@ -257,6 +257,10 @@ ROUTES: tuple[Route, ...] = (
     ),
     _table("/api/v1/statistics", "Counters of the balancer", rows.CounterRow, snapshot.statistics),
     _table("/api/v1/redundancy", "This balancer in its cluster", rows.RedundancyRow, snapshot.redundancy),
+    _table("/api/v1/redundancy/members", "Members of the cluster", rows.MemberRow, snapshot.members),
+    _table(
+        "/api/v1/redundancy/switchovers", "Last switchovers of the cluster", rows.SwitchoverRow, snapshot.switchovers
+    ),
     _table("/api/v1/switches", "Switches", rows.SwitchRow, snapshot.switches),
     _of_module(
         "/api/v1/crypto/ipsec/sa",

@@ -107,6 +107,17 @@ def _redundancy(rows: list[RedundancyRow]) -> Iterator[Metric]:
     yield _gauge("haslb_cluster_generation", "The newest generation that this member knows of.", [], generations)
     connected: _Samples = [([], row["database_connected"]) for row in rows]
     yield _gauge("haslb_cluster_database_connected", "1 while the cluster's database is connected.", [], connected)
+    standbys: _Samples = [([], row["standbys"]) for row in rows]
+    yield _gauge("haslb_cluster_standbys", "Members of the cluster that are there and stand by.", [], standbys)
+    rivals: _Samples = [([], row["rivals_seen"]) for row in rows]
+    meaning = "Times that another member said that it led while this one did."
+    yield _counter("haslb_cluster_rivals", meaning, [], rivals)
+    revisions: _Samples = [([], row["configuration_revision"]) for row in rows]
+    meaning = "Revision of the cluster's configuration that is in force here."
+    yield _gauge("haslb_cluster_configuration_revision", meaning, [], revisions)
+    refused: _Samples = [([], bool(row["configuration_refused"])) for row in rows]
+    meaning = "1 while this member cannot apply the configuration of the cluster."
+    yield _gauge("haslb_cluster_configuration_refused", meaning, [], refused)
 
 
 def _requests(sources: Sources) -> Iterator[Metric]:

@@ -133,6 +133,8 @@ _ROWS: tuple[type, ...] = (
     rows.DfpWeightRow,
     rows.CounterRow,
     rows.RedundancyRow,
+    rows.MemberRow,
+    rows.SwitchoverRow,
     rows.SwitchRow,
     ProtectedPairRow,
     IpsecAssociationRow,

@@ -18,6 +18,7 @@ from mobile import registration
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.chassis.topology import NodePort, SwitchPort
+from haslb_lab.node import control
 from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -29,7 +30,6 @@ CONFIGURATION = (
         "predictor roundrobin",
     ).replace("inservice", "reassign 1\nfaildetect numconns 1 numclients 1\nretry 3600\ninservice")
     + virtual_server()
-    + f"ip slb dfp\nagent {REALS[AGENT_NODE]} {AGENT_PORT} 30 0 1\n"
 )
 
 
@@ -81,6 +81,8 @@ def test_a_failed_home_agent_stays_failed_when_another_member_takes_over(cluster
 def test_a_weight_lasts_until_the_agent_reports_to_the_new_leader(cluster: Cluster) -> None:
     """The agent hangs: a member that starts meanwhile has the weight from the leader, and so has it as leader."""
     leader, standby = cluster.master, cluster.waiting
+    agent_command = f"ip slb dfp\x1fagent {REALS[AGENT_NODE]} {AGENT_PORT} 30 0 1"
+    assert "+ ip slb dfp / agent" in control.request(cluster.socket(leader), f"config '{agent_command}'")
     program = [str(Path(sys.executable).with_name("haslb-dfp-agent")), "--port", str(AGENT_PORT)]
     agent = cluster.bench.lab.run(
         AGENT_NODE, [*program, "--max-weight", str(AGENT_WEIGHT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

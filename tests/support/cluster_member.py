@@ -7,6 +7,7 @@ from typing import Callable
 
 from ryu_haslb.cluster.election import View
 from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.member_rows import MemberInfo, Switchover
 from ryu_haslb.cluster.settings import ClusterSettings
 
 
@@ -16,6 +17,12 @@ def leading_member(clock: Callable[[], float] = time.monotonic) -> Member:
     member.election.observe(View(True, True, 0, ""), 0.0)
     for action in member.election.on_committed(1):
         member.act(action)
+    rows = [
+        MemberInfo("member-a", "1", 1, "leader", 1, "", "127.0.0.1:8080", "0.1.0", 5, None, 3, ""),
+        MemberInfo("member-b", "2", 1, "standby", 0, "", "", "0.1.0", 5, 12, 2, "revision 3: unknown command"),
+    ]
+    member.members.on_rows([row.row() for row in rows], time.monotonic())
+    member.switchovers = [Switchover(1, "member-a", "member-b", "2026-01-02T03:04:05Z", "leader_lost", 51)]
     return member
 
 

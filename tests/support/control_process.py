@@ -7,7 +7,7 @@ input another session begins.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -57,8 +57,9 @@ class Application:
     def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
         return self.bench.balancer.clear_in_slices(virtual_server, 500)
 
-    def commit_configuration(self, text: str, source: str) -> None:
+    def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """There is no cluster."""
+        return ()
 
     def clear_counters(self) -> None:
         self.bench.balancer.clear_counters()

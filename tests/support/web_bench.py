@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -89,8 +89,9 @@ class WebBench:
     def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
         return self.balancer.clear_in_slices(virtual_server, 500)
 
-    def commit_configuration(self, text: str, source: str) -> None:
+    def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """There is no cluster."""
+        return ()
 
     def clear_counters(self) -> None:
         self.balancer.clear_counters()

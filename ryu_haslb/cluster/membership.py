@@ -1,0 +1,156 @@
+"""What this balancer says of itself to the other members, and what it knows of them and of the last switchovers."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Collection, Iterable
+from typing import Callable, Optional
+
+from ryu_haslb import __version__
+from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.member_rows import (
+    BEAT_INTERVAL,
+    MEMBER,
+    SWITCHOVER,
+    MemberInfo,
+    Switchover,
+    read_switchovers,
+    reason_of,
+    switchovers_to_publish,
+)
+from ryu_haslb.cluster.publisher import Publication
+from ryu_haslb.cluster.rows import Columns
+from ryu_haslb.openflow.arbiter import Role
+from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.slb.balancer import Balancer
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds from the beginning of a leadership until it is recorded: by then the reason is known. And at most, if there
+#: are switches that it does not serve.
+RECORD_DELAY = 1.0
+RECORD_TIMEOUT = 10.0
+#: Seconds from the beginning of a leadership for which the leader before may still say that it leads.
+RIVAL_DELAY = 1.0
+#: Rivals that are counted and logged.
+MAX_RIVALS = 1000
+
+
+class Membership:
+    """Connects a member with the tables Member and Switchover. ``url`` is where its HTTP server is; empty without."""
+
+    def __init__(
+        self,
+        member: Member,
+        fleet: Fleet,
+        balancer: Balancer,
+        url: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._member, self._fleet, self._balancer, self._url, self._clock = member, fleet, balancer, url, clock
+        self._instance = uuid.uuid4().hex
+        self._began_at = clock()
+        self._sample: Optional[MemberInfo] = None
+        self._has_published = self._is_doubled = False
+        self._latest: Optional[Switchover] = None
+        self._rivals: set[tuple[str, int, int]] = set()
+        member.shared.add(
+            Publication(MEMBER, self._state, self._wanted, self._on_rows, self._is_owned, by_leader=False)
+        )
+        member.shared.add(Publication(SWITCHOVER, self._record, self._wanted_switchovers, self._on_switchovers))
+
+    def _state(self) -> object:
+        """Sessions and lag are taken with each beat; anything else counts at once."""
+        member, beat = self._member, int((self._clock() - self._began_at) / BEAT_INTERVAL)
+        if self._sample is None or self._sample.beat != beat:
+            self._sample = self._info(beat)
+        agreement = member.agreement
+        return beat, member.state, member.election.generation, member.resigning, agreement.shared, agreement.refused
+
+    def _info(self, beat: int) -> MemberInfo:
+        member = self._member
+        followers = [each.follower for each in self._fleet.switches.values() if each.follower is not None]
+        lags = [follower.lag for follower in followers if follower.lag is not None]
+        followed = sum(follower.sessions for follower in followers)
+        return MemberInfo(
+            member.name,
+            self._instance,
+            beat,
+            member.state.value,
+            member.election.generation,
+            member.resigning,
+            self._url,
+            __version__,
+            len(self._balancer.sessions) if member.is_leading else followed,
+            None if member.is_leading or not lags else round(max(lags) * 1000),
+            0 if member.agreement.shared is None else member.agreement.shared.revision,
+            member.agreement.refused,
+        )
+
+    def _wanted(self, _: Collection[Columns], now: float) -> Iterable[Columns]:
+        return [self._info(0 if self._sample is None else self._sample.beat).row()]
+
+    def _is_owned(self, row: Columns) -> bool:
+        """Its own row is this member's, and the leader deletes those of members that are gone."""
+        if row["name"] == self._member.name:
+            return True
+        return self._member.is_leading and self._member.members.is_forgotten(row, self._clock())
+
+    def _on_rows(self, rows: Collection[Columns]) -> None:
+        self._member.members.on_rows(rows, self._clock())
+        self._look_for_rivals()
+        own = self._member.members.get(self._member.name)
+        if own is None:
+            return
+        if own.instance == self._instance:
+            self._has_published = True
+        elif self._has_published and not self._is_doubled:
+            self._is_doubled = True
+            LOG.error("cluster: another member has the name %s as well; give one of them another HASLB_NAME", own.name)
+
+    def _look_for_rivals(self) -> None:
+        """Count the members that say that they lead, although this one does."""
+        member, lead = self._member, self._member.lead
+        if lead is None:
+            return
+        for rival in member.members.rivals(member.name, lead.at + RIVAL_DELAY):
+            seen = rival.name, rival.generation, lead.generation
+            if seen in self._rivals or len(self._rivals) >= MAX_RIVALS:
+                continue
+            self._rivals.add(seen)
+            member.rivals_seen += 1
+            LOG.warning(
+                "cluster: %s says that it leads (generation %d), and %s leads (generation %d); switches with roles "
+                "reject the older one",
+                *(rival.name, rival.generation, member.name, lead.generation),
+            )
+
+    def _record(self) -> object:
+        """The record of this leadership, when it can be made."""
+        member, now = self._member, self._clock()
+        lead = member.lead
+        if lead is None:
+            self._latest = None
+        elif (self._latest is None or self._latest.generation != lead.generation) and now >= lead.at + RECORD_DELAY:
+            connected = [each for each in self._fleet.switches.values() if each.is_connected]
+            served = [each for each in connected if each.role in (Role.MASTER, Role.UNFENCED)]
+            if len(served) == len(connected) or now >= lead.at + RECORD_TIMEOUT:
+                ended = max((each.served_since for each in served), default=lead.at)
+                previous = member.members.get(lead.previous)
+                self._latest = Switchover(
+                    lead.generation,
+                    member.name,
+                    lead.previous,
+                    member.leader_since,
+                    reason_of(member.name, lead.previous, "" if previous is None else previous.resigning),
+                    round((max(ended, lead.at) - lead.claimed_at) * 1000) if len(served) == len(connected) else None,
+                )
+        return self._latest
+
+    def _wanted_switchovers(self, rows: Collection[Columns], _: float) -> Iterable[Columns]:
+        return switchovers_to_publish(rows, self._latest)
+
+    def _on_switchovers(self, rows: Collection[Columns]) -> None:
+        self._member.switchovers = read_switchovers(rows)
