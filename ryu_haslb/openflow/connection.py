@@ -140,10 +140,11 @@ class Connection:
         """Another balancer serves the switch: send nothing more that changes it."""
         self.transport.handler = self._on_message_while_not_serving
         self._backoff.reset()
+        was_leading = self.is_serving
         self._stop_serving()
         self._switch.forget(self._clock())
         if self._leadership is not None:
-            self._follower.begin(self._clock())
+            self._follower.begin(was_leading, self._clock())
 
     @property
     def is_serving(self) -> bool:

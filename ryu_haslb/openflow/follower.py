@@ -8,7 +8,7 @@ When this member is to serve the switch, it must have every session at once. So 
 one connection, in the order in which the switch made them: the last one about a rule is right::
 
     OFF        begin                     -> WAITING
-    WAITING    START_DELAY               -> READING: open the monitors, read the session rules and the keys
+    WAITING    at once, or START_DELAY after a takeover -> READING: open the monitors, read session rules and keys
     READING    all rules read            -> FOLLOWING, or POLLING if the switch has no flow monitor
     FOLLOWING  paused by the switch      -> PAUSED: it holds back additions and modifications
     PAUSED     resumed                   -> FOLLOWING: it has reported them
@@ -53,7 +53,7 @@ from ryu_haslb.openflow.wire_multipart import FlowStats
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds from the beginning of the standby until the rules are read: the switch has just got a new leader.
+#: Seconds until a former leader reads the rules: the switch has just got a new one.
 START_DELAY = 1.0
 #: Seconds after a failure until the rules are read again.
 RETRY_INTERVAL = 10.0
@@ -141,10 +141,10 @@ class Follower:
             behind.append(now - self._paused_at)
         return max(behind)
 
-    def begin(self, now: float) -> None:
+    def begin(self, was_leading: bool, now: float) -> None:
         """This member stands by: follow the switch."""
         if self.state is FollowerState.OFF:
-            self.state, self._next_at = FollowerState.WAITING, now + START_DELAY
+            self.state, self._next_at = FollowerState.WAITING, now + (START_DELAY if was_leading else 0.0)
 
     def conclude(self) -> Optional[Followed]:
         """This member serves the switch, or the connection is left: what was followed, or None if that is nothing."""

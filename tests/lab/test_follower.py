@@ -99,7 +99,7 @@ class Standby(Peer):
         self.transmit(role_request(self.next_xid(), ControllerRole.SLAVE, 1))
         self.states: list[FollowerState] = []
         self.follower = Follower(1, self, limit)
-        self.follower.begin(time.monotonic())
+        self.follower.begin(False, time.monotonic())
 
     def run_until(self, holds: Callable[[], bool]) -> None:
         """Handle what comes, and time, until something holds."""
@@ -243,7 +243,7 @@ def test_a_takeover_on_the_same_connection_and_another_standby_later(switch: tup
     standby.transmit(role_request(standby.next_xid(), ControllerRole.MASTER, 2))
     standby.transmit(add(50)(standby.next_xid()))
     standby.transmit(role_request(standby.next_xid(), ControllerRole.SLAVE, 2))
-    standby.follower.begin(time.monotonic())
+    standby.follower.begin(True, time.monotonic())
     standby.follow(51)
 
 

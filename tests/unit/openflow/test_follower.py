@@ -74,7 +74,7 @@ class StandBy:
         self.sent: list[bytes] = []
         self.bytes_sent = self._xid = 0
         self.follower = Follower(1, self, limit)
-        self.follower.begin(0.0)
+        self.follower.begin(True, 0.0)
 
     def next_xid(self) -> int:
         self._xid += 1
@@ -285,7 +285,7 @@ def test_a_monitor_gets_an_id_that_was_not_in_use_on_its_connection() -> None:
         ids += [each[24:28] for each in standby.sent if each[8:10] == b"\xff\xff"]
         standby.answer()
         standby.conclude()
-        standby.follower.begin(standby.now)
+        standby.follower.begin(True, standby.now)
     assert len(set(ids)) == len(ids) == 6
 
 
@@ -354,3 +354,12 @@ def test_a_switch_may_send_anything(noise: bytes, at: int) -> None:
     standby.wait(RETRY_INTERVAL)
     standby.answer()
     assert standby.follower.sessions <= 3
+
+
+def test_a_member_that_has_not_led_follows_at_once() -> None:
+    standby = StandBy(rule(ANNA, TO_A))
+    standby.follower.conclude()
+    standby.follower.begin(False, 0.0)
+    standby.wait(0.0)
+    standby.answer()
+    assert standby.follower.is_current

@@ -16,7 +16,7 @@ from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.channel import MessageHandler
 from ryu_haslb.openflow.connection import Connection
 from ryu_haslb.openflow.fencing import Leadership
-from ryu_haslb.openflow.follower import FollowerState
+from ryu_haslb.openflow.follower import POLL_INTERVAL, FollowerState
 from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.openflow.session_key import KEY_LENGTH
 from ryu_haslb.openflow.switch import Switch
@@ -209,6 +209,7 @@ def test_a_session_that_no_mobile_asks_for_is_taken_over_as_well() -> None:
 
 def test_where_the_switch_has_no_flow_monitor_the_new_leader_reads_the_rules_once_more() -> None:
     led = Led(flow_monitor=False)
+    led.run(POLL_INTERVAL)
     follower = led.standby.switch.follower
     assert follower is not None
     assert (follower.sessions, follower.state) == (60, FollowerState.POLLING)
