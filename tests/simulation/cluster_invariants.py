@@ -43,6 +43,7 @@ class ClusterInvariants:
             self._leaders_stay_without_a_database()
             self._somebody_leads()
             self._leaders_do_not_alternate()
+            self._members_have_one_configuration()
 
     def _on_change(self, switch: SimulatedSwitch, connection: SwitchConnection) -> None:
         """Something is about to be changed over a connection: by the leader of its time, and in their order."""
@@ -91,6 +92,19 @@ class ClusterInvariants:
         if transport is None or transport.is_stalled:
             return True
         return any(each.role == ROLE_MASTER and each.controller == member.name for each in switch.connections)
+
+    def _members_have_one_configuration(self) -> None:
+        """The one in the database, if nothing has failed for a while."""
+        world = self._world
+        if world.clock.now - world.faulted_at < LEADING_TIME or not world.database.is_available:
+            return
+        committed = {row["text"] for row in world.database.committed.get("Configuration", {}).values()}
+        for member in world.members:
+            in_force = member.shared.agreement.text if member.can_lead else None
+            if in_force is not None and {in_force} != committed:
+                raise ViolationError("members have one configuration", f"{member.name} has another than the database")
+            if in_force is not None and world.texts.parameters_of(in_force).configuration() != member.configuration:
+                raise ViolationError("members have one configuration", f"{member.name} has not applied it")
 
     def _leaders_do_not_alternate(self) -> None:
         world = self._world

@@ -114,7 +114,11 @@ def _weather(world: World, loss: float, repeat: float, jitter: float) -> None:
 
 def _configure(world: World, weights: tuple[int, ...], out_of_service: frozenset[int]) -> None:
     world.interrupt()
-    world.parameters = replace(world.parameters, weights=weights, out_of_service=out_of_service)
+    parameters = replace(world.parameters, weights=weights, out_of_service=out_of_service)
+    if world.members:
+        world.share_configuration(parameters)
+        return
+    world.parameters = parameters
     for controller in world.controllers:
         controller.configure(world.parameters.configuration())
 

@@ -232,8 +232,8 @@ class SimulatedTransaction:
         return SimulatedRow(self.idl, table.name, number, {})
 
     def get_error(self) -> str:
-        """Why the transaction has failed."""
-        return self.error
+        """Why the transaction has failed, or its status."""
+        return self.error if self.status == Transaction.ERROR and self.error else self.status
 
     def commit(self) -> str:
         """Send the transaction, or look what has become of it."""

@@ -10,12 +10,14 @@ from ryu_haslb.cluster.member import TICK_INTERVAL as STEP_INTERVAL
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.settings import ClusterSettings
 from ryu_haslb.cluster.sharing import Sharing
+from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import steer
 from ryu_haslb.openflow.fleet import Fleet
 from simulation.controller import Controller
 from simulation.idl import engine_of
 from simulation.ovsdb import SimulatedDatabase
+from simulation.shared_configuration import MemberConfiguration, SharedTexts
 from simulation.switch import SimulatedSwitch
 from simulation.transport import Transport
 
@@ -32,9 +34,10 @@ class MemberController(Controller):
 
     member: Member
 
-    def join(self, database: SimulatedDatabase, on_change: Callable[[], None]) -> None:
-        """Have a database. To be called before the first start."""
-        self._database, self._on_change = database, on_change
+    def join(self, database: SimulatedDatabase, texts: SharedTexts, on_change: Callable[[], None]) -> None:
+        """Have a database, and a configuration file. To be called before the first start."""
+        self._database, self._texts, self._on_change = database, texts, on_change
+        self._file = self.configuration
 
     @property
     def is_hung(self) -> bool:
@@ -61,8 +64,11 @@ class MemberController(Controller):
     def start(self) -> None:
         """Start the process, and join the cluster."""
         was_running = self.is_running
+        if not was_running:
+            self.configuration = self._file
         super().start()
         if not was_running:
+            self.shared = MemberConfiguration(self, write_configuration(self._file))
             self.sharing = Sharing(self.member, self.fleet, self.balancer, self.dfp, self._clocks)
             self._step(self._start_count)
 
@@ -77,6 +83,11 @@ class MemberController(Controller):
         """End the process as SIGTERM does: another member takes over first."""
         if self.is_running:
             self.process.timers.call(self._hand_over, self.clock.now + HAND_OVER_TIMEOUT, self._start_count)
+
+    def apply(self, text: str) -> None:
+        """Apply the configuration that all members share."""
+        self.configure(self._texts.parameters_of(text).configuration())
+        self._on_change()
 
     def resign(self) -> None:
         """Let another member lead, as ``haslb redundancy switch-activity`` does."""

@@ -122,6 +122,13 @@ def _disturb_commits(_: Parameters, at: float, random: Random) -> list[Fault]:
     return [Fault(at, kind, () if kind == "database is made anew" else (random.choice((1.0, 5.0, 20.0)),))]
 
 
+def _configure(parameters: Parameters, at: float, random: Random) -> list[Fault]:
+    """An operator changes the configuration at one member, and back at another."""
+    weights = tuple(random.choice((1, 2, 4, 8)) for _ in range(parameters.home_agents))
+    out = frozenset({random.randrange(parameters.home_agents)} if random.random() < 0.4 else ())
+    return _pair(at, random, ("configuration", (weights, out)), ("configuration", (weights, frozenset())))
+
+
 def _restart_in_turn(parameters: Parameters, at: float, random: Random) -> list[Fault]:
     """An upgrade: each member is stopped and started again, one after the other."""
     history = []
@@ -155,6 +162,7 @@ _MAKERS: tuple[Maker, ...] = (
     _part_servers,
     _fail_servers,
     _disturb_commits,
+    _configure,
     _restart_in_turn,
     _restart_switch,
 )

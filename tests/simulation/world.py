@@ -25,6 +25,7 @@ from simulation.network import Weather
 from simulation.ovsdb import SimulatedDatabase
 from simulation.packet import ETH_DST, arp_frame
 from simulation.parameters import FIRST_HOME_AGENT, FIRST_PDSN, FIRST_TRUNK, VIRTUAL, Parameters
+from simulation.shared_configuration import SharedTexts
 from simulation.switch import SimulatedSwitch
 from simulation.witness import NODE_PREFIX, Counts, Witness
 
@@ -109,6 +110,9 @@ class World:
         punctual = parameters.dfp_punctual
         self.dfp_agents = [SimulatedDfpAgent(each, self.clock, punctual) for each in self.home_agents]
         self.database = SimulatedDatabase(self.clock, Random(f"{parameters.seed} database"))
+        #: The texts of the configurations that members have shared.
+        self.texts = SharedTexts()
+        self.texts.text_of(parameters)
         self.controllers = [self._make_controller(number) for number in range(parameters.controllers)]
         #: Those that are members of a cluster.
         self.members = [each for each in self.controllers if isinstance(each, MemberController)]
@@ -200,6 +204,12 @@ class World:
         for switch in self.switches:
             switch.expired.clear()
 
+    def share_configuration(self, parameters: Parameters) -> None:
+        """An operator changes the configuration of all members, at one that runs."""
+        running = [each for each in self.members if each.is_running and not each.is_hung]
+        if running:
+            self.random.choice(running).shared.commit(self.texts.text_of(parameters))
+
     def excuse_under_way(self) -> None:
         """A leader fails, or another one begins: sessions whose rules are under way may be lost (docs/cluster.md)."""
         for mobile in self.mobiles:
@@ -208,8 +218,11 @@ class World:
                 self.under_way += 1
 
     def on_leadership_changed(self) -> None:
-        """A member begins to lead, resigns, or stands by."""
+        """A member begins to lead, resigns, or stands by, or applies another configuration."""
         self.disturb()
+        leader = self.controller
+        if isinstance(leader, MemberController) and leader.is_acting:
+            self.parameters = self.texts.parameters_of(leader.shared.agreement.text)
         self.excuse_under_way()
 
     def disturb(self) -> None:
@@ -230,7 +243,7 @@ class World:
         configuration, name = self.parameters.configuration(), f"balancer{number + 1}"
         if self.parameters.is_cluster:
             member = MemberController(self.clock, configuration, self.dfp_agent, name)
-            member.join(self.database, self.on_leadership_changed)
+            member.join(self.database, self.texts, self.on_leadership_changed)
             return member
         is_old = self.parameters.controllers == 1 and self.parameters.seed % 3 == 0
         return Controller(self.clock, configuration, self.dfp_agent, name, is_old)

@@ -150,3 +150,21 @@ def test_two_leaders_of_one_generation_do_not_take_turns(is_cut_off: bool) -> No
     run(world, 6.0)
     assert leaders(world) == ["balancer2"]
     assert [each.controller for each in world.switch.connections if each.role == ROLE_MASTER] == ["balancer2"]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [],
+        [Fault(59.9, "replies to commits are lost", (10.0,))],
+        [Fault(59.9, "database servers are parted", ((0, 1, 1),))],
+        [Fault(60.001, "controller is killed", (0,))],
+        [Fault(70.0, "controller is killed", (number,)) for number in range(2)]
+        + [Fault(80.0, "controller starts", (number,)) for number in range(2)],
+    ],
+    ids=["alone", "reply lost", "with the Raft leader cut off", "leader killed", "all restarted"],
+)
+def test_a_configuration_is_changed_for_all_members_or_for_none(steps: list[Fault]) -> None:
+    """Members that start again have their old file, and apply what the database has."""
+    change = Fault(60.0, "configuration", ((1, 4), frozenset({0})))
+    assert simulate(CLUSTER, sorted([change, *steps]), 100.0).violation is None

@@ -13,6 +13,7 @@ from ryu_haslb.openflow.fencing import FencedMastership
 from ryu_haslb.slb.session_table import SessionTable
 from simulation.faults import Fault
 from simulation.idl import SimulatedRow
+from simulation.member import MemberController
 from simulation.openflow import ROLE_MASTER
 from simulation.ovsdb import SimulatedDatabase
 from simulation.ovsdb_server import Server, Session
@@ -144,3 +145,8 @@ def test_members_that_all_serve_are_found(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(FencedMastership, "ask", serve)
     assert broken_rule() in ("only the leader changes a switch", "each request is dispatched once")
+
+
+def test_a_member_that_does_not_apply_the_shared_configuration_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MemberController, "apply", lambda *_: None)
+    assert broken_rule([Fault(60.0, "configuration", ((1, 4), frozenset()))]) == "members have one configuration"

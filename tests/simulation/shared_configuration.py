@@ -1,0 +1,96 @@
+"""The configuration that the members of a simulated cluster share: the product's agreement, and its row.
+
+What ``control/cluster_configuration.py`` does with green threads is done here with events. Reading the text of a
+configuration is left out: ``texts`` has the world's parameters that each text stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ryu_haslb.cluster.configuration_rows import CONFIGURATION, Agreement, SharedConfiguration
+from ryu_haslb.cluster.rows import Changes, Columns
+from ryu_haslb.cluster.shared_state import NotConnectedError, Publication
+from ryu_haslb.configuration.ios.writer import write_configuration
+from simulation.parameters import Parameters
+
+if TYPE_CHECKING:
+    from simulation.member import MemberController
+
+#: Seconds that a member needs to read a configuration, and that an operator waits for a commit at the most.
+READING_TIME = 0.02
+COMMIT_TIMEOUT = 5.0
+_COMMIT_INTERVAL = 0.01
+_CHANGED_AT = "2026-01-01T00:00:00Z"
+
+
+class SharedTexts:
+    """The texts of all configurations that this world has seen, and what they stand for."""
+
+    def __init__(self) -> None:
+        self._parameters: dict[str, Parameters] = {}
+
+    def text_of(self, parameters: Parameters) -> str:
+        """The configuration of these parameters as text."""
+        text = write_configuration(parameters.configuration())
+        self._parameters[text] = parameters
+        return text
+
+    def parameters_of(self, text: str) -> Parameters:
+        """What a text stands for."""
+        return self._parameters[text]
+
+
+class MemberConfiguration:
+    """One member's part of the agreement; ``text`` is that of the file that it was started with."""
+
+    def __init__(self, controller: MemberController, text: str) -> None:
+        self.agreement = Agreement(text)
+        self._controller = controller
+        self._member = member = controller.member
+        self._starts = controller.starts
+        member.shared.add(Publication(CONFIGURATION, lambda: None, self._wanted, self._on_rows))
+        member.may_lead = lambda: self.agreement.is_settled or member.shared.lacks_tables
+
+    def commit(self, text: str) -> None:
+        """An operator changes the configuration of all members here; this may be refused."""
+        if self.agreement.objection(text) is not None:
+            return
+        shared = self.agreement.next(text, self._member.name, _CHANGED_AT)
+        try:
+            commit = self._member.shared.change(CONFIGURATION, lambda rows: _replacement(rows, shared), "revision")
+        except NotConnectedError:
+            return
+        self._await(commit, shared, self._controller.clock.now + COMMIT_TIMEOUT)
+
+    def _await(self, commit: Any, shared: SharedConfiguration, until: float) -> None:
+        if self._controller.starts != self._starts or not self._controller.is_running:
+            return
+        outcome = commit.outcome()
+        if outcome is None and self._controller.clock.now < until:
+            self._controller.process.timers.after(_COMMIT_INTERVAL, self._await, commit, shared, until)
+        elif outcome == "":
+            self.agreement.on_applied(shared)
+            self._controller.apply(shared.text)
+
+    def _on_rows(self, rows: Collection[Columns]) -> None:
+        self.agreement.on_rows(rows)
+        if self.agreement.pending is not None:
+            self._controller.process.timers.after(READING_TIME, self._apply)
+
+    def _wanted(self, rows: Collection[Columns], _: float) -> Iterable[Columns]:
+        return self.agreement.rows_to_publish(rows, self._member.name, _CHANGED_AT)
+
+    def _apply(self) -> None:
+        shared = self.agreement.pending
+        is_current = self._controller.is_running and self._controller.starts == self._starts
+        if shared is not None and is_current:
+            self._controller.apply(shared.text)
+            self.agreement.on_applied(shared)
+
+
+def _replacement(rows: Mapping[Any, Columns], shared: SharedConfiguration) -> Changes:
+    if not rows:
+        return Changes(CONFIGURATION, insert=[shared.row()])
+    return Changes(CONFIGURATION, update={identifier: shared.row() for identifier in rows})
