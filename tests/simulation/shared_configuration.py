@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ryu_haslb.cluster.configuration_rows import CONFIGURATION, Agreement, SharedConfiguration
+from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Changes, Columns
-from ryu_haslb.cluster.shared_state import NotConnectedError, Publication
+from ryu_haslb.cluster.shared_state import NotConnectedError
 from ryu_haslb.configuration.ios.writer import write_configuration
 from simulation.parameters import Parameters
 
