@@ -94,14 +94,15 @@ class FailureDetection:
             return False
         if session.retries:
             real.record_retry(session.identity, now)
-        if session.retries >= real.configuration.reassign - 1 and session.retries:
-            real.look_for_replies(now)
-        if session.retries > real.configuration.reassign:
-            if self._may_live(session, now):
-                return False
-            self._record_failure(session, now)
-            session.retries = 0
-            return True
+            left = real.configuration.reassign - session.retries
+            if left <= 1:
+                real.look_for_replies(now)
+            if left < 0:
+                if self._may_live(session, now):
+                    return False
+                self._record_failure(session, now)
+                session.retries = 0
+                return True
         if session.waited:
             self._fail_if_silent(session, now)
         elif real.doubt.retrying_mobiles or real.failed_mobiles:

@@ -8,11 +8,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Optional, Union
 
 _random = random.SystemRandom()
+_names: list[socket.socket] = []
 MANAGER = Path(sys.executable).with_name("haslb-manager")
 
 
@@ -20,13 +21,21 @@ def free_port() -> int:
     """A port of the loopback that is free, and that no outgoing connection takes before it is used.
 
     It is below those that the kernel chooses from (32768 to 60999): tests open thousands of connections beside each
-    other.
+    other. No other process of tests gets it as long as this one runs: its number is the name of a socket that is bound
+    to it (unix(7), abstract).
     """
     while True:
         port = _random.randrange(10_000, 32_768)
-        with suppress(OSError), socket.socket() as probe:
-            probe.bind(("127.0.0.1", port))
-            return port
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind(f"\0haslb-test-port-{port}")
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+        except OSError:
+            name.close()
+            continue
+        _names.append(name)
+        return port
 
 
 @contextmanager
