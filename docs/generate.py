@@ -25,6 +25,7 @@ from ryu_haslb.configuration.crypto_model import (
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow.fencing import FENCING_TRANSITIONS
+from ryu_haslb.openflow.follower_states import FOLLOWER_TRANSITIONS
 from ryu_haslb.openflow.pipeline import (
     SESSION_PRIORITY,
     Purpose,
@@ -150,6 +151,7 @@ PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
         "real server": lambda: state_machine(HEALTH_TRANSITIONS),
         "member": lambda: state_machine(ELECTION_TRANSITIONS),
         "role": lambda: state_machine(FENCING_TRANSITIONS),
+        "follower": lambda: state_machine(FOLLOWER_TRANSITIONS),
     },
     "flows.md": {"standing rules": flow_table},
 }

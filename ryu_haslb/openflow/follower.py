@@ -5,16 +5,11 @@ Theory of operation
 
 When this member is to serve the switch, it must have every session at once. So it reads the session rules in slices
 (:mod:`.rule_reading`), while ONF's flow monitor reports what changes meanwhile and from then on. All messages come over
-one connection, in the order in which the switch made them: the last one about a rule is right::
+one connection, in the order in which the switch made them: the last one about a rule is right.
 
-    OFF        begin                     -> WAITING
-    WAITING    at once, or START_DELAY after a takeover -> READING: open the monitors, read session rules and keys
-    READING    all rules read            -> FOLLOWING, or POLLING if the switch has no flow monitor
-    FOLLOWING  paused by the switch      -> PAUSED: it holds back additions and modifications
-    PAUSED     resumed                   -> FOLLOWING: it has reported them
-    POLLING    POLL_INTERVAL             -> reads anew; the rules of the last reading stay until then
-    any        malformed update, too many rules, no reply -> WAITING, for RETRY_INTERVAL
-    any        conclude                  -> OFF; hands over what it has followed
+:data:`.FOLLOWER_TRANSITIONS` has the states; ``docs/states.md`` is drawn from it. A member that has just connected
+follows at once, a former leader after :data:`START_DELAY`, and one that has failed to after :data:`RETRY_INTERVAL`. A
+switch without a flow monitor is read again every :data:`POLL_INTERVAL`; the rules of the last reading stay until then.
 
 Only in the state FOLLOWING the view is *current*: at takeover nothing is read. In the other states the switch is read
 again at takeover, and what was followed serves until then (:meth:`.Recovery.take`).
@@ -26,15 +21,15 @@ it; while the monitor is paused, the time since then; without a monitor, the age
 from __future__ import annotations
 
 import logging
-from enum import Enum
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.follower_states import FOLLOWER_TRANSITIONS, Followed, FollowerEvent, FollowerState
 from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Table
 from ryu_haslb.openflow.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.session_key import KeyReading
-from ryu_haslb.openflow.session_view import RuleTarget, SessionView
+from ryu_haslb.openflow.session_view import SessionView
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_flow_monitor import (
     ONF_ET_FLOW_MONITOR_PAUSED,
@@ -49,7 +44,6 @@ from ryu_haslb.openflow.wire_flow_monitor import (
     is_flow_monitor_reply,
     read_monitor_notice,
 )
-from ryu_haslb.openflow.wire_multipart import FlowStats
 
 LOG = logging.getLogger(__name__)
 
@@ -66,29 +60,6 @@ LAG_INTERVAL = 1.0
 PACE = Pace(slice_rules=4096, pause=4.0, max_pause=2.0)
 _CLASSIFIER = Table.CLASSIFIER.value
 _CHANGES = ONFFMF_ADD | ONFFMF_DELETE | ONFFMF_MODIFY
-
-
-class FollowerState(Enum):
-    """What a follower does. The value is the token of ``show`` and metrics."""
-
-    OFF = "off"
-    WAITING = "waiting"
-    READING = "reading"
-    FOLLOWING = "following"
-    PAUSED = "paused"
-    POLLING = "polling"
-
-
-class Followed(NamedTuple):
-    """What was followed: the target of each session rule by its tag, all targets, and the keys of tags.
-
-    ``is_current``: there are no other session rules. ``keys`` is empty if they are not known.
-    """
-
-    rules: dict[int, RuleTarget]
-    targets: list[RuleTarget]
-    keys: list[bytes]
-    is_current: bool
 
 
 class Follower:
@@ -144,7 +115,8 @@ class Follower:
     def begin(self, was_leading: bool, now: float) -> None:
         """This member stands by: follow the switch."""
         if self.state is FollowerState.OFF:
-            self.state, self._next_at = FollowerState.WAITING, now + (START_DELAY if was_leading else 0.0)
+            self._move(FollowerEvent.BEGIN)
+            self._next_at = now + (START_DELAY if was_leading else 0.0)
 
     def conclude(self) -> Optional[Followed]:
         """This member serves the switch, or the connection is left: what was followed, or None if that is nothing."""
@@ -153,7 +125,7 @@ class Follower:
             view = self._view
             followed = Followed(view.rules, view.targets, [] if self._are_keys_stale else self._keys, self.is_current)
         self._stop()
-        self.state = FollowerState.OFF
+        self._move(FollowerEvent.CONCLUDED)
         return followed
 
     def tick(self, now: float) -> None:
@@ -199,9 +171,12 @@ class Follower:
             return True
         return self._reading is not None and self._continue(self._reading.on_error(xid, error, now), now)
 
+    def _move(self, event: FollowerEvent) -> None:
+        self.state = FOLLOWER_TRANSITIONS.get((self.state, event), self.state)
+
     def _start(self, now: float) -> None:
         self._view = SessionView(self._limit)
-        self.state = FollowerState.READING
+        self._move(FollowerEvent.DUE)
         self._paused_at = None
         if self._has_monitor:
             for table, flags in ((Table.SESSIONS, _CHANGES | ONFFMF_ACTIONS), (Table.CLASSIFIER, _CHANGES)):
@@ -245,9 +220,9 @@ class Follower:
             self._on_no_monitor("no reply")
         self._view, self._read_at, self._has_failed = self._fresh, self._began_at, False
         if self._has_monitor:
-            self.state = FollowerState.FOLLOWING if self._paused_at is None else FollowerState.PAUSED
+            self._move(FollowerEvent.READ if self._paused_at is None else FollowerEvent.READ_PAUSED)
         else:
-            self.state = FollowerState.POLLING
+            self._move(FollowerEvent.READ_UNMONITORED)
             self._next_at = now + max(POLL_INTERVAL, _POLL_PAUSE * (now - self._began_at))
         self._check_limit(now)
 
@@ -280,7 +255,8 @@ class Follower:
         try:
             for event, rule in flow_updates(message):
                 if rule.table == _CLASSIFIER:
-                    self._on_standing_rule(rule, now)
+                    if rule.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie:
+                        self._read_keys(now)
                 elif event == ONFFME_DELETED:
                     view.remove(rule)
                 else:
@@ -289,16 +265,12 @@ class Follower:
             self._fail(f"sent a malformed flow update ({error})", now)
         self._check_limit(now)
 
-    def _on_standing_rule(self, rule: FlowStats, now: float) -> None:
-        if rule.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie:
-            self._read_keys(now)
-
     def _on_notice(self, notice: int, now: float) -> bool:
         if not notice:
             return False
-        self._paused_at = now if notice == ONF_ET_FLOW_MONITOR_PAUSED else None
-        if self.state in (FollowerState.FOLLOWING, FollowerState.PAUSED):
-            self.state = FollowerState.FOLLOWING if self._paused_at is None else FollowerState.PAUSED
+        is_pause = notice == ONF_ET_FLOW_MONITOR_PAUSED
+        self._paused_at = now if is_pause else None
+        self._move(FollowerEvent.PAUSED if is_pause else FollowerEvent.RESUMED)
         return True
 
     def _check_limit(self, now: float) -> None:
@@ -314,7 +286,8 @@ class Follower:
                 *(self._datapath_id, reason, RETRY_INTERVAL),
             )
         self._stop()
-        self.state, self._next_at = FollowerState.WAITING, now + RETRY_INTERVAL
+        self._move(FollowerEvent.FAILED)
+        self._next_at = now + RETRY_INTERVAL
 
     def _stop(self) -> None:
         """Follow nothing: end the monitors, and forget what was followed."""

@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.follower import Followed
+from ryu_haslb.openflow.follower_states import Followed
 from ryu_haslb.openflow.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.session_view import RuleTarget, is_session_rule, without_chassis
 from ryu_haslb.openflow.wire_multipart import FlowStats

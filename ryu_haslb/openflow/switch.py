@@ -34,7 +34,8 @@ from ryu_haslb.openflow.audit import Restored
 from ryu_haslb.openflow.backlog import Load
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.fencing import Leadership
-from ryu_haslb.openflow.follower import Followed, Follower
+from ryu_haslb.openflow.follower import Follower
+from ryu_haslb.openflow.follower_states import Followed
 from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.icmp import echo_reply

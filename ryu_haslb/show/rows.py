@@ -11,7 +11,7 @@ from typing import Annotated, Optional, TypedDict
 from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.arbiter import Role
-from ryu_haslb.openflow.follower import FollowerState
+from ryu_haslb.openflow.follower_states import FollowerState
 from ryu_haslb.openflow.places import PlaceState
 from ryu_haslb.show.column_types import (
     Address,

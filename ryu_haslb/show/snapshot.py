@@ -15,7 +15,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.language.wording import printable
 from ryu_haslb.mobile_ip.identity import identity_of_key
-from ryu_haslb.openflow.follower import FollowerState
+from ryu_haslb.openflow.follower_states import FollowerState
 from ryu_haslb.openflow.places import PlaceState
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.rows import (

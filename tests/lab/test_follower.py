@@ -14,7 +14,8 @@ import pytest
 from own_switch import HARD_LIMIT, OwnSwitch, wait_until
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.follower import Follower, FollowerState
+from ryu_haslb.openflow.follower import Follower
+from ryu_haslb.openflow.follower_states import FollowerState
 from ryu_haslb.openflow.pipeline import Rule, chassis_address, session_rewrites
 from ryu_haslb.openflow.rule_messages import SessionRule, delivery_actions
 from ryu_haslb.openflow.session_key import key_rules

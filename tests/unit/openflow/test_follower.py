@@ -11,16 +11,8 @@ from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_monitor_reply, flow_stats_reply, monitor_notice, table_stats_reply
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.follower import (
-    LAG_INTERVAL,
-    PACE,
-    POLL_INTERVAL,
-    RETRY_INTERVAL,
-    START_DELAY,
-    Followed,
-    Follower,
-    FollowerState,
-)
+from ryu_haslb.openflow.follower import LAG_INTERVAL, PACE, POLL_INTERVAL, RETRY_INTERVAL, START_DELAY, Follower
+from ryu_haslb.openflow.follower_states import FOLLOWER_TRANSITIONS, Followed, FollowerState
 from ryu_haslb.openflow.pipeline import (
     SESSION_PRIORITY,
     Purpose,
@@ -363,3 +355,7 @@ def test_a_member_that_has_not_led_follows_at_once() -> None:
     standby.wait(0.0)
     standby.answer()
     assert standby.follower.is_current
+
+
+def test_every_state_can_be_entered_and_left() -> None:
+    assert {before for before, _ in FOLLOWER_TRANSITIONS} == set(FollowerState) == set(FOLLOWER_TRANSITIONS.values())

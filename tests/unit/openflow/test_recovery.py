@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.follower import Followed
+from ryu_haslb.openflow.follower_states import Followed
 from ryu_haslb.openflow.pipeline import Table, chassis_address, session_match, session_rewrites
 from ryu_haslb.openflow.recovery import PACE, Recovery, Status
 from ryu_haslb.openflow.rule_messages import delivery_actions

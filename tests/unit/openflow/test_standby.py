@@ -16,7 +16,8 @@ from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.channel import MessageHandler
 from ryu_haslb.openflow.connection import Connection
 from ryu_haslb.openflow.fencing import Leadership
-from ryu_haslb.openflow.follower import POLL_INTERVAL, FollowerState
+from ryu_haslb.openflow.follower import POLL_INTERVAL
+from ryu_haslb.openflow.follower_states import FollowerState
 from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.openflow.session_key import KEY_LENGTH
 from ryu_haslb.openflow.switch import Switch
