@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
+from typing import Optional
 
 from bench import Bench, wait_until
 from cluster_servers import DatabaseServers
@@ -11,20 +13,31 @@ from pair import Pair
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.janitor import DIRECTORY
+from ryu_haslb.cluster.settings import TLS_VARIABLES
 
 
 class Cluster(Pair):
-    """Two members and their database; ``environment`` is what both have beside the settings of the cluster."""
+    """Two members and their database; ``environment`` is what both have beside the settings of the cluster.
 
-    def __init__(self, bench: Bench, environment: Mapping[str, str] = MappingProxyType({})) -> None:
+    ``tls`` are the files of private key, certificate and authority, if all connections are to use TLS.
+    """
+
+    def __init__(
+        self,
+        bench: Bench,
+        environment: Mapping[str, str] = MappingProxyType({}),
+        tls: Optional[Sequence[Path]] = None,
+    ) -> None:
         self.servers = DatabaseServers(
-            DIRECTORY / "database", lambda *words, **options: bench.lab.run(CONTROLLER, *words, **options)
+            DIRECTORY / "database", lambda *words, **options: bench.lab.run(CONTROLLER, *words, **options), tls
         )
+        files = dict(zip(TLS_VARIABLES, map(str, tls or ())))
         super().__init__(
             bench,
             lambda port: {
                 "HASLB_CLUSTER": self.servers.remotes,
                 "HASLB_NAME": f"member-{port}",
+                **files,
                 **environment,
             },
         )

@@ -7,7 +7,7 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 
 from haslb_lab.cluster import databases
 
@@ -21,10 +21,10 @@ Run = Callable[..., "subprocess.Popen[bytes]"]
 class DatabaseServers(databases.DatabaseServers):
     """The servers of a cluster's database; ``run`` starts a program in the controller's namespace."""
 
-    def __init__(self, directory: Path, run: Run) -> None:
+    def __init__(self, directory: Path, run: Run, tls: Optional[Sequence[Path]] = None) -> None:
         self._output, self._run = directory, run
         self._command("sysctl", "-q", "-w", "net.ipv4.ip_forward=1")
-        super().__init__(directory, {server: _address(server) for server in SERVERS}, self._launch_in_namespace)
+        super().__init__(directory, {server: _address(server) for server in SERVERS}, self._launch_in_namespace, tls)
 
     def end(self, server: int, number: signal.Signals = signal.SIGKILL) -> None:
         """End a server, and remove its interface, which may outlive it for a moment."""
@@ -33,7 +33,7 @@ class DatabaseServers(databases.DatabaseServers):
 
     def transact(self, operations: Sequence[Any]) -> str:
         """Carry out operations of OVSDB, as anyone can who reaches the servers."""
-        words = ["ovsdb-client", "transact", self.remotes, json.dumps(["HASLB", *operations])]
+        words = ["ovsdb-client", *self.tls_options, "transact", self.remotes, json.dumps(["HASLB", *operations])]
         process = self._run(words, stdout=subprocess.PIPE)
         answer, _ = process.communicate(timeout=10)
         assert process.returncode == 0, answer

@@ -6,7 +6,7 @@ import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Optional
 
 from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.cluster.servers import MEMBER_PORT, NAME, RAFT_PORT, create, join, start_command
@@ -19,14 +19,20 @@ Launch = Callable[[int, Sequence[str]], "subprocess.Popen[bytes]"]
 
 
 class DatabaseServers:
-    """The servers by their numbers; ``addresses`` are those that members and other servers reach them by."""
+    """The servers by their numbers; ``addresses`` are those that members and other servers reach them by.
 
-    def __init__(self, directory: Path, addresses: Mapping[int, str], launch: Launch) -> None:
+    ``tls`` are the files of private key, certificate and authority, if all connections are to use TLS.
+    """
+
+    def __init__(
+        self, directory: Path, addresses: Mapping[int, str], launch: Launch, tls: Optional[Sequence[Path]] = None
+    ) -> None:
         self._directory, self._addresses, self._launch = directory, dict(addresses), launch
+        self._tls = tls
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         directory.mkdir()
         first, *others = self._addresses
-        create(self.file(first), self._raft(first), f"ptcp:{MEMBER_PORT}")
+        create(self.file(first), self._raft(first), f"p{self._transport}:{MEMBER_PORT}")
         for server in others:
             join(self.file(server), self._raft(server), [self._raft(first)])
         for server in self._addresses:
@@ -36,7 +42,7 @@ class DatabaseServers:
     @property
     def remotes(self) -> str:
         """What ``HASLB_CLUSTER`` is to be."""
-        return ",".join(f"tcp:{address}:{MEMBER_PORT}" for address in self._addresses.values())
+        return ",".join(f"{self._transport}:{address}:{MEMBER_PORT}" for address in self._addresses.values())
 
     def file(self, server: int) -> Path:
         """The file of a server."""
@@ -45,7 +51,13 @@ class DatabaseServers:
     def start(self, server: int) -> None:
         """Start a server, or start it again."""
         command = [word for word in start_command(self.file(server)) if word != "--detach"]
-        self.processes[server] = self._launch(server, command)
+        self.processes[server] = self._launch(server, [*command, *self.tls_options])
+
+    @property
+    def tls_options(self) -> list[str]:
+        """The options of the files for TLS, for the servers and for ``ovsdb-client``."""
+        names = ("--private-key", "--certificate", "--ca-cert")
+        return [f"{name}={path}" for name, path in zip(names, self._tls or ())]
 
     def end(self, server: int, number: signal.Signals = signal.SIGKILL) -> None:
         """End a server, and wait until it has ended."""
@@ -77,4 +89,8 @@ class DatabaseServers:
         return subprocess.run(words, check=False, capture_output=True, text=True, timeout=5).stdout
 
     def _raft(self, server: int) -> str:
-        return f"tcp:{self._addresses[server]}:{RAFT_PORT}"
+        return f"{self._transport}:{self._addresses[server]}:{RAFT_PORT}"
+
+    @property
+    def _transport(self) -> str:
+        return "tcp" if self._tls is None else "ssl"

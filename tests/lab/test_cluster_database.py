@@ -1,0 +1,81 @@
+"""The cluster's database over TLS, and one with an older schema until it is converted."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from certificates import Authority
+from cluster_pair import Cluster
+from mobile import registration
+from pair import PORTS
+
+from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.node import control
+from haslb_lab.runner.lab import Lab
+from ryu_haslb.cluster import servers
+
+pytestmark = pytest.mark.lab
+
+CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server()
+CHANGE = "config 'ip slb serverfarm HAFARM\x1freal 10.1.1.51\x1fweight {}'"
+LACKS_TABLES = "does not have the tables of this version"
+#: The tables that the first version of the schema had.
+FIRST_TABLES = ("Cluster", "Connection")
+
+
+def weights(cluster: Cluster) -> list[int]:
+    """The weight of the first home agent at each member."""
+    return [cluster.query(port, "show ip slb reals")[0]["weight"] for port in PORTS]
+
+
+def test_members_share_lead_and_follow_over_tls(tmp_path: Path) -> None:
+    """Servers among themselves, and members with servers: ``ssl:`` throughout (docs/cluster.md, "TLS")."""
+    authority = Authority(tmp_path, "Cluster CA")
+    issued = authority.issue("member")
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as bench:
+        cluster = Cluster(bench, tls=(issued.key, issued.path, authority.certificate.path))
+        assert "ssl:" in cluster.servers.remotes
+        first = bench.deliver(registration("tls@isp.com"))
+        assert "weight 9" in control.request(cluster.socket(cluster.waiting), CHANGE.format(9))
+        wait_until(lambda: weights(cluster) == [9, 9], "both have it")
+        leader, standby = cluster.master, cluster.waiting
+        wait_until(lambda: cluster.reaches_all(standby), "the standby has the home agents")
+        cluster.await_followed(standby)
+        raft_leader = cluster.servers.raft_leader()
+        cluster.servers.end(raft_leader)
+        assert cluster.servers.raft_leader() != raft_leader
+        cluster.end(leader, signal.SIGKILL)
+        cluster.await_service(standby)
+        assert bench.deliver(registration("tls@isp.com")) == first
+        stranger = bench.lab.run(
+            CONTROLLER, ["ovsdb-client", "dump", cluster.servers.remotes.replace("ssl:", "tcp:")], stdout=-1, stderr=-1
+        )
+        assert stranger.wait(30) != 0, "without a certificate of the authority the keys cannot be read"
+
+
+def test_an_older_database_is_converted_while_members_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They elect a leader, share nothing, and say how to convert it (docs/cluster.md, "Upgrade of the database")."""
+    newest = servers.SCHEMA
+    schema = json.loads(newest.read_text())
+    schema.update(version="1.0.0", tables={name: schema["tables"][name] for name in FIRST_TABLES})
+    monkeypatch.setattr(servers, "SCHEMA", tmp_path / "first.ovsschema")
+    servers.SCHEMA.write_text(json.dumps(schema))
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as bench:
+        cluster = Cluster(bench)
+        for port in PORTS:
+            wait_until(lambda port=port: LACKS_TABLES in cluster.log(port), "it says so", 20)  # type: ignore[misc]
+        generation = cluster.query(cluster.master, "show redundancy")[0]["generation"]
+        assert "nothing was changed" in control.request(cluster.socket(cluster.master), CHANGE.format(7))
+        command = ["ovsdb-client", "convert", cluster.servers.remotes, str(newest)]
+        assert bench.lab.run(CONTROLLER, command, stderr=subprocess.DEVNULL).wait(30) == 0
+        wait_until(
+            lambda: "weight 6" in control.request(cluster.socket(cluster.waiting), CHANGE.format(6)), "it is shared", 30
+        )
+        wait_until(lambda: weights(cluster) == [6, 6], "both have it")
+        shown = cluster.query(cluster.master, "show redundancy")[0]
+        assert shown["generation"] >= generation, "what was in the database is kept"
