@@ -92,7 +92,7 @@ class Recovery:
     @property
     def is_over(self) -> bool:
         """Whether no request can concern a session that is still to be recovered."""
-        return self.is_complete and not self._pending
+        return not self._pending and self.reading.is_complete
 
     @property
     def pending(self) -> int:

@@ -201,9 +201,10 @@ class SessionRules:
 
     def install(self, session: Session) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
-        if len(self._to_install) < MAX_WAITING_RULES and session not in self._left_out:
+        if len(self._to_install) < MAX_WAITING_RULES and not (self._left_out and session in self._left_out):
             self._to_install[session] = None
-            self._to_remove.pop(session.tag, None)
+            if self._to_remove:
+                self._to_remove.pop(session.tag, None)
 
     def reinstall(self, sessions: Iterable[Session]) -> None:
         """Install the rules again that these sessions have on this switch: lost rules, or rules with old actions."""

@@ -59,9 +59,10 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 LOG = logging.getLogger(__name__)
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
-_PUNT_SESSION_MISS = Purpose.PUNT_SESSION_MISS
+_PUNT_SESSION_MISS = Purpose.PUNT_SESSION_MISS.value
+_CONTROLLER = wire.OFPP_CONTROLLER
 _ARP = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
-_NO_REQUESTS = frozenset({Purpose.PUNT_ECHO, Purpose.COPY_REPLY} | _ARP)
+_NO_REQUESTS = frozenset(purpose.value for purpose in {Purpose.PUNT_ECHO, Purpose.COPY_REPLY} | _ARP)
 #: Seconds without a barrier reply after which a switch counts as busy: it may need long for what it was sent.
 BUSY_TIMEOUT = 1.0
 #: The Ethernet source address in a frame.
@@ -243,17 +244,16 @@ class Switch:
             self._update_forwarding()
         if purpose == _PUNT_SESSION_MISS:
             self._on_session_miss(channel, frame, now)
-        elif port == wire.OFPP_CONTROLLER:
+        elif port == _CONTROLLER:
             self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
-        elif purpose in _NO_REQUESTS:
-            if purpose == Purpose.PUNT_ECHO:
-                self._on_echo(channel, frame, port)
-            elif purpose == Purpose.COPY_REPLY:
-                self.replies.on_copy(frame, port, now)
-            else:
-                self._on_arp(channel, purpose, port, frame, now)
-        else:
+        elif purpose not in _NO_REQUESTS:
             self._on_request(channel, frame, port, now)
+        elif purpose == Purpose.PUNT_ECHO:
+            self._on_echo(channel, frame, port)
+        elif purpose == Purpose.COPY_REPLY:
+            self.replies.on_copy(frame, port, now)
+        else:
+            self._on_arp(channel, purpose, port, frame, now)
         return True
 
     def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
@@ -334,29 +334,30 @@ class Switch:
         if real is None:
             return
         self.admission.backlog.requests += 1
-        if session is not None and self._has_rule(session, real):
-            channel.transmit(wire.packet_out(wire.return_to_session(session.tag), frame))
+        if session is not None and session.rule_at == self.datapath_id and self._leads_there(real):
+            channel.transmit(wire.packet_out_to_session(session.tag, frame))
             return
         channel.transmit(wire.packet_out(self._forwarding.actions[real], frame))
         if session is not None:
             self.rules.install(session)
 
-    def _has_rule(self, session: Session, real: RealServer) -> bool:
-        """Whether the switch can forward by the session's rule, and the rule leads where the real server is."""
-        if session.rule_at != self.datapath_id or not self._table_output.is_usable:
-            return False
-        return not self.rules.moved or real not in self.rules.moved
+    def _leads_there(self, real: RealServer) -> bool:
+        """Whether the switch can forward by rules to this real server, and they lead where it is."""
+        moved = self.rules.moved
+        return self._table_output.is_usable and (not moved or real not in moved)
 
     def _read_request(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
         """The request in an untagged frame, or why the balancer cannot decide about it."""
         request = read_request(frame, self._virtual_servers, self._not_clients, self.datapath_id)
-        if request is DropReason.MARTIAN_SOURCE and self._forwarding.has_host(frame[_IPV4_SRC], frame[_ETH_SRC]):
-            request = read_request(frame, self._virtual_servers, self._own_addresses, self.datapath_id)
         if not isinstance(request, Request):
-            return request
+            if request is DropReason.MARTIAN_SOURCE and self._forwarding.has_host(frame[_IPV4_SRC], frame[_ETH_SRC]):
+                request = read_request(frame, self._virtual_servers, self._own_addresses, self.datapath_id)
+            if not isinstance(request, Request):
+                return request
+        discovery = self._discovery
         if vlan:
-            self._discovery.on_request_from(vlan)
-        if self._discovery.served_vlans and not self._discovery.serves(request.virtual_server.packed_address, vlan):
+            discovery.on_request_from(vlan)
+        if discovery.served_vlans and not discovery.serves(request.virtual_server.packed_address, vlan):
             return DropReason.WRONG_VLAN
         mac = frame[_ETH_SRC]
         if mac in self._forwarding.dispatched_macs and self._is_returned(request, mac):

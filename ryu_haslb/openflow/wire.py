@@ -245,6 +245,15 @@ def return_to_session(tag: int) -> bytes:
     return _RETURN_HEAD + tag.to_bytes(6, "big") + _RETURN_TAIL
 
 
+_RETURN_LENGTH = len(_RETURN_HEAD) + 6 + len(_RETURN_TAIL)
+
+
+def packet_out_to_session(tag: int, frame: bytes) -> bytes:
+    """The packet-out with the actions of :func:`return_to_session`."""
+    head = _PACKET_OUT.pack(_PACKET_OUT_TYPE, 24 + _RETURN_LENGTH + len(frame), _FROM_CONTROLLER, _RETURN_LENGTH)
+    return b"".join((head, _RETURN_HEAD, tag.to_bytes(6, "big"), _RETURN_TAIL, frame))
+
+
 def is_return_to_session(message: bytes, tag: Optional[int] = None) -> bool:
     """Whether a packet-out, or the beginning of one that an error quotes, has the actions that return to a session.
 

@@ -86,7 +86,7 @@ class Balancer:
         if server.configuration.clients and not server.permits(request.client):
             return self._drop(DropReason.CLIENT_DENIED)
         session = self.sessions.find(request)
-        if session is not None and session.deadline <= now:
+        if session is not None and session.last_request + server.idle <= now:
             self._time_out(session, now)
             session = None
         named = None
@@ -255,7 +255,8 @@ class Balancer:
         self._assign(session, real, now)
         if self.listeners:
             self._notify(SessionEvent.REQUEST, SessionState.INIT, SessionState.ESTABLISHED, session)
-        return self._dispatch(real, session)
+        self.statistics.dispatched += 1
+        return _new(Verdict, (real, session, None))
 
     def _resume_session(self, request: Request, attempt: Attempt, now: float) -> Verdict:
         """The mobile begins its next attempt after its session has ended: the session goes on where it was."""
@@ -300,7 +301,8 @@ class Balancer:
             session.retries = 0  # a real server that does not get the request cannot answer it
             is_out_of_reach = farm.has(real) and datapath_id not in real.reachable_from
             return self._drop(DropReason.REAL_UNREACHABLE if is_out_of_reach else DropReason.NO_REAL_AVAILABLE)
-        return self._dispatch(target, session)
+        self.statistics.dispatched += 1
+        return _new(Verdict, (target, session, None))
 
     def _choose_other_real(self, session: Session, datapath_id: int, has_given_up: bool) -> Optional[RealServer]:
         """The real server for a session that is to leave its own, which it keeps when there is no better one."""

@@ -49,6 +49,9 @@ from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL, Session
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.wheel import TimingWheel
 
+# Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
+_OPERATIONAL = Health.OPERATIONAL
+
 
 class FailureDetection:
     """Derives failures and successes of real servers from sessions, and stores which session tests which of them."""
@@ -76,6 +79,8 @@ class FailureDetection:
     def on_assigned(self, session: Session, now: float) -> None:
         """A session was assigned to its real server. It may become the test; after failures it is on probation."""
         real = session.real
+        if real.health is _OPERATIONAL and not real.failed_mobiles and not real.doubt.retrying_mobiles:
+            return
         if real.health is Health.READY_TO_TEST:
             real.start_test()
             self._tests[real] = session
@@ -88,7 +93,7 @@ class FailureDetection:
         Returns whether the mobile has been retrying for so long that its session is to move.
         """
         real = session.real
-        if self.test_of(real) is session:
+        if real.health is not _OPERATIONAL and self.test_of(real) is session:
             if session.retries:
                 real.fail_test(session.identity, session.client, now)
             return False

@@ -176,7 +176,10 @@ class RealServer:
 
     def accepts_sessions_from(self, datapath_id: int) -> bool:
         """Whether the predictor may give it a new session whose request this switch received."""
-        return self.health is _OPERATIONAL and self._has_room_for(datapath_id)
+        if self.health is not _OPERATIONAL or not self.in_service or self.weight <= 0:
+            return False
+        maxconns = self.configuration.maxconns
+        return datapath_id in self.reachable_from and (maxconns is None or self.sessions < maxconns)
 
     def awaits_test_from(self, datapath_id: int) -> bool:
         """Whether the next new session at this switch tests it."""

@@ -74,7 +74,8 @@ class SessionTable:
 
     def find(self, request: Request) -> Optional[Session]:
         """The session of the mobile that sent the request."""
-        session = self._by_identity[request.virtual_server].get(request.identity)
+        sessions, identity = self._by_identity[request.virtual_server], request.identity
+        session = sessions.shards[hash(identity) & sessions.mask].get(identity)
         return self._claim(request) if session is None and self._recovered else session
 
     def of_mobile(self, server: VirtualServer, identity: bytes) -> Optional[Session]:
@@ -98,15 +99,15 @@ class SessionTable:
     @property
     def is_full(self) -> bool:
         """Whether a new session needs another one to make room."""
-        return self.has_no_room_for(0)
+        return self._by_tag.size >= self.limit.limit
 
     def has_no_room_for(self, further: int) -> bool:
         """Whether so many further sessions, and one, are more than the limit allows."""
-        return len(self._by_tag) + further >= self.limit.limit
+        return self._by_tag.size + further >= self.limit.limit
 
     @property
     def _may_confirm(self) -> bool:
-        return len(self._by_tag) - self.limit.unconfirmed < self.limit.limit * MAX_CONFIRMED_PART
+        return self._by_tag.size - self.limit.unconfirmed < self.limit.limit * MAX_CONFIRMED_PART
 
     def confirm(self, session: Session) -> None:
         """The session's mobile has begun a further attempt: it no longer makes room for others."""
@@ -115,13 +116,13 @@ class SessionTable:
 
     def open(self, request: Request, real: RealServer, now: float) -> Session:
         """Open a session with a tag that no other session has."""
-        tag = tag_of(request.virtual_server.packed_address, request.identity, self.keys.current)
-        while tag in self._by_tag:
+        server, identity, client, client_port, _, _, _, identification = request
+        tag = tag_of(server.packed_address, identity, self.keys.current)
+        while self._by_tag.get(tag) is not None:
             tag = next_tag(tag)
-        session = Session(request.virtual_server, request.identity, tag, real, now)
-        session.client, session.client_port = request.client, request.client_port
-        session.identification = request.identification
-        self.limit.add(session, request.client)
+        session = Session(server, identity, tag, real, now)
+        session.client, session.client_port, session.identification = client, client_port, identification
+        self.limit.add(session, client)
         return self._add(session)
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:

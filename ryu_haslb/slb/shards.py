@@ -41,19 +41,22 @@ def in_slices(parts: Iterable[Iterable[V]], limit: int) -> Iterator[list[V]]:
 
 
 class Shards(Generic[K, V]):
-    """A dictionary without long steps. The entry of a key is in ``shards[hash(key) & mask]``."""
+    """A dictionary without long steps. The entry of a key is in ``shards[hash(key) & mask]``; ``size`` is their number.
 
-    __slots__ = ("_next_to_shrink", "_peak", "_size", "mask", "shards")
+    The request path reads these three by itself: a call costs more than what it does.
+    """
+
+    __slots__ = ("_next_to_shrink", "_peak", "mask", "shards", "size")
 
     def __init__(self) -> None:
         self.shards: list[dict[K, V]] = [{}]
         self.mask = 0
-        self._size = 0
+        self.size = 0
         self._peak = 0
         self._next_to_shrink = 0
 
     def __len__(self) -> int:
-        return self._size
+        return self.size
 
     def __contains__(self, key: K) -> bool:
         return key in self.shards[hash(key) & self.mask]
@@ -65,22 +68,21 @@ class Shards(Generic[K, V]):
     def add(self, key: K, value: V) -> None:
         """Add an entry. The key must have none."""
         self.shards[hash(key) & self.mask][key] = value
-        size = self._size = self._size + 1
-        if size > self._peak:
-            self._peak = size
-            if size > MAX_UNDIVIDED and not self.mask:
-                self._divide()
+        self.size += 1
+        if not self.mask and self.size > MAX_UNDIVIDED:
+            self._divide()
 
     def pop(self, key: K) -> Optional[V]:
         """Remove an entry and return its value; None if the key has none."""
         value = self.shards[hash(key) & self.mask].pop(key, None)
         if value is None:
             return None
-        self._size -= 1
-        if not self._size:
+        self._peak = max(self._peak, self.size)
+        self.size -= 1
+        if not self.size:
             self.shards, self.mask = [{}], 0
             self._peak = self._next_to_shrink = 0
-        elif self._size * _SHRINK_FACTOR < self._peak and self._peak > _MIN_SHRINK_SIZE:
+        elif self.size * _SHRINK_FACTOR < self._peak and self._peak > _MIN_SHRINK_SIZE:
             self._shrink_one()
         return value
 
@@ -105,4 +107,4 @@ class Shards(Generic[K, V]):
         self.shards[number] = dict(self.shards[number])
         self._next_to_shrink = (number + 1) % len(self.shards)
         if not self._next_to_shrink:
-            self._peak = max(self._size, _MIN_SHRINK_SIZE)
+            self._peak = max(self.size, _MIN_SHRINK_SIZE)
