@@ -10,9 +10,9 @@ FULL       none; the frames are not even read, which would cost a third of what 
 
 The load is that of the :mod:`.backlog`. A known mobile is one that has a session; it is served first. It has more to
 lose: its binding may expire, or another home agent may be chosen for it. It also costs less: the switch has its session
-rule already. A home agent that a request names does not make its mobile known, since all who flood may name one. A new
-mobile loses only time. It retransmits after a second or more, each time later (RFC 5944, section 3.6.3), so a storm of
-new mobiles spreads by itself.
+rule already. A home agent that a request names does not make its mobile known, since a flood can name one as well. A
+new mobile loses only time. It retransmits after a second or more, each time later (RFC 5944, section 3.6.3), so a storm
+of new mobiles spreads by itself.
 
 Every request that comes under load is counted for its client: :mod:`.clients` finds out which of them exceed their fair
 share.

@@ -1,4 +1,4 @@
-"""How much work a switch has been sent and has not confirmed. The load of the backlog decides what is admitted.
+"""The work that a switch was sent and has not confirmed yet. It makes the load, which decides what is admitted.
 
 A barrier request follows what was sent, about every 5 ms. Its reply passes through every queue of the round trip::
 
@@ -11,7 +11,8 @@ estimate of that part and is subtracted: the rest is the queueing delay of the w
 round trip no delay can be measured, so bytes that no barrier reply has confirmed count as well.
 
 The barriers also show which requests the switch has sent out. When a connection breaks, or the switch rejects what it
-is sent because another balancer is master, it is not known of the requests behind the last confirmed barrier.
+is sent because another balancer is master, it is unknown whether it has sent out the requests behind the last
+confirmed barrier.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class _Barrier(NamedTuple):
 class Backlog:
     """The backlog of one connection. ``bytes_sent`` is always the number of bytes sent over it so far.
 
-    The caller adds to ``requests`` each request that it sends, and to ``settled`` each one whose rejection or return it
-    has received. Both are of the requests that no barrier has followed, or confirmed, yet.
+    ``requests`` counts the requests that were sent since the last barrier request, ``settled`` the rejections and
+    returns of requests that were received since the last barrier reply. The caller adds to both.
     """
 
     def __init__(self) -> None:

@@ -150,7 +150,7 @@ class SessionRules:
         return not by_timeout
 
     def leads_elsewhere(self, session: Session, actions: bytes) -> bool:
-        """Whether these are not the actions of the session's rule."""
+        """Whether these actions differ from those that the rule of the session must have now."""
         return self._actions.get(session.real, actions) != actions
 
     def connect(self, transactions: Transactions) -> None:
@@ -359,7 +359,7 @@ class SessionRules:
             self._backoff.hasten(self._now)
 
     def _end_pause(self) -> None:
-        """Send the rules again that were rejected, when it is time; without a rejection for long, forget about it."""
+        """Send rejected rules again after their pause. Without a rejection for long, the switch fails no longer."""
         if self._backoff.must_wait(self._now):
             return
         for session in list(islice(self._left_out, MAX_SESSIONS_PER_STEP)):
