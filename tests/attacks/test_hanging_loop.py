@@ -89,10 +89,7 @@ def test_a_process_that_was_suspended_goes_on(tmp_path: Path) -> None:
 def test_a_watchdog_that_is_killed_is_replaced(tmp_path: Path) -> None:
     with hanging(tmp_path) as controller:
         watchdog_of(controller).kill()
-        deadline = time.monotonic() + HARD_LIMIT
-        while "the watchdog process has ended (exit status -9); starting another" not in controller.log():
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        controller.await_line("the watchdog process has ended (exit status -9); starting another")
         controller.process.send_signal(signal.SIGUSR2)
         assert controller.process.wait(HARD_LIMIT) == -signal.SIGABRT
 

@@ -103,9 +103,9 @@ def test_servers_that_find_no_descriptor_accept_again_when_there_are_some(tmp_pa
         with ExitStack() as clients:
             for _ in range(100):
                 clients.enter_context(socket.create_connection(("127.0.0.1", port), HARD_LIMIT))
-            await_line(controller, "HTTP server: cannot accept connections: Too many open files; trying again every")
+            controller.await_line("HTTP server: cannot accept connections: Too many open files; trying again every")
             assert controller.survives(served, b"")
-        await_line(controller, "HTTP server: accepts connections again")
+        controller.await_line("HTTP server: accepts connections again")
         with socket.create_connection(("127.0.0.1", port), HARD_LIMIT) as client:
             client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.")

@@ -13,10 +13,11 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
-from attacked import HELLO, Controller, features, opening, received_by, started
+from attacked import HARD_LIMIT, HELLO, Controller, features, opening, received_by, started
 from balancer_process import free_port
 from secured import secured_with
 
+from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.openflow.handshake_limit import HANDSHAKE_BURST, MAX_HANDSHAKE_RATE
 
 ROGUES = 1000
@@ -140,7 +141,4 @@ def descriptors(controller: Controller) -> int:
 
 
 def wait_until_closed(controller: Controller, before: int) -> None:
-    deadline = time.monotonic() + 20
-    while descriptors(controller) > before + 3:
-        assert time.monotonic() < deadline, descriptors(controller)
-        time.sleep(0.1)
+    wait_until(lambda: descriptors(controller) <= before + 3, "their descriptors are closed", HARD_LIMIT)

@@ -18,6 +18,7 @@ from typing import Any, Optional
 from balancer_process import balancer_process, free_port
 from fake_switch import FakeSwitch
 
+from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.wire import HEADER, OFP_VERSION
 
@@ -121,15 +122,14 @@ class Controller:
     def log(self) -> str:
         return self._log.read_text()
 
-    def await_line(self, text: str) -> str:
-        """The line of the log that has a text; it comes at some time."""
-        deadline = time.monotonic() + HARD_LIMIT
-        while time.monotonic() < deadline:
-            for line in self.log().splitlines():
-                if text in line:
-                    return line
-            time.sleep(0.05)
-        raise AssertionError(f"no line of the log has {text!r}")
+    def await_line(self, text: str, behind: int = 0) -> str:
+        """The line of the log that has a text; it comes at some time, behind so many characters."""
+
+        def find() -> Optional[str]:
+            return next((line for line in self.log()[behind:].splitlines() if text in line), None)
+
+        line: str = wait_until(find, f"a line of the log has {text!r}", HARD_LIMIT)
+        return line
 
     @contextmanager
     def suspended(self) -> Iterator[None]:

@@ -24,6 +24,7 @@ from mobile import CLIENT, CLIENT_MAC, VIRTUAL, frame, nai, request
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import SWITCH
 from haslb_lab.chassis.topology import LabTopology, NodePort, SwitchPort
+from haslb_lab.runner import waiting
 from haslb_lab.runner.capture import FRAMES, Capture, interface
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.lab import Lab
@@ -301,10 +302,7 @@ def is_arp(each: bytes) -> bool:
 
 def wait_until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> float:
     """Wait until something that can only be asked for is so, and return the time at which it was."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
-        time.sleep(0.02)
+    waiting.wait_until(condition, what, seconds)
     return time.monotonic()
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Callable
 
 from certificates import Authority, Certificate
+
+from haslb_lab.runner import waiting
 
 _SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
 #: Seconds in which a switch connects. It tries once a second.
@@ -89,7 +90,5 @@ class OwnSwitch:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + HARD_LIMIT
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    """Wait until something that can only be asked for is so."""
+    waiting.wait_until(holds, "what this test waits for", HARD_LIMIT)

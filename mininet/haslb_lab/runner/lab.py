@@ -16,7 +16,6 @@ import select
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +32,7 @@ from haslb_lab.runner import claim, janitor, preflight
 from haslb_lab.runner.capture import Capture, send_frames
 from haslb_lab.runner.flows import Flow, parse_flows
 from haslb_lab.runner.network import OPENFLOW, LabNetwork, marked_environment
+from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
@@ -40,9 +40,6 @@ OPENFLOW_PORT = 6653
 
 #: Seconds that a program of the lab may take to become ready, or to end.
 PROGRAM_TIMEOUT = 30.0
-
-#: Seconds between two checks of a condition that sends no event.
-POLL_INTERVAL = 0.05
 
 
 class Lab:
@@ -223,15 +220,15 @@ class Lab:
         Raises: LabError.
         """
         assert self._controller is not None, "the controller does not run"
-        deadline = time.monotonic() + PROGRAM_TIMEOUT
-        while not self._is_balancing():
-            if self._controller.poll() is not None:
-                raise LabError(f"the balancer ended: {self._last_log_line(CONTROLLER)}")
-            if time.monotonic() > deadline:
-                raise LabError(f"the balancer does not reach its real servers: {self._last_log_line(CONTROLLER)}")
-            time.sleep(POLL_INTERVAL)
+        wait_until(
+            self._is_balancing,
+            lambda: f"the balancer reaches its real servers; its log ends with: {self._last_log_line(CONTROLLER)}",
+            PROGRAM_TIMEOUT,
+        )
 
     def _is_balancing(self) -> bool:
+        if self._controller is not None and self._controller.poll() is not None:
+            raise LabError(f"the balancer ended: {self._last_log_line(CONTROLLER)}")
         try:
             reals = self.query(CONTROLLER, "show ip slb reals")
         except (ControlError, ValueError):

@@ -13,15 +13,13 @@ from typing import NamedTuple, Optional
 from haslb_lab.errors import LabError
 from haslb_lab.runner.capture import Capture
 from haslb_lab.runner.lab import Lab
+from haslb_lab.runner.waiting import CHECK_INTERVAL
 from haslb_lab.scenarios.overheard import Message, encrypted, messages
 from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Seconds until everything that was sent is counted and captured.
 _SETTLE_TIMEOUT = 10
-
-#: Seconds between two reads of a capture.
-_POLL_INTERVAL = 0.05
 
 _REQUESTS = {Purpose.PUNT_REQUEST.cookie, Purpose.PUNT_REQUEST_TO_CHASSIS.cookie}
 _STRAYS = {
@@ -129,7 +127,7 @@ class Overhearing:
             if time.monotonic() > deadline:
                 raise LabError(f"not captured in time: {what}")
             for capture in captures:
-                capture.listen(_POLL_INTERVAL)
+                capture.listen(CHECK_INTERVAL)
         for capture in captures:
             capture.frames.clear()
         return frames

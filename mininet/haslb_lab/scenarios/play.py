@@ -12,7 +12,8 @@ from typing import Optional
 from haslb_lab.chassis.cisco7600 import Cisco7600
 from haslb_lab.chassis.description import CONTROLLER, Description
 from haslb_lab.errors import LabError
-from haslb_lab.runner.lab import POLL_INTERVAL, Lab
+from haslb_lab.runner.lab import Lab
+from haslb_lab.runner.waiting import CHECK_INTERVAL, wait_until
 from haslb_lab.scenarios import state
 from haslb_lab.scenarios.associations import await_associations, clear_associations, translations
 from haslb_lab.scenarios.call_flow import CallFlow
@@ -127,7 +128,7 @@ class Play:
             pairs = lay_beside(expected.lines, lab.command(node, expected.command).splitlines())
             if agree(pairs) or time.monotonic() >= deadline:
                 return pairs
-            time.sleep(POLL_INTERVAL)
+            time.sleep(CHECK_INTERVAL)
 
     def _associate(self, lab: Lab) -> None:
         """Establish IPsec; then, for the chapter's number of sessions, clear it as the chapter does."""
@@ -141,13 +142,14 @@ class Play:
                 self._display.answer(self.description.prompts[node], command, ())
 
     def _await_weights(self, lab: Lab) -> None:
-        deadline = time.monotonic() + _REPORT_TIMEOUT
-        while len(lab.query(CONTROLLER, "show ip slb dfp weights")) < self._agents:
-            if time.monotonic() > deadline:
-                told = [line for line in lab.log(CONTROLLER).splitlines() if "DFP agent" in line]
-                last = told[-1] if told else "its log has nothing about them"
-                raise LabError(f"the balancer has not received every home agent's weight: {last}")
-            time.sleep(POLL_INTERVAL)
+        def last_line() -> str:
+            told = [line for line in lab.log(CONTROLLER).splitlines() if "DFP agent" in line]
+            last = told[-1] if told else "nothing about them"
+            return f"the balancer receives every home agent's weight; its log says: {last}"
+
+        wait_until(
+            lambda: len(lab.query(CONTROLLER, "show ip slb dfp weights")) >= self._agents, last_line, _REPORT_TIMEOUT
+        )
 
     def _compare(self, lab: Lab) -> None:
         """Check that every home agent has as many bindings as the balancer has sessions for it. Raises: LabError."""

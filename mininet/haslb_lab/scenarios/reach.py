@@ -11,7 +11,8 @@ from typing import NamedTuple
 from haslb_lab.chassis.description import Description, Host
 from haslb_lab.chassis.routing import Routing
 from haslb_lab.errors import LabError
-from haslb_lab.runner.lab import POLL_INTERVAL, PROGRAM_TIMEOUT, Lab
+from haslb_lab.runner.lab import PROGRAM_TIMEOUT, Lab
+from haslb_lab.runner.waiting import wait_until
 
 #: Seconds that ``ping`` waits for the last reply.
 _REPLY_TIMEOUT = 5
@@ -98,11 +99,11 @@ def _trip(lab: Lab, description: Description, mobile: str, host: Host) -> Trip:
 
 def _home_address(lab: Lab, mobile: str) -> IPv4Address:
     """The address that a mobile has from its home agent. Its PDSN sends it as soon as the mobile is registered."""
-    deadline = time.monotonic() + PROGRAM_TIMEOUT
-    while (address := lab.query(mobile, "show ip interface")["address"]) is None:
-        if time.monotonic() > deadline:
-            raise LabError(f"{mobile} is registered, but has received no home address from its PDSN")
-        time.sleep(POLL_INTERVAL)
+    address: str = wait_until(
+        lambda: lab.query(mobile, "show ip interface")["address"],
+        f"{mobile}, which is registered, receives its home address from its PDSN",
+        PROGRAM_TIMEOUT,
+    )
     return IPv4Address(address)
 
 
