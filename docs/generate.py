@@ -1,6 +1,7 @@
 """Writes the parts of the documentation that follow from the code: state machines and flow tables.
 
-``python docs/generate.py`` brings docs/states.md and docs/flows.md up to date; a test fails while they are not.
+``python docs/generate.py`` brings docs/states.md, docs/flows.md and docs/switches.md up to date; a test fails while
+they are not.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ from ryu_haslb.configuration.crypto_model import (
     PresharedKey,
     TransformSet,
 )
-from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer, VlanInterface
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, Switching, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
+from ryu_haslb.openflow.capabilities import CAPABILITIES
 from ryu_haslb.openflow.fencing import FENCING_TRANSITIONS
 from ryu_haslb.openflow.follower_states import FOLLOWER_TRANSITIONS
+from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import (
+    LEARNING_PURPOSES,
     SESSION_PRIORITY,
     Purpose,
     Rule,
@@ -79,12 +83,23 @@ def flow_table() -> Iterator[str]:
     yield "| table | priority | cookie | match | action | why |"
     yield "| --- | --- | --- | --- | --- | --- |"
     rules = sorted(
-        [*standing_rules(EXAMPLE, DATAPATH_ID, SIDES, [KEY]), *_reply_rules(), *_mute_rules()],
+        [*standing_rules(EXAMPLE, DATAPATH_ID, SIDES, [KEY]), *_reply_rules(), *_mute_rules(), *_learning_rules()],
         key=lambda rule: rule.purpose,
     )
     rows = [*map(_standing_row, rules), _session_row(direct=False), _session_row(direct=True)]
     for row in sorted(rows, key=lambda row: (row.table, -row.priority)):
         yield f"| {' | '.join(map(str, row))} |"
+
+
+def _learning_rules() -> Iterator[Rule]:
+    """The learning table, after it has learned an address at port 7, and while port 9 shows too many."""
+    learning = Layout(Switching.LEARN)
+    for rule in standing_rules(EXAMPLE, DATAPATH_ID, layout=learning):
+        if rule.purpose in LEARNING_PURPOSES:
+            yield rule
+    yield Rule(Purpose.FORWARD_LEARNED, {"vlan_vid": 0, "eth_dst": "02:00:00:00:00:07"})
+    yield Rule(Purpose.KNOWN_SOURCE, {"in_port": 7, "vlan_vid": 0, "eth_src": "02:00:00:00:00:07"})
+    yield Rule(Purpose.LEARN_NOTHING, {"in_port": 9})
 
 
 def _mute_rules() -> Iterator[Rule]:
@@ -116,6 +131,8 @@ def _standing_row(rule: Rule) -> Row:
     cookie, why = f"{rule.purpose.cookie:#x}", purpose_name(rule.purpose)
     if rule.purpose is Purpose.SESSION_KEY:
         cookie = f"24 bits of the key followed by {rule.purpose.cookie:08x}"
+    if rule.purpose in (Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE):
+        cookie = f"24 bits of a number followed by {rule.purpose.cookie:08x}"
     return Row(rule.table.value, rule.priority, cookie, _fields(rule.match), action, why)
 
 
@@ -146,6 +163,14 @@ def _shown(name: str, value: Value) -> str:
     return "CONTROLLER" if value == OFPP_CONTROLLER else _SECRET.sub("SECRET", str(value))
 
 
+def capability_table() -> Iterator[str]:
+    """What a switch may be able to do."""
+    yield "| token | capability | what it is for | found out by | without it |"
+    yield "| --- | --- | --- | --- | --- |"
+    for capability, row in CAPABILITIES.items():
+        yield f"| `{capability.value}` | {' | '.join(row)} |"
+
+
 PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
     "states.md": {
         "real server": lambda: state_machine(HEALTH_TRANSITIONS),
@@ -154,6 +179,7 @@ PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
         "follower": lambda: state_machine(FOLLOWER_TRANSITIONS),
     },
     "flows.md": {"standing rules": flow_table},
+    "switches.md": {"capabilities": capability_table},
 }
 
 

@@ -183,17 +183,26 @@ class Route:
     next_hop: IPv4Address
 
 
+class Switching(Enum):
+    """How a switch forwards what does not concern the balancer. The value is the word of the configuration."""
+
+    NORMAL = "normal"
+    LEARN = "learn"
+    NONE = "none"
+
+
 @dataclass(frozen=True)
 class Datapath:
     """``ip slb datapath``: a switch that may connect, by its 64-bit id.
 
     ``addresses`` are those that it may connect from, any if there is none. ``certificate`` is a name that its TLS
-    certificate must have, as common name of the subject or as subjectAltName.
+    certificate must have, as common name of the subject or as subjectAltName. ``switching`` None is found out.
     """
 
     id: int
     addresses: tuple[Union[IPv4Address, IPv6Address], ...] = ()
     certificate: Optional[str] = None
+    switching: Optional[Switching] = None
 
 
 @dataclass(frozen=True)

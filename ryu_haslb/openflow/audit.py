@@ -25,7 +25,16 @@ from typing import Callable, Optional
 
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.channel import SwitchChannel
-from ryu_haslb.openflow.pipeline import PIPELINE, REPLY_PURPOSES, SESSION_KEY_MASK, STORM_PURPOSES, Purpose, Rule, Table
+from ryu_haslb.openflow.pipeline import (
+    LEARNED_PURPOSES,
+    PIPELINE,
+    REPLY_PURPOSES,
+    SESSION_KEY_MASK,
+    STORM_PURPOSES,
+    Purpose,
+    Rule,
+    Table,
+)
 from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.session_audit import SessionAudit
 from ryu_haslb.openflow.wire import MalformedMessage
@@ -53,6 +62,8 @@ _MAX_FURTHER_ROWS = 10_000
 _MAX_FRUITLESS_RESTORATIONS = 4
 #: The bits of a cookie by which a standing rule of ours is recognized: the mark, and no tag.
 _STANDING_MASK = 0xFFFFFFFF0000FFFF
+#: The purposes of rules that are not there all the time.
+_COMING_AND_GOING = REPLY_PURPOSES | STORM_PURPOSES | LEARNED_PURPOSES
 _EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
 
 
@@ -180,17 +191,16 @@ class Audit:
         return True
 
     def _ask(self, now: float) -> None:
-        """Ask for the standing rules: those of the classifier, and the one of the session table by its whole cookie.
+        """Ask for the standing rules: those of the classifier, and each of other tables by its whole cookie.
 
         With a whole cookie Open vSwitch uses its index of cookies, and does not visit all session rules.
         """
         self._due_at, self._heard_at = now + AUDIT_INTERVAL, now
         self._rows = []
         self._asked_version = self._reply_rules.version
-        requests: list[tuple[Table, int, int]] = [
-            (Table.CLASSIFIER, COOKIE_MARK, _STANDING_MASK),
-            (Table.SESSIONS, Purpose.PUNT_SESSION_MISS.cookie, _EXACT_COOKIE),
-        ]
+        requests: list[tuple[Table, int, int]] = [(Table.CLASSIFIER, COOKIE_MARK, _STANDING_MASK)]
+        elsewhere = {rule.purpose for rule in self._rules if rule.table is not Table.CLASSIFIER}
+        requests += [(PIPELINE[each].table, each.cookie, _EXACT_COOKIE) for each in sorted(elsewhere)]
         if any(rule.purpose is Purpose.SESSION_KEY for rule in self._rules):
             requests.append((Table.CLASSIFIER, Purpose.SESSION_KEY.cookie, SESSION_KEY_MASK))
         if self._reply_rules.expected:
@@ -281,6 +291,6 @@ def _is_common(row: FlowStats) -> bool:
     """Whether a row is a standing rule for all clients, and not for a rate-limited one, for replies, or for a while."""
     is_key = row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie
     purpose = Purpose.SESSION_KEY.value if is_key else row.cookie >> COOKIE_MARK_BITS
-    if purpose not in Purpose._value2member_map_ or purpose in REPLY_PURPOSES | STORM_PURPOSES:
+    if purpose not in Purpose._value2member_map_ or purpose in _COMING_AND_GOING:
         return False
     return row.priority == PIPELINE[Purpose(purpose)].priority

@@ -28,13 +28,14 @@ class SwitchChannel(Channel, Protocol):
     """A channel whose handshake is over: its datapath id and its ports are known.
 
     ``handler`` is offered each message first. ``address`` is host and port of the switch's end, ``local_address`` of
-    this end. ``certificate`` is the one that the switch has proved to hold, None without TLS or without ``--ca-certs``.
-    ``close_reason`` says why the connection has ended, once it has.
+    this end, ``tables`` the number of its flow tables. ``certificate`` is the one that the switch has proved to hold,
+    None without TLS or without ``--ca-certs``. ``close_reason`` says why the connection has ended, once it has.
     """
 
     id: int
     address: tuple[str, int]
     local_address: tuple[str, int]
+    tables: int
     certificate: Optional[PeerCertificate]
     handler: Optional[MessageHandler]
     close_reason: str

@@ -20,15 +20,19 @@ from __future__ import annotations
 import logging
 from typing import Callable, Optional
 
-from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.model import Configuration, Switching
 from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.arbiter import Arbiter, Role
 from ryu_haslb.openflow.audit import Audit
 from ryu_haslb.openflow.backoff import Backoff
+from ryu_haslb.openflow.capabilities import Capability
 from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.fencing import FencedMastership
 from ryu_haslb.openflow.follower import Follower
+from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.layout_choice import LayoutChoice
+from ryu_haslb.openflow.learning import is_learned
 from ryu_haslb.openflow.lease import holder_id
 from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.meter_rates import MeterRates
@@ -41,6 +45,7 @@ from ryu_haslb.openflow.session_key import KeyReading
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire_description import description_request, read_description
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, UNKEYED
 
@@ -53,6 +58,9 @@ BARRIER_TIMEOUT = 15.0
 MAX_PORT_CHANGES = 16
 #: Seconds between two times when changes of ports are followed together: that takes milliseconds if there are many.
 PORTS_INTERVAL = 1.0
+
+#: Seconds between two times when what was found out about the switch is taken over.
+CAPABILITIES_INTERVAL = 1.0
 
 #: Returns the time in seconds, as :func:`time.monotonic` does.
 Clock = Callable[[], float]
@@ -73,6 +81,7 @@ class Connection:
         self._transactions = Transactions(transport)
         self._backoff = Backoff()
         self._is_installing = False
+        self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id))
         self._port_changes = 0
         self._ports_followed_at = -PORTS_INTERVAL
         self._key_reading: Optional[KeyReading] = None
@@ -84,6 +93,10 @@ class Connection:
         switch.disconnect()
         transport.handler = self._on_message_while_not_serving
         LOG.info("Switch %016x: connected from %s", transport.id, transport.address[0])
+        switch.capabilities.begin()
+        self._capabilities_taken_at = -CAPABILITIES_INTERVAL
+        self._description_xid = transport.next_xid()
+        transport.transmit(description_request(self._description_xid))
         self._mastership.ask(clock())
 
     def _make_mastership(self) -> Arbiter:
@@ -166,6 +179,7 @@ class Connection:
     def configure(self, configuration: Configuration) -> None:
         """Replace the standing rules by those of another configuration."""
         self._configuration = configuration
+        self._choice.configured = _switching(configuration, self.transport.id)
         self._install_standing_rules()
 
     def on_port_changed(self, port: int, usable: bool) -> None:
@@ -185,7 +199,7 @@ class Connection:
         names = self.transport.port_names()
         self._switch.set_port_names(names)
         sides, _ = sides_of(self._configuration, names)
-        if sides != self._switch.sides:
+        if sides != self._switch.sides or self._choice.layout(names.keys()) != self._switch.layout:
             self._install_standing_rules()
 
     def flush(self, now: float) -> None:
@@ -214,6 +228,7 @@ class Connection:
             self._reply_rules.tick(now)
             self._audit.tick(now)
             self._take_meter_counts()
+            self._take_capabilities(now)
         elif self._backoff.is_failing and not self._is_installing and not self._backoff.must_wait(now):
             self._install()
         self._mastership.tick(now)
@@ -250,7 +265,7 @@ class Connection:
     def retire(self, conclude: Conclude) -> None:
         """Serve the switch no longer and remove our rules from it; ``conclude`` is called when it confirms."""
         self.leave()
-        Retirement(self.transport, conclude)
+        Retirement(self.transport, conclude, self._switch.layout)
 
     def _install(self) -> None:
         """Install the meter of all requests, and behind it the standing rules in the place of all others of ours."""
@@ -270,14 +285,18 @@ class Connection:
             self._is_installing = True
             self._submit(rule_messages.replacement)
 
-    def _submit(self, messages_of: Callable[[list[Rule], bool, int], list[bytes]]) -> None:
+    def _submit(self, messages_of: Callable[[list[Rule], bool, int, Layout], list[bytes]]) -> None:
         """Send the standing rules of the configuration in force, in the messages that ``messages_of`` makes of them."""
         transport, switch = self.transport, self._switch
         names = transport.port_names()
         sides, remarks = sides_of(self._configuration, names)
         switch.set_sides(sides, [*remarks, *switch.set_port_names(names)])
-        rules = list(standing_rules(self._configuration, transport.id, sides, self._balancer.sessions.keys))
+        layout = self._choice.layout(names.keys())
+        keys = self._balancer.sessions.keys
+        rules = list(standing_rules(self._configuration, transport.id, sides, keys, layout))
         self._audit.suspend()
+        if messages_of is rule_messages.replacement or layout != switch.layout:
+            switch.set_layout(layout)
         if messages_of is rule_messages.replacement:
             self._reply_rules.forget()
             self._meters.configure(self._configuration, sides)
@@ -296,18 +315,21 @@ class Connection:
             self._audit.expect(in_place, self._clock())
 
         metered = self._meters.are_supported
-        self._transactions.submit(lambda xid: messages_of(rules, metered, xid), conclude)
-        self._transactions.submit(lambda xid: rule_messages.table_miss(rules, xid), conclude_table_miss)
+        self._transactions.submit(lambda xid: messages_of(rules, metered, xid, layout), conclude)
+        self._transactions.submit(lambda xid: rule_messages.table_miss(rules, xid, layout), conclude_table_miss)
 
     def _on_installed(self, rules: list[Rule]) -> None:
         LOG.info("Switch %016x: %d standing rules are in place", self.transport.id, len(rules))
         if self._backoff.is_failing:
             self._backoff.reset()
             self._switch.connect(self._transactions, self._clock())
-        self._reply_rules.begin()
+        self._reply_rules.begin(self._switch.layout)
         self._switch.on_ready(self._clock())
 
     def _on_rejected(self, error: wire.Error) -> None:
+        if self._choice.on_rejected(error):
+            self._install()
+            return
         if self._backoff.on_rejected(self._clock()):
             LOG.error(
                 "Switch %016x rejected the standing rules (%s) and is not served; docs/flows.md lists what it must "
@@ -315,6 +337,24 @@ class Connection:
                 *(self.transport.id, error),
             )
         self._stop_serving()
+
+    def _take_capabilities(self, now: float) -> None:
+        """Once a second: what was found out about the switch."""
+        if now < self._capabilities_taken_at + CAPABILITIES_INTERVAL or self._is_installing:
+            return
+        self._capabilities_taken_at = now
+        layout, is_fenced = self._switch.layout, self._mastership.role is not Role.UNFENCED
+        self._switch.capabilities.update(
+            {
+                Capability.NORMAL: False if self._choice.lacks_normal else None,
+                Capability.FLOOD: False if self._choice.floods_by_ports else None,
+                Capability.SESSION_TABLE: layout.has_sessions,
+                Capability.TABLE_OUTPUT: self._switch.has_table_output,
+                Capability.BUNDLES: self._transactions.has_bundles,
+                Capability.METERS: self._meters.are_supported,
+                Capability.ROLES: is_fenced,
+            }
+        )
 
     def _take_meter_counts(self) -> None:
         self._switch.arp_metered += self._meters.arp_dropped
@@ -351,6 +391,7 @@ class Connection:
                 or self._meters.on_meter_stats(xid, message, now)
                 or self._on_meter_rates(xid, message)
                 or self._audit.on_reply(xid, message, now)
+                or self._on_description(xid, message)
                 or self._mastership.on_message(kind, xid, message, now)
             )
         if kind == wire.OFPT_BARRIER_REPLY:
@@ -388,6 +429,26 @@ class Connection:
             self._meters.restore_rate(meter, rate)
         return changed is not None
 
+    def _on_description(self, xid: int, message: bytes) -> bool:
+        """The switch says who made it, before it is served if it replies in order."""
+        if xid != self._description_xid:
+            return False
+        try:
+            self._switch.description = read_description(message)
+        except wire.MalformedMessage as error:
+            LOG.warning("Switch %016x: malformed description (%s); ignored", self.transport.id, error)
+            return True
+        self._choice.on_description(self._switch.description)
+        self._follow_ports()
+        return True
+
+    def _on_flood_rejected(self, error: wire.Error) -> bool:
+        """The switch has no port FLOOD: flood to each port by itself."""
+        if not self._choice.rejects_flood(error):
+            return False
+        self._follow_ports()
+        return True
+
     def _on_flow_removed(self, message: bytes) -> bool:
         """A rule has left its table: by time-out, by us, or because others have deleted it."""
         try:
@@ -397,6 +458,10 @@ class Connection:
         if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
             return False
         now = self._clock()
+        if is_learned(cookie):
+            if self._switch.learning is not None:
+                self._switch.learning.on_removed(cookie)
+            return True
         is_standing = self._audit.on_flow_removed(cookie, now)
         by_timeout = reason == wire.OFPRR_IDLE_TIMEOUT
         if not is_standing and self._switch.rules.on_removed(cookie >> COOKIE_MARK_BITS, by_timeout):
@@ -414,7 +479,14 @@ class Connection:
             or self._mastership.on_error(xid, error, now)
             or self._follower.on_error(xid, error, now)
             or self._transactions.on_error(xid, error)
+            or self._on_flood_rejected(error)
             or self._audit.on_error(xid, now)
             or self._meter_rates.on_error(xid)
             or self._switch.on_error(xid, error, now)
         )
+
+
+def _switching(configuration: Configuration, datapath_id: int) -> Optional[Switching]:
+    """The mode that the configuration sets for a switch."""
+    datapath = configuration.datapaths.get(datapath_id)
+    return None if datapath is None else datapath.switching

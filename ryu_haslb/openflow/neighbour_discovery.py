@@ -31,6 +31,7 @@ from ryu_haslb.openflow import arp, rule_messages, wire
 from ryu_haslb.openflow.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL, ArpLimit
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.frame import with_one_vlan_tag_at_most
+from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.neighbours import HOLD_DOWN_INTERVAL, PROBE_INTERVAL, Neighbours
 from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, chassis_address, probe_address
 from ryu_haslb.openflow.places import Event, Finding, Location, Place, Probe
@@ -52,11 +53,14 @@ _UNTAGGED = 0
 class NeighbourDiscovery:
     """ARP at one switch. ``sides`` is how its ports lie around the IPsec module, ``key`` the secret of its probes.
 
+    ``layout`` is how the switch forwards what is not ours.
+
     ``served_vlans`` are the VLANs of each virtual server that is not served in every VLAN.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, key: Optional[bytes] = None) -> None:
         self.sides = Sides()
+        self.layout = Layout()
         self._datapath_id = datapath_id
         self._mac = chassis_address(datapath_id)
         self._key = os.urandom(_KEY_LENGTH) if key is None else key
@@ -146,7 +150,7 @@ class NeighbourDiscovery:
         for storm in self.limit.take_storms():
             self._neighbours.suspend(storm.port, storm.mac, now + MUTE_INTERVAL + PROBE_INTERVAL)
             rules = mute_rules(self._configuration, self._datapath_id, storm.port, storm.mac)
-            for message in rule_messages.temporary(rules, MUTE_INTERVAL, channel.next_xid()):
+            for message in rule_messages.temporary(rules, MUTE_INTERVAL, self.layout, channel.next_xid()):
                 channel.transmit(message)
             kind = storm.port, storm.mac is None
             if now >= self._storms_logged_at.get(kind, -LOG_INTERVAL) + LOG_INTERVAL:
@@ -228,7 +232,7 @@ class NeighbourDiscovery:
             return True
         for each in {_UNTAGGED, *served} if vlan is None else served & {vlan}:
             tag = wire.push_vlan(each) if each else b""
-            channel.transmit(wire.packet_out(tag + _NORMAL, reply))
+            channel.transmit(wire.packet_out(tag + self.layout.spread, reply))
         return True
 
     def serves(self, address: bytes, vlan: Optional[int]) -> bool:
@@ -263,8 +267,9 @@ class NeighbourDiscovery:
         vlans = self._vlans_of[probe.address]
         for vlan in {_UNTAGGED} | (vlans or self._configured_vlans | self._learned_vlans):
             tag = wire.push_vlan(vlan) if vlan else b""
-            source, port = (probe_address(self._key, vlan), _NORMAL) if vlans else (self._mac, _FLOOD)
-            yield wire.packet_out(tag + port, arp.probe(source, probe.address))
+            flooded, spread = self.layout.flood, self.layout.spread
+            source, output = (probe_address(self._key, vlan), spread) if vlans else (self._mac, flooded)
+            yield wire.packet_out(tag + output, arp.probe(source, probe.address))
 
     def _learn_vlan(self, vlan: int) -> None:
         if vlan not in self._learned_vlans and len(self._learned_vlans) < MAX_LEARNED_VLANS:
@@ -281,8 +286,6 @@ class NeighbourDiscovery:
                 level, text = _TEXTS[event.finding]
                 LOG.log(level, text, self._datapath_id, inet_ntoa(event.address), *_words(event))
 
-
-_FLOOD, _NORMAL = wire.output(wire.OFPP_FLOOD), wire.output(wire.OFPP_NORMAL)
 
 _TEXTS = {
     Finding.CLAIM_REFUSED: (

@@ -93,6 +93,8 @@ class Table(IntEnum):
     CLASSIFIER = 0
     SESSIONS = 1
     REPLIES = 2
+    DESTINATIONS = 3
+    SOURCES = 4
 
 
 class Purpose(IntEnum):
@@ -120,6 +122,12 @@ class Purpose(IntEnum):
     PUNT_ARP_ANSWER = 20
     PASS_ARP_STORM = 21
     DROP_ARP_STORM = 22
+    FLOOD_UNKNOWN = 23
+    DROP_RESERVED = 24
+    LEARN_SOURCE = 25
+    FORWARD_LEARNED = 26
+    KNOWN_SOURCE = 27
+    LEARN_NOTHING = 28
 
     @property
     def cookie(self) -> int:
@@ -136,6 +144,8 @@ class Action(Enum):
     DROP = "dropped"
     GOTO_SESSIONS = "goto table 1"
     PASS_AND_GOTO_REPLIES = "switched as usual (NORMAL), and goto table 2"
+    FLOOD_AND_GOTO_SOURCES = "flooded, and goto table 4"
+    FORWARD_AND_GOTO_SOURCES = "out to the port of the host, and goto table 4"
 
 
 class Entry(NamedTuple):
@@ -170,11 +180,23 @@ PIPELINE: Mapping[Purpose, Entry] = {
     Purpose.PASS_REPLY: Entry(Table.CLASSIFIER, 1, Action.PASS_AND_GOTO_REPLIES),
     Purpose.SESSION_KEY: Entry(Table.CLASSIFIER, 1, Action.DROP),
     Purpose.COPY_REPLY: Entry(Table.REPLIES, 1, Action.PUNT, metered=True),
+    Purpose.FLOOD_UNKNOWN: Entry(Table.DESTINATIONS, 1, Action.FLOOD_AND_GOTO_SOURCES),
+    Purpose.DROP_RESERVED: Entry(Table.DESTINATIONS, 50000, Action.DROP),
+    Purpose.FORWARD_LEARNED: Entry(Table.DESTINATIONS, 2, Action.FORWARD_AND_GOTO_SOURCES),
+    Purpose.LEARN_SOURCE: Entry(Table.SOURCES, 1, Action.PUNT),
+    Purpose.KNOWN_SOURCE: Entry(Table.SOURCES, 3, Action.DROP),
+    Purpose.LEARN_NOTHING: Entry(Table.SOURCES, 2, Action.DROP),
 }
 #: The purposes of the rules that are there only while a real server is in doubt.
 REPLY_PURPOSES = frozenset({Purpose.PASS_REPLY, Purpose.COPY_REPLY})
 #: The purposes of the rules that are there for a while only, while a host sends too much ARP.
 STORM_PURPOSES = frozenset({Purpose.PASS_ARP_STORM, Purpose.DROP_ARP_STORM})
+#: The purposes of the standing rules of the learning table, on a switch that has one.
+LEARNING_PURPOSES = frozenset({Purpose.FLOOD_UNKNOWN, Purpose.DROP_RESERVED, Purpose.LEARN_SOURCE})
+#: The purposes of the rules in the learning table that come and go. Their cookies have a number in bits 32 to 55.
+LEARNED_PURPOSES = frozenset({Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE, Purpose.LEARN_NOTHING})
+#: The purposes of the rules that stay when the balancer retires: without them the switch would forward nothing.
+STAYING_PURPOSES = frozenset({Purpose.PASS_OTHER, Purpose.FLOOD_UNKNOWN, Purpose.DROP_RESERVED})
 #: The bits of a cookie by which a rule of the purpose SESSION_KEY is recognized: all but its data. A tag sets bit 57.
 SESSION_KEY_MASK = 0xFF000000FFFFFFFF
 #: The priority of session rules in the table SESSIONS.

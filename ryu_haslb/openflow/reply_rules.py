@@ -18,6 +18,7 @@ from typing import Optional
 
 from ryu_haslb.openflow import rule_messages
 from ryu_haslb.openflow.backoff import Backoff
+from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule
 from ryu_haslb.openflow.replies import RealRules, Replies
@@ -59,6 +60,7 @@ class ReplyRules:
         self._balancer = balancer
         self._transactions = transactions
         self._meters = meters
+        self._layout = Layout()
         self._is_serving = self._is_changing = False
         self._sent: dict[RealServer, RealRules] = {}
         self._in_place: dict[_Key, Rule] = {}
@@ -67,8 +69,11 @@ class ReplyRules:
         self._backoff = Backoff()
         self._next_update = self._now = 0.0
 
-    def begin(self) -> None:
+    def begin(self, layout: Layout) -> None:
         """The standing rules are in place: replies can be copied from now on."""
+        self._layout = layout
+        if not layout.copies_replies:
+            return
         self._is_serving = True
         if not self._backoff.is_failing:
             self._balancer.failure_detection.copying_switches.add(self._datapath_id)
@@ -104,9 +109,8 @@ class ReplyRules:
             self._change(wanted)
 
     def _change(self, wanted: dict[RealServer, RealRules]) -> None:
-        rules = {_key(rule): rule for each in wanted.values() for rule in each}
-        if rules:
-            rules[_key(_COPY)] = _COPY
+        found = [rule for each in wanted.values() for rule in each]
+        rules = {_key(rule): rule for rule in self._layout.fit([*found, _COPY] if found else [])}
         if rules and not self._in_place:
             self._meters.begin_copying()
         for real in self._sent:
@@ -122,8 +126,8 @@ class ReplyRules:
             if version == self.version:  # else all was forgotten meanwhile
                 self._conclude(rules, error)
 
-        metered = self._meters.are_supported
-        self._transactions.submit(lambda xid: rule_messages.changes(added, removed, metered, xid), conclude)
+        metered, layout = self._meters.are_supported, self._layout
+        self._transactions.submit(lambda xid: rule_messages.changes(added, removed, metered, xid, layout), conclude)
 
     def _conclude(self, rules: dict[_Key, Rule], error: Optional[Error]) -> None:
         self.version += 1

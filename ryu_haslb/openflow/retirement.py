@@ -6,7 +6,8 @@ Each step is confirmed by the switch (barrier) before the next begins::
 
 One rule stays: PASS_OTHER, the NORMAL rule of priority 0. Where it was accepted the switch had no table-miss rule, and
 OpenFlow 1.3 drops what no rule matches (OpenFlow 1.3.5, section 5.4): without it the switch would forward nothing. It
-was rejected where the switch has a table-miss rule of its own, and then nothing stays.
+was rejected where the switch has a table-miss rule of its own, and then nothing stays. On a switch with a learning
+table the rules stay as well that flood: it forwards as a hub then.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.openflow import lease, meters, rule_messages, wire
 from ryu_haslb.openflow.channel import SwitchChannel
+from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.transactions import Transactions
 
 LOG = logging.getLogger(__name__)
@@ -25,24 +27,32 @@ Conclude = Callable[[int, bool], None]
 
 
 class Retirement:
-    """Removes everything that bears our mark from the switch behind ``transport``, but PASS_OTHER.
+    """Removes everything that bears our mark from the switch behind ``transport``, but what it needs to forward.
 
     It handles the messages of the connection until the switch has confirmed, or until another handler is set.
     """
 
-    def __init__(self, transport: SwitchChannel, conclude: Conclude) -> None:
+    def __init__(self, transport: SwitchChannel, conclude: Conclude, layout: Layout) -> None:
         self._transport = transport
         self._conclude = conclude
         self._transactions = Transactions(transport)
         transport.handler = self._on_message
-        self._transactions.submit(rule_messages.session_removal, self._on_sessions_removed)
+        self._layout = layout
+        if layout.has_sessions:
+            self._transactions.submit(rule_messages.session_removal, self._on_sessions_removed)
+        else:
+            self._on_sessions_removed(None)
 
     def _on_sessions_removed(self, error: Optional[wire.Error]) -> None:
         if error is not None:
             self._end(error)
             return
         meters.delete_all(self._transport)
-        self._transactions.submit(lambda xid: [*rule_messages.standing_removal(xid), lease.removal(xid)], self._end)
+
+        def removal(xid: int) -> list[bytes]:
+            return [*rule_messages.standing_removal(xid, self._layout), lease.removal(xid)]
+
+        self._transactions.submit(removal, self._end)
 
     def _end(self, error: Optional[wire.Error]) -> None:
         if self._transport.handler == self._on_message:

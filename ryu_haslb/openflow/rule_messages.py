@@ -9,12 +9,15 @@ from struct import Struct
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import (
+    LEARNED_PURPOSES,
+    PIPELINE,
     REPLY_PURPOSES,
     SESSION_KEY_MASK,
     SESSION_PRIORITY,
+    STAYING_PURPOSES,
     STORM_PURPOSES,
-    Action,
     Purpose,
     Rule,
     Table,
@@ -26,31 +29,25 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 _EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
 _SESSIONS = Table.SESSIONS.value
 _XID_AND_COOKIE = Struct("!IQ")
+#: The purposes of rules whose end the switch need not report.
+_UNREPORTED = REPLY_PURPOSES | STORM_PURPOSES | {Purpose.LEARN_NOTHING}
 
-_CONTROLLER, _NORMAL = wire.output(wire.OFPP_CONTROLLER), wire.output(wire.OFPP_NORMAL)
-_INSTRUCTIONS = {
-    Action.PUNT: apply_actions(_CONTROLLER),
-    Action.PUNT_AND_PASS: apply_actions(_CONTROLLER + _NORMAL),
-    Action.PASS: apply_actions(_NORMAL),
-    Action.DROP: apply_actions(b""),
-    Action.GOTO_SESSIONS: goto_table(Table.SESSIONS),
-    Action.PASS_AND_GOTO_REPLIES: apply_actions(_NORMAL) + goto_table(Table.REPLIES),
-}
+_DEFAULT = Layout()
 
 
-def replacement(rules: Iterable[Rule], metered: bool, xid: int) -> list[bytes]:
+def replacement(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
     """Messages that put these rules in the place of those of a previous run, all but the rule PASS_OTHER."""
-    return standing_removal(xid) + [
-        _add(rule, metered, xid) for rule in rules if rule.purpose is not Purpose.PASS_OTHER
-    ]
+    return standing_removal(xid, layout) + restoration(rules, metered, xid, layout)
 
 
 def additions(rules: Iterable[Rule], xid: int) -> list[bytes]:
     """Messages that add these rules, those of a client with a meter of its own, to those that are there."""
-    return [_add(rule, True, xid) for rule in rules]
+    return [_add(rule, True, _DEFAULT, xid) for rule in rules]
 
 
-def changes(added: Iterable[Rule], removed: Iterable[Rule], metered: bool, xid: int) -> list[bytes]:
+def changes(
+    added: Iterable[Rule], removed: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT
+) -> list[bytes]:
     """Messages that remove rules, and add others: those for replies. The switch need not report that they are gone."""
     removals = [
         FlowMod(
@@ -60,23 +57,23 @@ def changes(added: Iterable[Rule], removed: Iterable[Rule], metered: bool, xid: 
         ).pack(xid)
         for rule in removed
     ]
-    return removals + [_add(rule, metered, xid) for rule in added]
+    return removals + [_add(rule, metered, layout, xid) for rule in added]
 
 
-def temporary(rules: Iterable[Rule], seconds: int, xid: int) -> list[bytes]:
+def temporary(rules: Iterable[Rule], seconds: int, layout: Layout, xid: int) -> list[bytes]:
     """Messages that add these rules, without a meter, for some seconds."""
-    return [_add(rule, False, xid, hard_timeout=seconds) for rule in rules]
+    return [_add(rule, False, layout, xid, hard_timeout=seconds) for rule in layout.fit(rules)]
 
 
-def restoration(rules: Iterable[Rule], metered: bool, xid: int) -> list[bytes]:
+def restoration(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
     """Messages that add those of these rules that are missing, all but the rule PASS_OTHER. The others stay."""
-    return [_add(rule, metered, xid) for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
+    return [_add(rule, metered, layout, xid) for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
 
 
-def table_miss(rules: Iterable[Rule], xid: int) -> list[bytes]:
+def table_miss(rules: Iterable[Rule], xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
     """The message that adds PASS_OTHER. A switch that has a table-miss rule rejects it: OFPFF_CHECK_OVERLAP."""
     flags = wire.OFPFF_CHECK_OVERLAP
-    return [_add(rule, False, xid, flags) for rule in rules if rule.purpose is Purpose.PASS_OTHER]
+    return [_add(rule, False, layout, xid, flags=flags) for rule in rules if rule.purpose is Purpose.PASS_OTHER]
 
 
 def session_removal(xid: int) -> list[bytes]:
@@ -84,17 +81,37 @@ def session_removal(xid: int) -> list[bytes]:
     return [FlowMod(wire.OFPFC_DELETE, _SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK).pack(xid)]
 
 
-def standing_removal(xid: int) -> list[bytes]:
-    """Messages that delete our standing rules, all but the rule PASS_OTHER."""
-    return [
+def standing_removal(xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
+    """Messages that delete our standing rules, all but those that the switch needs to forward at all."""
+    with_data = {Purpose.SESSION_KEY, *LEARNED_PURPOSES}
+    exact = [
         FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, purpose.cookie, _EXACT_COOKIE).pack(xid)
         for purpose in Purpose
-        if purpose not in (Purpose.PASS_OTHER, Purpose.SESSION_KEY)
-    ] + [FlowMod(wire.OFPFC_DELETE, Table.CLASSIFIER, Purpose.SESSION_KEY.cookie, SESSION_KEY_MASK).pack(xid)]
+        if purpose not in STAYING_PURPOSES | with_data
+    ]
+    # Without a whole cookie the switch visits each rule of a table: only the table in question is named then.
+    return exact + [
+        FlowMod(wire.OFPFC_DELETE, PIPELINE[purpose].table, purpose.cookie, SESSION_KEY_MASK).pack(xid)
+        for purpose in sorted(with_data)
+        if PIPELINE[purpose].table < layout.tables
+    ]
 
 
-def _add(rule: Rule, metered: bool, xid: int, flags: int = 0, hard_timeout: int = 0) -> bytes:
-    instructions = _INSTRUCTIONS[rule.action]
+def learned_rule(rule: Rule, actions: bytes, idle_timeout: int, command: int, xid: int) -> bytes:
+    """The message that adds a rule of the learning table, or deletes it. The switch reports when it is gone."""
+    goto = goto_table(Table.SOURCES) if rule.table is Table.DESTINATIONS else b""
+    return FlowMod(
+        *(command, rule.table, rule.cookie, _EXACT_COOKIE if command == wire.OFPFC_DELETE_STRICT else 0),
+        *(rule.priority, idle_timeout, wire.OFPFF_SEND_FLOW_REM),
+        match=match(rule.match),
+        instructions=b"" if command == wire.OFPFC_DELETE_STRICT else apply_actions(actions) + goto,
+    ).pack(xid)
+
+
+def _add(  # noqa: PLR0913 - what differs between additions
+    rule: Rule, metered: bool, layout: Layout, xid: int, *, flags: int = 0, hard_timeout: int = 0
+) -> bytes:
+    instructions = layout.instructions(rule.action)
     if metered and rule.meter is not None:
         instructions = meter(rule.meter) + instructions
     return FlowMod(
@@ -102,7 +119,7 @@ def _add(rule: Rule, metered: bool, xid: int, flags: int = 0, hard_timeout: int 
         table=rule.table,
         cookie=rule.cookie,
         priority=rule.priority,
-        flags=flags if rule.purpose in REPLY_PURPOSES | STORM_PURPOSES else flags | wire.OFPFF_SEND_FLOW_REM,
+        flags=flags if rule.purpose in _UNREPORTED else flags | wire.OFPFF_SEND_FLOW_REM,
         match=match(rule.match),
         instructions=instructions,
         hard_timeout=hard_timeout,

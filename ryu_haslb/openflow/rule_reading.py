@@ -89,7 +89,7 @@ class RuleReading:
         return flow_stats_request(xid, Table.SESSIONS, cookie_of(self._slices_read), low_bits | COOKIE_MARK_MASK)
 
     def skip(self) -> None:
-        """The rules are known already."""
+        """The rules are known already, or there can be none."""
         self.is_complete = True
 
     def disconnect(self) -> None:

@@ -65,6 +65,7 @@ class SessionRules:
 
     def __init__(self, datapath_id: int, balancer: Balancer, actions: Mapping[RealServer, bytes]) -> None:
         self.errors = 0
+        self.is_supported = True
         self.changes = 0
         self._datapath_id = datapath_id
         self._balancer = balancer
@@ -201,7 +202,11 @@ class SessionRules:
 
     def install(self, session: Session) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
-        if len(self._to_install) < MAX_WAITING_RULES and not (self._left_out and session in self._left_out):
+        if (
+            self.is_supported
+            and len(self._to_install) < MAX_WAITING_RULES
+            and not (self._left_out and session in self._left_out)
+        ):
             self._to_install[session] = None
             if self._to_remove:
                 self._to_remove.pop(session.tag, None)

@@ -15,6 +15,7 @@ from ryu_haslb.configuration.outside_ports import Inside, Sides, protected_addre
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import arp
 from ryu_haslb.openflow.icmp import PROTOCOL_ICMP
+from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import (
     FIRST_METER,
     PROBE_PREFIX,
@@ -33,22 +34,32 @@ Match = dict[str, Value]
 #: Matches the probe addresses of all switches.
 _ANY_PROBE = ((PROBE_PREFIX + bytes(4)).hex(":"), "ff:ff:00:00:00:00")
 _NO_SIDES = Sides()
+_NORMAL_LAYOUT = Layout()
 
 
 def standing_rules(
-    configuration: Configuration, datapath_id: int, sides: Sides = _NO_SIDES, keys: Iterable[bytes] = (UNKEYED,)
+    configuration: Configuration,
+    datapath_id: int,
+    sides: Sides = _NO_SIDES,
+    keys: Iterable[bytes] = (UNKEYED,),
+    layout: Layout = _NORMAL_LAYOUT,
 ) -> Iterator[Rule]:
     """All standing rules of a switch.
 
     ``sides`` is how its ports lie around the IPsec module, ``keys`` are those of session tags, the current one first.
+    ``layout`` is that of its pipeline.
     """
-    keys = list(keys)
+    return layout.fit(_all_rules(configuration, datapath_id, sides, list(keys)))
+
+
+def _all_rules(configuration: Configuration, datapath_id: int, sides: Sides, keys: list[bytes]) -> Iterator[Rule]:
     yield from key_rules(keys)
     chassis = chassis_address(datapath_id).hex(":")
     yield from _outside_rules(configuration, sides)
     # This matches every packet, as a table-miss rule does, but has another match: a switch that has a table-miss rule
     # of another application keeps it. A rule with the same match would replace it.
     yield Rule(Purpose.PASS_OTHER, {"metadata": 0})
+    yield from _learning_rules()
     yield Rule(Purpose.PUNT_ARP_REPLY, {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REPLY, "eth_dst": chassis})
     # No port of the network has the chassis address. The switch would flood what is sent to it.
     yield Rule(Purpose.PUNT_OTHER_TO_CHASSIS, {"eth_type": ETHERTYPE_IPV4, "eth_dst": chassis})
@@ -63,6 +74,14 @@ def standing_rules(
     yield Rule(Purpose.PUNT_ARP_ANSWER, {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REPLY, "eth_dst": _ANY_PROBE})
     for address in sorted(set(_next_hops(configuration))):
         yield Rule(Purpose.PUNT_ARP_FROM_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(address)})
+
+
+def _learning_rules() -> Iterator[Rule]:
+    """The learning table before it has learned anything."""
+    # A bridge forwards nothing to these addresses, which spanning tree and its like use (IEEE 802.1Q, table 8-1).
+    yield Rule(Purpose.DROP_RESERVED, {"eth_dst": ("01:80:c2:00:00:00", "ff:ff:ff:ff:ff:f0")})
+    yield Rule(Purpose.FLOOD_UNKNOWN)
+    yield Rule(Purpose.LEARN_SOURCE)
 
 
 def _next_hops(configuration: Configuration) -> Iterator[IPv4Address]:

@@ -32,6 +32,7 @@ from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.arbiter import Arbiter, Role
 from ryu_haslb.openflow.audit import Restored
 from ryu_haslb.openflow.backlog import Load
+from ryu_haslb.openflow.capabilities import Capabilities
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.follower import Follower
@@ -39,15 +40,18 @@ from ryu_haslb.openflow.follower_states import Followed
 from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import read_request, without_vlan_tag
 from ryu_haslb.openflow.icmp import echo_reply
+from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.learning import Learning, Numbers
 from ryu_haslb.openflow.martians import own_addresses
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.pipeline import Purpose, chassis_address, dispatch_address
+from ryu_haslb.openflow.pipeline import PROBE_PREFIX, Purpose, chassis_address, dispatch_address
 from ryu_haslb.openflow.places import Location, Place
 from ryu_haslb.openflow.recovery import Recovery, Status
 from ryu_haslb.openflow.replies import Replies
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
 from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire_description import Description
 from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
@@ -62,7 +66,8 @@ LOG = logging.getLogger(__name__)
 _PUNT_SESSION_MISS = Purpose.PUNT_SESSION_MISS.value
 _CONTROLLER = wire.OFPP_CONTROLLER
 _ARP = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
-_NO_REQUESTS = frozenset(purpose.value for purpose in {Purpose.PUNT_ECHO, Purpose.COPY_REPLY} | _ARP)
+_REPLIES = frozenset({Purpose.COPY_REPLY.value, Purpose.PASS_REPLY.value})
+_NO_REQUESTS = frozenset(each.value for each in {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE} | _ARP) | _REPLIES
 #: Seconds without a barrier reply after which a switch counts as busy: it may need long for what it was sent.
 BUSY_TIMEOUT = 1.0
 #: The Ethernet source address in a frame.
@@ -96,6 +101,11 @@ class Switch:
         self.arp_metered = 0
         self.neighbour_changes = 0
         self.served_since = 0.0
+        self.layout = Layout()
+        self.description = Description()
+        self.capabilities = Capabilities(datapath_id)
+        self.learning: Optional[Learning] = None
+        self._learned = Numbers()
         self._balancer = balancer
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
         self._own_addresses: frozenset[bytes] = frozenset()
@@ -126,6 +136,24 @@ class Switch:
         self._own_addresses = own_addresses(configuration)
         self._not_clients = self._own_addresses.union(real.packed_address for real in self._balancer.reals())
         self._update_forwarding()
+
+    def set_layout(self, layout: Layout) -> None:
+        """How the switch forwards what is not ours, and which tables it has. What it has learned is forgotten."""
+        self.layout = self._discovery.layout = layout
+        self.rules.is_supported = layout.has_sessions
+        self.learning = None
+        if layout.is_learning and self.channel is not None:
+            self.learning = Learning(self.datapath_id, self.channel, layout, self._is_own, self._learned)
+
+    @property
+    def has_table_output(self) -> Optional[bool]:
+        """Whether the switch outputs to TABLE; None while it is tried."""
+        if not self.layout.has_sessions:
+            return None
+        return True if self._table_output.is_usable else False if self._table_output.is_given_up else None
+
+    def _is_own(self, mac: bytes) -> bool:
+        return mac in (chassis_address(self.datapath_id), self._forwarding.source) or mac.startswith(PROBE_PREFIX)
 
     @property
     def sides(self) -> Sides:
@@ -181,7 +209,9 @@ class Switch:
             return
         self._is_ready = True
         self._probe_table_output(self.channel, now)
-        if not self.recovery.is_complete:
+        if not self.layout.has_sessions:
+            self.recovery.reading.skip()
+        elif not self.recovery.is_complete:
             self.channel.transmit(self.recovery.request(self.channel.next_xid(), now))
 
     def disconnect(self) -> None:
@@ -195,6 +225,7 @@ class Switch:
         self.recovery.reading.disconnect()
         self.rules.disconnect()
         self.admission.reset()
+        self.learning = None
 
     def end(self) -> None:
         """The switch is gone for good: it reaches no real server."""
@@ -248,13 +279,21 @@ class Switch:
             self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
         elif purpose not in _NO_REQUESTS:
             self._on_request(channel, frame, port, now)
-        elif purpose == Purpose.PUNT_ECHO:
+        else:
+            self._on_other(channel, purpose, frame, port, now)
+        return True
+
+    def _on_other(self, channel: Channel, purpose: int, frame: bytes, port: int, now: float) -> None:
+        """Handle what is no request."""
+        if purpose == Purpose.PUNT_ECHO:
             self._on_echo(channel, frame, port)
-        elif purpose == Purpose.COPY_REPLY:
+        elif purpose in _REPLIES:
             self.replies.on_copy(frame, port, now)
+        elif purpose == Purpose.LEARN_SOURCE:
+            if self.learning is not None:
+                self.learning.on_packet(frame, port, now)
         else:
             self._on_arp(channel, purpose, port, frame, now)
-        return True
 
     def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Handle a part of a reply that recovers sessions. False when it is another reply."""
@@ -263,6 +302,8 @@ class Switch:
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error that concerns a request, or the recovery of sessions. False when it is another error."""
         if self._continue_recovery(self.recovery.reading.on_error(xid, error, now), now):
+            return True
+        if self.learning is not None and self.learning.on_error(error, now):
             return True
         if not wire.is_request_packet_out(error.data):
             return False
@@ -287,6 +328,8 @@ class Switch:
 
     def on_port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or was removed."""
+        if self.learning is not None and not usable:
+            self.learning.on_port_down(port)
         if self._discovery.on_port_changed(port, usable):
             self._update_forwarding()
 
@@ -494,4 +537,5 @@ class Switch:
         self.rules.remove_rule(tag, virtual_address, MOBILE_IP_PORT)
 
     def _probe_table_output(self, channel: Channel, now: float) -> None:
-        self._table_output.probe_due(channel, next(iter(self._virtual_servers), None), now)
+        if self.layout.has_sessions:
+            self._table_output.probe_due(channel, next(iter(self._virtual_servers), None), now)

@@ -42,6 +42,11 @@ class TableOutput:
         self._probes_left = 0
         self._next_probe = 0.0
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it is known that the switch cannot do it."""
+        return self._next_probe == float("inf")
+
     def begin(self) -> None:
         """A connection is new: the switch may have been replaced, or may run another version."""
         self.is_usable = False

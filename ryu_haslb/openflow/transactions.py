@@ -39,12 +39,17 @@ class _Transaction:
 
 
 class Transactions:
-    """The transactions of one connection that the switch has not confirmed yet."""
+    """The transactions of one connection that the switch has not confirmed yet.
+
+    ``has_bundles`` is known after the first bundle.
+    """
 
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self._open: dict[int, _Transaction] = {}
         self._bundles_supported = True
+        self._bundle_xids: set[int] = set()
+        self.has_bundles: Optional[bool] = None
 
     def submit(self, build: Builder, conclude: Conclusion) -> int:
         """Send the messages that ``build(xid)`` returns; ``conclude(error)`` is called once when they are confirmed.
@@ -59,6 +64,9 @@ class Transactions:
         transaction = self._open.pop(xid, None)
         if transaction is None:
             return False
+        if xid in self._bundle_xids:
+            self._bundle_xids.discard(xid)
+            self.has_bundles = self._bundles_supported
         if transaction.repeat:
             self._send(_Transaction(transaction.build, transaction.conclude))
         else:
@@ -85,6 +93,8 @@ class Transactions:
         messages = transaction.build(xid)
         self._open[xid] = transaction
         use_bundle = self._bundles_supported and len(messages) > 1
+        if use_bundle and self.has_bundles is None:
+            self._bundle_xids.add(xid)
         body = bundle(xid, xid, messages) if use_bundle else b"".join(messages)
         self.channel.transmit(body + wire.barrier_request(xid))
         return xid

@@ -53,6 +53,9 @@ _READ_SIZE = 1 << 14
 _RECEIVE_BUFFER = 1 << 18
 #: Bytes that wait until the switch reads them. Beyond it nothing is read from the switch, since it would need replies.
 _MAX_UNSENT = 1 << 18
+#: Tables of a switch at most; and where a features reply has their number (OpenFlow 1.3.5, section 7.3.1).
+MAX_TABLES = 255
+_FEATURES_TABLES = 20
 _STATES = {HANDSHAKE_DISPATCHER: State.HELLO, CONFIG_DISPATCHER: State.FEATURES, MAIN_DISPATCHER: State.MAIN}
 
 
@@ -76,6 +79,7 @@ class Transport(Datapath):  # type: ignore[misc]
         self.bytes_sent = 0
         self.close_reason = "connection lost"
         self._ports = Ports()
+        self.tables = MAX_TABLES
         self._outgoing: list[bytes] = []
         self._unsent = 0
         self._is_closing = False
@@ -255,6 +259,8 @@ class Transport(Datapath):  # type: ignore[misc]
         return f"OpenFlow peer {self.address[0]}" if self.id is None else f"Switch {self.id:016x} ({self.address[0]})"
 
     def _leave_to_engine(self, kind: int, xid: int, data: bytes) -> None:
+        if kind == wire.OFPT_FEATURES_REPLY:
+            self.tables = data[_FEATURES_TABLES]
         message = ofproto_parser.msg(self, OFP_VERSION, kind, len(data), xid, bytearray(data))
         if message is None:
             return

@@ -39,6 +39,8 @@ class Capabilities:
     flood: bool = True
     tables: int = 254
     max_flows: int = 1_000_000
+    #: Who made it, as its description has it.
+    make: str = "simulation"
     #: Seconds that each part of an answer about flows takes.
     stats_delay: float = 0.0
 

@@ -78,7 +78,12 @@ class Invariants:
         if len(sessions):
             raise ViolationError("nothing is left", f"{len(sessions)} sessions")
         for switch in world.switches:
-            flows = [flow for flow in switch.datapath.tables[_SESSIONS] if flow.cookie >> 16 > 0xFFFF]
+            flows = [
+                flow
+                for table in switch.datapath.tables[_SESSIONS : _SESSIONS + 1]
+                for flow in table
+                if flow.cookie >> 16 > 0xFFFF
+            ]
             if flows:
                 raise ViolationError("nothing is left", f"{len(flows)} session rules at switch {switch.datapath_id}")
 
@@ -353,7 +358,9 @@ class Invariants:
     def _differences(self) -> Iterator[str]:
         world = self._world
         for switch in world.switches:
-            wanted = {rule.purpose for rule in standing_rules(world.controller.configuration, switch.datapath_id)}
+            layout = world.controller.fleet.switches[switch.datapath_id].layout
+            rules = standing_rules(world.controller.configuration, switch.datapath_id, layout=layout)
+            wanted = {rule.purpose for rule in rules}
             there = {flow.cookie for table in switch.datapath.tables for flow in table}
             for purpose in wanted:
                 if purpose.cookie not in there:
@@ -364,7 +371,8 @@ class Invariants:
         world, datapath_id = self._world, switch.datapath_id
         flows = {
             flow.cookie >> 16
-            for flow in switch.datapath.tables[_SESSIONS]
+            for table in switch.datapath.tables[_SESSIONS : _SESSIONS + 1]
+            for flow in table
             if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK and flow.cookie >> 32
         }
         sessions = world.controller.balancer.sessions

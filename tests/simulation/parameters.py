@@ -78,6 +78,10 @@ class Parameters:
     tables: int = 3
     #: The switch accepts output to TABLE and does nothing.
     ignores_table: bool = False
+    #: What the switch does with output to NORMAL: "works", "ignored" or "refused"; and who made it.
+    normal: str = "works"
+    make: str = "simulation"
+    flood: bool = True
 
     def configuration(self) -> Configuration:
         """The balancer's configuration for this world."""

@@ -26,7 +26,13 @@ class Statistics:
     def rows(self, kind: int, message: bytes) -> list[bytes]:
         """The rows of the reply to a request. Raises MalformedError when it is to be rejected."""
         if kind == 0:
-            description = [b"simulation", b"table pipeline", b"1", b"0", b"a switch without wires"]
+            description = [
+                self._switch.capabilities.make.encode(),
+                b"table pipeline",
+                b"1",
+                b"0",
+                b"a switch without wires",
+            ]
             sizes = [256, 256, 256, 32, 256]
             rows = [b"".join(text.ljust(size, b"\0") for text, size in zip(description, sizes))]
         elif kind == 1:

@@ -64,6 +64,7 @@ class StrangerConnection:
         self.id = 0
         self.address = ("169.254.219.66", 40000)
         self.local_address = (name, 6653)
+        self.tables = 254
         self.certificate: Optional[PeerCertificate] = None
         self.handler: Optional[MessageHandler] = None
         #: Is called once the handshake is over.

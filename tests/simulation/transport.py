@@ -27,6 +27,7 @@ class Transport:
         self.id = switch.datapath_id
         self.address = ("169.254.219.1", 40000)
         self.local_address = (controller.name, 6653)
+        self.tables = min(switch.capabilities.tables, 255)
         self.certificate: Optional[PeerCertificate] = None
         self.handler: Optional[MessageHandler] = None
         self.close_reason = "connection lost"

@@ -96,6 +96,9 @@ class World:
             ignores_table=parameters.ignores_table,
             stats_delay=parameters.stats_delay,
             tables=parameters.tables,
+            normal=parameters.normal,
+            make=parameters.make,
+            flood=parameters.flood,
             roles=parameters.roles,
             flow_monitor=parameters.flow_monitor,
         )

@@ -94,6 +94,11 @@ class FakeSwitch:
         return [(each, self._reply(each)) for each in complete]
 
     @property
+    def tables(self) -> int:
+        """The number of flow tables, as the features reply has it."""
+        return min(len(self._datapath.tables), 255)
+
+    @property
     def flows(self) -> list[Any]:
         """The flows of all tables, those of one table in the order in which they were added, as the engine has them."""
         replies: list[bytes] = []
@@ -183,6 +188,7 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         super().__init__(version=ofproto_v1_3.OFP_VERSION)
         self.switch = switch or FakeSwitch()
         self.id = self.switch.datapath_id
+        self.tables = self.switch.tables
         self.handler: Optional[Callable[[int, int, bytes], Any]] = None
         self.certificate: Optional[PeerCertificate] = None
         self.close_reason = "connection lost"

@@ -22,6 +22,7 @@ from ryu_haslb.configuration.model import (
     Predictor,
     RealServer,
     StaticLocation,
+    Switching,
     VirtualServer,
 )
 from ryu_haslb.language.values import vlan_ranges
@@ -281,7 +282,7 @@ def no_datapath(draft: Draft, statement: Statement) -> None:
     found = draft.datapaths.get(entry.id)
     is_bare = entry == Datapath(entry.id)
     if found is None or (found != entry and not is_bare):
-        what = "" if is_bare or found is None else " with this address or certificate"
+        what = "" if is_bare or found is None else " with these settings"
         statement.warning(f"there is no datapath {entry.id:016x}{what} to remove")
         return
     del draft.datapaths[entry.id], draft.datapath_lines[entry.id]
@@ -293,4 +294,6 @@ def _datapath(statement: Statement) -> Datapath:
     """The datapath of a statement. The name in a certificate may have spaces; IOS text has one of them each time."""
     words = statement.match.get("CERTIFICATE")
     addresses = tuple(dict.fromkeys(statement.match.get("PEER", ())))
-    return Datapath(statement.match["DATAPATH"], addresses, None if words is None else " ".join(words))
+    switching = next((each for each in Switching if each.value in statement.match), None)
+    certificate = None if words is None else " ".join(words)
+    return Datapath(statement.match["DATAPATH"], addresses, certificate, switching)

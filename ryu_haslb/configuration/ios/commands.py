@@ -10,6 +10,7 @@ from ryu_haslb.configuration.model import MAX_PORT_NUMBER, MAX_SESSIONS
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 _LEAVE = (EXIT, END)
+_DATAPATH = "DATAPATH [switching {normal | learn | none}] [address PEER...] [certificate CERTIFICATE...]"
 _VIRTUAL = f"ADDRESS [255.255.255.255] udp {MOBILE_IP_PORT} service ipmobile"
 _ROUTE_OPTIONS = "[DISTANCE<1-255>] [tag TAG<1-4294967295>] [name TEXT] [permanent] [track TRACK<1-1000>]"
 
@@ -204,12 +205,12 @@ GLOBAL = Mode(
             "Sessions: initial number (without effect), and the maximum (default: by maxconns and memory)",
         ),
         Command(
-            "ip slb datapath DATAPATH [address PEER...] [certificate CERTIFICATE...]",
+            f"ip slb datapath {_DATAPATH}",
             actions.datapath,
-            "Switch that may connect (default: any), its addresses, and a name in its TLS certificate",
+            "Switch that may connect (default: any), how it forwards, its addresses, and a name in its TLS certificate",
         ),
         Command(
-            "no ip slb datapath DATAPATH [address PEER...] [certificate CERTIFICATE...]",
+            f"no ip slb datapath {_DATAPATH}",
             actions.no_datapath,
             "Remove a switch from those that may connect",
         ),
@@ -251,6 +252,10 @@ GLOBAL = Mode(
         "NUMBER": "Number of the access list",
         "DATAPATH": "Datapath id of the switch: 16 hexadecimal digits, or a decimal number",
         "address": "Addresses of the other end",
+        "switching": "How the switch forwards what does not concern the balancer (default: found out)",
+        "normal": "By itself (port NORMAL)",
+        "learn": "By a learning table that the balancer installs",
+        "none": "By the rules of another controller",
         "PEER": "Address that the switch may connect from (default: any)",
         "certificate": "Name in the switch's TLS certificate: common name or subjectAltName",
         "CERTIFICATE": "The name, which may have spaces",

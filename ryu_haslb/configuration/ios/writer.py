@@ -49,7 +49,8 @@ def _configuration(configuration: Configuration) -> Iterator[str]:
     for datapath in configuration.datapaths.values():
         addresses = "".join(f" {each}" for each in datapath.addresses)
         certificate = f" certificate {datapath.certificate}" if datapath.certificate is not None else ""
-        yield f"ip slb datapath {datapath.id:016x}{' address' if addresses else ''}{addresses}{certificate}"
+        switching = f" switching {datapath.switching.value}" if datapath.switching is not None else ""
+        yield f"ip slb datapath {datapath.id:016x}{switching}{' address' if addresses else ''}{addresses}{certificate}"
     for farm in configuration.farms.values():
         yield from _farm(farm)
         yield "!"

@@ -21,6 +21,7 @@ from ryu_haslb.configuration.yaml.nodes import (
     entries,
     fields,
     flag_of,
+    is_empty,
     items,
     line_of_node,
     number_of,
@@ -31,6 +32,9 @@ from ryu_haslb.configuration.yaml.values import datapath_of, location_of, networ
 from ryu_haslb.language.diagnostics import Diagnostic, Diagnostics
 from ryu_haslb.language.wording import quoted
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
+
+#: What may be set for a datapath.
+_DATAPATH_SETTINGS = ("addresses", "certificate", "switching")
 
 
 def read_yaml(text: str, source: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
@@ -62,7 +66,7 @@ class _Reader(CryptoReader):
                         "routes": lambda node: self.each(node, "routes", self.route),
                         "max_sessions": self.max_sessions,
                         "arp": lambda node: self.each(node, "arp entries", self.arp),
-                        "datapaths": lambda node: self.each(node, "datapath ids", self.datapath),
+                        "datapaths": self.datapaths,
                         "crypto": self.crypto,
                         "access_lists": self.access_lists,
                     },
@@ -212,14 +216,29 @@ class _Reader(CryptoReader):
         next_hop = text_of(required(found, "next_hop", node, "a route"), "the address of the next hop")
         self.command(line_of_node(node), "ip", "route", *network, next_hop)
 
+    def datapaths(self, node: yaml.Node) -> None:
+        """A list of datapaths, or a mapping from their ids to what is set for each."""
+        if not isinstance(node, yaml.MappingNode):
+            self.each(node, "datapath ids", self.datapath)
+            return
+        for key, value in node.value:
+            with self.recording_errors():
+                settings = {} if is_empty(value) else fields(value, "a datapath", _DATAPATH_SETTINGS)
+                self.add_datapath(key, settings)
+
     def datapath(self, node: yaml.Node) -> None:
         found = {"id": node}
         if isinstance(node, yaml.MappingNode):
-            found = fields(node, "a datapath", ("id", "addresses", "certificate"))
-        number = datapath_of(required(found, "id", node, "a datapath"))
+            found = fields(node, "a datapath", ("id", *_DATAPATH_SETTINGS))
+        self.add_datapath(required(found, "id", node, "a datapath"), found)
+
+    def add_datapath(self, node: yaml.Node, found: dict[str, yaml.Node]) -> None:
+        number = datapath_of(node)
         if number in self.draft.datapaths:
             raise NodeError(line_of_node(node), f"datapath {number:016x} is given twice; expected each id once")
         words = ["ip", "slb", "datapath", f"{number:016x}"]
+        if "switching" in found:
+            words += ["switching", text_of(found["switching"], "normal, learn or none")]
         if "addresses" in found:
             addresses = items(found["addresses"], "addresses")
             words += ["address", *(text_of(each, "the address of a switch") for each in addresses)]

@@ -55,6 +55,7 @@ class Member:
     id = 1
     address = ("192.0.2.1", 40000)
     local_address = ("192.0.2.2", 6653)
+    tables = 254
     certificate: Optional[PeerCertificate] = None
     close_reason = "connection lost"
 

@@ -19,6 +19,7 @@ from ryu_haslb.configuration.model import (
     Route,
     ServerFarm,
     StaticLocation,
+    Switching,
     VirtualServer,
     VlanInterface,
 )
@@ -348,6 +349,12 @@ def test_a_datapath_has_addresses_of_both_versions_of_ip_and_a_name_in_its_certi
     assert read(text).datapaths == {10: Datapath(10, addresses, "sc id:1 2")}
 
 
+@pytest.mark.parametrize("mode", Switching)
+def test_how_a_datapath_forwards_stands_before_its_addresses(mode: Switching) -> None:
+    text = f"ip slb datapath 1 switching {mode.value} address 192.0.2.11\n"
+    assert read(text).datapaths == {1: Datapath(1, (IPv4Address("192.0.2.11"),), None, mode)}
+
+
 def test_a_datapath_that_is_given_again_takes_the_place_of_the_first_one() -> None:
     text = "ip slb datapath 1 address 192.0.2.11\nip slb datapath 0000000000000001 certificate switch-1\n"
     assert read(text).datapaths == {1: Datapath(1, certificate="switch-1")}
@@ -367,7 +374,7 @@ def test_a_datapath_is_removed_and_without_any_all_may_connect() -> None:
     [
         ("ip slb datapath x", "expected a datapath id such as 0000000000000001 or 1, not 'x'"),
         ("ip slb datapath 18446744073709551616", "expected a datapath id"),
-        ("ip slb datapath 1 192.0.2.11", "expected 'address' or 'certificate'"),
+        ("ip slb datapath 1 192.0.2.11", "expected 'address', 'certificate' or 'switching'"),
         ("ip slb datapath 1 address", "incomplete command"),
         ("ip slb datapath 1 address switch", "expected the IPv4 or IPv6 address of a switch"),
         ("ip slb datapath 1 address 192.0.2.11 0.0.0.0", "not the address of a host"),

@@ -19,6 +19,7 @@ from ryu_haslb.configuration.model import (
     RealServer,
     ServerFarm,
     StaticLocation,
+    Switching,
     VirtualServer,
 )
 from ryu_haslb.language.diagnostics import ConfigurationError
@@ -60,13 +61,19 @@ def test_defaults_are_not_printed() -> None:
 
 def test_datapaths_are_the_first_commands() -> None:
     addresses = (IPv4Address("192.0.2.11"), IPv6Address("2001:db8::11"))
-    datapaths = (Datapath(1), Datapath(0xABC, addresses), Datapath(2, certificate="switch 2"))
+    datapaths = (
+        Datapath(1),
+        Datapath(0xABC, addresses),
+        Datapath(2, certificate="switch 2"),
+        Datapath(3, addresses[:1], switching=Switching.LEARN),
+    )
     configuration = Configuration(datapaths={each.id: each for each in datapaths})
     text = write_configuration(configuration)
     assert text == (
         "ip slb datapath 0000000000000001\n"
         "ip slb datapath 0000000000000abc address 192.0.2.11 2001:db8::11\n"
         "ip slb datapath 0000000000000002 certificate switch 2\n"
+        "ip slb datapath 0000000000000003 switching learn address 192.0.2.11\n"
     )
     assert read_configuration(text, "written")[0] == configuration
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from steps import calls_of
 
 from ryu_haslb.configuration.ios.reader import read_configuration
-from ryu_haslb.configuration.model import Configuration, Datapath, StaticLocation
+from ryu_haslb.configuration.model import Configuration, Datapath, StaticLocation, Switching
 from ryu_haslb.configuration.yaml.reader import read_yaml
 from ryu_haslb.language.diagnostics import ConfigurationError
 
@@ -200,6 +200,13 @@ def test_a_password_may_be_of_type_7_or_contain_spaces() -> None:
 def test_datapath_ids_are_16_hexadecimal_digits_or_a_number(ids: str) -> None:
     """16 digits are hexadecimal, as switches print them, even where YAML would see an octal number."""
     assert read(f"datapaths: {ids}").datapaths == {16: Datapath(16), 2: Datapath(2)}
+
+
+def test_datapaths_by_id_have_their_settings_below() -> None:
+    text = "datapaths: {1: {switching: learn}, '0000000000000010': {addresses: [192.0.2.1]}, 3: }"
+    addresses = (IPv4Address("192.0.2.1"),)
+    expected = {1: Datapath(1, switching=Switching.LEARN), 16: Datapath(16, addresses), 3: Datapath(3)}
+    assert read(text).datapaths == expected
 
 
 def test_a_datapath_may_have_addresses_and_a_name_in_its_certificate() -> None:

@@ -1,0 +1,234 @@
+"""The learning table of one switch: which address is at which port, for a switch that cannot switch by itself.
+
+Theory of operation
+===================
+
+Packets that do not concern the balancer go on in table 3, and from there to table 4. The switch forwards at its own
+speed; the controller only sees copies of packets whose source is new::
+
+    table 3, DESTINATIONS    50000  reserved multicast of bridges (spanning tree)   drop
+                                 2  VLAN and destination that were learned          output to its port, goto table 4
+                                 1  any other, broadcast included                   flood, goto table 4
+    table 4, SOURCES             3  port, VLAN and source that were learned         nothing more
+                                 2  a port that shows too many new addresses        nothing more, for some seconds
+                                 1  any other                                       copy to the controller
+
+A copy makes two rules, one in each table, with an idle time-out. When one of them is gone, the other one is deleted,
+and the address is learned anew with its next packet. A host that appears at another port misses its rule in table 4, so
+it is learned there at once. When a port goes down, its addresses are forgotten.
+
+**Bounds.** Made-up addresses cost a copy each. A port that shows more than :data:`MAX_NEW_ADDRESSES` in a second, or
+has :data:`MAX_ADDRESSES_OF_PORT`, is not listened to for some seconds: a rule in table 4 ends its copies. Its unknown
+addresses are flooded meanwhile, and those that were learned are forwarded. Whatever a port does, it can have no more
+than its share of the table.
+
+VLAN tags stay as they are: a frame goes to every port that its destination may be at, and the ports belong to no VLAN.
+Loops between switches are not handled: the network must have none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple, Optional
+
+from ryu_haslb.openflow import rule_messages, wire
+from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.pipeline import LEARNED_PURPOSES, SESSION_KEY_MASK, Purpose, Rule
+
+LOG = logging.getLogger(__name__)
+
+#: Addresses that are learned of a switch, and of one of its ports. Open vSwitch visits all rules with a time-out after
+#: each change, which is felt from some 5,000 on; an address has two.
+MAX_ADDRESSES = 2048
+MAX_ADDRESSES_OF_PORT = 1024
+#: New addresses, or copies of packets, of one port in a second.
+MAX_NEW_ADDRESSES = 200
+#: Seconds for which a port that shows more is not listened to.
+DEAF_INTERVAL = 5
+#: Seconds without a packet after which an address is forgotten (IEEE 802.1Q, section 8.8.3).
+AGEING_TIME = 300
+#: Seconds between two attempts to install the rules of one address.
+_RESEND_INTERVAL = 1.0
+#: Seconds between two log lines about a port.
+_LOG_INTERVAL = 60.0
+_MAX_NUMBER = 1 << 24
+
+
+class _Key(NamedTuple):
+    """An address in a VLAN; ``vlan`` is as OpenFlow matches it, with OFPVID_PRESENT in a tagged frame."""
+
+    vlan: int
+    mac: bytes
+
+
+@dataclass
+class _Entry:
+    port: int
+    number: int
+    sent_at: float
+
+
+@dataclass
+class _Port:
+    """What a port has shown in the second that began at ``since``, until when it is not listened to, and its keys."""
+
+    since: float = 0.0
+    shown: int = 0
+    deaf_until: float = 0.0
+    logged_at: Optional[float] = None
+    keys: set[_Key] = field(default_factory=set)
+
+
+class Numbers:
+    """The numbers in the cookies of one switch's rules: one that is reported late must not have that of a new one."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def next(self) -> int:
+        """A number that no other rule has had for long."""
+        self._last = self._last % (_MAX_NUMBER - 1) + 1
+        return self._last
+
+
+class Learning:
+    """What was learned over one connection. ``is_own`` says whether an address is the balancer's."""
+
+    def __init__(
+        self, datapath_id: int, channel: Channel, layout: Layout, is_own: Callable[[bytes], bool], numbers: Numbers
+    ) -> None:
+        self.layout = layout
+        self._datapath_id = datapath_id
+        self._channel = channel
+        self._is_own = is_own
+        self._entries: dict[_Key, _Entry] = {}
+        self._keys: dict[int, _Key] = {}
+        self._ports: dict[int, _Port] = {}
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def on_packet(self, frame: bytes, port: int, now: float) -> None:
+        """A copy of a packet whose source is not known at this port."""
+        place = self._ports.setdefault(port, _Port())
+        if now < place.deaf_until or self._shows_too_much(place, now):
+            self._end_copies(place, port, now)
+            return
+        key = _key_of(frame)
+        if key is None or key.mac[0] & 1 or not any(key.mac) or self._is_own(key.mac):
+            return
+        entry = self._entries.get(key)
+        if entry is not None and entry.port == port and now < entry.sent_at + _RESEND_INTERVAL:
+            return
+        if entry is None and len(self._entries) >= MAX_ADDRESSES:
+            return
+        if (entry is None or entry.port != port) and len(place.keys) >= MAX_ADDRESSES_OF_PORT:
+            self._end_copies(place, port, now)
+            return
+        self._learn(key, entry, port, now)
+
+    def on_removed(self, cookie: int) -> bool:
+        """A rule has left its table. False when it is none of the learning table."""
+        if not is_learned(cookie):
+            return False
+        key = self._keys.pop(cookie >> 32 & _MAX_NUMBER - 1, None)
+        entry = None if key is None else self._entries.get(key)
+        if key is not None and entry is not None and entry.number == cookie >> 32 & _MAX_NUMBER - 1:
+            self._forget(key, entry)
+        return True
+
+    def on_port_down(self, port: int) -> None:
+        """A port went down: what is sent to its hosts is flooded, since they may appear at another."""
+        place = self._ports.pop(port, None)
+        for key in [] if place is None else list(place.keys):
+            self._forget(key, self._entries[key])
+
+    def on_error(self, error: wire.Error, now: float) -> bool:
+        """The switch rejects a rule of the learning table. False when the message is another."""
+        if error.data[1:2] != bytes([wire.OFPT_FLOW_MOD]) or not is_learned(int.from_bytes(error.data[8:16], "big")):
+            return False
+        key = self._keys.get(int.from_bytes(error.data[8:16], "big") >> 32 & _MAX_NUMBER - 1)
+        if key is not None:
+            entry = self._entries[key]
+            self._forget(key, entry)
+            self._end_copies(self._ports.setdefault(entry.port, _Port()), entry.port, now, f"it rejects rules: {error}")
+        return True
+
+    def _learn(self, key: _Key, before: Optional[_Entry], port: int, now: float) -> None:
+        """Install the rules of an address. A rule for its destination replaces the one with the same match."""
+        if before is not None and before.port != port:
+            self._keys.pop(before.number, None)
+            self._ports[before.port].keys.discard(key)
+            self._send(wire.OFPFC_DELETE_STRICT, _source(key, before))
+        number = self._numbers.next()
+        if before is not None:
+            self._keys.pop(before.number, None)
+        entry = self._entries[key] = _Entry(port, number, now)
+        self._keys[number] = key
+        self._ports[port].keys.add(key)
+        self._send(wire.OFPFC_ADD, _destination(key, entry), wire.output(port))
+        self._send(wire.OFPFC_ADD, _source(key, entry))
+
+    def _forget(self, key: _Key, entry: _Entry) -> None:
+        del self._entries[key]
+        self._keys.pop(entry.number, None)
+        if entry.port in self._ports:
+            self._ports[entry.port].keys.discard(key)
+        self._send(wire.OFPFC_DELETE_STRICT, _destination(key, entry))
+        self._send(wire.OFPFC_DELETE_STRICT, _source(key, entry))
+
+    def _shows_too_much(self, place: _Port, now: float) -> bool:
+        if now >= place.since + 1.0:
+            place.since, place.shown = now, 0
+        place.shown += 1
+        return place.shown > MAX_NEW_ADDRESSES
+
+    def _end_copies(self, place: _Port, port: int, now: float, reason: str = "too many new addresses") -> None:
+        """Have the switch copy nothing more of a port for some seconds, which it does without the controller."""
+        if now < place.deaf_until:
+            return
+        place.deaf_until = now + DEAF_INTERVAL
+        rule = Rule(Purpose.LEARN_NOTHING, {"in_port": port})
+        for message in rule_messages.temporary([rule], DEAF_INTERVAL, self.layout, self._channel.next_xid()):
+            self._channel.transmit(message)
+        if place.logged_at is None or now >= place.logged_at + _LOG_INTERVAL:
+            place.logged_at = now
+            LOG.warning(
+                "Switch %016x: port %d: %s; none is learned for %d s, and unknown ones are flooded. %d of at most %d "
+                "addresses of the port are known",
+                *(self._datapath_id, port, reason, DEAF_INTERVAL, len(place.keys), MAX_ADDRESSES_OF_PORT),
+            )
+
+    def _send(self, command: int, rule: Rule, actions: bytes = b"") -> None:
+        xid = self._channel.next_xid()
+        self._channel.transmit(rule_messages.learned_rule(rule, actions, AGEING_TIME, command, xid))
+
+
+def is_learned(cookie: int) -> bool:
+    """Whether this is the cookie of a rule that was learned."""
+    return any(cookie & SESSION_KEY_MASK == purpose.cookie for purpose in LEARNED_PURPOSES)
+
+
+def _key_of(frame: bytes) -> Optional[_Key]:
+    """The source of a frame and its VLAN; None if the frame is cut short."""
+    if len(frame) < 14:
+        return None
+    if frame[12:14] != wire.ETHERTYPE_VLAN.to_bytes(2, "big"):
+        return _Key(wire.OFPVID_NONE, frame[6:12])
+    if len(frame) < 18:
+        return None
+    vlan = int.from_bytes(frame[14:16], "big") & 0x0FFF
+    return _Key(vlan | wire.OFPVID_PRESENT, frame[6:12])
+
+
+def _destination(key: _Key, entry: _Entry) -> Rule:
+    return Rule(Purpose.FORWARD_LEARNED, {"vlan_vid": key.vlan, "eth_dst": key.mac}, data=entry.number)
+
+
+def _source(key: _Key, entry: _Entry) -> Rule:
+    match: dict[str, wire.Value] = {"in_port": entry.port, "vlan_vid": key.vlan, "eth_src": key.mac}
+    return Rule(Purpose.KNOWN_SOURCE, match, data=entry.number)

@@ -1,0 +1,51 @@
+"""Switches that lack something, each thing alone and all together: mobiles are served, and others can still talk."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from simulation.faults import Fault
+from simulation.parameters import Parameters
+from simulation.simulation import simulate
+
+#: What a switch may lack, by the parameters of a world.
+LACKS: dict[str, dict[str, Any]] = {
+    "NORMAL, which it ignores": {"normal": "ignored", "make": "CPqD Research", "tables": 64},
+    "NORMAL, which it rejects": {"normal": "refused", "tables": 64},
+    "bundles": {"bundles": False},
+    "meters": {"meters": False},
+    "output to TABLE": {"output_to_table": False},
+    "output to TABLE, which it ignores": {"ignores_table": True},
+    "FLOOD": {"flood": False},
+    "flow monitor": {"flow_monitor": False},
+    "roles": {"roles": False},
+    "all tables but one": {"tables": 1},
+}
+ALL = {name: value for each in LACKS.values() for name, value in each.items()} | {"normal": "refused", "tables": 1}
+
+
+def world(nat: bool = False, **lacks: Any) -> Parameters:
+    return Parameters(seed=5, home_agents=3, mobiles=24, pdsns=2, lifetime=60, idle=60, stay=60.0, nat=nat, **lacks)
+
+
+@pytest.mark.parametrize("nat", [False, True], ids=["dispatched", "direct"])
+@pytest.mark.parametrize("lacks", [*LACKS.values(), ALL], ids=[*LACKS, "everything"])
+def test_mobiles_are_served_and_bystanders_talk(lacks: dict[str, Any], nat: bool) -> None:
+    assert simulate(world(nat, **lacks), [], 200.0).violation is None
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
+        [Fault(100.0, "switch restarts", (0,))],
+        [Fault(100.0, "control connection breaks", (0, 0)), Fault(130.0, "control connection mends", (0, 0))],
+        [Fault(100.0, "home agent dies", (1,))],
+    ],
+    ids=lambda history: history[0].kind,
+)
+@pytest.mark.parametrize("lacks", [LACKS["NORMAL, which it rejects"], {**ALL, "tables": 64}], ids=["NORMAL", "most"])
+def test_without_normal_faults_are_survived_as_with_it(history: list[Fault], lacks: dict[str, Any]) -> None:
+    assert simulate(world(**lacks), history, 300.0).violation is None
