@@ -27,6 +27,7 @@ MEMBER = Kind(
         "url",
         "version",
         "sessions",
+        "switches",
         "lag",
         "revision",
         "refused",
@@ -50,8 +51,9 @@ _STATES = {state.value for state in MemberState}
 class MemberInfo:
     """What a member says of itself. ``lag`` is in milliseconds; None while it follows nothing.
 
-    ``instance`` is another one after each start. ``resigning`` is the reason for which it lets another member lead,
-    ``refused`` that for which it has not applied the configuration; both are empty otherwise.
+    ``switches`` is the number of switches that answer it, ``instance`` is another one after each start. ``resigning``
+    is the reason for which it lets another member lead, ``refused`` that for which it has not applied the
+    configuration; both are empty otherwise.
     """
 
     name: str
@@ -63,6 +65,7 @@ class MemberInfo:
     url: str
     version: str
     sessions: int
+    switches: int
     lag: Optional[int]
     revision: int
     refused: str
@@ -146,7 +149,7 @@ class Members:
 def read_member(row: Columns) -> Optional[MemberInfo]:
     """What a row says; None if it cannot be true."""
     name, state, lag = row["name"], row["state"], row["lag"]
-    numbers = [row[column] for column in ("beat", "generation", "sessions", "revision")]
+    numbers = [row[column] for column in ("beat", "generation", "sessions", "switches", "revision")]
     if not isinstance(name, str) or not name.isprintable() or not 0 < len(name) <= MAX_NAME_LENGTH:
         return None
     if state not in _STATES or not all(isinstance(number, int) and number >= 0 for number in numbers):

@@ -21,6 +21,7 @@ from ryu_haslb.cluster.member_rows import (
     switchovers_to_publish,
 )
 from ryu_haslb.cluster.publisher import Publication
+from ryu_haslb.cluster.reach import Reach
 from ryu_haslb.cluster.rows import Columns
 from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.fleet import Fleet
@@ -54,6 +55,7 @@ class Membership:
         self._began_at = clock()
         self._sample: Optional[MemberInfo] = None
         self._has_published = self._is_doubled = False
+        self._reach = Reach()
         self._latest: Optional[Switchover] = None
         self._rivals: set[tuple[str, int, int]] = set()
         member.shared.add(
@@ -67,7 +69,21 @@ class Membership:
         if self._sample is None or self._sample.beat != beat:
             self._sample = self._info(beat)
         agreement = member.agreement
-        return beat, member.state, member.election.generation, member.resigning, agreement.shared, agreement.refused
+        state = beat, member.state, member.election.generation, member.resigning, agreement.shared, agreement.refused
+        return state, self._give_way()
+
+    def _give_way(self) -> int:
+        """Let another member lead that has reached more switches for long. Returns how many this one reaches."""
+        member, now = self._member, self._clock()
+        reached = sum(each.answers(now) for each in self._fleet.switches.values())
+        if not member.is_leading or member.leadership.is_resigning or not member.is_connected:
+            self._reach.forget()
+            return reached
+        others = [each.switches for each in member.members.present(now) if each.name != member.name]
+        if self._reach.must_resign(reached, max(others, default=0), now):
+            LOG.warning("cluster: another member reaches more switches than %s (%d)", member.name, reached)
+            member.resign("reaches_fewer_switches")
+        return reached
 
     def _info(self, beat: int) -> MemberInfo:
         member = self._member
@@ -84,6 +100,7 @@ class Membership:
             self._url,
             __version__,
             len(self._balancer.sessions) if member.is_leading else followed,
+            sum(each.answers(self._clock()) for each in self._fleet.switches.values()),
             None if member.is_leading or not lags else round(max(lags) * 1000),
             0 if member.agreement.shared is None else member.agreement.shared.revision,
             member.agreement.refused,

@@ -68,6 +68,8 @@ _CONTROLLER = wire.OFPP_CONTROLLER
 _ARP = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
 _REPLIES = frozenset({Purpose.COPY_REPLY.value, Purpose.PASS_REPLY.value})
 _NO_REQUESTS = frozenset(each.value for each in {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE} | _ARP) | _REPLIES
+#: Seconds without an answer for its role after which a switch does not count as reached.
+ANSWER_TIMEOUT = 3.0
 #: Seconds without a barrier reply after which a switch counts as busy: it may need long for what it was sent.
 BUSY_TIMEOUT = 1.0
 #: The Ethernet source address in a frame.
@@ -235,6 +237,10 @@ class Switch:
     def is_connected(self) -> bool:
         """Whether the switch is connected, be it served by this balancer or by another one."""
         return self.channel is not None or self.mastership is not None
+
+    def answers(self, now: float) -> bool:
+        """Whether the switch is connected, and has not left a question for its role unanswered for long."""
+        return self.mastership is not None and self.mastership.unanswered_for(now) < ANSWER_TIMEOUT
 
     @property
     def role(self) -> Role:

@@ -216,6 +216,7 @@ MEMBERS = Report(
         Column("state", "state", 10),
         Column("version", "version", 9),
         Column("sessions", "sessions", 10),
+        Column("switches", "switches", 10),
         Column("lag", "lag", 8),
         Column("configuration_revision", "revision", 10),
         Column("url", "http", 22),

@@ -208,6 +208,7 @@ class MemberRow(TypedDict):
     version: Annotated[str, "Version of its software."]
     url: Annotated[str, "Where its HTTP server listens; empty if it has none."]
     sessions: Annotated[Count, "Sessions that it has, or follows while it stands by."]
+    switches: Annotated[Count, "Switches that answer it."]
     lag: Annotated[Optional[Seconds], "Time by which it may be behind the switches; null if it leads, or follows none."]
     configuration_revision: Annotated[Count, "Revision of the configuration that it has in force."]
     configuration_refused: Annotated[str, "Why it has not applied the configuration of the cluster, or empty."]
@@ -220,7 +221,11 @@ class SwitchoverRow(TypedDict):
     at: Annotated[str, "When, in UTC (ISO 8601)."]
     previous: Annotated[str, "Name of the leader before; empty for the first one."]
     member: Annotated[str, "Name of the new leader."]
-    reason: Annotated[str, "Why, as a token: switch_activity, sigterm, leader_lost, leader_restarted, first_leader."]
+    reason: Annotated[
+        str,
+        "Why, as a token: switch_activity, sigterm, reaches_fewer_switches, leader_lost, leader_restarted, "
+        "first_leader.",
+    ]
     duration: Annotated[
         Optional[Seconds], "From when the database gave it the lock until it served every switch; null if unknown."
     ]

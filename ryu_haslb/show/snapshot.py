@@ -276,6 +276,7 @@ def members(sources: Sources) -> Iterator[MemberRow]:
             "version": each.version,
             "url": each.url,
             "sessions": each.sessions,
+            "switches": each.switches,
             "lag": None if each.lag is None else each.lag / 1000,
             "configuration_revision": each.revision,
             "configuration_refused": each.refused,

@@ -91,6 +91,11 @@ def _standby_ended(number: signal.Signals) -> Callable[[ClusterLab, str], Abstra
     return apply
 
 
+def _cut_from_switch(lab: ClusterLab, leader: str) -> AbstractContextManager[None]:
+    """The leader is cut off from the second switch; it reaches the first one and the database."""
+    return lab.cut([member_address(leader, 2)], [SWITCH_MANAGEMENT.network])
+
+
 @contextmanager
 def _raft_leader_killed(lab: ClusterLab, _: str) -> Iterator[None]:
     server = lab.databases.raft_leader()
@@ -127,6 +132,7 @@ FAILURES = (
     Failure("suspended", "the leader is suspended (SIGSTOP), and wakes up", _suspended, Next.OTHER, 3.0),
     Failure("cut_off", "the leader is cut off from all others", _cut_off, Next.OTHER, 3.0),
     Failure("cut_from_database", "the leader is cut off from the database", _cut_from_database, Next.OTHER, 3.0),
+    Failure("cut_from_switch", "the leader is cut off from one of two switches", _cut_from_switch, Next.OTHER, 20.0),
     Failure("standby_killed", "the standby is killed", _standby_ended(signal.SIGKILL), Next.SAME, 0.5),
     Failure("raft_leader_killed", "the Raft leader is killed", _raft_leader_killed, Next.EITHER, 2.0),
     Failure(

@@ -44,7 +44,7 @@ from ryu_haslb.cli.client import ControlError
 #: Seconds until a member that was started serves or stands by at every switch: Open vSwitch connects every 8 s.
 START_TIMEOUT = 40.0
 #: Seconds until another member leads after a failure that no connection reports.
-TAKEOVER_TIMEOUT = 30.0
+TAKEOVER_TIMEOUT = 60.0
 
 Place = Union[IPv4Address, IPv4Network]
 

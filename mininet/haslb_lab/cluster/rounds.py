@@ -126,7 +126,7 @@ class Rounds:
         lab.tell_all("pause", wait=True)
         lab.tell_all(f"again {CENSUS_RATE}", wait=True)
         ledger = self._await_arrivals()
-        return judge(self._rounds, ledger, end, compare(lab, ledger))
+        return judge(self._rounds, ledger, end, compare(lab, ledger, end))
 
     def _await_arrivals(self) -> Ledger:
         """All that was sent and arrived, when nothing has come for a moment."""
@@ -164,12 +164,15 @@ def judge(
     )
 
 
-def compare(lab: ClusterLab, ledger: Ledger) -> list[str]:
-    """Where the leader's sessions, the switches' tables and the home agents' captures differ."""
+def compare(lab: ClusterLab, ledger: Ledger, since: int) -> list[str]:
+    """Where the leader's sessions, the switches' tables and the home agents' captures differ.
+
+    The mobile of a session is known when it has sent a request to this leader: what arrived since then counts.
+    """
     leader = lab.leader()
     if leader is None:
         return ["no member leads"]
-    homes = ledger.homes()
+    homes = {arrival.mobile: arrival.agent for arrival in ledger.arrivals if arrival.at >= since}
     rules = lab.rules()
     sessions = {int(row["identity"][6:13]): row for row in lab.query(leader, "show ip slb sessions") if row["identity"]}
     agents = {str(address): name for name, address in HOME_AGENTS.items()}

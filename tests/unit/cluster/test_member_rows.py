@@ -23,8 +23,8 @@ from ryu_haslb.cluster.member_rows import (
     switchovers_to_publish,
 )
 
-EAST = MemberInfo("east", "1", 4, "leader", 7, "", "192.0.2.1:8080", "0.1.0", 9, None, 3, "")
-WEST = MemberInfo("west", "2", 9, "standby", 0, "", "", "0.1.0", 9, 12, 3, "")
+EAST = MemberInfo("east", "1", 4, "leader", 7, "", "192.0.2.1:8080", "0.1.0", 9, 2, None, 3, "")
+WEST = MemberInfo("west", "2", 9, "standby", 0, "", "", "0.1.0", 9, 2, 12, 3, "")
 
 
 def names(members: Members, now: float) -> list[str]:
