@@ -1,6 +1,6 @@
 """``make bench-cluster``: each part of a cluster fails again and again under traffic: what is lost, and what it costs.
 
-    python -m benchmarks.cluster --seconds 480 --seed 1
+    python -m benchmarks.cluster --seconds 360 --seed 1
 
 Takes about a quarter of an hour. Writes benchmarks/cluster_results.json and docs/performance.md. The seed decides the
 order and the moments of the failures; it is printed.
@@ -200,7 +200,7 @@ def markdown(record: ClusterRecord) -> str:
 def main(words: Sequence[str]) -> int:
     """Measure, store and print the results, and update the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=450.0, help="of failures, default %(default)s")
+    parser.add_argument("--seconds", type=float, default=360.0, help="of failures, default %(default)s")
     parser.add_argument("--rounds", type=int, default=2, help="of storms without failures, default %(default)s")
     parser.add_argument("--seed", type=int, default=None, help="of the order and the moments, default random")
     options = parser.parse_args(words)

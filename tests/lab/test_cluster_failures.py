@@ -17,8 +17,8 @@ from haslb_lab.cluster.rounds import Rounds, Verdict
 
 pytestmark = pytest.mark.lab
 
-#: Of each PDSN: 50 requests a second, half of them of new mobiles.
-TRAFFIC = "steady 50"
+#: Of each PDSN: 100 requests a second, half of them of new mobiles.
+TRAFFIC = "steady 100"
 
 
 @pytest.fixture(scope="module")

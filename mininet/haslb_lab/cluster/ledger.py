@@ -20,6 +20,8 @@ SECOND = 1_000_000_000
 #: Nanoseconds before an interruption in which a new session's rule may still have been on its way to the switch.
 #: It follows its request within 5 ms; the rest is for a busy machine. No session is lost that is older.
 UNDER_WAY = SECOND // 10
+#: Nanoseconds without service that another member needs at least to become MASTER.
+MIN_INTERRUPTION = SECOND // 40
 
 
 class Arrival(NamedTuple):
@@ -68,13 +70,26 @@ class Ledger:
 
         It may have begun before ``begin``, and the part after the last arrival counts.
         """
-        longest = {}
-        for switch, arrivals in self._times_by_switch.items():
-            first = max(bisect_left(arrivals, begin) - 1, 0)
-            times = [*arrivals[first : bisect_right(arrivals, end)], end]
-            gaps = [Pause(before, after) for before, after in zip(times, times[1:])]
-            longest[switch] = max(gaps, key=lambda pause: pause.seconds, default=Pause(begin, end))
-        return longest
+        gaps = {switch: self._gaps(switch, begin, end) for switch in self._times_by_switch}
+        return {
+            switch: max(each, key=lambda pause: pause.seconds, default=Pause(begin, end))
+            for switch, each in gaps.items()
+        }
+
+    def interruptions(self, begin: int, end: int) -> list[tuple[int, Pause]]:
+        """All pauses from ``begin`` to ``end`` in which another member may have taken over, each with its switch."""
+        return [
+            (switch, pause)
+            for switch in self._times_by_switch
+            for pause in self._gaps(switch, begin, end)
+            if pause.end - pause.begin >= MIN_INTERRUPTION
+        ]
+
+    def _gaps(self, switch: int, begin: int, end: int) -> list[Pause]:
+        arrivals = self._times_by_switch[switch]
+        first = max(bisect_left(arrivals, begin) - 1, 0)
+        times = [*arrivals[first : bisect_right(arrivals, end)], end]
+        return [Pause(before, after) for before, after in zip(times, times[1:])]
 
     @cached_property
     def _times_by_switch(self) -> dict[int, list[int]]:
@@ -102,7 +117,7 @@ class Ledger:
         """The home agent to which each mobile's last request went."""
         return {arrival.mobile: arrival.agent for arrival in self.arrivals}
 
-    def moved(self, pauses: Sequence[Pauses]) -> Moved:
+    def moved(self, interruptions: Iterable[tuple[int, Pause]]) -> Moved:
         """The mobiles whose requests arrived at more than one home agent."""
         first: dict[int, Arrival] = {}
         moved: dict[int, Arrival] = {}
@@ -110,10 +125,11 @@ class Ledger:
             before = first.setdefault(arrival.mobile, arrival)
             if before.agent != arrival.agent:
                 moved.setdefault(arrival.mobile, before)
+        begins = [(switch, pause.begin) for switch, pause in interruptions]
         under_way = {
             mobile
             for mobile, before in moved.items()
-            if any(0 <= each[switch_of(mobile)].begin - before.at <= UNDER_WAY for each in pauses)
+            if any(switch == switch_of(mobile) and 0 <= begin - before.at <= UNDER_WAY for switch, begin in begins)
         }
         return Moved(sorted(under_way), sorted(moved.keys() - under_way))
 

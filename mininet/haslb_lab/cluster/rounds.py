@@ -10,8 +10,9 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from random import Random
-from typing import Any, Callable
+from typing import Any, Callable, NamedTuple
 
 from haslb_lab.cluster.chassis import HOME_AGENTS
 from haslb_lab.cluster.failures import LASTING, Failure, Next
@@ -24,6 +25,16 @@ from haslb_lab.runner.waiting import wait_until
 ARRIVAL_TIMEOUT = 10.0
 #: Requests a second of each PDSN with which all mobiles register once more in the end.
 CENSUS_RATE = 1000.0
+
+
+class Past(NamedTuple):
+    """A failure that has happened: when it began and was undone, who led before and during it."""
+
+    failure: Failure
+    begin: int
+    undone: int
+    leader: str
+    successor: str
 
 
 @dataclass(frozen=True)
@@ -86,7 +97,7 @@ class Rounds:
 
     def __init__(self, lab: ClusterLab, random: Random, report: Callable[[str], None]) -> None:
         self._lab, self._random, self._report = lab, random, report
-        self._rounds: list[tuple[Failure, int, str, str]] = []
+        self._past: list[Past] = []
 
     def begin(self, traffic: str) -> None:
         """Start the traffic of each PDSN, in the words of :mod:`.traffic`: ``steady 100``."""
@@ -104,7 +115,7 @@ class Rounds:
         begin = time.time_ns()
         with failure.apply(lab, leader):
             successor = self._await_successor(failure, leader)
-        self._rounds.append((failure, begin, leader, successor))
+        self._past.append(Past(failure, begin, time.time_ns(), leader, successor))
         self._report(f"{failure.name}: {leader}, then {successor}")
 
     def _await_successor(self, failure: Failure, leader: str) -> str:
@@ -126,7 +137,7 @@ class Rounds:
         lab.tell_all("pause", wait=True)
         lab.tell_all(f"again {CENSUS_RATE}", wait=True)
         ledger = self._await_arrivals()
-        return judge(self._rounds, ledger, end, compare(lab, ledger, end))
+        return judge(self._past, ledger, end, compare(lab, ledger, end))
 
     def _await_arrivals(self) -> Ledger:
         """All that was sent and arrived, when nothing has come for a moment."""
@@ -138,17 +149,18 @@ class Rounds:
         return ledger
 
 
-def judge(
-    rounds: Sequence[tuple[Failure, int, str, str]], ledger: Ledger, end: int, mismatches: Sequence[str]
-) -> Verdict:
-    """The verdict of what was recorded, with the end of the last round."""
-    ends = [*(begin for _, begin, _, _ in rounds[1:]), end]
+def judge(past: Sequence[Past], ledger: Ledger, end: int, mismatches: Sequence[str]) -> Verdict:
+    """The verdict of what was recorded; ``end`` is that of the last round."""
+    ends = [*(each.begin for each in past[1:]), end]
     judged = [
-        Round(failure, begin, until, leader, successor, ledger.pauses(begin, until))
-        for (failure, begin, leader, successor), until in zip(rounds, ends)
+        Round(each.failure, each.begin, until, each.leader, each.successor, ledger.pauses(each.begin, until))
+        for each, until in zip(past, ends)
     ]
     pauses = [each.pauses for each in judged]
-    moved: Moved = ledger.moved(pauses)
+    #: Where the same member is to go on, nothing may be lost.
+    may_interrupt = [each for each in past if each.failure.next_leader is not Next.SAME]
+    interruptions = chain.from_iterable(ledger.interruptions(each.begin, each.undone) for each in may_interrupt)
+    moved: Moved = ledger.moved(interruptions)
     before_census = Ledger([record for record in ledger.sent if record[0] <= end], ledger.arrivals)
     lost = before_census.lost(pauses)
     return Verdict(

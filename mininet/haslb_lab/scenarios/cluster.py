@@ -24,7 +24,7 @@ TITLE = "A cluster whose leader is killed: three database servers, two members, 
 DEFAULT_SESSIONS = 1000
 
 #: Requests a second of each PDSN: when the sessions are opened, and afterwards.
-_OPENING_RATE, _RATE = 500.0, 50
+_OPENING_RATE, _RATE = 500.0, 100
 #: Seconds for which mobiles go on to register before and after the failure.
 _CALM = 2.0
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from haslb_lab.cluster.ledger import SECOND, UNDER_WAY, Arrival, Ledger, Moved, Pause, read_ledger
+from haslb_lab.cluster.ledger import MIN_INTERRUPTION, SECOND, UNDER_WAY, Arrival, Ledger, Moved, Pause, read_ledger
 from haslb_lab.cluster.traffic import ARRIVED, MAX_MOBILES, SENT
 
 FIRST, SECOND_MOBILE = MAX_MOBILES, 2 * MAX_MOBILES
@@ -51,8 +51,8 @@ def test_requests_of_a_pause_and_in_flight_before_it_are_excused() -> None:
     assert ledger(lost=((in_flight - 1, FIRST),)).lost([pause]) == 1
 
 
-def test_a_mobile_may_move_only_if_its_first_request_came_right_before_a_pause() -> None:
-    pause = {1: Pause(SECOND, 2 * SECOND)}
+def test_a_mobile_may_move_only_if_its_first_request_came_right_before_an_interruption() -> None:
+    interruption = (1, Pause(SECOND, 2 * SECOND))
     old, late = SECOND - UNDER_WAY - 1, SECOND - 1
     after = 3 * SECOND
     came = ledger(
@@ -62,9 +62,18 @@ def test_a_mobile_may_move_only_if_its_first_request_came_right_before_a_pause()
         *delivered(after, mobile=FIRST + 1, agent="sami2"),
         *delivered(old, after, mobile=FIRST + 2),
     )
-    assert came.moved([pause]) == Moved(under_way=[FIRST + 1], others=[FIRST])
-    assert came.moved([]) == Moved(under_way=[], others=[FIRST, FIRST + 1])
+    assert came.moved([interruption]) == Moved(under_way=[FIRST + 1], others=[FIRST])
+    assert came.moved([]) == came.moved([(2, interruption[1])]) == Moved(under_way=[], others=[FIRST, FIRST + 1])
     assert came.homes() == {FIRST: "sami2", FIRST + 1: "sami2", FIRST + 2: "sami1"}
+
+
+def test_every_pause_that_is_long_enough_for_a_takeover_is_an_interruption() -> None:
+    came = ledger(
+        *delivered(0, MIN_INTERRUPTION - 1, 2 * MIN_INTERRUPTION, 9 * MIN_INTERRUPTION, 10 * MIN_INTERRUPTION - 1)
+    )
+    end = 10 * MIN_INTERRUPTION
+    long = Pause(2 * MIN_INTERRUPTION, 9 * MIN_INTERRUPTION)
+    assert came.interruptions(0, end) == [(1, Pause(MIN_INTERRUPTION - 1, 2 * MIN_INTERRUPTION)), (1, long)]
 
 
 def test_records_are_read_and_one_that_is_not_whole_is_left_out(tmp_path: Path) -> None:
