@@ -7,12 +7,15 @@ several machines; where their clocks differ, a failed real server is retried tha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import NamedTuple, Union
 
 from ryu_haslb.cluster.rows import Columns, Kind
 from ryu_haslb.slb.real import Health, RealServer
 
 HEALTH = Kind("Health", ("farm", "address", "port"), ("state", "failed_at"))
+#: Rows that are published.
+MAX_HEALTH = 4096
 #: Seconds by which the time of a failure may differ between two computations of it.
 _ROUNDING = 2
 
@@ -27,9 +30,7 @@ class Clocks(NamedTuple):
 def health_rows(reals: Iterable[RealServer], published: Collection[Columns], clocks: Clocks) -> Iterator[Columns]:
     """The rows to publish. The time of a failure that is published already is left as it is."""
     failed_at = {HEALTH.key_of(row): row["failed_at"] for row in published}
-    for real in reals:
-        if real.health is Health.OPERATIONAL:
-            continue
+    for real in islice((real for real in reals if real.health is not Health.OPERATIONAL), MAX_HEALTH):
         row: dict[str, Union[str, int]] = {**_key_of(real), "state": real.health.value}
         failed = max(0, round(clocks.wall - (clocks.monotonic - real.failed_at)))
         before = failed_at.get(HEALTH.key_of(row))

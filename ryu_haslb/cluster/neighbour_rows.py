@@ -17,7 +17,7 @@ from ryu_haslb.openflow.wire import OFPP_LOCAL, OFPP_MAX
 
 NEIGHBOUR = Kind("Neighbour", ("datapath", "address"), ("mac", "port", "vlan"))
 #: Rows that are published, and that are read.
-MAX_NEIGHBOURS = 1 << 14
+MAX_NEIGHBOURS = 4096
 
 #: The next hops at each switch: by datapath id, then by packed address.
 Places = Mapping[int, Mapping[bytes, Location]]
