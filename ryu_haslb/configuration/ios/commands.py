@@ -12,7 +12,11 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 _LEAVE = (EXIT, END)
 _DATAPATH = "DATAPATH [switching {normal | learn | none}] [address PEER...] [certificate CERTIFICATE...]"
 _VIRTUAL = f"ADDRESS [255.255.255.255] udp {MOBILE_IP_PORT} service ipmobile"
-_ROUTE_OPTIONS = "[DISTANCE<1-255>] [tag TAG<1-4294967295>] [name TEXT] [permanent] [track TRACK<1-1000>]"
+# Releases differ in whether the tag comes before the name or behind everything.
+_ROUTE_OPTIONS = (
+    "[DISTANCE<1-255>] [tag TAG<1-4294967295>] [name TEXT] [permanent] [track TRACK<1-1000>]"
+    " [tag LAST-TAG<1-4294967295>]"
+)
 
 REAL = Mode(
     "config-slb-real",

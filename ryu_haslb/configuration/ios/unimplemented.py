@@ -100,6 +100,11 @@ _POLICY_MAP = _block(
     "[no] {violate-action | parameter-map | inspect | pass} [LINE]",
 )
 _CONTROL_PLANE = _block("[no] {exit-control-plane | management-interface | service-policy} [LINE]")
+_CALL_HOME = _block(
+    "[no] {active | alert-group | contact-email-addr | contract-id | copy | customer-id | destination} [LINE]",
+    "[no] {mail-server | phone-number | profile | rate-limit | sender | service | site-id | street-address} [LINE]",
+    "[no] {subscribe-to-alert-group | vrf} [LINE]",
+)
 _REDUNDANCY = _block(
     "[no] {associate | auto-sync | event-log | keepalive-enable | linecard | main-cpu | mode | scheme} [LINE]",
     "[no] {association | encapsulation | interface-map | ip-address | local-ip | local-port | protocol} [LINE]",
@@ -259,6 +264,7 @@ GLOBAL_COMMANDS = (
     *_ignored("ip sla NUMBER<1-2147483647>", "ip sla monitor NUMBER<1-2147483647>", "rtr LINE", opens=_SLA),
     *_ignored("aaa group server LINE", "aaa server radius LINE", opens=_AAA_GROUP),
     *_ignored("archive", opens=_ARCHIVE),
+    *_ignored("call-home", opens=_CALL_HOME),
     *_ignored("event manager applet LINE", opens=_APPLET),
     *_ignored("spanning-tree mst configuration", opens=_MST),
     *_ignored("vlan access-map LINE", opens=_ACCESS_MAP),
@@ -270,7 +276,7 @@ GLOBAL_COMMANDS = (
     *_ignored("vlan VLANS", "vlan VLANS LINE", opens=_VLAN),
     *_ignored("[no] vlan {accounting | dot1q | filter | internal} LINE"),
     *_ignored(
-        "[no] ip slb {maxbuffers | natpool | replicate | route | timers} LINE",
+        "[no] ip slb {maxbuffers | mode | natpool | replicate | route | timers} LINE",
         "[no] ip slb entries {frag | gtp | sticky} LINE",
         "no ip slb {firewallfarm | map | probe | static} LINE",
         "no ip dfp LINE",
