@@ -42,6 +42,7 @@ _CHECK_EXAMPLES = """\
 examples:
   haslb check haslb.ios             the balancer's configuration in the language of IOS
   haslb check haslb.yaml            the same in YAML
+  haslb check --secrets haslb.yaml > haslb.ios
   haslb check new.ios && haslb configure new.ios
   ssh 7600 show running-config | haslb check -
 
@@ -113,17 +114,19 @@ def _check_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="haslb check",
         description="Check a configuration file. Standard output gets the whole configuration in the language of "
-        "IOS. Standard error gets warnings and errors, one a line, each with file and line, and notes on IPsec "
-        "algorithms that are replaced because current packages no longer support them.",
+        "IOS, with masked keys and passwords. Standard error gets warnings and errors, one a line, each with file and "
+        "line, and notes on IPsec algorithms that are replaced because current packages no longer support them.",
         epilog=_CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--secrets", action="store_true", help="print keys and passwords as well")
     parser.add_argument("file", metavar="FILE", help=".yaml and .yml are YAML, all else IOS; - is standard input")
     return parser
 
 
 def _check(words: Sequence[str]) -> int:
-    file = _check_parser().parse_args(words).file
+    options = _check_parser().parse_args(words)
+    file = options.file
     try:
         loaded = _load_standard_input() if file == "-" else load(file)
     except ConfigurationError as error:
@@ -134,7 +137,7 @@ def _check(words: Sequence[str]) -> int:
     for interface in secured_interfaces(loaded.configuration):
         for note in translate(loaded.configuration, interface).notes:
             _print_error(f"note: {interface}: {note}")
-    print(write_configuration(loaded.configuration), end="")
+    print(write_configuration(loaded.configuration, with_secrets=options.secrets), end="")
     return 0
 
 

@@ -31,9 +31,20 @@ def test_a_configuration_in_order_is_printed() -> None:
     assert result.stdout.startswith("ip slb serverfarm HAFARM\n real 10.1.1.51\n  inservice\n")
 
 
+def test_keys_are_printed_only_if_they_are_asked_for() -> None:
+    path = str(CHAPTER / "6-direct-ipsec-transport.ios")
+    masked, whole = haslb("check", path).stdout, haslb("check", "--secrets", path).stdout
+    (key,) = (line for line in whole.splitlines() if line.startswith("crypto isakmp key"))
+    assert key not in masked
+    assert "crypto isakmp key" in masked
+    refused = haslb("check", "-", text=masked)
+    assert refused.returncode == 1
+    assert "it is masked" in refused.stderr
+
+
 def test_what_is_printed_can_be_checked_again() -> None:
-    first = haslb("check", str(CHAPTER / "6-direct-ipsec-transport.ios"))
-    again = haslb("check", "-", text=first.stdout)
+    first = haslb("check", "--secrets", str(CHAPTER / "6-direct-ipsec-transport.ios"))
+    again = haslb("check", "--secrets", "-", text=first.stdout)
     assert (again.returncode, again.stdout) == (0, first.stdout)
     assert all(line.startswith("note: ") for line in again.stderr.splitlines())
 
