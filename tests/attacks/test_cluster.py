@@ -10,8 +10,10 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import count
 from typing import Any, Optional
 
 import pytest
@@ -19,6 +21,7 @@ from attacked import HELLO, message
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from cluster_pair import Cluster
 from fake_switch import FakeSwitch
+from lied_to import SECONDS, lied_to, resident
 from mobile import registration
 
 from haslb_lab.chassis.description import CONTROLLER
@@ -33,6 +36,8 @@ CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_serve
 STRANGERS_ID = 0xBAD
 NEVER = 1 << 62
 _RUN = 5.0
+#: Bytes by which a member may grow that is lied to.
+MAX_GROWTH = 32 << 20
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +146,21 @@ def test_a_role_status_that_is_made_up_takes_no_other_switch(cluster: Cluster) -
             liar.send(message(wire.OFPT_EXPERIMENTER, status) + message(wire.OFPT_ERROR, is_slave + bytes(64)))
         require_served(cluster, "status@isp.com")
     assert master_of(cluster) == master
+
+
+def test_lies_to_both_members_end_no_service_and_take_no_memory(cluster: Cluster) -> None:
+    """To the one that stands by as well: it follows the session rules of every switch."""
+    before = {port: resident(cluster.processes[port].pid) for port in cluster.processes}
+    end = time.monotonic() + SECONDS
+    with ExitStack() as stack:
+        for port in cluster.processes:
+            stack.enter_context(lied_to(cluster.address, port, end))
+        for number in count():
+            require_served(cluster, f"lies-{number}@isp.com")
+            if time.monotonic() > end:
+                break
+    for port, process in cluster.processes.items():
+        assert resident(process.pid) - before[port] < MAX_GROWTH
 
 
 def transact(cluster: Cluster, *operations: dict[str, Any]) -> list[Any]:

@@ -6,14 +6,10 @@ failure names its seed.
 
 from __future__ import annotations
 
-import os
-import random
 import socket
 import struct
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
@@ -23,8 +19,8 @@ import pytest
 from attacked import HELLO, Switch, features, message, started
 from bench import REALS, Bench, PlainChassis, farm, virtual_server
 from fake_switch import HEADER, FakeSwitch
-from lying_switch import LyingSwitch
-from mobile import VIRTUAL, arp_reply, arp_request, registration
+from lied_to import LIARS, SECONDS, descriptors, lied_to, resident
+from mobile import registration
 from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply, table_stats_reply
 
 from haslb_lab.chassis.description import CONTROLLER
@@ -34,55 +30,10 @@ from ryu_haslb.openflow.pipeline import FIRST_METER
 from ryu_haslb.openflow.ports import MAX_PORTS
 from ryu_haslb.slb.session import COOKIE_MARK_MASK
 
-SECONDS = float(os.environ.get("HASLB_ATTACK_SECONDS", "5"))
-SEED = int(os.environ.get("HASLB_ATTACK_SEED", str(random.randrange(1 << 32))))
-LIARS = 3
 #: Bytes by which a process may grow that is lied to: what the allocator keeps, and what is remembered of strangers.
 MAX_GROWTH = 24 << 20
 #: The same for the parts of one reply, and the bytes that are sent of them.
 MAX_GROWTH_OF_REPLY, REPLY_SIZE = 8 << 20, 24 << 20
-#: The liars' own datapath ids, and that of the switch beside them.
-DATAPATH_IDS = (1, *range(0x1000, 0x1010))
-
-
-def resident(process: int) -> int:
-    """Bytes of memory that a process has."""
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096
-
-
-def descriptors(process: int) -> int:
-    return len(os.listdir(f"/proc/{process}/fd"))
-
-
-FRAMES = (
-    *(registration(f"liar-{number}@isp.com") for number in range(20)),
-    *(arp_reply(f"00:00:5e:00:53:{number}", f"10.1.1.{number}") for number in range(51, 54)),
-    *(arp_request(target) for target in (VIRTUAL, "10.1.1.51")),
-)
-
-
-def frames(chance: random.Random) -> bytes:
-    """A frame that may be damaged."""
-    chosen = bytearray(chance.choice(FRAMES))
-    if chance.random() < 0.5:
-        chosen[chance.randrange(len(chosen))] = chance.randrange(256)
-    return bytes(chosen[: chance.choice((len(chosen), chance.randrange(len(chosen)))) or 1])
-
-
-@contextmanager
-def lied_to(host: str, port: int, until: float) -> Iterator[None]:
-    """Liars connect to a balancer until then."""
-    print(f"HASLB_ATTACK_SEED={SEED}")
-    liars = [LyingSwitch((host, port), SEED * LIARS + number, DATAPATH_IDS, frames) for number in range(LIARS)]
-    threads = [threading.Thread(target=liar.run, args=(lambda: time.monotonic() > until,)) for liar in liars]
-    for thread in threads:
-        thread.start()
-    yield
-    for thread in threads:
-        thread.join()
-    print(
-        f"{sum(liar.sent for liar in liars)} lies over {sum(sum(liar.counts.values()) for liar in liars)} connections"
-    )
 
 
 @pytest.mark.lab

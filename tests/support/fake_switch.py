@@ -159,7 +159,7 @@ class FakeSwitch:
 
     def _rejected_in_bundle(self, received: bytes) -> list[bytes]:
         """The errors with which the bundle is answered that this message commits."""
-        if received[1] != ofproto_v1_3.OFPT_EXPERIMENTER:
+        if received[1] != ofproto_v1_3.OFPT_EXPERIMENTER or len(received) < HEADER.size + _BUNDLE.size:
             return []
         _, kind, number, command, _ = _BUNDLE.unpack_from(received, HEADER.size)
         if kind == ofproto_v1_3.ONF_ET_BUNDLE_ADD_MESSAGE:
