@@ -42,6 +42,7 @@ from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.retirement import Conclude, Retirement
 from ryu_haslb.openflow.session_audit import SessionAudit
 from ryu_haslb.openflow.session_key import KeyReading
+from ryu_haslb.openflow.session_view import Budget
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
@@ -88,7 +89,11 @@ class Connection:
         self._must_forget_first = False
         self._renew_parts()
         self._leadership = switch.leadership
-        self._follower = switch.follower = Follower(transport.id, transport, balancer.sessions.limit.limit)
+        budget = Budget(0)
+        if self._leadership is not None:
+            budget = self._leadership.followed
+            budget.limit = 2 * balancer.sessions.limit.limit  # a switch without a flow monitor has two views at times
+        self._follower = switch.follower = Follower(transport.id, transport, budget)
         self._mastership = switch.mastership = self._make_mastership()
         switch.disconnect()
         transport.handler = self._on_message_while_not_serving

@@ -29,8 +29,10 @@ import logging
 from enum import Enum
 from typing import Callable, Optional
 
+from ryu_haslb.configuration.model import MAX_SESSIONS
 from ryu_haslb.openflow.arbiter import Arbiter, Listener, Role
 from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.session_view import Budget
 from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, RoleReply
 
 LOG = logging.getLogger(__name__)
@@ -77,13 +79,15 @@ class Leadership:
     """What the cluster has decided, for all switches: whether this member leads, and with which generation.
 
     A member that resigns leads until its successor does. ``masters`` are the connections whose switches have accepted
-    it as MASTER. ``report`` is called with a generation at a switch that is newer, and with whether there are such.
+    it as MASTER. ``followed`` is the budget of what is followed while it stands by. ``report`` is called with a
+    generation at a switch that is newer, and with whether there are such.
     """
 
     def __init__(self, report: Callable[[int, bool], None]) -> None:
         self.is_leading = self.is_resigning = False
         self.generation = 0
         self.masters: set[FencedMastership] = set()
+        self.followed = Budget(MAX_SESSIONS)
         self.report = report
 
 

@@ -29,7 +29,7 @@ from ryu_haslb.openflow.follower_states import FOLLOWER_TRANSITIONS, Followed, F
 from ryu_haslb.openflow.pipeline import SESSION_KEY_MASK, Purpose, Table
 from ryu_haslb.openflow.rule_reading import Pace, RuleReading
 from ryu_haslb.openflow.session_key import KeyReading
-from ryu_haslb.openflow.session_view import SessionView
+from ryu_haslb.openflow.session_view import Budget, SessionView
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_flow_monitor import (
     ONF_ET_FLOW_MONITOR_PAUSED,
@@ -63,14 +63,14 @@ _CHANGES = ONFFMF_ADD | ONFFMF_DELETE | ONFFMF_MODIFY
 
 
 class Follower:
-    """Follows one switch over one connection. ``limit`` is the most session rules that are followed."""
+    """Follows one switch over one connection. ``budget`` is that of the followers of all switches."""
 
-    def __init__(self, datapath_id: int, channel: Channel, limit: int) -> None:
+    def __init__(self, datapath_id: int, channel: Channel, budget: Budget) -> None:
         self.state = FollowerState.OFF
         self._datapath_id = datapath_id
         self._channel = channel
-        self._limit = limit
-        self._view = SessionView(limit)
+        self._budget = budget
+        self._view = SessionView(budget)
         self._fresh = self._view  # the view that rows are read into
         self._keys: list[bytes] = []
         self._key_reading: Optional[KeyReading] = None
@@ -141,7 +141,8 @@ class Follower:
         elif self.state is FollowerState.WAITING and now >= self._next_at:
             self._start(now)
         elif self.state is FollowerState.POLLING and now >= self._next_at:
-            self._read(SessionView(self._limit), now)
+            self._read(SessionView(self._budget), now)
+        self._check_limit(now)
         is_monitored = self.state in (FollowerState.FOLLOWING, FollowerState.PAUSED)
         if is_monitored and self._barrier is None and now >= self._asked_at + LAG_INTERVAL:
             self._barrier, self._asked_at = self._channel.next_xid(), now
@@ -175,7 +176,6 @@ class Follower:
         self.state = FOLLOWER_TRANSITIONS.get((self.state, event), self.state)
 
     def _start(self, now: float) -> None:
-        self._view = SessionView(self._limit)
         self._move(FollowerEvent.DUE)
         self._paused_at = None
         if self._has_monitor:
@@ -218,6 +218,8 @@ class Follower:
             return
         if self._unconfirmed:
             self._on_no_monitor("no reply")
+        if self._fresh is not self._view:
+            self._view.end()
         self._view, self._read_at, self._has_failed = self._fresh, self._began_at, False
         if self._has_monitor:
             self._move(FollowerEvent.READ if self._paused_at is None else FollowerEvent.READ_PAUSED)
@@ -275,7 +277,7 @@ class Follower:
 
     def _check_limit(self, now: float) -> None:
         if self._view.is_exceeded or self._fresh.is_exceeded:
-            self._fail(f"has more than {self._limit} session rules, or too many that differ", now)
+            self._fail(f"has too many session rules (more than {self._budget.limit} with other switches)", now)
 
     def _fail(self, reason: str, now: float) -> None:
         """Begin anew after a while. A switch that goes on like this is reported once."""
@@ -299,4 +301,6 @@ class Follower:
             self._key_reading.cancel()
         self._key_reading = self._reading = self._barrier = None
         self._keys, self._are_keys_stale = [], False
-        self._view = self._fresh = SessionView(self._limit)
+        self._view.end()
+        self._fresh.end()
+        self._view = self._fresh = SessionView(self._budget)

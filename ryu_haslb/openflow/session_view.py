@@ -1,7 +1,8 @@
 """The session rules of one switch as a member that stands by has followed them: where each leads, by its tag. Pure.
 
 Rules that lead to the same real server share one :class:`RuleTarget`, so a rule costs some 100 bytes. A switch may lie:
-the number of rules and of targets is limited, and rules that are too long to be ours are left out.
+the number of targets is limited, and that of the rules of all switches together (:class:`Budget`), and rules that are
+too long to be ours are left out.
 """
 
 from __future__ import annotations
@@ -54,13 +55,28 @@ def is_session_rule(row: FlowStats) -> bool:
     return table == _SESSIONS and priority == SESSION_PRIORITY and cookie & COOKIE_MARK_MASK == COOKIE_MARK
 
 
-class SessionView:
-    """Up to ``limit`` session rules. ``is_exceeded``: there were more, or more targets, and the view is not whole."""
+class Budget:
+    """The number of rules that all views together may have. At the ``limit`` the largest view gives up its rules."""
 
     def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.used = 0
+        self.views: set[SessionView] = set()
+
+    def make_room(self, view: SessionView) -> None:
+        """Another rule is to be added to a view."""
+        self.views.add(view)
+        if self.used >= self.limit:
+            max(self.views, key=lambda each: len(each.rules)).exceed()
+
+
+class SessionView:
+    """Session rules within a budget. ``is_exceeded``: there were too many rules or targets, and none is kept."""
+
+    def __init__(self, budget: Budget) -> None:
         self.rules: dict[int, RuleTarget] = {}
         self.is_exceeded = False
-        self._limit = limit
+        self._budget = budget
         self._targets: dict[tuple[bytes, bytes], RuleTarget] = {}
         self._by_shape: dict[tuple[bytes, bytes], RuleTarget] = {}
 
@@ -68,6 +84,18 @@ class SessionView:
     def targets(self) -> list[RuleTarget]:
         """The targets of all rules, and of some that are gone."""
         return list(self._targets.values())
+
+    def end(self) -> None:
+        """The rules are handed over, or are no longer needed: they are in the budget no more."""
+        if self in self._budget.views:
+            self._budget.views.remove(self)
+            self._budget.used -= len(self.rules)
+
+    def exceed(self) -> None:
+        """Give up all rules."""
+        self.end()
+        self.is_exceeded = True
+        self.rules, self._targets, self._by_shape = {}, {}, {}
 
     def put(self, row: FlowStats) -> None:
         """A rule is there, or was added or modified; what is no session rule is left out.
@@ -78,13 +106,15 @@ class SessionView:
         if not is_session_rule(row):
             return
         target = self._target_of(row)
-        if target is None:
+        if target is None or self.is_exceeded:
             return
         tag = row.cookie >> COOKIE_MARK_BITS
-        if tag not in self.rules and len(self.rules) >= self._limit:
-            self.is_exceeded = True
-        else:
-            self.rules[tag] = target
+        if tag not in self.rules:
+            self._budget.make_room(self)
+            if self.is_exceeded:
+                return
+            self._budget.used += 1
+        self.rules[tag] = target
 
     def remove(self, row: FlowStats) -> None:
         """A rule was deleted.
@@ -95,8 +125,15 @@ class SessionView:
         if is_session_rule(row):
             tag = row.cookie >> COOKIE_MARK_BITS
             target = self.rules.get(tag)
-            if target is not None and target.virtual_address == row.field("ipv4_dst"):
+            if target is not None and target.virtual_address == self._address_of(row):
                 del self.rules[tag]
+                self._budget.used -= 1
+
+    def _address_of(self, row: FlowStats) -> Optional[bytes]:
+        """The virtual address in the match of a rule."""
+        is_known = row.match.startswith(_TAG_HEADER)
+        known = self._by_shape.get((row.match[_TAG_END:], row.instructions)) if is_known else None
+        return row.field("ipv4_dst") if known is None else known.virtual_address
 
     def _target_of(self, row: FlowStats) -> Optional[RuleTarget]:
         """The target of a session rule. Rules with one target differ by their tags alone, so most are looked up."""
@@ -128,6 +165,4 @@ class SessionView:
         self._targets = {key: each for key, each in self._targets.items() if each in in_use}
         self._by_shape.clear()
         if len(self._targets) > MAX_TARGETS // 2:
-            self.is_exceeded = True
-            self.rules.clear()
-            self._targets.clear()
+            self.exceed()

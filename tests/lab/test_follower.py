@@ -19,6 +19,7 @@ from ryu_haslb.openflow.follower_states import FollowerState
 from ryu_haslb.openflow.pipeline import Rule, chassis_address, session_rewrites
 from ryu_haslb.openflow.rule_messages import SessionRule, delivery_actions
 from ryu_haslb.openflow.session_key import key_rules
+from ryu_haslb.openflow.session_view import Budget
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, bundle, match
 from ryu_haslb.openflow.wire_role import ControllerRole, role_request
 from ryu_haslb.slb.session import COOKIE_MARK
@@ -99,7 +100,7 @@ class Standby(Peer):
         super().__init__(path)
         self.transmit(role_request(self.next_xid(), ControllerRole.SLAVE, 1))
         self.states: list[FollowerState] = []
-        self.follower = Follower(1, self, limit)
+        self.follower = Follower(1, self, Budget(limit))
         self.follower.begin(False, time.monotonic())
 
     def run_until(self, holds: Callable[[], bool]) -> None:

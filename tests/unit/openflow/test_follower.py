@@ -24,6 +24,7 @@ from ryu_haslb.openflow.pipeline import (
 from ryu_haslb.openflow.rule_messages import delivery_actions
 from ryu_haslb.openflow.rule_reading import REPLY_TIMEOUT
 from ryu_haslb.openflow.session_key import key_rules
+from ryu_haslb.openflow.session_view import Budget
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_flow_monitor import (
     ONF_ET_FLOW_MONITOR_CANCEL,
@@ -65,7 +66,14 @@ class StandBy:
         self.monitor = monitor
         self.sent: list[bytes] = []
         self.bytes_sent = self._xid = 0
-        self.follower = Follower(1, self, limit)
+        self.budget = Budget(limit)
+        self.follower = Follower(1, self, self.budget)
+        self.follower.begin(True, 0.0)
+
+    def share(self, budget: Budget) -> None:
+        """Follow within the budget of another follower."""
+        self.budget = budget
+        self.follower = Follower(1, self, budget)
         self.follower.begin(True, 0.0)
 
     def next_xid(self) -> int:
@@ -287,7 +295,7 @@ def test_more_rules_than_the_limit_are_not_followed(caplog: pytest.LogCaptureFix
     assert standby.follower.is_current
     standby.change(ONFFME_ADDED, rule(1 << 41 | 10, TO_A))
     assert standby.follower.conclude() is None
-    assert "has more than 10 session rules" in caplog.text
+    assert "has too many session rules (more than 10 with other switches)" in caplog.text
 
 
 def test_a_switch_that_does_not_answer_is_read_again_later(caplog: pytest.LogCaptureFixture) -> None:
@@ -345,7 +353,7 @@ def test_a_switch_may_send_anything(noise: bytes, at: int) -> None:
     standby.deliver(whole[:8] + (whole[8:at] + noise + whole[at + len(noise) :])[:65000])
     standby.wait(RETRY_INTERVAL)
     standby.answer()
-    assert standby.follower.sessions <= 3
+    assert standby.follower.sessions == standby.budget.used <= 3
 
 
 def test_a_member_that_has_not_led_follows_at_once() -> None:
@@ -359,3 +367,18 @@ def test_a_member_that_has_not_led_follows_at_once() -> None:
 
 def test_every_state_can_be_entered_and_left() -> None:
     assert {before for before, _ in FOLLOWER_TRANSITIONS} == set(FollowerState) == set(FOLLOWER_TRANSITIONS.values())
+
+
+def test_a_switch_that_claims_too_many_rules_costs_the_others_nothing() -> None:
+    honest = StandBy(rule(ANNA, TO_A), rule(BERT, TO_B), limit=10)
+    liar = StandBy(*(rule(1 << 41 | number, TO_A) for number in range(100, 108)))
+    liar.share(honest.budget)
+    honest.follow()
+    liar.follow()
+    assert (honest.budget.used, liar.follower.sessions) == (10, 8)
+    honest.change(ONFFME_ADDED, rule(CARL, TO_A))
+    liar.wait(0.0)
+    assert (honest.budget.used, honest.follower.sessions, liar.follower.sessions) == (3, 3, 0)
+    assert (honest.follower.is_current, liar.follower.is_current) == (True, False)
+    honest.conclude()
+    assert honest.budget.used == 0

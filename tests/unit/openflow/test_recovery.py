@@ -17,7 +17,7 @@ from ryu_haslb.openflow.pipeline import Table, chassis_address, session_match, s
 from ryu_haslb.openflow.recovery import PACE, Recovery, Status
 from ryu_haslb.openflow.rule_messages import delivery_actions
 from ryu_haslb.openflow.rule_reading import COUNT_TIMEOUT, REPLY_TIMEOUT
-from ryu_haslb.openflow.session_view import SessionView
+from ryu_haslb.openflow.session_view import Budget, SessionView
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_multipart import flow_stats, flow_stats_request, table_stats_request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
@@ -285,7 +285,7 @@ def test_the_low_bits_of_tags_divide_them_evenly() -> None:
 
 def followed(*rules: tuple[int, bytes], is_current: bool = True) -> Followed:
     """What a member that stood by has followed."""
-    view = SessionView(10_000)
+    view = SessionView(Budget(10_000))
     for row in flow_stats(reply(*rules)):
         view.put(row)
     return Followed(view.rules, view.targets, [], is_current)
@@ -325,7 +325,7 @@ def test_the_session_of_a_mobile_that_asks_is_recovered_at_once() -> None:
 
 def test_many_followed_rules_are_recovered_some_at_a_time() -> None:
     """The event loop has other work: one tick may take a few milliseconds."""
-    view = SessionView(10_000)
+    view = SessionView(Budget(10_000))
     for first in range(0, 6000, 300):
         for row in flow_stats(reply(*((1 << 41 | first + number, TO_A) for number in range(300)))):
             view.put(row)
