@@ -39,8 +39,8 @@ DOCUMENT = HERE.parent / "docs" / "performance.md"
 MARKER = "<!-- from make bench-cluster: results -->"
 FAILURE_HEADINGS = ("failure", "times", "without service, median", "longest", "at most", "reached")
 
-#: Requests a second of each PDSN while things fail, and new mobiles a second of each PDSN during the upgrade.
-FAILURE_TRAFFIC, UPGRADE_TRAFFIC = "steady 100", "fresh 1000"
+#: Requests a second of each PDSN while things fail, and new mobiles a second of all PDSNs during the upgrade.
+FAILURE_TRAFFIC, UPGRADE_RATE = "steady 100", 2000.0
 #: Sessions at a takeover with few and with many, the rate at which each PDSN opens them, and takeovers of each.
 FEW, MANY, OPENING_RATE, TAKEOVERS = 100, 100_000, 2000.0, 3
 #: A standby costs the leader at most a tenth of its storm rate.
@@ -58,6 +58,7 @@ class ClusterRecord:
     seed: int
     storms: Verdict
     upgrade: Verdict
+    upgrade_rate: float
     takeovers: dict[int, Verdict] = field(default_factory=dict)
     rates: dict[str, list[float]] = field(default_factory=dict)
 
@@ -82,7 +83,8 @@ class ClusterRecord:
         yield Figure("of mobiles", sum(each.mobiles for each in verdicts), "")
         yield Figure("requests lost while things failed, outside of the times above", self.storms.lost, "")
         yield Figure("of requests", self.storms.requests, "")
-        yield Figure("rolling upgrade: requests lost in flight", self.upgrade.lost_in_pauses, "")
+        yield Figure("rolling upgrade: new mobiles a second", self.upgrade_rate, "")
+        yield Figure("rolling upgrade: requests lost without service", self.upgrade.lost_in_pauses, "")
         yield Figure("rolling upgrade: other requests lost", self.upgrade.lost, "", 0)
         yield Figure("rolling upgrade: of requests", self.upgrade.requests, "")
 
@@ -94,6 +96,7 @@ class ClusterRecord:
             "failures": {failure.name: self.pauses(failure) for failure in FAILURES},
             "storms": self.storms.as_json(),
             "upgrade": self.upgrade.as_json(),
+            "upgrade_rate": self.upgrade_rate,
             "takeovers": {count: verdict.as_json() for count, verdict in self.takeovers.items()},
             "rates": self.rates,
             "figures": [figure.as_json() for figure in self.figures()],
@@ -117,11 +120,11 @@ def measure_storms(seconds: float, seed: int, report: Report) -> Verdict:
         return rounds.conclude()
 
 
-def measure_upgrade(seed: int, report: Report) -> Verdict:
+def measure_upgrade(rate: float, seed: int, report: Report) -> Verdict:
     """Stop and start each member in turn under a storm of new mobiles."""
     with ClusterLab() as lab:
         rounds = Rounds(lab, Random(seed), report)
-        rounds.begin(UPGRADE_TRAFFIC)
+        rounds.begin(f"fresh {rate / len(PDSNS)}")
         for failure in UPGRADE:
             rounds.run(failure)
         return rounds.conclude()
@@ -150,11 +153,12 @@ def storm_rate(contender: Contender, report: Report) -> float:
     return highest_rate(goes_well, contender.first_rate)
 
 
-def measure(seconds: float, seed: int, rounds: int, report: Report) -> ClusterRecord:
+def measure(seconds: float, seed: int, rounds: int, upgrade_rate: float, report: Report) -> ClusterRecord:
     """Measure everything."""
     about = machine()
     storms = measure_storms(seconds, seed, report)
-    record = ClusterRecord(about, seed, storms, measure_upgrade(seed, report))
+    upgrade = measure_upgrade(upgrade_rate, seed, report)
+    record = ClusterRecord(about, seed, storms, upgrade, upgrade_rate)
     for sessions in (FEW, MANY):
         record.takeovers[sessions] = measure_takeover(sessions, seed, report)
     for _ in range(rounds):
@@ -202,6 +206,9 @@ def main(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=360.0, help="of failures, default %(default)s")
     parser.add_argument("--rounds", type=int, default=2, help="of storms without failures, default %(default)s")
+    parser.add_argument(
+        "--upgrade-rate", type=float, default=UPGRADE_RATE, help="new mobiles a second, default %(default)s"
+    )
     parser.add_argument("--seed", type=int, default=None, help="of the order and the moments, default random")
     options = parser.parse_args(words)
     seed = secrets.randbits(32) if options.seed is None else options.seed
@@ -213,7 +220,7 @@ def main(words: Sequence[str]) -> int:
         print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True)
 
     try:
-        record = measure(options.seconds, seed, options.rounds, report)
+        record = measure(options.seconds, seed, options.rounds, options.upgrade_rate, report)
     except (LabError, CompilerError) as error:
         print(f"bench-cluster: {error} (seed {seed})", file=sys.stderr)
         return 1

@@ -26,7 +26,7 @@ def record(*rounds: Round, **storms: object) -> ClusterRecord:
     takeovers[MANY] = replace(NOTHING, rounds=[round_of("killed", 0.2), round_of("killed", 0.3)])
     verdict = replace(NOTHING, rounds=[*rounds, *rest], **storms)  # type: ignore[arg-type]
     rates = {"leader": [1000.0, 3000.0], "followed": [1900.0]}
-    return ClusterRecord({"cores": 2}, 7, verdict, NOTHING, takeovers, rates)
+    return ClusterRecord({"cores": 2}, 7, verdict, NOTHING, 2000.0, takeovers, rates)
 
 
 def row_of(measured: ClusterRecord, name: str) -> tuple[str, ...]:
