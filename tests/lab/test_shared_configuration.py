@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
@@ -56,6 +57,26 @@ def test_a_change_with_an_error_changes_nothing_anywhere(cluster: Cluster) -> No
     before = weight(cluster, cluster.master)
     assert "nothing was changed" in configure(cluster, cluster.waiting, "weight 44", "weight 999")
     assert [weight(cluster, port) for port in PORTS] == [before] * 2
+
+
+def test_of_changes_at_the_same_time_each_is_made_or_refused_as_a_whole(cluster: Cluster) -> None:
+    """Two operators at two members: a change is based on the revision before, so none overwrites another unseen."""
+    with ThreadPoolExecutor(2) as pool:
+        for number in range(100, 106):
+            commands = [("weight", number), ("maxconns", number)]
+            begun = [
+                pool.submit(configure, cluster, port, f"{word} {value}") for port, (word, value) in zip(PORTS, commands)
+            ]
+            made = ["nothing was changed" not in each.result() for each in begun]
+            assert any(made)
+            wait_until(lambda: configuration(cluster, PORTS[0]) == configuration(cluster, PORTS[1]), "they agree")
+            text = configuration(cluster, PORTS[0])
+            assert [f"{word} {value}" in text for word, value in commands] == made
+
+
+def configuration(cluster: Cluster, port: int) -> str:
+    """The configuration in force at a member."""
+    return control.request(cluster.socket(port), "show running-config")
 
 
 def test_the_configuration_survives_the_restart_of_all_members_and_their_files(cluster: Cluster) -> None:
