@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections import deque
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 #: Queueing delay in seconds, and unconfirmed bytes, above which the load is HIGH. At twice as much it is FULL.
 MAX_QUEUEING_DELAY = 0.1
@@ -55,11 +55,13 @@ class Backlog:
 
     ``requests`` counts the requests that were sent since the last barrier request, ``settled`` the rejections and
     returns of requests that were received since the last barrier reply. The caller adds to both.
+    ``round_trip`` is the seconds that the last barrier took, None before the first reply.
     """
 
     def __init__(self) -> None:
         self.requests = 0
         self.settled = 0
+        self.round_trip: Optional[float] = None
         self._outstanding: deque[_Barrier] = deque()
         self._bytes_before_barrier = 0
         self._confirmed_bytes = 0
@@ -85,7 +87,8 @@ class Backlog:
             barrier = self._outstanding.popleft()
             self._confirmed_bytes = barrier.bytes_sent
             if barrier.xid == xid:
-                self._record_round_trip(now - barrier.sent_at, now)
+                self.round_trip = now - barrier.sent_at
+                self._record_round_trip(self.round_trip, now)
                 return True
 
     @property

@@ -99,6 +99,7 @@ class Connection:
         transport.handler = self._on_message_while_not_serving
         LOG.info("Switch %016x: connected from %s", transport.id, transport.address[0])
         switch.capabilities.begin()
+        switch.address = transport.address[0]
         self._capabilities_taken_at = -CAPABILITIES_INTERVAL
         self._description_xid = transport.next_xid()
         transport.transmit(description_request(self._description_xid))
@@ -325,6 +326,7 @@ class Connection:
 
     def _on_installed(self, rules: list[Rule]) -> None:
         LOG.info("Switch %016x: %d standing rules are in place", self.transport.id, len(rules))
+        self._switch.standing_rules = len(rules)
         if self._backoff.is_failing:
             self._backoff.reset()
             self._switch.connect(self._transactions, self._clock())

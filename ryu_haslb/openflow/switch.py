@@ -105,6 +105,8 @@ class Switch:
         self.served_since = 0.0
         self.layout = Layout()
         self.description = Description()
+        self.address = ""
+        self.standing_rules = 0
         self.capabilities = Capabilities(datapath_id)
         self.learning: Optional[Learning] = None
         self._learned = Numbers()

@@ -117,6 +117,14 @@ def _vserver_details(rows: Iterator[VirtualServerRow]) -> Iterator[str]:
 def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
     for row in rows:
         yield f"Switch {row['datapath']}, connected = {'yes' if row['connected'] else 'no'}, role = {row['role']}"
+        yield f"  address = {row['address'] or 'unknown'}, make = {row['make'] or 'unknown'} {row['version']}"
+        served = "not" if row["served_for"] is None else f"for {row['served_for']:.0f} s"
+        yield f"  served {served}, switching = {row['switching']}, addresses learned = {row['addresses_learned']}"
+        yield f"  capabilities = {', '.join(row['capabilities']) or 'unknown'}"
+        yield f"  lacks = {', '.join(row['lacks']) or 'nothing that is known'}"
+        yield f"  chassis address = {row['chassis_address']}, home agents = {', '.join(row['neighbours']) or 'none'}"
+        trip = "unknown" if row["barrier_round_trip"] is None else f"{1000 * row['barrier_round_trip']:.1f} ms"
+        yield f"  standing rules = {row['standing_rules']}, packet-ins = {row['packet_ins']}, barrier = {trip}"
         lag = "unknown" if row["lag"] is None else f"{row['lag']:.3f} s"
         yield f"  standby = {row['standby']}, sessions followed = {row['sessions_followed']}, lag = {lag}"
         yield f"  session rules waiting = {row['rules_waiting']}, bundles rejected = {row['rule_errors']}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Optional, TypedDict
 
 from ryu_haslb.cluster.election import MemberState
+from ryu_haslb.configuration.model import Switching
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.follower_states import FollowerState
@@ -44,6 +45,7 @@ MobileState = Annotated[str, Values(enum=tuple(state.value for state in SessionS
 AgentState = Annotated[str, Values(enum=tuple(agent_state(state) for state in State))]
 ClusterState = Annotated[str, Values(enum=tuple(state.value for state in MemberState))]
 SwitchRole = Annotated[str, Values(enum=tuple(role.value for role in Role))]
+SwitchingMode = Annotated[str, Values(enum=tuple(mode.value for mode in Switching))]
 StandbyState = Annotated[str, Values(enum=tuple(state.value for state in FollowerState))]
 PlaceName = Annotated[str, Values(enum=tuple(state.value for state in PlaceState))]
 Nat = Annotated[str, Values(enum=("SERVER", "none"))]
@@ -237,6 +239,20 @@ class SwitchRow(TypedDict):
     datapath: DatapathId
     connected: Annotated[bool, "Whether this balancer is connected to the switch and serves it."]
     role: Annotated[SwitchRole, "What this balancer is among those at the switch; waiting: another one serves it."]
+    address: Annotated[str, "Address that it has connected from last."]
+    make: Annotated[str, "Who made it, as it says."]
+    version: Annotated[str, "Its hardware and software, as it says."]
+    served_for: Annotated[Optional[Seconds], "Time since it is served over this connection; null if it is not served."]
+    switching: Annotated[SwitchingMode, "How it forwards what does not concern the balancer; see docs/switches.md."]
+    tables: Annotated[Count, "Flow tables that it has, as far as they are used."]
+    capabilities: Annotated[list[str], "What it was seen to be able to do, as tokens; see docs/switches.md."]
+    lacks: Annotated[list[str], "What it was seen to lack, as tokens."]
+    chassis_address: Annotated[str, "Ethernet address with which it answers for virtual addresses."]
+    neighbours: Annotated[list[str], "Each home agent, or router to one, that ARP has found there: its port and VLAN."]
+    standing_rules: Annotated[Count, "Standing rules that it has accepted."]
+    addresses_learned: Annotated[Count, "Addresses in its learning table."]
+    packet_ins: Annotated[Count, "Packet-ins over this connection."]
+    barrier_round_trip: Annotated[Optional[Seconds], "Time that the last barrier took; null before the first reply."]
     standby: Annotated[
         StandbyState,
         "What this standby does to have the switch's sessions; following: it has all of them; off: it is no standby.",

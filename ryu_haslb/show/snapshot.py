@@ -34,6 +34,7 @@ from ryu_haslb.show.rows import (
     VirtualServerRow,
     agent_state,
 )
+from ryu_haslb.show.switch_facts import facts_of
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import RealServer
@@ -304,6 +305,7 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
             "datapath": f"{switch.datapath_id:016x}",
             "connected": switch.channel is not None,
             "role": switch.role.value,
+            **facts_of(switch, time.monotonic()),
             "standby": (FollowerState.OFF if follower is None else follower.state).value,
             "sessions_followed": 0 if follower is None else follower.sessions,
             "lag": None if follower is None else follower.lag,

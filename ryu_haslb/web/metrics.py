@@ -15,6 +15,7 @@ from ryu_haslb import __version__
 from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.arbiter import Role
+from ryu_haslb.openflow.capabilities import Capability
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.places import PlaceState
 from ryu_haslb.show import snapshot
@@ -201,6 +202,7 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     yield _gauge(
         "haslb_switch_role", "1 for what this balancer is among those at the switch.", [*labels, "role"], roles
     )
+    yield from _facts(rows)
     followed = of_each(lambda row: row["sessions_followed"])
     yield _gauge("haslb_standby_sessions", "Session rules of the switch that this standby has.", labels, followed)
     lag = of_each(lambda row: nan if row["lag"] is None else row["lag"])
@@ -219,6 +221,29 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     yield _counter("haslb_switch_arp_dropped", meaning, [*labels, "reason"], dropped)
     rejected = of_each(lambda row: row["rule_errors"])
     yield _counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch rejected.", labels, rejected)
+
+
+def _facts(rows: list[SwitchRow]) -> Iterator[Metric]:
+    """What was found out about the switches."""
+    labels = ["datapath", "make", "version", "switching"]
+    infos = (([row["datapath"], row["make"], row["version"], row["switching"]], 1.0) for row in rows)
+    yield _gauge("haslb_switch_info", "1; who made the switch, and how it forwards.", labels, infos)
+    known = (([row["datapath"], each.value], _has(row, each.value)) for row in rows for each in Capability)
+    meaning = "1 for what the switch is able to do, 0 for what it lacks; NaN while that is not known."
+    yield _gauge("haslb_switch_capability", meaning, ["datapath", "capability"], known)
+    learned = (([row["datapath"]], float(row["addresses_learned"])) for row in rows)
+    yield _gauge("haslb_switch_addresses_learned", "Addresses in the learning table.", ["datapath"], learned)
+    trips = (
+        ([row["datapath"]], nan if row["barrier_round_trip"] is None else row["barrier_round_trip"]) for row in rows
+    )
+    meaning = "Time that the last barrier took; NaN before the first reply."
+    yield _gauge("haslb_switch_barrier_seconds", meaning, ["datapath"], trips)
+
+
+def _has(row: SwitchRow, capability: str) -> float:
+    if capability in row["capabilities"]:
+        return 1.0
+    return 0.0 if capability in row["lacks"] else nan
 
 
 def _packet_in_latency(sources: Sources) -> Metric:

@@ -103,7 +103,7 @@ def test_a_frame_that_is_cut_short_is_ignored(frame: bytes) -> None:
 
 def test_made_up_addresses_end_the_copies_of_their_port_alone() -> None:
     bench = Bench()
-    for number in range(10 * MAX_NEW_ADDRESSES):
+    for number in range(100_000):
         bench.show((0x060000000000 + number).to_bytes(6, "big"), 9)
     assert len(bench.learning) == MAX_NEW_ADDRESSES
     (_, match), *others = bench.rules(Purpose.LEARN_NOTHING)
