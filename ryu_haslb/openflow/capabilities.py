@@ -83,7 +83,7 @@ CAPABILITIES: Mapping[Capability, Row] = {
         "the flow monitor (ONF EXT-187)",
         "shows a standby of a cluster each session as it begins",
         "the first request of a standby",
-        "a standby reads the session rules by flow statistics when it takes over",
+        "a standby reads the session rules by flow statistics, every 10 s or less often, and when it takes over",
     ),
 }
 

@@ -37,7 +37,7 @@ from ryu_haslb.openflow.lease import holder_id
 from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.meter_rates import MeterRates
 from ryu_haslb.openflow.meters import Meters
-from ryu_haslb.openflow.pipeline import Purpose, Rule
+from ryu_haslb.openflow.pipeline import Purpose, Rule, Table
 from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.retirement import Conclude, Retirement
 from ryu_haslb.openflow.session_audit import SessionAudit
@@ -162,7 +162,7 @@ class Connection:
         was_leading = self.is_serving
         self._stop_serving()
         self._switch.forget(self._clock())
-        if self._leadership is not None:
+        if self._leadership is not None and self.transport.tables > Table.SESSIONS:
             self._follower.begin(was_leading, self._clock())
 
     @property
@@ -228,6 +228,7 @@ class Connection:
         if self._must_forget_first:
             self._serve()
         self._follower.tick(now)
+        self._switch.capabilities.update({Capability.FLOW_MONITOR: self._follower.has_monitor})
         if self.is_serving:
             self._meters.tick(now)
             self._meter_rates.tick(self._meters.rates, now)

@@ -63,7 +63,10 @@ _CHANGES = ONFFMF_ADD | ONFFMF_DELETE | ONFFMF_MODIFY
 
 
 class Follower:
-    """Follows one switch over one connection. ``budget`` is that of the followers of all switches."""
+    """Follows one switch over one connection. ``budget`` is that of the followers of all switches.
+
+    ``has_monitor``: whether the switch has a flow monitor; None while that is not known.
+    """
 
     def __init__(self, datapath_id: int, channel: Channel, budget: Budget) -> None:
         self.state = FollowerState.OFF
@@ -76,7 +79,7 @@ class Follower:
         self._key_reading: Optional[KeyReading] = None
         self._are_keys_stale = False
         self._reading: Optional[RuleReading] = None
-        self._has_monitor = True
+        self.has_monitor: Optional[bool] = None
         self._monitors: dict[int, int] = {}  # by the transaction ids of the requests
         self._unconfirmed: set[int] = set()
         self._last_monitor = 0
@@ -166,7 +169,7 @@ class Follower:
         """Handle an error. False when it does not concern what is followed."""
         if xid in self._monitors:
             del self._monitors[xid]
-            self._on_no_monitor(str(error))
+            self.has_monitor = False
             return True
         if self._key_reading is not None and self._key_reading.on_error(xid):
             return True
@@ -178,7 +181,7 @@ class Follower:
     def _start(self, now: float) -> None:
         self._move(FollowerEvent.DUE)
         self._paused_at = None
-        if self._has_monitor:
+        if self.has_monitor is not False:
             for table, flags in ((Table.SESSIONS, _CHANGES | ONFFMF_ACTIONS), (Table.CLASSIFIER, _CHANGES)):
                 xid = self._channel.next_xid()
                 self._last_monitor += 1
@@ -186,15 +189,6 @@ class Follower:
                 self._unconfirmed.add(xid)
                 self._channel.transmit(flow_monitor_request(xid, self._last_monitor, table, flags))
         self._read(self._view, now)
-
-    def _on_no_monitor(self, reason: str) -> None:
-        if self._has_monitor:
-            self._has_monitor = False
-            LOG.warning(
-                "Switch %016x has no flow monitor (%s): this standby reads its session rules every %g s or less often, "
-                "and once more when it takes over",
-                *(self._datapath_id, reason, POLL_INTERVAL),
-            )
 
     def _read(self, view: SessionView, now: float) -> None:
         self._fresh, self._began_at = view, now
@@ -216,12 +210,11 @@ class Follower:
         if reason:
             self._fail(reason, now)
             return
-        if self._unconfirmed:
-            self._on_no_monitor("no reply")
+        self.has_monitor = not self._unconfirmed and self.has_monitor is not False
         if self._fresh is not self._view:
             self._view.end()
         self._view, self._read_at, self._has_failed = self._fresh, self._began_at, False
-        if self._has_monitor:
+        if self.has_monitor:
             self._move(FollowerEvent.READ if self._paused_at is None else FollowerEvent.READ_PAUSED)
         else:
             self._move(FollowerEvent.READ_UNMONITORED)

@@ -251,3 +251,12 @@ def test_the_lead_may_change_again_and_again() -> None:
         assert not members[0].read_sessions()
         for member in members:
             member.sent.clear()
+
+
+def test_a_switch_without_a_session_table_is_not_followed() -> None:
+    network = Network()
+    standby = network.join(b"1st secret"[:KEY_LENGTH])
+    standby.tables = 1
+    network.run(2)
+    assert standby.switch.follower is not None
+    assert (standby.switch.role, standby.switch.follower.state) == (Role.WAITING, FollowerState.OFF)
