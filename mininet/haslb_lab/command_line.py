@@ -9,14 +9,16 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Optional
+from typing import Optional, TypeVar
 
 from rich.console import Console
 
 from haslb_lab.errors import LabError
 from haslb_lab.runner.claim import TakenError
+from haslb_lab.runner.lab import Lab
 from haslb_lab.runner.termination import end_in_order
 from haslb_lab.scenarios import cluster, holder, nodes
 from haslb_lab.scenarios.display import Display
@@ -26,6 +28,8 @@ from haslb_lab.scenarios.scenario import Scenario, find, scenarios
 from haslb_lab.scenarios.state import running
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.language.diagnostics import ConfigurationError
+
+_Lab = TypeVar("_Lab", bound=Lab)
 
 MAX_SESSIONS = 1000
 DRAWING_FORMATS = (".svg", ".png", ".pdf")
@@ -117,22 +121,12 @@ def run(scenario: Scenario, sessions: Optional[int] = None, keep: bool = False) 
     """Play a scenario. Returns 0 if all outputs are as in the chapter."""
     display = Display(Console(highlight=False, soft_wrap=True))
     play = Play(scenario, sessions, display)
-    lab = play.bring_up()
-    try:
+    with _up(play.bring_up(), keep) as lab:
         play.run(lab, keep)
         invited = list(invitation(lab, play.description, play.sessions)) if keep else []
-        if keep:
-            holder.hand_over(lab)
-    except BaseException:
-        lab.close()
-        raise
-    if keep:
-        display.say(f"\n{scenario.name} is up, where the chapter shows its outputs: steps 1 to 4 are played.")
-        for line in invited:
-            display.say(line)
-    else:
-        lab.close()
-        display.say("The lab is gone without trace.")
+    _say_what_stays(
+        display, invited, f"{scenario.name} is up, where the chapter shows its outputs: steps 1 to 4 are played."
+    )
     if play.compared:
         display.verdict(play.compared, play.differences)
     return 1 if play.differences else 0
@@ -142,23 +136,35 @@ def run_cluster(sessions: int, keep: bool) -> int:
     """Show a cluster whose leader is killed. Returns 0 if no session was lost that is promised to be kept."""
     display = Display(Console(highlight=False, soft_wrap=True))
     play = cluster.ClusterPlay(sessions, display)
-    lab = play.bring_up()
-    try:
+    with _up(play.bring_up(), keep) as lab:
         play.run(lab, keep)
         invited = list(cluster.invitation(lab)) if keep else []
+    _say_what_stays(display, invited, f"{cluster.NAME} is up.")
+    return 1 if play.faults else 0
+
+
+@contextmanager
+def _up(lab: _Lab, keep: bool) -> Iterator[_Lab]:
+    """The lab; in the end it is taken down, or left up if it is to be kept and nothing has failed."""
+    try:
+        yield lab
         if keep:
             holder.hand_over(lab)
     except BaseException:
         lab.close()
         raise
-    if keep:
-        display.say(f"\n{cluster.NAME} is up.")
-        for line in invited:
-            display.say(line)
-    else:
+    if not keep:
         lab.close()
+
+
+def _say_what_stays(display: Display, invited: Sequence[str], is_up: str) -> None:
+    """Print how to use a lab that is left up, or that nothing of it is left."""
+    if not invited:
         display.say("The lab is gone without trace.")
-    return 1 if play.faults else 0
+        return
+    display.say(f"\n{is_up}")
+    for line in invited:
+        display.say(line)
 
 
 def _stop(_: argparse.Namespace) -> int:
