@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import Optional
+from typing import Callable, Optional
 
 import pytest
 from hypothesis import given
@@ -382,3 +382,30 @@ def test_a_switch_that_claims_too_many_rules_costs_the_others_nothing() -> None:
     assert (honest.follower.is_current, liar.follower.is_current) == (True, False)
     honest.conclude()
     assert honest.budget.used == 0
+
+
+@given(st.lists(st.integers(0, 11), max_size=60), st.data())
+def test_no_order_of_what_happens_does_harm(steps: list[int], data: st.DataObject) -> None:
+    """Replies, changes, errors, pauses, time and takeovers, in any order; replies may never come, or come twice."""
+    standby = StandBy(rule(ANNA, TO_A), rule(BERT, TO_B), limit=4)
+    actions: dict[int, Callable[[], object]] = {
+        0: lambda: standby.wait(0.5),
+        1: lambda: standby.wait(POLL_INTERVAL),
+        2: standby.answer,
+        3: standby.sent.clear,
+        4: lambda: standby.deliver(PAUSED),
+        5: lambda: standby.deliver(RESUMED),
+        6: lambda: standby.deliver(flow_monitor_reply((data.draw(st.integers(0, 2)), data.draw(_RULES)))),
+        7: lambda: standby.deliver(flow_monitor_reply((ONFFME_ADDED, rule(data.draw(st.integers(0, 9)), TO_A)))),
+        8: lambda: standby.deliver(flow_monitor_reply((ONFFME_DELETED, KEY_ROWS[0]))),
+        9: lambda: standby.follower.on_error(data.draw(st.integers(0, 30)), wire.Error(1, 2, b""), standby.now),
+        10: standby.follower.conclude,
+        11: lambda: standby.follower.begin(data.draw(st.booleans()), standby.now),
+    }
+    for step in steps:
+        actions[step]()
+        assert standby.follower.sessions <= standby.budget.used <= 4
+        assert (standby.follower.lag or 0.0) >= 0.0
+    standby.follower.conclude()
+    assert standby.budget.used == 0
+    assert not standby.budget.views
