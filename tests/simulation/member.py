@@ -8,6 +8,7 @@ from typing import Optional
 from ryu_haslb.cluster.health_rows import Clocks
 from ryu_haslb.cluster.member import TICK_INTERVAL as STEP_INTERVAL
 from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.membership import Membership
 from ryu_haslb.cluster.settings import ClusterSettings
 from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.configuration.ios.writer import write_configuration
@@ -70,6 +71,7 @@ class MemberController(Controller):
         if not was_running:
             self.shared = MemberConfiguration(self, write_configuration(self._file))
             self.sharing = Sharing(self.member, self.fleet, self.balancer, self.dfp, self._clocks)
+            Membership(self.member, self.fleet, self.balancer, "", self._time)
             self._step(self._start_count)
 
     def kill(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ryu_haslb.cluster.configuration_rows import CONFIGURATION, Agreement, SharedConfiguration
+from ryu_haslb.cluster.configuration_rows import CONFIGURATION, SharedConfiguration
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Changes, Columns
 from ryu_haslb.cluster.shared_state import NotConnectedError
@@ -47,9 +47,10 @@ class MemberConfiguration:
     """One member's part of the agreement; ``text`` is that of the file that it was started with."""
 
     def __init__(self, controller: MemberController, text: str) -> None:
-        self.agreement = Agreement(text)
         self._controller = controller
         self._member = member = controller.member
+        self.agreement = member.agreement
+        self.agreement.text = text
         self._starts = controller.starts
         member.shared.add(Publication(CONFIGURATION, lambda: None, self._wanted, self._on_rows))
         member.may_lead = lambda: self.agreement.is_settled or member.shared.lacks_tables
