@@ -64,7 +64,7 @@ class ClusterInvariants:
             what = f"{member} changes switch {switch.datapath_id} with generation {generation} after {newest}"
             raise ViolationError("nothing of a deposed leader is executed", what)
         if self._acting.get(switch.datapath_id, member) != member:
-            self._world.note_takeover()
+            self._world.restarts.note_takeover(switch)
         self._acting[switch.datapath_id] = member
         self._newest[switch.datapath_id] = switch.restarts, generation
 
@@ -115,11 +115,17 @@ class ClusterInvariants:
             what = f"{count - self._generations} generations were committed since the last fault"
             raise ViolationError("leaders do not alternate", what)
 
+    def _is_newest(self, member: MemberController) -> bool:
+        """Whether a member leads with the newest generation: a former leader may not know yet that it is none."""
+        newest = self._world.database.generations[-1:]
+        is_own = [each[1:] for each in newest] == [(member.name, member.member.election.generation)]
+        return member.member.is_leading and is_own
+
     def _leaders_stay_without_a_database(self) -> None:
         """Without a database the leader goes on, and no other member begins to lead."""
         world = self._world
         is_available = world.database.is_available
-        leading = {(each.name, each.starts) for each in world.members if each.is_running and each.member.is_leading}
+        leading = {(each.name, each.starts) for each in world.members if each.is_running and self._is_newest(each)}
         running = {(each.name, each.starts) for each in world.members if each.is_running and not each.is_hung}
         if not is_available and not self._was_available:
             if (self._leading & running) - leading:

@@ -24,7 +24,7 @@ class Fault(NamedTuple):
     def strike(self, world: World) -> None:
         """Let it happen."""
         if not (world.members and (self.kind in CLUSTER_FAULTS or self.kind.startswith("control"))):
-            world.faults_since_restart.append(self.kind)
+            world.restarts.faults.append(self.kind)
         world.faulted_at = world.clock.now
         if world.members:
             world.excuse_under_way()

@@ -15,6 +15,7 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
 from simulation.openflow import ROLE_MASTER
+from simulation.restarts import session_rules
 from simulation.state import container_sizes
 from simulation.switch import SimulatedSwitch
 from simulation.violation import ViolationError
@@ -294,13 +295,13 @@ class Invariants:
         answer ARP, or that a second balancer started beside the first.
         """
         world = self._world
-        is_restarted = world.clock.now < world.restarted_at + world.parameters.idle and world.weather.is_fair
-        others = set(world.faults_since_restart) - {"home agent answers no ARP", "controller starts"}
+        is_restarted = world.clock.now < world.restarts.at + world.parameters.idle and world.weather.is_fair
+        others = set(world.restarts.faults) - {"home agent answers no ARP", "controller starts"}
         if others or not is_restarted or not all(map(self._is_usable, range(len(world.home_agents)))):
             return
-        rules, sessions = world.session_rules(), world.controller.balancer.sessions
+        rules, sessions = session_rules(world.switches), world.controller.balancer.sessions
         expired = set().union(*(switch.expired for switch in world.switches))
-        for tag, mac in world.rules_at_restart.items():
+        for tag, mac in world.restarts.rules.items():
             session = sessions.by_tag(tag)
             leads_to = rules.get(tag)
             if session is not None:

@@ -16,15 +16,16 @@ from typing import Union
 from simulation.cabling import Cabling
 from simulation.clock import Clock
 from simulation.controller import Controller
-from simulation.datapath import OFPAT_SET_FIELD, Capabilities
+from simulation.datapath import Capabilities
 from simulation.dfp import SimulatedDfpAgent
 from simulation.home_agent import HomeAgent
 from simulation.member import MemberController
 from simulation.mobiles import Habits, Mobile, Pdsn, State
 from simulation.network import Weather
 from simulation.ovsdb import SimulatedDatabase
-from simulation.packet import ETH_DST, arp_frame
+from simulation.packet import arp_frame
 from simulation.parameters import FIRST_HOME_AGENT, FIRST_PDSN, FIRST_TRUNK, VIRTUAL, Parameters
+from simulation.restarts import Restarts
 from simulation.shared_configuration import SharedTexts
 from simulation.switch import SimulatedSwitch
 from simulation.witness import NODE_PREFIX, Counts, Witness
@@ -65,11 +66,6 @@ class World:
     ghosts_at: float = 0.0
     #: When a balancer last served the switch undisturbed.
     served_until: float = 0.0
-    #: When the balancer was last started again, the Ethernet address to which each session rule led then (by tag), and
-    #: what has gone wrong since.
-    restarted_at: float = 0.0
-    rules_at_restart: dict[int, bytes] = field(default_factory=dict)
-    faults_since_restart: list[str] = field(default_factory=list)
     #: When the link between two switches last went down or came up.
     trunk_changed_at: float = 0.0
     #: When the weather last changed.
@@ -86,6 +82,7 @@ class World:
     def __post_init__(self) -> None:
         parameters = self.parameters
         self.random = Random(f"{parameters.seed} world")
+        self.restarts = Restarts(self.clock)
         self.witness = Witness(self.clock, parameters.reassign)
         self.cabling = Cabling(parameters, self.clock, self.weather, self.witness)
         capabilities = Capabilities(
@@ -172,19 +169,6 @@ class World:
             if mobile.state is State.REGISTERING:
                 mobile.excuse = "a link between switches changed while it registered"
 
-    def session_rules(self) -> dict[int, bytes]:
-        """The tags of the session rules on all switches, and the Ethernet address to which each leads."""
-        return {
-            flow.cookie >> 16: mac
-            for switch in self.switches
-            for flow in switch.datapath.tables[1]
-            if flow.cookie & 0xFFFF == 0x51B7 and flow.cookie >> 32
-            for kind, argument in flow.actions
-            if kind == OFPAT_SET_FIELD and isinstance(argument, tuple)
-            for number, mac in [argument]
-            if number == ETH_DST
-        }
-
     def note_restart(self, started: Controller) -> None:
         """Note what the switches hold when a balancer starts again.
 
@@ -193,19 +177,7 @@ class World:
         """
         if any(other.has_sessions for other in self.controllers if other is not started):
             return
-        self.restarted_at = self.clock.now
-        self.rules_at_restart = self.session_rules()
-        self.faults_since_restart.clear()
-        for switch in self.switches:
-            switch.expired.clear()
-
-    def note_takeover(self) -> None:
-        """Another member begins to change a switch: note what all of them hold."""
-        self.restarted_at = self.clock.now
-        self.rules_at_restart = self.session_rules()
-        self.faults_since_restart.clear()
-        for switch in self.switches:
-            switch.expired.clear()
+        self.restarts.note_restart(self.switches)
 
     def share_configuration(self, parameters: Parameters) -> None:
         """An operator changes the configuration of all members, at one that runs."""

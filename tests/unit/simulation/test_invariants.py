@@ -96,9 +96,9 @@ def _lose_dfp(world: World) -> None:
 
 
 def _lose_sessions(world: World) -> None:
-    world.restarted_at = world.clock.now
-    world.faults_since_restart.clear()
-    world.rules_at_restart = {0x020000000001: b"\2\0\x0a\1\1\x33"}
+    world.restarts.at = world.clock.now
+    world.restarts.faults.clear()
+    world.restarts.rules = {0x020000000001: b"\2\0\x0a\1\1\x33"}
 
 
 def _believe_in_rules(world: World) -> None:

@@ -1,0 +1,56 @@
+"""What the switches held when a balancer began anew, or another member took them over: no session may be lost by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from simulation.clock import Clock
+from simulation.datapath import OFPAT_SET_FIELD
+from simulation.packet import ETH_DST
+from simulation.switch import SimulatedSwitch
+
+#: Seconds within which a new leader takes one switch over after another.
+TAKEOVER_TIME = 0.1
+
+
+class Restarts:
+    """The last restart or takeover: when it was, and the Ethernet address to which each session rule led (by tag).
+
+    ``faults`` are the kinds of what has gone wrong since.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.at = 0.0
+        self.rules: dict[int, bytes] = {}
+        self.faults: list[str] = []
+        self._clock = clock
+
+    def note_restart(self, switches: Sequence[SimulatedSwitch]) -> None:
+        """A balancer starts again, and takes over these switches."""
+        self.at = self._clock.now
+        self.rules = session_rules(switches)
+        self.faults.clear()
+        for switch in switches:
+            switch.expired.clear()
+
+    def note_takeover(self, switch: SimulatedSwitch) -> None:
+        """Another member begins to change a switch. Others may follow at once."""
+        if self._clock.now > self.at + TAKEOVER_TIME:
+            self.note_restart([switch])
+        else:
+            self.rules.update(session_rules([switch]))
+            switch.expired.clear()
+
+
+def session_rules(switches: Sequence[SimulatedSwitch]) -> dict[int, bytes]:
+    """The tags of the session rules on these switches, and the Ethernet address to which each leads."""
+    return {
+        flow.cookie >> 16: mac
+        for switch in switches
+        for flow in switch.datapath.tables[1]
+        if flow.cookie & 0xFFFF == 0x51B7 and flow.cookie >> 32
+        for kind, argument in flow.actions
+        if kind == OFPAT_SET_FIELD and isinstance(argument, tuple)
+        for number, mac in [argument]
+        if number == ETH_DST
+    }
