@@ -1,4 +1,4 @@
-"""How many examples a property gets, where the usual number is not the right one for it; how many cases a slow test."""
+"""How much a property or a slow test gets of examples, cases and simulated time: all in ``ci``, a share in ``dev``."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def some(cases: Iterable[_T]) -> list[_T]:
     every = list(cases)
     count = min(len(every), max(2, examples(len(every))))
     return [every[number * (len(every) - 1) // (count - 1)] for number in range(count)]
+
+
+def seconds(full: float, least: float) -> float:
+    """The simulated seconds of a slow history: all in ``ci``, a share as of examples in ``dev``, but ``least``."""
+    return max(least, full * settings().max_examples / settings.get_profile("ci").max_examples)

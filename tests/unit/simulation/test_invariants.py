@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from budget import some
 
 from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.request import Request, Verdict
@@ -134,7 +135,7 @@ SABOTAGE: dict[str, tuple[Callable[[World], None], Parameters, float]] = {
 _BESIDE: dict[str, list[Fault]] = {"a silent home agent is failed": [Fault(61.0, "home agent hangs", (0,))]}
 
 
-@pytest.mark.parametrize("rule", SABOTAGE)
+@pytest.mark.parametrize("rule", some(SABOTAGE))
 def test_a_rule_that_is_broken_is_named(rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sabotage, parameters, seconds = SABOTAGE[rule]
     monkeypatch.setitem(FAULTS, "sabotage", sabotage)
