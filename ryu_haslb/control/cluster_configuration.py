@@ -33,6 +33,8 @@ COMMIT_TIMEOUT = 5.0
 _COMMIT_INTERVAL = 0.01
 #: Seconds for which the other members are waited for that are to apply it.
 REPORT_TIMEOUT = 3.0
+#: Changed commands that are logged before Registration Requests have their turn.
+_LINES_PER_STEP = 20
 #: Errors of a configuration that the log names.
 _MAX_ERRORS = 10
 
@@ -139,7 +141,6 @@ class ClusterConfiguration:
             for each in error.errors[:_MAX_ERRORS]:
                 LOG.error("cluster: %s", each)
             LOG.error("cluster: %s was not applied; what was in force before stays so here", shared)
-            return
         else:
             if applied is not None:
                 self.agreement.on_applied(shared)
@@ -150,8 +151,10 @@ class ClusterConfiguration:
 
     def _log(self, shared: SharedConfiguration, changes: Collection[str], is_first: bool) -> None:
         if not is_first:
-            for line in changes:
+            for number, line in enumerate(changes):
                 LOG.info("cluster: %s: %s", shared, line)
+                if number % _LINES_PER_STEP == 0:
+                    eventlet.sleep(0)
             LOG.info("cluster: %s applied, %d changes", shared, len(changes))
         elif changes:
             line = differences(list(changes), "in force", "in the file")
