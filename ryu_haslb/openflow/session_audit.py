@@ -63,7 +63,7 @@ _MAX_UNEXPECTED = 4 * SLICE_RULES
 _SLICE_PAUSE = 4.0
 _MAX_SLICE_PAUSE = 2.0
 #: Sessions that one tick counts or divides into slices.
-_SESSIONS_PER_TICK = 20_000
+_SESSIONS_PER_TICK = 5_000
 #: Seconds without a further part of a reply after which the request is given up.
 REPLY_TIMEOUT = 15.0
 #: Seconds that a session must still live for its rule to be missed: the switch's clock is not ours.

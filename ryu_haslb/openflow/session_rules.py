@@ -233,8 +233,8 @@ class SessionRules:
                 yield len(sessions)
 
     def _continue_reinstalling(self) -> None:
-        """Have the rules of some more sessions installed again, as long as there is room for rules that wait."""
-        if self._to_reinstall is None or len(self._to_install) > MAX_WAITING_RULES - MAX_SESSIONS_PER_STEP:
+        """Have the rules of some more sessions installed again, as long as few wait: a table of many grows slowly."""
+        if self._to_reinstall is None or len(self._to_install) > 4 * MAX_SESSIONS_PER_STEP:
             return
         if next(self._to_reinstall, None) is not None:
             return

@@ -55,17 +55,38 @@ class SessionEvent(Enum):
 class ClientSessions:
     """The unconfirmed sessions of one client, oldest first (:mod:`.session_limit`).
 
-    ``sessions`` may hold others that have ended or are confirmed, but never in front. ``count`` is the number of valid
-    ones, ``level`` the number of its binary digits.
+    They are in ``older``, and then in ``sessions``, among others that have ended or are confirmed. ``count`` is the
+    number of valid ones, ``level`` the number of its binary digits.
     """
 
-    __slots__ = ("client", "count", "level", "sessions")
+    __slots__ = ("client", "count", "level", "older", "sessions")
 
     def __init__(self, client: bytes) -> None:
         self.client = client
         self.count = 0
         self.level = 0
+        self.older: deque[Session] = deque()
         self.sessions: deque[Session] = deque()
+
+    @property
+    def oldest(self) -> Session:
+        """The oldest valid session; there must be one."""
+        while self.older and self.older[0].unconfirmed_of is not self:
+            self.older.popleft()
+        if self.older:
+            return self.older[0]
+        while self.sessions[0].unconfirmed_of is not self:
+            self.sessions.popleft()
+        return self.sessions[0]
+
+    def purge(self, limit: int) -> None:
+        """Look at up to ``limit`` entries, and drop those that are not valid: there may be a million."""
+        for _ in range(min(limit, len(self.sessions))):
+            session = self.sessions.popleft()
+            if session.unconfirmed_of is self:
+                self.older.append(session)
+        if not self.sessions:
+            self.sessions, self.older = self.older, self.sessions
 
 
 class Session:

@@ -28,7 +28,6 @@ his sessions as well: this costs him two packets and the wait, and a session at 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import Optional
 
@@ -48,6 +47,8 @@ MAX_MEMORY_PART = 1 / 4
 MIN_LIMIT_OF_MAXCONNS = 1000
 #: Stale entries of a client's queue that are tolerated beside as many as there are valid ones.
 _MAX_STALE = 64
+#: Entries that are looked at with each session that ends while there are more.
+_PURGED_PER_STEP = 8
 
 
 def limit_of(configuration: Configuration, memory: Optional[int]) -> int:
@@ -102,18 +103,15 @@ class SessionLimit:
             self._change_level(record, count.bit_length())
             if not count:
                 self._clients.pop(record.client, None)
-        sessions = record.sessions
-        while sessions and sessions[0].unconfirmed_of is not record:
-            sessions.popleft()
-        if len(sessions) > 2 * count + _MAX_STALE:
-            record.sessions = deque(each for each in sessions if each.unconfirmed_of is record)
+        if len(record.sessions) + len(record.older) > 2 * count + _MAX_STALE:
+            record.purge(_PURGED_PER_STEP)
 
     def first_to_go(self) -> Optional[Session]:
         """The oldest unconfirmed session of the client with the most; None if all sessions are confirmed."""
         levels = self._levels
         while levels and not levels[-1]:
             levels.pop()
-        return next(iter(levels[-1])).sessions[0] if levels else None
+        return next(iter(levels[-1])).oldest if levels else None
 
     def clients(self) -> Iterable[tuple[bytes, int]]:
         """The clients with unconfirmed sessions, by address, and their numbers; the empty address is all others."""

@@ -23,6 +23,8 @@ MAX_UNDIVIDED = 8192
 #: A dictionary keeps the size that it once had. Each is rebuilt when the table has this many times fewer entries.
 _SHRINK_FACTOR = 16
 _MIN_SHRINK_SIZE = 10_000
+#: One of them is rebuilt each time when so many entries were removed.
+_SHRINK_STEP = 8
 
 
 def in_slices(parts: Iterable[Iterable[V]], limit: int) -> Iterator[list[V]]:
@@ -82,7 +84,7 @@ class Shards(Generic[K, V]):
         if not self.size:
             self.shards, self.mask = [{}], 0
             self._peak = self._next_to_shrink = 0
-        elif self.size * _SHRINK_FACTOR < self._peak and self._peak > _MIN_SHRINK_SIZE:
+        elif not self.size % _SHRINK_STEP and self.size * _SHRINK_FACTOR < self._peak > _MIN_SHRINK_SIZE:
             self._shrink_one()
         return value
 
@@ -102,7 +104,7 @@ class Shards(Generic[K, V]):
             self.shards[hash(key) & self.mask][key] = value
 
     def _shrink_one(self) -> None:
-        """Give back the memory of a storm, one dictionary with each entry that is removed."""
+        """Give back the memory of a storm, one dictionary after the other."""
         number = self._next_to_shrink
         self.shards[number] = dict(self.shards[number])
         self._next_to_shrink = (number + 1) % len(self.shards)
