@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from budget import seconds
 
 from ryu_haslb.slb.request import Request, Verdict
 from ryu_haslb.slb.statistics import DropReason
@@ -19,7 +20,8 @@ _TRACE = """
 import hashlib, sys
 from simulation.simulation import random_run
 from simulation.world import World
-parameters, history = random_run(7, 600.0)
+seconds = float(sys.argv[1])
+parameters, history = random_run(7, seconds)
 world = World(parameters)
 digest = hashlib.sha256()
 receive = world.switch.receive
@@ -30,14 +32,14 @@ world.switch.receive = record
 world.start()
 for fault in history:
     world.clock.at(world.clock.now + fault.at, fault.strike, world)
-world.clock.run_until(world.clock.now + 600.0)
+world.clock.run_until(world.clock.now + seconds)
 print(digest.hexdigest(), world.counts.requests)
 """
 
 
 def trace(hash_seed: str) -> str:
     """A digest of every frame and its time; Python's hashes of text differ from process to process."""
-    command = [sys.executable, "-W", "ignore", "-c", _TRACE]
+    command = [sys.executable, "-W", "ignore", "-c", _TRACE, str(seconds(600.0, least=150.0))]
     environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ":".join(sys.path)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
 
