@@ -17,6 +17,9 @@ A copy makes two rules, one in each table, with an idle time-out. When one of th
 and the address is learned anew with its next packet. A host that appears at another port misses its rule in table 4, so
 it is learned there at once. When a port goes down, its addresses are forgotten.
 
+Requests and ARP for a virtual address are sent to the controller in table 0. It learns their senders from them, or the
+replies of home agents to a PDSN that sends nothing else would be flooded.
+
 **Bounds.** Made-up addresses cost a copy each. A port that shows more than :data:`MAX_NEW_ADDRESSES` in a second, or
 has :data:`MAX_ADDRESSES_OF_PORT`, is not listened to for some seconds: a rule in table 4 ends its copies. Its unknown
 addresses are flooded meanwhile, and those that were learned are forwarded. Whatever a port does, it can have no more
@@ -130,6 +133,13 @@ class Learning:
             self._end_copies(place, port, now)
             return
         self._learn(key, entry, port, now)
+
+    def on_punted(self, frame: bytes, port: int, now: float) -> None:
+        """A packet for the balancer, which never comes to the learning table: its sender gets replies nevertheless."""
+        key = _key_of(frame)
+        entry = None if key is None else self._entries.get(key)
+        if entry is None or entry.port != port:
+            self.on_packet(frame, port, now)
 
     def on_removed(self, cookie: int) -> bool:
         """A rule has left its table. False when it is none of the learning table."""

@@ -286,6 +286,8 @@ class Switch:
         elif port == _CONTROLLER:
             self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
         elif purpose not in _NO_REQUESTS:
+            if self.learning is not None:
+                self.learning.on_punted(frame, port, now)
             self._on_request(channel, frame, port, now)
         else:
             self._on_other(channel, purpose, frame, port, now)
@@ -301,6 +303,8 @@ class Switch:
             if self.learning is not None:
                 self.learning.on_packet(frame, port, now)
         else:
+            if self.learning is not None:
+                self.learning.on_punted(frame, port, now)
             self._on_arp(channel, purpose, port, frame, now)
 
     def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:

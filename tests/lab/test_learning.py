@@ -18,10 +18,9 @@ from ryu_haslb.openflow.pipeline import Purpose
 
 pytestmark = pytest.mark.lab
 
-CONFIGURATION = (
-    "ip slb datapath 1 switching learn\n" + farm((address, 1) for address in REALS.values()) + virtual_server()
-)
-DIRECT = CONFIGURATION.replace(" real ", " nat server\n real ", 1)
+LEARN, REAL_SERVERS = "ip slb datapath 1 switching learn\n", [(address, 1) for address in REALS.values()]
+CONFIGURATION = LEARN + farm(REAL_SERVERS) + virtual_server()
+DIRECT = LEARN + farm(REAL_SERVERS, "nat server") + virtual_server()
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
 

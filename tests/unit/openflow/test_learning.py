@@ -70,6 +70,15 @@ def test_a_move_replaces_both_rules_and_a_late_report_of_the_old_ones_changes_no
     assert len(bench.learning) == 1
 
 
+def test_the_sender_of_a_request_is_learned_once_and_followed() -> None:
+    bench = Bench()
+    for port in (7, 7, 8):
+        bench.now += 10.0
+        bench.learning.on_punted(b"\xff" * 6 + HOST + b"\x08\x00" + bytes(46), port, bench.now)
+    assert [match["in_port"] for _, match in bench.rules(Purpose.KNOWN_SOURCE)] == [8]
+    assert [number for number, _ in bench.rules(Purpose.FORWARD_LEARNED)] == [2], "the second request changes nothing"
+
+
 def test_when_one_rule_ages_the_other_is_deleted() -> None:
     bench = Bench()
     bench.show(HOST, 7)
