@@ -116,7 +116,9 @@ def _configure(world: World, weights: tuple[int, ...], out_of_service: frozenset
     world.interrupt()
     parameters = replace(world.parameters, weights=weights, out_of_service=out_of_service)
     if world.members:
-        world.share_configuration(parameters)
+        running = [each for each in world.members if each.is_running and not each.is_hung]
+        if running:
+            world.random.choice(running).shared.commit(world.texts.text_of(parameters))
         return
     world.parameters = parameters
     for controller in world.controllers:

@@ -16,6 +16,7 @@ from ryu_haslb.configuration.model import (
     ServerFarm,
     VirtualServer,
 )
+from simulation.datapath import Capabilities
 from simulation.dfp import DFP_PORT
 
 VIRTUAL = IPv4Address("10.1.1.10")
@@ -82,6 +83,23 @@ class Parameters:
     normal: str = "works"
     make: str = "simulation"
     flood: bool = True
+
+    def capabilities(self) -> Capabilities:
+        """What the switches of this world can do."""
+        return Capabilities(
+            max_flows=self.max_flows,
+            bundles=self.bundles,
+            meters=self.meters,
+            output_to_table=self.output_to_table,
+            ignores_table=self.ignores_table,
+            stats_delay=self.stats_delay,
+            tables=self.tables,
+            normal=self.normal,
+            make=self.make,
+            flood=self.flood,
+            roles=self.roles,
+            flow_monitor=self.flow_monitor,
+        )
 
     def configuration(self) -> Configuration:
         """The balancer's configuration for this world."""

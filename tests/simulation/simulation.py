@@ -76,6 +76,7 @@ def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None
         controller.start()
         for switch in world.switches:
             controller.mend(switch)
+    world.clock.run_until(max(world.clock.now, world.stormed_until))
     for mobile in world.mobiles:
         mobile.is_off_for_good = True
         mobile.power_off()

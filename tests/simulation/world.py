@@ -85,20 +85,7 @@ class World:
         self.restarts = Restarts(self.clock)
         self.witness = Witness(self.clock, parameters.reassign)
         self.cabling = Cabling(parameters, self.clock, self.weather, self.witness)
-        capabilities = Capabilities(
-            max_flows=parameters.max_flows,
-            bundles=parameters.bundles,
-            meters=parameters.meters,
-            output_to_table=parameters.output_to_table,
-            ignores_table=parameters.ignores_table,
-            stats_delay=parameters.stats_delay,
-            tables=parameters.tables,
-            normal=parameters.normal,
-            make=parameters.make,
-            flood=parameters.flood,
-            roles=parameters.roles,
-            flow_monitor=parameters.flow_monitor,
-        )
+        capabilities = parameters.capabilities()
         self.switches = [self._make_switch(number, capabilities) for number in range(1, parameters.switches + 1)]
         for number in range(parameters.home_agents):
             self._add_home_agent(number)
@@ -178,12 +165,6 @@ class World:
         if any(other.has_sessions for other in self.controllers if other is not started):
             return
         self.restarts.note_restart(self.switches)
-
-    def share_configuration(self, parameters: Parameters) -> None:
-        """An operator changes the configuration of all members, at one that runs."""
-        running = [each for each in self.members if each.is_running and not each.is_hung]
-        if running:
-            self.random.choice(running).shared.commit(self.texts.text_of(parameters))
 
     def excuse_under_way(self) -> None:
         """A leader fails, or another one begins: sessions whose rules are under way may be lost (docs/cluster.md)."""
