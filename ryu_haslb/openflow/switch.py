@@ -389,17 +389,17 @@ class Switch:
         if real is None:
             return
         self.admission.backlog.requests += 1
-        if session is not None and session.rule_at == self.datapath_id and self._leads_there(real):
+        if (
+            session is not None
+            and session.rule_at == self.datapath_id
+            and self._table_output.is_usable
+            and real not in self.rules.moved
+        ):
             channel.transmit(wire.packet_out_to_session(session.tag, frame))
             return
         channel.transmit(wire.packet_out(self._forwarding.actions[real], frame))
         if session is not None:
             self.rules.install(session)
-
-    def _leads_there(self, real: RealServer) -> bool:
-        """Whether the switch can forward by rules to this real server, and they lead where it is."""
-        moved = self.rules.moved
-        return self._table_output.is_usable and (not moved or real not in moved)
 
     def _read_request(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
         """The request in an untagged frame, or why the balancer cannot decide about it."""
