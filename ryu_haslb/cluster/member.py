@@ -124,6 +124,7 @@ class Member:
             return False
         LOG.info("cluster: %s resigns (%s); it serves until another member leads", self.name, reason)
         self.leadership.is_resigning, self.resigning = True, reason.lower().replace("-", "_")
+        self.shared.hurry()
         self.on_change()
         self._database.resign(self._clock())
         return True

@@ -79,6 +79,10 @@ class Publisher:
             self._next_at = now + PUBLISH_INTERVAL
             self._commit = database.commit(changes, f"published by {self._name}", generation)
 
+    def hurry(self) -> None:
+        """Publish with the next step, however soon that is after the last one."""
+        self._next_at = 0.0
+
     def follow_commit(self, now: float) -> None:
         """See whether the last transaction is over."""
         error = None if self._commit is None else self._commit.outcome()

@@ -76,6 +76,10 @@ class SharedState:
     def _publications(self) -> list[Publication]:
         return self._of_leader.publications + self._of_each.publications
 
+    def hurry(self) -> None:
+        """Publish with the next step what this member says of itself: it may end soon."""
+        self._of_each.hurry()
+
     def change(self, kind: Kind, make: Callable[[Mapping[Any, Columns]], Changes], verify: str) -> Commit:
         """Change a table, whether this member leads or not. ``make`` is given its rows; ``verify`` names a column.
 

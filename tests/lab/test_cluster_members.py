@@ -57,9 +57,10 @@ def test_every_member_shows_all_members(cluster: Cluster) -> None:
 
 
 def test_a_switchover_on_purpose_is_recorded_as_such(cluster: Cluster) -> None:
-    before = cluster.master
+    before, successor = cluster.master, cluster.waiting
     control.request(cluster.socket(before), "redundancy switch-activity")
     wait_until(lambda: cluster.role(before) == "waiting", "it stands by", 20)
+    wait_until(lambda: cluster.role(successor) == "master", "the other one leads", 20)
     await_switchover(cluster, before, "switch_activity")
 
 
