@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from budget import some
 
 from simulation.faults import Fault
 from simulation.parameters import Parameters
@@ -31,7 +32,7 @@ def world(nat: bool = False, **lacks: Any) -> Parameters:
 
 
 @pytest.mark.parametrize("nat", [False, True], ids=["dispatched", "direct"])
-@pytest.mark.parametrize("lacks", [*LACKS.values(), ALL], ids=[*LACKS, "everything"])
+@pytest.mark.parametrize("lacks", some([*LACKS.values(), ALL]), ids=some([*LACKS, "everything"]))
 def test_mobiles_are_served_and_bystanders_talk(lacks: dict[str, Any], nat: bool) -> None:
     assert simulate(world(nat, **lacks), [], 200.0).violation is None
 
