@@ -188,7 +188,9 @@ class HealthLab:
 
     def await_weights(self, *weights: int, seconds: float = DEFAULT_TIMEOUT) -> float:
         """Wait until the rotation goes by these weights and return the time at which it did."""
-        return wait_until(lambda: self.weights() == list(weights), f"the weights are {weights}", seconds)
+        return wait_until(
+            lambda: self.weights() == list(weights), lambda: f"the weights are {weights}, not {self.weights()}", seconds
+        )
 
     def await_state(self, name: str, state: str, seconds: float = DEFAULT_TIMEOUT) -> float:
         """Wait until a home agent is in this state and return the time at which it was."""
