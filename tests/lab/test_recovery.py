@@ -23,7 +23,8 @@ ip dfp agent ipmobile
 """
 FAILURES = 4
 DETECTION = f"faildetect numconns {FAILURES} numclients 1"
-#: A session moves with its second retransmission, 3 s after its first request.
+#: A session moves with its second retransmission, 3 s after its first request; with the next one if replies could not
+#: be looked for in time.
 REASSIGN = "reassign 1"
 RETRY = 6
 
@@ -81,10 +82,10 @@ def test_a_home_agent_that_only_seemed_dead_is_back_by_dfp(health: HealthLab) ->
     health.await_weights(25, 25)
     health.stop("sami1")
     assert health.register(60)["home_agents"] == {health.address["sami2"]: 60}
-    health.await_weights(8, 25)
+    health.await_weight("sami1", 8)
     health.register_until_failed("sami1")
     silent = f"{health.address['sami1']}:500 disconnected: no message for the keep-alive time"
     assert silent in health.lab.log("controller")
     health.resume("sami1")
     health.await_state("sami1", "OPERATIONAL")
-    health.await_weights(25, 25)
+    health.await_weight("sami1", 25)

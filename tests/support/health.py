@@ -192,6 +192,12 @@ class HealthLab:
             lambda: self.weights() == list(weights), lambda: f"the weights are {weights}, not {self.weights()}", seconds
         )
 
+    def await_weight(self, name: str, weight: int) -> float:
+        """Wait until the rotation goes by this weight of a home agent; that of another one may change with its load."""
+        return wait_until(
+            lambda: self.reals()[name]["weight"] == weight, f"the weight of {name} is {weight}", DEFAULT_TIMEOUT
+        )
+
     def await_state(self, name: str, state: str, seconds: float = DEFAULT_TIMEOUT) -> float:
         """Wait until a home agent is in this state and return the time at which it was."""
         return wait_until(lambda: self.reals()[name]["state"] == state, f"{name} is {state}", seconds)
