@@ -19,11 +19,32 @@ DEFAULT_ADDRESS = "127.0.0.1"
 #: The TCP port that IANA has registered for OpenFlow.
 DEFAULT_PORT = 6653
 _TLS_OPTION = "--ctl-privkey"
+#: The settings of a balancer: option, variable of the environment that has the same effect, value, meaning.
+SETTINGS = (
+    ("--control", "HASLB_CONTROL", "PATH", "control socket, which 'haslb' connects to (default /run/haslb.sock)"),
+    ("--http", "HASLB_HTTP", "[ADDRESS:]PORT", "where metrics, API and page are served (default: nowhere)"),
+    ("--http-token-file", "HASLB_HTTP_TOKEN_FILE", "PATH", "file with the token that changes over HTTP need"),
+    (
+        "--watchdog",
+        "HASLB_WATCHDOG",
+        "SECONDS",
+        "end a balancer whose event loop hangs for so long (default 30; 0 never)",
+    ),
+    ("--cluster", "HASLB_CLUSTER", "SERVERS", "database servers of the cluster: tcp:ADDRESS:PORT,... or ssl:..."),
+    ("--name", "HASLB_NAME", "NAME", "name of this member of the cluster (default: the host's name)"),
+    ("--cluster-key", "HASLB_CLUSTER_KEY", "PATH", "private key for ssl: servers (PEM)"),
+    ("--cluster-cert", "HASLB_CLUSTER_CERT", "PATH", "certificate for ssl: servers (PEM)"),
+    ("--cluster-ca", "HASLB_CLUSTER_CA", "PATH", "certificate of the authority of ssl: servers (PEM)"),
+    ("--vici", "HASLB_VICI", "PATH", "vici socket of the IPsec module's charon (default /var/run/charon.vici)"),
+    ("--vici-counters", "HASLB_VICI_COUNTERS", "PATH", "control socket of the IPsec module, for its counters"),
+)
 _EXAMPLES = """\
 examples:
   haslb run farm.ios                                  switches of this machine only
   haslb run farm.ios --listen 192.0.2.1
   haslb run farm.ios --listen '[2001:db8::1]:6633'
+  haslb run farm.ios --listen 192.0.2.1 --http 8080
+  haslb run farm.ios --listen 192.0.2.1 --cluster tcp:192.0.2.1:6641,tcp:192.0.2.2:6641,tcp:192.0.2.3:6641
   haslb run farm.ios --listen 192.0.2.1 --ctl-privkey own.key --ctl-cert own.pem --ca-certs ca.pem
 
 exit status: that of the balancer; 2 the command line is wrong
@@ -32,14 +53,19 @@ exit status: that of the balancer; 2 the command line is wrong
 
 def run(words: Sequence[str]) -> NoReturn:
     """Replace this process by the balancer. Raises: SystemExit if the words are wrong, or there is no manager."""
-    options, others = _parser().parse_known_args(words)
+    options, others = parser().parse_known_args(words)
     address, port = options.listen
     manager = Path(sys.executable).with_name("haslb-manager")
     if not manager.is_file():
         print(f"haslb: {manager} is missing; install ryu-haslb with the Python that runs haslb", file=sys.stderr)
         raise SystemExit(1)
-    environment = {**os.environ, "HASLB_CONFIG": options.file}
+    environment = {**os.environ, **settings(options), "HASLB_CONFIG": options.file}
     os.execve(manager, [str(manager), *manager_words(address, port, others)], environment)
+
+
+def settings(options: argparse.Namespace) -> dict[str, str]:
+    """The variables of the environment for the options that were given."""
+    return {variable: value for _, variable, _, _ in SETTINGS if (value := getattr(options, variable)) is not None}
 
 
 def manager_words(address: str, port: int, others: Sequence[str]) -> list[str]:
@@ -64,21 +90,25 @@ def listening_place(text: str) -> tuple[str, int]:
     return address, int(port)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``haslb run``. Options that it does not know are those of ``haslb-manager``."""
+    command_line = argparse.ArgumentParser(
         prog="haslb run",
         usage="haslb run FILE [--listen ADDRESS[:PORT]] [OPTION ...]",
-        description="Start a balancer with a configuration file. Further options are those of haslb-manager.",
+        description="Start a balancer with a configuration file. Further options are those of 'haslb-manager --help'.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("file", metavar="FILE", help="the configuration: .yaml and .yml are YAML, all else IOS")
-    parser.add_argument(
+    command_line.add_argument("file", metavar="FILE", help="the configuration: .yaml and .yml are YAML, all else IOS")
+    command_line.add_argument(
         "--listen",
         metavar="ADDRESS[:PORT]",
         type=listening_place,
         default=(DEFAULT_ADDRESS, DEFAULT_PORT),
         help=f"where switches connect to (default {DEFAULT_ADDRESS}:{DEFAULT_PORT}); 0.0.0.0 is every address",
     )
-    return parser
+    group = command_line.add_argument_group("settings", "Each may be given as a variable of the environment instead.")
+    for option, variable, value, meaning in SETTINGS:
+        group.add_argument(option, dest=variable, metavar=value, help=f"{meaning}; {variable}")
+    return command_line

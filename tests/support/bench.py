@@ -17,7 +17,7 @@ from ipaddress import IPv4Address, IPv4Interface
 from itertools import count
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from mobile import CLIENT, CLIENT_MAC, VIRTUAL, frame, nai, request
 
@@ -300,7 +300,7 @@ def is_arp(each: bytes) -> bool:
     return each[16:18] == b"\x08\x06" if each[12:14] == b"\x81\x00" else each[12:14] == b"\x08\x06"
 
 
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 10.0) -> float:
+def wait_until(condition: Callable[[], Any], what: Union[str, Callable[[], str]], seconds: float = 10.0) -> float:
     """Wait until something that can only be asked for is so, and return the time at which it was."""
     waiting.wait_until(condition, what, seconds)
     return time.monotonic()
