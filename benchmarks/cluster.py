@@ -43,7 +43,7 @@ FAILURE_HEADINGS = ("failure", "times", "without service, median", "longest", "a
 FAILURE_TRAFFIC, UPGRADE_RATE = "steady 100", 2000.0
 #: Sessions at a takeover with few and with many, the rate at which each PDSN opens them, and takeovers of each.
 FEW, MANY, OPENING_RATE, TAKEOVERS = 100, 100_000, 2000.0, 3
-#: A standby costs the leader at most a tenth of its storm rate.
+#: The storm rate of a leader with a standby must be at least this share of that without one.
 MIN_FOLLOWED_RATIO = 0.9
 STORM_SECONDS = 3.0
 

@@ -225,8 +225,8 @@ class SwitchoverRow(TypedDict):
     member: Annotated[str, "Name of the new leader."]
     reason: Annotated[
         str,
-        "Why, as a token: switch_activity, sigterm, reaches_fewer_switches, leader_lost, leader_restarted, "
-        "first_leader.",
+        "Why, as a token: switch_activity, sigterm, sigint, reaches_fewer_switches, leader_lost, "
+        "leader_restarted, first_leader.",
     ]
     duration: Annotated[
         Optional[Seconds], "From when the database gave it the lock until it served every switch; null if unknown."
