@@ -10,6 +10,7 @@ ever asks for EQUAL, which needs no generation::
     connected -> ASKING: which generation has the switch seen?
                     this member leads      -> CLAIMING: MASTER with its generation  -> MASTER
                     another one leads      -> SLAVE with the switch's generation    -> WAITING
+                                              rejected: SLAVE again, a second later
                     the switch has no roles                                         -> served by the leader, unfenced
     MASTER    -> asks once a second for its role
                     this member leads with another generation                       -> MASTER with that
@@ -104,6 +105,8 @@ class FencedMastership(Arbiter):
         self._at_switch: Optional[int] = None
         self._rejected: Optional[int] = None
         self._claimed = 0
+        self._has_claimed = False  # whether MASTER was asked for last
+        self._at_switch_as: Optional[int] = None  # the role that the switch has reported last
 
     def tick(self, now: float) -> None:
         """Follow what the cluster has decided, and ask when it is time."""
@@ -113,7 +116,11 @@ class FencedMastership(Arbiter):
             self._follow_without_roles()
         elif self._must_change():
             self._follow(now)
-        elif now - self._asked_at >= QUESTION_INTERVAL:
+        elif now - self._asked_at < QUESTION_INTERVAL:
+            return
+        elif not self._leadership.is_leading and self._at_switch_as not in (None, ControllerRole.SLAVE):
+            self._follow(now)  # another member's MASTER came first, and SLAVE with an older generation was rejected
+        else:
             self.ask(now)
 
     def end(self) -> None:
@@ -138,11 +145,15 @@ class FencedMastership(Arbiter):
         else:
             self._claimed = max(leadership.generation, self._at_switch or 0)
             self._lose(now, RoleEvent.FOLLOWS)
-        self._asked_at = now
-        self._change(ControllerRole.MASTER if leadership.is_leading else ControllerRole.SLAVE, self._claimed)
+        self._asked_at, self._at_switch_as = now, None
+        self._has_claimed = leadership.is_leading
+        self._change(ControllerRole.MASTER if self._has_claimed else ControllerRole.SLAVE, self._claimed)
 
     def _on_changed(self, reply: RoleReply, now: float) -> None:
-        if reply.role == ControllerRole.MASTER:
+        """The reply is not believed if it is not about what was asked for; the next timer asks again."""
+        if self._has_claimed != (reply.role == ControllerRole.MASTER):
+            return
+        if self._has_claimed and self._leadership.is_leading:
             self._become_master()
         self.tick(now)
 
@@ -157,6 +168,7 @@ class FencedMastership(Arbiter):
             self._follow_without_roles()
             return
         self._at_switch = None if answer.generation == UNDEFINED_GENERATION else answer.generation
+        self._at_switch_as = answer.role
         if self.role is Role.MASTER and answer.role != ControllerRole.MASTER:
             self._lose(now)
         if self._at_switch is not None and self._at_switch > self._leadership.generation:

@@ -7,7 +7,7 @@ from typing import Optional
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.fencing import FENCING_TRANSITIONS, QUESTION_INTERVAL, FencedMastership, Leadership
-from ryu_haslb.openflow.wire_role import ControllerRole, role_request
+from ryu_haslb.openflow.wire_role import OFPT_ROLE_REQUEST, ControllerRole, role_request
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch
@@ -172,3 +172,91 @@ def test_a_switch_without_roles_is_served_by_the_leader_alone() -> None:
     member.stand_by(2)
     bench.run(1, member)
     assert (member.mastership.role, member.events[-1]) == (Role.WAITING, "wait")
+
+
+def test_a_standby_whose_slave_is_rejected_asks_again_and_does_not_stay_equal() -> None:
+    """A switch that connects to all members at once may see the leader's MASTER before the SLAVE of another one."""
+    bench = Bench()
+    leader = Member(bench)
+
+    class Late(Member):
+        def transmit(self, message: bytes) -> None:
+            is_slave = message[1] == OFPT_ROLE_REQUEST and message[11] == ControllerRole.SLAVE
+            if is_slave and leader.link.role != ControllerRole.MASTER:
+                leader.link.receive(role_request(9, ControllerRole.MASTER, 7))
+            super().transmit(message)
+
+    standby = Late(bench)
+    assert standby.link.role == ControllerRole.EQUAL
+    bench.run(3, standby)
+    assert (standby.link.role, standby.events) == (ControllerRole.SLAVE, ["wait"])
+    assert leader.link.role == ControllerRole.MASTER
+
+
+class LyingSwitch:
+    """Answers each request for a role with one and the same role."""
+
+    def __init__(self, leads_with: int, role: ControllerRole) -> None:
+        self.events: list[str] = []
+        self.requests = self.xid = 0
+        self._role = role
+        self.leadership = Leadership(lambda *_: None)
+        self.leadership.is_leading, self.leadership.generation = leads_with > 0, leads_with
+        self._waiting: list[bytes] = []
+        self.mastership = FencedMastership(1, self, self.leadership, self, None)
+        self.mastership.ask(0.0)
+
+    def on_mastership(self, _: bool) -> None:
+        self.events.append("serve")
+
+    def on_mastership_lost(self) -> None:
+        self.events.append("wait")
+
+    def next_xid(self) -> int:
+        self.xid += 1
+        return self.xid
+
+    def transmit(self, message: bytes) -> None:
+        self._waiting.append(message)
+
+    def answer(self, most: int = 20) -> None:
+        """Answer what was asked, and what is asked because of the answers."""
+        while self._waiting and most:
+            most -= 1
+            stream = self._waiting.pop(0)
+            while stream:
+                _, kind, length, xid = wire.HEADER.unpack_from(stream)
+                stream = stream[length:]
+                if kind == OFPT_ROLE_REQUEST:
+                    self.requests += 1
+                    reply = bytearray(role_request(xid, self._role, 3))
+                    reply[1] = wire.OFPT_ROLE_REPLY
+                    self.mastership.on_message(wire.OFPT_ROLE_REPLY, xid, bytes(reply), 0.0)
+                else:
+                    self.mastership.on_message(wire.OFPT_BARRIER_REPLY, xid, b"", 0.0)
+
+
+def test_a_switch_that_gives_another_role_than_master_is_asked_again_by_the_timer_alone() -> None:
+    switch = LyingSwitch(4, ControllerRole.EQUAL)
+    switch.answer()
+    assert (switch.requests, switch.events) == (2, [])
+    switch.mastership.tick(0.1)
+    switch.answer()
+    assert (switch.requests, switch.events) == (3, [])
+
+
+def test_a_switch_that_makes_a_standby_master_is_not_served() -> None:
+    switch = LyingSwitch(0, ControllerRole.MASTER)
+    switch.answer()
+    assert (switch.requests, switch.events) == (2, ["wait"])
+    assert switch.mastership.role is Role.WAITING
+
+
+def test_a_claim_that_is_accepted_after_the_leader_stands_by_is_given_back() -> None:
+    switch = LyingSwitch(4, ControllerRole.MASTER)
+    switch.answer(1)
+    assert switch.mastership.role is Role.CLAIMING
+    switch.leadership.is_leading, switch.leadership.generation = False, 5
+    switch.answer()
+    assert (switch.requests, switch.events) == (3, ["wait"])
+    assert switch.mastership.role is Role.WAITING
