@@ -180,7 +180,7 @@ class Recovery:
     def tick(self, now: float) -> None:
         """Recover sessions whose real servers have been found, and give up rules whose time is over; some at a time."""
         if self.is_complete:
-            self._put_to_targets()
+            self._put_to_targets(now)
         budget = _MAX_PENDING_PER_TICK
         for target in list(self._targets.values()) if self._pending else ():
             found = self._reals.get(target.key)
@@ -218,15 +218,18 @@ class Recovery:
         target.tags.append(tag)
         self._pending[tag] = target
 
-    def _put_to_targets(self) -> None:
+    def _put_to_targets(self, now: float) -> None:
         """Put followed rules to their targets, some at a time; forget those that the switch has no more."""
         for _ in range(min(len(self._taken), _MAX_TAKEN_PER_TICK)):
             tag = self._taken.pop()
             target = self._pending.get(tag)
             if target is None:
                 continue
-            known = self._targets.setdefault((target.virtual_address, target.actions), target)
-            if known is target or self._adopting is not None:
+            known = self._targets.get((target.virtual_address, target.actions))
+            if known is None and self._adopting is not None:
+                known = self._targets[target.virtual_address, target.actions] = target
+                self._set_deadline(target, now)
+            if known is not None and (known is target or self._adopting is not None):
                 self._pending[tag] = known
                 known.tags.append(tag)
             else:

@@ -375,6 +375,32 @@ def test_what_was_followed_is_kept_when_the_switch_cannot_be_read() -> None:
     assert taken.bench.letters("anna@example.org") == "B"
 
 
+def test_what_was_followed_waits_for_its_real_server_when_the_switch_cannot_be_read() -> None:
+    """The rule is still on the switch: it is not removed before its session could have ended."""
+    anna = tag("anna@example.org")
+    taken = TakenOver(0, taken=followed((anna, TO_B), is_current=False))
+    taken.recovery.request(XID, 0.0)
+    taken.recovery.reading.on_error(XID, wire.Error(1, 2, b""), 0.0)
+    taken.recovery.request(XID, 0.0)
+    taken.recovery.reading.on_error(XID, wire.Error(1, 2, b""), 0.0)
+    taken.recovery.tick(taken.bench.now)
+    assert (taken.recovery.status(anna), taken.lost) == (Status.PENDING, [])
+    taken.find(0, 1)
+    taken.recovery.tick(taken.bench.now)
+    assert taken.bench.letters("anna@example.org") == "B"
+
+
+def test_what_was_followed_is_forgotten_when_the_switch_has_no_rule_that_leads_there() -> None:
+    anna = tag("anna@example.org")
+    taken = TakenOver(0, 1, taken=followed((anna, TO_B), is_current=False))
+    taken.recovery.request(TABLE_XID, 0.0)
+    taken.recovery.reading.on_reply(TABLE_XID, table_stats_reply({Table.SESSIONS: 0}, xid=TABLE_XID), 0.0)
+    taken.recovery.request(XID, 0.0)
+    taken.read()
+    taken.recovery.tick(taken.bench.now)
+    assert (taken.recovery.status(anna), taken.sessions(), taken.lost) == (Status.READ, 0, [])
+
+
 def test_a_switch_that_reports_any_number_of_rules_fills_neither_memory_nor_the_session_table() -> None:
     """At the limit nothing more is recovered, and new mobiles still find room: docs/security.md."""
     restarted = Restarted(0)
