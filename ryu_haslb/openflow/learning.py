@@ -40,6 +40,7 @@ from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import LEARNED_PURPOSES, SESSION_KEY_MASK, Purpose, Rule
+from ryu_haslb.openflow.ports import MAX_PORTS
 
 LOG = logging.getLogger(__name__)
 
@@ -116,7 +117,9 @@ class Learning:
         return len(self._entries)
 
     def on_packet(self, frame: bytes, port: int, now: float) -> None:
-        """A copy of a packet whose source is not known at this port."""
+        """A copy of a packet whose source is not known at this port. More ports than a switch may have are ignored."""
+        if port not in self._ports and len(self._ports) >= MAX_PORTS:
+            return
         place = self._ports.setdefault(port, _Port())
         if now < place.deaf_until or self._shows_too_much(place, now):
             self._end_copies(place, port, now)

@@ -20,6 +20,7 @@ from ryu_haslb.openflow.learning import (
     Numbers,
 )
 from ryu_haslb.openflow.pipeline import Action, Purpose, Rule, Table
+from ryu_haslb.openflow.ports import MAX_PORTS
 from ryu_haslb.openflow.wire_description import Description
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, goto_table
 
@@ -130,6 +131,15 @@ def test_no_port_and_no_switch_has_more_than_its_share() -> None:
         if number == 2 * MAX_ADDRESSES - 1:
             assert len(bench.learning) == MAX_ADDRESSES_OF_PORT
     assert len(bench.learning) == MAX_ADDRESSES
+
+
+def test_a_switch_that_reports_any_number_of_ports_fills_no_memory() -> None:
+    bench = Bench()
+    for port in range(1, MAX_PORTS + 100):
+        bench.show(OWN, port)
+    assert len(bench.learning._ports) == MAX_PORTS
+    bench.show(HOST, 7)
+    assert len(bench.learning) == 1
 
 
 def test_a_full_table_ends_the_copies_of_the_port_and_nothing_is_believed_to_be_learned() -> None:
