@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from ovs.db.idl import Idl, SchemaHelper, Transaction
@@ -17,6 +18,8 @@ LOG = logging.getLogger(__name__)
 PROBE_INTERVAL = 1.0
 #: Seconds between two attempts to connect to a server, at the most.
 MAX_RECONNECT_INTERVAL = 1.0
+#: Stands for the last transaction that a member has seen, if it has seen none.
+_NO_TRANSACTION = str(uuid.UUID(int=0))
 
 
 class FollowingIdl(Idl):  # type: ignore[misc]
@@ -31,7 +34,19 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         self._raft_cluster: Optional[str] = None
 
     def run(self) -> Any:
-        """Process what has come; return whether the copy of the tables may have changed."""
+        """Process what has come; return whether the copy of the tables may have changed.
+
+        What the ``ovs`` package cannot process must not end the process that serves the switches.
+        """
+        try:
+            return self._run()
+        except Exception:
+            LOG.exception("cluster: a message of the database's server cannot be processed; connecting anew")
+            self.last_id = _NO_TRANSACTION  # the message may have had a change, so all tables are read anew
+            self.force_reconnect()
+            return True
+
+    def _run(self) -> Any:
         change_seqno = super().run()
         servers = (self.server_tables or {}).get("Database")
         for row in servers.rows.values() if servers is not None else ():

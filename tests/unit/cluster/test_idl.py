@@ -5,7 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Optional
 
+import pytest
 from ovs.db.idl import SchemaHelper
+from ovs.jsonrpc import Message
 
 from ryu_haslb.cluster.idl import FollowingIdl
 from ryu_haslb.cluster.servers import SCHEMA
@@ -42,3 +44,21 @@ def test_other_databases_and_servers_without_raft_say_nothing() -> None:
     assert server.reports("b", name="_Server") == 9
     assert server.reports(None) == 9
     assert server.reports("a") == 9
+
+
+def test_a_message_that_cannot_be_processed_does_not_end_the_process(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Server()
+    reconnected: list[bool] = []
+    monkeypatch.setattr(server.idl, "force_reconnect", lambda: reconnected.append(True))
+    monkeypatch.setattr(server.idl._session, "is_connected", lambda: True)
+    monkeypatch.setattr(server.idl._session, "get_seqno", lambda: server.idl._last_seqno)
+    monkeypatch.setattr(server.idl._session, "recv", lambda: Message(Message.T_REPLY, None, None, [7], None, 1))
+    server.idl._monitor_request_id = 1
+    server.idl.state = server.idl.IDL_S_DATA_MONITOR_COND_SINCE_REQUESTED
+    server.idl.last_id = "5dfa0f6e-5e9b-4a71-b4a5-3a6a4c3a9d6f"
+    assert server.idl.run()
+    assert reconnected == [True]
+    assert not any(character in "123456789abcdef" for character in server.idl.last_id), "all is read anew"
+    assert "connecting anew" in caplog.text
