@@ -169,7 +169,10 @@ class Fleet:
     def on_leadership_changed(self) -> None:
         """The cluster has decided anew who leads, or this member resigns."""
         for connection in list(self._connections.values()):
-            connection.on_leadership_changed()
+            try:
+                connection.on_leadership_changed()
+            except Exception:  # a fault at one switch must not keep the others from their leader
+                LOG.exception("Switch %016x: a change of the leadership failed; continuing", connection.transport.id)
 
     @property
     def configured(self) -> frozenset[int]:

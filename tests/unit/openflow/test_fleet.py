@@ -11,7 +11,7 @@ from served_switch import CONFIGURATION, STRANGER, Served, purposes, sent_kinds
 
 from ryu_haslb.configuration.model import Configuration, Datapath
 from ryu_haslb.engine import ofproto_v1_3
-from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
+from ryu_haslb.openflow.connection import BARRIER_TIMEOUT, Connection
 from ryu_haslb.openflow.fleet import FORGET_TIMEOUT, MAX_GONE_SWITCHES, Fleet
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, chassis_address
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
@@ -261,3 +261,16 @@ def test_of_two_switches_with_one_chassis_address_one_is_served_and_the_log_name
     again = FakeTransport(FakeSwitch(ids[1]))
     fleet.on_connected(again)
     assert ids[1] in fleet.switches, "it is served as soon as the other is gone"
+
+
+def test_a_fault_at_one_switch_keeps_no_other_from_its_leader(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = Served()
+
+    def fail(_: Connection) -> None:
+        raise KeyError("fault")
+
+    monkeypatch.setattr(Connection, "on_leadership_changed", fail)
+    served.fleet.on_leadership_changed()
+    assert "Switch 0000000000000001: a change of the leadership failed; continuing" in caplog.text
