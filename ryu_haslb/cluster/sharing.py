@@ -61,8 +61,9 @@ class Sharing:
         if self._member.is_leading and self._began_at is None:
             self._began_at = now
             self._dfp.weights.limit_inherited(now + INHERITED_WEIGHT_TIMEOUT)
-        elif not self._member.is_leading:
+        elif not self._member.is_leading and self._began_at is not None:
             self._began_at = None
+            self._on_health(self._health_rows)  # not what it has judged while it was cut off
 
     def _neighbour_state(self) -> object:
         return {key: switch.neighbour_changes for key, switch in self._fleet.switches.items()}
