@@ -258,9 +258,10 @@ class Election:
         self.state = ELECTION_TRANSITIONS.get((self.state, event), self.state)
 
     def _lead(self, generation: int, event: ElectionEvent) -> list[Action]:
+        if not self.is_leading:  # a claim that a leader had begun does not end its resignation
+            self._resigned_until = None
         self._move(event)
         self.generation = generation
-        self._resigned_until = None
         return [Lead(generation)]
 
     def _stand_by(self, event: ElectionEvent) -> list[Action]:

@@ -133,19 +133,20 @@ class Member:
         """Carry out what the election has decided."""
         leadership = self.leadership
         if isinstance(action, Lead):
-            leadership.is_leading, leadership.generation, self.resigning = True, action.generation, ""
+            leadership.is_leading, leadership.generation = True, action.generation
             if self.lead is None:
+                leadership.is_resigning, self.resigning = False, ""
                 self.lead = Leading(action.generation, self._previous, self.election.claimed_at, self._clock())
             LOG.warning("cluster: %s leads (generation %d)", self.name, action.generation)
         elif isinstance(action, StandBy):
             leadership.is_leading, leadership.generation, self.lead = False, action.generation, None
+            leadership.is_resigning = False
             LOG.warning(
                 "cluster: %s leads (generation %d); %s stands by",
                 action.leader or "another member",
                 action.generation,
                 self.name,
             )
-        leadership.is_resigning = False
         self.on_change()
 
     def _follow(self, is_connected: bool) -> None:

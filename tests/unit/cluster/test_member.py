@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cluster_member import leading_member
 
-from ryu_haslb.cluster.election import RESIGNATION_TIME
+from ryu_haslb.cluster.election import RESIGNATION_TIME, View
 
 
 def test_a_resignation_that_no_member_follows_ends() -> None:
@@ -20,3 +20,20 @@ def test_a_resignation_that_no_member_follows_ends() -> None:
     member._follow(False)
     assert changes == [True, False]
     assert member.is_leading
+
+
+def test_a_claim_that_was_under_way_does_not_end_a_resignation() -> None:
+    """A leader that claims because of a generation at a switch is stopped: another member is to lead all the same."""
+    now = [1000.0]
+    member = leading_member(lambda: now[0])
+    member.election.observe(View(True, True, 1, member.name), now[0])
+    member.election.on_generation_at_switch(5, is_master_elsewhere=False)
+    (claim,) = member.election.observe(View(True, True, 1, member.name), now[0])
+    assert member.resign("SIGTERM")
+    member.election.observe(View(True, True, 1, member.name), now[0])
+    for action in member.election.on_committed(claim.generation):
+        member.act(action)
+    assert (member.generation, member.is_leading) == (6, True)
+    assert member.leadership.is_resigning
+    assert member.resigning == "sigterm"
+    assert not member.election.wants_lock(now[0])
