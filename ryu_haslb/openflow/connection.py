@@ -101,7 +101,7 @@ class Connection:
         switch.capabilities.begin()
         switch.address = transport.address[0]
         self._capabilities_taken_at = -CAPABILITIES_INTERVAL
-        self._description_xid = transport.next_xid()
+        self._description_xid: Optional[int] = transport.next_xid()
         transport.transmit(description_request(self._description_xid))
         self._mastership.ask(clock())
 
@@ -441,6 +441,7 @@ class Connection:
         """The switch says who made it, before it is served if it replies in order."""
         if xid != self._description_xid:
             return False
+        self._description_xid = None
         try:
             self._switch.description = read_description(message)
         except wire.MalformedMessage as error:
@@ -451,10 +452,12 @@ class Connection:
         return True
 
     def _on_flood_rejected(self, error: wire.Error) -> bool:
-        """The switch has no port FLOOD: flood to each port by itself."""
+        """The switch has no port FLOOD: flood to each port by itself. What was sent before is rejected as well."""
+        was_known = self._choice.floods_by_ports
         if not self._choice.rejects_flood(error):
             return False
-        self._follow_ports()
+        if not was_known:
+            self._follow_ports()
         return True
 
     def _on_flow_removed(self, message: bytes) -> bool:

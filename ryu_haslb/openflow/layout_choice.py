@@ -56,7 +56,7 @@ class LayoutChoice:
         return False
 
     def rejects_flood(self, error: wire.Error) -> bool:
-        """Whether the switch rejects a packet-out because it has no port FLOOD, which was not known before."""
+        """Whether the switch rejects a packet-out because it has no port FLOOD."""
         is_flood = wire.OFPP_FLOOD.to_bytes(4, "big") in error.data[24:]
         if (
             (error.type, error.code) != _BAD_OUT_PORT

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from typing import Optional
 
 import pytest
-from fake_switch import FakeSwitch, FakeTransport, message, packet_in
+from fake_switch import FakeSwitch, FakeTransport, error, message, packet_in
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import ARP, Ether
 
@@ -156,3 +156,20 @@ def test_a_connection_that_was_left_is_not_tried_again() -> None:
     connected.transport.sent.clear()
     connected.connection.tick(connected.now + 100.0)
     assert not connected.transport.sent
+
+
+def test_ports_are_followed_once_because_of_a_description_and_of_rejected_floods(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It takes milliseconds where there are many real servers, and a switch may send both any number of times."""
+    connected = Connected()
+    followed: list[bool] = []
+    monkeypatch.setattr(connected.connection, "_follow_ports", lambda: followed.append(True))
+    connected.connection._description_xid = 77
+    reply = message(wire.OFPT_MULTIPART_REPLY, 77, bytes(8) + bytes(1056))
+    assert [connected.transport.deliver(reply) for _ in range(3)] == [True, False, False]
+    assert len(followed) == 1
+    out = wire.packet_out(wire.output(wire.OFPP_FLOOD), bytes(60))
+    rejection = error(out, (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT))
+    assert [connected.transport.deliver(rejection) for _ in range(3)] == [True] * 3
+    assert len(followed) == 2
