@@ -141,6 +141,9 @@ class ClusterConfiguration:
             for each in error.errors[:_MAX_ERRORS]:
                 LOG.error("cluster: %s", each)
             LOG.error("cluster: %s was not applied; what was in force before stays so here", shared)
+        except Exception:  # while it is pending, this member could not lead
+            self.agreement.on_refused(shared, "it cannot be applied here; see the log of this member")
+            LOG.exception("cluster: %s cannot be applied", shared)
         else:
             if applied is not None:
                 self.agreement.on_applied(shared)
