@@ -124,7 +124,7 @@ class Agreement:
     def next(self, text: str, changed_by: str, changed_at: str) -> SharedConfiguration:
         """The configuration that is to follow."""
         newest = max((each.revision for each in (self.shared, self._seen) if each is not None), default=0)
-        return SharedConfiguration(newest + 1, text, changed_by[:_MAX_SHOWN], changed_at)
+        return SharedConfiguration(newest + 1, text, _shown(changed_by), changed_at)
 
     def objection(self, text: str) -> Optional[str]:
         """Why this member cannot change the configuration of the cluster to this text; None if it can."""

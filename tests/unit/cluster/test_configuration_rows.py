@@ -148,3 +148,8 @@ def test_the_next_revision_is_above_all_that_were_seen(newest: Optional[SharedCo
     if newest is not None:
         agreement.on_rows([newest.row()])
     assert agreement.next(NEWEST, "east: command", AT).revision == (4 if newest is None else 5)
+
+
+def test_a_path_that_is_no_text_is_published_as_one() -> None:
+    """The database's messages are UTF-8."""
+    assert joined().next(NEW, "east: /etc/\udcff.ios", AT).changed_by == "east: /etc/\\udcff.ios"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from cluster_member import leading_member
 
+from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import RESIGNATION_TIME, View
+from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
 
 
 def test_a_resignation_that_no_member_follows_ends() -> None:
@@ -37,3 +40,18 @@ def test_a_claim_that_was_under_way_does_not_end_a_resignation() -> None:
     assert member.leadership.is_resigning
     assert member.resigning == "sigterm"
     assert not member.election.wants_lock(now[0])
+
+
+def test_the_name_of_a_leader_in_the_database_can_control_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    member = leading_member()
+    shown = View(True, False, 2, "b\x1b[2J\nc" + "x" * 1000)
+    monkeypatch.setattr(Database, "view", shown)
+    for action in member.election.observe(shown, 0.0):
+        member.act(action)
+    assert member.leader.startswith("b")
+    assert member.leader.isprintable()
+    assert len(member.leader) <= 2 * MAX_NAME_LENGTH
+    assert all(message.isprintable() for message in caplog.messages)
+    assert not member.is_leading
