@@ -106,7 +106,7 @@ class FencedMastership(Arbiter):
         self._rejected: Optional[int] = None
         self._claimed = 0
         self._has_claimed = False  # whether MASTER was asked for last
-        self._at_switch_as: Optional[int] = None  # the role that the switch has reported last
+        self._role_at_switch: Optional[int] = None  # the role that the switch has reported last
 
     def tick(self, now: float) -> None:
         """Follow what the cluster has decided, and ask when it is time."""
@@ -118,7 +118,7 @@ class FencedMastership(Arbiter):
             self._follow(now)
         elif now - self._asked_at < QUESTION_INTERVAL:
             return
-        elif not self._leadership.is_leading and self._at_switch_as not in (None, ControllerRole.SLAVE):
+        elif not self._leadership.is_leading and self._role_at_switch not in (None, ControllerRole.SLAVE):
             self._follow(now)  # another member's MASTER came first, and SLAVE with an older generation was rejected
         else:
             self.ask(now)
@@ -145,7 +145,7 @@ class FencedMastership(Arbiter):
         else:
             self._claimed = max(leadership.generation, self._at_switch or 0)
             self._lose(now, RoleEvent.FOLLOWS)
-        self._asked_at, self._at_switch_as = now, None
+        self._asked_at, self._role_at_switch = now, None
         self._has_claimed = leadership.is_leading
         self._change(ControllerRole.MASTER if self._has_claimed else ControllerRole.SLAVE, self._claimed)
 
@@ -168,7 +168,7 @@ class FencedMastership(Arbiter):
             self._follow_without_roles()
             return
         self._at_switch = None if answer.generation == UNDEFINED_GENERATION else answer.generation
-        self._at_switch_as = answer.role
+        self._role_at_switch = answer.role
         if self.role is Role.MASTER and answer.role != ControllerRole.MASTER:
             self._lose(now)
         if self._at_switch is not None and self._at_switch > self._leadership.generation:
