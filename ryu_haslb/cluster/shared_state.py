@@ -65,12 +65,19 @@ class SharedState:
         for publication in self._publications:
             if publication.kind.table in changed:
                 publication.is_due = True
-                publication.on_rows(database.rows(publication.kind).values())
+                self._hand_on(publication, database)
         self._of_each.step(database, None, now)
         if election.state is MemberState.LEADER and election.generation == database.generation:
             self._of_leader.step(database, election.generation, now)
         else:
             self._of_leader.follow_commit(now)
+
+    @staticmethod
+    def _hand_on(publication: Publication, database: SharedDatabase) -> None:
+        try:
+            publication.on_rows(database.rows(publication.kind).values())
+        except Exception:  # the rows of other tables must be handed on: without a configuration no member leads
+            LOG.exception("cluster: the rows of the table %s were not taken over", publication.kind.table)
 
     @property
     def _publications(self) -> list[Publication]:
