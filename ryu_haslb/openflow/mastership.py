@@ -109,11 +109,15 @@ class Mastership(Arbiter):
         self._channel.transmit(lease.renewal(self._channel.next_xid(), self._holder))
 
     def _on_changed(self, reply: RoleReply, now: float) -> None:
-        if reply.role == ControllerRole.MASTER and self._claimed is not None:
+        if self._claimed is None:
+            return  # SLAVE was asked for
+        if reply.role == ControllerRole.MASTER:
             self._become_master(self._claimed, now)
+        else:
+            self._on_change_rejected(now)
 
     def _on_change_rejected(self, now: float) -> None:
-        """Another balancer was faster."""
+        """Another balancer was faster, or the switch has given another role."""
         self._claimed = None
         self.role = Role.ASKING
 

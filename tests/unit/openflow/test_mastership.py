@@ -202,6 +202,22 @@ def test_a_switch_that_ignores_role_requests_is_served_after_the_barrier(monkeyp
     assert Balancer(Bench(), 1).events == ["serve"]
 
 
+def test_a_switch_that_gives_another_role_than_master_is_asked_again() -> None:
+    bench = Bench()
+    given = [ControllerRole.EQUAL]
+
+    class Misled(Balancer):
+        def _on_message(self, message: bytes) -> None:
+            if message[1] == wire.OFPT_ROLE_REPLY and message[11] == ControllerRole.MASTER and given:
+                message = message[:11] + bytes([given.pop()]) + message[12:]
+            super()._on_message(message)
+
+    balancer = Misled(bench, 1)
+    assert balancer.events == []
+    bench.run(2 * QUESTION_INTERVAL, balancer)
+    assert (balancer.events, balancer.mastership.role) == (["serve"], Role.MASTER)
+
+
 def test_a_malformed_reply_is_ignored() -> None:
     balancer = Balancer(Bench(), 1)
     assert balancer.mastership.on_message(25, 1, b"\4\x19\0\x08\0\0\0\1", 0.0)
