@@ -97,6 +97,12 @@ def master_of(cluster: Cluster) -> int:
     return port
 
 
+def generation(cluster: Cluster) -> int:
+    """That of the member that serves the real switch; -1 while there is none."""
+    masters = [each for each in cluster.processes if role(cluster, each) == "master"]
+    return max((int(cluster.query(each, "show redundancy")[0]["generation"]) for each in masters), default=-1)
+
+
 def role(cluster: Cluster, port: int) -> str:
     rows = cluster.query(port, "show ip slb switches")
     return next((str(row["role"]) for row in rows if row["datapath"] == f"{1:016x}"), "")
@@ -202,8 +208,11 @@ def test_rows_of_a_stranger_end_no_member(cluster: Cluster, table: str) -> None:
 
 
 def test_a_name_that_a_stranger_writes_in_place_of_the_leaders_is_shown_as_text(cluster: Cluster) -> None:
+    """The leader takes the name for another leader of its generation, stands by, and leads again with a newer one."""
+    before = generation(cluster)
     row = {"leader": "\x1b[2J\nleader", "leader_since": "\u202e"}
     transact(cluster, {"op": "update", "table": "Cluster", "where": [], "row": row})
+    wait_until(lambda: generation(cluster) > before, "a member is master with a newer generation", 20)
     require_served(cluster, "name@isp.com")
     for port in cluster.processes:
         assert cluster.query(port, "show redundancy")

@@ -130,12 +130,11 @@ def register_with_losses(health: HealthLab, reassign: int, *losses: str) -> dict
 
 
 def test_thousand_mobiles_while_requests_get_lost(health: HealthLab, capsys: pytest.CaptureFixture[str]) -> None:
-    """Packet loss. Thirty of a hundred requests never reach their home agent. About 0.3 ** 4 of the mobiles lose
-    so many that their session moves (``reassign 3``); that makes no second binding, for the first home agent has not
-    heard of them."""
+    """Packet loss. Thirty of a hundred requests never reach their home agent, and about 0.3 ** 4 of the mobiles lose
+    more than ``reassign 3`` allows. Their sessions stay while the home agent is seen to answer others; one that moves
+    after all makes no second binding, for the first home agent has not heard of its mobile."""
     run = register_with_losses(health, 3, "--request-loss", "0.3")
     assert run["retransmissions"] > THOUSAND / 5, "the packets were to get lost"
-    assert run["moved"] > 0
     report(capsys, "30 % of requests lost", run["seconds"])
 
 

@@ -52,12 +52,16 @@ def of_others(flows: list[Flow]) -> set[tuple[int, int, str]]:
     return {(flow.table, flow.cookie, flow.actions) for flow in flows if flow.cookie & 0xFFFF != MARK}
 
 
+TEMPORARY_COOKIES = {LEASE_COOKIE, Purpose.PASS_REPLY.cookie, Purpose.COPY_REPLY.cookie}
+
+
 def standing(flows: list[Flow]) -> list[tuple[int, int, int, str, str]]:
-    """The rules that are no session's, without their counters. The lease is left out: a stop gives it up."""
+    """The rules that are no session's, without their counters. The lease is left out: a stop gives it up; and so are
+    the rules that copy replies, which are there while a home agent is in doubt."""
     return sorted(
         (flow.table, flow.priority, flow.cookie, str(sorted(flow.match.items())), flow.actions)
         for flow in flows
-        if flow.idle_timeout == 0 and flow.cookie & 0xFFFFFFFF != LEASE_COOKIE
+        if flow.idle_timeout == 0 and flow.cookie & 0xFFFFFFFF not in TEMPORARY_COOKIES
     )
 
 

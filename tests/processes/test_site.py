@@ -243,7 +243,11 @@ def test_silent_clients_do_not_delay_other_clients(read_only: str) -> None:
 
 
 def test_the_overview_has_the_same_rows_as_the_tables(read_only: str) -> None:
+    def without_age(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [{key: value for key, value in row.items() if key != "served_for"} for row in rows]
+
     overview = requests.get(f"{read_only}/api/v1/overview").json()
     assert overview
     for name, rows in overview.items():
-        assert rows == requests.get(f"{read_only}/api/v1/{name.replace('_', '/')}").json(), name
+        table = requests.get(f"{read_only}/api/v1/{name.replace('_', '/')}").json()
+        assert without_age(rows) == without_age(table), name
