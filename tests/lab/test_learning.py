@@ -45,6 +45,17 @@ def learn(bench: Bench, node: str) -> None:
     wait_until(lambda: is_learned(bench, MACS[node]), "its address is learned", 10)
 
 
+def learn_client(bench: Bench) -> None:
+    """Have the switch learn the client's address, or what home agents send to it is flooded, also to the others. Behind
+    a flood its port is not listened to for a while."""
+
+    def is_learned_now() -> bool:
+        bench.send(to(BROADCAST))
+        return is_learned(bench, CLIENT_MAC)
+
+    wait_until(is_learned_now, "the client is learned", 20)
+
+
 def made_up(number: int) -> str:
     return (0x060000000000 | number).to_bytes(6, "big").hex(":")
 
@@ -67,6 +78,7 @@ def test_no_rule_outputs_to_normal(bench: Bench) -> None:
 
 
 def test_mobiles_are_dispatched(bench: Bench) -> None:
+    learn_client(bench)
     assert {bench.deliver(registration(f"learn-{number}@isp.com")) for number in range(6)} == set(REALS)
 
 
@@ -116,14 +128,17 @@ def test_made_up_addresses_fill_no_more_than_the_share_of_their_port(bench: Benc
     bench.finish_sending()
     assert len(learned(bench)) <= MAX_ADDRESSES_OF_PORT + 16
     learn(bench, "sami3")
+    learn_client(bench)
     assert bench.deliver(registration("after-the-flood@isp.com")) in REALS
 
 
 def test_a_restart_recovers_sessions_and_retiring_leaves_a_hub(bench: Bench) -> None:
+    learn_client(bench)
     home = bench.deliver(registration("stays@isp.com"))
     bench.rule("stays@isp.com")
     bench.kill_controller()
     bench.start()
+    learn_client(bench)
     assert bench.deliver(registration("stays@isp.com")) == home
     bench.lab.retire()
     wait_until(lambda: not learned(bench), "the rules are gone", 10)
