@@ -92,6 +92,14 @@ class Member:
         """Whether the database is connected."""
         return self._database.is_connected
 
+    @property
+    def has_said_why(self) -> bool:
+        """Whether the database has why this member has resigned, or cannot be told."""
+        own = self.members.get(self.name)
+        return (
+            not self.is_connected or self.shared.lacks_tables or (own is not None and own.resigning == self.resigning)
+        )
+
     def run(self) -> None:
         """Take part in the cluster until the process ends."""
         while True:
@@ -104,7 +112,7 @@ class Member:
 
     def step(self) -> None:
         """Do what is due: what the database shows is handed to the election, and its decisions to the switches."""
-        if self.lead is None:
+        if self.state is MemberState.STANDBY:  # once it claims, the database may show itself
             self._previous = self.leader
         self._database.step(self._clock())
         self._follow(self._database.is_connected)

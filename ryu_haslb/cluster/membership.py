@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable
 from typing import Callable, Optional
 
 from ryu_haslb import __version__
+from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.member_rows import (
     BEAT_INTERVAL,
@@ -57,6 +58,7 @@ class Membership:
         self._has_published = self._is_doubled = False
         self._reach = Reach()
         self._latest: Optional[Switchover] = None
+        self._reason = "", ""  # the leader before, or that of now, and why it has resigned
         self._rivals: set[tuple[str, int, int]] = set()
         member.shared.add(
             Publication(MEMBER, self._state, self._wanted, self._on_rows, self._is_owned, by_leader=False)
@@ -118,6 +120,7 @@ class Membership:
     def _on_rows(self, rows: Collection[Columns]) -> None:
         self._member.members.on_rows(rows, self._clock())
         self._look_for_rivals()
+        self._remember_reason()
         own = self._member.members.get(self._member.name)
         if own is None:
             return
@@ -126,6 +129,16 @@ class Membership:
         elif self._has_published and not self._is_doubled:
             self._is_doubled = True
             LOG.error("cluster: another member has the name %s as well; give one of them another HASLB_NAME", own.name)
+
+    def _remember_reason(self) -> None:
+        """Remember why a leader resigns: it may be started again, and say nothing of it, before that is recorded."""
+        member = self._member
+        name = member.leader if member.lead is None else member.lead.previous
+        said = member.members.get(name)
+        if said is not None and said.resigning:
+            self._reason = name, said.resigning
+        elif said is not None and said.state == MemberState.LEADER.value:
+            self._reason = "", ""
 
     def _look_for_rivals(self) -> None:
         """Count the members that say that they lead, although this one does."""
@@ -155,13 +168,13 @@ class Membership:
             served = [each for each in connected if each.role in (Role.MASTER, Role.UNFENCED)]
             if len(served) == len(connected) or now >= lead.at + RECORD_TIMEOUT:
                 ended = max((each.served_since for each in served), default=lead.at)
-                previous = member.members.get(lead.previous)
+                name, reason = self._reason
                 self._latest = Switchover(
                     lead.generation,
                     member.name,
                     lead.previous,
                     member.leader_since,
-                    reason_of(member.name, lead.previous, "" if previous is None else previous.resigning),
+                    reason_of(member.name, lead.previous, reason if name == lead.previous else ""),
                     round((max(ended, lead.at) - lead.claimed_at) * 1000) if len(served) == len(connected) else None,
                 )
         return self._latest

@@ -29,7 +29,11 @@ def await_switchover(cluster: Cluster, previous: int, reason: str) -> None:
     """Wait until both members show that another one has followed this one, and why."""
     expected = (f"member-{previous}", f"member-{cluster.master}", reason)
     for port in PORTS:
-        wait_until(lambda port=port: latest(cluster, port)[:3] == expected, f"{port} shows {expected}", 20)  # type: ignore[misc]
+        wait_until(  # what it shows instead is in the error
+            lambda port=port: latest(cluster, port)[:3] == expected,  # type: ignore[misc]
+            lambda port=port: f"{port} shows {expected}, not {latest(cluster, port)}",  # type: ignore[misc]
+            20,
+        )
         duration = latest(cluster, port)[3]
         assert duration is not None
         print(f"{reason}: {duration:.3f} s")
