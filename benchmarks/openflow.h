@@ -10,6 +10,7 @@
 
 enum {
     HELLO = 0,
+    ERROR = 1,
     ECHO_REQUEST = 2,
     ECHO_REPLY = 3,
     EXPERIMENTER = 4,

@@ -168,9 +168,24 @@ static void put_row(uint64_t mark, unsigned number) {
     put_dispatch_actions(&output, mac, FIRST_HOME_AGENT - 49);
 }
 
+/* A switch that rejects the statistics is not audited. An empty reply would mean that its rules and meters are gone, and
+ * the controller would install all of them again while it is measured. */
+static void reject_multipart(uint32_t xid, const uint8_t *message) {
+    enum { BAD_REQUEST = 1, BAD_MULTIPART = 2, MULTIPART_HEAD = 16 };
+    size_t start = begin_message(&output, ERROR, xid);
+    put(&output, BAD_REQUEST, 2);
+    put(&output, BAD_MULTIPART, 2);
+    put_bytes(&output, message, MULTIPART_HEAD);
+    end_message(&output, start);
+}
+
 static void answer_multipart(uint32_t xid, const uint8_t *message) {
-    enum { PORT_DESCRIPTIONS = 13, FLOWS = 1, ROWS_IN_MESSAGE = 400 };
+    enum { DESCRIPTION = 0, FLOWS = 1, PORT_DESCRIPTIONS = 13, ROWS_IN_MESSAGE = 400 };
     unsigned kind = (unsigned)get(message + 8, 2), told = 0, all = kind == FLOWS ? rows : 0;
+    if (kind == DESCRIPTION || (!rows && kind != PORT_DESCRIPTIONS)) {
+        reject_multipart(xid, message);
+        return;
+    }
     do {
         unsigned end = all - told > ROWS_IN_MESSAGE ? told + ROWS_IN_MESSAGE : all;
         size_t start = begin_message(&output, MULTIPART_REPLY, xid);
