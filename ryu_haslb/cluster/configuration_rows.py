@@ -10,8 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Optional, Union
 
-from ryu_haslb.cluster.rows import Columns, Kind
-from ryu_haslb.language.wording import printable
+from ryu_haslb.cluster.rows import Columns, Kind, shown
 
 CONFIGURATION = Kind("Configuration", (), ("revision", "format", "text", "changed_by", "changed_at"))
 #: The form of the text: commands in the language of IOS, as ``show running-config secrets`` prints them.
@@ -147,4 +146,4 @@ class Agreement:
 
 
 def _shown(value: object) -> str:
-    return printable(str(value)[:_MAX_SHOWN]) or "?"
+    return shown(value, _MAX_SHOWN) or "?"

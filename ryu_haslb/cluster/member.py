@@ -13,9 +13,9 @@ from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import Action, Election, Lead, MemberState, StandBy
 from ryu_haslb.cluster.idl import OVS, Engine
 from ryu_haslb.cluster.member_rows import Members, Switchover
+from ryu_haslb.cluster.rows import shown
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH, ClusterSettings
 from ryu_haslb.cluster.shared_state import SharedState
-from ryu_haslb.language.wording import printable
 from ryu_haslb.openflow.fencing import Leadership
 
 LOG = logging.getLogger(__name__)
@@ -80,12 +80,12 @@ class Member:
     @property
     def leader(self) -> str:
         """The name of the member that leads, as the database shows it; empty if none has led yet."""
-        return _shown(self._database.view.leader)
+        return shown(self._database.view.leader, MAX_NAME_LENGTH)
 
     @property
     def leader_since(self) -> str:
         """When it began to lead (ISO 8601, UTC)."""
-        return _shown(self._database.leader_since)
+        return shown(self._database.leader_since, MAX_NAME_LENGTH)
 
     @property
     def is_connected(self) -> bool:
@@ -152,7 +152,7 @@ class Member:
             leadership.is_resigning = False
             LOG.warning(
                 "cluster: %s leads (generation %d); %s stands by",
-                _shown(action.leader) or "another member",
+                shown(action.leader, MAX_NAME_LENGTH) or "another member",
                 action.generation,
                 self.name,
             )
@@ -179,8 +179,3 @@ class Member:
             )
         else:
             LOG.warning("cluster: no connection to the database; %s cannot lead", self.name)
-
-
-def _shown(text: str) -> str:
-    """A text of the database, which may be anything, for the log and for terminals."""
-    return printable(text[:MAX_NAME_LENGTH])

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Optional
 
 from ryu_haslb.cluster.election import MemberState
-from ryu_haslb.cluster.rows import Columns, Kind
+from ryu_haslb.cluster.rows import Columns, Kind, shown
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
-from ryu_haslb.language.wording import printable
 
 MEMBER = Kind(
     "Member",
@@ -156,7 +155,7 @@ def read_member(row: Columns) -> Optional[MemberInfo]:
         return None
     columns: dict[str, Any] = {**row, "lag": lag[0] if isinstance(lag, tuple) and lag else None}
     for column in ("instance", "resigning", "url", "version", "refused"):
-        columns[column] = _shown(row[column])
+        columns[column] = shown(row[column], _MAX_SHOWN)
     return MemberInfo(**{column: columns[column] for column in MEMBER.columns})
 
 
@@ -166,7 +165,7 @@ def read_switchovers(rows: Iterable[Columns]) -> list[Switchover]:
     for row in rows:
         generation, duration = row["generation"], row["duration"]
         if isinstance(generation, int) and isinstance(duration, tuple):
-            texts = {column: _shown(row[column]) for column in ("member", "previous", "at", "reason")}
+            texts = {column: shown(row[column], _MAX_SHOWN) for column in ("member", "previous", "at", "reason")}
             found.append(Switchover(generation, duration=int(duration[0]) if duration else None, **texts))
     return sorted(found, key=lambda each: each.generation, reverse=True)[:MAX_SWITCHOVERS]
 
@@ -186,7 +185,3 @@ def reason_of(member: str, previous: str, resigning: str) -> str:
     if previous == member:
         return "leader_restarted"
     return resigning or "leader_lost"
-
-
-def _shown(value: object) -> str:
-    return printable(str(value)[:_MAX_SHOWN])

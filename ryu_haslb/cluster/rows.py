@@ -6,6 +6,8 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable, NamedTuple, Union
 
+from ryu_haslb.language.wording import printable
+
 #: What a column holds: an atom, or a set of atoms as a sorted tuple.
 Value = Union[str, int, bool, tuple[int, ...], tuple[str, ...]]
 #: A row by the names of its columns.
@@ -48,6 +50,11 @@ class Changes:
         delete = self.delete[:number]
         update = dict(list(self.update.items())[: number - len(delete)])
         return Changes(self.kind, self.insert[: number - len(delete) - len(update)], update, delete)
+
+
+def shown(value: object, limit: int) -> str:
+    """What a column has, which may be anything, as a text of at most so many characters for logs and terminals."""
+    return printable(str(value)[:limit])
 
 
 def difference(

@@ -26,8 +26,6 @@ from ryu_haslb.openflow.wire_flow_mod import apply_actions, goto_table
 
 #: Ports that a packet is flooded to one by one, at most: a message has 64 kB.
 MAX_FLOOD_PORTS = 2048
-#: Port numbers below this are those of ports; the others are reserved (OpenFlow 1.3.5, section 7.2.1).
-_OFPP_MAX = 0xFFFFFF00
 _CONTROLLER, _NORMAL = wire.output(wire.OFPP_CONTROLLER), wire.output(wire.OFPP_NORMAL)
 _FLOOD = wire.output(wire.OFPP_FLOOD)
 
@@ -111,5 +109,5 @@ class Layout:
 
 def flood_to(ports: Iterable[int]) -> bytes:
     """The actions that send a packet out of each of these ports but the one that it came in at."""
-    numbers = sorted(port for port in ports if port < _OFPP_MAX)
+    numbers = sorted(port for port in ports if port < wire.OFPP_MAX)
     return b"".join(map(wire.output, numbers[:MAX_FLOOD_PORTS]))

@@ -29,7 +29,6 @@ class LayoutChoice:
     def __init__(self, tables: int, configured: Optional[Switching]) -> None:
         self.configured = configured
         self.tables = tables
-        self.reason = ""
         self.floods_by_ports = False
         self.lacks_normal = False
 
@@ -38,14 +37,12 @@ class LayoutChoice:
         words = " ".join(description).lower()
         if any(make in words for make in IGNORES_NORMAL):
             self.lacks_normal = True
-            self.reason = f"{description.make or description.hardware} accepts output to NORMAL and does nothing"
 
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""
         code = error.type, error.code
         if code == _BAD_OUT_PORT and self.switching is Switching.NORMAL and self.configured is None:
             self.lacks_normal = True
-            self.reason = "it rejects output to NORMAL"
             return True
         if code == _BAD_OUT_PORT and self.switching is Switching.LEARN and not self.floods_by_ports:
             self.floods_by_ports = True
@@ -57,7 +54,7 @@ class LayoutChoice:
 
     def rejects_flood(self, error: wire.Error) -> bool:
         """Whether the switch rejects a packet-out because it has no port FLOOD."""
-        is_flood = wire.OFPP_FLOOD.to_bytes(4, "big") in error.data[24:]
+        is_flood = _FLOOD in error.data[24:]
         if (
             (error.type, error.code) != _BAD_OUT_PORT
             or error.data[1:2] != bytes([wire.OFPT_PACKET_OUT])

@@ -44,7 +44,7 @@ from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.learning import Learning, Numbers
 from ryu_haslb.openflow.martians import own_addresses
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.pipeline import PROBE_PREFIX, Purpose, chassis_address, dispatch_address
+from ryu_haslb.openflow.pipeline import PROBE_PREFIX, REPLY_PURPOSES, Purpose, chassis_address, dispatch_address
 from ryu_haslb.openflow.places import Location, Place
 from ryu_haslb.openflow.recovery import Recovery, Status
 from ryu_haslb.openflow.replies import Replies
@@ -66,8 +66,7 @@ LOG = logging.getLogger(__name__)
 _PUNT_SESSION_MISS = Purpose.PUNT_SESSION_MISS.value
 _CONTROLLER = wire.OFPP_CONTROLLER
 _ARP = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
-_REPLIES = frozenset({Purpose.COPY_REPLY.value, Purpose.PASS_REPLY.value})
-_NO_REQUESTS = frozenset(each.value for each in {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE} | _ARP) | _REPLIES
+_NO_REQUESTS = frozenset(each.value for each in {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE} | REPLY_PURPOSES | _ARP)
 #: Seconds without an answer for its role after which a switch does not count as reached.
 ANSWER_TIMEOUT = 3.0
 #: Seconds without a barrier reply after which a switch counts as busy: it may need long for what it was sent.
@@ -152,9 +151,7 @@ class Switch:
     @property
     def has_table_output(self) -> Optional[bool]:
         """Whether the switch outputs to TABLE; None while it is tried."""
-        if not self.layout.has_sessions:
-            return None
-        return True if self._table_output.is_usable else False if self._table_output.is_given_up else None
+        return self._table_output.is_possible if self.layout.has_sessions else None
 
     def _is_own(self, mac: bytes) -> bool:
         return mac in (chassis_address(self.datapath_id), self._forwarding.source) or mac.startswith(PROBE_PREFIX)
@@ -297,7 +294,7 @@ class Switch:
         """Handle what is no request."""
         if purpose == Purpose.PUNT_ECHO:
             self._on_echo(channel, frame, port)
-        elif purpose in _REPLIES:
+        elif purpose in REPLY_PURPOSES:
             self.replies.on_copy(frame, port, now)
         elif purpose == Purpose.LEARN_SOURCE:
             if self.learning is not None:

@@ -43,9 +43,11 @@ class TableOutput:
         self._next_probe = 0.0
 
     @property
-    def is_given_up(self) -> bool:
-        """Whether it is known that the switch cannot do it."""
-        return self._next_probe == float("inf")
+    def is_possible(self) -> Optional[bool]:
+        """Whether the switch can do it; None while that is not known."""
+        if self.is_usable:
+            return True
+        return False if self._next_probe == float("inf") else None
 
     def begin(self) -> None:
         """A connection is new: the switch may have been replaced, or may run another version."""
