@@ -22,8 +22,8 @@ replies of home agents to a PDSN that sends nothing else would be flooded.
 
 **Bounds.** Made-up addresses cost a copy each. A port that shows more than :data:`MAX_NEW_ADDRESSES` in a second, or
 has :data:`MAX_ADDRESSES_OF_PORT`, is not listened to for some seconds: a rule in table 4 ends its copies. Its unknown
-addresses are flooded meanwhile, and those that were learned are forwarded. Whatever a port does, it can have no more
-than its share of the table.
+addresses are flooded meanwhile, and those that were learned are forwarded. So no port gets more than its share of the
+table.
 
 VLAN tags stay as they are: a frame goes to every port that its destination may be at, and the ports belong to no VLAN.
 Loops between switches are not handled: the network must have none.
@@ -148,9 +148,10 @@ class Learning:
         """A rule has left its table. False when it is none of the learning table."""
         if not is_learned(cookie):
             return False
-        key = self._keys.pop(cookie >> 32 & _MAX_NUMBER - 1, None)
+        number = _number_of(cookie)
+        key = self._keys.pop(number, None)
         entry = None if key is None else self._entries.get(key)
-        if key is not None and entry is not None and entry.number == cookie >> 32 & _MAX_NUMBER - 1:
+        if key is not None and entry is not None and entry.number == number:
             self._forget(key, entry)
         return True
 
@@ -162,9 +163,10 @@ class Learning:
 
     def on_error(self, error: wire.Error, now: float) -> bool:
         """The switch rejects a rule of the learning table. False when the message is another."""
-        if error.data[1:2] != bytes([wire.OFPT_FLOW_MOD]) or not is_learned(int.from_bytes(error.data[8:16], "big")):
+        cookie = int.from_bytes(error.data[8:16], "big")
+        if error.data[1:2] != bytes([wire.OFPT_FLOW_MOD]) or not is_learned(cookie):
             return False
-        key = self._keys.get(int.from_bytes(error.data[8:16], "big") >> 32 & _MAX_NUMBER - 1)
+        key = self._keys.get(_number_of(cookie))
         if key is not None:
             entry = self._entries[key]
             self._forget(key, entry)
@@ -173,13 +175,12 @@ class Learning:
 
     def _learn(self, key: _Key, before: Optional[_Entry], port: int, now: float) -> None:
         """Install the rules of an address. A rule for its destination replaces the one with the same match."""
-        if before is not None and before.port != port:
-            self._keys.pop(before.number, None)
-            self._ports[before.port].keys.discard(key)
-            self._send(wire.OFPFC_DELETE_STRICT, _source(key, before))
-        number = self._numbers.next()
         if before is not None:
             self._keys.pop(before.number, None)
+            if before.port != port:
+                self._ports[before.port].keys.discard(key)
+                self._send(wire.OFPFC_DELETE_STRICT, _source(key, before))
+        number = self._numbers.next()
         entry = self._entries[key] = _Entry(port, number, now)
         self._keys[number] = key
         self._ports[port].keys.add(key)
@@ -224,6 +225,10 @@ class Learning:
 def is_learned(cookie: int) -> bool:
     """Whether this is the cookie of a rule that was learned."""
     return any(cookie & SESSION_KEY_MASK == purpose.cookie for purpose in LEARNED_PURPOSES)
+
+
+def _number_of(cookie: int) -> int:
+    return cookie >> 32 & _MAX_NUMBER - 1
 
 
 def _key_of(frame: bytes) -> Optional[_Key]:
