@@ -13,6 +13,7 @@ from typing import Callable
 import pytest
 from own_switch import HARD_LIMIT, OwnSwitch, wait_until
 
+from haslb_lab.runner import waiting
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.follower import Follower
 from ryu_haslb.openflow.follower_states import FollowerState
@@ -105,13 +106,14 @@ class Standby(Peer):
 
     def run_until(self, holds: Callable[[], bool]) -> None:
         """Handle what comes, and time, until something holds."""
-        deadline = time.monotonic() + HARD_LIMIT
-        while not holds():
-            assert time.monotonic() < deadline, (self.follower.state, self.follower.sessions)
+
+        def has_come() -> bool:
             self.follower.tick(time.monotonic())
             for message in self.messages():
                 self._handle(message)
-            time.sleep(0.002)
+            return holds()
+
+        waiting.wait_until(has_come, lambda: f"{self.follower.state}, {self.follower.sessions} sessions", HARD_LIMIT)
 
     def follow(self, rules: int) -> None:
         """Handle what comes until so many rules are followed, as they are on the switch."""

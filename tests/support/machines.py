@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+from haslb_lab.runner.waiting import wait_until
 
 #: The bridge that joins the machines, and the address of this machine there, which runs the switches.
 NETWORK, OWN_ADDRESS = "haslbnet", "192.0.2.100"
@@ -81,10 +82,14 @@ def machines(*addresses: str) -> Iterator[Sequence[Machine]]:
 
 def eventually(machine: Machine, script: str, expected: str) -> str:
     """The output of a script, once it contains what is expected."""
-    deadline = time.monotonic() + COMMAND_TIMEOUT
-    while expected not in (output := machine.run(f"{script} || true")):
-        assert time.monotonic() < deadline, f"{machine.address}: {script}: no {expected!r} in:\n{output}"
-        time.sleep(0.1)
+    output = ""
+
+    def has_come() -> bool:
+        nonlocal output
+        output = machine.run(f"{script} || true")
+        return expected in output
+
+    wait_until(has_come, lambda: f"{machine.address}: {script}: no {expected!r} in:\n{output}", COMMAND_TIMEOUT)
     return output
 
 
