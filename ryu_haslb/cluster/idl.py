@@ -1,4 +1,4 @@
-"""How every connection to the cluster's database is made, whatever it is for."""
+"""Connects to the cluster's database: an IDL of the ``ovs`` package, with what that lacks."""
 
 from __future__ import annotations
 

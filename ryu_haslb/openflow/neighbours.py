@@ -205,7 +205,7 @@ class Neighbours:
         return {neighbour.address for neighbour in self._of_real.values()}
 
     def on_claim(self, address: bytes, location: Location, now: float) -> None:
-        """An ARP packet that nobody asked for has this sender: it is a reason to probe, and no more."""
+        """An unsolicited ARP packet has this sender: it is a reason to probe, and no more."""
         neighbour = self._by_address.get(address)
         if neighbour is None or neighbour.is_static or neighbour.mac not in (None, location.mac):
             return

@@ -131,5 +131,5 @@ class ClusterInvariants:
             if (self._leading & running) - leading:
                 raise ViolationError("the leader goes on without a database", f"{self._leading} led, now {leading}")
             if leading - self._leading:
-                raise ViolationError("nobody begins to lead without a database", f"{leading - self._leading} did")
+                raise ViolationError("no member begins to lead without a database", f"{leading - self._leading} did")
         self._leading, self._was_available = leading, is_available

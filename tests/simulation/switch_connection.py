@@ -74,7 +74,7 @@ class SwitchConnection:
         #: The name of the controller, and the generation with which it is MASTER; for those who look on.
         self.controller = ""
         self.generation: Optional[int] = None
-        #: The reasons for which messages are sent that nobody asked for: to a MASTER or EQUAL, and to a SLAVE.
+        #: The reasons for which unsolicited messages are sent: to a MASTER or EQUAL, and to a SLAVE.
         self.async_masks = {PACKET_IN: [0x3, 0], PORT_STATUS: [0x7, 0x7], FLOW_REMOVED: [0xF, 0]}
         self._watcher = switch.monitors.watcher(self, unsent)
         self._switch = switch
