@@ -2,6 +2,9 @@
 
 Nothing is assumed of a switch that can be asked for or tried. What is found out is valid for one connection: the switch
 may be replaced or upgraded between two. ``docs/switches.md`` has this table for operators, generated from it.
+
+The balancer finds out some rows while it serves (:data:`IN_SERVICE`). ``haslb switch-test`` tries all of them
+(:mod:`ryu_haslb.switch_test`).
 """
 
 from __future__ import annotations
@@ -25,6 +28,33 @@ class Capability(Enum):
     METERS = "meters"
     ROLES = "roles"
     FLOW_MONITOR = "flow_monitor"
+    PACKET_OUT = "packet_out"
+    PACKET_IN = "packet_in"
+    MATCHES = "matches"
+    VLAN_MATCH = "vlan_match"
+    SET_ETH_SRC = "set_eth_src"
+    SET_ETH_DST = "set_eth_dst"
+    SET_IPV4_DST = "set_ipv4_dst"
+    SET_UDP_DST = "set_udp_dst"
+    PUSH_VLAN = "push_vlan"
+    COOKIE_DELETION = "cookie_deletion"
+    FLOW_STATISTICS = "flow_statistics"
+    IDLE_TIMEOUT = "idle_timeout"
+    FLOW_REMOVED = "flow_removed"
+    LEARNING_TABLES = "learning_tables"
+    OUTPUT = "output"
+    TABLE_FEATURES = "table_features"
+    METER_FEATURES = "meter_features"
+    GROUP_FEATURES = "group_features"
+
+
+#: What the balancer finds out while it serves a switch, and shows.
+IN_SERVICE = (
+    *(Capability.NORMAL, Capability.FLOOD, Capability.SESSION_TABLE, Capability.TABLE_OUTPUT, Capability.BUNDLES),
+    *(Capability.METERS, Capability.ROLES, Capability.FLOW_MONITOR),
+)
+_TESTED = "`haslb switch-test`"
+_NOT_SERVED = "the switch cannot be served"
 
 
 class Row(NamedTuple):
@@ -85,6 +115,77 @@ CAPABILITIES: Mapping[Capability, Row] = {
         "the first request of a standby",
         "a standby reads the session rules by flow statistics, every 10 s or less often, and when it takes over",
     ),
+    Capability.PACKET_OUT: Row("packet-out", "forwards the first request of each session", _TESTED, _NOT_SERVED),
+    Capability.PACKET_IN: Row(
+        "output to CONTROLLER",
+        "brings whole requests to the balancer, with the cookie of the rule",
+        _TESTED,
+        _NOT_SERVED,
+    ),
+    Capability.MATCHES: Row(
+        "the matches of the standing rules",
+        "in_port, metadata, eth_dst and eth_src with masks, eth_type, ip_proto, ipv4_src, ipv4_dst, udp_dst, arp_op, "
+        "arp_spa and arp_tpa tell what is for the balancer",
+        _TESTED,
+        _NOT_SERVED,
+    ),
+    Capability.VLAN_MATCH: Row(
+        "the match of vlan_vid", "lets the learning table learn in each VLAN", _TESTED, "there is no learning table"
+    ),
+    Capability.SET_ETH_SRC: Row(
+        "set-field of eth_src", "writes the tag of a session into a request", _TESTED, _NOT_SERVED
+    ),
+    Capability.SET_ETH_DST: Row("set-field of eth_dst", "sends a request to its home agent", _TESTED, _NOT_SERVED),
+    Capability.SET_IPV4_DST: Row(
+        "set-field of ipv4_dst", "rewrites the destination in direct mode", _TESTED, "only dispatched mode can be used"
+    ),
+    Capability.SET_UDP_DST: Row(
+        "set-field of udp_dst",
+        "rewrites the port in direct mode",
+        _TESTED,
+        "real servers cannot have a port of their own",
+    ),
+    Capability.PUSH_VLAN: Row(
+        "push of a VLAN tag",
+        "reaches home agents in a VLAN over a trunk",
+        _TESTED,
+        "home agents must be at untagged ports",
+    ),
+    Capability.COOKIE_DELETION: Row(
+        "deletion by cookie", "removes rules of the balancer and no others", _TESTED, _NOT_SERVED
+    ),
+    Capability.FLOW_STATISTICS: Row(
+        "flow statistics by cookie",
+        "recover sessions from their rules, and show what others have deleted",
+        _TESTED,
+        "sessions do not survive a restart of the balancer, and deleted rules are not restored",
+    ),
+    Capability.IDLE_TIMEOUT: Row(
+        "idle time-outs",
+        "end learned addresses, and session rules also while no balancer runs",
+        _TESTED,
+        "session rules stay until the balancer removes them, learned addresses until their port goes down",
+    ),
+    Capability.FLOW_REMOVED: Row(
+        "flow-removed messages",
+        "report rules that have timed out, or that others have deleted",
+        _TESTED,
+        "deleted rules are found by the next audit; the learning table forgets no address by itself",
+    ),
+    Capability.LEARNING_TABLES: Row(
+        "five flow tables", "have the learning table, in tables 3 and 4", _TESTED, "a switch without NORMAL floods"
+    ),
+    Capability.OUTPUT: Row("output to a port", "forwards requests", "`haslb switch-test --ports`", _NOT_SERVED),
+    Capability.TABLE_FEATURES: Row(
+        "table features",
+        "say how many rules a table takes",
+        _TESTED,
+        "a table is known to be full when it rejects a rule",
+    ),
+    Capability.METER_FEATURES: Row(
+        "meter features", "say how many meters there are", _TESTED, "the first meter that is rejected shows it"
+    ),
+    Capability.GROUP_FEATURES: Row("group features", "nothing: the balancer uses no groups", _TESTED, "nothing"),
 }
 
 
@@ -92,13 +193,13 @@ class Capabilities:
     """What is known of one switch over one connection: True, False, or None while it is not known."""
 
     def __init__(self, datapath_id: int) -> None:
-        self.known: dict[Capability, Optional[bool]] = dict.fromkeys(Capability)
+        self.known: dict[Capability, Optional[bool]] = dict.fromkeys(IN_SERVICE)
         self._datapath_id = datapath_id
         self._logged: set[Capability] = set()
 
     def begin(self) -> None:
         """A connection is new. What the log has said of the switch is not said again unless it changes."""
-        self.known = dict.fromkeys(Capability)
+        self.known = dict.fromkeys(IN_SERVICE)
 
     def update(self, found: Mapping[Capability, Optional[bool]]) -> None:
         """Take over what was found out; the log says once what the switch lacks, and what is done without it."""

@@ -15,7 +15,7 @@ from ryu_haslb import __version__
 from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.arbiter import Role
-from ryu_haslb.openflow.capabilities import Capability
+from ryu_haslb.openflow.capabilities import IN_SERVICE
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.places import PlaceState
 from ryu_haslb.show import snapshot
@@ -228,7 +228,7 @@ def _facts(rows: list[SwitchRow]) -> Iterator[Metric]:
     labels = ["datapath", "make", "version", "switching"]
     infos = (([row["datapath"], row["make"], row["version"], row["switching"]], 1.0) for row in rows)
     yield _gauge("haslb_switch_info", "1; who made the switch, and how it forwards.", labels, infos)
-    known = (([row["datapath"], each.value], _has(row, each.value)) for row in rows for each in Capability)
+    known = (([row["datapath"], each.value], _has(row, each.value)) for row in rows for each in IN_SERVICE)
     meaning = "1 for what the switch is able to do, 0 for what it lacks; NaN while that is not known."
     yield _gauge("haslb_switch_capability", meaning, ["datapath", "capability"], known)
     learned = (([row["datapath"]], float(row["addresses_learned"])) for row in rows)

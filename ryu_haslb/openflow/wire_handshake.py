@@ -1,0 +1,58 @@
+"""The messages of the OpenFlow 1.3 handshake (OpenFlow 1.3.5, sections 6.3.1, 7.3.1 and 7.5.1)."""
+
+from __future__ import annotations
+
+import struct
+from struct import Struct
+from typing import NamedTuple
+
+from ryu_haslb.openflow.wire import (
+    HEADER,
+    OFP_VERSION,
+    OFPMP_PORT_DESC,
+    OFPT_HELLO,
+    OFPT_MULTIPART_REQUEST,
+    MalformedMessage,
+)
+
+OFPT_FEATURES_REQUEST = 5
+_OFPHET_VERSIONBITMAP = 1
+_HELLO = Struct("!BBHIHHI")
+_FEATURES_REPLY = Struct("!8xQIB")
+_PORT_REQUEST = Struct("!BBHIHH4x")
+
+
+class Features(NamedTuple):
+    """The datapath id, and the number of flow tables."""
+
+    datapath_id: int
+    tables: int
+
+
+def hello(xid: int) -> bytes:
+    """Offer OpenFlow 1.3, and nothing else."""
+    bitmap = (_OFPHET_VERSIONBITMAP, 8, 1 << OFP_VERSION)
+    return _HELLO.pack(OFP_VERSION, OFPT_HELLO, _HELLO.size, xid, *bitmap)
+
+
+def features_request(xid: int) -> bytes:
+    """Ask which switch it is."""
+    return HEADER.pack(OFP_VERSION, OFPT_FEATURES_REQUEST, HEADER.size, xid)
+
+
+def read_features(message: bytes) -> Features:
+    """Unpack a features reply.
+
+    Raises:
+        MalformedMessage: the message is cut short.
+    """
+    try:
+        datapath_id, _, tables = _FEATURES_REPLY.unpack_from(message)
+    except struct.error as error:
+        raise MalformedMessage(f"features reply of {len(message)} bytes: expected 32 or more") from error
+    return Features(datapath_id, tables)
+
+
+def port_description_request(xid: int) -> bytes:
+    """Ask for all ports."""
+    return _PORT_REQUEST.pack(OFP_VERSION, OFPT_MULTIPART_REQUEST, _PORT_REQUEST.size, xid, OFPMP_PORT_DESC, 0)
