@@ -95,10 +95,17 @@ class ControlClient:
 
     def _explain(self, error: OSError) -> str:
         text = next(text for kind, text in _EXPLANATIONS if isinstance(error, kind))
-        if isinstance(error, ConnectionRefusedError) and not stat.S_ISSOCK(os.stat(self.path).st_mode):
+        if isinstance(error, ConnectionRefusedError) and self._is_other_file():
             text = "{path} is no socket; name the control socket of the {server} with {option}"
         reason = error.strerror or error
         return text.format(path=self.path, server=self._server, option=self._option, reason=reason)
+
+    def _is_other_file(self) -> bool:
+        """Whether something else than a socket is at the path; a server that starts may just remove what it finds."""
+        try:
+            return not stat.S_ISSOCK(os.stat(self.path).st_mode)
+        except OSError:
+            return False
 
 
 _EXPLANATIONS = (
