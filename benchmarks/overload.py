@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import quantiles
 from threading import Event
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.labs import CONFIGURATION, PRODUCT, BareChassis, ProductLab
 from benchmarks.programs import HERE, CompilerError, program
@@ -68,6 +68,21 @@ class CrowdedLab(ProductLab):
             self.run(DFP_AGENT, [sys.executable, str(HERE / "fickle_agent.py")], stdout=log)
 
 
+class Shown(NamedTuple):
+    """One ``show ip slb stats``: when it was asked and answered, and how many requests were dispatched until then."""
+
+    asked: float
+    answered: float
+    dispatched: int
+
+
+class Weight(NamedTuple):
+    """One weight of the DFP agent: when it was reported, and when the balancer showed it."""
+
+    reported: float
+    shown: float
+
+
 @dataclass(frozen=True)
 class Overload:
     """The results of one storm. Shares are of the requests that were sent; times are in seconds.
@@ -82,9 +97,25 @@ class Overload:
     quiet: float
     astray: int
     longest: float
-    show: list[float]
-    dfp: list[float]
+    show: list[Shown]
+    dfp: list[Weight]
     counted: dict[str, int]
+
+    def ahead_of_show(self) -> list[int]:
+        """For each ``show``, the requests that were dispatched since the one before, and so at most ahead of it."""
+        return [later.dispatched - former.dispatched for former, later in zip(self.show, self.show[1:])]
+
+    def ahead_of_weights(self) -> list[int]:
+        """For each weight, the requests that were dispatched at most until it was in force.
+
+        What ``show`` answered around the report and the sight of it frames the count.
+        """
+        return [
+            min(each.dispatched for each in self.show if each.answered >= weight.shown)
+            - max(each.dispatched for each in self.show if each.answered <= weight.reported)
+            for weight in self.dfp
+            if self.show[0].answered <= weight.reported and weight.shown <= self.show[-1].answered
+        ]
 
 
 class Crowd(Storm):
@@ -101,7 +132,7 @@ class Crowd(Storm):
         count, quiet = int(rate * seconds), int(QUIET_RATE * seconds)
         before, done = self.counters(), Event()
         with ThreadPoolExecutor() as pool:
-            watchers = [pool.submit(watch, done) for watch in (self._watch_show, self._watch_dfp)]
+            shows, weights = pool.submit(self._watch_show, done), pool.submit(self._watch_dfp, done)
             try:
                 storms = [
                     self._start(PDSN, self._take(count), count, rate),
@@ -111,7 +142,6 @@ class Crowd(Storm):
                 sent = [json.loads(storm.communicate()[0]) for storm in storms]
             finally:
                 done.set()
-        show, dfp = (watcher.result() for watcher in watchers)
         came = self._report()
         of_quiet = came["from"].get(str(QUIET_ADDRESS), {"received": 0})["received"]
         after = self.counters()
@@ -123,8 +153,8 @@ class Crowd(Storm):
             quiet=of_quiet / quiet,
             astray=came["astray"],
             longest=came["longest"] / 1000,
-            show=show,
-            dfp=dfp,
+            show=shows.result(),
+            dfp=weights.result(),
             counted={name: after[name] - before[name] for name in after if after[name] != before[name]},
         )
 
@@ -165,25 +195,25 @@ class Crowd(Storm):
                 raise LabError("the balancer shows no weight of the DFP agent")
             time.sleep(0.1)
 
-    def _watch_show(self, done: Event) -> list[float]:
-        """The seconds that each ``show ip slb stats`` took."""
-        seconds = []
+    def _watch_show(self, done: Event) -> list[Shown]:
+        """Every ``show ip slb stats`` of an operator who asks without a pause."""
+        seen = []
         while not done.is_set():
-            begin = time.monotonic()
-            self._lab.command(CONTROLLER, "show ip slb stats")
-            seconds.append(time.monotonic() - begin)
-        return seconds
+            asked = time.monotonic()
+            dispatched = self.counters()["dispatched"]
+            seen.append(Shown(asked, time.monotonic(), dispatched))
+        return seen
 
-    def _watch_dfp(self, done: Event) -> list[float]:
-        """For each weight, the seconds from its report by the agent until the balancer shows it."""
-        seconds = []
+    def _watch_dfp(self, done: Event) -> list[Weight]:
+        """Every weight that the balancer shows."""
+        seen = []
         shown = self._shown_weight()
         while not done.is_set():
             weight = self._shown_weight()
             if weight != shown:
-                seconds.append(time.monotonic() - self._reported(weight))
+                seen.append(Weight(self._reported(weight), time.monotonic()))
                 shown = weight
-        return seconds
+        return seen
 
     def _reported(self, weight: int) -> float:
         """The time at which the agent last reported this weight."""
@@ -210,7 +240,9 @@ def row(seen: Overload) -> Iterator[str]:
     """The cells of a table."""
     yield from (f"{rate:,.0f}" for rate in (seen.rate, seen.served))
     yield from (f"{share:.0%}" for share in (seen.new, seen.known, seen.quiet))
-    for seconds in (seen.longest, percentile(seen.show, 99), percentile(seen.dfp, 99)):
+    show = [each.answered - each.asked for each in seen.show]
+    weights = [each.shown - each.reported for each in seen.dfp]
+    for seconds in (seen.longest, percentile(show, 99), percentile(weights, 99)):
         yield f"{seconds * 1000:.0f} ms"
 
 

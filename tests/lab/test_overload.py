@@ -19,6 +19,9 @@ pytestmark = pytest.mark.lab
 
 RATE = MAX_REQUEST_RATE * 1.6
 SECONDS = 4.0
+#: Requests that may be dispatched ahead of an operator's command, or of a DFP agent's weight: the work of a tenth of a
+#: second on a fast machine.
+MAX_AHEAD = 3000
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +57,13 @@ def test_known_mobiles_do_not_fare_worse_than_new_ones(seen: Overload) -> None:
     assert seen.known > 0.9 * seen.new
 
 
-def test_operators_and_dfp_agents_are_answered_within_a_tenth_of_a_second(seen: Overload) -> None:
-    assert sorted(seen.show)[int(len(seen.show) * 0.99)] < 0.1
-    assert len(seen.dfp) > SECONDS
-    assert sorted(seen.dfp)[int(len(seen.dfp) * 0.9)] < 0.1
+def test_operators_and_dfp_agents_do_not_wait_behind_the_storm(seen: Overload) -> None:
+    """Few requests go ahead of them, however fast the machine is: in seconds the wait would be that of the machine."""
+    show, weights = sorted(seen.ahead_of_show()), sorted(seen.ahead_of_weights())
+    print(f"ahead of show {show[-9:]}, of weights {weights}")
+    assert show[int(len(show) * 0.99)] < MAX_AHEAD
+    assert len(weights) > SECONDS
+    assert weights[int(len(weights) * 0.9)] < MAX_AHEAD
 
 
 def test_what_is_served_is_served_in_time(seen: Overload) -> None:
