@@ -88,10 +88,10 @@ class Player:
         self.xid = 1000
         self._end = END_FRAME + bytes([number])
 
-    def play_all(self) -> list[Answer]:
-        """What the switch has to say, until its flow monitors resume."""
+    def play_all(self, until: Callable[[list[Answer]], bool]) -> list[Answer]:
+        """What the switch has to say, until its flow monitors resume and ``until`` is so of all that came."""
         answers: list[Answer] = []
-        while not answers or answers[-1][0] != "notice" or answers[-1][3] != MONITOR_RESUMED:
+        while not (answers and answers[-1][:1] == ("notice",) and answers[-1][3] == MONITOR_RESUMED and until(answers)):
             received = self.receive()
             if received[1] == ofp.OFPT_ECHO_REQUEST:
                 self.send(_HEADER.pack(4, ofp.OFPT_ECHO_REPLY, len(received), *struct.unpack_from("!I", received, 4)))
@@ -133,7 +133,10 @@ class OpenVSwitch(Player):
 
     def __init__(self, port: int, number: int = 0) -> None:
         super().__init__(number)
-        self._socket = socket.create_connection(("127.0.0.1", port), ANSWER_TIMEOUT)
+        self._socket = socket.socket()
+        self._socket.settimeout(ANSWER_TIMEOUT)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, CONNECTION_BUFFER // 16)
+        self._socket.connect(("127.0.0.1", port))
         self._pending = b""
         self.send(_HEADER.pack(4, ofp.OFPT_HELLO, 8, 1))
         # A controller that has connected to the switch gets no packet-ins and no reports of
