@@ -22,7 +22,7 @@ import eventlet
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration, DfpManager
-from ryu_haslb.control import operations
+from ryu_haslb.control import configuring, operations
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.steering import steer
@@ -150,7 +150,7 @@ def run(path: Path, reals: int, sessions: int) -> None:
     reloads: list[float] = []
 
     def reload_once() -> None:
-        operations.apply_file(application, str(path))
+        configuring.apply_file(application, str(path))
         reloads.append(time.perf_counter())
 
     def reload_often() -> None:

@@ -27,7 +27,7 @@ from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
-from ryu_haslb.control import operations
+from ryu_haslb.control import configuring
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.dfp.connections import DfpConnections
@@ -256,9 +256,9 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         path = self.configuration_file
         try:
             if self.cluster_configuration is not None:
-                self.cluster_configuration.report_file(path, operations.compare_file(self, path))
+                self.cluster_configuration.report_file(path, configuring.compare_file(self, path))
                 return
-            applied = operations.apply_file(self, path)
+            applied = configuring.apply_file(self, path)
         except ConfigurationError as error:
             for each in error.errors:
                 LOG.error("%s", each)

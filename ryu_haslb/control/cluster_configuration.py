@@ -20,7 +20,7 @@ from ryu_haslb.cluster.member_rows import MemberInfo
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Changes, Columns
 from ryu_haslb.cluster.shared_state import NotConnectedError
-from ryu_haslb.control import operations
+from ryu_haslb.control import configuring
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.operations import Application, UndecidedError
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
@@ -133,7 +133,7 @@ class ClusterConfiguration:
         if shared is None:
             return
         try:
-            applied = operations.apply_shared(
+            applied = configuring.apply_shared(
                 self._application, shared.text, str(shared), lambda: self.agreement.pending == shared
             )
         except ConfigurationError as error:

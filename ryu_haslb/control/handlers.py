@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ryu_haslb.configuration.ios.writer import write_configuration
-from ryu_haslb.control import crypto, debug, operations
+from ryu_haslb.control import configuring, crypto, debug, operations
 from ryu_haslb.control.command_table import SECRETS, Executor
-from ryu_haslb.control.operations import Application, Applied, UnknownVirtualServerError
+from ryu_haslb.control.configuring import Applied
+from ryu_haslb.control.operations import Application, UnknownVirtualServerError
 from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.diagnostics import ConfigurationError
@@ -90,16 +91,16 @@ def _clear_isakmp(application: Application, _: Words) -> Result:
 
 
 def _configure(application: Application, words: Words) -> Result:
-    return _applied(lambda: operations.apply_file(application, words["FILE"]))
+    return _applied(lambda: configuring.apply_file(application, words["FILE"]))
 
 
 def _configure_from_file(application: Application, _: Words) -> Result:
-    return _applied(lambda: operations.apply_file(application, application.configuration_file))
+    return _applied(lambda: configuring.apply_file(application, application.configuration_file))
 
 
 def _config(application: Application, words: Words) -> Result:
     text = "\n".join(words["COMMANDS"].split(SEPARATOR))
-    return _applied(lambda: operations.apply_commands(application, text, "command"))
+    return _applied(lambda: configuring.apply_commands(application, text, "command"))
 
 
 def _retire(application: Application, _: Words) -> Result:

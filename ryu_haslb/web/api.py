@@ -15,7 +15,7 @@ from typing import Any, Callable, Optional, TypeVar
 from webob import Request, Response
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.control import crypto, operations
+from ryu_haslb.control import configuring, crypto, operations
 from ryu_haslb.control.operations import Application, UndecidedError, UnknownVirtualServerError
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec.charon import CharonError
@@ -213,7 +213,7 @@ def _clear_counters(api: Api, _: bytes) -> Response:
 
 def _config(api: Api, body: bytes) -> Response:
     try:
-        applied = operations.apply_commands(api.application, body.decode(), "request")
+        applied = configuring.apply_commands(api.application, body.decode(), "request")
     except UnicodeDecodeError as error:
         raise ApiError(400, f"not UTF-8: {error}; expected {_CONFIG.expectation}") from error
     except ConfigurationError as error:

@@ -9,7 +9,7 @@ from cluster_member import standing_by_member
 from control_process import Application
 
 from ryu_haslb.cluster.configuration_rows import SharedConfiguration
-from ryu_haslb.control import operations
+from ryu_haslb.control import configuring
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
 
 
@@ -23,7 +23,7 @@ def test_a_member_that_fails_to_apply_a_configuration_says_so_and_may_lead(
     def fail(*_: Any) -> None:
         raise RecursionError("fault")
 
-    monkeypatch.setattr(operations, "apply_shared", fail)
+    monkeypatch.setattr(configuring, "apply_shared", fail)
     assert not member.may_lead()
     member.agreement.on_rows([SharedConfiguration(7, "hostname x\n", "b", "2026-01-02T03:04:05Z").row()])
     assert not member.may_lead()

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.control import operations, reader_process
+from ryu_haslb.control import configuring, operations, reader_process
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.reading import Assembly, Job, pieces, read
 from ryu_haslb.language.diagnostics import ConfigurationError
@@ -66,12 +66,12 @@ def test_a_large_file_is_read_in_a_process_while_others_have_their_turn(tmp_path
     path.write_text(large() + SERVER)
     application = Application()
     turns = Turns()
-    applied = operations.apply_file(application, str(path))
+    applied = configuring.apply_file(application, str(path))
     assert turns.stop() > 10
     assert application.configuration == load(path).configuration
     assert "+ ip slb serverfarm HAFARM / real 10.2.0.9" in applied.changes
     assert applied.warnings == load(path).warnings != ()
-    commands = operations.apply_commands(application, "ip slb serverfarm HAFARM\nno real 10.2.0.9", "command")
+    commands = configuring.apply_commands(application, "ip slb serverfarm HAFARM\nno real 10.2.0.9", "command")
     assert "- ip slb serverfarm HAFARM / real 10.2.0.9" in commands.changes
     assert len(application.configuration.farms["HAFARM"].reals) == 299
 
@@ -82,7 +82,7 @@ def test_the_errors_of_a_large_file_are_the_same_as_of_a_small_one(tmp_path: Pat
     application = Application()
     before = application.configuration
     with pytest.raises(ConfigurationError) as caught:
-        operations.apply_file(application, str(path))
+        configuring.apply_file(application, str(path))
     with pytest.raises(ConfigurationError) as expected:
         read(Job(str(path), before))
     assert caught.value.errors == expected.value.errors
@@ -108,7 +108,7 @@ def test_a_reader_that_ends_without_an_answer_changes_nothing(
     monkeypatch.setattr(reader_process, "_PROGRAM", program)
     monkeypatch.setattr(reader_process, "READER_TIMEOUT", 0.3 if "sleep" in program else 60.0)
     with pytest.raises(ConfigurationError, match=reason):
-        operations.apply_file(application, str(path))
+        configuring.apply_file(application, str(path))
     assert application.configuration is before
 
 
@@ -117,7 +117,7 @@ def test_a_reader_that_cannot_be_started_changes_nothing(tmp_path: Path, monkeyp
     path.write_text(large() + SERVER)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "none"))
     with pytest.raises(ConfigurationError, match="cannot be started"):
-        operations.apply_file(Application(), str(path))
+        configuring.apply_file(Application(), str(path))
 
 
 def test_two_changes_at_the_same_time_are_both_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,10 +128,10 @@ def test_two_changes_at_the_same_time_are_both_in_force(monkeypatch: pytest.Monk
         eventlet.sleep(0.01)
         return read(job)
 
-    monkeypatch.setattr(operations, "read_aside", slow)
+    monkeypatch.setattr(configuring, "read_aside", slow)
     farm = "ip slb serverfarm HAFARM\nreal 10.1.1.{}\nweight 7"
     threads = [
-        eventlet.spawn(operations.apply_commands, application, farm.format(number), "command") for number in (51, 52)
+        eventlet.spawn(configuring.apply_commands, application, farm.format(number), "command") for number in (51, 52)
     ]
     for thread in threads:
         thread.wait()
@@ -159,7 +159,7 @@ def test_sessions_that_end_while_others_are_cleared_are_not_counted() -> None:
 def test_removing_a_virtual_server_ends_its_sessions_in_slices() -> None:
     application = Application(3000)
     turns = Turns()
-    operations.apply_commands(application, "no ip slb vserver MIPSLB", "command")
+    configuring.apply_commands(application, "no ip slb vserver MIPSLB", "command")
     assert turns.stop() >= 5
     assert [real.sessions for real in application.bench.reals] == [0, 0]
 
