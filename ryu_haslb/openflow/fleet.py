@@ -9,9 +9,10 @@ from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.channel import SwitchChannel
-from ryu_haslb.openflow.connection import Clock, Connection
+from ryu_haslb.openflow.connection import Connection
 from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.identity import is_proved, refusal
+from ryu_haslb.openflow.installation import Clock
 from ryu_haslb.openflow.pipeline import chassis_address
 from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.retirement import Conclude

@@ -164,8 +164,8 @@ def test_ports_are_followed_once_because_of_a_description_and_of_rejected_floods
     """It takes milliseconds where there are many real servers, and a switch may send both any number of times."""
     connected = Connected()
     followed: list[bool] = []
-    monkeypatch.setattr(connected.connection, "_follow_ports", lambda: followed.append(True))
-    connected.connection._description_xid = 77
+    monkeypatch.setattr(connected.connection._installation, "_follow_ports", lambda: followed.append(True))
+    connected.connection._installation._description_xid = 77
     reply = message(wire.OFPT_MULTIPART_REPLY, 77, bytes(8) + bytes(1056))
     assert [connected.transport.deliver(reply) for _ in range(3)] == [True, False, False]
     assert len(followed) == 1

@@ -1,0 +1,297 @@
+"""What one connection installs on a switch besides session rules: meters and standing rules, in which layout::
+
+    layout    from the configuration, the switch's description and ports, and what it rejects (:mod:`.layout_choice`)
+    install   meter for all requests -> standing rules, one bundle -> barrier reply: the switch is served
+                                                                   -> error: another layout, if one may fit;
+                                                                      else the switch is not served; tried
+                                                                      again after 1 s, 2 s and so on up to 60 s
+    replace   another configuration, or other ports: the standing rules once more, in the place of those before
+    restore   others have deleted some (:mod:`.audit`): what is missing is added
+
+The rules that copy replies (:mod:`.reply_rules`) and the meters follow the standing rules.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Callable, Optional
+
+from ryu_haslb.configuration.model import Configuration, Switching
+from ryu_haslb.configuration.outside_ports import sides_of
+from ryu_haslb.openflow import rule_messages, wire
+from ryu_haslb.openflow.audit import Audit
+from ryu_haslb.openflow.backoff import Backoff
+from ryu_haslb.openflow.capabilities import Capability
+from ryu_haslb.openflow.channel import SwitchChannel
+from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.layout_choice import LayoutChoice
+from ryu_haslb.openflow.meter_rates import MeterRates
+from ryu_haslb.openflow.meters import Meters
+from ryu_haslb.openflow.pipeline import Purpose, Rule
+from ryu_haslb.openflow.reply_rules import ReplyRules
+from ryu_haslb.openflow.session_audit import SessionAudit
+from ryu_haslb.openflow.standing_rules import standing_rules
+from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire_description import description_request, read_description
+from ryu_haslb.slb.balancer import Balancer
+
+LOG = logging.getLogger(__name__)
+
+#: Changes of ports that are followed at once within :data:`PORTS_INTERVAL`. Those beyond it are followed together.
+MAX_PORT_CHANGES = 16
+#: Seconds between two times when changes of ports are followed together: that takes milliseconds if there are many.
+PORTS_INTERVAL = 1.0
+
+#: Returns the time in seconds, as :func:`time.monotonic` does.
+Clock = Callable[[], float]
+
+
+class Installation:
+    """The meters and standing rules that are installed over one connection to ``switch``.
+
+    ``transactions`` are all that are sent over the connection. ``audit`` and ``reply_rules`` are those of one
+    mastership; :meth:`begin` makes them anew.
+    """
+
+    def __init__(
+        self,
+        transport: SwitchChannel,
+        switch: Switch,
+        balancer: Balancer,
+        configuration: Configuration,
+        clock: Clock,
+    ) -> None:
+        self._transport = transport
+        self._switch = switch
+        self.transactions = Transactions(transport)
+        self._balancer = balancer
+        self._configuration = configuration
+        self._clock = clock
+        self._backoff = Backoff()
+        self._is_installing = False
+        self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id))
+        self._port_changes = 0
+        self._ports_followed_at = -PORTS_INTERVAL
+        self._description_xid: Optional[int] = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Make meters and audit anew: what they have recorded is from an earlier mastership."""
+        transport, switch = self._transport, self._switch
+        self._meters = Meters(transport.id, self.transactions, switch.admission, self._balancer, self._configuration)
+        self._meters.on_deleted = self._restore
+        self._meter_rates = MeterRates(transport, transport.id)
+        session_audit = SessionAudit(transport, transport.id, switch.rules, self._balancer, switch)
+        self.reply_rules = ReplyRules(transport.id, switch.replies, self._balancer, self.transactions, self._meters)
+        self._meters.on_copying_ended = self.reply_rules.forget
+        self.audit = Audit(transport, session_audit, switch.restored, self._restore, self.reply_rules)
+
+    def ask_description(self) -> None:
+        """Ask the switch who made it."""
+        self._description_xid = self._transport.next_xid()
+        self._transport.transmit(description_request(self._description_xid))
+
+    def install(self) -> None:
+        """Install the meter of all requests, and behind it the standing rules in the place of all others of ours."""
+        self._is_installing = True
+        self.audit.suspend()
+        self._meters.install(lambda: self._submit(rule_messages.replacement))
+
+    def configure(self, configuration: Configuration) -> None:
+        """Replace the standing rules by those of another configuration."""
+        self._configuration = configuration
+        self._choice.configured = _switching(configuration, self._transport.id)
+        self._replace()
+
+    def on_port_changed(self) -> None:
+        """Replace the standing rules if the ports around the IPsec module have changed, and find named ports anew."""
+        self._port_changes += 1
+        if self._port_changes <= MAX_PORT_CHANGES:
+            self._follow_ports()
+
+    def follow_further_port_changes(self, now: float) -> None:
+        """Follow the changes of ports that were too many to be followed at once, if it is time."""
+        if not self._port_changes or now < self._ports_followed_at + PORTS_INTERVAL:
+            return
+        has_more = self._port_changes > MAX_PORT_CHANGES
+        self._port_changes, self._ports_followed_at = 0, now
+        if has_more:
+            self._follow_ports()
+
+    def _follow_ports(self) -> None:
+        names = self._transport.port_names()
+        self._switch.set_port_names(names)
+        sides, _ = sides_of(self._configuration, names)
+        if sides != self._switch.sides or self._choice.layout(names.keys()) != self._switch.layout:
+            self._replace()
+
+    def tick(self, now: float) -> None:
+        """Audit what is in place while the switch is served; while it rejects our rules, send them again when due."""
+        if self.is_serving:
+            self._meters.tick(now)
+            self._meter_rates.tick(self._meters.rates, now)
+            self.reply_rules.tick(now)
+            self.audit.tick(now)
+            self._take_meter_counts()
+        elif self._backoff.is_failing and not self._is_installing and not self._backoff.must_wait(now):
+            self.install()
+
+    def end(self) -> None:
+        """Serve the switch no longer, because another balancer does or the connection is left. Its rules stay."""
+        self._backoff.reset()
+        self._stop_serving()
+
+    @property
+    def is_serving(self) -> bool:
+        """False while another balancer serves the switch, and once it was left or retired or rejected our rules."""
+        return self._switch.channel is self._transport
+
+    @property
+    def capabilities(self) -> Mapping[Capability, Optional[bool]]:
+        """What was found out about the switch; nothing while rules are being installed."""
+        if self._is_installing:
+            return {}
+        return {
+            Capability.NORMAL: False if self._choice.lacks_normal else None,
+            Capability.FLOOD: False if self._choice.floods_by_ports else None,
+            Capability.SESSION_TABLE: self._switch.layout.has_sessions,
+            Capability.TABLE_OUTPUT: self._switch.has_table_output,
+            Capability.BUNDLES: self.transactions.has_bundles,
+            Capability.METERS: self._meters.are_supported,
+        }
+
+    def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
+        """Handle a reply with meters, with rules that are audited, or with the description. False: another reply."""
+        return (
+            self._meters.on_meter_stats(xid, message, now)
+            or self._on_meter_rates(xid, message)
+            or self.audit.on_reply(xid, message, now)
+            or self._on_description(xid, message)
+        )
+
+    def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
+        """Handle an error about a packet-out to FLOOD, or about a request of audit and meters. False: another error."""
+        return self._on_flood_rejected(error) or self.audit.on_error(xid, now) or self._meter_rates.on_error(xid)
+
+    def _restore(self) -> None:
+        """Others have deleted standing rules, or the meter of all requests: add what is missing."""
+        if not self._is_installing:
+            self._is_installing = True
+            self.audit.suspend()
+            self._meters.install(lambda: self._submit(rule_messages.restoration))
+
+    def _replace(self) -> None:
+        if self.is_serving:
+            self._is_installing = True
+            self._submit(rule_messages.replacement)
+
+    def _submit(self, messages_of: Callable[[list[Rule], bool, int, Layout], list[bytes]]) -> None:
+        """Send the standing rules of the configuration in force, in the messages that ``messages_of`` makes of them."""
+        transport, switch = self._transport, self._switch
+        names = transport.port_names()
+        sides, remarks = sides_of(self._configuration, names)
+        switch.set_sides(sides, [*remarks, *switch.set_port_names(names)])
+        layout = self._choice.layout(names.keys())
+        keys = self._balancer.sessions.keys
+        rules = list(standing_rules(self._configuration, transport.id, sides, keys, layout))
+        self.audit.suspend()
+        if messages_of is rule_messages.replacement or layout != switch.layout:
+            switch.set_layout(layout)
+        if messages_of is rule_messages.replacement:
+            self.reply_rules.forget()
+            self._meters.configure(self._configuration, sides)
+        else:
+            self._meters.restore_client_rules()
+
+        def conclude(error: Optional[wire.Error]) -> None:
+            self._is_installing = False
+            if error is None:
+                self._on_installed(rules)
+            else:
+                self._on_rejected(error)
+
+        def conclude_table_miss(error: Optional[wire.Error]) -> None:
+            in_place = rules if error is None else [rule for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
+            self.audit.expect(in_place, self._clock())
+
+        metered = self._meters.are_supported
+        self.transactions.submit(lambda xid: messages_of(rules, metered, xid, layout), conclude)
+        self.transactions.submit(lambda xid: rule_messages.table_miss(rules, xid, layout), conclude_table_miss)
+
+    def _on_installed(self, rules: list[Rule]) -> None:
+        LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
+        self._switch.standing_rules = len(rules)
+        if self._backoff.is_failing:
+            self._backoff.reset()
+            self._switch.connect(self.transactions, self._clock())
+        self.reply_rules.begin(self._switch.layout)
+        self._switch.on_ready(self._clock())
+
+    def _on_rejected(self, error: wire.Error) -> None:
+        if self._choice.on_rejected(error):
+            self.install()
+            return
+        if self._backoff.on_rejected(self._clock()):
+            LOG.error(
+                "Switch %016x rejected the standing rules (%s) and is not served; docs/flows.md lists what it must "
+                "support. They are sent again after pauses of 1 to 60 s",
+                *(self._transport.id, error),
+            )
+        self._stop_serving()
+
+    def _stop_serving(self) -> None:
+        self.transactions.abandon()
+        self.reply_rules.end()
+        self.audit.suspend()
+        if self.is_serving:
+            self._switch.disconnect()
+
+    def _take_meter_counts(self) -> None:
+        self._switch.arp_metered += self._meters.arp_dropped
+        self._meters.arp_dropped = 0
+        count, self._meters.restored = self._meters.restored, 0
+        if count:
+            self._switch.restored.incidents += 1
+            self._switch.restored.meters += count
+            LOG.warning(
+                "Switch %016x: %d meters were deleted or changed by another controller or operator; restored",
+                *(self._transport.id, count),
+            )
+
+    def _on_meter_rates(self, xid: int, message: bytes) -> bool:
+        """Set the rates again that others have changed."""
+        changed = self._meter_rates.on_reply(xid, message, self._meters.rates)
+        for meter, rate in (changed or {}).items():
+            self._meters.restore_rate(meter, rate)
+        return changed is not None
+
+    def _on_description(self, xid: int, message: bytes) -> bool:
+        """The switch says who made it, before it is served if it replies in order."""
+        if xid != self._description_xid:
+            return False
+        self._description_xid = None
+        try:
+            self._switch.description = read_description(message)
+        except wire.MalformedMessage as error:
+            LOG.warning("Switch %016x: malformed description (%s); ignored", self._transport.id, error)
+            return True
+        self._choice.on_description(self._switch.description)
+        self._follow_ports()
+        return True
+
+    def _on_flood_rejected(self, error: wire.Error) -> bool:
+        """The switch has no port FLOOD: flood to each port by itself. What was sent before is rejected as well."""
+        was_known = self._choice.floods_by_ports
+        if not self._choice.rejects_flood(error):
+            return False
+        if not was_known:
+            self._follow_ports()
+        return True
+
+
+def _switching(configuration: Configuration, datapath_id: int) -> Optional[Switching]:
+    """The mode that the configuration sets for a switch."""
+    datapath = configuration.datapaths.get(datapath_id)
+    return None if datapath is None else datapath.switching
