@@ -16,8 +16,8 @@ The number of outstanding bundles is limited: rules wait here, not in the queue 
 outstanding, a session may end and its real server may move; the rule is then removed or replaced after the bundle is
 confirmed. A session that has come from another switch has a stale rule there, which is removed then as well.
 
-When a switch connects again, or a real server has moved, the rules of very many sessions are installed again. That is
-done in slices, between which requests are served (:mod:`ryu_haslb.slb.shards`).
+When a switch connects again, or a real server has moved, the rules of very many sessions are installed again
+(:mod:`.reinstallation`).
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from typing import Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, Backoff
+from ryu_haslb.openflow.reinstallation import MAX_SESSIONS_PER_STEP, Reinstallation
 from ryu_haslb.openflow.rule_bundle import Install, RuleBundle
 from ryu_haslb.openflow.rule_messages import SessionRule
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session, cookie_of
-from ryu_haslb.slb.shards import in_slices
 
 LOG = logging.getLogger(__name__)
 
@@ -46,8 +46,6 @@ MAX_BUNDLE_RULES = 1000
 MAX_OUTSTANDING_BUNDLES = 2
 #: Rules that wait to be installed. Sessions beyond this number get no rule and continue by packet-out.
 MAX_WAITING_RULES = 200_000
-#: Sessions whose rules one step has installed again: some 2 ms of work.
-MAX_SESSIONS_PER_STEP = 5_000
 #: With up to this many sessions, a rule gets the idle time-out of its virtual server; with more, it stays until it is
 #: removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread that
 #: forwards requests: with 100,000 rules that takes 4 ms, two hundred times a second in a storm (docs/performance.md).
@@ -76,11 +74,8 @@ class SessionRules:
         self._outstanding: list[RuleBundle] = []
         self._divided: list[RuleBundle] = []
         self._left_out: dict[Session, None] = {}
-        self._to_reinstall: Optional[Iterator[int]] = None
-        self._moved_meanwhile = False
-        self.moved: set[RealServer] = set()
-        #: Sessions whose real server could not be reached when their rule was to be sent.
-        self._unreachable: dict[Session, None] = {}
+        self._reinstallation = Reinstallation(balancer.sessions, actions, self.install, self.reinstall)
+        self.moved: AbstractSet[RealServer] = self._reinstallation.moved
         self._is_full = False
         self._backoff = Backoff()
         self._rejected_at = 0.0
@@ -121,13 +116,13 @@ class SessionRules:
     @property
     def is_idle(self) -> bool:
         """Whether the switch has confirmed all rules that were sent, and no other can be sent now."""
-        is_waiting = self._to_reinstall is not None or self.waiting
+        is_waiting = self._reinstallation.is_under_way or self.waiting
         return not self._outstanding and (not is_waiting or self.is_paused)
 
     @property
     def is_reinstalling(self) -> bool:
         """Whether rules of sessions that count as having one are still to be installed over this connection."""
-        return self._to_reinstall is not None
+        return self._reinstallation.is_under_way
 
     def outstanding_tags(self) -> set[int]:
         """The tags of the rules whose bundles the switch has not confirmed."""
@@ -161,27 +156,19 @@ class SessionRules:
         request comes back as a session miss.
         """
         self._transactions = transactions
-        self._to_reinstall = self._reinstalling(None)
-        self._continue_reinstalling()
+        self._reinstallation.begin(len(self._to_install))
 
     def on_moved(self, reals: AbstractSet[RealServer]) -> None:
         """The actions of these real servers have changed: have the rules that lead to them replaced, in slices.
 
         Until the turn of a session comes, its requests do not go by its rule (:attr:`moved`).
         """
-        self.moved.update(reals)
-        if self._transactions is None:
-            return  # all rules are installed again when the switch connects
-        if self._to_reinstall is None:
-            self._to_reinstall = self._reinstalling(self.moved)
-            self._continue_reinstalling()
-        else:
-            self._moved_meanwhile = True
+        self._reinstallation.on_moved(reals, len(self._to_install), self._transactions is not None)
 
     def disconnect(self) -> None:
         """The connection is lost. Outstanding bundles will not be confirmed, so their rules wait again."""
-        self._transactions = self._to_reinstall = None
-        self._moved_meanwhile = False
+        self._transactions = None
+        self._reinstallation.end()
         bundles = self._outstanding + self._divided
         self._outstanding, self._divided = [], []
         self._is_full = False
@@ -197,8 +184,7 @@ class SessionRules:
         self._to_install.clear()
         self._to_remove.clear()
         self._left_out.clear()
-        self._unreachable.clear()
-        self.moved.clear()
+        self._reinstallation.forget()
 
     def install(self, session: Session) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
@@ -218,43 +204,6 @@ class SessionRules:
                 session.rule_at = None
                 self.install(session)
 
-    def _reinstalling(self, moved: Optional[AbstractSet[RealServer]]) -> Iterator[int]:
-        """Have rules installed again that may be lost, or lead elsewhere: those of moved real servers, or all (None).
-
-        Sessions that had to wait for their real server come first. A slice is done with each step.
-        """
-        for sessions in in_slices([list(self._unreachable)], MAX_SESSIONS_PER_STEP):
-            self._install_reachable(sessions)
-            if len(sessions) == MAX_SESSIONS_PER_STEP:
-                yield len(sessions)
-        for sessions in self._balancer.sessions.slices(MAX_SESSIONS_PER_STEP):
-            self.reinstall(sessions if moved is None else [each for each in sessions if each.real in moved])
-            if len(sessions) == MAX_SESSIONS_PER_STEP:
-                yield len(sessions)
-
-    def _continue_reinstalling(self) -> None:
-        """Have the rules of some more sessions installed again, as long as few wait: a table of many grows slowly."""
-        if self._to_reinstall is None or len(self._to_install) > 4 * MAX_SESSIONS_PER_STEP:
-            return
-        if next(self._to_reinstall, None) is not None:
-            return
-        if self._moved_meanwhile:
-            self._moved_meanwhile = False
-            self._to_reinstall = self._reinstalling(self.moved)
-        else:
-            self._to_reinstall = None
-            self.moved.clear()
-
-    def _install_reachable(self, waiting: list[Session]) -> None:
-        """Install the rules of those sessions whose real server can be reached now, and let the others wait on."""
-        for session in waiting:
-            if not self._is_live(session):
-                self._unreachable.pop(session, None)
-            elif session.real in self._actions:
-                self._unreachable.pop(session, None)
-                if session.rule_at is None:
-                    self.install(session)
-
     def remove(self, session: Session) -> None:
         """Remove the rule of a session that has ended or has moved to another switch or real server.
 
@@ -272,8 +221,7 @@ class SessionRules:
     def flush(self, now: float) -> Optional[int]:
         """Send the rules that wait. Returns the transaction id of the barrier request, or None if nothing was sent."""
         self._now = now
-        if self._to_reinstall is not None:
-            self._continue_reinstalling()
+        self._reinstallation.advance(len(self._to_install))
         if self._left_out or self._backoff.is_failing:
             self._end_pause()
         if self._transactions is None or not self.waiting or len(self._outstanding) >= MAX_OUTSTANDING_BUNDLES:
@@ -388,8 +336,8 @@ class SessionRules:
                 installs.append((session, actions))
             else:
                 self.remove(session)  # an older rule of the session may be installed
-                if is_live(session) and len(self._unreachable) < MAX_WAITING_RULES:
-                    self._unreachable[session] = None
+                if is_live(session):
+                    self._reinstallation.await_real(session)
         return installs
 
     def _take_removes(self) -> list[SessionRule]:

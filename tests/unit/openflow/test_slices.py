@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 from wired_switch import Wired, goes_to
 
-from ryu_haslb.openflow import session_rules, wire
+from ryu_haslb.openflow import reinstallation, session_rules, wire
 from ryu_haslb.slb import balancer
 from ryu_haslb.slb.session_table import SessionTable
 from simulation.faults import Fault
@@ -25,7 +25,8 @@ def run(world: World, seconds: float) -> None:
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session_rules, "MAX_SESSIONS_PER_STEP", STEP)
+    for module in (session_rules, reinstallation):
+        monkeypatch.setattr(module, "MAX_SESSIONS_PER_STEP", STEP)
     monkeypatch.setattr(balancer, "_FORGOTTEN_PER_STEP", STEP)
 
 

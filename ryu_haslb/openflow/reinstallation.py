@@ -1,0 +1,118 @@
+"""The rules of very many sessions that are installed again: in slices, between which requests are served.
+
+When a switch connects again it may have lost its rules, and when a real server has moved the rules that lead to it lead
+elsewhere. Until its turn comes, a session counts as one with a rule. Sessions whose real server could not be reached
+when their rule was to be sent wait here, and come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Callable, Optional
+
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_table import SessionTable
+from ryu_haslb.slb.shards import in_slices
+
+#: Sessions whose rules one step has installed again: some 2 ms of work.
+MAX_SESSIONS_PER_STEP = 5_000
+#: Sessions that wait for their real server to be reached. Those beyond it get their rule with their next request.
+MAX_UNREACHABLE = 200_000
+
+
+class Reinstallation:
+    """What is still to be installed again on one switch.
+
+    ``moved`` are real servers whose installed rules may still lead elsewhere. ``install`` is called with each session
+    that has no rule, ``reinstall`` with sessions of which some have one on this switch.
+    """
+
+    def __init__(
+        self,
+        sessions: SessionTable,
+        actions: Mapping[RealServer, bytes],
+        install: Callable[[Session], None],
+        reinstall: Callable[[Iterable[Session]], None],
+    ) -> None:
+        self.moved: set[RealServer] = set()
+        self._sessions = sessions
+        self._actions = actions
+        self._install = install
+        self._reinstall = reinstall
+        self._steps: Optional[Iterator[int]] = None
+        self._moved_meanwhile = False
+        self._unreachable: dict[Session, None] = {}
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether rules of sessions that count as having one are still to be installed."""
+        return self._steps is not None
+
+    def begin(self, waiting: int) -> None:
+        """The switch may have lost its rules: have all installed again."""
+        self._steps = self._slices(None)
+        self.advance(waiting)
+
+    def on_moved(self, reals: AbstractSet[RealServer], waiting: int, is_connected: bool) -> None:
+        """The actions of these real servers have changed: have the rules that lead to them replaced."""
+        self.moved.update(reals)
+        if not is_connected:
+            return  # all rules are installed again when the switch connects
+        if self._steps is None:
+            self._steps = self._slices(self.moved)
+            self.advance(waiting)
+        else:
+            self._moved_meanwhile = True
+
+    def await_real(self, session: Session) -> None:
+        """The real server of a session cannot be reached: install its rule when it can."""
+        if len(self._unreachable) < MAX_UNREACHABLE:
+            self._unreachable[session] = None
+
+    def advance(self, waiting: int) -> None:
+        """Do the next step, unless many rules are ``waiting`` to be installed: a table of many rules grows slowly."""
+        if self._steps is None or waiting > 4 * MAX_SESSIONS_PER_STEP or next(self._steps, None) is not None:
+            return
+        if self._moved_meanwhile:
+            self._moved_meanwhile = False
+            self._steps = self._slices(self.moved)
+        else:
+            self._steps = None
+            self.moved.clear()
+
+    def end(self) -> None:
+        """The connection is lost. Which real servers have moved, and which sessions wait for theirs, stays known."""
+        self._steps = None
+        self._moved_meanwhile = False
+
+    def forget(self) -> None:
+        """Another balancer has changed the rules: nothing is to be installed."""
+        self.end()
+        self._unreachable.clear()
+        self.moved.clear()
+
+    def _slices(self, moved: Optional[AbstractSet[RealServer]]) -> Iterator[int]:
+        """Have rules installed again that may be lost, or lead elsewhere: those of moved real servers, or all (None).
+
+        A slice is done with each step.
+        """
+        for sessions in in_slices([list(self._unreachable)], MAX_SESSIONS_PER_STEP):
+            self._install_reachable(sessions)
+            if len(sessions) == MAX_SESSIONS_PER_STEP:
+                yield len(sessions)
+        for sessions in self._sessions.slices(MAX_SESSIONS_PER_STEP):
+            self._reinstall(sessions if moved is None else [each for each in sessions if each.real in moved])
+            if len(sessions) == MAX_SESSIONS_PER_STEP:
+                yield len(sessions)
+
+    def _install_reachable(self, waiting: list[Session]) -> None:
+        """Install the rules of those sessions whose real server can be reached now, and let the others wait on."""
+        for session in waiting:
+            if not self._sessions.has(session):
+                self._unreachable.pop(session, None)
+            elif session.real in self._actions:
+                self._unreachable.pop(session, None)
+                if session.rule_at is None:
+                    self._install(session)
