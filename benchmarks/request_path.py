@@ -97,11 +97,11 @@ class RequestPath:
         no_tables = (
             wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16, self._sink.xid) + b"\0\3" + bytes(6)
         )
-        assert self._switch.on_multipart_reply(self._sink.xid, no_tables, now)
+        assert self._switch.unrecovered.on_multipart_reply(self._switch.channel, self._sink.xid, no_tables, now)
         no_rules = (
             wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16, self._sink.xid) + b"\0\1" + bytes(6)
         )
-        assert self._switch.on_multipart_reply(self._sink.xid, no_rules, now)
+        assert self._switch.unrecovered.on_multipart_reply(self._switch.channel, self._sink.xid, no_rules, now)
         self._mobiles = 0
         self._requests_sent = 0
         self._put_forward = 0.0

@@ -230,7 +230,7 @@ class Connection:
             now = self._clock()
             return (
                 (self._key_reading is not None and self._key_reading.on_reply(xid, message, now))
-                or self._switch.on_multipart_reply(xid, message, now)
+                or self._switch.unrecovered.on_multipart_reply(self._switch.channel, xid, message, now)
                 or self._installation.on_multipart_reply(xid, message, now)
                 or self._mastership.on_message(kind, xid, message, now)
             )

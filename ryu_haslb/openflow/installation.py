@@ -83,7 +83,7 @@ class Installation:
         self._meters = Meters(transport.id, self.transactions, switch.admission, self._balancer, self._configuration)
         self._meters.on_deleted = self._restore
         self._meter_rates = MeterRates(transport, transport.id)
-        session_audit = SessionAudit(transport, transport.id, switch.rules, self._balancer, switch)
+        session_audit = SessionAudit(transport, transport.id, switch.rules, self._balancer, switch.unrecovered)
         self.reply_rules = ReplyRules(transport.id, switch.replies, self._balancer, self.transactions, self._meters)
         self._meters.on_copying_ended = self.reply_rules.forget
         self.audit = Audit(transport, session_audit, switch.restored, self._restore, self.reply_rules)

@@ -14,7 +14,7 @@ A rule is pending for the idle time of its virtual server, as long as its sessio
 removed from the switch. A rule that was not read before reading ended stays. When :mod:`.session_audit` reads it later,
 it is recovered as well (:meth:`Recovery.adopt`), unless a session has it by then.
 
-:mod:`.switch` decides about the requests that come meanwhile, by what :meth:`Recovery.status` returns for their tags.
+:mod:`.unrecovered` decides about the requests that come meanwhile, by the :meth:`Recovery.status` of their tags.
 """
 
 from __future__ import annotations

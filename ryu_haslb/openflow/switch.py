@@ -26,7 +26,6 @@ from typing import Optional, Union
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.arbiter import Arbiter, Role
@@ -46,17 +45,16 @@ from ryu_haslb.openflow.martians import own_addresses
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.pipeline import PROBE_PREFIX, REPLY_PURPOSES, Purpose, chassis_address, dispatch_address
 from ryu_haslb.openflow.places import Location, Place
-from ryu_haslb.openflow.recovery import Recovery, Status
 from ryu_haslb.openflow.replies import Replies
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
 from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.unrecovered import UnrecoveredSessions
 from ryu_haslb.openflow.wire_description import Description
-from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
@@ -119,9 +117,10 @@ class Switch:
         self.rules = SessionRules(datapath_id, balancer, self._forwarding.actions)
         self.admission = Admission(balancer, self._read_request)
         self.restored = Restored()
-        self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
         self.has_keys = False
         self._table_output = TableOutput(datapath_id)
+        actions = self._forwarding.actions
+        self.unrecovered = UnrecoveredSessions(datapath_id, balancer, self.rules, actions, self._table_output)
         #: Locations have changed: many at once after a start, and it takes milliseconds to go through thousands.
         self._is_forwarding_stale = False
         self._is_ready = False
@@ -210,10 +209,7 @@ class Switch:
             return
         self._is_ready = True
         self._probe_table_output(self.channel, now)
-        if not self.layout.has_sessions:
-            self.recovery.reading.skip()
-        elif not self.recovery.is_complete:
-            self.channel.transmit(self.recovery.request(self.channel.next_xid(), now))
+        self.unrecovered.begin(self.channel, self.layout.has_sessions, now)
 
     def disconnect(self) -> None:
         """The connection is lost. Sessions, and the rules on the switch, stay.
@@ -223,7 +219,7 @@ class Switch:
         self._balancer.count_undelivered(DropReason.UNCONFIRMED, self.admission.backlog.unconfirmed_requests)
         self.channel = None
         self._is_ready = False
-        self.recovery.reading.disconnect()
+        self.unrecovered.recovery.reading.disconnect()
         self.rules.disconnect()
         self.admission.reset()
         self.learning = None
@@ -253,15 +249,12 @@ class Switch:
         self._balancer.forget_sessions(self.datapath_id, now, kept)
         self.has_keys = False
         self.rules.forget()
-        self.recovery = Recovery(self.datapath_id, self._balancer, self._on_recovered, self._on_lost)
-        self.recovery.locate(self._virtual_servers, self._forwarding.actions)
+        self.unrecovered.forget()
 
     def take(self, followed: Followed, now: float) -> None:
         """This balancer stood by and serves the switch now: take over with what it has followed."""
-        self.recovery.take(followed, now)
-        if followed.keys:
-            self._balancer.sessions.keys.adopt(followed.keys)
-            self.has_keys = True
+        self.unrecovered.take(followed, now)
+        self.has_keys = self.has_keys or bool(followed.keys)
 
     def on_packet_in(self, message: bytes, now: float) -> bool:
         """Handle a packet-in. False when it was not caused by a rule of ours."""
@@ -304,13 +297,9 @@ class Switch:
                 self.learning.on_punted(frame, port, now)
             self._on_arp(channel, purpose, port, frame, now)
 
-    def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
-        """Handle a part of a reply that recovers sessions. False when it is another reply."""
-        return self._continue_recovery(self.recovery.reading.on_reply(xid, message, now), now)
-
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error that concerns a request, or the recovery of sessions. False when it is another error."""
-        if self._continue_recovery(self.recovery.reading.on_error(xid, error, now), now):
+        if self.unrecovered.on_error(self.channel, xid, error, now):
             return True
         if self.learning is not None and self.learning.on_error(error, now):
             return True
@@ -322,18 +311,6 @@ class Switch:
             self.admission.backlog.settled += 1
             self._balancer.count_undelivered(DropReason.REJECTED_BY_SWITCH)
         return True
-
-    def has_recovered(self, tag: int) -> bool:
-        """Whether the recovery of sessions is done with the rule of this tag, so that others may remove it."""
-        return self.recovery.is_complete and self.recovery.status(tag) is Status.READ
-
-    def adopt(self, row: FlowStats, now: float) -> bool:
-        """Recover the session of a rule that the audit has read, if recovery has not read it before."""
-        return self.recovery.adopt(row, now)
-
-    def end_adoption(self) -> None:
-        """The audit has read all rules."""
-        self.recovery.end_adoption()
 
     def on_port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or was removed."""
@@ -349,8 +326,7 @@ class Switch:
         if self._is_forwarding_stale:
             self._update_forwarding()
         is_busy = self.admission.oldest_barrier_age(now) > BUSY_TIMEOUT
-        self._continue_recovery(self.recovery.reading.advance(is_busy, now), now)
-        self.recovery.tick(now)
+        self.unrecovered.tick(self.channel, is_busy, now)
         if self._is_ready:
             self._probe_table_output(self.channel, now)
         if self._discovery.probe_due(self.channel, now):
@@ -362,7 +338,7 @@ class Switch:
         if self._is_forwarding_stale:
             self._update_forwarding()
         if self.channel is not None:
-            if self.recovery.reading.is_waiting:
+            if self.unrecovered.recovery.reading.is_waiting:
                 self.admission.on_reading(now)
             self.admission.update_load(self.channel, self.rules.flush(now), now)
 
@@ -376,8 +352,11 @@ class Switch:
         if not isinstance(request, Request):
             self._balancer.count_dropped(request)
             return
-        if not self.recovery.is_over and self._forward_unrecovered(channel, request, frame, now):
-            return
+        if not self.unrecovered.recovery.is_over:
+            forward = self.unrecovered.forward(request, now)
+            if forward is not None:
+                self._forward_unrecovered(channel, request, frame, forward)
+                return
         self._decide(channel, request, frame, now)
 
     def _decide(self, channel: Channel, request: Request, frame: bytes, now: float) -> None:
@@ -423,38 +402,15 @@ class Switch:
         reals = named if session is None else (session.real, *named)
         return any(self._forwarding.is_at(real, mac) for real in reals)
 
-    def _forward_unrecovered(self, channel: Channel, request: Request, frame: bytes, now: float) -> bool:
-        """Forward a request by the rule of a session that has not been recovered yet, if there may be one.
-
-        The rule leads to the mobile's home agent, whether that has been found or not. If a rule was not read yet, the
-        request is output to TABLE: where there is none, it comes back as a session miss, and begins a session then.
-        False when the balancer can decide: there is a session or no rule, or the request names its home agent.
-        """
-        server = request.virtual_server
-        if self._balancer.sessions.find(request) is not None or request.home_agent not in server.any_home_agent:
-            return False
-        return self._forward_by_tags(channel, request, frame, self._balancer.sessions.tags_of(request), now)
-
-    def _forward_by_tags(self, channel: Channel, request: Request, frame: bytes, tags: list[int], now: float) -> bool:
-        """Forward a request by the rule with the first of these tags that the switch may have. False: it has none."""
-        for tag in tags:
-            status = self.recovery.status(tag)
-            if status is Status.READ:
-                continue
-            if status is Status.PENDING:
-                actions = self.recovery.actions_of(tag, now)
-            elif self._table_output.is_usable:
-                actions = wire.return_to_session(tag)
-            else:
-                self._balancer.count_dropped(DropReason.RECOVERY_PENDING)
-                return True
-            if actions is None:
-                return False
-            if self._balancer.count_forwarded(request):
-                self.admission.backlog.requests += 1
-                channel.transmit(wire.packet_out(actions, frame))
-            return True
-        return False
+    def _forward_unrecovered(
+        self, channel: Channel, request: Request, frame: bytes, forward: Union[bytes, DropReason]
+    ) -> None:
+        """Forward a request by the rule of a session that has not been recovered yet, or drop it."""
+        if isinstance(forward, DropReason):
+            self._balancer.count_dropped(forward)
+        elif self._balancer.count_forwarded(request):
+            self.admission.backlog.requests += 1
+            channel.transmit(wire.packet_out(forward, frame))
 
     def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:
         """A request was returned to a session rule that is not there: it never was, or it has timed out."""
@@ -477,17 +433,15 @@ class Switch:
         self.rules.install(session)
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:
-        """The switch had no rule for a session that might have been recovered, or the session has just ended.
-
-        If there are several keys, the rule may have the tag of the next one.
-        """
+        """The switch had no rule for a session that might have been recovered, or the session has just ended."""
         request = read_request(frame, self._virtual_servers, self._own_addresses, self.datapath_id)
         if isinstance(request, Request):
             self._balancer.uncount_forwarded()
-            tags = self._balancer.sessions.tags_of(request)
-            others = tags[tags.index(tag) + 1 :] if tag in tags and not self.recovery.is_over else []
-            if not self._forward_by_tags(channel, request, frame, others, now):
+            forward = self.unrecovered.forward_further(request, tag, now)
+            if forward is None:
                 self._decide(channel, request, frame, now)
+            else:
+                self._forward_unrecovered(channel, request, frame, forward)
         else:
             self._balancer.count_undelivered(request)
 
@@ -525,25 +479,7 @@ class Switch:
         moved = self._forwarding.update(self._balancer.farms.values(), self._discovery.location)
         if moved:
             self.rules.on_moved(moved)
-        if not self.recovery.is_over:
-            self.recovery.locate(self._virtual_servers, self._forwarding.actions)
-
-    def _continue_recovery(self, is_next_due: Optional[bool], now: float) -> bool:
-        """Ask for the next slice of session rules if it is due. False when a message did not concern the recovery."""
-        if is_next_due and self.channel is not None:
-            self.channel.transmit(self.recovery.request(self.channel.next_xid(), now))
-        return is_next_due is not None
-
-    def _on_recovered(self, session: Session, actions: bytes) -> None:
-        """A session was recovered from its rule. Another version may have written the rule in another way."""
-        if actions == self._forwarding.actions.get(session.real):
-            session.rule_at = self.datapath_id
-        else:
-            self.rules.install(session)
-
-    def _on_lost(self, tag: int, virtual_address: bytes) -> None:
-        """The session of a rule has ended before it was recovered."""
-        self.rules.remove_rule(tag, virtual_address, MOBILE_IP_PORT)
+        self.unrecovered.locate(self._virtual_servers)
 
     def _probe_table_output(self, channel: Channel, now: float) -> None:
         if self.layout.has_sessions:

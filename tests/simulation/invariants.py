@@ -377,7 +377,7 @@ class Invariants:
             if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK and flow.cookie >> 32
         }
         sessions = world.controller.balancer.sessions
-        recovery = world.controller.fleet.switches[datapath_id].recovery
+        recovery = world.controller.fleet.switches[datapath_id].unrecovered.recovery
         ghost_time = SLOW_GHOST_TIME if switch.capabilities.stats_delay else GHOST_TIME
         may_have_ghosts = world.clock.now < max(world.ghosts_at, world.disturbed_at) + ghost_time
         for tag in () if may_have_ghosts else flows:

@@ -82,7 +82,7 @@ class Wired:
             assert self.switch.on_packet_in(message, self.now)
         elif kind not in (wire.OFPT_EXPERIMENTER, wire.OFPT_FLOW_REMOVED):  # those are the connection's
             assert kind == wire.OFPT_MULTIPART_REPLY
-            assert self.switch.on_multipart_reply(xid, message, self.now)
+            assert self.switch.unrecovered.on_multipart_reply(self.switch.channel, xid, message, self.now)
 
     def return_probe(self) -> None:
         """Let the switch return the probe that tries output to TABLE."""

@@ -205,7 +205,7 @@ def test_a_session_that_no_mobile_asks_for_is_taken_over_as_well() -> None:
     led.kill_leader()
     led.run(0.1)
     assert len(led.standby.balancer.sessions) == 60
-    assert led.standby.switch.recovery.is_over
+    assert led.standby.switch.unrecovered.recovery.is_over
     assert sum(real.sessions for real in led.standby.balancer.reals()) == 60
 
 

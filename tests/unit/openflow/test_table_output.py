@@ -27,7 +27,7 @@ def test_requests_of_a_switch_that_cannot_output_to_table_are_forwarded_by_packe
 def test_output_to_table_is_tried_before_a_request_depends_on_it() -> None:
     wired = Wired(answers=False)
     wired.find(0)
-    wired.switch.recovery.reading.skip()
+    wired.switch.unrecovered.recovery.reading.skip()
     wired.request("anna")
     wired.settle()
     assert [goes_to(message) for message in wired.request("anna")] == [7], "not known yet"

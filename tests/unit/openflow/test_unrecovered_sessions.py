@@ -61,13 +61,13 @@ def test_a_pending_rule_is_removed_when_its_session_could_no_longer_live() -> No
     wired.find(0)
     wired.now += 299
     wired.settle()
-    assert wired.switch.recovery.pending == 1
+    assert wired.switch.unrecovered.recovery.pending == 1
     wired.now += 2
     wired.sent.clear()
     wired.settle()
     (deletion,) = wired.transport.sent_of(wire.OFPT_FLOW_MOD)
     assert deletion[25] == wire.OFPFC_DELETE_STRICT
-    assert wired.switch.recovery.is_over
+    assert wired.switch.unrecovered.recovery.is_over
 
 
 def test_a_deregistration_reaches_the_home_agent_of_a_pending_session_and_ends_nothing() -> None:
