@@ -37,15 +37,15 @@ from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.follower import Follower
 from ryu_haslb.openflow.follower_states import Followed
 from ryu_haslb.openflow.forwarding import Forwarding
-from ryu_haslb.openflow.frame import read_request, without_vlan_tag
+from ryu_haslb.openflow.frame import without_vlan_tag
 from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.learning import Learning, Numbers
-from ryu_haslb.openflow.martians import own_addresses
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.pipeline import PROBE_PREFIX, REPLY_PURPOSES, Purpose, chassis_address, dispatch_address
 from ryu_haslb.openflow.places import Location, Place
 from ryu_haslb.openflow.replies import Replies
+from ryu_haslb.openflow.request_checks import RequestChecks
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
 from ryu_haslb.openflow.transactions import Transactions
@@ -56,7 +56,6 @@ from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.statistics import DropReason
-from ryu_haslb.slb.virtual_server import VirtualServer
 
 LOG = logging.getLogger(__name__)
 
@@ -73,8 +72,7 @@ BUSY_TIMEOUT = 1.0
 _ETH_SRC = slice(6, 12)
 #: The type in an untagged frame, and that of IPv4.
 _ETHERTYPE, _IPV4 = slice(12, 14), wire.ETHERTYPE_IPV4.to_bytes(2, "big")
-#: The IPv4 addresses in an untagged frame.
-_IPV4_SRC = slice(26, 30)
+#: The IPv4 destination in an untagged frame.
 _IPV4_DST = slice(30, 34)
 
 
@@ -108,14 +106,12 @@ class Switch:
         self.learning: Optional[Learning] = None
         self._learned = Numbers()
         self._balancer = balancer
-        self._virtual_servers: Mapping[bytes, VirtualServer] = {}
-        self._own_addresses: frozenset[bytes] = frozenset()
-        self._not_clients: frozenset[bytes] = frozenset()
         self._discovery = NeighbourDiscovery(datapath_id, configuration)
         self._forwarding = Forwarding(datapath_id)
         self.replies = Replies(datapath_id, balancer, self._discovery)
         self.rules = SessionRules(datapath_id, balancer, self._forwarding.actions)
-        self.admission = Admission(balancer, self._read_request)
+        self._checks = RequestChecks(datapath_id, balancer, self._discovery, self._forwarding)
+        self.admission = Admission(balancer, self._checks.read)
         self.restored = Restored()
         self.has_keys = False
         self._table_output = TableOutput(datapath_id)
@@ -130,13 +126,7 @@ class Switch:
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration; the balancer must have applied it before."""
         self._discovery.configure(configuration)
-        self._virtual_servers = {
-            server.packed_address: server
-            for server in self._balancer.virtual_servers.values()
-            if server.configuration.in_service
-        }
-        self._own_addresses = own_addresses(configuration)
-        self._not_clients = self._own_addresses.union(real.packed_address for real in self._balancer.reals())
+        self._checks.configure(configuration)
         self._update_forwarding()
 
     def set_layout(self, layout: Layout) -> None:
@@ -377,31 +367,6 @@ class Switch:
         if session is not None:
             self.rules.install(session)
 
-    def _read_request(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
-        """The request in an untagged frame, or why the balancer cannot decide about it."""
-        request = read_request(frame, self._virtual_servers, self._not_clients, self.datapath_id)
-        if not isinstance(request, Request):
-            if request is DropReason.MARTIAN_SOURCE and self._forwarding.has_host(frame[_IPV4_SRC], frame[_ETH_SRC]):
-                request = read_request(frame, self._virtual_servers, self._own_addresses, self.datapath_id)
-            if not isinstance(request, Request):
-                return request
-        discovery = self._discovery
-        if vlan:
-            discovery.on_request_from(vlan)
-        if discovery.served_vlans and not discovery.serves(request.virtual_server.packed_address, vlan):
-            return DropReason.WRONG_VLAN
-        mac = frame[_ETH_SRC]
-        if mac in self._forwarding.dispatched_macs and self._is_returned(request, mac):
-            return DropReason.RETURNED_BY_HOME_AGENT
-        return request
-
-    def _is_returned(self, request: Request, mac: bytes) -> bool:
-        """Whether the sender is the home agent that the request would be dispatched to."""
-        named = request.virtual_server.farm.at(request.home_agent)
-        session = self._balancer.sessions.find(request)
-        reals = named if session is None else (session.real, *named)
-        return any(self._forwarding.is_at(real, mac) for real in reals)
-
     def _forward_unrecovered(
         self, channel: Channel, request: Request, frame: bytes, forward: Union[bytes, DropReason]
     ) -> None:
@@ -434,7 +399,7 @@ class Switch:
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:
         """The switch had no rule for a session that might have been recovered, or the session has just ended."""
-        request = read_request(frame, self._virtual_servers, self._own_addresses, self.datapath_id)
+        request = self._checks.read_again(frame)
         if isinstance(request, Request):
             self._balancer.uncount_forwarded()
             forward = self.unrecovered.forward_further(request, tag, now)
@@ -451,7 +416,7 @@ class Switch:
             self._discovery.mute(channel, now)
             return
         is_request = purpose == Purpose.PUNT_ARP_REQUEST
-        if is_request and self._discovery.reply(channel, frame, port, self._virtual_servers):
+        if is_request and self._discovery.reply(channel, frame, port, self._checks.virtual_servers):
             return
         if self._discovery.on_arp(frame, port, now):
             self._is_forwarding_stale = True
@@ -466,7 +431,7 @@ class Switch:
             return
         if self.admission.load is not Load.NORMAL:
             self.admission.record_dropped(untagged)
-        elif untagged[_IPV4_DST] in self._virtual_servers and untagged[_IPV4_SRC] not in self._own_addresses:
+        elif self._checks.is_for_us(untagged):
             reply = echo_reply(untagged, chassis_address(self.datapath_id), untagged[_IPV4_DST])
             if reply is not None:
                 tag = wire.push_vlan(vlan) if vlan else b""
@@ -479,8 +444,8 @@ class Switch:
         moved = self._forwarding.update(self._balancer.farms.values(), self._discovery.location)
         if moved:
             self.rules.on_moved(moved)
-        self.unrecovered.locate(self._virtual_servers)
+        self.unrecovered.locate(self._checks.virtual_servers)
 
     def _probe_table_output(self, channel: Channel, now: float) -> None:
         if self.layout.has_sessions:
-            self._table_output.probe_due(channel, next(iter(self._virtual_servers), None), now)
+            self._table_output.probe_due(channel, next(iter(self._checks.virtual_servers), None), now)

@@ -1,0 +1,85 @@
+"""The requests at one switch: which packets are requests to one of our virtual servers, from a credible sender.
+
+Checked are the addresses, the VLAN, and that no home agent has returned the request (:func:`.frame.read_request` checks
+the packet itself). A sender with an address of ours is a martian, unless a real server with that address is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Optional, Union
+
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.openflow.forwarding import Forwarding
+from ryu_haslb.openflow.frame import read_request
+from ryu_haslb.openflow.martians import own_addresses
+from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.virtual_server import VirtualServer
+
+#: The Ethernet source address in a frame, and the IPv4 addresses in an untagged one.
+_ETH_SRC = slice(6, 12)
+_IPV4_SRC, _IPV4_DST = slice(26, 30), slice(30, 34)
+
+
+class RequestChecks:
+    """Reads and checks the requests at one switch.
+
+    ``virtual_servers`` are those in service by their addresses.
+    """
+
+    def __init__(
+        self, datapath_id: int, balancer: Balancer, discovery: NeighbourDiscovery, forwarding: Forwarding
+    ) -> None:
+        self.virtual_servers: Mapping[bytes, VirtualServer] = {}
+        self._own_addresses: frozenset[bytes] = frozenset()
+        self._not_clients: frozenset[bytes] = frozenset()
+        self._datapath_id = datapath_id
+        self._balancer = balancer
+        self._discovery = discovery
+        self._forwarding = forwarding
+
+    def configure(self, configuration: Configuration) -> None:
+        """Apply another configuration; the balancer must have applied it before."""
+        self.virtual_servers = {
+            server.packed_address: server
+            for server in self._balancer.virtual_servers.values()
+            if server.configuration.in_service
+        }
+        self._own_addresses = own_addresses(configuration)
+        self._not_clients = self._own_addresses.union(real.packed_address for real in self._balancer.reals())
+
+    def read(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
+        """The request in an untagged frame, or why the balancer cannot decide about it."""
+        request = read_request(frame, self.virtual_servers, self._not_clients, self._datapath_id)
+        if not isinstance(request, Request):
+            if request is DropReason.MARTIAN_SOURCE and self._forwarding.has_host(frame[_IPV4_SRC], frame[_ETH_SRC]):
+                request = self.read_again(frame)
+            if not isinstance(request, Request):
+                return request
+        discovery = self._discovery
+        if vlan:
+            discovery.on_request_from(vlan)
+        if discovery.served_vlans and not discovery.serves(request.virtual_server.packed_address, vlan):
+            return DropReason.WRONG_VLAN
+        mac = frame[_ETH_SRC]
+        if mac in self._forwarding.dispatched_macs and self._is_returned(request, mac):
+            return DropReason.RETURNED_BY_HOME_AGENT
+        return request
+
+    def read_again(self, frame: bytes) -> Union[Request, DropReason]:
+        """The request in an untagged frame whose sender is known to be credible."""
+        return read_request(frame, self.virtual_servers, self._own_addresses, self._datapath_id)
+
+    def is_for_us(self, frame: bytes) -> bool:
+        """Whether an untagged packet goes to a virtual address, from no address of ours."""
+        return frame[_IPV4_DST] in self.virtual_servers and frame[_IPV4_SRC] not in self._own_addresses
+
+    def _is_returned(self, request: Request, mac: bytes) -> bool:
+        """Whether the sender is the home agent that the request would be dispatched to."""
+        named = request.virtual_server.farm.at(request.home_agent)
+        session = self._balancer.sessions.find(request)
+        reals = named if session is None else (session.real, *named)
+        return any(self._forwarding.is_at(real, mac) for real in reals)
