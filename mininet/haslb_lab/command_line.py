@@ -127,9 +127,9 @@ def run(scenario: Scenario, sessions: Optional[int] = None, keep: bool = False) 
     _say_what_stays(
         display, invited, f"{scenario.name} is up, where the chapter shows its outputs: steps 1 to 4 are played."
     )
-    if play.compared:
-        display.verdict(play.compared, play.differences)
-    return 1 if play.differences else 0
+    if play.tally.outputs:
+        display.verdict(play.tally)
+    return 1 if play.tally.differences else 0
 
 
 def run_cluster(sessions: int, keep: bool) -> int:

@@ -11,15 +11,18 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from haslb_lab.scenarios.call_flow import Step
-from haslb_lab.scenarios.comparison import RULE, Pair, agree, shape
+from haslb_lab.scenarios.comparison import RULE, Pair, Tally, agree, shape
 
 #: Lines of a table that are shown, besides those that differ. Other outputs are shown completely.
 ROWS_SHOWN = 12
 
 _GAP = " │ "
-#: The mark between two lines that differ, or before each when they are printed one below the other.
+#: The marks between two lines, or before each when they are printed one below the other: of lines that differ, and of
+#: those where something else than the printed line is expected.
 _UNEQUAL = " ≠ "
+_ADAPTED = " ~ "
 _DIFFERENT = "bold red"
+_CHAPTER = "the chapter"
 
 
 class Display:
@@ -71,33 +74,37 @@ class Display:
 
         A file has no width, so both are always side by side there.
         """
-        self._heading(prompt, command, "as in the chapter" if agree(pairs) else "NOT as in the chapter")
+        adapted = sum(pair.is_adapted for pair in pairs)
+        as_printed = f"as in the chapter, {adapted} adapted" if adapted else "as in the chapter"
+        self._heading(prompt, command, as_printed if agree(pairs) else "NOT as in the chapter")
         room = _room([pair.here or "" for pair in pairs])
         shown = [pair for number, pair in enumerate(pairs) if number < room or not pair.same]
         width, here_width = (max((len(side or "") for side in sides), default=0) for sides in _sides(shown))
-        width = max(width, len("the chapter"))
+        width = max(width, len(_CHAPTER))
         wide = width + len(_GAP) + max(here_width, len("here"))
         if wide <= self._console.width or not self._console.is_terminal:
-            self.say(f"{'the chapter':{width}}{_GAP}here", style="dim")
+            self.say(f"{_CHAPTER:{width}}{_GAP}here", style="dim")
             for pair in shown:
-                gap = _GAP if pair.same else _UNEQUAL
-                line = f"{pair.chapter or '':{width}}{gap}{pair.here or ''}"
-                self.say(line.rstrip(), style="" if pair.same else _DIFFERENT)
+                self.say(f"{pair.printed or '':{width}}{_mark(pair) or _GAP}{pair.here or ''}".rstrip(), _style(pair))
         else:
-            for title, side in zip(("the chapter", "here"), _sides(shown)):
+            for title, side in zip((_CHAPTER, "here"), _sides(shown)):
                 self.say(f"{title}:", style="dim")
                 for pair, text in zip(shown, side):
-                    mark = "" if pair.same else _UNEQUAL.lstrip()
-                    self.say(f"{mark}{text or ''}", style="" if pair.same else _DIFFERENT)
+                    if text is not None or not pair.same:
+                        self.say(f"{_mark(pair).lstrip()}{text or ''}", _style(pair))
         self._count_rest(len(pairs) - len(shown))
 
-    def verdict(self, compared: int, differences: int) -> None:
-        """Print how many outputs were compared and how many differ from the chapter."""
-        if differences:
-            text = f"{differences} of {compared} outputs are NOT as in the chapter; ≠ marks the lines."
+    def verdict(self, tally: Tally) -> None:
+        """Print how many outputs were compared, how many differ from the chapter, and how much of it is as printed."""
+        if tally.differences:
+            text = f"{tally.differences} of {tally.outputs} outputs are NOT as in the chapter; ≠ marks the lines."
             self.say(text, style=_DIFFERENT)
-        else:
-            self.say(f"All {compared} outputs are as in the chapter.", style="green")
+            return
+        lines = f"{tally.printed} lines as printed, {tally.adapted} adapted"
+        if tally.more:
+            lines += f", {tally.more} more rows of the same form"
+        marked = " (~ marks them; docs/scenarios.md has the reasons)" if tally.adapted else ""
+        self.say(f"All {tally.outputs} outputs are as in the chapter: {lines}{marked}.", style="green")
 
     def _heading(self, prompt: str, command: str, verdict: str) -> None:
         heading = Text(f"\n{prompt}#{command}", style="bold")
@@ -115,4 +122,13 @@ def _room(lines: Sequence[str]) -> int:
 
 
 def _sides(pairs: Sequence[Pair]) -> tuple[list[Optional[str]], list[Optional[str]]]:
-    return [pair.chapter for pair in pairs], [pair.here for pair in pairs]
+    return [pair.printed for pair in pairs], [pair.here for pair in pairs]
+
+
+def _mark(pair: Pair) -> str:
+    """The mark of a pair; empty if what is here is what is printed."""
+    return _UNEQUAL if not pair.same else _ADAPTED if pair.is_adapted else ""
+
+
+def _style(pair: Pair) -> str:
+    return "" if pair.same else _DIFFERENT

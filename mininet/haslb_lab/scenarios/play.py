@@ -18,7 +18,7 @@ from haslb_lab.scenarios import state
 from haslb_lab.scenarios.associations import await_associations, clear_associations, translations
 from haslb_lab.scenarios.call_flow import CallFlow
 from haslb_lab.scenarios.chapter_block import Block
-from haslb_lab.scenarios.comparison import Pair, agree, lay_beside
+from haslb_lab.scenarios.comparison import Pair, Tally, agree, lay_beside
 from haslb_lab.scenarios.debugging import Debugging
 from haslb_lab.scenarios.dfp_pace import wait_between_measures
 from haslb_lab.scenarios.display import Display
@@ -32,8 +32,8 @@ _REPORT_TIMEOUT = 20.0
 class Play:
     """One run of a scenario with ``sessions`` sessions, by default the chapter's number.
 
-    ``compared`` counts the outputs that were compared with the chapter's, ``differences`` those that differ. Any other
-    deviation raises :class:`LabError`.
+    ``tally`` counts the outputs that were compared with the chapter's, and their lines. Any other deviation raises
+    :class:`LabError`.
     """
 
     def __init__(self, scenario: Scenario, sessions: Optional[int], display: Display) -> None:
@@ -46,8 +46,7 @@ class Play:
                 raise LabError(f"{scenario.description} has no {what}; a call flow needs one")
         self._nodes = {prompt: node for node, prompt in self.description.prompts.items()}
         self._agents = 0
-        self.compared = 0
-        self.differences = 0
+        self.tally = Tally()
 
     def bring_up(self) -> Lab:
         """The running lab with all its nodes, before any session. Raises: LabError."""
@@ -84,7 +83,7 @@ class Play:
             for block, debug in debugging:
                 with self._display.activity() as report:
                     report("waiting for what the debug prints")
-                    lines = debug.lines_like(block.lines)
+                    lines = debug.lines_like(block.expected)
                 self._judge(block, lay_beside(block.lines, lines))
             if not keep:
                 for step in flow.close():
@@ -116,9 +115,7 @@ class Play:
         self._judge(block, self._take(lab, node, expected))
 
     def _judge(self, block: Block, pairs: Sequence[Pair]) -> None:
-        self.compared += 1
-        if not agree(pairs):
-            self.differences += 1
+        self.tally.add(pairs)
         self._display.beside(block.prompt, block.command, pairs)
 
     def _take(self, lab: Lab, node: str, expected: Block) -> Sequence[Pair]:

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Union
 
 import pytest
 from rich.console import Console
 
 from haslb_lab.scenarios.call_flow import Step
-from haslb_lab.scenarios.comparison import lay_beside
+from haslb_lab.scenarios.chapter_block import Line
+from haslb_lab.scenarios.comparison import Tally, lay_beside
 from haslb_lab.scenarios.display import ROWS_SHOWN, Display
 
 CHAPTER = ["real        conns", "-----------------", "10.1.1.51   2", "10.1.1.52   2"]
 
 
-def shown(width: int, chapter: list[str], here: list[str], terminal: bool = True, styled: bool = False) -> str:
+def shown(
+    width: int, chapter: Sequence[Union[str, Line]], here: list[str], terminal: bool = True, styled: bool = False
+) -> str:
+    lines = [line if isinstance(line, Line) else Line.unchanged(line) for line in chapter]
     output = io.StringIO()
     colours: Any = {} if styled else {"no_color": True, "color_system": None}
     console = Console(file=output, width=width, soft_wrap=True, highlight=False, force_terminal=terminal, **colours)
-    Display(console).beside("SLB-7600", "show ip slb reals", lay_beside(chapter, here))
+    Display(console).beside("SLB-7600", "show ip slb reals", lay_beside(lines, here))
     return output.getvalue()
 
 
@@ -56,6 +61,15 @@ def test_a_difference_is_marked() -> None:
     assert line == "\x1b[1;31m10.1.1.52   2     ≠ 10.1.1.52   1\x1b[0m"
 
 
+def test_what_is_printed_is_shown_with_a_mark_where_something_else_is_expected() -> None:
+    chapter: list[Union[str, Line]] = [*CHAPTER[:3], Line("20.1.1.52   2", "10.1.1.52   2"), Line("left out", None)]
+    wide = shown(80, chapter, CHAPTER).splitlines()
+    assert wide[1] == "SLB-7600#show ip slb reals   (as in the chapter, 2 adapted)"
+    assert wide[-2:] == ["20.1.1.52   2     ~ 10.1.1.52   2", "left out          ~"]
+    narrow = shown(30, chapter, CHAPTER).splitlines()
+    assert [line for line in narrow if "~" in line] == ["~ 20.1.1.52   2", "~ left out", "~ 10.1.1.52   2"]
+
+
 def test_a_long_table_is_cut_but_not_its_differences() -> None:
     rows = [f"10.1.1.{number}  2" for number in range(100)]
     lines = shown(80, [*CHAPTER[:2], *rows], [*CHAPTER[:2], *rows[:-1], "10.1.1.99  3"]).splitlines()
@@ -68,15 +82,20 @@ def test_what_is_no_table_is_shown_whole() -> None:
 
 
 @pytest.mark.parametrize(
-    ("differences", "closing"),
+    ("tally", "closing"),
     [
-        (0, "All 7 outputs are as in the chapter.\n"),
-        (5, "5 of 7 outputs are NOT as in the chapter; ≠ marks the lines.\n"),
+        (Tally(7, 0, printed=40), "All 7 outputs are as in the chapter: 40 lines as printed, 0 adapted.\n"),
+        (
+            Tally(7, 0, printed=22, adapted=3, more=96),
+            "All 7 outputs are as in the chapter: 22 lines as printed, 3 adapted, 96 more rows of the same form"
+            " (~ marks them; docs/scenarios.md has the reasons).\n",
+        ),
+        (Tally(7, 5), "5 of 7 outputs are NOT as in the chapter; ≠ marks the lines.\n"),
     ],
 )
-def test_the_last_line_counts_what_differs(differences: int, closing: str) -> None:
+def test_the_last_line_counts_what_is_as_printed_and_what_differs(tally: Tally, closing: str) -> None:
     output = io.StringIO()
-    Display(Console(file=output, width=200, soft_wrap=True)).verdict(7, differences)
+    Display(Console(file=output, width=200, soft_wrap=True)).verdict(tally)
     assert output.getvalue() == closing
 
 
