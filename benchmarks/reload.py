@@ -24,6 +24,8 @@ from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import configuring, operations
 from ryu_haslb.control.coalescing import Coalesced
+from ryu_haslb.control.rollback import Rollback
+from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.steering import steer
 from ryu_haslb.openflow.fleet import Fleet
@@ -51,12 +53,11 @@ def configuration_text(reals: int, weight: int) -> str:
 class Application:
     """The parts of the balancer that an operation changes."""
 
-    configuration_file = "/etc/haslb/haslb.ios"
-
     def __init__(self, configuration: Configuration) -> None:
         self.configuration = configuration
         self.balancer = Balancer(configuration)
         self.fleet = Fleet(configuration, self.balancer)
+        self.startup_file, self.rollback = StartupFile("/etc/haslb/haslb.ios"), Rollback()
         self.dfp = DfpConnections(DfpManager(), lambda _: None)
 
     @property

@@ -27,15 +27,15 @@ from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
-from ryu_haslb.control import configuring
+from ryu_haslb.control import unattended
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
 from ryu_haslb.control.coalescing import Coalesced
+from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, steer
 from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, leave_listening, ofproto_v1_3
 from ryu_haslb.green_errors import log_uncaught_errors
-from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow import transport
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.server import Caller, OpenFlowServer
@@ -45,13 +45,13 @@ from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.state_log import StateLog
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.startup import (
-    CONFIG_VARIABLE,
     available_memory,
     join_cluster,
     load_configuration,
     new_supervisor,
     open_control_server,
     open_http_server,
+    open_startup_file,
     open_switch_ports,
     raise_descriptor_limit,
     tls_context,
@@ -68,8 +68,6 @@ TICK_INTERVAL = 0.02
 FLUSH_INTERVAL = 0.005
 #: Sessions that one step of a tick examines before Registration Requests have their turn.
 MAX_SESSIONS_PER_STEP = 500
-#: Lines about a changed configuration that are logged before Registration Requests have their turn.
-MAX_LINES_PER_STEP = 20
 #: Seconds that another member of the cluster has at a stop to take over.
 HAND_OVER_TIMEOUT = 0.8
 #: Seconds that the switches have at a stop to confirm what was sent to them.
@@ -93,7 +91,9 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.log_limit = log_limit.install()
         log_uncaught_errors()
         self.supervisor = new_supervisor()
-        self.configuration = load_configuration()
+        self.startup_file = open_startup_file()
+        self.rollback = Rollback()
+        self.configuration = load_configuration(self.startup_file.path)
         unserved: Unserved[Caller] = Unserved.within(raise_descriptor_limit())
         context = tls_context()
         self.balancer = Balancer(self.configuration, available_memory(), os.urandom(KEY_LENGTH))
@@ -115,7 +115,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.state_log = StateLog(self.sources, time.monotonic())
         self._signals: list[int] = []
         self._is_stopping = False
-        self._reloading = Coalesced(self._reload)
+        self._reloading = Coalesced(lambda: unattended.reload(self, self.cluster_configuration))
+        self._rolling_back = Coalesced(lambda: unattended.roll_back(self))
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
         self.openflow = OpenFlowServer(open_switch_ports(), context, self.fleet, self.fleet.has_connection, unserved)
         warn_of_open_port(self.configuration)
@@ -158,11 +159,6 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     def sources(self) -> Sources:
         """What ``show``, HTTP and metrics read from."""
         return Sources(self.configuration, self.balancer, self.dfp, self.fleet.switches, self.member)
-
-    @property
-    def configuration_file(self) -> str:
-        """The file that this balancer was started with."""
-        return os.environ[CONFIG_VARIABLE]
 
     def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """Make a checked configuration that of all members of the cluster, if there is one.
@@ -214,6 +210,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             self.supervisor.on_round(_TIMERS)
             eventlet.sleep(0)
         self.collector.collect_if_quiet(self.balancer.statistics.requests, len(self.balancer.sessions), now)
+        if self.rollback.is_due(now):
+            self._rolling_back.request()
         self.log_limit.tick(now)
         for line in self.state_log.changes(self.sources, now):
             LOG.info("%s", line)
@@ -247,37 +245,13 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             else:
                 eventlet.spawn(self._stop, signal.Signals(number).name)
 
-    def _reload(self) -> None:
-        """Apply the configuration file again. One that has an error changes nothing.
-
-        In a cluster the file is only compared: the configuration of the cluster is in force.
-        """
-        name = signal.SIGHUP.name
-        path = self.configuration_file
-        try:
-            if self.cluster_configuration is not None:
-                self.cluster_configuration.report_file(path, configuring.compare_file(self, path))
-                return
-            applied = configuring.apply_file(self, path)
-        except ConfigurationError as error:
-            for each in error.errors:
-                LOG.error("%s", each)
-            LOG.error("%s: %s was not applied; nothing was changed", name, path)
-            return
-        for warning in applied.warnings:
-            LOG.warning("%s", warning)
-        for number, line in enumerate((*applied.changes, *applied.notes)):
-            LOG.info("%s: %s", path, line)
-            if number % MAX_LINES_PER_STEP == 0:
-                eventlet.sleep(0)
-        LOG.info("%s: %s applied, %d changes", name, path, len(applied.changes))
-
     def _stop(self, name: str) -> None:
         """End the process in order: rules and sessions stay on the switches, and the next start recovers them.
 
         The session rules that wait are sent first, and confirmed; requests that come meanwhile are discarded.
         """
         self.supervisor.on_stop()
+        self.rollback.on_stop(self.startup_file.path, self.member is not None)
         self._hand_over(name)
         LOG.info("%s: exiting; rules and sessions stay on the switches, and the next start recovers them", name)
         confirmations: eventlet.queue.LightQueue = eventlet.queue.LightQueue()

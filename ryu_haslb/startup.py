@@ -22,6 +22,7 @@ from ryu_haslb.control import commands
 from ryu_haslb.control.operations import Application
 from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
 from ryu_haslb.control.server import ControlServer
+from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.engine import cfg, ofproto_common
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow.server import BACKLOG
@@ -48,11 +49,16 @@ def new_supervisor() -> Supervisor:
         raise SystemExit(f"ryu_haslb: {error}") from error
 
 
-def load_configuration() -> Configuration:
-    """The configuration of the file that ``HASLB_CONFIG`` names. Raises: SystemExit."""
+def open_startup_file() -> StartupFile:
+    """The file that ``HASLB_CONFIG`` names. Raises: SystemExit."""
     path = os.environ.get(CONFIG_VARIABLE)
     if not path:
         raise SystemExit(f"ryu_haslb: {CONFIG_VARIABLE} is not set; try: haslb run FILE")
+    return StartupFile(path)
+
+
+def load_configuration(path: str) -> Configuration:
+    """The configuration of a file; its warnings are logged. Raises: SystemExit."""
     try:
         loaded = load(path)
     except ConfigurationError as error:

@@ -13,8 +13,8 @@ from typing import Callable
 from ryu_haslb.cli.client import ControlClient, ControlError
 from ryu_haslb.cli.configure_terminal import ConfigureTerminal
 from ryu_haslb.cli.help import help_lines, offers_of
-from ryu_haslb.cli.requests import config_request, executor_of, request_words
-from ryu_haslb.control.command_table import Executor
+from ryu_haslb.cli.requests import config_request, executor_of, is_decided, request_words
+from ryu_haslb.control.command_table import DRY_RUN, PLAN, PLAN_LINE, Executor
 from ryu_haslb.control.protocol import is_error, split_words
 from ryu_haslb.language.grammar import CommandError
 
@@ -22,6 +22,8 @@ FAILED = 1
 _HELP = ("?", "-h", "--help")
 #: Commands whose help is their own.
 _WITH_HELP = ("check", "cluster")
+#: Changes that an operator at a terminal confirms.
+_BY_FILE = (Executor.BALANCER_FILE, Executor.BALANCER_OWN_FILE)
 
 
 class Operator:
@@ -55,9 +57,26 @@ class Operator:
             return self._local[executor](words[1:])
         if executor is Executor.CONFIGURE_TERMINAL:
             return self._configure_terminal()
+        return self._send(executor, words)
+
+    def _send(self, executor: Executor, words: Sequence[str]) -> int:
         if executor is Executor.BALANCER_STREAM:
             return self._stream(words)
+        if executor in _BY_FILE and _is_interactive() and not is_decided(words):
+            return self._ask_before(request_words(executor, words))
         return self._show(self._client.ask(request_words(executor, words)))
+
+    def _ask_before(self, request: Sequence[str]) -> int:
+        """Show what a file changes, and apply exactly that if the operator wants it."""
+        answer = b"".join(self._client.ask([*request, DRY_RUN]))
+        shown, _, plan = answer.decode("utf-8", "replace").rpartition(PLAN_LINE)
+        if is_error(answer) or not shown:
+            return self._show([answer])
+        _print(shown.encode())
+        if not _is_yes("Apply these changes? [no]: "):
+            print("% nothing was changed")
+            return FAILED
+        return self._show(self._client.ask([*request, PLAN, plan.strip()]))
 
     def prompt(self) -> int:
         """Carry out commands from the terminal, or from standard input.
@@ -130,6 +149,14 @@ class Operator:
 
 def _is_interactive() -> bool:
     return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _is_yes(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "ye", "yes")
+    except EOFError:
+        print()
+        return False
 
 
 def _print_error(text: str) -> None:

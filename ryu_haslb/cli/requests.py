@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from ryu_haslb.control.command_table import OPERATOR_COMMANDS, Executor
+from ryu_haslb.control.command_table import DRY_RUN, OPERATOR_COMMANDS, PLAN, YES, Executor
 from ryu_haslb.control.protocol import JSON_FLAG, SEPARATOR
 from ryu_haslb.language.grammar import match
 
@@ -23,10 +23,17 @@ def request_words(executor: Executor, words: Sequence[str]) -> list[str]:
     command = _without_output_options(words)
     options = words[len(command) :]
     if executor is Executor.BALANCER_FILE:
-        return ["configure", os.path.abspath(command[1]), *options]
+        place = 2 if "replace" in match(OPERATOR_COMMANDS, command) else 1
+        return [*command[:place], os.path.abspath(command[place]), *command[place + 1 :], *options]
     if executor is Executor.BALANCER_CONFIG:
         return [*config_request(command[1:]), *options]
     return list(words)
+
+
+def is_decided(words: Sequence[str]) -> bool:
+    """Whether a change by a file needs no question: an option says what to do, or the output is filtered."""
+    found = match(OPERATOR_COMMANDS, _without_output_options(words))
+    return any(option in found for option in (DRY_RUN, YES, PLAN)) or not {JSON_FLAG, "|"}.isdisjoint(words)
 
 
 def config_request(commands: Sequence[str]) -> list[str]:

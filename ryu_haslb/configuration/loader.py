@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import BinaryIO, Union
+from typing import BinaryIO, Optional, Union
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration
@@ -24,21 +24,25 @@ class Loaded:
     warnings: tuple[Diagnostic, ...]
 
 
-def load(path: Union[str, os.PathLike[str]]) -> Loaded:
+def load(path: Union[str, os.PathLike[str]], base: Optional[Configuration] = None) -> Loaded:
     """Load a configuration file: YAML if its name ends in .yaml or .yml, the language of IOS otherwise.
+
+    With ``base`` the file is merged into that configuration, as if its commands were typed after it.
 
     Raises :class:`ConfigurationError` if the file cannot be read or has errors.
     """
     source = os.fspath(path)
     try:
         with open(path, "rb") as stream:
-            return load_stream(stream, source)
+            return load_stream(stream, source, base)
     except (OSError, ValueError) as error:  # ValueError: a null character in the path
         raise _unreadable(source, error) from error
 
 
-def load_stream(stream: BinaryIO, source: str) -> Loaded:
+def load_stream(stream: BinaryIO, source: str, base: Optional[Configuration] = None) -> Loaded:
     """Load a configuration from an open stream. ``source`` is its name in errors; the suffix decides the form.
+
+    ``base`` is as for :func:`load`.
 
     Raises :class:`ConfigurationError` if the stream cannot be read or has errors.
     """
@@ -54,14 +58,14 @@ def load_stream(stream: BinaryIO, source: str) -> Loaded:
         line = data.count(b"\n", 0, error.start) + 1
         if source.endswith(_YAML_SUFFIXES) or b"\0" in data:
             raise ConfigurationError([Diagnostic(source, line, "not UTF-8; expected text")]) from error
-        return _load_latin_1(data, source, line)
+        return _load_latin_1(data, source, line, base)
     read = read_yaml if source.endswith(_YAML_SUFFIXES) else read_configuration
-    return Loaded(*read(text, source))
+    return Loaded(*read(text, source, base))
 
 
-def _load_latin_1(data: bytes, source: str, line: int) -> Loaded:
+def _load_latin_1(data: bytes, source: str, line: int, base: Optional[Configuration]) -> Loaded:
     """IOS has no encoding: remarks, descriptions and banners hold the bytes that a terminal has sent."""
-    configuration, warnings = read_configuration(data.decode("latin-1"), source)
+    configuration, warnings = read_configuration(data.decode("latin-1"), source, base)
     warning = Diagnostic(source, line, "not UTF-8; the file is read as Latin-1")
     return Loaded(configuration, tuple(sorted((*warnings, warning), key=lambda each: each.line)))
 

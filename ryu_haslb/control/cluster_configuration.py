@@ -125,7 +125,7 @@ class ClusterConfiguration:
 
     def _wanted(self, rows: Collection[Columns], _: float) -> Iterable[Columns]:
         return self.agreement.rows_to_publish(
-            rows, f"{self._member.name}: {self._application.configuration_file}", _now()
+            rows, f"{self._member.name}: {self._application.startup_file.path}", _now()
         )
 
     def _apply(self) -> None:
@@ -161,7 +161,7 @@ class ClusterConfiguration:
             LOG.info("cluster: %s applied, %d changes", shared, len(changes))
         elif changes:
             line = differences(list(changes), "in force", "in the file")
-            path = self._application.configuration_file
+            path = self._application.startup_file.path
             LOG.warning("cluster: %s is in force; %s differs: %s. %s", shared, path, line, _FROM_FILE)
         else:
             LOG.info("cluster: %s is in force", shared)

@@ -24,12 +24,14 @@ class Executor(Enum):
     BALANCER_STREAM = "the balancer, whose answer lasts until the client leaves"
     BALANCER_FILE = "the balancer, which needs the absolute path of the file"
     BALANCER_OWN_FILE = "the balancer, whose own file it is about"
+    BALANCER_CHANGE = "the balancer; haslb reads all of its words, since others of its commands begin like it"
     BALANCER_CONFIG = "the balancer, which needs all configuration commands as one word"
 
 
 #: Commands that ``haslb`` sends to the balancer as typed. It alone checks their words: it may be of another version.
 SENT_AS_TYPED = frozenset({Executor.BALANCER, Executor.LEADER, Executor.BALANCER_STREAM})
 _OF_BALANCER = SENT_AS_TYPED | {Executor.BALANCER_FILE, Executor.BALANCER_OWN_FILE, Executor.BALANCER_CONFIG}
+_OF_BALANCER |= {Executor.BALANCER_CHANGE}
 
 COMMANDS: tuple[Command[Executor], ...] = (
     Command("show ip slb reals", Executor.BALANCER, "Real servers: weight, state, sessions"),
@@ -51,6 +53,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show crypto ipsec sa", Executor.BALANCER, "IPsec security associations and their packet counters"),
     Command("show crypto isakmp sa", Executor.BALANCER, "ISAKMP (IKE) security associations and their peers"),
     Command("show running-config [secrets]", Executor.BALANCER, "The configuration in force; keys are masked"),
+    Command("show archive config rollback timer", Executor.BALANCER, "How long is left to confirm a change"),
     Command("clear ip slb sessions [NAME]", Executor.LEADER, "End all sessions, or those of one virtual server"),
     Command("clear ip slb connections [NAME]", Executor.LEADER, "The same as clear ip slb sessions"),
     Command("clear ip slb counters", Executor.LEADER, "Set all counters to zero"),
@@ -64,9 +67,31 @@ COMMANDS: tuple[Command[Executor], ...] = (
     ),
     Command("configure terminal", Executor.CONFIGURE_TERMINAL, "Type configuration commands; 'end' applies them"),
     Command(
-        "configure --from-file", Executor.BALANCER_OWN_FILE, "Make the file that HASLB_CONFIG names the one in force"
+        "configure --from-file [--dry-run | --yes | --plan NAME]",
+        Executor.BALANCER_OWN_FILE,
+        "Replace the configuration by the file that HASLB_CONFIG names",
     ),
-    Command("configure FILE", Executor.BALANCER_FILE, "Replace the configuration by a file; an error changes nothing"),
+    Command(
+        "configure replace FILE [--dry-run | --yes | --plan NAME]",
+        Executor.BALANCER_FILE,
+        "Replace the configuration by a file; an error changes nothing",
+    ),
+    Command(
+        "configure confirm [MINUTES<1-1440>]",
+        Executor.BALANCER_CHANGE,
+        "Roll back what is changed now in so many minutes; without a number: keep it",
+    ),
+    Command("configure revert now", Executor.BALANCER_CHANGE, "Roll back at once what is not confirmed"),
+    Command(
+        "configure FILE [--dry-run | --yes | --plan NAME]",
+        Executor.BALANCER_FILE,
+        "Merge a file into the configuration; an error changes nothing",
+    ),
+    Command(
+        "write memory [--yes]",
+        Executor.BALANCER,
+        "Write what is in force to the file that HASLB_CONFIG names",
+    ),
     Command("config COMMANDS", Executor.BALANCER_CONFIG, "Apply configuration commands; an error changes nothing"),
     Command("retire", Executor.LEADER, "Remove our rules from the switches; serve none until configured again"),
     Command(
@@ -79,12 +104,25 @@ COMMANDS: tuple[Command[Executor], ...] = (
 
 #: The word behind ``show running-config`` that asks for keys and passwords too. Only root may.
 SECRETS = "secrets"
+#: Options of commands that change the configuration: show what would change; apply it without a question.
+DRY_RUN, YES = "--dry-run", "--yes"
+#: The option that applies a plan that was seen, and no other. The last line of the plan has its identifier.
+PLAN, PLAN_LINE = "--plan", "apply exactly this with: --plan "
 
 #: Help for words that several commands share.
 _SHARED_WORDS = {
     "show": "Show state, counters and the configuration",
     "clear": "End sessions or security associations, set counters to zero",
     "configure": "Replace or change the configuration; an error changes nothing",
+    "archive": "The configuration that was in force before",
+    "rollback": "The roll-back of a change that is not confirmed",
+    "replace": "Replace the configuration by a file; an error changes nothing",
+    "confirm": "Roll back what is changed now in so many minutes; without a number: keep it",
+    "revert": "Roll back at once what is not confirmed",
+    "write": "Write what is in force to the file that HASLB_CONFIG names",
+    DRY_RUN: "Show what would change, and change nothing",
+    YES: "Do it without a question",
+    PLAN: "Apply the plan with this identifier, and no other",
     "debug": "Show events as they happen, until Ctrl-C",
     "redundancy": "The cluster of balancers",
     "retire": "Remove our rules from the switches; serve none until configured again",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple, Optional
@@ -10,7 +11,8 @@ from typing import NamedTuple, Optional
 from ryu_haslb.control import filters
 from ryu_haslb.control.command_table import BALANCER_COMMANDS, SECRETS, Executor
 from ryu_haslb.control.filters import Form, Items
-from ryu_haslb.control.handlers import HANDLERS, Events, RefusedError, Result
+from ryu_haslb.control.handler import Events, RefusedError, Result
+from ryu_haslb.control.handlers import HANDLERS
 from ryu_haslb.control.operations import Application, require_leader
 from ryu_haslb.control.protocol import HELP, JSON_FLAG, error_lines, help_answer
 from ryu_haslb.errors import HaslbError
@@ -89,10 +91,10 @@ def _output(application: Application, words: Sequence[str], is_root: bool) -> Ou
 
 
 def _remark(application: Application) -> Iterator[str]:
-    """The first line of a report of a balancer that stands by."""
-    text = standing_by(application.sources)
-    if text is not None:
-        yield f"[{text}]"
+    """The first lines of a report: that this balancer stands by, that its configuration rolls back."""
+    for text in (standing_by(application.sources), application.rollback.remark(time.monotonic())):
+        if text is not None:
+            yield f"[{text}]"
 
 
 def _rows(application: Application, result: Result) -> Items:

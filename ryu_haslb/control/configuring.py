@@ -7,14 +7,16 @@ diagnostics); each caller words them in its own way.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import time
+from dataclasses import dataclass, field, replace
 from typing import Callable, Optional
 
+import eventlet
 import eventlet.semaphore
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control.operations import Application, clear_sessions
+from ryu_haslb.control.plans import PlanChangedError, consequences, ends, identifier_of
 from ryu_haslb.control.reader_process import read_aside
 from ryu_haslb.control.reading import Job, Outcome
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
@@ -24,34 +26,41 @@ _change = eventlet.semaphore.Semaphore()
 
 
 @dataclass(frozen=True)
-class Applied:
-    """The outcome of a configuration that is in force now.
+class Change:
+    """A change of the configuration, planned or in force now.
 
-    ``changes`` has a line for each command that was removed (``-``) or added (``+``), none if nothing changed;
+    ``changes`` has a line for each command that is removed (``-``) or added (``+``), none if nothing changes;
     ``warnings`` come from the reader of the configuration; ``notes`` say what else the operator has to do.
+    ``consequences`` are sentences about sessions that end or move. ``plan`` stands for this change and no other.
     """
 
     changes: tuple[str, ...]
     warnings: tuple[Diagnostic, ...]
     notes: tuple[str, ...]
+    consequences: tuple[str, ...] = ()
+    plan: str = field(default="", compare=False)
 
 
-def apply_file(application: Application, path: str) -> Applied:
+def apply_file(application: Application, path: str, *, is_merged: bool = False, plan: Optional[str] = None) -> Change:
     """Replace the configuration in force by that of a file, in the language of IOS or YAML; in a cluster for all.
 
-    Raises: ConfigurationError if the file cannot be read or has an error; then nothing changes.
+    A file that ``is_merged`` is executed after what is in force, as IOS does. With ``plan`` nothing else is applied
+    than what :func:`plan_file` has returned with it.
+
+    Raises: ConfigurationError if the file cannot be read or has an error, PlanChangedError; then nothing changes.
     """
     _check_file(path)
-    return _apply(application, path)
+    return _apply(application, lambda before: Job(path, before, is_merged=is_merged), plan)
 
 
-def compare_file(application: Application, path: str) -> tuple[str, ...]:
-    """The changes that lead from the configuration in force to that of a file. Raises: ConfigurationError."""
+def plan_file(application: Application, path: str, *, is_merged: bool = False) -> Change:
+    """What :func:`apply_file` would change. Raises: ConfigurationError."""
     _check_file(path)
-    return read_aside(Job(path, application.sources.configuration)).changes
+    outcome = read_aside(Job(path, application.sources.configuration, is_merged=is_merged))
+    return _change_of(application, outcome)
 
 
-def apply_shared(application: Application, text: str, source: str, is_due: Callable[[], bool]) -> Optional[Applied]:
+def apply_shared(application: Application, text: str, source: str, is_due: Callable[[], bool]) -> Optional[Change]:
     """Replace the configuration in force by this text, which another member of the cluster has committed.
 
     None if it is no longer due when it is the turn of this change. Raises: ConfigurationError; then nothing changes.
@@ -60,15 +69,32 @@ def apply_shared(application: Application, text: str, source: str, is_due: Calla
         if not is_due():
             return None
         before = application.sources.configuration
-        return _replace(application, before, read_aside(Job(source, before, text=text)))
+        outcome = read_aside(Job(source, before, text=text))
+        _replace(application, before, outcome)
+        return Change(outcome.changes, outcome.warnings, outcome.notes)
 
 
-def apply_commands(application: Application, text: str, source: str) -> Applied:
+def apply_commands(application: Application, text: str, source: str) -> Change:
     """Apply configuration commands, one a line, to the configuration in force. ``source`` names them in diagnostics.
 
     Raises: ConfigurationError if one of them has an error; then nothing changes.
     """
-    return _apply(application, source, text)
+    return _apply(application, lambda before: Job(source, before, text))
+
+
+def roll_back(application: Application, now: Callable[[], float]) -> Change:
+    """Go back to the configuration that was in force when ``configure confirm MINUTES`` was given.
+
+    Raises: NotArmedError, RollingBackError; ConfigurationError or UndecidedError if it is due again after a while.
+    """
+    text = application.rollback.begin()
+    succeeded = False
+    try:
+        change = _apply(application, lambda before: Job("rollback", before, text=text))
+        succeeded = True
+    finally:
+        application.rollback.end(succeeded, now())
+    return change
 
 
 def _check_file(path: str) -> None:
@@ -76,26 +102,35 @@ def _check_file(path: str) -> None:
         raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
 
 
-def _apply(application: Application, source: str, commands: Optional[str] = None) -> Applied:
+def _apply(application: Application, job_of: Callable[[Configuration], Job], plan: Optional[str] = None) -> Change:
     """Read a file, or commands, while requests are served; then replace the configuration in force."""
     with _change:
         before = application.sources.configuration
-        outcome = read_aside(Job(source, before, commands))
-        reports = application.commit_configuration(outcome.text, source)
-        applied = _replace(application, before, outcome)
-    return replace(applied, notes=(*applied.notes, *reports))
+        job = job_of(before)
+        seen = application.startup_file.seen(job.source)
+        outcome = read_aside(job)
+        change = _change_of(application, outcome)
+        if plan not in (None, change.plan):
+            raise PlanChangedError
+        confirm_by = application.rollback.confirm_by(time.monotonic(), time.time())
+        reports = application.commit_configuration(outcome.text, job.source + confirm_by)
+        _replace(application, before, outcome)
+        application.startup_file.record(seen)
+    return replace(change, notes=(*change.notes, *reports))
 
 
-def _replace(application: Application, before: Configuration, outcome: Outcome) -> Applied:
-    for name in _ending_servers(before, outcome.configuration):
-        clear_sessions(application, name)  # in slices: all at once, many sessions would stop the balancer
+def _change_of(application: Application, outcome: Outcome) -> Change:
+    found = []
+    for sentence in consequences(application.sources, outcome.configuration) if outcome.changes else ():
+        if sentence is None:
+            eventlet.sleep(0)
+        else:
+            found.append(sentence)
+    return Change(outcome.changes, outcome.warnings, outcome.notes, tuple(found), identifier_of(outcome.digest))
+
+
+def _replace(application: Application, before: Configuration, outcome: Outcome) -> None:
+    for name in before.virtual_servers:
+        if ends(before.virtual_servers[name], outcome.configuration):
+            clear_sessions(application, name)  # in slices: all at once, many sessions would stop the balancer
     application.configure(outcome.configuration)
-    return Applied(outcome.changes, outcome.warnings, outcome.notes)
-
-
-def _ending_servers(before: Configuration, after: Configuration) -> Iterator[str]:
-    """The virtual servers that lose their sessions: those that are removed, or have another address."""
-    for name, server in before.virtual_servers.items():
-        kept = after.virtual_servers.get(name)
-        if kept is None or kept.address != server.address:
-            yield name

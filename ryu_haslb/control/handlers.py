@@ -5,40 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Callable, NamedTuple, Optional, Union
+from typing import Any
 
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.control import configuring, crypto, debug, operations
-from ryu_haslb.control.command_table import SECRETS, Executor
-from ryu_haslb.control.configuring import Applied
+from ryu_haslb.control.command_table import SECRETS
+from ryu_haslb.control.file_handlers import FILE_HANDLERS, changed
+from ryu_haslb.control.handler import Events, Handler, RefusedError, Result, Words
 from ryu_haslb.control.operations import Application, UnknownVirtualServerError
 from ryu_haslb.control.protocol import SEPARATOR
-from ryu_haslb.errors import HaslbError
-from ryu_haslb.language.diagnostics import ConfigurationError
-from ryu_haslb.language.grammar import Match
 from ryu_haslb.show import reports, session_events
 from ryu_haslb.show.reports import Report
 from ryu_haslb.show.rows import DfpAgentRow
-from ryu_haslb.show.session_events import EventRow
 from ryu_haslb.show.snapshot import Sources
-
-
-class RefusedError(HaslbError):
-    """A command that is well-formed and cannot be carried out; the text, perhaps of several lines, says why."""
-
-
-class Events(NamedTuple):
-    """Rows without end, and how each is printed."""
-
-    rows: Iterator[EventRow]
-    text: Callable[[EventRow], Iterator[str]]
-
-
-#: A report, events, or lines of text; None among the lines is a pause, as in :class:`.commands.Output`.
-Result = Union[Report[Any], Events, Iterator[str], Iterator[Optional[str]]]
-Words = Match[Executor]
-#: Carries a command out. Raises: HaslbError, for example RefusedError or CharonError; its text is the answer.
-Handler = Callable[[Application, Words], Result]
 
 
 def _report(report: Report[Any]) -> Handler:
@@ -90,17 +69,9 @@ def _clear_isakmp(application: Application, _: Words) -> Result:
     return iter([f"{operations.clear_isakmp(application)} ISAKMP associations cleared"])
 
 
-def _configure(application: Application, words: Words) -> Result:
-    return _applied(lambda: configuring.apply_file(application, words["FILE"]))
-
-
-def _configure_from_file(application: Application, _: Words) -> Result:
-    return _applied(lambda: configuring.apply_file(application, application.configuration_file))
-
-
 def _config(application: Application, words: Words) -> Result:
     text = "\n".join(words["COMMANDS"].split(SEPARATOR))
-    return _applied(lambda: configuring.apply_commands(application, text, "command"))
+    return changed(lambda: configuring.apply_commands(application, text, "command"))
 
 
 def _retire(application: Application, _: Words) -> Result:
@@ -114,15 +85,6 @@ def _switch_activity(application: Application, _: Words) -> Result:
     if not member.resign("switch-activity"):
         raise RefusedError(f"this member does not lead; {member.leader or 'no member'} does")
     return iter(["this member leads until another one does; see show redundancy"])
-
-
-def _applied(apply: Callable[[], Applied]) -> Result:
-    """The lines that report an applied configuration. Raises: RefusedError with every diagnostic of one that is not."""
-    try:
-        applied = apply()
-    except ConfigurationError as error:
-        raise RefusedError(f"{error}\nnothing was changed") from error
-    return iter([*map(str, applied.warnings), *(applied.changes or ["no changes"]), *applied.notes])
 
 
 def _debug(application: Application, _: Words) -> Result:
@@ -162,8 +124,7 @@ HANDLERS: dict[str, Handler] = {
     "clear crypto isakmp": _clear_isakmp,
     "debug ip slb sessions [ipmobile]": _debug,
     "undebug {all | ip slb sessions [ipmobile]}": _undebug,
-    "configure --from-file": _configure_from_file,
-    "configure FILE": _configure,
     "config COMMANDS": _config,
+    **FILE_HANDLERS,
     "retire": _retire,
 }

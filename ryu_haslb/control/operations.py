@@ -14,6 +14,8 @@ import eventlet.semaphore
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control.crypto import counters_path, vici_path
+from ryu_haslb.control.rollback import Rollback
+from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec import charon, module
 from ryu_haslb.ipsec.translation import secured_interfaces
@@ -31,8 +33,12 @@ class Application(Protocol):
         """What ``show`` reads from."""
 
     @property
-    def configuration_file(self) -> str:
+    def startup_file(self) -> StartupFile:
         """The file that this balancer was started with."""
+
+    @property
+    def rollback(self) -> Rollback:
+        """The change that waits to be confirmed, if there is one."""
 
     def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """Make a checked configuration that of all members of the cluster, if there is one.

@@ -78,7 +78,7 @@ def _read_in_process(job: Job) -> Outcome:
 def _talk(process: Any, job: Job) -> bytes:
     """Send the job to the process, and return its answer."""
     parts = []
-    for piece in pieces((job.source, job.commands, job.text), job.before):
+    for piece in pieces((job.source, job.commands, job.text, job.is_merged), job.before):
         parts.append(piece)
         eventlet.sleep(0)
     answer, _ = process.communicate(b"".join(parts))
@@ -92,8 +92,7 @@ def _outcome(job: Job, answer: bytes) -> Outcome:
     frame, configuration = assembly.result()
     if frame and isinstance(frame[0], Diagnostic):
         raise ConfigurationError(frame)
-    warnings, changed, notes, text = frame
-    return Outcome(configuration, warnings, changed, notes, text)
+    return Outcome(configuration, *frame)
 
 
 def _ending(status: int) -> str:

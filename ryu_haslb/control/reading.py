@@ -13,6 +13,7 @@ import pickle
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import IO, Any, Optional
 
 from ryu_haslb.configuration.ios.reader import read_configuration
@@ -30,20 +31,22 @@ _ITEMS_PER_PIECE = 50
 class Job:
     """What is to be read: the file ``source``, or these ``commands`` after ``before``, or this whole ``text``.
 
-    ``before`` is the configuration in force.
+    ``before`` is the configuration in force. A file ``is_merged`` into it, or replaces it.
     """
 
     source: str
     before: Configuration
     commands: Optional[str] = None
     text: Optional[str] = None
+    is_merged: bool = False
 
 
 @dataclass(frozen=True)
 class Outcome:
     """A configuration that can be used, its warnings, what it changes, and what the operator has to do besides.
 
-    ``text`` is the whole configuration in the language of IOS, with its keys.
+    ``text`` is the whole configuration in the language of IOS, with its keys. ``digest`` is that of this text and the
+    one in force before: of two outcomes with the same digest either can be applied.
     """
 
     configuration: Configuration
@@ -51,6 +54,7 @@ class Outcome:
     changes: tuple[str, ...]
     notes: tuple[str, ...]
     text: str
+    digest: bytes
 
 
 def read(job: Job) -> Outcome:
@@ -59,12 +63,14 @@ def read(job: Job) -> Outcome:
     if job.text is not None:
         after, warnings = read_configuration(job.text, job.source)
     elif job.commands is None:
-        loaded = load(job.source)
+        loaded = load(job.source, job.before if job.is_merged else None)
         after, warnings = loaded.configuration, loaded.warnings
     else:
         after, warnings = read_configuration(job.commands, job.source, job.before)
     differing, left_to_do = tuple(changes(job.before, after)), tuple(notes(job.before, after))
-    return Outcome(after, warnings, differing, left_to_do, write_configuration(after))
+    text = write_configuration(after)
+    digest = sha256(f"{write_configuration(job.before)}\0{text}".encode()).digest()
+    return Outcome(after, warnings, differing, left_to_do, text, digest)
 
 
 def pieces(frame: Any, configuration: Configuration) -> Iterator[bytes]:
@@ -117,14 +123,14 @@ def main() -> None:
     job = Assembly(sys.stdin.buffer)
     for _ in job.steps():
         pass
-    (source, commands, text), before = job.result()
+    (source, commands, text, is_merged), before = job.result()
     output = sys.stdout.buffer
     try:
-        outcome = read(Job(source, before, commands, text))
+        outcome = read(Job(source, before, commands, text, is_merged))
     except ConfigurationError as error:
         pickle.dump((error.errors, Configuration()), output)
         pickle.dump(None, output)
     else:
-        frame = (outcome.warnings, outcome.changes, outcome.notes, outcome.text)
+        frame = (outcome.warnings, outcome.changes, outcome.notes, outcome.text, outcome.digest)
         output.writelines(pieces(frame, outcome.configuration))
     output.flush()

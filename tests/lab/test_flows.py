@@ -205,7 +205,7 @@ def test_foreign_rules_stay_and_ours_go_when_the_balancer_is_retired(bench: Benc
     meters = subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "dump-meters", SWITCH], capture_output=True, check=True)
     assert b"meter=" not in meters.stdout
     assert is_switched(bench)
-    bench.lab.command(CONTROLLER, f"configure {FILE}")
+    bench.lab.command(CONTROLLER, f"configure replace {FILE} --yes")
     bench.lab.wait_until_balancing()
     assert of_others(bench.lab.flows()) == foreign
     assert bench.deliver(registration("first@isp.com")) in REALS
@@ -237,7 +237,7 @@ def test_a_stop_leaves_rules_sessions_and_other_traffic_and_the_next_start_takes
 def test_a_restart_in_the_middle_of_a_storm_loses_no_session(bench: Bench) -> None:
     """Whom the balancer has sent to a home agent has its rule when the process has ended."""
     FILE.write_text(CONFIGURATION.replace(f"request {IDLE}", "request 300"))
-    bench.lab.command(CONTROLLER, f"configure {FILE}")
+    bench.lab.command(CONTROLLER, f"configure replace {FILE} --yes")
     one = registration("storm-00000@isp.com", udp={"chksum": 0})
     frames = [one.replace(b"00000", b"%05d" % number) for number in range(20000)]
     before = bench.statistics()["requests"]

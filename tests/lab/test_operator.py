@@ -101,7 +101,7 @@ def test_a_configuration_with_a_mistake_in_its_last_line_changes_nothing(chassis
     before = haslb("show", "running-config")
     path = tmp_path / "new.ios"
     path.write_text(f"{FARM}\n real 10.1.1.53\n  inservice\n  weight 256\n")
-    refusal = haslb("configure", str(path), status=1)
+    refusal = haslb("configure", str(path), "--yes", status=1)
     assert refusal.splitlines() == [
         f"% {path}:4: after 'weight' expected a number from 0 to 255, not '256'",
         "% nothing was changed",
@@ -119,10 +119,11 @@ def test_changes_apply_while_sessions_stay(chassis: Lab, chassis_configuration: 
     wait_for_log("%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=OUTOFSERVICE was=OPERATIONAL")
     path = tmp_path / "again.ios"
     path.write_text(chassis_configuration.replace("weight 1", "weight 3", 1))
-    assert haslb("configure", str(path)).splitlines() == [
+    assert haslb("configure", str(path), "--yes").splitlines() == [
         f"- {FARM} / real 10.1.1.51 / weight 1",
         f"+ {FARM} / real 10.1.1.51 / weight 3",
         f"+ {FARM} / real 10.1.1.51 / inservice",
+        "no session ends or moves",
     ]
     register(chassis, 21, 8)
     reals = json.loads(haslb("show", "ip", "slb", "reals", "--json"))

@@ -103,7 +103,7 @@ def test_sighup_compares_the_file_and_from_file_makes_it_the_one_in_force(cluste
     cluster.processes[port].send_signal(signal.SIGHUP)
     wait_until(lambda: cluster.log(port).count("differs from what is in force") == before + 1, "it says so")
     assert weight(cluster, port) == 21
-    assert "weight 33" in control.request(cluster.socket(port), "configure --from-file")
+    assert "weight 33" in control.request(cluster.socket(port), "configure --from-file --yes")
     await_weight(cluster, 33)
     cluster.processes[port].send_signal(signal.SIGHUP)
     wait_until(lambda: f"{FILE} is what is in force" in cluster.log(port), "the file is the same now")

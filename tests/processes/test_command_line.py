@@ -136,8 +136,42 @@ def test_debug_ends_with_an_interrupt_and_that_is_no_failure(tmp_path: Path) -> 
 
 def test_a_file_is_found_from_where_the_operator_is(control: Path, tmp_path: Path) -> None:
     (tmp_path / "new.ios").write_text(haslb(control, "show", "running-config").stdout)
-    result = haslb(control, "configure", "new.ios", cwd=str(tmp_path))
+    result = haslb(control, "configure", "new.ios", "--yes", cwd=str(tmp_path))
     assert (result.returncode, result.stdout) == (0, "no changes\n")
+
+
+def asked(control: Path, answer: bytes, *words: str) -> tuple[int, str]:
+    """The exit status and the output of ``haslb`` at a terminal that answers its question."""
+    terminal, slave = os.openpty()
+    environment = {**os.environ, "HASLB_CONTROL": str(control), "PYTHONPATH": os.getcwd()}
+    with subprocess.Popen([*COMMAND, *words], stdin=slave, stdout=subprocess.PIPE, text=True, env=environment) as haslb:
+        os.close(slave)
+        os.write(terminal, answer)
+        output = haslb.communicate(timeout=60)[0]
+        os.close(terminal)
+    return haslb.returncode, output
+
+
+def test_a_file_is_applied_when_the_operator_has_seen_the_plan(control: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.ios"
+    path.write_text("ip slb serverfarm HAFARM\nno real 10.1.1.51\n")
+    status, output = asked(control, b"\n", "configure", str(path))
+    assert (status, "10000 sessions of virtual server MIPSLB move" in output) == (1, True)
+    assert output.endswith("Apply these changes? [no]: % nothing was changed\n")
+    status, output = asked(control, b"yes\n", "configure", str(path))
+    assert (status, output.endswith("[no]: applied, 3 lines changed\n")) == (0, True)
+    path.write_text("ip slb serverfarm HAFARM\nreal 10.1.1.51\nweight 1\ninservice\n")
+    assert asked(control, b"y\n", "configure", str(path))[0] == 0
+    assert asked(control, b"", "configure", str(path)) == (0, "no changes\n")
+
+
+def test_a_file_is_not_applied_without_a_terminal_to_ask_at(control: Path, tmp_path: Path) -> None:
+    (tmp_path / "new.ios").write_text("ip slb serverfarm HAFARM\nreal 10.1.1.51\nweight 9\n")
+    refused = haslb(control, "configure", "new.ios", cwd=str(tmp_path))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "there is no terminal to ask at; --yes applies it, --dry-run shows" in refused.stderr
+    assert "weight 9" in haslb(control, "configure", "new.ios", "--dry-run", cwd=str(tmp_path)).stdout
+    assert "weight 9" not in haslb(control, "show", "running-config").stdout
 
 
 def test_commands_are_applied_together(control: Path) -> None:

@@ -18,6 +18,8 @@ from farm_builder import Bench
 
 from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
 from ryu_haslb.control import commands
+from ryu_haslb.control.rollback import Rollback
+from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.snapshot import Sources
@@ -26,8 +28,6 @@ from ryu_haslb.show.snapshot import Sources
 class Application:
     """The application that commands act on, around a bench of real servers."""
 
-    configuration_file = "/etc/haslb/haslb.ios"
-
     def __init__(self, sessions: int = 0, weights: Sequence[int] = (1, 1), **server: object) -> None:
         self.bench = Bench(*weights, server={"idle": 65535, **server})
         self.begun = 0
@@ -35,6 +35,7 @@ class Application:
         self.switches: Mapping[int, Switch] = {}
         self.member = leading_member()
         self.configuration = self.bench.configuration
+        self.startup_file, self.rollback = StartupFile("/etc/haslb/haslb.ios"), Rollback()
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
         self.begin(sessions)
 

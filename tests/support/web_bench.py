@@ -18,6 +18,8 @@ from fake_switch import FakeTransport
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
+from ryu_haslb.control.rollback import Rollback
+from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.weight_table import AgentAddress, Server
 from ryu_haslb.openflow.switch import Switch
@@ -61,12 +63,11 @@ HOSTILE_NAI = b"<script>alert(1)</script>\xff\x00\n@isp.com"
 class WebBench:
     """What the application is to the HTTP side: something to show, and something to change."""
 
-    configuration_file = "/etc/haslb/haslb.ios"
-
     def __init__(self) -> None:
         self.configuration = read_configuration(CONFIGURATION, "bench")[0]
         self.balancer = Balancer(self.configuration)
         self.member = leading_member()
+        self.startup_file, self.rollback = StartupFile("/etc/haslb/haslb.ios"), Rollback()
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
         self.dfp.weights.set(Server(IPv4Address("10.1.1.52"), 434, 17, 65535), 25, _AGENT, NOW)
         self.channel = FakeTransport()

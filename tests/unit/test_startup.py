@@ -17,23 +17,21 @@ CHAPTER = Path(__file__).parents[2] / "topologies" / "chapter"
 def test_without_a_configuration_the_variable_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HASLB_CONFIG", raising=False)
     with pytest.raises(SystemExit, match=r"^ryu_haslb: HASLB_CONFIG is not set; try: haslb run FILE"):
-        startup.load_configuration()
+        startup.open_startup_file()
 
 
-def test_every_error_of_the_configuration_is_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_error_of_the_configuration_is_a_line(tmp_path: Path) -> None:
     path = tmp_path / "farm.ios"
     path.write_text("frobnicate\nip slb serverfarm HAFARM\n real 10.1.1\n")
-    monkeypatch.setenv("HASLB_CONFIG", str(path))
     with pytest.raises(SystemExit) as ended:
-        startup.load_configuration()
+        startup.load_configuration(str(path))
     assert [line.split(": ")[0] for line in str(ended.value).splitlines()] == [f"{path}:1", f"{path}:3"]
 
 
-def test_warnings_are_logged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+def test_warnings_are_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "farm.ios"
     path.write_text((CHAPTER / "1-dispatched-static.ios").read_text())
-    monkeypatch.setenv("HASLB_CONFIG", str(path))
-    assert list(startup.load_configuration().farms) == ["HAFARM"]
+    assert list(startup.load_configuration(str(path)).farms) == ["HAFARM"]
     assert caplog.messages[0].startswith(f"{path}:9: 'ip slb vserver MIPS LB' is a scanning mistake")
 
 

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Optional
 
 import yaml
 
 from ryu_haslb.configuration.checks import finish
-from ryu_haslb.configuration.draft import Draft, RealDraft
+from ryu_haslb.configuration.draft import Draft, RealDraft, draft_of
 from ryu_haslb.configuration.model import Configuration, DfpAgent, RealServer
 from ryu_haslb.configuration.yaml.commands import Handler, read_already
 from ryu_haslb.configuration.yaml.crypto import CryptoReader
@@ -33,17 +34,23 @@ from ryu_haslb.language.diagnostics import Diagnostic, Diagnostics
 from ryu_haslb.language.wording import quoted
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
+#: The line of what is in the configuration that a file is merged into.
+_OF_BASE = 0
 #: What may be set for a datapath.
 _DATAPATH_SETTINGS = ("addresses", "certificate", "switching")
 
 
-def read_yaml(text: str, source: str) -> tuple[Configuration, tuple[Diagnostic, ...]]:
+def read_yaml(
+    text: str, source: str, base: Optional[Configuration] = None
+) -> tuple[Configuration, tuple[Diagnostic, ...]]:
     """Read a YAML configuration and return it with the warnings; ``source`` names it in errors.
+
+    With ``base`` the keys edit that configuration, as the commands that they stand for would.
 
     Raises :class:`~ryu_haslb.language.diagnostics.ConfigurationError` with all errors found.
     """
     diagnostics = Diagnostics(source)
-    draft = Draft()
+    draft = draft_of(base) if base is not None else Draft()
     _Reader(draft, diagnostics).read(text)
     return finish(draft, diagnostics), diagnostics.sorted_warnings()
 
@@ -104,8 +111,10 @@ class _Reader(CryptoReader):
         port = [number_of(found["port"], "port")] if "port" in found else []
         self.command(line, "real", address, *port)
         entry = self.blocks.subject
-        if isinstance(entry, RealDraft) and entry.line != line:
-            raise NodeError(line, f"real {entry.real.address} is already given in line {entry.line}")
+        if isinstance(entry, RealDraft):
+            if entry.line not in (_OF_BASE, line):
+                raise NodeError(line, f"real {entry.real.address} is already given in line {entry.line}")
+            entry.line = line
         self.block(
             node,
             f"real {quoted(address)}",
@@ -234,7 +243,7 @@ class _Reader(CryptoReader):
 
     def add_datapath(self, node: yaml.Node, found: dict[str, yaml.Node]) -> None:
         number = datapath_of(node)
-        if number in self.draft.datapaths:
+        if self.draft.datapath_lines.get(number, _OF_BASE) != _OF_BASE:
             raise NodeError(line_of_node(node), f"datapath {number:016x} is given twice; expected each id once")
         words = ["ip", "slb", "datapath", f"{number:016x}"]
         if "switching" in found:

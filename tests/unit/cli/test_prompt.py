@@ -50,7 +50,7 @@ def completed(control: str, text: str) -> list[str]:
         ("show ip sl", ["show ip slb "]),
         ("sh ip slb ser", ["sh ip slb serverfarms "]),
         ("show ip slb reals | in", ["show ip slb reals | include "]),
-        ("configure ", ["configure terminal "]),
+        ("configure t", ["configure terminal "]),
         ("show ip slb dfp agent ", []),
         ("show 'ip", []),
         ("frobnicate ", []),
@@ -67,7 +67,7 @@ def test_the_question_mark_lists_words_and_their_help(control: str) -> None:
 
 def test_help_about_nonsense_is_an_error(control: str, tmp_path: Path) -> None:
     with pytest.raises(
-        ControlError, match="expected 'crypto', 'ip', 'redundancy' or 'running-config', not 'frobnicate'"
+        ControlError, match="expected 'archive', 'crypto', 'ip', 'redundancy' or 'running-config', not 'frobnicate'"
     ):
         offers_of(control)("show frobnicate ")
     with pytest.raises(CommandError):

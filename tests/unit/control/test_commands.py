@@ -17,6 +17,7 @@ from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.control.command_table import BALANCER_COMMANDS, Executor
 from ryu_haslb.control.commands import completions, execute
 from ryu_haslb.control.protocol import SEPARATOR
+from ryu_haslb.control.startup_file import StartupFile
 
 HAFARM = "ip slb serverfarm HAFARM"
 #: Something for every parameter of a command.
@@ -36,10 +37,10 @@ def config(application: Application, *commands: str) -> list[str]:
 
 
 def spellings(template: str) -> list[str]:
-    """The words of a template, with values for its parameters and without its optional parts."""
+    """The words of a template, with values for its parameters, and of its optional parts only what changes nothing."""
     words = template.replace("{all | ip slb sessions [ipmobile]}", "all").split("[")[0].split()
     words = [word.strip("{}") for word in " ".join(words).split(" | ")[0].split()]
-    return [VALUES.get(word, word) for word in words]
+    return [VALUES.get(word, word) for word in words] + ["--dry-run"] * ("[--dry-run" in template)
 
 
 @pytest.mark.parametrize("template", [command.template for command in BALANCER_COMMANDS.commands])
@@ -47,8 +48,10 @@ def test_every_command_answers_in_json(template: str, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     Path("haslb.ios").write_text(HAFARM)
     application = Application(2)
-    application.configuration_file = "haslb.ios"
+    application.startup_file = StartupFile("haslb.ios")
     application.add_agents(DfpAgent(IPv4Address("10.1.1.51"), 500))
+    if template.startswith(("configure confirm", "configure revert")):
+        application.rollback.arm(HAFARM, 5, 0.0)
     output = execute(application, [*spellings(template), "--json"])
     if not output.live:
         assert all(isinstance(row, dict) for row in json.loads("\n".join(filter(None, output.lines))))
@@ -145,7 +148,7 @@ def test_a_mistake_in_the_last_line_changes_nothing(tmp_path: Path) -> None:
     before = application.configuration
     path = tmp_path / "new.ios"
     path.write_text(f"{HAFARM}\n real 10.1.1.51\n  weight 200\n  weight 300\n")
-    lines = run(application, "configure", str(path))
+    lines = run(application, "configure", str(path), "--yes")
     assert lines == [f"% {path}:4: after 'weight' expected a number from 0 to 255, not '300'", "% nothing was changed"]
     assert config(application, HAFARM, "no real 10.1.1.51", "frobnicate")[-1] == "% nothing was changed"
     assert application.configuration is before
@@ -155,13 +158,14 @@ def test_an_unchanged_configuration_has_no_changes(tmp_path: Path) -> None:
     application = Application()
     path = tmp_path / "same.ios"
     path.write_text("\n".join(show(application, "show running-config")))
-    assert run(application, "configure", str(path)) == ["no changes"]
+    assert run(application, "configure", str(path), "--yes") == ["no changes"]
+    assert run(application, "configure", "replace", str(path), "--yes") == ["no changes"]
 
 
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    assert run(Application(), "configure", str(pipe))[0] == f"% {pipe}: not a regular file; expected a file"
+    assert run(Application(), "configure", str(pipe), "--yes")[0] == f"% {pipe}: not a regular file; expected a file"
 
 
 def test_the_question_mark_lists_what_may_come_next() -> None:

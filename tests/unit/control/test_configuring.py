@@ -6,10 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
+from cluster_member import standing_by_member
+from configuration_strategies import configurations
 from control_process import Application
+from hypothesis import given, settings
 
+from ryu_haslb.configuration.ios.writer import write_configuration
+from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import configuring
-from ryu_haslb.control.configuring import Applied
+from ryu_haslb.control.configuring import Change
+from ryu_haslb.control.plans import PlanChangedError
+from ryu_haslb.control.reading import Job, read
 from ryu_haslb.language.diagnostics import ConfigurationError
 
 FARM = "ip slb serverfarm HAFARM"
@@ -28,9 +35,7 @@ def test_a_file_replaces_the_configuration(tmp_path: Path) -> None:
 def test_commands_change_the_configuration_and_leave_the_rest() -> None:
     application = Application(4)
     applied = configuring.apply_commands(application, f"{FARM}\nreal 10.1.1.51\nweight 3", "command")
-    assert applied == Applied(
-        (f"- {FARM} / real 10.1.1.51 / weight 1", f"+ {FARM} / real 10.1.1.51 / weight 3"), (), ()
-    )
+    assert applied == Change((f"- {FARM} / real 10.1.1.51 / weight 1", f"+ {FARM} / real 10.1.1.51 / weight 3"), (), ())
     assert application.bench.reals[0].sessions == 2
 
 
@@ -63,3 +68,90 @@ def test_the_dfp_password_is_masked_in_the_changes() -> None:
     """They are logged, and anyone can reverse a password of type 7."""
     applied = configuring.apply_commands(Application(), "ip slb dfp password cisco 60", "command")
     assert applied.changes == ("+ ip slb dfp password 7 **** 60",)
+
+
+def file_of(tmp_path: Path, text: str) -> str:
+    path = tmp_path / "new.ios"
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_file_that_is_merged_leaves_what_it_does_not_name(tmp_path: Path) -> None:
+    """IOS: copy FILE running-config."""
+    application = Application()
+    change = configuring.apply_file(
+        application, file_of(tmp_path, f"{FARM}\n real 10.1.1.51\n  weight 3\n"), is_merged=True
+    )
+    assert change.changes == (f"- {FARM} / real 10.1.1.51 / weight 1", f"+ {FARM} / real 10.1.1.51 / weight 3")
+
+
+def test_a_yaml_file_is_merged_as_well(tmp_path: Path) -> None:
+    application = Application()
+    path = tmp_path / "new.yaml"
+    path.write_text("serverfarms: {HAFARM: {reals: [{address: 10.1.1.51, weight: 3}]}}\n")
+    change = configuring.apply_file(application, str(path), is_merged=True)
+    assert change.changes == (f"- {FARM} / real 10.1.1.51 / weight 1", f"+ {FARM} / real 10.1.1.51 / weight 3")
+
+
+@settings(max_examples=25, deadline=None)
+@given(configurations())
+def test_a_configuration_merged_into_itself_changes_nothing(configuration: Configuration) -> None:
+    text = write_configuration(configuration)
+    assert read(Job("same", configuration, commands=text)).changes == ()
+
+
+def test_a_plan_changes_nothing_and_counts_the_sessions_that_move(tmp_path: Path) -> None:
+    application = Application(5)
+    before = application.configuration
+    plan = configuring.plan_file(application, file_of(tmp_path, f"{FARM}\n no real 10.1.1.51\n"), is_merged=True)
+    assert plan.consequences == (
+        "real server 10.1.1.51 of farm HAFARM is removed: 3 sessions of virtual server MIPSLB move with their next "
+        "request",
+    )
+    assert application.configuration is before
+
+
+@pytest.mark.parametrize(
+    ("commands", "sentence"),
+    [
+        ("no ip slb vserver MIPSLB", "virtual server MIPSLB is removed: 5 sessions end"),
+        (
+            "ip slb vserver MIPSLB\n virtual 10.1.1.11 udp 434 service ipmobile\n",
+            "virtual server MIPSLB gets another address: 5 sessions end",
+        ),
+        (
+            "ip slb vserver MIPSLB\n no inservice\n",
+            "virtual server MIPSLB goes out of service: requests of its 5 sessions are no longer balanced",
+        ),
+        (
+            "ip slb serverfarm B\n real 10.1.1.77\n  inservice\nip slb vserver MIPSLB\n serverfarm B\n",
+            "virtual server MIPSLB gets farm B: 5 sessions move there with their next request",
+        ),
+    ],
+)
+def test_a_plan_says_what_becomes_of_all_sessions_of_a_virtual_server(
+    tmp_path: Path, commands: str, sentence: str
+) -> None:
+    plan = configuring.plan_file(Application(5), file_of(tmp_path, commands), is_merged=True)
+    assert plan.consequences == (sentence,)
+
+
+def test_only_the_plan_that_was_seen_is_applied(tmp_path: Path) -> None:
+    application = Application()
+    path = file_of(tmp_path, f"{FARM}\n real 10.1.1.51\n  weight 3\n")
+    plan = configuring.plan_file(application, path, is_merged=True).plan
+    file_of(tmp_path, f"{FARM}\n real 10.1.1.51\n  weight 4\n")
+    before = application.configuration
+    with pytest.raises(PlanChangedError, match="has changed since"):
+        configuring.apply_file(application, path, is_merged=True, plan=plan)
+    assert application.configuration is before
+    plan = configuring.plan_file(application, path, is_merged=True).plan
+    assert configuring.apply_file(application, path, is_merged=True, plan=plan).changes
+
+
+def test_a_member_that_stands_by_counts_no_sessions(tmp_path: Path) -> None:
+    application = Application(5)
+    application.member = standing_by_member()
+    plan = configuring.plan_file(application, file_of(tmp_path, "no ip slb vserver MIPSLB\n"), is_merged=True)
+    (sentence,) = plan.consequences
+    assert "not counted here" in sentence

@@ -1,0 +1,98 @@
+"""What a change of the configuration means for the sessions, counted before anything happens."""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Optional
+
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.model import VirtualServer as VirtualServerConfiguration
+from ryu_haslb.errors import HaslbError
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
+from ryu_haslb.show.snapshot import Sources, standing_by
+from ryu_haslb.slb.virtual_server import VirtualServer
+
+#: Sessions that are counted before other green threads have their turn.
+_SESSIONS_PER_STEP = 1000
+#: Makes identifiers of plans, which would otherwise be hashes of passwords and keys.
+_SECRET = os.urandom(16)
+#: Digits of an identifier.
+_MAX_DIGITS = 12
+
+
+class PlanChangedError(HaslbError):
+    """What would be applied is not what the operator has seen."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the file or the configuration in force has changed since this plan was made, or the plan is of another "
+            "run of the balancer; see the new plan with --dry-run\nnothing was changed"
+        )
+
+
+def identifier_of(digest: bytes) -> str:
+    """The identifier of the plan whose texts have this digest."""
+    return hmac.digest(_SECRET, digest, "sha256").hex()[:_MAX_DIGITS]
+
+
+def consequences(sources: Sources, after: Configuration) -> Iterator[Optional[str]]:
+    """A sentence for each virtual server and real server whose sessions end or move; None is a pause.
+
+    A member of a cluster that stands by has no sessions to count.
+    """
+    text = standing_by(sources)
+    if text is not None:
+        yield f"{text}: the sessions that end or move are not counted here"
+        return
+    for server in list(sources.balancer.virtual_servers.values()):
+        ending = _ending(server, after, sources.balancer.sessions.count_of(server))
+        if ending is None:
+            yield from _moving(sources, server, after)
+        elif ending:
+            yield ending
+
+
+def ends(before: VirtualServerConfiguration, after: Configuration) -> bool:
+    """Whether all sessions of this virtual server end: it is removed, or has another address."""
+    kept = after.virtual_servers.get(before.name)
+    return kept is None or kept.address != before.address
+
+
+def _ending(server: VirtualServer, after: Configuration, count: int) -> Optional[str]:
+    """What happens to all sessions of a virtual server; empty if it has none, None if it depends on the session."""
+    kept = after.virtual_servers.get(server.name)
+    if kept is None:
+        reason, effect = "is removed", f"{_sessions(count)} end"
+    elif ends(server.configuration, after):
+        reason, effect = "gets another address", f"{_sessions(count)} end"
+    elif server.configuration.in_service and not kept.in_service:
+        reason, effect = "goes out of service", f"requests of its {_sessions(count)} are no longer balanced"
+    elif kept.farm != server.farm.name:
+        reason, effect = f"gets farm {kept.farm}", f"{_sessions(count)} move there with their next request"
+    else:
+        return None
+    return f"virtual server {server.name} {reason}: {effect}" if count else ""
+
+
+def _moving(sources: Sources, server: VirtualServer, after: Configuration) -> Iterator[Optional[str]]:
+    """The sessions whose real server leaves the farm. They are looked through only if there are such."""
+    farm = server.farm
+    kept = {(each.address.packed, each.port or MOBILE_IP_PORT) for each in after.farms[farm.name].reals}
+    if not any(real.sessions and real.key not in kept for real in farm.reals):
+        return
+    leaving: Counter[str] = Counter()
+    for sessions in sources.balancer.sessions.slices_of(server, _SESSIONS_PER_STEP):
+        leaving.update(session.real.name for session in sessions if session.real.key not in kept)
+        yield None
+    for name, count in sorted(leaving.items()):
+        yield (
+            f"real server {name} of farm {farm.name} is removed: {_sessions(count)} of virtual server {server.name} "
+            "move with their next request"
+        )
+
+
+def _sessions(count: int) -> str:
+    return f"{count} session{'s' if count != 1 else ''}"

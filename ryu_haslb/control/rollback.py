@@ -1,0 +1,117 @@
+"""A change that rolls back by itself: ``configure confirm MINUTES``, then changes, then ``configure confirm``.
+
+The configuration that is in force when it is armed comes back when the time is over, whichever command, HTTP request or
+SIGHUP has changed it meanwhile. A balancer that ends before has lost it: its next start reads its file, or in a cluster
+the configuration of the cluster. The log says so at the stop. Pure: the time is an argument.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Optional
+
+from ryu_haslb.errors import HaslbError
+
+LOG = logging.getLogger(__name__)
+
+#: Minutes that a change may wait for its confirmation: a day.
+MAX_MINUTES = 1440
+#: Seconds before the end at which the log warns.
+WARNING_TIME = 60.0
+#: Seconds after which a rollback that has failed is tried again.
+RETRY_INTERVAL = 10.0
+
+
+class NotArmedError(HaslbError):
+    """There is no change to confirm or to roll back."""
+
+    def __init__(self) -> None:
+        super().__init__("no change waits to be confirmed; 'configure confirm MINUTES' begins to wait for one")
+
+
+class RollingBackError(HaslbError):
+    """It is too late to confirm."""
+
+    def __init__(self) -> None:
+        super().__init__("it is too late: the configuration rolls back now; see show running-config")
+
+
+class Rollback:
+    """The configuration to go back to, and when; ``text`` is None while no change waits for its confirmation."""
+
+    def __init__(self) -> None:
+        self.text: Optional[str] = None
+        self.is_under_way = False
+        self._deadline = 0.0
+        self._has_warned = False
+
+    def arm(self, text: str, minutes: int, now: float) -> None:
+        """Go back to this configuration in so many minutes. If one waits already only the time is new.
+
+        Raises: RollingBackError.
+        """
+        if self.is_under_way:
+            raise RollingBackError
+        if self.text is None:
+            self.text = text
+        self._deadline = now + 60.0 * minutes
+        self._has_warned = minutes * 60.0 <= WARNING_TIME
+        LOG.warning("the configuration rolls back in %d min unless 'configure confirm'", minutes)
+
+    def confirm(self) -> None:
+        """Keep what is in force. Raises: NotArmedError, RollingBackError."""
+        if self.is_under_way:
+            raise RollingBackError
+        if self.text is None:
+            raise NotArmedError
+        self.text = None
+        LOG.warning("the configuration in force is confirmed; it does not roll back")
+
+    def begin(self) -> str:
+        """Begin to go back; the configuration to go back to. Raises: NotArmedError, RollingBackError."""
+        if self.is_under_way:
+            raise RollingBackError
+        if self.text is None:
+            raise NotArmedError
+        self.is_under_way = True
+        return self.text
+
+    def end(self, succeeded: bool, now: float) -> None:
+        """The attempt to go back is over. One that has failed is due again after :data:`RETRY_INTERVAL`."""
+        self.is_under_way = False
+        if succeeded:
+            self.text = None
+        else:
+            self._deadline = now + RETRY_INTERVAL
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time to go back. Warns in the log when little time is left."""
+        if self.text is None or self.is_under_way:
+            return False
+        if not self._has_warned and self._deadline - now <= WARNING_TIME:
+            self._has_warned = True
+            LOG.warning("%s", self.remark(now))
+        return now >= self._deadline
+
+    def remark(self, now: float) -> Optional[str]:
+        """How long is left; None while no change waits for its confirmation."""
+        if self.text is None:
+            return None
+        if self.is_under_way:
+            return "the configuration rolls back now"
+        minutes, seconds = divmod(max(0, round(self._deadline - now)), 60)
+        return f"the configuration rolls back in {minutes} min {seconds} s unless 'configure confirm'"
+
+    def confirm_by(self, now: float, wall_clock: float) -> str:
+        """When the change has to be confirmed, for those who do not see the remark; empty if it has not."""
+        if self.text is None or self.is_under_way:
+            return ""
+        at = time.strftime("%H:%M:%SZ", time.gmtime(wall_clock + self._deadline - now))
+        return f", rolls back at {at} unless confirmed"
+
+    def on_stop(self, file: str, is_in_cluster: bool) -> None:
+        """The process ends: say what becomes of a change that waits."""
+        if self.text is not None:
+            after = "it stays that of the cluster" if is_in_cluster else f"the next start reads {file}"
+            LOG.warning("the configuration in force was not confirmed, and no longer rolls back: %s", after)

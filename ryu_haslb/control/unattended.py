@@ -1,0 +1,65 @@
+"""Changes of the configuration that no operator waits for: SIGHUP, and a roll-back. The log has what they change."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import time
+from typing import Optional
+
+import eventlet
+
+from ryu_haslb.control import configuring
+from ryu_haslb.control.cluster_configuration import ClusterConfiguration
+from ryu_haslb.control.configuring import Change
+from ryu_haslb.control.operations import Application, UndecidedError
+from ryu_haslb.control.rollback import RETRY_INTERVAL, NotArmedError, RollingBackError
+from ryu_haslb.language.diagnostics import ConfigurationError
+
+LOG = logging.getLogger(__name__)
+
+#: Lines about a changed configuration that are logged before Registration Requests have their turn.
+MAX_LINES_PER_STEP = 20
+
+
+def reload(application: Application, cluster: Optional[ClusterConfiguration]) -> None:
+    """Apply the configuration file again. One that has an error changes nothing.
+
+    In a cluster the file is only compared: the configuration of the cluster is in force.
+    """
+    name, path = signal.SIGHUP.name, application.startup_file.path
+    try:
+        if cluster is not None:
+            cluster.report_file(path, configuring.plan_file(application, path).changes)
+            return
+        change = configuring.apply_file(application, path)
+    except ConfigurationError as error:
+        for each in error.errors:
+            LOG.error("%s", each)
+        LOG.error("%s: %s was not applied; nothing was changed", name, path)
+        return
+    for warning in change.warnings:
+        LOG.warning("%s", warning)
+    _log(path, change)
+    LOG.info("%s: %s applied, %d changes", name, path, len(change.changes))
+
+
+def roll_back(application: Application) -> None:
+    """Go back to what was in force before ``configure confirm MINUTES``, which was not confirmed in time."""
+    LOG.warning("rollback: the change was not confirmed in time; the configuration before it comes back")
+    try:
+        change = configuring.roll_back(application, time.monotonic)
+    except (NotArmedError, RollingBackError):  # an operator was first
+        return
+    except (ConfigurationError, UndecidedError) as error:
+        LOG.error("rollback: it failed, and is tried again in %g s: %s", RETRY_INTERVAL, error)
+        return
+    _log("rollback", change)
+    LOG.warning("rollback: the configuration before is in force again, %d changes", len(change.changes))
+
+
+def _log(source: str, change: Change) -> None:
+    for number, line in enumerate((*change.changes, *change.consequences, *change.notes)):
+        LOG.info("%s: %s", source, line)
+        if number % MAX_LINES_PER_STEP == 0:
+            eventlet.sleep(0)
