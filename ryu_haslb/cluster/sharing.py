@@ -66,13 +66,13 @@ class Sharing:
             self._on_health(self._health_rows)  # not what it has judged while it was cut off
 
     def _neighbour_state(self) -> object:
-        return {key: switch.neighbour_changes for key, switch in self._fleet.switches.items()}
+        return {key: switch.adjacencies.changes for key, switch in self._fleet.switches.items()}
 
     def _neighbours(self, rows: Collection[Columns], now: float) -> Iterable[Columns]:
         published = places_of(rows)
         is_new = self._began_at is None or now - self._began_at < FORGET_TIMEOUT
         kept = published.keys() if is_new else self._fleet.configured & published.keys()
-        found = {datapath_id: switch.found_neighbours() for datapath_id, switch in self._fleet.switches.items()}
+        found = {datapath_id: switch.adjacencies.found() for datapath_id, switch in self._fleet.switches.items()}
         return rows_of(places_to_publish(found, published, kept))
 
     def _on_neighbours(self, rows: Collection[Columns]) -> None:

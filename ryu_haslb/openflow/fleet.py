@@ -188,7 +188,8 @@ class Fleet:
         self._preloaded = places
         if self._leadership is not None and not self._leadership.is_leading:
             for datapath_id, switch in self.switches.items():
-                switch.preload_neighbours(places.get(datapath_id, {}))
+                if switch.channel is None:
+                    switch.adjacencies.preload(places.get(datapath_id, {}))
 
     def flush(self, now: float) -> None:
         """Send every switch the session rules that have been collected for it."""
@@ -264,7 +265,7 @@ class Fleet:
         for number, datapath_id in enumerate(gone, MAX_GONE_SWITCHES - len(gone)):
             if number < 0 or now - self._gone[datapath_id] >= FORGET_TIMEOUT:
                 del self._gone[datapath_id]
-                self.switches.pop(datapath_id).end()
+                self.switches.pop(datapath_id).adjacencies.end()
                 if self._by_chassis_address.get(chassis_address(datapath_id)) == datapath_id:
                     del self._by_chassis_address[chassis_address(datapath_id)]
 
@@ -297,7 +298,7 @@ class Fleet:
             switch = self.switches[transport.id] = Switch(transport.id, self._configuration, self._balancer)
             switch.home = transport.address[0]
             switch.leadership, switch.fleet = self._leadership, self.switches
-            switch.preload_neighbours(self._preloaded.get(transport.id, {}))
+            switch.adjacencies.preload(self._preloaded.get(transport.id, {}))
         self._gone.pop(transport.id, None)
         self._by_chassis_address[address] = transport.id
         self._connections[transport.id] = Connection(

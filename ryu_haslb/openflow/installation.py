@@ -122,9 +122,9 @@ class Installation:
 
     def _follow_ports(self) -> None:
         names = self._transport.port_names()
-        self._switch.set_port_names(names)
+        self._switch.adjacencies.set_port_names(names)
         sides, _ = sides_of(self._configuration, names)
-        if sides != self._switch.sides or self._choice.layout(names.keys()) != self._switch.layout:
+        if sides != self._switch.adjacencies.sides or self._choice.layout(names.keys()) != self._switch.layout:
             self._replace()
 
     def tick(self, now: float) -> None:
@@ -192,7 +192,7 @@ class Installation:
         transport, switch = self._transport, self._switch
         names = transport.port_names()
         sides, remarks = sides_of(self._configuration, names)
-        switch.set_sides(sides, [*remarks, *switch.set_port_names(names)])
+        switch.adjacencies.set_sides(sides, [*remarks, *switch.adjacencies.set_port_names(names)])
         layout = self._choice.layout(names.keys())
         keys = self._balancer.sessions.keys
         rules = list(standing_rules(self._configuration, transport.id, sides, keys, layout))

@@ -25,8 +25,8 @@ from collections.abc import Mapping
 from typing import Optional, Union
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.adjacencies import Adjacencies
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.arbiter import Arbiter, Role
 from ryu_haslb.openflow.audit import Restored
@@ -36,14 +36,11 @@ from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.follower import Follower
 from ryu_haslb.openflow.follower_states import Followed
-from ryu_haslb.openflow.forwarding import Forwarding
 from ryu_haslb.openflow.frame import without_vlan_tag
 from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.learning import Learning, Numbers
-from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.pipeline import PROBE_PREFIX, REPLY_PURPOSES, Purpose, chassis_address, dispatch_address
-from ryu_haslb.openflow.places import Location, Place
+from ryu_haslb.openflow.pipeline import REPLY_PURPOSES, Purpose, chassis_address
 from ryu_haslb.openflow.replies import Replies
 from ryu_haslb.openflow.request_checks import RequestChecks
 from ryu_haslb.openflow.session_rules import SessionRules
@@ -82,8 +79,7 @@ class Switch:
     ``fleet`` are all switches of this balancer by their datapath ids.
     ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
     (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
-    ``neighbour_changes`` grows when :meth:`found_neighbours` changes, and at other times. ``served_since`` is the time
-    of the last :meth:`connect`.
+    ``served_since`` is the time of the last :meth:`connect`.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
@@ -96,7 +92,6 @@ class Switch:
         self.home: Optional[str] = None
         self.fleet: Mapping[int, Switch] = {}
         self.arp_metered = 0
-        self.neighbour_changes = 0
         self.served_since = 0.0
         self.layout = Layout()
         self.description = Description()
@@ -106,28 +101,24 @@ class Switch:
         self.learning: Optional[Learning] = None
         self._learned = Numbers()
         self._balancer = balancer
-        self._discovery = NeighbourDiscovery(datapath_id, configuration)
-        self._forwarding = Forwarding(datapath_id)
-        self.replies = Replies(datapath_id, balancer, self._discovery)
-        self.rules = SessionRules(datapath_id, balancer, self._forwarding.actions)
-        self._checks = RequestChecks(datapath_id, balancer, self._discovery, self._forwarding)
+        self.adjacencies = Adjacencies(datapath_id, configuration, balancer, self._on_adjacencies_updated)
+        discovery, forwarding = self.adjacencies.discovery, self.adjacencies.forwarding
+        self._discovery, self._actions = discovery, forwarding.actions
+        self.replies = Replies(datapath_id, balancer, discovery)
+        self.rules = SessionRules(datapath_id, balancer, self._actions)
+        self._checks = RequestChecks(datapath_id, balancer, discovery, forwarding)
         self.admission = Admission(balancer, self._checks.read)
         self.restored = Restored()
         self.has_keys = False
         self._table_output = TableOutput(datapath_id)
-        actions = self._forwarding.actions
-        self.unrecovered = UnrecoveredSessions(datapath_id, balancer, self.rules, actions, self._table_output)
-        #: Locations have changed: many at once after a start, and it takes milliseconds to go through thousands.
-        self._is_forwarding_stale = False
+        self.unrecovered = UnrecoveredSessions(datapath_id, balancer, self.rules, self._actions, self._table_output)
         self._is_ready = False
-        self._remarks: list[str] = []
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration; the balancer must have applied it before."""
-        self._discovery.configure(configuration)
         self._checks.configure(configuration)
-        self._update_forwarding()
+        self.adjacencies.configure(configuration)
 
     def set_layout(self, layout: Layout) -> None:
         """How the switch forwards what is not ours, and which tables it has. What it has learned is forgotten."""
@@ -135,63 +126,21 @@ class Switch:
         self.rules.is_supported = layout.has_sessions
         self.learning = None
         if layout.is_learning and self.channel is not None:
-            self.learning = Learning(self.datapath_id, self.channel, layout, self._is_own, self._learned)
+            self.learning = Learning(self.datapath_id, self.channel, layout, self.adjacencies.is_own, self._learned)
 
     @property
     def has_table_output(self) -> Optional[bool]:
         """Whether the switch outputs to TABLE; None while it is tried."""
         return self._table_output.is_possible if self.layout.has_sessions else None
 
-    def _is_own(self, mac: bytes) -> bool:
-        return mac in (chassis_address(self.datapath_id), self._forwarding.source) or mac.startswith(PROBE_PREFIX)
-
-    @property
-    def sides(self) -> Sides:
-        """How the switch's ports lie around the IPsec module."""
-        return self._discovery.sides
-
-    def place_of(self, real: RealServer) -> Place:
-        """Where this switch sees a real server, or the router to it."""
-        return self._discovery.place(real.configuration)
-
-    @property
-    def arp_dropped(self) -> int:
-        """ARP packets of hosts and ports beyond their limit that were dropped here."""
-        return self._discovery.limit.dropped
-
-    def set_sides(self, sides: Sides, remarks: list[str]) -> None:
-        """Set :attr:`sides`, and log each remark about them that has not been logged yet."""
-        for remark in remarks:
-            if remark not in self._remarks:
-                LOG.warning("Switch %016x %s", self.datapath_id, remark)
-        self._discovery.sides, self._remarks = sides, remarks
-
-    def set_port_names(self, names: Mapping[int, str]) -> tuple[str, ...]:
-        """The switch has these ports, by their numbers. Returns remarks about ports that it lacks."""
-        remarks = self._discovery.set_port_names(names)
-        self._update_forwarding()
-        return remarks
-
     def connect(self, transactions: Transactions, now: float) -> None:
         """Serve the switch over a new connection. Its rules and neighbours may have changed meanwhile."""
         self.disconnect()
         self.channel = transactions.channel
         self.served_since = now
-        self._forwarding.source = dispatch_address(self.datapath_id, self._balancer.sessions.keys.current)
-        self._update_forwarding()
+        self.adjacencies.begin(self._balancer.sessions.keys.current, now)
         self.rules.connect(transactions)
-        self._discovery.probe_all()
-        self._discovery.verify_preloaded(now)
         self._table_output.begin()
-
-    def found_neighbours(self) -> dict[bytes, Location]:
-        """The next hops of real servers that ARP has located here, by address."""
-        return self._discovery.found()
-
-    def preload_neighbours(self, places: Mapping[bytes, Location]) -> None:
-        """Another member of the cluster leads, and has located these next hops; :meth:`connect` verifies them."""
-        if self.channel is None and self._discovery.preload(places):
-            self._update_forwarding()
 
     def on_ready(self, now: float) -> None:
         """The standing rules are in place. Try output to TABLE, and read the session rules of the previous run."""
@@ -213,10 +162,6 @@ class Switch:
         self.rules.disconnect()
         self.admission.reset()
         self.learning = None
-
-    def end(self) -> None:
-        """The switch is gone for good: it reaches no real server."""
-        self._forwarding.update((), self._discovery.location)
 
     @property
     def is_connected(self) -> bool:
@@ -259,8 +204,8 @@ class Switch:
         if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
             return False
         purpose = cookie >> COOKIE_MARK_BITS
-        if self._is_forwarding_stale and purpose not in _NO_REQUESTS:
-            self._update_forwarding()
+        if self.adjacencies.is_stale and purpose not in _NO_REQUESTS:
+            self.adjacencies.update()
         if purpose == _PUNT_SESSION_MISS:
             self._on_session_miss(channel, frame, now)
         elif port == _CONTROLLER:
@@ -285,7 +230,8 @@ class Switch:
         else:
             if self.learning is not None:
                 self.learning.on_punted(frame, port, now)
-            self._on_arp(channel, purpose, port, frame, now)
+            addresses = self._checks.virtual_servers if purpose == Purpose.PUNT_ARP_REQUEST else ()
+            self.adjacencies.on_arp(channel, frame, port, addresses, now)
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error that concerns a request, or the recovery of sessions. False when it is another error."""
@@ -306,27 +252,25 @@ class Switch:
         """A port came up, went down or was removed."""
         if self.learning is not None and not usable:
             self.learning.on_port_down(port)
-        if self._discovery.on_port_changed(port, usable):
-            self._update_forwarding()
+        self.adjacencies.on_port_changed(port, usable)
 
     def tick(self, now: float) -> None:
         """Send the probes and session rules that are due; give up the recovery of sessions when its time is over."""
         if self.channel is None:
             return
-        if self._is_forwarding_stale:
-            self._update_forwarding()
+        if self.adjacencies.is_stale:
+            self.adjacencies.update()
         is_busy = self.admission.oldest_barrier_age(now) > BUSY_TIMEOUT
         self.unrecovered.tick(self.channel, is_busy, now)
         if self._is_ready:
             self._probe_table_output(self.channel, now)
-        if self._discovery.probe_due(self.channel, now):
-            self._is_forwarding_stale = True
+        self.adjacencies.tick(self.channel, now)
         self.flush(now)
 
     def flush(self, now: float) -> None:
         """Send the session rules that wait, and determine the load of the switch."""
-        if self._is_forwarding_stale:
-            self._update_forwarding()
+        if self.adjacencies.is_stale:
+            self.adjacencies.update()
         if self.channel is not None:
             if self.unrecovered.recovery.reading.is_waiting:
                 self.admission.on_reading(now)
@@ -363,7 +307,7 @@ class Switch:
         ):
             channel.transmit(wire.packet_out_to_session(session.tag, frame))
             return
-        channel.transmit(wire.packet_out(self._forwarding.actions[real], frame))
+        channel.transmit(wire.packet_out(self._actions[real], frame))
         if session is not None:
             self.rules.install(session)
 
@@ -388,7 +332,7 @@ class Switch:
         if session is None:
             self._on_unknown_session(channel, frame, tag, now)
             return
-        actions = self._forwarding.actions.get(session.real)
+        actions = self._actions.get(session.real)
         if actions is None:
             self._balancer.count_undelivered(DropReason.REAL_UNREACHABLE)
             return
@@ -410,17 +354,6 @@ class Switch:
         else:
             self._balancer.count_undelivered(request)
 
-    def _on_arp(self, channel: Channel, purpose: int, port: int, frame: bytes, now: float) -> None:
-        """Reply to a request for a virtual address, on the ports where it is served; learn from all other packets."""
-        if not self._discovery.admits(frame, port, now):
-            self._discovery.mute(channel, now)
-            return
-        is_request = purpose == Purpose.PUNT_ARP_REQUEST
-        if is_request and self._discovery.reply(channel, frame, port, self._checks.virtual_servers):
-            return
-        if self._discovery.on_arp(frame, port, now):
-            self._is_forwarding_stale = True
-
     def _on_echo(self, channel: Channel, frame: bytes, port: int) -> None:
         """Reply to a ping of a virtual address.
 
@@ -437,11 +370,8 @@ class Switch:
                 tag = wire.push_vlan(vlan) if vlan else b""
                 channel.transmit(wire.packet_out(tag + wire.output(port), reply))
 
-    def _update_forwarding(self) -> None:
-        """Locations or farms have changed: the session rules of real servers that have moved are installed again."""
-        self._is_forwarding_stale = False
-        self.neighbour_changes += 1
-        moved = self._forwarding.update(self._balancer.farms.values(), self._discovery.location)
+    def _on_adjacencies_updated(self, moved: set[RealServer]) -> None:
+        """The session rules of real servers that have moved are installed again."""
         if moved:
             self.rules.on_moved(moved)
         self.unrecovered.locate(self._checks.virtual_servers)

@@ -113,12 +113,14 @@ def _real(real: RealServer, farm: ServerFarm, switches: Mapping[int, Switch]) ->
 
 def _place(real: RealServer, switches: Mapping[int, Switch]) -> _Place:
     """Where the switches see a real server."""
-    places = {each: switch.place_of(real) for each, switch in sorted(switches.items()) if switch.is_connected}
+    places = {
+        each: switch.adjacencies.place_of(real) for each, switch in sorted(switches.items()) if switch.is_connected
+    }
     states = {place.state for place in places.values()} or {PlaceState.UNKNOWN}
     return {
         "place": next(state for state in _LEAST_CERTAIN_FIRST if state in states).value,
         "places": [f"{each:016x}: {place}" for each, place in places.items()],
-        "claims_refused": sum(switch.place_of(real).claims_refused for switch in switches.values()),
+        "claims_refused": sum(switch.adjacencies.place_of(real).claims_refused for switch in switches.values()),
     }
 
 
@@ -316,7 +318,7 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
             "standing_rules_restored": switch.restored.standing_rules,
             "session_rules_restored": switch.restored.session_rules,
             "meters_restored": switch.restored.meters,
-            "arp_dropped": switch.arp_dropped,
+            "arp_dropped": switch.adjacencies.discovery.limit.dropped,
             "arp_metered": switch.arp_metered,
         }
 

@@ -52,7 +52,7 @@ def facts_of(switch: Switch, now: float) -> SwitchFacts:
         "capabilities": [each.value for each, has in known.items() if has],
         "lacks": [each.value for each, has in known.items() if has is False],
         "chassis_address": chassis_address(switch.datapath_id).hex(":"),
-        "neighbours": [_place(address, at) for address, at in sorted(switch.found_neighbours().items())],
+        "neighbours": [_place(address, at) for address, at in sorted(switch.adjacencies.found().items())],
         "standing_rules": switch.standing_rules if is_served else 0,
         "addresses_learned": 0 if switch.learning is None else len(switch.learning),
         "packet_ins": channel.latency.count if isinstance(channel, _Measured) else 0,

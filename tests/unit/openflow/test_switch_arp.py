@@ -29,7 +29,7 @@ def test_arp_for_the_virtual_address_is_answered_only_on_ports_where_it_is_serve
 def test_an_arp_packet_from_outside_of_the_ipsec_module_moves_no_home_agent(port: int) -> None:
     """Its sender would get in clear what the module has decrypted, back on the outside VLAN."""
     wired = Wired()
-    wired.switch.set_sides(Sides(frozenset({4}), {15: Inside(frozenset({5}), frozenset({6}))}), [])
+    wired.switch.adjacencies.set_sides(Sides(frozenset({4}), {15: Inside(frozenset({5}), frozenset({6}))}), [])
     wired.find(0, port=port)
     assert [goes_to(message) for message in wired.request("anna")] == [7]
     wired.replug(0, port=6)
@@ -111,4 +111,4 @@ def test_a_home_agent_at_a_muted_port_stays_where_it_is() -> None:
     wired.confirm()
     wired.flush()
     assert wired.balancer.farms["HAFARM"].reals[0].reachable_from == {1}
-    assert wire.output(PORTS[0]) in wired.switch._forwarding.actions[wired.balancer.farms["HAFARM"].reals[0]]
+    assert wire.output(PORTS[0]) in wired.switch.adjacencies.forwarding.actions[wired.balancer.farms["HAFARM"].reals[0]]

@@ -95,9 +95,9 @@ def test_the_place_of_a_real_server_is_as_certain_as_at_the_switch_that_is_least
     assert next(iter(snapshot.reals(sources)))["place"] == "unknown"
     here, there = Location(b"\x02\0\0\0\0\x51", 3, 15), Location(b"\x02\0\0\0\0\x66", 9, None)
     for switch in switches.values():
-        switch._discovery._neighbours.on_answer(real.packed_address, here, 0.0)
+        switch.adjacencies.discovery._neighbours.on_answer(real.packed_address, here, 0.0)
     assert next(iter(snapshot.reals(sources)))["place"] == "located"
-    neighbours = switches[2]._discovery._neighbours
+    neighbours = switches[2].adjacencies.discovery._neighbours
     neighbours.on_claim(real.packed_address, there, 1.0)
     row = next(iter(snapshot.reals(sources)))
     assert (row["place"], row["claims_refused"]) == ("challenged", 0)
