@@ -146,7 +146,7 @@ def test_the_address_of_a_dead_home_agent_does_not_go_to_another_vlan(bench: Ben
         for other in others:
             other.cmd(f"ip addr add {address}/32 dev {other.name}-eth0")
         try:
-            wait_until(lambda: not bench.reals()[address]["reachable"], "it is unreachable", 20.0)
+            wait_until(lambda: not bench.reals()[address]["reachable"], "it is unreachable")
             for other in others:
                 bench.send(*attack(address), node=other.name)
             bench.settle()
@@ -155,7 +155,7 @@ def test_the_address_of_a_dead_home_agent_does_not_go_to_another_vlan(bench: Ben
             for other in others:
                 other.cmd(f"ip addr del {address}/32 dev {other.name}-eth0")
             host.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
-        wait_until(lambda: bench.reals()[address]["reachable"], "it is found again", 10.0)
+        wait_until(lambda: bench.reals()[address]["reachable"], "it is found again")
     assert moves(bench, address) == [*before, moves(bench, address)[-1]]
     assert MACS["sami2"] in moves(bench, address)[-1]
 
@@ -174,7 +174,7 @@ def test_a_standby_in_the_right_vlan_takes_over_from_a_silent_home_agent(bench: 
     finally:
         standby.cmd(f"ip addr del {address}/32 dev pdsn2-eth0")
         active.cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
-    wait_until(lambda: MACS["sami2"] in moves(bench, address)[-1], "it is back, by the probes alone", 15.0)
+    wait_until(lambda: MACS["sami2"] in moves(bench, address)[-1], "it is back, by the probes alone")
 
 
 def storm(count: int) -> list[bytes]:
@@ -247,7 +247,7 @@ def test_a_home_agent_that_flaps_between_two_places_is_held_down_by_name(bench: 
             bench.lab.node(here).cmd("sysctl -qw net.ipv4.conf.all.arp_ignore=1")
             claim = ARP(op=1, hwsrc=MACS[here], psrc=address, pdst=address)
             bench.send(bytes(Ether(src=MACS[here], dst=BROADCAST) / claim), node=here)
-            wait_until(lambda: is_held_down(bench) or MACS[here] in moves(bench, address)[-1], "it moves", 15.0)  # noqa: B023
+            wait_until(lambda: is_held_down(bench) or MACS[here] in moves(bench, address)[-1], "it moves")  # noqa: B023
             if is_held_down(bench):
                 break
         assert is_held_down(bench)

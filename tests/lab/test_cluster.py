@@ -84,7 +84,7 @@ def test_the_leader_goes_on_without_a_database(cluster: Cluster) -> None:
     assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
     for server in cluster.servers.processes:
         cluster.servers.start(server)
-    wait_until(lambda: cluster.log(master).count("connected to the database") > 1, "the database is back", 30)
+    wait_until(lambda: cluster.log(master).count("connected to the database") > 1, "the database is back")
     assert cluster.master == master
 
 
@@ -103,11 +103,11 @@ def test_a_leader_that_was_suspended_changes_nothing_when_it_wakes_up(cluster: C
     suspended, other = cluster.master, cluster.waiting
     cluster.processes[suspended].send_signal(signal.SIGSTOP)
     began = time.monotonic()
-    master_at = wait_until(lambda: cluster.role(other) == "master", "the other one leads", 20)
+    master_at = wait_until(lambda: cluster.role(other) == "master", "the other one leads")
     cluster.await_service(other)
     print(f"suspended: master after {master_at - began:.3f} s, in service after {time.monotonic() - began:.3f} s")
     first = registered(cluster, "suspended")
     cluster.processes[suspended].send_signal(signal.SIGCONT)
-    wait_until(lambda: cluster.role(suspended) == "waiting", "it stands by", 20)
+    wait_until(lambda: cluster.role(suspended) == "waiting", "it stands by")
     assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
     assert cluster.master == other

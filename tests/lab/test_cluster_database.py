@@ -68,7 +68,7 @@ def test_an_older_database_is_converted_while_members_run(tmp_path: Path, monkey
     with Bench(Lab(PlainChassis(), CONFIGURATION)) as bench:
         cluster = Cluster(bench)
         for port in PORTS:
-            wait_until(lambda port=port: LACKS_TABLES in cluster.log(port), "it says so", 20)  # type: ignore[misc]
+            wait_until(lambda port=port: LACKS_TABLES in cluster.log(port), "it says so")  # type: ignore[misc]
         generation = cluster.query(cluster.master, "show redundancy")[0]["generation"]
         assert "nothing was changed" in control.request(cluster.socket(cluster.master), CHANGE.format(7))
         command = ["ovsdb-client", "convert", cluster.servers.remotes, str(newest)]

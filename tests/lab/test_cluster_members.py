@@ -54,7 +54,7 @@ def members(cluster: Cluster, port: int) -> dict[str, tuple[str, bool]]:
 def test_every_member_shows_all_members(cluster: Cluster) -> None:
     expected = {f"member-{cluster.master}": ("leader", True), f"member-{cluster.waiting}": ("standby", True)}
     for port in PORTS:
-        wait_until(lambda port=port: members(cluster, port) == expected, f"{port} shows both", 20)  # type: ignore[misc]
+        wait_until(lambda port=port: members(cluster, port) == expected, f"{port} shows both")  # type: ignore[misc]
         (row,) = cluster.query(port, "show redundancy")
         assert (row["standbys"], row["rivals_seen"]) == (1, 0)
     assert "stands by" in control.request(cluster.socket(cluster.waiting), "show redundancy members").splitlines()[0]
@@ -63,8 +63,8 @@ def test_every_member_shows_all_members(cluster: Cluster) -> None:
 def test_a_switchover_on_purpose_is_recorded_as_such(cluster: Cluster) -> None:
     before, successor = cluster.master, cluster.waiting
     control.request(cluster.socket(before), "redundancy switch-activity")
-    wait_until(lambda: cluster.role(before) == "waiting", "it stands by", 20)
-    wait_until(lambda: cluster.role(successor) == "master", "the other one leads", 20)
+    wait_until(lambda: cluster.role(before) == "waiting", "it stands by")
+    wait_until(lambda: cluster.role(successor) == "master", "the other one leads")
     await_switchover(cluster, before, "switch_activity")
 
 
@@ -83,7 +83,7 @@ def test_a_member_that_was_killed_is_absent(cluster: Cluster) -> None:
     standby, leader = cluster.waiting, cluster.master
     cluster.processes[standby].kill()
     cluster.processes[standby].wait()
-    wait_until(lambda: not members(cluster, leader)[f"member-{standby}"][1], "it is absent", 30)
+    wait_until(lambda: not members(cluster, leader)[f"member-{standby}"][1], "it is absent")
     (row,) = cluster.query(leader, "show redundancy")
     assert row["standbys"] == 0
     assert f"member-{leader} stands by" not in control.request(cluster.socket(leader), "show redundancy")

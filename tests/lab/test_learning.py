@@ -42,7 +42,7 @@ def to(mac: str, source: str = CLIENT_MAC, payload: bytes = b"x") -> bytes:
 def learn(bench: Bench, node: str) -> None:
     """Have the switch learn a home agent's address: it answers ARP."""
     bench.send(arp_request(REALS[node]))
-    wait_until(lambda: is_learned(bench, MACS[node]), "its address is learned", 10)
+    wait_until(lambda: is_learned(bench, MACS[node]), "its address is learned")
 
 
 def learn_client(bench: Bench) -> None:
@@ -53,7 +53,7 @@ def learn_client(bench: Bench) -> None:
         bench.send(to(BROADCAST))
         return is_learned(bench, CLIENT_MAC)
 
-    wait_until(is_learned_now, "the client is learned", 20)
+    wait_until(is_learned_now, "the client is learned")
 
 
 def made_up(number: int) -> str:
@@ -111,7 +111,7 @@ def test_a_host_that_moves_is_followed(bench: Bench) -> None:
         learn(bench, node)
         bench.send(to(BROADCAST, moving), node=node)
         place = port_of(bench, MACS[node])
-        wait_until(partial(is_at, bench, moving, place), "it is learned there", 10)
+        wait_until(partial(is_at, bench, moving, place), "it is learned there")
         sent = to(moving, payload=node.encode())
         assert bench.exchange(sent) == bench.only(node, sent)
 
@@ -122,7 +122,7 @@ def test_made_up_addresses_fill_no_more_than_the_share_of_their_port(bench: Benc
     The frames are for the host that sends them, so that no other gets them.
     """
     learn(bench, "sami1")
-    wait_until(lambda: is_learned(bench, CLIENT_MAC), "the sender is learned", 10)
+    wait_until(lambda: is_learned(bench, CLIENT_MAC), "the sender is learned")
     for first in range(0, 10_000, 5_000):
         bench.send(*(to(CLIENT_MAC, made_up(number)) for number in range(first, first + 5_000)))
     bench.finish_sending()
@@ -141,7 +141,7 @@ def test_a_restart_recovers_sessions_and_retiring_leaves_a_hub(bench: Bench) -> 
     learn_client(bench)
     assert bench.deliver(registration("stays@isp.com")) == home
     bench.lab.retire()
-    wait_until(lambda: not learned(bench), "the rules are gone", 10)
+    wait_until(lambda: not learned(bench), "the rules are gone")
     ours = {flow.cookie for flow in bench.lab.flows() if flow.cookie & 0xFFFF == 0x51B7}
     assert ours == {each.cookie for each in (Purpose.PASS_OTHER, Purpose.FLOOD_UNKNOWN, Purpose.DROP_RESERVED)}
     sent = to(MACS["sami1"], payload=b"retired")

@@ -52,7 +52,7 @@ ip dfp agent ipmobile
 #: Seconds until the page has to show a change in the balancer; it asks once a second.
 SOON = 5.0
 #: Seconds until a change in the lab has to show.
-WAIT_TIMEOUT = 20.0
+WAIT_TIMEOUT = 60.0
 PHONE = (360, 740)
 
 

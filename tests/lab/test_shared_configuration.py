@@ -88,7 +88,7 @@ def test_the_configuration_survives_the_restart_of_all_members_and_their_files(c
         cluster.processes[port].wait()
     for port in PORTS:
         cluster.start(port)
-    wait_until(lambda: sorted(map(cluster.role, PORTS)) == ["master", "waiting"], "one is master", 20)
+    wait_until(lambda: sorted(map(cluster.role, PORTS)) == ["master", "waiting"], "one is master")
     await_weight(cluster, 21)
     for port in PORTS:
         lines = [line for line in cluster.log(port).splitlines() if f"{FILE} differs" in line]
@@ -121,7 +121,7 @@ def test_a_member_that_is_cut_off_from_the_database_changes_nothing(cluster: Clu
     for server in cluster.servers.processes:
         cluster.servers.start(server)
     cluster.servers.raft_leader()
-    wait_until(lambda: "weight 56" in configure(cluster, cluster.master, "weight 56"), "the database is back", 30)
+    wait_until(lambda: "weight 56" in configure(cluster, cluster.master, "weight 56"), "the database is back")
     await_weight(cluster, 56)
     assert before != 56
 
@@ -138,7 +138,7 @@ def test_a_change_that_the_database_does_not_answer_is_in_force_at_all_or_none_w
     for process in cluster.servers.processes.values():
         process.send_signal(signal.SIGCONT)
     cluster.servers.raft_leader()
-    wait_until(lambda: "weight 62" in configure(cluster, cluster.master, "weight 62"), "the database is back", 30)
+    wait_until(lambda: "weight 62" in configure(cluster, cluster.master, "weight 62"), "the database is back")
     await_weight(cluster, 62)
     assert before != 62
 

@@ -87,7 +87,7 @@ def test_a_weight_lasts_until_the_agent_reports_to_the_new_leader(cluster: Clust
     agent = cluster.bench.lab.run(
         AGENT_NODE, [*program, "--max-weight", str(AGENT_WEIGHT)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    wait_until(lambda: weights(cluster, leader), "the leader has a weight", 20)
+    wait_until(lambda: weights(cluster, leader), "the leader has a weight")
     agent.send_signal(signal.SIGSTOP)
     cluster.end(standby, signal.SIGKILL)
     cluster.restart(standby)

@@ -49,7 +49,7 @@ def test_the_one_that_waits_takes_over_with_every_session(pair: Pair, number: si
     pair.await_service(pair.master)
     assert {name: pair.bench.deliver(registration(name)) for name in names} == first
     pair.start(ended)
-    wait_until(lambda: pair.role(ended) == "waiting", "the one that comes later waits", 20)
+    wait_until(lambda: pair.role(ended) == "waiting", "the one that comes later waits")
     assert pair.master != ended
 
 
@@ -61,7 +61,7 @@ def test_a_master_that_was_suspended_does_no_harm_when_it_wakes_up(pair: Pair) -
     name = "suspended@isp.com"
     first = pair.bench.deliver(registration(name))
     pair.processes[suspended].send_signal(signal.SIGCONT)
-    wait_until(lambda: pair.role(suspended) == "waiting", "it waits", 20)
+    wait_until(lambda: pair.role(suspended) == "waiting", "it waits")
     assert [pair.bench.deliver(registration(name)) for _ in range(2)] == [first] * 2
     assert pair.master == other
 
@@ -73,7 +73,7 @@ def test_a_master_that_crashed_and_starts_again_at_once_goes_on(pair: Pair) -> N
     pair.processes[crashed].wait()
     began = time.monotonic()
     pair.start(crashed)
-    masters = wait_until(lambda: "master" in map(pair.role, PORTS), "one is master", 20)
+    masters = wait_until(lambda: "master" in map(pair.role, PORTS), "one is master")
     print(f"restart: master after {masters - began:.2f} s")
-    wait_until(lambda: sorted(map(pair.role, PORTS)) == ["master", "waiting"], "one is master, one waits", 20)
+    wait_until(lambda: sorted(map(pair.role, PORTS)) == ["master", "waiting"], "one is master, one waits")
     assert "Traceback" not in pair.log(crashed)

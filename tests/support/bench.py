@@ -48,6 +48,8 @@ MARKER_LIFETIME = 0
 
 #: Seconds before a retransmission: what comes within one second is none (RFC 5944 section 3.6.3).
 RETRANSMISSION_INTERVAL = 1.1
+#: Seconds after which what a test waits for does not come any more, on a machine with much other work.
+WAIT_TIMEOUT = 60.0
 #: Frames that are sent before the next marker: fewer than Open vSwitch holds for a slow controller.
 _CHUNK = 100
 
@@ -300,7 +302,9 @@ def is_arp(each: bytes) -> bool:
     return each[16:18] == b"\x08\x06" if each[12:14] == b"\x81\x00" else each[12:14] == b"\x08\x06"
 
 
-def wait_until(condition: Callable[[], Any], what: Union[str, Callable[[], str]], seconds: float = 10.0) -> float:
+def wait_until(
+    condition: Callable[[], Any], what: Union[str, Callable[[], str]], seconds: float = WAIT_TIMEOUT
+) -> float:
     """Wait until something that can only be asked for is so, and return the time at which it was."""
     waiting.wait_until(condition, what, seconds)
     return time.monotonic()

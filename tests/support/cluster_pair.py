@@ -50,9 +50,9 @@ class Cluster(Pair):
             followed: tuple[str, int] = row["standby"], row["sessions_followed"]
             return followed == ("following", len(self.bench.lab.flows(1)) - 1)
 
-        wait_until(follows_all, "the standby follows every session rule", 20)
+        wait_until(follows_all, "the standby follows every session rule")
 
     def restart(self, port: int) -> None:
         """Start a member that has ended, and wait until it stands by."""
         self.start(port)
-        wait_until(lambda: self.role(port) == "waiting", "it stands by", 20)
+        wait_until(lambda: self.role(port) == "waiting", "it stands by")

@@ -29,7 +29,7 @@ SUPERVISOR = NETWORK[1]
 """The balancer's own address among the home agents, from which it connects to DFP agents."""
 SWITCH_PORT = 100
 #: Seconds until a state that a test waits for.
-DEFAULT_TIMEOUT = 20.0
+DEFAULT_TIMEOUT = 60.0
 VIRTUAL_SERVER_TEXT = """\
 ip slb vserver MIPSLB
   virtual 10.1.1.10 udp 434 service ipmobile
@@ -159,7 +159,7 @@ class HealthLab:
             self.register(2)
             return bool(self.reals()[name]["state"] == "FAILED")
 
-        wait_until(has_failed, f"{name} is FAILED", 40)
+        wait_until(has_failed, f"{name} is FAILED")
 
     def visitors(self, first: int, count: int) -> dict[str, str]:
         """The home agent's address by NAI, for those users that the PDSN believes to be registered."""

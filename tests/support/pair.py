@@ -41,7 +41,7 @@ class Pair:
         listed = ["ovs-vsctl", "--bare", "--columns=_uuid", "find", "Controller", "is_connected=false"]
         for each in subprocess.run(listed, check=True, capture_output=True, text=True).stdout.split():
             subprocess.run(["ovs-vsctl", "set", "Controller", each, "max_backoff=1000"], check=True)
-        wait_until(lambda: sorted(map(self.role, PORTS)) == ["master", "waiting"], "one is master", 20)
+        wait_until(lambda: sorted(map(self.role, PORTS)) == ["master", "waiting"], "one is master")
         self.await_service(self.master)
 
     def start(self, port: int) -> None:
@@ -59,7 +59,7 @@ class Pair:
         began = time.monotonic()
         self.processes[port].send_signal(number)
         self.processes[port].wait()
-        return wait_until(lambda: self.role(other) == "master", "the other one is master", 20) - began
+        return wait_until(lambda: self.role(other) == "master", "the other one is master") - began
 
     def role(self, port: int) -> str:
         try:
@@ -70,8 +70,8 @@ class Pair:
 
     def await_service(self, port: int) -> None:
         """Wait until a balancer is master, has found every home agent and has the session rules."""
-        wait_until(lambda: self.role(port) == "master", f"balancer {port} is master", 20)
-        wait_until(lambda: self.reaches_all(port), "it has found its home agents", 20)
+        wait_until(lambda: self.role(port) == "master", f"balancer {port} is master")
+        wait_until(lambda: self.reaches_all(port), "it has found its home agents")
 
     def reaches_all(self, port: int) -> bool:
         """Whether a balancer has found every home agent."""

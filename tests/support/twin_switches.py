@@ -26,7 +26,7 @@ BRIDGE = "haslbtwin"
 DATAPATH_ID = 0x7716
 FLOW_LIMIT = 8
 #: Seconds within which Open vSwitch answers, or does not hang.
-ANSWER_TIMEOUT = 10.0
+ANSWER_TIMEOUT = 60.0
 #: Bytes that the buffers of a connection to the simulated switch take.
 CONNECTION_BUFFER = 1 << 20
 MARK = 0x51B7

@@ -16,6 +16,9 @@ from haslb_lab.errors import LabError
 
 FRAMES = Path(__file__).resolve().with_name("frames.py")
 
+#: Seconds after which a frame does not come any more, on a machine with much other work.
+FRAME_TIMEOUT = 30.0
+
 #: ``run(node, argv, **options)`` starts a program in a node's namespace.
 Run = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -74,7 +77,7 @@ class Capture:
         self._process.kill()
         self._process.wait()
 
-    def wait_for(self, wanted: Callable[[bytes], Any], seconds: float = 5.0) -> bytes:
+    def wait_for(self, wanted: Callable[[bytes], Any], seconds: float = FRAME_TIMEOUT) -> bytes:
         """The first frame, already captured or still to come, that is ``wanted``. Raises: TimeoutError."""
         deadline = time.monotonic() + seconds
         seen = 0
