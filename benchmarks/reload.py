@@ -32,6 +32,7 @@ from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.session_filter import SessionFilter
 
 #: Seconds for which requests are served without anything else.
 QUIET_TIME = 3.0
@@ -71,8 +72,8 @@ class Application:
         steer(self.balancer.reals(), self.dfp.weights, None)
         self.fleet.configure(configuration)
 
-    def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
-        return self.balancer.clear_in_slices(virtual_server, 500)
+    def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
+        return self.balancer.clear_in_slices(wanted, 500)
 
     def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """There is no cluster."""

@@ -44,6 +44,7 @@ from ryu_haslb.openflow.unserved import Unserved
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.state_log import StateLog
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.session_filter import SessionFilter
 from ryu_haslb.startup import (
     available_memory,
     join_cluster,
@@ -179,12 +180,12 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         if self.sharing is not None:
             self.sharing.on_configured()
 
-    def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
-        """End the sessions of one virtual server, or of all, slice by slice: the numbers of sessions that ended.
+    def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
+        """End the sessions that a filter selects, slice by slice: the numbers of sessions that ended.
 
-        Raises: KeyError for an unknown name.
+        Raises: UnknownObjectError.
         """
-        return self.balancer.clear_in_slices(virtual_server, MAX_SESSIONS_PER_STEP)
+        return self.balancer.clear_in_slices(wanted, MAX_SESSIONS_PER_STEP)
 
     def clear_counters(self) -> None:
         """Set every counter to zero."""

@@ -6,10 +6,13 @@ balancer is a line here and a handler in :mod:`ryu_haslb.control.handlers`. Pure
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from enum import Enum
+from typing import ClassVar
 
+from ryu_haslb.language import values
 from ryu_haslb.language.grammar import Command, Mode
+from ryu_haslb.language.kinds import KINDS, Kind
 
 
 class Executor(Enum):
@@ -33,14 +36,35 @@ SENT_AS_TYPED = frozenset({Executor.BALANCER, Executor.LEADER, Executor.BALANCER
 _OF_BALANCER = SENT_AS_TYPED | {Executor.BALANCER_FILE, Executor.BALANCER_OWN_FILE, Executor.BALANCER_CONFIG}
 _OF_BALANCER |= {Executor.BALANCER_CHANGE}
 
+
+class _Command(Command[Executor]):
+    """A command with parameters that only the commands of this table have."""
+
+    kinds: ClassVar[Mapping[str, Kind]] = {
+        **KINDS,
+        "VSERVER": KINDS["NAME"],
+        "FARM": KINDS["NAME"],
+        "REAL": Kind("A.B.C.D[:PORT]", "a real server such as 10.1.1.51 or 10.1.1.51:5434", values.address_and_port),
+        "CLIENT": KINDS["PREFIX"],
+        "NAI": Kind("NAI", "an NAI such as user@example.com, or a home address", str),
+    }
+
+
+SHOW_REALS = "show ip slb reals [sfarm FARM] [detail]"
+SHOW_SERVERFARMS = "show ip slb serverfarms [name FARM] [detail]"
+SHOW_VSERVERS = "show ip slb vservers [name VSERVER] [detail]"
+#: Filters of sessions. Each may be left out.
+_OF_SESSIONS = "[vserver VSERVER] [serverfarm FARM] [real REAL] [client CLIENT [MASK]] [nai NAI]"
+SHOW_SESSIONS = f"show ip slb sessions [ipmobile] {_OF_SESSIONS} [detail]"
+SHOW_CONNS = f"show ip slb conns {_OF_SESSIONS} [detail]"
+CLEAR_SESSIONS = f"clear ip slb {{sessions | connections}} [NAME | {_OF_SESSIONS}]"
+
 COMMANDS: tuple[Command[Executor], ...] = (
-    Command("show ip slb reals", Executor.BALANCER, "Real servers: weight, state, sessions"),
-    Command("show ip slb reals detail", Executor.BALANCER, "Real servers: failure detection, counters"),
-    Command("show ip slb serverfarms", Executor.BALANCER, "Server farms"),
-    Command("show ip slb vservers", Executor.BALANCER, "Virtual servers: address, state, sessions"),
-    Command("show ip slb vservers detail", Executor.BALANCER, "Virtual servers: server farm, clients, idle time"),
-    Command("show ip slb sessions [ipmobile]", Executor.BALANCER, "Live sessions"),
-    Command("show ip slb conns", Executor.BALANCER, "Live sessions as connections"),
+    _Command(SHOW_REALS, Executor.BALANCER, "Real servers: weight, state, sessions"),
+    _Command(SHOW_SERVERFARMS, Executor.BALANCER, "Server farms"),
+    _Command(SHOW_VSERVERS, Executor.BALANCER, "Virtual servers: address, state, sessions"),
+    _Command(SHOW_SESSIONS, Executor.BALANCER, "Live sessions"),
+    _Command(SHOW_CONNS, Executor.BALANCER, "Live sessions as connections"),
     Command("show ip slb switches", Executor.BALANCER, "Switches: connection, session rules that wait"),
     Command("show ip slb switches detail", Executor.BALANCER, "Switches: rules that were rejected, or restored"),
     Command("show ip slb dfp", Executor.BALANCER, "DFP agents: timers, state of the connection"),
@@ -54,8 +78,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show crypto isakmp sa", Executor.BALANCER, "ISAKMP (IKE) security associations and their peers"),
     Command("show running-config [secrets]", Executor.BALANCER, "The configuration in force; keys are masked"),
     Command("show archive config rollback timer", Executor.BALANCER, "How long is left to confirm a change"),
-    Command("clear ip slb sessions [NAME]", Executor.LEADER, "End all sessions, or those of one virtual server"),
-    Command("clear ip slb connections [NAME]", Executor.LEADER, "The same as clear ip slb sessions"),
+    _Command(CLEAR_SESSIONS, Executor.LEADER, "End all sessions, or those that the filters select"),
     Command("clear ip slb counters", Executor.LEADER, "Set all counters to zero"),
     Command("clear crypto sa", Executor.LEADER, "End IPsec security associations; traffic negotiates new ones"),
     Command("clear crypto isakmp", Executor.LEADER, "End ISAKMP (IKE) and IPsec security associations"),
@@ -137,6 +160,20 @@ _SHARED_WORDS = {
     SECRETS: "With pre-shared keys and passwords; for root only",
     "switches": "OpenFlow switches",
     "vservers": "Virtual servers",
+    "sfarm": "Only those of a server farm",
+    "name": "Only the one of this name",
+    "vserver": "Only sessions of a virtual server",
+    "serverfarm": "Only sessions at the real servers of a farm",
+    "real": "Only sessions at a real server",
+    "client": "Only sessions whose last request came from an address or a network",
+    "nai": "Only the session of a mobile",
+    "detail": "All that is known of each",
+    "VSERVER": "Name of the virtual server",
+    "FARM": "Name of the server farm",
+    "REAL": "Address of the real server, and its port if it has several",
+    "CLIENT": "Address of the client, or of its network",
+    "NAI": "NAI as it is shown, or home address of a mobile without one",
+    "MASK": "Mask of the network, such as 255.255.255.0",
 }
 
 

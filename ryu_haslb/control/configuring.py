@@ -20,6 +20,7 @@ from ryu_haslb.control.plans import PlanChangedError, consequences, ends, identi
 from ryu_haslb.control.reader_process import read_aside
 from ryu_haslb.control.reading import Job, Outcome
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.slb.session_filter import SessionFilter
 
 #: One change of the configuration at a time: each begins with the configuration that the one before has left.
 _change = eventlet.semaphore.Semaphore()
@@ -132,5 +133,5 @@ def _change_of(application: Application, outcome: Outcome) -> Change:
 def _replace(application: Application, before: Configuration, outcome: Outcome) -> None:
     for name in before.virtual_servers:
         if ends(before.virtual_servers[name], outcome.configuration):
-            clear_sessions(application, name)  # in slices: all at once, many sessions would stop the balancer
+            clear_sessions(application, SessionFilter(name))  # in slices: many at once would stop the balancer
     application.configure(outcome.configuration)

@@ -12,8 +12,9 @@ from ryu_haslb.control import configuring, crypto, debug, operations
 from ryu_haslb.control.command_table import SECRETS
 from ryu_haslb.control.file_handlers import FILE_HANDLERS, changed
 from ryu_haslb.control.handler import Events, Handler, RefusedError, Result, Words
-from ryu_haslb.control.operations import Application, UnknownVirtualServerError
+from ryu_haslb.control.operations import Application
 from ryu_haslb.control.protocol import SEPARATOR
+from ryu_haslb.control.slb_handlers import SLB_HANDLERS
 from ryu_haslb.show import reports, session_events
 from ryu_haslb.show.reports import Report
 from ryu_haslb.show.rows import DfpAgentRow
@@ -46,14 +47,6 @@ def _ipsec_sa(application: Application, _: Words) -> Result:
 
 def _isakmp_sa(application: Application, _: Words) -> Result:
     return crypto.isakmp_sa(application.sources.configuration)
-
-
-def _clear_sessions(application: Application, words: Words) -> Result:
-    try:
-        count = operations.clear_sessions(application, words.get("NAME"))
-    except UnknownVirtualServerError as error:
-        raise RefusedError(f"{error}; see show ip slb vservers") from None
-    return iter([f"{count} sessions cleared"])
 
 
 def _clear_counters(application: Application, _: Words) -> Result:
@@ -97,13 +90,7 @@ def _undebug(_application: Application, _: Words) -> Result:
 
 #: The handler of each command of the balancer, by the command's template.
 HANDLERS: dict[str, Handler] = {
-    "show ip slb reals": _report(reports.REALS),
-    "show ip slb reals detail": _report(reports.REALS_DETAIL),
-    "show ip slb serverfarms": _report(reports.SERVERFARMS),
-    "show ip slb vservers": _report(reports.VSERVERS),
-    "show ip slb vservers detail": _report(reports.VSERVERS_DETAIL),
-    "show ip slb sessions [ipmobile]": _report(reports.SESSIONS),
-    "show ip slb conns": _report(reports.CONNS),
+    **SLB_HANDLERS,
     "show ip slb switches": _report(reports.SWITCHES),
     "show ip slb switches detail": _report(reports.SWITCHES_DETAIL),
     "show redundancy [states]": _report(reports.REDUNDANCY),
@@ -117,8 +104,6 @@ HANDLERS: dict[str, Handler] = {
     "show crypto ipsec sa": _ipsec_sa,
     "show crypto isakmp sa": _isakmp_sa,
     "show running-config [secrets]": _running_configuration,
-    "clear ip slb sessions [NAME]": _clear_sessions,
-    "clear ip slb connections [NAME]": _clear_sessions,
     "clear ip slb counters": _clear_counters,
     "clear crypto sa": _clear_ipsec,
     "clear crypto isakmp": _clear_isakmp,

@@ -20,6 +20,7 @@ from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec import charon, module
 from ryu_haslb.ipsec.translation import secured_interfaces
 from ryu_haslb.show.snapshot import Sources, standing_by
+from ryu_haslb.slb.session_filter import EVERY_SESSION, SessionFilter
 
 #: Seconds that the switches have to confirm that our rules are removed: a full table may take some.
 RETIRE_TIMEOUT = 30.0
@@ -51,10 +52,10 @@ class Application(Protocol):
     def configure(self, configuration: Configuration) -> None:
         """Replace the configuration in force."""
 
-    def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
-        """End the sessions of one virtual server, or of all, slice by slice: the numbers of sessions that ended.
+    def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
+        """End the sessions that a filter selects, slice by slice: the numbers of sessions that ended.
 
-        Raises: KeyError for an unknown name.
+        Raises: UnknownObjectError.
         """
 
     def clear_counters(self) -> None:
@@ -79,13 +80,6 @@ class UndecidedError(HaslbError):
     """The database of the cluster has not answered: whether the configuration has changed is not known yet."""
 
 
-class UnknownVirtualServerError(HaslbError):
-    """No virtual server of the configuration in force has this name."""
-
-    def __init__(self, name: Optional[str]) -> None:
-        super().__init__(f"no such virtual server: {name}")
-
-
 def require_leader(application: Application) -> None:
     """Refuse what only the balancer that serves the switches can do. Raises: StandingByError with the leader's name."""
     text = standing_by(application.sources)
@@ -93,19 +87,15 @@ def require_leader(application: Application) -> None:
         raise StandingByError(f"{text}; give the command there")
 
 
-def clear_sessions(application: Application, virtual_server: Optional[str] = None) -> int:
-    """End the sessions of one virtual server, or of all, and return their number.
+def clear_sessions(application: Application, wanted: SessionFilter = EVERY_SESSION) -> int:
+    """End the sessions that a filter selects, and return their number.
 
     Requests are served between two slices. Sessions that begin meanwhile stay.
 
-    Raises: UnknownVirtualServerError.
+    Raises: UnknownObjectError.
     """
-    try:
-        slices = application.clear_sessions(virtual_server)
-    except KeyError:
-        raise UnknownVirtualServerError(virtual_server) from None
     total = 0
-    for ended in slices:
+    for ended in application.clear_sessions(wanted):
         total += ended
         eventlet.sleep(0)
     return total

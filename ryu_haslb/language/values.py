@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network, IPv6Address, ip_address
-from typing import Union
+from typing import Optional, Union
 
 #: VLAN 4095 is reserved (IEEE 802.1Q table 9-2).
 MAX_VLAN = 4094
@@ -119,6 +119,12 @@ def address_and_length(text: str) -> tuple[IPv4Address, int]:
     if not slash:
         raise ValueError
     return address(before), decimal(length, 0, 32)
+
+
+def address_and_port(text: str) -> tuple[IPv4Address, Optional[int]]:
+    """``10.1.1.51`` or ``10.1.1.51:5434``: the address, and the UDP or TCP port, None if there is none."""
+    before, colon, port = text.partition(":")
+    return address(before), decimal(port, 1, 65535) if colon else None
 
 
 def interface_address(text: str) -> IPv4Interface:

@@ -6,8 +6,10 @@ a home address, not even if its bytes are those of an address.
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from enum import IntEnum
-from ipaddress import IPv4Address
+from ipaddress import AddressValueError, IPv4Address
 from typing import NamedTuple, Optional
 
 from ryu_haslb.mobile_ip.errors import MalformedMessage
@@ -19,6 +21,8 @@ REQUEST_LENGTH = 24
 
 _NAI_TYPE = int(ExtensionType.NAI)
 _NO_ADDRESS = bytes(4)
+#: What an unprintable character or byte of an NAI is printed as.
+_ESCAPE = re.compile(r"(\\(?:[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U0010[0-9a-f]{4}|U000[0-9a-f]{5}))")
 
 
 class IdentityKind(IntEnum):
@@ -60,6 +64,32 @@ def nai_identity(nai: bytes) -> Identity:
 def home_address_identity(address: IPv4Address) -> Identity:
     """The identity of a mobile that has this home address and sends no NAI."""
     return Identity(IdentityKind.HOME_ADDRESS, address.packed)
+
+
+def identities_of_text(text: str) -> tuple[Identity, ...]:
+    """The identities that operators see as this text: that of an NAI, of a home address, or of both.
+
+    In the text of a hostile NAI, ``\\x85`` may be that byte or the character U+0085: the one is tried for all escapes,
+    then the other.
+    """
+    nais = [text.encode("utf-8", "surrogatepass")]
+    if "\\" in text:
+        nais += [_unescaped(text, "latin-1"), _unescaped(text, "utf-8")]
+    found = [nai_identity(nai) for nai in dict.fromkeys(nais)]
+    with suppress(AddressValueError):
+        found.append(home_address_identity(IPv4Address(text)))
+    return tuple(found)
+
+
+def _unescaped(text: str, encoding: str) -> bytes:
+    """The bytes that :meth:`Identity.__str__` prints as this text; ``encoding`` is that of characters below U+0100."""
+    parts = _ESCAPE.split(text)
+    for index in range(1, len(parts), 2):
+        parts[index] = parts[index].encode().decode("unicode_escape")
+    return b"".join(
+        part.encode(encoding if index % 2 and part < "\u0100" else "utf-8", "surrogatepass")
+        for index, part in enumerate(parts)
+    )
 
 
 def check_request_header(payload: bytes) -> None:

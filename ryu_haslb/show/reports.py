@@ -11,7 +11,16 @@ from typing import Any, Callable, Generic, Optional, TypeVar
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.column_types import Row
-from ryu_haslb.show.rows import DfpAgentRow, DfpWeightRow, RealRow, RedundancyRow, SwitchRow, VirtualServerRow
+from ryu_haslb.show.rows import (
+    DfpAgentRow,
+    DfpWeightRow,
+    RealRow,
+    RedundancyRow,
+    ServerFarmRow,
+    SessionRow,
+    SwitchRow,
+    VirtualServerRow,
+)
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.table import Column, table
 from ryu_haslb.slb.real import real_name
@@ -20,15 +29,17 @@ from ryu_haslb.slb.statistics import DropReason
 #: What IOS prints for a real server without ``maxconns``.
 NO_MAXCONNS = 4294967295
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=Optional[Row])
+#: Prints rows as lines.
+_Text = Callable[[Iterator[Any]], Iterator[Optional[str]]]
 
 
 @dataclass(frozen=True)
 class Report(Generic[R]):
-    """The rows of a ``show`` command, and the lines that it prints for them."""
+    """The rows of a ``show`` command, and the lines that it prints for them. None among them is a pause."""
 
     rows: Callable[[Sources], Iterator[R]]
-    text: Callable[[Iterator[R]], Iterator[str]]
+    text: Callable[[Iterator[R]], Iterator[Optional[str]]]
 
 
 def as_json(rows: Iterator[Optional[Row]]) -> Iterator[Optional[str]]:
@@ -44,7 +55,7 @@ def as_json(rows: Iterator[Optional[Row]]) -> Iterator[Optional[str]]:
     yield "]"
 
 
-def _as_table(*columns: Column) -> Callable[[Iterator[Row]], Iterator[str]]:
+def _as_table(*columns: Column) -> Callable[[Iterator[Optional[Row]]], Iterator[Optional[str]]]:
     """Print rows as a table."""
     return lambda rows: table(columns, rows)
 
@@ -60,12 +71,12 @@ def _as_lines(*patterns: str) -> Callable[[Iterator[Row]], Iterator[str]]:
     return text
 
 
-def _with_ports(text: Callable[[Iterator[Any]], Iterator[str]], port: str) -> Callable[[Iterator[Any]], Iterator[str]]:
+def _with_ports(text: _Text, port: str) -> _Text:
     """Print the column ``real`` with the port, in the column ``port``, where that is not the default."""
-    return lambda rows: text({**row, "real": real_name(row["real"], row[port])} for row in rows)
+    return lambda rows: text(row and {**row, "real": real_name(row["real"], row[port])} for row in rows)
 
 
-def _in_words(text: Callable[[Iterator[Row]], Iterator[str]]) -> Callable[[Iterator[DfpAgentRow]], Iterator[str]]:
+def _in_words(text: _Text) -> _Text:
     """Print the states of DFP agents in words instead of tokens."""
 
     def words(row: DfpAgentRow) -> str:
@@ -107,11 +118,32 @@ def _real_details(rows: Iterator[RealRow]) -> Iterator[str]:
         yield f"  total conns = {row['total_conns']}, total conn failures = {row['total_failures']}"
 
 
+def _serverfarm_details(rows: Iterator[ServerFarmRow]) -> Iterator[str]:
+    for row in rows:
+        yield f"{row['farm']}, type = server farm, predictor = {row['predictor']}, nat = {row['nat']}"
+        yield f"  virtual servers = {', '.join(row['vservers']) or 'none'}, bind id = {row['bind_id']}"
+        yield f"  real servers = {row['reals']}"
+        for real in row["real_servers"]:
+            yield f"    {real}"
+
+
 def _vserver_details(rows: Iterator[VirtualServerRow]) -> Iterator[str]:
     for row in rows:
         yield f"{row['vserver']}, state = {row['state']}, virtual = {row['virtual']} {row['protocol']}"
         yield f"  server farm = {row['farm']}, service = ipmobile, idle ipmobile request = {row['idle']}"
         yield f"  conns = {row['conns']}, clients = {', '.join(row['clients']) or 'any'}"
+
+
+def _session_details(rows: Iterator[Optional[SessionRow]]) -> Iterator[Optional[str]]:
+    for row in rows:
+        if row is None:
+            yield None
+            continue
+        real = real_name(row["real"], row["real_port"])
+        yield f"{row['vserver']}, NAI = {row['identity'] or 'unknown'}, NAI hash = {row['nai_hash']}"
+        yield f"  client = {row['client']}:{row['client_port']}, real = {real}, farm = {row['farm']}"
+        yield f"  state = {row['state']}, retries = {row['retries']}, idle = {row['idle']:.1f} s"
+        yield f"  rule at = {row['rule_at'] or 'no switch'}"
 
 
 def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
@@ -180,6 +212,7 @@ SERVERFARMS = Report(
         Column("bind_id", "bind id", 8),
     ),
 )
+SERVERFARMS_DETAIL = Report(snapshot.serverfarms, _serverfarm_details)
 VSERVERS = Report(
     snapshot.vservers,
     _as_table(
@@ -204,6 +237,7 @@ SESSIONS = Report(
         "real_port",
     ),
 )
+SESSIONS_DETAIL = Report(snapshot.sessions, _session_details)
 CONNS = Report(
     snapshot.conns,
     _as_table(

@@ -90,6 +90,8 @@ class ServerFarmRow(TypedDict):
     nat: Annotated[Nat, "SERVER in direct mode, none in dispatched mode."]
     reals: Annotated[Count, "Number of real servers."]
     bind_id: Annotated[Count, "Bind id that DFP agents know the farm by; always 0."]
+    vservers: Annotated[list[str], "Names of the virtual servers that use it."]
+    real_servers: Annotated[list[str], "Of each real server: name, weight in force, state, live sessions."]
 
 
 class VirtualServerRow(TypedDict):
@@ -115,11 +117,14 @@ class SessionRow(TypedDict):
     state: MobileState
     client_port: Annotated[AnyPort, "Source port of the last request."]
     real_port: Annotated[Port, "UDP port of the real server."]
+    farm: Annotated[str, "Farm of the real server."]
     identity: Annotated[
         Optional[str],
         "NAI or home address; null for a session recovered from the switch until its mobile sends a request.",
     ]
     retries: Annotated[Count, "Retransmissions of the last request."]
+    idle: Annotated[Seconds, "Time since the last request."]
+    rule_at: Annotated[Optional[DatapathId], "The switch that has confirmed its rule; null while none has."]
 
 
 class ConnRow(TypedDict):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
-from itertools import chain
 from socket import inet_ntoa
 from typing import NamedTuple, Optional, TypedDict
 
@@ -38,7 +37,8 @@ from ryu_haslb.show.switch_facts import facts_of
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.session import SessionState
+from ryu_haslb.slb.session import Session, SessionState
+from ryu_haslb.slb.session_filter import EVERY_SESSION, Page, SessionFilter
 
 _LEAST_CERTAIN_FIRST = (
     PlaceState.HELD_DOWN,
@@ -49,6 +49,8 @@ _LEAST_CERTAIN_FIRST = (
 )
 #: Sessions that are taken from the table at once.
 _SESSIONS_PER_SLICE = 1000
+#: Sessions that a filter looks at before it pauses: as much work as a row.
+_SESSIONS_PER_PAUSE = 20
 _PROTOCOLS = {0: "any", 6: "TCP", 17: "UDP"}
 
 
@@ -70,11 +72,12 @@ class Sources(NamedTuple):
     member: Optional[Member] = None
 
 
-def reals(sources: Sources) -> Iterator[RealRow]:
-    """Every real server of every farm."""
+def reals(sources: Sources, farm_name: Optional[str] = None) -> Iterator[RealRow]:
+    """Every real server of every farm, or of the farm with this name."""
     for farm in sources.balancer.farms.values():
-        for real in farm.reals:
-            yield _real(real, farm, sources.switches)
+        if farm_name in (None, farm.name):
+            for real in farm.reals:
+                yield _real(real, farm, sources.switches)
 
 
 def _real(real: RealServer, farm: ServerFarm, switches: Mapping[int, Switch]) -> RealRow:
@@ -124,25 +127,33 @@ def _place(real: RealServer, switches: Mapping[int, Switch]) -> _Place:
     }
 
 
-def serverfarms(sources: Sources) -> Iterator[ServerFarmRow]:
-    """Every farm."""
+def serverfarms(sources: Sources, name: Optional[str] = None) -> Iterator[ServerFarmRow]:
+    """Every farm, or the one with this name."""
+    servers = sources.balancer.virtual_servers.values()
     for farm in sources.balancer.farms.values():
-        yield {
-            "farm": farm.name,
-            "predictor": farm.configuration.predictor.value.upper(),
-            "nat": _nat(farm),
-            "reals": len(farm.reals),
-            "bind_id": 0,
-        }
+        if name in (None, farm.name):
+            yield {
+                "farm": farm.name,
+                "predictor": farm.configuration.predictor.value.upper(),
+                "nat": _nat(farm),
+                "reals": len(farm.reals),
+                "bind_id": 0,
+                "vservers": [server.name for server in servers if server.farm is farm],
+                "real_servers": [
+                    f"{real.name}, weight = {real.weight}, {real.state}, conns = {real.sessions}" for real in farm.reals
+                ],
+            }
 
 
 def _nat(farm: ServerFarm) -> str:
     return "SERVER" if farm.configuration.nat_server else "none"
 
 
-def vservers(sources: Sources) -> Iterator[VirtualServerRow]:
-    """Every virtual server."""
+def vservers(sources: Sources, name: Optional[str] = None) -> Iterator[VirtualServerRow]:
+    """Every virtual server, or the one with this name."""
     for server in sources.balancer.virtual_servers.values():
+        if name not in (None, server.name):
+            continue
         configuration = server.configuration
         yield {
             "vserver": server.name,
@@ -159,35 +170,56 @@ def vservers(sources: Sources) -> Iterator[VirtualServerRow]:
         }
 
 
-def sessions(sources: Sources) -> Iterator[SessionRow]:
-    """Every live session. A session that begins or ends while this runs may be among them or not."""
-    for server in sources.balancer.virtual_servers.values():
-        for session in chain.from_iterable(sources.balancer.sessions.slices_of(server, _SESSIONS_PER_SLICE)):
-            yield {
-                "vserver": server.name,
-                "nai_hash": f"{session.cookie:016X}",
-                "client": inet_ntoa(session.client),
-                "real": inet_ntoa(session.real.packed_address),
-                "state": SessionState.ESTABLISHED.value,
-                "client_port": session.client_port,
-                "real_port": session.real.port,
-                "identity": None if session.is_recovered else str(identity_of_key(session.identity)),
-                "retries": session.retries,
-            }
+def sessions(
+    sources: Sources, wanted: SessionFilter = EVERY_SESSION, page: Optional[Page] = None
+) -> Iterator[Optional[SessionRow]]:
+    """The live sessions that a filter selects. A session that begins or ends while this runs may be among them or not.
+
+    None is a pause: the search for the next row goes on, and the caller may do other work first.
+    """
+    now = time.monotonic()
+    limit = _SESSIONS_PER_SLICE if wanted == EVERY_SESSION else _SESSIONS_PER_PAUSE
+    for found in sources.balancer.select(wanted, limit, page):
+        if not found:
+            yield None
+        for session in found:
+            yield session_row(session, now)
 
 
-def conns(sources: Sources) -> Iterator[ConnRow]:
-    """Every live session as a connection from a client to a real server."""
+def session_row(session: Session, now: float) -> SessionRow:
+    """The row of a session at ``now``, in seconds of the clock of its requests."""
+    return {
+        "vserver": session.virtual_server.name,
+        "nai_hash": f"{session.cookie:016X}",
+        "client": inet_ntoa(session.client),
+        "real": inet_ntoa(session.real.packed_address),
+        "state": SessionState.ESTABLISHED.value,
+        "client_port": session.client_port,
+        "real_port": session.real.port,
+        "farm": session.real.farm_name,
+        "identity": None if session.is_recovered else str(identity_of_key(session.identity)),
+        "retries": session.retries,
+        "idle": max(0.0, round(now - session.last_request, 1)),
+        "rule_at": None if session.rule_at is None else f"{session.rule_at:016x}",
+    }
+
+
+def conns(sources: Sources, wanted: SessionFilter = EVERY_SESSION) -> Iterator[Optional[ConnRow]]:
+    """The same sessions as connections from a client to a real server."""
     nat = {server.name: _nat(server.farm) for server in sources.balancer.virtual_servers.values()}
-    for session in sessions(sources):
-        yield {
-            "vserver": session["vserver"],
-            "protocol": "UDP",
-            "client": f"{session['client']}:{session['client_port']}",
-            "real": f"{session['real']}:{session['real_port']}",
-            "state": session["state"].removeprefix("IPMOBILE_"),
-            "nat": nat.get(session["vserver"], "none"),  # configured while this runs
-        }
+    for session in sessions(sources, wanted):
+        yield (
+            None
+            if session is None
+            else {
+                "vserver": session["vserver"],
+                "protocol": "UDP",
+                "client": f"{session['client']}:{session['client_port']}",
+                "real": f"{session['real']}:{session['real_port']}",
+                "state": session["state"].removeprefix("IPMOBILE_"),
+                "nat": nat.get(session["vserver"], "none"),  # configured while this runs
+            }
+        )
 
 
 def dfp_agents(sources: Sources) -> Iterator[DfpAgentRow]:

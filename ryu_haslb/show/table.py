@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
 from ryu_haslb.show.column_types import Row
 
@@ -23,15 +23,15 @@ class Heading(str):
     __slots__ = ()
 
 
-def table(columns: Sequence[Column], rows: Iterable[Row]) -> Iterator[str]:
+def table(columns: Sequence[Column], rows: Iterable[Optional[Row]]) -> Iterator[Optional[str]]:
     """The lines of a table of two or more columns. A value wider than its column shifts the rest of its line, as in
-    IOS."""
+    IOS. None among the rows is a pause, and is passed on."""
     widths = [column.width for column in columns]
     values = itemgetter(*(column.key for column in columns))
     yield Heading(_line(widths, [column.heading for column in columns]))
     yield Heading("-" * sum(widths))
     for row in rows:
-        yield _line(widths, map(str, values(row)))
+        yield None if row is None else _line(widths, map(str, values(row)))
 
 
 def _line(widths: Sequence[int], values: Iterable[str]) -> str:

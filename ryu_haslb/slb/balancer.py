@@ -14,6 +14,7 @@ from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.request import Request, Verdict
 from ryu_haslb.slb.session import UNKEYED, Session, SessionEvent, SessionState, StaleRule
+from ryu_haslb.slb.session_filter import Page, SessionFilter
 from ryu_haslb.slb.session_limit import limit_of
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.shards import MAX_UNDIVIDED
@@ -134,17 +135,20 @@ class Balancer:
         names = self.virtual_servers if virtual_server is None else [virtual_server]
         return self._close_all(self.virtual_servers[name] for name in names)
 
-    def clear_in_slices(self, virtual_server: Optional[str], limit: int) -> Iterator[int]:
-        """End all sessions, or those of one virtual server, at most ``limit`` in a step, and yield their number.
+    def select(self, wanted: SessionFilter, limit: int, page: Optional[Page] = None) -> Iterator[list[Session]]:
+        """The sessions that a filter selects, in slices (:meth:`.SessionFilter.select`).
 
-        Most of the sessions that begin between two steps stay.
-
-        Raises:
-            KeyError: no virtual server has this name.
+        Raises: UnknownObjectError.
         """
-        names = list(self.virtual_servers) if virtual_server is None else [virtual_server]
-        ending = [self.sessions.slices_of(self.virtual_servers[name], limit) for name in names]
-        return (self._close_live(sessions) for sessions in chain.from_iterable(ending))
+        wanted.check(self.virtual_servers, self.farms)
+        return wanted.select(self.virtual_servers.values(), self.sessions, limit, page)
+
+    def clear_in_slices(self, wanted: SessionFilter, limit: int) -> Iterator[int]:
+        """End the sessions that a filter selects, at most ``limit`` in a step, and yield their number.
+
+        Most of the sessions that begin between two steps stay. Raises: UnknownObjectError.
+        """
+        return map(self._close_live, self.select(wanted, limit))
 
     def forget_sessions(self, datapath_id: int, now: float, kept: AbstractSet[Session] = frozenset()) -> None:
         """Forget the sessions with their rule at this switch, and those without one: another balancer serves them.

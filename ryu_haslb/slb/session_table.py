@@ -51,9 +51,14 @@ class SessionTable:
         """Every live session, in lists of ``limit`` at most. Between two of them sessions may begin and end."""
         return self._by_tag.slices(limit)
 
+    def in_order(self, after: Optional[int], limit: int) -> Iterator[list[Session]]:
+        """The live sessions whose tags are behind this one (None: all) in the order of :func:`.place_of`, in slices."""
+        return self._by_tag.in_order(after, limit)
+
     def slices_of(self, server: VirtualServer, limit: int) -> Iterator[list[Session]]:
-        """The live sessions of one virtual server, in the same way."""
-        return self._by_identity[server].slices(limit)
+        """The live sessions of one virtual server, in the same way; none of one that was removed meanwhile."""
+        sessions = self._by_identity.get(server)
+        return iter(()) if sessions is None else sessions.slices(limit)
 
     def count_of(self, server: VirtualServer) -> int:
         """The number of live sessions of one virtual server."""
@@ -83,10 +88,20 @@ class SessionTable:
         sessions = self._by_identity.get(server)
         return None if sessions is None else sessions.get(identity)
 
+    def with_identity(self, server: VirtualServer, identity: bytes) -> Optional[Session]:
+        """The session of a mobile, or the recovered one that its next request will claim."""
+        found = self.of_mobile(server, identity)
+        if found is None and self._recovered:
+            recovered = map(recovered_identity, self._tags(server, identity))
+            found = next(filter(None, (self.of_mobile(server, each) for each in recovered)), None)
+        return found
+
     def tags_of(self, request: Request) -> list[int]:
         """The tags that the rule of this mobile's session may have if it is still to be recovered: one for each key."""
-        address = request.virtual_server.packed_address
-        return [tag_of(address, request.identity, key) for key in self.keys]
+        return self._tags(request.virtual_server, request.identity)
+
+    def _tags(self, server: VirtualServer, identity: bytes) -> list[int]:
+        return [tag_of(server.packed_address, identity, key) for key in self.keys]
 
     def by_tag(self, tag: int) -> Optional[Session]:
         """The session whose flow matches this Ethernet source address."""

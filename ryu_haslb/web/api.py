@@ -16,7 +16,7 @@ from webob import Request, Response
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import configuring, crypto, operations
-from ryu_haslb.control.operations import Application, UndecidedError, UnknownVirtualServerError
+from ryu_haslb.control.operations import Application, UndecidedError
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
@@ -26,6 +26,7 @@ from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.crypto import IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.show.reports import Report
 from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
 from ryu_haslb.web import metrics
 from ryu_haslb.web.history import History, RealHistoryRow
 from ryu_haslb.web.schemas import (
@@ -136,9 +137,9 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(json.dumps(value).encode(), status=status, content_type=JSON, charset=None)
 
 
-def _table(path: str, summary: str, row: type[R], snapshot_of: Callable[[Sources], Iterator[R]]) -> Route:
+def _table(path: str, summary: str, row: type[R], snapshot_of: Callable[[Sources], Iterator[Optional[R]]]) -> Route:
     """A route that answers with a table of the snapshot."""
-    return Route("GET", path, summary, lambda api, _: _streamed(snapshot_of(api.sources)), array(row))
+    return Route("GET", path, summary, lambda api, _: _streamed(filter(None, snapshot_of(api.sources))), array(row))
 
 
 def _streamed(rows: Iterator[Row]) -> Response:
@@ -200,10 +201,11 @@ def _clear_sessions(api: Api, body: bytes) -> Response:
         raise ApiError(400, f"not JSON: {error}; expected {_CLEAR_SESSIONS.expectation}") from error
     if not isinstance(wanted, dict) or wanted.keys() - {"vserver"} or not isinstance(wanted.get("vserver", ""), str):
         raise ApiError(400, f"wrong content; expected {_CLEAR_SESSIONS.expectation}")
+    selected = SessionFilter(wanted.get("vserver"))
     try:
-        return json_response({"cleared": operations.clear_sessions(api.application, wanted.get("vserver"))})
-    except UnknownVirtualServerError as error:
-        raise ApiError(404, f"{error}; see /api/v1/vservers") from None
+        return json_response({"cleared": operations.clear_sessions(api.application, selected)})
+    except UnknownObjectError as error:
+        raise ApiError(404, f"{error}; see /api/v1/{error.table}") from None
 
 
 def _clear_counters(api: Api, _: bytes) -> Response:

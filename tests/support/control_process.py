@@ -23,6 +23,7 @@ from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.slb.session_filter import SessionFilter
 
 
 class Application:
@@ -55,8 +56,8 @@ class Application:
     def add_agents(self, *agents: DfpAgent) -> None:
         self.dfp = DfpConnections(DfpManager(agents=agents), lambda _: None)
 
-    def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
-        return self.bench.balancer.clear_in_slices(virtual_server, 500)
+    def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
+        return self.bench.balancer.clear_in_slices(wanted, 500)
 
     def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """There is no cluster."""

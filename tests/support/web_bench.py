@@ -27,6 +27,7 @@ from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.session_filter import SessionFilter
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.web import protocol
 from ryu_haslb.web.server import HttpServer
@@ -87,8 +88,8 @@ class WebBench:
         self.configuration = configuration
         self.balancer.configure(configuration)
 
-    def clear_sessions(self, virtual_server: Optional[str]) -> Iterator[int]:
-        return self.balancer.clear_in_slices(virtual_server, 500)
+    def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
+        return self.balancer.clear_in_slices(wanted, 500)
 
     def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """There is no cluster."""

@@ -69,7 +69,7 @@ def test_words_may_be_abbreviated(command: str) -> None:
         ("show ip slb s", "% 's' is ambiguous: serverfarms, sessions, stats"),
         ("show ip slb raels", "did you mean 'reals'?"),
         ("show ip slb", "% incomplete command: after 'show ip slb' expected "),
-        ("show ip slb reals now", "% after 'show ip slb reals' expected 'detail', not 'now'"),
+        ("show ip slb reals now", "% after 'show ip slb reals' expected 'detail' or 'sfarm', not 'now'"),
         ("show ip slb dfp agent 10.1.1.51 0", "a number from 1 to 65535, not '0'"),
         ("show ip slb dfp agent 10.1.1.99 500", "% no such DFP agent: 10.1.1.99 500; see show ip slb dfp"),
         ("clear ip slb sessions MIPSBL", "% no such virtual server: MIPSBL; see show ip slb vservers"),
@@ -118,6 +118,81 @@ def test_a_filter_that_finds_nothing_pauses_at_each_row() -> None:
     """A search through a million rows must not be one step: other work has its turn at each row."""
     lines = list(execute(Application(50), ["show", "ip", "slb", "sessions", "|", "count", "nothing"]).lines)
     assert lines[:-1] == [None] * 52
+
+
+def test_a_session_is_found_by_its_nai_in_one_step() -> None:
+    """A search through a million rows would take seconds: its index is used, and nothing else is looked at."""
+    application = Application(50)
+    command = "show ip slb sessions ipmobile nai mwts-mip-np-user7@ispxyz.com"
+    lines = list(execute(application, command.split()).lines)
+    assert len(lines) == 3
+    assert lines[:2] == show(application, "show ip slb sessions")[:2]
+    assert lines[2] in show(application, "show ip slb sessions")
+    detail = list(execute(application, [*command.split(), "detail"]).lines)
+    assert len(detail) == 4
+    assert str(detail[0]).startswith("MIPSLB, NAI = mwts-mip-np-user7@ispxyz.com, NAI hash = ")
+    assert show(application, command + "x") == lines[:2], "a mobile without a session"
+
+
+def test_the_nai_is_in_the_text_of_every_detail() -> None:
+    application = Application(4)
+    (line,) = show(application, "show ip slb conns detail | include user3@")
+    assert line.split(", ")[1] == "NAI = mwts-mip-np-user3@ispxyz.com"
+
+
+@pytest.mark.parametrize(
+    ("filters", "selected"),
+    [
+        ("vserver MIPSLB", [1, 2, 3, 4]),
+        ("serverfarm HAFARM real 10.1.1.52", [2, 4]),
+        ("real 10.1.1.52:434 client 15.1.1.0 255.255.255.0", [2, 4]),
+        ("client 15.1.1.51", [1, 2, 3, 4]),
+        ("cl 15.1.1.52", []),
+    ],
+)
+def test_filters_select_the_same_rows_for_each_command(filters: str, selected: list[int]) -> None:
+    """IOS: show ip slb sessions [vserver V] [client A MASK] [detail]."""
+    application = Application(4)
+    rows = json.loads("".join(show(application, f"show ip slb sessions {filters} --json")))
+    assert [row["identity"] for row in rows] == [f"mwts-mip-np-user{number}@ispxyz.com" for number in selected]
+    assert len(show(application, f"show ip slb conns {filters}")) == 2 + len(selected)
+    assert show(application, f"clear ip slb sessions {filters}") == [f"{len(selected)} sessions cleared"]
+    assert show(application, "show ip slb sessions | count") == [f"Number of lines: {4 - len(selected)}"]
+
+
+def test_filters_pause_where_they_find_nothing() -> None:
+    lines = list(execute(Application(100), ["show", "ip", "slb", "sessions", "client", "1.2.3.4"]).lines)
+    assert lines[2:] == [None] * 5, "each after twenty sessions"
+
+
+def test_reals_farms_and_virtual_servers_are_selected_by_name() -> None:
+    """IOS: reals [sfarm F], serverfarms [name F] [detail], vservers [name V]."""
+    application = Application(3)
+    config(application, "ip slb serverfarm OTHER", "real 10.1.1.61")
+    assert len(show(application, "show ip slb reals")) == 2 + 3
+    assert [line.split()[:2] for line in show(application, "show ip slb reals sfarm OTHER")[2:]] == [
+        ["10.1.1.61", "OTHER"]
+    ]
+    assert show(application, "show ip slb reals sfarm OTHER detail")[0].startswith("10.1.1.61, OTHER, ")
+    assert show(application, "show ip slb serverfarms name HAFARM detail") == [
+        "HAFARM, type = server farm, predictor = ROUNDROBIN, nat = none",
+        "  virtual servers = MIPSLB, bind id = 0",
+        "  real servers = 2",
+        "    10.1.1.51, weight = 1, OPERATIONAL, conns = 2",
+        "    10.1.1.52, weight = 1, OPERATIONAL, conns = 1",
+    ]
+    assert len(show(application, "show ip slb vservers name MIPSLB")) == 2 + 1
+    assert show(application, "show ip slb vservers name X") == ["% no such virtual server: X; see show ip slb vservers"]
+    assert show(application, "show ip slb reals sfarm X") == ["% no such server farm: X; see show ip slb serverfarms"]
+
+
+def test_the_question_mark_offers_the_filters() -> None:
+    offered = [line.split("\t") for line in run(Application(), "?", "clear", "ip", "slb", "sessions", "")]
+    assert [word for word, _ in offered] == [
+        *("WORD", "client", "nai", "real", "serverfarm", "vserver"),
+        *("<cr>", "|", "--json"),
+    ]
+    assert all(text for word, text in offered if word != "<cr>")
 
 
 def test_clear_ends_sessions_and_sets_counters_to_zero() -> None:
@@ -176,6 +251,7 @@ def test_the_question_mark_lists_what_may_come_next() -> None:
     ]
     assert [line.split("\t")[0] for line in run(application, "?", "show", "ip", "slb", "reals", "")] == [
         "detail",
+        "sfarm",
         "<cr>",
         "|",
         "--json",

@@ -8,17 +8,18 @@ import pytest
 from control_process import Application
 
 from ryu_haslb.control import operations
-from ryu_haslb.control.operations import UnconfirmedError, UnknownVirtualServerError
+from ryu_haslb.control.operations import UnconfirmedError
+from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
 
 FARM = "ip slb serverfarm HAFARM"
 
 
 def test_clearing_ends_sessions_and_returns_their_number() -> None:
     application = Application(4)
-    assert operations.clear_sessions(application, "MIPSLB") == 4
+    assert operations.clear_sessions(application, SessionFilter("MIPSLB")) == 4
     assert operations.clear_sessions(application) == 0
-    with pytest.raises(UnknownVirtualServerError, match="no such virtual server: OTHER"):
-        operations.clear_sessions(application, "OTHER")
+    with pytest.raises(UnknownObjectError, match="no such virtual server: OTHER"):
+        operations.clear_sessions(application, SessionFilter("OTHER"))
 
 
 def test_clearing_counters_sets_them_to_zero() -> None:

@@ -20,6 +20,7 @@ from ryu_haslb.control import configuring, operations, reader_process
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.reading import Assembly, Job, pieces, read
 from ryu_haslb.language.diagnostics import ConfigurationError
+from ryu_haslb.slb.session_filter import EVERY_SESSION
 
 
 def large(reals: int = 300) -> str:
@@ -148,7 +149,7 @@ def test_clearing_many_sessions_lets_requests_be_served_in_between() -> None:
 
 def test_sessions_that_end_while_others_are_cleared_are_not_counted() -> None:
     application = Application(1200)
-    slices = application.clear_sessions(None)
+    slices = application.clear_sessions(EVERY_SESSION)
     first = next(slices)
     application.bench.balancer.clear_sessions()
     application.begin(1)

@@ -17,6 +17,7 @@ from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, chassis_address
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
 from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.session_filter import EVERY_SESSION
 
 
 @pytest.mark.parametrize("meters", [True, False])
@@ -206,7 +207,7 @@ def test_a_session_of_a_forgotten_switch_that_ends_changes_nothing_there() -> No
     served.find_real()
     served.request()
     away(served, FORGET_TIMEOUT + 1)
-    for _ in served.balancer.clear_in_slices(None, 10):
+    for _ in served.balancer.clear_in_slices(EVERY_SESSION, 10):
         pass
     served.wait(1)
     assert served.fleet.switches == {}

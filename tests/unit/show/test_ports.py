@@ -44,12 +44,17 @@ def two_ports() -> WebBench:
 
 def test_show_tells_them_apart() -> None:
     sources = two_ports().sources
-    lines = [line.split() for line in REALS.text(REALS.rows(sources))][2:]
+    lines = [line.split() for line in filter(None, REALS.text(REALS.rows(sources)))][2:]
     assert [(line[0], line[-1]) for line in lines] == [("10.1.1.51", "3"), ("10.1.1.51:5434", "1")]
-    assert any(line.startswith("10.1.1.51:5434, HAFARM") for line in REALS_DETAIL.text(REALS_DETAIL.rows(sources)))
-    reals = sorted(line.split()[-2] for line in list(SESSIONS.text(SESSIONS.rows(sources)))[2:])
+    assert any(
+        line.startswith("10.1.1.51:5434, HAFARM")
+        for line in filter(None, REALS_DETAIL.text(REALS_DETAIL.rows(sources)))
+    )
+    reals = sorted(line.split()[-2] for line in list(filter(None, SESSIONS.text(SESSIONS.rows(sources))))[2:])
     assert reals == ["10.1.1.51"] * 3 + ["10.1.1.51:5434"]
-    assert sorted(row["real"] for row in snapshot.conns(sources)) == ["10.1.1.51:434"] * 3 + ["10.1.1.51:5434"]
+    assert sorted(row["real"] for row in filter(None, snapshot.conns(sources))) == ["10.1.1.51:434"] * 3 + [
+        "10.1.1.51:5434"
+    ]
     assert [(row["real"], row["port"]) for row in snapshot.reals(sources)] == [("10.1.1.51", 434), ("10.1.1.51", 5434)]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address
+from typing import Any
 
 from control_process import Application
 from fake_switch import FakeSwitch, FakeTransport
@@ -13,7 +14,7 @@ from ryu_haslb.dfp.messages import PreferenceInformation, encode
 from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show import snapshot
-from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, REALS_DETAIL, STATISTICS
+from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, REALS_DETAIL, STATISTICS, Report
 from ryu_haslb.slb.statistics import DropReason
 
 
@@ -30,6 +31,10 @@ def test_counters_have_a_token_for_programs_and_words_for_operators() -> None:
     }
 
 
+def printed(report: Report[Any], application: Application) -> list[str]:
+    return list(filter(None, report.text(report.rows(application.sources))))
+
+
 def test_every_drop_reason_has_a_counter_of_its_own_and_they_add_up() -> None:
     application = Application()
     for count, reason in enumerate(DropReason, 1):
@@ -40,7 +45,7 @@ def test_every_drop_reason_has_a_counter_of_its_own_and_they_add_up() -> None:
 
 
 def test_show_prints_the_words_and_not_the_token() -> None:
-    lines = list(STATISTICS.text(STATISTICS.rows(Application().sources)))
+    lines = printed(STATISTICS, Application())
     assert "dropped: IP fragment" in " ".join(line.rstrip("0 ") for line in lines)
     assert not any("dropped_" in line for line in lines)
 
@@ -49,8 +54,8 @@ def test_the_state_of_a_dfp_agent_is_a_token_in_json_and_words_in_show() -> None
     application = Application()
     application.add_agents(DfpAgent(IPv4Address("10.1.1.51"), 500))
     assert [row["state"] for row in DFP_AGENTS.rows(application.sources)] == ["idle"]
-    assert "not started" in "\n".join(DFP_AGENTS.text(DFP_AGENTS.rows(application.sources)))
-    (line, *_) = DFP_AGENT.text(DFP_AGENT.rows(application.sources))
+    assert "not started" in "\n".join(printed(DFP_AGENTS, application))
+    (line, *_) = printed(DFP_AGENT, application)
     assert line == "DFP agent 10.1.1.51:500, state = not started"
 
 
@@ -62,10 +67,10 @@ def test_a_connected_dfp_agent_that_has_never_reported_is_shown_as_such() -> Non
     connection.start()
     connection.connected(1.0)
     assert [(row["state"], row["reported"]) for row in DFP_AGENTS.rows(application.sources)] == [("connected", False)]
-    assert next(iter(DFP_AGENT.text(DFP_AGENT.rows(application.sources)))).endswith("state = connected, no report")
+    assert printed(DFP_AGENT, application)[0].endswith("state = connected, no report")
     connection.received(encode(PreferenceInformation()), 2.0)
     assert [row["reported"] for row in DFP_AGENTS.rows(application.sources)] == [True]
-    assert next(iter(DFP_AGENT.text(DFP_AGENT.rows(application.sources)))).endswith("state = connected")
+    assert printed(DFP_AGENT, application)[0].endswith("state = connected")
 
 
 def test_a_real_server_is_reachable_from_some_switches_and_not_from_others() -> None:

@@ -1,0 +1,85 @@
+"""``show ip slb`` and ``clear ip slb sessions``: commands that select sessions, real servers, farms or servers."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Network
+
+from ryu_haslb.control import operations
+from ryu_haslb.control.command_table import (
+    CLEAR_SESSIONS,
+    SHOW_CONNS,
+    SHOW_REALS,
+    SHOW_SERVERFARMS,
+    SHOW_SESSIONS,
+    SHOW_VSERVERS,
+)
+from ryu_haslb.control.handler import Handler, RefusedError, Result, Words
+from ryu_haslb.control.operations import Application
+from ryu_haslb.mobile_ip.identity import identities_of_text
+from ryu_haslb.show import reports, snapshot
+from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
+
+
+def _selected(application: Application, words: Words) -> SessionFilter:
+    """The filter that the words ask for. Raises: RefusedError if the configuration has no object of a name in it."""
+    client, nai = words.get("CLIENT"), words.get("NAI")
+    wanted = SessionFilter(
+        words.get("VSERVER", words.get("NAME")),
+        words.get("FARM"),
+        words.get("REAL"),
+        None if client is None else IPv4Network((client, words.get("MASK", 32)), strict=False),
+        None if nai is None else [each.key for each in identities_of_text(nai)],
+    )
+    balancer = application.sources.balancer
+    try:
+        wanted.check(balancer.virtual_servers, balancer.farms)
+    except UnknownObjectError as error:
+        raise RefusedError(f"{error}; see show ip slb {error.table}") from None
+    return wanted
+
+
+def _reals(application: Application, words: Words) -> Result:
+    farm = _selected(application, words).farm
+    report = reports.REALS_DETAIL if "detail" in words else reports.REALS
+    return replace(report, rows=lambda sources: snapshot.reals(sources, farm))
+
+
+def _serverfarms(application: Application, words: Words) -> Result:
+    farm = _selected(application, words).farm
+    report = reports.SERVERFARMS_DETAIL if "detail" in words else reports.SERVERFARMS
+    return replace(report, rows=lambda sources: snapshot.serverfarms(sources, farm))
+
+
+def _vservers(application: Application, words: Words) -> Result:
+    server = _selected(application, words).vserver
+    report = reports.VSERVERS_DETAIL if "detail" in words else reports.VSERVERS
+    return replace(report, rows=lambda sources: snapshot.vservers(sources, server))
+
+
+def _sessions(application: Application, words: Words) -> Result:
+    wanted = _selected(application, words)
+    report = reports.SESSIONS_DETAIL if "detail" in words else reports.SESSIONS
+    return replace(report, rows=lambda sources: snapshot.sessions(sources, wanted))
+
+
+def _conns(application: Application, words: Words) -> Result:
+    if "detail" in words:
+        return _sessions(application, words)
+    wanted = _selected(application, words)
+    return replace(reports.CONNS, rows=lambda sources: snapshot.conns(sources, wanted))
+
+
+def _clear_sessions(application: Application, words: Words) -> Result:
+    return iter([f"{operations.clear_sessions(application, _selected(application, words))} sessions cleared"])
+
+
+#: The handler of each of these commands, by its template.
+SLB_HANDLERS: dict[str, Handler] = {
+    SHOW_REALS: _reals,
+    SHOW_SERVERFARMS: _serverfarms,
+    SHOW_VSERVERS: _vservers,
+    SHOW_SESSIONS: _sessions,
+    SHOW_CONNS: _conns,
+    CLEAR_SESSIONS: _clear_sessions,
+}
