@@ -1,76 +1,35 @@
-"""One switch: what a packet-in leads to. Bytes in, bytes out; this is the second half of the request path.
-
-A packet-in carries the cookie of the rule that caused it, and the cookie names the purpose of the rule
-(:mod:`.pipeline`)::
-
-    PUNT_SESSION_MISS            a request was returned to a session rule that is gone: forward it, install the rule
-    any, from port CONTROLLER    a packet-out of ours was punted again: drop it
-    PUNT_ECHO                    a ping of a virtual address: reply
-    COPY_REPLY                   a reply of a real server in doubt (:mod:`.replies`)
-    PUNT_ARP_...                 ARP: reply for a virtual address, or learn where a real server is
-    any other                    a request that came from the wire
-
-A request is read and admitted, or dropped (:mod:`.admission`). The balancer finds or opens its session and chooses the
-real server. Then it is forwarded by a packet-out, in one of two ways:
-
-* The session has its rule on this switch. The packet-out marks the request with the session's tag and outputs it to
-  TABLE: it hits the session rule, which counts it, restarts its idle timer, and forwards it.
-* Otherwise the packet-out has the actions that lead to the real server, and the session rule is installed behind it.
-"""
+"""One switch over all its connections: which parts serve it, who serves it, and what is due at each tick."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Optional, Union
+from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.adjacencies import Adjacencies
-from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.arbiter import Arbiter, Role
 from ryu_haslb.openflow.audit import Restored
-from ryu_haslb.openflow.backlog import Load
 from ryu_haslb.openflow.capabilities import Capabilities
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.follower import Follower
 from ryu_haslb.openflow.follower_states import Followed
-from ryu_haslb.openflow.frame import without_vlan_tag
-from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.learning import Learning, Numbers
-from ryu_haslb.openflow.pipeline import REPLY_PURPOSES, Purpose, chassis_address
-from ryu_haslb.openflow.replies import Replies
-from ryu_haslb.openflow.request_checks import RequestChecks
-from ryu_haslb.openflow.session_rules import SessionRules
-from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
+from ryu_haslb.openflow.request_path import RequestPath
+from ryu_haslb.openflow.table_output import PROBE_TAG
 from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.unrecovered import UnrecoveredSessions
 from ryu_haslb.openflow.wire_description import Description
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.statistics import DropReason
 
 LOG = logging.getLogger(__name__)
 
-# Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
-_PUNT_SESSION_MISS = Purpose.PUNT_SESSION_MISS.value
-_CONTROLLER = wire.OFPP_CONTROLLER
-_ARP = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
-_NO_REQUESTS = frozenset(each.value for each in {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE} | REPLY_PURPOSES | _ARP)
 #: Seconds without an answer for its role after which a switch does not count as reached.
 ANSWER_TIMEOUT = 3.0
 #: Seconds without a barrier reply after which a switch counts as busy: it may need long for what it was sent.
 BUSY_TIMEOUT = 1.0
-#: The Ethernet source address in a frame.
-_ETH_SRC = slice(6, 12)
-#: The type in an untagged frame, and that of IPv4.
-_ETHERTYPE, _IPV4 = slice(12, 14), wire.ETHERTYPE_IPV4.to_bytes(2, "big")
-#: The IPv4 destination in an untagged frame.
-_IPV4_DST = slice(30, 34)
 
 
 class Switch:
@@ -79,12 +38,11 @@ class Switch:
     ``fleet`` are all switches of this balancer by their datapath ids.
     ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
     (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
-    ``served_since`` is the time of the last :meth:`connect`.
+    ``served_since`` is the time of the last :meth:`connect`. ``path`` is what a packet-in goes through.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
         self.datapath_id = datapath_id
-        self.channel: Optional[Channel] = None
         self.mastership: Optional[Arbiter] = None
         self.leadership: Optional[Leadership] = None
         self.follower: Optional[Follower] = None
@@ -98,49 +56,53 @@ class Switch:
         self.address = ""
         self.standing_rules = 0
         self.capabilities = Capabilities(datapath_id)
-        self.learning: Optional[Learning] = None
         self._learned = Numbers()
         self._balancer = balancer
-        self.adjacencies = Adjacencies(datapath_id, configuration, balancer, self._on_adjacencies_updated)
-        discovery, forwarding = self.adjacencies.discovery, self.adjacencies.forwarding
-        self._discovery, self._actions = discovery, forwarding.actions
-        self.replies = Replies(datapath_id, balancer, discovery)
-        self.rules = SessionRules(datapath_id, balancer, self._actions)
-        self._checks = RequestChecks(datapath_id, balancer, discovery, forwarding)
-        self.admission = Admission(balancer, self._checks.read)
+        self.path = RequestPath(datapath_id, configuration, balancer)
+        self.on_packet_in = self.path.on_packet_in
+        self.adjacencies, self.rules, self.replies = self.path.adjacencies, self.path.rules, self.path.replies
+        self.admission, self.unrecovered = self.path.admission, self.path.unrecovered
         self.restored = Restored()
         self.has_keys = False
-        self._table_output = TableOutput(datapath_id)
-        self.unrecovered = UnrecoveredSessions(datapath_id, balancer, self.rules, self._actions, self._table_output)
         self._is_ready = False
-        self.configure(configuration)
+
+    @property
+    def channel(self) -> Optional[Channel]:
+        """The connection over which the switch is served; None while it is not."""
+        return self.path.channel
+
+    @property
+    def learning(self) -> Optional[Learning]:
+        """What the switch has learned for us; None where it learns by itself."""
+        return self.path.learning
 
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration; the balancer must have applied it before."""
-        self._checks.configure(configuration)
-        self.adjacencies.configure(configuration)
+        self.path.configure(configuration)
 
     def set_layout(self, layout: Layout) -> None:
         """How the switch forwards what is not ours, and which tables it has. What it has learned is forgotten."""
-        self.layout = self._discovery.layout = layout
+        self.layout = self.adjacencies.discovery.layout = layout
         self.rules.is_supported = layout.has_sessions
-        self.learning = None
+        self.path.learning = None
         if layout.is_learning and self.channel is not None:
-            self.learning = Learning(self.datapath_id, self.channel, layout, self.adjacencies.is_own, self._learned)
+            self.path.learning = Learning(
+                self.datapath_id, self.channel, layout, self.adjacencies.is_own, self._learned
+            )
 
     @property
     def has_table_output(self) -> Optional[bool]:
         """Whether the switch outputs to TABLE; None while it is tried."""
-        return self._table_output.is_possible if self.layout.has_sessions else None
+        return self.path.table_output.is_possible if self.layout.has_sessions else None
 
     def connect(self, transactions: Transactions, now: float) -> None:
         """Serve the switch over a new connection. Its rules and neighbours may have changed meanwhile."""
         self.disconnect()
-        self.channel = transactions.channel
+        self.path.channel = transactions.channel
         self.served_since = now
         self.adjacencies.begin(self._balancer.sessions.keys.current, now)
         self.rules.connect(transactions)
-        self._table_output.begin()
+        self.path.table_output.begin()
 
     def on_ready(self, now: float) -> None:
         """The standing rules are in place. Try output to TABLE, and read the session rules of the previous run."""
@@ -156,12 +118,12 @@ class Switch:
         Of the last requests it is not known whether the switch has sent them out: they no longer count as dispatched.
         """
         self._balancer.count_undelivered(DropReason.UNCONFIRMED, self.admission.backlog.unconfirmed_requests)
-        self.channel = None
+        self.path.channel = None
         self._is_ready = False
         self.unrecovered.recovery.reading.disconnect()
         self.rules.disconnect()
         self.admission.reset()
-        self.learning = None
+        self.path.learning = None
 
     @property
     def is_connected(self) -> bool:
@@ -191,48 +153,6 @@ class Switch:
         self.unrecovered.take(followed, now)
         self.has_keys = self.has_keys or bool(followed.keys)
 
-    def on_packet_in(self, message: bytes, now: float) -> bool:
-        """Handle a packet-in. False when it was not caused by a rule of ours."""
-        try:
-            punted = wire.read_packet_in(message)
-        except wire.MalformedMessage:
-            return False
-        channel = self.channel
-        if punted is None or channel is None:
-            return False
-        cookie, port, frame = punted
-        if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
-            return False
-        purpose = cookie >> COOKIE_MARK_BITS
-        if self.adjacencies.is_stale and purpose not in _NO_REQUESTS:
-            self.adjacencies.update()
-        if purpose == _PUNT_SESSION_MISS:
-            self._on_session_miss(channel, frame, now)
-        elif port == _CONTROLLER:
-            self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
-        elif purpose not in _NO_REQUESTS:
-            if self.learning is not None:
-                self.learning.on_punted(frame, port, now)
-            self._on_request(channel, frame, port, now)
-        else:
-            self._on_other(channel, purpose, frame, port, now)
-        return True
-
-    def _on_other(self, channel: Channel, purpose: int, frame: bytes, port: int, now: float) -> None:
-        """Handle what is no request."""
-        if purpose == Purpose.PUNT_ECHO:
-            self._on_echo(channel, frame, port)
-        elif purpose in REPLY_PURPOSES:
-            self.replies.on_copy(frame, port, now)
-        elif purpose == Purpose.LEARN_SOURCE:
-            if self.learning is not None:
-                self.learning.on_packet(frame, port, now)
-        else:
-            if self.learning is not None:
-                self.learning.on_punted(frame, port, now)
-            addresses = self._checks.virtual_servers if purpose == Purpose.PUNT_ARP_REQUEST else ()
-            self.adjacencies.on_arp(channel, frame, port, addresses, now)
-
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error that concerns a request, or the recovery of sessions. False when it is another error."""
         if self.unrecovered.on_error(self.channel, xid, error, now):
@@ -242,7 +162,7 @@ class Switch:
         if not wire.is_request_packet_out(error.data):
             return False
         if wire.is_return_to_session(error.data):
-            self._table_output.on_rejected()
+            self.path.table_output.on_rejected()
         if not wire.is_return_to_session(error.data, PROBE_TAG):
             self.admission.backlog.settled += 1
             self._balancer.count_undelivered(DropReason.REJECTED_BY_SWITCH)
@@ -276,106 +196,6 @@ class Switch:
                 self.admission.on_reading(now)
             self.admission.update_load(self.channel, self.rules.flush(now), now)
 
-    def _on_request(self, channel: Channel, frame: bytes, port: int, now: float) -> None:
-        vlan = None
-        if frame[_ETHERTYPE] != _IPV4:
-            frame, vlan = without_vlan_tag(frame)
-        if self._discovery.served_vlans:
-            vlan = self._discovery.vlan_of(port, vlan)
-        request = self.admission.admit(frame, vlan)
-        if not isinstance(request, Request):
-            self._balancer.count_dropped(request)
-            return
-        if not self.unrecovered.recovery.is_over:
-            forward = self.unrecovered.forward(request, now)
-            if forward is not None:
-                self._forward_unrecovered(channel, request, frame, forward)
-                return
-        self._decide(channel, request, frame, now)
-
-    def _decide(self, channel: Channel, request: Request, frame: bytes, now: float) -> None:
-        """Have the balancer decide about a request, and forward it."""
-        real, session, _ = self._balancer.request(request, now)
-        if real is None:
-            return
-        self.admission.backlog.requests += 1
-        if (
-            session is not None
-            and session.rule_at == self.datapath_id
-            and self._table_output.is_usable
-            and real not in self.rules.moved
-        ):
-            channel.transmit(wire.packet_out_to_session(session.tag, frame))
-            return
-        channel.transmit(wire.packet_out(self._actions[real], frame))
-        if session is not None:
-            self.rules.install(session)
-
-    def _forward_unrecovered(
-        self, channel: Channel, request: Request, frame: bytes, forward: Union[bytes, DropReason]
-    ) -> None:
-        """Forward a request by the rule of a session that has not been recovered yet, or drop it."""
-        if isinstance(forward, DropReason):
-            self._balancer.count_dropped(forward)
-        elif self._balancer.count_forwarded(request):
-            self.admission.backlog.requests += 1
-            channel.transmit(wire.packet_out(forward, frame))
-
-    def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:
-        """A request was returned to a session rule that is not there: it never was, or it has timed out."""
-        tag = int.from_bytes(frame[_ETH_SRC], "big")
-        if tag == PROBE_TAG:
-            self._table_output.on_returned()
-            return
-        self.admission.backlog.settled += 1
-        session = self._balancer.sessions.by_tag(tag)
-        if session is None:
-            self._on_unknown_session(channel, frame, tag, now)
-            return
-        actions = self._actions.get(session.real)
-        if actions is None:
-            self._balancer.count_undelivered(DropReason.REAL_UNREACHABLE)
-            return
-        session.rule_at = None
-        self.admission.backlog.requests += 1
-        channel.transmit(wire.packet_out(actions, frame))
-        self.rules.install(session)
-
-    def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:
-        """The switch had no rule for a session that might have been recovered, or the session has just ended."""
-        request = self._checks.read_again(frame)
-        if isinstance(request, Request):
-            self._balancer.uncount_forwarded()
-            forward = self.unrecovered.forward_further(request, tag, now)
-            if forward is None:
-                self._decide(channel, request, frame, now)
-            else:
-                self._forward_unrecovered(channel, request, frame, forward)
-        else:
-            self._balancer.count_undelivered(request)
-
-    def _on_echo(self, channel: Channel, frame: bytes, port: int) -> None:
-        """Reply to a ping of a virtual address.
-
-        Under load no ping gets a reply, and each counts toward the share of its client.
-        """
-        untagged, vlan = without_vlan_tag(frame)
-        if not self._discovery.serves(untagged[_IPV4_DST], self._discovery.vlan_of(port, vlan)):
-            return
-        if self.admission.load is not Load.NORMAL:
-            self.admission.record_dropped(untagged)
-        elif self._checks.is_for_us(untagged):
-            reply = echo_reply(untagged, chassis_address(self.datapath_id), untagged[_IPV4_DST])
-            if reply is not None:
-                tag = wire.push_vlan(vlan) if vlan else b""
-                channel.transmit(wire.packet_out(tag + wire.output(port), reply))
-
-    def _on_adjacencies_updated(self, moved: set[RealServer]) -> None:
-        """The session rules of real servers that have moved are installed again."""
-        if moved:
-            self.rules.on_moved(moved)
-        self.unrecovered.locate(self._checks.virtual_servers)
-
     def _probe_table_output(self, channel: Channel, now: float) -> None:
         if self.layout.has_sessions:
-            self._table_output.probe_due(channel, next(iter(self._checks.virtual_servers), None), now)
+            self.path.table_output.probe_due(channel, next(iter(self.path.virtual_servers), None), now)

@@ -221,7 +221,7 @@ def test_where_the_switch_has_no_flow_monitor_the_new_leader_reads_the_rules_onc
     assert {mobile: led.standby.request(mobile) for mobile in reversed(list(led.homes))} == led.homes
     led.run(1)
     assert led.standby.read_sessions()
-    led.standby.switch._table_output.is_usable = False
+    led.standby.switch.path.table_output.is_usable = False
     assert led.standby.request("late@isp.com") == late
 
 

@@ -79,7 +79,7 @@ def test_a_real_server_is_reachable_from_some_switches_and_not_from_others() -> 
     real = next(application.bench.balancer.reals())
     real.reachable_from = {1, 0x525400123456}
     switch = Switch(7, application.configuration, application.bench.balancer)
-    switch.channel = FakeTransport(FakeSwitch(7))
+    switch.path.channel = FakeTransport(FakeSwitch(7))
     sources = application.sources._replace(switches={7: switch})
     row = next(iter(snapshot.reals(sources)))
     assert row["reachable_from"] == ["0000000000000001", "0000525400123456"]
@@ -95,7 +95,7 @@ def test_the_place_of_a_real_server_is_as_certain_as_at_the_switch_that_is_least
     switches = {}
     for datapath_id in (1, 2):
         switches[datapath_id] = Switch(datapath_id, application.configuration, application.bench.balancer)
-        switches[datapath_id].channel = FakeTransport(FakeSwitch(datapath_id))
+        switches[datapath_id].path.channel = FakeTransport(FakeSwitch(datapath_id))
     sources = application.sources._replace(switches=switches)
     assert next(iter(snapshot.reals(sources)))["place"] == "unknown"
     here, there = Location(b"\x02\0\0\0\0\x51", 3, 15), Location(b"\x02\0\0\0\0\x66", 9, None)

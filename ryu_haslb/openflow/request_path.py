@@ -1,0 +1,234 @@
+"""What a packet-in leads to at one switch. Bytes in, bytes out; this is the second half of the request path.
+
+A packet-in carries the cookie of the rule that caused it, and the cookie names the purpose of the rule
+(:mod:`.pipeline`)::
+
+    PUNT_SESSION_MISS            a request was returned to a session rule that is gone: forward it, install the rule
+    any, from port CONTROLLER    a packet-out of ours was punted again: drop it
+    PUNT_ECHO                    a ping of a virtual address: reply
+    COPY_REPLY                   a reply of a real server in doubt (:mod:`.replies`)
+    PUNT_ARP_...                 ARP: reply for a virtual address, or learn where a real server is
+    any other                    a request that came from the wire
+
+A request is read and admitted, or dropped (:mod:`.admission`). The balancer finds or opens its session and chooses the
+real server. Then it is forwarded by a packet-out, in one of two ways:
+
+* The session has its rule on this switch. The packet-out marks the request with the session's tag and outputs it to
+  TABLE: it hits the session rule, which counts it, restarts its idle timer, and forwards it.
+* Otherwise the packet-out has the actions that lead to the real server, and the session rule is installed behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Optional, Union
+
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.adjacencies import Adjacencies
+from ryu_haslb.openflow.admission import Admission
+from ryu_haslb.openflow.backlog import Load
+from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.frame import without_vlan_tag
+from ryu_haslb.openflow.icmp import echo_reply
+from ryu_haslb.openflow.learning import Learning
+from ryu_haslb.openflow.pipeline import REPLY_PURPOSES, Purpose, chassis_address
+from ryu_haslb.openflow.replies import Replies
+from ryu_haslb.openflow.request_checks import RequestChecks
+from ryu_haslb.openflow.session_rules import SessionRules
+from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
+from ryu_haslb.openflow.unrecovered import UnrecoveredSessions
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.virtual_server import VirtualServer
+
+# Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
+_PUNT_SESSION_MISS = Purpose.PUNT_SESSION_MISS.value
+_CONTROLLER = wire.OFPP_CONTROLLER
+_ARP = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
+_NO_REQUESTS = frozenset(each.value for each in {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE} | REPLY_PURPOSES | _ARP)
+#: The Ethernet source address in a frame.
+_ETH_SRC = slice(6, 12)
+#: The type in an untagged frame, and that of IPv4.
+_ETHERTYPE, _IPV4 = slice(12, 14), wire.ETHERTYPE_IPV4.to_bytes(2, "big")
+#: The IPv4 destination in an untagged frame.
+_IPV4_DST = slice(30, 34)
+
+
+class RequestPath:
+    """The request path through one switch, and the parts that it goes through.
+
+    ``channel`` is where packet-outs go; while it is None, packet-ins are discarded. ``learning`` learns from what is
+    punted, on a switch that does not learn by itself.
+    """
+
+    def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
+        self.channel: Optional[Channel] = None
+        self.learning: Optional[Learning] = None
+        self._datapath_id = datapath_id
+        self._balancer = balancer
+        self.adjacencies = Adjacencies(datapath_id, configuration, balancer, self._on_adjacencies_updated)
+        discovery, forwarding = self.adjacencies.discovery, self.adjacencies.forwarding
+        self._discovery, self._actions = discovery, forwarding.actions
+        self._checks = RequestChecks(datapath_id, balancer, discovery, forwarding)
+        self.replies = Replies(datapath_id, balancer, discovery)
+        self.rules = SessionRules(datapath_id, balancer, self._actions)
+        self.admission = Admission(balancer, self._checks.read)
+        self.table_output = TableOutput(datapath_id)
+        self.unrecovered = UnrecoveredSessions(datapath_id, balancer, self.rules, self._actions, self.table_output)
+        self.configure(configuration)
+
+    def configure(self, configuration: Configuration) -> None:
+        """Apply another configuration; the balancer must have applied it before."""
+        self._checks.configure(configuration)
+        self.adjacencies.configure(configuration)
+
+    @property
+    def virtual_servers(self) -> Mapping[bytes, VirtualServer]:
+        """The virtual servers that are in service, by their addresses."""
+        return self._checks.virtual_servers
+
+    def on_packet_in(self, message: bytes, now: float) -> bool:
+        """Handle a packet-in. False when it was not caused by a rule of ours."""
+        try:
+            punted = wire.read_packet_in(message)
+        except wire.MalformedMessage:
+            return False
+        channel = self.channel
+        if punted is None or channel is None:
+            return False
+        cookie, port, frame = punted
+        if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
+            return False
+        purpose = cookie >> COOKIE_MARK_BITS
+        if self.adjacencies.is_stale and purpose not in _NO_REQUESTS:
+            self.adjacencies.update()
+        if purpose == _PUNT_SESSION_MISS:
+            self._on_session_miss(channel, frame, now)
+        elif port == _CONTROLLER:
+            self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
+        elif purpose not in _NO_REQUESTS:
+            if self.learning is not None:
+                self.learning.on_punted(frame, port, now)
+            self._on_request(channel, frame, port, now)
+        else:
+            self._on_other(channel, purpose, frame, port, now)
+        return True
+
+    def _on_other(self, channel: Channel, purpose: int, frame: bytes, port: int, now: float) -> None:
+        """Handle what is no request."""
+        if purpose == Purpose.PUNT_ECHO:
+            self._on_echo(channel, frame, port)
+        elif purpose in REPLY_PURPOSES:
+            self.replies.on_copy(frame, port, now)
+        elif purpose == Purpose.LEARN_SOURCE:
+            if self.learning is not None:
+                self.learning.on_packet(frame, port, now)
+        else:
+            if self.learning is not None:
+                self.learning.on_punted(frame, port, now)
+            addresses = self._checks.virtual_servers if purpose == Purpose.PUNT_ARP_REQUEST else ()
+            self.adjacencies.on_arp(channel, frame, port, addresses, now)
+
+    def _on_request(self, channel: Channel, frame: bytes, port: int, now: float) -> None:
+        vlan = None
+        if frame[_ETHERTYPE] != _IPV4:
+            frame, vlan = without_vlan_tag(frame)
+        if self._discovery.served_vlans:
+            vlan = self._discovery.vlan_of(port, vlan)
+        request = self.admission.admit(frame, vlan)
+        if not isinstance(request, Request):
+            self._balancer.count_dropped(request)
+            return
+        if not self.unrecovered.recovery.is_over:
+            forward = self.unrecovered.forward(request, now)
+            if forward is not None:
+                self._forward_unrecovered(channel, request, frame, forward)
+                return
+        self._decide(channel, request, frame, now)
+
+    def _decide(self, channel: Channel, request: Request, frame: bytes, now: float) -> None:
+        """Have the balancer decide about a request, and forward it."""
+        real, session, _ = self._balancer.request(request, now)
+        if real is None:
+            return
+        self.admission.backlog.requests += 1
+        if (
+            session is not None
+            and session.rule_at == self._datapath_id
+            and self.table_output.is_usable
+            and real not in self.rules.moved
+        ):
+            channel.transmit(wire.packet_out_to_session(session.tag, frame))
+            return
+        channel.transmit(wire.packet_out(self._actions[real], frame))
+        if session is not None:
+            self.rules.install(session)
+
+    def _forward_unrecovered(
+        self, channel: Channel, request: Request, frame: bytes, forward: Union[bytes, DropReason]
+    ) -> None:
+        """Forward a request by the rule of a session that has not been recovered yet, or drop it."""
+        if isinstance(forward, DropReason):
+            self._balancer.count_dropped(forward)
+        elif self._balancer.count_forwarded(request):
+            self.admission.backlog.requests += 1
+            channel.transmit(wire.packet_out(forward, frame))
+
+    def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:
+        """A request was returned to a session rule that is not there: it never was, or it has timed out."""
+        tag = int.from_bytes(frame[_ETH_SRC], "big")
+        if tag == PROBE_TAG:
+            self.table_output.on_returned()
+            return
+        self.admission.backlog.settled += 1
+        session = self._balancer.sessions.by_tag(tag)
+        if session is None:
+            self._on_unknown_session(channel, frame, tag, now)
+            return
+        actions = self._actions.get(session.real)
+        if actions is None:
+            self._balancer.count_undelivered(DropReason.REAL_UNREACHABLE)
+            return
+        session.rule_at = None
+        self.admission.backlog.requests += 1
+        channel.transmit(wire.packet_out(actions, frame))
+        self.rules.install(session)
+
+    def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:
+        """The switch had no rule for a session that might have been recovered, or the session has just ended."""
+        request = self._checks.read_again(frame)
+        if isinstance(request, Request):
+            self._balancer.uncount_forwarded()
+            forward = self.unrecovered.forward_further(request, tag, now)
+            if forward is None:
+                self._decide(channel, request, frame, now)
+            else:
+                self._forward_unrecovered(channel, request, frame, forward)
+        else:
+            self._balancer.count_undelivered(request)
+
+    def _on_echo(self, channel: Channel, frame: bytes, port: int) -> None:
+        """Reply to a ping of a virtual address.
+
+        Under load no ping gets a reply, and each counts toward the share of its client.
+        """
+        untagged, vlan = without_vlan_tag(frame)
+        if not self._discovery.serves(untagged[_IPV4_DST], self._discovery.vlan_of(port, vlan)):
+            return
+        if self.admission.load is not Load.NORMAL:
+            self.admission.record_dropped(untagged)
+        elif self._checks.is_for_us(untagged):
+            reply = echo_reply(untagged, chassis_address(self._datapath_id), untagged[_IPV4_DST])
+            if reply is not None:
+                tag = wire.push_vlan(vlan) if vlan else b""
+                channel.transmit(wire.packet_out(tag + wire.output(port), reply))
+
+    def _on_adjacencies_updated(self, moved: set[RealServer]) -> None:
+        """The session rules of real servers that have moved are installed again."""
+        if moved:
+            self.rules.on_moved(moved)
+        self.unrecovered.locate(self._checks.virtual_servers)
