@@ -7,10 +7,10 @@ token.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Callable, Optional, TypeVar
+from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from webob import Request, Response
 
@@ -27,8 +27,9 @@ from ryu_haslb.show.crypto import IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.show.reports import Report
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
-from ryu_haslb.web import metrics
+from ryu_haslb.web import metrics, parameters
 from ryu_haslb.web.history import History, RealHistoryRow
+from ryu_haslb.web.parameters import AFTER, LIMIT, NAME, OF_SESSIONS, SERVERFARM, Parameter, ParameterError
 from ryu_haslb.web.schemas import (
     Cleared,
     ClearSessions,
@@ -47,6 +48,7 @@ TEXT = "text/plain"
 #: Bytes in the body of a request.
 MAX_BODY = 64 * 1024
 _ROWS_PER_CHUNK = 100
+_NO_SUCH_NAME = (404, "The configuration has no virtual server or server farm of this name.")
 
 R = TypeVar("R", bound=Row)
 
@@ -84,9 +86,16 @@ class Body:
     expectation: str
 
 
+class Call(NamedTuple):
+    """A request: the values of its parameters, and its body, empty if the route has none."""
+
+    parameters: Mapping[str, Any]
+    body: bytes = b""
+
+
 @dataclass(frozen=True)
 class Route:
-    """A method and a path, and the function that answers them.
+    """A method and a path, and the function that answers them. Other parameters than ``parameters`` are refused (400).
 
     ``schema`` describes the answer; None means an answer without a body. ``refusal`` describes the answer to a request
     that is well-formed and fails: its status, the type of its body, and when it is given. A route that ``needs_leader``
@@ -96,13 +105,14 @@ class Route:
     method: str
     path: str
     summary: str
-    answer: Callable[[Api, bytes], Response]
+    answer: Callable[[Api, Call], Response]
     schema: Optional[Schema] = None
     media_type: str = JSON
     body: Optional[Body] = None
     refusal: Optional[tuple[int, type, str]] = None
     needs_leader: bool = False
     errors: tuple[tuple[int, str], ...] = ()
+    parameters: tuple[Parameter, ...] = ()
 
     @property
     def operation(self) -> str:
@@ -142,23 +152,77 @@ def _table(path: str, summary: str, row: type[R], snapshot_of: Callable[[Sources
     return Route("GET", path, summary, lambda api, _: _streamed(filter(None, snapshot_of(api.sources))), array(row))
 
 
-def _streamed(rows: Iterator[Row]) -> Response:
+def _filtered(
+    path: str, summary: str, answer: Callable[[Api, Call], Response], row: type[R], *parameters: Parameter
+) -> Route:
+    """A route that answers with the rows that its parameters select; 404 for an unknown name."""
+    return Route("GET", path, summary, answer, array(row), errors=(_NO_SUCH_NAME,), parameters=parameters)
+
+
+def _sessions(api: Api, call: Call) -> Response:
+    wanted = parameters.session_filter(call.parameters)
+    _check(api, wanted)
+    rows = snapshot.sessions(api.sources, wanted, parameters.page(call.parameters))
+    return _streamed(_limited(rows, call.parameters.get(LIMIT.name)))
+
+
+def _reals(api: Api, call: Call) -> Response:
+    farm = call.parameters.get(SERVERFARM.name)
+    _check(api, SessionFilter(farm=farm))
+    return _streamed(snapshot.reals(api.sources, farm))
+
+
+def _serverfarms(api: Api, call: Call) -> Response:
+    name = call.parameters.get(NAME.name)
+    _check(api, SessionFilter(farm=name))
+    return _streamed(snapshot.serverfarms(api.sources, name))
+
+
+def _vservers(api: Api, call: Call) -> Response:
+    name = call.parameters.get(NAME.name)
+    _check(api, SessionFilter(vserver=name))
+    return _streamed(snapshot.vservers(api.sources, name))
+
+
+def _check(api: Api, wanted: SessionFilter) -> None:
+    """Raises: ApiError if the configuration has no object of a name in this filter."""
+    try:
+        wanted.check(api.sources.balancer.virtual_servers, api.sources.balancer.farms)
+    except UnknownObjectError as error:
+        raise ApiError(404, f"{error}; see /api/v1/{error.table}") from None
+
+
+def _limited(rows: Iterator[Optional[Row]], limit: Optional[int]) -> Iterator[Optional[Row]]:
+    """The first rows, and the pauses between them."""
+    for row in rows:
+        yield row
+        if limit is not None and row is not None:
+            limit -= 1
+            if not limit:
+                return
+
+
+def _streamed(rows: Iterator[Optional[Row]]) -> Response:
     return Response(app_iter=_json_array(rows), content_type=JSON)
 
 
-def _json_array(rows: Iterator[Row]) -> Iterator[bytes]:
-    """Rows as a JSON array in chunks. There may be a million rows; between two chunks other work can run."""
+def _json_array(rows: Iterator[Optional[Row]]) -> Iterator[bytes]:
+    """Rows as a JSON array in chunks. There may be a million rows; between two chunks other work can run.
+
+    None among the rows is as much work as a row. A chunk without rows is empty.
+    """
     separator = "["
     while chunk := list(islice(rows, _ROWS_PER_CHUNK)):
-        yield (separator + json.dumps(chunk)[1:-1]).encode()
-        separator = ",\n"
+        found = [row for row in chunk if row is not None]
+        yield (separator + json.dumps(found)[1:-1]).encode() if found else b""
+        separator = ",\n" if found else separator
     yield b"[]" if separator == "[" else b"]"
 
 
 def _of_module(path: str, summary: str, row: type[R], ask: Callable[[Configuration], Report[R]]) -> Route:
     """A route that answers with rows of the IPsec module; 503 if the module does not answer."""
 
-    def answer(api: Api, _: bytes) -> Response:
+    def answer(api: Api, _: Call) -> Response:
         try:
             report = ask(api.sources.configuration)
         except (CharonError, ModuleError) as error:
@@ -172,11 +236,11 @@ def _history_rows(api: Api) -> Iterator[RealHistoryRow]:
     return api.history.rows(api.sources.balancer.reals())
 
 
-def _history(api: Api, _: bytes) -> Response:
+def _history(api: Api, _: Call) -> Response:
     return _streamed(_history_rows(api))
 
 
-def _overview(api: Api, _: bytes) -> Response:
+def _overview(api: Api, _: Call) -> Response:
     sources = api.sources
     overview: Overview = {
         "serverfarms": list(snapshot.serverfarms(sources)),
@@ -190,32 +254,34 @@ def _overview(api: Api, _: bytes) -> Response:
     return json_response(overview)
 
 
-def _metrics(api: Api, _: bytes) -> Response:
+def _metrics(api: Api, _: Call) -> Response:
     return Response(metrics.exposition(api.collector), headerlist=[("Content-Type", metrics.CONTENT_TYPE)])
 
 
-def _clear_sessions(api: Api, body: bytes) -> Response:
+def _clear_sessions(api: Api, call: Call) -> Response:
     try:
-        wanted = json.loads(body)
+        given = json.loads(call.body)
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"not JSON: {error}; expected {_CLEAR_SESSIONS.expectation}") from error
-    if not isinstance(wanted, dict) or wanted.keys() - {"vserver"} or not isinstance(wanted.get("vserver", ""), str):
+    known = {each.name: each for each in OF_SESSIONS}
+    if not isinstance(given, dict) or given.keys() - known.keys():
         raise ApiError(400, f"wrong content; expected {_CLEAR_SESSIONS.expectation}")
-    selected = SessionFilter(wanted.get("vserver"))
     try:
-        return json_response({"cleared": operations.clear_sessions(api.application, selected)})
-    except UnknownObjectError as error:
-        raise ApiError(404, f"{error}; see /api/v1/{error.table}") from None
+        wanted = parameters.session_filter({name: known[name].read(text) for name, text in given.items()})
+    except ParameterError as error:
+        raise ApiError(400, str(error)) from None
+    _check(api, wanted)
+    return json_response({"cleared": operations.clear_sessions(api.application, wanted)})
 
 
-def _clear_counters(api: Api, _: bytes) -> Response:
+def _clear_counters(api: Api, _: Call) -> Response:
     operations.clear_counters(api.application)
     return Response(status=204, content_type=None)
 
 
-def _config(api: Api, body: bytes) -> Response:
+def _config(api: Api, call: Call) -> Response:
     try:
-        applied = configuring.apply_commands(api.application, body.decode(), "request")
+        applied = configuring.apply_commands(api.application, call.body.decode(), "request")
     except UnicodeDecodeError as error:
         raise ApiError(400, f"not UTF-8: {error}; expected {_CONFIG.expectation}") from error
     except ConfigurationError as error:
@@ -234,7 +300,8 @@ _CLEAR_SESSIONS = Body(
     JSON,
     reference(ClearSessions),
     {"vserver": "MIPSLB"},
-    'a JSON object: {} for all sessions, {"vserver": "MIPSLB"} for those of one virtual server',
+    'a JSON object: {} for all sessions, {"vserver": "MIPSLB"} for those of one virtual server; '
+    "other keys are serverfarm, real, client and nai",
 )
 _CONFIG = Body(
     TEXT,
@@ -245,11 +312,17 @@ _CONFIG = Body(
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/overview", "All tables that the page shows", _overview, reference(Overview)),
-    _table("/api/v1/reals", "Real servers", rows.RealRow, snapshot.reals),
+    _filtered("/api/v1/reals", "Real servers", _reals, rows.RealRow, SERVERFARM),
     Route("GET", "/api/v1/history", "Real servers in the last five minutes", _history, array(RealHistoryRow)),
-    _table("/api/v1/serverfarms", "Server farms", rows.ServerFarmRow, snapshot.serverfarms),
-    _table("/api/v1/vservers", "Virtual servers", rows.VirtualServerRow, snapshot.vservers),
-    _table("/api/v1/sessions", "Live sessions", rows.SessionRow, snapshot.sessions),
+    _filtered("/api/v1/serverfarms", "Server farms", _serverfarms, rows.ServerFarmRow, NAME),
+    _filtered("/api/v1/vservers", "Virtual servers", _vservers, rows.VirtualServerRow, NAME),
+    _filtered(
+        "/api/v1/sessions",
+        "Live sessions. With limit or after, they are in an order that does not change while sessions begin and end",
+        _sessions,
+        rows.SessionRow,
+        *(*OF_SESSIONS, LIMIT, AFTER),
+    ),
     _table("/api/v1/dfp/agents", "DFP agents", rows.DfpAgentRow, snapshot.dfp_agents),
     _table(
         "/api/v1/dfp/weights",
@@ -275,11 +348,11 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "POST",
         "/api/v1/clear/sessions",
-        "End all sessions, or those of one virtual server",
+        "End all sessions, or those that have all of the given properties",
         _clear_sessions,
         reference(Cleared),
         body=_CLEAR_SESSIONS,
-        refusal=(404, Error, "No such virtual server."),
+        errors=(_NO_SUCH_NAME,),
         needs_leader=True,
     ),
     Route("POST", "/api/v1/clear/counters", "Set all counters to zero", _clear_counters, needs_leader=True),

@@ -41,10 +41,16 @@ def _operation(route: Route) -> dict[str, Any]:
         responses["403"] = _error("The balancer is read-only: no token is configured.")
         responses["429"] = _error("Too many wrong tokens from this address; the right one is accepted all the same.")
     responses["503"] = _error("Too many requests of this address at the same time.")
+    if route.parameters:
+        operation["parameters"] = [
+            {"name": each.name, "in": "query", "description": each.meaning, "schema": each.schema}
+            for each in route.parameters
+        ]
+    responses["400"] = _error("Unknown parameter, or a malformed one.")
     if route.body is not None:
         content = {route.body.media_type: {"schema": route.body.schema, "example": route.body.example}}
         operation["requestBody"] = {"required": True, "content": content}
-        responses["400"] = _error("Malformed body.")
+        responses["400"] = _error("Malformed body, or an unknown parameter.")
         responses["413"] = _error("Body too long.")
         responses["415"] = _error("Wrong media type.")
     if route.needs_leader:

@@ -9,11 +9,17 @@ from typing import Annotated, Any, TypedDict, Union, get_args, get_origin, get_t
 from ryu_haslb.show import rows
 from ryu_haslb.show.column_types import Count, Values
 from ryu_haslb.show.crypto import IpsecAssociationRow, IsakmpAssociationRow, ProtectedPairRow
+from ryu_haslb.web import parameters
 from ryu_haslb.web.history import RealHistoryRow
+from ryu_haslb.web.parameters import Parameter
 
 Schema = dict[str, Any]
 
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def _text_of(parameter: Parameter) -> Values:
+    return Values(pattern=parameter.schema["pattern"])
 
 
 class Overview(TypedDict):
@@ -29,9 +35,13 @@ class Overview(TypedDict):
 
 
 class ClearSessions(TypedDict, total=False):
-    """Which sessions to end: those of one virtual server, or all of them."""
+    """Which sessions to end: those that have all of these properties."""
 
-    vserver: Annotated[str, "Name of the virtual server; all virtual servers if absent."]
+    vserver: Annotated[str, _text_of(parameters.VSERVER), parameters.VSERVER.meaning]
+    serverfarm: Annotated[str, _text_of(parameters.SERVERFARM), parameters.SERVERFARM.meaning]
+    real: Annotated[str, _text_of(parameters.REAL), parameters.REAL.meaning]
+    client: Annotated[str, _text_of(parameters.CLIENT), parameters.CLIENT.meaning]
+    nai: Annotated[str, _text_of(parameters.NAI), parameters.NAI.meaning]
 
 
 class Cleared(TypedDict):

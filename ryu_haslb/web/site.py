@@ -18,9 +18,10 @@ from webob import Request, Response
 
 from ryu_haslb.control.operations import StandingByError, require_leader
 from ryu_haslb.show.snapshot import standing_by
-from ryu_haslb.web.api import ROUTES, Api, ApiError, json_response, read_body
+from ryu_haslb.web.api import ROUTES, Api, ApiError, Call, Route, json_response, read_body
 from ryu_haslb.web.attempts import WrongTokens
 from ryu_haslb.web.openapi import description
+from ryu_haslb.web.parameters import ParameterError, read_parameters
 
 LOG = logging.getLogger(__name__)
 
@@ -102,7 +103,8 @@ class Site:
                 require_leader(self._api.application)
             except StandingByError as error:
                 raise ApiError(409, str(error)) from None
-        return route.answer(self._api, read_body(request, route.body) if route.body else b"")
+        body = read_body(request, route.body) if route.body else b""
+        return route.answer(self._api, Call(_parameters(request, route), body))
 
     def _authorize(self, request: Request) -> None:
         if self._token is None:
@@ -137,6 +139,14 @@ class Site:
         response = json_response({"error": f"wrong method; expected {' or '.join(sorted(allowed))}"}, 405)
         response.headers["Allow"] = ", ".join(sorted(allowed))
         return response
+
+
+def _parameters(request: Request, route: Route) -> dict[str, Any]:
+    """The values of the parameters. Raises: ApiError if the route has no such parameter, or one is malformed."""
+    try:
+        return read_parameters(request.environ.get("QUERY_STRING", ""), route.parameters)
+    except ParameterError as error:
+        raise ApiError(400, str(error)) from None
 
 
 def _path(request: Request) -> str:

@@ -13,7 +13,7 @@ from openapi_schema_validator import OAS31Validator
 from vici_peer import IKE, charon, serving
 
 from ryu_haslb.configuration.loader import load
-from ryu_haslb.web.api import ROUTES, Api, ApiError
+from ryu_haslb.web.api import ROUTES, Api, ApiError, Call
 from ryu_haslb.web.schemas import COMPONENTS
 
 CHAPTER = Path(__file__).parents[3] / "topologies" / "chapter"
@@ -26,7 +26,7 @@ def of_example_5() -> Callable[[str], Any]:
     application.configure(load(CHAPTER / "5-direct-ipsec-tunnel.ios").configuration)
     api = Api(application)
     routes = {route.path: route for route in ROUTES}
-    return lambda path: json.loads(b"".join(routes[path].answer(api, b"").app_iter))
+    return lambda path: json.loads(b"".join(routes[path].answer(api, Call({})).app_iter))
 
 
 @pytest.mark.parametrize("path", PATHS)

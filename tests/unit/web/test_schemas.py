@@ -11,7 +11,7 @@ from web_bench import WebBench
 
 from ryu_haslb.show.column_types import Count, Seconds, Values
 from ryu_haslb.show.rows import RealRow
-from ryu_haslb.web.api import ROUTES, Api, Route
+from ryu_haslb.web.api import ROUTES, Api, Call, Route
 from ryu_haslb.web.schemas import COMPONENTS, component, schema_of
 
 TABLES = [route for route in ROUTES if route.method == "GET" and route.path.startswith("/api") and not route.refusal]
@@ -57,7 +57,7 @@ def test_the_more_special_text_of_a_column_counts() -> None:
 def test_rows_that_are_served_conform_to_their_schema(route: Route) -> None:
     bench = WebBench()
     bench.fill()
-    answer = json.loads(b"".join(route.answer(Api(bench), b"").app_iter))
+    answer = json.loads(b"".join(route.answer(Api(bench), Call({})).app_iter))
     assert answer
     OAS31Validator({**(route.schema or {}), "components": {"schemas": COMPONENTS}}).validate(answer)
 
