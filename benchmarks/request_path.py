@@ -121,8 +121,10 @@ class RequestPath:
         count = self._switch.rules.waiting
         begin = time.process_time()
         while self._switch.rules.waiting:
+            sent_before = self._sink.xid
             self._switch.rules.flush(0.0)
-            self._transactions.on_barrier_reply(self._sink.xid)
+            for xid in range(sent_before + 1, self._sink.xid + 1):
+                self._transactions.on_barrier_reply(xid, 0.0)
         return (time.process_time() - begin) / count * 1e6
 
     def _requests(self, first: int, count: int) -> float:

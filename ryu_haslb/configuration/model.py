@@ -197,12 +197,14 @@ class Datapath:
 
     ``addresses`` are those that it may connect from, any if there is none. ``certificate`` is a name that its TLS
     certificate must have, as common name of the subject or as subjectAltName. ``switching`` None is found out.
+    ``max_rules`` is the limit of session rules on the switch, None if only its own limits count.
     """
 
     id: int
     addresses: tuple[Union[IPv4Address, IPv6Address], ...] = ()
     certificate: Optional[str] = None
     switching: Optional[Switching] = None
+    max_rules: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -259,8 +259,9 @@ class Connection:
 
     def _on_barrier_reply(self, xid: int) -> bool:
         """A barrier request follows each transaction, and others measure the load; one may do both."""
-        measured_load = self._switch.admission.on_barrier_reply(xid, self._clock())
-        return self._installation.transactions.on_barrier_reply(xid) or measured_load
+        now = self._clock()
+        measured_load = self._switch.admission.on_barrier_reply(xid, now)
+        return self._installation.transactions.on_barrier_reply(xid, now) or measured_load
 
     def _on_flow_removed(self, message: bytes) -> bool:
         """A rule has left its table: by time-out, by us, or because others have deleted it."""

@@ -30,11 +30,11 @@ from ryu_haslb.openflow.meter_rates import MeterRates
 from ryu_haslb.openflow.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule
 from ryu_haslb.openflow.reply_rules import ReplyRules
+from ryu_haslb.openflow.self_description import Reported, SelfDescription
 from ryu_haslb.openflow.session_audit import SessionAudit
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.wire_description import description_request, read_description
 from ryu_haslb.slb.balancer import Balancer
 
 LOG = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Installation:
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id))
         self._port_changes = 0
         self._ports_followed_at = -PORTS_INTERVAL
-        self._description_xid: Optional[int] = None
+        self._description: Optional[SelfDescription] = None
         self.begin()
 
     def begin(self) -> None:
@@ -89,9 +89,8 @@ class Installation:
         self.audit = Audit(transport, session_audit, switch.restored, self._restore, self.reply_rules)
 
     def ask_description(self) -> None:
-        """Ask the switch who made it."""
-        self._description_xid = self._transport.next_xid()
-        self._transport.transmit(description_request(self._description_xid))
+        """Ask the switch who made it, and what its tables, meters and groups have room for."""
+        self._description = SelfDescription(self._transport, self._transport.id, self._on_reported)
 
     def install(self) -> None:
         """Install the meter of all requests, and behind it the standing rules in the place of all others of ours."""
@@ -168,12 +167,17 @@ class Installation:
             self._meters.on_meter_stats(xid, message, now)
             or self._on_meter_rates(xid, message)
             or self.audit.on_reply(xid, message, now)
-            or self._on_description(xid, message)
+            or (self._description is not None and self._description.on_reply(xid, message))
         )
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error about a packet-out to FLOOD, or about a request of audit and meters. False: another error."""
-        return self._on_flood_rejected(error) or self.audit.on_error(xid, now) or self._meter_rates.on_error(xid)
+        return (
+            self._on_flood_rejected(error)
+            or self.audit.on_error(xid, now)
+            or self._meter_rates.on_error(xid)
+            or (self._description is not None and self._description.on_error(xid))
+        )
 
     def _restore(self) -> None:
         """Others have deleted standing rules, or the meter of all requests: add what is missing."""
@@ -267,19 +271,11 @@ class Installation:
             self._meters.restore_rate(meter, rate)
         return changed is not None
 
-    def _on_description(self, xid: int, message: bytes) -> bool:
-        """The switch says who made it, before it is served if it replies in order."""
-        if xid != self._description_xid:
-            return False
-        self._description_xid = None
-        try:
-            self._switch.description = read_description(message)
-        except wire.MalformedMessage as error:
-            LOG.warning("Switch %016x: malformed description (%s); ignored", self._transport.id, error)
-            return True
-        self._choice.on_description(self._switch.description)
+    def _on_reported(self, reported: Reported) -> None:
+        """The switch has reported something of itself; all of it before it is served, if it replies in order."""
+        self._switch.take_reported(reported)
+        self._choice.on_description(reported.description)
         self._follow_ports()
-        return True
 
     def _on_flood_rejected(self, error: wire.Error) -> bool:
         """The switch has no port FLOOD: flood to each port by itself. What was sent before is rejected as well."""

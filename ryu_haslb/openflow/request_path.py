@@ -193,10 +193,9 @@ class RequestPath:
         if actions is None:
             self._balancer.count_undelivered(DropReason.REAL_UNREACHABLE)
             return
-        session.rule_at = None
         self.admission.backlog.requests += 1
         channel.transmit(wire.packet_out(actions, frame))
-        self.rules.install(session)
+        self.rules.on_missing(session)
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:
         """The switch had no rule for a session that might have been recovered, or the session has just ended."""

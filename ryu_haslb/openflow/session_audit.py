@@ -234,6 +234,7 @@ class SessionAudit:
         self._counted += sum(session.rule_at == self._datapath_id for session in sessions)
         if len(sessions) < _SESSIONS_PER_TICK:
             self._to_count = None
+            self._rules.counted = self._counted
             self._ask(table_stats_request, now)
 
     def _on_count(self, count: int, now: float) -> None:

@@ -12,9 +12,14 @@ A rejected bundle is divided until a single rule is rejected (:mod:`.rule_bundle
 by packet-out, and the rule is sent again after a pause (:mod:`.backoff`). When the table is full, no other rule fits
 either: all additions wait for the end of the pause, deletions do not.
 
-The number of outstanding bundles is limited: rules wait here, not in the queue of a slow switch. While a bundle is
-outstanding, a session may end and its real server may move; the rule is then removed or replaced after the bundle is
-confirmed. A session that has come from another switch has a stale rule there, which is removed then as well.
+The number of outstanding flow-mods is limited to what the switch carries out in a fraction of a second
+(:mod:`.flow_mod_pace`): rules wait here, not in the queue of a slow switch, those of known mobiles in front
+(:mod:`.install_queue`). Deletions go before additions. A small table has a limit, and rules beyond it wait for room
+(:mod:`.rule_room`).
+
+While a bundle is outstanding, a session may end and its real server may move; the rule is then removed or replaced
+after the bundle is confirmed. A session that has come from another switch has a stale rule there, which is removed then
+as well.
 
 When a switch connects again, or a real server has moved, the rules of very many sessions are installed again
 (:mod:`.reinstallation`).
@@ -30,9 +35,12 @@ from typing import Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, Backoff
+from ryu_haslb.openflow.flow_mod_pace import FlowModPace
+from ryu_haslb.openflow.install_queue import InstallQueue
 from ryu_haslb.openflow.reinstallation import MAX_SESSIONS_PER_STEP, Reinstallation
 from ryu_haslb.openflow.rule_bundle import Install, RuleBundle
 from ryu_haslb.openflow.rule_messages import SessionRule
+from ryu_haslb.openflow.rule_room import RuleRoom
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
@@ -44,8 +52,8 @@ LOG = logging.getLogger(__name__)
 MAX_BUNDLE_RULES = 1000
 #: Bundles that the switch has not confirmed yet.
 MAX_OUTSTANDING_BUNDLES = 2
-#: Rules that wait to be installed. Sessions beyond this number get no rule and continue by packet-out.
-MAX_WAITING_RULES = 200_000
+#: Sessions that wait for room of which one step looks whether they have ended.
+_LOOKED_AT_PER_STEP = 100
 #: With up to this many sessions, a rule gets the idle time-out of its virtual server; with more, it stays until it is
 #: removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread that
 #: forwards requests: with 100,000 rules that takes 4 ms, two hundred times a second in a storm (docs/performance.md).
@@ -58,18 +66,22 @@ class SessionRules:
     ``session.rule_at`` is this switch's datapath id while the session's rule is known to be installed here. ``actions``
     maps each real server that can be reached to the actions that lead to it; ``moved`` are those whose installed rules
     may still lead elsewhere. ``errors`` counts rejected bundles, ``changes`` the rules that were sent to be installed
-    or removed.
+    or removed. ``pace`` limits what is outstanding, ``room`` what the switch holds. ``counted`` are the sessions with a
+    rule here when :mod:`.session_audit` has last counted them.
     """
 
     def __init__(self, datapath_id: int, balancer: Balancer, actions: Mapping[RealServer, bytes]) -> None:
         self.errors = 0
         self.is_supported = True
         self.changes = 0
+        self.counted = 0
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._actions = actions
         self._transactions: Optional[Transactions] = None
-        self._to_install: dict[Session, None] = {}
+        self.pace = FlowModPace()
+        self.room = RuleRoom(datapath_id, balancer.sessions)
+        self._queue = InstallQueue()
         self._to_remove: dict[int, SessionRule] = {}
         self._outstanding: list[RuleBundle] = []
         self._divided: list[RuleBundle] = []
@@ -84,13 +96,15 @@ class SessionRules:
     @property
     def waiting(self) -> int:
         """The number of rules that wait to be installed or removed."""
-        return len(self._to_install) + len(self._to_remove) + sum(bundle.size for bundle in self._divided)
+        return len(self._queue) + len(self._to_remove) + sum(bundle.size for bundle in self._divided)
 
     @property
     def unconfirmed(self) -> int:
         """The number of rules that wait, or that the switch has not confirmed yet."""
-        outstanding = sum(len(bundle.installs) + len(bundle.removes) for bundle in self._outstanding)
-        return self.waiting + outstanding
+        return self.waiting + self._count_outstanding()
+
+    def _count_outstanding(self) -> int:
+        return sum(len(bundle.installs) + len(bundle.removes) for bundle in self._outstanding)
 
     @property
     def is_paused(self) -> bool:
@@ -99,7 +113,7 @@ class SessionRules:
 
     def on_way(self) -> Iterator[Session]:
         """Sessions whose rule waits, is left out, or is outstanding; some of them may have ended."""
-        yield from self._to_install
+        yield from self._queue
         yield from self._left_out
         for bundle in self._outstanding + self._divided:
             yield from (session for session, _ in bundle.every_install())
@@ -110,14 +124,25 @@ class SessionRules:
 
         Those that have ended are not among them, but where so many wait that it would take long to look at each.
         """
-        count = len(self._to_install) + len(self._left_out)
+        count = len(self._queue) + len(self._left_out)
         return count if count > MAX_SESSIONS_PER_STEP else sum(map(self._is_live, self.on_way()))
+
+    @property
+    def installed(self) -> int:
+        """The session rules on the switch, as far as they were counted."""
+        return self.counted if self.room.held is None else len(self.room.held)
 
     @property
     def is_idle(self) -> bool:
         """Whether the switch has confirmed all rules that were sent, and no other can be sent now."""
         is_waiting = self._reinstallation.is_under_way or self.waiting
-        return not self._outstanding and (not is_waiting or self.is_paused)
+        return not self._outstanding and (not is_waiting or self.is_paused or self._only_awaits_room)
+
+    @property
+    def _only_awaits_room(self) -> bool:
+        """Whether nothing can be sent before a rule leaves the switch."""
+        is_over = not (self._reinstallation.is_under_way or self._to_remove or self._divided or self._queue.replaced)
+        return is_over and self.room.free() == 0
 
     @property
     def is_reinstalling(self) -> bool:
@@ -134,10 +159,11 @@ class SessionRules:
     def is_changing(self, tag: int) -> bool:
         """Whether the rule with this tag waits to be installed or removed, or is left out."""
         session = self._balancer.sessions.by_tag(tag)
-        return tag in self._to_remove or session in self._to_install or session in self._left_out
+        return tag in self._to_remove or session in self._queue or session in self._left_out
 
     def on_removed(self, tag: int, by_timeout: bool) -> bool:
         """The rule with this tag has left the table. True when its session lives and should have it."""
+        self.room.discard(tag)
         session = self._balancer.sessions.by_tag(tag)
         if session is None or session.rule_at != self._datapath_id:
             return False
@@ -156,14 +182,14 @@ class SessionRules:
         request comes back as a session miss.
         """
         self._transactions = transactions
-        self._reinstallation.begin(len(self._to_install))
+        self._reinstallation.begin(len(self._queue))
 
     def on_moved(self, reals: AbstractSet[RealServer]) -> None:
         """The actions of these real servers have changed: have the rules that lead to them replaced, in slices.
 
         Until the turn of a session comes, its requests do not go by its rule (:attr:`moved`).
         """
-        self._reinstallation.on_moved(reals, len(self._to_install), self._transactions is not None)
+        self._reinstallation.on_moved(reals, len(self._queue), self._transactions is not None)
 
     def disconnect(self) -> None:
         """The connection is lost. Outstanding bundles will not be confirmed, so their rules wait again."""
@@ -173,43 +199,49 @@ class SessionRules:
         self._outstanding, self._divided = [], []
         self._is_full = False
         self._backoff.reset()
+        self.room.forget_learned()
         for bundle in bundles:
             self._to_remove.update((rule.tag, rule) for rule in bundle.removes)
             for session, _ in bundle.every_install():
-                self.install(session)
+                self.install(session, may_replace=True)
 
     def forget(self) -> None:
         """Another balancer has changed the rules: nothing that waits may be sent. To be called while disconnected."""
         self.disconnect()
-        self._to_install.clear()
+        self._queue.clear()
+        self.room.forget()
         self._to_remove.clear()
         self._left_out.clear()
         self._reinstallation.forget()
 
-    def install(self, session: Session) -> None:
+    def install(self, session: Session, may_replace: bool = False) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
-        if (
-            self.is_supported
-            and len(self._to_install) < MAX_WAITING_RULES
-            and not (self._left_out and session in self._left_out)
-        ):
-            self._to_install[session] = None
-            if self._to_remove:
-                self._to_remove.pop(session.tag, None)
+        if self.is_supported and not (self._left_out and session in self._left_out):
+            if self._to_remove and self._to_remove.pop(session.tag, None) is not None:
+                may_replace = True
+            self._queue.add(session, may_replace or self.room.holds(session.tag))
+
+    def on_missing(self, session: Session) -> None:
+        """The switch has no rule of a session that should have one: install it."""
+        session.rule_at = None
+        self.room.discard(session.tag)
+        self.install(session)
 
     def reinstall(self, sessions: Iterable[Session]) -> None:
         """Install the rules again that these sessions have on this switch: lost rules, or rules with old actions."""
         for session in sessions:
             if session.rule_at == self._datapath_id:
                 session.rule_at = None
-                self.install(session)
+                self.install(session, may_replace=True)
 
     def remove(self, session: Session) -> None:
         """Remove the rule of a session that has ended or has moved to another switch or real server.
 
         If a rule with the same tag waits to be installed, nothing is removed: it will replace the installed one.
         """
-        if self._balancer.sessions.by_tag(session.tag) in self._to_install:
+        heir = self._balancer.sessions.by_tag(session.tag)
+        if heir is not None and heir in self._queue:
+            self._queue.add(heir, is_replaced=True)
             return
         server = session.virtual_server
         self.remove_rule(session.tag, server.packed_address, server.configuration.port)
@@ -221,17 +253,39 @@ class SessionRules:
     def flush(self, now: float) -> Optional[int]:
         """Send the rules that wait. Returns the transaction id of the barrier request, or None if nothing was sent."""
         self._now = now
-        self._reinstallation.advance(len(self._to_install))
+        self._reinstallation.advance(len(self._queue))
         if self._left_out or self._backoff.is_failing:
             self._end_pause()
+        self.room.advance()
         if self._transactions is None or not self.waiting or len(self._outstanding) >= MAX_OUTSTANDING_BUNDLES:
             return None
-        bundle = self._take_divided()
+        allowance = self.pace.allowance(self._count_outstanding())
+        bundle = self._take_divided() if allowance else None
         if bundle is None:
-            bundle = RuleBundle([] if self.is_paused else self._take_installs(), self._take_removes(), [])
+            self._make_room(allowance)
+            removes = self._take_removes(min(allowance, MAX_BUNDLE_RULES))
+            bundle = RuleBundle(self._take_installs(min(allowance - len(removes), MAX_BUNDLE_RULES)), removes, [])
         if not bundle.installs and not bundle.removes:
             return None
         return self._send(self._transactions, bundle)
+
+    def _make_room(self, count: int) -> None:
+        """When the table is full, remove rules of sessions that are not confirmed, for those of known mobiles."""
+        free = self.room.free()
+        if not (self.is_paused or free == 0) or not self._queue:
+            return
+        self._queue.drop_ended(_LOOKED_AT_PER_STEP, self._is_live)
+        if free == 0 and self._queue and self.room.is_news():
+            LOG.warning(
+                "Switch %016x has as many session rules as it may have (%d, %s); further sessions continue by "
+                "packet-out, and rules of known mobiles take the place of others",
+                *(self._datapath_id, self.room.limit or 0, self.room.source.text),
+            )
+        wanted = min(count, len(self._queue.known)) - len(self._to_remove) - self._count_outstanding()
+        for session in self.room.replaceable(wanted, self._now) if wanted > 0 else ():
+            session.rule_at = None
+            self.remove(session)
+            self._queue.add(session, is_replaced=False)
 
     def _send(self, transactions: Transactions, bundle: RuleBundle) -> int:
         has_idle_timeout = len(self._balancer.sessions) <= MAX_SESSIONS_WITH_IDLE_TIMEOUT
@@ -244,6 +298,7 @@ class SessionRules:
         def conclude(error: Optional[wire.Error]) -> None:
             self._outstanding.remove(bundle)
             if error is None:
+                self.room.on_confirmed(bundle)
                 self._on_installed(bundle.installs)
                 self._divided += bundle.following()
                 if self._is_full:
@@ -252,8 +307,9 @@ class SessionRules:
                 self._on_rejected(bundle, error)
 
         self._outstanding.append(bundle)
-        self.changes += len(bundle.installs) + len(bundle.removes)
-        return transactions.submit(build, conclude)
+        count = len(bundle.installs) + len(bundle.removes)
+        self.changes += count
+        return transactions.submit(build, conclude, lambda took: self.pace.on_confirmed(count, took))
 
     def _on_rejected(self, bundle: RuleBundle, error: wire.Error) -> None:
         """Divide a rejected bundle. A single rule that is rejected stays out."""
@@ -282,7 +338,7 @@ class SessionRules:
                 if self._is_live(session) and self._actions.get(session.real) is actions:
                     installs.append((session, actions))
                 elif self._is_live(session):
-                    self.install(session)
+                    self.install(session, may_replace=True)
             if installs or removes:
                 return RuleBundle(installs, removes, bundle.later)
             self._divided += bundle.following()
@@ -292,9 +348,15 @@ class SessionRules:
         """The switch does not take these rules: they are sent again after a pause."""
         self.errors += 1
         for session, _ in installs:
-            self._left_out[session] = None
-            self._to_install.pop(session, None)
+            self.room.discard(session.tag)
+            if error.is_table_full:
+                self._queue.add(session, is_replaced=False)
+            else:
+                self._left_out[session] = None
+                self._queue.discard(session)
         self._is_full = error.is_table_full
+        if self._is_full:
+            self.room.on_table_full()
         self._rejected_at = self._now
         if self._backoff.on_rejected(self._now):
             LOG.warning(
@@ -323,27 +385,32 @@ class SessionRules:
         if self._now > self._rejected_at + MAX_RETRY_INTERVAL:
             self._is_full = False
             self._backoff.reset()
+            self.room.forget_learned()
             LOG.info("Switch %016x: all session rules are in place again", self._datapath_id)
 
-    def _take_installs(self) -> list[Install]:
+    def _take_installs(self, count: int) -> list[Install]:
         """Take the next sessions whose rules wait to be installed, and the actions of each."""
+        if self.is_paused:
+            return []
         installs = []
-        is_live = self._balancer.sessions.has
-        for session in list(islice(self._to_install, MAX_BUNDLE_RULES)):
-            del self._to_install[session]
+        is_live, room = self._balancer.sessions.has, self.room
+        free = room.free()
+        for session, is_replaced in self._queue.take(count, count if free is None else free):
             actions = self._actions.get(session.real)
             if actions is not None and is_live(session):
                 installs.append((session, actions))
-            else:
-                self.remove(session)  # an older rule of the session may be installed
-                if is_live(session):
-                    self._reinstallation.await_real(session)
+                room.add(session.tag)
+                continue
+            if is_replaced:
+                self.remove(session)
+            if is_live(session):
+                self._reinstallation.await_real(session)
         return installs
 
-    def _take_removes(self) -> list[SessionRule]:
+    def _take_removes(self, count: int) -> list[SessionRule]:
         """Take the next rules that wait to be removed. A new session with the same tag keeps the rule."""
         removes = []
-        for tag in list(islice(self._to_remove, MAX_BUNDLE_RULES)):
+        for tag in list(islice(self._to_remove, count)):
             rule = self._to_remove.pop(tag)
             if self._is_removable(tag):
                 removes.append(rule)
@@ -352,7 +419,7 @@ class SessionRules:
     def _is_removable(self, tag: int) -> bool:
         """Whether no session has the rule with this tag here, or is about to have it."""
         session = self._balancer.sessions.by_tag(tag)
-        return session is None or (session.rule_at != self._datapath_id and session not in self._to_install)
+        return session is None or (session.rule_at != self._datapath_id and session not in self._queue.replaced)
 
     def _on_installed(self, installs: list[Install]) -> None:
         """The switch has confirmed these rules. Remove or replace those that have become wrong since they were sent."""
@@ -361,7 +428,7 @@ class SessionRules:
             if not is_live(session):
                 self.remove(session)
             elif self._actions.get(session.real) is not actions:  # another real server, or it has moved
-                self.install(session)
+                self.install(session, may_replace=True)
             else:
                 if session.rule_at is not None and session.rule_at != datapath_id:
                     self._balancer.discard_rule(session)  # its rule on another switch

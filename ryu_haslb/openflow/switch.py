@@ -17,10 +17,11 @@ from ryu_haslb.openflow.follower import Follower
 from ryu_haslb.openflow.follower_states import Followed
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.learning import Learning, Numbers
+from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.request_path import RequestPath
+from ryu_haslb.openflow.self_description import Reported
 from ryu_haslb.openflow.table_output import PROBE_TAG
 from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.wire_description import Description
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.statistics import DropReason
 
@@ -52,7 +53,7 @@ class Switch:
         self.arp_metered = 0
         self.served_since = 0.0
         self.layout = Layout()
-        self.description = Description()
+        self.reported = Reported()
         self.address = ""
         self.standing_rules = 0
         self.capabilities = Capabilities(datapath_id)
@@ -79,6 +80,8 @@ class Switch:
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration; the balancer must have applied it before."""
         self.path.configure(configuration)
+        datapath = configuration.datapaths.get(self.datapath_id)
+        self.rules.room.configured = None if datapath is None else datapath.max_rules
 
     def set_layout(self, layout: Layout) -> None:
         """How the switch forwards what is not ours, and which tables it has. What it has learned is forgotten."""
@@ -89,6 +92,12 @@ class Switch:
             self.path.learning = Learning(
                 self.datapath_id, self.channel, layout, self.adjacencies.is_own, self._learned
             )
+
+    def take_reported(self, reported: Reported) -> None:
+        """What the switch reports of itself. One of the entries of the session table is a standing rule."""
+        self.reported = reported
+        size = reported.table_sizes.get(Table.SESSIONS, 0)
+        self.rules.room.reported = size - 1 if size > 1 else None
 
     @property
     def has_table_output(self) -> Optional[bool]:

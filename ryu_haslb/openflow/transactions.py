@@ -28,12 +28,16 @@ _BUNDLES_UNSUPPORTED = frozenset(
 Builder = Callable[[int], list[bytes]]
 #: Is called with the error that made a transaction fail, or with None when it succeeded.
 Conclusion = Callable[[Optional[wire.Error]], None]
+#: Is called with the seconds that the switch took for a transaction.
+Measure = Callable[[float], None]
 
 
 @dataclass
 class _Transaction:
     build: Builder
     conclude: Conclusion
+    measure: Optional[Measure] = None
+    begun_at: Optional[float] = None
     error: Optional[wire.Error] = None
     repeat: bool = False
 
@@ -47,28 +51,39 @@ class Transactions:
     def __init__(self, channel: Channel) -> None:
         self.channel = channel
         self._open: dict[int, _Transaction] = {}
+        #: The transactions that a barrier is in front of, by the transaction id of that barrier.
+        self._measured: dict[int, _Transaction] = {}
         self._bundles_supported = True
         self._bundle_xids: set[int] = set()
         self.has_bundles: Optional[bool] = None
 
-    def submit(self, build: Builder, conclude: Conclusion) -> int:
+    def submit(self, build: Builder, conclude: Conclusion, measure: Optional[Measure] = None) -> int:
         """Send the messages that ``build(xid)`` returns; ``conclude(error)`` is called once when they are confirmed.
+
+        ``measure(seconds)`` is called before it with the time that the switch took. A further barrier in front of the
+        messages shows when it began.
 
         Returns:
             The transaction id, which is also that of the barrier behind the messages.
         """
-        return self._send(_Transaction(build, conclude))
+        return self._send(_Transaction(build, conclude, measure))
 
-    def on_barrier_reply(self, xid: int) -> bool:
-        """Conclude a transaction. False when the barrier belongs to none."""
+    def on_barrier_reply(self, xid: int, now: float = 0.0) -> bool:
+        """Conclude a transaction; ``now`` is for those that are measured. False when the barrier belongs to none."""
+        begun = self._measured.pop(xid, None)
+        if begun is not None:
+            begun.begun_at = now
+            return True
         transaction = self._open.pop(xid, None)
         if transaction is None:
             return False
+        if transaction.measure is not None and transaction.begun_at is not None:
+            transaction.measure(now - transaction.begun_at)
         if xid in self._bundle_xids:
             self._bundle_xids.discard(xid)
             self.has_bundles = self._bundles_supported
         if transaction.repeat:
-            self._send(_Transaction(transaction.build, transaction.conclude))
+            self._send(_Transaction(transaction.build, transaction.conclude, transaction.measure))
         else:
             transaction.conclude(transaction.error)
         return True
@@ -87,8 +102,14 @@ class Transactions:
     def abandon(self) -> None:
         """The connection is lost: open transactions are never concluded."""
         self._open.clear()
+        self._measured.clear()
 
     def _send(self, transaction: _Transaction) -> int:
+        before = b""
+        if transaction.measure is not None:
+            begin = self.channel.next_xid()
+            self._measured[begin] = transaction
+            before = wire.barrier_request(begin)
         xid = self.channel.next_xid()
         messages = transaction.build(xid)
         self._open[xid] = transaction
@@ -96,5 +117,5 @@ class Transactions:
         if use_bundle and self.has_bundles is None:
             self._bundle_xids.add(xid)
         body = bundle(xid, xid, messages) if use_bundle else b"".join(messages)
-        self.channel.transmit(body + wire.barrier_request(xid))
+        self.channel.transmit(before + body + wire.barrier_request(xid))
         return xid

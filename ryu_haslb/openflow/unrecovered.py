@@ -144,8 +144,9 @@ class UnrecoveredSessions:
         """A session was recovered from its rule. Another version may have written the rule in another way."""
         if actions == self._actions.get(session.real):
             session.rule_at = self._datapath_id
+            self._rules.room.add(session.tag)
         else:
-            self._rules.install(session)
+            self._rules.install(session, may_replace=True)
 
     def _on_lost(self, tag: int, virtual_address: bytes) -> None:
         """The session of a rule has ended before it was recovered."""

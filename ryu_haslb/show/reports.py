@@ -160,7 +160,10 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         lag = "unknown" if row["lag"] is None else f"{row['lag']:.3f} s"
         yield f"  standby = {row['standby']}, sessions followed = {row['sessions_followed']}, lag = {lag}"
         yield f"  session rules waiting = {row['rules_waiting']}, bundles rejected = {row['rule_errors']}"
-        yield f"  sessions without rule = {row['sessions_without_rule']}"
+        yield f"  session rules = {row['session_rules']}, sessions without rule = {row['sessions_without_rule']}"
+        limit = "unknown" if row["session_rule_limit"] is None else row["session_rule_limit"]
+        rate = "as many as are sent" if row["flow_mod_rate"] is None else f"{row['flow_mod_rate']:.0f}/s"
+        yield f"  limit of session rules = {limit} ({row['session_rule_limit_source']}), flow-mods = {rate}"
         yield f"  deleted by others and restored: {row['restorations']} times"
         yield f"    standing rules = {row['standing_rules_restored']}, session rules = {row['session_rules_restored']}"
         yield f"    meters = {row['meters_restored']}"

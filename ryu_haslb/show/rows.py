@@ -14,6 +14,7 @@ from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.follower_states import FollowerState
 from ryu_haslb.openflow.places import PlaceState
+from ryu_haslb.openflow.rule_room import LimitSource
 from ryu_haslb.show.column_types import (
     Address,
     AddressAndPort,
@@ -46,6 +47,7 @@ AgentState = Annotated[str, Values(enum=tuple(agent_state(state) for state in St
 ClusterState = Annotated[str, Values(enum=tuple(state.value for state in MemberState))]
 SwitchRole = Annotated[str, Values(enum=tuple(role.value for role in Role))]
 SwitchingMode = Annotated[str, Values(enum=tuple(mode.value for mode in Switching))]
+RuleLimitSource = Annotated[str, Values(enum=tuple(source.value for source in LimitSource))]
 StandbyState = Annotated[str, Values(enum=tuple(state.value for state in FollowerState))]
 PlaceName = Annotated[str, Values(enum=tuple(state.value for state in PlaceState))]
 Nat = Annotated[str, Values(enum=("SERVER", "none"))]
@@ -270,6 +272,14 @@ class SwitchRow(TypedDict):
     rule_errors: Annotated[Count, "Groups of flow-mods that the switch rejected."]
     sessions_without_rule: Annotated[
         Count, "Live sessions that continue by packet-out until the switch has accepted their rule."
+    ]
+    session_rules: Annotated[Count, "Session rules on the switch, by the last count."]
+    session_rule_limit: Annotated[Optional[Count], "The limit of session rules on the switch; null if none is known."]
+    session_rule_limit_source: Annotated[
+        RuleLimitSource, "Where the limit comes from: the configuration, the switch's report, or its rejections."
+    ]
+    flow_mod_rate: Annotated[
+        Optional[float], "Flow-mods per second that the switch takes; null while it takes all that it is sent at once."
     ]
     restorations: Annotated[Count, "Times that others had deleted or changed rules of ours, which were restored."]
     standing_rules_restored: Annotated[Count, "Standing rules that others had deleted or changed."]

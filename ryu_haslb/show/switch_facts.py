@@ -41,7 +41,7 @@ class SwitchFacts(TypedDict):
 def facts_of(switch: Switch, now: float) -> SwitchFacts:
     """The facts at ``now``, in seconds of the monotonic clock."""
     is_served = switch.channel is not None
-    channel, found, known = switch.channel, switch.description, switch.capabilities.known
+    channel, found, known = switch.channel, switch.reported.description, switch.capabilities.known
     return {
         "address": switch.address,
         "make": printable(found.make),

@@ -213,6 +213,14 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     without_rule = of_each(lambda row: row["sessions_without_rule"])
     meaning = "Live sessions that continue by packet-out until the switch has accepted their rule."
     yield _gauge("haslb_sessions_without_rule", meaning, labels, without_rule)
+    rules = of_each(lambda row: row["session_rules"])
+    yield _gauge("haslb_session_rules", "Session rules on the switch, by the last count.", labels, rules)
+    limits = of_each(lambda row: nan if row["session_rule_limit"] is None else row["session_rule_limit"])
+    meaning = "The limit of session rules on the switch; NaN if none is known."
+    yield _gauge("haslb_session_rule_limit", meaning, labels, limits)
+    rates = of_each(lambda row: nan if row["flow_mod_rate"] is None else row["flow_mod_rate"])
+    meaning = "Flow-mods per second that the switch takes; NaN while it takes all that it is sent at once."
+    yield _gauge("haslb_flow_mod_rate", meaning, labels, rates)
     restored = (([row["datapath"], kind], count(row)) for row in rows for kind, count in _RESTORED.items())
     meaning = "What others had deleted or changed on the switch and was restored, by kind."
     yield _counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)

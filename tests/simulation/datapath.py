@@ -39,6 +39,10 @@ class Capabilities:
     flood: bool = True
     tables: int = 254
     max_flows: int = 1_000_000
+    #: Flow-mods that it carries out in a second, one after the other; 0: any number, at once.
+    flow_mod_rate: float = 0.0
+    #: Whether it answers a request for its table, meter and group features.
+    reports_features: bool = True
     #: Who made it, as its description has it.
     make: str = "simulation"
     #: Seconds that each part of an answer about flows takes.

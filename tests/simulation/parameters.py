@@ -70,6 +70,12 @@ class Parameters:
     dfp_timeout: int = 0
     dfp_punctual: bool = False
     max_flows: int = 1_000_000
+    #: The limit of session rules that the configuration has for each switch.
+    max_rules: Optional[int] = None
+    #: Flow-mods that a switch carries out in a second; 0: any number.
+    flow_mod_rate: float = 0.0
+    #: Whether a switch answers a request for its features.
+    reports_features: bool = True
     #: Seconds that the switch takes for each part of an answer about its flows.
     stats_delay: float = 0.0
     bundles: bool = True
@@ -88,6 +94,8 @@ class Parameters:
         """What the switches of this world can do."""
         return Capabilities(
             max_flows=self.max_flows,
+            flow_mod_rate=self.flow_mod_rate,
+            reports_features=self.reports_features,
             bundles=self.bundles,
             meters=self.meters,
             output_to_table=self.output_to_table,
@@ -123,5 +131,9 @@ class Parameters:
             dfp=DfpManager(agents=agents) if self.dfp else None,
             farms={"HAFARM": ServerFarm("HAFARM", nat_server=self.nat, predictor=predictor, reals=reals)},
             virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=self.idle, in_service=True)},
-            datapaths={each: Datapath(each) for each in range(1, self.switches + 1) if self.names_datapaths},
+            datapaths={
+                each: Datapath(each, max_rules=self.max_rules)
+                for each in range(1, self.switches + 1)
+                if self.names_datapaths or self.max_rules is not None
+            },
         )

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from simulation.switch import SimulatedSwitch
 
 _FLOW_STATS = Struct("!HBxIIHHHH4xQQQ")
+_TABLE_FEATURES = Struct("!HB5x32sQQII")
+_GROUP_FEATURES = Struct("!10I")
+#: Types, capabilities, limits and actions of groups.
+_ALL_GROUPS = (0xF, 0xF, *(0xFFFFFF00,) * 4, *(0x1,) * 4)
 _TABLE_STATS = Struct("!B3xIQQ")
 
 
@@ -46,6 +50,13 @@ class Statistics:
             rows = self._meter_configs(int.from_bytes(message[16:20], "big"))
         elif kind == 11:
             rows = [(self._switch.capabilities.meters * 4096).to_bytes(4, "big") + b"\0\0\0\2" + b"\0\0\0\4\1\1\0\0"]
+        elif kind == 8 and self._switch.capabilities.reports_features:
+            rows = [_GROUP_FEATURES.pack(*_ALL_GROUPS)]
+        elif kind == 12 and self._switch.capabilities.reports_features:
+            rows = [
+                _TABLE_FEATURES.pack(64, number, f"table{number}".encode(), 0, 0, 0, table.limit)
+                for number, table in enumerate(self._datapath.tables)
+            ]
         elif kind == 13:
             rows = [self._switch.port_description(port) for port in self._datapath.ports]
         else:

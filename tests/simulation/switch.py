@@ -2,8 +2,8 @@
 
 It executes what it is sent, from the bytes alone, as Open vSwitch 3.1 does; ``tests/lab`` plays the same messages to
 both. It shares no code with the product. :class:`Capabilities` say what it lacks. Its control plane is in
-:mod:`simulation.switch_connection`, :mod:`simulation.flow_mods` and :mod:`simulation.statistics`, its data plane in
-:mod:`simulation.datapath` and :mod:`simulation.flow_table`.
+:mod:`simulation.switch_connection`, :mod:`simulation.work_queue`, :mod:`simulation.flow_mods` and
+:mod:`simulation.statistics`, its data plane in :mod:`simulation.datapath` and :mod:`simulation.flow_table`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from simulation.flow_table import OFPFF_SEND_FLOW_REM, Flow
 from simulation.openflow import FLOW_REMOVED, PACKET_IN, PORT_STATUS, packed
 from simulation.statistics import Statistics
 from simulation.switch_connection import SwitchConnection
+from simulation.work_queue import WorkQueue
 
 _PACKET_IN = Struct("!IHBBQHHII4x2x")
 _FLOW_REMOVED = Struct("!QHBBIIHHQQ")
@@ -43,6 +44,8 @@ class SimulatedSwitch:
         self.datapath = Datapath(ports, transmit, self._punt, self.capabilities)
         self.monitors = FlowMonitors(self.datapath)
         self.flow_mods = FlowMods(self)
+        rate = self.capabilities.flow_mod_rate
+        self.work = WorkQueue(clock, 1 / rate if rate else 0.0)
         self.statistics = Statistics(self)
         self.connections: list[SwitchConnection] = []
         self.generation: Optional[int] = None
@@ -69,6 +72,7 @@ class SimulatedSwitch:
     def restart(self) -> None:
         """Lose power: every connection and everything that was learned or installed is gone."""
         self.connections.clear()
+        self.work.clear()
         self.monitors.watchers.clear()
         self.generation = None
         self.restarts += 1

@@ -98,6 +98,11 @@ class SwitchConnection:
             METER_MOD: lambda message, _: switch.flow_mods.execute_meter_mod(message),
         }
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection has not ended."""
+        return self in self._switch.connections
+
     def close(self) -> None:
         """The connection has ended."""
         self._watcher.close()
@@ -112,10 +117,27 @@ class SwitchConnection:
             length = int.from_bytes(data[offset + 2 : offset + 4], "big")
             if length < 8 or len(data) - offset < length:
                 break
-            self._handle(data[offset : offset + length])
-            self._switch.monitors.flush()
+            self._switch.work.add(self, data[offset : offset + length])
             offset += length
         self._pending = data[offset:]
+
+    @property
+    def waiting(self) -> int:
+        """Messages that the switch has received and not carried out."""
+        return len(self._switch.work)
+
+    def execute(self, message: bytes) -> None:
+        """Carry out one message."""
+        self._handle(message)
+        self._switch.monitors.flush()
+
+    def flow_mods_of(self, message: bytes) -> int:
+        """How many flow-mods are carried out with a message: more than one when it commits a bundle."""
+        if message[1] == EXPERIMENTER and len(message) >= _BUNDLE.size:
+            _, kind, bundle, value, _ = _BUNDLE.unpack_from(message)
+            if (kind, value) == (2300, 4):
+                return len(self._bundles.get(bundle, ()))
+        return int(message[1] == FLOW_MOD)
 
     def send(self, kind: int, body: bytes, xid: int = 0) -> None:
         """Send one message."""

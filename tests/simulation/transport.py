@@ -90,7 +90,7 @@ class Transport:
     @property
     def in_flight(self) -> int:
         """Messages that are on their way."""
-        return self._down.in_flight + self._up.in_flight if self.is_open else 0
+        return self._down.in_flight + self._up.in_flight + self._link.waiting if self.is_open else 0
 
     def _from_switch(self, message: bytes) -> None:
         self._up.send(message)

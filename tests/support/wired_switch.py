@@ -74,7 +74,7 @@ class Wired:
     def _on_message(self, kind: int, xid: int, message: bytes) -> None:
         if kind == wire.OFPT_BARRIER_REPLY:
             self.switch.admission.on_barrier_reply(xid, self.now)
-            self.transactions.on_barrier_reply(xid)
+            self.transactions.on_barrier_reply(xid, self.now)
         elif kind == wire.OFPT_ERROR:
             error = wire.read_error(message)
             assert self.transactions.on_error(xid, error) or self.switch.on_error(xid, error, self.now)

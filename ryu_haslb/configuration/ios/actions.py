@@ -296,4 +296,4 @@ def _datapath(statement: Statement) -> Datapath:
     addresses = tuple(dict.fromkeys(statement.match.get("PEER", ())))
     switching = next((each for each in Switching if each.value in statement.match), None)
     certificate = None if words is None else " ".join(words)
-    return Datapath(statement.match["DATAPATH"], addresses, certificate, switching)
+    return Datapath(statement.match["DATAPATH"], addresses, certificate, switching, statement.match.get("RULES"))

@@ -10,7 +10,10 @@ from ryu_haslb.configuration.model import MAX_PORT_NUMBER, MAX_SESSIONS
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 _LEAVE = (EXIT, END)
-_DATAPATH = "DATAPATH [switching {normal | learn | none}] [address PEER...] [certificate CERTIFICATE...]"
+_DATAPATH = (
+    f"DATAPATH [switching {{normal | learn | none}}] [max-rules RULES<1-{MAX_SESSIONS}>]"
+    " [address PEER...] [certificate CERTIFICATE...]"
+)
 _VIRTUAL = f"ADDRESS [255.255.255.255] udp {MOBILE_IP_PORT} service ipmobile"
 # Releases differ in whether the tag comes before the name or behind everything.
 _ROUTE_OPTIONS = (
@@ -257,6 +260,8 @@ GLOBAL = Mode(
         "DATAPATH": "Datapath id of the switch: 16 hexadecimal digits, or a decimal number",
         "address": "Addresses of the other end",
         "switching": "How the switch forwards what does not concern the balancer (default: found out)",
+        "max-rules": "Limit of session rules on the switch (default: what it reports or accepts)",
+        "RULES": "Number of session rules",
         "normal": "By itself (port NORMAL)",
         "learn": "By a learning table that the balancer installs",
         "none": "By the rules of another controller",

@@ -50,7 +50,9 @@ def _configuration(configuration: Configuration) -> Iterator[str]:
         addresses = "".join(f" {each}" for each in datapath.addresses)
         certificate = f" certificate {datapath.certificate}" if datapath.certificate is not None else ""
         switching = f" switching {datapath.switching.value}" if datapath.switching is not None else ""
-        yield f"ip slb datapath {datapath.id:016x}{switching}{' address' if addresses else ''}{addresses}{certificate}"
+        rules = f" max-rules {datapath.max_rules}" if datapath.max_rules is not None else ""
+        peers = f" address{addresses}" if addresses else ""
+        yield f"ip slb datapath {datapath.id:016x}{switching}{rules}{peers}{certificate}"
     for farm in configuration.farms.values():
         yield from _farm(farm)
         yield "!"

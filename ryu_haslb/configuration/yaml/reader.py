@@ -37,7 +37,7 @@ from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 #: The line of what is in the configuration that a file is merged into.
 _OF_BASE = 0
 #: What may be set for a datapath.
-_DATAPATH_SETTINGS = ("addresses", "certificate", "switching")
+_DATAPATH_SETTINGS = ("addresses", "certificate", "switching", "max_rules")
 
 
 def read_yaml(
@@ -248,6 +248,8 @@ class _Reader(CryptoReader):
         words = ["ip", "slb", "datapath", f"{number:016x}"]
         if "switching" in found:
             words += ["switching", text_of(found["switching"], "normal, learn or none")]
+        if "max_rules" in found:
+            words += ["max-rules", text_of(found["max_rules"], "a limit of session rules")]
         if "addresses" in found:
             addresses = items(found["addresses"], "addresses")
             words += ["address", *(text_of(each, "the address of a switch") for each in addresses)]

@@ -29,14 +29,15 @@ REAL_MAC = "02:00:00:00:00:51"
 class Connected:
     """A connection over which a switch is served."""
 
-    def __init__(self, has_bundles: bool = True) -> None:
+    def __init__(self, has_bundles: bool = True, answers: bool = True) -> None:
         self.now = 1000.0
         self.balancer = Balancer(CONFIGURATION)
         self.fake = FakeSwitch(bundles=has_bundles)
         self.transport = FakeTransport(self.fake)
         self.switch = Switch(1, CONFIGURATION, self.balancer)
         self.connection = Connection(self.transport, self.switch, self.balancer, CONFIGURATION, lambda: self.now)
-        self.transport.answer()
+        if answers:
+            self.transport.answer()
 
     def find_real(self) -> None:
         reply = Ether(src=REAL_MAC) / ARP(op=2, hwsrc=REAL_MAC, psrc="10.1.1.51", hwdst=chassis_address(1))
@@ -162,11 +163,11 @@ def test_ports_are_followed_once_because_of_a_description_and_of_rejected_floods
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It takes milliseconds where there are many real servers, and a switch may send both any number of times."""
-    connected = Connected()
+    connected = Connected(answers=False)
     followed: list[bool] = []
     monkeypatch.setattr(connected.connection._installation, "_follow_ports", lambda: followed.append(True))
-    connected.connection._installation._description_xid = 77
-    reply = message(wire.OFPT_MULTIPART_REPLY, 77, bytes(8) + bytes(1056))
+    asked = next(each for each in connected.transport.sent if each[1] == wire.OFPT_MULTIPART_REQUEST)
+    reply = message(wire.OFPT_MULTIPART_REPLY, int.from_bytes(asked[4:8], "big"), bytes(8) + bytes(1056))
     assert [connected.transport.deliver(reply) for _ in range(3)] == [True, False, False]
     assert len(followed) == 1
     out = wire.packet_out(wire.output(wire.OFPP_FLOOD), bytes(60))

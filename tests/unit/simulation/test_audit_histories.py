@@ -239,7 +239,7 @@ def test_a_switch_that_restarts_gets_its_session_rules_in_slices(
 ) -> None:
     """They are no deletion by others, also where the last slice is sent long after the first."""
     monkeypatch.setattr("ryu_haslb.openflow.reinstallation.MAX_SESSIONS_PER_STEP", 2)
-    monkeypatch.setattr("ryu_haslb.openflow.session_rules.MAX_WAITING_RULES", 4)
+    monkeypatch.setattr("ryu_haslb.openflow.install_queue.MAX_WAITING_RULES", 4)
     world = settled(replace(SILENT, arrivals=0.1 * SILENT.mobiles))
     before = our_rules(world)
     Fault(0.0, "switch restarts").strike(world)

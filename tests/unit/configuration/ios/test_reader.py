@@ -355,6 +355,12 @@ def test_how_a_datapath_forwards_stands_before_its_addresses(mode: Switching) ->
     assert read(text).datapaths == {1: Datapath(1, (IPv4Address("192.0.2.11"),), None, mode)}
 
 
+def test_the_limit_of_session_rules_stands_behind_how_a_datapath_forwards() -> None:
+    assert read("ip slb datapath 1 max-rules 2000\n").datapaths == {1: Datapath(1, max_rules=2000)}
+    text = "ip slb datapath 1 switching learn max-rules 4 address 192.0.2.11\n"
+    assert read(text).datapaths == {1: Datapath(1, (IPv4Address("192.0.2.11"),), None, Switching.LEARN, 4)}
+
+
 def test_a_datapath_that_is_given_again_takes_the_place_of_the_first_one() -> None:
     text = "ip slb datapath 1 address 192.0.2.11\nip slb datapath 0000000000000001 certificate switch-1\n"
     assert read(text).datapaths == {1: Datapath(1, certificate="switch-1")}
@@ -374,8 +380,9 @@ def test_a_datapath_is_removed_and_without_any_all_may_connect() -> None:
     [
         ("ip slb datapath x", "expected a datapath id such as 0000000000000001 or 1, not 'x'"),
         ("ip slb datapath 18446744073709551616", "expected a datapath id"),
-        ("ip slb datapath 1 192.0.2.11", "expected 'address', 'certificate' or 'switching'"),
+        ("ip slb datapath 1 192.0.2.11", "expected 'address', 'certificate', 'max-rules' or 'switching'"),
         ("ip slb datapath 1 address", "incomplete command"),
+        ("ip slb datapath 1 max-rules 0", "expected a number from 1 to"),
         ("ip slb datapath 1 address switch", "expected the IPv4 or IPv6 address of a switch"),
         ("ip slb datapath 1 address 192.0.2.11 0.0.0.0", "not the address of a host"),
         ("ip slb datapath 1 address ff02::1", "not the address of a host"),

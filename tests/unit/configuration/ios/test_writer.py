@@ -66,6 +66,7 @@ def test_datapaths_are_the_first_commands() -> None:
         Datapath(0xABC, addresses),
         Datapath(2, certificate="switch 2"),
         Datapath(3, addresses[:1], switching=Switching.LEARN),
+        Datapath(4, certificate="four", max_rules=2000),
     )
     configuration = Configuration(datapaths={each.id: each for each in datapaths})
     text = write_configuration(configuration)
@@ -74,6 +75,7 @@ def test_datapaths_are_the_first_commands() -> None:
         "ip slb datapath 0000000000000abc address 192.0.2.11 2001:db8::11\n"
         "ip slb datapath 0000000000000002 certificate switch 2\n"
         "ip slb datapath 0000000000000003 switching learn address 192.0.2.11\n"
+        "ip slb datapath 0000000000000004 max-rules 2000 certificate four\n"
     )
     assert read_configuration(text, "written")[0] == configuration
 

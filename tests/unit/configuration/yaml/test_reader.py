@@ -203,9 +203,9 @@ def test_datapath_ids_are_16_hexadecimal_digits_or_a_number(ids: str) -> None:
 
 
 def test_datapaths_by_id_have_their_settings_below() -> None:
-    text = "datapaths: {1: {switching: learn}, '0000000000000010': {addresses: [192.0.2.1]}, 3: }"
+    text = "datapaths: {1: {switching: learn, max_rules: 2000}, '0000000000000010': {addresses: [192.0.2.1]}, 3: }"
     addresses = (IPv4Address("192.0.2.1"),)
-    expected = {1: Datapath(1, switching=Switching.LEARN), 16: Datapath(16, addresses), 3: Datapath(3)}
+    expected = {1: Datapath(1, switching=Switching.LEARN, max_rules=2000), 16: Datapath(16, addresses), 3: Datapath(3)}
     assert read(text).datapaths == expected
 
 

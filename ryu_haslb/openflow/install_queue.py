@@ -1,0 +1,89 @@
+"""The sessions whose rules wait to be installed on one switch, in the order in which they get them. Pure.
+
+::
+
+    known      sessions of known mobiles (:mod:`ryu_haslb.slb.session_limit`)
+    replaced   sessions that have a rule on the switch, or may have: the new one takes its place, and needs no room
+    new        all others; a session that is confirmed while it waits becomes known with its next request
+
+Within each class, those that wait longest come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
+
+from ryu_haslb.slb.session import Session
+
+#: Rules that wait to be installed. Sessions beyond this number get theirs with their next request, if there is room.
+MAX_WAITING_RULES = 200_000
+
+
+class InstallQueue:
+    """The waiting sessions. Some of them may have ended: :meth:`drop_ended` and those who take them look at that."""
+
+    def __init__(self) -> None:
+        self.known: dict[Session, None] = {}
+        self.replaced: dict[Session, None] = {}
+        self.new: dict[Session, None] = {}
+
+    def __len__(self) -> int:
+        return len(self.known) + len(self.replaced) + len(self.new)
+
+    def __contains__(self, session: object) -> bool:
+        return session in self.known or session in self.replaced or session in self.new
+
+    def __iter__(self) -> Iterator[Session]:
+        return chain(self.known, self.replaced, self.new)
+
+    def add(self, session: Session, is_replaced: bool) -> None:
+        """Let a session wait. ``is_replaced``: it has a rule on the switch, or may have.
+
+        Where too many wait, a new session goes without, or makes room for another one.
+        """
+        if session in self.replaced:
+            return
+        queue = self.replaced if is_replaced else self.known if session.unconfirmed_of is None else self.new
+        if session in queue:
+            return
+        if queue is not self.new:
+            self.new.pop(session, None)
+            self.known.pop(session, None)
+        if len(self) >= MAX_WAITING_RULES:
+            if queue is self.new or not self.new:
+                return
+            self.new.popitem()
+        queue[session] = None
+
+    def discard(self, session: Session) -> None:
+        """The session waits no longer."""
+        for queue in (self.known, self.replaced, self.new):
+            queue.pop(session, None)
+
+    def take(self, count: int, room: int) -> list[tuple[Session, bool]]:
+        """Take up to ``count`` sessions, and whether each is replaced; ``room`` is for those that are not."""
+        taken: list[tuple[Session, bool]] = []
+        for queue in (self.known, self.replaced, self.new):
+            is_replaced = queue is self.replaced
+            some = list(islice(queue, count if is_replaced else min(count, room)))
+            for session in some:
+                del queue[session]
+            taken += [(session, is_replaced) for session in some]
+            count -= len(some)
+            room -= 0 if is_replaced else len(some)
+        return taken
+
+    def drop_ended(self, count: int, is_live: Callable[[Session], bool]) -> None:
+        """Look at ``count`` sessions that wait for room: one that has ended waits no longer, others go to the end."""
+        for queue in (self.known, self.new):
+            for session in list(islice(queue, count)):
+                del queue[session]
+                if is_live(session):
+                    queue[session] = None
+
+    def clear(self) -> None:
+        """Nothing waits any more."""
+        self.known.clear()
+        self.replaced.clear()
+        self.new.clear()
