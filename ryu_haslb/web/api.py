@@ -264,7 +264,11 @@ def _clear_sessions(api: Api, call: Call) -> Response:
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"not JSON: {error}; expected {_CLEAR_SESSIONS.expectation}") from error
     known = {each.name: each for each in OF_SESSIONS}
-    if not isinstance(given, dict) or given.keys() - known.keys():
+    if (
+        not isinstance(given, dict)
+        or given.keys() - known.keys()
+        or not all(isinstance(each, str) for each in given.values())
+    ):
         raise ApiError(400, f"wrong content; expected {_CLEAR_SESSIONS.expectation}")
     try:
         wanted = parameters.session_filter({name: known[name].read(text) for name, text in given.items()})

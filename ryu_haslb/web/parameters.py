@@ -50,12 +50,10 @@ class Parameter:
         """Its JSON Schema."""
         return {"type": "string", "pattern": f"^{self.pattern}$"}
 
-    def read(self, text: object) -> Any:
+    def read(self, text: str) -> Any:
         """The value of a text. Raises: ParameterError if it is none."""
-        if not isinstance(text, str) or not re.fullmatch(self.pattern, text):
-            raise ParameterError(
-                f"wrong value of {self.name}: {quoted(str(text))}; expected, for example, {self.example}"
-            )
+        if not re.fullmatch(self.pattern, text):
+            raise ParameterError(f"wrong value of {self.name}: {quoted(text)}; expected, for example, {self.example}")
         return self.parse(text)
 
 
