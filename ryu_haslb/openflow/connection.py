@@ -105,7 +105,7 @@ class Connection:
         """Serve the switch, as soon as the sessions of an earlier mastership are forgotten."""
         switch = self._switch
         self._key_reading = None
-        self._must_forget_first = self._balancer.is_forgetting(self.transport.id)
+        self._must_forget_first = self._balancer.ending.is_forgetting(self.transport.id)
         if self._must_forget_first:
             return
         switch.connect(self._installation.transactions, self._clock())

@@ -252,7 +252,7 @@ class Fleet:
 
     def _remove_stale_rules(self) -> None:
         """Have each switch remove the rules of sessions that have ended or moved."""
-        for datapath_id, session in self._balancer.take_stale_rules():
+        for datapath_id, session in self._balancer.ending.take_stale_rules():
             if datapath_id in self.switches:
                 self.switches[datapath_id].rules.remove(session)
 

@@ -215,7 +215,9 @@ class Meters:
             self.arp_dropped += dropped
             return
         self._dropped[meter] = self._dropped.get(meter, 0) + dropped
-        self._balancer.count_dropped(DropReason.METERED if meter == FIRST_METER else DropReason.CLIENT_METERED, dropped)
+        self._balancer.statistics.count_dropped(
+            DropReason.METERED if meter == FIRST_METER else DropReason.CLIENT_METERED, dropped
+        )
 
     def _restore_deleted(self) -> None:
         """Add the meters again that others have deleted, unless the switch does not report its meters at all."""

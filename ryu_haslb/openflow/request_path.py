@@ -109,7 +109,7 @@ class RequestPath:
         if purpose == _PUNT_SESSION_MISS:
             self._on_session_miss(channel, frame, now)
         elif port == _CONTROLLER:
-            self._balancer.count_dropped(DropReason.RETURNED_BY_SWITCH)
+            self._balancer.statistics.count_dropped(DropReason.RETURNED_BY_SWITCH)
         elif purpose not in _NO_REQUESTS:
             if self.learning is not None:
                 self.learning.on_punted(frame, port, now)
@@ -141,7 +141,7 @@ class RequestPath:
             vlan = self._discovery.vlan_of(port, vlan)
         request = self.admission.admit(frame, vlan)
         if not isinstance(request, Request):
-            self._balancer.count_dropped(request)
+            self._balancer.statistics.count_dropped(request)
             return
         if not self.unrecovered.recovery.is_over:
             forward = self.unrecovered.forward(request, now)
@@ -173,7 +173,7 @@ class RequestPath:
     ) -> None:
         """Forward a request by the rule of a session that has not been recovered yet, or drop it."""
         if isinstance(forward, DropReason):
-            self._balancer.count_dropped(forward)
+            self._balancer.statistics.count_dropped(forward)
         elif self._balancer.count_forwarded(request):
             self.admission.backlog.requests += 1
             channel.transmit(wire.packet_out(forward, frame))
@@ -191,7 +191,7 @@ class RequestPath:
             return
         actions = self._actions.get(session.real)
         if actions is None:
-            self._balancer.count_undelivered(DropReason.REAL_UNREACHABLE)
+            self._balancer.statistics.count_undelivered(DropReason.REAL_UNREACHABLE)
             return
         self.admission.backlog.requests += 1
         channel.transmit(wire.packet_out(actions, frame))
@@ -201,14 +201,14 @@ class RequestPath:
         """The switch had no rule for a session that might have been recovered, or the session has just ended."""
         request = self._checks.read_again(frame)
         if isinstance(request, Request):
-            self._balancer.uncount_forwarded()
+            self._balancer.statistics.uncount_forwarded()
             forward = self.unrecovered.forward_further(request, tag, now)
             if forward is None:
                 self._decide(channel, request, frame, now)
             else:
                 self._forward_unrecovered(channel, request, frame, forward)
         else:
-            self._balancer.count_undelivered(request)
+            self._balancer.statistics.count_undelivered(request)
 
     def _on_echo(self, channel: Channel, frame: bytes, port: int) -> None:
         """Reply to a ping of a virtual address.

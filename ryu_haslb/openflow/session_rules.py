@@ -431,7 +431,7 @@ class SessionRules:
                 self.install(session, may_replace=True)
             else:
                 if session.rule_at is not None and session.rule_at != datapath_id:
-                    self._balancer.discard_rule(session)  # its rule on another switch
+                    self._balancer.ending.discard_rule(session)  # its rule on another switch
                 session.rule_at = datapath_id
 
     def _is_live(self, session: Session) -> bool:

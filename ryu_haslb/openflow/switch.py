@@ -126,7 +126,7 @@ class Switch:
 
         Of the last requests it is not known whether the switch has sent them out: they no longer count as dispatched.
         """
-        self._balancer.count_undelivered(DropReason.UNCONFIRMED, self.admission.backlog.unconfirmed_requests)
+        self._balancer.statistics.count_undelivered(DropReason.UNCONFIRMED, self.admission.backlog.unconfirmed_requests)
         self.path.channel = None
         self._is_ready = False
         self.unrecovered.recovery.reading.disconnect()
@@ -152,7 +152,7 @@ class Switch:
         """Another balancer serves the switch, or has served it: forget its sessions, and read them anew when needed."""
         served = [each for each in self.fleet.values() if each is not self and each.channel is not None]
         kept = {session for each in served for session in each.rules.on_way()}
-        self._balancer.forget_sessions(self.datapath_id, now, kept)
+        self._balancer.ending.forget(self.datapath_id, now, kept)
         self.has_keys = False
         self.rules.forget()
         self.unrecovered.forget()
@@ -174,7 +174,7 @@ class Switch:
             self.path.table_output.on_rejected()
         if not wire.is_return_to_session(error.data, PROBE_TAG):
             self.admission.backlog.settled += 1
-            self._balancer.count_undelivered(DropReason.REJECTED_BY_SWITCH)
+            self._balancer.statistics.count_undelivered(DropReason.REJECTED_BY_SWITCH)
         return True
 
     def on_port_changed(self, port: int, usable: bool) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
-from itertools import chain
+from collections.abc import Iterator
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
@@ -13,19 +11,16 @@ from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.request import Request, Verdict
-from ryu_haslb.slb.session import UNKEYED, Session, SessionEvent, SessionState, StaleRule
+from ryu_haslb.slb.session import UNKEYED, Session, SessionEvent, SessionState
+from ryu_haslb.slb.session_ending import SessionEnding
 from ryu_haslb.slb.session_filter import Page, SessionFilter
 from ryu_haslb.slb.session_limit import limit_of
 from ryu_haslb.slb.session_table import SessionTable
-from ryu_haslb.slb.shards import MAX_UNDIVIDED
 from ryu_haslb.slb.statistics import DropReason, Statistics
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Called at every session event with the event, the state before, the state after, and the session.
 Listener = Callable[[SessionEvent, SessionState, SessionState, Session], None]
-
-#: Sessions that one step forgets: some 2 ms of work.
-_FORGOTTEN_PER_STEP = 1000
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; these are for the request path.
 _OPERATIONAL, _READY_TO_TEST = Health.OPERATIONAL, Health.READY_TO_TEST
@@ -36,8 +31,8 @@ _new = tuple.__new__
 class Balancer:
     """All virtual servers of one configuration, their farms and sessions.
 
-    ``sessions`` is the session table, which only the balancer changes. ``listeners`` are called at each session event.
-    ``memory`` are the bytes that the process may have: the limit of sessions follows from them.
+    ``sessions`` is the session table, which only the balancer and its ``ending`` change. ``listeners`` are called
+    at each session event. ``memory`` are the bytes that the process may have: the limit of sessions follows from them.
     ``key`` is a secret, for the tags of sessions.
     """
 
@@ -50,9 +45,7 @@ class Balancer:
         self.statistics = Statistics()
         self.listeners: list[Listener] = []
         self._abandoned = AbandonedAttempts()
-        self._stale_rules: list[StaleRule] = []
-        #: What is left of the sessions that :meth:`forget_sessions` has to forget, by datapath id.
-        self._forgetting: dict[int, Iterator[int]] = {}
+        self.ending = SessionEnding(self.sessions, self.failure_detection)
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> list[Session]:
@@ -74,7 +67,7 @@ class Balancer:
             known.configure(server, farms[server.farm])
             self.virtual_servers[name] = known
         kept = self.virtual_servers.values()
-        ended = self._close_all(server for server in before.values() if server not in kept)
+        ended = self.ending.close_all(server for server in before.values() if server not in kept)
         self.sessions.configure(kept)
         self.sessions.limit.limit = limit_of(configuration, self._memory)
         self.failure_detection.configure(self.reals())
@@ -95,7 +88,7 @@ class Balancer:
             reals = server.farm.at(request.home_agent)
             if not reals:
                 return self._drop(DropReason.UNKNOWN_HOME_AGENT)
-            named = self._named_real(reals, session)
+            named = server.farm.named(reals, None if session is None else session.real)
             if session is not None and named is not session.real:
                 return self._deliver(request, named)
         if request.lifetime == 0:
@@ -133,7 +126,7 @@ class Balancer:
             KeyError: no virtual server has this name.
         """
         names = self.virtual_servers if virtual_server is None else [virtual_server]
-        return self._close_all(self.virtual_servers[name] for name in names)
+        return self.ending.close_all(self.virtual_servers[name] for name in names)
 
     def select(self, wanted: SessionFilter, limit: int, page: Optional[Page] = None) -> Iterator[list[Session]]:
         """The sessions that a filter selects, in slices (:meth:`.SessionFilter.select`).
@@ -148,21 +141,7 @@ class Balancer:
 
         Most of the sessions that begin between two steps stay. Raises: UnknownObjectError.
         """
-        return map(self._close_live, self.select(wanted, limit))
-
-    def forget_sessions(self, datapath_id: int, now: float, kept: AbstractSet[Session] = frozenset()) -> None:
-        """Forget the sessions with their rule at this switch, and those without one: another balancer serves them.
-
-        Those to be ``kept`` stay: other switches are about to have their rules. The rules of all stay. It is done in
-        slices, the first one now and the others by :meth:`advance`; see :meth:`is_forgetting`.
-        """
-        self._stale_rules = [rule for rule in self._stale_rules if rule.datapath_id != datapath_id]
-        self._forgetting[datapath_id] = self._forget_in_slices(datapath_id, now, kept)
-        self._continue_forgetting()
-
-    def is_forgetting(self, datapath_id: int) -> bool:
-        """Whether sessions of this switch are still to be forgotten. It must not be served before."""
-        return datapath_id in self._forgetting
+        return map(self.ending.close_live, self.select(wanted, limit))
 
     def clear_counters(self) -> None:
         """Count from zero again. Sessions stay, and so do the consecutive failures of failure detection."""
@@ -180,8 +159,7 @@ class Balancer:
             farm.advance(now)
         self.failure_detection.advance(self.sessions, now)
         self._abandoned.expire(now)
-        if self._forgetting:
-            self._continue_forgetting()
+        if self.ending.continue_forgetting():
             return True
         looked_at = 0
         for overdue in self.sessions.overdue(now, limit):
@@ -189,22 +167,6 @@ class Balancer:
             if overdue is not None:
                 self._time_out(overdue, now)
         return looked_at == limit
-
-    def discard_rule(self, session: Session) -> None:
-        """Mark the session's flow as stale at the switch that has confirmed it, if any has."""
-        if session.rule_at is not None:
-            self._stale_rules.append(StaleRule(session.rule_at, session))
-            session.rule_at = None
-
-    def take_stale_rules(self) -> list[StaleRule]:
-        """The flows that became stale since the last call. The caller has the switches remove them."""
-        stale, self._stale_rules = self._stale_rules, []
-        return stale
-
-    def count_dropped(self, reason: DropReason, count: int = 1) -> None:
-        """Count packets that were dropped before :meth:`request` could decide about them."""
-        self.statistics.requests += count
-        self.statistics.drops[reason] += count
 
     def count_forwarded(self, request: Request) -> bool:
         """Count a request that the flow of an unrecovered session forwards. False when its client is not permitted."""
@@ -215,27 +177,6 @@ class Balancer:
             return False
         self.statistics.dispatched += 1
         return True
-
-    def uncount_forwarded(self) -> None:
-        """A request that was counted as dispatched has come back; :meth:`request` counts it."""
-        self.statistics.requests -= 1
-        self.statistics.dispatched -= 1
-
-    def count_undelivered(self, reason: DropReason, count: int = 1) -> None:
-        """Count dispatched requests as dropped instead: they did not get through the switch, as far as is known.
-
-        Those that were dispatched before the counters were cleared are not counted at all.
-        """
-        count = min(count, self.statistics.dispatched)
-        self.statistics.dispatched -= count
-        self.statistics.drops[reason] += count
-
-    @staticmethod
-    def _named_real(reals: Sequence[RealServer], session: Optional[Session]) -> RealServer:
-        """The real server that a request names by an address: the session's if that has the address."""
-        if session is not None and session.real in reals:
-            return session.real
-        return next((real for real in reals if real.in_service), reals[0])
 
     def _open_session(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
         """The first request of a session."""
@@ -294,9 +235,9 @@ class Balancer:
             if named is not None or (not has_given_up and real.health is _OPERATIONAL and farm.has(real)):
                 target: Optional[RealServer] = real
             else:
-                target = self._choose_other_real(session, datapath_id, has_given_up)
+                target = farm.choose_instead(real, datapath_id, has_given_up)
         else:
-            target = named or self._choose_other_real(session, datapath_id, has_given_up)
+            target = named or farm.choose_instead(real, datapath_id, has_given_up)
         if target is not None and (target is not real or real.health is _READY_TO_TEST):
             self._reassign(session, target, now)
         if self.listeners:
@@ -307,20 +248,6 @@ class Balancer:
             return self._drop(DropReason.REAL_UNREACHABLE if is_out_of_reach else DropReason.NO_REAL_AVAILABLE)
         self.statistics.dispatched += 1
         return _new(Verdict, (target, session, None))
-
-    def _choose_other_real(self, session: Session, datapath_id: int, has_given_up: bool) -> Optional[RealServer]:
-        """The real server for a session that is to leave its own, which it keeps when there is no better one."""
-        farm, real = session.virtual_server.farm, session.real
-        can_stay = farm.has(real) and datapath_id in real.reachable_from
-        if can_stay and real.awaits_test_from(datapath_id):
-            return real
-        other = farm.choose(datapath_id, other_than=real)
-        if other is None and (has_given_up or not can_stay):
-            other = farm.choose_last_resort(datapath_id, other_than=real)
-        if other is None and can_stay:
-            real.demote()
-            return real
-        return other
 
     def _deliver(self, request: Request, named: RealServer) -> Verdict:
         """A request that names another real server than its session's goes there.
@@ -361,15 +288,10 @@ class Balancer:
 
     def _reassign(self, session: Session, target: RealServer, now: float) -> None:
         self.statistics.reassignments += target is not session.real
-        self._leave(session)
+        self.ending.leave(session)
         session.retries = 0
-        self.discard_rule(session)
+        self.ending.discard_rule(session)
         self._assign(session, target, now)
-
-    def _leave(self, session: Session) -> None:
-        """A session leaves its real server for another reason than its idle time."""
-        self.failure_detection.on_left(session)
-        session.real.sessions -= 1
 
     def _make_room(self, now: float) -> bool:
         """The limit of sessions is reached: end an unconfirmed one, or two where the limit was lowered. False: none."""
@@ -380,7 +302,7 @@ class Balancer:
                 break
             self.statistics.evictions += 1
             self._remember_attempt(session, now)
-            self._close(session)
+            self.ending.close(session)
             if has_room:
                 break
             has_room = True
@@ -396,47 +318,7 @@ class Balancer:
         self._remember_attempt(session, now)
         self.statistics.timeouts += 1
         self._notify(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, SessionState.INIT, session)
-        session.real.sessions -= 1
-        self.sessions.remove(session)
-        self.discard_rule(session)
-
-    def _close(self, session: Session) -> None:
-        self._leave(session)
-        self.sessions.remove(session)
-        self.discard_rule(session)
-
-    def _close_live(self, sessions: list[Session]) -> int:
-        """Close those of these sessions that live, and return their number."""
-        live = list(filter(self.sessions.has, sessions))
-        for session in live:
-            self._close(session)
-        return len(live)
-
-    def _close_all(self, servers: Iterable[VirtualServer]) -> list[Session]:
-        ended = [session for server in servers for session in chain(*self.sessions.slices_of(server, MAX_UNDIVIDED))]
-        self._close_live(ended)
-        return ended
-
-    def _continue_forgetting(self) -> None:
-        """Forget some sessions of the first switch whose sessions are to be forgotten."""
-        datapath_id = next(iter(self._forgetting))
-        if next(self._forgetting[datapath_id], None) is None:
-            del self._forgetting[datapath_id]
-
-    def _forget_in_slices(self, datapath_id: int, now: float, kept: AbstractSet[Session]) -> Iterator[int]:
-        """Those without a rule that have sent a request after ``now`` are at another switch."""
-        for sessions in self.sessions.slices(_FORGOTTEN_PER_STEP):
-            forgotten = [
-                each
-                for each in sessions
-                if each.rule_at == datapath_id
-                or (each.rule_at is None and each.last_request <= now and each not in kept)
-            ]
-            for session in forgotten:
-                session.rule_at = None
-            self._close_live(forgotten)
-            if len(sessions) == _FORGOTTEN_PER_STEP:
-                yield len(forgotten)
+        self.ending.time_out(session)
 
     def _notify(self, event: SessionEvent, before: SessionState, after: SessionState, session: Session) -> None:
         for listener in self.listeners:

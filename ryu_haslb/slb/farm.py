@@ -130,3 +130,26 @@ class ServerFarm:
         if other_than is None or not other_than.can_serve:
             chosen.demote()
         return chosen
+
+    def choose_instead(self, real: RealServer, datapath_id: int, has_given_up: bool) -> Optional[RealServer]:
+        """The real server for a session that is to leave its own, ``real``, which it keeps if there is no better one.
+
+        ``has_given_up``: the session's mobile had too many requests without an answer.
+        """
+        can_stay = self.has(real) and datapath_id in real.reachable_from
+        if can_stay and real.awaits_test_from(datapath_id):
+            return real
+        other = self.choose(datapath_id, other_than=real)
+        if other is None and (has_given_up or not can_stay):
+            other = self.choose_last_resort(datapath_id, other_than=real)
+        if other is None and can_stay:
+            real.demote()
+            return real
+        return other
+
+    @staticmethod
+    def named(reals: Sequence[RealServer], current: Optional[RealServer]) -> RealServer:
+        """The real server that a request names by the address of these: the session's ``current`` one if it has it."""
+        if current is not None and current in reals:
+            return current
+        return next((real for real in reals if real.in_service), reals[0])

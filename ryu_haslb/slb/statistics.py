@@ -73,3 +73,22 @@ class Statistics:
     def dropped(self) -> int:
         """Drops for any reason."""
         return sum(self.drops.values())
+
+    def count_dropped(self, reason: DropReason, count: int = 1) -> None:
+        """Count packets that were dropped before the balancer could decide about them."""
+        self.requests += count
+        self.drops[reason] += count
+
+    def uncount_forwarded(self) -> None:
+        """A request that was counted as dispatched has come back; the balancer counts it again."""
+        self.requests -= 1
+        self.dispatched -= 1
+
+    def count_undelivered(self, reason: DropReason, count: int = 1) -> None:
+        """Count dispatched requests as dropped instead: they did not get through the switch, as far as is known.
+
+        Those that were dispatched before the counters were cleared are not counted at all.
+        """
+        count = min(count, self.dispatched)
+        self.dispatched -= count
+        self.drops[reason] += count

@@ -115,7 +115,7 @@ class WebBench:
         self.balancer.recover(server, 0x020000000001, server.farm.reals[1], NOW)
         for retry in (1, 2):
             self.request(b"anna@isp.com", retry)
-        self.balancer.count_dropped(DropReason.FRAGMENT)
+        self.balancer.statistics.count_dropped(DropReason.FRAGMENT)
 
 
 _AGENT = AgentAddress(IPv4Address("10.1.1.51"), 500)

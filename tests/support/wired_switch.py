@@ -132,7 +132,7 @@ class Wired:
         self.switch.tick(self.now)
 
     def _remove_stale_rules(self) -> None:
-        for datapath_id, session in self.balancer.take_stale_rules():
+        for datapath_id, session in self.balancer.ending.take_stale_rules():
             assert datapath_id == self.switch.datapath_id
             self.switch.rules.remove(session)
 

@@ -85,7 +85,7 @@ def test_known_mobiles_do_not_displace_each_other() -> None:
 def test_a_session_that_waits_gets_its_rule_when_another_one_ends() -> None:
     wired = wired_with()
     first, *_ = come(wired, *(f"user{number}" for number in range(LIMIT + 1)))
-    wired.balancer.discard_rule(first)
+    wired.balancer.ending.discard_rule(first)
     wired.balancer.sessions.remove(first)
     settle(wired)
     assert rules(wired) == LIMIT

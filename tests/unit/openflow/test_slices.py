@@ -8,7 +8,7 @@ import pytest
 from wired_switch import Wired, goes_to
 
 from ryu_haslb.openflow import reinstallation, session_rules, wire
-from ryu_haslb.slb import balancer
+from ryu_haslb.slb import session_ending
 from ryu_haslb.slb.session_table import SessionTable
 from simulation.faults import Fault
 from simulation.parameters import Parameters
@@ -27,7 +27,7 @@ def run(world: World, seconds: float) -> None:
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (session_rules, reinstallation):
         monkeypatch.setattr(module, "MAX_SESSIONS_PER_STEP", STEP)
-    monkeypatch.setattr(balancer, "_FORGOTTEN_PER_STEP", STEP)
+    monkeypatch.setattr(session_ending, "FORGOTTEN_PER_STEP", STEP)
 
 
 def with_sessions() -> Wired:
@@ -112,7 +112,7 @@ def test_rules_that_a_full_table_left_out_are_sent_again_in_slices() -> None:
 
 def test_sessions_that_another_balancer_serves_are_forgotten_in_slices() -> None:
     wired = with_sessions()
-    wired.balancer.forget_sessions(1, wired.now)
+    wired.balancer.ending.forget(1, wired.now)
     assert len(wired.balancer.sessions) == SESSIONS - STEP
     steps, before = 1, len(wired.balancer.sessions)
     while wired.balancer.advance(wired.now, 500):
@@ -120,12 +120,12 @@ def test_sessions_that_another_balancer_serves_are_forgotten_in_slices() -> None
         steps, before = steps + 1, len(wired.balancer.sessions)
     assert steps >= SESSIONS // STEP
     assert [real.sessions for real in wired.balancer.reals()] == [0, 0]
-    assert not wired.balancer.is_forgetting(1)
+    assert not wired.balancer.ending.is_forgetting(1)
 
 
 def test_sessions_that_begin_at_another_switch_meanwhile_are_not_forgotten() -> None:
     wired = with_sessions()
-    wired.balancer.forget_sessions(2, wired.now)
+    wired.balancer.ending.forget(2, wired.now)
     wired.now += 1.0
     wired.request("late")
     while wired.balancer.advance(wired.now, 500):
@@ -143,12 +143,12 @@ def test_a_switch_is_served_when_the_sessions_of_an_earlier_mastership_are_forgo
     Fault(0.0, "control connection breaks", (0,)).strike(world)
     run(world, 60.0)
     Fault(0.0, "control connection mends", (0,)).strike(world)
-    while not first.balancer.is_forgetting(1):
+    while not first.balancer.ending.is_forgetting(1):
         run(world, 0.001)
     run(world, 1.0)
     assert len(first.balancer.sessions) == 0
     answers = [True, True, True]  # as with a table so large that it takes three ticks
-    monkeypatch.setattr(first.balancer, "is_forgetting", lambda _: bool(answers) and answers.pop())
+    monkeypatch.setattr(first.balancer.ending, "is_forgetting", lambda _: bool(answers) and answers.pop())
     Fault(0.0, "controller is killed", (1,)).strike(world)
     while not first.serves(world.switch):
         run(world, 0.005)

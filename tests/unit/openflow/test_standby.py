@@ -138,7 +138,7 @@ class Network:
             self.clock.run_until(self.clock.now + 0.02)
             for member in self.members:
                 self.settle()
-                for _, session in member.balancer.take_stale_rules():
+                for _, session in member.balancer.ending.take_stale_rules():
                     member.switch.rules.remove(session)
                 member.connection.tick(self.clock.now)
         self.settle()

@@ -20,7 +20,7 @@ from ryu_haslb.slb.statistics import DropReason
 
 def test_counters_have_a_token_for_programs_and_words_for_operators() -> None:
     application = Application(1)
-    application.bench.balancer.count_dropped(DropReason.NO_REAL_AVAILABLE)
+    application.bench.balancer.statistics.count_dropped(DropReason.NO_REAL_AVAILABLE)
     rows = {row["counter"]: row for row in snapshot.statistics(application.sources)}
     assert all(re.fullmatch("[a-z_]+", counter) for counter in rows)
     assert rows["requests"] == {"counter": "requests", "value": 2, "text": "requests"}
@@ -38,7 +38,7 @@ def printed(report: Report[Any], application: Application) -> list[str]:
 def test_every_drop_reason_has_a_counter_of_its_own_and_they_add_up() -> None:
     application = Application()
     for count, reason in enumerate(DropReason, 1):
-        application.bench.balancer.count_dropped(reason, count)
+        application.bench.balancer.statistics.count_dropped(reason, count)
     counted = {row["counter"]: row["value"] for row in snapshot.statistics(application.sources)}
     assert counted["dropped"] == sum(counted[f"dropped_{reason.value}"] for reason in DropReason)
     assert len({counted[f"dropped_{reason.value}"] for reason in DropReason}) == len(DropReason)

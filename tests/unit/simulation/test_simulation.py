@@ -69,7 +69,7 @@ def _sabotage(world: World) -> None:
     balancer = world.controller.balancer
 
     def drop(request: Request, now: float) -> Verdict:
-        balancer.count_dropped(DropReason.NO_REAL_AVAILABLE)
+        balancer.statistics.count_dropped(DropReason.NO_REAL_AVAILABLE)
         return Verdict(None, None, DropReason.NO_REAL_AVAILABLE)
 
     balancer.request = drop  # type: ignore[method-assign]

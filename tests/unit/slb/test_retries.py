@@ -148,5 +148,5 @@ def test_the_rule_of_a_moved_session_is_stale_at_the_switch_that_has_it() -> Non
     bench.now += 1.0
     bench.request("anna@example.org")
     assert session.rule_at is None
-    assert bench.balancer.take_stale_rules() == [(SWITCH, session)]
-    assert not bench.balancer.take_stale_rules()
+    assert bench.balancer.ending.take_stale_rules() == [(SWITCH, session)]
+    assert not bench.balancer.ending.take_stale_rules()

@@ -129,7 +129,7 @@ def test_a_request_that_names_another_home_agent_goes_there_and_does_not_move_th
         assert (verdict.real, verdict.session) == (bench.reals[1], None)
     assert {name: getattr(session, name) for name in session.__slots__} == before
     assert [real.sessions for real in bench.reals] == [1, 0]
-    assert not bench.balancer.take_stale_rules()
+    assert not bench.balancer.ending.take_stale_rules()
     bench.reals[1].in_service = False
     bench.now += 0.5
     assert bench.letter(bench.request("anna@example.org", home_agent=address(2).packed)) == "-", "not in service"

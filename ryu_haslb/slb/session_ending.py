@@ -1,0 +1,113 @@
+"""How sessions end: what has to be undone at the session table, the real servers, and the switches.
+
+A session ends by its idle time, because it makes room, is cleared, or its virtual server is gone, or because another
+balancer serves its switch. The rules that ended or reassigned sessions leave on a switch are stale; the caller has the
+switches remove them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from itertools import chain
+
+from ryu_haslb.slb.failure_detection import FailureDetection
+from ryu_haslb.slb.session import Session, StaleRule
+from ryu_haslb.slb.session_table import SessionTable
+from ryu_haslb.slb.shards import MAX_UNDIVIDED
+from ryu_haslb.slb.virtual_server import VirtualServer
+
+#: Sessions that one step forgets: some 2 ms of work.
+FORGOTTEN_PER_STEP = 1000
+
+
+class SessionEnding:
+    """Ends the sessions of one balancer."""
+
+    def __init__(self, sessions: SessionTable, failure_detection: FailureDetection) -> None:
+        self._sessions = sessions
+        self._failure_detection = failure_detection
+        self._stale_rules: list[StaleRule] = []
+        #: What is left of the sessions that :meth:`forget` has to forget, by datapath id.
+        self._forgetting: dict[int, Iterator[int]] = {}
+
+    def leave(self, session: Session) -> None:
+        """A session leaves its real server for another reason than its idle time."""
+        self._failure_detection.on_left(session)
+        session.real.sessions -= 1
+
+    def time_out(self, session: Session) -> None:
+        """End a session by its idle time. If it is a test of its real server, the test goes on."""
+        session.real.sessions -= 1
+        self._remove(session)
+
+    def close(self, session: Session) -> None:
+        """End a session for another reason than its idle time."""
+        self.leave(session)
+        self._remove(session)
+
+    def close_live(self, sessions: list[Session]) -> int:
+        """Close those of these sessions that live, and return their number."""
+        live = list(filter(self._sessions.has, sessions))
+        for session in live:
+            self.close(session)
+        return len(live)
+
+    def close_all(self, servers: Iterable[VirtualServer]) -> list[Session]:
+        """Close and return the sessions of these virtual servers."""
+        ended = [session for server in servers for session in chain(*self._sessions.slices_of(server, MAX_UNDIVIDED))]
+        self.close_live(ended)
+        return ended
+
+    def discard_rule(self, session: Session) -> None:
+        """Mark the session's flow as stale at the switch that has confirmed it, if any has."""
+        if session.rule_at is not None:
+            self._stale_rules.append(StaleRule(session.rule_at, session))
+            session.rule_at = None
+
+    def take_stale_rules(self) -> list[StaleRule]:
+        """The flows that became stale since the last call. The caller has the switches remove them."""
+        stale, self._stale_rules = self._stale_rules, []
+        return stale
+
+    def forget(self, datapath_id: int, now: float, kept: AbstractSet[Session] = frozenset()) -> None:
+        """Forget the sessions with their rule at this switch, and those without one: another balancer serves them.
+
+        Those to be ``kept`` stay: other switches are about to have their rules. The rules of all stay. It is done in
+        slices, the first one now and the others by :meth:`continue_forgetting`; see :meth:`is_forgetting`.
+        """
+        self._stale_rules = [rule for rule in self._stale_rules if rule.datapath_id != datapath_id]
+        self._forgetting[datapath_id] = self._forget_in_slices(datapath_id, now, kept)
+        self.continue_forgetting()
+
+    def is_forgetting(self, datapath_id: int) -> bool:
+        """Whether sessions of this switch are still to be forgotten. It must not be served before."""
+        return datapath_id in self._forgetting
+
+    def continue_forgetting(self) -> bool:
+        """Forget some sessions of the first switch whose sessions are to be forgotten. False if there is none."""
+        if not self._forgetting:
+            return False
+        datapath_id = next(iter(self._forgetting))
+        if next(self._forgetting[datapath_id], None) is None:
+            del self._forgetting[datapath_id]
+        return True
+
+    def _remove(self, session: Session) -> None:
+        self._sessions.remove(session)
+        self.discard_rule(session)
+
+    def _forget_in_slices(self, datapath_id: int, now: float, kept: AbstractSet[Session]) -> Iterator[int]:
+        """Those without a rule that have sent a request after ``now`` are at another switch."""
+        for sessions in self._sessions.slices(FORGOTTEN_PER_STEP):
+            forgotten = [
+                each
+                for each in sessions
+                if each.rule_at == datapath_id
+                or (each.rule_at is None and each.last_request <= now and each not in kept)
+            ]
+            for session in forgotten:
+                session.rule_at = None
+            self.close_live(forgotten)
+            if len(sessions) == FORGOTTEN_PER_STEP:
+                yield len(forgotten)
