@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -32,6 +33,7 @@ examples:
   haslb run farm.ios --listen 192.0.2.1       start a balancer: haslb run --help
   haslb check new.ios && haslb configure new.ios
   haslb config 'ip slb serverfarm HAFARM' 'real 10.1.1.51' 'no inservice'
+  haslb schema > haslb.schema.json           for editors of configurations in YAML
 
 Without --control, the environment variable {CONTROL_VARIABLE} names the balancer's control socket;
 the default is {DEFAULT_CONTROL}.
@@ -72,7 +74,10 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.words[:1] == ["run"]:
         run(options.words[1:])
-    operator = Operator(options.control or control_path(), {Executor.CHECK: _check, Executor.CLUSTER: cluster.run})
+    operator = Operator(
+        options.control or control_path(),
+        {Executor.CHECK: _check, Executor.CLUSTER: cluster.run, Executor.SCHEMA: _schema},
+    )
     try:
         return operator.run(options.words) if options.words else operator.prompt()
     except CommandError as error:
@@ -138,6 +143,13 @@ def _check(words: Sequence[str]) -> int:
         for note in translate(loaded.configuration, interface).notes:
             _print_error(f"note: {interface}: {note}")
     print(write_configuration(loaded.configuration, with_secrets=options.secrets), end="")
+    return 0
+
+
+def _schema(_: Sequence[str]) -> int:
+    from ryu_haslb.configuration.yaml.schema import schema  # noqa: PLC0415
+
+    print(json.dumps(schema(), indent=2))
     return 0
 
 

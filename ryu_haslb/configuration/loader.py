@@ -16,6 +16,11 @@ MAX_FILE_SIZE = 16 * 1024 * 1024
 _YAML_SUFFIXES = (".yaml", ".yml")
 
 
+def is_yaml(path: str) -> bool:
+    """Whether a file is YAML, as its name says."""
+    return path.endswith(_YAML_SUFFIXES)
+
+
 @dataclass(frozen=True)
 class Loaded:
     """A usable configuration, and the warnings of its reader."""
@@ -56,10 +61,10 @@ def load_stream(stream: BinaryIO, source: str, base: Optional[Configuration] = N
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        if source.endswith(_YAML_SUFFIXES) or b"\0" in data:
+        if is_yaml(source) or b"\0" in data:
             raise ConfigurationError([Diagnostic(source, line, "not UTF-8; expected text")]) from error
         return _load_latin_1(data, source, line, base)
-    read = read_yaml if source.endswith(_YAML_SUFFIXES) else read_configuration
+    read = read_yaml if is_yaml(source) else read_configuration
     return Loaded(*read(text, source, base))
 
 

@@ -20,6 +20,7 @@ class Executor(Enum):
 
     CHECK = "haslb, which needs no balancer for it"
     CLUSTER = "haslb, which makes files of database servers"
+    SCHEMA = "haslb, which needs no balancer for it"
     CONFIGURE_TERMINAL = "haslb, which collects configuration commands and sends them together"
     EXIT = "haslb, which leaves its prompt"
     BALANCER = "the balancer"
@@ -121,6 +122,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
         "redundancy {switch-activity | force-switchover}", Executor.BALANCER, "Let another member of the cluster lead"
     ),
     Command("check [LINE]", Executor.CHECK, "Check a configuration file, without a balancer"),
+    Command("schema", Executor.SCHEMA, "Print the JSON Schema of configurations in YAML"),
     Command("cluster [LINE]", Executor.CLUSTER, "Make the files of a cluster's database servers"),
     Command("{exit | quit | logout}", Executor.EXIT, "Leave the prompt"),
 )

@@ -8,7 +8,9 @@ from typing import Callable
 
 from eventlet import tpool
 
-from ryu_haslb.configuration.ios.writer import write_configuration
+from ryu_haslb.configuration.ios.writer import has_secrets, write_configuration
+from ryu_haslb.configuration.loader import is_yaml
+from ryu_haslb.configuration.yaml.writer import write_yaml
 from ryu_haslb.control import configuring
 from ryu_haslb.control.command_table import DRY_RUN, PLAN_LINE, YES
 from ryu_haslb.control.configuring import Change
@@ -93,10 +95,10 @@ def _write_memory(application: Application, words: Words) -> Result:
     if remark is not None:
         raise RefusedError(f"{remark}; the file is not written before\nnothing was written")
     configuration, file = application.sources.configuration, application.startup_file
-    text = write_configuration(configuration)
+    text = write_yaml(configuration) if is_yaml(file.path) else write_configuration(configuration)
     tpool.execute(file.write, text, is_forced=YES in words)
     lines = [f"{file.path}: {len(text.splitlines())} lines written"]
-    if file.is_open_to_others() and text != write_configuration(configuration, with_secrets=False):
+    if file.is_open_to_others() and has_secrets(configuration):
         lines.append("it holds passwords or keys, and others than its owner may read it: chmod 600")
     return iter(lines)
 

@@ -15,7 +15,6 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
 
-_YAML_SUFFIXES = (".yaml", ".yml")
 #: The mode of a file that was not there.
 _NEW_MODE = 0o600
 
@@ -60,11 +59,6 @@ class StartupFile:
         Raises: StartupFileError; then the file is as it was.
         """
         path = os.path.realpath(self.path)
-        if path.endswith(_YAML_SUFFIXES):
-            raise StartupFileError(
-                f"{self.path} is YAML, and 'write memory' writes commands of IOS; start the balancer with a file that "
-                "has them: 'show running-config secrets' prints it"
-            )
         if _signature(path) != self._read and not is_forced:
             raise StartupFileError(
                 f"{self.path} has changed on disk since it was read; 'configure --from-file --dry-run' shows how it "

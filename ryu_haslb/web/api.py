@@ -14,6 +14,7 @@ from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 from webob import Request, Response
 
+from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import configuring, crypto, operations
 from ryu_haslb.control.operations import Application, UndecidedError
@@ -283,6 +284,11 @@ def _clear_counters(api: Api, _: Call) -> Response:
     return Response(status=204, content_type=None)
 
 
+def _running_configuration(api: Api, _: Call) -> Response:
+    text = write_configuration(api.sources.configuration, with_secrets=False)
+    return Response(text.encode(), content_type=TEXT, charset="utf-8")
+
+
 def _config(api: Api, call: Call) -> Response:
     try:
         applied = configuring.apply_commands(api.application, call.body.decode(), "request")
@@ -293,7 +299,7 @@ def _config(api: Api, call: Call) -> Response:
     except UndecidedError as error:
         raise ApiError(504, str(error)) from error
     warnings = [*_remarks(applied.warnings), *({"line": 0, "text": text} for text in applied.notes)]
-    return json_response({"changes": applied.changes, "warnings": warnings})
+    return json_response({"changes": applied.changes, "consequences": applied.consequences, "warnings": warnings})
 
 
 def _remarks(diagnostics: tuple[Diagnostic, ...]) -> list[Remark]:
@@ -348,6 +354,14 @@ ROUTES: tuple[Route, ...] = (
         crypto.ipsec_sa,
     ),
     _of_module("/api/v1/crypto/isakmp/sa", "ISAKMP security associations", IsakmpAssociationRow, crypto.isakmp_sa),
+    Route(
+        "GET",
+        "/api/v1/config",
+        "The configuration in force, as commands of IOS; keys and passwords are masked",
+        _running_configuration,
+        {"type": "string"},
+        TEXT,
+    ),
     Route("GET", "/metrics", "Metrics for Prometheus", _metrics, {"type": "string"}, TEXT),
     Route(
         "POST",

@@ -61,6 +61,7 @@ class Configured(TypedDict):
     """The result of applying configuration commands."""
 
     changes: Annotated[list[str], "Commands that were added (+) and removed (-)."]
+    consequences: Annotated[list[str], "Sentences about the sessions that end or move."]
     warnings: list[Remark]
 
 

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from web_bench import TOKEN, served
 
-from ryu_haslb.web.api import MAX_BODY, ROUTES
+from ryu_haslb.web.api import JSON, MAX_BODY, ROUTES
 from ryu_haslb.web.attempts import MAX_WRONG_TOKENS
 
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 CHANGES = [route for route in ROUTES if route.method == "POST"]
-TABLES = [route.path for route in ROUTES if route.method == "GET" and route.path.startswith("/api")]
+TABLES = [route.path for route in ROUTES if route.method == "GET" and route.media_type == JSON]
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +170,13 @@ def test_counters_are_cleared(fresh: str) -> None:
     rows = requests.get(f"{fresh}/api/v1/statistics").json()
     states = {"sessions", "unconfirmed_sessions", "session_limit"}
     assert {row["value"] for row in rows if row["counter"] not in states} == {0}
+
+
+def test_the_configuration_is_read_with_masked_secrets(fresh: str) -> None:
+    answer = requests.get(f"{fresh}/api/v1/config")
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "ip slb vserver MIPSLB\n virtual 10.1.1.10 udp 434 service ipmobile\n" in answer.text
+    assert "ip slb dfp password 7 ****\n" in answer.text
 
 
 def test_configuration_commands_are_applied_all_or_none(fresh: str) -> None:

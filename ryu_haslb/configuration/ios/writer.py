@@ -37,6 +37,11 @@ def write_configuration(configuration: Configuration, *, with_secrets: bool = Tr
     return "".join(f"{line}\n" for line in (lines if with_secrets else map(masked, lines)))
 
 
+def has_secrets(configuration: Configuration) -> bool:
+    """Whether a configuration has a pre-shared key or a DFP password."""
+    return bool(configuration.crypto.keys) or (configuration.dfp is not None and configuration.dfp.password is not None)
+
+
 def masked(command: str) -> str:
     """A command of :func:`write_configuration` with its pre-shared key or DFP password masked.
 

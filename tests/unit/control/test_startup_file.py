@@ -12,6 +12,7 @@ import pytest
 from control_process import Application
 
 from ryu_haslb.configuration.ios.writer import write_configuration
+from ryu_haslb.configuration.loader import load
 from ryu_haslb.control import configuring
 from ryu_haslb.control.commands import execute
 from ryu_haslb.control.startup_file import StartupFile, StartupFileError
@@ -112,8 +113,11 @@ def test_a_directory_that_cannot_be_written_is_said_with_what_to_do(
         StartupFile(str(path)).write("after\n")
 
 
-def test_yaml_is_not_replaced_by_commands(tmp_path: Path) -> None:
+def test_a_yaml_file_stays_yaml(tmp_path: Path) -> None:
     path = tmp_path / "haslb.yaml"
     path.write_text("")
-    with pytest.raises(StartupFileError, match="is YAML"):
-        StartupFile(str(path)).write("after\n")
+    application = Application()
+    application.startup_file = StartupFile(str(path))
+    assert run(application, "write memory")[0].startswith(f"{path}: ")
+    assert path.read_text().startswith("serverfarms:\n")
+    assert load(path).configuration == application.configuration

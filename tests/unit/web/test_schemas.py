@@ -11,10 +11,10 @@ from web_bench import WebBench
 
 from ryu_haslb.show.column_types import Count, Seconds, Values
 from ryu_haslb.show.rows import RealRow
-from ryu_haslb.web.api import ROUTES, Api, Call, Route
+from ryu_haslb.web.api import JSON, ROUTES, Api, Call, Route
 from ryu_haslb.web.schemas import COMPONENTS, component, schema_of
 
-TABLES = [route for route in ROUTES if route.method == "GET" and route.path.startswith("/api") and not route.refusal]
+TABLES = [route for route in ROUTES if route.method == "GET" and route.media_type == JSON and not route.refusal]
 
 
 class Sample(TypedDict):
