@@ -47,6 +47,24 @@ class Capabilities:
     make: str = "simulation"
     #: Seconds that each part of an answer about flows takes.
     stats_delay: float = 0.0
+    #: Fields by number: those that set-field and matches reject, and those that they accept without effect.
+    rejected_sets: frozenset[int] = frozenset()
+    ignored_sets: frozenset[int] = frozenset()
+    rejected_matches: frozenset[int] = frozenset()
+    ignored_matches: frozenset[int] = frozenset()
+    push_vlan: bool = True
+    idle_timeouts: bool = True
+    flow_removed: bool = True
+    #: Whether deletions compare cookies.
+    cookie_deletion: bool = True
+    flow_statistics: bool = True
+    #: Table, meter and group features.
+    features: bool = True
+    port_statistics: bool = True
+    #: Bytes of a packet that a packet-in has at most.
+    max_packet_in: int = 0xFFFF
+    #: Whether a packet-out may send to the controller.
+    reflects: bool = True
 
 
 @dataclass
@@ -96,6 +114,8 @@ class Datapath:
     meters: dict[int, Meter] = field(default_factory=dict)
     tables: list[FlowTable] = field(default_factory=list)
     learned: dict[tuple[int, bytes], tuple[int, float]] = field(default_factory=dict)
+    #: How many frames have left by each port.
+    sent: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.clear()
@@ -139,12 +159,14 @@ class Datapath:
         """Carry out actions, of a ``rule`` (its table and cookie) or of a packet-out; the frame as they leave it."""
         for kind, argument in actions:
             if kind == OFPAT_SET_FIELD:
-                frame = packet.with_field(frame, *argument)  # type: ignore[misc]
+                if argument[0] not in self.capabilities.ignored_sets:  # type: ignore[index]
+                    frame = packet.with_field(frame, *argument)  # type: ignore[misc]
             elif kind == OFPAT_PUSH_VLAN:
                 frame = packet.with_vlan_tag(frame)
             elif argument == OFPP_CONTROLLER:
                 table, cookie = rule or (0, 0xFFFFFFFFFFFFFFFF)
-                self.punt(PacketIn(OFPR_ACTION, table, cookie, in_port, frame))
+                if rule is not None or self.capabilities.reflects:
+                    self.punt(PacketIn(OFPR_ACTION, table, cookie, in_port, frame[: self.capabilities.max_packet_in]))
             elif argument == OFPP_TABLE:
                 # Only a packet-out may send to the tables (section 7.3.7).
                 if rule is None and not self.capabilities.ignores_table:
@@ -161,13 +183,17 @@ class Datapath:
         if port in (OFPP_FLOOD, OFPP_ALL):
             for each in self.ports:
                 if each not in (in_port, OFPP_LOCAL) and each not in self.down:
-                    self.transmit(each, frame)
+                    self._send(each, frame)
         elif port == OFPP_IN_PORT:
             self._output(in_port, frame, OFPP_ANY)
         elif port in self.down:
             self.lost(frame)
         elif port in self.ports and port != in_port:
-            self.transmit(port, frame)
+            self._send(port, frame)
+
+    def _send(self, port: int, frame: bytes) -> None:
+        self.sent[port] = self.sent.get(port, 0) + 1
+        self.transmit(port, frame)
 
     def _normal(self, frame: bytes, in_port: int, now: float) -> None:
         vlan = int.from_bytes(frame[14:16], "big") & 0x0FFF if frame[12:14] == b"\x81\x00" else 0
@@ -191,8 +217,10 @@ def read_actions(data: bytes, offset: int, end: int, capabilities: Capabilities)
             actions.append((kind, _usable_port(argument, capabilities)))
         elif kind == OFPAT_SET_FIELD:
             size = argument & 0xFF
+            if argument >> 9 & 0x7F in capabilities.rejected_sets:
+                raise MalformedError(2, 13)  # OFPBAC_BAD_SET_TYPE
             actions.append((kind, (argument >> 9 & 0x7F, data[offset + 8 : offset + 8 + size])))
-        elif kind == OFPAT_PUSH_VLAN:
+        elif kind == OFPAT_PUSH_VLAN and capabilities.push_vlan:
             actions.append((kind, argument >> 16))
         else:
             raise MalformedError(2, 0)  # OFPBAC_BAD_TYPE

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Optional
 
 from simulation.datapath import OFPP_ANY, Instructions, Meter, read_instructions
 from simulation.flow_monitor import ADDED, MODIFIED, UNKNOWN, Origin
-from simulation.flow_table import OFPFF_CHECK_OVERLAP, Flow, FlowTable, MalformedError, Match, read_match
+from simulation.flow_table import (
+    OFPFF_CHECK_OVERLAP,
+    OFPFF_SEND_FLOW_REM,
+    Flow,
+    FlowTable,
+    MalformedError,
+    Match,
+    read_match,
+)
 
 if TYPE_CHECKING:
     from simulation.switch import SimulatedSwitch
@@ -15,6 +23,8 @@ if TYPE_CHECKING:
 
 _FLOW_MOD = Struct("!8xQQBBHHHIIIH2x")
 _METER_MOD = Struct("!8xHHI")
+#: Where a flow-mod has its flags.
+_FLAGS = 44
 #: Lists of instructions that are remembered.
 _MAX_KNOWN_INSTRUCTIONS = 4096
 
@@ -41,6 +51,7 @@ class FlowMods:
         self._origin = Origin(by, int.from_bytes(message[4:8], "big"))
         cookie, mask, table, command, idle, hard, priority, _, out_port, _, flags = _FLOW_MOD.unpack_from(message)
         match, offset = read_match(message, 48)
+        match = self._compared(match)
         if command in (0, 1, 2):
             if table >= len(self._datapath.tables):
                 raise MalformedError(5, 2)  # OFPET_FLOW_MOD_FAILED, OFPFMFC_BAD_TABLE_ID
@@ -51,15 +62,31 @@ class FlowMods:
                 raise MalformedError(12, 2)  # OFPET_METER_MOD_FAILED, OFPMMFC_INVALID_METER
             found, now = instructions, self._switch.clock.now
             rule = (found.raw, found.goto, found.meter, found.actions)
-            flow = Flow(priority, match, cookie, idle, hard, flags, *rule, now, now)
+            idle *= self._switch.capabilities.idle_timeouts
+            flow = Flow(priority, match, cookie, idle, hard, self._flags(flags), *rule, now, now)
             if command == 0:
                 self._add(table, flow)
             else:
                 self._modify(table, flow, command == 2, (cookie, mask))
         elif command in (3, 4):
+            mask *= self._switch.capabilities.cookie_deletion
             self._delete(table, match, priority if command == 4 else None, (cookie, mask), out_port)
         else:
             raise MalformedError(5, 6)  # OFPFMFC_BAD_COMMAND
+
+    def _compared(self, match: Match) -> Match:
+        """The match as far as the switch compares it. Raises MalformedError when it has a field that is rejected."""
+        capabilities = self._switch.capabilities
+        if not capabilities.rejected_matches and not capabilities.ignored_matches:
+            return match
+        if any(number in capabilities.rejected_matches for number, _, _ in match.fields):
+            raise MalformedError(4, 6)  # OFPET_BAD_MATCH, OFPBMC_BAD_FIELD
+        return match._replace(
+            fields=tuple(each for each in match.fields if each[0] not in capabilities.ignored_matches)
+        )
+
+    def _flags(self, flags: int) -> int:
+        return flags if self._switch.capabilities.flow_removed else flags & ~OFPFF_SEND_FLOW_REM
 
     def execute_meter_mod(self, message: bytes) -> None:
         """Execute a meter-mod. Raises MalformedError when it is to be rejected."""
@@ -82,7 +109,9 @@ class FlowMods:
 
     def commit(self, messages: list[bytes], by: Optional[SwitchConnection] = None) -> None:
         """All or nothing: the tables are put back as they were when one message is rejected (RejectedBundleError)."""
-        before = {number: list(table) for number, table in enumerate(self._datapath.tables) if self._at_risk(table)}
+        overlaps = any(message[_FLAGS + 1] & OFPFF_CHECK_OVERLAP for message in messages if len(message) > _FLAGS + 1)
+        tables = enumerate(self._datapath.tables)
+        before = {number: list(table) for number, table in tables if overlaps or self._at_risk(table)}
         noted = self._switch.monitors.noted()
         for message in messages:
             try:
@@ -152,7 +181,7 @@ class FlowMods:
                     self._switch.remove(each, flow, 2, self._origin)
 
     def _at_risk(self, table: FlowTable) -> bool:
-        """Whether a commit can fail half-way: a table near its limit. (Else only a malformed message fails.)"""
+        """Whether a commit can fail half-way: a table near its limit. (Else a malformed one fails, or an overlap.)"""
         return len(table) + 5000 > table.limit
 
     def _roll_back(self, before: dict[int, list[Flow]]) -> None:

@@ -18,6 +18,9 @@ _GROUP_FEATURES = Struct("!10I")
 #: Types, capabilities, limits and actions of groups.
 _ALL_GROUPS = (0xF, 0xF, *(0xFFFFFF00,) * 4, *(0x1,) * 4)
 _TABLE_STATS = Struct("!B3xIQQ")
+_PORT_STATS = Struct("!I4xQQ88x")
+_GROUP_FEATURES = Struct("!II4I16x")
+_TABLE_FEATURES = Struct("!HB5x32sQQII")
 
 
 class Statistics:
@@ -39,7 +42,7 @@ class Statistics:
             ]
             sizes = [256, 256, 256, 32, 256]
             rows = [b"".join(text.ljust(size, b"\0") for text, size in zip(description, sizes))]
-        elif kind == 1:
+        elif kind == 1 and self._switch.capabilities.flow_statistics:
             rows = self._flow_stats(message)
         elif kind == 3:
             tables = enumerate(self._datapath.tables)
@@ -48,7 +51,14 @@ class Statistics:
             rows = self._meter_stats(int.from_bytes(message[16:20], "big"))
         elif kind == 10 and self._switch.capabilities.meters:
             rows = self._meter_configs(int.from_bytes(message[16:20], "big"))
-        elif kind == 11:
+        elif kind == 4 and self._switch.capabilities.port_statistics:
+            rows = [_PORT_STATS.pack(port, 0, self._datapath.sent.get(port, 0)) for port in self._datapath.ports]
+        elif kind == 8 and self._switch.capabilities.features:
+            rows = [_GROUP_FEATURES.pack(1, 0, 64, 0, 0, 0)]
+        elif kind == 12 and self._switch.capabilities.features:
+            tables = enumerate(self._datapath.tables)
+            rows = [_TABLE_FEATURES.pack(64, number, b"table", 0, 0, 0, table.limit) for number, table in tables]
+        elif kind == 11 and self._switch.capabilities.features:
             rows = [(self._switch.capabilities.meters * 4096).to_bytes(4, "big") + b"\0\0\0\2" + b"\0\0\0\4\1\1\0\0"]
         elif kind == 8 and self._switch.capabilities.reports_features:
             rows = [_GROUP_FEATURES.pack(*_ALL_GROUPS)]
