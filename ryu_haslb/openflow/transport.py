@@ -232,7 +232,7 @@ class Transport(Datapath):  # type: ignore[misc]
         elif treatment is Treatment.READ_PORTS:
             self._read_ports(kind, message)
         elif treatment is Treatment.ANSWER_ECHO:
-            self.transmit(HEADER.pack(OFP_VERSION, wire.OFPT_ECHO_REPLY, len(message), xid) + message[HEADER.size :])
+            self.transmit(wire.echo_reply(xid, message))
         elif treatment is Treatment.ACKNOWLEDGE_ECHO:
             self.acknowledge_echo_reply(xid)
             if state is State.MAIN:

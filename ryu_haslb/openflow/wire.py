@@ -366,6 +366,11 @@ def echo_request(xid: int) -> bytes:
     return HEADER.pack(OFP_VERSION, OFPT_ECHO_REQUEST, HEADER.size, xid)
 
 
+def echo_reply(xid: int, request: bytes) -> bytes:
+    """Answer an echo request, with the same data."""
+    return HEADER.pack(OFP_VERSION, OFPT_ECHO_REPLY, len(request), xid) + request[HEADER.size :]
+
+
 def barrier_request(xid: int) -> bytes:
     """Have the switch reply as soon as it has processed all that was sent before."""
     return HEADER.pack(OFP_VERSION, OFPT_BARRIER_REQUEST, HEADER.size, xid)

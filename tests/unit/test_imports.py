@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"slb"}),
     frozenset({"dfp", "ipsec", "accepting"}),
     frozenset({"openflow"}),
-    frozenset({"cluster"}),
+    frozenset({"cluster", "switch_test"}),
     frozenset({"show"}),
     frozenset({"control"}),
     frozenset({"cli", "web"}),
@@ -32,7 +32,7 @@ LAYER_OF = {room: number for number, rooms in enumerate(LAYERS) for room in room
 #: Rooms without I/O and without a clock, which import neither the engine nor eventlet.
 PURE_ROOMS = frozenset({"errors", "language", "mobile_ip", "configuration", "slb"})
 #: The operator's process starts quickly, without them.
-LIGHT_ROOMS = PURE_ROOMS | {"cli"}
+LIGHT_ROOMS = PURE_ROOMS | {"cli", "switch_test"}
 
 
 def name_of(path: Path) -> str:

@@ -1,0 +1,250 @@
+"""What a test sends to the switch and what comes back, and the machine that carries it out. Pure.
+
+Theory of operation
+===================
+
+A test is a *script*: a generator that yields an :class:`Exchange` and gets the :class:`Answer` to it. It has neither
+sockets nor a clock. :class:`Conversation` runs it::
+
+    script               Conversation                                      switch
+      | -- Exchange -->       | -- messages, then a barrier request -->       |
+      |                       | <-- replies, packet-ins, errors               |
+      |                       | <-- barrier reply                             |
+      |                       | <-- what is wanted, within ``wait`` seconds   |
+      | <-- Answer ---        |                                               |
+
+An exchange ends when the barrier reply and all that is wanted are there, ``wait`` seconds after the barrier reply if
+something is missing, and after ``limit`` seconds in any case. An error that carries the transaction id of the exchange
+ends the waiting: what the switch has rejected has no effect.
+
+When the connection ends, the script gets a :class:`ConnectionLostError`, and may yield :data:`RECONNECTION` to wait
+until the switch has connected again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field
+from typing import Callable, Generic, NamedTuple, Optional, TypeVar
+
+from ryu_haslb.errors import HaslbError
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire import MalformedMessage
+
+#: Seconds in which a switch must reply to a barrier: as long as the balancer waits.
+BARRIER_TIMEOUT = 15.0
+#: Seconds behind a barrier reply in which a packet-in may arrive.
+PACKET_IN_TIMEOUT = 0.5
+#: Seconds in which a switch that has closed its connection connects again.
+RECONNECT_TIMEOUT = 20.0
+#: Messages of one exchange that are kept, at most.
+MAX_FOUND = 200_000
+#: Remarks about what a switch did that it should not, at most.
+MAX_REMARKS = 20
+
+T = TypeVar("T")
+
+
+class Message(NamedTuple):
+    """A message of the switch: its type, its transaction id, and all its bytes."""
+
+    kind: int
+    xid: int
+    data: bytes
+
+
+class ConnectionLostError(HaslbError):
+    """The connection ended in the middle of an exchange; the text says how."""
+
+
+class SilentSwitchError(HaslbError):
+    """The switch has not replied to a barrier in time: no further answer of it can be waited for."""
+
+
+def _nothing(_: int) -> Sequence[bytes]:
+    return ()
+
+
+def _not_wanted(_: Message) -> bool:
+    return False
+
+
+def first(found: Sequence[Message]) -> bool:
+    """One message is enough."""
+    return bool(found)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What is sent, and what is waited for.
+
+    ``build`` returns the messages, with the transaction id that it is given. ``wanted`` says which messages of the
+    switch are kept, ``enough`` whether those that are kept are all. Without ``wanted`` the barrier reply is enough.
+    """
+
+    build: Callable[[int], Sequence[bytes]] = _nothing
+    wanted: Callable[[Message], bool] = _not_wanted
+    enough: Callable[[Sequence[Message]], bool] = first
+    wait: float = PACKET_IN_TIMEOUT
+    limit: float = BARRIER_TIMEOUT
+    awaits_connection: bool = False
+
+    @property
+    def wants_something(self) -> bool:
+        """Whether more than the barrier reply is waited for."""
+        return self.wanted is not _not_wanted
+
+
+#: Waits until the switch has connected again.
+RECONNECTION = Exchange(awaits_connection=True, limit=RECONNECT_TIMEOUT)
+
+
+@dataclass
+class Answer:
+    """What came back: the messages that were wanted, the first error, and the number of errors.
+
+    ``barrier`` and ``elapsed`` are the seconds until the barrier reply, and until the last message that was wanted.
+    """
+
+    found: list[Message] = field(default_factory=list)
+    error: Optional[wire.Error] = None
+    errors: int = 0
+    barrier: float = 0.0
+    elapsed: float = 0.0
+    is_connected: bool = True
+
+
+#: A test, or a part of one, that returns ``T``.
+Script = Generator[Exchange, Answer, T]
+
+
+@dataclass
+class _Running:
+    exchange: Exchange
+    xid: int
+    began: float
+    answer: Answer = field(default_factory=Answer)
+    replied_at: Optional[float] = None
+    is_enough: bool = False
+
+    def deadline(self) -> float:
+        end = self.began + self.exchange.limit
+        if self.replied_at is None:
+            return end
+        return min(end, self.replied_at + self.exchange.wait)
+
+    def is_over(self) -> bool:
+        if self.replied_at is None:
+            return False
+        return self.is_enough or self.answer.error is not None or not self.exchange.wants_something
+
+
+class Conversation(Generic[T]):
+    """Runs a script. What it wants to send is taken by :meth:`take_outgoing`; ``remarks`` are for the report."""
+
+    def __init__(self, script: Script[T]) -> None:
+        self.result: Optional[T] = None
+        self.is_done = False
+        self.remarks: list[str] = []
+        self._script = script
+        self._xid = 0x7E570000
+        self._outgoing: list[bytes] = []
+        self._running: Optional[_Running] = None
+
+    @property
+    def awaits_connection(self) -> bool:
+        """Whether the script waits for the switch to connect again."""
+        return self._running is not None and self._running.exchange.awaits_connection
+
+    @property
+    def deadline(self) -> float:
+        """When :meth:`tick` must be called next."""
+        return 0.0 if self._running is None else self._running.deadline()
+
+    def take_outgoing(self) -> bytes:
+        """The bytes to send now."""
+        outgoing = b"".join(self._outgoing)
+        self._outgoing.clear()
+        return outgoing
+
+    def start(self, now: float) -> None:
+        """Begin; the switch is connected."""
+        self._advance(lambda: next(self._script), now)
+
+    def on_message(self, kind: int, xid: int, data: bytes, now: float) -> None:
+        """A message of the switch arrived."""
+        if kind == wire.OFPT_ECHO_REQUEST:
+            self._outgoing.append(wire.echo_reply(xid, data))
+            return
+        running = self._running
+        if running is None or running.exchange.awaits_connection:
+            return
+        try:
+            self._take(running, Message(kind, xid, data), now)
+        except MalformedMessage as error:
+            self.remark(f"malformed message of type {kind}: {error}")
+        self.tick(now)
+
+    def tick(self, now: float) -> None:
+        """End an exchange that is complete, or whose time is over."""
+        running = self._running
+        if running is None or not (running.is_over() or now >= running.deadline()):
+            return
+        if running.exchange.awaits_connection:
+            running.answer.is_connected = False
+        elif running.replied_at is None:
+            seconds = running.exchange.limit
+            self._throw(SilentSwitchError(f"no barrier reply within {seconds:g} s"), now)
+            return
+        self._advance(lambda: self._script.send(running.answer), now)
+
+    def on_lost(self, reason: str, now: float) -> None:
+        """The connection has ended."""
+        self._outgoing.clear()
+        if self._running is not None and not self.awaits_connection:
+            self._throw(ConnectionLostError(reason), now)
+
+    def on_connected(self, now: float) -> None:
+        """The switch has connected again."""
+        running = self._running
+        if running is not None and running.exchange.awaits_connection:
+            self._advance(lambda: self._script.send(running.answer), now)
+
+    def remark(self, text: str) -> None:
+        """Record what the switch should not have done."""
+        if len(self.remarks) < MAX_REMARKS and text not in self.remarks:
+            self.remarks.append(text)
+
+    def _take(self, running: _Running, message: Message, now: float) -> None:
+        answer = running.answer
+        if message.kind == wire.OFPT_BARRIER_REPLY and message.xid == running.xid:
+            running.replied_at = now
+            answer.barrier = now - running.began
+            if not running.exchange.wants_something:
+                answer.elapsed = answer.barrier
+        elif message.kind == wire.OFPT_ERROR:
+            error = wire.read_error(message.data)
+            if message.xid == running.xid:
+                answer.error = answer.error or error
+                answer.errors += 1
+            else:
+                self.remark(f"an error with a transaction id that is not in use: {error}")
+        elif running.exchange.wanted(message) and len(answer.found) < MAX_FOUND:
+            answer.found.append(message)
+            answer.elapsed = now - running.began
+            running.is_enough = running.exchange.enough(answer.found)
+
+    def _throw(self, error: HaslbError, now: float) -> None:
+        self._advance(lambda: self._script.throw(error), now)
+
+    def _advance(self, step: Callable[[], Exchange], now: float) -> None:
+        self._running = None
+        try:
+            exchange = step()
+        except StopIteration as end:
+            self.result, self.is_done = end.value, True
+            return
+        self._xid += 1
+        self._running = _Running(exchange, self._xid, now)
+        if not exchange.awaits_connection:
+            self._outgoing += [*exchange.build(self._xid), wire.barrier_request(self._xid)]
