@@ -1,0 +1,180 @@
+"""Trials of packets: packet-in and packet-out, output to TABLE and to ports, set-field, VLAN tags. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Callable, Optional
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire_flow_mod import apply_actions
+from ryu_haslb.switch_test.bench import TEST_PREFIX, UDP_FIELDS, Bench, datagram, packet_out, rule, tagged
+from ryu_haslb.switch_test.exchange import Script
+from ryu_haslb.switch_test.trial import WORKS, Outcome, Passage, Result, emit, ignored, install, reflected, remove
+from ryu_haslb.switch_test.trial import through_rules as through
+
+#: Bytes of the packet that must arrive whole: more than a switch sends by default (128).
+LARGE_PACKET = 1400
+#: The VLAN of trials.
+VLAN = 7
+#: Where a datagram of the test has its checksums.
+_CHECKSUMS = (24, 25, 40, 41)
+#: The tag that the trial of output to TABLE writes into the Ethernet source.
+_TAG = int.from_bytes(TEST_PREFIX, "big") << 24 | 0x7A6
+#: What a rule or a packet-out rewrites a field to.
+NEW_VALUES = {
+    "eth_src": TEST_PREFIX.hex(":") + ":00:05:05",
+    "eth_dst": "0a:7e:57:00:06:06",
+    "ipv4_dst": "203.0.113.77",
+    "udp_dst": "4340",
+}
+
+
+def table_output(bench: Bench) -> Script[Outcome]:
+    """A packet-out writes a tag and outputs to TABLE, as a request returns to its session; a rule matches the tag."""
+    label = bench.label()
+    tag = _TAG.to_bytes(6, "big").hex(":")
+    entry = rule(bench.cookie(), {"eth_src": tag})
+    failure = yield from install([entry])
+    if failure is not None:
+        return failure
+    actions = wire.return_to_session(_TAG)
+    passage = yield from emit(lambda xid: packet_out(actions, datagram(label), xid), label, {entry.cookie})
+    yield from remove([entry])
+    if passage.failure is not None:
+        return passage.failure
+    if entry.cookie not in passage.cookies:
+        return ignored("no packet came through the tables" if not passage.arrivals else "packet-ins have no cookie")
+    bench.has_table_output = True
+    return WORKS
+
+
+def output(bench: Bench) -> Script[Outcome]:
+    """A packet leaves at one end of the cable and comes in at the other, in both directions."""
+    if bench.cable is None:
+        return Outcome(Result.NOT_TRIED, "needs two ports that a cable connects: --ports A,B")
+    entry = rule(bench.cookie(), {})
+    failure = yield from install([entry])
+    if failure is not None:
+        return failure
+    lost = ""
+    for port, other in (bench.cable, bench.cable[::-1]):
+        passage = yield from _over_cable(bench, port)
+        if passage.failure is not None:
+            lost = passage.failure.detail
+        elif other not in {each.in_port for each in passage.arrivals}:
+            lost = f"what leaves at port {port} does not come in at port {other}; check the cable and the ports"
+        if lost:
+            break
+    yield from remove([entry])
+    if lost:
+        return ignored(lost)
+    bench.has_cable = True
+    return WORKS
+
+
+def _over_cable(bench: Bench, port: int) -> Script[Passage]:
+    label = bench.label()
+    passage = yield from emit(lambda xid: packet_out(wire.output(port), datagram(label), xid), label)
+    return passage
+
+
+def packet_outs(bench: Bench) -> Script[Outcome]:
+    """A packet-out to CONTROLLER returns. Comes behind the trials that find other ways."""
+    label = bench.label()
+    passage = yield from reflected(b"", datagram(label), label)
+    bench.reflects = bool(passage.arrivals)
+    if bench.reflects:
+        return WORKS
+    if bench.can_enter_tables:
+        return Outcome(Result.WORKS, "but not to CONTROLLER, which the balancer does not need")
+    return passage.failure or ignored("a packet-out to CONTROLLER does not return")
+
+
+def packet_ins(bench: Bench) -> Script[Outcome]:
+    """A large packet reaches the controller whole."""
+    label = bench.label()
+    frame = datagram(label, LARGE_PACKET)
+    entry = rule(bench.cookie(), {})
+    passage = yield from through(bench, [entry], frame, label, {entry.cookie})
+    if not bench.can_enter_tables and bench.reflects:
+        passage = yield from reflected(b"", frame, label)
+    if passage.failure is not None:
+        return passage.failure
+    if not passage.arrivals:
+        return ignored("no packet came to the controller")
+    arrival = passage.arrivals[0]
+    if bench.can_enter_tables and arrival.cookie != entry.cookie:
+        return ignored("the packet-in has not the cookie of its rule")
+    if arrival.frame[: len(frame)] != frame:
+        return ignored(f"{len(arrival.frame)} of {len(frame)} bytes arrived")
+    return Outcome(Result.WORKS, f"{len(frame)} bytes arrived whole")
+
+
+def set_field(name: str) -> Callable[[Bench], Script[Outcome]]:
+    """The trial of set-field for one field."""
+    value = NEW_VALUES[name]
+    field: wire.Value = int(value) if value.isdigit() else value
+    return rewriting(wire.set_field(name, field), lambda label: datagram(label, changed={name: value}))
+
+
+def rewriting(actions: bytes, expected_of: Callable[[bytes], bytes]) -> Callable[[Bench], Script[Outcome]]:
+    """The trial of actions that rewrite a packet: in a packet-out, and in a rule."""
+
+    def trial(bench: Bench) -> Script[Outcome]:
+        entered = yield from _by_rule(bench, actions, expected_of)
+        if entered.result.lacks or not bench.reflects:
+            return entered
+        label = bench.label()
+        passage = yield from reflected(actions, datagram(label), label)
+        sent = _judge("in a packet-out", passage, datagram(label), expected_of(label))
+        if entered.result is Result.ACCEPTED and sent.result is Result.WORKS:
+            return Outcome(Result.WORKS, "in a packet-out; a rule is accepted, but was not tried")
+        return sent
+
+    return trial
+
+
+def set_eth_dst(bench: Bench) -> Script[Outcome]:
+    """The trial of set-field of eth_dst, on which later trials depend."""
+    outcome = yield from set_field("eth_dst")(bench)
+    bench.rewrites_eth_dst = outcome.result is Result.WORKS
+    return outcome
+
+
+push_vlan = rewriting(wire.push_vlan(VLAN), lambda label: tagged(datagram(label), VLAN))
+
+
+def _by_rule(bench: Bench, actions: bytes, expected_of: Callable[[bytes], bytes]) -> Script[Outcome]:
+    label = bench.label()
+    instructions = apply_actions(actions + wire.output(wire.OFPP_CONTROLLER))
+    entry = rule(bench.cookie(), UDP_FIELDS, instructions)
+    passage = yield from through(bench, [entry], datagram(label), label, {entry.cookie})
+    return _judge("in a rule", passage, datagram(label), expected_of(label))
+
+
+def _judge(where: str, passage: Passage, original: bytes, expected: bytes) -> Outcome:
+    if passage.failure is not None:
+        result, detail = passage.failure
+        return passage.failure if result is Result.ACCEPTED else Outcome(result, f"{where}: {detail}")
+    if not passage.arrivals:
+        return ignored(f"{where}: the packet is lost")
+    found = _difference(passage.arrivals[0].frame, original, expected)
+    return WORKS if found is None else ignored(f"{where}: {found}")
+
+
+def _difference(frame: bytes, original: bytes, expected: bytes) -> Optional[str]:
+    """How a frame differs from the one that is expected; None if it does not."""
+    if frame[: len(expected)] == expected:  # a short frame may come padded
+        return None
+    if frame[: len(original)] == original:
+        return "the packet is unchanged"
+    differing = list(_differing_bytes(frame, expected))
+    if set(differing) <= set(_CHECKSUMS):
+        return "a checksum of the packet is wrong"
+    return f"the packet is not as it should be from byte {differing[0]} on"
+
+
+def _differing_bytes(frame: bytes, expected: bytes) -> Iterator[int]:
+    for place in range(len(expected)):
+        if frame[place : place + 1] != expected[place : place + 1]:
+            yield place
