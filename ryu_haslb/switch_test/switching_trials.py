@@ -1,0 +1,125 @@
+"""Trials of NORMAL and FLOOD: over a cable, else by the counters of the ports. Pure.
+
+A rule with output to NORMAL may be accepted and have no effect. Over a cable that is seen directly: a packet comes in
+at one end, goes through NORMAL, and leaves at the other ports, of which one is the other end. The rule rewrites its
+destination, so that what comes in again matches no rule with NORMAL, and does not go round for ever.
+
+Without a cable the packet is sent through a rule that outputs to NORMAL, and the counters of packets sent must rise at
+some port: the destination is one that no host has, so that the switch floods it. The rule matches packets from the
+controller only, so that a packet does not go round if the network has a loop.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Optional
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.layout_choice import IGNORES_NORMAL
+from ryu_haslb.openflow.wire_features import port_stats_request, sent_packets
+from ryu_haslb.openflow.wire_flow_mod import apply_actions
+from ryu_haslb.switch_test.bench import Bench, datagram, packet_out, rule
+from ryu_haslb.switch_test.exchange import Exchange, Script
+from ryu_haslb.switch_test.trial import WORKS, Outcome, Result, emit, ignored, install, multipart, remove
+
+#: Packets that are sent to see the counters of ports rise.
+COUNTED_PACKETS = 50
+#: Readings of the counters, each a second behind the one before: some switches count once a second.
+_READINGS = 4
+#: The destination of a packet before it goes through NORMAL, and behind it.
+_DESTINATION, _NEXT_DESTINATION = "0a:7e:57:00:00:08", "0a:7e:57:00:00:09"
+_STATISTICS_TIMEOUT = 10.0
+
+
+def switching(port: int) -> Callable[[Bench], Script[Outcome]]:
+    """The trial of output to OFPP_NORMAL or OFPP_FLOOD."""
+
+    def trial(bench: Bench) -> Script[Outcome]:
+        if bench.has_cable and bench.rewrites_eth_dst:
+            outcome = yield from _over_cable(bench, port)
+        elif bench.has_table_output:
+            outcome = yield from _by_counters(bench, port)
+        else:
+            failure = yield from _accepts(bench, port)
+            outcome = failure or Outcome(Result.ACCEPTED, "accepted; not tried: needs --ports")
+        if outcome.result is Result.ACCEPTED and port == wire.OFPP_NORMAL and _ignores_normal(bench):
+            return ignored("accepted; switches of this make are known to drop the packets")
+        return outcome
+
+    return trial
+
+
+normal, flood = switching(wire.OFPP_NORMAL), switching(wire.OFPP_FLOOD)
+
+
+def _ignores_normal(bench: Bench) -> bool:
+    words = " ".join(bench.description).lower()
+    return any(make in words for make in IGNORES_NORMAL)
+
+
+def _accepts(bench: Bench, port: int) -> Script[Optional[Outcome]]:
+    entry = rule(bench.cookie(), {}, apply_actions(wire.output(port)))
+    failure = yield from install([entry])
+    yield from remove([entry])
+    return failure
+
+
+def _over_cable(bench: Bench, port: int) -> Script[Outcome]:
+    assert bench.cable is not None
+    near, far = bench.cable
+    label = bench.label()
+    actions = wire.set_field("eth_dst", _NEXT_DESTINATION) + wire.output(port)
+    passing = rule(bench.cookie(), {"in_port": far, "eth_dst": _DESTINATION}, apply_actions(actions))
+    returned = rule(bench.cookie(), {"in_port": far, "eth_dst": _NEXT_DESTINATION})
+    others = rule(bench.cookie(), {"in_port": near}, apply_actions(b""))
+    rules = [others, returned, passing]
+    failure = yield from install(rules)
+    if failure is None:
+        frame = datagram(label, changed={"eth_dst": _DESTINATION})
+        passage = yield from emit(lambda xid: packet_out(wire.output(near), frame, xid), label, {returned.cookie})
+        failure = passage.failure
+        arrived = returned.cookie in passage.cookies
+    yield from remove(rules)
+    if failure is not None:
+        return failure
+    return WORKS if arrived else ignored("accepted; the packets are dropped")
+
+
+def _by_counters(bench: Bench, port: int) -> Script[Outcome]:
+    entry = rule(bench.cookie(), {"in_port": wire.OFPP_CONTROLLER}, apply_actions(wire.output(port)))
+    failure = yield from install([entry])
+    if failure is not None:
+        return failure
+    try:
+        outcome = yield from _counted(bench)
+    except wire.MalformedMessage as error:
+        outcome = Outcome(Result.ACCEPTED, f"accepted; not tried: needs --ports (port statistics: {error})")
+    yield from remove([entry])
+    return outcome
+
+
+def _counted(bench: Bench) -> Script[Outcome]:
+    before = yield from _counters()
+    label = bench.label()
+    yield Exchange(lambda xid: [bench.enter(datagram(label), xid)] * COUNTED_PACKETS)
+    rise = 0
+    for _ in range(_READINGS):
+        now = yield from _counters()
+        rise = max((now[port] - before.get(port, 0) for port in now), default=0)
+        if rise >= COUNTED_PACKETS:
+            return Outcome(Result.WORKS, f"{COUNTED_PACKETS} packets were sent out, by the counters of the ports")
+        yield Exchange(wanted=lambda _: False, wait=1.0)
+    if len([port for port in before if port < wire.OFPP_MAX]) == 0:
+        return Outcome(Result.ACCEPTED, "accepted; not tried: the switch has no ports")
+    if rise:
+        return Outcome(
+            Result.ACCEPTED, f"accepted; ports sent {rise} of {COUNTED_PACKETS} packets; try it with --ports"
+        )
+    return ignored("accepted; no port sends the packets. Is any port up? --ports tries it over a cable")
+
+
+def _counters() -> Script[dict[int, int]]:
+    parts = yield from multipart(port_stats_request, _STATISTICS_TIMEOUT)
+    found: dict[int, int] = {}
+    for part in parts:
+        found.update(sent_packets(part))
+    return found
