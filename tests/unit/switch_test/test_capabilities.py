@@ -1,0 +1,236 @@
+"""``haslb switch-test`` finds out what a switch lacks, each capability by itself, and says what that means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tested_switch import TestedSwitch
+
+from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
+from ryu_haslb.switch_test.examination import TRIALS, Findings
+from ryu_haslb.switch_test.trial import Result
+from ryu_haslb.switch_test.verdicts import Verdict, judge, sentence, serves
+from simulation.flow_table import Flow, read_match
+from simulation.packet import ETH_DST, ETH_SRC, IPV4_DST, METADATA, UDP_DST, VLAN_VID
+
+CABLE = (1, 2)
+C = Capability
+
+
+def verdicts(findings: Findings) -> dict[str, Verdict]:
+    return {each.mode.token: each.verdict for each in judge(findings)}
+
+
+def lacking(findings: Findings) -> set[Capability]:
+    return {each for each, outcome in findings.outcomes.items() if outcome.result.lacks}
+
+
+def test_every_capability_has_a_trial() -> None:
+    assert TRIALS.keys() == CAPABILITIES.keys()
+
+
+def test_a_switch_that_lacks_nothing_works_in_every_mode() -> None:
+    findings = TestedSwitch(CABLE).examine()
+    assert {each for each, outcome in findings.outcomes.items() if outcome.result is Result.WORKS} == set(C)
+    assert set(verdicts(findings).values()) == {Verdict.WORKS}
+    assert serves(findings)
+    assert (findings.left, findings.failure, findings.reconnections) == (0, "", 0)
+
+
+def test_without_a_cable_the_counters_of_ports_show_normal_and_flood() -> None:
+    findings = TestedSwitch().examine()
+    assert not lacking(findings)
+    assert findings.outcomes[C.OUTPUT].result is Result.NOT_TRIED
+    assert "counters" in findings.outcomes[C.NORMAL].detail
+    assert set(verdicts(findings).values()) == {Verdict.WORKS}
+
+
+LACKS: list[tuple[dict[str, Any], Capability]] = [
+    ({"output_to_table": False}, C.TABLE_OUTPUT),
+    ({"ignores_table": True}, C.TABLE_OUTPUT),
+    ({"bundles": False}, C.BUNDLES),
+    ({"meters": False}, C.METERS),
+    ({"roles": False}, C.ROLES),
+    ({"flow_monitor": False}, C.FLOW_MONITOR),
+    ({"flood": False}, C.FLOOD),
+    ({"normal": "refused"}, C.NORMAL),
+    ({"normal": "ignored"}, C.NORMAL),
+    ({"tables": 4}, C.LEARNING_TABLES),
+    ({"rejected_sets": frozenset({ETH_DST})}, C.SET_ETH_DST),
+    ({"ignored_sets": frozenset({ETH_DST})}, C.SET_ETH_DST),
+    ({"rejected_sets": frozenset({IPV4_DST})}, C.SET_IPV4_DST),
+    ({"ignored_sets": frozenset({IPV4_DST})}, C.SET_IPV4_DST),
+    ({"rejected_sets": frozenset({UDP_DST})}, C.SET_UDP_DST),
+    ({"ignored_sets": frozenset({UDP_DST})}, C.SET_UDP_DST),
+    ({"ignored_sets": frozenset({VLAN_VID})}, C.PUSH_VLAN),
+    ({"push_vlan": False}, C.PUSH_VLAN),
+    ({"rejected_matches": frozenset({VLAN_VID})}, C.VLAN_MATCH),
+    ({"ignored_matches": frozenset({VLAN_VID})}, C.VLAN_MATCH),
+    ({"ignored_matches": frozenset({UDP_DST})}, C.MATCHES),
+    ({"idle_timeouts": False}, C.IDLE_TIMEOUT),
+    ({"flow_removed": False}, C.FLOW_REMOVED),
+    ({"cookie_deletion": False}, C.COOKIE_DELETION),
+    ({"flow_statistics": False}, C.FLOW_STATISTICS),
+    ({"max_packet_in": 128}, C.PACKET_IN),
+]
+#: The modes that cannot be used without a capability, and those that are used with less.
+NEEDED = {
+    C.PACKET_IN: {"dispatched", "direct"},
+    C.MATCHES: {"dispatched", "direct", "learn"},
+    C.SET_ETH_DST: {"dispatched", "direct"},
+    C.COOKIE_DELETION: {"dispatched", "direct"},
+    C.SET_IPV4_DST: {"direct"},
+    C.PUSH_VLAN: {"vlan"},
+    C.NORMAL: {"normal"},
+    C.VLAN_MATCH: {"learn"},
+    C.ROLES: {"cluster"},
+}
+USED = {
+    C.TABLE_OUTPUT: {"dispatched", "direct"},
+    C.BUNDLES: {"dispatched", "direct"},
+    C.METERS: {"dispatched", "direct"},
+    C.IDLE_TIMEOUT: {"dispatched", "direct", "learn"},
+    C.FLOW_REMOVED: {"dispatched", "direct", "learn"},
+    C.SET_UDP_DST: {"direct"},
+    C.FLOOD: {"learn"},
+    C.LEARNING_TABLES: {"learn"},
+    C.FLOW_STATISTICS: {"dispatched", "direct", "cluster"},
+    C.FLOW_MONITOR: {"cluster"},
+}
+
+
+@pytest.mark.parametrize("cable", [CABLE, None], ids=["cable", "no-cable"])
+@pytest.mark.parametrize(("capabilities", "capability"), LACKS, ids=[str(each[0]) for each in LACKS])
+def test_what_a_switch_lacks_is_found_out_alone_and_the_verdict_is_right(
+    capabilities: dict[str, Any], capability: Capability, cable: Any
+) -> None:
+    tested = TestedSwitch(cable, **capabilities)
+    findings = tested.examine()
+    assert lacking(findings) == {capability}, findings.outcomes
+    for mode, verdict in verdicts(findings).items():
+        if mode in NEEDED.get(capability, ()):
+            assert verdict is Verdict.CANNOT_SERVE
+        elif mode in USED.get(capability, ()):
+            assert verdict is Verdict.WORKS_WITHOUT
+        elif mode == "normal" and capability is C.TABLE_OUTPUT and cable is None:
+            assert verdict is Verdict.NOT_KNOWN
+        else:
+            assert verdict is Verdict.WORKS
+    assert serves(findings) is (capability not in NEEDED or "dispatched" not in NEEDED[capability])
+    assert_nothing_is_left(tested)
+
+
+def assert_nothing_is_left(tested: TestedSwitch) -> None:
+    assert not [flow for table in tested.switch.datapath.tables for flow in table]
+    assert not tested.switch.datapath.meters
+
+
+def test_with_one_table_there_is_no_table_of_sessions_and_none_that_learns() -> None:
+    findings = TestedSwitch(CABLE, tables=1).examine()
+    assert lacking(findings) == {C.SESSION_TABLE, C.LEARNING_TABLES}
+    assert verdicts(findings)["dispatched"] is Verdict.WORKS_WITHOUT
+
+
+def test_a_field_that_cannot_be_matched_is_named() -> None:
+    findings = TestedSwitch(rejected_matches=frozenset({METADATA})).examine()
+    assert findings.outcomes[C.MATCHES].detail == "metadata: error type 4, code 6"
+    assert not serves(findings)
+
+
+def test_a_switch_without_eth_src_can_neither_use_table_nor_be_served() -> None:
+    findings = TestedSwitch(CABLE, rejected_sets=frozenset({ETH_SRC})).examine()
+    assert lacking(findings) == {C.TABLE_OUTPUT, C.SET_ETH_SRC}
+    assert not serves(findings)
+
+
+def test_all_that_may_be_missing_is_missing_at_once() -> None:
+    """One table, no bundles, no meters, no packet-out to TABLE, no FLOOD, no flow monitor, no roles, no NORMAL."""
+    findings = TestedSwitch(
+        CABLE,
+        **{"tables": 1, "bundles": False, "meters": False, "output_to_table": False, "flood": False, "roles": False},
+        **{"flow_monitor": False, "normal": "refused"},
+    ).examine()
+    assert verdicts(findings) == {
+        "dispatched": Verdict.WORKS_WITHOUT,
+        "direct": Verdict.WORKS_WITHOUT,
+        "vlan": Verdict.WORKS,
+        "normal": Verdict.CANNOT_SERVE,
+        "learn": Verdict.WORKS_WITHOUT,
+        "cluster": Verdict.CANNOT_SERVE,
+    }
+
+
+def test_a_make_that_is_known_to_ignore_normal_is_believed_no_further() -> None:
+    """Without a cable, and without output to TABLE, nothing shows it."""
+    findings = TestedSwitch(make="CPqD", output_to_table=False).examine()
+    assert findings.outcomes[C.NORMAL].result is Result.IGNORED
+    assert "make" in findings.outcomes[C.NORMAL].detail
+
+
+def test_a_packet_out_to_the_controller_is_not_needed() -> None:
+    findings = TestedSwitch(reflects=False).examine()
+    assert not lacking(findings)
+    assert "not to CONTROLLER" in findings.outcomes[C.PACKET_OUT].detail
+
+
+def test_a_switch_that_answers_no_features_is_served_all_the_same() -> None:
+    findings = TestedSwitch(CABLE, features=False).examine()
+    assert lacking(findings) == {C.TABLE_FEATURES, C.METER_FEATURES, C.GROUP_FEATURES}
+    assert set(verdicts(findings).values()) == {Verdict.WORKS}
+
+
+def test_a_loop_that_is_not_named_makes_no_storm() -> None:
+    """Without --ports, NORMAL and FLOOD are tried all the same; the packets must not go round."""
+    tested = TestedSwitch(CABLE)
+    tested.bench.cable = None
+    findings = tested.examine()
+    assert not lacking(findings)
+    assert max(tested.switch.datapath.sent.values()) < 500
+
+
+def test_an_unplugged_cable_is_said() -> None:
+    tested = TestedSwitch()
+    tested.bench.cable = CABLE
+    findings = tested.examine()
+    assert findings.outcomes[C.OUTPUT].result is Result.IGNORED
+    assert "check the cable" in findings.outcomes[C.OUTPUT].detail
+
+
+def test_the_rules_of_others_are_not_touched() -> None:
+    """Also on a switch that ignores cookies, and with the same cookie."""
+    for cookie in (0x151B7, 0x7E57):
+        tested = TestedSwitch(CABLE, cookie_deletion=False)
+        match, _ = read_match(b"\0\1\0\x0e\x80\0\x08\x06\x02\0\0\0\0\x07\0\0", 0)
+        rule = Flow(7, match, cookie, 0, 0, 0, b"", None, None, (), 0.0, 0.0)
+        tested.switch.put(0, rule)
+        tested.switch.put(1, rule)
+        tested.examine(fill=2000)
+        assert [list(table) for table in tested.switch.datapath.tables[:2]] == [[rule], [rule]]
+
+
+@pytest.mark.parametrize("room", [1, 700, 1500])
+def test_the_table_is_filled_until_it_is_full(room: int) -> None:
+    tested = TestedSwitch(max_flows=room)
+    findings = tested.examine(fill=10_000)
+    (found,) = [each for each in findings.measured if each.token == "table_capacity"]
+    assert (found.value, found.note) == (room, "then OFPFMFC_TABLE_FULL")
+    assert_nothing_is_left(tested)
+
+
+def test_a_table_may_take_more_than_is_tried() -> None:
+    (found,) = [each for each in TestedSwitch().examine(fill=1200).measured if each.token == "table_capacity"]
+    assert (found.value, found.note) == (1200, "the limit of --fill; the table may take more")
+
+
+def test_a_small_table_is_measured_as_far_as_it_goes() -> None:
+    measured = {each.token: each for each in TestedSwitch(max_flows=50).examine().measured}
+    assert measured["flow_mods"].value is not None
+    assert measured["flow_mods"].note == "100 at once: OFPFMFC_TABLE_FULL"
+
+
+def test_each_verdict_is_a_sentence() -> None:
+    findings = TestedSwitch(bundles=False, push_vlan=False, make="CPqD", normal="ignored").examine()
+    sentences = {each.mode.token: sentence(each) for each in judge(findings)}
+    assert sentences["dispatched"] == "works without bundles (ONF EXT-230)"
+    assert sentences["vlan"] == "cannot serve: lacks push of a VLAN tag"
