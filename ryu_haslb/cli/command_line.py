@@ -31,6 +31,7 @@ examples:
   haslb debug ip slb sessions ipmobile        until Ctrl-C
   haslb clear ip slb counters
   haslb run farm.ios --listen 192.0.2.1       start a balancer: haslb run --help
+  haslb switch-test --listen 192.0.2.1        what a switch is able to do: haslb switch-test --help
   haslb check new.ios && haslb configure new.ios
   haslb config 'ip slb serverfarm HAFARM' 'real 10.1.1.51' 'no inservice'
   haslb schema > haslb.schema.json           for editors of configurations in YAML
@@ -74,10 +75,11 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.words[:1] == ["run"]:
         run(options.words[1:])
-    operator = Operator(
-        options.control or control_path(),
-        {Executor.CHECK: _check, Executor.CLUSTER: cluster.run, Executor.SCHEMA: _schema},
-    )
+    local = {
+        **{Executor.CHECK: _check, Executor.CLUSTER: cluster.run},
+        **{Executor.SCHEMA: _schema, Executor.SWITCH_TEST: _switch_test},
+    }
+    operator = Operator(options.control or control_path(), local)
     try:
         return operator.run(options.words) if options.words else operator.prompt()
     except CommandError as error:
@@ -86,6 +88,13 @@ def _run(options: argparse.Namespace) -> int:
     except ControlError as error:
         _print_error(f"haslb: {error}")
         return 1
+
+
+def _switch_test(words: Sequence[str]) -> int:
+    """Imported when it is needed: all other commands are quicker without its OpenFlow."""
+    from ryu_haslb.cli import switch_test  # noqa: PLC0415
+
+    return switch_test.run(words)
 
 
 def _redirect_to_null(stream: TextIO) -> None:

@@ -20,7 +20,8 @@ class Executor(Enum):
 
     CHECK = "haslb, which needs no balancer for it"
     CLUSTER = "haslb, which makes files of database servers"
-    SCHEMA = "haslb, which needs no balancer for it"
+    SCHEMA = "haslb, which prints a schema for editors"
+    SWITCH_TEST = "haslb, which listens for a switch as a balancer does"
     CONFIGURE_TERMINAL = "haslb, which collects configuration commands and sends them together"
     EXIT = "haslb, which leaves its prompt"
     BALANCER = "the balancer"
@@ -124,6 +125,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("check [LINE]", Executor.CHECK, "Check a configuration file, without a balancer"),
     Command("schema", Executor.SCHEMA, "Print the JSON Schema of configurations in YAML"),
     Command("cluster [LINE]", Executor.CLUSTER, "Make the files of a cluster's database servers"),
+    Command("switch-test [LINE]", Executor.SWITCH_TEST, "Try and measure what a switch is able to do"),
     Command("{exit | quit | logout}", Executor.EXIT, "Leave the prompt"),
 )
 

@@ -54,6 +54,7 @@ IN_SERVICE = (
     *(Capability.METERS, Capability.ROLES, Capability.FLOW_MONITOR),
 )
 _TESTED = "`haslb switch-test`"
+_ASKED = "a request after the handshake"
 _NOT_SERVED = "the switch cannot be served"
 
 
@@ -179,13 +180,13 @@ CAPABILITIES: Mapping[Capability, Row] = {
     Capability.TABLE_FEATURES: Row(
         "table features",
         "say how many rules a table takes",
-        _TESTED,
+        _ASKED,
         "a table is known to be full when it rejects a rule",
     ),
     Capability.METER_FEATURES: Row(
-        "meter features", "say how many meters there are", _TESTED, "the first meter that is rejected shows it"
+        "meter features", "say how many meters there are", _ASKED, "the first meter that is rejected shows it"
     ),
-    Capability.GROUP_FEATURES: Row("group features", "nothing: the balancer uses no groups", _TESTED, "nothing"),
+    Capability.GROUP_FEATURES: Row("group features", "nothing: the balancer uses no groups", _ASKED, "nothing"),
 }
 
 

@@ -58,8 +58,6 @@ class Capabilities:
     #: Whether deletions compare cookies.
     cookie_deletion: bool = True
     flow_statistics: bool = True
-    #: Table, meter and group features.
-    features: bool = True
     port_statistics: bool = True
     #: Bytes of a packet that a packet-in has at most.
     max_packet_in: int = 0xFFFF

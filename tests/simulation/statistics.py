@@ -19,8 +19,6 @@ _GROUP_FEATURES = Struct("!10I")
 _ALL_GROUPS = (0xF, 0xF, *(0xFFFFFF00,) * 4, *(0x1,) * 4)
 _TABLE_STATS = Struct("!B3xIQQ")
 _PORT_STATS = Struct("!I4xQQ88x")
-_GROUP_FEATURES = Struct("!II4I16x")
-_TABLE_FEATURES = Struct("!HB5x32sQQII")
 
 
 class Statistics:
@@ -53,12 +51,7 @@ class Statistics:
             rows = self._meter_configs(int.from_bytes(message[16:20], "big"))
         elif kind == 4 and self._switch.capabilities.port_statistics:
             rows = [_PORT_STATS.pack(port, 0, self._datapath.sent.get(port, 0)) for port in self._datapath.ports]
-        elif kind == 8 and self._switch.capabilities.features:
-            rows = [_GROUP_FEATURES.pack(1, 0, 64, 0, 0, 0)]
-        elif kind == 12 and self._switch.capabilities.features:
-            tables = enumerate(self._datapath.tables)
-            rows = [_TABLE_FEATURES.pack(64, number, b"table", 0, 0, 0, table.limit) for number, table in tables]
-        elif kind == 11 and self._switch.capabilities.features:
+        elif kind == 11 and self._switch.capabilities.reports_features:
             rows = [(self._switch.capabilities.meters * 4096).to_bytes(4, "big") + b"\0\0\0\2" + b"\0\0\0\4\1\1\0\0"]
         elif kind == 8 and self._switch.capabilities.reports_features:
             rows = [_GROUP_FEATURES.pack(*_ALL_GROUPS)]

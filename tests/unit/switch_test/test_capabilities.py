@@ -175,7 +175,7 @@ def test_a_packet_out_to_the_controller_is_not_needed() -> None:
 
 
 def test_a_switch_that_answers_no_features_is_served_all_the_same() -> None:
-    findings = TestedSwitch(CABLE, features=False).examine()
+    findings = TestedSwitch(CABLE, reports_features=False).examine()
     assert lacking(findings) == {C.TABLE_FEATURES, C.METER_FEATURES, C.GROUP_FEATURES}
     assert set(verdicts(findings).values()) == {Verdict.WORKS}
 

@@ -1,0 +1,162 @@
+"""Waits for the switch that is to be tested, among all that connect to the port."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Callable, NamedTuple, Optional
+
+from ryu_haslb.errors import HaslbError
+from ryu_haslb.openflow.screening import IncompatibleVersionError, ProtocolError, State
+from ryu_haslb.openflow.wire import MalformedMessage, hello_failed
+from ryu_haslb.switch_test.bench import Identity
+from ryu_haslb.switch_test.handshake import Handshake
+from ryu_haslb.switch_test.link import Link, LinkClosedError, wait
+
+#: Seconds from a connection to the end of its handshakes, TLS and OpenFlow.
+HANDSHAKE_TIMEOUT = 10.0
+#: Connections whose handshake is not complete, at most.
+MAX_PENDING = 64
+#: Seconds after which a stop is noticed.
+STOP_INTERVAL = 0.2
+
+
+class ListenError(HaslbError):
+    """The port cannot be listened at."""
+
+
+class StoppedError(HaslbError):
+    """The operator has asked for the end of the test."""
+
+
+class Connected(NamedTuple):
+    """A switch whose handshake is complete."""
+
+    link: Link
+    identity: Identity
+
+
+class _Pending(NamedTuple):
+    link: Link
+    handshake: Handshake
+    deadline: float
+
+
+class Listener:
+    """Listens at an address. ``log`` gets what the operator should read; ``is_stopped`` ends each waiting."""
+
+    def __init__(
+        self,
+        address: tuple[str, int],
+        context: Optional[ssl.SSLContext],
+        log: Callable[[str], None],
+        is_stopped: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._context = context
+        self._log = log
+        self._is_stopped = is_stopped
+        self._pending: list[_Pending] = []
+        self._socket = _listen(address)
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        return int(self._socket.getsockname()[1])
+
+    def close(self) -> None:
+        """End everything."""
+        self._drop_pending()
+        self._socket.close()
+
+    def await_switch(self, seconds: float, datapath_id: Optional[int] = None) -> Optional[Connected]:
+        """The next switch, or the next connection of this one; None when none has come in time.
+
+        Raises:
+            StoppedError: the operator has stopped the test.
+        """
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self._is_stopped():
+                raise StoppedError("interrupted")
+            links = [each.link for each in self._pending]
+            unsent = [each for each in links if each.has_unsent]
+            wait([self._socket, *links], unsent, min(STOP_INTERVAL, deadline - time.monotonic()))
+            self._accept()
+            for found in self._advance():
+                if datapath_id is None or found.identity.datapath_id == datapath_id:
+                    self._drop_pending()
+                    return found
+                self._log(f"switch {found.identity.datapath_id:016x} connected, which is not tested; closed")
+                found.link.close()
+        return None
+
+    def _accept(self) -> None:
+        while len(self._pending) < MAX_PENDING:
+            try:
+                connection, address = self._socket.accept()
+            except OSError:
+                return
+            link = Link(connection, str(address[0]), self._context)
+            with suppress(LinkClosedError):
+                link.send(Handshake.begin())
+            self._pending.append(_Pending(link, Handshake(), time.monotonic() + HANDSHAKE_TIMEOUT))
+
+    def _advance(self) -> Iterator[Connected]:
+        """Go on with every handshake; the switches whose handshake is complete."""
+        for each in list(self._pending):
+            try:
+                is_done = _follow(each)
+                if not is_done and time.monotonic() >= each.deadline:
+                    raise LinkClosedError(f"no OpenFlow handshake within {HANDSHAKE_TIMEOUT:g} s")
+            except (LinkClosedError, ProtocolError, MalformedMessage) as error:
+                self._refuse(each, error)
+                continue
+            if is_done:
+                self._pending.remove(each)
+                yield Connected(each.link, _identity(each))
+
+    def _refuse(self, pending: _Pending, error: HaslbError) -> None:
+        self._pending.remove(pending)
+        if isinstance(error, IncompatibleVersionError):
+            with suppress(LinkClosedError):
+                pending.link.send(hello_failed(str(error)))
+        pending.link.close()
+        self._log(f"peer {pending.link.address}: {error}; connection closed")
+
+    def _drop_pending(self) -> None:
+        for each in self._pending:
+            each.link.close()
+        self._pending.clear()
+
+
+def _follow(pending: _Pending) -> bool:
+    """Handle what has arrived; whether the handshake is complete."""
+    for frame in pending.link.receive():
+        pending.link.send(pending.handshake.on_message(*frame))
+    return pending.handshake.state is State.MAIN
+
+
+def _identity(pending: _Pending) -> Identity:
+    features, link = pending.handshake.features, pending.link
+    assert features is not None
+    return Identity(features.datapath_id, features.tables, pending.handshake.ports, link.address, link.is_tls)
+
+
+def _listen(address: tuple[str, int]) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(MAX_PENDING)
+    except OSError as error:
+        listening.close()
+        raise ListenError(
+            f"cannot listen at {address[0]} port {address[1]}: {error.strerror}; "
+            "does a balancer run here? Stop it, or name another address with --listen"
+        ) from error
+    listening.setblocking(False)
+    return listening
