@@ -32,7 +32,8 @@ from ryu_haslb.openflow.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTE
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.frame import with_one_vlan_tag_at_most
 from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.neighbours import HOLD_DOWN_INTERVAL, PROBE_INTERVAL, Neighbours
+from ryu_haslb.openflow.neighbour import HOLD_DOWN_INTERVAL, PROBE_INTERVAL
+from ryu_haslb.openflow.neighbours import Neighbours
 from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, chassis_address, probe_address
 from ryu_haslb.openflow.places import Event, Finding, Location, Place, Probe
 from ryu_haslb.openflow.standing_rules import mute_rules

@@ -1,99 +1,19 @@
-"""Where the real servers are, as one switch sees it: the table of their next hops. Pure.
-
-A real server has a static location, or its next hop is found by ARP (:mod:`.neighbour_discovery` sends and receives).
-ARP proves nothing: every host may claim any address. So a claim changes nothing by itself::
-
-            answer                                     answer from elsewhere, or claim
-    UNKNOWN -------> LOCATED ------------------------------------------> CHALLENGED
-       ^               |  ^   the known place answers: the claim is refused  |   |
-       |               |  +------------------------------------------------- +   | silent for CHALLENGE_TIMEOUT, and
-       +---------------+                                                         | the other place answers:
-         several probes unanswered, or the port is down         LOCATED there <--+ it has moved
-                                                     or HELD_DOWN where it was <-+ it moves too often
-
-*Answer*: a reply to a probe of ours, from the VLAN that was probed. *Claim*: any other ARP packet with the address as
-sender: a request, a gratuitous ARP, an unasked reply. It leads to a probe, at most one in :data:`CLAIM_INTERVAL`.
-
-A located neighbour is polled by unicast (RFC 1122, section 2.3.2.1), and by broadcast when it does not answer. One that
-moves more than :data:`MAX_MOVES` times in :data:`FLAP_INTERVAL` is held down: for :data:`HOLD_DOWN_INTERVAL` nothing
-but an answer from the place that it had is believed. A port that goes down is no move: the switch itself reports it.
-
-In a cluster, a member that stands by takes over the places that the leader has found (:meth:`Neighbours.preload`). When
-it begins to lead, each of them is CHALLENGED and probed at once. One that does not answer within
-:data:`CHALLENGE_TIMEOUT` is given up: for the other place that answers, else it is UNKNOWN.
-"""
+"""Where the real servers are, as one switch sees it: the table of their next hops (:mod:`.neighbour`). Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer, next_hop_of
+from ryu_haslb.openflow.neighbour import (
+    CHALLENGE_TIMEOUT,
+    CLAIM_INTERVAL,
+    MAX_UNANSWERED_PROBES,
+    REFRESH_INTERVAL,
+    Neighbour,
+)
 from ryu_haslb.openflow.places import Event, Finding, Location, Place, PlaceState, Probe
-
-#: Seconds between two probes of a neighbour that has not answered the last one, and of one that has.
-PROBE_INTERVAL = 1.0
-REFRESH_INTERVAL = 5.0
-#: Unanswered probes after which a neighbour is unreachable.
-MAX_UNANSWERED_PROBES = 3
-#: Seconds of silence after which a challenged place loses to another place that answers, and between two probes of it.
-CHALLENGE_TIMEOUT = 1.5
-CHALLENGE_PROBE_INTERVAL = 0.4
-#: Seconds between two probes that claims cause, and from a refused claim to the next challenge.
-CLAIM_INTERVAL = 1.0
-#: Moves in this many seconds that are believed, and the seconds for which one that moves once more is held down.
-MAX_MOVES = 3
-FLAP_INTERVAL = 60.0
-HOLD_DOWN_INTERVAL = 60.0
-
-
-@dataclass(eq=False)
-class Neighbour:
-    """An address and its location, which is None while unknown. Times are in seconds.
-
-    ``place`` is the last location, also while it is unreachable. ``mac`` is the only Ethernet address that is believed,
-    if one is configured. ``rival`` has answered elsewhere during a challenge; ``claimant`` has only claimed. The
-    location of one that ``is_static`` never changes; polls only show whether it is there. The next
-    probe of one that ``broadcasts`` goes to all hosts, since the network has changed. The location of one that
-    ``is_preloaded`` is from another member of the cluster, and has not answered a probe of this one.
-    """
-
-    address: bytes
-    location: Optional[Location] = None
-    next_probe: float = 0.0
-    is_static: bool = False
-    broadcasts: bool = False
-    is_preloaded: bool = False
-    unanswered_probes: int = 0
-    place: Optional[Location] = None
-    mac: Optional[bytes] = None
-    claims_refused: int = 0
-    challenged_until: Optional[float] = None
-    next_challenge: float = 0.0
-    is_claimed: bool = False
-    claimant: Optional[Location] = None
-    rival: Optional[Location] = None
-    moves: list[float] = field(default_factory=list)
-    held_until: Optional[float] = None
-
-    @property
-    def state(self) -> PlaceState:
-        """What is known of its place."""
-        if self.is_static:
-            return PlaceState.STATIC
-        if self.held_until is not None:
-            return PlaceState.HELD_DOWN
-        if self.location is None:
-            return PlaceState.UNKNOWN
-        return PlaceState.LOCATED if self.challenged_until is None else PlaceState.CHALLENGED
-
-    def end_challenge(self, now: float) -> None:
-        """Forget the claim."""
-        self.challenged_until = self.rival = self.claimant = None
-        self.is_claimed = False
-        self.next_challenge = now + CLAIM_INTERVAL
-
 
 _NOTHING: Mapping[bytes, Any] = {}
 
@@ -215,7 +135,7 @@ class Neighbours:
                 neighbour.next_probe = now
         elif location != neighbour.location:
             neighbour.claimant = neighbour.claimant or location
-            self._challenge(neighbour, now)
+            neighbour.challenge(now)
         elif neighbour.challenged_until is None:
             neighbour.unanswered_probes = 0
             neighbour.next_probe = now + REFRESH_INTERVAL
@@ -229,10 +149,10 @@ class Neighbours:
         if neighbour is None or neighbour.is_static or neighbour.mac not in (None, location.mac):
             return False
         if neighbour.location is None:
-            return self._locate(neighbour, location, now)
+            return neighbour.locate(location, now, self.events)
         if location != neighbour.location:
             neighbour.rival = neighbour.rival or location
-            self._challenge(neighbour, now)
+            neighbour.challenge(now)
             return False
         neighbour.is_preloaded = False
         neighbour.unanswered_probes = 0
@@ -278,95 +198,15 @@ class Neighbours:
         probes: list[Probe] = []
         changed = False
         for neighbour in (*self._by_address.values(), *self._pinned):
-            changed |= not neighbour.is_static and self._judge(neighbour, now)
+            changed |= not neighbour.is_static and neighbour.judge(now, self.events)
             if neighbour.next_probe <= now:
-                probes += _next_probes(neighbour, now)
+                probes += neighbour.next_probes(now)
         return probes, changed
 
     def take_events(self) -> Iterator[Event]:
         """The findings since the last call."""
         events, self.events = self.events, []
         return iter(events)
-
-    def _challenge(self, neighbour: Neighbour, now: float) -> None:
-        """Let the known place prove that it is there."""
-        if neighbour.challenged_until is not None or neighbour.held_until is not None:
-            return
-        if now < neighbour.next_challenge:
-            neighbour.is_claimed = True
-            return
-        neighbour.challenged_until = now + CHALLENGE_TIMEOUT
-        neighbour.next_probe = now
-
-    def _judge(self, neighbour: Neighbour, now: float) -> bool:
-        """Draw the conclusions from what has not happened. True when the location has changed."""
-        if neighbour.held_until is not None and now >= neighbour.held_until:
-            neighbour.held_until = None
-            neighbour.moves.clear()
-            self.events.append(Event(Finding.RELEASED, neighbour.address, neighbour.location))
-        if neighbour.is_claimed and now >= neighbour.next_challenge:
-            neighbour.is_claimed = False
-            if neighbour.location is not None:
-                self._challenge(neighbour, now)
-        if neighbour.challenged_until is not None and now >= neighbour.challenged_until:
-            rival = neighbour.rival
-            neighbour.end_challenge(now)
-            if rival is not None:
-                return self._locate(neighbour, rival, now)
-            if neighbour.is_preloaded:
-                self.events.append(Event(Finding.LOST, neighbour.address, neighbour.location))
-                neighbour.location = neighbour.place = None
-                neighbour.is_preloaded = False
-                return True
-            neighbour.unanswered_probes += 1
-        is_silent = neighbour.unanswered_probes >= MAX_UNANSWERED_PROBES and neighbour.challenged_until is None
-        if neighbour.location is not None and is_silent and neighbour.next_probe <= now:
-            self.events.append(Event(Finding.LOST, neighbour.address, neighbour.location))
-            neighbour.location = None
-            return True
-        return False
-
-    def _locate(self, neighbour: Neighbour, location: Location, now: float) -> bool:
-        """It has answered from this location, and not from the one that it had. False if it is held down."""
-        before = neighbour.place
-        has_moved = before is not None and before != location
-        if has_moved:
-            if neighbour.held_until is not None:
-                return False
-            neighbour.moves = [each for each in neighbour.moves if now - each < FLAP_INTERVAL]
-            if len(neighbour.moves) >= MAX_MOVES:
-                neighbour.held_until = now + HOLD_DOWN_INTERVAL
-                self.events.append(Event(Finding.HELD_DOWN, neighbour.address, before, location))
-                return False
-            neighbour.moves.append(now)
-            self.events.append(Event(Finding.MOVED, neighbour.address, location, before))
-        neighbour.location = neighbour.place = location
-        neighbour.is_preloaded = False
-        neighbour.unanswered_probes = 0
-        neighbour.next_probe = now + REFRESH_INTERVAL
-        return True
-
-
-def _next_probes(neighbour: Neighbour, now: float) -> list[Probe]:
-    """The probes of a neighbour that are due, and when the next one is."""
-    if neighbour.is_static:
-        neighbour.unanswered_probes += 1
-        neighbour.next_probe = now + REFRESH_INTERVAL
-        return [Probe(neighbour.address, neighbour.location)]
-    broadcast = Probe(neighbour.address)
-    if neighbour.challenged_until is not None:
-        # One broadcast lets the claimant answer; if it cannot, the known place stays until it is silent for long.
-        is_first = neighbour.challenged_until - now > CHALLENGE_TIMEOUT - CHALLENGE_PROBE_INTERVAL / 2
-        neighbour.next_probe = now + CHALLENGE_PROBE_INTERVAL
-        return [*([broadcast] if is_first else []), Probe(neighbour.address, neighbour.location)]
-    neighbour.next_probe = now + PROBE_INTERVAL
-    neighbour.unanswered_probes += 1
-    is_broadcast_due = neighbour.broadcasts or neighbour.unanswered_probes > 1
-    neighbour.broadcasts = False
-    if neighbour.location is None:
-        return [broadcast]
-    unicast = Probe(neighbour.address, neighbour.location)
-    return [broadcast, unicast] if is_broadcast_due else [unicast]
 
 
 def _static_neighbour(address: bytes, location: Location) -> Neighbour:

@@ -22,8 +22,8 @@ from ryu_haslb.configuration.model import (
 )
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.neighbour import PROBE_INTERVAL, REFRESH_INTERVAL
 from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS, NeighbourDiscovery
-from ryu_haslb.openflow.neighbours import PROBE_INTERVAL, REFRESH_INTERVAL
 from ryu_haslb.openflow.pipeline import chassis_address, probe_address
 from ryu_haslb.openflow.places import Location
 

@@ -13,7 +13,7 @@ from ryu_haslb.configuration.model import (
     VlanInterface,
     next_hop_of,
 )
-from ryu_haslb.openflow.neighbours import (
+from ryu_haslb.openflow.neighbour import (
     CHALLENGE_TIMEOUT,
     CLAIM_INTERVAL,
     FLAP_INTERVAL,
@@ -22,8 +22,8 @@ from ryu_haslb.openflow.neighbours import (
     MAX_UNANSWERED_PROBES,
     PROBE_INTERVAL,
     REFRESH_INTERVAL,
-    Neighbours,
 )
+from ryu_haslb.openflow.neighbours import Neighbours
 from ryu_haslb.openflow.places import Finding, Location, PlaceState, Probe
 
 ADJACENT = RealServer(IPv4Address("10.1.1.51"))

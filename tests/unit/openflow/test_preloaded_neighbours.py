@@ -7,8 +7,9 @@ from ipaddress import IPv4Address, IPv4Network
 import pytest
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VlanInterface
+from ryu_haslb.openflow.neighbour import CHALLENGE_PROBE_INTERVAL, CHALLENGE_TIMEOUT
 from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.neighbours import CHALLENGE_PROBE_INTERVAL, CHALLENGE_TIMEOUT, Neighbours
+from ryu_haslb.openflow.neighbours import Neighbours
 from ryu_haslb.openflow.places import Location, PlaceState, Probe
 
 REAL = RealServer(IPv4Address("10.1.1.51"))

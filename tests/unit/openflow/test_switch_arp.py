@@ -11,8 +11,8 @@ from wired_switch import MACS, OTHER, PORTS, REALS, VIRTUAL, Wired, goes_to
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL
+from ryu_haslb.openflow.neighbour import CHALLENGE_TIMEOUT
 from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS
-from ryu_haslb.openflow.neighbours import CHALLENGE_TIMEOUT
 from ryu_haslb.openflow.pipeline import STORM_PURPOSES, Purpose
 
 
