@@ -4,7 +4,7 @@
 
     known      sessions of known mobiles (:mod:`ryu_haslb.slb.session_limit`)
     replaced   sessions that have a rule on the switch, or may have: the new one takes its place, and needs no room
-    new        all others; a session that is confirmed while it waits becomes known with its next request
+    new        all others; a session that is confirmed while it waits becomes known with its next request, or sooner
 
 Within each class, those that wait longest come first.
 """
@@ -21,7 +21,7 @@ MAX_WAITING_RULES = 200_000
 
 
 class InstallQueue:
-    """The waiting sessions. Some of them may have ended: :meth:`drop_ended` and those who take them look at that."""
+    """The waiting sessions. Some of them may have ended: :meth:`review`, and the code that takes them, look at that."""
 
     def __init__(self) -> None:
         self.known: dict[Session, None] = {}
@@ -74,13 +74,16 @@ class InstallQueue:
             room -= 0 if is_replaced else len(some)
         return taken
 
-    def drop_ended(self, count: int, is_live: Callable[[Session], bool]) -> None:
-        """Look at ``count`` sessions that wait for room: one that has ended waits no longer, others go to the end."""
+    def review(self, count: int, is_live: Callable[[Session], bool]) -> None:
+        """Look at ``count`` sessions that wait for room, and have them wait at the end.
+
+        One that has ended waits no longer, and one that was confirmed is known.
+        """
         for queue in (self.known, self.new):
             for session in list(islice(queue, count)):
                 del queue[session]
                 if is_live(session):
-                    queue[session] = None
+                    (self.known if session.unconfirmed_of is None else queue)[session] = None
 
     def clear(self) -> None:
         """Nothing waits any more."""

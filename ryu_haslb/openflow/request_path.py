@@ -83,6 +83,8 @@ class RequestPath:
 
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration; the balancer must have applied it before."""
+        datapath = configuration.datapaths.get(self._datapath_id)
+        self.rules.room.configured = None if datapath is None else datapath.max_rules
         self._checks.configure(configuration)
         self.adjacencies.configure(configuration)
 

@@ -274,7 +274,7 @@ class SessionRules:
         free = self.room.free()
         if not (self.is_paused or free == 0) or not self._queue:
             return
-        self._queue.drop_ended(_LOOKED_AT_PER_STEP, self._is_live)
+        self._queue.review(_LOOKED_AT_PER_STEP, self._is_live)
         if free == 0 and self._queue and self.room.is_news():
             LOG.warning(
                 "Switch %016x has as many session rules as it may have (%d, %s); further sessions continue by "

@@ -80,8 +80,6 @@ class Switch:
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration; the balancer must have applied it before."""
         self.path.configure(configuration)
-        datapath = configuration.datapaths.get(self.datapath_id)
-        self.rules.room.configured = None if datapath is None else datapath.max_rules
 
     def set_layout(self, layout: Layout) -> None:
         """How the switch forwards what is not ours, and which tables it has. What it has learned is forgotten."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from simulation.faults import MOBILE_FAULTS, Fault
@@ -11,6 +12,21 @@ from simulation.parameters import FIRST_TRUNK, Parameters
 
 def random_parameters(random: Random) -> Parameters:
     """A world of a random shape."""
+    return _with_tables(_random_parameters(random))
+
+
+def _with_tables(parameters: Parameters) -> Parameters:
+    """The world with switches whose tables are small or slow, or that report nothing of themselves."""
+    random = Random(f"{parameters.seed} tables")
+    return replace(
+        parameters,
+        flow_mod_rate=random.choice((0.0, 0.0, 0.0, 200.0, 300.0, 1000.0)),
+        max_rules=random.choice((None, None, None, 10, 50)),
+        reports_features=random.random() < 0.7,
+    )
+
+
+def _random_parameters(random: Random) -> Parameters:
     home_agents = random.randint(2, 4)
     controllers = random.choice((1, 1, 2))
     switches = random.choice((1, 1, 2, 3)) if controllers == 1 else 1  # several balancers might each serve another

@@ -15,6 +15,7 @@ from simulation.invariants import CHECK_INTERVAL, Invariants
 from simulation.parameters import Parameters
 from simulation.random_cluster import random_cluster, random_cluster_history
 from simulation.random_history import random_history, random_parameters
+from simulation.table_invariants import TableInvariants
 from simulation.violation import ViolationError
 from simulation.world import World
 
@@ -51,7 +52,11 @@ def _rare_collection() -> Iterator[None]:
 
 def _simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) -> Outcome:
     world = World(parameters)
-    invariants, cluster_invariants = Invariants(world), ClusterInvariants(world)
+    invariants, cluster_invariants, table_invariants = (
+        Invariants(world),
+        ClusterInvariants(world),
+        TableInvariants(world),
+    )
     start = world.clock.now
     world.start()
     for fault in history:
@@ -61,6 +66,7 @@ def _simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) 
             world.clock.run_until(world.clock.now + CHECK_INTERVAL)
             invariants.check()
             cluster_invariants.check()
+            table_invariants.check()
         _end(world, invariants, history)
     except ViolationError as violation:
         return Outcome(violation, world.clock.now - start, world.counts.requests)
