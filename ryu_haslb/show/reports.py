@@ -191,19 +191,24 @@ def _configuration(row: RedundancyRow) -> str:
     return f"revision {row['configuration_revision']} ({changed})"
 
 
-REALS = Report(
-    snapshot.reals,
-    _with_ports(
-        _as_table(
-            Column("real", "real", 20),
-            Column("farm", "farm name", 19),
-            Column("weight", "weight", 8),
-            Column("state", "state", 15),
-            Column("conns", "conns", 6),
-        ),
-        "port",
-    ),
+_REAL_COLUMNS = (
+    Column("real", "real", 20),
+    Column("farm", "farm name", 19),
+    Column("weight", "weight", 8),
+    Column("state", "state", 15),
+    Column("conns", "conns", 6),
 )
+_REACHABLE = Column("reachable", "reachable", 10)
+
+
+def _reals(rows: Iterator[RealRow]) -> Iterator[Optional[str]]:
+    """The table of IOS. It has one more column where a real server is not reachable, which IOS does not know of."""
+    found = [{**row, "reachable": "yes" if row["reachable"] else "no"} for row in rows]
+    columns = _REAL_COLUMNS if all(row["reachable"] == "yes" for row in found) else (*_REAL_COLUMNS, _REACHABLE)
+    return table(columns, found)
+
+
+REALS = Report(snapshot.reals, _with_ports(_reals, "port"))
 REALS_DETAIL = Report(snapshot.reals, _with_ports(_real_details, "port"))
 SERVERFARMS = Report(
     snapshot.serverfarms,

@@ -26,6 +26,7 @@ from ryu_haslb.show.column_types import (
     Values,
     Weight,
 )
+from ryu_haslb.slb.farm import FARM_STATES
 from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.session import SessionState
 
@@ -41,7 +42,7 @@ def agent_state(state: State) -> str:
 
 
 RealState = Annotated[str, Values(enum=REAL_STATES)]
-ServerState = Annotated[str, Values(enum=("OPERATIONAL", "OUTOFSERVICE"))]
+ServerState = Annotated[str, Values(enum=(*FARM_STATES, "OUTOFSERVICE"))]
 MobileState = Annotated[str, Values(enum=tuple(state.value for state in SessionState))]
 AgentState = Annotated[str, Values(enum=tuple(agent_state(state) for state in State))]
 ClusterState = Annotated[str, Values(enum=tuple(state.value for state in MemberState))]
@@ -102,7 +103,7 @@ class VirtualServerRow(TypedDict):
     vserver: str
     protocol: str
     virtual: AddressAndPort
-    state: ServerState
+    state: Annotated[ServerState, "OUTOFSERVICE by configuration, else that of its farm; see docs/states.md."]
     conns: Annotated[Count, "Live sessions."]
     farm: str
     idle: Annotated[Seconds, "Time without a Registration Request after which a session ends."]

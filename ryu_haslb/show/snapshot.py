@@ -159,7 +159,7 @@ def vservers(sources: Sources, name: Optional[str] = None) -> Iterator[VirtualSe
             "vserver": server.name,
             "protocol": "UDP",
             "virtual": f"{configuration.address}:{configuration.port}",
-            "state": "OPERATIONAL" if configuration.in_service else "OUTOFSERVICE",
+            "state": server.farm.state if configuration.in_service else "OUTOFSERVICE",
             "conns": sources.balancer.sessions.count_of(server),
             "farm": server.farm.name,
             "idle": server.idle,

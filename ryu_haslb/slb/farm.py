@@ -18,6 +18,19 @@ CLIENT_TIMEOUT = 600.0
 MAX_CLIENTS = 64
 
 
+#: The state of a farm for that of its best real server that can be reached, the best first; without any: FAILED.
+_STATES = {
+    Health.OPERATIONAL.value: "OPERATIONAL",
+    Health.DEMOTED.value: "OPERATIONAL",
+    Health.TESTING.value: "TESTING",
+    Health.READY_TO_TEST.value: "TESTING",
+    "MAXCONNS": "MAXCONNS",
+    "DFP_THROTTLED": "DFP_THROTTLED",
+}
+#: Every state of a farm. In all but the first two a new session has no real server.
+FARM_STATES = ("OPERATIONAL", "TESTING", "MAXCONNS", "DFP_THROTTLED", "FAILED")
+
+
 class ServerFarm:
     """``ip slb serverfarm NAME`` while the balancer runs; several virtual servers may use it.
 
@@ -59,6 +72,12 @@ class ServerFarm:
                 real.configure(each)
             self.reals.append(real)
             self._by_address.setdefault(real.packed_address, []).append(real)
+
+    @property
+    def state(self) -> str:
+        """The state of its best real server that a switch can reach, as its virtual servers show it."""
+        states = {real.state for real in self.reals if real.reachable_from}
+        return next((state for best, state in _STATES.items() if best in states), "FAILED")
 
     def at(self, address: bytes) -> Sequence[RealServer]:
         """The real servers with this address, one for each of its ports; none if the farm has no such address."""

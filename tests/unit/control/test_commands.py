@@ -212,9 +212,9 @@ def test_single_commands_change_the_running_configuration_and_keep_sessions() ->
         "+ ip slb serverfarm HAFARM / real 10.1.1.53 / weight 2",
     ]
     assert [row.split()[3:] for row in show(application, "show ip slb reals")[2:]] == [
-        ["OUTOFSERVICE", "2"],
-        ["OPERATIONAL", "2"],
-        ["OUTOFSERVICE", "0"],
+        ["OUTOFSERVICE", "2", "yes"],
+        ["OPERATIONAL", "2", "yes"],
+        ["OUTOFSERVICE", "0", "no"],
     ]
 
 

@@ -6,6 +6,7 @@ import re
 from ipaddress import IPv4Address
 from typing import Any
 
+import pytest
 from control_process import Application
 from fake_switch import FakeSwitch, FakeTransport
 
@@ -14,7 +15,8 @@ from ryu_haslb.dfp.messages import PreferenceInformation, encode
 from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show import snapshot
-from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, REALS_DETAIL, STATISTICS, Report
+from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, REALS, REALS_DETAIL, STATISTICS, Report
+from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.statistics import DropReason
 
 
@@ -113,3 +115,39 @@ def test_the_place_of_a_real_server_is_as_certain_as_at_the_switch_that_is_least
     neighbours.on_answer(real.packed_address, here, 1.1)
     row = next(iter(snapshot.reals(sources)))
     assert (row["place"], row["claims_refused"]) == ("located", 1)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "state"),
+    [
+        (Health.FAILED, Health.OPERATIONAL, "OPERATIONAL"),
+        (Health.FAILED, Health.DEMOTED, "OPERATIONAL"),
+        (Health.FAILED, Health.READY_TO_TEST, "TESTING"),
+        (Health.FAILED, Health.FAILED, "FAILED"),
+    ],
+)
+def test_the_state_of_a_virtual_server_is_that_of_its_farm(first: Health, second: Health, state: str) -> None:
+    application = Application()
+    for real, health in zip(application.bench.reals, (first, second)):
+        real.health = health
+    (row,) = snapshot.vservers(application.sources)
+    assert row["state"] == state
+
+
+def test_a_farm_that_no_switch_can_reach_has_failed() -> None:
+    application = Application()
+    for real in application.bench.reals:
+        real.reachable_from.clear()
+    (row,) = snapshot.vservers(application.sources)
+    assert row["state"] == "FAILED"
+    application = Application(in_service=False)
+    (row,) = snapshot.vservers(application.sources)
+    assert row["state"] == "OUTOFSERVICE"
+
+
+def test_a_real_server_that_cannot_be_reached_is_shown_so() -> None:
+    application = Application()
+    application.bench.reals[1].reachable_from.clear()
+    lines = [line.split() for line in REALS.text(REALS.rows(application.sources)) if line is not None]
+    assert lines[0][-2:] == ["conns", "reachable"]
+    assert [line[-1] for line in lines[2:]] == ["yes", "no"]
