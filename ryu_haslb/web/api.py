@@ -7,18 +7,15 @@ token.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import islice
-from typing import Any, Callable, NamedTuple, Optional, TypeVar
+from collections.abc import Iterator
+from typing import Callable, Optional, TypeVar
 
-from webob import Request, Response
+from webob import Response
 
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import configuring, crypto, operations
-from ryu_haslb.control.operations import Application, UndecidedError
-from ryu_haslb.errors import HaslbError
+from ryu_haslb.control.operations import UndecidedError
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
@@ -29,8 +26,9 @@ from ryu_haslb.show.reports import Report
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
 from ryu_haslb.web import metrics, parameters
-from ryu_haslb.web.history import History, RealHistoryRow
+from ryu_haslb.web.history import RealHistoryRow
 from ryu_haslb.web.parameters import AFTER, LIMIT, NAME, OF_SESSIONS, SERVERFARM, Parameter, ParameterError
+from ryu_haslb.web.route import JSON, Api, ApiError, Body, Call, Route, json_response, streamed
 from ryu_haslb.web.schemas import (
     Cleared,
     ClearSessions,
@@ -39,118 +37,19 @@ from ryu_haslb.web.schemas import (
     Overview,
     Refused,
     Remark,
-    Schema,
     array,
     reference,
 )
 
-JSON = "application/json"
 TEXT = "text/plain"
-#: Bytes in the body of a request.
-MAX_BODY = 64 * 1024
-_ROWS_PER_CHUNK = 100
 _NO_SUCH_NAME = (404, "The configuration has no virtual server or server farm of this name.")
 
 R = TypeVar("R", bound=Row)
 
 
-class ApiError(HaslbError):
-    """A request that fails: the HTTP status, and the ``fields`` of the answer, ``error`` among them."""
-
-    def __init__(self, status: int, error: str, **fields: Any) -> None:
-        super().__init__(error)
-        self.status = status
-        self.fields = {"error": error, **fields}
-
-
-class Api:
-    """What the routes read, and what they change."""
-
-    def __init__(self, application: Application) -> None:
-        self.application = application
-        self.history = History()
-        self.collector = metrics.BalancerCollector(lambda: application.sources)
-
-    @property
-    def sources(self) -> Sources:
-        """What ``show`` reads."""
-        return self.application.sources
-
-
-@dataclass(frozen=True)
-class Body:
-    """The body of a request: its media type, its schema, an example, and the words for an error message."""
-
-    media_type: str
-    schema: Schema
-    example: Any
-    expectation: str
-
-
-class Call(NamedTuple):
-    """A request: the values of its parameters, and its body, empty if the route has none."""
-
-    parameters: Mapping[str, Any]
-    body: bytes = b""
-
-
-@dataclass(frozen=True)
-class Route:
-    """A method and a path, and the function that answers them. Other parameters than ``parameters`` are refused (400).
-
-    ``schema`` describes the answer; None means an answer without a body. ``refusal`` describes the answer to a request
-    that is well-formed and fails: its status, the type of its body, and when it is given. A route that ``needs_leader``
-    is refused by a balancer that stands by (409). ``errors`` are further statuses, and when each is given.
-    """
-
-    method: str
-    path: str
-    summary: str
-    answer: Callable[[Api, Call], Response]
-    schema: Optional[Schema] = None
-    media_type: str = JSON
-    body: Optional[Body] = None
-    refusal: Optional[tuple[int, type, str]] = None
-    needs_leader: bool = False
-    errors: tuple[tuple[int, str], ...] = ()
-    parameters: tuple[Parameter, ...] = ()
-
-    @property
-    def operation(self) -> str:
-        """The operation id of OpenAPI: ``get_dfp_agents``."""
-        words = self.path.rpartition("/v1/")[2].strip("/")
-        return f"{self.method.lower()}_{words.replace('/', '_')}"
-
-    @property
-    def needs_token(self) -> bool:
-        """Whether the route changes something."""
-        return self.method != "GET"
-
-
-def read_body(request: Request, body: Body) -> bytes:
-    """The body of a request. Raises: ApiError if its media type is wrong, or if it is empty or too long."""
-    if request.content_type != body.media_type:
-        raise ApiError(
-            415, f"wrong media type: {request.content_type or 'none'}; expected Content-Type: {body.media_type}"
-        )
-    if (request.content_length or 0) > MAX_BODY:
-        raise ApiError(413, f"body too long; expected at most {MAX_BODY} bytes")
-    read: bytes = request.environ["wsgi.input"].read(MAX_BODY + 1)
-    if not read:
-        raise ApiError(400, f"no body; expected {body.expectation}")
-    if len(read) > MAX_BODY:
-        raise ApiError(413, f"body too long; expected at most {MAX_BODY} bytes")
-    return read
-
-
-def json_response(value: Any, status: int = 200) -> Response:
-    """An answer with a value in JSON."""
-    return Response(json.dumps(value).encode(), status=status, content_type=JSON, charset=None)
-
-
 def _table(path: str, summary: str, row: type[R], snapshot_of: Callable[[Sources], Iterator[Optional[R]]]) -> Route:
     """A route that answers with a table of the snapshot."""
-    return Route("GET", path, summary, lambda api, _: _streamed(filter(None, snapshot_of(api.sources))), array(row))
+    return Route("GET", path, summary, lambda api, _: streamed(filter(None, snapshot_of(api.sources))), array(row))
 
 
 def _filtered(
@@ -164,25 +63,25 @@ def _sessions(api: Api, call: Call) -> Response:
     wanted = parameters.session_filter(call.parameters)
     _check(api, wanted)
     rows = snapshot.sessions(api.sources, wanted, parameters.page(call.parameters))
-    return _streamed(_limited(rows, call.parameters.get(LIMIT.name)))
+    return streamed(_limited(rows, call.parameters.get(LIMIT.name)))
 
 
 def _reals(api: Api, call: Call) -> Response:
     farm = call.parameters.get(SERVERFARM.name)
     _check(api, SessionFilter(farm=farm))
-    return _streamed(snapshot.reals(api.sources, farm))
+    return streamed(snapshot.reals(api.sources, farm))
 
 
 def _serverfarms(api: Api, call: Call) -> Response:
     name = call.parameters.get(NAME.name)
     _check(api, SessionFilter(farm=name))
-    return _streamed(snapshot.serverfarms(api.sources, name))
+    return streamed(snapshot.serverfarms(api.sources, name))
 
 
 def _vservers(api: Api, call: Call) -> Response:
     name = call.parameters.get(NAME.name)
     _check(api, SessionFilter(vserver=name))
-    return _streamed(snapshot.vservers(api.sources, name))
+    return streamed(snapshot.vservers(api.sources, name))
 
 
 def _check(api: Api, wanted: SessionFilter) -> None:
@@ -203,23 +102,6 @@ def _limited(rows: Iterator[Optional[Row]], limit: Optional[int]) -> Iterator[Op
                 return
 
 
-def _streamed(rows: Iterator[Optional[Row]]) -> Response:
-    return Response(app_iter=_json_array(rows), content_type=JSON)
-
-
-def _json_array(rows: Iterator[Optional[Row]]) -> Iterator[bytes]:
-    """Rows as a JSON array in chunks. There may be a million rows; between two chunks other work can run.
-
-    None among the rows is as much work as a row. A chunk without rows is empty.
-    """
-    separator = "["
-    while chunk := list(islice(rows, _ROWS_PER_CHUNK)):
-        found = [row for row in chunk if row is not None]
-        yield (separator + json.dumps(found)[1:-1]).encode() if found else b""
-        separator = ",\n" if found else separator
-    yield b"[]" if separator == "[" else b"]"
-
-
 def _of_module(path: str, summary: str, row: type[R], ask: Callable[[Configuration], Report[R]]) -> Route:
     """A route that answers with rows of the IPsec module; 503 if the module does not answer."""
 
@@ -228,7 +110,7 @@ def _of_module(path: str, summary: str, row: type[R], ask: Callable[[Configurati
             report = ask(api.sources.configuration)
         except (CharonError, ModuleError) as error:
             raise ApiError(503, str(error)) from error
-        return _streamed(report.rows(api.sources))
+        return streamed(report.rows(api.sources))
 
     return Route("GET", path, summary, answer, array(row), refusal=(503, Error, "The IPsec module does not answer."))
 
@@ -238,7 +120,7 @@ def _history_rows(api: Api) -> Iterator[RealHistoryRow]:
 
 
 def _history(api: Api, _: Call) -> Response:
-    return _streamed(_history_rows(api))
+    return streamed(_history_rows(api))
 
 
 def _overview(api: Api, _: Call) -> Response:

@@ -18,9 +18,9 @@ from typing import Any, Optional
 import eventlet
 import eventlet.wsgi
 
-from ryu_haslb.web.api import MAX_BODY
 from ryu_haslb.web.clients import Client, Clients
 from ryu_haslb.web.request import MAX_FIELDS, MAX_HEAD_SIZE, BadRequestError, Head, body_length, parse_head
+from ryu_haslb.web.route import MAX_BODY
 from ryu_haslb.web.site import SECURITY_HEADERS
 
 #: Seconds that a connection may be idle before its first request, and between two requests.

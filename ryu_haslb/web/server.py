@@ -24,9 +24,9 @@ from ryu_haslb.accepting import Acceptor
 from ryu_haslb.control.operations import Application
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.web.api import Api
 from ryu_haslb.web.clients import Client, Clients
 from ryu_haslb.web.protocol import Protocol
+from ryu_haslb.web.route import Api
 from ryu_haslb.web.site import Site
 
 LOG = logging.getLogger(__name__)
