@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Optional, TypeVar
 
+from ryu_haslb.cli.help import Offers
 from ryu_haslb.configuration.ios.blocks import END, EXIT, ConfigurationMode
 from ryu_haslb.configuration.ios.commands import GLOBAL
 from ryu_haslb.configuration.ios.lines import read_lines, split_line
@@ -13,14 +14,27 @@ from ryu_haslb.language.grammar import CommandError, expected, match
 Result = TypeVar("Result")
 
 
+#: Begins a command that is no configuration command. IOS does not accept an abbreviation either.
+DO = "do"
+
+
+def command_to_do(text: str) -> Optional[str]:
+    """The command behind :data:`DO`; None if this line is a configuration command."""
+    word, _, command = text.strip().partition(" ")
+    return command.strip() if word.lower() == DO else None
+
+
 class ConfigureTerminal:
     """The configuration commands typed so far, and the modes that they have opened.
 
     Each command is checked against the grammar when it is entered. Whether all of them fit together is checked by the
-    balancer, which gets them at the end.
+    balancer, which gets them at the end. ``run`` carries out the command behind ``do``, at once.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, run: Callable[[str], object] = str, offers: Offers = lambda _: ()) -> None:
+        """``offers`` are the words that may come next behind ``do``."""
+        self._run = run
+        self._offers = offers
         self.commands: list[str] = []
         self.done = False
         self._modes = [GLOBAL]
@@ -35,6 +49,10 @@ class ConfigureTerminal:
 
         An empty line and a comment add nothing. Raises: CommandError if the line is no command of the open modes.
         """
+        command_line = command_to_do(text)
+        if command_line is not None:
+            self._run(command_line)
+            return
         for line in read_lines(text):
             command = self._enter(line.words)
             if command is END or (command is EXIT and len(self._modes) == 1):
@@ -44,16 +62,20 @@ class ConfigureTerminal:
             if command is EXIT:
                 self._modes.pop()
 
-    def offers(self, text: str) -> list[tuple[str, str]]:
+    def offers(self, text: str) -> Sequence[tuple[str, str]]:
         """The words that may stand in the place of the last word of ``text``, each with its help.
 
         The innermost mode that has commands with the words before it answers. Raises: CommandError if none has.
         """
+        if command_to_do(text) is not None and text.lstrip() != DO:
+            return self._offers(text.lstrip()[len(DO) :].lstrip())
         words = split_line(text).words
         at_new_word = not words or text[-1:].isspace()
         before, prefix = (words, "") if at_new_word else (words[:-1], words[-1])
         modes = self._modes[-1:] if not before else self._modes
-        return [(each.word, each.help) for each in _first(modes, lambda mode: expected(mode, before, prefix))[1]]
+        offered = [(each.word, each.help) for each in _first(modes, lambda mode: expected(mode, before, prefix))[1]]
+        may_do = not before and DO.startswith(prefix.lower())
+        return sorted([*offered, (DO, "Carry out a command such as show, at once")]) if may_do else offered
 
     def _enter(self, words: tuple[str, ...]) -> object:
         """Find a command in the innermost mode that has it; close the modes inside that, open the one it opens."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Callable
 
 from ryu_haslb.cli.client import ControlClient, ControlError
-from ryu_haslb.cli.configure_terminal import ConfigureTerminal
+from ryu_haslb.cli.configure_terminal import ConfigureTerminal, command_to_do
 from ryu_haslb.cli.help import help_lines, offers_of
 from ryu_haslb.cli.requests import config_request, executor_of, is_decided, request_words
 from ryu_haslb.control.command_table import DRY_RUN, PLAN, PLAN_LINE, Executor
@@ -122,16 +122,25 @@ class Operator:
 
     def _configure_terminal(self) -> int:
         """Collect configuration commands and have the balancer apply them together."""
-        commands = self._typed_commands() if _is_interactive() else list(sys.stdin or ())
-        if not commands:
-            return 0
-        return self._show(self._client.ask(config_request(commands)))
+        if _is_interactive():
+            status, commands = 0, self._typed_commands()
+        else:
+            lines = [(line, command_to_do(line)) for line in sys.stdin or ()]
+            status = self._run_lines(command for _, command in lines if command is not None)
+            commands = [line for line, command in lines if command is None]
+        return max(status, self._show(self._client.ask(config_request(commands)))) if commands else status
 
-    @staticmethod
-    def _typed_commands() -> list[str]:
+    def _do(self, line: str) -> None:
+        """Carry out a command of the prompt within configuration mode."""
+        words = split_words(line)
+        if words and executor_of(words) is Executor.CONFIGURE_TERMINAL:
+            raise CommandError("configuration mode is open; expected another command", 0)
+        self._run_lines([line])
+
+    def _typed_commands(self) -> list[str]:
         from ryu_haslb.cli.prompt import configuration_lines  # noqa: PLC0415
 
-        terminal = ConfigureTerminal()
+        terminal = ConfigureTerminal(self._do, offers_of(self._path))
         print("Enter configuration commands, one per line. 'end' or Ctrl-D applies them, Ctrl-C discards them.")
         try:
             for line in configuration_lines(terminal):

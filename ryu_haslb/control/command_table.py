@@ -59,6 +59,7 @@ SHOW_VSERVERS = "show ip slb vservers [name VSERVER] [detail]"
 _OF_SESSIONS = "[vserver VSERVER] [serverfarm FARM] [real REAL] [client CLIENT [MASK]] [nai NAI]"
 SHOW_SESSIONS = f"show ip slb sessions [ipmobile] {_OF_SESSIONS} [detail]"
 SHOW_CONNS = f"show ip slb conns {_OF_SESSIONS} [detail]"
+DEBUG_SESSIONS = f"debug ip slb sessions [ipmobile] {_OF_SESSIONS}"
 CLEAR_SESSIONS = f"clear ip slb {{sessions | connections}} [NAME | {_OF_SESSIONS}]"
 
 COMMANDS: tuple[Command[Executor], ...] = (
@@ -84,9 +85,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("clear ip slb counters", Executor.LEADER, "Set all counters to zero"),
     Command("clear crypto sa", Executor.LEADER, "End IPsec security associations; traffic negotiates new ones"),
     Command("clear crypto isakmp", Executor.LEADER, "End ISAKMP (IKE) and IPsec security associations"),
-    Command(
-        "debug ip slb sessions [ipmobile]", Executor.BALANCER_STREAM, "Session events as they happen, until Ctrl-C"
-    ),
+    _Command(DEBUG_SESSIONS, Executor.BALANCER_STREAM, "Session events as they happen, until Ctrl-C"),
     Command(
         "undebug {all | ip slb sessions [ipmobile]}", Executor.BALANCER, "No effect: each debug ends with its Ctrl-C"
     ),

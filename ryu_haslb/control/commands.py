@@ -64,7 +64,7 @@ def completions(words: Sequence[str], prefix: str) -> tuple[Expectation, ...]:
 
 _END = Expectation(END, "")
 _OUTPUT_OPTIONS = (
-    Expectation("|", "Include, exclude or count lines"),
+    Expectation("|", "Select or count lines"),
     Expectation(JSON_FLAG, "The same as JSON, with all fields"),
 )
 

@@ -1,4 +1,7 @@
-"""The filters behind ``|``: lines that include or exclude a text, or the number of lines."""
+"""The filters behind ``|``: lines that include or exclude a text, lines from one on, sections, the number of lines.
+
+A text is all words up to the next ``|``, as on IOS: ``| section ip slb serverfarm``.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +25,36 @@ Filter = Callable[[Items, Form, Match["Filter"]], Items]
 
 
 def _include(items: Items, form: Form, words: Match[Filter]) -> Items:
-    return (item if item is not None and words["TEXT"] in form.text(item) else None for item in items)
+    return (item if item is not None and words["LINE"] in form.text(item) else None for item in items)
 
 
 def _exclude(items: Items, form: Form, words: Match[Filter]) -> Items:
-    return (item if item is not None and words["TEXT"] not in form.text(item) else None for item in items)
+    return (item if item is not None and words["LINE"] not in form.text(item) else None for item in items)
+
+
+def _begin(items: Items, form: Form, words: Match[Filter]) -> Items:
+    has_begun = False
+    for item in items:
+        has_begun = has_begun or (item is not None and words["LINE"] in form.text(item))
+        yield item if has_begun else None
+
+
+def _section(items: Items, form: Form, words: Match[Filter]) -> Items:
+    """A line that includes the text, and the lines below it that are indented further."""
+    depth: Optional[int] = None
+    for item in items:
+        if item is not None:
+            text = form.text(item)
+            indentation = len(text) - len(text.lstrip(" "))
+            if depth is not None and indentation <= depth:
+                depth = None
+            if depth is None and words["LINE"] in text:
+                depth = indentation
+        yield None if depth is None else item
 
 
 def _count(items: Items, form: Form, words: Match[Filter]) -> Items:
-    text, total = words.get("TEXT", ""), 0
+    text, total = words.get("LINE", ""), 0
     for item in items:
         total += item is not None and not isinstance(item, Heading) and text in form.text(item)
         yield None
@@ -40,9 +64,11 @@ def _count(items: Items, form: Form, words: Match[Filter]) -> Items:
 FILTERS: Mode[Filter] = Mode(
     "filter",
     (
-        Command("include TEXT", _include, "Lines that include a text"),
-        Command("exclude TEXT", _exclude, "Lines that do not include a text"),
-        Command("count [TEXT]", _count, "Number of lines, or of lines that include a text"),
+        Command("begin LINE", _begin, "Lines from the first that includes a text"),
+        Command("include LINE", _include, "Lines that include a text"),
+        Command("exclude LINE", _exclude, "Lines that do not include a text"),
+        Command("section LINE", _section, "Lines that include a text, each with the lines indented below it"),
+        Command("count [LINE]", _count, "Number of lines, or of lines that include a text"),
     ),
 )
 

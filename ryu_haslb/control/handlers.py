@@ -8,14 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from ryu_haslb.configuration.ios.writer import write_configuration
-from ryu_haslb.control import configuring, crypto, debug, operations
+from ryu_haslb.control import configuring, crypto, operations
 from ryu_haslb.control.command_table import SECRETS
 from ryu_haslb.control.file_handlers import FILE_HANDLERS, changed
-from ryu_haslb.control.handler import Events, Handler, RefusedError, Result, Words
+from ryu_haslb.control.handler import Handler, RefusedError, Result, Words
 from ryu_haslb.control.operations import Application
 from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.control.slb_handlers import SLB_HANDLERS
-from ryu_haslb.show import reports, session_events
+from ryu_haslb.show import reports
 from ryu_haslb.show.reports import Report
 from ryu_haslb.show.rows import DfpAgentRow
 from ryu_haslb.show.snapshot import Sources
@@ -80,10 +80,6 @@ def _switch_activity(application: Application, _: Words) -> Result:
     return iter(["this member leads until another one does; see show redundancy"])
 
 
-def _debug(application: Application, _: Words) -> Result:
-    return Events(debug.stream(application.sources.balancer), session_events.as_text)
-
-
 def _undebug(_application: Application, _: Words) -> Result:
     return iter(["All possible debugging has been turned off (each debug ends with its Ctrl-C)"])
 
@@ -107,7 +103,6 @@ HANDLERS: dict[str, Handler] = {
     "clear ip slb counters": _clear_counters,
     "clear crypto sa": _clear_ipsec,
     "clear crypto isakmp": _clear_isakmp,
-    "debug ip slb sessions [ipmobile]": _debug,
     "undebug {all | ip slb sessions [ipmobile]}": _undebug,
     "config COMMANDS": _config,
     **FILE_HANDLERS,

@@ -1,23 +1,24 @@
-"""``show ip slb`` and ``clear ip slb sessions``: commands that select sessions, real servers, farms or servers."""
+"""Commands that select sessions, real servers, farms or virtual servers: ``show ip slb``, ``clear``, ``debug``."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Network
 
-from ryu_haslb.control import operations
+from ryu_haslb.control import debug, operations
 from ryu_haslb.control.command_table import (
     CLEAR_SESSIONS,
+    DEBUG_SESSIONS,
     SHOW_CONNS,
     SHOW_REALS,
     SHOW_SERVERFARMS,
     SHOW_SESSIONS,
     SHOW_VSERVERS,
 )
-from ryu_haslb.control.handler import Handler, RefusedError, Result, Words
+from ryu_haslb.control.handler import Events, Handler, RefusedError, Result, Words
 from ryu_haslb.control.operations import Application
 from ryu_haslb.mobile_ip.identity import identities_of_text
-from ryu_haslb.show import reports, snapshot
+from ryu_haslb.show import reports, session_events, snapshot
 from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
 
 
@@ -74,6 +75,11 @@ def _clear_sessions(application: Application, words: Words) -> Result:
     return iter([f"{operations.clear_sessions(application, _selected(application, words))} sessions cleared"])
 
 
+def _debug_sessions(application: Application, words: Words) -> Result:
+    wanted = _selected(application, words)
+    return Events(debug.stream(application.sources.balancer, wanted), session_events.as_text)
+
+
 #: The handler of each of these commands, by its template.
 SLB_HANDLERS: dict[str, Handler] = {
     SHOW_REALS: _reals,
@@ -81,5 +87,6 @@ SLB_HANDLERS: dict[str, Handler] = {
     SHOW_VSERVERS: _vservers,
     SHOW_SESSIONS: _sessions,
     SHOW_CONNS: _conns,
+    DEBUG_SESSIONS: _debug_sessions,
     CLEAR_SESSIONS: _clear_sessions,
 }

@@ -11,9 +11,7 @@ from ryu_haslb.show.column_types import Count, Values
 from ryu_haslb.show.crypto import IpsecAssociationRow, IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.web import parameters
 from ryu_haslb.web.history import RealHistoryRow
-from ryu_haslb.web.parameters import Parameter
-
-Schema = dict[str, Any]
+from ryu_haslb.web.parameters import Parameter, Schema
 
 _TYPES = {str: "string", bool: "boolean", int: "integer", float: "number"}
 

@@ -185,8 +185,9 @@ def test_commands_are_applied_together(control: Path) -> None:
 
 
 def test_configure_terminal_takes_commands_from_a_pipe(control: Path) -> None:
-    text = "ip slb vserver MIPSLB\n idle ipmobile request 77\nend\n"
+    text = "ip slb vserver MIPSLB\ndo show ip slb vservers | count\n idle ipmobile request 77\nend\n"
     result = haslb(control, "configure", "terminal", text=text)
+    assert result.stdout.startswith("Number of lines: 1\n")
     assert "+ ip slb vserver MIPSLB / idle ipmobile request 77\n" in result.stdout
 
 

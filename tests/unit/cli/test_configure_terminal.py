@@ -49,3 +49,31 @@ def test_the_question_mark_speaks_of_the_open_mode() -> None:
     assert [word for word, _ in terminal.offers("re")] == ["reassign", "retry"]
     assert terminal.offers("weight ")[0][0] == "<0-255>"
     assert terminal.offers("ip slb v")[0][0] == "vserver"
+
+
+@pytest.mark.parametrize("line", ["do show ip slb reals", "  DO   show ip slb reals "])
+def test_do_carries_out_another_command_at_once_and_keeps_the_mode(line: str) -> None:
+    """IOS: do COMMAND, in any configuration mode."""
+    done: list[str] = []
+    terminal = ConfigureTerminal(done.append)
+    for each in ("ip slb serverfarm HAFARM", line, "real 10.1.1.51"):
+        terminal.enter(each)
+    assert done == ["show ip slb reals"]
+    assert terminal.commands == ["ip slb serverfarm HAFARM", "real 10.1.1.51"]
+    assert terminal.mode.name == "config-slb-real"
+
+
+def test_the_question_mark_behind_do_speaks_of_the_other_commands() -> None:
+    asked: list[str] = []
+
+    def offers(text: str) -> list[tuple[str, str]]:
+        asked.append(text)
+        return [("show", "Show state")]
+
+    terminal = ConfigureTerminal(offers=offers)
+    assert terminal.offers("do sh") == [("show", "Show state")]
+    assert terminal.offers("do ") == [("show", "Show state")]
+    assert asked == ["sh", ""]
+    assert "do" in [word for word, _ in terminal.offers("")]
+    assert terminal.offers("do")[0][0] == "do"
+    assert "do" not in [word for word, _ in terminal.offers("ip ")]

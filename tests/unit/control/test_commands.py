@@ -73,7 +73,10 @@ def test_words_may_be_abbreviated(command: str) -> None:
         ("show ip slb dfp agent 10.1.1.51 0", "a number from 1 to 65535, not '0'"),
         ("show ip slb dfp agent 10.1.1.99 500", "% no such DFP agent: 10.1.1.99 500; see show ip slb dfp"),
         ("clear ip slb sessions MIPSBL", "% no such virtual server: MIPSBL; see show ip slb vservers"),
-        ("show ip slb reals | grep x", "% 'grep' is not a command here; expected 'count', 'exclude' or 'include'"),
+        (
+            "show ip slb reals | grep x",
+            "% 'grep' is not a command here; expected 'begin', 'count', 'exclude', 'include' or 'section'",
+        ),
         ("show ip slb reals |", "% incomplete command: expected"),
     ],
 )
@@ -97,6 +100,32 @@ def test_include_and_exclude_split_the_lines() -> None:
     assert [line for line in every if line not in included] == show(
         application, "show ip slb sessions | exclude 10.1.1.52"
     )
+
+
+def test_begin_shows_the_rest_of_the_lines() -> None:
+    application = Application(4)
+    every = show(application, "show running-config")
+    found = show(application, "show running-config | begin ip slb vserver")
+    assert found[0] == "ip slb vserver MIPSLB"
+    assert found == every[-len(found) :]
+
+
+def test_a_section_is_a_line_and_what_is_indented_below_it() -> None:
+    """IOS: show running-config | section REGEX; the words of the text need no quotes there."""
+    application = Application(4)
+    assert show(application, "show running-config | section real 10.1.1.5") == [
+        *(" real 10.1.1.51", "  weight 1", "  inservice"),
+        *(" real 10.1.1.52", "  weight 1", "  inservice"),
+    ]
+    assert show(application, "show running-config | section serverfarm HAFARM | include real") == [
+        " real 10.1.1.51",
+        " real 10.1.1.52",
+    ]
+    detail = show(application, "show ip slb sessions detail | section user3@")
+    assert len(detail) == 4
+    assert detail == show(application, "show ip slb sessions nai mwts-mip-np-user3@ispxyz.com detail")
+    (row,) = json.loads("".join(show(application, "show ip slb sessions | section user3@ --json")))
+    assert row["identity"] == "mwts-mip-np-user3@ispxyz.com"
 
 
 def test_count_counts_rows_and_no_headings() -> None:
@@ -257,9 +286,7 @@ def test_the_question_mark_lists_what_may_come_next() -> None:
         "--json",
     ]
     assert [each.word for each in completions(["show", "ip", "slb", "reals", "|"], "")] == [
-        "count",
-        "exclude",
-        "include",
+        *("begin", "count", "exclude", "include", "section"),
     ]
     assert run(application, "?")[0].startswith("clear\t")
     assert run(application, "?", "frobnicate", "")[0].startswith("% 'frobnicate' is not a command here")
