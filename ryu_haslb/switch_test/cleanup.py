@@ -12,9 +12,9 @@ from typing import Optional
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, match, meter_mod
 from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.openflow.wire_role import ControllerRole, role_request
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, TEST_PREFIX, TEST_SOURCES
 from ryu_haslb.switch_test.exchange import Exchange, Script
-from ryu_haslb.switch_test.request_trials import equal_role
 from ryu_haslb.switch_test.trial import rules_with
 
 #: Seconds for deleting: a full table of hardware takes long.
@@ -25,15 +25,12 @@ _OURS = match({"eth_src": TEST_SOURCES})
 
 
 def clean_up(meters: Sequence[int], limit: float = REMOVAL_TIMEOUT) -> Script[Optional[int]]:
-    """Remove the rules and meters of the test.
+    """Remove the rules and meters of the test, in the role EQUAL: a SLAVE may remove nothing.
 
     Returns:
         How many rules are left; None if the switch does not report its rules.
     """
-    yield equal_role()
-    yield from remove_all(limit)
-    if meters:
-        yield Exchange(lambda xid: [meter_mod(xid, wire.OFPMC_DELETE, each) for each in meters])
+    yield Exchange(lambda xid: [role_request(xid, ControllerRole.EQUAL), *_removal(meters, xid)], limit=limit)
     try:
         left = yield from rules_of_the_test(limit)
         if left:
@@ -47,8 +44,12 @@ def clean_up(meters: Sequence[int], limit: float = REMOVAL_TIMEOUT) -> Script[Op
 
 def remove_all(limit: float) -> Script[None]:
     """Remove all rules of the test together."""
+    yield Exchange(lambda xid: _removal((), xid), limit=limit)
+
+
+def _removal(meters: Sequence[int], xid: int) -> list[bytes]:
     order = FlowMod(wire.OFPFC_DELETE, wire.OFPTT_ALL, TEST_MARK, TEST_MARK_MASK, match=_OURS)
-    yield Exchange(lambda xid: [order.pack(xid)], limit=limit)
+    return [order.pack(xid), *(meter_mod(xid, wire.OFPMC_DELETE, each) for each in meters)]
 
 
 def rules_of_the_test(limit: float) -> Script[list[FlowStats]]:

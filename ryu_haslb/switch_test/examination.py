@@ -15,7 +15,7 @@ from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
 from ryu_haslb.switch_test import measurements, packet_trials, request_trials, rule_trials, switching_trials
 from ryu_haslb.switch_test.bench import Bench
-from ryu_haslb.switch_test.cleanup import clean_up
+from ryu_haslb.switch_test.cleanup import REMOVAL_TIMEOUT, clean_up
 from ryu_haslb.switch_test.exchange import RECONNECTION, ConnectionLostError, Script, SilentSwitchError
 from ryu_haslb.switch_test.measurements import Measurement
 from ryu_haslb.switch_test.packet_trials import set_field
@@ -23,6 +23,8 @@ from ryu_haslb.switch_test.trial import Outcome, Result
 
 #: How often the switch may close its connection.
 MAX_RECONNECTIONS = 5
+#: Seconds for the removal from a switch that has been silent for long.
+SILENT_REMOVAL_TIMEOUT = 2.0
 
 #: A trial gets the bench and returns its outcome.
 Trial = Callable[[Bench], Script[Outcome]]
@@ -104,7 +106,9 @@ class Examination:
         except SilentSwitchError as error:
             self.findings.is_silent = True
             self.findings.failure = f"the switch is silent: {error}"
+            yield from self.removal(SILENT_REMOVAL_TIMEOUT)
         except ConnectionLostError as error:
+            self.findings.left = None
             self.findings.failure = f"the connection ended: {error}"
         self._conclude()
 
@@ -113,10 +117,10 @@ class Examination:
         self.findings.failure = "interrupted"
         self._conclude()
 
-    def removal(self) -> Script[None]:
-        """Remove what the test has made, after an interruption."""
+    def removal(self, limit: float = REMOVAL_TIMEOUT) -> Script[None]:
+        """Remove what the test has made, after an interruption. The messages go also to a switch that is silent."""
         try:
-            yield from self._remove()
+            yield from self._remove(limit)
         except (SilentSwitchError, ConnectionLostError):
             self.findings.left = None
 
@@ -188,7 +192,7 @@ class Examination:
             return
         raise ConnectionLostError(str(error)) from error
 
-    def _remove(self) -> Script[None]:
+    def _remove(self, limit: float = REMOVAL_TIMEOUT) -> Script[None]:
         self.findings.left = None
-        self.findings.left = yield from clean_up(self.bench.meters)
+        self.findings.left = yield from clean_up(self.bench.meters, limit)
         self.bench.meters.clear()

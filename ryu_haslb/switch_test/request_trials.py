@@ -136,11 +136,6 @@ def roles(bench: Bench) -> Script[Outcome]:
     return WORKS if attempt is not None else ignored("a SLAVE may install rules")
 
 
-def equal_role() -> Exchange:
-    """Leave the role SLAVE, in which nothing can be removed."""
-    return Exchange(lambda xid: [role_request(xid, ControllerRole.EQUAL)])
-
-
 def _ask_role(role: ControllerRole, generation: int) -> Script[Union[RoleReply, Outcome]]:
     answer = yield Exchange(
         lambda xid: [role_request(xid, role, generation)],

@@ -15,7 +15,7 @@ from simulation.switch import SimulatedSwitch
 
 PORTS = {1: "eth1", 2: "eth2", 3: "eth3"}
 #: Seconds of the virtual clock between two looks at it, and that a reply takes.
-STEP, DELAY = 0.05, 0.001
+STEP, DELAY = 0.25, 0.001
 #: Bytes a second that the switch processes: some 200 messages, so that a measurement needs few of them.
 SPEED = 20_000
 #: Seconds of the virtual clock after which a test does not end.

@@ -15,6 +15,7 @@ def test_every_command_of_the_balancer_has_a_handler_and_every_handler_a_command
 
 def test_every_command_has_an_executor_and_help() -> None:
     assert all(command.action is not None and command.help for command in COMMANDS)
+    assert len(Executor.__members__) == len(Executor), "two of the same text would be one"
 
 
 def test_both_processes_know_the_first_word_of_every_command() -> None:

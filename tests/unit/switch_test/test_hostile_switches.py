@@ -1,0 +1,169 @@
+"""A switch that lies, is silent or closes its connection: the test ends, says so, and removes what it can."""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Iterable
+from typing import Callable
+
+import pytest
+from tested_switch import TestedSwitch
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.capabilities import Capability
+from ryu_haslb.switch_test.examination import MAX_RECONNECTIONS, Findings
+from ryu_haslb.switch_test.trial import Result
+from ryu_haslb.switch_test.verdicts import Verdict, judge, serves
+
+C = Capability
+CABLE = (1, 2)
+
+
+def examined(answers: Callable[[bytes], Iterable[bytes]], **options: bool) -> tuple[TestedSwitch, Findings]:
+    tested = TestedSwitch(CABLE, **options)
+    tested.answers = answers
+    findings = tested.examine()
+    assert findings.outcomes.keys() == set(C)
+    return tested, findings
+
+
+def is_kind(message: bytes, *kinds: int) -> bool:
+    return message[1] in kinds
+
+
+def rules(tested: TestedSwitch) -> int:
+    return sum(len(table) for table in tested.switch.datapath.tables)
+
+
+def test_a_switch_that_never_replies_cannot_serve() -> None:
+    _, findings = examined(lambda _: [])
+    assert "no barrier reply" in findings.failure
+    assert {each.verdict for each in judge(findings)} == {Verdict.CANNOT_SERVE}
+    assert findings.left is None
+
+
+def test_a_switch_that_falls_silent_ends_the_test_in_that_trial() -> None:
+    messages = iter(range(10**6))
+    tested, findings = examined(lambda message: [message] if next(messages) < 60 else [])
+    assert "no barrier reply" in findings.failure
+    assert Result.NOT_TRIED in {outcome.result for outcome in findings.outcomes.values()}
+    assert not serves(findings)
+    assert not rules(tested), "it is told to remove them all the same"
+
+
+class Closing:
+    """Closes the connection when it is about to answer the first bundle, and those behind it."""
+
+    def __init__(self, times: int) -> None:
+        self.left = times
+
+    def __call__(self, message: bytes) -> Iterable[bytes]:
+        if is_kind(message, wire.OFPT_EXPERIMENTER) and self.left:
+            self.left -= 1
+            raise ConnectionError("it has crashed")
+        return [message]
+
+
+def test_a_switch_that_closes_during_a_trial_is_waited_for_and_the_test_goes_on() -> None:
+    tested, findings = examined(Closing(times=1))
+    assert findings.outcomes[C.BUNDLES] == (Result.CLOSED, "the connection ended: it has crashed")
+    assert (findings.reconnections, findings.failure, findings.left) == (1, "", 0)
+    others = {outcome.result for each, outcome in findings.outcomes.items() if each is not C.BUNDLES}
+    assert others == {Result.WORKS}
+    assert {each.mode.token: each.verdict for each in judge(findings)}["dispatched"] is Verdict.WORKS_WITHOUT
+    assert not rules(tested)
+
+
+def test_a_switch_that_does_not_come_back_leaves_the_test_incomplete() -> None:
+    tested = TestedSwitch(CABLE)
+    tested.answers = Closing(times=1)
+    tested.connects_again = False
+    findings = tested.examine()
+    assert findings.failure == "the connection ended: it has crashed"
+    assert findings.left is None
+    assert findings.outcomes[C.METERS].result is Result.NOT_TRIED
+    assert not serves(findings)
+
+
+def test_a_switch_that_closes_again_and_again_is_given_up() -> None:
+    def close(message: bytes) -> Iterable[bytes]:
+        if is_kind(message, wire.OFPT_PACKET_IN, wire.OFPT_MULTIPART_REPLY):
+            raise ConnectionError("closed")
+        return [message]
+
+    tested, findings = examined(close)
+    assert findings.failure
+    assert tested.connections <= MAX_RECONNECTIONS + 1
+
+
+@pytest.mark.parametrize("size", [8, 12, 41])
+def test_messages_that_are_cut_short_are_malformed(size: int) -> None:
+    def cut(message: bytes) -> Iterable[bytes]:
+        if is_kind(message, wire.OFPT_BARRIER_REPLY):
+            return [message]
+        return [message[:2] + struct.pack("!H", min(size, len(message))) + message[4:size]]
+
+    tested, findings = examined(cut)
+    assert not serves(findings)
+    assert not findings.failure
+    assert not rules(tested)
+
+
+def test_a_reply_without_an_end_is_cut() -> None:
+    def endless(message: bytes) -> Iterable[bytes]:
+        if is_kind(message, wire.OFPT_MULTIPART_REPLY):
+            return [message[:10] + b"\0\1" + message[12:]] * 50
+        return [message]
+
+    tested, findings = examined(endless)
+    assert findings.outcomes[C.FLOW_STATISTICS].result is Result.MALFORMED
+    assert not rules(tested)
+    assert findings.left is None
+
+
+def test_errors_with_another_transaction_id_are_a_remark() -> None:
+    def renumber(message: bytes) -> Iterable[bytes]:
+        if is_kind(message, wire.OFPT_ERROR):
+            return [message[:4] + bytes(4) + message[8:]]
+        return [message]
+
+    tested = TestedSwitch(CABLE, bundles=False)
+    tested.answers = renumber
+    findings = tested.examine()
+    assert findings.outcomes[C.BUNDLES].result.lacks
+    assert [each for each in tested.remarks if "transaction id" in each]
+
+
+def damaged(chance: random.Random, message: bytes) -> list[bytes]:
+    """A message as a liar sends it."""
+    body = bytearray(message[8:])
+    way = chance.randrange(7)
+    if way == 0:
+        return []
+    if way == 1:
+        return [message] * 20
+    if way == 2:
+        body = body[: chance.randrange(len(body) + 1)]
+    elif way == 3:
+        body += chance.randbytes(chance.randrange(40))
+    elif way == 4:
+        return [bytes([4, chance.choice((1, 10, 11, 12, 19, 21, 25))]) + message[2:]]
+    elif way == 5:
+        return [message[:4] + chance.randbytes(4) + message[8:]]
+    elif body:
+        body[chance.randrange(len(body))] = chance.randrange(256)
+    return [message[:2] + struct.pack("!H", 8 + len(body)) + message[4:8] + bytes(body)]
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("share", [0.02, 0.2])
+def test_a_liar_gets_a_report_and_keeps_no_rule(seed: int, share: float) -> None:
+    """Whatever it answers, the test ends; once it is honest again, what is left is removed."""
+    chance = random.Random(seed)
+    tested, findings = examined(lambda message: damaged(chance, message) if chance.random() < share else [message])
+    assert judge(findings)
+    tested.answers = lambda message: [message]
+    tested.examine()
+    assert not rules(tested)
+    assert not tested.switch.datapath.meters
