@@ -28,6 +28,8 @@ from ryu_haslb.openflow.learning import is_learned
 from ryu_haslb.openflow.lease import holder_id
 from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.port_flaps import PortFlaps
+from ryu_haslb.openflow.ports import PortChange
 from ryu_haslb.openflow.retirement import Conclude, Retirement
 from ryu_haslb.openflow.session_key import KeyReading
 from ryu_haslb.openflow.session_view import Budget
@@ -71,6 +73,7 @@ class Connection:
         switch.capabilities.begin()
         switch.address = transport.address[0]
         self._capabilities_taken_at = -CAPABILITIES_INTERVAL
+        self._port_flaps = PortFlaps(transport.id)
         self._installation.ask_description()
         self._mastership.ask(clock())
 
@@ -145,7 +148,8 @@ class Connection:
 
     def on_port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or was removed: replace the standing rules and find named ports anew, if needed."""
-        self._switch.on_port_changed(port, usable)
+        if not self._port_flaps.must_wait(PortChange(port, usable), self._clock()):
+            self._switch.on_port_changed(port, usable)
         self._installation.on_port_changed()
 
     def flush(self, now: float) -> None:
@@ -160,6 +164,8 @@ class Connection:
 
     def tick(self, now: float) -> None:
         """Do what is due at this time, and close the connection if the switch has not replied for too long."""
+        for change in self._port_flaps.due(now):
+            self._switch.on_port_changed(*change)
         self._switch.tick(now)
         self._installation.follow_further_port_changes(now)
         if self._key_reading is not None:

@@ -14,13 +14,16 @@ no interface holds it
     VLANs that requests came from. A reply from any VLAN is an answer.
 
 All other ARP packets of the next hop are claims. :mod:`.neighbours` decides what follows from an answer or a claim.
+
+A switch may have thousands of VLANs, and each frame that is spread goes to many ports. So frames that are spread are
+limited to :data:`MAX_SPREAD_RATE` a second; those beyond wait, each address once. A static location needs none.
 """
 
 from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from socket import inet_ntoa
 from typing import Optional
 
@@ -43,6 +46,9 @@ LOG = logging.getLogger(__name__)
 
 #: VLANs that are probed beside the configured ones. Requests and ARP packets may be forged, so there is a limit.
 MAX_LEARNED_VLANS = 32
+#: Frames of probes that a switch is told to spread in a second, and at once after a pause.
+MAX_SPREAD_RATE = 500
+MAX_SPREAD_BURST = 1000
 #: Seconds between two log lines about refused claims to one address, or about too much ARP from one port.
 LOG_INTERVAL = 60.0
 
@@ -72,6 +78,9 @@ class NeighbourDiscovery:
         self._vlans_of: dict[bytes, frozenset[int]] = {}
         self._vlan_probed_by: dict[bytes, int] = {}
         self._claims_logged_at: dict[bytes, float] = {}
+        #: What is still to be spread, by the address that is looked for.
+        self._to_spread: dict[bytes, Iterator[bytes]] = {}
+        self._allowance, self._allowed_at = float(MAX_SPREAD_BURST), 0.0
         self._storms_logged_at: dict[tuple[int, bool], float] = {}
         self.limit = ArpLimit()
         self.configure(configuration)
@@ -79,6 +88,7 @@ class NeighbourDiscovery:
     def configure(self, configuration: Configuration) -> None:
         """Apply another configuration. A neighbour that other VLANs hold now is looked for anew."""
         before = self._vlans_of
+        self._to_spread.clear()
         self._configuration = configuration
         entries = self._entries = static_entries(configuration, self._port_names)
         self._neighbours.configure(configuration, entries.macs, entries.places)
@@ -253,18 +263,34 @@ class NeighbourDiscovery:
         """Send the probes that are due. True when the location of a next hop has changed."""
         probes, changed = self._neighbours.due_probes(now)
         for probe in probes:
-            for message in self._unicast(probe, probe.to) if probe.to is not None else self._broadcast(probe):
-                channel.transmit(message)
+            if probe.to is not None:
+                channel.transmit(self._unicast(probe, probe.to))
+            elif probe.address not in self._to_spread:
+                self._to_spread[probe.address] = self._broadcast(probe)
+        self._spread(channel, now)
         self._log_events(now)
         return changed
 
-    def _unicast(self, probe: Probe, to: Location) -> Iterable[bytes]:
+    def _spread(self, channel: Channel, now: float) -> None:
+        """Spread what may be spread at this time, one address after the other."""
+        self._allowance += (now - self._allowed_at) * MAX_SPREAD_RATE
+        self._allowance, self._allowed_at = min(self._allowance, float(MAX_SPREAD_BURST)), now
+        while self._to_spread and self._allowance >= 1.0:
+            address = next(iter(self._to_spread))
+            message = next(self._to_spread[address], None)
+            if message is None:
+                del self._to_spread[address]
+            else:
+                self._allowance -= 1.0
+                channel.transmit(message)
+
+    def _unicast(self, probe: Probe, to: Location) -> bytes:
         vlans = self._vlans_of[probe.address]
         source = probe_address(self._key, to.vlan or min(vlans)) if vlans else self._mac
         tag = wire.push_vlan(to.vlan) if to.vlan else b""
-        yield wire.packet_out(tag + wire.output(to.port), arp.probe(source, probe.address, to.mac))
+        return wire.packet_out(tag + wire.output(to.port), arp.probe(source, probe.address, to.mac))
 
-    def _broadcast(self, probe: Probe) -> Iterable[bytes]:
+    def _broadcast(self, probe: Probe) -> Iterator[bytes]:
         vlans = self._vlans_of[probe.address]
         for vlan in {_UNTAGGED} | (vlans or self._configured_vlans | self._learned_vlans):
             tag = wire.push_vlan(vlan) if vlan else b""

@@ -47,6 +47,12 @@ class Capabilities:
     make: str = "simulation"
     #: Seconds that each part of an answer about flows takes.
     stats_delay: float = 0.0
+    #: Bytes of rows that one part of an answer has at most; 0: as many as fit.
+    stats_part: int = 0
+    #: Every so many parts of answers about flows one has a row with a wrong length; 0: none.
+    bad_stats: int = 0
+    #: Seconds between two looks of the switch at the time-outs of its rules.
+    timeout_step: float = 1.0
     #: Fields by number: those that set-field and matches reject, and those that they accept without effect.
     rejected_sets: frozenset[int] = frozenset()
     ignored_sets: frozenset[int] = frozenset()

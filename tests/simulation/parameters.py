@@ -76,8 +76,13 @@ class Parameters:
     flow_mod_rate: float = 0.0
     #: Whether a switch answers a request for its features.
     reports_features: bool = True
-    #: Seconds that the switch takes for each part of an answer about its flows.
+    #: Seconds that the switch takes for each part of an answer about its flows, bytes of rows in each part (0: as many
+    #: as fit), and every how many parts one has a wrong length (0: none).
     stats_delay: float = 0.0
+    stats_part: int = 0
+    bad_stats: int = 0
+    #: Seconds between two looks of the switch at the time-outs of its rules.
+    timeout_step: float = 1.0
     bundles: bool = True
     meters: bool = True
     output_to_table: bool = True
@@ -101,6 +106,9 @@ class Parameters:
             output_to_table=self.output_to_table,
             ignores_table=self.ignores_table,
             stats_delay=self.stats_delay,
+            stats_part=self.stats_part,
+            bad_stats=self.bad_stats,
+            timeout_step=self.timeout_step,
             tables=self.tables,
             normal=self.normal,
             make=self.make,

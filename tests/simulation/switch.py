@@ -49,6 +49,7 @@ class SimulatedSwitch:
         self.statistics = Statistics(self)
         self.connections: list[SwitchConnection] = []
         self.generation: Optional[int] = None
+        self._expires_at = 0.0
         #: How often it has been restarted.
         self.restarts = 0
         #: Is called with the connection over which something is changed, before that is executed.
@@ -81,6 +82,9 @@ class SimulatedSwitch:
     def expire(self) -> None:
         """Remove the rules whose time is over."""
         now = self.clock.now
+        if now < self._expires_at:
+            return
+        self._expires_at = now + self.capabilities.timeout_step
         for number, table in enumerate(self.datapath.tables):
             for flow, is_idle in table.expired(now):
                 self.expired.add(flow.cookie)

@@ -81,6 +81,7 @@ class SwitchConnection:
         self._datapath = switch.datapath
         self._send = send
         self._pending = b""
+        self._parts = 0
         self._bundles: dict[int, list[bytes]] = {}
         self._known_actions: dict[tuple[bytes, str, bool, bool], tuple[Action, ...]] = {}
         self._handlers: dict[int, Callable[[bytes, int], None]] = {
@@ -272,10 +273,16 @@ class SwitchConnection:
             return
         self._send_rows(kind, self._switch.statistics.rows(kind, message), xid)
 
+    def _damaged(self, row: bytes) -> bytes:
+        """A row of an answer about flows, or the same with a wrong length where the switch does that."""
+        self._parts += 1
+        every = self._switch.capabilities.bad_stats
+        return b"\0\x07" + row[2:] if every and not self._parts % every else row
+
     def _send_rows(self, kind: int, rows: list[bytes], xid: int) -> None:
         """A multipart reply in as many messages as it takes; flows may take their time."""
         delay = self._switch.capabilities.stats_delay if kind == 1 else 0.0
-        limit = _SLOW_PART if delay else _PART
+        limit = self._switch.capabilities.stats_part or (_SLOW_PART if delay else _PART)
         parts: list[list[bytes]] = [[]]
         size = 0
         for row in rows:
@@ -286,6 +293,8 @@ class SwitchConnection:
             size += len(row)
         for number, part in enumerate(parts, 1):
             more = int(number < len(parts))
+            if kind == 1 and part:
+                part[0] = self._damaged(part[0])
             body = kind.to_bytes(2, "big") + more.to_bytes(2, "big") + bytes(4) + b"".join(part)
             if delay:
                 self._switch.clock.after(delay * number, self.send, MULTIPART_REPLY, body, xid)

@@ -17,13 +17,19 @@ from ryu_haslb.configuration.model import (
     RealServer,
     Route,
     ServerFarm,
+    StaticLocation,
     VirtualServer,
     VlanInterface,
 )
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.neighbour import PROBE_INTERVAL, REFRESH_INTERVAL
-from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS, NeighbourDiscovery
+from ryu_haslb.openflow.neighbour_discovery import (
+    MAX_LEARNED_VLANS,
+    MAX_SPREAD_BURST,
+    MAX_SPREAD_RATE,
+    NeighbourDiscovery,
+)
 from ryu_haslb.openflow.pipeline import chassis_address, probe_address
 from ryu_haslb.openflow.places import Location
 
@@ -325,3 +331,55 @@ def test_an_answer_from_an_access_port_of_another_vlan_is_refused_by_its_name_to
     discovery.set_port_names({3: "haslb1-fa3-20", 4: "haslb1-fa3-15"})
     assert not discovery.on_arp(arp(2, to=probe_address(KEY, 15)), 3, 0.0)
     assert discovery.on_arp(arp(2, to=probe_address(KEY, 15)), 4, 0.0)
+
+
+def wide(home_agents: int, vlans: int, **settings: Any) -> NeighbourDiscovery:
+    """A switch with so many VLANs, none of which holds a home agent, and home agents that do not answer."""
+    reals = tuple(RealServer(IPv4Address("172.16.0.1") + number, **settings) for number in range(home_agents))
+    networks = [IPv4Network((int(IPv4Address("10.0.0.0")) + 4 * number, 30)) for number in range(vlans)]
+    interfaces = tuple(VlanInterface(2 + number, each[1], each) for number, each in enumerate(networks))
+    farms = {"FARM": ServerFarm("FARM", reals=reals)}
+    return NeighbourDiscovery(1, Configuration(farms=farms, vlan_interfaces=interfaces))
+
+
+def sent_in(discovery: NeighbourDiscovery, seconds: int) -> list[int]:
+    """The probes of each second; ten ticks have one."""
+    return [sum(probes(discovery, second + tenth / 10) for tenth in range(10)) for second in range(seconds)]
+
+
+def test_probes_of_a_switch_with_four_thousand_vlans_are_sent_at_a_bounded_rate() -> None:
+    discovery = wide(home_agents=48, vlans=4000)
+    sent = sent_in(discovery, 10)
+    assert sent[0] <= MAX_SPREAD_BURST + MAX_SPREAD_RATE
+    assert all(MAX_SPREAD_RATE - 60 <= each <= MAX_SPREAD_RATE + 60 for each in sent[1:])
+
+
+def test_every_vlan_is_probed_for_every_address_in_turn() -> None:
+    discovery, transport = wide(home_agents=3, vlans=400), FakeTransport()
+    for tenth in range(20):
+        discovery.probe_due(transport, tenth / 10)
+    assert len(set(transport.sent)) == 3 * 401
+
+
+def test_a_home_agent_in_a_vlan_is_looked_for_in_that_vlan_alone() -> None:
+    interfaces = wide(home_agents=0, vlans=4000)._configuration.vlan_interfaces
+    interfaces += WITH_VLANS.vlan_interfaces
+    discovery = NeighbourDiscovery(1, replace(CONFIGURATION, vlan_interfaces=interfaces))
+    assert probes(discovery, 0.0) == 2, "in its VLAN, and untagged for switches without VLANs"
+
+
+def test_a_static_location_is_probed_there_and_nothing_is_spread() -> None:
+    """``location`` names Ethernet address and port."""
+    location = StaticLocation(bytes.fromhex(MAC.replace(":", "")), 7)
+    discovery, transport = wide(home_agents=48, vlans=4000, locations=(location,)), FakeTransport()
+    for second in range(20):
+        discovery.probe_due(transport, float(second))
+    assert transport.sent
+    assert all(wire.output(7) in each[:64] for each in transport.sent)
+
+
+def test_probes_that_wait_are_dropped_with_the_configuration_that_they_were_for() -> None:
+    discovery = wide(home_agents=48, vlans=4000)
+    probes(discovery, 0.0)
+    discovery.configure(Configuration())
+    assert probes(discovery, 1.0) == 0

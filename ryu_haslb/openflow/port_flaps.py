@@ -1,0 +1,57 @@
+"""Damps ports that flap: a loose cable brings a port up and down many times a second. Pure.
+
+Each change of a port costs work: home agents behind it are given up, looked for by ARP, and the rules of their sessions
+are installed again. So the first changes of a port in a second are followed at once, and of all further ones the last,
+when the second is over.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from ryu_haslb.openflow.ports import PortChange
+
+LOG = logging.getLogger(__name__)
+
+#: Changes of one port that are followed at once within :data:`FLAP_INTERVAL` seconds.
+MAX_CHANGES = 4
+FLAP_INTERVAL = 1.0
+#: Seconds between two log lines about one port.
+LOG_INTERVAL = 60.0
+
+
+class PortFlaps:
+    """The changes of the ports of one switch, over one connection."""
+
+    def __init__(self, datapath_id: int) -> None:
+        self._datapath_id = datapath_id
+        self._counts: dict[int, int] = {}
+        self._last: dict[int, bool] = {}
+        self._until = 0.0
+        self._logged_at: dict[int, float] = {}
+
+    def must_wait(self, change: PortChange, now: float) -> bool:
+        """Whether a change is not to be followed now, since the port flaps: :meth:`due` returns its last one."""
+        count = self._counts[change.port] = self._counts.get(change.port, 0) + 1
+        if count == 1 and len(self._counts) == 1:
+            self._until = now + FLAP_INTERVAL
+        if count <= MAX_CHANGES:
+            return False
+        self._last[change.port] = change.is_usable
+        if count == MAX_CHANGES + 1 and now >= self._logged_at.get(change.port, -LOG_INTERVAL) + LOG_INTERVAL:
+            self._logged_at[change.port] = now
+            LOG.warning(
+                "Switch %016x: port %d flaps (%d changes within a second); further changes are followed once a second. "
+                "Look at its cable",
+                *(self._datapath_id, change.port, count),
+            )
+        return True
+
+    def due(self, now: float) -> list[PortChange]:
+        """The last change of each port that flaps, once a second."""
+        if not self._counts or now < self._until:
+            return []
+        changes = [PortChange(port, is_usable) for port, is_usable in self._last.items()]
+        self._counts.clear()
+        self._last.clear()
+        return changes

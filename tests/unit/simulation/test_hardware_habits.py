@@ -1,0 +1,111 @@
+"""Habits of hardware: coarse clocks, replies in very many parts or damaged, ports and connections that flap."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from budget import some
+
+from ryu_haslb.openflow.port_flaps import MAX_CHANGES
+from simulation.faults import Fault
+from simulation.parameters import Parameters
+from simulation.simulation import simulate
+from simulation.state import container_sizes
+from simulation.world import World
+
+BUSY = Parameters(seed=5, home_agents=3, pdsns=2, mobiles=60, lifetime=60, idle=60, stay=60.0)
+HABITS: dict[str, dict[str, Any]] = {
+    "time-outs are looked at every 10 s": {"timeout_step": 10.0, "idle": 10, "lifetime": 600},
+    "each rule in a part of its own": {"stats_part": 1},
+    "every seventh part is damaged": {"stats_part": 300, "bad_stats": 7},
+    "reports nothing of itself": {"reports_features": False},
+}
+
+
+@pytest.mark.parametrize("habit", some(list(HABITS.values())), ids=some(list(HABITS)))
+@pytest.mark.parametrize(
+    "history",
+    some(
+        [
+            [],
+            [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
+            [Fault(100.0, "flows are deleted", ("session rules",))],
+        ]
+    ),
+    ids=str,
+)
+def test_mobiles_are_served_and_sessions_survive(history: list[Fault], habit: dict[str, Any]) -> None:
+    assert simulate(replace(BUSY, **habit), history, 300.0).violation is None
+
+
+def test_five_hundred_parts_are_read() -> None:
+    """OpenFlow 1.3.5, section 7.3.5: a reply has any number of parts."""
+    parameters = Parameters(seed=5, mobiles=500, pdsns=8, arrivals=5.0, lifetime=600, idle=300, stats_part=1)
+    world = World(parameters)
+    world.start()
+    world.clock.run_until(world.clock.now + 20.0)
+    Fault(0.0, "controller is killed").strike(world)
+    Fault(0.0, "controller starts").strike(world)
+    world.clock.run_until(world.clock.now + 10.0)
+    assert len(world.controller.balancer.sessions) == 500
+
+
+def after_start(parameters: Parameters) -> World:
+    world = World(parameters)
+    world.start()
+    world.clock.run_until(world.clock.now + 60.0)
+    return world
+
+
+def sizes(world: World) -> dict[str, int]:
+    return dict(container_sizes(world.controller.fleet, "fleet"))
+
+
+def test_a_port_that_flaps_twenty_times_a_second_costs_bounded_work_and_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    world = after_start(replace(BUSY, stay=0.0, lifetime=600, idle=300))
+    transport, sessions = world.controller.transports[1], len(world.controller.balancer.sessions)
+    sent, lines = transport.bytes_sent, len(caplog.records)
+    for _ in range(20 * 20):
+        world.set_link(1, False)
+        world.clock.run_until(world.clock.now + 0.025)
+        world.set_link(1, True)
+        world.clock.run_until(world.clock.now + 0.025)
+    changes = 20 * (MAX_CHANGES + 1)
+    assert len(caplog.records) - lines <= changes + 5
+    assert caplog.text.count("port 1 flaps") == 1
+    per_change = (transport.bytes_sent - sent) / changes
+    assert per_change < 20_000, "the rules of 20 sessions, and probes"
+    assert len(world.controller.balancer.sessions) >= sessions
+    world.clock.run_until(world.clock.now + 10.0)
+    assert all(1 in real.reachable_from for real in world.controller.balancer.reals()), "the last change counts"
+
+
+def test_a_switch_that_connects_again_every_second_keeps_its_sessions_and_leaves_nothing_behind(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO")
+    world = after_start(replace(BUSY, stay=0.0, lifetime=600, idle=300))
+    sessions, lines = len(world.controller.balancer.sessions), len(caplog.records)
+    before = sizes(world)
+    for _ in range(100):
+        world.disturb()
+        world.controller.transports[1].close()
+        world.clock.run_until(world.clock.now + 2.0)
+    assert len(world.controller.balancer.sessions) == sessions
+    assert len(caplog.records) - lines <= 100 * 6, "each kind of line has a limit of its own besides (log_limit.py)"
+    after = sizes(world)
+    assert [name for name, size in after.items() if size > before.get(name, 0) + 100] == []
+
+
+@pytest.mark.parametrize("flow_mod_rate", [0.0, 300.0])
+def test_a_slow_switch_that_connects_again_every_second_serves_in_between(flow_mod_rate: float) -> None:
+    world = after_start(replace(BUSY, mobiles=300, stay=30.0, flow_mod_rate=flow_mod_rate))
+    bound = world.controller.balancer.statistics.dispatched
+    for _ in range(30):
+        world.disturb()
+        world.controller.transports[1].close()
+        world.clock.run_until(world.clock.now + 2.0)
+    assert world.controller.balancer.statistics.dispatched > bound + 100
