@@ -173,7 +173,7 @@ def transact(cluster: Cluster, *operations: dict[str, Any]) -> list[Any]:
     """Write to the database as any host can that reaches it."""
     words = ["ovsdb-client", "transact", cluster.servers.remotes, json.dumps(["HASLB", *operations])]
     process = cluster.bench.lab.run(CONTROLLER, words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    answer, _ = process.communicate(timeout=20)
+    answer, _ = process.communicate(timeout=60)
     result: list[Any] = json.loads(answer)
     return result
 

@@ -21,7 +21,7 @@ from ryu_haslb.dfp.tlv import KeepAlive
 
 PASSWORD = "cisco"
 HELLO = encode(DfpParameters(KeepAlive(0)))
-LIMIT = 30
+LIMIT = 60
 BALANCER, STRANGER = "127.0.0.2", "127.0.0.3"
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]

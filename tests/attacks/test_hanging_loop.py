@@ -70,7 +70,7 @@ def test_a_stop_has_a_deadline_where_no_signal_handler_runs(tmp_path: Path, requ
 
 
 def test_a_stop_in_order_is_not_disturbed(tmp_path: Path) -> None:
-    with hanging(tmp_path) as controller:
+    with hanging(tmp_path, HASLB_WATCHDOG="3600") as controller:
         controller.process.send_signal(signal.SIGTERM)
         assert controller.process.wait(HARD_LIMIT) == 0
         assert "watchdog" not in controller.log()
@@ -114,7 +114,7 @@ def test_systemd_is_told_when_the_balancer_is_ready_works_and_ends(tmp_path: Pat
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(f"\0{name}")
         systemd.settimeout(HARD_LIMIT)
-        with hanging(tmp_path, NOTIFY_SOCKET=f"@{name}", WATCHDOG_USEC="1000000") as controller:
+        with hanging(tmp_path, NOTIFY_SOCKET=f"@{name}", WATCHDOG_USEC="1000000", HASLB_WATCHDOG="3600") as controller:
             assert systemd.recv(100) == b"READY=1"
             for _ in range(3):
                 assert systemd.recv(100) == b"WATCHDOG=1"

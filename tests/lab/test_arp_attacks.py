@@ -208,7 +208,8 @@ def test_an_arp_storm_from_one_port_keeps_nobody_from_being_served(bench: Bench)
     bench.settle()
     assert {address: moves(bench, address) for address in REALS.values()} == before
     log = bench.lab.log("controller")
-    assert log.count("hosts at port 4 sent more than 500 ARP packets in a second") == 1
+    lines = log.count("hosts at port 4 sent more than 500 ARP packets in a second")
+    assert 1 <= lines < 5, "once a minute while it goes on, not once a storm"
     assert "Traceback" not in log
 
 

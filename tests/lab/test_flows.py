@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from threading import Thread
 
 import pytest
-from bench import MACS, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import MACS, REALS, WAIT_TIMEOUT, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import VIRTUAL, frame, nai, registration, request
 from scapy.layers.l2 import Ether
 
@@ -20,6 +20,7 @@ from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.openflow.lease import LEASE_COOKIE
 from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.slb.session import COOKIE_MARK_BITS
 
 pytestmark = pytest.mark.lab
 
@@ -73,7 +74,7 @@ def test_each_session_has_one_rule_with_its_key_as_cookie_and_the_idle_time(benc
         rule = bench.rule(name)
         assert (rule.table, rule.idle_timeout, rule.hard_timeout) == (SESSIONS, IDLE, 0)
         assert rule.cookie & 0xFFFF == MARK
-        tag = bytes.fromhex(f"{rule.cookie >> 16:012x}")
+        tag = bytes.fromhex(f"{rule.cookie >> COOKIE_MARK_BITS:012x}")
         assert tag[0] & 3 == 2, "a tag is a locally administered unicast address"
         assert dict(rule.match) == {"udp": "udp", "dl_src": tag.hex(":"), "nw_dst": VIRTUAL, "tp_dst": "434"}
         port = 2 + list(REALS).index(nodes[name])
@@ -222,7 +223,7 @@ def test_a_stop_leaves_rules_sessions_and_other_traffic_and_the_next_start_takes
     keys = {bench.rule(name).cookie for name in names}
     before = standing(bench.lab.flows())
     bench.controller.send_signal(number)
-    assert bench.controller.wait(10) == 0
+    assert bench.controller.wait(WAIT_TIMEOUT) == 0
     assert not (DIRECTORY / f"{CONTROLLER}.control").exists()
     assert standing(bench.lab.flows()) == before
     assert keys <= {flow.cookie for flow in bench.lab.flows(SESSIONS)}

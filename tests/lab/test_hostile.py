@@ -33,7 +33,8 @@ from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 
-IDLE = 2
+#: Seconds; a busy machine looks at a session before it ends.
+IDLE = 5
 CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server(IDLE)
 SEED = 5944
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import REALS, WAIT_TIMEOUT, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import registration
 
 from haslb_lab.chassis.description import CONTROLLER
@@ -27,7 +27,7 @@ def bench() -> Iterator[Bench]:
 def set_arp(bench: Bench, node: str, state: str) -> None:
     """Let the kernel of a home agent answer ARP, or not."""
     for name in bench.lab.node(node).intfNames():
-        assert bench.lab.run(node, ["ip", "link", "set", "dev", name, "arp", state]).wait(10) == 0
+        assert bench.lab.run(node, ["ip", "link", "set", "dev", name, "arp", state]).wait(WAIT_TIMEOUT) == 0
 
 
 def test_a_mobile_keeps_a_home_agent_that_is_slow_to_answer_arp(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
+from balancer_process import free_port
 from node_processes import HOME_AGENT, PROGRAM_TIMEOUT, Lab
 
 from ryu_haslb.configuration.model import DfpAgent
@@ -47,12 +48,6 @@ def configuration(tmp_path: Path, *lines: str) -> str:
     return str(path)
 
 
-def free_tcp_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOME_AGENT, 0))
-        return int(probe.getsockname()[1])
-
-
 def first_report(port: int, password: str) -> Optional[SetWeight]:
     """The weight that the agent reports to a manager with this password; None if the manager accepts no report."""
     manager = AgentConnection(DfpAgent(IPv4Address(HOME_AGENT), port), KeyRing(password))
@@ -68,7 +63,7 @@ def first_report(port: int, password: str) -> Optional[SetWeight]:
 
 def test_the_configured_agent_reports_for_the_home_agents_address(lab: Lab, tmp_path: Path) -> None:
     """ip dfp agent ipmobile: port, password, inservice. It reports on UDP port 434 of the home agent's address."""
-    port = free_tcp_port()
+    port = free_port()
     options = configuration(tmp_path, f"port {port}", "password 0 cisco", "inservice")
     node = lab.home_agent("--config", options, "--max-weight", "60")
     reported = first_report(port, "cisco")
@@ -81,7 +76,7 @@ def test_the_configured_agent_reports_for_the_home_agents_address(lab: Lab, tmp_
 
 
 def test_an_agent_that_is_not_in_service_does_not_listen(lab: Lab, tmp_path: Path) -> None:
-    port = free_tcp_port()
+    port = free_port()
     lab.home_agent("--config", configuration(tmp_path, f"port {port}"))
     with pytest.raises(ConnectionRefusedError):
         first_report(port, "")

@@ -33,7 +33,7 @@ ip slb vserver MIPSLB
  inservice
 """
 #: Seconds in which the process must answer. An answer takes a millisecond; a loop without end never answers.
-HARD_LIMIT = 20.0
+HARD_LIMIT = 60.0
 FEATURES_REQUEST, ROLE_REQUEST = 5, 24
 HELLO = HEADER.pack(OFP_VERSION, wire.OFPT_HELLO, 8, 1)
 NO_PORTS = HEADER.pack(OFP_VERSION, wire.OFPT_MULTIPART_REPLY, 16, 1) + struct.pack("!HH4x", wire.OFPMP_PORT_DESC, 0)

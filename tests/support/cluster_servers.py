@@ -35,7 +35,7 @@ class DatabaseServers(databases.DatabaseServers):
         """Carry out operations of OVSDB, as anyone can who reaches the servers."""
         words = ["ovsdb-client", *self.tls_options, "transact", self.remotes, json.dumps(["HASLB", *operations])]
         process = self._run(words, stdout=subprocess.PIPE)
-        answer, _ = process.communicate(timeout=10)
+        answer, _ = process.communicate(timeout=60)
         assert process.returncode == 0, answer
         return str(answer.decode())
 

@@ -13,8 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from balancer_process import free_port
+
 from haslb_lab.checkout import PROGRAMS, python_path
 from haslb_lab.node import control
+from haslb_lab.runner.waiting import wait_until
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": python_path()}
 HOME_AGENT, PDSN, RELAY = "127.0.0.1", "127.0.0.2", "127.0.0.3"
@@ -95,16 +98,15 @@ class Relay:
                 self._socket.sendto(payload, pdsn if reply else self._home_agent)
             self.seen[reply] += 1
 
+    def await_requests(self, count: int) -> None:
+        """Wait until so many requests have come, and see that there are no more."""
+        wait_until(lambda: self.seen[False] >= count, f"{count} requests have come", PROGRAM_TIMEOUT)
+        assert self.seen[False] == count
+
     def close(self) -> None:
         self._socket.sendto(b"", (RELAY, self.port))
         self._thread.join(PROGRAM_TIMEOUT)
         self._socket.close()
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("0.0.0.0", 0))
-        return int(probe.getsockname()[1])
 
 
 class Lab:

@@ -12,7 +12,7 @@ from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.cluster.servers import MEMBER_PORT, NAME, RAFT_PORT, create, join, start_command
 
 #: Seconds until the servers have elected a Raft leader.
-ELECTION_TIMEOUT = 20.0
+ELECTION_TIMEOUT = 60.0
 
 #: Starts a program in the namespace of the server with this number.
 Launch = Callable[[int, Sequence[str]], "subprocess.Popen[bytes]"]

@@ -42,7 +42,7 @@ from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.cli.client import ControlError
 
 #: Seconds until a member that was started serves or stands by at every switch: Open vSwitch connects every 8 s.
-START_TIMEOUT = 40.0
+START_TIMEOUT = 90.0
 #: Seconds until another member leads after a failure that no connection reports.
 TAKEOVER_TIMEOUT = 60.0
 

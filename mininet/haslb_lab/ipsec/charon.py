@@ -25,7 +25,7 @@ TUN = "ipsec0"
 MARK = 0x42
 
 #: Seconds that charon may take to start, or to end.
-CHARON_TIMEOUT = 10.0
+CHARON_TIMEOUT = 60.0
 
 _PLUGINS = "random nonce aes sha1 sha2 md5 hmac gmp openssl kdf {esp} kernel-netlink socket-default vici"
 _LAST_LINE_OF_START = "worker threads"

@@ -17,7 +17,7 @@ from haslb_lab.errors import LabError
 FRAMES = Path(__file__).resolve().with_name("frames.py")
 
 #: Seconds after which a frame does not come any more, on a machine with much other work.
-FRAME_TIMEOUT = 30.0
+FRAME_TIMEOUT = 60.0
 
 #: ``run(node, argv, **options)`` starts a program in a node's namespace.
 Run = Callable[..., "subprocess.Popen[bytes]"]

@@ -18,7 +18,7 @@ from haslb_lab.errors import LabError
 NAME = "\0haslb-lab"
 
 #: Seconds that a new lab waits for the janitor of a lab that was killed.
-JANITOR_TIMEOUT = 15.0
+JANITOR_TIMEOUT = 60.0
 
 
 #: How often other processes may ask for the owner. Each asks by a connection that stays until the lab ends.

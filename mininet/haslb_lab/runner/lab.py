@@ -39,7 +39,7 @@ from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 OPENFLOW_PORT = 6653
 
 #: Seconds that a program of the lab may take to become ready, or to end.
-PROGRAM_TIMEOUT = 30.0
+PROGRAM_TIMEOUT = 60.0
 
 
 class Lab:

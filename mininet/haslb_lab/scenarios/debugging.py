@@ -16,7 +16,7 @@ from haslb_lab.scenarios.comparison import shape
 from haslb_lab.scenarios.state import Running
 
 #: Seconds that an event may take: a session without requests ends after ten.
-_EVENT_TIMEOUT = 20.0
+_EVENT_TIMEOUT = 60.0
 
 _READ_SIZE = 1 << 16
 _FIRST_LINE = re.compile(r"SLB_SESSION_IPMOBILE: (?:client =|event= IPMOBILE_TIMEOUT)")

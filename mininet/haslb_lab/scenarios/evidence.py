@@ -19,7 +19,7 @@ from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 #: Seconds until everything that was sent is counted and captured.
-_SETTLE_TIMEOUT = 10
+_SETTLE_TIMEOUT = 60
 
 _REQUESTS = {Purpose.PUNT_REQUEST.cookie, Purpose.PUNT_REQUEST_TO_CHASSIS.cookie}
 _STRAYS = {

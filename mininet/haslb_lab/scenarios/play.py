@@ -26,7 +26,7 @@ from haslb_lab.scenarios.reach import meet_routers
 from haslb_lab.scenarios.scenario import Scenario
 
 #: Seconds until home agents have reported their weight to the balancer, and have measured it again.
-_REPORT_TIMEOUT = 20.0
+_REPORT_TIMEOUT = 60.0
 
 
 class Play:
