@@ -36,6 +36,8 @@ from twin_switches import (
     to_table,
 )
 
+from ryu_haslb.slb.session import COOKIE_MARK_BITS
+
 pytestmark = pytest.mark.lab
 
 
@@ -120,7 +122,7 @@ def test_deletion_strict_and_not(play: Any) -> None:
     play(session_rule(ofp.OFPFC_DELETE_STRICT, match={**SESSION, "eth_src": "02:00:00:00:00:01"}))
     play(session_rule(ofp.OFPFC_DELETE_STRICT, match={**SESSION, "eth_src": "02:00:00:00:00:02"}, priority=1))
     assert len(play(flow_stats(table=1))[0][-1]) == 3
-    play(flow_mod(ofp.OFPFC_DELETE, table=ofp.OFPTT_ALL, cookie=3 << 16 | MARK, cookie_mask=0xFFFFFFFF))
+    play(flow_mod(ofp.OFPFC_DELETE, table=ofp.OFPTT_ALL, cookie=3 << COOKIE_MARK_BITS | MARK, cookie_mask=0xFFFFFFFF))
     assert len(play(flow_stats())[0][-1]) == 3
     play(flow_mod(ofp.OFPFC_DELETE, table=1, match={"eth_type": 0x0800}))
     assert play(flow_stats())[0][-1] == []
@@ -161,7 +163,12 @@ def test_a_bundle_is_carried_out_whole(play: Any) -> None:
 
 def classifier_with(xid: int) -> bytes:
     return flow_mod(
-        0, xid=xid, priority=50040, cookie=3 << 16 | MARK, match={**REQUEST, "in_port": ofp.OFPP_CONTROLLER}, goto=1
+        0,
+        xid=xid,
+        priority=50040,
+        cookie=3 << COOKIE_MARK_BITS | MARK,
+        match={**REQUEST, "in_port": ofp.OFPP_CONTROLLER},
+        goto=1,
     )
 
 

@@ -27,7 +27,7 @@ from tunnelled import (
 )
 
 from haslb_lab.runner.flows import Flow
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 pytestmark = pytest.mark.lab
 
@@ -103,7 +103,9 @@ def test_both_ways_are_encapsulated_between_care_of_and_real_home_agent(reverse:
 def test_neither_tunnel_nor_deregistration_meets_the_balancer(reverse: Tunnelled) -> None:
     """Chapter: steps 4 to 6: no rule of ours counts a packet of them."""
     before = matching(reverse.lab.flows())
-    assert any(flow.table == 1 and flow.cookie >> 16 > 0xFF for flow in before), "no session's rule is there"
+    assert any(flow.table == 1 and flow.cookie >> COOKIE_MARK_BITS > 0xFF for flow in before), (
+        "no session's rule is there"
+    )
     assert "3 received" in reverse.ping("mobile1", CORRESPONDENT)
     assert "3 received" in reverse.ping(HOST, reverse.home_address("mobile2"))
     reverse.run("deregister 1 2")

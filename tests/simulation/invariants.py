@@ -11,7 +11,7 @@ from ryu_haslb.openflow.recovery import Status
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.slb.doubt import MAX_SILENCE, WATCH_INTERVAL
 from ryu_haslb.slb.real import Health, RealServer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
 from simulation.openflow import ROLE_MASTER
@@ -83,7 +83,7 @@ class Invariants:
                 flow
                 for table in switch.datapath.tables[_SESSIONS : _SESSIONS + 1]
                 for flow in table
-                if flow.cookie >> 16 > 0xFFFF
+                if flow.cookie >> COOKIE_MARK_BITS > 0xFFFF
             ]
             if flows:
                 raise ViolationError("nothing is left", f"{len(flows)} session rules at switch {switch.datapath_id}")
@@ -306,7 +306,7 @@ class Invariants:
             leads_to = rules.get(tag)
             if session is not None:
                 leads_to = mac_of(session.real.packed_address)
-            elif leads_to is None and tag << 16 | COOKIE_MARK in expired:
+            elif leads_to is None and tag << COOKIE_MARK_BITS | COOKIE_MARK in expired:
                 continue
             if leads_to != mac:
                 where = None if leads_to is None else leads_to.hex(":")
@@ -371,7 +371,7 @@ class Invariants:
     def _differences_of_sessions(self, switch: SimulatedSwitch) -> Iterator[str]:
         world, datapath_id = self._world, switch.datapath_id
         flows = {
-            flow.cookie >> 16
+            flow.cookie >> COOKIE_MARK_BITS
             for table in switch.datapath.tables[_SESSIONS : _SESSIONS + 1]
             for flow in table
             if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK and flow.cookie >> 32

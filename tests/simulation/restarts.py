@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from simulation.clock import Clock
 from simulation.datapath import OFPAT_SET_FIELD
 from simulation.packet import ETH_DST
@@ -45,7 +46,7 @@ class Restarts:
 def session_rules(switches: Sequence[SimulatedSwitch]) -> dict[int, bytes]:
     """The tags of the session rules on these switches, and the Ethernet address to which each leads."""
     return {
-        flow.cookie >> 16: mac
+        flow.cookie >> COOKIE_MARK_BITS: mac
         for switch in switches
         for flow in switch.datapath.tables[1]
         if flow.cookie & 0xFFFF == 0x51B7 and flow.cookie >> 32

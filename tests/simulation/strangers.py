@@ -15,6 +15,7 @@ from ryu_haslb.openflow.channel import MessageHandler, SwitchListener
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.screening import ProtocolError, State, screen
 from ryu_haslb.openflow.tls import PeerCertificate
+from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from simulation.clock import Clock
 from simulation.mobile_ip import Registration, request
 from simulation.openflow import (
@@ -187,7 +188,7 @@ class Stranger:
             if kind == PACKET_IN and random.random() < 0.7:
                 yield self._packet_in()
             elif kind == FLOW_REMOVED and random.random() < 0.7:
-                cookie = random.randrange(1 << 48) << 16 | _COOKIE_MARK
+                cookie = random.randrange(1 << 48) << COOKIE_MARK_BITS | _COOKIE_MARK
                 body = cookie.to_bytes(8, "big") + random.randbytes(32) + b"\0\1\0\4" + bytes(4)
                 yield _message(kind, body)
             elif kind == PORT_STATUS:
@@ -207,7 +208,7 @@ class Stranger:
     def _packet_in(self) -> bytes:
         """A packet-in that a rule of ours seems to have caused, with a request or ARP packet in it."""
         random = self._random
-        cookie = random.randrange(_PURPOSES) << 16 | _COOKIE_MARK
+        cookie = random.randrange(_PURPOSES) << COOKIE_MARK_BITS | _COOKIE_MARK
         source, virtual = bytes([10, 1, 1, random.randrange(1, 255)]), bytes([10, 1, 1, 10])
         mac = b"\x02\x66" + source
         nai = f"stranger{random.randrange(20)}@example.org".encode()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from simulation.flow_monitor import MODIFIED
 from simulation.flow_table import Match
 from simulation.world import World
@@ -48,9 +49,11 @@ def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> No
         fields = {each[0]: each for each in ours[0].match.fields}
         tag = 0x02AA00000000 + first + number
         fields[4] = (4, tag, None)
-        oxms = ours[0].match.oxms.replace((ours[0].cookie >> 16).to_bytes(6, "big"), tag.to_bytes(6, "big"))
+        oxms = ours[0].match.oxms.replace(
+            (ours[0].cookie >> COOKIE_MARK_BITS).to_bytes(6, "big"), tag.to_bytes(6, "big")
+        )
         match = Match(tuple(sorted(fields.values(), key=lambda each: each[0])), oxms)
-        ghost = replace(ours[0], match=match, cookie=tag << 16 | _COOKIE_MARK, idle_timeout=0, flags=0)
+        ghost = replace(ours[0], match=match, cookie=tag << COOKIE_MARK_BITS | _COOKIE_MARK, idle_timeout=0, flags=0)
         world.switches[switch].put(1, ghost)
     world.switches[switch].monitors.flush()
 

@@ -23,7 +23,7 @@ from ryu_haslb.engine import ofproto_v1_3 as ofp
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.openflow.wire_flow_mod import ONF_EXPERIMENTER_ID
 from ryu_haslb.openflow.wire_role import ONF_ET_ROLE_STATUS
-from ryu_haslb.slb.session import COOKIE_MARK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
 
 #: Every type of OpenFlow 1.3 to 1.5, and some that do not exist.
 TYPES = (*range(37), 99, 255)
@@ -225,7 +225,7 @@ class LyingSwitch:
     def _packet_in(self) -> bytes:
         chance = self._random
         purpose = chance.choice(list(Purpose))
-        cookie = purpose.cookie if chance.random() < 0.9 else chance.getrandbits(48) << 16 | COOKIE_MARK
+        cookie = purpose.cookie if chance.random() < 0.9 else chance.getrandbits(48) << COOKIE_MARK_BITS | COOKIE_MARK
         whole = packet_in(cookie, chance.choice((1, 2, 3, 0xFFFFFFFD, 0xFFFFFFFF)), self._frames(chance))
         if chance.random() < 0.2:
             place = chance.randrange(8, min(len(whole), 60))
@@ -236,7 +236,9 @@ class LyingSwitch:
     def _flow_removed(self) -> bytes:
         chance = self._random
         tag = chance.choice((chance.getrandbits(48), chance.choice(list(Purpose)).value))
-        head = struct.pack("!QHBBIIHHQQ", tag << 16 | COOKIE_MARK, 50000, chance.randrange(5), 1, 0, 0, 0, 0, 0, 0)
+        head = struct.pack(
+            "!QHBBIIHHQQ", tag << COOKIE_MARK_BITS | COOKIE_MARK, 50000, chance.randrange(5), 1, 0, 0, 0, 0, 0, 0
+        )
         return message(ofp.OFPT_FLOW_REMOVED, 0, head + struct.pack("!HH4x", 1, 4))
 
     def _role(self) -> bytes:

@@ -18,6 +18,7 @@ from scapy.layers.l2 import Ether
 
 from haslb_lab.runner import preflight
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
+from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch
@@ -318,7 +319,7 @@ def session_rule(command: int = 0, **options: Any) -> bytes:
 
 def classifier() -> bytes:
     match = {**REQUEST, "in_port": ofp.OFPP_CONTROLLER}
-    return flow_mod(0, priority=50040, cookie=3 << 16 | MARK, match=match, goto=1)
+    return flow_mod(0, priority=50040, cookie=3 << COOKIE_MARK_BITS | MARK, match=match, goto=1)
 
 
 def monitor(flags: int, table: int = ofp.OFPTT_ALL, number: int = 1, xid: int = 50, match: Any = None) -> bytes:

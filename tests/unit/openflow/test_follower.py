@@ -34,7 +34,7 @@ from ryu_haslb.openflow.wire_flow_monitor import (
     ONFFME_DELETED,
     ONFFME_MODIFIED,
 )
-from ryu_haslb.slb.session import COOKIE_MARK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
 
 VIRTUAL = "10.1.1.10"
 TO_A, TO_B = (
@@ -51,7 +51,7 @@ _PART = 400
 
 
 def rule(tag: int, actions: bytes, address: str = VIRTUAL) -> FlowRow:
-    return FlowRow(tag << 16 | COOKIE_MARK, match(session_match(tag, address)), apply_actions(actions))
+    return FlowRow(tag << COOKIE_MARK_BITS | COOKIE_MARK, match(session_match(tag, address)), apply_actions(actions))
 
 
 KEY_ROWS = [FlowRow(each.cookie, match(each.match), table=Table.CLASSIFIER, priority=1) for each in key_rules([KEY])]
@@ -178,7 +178,7 @@ def test_many_rules_are_read_in_small_slices_with_long_pauses() -> None:
 def test_a_rule_that_is_no_session_s_is_left_out() -> None:
     odd = rule(ANNA, TO_A)
     standby = StandBy(
-        odd._replace(cookie=ANNA << 16 | 0x1234),
+        odd._replace(cookie=ANNA << COOKIE_MARK_BITS | 0x1234),
         odd._replace(priority=SESSION_PRIORITY - 1),
         odd._replace(cookie=Purpose.PUNT_SESSION_MISS.cookie, priority=1),
         odd._replace(instructions=apply_actions(wire.output(1) * 100)),
@@ -341,7 +341,7 @@ def test_the_last_message_about_a_rule_is_right(changes: list[tuple[int, FlowRow
             there[each.cookie] = each
     standby.deliver(RESUMED)
     assert {tag: apply_actions(actions) for tag, actions in led(standby.conclude()).items()} == {
-        cookie >> 16: each.instructions for cookie, each in there.items()
+        cookie >> COOKIE_MARK_BITS: each.instructions for cookie, each in there.items()
     }
 
 

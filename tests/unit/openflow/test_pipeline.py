@@ -8,7 +8,7 @@ import pytest
 
 from ryu_haslb.openflow import pipeline
 from ryu_haslb.openflow.pipeline import PIPELINE, SESSION_PRIORITY, Action, Purpose, Rule, Table, session_match
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 
 def test_every_purpose_has_its_place_in_the_pipeline() -> None:
@@ -18,7 +18,7 @@ def test_every_purpose_has_its_place_in_the_pipeline() -> None:
 @pytest.mark.parametrize("purpose", Purpose)
 def test_a_cookie_has_the_mark_and_the_purpose(purpose: Purpose) -> None:
     assert purpose.cookie & COOKIE_MARK_MASK == COOKIE_MARK
-    assert Purpose(purpose.cookie >> 16) is purpose
+    assert Purpose(purpose.cookie >> COOKIE_MARK_BITS) is purpose
 
 
 def test_the_drawing_has_every_priority_and_no_other() -> None:

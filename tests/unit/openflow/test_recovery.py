@@ -20,7 +20,7 @@ from ryu_haslb.openflow.rule_reading import COUNT_TIMEOUT, REPLY_TIMEOUT
 from ryu_haslb.openflow.session_view import Budget, SessionView
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_multipart import flow_stats, flow_stats_request, table_stats_request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK, Session, tag_of
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session, tag_of
 from ryu_haslb.slb.statistics import DropReason
 
 MACS = (bytes.fromhex("020000000051"), bytes.fromhex("020000000052"))
@@ -33,7 +33,9 @@ TABLE_XID, XID = 6, 7
 def reply(*rules: tuple[int, bytes], xid: int = XID, more: bool = False) -> bytes:
     """A flow statistics reply: a row for each tag, with its actions."""
     rows = [
-        FlowRow(number << 16 | COOKIE_MARK, match(session_match(number, str(VIRTUAL))), apply_actions(actions))
+        FlowRow(
+            number << COOKIE_MARK_BITS | COOKIE_MARK, match(session_match(number, str(VIRTUAL))), apply_actions(actions)
+        )
         for number, actions in rules
     ]
     return flow_stats_reply(*rows, xid=xid, more=more)
@@ -81,7 +83,7 @@ def test_many_rules_are_read_in_slices_of_their_tags() -> None:
     restarted = Restarted(0, 1, rules=3 * PACE.slice_rules)
     request = restarted.request
     for slices_read in range(4):
-        cookie, mask = COOKIE_MARK | slices_read << 16, COOKIE_MARK_MASK | 3 << 16
+        cookie, mask = COOKIE_MARK | slices_read << COOKIE_MARK_BITS, COOKIE_MARK_MASK | 3 << COOKIE_MARK_BITS
         assert request == flow_stats_request(XID, Table.SESSIONS, cookie, mask)
         tags = [1 << 41 | number << 2 | slices_read for number in range(5)]
         assert {restarted.recovery.status(tag) for tag in tags} == {Status.UNREAD}
@@ -110,7 +112,7 @@ def test_reading_goes_on_where_the_connection_was_lost() -> None:
     restarted.recovery.reading.disconnect()
     assert not restarted.recovery.reading.advance(False, REPLY_TIMEOUT + 1)
     assert not restarted.recovery.is_complete
-    cookie, mask = COOKIE_MARK | 1 << 16, COOKIE_MARK_MASK | 3 << 16
+    cookie, mask = COOKIE_MARK | 1 << COOKIE_MARK_BITS, COOKIE_MARK_MASK | 3 << COOKIE_MARK_BITS
     assert restarted.recovery.request(9, 100.0) == flow_stats_request(9, Table.SESSIONS, cookie, mask)
 
 

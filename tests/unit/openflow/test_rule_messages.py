@@ -29,7 +29,7 @@ from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.replies import copying_rules
 from ryu_haslb.openflow.rule_messages import SessionRule
 from ryu_haslb.openflow.standing_rules import client_rules, standing_rules
-from ryu_haslb.slb.session import UNKEYED
+from ryu_haslb.slb.session import COOKIE_MARK_BITS, UNKEYED
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 CONFIGURATION = Configuration(
@@ -114,9 +114,9 @@ def removals() -> Iterator[bytes]:
     }
     for purpose in Purpose:
         if purpose not in staying | tables.keys():
-            yield deletion(purpose << 16 | 0x51B7)
+            yield deletion(purpose << COOKIE_MARK_BITS | 0x51B7)
     for purpose, table in tables.items():
-        yield deletion(purpose << 16 | 0x51B7, 0xFF000000FFFFFFFF, table=table)
+        yield deletion(purpose << COOKIE_MARK_BITS | 0x51B7, 0xFF000000FFFFFFFF, table=table)
 
 
 @pytest.mark.parametrize("metered", [False, True])

@@ -23,7 +23,7 @@ from ryu_haslb.openflow.session_key import KEY_LENGTH, REPLY_TIMEOUT, KeyReading
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.wire_flow_mod import match
 from ryu_haslb.openflow.wire_multipart import flow_stats
-from ryu_haslb.slb.session import COOKIE_MARK, UNKEYED
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, UNKEYED
 from ryu_haslb.slb.session_keys import MAX_KEYS
 
 KEYS = st.binary(min_size=KEY_LENGTH, max_size=KEY_LENGTH).filter(any)
@@ -66,7 +66,9 @@ def test_rules_without_a_key_are_of_an_earlier_version() -> None:
 
 def test_an_empty_or_retired_switch_has_no_keys() -> None:
     """PASS_OTHER stays on a retired switch; the lease has a holder in its cookie."""
-    lease = FlowRow(0x1234 << 32 | 0xFE << 16 | COOKIE_MARK, match({"metadata": COOKIE_MARK}), table=0, priority=1)
+    lease = FlowRow(
+        0x1234 << 32 | 0xFE << COOKIE_MARK_BITS | COOKIE_MARK, match({"metadata": COOKIE_MARK}), table=0, priority=1
+    )
     assert keys_in(flow_stats(flow_stats_reply(lease))) == []
     assert read(Rule(Purpose.PASS_OTHER, {"metadata": 0})) == []
 

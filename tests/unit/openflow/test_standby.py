@@ -24,7 +24,7 @@ from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.openflow.wire_multipart import flow_stats_request
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
 from simulation.switch import SimulatedSwitch
@@ -109,7 +109,7 @@ class Member:
         if port != wire.OFPP_TABLE:
             return port
         tag = int.from_bytes(out[32:38], "big")
-        (flow,) = (each for each in self._network.switch.datapath.tables[1] if each.cookie >> 16 == tag)
+        (flow,) = (each for each in self._network.switch.datapath.tables[1] if each.cookie >> COOKIE_MARK_BITS == tag)
         return last_output(flow.instructions)
 
     def read_sessions(self) -> bool:

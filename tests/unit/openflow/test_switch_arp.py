@@ -14,6 +14,7 @@ from ryu_haslb.openflow.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTE
 from ryu_haslb.openflow.neighbour import CHALLENGE_TIMEOUT
 from ryu_haslb.openflow.neighbour_discovery import MAX_LEARNED_VLANS
 from ryu_haslb.openflow.pipeline import STORM_PURPOSES, Purpose
+from ryu_haslb.slb.session import COOKIE_MARK_BITS
 
 
 @pytest.mark.parametrize("purpose", [Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_FROM_REAL])
@@ -87,7 +88,9 @@ def test_a_host_that_sends_too_much_arp_is_muted_on_the_switch_for_a_while(caplo
     assert len(replies) == MAX_HOST_RATE
     (passed,) = wired.fake.flows_for(Purpose.PASS_ARP_STORM.cookie)
     assert dict(passed.match.items()) == {"in_port": 9, "eth_src": OTHER, "eth_type": 0x0806}
-    assert {flow.hard_timeout for flow in wired.fake.flows if flow.cookie >> 16 in STORM_PURPOSES} == {MUTE_INTERVAL}
+    assert {flow.hard_timeout for flow in wired.fake.flows if flow.cookie >> COOKIE_MARK_BITS in STORM_PURPOSES} == {
+        MUTE_INTERVAL
+    }
     dropped = [dict(flow.match.items()) for flow in wired.fake.flows_for(Purpose.DROP_ARP_STORM.cookie)]
     assert [fields.get("arp_tpa") for fields in dropped] == [None, str(VIRTUAL)]
     assert len(mods) == 3

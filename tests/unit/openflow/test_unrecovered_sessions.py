@@ -8,7 +8,7 @@ from wired_switch import REALS, VIRTUAL, Wired, goes_to
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import Purpose, session_match
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
-from ryu_haslb.slb.session import COOKIE_MARK, tag_of
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, tag_of
 from ryu_haslb.slb.statistics import DropReason
 
 
@@ -20,7 +20,9 @@ def rule_of(mobile: str) -> FlowRow:
     delivery = before.sent[0][24:-1]
     actions = delivery[: int.from_bytes(before.sent[0][16:18], "big")]
     tag = tag_of(VIRTUAL.packed, b"\x01" + mobile.encode())
-    return FlowRow(tag << 16 | COOKIE_MARK, match(session_match(tag, str(VIRTUAL))), apply_actions(actions))
+    return FlowRow(
+        tag << COOKIE_MARK_BITS | COOKIE_MARK, match(session_match(tag, str(VIRTUAL))), apply_actions(actions)
+    )
 
 
 def test_a_mobile_keeps_its_home_agent_even_if_that_answers_arp_late() -> None:

@@ -28,7 +28,7 @@ from ryu_haslb.openflow.wire_flow_monitor import (
     is_flow_monitor_reply,
     read_monitor_notice,
 )
-from ryu_haslb.slb.session import COOKIE_MARK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
 
 #: What Open vSwitch 3.1 sent to a slave: what was there, an addition, a modification, a deletion, an abbreviation.
 INITIAL = bytes.fromhex(
@@ -82,7 +82,7 @@ def test_what_is_there_is_reported_as_added() -> None:
     (update,) = flow_updates(INITIAL)
     tag = 0x02009E3779B1
     assert update.event == ONFFME_ADDED
-    assert update.rule[:3] == (Table.SESSIONS, SESSION_PRIORITY, tag << 16 | COOKIE_MARK)
+    assert update.rule[:3] == (Table.SESSIONS, SESSION_PRIORITY, tag << COOKIE_MARK_BITS | COOKIE_MARK)
     assert update.rule.field("eth_src") == tag.to_bytes(6, "big")
     assert update.rule.field("ipv4_dst") == bytes([10, 1, 1, 10])
     assert update.rule.field("udp_dst") == (434).to_bytes(2, "big")
@@ -90,7 +90,10 @@ def test_what_is_there_is_reported_as_added() -> None:
 
 
 def test_one_reply_has_several_changes() -> None:
-    assert [update.rule.cookie >> 16 for update in flow_updates(ADDED)] == [0x02003C6EF362, 0x0200DAA66D13]
+    assert [update.rule.cookie >> COOKIE_MARK_BITS for update in flow_updates(ADDED)] == [
+        0x02003C6EF362,
+        0x0200DAA66D13,
+    ]
     assert {update.event for update in flow_updates(ADDED)} == {ONFFME_ADDED}
 
 

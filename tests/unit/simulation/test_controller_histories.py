@@ -11,7 +11,7 @@ from budget import some
 from ryu_haslb.openflow import rule_reading
 from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.pipeline import Purpose
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import DropReason
 from simulation.faults import Fault
@@ -194,5 +194,5 @@ def test_rules_that_recovery_did_not_read_are_recovered_by_the_audit_and_not_rem
     assert "sent no part of its session rules" in caplog.text
     assert real_of_each_session(world) == before
     run(world, 400.0)
-    assert not [flow for flow in world.switch.datapath.tables[1] if flow.cookie >> 16 > 0xFFFF]
+    assert not [flow for flow in world.switch.datapath.tables[1] if flow.cookie >> COOKIE_MARK_BITS > 0xFFFF]
     assert len(world.controller.balancer.sessions) == 0

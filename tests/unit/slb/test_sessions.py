@@ -12,7 +12,7 @@ from farm_builder import ANY, SWITCH, VIRTUAL, Bench, address
 from ryu_haslb.configuration.model import ClientRule
 from ryu_haslb.slb import session_table
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import COOKIE_MARK, next_tag, tag_of
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, next_tag, tag_of
 from ryu_haslb.slb.statistics import DropReason
 
 
@@ -177,7 +177,7 @@ def test_a_tag_is_a_locally_administered_unicast_address_and_heads_the_cookie() 
     session = Bench(1).request("anna@example.org").session
     assert session is not None
     assert session.tag.to_bytes(6, "big")[0] & 0x03 == 0x02
-    assert session.cookie == session.tag << 16 | COOKIE_MARK
+    assert session.cookie == session.tag << COOKIE_MARK_BITS | COOKIE_MARK
 
 
 def test_tags_that_collide_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
