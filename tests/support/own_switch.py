@@ -51,6 +51,22 @@ class OwnSwitch:
         identity = f"other-config:datapath-id={self._datapath_id}"
         self.configure("add-br", "br", "--", "set", "bridge", "br", *bridge, identity)
 
+    def connect_ports(self, near: str, far: str) -> None:
+        """Add two ports that are connected to each other."""
+        wire = self._folder / "wire.sock"
+        for port, option in ((near, f"pstream=punix:{wire}"), (far, f"stream=unix:{wire}")):
+            self.configure("add-port", "br", port, "--", "set", "interface", port, "type=dummy", f"options:{option}")
+
+    def add_rules(self, *rules: str) -> None:
+        for rule in rules:
+            self._of("add-flow", rule)
+
+    def rules(self) -> str:
+        return self._of("dump-flows")
+
+    def meters(self) -> str:
+        return self._of("dump-meters")
+
     def connect(self, target: str) -> None:
         self.configure("set-controller", "br", target, "--", "set", "controller", "br", "max_backoff=1000")
 
@@ -70,6 +86,10 @@ class OwnSwitch:
 
     def configure(self, *words: str) -> str:
         return self._run("ovs-vsctl", f"--db={self._database}", *words)
+
+    def _of(self, command: str, *words: str) -> str:
+        """What ``ovs-ofctl`` prints."""
+        return self._run("ovs-ofctl", "-O", "OpenFlow13", command, f"unix:{self._folder}/br.mgmt", *words)
 
     def _run(self, *words: str, check: bool = True) -> str:
         return subprocess.run(words, check=check, capture_output=True, text=True, env=self._environment).stdout

@@ -1,0 +1,167 @@
+"""``haslb switch-test`` as a process: its sockets, its signals, its output, and peers that are no switches."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from balancer_process import free_port
+from certificates import Authority
+from socket_switch import SocketSwitch
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.switch_test.bench import TEST_MARK
+
+COMMAND = [sys.executable, "-c", "import sys; from ryu_haslb.cli.command_line import main; sys.exit(main())"]
+#: Seconds after which a process hangs.
+HARD_LIMIT = 300
+
+
+@contextmanager
+def switch_test(port: int, *words: str) -> Iterator[subprocess.Popen[str]]:
+    """The command, which listens already."""
+    environment = {**os.environ, "PYTHONPATH": os.getcwd()}
+    arguments = [*COMMAND, "switch-test", "--listen", f"127.0.0.1:{port}", *words]
+    with subprocess.Popen(
+        arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            assert process.stderr is not None
+            assert process.stderr.readline().startswith("waiting for a switch at ")
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Status, standard output, and standard error without its first line."""
+    output, errors = process.communicate(timeout=HARD_LIMIT)
+    assert "Traceback" not in errors
+    return process.returncode, output, errors
+
+
+def test_a_switch_is_tested_and_reported_as_table_and_as_json(tmp_path: Path) -> None:
+    port, file = free_port(), tmp_path / "switch.json"
+    with switch_test(port, "--json", str(file)) as process, SocketSwitch(port, bundles=False) as switch:
+        status, output, errors = ended(process)
+        assert not switch.cookies
+    assert status == 0, errors
+    assert "dispatched mode        works without bundles (ONF EXT-230)" in output
+    assert output.splitlines()[-1] == "all that the test has made is removed"
+    report = json.loads(file.read_text())
+    assert report["capabilities"]["bundles"] == {"result": "rejected", "detail": "error type 1, code 3"}
+    assert report["modes"]["dispatched"] == {"verdict": "works_without", "lacks": ["bundles"], "not_tried": []}
+    assert (report["switch"]["datapath_id"], report["rules_left"], report["is_complete"]) == ("0" * 14 + "51", 0, True)
+    assert report["measurements"]["flow_mods"]["value"] > 0
+    assert "127.0.0.1" not in file.read_text(), "it can be sent to others"
+
+
+def test_over_tls_with_certificates_at_both_ends(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    own, theirs = authority.issue("controller"), authority.issue("switch")
+    context = ssl.create_default_context(cafile=str(authority.certificate.path))
+    context.check_hostname = False
+    context.load_cert_chain(str(theirs.path), str(theirs.key))
+    port = free_port()
+    words = ["--ctl-privkey", own.key, "--ctl-cert", own.path, "--ca-certs", authority.certificate.path, "--json"]
+    with switch_test(port, *map(str, words)) as process, socket.create_connection(("127.0.0.1", port)) as stranger:
+        stranger.sendall(bytes(24))
+        with SocketSwitch(port, context=context):
+            status, output, errors = ended(process)
+    assert status == 0, errors
+    assert json.loads(output)["switch"]["tls"] is True
+    assert "TLS handshake failed" in errors
+    assert "all that the test has made is removed" in errors
+
+
+def test_peers_that_are_no_switches_do_not_disturb_it() -> None:
+    port = free_port()
+    peers = (b"", b"GET / HTTP/1.0\r\n\r\n", bytes(12), b"\x04\0\0\x04aaaa", b"\x01\0\0\x08\0\0\0\1", b"\xff" * 4096)
+    with switch_test(port, "--json") as process, ExitStack() as stack:
+        for data in peers:
+            peer = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+            peer.sendall(data)
+        stack.enter_context(SocketSwitch(port))
+        status, output, errors = ended(process)
+    assert status == 0, errors
+    assert json.loads(output)["is_complete"]
+    assert "it offers OpenFlow 1.0: expected 1.3" in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_was_made_is_removed_after_a_signal(number: int) -> None:
+    """The signal comes in the middle of a trial, while its rules are there."""
+    port = free_port()
+    with switch_test(port) as process, SocketSwitch(port) as switch:
+
+        def interrupt(message: bytes) -> bool:
+            if message[1] == wire.OFPT_PACKET_OUT and len(switch.cookies) >= 2 and not interrupted:
+                interrupted.extend(switch.cookies)
+                process.send_signal(number)
+            return True
+
+        interrupted: list[int] = []
+        switch.on_message = interrupt
+        status, output, errors = ended(process)
+        assert {cookie & 0xFFFF for cookie in interrupted} == {TEST_MARK}
+        assert not switch.cookies
+    assert status == 130, errors
+    assert "the test is not complete: interrupted" in output
+    assert output.splitlines()[-1] == "all that the test has made is removed"
+
+
+def test_a_switch_that_closes_is_tested_further_over_its_next_connection() -> None:
+    port = free_port()
+    with switch_test(port, "--json") as process, SocketSwitch(port) as switch:
+        closed: list[bytes] = []
+
+        def close_at_the_first_meter(message: bytes) -> bool:
+            if message[1] == wire.OFPT_METER_MOD and not closed:
+                closed.append(message)
+                return False
+            return True
+
+        switch.on_message = close_at_the_first_meter
+        status, output, errors = ended(process)
+        assert not switch.cookies
+    report = json.loads(output)
+    assert status == 0, errors
+    assert report["capabilities"]["meters"]["result"] == "closes_connection"
+    assert report["capabilities"]["roles"]["result"] == "works"
+    assert (report["reconnections"], report["rules_left"]) == (1, 0)
+
+
+def test_an_address_in_use_and_other_mistakes_say_what_to_do(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for words, status, text in (
+            (["--listen", address], 1, "does a balancer run here? Stop it, or name another address with --listen"),
+            (["--ports", "1"], 2, "expected two ports, such as 7,8 or eth1,eth2, not '1'"),
+            (["--fill", "0"], 2, "expected a number of rules from 1 to 1000000, not '0'"),
+            (["--json", str(tmp_path / "none" / "x")], 1, f"there is no folder {tmp_path}/none"),
+            (["--ctl-cert", "x"], 1, "TLS needs --ctl-privkey and --ctl-cert"),
+            (["--listen", f"127.0.0.1:{free_port()}", "--wait", "0.1"], 1, "no switch has connected within 0.1 s"),
+        ):
+            result = subprocess.run(
+                [*COMMAND, "switch-test", *words], capture_output=True, text=True, check=False, timeout=HARD_LIMIT
+            )
+            assert (result.returncode, result.stdout) == (status, "")
+            assert text in result.stderr
+            assert "Traceback" not in result.stderr
+
+
+def test_ports_that_the_switch_does_not_have_are_named() -> None:
+    port = free_port()
+    with switch_test(port, "--ports", "1,9") as process, SocketSwitch(port):
+        status, output, errors = ended(process)
+    assert (status, output) == (1, "")
+    assert "the switch has no port 9; it has 1 (eth1), 2 (eth2)" in errors
