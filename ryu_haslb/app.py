@@ -42,7 +42,8 @@ from ryu_haslb.openflow.server import Caller, OpenFlowServer
 from ryu_haslb.openflow.session_key import KEY_LENGTH
 from ryu_haslb.openflow.unserved import Unserved
 from ryu_haslb.show.snapshot import Sources
-from ryu_haslb.show.state_log import StateLog
+from ryu_haslb.show.state_history import StateHistory
+from ryu_haslb.show.state_log import StateLog, is_critical
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session_filter import SessionFilter
 from ryu_haslb.startup import (
@@ -94,6 +95,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.supervisor = new_supervisor()
         self.startup_file = open_startup_file()
         self.rollback = Rollback()
+        self.history = StateHistory()
         self.configuration = load_configuration(self.startup_file.path)
         unserved: Unserved[Caller] = Unserved.within(raise_descriptor_limit())
         context = tls_context()
@@ -113,7 +115,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             if self.member is None
             else ClusterConfiguration(self.member, self, write_configuration(self.configuration))
         )
-        self.state_log = StateLog(self.sources, time.monotonic())
+        self.state_log = StateLog(self.sources, time.monotonic(), self.history)
         self._signals: list[int] = []
         self._is_stopping = False
         self._reloading = Coalesced(lambda: unattended.reload(self, self.cluster_configuration))
@@ -159,7 +161,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
     @property
     def sources(self) -> Sources:
         """What ``show``, HTTP and metrics read from."""
-        return Sources(self.configuration, self.balancer, self.dfp, self.fleet.switches, self.member)
+        return Sources(self.configuration, self.balancer, self.dfp, self.fleet.switches, self.member, self.history)
 
     def commit_configuration(self, text: str, source: str) -> Iterable[str]:
         """Make a checked configuration that of all members of the cluster, if there is one.
@@ -215,7 +217,10 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             self._rolling_back.request()
         self.log_limit.tick(now)
         for line in self.state_log.changes(self.sources, now):
-            LOG.info("%s", line)
+            if is_critical(line):
+                LOG.critical("%s", line)
+            else:
+                LOG.info("%s", line)
 
     def _on_weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:
         is_standby = self.member is not None and not self.member.is_leading

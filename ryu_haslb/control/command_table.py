@@ -74,6 +74,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show ip slb dfp weights", Executor.BALANCER, "Weights that DFP agents have set"),
     Command("show ip slb dfp agent ADDRESS PORT<1-65535>", Executor.BALANCER, "One DFP agent: connection, counters"),
     Command("show ip slb stats", Executor.BALANCER, "Counters of requests, and of drops by reason"),
+    Command("show ip slb history", Executor.BALANCER, "What has changed in the last days, the newest first"),
     Command("show redundancy [states]", Executor.BALANCER, "The cluster: state of this member, leader, generation"),
     Command("show redundancy members", Executor.BALANCER, "The members of the cluster, as they describe themselves"),
     Command("show redundancy switchover history", Executor.BALANCER, "The last switchovers: when, why, how long"),

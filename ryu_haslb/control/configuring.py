@@ -20,6 +20,7 @@ from ryu_haslb.control.plans import PlanChangedError, consequences, ends, identi
 from ryu_haslb.control.reader_process import read_aside
 from ryu_haslb.control.reading import Job, Outcome
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.show.state_history import Kind
 from ryu_haslb.slb.session_filter import SessionFilter
 
 #: One change of the configuration at a time: each begins with the configuration that the one before has left.
@@ -72,7 +73,9 @@ def apply_shared(application: Application, text: str, source: str, is_due: Calla
         before = application.sources.configuration
         outcome = read_aside(Job(source, before, text=text))
         _replace(application, before, outcome)
-        return Change(outcome.changes, outcome.warnings, outcome.notes)
+        change = Change(outcome.changes, outcome.warnings, outcome.notes)
+        _record(application, source, change)
+        return change
 
 
 def apply_commands(application: Application, text: str, source: str) -> Change:
@@ -117,7 +120,14 @@ def _apply(application: Application, job_of: Callable[[Configuration], Job], pla
         reports = application.commit_configuration(outcome.text, job.source + confirm_by)
         _replace(application, before, outcome)
         application.startup_file.record(seen)
+        _record(application, job.source, change)
     return replace(change, notes=(*change.notes, *reports))
+
+
+def _record(application: Application, source: str, change: Change) -> None:
+    history = application.sources.history
+    if history is not None and change.changes:
+        history.record(Kind.CONFIGURATION, source, f"{len(change.changes)} lines", "none")
 
 
 def _change_of(application: Application, outcome: Outcome) -> Change:

@@ -89,6 +89,7 @@ HANDLERS: dict[str, Handler] = {
     **SLB_HANDLERS,
     "show ip slb switches": _report(reports.SWITCHES),
     "show ip slb switches detail": _report(reports.SWITCHES_DETAIL),
+    "show ip slb history": _report(reports.STATE_CHANGES),
     "show redundancy [states]": _report(reports.REDUNDANCY),
     "show redundancy members": _report(reports.MEMBERS),
     "show redundancy switchover history": _report(reports.SWITCHOVERS),

@@ -91,7 +91,7 @@ class Rollback:
             return False
         if not self._has_warned and self._deadline - now <= WARNING_TIME:
             self._has_warned = True
-            LOG.warning("%s", self.remark(now))
+            LOG.warning("the configuration rolls back in %d s unless 'configure confirm'", self._deadline - now)
         return now >= self._deadline
 
     def remark(self, now: float) -> Optional[str]:

@@ -283,6 +283,16 @@ SWITCHOVERS = Report(
         Column("duration", "duration", 10),
     ),
 )
+STATE_CHANGES = Report(
+    snapshot.state_changes,
+    _as_table(
+        Column("at", "at", 27),
+        Column("kind", "kind", 15),
+        Column("name", "name", 30),
+        Column("state", "state", 16),
+        Column("was", "was", 15),
+    ),
+)
 SWITCHES = Report(
     snapshot.switches,
     _as_table(

@@ -26,6 +26,7 @@ from ryu_haslb.show.column_types import (
     Values,
     Weight,
 )
+from ryu_haslb.show.state_history import Kind
 from ryu_haslb.slb.farm import FARM_STATES
 from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.session import SessionState
@@ -51,6 +52,7 @@ SwitchingMode = Annotated[str, Values(enum=tuple(mode.value for mode in Switchin
 RuleLimitSource = Annotated[str, Values(enum=tuple(source.value for source in LimitSource))]
 StandbyState = Annotated[str, Values(enum=tuple(state.value for state in FollowerState))]
 PlaceName = Annotated[str, Values(enum=tuple(state.value for state in PlaceState))]
+ChangeKind = Annotated[str, Values(enum=tuple(kind.value for kind in Kind))]
 Nat = Annotated[str, Values(enum=("SERVER", "none"))]
 
 
@@ -239,6 +241,17 @@ class SwitchoverRow(TypedDict):
     duration: Annotated[
         Optional[Seconds], "From when the database gave it the lock until it served every switch; null if unknown."
     ]
+
+
+class StateChangeRow(TypedDict):
+    """A change of the last days."""
+
+    at: Annotated[str, Values(format="date-time"), "When, in UTC."]
+    kind: Annotated[ChangeKind, "What has changed."]
+    name: Annotated[str, "Name of what has changed; of a configuration its source, such as a file."]
+    state: Annotated[str, "The state after it; of a configuration how many commands it has changed."]
+    was: Annotated[str, "The state before; none if there was none."]
+    left_out: Annotated[Count, "Changes of the same object before this one that have no row, since it flapped."]
 
 
 class SwitchRow(TypedDict):

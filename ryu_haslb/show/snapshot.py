@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
+from itertools import islice
 from socket import inet_ntoa
 from typing import NamedTuple, Optional, TypedDict
 
@@ -28,11 +29,13 @@ from ryu_haslb.show.rows import (
     RedundancyRow,
     ServerFarmRow,
     SessionRow,
+    StateChangeRow,
     SwitchoverRow,
     SwitchRow,
     VirtualServerRow,
     agent_state,
 )
+from ryu_haslb.show.state_history import StateHistory
 from ryu_haslb.show.switch_facts import facts_of
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.farm import ServerFarm
@@ -63,13 +66,17 @@ class _Place(TypedDict):
 
 
 class Sources(NamedTuple):
-    """The parts of a running balancer that snapshots read. ``member`` is None without a cluster."""
+    """The parts of a running balancer that snapshots read. ``member`` is None without a cluster.
+
+    ``history`` is what has changed; None where nothing records it.
+    """
 
     configuration: Configuration
     balancer: Balancer
     dfp: DfpAgents
     switches: Mapping[int, Switch]
     member: Optional[Member] = None
+    history: Optional[StateHistory] = None
 
 
 def reals(sources: Sources, farm_name: Optional[str] = None) -> Iterator[RealRow]:
@@ -356,6 +363,19 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
             "meters_restored": switch.restored.meters,
             "arp_dropped": switch.adjacencies.discovery.limit.dropped,
             "arp_metered": switch.arp_metered,
+        }
+
+
+def state_changes(sources: Sources, limit: Optional[int] = None) -> Iterator[StateChangeRow]:
+    """What has changed in the last days, the newest first."""
+    for each in islice(() if sources.history is None else sources.history.newest_first(), limit):
+        yield {
+            "at": datetime.fromtimestamp(each.at, timezone.utc).isoformat(timespec="seconds"),
+            "kind": each.kind.value,
+            "name": printable(each.name),
+            "state": printable(each.state),
+            "was": printable(each.was),
+            "left_out": each.left_out,
         }
 
 

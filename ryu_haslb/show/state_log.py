@@ -1,5 +1,7 @@
 """Log lines for state changes, tagged as on IOS: ``%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=...``.
 
+Each line is in the history as well (:mod:`.state_history`), which also has who leads the cluster.
+
 :meth:`StateLog.changes` compares the states now with the states that were logged last. An object whose state flaps is
 logged at most once in :data:`LOG_INTERVAL`, and after some lines once a minute. A change that had to wait is logged
 later if it still holds: the last line about an object always gives the state that it stays in. ``left_out`` is the
@@ -17,6 +19,8 @@ from ryu_haslb.dfp.manager import State
 from ryu_haslb.log_limit import Bucket
 from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.state_history import Kind, StateHistory
+from ryu_haslb.slb.farm import FARM_FAILED
 from ryu_haslb.slb.real import Health
 
 #: Seconds between two comparisons of all states.
@@ -35,14 +39,17 @@ MAX_LINES_PER_SECOND = 20
 #: The end of the line about a real server that has failed and still serves.
 _DEMOTED = " (it has failed, and still serves because no other real server of the farm can; check them all)"
 
-REAL, SWITCH, DFP = "REAL", "SWITCH", "DFP"
+REAL, SWITCH, DFP, FARM = "REAL", "SWITCH", "DFP", "FARM"
+_KINDS = {REAL: Kind.REAL, SWITCH: Kind.SWITCH, DFP: Kind.DFP_AGENT, FARM: Kind.FARM}
+#: The severity of a line, as on IOS: 2 for a farm without a home agent, else 6.
+_CRITICAL, _INFORMATIONAL = 2, 6
 
 
 class Subject(NamedTuple):
-    """The object that a line is about: a real server, a switch or a DFP agent, as ``tag`` says.
+    """The object that a line is about: a farm, a real server, a switch or a DFP agent, as ``tag`` says.
 
-    ``name`` is the name of a real server (with the ``farm`` that it belongs to), the datapath id of a switch, or the
-    address of an agent.
+    ``name`` is the name of a real server (with the ``farm`` that it belongs to) or of a farm, the datapath id of a
+    switch, or the address of an agent.
     """
 
     tag: str
@@ -52,13 +59,24 @@ class Subject(NamedTuple):
     def __str__(self) -> str:
         if self.tag == REAL:
             return f"farm={self.farm} real={self.name}"
+        if self.tag == FARM:
+            return f"farm={self.name}"
         return f"datapath={self.name:016x}" if self.tag == SWITCH else f"agent={self.name}"
+
+    @property
+    def title(self) -> str:
+        """Its name in the history."""
+        if self.tag == REAL:
+            return f"{self.name} ({self.farm})"
+        return f"{self.name:016x}" if self.tag == SWITCH else str(self.name)
 
 
 class StateLog:
     """The states that were logged last. The states at the start count as logged."""
 
-    def __init__(self, sources: Sources, now: float) -> None:
+    def __init__(self, sources: Sources, now: float, history: Optional[StateHistory] = None) -> None:
+        self._history = StateHistory() if history is None else history
+        self._leader = _leader(sources)
         self._logged = dict(_states(sources))
         self._logged_at: dict[Subject, float] = {}
         self._configuration = sources.configuration
@@ -78,6 +96,7 @@ class StateLog:
         if sources.configuration is not self._configuration:
             self._configuration = sources.configuration
             yield _configured(sources.configuration)
+        self._record_leader(sources)
         if now - self._second >= 1.0:
             self._second, self._lines = now, 0
         states = dict(_states(sources))
@@ -92,8 +111,16 @@ class StateLog:
             note = _DEMOTED if after == Health.DEMOTED.value else ""
             left_out = self._left_out.pop(subject, 1) - 1
             count = f" left_out={left_out}" if left_out > 0 else ""
-            yield f"%SLB-6-{subject.tag}: {subject} state={after or 'removed'} was={before or 'none'}{count}{note}"
+            states_text = f"state={after or 'removed'} was={before or 'none'}"
+            yield f"%SLB-{_severity(subject, after)}-{subject.tag}: {subject} {states_text}{count}{note}"
             self._record(subject, after, now)
+            kind = _KINDS[subject.tag]
+            self._history.record(kind, subject.title, after or "removed", before or "none", max(left_out, 0))
+
+    def _record_leader(self, sources: Sources) -> None:
+        before, self._leader = self._leader, _leader(sources)
+        if self._leader != before:
+            self._history.record(Kind.REDUNDANCY, "leader", self._leader or "none", before or "none")
 
     def _is_due(self, subject: Subject, states: dict[Subject, str], now: float) -> bool:
         if self._logged.get(subject) == states.get(subject):
@@ -130,7 +157,23 @@ class StateLog:
             self._logged_at[subject] = now
 
 
+def is_critical(line: str) -> bool:
+    """Whether a line says that a farm has no home agent."""
+    return line.startswith(f"%SLB-{_CRITICAL}-")
+
+
+def _severity(subject: Subject, state: Optional[str]) -> int:
+    return _CRITICAL if subject.tag == FARM and state == FARM_FAILED else _INFORMATIONAL
+
+
+def _leader(sources: Sources) -> str:
+    return "" if sources.member is None else sources.member.leader
+
+
 def _states(sources: Sources) -> Iterator[tuple[Subject, str]]:
+    for farm in sources.balancer.farms.values():
+        if farm.reals:
+            yield Subject(FARM, "", farm.name), farm.state
     for real in sources.balancer.reals():
         yield Subject(REAL, real.farm_name, real.name), real.state
     for datapath_id, switch in sources.switches.items():

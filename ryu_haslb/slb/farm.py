@@ -28,7 +28,8 @@ _STATES = {
     "DFP_THROTTLED": "DFP_THROTTLED",
 }
 #: Every state of a farm. In all but the first two a new session has no real server.
-FARM_STATES = ("OPERATIONAL", "TESTING", "MAXCONNS", "DFP_THROTTLED", "FAILED")
+FARM_FAILED = "FAILED"
+FARM_STATES = ("OPERATIONAL", "TESTING", "MAXCONNS", "DFP_THROTTLED", FARM_FAILED)
 
 
 class ServerFarm:
@@ -77,7 +78,7 @@ class ServerFarm:
     def state(self) -> str:
         """The state of its best real server that a switch can reach, as its virtual servers show it."""
         states = {real.state for real in self.reals if real.reachable_from}
-        return next((state for best, state in _STATES.items() if best in states), "FAILED")
+        return next((state for best, state in _STATES.items() if best in states), FARM_FAILED)
 
     def at(self, address: bytes) -> Sequence[RealServer]:
         """The real servers with this address, one for each of its ports; none if the farm has no such address."""

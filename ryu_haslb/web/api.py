@@ -26,6 +26,7 @@ from ryu_haslb.show.reports import Report
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
 from ryu_haslb.web import metrics, parameters
+from ryu_haslb.web.health import not_ready, notices
 from ryu_haslb.web.history import RealHistoryRow
 from ryu_haslb.web.parameters import AFTER, LIMIT, NAME, OF_SESSIONS, SERVERFARM, Parameter, ParameterError
 from ryu_haslb.web.route import JSON, Api, ApiError, Body, Call, Route, json_response, streamed
@@ -34,6 +35,7 @@ from ryu_haslb.web.schemas import (
     ClearSessions,
     Configured,
     Error,
+    Health,
     Overview,
     Refused,
     Remark,
@@ -42,6 +44,8 @@ from ryu_haslb.web.schemas import (
 )
 
 TEXT = "text/plain"
+#: Changes that the page shows.
+MAX_CHANGES_SHOWN = 100
 _NO_SUCH_NAME = (404, "The configuration has no virtual server or server farm of this name.")
 
 R = TypeVar("R", bound=Row)
@@ -133,8 +137,20 @@ def _overview(api: Api, _: Call) -> Response:
         "dfp_agents": list(snapshot.dfp_agents(sources)),
         "statistics": list(snapshot.statistics(sources)),
         "switches": list(snapshot.switches(sources)),
+        "changes": list(snapshot.state_changes(sources, MAX_CHANGES_SHOWN)),
+        "members": list(snapshot.members(sources)),
+        "notices": notices(api.application),
     }
     return json_response(overview)
+
+
+def _healthz(_api: Api, _: Call) -> Response:
+    return json_response({"status": "ok", "problems": []})
+
+
+def _readyz(api: Api, _: Call) -> Response:
+    problems = list(not_ready(api.sources))
+    return json_response({"status": "not ready" if problems else "ok", "problems": problems}, 503 if problems else 200)
 
 
 def _metrics(api: Api, _: Call) -> Response:
@@ -206,6 +222,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/overview", "All tables that the page shows", _overview, reference(Overview)),
     _filtered("/api/v1/reals", "Real servers", _reals, rows.RealRow, SERVERFARM),
     Route("GET", "/api/v1/history", "Real servers in the last five minutes", _history, array(RealHistoryRow)),
+    _table(
+        "/api/v1/history/changes",
+        "What has changed in the last days, the newest first",
+        rows.StateChangeRow,
+        snapshot.state_changes,
+    ),
     _filtered("/api/v1/serverfarms", "Server farms", _serverfarms, rows.ServerFarmRow, NAME),
     _filtered("/api/v1/vservers", "Virtual servers", _vservers, rows.VirtualServerRow, NAME),
     _filtered(
@@ -243,6 +265,15 @@ ROUTES: tuple[Route, ...] = (
         _running_configuration,
         {"type": "string"},
         TEXT,
+    ),
+    Route("GET", "/healthz", "Whether the process answers requests", _healthz, reference(Health)),
+    Route(
+        "GET",
+        "/readyz",
+        "Whether this balancer leads, serves a switch, and has a home agent for new sessions of every virtual server",
+        _readyz,
+        reference(Health),
+        refusal=(503, Health, "It does not; the problems say why."),
     ),
     Route("GET", "/metrics", "Metrics for Prometheus", _metrics, {"type": "string"}, TEXT),
     Route(

@@ -30,6 +30,9 @@ class Overview(TypedDict):
     dfp_agents: list[rows.DfpAgentRow]
     statistics: list[rows.CounterRow]
     switches: list[rows.SwitchRow]
+    changes: Annotated[list[rows.StateChangeRow], "What has changed last, the newest first."]
+    members: list[rows.MemberRow]
+    notices: Annotated[list[str], "Sentences about what an operator should know at once; none if all is well."]
 
 
 class ClearSessions(TypedDict, total=False):
@@ -61,6 +64,13 @@ class Configured(TypedDict):
     changes: Annotated[list[str], "Commands that were added (+) and removed (-)."]
     consequences: Annotated[list[str], "Sentences about the sessions that end or move."]
     warnings: list[Remark]
+
+
+class Health(TypedDict):
+    """Whether the balancer is alive, or ready."""
+
+    status: Annotated[str, Values(enum=("ok", "not ready"))]
+    problems: Annotated[list[str], "Why it is not ready."]
 
 
 class Refused(TypedDict):
@@ -145,6 +155,7 @@ _ROWS: tuple[type, ...] = (
     rows.MemberRow,
     rows.SwitchoverRow,
     rows.SwitchRow,
+    rows.StateChangeRow,
     ProtectedPairRow,
     IpsecAssociationRow,
     IsakmpAssociationRow,
@@ -155,6 +166,7 @@ _ROWS: tuple[type, ...] = (
     Remark,
     Configured,
     Refused,
+    Health,
     Error,
 )
 

@@ -23,6 +23,7 @@ from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.state_history import StateHistory
 from ryu_haslb.slb.session_filter import SessionFilter
 
 
@@ -36,6 +37,7 @@ class Application:
         self.switches: Mapping[int, Switch] = {}
         self.member = leading_member()
         self.configuration = self.bench.configuration
+        self.history = StateHistory()
         self.startup_file, self.rollback = StartupFile("/etc/haslb/haslb.ios"), Rollback()
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
         self.begin(sessions)
@@ -47,7 +49,7 @@ class Application:
 
     @property
     def sources(self) -> Sources:
-        return Sources(self.configuration, self.bench.balancer, self.dfp, self.switches, self.member)
+        return Sources(self.configuration, self.bench.balancer, self.dfp, self.switches, self.member, self.history)
 
     def configure(self, configuration: Configuration) -> None:
         self.configuration = configuration

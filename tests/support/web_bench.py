@@ -25,6 +25,7 @@ from ryu_haslb.dfp.weight_table import AgentAddress, Server
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.state_history import Kind, StateHistory
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session_filter import SessionFilter
@@ -68,6 +69,8 @@ class WebBench:
         self.configuration = read_configuration(CONFIGURATION, "bench")[0]
         self.balancer = Balancer(self.configuration)
         self.member = leading_member()
+        self.history = StateHistory()
+        self.history.record(Kind.FARM, "HAFARM", "OPERATIONAL", "FAILED")
         self.startup_file, self.rollback = StartupFile("/etc/haslb/haslb.ios"), Rollback()
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), lambda _: None)
         self.dfp.weights.set(Server(IPv4Address("10.1.1.52"), 434, 17, 65535), 25, _AGENT, NOW)
@@ -82,7 +85,7 @@ class WebBench:
 
     @property
     def sources(self) -> Sources:
-        return Sources(self.configuration, self.balancer, self.dfp, self.switches, self.member)
+        return Sources(self.configuration, self.balancer, self.dfp, self.switches, self.member, self.history)
 
     def configure(self, configuration: Configuration) -> None:
         self.configuration = configuration

@@ -67,7 +67,7 @@ def test_show_and_the_log_say_how_long_is_left(caplog: pytest.LogCaptureFixture)
     rollback.arm("", 2, 0.0)
     assert rollback.remark(13.0) == "the configuration rolls back in 1 min 47 s unless 'configure confirm'"
     assert not rollback.is_due(60.0)
-    assert caplog.messages[-1] == "the configuration rolls back in 1 min 0 s unless 'configure confirm'"
+    assert caplog.messages[-1] == "the configuration rolls back in 60 s unless 'configure confirm'"
     application = armed()
     assert run(application, "show ip slb reals")[0].startswith("[the configuration rolls back in ")
     assert run(application, "show archive config rollback timer")[0].startswith("the configuration rolls back in ")
