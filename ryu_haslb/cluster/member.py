@@ -22,6 +22,9 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between two looks at the election when the database shows nothing new.
 TICK_INTERVAL = 0.1
+#: Seconds that the switches have to confirm what was sent to them before this member resigned, until it releases the
+#: lock all the same.
+RELEASE_TIMEOUT = 0.2
 
 
 class Leading(NamedTuple):
@@ -60,6 +63,8 @@ class Member:
         self._database = Database(settings, self.election, self.act, self._may_lead, engine)
         self.shared = SharedState(settings, self.election, engine)
         self.leadership = Leadership(self._database.on_generation_at_switch)
+        self.leadership.on_ready = self._release_lock
+        self._release_at: Optional[float] = None
         self._was_connected = False
 
     @property
@@ -115,6 +120,8 @@ class Member:
         if self.state is MemberState.STANDBY:  # once it claims, the database may show itself
             self._previous = self.leader
         self._database.step(self._clock())
+        if self._release_at is not None and self._clock() >= self._release_at:
+            self._release_lock()
         self._follow(self._database.is_connected)
         self._share(self._clock())
 
@@ -128,15 +135,26 @@ class Member:
             LOG.exception("cluster: a step of what members share failed; continuing")
 
     def resign(self, reason: str) -> bool:
-        """Let another member lead. This one goes on until it does. False when this member does not lead."""
+        """Let another member lead. This one goes on until it does. False when this member does not lead.
+
+        It releases the lock when every switch has confirmed the session rules that were sent before: a new leader would
+        have the switch reject them.
+        """
         if not self.is_leading:
             return False
         LOG.info("cluster: %s resigns (%s); it serves until another member leads", self.name, reason)
         self.leadership.is_resigning, self.resigning = True, reason.lower().replace("-", "_")
         self.shared.hurry()
+        self._release_at = self._clock() + RELEASE_TIMEOUT
         self.on_change()
-        self._database.resign(self._clock())
+        if not self.leadership.awaited:
+            self._release_lock()
         return True
+
+    def _release_lock(self) -> None:
+        if self._release_at is not None:
+            self._release_at = None
+            self._database.resign(self._clock())
 
     def act(self, action: Action) -> None:
         """Carry out what the election has decided."""
@@ -149,7 +167,7 @@ class Member:
             LOG.warning("cluster: %s leads (generation %d)", self.name, action.generation)
         elif isinstance(action, StandBy):
             leadership.is_leading, leadership.generation, self.lead = False, action.generation, None
-            leadership.is_resigning = False
+            leadership.is_resigning, self._release_at = False, None
             LOG.warning(
                 "cluster: %s leads (generation %d); %s stands by",
                 shown(action.leader, MAX_NAME_LENGTH) or "another member",
@@ -160,7 +178,8 @@ class Member:
 
     def _follow(self, is_connected: bool) -> None:
         """Report the connection to the database, and end a resignation that no other member has followed."""
-        if self.leadership.is_resigning and self.election.wants_lock(self._clock()):
+        is_released = self.leadership.is_resigning and self._release_at is None
+        if is_released and self.election.wants_lock(self._clock()):
             self.leadership.is_resigning, self.resigning = False, ""
             LOG.warning("cluster: no other member has taken over; %s goes on leading", self.name)
             self.on_change()

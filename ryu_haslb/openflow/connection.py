@@ -59,7 +59,7 @@ class Connection:
         self._balancer = balancer
         self._installation = Installation(transport, switch, balancer, configuration, clock)
         self._key_reading: Optional[KeyReading] = None
-        self._must_forget_first = False
+        self._must_forget_first = self._is_resigning = False
         self._leadership = switch.leadership
         budget = Budget(0)
         if self._leadership is not None:
@@ -114,6 +114,7 @@ class Connection:
         switch.connect(self._installation.transactions, self._clock())
         if self._conclude_stop is None:
             self.transport.handler = self._on_message
+        self._follow_resignation()
         self._installation.install()
 
     def on_mastership_lost(self) -> None:
@@ -138,9 +139,18 @@ class Connection:
     def on_leadership_changed(self) -> None:
         """The cluster has decided anew who leads, or this member resigns."""
         self._mastership.tick(self._clock())
-        if self.is_serving and self._conclude_stop is None and self._leadership is not None:
-            is_resigning = self._leadership.is_resigning
-            self.transport.handler = self._on_message_while_resigning if is_resigning else self._on_message
+        if self.is_serving:
+            self._follow_resignation()
+
+    def _follow_resignation(self) -> None:
+        leadership = self._leadership
+        if leadership is None or leadership.is_resigning == self._is_resigning:
+            return
+        self._is_resigning = leadership.is_resigning
+        self._switch.path.set_resigning(self._is_resigning)
+        if self._is_resigning:  # the barrier confirms all that was sent before
+            leadership.awaited.add(self)
+            self._installation.transactions.submit(lambda _: [], lambda _: leadership.on_confirmed(self))
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the standing rules by those of another configuration."""
@@ -227,6 +237,13 @@ class Connection:
             self._key_reading = None
         self._must_forget_first = False
         self._installation.end()
+        self._end_resignation()
+
+    def _end_resignation(self) -> None:
+        if self._leadership is not None and self._is_resigning:
+            self._is_resigning = False
+            self._switch.path.set_resigning(False)
+            self._leadership.on_confirmed(self)
 
     def _on_message(self, kind: int, xid: int, message: bytes) -> bool:
         """Handle a message of the switch. False when it is left to the engine."""
@@ -247,13 +264,6 @@ class Connection:
         if kind == wire.OFPT_ERROR:
             return self._on_error(xid, message)
         return self._mastership.on_message(kind, xid, message, self._clock())
-
-    def _on_message_while_resigning(self, kind: int, xid: int, message: bytes) -> bool:
-        """Each session rule follows its packet-out at once, since the switch may reject the next bundle."""
-        is_handled = self._on_message(kind, xid, message)
-        if kind == wire.OFPT_PACKET_IN:
-            self._switch.flush(self._clock())
-        return is_handled
 
     def _on_message_while_not_serving(self, kind: int, xid: int, message: bytes) -> bool:
         """Requests are discarded: another balancer gets them as well, or this one ends and they might get no rule."""

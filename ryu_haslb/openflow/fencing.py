@@ -79,17 +79,27 @@ FENCING_TRANSITIONS: dict[tuple[Role, RoleEvent], Role] = {
 class Leadership:
     """What the cluster has decided, for all switches: whether this member leads, and with which generation.
 
-    A member that resigns leads until its successor does. ``masters`` are the connections whose switches have accepted
-    it as MASTER. ``followed`` is the budget of what is followed while it stands by. ``report`` is called with a
-    generation at a switch that is newer, and with whether there are such.
+    A member that resigns leads until its successor does. ``awaited`` are the connections whose switches have not
+    confirmed yet what was sent before; ``on_ready`` is called when all have. ``masters`` are the connections whose
+    switches have accepted it as MASTER. ``followed`` is the budget of what is followed while it stands by. ``report``
+    is called with a generation at a switch that is newer, and with whether there are ``masters``.
     """
 
     def __init__(self, report: Callable[[int, bool], None]) -> None:
         self.is_leading = self.is_resigning = False
         self.generation = 0
+        self.awaited: set[object] = set()
+        self.on_ready: Callable[[], None] = lambda: None
         self.masters: set[FencedMastership] = set()
         self.followed = Budget(MAX_SESSIONS)
         self.report = report
+
+    def on_confirmed(self, connection: object) -> None:
+        """The switch has confirmed what was sent before this member resigned, or is not served any more."""
+        if connection in self.awaited:
+            self.awaited.discard(connection)
+            if not self.awaited:
+                self.on_ready()
 
 
 class FencedMastership(Arbiter):

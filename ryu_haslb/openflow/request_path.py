@@ -15,13 +15,14 @@ real server. Then it is forwarded by a packet-out, in one of two ways:
 
 * The session has its rule on this switch. The packet-out marks the request with the session's tag and outputs it to
   TABLE: it hits the session rule, which counts it, restarts its idle timer, and forwards it.
-* Otherwise the packet-out has the actions that lead to the real server, and the session rule is installed behind it.
+* Otherwise the packet-out has the actions that lead to the real server, and the session rule is installed behind it
+  (before it while this member of a cluster resigns).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Optional, Union
+from typing import Callable, Optional, Union
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import wire
@@ -41,7 +42,7 @@ from ryu_haslb.openflow.unrecovered import UnrecoveredSessions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
@@ -76,6 +77,8 @@ class RequestPath:
         self._checks = RequestChecks(datapath_id, balancer, discovery, forwarding)
         self.replies = Replies(datapath_id, balancer, discovery)
         self.rules = SessionRules(datapath_id, balancer, self._actions)
+        #: Has the rule of a session installed whose request is about to be forwarded.
+        self._install_rule: Callable[[Session], None] = self.rules.install
         self.admission = Admission(balancer, self._checks.read)
         self.table_output = TableOutput(datapath_id)
         self.unrecovered = UnrecoveredSessions(datapath_id, balancer, self.rules, self._actions, self.table_output)
@@ -87,6 +90,16 @@ class RequestPath:
         self.rules.room.configured = None if datapath is None else datapath.max_rules
         self._checks.configure(configuration)
         self.adjacencies.configure(configuration)
+
+    def set_resigning(self, is_resigning: bool) -> None:
+        """While this member of a cluster resigns, each session rule precedes its request, and none waits.
+
+        The switch may have another leader at any moment. A request whose rule it rejects is rejected as well then, and
+        its mobile sends it again to the other leader.
+        """
+        if is_resigning:
+            self.rules.send_waiting()
+        self._install_rule = self.rules.install_at_once if is_resigning else self.rules.install
 
     @property
     def virtual_servers(self) -> Mapping[bytes, VirtualServer]:
@@ -166,9 +179,9 @@ class RequestPath:
         ):
             channel.transmit(wire.packet_out_to_session(session.tag, frame))
             return
-        channel.transmit(wire.packet_out(self._actions[real], frame))
         if session is not None:
-            self.rules.install(session)
+            self._install_rule(session)
+        channel.transmit(wire.packet_out(self._actions[real], frame))
 
     def _forward_unrecovered(
         self, channel: Channel, request: Request, frame: bytes, forward: Union[bytes, DropReason]
@@ -196,8 +209,9 @@ class RequestPath:
             self._balancer.statistics.count_undelivered(DropReason.REAL_UNREACHABLE)
             return
         self.admission.backlog.requests += 1
-        channel.transmit(wire.packet_out(actions, frame))
         self.rules.on_missing(session)
+        self._install_rule(session)
+        channel.transmit(wire.packet_out(actions, frame))
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:
         """The switch had no rule for a session that might have been recovered, or the session has just ended."""

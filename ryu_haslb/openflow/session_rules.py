@@ -52,6 +52,8 @@ LOG = logging.getLogger(__name__)
 MAX_BUNDLE_RULES = 1000
 #: Bundles that the switch has not confirmed yet.
 MAX_OUTSTANDING_BUNDLES = 2
+#: Bundles that are sent at once when another member of the cluster is to lead. Only after a takeover there are as many.
+MAX_HURRIED_BUNDLES = 20
 #: Sessions that wait for room of which one step looks whether they have ended.
 _LOOKED_AT_PER_STEP = 100
 #: With up to this many sessions, a rule gets the idle time-out of its virtual server; with more, it stays until it is
@@ -220,6 +222,19 @@ class SessionRules:
             if self._to_remove and self._to_remove.pop(session.tag, None) is not None:
                 may_replace = True
             self._queue.add(session, may_replace or self.room.holds(session.tag))
+
+    def install_at_once(self, session: Session) -> None:
+        """Install the session's rule before anything that is sent later."""
+        self.install(session)
+        self.send_waiting()
+
+    def send_waiting(self) -> None:
+        """Send the rules that wait to be installed and for which there is room, however much is outstanding."""
+        for _ in range(MAX_HURRIED_BUNDLES):
+            installs = [] if self._transactions is None else self._take_installs(MAX_BUNDLE_RULES)
+            if not installs or self._transactions is None:
+                return
+            self._send(self._transactions, RuleBundle(installs, [], []))
 
     def on_missing(self, session: Session) -> None:
         """The switch has no rule of a session that should have one: install it."""

@@ -7,6 +7,7 @@ from cluster_member import leading_member
 
 from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import RESIGNATION_TIME, View
+from ryu_haslb.cluster.member import RELEASE_TIMEOUT
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
 
 
@@ -23,6 +24,32 @@ def test_a_resignation_that_no_member_follows_ends() -> None:
     member._follow(False)
     assert changes == [True, False]
     assert member.is_leading
+
+
+def test_the_lock_is_released_when_the_switches_have_confirmed_their_rules() -> None:
+    """The next leader would have a switch reject a session rule that is still on its way."""
+    now = [1000.0]
+    member = leading_member(lambda: now[0])
+    member.on_change = lambda: member.leadership.awaited.update({"switch 1", "switch 2"})
+    assert member.resign("test")
+    member.leadership.on_confirmed("switch 1")
+    assert member.election.wants_lock(now[0])
+    member.leadership.on_confirmed("switch 2")
+    assert not member.election.wants_lock(now[0])
+    assert member.leadership.is_resigning
+
+
+def test_a_switch_that_does_not_confirm_delays_a_resignation_for_a_moment_only() -> None:
+    now = [1000.0]
+    member = leading_member(lambda: now[0])
+    member.on_change = lambda: member.leadership.awaited.add("switch 1")
+    assert member.resign("test")
+    member.step()
+    assert member.election.wants_lock(now[0])
+    assert member.leadership.is_resigning
+    now[0] += RELEASE_TIMEOUT
+    member.step()
+    assert not member.election.wants_lock(now[0])
 
 
 def test_a_claim_that_was_under_way_does_not_end_a_resignation() -> None:

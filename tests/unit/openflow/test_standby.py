@@ -20,6 +20,7 @@ from ryu_haslb.openflow.follower import POLL_INTERVAL
 from ryu_haslb.openflow.follower_states import FollowerState
 from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.openflow.session_key import KEY_LENGTH
+from ryu_haslb.openflow.session_rules import MAX_OUTSTANDING_BUNDLES
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.openflow.wire_multipart import flow_stats_request
@@ -260,3 +261,60 @@ def test_a_switch_without_a_session_table_is_not_followed() -> None:
     network.run(2)
     assert standby.switch.follower is not None
     assert (standby.switch.role, standby.switch.follower.state) == (Role.WAITING, FollowerState.OFF)
+
+
+def kinds_of(messages: list[bytes]) -> list[int]:
+    """The types of all messages; what is transmitted at once may be several."""
+    kinds = []
+    for sent in messages:
+        while sent:
+            _, kind, length, _ = wire.HEADER.unpack_from(sent)
+            kinds.append(kind)
+            sent = sent[length:]
+    return kinds
+
+
+def test_while_the_leader_resigns_each_session_rule_precedes_its_request() -> None:
+    """The switch may have its next leader at any moment: no request may pass without its rule."""
+    led = Led()
+    leader = led.leader
+    for number in range(2 * MAX_OUTSTANDING_BUNDLES):  # more than the switch confirms: rules wait
+        leader.request(f"busy-{number}@isp.com")
+        leader.connection.flush(led.clock.now)
+    assert leader.switch.rules.waiting
+    leader.leadership.is_resigning = True
+    leader.connection.on_leadership_changed()
+    assert not leader.switch.rules.waiting
+    leader.sent.clear()
+    leader.request("late@isp.com")
+    kinds = kinds_of(leader.sent)
+    assert kinds.index(wire.OFPT_FLOW_MOD) < kinds.index(wire.OFPT_PACKET_OUT)
+    leader.leadership.is_resigning = False
+    leader.connection.on_leadership_changed()
+    leader.sent.clear()
+    leader.request("later@isp.com")
+    assert kinds_of(leader.sent) == [wire.OFPT_PACKET_OUT]
+
+
+def test_a_leader_that_resigns_waits_until_its_switches_have_confirmed_their_rules() -> None:
+    led = Led()
+    leadership = led.leader.leadership
+    ready: list[bool] = []
+    leadership.on_ready = lambda: ready.append(True)
+    leadership.is_resigning = True
+    led.leader.connection.on_leadership_changed()
+    led.leader.connection.on_leadership_changed()
+    assert (ready, len(leadership.awaited)) == ([], 1)
+    led.settle()
+    assert (ready, len(leadership.awaited)) == ([True], 0)
+
+
+def test_a_switch_that_is_lost_is_not_waited_for() -> None:
+    led = Led()
+    leadership = led.leader.leadership
+    ready: list[bool] = []
+    leadership.on_ready = lambda: ready.append(True)
+    leadership.is_resigning = True
+    led.leader.connection.on_leadership_changed()
+    led.leader.connection.leave()
+    assert (ready, len(leadership.awaited)) == ([True], 0)
