@@ -5,6 +5,7 @@ Every switch gets ``ovs-vsctl set-controller BRIDGE tcp:A tcp:B`` and no other s
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -13,12 +14,13 @@ from contextlib import contextmanager
 from ipaddress import IPv4Address, IPv4Network
 from itertools import product
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Optional, Union
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.chassis.one_switch import VIRTUAL_SERVER
 from haslb_lab.chassis.topology import CONTROLLER_MANAGEMENT
-from haslb_lab.cluster import traffic
+from haslb_lab.cluster import rule_record, traffic
 from haslb_lab.cluster.chassis import (
     BEHIND_ROUTER,
     CHASSIS_MAC,
@@ -34,7 +36,8 @@ from haslb_lab.cluster.chassis import (
     member_address,
 )
 from haslb_lab.cluster.databases import DatabaseServers
-from haslb_lab.cluster.ledger import Ledger, read_ledger
+from haslb_lab.cluster.ledger import Ledger, read_ledger, read_rules
+from haslb_lab.cluster.rule_record import Rule
 from haslb_lab.errors import LabError
 from haslb_lab.runner import janitor
 from haslb_lab.runner.lab import OPENFLOW_PORT, Lab
@@ -57,6 +60,7 @@ class ClusterLab(Lab):
         self.members = MEMBERS[:members]
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._senders: dict[int, subprocess.Popen[bytes]] = {}
+        self._recorders: dict[str, subprocess.Popen[bytes]] = {}
 
     # Up
 
@@ -65,30 +69,34 @@ class ClusterLab(Lab):
         return self
 
     def start_controller(self) -> None:
-        """Start the database servers, the members, the captures, and the generators of requests."""
+        """Start the records of the switches, the database servers, the members, the captures, and the mobiles."""
         subprocess.run(["ip", "route", "add", str(BEHIND_ROUTER), "via", str(CONTROLLER_MANAGEMENT.ip)], check=True)
+        for switch in SWITCHES.values():
+            socket = Path(os.environ.get("OVS_RUNDIR", "/var/run/openvswitch")) / f"{switch}.mgmt"
+            self._recorders[switch] = self._start(CONTROLLER, rule_record, [str(socket), str(_rules_file(switch))])
         addresses = {server: str(database_address(server)) for server in DATABASES}
         self.databases = DatabaseServers(janitor.DIRECTORY / "database", addresses, self._launch_database)
         for name in self.members:
-            for switch in SWITCHES.keys() - {1}:
-                self.node(name).cmd(f"ip address add {member_address(name, switch)}/24 dev {name}-eth0")
+            for number in SWITCHES.keys() - {1}:
+                self.node(name).cmd(f"ip address add {member_address(name, number)}/24 dev {name}-eth0")
             self.start(name)
         for agent in HOME_AGENTS:
-            self._start_traffic(agent, ["capture", f"{agent}-eth0", str(_file(agent))])
+            self._start(agent, traffic, ["capture", f"{agent}-eth0", str(_file(agent))])
         for number, pdsn in PDSNS.items():
             mac = CHASSIS_MAC.format(number)
             self.node(pdsn).cmd(f"ip neigh replace {VIRTUAL_SERVER} lladdr {mac} dev {pdsn}-eth0")
             words = ["send", str(VIRTUAL_SERVER), str(_first_mobile(number)), str(_file(pdsn))]
-            self._senders[number] = self._start_traffic(pdsn, words)
+            self._senders[number] = self._start(pdsn, traffic, words)
 
     def _launch_database(self, server: int, command: Sequence[str]) -> subprocess.Popen[bytes]:
         with self._log(database_node(server)).open("ab") as log:
             return self.run(database_node(server), command, stdout=log, stderr=log)
 
-    def _start_traffic(self, node: str, words: Sequence[str]) -> subprocess.Popen[bytes]:
+    def _start(self, node: str, program: ModuleType, words: Sequence[str]) -> subprocess.Popen[bytes]:
+        assert program.__file__ is not None
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
         with self._log(node).open("ab") as log:
-            process = self.run(node, [sys.executable, traffic.__file__, *words], stderr=log, **pipes)
+            process = self.run(node, [sys.executable, program.__file__, *words], stderr=log, **pipes)
         assert process.stdout is not None
         if process.stdout.readline() != b"ready\n":
             raise LabError(f"the program of {node} does not start")
@@ -188,24 +196,27 @@ class ClusterLab(Lab):
 
     def tell(self, pdsn: int, command: str) -> None:
         """Have the mobiles of a PDSN do something (:mod:`.traffic`)."""
-        pipe = self._senders[pdsn].stdin
-        assert pipe is not None
-        pipe.write(f"{command}\n".encode())
-        pipe.flush()
+        _tell(self._senders[pdsn], command)
 
     def tell_all(self, command: str, wait: bool = False) -> None:
         """Have the mobiles of all PDSNs do something, and wait until it is done."""
         for pdsn in PDSNS:
             self.tell(pdsn, command)
         for pdsn in PDSNS if wait else ():
-            output = self._senders[pdsn].stdout
-            assert output is not None
-            if output.readline() != b"done\n":
-                raise LabError(f"the generator of {PDSNS[pdsn]} has ended")
+            _await_done(self._senders[pdsn], f"the generator of {PDSNS[pdsn]}")
 
     def ledger(self) -> Ledger:
         """What was sent and what has arrived so far."""
         return read_ledger([_file(pdsn) for pdsn in PDSNS.values()], {agent: _file(agent) for agent in HOME_AGENTS})
+
+    def rule_history(self) -> list[Rule]:
+        """Every session rule that a switch has had so far, switch by switch in the order of their additions."""
+        found: list[Rule] = []
+        for switch, recorder in self._recorders.items():
+            _tell(recorder, "record")
+            _await_done(recorder, f"the record of {switch}")
+            found += read_rules(_rules_file(switch))
+        return found
 
     def rules(self) -> dict[int, set[str]]:
         """Session rules of all switches: the Ethernet addresses that each cookie leads to."""
@@ -220,6 +231,22 @@ class ClusterLab(Lab):
 
 def _file(node: str) -> Path:
     return janitor.DIRECTORY / f"{node}.requests"
+
+
+def _rules_file(switch: str) -> Path:
+    return janitor.DIRECTORY / f"{switch}.rules"
+
+
+def _tell(process: subprocess.Popen[bytes], command: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(f"{command}\n".encode())
+    process.stdin.flush()
+
+
+def _await_done(process: subprocess.Popen[bytes], name: str) -> None:
+    assert process.stdout is not None
+    if process.stdout.readline() != b"done\n":
+        raise LabError(f"{name} has ended")
 
 
 def _first_mobile(pdsn: int) -> int:

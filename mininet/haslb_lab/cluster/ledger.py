@@ -6,22 +6,20 @@ Times are nanoseconds of one clock, that of the machine on which senders and cap
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Optional
 
+from haslb_lab.cluster.rule_record import RULE, Rule
 from haslb_lab.cluster.traffic import ARRIVED, MAX_MOBILES, SENT
 
 SECOND = 1_000_000_000
 
-#: Nanoseconds before an interruption in which a new session's rule may still have been on its way to the switch.
-#: It follows its request within 5 ms; the rest is for a busy machine. No session is lost that is older.
-UNDER_WAY = SECOND // 10
-#: Nanoseconds without service that another member needs at least to become MASTER.
-MIN_INTERRUPTION = SECOND // 40
+#: Nanoseconds before a pause in which a request may have been sent that was still in flight when it began.
+IN_FLIGHT = SECOND // 10
 
 
 class Arrival(NamedTuple):
@@ -55,7 +53,7 @@ def switch_of(mobile: int) -> int:
 
 
 def _is_within(sent: int, pause: Pause) -> bool:
-    return pause.begin - UNDER_WAY <= sent <= pause.end
+    return pause.begin - IN_FLIGHT <= sent <= pause.end
 
 
 @dataclass(frozen=True)
@@ -75,15 +73,6 @@ class Ledger:
             switch: max(each, key=lambda pause: pause.seconds, default=Pause(begin, end))
             for switch, each in gaps.items()
         }
-
-    def interruptions(self, begin: int, end: int) -> list[tuple[int, Pause]]:
-        """All pauses from ``begin`` to ``end`` in which another member may have taken over, each with its switch."""
-        return [
-            (switch, pause)
-            for switch in self._times_by_switch
-            for pause in self._gaps(switch, begin, end)
-            if pause.end - pause.begin >= MIN_INTERRUPTION
-        ]
 
     def _gaps(self, switch: int, begin: int, end: int) -> list[Pause]:
         arrivals = self._times_by_switch[switch]
@@ -117,28 +106,82 @@ class Ledger:
         """The home agent to which each mobile's last request went."""
         return {arrival.mobile: arrival.agent for arrival in self.arrivals}
 
-    def moved(self, interruptions: Iterable[tuple[int, Pause]]) -> Moved:
-        """The mobiles whose requests arrived at more than one home agent."""
-        first: dict[int, Arrival] = {}
-        moved: dict[int, Arrival] = {}
+    def moved(self, rules: Mapping[tuple[int, str], Rule]) -> Moved:
+        """The mobiles whose requests arrived at more than one home agent, and why.
+
+        ``rules`` has the first rule by which a switch has led the session of a mobile to a home agent, in the order in
+        which the switch got them.
+        """
+        under_way, others = [], []
+        for stays in self._stays_by_switch.values():
+            for place, stay in enumerate(stays):
+                if stay.next_agent is not None:
+                    fault = _fault(stays, place, rules)
+                    if fault is None:
+                        under_way.append(stay.mobile)
+                    else:
+                        others.append(f"mobile {stay.mobile} of {stay.agent} came to {stay.next_agent}: {fault}")
+        return Moved(sorted(under_way), sorted(others))
+
+    @property
+    def _stays_by_switch(self) -> Mapping[int, list[Stay]]:
+        """At which home agents mobiles were one after the other, in the order in which they came there."""
+        found: dict[int, list[Stay]] = defaultdict(list)
+        latest: dict[int, Stay] = {}
         for arrival in self.arrivals:
-            before = first.setdefault(arrival.mobile, arrival)
-            if before.agent != arrival.agent:
-                moved.setdefault(arrival.mobile, before)
-        begins = [(switch, pause.begin) for switch, pause in interruptions]
-        under_way = {
-            mobile
-            for mobile, before in moved.items()
-            if any(switch == switch_of(mobile) and 0 <= begin - before.at <= UNDER_WAY for switch, begin in begins)
-        }
-        return Moved(sorted(under_way), sorted(moved.keys() - under_way))
+            before = latest.get(arrival.mobile)
+            if before is None or before.agent != arrival.agent:
+                if before is not None:
+                    before.next_agent = arrival.agent
+                latest[arrival.mobile] = stay = Stay(arrival.mobile, arrival.agent)
+                found[switch_of(arrival.mobile)].append(stay)
+        return found
+
+
+@dataclass
+class Stay:
+    """A mobile at a home agent, which it came to with a new session; and the next one, if it came to another."""
+
+    mobile: int
+    agent: str
+    next_agent: Optional[str] = None
+
+    @property
+    def key(self) -> tuple[int, str]:
+        """Mobile and home agent."""
+        return self.mobile, self.agent
 
 
 class Moved(NamedTuple):
-    """Mobiles that came to another home agent: those whose rule was under way at an interruption, and others."""
+    """Mobiles that came to another home agent: those whose rule was under way when the leader changed, and others."""
 
     under_way: list[int]
-    others: list[int]
+    others: list[str]
+
+
+def _fault(stays: Sequence[Stay], place: int, rules: Mapping[tuple[int, str], Rule]) -> Optional[str]:
+    """Why the loss of a session is a fault; None if its rule was on its way to the switch when the leader changed.
+
+    A leader installs the rules of sessions in the order in which these began. So if a rule was on its way, the switch
+    has never had it, and the next rule of a session that began later is from another leader. Of the sessions that began
+    earlier those count that had their rules by then: others were under way as well, and got theirs when their mobiles
+    registered again.
+    """
+    own = rules.get(stays[place].key)
+    if own is not None:
+        return f"the switch had its rule (generation {own.newest})"
+    earlier = {stay.key: at for at, stay in enumerate(stays[:place])}
+    later = {stay.key for stay in stays[place + 1 :]}
+    before: Optional[Rule] = None
+    began = -1
+    for key, rule in rules.items():
+        if key in later:
+            if before is not None and before.oldest < rule.newest:
+                return None
+            return f"the switch never had its rule, and next that of a later session, {rule}"
+        if earlier.get(key, -1) > began:
+            before, began = rule, earlier[key]
+    return "the switch never had its rule, and none of a later session"
 
 
 def read_ledger(sent: Iterable[Path], arrived: Mapping[str, Path]) -> Ledger:
@@ -155,3 +198,20 @@ def read_ledger(sent: Iterable[Path], arrived: Mapping[str, Path]) -> Ledger:
 def _whole(path: Path, size: int) -> bytes:
     content = path.read_bytes()
     return content[: len(content) // size * size]
+
+
+def read_rules(path: Path) -> Iterator[Rule]:
+    """Read the file that the record of a switch writes."""
+    return map(Rule._make, RULE.iter_unpack(_whole(path, RULE.size)))
+
+
+def first_rules(
+    rules: Iterable[Rule], mobiles: Mapping[int, int], agents: Mapping[bytes, str]
+) -> dict[tuple[int, str], Rule]:
+    """The first rule of each mobile and home agent: ``mobiles`` by their cookies, ``agents`` by Ethernet addresses."""
+    found: dict[tuple[int, str], Rule] = {}
+    for rule in rules:
+        mobile, agent = mobiles.get(rule.cookie), agents.get(rule.mac)
+        if mobile is not None and agent is not None:
+            found.setdefault((mobile, agent), rule)
+    return found

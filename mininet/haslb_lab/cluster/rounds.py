@@ -10,14 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from itertools import chain
 from random import Random
 from typing import Any, Callable, NamedTuple
 
 from haslb_lab.cluster.chassis import HOME_AGENTS
 from haslb_lab.cluster.failures import LASTING, Failure, Next
 from haslb_lab.cluster.lab import ClusterLab
-from haslb_lab.cluster.ledger import Ledger, Moved, Pauses
+from haslb_lab.cluster.ledger import Ledger, Moved, Pauses, first_rules
+from haslb_lab.cluster.rule_record import Rule
 from haslb_lab.errors import LabError
 from haslb_lab.runner.waiting import wait_until
 
@@ -28,11 +28,10 @@ CENSUS_RATE = 1000.0
 
 
 class Past(NamedTuple):
-    """A failure that has happened: when it began and was undone, who led before and during it."""
+    """A failure that has happened: when it began, who led before and during it."""
 
     failure: Failure
     begin: int
-    undone: int
     leader: str
     successor: str
 
@@ -60,8 +59,9 @@ class Verdict:
     """What became of all mobiles, and of the requests before all registered once more.
 
     ``lost`` are requests outside of the times without service, ``lost_in_pauses`` those within. ``at_other_agent`` are
-    mobiles that came to another home agent although their session's rule was in place. ``mismatches`` says where
-    tables, sessions and captures differ.
+    mobiles that came to another home agent although their session's rule was not on its way to the switch when the
+    leader changed (``under_way``), and why that is known. ``mismatches`` says where tables, sessions and captures
+    differ.
     """
 
     rounds: Sequence[Round]
@@ -71,7 +71,7 @@ class Verdict:
     lost_in_pauses: int
     twice: int
     under_way: Sequence[int]
-    at_other_agent: Sequence[int]
+    at_other_agent: Sequence[str]
     mismatches: Sequence[str]
 
     def as_json(self) -> dict[str, Any]:
@@ -85,8 +85,7 @@ class Verdict:
     @property
     def faults(self) -> list[str]:
         """What must not be, in words."""
-        found = [f"mobile {mobile} came to another home agent" for mobile in self.at_other_agent[:10]]
-        found += self.mismatches[:10]
+        found = [*self.at_other_agent[:10], *self.mismatches[:10]]
         if self.twice:
             found.append(f"{self.twice} requests arrived twice")
         return found
@@ -115,7 +114,7 @@ class Rounds:
         begin = time.time_ns()
         with failure.apply(lab, leader):
             successor = self._await_successor(failure, leader)
-        self._past.append(Past(failure, begin, time.time_ns(), leader, successor))
+        self._past.append(Past(failure, begin, leader, successor))
         self._report(f"{failure.name}: {leader}, then {successor}")
 
     def _await_successor(self, failure: Failure, leader: str) -> str:
@@ -137,7 +136,7 @@ class Rounds:
         lab.tell_all("pause", wait=True)
         lab.tell_all(f"again {CENSUS_RATE}", wait=True)
         ledger = self._await_arrivals()
-        return judge(self._past, ledger, end, compare(lab, ledger, end))
+        return judge(self._past, ledger, end, ledger.moved(rules_of(lab)), compare(lab, ledger, end))
 
     def _await_arrivals(self) -> Ledger:
         """All that was sent and arrived, when nothing has come for a moment."""
@@ -149,7 +148,7 @@ class Rounds:
         return ledger
 
 
-def judge(past: Sequence[Past], ledger: Ledger, end: int, mismatches: Sequence[str]) -> Verdict:
+def judge(past: Sequence[Past], ledger: Ledger, end: int, moved: Moved, mismatches: Sequence[str]) -> Verdict:
     """The verdict of what was recorded; ``end`` is that of the last round."""
     ends = [*(each.begin for each in past[1:]), end]
     judged = [
@@ -157,10 +156,6 @@ def judge(past: Sequence[Past], ledger: Ledger, end: int, mismatches: Sequence[s
         for each, until in zip(past, ends)
     ]
     pauses = [each.pauses for each in judged]
-    #: Where the same member is to go on, nothing may be lost.
-    may_interrupt = [each for each in past if each.failure.next_leader is not Next.SAME]
-    interruptions = chain.from_iterable(ledger.interruptions(each.begin, each.undone) for each in may_interrupt)
-    moved: Moved = ledger.moved(interruptions)
     before_census = Ledger([record for record in ledger.sent if record[0] <= end], ledger.arrivals)
     lost = before_census.lost(pauses)
     return Verdict(
@@ -174,6 +169,15 @@ def judge(past: Sequence[Past], ledger: Ledger, end: int, mismatches: Sequence[s
         at_other_agent=moved.others,
         mismatches=mismatches,
     )
+
+
+def rules_of(lab: ClusterLab) -> dict[tuple[int, str], Rule]:
+    """The first rule that a switch has had for each mobile and home agent. All mobiles have sessions by now."""
+    leader = lab.leader()
+    rows = [] if leader is None else lab.query(leader, "show ip slb sessions")
+    mobiles = {int(row["nai_hash"], 16): int(row["identity"][6:13]) for row in rows if row["identity"]}
+    agents = {bytes.fromhex(lab.node(name).MAC().replace(":", "")): name for name in HOME_AGENTS}
+    return first_rules(lab.rule_history(), mobiles, agents)
 
 
 def compare(lab: ClusterLab, ledger: Ledger, since: int) -> list[str]:

@@ -55,9 +55,13 @@ def test_ratios_come_first_and_are_of_medians() -> None:
 
 
 def test_every_fault_is_said() -> None:
-    faulty = record(twice=2, at_other_agent=[1000001], mismatches=["mobile 1000002 of sami1 has no session"])
+    faulty = record(
+        twice=2,
+        at_other_agent=["mobile 1000001 of sami1 came to sami2"],
+        mismatches=["mobile 1000002 of sami1 has no session"],
+    )
     assert faulty.storms.faults == [
-        "mobile 1000001 came to another home agent",
+        "mobile 1000001 of sami1 came to sami2",
         "mobile 1000002 of sami1 has no session",
         "2 requests arrived twice",
     ]

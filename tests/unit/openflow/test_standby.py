@@ -266,11 +266,11 @@ def test_a_switch_without_a_session_table_is_not_followed() -> None:
 def kinds_of(messages: list[bytes]) -> list[int]:
     """The types of all messages; what is transmitted at once may be several."""
     kinds = []
-    for sent in messages:
-        while sent:
-            _, kind, length, _ = wire.HEADER.unpack_from(sent)
-            kinds.append(kind)
-            sent = sent[length:]
+    sent, offset = b"".join(messages), 0
+    while offset < len(sent):
+        _, kind, length, _ = wire.HEADER.unpack_from(sent, offset)
+        kinds.append(kind)
+        offset += length
     return kinds
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from haslb_lab.cluster.ledger import MIN_INTERRUPTION, SECOND, UNDER_WAY, Arrival, Ledger, Moved, Pause, read_ledger
+from haslb_lab.cluster.ledger import (
+    IN_FLIGHT,
+    SECOND,
+    Arrival,
+    Ledger,
+    Moved,
+    Pause,
+    first_rules,
+    read_ledger,
+    read_rules,
+)
+from haslb_lab.cluster.rule_record import RULE, Rule
 from haslb_lab.cluster.traffic import ARRIVED, MAX_MOBILES, SENT
 
 FIRST, SECOND_MOBILE = MAX_MOBILES, 2 * MAX_MOBILES
@@ -44,41 +55,79 @@ def test_a_request_that_arrives_again_is_counted() -> None:
 
 def test_requests_of_a_pause_and_in_flight_before_it_are_excused() -> None:
     pause = {1: Pause(SECOND, 2 * SECOND)}
-    in_flight, within, after = SECOND - UNDER_WAY, SECOND + 1, 2 * SECOND + 1
+    in_flight, within, after = SECOND - IN_FLIGHT, SECOND + 1, 2 * SECOND + 1
     came = ledger(lost=((in_flight, FIRST), (within, FIRST), (after, FIRST)))
     assert came.lost([]) == 3
     assert came.lost([pause]) == 1
     assert ledger(lost=((in_flight - 1, FIRST),)).lost([pause]) == 1
 
 
-def test_a_mobile_may_move_only_if_its_first_request_came_right_before_an_interruption() -> None:
-    interruption = (1, Pause(SECOND, 2 * SECOND))
-    old, late = SECOND - UNDER_WAY - 1, SECOND - 1
-    after = 3 * SECOND
-    came = ledger(
-        *delivered(old, mobile=FIRST),
-        *delivered(after, mobile=FIRST, agent="sami2"),
-        *delivered(late, mobile=FIRST + 1),
-        *delivered(after, mobile=FIRST + 1, agent="sami2"),
-        *delivered(old, after, mobile=FIRST + 2),
-    )
-    assert came.moved([interruption]) == Moved(under_way=[FIRST + 1], others=[FIRST])
-    assert came.moved([]) == came.moved([(2, interruption[1])]) == Moved(under_way=[], others=[FIRST, FIRST + 1])
-    assert came.homes() == {FIRST: "sami2", FIRST + 1: "sami2", FIRST + 2: "sami1"}
+def moved(rules: dict[int, int], *agents_of: tuple[int, str]) -> Moved:
+    """Mobiles that came to these home agents one after the other; ``rules`` has the generations of their first rules
+    for the first of them, in the order in which the switch got them."""
+    arrivals = [Arrival(at, at, mobile, agent) for at, (mobile, agent) in enumerate(agents_of)]
+    by_agent = {(mobile, "sami1"): Rule(each, each, mobile, b"") for mobile, each in rules.items()}
+    return ledger(*arrivals).moved(by_agent)
 
 
-def test_every_pause_that_is_long_enough_for_a_takeover_is_an_interruption() -> None:
-    came = ledger(
-        *delivered(0, MIN_INTERRUPTION - 1, 2 * MIN_INTERRUPTION, 9 * MIN_INTERRUPTION, 10 * MIN_INTERRUPTION - 1)
+#: Three mobiles begin, and then the second one comes to another home agent.
+MOVE = ((1, "sami1"), (2, "sami1"), (3, "sami1"), (2, "sami2"))
+
+
+def test_a_session_was_under_way_if_its_rule_was_never_there_and_all_later_rules_are_of_another_leader() -> None:
+    assert moved({1: 1, 3: 2}, *MOVE) == Moved(under_way=[2], others=[])
+
+
+def test_no_session_may_be_lost_whose_rule_the_switch_had() -> None:
+    assert moved({1: 1, 2: 1, 3: 2}, *MOVE) == Moved(
+        [], ["mobile 2 of sami1 came to sami2: the switch had its rule (generation 1)"]
     )
-    end = 10 * MIN_INTERRUPTION
-    long = Pause(2 * MIN_INTERRUPTION, 9 * MIN_INTERRUPTION)
-    assert came.interruptions(0, end) == [(1, Pause(MIN_INTERRUPTION - 1, 2 * MIN_INTERRUPTION)), (1, long)]
+
+
+def test_no_session_may_be_lost_whose_leader_installed_the_rule_of_a_later_session() -> None:
+    assert moved({1: 1, 3: 1}, *MOVE) == Moved(
+        [],
+        [
+            "mobile 2 of sami1 came to sami2: the switch never had its rule, and next that of a later session, "
+            "cookie 0x3, generation 1"
+        ],
+    )
+    began_with_the_next_leader = ((1, "sami1"), (3, "sami1"), (4, "sami1"), (5, "sami1"), (4, "sami2"))
+    assert len(moved({1: 1, 3: 2, 5: 2}, *began_with_the_next_leader).others) == 1
+
+
+def test_without_rules_of_other_sessions_nothing_shows_that_a_rule_was_under_way() -> None:
+    for rules in ({1: 1}, {3: 2}, {}):
+        assert moved(rules, *MOVE).under_way == []
+        assert len(moved(rules, *MOVE).others) == 1
+
+
+def test_several_sessions_may_be_under_way_and_one_that_the_next_leader_gives_the_same_home_agent_is_not_lost() -> None:
+    came = moved(
+        {1: 1, 5: 2, 3: 2},
+        *((1, "sami1"), (2, "sami1"), (3, "sami1"), (4, "sami1"), (5, "sami1")),
+        *((2, "sami2"), (3, "sami1"), (4, "sami2")),
+    )
+    assert came == Moved(under_way=[2, 4], others=[])
+
+
+def test_the_sessions_of_each_switch_are_judged_by_its_own_rules() -> None:
+    other = 2 * MAX_MOBILES
+    came = moved({1: 1, other: 1, 3: 2}, (1, "sami1"), (2, "sami1"), (other, "sami1"), (3, "sami1"), (2, "sami2"))
+    assert came == Moved(under_way=[2], others=[])
+
+
+def test_the_first_rule_of_a_mobile_at_a_home_agent_counts() -> None:
+    rules = [Rule(1, 1, 7, b"1"), Rule(2, 2, 7, b"2"), Rule(3, 3, 7, b"1"), Rule(3, 3, 8, b"1"), Rule(3, 3, 7, b"?")]
+    found = first_rules(rules, {7: FIRST}, {b"1": "sami1", b"2": "sami2"})
+    assert found == {(FIRST, "sami1"): rules[0], (FIRST, "sami2"): rules[1]}
 
 
 def test_records_are_read_and_one_that_is_not_whole_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "pdsn1").write_bytes(SENT.pack(20, FIRST) + SENT.pack(10, FIRST + 1) + b"part")
     (tmp_path / "sami1").write_bytes(ARRIVED.pack(21, 20, FIRST) + b"part")
+    (tmp_path / "haslb1").write_bytes(RULE.pack(1, 2, 3, b"abcdef") + b"part")
+    assert list(read_rules(tmp_path / "haslb1")) == [Rule(1, 2, 3, b"abcdef")]
     read = read_ledger([tmp_path / "pdsn1"], {"sami1": tmp_path / "sami1"})
     assert read.sent == [(10, FIRST + 1), (20, FIRST)]
     assert read.arrivals == [Arrival(21, 20, FIRST, "sami1")]

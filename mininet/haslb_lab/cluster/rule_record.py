@@ -1,0 +1,158 @@
+"""Records which session rules a switch has had, each under the generation of the leader of that time. A program.
+
+``python rule_record.py SOCKET FILE`` connects to the management socket of a bridge of Open vSwitch, prints ``ready``,
+and writes a record (:data:`RULE`) of each session rule that is added or replaced. For each line on standard input it
+prints ``done`` when all rules of that moment are in the file. The flow monitor reports the rules,
+and role replies the newest generation that the switch has seen. Both come over one connection, in the order in which
+they happened in the switch: a rule between two replies was put there by a leader whose generation is not older than
+the first one's, and not newer than the second one's. No time is recorded.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from struct import Struct
+from typing import BinaryIO, NamedTuple
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.wire_flow_monitor import (
+    ONFFMF_ACTIONS,
+    ONFFMF_ADD,
+    ONFFMF_MODIFY,
+    flow_monitor_request,
+    flow_updates,
+    is_flow_monitor_reply,
+)
+from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, read_role_reply, role_request
+
+#: A rule: the generations between which it was added or replaced, its cookie, and the Ethernet address it leads to.
+RULE = Struct("<QQQ6s2x")
+#: Seconds between two questions for the generation, if no rule is added.
+QUESTION_INTERVAL = 0.01
+_MONITOR, _HELLO, _QUESTION = 1, 1, 2
+_SET_DESTINATION, _LENGTH_OF_ADDRESS = wire.set_field("eth_dst", bytes(6))[:8], 6
+
+
+class Rule(NamedTuple):
+    """A session rule that a switch has had."""
+
+    oldest: int
+    newest: int
+    cookie: int
+    mac: bytes
+
+    def __str__(self) -> str:
+        return f"cookie {self.cookie:#x}, generation {self.newest}"
+
+
+class RuleRecord:
+    """Makes records of the messages of a switch. ``question`` is to be sent when its last one is answered. Pure."""
+
+    def __init__(self) -> None:
+        self.is_asking = False
+        self._generation = 0
+        self._waiting: list[tuple[int, bytes]] = []
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether there are rules whose generations are not known yet."""
+        return bool(self._waiting)
+
+    def question(self) -> bytes:
+        """Asks for the generation."""
+        self.is_asking = True
+        return role_request(_QUESTION, ControllerRole.NOCHANGE)
+
+    def on_message(self, message: bytes) -> Iterator[Rule]:
+        """A message of the switch: the rules whose generations are known now."""
+        if message[1] == wire.OFPT_MULTIPART_REPLY and is_flow_monitor_reply(message):
+            for _, row in flow_updates(message):
+                _, _, rest = row.instructions.partition(_SET_DESTINATION)
+                if rest:
+                    self._waiting.append((row.cookie, rest[:_LENGTH_OF_ADDRESS]))
+        elif message[1] == wire.OFPT_ROLE_REPLY:
+            generation = read_role_reply(message).generation
+            before, self._generation = self._generation, 0 if generation == UNDEFINED_GENERATION else generation
+            self.is_asking = False
+            for cookie, mac in self._waiting:
+                yield Rule(before, self._generation, cookie, mac)
+            self._waiting.clear()
+
+
+class Recorder:
+    """Records the rules of the switch at ``connection`` in ``log``, and answers commands on standard input."""
+
+    def __init__(self, connection: socket.socket, log: BinaryIO) -> None:
+        self._connection, self._log = connection, log
+        self._rules = RuleRecord()
+        self._received = b""
+        self._asked_at = 0.0
+        #: What is to be printed when the next question is answered, and when the one that was asked is.
+        self._next_answer, self._answer = "ready", ""
+
+    def run(self) -> None:
+        """Record until the switch closes the connection, or standard input ends."""
+        hello = wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_HELLO, wire.HEADER.size, _HELLO)
+        flags = ONFFMF_ADD | ONFFMF_MODIFY | ONFFMF_ACTIONS
+        self._connection.sendall(hello + flow_monitor_request(_HELLO, _MONITOR, Table.SESSIONS, flags))
+        while True:
+            self._ask_if_due(time.monotonic())
+            readable = select.select([self._connection, sys.stdin], [], [], QUESTION_INTERVAL)[0]
+            if sys.stdin in readable:
+                if not sys.stdin.readline():
+                    return
+                self._next_answer = "done"
+            if self._connection in readable:
+                data = self._connection.recv(1 << 16)
+                if not data:
+                    return
+                self._on_received(data)
+
+    def _ask_if_due(self, now: float) -> None:
+        is_due = self._rules.has_waiting or self._next_answer or now >= self._asked_at + QUESTION_INTERVAL
+        if is_due and not self._rules.is_asking:
+            self._connection.sendall(self._rules.question())
+            self._asked_at = now
+            self._answer, self._next_answer = self._next_answer, ""
+
+    def _on_received(self, data: bytes) -> None:
+        messages, self._received = split(self._received + data)
+        for message in messages:
+            if message[1] == wire.OFPT_ECHO_REQUEST:
+                self._connection.sendall(message[:1] + bytes([wire.OFPT_ECHO_REPLY]) + message[2:])
+            for rule in self._rules.on_message(message):
+                self._log.write(RULE.pack(*rule))
+        self._log.flush()
+        if self._answer and not self._rules.is_asking:
+            print(self._answer, flush=True)
+            self._answer = ""
+
+
+def split(received: bytes) -> tuple[list[bytes], bytes]:
+    """The messages in what has been received, and the rest."""
+    messages = []
+    while len(received) >= wire.HEADER.size:
+        length = wire.HEADER.unpack_from(received)[2]
+        if length > len(received):
+            break
+        messages.append(received[:length])
+        received = received[length:]
+    return messages, received
+
+
+def main() -> int:
+    """Record."""
+    path, file = sys.argv[1:]
+    with open(file, "wb") as log, socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(path)
+        Recorder(connection, log).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
