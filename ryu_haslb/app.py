@@ -203,15 +203,15 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def _tick(self, now: float) -> None:
         reals = self.balancer.reals
-        self.dfp.tick(now)
-        self.dfp.set_reachable(reachable_addresses(reals()), now)
-        self.dfp.send_server_states(server_state_weights(reals()), now)
-        self.fleet.tick(now)
-        if self.http is not None:
-            self.http.tick(reals(), now)
+        self.fleet.tick(now)  # first, so that no fault in what follows stops it
         while self.balancer.advance(now, MAX_SESSIONS_PER_STEP):
             self.supervisor.on_round(_TIMERS)
             eventlet.sleep(0)
+        self.dfp.tick(now)
+        self.dfp.set_reachable(reachable_addresses(reals()), now)
+        self.dfp.send_server_states(server_state_weights(reals()), now)
+        if self.http is not None:
+            self.http.tick(reals(), now)
         self.collector.collect_if_quiet(self.balancer.statistics.requests, len(self.balancer.sessions), now)
         if self.rollback.is_due(now):
             self._rolling_back.request()

@@ -12,7 +12,7 @@ from ryu_haslb.cluster.shared_database import Commit, SharedDatabase
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds from one transaction of a publisher to the next, and to the next after one that was not committed.
+#: Seconds from one transaction of a table to the next, and to the next after one that was not committed.
 PUBLISH_INTERVAL = 0.2
 RETRY_INTERVAL = 1.0
 #: Rows that one transaction changes; the rest follows with the next.
@@ -31,6 +31,7 @@ class Publication:
     ``state`` is compared with its last value: another one means that the ``wanted`` rows may have changed. These are
     made from the rows that are there. ``on_rows`` is called with all rows when one has changed. Rows that the publisher
     does not own are left alone. The leader publishes, unless each member has rows of its own (``by_leader`` is False).
+    ``commit`` is the transaction that is under way; the next one may begin at ``next_at``.
     """
 
     kind: Kind
@@ -41,6 +42,8 @@ class Publication:
     by_leader: bool = True
     is_due: bool = True
     published: object = None
+    commit: Optional[Commit] = None
+    next_at: float = 0.0
 
     def changes(self, database: SharedDatabase, now: float) -> Changes:
         """What is to be changed now."""
@@ -53,44 +56,55 @@ class Publication:
 
 
 class Publisher:
-    """Publishes some tables together, one transaction at a time."""
+    """Publishes some tables, each by transactions of its own, one at a time.
+
+    So a table whose rows the database rejects, or cannot be made, keeps no other table from being published.
+    """
 
     def __init__(self, name: str) -> None:
         self.publications: list[Publication] = []
         self._name = name
-        self._commit: Optional[Commit] = None
-        self._next_at = 0.0
         self._generation: Optional[int] = None
 
     def step(self, database: SharedDatabase, generation: Optional[int], now: float) -> None:
         """Publish what has changed, if a generation is given only while it is the newest one."""
-        self.follow_commit(now)
-        if self._commit is not None or now < self._next_at:
-            return
+        self.follow_commits(now)
         is_new, self._generation = generation != self._generation, generation
-        changes = []
         for publication in self.publications:
-            state = publication.state()
-            if is_new or publication.is_due or state != publication.published:
-                publication.published, publication.is_due = state, False
-                found = publication.changes(database, now)
-                changes += [found] if len(found) else []
-        if changes:
-            self._next_at = now + PUBLISH_INTERVAL
-            self._commit = database.commit(changes, f"published by {self._name}", generation)
+            publication.is_due |= is_new
+            try:
+                self._publish(publication, database, now)
+            except Exception:
+                LOG.exception("cluster: the rows of the table %s cannot be made; continuing", publication.kind.table)
+                publication.is_due, publication.next_at = True, now + RETRY_INTERVAL
+
+    def _publish(self, publication: Publication, database: SharedDatabase, now: float) -> None:
+        if publication.commit is not None or now < publication.next_at:
+            return
+        state = publication.state()
+        if not publication.is_due and state == publication.published:
+            return
+        publication.published, publication.is_due = state, False
+        changes = publication.changes(database, now)
+        if len(changes):
+            publication.next_at = now + PUBLISH_INTERVAL
+            publication.commit = database.commit([changes], f"published by {self._name}", self._generation)
 
     def hurry(self) -> None:
         """Publish with the next step, however soon that is after the last one."""
-        self._next_at = 0.0
+        for publication in self.publications:
+            publication.next_at = 0.0
 
-    def follow_commit(self, now: float) -> None:
-        """See whether the last transaction is over."""
-        error = None if self._commit is None else self._commit.outcome()
-        if error is None:
-            return
-        self._commit = None
-        if error:
-            LOG.info("cluster: what this member publishes was not committed (%s); trying again", error)
-            self._next_at = now + RETRY_INTERVAL
-            for publication in self.publications:
-                publication.is_due = True
+    def follow_commits(self, now: float) -> None:
+        """See which transactions are over."""
+        for publication in self.publications:
+            error = None if publication.commit is None else publication.commit.outcome()
+            if error is None:
+                continue
+            publication.commit = None
+            if error:
+                LOG.info(
+                    "cluster: the rows of the table %s were not committed (%s); trying again",
+                    *(publication.kind.table, error),
+                )
+                publication.is_due, publication.next_at = True, now + RETRY_INTERVAL

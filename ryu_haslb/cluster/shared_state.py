@@ -70,7 +70,7 @@ class SharedState:
         if election.state is MemberState.LEADER and election.generation == database.generation:
             self._of_leader.step(database, election.generation, now)
         else:
-            self._of_leader.follow_commit(now)
+            self._of_leader.follow_commits(now)
 
     @staticmethod
     def _hand_on(publication: Publication, database: SharedDatabase) -> None:

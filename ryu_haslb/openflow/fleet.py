@@ -169,11 +169,7 @@ class Fleet:
 
     def on_leadership_changed(self) -> None:
         """The cluster has decided anew who leads, or this member resigns."""
-        for connection in list(self._connections.values()):
-            try:
-                connection.on_leadership_changed()
-            except Exception:  # a fault at one switch must not keep the others from their leader
-                LOG.exception("Switch %016x: a change of the leadership failed; continuing", connection.transport.id)
+        self._for_each("a change of the leadership", lambda connection: connection.on_leadership_changed())
 
     @property
     def configured(self) -> frozenset[int]:
@@ -194,14 +190,12 @@ class Fleet:
     def flush(self, now: float) -> None:
         """Send every switch the session rules that have been collected for it."""
         self._remove_stale_rules()
-        for connection in list(self._connections.values()):
-            connection.flush(now)
+        self._for_each("sending session rules", lambda connection: connection.flush(now))
 
     def tick(self, now: float) -> None:
         """Do for every switch what is due at this time."""
         self._remove_stale_rules()
-        for connection in list(self._connections.values()):
-            connection.tick(now)
+        self._for_each("a timer tick", lambda connection: connection.tick(now))
         self._forget_gone(now)
         for older in self._rivals.tick(now):
             waiting = self._rivals.best(older.id)
@@ -249,6 +243,14 @@ class Fleet:
             connection.leave()
         else:
             connection.retire(conclude)
+
+    def _for_each(self, what: str, do: Callable[[Connection], None]) -> None:
+        """Do something for every connection. A fault at one switch must not keep the others from it."""
+        for connection in list(self._connections.values()):
+            try:
+                do(connection)
+            except Exception:
+                LOG.exception("Switch %016x: %s failed; continuing", connection.transport.id, what)
 
     def _remove_stale_rules(self) -> None:
         """Have each switch remove the rules of sessions that have ended or moved."""

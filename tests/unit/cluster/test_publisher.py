@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Optional
 
+import pytest
+
 from ryu_haslb.cluster.publisher import MAX_CHANGES, PUBLISH_INTERVAL, RETRY_INTERVAL, Publication, Publisher
 from ryu_haslb.cluster.rows import Changes, Columns, Kind
 
@@ -28,6 +30,7 @@ class FakeDatabase:
         self.table: dict[Any, Columns] = {}
         self.commits: list[tuple[Sequence[Changes], Optional[int]]] = []
         self.last = FakeCommit()
+        self.begun: list[FakeCommit] = []
 
     def rows(self, _: Kind) -> dict[Any, Columns]:
         return dict(self.table)
@@ -35,6 +38,7 @@ class FakeDatabase:
     def commit(self, changes: Sequence[Changes], _: str, generation: Optional[int] = None) -> FakeCommit:
         self.commits.append((changes, generation))
         self.last = FakeCommit()
+        self.begun.append(self.last)
         return self.last
 
     def conclude(self, error: str = "") -> None:
@@ -157,3 +161,41 @@ def test_rows_of_others_are_left_alone() -> None:
     publisher.step(database, None, 0.0)
     database.conclude()
     assert {row["name"] for row in database.table.values()} == {"own", "other"}
+
+
+OTHER = Kind("Other", ("name",), ("size",))
+
+
+def test_a_table_that_the_database_rejects_keeps_no_other_from_being_published() -> None:
+    """A row of a stranger may break a constraint; the health of home agents must be shared all the same."""
+    database: Any = FakeDatabase()
+    publisher = publisher_of(Source(a=1))
+    other = Source(b=1)
+    publisher.publications.append(Publication(OTHER, other.state, other.wanted, lambda _: None))
+    commits = database.commits
+    publisher.step(database, 7, 0.0)
+    assert [[change.kind.table for change in changes] for changes, _ in commits] == [["Thing"], ["Other"]]
+    rejected, accepted = database.begun
+    commits.clear()
+    rejected.result, accepted.result = "constraint violation", ""
+    other.sizes["b"] = 2
+    publisher.step(database, 7, PUBLISH_INTERVAL)
+    assert [change.kind.table for changes, _ in commits for change in changes] == ["Other"]
+
+
+def test_rows_that_cannot_be_made_keep_no_other_table_from_being_published(caplog: pytest.LogCaptureFixture) -> None:
+    database: Any = FakeDatabase()
+    faulty, other = Source(a=1), Source(b=1)
+
+    def fail(*_: object) -> Iterable[Columns]:
+        raise KeyError("fault")
+
+    publisher = Publisher("east")
+    publisher.publications.append(Publication(KIND, faulty.state, fail, lambda _: None))
+    publisher.publications.append(Publication(OTHER, other.state, other.wanted, lambda _: None))
+    publisher.step(database, 7, 0.0)
+    assert [change.kind.table for changes, _ in database.commits for change in changes] == ["Other"]
+    assert "the rows of the table Thing cannot be made" in caplog.text
+    publisher.publications[0].wanted = faulty.wanted
+    publisher.step(database, 7, RETRY_INTERVAL)
+    assert [change.kind.table for changes, _ in database.commits for change in changes] == ["Other", "Thing"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
+from typing import Callable
 
 import pytest
 from fake_switch import FakeSwitch, FakeTransport, packet_in
@@ -264,14 +265,34 @@ def test_of_two_switches_with_one_chassis_address_one_is_served_and_the_log_name
     assert ids[1] in fleet.switches, "it is served as soon as the other is gone"
 
 
-def test_a_fault_at_one_switch_keeps_no_other_from_its_leader(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("method", "do", "what"),
+    [
+        ("on_leadership_changed", Fleet.on_leadership_changed, "a change of the leadership"),
+        ("flush", lambda fleet: fleet.flush(1000.0), "sending session rules"),
+        ("tick", lambda fleet: fleet.tick(1000.0), "a timer tick"),
+    ],
+)
+def test_a_lasting_fault_at_one_switch_keeps_no_other_from_what_is_due(
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    method: str,
+    do: Callable[[Fleet], None],
+    what: str,
 ) -> None:
+    """A switch that is not ticked sends no probes and asks for no role; without a flush it gets no session rules."""
     served = Served()
+    other = FakeTransport(FakeSwitch(2))
+    served.fleet.on_connected(other)
+    done: list[int] = []
 
-    def fail(_: Connection) -> None:
-        raise KeyError("fault")
+    def fail_at_first(connection: Connection, *_: float) -> None:
+        done.append(connection.transport.id)
+        if connection.transport.id == 1:
+            raise KeyError("fault")
 
-    monkeypatch.setattr(Connection, "on_leadership_changed", fail)
-    served.fleet.on_leadership_changed()
-    assert "Switch 0000000000000001: a change of the leadership failed; continuing" in caplog.text
+    monkeypatch.setattr(Connection, method, fail_at_first)
+    do(served.fleet)
+    do(served.fleet)
+    assert done == [1, 2, 1, 2]
+    assert f"Switch 0000000000000001: {what} failed; continuing" in caplog.text
