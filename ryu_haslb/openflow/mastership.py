@@ -188,7 +188,7 @@ class Mastership(Arbiter):
 
     def _serve_unfenced(self) -> None:
         self.role = Role.UNFENCED
-        LOG.warning(
+        LOG.info(  # with each connection; the warning that it lacks roles comes once
             "Switch %016x has no controller roles: a second balancer would dispatch every request again; run only one",
             self._datapath_id,
         )

@@ -73,7 +73,7 @@ class TableOutput:
     def on_rejected(self, what: str = "rejected output to TABLE") -> None:
         """The switch cannot output to TABLE. ``what`` is the reason, for the log."""
         if self._next_probe != float("inf"):
-            LOG.warning(
+            LOG.info(  # with each connection; the warning that it lacks output to TABLE comes once
                 "Switch %016x %s; its requests are forwarded by packet-out, and its session rules count no packets",
                 *(self._datapath_id, what),
             )

@@ -40,6 +40,7 @@ class _Transaction:
     begun_at: Optional[float] = None
     error: Optional[wire.Error] = None
     repeat: bool = False
+    is_bundle: bool = False
 
 
 class Transactions:
@@ -93,7 +94,7 @@ class Transactions:
         transaction = self._open.get(xid)
         if transaction is None:
             return False
-        if self._bundles_supported and (error.type, error.code) in _BUNDLES_UNSUPPORTED:
+        if transaction.is_bundle and self._bundles_supported and (error.type, error.code) in _BUNDLES_UNSUPPORTED:
             self._bundles_supported = False
             transaction.repeat = True
         transaction.error = transaction.error or error
@@ -113,7 +114,7 @@ class Transactions:
         xid = self.channel.next_xid()
         messages = transaction.build(xid)
         self._open[xid] = transaction
-        use_bundle = self._bundles_supported and len(messages) > 1
+        use_bundle = transaction.is_bundle = self._bundles_supported and len(messages) > 1
         if use_bundle and self.has_bundles is None:
             self._bundle_xids.add(xid)
         body = bundle(xid, xid, messages) if use_bundle else b"".join(messages)

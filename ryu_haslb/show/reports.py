@@ -154,6 +154,8 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         yield f"  served {served}, switching = {row['switching']}, addresses learned = {row['addresses_learned']}"
         yield f"  capabilities = {', '.join(row['capabilities']) or 'unknown'}"
         yield f"  lacks = {', '.join(row['lacks']) or 'nothing that is known'}"
+        sizes = f"session table = {_known(row['session_table_size'])}, meters = {_known(row['max_meters'])}"
+        yield f"  reports: {sizes}, groups = {_known(row['max_groups'])}"
         yield f"  chassis address = {row['chassis_address']}, home agents = {', '.join(row['neighbours']) or 'none'}"
         trip = "unknown" if row["barrier_round_trip"] is None else f"{1000 * row['barrier_round_trip']:.1f} ms"
         yield f"  standing rules = {row['standing_rules']}, packet-ins = {row['packet_ins']}, barrier = {trip}"
@@ -161,13 +163,17 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         yield f"  standby = {row['standby']}, sessions followed = {row['sessions_followed']}, lag = {lag}"
         yield f"  session rules waiting = {row['rules_waiting']}, bundles rejected = {row['rule_errors']}"
         yield f"  session rules = {row['session_rules']}, sessions without rule = {row['sessions_without_rule']}"
-        limit = "unknown" if row["session_rule_limit"] is None else row["session_rule_limit"]
         rate = "as many as are sent" if row["flow_mod_rate"] is None else f"{row['flow_mod_rate']:.0f}/s"
-        yield f"  limit of session rules = {limit} ({row['session_rule_limit_source']}), flow-mods = {rate}"
+        limit = f"{_known(row['session_rule_limit'])} ({row['session_rule_limit_source']})"
+        yield f"  limit of session rules = {limit}, flow-mods = {rate}"
         yield f"  deleted by others and restored: {row['restorations']} times"
         yield f"    standing rules = {row['standing_rules_restored']}, session rules = {row['session_rules_restored']}"
         yield f"    meters = {row['meters_restored']}"
         yield f"  arp dropped = {row['arp_dropped']}, arp requests metered = {row['arp_metered']}"
+
+
+def _known(number: Optional[int]) -> str:
+    return "unknown" if number is None else str(number)
 
 
 def _redundancy(rows: Iterator[RedundancyRow]) -> Iterator[str]:

@@ -268,6 +268,11 @@ class SwitchRow(TypedDict):
     tables: Annotated[Count, "Flow tables that it has, as far as they are used."]
     capabilities: Annotated[list[str], "What it was seen to be able to do, as tokens; see docs/switches.md."]
     lacks: Annotated[list[str], "What it was seen to lack, as tokens."]
+    session_table_size: Annotated[
+        Optional[Count], "Entries that its table 1 has room for, as it reports; null if it does not."
+    ]
+    max_meters: Annotated[Optional[Count], "Meters that it has room for, as it reports; null if it does not."]
+    max_groups: Annotated[Optional[Count], "Groups that it has room for, as it reports; null if it does not."]
     chassis_address: Annotated[str, "Ethernet address with which it answers for virtual addresses."]
     neighbours: Annotated[list[str], "Each home agent, or router to one, that ARP has found there: its port and VLAN."]
     standing_rules: Annotated[Count, "Standing rules that it has accepted."]

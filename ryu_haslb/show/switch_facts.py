@@ -7,7 +7,7 @@ from typing import Optional, Protocol, TypedDict, runtime_checkable
 
 from ryu_haslb.language.wording import printable
 from ryu_haslb.openflow.latency import LatencyHistogram
-from ryu_haslb.openflow.pipeline import chassis_address
+from ryu_haslb.openflow.pipeline import Table, chassis_address
 from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.switch import Switch
 
@@ -30,6 +30,9 @@ class SwitchFacts(TypedDict):
     tables: int
     capabilities: list[str]
     lacks: list[str]
+    session_table_size: Optional[int]
+    max_meters: Optional[int]
+    max_groups: Optional[int]
     chassis_address: str
     neighbours: list[str]
     standing_rules: int
@@ -51,6 +54,9 @@ def facts_of(switch: Switch, now: float) -> SwitchFacts:
         "tables": switch.layout.tables,
         "capabilities": [each.value for each, has in known.items() if has],
         "lacks": [each.value for each, has in known.items() if has is False],
+        "session_table_size": switch.reported.table_sizes.get(Table.SESSIONS),
+        "max_meters": switch.reported.max_meters,
+        "max_groups": switch.reported.max_groups,
         "chassis_address": chassis_address(switch.datapath_id).hex(":"),
         "neighbours": [_place(address, at) for address, at in sorted(switch.adjacencies.found().items())],
         "standing_rules": switch.standing_rules if is_served else 0,

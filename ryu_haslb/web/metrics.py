@@ -233,9 +233,17 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
 
 def _facts(rows: list[SwitchRow]) -> Iterator[Metric]:
     """What was found out about the switches."""
-    labels = ["datapath", "make", "version", "switching"]
-    infos = (([row["datapath"], row["make"], row["version"], row["switching"]], 1.0) for row in rows)
-    yield _gauge("haslb_switch_info", "1; who made the switch, and how it forwards.", labels, infos)
+    labels = ["datapath", "make", "version", "switching", "address", "chassis_address"]
+    infos = (([str(row.get(label)) for label in labels], 1.0) for row in rows)
+    yield _gauge("haslb_switch_info", "1; who made the switch, how it forwards, and its addresses.", labels, infos)
+    places = (([row["datapath"], *neighbour.split(" at ", 1)], 1.0) for row in rows for neighbour in row["neighbours"])
+    meaning = "1 for each home agent, or router to one, that ARP has found at the switch; its port and VLAN."
+    yield _gauge("haslb_switch_neighbour_info", meaning, ["datapath", "neighbour", "place"], places)
+    served = (([row["datapath"]], nan if row["served_for"] is None else row["served_for"]) for row in rows)
+    meaning = "Time since the switch is served over this connection; NaN if it is not served."
+    yield _gauge("haslb_switch_served_seconds", meaning, ["datapath"], served)
+    standing = (([row["datapath"]], float(row["standing_rules"])) for row in rows)
+    yield _gauge("haslb_switch_standing_rules", "Standing rules that the switch has accepted.", ["datapath"], standing)
     known = (([row["datapath"], each.value], _has(row, each.value)) for row in rows for each in IN_SERVICE)
     meaning = "1 for what the switch is able to do, 0 for what it lacks; NaN while that is not known."
     yield _gauge("haslb_switch_capability", meaning, ["datapath", "capability"], known)

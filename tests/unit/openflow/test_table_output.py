@@ -53,6 +53,7 @@ def test_a_switch_that_rejects_output_to_table_loses_no_request(reason: tuple[in
 def test_a_switch_that_accepts_output_to_table_and_does_nothing_loses_no_request(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     fake = FakeSwitch(ignores_table=True)
     wired = Wired(fake=fake)
     wired.request("anna")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 import pytest
-from fake_switch import FakeTransport
+from fake_switch import FakeTransport, messages_of
 
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow import wire
@@ -96,6 +96,30 @@ def test_a_switch_without_bundles_gets_the_messages_one_by_one(code: int) -> Non
     assert sent.results == [None]
     later = sent.submit(2)
     assert sent.written() == b"".join(rules(later, 2)) + wire.barrier_request(later)
+
+
+def test_a_rejected_message_that_is_no_bundle_says_nothing_about_bundles() -> None:
+    """A switch without meters may reject a meter-mod as one without bundles rejects those (OFPBRC_BAD_TYPE)."""
+    sent = Sent()
+    single = sent.submit(1)
+    rejection = error(ofproto_v1_3.OFPET_BAD_REQUEST, ofproto_v1_3.OFPBRC_BAD_TYPE)
+    sent.transactions.on_error(single, rejection)
+    sent.transactions.on_barrier_reply(single)
+    assert sent.results == [rejection]
+    sent.written()
+    later = sent.submit(2)
+    assert sent.written() == bundle(later, later, rules(later, 2)) + wire.barrier_request(later)
+
+
+def test_the_time_that_a_switch_takes_is_between_the_replies_to_two_barriers() -> None:
+    sent, took = Sent(), list[float]()
+    sent.transactions.submit(lambda xid: rules(xid, 1), lambda _: None, took.append)
+    first, _, second = messages_of(sent.written())
+    assert (first[1], second[1]) == (wire.OFPT_BARRIER_REQUEST, wire.OFPT_BARRIER_REQUEST)
+    assert sent.transactions.on_barrier_reply(int.from_bytes(first[4:8], "big"), 10.0)
+    assert took == []
+    assert sent.transactions.on_barrier_reply(int.from_bytes(second[4:8], "big"), 10.25)
+    assert took == [0.25]
 
 
 def test_the_transactions_of_a_lost_connection_are_never_concluded() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from budget import some
 
+from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
@@ -35,6 +36,39 @@ def world(nat: bool = False, **lacks: Any) -> Parameters:
 @pytest.mark.parametrize("lacks", some([*LACKS.values(), ALL]), ids=some([*LACKS, "everything"]))
 def test_mobiles_are_served_and_bystanders_talk(lacks: dict[str, Any], nat: bool) -> None:
     assert simulate(world(nat, **lacks), [], 200.0).violation is None
+
+
+#: What is found out where no standby asks for the flow monitor.
+FOUND_OUT: dict[str, set[Capability]] = {
+    "NORMAL, which it ignores": {Capability.NORMAL},
+    "NORMAL, which it rejects": {Capability.NORMAL},
+    "bundles": {Capability.BUNDLES},
+    "meters": {Capability.METERS},
+    "output to TABLE": {Capability.TABLE_OUTPUT},
+    "output to TABLE, which it ignores": {Capability.TABLE_OUTPUT},
+    "FLOOD": {Capability.FLOOD},
+    "flow monitor": set(),
+    "roles": {Capability.ROLES},
+    "all tables but one": {Capability.SESSION_TABLE},
+}
+ALL_FOUND_OUT = set().union(*FOUND_OUT.values()) - {Capability.TABLE_OUTPUT}  # without a session rule it is not tried
+
+
+@pytest.mark.parametrize(
+    ("lacks", "found_out"),
+    [*((LACKS[name], found_out) for name, found_out in FOUND_OUT.items()), (ALL, ALL_FOUND_OUT)],
+    ids=[*FOUND_OUT, "everything"],
+)
+def test_what_a_switch_lacks_is_said_once_also_when_it_connects_again(
+    lacks: dict[str, Any], found_out: set[Capability], caplog: pytest.LogCaptureFixture
+) -> None:
+    history = [Fault(at, f"control connection {what}", (0, 0)) for at, what in ((30.0, "breaks"), (32.0, "mends"))]
+    assert simulate(world(**lacks), history, 60.0).violation is None
+    lines = [each for each in caplog.messages if "lacks" in each]
+    for capability, row in CAPABILITIES.items():
+        expected = 1 if capability in found_out else 0
+        assert len([line for line in lines if f"lacks {row.name}: {row.without}" in line]) == expected, lines
+    assert len(lines) == len(found_out)
 
 
 @pytest.mark.parametrize(

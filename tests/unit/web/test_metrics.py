@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from web_bench import WebBench
 
+from ryu_haslb.openflow.places import Location
 from ryu_haslb.show.rows import REAL_STATES
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.web.metrics import BalancerCollector, exposition
@@ -123,6 +124,21 @@ def test_sessions_without_a_rule_are_a_gauge_of_each_switch(bench: WebBench) -> 
     bench.switches[2].rules.install(next(iter(bench.balancer.sessions)))
     assert Scrape(bench).value("haslb_sessions_without_rule", datapath="0" * 15 + "2") == 1
     assert Scrape(bench).value("haslb_sessions_without_rule", datapath="0" * 15 + "1") == 0
+
+
+def test_what_is_known_of_a_switch_is_shown(bench: WebBench) -> None:
+    switch = bench.switches[2]
+    switch.rules.room.reported = 2000
+    switch.rules.pace.rate = 300.0
+    switch.rules.counted = 17
+    real = next(iter(bench.balancer.reals()))
+    switch.adjacencies.preload({real.packed_address: Location(b"\2\0\0\0\0\x51", 7, 15)})
+    scrape, labels = Scrape(bench), {"datapath": "0" * 15 + "2"}
+    assert scrape.value("haslb_session_rule_limit", **labels) == 2000
+    assert scrape.value("haslb_flow_mod_rate", **labels) == 300
+    assert scrape.value("haslb_session_rules", **labels) == 17
+    place = {"neighbour": str(real.configuration.address), "place": "port 7 VLAN 15"}
+    assert scrape.value("haslb_switch_neighbour_info", **labels, **place) == 1
 
 
 def test_the_process_is_measured_too(bench: WebBench) -> None:

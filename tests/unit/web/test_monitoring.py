@@ -12,6 +12,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 from web_bench import WebBench
 
+from ryu_haslb.openflow.places import Location
 from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.web.metrics import BalancerCollector, exposition
 
@@ -34,6 +35,8 @@ def exposed() -> dict[str, list[dict[str, str]]]:
     """The labels of each series, by the name of its samples."""
     bench = WebBench()
     bench.fill()
+    real = next(iter(bench.balancer.reals()))
+    bench.switches[2].adjacencies.preload({real.packed_address: Location(b"\2\0\0\0\0\x51", 7, 15)})
     series: dict[str, list[dict[str, str]]] = {}
     for family in text_string_to_metric_families(exposition(BalancerCollector(lambda: bench.sources)).decode()):
         for sample in family.samples:
