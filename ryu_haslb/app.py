@@ -201,6 +201,12 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         )
         return self.fleet.retire()
 
+    def end_retirement(self) -> None:
+        """Serve the switches again, with the configuration in force, if :meth:`retire` has ended that."""
+        if self.fleet.is_retired:
+            LOG.warning("retire: serving the switches again")
+            self.configure(self.configuration)
+
     def _tick(self, now: float) -> None:
         reals = self.balancer.reals
         self.fleet.tick(now)  # first, so that no fault in what follows stops it

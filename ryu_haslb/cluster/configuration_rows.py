@@ -17,6 +17,8 @@ CONFIGURATION = Kind("Configuration", (), ("revision", "format", "text", "change
 FORMAT = "ios"
 #: Characters of the text; 5,000 real servers have some 400,000.
 MAX_TEXT = 1 << 20
+#: The largest revision. The one after the largest integer of the database could not be committed.
+MAX_REVISION = 1 << 62
 #: Characters of what is shown of the other columns.
 _MAX_SHOWN = 120
 #: Differences that one log line names.
@@ -54,6 +56,8 @@ def read_shared(rows: Collection[Columns]) -> Union[SharedConfiguration, str, No
     revision, text, form = row["revision"], row["text"], row["format"]
     if not isinstance(revision, int) or not isinstance(text, str):
         return "the row has values of other types; expected a number and a text"
+    if _is_impossible(revision):
+        return f"revision {revision} is none that a member commits; 'haslb configure' at any member replaces it"
     if form != FORMAT:
         return f"revision {revision} has the format {_shown(form)}; this version reads {FORMAT!r}"
     if len(text) > MAX_TEXT:
@@ -76,14 +80,14 @@ class Agreement:
     """The configuration that is in force here, and the one of the cluster.
 
     ``text`` is in force here; ``shared`` is its revision, None while the cluster has none. ``refused`` says why the
-    cluster's configuration cannot be applied here, and is empty if it can.
+    cluster's configuration cannot be applied here, and is empty if it can. ``is_replaceable``: no member can apply it.
     """
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.shared: Optional[SharedConfiguration] = None
         self.refused = ""
-        self.has_read = False
+        self.has_read = self.is_replaceable = False
         self._seen: Optional[SharedConfiguration] = None
         self._refused_row: Optional[SharedConfiguration] = None
 
@@ -102,6 +106,7 @@ class Agreement:
         """The database shows these rows of :data:`CONFIGURATION`."""
         self.has_read = True
         read = read_shared(rows)
+        self.is_replaceable = any(_is_impossible(row["revision"]) for row in rows)
         if isinstance(read, str):
             self.refused, self._seen = read, None
             return
@@ -123,13 +128,13 @@ class Agreement:
     def next(self, text: str, changed_by: str, changed_at: str) -> SharedConfiguration:
         """The configuration that is to follow."""
         newest = max((each.revision for each in (self.shared, self._seen) if each is not None), default=0)
-        return SharedConfiguration(newest + 1, text, _shown(changed_by), changed_at)
+        return SharedConfiguration(newest + 1 if newest < MAX_REVISION else 1, text, _shown(changed_by), changed_at)
 
     def objection(self, text: str) -> Optional[str]:
         """Why this member cannot change the configuration of the cluster to this text; None if it can."""
         if not self.has_read:
             return "the database is not connected"
-        if self.refused:
+        if self.refused and not self.is_replaceable:
             return f"this member cannot apply the configuration of the cluster ({self.refused}); change it at another"
         if self.pending is not None:
             return f"{self.pending} has just been committed; try again"
@@ -143,6 +148,10 @@ class Agreement:
             yield from rows
         elif len(self.text) <= MAX_TEXT:
             yield self.next(self.text, changed_by, changed_at).row()
+
+
+def _is_impossible(revision: object) -> bool:
+    return isinstance(revision, int) and revision > MAX_REVISION
 
 
 def _shown(value: object) -> str:

@@ -51,6 +51,7 @@ class Database:
         self._act = act
         self._may_lead = may_lead
         self._claim: Optional[tuple[int, Any]] = None
+        self._was_impossible = False
 
     @property
     def is_connected(self) -> bool:
@@ -86,7 +87,15 @@ class Database:
         lock = LOCK if wants_lock else None
         if self._claim is None and lock != self._idl.lock_name:
             self._idl.set_lock(lock)
-        self._carry_out(self._election.observe(self.view, now))
+        view = self.view
+        if view.is_impossible and not self._was_impossible:
+            LOG.error(
+                "cluster: the database has generation %d, which no member can have committed; it is ignored, and the "
+                "next leader replaces it",
+                view.generation,
+            )
+        self._was_impossible = view.is_impossible
+        self._carry_out(self._election.observe(view, now))
 
     def on_generation_at_switch(self, generation: int, is_master_elsewhere: bool) -> None:
         """A switch reports the newest generation that it has seen. This member may be MASTER at others."""

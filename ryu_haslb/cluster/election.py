@@ -28,6 +28,9 @@ A database that was made anew may give a generation away a second time, while it
 switch accepts both then (the same generation is not stale), and each of the two deposes the other. The one that the
 database does not confirm stands by; the other one commits a newer generation.
 
+A generation in the database that is too large is none of a member's. It is ignored, and the next commit replaces it. No
+switch gets to know it: the switch would reject all generations of members from then on.
+
 A leader that resigns goes on until its successor has raised the generation, so that requests are served all the time.
 """
 
@@ -47,6 +50,9 @@ CLAIM_INTERVAL = 0.2
 MAX_CLAIMS_FOR_SWITCHES, CLAIM_FOR_SWITCH_INTERVAL = 5, 10.0
 #: The newest generation of a switch that counts. OpenFlow's generations have 64 bits, the database's integers 63.
 MAX_GENERATION = 1 << 62
+#: The newest generation in the database that counts. None that members commit comes near it, and the next one after the
+#: largest integer of the database could not be committed.
+MAX_COMMITTED_GENERATION = (1 << 63) - (1 << 32)
 
 
 class MemberState(Enum):
@@ -96,6 +102,11 @@ class View(NamedTuple):
     has_lock: bool
     generation: int
     leader: str
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether no member can have committed this generation."""
+        return self.generation > MAX_COMMITTED_GENERATION
 
 
 @dataclass(frozen=True)
@@ -167,6 +178,8 @@ class Election:
 
     def observe(self, view: View, now: float) -> list[Action]:
         """The database may have changed, or time has passed."""
+        if view.is_impossible and view.generation != self._claimed:  # the next claim replaces it
+            view = view._replace(generation=0, leader="")
         self._view = view
         if not view.is_connected:
             self._connected_at = None

@@ -4,6 +4,9 @@ The leader may be cut off from a switch that another member reaches. Neither the
 leader has its lock, and the switch waits for its MASTER. So each member publishes how many switches answer it, and a
 leader that another member has surpassed for :data:`SURPASSED_TIMEOUT` resigns. Where all reach the same number nothing
 is changed: two members that are each cut off from another switch do not pass the lead back and forth.
+
+What another member publishes may be wrong, and then no resignation changes it. So this member waits twice as long
+before each further one, until it has led for as long without being surpassed.
 """
 
 from __future__ import annotations
@@ -13,26 +16,32 @@ from typing import Optional
 #: Seconds for which another member must have reached more switches. Switches that connect to one member after the other
 #: after a failure have done so by then: Open vSwitch tries every 8 s at the latest.
 SURPASSED_TIMEOUT = 9.0
+#: The longest such time, after several resignations that have changed nothing.
+MAX_SURPASSED_TIMEOUT = 3600.0
 
 
 class Reach:
-    """What the leader has seen of the numbers of switches that members reach."""
+    """What a member has seen of the numbers of switches that members reach, while it led."""
 
     def __init__(self) -> None:
-        self._surpassed_since: Optional[float] = None
+        self._timeout = SURPASSED_TIMEOUT
+        self._is_surpassed: Optional[bool] = None
+        self._since = 0.0
 
     def must_resign(self, own: int, others: int, now: float) -> bool:
         """Whether another member should lead; ``others`` is the most switches that one of them reaches."""
-        if others <= own:
-            self._surpassed_since = None
+        is_surpassed = others > own
+        if is_surpassed is not self._is_surpassed:
+            self._is_surpassed, self._since = is_surpassed, now
+        if now < self._since + self._timeout:
             return False
-        if self._surpassed_since is None:
-            self._surpassed_since = now
-        if now < self._surpassed_since + SURPASSED_TIMEOUT:
+        if not is_surpassed:
+            self._timeout = SURPASSED_TIMEOUT
             return False
-        self._surpassed_since = None
+        self._timeout = min(2 * self._timeout, MAX_SURPASSED_TIMEOUT)
+        self._is_surpassed = None
         return True
 
     def forget(self) -> None:
         """This member does not lead."""
-        self._surpassed_since = None
+        self._is_surpassed = None

@@ -67,6 +67,9 @@ class Application(Protocol):
         Returns what is known of each switch, by datapath id, kept up to date: None before the switch replies.
         """
 
+    def end_retirement(self) -> None:
+        """Serve the switches again, with the configuration in force, if :meth:`retire` has ended that."""
+
 
 class UnconfirmedError(HaslbError):
     """A switch has not confirmed that our rules are removed."""
@@ -84,7 +87,9 @@ def require_leader(application: Application) -> None:
     """Refuse what only the balancer that serves the switches can do. Raises: StandingByError with the leader's name."""
     text = standing_by(application.sources)
     if text is not None:
-        raise StandingByError(f"{text}; give the command there")
+        member = application.sources.member
+        has_leader = member is not None and member.leader
+        raise StandingByError(f"{text}; {'give the command there' if has_leader else 'try again when one does'}")
 
 
 def clear_sessions(application: Application, wanted: SessionFilter = EVERY_SESSION) -> int:

@@ -25,11 +25,13 @@ MAX_LINES_PER_STEP = 20
 def reload(application: Application, cluster: Optional[ClusterConfiguration]) -> None:
     """Apply the configuration file again. One that has an error changes nothing.
 
-    In a cluster the file is only compared: the configuration of the cluster is in force.
+    In a cluster the file is only compared: the configuration of the cluster is in force. With that, a balancer that was
+    retired serves its switches again.
     """
     name, path = signal.SIGHUP.name, application.startup_file.path
     try:
         if cluster is not None:
+            application.end_retirement()
             cluster.report_file(path, configuring.plan_file(application, path).changes)
             return
         change = configuring.apply_file(application, path)

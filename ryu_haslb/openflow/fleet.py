@@ -172,6 +172,11 @@ class Fleet:
         self._for_each("a change of the leadership", lambda connection: connection.on_leadership_changed())
 
     @property
+    def is_retired(self) -> bool:
+        """Whether no switch is served until the next :meth:`configure`."""
+        return self._is_retired
+
+    @property
     def configured(self) -> frozenset[int]:
         """The datapath ids of the switches that the configuration names."""
         return frozenset(self._configuration.datapaths)

@@ -68,6 +68,9 @@ class Application:
     def clear_counters(self) -> None:
         self.bench.balancer.clear_counters()
 
+    def end_retirement(self) -> None:
+        """It is not retired."""
+
     def retire(self) -> Mapping[int, Optional[bool]]:
         return self.retired
 

@@ -101,6 +101,9 @@ class WebBench:
     def clear_counters(self) -> None:
         self.balancer.clear_counters()
 
+    def end_retirement(self) -> None:
+        """It is not retired."""
+
     def retire(self) -> Mapping[int, Optional[bool]]:
         return {}
 

@@ -8,6 +8,7 @@ import pytest
 
 from ryu_haslb.cluster.configuration_rows import (
     CONFIGURATION,
+    MAX_REVISION,
     MAX_TEXT,
     Agreement,
     SharedConfiguration,
@@ -153,3 +154,22 @@ def test_the_next_revision_is_above_all_that_were_seen(newest: Optional[SharedCo
 def test_a_path_that_is_no_text_is_published_as_one() -> None:
     """The database's messages are UTF-8."""
     assert joined().next(NEW, "east: /etc/\udcff.ios", AT).changed_by == "east: /etc/\\udcff.ios"
+
+
+@pytest.mark.parametrize("revision", [MAX_REVISION + 1, (1 << 63) - 1])
+def test_a_revision_that_no_member_commits_is_refused_and_may_be_replaced_at_any_member(revision: int) -> None:
+    """The one after the largest integer of OVSDB could not be committed: nothing could be configured any more."""
+    agreement = joined(shared(3, FILE))
+    agreement.on_rows([shared(revision, NEW).row()])
+    assert (agreement.text, agreement.pending, agreement.is_settled) == (FILE, None, True)
+    assert agreement.refused == (
+        f"revision {revision} is none that a member commits; 'haslb configure' at any member replaces it"
+    )
+    assert agreement.objection(FILE) is None
+    assert agreement.next(FILE, "east: command", AT).revision == 4
+    agreement.on_rows([shared(4, FILE).row()])
+    assert (agreement.refused, agreement.is_replaceable) == ("", False)
+
+
+def test_the_revision_after_the_largest_is_the_first() -> None:
+    assert joined(shared(MAX_REVISION, FILE)).next(NEW, "east: command", AT).revision == 1

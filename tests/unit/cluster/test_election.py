@@ -15,6 +15,7 @@ from ryu_haslb.cluster.election import (
     ELECTION_TRANSITIONS,
     LEADERS_ADVANCE,
     MAX_CLAIMS_FOR_SWITCHES,
+    MAX_COMMITTED_GENERATION,
     MAX_GENERATION,
     RESIGNATION_TIME,
     Action,
@@ -271,3 +272,25 @@ def test_no_two_members_lead_with_one_generation_and_the_newest_wins(data: st.Da
     for name, member in members.items():
         member.election.observe(View(True, False, database.generation, database.leader), 99)
         assert not member.election.is_leading or name == database.leader
+
+
+@pytest.mark.parametrize("generation", [MAX_COMMITTED_GENERATION + 1, (1 << 63) - 1])
+def test_a_generation_that_no_member_has_committed_is_replaced_and_no_switch_gets_to_know_it(generation: int) -> None:
+    """The one after the largest integer of OVSDB could not be committed: no member could lead any more."""
+    election = leading(7)
+    assert election.observe(view(generation, has_lock=True, leader="stranger"), 1.0) == [Claim(8)]
+    assert (election.is_leading, election.newest_generation) == (True, 8 - 1)
+    assert election.on_committed(8) == [Lead(8)]
+    other = Election("b")
+    assert other.observe(view(generation, has_lock=True, leader="stranger"), 1.0) == [Claim(1)]
+    assert other.newest_generation == 0
+
+
+def test_a_leader_that_had_to_commit_such_a_generation_itself_stays_with_it() -> None:
+    election = leading(MAX_COMMITTED_GENERATION)
+    election.on_generation_at_switch(MAX_GENERATION, is_master_elsewhere=True)
+    committed = MAX_COMMITTED_GENERATION + 1
+    assert election.observe(view(MAX_COMMITTED_GENERATION - 1, has_lock=True), 1.0) == [Claim(committed)]
+    assert election.on_committed(committed) == [Lead(committed)]
+    for second in range(2, 9):
+        assert election.observe(view(committed, has_lock=True, leader="a"), float(second)) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_haslb.cluster.reach import SURPASSED_TIMEOUT, Reach
+from ryu_haslb.cluster.reach import MAX_SURPASSED_TIMEOUT, SURPASSED_TIMEOUT, Reach
 
 counts = st.integers(0, 5)
 
@@ -33,3 +33,25 @@ def test_it_never_resigns_where_no_other_member_reaches_more(steps: list[tuple[i
     for own, others, seconds in steps:
         now += seconds
         assert not (reach.must_resign(own, others, now) and others <= own)
+
+
+def test_a_claim_that_no_resignation_changes_makes_members_resign_ever_more_seldom() -> None:
+    """A row of a stranger, or of a member whose count is wrong, must not pass the lead to and fro every 9 s."""
+    reach, resigned = Reach(), []
+    for second in range(4 * 3600):
+        if reach.must_resign(2, 1_000_000, float(second)):
+            resigned.append(second)
+            reach.forget()
+    assert len(resigned) <= 12
+    assert resigned[-1] - resigned[-2] >= MAX_SURPASSED_TIMEOUT
+
+
+def test_a_member_that_has_led_for_long_without_being_surpassed_resigns_as_soon_as_at_first() -> None:
+    reach = Reach()
+    assert not reach.must_resign(1, 2, 0.0)
+    assert reach.must_resign(1, 2, SURPASSED_TIMEOUT)
+    reach.forget()
+    for second in range(100, 100 + int(2 * SURPASSED_TIMEOUT) + 1):
+        assert not reach.must_resign(2, 2, float(second))
+    assert not reach.must_resign(1, 2, 200.0)
+    assert reach.must_resign(1, 2, 200.0 + SURPASSED_TIMEOUT)

@@ -9,19 +9,16 @@ from pathlib import Path
 
 import pytest
 from cluster_member import standing_by_member
+from command_words import HAFARM, spellings
 from control_process import Application
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.configuration.model import DfpAgent
-from ryu_haslb.control.command_table import BALANCER_COMMANDS, Executor
+from ryu_haslb.control.command_table import BALANCER_COMMANDS
 from ryu_haslb.control.commands import completions, execute
 from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.control.startup_file import StartupFile
-
-HAFARM = "ip slb serverfarm HAFARM"
-#: Something for every parameter of a command.
-VALUES = {"ADDRESS": "10.1.1.51", "PORT<1-65535>": "500", "NAME": "MIPSLB", "COMMANDS": HAFARM, "FILE": "haslb.ios"}
 
 
 def run(application: Application, *words: str) -> list[str]:
@@ -34,13 +31,6 @@ def show(application: Application, command: str) -> list[str]:
 
 def config(application: Application, *commands: str) -> list[str]:
     return run(application, "config", SEPARATOR.join(commands))
-
-
-def spellings(template: str) -> list[str]:
-    """The words of a template, with values for its parameters, and of its optional parts only what changes nothing."""
-    words = template.replace("{all | ip slb sessions [ipmobile]}", "all").split("[")[0].split()
-    words = [word.strip("{}") for word in " ".join(words).split(" | ")[0].split()]
-    return [VALUES.get(word, word) for word in words] + ["--dry-run"] * ("[--dry-run" in template)
 
 
 @pytest.mark.parametrize("template", [command.template for command in BALANCER_COMMANDS.commands])
@@ -296,23 +286,6 @@ def test_the_question_mark_lists_what_may_come_next() -> None:
 def test_any_words_are_answered(words: list[str]) -> None:
     output = execute(Application(), words)
     assert output.live or isinstance(list(output.lines), list)
-
-
-LEADER_COMMANDS = [command.template for command in BALANCER_COMMANDS.commands if command.action is Executor.LEADER]
-
-
-@pytest.mark.parametrize("template", LEADER_COMMANDS)
-def test_a_balancer_that_stands_by_refuses_what_only_the_leader_can_do(template: str) -> None:
-    application = Application(2)
-    application.member = standing_by_member()
-    lines = run(application, *spellings(template))
-    assert lines == ["% member-b stands by; no member leads; give the command there"]
-    assert len(application.bench.balancer.sessions) == 2
-
-
-def test_every_command_that_clears_or_retires_is_the_leaders() -> None:
-    changing = [each.template for each in BALANCER_COMMANDS.commands if each.template.startswith(("clear", "retire"))]
-    assert changing == LEADER_COMMANDS
 
 
 def test_a_balancer_that_stands_by_answers_and_says_so() -> None:

@@ -11,8 +11,6 @@ from ryu_haslb.web.api import ROUTES
 from ryu_haslb.web.route import Api
 from ryu_haslb.web.site import STANDBY_HEADER, Site
 
-CLEARING = [route.path for route in ROUTES if "/clear/" in route.path]
-
 
 def ask(bench: WebBench, path: str, method: str = "GET") -> Response:
     request = Request.blank(path, method=method, headers={"Authorization": f"Bearer {TOKEN}"})
@@ -30,15 +28,6 @@ def test_every_answer_says_that_it_stands_by(path: str) -> None:
     answer = ask(standby(), path)
     assert answer.headers[STANDBY_HEADER] == "member-b stands by; no member leads"
     assert STANDBY_HEADER not in ask(WebBench(), path).headers
-
-
-@pytest.mark.parametrize("path", CLEARING)
-def test_what_only_the_leader_can_do_is_refused_with_its_name(path: str) -> None:
-    answer = ask(standby(), path, "POST")
-    assert (answer.status_code, answer.json) == (
-        409,
-        {"error": "member-b stands by; no member leads; give the command there"},
-    )
 
 
 def test_every_route_that_changes_something_but_the_configuration_is_the_leaders() -> None:

@@ -1,0 +1,46 @@
+"""SIGHUP at a member of a cluster."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from served_switch import CONFIGURATION, Served, purposes
+
+from ryu_haslb.app import HomeAgentLoadBalancing
+from ryu_haslb.control import configuring, unattended
+from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
+from ryu_haslb.openflow.pipeline import Purpose
+
+
+@pytest.mark.parametrize("has_error", [False, True])
+def test_sighup_ends_a_retirement_also_in_a_cluster_whatever_the_file_says(
+    monkeypatch: pytest.MonkeyPatch, has_error: bool
+) -> None:
+    """``haslb retire`` promises it; the file is only compared, since the configuration of the cluster is in force."""
+    served = Served()
+    served.fleet.retire()
+    served.transport.answer()
+    assert purposes(served.switch) == {Purpose.PASS_OTHER}
+
+    def plan(*_: object) -> object:
+        if has_error:
+            raise ConfigurationError([Diagnostic("haslb.ios", 1, "unknown command")])
+        return SimpleNamespace(changes=("+hostname x",))
+
+    monkeypatch.setattr(configuring, "plan_file", plan)
+    reported: list[str] = []
+    cluster: Any = SimpleNamespace(report_file=lambda path, _: reported.append(path))
+    application: Any = SimpleNamespace(
+        startup_file=SimpleNamespace(path="haslb.ios"),
+        fleet=served.fleet,
+        configuration=CONFIGURATION,
+        configure=served.fleet.configure,
+    )
+    application.end_retirement = lambda: HomeAgentLoadBalancing.end_retirement(application)
+    unattended.reload(application, cluster)
+    served.transport.answer()
+    assert not served.fleet.is_retired
+    assert served.is_connected
+    assert reported == ([] if has_error else ["haslb.ios"])
