@@ -12,6 +12,8 @@ from bench import wait_until
 from health import HealthLab, farm_text, manager_text
 
 from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.scenarios.dfp_pace import await_opening_time
+from ryu_haslb.configuration.ios.home_agent import DfpAgentService
 from ryu_haslb.dfp.weight import HomeAgentLoad, dfp_weight
 
 pytestmark = pytest.mark.lab
@@ -48,7 +50,7 @@ def configuration(health: HealthLab) -> str:
 def test_chapter_examples_show_weight_25_then_24_after_a_hundred_sessions(health: HealthLab, example: str) -> None:
     """Chapter, "Dispatched mode with DFP" and "Direct mode with DFP": the configurations as printed, of the balancer
     and of the home agents, and the three outputs that follow. The weight is measured every ten seconds, the interval's
-    default, and all hundred register before the first of these: by turns of 25 that is 50 each, by turns of 24 it would
+    default, and all hundred register between two of these: by turns of 25 that is 50 each, by turns of 24 it would
     be 52 and 48."""
     home_agent = (CHAPTER / "home-agent" / f"{example}.ios").read_text().replace("10.1.1.51", "ADDRESS")
     health.begin((CHAPTER / f"{example}.ios").read_text(), home_agent)
@@ -57,6 +59,7 @@ def test_chapter_examples_show_weight_25_then_24_after_a_hundred_sessions(health
     for address, (real, agent) in zip(health.address.values(), (shown[:2], shown[2:])):
         assert real == f"Real IP Address: {address} Protocol: UDP Port: 434 Bind_ID: 65535 Weight: 25"
         assert re.fullmatch(rf"Set by Agent {address}:500 at \d\d:\d\d:\d\d UTC \d\d/\d\d/\d\d", agent)
+    await_opening_time(dict.fromkeys(health.names, DfpAgentService.interval))
     health.register(100)
     health.await_weights(24, 24)
     table = [re.split(" +", line) for line in health.lab.command(CONTROLLER, "show ip slb reals").splitlines()]

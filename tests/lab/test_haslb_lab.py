@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 from leftovers import leftovers
 
+from haslb_lab.command_line import MAX_SESSIONS
 from haslb_lab.runner import claim, janitor
 
 pytestmark = pytest.mark.lab
@@ -209,8 +210,9 @@ def test_a_run_that_is_interrupted_cleans_up(number: signal.Signals, status: int
 
 
 def running() -> subprocess.Popen[str]:
+    """A run of so many sessions that it does not end before it is ended, however slow the test is."""
     return subprocess.Popen(
-        [*PROGRAM, "run", NAME],
+        [*PROGRAM, "run", NAME, "--sessions", str(MAX_SESSIONS)],
         cwd=REPOSITORY,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
@@ -15,26 +14,25 @@ from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 
-#: Seconds in which sessions end, for tests that wait for that; others are not to lose theirs on a busy machine.
-IDLE, LONG_IDLE = 4, 300
-FARM = farm((address, 1) for address in REALS.values())
+#: Seconds until a session ends: more than a test takes, and few for those that wait for the end.
+IDLE, SHORT_IDLE = 300, 4
+CONFIGURATION, SHORT_LIVED = (
+    farm((address, 1) for address in REALS.values()) + virtual_server(idle) for idle in (IDLE, SHORT_IDLE)
+)
 
 
 @pytest.fixture(scope="module")
 def bench() -> Iterator[Bench]:
-    with Bench(Lab(PlainChassis(), FARM + virtual_server(LONG_IDLE))) as running:
+    with Bench(Lab(PlainChassis(), CONFIGURATION)) as running:
         yield running
 
 
-@pytest.fixture
-def hasty(bench: Bench, tmp_path: Path) -> Iterator[Bench]:
-    """The bench with sessions that end soon."""
-    for each in (IDLE, LONG_IDLE):
-        path = tmp_path / f"idle-{each}.ios"
-        path.write_text(FARM + virtual_server(each))
-        bench.lab.command(CONTROLLER, f"configure replace {path} --yes")
-        if each == IDLE:
-            yield bench
+@pytest.fixture()
+def short_lived(bench: Bench) -> Iterator[Bench]:
+    """The same without sessions, where new ones end soon."""
+    with bench.configured(SHORT_LIVED):
+        bench.lab.command(CONTROLLER, "clear ip slb sessions")
+        yield bench
 
 
 def by_home_address(address: str) -> bytes:
@@ -85,35 +83,35 @@ def test_an_nai_whose_bytes_are_a_home_address_is_another_mobile(bench: Bench) -
     assert bench.sessions()["65.66.67.68"]["retries"] == 0
 
 
-def test_a_session_ends_idle_seconds_after_its_last_request(hasty: Bench) -> None:
+def test_a_session_ends_idle_seconds_after_its_last_request(short_lived: Bench) -> None:
     """``idle ipmobile request``, from the last request and not from the first; a busy machine may see it late."""
     name = "idler@isp.com"
-    hasty.deliver(registration(name))
+    short_lived.deliver(registration(name))
     begun = time.monotonic()
-    wait_until(lambda: time.monotonic() > begun + IDLE / 2, "half the idle time is over")
+    wait_until(lambda: time.monotonic() > begun + SHORT_IDLE / 2, "half the idle time is over")
     last = time.monotonic()
-    hasty.deliver(registration(name))
-    ended = wait_until(lambda: name not in hasty.sessions(), "the session ends")
-    assert ended - last >= IDLE - 0.05
+    short_lived.deliver(registration(name))
+    ended = wait_until(lambda: name not in short_lived.sessions(), "the session ends")
+    assert ended - last >= SHORT_IDLE - 0.05
 
 
-def test_a_session_that_has_ended_is_a_new_one_to_the_rotation(hasty: Bench) -> None:
+def test_a_session_that_has_ended_is_a_new_one_to_the_rotation(short_lived: Bench) -> None:
     """Its number of retries begins at zero, and its home agent is the next one of the rotation."""
     name = "returning@isp.com"
-    first = hasty.deliver(registration(name))
-    wait_until(lambda: not hasty.sessions(), "all sessions end")
-    next_one = hasty.deliver(registration(name))
+    first = short_lived.deliver(registration(name))
+    wait_until(lambda: not short_lived.sessions(), "all sessions end")
+    next_one = short_lived.deliver(registration(name))
     order = list(REALS)
     assert next_one == order[(order.index(first) + 1) % 3]
-    assert hasty.sessions()[name]["retries"] == 0
+    assert short_lived.sessions()[name]["retries"] == 0
 
 
-def test_conns_go_back_to_zero_when_sessions_end(hasty: Bench) -> None:
+def test_conns_go_back_to_zero_when_sessions_end(short_lived: Bench) -> None:
     """``show ip slb reals`` counts sessions that live."""
-    hasty.exchange(*(registration(f"counted-{number}@isp.com") for number in range(30)))
-    assert sum(row["conns"] for row in hasty.reals().values()) >= 30
-    wait_until(lambda: not hasty.sessions(), "all sessions end")
-    assert [row["conns"] for row in hasty.reals().values()] == [0, 0, 0]
+    short_lived.exchange(*(registration(f"counted-{number}@isp.com") for number in range(30)))
+    assert sum(row["conns"] for row in short_lived.reals().values()) >= 30
+    wait_until(lambda: not short_lived.sessions(), "all sessions end")
+    assert [row["conns"] for row in short_lived.reals().values()] == [0, 0, 0]
 
 
 def test_more_retries_than_reassign_move_the_session_once(bench: Bench) -> None:
@@ -125,15 +123,15 @@ def test_more_retries_than_reassign_move_the_session_once(bench: Bench) -> None:
     assert nodes[5] == nodes[4]
 
 
-def test_closing_goes_to_the_sessions_home_agent_and_leaves_the_session(hasty: Bench) -> None:
+def test_closing_goes_to_the_sessions_home_agent_and_leaves_the_session(short_lived: Bench) -> None:
     """Lifetime 0 through the virtual address: the home agent that holds the binding gets it, independent of the
     rotation. A stranger can send it too, so the session only runs out."""
     name = "leaver@isp.com"
-    first = hasty.deliver(registration(name))
-    hasty.deliver(registration("stays@isp.com"))
-    assert hasty.deliver(frame(request(nai(name), lifetime=0, home_agent=VIRTUAL))) == first
-    assert name in hasty.sessions()
-    wait_until(lambda: name not in hasty.sessions(), "the session ends")
+    first = short_lived.deliver(registration(name))
+    short_lived.deliver(registration("stays@isp.com"))
+    assert short_lived.deliver(frame(request(nai(name), lifetime=0, home_agent=VIRTUAL))) == first
+    assert name in short_lived.sessions()
+    wait_until(lambda: name not in short_lived.sessions(), "the session ends")
 
 
 def test_closing_what_was_never_opened_is_dropped_and_counted(bench: Bench) -> None:

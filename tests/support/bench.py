@@ -27,10 +27,13 @@ from haslb_lab.chassis.topology import LabTopology, NodePort, SwitchPort
 from haslb_lab.runner import waiting
 from haslb_lab.runner.capture import FRAMES, Capture, interface
 from haslb_lab.runner.flows import Flow
+from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.openflow.pipeline import Purpose, dispatch_address
 
+#: The configuration of the lab's balancer, unless it is YAML.
+CONFIGURATION_FILE = DIRECTORY / "balancer.ios"
 SECOND_SWITCH = "haslb2"
 PDSN = "pdsn1"
 MACS = {
@@ -248,6 +251,20 @@ class Bench:
     def reals(self) -> dict[str, dict[str, Any]]:
         """The rows of ``show ip slb reals``, by address."""
         return {row["real"]: row for row in self.lab.query(CONTROLLER, "show ip slb reals")}
+
+    @contextmanager
+    def configured(self, text: str) -> Iterator[None]:
+        """Another configuration for a while. Sessions of before keep what was configured when they began."""
+        before = CONFIGURATION_FILE.read_text()
+        try:
+            self._configure(text)
+            yield
+        finally:
+            self._configure(before)
+
+    def _configure(self, text: str) -> None:
+        CONFIGURATION_FILE.write_text(text)
+        self.lab.command(CONTROLLER, f"configure replace {CONFIGURATION_FILE} --yes")
 
     def restart(self) -> None:
         """End the controller, start it anew without the sessions, and have the switches find it at once."""

@@ -7,7 +7,7 @@ assigned in turns of 25. A measure during that time would make the turns 24 long
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Optional
 
 from haslb_lab.chassis.description import HomeAgent
@@ -15,7 +15,7 @@ from haslb_lab.runner import janitor
 from ryu_haslb.configuration.ios.home_agent import read_home_agent
 
 #: Seconds that opening the sessions may take, which must be left before the next measure.
-_OPENING_TIME = 3.0
+_OPENING_TIME = 5.0
 
 #: Seconds after a measure until its weight has reached the balancer.
 _MARGIN = 0.5
@@ -23,7 +23,11 @@ _MARGIN = 0.5
 
 def wait_between_measures(home_agents: Iterable[HomeAgent]) -> None:
     """Wait until no home agent measures its weight within the next seconds."""
-    intervals = {agent.name: interval for agent in home_agents if (interval := _interval(agent)) is not None}
+    await_opening_time({agent.name: interval for agent in home_agents if (interval := _interval(agent)) is not None})
+
+
+def await_opening_time(intervals: Mapping[str, int]) -> None:
+    """The same for home agents by name, with the seconds between two measures of each."""
     while waits := [wait for wait in map(_wait, intervals, intervals.values()) if wait]:
         time.sleep(max(waits))
 
