@@ -64,7 +64,8 @@ class Bench:
 
     ``cable`` are the two ports that a cable connects, and ``has_cable`` says whether packets pass it. ``reflects`` says
     whether a packet-out to CONTROLLER returns, ``has_table_output`` whether a packet-out to TABLE runs through the
-    tables, ``rewrites_eth_dst`` whether a rule can set eth_dst.
+    tables, ``rewrites_eth_dst`` whether a rule can set eth_dst. ``counting_ports`` are those whose counters show what
+    is sent out; None while that is not known.
     """
 
     identity: Identity
@@ -73,6 +74,7 @@ class Bench:
     has_table_output: bool = False
     has_cable: bool = False
     rewrites_eth_dst: bool = False
+    counting_ports: Optional[frozenset[int]] = None
     description: Description = field(default_factory=Description)
     meters: list[int] = field(default_factory=list)
     _numbers: int = 0

@@ -22,7 +22,7 @@ from ryu_haslb.switch_test.packet_trials import set_field
 from ryu_haslb.switch_test.trial import Outcome, Result
 
 #: How often the switch may close its connection.
-MAX_RECONNECTIONS = 5
+MAX_RECONNECTIONS = 10
 #: Seconds for the removal from a switch that has been silent for long.
 SILENT_REMOVAL_TIMEOUT = 2.0
 
@@ -96,13 +96,12 @@ class Examination:
         """The test; what it finds out is in ``findings``."""
         steps = self._steps()
         try:
-            yield from self._remove()
-            yield from request_trials.describe(self.bench)
             for number, (name, step) in enumerate(steps):
                 self.progress(number / len(steps), name)
-                yield from step()
-            self.progress(1.0, "removing what the test has made")
-            yield from self._remove()
+                try:
+                    yield from step()
+                except ConnectionLostError as error:
+                    yield from self._recover(error)
         except SilentSwitchError as error:
             self.findings.is_silent = True
             self.findings.failure = f"the switch is silent: {error}"
@@ -129,7 +128,7 @@ class Examination:
             self.findings.outcomes.setdefault(capability, Outcome(Result.NOT_TRIED, "the test ended before"))
 
     def _steps(self) -> list[tuple[str, Callable[[], Script[None]]]]:
-        steps: list[tuple[str, Callable[[], Script[None]]]] = []
+        steps: list[tuple[str, Callable[[], Script[None]]]] = [("removing what an earlier test has left", self._begin)]
         for capability, trial in TRIALS.items():
             steps.append((CAPABILITIES[capability].name, self._trying(capability, trial)))
         steps += [
@@ -139,7 +138,11 @@ class Examination:
         ]
         if self.fill is not None:
             steps.append(("capacity of the table", self._measuring(self._capacity)))
-        return steps
+        return [*steps, ("removing what the test has made", self._remove)]
+
+    def _begin(self) -> Script[None]:
+        yield from self._remove()
+        yield from request_trials.describe(self.bench)
 
     def _rule_rates(self, bench: Bench) -> Script[list[Measurement]]:
         found = yield from measurements.rule_rates(bench, self.findings.works(Capability.BUNDLES))
@@ -154,16 +157,16 @@ class Examination:
             try:
                 outcome = yield from trial(self.bench)
             except wire.MalformedMessage as error:
-                outcome = Outcome(Result.MALFORMED, str(error))
+                self.findings.outcomes[capability] = Outcome(Result.MALFORMED, str(error))
                 yield from self._remove()
             except ConnectionLostError as error:
-                outcome = Outcome(Result.CLOSED, f"the connection ended: {error}")
-                self.findings.outcomes[capability] = outcome
-                yield from self._recover(error)
+                self.findings.outcomes[capability] = Outcome(Result.CLOSED, f"the connection ended: {error}")
+                raise
             except SilentSwitchError as error:
                 self.findings.outcomes[capability] = Outcome(Result.IGNORED, str(error))
                 raise
-            self.findings.outcomes[capability] = outcome
+            else:
+                self.findings.outcomes[capability] = outcome
 
         return step
 
@@ -173,8 +176,6 @@ class Examination:
                 self.findings.measured += yield from measure(self.bench)
             except wire.MalformedMessage:
                 yield from self._remove()
-            except ConnectionLostError as error:
-                yield from self._recover(error)
 
         return step
 

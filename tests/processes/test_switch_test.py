@@ -1,4 +1,4 @@
-"""``haslb switch-test`` as a process: its sockets, its signals, its output, and peers that are no switches."""
+"""``haslb switch-test`` as a process: TLS, signals, lost connections, and peers that are no switches."""
 
 from __future__ import annotations
 
@@ -47,22 +47,6 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
     output, errors = process.communicate(timeout=HARD_LIMIT)
     assert "Traceback" not in errors
     return process.returncode, output, errors
-
-
-def test_a_switch_is_tested_and_reported_as_table_and_as_json(tmp_path: Path) -> None:
-    port, file = free_port(), tmp_path / "switch.json"
-    with switch_test(port, "--json", str(file)) as process, SocketSwitch(port, bundles=False) as switch:
-        status, output, errors = ended(process)
-        assert not switch.cookies
-    assert status == 0, errors
-    assert "dispatched mode        works without bundles (ONF EXT-230)" in output
-    assert output.splitlines()[-1] == "all that the test has made is removed"
-    report = json.loads(file.read_text())
-    assert report["capabilities"]["bundles"] == {"result": "rejected", "detail": "error type 1, code 3"}
-    assert report["modes"]["dispatched"] == {"verdict": "works_without", "lacks": ["bundles"], "not_tried": []}
-    assert (report["switch"]["datapath_id"], report["rules_left"], report["is_complete"]) == ("0" * 14 + "51", 0, True)
-    assert report["measurements"]["flow_mods"]["value"] > 0
-    assert "127.0.0.1" not in file.read_text(), "it can be sent to others"
 
 
 def test_over_tls_with_certificates_at_both_ends(tmp_path: Path) -> None:
@@ -138,30 +122,3 @@ def test_a_switch_that_closes_is_tested_further_over_its_next_connection() -> No
     assert report["capabilities"]["meters"]["result"] == "closes_connection"
     assert report["capabilities"]["roles"]["result"] == "works"
     assert (report["reconnections"], report["rules_left"]) == (1, 0)
-
-
-def test_an_address_in_use_and_other_mistakes_say_what_to_do(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        address = f"127.0.0.1:{taken.getsockname()[1]}"
-        for words, status, text in (
-            (["--listen", address], 1, "does a balancer run here? Stop it, or name another address with --listen"),
-            (["--ports", "1"], 2, "expected two ports, such as 7,8 or eth1,eth2, not '1'"),
-            (["--fill", "0"], 2, "expected a number of rules from 1 to 1000000, not '0'"),
-            (["--json", str(tmp_path / "none" / "x")], 1, f"there is no folder {tmp_path}/none"),
-            (["--ctl-cert", "x"], 1, "TLS needs --ctl-privkey and --ctl-cert"),
-            (["--listen", f"127.0.0.1:{free_port()}", "--wait", "0.1"], 1, "no switch has connected within 0.1 s"),
-        ):
-            result = subprocess.run(
-                [*COMMAND, "switch-test", *words], capture_output=True, text=True, check=False, timeout=HARD_LIMIT
-            )
-            assert (result.returncode, result.stdout) == (status, "")
-            assert text in result.stderr
-            assert "Traceback" not in result.stderr
-
-
-def test_ports_that_the_switch_does_not_have_are_named() -> None:
-    port = free_port()
-    with switch_test(port, "--ports", "1,9") as process, SocketSwitch(port):
-        status, output, errors = ended(process)
-    assert (status, output) == (1, "")
-    assert "the switch has no port 9; it has 1 (eth1), 2 (eth2)" in errors

@@ -19,8 +19,8 @@ from simulation.switch import SimulatedSwitch
 
 #: Seconds between two looks at the clock, and between two attempts to connect.
 _INTERVAL, _RETRY = 0.05, 0.1
-#: Bytes a second that the switch processes: some 300 messages, so that a measurement needs few of them.
-_SPEED = 30_000
+#: Bytes a second that the switch processes: some 130 messages, so that a measurement needs few of them.
+_SPEED = 15_000
 
 
 class SocketSwitch:

@@ -180,6 +180,33 @@ def test_a_switch_that_answers_no_features_is_served_all_the_same() -> None:
     assert set(verdicts(findings).values()) == {Verdict.WORKS}
 
 
+def test_without_a_port_that_is_up_nothing_is_said_about_normal() -> None:
+    """A rule with NORMAL is accepted; that it drops the packets would be a guess."""
+    for normal in ("works", "ignored"):
+        tested = TestedSwitch(normal=normal)
+        tested.switch.datapath.down.update(tested.switch.datapath.ports)
+        findings = tested.examine()
+        assert findings.outcomes[C.NORMAL].result is Result.ACCEPTED
+        assert verdicts(findings)["normal"] is Verdict.NOT_KNOWN
+
+
+def test_a_port_with_much_traffic_of_others_does_not_pass_for_normal() -> None:
+    tested = TestedSwitch(normal="ignored")
+
+    def send_more(message: bytes) -> list[bytes]:
+        tested.switch.datapath.sent[1] = tested.switch.datapath.sent.get(1, 0) + 1000
+        return [message]
+
+    tested.answers = send_more
+    assert tested.examine().outcomes[C.NORMAL].result is Result.IGNORED
+
+
+def test_port_statistics_are_not_needed() -> None:
+    findings = TestedSwitch(port_statistics=False).examine()
+    assert findings.outcomes[C.NORMAL].result is Result.ACCEPTED
+    assert findings.outcomes[C.FLOOD].result is Result.ACCEPTED
+
+
 def test_a_loop_that_is_not_named_makes_no_storm() -> None:
     """Without --ports, NORMAL and FLOOD are tried all the same; the packets must not go round."""
     tested = TestedSwitch(CABLE)

@@ -75,6 +75,19 @@ def test_a_switch_that_closes_during_a_trial_is_waited_for_and_the_test_goes_on(
     assert not rules(tested)
 
 
+def test_a_switch_that_closes_at_once_is_waited_for() -> None:
+    replies = iter(range(10**6))
+
+    def close(message: bytes) -> Iterable[bytes]:
+        if next(replies) == 0:
+            raise ConnectionError("closed")
+        return [message]
+
+    _, findings = examined(close)
+    assert (findings.reconnections, findings.failure, findings.left) == (1, "", 0)
+    assert {outcome.result for outcome in findings.outcomes.values()} == {Result.WORKS}
+
+
 def test_a_switch_that_does_not_come_back_leaves_the_test_incomplete() -> None:
     tested = TestedSwitch(CABLE)
     tested.answers = Closing(times=1)
