@@ -46,11 +46,19 @@ class StaticLocation:
     datapath: Optional[int] = None
 
 
+class Drain(Enum):
+    """What happens to the sessions of a real server that is drained (``drain [move]``); it gets no new ones."""
+
+    STAY = "stay"
+    MOVE = "move"
+
+
 @dataclass(frozen=True)
 class RealServer:
     """``real A.B.C.D [port]`` and its sub-commands. ``retry`` is in seconds; 0 is never.
 
     Without ``faildetect_inband`` (``no faildetect inband``) requests without reply never fail the real server.
+    ``drain`` is None for a real server that is not drained.
     """
 
     address: IPv4Address
@@ -64,6 +72,7 @@ class RealServer:
     in_service: bool = False
     locations: tuple[StaticLocation, ...] = ()
     faildetect_inband: bool = True
+    drain: Optional[Drain] = None
 
     def __hash__(self) -> int:
         """By what distinguishes real servers: a hash of all fields would cost more than anything that uses it."""

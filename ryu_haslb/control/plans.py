@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Optional
 
-from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.model import Configuration, Drain
 from ryu_haslb.configuration.model import VirtualServer as VirtualServerConfiguration
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.show.snapshot import Sources, standing_by
+from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Sessions that are counted before other green threads have their turn.
@@ -53,6 +54,9 @@ def consequences(sources: Sources, after: Configuration) -> Iterator[Optional[st
             yield from _moving(sources, server, after)
         elif ending:
             yield ending
+    for farm in list(sources.balancer.farms.values()):
+        yield from _emptying(farm, after)
+        yield None
 
 
 def ends(before: VirtualServerConfiguration, after: Configuration) -> bool:
@@ -92,6 +96,22 @@ def _moving(sources: Sources, server: VirtualServer, after: Configuration) -> It
             f"real server {name} of farm {farm.name} is removed: {_sessions(count)} of virtual server {server.name} "
             "move with their next request"
         )
+
+
+def _emptying(farm: ServerFarm, after: Configuration) -> Iterator[str]:
+    """What happens to the sessions of real servers that stay in the farm and get no new ones from now on."""
+    kept = after.farms.get(farm.name)
+    reals = {(each.address.packed, each.port or MOBILE_IP_PORT): each for each in kept.reals} if kept else {}
+    for real in farm.reals:
+        wanted = reals.get(real.key)
+        if wanted is None or not real.sessions:
+            continue
+        if wanted.drain not in (None, real.configuration.drain):
+            effect = "move with their next request" if wanted.drain is Drain.MOVE else "stay until they end"
+            yield f"real server {real.name} of farm {farm.name} is drained: {_sessions(real.sessions)} {effect}"
+        elif real.configuration.in_service and not wanted.in_service:
+            count = _sessions(real.sessions)
+            yield f"real server {real.name} of farm {farm.name} goes out of service: {count} stay until they end"
 
 
 def _sessions(count: int) -> str:

@@ -109,6 +109,9 @@ def _real_details(rows: Iterator[RealRow]) -> Iterator[str]:
             yield f"    {place}"
         yield f"  conns = {row['conns']}, maxconns = {maxconns}"
         yield f"  weight = {row['weight']}, weight(admin) = {row['static_weight']}"
+        if row["drain"] is not None:
+            dfp_weight = "none" if row["dfp_weight"] is None else row["dfp_weight"]
+            yield f"  drain = {row['drain']}, sessions left = {row['conns']}, weight(dfp) = {dfp_weight}"
         yield f"  reassign = {row['reassign']}, retry = {row['retry']}"
         yield f"  failconn threshold = {row['numconns']}, failconn count = {row['consecutive_failures']}"
         yield f"  failclient threshold = {row['numclients']}, failclient count = {row['failed_clients']}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Optional, TypedDict
 
 from ryu_haslb.cluster.election import MemberState
-from ryu_haslb.configuration.model import Switching
+from ryu_haslb.configuration.model import Drain, Switching
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.follower_states import FollowerState
@@ -34,7 +34,7 @@ from ryu_haslb.slb.session import SessionState
 #: The counter of a drop reason is this and the reason's token: ``dropped_fragment``.
 DROPPED = "dropped_"
 #: Every state that ``show ip slb reals`` prints.
-REAL_STATES = (*(health.value for health in Health), "OUTOFSERVICE", "DFP_THROTTLED", "MAXCONNS")
+REAL_STATES = (*(health.value for health in Health), "OUTOFSERVICE", "DRAINING", "DRAINED", "DFP_THROTTLED", "MAXCONNS")
 
 
 def agent_state(state: State) -> str:
@@ -62,7 +62,7 @@ class RealRow(TypedDict):
     real: Address
     port: Annotated[Port, "UDP port that it listens on; two ports of one address are two real servers."]
     farm: str
-    weight: Annotated[Weight, "Weight in force: the DFP weight, or the static weight if no DFP agent has set one."]
+    weight: Annotated[Weight, "Weight in force: 0 while drained, else the DFP weight, or the static one."]
     state: RealState
     conns: Annotated[Count, "Live sessions."]
     reachable: Annotated[bool, "Whether at least one switch has resolved its address by ARP."]
@@ -71,6 +71,11 @@ class RealRow(TypedDict):
     place: Annotated[PlaceName, "The least certain state of its place among the switches; see docs/states.md."]
     places: Annotated[list[str], "Of each switch: its datapath id, where the real server is, and how certain that is."]
     claims_refused: Annotated[Count, "Claims of other machines to its address by ARP that were refused."]
+    drain: Annotated[
+        Optional[str],
+        Values(enum=(*(drain.value for drain in Drain), None)),
+        "What its sessions do while it is drained: stay until they end, or move; null if it is not drained.",
+    ]
     static_weight: Annotated[Weight, "Configured weight."]
     dfp_weight: Annotated[Optional[Weight], "Weight set by a DFP agent; null if none."]
     maxconns: Annotated[Optional[Count], "Maximum number of live sessions; null means no limit."]

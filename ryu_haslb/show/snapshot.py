@@ -104,6 +104,7 @@ def _real(real: RealServer, farm: ServerFarm, switches: Mapping[int, Switch]) ->
             if switch.channel is not None and each not in real.reachable_from
         ],
         **_place(real, switches),
+        "drain": None if configuration.drain is None else configuration.drain.value,
         "static_weight": configuration.weight,
         "dfp_weight": real.dfp_weight,
         "maxconns": configuration.maxconns,

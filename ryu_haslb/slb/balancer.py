@@ -232,7 +232,7 @@ class Balancer:
         has_given_up = False
         if datapath_id in real.reachable_from:
             has_given_up = is_counted and self.failure_detection.on_request(session, now)
-            if named is not None or (not has_given_up and real.health is _OPERATIONAL and farm.has(real)):
+            if named is not None or (not has_given_up and real.health is _OPERATIONAL and farm.keeps_at(real)):
                 target: Optional[RealServer] = real
             else:
                 target = farm.choose_instead(real, datapath_id, has_given_up)

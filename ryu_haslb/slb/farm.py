@@ -26,10 +26,12 @@ _STATES = {
     Health.READY_TO_TEST.value: "TESTING",
     "MAXCONNS": "MAXCONNS",
     "DFP_THROTTLED": "DFP_THROTTLED",
+    "DRAINING": "DRAINING",
+    "DRAINED": "DRAINING",
 }
 #: Every state of a farm. In all but the first two a new session has no real server.
 FARM_FAILED = "FAILED"
-FARM_STATES = ("OPERATIONAL", "TESTING", "MAXCONNS", "DFP_THROTTLED", FARM_FAILED)
+FARM_STATES = ("OPERATIONAL", "TESTING", "MAXCONNS", "DFP_THROTTLED", "DRAINING", FARM_FAILED)
 
 
 class ServerFarm:
@@ -87,6 +89,10 @@ class ServerFarm:
     def has(self, real: RealServer) -> bool:
         """Whether the farm holds this real server."""
         return real in self._by_address.get(real.packed_address, ())
+
+    def keeps_at(self, real: RealServer) -> bool:
+        """Whether the sessions of this real server may stay there: the farm holds it, and it is not to lose them."""
+        return not real.moves_sessions and real in self._by_address.get(real.packed_address, ())
 
     def record_client(self, client: bytes, now: float) -> None:
         """A client has sent a request."""

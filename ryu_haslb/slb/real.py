@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import Optional
 
+from ryu_haslb.configuration.model import Drain
 from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.slb.doubt import Doubt
@@ -80,6 +81,10 @@ class RealServer:
     number that ``show ip slb reals`` prints as conns; ``total_sessions`` counts all sessions that it ever had.
     ``failed_mobiles`` and ``failed_clients`` are those whose connection failures count: each has one vote until the
     real server has answered. ``doubt`` is what speaks against it beside them.
+
+    One that is drained has weight 0, whatever DFP reports, so that no new session goes there. Requests that name it are
+    delivered: it has the bindings of their mobiles. With ``moves_sessions`` its sessions move with their next request,
+    if another real server can take them.
     """
 
     __slots__ = (
@@ -93,6 +98,7 @@ class RealServer:
         "farm_name",
         "health",
         "in_service",
+        "moves_sessions",
         "packed_address",
         "reachable_from",
         "sessions",
@@ -122,7 +128,8 @@ class RealServer:
         """
         self.configuration = configuration
         self.in_service = configuration.in_service
-        self.weight = configuration.weight if self.dfp_weight is None else self.dfp_weight
+        self.moves_sessions = configuration.drain is Drain.MOVE
+        self.set_dfp_weight(self.dfp_weight)
         if not configuration.faildetect_inband:
             self._handle(HealthEvent.DETECTION_OFF)
             self._forget_failures()
@@ -134,6 +141,8 @@ class RealServer:
             return "OUTOFSERVICE"
         if self.health is not Health.OPERATIONAL:
             return str(self.health.value)
+        if self.configuration.drain is not None:
+            return "DRAINING" if self.sessions else "DRAINED"
         if self.dfp_weight == 0:
             return "DFP_THROTTLED"
         return "MAXCONNS" if self.is_full else "OPERATIONAL"
@@ -155,8 +164,9 @@ class RealServer:
 
     @property
     def is_usable(self) -> bool:
-        """Whether it is in service, and is not kept from serving because it has failed."""
-        return self.in_service and self.health in (Health.OPERATIONAL, Health.DEMOTED)
+        """Whether it is in service and not drained, and is not kept from serving because it has failed."""
+        is_in_use = self.in_service and self.configuration.drain is None
+        return is_in_use and self.health in (Health.OPERATIONAL, Health.DEMOTED)
 
     @property
     def can_serve(self) -> bool:
@@ -193,9 +203,12 @@ class RealServer:
         return self.weight > 0 and self.in_service and datapath_id in self.reachable_from and not self.is_full
 
     def set_dfp_weight(self, weight: Optional[int]) -> None:
-        """Use the weight that DFP has for it; None restores the static weight."""
+        """Use the weight that DFP has for it; None restores the static weight. While it is drained, neither counts."""
         self.dfp_weight = weight
-        self.weight = self.configuration.weight if weight is None else weight
+        if self.configuration.drain is not None:
+            self.weight = 0
+        else:
+            self.weight = self.configuration.weight if weight is None else weight
 
     def record_dfp_report(self) -> None:
         """An agent has just reported on it: a weight above 0 ends a failure (chapter, "Dispatched mode with DFP")."""

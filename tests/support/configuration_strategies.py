@@ -29,6 +29,7 @@ from ryu_haslb.configuration.model import (
     Datapath,
     DfpAgent,
     DfpManager,
+    Drain,
     Port,
     Predictor,
     RealServer,
@@ -83,6 +84,7 @@ def reals(nat_server: bool) -> st.SearchStrategy[RealServer]:
         retry=st.integers(0, 3600),
         in_service=st.booleans(),
         faildetect_inband=st.booleans(),
+        drain=st.none() | st.sampled_from(Drain),
         locations=st.lists(LOCATIONS, max_size=2, unique_by=lambda location: location.datapath).map(tuple),
     )
 

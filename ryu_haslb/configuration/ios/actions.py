@@ -19,6 +19,7 @@ from ryu_haslb.configuration.model import (
     Datapath,
     DfpAgent,
     DfpManager,
+    Drain,
     Predictor,
     RealServer,
     StaticLocation,
@@ -106,6 +107,10 @@ def retry(entry: RealDraft, statement: Statement) -> None:
 
 def real_in_service(entry: RealDraft, statement: Statement) -> None:
     entry.real = replace(entry.real, in_service="no" not in statement.match)
+
+
+def drain(entry: RealDraft, statement: Statement) -> None:
+    change(entry, statement, drain=Drain.MOVE if "move" in statement.match else Drain.STAY)
 
 
 def location(entry: RealDraft, statement: Statement) -> None:

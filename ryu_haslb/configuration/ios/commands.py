@@ -57,6 +57,11 @@ REAL = Mode(
         ),
         Command("[no] inservice", actions.real_in_service, "Place the real in service"),
         Command(
+            "{drain [move] | no drain [move]}",
+            actions.drain,
+            "No new sessions; those that it has end as they do, or move with their next request",
+        ),
+        Command(
             f"location MAC PORT<1-{MAX_PORT_NUMBER}> [vlan VLAN<1-4094>] [datapath DATAPATH]",
             actions.location,
             "Next hop: Ethernet address, OpenFlow port, tag, and the switch (default: every switch)",

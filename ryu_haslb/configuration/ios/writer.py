@@ -12,6 +12,7 @@ from ryu_haslb.configuration.model import (
     Configuration,
     DfpAgent,
     DfpManager,
+    Drain,
     Port,
     Predictor,
     RealServer,
@@ -120,6 +121,8 @@ def _real(real: RealServer) -> Iterator[str]:
         yield f"  retry {real.retry}"
     if real.in_service:
         yield "  inservice"
+    if real.drain is not None:
+        yield "  drain move" if real.drain is Drain.MOVE else "  drain"
 
 
 def _location(location: StaticLocation) -> str:

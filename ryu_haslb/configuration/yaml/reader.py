@@ -13,7 +13,7 @@ import yaml
 
 from ryu_haslb.configuration.checks import finish
 from ryu_haslb.configuration.draft import Draft, RealDraft, draft_of
-from ryu_haslb.configuration.model import Configuration, DfpAgent, RealServer
+from ryu_haslb.configuration.model import Configuration, DfpAgent, Drain, RealServer
 from ryu_haslb.configuration.yaml.commands import Handler, read_already
 from ryu_haslb.configuration.yaml.crypto import CryptoReader
 from ryu_haslb.configuration.yaml.nodes import (
@@ -127,6 +127,7 @@ class _Reader(CryptoReader):
                 "reassign": self.number("reassign"),
                 "retry": self.number("retry"),
                 "inservice": self.switch("inservice"),
+                "drain": self.drain,
                 "locations": self.locations,
             },
         )
@@ -141,6 +142,12 @@ class _Reader(CryptoReader):
         if "numclients" in found:
             words += ["numclients", number_of(found["numclients"], "numclients")]
         self.command(line_of_node(node), *words)
+
+    def drain(self, node: yaml.Node) -> None:
+        if text_of(node, "drain: true, false or move") == Drain.MOVE.value:
+            self.command(line_of_node(node), "drain", Drain.MOVE.value)
+        else:
+            self.switch("drain")(node)
 
     def locations(self, node: yaml.Node) -> None:
         entry, found = self.blocks.subject, tuple(location_of(item) for item in items(node, "locations"))

@@ -14,7 +14,7 @@ from ryu_haslb.configuration.crypto_model import AUTHENTICATIONS, CIPHERS, COMPR
 from ryu_haslb.configuration.ios import commands, crypto_commands
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode
 from ryu_haslb.configuration.ios.kinds import MAX_AGENT_REALS, MAX_NAME_LENGTH, MAX_TRANSFORM_SETS
-from ryu_haslb.configuration.model import MAX_PORT_NUMBER, Predictor, Switching
+from ryu_haslb.configuration.model import MAX_PORT_NUMBER, Drain, Predictor, Switching
 from ryu_haslb.language.values import MAX_VLAN, PORT_KINDS
 
 Schema = dict[str, Any]
@@ -88,6 +88,7 @@ def _real() -> Schema:
             "reassign": _number(mode, "THRESHOLD", "reassign"),
             "retry": _number(mode, "SECONDS", "retry"),
             "inservice": _of(_FLAG, mode, "inservice"),
+            "drain": _of({"enum": [True, False, Drain.MOVE.value]}, mode, "drain"),
             "locations": _list(_keys(location, "mac", "port")),
         },
         "address",

@@ -16,6 +16,7 @@ from ryu_haslb.configuration.model import (
     Datapath,
     DfpAgent,
     DfpManager,
+    Drain,
     Port,
     Predictor,
     RealServer,
@@ -98,6 +99,8 @@ def _real(real: RealServer) -> Node:
     node.update(_changed(real, "reassign", "retry"))
     if real.in_service:
         node["inservice"] = True
+    if real.drain is not None:
+        node["drain"] = Drain.MOVE.value if real.drain is Drain.MOVE else True
     if real.locations:
         node["locations"] = [_location(each) for each in real.locations]
     return node

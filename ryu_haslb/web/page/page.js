@@ -15,7 +15,7 @@ const number = (of, title) => text((row) => of(row).toLocaleString("en"), title,
 // The color and the mark of a state; the state is always written out as well.
 const GOOD = new Set(["OPERATIONAL", "connected"]);
 const DEGRADED = new Set(["READY_TO_TEST", "TESTING", "MAXCONNS", "DFP_THROTTLED", "DEMOTED", "connecting",
-  "served by another", "OUTOFSERVICE"]);
+  "served by another", "OUTOFSERVICE", "DRAINING", "DRAINED"]);
 const level = (state) => (GOOD.has(state) ? "good" : DEGRADED.has(state) ? "degraded" : "bad");
 const state = (of) => ({
   title: "State",

@@ -136,6 +136,21 @@ def test_a_plan_says_what_becomes_of_all_sessions_of_a_virtual_server(
     assert plan.consequences == (sentence,)
 
 
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        ("drain", "real server 10.1.1.51 of farm HAFARM is drained: 3 sessions stay until they end"),
+        ("drain move", "real server 10.1.1.51 of farm HAFARM is drained: 3 sessions move with their next request"),
+        ("no inservice", "real server 10.1.1.51 of farm HAFARM goes out of service: 3 sessions stay until they end"),
+    ],
+)
+def test_a_plan_says_what_becomes_of_the_sessions_of_a_real_server(command: str, sentence: str) -> None:
+    application = Application(5)
+    text = f"{FARM}\n real 10.1.1.51\n  {command}"
+    assert configuring.apply_commands(application, text, "command").consequences == (sentence,)
+    assert configuring.apply_commands(application, text, "command").consequences == (), "nothing changes any more"
+
+
 def test_only_the_plan_that_was_seen_is_applied(tmp_path: Path) -> None:
     application = Application()
     path = file_of(tmp_path, f"{FARM}\n real 10.1.1.51\n  weight 3\n")

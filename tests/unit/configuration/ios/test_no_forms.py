@@ -78,6 +78,8 @@ NO_FORMS = (
     NoForm(REAL, "no faildetect inband", ("faildetect inband",), ("no faildetect inband 5",)),
     NoForm(REAL, "reassign 1", ("no reassign", "no reassign 1"), ("no reassign 9",)),
     NoForm(REAL, "retry 5", ("no retry", "no retry 5"), ("no retry 3601",)),
+    NoForm(REAL, "drain", ("no drain", "no drain move"), ("no drain now",)),
+    NoForm(REAL, "drain move", ("no drain", "no drain move"), ("no drain move now",)),
     NoForm(REAL, "inservice", ("no inservice",), ("no inservice standby",)),
     NoForm(
         REAL,

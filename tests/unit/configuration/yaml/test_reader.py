@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
+from typing import Optional
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from steps import calls_of
 
 from ryu_haslb.configuration.ios.reader import read_configuration
-from ryu_haslb.configuration.model import Configuration, Datapath, StaticLocation, Switching
+from ryu_haslb.configuration.model import Configuration, Datapath, Drain, StaticLocation, Switching
 from ryu_haslb.configuration.yaml.reader import read_yaml
 from ryu_haslb.language.diagnostics import ConfigurationError
 
@@ -424,3 +425,19 @@ def test_any_tree_is_a_configuration_or_the_one_error(tree: dict[str, object]) -
 def test_the_dispatched_form_differs_from_the_direct_one_in_one_key() -> None:
     farm = read(YAML).farms["HAFARM"]
     assert read(YAML.replace("nat_server: true", "nat_server: off")).farms["HAFARM"] == replace(farm, nat_server=False)
+
+
+@pytest.mark.parametrize(
+    ("value", "drain"), [("true", Drain.STAY), ("move", Drain.MOVE), ("false", None), ("yes", Drain.STAY)]
+)
+def test_a_real_server_is_drained(value: str, drain: Optional[Drain]) -> None:
+    """The same as ``drain``, ``drain move`` and ``no drain``."""
+    text = f"serverfarms:\n  HAFARM:\n    reals:\n      - address: 10.1.1.51\n        drain: {value}\n"
+    configuration, _ = read_yaml(text, "haslb.yaml")
+    assert configuration.farms["HAFARM"].reals[0].drain is drain
+
+
+def test_another_word_for_drain_is_refused() -> None:
+    text = "serverfarms:\n  HAFARM:\n    reals:\n      - address: 10.1.1.51\n        drain: slowly\n"
+    with pytest.raises(ConfigurationError, match="5: expected drain: true or false, not 'slowly'"):
+        read_yaml(text, "haslb.yaml")
