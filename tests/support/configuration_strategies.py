@@ -41,6 +41,7 @@ from ryu_haslb.configuration.model import (
     VlanInterface,
 )
 from ryu_haslb.language.values import PORT_KINDS
+from ryu_haslb.language.wording import MASK
 
 NAMES = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=15)
 PORTS = st.integers(1, 65535)
@@ -68,6 +69,7 @@ DATAPATHS = st.builds(
     st.integers(0, (1 << 64) - 1),
     st.lists(PEERS, max_size=3, unique=True).map(tuple),
     st.none() | CERTIFICATE_NAMES,
+    max_rules=st.none() | st.integers(1, MAX_SESSIONS),
 )
 
 
@@ -119,6 +121,7 @@ def vlan_interfaces(draw: st.DrawFn) -> VlanInterface:
 
 
 LABELS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)
+KEYS = LABELS.filter(lambda key: key != MASK)
 SECONDS, KILOBYTES = st.integers(120, 2592000), st.integers(2560, 4294967295)
 #: Any transform set that IOS takes: an AH, a cipher, and with a cipher a hash for ESP.
 TRANSFORMS = st.tuples(
@@ -155,7 +158,7 @@ def cryptos(draw: st.DrawFn) -> Crypto:
         st.dictionaries(st.integers(101, 199), st.lists(rules, min_size=1, max_size=2, unique=True), max_size=2)
     )
     peer = draw(REAL_ADDRESSES)
-    keys = draw(st.lists(st.builds(PresharedKey, LABELS, NETWORKS), max_size=2, unique_by=lambda each: each.network))
+    keys = draw(st.lists(st.builds(PresharedKey, KEYS, NETWORKS), max_size=2, unique_by=lambda each: each.network))
     keys = [each for each in keys if each.network != anything]
     entries = [
         CryptoMapEntry(
@@ -172,7 +175,7 @@ def cryptos(draw: st.DrawFn) -> Crypto:
     ]
     return Crypto(
         tuple(sorted([IsakmpPolicy(1, Authentication.PRE_SHARE), *own], key=lambda each: each.priority)),
-        (PresharedKey(draw(LABELS), anything), *keys),
+        (PresharedKey(draw(KEYS), anything), *keys),
         tuple(sets),
         draw(st.builds(Lifetime, SECONDS, KILOBYTES)),
         tuple(sorted(entries, key=lambda each: (each.name, each.sequence))),

@@ -14,7 +14,7 @@ from ryu_haslb.configuration.crypto_model import AUTHENTICATIONS, CIPHERS, COMPR
 from ryu_haslb.configuration.ios import commands, crypto_commands
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode
 from ryu_haslb.configuration.ios.kinds import MAX_AGENT_REALS, MAX_NAME_LENGTH, MAX_TRANSFORM_SETS
-from ryu_haslb.configuration.model import MAX_PORT_NUMBER, Drain, Predictor, Switching
+from ryu_haslb.configuration.model import MAX_PORT_NUMBER, MAX_SESSIONS, Drain, Predictor, Switching
 from ryu_haslb.language.values import MAX_VLAN, PORT_KINDS
 
 Schema = dict[str, Any]
@@ -135,6 +135,7 @@ def _datapaths() -> Schema:
         "switching": {"enum": [each.value for each in Switching]},
         "addresses": _list({"type": "string"}),
         "certificate": _WORD,
+        "max_rules": {**_integer(1, MAX_SESSIONS), "description": commands.GLOBAL.help["max-rules"]},
     }
     in_list = {"anyOf": [_DATAPATH_ID, _keys({"id": _DATAPATH_ID, **settings}, "id")]}
     return {"anyOf": [_list(in_list), _mapping(_keys(settings))]}

@@ -78,6 +78,8 @@ def _datapath(datapath: Datapath) -> Node:
         node["addresses"] = [str(each) for each in datapath.addresses]
     if datapath.certificate is not None:
         node["certificate"] = datapath.certificate
+    if datapath.max_rules is not None:
+        node["max_rules"] = datapath.max_rules
     return node
 
 
