@@ -28,7 +28,7 @@ from haslb_lab.runner import waiting
 from haslb_lab.runner.capture import FRAMES, Capture, interface
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.janitor import DIRECTORY
-from haslb_lab.runner.lab import Lab
+from haslb_lab.runner.lab import BALANCER, Lab
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.openflow.pipeline import Purpose, dispatch_address
 
@@ -103,7 +103,7 @@ class Bench:
 
     ``reals`` are the nodes where home agents' frames are captured, and the home agents' addresses. ``virtual`` names
     the virtual address by which the marker of a home agent goes, where it is not the usual one. ``switches`` are those
-    that the balancer serves.
+    that the balancer serves. It is the one of :mod:`patient_balancer`, unless the lab has another application.
     """
 
     def __init__(
@@ -114,6 +114,8 @@ class Bench:
         switches: Sequence[str] = (SWITCH,),
     ) -> None:
         self.lab = lab
+        if lab.application == BALANCER:
+            lab.application = str(Path(__file__).with_name("patient_balancer.py"))
         self._reals = dict(reals)
         self._virtual = dict(virtual or {})
         self._switches = switches

@@ -120,7 +120,7 @@ class ClusterLab(Lab):
 
     def start(self, name: str) -> None:
         """Start a member."""
-        manager = [str(Path(sys.executable).with_name("ryu-manager")), self._application]
+        manager = [str(Path(sys.executable).with_name("ryu-manager")), self.application]
         environment = {**self._environment(name), "HASLB_CLUSTER": self.databases.remotes, "HASLB_NAME": name}
         with self._log(name).open("ab") as log:
             self.processes[name] = self.run(name, manager, env=environment, stdout=log, stderr=log)

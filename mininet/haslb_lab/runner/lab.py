@@ -37,6 +37,8 @@ from ryu_haslb.cli.client import ControlError
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 OPENFLOW_PORT = 6653
+#: The module of the balancer, as the engine is to run it.
+BALANCER = "ryu_haslb.app"
 
 #: Seconds that a program of the lab may take to become ready, or to end.
 PROGRAM_TIMEOUT = 60.0
@@ -45,21 +47,21 @@ PROGRAM_TIMEOUT = 60.0
 class Lab:
     """A running topology. Use it as a context manager. Raises: LabError when it cannot come up.
 
-    ``configuration`` is the balancer's, as IOS text. ``application`` is the Ryu application to run. ``report`` is
-    called with the name of each stage, ``claimed`` as soon as this lab holds the machine's claim.
+    ``configuration`` is the balancer's, as IOS text. ``application`` is the Ryu application to run, a module or a
+    file. ``report`` is called with the name of each stage, ``claimed`` as soon as this lab holds the machine's claim.
     """
 
     def __init__(
         self,
         topology: Topo,
         configuration: str,
-        application: str = "ryu_haslb.app",
+        application: str = BALANCER,
         report: Callable[[str], None] = lambda _: None,
         claimed: Callable[[], None] = lambda: None,
     ) -> None:
         self._topology = topology
         self._configuration = configuration
-        self._application = application
+        self.application = application
         self._report = report
         self._claimed = claimed
         self._claim: Optional[socket.socket] = None
@@ -173,7 +175,7 @@ class Lab:
 
     def start_controller(self) -> None:
         """Start the application in the controller's namespace. It listens at the management link only."""
-        manager = [str(Path(sys.executable).with_name("haslb-manager")), self._application]
+        manager = [str(Path(sys.executable).with_name("haslb-manager")), self.application]
         listen = ["--ofp-listen-host", self.node(CONTROLLER).IP(), "--ofp-tcp-listen-port", str(OPENFLOW_PORT)]
         with self._log(CONTROLLER).open("ab") as log:
             self._controller = self.run(
