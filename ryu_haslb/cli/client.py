@@ -11,6 +11,7 @@ import stat
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Optional
 
 from ryu_haslb.control.protocol import (
@@ -18,6 +19,7 @@ from ryu_haslb.control.protocol import (
     DEFAULT_CONTROL,
     ERROR_MARK,
     HELP,
+    SERVICE_CONTROL,
     AnswerReader,
     RequestError,
     encode_request,
@@ -36,8 +38,8 @@ class ControlError(HaslbError):
 
 
 def control_path() -> str:
-    """The balancer's control socket: from the environment, else the default path."""
-    return os.environ.get(CONTROL_VARIABLE) or DEFAULT_CONTROL
+    """The balancer's control socket: from the environment, else of the service if it runs, else the default one."""
+    return os.environ.get(CONTROL_VARIABLE) or (SERVICE_CONTROL if Path(SERVICE_CONTROL).exists() else DEFAULT_CONTROL)
 
 
 class ControlClient:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
+from ryu_haslb import PRODUCT
 from ryu_haslb.cluster.servers import MEMBER_PORT, RAFT_PORT, SCHEMA, ServerFileError, create, join, start_command
 from ryu_haslb.cluster.settings import TLS_VARIABLES
 
@@ -28,7 +29,7 @@ Each prints the command that starts the server. A balancer is a member of the cl
 
 def run(words: Sequence[str]) -> int:
     """Carry out ``haslb cluster`` and return the exit status."""
-    options = _parser().parse_args(words)
+    options = parser().parse_args(words)
     if options.command == "schema":
         print(SCHEMA)
         return 0
@@ -75,14 +76,16 @@ def _port(text: str) -> int:
     return port
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``haslb cluster``."""
+    command_line = argparse.ArgumentParser(
         prog="haslb cluster",
         description="Make the file of a database server for a cluster of balancers; docs/cluster.md explains the rest.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{schema,create,join}")
+    command_line.add_argument("--version", action="version", version=PRODUCT)
+    commands = command_line.add_subparsers(dest="command", required=True, metavar="{schema,create,join}")
     commands.add_parser("schema", help="print the path of the OVSDB schema")
     for name, about in (("create", "make the first server's file"), ("join", "make a further server's file")):
         command = commands.add_parser(name, help=about)
@@ -100,4 +103,4 @@ def _parser() -> argparse.ArgumentParser:
             default="tcp",
             help="use TLS, with the files that HASLB_CLUSTER_KEY, HASLB_CLUSTER_CERT and HASLB_CLUSTER_CA name",
         )
-    return parser
+    return command_line

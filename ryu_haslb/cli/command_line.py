@@ -9,14 +9,16 @@ import sys
 from collections.abc import Sequence
 from typing import Optional, TextIO
 
-from ryu_haslb.cli import cluster
+from ryu_haslb import PRODUCT
+from ryu_haslb.cli import cluster, completion
 from ryu_haslb.cli.client import ControlError, control_path
 from ryu_haslb.cli.operator import Operator
+from ryu_haslb.cli.run import parser as run_parser
 from ryu_haslb.cli.run import run
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import Loaded, load, load_stream
 from ryu_haslb.control.command_table import Executor
-from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL
+from ryu_haslb.control.protocol import CONTROL_VARIABLE, DEFAULT_CONTROL, SERVICE_CONTROL
 from ryu_haslb.ipsec.translation import secured_interfaces, translate
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 from ryu_haslb.language.grammar import CommandError
@@ -37,7 +39,7 @@ examples:
   haslb schema > haslb.schema.json           for editors of configurations in YAML
 
 Without --control, the environment variable {CONTROL_VARIABLE} names the balancer's control socket;
-the default is {DEFAULT_CONTROL}.
+the default is that of the service, {SERVICE_CONTROL}, if it runs, else {DEFAULT_CONTROL}.
 
 exit status: 0 success, 1 the balancer refused or cannot be reached, 2 the command line is wrong
 """
@@ -55,7 +57,7 @@ exit status: 0 the configuration is valid, 1 it has errors, 2 the command line i
 
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run ``haslb`` and return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         status = _run(options)
         if sys.stdout is not None:
@@ -75,11 +77,13 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.words[:1] == ["run"]:
         run(options.words[1:])
+    path = options.control or control_path()
     local = {
         **{Executor.CHECK: _check, Executor.CLUSTER: cluster.run},
         **{Executor.SCHEMA: _schema, Executor.SWITCH_TEST: _switch_test},
+        Executor.COMPLETION: lambda words: completion.run(words, path, PARSERS),
     }
-    operator = Operator(options.control or control_path(), local)
+    operator = Operator(path, local)
     try:
         return operator.run(options.words) if options.words else operator.prompt()
     except CommandError as error:
@@ -97,6 +101,12 @@ def _switch_test(words: Sequence[str]) -> int:
     return switch_test.run(words)
 
 
+def _switch_test_parser() -> argparse.ArgumentParser:
+    from ryu_haslb.cli import switch_test  # noqa: PLC0415
+
+    return switch_test.parser()
+
+
 def _redirect_to_null(stream: TextIO) -> None:
     """Redirect a broken stream to nowhere: Python flushes it at exit, and would fail again with exit status 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -111,21 +121,24 @@ def _print_error(about: object) -> None:
             _redirect_to_null(sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``haslb``."""
+    command_line = argparse.ArgumentParser(
         prog="haslb",
         usage="haslb [--control PATH] [COMMAND ...]",
         description="Operate a running balancer: home agent server load balancing (HA-SLB) on OpenFlow switches.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--control", metavar="PATH", help="the balancer's control socket")
-    parser.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="such as: show ip slb reals")
-    return parser
+    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument("--control", metavar="PATH", help="the balancer's control socket")
+    command_line.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="such as: show ip slb reals")
+    return command_line
 
 
-def _check_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def check_parser() -> argparse.ArgumentParser:
+    """The command line of ``haslb check``."""
+    command_line = argparse.ArgumentParser(
         prog="haslb check",
         description="Check a configuration file. Standard output gets the whole configuration in the language of "
         "IOS, with masked keys and passwords. Standard error gets warnings and errors, one a line, each with file and "
@@ -133,13 +146,25 @@ def _check_parser() -> argparse.ArgumentParser:
         epilog=_CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--secrets", action="store_true", help="print keys and passwords as well")
-    parser.add_argument("file", metavar="FILE", help=".yaml and .yml are YAML, all else IOS; - is standard input")
-    return parser
+    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument("--secrets", action="store_true", help="print keys and passwords as well")
+    command_line.add_argument("file", metavar="FILE", help=".yaml and .yml are YAML, all else IOS; - is standard input")
+    return command_line
+
+
+#: The parsers of the commands that argparse reads, by their first word; "" is that of ``haslb`` itself.
+PARSERS = {
+    "": parser,
+    "check": check_parser,
+    "cluster": cluster.parser,
+    "completion": completion.parser,
+    "run": run_parser,
+    "switch-test": _switch_test_parser,
+}
 
 
 def _check(words: Sequence[str]) -> int:
-    options = _check_parser().parse_args(words)
+    options = check_parser().parse_args(words)
     file = options.file
     try:
         loaded = _load_standard_input() if file == "-" else load(file)

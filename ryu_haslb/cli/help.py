@@ -31,6 +31,11 @@ def offers_of(path: str) -> Offers:
     return offers
 
 
+def is_keyword(word: str) -> bool:
+    """Whether ``?`` shows a keyword by this word. It shows parameters in capitals or angle brackets."""
+    return word[:1].islower() or word == "Vlan"
+
+
 def help_lines(offered: Sequence[tuple[str, str]]) -> list[str]:
     """The lines that ``?`` prints: each word with its help."""
     if not offered:

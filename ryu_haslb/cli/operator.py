@@ -21,7 +21,7 @@ from ryu_haslb.language.grammar import CommandError
 FAILED = 1
 _HELP = ("?", "-h", "--help")
 #: Commands whose help is their own.
-_WITH_HELP = ("check", "cluster", "switch-test")
+_WITH_HELP = ("check", "cluster", "completion", "switch-test")
 #: Changes that an operator at a terminal confirms.
 _BY_FILE = (Executor.BALANCER_FILE, Executor.BALANCER_OWN_FILE)
 

@@ -18,7 +18,7 @@ from prompt_toolkit.output import Output
 
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.configure_terminal import ConfigureTerminal
-from ryu_haslb.cli.help import Offers, help_lines
+from ryu_haslb.cli.help import Offers, help_lines, is_keyword
 from ryu_haslb.language.grammar import CommandError
 
 _SECRET = re.compile(r"password|\bisa[kmp]*\s+key\b", re.IGNORECASE)
@@ -101,7 +101,7 @@ class KeywordCompleter(Completer):
             return
         prefix = re.split(r"\s", text)[-1]
         for word, meaning in offered:
-            if word[0].islower() or word == "Vlan":
+            if is_keyword(word):
                 yield Completion(f"{word} ", -len(prefix), display=word, display_meta=meaning)
 
 

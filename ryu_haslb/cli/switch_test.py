@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Callable, Optional
 
+from ryu_haslb import PRODUCT
 from ryu_haslb.cli.progress import ProgressBar
 from ryu_haslb.cli.run import DEFAULT_ADDRESS, DEFAULT_PORT, listening_place
 from ryu_haslb.errors import HaslbError
@@ -43,7 +44,7 @@ exit status: 0 the switch can be served in dispatched mode, 1 it cannot, or the 
 
 def run(words: Sequence[str]) -> int:
     """Carry out ``haslb switch-test`` and return the exit status."""
-    options = _parser().parse_args(words)
+    options = parser().parse_args(words)
     try:
         _check(options)
         with _counted_stops() as stops:
@@ -152,8 +153,9 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``haslb switch-test``."""
+    command_line = argparse.ArgumentParser(
         prog="haslb switch-test",
         description="Wait for one OpenFlow switch, try each of its capabilities, measure it, and say which modes of "
         "the balancer it can be used for. No balancer may listen at the same address.",
@@ -161,17 +163,18 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument(
+    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument(
         "--listen",
         metavar="ADDRESS[:PORT]",
         type=listening_place,
         default=(DEFAULT_ADDRESS, DEFAULT_PORT),
         help=f"where the switch connects to (default {DEFAULT_ADDRESS}:{DEFAULT_PORT}); 0.0.0.0 is every address",
     )
-    parser.add_argument(
+    command_line.add_argument(
         "--ports", metavar="A,B", type=_two_ports, help="two ports, by number or name, that a cable connects"
     )
-    parser.add_argument(
+    command_line.add_argument(
         "--fill",
         metavar="RULES",
         nargs="?",
@@ -179,24 +182,24 @@ def _parser() -> argparse.ArgumentParser:
         const=DEFAULT_FILL,
         help=f"find out how many session rules the switch takes, up to RULES (default {DEFAULT_FILL})",
     )
-    parser.add_argument(
+    command_line.add_argument(
         "--json",
         metavar="FILE",
         nargs="?",
         const=_STANDARD_OUTPUT,
         help="write the report as JSON to FILE as well; without FILE, to standard output instead of the table",
     )
-    parser.add_argument(
+    command_line.add_argument(
         "--wait",
         metavar="SECONDS",
         type=_seconds,
         default=float("inf"),
         help="give up if no switch has connected by then (default: never)",
     )
-    tls = parser.add_argument_group("TLS", "The options of 'haslb run'; with them the switch must use TLS.")
+    tls = command_line.add_argument_group("TLS", "The options of 'haslb run'; with them the switch must use TLS.")
     tls.add_argument("--ctl-privkey", dest="key", metavar="FILE", help="private key (PEM)")
     tls.add_argument("--ctl-cert", dest="certificate", metavar="FILE", help="certificate (PEM)")
     tls.add_argument(
         "--ca-certs", dest="authorities", metavar="FILE", help="authorities of switches (PEM): a switch needs one then"
     )
-    return parser
+    return command_line

@@ -19,6 +19,7 @@ class Executor(Enum):
     """Who carries a command out: the operator's process ``haslb``, or the balancer, and how it gets the words."""
 
     CHECK = "haslb, which needs no balancer for it"
+    COMPLETION = "haslb, which has a script for each shell"
     CLUSTER = "haslb, which makes files of database servers"
     SCHEMA = "haslb, which prints a schema for editors"
     SWITCH_TEST = "haslb, which listens for a switch as a balancer does"
@@ -75,6 +76,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show ip slb dfp agent ADDRESS PORT<1-65535>", Executor.BALANCER, "One DFP agent: connection, counters"),
     Command("show ip slb stats", Executor.BALANCER, "Counters of requests, and of drops by reason"),
     Command("show ip slb history", Executor.BALANCER, "What has changed in the last days, the newest first"),
+    Command("show version", Executor.BALANCER, "Version of the balancer, its engine and Python; how long it runs"),
     Command("show redundancy [states]", Executor.BALANCER, "The cluster: state of this member, leader, generation"),
     Command("show redundancy members", Executor.BALANCER, "The members of the cluster, as they describe themselves"),
     Command("show redundancy switchover history", Executor.BALANCER, "The last switchovers: when, why, how long"),
@@ -126,6 +128,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("schema", Executor.SCHEMA, "Print the JSON Schema of configurations in YAML"),
     Command("cluster [LINE]", Executor.CLUSTER, "Make the files of a cluster's database servers"),
     Command("switch-test [LINE]", Executor.SWITCH_TEST, "Try and measure what a switch is able to do"),
+    Command("completion [LINE]", Executor.COMPLETION, "Print the script that completes haslb in bash, zsh or fish"),
     Command("{exit | quit | logout}", Executor.EXIT, "Leave the prompt"),
 )
 

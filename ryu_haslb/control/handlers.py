@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
+
+import psutil
 
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.control import configuring, crypto, operations
@@ -15,6 +19,7 @@ from ryu_haslb.control.handler import Handler, RefusedError, Result, Words
 from ryu_haslb.control.operations import Application
 from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.control.slb_handlers import SLB_HANDLERS
+from ryu_haslb.engine import describe
 from ryu_haslb.show import reports
 from ryu_haslb.show.reports import Report
 from ryu_haslb.show.rows import DfpAgentRow
@@ -23,6 +28,11 @@ from ryu_haslb.show.snapshot import Sources
 
 def _report(report: Report[Any]) -> Handler:
     return lambda _application, _words: report
+
+
+def _version(_application: Application, _: Words) -> Result:
+    running = timedelta(seconds=int(time.time() - psutil.Process().create_time()))
+    return iter([f"{describe()}, Python {platform.python_version()}", f"uptime is {running}"])
 
 
 def _running_configuration(application: Application, words: Words) -> Result:
@@ -90,6 +100,7 @@ HANDLERS: dict[str, Handler] = {
     "show ip slb switches": _report(reports.SWITCHES),
     "show ip slb switches detail": _report(reports.SWITCHES_DETAIL),
     "show ip slb history": _report(reports.STATE_CHANGES),
+    "show version": _version,
     "show redundancy [states]": _report(reports.REDUNDANCY),
     "show redundancy members": _report(reports.MEMBERS),
     "show redundancy switchover history": _report(reports.SWITCHOVERS),

@@ -37,6 +37,8 @@ from ryu_haslb.language.wording import printable
 
 CONTROL_VARIABLE = "HASLB_CONTROL"
 DEFAULT_CONTROL = "/run/haslb.sock"
+#: The control socket of the service that the Debian package installs, in the one folder that its user may write to.
+SERVICE_CONTROL = "/run/haslb/haslb.sock"
 
 #: Bytes of a request, the line feed included.
 MAX_REQUEST_SIZE = 64 * 1024

@@ -14,7 +14,7 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import Callable, Optional
 
-from ryu_haslb import log_limit
+from ryu_haslb import PRODUCT, log_limit
 from ryu_haslb.dfp.measurement import HomeAgentWeight, read_path, run_command
 from ryu_haslb.dfp.security import check_password
 from ryu_haslb.dfp.server import DEFAULT_INTERVAL, DfpAgentServer
@@ -51,7 +51,7 @@ the weight is 0 to --max-weight (default {DEFAULT_MAX_WEIGHT}):
 def main(arguments: Optional[Sequence[str]] = None) -> int:
     """Run the command and return its exit status."""
     try:
-        options = _parser().parse_args(arguments)
+        options = parser().parse_args(arguments)
         if arguments is None and options.password and os.path.isfile(sys.argv[0]):
             _start_again_without_password(options.password)
         logging.basicConfig(format="haslb-dfp-agent: %(message)s", level=logging.INFO, stream=sys.stderr)
@@ -105,15 +105,17 @@ async def _serve(server: DfpAgentServer) -> None:
     await server.stop()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``haslb-dfp-agent``."""
+    command_line = argparse.ArgumentParser(
         prog="haslb-dfp-agent",
         description="DFP agent of a home agent: reports to the HA-SLB balancer how much load this machine can take.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    agent = parser.add_argument_group("as in 'ip dfp agent ipmobile'")
+    command_line.add_argument("--version", action="version", version=PRODUCT)
+    agent = command_line.add_argument_group("as in 'ip dfp agent ipmobile'")
     agent.add_argument(
         "--port",
         type=_whole(0, 65535),
@@ -135,7 +137,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     secret.add_argument("--password-file", type=_password_in, metavar="FILE", help="file whose first line is the key")
     agent.add_argument("--no-inservice", dest="inservice", action="store_false", help="print the weight and exit")
-    weight = parser.add_argument_group("the weight")
+    weight = command_line.add_argument_group("the weight")
     weight.add_argument(
         "--address",
         type=_address,
@@ -148,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     source.add_argument("--bindings-command", dest="bindings", type=_reader(run_command), metavar="COMMAND")
     weight.add_argument("--max-bindings", type=_whole(0, 2**32 - 1), metavar="NUMBER", help="overrides max_bindings")
     weight.add_argument("--available-cps", type=_whole(1, 2**32 - 1), metavar="CALLS", help="maximum calls per second")
-    return parser
+    return command_line
 
 
 def _whole(minimum: int, maximum: int) -> Callable[[str], int]:

@@ -1,0 +1,110 @@
+"""``haslb completion``: what bash, zsh and fish complete behind ``haslb``, from the command table and the parsers.
+
+The script of a shell only asks ``haslb completion words``, so it is right for each version of the balancer as well.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Callable
+
+from ryu_haslb import PRODUCT
+from ryu_haslb.cli.client import ControlError
+from ryu_haslb.cli.help import is_keyword, offers_of
+from ryu_haslb.control.command_table import BALANCER_COMMANDS
+from ryu_haslb.language.grammar import CommandError, expected
+
+_BASH = """\
+# bash completion of haslb: source <(haslb completion bash)
+_haslb() {
+    local IFS=$'\\n'
+    COMPREPLY=($(haslb completion words "${COMP_WORDS[@]:1:COMP_CWORD}" 2> /dev/null | cut -f 1))
+}
+complete -o default -F _haslb haslb
+"""
+_ZSH = """\
+#compdef haslb
+# zsh completion of haslb: haslb completion zsh > "${fpath[1]}/_haslb"
+local -a found
+found=(${(f)"$(haslb completion words "${(@)words[2,CURRENT]}" 2> /dev/null)"})
+found=("${(@)found//:/\\\\:}")
+found=("${(@)found/$'\\t'/:}")
+if (( ${#found} )); then _describe haslb found; else _files; fi
+"""
+_FISH = """\
+# fish completion of haslb: haslb completion fish | source
+function __haslb_words
+    set -l typed (commandline -opc) "$(commandline -ct)"
+    haslb completion words $typed[2..-1] 2> /dev/null
+end
+complete -c haslb -a '(__haslb_words)'
+"""
+SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
+
+#: A command line that argparse reads.
+Parser = Callable[[], argparse.ArgumentParser]
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of ``haslb completion``."""
+    command_line = argparse.ArgumentParser(
+        prog="haslb completion",
+        description="Print the script that has a shell complete the words of haslb. With 'words', print what may stand "
+        "in the place of the last of the WORDs behind haslb, each with its help; the scripts call this.",
+        epilog="example: source <(haslb completion bash)",
+    )
+    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument("shell", choices=[*SCRIPTS, "words"])
+    command_line.add_argument("words", nargs=argparse.REMAINDER, metavar="WORD")
+    return command_line
+
+
+def run(words: Sequence[str], path: str, parsers: Mapping[str, Parser]) -> int:
+    """Carry out ``haslb completion`` and return its exit status.
+
+    ``parsers`` are those of the commands that argparse reads, by their first word; "" is that of ``haslb``.
+    """
+    options = parser().parse_args(words)
+    if options.shell in SCRIPTS:
+        sys.stdout.write(SCRIPTS[options.shell])
+        return 0
+    for word, text in completions(options.words or [""], path, parsers):
+        print(f"{word}\t{text}" if text else word)
+    return 0
+
+
+def completions(words: Sequence[str], path: str, parsers: Mapping[str, Parser]) -> Sequence[tuple[str, str]]:
+    """What may stand in the place of the last word, each with its help; nothing where a file or a value is expected."""
+    if words[0] == "--control" and len(words) > 2:
+        path, words = words[1], words[2:]
+    prefix, first = words[-1], words[0] if len(words) > 1 else ""
+    if first in parsers and (first or prefix.startswith("-")):
+        return sorted(found for found in _options(parsers[first]()) if found[0].startswith(prefix))
+    try:
+        offered = list(_offers(words, path))
+    except CommandError:
+        return []
+    if not first:
+        offered.append(("run", "Start a balancer with a configuration file"))
+    keywords = {word: text for word, text in offered if is_keyword(word) or word.startswith("--")}
+    return sorted((word, text) for word, text in keywords.items() if word.startswith(prefix))
+
+
+def _offers(words: Sequence[str], path: str) -> Sequence[tuple[str, str]]:
+    """The words of the balancer's grammar; of this version's if it does not run."""
+    try:
+        return offers_of(path)(" ".join([*map(shlex.quote, words[:-1]), words[-1]]))
+    except ControlError:
+        return [(each.word, each.help) for each in expected(BALANCER_COMMANDS, words[:-1], words[-1])]
+
+
+def _options(command_line: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
+    """The long options of a parser, and the commands below it."""
+    for action in command_line._actions:  # argparse has no other way to list them
+        help_text = (action.help or "") if action.help != argparse.SUPPRESS else ""
+        yield from ((option, help_text) for option in action.option_strings if option.startswith("--"))
+        if isinstance(action, argparse._SubParsersAction):
+            yield from ((choice.dest, choice.help or "") for choice in action._choices_actions)

@@ -1,0 +1,73 @@
+"""What a shell completes behind ``haslb``, and that each command says its version."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Callable
+
+import pytest
+
+from haslb_lab import command_line as lab
+from ryu_haslb import PRODUCT
+from ryu_haslb.cli import command_line, completion
+from ryu_haslb.cli.command_line import PARSERS
+from ryu_haslb.control.command_table import COMMANDS
+from ryu_haslb.dfp import command_line as dfp_agent
+
+
+def completed(tmp_path: Path, *words: str) -> list[str]:
+    """The completions while no balancer runs."""
+    return [word for word, _ in completion.completions(words, str(tmp_path / "absent"), PARSERS)]
+
+
+def test_the_first_word_can_be_each_command(tmp_path: Path) -> None:
+    first_words = {command.template.split()[0] for command in COMMANDS if command.template[0] != "{"}
+    assert first_words | {"run", "exit"} <= set(completed(tmp_path, ""))
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["show", "ip", "slb", "re"], ["reals"]),
+        (["--control", "/run/other.sock", "retir"], ["retire"]),
+        (["configure", "--f"], ["--from-file"]),
+        (["--con"], ["--control"]),
+        (["check", "--"], ["--help", "--secrets", "--version"]),
+        (["run", "farm.ios", "--http-"], ["--http-token-file"]),
+        (["cluster", "c"], ["create"]),
+        (["check", "farm"], []),
+        (["frobnicate", ""], []),
+        (["show", "'ip"], []),
+    ],
+)
+def test_words_and_options_are_completed(tmp_path: Path, words: list[str], expected: list[str]) -> None:
+    assert completed(tmp_path, *words) == expected
+
+
+def test_bash_offers_what_haslb_prints(tmp_path: Path) -> None:
+    haslb = tmp_path / "haslb"
+    haslb.write_text("#!/bin/sh\nprintf 'reals\\tReal servers\\nredo\\t%s\\n' \"$*\"\n")
+    haslb.chmod(0o755)
+    script = completion.SCRIPTS["bash"] + 'COMP_WORDS=(haslb show re); COMP_CWORD=2; _haslb; echo "${COMPREPLY[@]}"'
+    run = ["bash", "-c", f'PATH="{tmp_path}:$PATH"\n{script}']
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "reals redo\n"
+
+
+@pytest.mark.parametrize("shell", completion.SCRIPTS)
+def test_each_shell_has_a_script_that_asks_haslb(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["completion", shell]) == 0
+    assert "haslb completion words" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("main", [command_line.main, dfp_agent.main, lab.main])
+def test_each_command_prints_the_version(main: Callable[[list[str]], int], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == f"{PRODUCT}\n"
+
+
+@pytest.mark.parametrize("parser", PARSERS.values())
+def test_each_command_that_argparse_reads_has_a_version(parser: Callable[[], object]) -> None:
+    assert "--version" in vars(parser())["_option_string_actions"]
