@@ -27,7 +27,7 @@ COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)
 export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run bench bench-cluster bench-quick simulate test os-ken unit lint format install machine testmachine clean
+.PHONY: help run bench bench-cluster bench-quick simulate test os-ken unit lint format install machine testmachine deb try-deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -98,6 +98,12 @@ $(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/install-py
 $(OSKEN_INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/install-python
 	@tools/install-python "$(PYTHON)" "$(OSKEN)" os-ken
 	@touch "$@"
+
+deb: ## Build the Debian package into dist/, and check it with lintian (root, if tools are missing)
+	@tools/build-deb dist
+
+try-deb: $(INSTALLED) ## Follow docs/first-switch.md on a Debian that is thrown away: build, install, serve a switch (root)
+	@tools/in-debian $(abspath $(RUN)) -m pytest -q tests/package
 
 machine: ## Install the Debian packages that the lab needs (root)
 	@tools/install-machine "$(PYTHON)"

@@ -1,0 +1,121 @@
+"""The commands of docs/first-switch.md, run to the letter on a Debian 12 of its own: ``tools/in-debian``."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from haslb_lab.runner.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(not Path("/run/in-debian").exists(), reason="needs tools/in-debian: make try-deb")
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "first-switch.md").read_text()
+#: Seconds in which what a block shows has to be there, however busy the machine is.
+TIMEOUT = 120.0
+#: Blocks of commands whose output shows what has to be there in the end, by what they end with.
+SHOWN = {
+    "haslb show ip slb switches\nhaslb show ip slb reals": [
+        " master ",
+        "10.1.1.51 .*OPERATIONAL",
+        "10.1.1.52 .*OPERATIONAL",
+    ],
+    "haslb show ip slb sessions ipmobile\nhaslb show ip slb reals": ["10.1.1.101 .*IPMOBILE_ESTAB"],
+    "ovs-ofctl -O OpenFlow13 dump-flows br0 table=1": ["nw_dst=10.1.1.10.*set_field"],
+    "haslb show version": ["10.1.1.52 .* 3 ", "IPMOBILE_ESTAB", "os-ken 2.5", "uptime is"],
+}
+#: The kernel's datapath need not be there where CI runs: the bridge is one of user space.
+BRIDGE, IN_USER_SPACE = "ovs-vsctl add-br br0\n", "ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev\n"
+#: Each dependency of the installed package, as Python names it, is there in the version that it needs.
+DEPENDENCIES = r"""
+import re
+from importlib.metadata import requires, version
+for each in requires("ryu-haslb"):
+    if "extra" not in each:
+        name, least = re.fullmatch(r"([\w-]+) *\(?>=([\d.]+)\)?", each).groups()
+        have = [int(part) for part in version(name).split(".")[:2]]
+        assert have >= [int(part) for part in least.split(".")[:2]], (name, have, least)
+"""
+
+
+def blocks() -> Iterator[str]:
+    """The blocks of commands of the page, in order."""
+    for block in re.findall(r"(?:^    .*\n)+", PAGE, re.MULTILINE):
+        yield re.sub(r"^    ", "", block, flags=re.MULTILINE)
+
+
+class Machine:
+    """Runs commands: those that fetch packages in the machine's network, all others in one of their own."""
+
+    def __init__(self) -> None:
+        self._network = subprocess.Popen(["unshare", "--net", "sh", "-c", "ip link set lo up; sleep infinity"])
+        stand_in = Path("/usr/local/bin/systemctl")
+        stand_in.write_text(f'#!/bin/sh\nexec /usr/bin/python3 {ROOT}/tests/package/systemctl.py "$@"\n')
+        stand_in.chmod(0o755)
+
+    def run(self, script: str) -> subprocess.CompletedProcess[str]:
+        """Run a block of commands."""
+        enter = ["nsenter", f"--net=/proc/{self._network.pid}/ns/net"]
+        shell = ["bash", "-e", "-o", "pipefail", "-c", script]
+        print(f"$ {script}")
+        with Path("/run/output").open("w+") as output:  # no pipe, which a service would keep open
+            ran = subprocess.run(
+                shell if "apt-get" in script else enter + shell, stdout=output, stderr=subprocess.STDOUT, check=False
+            )
+            output.seek(0)
+            text = output.read()
+        print(text)
+        return subprocess.CompletedProcess(shell, ran.returncode, text)
+
+    def must(self, script: str) -> str:
+        """The output of a block that has to succeed."""
+        ran = self.run(script)
+        log = Path("/run/haslb.log")
+        assert ran.returncode == 0, ran.stdout + (log.read_text() if log.exists() else "")
+        return ran.stdout
+
+    def end(self) -> None:
+        """End the network."""
+        self._network.kill()
+        self._network.wait()
+
+
+@pytest.fixture
+def machine() -> Iterator[Machine]:
+    made = Machine()
+    yield made
+    made.end()
+    print(Path("/run/haslb.log").read_text())
+
+
+def follow(machine: Machine, block: str) -> None:
+    """Run a block of the page; one that shows something until it shows what it has to."""
+    wanted = next((texts for end, texts in SHOWN.items() if block.strip().endswith(end)), ())
+    if not wanted:
+        machine.must(block.replace(BRIDGE, IN_USER_SPACE))
+    else:
+        wait_until(lambda: all(re.search(text, machine.run(block).stdout) for text in wanted), block, TIMEOUT)
+
+
+def test_the_page_shows_what_is_waited_for() -> None:
+    assert all(any(block.strip().endswith(end) for block in blocks()) for end in SHOWN)
+
+
+def test_the_page_is_followed_to_the_letter_with_debians_own_python(machine: Machine) -> None:
+    for block in blocks():
+        follow(machine, block)
+        if "openvswitch-switch" in block:
+            machine.must("/usr/share/openvswitch/scripts/ovs-ctl start --system-id=random --no-monitor")
+            machine.must(f"/usr/bin/python3 -c '{DEPENDENCIES}'")
+            machine.must("systemd-analyze security --offline=true --threshold=30 /lib/systemd/system/haslb.service")
+            machine.must("systemd-analyze verify --man=no /lib/systemd/system/haslb.service")
+    assert machine.must("stat --format '%U:%G %a' /etc/haslb") == "root:haslb 2770\n"
+    completed = "source /usr/share/bash-completion/completions/haslb; COMP_WORDS=(haslb sho); COMP_CWORD=1; _haslb"
+    assert machine.must(f'{completed}; echo "${{COMPREPLY[*]}}"') == "show\n"
+    machine.must("dpkg --purge haslb")
+    assert machine.run("haslb --version").returncode != 0
+    assert not Path("/etc/haslb/example.ios").exists()
