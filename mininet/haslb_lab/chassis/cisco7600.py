@@ -1,6 +1,6 @@
 """A chassis description as a Mininet topology.
 
-The lab runs it (docs/chassis.md). Stock Mininet builds the same network without its programs
+The lab runs it (docs/lab/chassis.md). Stock Mininet builds the same network without its programs
 (topologies/cisco7600.py).
 """
 

@@ -1,4 +1,4 @@
-"""Reading a chassis description (docs/chassis.md has the format)."""
+"""Reading a chassis description (docs/lab/chassis.md has the format)."""
 
 from __future__ import annotations
 

@@ -238,8 +238,8 @@ def test_stock_mininet_loads_the_topology(tmp_path: Path) -> None:
 
 
 def test_the_documents_example_can_be_read(tmp_path: Path) -> None:
-    """The example of docs/chassis.md has no errors."""
-    document = (TOPOLOGIES.parent / "docs" / "chassis.md").read_text()
+    """The example of docs/lab/chassis.md has no errors."""
+    document = (TOPOLOGIES.parent / "docs" / "lab" / "chassis.md").read_text()
     (example,) = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
     path = write_chassis(tmp_path, example)
     (tmp_path / "ha5-2.ios").write_text("! direct mode, static weights: nothing to say\n")
