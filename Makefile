@@ -27,7 +27,7 @@ COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)
 export PATH := $(PATH):/usr/sbin:/sbin
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run bench bench-cluster bench-quick simulate test os-ken unit lint format install machine testmachine deb try-deb clean
+.PHONY: help run bench bench-cluster bench-quick simulate test os-ken unit lint format install machine testmachine deb dist site try-deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -102,6 +102,12 @@ $(OSKEN_INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/inst
 deb: ## Build the Debian package into dist/, and check it with lintian (root, if tools are missing)
 	@tools/build-deb dist
 
+dist: ## Build the sdist and the wheel into dist/, and check them with twine
+	@tools/build-dist "$(PYTHON)"
+
+site: ## Build the site of docs/ into dist/site, and check its links
+	@tools/build-site "$(PYTHON)"
+
 try-deb: $(INSTALLED) ## Follow docs/first-switch.md on a Debian that is thrown away: build, install, serve a switch (root)
 	@tools/in-debian $(abspath $(RUN)) -m pytest -q tests/package
 
@@ -112,5 +118,5 @@ testmachine:
 	@tools/install-machine "$(PYTHON)" tests
 
 clean: ## Remove what was installed and built in this folder
-	@rm -rf "$(VENV)" "$(OSKEN)" build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
+	@rm -rf "$(VENV)" "$(OSKEN)" .venv-site build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -48,6 +48,17 @@ def pages() -> Iterator[tuple[str, str]]:
     yield "haslb-manager.1", _MANAGER.format(product=PRODUCT)
 
 
+def document() -> Iterator[str]:
+    """The same as one page of Markdown, with the help of each command."""
+    yield from ("# Command lines", "", "What each command prints with `--help`; the manual pages say the same.", "")
+    for name, (summary, parser) in PAGES.items():
+        yield from (f"## {name}", "", f"{summary.capitalize()}.", "", "```text", parser().format_help(), "```", "")
+    yield from ("## Commands of a balancer", "", "| command | effect |", "| --- | --- |")
+    yield from (
+        f"| `{each.template}` | {each.help} |".replace(" | ", " \\| ", each.template.count(" | ")) for each in COMMANDS
+    )
+
+
 def _page(name: str, summary: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     title = name.replace(" ", "-")
     usage = parser.format_usage().partition("usage: ")[2].split()
