@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Callable
 
 from ryu_haslb import PRODUCT
-from ryu_haslb.cli import cluster, completion, run
-from ryu_haslb.cli.command_line import check_parser
-from ryu_haslb.cli.command_line import parser as haslb_parser
+from ryu_haslb.cli.command_line import PARSERS
 from ryu_haslb.control.command_table import COMMANDS
 from ryu_haslb.dfp.command_line import parser as agent_parser
 
 #: The pages: the name of the command, its summary, its parser.
 PAGES: Mapping[str, tuple[str, Callable[[], argparse.ArgumentParser]]] = {
-    "haslb": ("operate a balancer of Mobile IP home agents", haslb_parser),
-    "haslb run": ("start a balancer", run.parser),
-    "haslb check": ("check a configuration file", check_parser),
-    "haslb cluster": ("make the files of a cluster's database servers", cluster.parser),
-    "haslb completion": ("print the completion of a shell", completion.parser),
+    "haslb": ("operate a balancer of Mobile IP home agents", PARSERS[""]),
+    "haslb run": ("start a balancer", PARSERS["run"]),
+    "haslb check": ("check a configuration file", PARSERS["check"]),
+    "haslb switch-test": ("try and measure what a switch is able to do", PARSERS["switch-test"]),
+    "haslb cluster": ("make the files of a cluster's database servers", PARSERS["cluster"]),
+    "haslb completion": ("print the completion of a shell", PARSERS["completion"]),
     "haslb-dfp-agent": ("report the weight of a home agent", agent_parser),
 }
 _MANAGER = """\
@@ -54,9 +53,9 @@ def document() -> Iterator[str]:
     for name, (summary, parser) in PAGES.items():
         yield from (f"## {name}", "", f"{summary.capitalize()}.", "", "```text", parser().format_help(), "```", "")
     yield from ("## Commands of a balancer", "", "| command | effect |", "| --- | --- |")
-    yield from (
-        f"| `{each.template}` | {each.help} |".replace(" | ", " \\| ", each.template.count(" | ")) for each in COMMANDS
-    )
+    for each in COMMANDS:
+        template = each.template.replace("|", "\\|")
+        yield f"| `{template}` | {each.help} |"
 
 
 def _page(name: str, summary: str, parser: argparse.ArgumentParser) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from ryu_haslb.cli.command_line import PARSERS
 from ryu_haslb.cli.run import SETTINGS
 from ryu_haslb.control.command_table import COMMANDS
 
@@ -20,7 +21,8 @@ PAGES: dict[str, str] = {name: text.replace("\\-", "-").replace("\\(aq", "'") fo
 
 
 def test_each_command_has_a_page() -> None:
-    assert {"haslb.1", "haslb-run.1", "haslb-check.1", "haslb-manager.1", "haslb-dfp-agent.1"} <= set(PAGES)
+    own = {f"haslb-{name}.1".replace("-.", ".") for name in PARSERS}
+    assert set(PAGES) == own | {"haslb-manager.1", "haslb-dfp-agent.1"}
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.template)

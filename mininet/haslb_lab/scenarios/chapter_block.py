@@ -1,7 +1,7 @@
 """A block of output as the chapter prints it, what is expected here, and the same for another number of sessions.
 
 Where the lab cannot show what is printed, the file of the block has both: ``< `` before the printed line, ``> `` before
-the one that is expected instead. docs/scenarios.md has the reasons.
+the one that is expected instead. docs/lab/scenarios.md has the reasons.
 """
 
 from __future__ import annotations

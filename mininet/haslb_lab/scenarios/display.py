@@ -103,7 +103,7 @@ class Display:
         lines = f"{tally.printed} lines as printed, {tally.adapted} adapted"
         if tally.more:
             lines += f", {tally.more} more rows of the same form"
-        marked = " (~ marks them; docs/scenarios.md has the reasons)" if tally.adapted else ""
+        marked = " (~ marks them; docs/lab/scenarios.md has the reasons)" if tally.adapted else ""
         self.say(f"All {tally.outputs} outputs are as in the chapter: {lines}{marked}.", style="green")
 
     def _heading(self, prompt: str, command: str, verdict: str) -> None:

@@ -88,7 +88,7 @@ def test_what_is_no_table_is_shown_whole() -> None:
         (
             Tally(7, 0, printed=22, adapted=3, more=96),
             "All 7 outputs are as in the chapter: 22 lines as printed, 3 adapted, 96 more rows of the same form"
-            " (~ marks them; docs/scenarios.md has the reasons).\n",
+            " (~ marks them; docs/lab/scenarios.md has the reasons).\n",
         ),
         (Tally(7, 5), "5 of 7 outputs are NOT as in the chapter; ≠ marks the lines.\n"),
     ],
