@@ -40,7 +40,10 @@ MAX_LINES_PER_SECOND = 20
 _DEMOTED = " (it has failed, and still serves because no other real server of the farm can; check them all)"
 
 REAL, SWITCH, DFP, FARM = "REAL", "SWITCH", "DFP", "FARM"
-_KINDS = {REAL: Kind.REAL, SWITCH: Kind.SWITCH, DFP: Kind.DFP_AGENT, FARM: Kind.FARM}
+#: The tag of a line about whether a switch can reach a real server.
+REACH = "REACH"
+_REACHABLE, _UNREACHABLE = "reachable", "unreachable"
+_KINDS = {REAL: Kind.REAL, REACH: Kind.REAL, SWITCH: Kind.SWITCH, DFP: Kind.DFP_AGENT, FARM: Kind.FARM}
 #: The severity of a line, as on IOS: 2 for a farm without a home agent, else 6.
 _CRITICAL, _INFORMATIONAL = 2, 6
 
@@ -57,7 +60,7 @@ class Subject(NamedTuple):
     name: object
 
     def __str__(self) -> str:
-        if self.tag == REAL:
+        if self.tag in (REAL, REACH):
             return f"farm={self.farm} real={self.name}"
         if self.tag == FARM:
             return f"farm={self.name}"
@@ -66,7 +69,7 @@ class Subject(NamedTuple):
     @property
     def title(self) -> str:
         """Its name in the history."""
-        if self.tag == REAL:
+        if self.tag in (REAL, REACH):
             return f"{self.name} ({self.farm})"
         return f"{self.name:016x}" if self.tag == SWITCH else str(self.name)
 
@@ -106,8 +109,11 @@ class StateLog:
         changed = [subject for subject in {**self._logged, **states} if self._is_due(subject, states, now)]
         changed.sort(key=lambda subject: self._logged_at.get(subject, 0.0))  # objects that flap come last
         for subject in changed[: MAX_LINES_PER_SECOND - self._lines]:
-            self._lines += 1
             before, after = self._logged.get(subject), states.get(subject)
+            if subject.tag == REACH and (after is None or (before is None and after == _UNREACHABLE)):
+                self._record(subject, after, now)  # a real server comes, or goes
+                continue
+            self._lines += 1
             note = _DEMOTED if after == Health.DEMOTED.value else ""
             left_out = self._left_out.pop(subject, 1) - 1
             count = f" left_out={left_out}" if left_out > 0 else ""
@@ -176,6 +182,7 @@ def _states(sources: Sources) -> Iterator[tuple[Subject, str]]:
             yield Subject(FARM, "", farm.name), farm.state
     for real in sources.balancer.reals():
         yield Subject(REAL, real.farm_name, real.name), real.state
+        yield Subject(REACH, real.farm_name, real.name), _REACHABLE if real.reachable_from else _UNREACHABLE
     for datapath_id, switch in sources.switches.items():
         yield (
             Subject(SWITCH, "", datapath_id),

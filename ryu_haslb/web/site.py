@@ -30,6 +30,7 @@ _PAGE = {
     "/": ("index.html", "text/html"),
     "/page.css": ("page.css", "text/css"),
     "/page.js": ("page.js", "text/javascript"),
+    "/find.js": ("find.js", "text/javascript"),
     "/table.js": ("table.js", "text/javascript"),
     "/chart.js": ("chart.js", "text/javascript"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),

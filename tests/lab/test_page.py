@@ -23,6 +23,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from haslb_lab.chassis.topology import CONTROLLER_MANAGEMENT
 from haslb_lab.runner import janitor
 from haslb_lab.runner.network import marked_environment
+from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.slb.statistics import DropReason
 
 pytestmark = pytest.mark.lab
@@ -152,8 +153,9 @@ def test_the_page_shows_a_home_agent_die_and_come_back(lab: HealthLab, browser: 
     lab.register_until_failed("sami2")
     wait(browser, lambda: real(browser, second)["State"] in ("FAILED", "READY_TO_TEST"), "it has failed")
     wait(browser, lambda: "1 of 2" in text(browser, "#tiles"), "one of two is up")
-    assert f"{second} (HAFARM): FAILED" in text(browser, "#events")
+    wait(browser, lambda: f"{second} (HAFARM): FAILED" in text(browser, "#events"), "it is in the history")
     assert real(browser, first)["State"] == "OPERATIONAL"
+    assert text(browser, "#notices") == ""
 
     lab.start("sami2", AGENT)
     lab.await_state("sami2", "OPERATIONAL")
@@ -168,9 +170,35 @@ def test_a_home_agent_whose_link_goes_down_is_unreachable(lab: HealthLab, browse
     node.cmd("ip link set sami2-eth0 down")
     try:
         wait(browser, lambda: real(browser, second)["State"] == "UNREACHABLE", "its link is down")
+        wait(browser, lambda: f"{second} (HAFARM): unreachable" in text(browser, "#events"), "it is in the history")
     finally:
         node.cmd("ip link set sami2-eth0 up")
     wait(browser, lambda: real(browser, second)["State"] == "OPERATIONAL", "its link is up")
+
+
+def test_a_farm_without_a_home_agent_is_said_at_the_top(lab: HealthLab, browser: WebDriver) -> None:
+    def place(command: str) -> None:
+        for address in lab.address.values():
+            commands = SEPARATOR.join(("ip slb serverfarm HAFARM", f"real {address}", command))
+            lab.lab.command("controller", f"config '{commands}'")
+
+    place("no inservice")
+    try:
+        wait(
+            browser, lambda: "farm HAFARM has no home agent for new sessions" in text(browser, "#notices"), "it is said"
+        )
+    finally:
+        place("inservice")
+    wait(browser, lambda: text(browser, "#notices") == "", "it is over")
+
+
+def test_a_session_is_found_by_its_nai(lab: HealthLab, browser: WebDriver) -> None:
+    lab.register(3)
+    nai = next(iter(next(filter(None, lab.bindings().values()))))
+    browser.find_element(By.ID, "nai").send_keys(nai, Keys.ENTER)
+    wait(browser, lambda: nai in text(browser, "#found table"), "the session is shown")
+    browser.find_element(By.ID, "nai").send_keys("x", Keys.ENTER)
+    wait(browser, lambda: text(browser, "#found") == f"{nai}x has no live session.", "there is none")
 
 
 def test_drop_reasons_are_shown_as_they_occur(lab: HealthLab, browser: WebDriver) -> None:
@@ -214,8 +242,9 @@ def test_everything_is_usable_by_keyboard(lab: HealthLab, browser: WebDriver) ->
 
     assert press(Keys.TAB).text == "Skip to the real servers"
     assert press(Keys.ENTER).get_attribute("id") == "reals"
-    reached = [press(Keys.TAB) for _ in range(3)]
-    assert [each.get_attribute("id") or each.text for each in reached] == ["events", "Metrics", "API description"]
+    reached = [press(Keys.TAB) for _ in range(5)]
+    names = ["nai", "Find", "events", "Metrics", "API description"]
+    assert [each.get_attribute("id") or each.text for each in reached] == names
     browser.execute_script("document.activeElement.blur(); document.querySelector('.skip').focus()")
     button = press(Keys.TAB)
     assert button.get_attribute("id") == "pause"

@@ -1,21 +1,21 @@
 // Fetches the overview every second and shows it.
 
 import { drawSamples } from "./chart.js";
+import { listenForSearches } from "./find.js";
 import { Table, element, setText } from "./table.js";
 
 const REFRESH_INTERVAL = 1000; // ms
 const ANSWER_TIMEOUT = 5000; // ms
 const RATE_SAMPLES = 5;
-const MAX_EVENTS = 100;
 
 const byId = (id) => document.getElementById(id);
 const text = (of, title, kind) => ({ title, kind, show: (row, cell) => setText(cell, of(row)) });
 const number = (of, title) => text((row) => of(row).toLocaleString("en"), title, "number");
 
 // The color and the mark of a state; the state is always written out as well.
-const GOOD = new Set(["OPERATIONAL", "connected"]);
+const GOOD = new Set(["OPERATIONAL", "connected", "reachable", "leader", "standby"]);
 const DEGRADED = new Set(["READY_TO_TEST", "TESTING", "MAXCONNS", "DFP_THROTTLED", "DEMOTED", "connecting",
-  "served by another", "OUTOFSERVICE", "DRAINING", "DRAINED"]);
+  "served by another", "waiting", "removed", "OUTOFSERVICE", "DRAINING", "DRAINED"]);
 const level = (state) => (GOOD.has(state) ? "good" : DEGRADED.has(state) ? "degraded" : "bad");
 const state = (of) => ({
   title: "State",
@@ -143,31 +143,41 @@ function showTiles({ reals, vservers, statistics }) {
   }
 }
 
-let known = null;
+const showMembers = listing("members", "Balancers that share the switches; one leads", [
+  text((row) => row.member, "Member"),
+  state((row) => (row.present ? row.state : "absent")),
+  number((row) => row.sessions, "Sessions"),
+  number((row) => row.switches, "Switches"),
+  text((row) => row.version, "Version"),
+  number((row) => row.configuration_revision, "Configuration"),
+], (row) => row.member, "None.");
 
-/** Lists state changes, and objects that the configuration has added or removed. */
-function listChanges({ reals, dfp_agents: agents, switches }) {
-  const now = new Map([
-    ...reals.map((row) => [`${realName(row)} (${row.farm})`, realState(row)]),
-    ...agents.map((row) => [`DFP agent ${agentName(row)}`, row.state]),
-    ...switches.map((row) => [`Switch ${row.datapath}`, switchState(row)]),
-  ]);
-  for (const [name, state] of now) {
-    if (known && known.get(name) !== state) addEvent(name, state);
-  }
-  for (const name of known?.keys() ?? []) {
-    if (!now.has(name)) addEvent(name, "no longer configured");
-  }
-  known = now;
+/** What an operator should know at once. An element that stays is not read out again. */
+function showNotices(notices) {
+  const list = byId("notices");
+  while (list.children.length > notices.length) list.lastElementChild.remove();
+  notices.forEach((notice, index) => {
+    if (!list.children[index]) list.append(element("li"));
+    setText(list.children[index], notice);
+  });
 }
 
-function addEvent(name, state) {
-  const time = new Date();
-  const stamp = element("time", { datetime: time.toISOString() }, time.toLocaleTimeString());
-  const word = element("span", { class: "state" }, state);
-  word.dataset.level = level(state);
-  byId("events").prepend(element("li", {}, stamp, ` ${name}: `, word));
-  while (byId("events").children.length > MAX_EVENTS) byId("events").lastElementChild.remove();
+const KINDS = { farm: "Farm ", switch: "Switch ", dfp_agent: "DFP agent ", configuration: "Configuration by " };
+const changeName = (row) => `${row.at} ${row.kind} ${row.name} ${row.state} ${row.was}`;
+let newest = null;
+
+/** Lists what has changed, the newest first, on the balancer's clock. */
+function showChanges(changes) {
+  const first = changes.length ? changeName(changes[0]) : "";
+  if (first === newest) return;
+  newest = first;
+  byId("events").replaceChildren(...changes.map((row) => {
+    const at = new Date(row.at);
+    const word = element("span", { class: "state" }, row.state);
+    if (row.kind !== "configuration" && row.kind !== "redundancy") word.dataset.level = level(row.state);
+    const stamp = element("time", { datetime: row.at }, at.toLocaleString());
+    return element("li", {}, stamp, ` ${KINDS[row.kind] ?? ""}${row.name}: `, word);
+  }));
 }
 
 let paused = false;
@@ -194,7 +204,10 @@ async function refresh() {
     showDrops(dropReasons(overview.statistics));
     showVirtualServers(overview.vservers);
     showSwitches(overview.switches);
-    listChanges(overview);
+    showNotices(overview.notices);
+    showChanges(overview.changes);
+    showMembers(overview.members);
+    byId("cluster").hidden = overview.members.length === 0;
     lastAnswer = new Date();
     showConnection(null);
   } catch (error) {
@@ -225,4 +238,5 @@ byId("pause").addEventListener("click", () => {
   run();
 });
 document.addEventListener("visibilitychange", run);
+listenForSearches();
 run();
