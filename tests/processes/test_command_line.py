@@ -177,7 +177,13 @@ def test_a_file_is_not_applied_without_a_terminal_to_ask_at(control: Path, tmp_p
 def test_commands_are_applied_together(control: Path) -> None:
     farm = "ip slb serverfarm HAFARM"
     result = haslb(control, "config", farm, "real 10.1.1.51", "no inservice")
-    assert (result.returncode, result.stdout) == (0, f"- {farm} / real 10.1.1.51 / inservice\n")
+    assert (result.returncode, result.stdout.splitlines()) == (
+        0,
+        [
+            f"- {farm} / real 10.1.1.51 / inservice",
+            "real server 10.1.1.51 of farm HAFARM goes out of service: 10000 sessions stay until they end",
+        ],
+    )
     assert haslb(control, "config", farm, "real 10.1.1.51", "inservice").returncode == 0
     refused = haslb(control, "config", farm, "real 10.1.1.51", "no inservice", "weight 300")
     assert refused.returncode == 1

@@ -229,6 +229,7 @@ def test_single_commands_change_the_running_configuration_and_keep_sessions() ->
         "- ip slb serverfarm HAFARM / real 10.1.1.51 / inservice",
         "+ ip slb serverfarm HAFARM / real 10.1.1.53",
         "+ ip slb serverfarm HAFARM / real 10.1.1.53 / weight 2",
+        "real server 10.1.1.51 of farm HAFARM goes out of service: 2 sessions stay until they end",
     ]
     assert [row.split()[3:] for row in show(application, "show ip slb reals")[2:]] == [
         ["OUTOFSERVICE", "2", "yes"],
