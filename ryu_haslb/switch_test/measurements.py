@@ -38,19 +38,25 @@ GROUP_TIMEOUT = 60.0
 #: Rules in one bundle, as many as the balancer puts into one.
 BUNDLE_SIZE = 100
 #: Rules that are added before each barrier when the table is filled.
-FILL_GROUP = 500
+FILL_GROUP = 250
+#: The token of the number of rules that a table takes.
+CAPACITY = "table_capacity"
 #: Seconds in which the last packet-ins arrive.
 _PACKET_IN_TIMEOUT = 2.0
 
 
 class Measurement(NamedTuple):
-    """``token`` names it in JSON, ``name`` in the table; ``note`` is what else was seen."""
+    """``token`` names it in JSON, ``name`` in the table; ``note`` is what else was seen.
+
+    ``is_full`` says that a table has no room for more.
+    """
 
     token: str
     name: str
     value: Optional[float]
     unit: str
     note: str = ""
+    is_full: bool = False
 
 
 def barriers(_: Bench) -> Script[list[Measurement]]:
@@ -155,6 +161,7 @@ def capacity(bench: Bench, limit: int, progress: Callable[[str], None]) -> Scrip
     """Session rules until the switch rejects one, and ``limit`` at most."""
     accepted = 0
     note = ""
+    is_full = False
     for begin in count(0, FILL_GROUP):
         size = min(FILL_GROUP, limit - begin)
         if size <= 0:
@@ -168,7 +175,7 @@ def capacity(bench: Bench, limit: int, progress: Callable[[str], None]) -> Scrip
         )
         accepted += size - min(answer.errors, size)
         if answer.error is not None:
-            note = f"then {answer.error}"
+            note, is_full = f"then {answer.error}", answer.error.is_table_full
             break
     progress("counting the rules of the table")
     try:
@@ -179,7 +186,7 @@ def capacity(bench: Bench, limit: int, progress: Callable[[str], None]) -> Scrip
         note += f"; not counted: {error}"
     progress("emptying the table")
     yield from remove_all(REMOVAL_TIMEOUT)
-    return [Measurement("table_capacity", "session rules", float(accepted), "at most", note)]
+    return [Measurement(CAPACITY, "session rules", float(accepted), "at most", note, is_full)]
 
 
 def session_rule(bench: Bench, number: int) -> FlowMod:

@@ -15,7 +15,7 @@ from ryu_haslb.openflow.wire import OFPP_MAX
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, Bench
 from ryu_haslb.switch_test.examination import Examination, Findings
 from ryu_haslb.switch_test.trial import Outcome, Result
-from ryu_haslb.switch_test.verdicts import judge, sentence
+from ryu_haslb.switch_test.verdicts import advice, judge, sentence
 
 #: The version of the shape of the JSON.
 FORMAT = 1
@@ -52,6 +52,7 @@ def as_json(examination: Examination, remarks: Sequence[str]) -> dict[str, Any]:
             }
             for each in judge(findings)
         },
+        "advice": advice(findings, bench.identity.datapath_id),
         "reconnections": findings.reconnections,
         "rules_left": findings.left,
         "remarks": [printable(each) for each in remarks],
@@ -86,6 +87,10 @@ def lines(examination: Examination, remarks: Sequence[str]) -> Iterator[str]:
     judgements = [(each.mode.name, sentence(each)) for each in judge(findings)]
     yield from _columns([("mode", "verdict"), *judgements])
     yield ""
+    statement = advice(findings, bench.identity.datapath_id)
+    if statement:
+        yield f"for the configuration of the balancer: {statement}"
+        yield ""
     yield from _ending(findings, remarks)
 
 

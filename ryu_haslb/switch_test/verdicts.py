@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
 from ryu_haslb.switch_test.examination import Findings
+from ryu_haslb.switch_test.measurements import CAPACITY
 from ryu_haslb.switch_test.trial import Result
 
 
@@ -86,8 +87,8 @@ def _result(capability: Capability, findings: Findings) -> Result:
 
 def _is_untried(capability: Capability, findings: Findings) -> bool:
     """Output to a port is tried over a cable only, and taken for granted without one."""
-    is_untried = _result(capability, findings) in (Result.ACCEPTED, Result.NOT_TRIED)
-    return is_untried and (capability is not Capability.OUTPUT or bool(findings.failure))
+    result = _result(capability, findings)
+    return capability is not Capability.OUTPUT and result in (Result.ACCEPTED, Result.NOT_TRIED)
 
 
 def _is_open(mode: Mode, findings: Findings) -> bool:
@@ -110,3 +111,14 @@ def sentence(judgement: Judgement) -> str:
         Verdict.CANNOT_SERVE: f"cannot serve: lacks {names}" if names else "cannot serve",
     }[judgement.verdict]
     return f"{text} (not tried: {untried})" if untried else text
+
+
+def advice(findings: Findings, datapath_id: int) -> str:
+    """The statement for the balancer's configuration that follows from the findings; empty if there is none."""
+    words = ""
+    if _result(Capability.NORMAL, findings).lacks and not findings.is_silent:
+        words += " switching learn"
+    for each in findings.measured:
+        if each.token == CAPACITY and each.is_full and each.value:
+            words += f" max-rules {each.value:.0f}"
+    return f"ip slb datapath {datapath_id:016x}{words}" if words else ""

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from tested_switch import TestedSwitch
 
+from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.configuration.model import Datapath, Switching
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
 from ryu_haslb.switch_test.examination import TRIALS, Findings
 from ryu_haslb.switch_test.trial import Result
-from ryu_haslb.switch_test.verdicts import Verdict, judge, sentence, serves
+from ryu_haslb.switch_test.verdicts import Verdict, advice, judge, sentence, serves
 from simulation.flow_table import Flow, read_match
 from simulation.packet import ETH_DST, ETH_SRC, IPV4_DST, METADATA, UDP_DST, VLAN_VID
 
@@ -243,6 +245,16 @@ def test_the_table_is_filled_until_it_is_full(room: int) -> None:
     (found,) = [each for each in findings.measured if each.token == "table_capacity"]
     assert (found.value, found.note) == (room, "then OFPFMFC_TABLE_FULL")
     assert_nothing_is_left(tested)
+
+
+def test_what_to_configure_follows_from_what_is_missing() -> None:
+    """It is a statement that the balancer reads."""
+    statement = advice(TestedSwitch(CABLE, normal="ignored", max_flows=700).examine(fill=10_000), 0x51)
+    assert statement == f"ip slb datapath {0x51:016x} switching learn max-rules 700"
+    configuration, warnings = read_configuration(statement, "advice")
+    assert not warnings
+    assert configuration.datapaths[0x51] == Datapath(0x51, switching=Switching.LEARN, max_rules=700)
+    assert not advice(TestedSwitch(CABLE).examine(fill=600), 0x51)
 
 
 def test_a_table_may_take_more_than_is_tried() -> None:
