@@ -28,7 +28,7 @@ from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.layout_choice import LayoutChoice
 from ryu_haslb.openflow.meter_rates import MeterRates
 from ryu_haslb.openflow.meters import Meters
-from ryu_haslb.openflow.pipeline import Purpose, Rule
+from ryu_haslb.openflow.pipeline import Purpose, Rule, Table
 from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.self_description import Reported, SelfDescription
 from ryu_haslb.openflow.session_audit import SessionAudit
@@ -43,6 +43,10 @@ LOG = logging.getLogger(__name__)
 MAX_PORT_CHANGES = 16
 #: Seconds between two times when changes of ports are followed together: that takes milliseconds if there are many.
 PORTS_INTERVAL = 1.0
+
+#: Slices of the session rules, and how many of them are deleted at most to make room for a standing rule.
+SLICES = 16
+MAX_SLICES_REMOVED = 4
 
 #: Returns the time in seconds, as :func:`time.monotonic` does.
 Clock = Callable[[], float]
@@ -71,6 +75,7 @@ class Installation:
         self._clock = clock
         self._backoff = Backoff()
         self._is_installing = False
+        self._slices_removed = 0
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id))
         self._port_changes = 0
         self._ports_followed_at = -PORTS_INTERVAL
@@ -227,6 +232,7 @@ class Installation:
     def _on_installed(self, rules: list[Rule]) -> None:
         LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
         self._switch.standing_rules = len(rules)
+        self._slices_removed = 0
         if self._backoff.is_failing:
             self._backoff.reset()
             self._switch.connect(self.transactions, self._clock())
@@ -237,6 +243,9 @@ class Installation:
         if self._choice.on_rejected(error):
             self.install()
             return
+        if error.is_table_full and error.table == Table.SESSIONS and self._slices_removed < MAX_SLICES_REMOVED:
+            self._remove_slice()
+            return
         if self._backoff.on_rejected(self._clock()):
             LOG.error(
                 "Switch %016x rejected the standing rules (%s) and is not served; docs/flows.md lists what it must "
@@ -244,6 +253,17 @@ class Installation:
                 *(self._transport.id, error),
             )
         self._stop_serving()
+
+    def _remove_slice(self) -> None:
+        """Session rules fill their table: delete some, for the standing rule that belongs there as well."""
+        number, self._slices_removed = self._slices_removed, self._slices_removed + 1
+        LOG.warning(
+            "Switch %016x has no room for a standing rule in table %d; deleting one of %d session rules there",
+            *(self._transport.id, Table.SESSIONS, SLICES),
+        )
+        self.transactions.submit(
+            lambda xid: rule_messages.session_slice_removal(xid, number, SLICES), lambda _: self.install()
+        )
 
     def _stop_serving(self) -> None:
         self.transactions.abandon()

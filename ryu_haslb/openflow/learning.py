@@ -23,7 +23,7 @@ replies of home agents to a PDSN that sends nothing else would be flooded.
 **Bounds.** Made-up addresses cost a copy each. A port that shows more than :data:`MAX_NEW_ADDRESSES` in a second, or
 has :data:`MAX_ADDRESSES_OF_PORT`, is not listened to for some seconds: a rule in table 4 ends its copies. Its unknown
 addresses are flooded meanwhile, and those that were learned are forwarded. So no port gets more than its share of the
-table.
+table. Nothing is learned while the switch is overloaded, be it by our own flow-mods (:mod:`.admission`).
 
 VLAN tags stay as they are: a frame goes to every port that its destination may be at, and the ports belong to no VLAN.
 Loops between switches are not handled: the network must have none.

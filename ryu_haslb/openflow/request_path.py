@@ -57,6 +57,9 @@ _ETH_SRC = slice(6, 12)
 _ETHERTYPE, _IPV4 = slice(12, 14), wire.ETHERTYPE_IPV4.to_bytes(2, "big")
 #: The IPv4 destination in an untagged frame.
 _IPV4_DST = slice(30, 34)
+#: Seconds without a barrier reply after which nothing is learned. While the switch reads its rules for us, its load
+#: does not show how long it takes for flow-mods.
+MAX_LEARNING_DELAY = 0.1
 
 
 class RequestPath:
@@ -126,12 +129,16 @@ class RequestPath:
         elif port == _CONTROLLER:
             self._balancer.statistics.count_dropped(DropReason.RETURNED_BY_SWITCH)
         elif purpose not in _NO_REQUESTS:
-            if self.learning is not None:
+            if self.learning is not None and self._may_learn(now):
                 self.learning.on_punted(frame, port, now)
             self._on_request(channel, frame, port, now)
         else:
             self._on_other(channel, purpose, frame, port, now)
         return True
+
+    def _may_learn(self, now: float) -> bool:
+        """Whether the switch takes rules of the learning table in time; what is not learned is flooded meanwhile."""
+        return self.admission.load is Load.NORMAL and self.admission.oldest_barrier_age(now) < MAX_LEARNING_DELAY
 
     def _on_other(self, channel: Channel, purpose: int, frame: bytes, port: int, now: float) -> None:
         """Handle what is no request."""
@@ -140,10 +147,10 @@ class RequestPath:
         elif purpose in REPLY_PURPOSES:
             self.replies.on_copy(frame, port, now)
         elif purpose == Purpose.LEARN_SOURCE:
-            if self.learning is not None:
+            if self.learning is not None and self._may_learn(now):
                 self.learning.on_packet(frame, port, now)
         else:
-            if self.learning is not None:
+            if self.learning is not None and self._may_learn(now):
                 self.learning.on_punted(frame, port, now)
             addresses = self._checks.virtual_servers if purpose == Purpose.PUNT_ARP_REQUEST else ()
             self.adjacencies.on_arp(channel, frame, port, addresses, now)

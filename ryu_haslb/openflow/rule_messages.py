@@ -24,10 +24,12 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
 )
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, meter
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 _EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
 _SESSIONS = Table.SESSIONS.value
+#: The bit of a cookie that every tag has set: a tag is a locally administered address.
+_TAG_LOCAL_BIT = 1 << 41 + COOKIE_MARK_BITS
 _XID_AND_COOKIE = Struct("!IQ")
 #: The purposes of rules whose end the switch need not report.
 _UNREPORTED = REPLY_PURPOSES | STORM_PURPOSES | {Purpose.LEARN_NOTHING}
@@ -79,6 +81,20 @@ def table_miss(rules: Iterable[Rule], xid: int, layout: Layout = _DEFAULT) -> li
 def session_removal(xid: int) -> list[bytes]:
     """The message that deletes every rule with our cookie mark in the session table, and no other rule."""
     return [FlowMod(wire.OFPFC_DELETE, _SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK).pack(xid)]
+
+
+def session_slice(number: int, slices: int) -> tuple[int, int]:
+    """Cookie and mask of the session rules of one of so many slices: those whose tags have the same low bits.
+
+    ``slices`` is a power of two.
+    """
+    cookie = number << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK
+    return cookie, slices - 1 << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK_MASK
+
+
+def session_slice_removal(xid: int, number: int, slices: int) -> list[bytes]:
+    """The message that deletes the session rules of a slice."""
+    return [FlowMod(wire.OFPFC_DELETE, _SESSIONS, *session_slice(number, slices)).pack(xid)]
 
 
 def standing_removal(xid: int, layout: Layout = _DEFAULT) -> list[bytes]:

@@ -32,6 +32,7 @@ from typing import Callable, Optional
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.ghosts import Ghosts, Recovers
 from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.rule_messages import session_slice
 from ryu_haslb.openflow.session_rules import SessionRules
 from ryu_haslb.openflow.session_view import is_session_rule
 from ryu_haslb.openflow.wire import MalformedMessage
@@ -44,7 +45,7 @@ from ryu_haslb.openflow.wire_multipart import (
     table_stats_request,
 )
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
 
 LOG = logging.getLogger(__name__)
 
@@ -77,8 +78,6 @@ SECOND_LOOK_INTERVAL = 2.0
 #: Comparisons in a row that find none of our rules. After them the switch is taken for one that does not report its
 #: rules, and nothing is compared any more.
 _MAX_EMPTY_COMPARISONS = 3
-#: The bit of a cookie that every tag has set: a tag is a locally administered address.
-_TAG_LOCAL_BIT = 1 << 41 + COOKIE_MARK_BITS
 #: No tag. ``has_recovered`` returns for it whether recovery has read all rules, or has given up.
 _NO_TAG = 0
 
@@ -272,8 +271,7 @@ class SessionAudit:
         # Only rules that are confirmed before the request is sent must be in the reply.
         self._expected = {session.tag: session for session in sessions if self._has_rule(session)}
         self._changed, self._unexpected = [], []
-        cookie = self._slice << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK
-        mask = len(self._slices) - 1 << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK_MASK
+        cookie, mask = session_slice(self._slice, len(self._slices))
         self._ask(lambda xid: flow_stats_request(xid, Table.SESSIONS, cookie, mask), now)
 
     def _on_row(self, row: FlowStats) -> None:

@@ -31,6 +31,8 @@ LOG = logging.getLogger(__name__)
 ANSWER_TIMEOUT = 3.0
 #: Seconds without a barrier reply after which a switch counts as busy: it may need long for what it was sent.
 BUSY_TIMEOUT = 1.0
+#: Entries of the session table that stay free where the switch reports its size.
+MAX_RESERVED = 8
 
 
 class Switch:
@@ -92,10 +94,10 @@ class Switch:
             )
 
     def take_reported(self, reported: Reported) -> None:
-        """What the switch reports of itself. One of the entries of the session table is a standing rule."""
+        """What the switch reports of itself. A part of the session table is left to a standing rule, and to others."""
         self.reported = reported
         size = reported.table_sizes.get(Table.SESSIONS, 0)
-        self.rules.room.reported = size - 1 if size > 1 else None
+        self.rules.room.reported = size - 1 - min(size // 10, MAX_RESERVED) if size > 1 else None
 
     @property
     def has_table_output(self) -> Optional[bool]:

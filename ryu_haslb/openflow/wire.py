@@ -307,6 +307,10 @@ _FLOW_MOD_FAILED_CODES = (
 )
 
 
+#: Where a flow-mod has the number of its table (OpenFlow 1.3.5, section 7.3.4.1).
+_FLOW_MOD_TABLE = 24
+
+
 class Error(NamedTuple):
     """An error message: type, code, and the beginning of the message that the switch rejected."""
 
@@ -318,6 +322,12 @@ class Error(NamedTuple):
     def is_table_full(self) -> bool:
         """Whether a flow-mod was rejected because the table has no room for another flow."""
         return (self.type, self.code) == (OFPET_FLOW_MOD_FAILED, OFPFMFC_TABLE_FULL)
+
+    @property
+    def table(self) -> Optional[int]:
+        """The table of the flow-mod that was rejected; None if it was another message, or is cut short."""
+        is_flow_mod = self.data[1:2] == bytes([OFPT_FLOW_MOD]) and len(self.data) > _FLOW_MOD_TABLE
+        return self.data[_FLOW_MOD_TABLE] if is_flow_mod else None
 
     def __str__(self) -> str:
         """OpenFlow's name of the reason why a flow-mod was rejected; of other errors the numbers."""

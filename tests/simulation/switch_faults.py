@@ -46,6 +46,8 @@ def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> No
     table = world.switches[switch].datapath.tables[1]
     ours = [flow for flow in table if flow.cookie >> 32]
     for number in range(count if ours else 0):
+        if table.is_full:
+            break
         fields = {each[0]: each for each in ours[0].match.fields}
         tag = 0x02AA00000000 + first + number
         fields[4] = (4, tag, None)

@@ -102,7 +102,7 @@ def test_a_rule_that_is_replaced_needs_no_room() -> None:
     assert not wired.switch.rules.moved
 
 
-@pytest.mark.parametrize(("size", "limit"), [(LIMIT + 1, LIMIT), (0, None), (1, None), (MAX_COUNTED + 1, None)])
+@pytest.mark.parametrize(("size", "limit"), [(LIMIT + 1, LIMIT), (0, None), (1, None), (MAX_COUNTED + 9, None)])
 def test_the_size_of_the_session_table_is_the_limit_where_the_configuration_has_none(size: int, limit: int) -> None:
     """One entry is that of a standing rule. A table for a million is as good as unlimited."""
     wired = Wired()

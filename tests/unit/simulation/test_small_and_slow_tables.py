@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -90,6 +91,21 @@ def test_a_slow_switch_that_connects_again_is_served_at_once() -> None:
     assert session_rules(world.switch) == SLOW.mobiles
 
 
+def test_made_up_addresses_do_not_block_a_slow_switch_that_learns() -> None:
+    """Two rules for each address: four ports would show addresses for 1,600 flow-mods a second."""
+    world = world_after(replace(SMALL, normal="refused", tables=64, flow_mod_rate=200.0), 30.0)
+    world.switch.work.max_delay = 0.0
+    transport = world.controller.transports[1]
+    for number in range(8000):
+        source = bytes([6, 0, 0, 0, number >> 8, number & 0xFF])
+        world.inject(number % 4 + 1, b"\xff" * 6 + source + b"\x88\xb6" + bytes(46))
+        world.clock.run_until(world.clock.now + 0.00125)
+    world.clock.run_until(world.clock.now + 5.0)
+    assert world.controller.transports[1] is transport, "it is still connected"
+    assert world.switch.work.max_delay < 2.0, "the connection is closed after 15 s"
+    assert len(world.controller.fleet.switches[1].learning or ()) > 20
+
+
 #: Made-up mobiles fill the table before others are known.
 _STORM = [Fault(3.0, "spoofed storm", (3, 10.0, (12, 50), 1))]
 _BREAKS: dict[str, tuple[Any, str, Any, Parameters, list[Fault]]] = {
@@ -119,3 +135,22 @@ def test_a_rule_that_is_broken_is_named(rule: str, monkeypatch: pytest.MonkeyPat
     violation = simulate(parameters, history, 160.0).violation
     assert violation is not None
     assert rule in str(violation)
+
+
+def test_a_table_that_session_rules_fill_has_room_for_the_standing_rule_that_belongs_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Somebody deletes the standing rule of the session table, and fills its place, while no balancer runs."""
+    world = world_after(replace(SMALL, max_flows=41, reports_features=False, idle=300, stay=0.0), 60.0)
+    Fault(0.0, "controller is killed").strike(world)
+    table = world.switch.datapath.tables[1]
+    for flow in [flow for flow in table if not flow.cookie >> 32]:
+        table.remove(flow)
+    Fault(0.0, "ghosts", (41,)).strike(world)
+    assert table.is_full
+    Fault(0.0, "controller starts").strike(world)
+    world.clock.run_until(world.clock.now + 20.0)
+    assert world.controller.serves(world.switch)
+    assert [flow for flow in world.switch.datapath.tables[1] if not flow.cookie >> 32]
+    assert caplog.text.count("has no room for a standing rule in table 1") <= 2
+    assert session_rules(world.switch) > 20
