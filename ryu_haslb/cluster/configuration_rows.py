@@ -121,6 +121,12 @@ class Agreement:
         self.text, self.shared, self.refused = shared.text, shared, ""
         self._refused_row = None
 
+    def on_committed(self, shared: SharedConfiguration) -> None:
+        """This member has committed this configuration, and the database may not show it here yet."""
+        if self._seen is None or self._seen.revision < shared.revision:
+            self._seen = shared
+        self.on_applied(shared)
+
     def on_refused(self, shared: SharedConfiguration, reason: str) -> None:
         """This configuration of the cluster has errors for this version."""
         self.refused, self._refused_row = f"{shared}: {reason}", shared

@@ -92,7 +92,7 @@ class ClusterConfiguration:
             raise UndecidedError(f"the connection to the database was lost; {_UNDECIDED}")
         if outcome:
             raise _not_committed(source, f"another member has changed it meanwhile ({outcome}); try again")
-        agreement.on_applied(shared)
+        agreement.on_committed(shared)
         LOG.info("cluster: %s committed", shared)
         return self._reports(shared)
 

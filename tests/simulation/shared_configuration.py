@@ -73,7 +73,7 @@ class MemberConfiguration:
         if outcome is None and self._controller.clock.now < until:
             self._controller.process.timers.after(_COMMIT_INTERVAL, self._await, commit, shared, until)
         elif outcome == "":
-            self.agreement.on_applied(shared)
+            self.agreement.on_committed(shared)
             self._controller.apply(shared.text)
 
     def _on_rows(self, rows: Collection[Columns]) -> None:

@@ -173,3 +173,13 @@ def test_a_revision_that_no_member_commits_is_refused_and_may_be_replaced_at_any
 
 def test_the_revision_after_the_largest_is_the_first() -> None:
     assert joined(shared(MAX_REVISION, FILE)).next(NEW, "east: command", AT).revision == 1
+
+
+def test_what_this_member_has_committed_is_in_force_before_the_database_shows_it() -> None:
+    """What it shows until then is older, and must not be applied again; a newer one must."""
+    agreement = joined(shared(3, FILE))
+    agreement.on_committed(shared(4, NEW))
+    assert (agreement.text, agreement.pending, agreement.objection(FILE)) == (NEW, None, None)
+    agreement.on_rows([shared(6, NEWEST).row()])
+    agreement.on_committed(shared(5, FILE))
+    assert agreement.pending == shared(6, NEWEST)

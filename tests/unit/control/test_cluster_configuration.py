@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Callable, Optional
 
 import pytest
 from cluster_member import standing_by_member
 from control_process import Application
 
 from ryu_haslb.cluster.configuration_rows import SharedConfiguration
+from ryu_haslb.cluster.member_rows import MemberInfo
+from ryu_haslb.cluster.rows import Changes, Columns, Kind
+from ryu_haslb.cluster.shared_state import NotConnectedError
 from ryu_haslb.control import configuring
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
+from ryu_haslb.control.operations import UndecidedError
+from ryu_haslb.language.diagnostics import ConfigurationError
 
 
 def test_a_member_that_fails_to_apply_a_configuration_says_so_and_may_lead(
@@ -31,3 +37,123 @@ def test_a_member_that_fails_to_apply_a_configuration_says_so_and_may_lead(
     assert member.may_lead()
     assert member.agreement.refused.startswith("revision 7 (b, 2026-01-02T03:04:05Z): it cannot be applied here")
     assert "cannot be applied" in caplog.text
+
+
+class FakeCommit:
+    """A transaction; ``outcomes`` are what it is at each look, the last one from then on."""
+
+    def __init__(self, outcomes: Sequence[Optional[str]], is_certain: bool = True) -> None:
+        self._outcomes = list(outcomes)
+        self.is_certain = is_certain
+
+    def outcome(self) -> Optional[str]:
+        return self._outcomes.pop(0) if len(self._outcomes) > 1 else self._outcomes[0]
+
+
+class Shared:
+    """A member's part in the configuration of the cluster, on a database and a clock of the test.
+
+    ``commit`` is what the next change becomes; ``changes`` are those that were begun, against ``rows``.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.member = standing_by_member()
+        self.configuration = ClusterConfiguration(self.member, Application(), OLD)
+        self.commit = FakeCommit([None, ""])
+        self.rows: dict[str, Columns] = {"id": in_force(3, OLD).row()}
+        self.changes: list[Changes] = []
+        monkeypatch.setattr("ryu_haslb.control.cluster_configuration.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("ryu_haslb.control.cluster_configuration.eventlet.sleep", self._sleep)
+        monkeypatch.setattr(self.member.shared, "change", self._change)
+        self.member.agreement.on_rows(self.rows.values())
+
+    def others(self, **revisions: int) -> None:
+        """The other members that are present, and the revision that each has applied."""
+        rows = [
+            MemberInfo(name, "1", 1, "standby", 0, "", "", "0.1.0", 0, 1, None, revision, "").row()
+            for name, revision in revisions.items()
+        ]
+        self.member.members.on_rows(rows, self.now)
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def _change(self, _: Kind, make: Callable[[Mapping[Any, Columns]], Changes], verify: str) -> FakeCommit:
+        assert verify == "revision", "of two changes at two members one must be refused"
+        self.changes.append(make(self.rows))
+        return self.commit
+
+
+OLD, NEW = "hostname old\n", "hostname new\n"
+
+
+def in_force(revision: int, text: str) -> SharedConfiguration:
+    return SharedConfiguration(revision, text, "member-a", "2026-01-02T03:04:05Z")
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> Shared:
+    return Shared(monkeypatch)
+
+
+def test_a_change_is_committed_as_the_next_revision_of_all_members(shared: Shared) -> None:
+    shared.others(a=4)
+    assert list(shared.configuration.commit(NEW, "command")) == []
+    (changes,) = shared.changes
+    (row,) = changes.update.values()
+    assert (row["revision"], row["text"], row["changed_by"]) == (4, NEW, "member-b: command")
+    assert (shared.member.agreement.text, shared.member.agreement.pending) == (NEW, None)
+
+
+def test_what_is_in_force_already_is_not_committed_again(shared: Shared) -> None:
+    assert list(shared.configuration.commit(OLD, "command")) == []
+    assert shared.changes == []
+
+
+def test_of_two_changes_at_two_members_the_second_is_refused(shared: Shared) -> None:
+    shared.commit = FakeCommit([None, "try again"])
+    with pytest.raises(ConfigurationError, match="another member has changed it meanwhile"):
+        shared.configuration.commit(NEW, "command")
+    assert shared.member.agreement.text == OLD
+
+
+@pytest.mark.parametrize(
+    ("commit", "reason"),
+    [
+        (FakeCommit([None]), "the database has not answered within 5 s"),
+        (FakeCommit([None, "not connected"], is_certain=False), "the connection to the database was lost"),
+    ],
+)
+def test_a_change_whose_fate_is_not_known_is_not_called_refused(
+    shared: Shared, commit: FakeCommit, reason: str
+) -> None:
+    shared.commit = commit
+    with pytest.raises(UndecidedError, match=reason):
+        shared.configuration.commit(NEW, "command")
+    assert shared.member.agreement.text == OLD
+
+
+def test_without_the_database_nothing_is_changed(shared: Shared, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise NotConnectedError("the database is not connected")
+
+    monkeypatch.setattr(shared.member.shared, "change", refuse)
+    with pytest.raises(ConfigurationError, match="the database is not connected"):
+        shared.configuration.commit(NEW, "command")
+
+
+def test_members_that_do_not_apply_a_change_in_time_are_named(shared: Shared) -> None:
+    shared.others(a=4, c=3)
+    (note,) = shared.configuration.commit(NEW, "command")
+    assert note == "member c has not reported within 3 s that it has applied it"
+
+
+def test_a_revision_that_no_member_can_follow_is_replaced_by_what_is_in_force(shared: Shared) -> None:
+    """``haslb configure --from-file`` is the way out, also if the file is what is in force."""
+    shared.rows = {"id": {**in_force(3, NEW).row(), "revision": (1 << 63) - 1}}
+    shared.member.agreement.on_rows(shared.rows.values())
+    assert shared.member.agreement.refused
+    assert list(shared.configuration.commit(OLD, "haslb.ios")) == []
+    (row,) = shared.changes[0].update.values()
+    assert (row["revision"], row["text"]) == (4, OLD)

@@ -1,0 +1,182 @@
+"""What a member says of itself, what it does about what others say, and how a leadership is recorded."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, Optional
+
+import pytest
+from cluster_member import leading_member
+
+from ryu_haslb.cluster.database import Database
+from ryu_haslb.cluster.election import MemberState, View
+from ryu_haslb.cluster.member import Member
+from ryu_haslb.cluster.member_rows import (
+    BEAT_INTERVAL,
+    FORGET_TIMEOUT,
+    MEMBER,
+    SWITCHOVER,
+    MemberInfo,
+)
+from ryu_haslb.cluster.membership import RECORD_DELAY, RECORD_TIMEOUT, RIVAL_DELAY, Membership
+from ryu_haslb.cluster.publisher import Publication
+from ryu_haslb.cluster.reach import SURPASSED_TIMEOUT
+from ryu_haslb.cluster.rows import Value
+from ryu_haslb.openflow.arbiter import Role
+
+
+class FakeSwitch:
+    """A switch as membership sees it: whether it answers, this member's role there, and since when it serves."""
+
+    def __init__(self, role: Role = Role.MASTER) -> None:
+        self.role, self.is_answering, self.is_connected = role, True, True
+        self.served_since = 1000.3
+        self.follower: Optional[object] = None
+
+    def answers(self, _: float) -> bool:
+        return self.is_answering
+
+
+class Joined:
+    """A member that leads two switches since 1000 s, and its part in the tables Member and Switchover."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.member: Member = leading_member(lambda: self.now)
+        monkeypatch.setattr(Database, "is_connected", True)
+        self.publications: dict[str, Publication] = {}
+        monkeypatch.setattr(self.member.shared, "add", self._add)
+        self.switches = {1: FakeSwitch(), 2: FakeSwitch()}
+        fleet: Any = SimpleNamespace(switches=self.switches)
+        balancer: Any = SimpleNamespace(sessions=[1, 2, 3])
+        self.membership = Membership(self.member, fleet, balancer, "http://a", lambda: self.now)
+
+    def _add(self, publication: Publication) -> None:
+        self.publications[publication.kind.table] = publication
+
+    def other(self, name: str = "member-b", beat: int = 1, **changed: Value) -> None:
+        """The database has the rows of this member and of another one."""
+        info = MemberInfo(name, "its instance", beat, "standby", 1, "", "", "0.1.0", 0, 2, 5, 0, "")
+        self.publications["Member"].on_rows([{**info.row(), **changed}, self.own_row()])
+
+    def own_row(self) -> dict[str, Any]:
+        self.publications["Member"].state()
+        (row,) = self.publications["Member"].wanted([], self.now)
+        return dict(row)
+
+    def recorded(self) -> list[dict[str, Any]]:
+        publication = self.publications["Switchover"]
+        publication.state()
+        return [dict(row) for row in publication.wanted([], self.now)]
+
+
+@pytest.fixture
+def joined(monkeypatch: pytest.MonkeyPatch) -> Joined:
+    return Joined(monkeypatch)
+
+
+def test_a_member_publishes_what_it_is_and_a_beat(joined: Joined) -> None:
+    row = joined.own_row()
+    assert set(row) == set(MEMBER.columns)
+    assert (row["name"], row["state"], row["generation"]) == ("member-a", "leader", 1)
+    assert (row["sessions"], row["switches"], row["lag"], row["beat"]) == (3, 2, (), 0)
+    before = joined.publications["Member"].state()
+    joined.now += BEAT_INTERVAL / 2
+    assert joined.publications["Member"].state() == before
+    joined.switches[2].is_answering = False
+    assert joined.publications["Member"].state() != before, "another number of switches counts at once"
+    joined.now += BEAT_INTERVAL
+    assert (joined.own_row()["beat"], joined.own_row()["switches"]) == (1, 1)
+
+
+def test_a_standby_publishes_the_sessions_that_it_follows_and_its_largest_lag(joined: Joined) -> None:
+    for switch, (sessions, lag) in zip(joined.switches.values(), ((4, 0.002), (5, 0.030))):
+        switch.follower = SimpleNamespace(sessions=sessions, lag=lag)
+    joined.member.election.state = MemberState.STANDBY
+    row = joined.own_row()
+    assert (row["state"], row["sessions"], row["lag"]) == ("standby", 9, (30,))
+
+
+def test_a_leader_that_another_member_surpasses_resigns(joined: Joined) -> None:
+    joined.switches[2].is_answering = False
+    for second in range(int(SURPASSED_TIMEOUT) + 1):
+        assert not joined.member.leadership.is_resigning
+        joined.now = 1000.0 + second
+        joined.other(beat=second)
+    assert joined.member.leadership.is_resigning
+    assert joined.member.resigning == "reaches_fewer_switches"
+
+
+def test_a_leader_that_the_database_does_not_reach_does_not_resign_for_what_it_had(
+    joined: Joined, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joined.switches[2].is_answering = False
+    joined.other()
+    monkeypatch.setattr(Database, "is_connected", False)
+    for second in range(15):
+        joined.now = 1000.0 + second
+        joined.publications["Member"].state()
+    assert not joined.member.leadership.is_resigning
+
+
+def test_the_leader_deletes_the_row_of_a_member_that_is_gone_and_a_standby_only_its_own(joined: Joined) -> None:
+    joined.other()
+    is_owned, gone = joined.publications["Member"].is_owned, {"name": "member-b"}
+    assert is_owned({"name": "member-a"})
+    assert not is_owned(gone)
+    joined.now += FORGET_TIMEOUT
+    assert is_owned(gone)
+    joined.member.election.state = MemberState.STANDBY
+    assert not is_owned(gone)
+    assert is_owned({"name": "member-a"})
+
+
+def test_a_second_member_of_the_same_name_is_reported_once(joined: Joined, caplog: pytest.LogCaptureFixture) -> None:
+    joined.other()
+    for beat in range(3):
+        joined.publications["Member"].on_rows([{**joined.own_row(), "instance": "another", "beat": beat}])
+    assert caplog.text.count("another member has the name member-a as well") == 1
+
+
+def test_a_rival_is_counted_once_for_each_pair_of_generations_and_not_while_it_may_not_know(joined: Joined) -> None:
+    joined.now += RIVAL_DELAY / 2
+    joined.other(state="leader")
+    assert joined.member.rivals_seen == 0
+    joined.now += RIVAL_DELAY
+    for beat in range(2, 5):
+        joined.other(beat=beat, state="leader", generation=7)
+    assert joined.member.rivals_seen == 1
+    joined.other(beat=9, state="isolated", generation=8)
+    assert joined.member.rivals_seen == 2
+
+
+def test_a_leadership_is_recorded_once_its_reason_is_known(joined: Joined, monkeypatch: pytest.MonkeyPatch) -> None:
+    lead = joined.member.lead
+    assert lead is not None
+    monkeypatch.setattr(joined.member, "lead", lead._replace(previous="member-b", claimed_at=999.9, at=1000.0))
+    monkeypatch.setattr(Database, "leader_since", "2026-01-02T03:04:05Z")
+    joined.other(resigning="sigterm")
+    assert joined.recorded() == []
+    joined.other(beat=2)  # it was started again, and says nothing of it
+    joined.now += RECORD_DELAY
+    (row,) = joined.recorded()
+    assert set(row) == set(SWITCHOVER.columns)
+    assert (row["member"], row["previous"], row["reason"]) == ("member-a", "member-b", "sigterm")
+    assert row["duration"] == (400,), "from the lock to the last switch that is served"
+
+
+def test_a_leadership_that_does_not_reach_every_switch_is_recorded_later_and_without_a_duration(joined: Joined) -> None:
+    joined.switches[2].role = Role.WAITING
+    joined.now += RECORD_TIMEOUT - 0.1
+    assert joined.recorded() == []
+    joined.now += 0.1
+    (row,) = joined.recorded()
+    assert (row["reason"], row["duration"]) == ("first_leader", ())
+
+
+def test_a_member_that_stands_by_records_nothing(joined: Joined) -> None:
+    joined.now += RECORD_TIMEOUT
+    assert len(joined.recorded()) == 1
+    for action in joined.member.election.observe(View(True, False, 2, "member-b"), joined.now):
+        joined.member.act(action)
+    assert joined.recorded() == []
