@@ -12,7 +12,8 @@ from ryu_haslb.configuration.model import Configuration, Drain
 from ryu_haslb.configuration.model import VirtualServer as VirtualServerConfiguration
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.show.snapshot import Sources, standing_by
+from ryu_haslb.show.cluster_snapshot import standing_by
+from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.virtual_server import VirtualServer
 

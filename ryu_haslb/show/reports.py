@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Callable, Generic, Optional, TypeVar
 
 from ryu_haslb.dfp.manager import State
-from ryu_haslb.show import snapshot
+from ryu_haslb.show import cluster_snapshot, snapshot
 from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.rows import (
     DfpAgentRow,
@@ -266,9 +266,9 @@ CONNS = Report(
         Column("nat", "nat", 7),
     ),
 )
-REDUNDANCY = Report(snapshot.redundancy, _redundancy)
+REDUNDANCY = Report(cluster_snapshot.redundancy, _redundancy)
 MEMBERS = Report(
-    snapshot.members,
+    cluster_snapshot.members,
     _as_table(
         Column("member", "member", 16),
         Column("present", "present", 9),
@@ -282,7 +282,7 @@ MEMBERS = Report(
     ),
 )
 SWITCHOVERS = Report(
-    snapshot.switchovers,
+    cluster_snapshot.switchovers,
     _as_table(
         Column("generation", "generation", 12),
         Column("at", "at", 22),

@@ -10,7 +10,6 @@ from socket import inet_ntoa
 from typing import NamedTuple, Optional, TypedDict
 
 from ryu_haslb.cluster.member import Member
-from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.language.wording import printable
@@ -24,13 +23,10 @@ from ryu_haslb.show.rows import (
     CounterRow,
     DfpAgentRow,
     DfpWeightRow,
-    MemberRow,
     RealRow,
-    RedundancyRow,
     ServerFarmRow,
     SessionRow,
     StateChangeRow,
-    SwitchoverRow,
     SwitchRow,
     VirtualServerRow,
     agent_state,
@@ -268,74 +264,6 @@ def dfp_weights(sources: Sources) -> Iterator[DfpWeightRow]:
             "weight": row.weight,
             "agent": str(row.agent),
             "set_at": datetime.fromtimestamp(started + row.set_at, timezone.utc).isoformat(timespec="seconds"),
-        }
-
-
-def standing_by(sources: Sources) -> Optional[str]:
-    """That this balancer stands by, and who leads; None if it leads, or is in no cluster."""
-    member = sources.member
-    if member is None or member.is_leading:
-        return None
-    return f"{member.name} stands by; {printable(member.leader[:MAX_NAME_LENGTH]) or 'no member'} leads"
-
-
-def redundancy(sources: Sources) -> Iterator[RedundancyRow]:
-    """This balancer as a member of a cluster; nothing without one."""
-    member = sources.member
-    if member is None:
-        return
-    shared = member.agreement.shared
-    latest = next(iter(member.switchovers), None)
-    present = member.members.present(time.monotonic())
-    yield {
-        "member": member.name,
-        "state": member.state.value,
-        "generation": member.generation,
-        "leader": member.leader,
-        "leader_since": member.leader_since,
-        "leader_reason": latest.reason if latest is not None and latest.member == member.leader else "",
-        "database_connected": member.is_connected,
-        "standbys": sum(not each.is_leading for each in present),
-        "rivals_seen": member.rivals_seen,
-        "configuration_revision": 0 if shared is None else shared.revision,
-        "configuration_changed_by": "" if shared is None else shared.changed_by,
-        "configuration_changed_at": "" if shared is None else shared.changed_at,
-        "configuration_refused": member.agreement.refused,
-    }
-
-
-def members(sources: Sources) -> Iterator[MemberRow]:
-    """The members of the cluster, as they describe themselves; nothing without one."""
-    if sources.member is None:
-        return
-    known = sources.member.members
-    present = {each.name for each in known.present(time.monotonic())}
-    for each in known.all():
-        yield {
-            "member": each.name,
-            "present": each.name in present,
-            "state": each.state,
-            "generation": each.generation,
-            "version": each.version,
-            "url": each.url,
-            "sessions": each.sessions,
-            "switches": each.switches,
-            "lag": None if each.lag is None else each.lag / 1000,
-            "configuration_revision": each.revision,
-            "configuration_refused": each.refused,
-        }
-
-
-def switchovers(sources: Sources) -> Iterator[SwitchoverRow]:
-    """The last switchovers of the cluster, the newest first; nothing without one."""
-    for each in () if sources.member is None else sources.member.switchovers:
-        yield {
-            "generation": each.generation,
-            "at": each.at,
-            "previous": each.previous,
-            "member": each.member,
-            "reason": each.reason,
-            "duration": None if each.duration is None else each.duration / 1000,
         }
 
 

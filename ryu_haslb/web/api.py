@@ -19,7 +19,7 @@ from ryu_haslb.control.operations import UndecidedError
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
-from ryu_haslb.show import rows, snapshot
+from ryu_haslb.show import cluster_snapshot, rows, snapshot
 from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.crypto import IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.show.reports import Report
@@ -138,7 +138,7 @@ def _overview(api: Api, _: Call) -> Response:
         "statistics": list(snapshot.statistics(sources)),
         "switches": list(snapshot.switches(sources)),
         "changes": list(snapshot.state_changes(sources, MAX_CHANGES_SHOWN)),
-        "members": list(snapshot.members(sources)),
+        "members": list(cluster_snapshot.members(sources)),
         "notices": notices(api.application),
     }
     return json_response(overview)
@@ -245,10 +245,13 @@ ROUTES: tuple[Route, ...] = (
         snapshot.dfp_weights,
     ),
     _table("/api/v1/statistics", "Counters of the balancer", rows.CounterRow, snapshot.statistics),
-    _table("/api/v1/redundancy", "This balancer in its cluster", rows.RedundancyRow, snapshot.redundancy),
-    _table("/api/v1/redundancy/members", "Members of the cluster", rows.MemberRow, snapshot.members),
+    _table("/api/v1/redundancy", "This balancer in its cluster", rows.RedundancyRow, cluster_snapshot.redundancy),
+    _table("/api/v1/redundancy/members", "Members of the cluster", rows.MemberRow, cluster_snapshot.members),
     _table(
-        "/api/v1/redundancy/switchovers", "Last switchovers of the cluster", rows.SwitchoverRow, snapshot.switchovers
+        "/api/v1/redundancy/switchovers",
+        "Last switchovers of the cluster",
+        rows.SwitchoverRow,
+        cluster_snapshot.switchovers,
     ),
     _table("/api/v1/switches", "Switches", rows.SwitchRow, snapshot.switches),
     _of_module(

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 from ryu_haslb.control.operations import Application
 from ryu_haslb.show import snapshot
-from ryu_haslb.show.snapshot import Sources, standing_by
+from ryu_haslb.show.cluster_snapshot import standing_by
+from ryu_haslb.show.snapshot import Sources
 
 #: States of a farm in which a new session gets a real server.
 _SERVING = ("OPERATIONAL", "TESTING", "OUTOFSERVICE")

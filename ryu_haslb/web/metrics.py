@@ -18,7 +18,7 @@ from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.capabilities import IN_SERVICE
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.places import PlaceState
-from ryu_haslb.show import snapshot
+from ryu_haslb.show import cluster_snapshot, snapshot
 from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, RedundancyRow, SwitchRow, agent_state
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.real import real_name
@@ -90,7 +90,7 @@ class BalancerCollector(Collector):
         yield _gauge("haslb_sessions", "Live sessions of a virtual server.", ["vserver"], sessions)
         yield from _dfp(list(snapshot.dfp_agents(sources)))
         yield from _switches(list(snapshot.switches(sources)))
-        yield from _redundancy(list(snapshot.redundancy(sources)))
+        yield from _redundancy(list(cluster_snapshot.redundancy(sources)))
         yield _packet_in_latency(sources)
         yield from self._process.collect()
 
