@@ -37,8 +37,8 @@ BARRIER_TIMEOUT = 15.0
 PACKET_IN_TIMEOUT = 0.5
 #: Seconds in which a switch that has closed its connection connects again.
 RECONNECT_TIMEOUT = 20.0
-#: Messages of one exchange that are kept, at most.
-MAX_FOUND = 200_000
+#: Bytes of the messages of one exchange that are kept, at most: the statistics of a million rules.
+MAX_FOUND = 1 << 28
 #: Remarks about what a switch did that it should not, at most.
 MAX_REMARKS = 20
 
@@ -126,6 +126,7 @@ class _Running:
     answer: Answer = field(default_factory=Answer)
     replied_at: Optional[float] = None
     is_enough: bool = False
+    size: int = 0
 
     def deadline(self) -> float:
         end = self.began + self.exchange.limit
@@ -229,7 +230,8 @@ class Conversation(Generic[T]):
                 answer.errors += 1
             else:
                 self.remark(f"an error with a transaction id that is not in use: {error}")
-        elif running.exchange.wanted(message) and len(answer.found) < MAX_FOUND:
+        elif running.size < MAX_FOUND and running.exchange.wanted(message):
+            running.size += len(message.data)
             answer.found.append(message)
             answer.elapsed = now - running.began
             running.is_enough = running.exchange.enough(answer.found)

@@ -12,11 +12,14 @@ from tested_switch import TestedSwitch
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.capabilities import Capability
+from ryu_haslb.switch_test import exchange
 from ryu_haslb.switch_test.examination import MAX_RECONNECTIONS, Findings
 from ryu_haslb.switch_test.trial import Result
 from ryu_haslb.switch_test.verdicts import Verdict, judge, serves
 
 C = Capability
+#: The transaction id of the first exchange.
+XID = 0x7E570001
 CABLE = (1, 2)
 
 
@@ -133,6 +136,24 @@ def test_a_reply_without_an_end_is_cut() -> None:
     assert findings.outcomes[C.FLOW_STATISTICS].result is Result.MALFORMED
     assert not rules(tested)
     assert findings.left is None
+
+
+def test_replies_without_an_end_take_a_limited_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "MAX_FOUND", 10_000)
+    wanted = exchange.Exchange(wanted=lambda _: True, enough=lambda _: False)
+    answers: list[exchange.Answer] = []
+
+    def script() -> exchange.Script[None]:
+        answers.append((yield wanted))
+
+    conversation = exchange.Conversation(script())
+    conversation.start(0.0)
+    for _ in range(1000):
+        conversation.on_message(wire.OFPT_MULTIPART_REPLY, 1, bytes(1000), 1.0)
+    conversation.on_message(wire.OFPT_BARRIER_REPLY, XID, bytes(8), 2.0)
+    conversation.tick(100.0)
+    assert conversation.is_done
+    assert len(answers[0].found) == 10
 
 
 def test_errors_with_another_transaction_id_are_a_remark() -> None:
