@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
+from ryu_haslb.configuration.model import Drain
 from simulation.cluster_faults import CLUSTER_FAULTS
 from simulation.dfp import SimulatedLink
 from simulation.home_agent import Mood
+from simulation.mobiles import State
+from simulation.parameters import Parameters
 from simulation.stranger_faults import STRANGER_FAULTS
 from simulation.switch_faults import SWITCH_FAULTS
 from simulation.world import World
@@ -113,8 +116,27 @@ def _weather(world: World, loss: float, repeat: float, jitter: float) -> None:
 
 
 def _configure(world: World, weights: tuple[int, ...], out_of_service: frozenset[int]) -> None:
+    _change(world, replace(world.parameters, weights=weights, out_of_service=out_of_service))
+
+
+def _drain(world: World, number: int, how: Optional[str]) -> None:
+    """An operator drains a home agent: ``how`` is what its sessions do; None: it is drained no more."""
+    drained = dict(world.parameters.drained)
+    drained.pop(number, None)
+    if how is not None:
+        drained[number] = Drain(how)
+    agent = world.home_agents[number]
+    for mobile in world.mobiles:
+        if agent.is_bound(mobile.nai) and mobile.state is not State.BOUND:
+            mobile.excuse = "its home agent is drained, and its reply may be lost"
+        elif how == Drain.MOVE.value and agent.is_bound(mobile.nai):
+            mobile.excuse = "its session moves"
+    _change(world, replace(world.parameters, drained=tuple(drained.items())))
+
+
+def _change(world: World, parameters: Parameters) -> None:
+    """An operator changes the configuration; in a cluster, at any member."""
     world.interrupt()
-    parameters = replace(world.parameters, weights=weights, out_of_service=out_of_service)
     if world.members:
         running = [each for each in world.members if each.is_running and not each.is_hung]
         if running:
@@ -165,6 +187,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     "control connection mends": _mend_control,
     "weather": _weather,
     "configuration": _configure,
+    "home agent is drained": _drain,
     "sessions are cleared": _clear_sessions,
     "power cycle": _power_cycle,
     "power off": _power_off,

@@ -55,6 +55,8 @@ class HomeAgent:
     deaf_until: float = 0.0
     #: When it has sent replies.
     replied_at: list[float] = field(default_factory=list)
+    #: When it has bound mobiles last that had no binding here and named no home agent.
+    newly_bound: dict[bytes, float] = field(default_factory=dict)
     received: int = 0
     damaged: int = 0
 
@@ -120,6 +122,8 @@ class HomeAgent:
         elif self.capacity is not None and request.nai not in self.bindings and self._is_full():
             code = INSUFFICIENT_RESOURCES
         else:
+            if not self.is_bound(request.nai) and request.home_agent != self.address:
+                self.newly_bound[request.nai] = self.clock.now
             self.bindings[request.nai] = self.clock.now + request.lifetime
         self._reply(request, code, local, client, port)
 

@@ -12,6 +12,7 @@ from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.slb.doubt import MAX_SILENCE, WATCH_INTERVAL
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from simulation.drain_invariant import DrainInvariant
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
 from simulation.openflow import ROLE_MASTER
@@ -46,6 +47,7 @@ class Invariants:
         self._timeouts: dict[object, tuple[float, int]] = {}
         #: By home agent: when it was last seen failed, demoted, or under test.
         self._failed_until: dict[int, float] = {}
+        self._drains = DrainInvariant(world)
 
     def check(self) -> None:
         """Raises :class:`ViolationError` if anything does not hold now."""
@@ -57,6 +59,7 @@ class Invariants:
         if not world.controller.is_acting or world.controller.is_retired:
             self._counted = None
             return
+        self._drains.check()
         self._no_home_agent_that_serves_is_taken_out()
         self._silent_home_agents_are_failed()
         statistics = world.controller.balancer.statistics
@@ -185,6 +188,7 @@ class Invariants:
             and world.cabling.is_link_up(number + 1)
             and agent.deaf_until < world.clock.now
             and number not in world.parameters.out_of_service
+            and number not in dict(world.parameters.drained)
         )
 
     def _no_mobile_is_bound_twice(self) -> None:

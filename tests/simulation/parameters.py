@@ -11,6 +11,7 @@ from ryu_haslb.configuration.model import (
     Datapath,
     DfpAgent,
     DfpManager,
+    Drain,
     Predictor,
     RealServer,
     ServerFarm,
@@ -61,6 +62,8 @@ class Parameters:
     lifetime: int = 1800
     #: Real servers, by number, that are not in service.
     out_of_service: frozenset[int] = frozenset()
+    #: What the sessions of drained real servers do, by number of the real server.
+    drained: tuple[tuple[int, Drain], ...] = ()
     #: Seconds within which all mobiles are switched on.
     arrivals: float = 30.0
     #: Seconds that a mobile stays switched on, and then off, on average; 0: for ever.
@@ -130,6 +133,7 @@ class Parameters:
                 faildetect_numclients=self.numclients,
                 retry=self.retry,
                 in_service=number not in self.out_of_service,
+                drain=dict(self.drained).get(number),
             )
             for number in range(self.home_agents)
         )

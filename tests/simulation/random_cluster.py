@@ -124,6 +124,9 @@ def _disturb_commits(_: Parameters, at: float, random: Random) -> list[Fault]:
 
 def _configure(parameters: Parameters, at: float, random: Random) -> list[Fault]:
     """An operator changes the configuration at one member, and back at another."""
+    if random.random() < 0.3:
+        number, drain = random.randrange(parameters.home_agents), "home agent is drained"
+        return _pair(at, random, (drain, (number, random.choice(("stay", "move")))), (drain, (number, None)))
     weights = tuple(random.choice((1, 2, 4, 8)) for _ in range(parameters.home_agents))
     out = frozenset({random.randrange(parameters.home_agents)} if random.random() < 0.4 else ())
     return _pair(at, random, ("configuration", (weights, out)), ("configuration", (weights, frozenset())))

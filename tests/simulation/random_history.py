@@ -162,6 +162,10 @@ def _weather_faults(_: Parameters, at: float, random: Random) -> list[Fault]:
 def _operator_faults(parameters: Parameters, at: float, random: Random) -> list[Fault]:
     if random.random() < 0.2:
         return [Fault(at, "sessions are cleared")]
+    if random.random() < 0.3:
+        number, how = random.randrange(parameters.home_agents), random.choice(("stay", "move"))
+        drain = "home agent is drained"
+        return [Fault(at, drain, (number, how)), Fault(later(at, random), drain, (number, None))]
     weights = tuple(random.choice((1, 2, 4, 8)) for _ in range(parameters.home_agents))
     out = frozenset({random.randrange(parameters.home_agents)} if random.random() < 0.4 else ())
     return [
