@@ -21,7 +21,7 @@ from typing import Any, Optional
 import eventlet
 import eventlet.queue
 
-from ryu_haslb import log_limit, shutdown
+from ryu_haslb import log_buffer, log_limit, shutdown
 from ryu_haslb.cluster.membership import Membership
 from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.collector import QuietCollector
@@ -41,9 +41,10 @@ from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.server import Caller, OpenFlowServer
 from ryu_haslb.openflow.session_key import KEY_LENGTH
 from ryu_haslb.openflow.unserved import Unserved
+from ryu_haslb.show import state_log
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.state_history import StateHistory
-from ryu_haslb.show.state_log import StateLog, is_critical
+from ryu_haslb.show.state_log import StateLog
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session_filter import SessionFilter
 from ryu_haslb.startup import (
@@ -90,6 +91,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
+        log_buffer.install()
         self.log_limit = log_limit.install()
         log_uncaught_errors()
         self.supervisor = new_supervisor()
@@ -223,10 +225,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             self._rolling_back.request()
         self.log_limit.tick(now)
         for line in self.state_log.changes(self.sources, now):
-            if is_critical(line):
-                LOG.critical("%s", line)
-            else:
-                LOG.info("%s", line)
+            state_log.write(line)
 
     def _on_weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:
         is_standby = self.member is not None and not self.member.is_leading

@@ -77,6 +77,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     Command("show ip slb stats", Executor.BALANCER, "Counters of requests, and of drops by reason"),
     Command("show ip slb history", Executor.BALANCER, "What has changed in the last days, the newest first"),
     Command("show version", Executor.BALANCER, "Version of the balancer, its engine and Python; how long it runs"),
+    Command("show logging", Executor.BALANCER, "The last thousand lines of the log, the newest last"),
     Command("show redundancy [states]", Executor.BALANCER, "The cluster: state of this member, leader, generation"),
     Command("show redundancy members", Executor.BALANCER, "The members of the cluster, as they describe themselves"),
     Command("show redundancy switchover history", Executor.BALANCER, "The last switchovers: when, why, how long"),

@@ -101,6 +101,7 @@ HANDLERS: dict[str, Handler] = {
     "show ip slb switches detail": _report(reports.SWITCHES_DETAIL),
     "show ip slb history": _report(reports.STATE_CHANGES),
     "show version": _version,
+    "show logging": _report(reports.LOGGING),
     "show redundancy [states]": _report(reports.REDUNDANCY),
     "show redundancy members": _report(reports.MEMBERS),
     "show redundancy switchover history": _report(reports.SWITCHOVERS),

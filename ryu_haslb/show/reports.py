@@ -14,6 +14,7 @@ from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.rows import (
     DfpAgentRow,
     DfpWeightRow,
+    LogRow,
     RealRow,
     RedundancyRow,
     ServerFarmRow,
@@ -292,6 +293,17 @@ SWITCHOVERS = Report(
         Column("duration", "duration", 10),
     ),
 )
+
+
+def _log(rows: Iterator[LogRow]) -> Iterator[str]:
+    for row in rows:
+        at = datetime.fromisoformat(row["at"])
+        first, *others = row["text"].splitlines() or [""]
+        yield f"*{at:%b %d %H:%M:%S}.{at.microsecond // 1000:03}: {first}"
+        yield from others
+
+
+LOGGING = Report(snapshot.log, _log)
 STATE_CHANGES = Report(
     snapshot.state_changes,
     _as_table(

@@ -259,6 +259,15 @@ class StateChangeRow(TypedDict):
     left_out: Annotated[Count, "Changes of the same object before this one that have no row, since it flapped."]
 
 
+class LogRow(TypedDict):
+    """A record of the log."""
+
+    at: Annotated[str, Values(format="date-time"), "When, in UTC."]
+    severity: Annotated[Count, "Severity of syslog (RFC 5424): 2 critical, 3 error, 4 warning, 6 informational."]
+    module: Annotated[str, "What has logged it."]
+    text: str
+
+
 class SwitchRow(TypedDict):
     """A switch that is served, or was and is not forgotten."""
 

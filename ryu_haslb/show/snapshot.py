@@ -13,6 +13,7 @@ from ryu_haslb.cluster.member import Member
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.language.wording import printable
+from ryu_haslb.log_buffer import BUFFER
 from ryu_haslb.mobile_ip.identity import identity_of_key
 from ryu_haslb.openflow.follower_states import FollowerState
 from ryu_haslb.openflow.places import PlaceState
@@ -23,6 +24,7 @@ from ryu_haslb.show.rows import (
     CounterRow,
     DfpAgentRow,
     DfpWeightRow,
+    LogRow,
     RealRow,
     ServerFarmRow,
     SessionRow,
@@ -305,6 +307,17 @@ def state_changes(sources: Sources, limit: Optional[int] = None) -> Iterator[Sta
             "state": printable(each.state),
             "was": printable(each.was),
             "left_out": each.left_out,
+        }
+
+
+def log(_: Sources) -> Iterator[LogRow]:
+    """The last records of the log, the oldest first."""
+    for each in BUFFER.records():
+        yield {
+            "at": datetime.fromtimestamp(each.at, timezone.utc).isoformat(timespec="milliseconds"),
+            "severity": each.severity,
+            "module": each.module,
+            "text": each.text,
         }
 
 

@@ -1,4 +1,4 @@
-"""Log lines for state changes, tagged as on IOS: ``%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=...``.
+"""Log lines for state changes, tagged as on IOS: ``%SLB-3-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=...``.
 
 Each line is in the history as well (:mod:`.state_history`), which also has who leads the cluster.
 
@@ -10,6 +10,7 @@ number of changes since the line before that have no line of their own.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple, Optional
@@ -22,6 +23,8 @@ from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.state_history import Kind, StateHistory
 from ryu_haslb.slb.farm import FARM_FAILED
 from ryu_haslb.slb.real import Health
+
+LOG = logging.getLogger(__name__)
 
 #: Seconds between two comparisons of all states.
 CHECK_INTERVAL = 0.2
@@ -44,8 +47,16 @@ REAL, SWITCH, DFP, FARM = "REAL", "SWITCH", "DFP", "FARM"
 REACH = "REACH"
 _REACHABLE, _UNREACHABLE = "reachable", "unreachable"
 _KINDS = {REAL: Kind.REAL, REACH: Kind.REAL, SWITCH: Kind.SWITCH, DFP: Kind.DFP_AGENT, FARM: Kind.FARM}
-#: The severity of a line, as on IOS: 2 for a farm without a home agent, else 6.
-_CRITICAL, _INFORMATIONAL = 2, 6
+#: The severities of lines, as on IOS: a farm without a home agent, something lost, a weight source lost, the rest.
+_CRITICAL, _ERROR, _WARNING, _INFORMATIONAL = 2, 3, 4, 6
+_DISCONNECTED = "disconnected"
+_SEVERITIES = {
+    (FARM, FARM_FAILED): _CRITICAL,
+    (REAL, Health.FAILED.value): _ERROR,
+    (REACH, _UNREACHABLE): _ERROR,
+    (SWITCH, _DISCONNECTED): _ERROR,
+    (DFP, _DISCONNECTED): _WARNING,
+}
 
 
 class Subject(NamedTuple):
@@ -163,13 +174,21 @@ class StateLog:
             self._logged_at[subject] = now
 
 
-def is_critical(line: str) -> bool:
-    """Whether a line says that a farm has no home agent."""
-    return line.startswith(f"%SLB-{_CRITICAL}-")
+def write(line: str) -> None:
+    """Log a line of :meth:`StateLog.changes` at the level that its severity stands for."""
+    severity = int(line.partition("-")[2][:1])
+    if severity <= _CRITICAL:
+        LOG.critical("%s", line)
+    elif severity == _ERROR:
+        LOG.error("%s", line)
+    elif severity == _WARNING:
+        LOG.warning("%s", line)
+    else:
+        LOG.info("%s", line)
 
 
 def _severity(subject: Subject, state: Optional[str]) -> int:
-    return _CRITICAL if subject.tag == FARM and state == FARM_FAILED else _INFORMATIONAL
+    return _SEVERITIES.get((subject.tag, state or ""), _INFORMATIONAL)
 
 
 def _leader(sources: Sources) -> str:
@@ -193,7 +212,7 @@ def _states(sources: Sources) -> Iterator[tuple[Subject, str]]:
 
 
 def _connection(connected: bool) -> str:
-    return "connected" if connected else "disconnected"
+    return "connected" if connected else _DISCONNECTED
 
 
 def _configured(configuration: Configuration) -> str:

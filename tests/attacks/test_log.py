@@ -40,7 +40,13 @@ LEVELS = ("debug", "info", "warning", "error", "exception", "critical")
 TIMES = 10_000
 HOUR = 3600.0
 #: The places that log a line which has a limit of its own, or which an operator has caused, and how many there are.
-PREFORMATTED = {"app.py": 2, "control/unattended.py": 2, "startup.py": 1, "log_limit.py": 1, "web/server.py": 1}
+PREFORMATTED = {
+    "show/state_log.py": 4,
+    "control/unattended.py": 2,
+    "startup.py": 1,
+    "log_limit.py": 1,
+    "web/server.py": 1,
+}
 #: Values that a stranger may send, in place of each text.
 HOSTILE = (
     "a\n%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=FAILED was=OPERATIONAL",

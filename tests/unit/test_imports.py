@@ -18,7 +18,7 @@ PRODUCT = Path(ryu_haslb.__file__).parent
 LAYERS: tuple[frozenset[str], ...] = (
     frozenset({"errors"}),
     frozenset({"language", "mobile_ip"}),
-    frozenset({"log_limit"}),
+    frozenset({"log_limit", "log_buffer"}),
     frozenset({"configuration"}),
     frozenset({"slb"}),
     frozenset({"dfp", "ipsec", "accepting"}),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pytest
 from web_bench import WebBench
 
+from ryu_haslb.log_buffer import BUFFER
 from ryu_haslb.show import reports
 from ryu_haslb.show.reports import Report, as_json
 from ryu_haslb.show.table import Column, Heading, table
@@ -24,6 +26,7 @@ def with_a_row_for_every_report() -> WebBench:
 @pytest.mark.parametrize("name", REPORTS)
 def test_every_row_is_printed(name: str, bench: WebBench) -> None:
     report: Report[Any] = REPORTS[name]
+    BUFFER.emit(logging.makeLogRecord({"msg": "a line of the log", "levelno": logging.INFO}))
     rows = list(report.rows(bench.sources))
     lines = [line for line in report.text(iter(rows)) if not isinstance(line, Heading)]
     assert rows

@@ -10,7 +10,7 @@ from ryu_haslb.control import configuring
 from ryu_haslb.control.commands import execute
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.state_history import MAX_AGE, MAX_CHANGES, MAX_TEXT, Kind, StateHistory
-from ryu_haslb.show.state_log import StateLog, is_critical
+from ryu_haslb.show.state_log import StateLog
 
 
 def test_a_change_that_is_logged_is_in_the_history() -> None:
@@ -21,7 +21,6 @@ def test_a_change_that_is_logged_is_in_the_history() -> None:
     lines = list(watch.changes(application.sources, 1.0))
     assert lines[0] == "%SLB-2-FARM: farm=HAFARM state=FAILED was=OPERATIONAL"
     assert [line.partition(":")[0] for line in lines[1:]] == ["%SLB-6-REAL"] * 2
-    assert [is_critical(line) for line in lines] == [True, False, False]
     rows = list(snapshot.state_changes(application.sources))
     assert [(row["kind"], row["name"], row["state"], row["was"]) for row in rows] == [
         ("real", "10.1.1.52 (HAFARM)", "OUTOFSERVICE", "OPERATIONAL"),

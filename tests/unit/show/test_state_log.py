@@ -81,7 +81,7 @@ def test_a_switch_is_logged_when_it_connects_and_when_it_disconnects_and_when_an
     watched.application.switches = {1: switch}  # type: ignore[dict-item]
     assert watched.look() == ["%SLB-6-SWITCH: datapath=0000000000000001 state=connected was=none"]
     switch.channel = None
-    assert watched.look(1.0) == ["%SLB-6-SWITCH: datapath=0000000000000001 state=disconnected was=connected"]
+    assert watched.look(1.0) == ["%SLB-3-SWITCH: datapath=0000000000000001 state=disconnected was=connected"]
     switch.role = Role.WAITING
     assert watched.look(1.0) == ["%SLB-6-SWITCH: datapath=0000000000000001 state=waiting was=disconnected"]
 
@@ -90,6 +90,6 @@ def test_a_real_server_that_no_switch_reaches_any_more_is_logged() -> None:
     watched = Watched()
     reachable_from = set(watched.reals[0].reachable_from)
     watched.reals[0].reachable_from.clear()
-    assert watched.look() == ["%SLB-6-REACH: farm=HAFARM real=10.1.1.51 state=unreachable was=reachable"]
+    assert watched.look() == ["%SLB-3-REACH: farm=HAFARM real=10.1.1.51 state=unreachable was=reachable"]
     watched.reals[0].reachable_from.update(reachable_from)
     assert watched.look(1.0) == ["%SLB-6-REACH: farm=HAFARM real=10.1.1.51 state=reachable was=unreachable"]
