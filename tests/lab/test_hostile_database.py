@@ -12,6 +12,7 @@ from cluster_pair import Cluster
 from mobile import registration
 from pair import PORTS
 
+from haslb_lab.node import control
 from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
@@ -19,6 +20,8 @@ pytestmark = pytest.mark.lab
 CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server()
 HARMFUL = "\n\x1b[31m" + "x" * 1000
 FIRST = next(iter(REALS.values()))
+#: The largest integer of OVSDB.
+LARGEST = (1 << 63) - 1
 #: Rows that one transaction inserts: it is an argument of a program.
 ROWS_AT_ONCE = 400
 
@@ -43,6 +46,11 @@ def is_alive(cluster: Cluster) -> bool:
 def is_refused(cluster: Cluster, port: int) -> bool:
     """Whether a member cannot apply the configuration of the cluster."""
     return bool(cluster.query(port, "show redundancy")[0]["configuration_refused"])
+
+
+def is_applied(cluster: Cluster, port: int) -> bool:
+    """Whether a member has the configuration of the cluster in force."""
+    return not is_refused(cluster, port)
 
 
 def nonsense(table: str) -> list[dict[str, Any]]:
@@ -125,3 +133,31 @@ def test_a_nonsense_configuration_is_not_applied(cluster: Cluster) -> None:
             wait_until(partial(is_refused, cluster, port), "it is refused")
         assert is_alive(cluster)
     assert cluster.bench.deliver(registration("configured@isp.com"))
+
+
+def test_a_generation_that_none_can_follow_is_replaced(cluster: Cluster) -> None:
+    """The leader goes on: no switch gets to know such a generation."""
+    name = "generation@isp.com"
+    first = cluster.bench.deliver(registration(name))
+    leader = cluster.master
+    before = cluster.query(leader, "show redundancy")[0]["generation"]
+    row = {"generation": LARGEST, "leader": "stranger"}
+    cluster.servers.transact([{"op": "update", "table": "Cluster", "where": [], "row": row}])
+    wait_until(
+        lambda: before < cluster.query(leader, "show redundancy")[0]["generation"] < LARGEST,
+        "it leads with another one",
+    )
+    assert is_alive(cluster) and cluster.master == leader
+    assert cluster.bench.deliver(registration(name)) == first
+    assert f"generation {LARGEST}, which no member can have committed" in cluster.log(leader)
+
+
+def test_a_revision_that_none_can_follow_is_replaced_by_one_command(cluster: Cluster) -> None:
+    row = {"revision": LARGEST}
+    cluster.servers.transact([{"op": "update", "table": "Configuration", "where": [], "row": row}])
+    for port in PORTS:
+        wait_until(partial(is_refused, cluster, port), "it is refused")
+    control.request(cluster.socket(cluster.waiting), "configure --from-file --yes")
+    for port in PORTS:
+        wait_until(partial(is_applied, cluster, port), "it is replaced")
+    assert is_alive(cluster)
