@@ -263,11 +263,12 @@ class NeighbourDiscovery:
         """Send the probes that are due. True when the location of a next hop has changed."""
         probes, changed = self._neighbours.due_probes(now)
         for probe in probes:
-            if probe.to is not None:
-                channel.transmit(self._unicast(probe, probe.to))
-            elif probe.address not in self._to_spread:
+            if probe.to is None and probe.address not in self._to_spread:
                 self._to_spread[probe.address] = self._broadcast(probe)
         self._spread(channel, now)
+        for probe in probes:
+            if probe.to is not None:
+                channel.transmit(self._unicast(probe, probe.to))
         self._log_events(now)
         return changed
 

@@ -33,7 +33,8 @@ def test_each_request_comes_to_one_home_agent_once_and_the_other_balancer_says_t
     assert {name: pair.bench.deliver(registration(name)) for name in names} == first
     log = pair.log(pair.waiting)
     assert "is served by another balancer; waiting" in log or "another balancer has taken over; waiting" in log
-    assert "%SLB-6-SWITCH: datapath=0000000000000001 state=waiting" in log
+    state = "%SLB-6-SWITCH: datapath=0000000000000001 state=waiting"
+    wait_until(lambda: state in pair.log(pair.waiting), "the state is logged")
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)

@@ -383,3 +383,13 @@ def test_probes_that_wait_are_dropped_with_the_configuration_that_they_were_for(
     probes(discovery, 0.0)
     discovery.configure(Configuration())
     assert probes(discovery, 1.0) == 0
+
+
+def test_a_host_that_moved_is_asked_by_broadcast_before_its_old_place_is() -> None:
+    """After a connection is new, the next hop may be elsewhere."""
+    discovery = NeighbourDiscovery(1, CONFIGURATION)
+    discovery.on_arp(arp(2), 4, 0.0)
+    discovery.probe_all()
+    transport = FakeTransport()
+    discovery.probe_due(transport, 1.0)
+    assert [frame.dst for frame in frames(transport)] == ["ff:ff:ff:ff:ff:ff", MAC]
