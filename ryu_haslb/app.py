@@ -33,7 +33,7 @@ from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
-from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, steer
+from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, leave_listening, ofproto_v1_3
 from ryu_haslb.green_errors import log_uncaught_errors
 from ryu_haslb.openflow import transport
@@ -111,6 +111,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         transport.install(self.fleet)
         self.collector = QuietCollector(time.monotonic())
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
+        self.server_states = ServerStates()
         self.sharing = None if self.member is None else Sharing(self.member, self.fleet, self.balancer, self.dfp)
         self.cluster_configuration = (
             None
@@ -216,8 +217,9 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             self.supervisor.on_round(_TIMERS)
             eventlet.sleep(0)
         self.dfp.tick(now)
-        self.dfp.set_reachable(reachable_addresses(reals()), now)
-        self.dfp.send_server_states(server_state_weights(reals()), now)
+        if self.server_states.follow(list(reals())):
+            self.dfp.set_reachable(self.server_states.reachable, now)
+            self.dfp.send_server_states(self.server_states.weights, now)
         if self.http is not None:
             self.http.tick(reals(), now)
         self.collector.collect_if_quiet(self.balancer.statistics.requests, len(self.balancer.sessions), now)

@@ -64,10 +64,11 @@ class Database:
     @property
     def view(self) -> View:
         """What the database shows now."""
-        row = self._row()
+        row, is_connected = self._row(), self.is_connected
+        has_lock = bool(is_connected and self._idl.lock_name is not None and self._idl.has_lock)
         if row is None:
-            return View(self.is_connected, self._has_lock, 0, "")
-        return View(self.is_connected, self._has_lock, row.generation, row.leader)
+            return View(is_connected, has_lock, 0, "")
+        return View(is_connected, has_lock, row.generation, row.leader)
 
     @property
     def leader_since(self) -> str:
@@ -105,10 +106,6 @@ class Database:
         """Let another member lead."""
         self._election.resign(now)
         self.step(now)
-
-    @property
-    def _has_lock(self) -> bool:
-        return bool(self.is_connected and self._idl.lock_name is not None and self._idl.has_lock)
 
     def _row(self) -> Optional[Any]:
         return next(iter(self._idl.tables["Cluster"].rows.values()), None)

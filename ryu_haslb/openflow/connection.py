@@ -73,6 +73,7 @@ class Connection:
         switch.capabilities.begin()
         switch.address = transport.address[0]
         self._capabilities_taken_at = -CAPABILITIES_INTERVAL
+        self._recorded_monitor: Optional[bool] = None
         self._port_flaps = PortFlaps(transport.id)
         self._installation.ask_description()
         self._mastership.ask(clock())
@@ -183,7 +184,9 @@ class Connection:
         if self._must_forget_first:
             self._serve()
         self._follower.tick(now)
-        self._switch.capabilities.update({Capability.FLOW_MONITOR: self._follower.has_monitor})
+        if self._follower.has_monitor is not self._recorded_monitor:
+            self._recorded_monitor = self._follower.has_monitor
+            self._switch.capabilities.update({Capability.FLOW_MONITOR: self._recorded_monitor})
         self._installation.tick(now)
         if self.is_serving:
             self._take_capabilities(now)

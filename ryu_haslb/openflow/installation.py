@@ -135,7 +135,8 @@ class Installation:
         """Audit what is in place while the switch is served; while it rejects our rules, send them again when due."""
         if self.is_serving:
             self._meters.tick(now)
-            self._meter_rates.tick(self._meters.rates, now)
+            if self._meter_rates.is_due(now):
+                self._meter_rates.tick(self._meters.rates, now)
             self.reply_rules.tick(now)
             self.audit.tick(now)
             self._take_meter_counts()

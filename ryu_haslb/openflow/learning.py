@@ -59,6 +59,8 @@ _RESEND_INTERVAL = 1.0
 #: Seconds between two log lines about a port.
 _LOG_INTERVAL = 60.0
 _MAX_NUMBER = 1 << 24
+#: The cookies of what is learned, without the numbers of the entries.
+_LEARNED_COOKIES = frozenset(purpose.cookie for purpose in LEARNED_PURPOSES)
 
 
 class _Key(NamedTuple):
@@ -224,7 +226,7 @@ class Learning:
 
 def is_learned(cookie: int) -> bool:
     """Whether this is the cookie of a rule that was learned."""
-    return any(cookie & SESSION_KEY_MASK == purpose.cookie for purpose in LEARNED_PURPOSES)
+    return cookie & SESSION_KEY_MASK in _LEARNED_COOKIES
 
 
 def _number_of(cookie: int) -> int:

@@ -42,10 +42,14 @@ class MeterRates:
         self._verified: dict[int, int] = {}
         self._is_possible = True
 
+    def is_due(self, now: float) -> bool:
+        """Whether :meth:`tick` has anything to do."""
+        interval = COMPARE_INTERVAL if self._xid is None else REPLY_TIMEOUT
+        return self._is_possible and (self._asked_at is None or now >= self._asked_at + interval)
+
     def tick(self, wanted: Mapping[int, int], now: float) -> None:
         """Ask for the rates if that is due; ``wanted`` is packets per second by meter."""
-        interval = COMPARE_INTERVAL if self._xid is None else REPLY_TIMEOUT
-        if not self._is_possible or not wanted or (self._asked_at is not None and now < self._asked_at + interval):
+        if not wanted or not self.is_due(now):
             return
         self._asked_at, self._wanted, self._found = now, dict(wanted), {}
         self._xid = self._channel.next_xid()

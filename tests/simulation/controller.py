@@ -14,7 +14,7 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
 from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.dfp.manager import SetWeight
-from ryu_haslb.dfp.steering import reachable_addresses, server_state_weights, steer
+from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.session_key import KEY_LENGTH
 from ryu_haslb.slb.balancer import Balancer
@@ -89,6 +89,7 @@ class Controller:
         self.fleet = self._make_fleet()
         manager = self.configuration.dfp or DfpManager()
         self.dfp = DfpAgents(manager, self._on_weights_changed, self._make_link, self._time)
+        self._server_states = ServerStates()
         self.dfp.start()
         self.process.timers.after(TICK_INTERVAL, self._tick, self._start_count)
         for switch in self._switches:
@@ -245,8 +246,9 @@ class Controller:
         now = self.clock.now
         if self.configuration.dfp is not None:
             self.dfp.tick(now)
-            self.dfp.set_reachable(reachable_addresses(self.balancer.reals()), now)
-            self.dfp.send_server_states(server_state_weights(self.balancer.reals()), now)
+            if self._server_states.follow(list(self.balancer.reals())):
+                self.dfp.set_reachable(self._server_states.reachable, now)
+                self.dfp.send_server_states(self._server_states.weights, now)
         self.fleet.tick(now)
         while self.balancer.advance(now, MAX_SESSIONS_PER_STEP):
             pass
