@@ -83,7 +83,7 @@ endif
 
 simulate: $(INSTALLED) ## Simulate random worlds for two minutes, or SEED=n, RUNS=n, SECONDS=n (tests/simulation/README.md)
 	@PYTHONPATH=.:tests $(RUN) -W ignore -m simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
-		$(if $(SECONDS),--seconds $(SECONDS))
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(CROWD),--crowd)
 
 bench-quick: $(INSTALLED) ## Hold the controller's speed against the ratios that are kept (less than a minute)
 	@tools/install-bench

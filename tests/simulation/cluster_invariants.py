@@ -29,6 +29,7 @@ class ClusterInvariants:
         self._newest: dict[int, tuple[int, int]] = {}
         #: By switch: the member that changed it last.
         self._acting: dict[int, str] = {}
+        self._committed: list[tuple[str, int]] = []
         self._leading: set[tuple[str, int]] = set()
         self._was_available = True
         self._faulted_at = 0.0
@@ -56,7 +57,7 @@ class ClusterInvariants:
         if self._owners.setdefault(generation, member) != member:
             what = f"generation {generation} is {self._owners[generation]}'s and {member}'s"
             raise ViolationError("a generation has one leader", what)
-        if not any(each[1:] == (member, generation) for each in self._world.database.generations):
+        if not self._is_committed(member, generation):
             what = f"{member} changes switch {switch.datapath_id} with generation {generation}"
             raise ViolationError("a leader has committed its generation", what)
         restarts, newest = self._newest.get(switch.datapath_id, (switch.restarts, 0))
@@ -67,6 +68,13 @@ class ClusterInvariants:
             self._world.restarts.note_takeover(switch)
         self._acting[switch.datapath_id] = member
         self._newest[switch.datapath_id] = switch.restarts, generation
+
+    def _is_committed(self, member: str, generation: int) -> bool:
+        """Whether the database has, or had, this generation of this member."""
+        generations = self._world.database.generations
+        if len(self._committed) != len(generations):
+            self._committed = [each[1:] for each in generations]
+        return (member, generation) in self._committed[-2:] or (member, generation) in self._committed
 
     def _somebody_leads(self) -> None:
         """One member leads every switch that it reaches, when one could and nothing has failed for a while."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from struct import Struct
 from typing import NamedTuple, Optional
 
@@ -112,11 +113,13 @@ class Datapath:
     transmit: Callable[[int, bytes], None]
     punt: Callable[[PacketIn], None]
     capabilities: Capabilities = field(default_factory=Capabilities)
-    #: Is called with each frame that no rule matches, or that was to leave by a port that is down.
+    #: Is called with each frame that no rule matches, that a rule drops, or that was to leave by a port that is down.
     lost: Callable[[bytes], object] = lambda _: None
     down: set[int] = field(default_factory=set)
     meters: dict[int, Meter] = field(default_factory=dict)
     tables: list[FlowTable] = field(default_factory=list)
+    #: Those that have rules, by their numbers.
+    used: dict[int, FlowTable] = field(default_factory=dict)
     learned: dict[tuple[int, bytes], tuple[int, float]] = field(default_factory=dict)
     #: How many frames have left by each port.
     sent: dict[int, int] = field(default_factory=dict)
@@ -126,9 +129,37 @@ class Datapath:
 
     def clear(self) -> None:
         """Forget everything, as a switch does that starts."""
-        self.tables = [FlowTable(self.capabilities.max_flows) for _ in range(self.capabilities.tables)]
+        self.used.clear()
+        self.tables = []
+        self.smallest_limit = self.capabilities.max_flows
+        for number in range(self.capabilities.tables):
+            self.replace_table(number)
         self.meters.clear()
         self.learned.clear()
+
+    def replace_table(self, number: int) -> FlowTable:
+        """Put an empty table in the place of one."""
+        self.used.pop(number, None)
+        limit = self.tables[number].limit if number < len(self.tables) else self.capabilities.max_flows
+        table = FlowTable(limit, partial(self._on_used, number))
+        self.tables[number : number + 1] = [table]
+        return table
+
+    def limit_table(self, number: int, limit: int) -> None:
+        """Give one table a smaller size than the others."""
+        self.tables[number].limit = limit
+        self.smallest_limit = min(self.smallest_limit, limit)
+
+    def _on_used(self, number: int, is_used: bool) -> None:
+        """A table has its first rule, or has lost its last one."""
+        if is_used:
+            self.used[number] = self.tables[number]
+        else:
+            self.used.pop(number, None)
+
+    def tables_with_rules(self) -> list[tuple[int, FlowTable]]:
+        """The tables that have rules, in order."""
+        return sorted(self.used.items())
 
     def receive(self, port: int, frame: bytes, now: float) -> None:
         """A frame came in at a port."""
@@ -155,6 +186,8 @@ class Datapath:
                 return
             if flow.actions:
                 frame = self._apply(flow.actions, frame, in_port, now, (number, flow.cookie))
+            elif flow.goto is None:
+                self.lost(frame)
             number = flow.goto
 
     def _apply(
@@ -185,6 +218,8 @@ class Datapath:
 
     def _output(self, port: int, frame: bytes, in_port: int) -> None:
         if port in (OFPP_FLOOD, OFPP_ALL):
+            if self.down:  # the destination may be behind one of these ports
+                self.lost(frame)
             for each in self.ports:
                 if each not in (in_port, OFPP_LOCAL) and each not in self.down:
                     self._send(each, frame)

@@ -27,6 +27,8 @@ _METER_MOD = Struct("!8xHHI")
 _FLAGS = 44
 #: Lists of instructions that are remembered.
 _MAX_KNOWN_INSTRUCTIONS = 4096
+#: A bundle has fewer rules.
+_MARGIN = 5000
 
 
 class RejectedBundleError(MalformedError):
@@ -97,7 +99,7 @@ class FlowMods:
         if command == 2:
             for each in list(meters) if number == 0xFFFFFFFF else [number]:
                 meters.pop(each, None)
-                for index, table in enumerate(self._datapath.tables):
+                for index, table in self._datapath.tables_with_rules():
                     for flow in [flow for flow in table if flow.meter == each]:
                         self._switch.remove(index, flow, 2)
             return
@@ -110,7 +112,7 @@ class FlowMods:
     def commit(self, messages: list[bytes], by: Optional[SwitchConnection] = None) -> None:
         """All or nothing: the tables are put back as they were when one message is rejected (RejectedBundleError)."""
         overlaps = any(message[_FLAGS + 1] & OFPFF_CHECK_OVERLAP for message in messages if len(message) > _FLAGS + 1)
-        tables = enumerate(self._datapath.tables)
+        tables = enumerate(self._datapath.tables) if overlaps or self._is_any_at_risk() else ()
         before = {number: list(table) for number, table in tables if overlaps or self._at_risk(table)}
         noted = self._switch.monitors.noted()
         for message in messages:
@@ -166,10 +168,12 @@ class FlowMods:
     def _delete(
         self, number: int, match: Match, priority: Optional[int], cookie: tuple[int, int], out_port: int
     ) -> None:
-        numbers = range(len(self._datapath.tables)) if number == 0xFF else [number]
-        for each in numbers:
-            table = self._datapath.tables[each]
-            if not len(table):
+        used = self._datapath.used
+        for each in sorted(used) if number == 0xFF else [number]:
+            table = used.get(each)
+            if table is None:
+                if each >= len(self._datapath.tables):
+                    raise IndexError(each)
                 continue
             if priority is None:
                 flows = table.select(match, *cookie)
@@ -180,13 +184,18 @@ class FlowMods:
                 if out_port == OFPP_ANY or (0, out_port) in flow.actions:
                     self._switch.remove(each, flow, 2, self._origin)
 
+    def _is_any_at_risk(self) -> bool:
+        """Whether any table is near its limit."""
+        datapath = self._datapath
+        return datapath.smallest_limit < _MARGIN or any(map(self._at_risk, datapath.used.values()))
+
     def _at_risk(self, table: FlowTable) -> bool:
         """Whether a commit can fail half-way: a table near its limit. (Else a malformed one fails, or an overlap.)"""
-        return len(table) + 5000 > table.limit
+        return len(table) + _MARGIN > table.limit
 
     def _roll_back(self, before: dict[int, list[Flow]]) -> None:
         for number, flows in before.items():
-            table = self._datapath.tables[number] = FlowTable(self._datapath.tables[number].limit)
+            table = self._datapath.replace_table(number)
             for flow in flows:
                 table.put(flow)
 

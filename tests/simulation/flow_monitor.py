@@ -87,7 +87,7 @@ class FlowMonitors:
 
     def rules(self) -> list[tuple[int, Flow]]:
         """All rules with their tables."""
-        return [(number, flow) for number, table in enumerate(self._datapath.tables) for flow in table]
+        return [(number, flow) for number, table in self._datapath.tables_with_rules() for flow in table]
 
     def report(self, event: int, table: int, flow: Flow, origin: Origin = UNKNOWN, reason: int = 0) -> None:
         """A rule was changed by a message of this origin; ``reason`` is that of a deletion (OFPRR_…)."""

@@ -120,10 +120,11 @@ class _Group:
 
 
 class FlowTable:
-    """A table with at most ``limit`` rules."""
+    """A table with at most ``limit`` rules. ``on_used`` is called when it has its first one, or has lost its last."""
 
-    def __init__(self, limit: int = 1_000_000) -> None:
+    def __init__(self, limit: int = 1_000_000, on_used: Callable[[bool], None] = lambda _: None) -> None:
         self.limit = limit
+        self._on_used = on_used
         self._flows: dict[FlowKey, Flow] = {}
         self._groups: dict[tuple[int, tuple[tuple[int, Optional[int]], ...]], _Group] = {}
         self._order: list[_Group] = []
@@ -177,7 +178,10 @@ class FlowTable:
         before = self._flows.get(key)
         if before is not None:
             self.remove(before)
-        self._cache.clear()
+        if self._cache:
+            self._cache.clear()
+        if not self._flows:
+            self._on_used(True)
         self._flows[key] = flow
         self._by_cookie.setdefault(flow.cookie, {})[flow] = None
         bits = tuple([(number, mask) for number, _, mask in flow.match.fields])
@@ -191,8 +195,11 @@ class FlowTable:
 
     def remove(self, flow: Flow) -> None:
         """Take a rule out."""
-        self._cache.clear()
+        if self._cache:
+            self._cache.clear()
         del self._flows[flow.key]
+        if not self._flows:
+            self._on_used(False)
         same = self._by_cookie[flow.cookie]
         del same[flow]
         if not same:

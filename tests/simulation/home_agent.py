@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from typing import Callable, Optional
 
 from simulation.clock import Clock
@@ -57,6 +58,8 @@ class HomeAgent:
     replied_at: list[float] = field(default_factory=list)
     #: When it has bound mobiles last that had no binding here and named no home agent.
     newly_bound: dict[bytes, float] = field(default_factory=dict)
+    #: No binding ends before.
+    _first_expiry: float = inf
     received: int = 0
     damaged: int = 0
 
@@ -74,8 +77,9 @@ class HomeAgent:
     def forget_expired(self) -> None:
         """Forget the bindings that have run out."""
         now = self.clock.now
-        for nai in [nai for nai, end in self.bindings.items() if end <= now]:
-            del self.bindings[nai]
+        if now >= self._first_expiry:
+            self.bindings = {nai: end for nai, end in self.bindings.items() if end > now}
+            self._first_expiry = min(self.bindings.values(), default=inf)
 
     def receive(self, frame: bytes) -> None:
         """A frame came in."""
@@ -124,7 +128,8 @@ class HomeAgent:
         else:
             if not self.is_bound(request.nai) and request.home_agent != self.address:
                 self.newly_bound[request.nai] = self.clock.now
-            self.bindings[request.nai] = self.clock.now + request.lifetime
+            end = self.bindings[request.nai] = self.clock.now + request.lifetime
+            self._first_expiry = min(self._first_expiry, end)
         self._reply(request, code, local, client, port)
 
     def _reply(self, request: Registration, code: int, local: bytes, client: bytes, port: int) -> None:

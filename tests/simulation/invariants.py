@@ -366,7 +366,7 @@ class Invariants:
             layout = world.controller.fleet.switches[switch.datapath_id].layout
             rules = standing_rules(world.controller.configuration, switch.datapath_id, layout=layout)
             wanted = {rule.purpose for rule in rules}
-            there = {flow.cookie for table in switch.datapath.tables for flow in table}
+            there = {flow.cookie for table in switch.datapath.used.values() for flow in table}
             for purpose in wanted:
                 if purpose.cookie not in there:
                     yield f"standing rule {purpose.name} is missing at switch {switch.datapath_id}"

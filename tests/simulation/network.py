@@ -41,7 +41,7 @@ class Wire:
     def send(self, frame: bytes) -> None:
         """Put a frame on the wire."""
         weather = self.weather
-        if self.is_up and weather.is_fair:
+        if self.is_up and not (weather.loss or weather.repeat or weather.jitter):
             self.clock.after(WIRE_DELAY, self._arrive, frame)
             return
         if not self.is_up or (weather.loss and self.random.random() < weather.loss):

@@ -168,7 +168,7 @@ class SimulatedDatabase:
                 _apply(each, operation)
         self._record(session.member, request.operations)
         for other in server.sessions:
-            other.deliver("update", deepcopy(request.operations))
+            other.deliver("update", list(map(_copied, request.operations)))
         if self.clock.now < self.losing_until:
             self.drop(session)
         else:
@@ -252,7 +252,15 @@ def _apply(tables: Tables, operation: Operation) -> None:
     if operation.columns is None:
         rows.pop(operation.row, None)
     else:
-        rows.setdefault(operation.row, {}).update(deepcopy(operation.columns))
+        rows.setdefault(operation.row, {}).update(_copied(operation).columns or {})
+
+
+def _copied(operation: Operation) -> Operation:
+    """A copy that shares nothing which could be changed: columns hold numbers, texts and lists of these."""
+    columns = operation.columns
+    if columns is not None:
+        columns = {name: list(value) if isinstance(value, list) else value for name, value in columns.items()}
+    return Operation(operation.table, operation.row, columns)
 
 
 def _indexes() -> dict[str, list[str]]:

@@ -64,6 +64,14 @@ def _random_parameters(random: Random) -> Parameters:
     )
 
 
+def random_crowd(parameters: Parameters, random: Random) -> Parameters:
+    """The same world with more mobiles, that come and go: what goes wrong meets requests.
+
+    The faults of mobiles concern the first ones.
+    """
+    return replace(parameters, mobiles=random.choice((5, 10, 20)) * parameters.mobiles, stay=60.0)
+
+
 def random_history(parameters: Parameters, seconds: float, random: Random) -> list[Fault]:
     """Faults within a time, each followed by its mending where it has one.
 

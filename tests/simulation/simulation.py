@@ -14,7 +14,7 @@ from simulation.faults import MOBILE_FAULTS, Fault
 from simulation.invariants import CHECK_INTERVAL, Invariants
 from simulation.parameters import Parameters
 from simulation.random_cluster import random_cluster, random_cluster_history
-from simulation.random_history import random_history, random_parameters
+from simulation.random_history import random_crowd, random_history, random_parameters
 from simulation.table_invariants import TableInvariants
 from simulation.violation import ViolationError
 from simulation.world import World
@@ -92,11 +92,18 @@ def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None
     invariants.check_growth()
 
 
-def random_run(seed: int, seconds: float) -> tuple[Parameters, list[Fault]]:
-    """The world and the history that a seed stands for; every third one is that of a cluster."""
+def random_run(seed: int, seconds: float, is_crowded: bool = False) -> tuple[Parameters, list[Fault]]:
+    """The world and the history that a seed stands for; every third one is that of a cluster.
+
+    ``is_crowded``: the same world and history, with many more mobiles.
+    """
     random = Random(seed)
     parameters = random_parameters(random)
     if seed % CLUSTER_PERIOD == 0:
         parameters = random_cluster(parameters, random)
-        return parameters, random_cluster_history(parameters, seconds, random)
-    return parameters, random_history(parameters, seconds, random)
+        history = random_cluster_history(parameters, seconds, random)
+    else:
+        history = random_history(parameters, seconds, random)
+    if is_crowded:
+        parameters = random_crowd(parameters, Random(f"{seed} crowd"))
+    return parameters, history

@@ -19,6 +19,7 @@ _GROUP_FEATURES = Struct("!10I")
 _ALL_GROUPS = (0xF, 0xF, *(0xFFFFFF00,) * 4, *(0x1,) * 4)
 _TABLE_STATS = Struct("!B3xIQQ")
 _PORT_STATS = Struct("!I4xQQ88x")
+_EMPTY_TABLES = [_TABLE_STATS.pack(number, 0, 0, 0) for number in range(255)]
 
 
 class Statistics:
@@ -43,8 +44,9 @@ class Statistics:
         elif kind == 1 and self._switch.capabilities.flow_statistics:
             rows = self._flow_stats(message)
         elif kind == 3:
-            tables = enumerate(self._datapath.tables)
-            rows = [_TABLE_STATS.pack(number, len(table), 0, 0) for number, table in tables]
+            rows = _EMPTY_TABLES[: len(self._datapath.tables)]
+            for number, table in self._datapath.used.items():
+                rows[number] = _TABLE_STATS.pack(number, len(table), 0, 0)
         elif kind == 9 and self._switch.capabilities.meters:
             rows = self._meter_stats(int.from_bytes(message[16:20], "big"))
         elif kind == 10 and self._switch.capabilities.meters:
@@ -71,8 +73,8 @@ class Statistics:
         out_port = int.from_bytes(message[20:24], "big")
         match, _ = read_match(message, 48)
         rows = []
-        for number, table in enumerate(self._datapath.tables):
-            if wanted in (number, 0xFF) and len(table):
+        for number, table in self._datapath.tables_with_rules():
+            if wanted in (number, 0xFF):
                 for flow in table.select(match, cookie, mask):
                     if out_port == OFPP_ANY or (0, out_port) in flow.actions:
                         rows.append(self._flow_row(number, flow))

@@ -85,7 +85,7 @@ class SimulatedSwitch:
         if now < self._expires_at:
             return
         self._expires_at = now + self.capabilities.timeout_step
-        for number, table in enumerate(self.datapath.tables):
+        for number, table in self.datapath.tables_with_rules():
             for flow, is_idle in table.expired(now):
                 self.expired.add(flow.cookie)
                 self.remove(number, flow, 0 if is_idle else 1)

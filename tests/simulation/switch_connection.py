@@ -283,14 +283,7 @@ class SwitchConnection:
         """A multipart reply in as many messages as it takes; flows may take their time."""
         delay = self._switch.capabilities.stats_delay if kind == 1 else 0.0
         limit = self._switch.capabilities.stats_part or (_SLOW_PART if delay else _PART)
-        parts: list[list[bytes]] = [[]]
-        size = 0
-        for row in rows:
-            if parts[-1] and size + len(row) > limit:
-                parts.append([])
-                size = 0
-            parts[-1].append(row)
-            size += len(row)
+        parts = _parts(rows, limit)
         for number, part in enumerate(parts, 1):
             more = int(number < len(parts))
             if kind == 1 and part:
@@ -300,3 +293,18 @@ class SwitchConnection:
                 self._switch.clock.after(delay * number, self.send, MULTIPART_REPLY, body, xid)
             else:
                 self.send(MULTIPART_REPLY, body, xid)
+
+
+def _parts(rows: list[bytes], limit: int) -> list[list[bytes]]:
+    """The rows in groups of so many bytes; one group if there are none."""
+    if sum(map(len, rows)) <= limit:
+        return [rows]
+    parts: list[list[bytes]] = [[]]
+    size = 0
+    for row in rows:
+        if parts[-1] and size + len(row) > limit:
+            parts.append([])
+            size = 0
+        parts[-1].append(row)
+        size += len(row)
+    return parts

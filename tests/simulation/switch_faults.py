@@ -56,7 +56,8 @@ def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> No
         )
         match = Match(tuple(sorted(fields.values(), key=lambda each: each[0])), oxms)
         ghost = replace(ours[0], match=match, cookie=tag << COOKIE_MARK_BITS | _COOKIE_MARK, idle_timeout=0, flags=0)
-        world.switches[switch].put(1, ghost)
+        if not table.is_full:  # a real switch takes no more rules than it has room for
+            world.switches[switch].put(1, ghost)
     world.switches[switch].monitors.flush()
 
 

@@ -7,5 +7,8 @@ class ViolationError(Exception):
     """Something that must always hold does not."""
 
     def __init__(self, rule: str, what: str) -> None:
-        super().__init__(f"{rule}: {what}")
+        super().__init__(rule, what)
         self.rule = rule
+
+    def __str__(self) -> str:
+        return ": ".join(self.args)

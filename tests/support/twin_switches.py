@@ -167,7 +167,7 @@ class OpenVSwitch(Player):
 
 def _simulated_switch() -> SimulatedSwitch:
     switch = SimulatedSwitch(DATAPATH_ID, {}, Clock(), lambda port, frame: None, Capabilities(tables=254))
-    switch.datapath.tables[1].limit = FLOW_LIMIT
+    switch.datapath.limit_table(1, FLOW_LIMIT)
     return switch
 
 

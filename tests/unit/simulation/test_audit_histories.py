@@ -246,3 +246,18 @@ def test_a_switch_that_restarts_gets_its_session_rules_in_slices(
     run(world, RESTORE_TIME)
     assert our_rules(world) == before
     assert "were deleted" not in caplog.text
+
+
+def test_a_deregistration_that_a_changed_rule_drops_leaves_a_binding() -> None:
+    """The home agent keeps it until its lifetime ends (RFC 5944, section 3.8), and the mobile may get another one."""
+    history = [Fault(60.0, "actions are changed", (0,))]
+    history += [Fault(60.05, "power off", (number,)) for number in range(10)]
+    history += [Fault(90.0 + number, "power on", (number,)) for number in range(10)]
+    assert simulate(Parameters(seed=1, mobiles=10, arrivals=5.0), history, 130.0).violation is None
+
+
+def test_another_balancer_takes_a_full_table_over() -> None:
+    """Its standing rules take the place of those that are there; what no session has is removed then."""
+    parameters = Parameters(seed=1, controllers=2, meters=False, max_flows=40, mobiles=10)
+    history = [Fault(9.0, "ghosts", (60, 0, 0)), Fault(10.0, "control connection breaks", (0, 0))]
+    assert simulate(parameters, history, 130.0).violation is None

@@ -86,3 +86,11 @@ def test_a_balancer_that_fails_no_silent_home_agent_is_found(
     outcome = simulate(replace(ARRIVING, tables=tables), [Fault(at, "home agent hangs", (0,))], 300.0)
     assert outcome.violation is not None
     assert outcome.violation.rule == "a silent home agent is failed"
+
+
+def test_a_deregistration_to_a_home_agent_without_a_link_leaves_its_binding() -> None:
+    """The switch has forgotten the home agent's port, and floods what is sent to it (RFC 5944, section 3.8)."""
+    history = [Fault(60.0, "link", (1, False))]
+    history += [Fault(400.0 + number, "power off", (number,)) for number in range(10)]
+    history += [Fault(420.0 + number, "power on", (number,)) for number in range(10)]
+    assert simulate(Parameters(seed=1, mobiles=10, arrivals=5.0), history, 450.0).violation is None
