@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from bench import PDSN, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import PDSN, REALS, WAIT_TIMEOUT, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import registration
 
 from haslb_lab.chassis.description import CONTROLLER
@@ -124,4 +124,4 @@ def test_a_full_table_costs_one_log_line_and_is_filled_as_far_as_it_goes(bench: 
     wait_until(lambda: sessions_without_rule(bench) == len(MOBILES) - ROOM, "the others go by packet-out")
     assert bench.lab.log(CONTROLLER).count("session rules (OFPFMFC_TABLE_FULL)") == 1
     subprocess.run(["ovs-vsctl", "clear", "Bridge", SWITCH, "flow_tables"], check=True)
-    wait_until(lambda: len(session_rules(bench)) == len(MOBILES), "there is room again", 70.0)
+    wait_until(lambda: len(session_rules(bench)) == len(MOBILES), "there is room again", 2 * WAIT_TIMEOUT)

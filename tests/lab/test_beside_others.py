@@ -91,7 +91,7 @@ def _delivers(bench: Bench) -> bool:
     before = bench.statistics()["requests"]
     bench.send(registration("again@isp.com"))
     try:
-        wait_until(lambda: bench.statistics()["requests"] > before, "it is counted", 1.0)
+        wait_until(lambda: bench.statistics()["requests"] > before, "it is counted")
     except AssertionError:
         return False
     return True

@@ -138,7 +138,7 @@ def test_deleted_rules_come_back_while_the_doubt_lasts(bench: Bench) -> None:
     real, name = put_in_doubt(bench)
     before = len(copying(bench))
     subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "del-flows", SWITCH, "table=2"], check=True)
-    wait_until(lambda: len(copying(bench)) == before, "the rules are back", 15.0)
+    wait_until(lambda: len(copying(bench)) == before, "the rules are back")
     bench.send(reply(real, name, source_of(bench, real)), node=real)
     wait_until(lambda: not copying(bench), "the rules are gone")
 

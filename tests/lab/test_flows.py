@@ -149,7 +149,7 @@ def test_hundreds_of_sessions_at_once_have_hundreds_of_rules(bench: Bench) -> No
     bench.exchange(*(registration(name) for name in names))
     cookies = {int(row["nai_hash"], 16) for name, row in bench.sessions().items() if name in names}
     assert len(cookies) == len(names)
-    wait_until(lambda: cookies <= {flow.cookie for flow in bench.lab.flows(SESSIONS)}, "all have rules", 2.0)
+    wait_until(lambda: cookies <= {flow.cookie for flow in bench.lab.flows(SESSIONS)}, "all have rules")
 
 
 def test_sessions_survive_a_lost_connection_and_rules_come_back(bench: Bench) -> None:

@@ -6,6 +6,7 @@ only the home agent can tell (RFC 5944 section 3.8.2.1), so the session must not
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from itertools import count
 
@@ -14,6 +15,7 @@ from bench import REALS, Bench, PlainChassis, farm, virtual_server
 from mobile import VIRTUAL, authentication, frame, nai, registration, request
 
 from haslb_lab.runner.lab import Lab
+from ryu_haslb.slb.session import MIN_RETRANSMISSION_INTERVAL
 
 pytestmark = pytest.mark.lab
 
@@ -39,7 +41,7 @@ def forged(name: str, home_agent: str, lifetime: int) -> bytes:
 @pytest.mark.parametrize("named", ["any", "another", "own", "virtual"])
 def test_forged_requests_go_where_they_ask_and_the_mobile_stays(bench: Bench, named: str, lifetime: int) -> None:
     """Four copies, and four with new Identifications, from another source."""
-    name = f"victim{next(_names)}@isp.com"
+    name, begun = f"victim{next(_names)}@isp.com", time.monotonic()
     real = bench.deliver(registration(name))
     other = next(each for each in REALS if each != real)
     address = {"any": "0.0.0.0", "another": REALS[other], "own": REALS[real], "virtual": VIRTUAL}[named]
@@ -50,7 +52,8 @@ def test_forged_requests_go_where_they_ask_and_the_mobile_stays(bench: Bench, na
     target = other if named == "another" else real
     assert {each: len(frames) for each, frames in came.items() if frames} == {target: 8}
     after = bench.sessions()[name]
-    assert (after["real"], after["nai_hash"], after["retries"]) == (REALS[real], before["nai_hash"], 0)
+    assert (after["real"], after["nai_hash"]) == (REALS[real], before["nai_hash"])
+    assert after["retries"] <= (time.monotonic() - begun) // MIN_RETRANSMISSION_INTERVAL, "one an interval at most"
     assert bench.rule(name).actions == rule.actions
     assert bench.deliver(registration(name)) == real
 

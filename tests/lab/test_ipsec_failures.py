@@ -152,7 +152,7 @@ def test_a_peer_that_does_not_answer_is_given_up_and_found_again(lab: IpsecLab) 
         silent = lab.charon(MODULE)
         os.kill(silent, signal.SIGSTOP)
         try:
-            wait_until(lambda: not lab.security(PDSN)["associations"], "the PDSN trusts a silent peer", seconds=20)
+            wait_until(lambda: not lab.security(PDSN)["associations"], "the PDSN trusts a silent peer", seconds=90)
             told = lab.command(PDSN, "wait crypto sa 6")
         finally:
             os.kill(silent, signal.SIGCONT)
@@ -258,4 +258,4 @@ def test_a_module_that_is_killed_is_a_wire_that_is_cut(lab: IpsecLab) -> None:
         wait_until(lambda: not lab.charons(MODULE), "charon outlives its node")
         assert lab.run(PDSN, ["ping", "-c1", "-W1", GATEWAY], stdout=subprocess.DEVNULL).wait() != 0
         lab.start(MODULE, command)
-        wait_until(lambda: not lab.security(PDSN)["associations"], "the PDSN trusts a dead peer", seconds=30)
+        wait_until(lambda: not lab.security(PDSN)["associations"], "the PDSN trusts a dead peer", seconds=90)
