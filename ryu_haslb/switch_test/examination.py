@@ -104,11 +104,11 @@ class Examination:
                     yield from self._recover(error)
         except SilentSwitchError as error:
             self.findings.is_silent = True
-            self.findings.failure = f"the switch is silent: {error}"
+            self.findings.failure = f"{error}; restart the switch or its OpenFlow agent, and test again"
             yield from self.removal(SILENT_REMOVAL_TIMEOUT)
         except ConnectionLostError as error:
             self.findings.left = None
-            self.findings.failure = f"the connection ended: {error}"
+            self.findings.failure = f"the connection ended: {error}; once the switch is back, test again"
         self._conclude()
 
     def stop(self) -> None:

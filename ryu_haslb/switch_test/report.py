@@ -1,6 +1,6 @@
 """The report of a test: a table for the operator, and JSON for a bug report. Pure.
 
-The JSON has no serial number of the switch, and no names but those of its make and of its ports' count.
+The JSON can be sent to others: it has no addresses, no names of ports, and no serial number.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from ryu_haslb.switch_test.exchange import Conversation
 from ryu_haslb.switch_test.link import Frame, LinkClosedError, wait
 from ryu_haslb.switch_test.listener import STOP_INTERVAL, Connected, Listener, StoppedError
 
-#: Seconds for the removal after an interruption.
-REMOVAL_TIMEOUT = 20.0
+#: Seconds for the removal after an interruption, in all.
+INTERRUPTED_REMOVAL_TIMEOUT = 20.0
 
 
 class PortError(HaslbError):
@@ -124,7 +124,7 @@ def _remove(line: Line, examination: Examination, stops: Callable[[], int]) -> N
     begun_with = stops()
     line.stop_when(lambda: stops() > begun_with)
     try:
-        line.carry_out(Conversation(examination.removal()), time.monotonic() + REMOVAL_TIMEOUT)
+        line.carry_out(Conversation(examination.removal()), time.monotonic() + INTERRUPTED_REMOVAL_TIMEOUT)
     except StoppedError:
         examination.findings.left = None
 

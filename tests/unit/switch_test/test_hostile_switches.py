@@ -96,7 +96,7 @@ def test_a_switch_that_does_not_come_back_leaves_the_test_incomplete() -> None:
     tested.answers = Closing(times=1)
     tested.connects_again = False
     findings = tested.examine()
-    assert findings.failure == "the connection ended: it has crashed"
+    assert findings.failure == "the connection ended: it has crashed; once the switch is back, test again"
     assert findings.left is None
     assert findings.outcomes[C.METERS].result is Result.NOT_TRIED
     assert not serves(findings)
