@@ -117,10 +117,15 @@ class BodyReader:
 
 
 class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
-    """One connection. ``conn_state`` is eventlet's: address, socket, state."""
+    """One connection. ``conn_state`` is eventlet's: address, socket, state; at its end are our clients, and this one.
 
-    def __init__(self, conn_state: Any, server: Any, clients: Clients, client: Client) -> None:
-        self._clients, self._client = clients, client
+    Eventlet needs a class here, and no other arguments: its version of Debian 12 makes the object before it calls this.
+    """
+
+    def __init__(self, conn_state: Any, server: Any) -> None:
+        self._clients: Clients
+        self._client: Client
+        self._clients, self._client = conn_state.pop()
         super().__init__(conn_state, server)
 
     def handle_one_request(self) -> None:

@@ -76,7 +76,7 @@ class HttpServer:
                 self._respond,
                 log=_EventletLog(),
                 custom_pool=_ClientPool(),
-                protocol=lambda connection, server: connection.pop()(connection, server),
+                protocol=Protocol,
                 log_x_forwarded_for=False,
                 debug=False,
                 log_output=False,
@@ -179,7 +179,7 @@ class _ClientPool(eventlet.GreenPool):  # type: ignore[misc]
         """Serve a connection; ``connection`` is eventlet's: address, socket, state."""
         address, stream, _ = connection
         client = self._clients.admit(address[0], partial(_shut_down, stream), time.monotonic())
-        connection.append(partial(Protocol, clients=self._clients, client=client))
+        connection.append((self._clients, client))  # for Protocol
         return super().spawn(self._serve, client, function, connection)
 
     def _serve(self, client: Client, function: Callable[..., None], connection: list[Any]) -> None:

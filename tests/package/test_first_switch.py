@@ -42,6 +42,11 @@ for each in requires("ryu-haslb"):
 """
 
 
+METRICS = (
+    """python3 -c 'import urllib.request as r; print(r.urlopen("http://127.0.0.1:8080/metrics").read().decode())'"""
+)
+
+
 def blocks() -> Iterator[str]:
     """The blocks of commands of the page, in order."""
     for block in re.findall(r"(?:^    .*\n)+", PAGE, re.MULTILINE):
@@ -108,6 +113,8 @@ def test_the_page_shows_what_is_waited_for() -> None:
 def test_the_page_is_followed_to_the_letter_with_debians_own_python(machine: Machine) -> None:
     for block in blocks():
         follow(machine, block)
+        if "HASLB_HTTP" in block:
+            assert "haslb_sessions" in machine.must(METRICS)
         if "openvswitch-switch" in block:
             machine.must("/usr/share/openvswitch/scripts/ovs-ctl start --system-id=random --no-monitor")
             machine.must(f"/usr/bin/python3 -c '{DEPENDENCIES}'")
