@@ -107,6 +107,8 @@ class ClusterInvariants:
         if world.clock.now - world.faulted_at < LEADING_TIME or not world.database.is_available:
             return
         committed = {row["text"] for row in world.database.committed.get("Configuration", {}).values()}
+        if not committed and world.clock.now < world.database.failing_until:
+            return  # it was made anew, and nothing can be committed
         for member in world.members:
             in_force = member.shared.agreement.text if member.can_lead else None
             if in_force is not None and {in_force} != committed:

@@ -169,3 +169,9 @@ def test_a_configuration_is_changed_for_all_members_or_for_none(steps: list[Faul
     """Members that start again have their old file, and apply what the database has."""
     change = Fault(60.0, "configuration", ((1, 4), frozenset({0})))
     assert simulate(CLUSTER, sorted([change, *steps]), 100.0).violation is None
+
+
+def test_members_have_no_other_configuration_than_a_new_database_once_it_takes_one() -> None:
+    """Until then it has none, and each member keeps what it has."""
+    steps = [Fault(60.0, "commits fail", (20.0,)), Fault(60.0, "database is made anew", ())]
+    assert simulate(CLUSTER, steps, 120.0).violation is None
