@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import subprocess
 import sys
+import tarfile
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -51,3 +52,17 @@ def test_the_path_file_makes_the_command_of_ryu_run_and_touches_no_other(
     ended = subprocess.run([sys.executable, str(script), "--version"], capture_output=True, text=True, check=False)
     assert (ended.returncode == 0) == succeeds
     assert ("ALREADY_HANDLED" in ended.stderr) != succeeds
+
+
+#: What the sdist contains: with it alone one can test, and build the package and the site.
+FOLDERS = ("benchmarks", "debian", "docs", "mininet", "ryu_haslb", "tests", "tools", "topologies")
+
+
+def test_the_sdist_has_every_file_of_the_checkout(tmp_path: Path) -> None:
+    build = ["-q", "egg_info", "--egg-base", str(tmp_path), "sdist", "--formats=tar", "--dist-dir", str(tmp_path)]
+    subprocess.run([sys.executable, "setup.py", *build], cwd=ROOT, check=True, capture_output=True)
+    (archive,) = tmp_path.glob("*.tar")
+    with tarfile.open(archive) as opened:
+        packed = {name.partition("/")[2] for name in opened.getnames()}
+    files = {str(each.relative_to(ROOT)) for folder in FOLDERS for each in (ROOT / folder).rglob("*") if each.is_file()}
+    assert {each for each in files if "__pycache__" not in each and ".egg-info" not in each} <= packed
