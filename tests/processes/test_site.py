@@ -254,8 +254,10 @@ def test_the_overview_has_the_same_rows_as_the_tables(read_only: str) -> None:
     def without_age(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [{key: value for key, value in row.items() if key != "served_for"} for row in rows]
 
+    paths = {"changes": "history/changes", "members": "redundancy/members", "dfp_agents": "dfp/agents"}
     overview = requests.get(f"{read_only}/api/v1/overview").json()
+    assert overview.pop("notices") is not None  # no table has them
     assert overview
     for name, rows in overview.items():
-        table = requests.get(f"{read_only}/api/v1/{name.replace('_', '/')}").json()
+        table = requests.get(f"{read_only}/api/v1/{paths.get(name, name)}").json()
         assert without_age(rows) == without_age(table), name
