@@ -8,7 +8,7 @@ import pytest
 from farm_builder import Bench
 
 from ryu_haslb.dfp.manager import SetWeight
-from ryu_haslb.dfp.steering import steer
+from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, UDP
 from ryu_haslb.dfp.weight_table import AgentAddress, Server, WeightTable
 
@@ -75,3 +75,19 @@ def test_a_report_on_another_service_brings_no_failed_real_back(server: Server, 
     assert farm.bench.reals[0].state == "FAILED"
     farm.lose()
     assert farm.bench.reals[0].state == "FAILED"
+
+
+def test_the_states_for_agents_follow_each_change_of_a_real_server_once() -> None:
+    farm, states = Farm(), ServerStates()
+    first, second = (real.configuration.address for real in farm.bench.reals)
+    assert states.follow(farm.bench.reals)
+    assert states.weights[first] > 0
+    assert not states.follow(farm.bench.reals)
+    farm.fail()
+    assert states.follow(farm.bench.reals)
+    assert states.weights[first] == 0 < states.weights[second]
+    for real in farm.bench.reals:
+        real.reachable_from.clear()
+    assert states.follow(farm.bench.reals)
+    assert states.reachable == frozenset()
+    assert not states.follow(farm.bench.reals)
