@@ -16,7 +16,7 @@ from itertools import chain, islice
 
 from ryu_haslb.slb.session import Session
 
-#: Rules that wait to be installed. Sessions beyond this number get theirs with their next request, if there is room.
+#: Rules of each class that wait to be installed. Sessions beyond this number get theirs with their next request.
 MAX_WAITING_RULES = 200_000
 
 
@@ -38,23 +38,21 @@ class InstallQueue:
         return chain(self.known, self.replaced, self.new)
 
     def add(self, session: Session, is_replaced: bool) -> None:
-        """Let a session wait. ``is_replaced``: it has a rule on the switch, or may have.
-
-        Where too many wait, a new session goes without, or makes room for another one.
-        """
+        """Let a session wait. ``is_replaced``: it has a rule on the switch, or may have."""
         if session in self.replaced:
             return
-        queue = self.replaced if is_replaced else self.known if session.unconfirmed_of is None else self.new
-        if session in queue:
-            return
-        if queue is not self.new:
-            self.new.pop(session, None)
-            self.known.pop(session, None)
-        if len(self) >= MAX_WAITING_RULES:
-            if queue is self.new or not self.new:
-                return
-            self.new.popitem()
-        queue[session] = None
+        if is_replaced:
+            queue = self.replaced
+        elif session.unconfirmed_of is None:
+            queue = self.known
+        else:
+            queue = self.new
+        if len(queue) < MAX_WAITING_RULES:
+            if queue is not self.new:
+                self.new.pop(session, None)
+                if is_replaced:
+                    self.known.pop(session, None)
+            queue[session] = None
 
     def discard(self, session: Session) -> None:
         """The session waits no longer."""

@@ -135,10 +135,6 @@ class RuleRoom:
         if self.held is not None:
             self.held.discard(tag)
 
-    def holds(self, tag: int) -> bool:
-        """Whether a rule with this tag is on the switch, as far as rules are counted."""
-        return self.held is not None and tag in self.held
-
     def on_table_full(self) -> None:
         """The switch has rejected a rule for lack of room; the caller has discarded its tag."""
         self._trial = 1

@@ -221,7 +221,8 @@ class SessionRules:
         if self.is_supported and not (self._left_out and session in self._left_out):
             if self._to_remove and self._to_remove.pop(session.tag, None) is not None:
                 may_replace = True
-            self._queue.add(session, may_replace or self.room.holds(session.tag))
+            held = self.room.held
+            self._queue.add(session, may_replace or (held is not None and session.tag in held))
 
     def install_at_once(self, session: Session) -> None:
         """Install the session's rule before anything that is sent later."""
