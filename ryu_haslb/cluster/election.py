@@ -26,7 +26,8 @@ its own name: it leads with it, and does not stand by before itself.
 
 A database that was made anew may give a generation away a second time, while its former leader hangs or is cut off. A
 switch accepts both then (the same generation is not stale), and each of the two deposes the other. The one that the
-database does not confirm stands by; the other one commits a newer generation.
+database does not confirm stands by; the other one commits a newer generation. A member therefore claims a generation
+that is newer than each one that it has seen, also in an earlier database.
 
 A generation in the database that is too large is none of a member's. It is ignored, and the next commit replaces it. No
 switch gets to know it: the switch would reject all generations of members from then on.
@@ -145,6 +146,7 @@ class Election:
         self.state = MemberState.STANDBY
         self.generation = 0
         self._view = View(False, False, 0, "")
+        self._newest_in_database = 0  # at any time: a database that was made anew shows 0
         self._newest_at_switch = 0
         self._claims_left, self._claims_left_at = float(MAX_CLAIMS_FOR_SWITCHES), 0.0
         self._is_committing = False
@@ -162,7 +164,7 @@ class Election:
     @property
     def newest_generation(self) -> int:
         """The newest generation that this member knows of, with which it asks a switch to be SLAVE."""
-        return max(self.generation, self._view.generation, self._newest_at_switch)
+        return max(self.generation, self._newest_in_database, self._newest_at_switch)
 
     def wants_lock(self, now: float) -> bool:
         """Whether the database is to be asked for the lock.
@@ -181,6 +183,7 @@ class Election:
         if view.is_impossible and view.generation != self._claimed:  # the next claim replaces it
             view = view._replace(generation=0, leader="")
         self._view = view
+        self._newest_in_database = max(self._newest_in_database, view.generation)
         if not view.is_connected:
             self._connected_at = None
         elif self._connected_at is None:

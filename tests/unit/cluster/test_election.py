@@ -219,6 +219,17 @@ def test_a_member_that_knows_of_a_leader_leaves_it_the_lock_of_a_database_that_w
     assert Election("new").wants_lock(0.0)
 
 
+@pytest.mark.parametrize("led", [0, 5])
+def test_a_member_claims_no_generation_again_that_an_earlier_database_has_shown(led: int) -> None:
+    """Its leader hangs, and no switch has reported this generation: each switch has accepted it from the leader."""
+    election = leading(led) if led else Election("a")
+    election.observe(view(6), 1.0)
+    election.observe(View(False, False, 6, "b"), 10.0)
+    election.observe(view(0, leader=""), 11.0)
+    assert not election.wants_lock(11.0 + LEADERS_ADVANCE / 2), "it leaves the lock to the leader at first"
+    assert election.observe(view(0, has_lock=True, leader=""), 12.0) == [Claim(7)]
+
+
 @dataclass
 class Database:
     """A database as its servers see it: the holder of the lock, and what was committed."""

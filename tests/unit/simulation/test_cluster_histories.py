@@ -153,6 +153,17 @@ def test_two_leaders_of_one_generation_do_not_take_turns(is_cut_off: bool) -> No
     assert [each.controller for each in world.switch.connections if each.role == ROLE_MASTER] == ["balancer2"]
 
 
+def test_a_database_that_is_made_anew_while_the_leader_hangs_gives_no_generation_away_a_second_time() -> None:
+    """The member that hands over knows the next leader's generation from the database alone, which loses it."""
+    steps = [
+        Fault(60.0, "member hands over", (0,)),
+        Fault(80.0, "database is made anew"),
+        Fault(80.0, "member hangs", (1,)),
+        Fault(90.0, "member wakes", (1, True)),
+    ]
+    assert simulate(CLUSTER, steps, 110.0).violation is None
+
+
 @pytest.mark.parametrize(
     "steps",
     [
