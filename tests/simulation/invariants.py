@@ -304,13 +304,14 @@ class Invariants:
         if others or not is_restarted or not all(map(self._is_usable, range(len(world.home_agents)))):
             return
         rules, sessions = session_rules(world.switches), world.controller.balancer.sessions
-        expired = set().union(*(switch.expired for switch in world.switches))
         for tag, mac in world.restarts.rules.items():
+            if tag in world.restarts.ended:
+                continue
             session = sessions.by_tag(tag)
             leads_to = rules.get(tag)
             if session is not None:
                 leads_to = mac_of(session.real.packed_address)
-            elif leads_to is None and tag << COOKIE_MARK_BITS | COOKIE_MARK in expired:
+            elif leads_to is None and tag in world.restarts.expired:
                 continue
             if leads_to != mac:
                 where = None if leads_to is None else leads_to.hex(":")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Optional
 
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
+from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
 from simulation.clock import Clock
 from simulation.datapath import OFPAT_SET_FIELD
 from simulation.packet import ETH_DST
@@ -17,30 +18,46 @@ TAKEOVER_TIME = 0.1
 class Restarts:
     """The last restart or takeover: when it was, and the Ethernet address to which each session rule led (by tag).
 
-    ``faults`` are the kinds of what has gone wrong since.
+    ``faults`` are the kinds of what has gone wrong since. ``expired`` are the tags of the rules that a switch has
+    removed since, because their time was over, and ``ended`` those of them whose sessions had ended by then: if the
+    mobile comes again, it begins another session.
     """
 
     def __init__(self, clock: Clock) -> None:
         self.at = 0.0
         self.rules: dict[int, bytes] = {}
         self.faults: list[str] = []
+        self.expired: set[int] = set()
+        self.ended: set[int] = set()
         self._clock = clock
 
     def note_restart(self, switches: Sequence[SimulatedSwitch]) -> None:
         """A balancer starts again, and takes over these switches."""
         self.at = self._clock.now
         self.rules = session_rules(switches)
-        self.faults.clear()
-        for switch in switches:
-            switch.expired.clear()
+        for each in (self.faults, self.expired, self.ended):
+            each.clear()
 
     def note_takeover(self, switch: SimulatedSwitch) -> None:
         """Another member begins to change a switch. Others may follow at once."""
         if self._clock.now > self.at + TAKEOVER_TIME:
             self.note_restart([switch])
         else:
-            self.rules.update(session_rules([switch]))
-            switch.expired.clear()
+            rules = session_rules([switch])
+            self.rules.update(rules)
+            self.expired -= rules.keys()
+            self.ended -= rules.keys()
+
+    def note_expiry(self, switch: SimulatedSwitch, session: Optional[Session], cookie: int) -> None:
+        """A switch removes a rule, because its time is over. ``session`` is the one that the balancer has for it.
+
+        A recovered session ends with its rule: when its last request came, the balancer does not know.
+        """
+        tag = cookie >> COOKIE_MARK_BITS
+        self.expired.add(tag)
+        is_recovered = session is not None and session.is_recovered and session.rule_at == switch.datapath_id
+        if session is None or is_recovered or session.deadline <= self._clock.now:
+            self.ended.add(tag)
 
 
 def session_rules(switches: Sequence[SimulatedSwitch]) -> dict[int, bytes]:

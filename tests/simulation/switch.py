@@ -54,8 +54,8 @@ class SimulatedSwitch:
         self.restarts = 0
         #: Is called with the connection over which something is changed, before that is executed.
         self.changed: Callable[[SwitchConnection], None] = lambda _: None
-        #: Cookies of the rules that the switch itself has removed, because their time was over.
-        self.expired: set[int] = set()
+        #: Is called with the cookie of a rule that the switch itself has removed, because its time was over.
+        self.expired: Callable[[int], None] = lambda _: None
 
     def connect(self, send: Callable[[bytes], None], unsent: Callable[[], int] = lambda: 0) -> SwitchConnection:
         """Open a connection to a controller, which gets the bytes given to ``send``.
@@ -87,7 +87,7 @@ class SimulatedSwitch:
         self._expires_at = now + self.capabilities.timeout_step
         for number, table in self.datapath.tables_with_rules():
             for flow, is_idle in table.expired(now):
-                self.expired.add(flow.cookie)
+                self.expired(flow.cookie)
                 self.remove(number, flow, 0 if is_idle else 1)
         self.monitors.resume()
         self.monitors.flush()

@@ -13,6 +13,7 @@ from ipaddress import IPv4Address
 from random import Random
 from typing import Union
 
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.cabling import Cabling
 from simulation.clock import Clock
 from simulation.controller import Controller
@@ -208,7 +209,13 @@ class World:
         leave = partial(self.cabling.leave, datapath_id)
         switch = SimulatedSwitch(datapath_id, {}, self.clock, leave, capabilities)
         switch.datapath.lost = self.witness.excuse
+        switch.expired = partial(self._on_rule_expired, switch)
         return switch
+
+    def _on_rule_expired(self, switch: SimulatedSwitch, cookie: int) -> None:
+        if cookie & COOKIE_MARK_MASK == COOKIE_MARK:
+            session = self.controller.balancer.sessions.by_tag(cookie >> COOKIE_MARK_BITS)
+            self.restarts.note_expiry(switch, session, cookie)
 
     def _add_bystanders(self) -> None:
         """Two hosts that have nothing to do with Mobile IP, and talk to each other."""

@@ -143,6 +143,27 @@ def test_a_balancer_that_recovers_sessions_with_another_home_agent_is_found(
     assert outcome.violation.rule == "sessions survive a restart"
 
 
+def test_a_mobile_that_returns_after_its_session_has_ended_may_get_another_home_agent() -> None:
+    """The session ended after the restart, by its idle time: the mobile's next one is another session."""
+    parameters = Parameters(seed=4, home_agents=2, mobiles=40, idle=20, stay=10.0, arrivals=100.0)
+    history = [Fault(100.0, "controller is killed", (0,)), Fault(101.0, "controller starts", (0,))]
+    assert simulate(parameters, history, 130.0).violation is None
+
+
+def test_a_session_that_outlives_its_rule_has_not_ended() -> None:
+    """The invariant still expects its home agent: where no output to TABLE is, requests do not renew a rule."""
+    world = World(replace(PARAMETERS, idle=60))
+    world.start()
+    run(world, 60.0)
+    world.note_restart(world.controller)
+    lasting, idle = list(world.controller.balancer.sessions)[:2]
+    idle.last_request = world.clock.now - 60.0
+    for session in (lasting, idle):
+        world.switch.expired(session.cookie)
+    assert world.restarts.expired == {lasting.tag, idle.tag}
+    assert world.restarts.ended == {idle.tag}
+
+
 def test_two_balancers_without_roles_are_found() -> None:
     """The invariant can fail: without the fence, every request is dispatched twice."""
     with pytest.MonkeyPatch.context() as patch:
