@@ -219,7 +219,7 @@ GLOBAL = Mode(
         Command(
             f"ip slb datapath {_DATAPATH}",
             actions.datapath,
-            "Switch that may connect (default: any), how it forwards, its addresses, and a name in its TLS certificate",
+            "Switch that may connect (default: any): forwarding, limit of rules, addresses, name in TLS certificate",
         ),
         Command(
             f"no ip slb datapath {_DATAPATH}",
