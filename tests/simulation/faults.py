@@ -143,6 +143,8 @@ def _change(world: World, parameters: Parameters) -> None:
             world.random.choice(running).shared.commit(world.texts.text_of(parameters))
         return
     world.parameters = parameters
+    if any(each.is_retired for each in world.controllers):
+        world.disturb()  # it serves the switches again, and restores what they have lost meanwhile
     for controller in world.controllers:
         controller.configure(world.parameters.configuration())
 

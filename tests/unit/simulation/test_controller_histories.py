@@ -143,6 +143,19 @@ def test_a_balancer_that_recovers_sessions_with_another_home_agent_is_found(
     assert outcome.violation.rule == "sessions survive a restart"
 
 
+@pytest.mark.parametrize("lost", [("actions are changed", (0,)), ("flows are deleted", ("all", 0))])
+def test_a_retired_balancer_restores_what_others_took_meanwhile_when_it_is_configured(
+    lost: tuple[str, tuple[object, ...]],
+) -> None:
+    """Its rule for other traffic as well: until then no balancer looks after the switch."""
+    history = [
+        Fault(60.0, "controller is retired", (0,)),
+        Fault(80.0, *lost),
+        Fault(109.7, "configuration", ((1, 8), frozenset())),  # just before a check
+    ]
+    assert simulate(PARAMETERS, history, 150.0).violation is None
+
+
 def test_a_mobile_that_returns_after_its_session_has_ended_may_get_another_home_agent() -> None:
     """The session ended after the restart, by its idle time: the mobile's next one is another session."""
     parameters = Parameters(seed=4, home_agents=2, mobiles=40, idle=20, stay=10.0, arrivals=100.0)
