@@ -351,9 +351,11 @@ class SessionRules:
             removes = [rule for rule in bundle.removes if self._is_removable(rule.tag)]
             installs = []
             for session, actions in bundle.installs:
-                if self._is_live(session) and self._actions.get(session.real) is actions:
+                if not self._is_live(session):
+                    self.remove(session)  # an earlier rule of it may be there
+                elif self._actions.get(session.real) is actions:
                     installs.append((session, actions))
-                elif self._is_live(session):
+                else:
                     self.install(session, may_replace=True)
             if installs or removes:
                 return RuleBundle(installs, removes, bundle.later)

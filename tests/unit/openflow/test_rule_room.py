@@ -9,6 +9,7 @@ from fake_switch import FakeSwitch
 from wired_switch import Wired
 
 from ryu_haslb.configuration.model import Datapath
+from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.rule_room import MAX_COUNTED, LimitSource
@@ -55,6 +56,19 @@ def test_sessions_beyond_the_limit_continue_by_packet_out_and_the_log_says_so_on
     assert caplog.text.count("has as many session rules as it may have (5, the limit of the configuration)") == 1
     assert wired.request("user11"), "it is served"
     assert wired.switch.rules.is_idle, "nothing can be sent, so that nothing is awaited"
+
+
+def test_sessions_that_end_while_their_rules_are_rejected_hold_no_room() -> None:
+    wired = wired_with()
+    wired.settle()
+    for number in range(LIMIT):
+        wired.request(f"user{number}")
+    wired.fake.rejects = lambda message: (2, 4) if message[1] == wire.OFPT_FLOW_MOD else None
+    wired.settle()
+    wired.balancer.clear_sessions()
+    wired.fake.rejects = lambda _: None
+    settle(wired)
+    assert wired.switch.rules.room.free() == LIMIT
 
 
 def test_a_known_mobile_takes_the_place_of_one_that_has_shown_nothing() -> None:

@@ -191,6 +191,24 @@ def test_a_part_of_a_rejected_bundle_is_not_sent_when_its_session_has_ended() ->
     assert wired.switch.rules.waiting == 0
 
 
+def test_a_rule_that_was_to_be_replaced_is_removed_when_its_session_ends_before() -> None:
+    """Its replacement was in a rejected bundle, so the rule that was there before is still there."""
+    wired = Wired()
+    for number in range(8):
+        wired.request(f"user{number}")
+    wired.settle()
+    sessions = list(wired.balancer.sessions)
+    wired.fake.rejects = lambda message: (2, 4) if is_addition(message, {sessions[0].cookie}) else None
+    wired.replug(0, port=9)
+    wired.replug(1, port=10)
+    wired.settle()
+    assert all(map(wired.has_rule, sessions))
+    wired.balancer.clear_sessions()
+    for _ in range(8):
+        wired.settle()
+    assert not any(map(wired.has_rule, sessions))
+
+
 def test_what_is_left_of_a_rejected_bundle_waits_for_the_next_connection() -> None:
     wired = Wired()
     for number in range(8):
