@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping
-from typing import Callable, Optional
+from typing import Callable, Optional, TypeVar
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.channel import SwitchChannel
@@ -22,6 +22,7 @@ from ryu_haslb.slb.balancer import Balancer
 
 LOG = logging.getLogger(__name__)
 
+T = TypeVar("T")
 
 #: Seconds without a connection after which a switch is forgotten that the configuration does not name. A chassis
 #: reboots within some minutes. Its sessions stay here until their idle time, and its rules on the switch: when it
@@ -148,28 +149,36 @@ class Fleet:
         """Apply another configuration; the balancer must have applied it before. It ends :meth:`retire`."""
         self._configuration = configuration
         self._is_retired = False
-        for switch in self.switches.values():
-            switch.configure(configuration)
+        what = "a change of the configuration"
+        _for_each(what, self.switches, lambda switch: switch.configure(configuration))
         self.preload_neighbours(self._preloaded)
         for waiting in self._rivals.all_waiting():
             if not self._is_permitted(waiting):
                 waiting.close()
-        for datapath_id, connection in list(self._connections.items()):
-            if not self._is_configured(datapath_id):
-                self._retire(connection, lambda *_: None)
-            elif self._is_permitted(connection.transport):
-                connection.configure(configuration)
-            else:
-                connection.transport.close()
-        for datapath_id in list(filter(self._is_configured, self._not_served)):
-            if self._is_permitted(self._not_served[datapath_id]):
-                self._serve(self._not_served.pop(datapath_id))
-            else:
-                self._not_served[datapath_id].close()
+        _for_each(what, self._connections, self._configure)
+        _for_each(what, self._not_served, self._reconsider)
+
+    def _configure(self, connection: Connection) -> None:
+        """Apply the configuration in force to a connection, which may no longer be permitted."""
+        if not self._is_configured(connection.transport.id):
+            self._retire(connection, lambda *_: None)
+        elif self._is_permitted(connection.transport):
+            connection.configure(self._configuration)
+        else:
+            connection.transport.close()
+
+    def _reconsider(self, transport: SwitchChannel) -> None:
+        """Serve a switch that is not served, if the configuration in force names it."""
+        if not self._is_configured(transport.id):
+            return
+        if self._is_permitted(transport):
+            self._serve(self._not_served.pop(transport.id))
+        else:
+            transport.close()
 
     def on_leadership_changed(self) -> None:
         """The cluster has decided anew who leads, or this member resigns."""
-        self._for_each("a change of the leadership", lambda connection: connection.on_leadership_changed())
+        _for_each("a change of the leadership", self._connections, Connection.on_leadership_changed)
 
     @property
     def is_retired(self) -> bool:
@@ -195,12 +204,12 @@ class Fleet:
     def flush(self, now: float) -> None:
         """Send every switch the session rules that have been collected for it."""
         self._remove_stale_rules()
-        self._for_each("sending session rules", lambda connection: connection.flush(now))
+        _for_each("sending session rules", self._connections, lambda connection: connection.flush(now))
 
     def tick(self, now: float) -> None:
         """Do for every switch what is due at this time."""
         self._remove_stale_rules()
-        self._for_each("a timer tick", lambda connection: connection.tick(now))
+        _for_each("a timer tick", self._connections, lambda connection: connection.tick(now))
         self._forget_gone(now)
         for older in self._rivals.tick(now):
             waiting = self._rivals.best(older.id)
@@ -214,10 +223,9 @@ class Fleet:
         has confirmed all that was sent to it.
         """
         self._is_stopping = True
-        connections = list(self._connections.values())
-        for connection in connections:
-            connection.stop(conclude)
-        return len(connections)
+        count = len(self._connections)
+        _for_each("a stop", self._connections, lambda connection: connection.stop(conclude))
+        return count
 
     def close(self) -> None:
         """End every connection."""
@@ -236,8 +244,7 @@ class Fleet:
         removed: dict[int, Optional[bool]] = {
             datapath_id: None for datapath_id, connection in self._connections.items() if not connection.is_waiting
         }
-        for connection in list(self._connections.values()):
-            self._retire(connection, removed.__setitem__)
+        _for_each("retirement", self._connections, lambda connection: self._retire(connection, removed.__setitem__))
         return removed
 
     def _retire(self, connection: Connection, conclude: Conclude) -> None:
@@ -248,14 +255,6 @@ class Fleet:
             connection.leave()
         else:
             connection.retire(conclude)
-
-    def _for_each(self, what: str, do: Callable[[Connection], None]) -> None:
-        """Do something for every connection. A fault at one switch must not keep the others from it."""
-        for connection in list(self._connections.values()):
-            try:
-                do(connection)
-            except Exception:
-                LOG.exception("Switch %016x: %s failed; continuing", connection.transport.id, what)
 
     def _remove_stale_rules(self) -> None:
         """Have each switch remove the rules of sessions that have ended or moved."""
@@ -329,3 +328,12 @@ class Fleet:
         if transport.id in self.switches:
             self._gone.pop(transport.id, None)  # the one that is gone longest is the first
             self._gone[transport.id] = self._clock()
+
+
+def _for_each(what: str, of_switches: Mapping[int, T], do: Callable[[T], None]) -> None:
+    """Do something with what there is of each switch. A fault at one switch must not keep the others from it."""
+    for datapath_id, each in list(of_switches.items()):
+        try:
+            do(each)
+        except Exception:
+            LOG.exception("Switch %016x: %s failed; continuing", datapath_id, what)

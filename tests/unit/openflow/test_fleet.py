@@ -15,6 +15,7 @@ from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.connection import BARRIER_TIMEOUT, Connection
 from ryu_haslb.openflow.fleet import FORGET_TIMEOUT, MAX_GONE_SWITCHES, Fleet
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, chassis_address
+from ryu_haslb.openflow.retirement import Conclude
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
 from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
@@ -271,6 +272,8 @@ def test_of_two_switches_with_one_chassis_address_one_is_served_and_the_log_name
         ("on_leadership_changed", Fleet.on_leadership_changed, "a change of the leadership"),
         ("flush", lambda fleet: fleet.flush(1000.0), "sending session rules"),
         ("tick", lambda fleet: fleet.tick(1000.0), "a timer tick"),
+        ("configure", lambda fleet: fleet.configure(CONFIGURATION), "a change of the configuration"),
+        ("stop", lambda fleet: fleet.stop(lambda: None), "a stop"),
     ],
 )
 def test_a_lasting_fault_at_one_switch_keeps_no_other_from_what_is_due(
@@ -296,3 +299,22 @@ def test_a_lasting_fault_at_one_switch_keeps_no_other_from_what_is_due(
     do(served.fleet)
     assert done == [1, 2, 1, 2]
     assert f"Switch 0000000000000001: {what} failed; continuing" in caplog.text
+
+
+def test_a_fault_at_one_switch_keeps_no_other_from_its_retirement(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator learns that the one has not confirmed it."""
+    served = Served()
+    other = FakeTransport(FakeSwitch(2))
+    served.fleet.on_connected(other)
+    other.answer()
+    retire = Connection.retire
+
+    def fail_at_first(connection: Connection, conclude: Conclude) -> None:
+        if connection.transport.id == 1:
+            raise KeyError("fault")
+        retire(connection, conclude)
+
+    monkeypatch.setattr(Connection, "retire", fail_at_first)
+    removed = served.fleet.retire()
+    other.answer()
+    assert removed == {1: None, 2: True}
