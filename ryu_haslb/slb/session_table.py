@@ -61,8 +61,9 @@ class SessionTable:
         return iter(()) if sessions is None else sessions.slices(limit)
 
     def count_of(self, server: VirtualServer) -> int:
-        """The number of live sessions of one virtual server."""
-        return len(self._by_identity[server])
+        """The number of live sessions of one virtual server; 0 of one that was removed meanwhile."""
+        sessions = self._by_identity.get(server)
+        return 0 if sessions is None else len(sessions)
 
     def configure(self, servers: Iterable[VirtualServer]) -> None:
         """Hold the sessions of these virtual servers; the caller has removed those of all others.

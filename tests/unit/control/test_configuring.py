@@ -15,7 +15,7 @@ from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import configuring
 from ryu_haslb.control.configuring import Change
-from ryu_haslb.control.plans import PlanChangedError
+from ryu_haslb.control.plans import PlanChangedError, consequences
 from ryu_haslb.control.reading import Job, read
 from ryu_haslb.language.diagnostics import ConfigurationError
 
@@ -134,6 +134,17 @@ def test_a_plan_says_what_becomes_of_all_sessions_of_a_virtual_server(
 ) -> None:
     plan = configuring.plan_file(Application(5), file_of(tmp_path, commands), is_merged=True)
     assert plan.consequences == (sentence,)
+
+
+def test_a_plan_goes_on_when_a_virtual_server_is_removed_while_it_is_made() -> None:
+    """Other green threads run while sessions are counted, and one of them may change the configuration."""
+    application = Application(5)
+    text = "ip slb vserver OTHER\n virtual 10.1.1.12 udp 434 service ipmobile\n serverfarm HAFARM\n inservice"
+    configuring.apply_commands(application, text, "command")
+    steps = consequences(application.sources, Configuration())
+    assert next(steps) == "virtual server MIPSLB is removed: 5 sessions end"
+    configuring.apply_commands(application, "no ip slb vserver OTHER", "command")
+    assert list(filter(None, steps)) == []
 
 
 @pytest.mark.parametrize(
