@@ -7,7 +7,7 @@ of VLAN interfaces and routes in :mod:`.network_actions`, those of ARP in :mod:`
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -277,8 +277,11 @@ def agent(dfp: DfpDraft, statement: Statement) -> None:
 
 
 def datapath(draft: Draft, statement: Statement) -> None:
+    """A further command with the same id changes the settings that it names, and leaves the others."""
     entry = _datapath(statement)
-    draft.datapaths[entry.id] = entry
+    named = {each.name: getattr(entry, each.name) for each in fields(Datapath)}
+    settings = {name: value for name, value in named.items() if value not in (None, ())}
+    draft.datapaths[entry.id] = replace(draft.datapaths.get(entry.id, entry), **settings)
     draft.datapath_lines[entry.id] = statement.line
 
 

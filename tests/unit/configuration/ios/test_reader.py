@@ -361,9 +361,16 @@ def test_the_limit_of_session_rules_stands_behind_how_a_datapath_forwards() -> N
     assert read(text).datapaths == {1: Datapath(1, (IPv4Address("192.0.2.11"),), None, Switching.LEARN, 4)}
 
 
-def test_a_datapath_that_is_given_again_takes_the_place_of_the_first_one() -> None:
+def test_a_datapath_that_is_given_again_keeps_the_settings_that_are_not_named() -> None:
+    """A limit that is set must not lift the restriction of who may connect as this switch."""
+    addresses = (IPv4Address("192.0.2.11"),)
     text = "ip slb datapath 1 address 192.0.2.11\nip slb datapath 0000000000000001 certificate switch-1\n"
-    assert read(text).datapaths == {1: Datapath(1, certificate="switch-1")}
+    assert read(text).datapaths == {1: Datapath(1, addresses, "switch-1")}
+    text += "ip slb datapath 1 switching learn max-rules 9\nip slb datapath 1\n"
+    assert read(text).datapaths == {1: Datapath(1, addresses, "switch-1", Switching.LEARN, 9)}
+    text += "ip slb datapath 1 max-rules 8 address 192.0.2.12\n"
+    assert read(text).datapaths == {1: Datapath(1, (IPv4Address("192.0.2.12"),), "switch-1", Switching.LEARN, 8)}
+    assert read(f"{text}no ip slb datapath 1\nip slb datapath 1\n").datapaths == {1: Datapath(1)}
 
 
 def test_a_datapath_is_removed_and_without_any_all_may_connect() -> None:
