@@ -159,7 +159,7 @@ def run(path: Path, reals: int, sessions: int) -> None:
         reloads.append(time.perf_counter())
 
     def reload_often() -> None:
-        reloading = Coalesced(reload_once)
+        reloading = Coalesced("reload", reload_once)
         before = len(reloads)
         for _ in range(50):
             reloading.request()

@@ -121,8 +121,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.state_log = StateLog(self.sources, time.monotonic(), self.history)
         self._signals: list[int] = []
         self._is_stopping = False
-        self._reloading = Coalesced(lambda: unattended.reload(self, self.cluster_configuration))
-        self._rolling_back = Coalesced(lambda: unattended.roll_back(self))
+        self._reloading = Coalesced("SIGHUP", lambda: unattended.reload(self, self.cluster_configuration))
+        self._rolling_back = Coalesced("rollback", lambda: unattended.roll_back(self))
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
         self.openflow = OpenFlowServer(open_switch_ports(), context, self.fleet, self.fleet.has_connection, unserved)
         warn_of_open_port(self.configuration)
@@ -212,7 +212,9 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def _tick(self, now: float) -> None:
         reals = self.balancer.reals
-        self.fleet.tick(now)  # first, so that no fault in what follows stops it
+        if self.rollback.is_due(now):  # first: the change that is to go back may be what makes the rest fail
+            self._rolling_back.request()
+        self.fleet.tick(now)  # before the rest, so that no fault there stops it
         while self.balancer.advance(now, MAX_SESSIONS_PER_STEP):
             self.supervisor.on_round(_TIMERS)
             eventlet.sleep(0)
@@ -223,8 +225,6 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         if self.http is not None:
             self.http.tick(reals(), now)
         self.collector.collect_if_quiet(self.balancer.statistics.requests, len(self.balancer.sessions), now)
-        if self.rollback.is_due(now):
-            self._rolling_back.request()
         self.log_limit.tick(now)
         for line in self.state_log.changes(self.sources, now):
             state_log.write(line)

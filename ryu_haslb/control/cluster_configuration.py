@@ -48,7 +48,7 @@ class ClusterConfiguration:
         self._member = member
         self._application = application
         self._is_first = True
-        self._applying = Coalesced(self._apply)
+        self._applying = Coalesced("cluster: applying the configuration", self._apply)
         member.shared.add(
             Publication(CONFIGURATION, state=lambda: None, wanted=self._wanted, on_rows=self.on_rows),
         )

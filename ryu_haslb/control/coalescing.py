@@ -13,10 +13,11 @@ LOG = logging.getLogger(__name__)
 class Coalesced:
     """Runs ``action`` in a green thread. What is asked for while it runs is one more run after it.
 
-    ``is_running`` is whether it runs or is about to run.
+    ``name`` is what the log calls it. ``is_running`` is whether it runs or is about to run.
     """
 
-    def __init__(self, action: Callable[[], None]) -> None:
+    def __init__(self, name: str, action: Callable[[], None]) -> None:
+        self._name = name
         self._action = action
         self.is_running = False
         self._is_wanted = False
@@ -35,6 +36,6 @@ class Coalesced:
                 try:
                     self._action()
                 except Exception:  # the next request must find it able to run
-                    LOG.exception("%s failed; continuing", getattr(self._action, "__name__", "action"))
+                    LOG.exception("%s failed; continuing", self._name)
         finally:
             self.is_running = False

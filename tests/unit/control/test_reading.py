@@ -165,7 +165,7 @@ def test_removing_a_virtual_server_ends_its_sessions_in_slices() -> None:
     assert [real.sessions for real in application.bench.reals] == [0, 0]
 
 
-def test_an_action_that_is_asked_for_often_runs_once_more_only() -> None:
+def test_an_action_that_is_asked_for_often_runs_once_more_only(caplog: pytest.LogCaptureFixture) -> None:
     runs: list[int] = []
 
     def action() -> None:
@@ -174,7 +174,7 @@ def test_an_action_that_is_asked_for_often_runs_once_more_only() -> None:
         if len(runs) == 1:
             raise RuntimeError("logged, and no hindrance")
 
-    coalesced = Coalesced(action)
+    coalesced = Coalesced("rollback", action)
     for _ in range(50):
         coalesced.request()
     eventlet.sleep(0)
@@ -184,6 +184,7 @@ def test_an_action_that_is_asked_for_often_runs_once_more_only() -> None:
         eventlet.sleep(0.001)
     eventlet.sleep(0.01)
     assert len(runs) == 2
+    assert "rollback failed; continuing" in caplog.text
     coalesced.request()
     eventlet.sleep(0.01)
     assert len(runs) == 3

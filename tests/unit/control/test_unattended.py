@@ -1,4 +1,4 @@
-"""SIGHUP at a member of a cluster."""
+"""SIGHUP at a member of a cluster, and a rollback that is due."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from served_switch import CONFIGURATION, Served, purposes
 
 from ryu_haslb.app import HomeAgentLoadBalancing
 from ryu_haslb.control import configuring, unattended
+from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 from ryu_haslb.openflow.pipeline import Purpose
 
@@ -44,3 +45,22 @@ def test_sighup_ends_a_retirement_also_in_a_cluster_whatever_the_file_says(
     assert not served.fleet.is_retired
     assert served.is_connected
     assert reported == ([] if has_error else ["haslb.ios"])
+
+
+def test_a_change_that_makes_every_tick_fail_rolls_back_all_the_same() -> None:
+    requests: list[None] = []
+
+    def fail(_: float) -> None:
+        raise KeyError("fault")
+
+    rollback = Rollback()
+    rollback.arm("hostname x", 1, 0.0)
+    application: Any = SimpleNamespace(
+        balancer=SimpleNamespace(reals=list),
+        fleet=SimpleNamespace(tick=fail),
+        rollback=rollback,
+        _rolling_back=SimpleNamespace(request=lambda: requests.append(None)),
+    )
+    with pytest.raises(KeyError):
+        HomeAgentLoadBalancing._tick(application, 60.0)
+    assert len(requests) == 1
