@@ -14,7 +14,7 @@ from ryu_haslb.cli.client import ControlClient, ControlError
 from ryu_haslb.cli.configure_terminal import ConfigureTerminal, command_to_do
 from ryu_haslb.cli.help import help_lines, offers_of
 from ryu_haslb.cli.requests import config_request, executor_of, is_decided, request_words
-from ryu_haslb.control.command_table import DRY_RUN, PLAN, PLAN_LINE, Executor
+from ryu_haslb.control.command_table import DRY_RUN, NO_CHANGES, PLAN, PLAN_LINE, Executor
 from ryu_haslb.control.protocol import is_error, split_words
 from ryu_haslb.language.grammar import CommandError
 
@@ -67,15 +67,19 @@ class Operator:
         return self._show(self._client.ask(request_words(executor, words)))
 
     def _ask_before(self, request: Sequence[str]) -> int:
-        """Show what a file changes, and apply exactly that if the operator wants it."""
+        """Show what a file changes, and apply exactly that if the operator wants it.
+
+        A file that changes nothing is applied without a question: a retired balancer serves its switches again then.
+        """
         answer = b"".join(self._client.ask([*request, DRY_RUN]))
         shown, _, plan = answer.decode("utf-8", "replace").rpartition(PLAN_LINE)
         if is_error(answer) or not shown:
             return self._show([answer])
-        _print(shown.encode())
-        if not _is_yes("Apply these changes? [no]: "):
-            print("% nothing was changed")
-            return FAILED
+        if NO_CHANGES not in shown.splitlines():
+            _print(shown.encode())
+            if not _is_yes("Apply these changes? [no]: "):
+                print("% nothing was changed")
+                return FAILED
         return self._show(self._client.ask([*request, PLAN, plan.strip()]))
 
     def prompt(self) -> int:

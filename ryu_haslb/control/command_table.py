@@ -139,6 +139,8 @@ SECRETS = "secrets"
 DRY_RUN, YES = "--dry-run", "--yes"
 #: The option that applies a plan that was seen, and no other. The last line of the plan has its identifier.
 PLAN, PLAN_LINE = "--plan", "apply exactly this with: --plan "
+#: The line of a plan that changes nothing.
+NO_CHANGES = "no changes"
 
 #: Help for words that several commands share.
 _SHARED_WORDS = {

@@ -12,7 +12,7 @@ from ryu_haslb.configuration.ios.writer import has_secrets, write_configuration
 from ryu_haslb.configuration.loader import is_yaml
 from ryu_haslb.configuration.yaml.writer import write_yaml
 from ryu_haslb.control import configuring
-from ryu_haslb.control.command_table import DRY_RUN, PLAN_LINE, YES
+from ryu_haslb.control.command_table import DRY_RUN, NO_CHANGES, PLAN_LINE, YES
 from ryu_haslb.control.configuring import Change
 from ryu_haslb.control.handler import Handler, RefusedError, Result, Words
 from ryu_haslb.control.operations import Application
@@ -24,7 +24,7 @@ _NO_CONSEQUENCES = "no session ends or moves"
 def changed(change: Callable[[], Change]) -> Result:
     """The lines that report a change. Raises: RefusedError with every diagnostic of one that is refused."""
     done = _unless_refused(change)
-    return iter([*map(str, done.warnings), *(done.changes or ["no changes"]), *done.consequences, *done.notes])
+    return iter([*map(str, done.warnings), *(done.changes or [NO_CHANGES]), *done.consequences, *done.notes])
 
 
 def _unless_refused(change: Callable[[], Change]) -> Change:
@@ -56,7 +56,7 @@ def _change_by_file(application: Application, words: Words, path: str, *, is_mer
             "what it changes\nnothing was changed"
         )
     done = _unless_refused(lambda: configuring.apply_file(application, path, is_merged=is_merged, plan=plan))
-    if plan is not None:  # the operator has seen the rest
+    if plan is not None and done.changes:  # the operator has seen the rest
         return iter([f"applied, {len(done.changes)} lines changed", *done.notes])
     return iter([*_lines_of(done), *done.notes])
 
@@ -64,12 +64,11 @@ def _change_by_file(application: Application, words: Words, path: str, *, is_mer
 def _planned(change: Change) -> Iterator[str]:
     yield from _lines_of(change)
     yield from change.notes
-    if change.changes:
-        yield f"{PLAN_LINE}{change.plan}"
+    yield f"{PLAN_LINE}{change.plan}"
 
 
 def _lines_of(change: Change) -> list[str]:
-    lines = [*map(str, change.warnings), *(change.changes or ["no changes"]), *change.consequences]
+    lines = [*map(str, change.warnings), *(change.changes or [NO_CHANGES]), *change.consequences]
     return [*lines, _NO_CONSEQUENCES] if change.changes and not change.consequences else lines
 
 

@@ -14,7 +14,7 @@ from control_process import Application
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_haslb.configuration.model import DfpAgent
+from ryu_haslb.configuration.model import Configuration, DfpAgent
 from ryu_haslb.control.command_table import BALANCER_COMMANDS
 from ryu_haslb.control.commands import completions, execute
 from ryu_haslb.control.protocol import SEPARATOR
@@ -255,6 +255,19 @@ def test_an_unchanged_configuration_has_no_changes(tmp_path: Path) -> None:
     path.write_text("\n".join(show(application, "show running-config")))
     assert run(application, "configure", str(path), "--yes") == ["no changes"]
     assert run(application, "configure", "replace", str(path), "--yes") == ["no changes"]
+
+
+def test_a_plan_without_changes_is_applied_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``configure`` ends a retirement, also with the file that is in force."""
+    application = Application()
+    path = tmp_path / "same.ios"
+    path.write_text("\n".join(show(application, "show running-config")))
+    lines = run(application, "configure", str(path), "--dry-run")
+    assert lines[0] == "no changes"
+    applied: list[Configuration] = []
+    monkeypatch.setattr(application, "configure", applied.append)
+    assert run(application, "configure", str(path), *lines[-1].split()[-2:]) == ["no changes"]
+    assert applied == [application.configuration]
 
 
 def test_a_pipe_is_refused_without_waiting_for_it(tmp_path: Path) -> None:
