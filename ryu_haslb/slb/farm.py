@@ -37,8 +37,9 @@ FARM_STATES = ("OPERATIONAL", "TESTING", "MAXCONNS", "DFP_THROTTLED", "DRAINING"
 class ServerFarm:
     """``ip slb serverfarm NAME`` while the balancer runs; several virtual servers may use it.
 
-    Each pair of address and port is a real server of its own. ``clients`` maps the clients that send requests to the
-    farm, by address, to when they last did.
+    Each pair of address and port is a real server of its own. One that is removed and comes back has its sessions that
+    have not moved meanwhile. ``clients`` maps the clients that send requests to the farm, by address, to when they last
+    did.
 
     Reassigned sessions have a predictor of their own, so that new sessions are shared exactly by the weights, but for
     those that ask a real server in doubt (:mod:`.doubt`).
@@ -50,6 +51,7 @@ class ServerFarm:
         self.reals: list[RealServer] = []
         self.clients: dict[bytes, float] = {}
         self._by_address: dict[bytes, list[RealServer]] = {}
+        self._removed: list[RealServer] = []
         self._to_ask: list[RealServer] = []
         self._predictor = PREDICTORS[configuration.predictor]()
         self._reassigning = PREDICTORS[configuration.predictor]()
@@ -61,20 +63,23 @@ class ServerFarm:
             self._predictor = PREDICTORS[configuration.predictor]()
             self._reassigning = PREDICTORS[configuration.predictor]()
         self.configuration = configuration
-        known = {real.key: real for real in self.reals}
+        known = {real.key: real for real in (*self._removed, *self.reals)}
         self.reals = []
         self._to_ask.clear()
         self._by_address = {}
         for key, each in {
             (each.address.packed, each.port or MOBILE_IP_PORT): each for each in configuration.reals
         }.items():
-            real = known.get(key)
+            real = known.pop(key, None)
             if real is None:
                 real = RealServer(self.name, each)
             else:
                 real.configure(each)
             self.reals.append(real)
             self._by_address.setdefault(real.packed_address, []).append(real)
+        self._removed = [real for real in known.values() if real.sessions]
+        for real in self._removed:
+            real.abandon_test()  # no session tests it from now on
 
     @property
     def state(self) -> str:

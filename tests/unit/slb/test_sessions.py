@@ -239,6 +239,41 @@ def test_a_session_whose_real_has_left_the_farm_moves_with_its_next_request() ->
     assert [real.sessions for real in bench.server.farm.reals] == [1]
 
 
+def test_a_real_that_comes_back_has_its_sessions_again_but_for_those_that_have_moved() -> None:
+    """A change that is rolled back must not cost mobiles the home agent that has their bindings."""
+    bench = Bench(1, 1, server={"idle": 100})
+    assert bench.new_sessions(6) == "ABABAB"
+    removed = bench.reals[0]
+    farm = bench.configuration.farms["HAFARM"]
+    bench.balancer.configure(replace(bench.configuration, farms={"HAFARM": replace(farm, reals=farm.reals[1:])}))
+    assert bench.request("user0@example.org").real is bench.reals[1]
+    bench.balancer.configure(bench.configuration)
+    assert bench.server.farm.reals[0] is removed
+    assert [real.sessions for real in bench.server.farm.reals] == [2, 4]
+    assert [bench.request(f"user{number}@example.org").real is removed for number in (0, 2, 4)] == [False, True, True]
+
+
+def test_a_real_that_comes_back_without_sessions_begins_anew() -> None:
+    bench = Bench(1, 1)
+    removed = bench.reals[0]
+    farm = bench.configuration.farms["HAFARM"]
+    bench.balancer.configure(replace(bench.configuration, farms={"HAFARM": replace(farm, reals=farm.reals[1:])}))
+    bench.balancer.configure(bench.configuration)
+    assert bench.server.farm.reals[0] is not removed
+
+
+def test_a_real_whose_test_has_ended_with_its_removal_is_tested_anew_when_it_comes_back() -> None:
+    bench = Bench(1, 1, retry=1)
+    bench.reals[0].fail(bench.now, is_last=False)
+    bench.wait(1.1)
+    assert bench.letters("anna@example.org") == "A"
+    assert bench.reals[0].state == "TESTING"
+    farm = bench.configuration.farms["HAFARM"]
+    bench.balancer.configure(replace(bench.configuration, farms={"HAFARM": replace(farm, reals=farm.reals[1:])}))
+    bench.balancer.configure(bench.configuration)
+    assert bench.reals[0].state == "READY_TO_TEST"
+
+
 def test_sessions_know_their_client() -> None:
     bench = Bench(1)
     bench.request("anna@example.org", client="15.1.1.51")
