@@ -54,4 +54,6 @@ class PortFlaps:
         changes = [PortChange(port, is_usable) for port, is_usable in self._last.items()]
         self._counts.clear()
         self._last.clear()
+        # A peer may report changes of any number of ports, also of ports that it never had.
+        self._logged_at = {port: at for port, at in self._logged_at.items() if now < at + LOG_INTERVAL}
         return changes

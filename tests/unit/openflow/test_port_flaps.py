@@ -1,0 +1,42 @@
+"""Ports that flap: their changes are followed once a second, and logged once a minute."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from ryu_haslb.openflow.port_flaps import LOG_INTERVAL, MAX_CHANGES, PortFlaps
+from ryu_haslb.openflow.ports import PortChange
+
+
+def flap(flaps: PortFlaps, port: int, now: float) -> None:
+    """A port goes down and up, more often than is followed at once."""
+    for number in range(MAX_CHANGES + 2):
+        flaps.must_wait(PortChange(port, number % 2 == 1), now)
+
+
+def test_the_last_change_of_a_port_that_flaps_is_followed_when_the_second_is_over() -> None:
+    flaps = PortFlaps(1)
+    flap(flaps, 7, 100.0)
+    assert flaps.due(100.9) == []
+    assert flaps.due(101.0) == [PortChange(7, True)]
+    assert flaps.due(102.0) == []
+
+
+def test_a_port_that_goes_on_flapping_is_logged_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    flaps = PortFlaps(1)
+    for second in range(int(LOG_INTERVAL) + 1):
+        flap(flaps, 7, 100.0 + second)
+        flaps.due(101.0 + second)
+    assert caplog.text.count("port 7 flaps") == 2
+
+
+def test_a_peer_that_makes_up_ports_costs_no_memory_for_good() -> None:
+    flaps = PortFlaps(1)
+    for second in range(300):
+        for port in range(10):
+            flap(flaps, 10 * second + port, 100.0 + second)
+        flaps.due(101.0 + second)
+    remembered = [each for each in gc.get_referents(flaps.__dict__) if isinstance(each, dict)]
+    assert sum(map(len, remembered)) <= 10 * LOG_INTERVAL
