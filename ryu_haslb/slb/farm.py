@@ -84,7 +84,7 @@ class ServerFarm:
     @property
     def state(self) -> str:
         """The state of its best real server that a switch can reach, as its virtual servers show it."""
-        states = {real.state for real in self.reals if real.reachable_from}
+        states = {_state_for_farm(real) for real in self.reals if real.reachable_from}
         return next((state for best, state in _STATES.items() if best in states), FARM_FAILED)
 
     def at(self, address: bytes) -> Sequence[RealServer]:
@@ -184,3 +184,9 @@ class ServerFarm:
         if current is not None and current in reals:
             return current
         return next((real for real in reals if real.in_service), reals[0])
+
+
+def _state_for_farm(real: RealServer) -> str:
+    """The state of a real server, as far as new sessions are concerned: one that is drained gets none."""
+    state = real.state
+    return "DRAINING" if real.configuration.drain is not None and state in _STATES else state

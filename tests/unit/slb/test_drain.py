@@ -113,3 +113,12 @@ def test_a_farm_whose_real_servers_are_all_drained_says_so() -> None:
     assert bench.server.farm.state == "DRAINING"
     bench.balancer.clear_sessions()
     assert (bench.reals[0].state, bench.server.farm.state) == ("DRAINED", "DRAINING")
+
+
+def test_a_farm_says_so_as_well_when_the_real_that_is_drained_had_failed_and_still_served() -> None:
+    bench = Bench(1)
+    bench.reals[0].fail(bench.now, is_last=True)
+    assert (bench.reals[0].state, bench.server.farm.state) == ("DEMOTED", "OPERATIONAL")
+    drain(bench, 0, Drain.STAY)
+    assert bench.new_sessions(1) == "-"
+    assert (bench.reals[0].state, bench.server.farm.state) == ("DEMOTED", "DRAINING")
