@@ -110,7 +110,8 @@ def _replace(path: str, data: bytes) -> None:
         with suppress(OSError):
             os.unlink(temporary)
         raise
-    _sync_directory(directory)
+    with suppress(OSError):  # the file is replaced; some file systems have no fsync of a directory
+        _sync_directory(directory)
 
 
 def _keep_mode_and_owner(path: str, descriptor: int) -> None:

@@ -102,6 +102,22 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(path: Path, call: str, mon
     assert os.listdir(path.parent) == ["haslb.ios"]
 
 
+def test_a_file_is_written_also_where_a_directory_has_no_fsync(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file is replaced by then: a message that it was not written would be wrong, and refuse the next write."""
+    fsync = os.fsync
+
+    def refuse(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(22, "Invalid argument")
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    file = StartupFile(str(path))
+    file.write("after\n")
+    file.write("again\n")
+    assert path.read_text() == "again\n"
+
+
 def test_a_directory_that_cannot_be_written_is_said_with_what_to_do(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
