@@ -37,6 +37,7 @@ class _Transaction:
     build: Builder
     conclude: Conclusion
     measure: Optional[Measure] = None
+    begin_xid: Optional[int] = None
     begun_at: Optional[float] = None
     error: Optional[wire.Error] = None
     repeat: bool = False
@@ -78,6 +79,8 @@ class Transactions:
         transaction = self._open.pop(xid, None)
         if transaction is None:
             return False
+        if transaction.begin_xid is not None:
+            self._measured.pop(transaction.begin_xid, None)  # a switch that replies to the other barrier only
         if transaction.measure is not None and transaction.begun_at is not None:
             transaction.measure(now - transaction.begun_at)
         if xid in self._bundle_xids:
@@ -108,7 +111,7 @@ class Transactions:
     def _send(self, transaction: _Transaction) -> int:
         before = b""
         if transaction.measure is not None:
-            begin = self.channel.next_xid()
+            begin = transaction.begin_xid = self.channel.next_xid()
             self._measured[begin] = transaction
             before = wire.barrier_request(begin)
         xid = self.channel.next_xid()

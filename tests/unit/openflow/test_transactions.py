@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Optional
 
 import pytest
@@ -128,3 +130,21 @@ def test_the_transactions_of_a_lost_connection_are_never_concluded() -> None:
     sent.transactions.abandon()
     assert not sent.transactions.on_barrier_reply(xid)
     assert sent.results == []
+
+
+def test_a_switch_that_replies_to_the_second_barrier_only_costs_no_memory() -> None:
+    """What a transaction has sent, a thousand sessions for example, must not stay for as long as the connection."""
+    sent = Sent()
+    measure = MeasureOfNothing()
+    xid = sent.transactions.submit(lambda xid: rules(xid, 2), sent.results.append, measure)
+    gone = weakref.ref(measure)
+    del measure
+    assert gone() is not None
+    assert sent.transactions.on_barrier_reply(xid, 1.0)
+    gc.collect()
+    assert gone() is None
+
+
+class MeasureOfNothing:
+    def __call__(self, _: float) -> None:
+        raise AssertionError("the beginning is not known")
