@@ -35,7 +35,7 @@ GROUPS = (10, 100, 1_000, 10_000)
 LONG_ENOUGH = 0.5
 #: Seconds that a group may take: a switch may process ten messages a second.
 GROUP_TIMEOUT = 60.0
-#: Rules in one bundle, as many as the balancer puts into one.
+#: Rules in one bundle. The balancer's bundles have up to ten times as many in a storm, and mostly fewer.
 BUNDLE_SIZE = 100
 #: Rules that are added before each barrier when the table is filled.
 FILL_GROUP = 250
