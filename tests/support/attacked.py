@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Optional
 
+import pytest
 from balancer_process import balancer_process, free_port
 from fake_switch import FakeSwitch
 
@@ -220,4 +221,6 @@ def started(
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             time.sleep(0.05)
+        else:
+            pytest.fail(f"the balancer does not listen: {path.read_text()[-2000:]}")
         yield Controller(process, port, path)
