@@ -296,9 +296,12 @@ class Invariants:
         """As long as the sessions of the previous run could live, only the switch's own time-outs end them.
 
         And no mobile is given another home agent, where nothing else went wrong than that a home agent was slow to
-        answer ARP, or that a second balancer started beside the first.
+        answer ARP, or that a second balancer started beside the first. A switch that damages its statistics loses
+        those sessions whose rules nobody could read.
         """
         world = self._world
+        if world.parameters.bad_stats:
+            return
         is_restarted = world.clock.now < world.restarts.at + world.parameters.idle and world.weather.is_fair
         others = set(world.restarts.faults) - {"home agent answers no ARP", "controller starts"}
         if others or not is_restarted or not all(map(self._is_usable, range(len(world.home_agents)))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -24,7 +25,8 @@ def session_rules(world: World) -> int:
 def test_a_full_table_takes_as_many_session_rules_as_fit() -> None:
     """A switch rejects a bundle as a whole, also where all of its rules but one would fit (ONF EXT-230)."""
     for bundles in (True, False):
-        world = World(Parameters(seed=5, mobiles=80, arrivals=0.001, idle=300, max_flows=60, bundles=bundles))
+        parameters = Parameters(seed=5, mobiles=80, arrivals=0.001, idle=300, max_flows=60, reports_features=False)
+        world = World(replace(parameters, bundles=bundles))
         world.start()
         world.clock.run_until(world.clock.now + 30.0)
         table = world.switch.datapath.tables[_SESSIONS]
