@@ -73,7 +73,7 @@ class ClusterConfiguration:
         Raises: ConfigurationError if it is not committed, UndecidedError if that is not known.
         """
         agreement = self.agreement
-        if text == agreement.text and agreement.shared is not None and not agreement.is_replaceable:
+        if text == agreement.text and agreement.shared is not None and not agreement.refused:
             return ()
         objection = agreement.objection(text)
         if objection is not None:

@@ -43,9 +43,14 @@ def is_alive(cluster: Cluster) -> bool:
     return all(running) and sorted(map(cluster.role, PORTS)) == ["master", "waiting"]
 
 
+def refused(cluster: Cluster, port: int) -> str:
+    """Why a member cannot apply the configuration of the cluster; empty if it can."""
+    return str(cluster.query(port, "show redundancy")[0]["configuration_refused"])
+
+
 def is_refused(cluster: Cluster, port: int) -> bool:
     """Whether a member cannot apply the configuration of the cluster."""
-    return bool(cluster.query(port, "show redundancy")[0]["configuration_refused"])
+    return bool(refused(cluster, port))
 
 
 def is_applied(cluster: Cluster, port: int) -> bool:
@@ -156,7 +161,7 @@ def test_a_revision_that_none_can_follow_is_replaced_by_one_command(cluster: Clu
     row = {"revision": LARGEST}
     cluster.servers.transact([{"op": "update", "table": "Configuration", "where": [], "row": row}])
     for port in PORTS:
-        wait_until(partial(is_refused, cluster, port), "it is refused")
+        wait_until(lambda port=port: str(LARGEST) in refused(cluster, port), "it is refused")  # type: ignore[misc]
     control.request(cluster.socket(cluster.waiting), "configure --from-file --yes")
     for port in PORTS:
         wait_until(partial(is_applied, cluster, port), "it is replaced")

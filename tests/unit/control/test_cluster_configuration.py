@@ -111,6 +111,16 @@ def test_what_is_in_force_already_is_not_committed_again(shared: Shared) -> None
     assert shared.changes == []
 
 
+def test_no_success_is_reported_where_the_clusters_configuration_is_another_one(shared: Shared) -> None:
+    """What this member has in force is that of the file, but the cluster's is one that this member has refused."""
+    refused = in_force(4, "frobnicate\n")
+    shared.member.agreement.on_rows([refused.row()])
+    shared.member.agreement.on_refused(refused, "unknown command")
+    with pytest.raises(ConfigurationError, match="change it at another"):
+        shared.configuration.commit(OLD, "haslb.ios")
+    assert shared.changes == []
+
+
 def test_of_two_changes_at_two_members_the_second_is_refused(shared: Shared) -> None:
     shared.commit = FakeCommit([None, "try again"])
     with pytest.raises(ConfigurationError, match="another member has changed it meanwhile"):
