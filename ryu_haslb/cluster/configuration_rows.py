@@ -117,9 +117,11 @@ class Agreement:
             self.on_applied(read)
 
     def on_applied(self, shared: SharedConfiguration) -> None:
-        """This configuration of the cluster is in force here."""
-        self.text, self.shared, self.refused = shared.text, shared, ""
+        """This configuration of the cluster is in force here. The database may show another one by now."""
+        self.text, self.shared = shared.text, shared
         self._refused_row = None
+        if shared == self._seen:
+            self.refused = ""
 
     def on_committed(self, shared: SharedConfiguration) -> None:
         """This member has committed this configuration, and the database may not show it here yet."""
@@ -128,8 +130,10 @@ class Agreement:
         self.on_applied(shared)
 
     def on_refused(self, shared: SharedConfiguration, reason: str) -> None:
-        """This configuration of the cluster has errors for this version."""
-        self.refused, self._refused_row = f"{shared}: {reason}", shared
+        """This configuration of the cluster has errors for this version. The database may show another one by now."""
+        self._refused_row = shared
+        if shared == self._seen:
+            self.refused = f"{shared}: {reason}"
 
     def next(self, text: str, changed_by: str, changed_at: str) -> SharedConfiguration:
         """The configuration that is to follow."""

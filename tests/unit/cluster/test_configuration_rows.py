@@ -183,3 +183,21 @@ def test_what_this_member_has_committed_is_in_force_before_the_database_shows_it
     agreement.on_rows([shared(6, NEWEST).row()])
     agreement.on_committed(shared(5, FILE))
     assert agreement.pending == shared(6, NEWEST)
+
+
+def test_what_was_refused_late_does_not_hide_what_the_database_shows_now() -> None:
+    """It takes a while to read a large configuration; meanwhile the row may have changed."""
+    agreement = joined(shared(3, NEW))
+    agreement.on_rows([shared((1 << 63) - 1, NEW).row()])
+    agreement.on_refused(shared(3, NEW), "line 1: unknown command")
+    assert "none that a member commits" in agreement.refused
+    agreement.on_rows([shared(4, FILE).row()])
+    agreement.on_refused(shared(3, NEW), "line 1: unknown command")
+    assert (agreement.refused, agreement.pending) == ("", None)
+
+
+def test_what_was_applied_late_does_not_hide_what_is_refused_now() -> None:
+    agreement = joined(shared(3, NEW))
+    agreement.on_rows([shared((1 << 63) - 1, NEW).row()])
+    agreement.on_applied(shared(3, NEW))
+    assert "none that a member commits" in agreement.refused
