@@ -11,10 +11,10 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration, Drain
 from ryu_haslb.configuration.model import VirtualServer as VirtualServerConfiguration
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.show.cluster_snapshot import standing_by
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.slb.farm import ServerFarm
+from ryu_haslb.slb.real import key_of
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Sessions that are counted before other green threads have their turn.
@@ -85,7 +85,7 @@ def _ending(server: VirtualServer, after: Configuration, count: int) -> Optional
 def _moving(sources: Sources, server: VirtualServer, after: Configuration) -> Iterator[Optional[str]]:
     """The sessions whose real server leaves the farm. They are looked through only if there are such."""
     farm = server.farm
-    kept = {(each.address.packed, each.port or MOBILE_IP_PORT) for each in after.farms[farm.name].reals}
+    kept = set(map(key_of, after.farms[farm.name].reals))
     if not any(real.sessions and real.key not in kept for real in farm.reals):
         return
     leaving: Counter[str] = Counter()
@@ -102,7 +102,7 @@ def _moving(sources: Sources, server: VirtualServer, after: Configuration) -> It
 def _emptying(farm: ServerFarm, after: Configuration) -> Iterator[str]:
     """What happens to the sessions of real servers that stay in the farm and get no new ones from now on."""
     kept = after.farms.get(farm.name)
-    reals = {(each.address.packed, each.port or MOBILE_IP_PORT): each for each in kept.reals} if kept else {}
+    reals = {key_of(each): each for each in kept.reals} if kept else {}
     for real in farm.reals:
         wanted = reals.get(real.key)
         if wanted is None or not real.sessions:

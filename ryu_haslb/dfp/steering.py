@@ -9,7 +9,6 @@ from typing import Optional
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.tlv import ANY_BIND_ID, ANY_PORT, ANY_PROTOCOL, UDP
 from ryu_haslb.dfp.weight_table import Server, WeightTable
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.slb.real import RealServer
 
 
@@ -20,7 +19,7 @@ def steer(reals: Iterable[RealServer], weights: WeightTable, reports: Optional[S
     """
     reported = None if reports is None else {report.server.address for report in reports}
     for real in reals:
-        address, port = real.configuration.address, real.configuration.port or MOBILE_IP_PORT
+        address, port = real.configuration.address, real.port
         if reported is None or address in reported:
             real.set_dfp_weight(weights.weight(address, port))
             if any(report.weight and _is_about(report.server, address, port) for report in reports or ()):

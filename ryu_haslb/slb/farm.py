@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from typing import Optional
 
 from ryu_haslb.configuration.model import ServerFarm as ServerFarmConfiguration
-from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.slb.predictor import PREDICTORS
-from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.real import Health, RealServer, key_of
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
 _READY_TO_TEST = Health.READY_TO_TEST
@@ -67,9 +66,7 @@ class ServerFarm:
         self.reals = []
         self._to_ask.clear()
         self._by_address = {}
-        for key, each in {
-            (each.address.packed, each.port or MOBILE_IP_PORT): each for each in configuration.reals
-        }.items():
+        for key, each in {key_of(each): each for each in configuration.reals}.items():
             real = known.pop(key, None)
             if real is None:
                 real = RealServer(self.name, each)

@@ -82,7 +82,7 @@ class RealServer:
     ``failed_mobiles`` and ``failed_clients`` are those whose connection failures count: each has one vote until the
     real server has answered. ``doubt`` is what speaks against it beside them.
 
-    One that is drained has weight 0, whatever DFP reports, so that no new session goes there. Requests that name it are
+    One that is drained has weight 0 and not that of DFP, so that no new session goes there. Requests that name it are
     delivered: it has the bindings of their mobiles. With ``moves_sessions`` its sessions move with their next request,
     if another real server can take them.
     """
@@ -150,7 +150,7 @@ class RealServer:
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return self.configuration.port or MOBILE_IP_PORT
+        return port_of(self.configuration)
 
     @property
     def key(self) -> tuple[bytes, int]:
@@ -317,6 +317,16 @@ class RealServer:
         self.failed_mobiles.clear()
         self.failed_clients.clear()
         self.doubt.end()
+
+
+def port_of(configuration: RealServerConfiguration) -> int:
+    """The port that a real server with this configuration listens on."""
+    return configuration.port or MOBILE_IP_PORT
+
+
+def key_of(configuration: RealServerConfiguration) -> tuple[bytes, int]:
+    """The key (:attr:`RealServer.key`) of a real server with this configuration."""
+    return configuration.address.packed, port_of(configuration)
 
 
 def real_name(address: str, port: int) -> str:
