@@ -61,20 +61,22 @@ class Rollback:
 
     def confirm(self) -> None:
         """Keep what is in force. Raises: NotArmedError, RollingBackError."""
-        if self.is_under_way:
-            raise RollingBackError
-        if self.text is None:
-            raise NotArmedError
+        self._waiting()
         self.text = None
         LOG.warning("the configuration in force is confirmed; it does not roll back")
 
     def begin(self) -> str:
         """Begin to go back; the configuration to go back to. Raises: NotArmedError, RollingBackError."""
+        text = self._waiting()
+        self.is_under_way = True
+        return text
+
+    def _waiting(self) -> str:
+        """The configuration to go back to, while that may still be confirmed or begun."""
         if self.is_under_way:
             raise RollingBackError
         if self.text is None:
             raise NotArmedError
-        self.is_under_way = True
         return self.text
 
     def end(self, succeeded: bool, now: float) -> None:

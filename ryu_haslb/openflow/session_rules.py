@@ -231,9 +231,11 @@ class SessionRules:
 
     def send_waiting(self) -> None:
         """Send the rules that wait to be installed and for which there is room, however much is outstanding."""
+        if self._transactions is None:
+            return
         for _ in range(MAX_HURRIED_BUNDLES):
-            installs = [] if self._transactions is None else self._take_installs(MAX_BUNDLE_RULES)
-            if not installs or self._transactions is None:
+            installs = self._take_installs(MAX_BUNDLE_RULES)
+            if not installs:
                 return
             self._send(self._transactions, RuleBundle(installs, [], []))
 
