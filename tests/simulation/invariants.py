@@ -296,8 +296,8 @@ class Invariants:
         """As long as the sessions of the previous run could live, only the switch's own time-outs end them.
 
         And no mobile is given another home agent, where nothing else went wrong than that a home agent was slow to
-        answer ARP, or that a second balancer started beside the first. A switch that damages its statistics loses
-        those sessions whose rules nobody could read.
+        answer ARP, or that a second balancer started beside the first. A switch that damages its statistics is left
+        out: the balancer loses the sessions whose rules it cannot read.
         """
         world = self._world
         if world.parameters.bad_stats:

@@ -296,13 +296,18 @@ def test_while_the_leader_resigns_each_session_rule_precedes_its_request() -> No
     assert kinds_of(leader.sent) == [wire.OFPT_PACKET_OUT]
 
 
+def resign(led: Led) -> list[bool]:
+    """Have the leader resign; the result gets an entry when it is ready for that."""
+    ready: list[bool] = []
+    led.leader.leadership.on_ready = lambda: ready.append(True)
+    led.leader.leadership.is_resigning = True
+    led.leader.connection.on_leadership_changed()
+    return ready
+
+
 def test_a_leader_that_resigns_waits_until_its_switches_have_confirmed_their_rules() -> None:
     led = Led()
-    leadership = led.leader.leadership
-    ready: list[bool] = []
-    leadership.on_ready = lambda: ready.append(True)
-    leadership.is_resigning = True
-    led.leader.connection.on_leadership_changed()
+    leadership, ready = led.leader.leadership, resign(led)
     led.leader.connection.on_leadership_changed()
     assert (ready, len(leadership.awaited)) == ([], 1)
     led.settle()
@@ -311,10 +316,6 @@ def test_a_leader_that_resigns_waits_until_its_switches_have_confirmed_their_rul
 
 def test_a_switch_that_is_lost_is_not_waited_for() -> None:
     led = Led()
-    leadership = led.leader.leadership
-    ready: list[bool] = []
-    leadership.on_ready = lambda: ready.append(True)
-    leadership.is_resigning = True
-    led.leader.connection.on_leadership_changed()
+    ready = resign(led)
     led.leader.connection.leave()
-    assert (ready, len(leadership.awaited)) == ([True], 0)
+    assert (ready, len(led.leader.leadership.awaited)) == ([True], 0)

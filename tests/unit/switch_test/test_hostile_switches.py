@@ -193,7 +193,7 @@ def damaged(chance: random.Random, message: bytes) -> list[bytes]:
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("share", [0.02, 0.2])
 def test_a_liar_gets_a_report_and_keeps_no_rule(seed: int, share: float) -> None:
-    """Whatever it answers, the test ends; once it is honest again, what is left is removed."""
+    """The test ends also where replies are damaged. What it has left is removed once the switch is honest again."""
     chance = random.Random(seed)
     tested, findings = examined(lambda message: damaged(chance, message) if chance.random() < share else [message])
     assert judge(findings)
