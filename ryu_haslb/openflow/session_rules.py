@@ -8,9 +8,8 @@ milliseconds. When many sessions begin at once, a switch can keep up with bundle
                                       -> error: the bundle is divided, and its parts are sent again
                                       -> connection lost: waiting again
 
-A rejected bundle is divided until a single rule is rejected (:mod:`.rule_bundle`). The session of that rule continues
-by packet-out, and the rule is sent again after a pause (:mod:`.backoff`). When the table is full, no other rule fits
-either: all additions wait for the end of the pause, deletions do not.
+A rejected bundle is divided until a single rule is rejected. The session of that rule continues by packet-out, and the
+rule is sent again after a pause (:mod:`.rejected_rules`).
 
 The number of outstanding flow-mods is limited to what the switch carries out in a fraction of a second
 (:mod:`.flow_mod_pace`): rules wait here, not in the queue of a slow switch, those of known mobiles in front
@@ -34,10 +33,10 @@ from itertools import islice
 from typing import Optional
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, Backoff
 from ryu_haslb.openflow.flow_mod_pace import FlowModPace
 from ryu_haslb.openflow.install_queue import InstallQueue
 from ryu_haslb.openflow.reinstallation import MAX_SESSIONS_PER_STEP, Reinstallation
+from ryu_haslb.openflow.rejected_rules import RejectedRules
 from ryu_haslb.openflow.rule_bundle import Install, RuleBundle
 from ryu_haslb.openflow.rule_messages import SessionRule
 from ryu_haslb.openflow.rule_room import RuleRoom
@@ -67,13 +66,12 @@ class SessionRules:
 
     ``session.rule_at`` is this switch's datapath id while the session's rule is known to be installed here. ``actions``
     maps each real server that can be reached to the actions that lead to it; ``moved`` are those whose installed rules
-    may still lead elsewhere. ``errors`` counts rejected bundles, ``changes`` the rules that were sent to be installed
-    or removed. ``pace`` limits what is outstanding, ``room`` what the switch holds. ``counted`` are the sessions with a
-    rule here when :mod:`.session_audit` has last counted them.
+    may still lead elsewhere. ``changes`` counts the rules that were sent to be installed or removed. ``pace`` limits
+    what is outstanding, ``room`` what the switch holds; ``rejected`` is what it did not take. ``counted`` are the
+    sessions with a rule here when :mod:`.session_audit` has last counted them.
     """
 
     def __init__(self, datapath_id: int, balancer: Balancer, actions: Mapping[RealServer, bytes]) -> None:
-        self.errors = 0
         self.is_supported = True
         self.changes = 0
         self.counted = 0
@@ -86,19 +84,15 @@ class SessionRules:
         self._queue = InstallQueue()
         self._to_remove: dict[int, SessionRule] = {}
         self._outstanding: list[RuleBundle] = []
-        self._divided: list[RuleBundle] = []
-        self._left_out: dict[Session, None] = {}
+        self.rejected = RejectedRules(datapath_id, self._queue, self.room)
         self._reinstallation = Reinstallation(balancer.sessions, actions, self.install, self.reinstall)
         self.moved: AbstractSet[RealServer] = self._reinstallation.moved
-        self._is_full = False
-        self._backoff = Backoff()
-        self._rejected_at = 0.0
         self._now = 0.0
 
     @property
     def waiting(self) -> int:
         """The number of rules that wait to be installed or removed."""
-        return len(self._queue) + len(self._to_remove) + sum(bundle.size for bundle in self._divided)
+        return len(self._queue) + len(self._to_remove) + sum(bundle.size for bundle in self.rejected.parts)
 
     @property
     def unconfirmed(self) -> int:
@@ -111,13 +105,13 @@ class SessionRules:
     @property
     def is_paused(self) -> bool:
         """Whether additions wait because the flow table is full."""
-        return self._is_full and self._backoff.must_wait(self._now)
+        return self.rejected.must_additions_wait(self._now)
 
     def on_way(self) -> Iterator[Session]:
         """Sessions whose rule waits, is left out, or is outstanding; some of them may have ended."""
         yield from self._queue
-        yield from self._left_out
-        for bundle in self._outstanding + self._divided:
+        yield from self.rejected.left_out
+        for bundle in self._outstanding + self.rejected.parts:
             yield from (session for session, _ in bundle.every_install())
 
     @property
@@ -126,7 +120,7 @@ class SessionRules:
 
         Those that have ended are not among them, but where so many wait that it would take long to look at each.
         """
-        count = len(self._queue) + len(self._left_out)
+        count = len(self._queue) + len(self.rejected.left_out)
         return count if count > MAX_SESSIONS_PER_STEP else sum(map(self._is_live, self.on_way()))
 
     @property
@@ -143,7 +137,9 @@ class SessionRules:
     @property
     def _only_awaits_room(self) -> bool:
         """Whether nothing can be sent before a rule leaves the switch."""
-        is_over = not (self._reinstallation.is_under_way or self._to_remove or self._divided or self._queue.replaced)
+        is_over = not (
+            self._reinstallation.is_under_way or self._to_remove or self.rejected.parts or self._queue.replaced
+        )
         return is_over and self.room.free() == 0
 
     @property
@@ -153,7 +149,7 @@ class SessionRules:
 
     def outstanding_tags(self) -> set[int]:
         """The tags of the rules whose bundles the switch has not confirmed."""
-        bundles = self._outstanding + self._divided
+        bundles = self._outstanding + self.rejected.parts
         tags = {rule.tag for bundle in bundles for rule in bundle.removes}
         tags.update(session.tag for bundle in bundles for session, _ in bundle.every_install())
         return tags
@@ -161,7 +157,7 @@ class SessionRules:
     def is_changing(self, tag: int) -> bool:
         """Whether the rule with this tag waits to be installed or removed, or is left out."""
         session = self._balancer.sessions.by_tag(tag)
-        return tag in self._to_remove or session in self._queue or session in self._left_out
+        return tag in self._to_remove or session in self._queue or session in self.rejected.left_out
 
     def on_removed(self, tag: int, by_timeout: bool) -> bool:
         """The rule with this tag has left the table. True when its session lives and should have it."""
@@ -197,10 +193,8 @@ class SessionRules:
         """The connection is lost. Outstanding bundles will not be confirmed, so their rules wait again."""
         self._transactions = None
         self._reinstallation.end()
-        bundles = self._outstanding + self._divided
-        self._outstanding, self._divided = [], []
-        self._is_full = False
-        self._backoff.reset()
+        bundles = self._outstanding + self.rejected.disconnect()
+        self._outstanding = []
         self.room.forget_learned()
         for bundle in bundles:
             self._to_remove.update((rule.tag, rule) for rule in bundle.removes)
@@ -213,12 +207,12 @@ class SessionRules:
         self._queue.clear()
         self.room.forget()
         self._to_remove.clear()
-        self._left_out.clear()
+        self.rejected.left_out.clear()
         self._reinstallation.forget()
 
     def install(self, session: Session, may_replace: bool = False) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""
-        if self.is_supported and not (self._left_out and session in self._left_out):
+        if self.is_supported and not (self.rejected.left_out and session in self.rejected.left_out):
             if self._to_remove and self._to_remove.pop(session.tag, None) is not None:
                 may_replace = True
             held = self.room.held
@@ -272,7 +266,7 @@ class SessionRules:
         """Send the rules that wait. Returns the transaction id of the barrier request, or None if nothing was sent."""
         self._now = now
         self._reinstallation.advance(len(self._queue))
-        if self._left_out or self._backoff.is_failing:
+        if self.rejected.has_pause:
             self._end_pause()
         self.room.advance()
         if self._transactions is None or not self.waiting or len(self._outstanding) >= MAX_OUTSTANDING_BUNDLES:
@@ -318,38 +312,19 @@ class SessionRules:
             if error is None:
                 self.room.on_confirmed(bundle)
                 self._on_installed(bundle.installs)
-                self._divided += bundle.following()
-                if self._is_full:
-                    self._on_room(bundle)
+                self.rejected.on_confirmed(bundle, self._now)
             else:
-                self._on_rejected(bundle, error)
+                self.rejected.on_rejected(bundle, error, self._now)
 
         self._outstanding.append(bundle)
         count = len(bundle.installs) + len(bundle.removes)
         self.changes += count
         return transactions.submit(build, conclude, lambda took: self.pace.on_confirmed(count, took))
 
-    def _on_rejected(self, bundle: RuleBundle, error: wire.Error) -> None:
-        """Divide a rejected bundle. A single rule that is rejected stays out."""
-        parts = bundle.divided()
-        if parts:
-            self._divided += parts
-        elif bundle.removes:
-            LOG.warning(
-                "Switch %016x rejected the deletion of session rule %012x (%s); the rule stays there",
-                *(self._datapath_id, bundle.removes[0].tag, error),
-            )
-            self._divided += bundle.following()
-        elif error.is_table_full:
-            self._on_left_out(list(bundle.every_install()), error)
-        else:
-            self._on_left_out(bundle.installs, error)
-            self._divided += bundle.following()
-
     def _take_divided(self) -> Optional[RuleBundle]:
         """Take the next part of a rejected bundle, without what has changed since the bundle was made."""
-        while self._divided:
-            bundle = self._divided.pop(0)
+        while self.rejected.parts:
+            bundle = self.rejected.parts.pop(0)
             removes = [rule for rule in bundle.removes if self._is_removable(rule.tag)]
             installs = []
             for session, actions in bundle.installs:
@@ -361,52 +336,15 @@ class SessionRules:
                     self.install(session, may_replace=True)
             if installs or removes:
                 return RuleBundle(installs, removes, bundle.later)
-            self._divided += bundle.following()
+            self.rejected.parts += bundle.following()
         return None
-
-    def _on_left_out(self, installs: list[Install], error: wire.Error) -> None:
-        """The switch does not take these rules: they are sent again after a pause."""
-        self.errors += 1
-        for session, _ in installs:
-            self.room.discard(session.tag)
-            if error.is_table_full:
-                self._queue.add(session, is_replaced=False)
-            else:
-                self._left_out[session] = None
-                self._queue.discard(session)
-        self._is_full = error.is_table_full
-        if self._is_full:
-            self.room.on_table_full()
-        self._rejected_at = self._now
-        if self._backoff.on_rejected(self._now):
-            LOG.warning(
-                "Switch %016x rejected %d session rules (%s); these sessions continue by packet-out, and the rules are "
-                "sent again after pauses of 1 to %d s",
-                *(self._datapath_id, len(installs), error, MAX_RETRY_INTERVAL),
-            )
-
-    def _on_room(self, bundle: RuleBundle) -> None:
-        """The full table has taken additions, so that more may fit, or deletions, so that there may soon be room."""
-        if bundle.installs:
-            self._is_full = False
-            self._backoff.on_accepted()
-        else:
-            self._backoff.hasten(self._now)
 
     def _end_pause(self) -> None:
         """Send rejected rules again after their pause. Without a rejection for long, the switch fails no longer."""
-        if self._backoff.must_wait(self._now):
-            return
-        for session in list(islice(self._left_out, MAX_SESSIONS_PER_STEP)):
-            del self._left_out[session]
+        for session in self.rejected.take_due(MAX_SESSIONS_PER_STEP, self._now):
             self.install(session)
-        if self.waiting or self._outstanding or not self._backoff.is_failing:
-            return
-        if self._now > self._rejected_at + MAX_RETRY_INTERVAL:
-            self._is_full = False
-            self._backoff.reset()
-            self.room.forget_learned()
-            LOG.info("Switch %016x: all session rules are in place again", self._datapath_id)
+        if not self.waiting and not self._outstanding:
+            self.rejected.end_if_accepted(self._now)
 
     def _take_installs(self, count: int) -> list[Install]:
         """Take the next sessions whose rules wait to be installed, and the actions of each."""

@@ -282,7 +282,7 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
             "sessions_followed": 0 if follower is None else follower.sessions,
             "lag": None if follower is None else follower.lag,
             "rules_waiting": switch.rules.waiting,
-            "rule_errors": switch.rules.errors,
+            "rule_errors": switch.rules.rejected.errors,
             "sessions_without_rule": switch.rules.sessions_without_rule,
             "session_rules": switch.rules.installed,
             "session_rule_limit": switch.rules.room.limit,

@@ -57,7 +57,7 @@ def test_sessions_whose_rules_are_rejected_continue_by_packet_out(caplog: pytest
     wired.request("bert")
     wired.settle()
     wired.settle()
-    assert wired.switch.rules.errors == 1
+    assert wired.switch.rules.rejected.errors == 1
     assert wired.switch.rules.sessions_without_rule == 2
     assert "rejected 2 session rules (OFPFMFC_TABLE_FULL); these sessions continue by packet-out" in caplog.text
     assert [goes_to(message) for message in wired.request("anna")] == [7]
@@ -74,9 +74,9 @@ def test_a_full_table_costs_one_log_line_and_one_rejected_bundle_for_each_pause(
         wired.request(f"user{number}")
         wired.settle()
         wired.now += 0.1
-    assert wired.switch.rules.errors == 6
+    assert wired.switch.rules.rejected.errors == 6
     assert wired.switch.rules.sessions_without_rule == 400
-    assert caplog.text.count("rejected") == 1
+    assert caplog.text.count("session rules (OFPFMFC_TABLE_FULL)") == 1
 
 
 def test_rules_are_installed_when_the_table_has_room_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -128,7 +128,7 @@ def test_a_rule_that_is_rejected_for_its_own_sake_is_sent_again_after_a_pause_an
         wired.request("anna")
         wired.request(f"user{number}")
         wired.settle()
-    assert wired.switch.rules.errors == 1
+    assert wired.switch.rules.rejected.errors == 1
     assert wired.switch.rules.sessions_without_rule == 1
     wired.fake.rejects = lambda _: None
     wired.now += MIN_RETRY_INTERVAL
@@ -157,7 +157,7 @@ def test_a_rule_that_the_switch_rejects_does_not_keep_others_out(reason: tuple[i
     assert {session.cookie for session in sessions if not wired.has_rule(session)} == culprits
     assert {session.cookie for session in sessions if session.rule_at is None} == culprits
     assert wired.switch.rules.waiting == 0
-    assert wired.switch.rules.errors == len(culprits)
+    assert wired.switch.rules.rejected.errors == len(culprits)
 
 
 def test_deletions_survive_the_rejection_of_their_bundle() -> None:

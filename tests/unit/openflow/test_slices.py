@@ -105,9 +105,9 @@ def test_rules_that_a_full_table_left_out_are_sent_again_in_slices() -> None:
     rules = wired.switch.rules
     for session in list(wired.balancer.sessions):
         session.rule_at = None
-        rules._left_out[session] = None
+        rules.rejected.left_out[session] = None
     wired.flush()
-    assert len(rules._left_out) == SESSIONS - STEP
+    assert len(rules.rejected.left_out) == SESSIONS - STEP
 
 
 def test_sessions_that_another_balancer_serves_are_forgotten_in_slices() -> None:

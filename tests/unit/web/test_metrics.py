@@ -108,7 +108,7 @@ def test_a_disconnected_switch_has_no_latency(bench: WebBench) -> None:
 
 
 def test_flow_mod_errors(bench: WebBench) -> None:
-    bench.switches[2].rules.errors = 7
+    bench.switches[2].rules.rejected.errors = 7
     assert Scrape(bench).value("haslb_flow_mod_errors_total", datapath="0" * 15 + "2") == 7
 
 
