@@ -30,7 +30,7 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration, RealServer
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.configuration.served_vlans import access_vlans, served_vlans
-from ryu_haslb.openflow import arp, rule_messages, wire
+from ryu_haslb.openflow import arp, rule_messages, wire, wire_packet
 from ryu_haslb.openflow.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL, ArpLimit
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.frame import with_one_vlan_tag_at_most
@@ -239,11 +239,11 @@ class NeighbourDiscovery:
         reply = arp.reply_to(request, self._mac)
         if served is None:
             tag = wire.push_vlan(untagged[1]) if untagged[1] else b""
-            channel.transmit(wire.packet_out(tag + wire.output(port), reply))
+            channel.transmit(wire_packet.packet_out(tag + wire.output(port), reply))
             return True
         for each in {_UNTAGGED, *served} if vlan is None else served & {vlan}:
             tag = wire.push_vlan(each) if each else b""
-            channel.transmit(wire.packet_out(tag + self.layout.spread, reply))
+            channel.transmit(wire_packet.packet_out(tag + self.layout.spread, reply))
         return True
 
     def serves(self, address: bytes, vlan: Optional[int]) -> bool:
@@ -289,7 +289,7 @@ class NeighbourDiscovery:
         vlans = self._vlans_of[probe.address]
         source = probe_address(self._key, to.vlan or min(vlans)) if vlans else self._mac
         tag = wire.push_vlan(to.vlan) if to.vlan else b""
-        return wire.packet_out(tag + wire.output(to.port), arp.probe(source, probe.address, to.mac))
+        return wire_packet.packet_out(tag + wire.output(to.port), arp.probe(source, probe.address, to.mac))
 
     def _broadcast(self, probe: Probe) -> Iterator[bytes]:
         vlans = self._vlans_of[probe.address]
@@ -297,7 +297,7 @@ class NeighbourDiscovery:
             tag = wire.push_vlan(vlan) if vlan else b""
             flooded, spread = self.layout.flood, self.layout.spread
             source, output = (probe_address(self._key, vlan), spread) if vlans else (self._mac, flooded)
-            yield wire.packet_out(tag + output, arp.probe(source, probe.address))
+            yield wire_packet.packet_out(tag + output, arp.probe(source, probe.address))
 
     def _learn_vlan(self, vlan: int) -> None:
         if vlan not in self._learned_vlans and len(self._learned_vlans) < MAX_LEARNED_VLANS:

@@ -25,7 +25,7 @@ from collections.abc import Mapping
 from typing import Callable, Optional, Union
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.adjacencies import Adjacencies
 from ryu_haslb.openflow.admission import Admission
 from ryu_haslb.openflow.backlog import Load
@@ -112,7 +112,7 @@ class RequestPath:
     def on_packet_in(self, message: bytes, now: float) -> bool:
         """Handle a packet-in. False when it was not caused by a rule of ours."""
         try:
-            punted = wire.read_packet_in(message)
+            punted = wire_packet.read_packet_in(message)
         except wire.MalformedMessage:
             return False
         channel = self.channel
@@ -184,11 +184,11 @@ class RequestPath:
             and self.table_output.is_usable
             and real not in self.rules.moved
         ):
-            channel.transmit(wire.packet_out_to_session(session.tag, frame))
+            channel.transmit(wire_packet.packet_out_to_session(session.tag, frame))
             return
         if session is not None:
             self._install_rule(session)
-        channel.transmit(wire.packet_out(self._actions[real], frame))
+        channel.transmit(wire_packet.packet_out(self._actions[real], frame))
 
     def _forward_unrecovered(
         self, channel: Channel, request: Request, frame: bytes, forward: Union[bytes, DropReason]
@@ -198,7 +198,7 @@ class RequestPath:
             self._balancer.statistics.count_dropped(forward)
         elif self._balancer.count_forwarded(request):
             self.admission.backlog.requests += 1
-            channel.transmit(wire.packet_out(forward, frame))
+            channel.transmit(wire_packet.packet_out(forward, frame))
 
     def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:
         """A request was returned to a session rule that is not there: it never was, or it has timed out."""
@@ -218,7 +218,7 @@ class RequestPath:
         self.admission.backlog.requests += 1
         self.rules.on_missing(session)
         self._install_rule(session)
-        channel.transmit(wire.packet_out(actions, frame))
+        channel.transmit(wire_packet.packet_out(actions, frame))
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:
         """The switch had no rule for a session that might have been recovered, or the session has just ended."""
@@ -247,7 +247,7 @@ class RequestPath:
             reply = echo_reply(untagged, chassis_address(self._datapath_id), untagged[_IPV4_DST])
             if reply is not None:
                 tag = wire.push_vlan(vlan) if vlan else b""
-                channel.transmit(wire.packet_out(tag + wire.output(port), reply))
+                channel.transmit(wire_packet.packet_out(tag + wire.output(port), reply))
 
     def _on_adjacencies_updated(self, moved: set[RealServer]) -> None:
         """The session rules of real servers that have moved are installed again."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.arbiter import Arbiter, Role
 from ryu_haslb.openflow.audit import Restored
 from ryu_haslb.openflow.capabilities import Capabilities
@@ -168,11 +168,11 @@ class Switch:
             return True
         if self.learning is not None and self.learning.on_error(error, now):
             return True
-        if not wire.is_request_packet_out(error.data):
+        if not wire_packet.is_request_packet_out(error.data):
             return False
-        if wire.is_return_to_session(error.data):
+        if wire_packet.is_return_to_session(error.data):
             self.path.table_output.on_rejected()
-        if not wire.is_return_to_session(error.data, PROBE_TAG):
+        if not wire_packet.is_return_to_session(error.data, PROBE_TAG):
             self.admission.backlog.settled += 1
             self._balancer.statistics.count_undelivered(DropReason.REJECTED_BY_SWITCH)
         return True

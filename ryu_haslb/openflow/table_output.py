@@ -15,7 +15,7 @@ import struct
 from typing import Optional
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.icmp import checksum
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, chassis_address
@@ -62,7 +62,7 @@ class TableOutput:
             self._probes_left -= 1
             self._next_probe = now + PROBE_INTERVAL
             frame = probe_frame(chassis_address(self._datapath_id), virtual_address)
-            channel.transmit(wire.packet_out(wire.return_to_session(PROBE_TAG), frame))
+            channel.transmit(wire_packet.packet_out(wire_packet.return_to_session(PROBE_TAG), frame))
         else:
             self.on_rejected("did not return what was output to TABLE")
 

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from typing import Optional, Union
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.follower_states import Followed
 from ryu_haslb.openflow.recovery import Recovery, Status
@@ -125,7 +125,9 @@ class UnrecoveredSessions:
             if status is Status.PENDING:
                 return self.recovery.actions_of(tag, now)
             if status is Status.UNREAD:
-                return wire.return_to_session(tag) if self._table_output.is_usable else DropReason.RECOVERY_PENDING
+                if not self._table_output.is_usable:
+                    return DropReason.RECOVERY_PENDING
+                return wire_packet.return_to_session(tag)
         return None
 
     def has_recovered(self, tag: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from enum import Enum
 from typing import Callable, NamedTuple, Optional
 
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.wire_flow_mod import FlowMod
 from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, Bench, datagram, packet_out, removal_of
@@ -196,5 +196,5 @@ def _carries(message: Message, label: bytes) -> bool:
 
 
 def _arrival(message: Message) -> list[Arrival]:
-    read = wire.read_packet_in(message.data)
+    read = wire_packet.read_packet_in(message.data)
     return [] if read is None else [Arrival(*read)]

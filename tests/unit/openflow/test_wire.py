@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ryu_haslb.engine import ofproto_common, ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
-from ryu_haslb.openflow import wire, wire_flow_mod
+from ryu_haslb.openflow import wire, wire_flow_mod, wire_packet
 from ryu_haslb.openflow.wire import MalformedMessage
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
@@ -91,16 +91,18 @@ def returned(frame: bytes) -> Any:
 
 @pytest.mark.parametrize("frame", [b"", b"frame", bytes(range(100))])
 def test_a_packet_out_that_returns_a_request_to_its_session(frame: bytes) -> None:
-    assert wire.packet_out(wire.return_to_session(TAG), frame) == packed(returned(frame))
+    assert wire_packet.packet_out(wire_packet.return_to_session(TAG), frame) == packed(returned(frame))
 
 
 def test_only_that_packet_out_is_recognized_in_an_error() -> None:
     message = packed(returned(b"frame"))
-    assert wire.is_return_to_session(message)
-    assert wire.is_return_to_session(message[:48])
-    assert not wire.is_return_to_session(message[:47])
-    assert not wire.is_return_to_session(b"")
-    assert not wire.is_return_to_session(wire.packet_out(wire.set_field("eth_src", MAC) + wire.output(3), b"frame"))
+    assert wire_packet.is_return_to_session(message)
+    assert wire_packet.is_return_to_session(message[:48])
+    assert not wire_packet.is_return_to_session(message[:47])
+    assert not wire_packet.is_return_to_session(b"")
+    assert not wire_packet.is_return_to_session(
+        wire_packet.packet_out(wire.set_field("eth_src", MAC) + wire.output(3), b"frame")
+    )
 
 
 def test_barrier_request() -> None:
@@ -140,19 +142,19 @@ def test_packet_in_wherever_the_port_stands_in_the_match(extra: dict[str, Any]) 
     read_by_ryu = ofproto_v1_3_parser.OFPPacketIn.parser(
         DATAPATH, wire.OFP_VERSION, wire.OFPT_PACKET_IN, len(message), 0, bytearray(message)
     )
-    assert wire.read_packet_in(message) == (
+    assert wire_packet.read_packet_in(message) == (
         read_by_ryu.cookie,
         read_by_ryu.match["in_port"],
         bytes(read_by_ryu.data),
     )
     fields = ofproto_v1_3_parser.OFPMatch(**extra, in_port=5)
     fields.fields2 = fields._fields2 = fields._fields2[::-1]
-    assert wire.read_packet_in(packet_in(fields, b"frame")) == (0x151B7, 5, b"frame")
+    assert wire_packet.read_packet_in(packet_in(fields, b"frame")) == (0x151B7, 5, b"frame")
 
 
 @pytest.mark.parametrize("fields", [{}, {"metadata": 7, "eth_dst": "02:51:b7:00:00:01"}])
 def test_packet_in_without_a_port(fields: dict[str, Any]) -> None:
-    assert wire.read_packet_in(packet_in(ofproto_v1_3_parser.OFPMatch(**fields), b"frame")) is None
+    assert wire_packet.read_packet_in(packet_in(ofproto_v1_3_parser.OFPMatch(**fields), b"frame")) is None
 
 
 @pytest.mark.parametrize("match_length", [0, 3, 5, 11, 13, 40, 0xFFFF])
@@ -160,14 +162,14 @@ def test_a_match_whose_length_lies_is_an_error(match_length: int) -> None:
     message = bytearray(packet_in(ofproto_v1_3_parser.OFPMatch(metadata=7), b"frame"))
     message[26:28] = match_length.to_bytes(2, "big")
     with pytest.raises(MalformedMessage):
-        wire.read_packet_in(bytes(message))
+        wire_packet.read_packet_in(bytes(message))
 
 
 @without_deadline
 @given(st.binary(max_size=120))
 def test_any_bytes_are_a_packet_in_or_an_error(data: bytes) -> None:
     try:
-        found = wire.read_packet_in(data)
+        found = wire_packet.read_packet_in(data)
     except MalformedMessage as error:
         assert str(error)
     else:
