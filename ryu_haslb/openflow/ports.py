@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from struct import Struct
 from typing import NamedTuple, Optional
 
-from ryu_haslb.openflow.screening import ProtocolError
+from ryu_haslb.openflow.errors import ProtocolError
 from ryu_haslb.openflow.wire import OFPPC_PORT_DOWN, OFPPR_DELETE, OFPPS_LINK_DOWN
 from ryu_haslb.openflow.wire_multipart import MULTIPART_HEADER_LENGTH, has_more
 

@@ -24,7 +24,7 @@ from enum import Enum
 from struct import Struct
 from typing import NamedTuple
 
-from ryu_haslb.errors import HaslbError
+from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.wire import (
     HEADER,
     OFP_VERSION,
@@ -91,14 +91,6 @@ class Screened(NamedTuple):
 
     treatment: Treatment
     message: bytes
-
-
-class ProtocolError(HaslbError):
-    """The peer breaks OpenFlow, and its connection must be closed. The text says how."""
-
-
-class IncompatibleVersionError(ProtocolError):
-    """The peer does not offer OpenFlow 1.3."""
 
 
 def screen(state: State, version: int, kind: int, message: bytes) -> Screened:

@@ -33,15 +33,10 @@ from ryu_haslb.engine import (
 )
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.channel import MessageHandler, SwitchListener
+from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.latency import LatencyHistogram
 from ryu_haslb.openflow.ports import Ports
-from ryu_haslb.openflow.screening import (
-    IncompatibleVersionError,
-    ProtocolError,
-    State,
-    Treatment,
-    screen,
-)
+from ryu_haslb.openflow.screening import State, Treatment, screen
 from ryu_haslb.openflow.tls import PeerCertificate, peer_certificate, reason
 from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPT_PACKET_IN
 

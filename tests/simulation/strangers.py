@@ -12,8 +12,9 @@ from struct import Struct
 from typing import Optional
 
 from ryu_haslb.openflow.channel import MessageHandler, SwitchListener
+from ryu_haslb.openflow.errors import ProtocolError
 from ryu_haslb.openflow.latency import LatencyHistogram
-from ryu_haslb.openflow.screening import ProtocolError, State, screen
+from ryu_haslb.openflow.screening import State, screen
 from ryu_haslb.openflow.tls import PeerCertificate
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from simulation.clock import Clock

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.screening import IncompatibleVersionError, ProtocolError, State, Treatment, screen
+from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.screening import State, Treatment, screen
 
 PORT = bytes(64)
 

@@ -1,0 +1,13 @@
+"""The errors of this room: what a peer of the OpenFlow port does that it must not."""
+
+from __future__ import annotations
+
+from ryu_haslb.errors import HaslbError
+
+
+class ProtocolError(HaslbError):
+    """The peer breaks OpenFlow, and its connection must be closed. The text says how."""
+
+
+class IncompatibleVersionError(ProtocolError):
+    """The peer does not offer OpenFlow 1.3."""
