@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VirtualServer
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.icmp import checksum
+from ryu_haslb.openflow.packets.icmp import checksum
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, Purpose, chassis_address
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.table_output import probe_frame

@@ -26,9 +26,8 @@ from ryu_haslb.configuration.crypto_model import (
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, Switching, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow.capabilities import CAPABILITIES
-from ryu_haslb.openflow.fencing import FENCING_TRANSITIONS
-from ryu_haslb.openflow.follower_states import FOLLOWER_TRANSITIONS
 from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.pipeline import (
     LEARNING_PURPOSES,
     SESSION_PRIORITY,
@@ -39,8 +38,9 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
     session_rewrites,
 )
-from ryu_haslb.openflow.places import Location
+from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS
 from ryu_haslb.openflow.replies import copying_rules
+from ryu_haslb.openflow.roles.fencing import FENCING_TRANSITIONS
 from ryu_haslb.openflow.standing_rules import mute_rules, standing_rules
 from ryu_haslb.openflow.wire import OFPP_CONTROLLER, Value
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS

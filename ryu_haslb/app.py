@@ -36,11 +36,11 @@ from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import ServerStates, steer
 from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, leave_listening, ofproto_v1_3
 from ryu_haslb.green_errors import log_uncaught_errors
-from ryu_haslb.openflow import transport
 from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.server import Caller, OpenFlowServer
-from ryu_haslb.openflow.session_key import KEY_LENGTH
-from ryu_haslb.openflow.unserved import Unserved
+from ryu_haslb.openflow.sessions.session_key import KEY_LENGTH
+from ryu_haslb.openflow.sockets import transport
+from ryu_haslb.openflow.sockets.server import Caller, OpenFlowServer
+from ryu_haslb.openflow.sockets.unserved import Unserved
 from ryu_haslb.show import state_log
 from ryu_haslb.show.snapshot import Sources
 from ryu_haslb.show.state_history import StateHistory

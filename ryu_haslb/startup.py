@@ -25,8 +25,8 @@ from ryu_haslb.control.server import ControlServer
 from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.engine import cfg, ofproto_common
 from ryu_haslb.language.diagnostics import ConfigurationError
-from ryu_haslb.openflow.server import BACKLOG
-from ryu_haslb.openflow.tls import TlsSettingError, server_context
+from ryu_haslb.openflow.sockets.server import BACKLOG
+from ryu_haslb.openflow.sockets.tls import TlsSettingError, server_context
 from ryu_haslb.supervision import Supervisor
 from ryu_haslb.watchdog import WatchdogSettingError
 from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server

@@ -16,7 +16,7 @@ from ryu_haslb import PRODUCT
 from ryu_haslb.cli.progress import ProgressBar
 from ryu_haslb.cli.run import DEFAULT_ADDRESS, DEFAULT_PORT, listening_place
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.openflow.tls import server_context
+from ryu_haslb.openflow.sockets.tls import server_context
 from ryu_haslb.switch_test.listener import Listener, StoppedError
 from ryu_haslb.switch_test.report import as_json, left_behind, lines
 from ryu_haslb.switch_test.runner import Ended, examine

@@ -16,7 +16,7 @@ from ryu_haslb.cluster.member_rows import Members, Switchover
 from ryu_haslb.cluster.rows import shown
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH, ClusterSettings
 from ryu_haslb.cluster.shared_state import SharedState
-from ryu_haslb.openflow.fencing import Leadership
+from ryu_haslb.openflow.roles.fencing import Leadership
 
 LOG = logging.getLogger(__name__)
 

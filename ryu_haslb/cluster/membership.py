@@ -24,8 +24,8 @@ from ryu_haslb.cluster.member_rows import (
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.reach import Reach
 from ryu_haslb.cluster.rows import Columns
-from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.slb.balancer import Balancer
 
 LOG = logging.getLogger(__name__)

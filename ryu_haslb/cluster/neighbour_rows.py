@@ -11,8 +11,8 @@ from ipaddress import AddressValueError, IPv4Address
 from typing import Optional
 
 from ryu_haslb.cluster.rows import Columns, Kind
+from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX
-from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.wire import OFPP_LOCAL, OFPP_MAX
 
 NEIGHBOUR = Kind("Neighbour", ("datapath", "address"), ("mac", "port", "vlan"))

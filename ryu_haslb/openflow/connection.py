@@ -18,21 +18,21 @@ from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.arbiter import Arbiter, Role
 from ryu_haslb.openflow.capabilities import Capability
-from ryu_haslb.openflow.channel import SwitchChannel
-from ryu_haslb.openflow.fencing import FencedMastership
-from ryu_haslb.openflow.follower import Follower
 from ryu_haslb.openflow.installation import Clock, Installation
 from ryu_haslb.openflow.learning import is_learned
-from ryu_haslb.openflow.lease import holder_id
-from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.port_flaps import PortFlaps
 from ryu_haslb.openflow.ports import PortChange
+from ryu_haslb.openflow.recovery.follower import Follower
+from ryu_haslb.openflow.recovery.session_view import Budget
 from ryu_haslb.openflow.retirement import Conclude, Retirement
-from ryu_haslb.openflow.session_key import KeyReading
-from ryu_haslb.openflow.session_view import Budget
+from ryu_haslb.openflow.roles.arbiter import Arbiter, Role
+from ryu_haslb.openflow.roles.fencing import FencedMastership
+from ryu_haslb.openflow.roles.lease import holder_id
+from ryu_haslb.openflow.roles.mastership import Mastership
+from ryu_haslb.openflow.sessions.session_key import KeyReading
+from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, UNKEYED

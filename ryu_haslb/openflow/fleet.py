@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from typing import Callable, Optional, TypeVar
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.connection import Connection
-from ryu_haslb.openflow.fencing import Leadership
 from ryu_haslb.openflow.identity import is_proved, refusal
 from ryu_haslb.openflow.installation import Clock
+from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.pipeline import chassis_address
-from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.retirement import Conclude
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, Rivals
+from ryu_haslb.openflow.roles.fencing import Leadership
+from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
 

@@ -7,7 +7,7 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.language.values import peer_address
 from ryu_haslb.language.wording import quoted
-from ryu_haslb.openflow.channel import SwitchChannel
+from ryu_haslb.openflow.sockets.channel import SwitchChannel
 
 
 def refusal(configuration: Configuration, transport: SwitchChannel) -> Optional[str]:

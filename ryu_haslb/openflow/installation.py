@@ -20,18 +20,18 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration, Switching
 from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.openflow import rule_messages, wire
-from ryu_haslb.openflow.audit import Audit
+from ryu_haslb.openflow.audit.audit import Audit
+from ryu_haslb.openflow.audit.session_audit import SessionAudit
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.capabilities import Capability
-from ryu_haslb.openflow.channel import SwitchChannel
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.layout_choice import LayoutChoice
-from ryu_haslb.openflow.meter_rates import MeterRates
-from ryu_haslb.openflow.meters import Meters
+from ryu_haslb.openflow.overload.meter_rates import MeterRates
+from ryu_haslb.openflow.overload.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule, Table
 from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.self_description import Reported, SelfDescription
-from ryu_haslb.openflow.session_audit import SessionAudit
+from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions

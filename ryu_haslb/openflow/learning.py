@@ -37,10 +37,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import rule_messages, wire
-from ryu_haslb.openflow.channel import Channel
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import LEARNED_PURPOSES, SESSION_KEY_MASK, Purpose, Rule
 from ryu_haslb.openflow.ports import MAX_PORTS
+from ryu_haslb.openflow.sockets.channel import Channel
 
 LOG = logging.getLogger(__name__)
 

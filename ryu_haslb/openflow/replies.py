@@ -22,11 +22,11 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.mobile_ip.reply_reader import ReplyFields, read_registration_reply
-from ryu_haslb.openflow.frame import without_vlan_tag
-from ryu_haslb.openflow.icmp import checksum
-from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
+from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
+from ryu_haslb.openflow.neighbours.places import Location
+from ryu_haslb.openflow.packets.frame import without_vlan_tag
+from ryu_haslb.openflow.packets.icmp import checksum
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, Purpose, Rule
-from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, OFPVID_NONE, OFPVID_PRESENT, Value
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.farm import ServerFarm

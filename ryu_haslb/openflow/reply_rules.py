@@ -19,7 +19,7 @@ from typing import Optional
 from ryu_haslb.openflow import rule_messages
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.meters import Meters
+from ryu_haslb.openflow.overload.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule
 from ryu_haslb.openflow.replies import RealRules, Replies
 from ryu_haslb.openflow.transactions import Transactions

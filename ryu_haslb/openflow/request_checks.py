@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import Optional, Union
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow.forwarding import Forwarding
-from ryu_haslb.openflow.frame import read_request
-from ryu_haslb.openflow.martians import own_addresses
-from ryu_haslb.openflow.neighbour_discovery import NeighbourDiscovery
+from ryu_haslb.openflow.neighbours.forwarding import Forwarding
+from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
+from ryu_haslb.openflow.packets.frame import read_request
+from ryu_haslb.openflow.packets.martians import own_addresses
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.statistics import DropReason

@@ -26,19 +26,19 @@ from typing import Callable, Optional, Union
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.adjacencies import Adjacencies
-from ryu_haslb.openflow.admission import Admission
-from ryu_haslb.openflow.backlog import Load
-from ryu_haslb.openflow.channel import Channel
-from ryu_haslb.openflow.frame import without_vlan_tag
-from ryu_haslb.openflow.icmp import echo_reply
 from ryu_haslb.openflow.learning import Learning
+from ryu_haslb.openflow.neighbours.adjacencies import Adjacencies
+from ryu_haslb.openflow.overload.admission import Admission
+from ryu_haslb.openflow.overload.backlog import Load
+from ryu_haslb.openflow.packets.frame import without_vlan_tag
+from ryu_haslb.openflow.packets.icmp import echo_reply
 from ryu_haslb.openflow.pipeline import REPLY_PURPOSES, Purpose, chassis_address
+from ryu_haslb.openflow.recovery.unrecovered import UnrecoveredSessions
 from ryu_haslb.openflow.replies import Replies
 from ryu_haslb.openflow.request_checks import RequestChecks
-from ryu_haslb.openflow.session_rules import SessionRules
+from ryu_haslb.openflow.sessions.session_rules import SessionRules
+from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
-from ryu_haslb.openflow.unrecovered import UnrecoveredSessions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request

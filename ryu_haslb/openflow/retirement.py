@@ -15,9 +15,11 @@ from __future__ import annotations
 import logging
 from typing import Callable, Optional
 
-from ryu_haslb.openflow import lease, meters, rule_messages, wire
-from ryu_haslb.openflow.channel import SwitchChannel
+from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.overload import meters
+from ryu_haslb.openflow.roles import lease
+from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.transactions import Transactions
 
 LOG = logging.getLogger(__name__)

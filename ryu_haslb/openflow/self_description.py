@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, field
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_description import Description, description_request, read_description
 from ryu_haslb.openflow.wire_features import (

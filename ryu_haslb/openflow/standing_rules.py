@@ -13,9 +13,9 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration, next_hop_of
 from ryu_haslb.configuration.outside_ports import Inside, Sides, protected_addresses
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.openflow import arp
-from ryu_haslb.openflow.icmp import PROTOCOL_ICMP
 from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.packets import arp
+from ryu_haslb.openflow.packets.icmp import PROTOCOL_ICMP
 from ryu_haslb.openflow.pipeline import (
     FIRST_METER,
     PROBE_PREFIX,
@@ -25,7 +25,7 @@ from ryu_haslb.openflow.pipeline import (
     dispatch_match,
     udp_match,
 )
-from ryu_haslb.openflow.session_key import key_rules
+from ryu_haslb.openflow.sessions.session_key import key_rules
 from ryu_haslb.openflow.wire import ETHERTYPE_ARP, ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
 from ryu_haslb.slb.session import UNKEYED
 

@@ -8,18 +8,18 @@ from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.arbiter import Arbiter, Role
-from ryu_haslb.openflow.audit import Restored
+from ryu_haslb.openflow.audit.audit import Restored
 from ryu_haslb.openflow.capabilities import Capabilities
-from ryu_haslb.openflow.channel import Channel
-from ryu_haslb.openflow.fencing import Leadership
-from ryu_haslb.openflow.follower import Follower
-from ryu_haslb.openflow.follower_states import Followed
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.learning import Learning, Numbers
 from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.recovery.follower import Follower
+from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.request_path import RequestPath
+from ryu_haslb.openflow.roles.arbiter import Arbiter, Role
+from ryu_haslb.openflow.roles.fencing import Leadership
 from ryu_haslb.openflow.self_description import Reported
+from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.table_output import PROBE_TAG
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer

@@ -16,9 +16,9 @@ from typing import Optional
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.channel import Channel
-from ryu_haslb.openflow.icmp import checksum
+from ryu_haslb.openflow.packets.icmp import checksum
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, chassis_address
+from ryu_haslb.openflow.sockets.channel import Channel
 
 LOG = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Callable, Optional
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.channel import Channel
+from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire_flow_mod import bundle
 
 #: Errors, as type and code, with which a switch without bundles rejects one.

@@ -11,10 +11,10 @@ from typing import Annotated, Optional, TypedDict
 from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.configuration.model import Drain, Switching
 from ryu_haslb.dfp.manager import State
-from ryu_haslb.openflow.arbiter import Role
-from ryu_haslb.openflow.follower_states import FollowerState
-from ryu_haslb.openflow.places import PlaceState
-from ryu_haslb.openflow.rule_room import LimitSource
+from ryu_haslb.openflow.neighbours.places import PlaceState
+from ryu_haslb.openflow.recovery.follower_states import FollowerState
+from ryu_haslb.openflow.roles.arbiter import Role
+from ryu_haslb.openflow.sessions.rule_room import LimitSource
 from ryu_haslb.show.column_types import (
     Address,
     AddressAndPort,

@@ -15,8 +15,8 @@ from ryu_haslb.dfp.agents import DfpAgents
 from ryu_haslb.language.wording import printable
 from ryu_haslb.log_buffer import BUFFER
 from ryu_haslb.mobile_ip.identity import identity_of_key
-from ryu_haslb.openflow.follower_states import FollowerState
-from ryu_haslb.openflow.places import PlaceState
+from ryu_haslb.openflow.neighbours.places import PlaceState
+from ryu_haslb.openflow.recovery.follower_states import FollowerState
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show.rows import (
     DROPPED,

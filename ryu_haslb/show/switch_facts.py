@@ -6,9 +6,9 @@ from socket import inet_ntoa
 from typing import Optional, Protocol, TypedDict, runtime_checkable
 
 from ryu_haslb.language.wording import printable
-from ryu_haslb.openflow.latency import LatencyHistogram
+from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.pipeline import Table, chassis_address
-from ryu_haslb.openflow.places import Location
+from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.openflow.switch import Switch
 
 

@@ -2,8 +2,8 @@
 
 A tag is a hash of the mobile's identity. Who could compute it could also look for two NAIs with one tag, and so claim
 the session of another mobile after a restart. So each balancer has a secret key of its own. The rules on a switch bear
-tags, and outlive the balancer: so the key is on the switch as well (:mod:`ryu_haslb.openflow.session_key`), and the
-balancer that serves it next adopts that key::
+tags, and outlive the balancer: so the key is on the switch as well
+(:mod:`ryu_haslb.openflow.sessions.session_key`), and the balancer that serves it next adopts that key::
 
     the first switch has a key               -> it becomes the key of new tags here
     it has none, but rules of our kind       -> an earlier version served it: its tags are hashed without a key

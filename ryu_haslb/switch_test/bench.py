@@ -14,7 +14,7 @@ from struct import Struct
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.icmp import checksum
+from ryu_haslb.openflow.packets.icmp import checksum
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP
 from ryu_haslb.openflow.wire import Value
 from ryu_haslb.openflow.wire_description import Description

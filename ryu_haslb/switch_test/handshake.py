@@ -6,7 +6,7 @@ from typing import Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.ports import Ports
-from ryu_haslb.openflow.screening import State, Treatment, screen
+from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
 from ryu_haslb.openflow.wire_handshake import (
     Features,
     features_request,

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.openflow import tls
+from ryu_haslb.openflow.sockets import tls
 from ryu_haslb.openflow.wire import HEADER
 
 #: Bytes that are read at once, and reads after which the messages are handled.

@@ -11,7 +11,7 @@ from typing import Callable, NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
-from ryu_haslb.openflow.screening import State
+from ryu_haslb.openflow.sockets.screening import State
 from ryu_haslb.openflow.wire import MalformedMessage, hello_failed
 from ryu_haslb.switch_test.bench import Identity
 from ryu_haslb.switch_test.handshake import Handshake

@@ -14,10 +14,10 @@ from prometheus_client.registry import Collector
 from ryu_haslb import __version__
 from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.dfp.manager import State
-from ryu_haslb.openflow.arbiter import Role
 from ryu_haslb.openflow.capabilities import IN_SERVICE
-from ryu_haslb.openflow.latency import LatencyHistogram
-from ryu_haslb.openflow.places import PlaceState
+from ryu_haslb.openflow.neighbours.places import PlaceState
+from ryu_haslb.openflow.roles.arbiter import Role
+from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.show import cluster_snapshot, snapshot
 from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, RedundancyRow, SwitchRow, agent_state
 from ryu_haslb.show.snapshot import Sources

@@ -265,7 +265,7 @@ def test_an_object_that_flaps_makes_few_state_lines_and_the_last_state_is_logged
 def test_switches_that_are_made_up_share_a_limit() -> None:
     from types import SimpleNamespace  # noqa: PLC0415
 
-    from ryu_haslb.openflow.arbiter import Role  # noqa: PLC0415
+    from ryu_haslb.openflow.roles.arbiter import Role  # noqa: PLC0415
 
     application = Application()
     watch, made, now = StateLog(application.sources, 0.0), 0, 0.0

@@ -16,7 +16,7 @@ from attacked import HARD_LIMIT, HELLO, Controller, opening, started
 from balancer_process import free_port
 from bench import wait_until
 
-from ryu_haslb.openflow.unserved import HANDSHAKE_TIMEOUT, MAX_UNSERVED_OF_PEER
+from ryu_haslb.openflow.sockets.unserved import HANDSHAKE_TIMEOUT, MAX_UNSERVED_OF_PEER
 
 STRANGERS = 1000
 

@@ -12,7 +12,7 @@ from ipaddress import IPv4Address
 import pytest
 from wired_switch import VIRTUAL, Wired
 
-from ryu_haslb.openflow.icmp import checksum
+from ryu_haslb.openflow.packets.icmp import checksum
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, Purpose
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import Session

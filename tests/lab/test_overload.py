@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks.overload import Crowd, Overload
-from ryu_haslb.openflow.clients import MAX_REQUEST_RATE
+from ryu_haslb.openflow.overload.clients import MAX_REQUEST_RATE
 from ryu_haslb.openflow.pipeline import ARP_METER, FIRST_METER, REPLY_METER
 
 pytestmark = pytest.mark.lab

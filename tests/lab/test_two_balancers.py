@@ -12,7 +12,7 @@ from mobile import registration
 from pair import PORTS, Pair
 
 from haslb_lab.runner.lab import Lab
-from ryu_haslb.openflow.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL
+from ryu_haslb.openflow.roles.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL
 
 pytestmark = pytest.mark.lab
 

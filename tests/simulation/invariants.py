@@ -7,7 +7,7 @@ from math import inf
 from typing import Optional
 
 from ryu_haslb.dfp.manager import State as DfpState
-from ryu_haslb.openflow.recovery import Status
+from ryu_haslb.openflow.recovery.recovery import Status
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.slb.doubt import MAX_SILENCE, WATCH_INTERVAL
 from ryu_haslb.slb.real import Health, RealServer

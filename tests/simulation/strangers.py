@@ -1,7 +1,7 @@
 """Strangers at the OpenFlow port: peers that connect, claim some datapath id, and send what they like.
 
 What a stranger sends goes through the product's own screening and handlers. Of the connection itself only the order of
-the handshake is simulated here, as ``openflow/transport.py`` goes through it.
+the handshake is simulated here, as ``openflow/sockets/transport.py`` goes through it.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from random import Random
 from struct import Struct
 from typing import Optional
 
-from ryu_haslb.openflow.channel import MessageHandler, SwitchListener
 from ryu_haslb.openflow.errors import ProtocolError
-from ryu_haslb.openflow.latency import LatencyHistogram
-from ryu_haslb.openflow.screening import State, screen
-from ryu_haslb.openflow.tls import PeerCertificate
+from ryu_haslb.openflow.sockets.channel import MessageHandler, SwitchListener
+from ryu_haslb.openflow.sockets.latency import LatencyHistogram
+from ryu_haslb.openflow.sockets.screening import State, screen
+from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from simulation.clock import Clock
 from simulation.mobile_ip import Registration, request

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from ryu_haslb.openflow.channel import MessageHandler
-from ryu_haslb.openflow.latency import LatencyHistogram
-from ryu_haslb.openflow.tls import PeerCertificate
+from ryu_haslb.openflow.sockets.channel import MessageHandler
+from ryu_haslb.openflow.sockets.latency import LatencyHistogram
+from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from simulation.network import Pipe
 from simulation.openflow import ECHO_REPLY, PORT_STATUS
 from simulation.switch import SimulatedSwitch
@@ -21,7 +21,7 @@ SOCKET_BUFFER = 200_000
 
 
 class Transport:
-    """The controller's end of a connection, as :class:`ryu_haslb.openflow.transport.Transport` is one over TCP."""
+    """The controller's end of a connection; :class:`ryu_haslb.openflow.sockets.transport.Transport` is one over TCP."""
 
     def __init__(self, switch: SimulatedSwitch, controller: Controller) -> None:
         self.id = switch.datapath_id

@@ -14,9 +14,9 @@ from statistics_replies import FlowRow, flow_stats_reply
 
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.channel import SwitchListener
-from ryu_haslb.openflow.latency import LatencyHistogram
-from ryu_haslb.openflow.tls import PeerCertificate
+from ryu_haslb.openflow.sockets.channel import SwitchListener
+from ryu_haslb.openflow.sockets.latency import LatencyHistogram
+from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from ryu_haslb.openflow.wire_multipart import flow_stats_request
 from simulation.clock import Clock
 from simulation.datapath import Capabilities, Meter
@@ -175,7 +175,7 @@ def _is_flow_stats_request(received: bytes) -> bool:
 
 
 class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
-    """The connection to a fake switch, as the application sees one (:class:`ryu_haslb.openflow.transport.Transport`).
+    """The connection to a fake switch: instead of :class:`ryu_haslb.openflow.sockets.transport.Transport`.
 
     ``listener`` is called for each echo reply. ``sent`` are the messages that were sent since a test has last cleared
     it. ``ports`` are names by number.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ryu_haslb.app import HomeAgentLoadBalancing
 from ryu_haslb.engine import REQUIRED_APPLICATIONS
-from ryu_haslb.openflow import backlog
+from ryu_haslb.openflow.overload import backlog
 
 _REQUIRED_APP = REQUIRED_APPLICATIONS  # the engine's manager reads this name
 backlog.MAX_QUEUEING_DELAY = 60.0

@@ -14,7 +14,7 @@ from wired_switch import MACS, OTHER
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
-from ryu_haslb.openflow.tls import PeerCertificate
+from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer as RealServerState
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK

@@ -24,7 +24,10 @@ NAMED_FILE = re.compile(
 NAMED_MODULE = re.compile(r"(?<![\w/.])(?:haslb_lab|benchmarks)(?:\.\w+)+")
 #: A file below a folder of the product or the lab, such as ``slb/real.py`` in CONTRIBUTING.md.
 SHORT_FILE = re.compile(r"(?<![\w/.-])(?:[a-z_]+/)+[a-z_]+\.py\b")
-FOLDERS = [ROOT / name for name in ("", "ryu_haslb", "ryu_haslb/configuration", "mininet", "mininet/haslb_lab")]
+FOLDERS = [
+    ROOT / name
+    for name in ("", "ryu_haslb", "ryu_haslb/configuration", "ryu_haslb/openflow", "mininet", "mininet/haslb_lab")
+]
 
 
 def name(document: Path) -> str:

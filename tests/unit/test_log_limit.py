@@ -89,7 +89,7 @@ def limited() -> Iterator[tuple[LogFilter, list[Lines]]]:
 def test_each_handler_gets_the_same_lines(log: tuple[LogFilter, list[Lines]]) -> None:
     _, handlers = log
     for number in range(3 * OBJECT_BURST):
-        logging.getLogger("ryu_haslb.openflow.transport").warning("%s breaks: %d", "10.1.1.1", number)
+        logging.getLogger("ryu_haslb.openflow.sockets.transport").warning("%s breaks: %d", "10.1.1.1", number)
     assert handlers[0].lines == handlers[1].lines
     assert len(handlers[0].lines) == OBJECT_BURST
 

@@ -22,7 +22,7 @@ from ryu_haslb.cluster.membership import RECORD_DELAY, RECORD_TIMEOUT, RIVAL_DEL
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.reach import SURPASSED_TIMEOUT
 from ryu_haslb.cluster.rows import Value
-from ryu_haslb.openflow.arbiter import Role
+from ryu_haslb.openflow.roles.arbiter import Role
 
 
 class FakeSwitch:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.cluster.neighbour_rows import MAX_NEIGHBOURS, NEIGHBOUR, places_of, places_to_publish, rows_of
-from ryu_haslb.openflow.places import Location
+from ryu_haslb.openflow.neighbours.places import Location
 
 PLACES = {
     1: {b"\x0a\1\1\x33": Location(b"\2\0\0\0\0\x33", 3, None), b"\x0a\1\1\x34": Location(b"\2\0\0\0\0\x34", 4, 15)},

@@ -17,7 +17,7 @@ from ryu_haslb.openflow.fleet import FORGET_TIMEOUT, MAX_GONE_SWITCHES, Fleet
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, chassis_address
 from ryu_haslb.openflow.retirement import Conclude
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
-from ryu_haslb.openflow.tls import PeerCertificate
+from ryu_haslb.openflow.sockets.tls import PeerCertificate
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session_filter import EVERY_SESSION
 

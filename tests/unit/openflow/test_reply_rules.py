@@ -16,7 +16,7 @@ from ryu_haslb.configuration.model import Configuration, RealServer, Route, Serv
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.connection import Connection
-from ryu_haslb.openflow.meters import MAX_REPLY_RATE, UPDATE_INTERVAL
+from ryu_haslb.openflow.overload.meters import MAX_REPLY_RATE, UPDATE_INTERVAL
 from ryu_haslb.openflow.pipeline import REPLY_METER, Purpose, chassis_address
 from ryu_haslb.openflow.replies import read_reply
 from ryu_haslb.openflow.switch import Switch

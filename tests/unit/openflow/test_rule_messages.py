@@ -14,6 +14,7 @@ from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm,
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow import rule_messages, wire
+from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.pipeline import (
     FIRST_METER,
     REPLY_PURPOSES,
@@ -25,7 +26,6 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
     session_rewrites,
 )
-from ryu_haslb.openflow.places import Location
 from ryu_haslb.openflow.replies import copying_rules
 from ryu_haslb.openflow.rule_messages import SessionRule
 from ryu_haslb.openflow.standing_rules import client_rules, standing_rules

@@ -10,7 +10,7 @@ from fake_switch import message
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
 from ryu_haslb.openflow import wire, wire_features, wire_handshake
-from ryu_haslb.openflow.screening import State, Treatment, screen
+from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
 from ryu_haslb.openflow.wire import MalformedMessage
 
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)

@@ -12,7 +12,7 @@ from fake_switch import FakeSwitch, FakeTransport
 
 from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.dfp.messages import PreferenceInformation, encode
-from ryu_haslb.openflow.places import Location
+from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.show import snapshot
 from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, REALS, REALS_DETAIL, STATISTICS, Report

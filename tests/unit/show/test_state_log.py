@@ -5,7 +5,7 @@ from __future__ import annotations
 from control_process import Application
 
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.openflow.arbiter import Role
+from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.show.state_log import MAX_LINES_PER_SECOND, StateLog
 
 

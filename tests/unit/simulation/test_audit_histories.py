@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 from budget import some
 
-from ryu_haslb.openflow.lease import LEASE_COOKIE
 from ryu_haslb.openflow.pipeline import FIRST_METER, REPLY_METER
+from ryu_haslb.openflow.roles.lease import LEASE_COOKIE
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.faults import Fault
 from simulation.parameters import Parameters
@@ -84,7 +84,7 @@ def test_deleted_rules_are_restored_and_logged_once(what: str, bundles: bool, ca
 
 def test_rules_without_idle_time_out_are_restored(monkeypatch: pytest.MonkeyPatch) -> None:
     """They send no flow-removed messages: their number tells."""
-    monkeypatch.setattr("ryu_haslb.openflow.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT", 0)
+    monkeypatch.setattr("ryu_haslb.openflow.sessions.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT", 0)
     world = settled(SILENT)
     before = our_rules(world)
     Fault(0.0, "flows are deleted", ("session rules",)).strike(world)
@@ -93,9 +93,9 @@ def test_rules_without_idle_time_out_are_restored(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_large_table_is_compared_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ryu_haslb.openflow.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT", 0)
-    monkeypatch.setattr("ryu_haslb.openflow.session_audit.SLICE_RULES", 7)
-    monkeypatch.setattr("ryu_haslb.openflow.session_audit._SESSIONS_PER_TICK", 10)
+    monkeypatch.setattr("ryu_haslb.openflow.sessions.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT", 0)
+    monkeypatch.setattr("ryu_haslb.openflow.audit.session_audit.SLICE_RULES", 7)
+    monkeypatch.setattr("ryu_haslb.openflow.audit.session_audit._SESSIONS_PER_TICK", 10)
     world = settled(SILENT)
     before = our_rules(world)
     Fault(0.0, "flows are deleted", ("session rules",)).strike(world)
@@ -238,8 +238,8 @@ def test_a_switch_that_restarts_gets_its_session_rules_in_slices(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """They are no deletion by others, also where the last slice is sent long after the first."""
-    monkeypatch.setattr("ryu_haslb.openflow.reinstallation.MAX_SESSIONS_PER_STEP", 2)
-    monkeypatch.setattr("ryu_haslb.openflow.install_queue.MAX_WAITING_RULES", 4)
+    monkeypatch.setattr("ryu_haslb.openflow.sessions.reinstallation.MAX_SESSIONS_PER_STEP", 2)
+    monkeypatch.setattr("ryu_haslb.openflow.sessions.install_queue.MAX_WAITING_RULES", 4)
     world = settled(replace(SILENT, arrivals=0.1 * SILENT.mobiles))
     before = our_rules(world)
     Fault(0.0, "switch restarts").strike(world)

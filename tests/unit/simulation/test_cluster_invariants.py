@@ -9,7 +9,7 @@ import pytest
 
 from ryu_haslb.cluster.election import Action, Election, ElectionEvent, Lead, MemberState, View
 from ryu_haslb.cluster.member import Member
-from ryu_haslb.openflow.fencing import FencedMastership
+from ryu_haslb.openflow.roles.fencing import FencedMastership
 from ryu_haslb.slb.session_table import SessionTable
 from simulation.faults import Fault
 from simulation.idl import SimulatedRow

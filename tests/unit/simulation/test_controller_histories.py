@@ -8,9 +8,9 @@ from itertools import product
 import pytest
 from budget import some
 
-from ryu_haslb.openflow import rule_reading
-from ryu_haslb.openflow.mastership import Mastership
 from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.openflow.recovery import rule_reading
+from ryu_haslb.openflow.roles.mastership import Mastership
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import DropReason

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from budget import some
 
-from ryu_haslb.openflow import recovery
+from ryu_haslb.openflow.recovery import recovery
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from budget import some
 
-from ryu_haslb.openflow.flow_mod_pace import TARGET_DELAY, FlowModPace
-from ryu_haslb.openflow.rule_room import RuleRoom
+from ryu_haslb.openflow.sessions.flow_mod_pace import TARGET_DELAY, FlowModPace
+from ryu_haslb.openflow.sessions.rule_room import RuleRoom
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate

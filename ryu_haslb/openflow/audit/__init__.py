@@ -1,0 +1,1 @@
+"""The audit of one switch: which of our rules others have deleted or changed."""

@@ -1,0 +1,296 @@
+"""The audit of one switch: finds which of our rules others have deleted, and has them installed again.
+
+Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rules at any time::
+
+    standing rules   flow-removed message (OFPFF_SEND_FLOW_REM) -> compare at once
+                     every 3 s                                  -> compare
+    reply rules      those of :mod:`.reply_rules`; compared with the standing rules
+    session rules    :mod:`.session_audit`; compared at once when a standing rule was deleted
+    meters           :mod:`.meters`; the switch deletes the rules of a deleted meter with it
+
+    compare          the rules of each purpose are fewer than were installed, or not the same as at first
+                     -> restore: the meter of all requests and every standing rule are installed again
+
+Everything that is found at about the same time is one incident. Each incident has one log line, and there is at most
+one line in :data:`LOG_INTERVAL`. While the standing rules are being installed, nothing is compared.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Callable, Optional
+
+from ryu_haslb.openflow.audit.session_audit import SessionAudit
+from ryu_haslb.openflow.backoff import Backoff
+from ryu_haslb.openflow.pipeline import (
+    LEARNED_PURPOSES,
+    PIPELINE,
+    REPLY_PURPOSES,
+    SESSION_KEY_MASK,
+    STORM_PURPOSES,
+    Purpose,
+    Rule,
+    Table,
+)
+from ryu_haslb.openflow.reply_rules import ReplyRules
+from ryu_haslb.openflow.sockets.channel import SwitchChannel
+from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two comparisons of the standing rules.
+AUDIT_INTERVAL = 3.0
+#: Seconds after a flow-removed message until the next comparison: others may follow it.
+_FLOW_REMOVED_DELAY = 0.1
+#: Seconds after which a restoration is repeated at the latest, if others delete again and again.
+_MAX_RESTORE_INTERVAL = 8.0
+#: Seconds without a reply after which the request is given up.
+_REPLY_TIMEOUT = 15.0
+#: Seconds between two log lines.
+LOG_INTERVAL = 10.0
+#: Seconds from the first finding of an incident until it is logged, so that one line reports all of it.
+_INCIDENT_INTERVAL = 1.0
+#: Rows of a reply that are kept, beside four for each standing rule: those of rate-limited clients and of storms are
+#: among them. A reply may go on for ever.
+_MAX_FURTHER_ROWS = 10_000
+#: Restorations in a row after which the switch still does not report its rules, so that they cannot be audited.
+_MAX_FRUITLESS_RESTORATIONS = 4
+#: The bits of a cookie by which a standing rule of ours is recognized: the mark, and no tag.
+_STANDING_MASK = 0xFFFFFFFF0000FFFF
+#: The purposes of rules that are not there all the time.
+_COMING_AND_GOING = REPLY_PURPOSES | STORM_PURPOSES | LEARNED_PURPOSES
+_EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
+
+
+@dataclass
+class Restored:
+    """What was restored on a switch since the start, after others had deleted it."""
+
+    incidents: int = 0
+    standing_rules: int = 0
+    session_rules: int = 0
+    meters: int = 0
+
+
+class Audit:
+    """Audits one switch over one connection.
+
+    ``restore()`` has to install the standing rules again, and ``reply_rules`` installs its own when it is to.
+    """
+
+    def __init__(
+        self,
+        channel: SwitchChannel,
+        sessions: SessionAudit,
+        restored: Restored,
+        restore: Callable[[], None],
+        reply_rules: ReplyRules,
+    ) -> None:
+        self._reply_rules = reply_rules
+        self._asked_version = 0
+        self._channel = channel
+        self._datapath_id = channel.id
+        self._sessions = sessions
+        self._restored = restored
+        self._restore = restore
+        self._wanted: Optional[Counter[tuple[int, int, int]]] = None
+        self._rules: list[Rule] = []
+        self._at_first: Optional[Counter[FlowStats]] = None
+        self._rows: list[FlowStats] = []
+        self._xids: set[int] = set()
+        self._heard_at = self._due_at = 0.0
+        self._backoff = Backoff(_MAX_RESTORE_INTERVAL)
+        self._fruitless = 0
+        self._was_verified = False
+        self._is_possible = True
+        self._incident_since: Optional[float] = None
+        self._standing_deleted = self._sessions_deleted = 0
+        self._logged_at: Optional[float] = None
+
+    @property
+    def is_reading_sessions(self) -> bool:
+        """Whether the switch is reading a slice of its session rules for us."""
+        return self._sessions.is_reading
+
+    def suspend(self) -> None:
+        """The standing rules are being replaced, or the switch is not served: compare nothing."""
+        self._wanted = None
+        self._xids.clear()
+
+    def expect(self, rules: Iterable[Rule], now: float) -> None:
+        """These standing rules are in place."""
+        self.suspend()
+        rules = list(rules)
+        if rules != self._rules:  # else the switch must report them as it did at first
+            self._rules, self._at_first = rules, None
+        self._wanted = Counter((rule.table.value, rule.priority, rule.cookie) for rule in rules)
+        # The first comparison shows the form in which the switch reports rules: before it no deletion is recognized.
+        self._due_at = now + AUDIT_INTERVAL if self._was_verified else now
+        self._sessions.begin(now)
+
+    def tick(self, now: float) -> None:
+        """Ask for what is due, and report what was restored."""
+        if self._wanted is None:
+            return
+        if self._xids:
+            if now > self._heard_at + _REPLY_TIMEOUT:
+                self._xids.clear()
+        elif self._is_possible and now >= self._due_at and not self._backoff.must_wait(now):
+            self._ask(now)
+        self._sessions.tick(now)
+        self._follow_comparison(now)
+        if self._incident_since is not None:
+            self._report(now)
+
+    def on_flow_removed(self, cookie: int, now: float) -> bool:
+        """A rule has left its table. False when it is not a standing rule of ours."""
+        if cookie & _STANDING_MASK != COOKIE_MARK and cookie & SESSION_KEY_MASK != Purpose.SESSION_KEY.cookie:
+            return False
+        self._due_at = min(self._due_at, now + _FLOW_REMOVED_DELAY)
+        return True
+
+    def on_session_rule_deleted(self, now: float) -> None:
+        """The rule of a session that should have one was deleted, and not by us."""
+        if self._wanted is not None:
+            self._sessions.compare(now)
+
+    def on_reply(self, xid: int, message: bytes, now: float) -> bool:
+        """Read a part of a reply. False when it is the reply to another request."""
+        if xid not in self._xids:
+            return self._sessions.on_reply(xid, message, now)
+        self._heard_at = now
+        try:
+            self._rows += flow_stats(message)
+            if len(self._rows) > _MAX_FURTHER_ROWS + 4 * len(self._rules):
+                raise MalformedMessage(f"{len(self._rows)} rules of ours: {len(self._rules)} were installed")
+            more = has_more(message)
+        except MalformedMessage as error:
+            LOG.warning("Switch %016x: malformed flow-stats reply (%s); audit given up", self._datapath_id, error)
+            self._xids.clear()
+            self._rows = []
+            self._due_at = now + AUDIT_INTERVAL
+            return True
+        if not more:
+            self._xids.discard(xid)
+            if not self._xids:
+                self._compare(now)
+                self._rows = []
+        return True
+
+    def on_error(self, xid: int, now: float) -> bool:
+        """The switch rejects a request. False when it is another one."""
+        if xid not in self._xids:
+            return self._sessions.on_error(xid, now)
+        self._xids.clear()
+        self._end("rejects flow-stats requests")
+        return True
+
+    def _ask(self, now: float) -> None:
+        """Ask for the standing rules: those of the classifier, and each of other tables by its whole cookie.
+
+        With a whole cookie Open vSwitch uses its index of cookies, and does not visit all session rules.
+        """
+        self._due_at, self._heard_at = now + AUDIT_INTERVAL, now
+        self._rows = []
+        self._asked_version = self._reply_rules.version
+        requests: list[tuple[Table, int, int]] = [(Table.CLASSIFIER, COOKIE_MARK, _STANDING_MASK)]
+        elsewhere = {rule.purpose for rule in self._rules if rule.table is not Table.CLASSIFIER}
+        requests += [(PIPELINE[each].table, each.cookie, _EXACT_COOKIE) for each in sorted(elsewhere)]
+        if any(rule.purpose is Purpose.SESSION_KEY for rule in self._rules):
+            requests.append((Table.CLASSIFIER, Purpose.SESSION_KEY.cookie, SESSION_KEY_MASK))
+        if self._reply_rules.expected:
+            requests.append((Table.REPLIES, Purpose.COPY_REPLY.cookie, _EXACT_COOKIE))
+        for table, cookie, mask in requests:
+            xid = self._channel.next_xid()
+            self._xids.add(xid)
+            self._channel.transmit(flow_stats_request(xid, table, cookie, mask))
+
+    def _compare(self, now: float) -> None:
+        """Compare the reply with the rules that were installed. Those of rate-limited clients are not audited here."""
+        if self._wanted is None:
+            return
+        self._compare_reply_rules(now)
+        rows = Counter(row for row in self._rows if _is_common(row))
+        missing = self._wanted - Counter((row.table, row.priority, row.cookie) for row in rows.elements())
+        count = sum(missing.values())
+        if not count and self._at_first is not None:
+            count = sum((self._at_first - rows).values())
+        if not count:
+            self._at_first = self._at_first or rows
+            self._was_verified = True
+            self._fruitless = 0
+            self._backoff.reset()
+            return
+        self._fruitless += 1
+        if self._fruitless >= _MAX_FRUITLESS_RESTORATIONS and not self._was_verified:
+            self._end("does not report them as they were installed")
+            return
+        if self._fruitless >= _MAX_FRUITLESS_RESTORATIONS:
+            self._at_first = None  # the switch may report them in another form by now: compare their number
+        self._backoff.on_rejected(now)
+        if self._was_verified:  # else the switch may report its rules in another form than they were sent in
+            self._begin_incident(now)
+            self._standing_deleted += count
+        self._sessions.compare(now)
+        self._restore()
+
+    def _compare_reply_rules(self, now: float) -> None:
+        """Find deleted rules for replies, unless they have changed since the request."""
+        if self._reply_rules.version != self._asked_version:
+            return
+        found = Counter((row.table, row.priority, row.cookie) for row in self._rows)
+        missing = sum((self._reply_rules.expected - found).values())
+        if missing and self._was_verified:
+            self._begin_incident(now)
+            self._standing_deleted += missing
+            self._reply_rules.forget()
+
+    def _end(self, reason: str) -> None:
+        self._is_possible = False
+        LOG.info("Switch %016x: its standing rules cannot be audited, since it %s", self._datapath_id, reason)
+
+    def _follow_comparison(self, now: float) -> None:
+        """Take over what a comparison of the session rules has found, when it has ended."""
+        if self._sessions.deleted and not self._sessions.is_comparing:
+            self._begin_incident(now)
+            self._sessions_deleted += self._sessions.deleted
+            self._sessions.deleted = 0
+
+    def _begin_incident(self, now: float) -> None:
+        if self._incident_since is None:
+            self._incident_since = now
+            self._due_at = min(self._due_at, now)
+
+    def _report(self, now: float) -> None:
+        """Log an incident when all of it is known, or after a while."""
+        assert self._incident_since is not None, "there is an incident to report"
+        latest = LOG_INTERVAL if self._sessions.is_comparing else _INCIDENT_INTERVAL
+        if now < self._incident_since + latest or (
+            self._logged_at is not None and now < self._logged_at + LOG_INTERVAL
+        ):
+            return
+        standing, sessions = self._standing_deleted, self._sessions_deleted
+        self._standing_deleted = self._sessions_deleted = 0
+        self._incident_since = None
+        self._logged_at = now
+        self._restored.incidents += 1
+        self._restored.standing_rules += standing
+        self._restored.session_rules += sessions
+        LOG.warning(
+            "Switch %016x: %d standing and %d session rules were deleted by another controller or operator; restored",
+            *(self._datapath_id, standing, sessions),
+        )
+
+
+def _is_common(row: FlowStats) -> bool:
+    """Whether a row is a standing rule for all clients, and not for a rate-limited one, for replies, or for a while."""
+    is_key = row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie
+    purpose = Purpose.SESSION_KEY.value if is_key else row.cookie >> COOKIE_MARK_BITS
+    if purpose not in Purpose._value2member_map_ or purpose in _COMING_AND_GOING:
+        return False
+    return row.priority == PIPELINE[Purpose(purpose)].priority

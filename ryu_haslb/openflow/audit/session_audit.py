@@ -1,0 +1,335 @@
+"""The audit of one switch's session rules: finds deleted and changed ones, and those without a session.
+
+Reading every session rule of a large switch keeps it busy for seconds, so the rules are counted first::
+
+    every 3 s   count the sessions that have a rule here; ask for the number of rules in the table (table statistics)
+                -> the numbers agree                       -> nothing
+                -> they do not                             -> compare
+                -> rules are changing, so they cannot show -> compare, unless that took long the last time
+    every 60 s  compare, even if the numbers agree
+    compare     ask for the rules of one slice after the other (a slice: the tags with the same low bits)
+                -> a session's rule is not among them         -> deleted: install it again
+                -> it has other actions                       -> changed: install it again
+                -> a rule has no session that has a rule here -> a ghost: look a second time (:mod:`.ghosts`)
+
+After each slice there is a pause of four times the time that the slice took, so that the audit takes at most a fifth of
+the switch's time; the pause is limited to 2 s. Rules that wait or are outstanding are left out. Nothing is audited
+before recovery has read all rules, or has given up. If it has given up, the first comparison recovers the sessions of
+the rules that it did not read, and removes none of them.
+
+A rule with an idle time-out has the switch send a flow-removed message, which distinguishes a time-out from a deletion
+at once. Rules without an idle time-out do not: beyond :data:`.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT` there would
+be one message for each session that ends.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator
+from typing import Callable, Optional
+
+from ryu_haslb.openflow.audit.ghosts import Ghosts, Recovers
+from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.recovery.session_view import is_session_rule
+from ryu_haslb.openflow.rule_messages import session_slice
+from ryu_haslb.openflow.sessions.session_rules import SessionRules
+from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire_multipart import (
+    FlowStats,
+    flow_stats,
+    flow_stats_request,
+    has_more,
+    table_stats,
+    table_stats_request,
+)
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two counts, for so many sessions: counting more takes longer, so it is done less often.
+COUNT_INTERVAL = 3.0
+_COUNTED_PER_SECOND = 100_000
+#: Seconds between two comparisons without a difference, and the same as a multiple of what the last one took.
+COMPARE_INTERVAL = 60.0
+_COMPARE_PAUSE = 100.0
+#: Rules that one flow-stats request asks for, about: some 20 ms of work for the switch.
+SLICE_RULES = 4096
+#: Slices at most, and rules without a session that are kept of one slice: a switch may report any numbers.
+_MAX_SLICES = 1 << 12
+_MAX_UNEXPECTED = 4 * SLICE_RULES
+#: The pause after a slice, as a multiple of what the slice took, and in seconds at most.
+_SLICE_PAUSE = 4.0
+_MAX_SLICE_PAUSE = 2.0
+#: Sessions that one tick counts or divides into slices.
+_SESSIONS_PER_TICK = 5_000
+#: Seconds without a further part of a reply after which the request is given up.
+REPLY_TIMEOUT = 15.0
+#: Seconds that a session must still live for its rule to be missed: the switch's clock is not ours.
+_MIN_REMAINING = 2.0
+#: Seconds between two comparisons that follow each other because of a difference, as a multiple of what one took; and
+#: the same while rules are changing all the time, so that their number shows no difference.
+_REPEAT_PAUSE = 10.0
+_UNCERTAIN_PAUSE = 20.0
+#: Seconds between two looks at a rule that no session has.
+SECOND_LOOK_INTERVAL = 2.0
+#: Comparisons in a row that find none of our rules. After them the switch is taken for one that does not report its
+#: rules, and nothing is compared any more.
+_MAX_EMPTY_COMPARISONS = 3
+#: No tag. ``has_recovered`` returns for it whether recovery has read all rules, or has given up.
+_NO_TAG = 0
+
+
+class SessionAudit:
+    """Audits the session rules over one connection.
+
+    ``deleted`` counts the rules that were found deleted or changed; :mod:`.audit` reports them and sets it to zero.
+    ``recovery`` decides which rules may be removed.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        datapath_id: int,
+        rules: SessionRules,
+        balancer: Balancer,
+        recovery: Recovers,
+    ) -> None:
+        self.is_comparing = False
+        self.deleted = 0
+        self._channel = channel
+        self._datapath_id = datapath_id
+        self._rules = rules
+        self._balancer = balancer
+        self._recovery = recovery
+        self._xid: Optional[int] = None
+        self._asked_at = self._heard_at = 0.0
+        # counting
+        self._count_at = self._compare_at = self._not_before = 0.0
+        self._can_count = True
+        self._to_count: Optional[Iterator[list[Session]]] = None
+        self._counted = self._uncertain = 0
+        self._rules_there = 0
+        self._offset = 1  # PUNT_SESSION_MISS
+        self._difference: Optional[int] = None
+        self._is_unexplained = False
+        # comparing
+        self._began_at = self._next_at = 0.0
+        self._ended_at = self._took = 0.0
+        self._to_divide: Optional[Iterator[list[Session]]] = None
+        self._slices: list[list[Session]] = []
+        self._slice = 0
+        self._to_read: deque[int] = deque()
+        self._to_look_again: deque[int] = deque()
+        self._look_again_at = 0.0
+        self._looks_again = False
+        self._expected: dict[int, Session] = {}
+        self._changed: list[Session] = []
+        self._unexpected: list[FlowStats] = []
+        self._was_found = self._had_our_actions = False
+        self._empty_comparisons = 0
+        self._ghosts = Ghosts(datapath_id, rules, balancer, recovery)
+        self._has_found = self._is_due_again = False
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the switch has been asked for session rules, and has not sent them all."""
+        return self.is_comparing and self._xid is not None
+
+    def begin(self, now: float) -> None:
+        """The standing rules are in place: count soon."""
+        self._count_at = now + COUNT_INTERVAL
+        self._compare_at = now + COMPARE_INTERVAL
+
+    def compare(self, now: float) -> None:
+        """Compare all session rules, beginning now; again, if that is under way."""
+        self._is_due_again = self.is_comparing
+        if self.is_comparing or self._empty_comparisons >= _MAX_EMPTY_COMPARISONS:
+            return
+        self.is_comparing, self._was_found = True, False
+        self._has_found = self._is_due_again = False
+        self._began_at = self._next_at = now
+        self._xid = self._to_count = None
+        self._to_divide = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
+        rules = max(len(self._balancer.sessions), self._rules_there)  # there may be more rules than sessions
+        self._slices = [[] for _ in range(min(_MAX_SLICES, 1 << max(0, (rules - 1) // SLICE_RULES).bit_length()))]
+        self._to_read = deque(range(len(self._slices)))
+        self._to_look_again.clear()
+        self._look_again_at = now
+        self._ghosts.begin()
+
+    def tick(self, now: float) -> None:
+        """Ask for what is due, and give up what has had no reply."""
+        if not self._recovery.has_recovered(_NO_TAG):
+            return  # the switch holds rules of sessions that are not known yet
+        if self._rules.is_reinstalling:
+            return
+        if self._xid is not None:
+            if now > self._heard_at + REPLY_TIMEOUT:
+                self._give_up(now)
+        elif self.is_comparing:
+            if now >= self._next_at:
+                self._continue_comparison(now)
+        elif now >= self._compare_at:
+            self.compare(now)
+        elif self._can_count and now >= self._count_at:
+            self._count(now)
+
+    def on_reply(self, xid: int, message: bytes, now: float) -> bool:
+        """Read a part of a reply. False when it is the reply to another request."""
+        if xid != self._xid:
+            return False
+        self._heard_at = now
+        try:
+            if self.is_comparing:
+                for row in flow_stats(message):
+                    self._on_row(row)
+                if len(self._unexpected) > _MAX_UNEXPECTED:
+                    raise MalformedMessage(f"more than {_MAX_UNEXPECTED} rules without a session in one slice")
+                more = has_more(message)
+                if not more:
+                    self._finish_slice(now)
+            else:
+                counts, more = table_stats(message), has_more(message)
+                if Table.SESSIONS in counts:
+                    self._on_count(counts[Table.SESSIONS], now)
+        except MalformedMessage as error:
+            LOG.warning("Switch %016x: malformed statistics reply (%s); audit given up", self._datapath_id, error)
+            self._give_up(now)
+            return True
+        if not more:
+            self._xid = None
+        return True
+
+    def on_error(self, xid: int, now: float) -> bool:
+        """The switch rejects a request. False when it is another one."""
+        if xid != self._xid:
+            return False
+        self._can_count = self._can_count and self.is_comparing
+        self._give_up(now)
+        return True
+
+    def _ask(self, message: Callable[[int], bytes], now: float) -> None:
+        self._xid = self._channel.next_xid()
+        self._asked_at = self._heard_at = now
+        self._channel.transmit(message(self._xid))
+
+    def _give_up(self, now: float) -> None:
+        """End a count or a comparison without a result."""
+        self._xid = None
+        self._end_comparison(now)
+
+    # Counting
+
+    def _count(self, now: float) -> None:
+        """Count the sessions that have a rule here, some with each tick; then ask for the number of rules."""
+        if self._to_count is None:
+            self._to_count = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
+            self._counted = 0
+            self._uncertain = self._rules.unconfirmed - self._rules.changes
+        sessions = next(self._to_count, [])
+        self._counted += sum(session.rule_at == self._datapath_id for session in sessions)
+        if len(sessions) < _SESSIONS_PER_TICK:
+            self._to_count = None
+            self._rules.counted = self._counted
+            self._ask(table_stats_request, now)
+
+    def _on_count(self, count: int, now: float) -> None:
+        """The number of rules in the session table. Those that were changed meanwhile may be among them or not."""
+        self._rules_there = count
+        self._count_at = now + max(COUNT_INTERVAL, self._counted / _COUNTED_PER_SECOND)
+        uncertain = self._uncertain + self._rules.changes + self._rules.unconfirmed
+        difference = count - self._counted
+        if abs(difference - self._offset) <= uncertain:
+            self._difference = None
+            self._empty_comparisons = 0  # the switch does report what it holds
+            if uncertain:
+                self._compare_at = min(self._compare_at, self._ended_at + _UNCERTAIN_PAUSE * self._took)
+        elif self._is_unexplained and difference == self._difference and not uncertain:
+            self._offset = difference  # others have rules in this table
+        else:
+            self._difference = difference
+            self._compare_at = max(now, self._not_before)
+        self._is_unexplained = False
+
+    # Comparing
+
+    def _continue_comparison(self, now: float) -> None:
+        """Divide the sessions into slices, some with each tick; then ask for the rules of the next slice."""
+        if self._to_divide is not None:
+            some = next(self._to_divide, [])
+            for session in some:
+                self._slices[session.tag & len(self._slices) - 1].append(session)
+            if len(some) == _SESSIONS_PER_TICK:
+                return
+            self._to_divide = None
+        self._looks_again = not self._to_read
+        self._slice = (self._to_read or self._to_look_again).popleft()
+        sessions, self._slices[self._slice] = self._slices[self._slice], []
+        # Only rules that are confirmed before the request is sent must be in the reply.
+        self._expected = {session.tag: session for session in sessions if self._has_rule(session)}
+        self._changed, self._unexpected = [], []
+        cookie, mask = session_slice(self._slice, len(self._slices))
+        self._ask(lambda xid: flow_stats_request(xid, Table.SESSIONS, cookie, mask), now)
+
+    def _on_row(self, row: FlowStats) -> None:
+        if not is_session_rule(row):
+            return
+        tag = row.cookie >> COOKIE_MARK_BITS
+        session = self._expected.pop(tag, None)
+        if session is None:
+            known = self._balancer.sessions.by_tag(tag)
+            if known is None or known.rule_at != self._datapath_id:
+                self._unexpected.append(row)
+            return
+        self._was_found = True
+        if not self._rules.leads_elsewhere(session, row.actions()):
+            self._had_our_actions = True
+        elif self._had_our_actions:  # else the switch reports actions in another form than they were sent in
+            self._changed.append(session)
+
+    def _finish_slice(self, now: float) -> None:
+        """All rules of the slice have been read: install the missing ones, note or remove those without a session."""
+        missing = [
+            session
+            for session in (*self._expected.values(), *self._changed)
+            if self._has_rule(session) and session.deadline > now + _MIN_REMAINING
+        ]
+        if missing:
+            self._has_found = True
+            self.deleted += len(missing)
+            self._rules.reinstall(missing)
+        if self._unexpected and self._ghosts.look(self._unexpected, now) and not self._looks_again:
+            self._has_found = True
+            self._look_again_at = self._asked_at + SECOND_LOOK_INTERVAL
+            self._to_look_again.append(self._slice)
+        self._next_at = now + min(_SLICE_PAUSE * (now - self._asked_at), _MAX_SLICE_PAUSE)
+        if self._to_read:
+            return
+        if not self._looks_again:
+            self._recovery.end_adoption()
+            self._next_at = max(self._next_at, self._look_again_at)
+        if not self._to_look_again:
+            self._end_comparison(now)
+
+    def _end_comparison(self, now: float) -> None:
+        if self.is_comparing:
+            self.is_comparing = False
+            self._is_unexplained = not self._has_found
+            self._slices, self._expected, self._unexpected, self._changed = [], {}, [], []
+            if self._was_found:
+                self._empty_comparisons = 0
+            elif self._has_found:
+                self._empty_comparisons += 1
+            self._took, self._ended_at = now - self._began_at, now
+            self._compare_at = now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * self._took)
+            self._not_before = now + _REPEAT_PAUSE * self._took
+            if self._is_due_again:
+                self._compare_at = now
+            self._ghosts.end()
+        self._count_at = now + COUNT_INTERVAL
+
+    def _has_rule(self, session: Session) -> bool:
+        return session.rule_at == self._datapath_id and self._balancer.sessions.has(session)

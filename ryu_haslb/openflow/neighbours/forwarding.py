@@ -1,0 +1,87 @@
+"""How one switch forwards requests: the actions that lead to each real server that it can reach.
+
+Session rules and packet-outs use the same actions. In dispatched mode only the Ethernet addresses are rewritten; in
+direct mode (``nat server``) the IPv4 destination is rewritten as well.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Callable, Optional
+
+from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
+from ryu_haslb.openflow.neighbours.places import Location
+from ryu_haslb.openflow.pipeline import chassis_address, session_rewrites
+from ryu_haslb.openflow.rule_messages import delivery_actions
+from ryu_haslb.slb.farm import ServerFarm
+from ryu_haslb.slb.real import RealServer
+
+LOG = logging.getLogger(__name__)
+
+#: The location of a real server's next hop, or None while it is unknown.
+Locate = Callable[[RealServerConfiguration], Optional[Location]]
+
+
+class Forwarding:
+    """The real servers that can be reached through one switch.
+
+    ``actions`` holds the packed OpenFlow actions that lead to each of them, ``dispatched_macs`` the Ethernet addresses
+    of those that requests are dispatched to. ``source`` is the Ethernet source of what is forwarded. :meth:`update`
+    also maintains ``reachable_from`` of each real server.
+    """
+
+    def __init__(self, datapath_id: int) -> None:
+        self.actions: dict[RealServer, bytes] = {}
+        self.dispatched_macs: frozenset[bytes] = frozenset()
+        self._datapath_id = datapath_id
+        self.source = chassis_address(datapath_id)
+        self._macs: dict[RealServer, bytes] = {}
+        #: What the actions were made of: the location, the Ethernet source, and whether the farm is in direct mode.
+        self._made_of: dict[RealServer, tuple[Location, bytes, bool]] = {}
+
+    def update(self, farms: Iterable[ServerFarm], locate: Locate) -> set[RealServer]:
+        """Derive the actions from the locations. Returns the real servers whose actions have changed."""
+        farm_of = {real: farm for farm in farms for real in farm.reals}
+        changed = self.actions.keys() - farm_of.keys()
+        for real in changed:
+            self._set(real, None)
+        dispatched_macs = set()
+        for real, farm in farm_of.items():
+            nat_server = farm.configuration.nat_server
+            location = locate(real.configuration)
+            if location is not None and not nat_server:
+                dispatched_macs.add(location.mac)
+            made_of = None if location is None else (location, self.source, nat_server)
+            if made_of != self._made_of.get(real):
+                changed.add(real)
+                self._set(real, made_of)
+                self._log(real, location)
+        self.dispatched_macs = frozenset(dispatched_macs)
+        return changed
+
+    def is_at(self, real: RealServer, mac: bytes) -> bool:
+        """Whether a real server can be reached, and its next hop has this Ethernet address."""
+        return self._macs.get(real) == mac
+
+    def has_host(self, address: bytes, mac: bytes) -> bool:
+        """Whether a real server with this address can be reached, and its next hop has this Ethernet address."""
+        return any(found == mac and real.packed_address == address for real, found in self._macs.items())
+
+    def _set(self, real: RealServer, made_of: Optional[tuple[Location, bytes, bool]]) -> None:
+        if made_of is None:
+            del self.actions[real], self._macs[real], self._made_of[real]
+            real.reachable_from.discard(self._datapath_id)
+            return
+        location, source, nat_server = self._made_of[real] = made_of
+        rewrites = session_rewrites(source, location.mac, real.configuration if nat_server else None)
+        self.actions[real] = delivery_actions(rewrites, location.port, location.vlan)
+        self._macs[real] = location.mac
+        real.reachable_from.add(self._datapath_id)
+
+    def _log(self, real: RealServer, location: Optional[Location]) -> None:
+        where = "is unreachable"
+        if location is not None:
+            vlan = location.vlan or "untagged"
+            where = f"is at {location.mac.hex(':')}, port {location.port}, VLAN {vlan}"
+        LOG.info("Switch %016x: real server %s (%s) %s", self._datapath_id, real.name, real.farm_name, where)

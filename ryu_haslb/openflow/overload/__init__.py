@@ -1,0 +1,1 @@
+"""What bounds the load of requests: admission, the clients that exceed their share, meters."""

@@ -1,0 +1,116 @@
+"""Admission control: which requests of one switch are processed, and which are dropped because of an overload.
+
+=========  ============================================================================================
+load       requests that are admitted
+=========  ============================================================================================
+NORMAL     all
+HIGH       those of known mobiles, and those of clients that other clients crowd out
+FULL       none; the frames are not even read, which would cost a third of what it costs to serve them
+=========  ============================================================================================
+
+The load is that of the :mod:`.backlog`. A known mobile is one that has a session; it is served first. It has more to
+lose: its binding may expire, or another home agent may be chosen for it. It also costs less: the switch has its session
+rule already. A home agent that a request names does not make its mobile known, since a flood can name one as well. A
+new mobile loses only time. It retransmits after a second or more, each time later (RFC 5944, section 3.6.3), so a storm
+of new mobiles spreads by itself.
+
+Every request that comes under load is counted for its client: :mod:`.clients` finds out which of them exceed their fair
+share.
+"""
+
+from __future__ import annotations
+
+from typing import Callable, Optional, Union
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.overload.backlog import Backlog, Load
+from ryu_haslb.openflow.overload.clients import Clients
+from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.statistics import DropReason
+
+#: Seconds after a statistics reply within which the barrier replies behind it arrive.
+_READING_GRACE = 0.2
+#: The IPv4 source address in an untagged frame.
+_CLIENT = slice(26, 30)
+_ADDRESS_LENGTH = 4
+# Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
+_NORMAL = Load.NORMAL
+#: Drops that the client did not cause. They are not counted against its share.
+_NOT_CAUSED_BY_CLIENT = (DropReason.RECOVERY_PENDING, DropReason.RETURNED_BY_HOME_AGENT)
+
+#: Reads the request in an untagged frame that had a tag of this VLAN (None: no tag), or returns why there is none.
+RequestReader = Callable[[bytes, Optional[int]], Union[Request, DropReason]]
+
+
+class Admission:
+    """Admits the requests of one switch. ``load`` is that of the last :meth:`update_load`, ``backlog`` that of the
+    connection."""
+
+    def __init__(self, balancer: Balancer, read_request: RequestReader) -> None:
+        self.load = Load.NORMAL
+        self.clients = Clients()
+        self._balancer = balancer
+        self._read_request = read_request
+        self.backlog = Backlog()
+        self._reading_until = 0.0
+
+    def on_reading(self, now: float) -> None:
+        """The switch is reading many rules for us. A delay of a fraction of a second is then no overload."""
+        self._reading_until = now + _READING_GRACE
+
+    def admit(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
+        """The request in an untagged frame, or the reason to drop it."""
+        if self.load is not _NORMAL:
+            return self._admit_under_load(frame, vlan)
+        request = self._read_request(frame, vlan)
+        if isinstance(request, Request):
+            self.clients.admitted += 1
+        return request
+
+    def reset(self) -> None:
+        """Forget load and backlog: the connection is a new one, or is lost."""
+        self.load = Load.NORMAL
+        self.backlog = Backlog()
+
+    def update_load(self, channel: Channel, barrier: Optional[int], now: float) -> None:
+        """Determine the load. ``barrier`` is a barrier request that was just sent; without one, one is sent if due."""
+        if barrier is None and self.backlog.needs_barrier(channel.bytes_sent):
+            barrier = channel.next_xid()
+            channel.transmit(wire.barrier_request(barrier))
+        if barrier is not None:
+            self.backlog.record_barrier(barrier, channel.bytes_sent, now)
+        self.load = self.backlog.load(channel.bytes_sent, now, now < self._reading_until)
+        if self.load is not Load.NORMAL:
+            self.clients.on_overload(now)
+
+    def on_barrier_reply(self, xid: int, now: float) -> bool:
+        """Handle a barrier reply. False when the barrier was not recorded here."""
+        return self.backlog.on_barrier_reply(xid, now)
+
+    def oldest_barrier_age(self, now: float) -> float:
+        """Seconds since the oldest barrier request that has no reply yet; 0 when there is none."""
+        return self.backlog.oldest_barrier_age(now)
+
+    def _admit_under_load(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
+        if self.load is Load.FULL:
+            self.record_dropped(frame)
+            return DropReason.OVERLOAD
+        request = self._read_request(frame, vlan)
+        if not isinstance(request, Request):
+            if request not in _NOT_CAUSED_BY_CLIENT:
+                self.record_dropped(frame)
+            return request
+        if not (self.clients.is_crowded_out(request.client) or self._balancer.has_session(request)):
+            self.record_dropped(frame)
+            return DropReason.OVERLOAD_NEW_MOBILE
+        self.clients.record_request(request.client)
+        self.clients.admitted += 1
+        return request
+
+    def record_dropped(self, frame: bytes) -> None:
+        """Count an untagged frame that was dropped for its client."""
+        client = frame[_CLIENT]
+        if len(client) == _ADDRESS_LENGTH:  # else the frame is cut short, and no meter can match its client
+            self.clients.record_dropped(client)

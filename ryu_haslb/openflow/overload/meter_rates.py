@@ -1,0 +1,92 @@
+"""The audit of one switch's meters: finds those to which another controller or an operator has given another rate.
+
+A deleted meter is missing in the meter statistics (:mod:`.meters`). A changed one is there, and lets too much or
+nothing pass (``ovs-ofctl mod-meter``). So the rates are compared as well::
+
+    every 3 s   meter configuration request (OFPMP_METER_CONFIG)
+                -> a meter has its rate                                -> it is known to be reported as it was set
+                -> it has another one, and was reported right before   -> changed: set again
+                -> it has another one from the first                   -> nothing: the switch reports rates otherwise
+
+What is set after the request was sent is not compared with the reply.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Optional
+
+from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.wire import MalformedMessage
+from ryu_haslb.openflow.wire_multipart import MeterRate, has_more, meter_config_request, meter_rates
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two comparisons.
+COMPARE_INTERVAL = 3.0
+#: Seconds without a reply after which the next request is sent.
+REPLY_TIMEOUT = 15.0
+
+
+class MeterRates:
+    """The rates of the meters of one switch, as it reports them over one connection."""
+
+    def __init__(self, channel: Channel, datapath_id: int) -> None:
+        self._channel = channel
+        self._datapath_id = datapath_id
+        self._xid: Optional[int] = None
+        self._asked_at: Optional[float] = None
+        self._wanted: dict[int, int] = {}
+        self._found: dict[int, MeterRate] = {}
+        self._verified: dict[int, int] = {}
+        self._is_possible = True
+
+    def is_due(self, now: float) -> bool:
+        """Whether :meth:`tick` has anything to do."""
+        interval = COMPARE_INTERVAL if self._xid is None else REPLY_TIMEOUT
+        return self._is_possible and (self._asked_at is None or now >= self._asked_at + interval)
+
+    def tick(self, wanted: Mapping[int, int], now: float) -> None:
+        """Ask for the rates if that is due; ``wanted`` is packets per second by meter."""
+        if not wanted or not self.is_due(now):
+            return
+        self._asked_at, self._wanted, self._found = now, dict(wanted), {}
+        self._xid = self._channel.next_xid()
+        self._channel.transmit(meter_config_request(self._xid))
+
+    def on_reply(self, xid: int, message: bytes, wanted: Mapping[int, int]) -> Optional[dict[int, int]]:
+        """Read a part of a reply. None when it is another reply; otherwise the meters to set, with their rates."""
+        if xid != self._xid:
+            return None
+        try:
+            self._found.update((each.meter, each) for each in meter_rates(message) if each.meter in self._wanted)
+            more = has_more(message)
+        except MalformedMessage as error:
+            LOG.warning("Switch %016x: malformed meter-config reply (%s); ignored", self._datapath_id, error)
+            self._xid = None
+            return {}
+        if more:
+            return {}
+        self._xid = None
+        return dict(self._compare(wanted))
+
+    def on_error(self, xid: int) -> bool:
+        """The switch rejects the request: it is not asked again. False when it is another message."""
+        if xid != self._xid:
+            return False
+        self._xid, self._is_possible = None, False
+        return True
+
+    def _compare(self, wanted: Mapping[int, int]) -> list[tuple[int, int]]:
+        """The meters whose rate was reported as it was set, and has changed since."""
+        changed = []
+        for meter, rate, is_in_packets in self._found.values():
+            expected = wanted.get(meter)
+            if expected is None or expected != self._wanted.get(meter):
+                continue  # not ours, or set anew after the request was sent
+            if rate == expected and is_in_packets:
+                self._verified[meter] = expected
+            elif self._verified.pop(meter, None) is not None:
+                changed.append((meter, expected))
+        return changed

@@ -1,0 +1,303 @@
+"""The meters of one switch: they drop excess requests on the switch, before they cost the controller anything.
+
+One meter is common to all rules that send requests to the controller. A client that exceeds its fair share
+(:mod:`.clients`) gets a meter of its own, and a copy of those rules that matches its address. A switch without meters
+is served without them.
+
+About once a second the switch is asked what its meters have dropped, and the rates are updated with the reply, or
+without it when it does not come in time. Meters that are not in the reply were deleted by others, and with them the
+rules that use them (OpenFlow 1.3.5, section 6.5): both are installed again.
+"""
+
+from __future__ import annotations
+
+import logging
+from socket import inet_ntoa
+from typing import Callable, Optional
+
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.openflow import rule_messages
+from ryu_haslb.openflow.overload.admission import Admission
+from ryu_haslb.openflow.overload.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
+from ryu_haslb.openflow.pipeline import ARP_METER, FIRST_METER, REPLY_METER
+from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.standing_rules import client_rules
+from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error, MalformedMessage
+from ryu_haslb.openflow.wire_flow_mod import meter_mod
+from ryu_haslb.openflow.wire_multipart import has_more, meter_stats, meter_stats_request
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.statistics import DropReason
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two updates of the rates.
+UPDATE_INTERVAL = 1.0
+#: Seconds without a meter-stats reply after which the rates are updated without what the meters have dropped.
+METER_STATS_TIMEOUT = 5.0
+
+#: Restorations in a row after which a switch that has never reported its meters is not audited for them any more.
+_MAX_FRUITLESS_RESTORATIONS = 4
+
+#: ARP requests for virtual addresses that a switch may send to the controller in a second.
+MAX_ARP_QUESTION_RATE = 1000
+
+_CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MAX_RATE_LIMITED_CLIENTS)
+#: Copied replies per second that a switch may send to the controller. One shows that its home agent lives.
+MAX_REPLY_RATE = 500
+#: Seconds' worth of packets that may pass a meter in one burst.
+_BURST = 0.1
+
+
+class Meters:
+    """The meters that are used over one connection; ``are_supported`` is known after :meth:`install`.
+
+    ``restored`` counts meters that were deleted by others and added again. ``on_deleted`` is called when the meter of
+    all requests or that of ARP is among them: they are to be installed again, and so are the rules that use them.
+    ``on_copying_ended`` is called when the meter of copied replies is. ``arp_dropped`` counts the ARP requests for
+    virtual addresses that their meter has dropped.
+    """
+
+    def __init__(
+        self,
+        datapath_id: int,
+        transactions: Transactions,
+        admission: Admission,
+        balancer: Balancer,
+        configuration: Configuration,
+    ) -> None:
+        self.are_supported = False
+        self.restored = 0
+        self.arp_dropped = 0
+        self.on_deleted: Callable[[], None] = lambda: None
+        self.on_copying_ended: Callable[[], None] = lambda: None
+        self._is_copying = False
+        self._is_unsettled = True
+        self._channel = transactions.channel
+        self._datapath_id = datapath_id
+        self._transactions = transactions
+        self._admission = admission
+        self._balancer = balancer
+        self._configuration = configuration
+        self._sides = Sides()
+        self._meter_of_client: dict[bytes, int] = {}
+        self._rate_of_client: dict[bytes, int] = {}
+        self._total_rate = MAX_REQUEST_RATE
+        self._last_count: dict[int, int] = {}
+        self._dropped: dict[int, int] = {}
+        self._stats_xid: Optional[int] = None
+        self._present: set[int] = set()
+        self._was_reported = False
+        self._fruitless = 0
+        self._updated_at: Optional[float] = None
+
+    def install(self, conclude: Callable[[], None]) -> None:
+        """Add the meters of all requests and of ARP, unless they are there.
+
+        ``conclude`` is called when it is known whether the switch has meters. ``restored`` counts each time that a
+        meter had been there before.
+        """
+
+        def concluded(error: Optional[Error]) -> None:
+            self.are_supported = error is None
+            conclude()
+
+        def first_concluded(error: Optional[Error]) -> None:
+            if error is None:
+                self._add(ARP_METER, MAX_ARP_QUESTION_RATE, concluded)
+            else:
+                concluded(error)
+
+        self._is_unsettled = True
+        self._add(FIRST_METER, self._total_rate, first_concluded)
+
+    def _add(self, meter: int, rate: int, conclude: Callable[[Optional[Error]], None]) -> None:
+        """Add a meter, or set the rate of one that is there; ``conclude`` gets the error of a switch without meters."""
+
+        def added(error: Optional[Error]) -> None:
+            if error is None:
+                self.restored += self.are_supported
+                conclude(None)
+            else:  # it is there, perhaps from a previous run, or the switch has no meters
+                self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_MODIFY, meter, rate)], conclude)
+
+        self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_ADD, meter, rate)], added)
+
+    def begin_copying(self) -> None:
+        """Add the meter of copied replies, before a rule uses it."""
+        if self.are_supported:
+            self._is_copying = self._is_unsettled = True
+            self._send(OFPMC_DELETE, REPLY_METER)  # it may be there from a previous run
+            self._send(OFPMC_ADD, REPLY_METER, MAX_REPLY_RATE)
+
+    def end_copying(self) -> None:
+        """Delete the meter of copied replies; the rule that used it is gone."""
+        if self._is_copying:
+            self._is_copying = False
+            self._send(OFPMC_DELETE, REPLY_METER)
+
+    @property
+    def rates(self) -> dict[int, int]:
+        """The meters that are in use, and their rates in packets per second; none on a switch without meters."""
+        if not self.are_supported or self._is_unsettled:
+            return {}
+        rates = {FIRST_METER: self._total_rate, ARP_METER: MAX_ARP_QUESTION_RATE}
+        if self._is_copying:
+            rates[REPLY_METER] = MAX_REPLY_RATE
+        return rates | {meter: self._rate_of_client[client] for client, meter in self._meter_of_client.items()}
+
+    def restore_rate(self, meter: int, rate: int) -> None:
+        """Set the rate of a meter again that others have changed."""
+        self.restored += 1
+        self._send(OFPMC_MODIFY, meter, rate)
+
+    def restore_client_rules(self) -> None:
+        """Install the rules of rate-limited clients again."""
+        for client, meter in self._meter_of_client.items():
+            self._add_client_rules(client, meter)
+
+    def configure(self, configuration: Configuration, sides: Sides) -> None:
+        """Use another configuration, or other ports, for the rules of clients. All standing rules are replaced then,
+        which deletes the rules of clients; no client is rate-limited any more."""
+        self._configuration, self._sides = configuration, sides
+        self._meter_of_client.clear()
+        self._rate_of_client.clear()
+        self._admission.clients.lift_rate_limits()
+
+    def tick(self, now: float) -> None:
+        """Request the meters' statistics when they are due; the reply updates the rates."""
+        if self._updated_at is None:
+            self._updated_at = now
+        if now < self._updated_at + (UPDATE_INTERVAL if self._stats_xid is None else METER_STATS_TIMEOUT):
+            return
+        if self._stats_xid is not None:
+            self._stats_xid = None
+            self._update_rates(now)
+        elif not self.are_supported:
+            self._admission.clients.update_rate_limits(now, {})
+            self._updated_at = now
+        else:
+            self._is_unsettled = False
+            self._present.clear()
+            self._stats_xid = self._channel.next_xid()
+            self._channel.transmit(meter_stats_request(self._stats_xid))
+
+    def on_meter_stats(self, xid: int, message: bytes, now: float) -> bool:
+        """Read a part of the reply. False when it is the reply to another request."""
+        if xid != self._stats_xid:
+            return False
+        try:
+            rows, more = list(meter_stats(message)), has_more(message)
+        except MalformedMessage as error:
+            LOG.warning("Switch %016x: malformed meter-stats reply (%s); ignored", self._datapath_id, error)
+            return True
+        ours = {FIRST_METER, ARP_METER, REPLY_METER, *self._meter_of_client.values()}
+        for meter, dropped in rows:
+            if meter in ours:
+                self._present.add(meter)
+                self._count_dropped(meter, dropped)
+        if not more:
+            self._stats_xid = None
+            if not self._is_unsettled:  # else a meter was added after the request was sent
+                self._restore_deleted()
+            self._update_rates(now)
+        return True
+
+    def _count_dropped(self, meter: int, total: int) -> None:
+        """Count what a meter has dropped since the last reply; ``total`` is what it has dropped since it was added."""
+        if meter == REPLY_METER:
+            return
+        before = self._last_count.get(meter, 0)
+        self._last_count[meter] = total
+        dropped = total - before if total >= before else total
+        if meter == ARP_METER:
+            self.arp_dropped += dropped
+            return
+        self._dropped[meter] = self._dropped.get(meter, 0) + dropped
+        self._balancer.statistics.count_dropped(
+            DropReason.METERED if meter == FIRST_METER else DropReason.CLIENT_METERED, dropped
+        )
+
+    def _restore_deleted(self) -> None:
+        """Add the meters again that others have deleted, unless the switch does not report its meters at all."""
+        self._was_reported = self._was_reported or FIRST_METER in self._present
+        if not self._was_reported and self._fruitless == _MAX_FRUITLESS_RESTORATIONS:
+            return
+        for client, meter in self._meter_of_client.items():
+            if meter not in self._present:
+                self.restored += 1
+                self._send(OFPMC_ADD, meter, self._rate_of_client[client])
+                self._add_client_rules(client, meter)
+        if self._is_copying and REPLY_METER not in self._present and self._was_reported:
+            self.restored += 1
+            self._is_copying = False
+            self.on_copying_ended()
+        if self._present.issuperset((FIRST_METER, ARP_METER)):
+            return
+        self._fruitless += 1
+        if self._fruitless == _MAX_FRUITLESS_RESTORATIONS and not self._was_reported:
+            LOG.warning(
+                "Switch %016x: it does not report its meters, which therefore cannot be audited", self._datapath_id
+            )
+        else:
+            self._is_unsettled = True
+            self.on_deleted()
+
+    def _update_rates(self, now: float) -> None:
+        """Update the rate limits, and make the meters follow."""
+        assert self._updated_at is not None, "tick() has set it"
+        seconds, self._updated_at = now - self._updated_at, now
+        clients = self._admission.clients
+        dropped = {client: self._dropped.get(meter, 0) / seconds for client, meter in self._meter_of_client.items()}
+        self._dropped.clear()
+        rates = clients.update_rate_limits(now, dropped)
+        if int(clients.total_rate) != self._total_rate:
+            self._total_rate = int(clients.total_rate)
+            self._send(OFPMC_MODIFY, FIRST_METER, self._total_rate)
+        for client in self._meter_of_client.keys() - rates.keys():
+            self._lift_rate_limit(client)
+        for client, rate in rates.items():
+            if client not in self._meter_of_client:
+                self._rate_limit(client, rate)
+            elif rate != self._rate_of_client[client]:
+                self._rate_of_client[client] = rate
+                self._send(OFPMC_MODIFY, self._meter_of_client[client], rate)
+
+    def _rate_limit(self, client: bytes, rate: int) -> None:
+        """Give a client a meter of its own, and the rules that lead to it."""
+        meter = next(each for each in _CLIENT_METERS if each not in self._meter_of_client.values())
+        self._meter_of_client[client], self._rate_of_client[client], self._last_count[meter] = meter, rate, 0
+        self._send(OFPMC_DELETE, meter)  # it may be there from a previous run
+        self._send(OFPMC_ADD, meter, rate)
+        self._add_client_rules(client, meter)
+        LOG.warning(
+            "Switch %016x: client %s exceeds its fair share; rate-limited to %d requests/s",
+            *(self._datapath_id, inet_ntoa(client), rate),
+        )
+
+    def _add_client_rules(self, client: bytes, meter: int) -> None:
+        rules = list(client_rules(self._configuration, self._datapath_id, self._sides, inet_ntoa(client), meter))
+        self._transactions.submit(lambda xid: rule_messages.additions(rules, xid), lambda _: None)
+
+    def _lift_rate_limit(self, client: bytes) -> None:
+        """Delete a client's meter; the switch deletes the rules that use it (OpenFlow 1.3.5, section 6.5)."""
+        self._send(OFPMC_DELETE, self._meter_of_client.pop(client))
+        del self._rate_of_client[client]
+        LOG.info("Switch %016x: client %s is no longer rate-limited", self._datapath_id, inet_ntoa(client))
+
+    def _send(self, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> None:
+        self._channel.transmit(_meter_mod(self._channel.next_xid(), command, meter, rate))
+
+
+def delete_all(channel: Channel) -> None:
+    """Delete every meter that may be ours from a switch; one without meters rejects each message."""
+    for meter in (FIRST_METER, *_CLIENT_METERS, REPLY_METER, ARP_METER):
+        channel.transmit(_meter_mod(channel.next_xid(), OFPMC_DELETE, meter))
+
+
+def _meter_mod(xid: int, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> bytes:
+    """The message that adds, modifies or deletes a meter; ``rate`` is in packets per second."""
+    if command == OFPMC_DELETE:
+        return meter_mod(xid, command, meter)
+    return meter_mod(xid, command, meter, rate, max(1, int(rate * _BURST)))

@@ -1,0 +1,272 @@
+"""Recovers the sessions of a previous run from the session rules that a switch still holds.
+
+The switch is the session store. Once its standing rules are in place, its session rules are read
+(:mod:`.rule_reading`)::
+
+    a rule's actions lead to a known real server  -> the session is recovered
+    its real server has not been found yet        -> the rule is pending
+
+In a cluster a member that stood by has followed the rules (:mod:`.follower`). When it takes over, all of them are
+pending at once, and the sessions are recovered some at a time, or as their mobiles send requests. If what it followed
+is current, nothing is read. If not, the switch is read as well, and a rule that is not read is forgotten.
+
+A rule is pending for the idle time of its virtual server, as long as its session could live. Then it is lost, and
+removed from the switch. A rule that was not read before reading ended stays. When :mod:`.session_audit` reads it later,
+it is recovered as well (:meth:`Recovery.adopt`), unless a session has it by then.
+
+:mod:`.unrecovered` decides about the requests that come meanwhile, by the :meth:`Recovery.status` of their tags.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from enum import Enum, auto
+from typing import Callable, Optional
+
+from ryu_haslb.openflow.recovery.follower_states import Followed
+from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
+from ryu_haslb.openflow.recovery.session_view import RuleTarget, is_session_rule, without_chassis
+from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
+from ryu_haslb.slb.virtual_server import VirtualServer
+
+LOG = logging.getLogger(__name__)
+
+#: Places that rules lead to, real servers and virtual addresses, at most: a switch may report any number.
+_MAX_TARGETS = 4096
+#: Sessions are needed soon: large slices and short pauses.
+PACE = Pace(slice_rules=20_000, pause=0.5, max_pause=1.0)
+#: Pending rules that one tick recovers or gives up: some milliseconds of work.
+_MAX_PENDING_PER_TICK = 1000
+#: Followed rules that one tick puts to their targets.
+_MAX_TAKEN_PER_TICK = 5000
+#: Seconds for which a rule of a virtual server that is not in service is pending.
+_UNSERVED_TIMEOUT = 10.0
+
+
+class Status(Enum):
+    """What is known of the session rule with a tag."""
+
+    #: The switch has been asked, and has no such rule; or its session was recovered.
+    READ = auto()
+    #: The switch has the rule, and its real server has not been found yet.
+    PENDING = auto()
+    #: The switch may have the rule.
+    UNREAD = auto()
+
+
+#: Is called with each recovered session, and the actions of its rule.
+OnRecovered = Callable[[Session, bytes], None]
+#: Is called with the tag and the virtual address of each rule that is to be removed.
+OnLost = Callable[[int, bytes], None]
+
+
+class Recovery:
+    """Recovers the sessions of one switch, once. ``recovered`` is their number, ``reading`` reads the rules."""
+
+    def __init__(self, datapath_id: int, balancer: Balancer, on_recovered: OnRecovered, on_lost: OnLost) -> None:
+        self.recovered = 0
+        self.reading = RuleReading(datapath_id, self._on_row, self._on_read, PACE)
+        self._datapath_id = datapath_id
+        self._balancer = balancer
+        self._on_recovered, self._on_lost = on_recovered, on_lost
+        self._began_at: Optional[float] = None
+        #: The tags of rules that were recovered after reading had ended; None when no rule is left to be recovered.
+        self._adopting: Optional[set[int]] = None
+        self._targets: dict[tuple[bytes, bytes], RuleTarget] = {}
+        self._pending: dict[int, RuleTarget] = {}
+        self._attempts: dict[int, int] = {}
+        #: The tags of followed rules that are still to be put to their targets.
+        self._taken: list[int] = []
+        self._servers: Mapping[bytes, VirtualServer] = {}
+        self._reals: dict[tuple[bytes, bytes], tuple[VirtualServer, RealServer]] = {}
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all session rules have been read, or reading has ended."""
+        return self.reading.is_complete
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no request can concern a session that is still to be recovered."""
+        return not self._pending and self.reading.is_complete
+
+    @property
+    def pending(self) -> int:
+        """The number of rules whose real servers have not been found yet."""
+        return len(self._pending)
+
+    def status(self, tag: int) -> Status:
+        """What is known of the session rule with this tag. An audit must leave alone what is not READ."""
+        if tag in self._pending:
+            return Status.PENDING
+        return Status.READ if self.is_complete or self.reading.has_read(tag) else Status.UNREAD
+
+    def request(self, xid: int, now: float) -> bytes:
+        """The message that begins to read, or goes on."""
+        self._began_at = now if self._began_at is None else self._began_at
+        return self.reading.request(xid, now)
+
+    def take(self, followed: Followed, now: float) -> None:
+        """This member has followed the switch, and takes over: the sessions of these rules are recovered."""
+        self._pending = followed.rules
+        self._taken = list(followed.rules)
+        if followed.is_current:
+            self.reading.skip()
+            for target in followed.targets:
+                self._targets[target.virtual_address, target.actions] = target
+                self._set_deadline(target, now)
+        LOG.info(
+            "Switch %016x: taking over with %d sessions that were followed%s",
+            *(self._datapath_id, len(self._taken), "" if followed.is_current else "; reading its session rules"),
+        )
+
+    def adopt(self, row: FlowStats, now: float) -> bool:
+        """Recover the session of a rule that was read after reading had been given up. False: it had been read."""
+        tag = row.cookie >> COOKIE_MARK_BITS
+        if self._adopting is None or self.reading.has_read(tag) or tag in self._adopting:
+            return False
+        self._adopting.add(tag)
+        self._on_row(row, now)
+        return True
+
+    def end_adoption(self) -> None:
+        """The rules that were not read have been read by now: others without a session have no session any more."""
+        if self._adopting:
+            LOG.info(
+                "Switch %016x: the audit has read %d further session rules of the previous run",
+                *(self._datapath_id, len(self._adopting)),
+            )
+        self._adopting = None
+
+    def locate(self, servers: Mapping[bytes, VirtualServer], actions: Mapping[RealServer, bytes]) -> None:
+        """Real servers have been found: ``actions`` leads to each. ``servers`` are those in service by address."""
+        self._servers = servers
+        self._reals = {
+            (server.packed_address, without_chassis(actions[real])): (server, real)
+            for server in servers.values()
+            for real in server.farm.reals
+            if real in actions
+        }
+
+    def actions_of(self, tag: int, now: float) -> Optional[bytes]:
+        """The actions of a pending rule, to forward a request of its session; None when the session is recovered now.
+
+        The answers of home agents are not seen here. When its mobile has asked more often than a session may be
+        retried, and when all real servers have been found and the rule leads to none of them, the rule is given up.
+        """
+        target = self._pending[tag]
+        server = self._servers.get(target.virtual_address)
+        found = self._reals.get(target.key)
+        if found is not None:
+            self._recover(tag, target, *found, now)
+            return None
+        attempts = self._attempts[tag] = self._attempts.get(tag, 0) + 1
+        reals = [] if server is None else server.farm.reals
+        located = {real for _, real in self._reals.values()}
+        if located.issuperset(reals) or attempts > 1 + max(real.configuration.reassign for real in reals):
+            self.forget(tag)
+            return None
+        return target.actions
+
+    def forget(self, tag: int) -> None:
+        """The rule is no longer pending: its mobile begins anew, or is gone."""
+        self._pending.pop(tag, None)
+        self._attempts.pop(tag, None)
+
+    def tick(self, now: float) -> None:
+        """Recover sessions whose real servers have been found, and give up rules whose time is over; some at a time."""
+        if self.is_complete:
+            self._put_to_targets(now)
+        budget = _MAX_PENDING_PER_TICK
+        for target in list(self._targets.values()) if self._pending else ():
+            found = self._reals.get(target.key)
+            if found is None and now < target.deadline:
+                continue
+            while target.tags and budget:
+                budget -= 1
+                tag = target.tags.pop()
+                if self._pending.get(tag) is not target:
+                    continue
+                if found is not None:
+                    self._recover(tag, target, *found, now)
+                else:
+                    self.forget(tag)
+                    self._on_lost(tag, target.virtual_address)
+        if not self._pending:
+            self._attempts.clear()
+
+    def _on_row(self, row: FlowStats, now: float) -> None:
+        if not is_session_rule(row):
+            return
+        virtual_address = row.field("ipv4_dst")
+        tag = row.cookie >> COOKIE_MARK_BITS
+        if virtual_address is None or self._balancer.sessions.by_tag(tag) is not None:
+            return
+        actions = row.actions()
+        target = self._target(virtual_address, actions)
+        if target is None:
+            return
+        found = self._reals.get(target.key)
+        if found is not None:
+            self._recover(tag, target, *found, now)
+            return
+        self._set_deadline(target, now)
+        target.tags.append(tag)
+        self._pending[tag] = target
+
+    def _put_to_targets(self, now: float) -> None:
+        """Put followed rules to their targets, some at a time; forget those that the switch has no more."""
+        for _ in range(min(len(self._taken), _MAX_TAKEN_PER_TICK)):
+            tag = self._taken.pop()
+            target = self._pending.get(tag)
+            if target is None:
+                continue
+            known = self._targets.get((target.virtual_address, target.actions))
+            if known is None and self._adopting is not None:
+                known = self._targets[target.virtual_address, target.actions] = target
+                self._set_deadline(target, now)
+            if known is not None and (known is target or self._adopting is not None):
+                self._pending[tag] = known
+                known.tags.append(tag)
+            else:
+                self.forget(tag)
+
+    def _set_deadline(self, target: RuleTarget, now: float) -> None:
+        server = self._servers.get(target.virtual_address)
+        target.deadline = now + (_UNSERVED_TIMEOUT if server is None else server.idle)
+
+    def _target(self, virtual_address: bytes, actions: bytes) -> Optional[RuleTarget]:
+        """Where a rule leads; None if it has to be left out, since there is no room for its session or target."""
+        target = self._targets.get((virtual_address, actions))
+        if self._balancer.sessions.has_no_room_for(len(self._pending)) or (
+            target is None and len(self._targets) >= _MAX_TARGETS
+        ):
+            return None
+        if target is None:
+            target = self._targets[virtual_address, actions] = RuleTarget(virtual_address, actions)
+        return target
+
+    def _recover(self, tag: int, target: RuleTarget, server: VirtualServer, real: RealServer, now: float) -> None:
+        self.forget(tag)
+        sessions = self._balancer.sessions
+        if sessions.by_tag(tag) is None and not sessions.is_full:
+            self.recovered += 1
+            self._on_recovered(self._balancer.recover(server, tag, real, now), target.actions)
+
+    def _on_read(self, reason: str, now: float) -> None:
+        if reason:
+            LOG.warning(
+                "Switch %016x %s; sessions of the previous run that were not read continue when the audit has read "
+                "them",
+                *(self._datapath_id, reason),
+            )
+            self._adopting = set()
+        if self.recovered or self._pending:
+            LOG.info(
+                "Switch %016x: recovered %d sessions from its rules in %.1f s; %d rules wait for their real servers",
+                *(self._datapath_id, self.recovered, now - (self._began_at or now), self.pending),
+            )

@@ -1,0 +1,155 @@
+"""The sessions of an earlier run at one switch, until they are recovered: reads their rules, forwards their requests.
+
+A request of a session that is not recovered yet is forwarded by the session's rule, which leads to the mobile's home
+agent whether that has been found or not::
+
+    rule read, its home agent not found yet  -> by its actions
+    rule not read yet                        -> output to TABLE; without a rule it comes back as a session miss, and
+                                                begins a session then
+    no rule, or the session is recovered     -> the balancer decides
+
+:mod:`.recovery` recovers the sessions; here is what it needs of the switch. Each mastership recovers anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Optional, Union
+
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
+from ryu_haslb.openflow import wire, wire_packet
+from ryu_haslb.openflow.recovery.follower_states import Followed
+from ryu_haslb.openflow.recovery.recovery import Recovery, Status
+from ryu_haslb.openflow.sessions.session_rules import SessionRules
+from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.table_output import TableOutput
+from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.virtual_server import VirtualServer
+
+#: How to forward a request: by these actions, not at all, or as the balancer decides.
+Forward = Union[bytes, DropReason, None]
+
+
+class UnrecoveredSessions:
+    """The unrecovered sessions of one switch; ``recovery`` is that of the present mastership.
+
+    ``actions`` maps each real server that can be reached to the actions that lead to it.
+    """
+
+    def __init__(
+        self,
+        datapath_id: int,
+        balancer: Balancer,
+        rules: SessionRules,
+        actions: Mapping[RealServer, bytes],
+        table_output: TableOutput,
+    ) -> None:
+        self._datapath_id = datapath_id
+        self._balancer = balancer
+        self._rules = rules
+        self._actions = actions
+        self._table_output = table_output
+        self._virtual_servers: Mapping[bytes, VirtualServer] = {}
+        self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
+
+    def locate(self, virtual_servers: Mapping[bytes, VirtualServer]) -> None:
+        """Real servers have been found or lost, or ``virtual_servers``, those in service by address, have changed."""
+        self._virtual_servers = virtual_servers
+        if not self.recovery.is_over:
+            self.recovery.locate(virtual_servers, self._actions)
+
+    def forget(self) -> None:
+        """Another balancer serves the switch, or has served it: recover anew when needed."""
+        self.recovery = Recovery(self._datapath_id, self._balancer, self._on_recovered, self._on_lost)
+        self.recovery.locate(self._virtual_servers, self._actions)
+
+    def take(self, followed: Followed, now: float) -> None:
+        """This balancer stood by and serves the switch now: take over with what it has followed."""
+        self.recovery.take(followed, now)
+        if followed.keys:
+            self._balancer.sessions.keys.adopt(followed.keys)
+
+    def begin(self, channel: Channel, has_sessions: bool, now: float) -> None:
+        """The standing rules are in place: read the session rules, if the switch has a table of them."""
+        if not has_sessions:
+            self.recovery.reading.skip()
+        elif not self.recovery.is_complete:
+            channel.transmit(self.recovery.request(channel.next_xid(), now))
+
+    def tick(self, channel: Channel, is_busy: bool, now: float) -> None:
+        """Ask for what is due, and give up what has lasted for too long. A busy switch needs longer to reply."""
+        self._continue(channel, self.recovery.reading.advance(is_busy, now), now)
+        self.recovery.tick(now)
+
+    def on_multipart_reply(self, channel: Optional[Channel], xid: int, message: bytes, now: float) -> bool:
+        """Handle a part of a reply with session rules. False when it is another reply."""
+        return self._continue(channel, self.recovery.reading.on_reply(xid, message, now), now)
+
+    def on_error(self, channel: Optional[Channel], xid: int, error: wire.Error, now: float) -> bool:
+        """Handle an error that concerns the reading of session rules. False when it is another error."""
+        return self._continue(channel, self.recovery.reading.on_error(xid, error, now), now)
+
+    def _continue(self, channel: Optional[Channel], is_next_due: Optional[bool], now: float) -> bool:
+        """Ask for the next slice of session rules if it is due. False when a message did not concern the recovery."""
+        if is_next_due and channel is not None:
+            channel.transmit(self.recovery.request(channel.next_xid(), now))
+        return is_next_due is not None
+
+    def forward(self, request: Request, now: float) -> Forward:
+        """How to forward a request: by the rule of an unrecovered session, if there may be one.
+
+        The balancer can decide when there is a session or no rule, or the request names its home agent.
+        """
+        server = request.virtual_server
+        if self._balancer.sessions.find(request) is not None or request.home_agent not in server.any_home_agent:
+            return None
+        return self._forward_by(self._balancer.sessions.tags_of(request), now)
+
+    def forward_further(self, request: Request, tag: int, now: float) -> Forward:
+        """How to forward a request that has come back: the switch has no rule with this tag.
+
+        If there are several keys, the rule may have the tag of the next one.
+        """
+        tags = self._balancer.sessions.tags_of(request)
+        return self._forward_by(tags[tags.index(tag) + 1 :], now) if tag in tags and not self.recovery.is_over else None
+
+    def _forward_by(self, tags: list[int], now: float) -> Forward:
+        """Forward a request by the rule with the first of these tags that the switch may have."""
+        for tag in tags:
+            status = self.recovery.status(tag)
+            if status is Status.PENDING:
+                return self.recovery.actions_of(tag, now)
+            if status is Status.UNREAD:
+                if not self._table_output.is_usable:
+                    return DropReason.RECOVERY_PENDING
+                return wire_packet.return_to_session(tag)
+        return None
+
+    def has_recovered(self, tag: int) -> bool:
+        """Whether the recovery of sessions is done with the rule of this tag, so that others may remove it."""
+        return self.recovery.is_complete and self.recovery.status(tag) is Status.READ
+
+    def adopt(self, row: FlowStats, now: float) -> bool:
+        """Recover the session of a rule that the audit has read, if recovery has not read it before."""
+        return self.recovery.adopt(row, now)
+
+    def end_adoption(self) -> None:
+        """The audit has read all rules."""
+        self.recovery.end_adoption()
+
+    def _on_recovered(self, session: Session, actions: bytes) -> None:
+        """A session was recovered from its rule. Another version may have written the rule in another way."""
+        if actions == self._actions.get(session.real):
+            session.rule_at = self._datapath_id
+            self._rules.room.add(session.tag)
+        else:
+            self._rules.install(session, may_replace=True)
+
+    def _on_lost(self, tag: int, virtual_address: bytes) -> None:
+        """The session of a rule has ended before it was recovered."""
+        self._rules.remove_rule(tag, virtual_address, MOBILE_IP_PORT)

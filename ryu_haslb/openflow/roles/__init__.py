@@ -1,0 +1,1 @@
+"""Which balancer serves a switch: OpenFlow's roles, by lease or by what a cluster has decided."""

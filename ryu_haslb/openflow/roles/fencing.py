@@ -1,0 +1,231 @@
+"""Whether this member of a cluster serves a switch: the leader asks to be MASTER, the others to be SLAVE.
+
+Theory of operation
+===================
+
+The cluster decides who leads, and with which generation (:class:`Leadership`). The switch enforces it: it rejects
+MASTER and SLAVE with an older generation than it has seen (OFPRRFC_STALE), and what a SLAVE would change. No member
+ever asks for EQUAL, which needs no generation::
+
+    connected -> ASKING: which generation has the switch seen?
+                    this member leads      -> CLAIMING: MASTER with its generation  -> MASTER
+                    another one leads      -> SLAVE with the switch's generation    -> WAITING
+                                              rejected: SLAVE again, a second later
+                    the switch has no roles                                         -> served by the leader, unfenced
+    MASTER    -> asks once a second for its role
+                    this member leads with another generation                       -> MASTER with that
+                    it leads no more, or another member is MASTER                   -> WAITING
+    WAITING   -> this member leads                                                  -> CLAIMING
+
+:data:`FENCING_TRANSITIONS` has all changes of the role; ``docs/states.md`` is drawn from it.
+
+A generation at the switch that is newer than this member's is reported to the cluster, which decides what it means. A
+switch may lie: the report says whether other switches still accept this member. When another member has become MASTER
+with the same generation, the next one is reported: a newer one is needed to tell them apart.
+"""
+
+from __future__ import annotations
+
+import logging
+from enum import Enum
+from typing import Callable, Optional
+
+from ryu_haslb.configuration.model import MAX_SESSIONS
+from ryu_haslb.openflow.recovery.session_view import Budget
+from ryu_haslb.openflow.roles.arbiter import Arbiter, Listener, Role
+from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, RoleReply
+
+LOG = logging.getLogger(__name__)
+
+#: Seconds between two questions of the leader for its role.
+QUESTION_INTERVAL = 1.0
+
+
+class RoleEvent(Enum):
+    """What changes the role of a member for a switch; the text labels an arrow in ``docs/states.md``."""
+
+    LEADS = "this member leads, and asks for MASTER"
+    ACCEPTED = "the switch accepts it"
+    FOLLOWS = "another member leads, and this one asks for SLAVE"
+    DEPOSED = "another member is MASTER"
+    REJECTED = "the switch has seen a newer generation (OFPRRFC_STALE)"
+    LEADS_UNFENCED = "this member leads, and the switch has no roles"
+    FOLLOWS_UNFENCED = "another member leads, and the switch has no roles"
+
+
+#: The whole state machine. A pair that is not here leaves the role as it is.
+FENCING_TRANSITIONS: dict[tuple[Role, RoleEvent], Role] = {
+    (Role.ASKING, RoleEvent.LEADS): Role.CLAIMING,
+    (Role.ASKING, RoleEvent.FOLLOWS): Role.WAITING,
+    (Role.ASKING, RoleEvent.DEPOSED): Role.WAITING,
+    (Role.ASKING, RoleEvent.LEADS_UNFENCED): Role.UNFENCED,
+    (Role.ASKING, RoleEvent.FOLLOWS_UNFENCED): Role.WAITING,
+    (Role.CLAIMING, RoleEvent.ACCEPTED): Role.MASTER,
+    (Role.CLAIMING, RoleEvent.FOLLOWS): Role.WAITING,
+    (Role.CLAIMING, RoleEvent.DEPOSED): Role.WAITING,
+    (Role.CLAIMING, RoleEvent.REJECTED): Role.WAITING,
+    (Role.MASTER, RoleEvent.FOLLOWS): Role.WAITING,
+    (Role.MASTER, RoleEvent.DEPOSED): Role.WAITING,
+    (Role.MASTER, RoleEvent.REJECTED): Role.WAITING,
+    (Role.WAITING, RoleEvent.LEADS): Role.CLAIMING,
+    (Role.WAITING, RoleEvent.ACCEPTED): Role.MASTER,
+    (Role.WAITING, RoleEvent.LEADS_UNFENCED): Role.UNFENCED,
+    (Role.UNFENCED, RoleEvent.FOLLOWS_UNFENCED): Role.WAITING,
+    (Role.UNFENCED, RoleEvent.DEPOSED): Role.WAITING,
+}
+
+
+class Leadership:
+    """What the cluster has decided, for all switches: whether this member leads, and with which generation.
+
+    A member that resigns leads until its successor does. ``awaited`` are the connections whose switches have not
+    confirmed yet what was sent before; ``on_ready`` is called when all have. ``masters`` are the connections whose
+    switches have accepted it as MASTER. ``followed`` is the budget of what is followed while it stands by. ``report``
+    is called with a generation at a switch that is newer, and with whether there are ``masters``.
+    """
+
+    def __init__(self, report: Callable[[int, bool], None]) -> None:
+        self.is_leading = self.is_resigning = False
+        self.generation = 0
+        self.awaited: set[object] = set()
+        self.on_ready: Callable[[], None] = lambda: None
+        self.masters: set[FencedMastership] = set()
+        self.followed = Budget(MAX_SESSIONS)
+        self.report = report
+
+    def on_confirmed(self, connection: object) -> None:
+        """The switch has confirmed what was sent before this member resigned, or is not served any more."""
+        if connection in self.awaited:
+            self.awaited.discard(connection)
+            if not self.awaited:
+                self.on_ready()
+
+
+class FencedMastership(Arbiter):
+    """The role of this member over one connection; the counterpart of :class:`.Mastership` in a cluster."""
+
+    def __init__(
+        self, datapath_id: int, channel: Channel, leadership: Leadership, listener: Listener, generation: Optional[int]
+    ) -> None:
+        super().__init__(datapath_id, channel, listener, generation)
+        self._leadership = leadership
+        self._has_roles = True
+        self._stands_by = self._is_deposed = False
+        self._at_switch: Optional[int] = None
+        self._rejected: Optional[int] = None
+        self._claimed = 0
+        self._has_claimed = False  # whether MASTER was asked for last
+        self._role_at_switch: Optional[int] = None  # the role that the switch has reported last
+
+    def tick(self, now: float) -> None:
+        """Follow what the cluster has decided, and ask when it is time."""
+        if self.role is Role.NONE or self._question or self._change_xid is not None:
+            return
+        if not self._has_roles:
+            self._follow_without_roles()
+        elif self._must_change():
+            self._follow(now)
+        elif now - self._asked_at < QUESTION_INTERVAL:
+            return
+        elif not self._leadership.is_leading and self._role_at_switch not in (None, ControllerRole.SLAVE):
+            self._follow(now)  # another member's MASTER came first, and SLAVE with an older generation was rejected
+        else:
+            self.ask(now)
+
+    def end(self) -> None:
+        """The connection is lost or left: send nothing more."""
+        self._leadership.masters.discard(self)
+        super().end()
+
+    def _must_change(self) -> bool:
+        leadership = self._leadership
+        if not leadership.is_leading:
+            return self.role is not Role.WAITING
+        if leadership.generation == self._rejected:
+            return False
+        return self.role is not Role.MASTER or self.generation != leadership.generation
+
+    def _follow(self, now: float) -> None:
+        """Ask for the role that follows from what the cluster has decided."""
+        leadership = self._leadership
+        if leadership.is_leading:
+            self._claimed = leadership.generation
+            self._move(RoleEvent.LEADS)
+        else:
+            self._claimed = max(leadership.generation, self._at_switch or 0)
+            self._lose(now, RoleEvent.FOLLOWS)
+        self._asked_at, self._role_at_switch = now, None
+        self._has_claimed = leadership.is_leading
+        self._change(ControllerRole.MASTER if self._has_claimed else ControllerRole.SLAVE, self._claimed)
+
+    def _on_changed(self, reply: RoleReply, now: float) -> None:
+        """The reply is not believed if it is not about what was asked for; the next timer asks again."""
+        if self._has_claimed != (reply.role == ControllerRole.MASTER):
+            return
+        if self._has_claimed and self._leadership.is_leading:
+            self._become_master()
+        self.tick(now)
+
+    def _on_change_rejected(self, now: float) -> None:
+        self._rejected = self._claimed
+        self._lose(now, RoleEvent.REJECTED)
+        self.ask(now)
+
+    def _decide(self, answer: Optional[RoleReply], now: float) -> None:
+        if answer is None:
+            self._has_roles = False
+            self._follow_without_roles()
+            return
+        self._at_switch = None if answer.generation == UNDEFINED_GENERATION else answer.generation
+        self._role_at_switch = answer.role
+        if self.role is Role.MASTER and answer.role != ControllerRole.MASTER:
+            self._lose(now)
+        if self._at_switch is not None and self._at_switch > self._leadership.generation:
+            self._leadership.report(self._at_switch, bool(self._leadership.masters - {self}))
+        elif self._is_deposed and self._at_switch == self.generation == self._leadership.generation:
+            # Another leader has the same generation.
+            self._leadership.report(self.generation + 1, bool(self._leadership.masters - {self}))
+        self._is_deposed = False
+        self.tick(now)
+
+    def _follow_without_roles(self) -> None:
+        if self._leadership.is_leading and self.role is not Role.UNFENCED:
+            self._move(RoleEvent.LEADS_UNFENCED)
+            LOG.warning(
+                "Switch %016x has no controller roles: it cannot reject a former leader that is cut off from the "
+                "cluster, and then each request may be dispatched twice",
+                self._datapath_id,
+            )
+            self._listener.on_mastership(True)
+        elif not self._leadership.is_leading and self.role is not Role.WAITING:
+            self._move(RoleEvent.FOLLOWS_UNFENCED)
+            self._listener.on_mastership_lost()
+
+    def _become_master(self) -> None:
+        others_served = self._at_switch is not None and self._at_switch != self.generation
+        self.generation = self._at_switch = self._claimed
+        self._leadership.masters.add(self)
+        if self.role is Role.MASTER:
+            return
+        self._move(RoleEvent.ACCEPTED)
+        self._stands_by = False
+        LOG.info("Switch %016x: this balancer is master (generation %d)", self._datapath_id, self._claimed)
+        self._listener.on_mastership(others_served)
+
+    def _move(self, event: RoleEvent) -> None:
+        self.role = FENCING_TRANSITIONS.get((self.role, event), self.role)
+
+    def _lose(self, now: float, event: RoleEvent = RoleEvent.DEPOSED) -> None:
+        """Another member is MASTER, or is about to be."""
+        was = self.role
+        self._move(event)
+        self._leadership.masters.discard(self)
+        self._is_deposed |= was is Role.MASTER and self._leadership.is_leading
+        if was is Role.MASTER:
+            LOG.info("Switch %016x: this balancer is master no more", self._datapath_id)
+        if not self._stands_by:
+            self._stands_by = True
+            self._listener.on_mastership_lost()
+        if was is Role.MASTER and self._leadership.is_leading and not self._question:
+            self.ask(now)  # for the generation of the new master

@@ -1,0 +1,188 @@
+"""How many session rules one switch has room for, and whose rule goes when a known mobile needs room. Pure.
+
+Hardware has room for some thousand rules. The limit of session rules is, in this order::
+
+    configured   ``max-rules`` of the switch's ``ip slb datapath``
+    reported     the size of the session table, as the switch gives it in its table features
+    table full   the rules that are there when the switch rejects one for lack of room (OFPFMFC_TABLE_FULL); one further
+                 rule is tried after each pause (:mod:`.backoff`), then two, four and so on as long as they fit
+
+Rules are counted only where there is a limit: a software switch has room for a million. When the limit is reached,
+further sessions continue by packet-out. A known mobile (:mod:`ryu_haslb.slb.session_limit`) has more to lose than one
+that has shown nothing: its session takes the place of a session that is not confirmed. Sessions are looked through for
+those in a circle, some with each step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+from itertools import islice
+from typing import Optional
+
+from ryu_haslb.openflow.sessions.rule_bundle import RuleBundle
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_table import SessionTable
+
+#: A table of this size is as good as unlimited: its rules are not counted.
+MAX_COUNTED = 500_000
+#: Sessions that one step counts, or looks through for those that may lose their rule.
+SESSIONS_PER_STEP = 1_000
+#: Seconds after a look through all sessions before the next one.
+LOOK_INTERVAL = 1.0
+#: The part of the limit below which the log may say again that the limit is reached.
+_RELIEF = 0.9
+
+
+class LimitSource(Enum):
+    """Where a limit comes from. The value is the token of ``show``, metrics and JSON, ``text`` that of the log."""
+
+    NONE = "none"
+    CONFIGURED = "configured"
+    REPORTED = "reported"
+    TABLE_FULL = "table_full"
+
+    @property
+    def text(self) -> str:
+        """The source in a sentence."""
+        return _TEXTS[self]
+
+
+_TEXTS = {
+    LimitSource.NONE: "no limit",
+    LimitSource.CONFIGURED: "the limit of the configuration",
+    LimitSource.REPORTED: "the size of its table",
+    LimitSource.TABLE_FULL: "it rejected more",
+}
+
+
+class RuleRoom:
+    """The room for session rules of one switch.
+
+    ``configured`` and ``reported`` are limits as their sources give them, None if they give none. ``held`` are the tags
+    of rules that are on the switch, or on their way to it; None as long as they are not counted.
+    """
+
+    def __init__(self, datapath_id: int, sessions: SessionTable) -> None:
+        self.configured: Optional[int] = None
+        self.reported: Optional[int] = None
+        self.held: Optional[set[int]] = None
+        self._is_announced = False
+        self._learned: Optional[int] = None
+        self._is_learning = False
+        self._trial = 1
+        self._datapath_id = datapath_id
+        self._sessions = sessions
+        self._census: Optional[Iterator[list[Session]]] = None
+        self._hand: Iterator[list[Session]] = iter(())
+        self._look_at = 0.0
+
+    @property
+    def limit(self) -> Optional[int]:
+        """The limit of session rules; None where there is none."""
+        given = self.reported if self.configured is None else self.configured
+        if given is not None and given >= MAX_COUNTED:
+            given = None
+        return self._learned if given is None or (self._learned is not None and self._learned < given) else given
+
+    @property
+    def source(self) -> LimitSource:
+        """Where :attr:`limit` comes from."""
+        limit = self.limit
+        if limit is None:
+            return LimitSource.NONE
+        if limit == self.configured:
+            return LimitSource.CONFIGURED
+        if limit == self.reported and self.configured is None:
+            return LimitSource.REPORTED
+        return LimitSource.TABLE_FULL
+
+    def advance(self) -> None:
+        """Count the rules of some more sessions, if they are to be counted and are not yet."""
+        if self.limit is None and not self._is_learning:
+            self.held = self._census = None
+            return
+        if self.held is None:
+            self.held, self._census = set(), self._sessions.slices(SESSIONS_PER_STEP)
+        if self.limit is not None and len(self.held) < _RELIEF * self.limit:
+            self._is_announced = False
+        if self._census is None:
+            return
+        some = next(self._census, [])
+        self.held.update(session.tag for session in some if session.rule_at == self._datapath_id)
+        if len(some) < SESSIONS_PER_STEP:
+            self._census = None
+            if self._is_learning:
+                self._is_learning, self._learned = False, len(self.held)
+
+    def free(self) -> Optional[int]:
+        """How many rules may be added now; None: any number."""
+        if self.held is None or self._census is not None:
+            return None if self.limit is None and not self._is_learning else 0
+        limit = self.limit
+        if limit is None:
+            return None
+        free = limit - len(self.held)
+        return max(free, self._trial) if self.source is LimitSource.TABLE_FULL else max(free, 0)
+
+    def add(self, tag: int) -> None:
+        """A rule with this tag is sent to the switch, or was found there."""
+        if self.held is not None:
+            self.held.add(tag)
+
+    def discard(self, tag: int) -> None:
+        """The rule with this tag has left the switch, or was rejected."""
+        if self.held is not None:
+            self.held.discard(tag)
+
+    def on_table_full(self) -> None:
+        """The switch has rejected a rule for lack of room; the caller has discarded its tag."""
+        self._trial = 1
+        if self.held is None or self._census is not None:
+            self._is_learning = True
+        else:
+            self._learned = len(self.held)
+
+    def on_confirmed(self, bundle: RuleBundle) -> None:
+        """The switch has carried out a bundle. If it takes more than when it rejected rules, still more may fit."""
+        if self.held is None:
+            return
+        self.held.difference_update(rule.tag for rule in bundle.removes)
+        self.held.update(session.tag for session, _ in bundle.installs)
+        if self._learned is not None and len(self.held) > self._learned:
+            self._learned = len(self.held)
+            self._trial = min(2 * self._trial, SESSIONS_PER_STEP)
+
+    def forget_learned(self) -> None:
+        """No rule was rejected for long: only the other limits count."""
+        self._learned, self._is_learning = None, False
+
+    def forget(self) -> None:
+        """Other rules may be on the switch: count them anew."""
+        self.held = self._census = None
+        self.forget_learned()
+
+    def replaceable(self, count: int, now: float) -> list[Session]:
+        """Up to ``count`` sessions that have a rule here and are not confirmed; fewer if it takes longer to find them.
+
+        Only some sessions are looked at with each call.
+        """
+        some = next(self._hand, None)
+        if some is None:
+            if now < self._look_at:
+                return []
+            self._hand, self._look_at = self._sessions.slices(SESSIONS_PER_STEP), now + LOOK_INTERVAL
+            some = next(self._hand, [])
+        found = (
+            session
+            for session in some
+            if session.rule_at == self._datapath_id
+            and session.unconfirmed_of is not None
+            and self._sessions.has(session)
+        )
+        return list(islice(found, count))
+
+    def is_news(self) -> bool:
+        """Whether the log should say that the limit is reached: once, until there were fewer rules for a while."""
+        is_news, self._is_announced = not self._is_announced, True
+        return is_news

@@ -1,0 +1,165 @@
+"""The OpenFlow port: accepts connections, does the TLS handshake, and has each switch served in a green thread.
+
+::
+
+    accept -> TLS handshake, with --ctl-privkey -> OpenFlow handshake -> served
+              '---- 10 s in all, and limited in number (:mod:`.unserved`) ----'
+              limited in rate (:mod:`.handshake_limit`)
+
+A connection that is closed for another one, or because of its time, is only shut down: the green thread that serves it
+finds the end of its stream and cleans up.
+"""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import time
+from collections.abc import Iterable, Iterator
+from functools import partial
+from typing import Any, Callable, Optional
+
+import eventlet
+
+from ryu_haslb.accepting import Acceptor
+from ryu_haslb.openflow.sockets import tls
+from ryu_haslb.openflow.sockets.channel import SwitchChannel, SwitchListener
+from ryu_haslb.openflow.sockets.handshake_limit import HandshakeLimit
+from ryu_haslb.openflow.sockets.transport import Transport, shut_down
+from ryu_haslb.openflow.sockets.unserved import HANDSHAKE_TIMEOUT, Unserved, peer_of
+
+LOG = logging.getLogger(__name__)
+
+#: Connections that the kernel keeps until they are accepted.
+BACKLOG = 1024
+#: Seconds between two looks at the time limits.
+_EXPIRY_INTERVAL = 0.5
+#: Seconds between two attempts of a connection to begin its TLS handshake, if its peer begins too many.
+_TURN_INTERVAL = 0.05
+
+
+class Caller:
+    """A connection from its acceptance on, over which a switch may be served."""
+
+    def __init__(self, connection: Any, address: tuple[str, int]) -> None:
+        self.connection = connection
+        self.address = address
+        self.transport: Optional[Transport] = None
+
+    def end(self, reason: str) -> None:
+        """Have the green thread of this connection end. Never waits."""
+        if self.transport is not None:
+            self.transport.abort(reason)
+        else:
+            shut_down(self.connection)
+
+
+class OpenFlowServer:
+    """Accepts switches at all ``sockets``, over TLS if there is a ``context``.
+
+    ``fleet`` is called by each connection. ``is_served`` says whether the balancer serves the switch of a connection.
+    ``unserved`` has the limits of the other connections.
+    """
+
+    def __init__(
+        self,
+        sockets: Iterable[Any],
+        context: Optional[ssl.SSLContext],
+        fleet: SwitchListener,
+        is_served: Callable[[SwitchChannel], bool],
+        unserved: Unserved[Caller],
+    ) -> None:
+        self._acceptors = [Acceptor(each, "OpenFlow port", self._make_room) for each in sockets]
+        self._context = context
+        self._fleet = fleet
+        self._is_served = is_served
+        self._unserved = unserved
+        self._handshakes = HandshakeLimit()
+
+    def loops(self) -> Iterator[tuple[str, Callable[[], None]]]:
+        """What has to run for as long as the process serves, by name."""
+        yield "time limit of OpenFlow handshakes", self._expire
+        for acceptor in self._acceptors:
+            yield f"OpenFlow port {acceptor.getsockname()[1]}", partial(self._accept, acceptor)
+
+    def _on_ready(self, caller: Caller) -> None:
+        """A connection has completed its handshake, and does not count any more if its switch is served."""
+        if self._serves(caller):
+            self._unserved.discard(caller)
+        else:
+            self._unserved.complete(caller)
+
+    def _serves(self, caller: Caller) -> bool:
+        return caller.transport is not None and self._is_served(caller.transport)
+
+    def _accept(self, acceptor: Acceptor) -> None:
+        while True:
+            connection, address = acceptor.accept()
+            self.serve(connection, address)
+            eventlet.sleep(0)  # accept() may never have to wait; the handshakes need their turn
+
+    def serve(self, connection: Any, address: Any) -> None:
+        """Serve a connection in a green thread of its own."""
+        caller = Caller(connection, (str(address[0]), int(address[1])))
+        victim = self._unserved.add(caller, caller.address[0], time.monotonic())
+        if victim is not None:
+            LOG.warning(
+                "OpenFlow peer %s: too many connections are not served; closing the oldest one", victim.address[0]
+            )
+            victim.end("too many connections are not served")
+        eventlet.spawn_n(self._serve, caller)
+
+    def _make_room(self) -> bool:
+        victim = self._unserved.oldest()
+        if victim is None:
+            return False
+        self._unserved.discard(victim)
+        LOG.warning("OpenFlow peer %s: no descriptor is left; closing its oldest connection", victim.address[0])
+        victim.end("no descriptor is left")
+        return True
+
+    def _expire(self) -> None:
+        while True:
+            eventlet.sleep(_EXPIRY_INTERVAL)
+            for caller in filter(self._serves, list(self._unserved)):  # the configuration may have changed
+                self._unserved.discard(caller)
+            for caller in self._unserved.expired(time.monotonic()):
+                self._unserved.discard(caller)
+                LOG.warning(
+                    "OpenFlow peer %s: no handshake within %g s; closing its connection",
+                    *(caller.address[0], HANDSHAKE_TIMEOUT),
+                )
+                caller.end(f"no handshake within {HANDSHAKE_TIMEOUT:g} s")
+
+    def _serve(self, caller: Caller) -> None:
+        try:
+            if self._context is not None and not self._has_tls_handshake(self._context, caller):
+                return
+            caller.transport = Transport(caller.connection, caller.address, self._fleet)
+            caller.transport.on_ready = partial(self._on_ready, caller)
+            caller.transport.serve_until_closed()
+        except Exception:
+            LOG.exception("OpenFlow peer %s: connection failed, closing it", caller.address[0])
+        finally:
+            self._unserved.discard(caller)
+            caller.connection.close()
+
+    def _has_tls_handshake(self, context: ssl.SSLContext, caller: Caller) -> bool:
+        """Do the TLS handshake; False if it fails, or if the connection was shut down because it takes too long."""
+        peer = peer_of(caller.address[0])
+        while not self._handshakes.take(peer, time.monotonic()):
+            eventlet.sleep(_TURN_INTERVAL)
+            if caller not in self._unserved:
+                return False
+        try:
+            caller.connection.settimeout(HANDSHAKE_TIMEOUT)
+            caller.connection = context.wrap_socket(caller.connection, server_side=True, do_handshake_on_connect=False)
+            caller.connection.do_handshake()
+        except OSError as error:
+            if caller in self._unserved:
+                LOG.warning(
+                    "OpenFlow peer %s: TLS handshake failed: %s; closing its connection",
+                    *(caller.address[0], tls.reason(error)),
+                )
+            return False
+        return True

@@ -1,0 +1,292 @@
+"""The transport of an OpenFlow connection: bytes from and to the socket, with a fast path for packet-ins.
+
+The engine reads eight bytes at a time, parses every message into objects and puts each into a queue. This transport
+reads everything that has arrived at once and offers each message to a handler first. What the handler takes is handled
+at once, and all replies to one read leave in one write. Of the other messages the engine parses hello and features, and
+:mod:`.ports` reads those about ports, after :mod:`.screening` has checked them. A peer that breaks the protocol costs
+one log line, and its connection.
+
+Sending never blocks. If a switch does not read what it is sent, only reading from that switch is suspended.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+import time
+from _socket import socket as kernel_socket
+from contextlib import closing, suppress
+from functools import partial
+from typing import Any, Callable, Optional
+
+from ryu_haslb.engine import (
+    CONFIG_DISPATCHER,
+    DEAD_DISPATCHER,
+    HANDSHAKE_DISPATCHER,
+    MAIN_DISPATCHER,
+    Datapath,
+    hub,
+    install_connection_factory,
+    ofp_event,
+    ofproto_parser,
+)
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.ports import Ports
+from ryu_haslb.openflow.sockets.channel import MessageHandler, SwitchListener
+from ryu_haslb.openflow.sockets.latency import LatencyHistogram
+from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
+from ryu_haslb.openflow.sockets.tls import PeerCertificate, peer_certificate, reason
+from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPT_PACKET_IN
+
+LOG = logging.getLogger(__name__)
+
+#: Bytes per read: a hundred packet-ins, less than a millisecond of work, before other green threads run.
+_READ_SIZE = 1 << 14
+#: Bytes that the kernel buffers for us. Its default would let several seconds of packet-ins queue up.
+_RECEIVE_BUFFER = 1 << 18
+#: Bytes that wait until the switch reads them. Beyond it nothing is read from the switch, since it would need replies.
+_MAX_UNSENT = 1 << 18
+#: Tables of a switch at most; and where a features reply has their number (OpenFlow 1.3.5, section 7.3.1).
+MAX_TABLES = 255
+_FEATURES_TABLES = 20
+_STATES = {HANDSHAKE_DISPATCHER: State.HELLO, CONFIG_DISPATCHER: State.FEATURES, MAIN_DISPATCHER: State.MAIN}
+
+
+class Transport(Datapath):  # type: ignore[misc]
+    """The engine's datapath with another way of reading and writing. ``handler`` is offered each message first.
+
+    The listener is called directly, where the engine would put an event into a bounded queue. ``bytes_sent`` counts all
+    bytes that were given to it to send. ``on_ready`` is called when the listener has decided about a handshake.
+    """
+
+    handler: Optional[MessageHandler] = None
+    xid: int
+
+    def __init__(self, accepted: Any, address: Any, listener: SwitchListener) -> None:
+        self._listener = listener
+        self.on_ready: Callable[[], None] = lambda: None
+        super().__init__(accepted, address)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVE_BUFFER)
+        self.local_address: tuple[str, int] = self.socket.getsockname()[:2]
+        self.certificate = _certificate(self.socket)
+        self.bytes_sent = 0
+        self.close_reason = "connection lost"
+        self._ports = Ports()
+        self.tables = MAX_TABLES
+        self._outgoing: list[bytes] = []
+        self._unsent = 0
+        self._is_closing = False
+        self._is_aborted = False
+        self._has_outgoing = hub.Event()
+        self._has_sent = hub.Event()
+        self.latency = LatencyHistogram()
+
+    def set_state(self, state: Optional[str]) -> None:
+        """Enter a state of the handshake; the engine calls this as well."""
+        before = self.state
+        super().set_state(state)
+        if before == state:
+            return
+        if state == MAIN_DISPATCHER:
+            self._listener.on_connected(self)
+            self.on_ready()
+        elif state == DEAD_DISPATCHER and before == MAIN_DISPATCHER:
+            self._listener.on_disconnected(self)
+
+    def _close_write(self) -> None:
+        """Close both directions. The engine closes one, and keeps the file descriptor until the peer closes as well."""
+        shut_down(self.socket)
+
+    def port_names(self) -> dict[int, str]:
+        """The names of the switch's ports by their numbers, at this moment."""
+        return dict(self._ports.names)
+
+    def transmit(self, message: bytes) -> None:
+        """Send OpenFlow messages without blocking. All replies to one read leave in one write."""
+        self.bytes_sent += len(message)
+        self._unsent += len(message)
+        if not self._outgoing:  # otherwise the sending thread has been woken up already
+            self._has_outgoing.set()
+        self._outgoing.append(message)
+
+    def send(self, buf: bytes, close_socket: bool = False) -> bool:
+        """Send one of the engine's own messages; the engine's method would block until the switch reads."""
+        self._is_closing = self._is_closing or close_socket
+        self.transmit(bytes(buf))
+        return True
+
+    def next_xid(self) -> int:
+        """A transaction id that is in use neither here nor in the engine."""
+        self.xid = self.xid + 1 & self.ofproto.MAX_XID
+        return self.xid
+
+    def abort(self, why: str) -> None:
+        """End the connection at once, and without waiting: the green thread that serves it finds its end."""
+        if not self._is_aborted:
+            self._is_aborted = True
+            self._set_close_reason(why)
+            shut_down(self.socket)
+
+    def serve_until_closed(self) -> None:
+        """Serve the switch in this green thread."""
+        with closing(self):
+            try:
+                self.serve()
+            except Exception:
+                self._set_close_reason("a fault of the balancer")
+                LOG.exception("%s: connection failed, closing it", self)
+
+    def _set_close_reason(self, why: str) -> None:
+        self.close_reason = f"connection closed ({why})"
+
+    def _recv_loop(self) -> None:
+        try:
+            self._receive()
+        finally:
+            self.socket.close()
+
+    def _receive(self) -> None:
+        pending = b""
+        while self.state != DEAD_DISPATCHER:
+            try:
+                received = self.socket.recv(_READ_SIZE)
+            except socket.timeout:  # before Python 3.10, it is not TimeoutError
+                continue
+            except OSError as error:
+                if isinstance(error, ssl.SSLError):
+                    self._set_close_reason(f"TLS failed: {reason(error)}")
+                return
+            if not received or self.state == DEAD_DISPATCHER:
+                return
+            try:
+                pending = self._handle_batch(pending + received)
+            except ProtocolError as error:
+                self._refuse(error)
+                return
+            hub.sleep(0)  # under load there always is more to read; let the other green threads run
+            while self._unsent > _MAX_UNSENT and self.state != DEAD_DISPATCHER:
+                self._has_sent.clear()
+                self._has_sent.wait()
+
+    def _send_loop(self) -> None:
+        try:
+            while self.state != DEAD_DISPATCHER and not (self._is_closing and not self._outgoing):
+                self._has_outgoing.wait()
+                self._has_outgoing.clear()
+                outgoing = b"".join(self._outgoing)
+                self._outgoing.clear()
+                self.socket.sendall(outgoing)
+                self._unsent -= len(outgoing)
+                self._has_sent.set()
+        except OSError as error:  # includes a timeout: the switch has not read for long
+            if self.state != DEAD_DISPATCHER and not self._is_aborted:
+                self._set_close_reason(f"sending failed: {error}")
+                LOG.info("%s: sending failed, closing the connection: %s", self, error)
+        finally:
+            self.close()
+            self._has_sent.set()
+
+    def _handle_batch(self, received: bytes) -> bytes:
+        """Handle all complete messages, and return the rest."""
+        offset = packets = 0
+        begin = time.perf_counter()
+        try:
+            while len(received) - offset >= HEADER.size:
+                version, kind, length, xid = HEADER.unpack_from(received, offset)
+                if length < HEADER.size:
+                    raise ProtocolError(f"a message of type {kind} and {length} bytes: expected {HEADER.size} or more")
+                end = offset + length
+                if end > len(received):
+                    break
+                message = received[offset:end]
+                offset = end
+                packets += kind == OFPT_PACKET_IN
+                if self.handler is None or version != OFP_VERSION or not self.handler(kind, xid, message):
+                    self._handle_other(version, kind, xid, message)
+        finally:
+            if packets:
+                self.latency.observe(time.perf_counter() - begin, packets)
+        return received[offset:]
+
+    def _handle_other(self, version: int, kind: int, xid: int, message: bytes) -> None:
+        """Handle a message that the handler did not take.
+
+        Raises:
+            ProtocolError: the peer breaks the protocol.
+        """
+        state = _STATES.get(self.state)
+        if state is None:
+            return
+        if state is State.FEATURES and self.id is not None:
+            state = State.PORTS
+        treatment, message = screen(state, version, kind, message)
+        if treatment is Treatment.PARSE:
+            self._leave_to_engine(kind, xid, message)
+        elif treatment is Treatment.READ_PORTS:
+            self._read_ports(kind, message)
+        elif treatment is Treatment.ANSWER_ECHO:
+            self.transmit(wire.echo_reply(xid, message))
+        elif treatment is Treatment.ACKNOWLEDGE_ECHO:
+            self.acknowledge_echo_reply(xid)
+            if state is State.MAIN:
+                self._listener.on_echo_reply(self, xid)
+
+    def _read_ports(self, kind: int, message: bytes) -> None:
+        if kind == wire.OFPT_PORT_STATUS:
+            change = self._ports.read_status(message)
+            if change is not None:
+                self._listener.on_port_changed(self, *change)
+        elif self._ports.read_description(message):
+            self.set_state(MAIN_DISPATCHER)
+
+    def _refuse(self, error: ProtocolError) -> None:
+        """Close the connection of a peer that breaks the protocol; a peer of another version is told why."""
+        self._set_close_reason(str(error))
+        LOG.warning("%s breaks the OpenFlow protocol: %s; closing the connection", self, error)
+        if isinstance(error, IncompatibleVersionError):
+            with suppress(OSError):
+                self.socket.send(wire.hello_failed(str(error)))
+
+    def __str__(self) -> str:
+        """The switch, or the peer that has not said which it is, for the log."""
+        return f"OpenFlow peer {self.address[0]}" if self.id is None else f"Switch {self.id:016x} ({self.address[0]})"
+
+    def _leave_to_engine(self, kind: int, xid: int, data: bytes) -> None:
+        if kind == wire.OFPT_FEATURES_REPLY:
+            self.tables = data[_FEATURES_TABLES]
+        message = ofproto_parser.msg(self, OFP_VERSION, kind, len(data), xid, bytearray(data))
+        if message is None:
+            return
+        event = ofp_event.ofp_msg_to_ev(message)
+        self.ofp_brick.send_event_to_observers(event, self.state)
+        for handler in self.ofp_brick.get_handlers(event):
+            if self.state in handler.callers[type(event)].dispatchers:
+                handler(event)
+
+
+def _certificate(connection: Any) -> Optional[PeerCertificate]:
+    return peer_certificate(connection.getpeercert()) if isinstance(connection, ssl.SSLSocket) else None
+
+
+def shut_down(connection: Any) -> None:
+    """End the stream below TLS: a green thread that waits at the socket finds its end.
+
+    ``SSLSocket.shutdown`` would make a plain socket of it, and what is read next would be taken for OpenFlow.
+    """
+    with suppress(OSError):
+        if isinstance(connection, ssl.SSLSocket):
+            kernel_socket.shutdown(connection, socket.SHUT_RDWR)
+        else:
+            connection.shutdown(socket.SHUT_RDWR)
+
+
+def _serve(listener: SwitchListener, connected: Any, address: Any) -> None:
+    """Serve a switch that the engine has connected to (``--ofp-switch-address-list``)."""
+    Transport(connected, address, listener).serve_until_closed()
+
+
+def install(listener: SwitchListener) -> None:
+    """Make the engine use this transport for the connections that it opens."""
+    install_connection_factory(partial(_serve, listener))

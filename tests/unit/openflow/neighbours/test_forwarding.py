@@ -1,0 +1,92 @@
+"""The actions that lead to each real server that a switch can reach."""
+
+from __future__ import annotations
+
+from typing import Any, Optional
+
+from fake_switch import decoded
+from farm_builder import Bench
+
+from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.neighbours.forwarding import Forwarding
+from ryu_haslb.openflow.neighbours.places import Location
+from ryu_haslb.openflow.pipeline import chassis_address
+from ryu_haslb.openflow.rule_messages import SessionRule
+
+MAC = b"\x02\0\0\0\0\x51"
+CHASSIS = "02:51:b7:00:00:09"
+
+
+class Forwarded:
+    """A switch with datapath id 9 and a farm of two real servers; ``locations`` says where their next hops are."""
+
+    def __init__(self, **real: Any) -> None:
+        self.bench = Bench(1, 1, **real)
+        self.reals = self.bench.reals
+        self.forwarding = Forwarding(9)
+        self.locations: dict[RealServerConfiguration, Location] = {}
+
+    def locate(self, number: int, location: Optional[Location]) -> None:
+        configuration = self.reals[number].configuration
+        if location is None:
+            del self.locations[configuration]
+        else:
+            self.locations[configuration] = location
+
+    def update(self) -> list[int]:
+        """Which real servers have changed, by number."""
+        changed = self.forwarding.update(self.bench.balancer.farms.values(), self.locations.get)
+        return sorted(self.reals.index(real) for real in changed)
+
+    def actions(self, number: int) -> list[tuple[str, Any]]:
+        """The actions as the engine reads them: field and value, or port."""
+        actions = self.forwarding.actions[self.reals[number]]
+        rule = SessionRule(cookie=1, tag=2, virtual_address=bytes(4), port=434, idle_timeout=0, actions=actions)
+        (instruction,) = decoded(rule.flow_mod(0, wire.OFPFC_ADD)).instructions
+        return [
+            (each.key, each.value) if hasattr(each, "key") else ("output", getattr(each, "port", "push"))
+            for each in instruction.actions
+        ]
+
+
+def test_in_dispatched_mode_only_the_ethernet_addresses_are_rewritten() -> None:
+    forwarded = Forwarded()
+    forwarded.locate(0, Location(MAC, 3, None))
+    forwarded.update()
+    assert chassis_address(9).hex(":") == CHASSIS
+    assert forwarded.actions(0) == [("eth_src", CHASSIS), ("eth_dst", MAC.hex(":")), ("output", 3)]
+    assert forwarded.forwarding.dispatched_macs == {MAC}
+
+
+def test_only_real_servers_that_have_moved_are_changed() -> None:
+    forwarded = Forwarded()
+    forwarded.locate(0, Location(MAC, 3, None))
+    forwarded.locate(1, Location(MAC, 4, None))
+    assert forwarded.update() == [0, 1]
+    assert forwarded.update() == []
+    forwarded.locate(1, Location(MAC, 5, 15))
+    assert forwarded.update() == [1]
+    assert forwarded.actions(1)[-1] == ("output", 5)
+
+
+def test_a_real_server_without_a_location_is_unreachable_from_the_switch() -> None:
+    forwarded = Forwarded()
+    real = forwarded.reals[0]
+    forwarded.locate(0, Location(MAC, 3, None))
+    forwarded.update()
+    assert 9 in real.reachable_from
+    assert forwarded.forwarding.is_at(real, MAC)
+    forwarded.locate(0, None)
+    assert forwarded.update() == [0]
+    assert 9 not in real.reachable_from
+    assert not forwarded.forwarding.is_at(real, MAC)
+    assert forwarded.forwarding.dispatched_macs == frozenset()
+
+
+def test_a_real_server_that_leaves_the_configuration_is_forgotten() -> None:
+    forwarded = Forwarded()
+    forwarded.locate(0, Location(MAC, 3, None))
+    forwarded.update()
+    assert forwarded.forwarding.update([], forwarded.locations.get) == {forwarded.reals[0]}
+    assert forwarded.forwarding.actions == {}

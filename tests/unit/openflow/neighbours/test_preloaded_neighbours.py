@@ -1,0 +1,100 @@
+"""What a member that stands by takes over from the leader, and how it is verified when it leads (RFC 826, RFC 1122)."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+
+import pytest
+
+from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VlanInterface
+from ryu_haslb.openflow.neighbours.neighbour import CHALLENGE_PROBE_INTERVAL, CHALLENGE_TIMEOUT
+from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
+from ryu_haslb.openflow.neighbours.neighbours import Neighbours
+from ryu_haslb.openflow.neighbours.places import Location, PlaceState, Probe
+
+REAL = RealServer(IPv4Address("10.1.1.51"))
+STATIC = RealServer(IPv4Address("10.1.1.53"), locations=(StaticLocation(b"\x02\0\0\0\0\x53", 4, 15, datapath=1),))
+ADDRESS, STATIC_ADDRESS = REAL.address.packed, STATIC.address.packed
+HERE, THERE = Location(b"\x02\0\0\0\0\x51", 3, None), Location(b"\x02\0\0\0\0\x51", 7, None)
+CONFIGURATION = Configuration(
+    farms={"FARM": ServerFarm("FARM", reals=(REAL, STATIC))},
+    vlan_interfaces=(VlanInterface(15, IPv4Address("10.1.1.15"), IPv4Network("10.1.1.0/24")),),
+)
+
+
+def preloaded() -> Neighbours:
+    """The neighbours of a member that begins to lead at 0."""
+    neighbours = Neighbours(CONFIGURATION, 1)
+    assert neighbours.preload({ADDRESS: HERE})
+    neighbours.verify_preloaded(0.0)
+    return neighbours
+
+
+def test_a_standby_follows_what_the_leader_finds() -> None:
+    neighbours = Neighbours(CONFIGURATION, 1)
+    assert neighbours.preload({ADDRESS: HERE})
+    assert neighbours.location(REAL) == HERE
+    assert not neighbours.preload({ADDRESS: HERE}), "nothing new"
+    assert neighbours.preload({ADDRESS: THERE})
+    assert neighbours.location(REAL) == THERE
+    assert neighbours.preload({})
+    assert neighbours.location(REAL) is None
+
+
+def test_a_preloaded_place_serves_at_once_and_is_probed_at_once() -> None:
+    neighbours = preloaded()
+    assert neighbours.location(REAL) == HERE
+    probes = [probe for probe in neighbours.due_probes(0.0)[0] if probe.address == ADDRESS]
+    assert probes == [Probe(ADDRESS), Probe(ADDRESS, HERE)], "by broadcast, so that it answers wherever it is"
+
+
+def test_a_preloaded_place_that_answers_is_found_and_no_claim_was_refused() -> None:
+    neighbours = preloaded()
+    assert not neighbours.on_answer(ADDRESS, HERE, 0.1)
+    assert neighbours.place(REAL) == (HERE, PlaceState.LOCATED, 0, False)
+    assert not neighbours.due_probes(CHALLENGE_TIMEOUT)[1]
+    assert neighbours.found() == {ADDRESS: HERE}
+
+
+def test_a_preloaded_place_that_does_not_answer_loses_to_the_place_that_does() -> None:
+    neighbours = preloaded()
+    neighbours.on_answer(ADDRESS, THERE, 0.1)
+    assert neighbours.due_probes(CHALLENGE_TIMEOUT)[1]
+    assert neighbours.location(REAL) == THERE
+
+
+def test_a_preloaded_place_that_does_not_answer_at_all_is_given_up_after_the_challenge() -> None:
+    """Requests of its sessions must not be sent there for ever."""
+    neighbours = preloaded()
+    now, probes = 0.0, 0
+    while now < CHALLENGE_TIMEOUT:
+        probes += sum(probe.address == ADDRESS for probe in neighbours.due_probes(now)[0])
+        assert neighbours.location(REAL) == HERE
+        now += CHALLENGE_PROBE_INTERVAL / 4
+    assert probes >= 3
+    assert neighbours.due_probes(now)[1]
+    assert neighbours.location(REAL) is None
+    assert neighbours.on_answer(ADDRESS, THERE, now), "and found where it is, without a challenge"
+
+
+def test_a_forged_answer_does_not_take_a_preloaded_place_that_answers() -> None:
+    neighbours = preloaded()
+    neighbours.on_answer(ADDRESS, THERE, 0.1)
+    neighbours.on_answer(ADDRESS, HERE, 0.2)
+    assert not neighbours.due_probes(CHALLENGE_TIMEOUT)[1]
+    assert neighbours.place(REAL) == (HERE, PlaceState.LOCATED, 1, False)
+
+
+def test_what_is_configured_prevails_over_what_another_member_has_found() -> None:
+    neighbours = Neighbours(CONFIGURATION, 1)
+    neighbours.configure(CONFIGURATION, {ADDRESS: b"\x02\0\0\0\0\x52"})
+    assert not neighbours.preload({ADDRESS: HERE, STATIC_ADDRESS: HERE})
+    assert neighbours.location(REAL) is None
+    assert neighbours.location(STATIC) == Location(b"\x02\0\0\0\0\x53", 4, 15)
+
+
+@pytest.mark.parametrize(("place", "is_taken"), [(HERE._replace(vlan=15), True), (HERE._replace(vlan=16), False)])
+def test_a_place_in_a_vlan_that_does_not_hold_the_address_is_not_taken_over(place: Location, is_taken: bool) -> None:
+    discovery = NeighbourDiscovery(1, CONFIGURATION)
+    assert discovery.preload({ADDRESS: place, b"\x0a\x09\x09\x09": place}) == is_taken
+    assert discovery.found() == ({ADDRESS: place} if is_taken else {})

@@ -1,0 +1,262 @@
+"""In a cluster the leader is MASTER at every switch, by a generation (OpenFlow 1.3.5, section 6.3.6)."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.roles.arbiter import Role
+from ryu_haslb.openflow.roles.fencing import FENCING_TRANSITIONS, QUESTION_INTERVAL, FencedMastership, Leadership
+from ryu_haslb.openflow.wire_role import OFPT_ROLE_REQUEST, ControllerRole, role_request
+from simulation.clock import Clock
+from simulation.datapath import Capabilities
+from simulation.switch import SimulatedSwitch
+from simulation.switch_connection import SwitchConnection
+
+
+class Bench:
+    """A simulated switch, and the members that connect to it."""
+
+    def __init__(self, roles: bool = True) -> None:
+        self.clock = Clock()
+        self.switch = SimulatedSwitch(1, {1: "port1"}, self.clock, lambda *_: None, Capabilities(roles=roles))
+
+    def run(self, seconds: float, *members: Member) -> None:
+        """Let time pass; members tick ten times a second."""
+        for _ in range(round(seconds * 10)):
+            self.clock.run_until(self.clock.now + 0.1)
+            for each in members:
+                each.mastership.tick(self.clock.now)
+
+
+class Member:
+    """A member's end of a connection. ``events`` is what it is to do, ``reported`` the generations at the switch."""
+
+    def __init__(self, bench: Bench, leads_with: int = 0, generation: Optional[int] = None) -> None:
+        self.events: list[str] = []
+        self.reported: list[int] = []
+        self.leadership = Leadership(lambda generation, _: self.reported.append(generation))
+        self.lead(leads_with)
+        self.bytes_sent = self.xid = 0
+        self._bench = bench
+        self.link: SwitchConnection = bench.switch.connect(self._on_message)
+        self.mastership = FencedMastership(1, self, self.leadership, self, generation)
+        self.mastership.ask(bench.clock.now)
+
+    def lead(self, generation: int) -> None:
+        self.leadership.is_leading, self.leadership.generation = generation > 0, generation
+
+    def stand_by(self, generation: int) -> None:
+        self.leadership.is_leading, self.leadership.generation = False, generation
+
+    def on_mastership(self, others_served: bool) -> None:
+        self.events.append("serve, and read anew" if others_served else "serve")
+
+    def on_mastership_lost(self) -> None:
+        self.events.append("wait")
+
+    def transmit(self, message: bytes) -> None:
+        self.link.receive(message)
+
+    def next_xid(self) -> int:
+        self.xid += 1
+        return self.xid
+
+    def _on_message(self, message: bytes) -> None:
+        _, kind, _, xid = wire.HEADER.unpack_from(message)
+        now = self._bench.clock.now
+        if kind == wire.OFPT_ERROR:
+            self.mastership.on_error(xid, wire.read_error(message), now)
+        else:
+            self.mastership.on_message(kind, xid, message, now)
+
+
+def test_the_leader_serves_and_the_others_stand_by() -> None:
+    bench = Bench()
+    leader, standby = Member(bench, leads_with=1), Member(bench)
+    bench.run(3, leader, standby)
+    assert (leader.events, leader.mastership.role) == (["serve"], Role.MASTER)
+    assert (standby.events, standby.mastership.role) == (["wait"], Role.WAITING)
+
+
+def test_a_standby_serves_when_it_leads_and_the_former_leader_knows_at_once() -> None:
+    bench = Bench()
+    former, successor = Member(bench, leads_with=1), Member(bench)
+    bench.run(1, former, successor)
+    successor.lead(2)
+    successor.mastership.tick(bench.clock.now)
+    bench.run(1, former, successor)
+    assert (successor.events, successor.mastership.role) == (["wait", "serve, and read anew"], Role.MASTER)
+    assert (former.events, former.mastership.role) == (["serve", "wait"], Role.WAITING)
+    assert set(former.reported) == {2}, "the cluster decides what the newer generation means"
+
+
+def test_a_former_leader_that_was_suspended_changes_nothing_when_it_wakes_up() -> None:
+    """The switch rejects its MASTER with the old generation (OFPRRFC_STALE), and its changes (OFPBRC_IS_SLAVE)."""
+    bench = Bench()
+    former, successor = Member(bench, leads_with=1), Member(bench)
+    bench.run(1, former, successor)
+    former.link.close()
+    successor.lead(2)
+    bench.run(1, successor)
+    again = Member(bench, leads_with=1, generation=1)
+    bench.run(3, again, successor)
+    assert (again.mastership.role, again.events) == (Role.WAITING, ["wait"])
+    assert 2 in again.reported
+    assert successor.mastership.role is Role.MASTER
+
+
+def test_a_leader_that_stands_by_gives_the_switch_to_the_new_one() -> None:
+    bench = Bench()
+    former = Member(bench, leads_with=1)
+    bench.run(1, former)
+    former.stand_by(2)
+    bench.run(1, former)
+    assert (former.mastership.role, former.events) == (Role.WAITING, ["serve", "wait"])
+
+
+def test_a_new_generation_of_the_same_leader_interrupts_nothing() -> None:
+    bench = Bench()
+    leader = Member(bench, leads_with=1)
+    bench.run(1, leader)
+    leader.lead(5)
+    bench.run(1, leader)
+    assert (leader.mastership.role, leader.mastership.generation, leader.events) == (Role.MASTER, 5, ["serve"])
+
+
+def test_a_switch_that_remembers_a_newer_generation_is_reported_and_served_with_the_next_one() -> None:
+    bench = Bench()
+    intruder = Member(bench)
+    intruder.link.receive(role_request(9, ControllerRole.SLAVE, 40))
+    leader = Member(bench, leads_with=3)
+    bench.run(2, leader)
+    assert (leader.mastership.role, set(leader.reported)) == (Role.WAITING, {40})
+    leader.lead(41)
+    bench.run(1, leader)
+    assert leader.mastership.role is Role.MASTER
+
+
+def test_a_leader_asks_for_its_role_since_not_every_switch_sends_role_status() -> None:
+    bench = Bench()
+    leader = Member(bench, leads_with=1)
+    bench.run(1, leader)
+    before = leader.xid
+    bench.run(3 * QUESTION_INTERVAL, leader)
+    assert leader.xid > before
+
+
+def test_every_role_can_be_taken_and_left() -> None:
+    roles = set(Role) - {Role.NONE}
+    assert {before for before, _ in FENCING_TRANSITIONS} == roles
+    assert set(FENCING_TRANSITIONS.values()) == roles - {Role.ASKING}
+
+
+def test_a_connection_of_the_leader_that_was_lost_loses_no_session() -> None:
+    bench = Bench()
+    leader = Member(bench, leads_with=1)
+    bench.run(1, leader)
+    leader.link.close()
+    again = Member(bench, leads_with=1, generation=1)
+    bench.run(1, again)
+    assert again.events == ["serve"], "no other member can have served the switch"
+
+
+def test_a_switch_without_roles_is_served_by_the_leader_alone() -> None:
+    bench = Bench(roles=False)
+    member = Member(bench)
+    bench.run(1, member)
+    assert (member.mastership.role, member.events) == (Role.WAITING, ["wait"])
+    member.lead(1)
+    bench.run(1, member)
+    assert (member.mastership.role, member.events[-1]) == (Role.UNFENCED, "serve, and read anew")
+    member.stand_by(2)
+    bench.run(1, member)
+    assert (member.mastership.role, member.events[-1]) == (Role.WAITING, "wait")
+
+
+def test_a_standby_whose_slave_is_rejected_asks_again_and_does_not_stay_equal() -> None:
+    """A switch that connects to all members at once may see the leader's MASTER before the SLAVE of another one."""
+    bench = Bench()
+    leader = Member(bench)
+
+    class Late(Member):
+        def transmit(self, message: bytes) -> None:
+            is_slave = message[1] == OFPT_ROLE_REQUEST and message[11] == ControllerRole.SLAVE
+            if is_slave and leader.link.role != ControllerRole.MASTER:
+                leader.link.receive(role_request(9, ControllerRole.MASTER, 7))
+            super().transmit(message)
+
+    standby = Late(bench)
+    assert standby.link.role == ControllerRole.EQUAL
+    bench.run(3, standby)
+    assert (standby.link.role, standby.events) == (ControllerRole.SLAVE, ["wait"])
+    assert leader.link.role == ControllerRole.MASTER
+
+
+class LyingSwitch:
+    """Answers each request for a role with one and the same role."""
+
+    def __init__(self, leads_with: int, role: ControllerRole) -> None:
+        self.events: list[str] = []
+        self.requests = self.xid = self.bytes_sent = 0
+        self._role = role
+        self.leadership = Leadership(lambda *_: None)
+        self.leadership.is_leading, self.leadership.generation = leads_with > 0, leads_with
+        self._waiting: list[bytes] = []
+        self.mastership = FencedMastership(1, self, self.leadership, self, None)
+        self.mastership.ask(0.0)
+
+    def on_mastership(self, _: bool) -> None:
+        self.events.append("serve")
+
+    def on_mastership_lost(self) -> None:
+        self.events.append("wait")
+
+    def next_xid(self) -> int:
+        self.xid += 1
+        return self.xid
+
+    def transmit(self, message: bytes) -> None:
+        self._waiting.append(message)
+
+    def answer(self, most: int = 20) -> None:
+        """Answer what was asked, and what is asked because of the answers."""
+        while self._waiting and most:
+            most -= 1
+            stream = self._waiting.pop(0)
+            while stream:
+                _, kind, length, xid = wire.HEADER.unpack_from(stream)
+                stream = stream[length:]
+                if kind == OFPT_ROLE_REQUEST:
+                    self.requests += 1
+                    reply = bytearray(role_request(xid, self._role, 3))
+                    reply[1] = wire.OFPT_ROLE_REPLY
+                    self.mastership.on_message(wire.OFPT_ROLE_REPLY, xid, bytes(reply), 0.0)
+                else:
+                    self.mastership.on_message(wire.OFPT_BARRIER_REPLY, xid, b"", 0.0)
+
+
+def test_a_switch_that_gives_another_role_than_master_is_asked_again_by_the_timer_alone() -> None:
+    switch = LyingSwitch(4, ControllerRole.EQUAL)
+    switch.answer()
+    assert (switch.requests, switch.events) == (2, [])
+    switch.mastership.tick(0.1)
+    switch.answer()
+    assert (switch.requests, switch.events) == (3, [])
+
+
+def test_a_switch_that_makes_a_standby_master_is_not_served() -> None:
+    switch = LyingSwitch(0, ControllerRole.MASTER)
+    switch.answer()
+    assert (switch.requests, switch.events) == (2, ["wait"])
+    assert switch.mastership.role is Role.WAITING
+
+
+def test_a_claim_that_is_accepted_after_the_leader_stands_by_is_given_back() -> None:
+    switch = LyingSwitch(4, ControllerRole.MASTER)
+    switch.answer(1)
+    assert switch.requests == 1, "it claims, and has no answer"
+    switch.leadership.is_leading, switch.leadership.generation = False, 5
+    switch.answer()
+    assert (switch.requests, switch.events) == (3, ["wait"])
+    assert switch.mastership.role is Role.WAITING

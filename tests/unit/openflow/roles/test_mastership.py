@@ -1,0 +1,234 @@
+"""Which of several balancers serves a switch: by roles, and by a lease on the switch."""
+
+from __future__ import annotations
+
+import logging
+from typing import Optional
+
+import pytest
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.roles import lease
+from ryu_haslb.openflow.roles.arbiter import Role
+from ryu_haslb.openflow.roles.mastership import LEASE_TIMEOUT, QUESTION_INTERVAL, RENEWAL_INTERVAL, Mastership
+from ryu_haslb.openflow.wire_role import ONF_ET_ROLE_STATUS, ControllerRole
+from simulation.clock import Clock
+from simulation.datapath import Capabilities
+from simulation.switch import SimulatedSwitch
+from simulation.switch_connection import SwitchConnection
+
+
+class Bench:
+    """A simulated switch, and balancers that connect to it."""
+
+    def __init__(self, roles: bool = True) -> None:
+        self.clock = Clock()
+        self.switch = SimulatedSwitch(1, {1: "port1"}, self.clock, lambda *_: None, Capabilities(roles=roles))
+
+    def run(self, seconds: float, *balancers: Balancer) -> None:
+        """Let time pass; balancers tick ten times a second."""
+        for _ in range(round(seconds * 10)):
+            self.clock.run_until(self.clock.now + 0.1)
+            for each in balancers:
+                each.mastership.tick(self.clock.now)
+
+
+class Balancer:
+    """One balancer's end of a connection; ``events`` is what its mastership has told."""
+
+    def __init__(self, bench: Bench, holder: int, generation: Optional[int] = None) -> None:
+        self.events: list[str] = []
+        self.bytes_sent = self.xid = 0
+        self._bench = bench
+        self._link: SwitchConnection = bench.switch.connect(self._on_message)
+        self.mastership = Mastership(1, self, holder, self, generation)
+        self.mastership.ask(bench.clock.now)
+
+    def on_mastership(self, others_served: bool) -> None:
+        self.events.append("serve, and read anew" if others_served else "serve")
+
+    def on_mastership_lost(self) -> None:
+        self.events.append("wait")
+
+    def transmit(self, message: bytes) -> None:
+        self._link.receive(message)
+
+    def next_xid(self) -> int:
+        self.xid += 1
+        return self.xid
+
+    def leave(self) -> None:
+        self._link.close()
+
+    def _on_message(self, message: bytes) -> None:
+        kind, xid, now = message[1], int.from_bytes(message[4:8], "big"), self._bench.clock.now
+        if kind == wire.OFPT_ERROR:
+            self.mastership.on_error(xid, wire.read_error(message), now)
+        else:
+            self.mastership.on_message(kind, xid, message, now)
+
+
+def test_the_first_is_master_and_the_one_that_comes_later_waits(caplog: pytest.LogCaptureFixture) -> None:
+    bench = Bench()
+    first, later = Balancer(bench, 1), Balancer(bench, 2)
+    bench.run(60.0, first, later)
+    assert (first.events, later.events) == (["serve"], ["wait"])
+    assert [each.role for each in bench.switch.connections] == [ControllerRole.MASTER, ControllerRole.SLAVE]
+    assert caplog.text.count("is served by another balancer; waiting") == 1
+
+
+def test_the_one_that_waits_takes_over_when_the_lease_was_not_renewed_in_time() -> None:
+    bench = Bench()
+    first, later = Balancer(bench, 1), Balancer(bench, 2)
+    bench.run(10.0, first, later)
+    first.leave()
+    bench.run(LEASE_TIMEOUT - RENEWAL_INTERVAL - QUESTION_INTERVAL, later)
+    assert later.events == ["wait"]
+    bench.run(RENEWAL_INTERVAL + 2 * QUESTION_INTERVAL, later)
+    assert later.events == ["wait", "serve, and read anew"]
+
+
+def test_a_stop_gives_the_lease_up_and_the_other_takes_over_at_its_next_question() -> None:
+    bench = Bench()
+    first, later = Balancer(bench, 1), Balancer(bench, 2)
+    bench.run(10.0, first, later)
+    for message in first.mastership.give_up(99):
+        first.transmit(message)
+    assert later.mastership.give_up(99) == [], "only the master has something to give up"
+    first.leave()
+    bench.run(2 * QUESTION_INTERVAL, later)
+    assert later.mastership.role is Role.MASTER
+
+
+def test_a_balancer_that_starts_again_goes_on_at_once_by_its_own_lease() -> None:
+    bench = Bench()
+    first = Balancer(bench, 1)
+    bench.run(10.0, first)
+    first.leave()
+    assert Balancer(bench, 1).events == ["serve"]
+
+
+def test_a_deposed_master_waits_and_two_never_take_the_switch_from_each_other_for_ever() -> None:
+    """It was suspended, another one has taken over; what it sends is rejected (OFPBRC_IS_SLAVE)."""
+    bench = Bench()
+    first, later = Balancer(bench, 1), Balancer(bench, 2)
+    bench.run(10.0, first, later)
+    bench.run(LEASE_TIMEOUT + 1.0, later)
+    assert first.events == ["serve", "wait"], "the role status told it"
+    bench.run(600.0, first, later)
+    assert (first.events, later.events) == (["serve", "wait"], ["wait", "serve, and read anew"])
+
+
+@pytest.mark.parametrize("sign", ["error", "question"])
+def test_a_switch_without_role_status_shows_the_loss_by_an_error_or_by_its_answer(sign: str) -> None:
+    bench = Bench()
+    master = Balancer(bench, 1)
+    bench.switch.connections[0].role = ControllerRole.SLAVE
+    if sign == "error":
+        master.transmit(lease.renewal(5, 1))
+    else:
+        master.mastership.ask(bench.clock.now)
+    assert master.events == ["serve", "wait"]
+
+
+def test_when_two_claim_in_the_same_moment_one_is_master_and_they_stay_so() -> None:
+    """A switch that has restarted: no lease, and both connect."""
+    bench = Bench()
+    first, second = Balancer(bench, 1), Balancer(bench, 2)
+    bench.run(5.0, first, second)
+    bench.switch.restart()
+    again = [Balancer(bench, 1, 5), Balancer(bench, 2)]
+    bench.run(100.0, *again)
+    roles = [each.mastership.role for each in again]
+    assert sorted(role.value for role in roles) == ["master", "waiting"]
+    assert sum(len(each.events) for each in again) <= 3
+
+
+def test_a_lease_that_somebody_deletes_changes_nothing_since_its_holder_renews_it() -> None:
+    bench = Bench()
+    first, later = Balancer(bench, 1), Balancer(bench, 2)
+    bench.run(10.0, first, later)
+    for _ in range(20):
+        first.transmit(lease.removal(7))
+        bench.run(2.0, first, later)
+    assert (first.events, later.events) == (["serve"], ["wait"])
+
+
+def test_a_master_that_cannot_renew_its_lease_loses_the_switch_ever_more_rarely() -> None:
+    """For instance when the flow table is full: two balancers must not take turns every few seconds."""
+    bench = Bench()
+    first, later = Balancer(bench, 1), Balancer(bench, 2)
+
+    def delete() -> None:
+        first.transmit(lease.removal(7))
+        later.transmit(lease.removal(7))
+        bench.clock.after(0.05, delete)
+
+    delete()
+    bench.run(600.0, first, later)
+    assert len(first.events) + len(later.events) < 20
+
+
+def test_after_another_balancer_has_served_the_sessions_are_read_anew() -> None:
+    """It may have moved them: the generation has gone on, though its lease is gone."""
+    bench = Bench()
+    first = Balancer(bench, 1)
+    first.leave()
+    bench.run(10.0)
+    second = Balancer(bench, 2)
+    for message in second.mastership.give_up(99):
+        second.transmit(message)
+    second.leave()
+    assert Balancer(bench, 1, first.mastership.generation).events == ["serve, and read anew"]
+
+
+def test_after_a_restart_of_the_switch_the_sessions_are_kept() -> None:
+    bench = Bench()
+    first = Balancer(bench, 1)
+    bench.switch.restart()
+    assert Balancer(bench, 1, first.mastership.generation).events == ["serve"]
+
+
+def test_a_switch_without_roles_is_served_and_the_log_says_what_that_means(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    bench = Bench(roles=False)
+    balancer = Balancer(bench, 1)
+    bench.run(30.0, balancer)
+    assert (balancer.events, balancer.mastership.role) == (["serve"], Role.UNFENCED)
+    (line,) = [each for each in caplog.messages if "roles" in each]
+    assert "has no controller roles: a second balancer would dispatch every request again" in line
+
+
+def test_a_switch_that_ignores_role_requests_is_served_after_the_barrier(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SwitchConnection, "_role", lambda *_: None)
+    assert Balancer(Bench(), 1).events == ["serve"]
+
+
+def test_a_switch_that_gives_another_role_than_master_is_asked_again() -> None:
+    bench = Bench()
+    given = [ControllerRole.EQUAL]
+
+    class Misled(Balancer):
+        def _on_message(self, message: bytes) -> None:
+            if message[1] == wire.OFPT_ROLE_REPLY and message[11] == ControllerRole.MASTER and given:
+                message = message[:11] + bytes([given.pop()]) + message[12:]
+            super()._on_message(message)
+
+    balancer = Misled(bench, 1)
+    assert balancer.events == []
+    bench.run(2 * QUESTION_INTERVAL, balancer)
+    assert (balancer.events, balancer.mastership.role) == (["serve"], Role.MASTER)
+
+
+def test_a_malformed_reply_is_ignored() -> None:
+    balancer = Balancer(Bench(), 1)
+    assert balancer.mastership.on_message(25, 1, b"\4\x19\0\x08\0\0\0\1", 0.0)
+    assert not balancer.mastership.on_message(wire.OFPT_EXPERIMENTER, 1, bytes(ONF_ET_ROLE_STATUS), 0.0)
+
+
+def test_the_lease_is_a_rule_that_no_packet_matches_and_says_who_holds_it() -> None:
+    bench = Bench()
+    Balancer(bench, 0xABCDEF01)
+    (flow,) = bench.switch.datapath.tables[0]
+    assert flow.cookie == 0xABCDEF01_00FE_51B7
+    assert lease.holder_id(("192.0.2.1", 6653)) != lease.holder_id(("192.0.2.1", 6654))

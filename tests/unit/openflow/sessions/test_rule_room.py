@@ -1,0 +1,165 @@
+"""The limit of session rules on one switch, and whose rules are kept when it is reached."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from fake_switch import FakeSwitch
+from wired_switch import Wired
+
+from ryu_haslb.configuration.model import Datapath
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, MIN_RETRY_INTERVAL
+from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.self_description import Reported
+from ryu_haslb.openflow.sessions.rule_room import MAX_COUNTED, LimitSource
+from ryu_haslb.slb.session import Session
+
+LIMIT = 5
+
+
+def wired_with(limit: int = LIMIT) -> Wired:
+    """A switch whose configuration has a limit of session rules."""
+    wired = Wired()
+    wired.configuration = replace(wired.configuration, datapaths={1: Datapath(1, max_rules=limit)})
+    wired.switch.configure(wired.configuration)
+    return wired
+
+
+def settle(wired: Wired, times: int = 8) -> None:
+    for _ in range(times):
+        wired.settle()
+
+
+def come(wired: Wired, *names: str) -> list[Session]:
+    """Mobiles register; their sessions, in the order in which they came."""
+    for name in names:
+        wired.request(name)
+        settle(wired, 1)
+    settle(wired)
+    by_name = {session.identity: session for session in wired.balancer.sessions}
+    return [next(each for identity, each in by_name.items() if name.encode() in identity) for name in names]
+
+
+def rules(wired: Wired) -> int:
+    return sum(map(wired.has_rule, wired.balancer.sessions))
+
+
+def test_sessions_beyond_the_limit_continue_by_packet_out_and_the_log_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    wired = wired_with()
+    come(wired, *(f"user{number}" for number in range(12)))
+    assert rules(wired) == LIMIT
+    assert wired.switch.rules.sessions_without_rule == 12 - LIMIT
+    assert caplog.text.count("has as many session rules as it may have (5, the limit of the configuration)") == 1
+    assert wired.request("user11"), "it is served"
+    assert wired.switch.rules.is_idle, "nothing can be sent, so that nothing is awaited"
+
+
+def test_sessions_that_end_while_their_rules_are_rejected_hold_no_room() -> None:
+    wired = wired_with()
+    wired.settle()
+    for number in range(LIMIT):
+        wired.request(f"user{number}")
+    wired.fake.rejects = lambda message: (2, 4) if message[1] == wire.OFPT_FLOW_MOD else None
+    wired.settle()
+    wired.balancer.clear_sessions()
+    wired.fake.rejects = lambda _: None
+    settle(wired)
+    assert wired.switch.rules.room.free() == LIMIT
+
+
+def test_a_known_mobile_takes_the_place_of_one_that_has_shown_nothing() -> None:
+    wired = wired_with()
+    come(wired, *(f"user{number}" for number in range(LIMIT)))
+    (known,) = come(wired, "known")
+    assert not wired.has_rule(known)
+    wired.balancer.sessions.confirm(known)
+    wired.request("known")
+    settle(wired)
+    assert wired.has_rule(known)
+    assert rules(wired) == LIMIT
+
+
+def test_known_mobiles_do_not_displace_each_other() -> None:
+    wired = wired_with()
+    for session in come(wired, *(f"user{number}" for number in range(LIMIT))):
+        wired.balancer.sessions.confirm(session)
+    (late,) = come(wired, "late")
+    wired.balancer.sessions.confirm(late)
+    wired.request("late")
+    wired.sent.clear()
+    settle(wired, 20)
+    assert not wired.has_rule(late)
+    assert rules(wired) == LIMIT
+
+
+def test_a_session_that_waits_gets_its_rule_when_another_one_ends() -> None:
+    wired = wired_with()
+    first, *_ = come(wired, *(f"user{number}" for number in range(LIMIT + 1)))
+    wired.balancer.ending.discard_rule(first)
+    wired.balancer.sessions.remove(first)
+    settle(wired)
+    assert rules(wired) == LIMIT
+    assert wired.switch.rules.sessions_without_rule == 0
+
+
+def test_a_rule_that_is_replaced_needs_no_room() -> None:
+    wired = wired_with()
+    come(wired, *(f"user{number}" for number in range(LIMIT + 3)))
+    wired.replug(0, port=11)
+    wired.replug(1, port=12)
+    settle(wired)
+    assert rules(wired) == LIMIT
+    assert not wired.switch.rules.moved
+
+
+@pytest.mark.parametrize(("size", "limit"), [(LIMIT + 1, LIMIT), (0, None), (1, None), (MAX_COUNTED + 9, None)])
+def test_the_size_of_the_session_table_is_the_limit_where_the_configuration_has_none(size: int, limit: int) -> None:
+    """One entry is that of a standing rule. A table for a million is as good as unlimited."""
+    wired = Wired()
+    wired.switch.take_reported(Reported(table_sizes={Table.SESSIONS: size}))
+    assert wired.switch.rules.room.limit == limit
+    come(wired, *(f"user{number}" for number in range(LIMIT + 3)))
+    assert rules(wired) == (LIMIT if limit else LIMIT + 3)
+
+
+def test_a_configured_limit_counts_more_than_a_reported_one() -> None:
+    wired = wired_with(8)
+    wired.switch.take_reported(Reported(table_sizes={Table.SESSIONS: 3}))
+    assert wired.switch.rules.room.limit == 8
+    assert wired.switch.rules.room.source is LimitSource.CONFIGURED
+
+
+def test_a_full_table_shows_the_limit_and_known_mobiles_are_kept_first() -> None:
+    """The table has one standing rule."""
+    wired = Wired(fake=FakeSwitch(max_flows=40))
+    come(wired, *(f"user{number}" for number in range(45)))
+    assert rules(wired) == 39
+    room = wired.switch.rules.room
+    assert (room.limit, room.source) == (39, LimitSource.TABLE_FULL)
+    (known,) = come(wired, "known")
+    wired.balancer.sessions.confirm(known)
+    wired.request("known")
+    for _ in range(4):
+        wired.now += MIN_RETRY_INTERVAL
+        settle(wired)
+    assert wired.has_rule(known)
+    assert rules(wired) == 39
+
+
+def test_a_table_that_was_full_and_has_become_larger_is_filled() -> None:
+    wired = Wired(fake=FakeSwitch(max_flows=40))
+    come(wired, *(f"user{number}" for number in range(100)))
+    wired.fake._datapath.tables[1].limit = 1000
+    for _ in range(4):
+        wired.now += MAX_RETRY_INTERVAL
+        wired.find(0)
+        wired.find(1)
+        settle(wired)
+    assert rules(wired) == 100
+    wired.now += 2 * MAX_RETRY_INTERVAL
+    settle(wired)
+    assert wired.switch.rules.room.limit is None
