@@ -126,6 +126,7 @@ class SharedDatabase:
         cluster = self._cluster_row()
         if generation is not None and cluster is not None:
             cluster.verify("generation")
+            cluster.generation = cluster.generation  # the IDL verifies nothing in rows that are not written
         for each in changes:
             table = self._idl.tables[each.kind.table]
             for identifier in each.delete:

@@ -163,12 +163,13 @@ class SimulatedDatabase:
         if not self._is_unique(tables, request.operations):
             request.reply("error", "constraint violation")
             return
+        operations = [operation for operation in request.operations if _changes(tables, operation)]
         for each in (self.committed, tables):
-            for operation in request.operations:
+            for operation in operations:
                 _apply(each, operation)
-        self._record(session.member, request.operations)
+        self._record(session.member, operations)
         for other in server.sessions:
-            other.deliver("update", list(map(_copied, request.operations)))
+            other.deliver("update", list(map(_copied, operations)))
         if self.clock.now < self.losing_until:
             self.drop(session)
         else:
@@ -253,6 +254,16 @@ def _apply(tables: Tables, operation: Operation) -> None:
         rows.pop(operation.row, None)
     else:
         rows.setdefault(operation.row, {}).update(_copied(operation).columns or {})
+
+
+def _changes(tables: Tables, operation: Operation) -> bool:
+    """Whether an operation changes something: what is written as it was is reported to no client."""
+    row = tables.get(operation.table, {}).get(operation.row)
+    return (
+        row is None
+        or operation.columns is None
+        or any(row.get(key) != value for key, value in operation.columns.items())
+    )
 
 
 def _copied(operation: Operation) -> Operation:
