@@ -8,6 +8,7 @@ from ryu_haslb.configuration.arp_checks import check_arp
 from ryu_haslb.configuration.crypto_checks import check_crypto
 from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft
 from ryu_haslb.configuration.model import Configuration, next_hop_of
+from ryu_haslb.configuration.probe_checks import check_probes
 from ryu_haslb.configuration.sense_checks import check_sense
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import did_you_mean
@@ -35,6 +36,7 @@ def finish(draft: Draft, diagnostics: Diagnostics) -> Configuration:
                 )
     _check_adjacency(draft, diagnostics)
     check_arp(draft, diagnostics)
+    check_probes(draft, diagnostics)
     check_sense(draft, diagnostics)
     check_crypto(draft, diagnostics)
     for vlan in draft.vlans.values():

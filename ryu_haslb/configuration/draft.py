@@ -19,6 +19,7 @@ from ryu_haslb.configuration.model import (
     DfpAgent,
     DfpManager,
     Predictor,
+    Probe,
     RealServer,
     Route,
     ServerFarm,
@@ -47,10 +48,22 @@ class FarmDraft:
     nat_server: bool = False
     predictor: Predictor = Predictor.ROUND_ROBIN
     reals: dict[RealKey, RealDraft] = field(default_factory=dict)
+    #: The lines of the ``probe`` commands by the names of the probes.
+    probes: dict[str, int] = field(default_factory=dict)
 
     def finished(self) -> ServerFarm:
         """The farm of the model."""
-        return ServerFarm(self.name, self.nat_server, self.predictor, tuple(real.real for real in self.reals.values()))
+        reals = tuple(real.real for real in self.reals.values())
+        return ServerFarm(self.name, self.nat_server, self.predictor, reals, tuple(self.probes))
+
+
+@dataclass
+class ProbeDraft:
+    """A probe and its line. ``probe`` is None for a kind of IOS that is not implemented."""
+
+    line: int
+    name: str
+    probe: Optional[Probe] = None
 
 
 @dataclass
@@ -138,6 +151,7 @@ class Draft:
     max_sessions: Optional[int] = None
     arp: dict[IPv4Address, StaticArp] = field(default_factory=dict)
     arp_lines: dict[IPv4Address, int] = field(default_factory=dict)
+    probes: dict[str, ProbeDraft] = field(default_factory=dict)
 
     def finished(self) -> Configuration:
         """The configuration of the model. The draft must have passed the checks."""
@@ -152,6 +166,7 @@ class Draft:
             self.crypto.finished(),
             self.max_sessions,
             tuple(self.arp.values()),
+            {name: draft.probe for name, draft in self.probes.items() if draft.probe is not None},
         )
 
 
@@ -176,12 +191,13 @@ def draft_of(configuration: Configuration) -> Draft:
         configuration.max_sessions,
         {each.address: each for each in configuration.arp},
         {each.address: 0 for each in configuration.arp},
+        {each.name: ProbeDraft(0, each.name, each) for each in configuration.probes.values()},
     )
 
 
 def _farm_draft(farm: ServerFarm) -> FarmDraft:
     reals = {(real.address, real.port): RealDraft(0, real) for real in farm.reals}
-    return FarmDraft(0, farm.name, farm.nat_server, farm.predictor, reals)
+    return FarmDraft(0, farm.name, farm.nat_server, farm.predictor, reals, dict.fromkeys(farm.probes, 0))
 
 
 def _virtual_server_draft(server: VirtualServer) -> VirtualServerDraft:

@@ -79,14 +79,54 @@ class RealServer:
         return hash((int(self.address), self.port))
 
 
+class ProbeKind(Enum):
+    """What a probe asks a real server. The value is the word of the configuration."""
+
+    PING = "ping"
+    IPMOBILE = "ipmobile"
+
+
+#: The interval in seconds and the number of failures of a probe by default: those of IOS for a ping. A probe of Mobile
+#: IP leaves a line in the log of some home agents, so it asks less often.
+PROBE_DEFAULTS = {ProbeKind.PING: (1, 10), ProbeKind.IPMOBILE: (10, 3)}
+#: The mobile that no home agent has (RFC 6761 section 6.4): an ``ipmobile`` probe asks for it.
+PROBE_NAI = "haslb-probe@probe.invalid"
+
+
+@dataclass(frozen=True)
+class Probe:
+    """``ip slb probe NAME {ping | ipmobile}``: a question to each real server of the farms that name it.
+
+    ``interval`` is in seconds. ``faildetect`` are the questions in a row without an answer after which a real server
+    has failed. ``source`` is the address that the questions come from; None: the virtual address, in direct mode only.
+    ``nai`` is the mobile that an ``ipmobile`` probe asks for.
+    """
+
+    name: str
+    kind: ProbeKind
+    interval: int
+    faildetect: int
+    source: Optional[IPv4Address] = None
+    nai: str = PROBE_NAI
+
+
+def default_probe(name: str, kind: ProbeKind) -> Probe:
+    """A probe as its command alone makes it."""
+    return Probe(name, kind, *PROBE_DEFAULTS[kind])
+
+
 @dataclass(frozen=True)
 class ServerFarm:
-    """``ip slb serverfarm NAME``. ``nat_server`` is direct mode; without it the farm is dispatched."""
+    """``ip slb serverfarm NAME``. ``nat_server`` is direct mode; without it the farm is dispatched.
+
+    ``probes`` are the names of its probes.
+    """
 
     name: str
     nat_server: bool = False
     predictor: Predictor = Predictor.ROUND_ROBIN
     reals: tuple[RealServer, ...] = ()
+    probes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -231,7 +271,7 @@ class StaticArp:
 
 @dataclass(frozen=True)
 class Configuration:
-    """A whole configuration. Farms and virtual servers are keyed by name, in the order of the file.
+    """A whole configuration. Farms, virtual servers and probes are keyed by name, in the order of the file.
 
     ``max_sessions`` is the limit of ``ip slb entries conn`` (None: it follows from farms and memory).
     ``datapaths`` are the switches to serve by their ids; if it is empty, every switch that connects is served.
@@ -247,6 +287,7 @@ class Configuration:
     crypto: Crypto = field(default_factory=Crypto)
     max_sessions: Optional[int] = None
     arp: tuple[StaticArp, ...] = ()
+    probes: dict[str, Probe] = field(default_factory=dict)
 
 
 def next_hop_of(interfaces: Iterable[VlanInterface], routes: Iterable[Route], address: IPv4Address) -> IPv4Address:

@@ -32,6 +32,8 @@ from ryu_haslb.configuration.model import (
     Drain,
     Port,
     Predictor,
+    Probe,
+    ProbeKind,
     RealServer,
     Route,
     ServerFarm,
@@ -73,6 +75,20 @@ DATAPATHS = st.builds(
 )
 
 
+SOURCES = st.integers(0x0C000001, 0x0CFFFFFE).map(IPv4Address)
+PROBES = st.builds(
+    Probe, NAMES, st.just(ProbeKind.PING), st.integers(1, 65535), st.integers(1, 255), st.none() | SOURCES
+) | st.builds(
+    Probe,
+    NAMES,
+    st.just(ProbeKind.IPMOBILE),
+    st.integers(1, 65535),
+    st.integers(1, 255),
+    st.none() | SOURCES,
+    NAMES.map(lambda name: f"{name.replace('@', 'a')}@example.org"),
+)
+
+
 def reals(nat_server: bool) -> st.SearchStrategy[RealServer]:
     return st.builds(
         RealServer,
@@ -92,10 +108,11 @@ def reals(nat_server: bool) -> st.SearchStrategy[RealServer]:
 
 
 @st.composite
-def farms(draw: st.DrawFn) -> ServerFarm:
+def farms(draw: st.DrawFn, probes: list[str]) -> ServerFarm:
     nat_server = draw(st.booleans())
     members = draw(st.lists(reals(nat_server), max_size=4, unique_by=lambda real: (real.address, real.port)))
-    return ServerFarm(draw(NAMES), nat_server, draw(st.sampled_from(Predictor)), tuple(members))
+    chosen = draw(st.lists(st.sampled_from(probes), max_size=2, unique=True)) if probes else []
+    return ServerFarm(draw(NAMES), nat_server, draw(st.sampled_from(Predictor)), tuple(members), tuple(chosen))
 
 
 @st.composite
@@ -204,7 +221,8 @@ def ports(draw: st.DrawFn) -> list[Port]:
 
 @st.composite
 def configurations(draw: st.DrawFn) -> Configuration:
-    members = draw(st.lists(farms(), max_size=3, unique_by=lambda farm: farm.name))
+    probes = draw(st.lists(PROBES, max_size=2, unique_by=lambda each: each.name))
+    members = draw(st.lists(farms([each.name for each in probes]), max_size=3, unique_by=lambda farm: farm.name))
     servers: list[VirtualServer] = []
     if members:
         server = virtual_servers([farm.name for farm in members])
@@ -235,4 +253,5 @@ def configurations(draw: st.DrawFn) -> Configuration:
         draw(cryptos()),
         draw(st.none() | st.integers(1, MAX_SESSIONS)),
         tuple(draw(st.lists(ARP_ENTRIES, max_size=3, unique_by=lambda each: each.address))),
+        {each.name: each for each in probes},
     )

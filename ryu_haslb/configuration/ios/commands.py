@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from ryu_haslb.configuration.ios import actions, arp_actions, crypto_commands, network_actions, unimplemented
+from ryu_haslb.configuration.ios import (
+    actions,
+    arp_actions,
+    crypto_commands,
+    network_actions,
+    probe_actions,
+    unimplemented,
+)
 from ryu_haslb.configuration.ios.blocks import END, EXIT
 from ryu_haslb.configuration.ios.blocks import ConfigurationCommand as Command
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode as Mode
-from ryu_haslb.configuration.model import MAX_PORT_NUMBER, MAX_SESSIONS
+from ryu_haslb.configuration.model import MAX_PORT_NUMBER, MAX_SESSIONS, PROBE_NAI
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 
 _LEAVE = (EXIT, END)
@@ -90,9 +97,49 @@ FARM = Mode(
             actions.predictor,
             "Load-balancing algorithm (default roundrobin)",
         ),
+        Command("probe NAME", probe_actions.farm_probe, "Probe that asks each real whether it lives"),
+        Command("no probe [NAME]", probe_actions.no_farm_probe, "Remove a probe from the farm"),
         Command("real ADDRESS [PORT<1-65535>]", actions.real, "Real server: a home agent", REAL),
         Command("no real ADDRESS [PORT<1-65535>]", actions.no_real, "Remove a real server"),
         *unimplemented.FARM_COMMANDS,
+        *_LEAVE,
+    ),
+    {"no": "Negate a command or set its defaults"},
+)
+
+_COMMON_OF_PROBES = (
+    Command(
+        "{interval SECONDS<1-65535> | no interval [SECONDS<1-65535>]}",
+        probe_actions.interval,
+        "Seconds between two questions to a real (default: ping 1, ipmobile 10)",
+    ),
+    Command(
+        "{faildetect COUNT<1-255> | no faildetect [COUNT<1-255>]}",
+        probe_actions.faildetect,
+        "Questions in a row without an answer before the real fails (default: ping 10, ipmobile 3)",
+    ),
+    Command(
+        "{source ADDRESS | no source [ADDRESS]}",
+        probe_actions.source,
+        "Address of the balancer alone that the questions come from (default: in direct mode the virtual address)",
+    ),
+)
+
+PING_PROBE = Mode(
+    "config-slb-probe",
+    (*_COMMON_OF_PROBES, *unimplemented.PROBE_COMMANDS, *_LEAVE),
+    {"no": "Negate a command or set its defaults"},
+)
+
+IPMOBILE_PROBE = Mode(
+    "config-slb-probe",
+    (
+        *_COMMON_OF_PROBES,
+        Command(
+            "{nai NAI | no nai [NAI]}",
+            probe_actions.nai,
+            f"NAI that is asked for, of a mobile without bindings (default {PROBE_NAI})",
+        ),
         *_LEAVE,
     ),
     {"no": "Negate a command or set its defaults"},
@@ -199,6 +246,24 @@ GLOBAL = Mode(
         Command("no ip slb serverfarm NAME", actions.no_serverfarm, "Remove a server farm"),
         Command("ip slb vserver NAME", actions.vserver, "Virtual server", VIRTUAL_SERVER),
         Command("no ip slb vserver NAME", actions.no_vserver, "Remove a virtual server"),
+        Command("ip slb probe NAME ping", probe_actions.probe, "Probe by ICMP echo: the host lives", PING_PROBE),
+        Command(
+            "ip slb probe NAME ipmobile",
+            probe_actions.probe,
+            "Probe by a registration request that no home agent accepts: the home agent process lives",
+            IPMOBILE_PROBE,
+        ),
+        Command(
+            "ip slb probe NAME {custom udp | dns | http | tcp | wsp}",
+            probe_actions.other_probe,
+            "A probe of another kind, which is ignored with a warning",
+            unimplemented.OTHER_PROBE,
+        ),
+        Command(
+            "no ip slb probe NAME [ping | ipmobile | custom udp | dns | http | tcp | wsp]",
+            probe_actions.no_probe,
+            "Remove a probe",
+        ),
         Command(
             "ip slb dfp [password [0|7] PASSWORD [TIMEOUT<0-65535>]]",
             actions.dfp,
@@ -252,6 +317,12 @@ GLOBAL = Mode(
     ),
     {
         "ip": "Server load balancing and static routes",
+        "probe": "Questions to real servers, whether they live",
+        "custom": "Not implemented",
+        "dns": "Not implemented",
+        "http": "Not implemented",
+        "tcp": "Not implemented",
+        "wsp": "Not implemented",
         "slb": "Server load balancing",
         "crypto": "IPsec",
         "isakmp": "IKE policies, keys and keepalives",

@@ -51,6 +51,13 @@ def _reals(text: str) -> Optional[tuple[IPv4Address, ...]]:
     return found
 
 
+def _nai(text: str) -> str:
+    text = values.name(text, kinds.MAX_NAME_LENGTH)
+    if text.count("@") > 1 or text.startswith("@") or text.endswith("@"):
+        raise ValueError("it has the form USER@REALM (RFC 7542)")
+    return text
+
+
 def _interface(text: str) -> str:
     if not re.fullmatch("[A-Za-z][A-Za-z-]*[0-9][0-9/.:]*", text):
         raise ValueError
@@ -81,6 +88,7 @@ CONFIGURATION_KINDS: Mapping[str, Kind] = {
     "REALS": Kind(
         "LINE", f"'any', or the addresses of at most {MAX_AGENT_REALS} real servers", _reals, rest_of_line=True
     ),
+    "NAI": Kind("USER@REALM", "an NAI such as user@example.org", _nai),
     "NEXT-HOP": kinds.HOST,
     "MAC": Kind("H.H.H", "the Ethernet address of a host, such as 0011.2233.4455", values.mac_address),
     "PORT-OR-VLAN": Kind("INTERFACE", "an interface such as FastEthernet3/15 or Vlan15", values.interface_name),

@@ -80,7 +80,9 @@ _TRANSFORM_SET = _block("[no] mode [LINE]")
 _CRYPTO_MAP = _block("[no] {description | match | reverse-route | set} [LINE]")
 _ACCESS_LIST = _block("[no] {deny | permit | remark} LINE", "[no] NUMBER<1-4294967295> {deny | permit | remark} LINE")
 _VLAN = _block("[no] {mtu | name | private-vlan | remote-span | shutdown | state} [LINE]")
-_PROBE = _block("[no] {address | expect | faildetect | interval | lookup | port | request | url} [LINE]")
+#: The commands of a probe that is not implemented, and those of a ping beside its own.
+OTHER_PROBE = _block("[no] {address | expect | faildetect | interval | lookup | port | request | url} [LINE]")
+PROBE_COMMANDS = _ignored("[no] address [LINE]")
 _LINE = _block(
     "[no] {access-class | autocommand | escape-character | exec | exec-timeout | history | length | logging} [LINE]",
     "[no] {login | password | privilege | session-timeout | speed | stopbits | transport | width} [LINE]",
@@ -165,7 +167,7 @@ _DFP_AGENT = _block("[no] {inservice | interval | password | port} [LINE]")
 
 #: The commands of `ip slb serverfarm`, of its `real`, and of `ip slb vserver`.
 FARM_COMMANDS = _ignored(
-    "[no] {access | bindid | description | failaction | nat client | probe} [LINE]",
+    "[no] {access | bindid | description | failaction | nat client} [LINE]",
     "[no] predictor {hash | route-map | source} [LINE]",
 )
 REAL_COMMANDS = _ignored("[no] {access | client | description | maxclients | probe | rate} [LINE]")
@@ -270,7 +272,6 @@ GLOBAL_COMMANDS = (
     *_ignored("vlan access-map LINE", opens=_ACCESS_MAP),
     *_ignored("svclc policy LINE", opens=_REDUNDANCY),
     *_ignored("ip dfp agent LINE", opens=_DFP_AGENT),
-    *_ignored("ip slb probe LINE", opens=_PROBE),
     *_ignored("router LINE", opens=_ROUTER),
     *_ignored("line {aux | con | console | tty | vty | NUMBER<0-4095>} LINE", opens=_LINE),
     *_ignored("vlan VLANS", "vlan VLANS LINE", opens=_VLAN),
@@ -278,7 +279,7 @@ GLOBAL_COMMANDS = (
     *_ignored(
         "[no] ip slb {maxbuffers | mode | natpool | replicate | route | timers} LINE",
         "[no] ip slb entries {frag | gtp | sticky} LINE",
-        "no ip slb {firewallfarm | map | probe | static} LINE",
+        "no ip slb {firewallfarm | map | static} LINE",
         "no ip dfp LINE",
         "[no] banner {exec | incoming | login | motd | prompt-timeout | slip-ppp}",
         "[no] ip route {vrf | profile | static} [LINE]",

@@ -15,10 +15,12 @@ from ryu_haslb.configuration.model import (
     Drain,
     Port,
     Predictor,
+    Probe,
     RealServer,
     ServerFarm,
     StaticLocation,
     VirtualServer,
+    default_probe,
 )
 from ryu_haslb.language.values import dotted_mac, vlan_ranges
 from ryu_haslb.language.wording import MASK
@@ -59,6 +61,9 @@ def _configuration(configuration: Configuration) -> Iterator[str]:
         rules = f" max-rules {datapath.max_rules}" if datapath.max_rules is not None else ""
         peers = f" address{addresses}" if addresses else ""
         yield f"ip slb datapath {datapath.id:016x}{switching}{rules}{peers}{certificate}"
+    for probe in configuration.probes.values():
+        yield from _probe(probe)
+        yield "!"
     for farm in configuration.farms.values():
         yield from _farm(farm)
         yield "!"
@@ -97,9 +102,19 @@ def _farm(farm: ServerFarm) -> Iterator[str]:
         yield " nat server"
     if farm.predictor is not Predictor.ROUND_ROBIN:
         yield f" predictor {farm.predictor.value}"
+    for name in farm.probes:
+        yield f" probe {name}"
     for real in farm.reals:
         yield from _real(real)
         yield " !"
+
+
+def _probe(probe: Probe) -> Iterator[str]:
+    default = default_probe(probe.name, probe.kind)
+    yield f"ip slb probe {probe.name} {probe.kind.value}"
+    for name in ("interval", "faildetect", "source", "nai"):
+        if getattr(probe, name) != getattr(default, name):
+            yield f" {name} {getattr(probe, name)}"
 
 
 def _real(real: RealServer) -> Iterator[str]:

@@ -66,6 +66,7 @@ class _Reader(CryptoReader):
                     root,
                     "the configuration",
                     {
+                        "probes": self.probes,
                         "serverfarms": self.serverfarms,
                         "vservers": self.vservers,
                         "dfp": self.dfp,
@@ -100,9 +101,26 @@ class _Reader(CryptoReader):
                 {
                     "nat_server": self.switch("nat", "server"),
                     "predictor": self.word("predictor"),
+                    "probes": lambda node: self.each(node, "probes", self.word("probe")),
                     "reals": lambda node: self.each(node, "reals", self.real),
                 },
             )
+
+    def probes(self, node: yaml.Node) -> None:
+        for name, line, value in entries(node, "probes"):
+            with self.recording_errors():
+                what = f"probe {quoted(name)}"
+                found = {key: value for key, _, value in entries(value, what)}
+                kind = text_of(required(found, "kind", value, what), "ping or ipmobile")
+                self.command(line, "ip", "slb", "probe", name, kind)
+                handlers = {
+                    "kind": read_already,
+                    "interval": self.number("interval"),
+                    "faildetect": self.number("faildetect"),
+                    "source": self.word("source"),
+                    "nai": self.word("nai"),
+                }
+                self.block(value, what, handlers)
 
     def real(self, node: yaml.Node) -> None:
         what, line = "a real", line_of_node(node)

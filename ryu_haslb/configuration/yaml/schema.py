@@ -14,7 +14,7 @@ from ryu_haslb.configuration.crypto_model import AUTHENTICATIONS, CIPHERS, COMPR
 from ryu_haslb.configuration.ios import commands, crypto_commands
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode
 from ryu_haslb.configuration.ios.kinds import MAX_AGENT_REALS, MAX_NAME_LENGTH, MAX_TRANSFORM_SETS
-from ryu_haslb.configuration.model import MAX_PORT_NUMBER, MAX_SESSIONS, Drain, Predictor, Switching
+from ryu_haslb.configuration.model import MAX_PORT_NUMBER, MAX_SESSIONS, Drain, Predictor, ProbeKind, Switching
 from ryu_haslb.language.values import MAX_VLAN, PORT_KINDS
 
 Schema = dict[str, Any]
@@ -46,6 +46,7 @@ def schema() -> Schema:
         **_keys(
             {
                 "datapaths": _datapaths(),
+                "probes": _named(_probe()),
                 "serverfarms": _named(_farm()),
                 "max_sessions": _number(commands.GLOBAL, "MAXIMUM", "ip slb entries"),
                 "vservers": _named(_virtual_server()),
@@ -65,8 +66,23 @@ def _farm() -> Schema:
         {
             "nat_server": _of(_FLAG, commands.FARM, "nat server"),
             "predictor": _of({"enum": [each.value for each in Predictor]}, commands.FARM, "predictor"),
+            "probes": _of(_list(_WORD), commands.FARM, "probe NAME"),
             "reals": _list(_real()),
         }
+    )
+
+
+def _probe() -> Schema:
+    mode = commands.IPMOBILE_PROBE
+    return _keys(
+        {
+            "kind": {"enum": [each.value for each in ProbeKind]},
+            "interval": _number(mode, "SECONDS", "interval"),
+            "faildetect": _number(mode, "COUNT", "faildetect"),
+            "source": _of(_ADDRESS, mode, "source"),
+            "nai": _of(_WORD, mode, "nai"),
+        },
+        "kind",
     )
 
 

@@ -19,12 +19,14 @@ from ryu_haslb.configuration.model import (
     Drain,
     Port,
     Predictor,
+    Probe,
     RealServer,
     ServerFarm,
     StaticArp,
     StaticLocation,
     VirtualServer,
     VlanInterface,
+    default_probe,
 )
 from ryu_haslb.language.values import VLAN_KIND, dotted_mac, vlan_ranges
 
@@ -46,6 +48,7 @@ def _tree(configuration: Configuration) -> Node:
     dfp = configuration.dfp
     return {
         "datapaths": {f"{each.id:016x}": _datapath(each) or None for each in configuration.datapaths.values()},
+        "probes": {probe.name: _probe(probe) for probe in configuration.probes.values()},
         "serverfarms": {farm.name: _farm(farm) or None for farm in configuration.farms.values()},
         "max_sessions": configuration.max_sessions,
         "vservers": {server.name: _virtual_server(server) for server in configuration.virtual_servers.values()},
@@ -87,9 +90,20 @@ def _farm(farm: ServerFarm) -> Node:
     node: Node = _changed(farm, "nat_server")
     if farm.predictor is not Predictor.ROUND_ROBIN:
         node["predictor"] = farm.predictor.value
+    if farm.probes:
+        node["probes"] = list(farm.probes)
     if farm.reals:
         node["reals"] = [_real(each) for each in farm.reals]
     return node
+
+
+def _probe(probe: Probe) -> Node:
+    default = default_probe(probe.name, probe.kind)
+    names = ("interval", "faildetect", "source", "nai")
+    changed = {name: getattr(probe, name) for name in names if getattr(probe, name) != getattr(default, name)}
+    if "source" in changed:
+        changed["source"] = str(probe.source)
+    return {"kind": probe.kind.value, **changed}
 
 
 def _real(real: RealServer) -> Node:

@@ -231,7 +231,7 @@ ip access-list extended OUTSIDE
 line vty 0 4
  exec-timeout 0 0
  login
-ip slb probe PING ping
+ip slb probe WEB http
  interval 5
 """
     expected, _ = read_configuration(text, "slb.ios")

@@ -21,6 +21,8 @@ from ryu_haslb.language.grammar import Command, match
 
 FARM = "ip slb serverfarm F"
 REAL = f"{FARM}\nreal 10.1.1.51"
+PING = "ip slb probe P ping"
+IPMOBILE = "ip slb probe M ipmobile"
 SERVER = "ip slb vserver V"
 DFP = "ip slb dfp"
 DATAPATH = "ip slb datapath 1 address 192.0.2.11 certificate switch 1"
@@ -49,6 +51,8 @@ class NoForm:
 #: nothing (test_no_with_the_name_of_another_removes_nothing_and_is_remarked); IOS does not compare passwords.
 TAKE_A_WORD = {
     "no serverfarm",
+    "no nai",
+    "no probe",
     "no crypto map",
     "no set transform-set",
     "no set transform-set S T",
@@ -87,6 +91,14 @@ NO_FORMS = (
         ("no location", "no location datapath 1", "no location 0200.0000.0051 2 vlan 15 datapath 1"),
         ("no location 0200.0000.0051", "no location datapath"),
     ),
+    NoForm("", PING, ("no ip slb probe P", "no ip slb probe P ping"), ("no ip slb probe", "no ip slb probe P please")),
+    NoForm("", IPMOBILE, ("no ip slb probe M", "no ip slb probe M ipmobile")),
+    NoForm("", "ip slb probe W http", ("no ip slb probe W", "no ip slb probe W http")),
+    NoForm(PING, "interval 5", ("no interval", "no interval 5"), ("no interval 0",)),
+    NoForm(PING, "faildetect 5", ("no faildetect", "no faildetect 5"), ("no faildetect 256",)),
+    NoForm(PING, "source 10.1.1.9", ("no source", "no source 10.1.1.9"), ("no source please",)),
+    NoForm(IPMOBILE, "nai probe@example.org", ("no nai", "no nai probe@example.org")),
+    NoForm(FARM, "probe P", ("no probe", "no probe P")),
     NoForm(FARM, "nat server", ("no nat server",), ("no nat", "no nat source")),
     NoForm(
         FARM,
