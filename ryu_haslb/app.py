@@ -42,7 +42,7 @@ from ryu_haslb.openflow.sockets import transport
 from ryu_haslb.openflow.sockets.server import Caller, OpenFlowServer
 from ryu_haslb.openflow.sockets.unserved import Unserved
 from ryu_haslb.show import state_log
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import StateHistory
 from ryu_haslb.show.state_log import StateLog
 from ryu_haslb.slb.balancer import Balancer

@@ -17,8 +17,8 @@ from ryu_haslb.control.operations import Application, require_leader
 from ryu_haslb.control.protocol import HELP, JSON_FLAG, error_lines, help_answer
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.grammar import END, Expectation, expected, match
-from ryu_haslb.show.cluster_snapshot import standing_by
-from ryu_haslb.show.reports import Report, as_json
+from ryu_haslb.show.redundancy import standing_by
+from ryu_haslb.show.report import Report, as_json
 
 TEXT = Form(str, "Number of lines: {}".format)
 JSON = Form(json.dumps, lambda total: {"count": total})

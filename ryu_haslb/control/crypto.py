@@ -22,7 +22,7 @@ from ryu_haslb.show.crypto import (
     isakmp_lines,
     isakmp_rows,
 )
-from ryu_haslb.show.reports import Report
+from ryu_haslb.show.report import Report
 
 
 def ipsec_sa(configuration: Configuration) -> Report[ProtectedPairRow]:

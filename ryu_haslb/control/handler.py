@@ -9,7 +9,7 @@ from ryu_haslb.control.command_table import Executor
 from ryu_haslb.control.operations import Application
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.grammar import Match
-from ryu_haslb.show.reports import Report
+from ryu_haslb.show.report import Report
 from ryu_haslb.show.session_events import EventRow
 
 

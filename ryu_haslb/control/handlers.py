@@ -20,10 +20,14 @@ from ryu_haslb.control.operations import Application
 from ryu_haslb.control.protocol import SEPARATOR
 from ryu_haslb.control.slb_handlers import SLB_HANDLERS
 from ryu_haslb.engine import describe
-from ryu_haslb.show import reports
-from ryu_haslb.show.reports import Report
-from ryu_haslb.show.rows import DfpAgentRow
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.dfp import DFP_AGENT, DFP_AGENTS, DFP_WEIGHTS, DfpAgentRow
+from ryu_haslb.show.history import STATE_CHANGES
+from ryu_haslb.show.log import LOGGING
+from ryu_haslb.show.redundancy import MEMBERS, REDUNDANCY, SWITCHOVERS
+from ryu_haslb.show.report import Report
+from ryu_haslb.show.sources import Sources
+from ryu_haslb.show.statistics import STATISTICS
+from ryu_haslb.show.switches import SWITCHES, SWITCHES_DETAIL
 
 
 def _report(report: Report[Any]) -> Handler:
@@ -44,11 +48,11 @@ def _dfp_agent(application: Application, words: Words) -> Result:
     wanted = (str(words["ADDRESS"]), words["PORT"])
 
     def rows(sources: Sources) -> Iterator[DfpAgentRow]:
-        return (row for row in reports.DFP_AGENT.rows(sources) if (row["address"], row["port"]) == wanted)
+        return (row for row in DFP_AGENT.rows(sources) if (row["address"], row["port"]) == wanted)
 
     if not any(rows(application.sources)):
         raise RefusedError(f"no such DFP agent: {wanted[0]} {wanted[1]}; see show ip slb dfp")
-    return replace(reports.DFP_AGENT, rows=rows)
+    return replace(DFP_AGENT, rows=rows)
 
 
 def _ipsec_sa(application: Application, _: Words) -> Result:
@@ -97,19 +101,19 @@ def _undebug(_application: Application, _: Words) -> Result:
 #: The handler of each command of the balancer, by the command's template.
 HANDLERS: dict[str, Handler] = {
     **SLB_HANDLERS,
-    "show ip slb switches": _report(reports.SWITCHES),
-    "show ip slb switches detail": _report(reports.SWITCHES_DETAIL),
-    "show ip slb history": _report(reports.STATE_CHANGES),
+    "show ip slb switches": _report(SWITCHES),
+    "show ip slb switches detail": _report(SWITCHES_DETAIL),
+    "show ip slb history": _report(STATE_CHANGES),
     "show version": _version,
-    "show logging": _report(reports.LOGGING),
-    "show redundancy [states]": _report(reports.REDUNDANCY),
-    "show redundancy members": _report(reports.MEMBERS),
-    "show redundancy switchover history": _report(reports.SWITCHOVERS),
+    "show logging": _report(LOGGING),
+    "show redundancy [states]": _report(REDUNDANCY),
+    "show redundancy members": _report(MEMBERS),
+    "show redundancy switchover history": _report(SWITCHOVERS),
     "redundancy {switch-activity | force-switchover}": _switch_activity,
-    "show ip slb dfp": _report(reports.DFP_AGENTS),
-    "show ip slb dfp weights": _report(reports.DFP_WEIGHTS),
+    "show ip slb dfp": _report(DFP_AGENTS),
+    "show ip slb dfp weights": _report(DFP_WEIGHTS),
     "show ip slb dfp agent ADDRESS PORT<1-65535>": _dfp_agent,
-    "show ip slb stats": _report(reports.STATISTICS),
+    "show ip slb stats": _report(STATISTICS),
     "show crypto ipsec sa": _ipsec_sa,
     "show crypto isakmp sa": _isakmp_sa,
     "show running-config [secrets]": _running_configuration,

@@ -19,8 +19,8 @@ from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.ipsec import charon, module
 from ryu_haslb.ipsec.translation import secured_interfaces
-from ryu_haslb.show.cluster_snapshot import standing_by
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.redundancy import standing_by
+from ryu_haslb.show.sources import Sources
 from ryu_haslb.slb.session_filter import EVERY_SESSION, SessionFilter
 
 #: Seconds that the switches have to confirm that our rules are removed: a full table may take some.

@@ -11,8 +11,8 @@ from typing import Optional
 from ryu_haslb.configuration.model import Configuration, Drain
 from ryu_haslb.configuration.model import VirtualServer as VirtualServerConfiguration
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.show.cluster_snapshot import standing_by
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.redundancy import standing_by
+from ryu_haslb.show.sources import Sources
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import key_of
 from ryu_haslb.slb.virtual_server import VirtualServer

@@ -18,7 +18,11 @@ from ryu_haslb.control.command_table import (
 from ryu_haslb.control.handler import Events, Handler, RefusedError, Result, Words
 from ryu_haslb.control.operations import Application
 from ryu_haslb.mobile_ip.identity import identities_of_text
-from ryu_haslb.show import reports, session_events, snapshot
+from ryu_haslb.show import session_events
+from ryu_haslb.show.reals import REALS, REALS_DETAIL, reals
+from ryu_haslb.show.serverfarms import SERVERFARMS, SERVERFARMS_DETAIL, serverfarms
+from ryu_haslb.show.sessions import CONNS, SESSIONS, SESSIONS_DETAIL, conns, sessions
+from ryu_haslb.show.vservers import VSERVERS, VSERVERS_DETAIL, vservers
 from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
 
 
@@ -42,33 +46,33 @@ def _selected(application: Application, words: Words) -> SessionFilter:
 
 def _reals(application: Application, words: Words) -> Result:
     farm = _selected(application, words).farm
-    report = reports.REALS_DETAIL if "detail" in words else reports.REALS
-    return replace(report, rows=lambda sources: snapshot.reals(sources, farm))
+    report = REALS_DETAIL if "detail" in words else REALS
+    return replace(report, rows=lambda sources: reals(sources, farm))
 
 
 def _serverfarms(application: Application, words: Words) -> Result:
     farm = _selected(application, words).farm
-    report = reports.SERVERFARMS_DETAIL if "detail" in words else reports.SERVERFARMS
-    return replace(report, rows=lambda sources: snapshot.serverfarms(sources, farm))
+    report = SERVERFARMS_DETAIL if "detail" in words else SERVERFARMS
+    return replace(report, rows=lambda sources: serverfarms(sources, farm))
 
 
 def _vservers(application: Application, words: Words) -> Result:
     server = _selected(application, words).vserver
-    report = reports.VSERVERS_DETAIL if "detail" in words else reports.VSERVERS
-    return replace(report, rows=lambda sources: snapshot.vservers(sources, server))
+    report = VSERVERS_DETAIL if "detail" in words else VSERVERS
+    return replace(report, rows=lambda sources: vservers(sources, server))
 
 
 def _sessions(application: Application, words: Words) -> Result:
     wanted = _selected(application, words)
-    report = reports.SESSIONS_DETAIL if "detail" in words else reports.SESSIONS
-    return replace(report, rows=lambda sources: snapshot.sessions(sources, wanted))
+    report = SESSIONS_DETAIL if "detail" in words else SESSIONS
+    return replace(report, rows=lambda sources: sessions(sources, wanted))
 
 
 def _conns(application: Application, words: Words) -> Result:
     if "detail" in words:
         return _sessions(application, words)
     wanted = _selected(application, words)
-    return replace(reports.CONNS, rows=lambda sources: snapshot.conns(sources, wanted))
+    return replace(CONNS, rows=lambda sources: conns(sources, wanted))
 
 
 def _clear_sessions(application: Application, words: Words) -> Result:

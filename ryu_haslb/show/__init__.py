@@ -1,1 +1,1 @@
-"""What operators see: typed rows from one snapshot, printed as IOS prints them, and log lines for state changes."""
+"""What operators see: a file for each ``show`` command, with typed rows that print as on IOS; and the log of states."""

@@ -1,4 +1,4 @@
-"""The types of the columns of rows: what a value is beyond its Python type. The columns themselves are in ``rows.py``.
+"""The types of the columns of rows: what a value is beyond its Python type. The rows are with their ``show`` commands.
 
 A row is a TypedDict, and each of its columns is annotated once::
 

@@ -19,7 +19,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.log_limit import Bucket
 from ryu_haslb.openflow.roles.arbiter import Role
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import Kind, StateHistory
 from ryu_haslb.slb.farm import FARM_FAILED
 from ryu_haslb.slb.real import Health

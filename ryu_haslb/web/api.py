@@ -19,11 +19,19 @@ from ryu_haslb.control.operations import UndecidedError
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
-from ryu_haslb.show import cluster_snapshot, rows, snapshot
 from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.crypto import IsakmpAssociationRow, ProtectedPairRow
-from ryu_haslb.show.reports import Report
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.dfp import DfpAgentRow, DfpWeightRow, dfp_agents, dfp_weights
+from ryu_haslb.show.history import StateChangeRow, state_changes
+from ryu_haslb.show.reals import RealRow, reals
+from ryu_haslb.show.redundancy import MemberRow, RedundancyRow, SwitchoverRow, members, redundancy, switchovers
+from ryu_haslb.show.report import Report
+from ryu_haslb.show.serverfarms import ServerFarmRow, serverfarms
+from ryu_haslb.show.sessions import SessionRow, sessions
+from ryu_haslb.show.sources import Sources
+from ryu_haslb.show.statistics import CounterRow, statistics
+from ryu_haslb.show.switches import SwitchRow, switches
+from ryu_haslb.show.vservers import VirtualServerRow, vservers
 from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
 from ryu_haslb.web import metrics, parameters
 from ryu_haslb.web.health import not_ready, notices
@@ -66,26 +74,26 @@ def _filtered(
 def _sessions(api: Api, call: Call) -> Response:
     wanted = parameters.session_filter(call.parameters)
     _check(api, wanted)
-    rows = snapshot.sessions(api.sources, wanted, parameters.page(call.parameters))
+    rows = sessions(api.sources, wanted, parameters.page(call.parameters))
     return streamed(_limited(rows, call.parameters.get(LIMIT.name)))
 
 
 def _reals(api: Api, call: Call) -> Response:
     farm = call.parameters.get(SERVERFARM.name)
     _check(api, SessionFilter(farm=farm))
-    return streamed(snapshot.reals(api.sources, farm))
+    return streamed(reals(api.sources, farm))
 
 
 def _serverfarms(api: Api, call: Call) -> Response:
     name = call.parameters.get(NAME.name)
     _check(api, SessionFilter(farm=name))
-    return streamed(snapshot.serverfarms(api.sources, name))
+    return streamed(serverfarms(api.sources, name))
 
 
 def _vservers(api: Api, call: Call) -> Response:
     name = call.parameters.get(NAME.name)
     _check(api, SessionFilter(vserver=name))
-    return streamed(snapshot.vservers(api.sources, name))
+    return streamed(vservers(api.sources, name))
 
 
 def _check(api: Api, wanted: SessionFilter) -> None:
@@ -130,15 +138,15 @@ def _history(api: Api, _: Call) -> Response:
 def _overview(api: Api, _: Call) -> Response:
     sources = api.sources
     overview: Overview = {
-        "serverfarms": list(snapshot.serverfarms(sources)),
-        "reals": list(snapshot.reals(sources)),
+        "serverfarms": list(serverfarms(sources)),
+        "reals": list(reals(sources)),
         "history": list(_history_rows(api)),
-        "vservers": list(snapshot.vservers(sources)),
-        "dfp_agents": list(snapshot.dfp_agents(sources)),
-        "statistics": list(snapshot.statistics(sources)),
-        "switches": list(snapshot.switches(sources)),
-        "changes": list(snapshot.state_changes(sources, MAX_CHANGES_SHOWN)),
-        "members": list(cluster_snapshot.members(sources)),
+        "vservers": list(vservers(sources)),
+        "dfp_agents": list(dfp_agents(sources)),
+        "statistics": list(statistics(sources)),
+        "switches": list(switches(sources)),
+        "changes": list(state_changes(sources, MAX_CHANGES_SHOWN)),
+        "members": list(members(sources)),
         "notices": notices(api.application),
     }
     return json_response(overview)
@@ -220,40 +228,40 @@ _CONFIG = Body(
 
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/overview", "All tables that the page shows", _overview, reference(Overview)),
-    _filtered("/api/v1/reals", "Real servers", _reals, rows.RealRow, SERVERFARM),
+    _filtered("/api/v1/reals", "Real servers", _reals, RealRow, SERVERFARM),
     Route("GET", "/api/v1/history", "Real servers in the last five minutes", _history, array(RealHistoryRow)),
     _table(
         "/api/v1/history/changes",
         "What has changed in the last days, the newest first",
-        rows.StateChangeRow,
-        snapshot.state_changes,
+        StateChangeRow,
+        state_changes,
     ),
-    _filtered("/api/v1/serverfarms", "Server farms", _serverfarms, rows.ServerFarmRow, NAME),
-    _filtered("/api/v1/vservers", "Virtual servers", _vservers, rows.VirtualServerRow, NAME),
+    _filtered("/api/v1/serverfarms", "Server farms", _serverfarms, ServerFarmRow, NAME),
+    _filtered("/api/v1/vservers", "Virtual servers", _vservers, VirtualServerRow, NAME),
     _filtered(
         "/api/v1/sessions",
         "Live sessions. With limit or after, they are in an order that does not change while sessions begin and end",
         _sessions,
-        rows.SessionRow,
+        SessionRow,
         *(*OF_SESSIONS, LIMIT, AFTER),
     ),
-    _table("/api/v1/dfp/agents", "DFP agents", rows.DfpAgentRow, snapshot.dfp_agents),
+    _table("/api/v1/dfp/agents", "DFP agents", DfpAgentRow, dfp_agents),
     _table(
         "/api/v1/dfp/weights",
         "Weights that DFP agents have set",
-        rows.DfpWeightRow,
-        snapshot.dfp_weights,
+        DfpWeightRow,
+        dfp_weights,
     ),
-    _table("/api/v1/statistics", "Counters of the balancer", rows.CounterRow, snapshot.statistics),
-    _table("/api/v1/redundancy", "This balancer in its cluster", rows.RedundancyRow, cluster_snapshot.redundancy),
-    _table("/api/v1/redundancy/members", "Members of the cluster", rows.MemberRow, cluster_snapshot.members),
+    _table("/api/v1/statistics", "Counters of the balancer", CounterRow, statistics),
+    _table("/api/v1/redundancy", "This balancer in its cluster", RedundancyRow, redundancy),
+    _table("/api/v1/redundancy/members", "Members of the cluster", MemberRow, members),
     _table(
         "/api/v1/redundancy/switchovers",
         "Last switchovers of the cluster",
-        rows.SwitchoverRow,
-        cluster_snapshot.switchovers,
+        SwitchoverRow,
+        switchovers,
     ),
-    _table("/api/v1/switches", "Switches", rows.SwitchRow, snapshot.switches),
+    _table("/api/v1/switches", "Switches", SwitchRow, switches),
     _of_module(
         "/api/v1/crypto/ipsec/sa",
         "Protected pairs of networks and their IPsec security associations",

@@ -6,9 +6,9 @@ import time
 from collections.abc import Iterator
 
 from ryu_haslb.control.operations import Application
-from ryu_haslb.show import snapshot
-from ryu_haslb.show.cluster_snapshot import standing_by
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.redundancy import standing_by
+from ryu_haslb.show.sources import Sources
+from ryu_haslb.show.vservers import vservers
 
 #: States of a farm in which a new session gets a real server.
 _SERVING = ("OPERATIONAL", "TESTING", "OUTOFSERVICE")
@@ -34,7 +34,7 @@ def notices(application: Application) -> list[str]:
 
 
 def _without_home_agent(sources: Sources) -> Iterator[str]:
-    for server in snapshot.vservers(sources):
+    for server in vservers(sources):
         if server["state"] not in _SERVING:
             yield (
                 f"virtual server {server['vserver']} is {server['state']}: farm {server['farm']} has no home agent for "

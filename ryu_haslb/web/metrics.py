@@ -18,9 +18,13 @@ from ryu_haslb.openflow.capabilities import IN_SERVICE
 from ryu_haslb.openflow.neighbours.places import PlaceState
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.sockets.latency import LatencyHistogram
-from ryu_haslb.show import cluster_snapshot, snapshot
-from ryu_haslb.show.rows import DROPPED, REAL_STATES, DfpAgentRow, RealRow, RedundancyRow, SwitchRow, agent_state
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.dfp import DfpAgentRow, agent_state, dfp_agents
+from ryu_haslb.show.reals import REAL_STATES, RealRow, reals
+from ryu_haslb.show.redundancy import RedundancyRow, redundancy
+from ryu_haslb.show.sources import Sources
+from ryu_haslb.show.statistics import DROPPED, statistics
+from ryu_haslb.show.switches import SwitchRow, switches
+from ryu_haslb.show.vservers import vservers
 from ryu_haslb.slb.real import real_name
 from ryu_haslb.slb.statistics import DropReason
 
@@ -85,12 +89,12 @@ class BalancerCollector(Collector):
         sources = self._sources()
         yield _gauge("haslb_build_info", "Version of the balancer; always 1.", ["version"], [([__version__], 1)])
         yield from _requests(sources)
-        yield from _reals(list(snapshot.reals(sources)))
-        sessions = (([row["vserver"]], row["conns"]) for row in snapshot.vservers(sources))
+        yield from _reals(list(reals(sources)))
+        sessions = (([row["vserver"]], row["conns"]) for row in vservers(sources))
         yield _gauge("haslb_sessions", "Live sessions of a virtual server.", ["vserver"], sessions)
-        yield from _dfp(list(snapshot.dfp_agents(sources)))
-        yield from _switches(list(snapshot.switches(sources)))
-        yield from _redundancy(list(cluster_snapshot.redundancy(sources)))
+        yield from _dfp(list(dfp_agents(sources)))
+        yield from _switches(list(switches(sources)))
+        yield from _redundancy(list(redundancy(sources)))
         yield _packet_in_latency(sources)
         yield from self._process.collect()
 
@@ -122,7 +126,7 @@ def _redundancy(rows: list[RedundancyRow]) -> Iterator[Metric]:
 
 
 def _requests(sources: Sources) -> Iterator[Metric]:
-    counted = {row["counter"]: row["value"] for row in snapshot.statistics(sources)}
+    counted = {row["counter"]: row["value"] for row in statistics(sources)}
     results = [([result], counted[result]) for result in ("dispatched", "dropped")]
     yield _counter("haslb_requests", "Packets to a virtual server, by result.", ["result"], results)
     reasons = [([reason.value], counted[DROPPED + reason.value]) for reason in DropReason]

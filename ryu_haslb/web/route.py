@@ -13,7 +13,7 @@ from webob import Request, Response
 from ryu_haslb.control.operations import Application
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.show.column_types import Row
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.sources import Sources
 from ryu_haslb.web import metrics
 from ryu_haslb.web.history import History
 from ryu_haslb.web.parameters import Parameter, Schema

@@ -6,9 +6,17 @@ from dataclasses import asdict
 from inspect import cleandoc
 from typing import Annotated, Any, TypedDict, Union, get_args, get_origin, get_type_hints
 
-from ryu_haslb.show import rows
 from ryu_haslb.show.column_types import Count, Values
 from ryu_haslb.show.crypto import IpsecAssociationRow, IsakmpAssociationRow, ProtectedPairRow
+from ryu_haslb.show.dfp import DfpAgentRow, DfpWeightRow
+from ryu_haslb.show.history import StateChangeRow
+from ryu_haslb.show.reals import RealRow
+from ryu_haslb.show.redundancy import MemberRow, RedundancyRow, SwitchoverRow
+from ryu_haslb.show.serverfarms import ServerFarmRow
+from ryu_haslb.show.sessions import SessionRow
+from ryu_haslb.show.statistics import CounterRow
+from ryu_haslb.show.switches import SwitchRow
+from ryu_haslb.show.vservers import VirtualServerRow
 from ryu_haslb.web import parameters
 from ryu_haslb.web.history import RealHistoryRow
 from ryu_haslb.web.parameters import Parameter, Schema
@@ -23,15 +31,15 @@ def _text_of(parameter: Parameter) -> Values:
 class Overview(TypedDict):
     """Every table but sessions and DFP weights, at one moment."""
 
-    serverfarms: list[rows.ServerFarmRow]
-    reals: list[rows.RealRow]
+    serverfarms: list[ServerFarmRow]
+    reals: list[RealRow]
     history: list[RealHistoryRow]
-    vservers: list[rows.VirtualServerRow]
-    dfp_agents: list[rows.DfpAgentRow]
-    statistics: list[rows.CounterRow]
-    switches: list[rows.SwitchRow]
-    changes: Annotated[list[rows.StateChangeRow], "What has changed last, the newest first."]
-    members: list[rows.MemberRow]
+    vservers: list[VirtualServerRow]
+    dfp_agents: list[DfpAgentRow]
+    statistics: list[CounterRow]
+    switches: list[SwitchRow]
+    changes: Annotated[list[StateChangeRow], "What has changed last, the newest first."]
+    members: list[MemberRow]
     notices: Annotated[list[str], "Sentences about what an operator should know at once; none if all is well."]
 
 
@@ -144,18 +152,18 @@ def _name(row: type) -> str:
 
 
 _ROWS: tuple[type, ...] = (
-    rows.RealRow,
-    rows.ServerFarmRow,
-    rows.VirtualServerRow,
-    rows.SessionRow,
-    rows.DfpAgentRow,
-    rows.DfpWeightRow,
-    rows.CounterRow,
-    rows.RedundancyRow,
-    rows.MemberRow,
-    rows.SwitchoverRow,
-    rows.SwitchRow,
-    rows.StateChangeRow,
+    RealRow,
+    ServerFarmRow,
+    VirtualServerRow,
+    SessionRow,
+    DfpAgentRow,
+    DfpWeightRow,
+    CounterRow,
+    RedundancyRow,
+    MemberRow,
+    SwitchoverRow,
+    SwitchRow,
+    StateChangeRow,
     ProtectedPairRow,
     IpsecAssociationRow,
     IsakmpAssociationRow,

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from webob import Request, Response
 
 from ryu_haslb.control.operations import StandingByError, require_leader
-from ryu_haslb.show.cluster_snapshot import standing_by
+from ryu_haslb.show.redundancy import standing_by
 from ryu_haslb.web.api import ROUTES
 from ryu_haslb.web.attempts import WrongTokens
 from ryu_haslb.web.openapi import description

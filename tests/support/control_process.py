@@ -22,7 +22,7 @@ from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import StateHistory
 from ryu_haslb.slb.session_filter import SessionFilter
 

@@ -24,7 +24,7 @@ from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.weight_table import AgentAddress, Server
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.show.snapshot import Sources
+from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import Kind, StateHistory
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.request import Request

@@ -12,7 +12,8 @@ from control_process import Application
 from ryu_haslb import log_buffer
 from ryu_haslb.control.commands import execute
 from ryu_haslb.log_buffer import MAX_RECORD_LENGTH, MAX_RECORDS, LogBuffer
-from ryu_haslb.show import snapshot, state_log
+from ryu_haslb.show import state_log
+from ryu_haslb.show.log import log
 
 LOG = logging.getLogger("ryu_haslb.test")
 
@@ -20,7 +21,7 @@ LOG = logging.getLogger("ryu_haslb.test")
 @pytest.fixture
 def buffer(monkeypatch: pytest.MonkeyPatch) -> Iterator[LogBuffer]:
     buffer = LogBuffer()
-    monkeypatch.setattr(snapshot, "BUFFER", buffer)
+    monkeypatch.setattr("ryu_haslb.show.log.BUFFER", buffer)
     monkeypatch.setattr(log_buffer, "BUFFER", buffer)
     log_buffer.install()
     log_buffer.install()
@@ -33,7 +34,7 @@ def test_the_last_lines_are_shown_with_their_time(buffer: LogBuffer) -> None:
     LOG.warning("switch %s is slow", 1)
     lines = [line for line in execute(application, ["show", "logging"]).lines if line is not None]
     assert re.fullmatch(r"\*\w{3} \d\d \d\d:\d\d:\d\d\.\d{3}: switch 1 is slow", lines[-1])
-    assert [row["severity"] for row in snapshot.log(application.sources)][-1] == 4
+    assert [row["severity"] for row in log(application.sources)][-1] == 4
 
 
 def test_it_is_bounded_in_number_and_in_size(buffer: LogBuffer) -> None:

@@ -13,7 +13,7 @@ from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capabilities, Capability
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.wire_description import MAX_LENGTH, Description, description_request, read_description
-from ryu_haslb.show.switch_facts import facts_of
+from ryu_haslb.show.switches import facts_of
 from ryu_haslb.slb.balancer import Balancer
 
 

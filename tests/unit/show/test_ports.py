@@ -7,8 +7,8 @@ import re
 from web_bench import WebBench
 
 from ryu_haslb.configuration.ios.reader import read_configuration
-from ryu_haslb.show import snapshot
-from ryu_haslb.show.reports import REALS, REALS_DETAIL, SESSIONS
+from ryu_haslb.show.reals import REALS, REALS_DETAIL, reals
+from ryu_haslb.show.sessions import SESSIONS, conns
 from ryu_haslb.show.state_log import StateLog
 from ryu_haslb.slb.real import Health
 from ryu_haslb.web.history import SAMPLE_INTERVAL, History
@@ -50,12 +50,10 @@ def test_show_tells_them_apart() -> None:
         line.startswith("10.1.1.51:5434, HAFARM")
         for line in filter(None, REALS_DETAIL.text(REALS_DETAIL.rows(sources)))
     )
-    reals = sorted(line.split()[-2] for line in list(filter(None, SESSIONS.text(SESSIONS.rows(sources))))[2:])
-    assert reals == ["10.1.1.51"] * 3 + ["10.1.1.51:5434"]
-    assert sorted(row["real"] for row in filter(None, snapshot.conns(sources))) == ["10.1.1.51:434"] * 3 + [
-        "10.1.1.51:5434"
-    ]
-    assert [(row["real"], row["port"]) for row in snapshot.reals(sources)] == [("10.1.1.51", 434), ("10.1.1.51", 5434)]
+    printed = sorted(line.split()[-2] for line in list(filter(None, SESSIONS.text(SESSIONS.rows(sources))))[2:])
+    assert printed == ["10.1.1.51"] * 3 + ["10.1.1.51:5434"]
+    assert sorted(row["real"] for row in filter(None, conns(sources))) == ["10.1.1.51:434"] * 3 + ["10.1.1.51:5434"]
+    assert [(row["real"], row["port"]) for row in reals(sources)] == [("10.1.1.51", 434), ("10.1.1.51", 5434)]
 
 
 def test_each_has_series_of_its_own_in_the_metrics() -> None:

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 from web_bench import WebBench
 
+from ryu_haslb import show
 from ryu_haslb.log_buffer import BUFFER
-from ryu_haslb.show import reports
-from ryu_haslb.show.reports import Report, as_json
+from ryu_haslb.show.report import Report, as_json
 from ryu_haslb.show.table import Column, Heading, table
 
-REPORTS = {name: value for name, value in vars(reports).items() if isinstance(value, Report)}
+REPORTS = {
+    name: value
+    for each in iter_modules(show.__path__, "ryu_haslb.show.")
+    for name, value in vars(import_module(each.name)).items()
+    if isinstance(value, Report)
+}
 
 
 @pytest.fixture(name="bench", scope="module")

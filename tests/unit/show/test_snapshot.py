@@ -14,8 +14,11 @@ from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.dfp.messages import PreferenceInformation, encode
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.switch import Switch
-from ryu_haslb.show import snapshot
-from ryu_haslb.show.reports import DFP_AGENT, DFP_AGENTS, REALS, REALS_DETAIL, STATISTICS, Report
+from ryu_haslb.show.dfp import DFP_AGENT, DFP_AGENTS
+from ryu_haslb.show.reals import REALS, REALS_DETAIL, reals
+from ryu_haslb.show.report import Report
+from ryu_haslb.show.statistics import STATISTICS, statistics
+from ryu_haslb.show.vservers import vservers
 from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.statistics import DropReason
 
@@ -23,7 +26,7 @@ from ryu_haslb.slb.statistics import DropReason
 def test_counters_have_a_token_for_programs_and_words_for_operators() -> None:
     application = Application(1)
     application.bench.balancer.statistics.count_dropped(DropReason.NO_REAL_AVAILABLE)
-    rows = {row["counter"]: row for row in snapshot.statistics(application.sources)}
+    rows = {row["counter"]: row for row in statistics(application.sources)}
     assert all(re.fullmatch("[a-z_]+", counter) for counter in rows)
     assert rows["requests"] == {"counter": "requests", "value": 2, "text": "requests"}
     assert rows["dropped_no_real_available"] == {
@@ -41,7 +44,7 @@ def test_every_drop_reason_has_a_counter_of_its_own_and_they_add_up() -> None:
     application = Application()
     for count, reason in enumerate(DropReason, 1):
         application.bench.balancer.statistics.count_dropped(reason, count)
-    counted = {row["counter"]: row["value"] for row in snapshot.statistics(application.sources)}
+    counted = {row["counter"]: row["value"] for row in statistics(application.sources)}
     assert counted["dropped"] == sum(counted[f"dropped_{reason.value}"] for reason in DropReason)
     assert len({counted[f"dropped_{reason.value}"] for reason in DropReason}) == len(DropReason)
 
@@ -83,7 +86,7 @@ def test_a_real_server_is_reachable_from_some_switches_and_not_from_others() -> 
     switch = Switch(7, application.configuration, application.bench.balancer)
     switch.path.channel = FakeTransport(FakeSwitch(7))
     sources = application.sources._replace(switches={7: switch})
-    row = next(iter(snapshot.reals(sources)))
+    row = next(iter(reals(sources)))
     assert row["reachable_from"] == ["0000000000000001", "0000525400123456"]
     assert row["unreachable_from"] == ["0000000000000007"]
     lines = list(REALS_DETAIL.text(iter([row])))
@@ -99,21 +102,21 @@ def test_the_place_of_a_real_server_is_as_certain_as_at_the_switch_that_is_least
         switches[datapath_id] = Switch(datapath_id, application.configuration, application.bench.balancer)
         switches[datapath_id].path.channel = FakeTransport(FakeSwitch(datapath_id))
     sources = application.sources._replace(switches=switches)
-    assert next(iter(snapshot.reals(sources)))["place"] == "unknown"
+    assert next(iter(reals(sources)))["place"] == "unknown"
     here, there = Location(b"\x02\0\0\0\0\x51", 3, 15), Location(b"\x02\0\0\0\0\x66", 9, None)
     for switch in switches.values():
         switch.adjacencies.discovery._neighbours.on_answer(real.packed_address, here, 0.0)
-    assert next(iter(snapshot.reals(sources)))["place"] == "located"
+    assert next(iter(reals(sources)))["place"] == "located"
     neighbours = switches[2].adjacencies.discovery._neighbours
     neighbours.on_claim(real.packed_address, there, 1.0)
-    row = next(iter(snapshot.reals(sources)))
+    row = next(iter(reals(sources)))
     assert (row["place"], row["claims_refused"]) == ("challenged", 0)
     lines = list(REALS_DETAIL.text(iter([row])))
     assert "  place = challenged, claims refused = 0" in lines
     assert "    0000000000000001: 02:00:00:00:00:51 at port 3, VLAN 15 (located)" in lines
     assert "    0000000000000002: 02:00:00:00:00:51 at port 3, VLAN 15 (challenged)" in lines
     neighbours.on_answer(real.packed_address, here, 1.1)
-    row = next(iter(snapshot.reals(sources)))
+    row = next(iter(reals(sources)))
     assert (row["place"], row["claims_refused"]) == ("located", 1)
 
 
@@ -130,7 +133,7 @@ def test_the_state_of_a_virtual_server_is_that_of_its_farm(first: Health, second
     application = Application()
     for real, health in zip(application.bench.reals, (first, second)):
         real.health = health
-    (row,) = snapshot.vservers(application.sources)
+    (row,) = vservers(application.sources)
     assert row["state"] == state
 
 
@@ -138,10 +141,10 @@ def test_a_farm_that_no_switch_can_reach_has_failed() -> None:
     application = Application()
     for real in application.bench.reals:
         real.reachable_from.clear()
-    (row,) = snapshot.vservers(application.sources)
+    (row,) = vservers(application.sources)
     assert row["state"] == "FAILED"
     application = Application(in_service=False)
-    (row,) = snapshot.vservers(application.sources)
+    (row,) = vservers(application.sources)
     assert row["state"] == "OUTOFSERVICE"
 
 

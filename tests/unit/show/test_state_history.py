@@ -8,7 +8,7 @@ from control_process import Application
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.control import configuring
 from ryu_haslb.control.commands import execute
-from ryu_haslb.show import snapshot
+from ryu_haslb.show.history import state_changes
 from ryu_haslb.show.state_history import MAX_AGE, MAX_CHANGES, MAX_TEXT, Kind, StateHistory
 from ryu_haslb.show.state_log import StateLog
 
@@ -21,7 +21,7 @@ def test_a_change_that_is_logged_is_in_the_history() -> None:
     lines = list(watch.changes(application.sources, 1.0))
     assert lines[0] == "%SLB-2-FARM: farm=HAFARM state=FAILED was=OPERATIONAL"
     assert [line.partition(":")[0] for line in lines[1:]] == ["%SLB-6-REAL"] * 2
-    rows = list(snapshot.state_changes(application.sources))
+    rows = list(state_changes(application.sources))
     assert [(row["kind"], row["name"], row["state"], row["was"]) for row in rows] == [
         ("real", "10.1.1.52 (HAFARM)", "OUTOFSERVICE", "OPERATIONAL"),
         ("real", "10.1.1.51 (HAFARM)", "OUTOFSERVICE", "OPERATIONAL"),
@@ -35,7 +35,7 @@ def test_a_change_of_the_configuration_is_in_the_history_with_its_source() -> No
     application = Application()
     configuring.apply_commands(application, "ip slb serverfarm HAFARM\nreal 10.1.1.51\nweight 3", "command")
     configuring.apply_commands(application, "ip slb serverfarm HAFARM\nreal 10.1.1.51\nweight 3", "command")
-    (row,) = snapshot.state_changes(application.sources)
+    (row,) = state_changes(application.sources)
     assert (row["kind"], row["name"], row["state"]) == ("configuration", "command", "2 lines")
 
 
@@ -44,7 +44,7 @@ def test_a_takeover_is_in_the_history(monkeypatch: pytest.MonkeyPatch) -> None:
     watch = StateLog(application.sources, 0.0, application.history)
     monkeypatch.setattr(Member, "leader", property(lambda _: "west"))
     assert list(watch.changes(application.sources, 1.0)) == [], "the cluster logs it"
-    (row,) = snapshot.state_changes(application.sources)
+    (row,) = state_changes(application.sources)
     assert (row["kind"], row["name"], row["state"], row["was"]) == ("redundancy", "leader", "west", "none")
 
 

@@ -10,7 +10,7 @@ from openapi_schema_validator import OAS31Validator
 from web_bench import WebBench
 
 from ryu_haslb.show.column_types import Count, Seconds, Values
-from ryu_haslb.show.rows import RealRow
+from ryu_haslb.show.reals import RealRow
 from ryu_haslb.web.api import ROUTES
 from ryu_haslb.web.route import JSON, Api, Call, Route
 from ryu_haslb.web.schemas import COMPONENTS, component, schema_of

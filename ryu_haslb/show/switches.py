@@ -1,0 +1,193 @@
+"""``show ip slb switches``: the switches."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from socket import inet_ntoa
+from typing import Annotated, Optional, Protocol, TypedDict, runtime_checkable
+
+from ryu_haslb.configuration.model import Switching
+from ryu_haslb.language.wording import printable
+from ryu_haslb.openflow.neighbours.places import Location
+from ryu_haslb.openflow.pipeline import Table, chassis_address
+from ryu_haslb.openflow.recovery.follower_states import FollowerState
+from ryu_haslb.openflow.roles.arbiter import Role
+from ryu_haslb.openflow.sessions.rule_room import LimitSource
+from ryu_haslb.openflow.sockets.latency import LatencyHistogram
+from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.show.column_types import Count, DatapathId, Seconds, Values
+from ryu_haslb.show.report import Report, as_table
+from ryu_haslb.show.sources import Sources
+from ryu_haslb.show.table import Column
+
+SwitchRole = Annotated[str, Values(enum=tuple(role.value for role in Role))]
+SwitchingMode = Annotated[str, Values(enum=tuple(mode.value for mode in Switching))]
+RuleLimitSource = Annotated[str, Values(enum=tuple(source.value for source in LimitSource))]
+StandbyState = Annotated[str, Values(enum=tuple(state.value for state in FollowerState))]
+
+
+@runtime_checkable
+class _Measured(Protocol):
+    """A connection that counts packet-ins."""
+
+    latency: LatencyHistogram
+
+
+class SwitchFacts(TypedDict):
+    """What was found out about a switch."""
+
+    address: Annotated[str, "Address that it has connected from last."]
+    make: Annotated[str, "Who made it, as it says."]
+    version: Annotated[str, "Its hardware and software, as it says."]
+    served_for: Annotated[Optional[Seconds], "Time since it is served over this connection; null if it is not served."]
+    switching: Annotated[SwitchingMode, "How it forwards what does not concern the balancer; see docs/switches.md."]
+    tables: Annotated[Count, "Flow tables that it has, as far as they are used."]
+    capabilities: Annotated[list[str], "What it was seen to be able to do, as tokens; see docs/switches.md."]
+    lacks: Annotated[list[str], "What it was seen to lack, as tokens."]
+    session_table_size: Annotated[
+        Optional[Count], "Entries that its table 1 has room for, as it reports; null if it does not."
+    ]
+    max_meters: Annotated[Optional[Count], "Meters that it has room for, as it reports; null if it does not."]
+    max_groups: Annotated[Optional[Count], "Groups that it has room for, as it reports; null if it does not."]
+    chassis_address: Annotated[str, "Ethernet address with which it answers for virtual addresses."]
+    neighbours: Annotated[list[str], "Each home agent, or router to one, that ARP has found there: its port and VLAN."]
+    standing_rules: Annotated[Count, "Standing rules that it has accepted."]
+    addresses_learned: Annotated[Count, "Addresses in its learning table."]
+    packet_ins: Annotated[Count, "Packet-ins over this connection."]
+    barrier_round_trip: Annotated[Optional[Seconds], "Time that the last barrier took; null before the first reply."]
+
+
+class SwitchRow(SwitchFacts):
+    """A switch that is served, or was and is not forgotten."""
+
+    datapath: DatapathId
+    connected: Annotated[bool, "Whether this balancer is connected to the switch and serves it."]
+    role: Annotated[SwitchRole, "What this balancer is among those at the switch; waiting: another one serves it."]
+    standby: Annotated[
+        StandbyState,
+        "What this standby does to have the switch's sessions; following: it has all of them; off: it is no standby.",
+    ]
+    sessions_followed: Annotated[Count, "Session rules of the switch that this standby has."]
+    lag: Annotated[
+        Optional[Seconds], "Time by which this standby may be behind the switch; null while it follows nothing."
+    ]
+    rules_waiting: Annotated[Count, "Session flow entries queued for the switch."]
+    rule_errors: Annotated[Count, "Groups of flow-mods that the switch rejected."]
+    sessions_without_rule: Annotated[
+        Count, "Live sessions that continue by packet-out until the switch has accepted their rule."
+    ]
+    session_rules: Annotated[Count, "Session rules on the switch, by the last count."]
+    session_rule_limit: Annotated[Optional[Count], "The limit of session rules on the switch; null if none is known."]
+    session_rule_limit_source: Annotated[
+        RuleLimitSource, "Where the limit comes from: the configuration, the switch's report, or its rejections."
+    ]
+    flow_mod_rate: Annotated[
+        Optional[float], "Flow-mods per second that the switch takes; null while it takes all that it is sent at once."
+    ]
+    restorations: Annotated[Count, "Times that others had deleted or changed rules of ours, which were restored."]
+    standing_rules_restored: Annotated[Count, "Standing rules that others had deleted or changed."]
+    session_rules_restored: Annotated[Count, "Session rules that others had deleted or changed."]
+    meters_restored: Annotated[Count, "Meters that others had deleted."]
+    arp_dropped: Annotated[Count, "ARP packets of hosts and ports beyond their limit that the balancer dropped."]
+    arp_metered: Annotated[Count, "ARP requests for virtual addresses that a meter of the switch dropped."]
+
+
+def switches(sources: Sources) -> Iterator[SwitchRow]:
+    """Every switch that is served, or was and is not forgotten."""
+    for switch in sources.switches.values():
+        follower = switch.follower
+        yield {
+            "datapath": f"{switch.datapath_id:016x}",
+            "connected": switch.channel is not None,
+            "role": switch.role.value,
+            **facts_of(switch, time.monotonic()),
+            "standby": (FollowerState.OFF if follower is None else follower.state).value,
+            "sessions_followed": 0 if follower is None else follower.sessions,
+            "lag": None if follower is None else follower.lag,
+            "rules_waiting": switch.rules.waiting,
+            "rule_errors": switch.rules.rejected.errors,
+            "sessions_without_rule": switch.rules.sessions_without_rule,
+            "session_rules": switch.rules.installed,
+            "session_rule_limit": switch.rules.room.limit,
+            "session_rule_limit_source": switch.rules.room.source.value,
+            "flow_mod_rate": switch.rules.pace.rate,
+            "restorations": switch.restored.incidents,
+            "standing_rules_restored": switch.restored.standing_rules,
+            "session_rules_restored": switch.restored.session_rules,
+            "meters_restored": switch.restored.meters,
+            "arp_dropped": switch.adjacencies.discovery.limit.dropped,
+            "arp_metered": switch.arp_metered,
+        }
+
+
+def facts_of(switch: Switch, now: float) -> SwitchFacts:
+    """The facts at ``now``, in seconds of the monotonic clock."""
+    is_served = switch.channel is not None
+    channel, found, known = switch.channel, switch.reported.description, switch.capabilities.known
+    return {
+        "address": switch.address,
+        "make": printable(found.make),
+        "version": printable(" ".join(filter(None, (found.hardware, found.software)))),
+        "served_for": now - switch.served_since if is_served else None,
+        "switching": switch.layout.switching.value,
+        "tables": switch.layout.tables,
+        "capabilities": [each.value for each, has in known.items() if has],
+        "lacks": [each.value for each, has in known.items() if has is False],
+        "session_table_size": switch.reported.table_sizes.get(Table.SESSIONS),
+        "max_meters": switch.reported.max_meters,
+        "max_groups": switch.reported.max_groups,
+        "chassis_address": chassis_address(switch.datapath_id).hex(":"),
+        "neighbours": [_place(address, at) for address, at in sorted(switch.adjacencies.found().items())],
+        "standing_rules": switch.standing_rules if is_served else 0,
+        "addresses_learned": 0 if switch.learning is None else len(switch.learning),
+        "packet_ins": channel.latency.count if isinstance(channel, _Measured) else 0,
+        "barrier_round_trip": switch.admission.backlog.round_trip,
+    }
+
+
+def _place(address: bytes, at: Location) -> str:
+    return f"{inet_ntoa(address)} at port {at.port}" + (f" VLAN {at.vlan}" if at.vlan else "")
+
+
+def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
+    for row in rows:
+        yield f"Switch {row['datapath']}, connected = {'yes' if row['connected'] else 'no'}, role = {row['role']}"
+        yield f"  address = {row['address'] or 'unknown'}, make = {row['make'] or 'unknown'} {row['version']}"
+        served = "not" if row["served_for"] is None else f"for {row['served_for']:.0f} s"
+        yield f"  served {served}, switching = {row['switching']}, addresses learned = {row['addresses_learned']}"
+        yield f"  capabilities = {', '.join(row['capabilities']) or 'unknown'}"
+        yield f"  lacks = {', '.join(row['lacks']) or 'nothing that is known'}"
+        sizes = f"session table = {_known(row['session_table_size'])}, meters = {_known(row['max_meters'])}"
+        yield f"  reports: {sizes}, groups = {_known(row['max_groups'])}"
+        yield f"  chassis address = {row['chassis_address']}, home agents = {', '.join(row['neighbours']) or 'none'}"
+        trip = "unknown" if row["barrier_round_trip"] is None else f"{1000 * row['barrier_round_trip']:.1f} ms"
+        yield f"  standing rules = {row['standing_rules']}, packet-ins = {row['packet_ins']}, barrier = {trip}"
+        lag = "unknown" if row["lag"] is None else f"{row['lag']:.3f} s"
+        yield f"  standby = {row['standby']}, sessions followed = {row['sessions_followed']}, lag = {lag}"
+        yield f"  session rules waiting = {row['rules_waiting']}, bundles rejected = {row['rule_errors']}"
+        yield f"  session rules = {row['session_rules']}, sessions without rule = {row['sessions_without_rule']}"
+        rate = "as many as are sent" if row["flow_mod_rate"] is None else f"{row['flow_mod_rate']:.0f}/s"
+        limit = f"{_known(row['session_rule_limit'])} ({row['session_rule_limit_source']})"
+        yield f"  limit of session rules = {limit}, flow-mods = {rate}"
+        yield f"  deleted by others and restored: {row['restorations']} times"
+        yield f"    standing rules = {row['standing_rules_restored']}, session rules = {row['session_rules_restored']}"
+        yield f"    meters = {row['meters_restored']}"
+        yield f"  arp dropped = {row['arp_dropped']}, arp requests metered = {row['arp_metered']}"
+
+
+def _known(number: Optional[int]) -> str:
+    return "unknown" if number is None else str(number)
+
+
+SWITCHES = Report(
+    switches,
+    as_table(
+        Column("datapath", "datapath", 18),
+        Column("connected", "connected", 11),
+        Column("role", "role", 10),
+        Column("rules_waiting", "rules waiting", 15),
+        Column("sessions_without_rule", "sessions without rule", 22),
+    ),
+)
+SWITCHES_DETAIL = Report(switches, _switch_details)
