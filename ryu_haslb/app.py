@@ -29,6 +29,7 @@ from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control import unattended
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
+from ryu_haslb.control.cluster_rollback import ClusterRollback
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.dfp.connections import DfpConnections
@@ -96,7 +97,6 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         log_uncaught_errors()
         self.supervisor = new_supervisor()
         self.startup_file = open_startup_file()
-        self.rollback = Rollback()
         self.history = StateHistory()
         self.configuration = load_configuration(self.startup_file.path)
         unserved: Unserved[Caller] = Unserved.within(raise_descriptor_limit())
@@ -113,11 +113,12 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
         self.server_states = ServerStates()
         self.sharing = None if self.member is None else Sharing(self.member, self.fleet, self.balancer, self.dfp)
-        self.cluster_configuration = (
-            None
-            if self.member is None
-            else ClusterConfiguration(self.member, self, write_configuration(self.configuration))
-        )
+        self.rollback = Rollback()
+        self.cluster_configuration: Optional[ClusterConfiguration] = None
+        if self.member is not None:
+            self.rollback = rollback = ClusterRollback(self.member)
+            text = write_configuration(self.configuration)
+            self.cluster_configuration = ClusterConfiguration(self.member, self, text, rollback.end_of_rollback)
         self.state_log = StateLog(self.sources, time.monotonic(), self.history)
         self._signals: list[int] = []
         self._is_stopping = False
@@ -264,7 +265,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         The session rules that wait are sent first, and confirmed; requests that come meanwhile are discarded.
         """
         self.supervisor.on_stop()
-        self.rollback.on_stop(self.startup_file.path, self.member is not None)
+        self.rollback.on_stop(self.startup_file.path)
         self._hand_over(name)
         LOG.info("%s: exiting; rules and sessions stay on the switches, and the next start recovers them", name)
         confirmations: eventlet.queue.LightQueue = eventlet.queue.LightQueue()

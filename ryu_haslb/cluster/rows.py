@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Callable, NamedTuple, Union
+from typing import Any, Callable, NamedTuple, Optional, Union
 
 from ryu_haslb.language.wording import printable
 
@@ -35,12 +35,16 @@ class Kind(NamedTuple):
 
 @dataclass
 class Changes:
-    """What is to be done to a table. Rows that are there already are named by their identifiers."""
+    """What is to be done to a table. Rows that are there already are named by their identifiers.
+
+    ``verify`` names a column: rows that are updated or deleted must not have another value there by then.
+    """
 
     kind: Kind
     insert: list[Columns] = field(default_factory=list)
     update: dict[Any, Columns] = field(default_factory=dict)
     delete: list[Any] = field(default_factory=list)
+    verify: Optional[str] = None
 
     def __len__(self) -> int:
         return len(self.insert) + len(self.update) + len(self.delete)

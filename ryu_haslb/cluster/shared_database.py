@@ -109,18 +109,8 @@ class SharedDatabase:
             for identifier, row in table.rows.items()
         }
 
-    def commit(
-        self,
-        changes: Sequence[Changes],
-        comment: str,
-        generation: Optional[int] = None,
-        verify: Optional[str] = None,
-    ) -> Commit:
-        """Begin to commit changes together.
-
-        If a ``generation`` is given, only while this is the newest. ``verify`` names a column: rows that are updated
-        must not have another value there by then.
-        """
+    def commit(self, changes: Sequence[Changes], comment: str, generation: Optional[int] = None) -> Commit:
+        """Begin to commit changes together. If a ``generation`` is given, only while this is the newest."""
         transaction = self._engine.transaction(self._idl)
         transaction.add_comment(comment)
         cluster = self._cluster_row()
@@ -129,11 +119,12 @@ class SharedDatabase:
             cluster.generation = cluster.generation  # the IDL verifies nothing in rows that are not written
         for each in changes:
             table = self._idl.tables[each.kind.table]
+            if each.verify is not None:
+                for identifier in (*each.delete, *each.update):
+                    table.rows[identifier].verify(each.verify)
             for identifier in each.delete:
                 table.rows[identifier].delete()
             for identifier, columns in each.update.items():
-                if verify is not None:
-                    table.rows[identifier].verify(verify)
                 _set(table.rows[identifier], columns)
             for columns in each.insert:
                 _set(transaction.insert(table), columns)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
 import ovs.poller
 
@@ -30,6 +30,13 @@ SYNCHRONIZATION_TIMEOUT = 5.0
 
 class NotConnectedError(HaslbError):
     """The database is not connected, or lacks the tables of this version."""
+
+
+class Edit(NamedTuple):
+    """A change of one table; ``make`` is given its rows."""
+
+    kind: Kind
+    make: Callable[[Mapping[Any, Columns]], Changes]
 
 
 class SharedState:
@@ -87,18 +94,13 @@ class SharedState:
         """Publish with the next step what this member says of itself: it may end soon."""
         self._of_each.hurry()
 
-    def change(self, kind: Kind, make: Callable[[Mapping[Any, Columns]], Changes], verify: str) -> Commit:
-        """Change a table, whether this member leads or not. ``make`` is given its rows; ``verify`` names a column.
-
-        It is not committed if the value of this column in a changed row is another one by then.
-
-        Raises: NotConnectedError.
-        """
+    def change(self, *edits: Edit) -> Commit:
+        """Change tables in one transaction, whether this member leads or not. Raises: NotConnectedError."""
         database = self._database
         if database is None or not database.is_synchronized:
             raise NotConnectedError("the database is not connected")
-        changes = make(database.rows(kind))
-        return database.commit([changes], f"changed by {self._election.name}", verify=verify)
+        changes = [edit.make(database.rows(edit.kind)) for edit in edits]
+        return database.commit(changes, f"changed by {self._election.name}")
 
     def wait(self, poller: ovs.poller.Poller) -> None:
         """Wake the poller when there is something to do."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Callable
 
 import eventlet
 
@@ -19,18 +19,15 @@ from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.member_rows import MemberInfo
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Changes, Columns
-from ryu_haslb.cluster.shared_state import NotConnectedError
+from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
 from ryu_haslb.control import configuring
 from ryu_haslb.control.coalescing import Coalesced
-from ryu_haslb.control.operations import Application, UndecidedError
+from ryu_haslb.control.committing import COMMIT_INTERVAL, await_outcome
+from ryu_haslb.control.operations import Application
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds that the database may take to commit a change.
-COMMIT_TIMEOUT = 5.0
-#: Seconds between two looks at a commit that is under way.
-_COMMIT_INTERVAL = 0.01
 #: Seconds for which the other members are waited for that are to apply it.
 REPORT_TIMEOUT = 3.0
 #: Changed commands that are logged before Registration Requests have their turn.
@@ -40,9 +37,19 @@ _MAX_ERRORS = 10
 
 
 class ClusterConfiguration:
-    """Shares the configuration of ``application``; ``text`` is the one that it has begun with, from its file."""
+    """Shares the configuration of ``application``; ``text`` is the one that it has begun with, from its file.
 
-    def __init__(self, member: Member, application: Application, text: str) -> None:
+    ``end_of_rollback`` returns what is committed together with the configuration of a source.
+    """
+
+    def __init__(
+        self,
+        member: Member,
+        application: Application,
+        text: str,
+        end_of_rollback: Callable[[str], Sequence[Edit]] = lambda _: (),
+    ) -> None:
+        self._end_of_rollback = end_of_rollback
         self.agreement = member.agreement
         self.agreement.text = text
         self._member = member
@@ -72,24 +79,19 @@ class ClusterConfiguration:
 
         Raises: ConfigurationError if it is not committed, UndecidedError if that is not known.
         """
-        agreement = self.agreement
-        if text == agreement.text and agreement.shared is not None and not agreement.refused:
+        agreement, end_of_rollback = self.agreement, self._end_of_rollback(source)
+        if text == agreement.text and agreement.shared is not None and not (agreement.refused or end_of_rollback):
             return ()
         objection = agreement.objection(text)
         if objection is not None:
             raise _not_committed(source, objection)
         shared = agreement.next(text, f"{self._member.name}: {source}", _now())
+        edit = Edit(CONFIGURATION, lambda rows: _replacement(rows, shared))
         try:
-            commit = self._member.shared.change(CONFIGURATION, lambda rows: _replacement(rows, shared), "revision")
+            commit = self._member.shared.change(edit, *end_of_rollback)
         except NotConnectedError as error:
             raise _not_committed(source, str(error)) from None
-        deadline = time.monotonic() + COMMIT_TIMEOUT
-        while (outcome := commit.outcome()) is None:
-            if time.monotonic() >= deadline:
-                raise UndecidedError(f"the database has not answered within {COMMIT_TIMEOUT:g} s; {_UNDECIDED}")
-            eventlet.sleep(_COMMIT_INTERVAL)
-        if outcome and not commit.is_certain:
-            raise UndecidedError(f"the connection to the database was lost; {_UNDECIDED}")
+        outcome = await_outcome(commit, _UNDECIDED)
         if outcome:
             raise _not_committed(source, f"another member has changed it meanwhile ({outcome}); try again")
         agreement.on_committed(shared)
@@ -102,7 +104,7 @@ class ClusterConfiguration:
         while (waiting := self._not_applied(shared)) and time.monotonic() < deadline:
             if all(member.refused for member in waiting):
                 break
-            eventlet.sleep(_COMMIT_INTERVAL)
+            eventlet.sleep(COMMIT_INTERVAL)
         for member in waiting:
             if member.refused:
                 yield f"member {member.name} cannot apply it, and keeps what it has: {member.refused}"
@@ -177,7 +179,7 @@ _FROM_FILE = "'haslb configure --from-file' makes the file the one in force"
 def _replacement(rows: Mapping[Any, Columns], shared: SharedConfiguration) -> Changes:
     if not rows:
         return Changes(CONFIGURATION, insert=[shared.row()])
-    return Changes(CONFIGURATION, update={identifier: shared.row() for identifier in rows})
+    return Changes(CONFIGURATION, update={identifier: shared.row() for identifier in rows}, verify="revision")
 
 
 def _not_committed(source: str, reason: str) -> ConfigurationError:

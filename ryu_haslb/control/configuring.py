@@ -19,6 +19,7 @@ from ryu_haslb.control.operations import Application, clear_sessions
 from ryu_haslb.control.plans import PlanChangedError, consequences, ends, identifier_of
 from ryu_haslb.control.reader_process import read_aside
 from ryu_haslb.control.reading import Job, Outcome
+from ryu_haslb.control.rollback import SOURCE
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 from ryu_haslb.show.state_history import Kind
 from ryu_haslb.slb.session_filter import SessionFilter
@@ -94,7 +95,7 @@ def roll_back(application: Application, now: Callable[[], float]) -> Change:
     text = application.rollback.begin()
     succeeded = False
     try:
-        change = _apply(application, lambda before: Job("rollback", before, text=text))
+        change = _apply(application, lambda before: Job(SOURCE, before, text=text))
         succeeded = True
     finally:
         application.rollback.end(succeeded, now())

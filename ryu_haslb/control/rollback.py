@@ -1,8 +1,8 @@
 """A change that rolls back by itself: ``configure confirm MINUTES``, then changes, then ``configure confirm``.
 
 The configuration that is in force when it is armed comes back when the time is over, whichever command, HTTP request or
-SIGHUP has changed it meanwhile. A balancer that ends before has lost it: its next start reads its file, or in a cluster
-the configuration of the cluster. The log says so at the stop. Pure: the time is an argument.
+SIGHUP has changed it meanwhile. A balancer that ends before has lost it: its next start reads its file. The log says so
+at the stop. In a cluster it is not lost (:mod:`.cluster_rollback`). Pure: the time is an argument.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ LOG = logging.getLogger(__name__)
 
 #: Minutes that a change may wait for its confirmation: a day.
 MAX_MINUTES = 1440
+#: What the log and the cluster call the origin of the configuration that comes back.
+SOURCE = "rollback"
 #: Seconds before the end at which the log warns.
 WARNING_TIME = 60.0
 #: Seconds after which a rollback that has failed is tried again.
@@ -53,11 +55,13 @@ class Rollback:
         """
         if self.is_under_way:
             raise RollingBackError
-        if self.text is None:
-            self.text = text
-        self._deadline = now + 60.0 * minutes
-        self._has_warned = minutes * 60.0 <= WARNING_TIME
+        self.wait(text if self.text is None else self.text, now + 60.0 * minutes, now)
         LOG.warning("the configuration rolls back in %d min unless 'configure confirm'", minutes)
+
+    def wait(self, text: str, deadline: float, now: float) -> None:
+        """Go back to this configuration at this time."""
+        self.text, self._deadline = text, deadline
+        self._has_warned = deadline - now <= WARNING_TIME
 
     def confirm(self) -> None:
         """Keep what is in force. Raises: NotArmedError, RollingBackError."""
@@ -112,8 +116,9 @@ class Rollback:
         at = time.strftime("%H:%M:%SZ", time.gmtime(wall_clock + self._deadline - now))
         return f", rolls back at {at} unless confirmed"
 
-    def on_stop(self, file: str, is_in_cluster: bool) -> None:
+    def on_stop(self, file: str) -> None:
         """The process ends: say what becomes of a change that waits."""
         if self.text is not None:
-            after = "it stays that of the cluster" if is_in_cluster else f"the next start reads {file}"
-            LOG.warning("the configuration in force was not confirmed, and no longer rolls back: %s", after)
+            LOG.warning(
+                "the configuration in force was not confirmed, and no longer rolls back: the next start reads %s", file
+            )

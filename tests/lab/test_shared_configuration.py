@@ -156,3 +156,22 @@ def test_a_configuration_that_a_member_cannot_read_leaves_it_as_it_is(cluster: C
     wait_until(lambda: "weight 78" in configure(cluster, cluster.master, "weight 78"), "it is usable again")
     await_weight(cluster, 78)
     assert json.loads(control.request(cluster.socket(PORTS[0]), "show ip slb reals --json"))
+
+
+def test_what_was_not_confirmed_rolls_back_when_the_member_that_got_the_command_is_gone(cluster: Cluster) -> None:
+    """The other member leads when the time is over, and shows what it waits for meanwhile."""
+    leader, standby = cluster.master, cluster.waiting
+    before = configuration(cluster, standby)
+    assert "rolls back in 60 min" in control.request(cluster.socket(leader), "configure confirm 60")
+    assert "weight 81" in configure(cluster, leader, "weight 81")
+    await_weight(cluster, 81)
+    shown = "show archive config rollback timer"
+    wait_until(lambda: "min" in control.request(cluster.socket(standby), shown), "the standby shows the time")
+    cluster.end(leader, signal.SIGKILL)
+    wait_until(lambda: cluster.role(standby) == "master", "the other one leads")
+    cluster.servers.transact([{"op": "update", "table": "Rollback", "where": [], "row": {"deadline": 0}}])
+    wait_until(lambda: configuration(cluster, standby) == before, "it rolls back")
+    cluster.restart(leader)
+    assert configuration(cluster, leader) == before
+    for port in PORTS:
+        assert "no change waits" in control.request(cluster.socket(port), shown)

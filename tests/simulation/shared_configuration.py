@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ryu_haslb.cluster.configuration_rows import CONFIGURATION, SharedConfiguration
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Changes, Columns
-from ryu_haslb.cluster.shared_state import NotConnectedError
+from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
 from ryu_haslb.configuration.ios.writer import write_configuration
 from simulation.parameters import Parameters
 
@@ -61,7 +61,7 @@ class MemberConfiguration:
             return
         shared = self.agreement.next(text, self._member.name, _CHANGED_AT)
         try:
-            commit = self._member.shared.change(CONFIGURATION, lambda rows: _replacement(rows, shared), "revision")
+            commit = self._member.shared.change(Edit(CONFIGURATION, lambda rows: _replacement(rows, shared)))
         except NotConnectedError:
             return
         self._await(commit, shared, self._controller.clock.now + COMMIT_TIMEOUT)
@@ -95,4 +95,4 @@ class MemberConfiguration:
 def _replacement(rows: Mapping[Any, Columns], shared: SharedConfiguration) -> Changes:
     if not rows:
         return Changes(CONFIGURATION, insert=[shared.row()])
-    return Changes(CONFIGURATION, update={identifier: shared.row() for identifier in rows})
+    return Changes(CONFIGURATION, update={identifier: shared.row() for identifier in rows}, verify="revision")

@@ -74,7 +74,14 @@ def test_what_each_member_says_of_itself_needs_no_generation(connected: Connecte
 
 
 def test_a_row_that_another_member_has_changed_meanwhile_is_not_overwritten(connected: Connected) -> None:
-    changes = Changes(HEALTH, update={connected.health: {"state": "operational"}})
-    connected.database.commit([changes], "test", verify="failed_at")
+    changes = Changes(HEALTH, update={connected.health: {"state": "operational"}}, verify="failed_at")
+    connected.database.commit([changes], "test")
     (wait,) = connected.operations("wait")
     assert (wait["table"], wait["rows"]) == ("Health", [{"failed_at": 5}])
+
+
+def test_a_row_that_another_member_has_changed_or_deleted_meanwhile_is_not_deleted(connected: Connected) -> None:
+    connected.database.commit([Changes(HEALTH, delete=[connected.health], verify="failed_at")], "test")
+    (wait,), (delete,) = connected.operations("wait"), connected.operations("delete")
+    assert (wait["table"], wait["rows"]) == ("Health", [{"failed_at": 5}])
+    assert wait["where"] == delete["where"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Callable, Optional
+from collections.abc import Sequence
+from typing import Any, Optional
 
 import pytest
 from cluster_member import standing_by_member
@@ -11,8 +11,8 @@ from control_process import Application
 
 from ryu_haslb.cluster.configuration_rows import SharedConfiguration
 from ryu_haslb.cluster.member_rows import MemberInfo
-from ryu_haslb.cluster.rows import Changes, Columns, Kind
-from ryu_haslb.cluster.shared_state import NotConnectedError
+from ryu_haslb.cluster.rows import Changes, Columns
+from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
 from ryu_haslb.control import configuring
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
 from ryu_haslb.control.operations import UndecidedError
@@ -79,9 +79,10 @@ class Shared:
     def _sleep(self, seconds: float) -> None:
         self.now += seconds
 
-    def _change(self, _: Kind, make: Callable[[Mapping[Any, Columns]], Changes], verify: str) -> FakeCommit:
-        assert verify == "revision", "of two changes at two members one must be refused"
-        self.changes.append(make(self.rows))
+    def _change(self, edit: Edit) -> FakeCommit:
+        changes = edit.make(self.rows)
+        assert changes.verify == "revision", "of two changes at two members one must be refused"
+        self.changes.append(changes)
         return self.commit
 
 

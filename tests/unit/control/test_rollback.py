@@ -116,10 +116,10 @@ def test_a_second_timer_keeps_the_configuration_to_go_back_to() -> None:
 
 def test_a_stop_says_that_nothing_rolls_back_any_more(caplog: pytest.LogCaptureFixture) -> None:
     rollback = Rollback()
-    rollback.on_stop("haslb.ios", False)
+    rollback.on_stop("haslb.ios")
     assert caplog.text == ""
     rollback.arm("text", MAX_MINUTES, 0.0)
-    rollback.on_stop("haslb.ios", False)
+    rollback.on_stop("haslb.ios")
     assert caplog.messages[-1].endswith("no longer rolls back: the next start reads haslb.ios")
 
 
