@@ -21,8 +21,9 @@ from attacked import HELLO, message
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from cluster_pair import Cluster
 from fake_switch import FakeSwitch
-from lied_to import SECONDS, lied_to, resident
+from lied_to import SECONDS, lied_to
 from mobile import registration
+from process_size import resident
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from bench import wait_until
+from process_size import Trend
 
 from haslb_lab.agents.foreign_agent import Policy
 from haslb_lab.chassis.description import CONTROLLER
@@ -104,16 +105,33 @@ def test_honest_mobiles_stay_served_and_unmoved_in_a_flood_of_every_kind() -> No
         assert register(lab)["registered"] == MOBILES
         wait_until(lambda: len(homes(lab)) == MOBILES, "every mobile has its session")
         before, bound = homes(lab), bindings(lab)
+        assert lab._controller is not None
+        trend = Trend(lab._controller.pid)
         senders = [flood(lab, node, SEED + place, PACKETS // 2) for place, node in enumerate((STRANGER, PDSN))]
         rounds = [register(lab)]
         for sender in senders:
             while not has_ended(sender, ROUND_INTERVAL):
                 rounds.append(register(lab))
+                note(trend, lab, before, rounds)
         report(lab, [json.loads(each.stdout.read()) for each in senders if each.stdout is not None], rounds)
         assert homes(lab) == before
         assert bindings(lab) == bound
         assert [each["registered"] for each in rounds] == [MOBILES] * len(rounds)
         assert "Traceback" not in lab.log(CONTROLLER)
+
+
+def note(trend: Trend, lab: Lab, before: dict[str, str], rounds: list[dict[str, Any]]) -> None:
+    """Print now and then how the balancer and the honest mobiles fare."""
+    sessions, states = lab.query(CONTROLLER, "show ip slb sessions"), lab.query(CONTROLLER, "show ip slb reals")
+    at = {row["identity"]: row["real"] for row in sessions}
+    trend.note(
+        sessions=len(sessions),
+        states={row["real"]: row["state"] for row in states},
+        moved=sum(at.get(name) != real for name, real in before.items()),
+        unserved=sum(MOBILES - each["registered"] for each in rounds),
+        rounds=len(rounds),
+        log=len(lab.log(CONTROLLER)),
+    )
 
 
 def has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:

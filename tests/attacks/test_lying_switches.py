@@ -20,8 +20,9 @@ import pytest
 from attacked import HELLO, Switch, features, message, started
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from fake_switch import HEADER, FakeSwitch
-from lied_to import LIARS, SECONDS, descriptors, lied_to, resident
+from lied_to import LIARS, SECONDS, lied_to
 from mobile import registration
+from process_size import Trend, descriptors, resident
 from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply, table_stats_reply
 
 from haslb_lab.chassis.description import CONTROLLER
@@ -31,6 +32,10 @@ from ryu_haslb.openflow.pipeline import FIRST_METER
 from ryu_haslb.openflow.ports import MAX_PORTS
 from ryu_haslb.slb.session import COOKIE_MARK_MASK
 
+#: Mobiles that have registered before the liars come.
+HONEST = [f"honest-{number}@isp.com" for number in range(6)]
+#: Sessions, so that those of liars do not count as growth; bytes of the log of an hour.
+MAX_SESSIONS, MAX_LOG = 4000, 4 << 20
 #: Bytes by which a process may grow that is lied to: what the allocator keeps, and what is remembered of strangers.
 MAX_GROWTH = 24 << 20
 #: The same for the parts of one reply, and the bytes that are sent of them.
@@ -40,24 +45,32 @@ MAX_GROWTH_OF_REPLY, REPLY_SIZE = 8 << 20, 24 << 20
 @pytest.mark.lab
 def test_lies_beside_a_real_switch_change_nothing_for_it() -> None:
     """Open vSwitch stays served, and its mobiles stay at their home agents."""
-    with Bench(Lab(PlainChassis(), farm((address, 1) for address in REALS.values()) + virtual_server(65535))) as bench:
+    configuration = farm((address, 1) for address in REALS.values()) + virtual_server(65535)
+    with Bench(Lab(PlainChassis(), f"{configuration}\nip slb entries conn 1000 {MAX_SESSIONS}\n")) as bench:
         address, process = bench.lab.node(CONTROLLER).IP(), bench.controller.pid
-        homes = {f"honest-{each}@isp.com": "" for each in range(6)}
-        homes = {name: REALS[bench.deliver(registration(name))] for name in homes}
+        homes = {name: REALS[bench.deliver(registration(name))] for name in HONEST}
+        assert all(REALS[bench.retransmit(registration(name))] == real for name, real in homes.items())
         before, open_before = resident(process), descriptors(process)
-        end = time.monotonic() + SECONDS
+        end, delays, trend = time.monotonic() + SECONDS, [0.0], Trend(process)
         with lied_to(address, 6653, end):
             for number in count():
                 assert bench.deliver(registration(f"new-{number}@isp.com")) in REALS
+                asked = time.monotonic()
                 sessions = bench.sessions()
+                delays.append(time.monotonic() - asked)
                 assert {name: sessions[name]["real"] for name in homes} == homes
+                trend.note(sessions=len(sessions), log=len(bench.lab.log(CONTROLLER)))
                 if time.monotonic() > end:
                     break
         assert bench.controller.poll() is None
         assert "Traceback" not in bench.lab.log(CONTROLLER)
         growth = resident(process) - before
         print(f"{growth >> 10} KiB more memory, {descriptors(process) - open_before} more descriptors")
+        delays.sort()
+        median = delays[len(delays) // 2]
+        print(f"{number + 1} rounds; all sessions were listed within {median:.3f} s, at most {delays[-1]:.3f} s")
         assert growth < MAX_GROWTH
+        assert len(bench.lab.log(CONTROLLER)) < MAX_LOG
         wait_until(lambda: descriptors(process) <= open_before + LIARS, "the connections of liars are closed")
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from attacked import HELLO, NO_PORTS, Controller, features, message, started
 from lying_switch import TYPES, bodies
+from mobile import registration
+from nested_lengths import lies_about, nested_lengths, samples
 
 from ryu_haslb import log_limit
 from ryu_haslb.openflow import wire
@@ -57,6 +59,19 @@ def test_no_length_in_a_header_stops_the_balancer(controller: Controller, state:
         for length in (0, 1, 7, 9, 12, 0x7FFF, 0xFFFF):
             with controller.connect(OPENINGS[state] + HEADER.pack(OFP_VERSION, kind, length, 1) + bytes(24)):
                 pass
+    controller.require_alive()
+
+
+@pytest.mark.parametrize("state", OPENINGS)
+def test_no_length_within_a_message_stops_the_balancer(controller: Controller, state: str) -> None:
+    """One lie in each: of a row, match, match field, instruction, action, bucket, band, property or message."""
+    lies = (
+        field.written(sample, lie)
+        for sample in samples(registration("honest@isp.com"))
+        for field in nested_lengths(sample)[1:]  # test_no_length_in_a_header… lies about the header
+        for lie in lies_about(field.read(sample))
+    )
+    controller.send(OPENINGS[state], lies)
     controller.require_alive()
 
 

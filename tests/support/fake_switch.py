@@ -93,6 +93,13 @@ class FakeSwitch:
         self._received = self._received[sum(map(len, complete)) :]
         return [(each, self._reply(each)) for each in complete]
 
+    def reconnect(self) -> None:
+        """A new connection of the same switch: its rules stay, and what was received in part is forgotten."""
+        self._connection.close()
+        self._connection = self._switch.connect(self._sent.append)
+        self._bundles.clear()
+        self._received = b""
+
     @property
     def tables(self) -> int:
         """The number of flow tables, as the features reply has it."""

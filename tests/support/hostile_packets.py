@@ -64,7 +64,7 @@ class Workshop:
             *(self.made_up, self.honest_nai, self.honest_nai_of_pdsn, self.deregistration, self.other_home_agent),
             *(self.copy, self.martian, self.wrong_checksum, self.fragment, self.last_hop, self.wrong_port),
             *(self.truncated, self.ip_options, self.arp_claim, self.arp_request, self.ipv6, self.reserved, self.ping),
-            *(self.no_home_agent, self.garbage),
+            *(self.no_home_agent, self.garbage, self.other_vlan, self.extension_lie, self.lying_length),
         ]
         return [maker() for _ in range(POOL // len(makers)) for maker in makers]
 
@@ -152,6 +152,32 @@ class Workshop:
 
     def garbage(self) -> Hostile:
         return Hostile("garbage", self._packet(self._datagram(self._chance.randbytes(self._chance.randrange(900)))))
+
+    def other_vlan(self) -> Hostile:
+        """Under a tag of another VLAN, of priority only, or under two tags."""
+        tag = b"\x81\0" + struct.pack("!H", self._chance.choice((0, 1, 7, 100, 0x0FFF, 0xE002)))
+        tags = self._chance.choice((tag, tag + tag, b"\x88\xa8\0\5" + tag))
+        whole = self._request(self._honest(), self._chance.choice((self._target.pdsn, self._anyone())))
+        return Hostile("other VLAN", whole[:12] + tags + whole[12:])
+
+    def extension_lie(self) -> Hostile:
+        """The length of an extension is 0, too small, or longer than the datagram; or the NAI comes again."""
+        whole = self._payload(self._honest())
+        lie = self._chance.choice((0, 1, len(whole) - 26, 254, 255))
+        again = whole + bytes([131, 16]) + b"second@isp.com\0\0"
+        payload = self._chance.choice((whole[:25] + bytes([lie]) + whole[26:], again, whole[:26], whole[:24]))
+        return Hostile("extension lie", self._packet(self._datagram(payload)))
+
+    def lying_length(self) -> Hostile:
+        """UDP is shorter or longer than it says, or shorter than its own header; or IPv4 is."""
+        whole = bytearray(self._packet(self._datagram(self._payload(self._honest()))))
+        lie = struct.pack("!H", self._chance.choice((0, 1, 7, 8, 9, 24, 31, len(whole), 0xFFFF)))
+        place = self._chance.choice((16, 38))  # of IPv4, or of UDP
+        whole[place : place + 2] = lie
+        if place == 16:
+            whole[24:26] = bytes(2)
+            whole[24:26] = struct.pack("!H", checksum(bytes(whole[14:34])))
+        return Hostile("lying length", bytes(whole))
 
     def _anyone(self) -> bytes:
         return bytes([self._chance.randrange(1, 224), *self._chance.randbytes(3)])

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from lying_switch import LyingSwitch
 from mobile import VIRTUAL, arp_reply, arp_request, registration
@@ -18,16 +17,6 @@ SEED = int(os.environ.get("HASLB_ATTACK_SEED", str(random.randrange(1 << 32))))
 LIARS = 3
 #: The liars' own datapath ids, and that of the switch beside them.
 DATAPATH_IDS = (1, *range(0x1000, 0x1010))
-
-
-def resident(process: int) -> int:
-    """Bytes of memory that a process has."""
-    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096
-
-
-def descriptors(process: int) -> int:
-    return len(os.listdir(f"/proc/{process}/fd"))
-
 
 FRAMES = (
     *(registration(f"liar-{number}@isp.com") for number in range(20)),

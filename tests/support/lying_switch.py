@@ -2,7 +2,8 @@
 
 It answers honestly as far as one of the states of a connection, or while it is served, and damages some of its answers:
 they keep the transaction ids that the balancer waits for, so that each part that waits for an answer reads lies. In
-between it sends what was not asked for. Everything it does follows from one seed.
+between it sends what was not asked for. Its rules outlive its connections, so that there is something to recover and to
+audit; now and then they are lost. Everything it does follows from one seed.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from functools import cache
 from typing import Callable
 
 from fake_switch import HEADER, FakeSwitch, error, message, packet_in
+from nested_lengths import lies_about, nested_lengths, samples
 
 from ryu_haslb.engine import ofproto_v1_3 as ofp
 from ryu_haslb.openflow.pipeline import Purpose
@@ -34,6 +36,8 @@ LIES = (0, 1, 3, 4, 7, 8, 9, 15, 16, 17, 63, 64, 65, 0x7FFF, 0x8000, 0xFFFE, 0xF
 STATES = ("connected", "hello", "features", "ports", "served")
 #: Seconds for which a served liar goes on at most, and for which it waits for what it is asked.
 MAX_SERVED, _WAIT = 4.0, 0.01
+#: How often a switch has lost its rules when it connects.
+_RESTARTS = 0.3
 _RST = struct.pack("ii", 1, 0)
 
 
@@ -88,6 +92,7 @@ class LyingSwitch:
         self._random = random.Random(seed)
         self._datapath_ids = datapath_ids
         self._frames = frames
+        self._switches: dict[int, FakeSwitch] = {}
         self.counts = dict.fromkeys(STATES, 0)
         self.sent = 0
 
@@ -116,7 +121,7 @@ class LyingSwitch:
 
     def _lie_while_served(self, peer: socket.socket, datapath_id: int, until: Callable[[], bool]) -> None:
         chance = self._random
-        switch = FakeSwitch(datapath_id)
+        switch = self._connected(datapath_id)
         lies = chance.choice((0.0, 0.02, 0.1, 0.5))
         pushes = chance.choice((0.0, 0.2, 0.9))
         end = time.monotonic() + chance.uniform(0.1, MAX_SERVED)
@@ -131,6 +136,15 @@ class LyingSwitch:
                         self._send(peer, self._damaged(reply) if chance.random() < lies else reply)
             if chance.random() < pushes:
                 self._send(peer, b"".join(self._unsolicited(True) for _ in range(chance.randint(1, 60))))
+
+    def _connected(self, datapath_id: int) -> FakeSwitch:
+        """The switch with this id, which has its rules of before unless it was restarted."""
+        switch = self._switches.get(datapath_id)
+        if switch is None or self._random.random() < _RESTARTS:
+            switch = FakeSwitch(datapath_id)
+        switch.reconnect()
+        self._switches[datapath_id] = switch
+        return switch
 
     def _leave(self, peer: socket.socket) -> None:
         way = self._random.randrange(4)
@@ -154,6 +168,7 @@ class LyingSwitch:
         ways = (
             *(self._of_another_length, self._cut, self._followed, self._of_another_type, self._rejected),
             *(self._repeated, self._endless, self._of_another_part, self._withheld, self._with_lies),
+            *(self._with_a_nested_lie, self._with_a_nested_lie),
         )
         return self._random.choice(ways)(reply, int.from_bytes(reply[4:8], "big"), bytearray(reply[HEADER.size :]))
 
@@ -195,11 +210,23 @@ class LyingSwitch:
                 body[place : place + 2] = struct.pack("!H", self._random.choice(LIES))
         return message(reply[1], xid, bytes(body))
 
+    def _with_a_nested_lie(self, reply: bytes, *_: object) -> bytes:
+        """One length lies: of the message, or of a row, match, field, instruction, action, bucket or property in it."""
+        field = self._random.choice(nested_lengths(reply))
+        return field.written(reply, self._random.choice(lies_about(field.read(reply))))
+
+    def _nested(self) -> bytes:
+        """A message that was not asked for, with structures within structures, of which one lies about its length."""
+        sample = self._random.choice(samples(self._frames(self._random), self._random.randrange(300)))
+        return self._with_a_nested_lie(sample)
+
     def _unsolicited(self, served: bool = False) -> bytes:
         """A message that was not asked for."""
         chance = self._random
         if not served or chance.random() < 0.2:
             kind = chance.choice(TYPES)
+            if chance.random() < 0.3:
+                return self._nested()
             if chance.random() < 0.1:
                 return HEADER.pack(chance.choice((0, 1, 4, 5, 6, 255)), kind, chance.choice(LIES), 1) + bytes(24)
             return message(kind, chance.randrange(200), chance.choice(_bodies_of(kind)))

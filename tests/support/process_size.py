@@ -1,0 +1,34 @@
+"""How large a process is: its memory, its descriptors, and both again and again while it is attacked."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+#: Seconds between two lines of a trend.
+_TREND_INTERVAL = 300.0
+
+
+def resident(process: int) -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * 4096
+
+
+def descriptors(process: int) -> int:
+    return len(os.listdir(f"/proc/{process}/fd"))
+
+
+class Trend:
+    """Prints every five minutes how large a process is, and figures of the caller's."""
+
+    def __init__(self, process: int) -> None:
+        self._process = process
+        self._at = self._began = time.monotonic()
+
+    def note(self, **figures: object) -> None:
+        now = time.monotonic()
+        if now >= self._at:
+            self._at = now + _TREND_INTERVAL
+            memory, opened = resident(self._process) >> 10, descriptors(self._process)
+            print(f"{now - self._began:.0f} s: {memory} KiB, {opened} descriptors, {figures}", flush=True)
