@@ -84,7 +84,8 @@ class Listener:
                 raise StoppedError("interrupted")
             links = [each.link for each in self._pending]
             unsent = [each for each in links if each.has_unsent]
-            wait([self._socket, *links], unsent, min(STOP_INTERVAL, deadline - time.monotonic()))
+            accepting = [self._socket] if len(links) < MAX_PENDING else []  # more wait in the kernel
+            wait([*accepting, *links], unsent, min(STOP_INTERVAL, deadline - time.monotonic()))
             self._accept()
             for found in self._advance():
                 if datapath_id is None or found.identity.datapath_id == datapath_id:
