@@ -26,7 +26,7 @@ from ryu_haslb.control.startup_file import StartupFile
 from ryu_haslb.engine import cfg, ofproto_common
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow.sockets.server import BACKLOG
-from ryu_haslb.openflow.sockets.tls import TlsSettingError, server_context
+from ryu_haslb.openflow.sockets.tls import TlsSettingError, context_of_options
 from ryu_haslb.supervision import Supervisor
 from ryu_haslb.watchdog import WatchdogSettingError
 from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
@@ -133,14 +133,8 @@ def _listen(host: str, port: int) -> Any:
 
 def tls_context() -> Optional[ssl.SSLContext]:
     """TLS as the engine's options ask for it; None if they do not. Raises: SystemExit if it cannot be had."""
-    key, certificate, authorities = cfg.CONF.ctl_privkey, cfg.CONF.ctl_cert, cfg.CONF.ca_certs
-    if key is None and certificate is None and authorities is None:
-        return None
-    if key is None or certificate is None:
-        missing = "--ctl-privkey" if key is None else "--ctl-cert"
-        raise SystemExit(f"ryu_haslb: {missing} is missing; TLS needs --ctl-privkey and --ctl-cert, and --ca-certs")
     try:
-        return server_context(key, certificate, authorities)
+        return context_of_options(cfg.CONF.ctl_privkey, cfg.CONF.ctl_cert, cfg.CONF.ca_certs)
     except TlsSettingError as error:
         raise SystemExit(f"ryu_haslb: {error}") from error
 

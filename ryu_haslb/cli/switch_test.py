@@ -16,7 +16,7 @@ from ryu_haslb import PRODUCT
 from ryu_haslb.cli.progress import ProgressBar
 from ryu_haslb.cli.run import DEFAULT_ADDRESS, DEFAULT_PORT, listening_place
 from ryu_haslb.errors import HaslbError
-from ryu_haslb.openflow.sockets.tls import server_context
+from ryu_haslb.openflow.sockets.tls import context_of_options
 from ryu_haslb.switch_test.listener import Listener, StoppedError
 from ryu_haslb.switch_test.report import as_json, left_behind, lines
 from ryu_haslb.switch_test.runner import Ended, examine
@@ -62,12 +62,10 @@ def _check(options: argparse.Namespace) -> None:
         folder = Path(options.json).absolute().parent
         if not folder.is_dir():
             raise HaslbError(f"--json {options.json}: there is no folder {folder}")
-    if bool(options.key) != bool(options.certificate) or (options.authorities and not options.key):
-        raise HaslbError("TLS needs --ctl-privkey and --ctl-cert, and takes --ca-certs as well")
 
 
 def _run(options: argparse.Namespace, stops: Callable[[], int]) -> int:
-    context = server_context(options.key, options.certificate, options.authorities) if options.key else None
+    context = context_of_options(options.key, options.certificate, options.authorities)
     bar = ProgressBar(sys.stderr)
 
     def log(text: str) -> None:

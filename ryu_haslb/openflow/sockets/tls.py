@@ -14,6 +14,24 @@ class TlsSettingError(HaslbError):
     """A key, certificate or list of authorities cannot be used; the message names the file and the option."""
 
 
+def context_of_options(
+    key: Optional[str], certificate: Optional[str], authorities: Optional[str]
+) -> Optional[ssl.SSLContext]:
+    """TLS as ``--ctl-privkey``, ``--ctl-cert`` and ``--ca-certs`` ask for it; None if none of them is given.
+
+    Raises:
+        TlsSettingError: one of them is missing, or cannot be used.
+    """
+    if key is None and certificate is None and authorities is None:
+        return None
+    if key is None or certificate is None:
+        missing = "--ctl-privkey" if key is None else "--ctl-cert"
+        raise TlsSettingError(
+            f"{missing} is missing; TLS needs --ctl-privkey and --ctl-cert, and takes --ca-certs as well"
+        )
+    return server_context(key, certificate, authorities)
+
+
 def server_context(key: str, certificate: str, authorities: Optional[str]) -> ssl.SSLContext:
     """What the OpenFlow port offers: TLS 1.2 or later, with a certificate, and its key, in PEM files.
 
