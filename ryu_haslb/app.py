@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import FrameType
-from typing import Any, Optional
+from typing import Any, Callable, Optional
 
 import eventlet
 import eventlet.queue
@@ -167,19 +167,20 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """What ``show``, HTTP and metrics read from."""
         return Sources(self.configuration, self.balancer, self.dfp, self.fleet.switches, self.member, self.history)
 
-    def commit_configuration(self, text: str, source: str) -> Iterable[str]:
+    def commit_configuration(self, text: str, source: str) -> Callable[[], Iterable[str]]:
         """Make a checked configuration that of all members of the cluster, if there is one.
 
-        Returns notes about members that have not applied it; to get them takes up to some seconds.
+        The function that is returned is to be called when it is in force here. It returns notes about members that have
+        not applied it; to get them takes up to some seconds.
 
         Raises: ConfigurationError if that is not possible; then nothing changes. UndecidedError.
         """
-        return () if self.cluster_configuration is None else self.cluster_configuration.commit(text, source)
+        return tuple if self.cluster_configuration is None else self.cluster_configuration.commit(text, source)
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the configuration in force. Sessions are kept, except those of removed virtual servers."""
-        self.configuration = configuration
         self.balancer.configure(configuration)
+        self.configuration = configuration  # not before: it is what the next change is compared with
         self.dfp.configure(configuration.dfp or DfpManager(), time.monotonic())
         self._on_weights_changed(None)
         self.fleet.configure(configuration)

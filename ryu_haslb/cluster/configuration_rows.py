@@ -127,7 +127,6 @@ class Agreement:
         """This member has committed this configuration, and the database may not show it here yet."""
         if self._seen is None or self._seen.revision < shared.revision:
             self._seen = shared
-        self.on_applied(shared)
 
     def on_refused(self, shared: SharedConfiguration, reason: str) -> None:
         """This configuration of the cluster has errors for this version. The database may show another one by now."""

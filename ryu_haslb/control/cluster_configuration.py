@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, Callable
 
 import eventlet
@@ -72,16 +73,18 @@ class ClusterConfiguration:
         elif rows:
             self._is_first = False
 
-    def commit(self, text: str, source: str) -> Iterable[str]:
+    def commit(self, text: str, source: str) -> Callable[[], Iterable[str]]:
         """Make this text, which was checked, the configuration of all members. Without effect if it is so already.
 
-        Returns notes about members that have not applied it; to get them takes up to :data:`REPORT_TIMEOUT`.
+        The function that is returned is to be called when the text is in force here: if that fails, it is applied again
+        as if another member had committed it. The function returns notes about members that have not applied it; to get
+        them takes up to :data:`REPORT_TIMEOUT`.
 
         Raises: ConfigurationError if it is not committed, UndecidedError if that is not known.
         """
         agreement, end_of_rollback = self.agreement, self._end_of_rollback(source)
         if text == agreement.text and agreement.shared is not None and not (agreement.refused or end_of_rollback):
-            return ()
+            return tuple
         objection = agreement.objection(text)
         if objection is not None:
             raise _not_committed(source, objection)
@@ -96,6 +99,10 @@ class ClusterConfiguration:
             raise _not_committed(source, f"another member has changed it meanwhile ({outcome}); try again")
         agreement.on_committed(shared)
         LOG.info("cluster: %s committed", shared)
+        return partial(self._on_applied, shared)
+
+    def _on_applied(self, shared: SharedConfiguration) -> Iterator[str]:
+        self.agreement.on_applied(shared)
         return self._reports(shared)
 
     def _reports(self, shared: SharedConfiguration) -> Iterator[str]:

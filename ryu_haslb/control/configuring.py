@@ -118,8 +118,9 @@ def _apply(application: Application, job_of: Callable[[Configuration], Job], pla
         if plan not in (None, change.plan):
             raise PlanChangedError
         confirm_by = application.rollback.confirm_by(time.monotonic(), time.time())
-        reports = application.commit_configuration(outcome.text, job.source + confirm_by)
+        on_applied = application.commit_configuration(outcome.text, job.source + confirm_by)
         _replace(application, before, outcome)
+        reports = on_applied()
         application.startup_file.record(seen)
         _record(application, job.source, change)
     return replace(change, notes=(*change.notes, *reports))

@@ -42,10 +42,11 @@ class Application(Protocol):
     def rollback(self) -> Rollback:
         """The change that waits to be confirmed, if there is one."""
 
-    def commit_configuration(self, text: str, source: str) -> Iterable[str]:
+    def commit_configuration(self, text: str, source: str) -> Callable[[], Iterable[str]]:
         """Make a checked configuration that of all members of the cluster, if there is one.
 
-        Returns notes about members that have not applied it; to get them takes up to some seconds.
+        The function that is returned is to be called when it is in force here. It returns notes about members that have
+        not applied it; to get them takes up to some seconds.
 
         Raises: ConfigurationError if that is not possible; then nothing changes. UndecidedError.
         """

@@ -75,6 +75,7 @@ class MemberConfiguration:
         elif outcome == "":
             self.agreement.on_committed(shared)
             self._controller.apply(shared.text)
+            self.agreement.on_applied(shared)
 
     def _on_rows(self, rows: Collection[Columns]) -> None:
         self.agreement.on_rows(rows)

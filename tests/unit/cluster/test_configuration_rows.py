@@ -175,13 +175,16 @@ def test_the_revision_after_the_largest_is_the_first() -> None:
     assert joined(shared(MAX_REVISION, FILE)).next(NEW, "east: command", AT).revision == 1
 
 
-def test_what_this_member_has_committed_is_in_force_before_the_database_shows_it() -> None:
+def test_what_this_member_has_committed_and_applied_is_in_force_before_the_database_shows_it() -> None:
     """What it shows until then is older, and must not be applied again; a newer one must."""
     agreement = joined(shared(3, FILE))
     agreement.on_committed(shared(4, NEW))
+    assert (agreement.text, agreement.pending) == (FILE, shared(4, NEW))
+    agreement.on_applied(shared(4, NEW))
     assert (agreement.text, agreement.pending, agreement.objection(FILE)) == (NEW, None, None)
     agreement.on_rows([shared(6, NEWEST).row()])
     agreement.on_committed(shared(5, FILE))
+    agreement.on_applied(shared(5, FILE))
     assert agreement.pending == shared(6, NEWEST)
 
 

@@ -13,6 +13,7 @@ from ryu_haslb.cluster.configuration_rows import SharedConfiguration
 from ryu_haslb.cluster.member_rows import MemberInfo
 from ryu_haslb.cluster.rows import Changes, Columns
 from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
+from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import configuring
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
 from ryu_haslb.control.operations import UndecidedError
@@ -59,7 +60,8 @@ class Shared:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         self.member = standing_by_member()
-        self.configuration = ClusterConfiguration(self.member, Application(), OLD)
+        self.application = Application()
+        self.configuration = ClusterConfiguration(self.member, self.application, OLD)
         self.commit = FakeCommit([None, ""])
         self.rows: dict[str, Columns] = {"id": in_force(3, OLD).row()}
         self.changes: list[Changes] = []
@@ -100,7 +102,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Shared:
 
 def test_a_change_is_committed_as_the_next_revision_of_all_members(shared: Shared) -> None:
     shared.others(a=4)
-    assert list(shared.configuration.commit(NEW, "command")) == []
+    assert list(shared.configuration.commit(NEW, "command")()) == []
     (changes,) = shared.changes
     (row,) = changes.update.values()
     assert (row["revision"], row["text"], row["changed_by"]) == (4, NEW, "member-b: command")
@@ -108,7 +110,7 @@ def test_a_change_is_committed_as_the_next_revision_of_all_members(shared: Share
 
 
 def test_what_is_in_force_already_is_not_committed_again(shared: Shared) -> None:
-    assert list(shared.configuration.commit(OLD, "command")) == []
+    assert list(shared.configuration.commit(OLD, "command")()) == []
     assert shared.changes == []
 
 
@@ -156,7 +158,7 @@ def test_without_the_database_nothing_is_changed(shared: Shared, monkeypatch: py
 
 def test_members_that_do_not_apply_a_change_in_time_are_named(shared: Shared) -> None:
     shared.others(a=4, c=3)
-    (note,) = shared.configuration.commit(NEW, "command")
+    (note,) = shared.configuration.commit(NEW, "command")()
     assert note == "member c has not reported within 3 s that it has applied it"
 
 
@@ -165,6 +167,31 @@ def test_a_revision_that_no_member_can_follow_is_replaced_by_what_is_in_force(sh
     shared.rows = {"id": {**in_force(3, NEW).row(), "revision": (1 << 63) - 1}}
     shared.member.agreement.on_rows(shared.rows.values())
     assert shared.member.agreement.refused
-    assert list(shared.configuration.commit(OLD, "haslb.ios")) == []
+    assert list(shared.configuration.commit(OLD, "haslb.ios")()) == []
     (row,) = shared.changes[0].update.values()
     assert (row["revision"], row["text"]) == (4, OLD)
+
+
+def test_a_committed_change_that_could_not_be_put_in_force_here_is_applied_again(
+    shared: Shared, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cluster has it, so this member must not go on with another one as if it had applied it."""
+    application, agreement = shared.application, shared.member.agreement
+    configure, attempts = application.configure, iter([RuntimeError("fault"), None])
+
+    def fail_once(configuration: Configuration) -> None:
+        fault = next(attempts)
+        if fault is not None:
+            raise fault
+        configure(configuration)
+
+    monkeypatch.setattr(application, "configure", fail_once)
+    monkeypatch.setattr(application, "commit_configuration", shared.configuration.commit)
+    before = application.configuration
+    with pytest.raises(RuntimeError):
+        configuring.apply_commands(application, "ip slb serverfarm HAFARM\nreal 10.1.1.51\nweight 3", "command")
+    assert application.configuration is before
+    assert agreement.pending is not None and agreement.shared == in_force(3, OLD)
+    shared.configuration._apply()
+    assert agreement.pending is None
+    assert (application.bench.reals[0].configuration.weight, agreement.shared.revision) == (3, 4)

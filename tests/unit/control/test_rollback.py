@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any
+from typing import Any, Callable
 
 import pytest
 from control_process import Application
@@ -127,9 +127,9 @@ def test_members_see_until_when_a_change_is_to_be_confirmed(monkeypatch: pytest.
     application = Application()
     sources: list[str] = []
 
-    def commit(_: str, source: str) -> tuple[str, ...]:
+    def commit(_: str, source: str) -> Callable[[], tuple[str, ...]]:
         sources.append(source)
-        return ()
+        return tuple
 
     monkeypatch.setattr(application, "commit_configuration", commit)
     configuring.apply_commands(application, WEIGHT, "command")
