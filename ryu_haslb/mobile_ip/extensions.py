@@ -85,7 +85,7 @@ _REGISTERED_SHAPES: dict[int, Shape] = {
 
 #: The types below 128 that may be short or long: the numbers that are not assigned, and 49, 50 (RFC 6521) and 127 (RFC
 #: 4064), which are experimental.
-UNCERTAIN = frozenset(range(1, 128)) - _REGISTERED_SHAPES.keys()
+UNCERTAIN = frozenset(range(1, 128)).difference(_REGISTERED_SHAPES)
 
 #: The shape of each extension type, by its number from 0 to 255. Those of :data:`UNCERTAIN` are encoded as short ones.
 SHAPES: tuple[Shape, ...] = tuple(_REGISTERED_SHAPES.get(number, _SHORT) for number in range(256))

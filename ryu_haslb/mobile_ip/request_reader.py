@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from enum import Enum
 from struct import Struct
-from typing import Union
+from typing import Final, Union
 
 from ryu_haslb.mobile_ip.extensions import SHAPES, UNCERTAIN, ExtensionType, possible_nais
 from ryu_haslb.mobile_ip.identity import REQUEST_LENGTH, REQUEST_TYPE, IdentityKind
@@ -34,16 +34,16 @@ class RequestFault(Enum):
 #: bytes), the lifetime in seconds, and the Identification (RFC 5944 section 3.3).
 RequestFields = tuple[bytes, bytes, int, int]
 
-_FIXED_PART = Struct("!2xH4s4s4xQ")  # lifetime, home address, home agent, Identification
-_NAI = int(ExtensionType.NAI)
-_NAI_KEY = bytes((IdentityKind.NAI,))
-_HOME_ADDRESS_KEY = bytes((IdentityKind.HOME_ADDRESS,))
-_NO_ADDRESS = bytes(4)
+_FIXED_PART: Final = Struct("!2xH4s4s4xQ")  # lifetime, home address, home agent, Identification
+_NAI: Final = int(ExtensionType.NAI)
+_NAI_KEY: Final = bytes((IdentityKind.NAI,))
+_HOME_ADDRESS_KEY: Final = bytes((IdentityKind.HOME_ADDRESS,))
+_NO_ADDRESS: Final = bytes(4)
 
 # The columns of SHAPES that the walk needs: an index into bytes costs less than an attribute of a tuple's entry.
 # A header of 0 bytes stands for a type whose shape is not certain.
-_HEADER = bytes(0 if number in UNCERTAIN else shape.header for number, shape in enumerate(SHAPES))
-_MIN_DATA = bytes(shape.min_data for shape in SHAPES)
+_HEADER: Final = bytes(0 if number in UNCERTAIN else shape.header for number, shape in enumerate(SHAPES))
+_MIN_DATA: Final = bytes(shape.min_data for shape in SHAPES)
 
 
 def read_registration_request(  # noqa: PLR0911 - one return for each outcome

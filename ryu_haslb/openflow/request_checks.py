@@ -12,16 +12,12 @@ from typing import Optional, Union
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.neighbours.forwarding import Forwarding
 from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
-from ryu_haslb.openflow.packets.frame import read_request
+from ryu_haslb.openflow.packets.frame import ETH_SRC, ETHERTYPE, IPV4_DST, IPV4_SRC, UDP_HEADER, read_request
 from ryu_haslb.openflow.packets.martians import own_addresses
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
-
-#: The Ethernet source address in a frame, and the IPv4 addresses in an untagged one.
-_ETH_SRC = slice(6, 12)
-_IPV4_SRC, _IPV4_DST = slice(26, 30), slice(30, 34)
 
 
 class RequestChecks:
@@ -55,7 +51,8 @@ class RequestChecks:
         """The request in an untagged frame, or why the balancer cannot decide about it."""
         request = read_request(frame, self.virtual_servers, self._not_clients, self._datapath_id)
         if not isinstance(request, Request):
-            if request is DropReason.MARTIAN_SOURCE and self._forwarding.has_host(frame[_IPV4_SRC], frame[_ETH_SRC]):
+            address, mac = frame[IPV4_SRC:IPV4_DST], frame[ETH_SRC:ETHERTYPE]
+            if request is DropReason.MARTIAN_SOURCE and self._forwarding.has_host(address, mac):
                 request = self.read_again(frame)
             if not isinstance(request, Request):
                 return request
@@ -64,7 +61,7 @@ class RequestChecks:
             discovery.on_request_from(vlan)
         if discovery.served_vlans and not discovery.serves(request.virtual_server.packed_address, vlan):
             return DropReason.WRONG_VLAN
-        mac = frame[_ETH_SRC]
+        mac = frame[ETH_SRC:ETHERTYPE]
         if mac in self._forwarding.dispatched_macs and self._is_returned(request, mac):
             return DropReason.RETURNED_BY_HOME_AGENT
         return request
@@ -75,7 +72,9 @@ class RequestChecks:
 
     def is_for_us(self, frame: bytes) -> bool:
         """Whether an untagged packet goes to a virtual address, from no address of ours."""
-        return frame[_IPV4_DST] in self.virtual_servers and frame[_IPV4_SRC] not in self._own_addresses
+        return (
+            frame[IPV4_DST:UDP_HEADER] in self.virtual_servers and frame[IPV4_SRC:IPV4_DST] not in self._own_addresses
+        )
 
     def _is_returned(self, request: Request, mac: bytes) -> bool:
         """Whether the sender is the home agent that the request would be dispatched to."""

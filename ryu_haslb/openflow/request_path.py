@@ -22,7 +22,7 @@ real server. Then it is forwarded by a packet-out, in one of two ways:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Callable, Optional, Union
+from typing import Callable, Final, Optional, Union
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import wire, wire_packet
@@ -30,7 +30,7 @@ from ryu_haslb.openflow.learning import Learning
 from ryu_haslb.openflow.neighbours.adjacencies import Adjacencies
 from ryu_haslb.openflow.overload.admission import Admission
 from ryu_haslb.openflow.overload.backlog import Load
-from ryu_haslb.openflow.packets.frame import without_vlan_tag
+from ryu_haslb.openflow.packets.frame import ETH_SRC, ETHERTYPE, IPV4_DST, IPV4_HEADER, UDP_HEADER, without_vlan_tag
 from ryu_haslb.openflow.packets.icmp import echo_reply
 from ryu_haslb.openflow.pipeline import REPLY_PURPOSES, Purpose, chassis_address
 from ryu_haslb.openflow.recovery.unrecovered import UnrecoveredSessions
@@ -40,26 +40,22 @@ from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
-from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
-_PUNT_SESSION_MISS = Purpose.PUNT_SESSION_MISS.value
-_CONTROLLER = wire.OFPP_CONTROLLER
-_ARP = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
-_NO_REQUESTS = frozenset(each.value for each in {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE} | REPLY_PURPOSES | _ARP)
-#: The Ethernet source address in a frame.
-_ETH_SRC = slice(6, 12)
-#: The type in an untagged frame, and that of IPv4.
-_ETHERTYPE, _IPV4 = slice(12, 14), wire.ETHERTYPE_IPV4.to_bytes(2, "big")
-#: The IPv4 destination in an untagged frame.
-_IPV4_DST = slice(30, 34)
+_PUNT_SESSION_MISS: Final = Purpose.PUNT_SESSION_MISS.value
+_CONTROLLER: Final = wire.OFPP_CONTROLLER
+_ARP: Final = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
+_OTHERS: Final = {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE} | REPLY_PURPOSES | _ARP
+_NO_REQUESTS: Final = frozenset(each.value for each in _OTHERS)
+_IPV4: Final = wire.ETHERTYPE_IPV4.to_bytes(2, "big")
 #: Seconds without a barrier reply after which nothing is learned. While the switch reads its rules for us, its load
 #: does not show how long it takes for flow-mods.
-MAX_LEARNING_DELAY = 0.1
+MAX_LEARNING_DELAY: Final = 0.1
 
 
 class RequestPath:
@@ -157,7 +153,7 @@ class RequestPath:
 
     def _on_request(self, channel: Channel, frame: bytes, port: int, now: float) -> None:
         vlan = None
-        if frame[_ETHERTYPE] != _IPV4:
+        if frame[ETHERTYPE:IPV4_HEADER] != _IPV4:
             frame, vlan = without_vlan_tag(frame)
         if self._discovery.served_vlans:
             vlan = self._discovery.vlan_of(port, vlan)
@@ -202,7 +198,7 @@ class RequestPath:
 
     def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:
         """A request was returned to a session rule that is not there: it never was, or it has timed out."""
-        tag = int.from_bytes(frame[_ETH_SRC], "big")
+        tag = int.from_bytes(frame[ETH_SRC:ETHERTYPE], "big")
         if tag == PROBE_TAG:
             self.table_output.on_returned()
             return
@@ -239,12 +235,12 @@ class RequestPath:
         Under load no ping gets a reply, and each counts toward the share of its client.
         """
         untagged, vlan = without_vlan_tag(frame)
-        if not self._discovery.serves(untagged[_IPV4_DST], self._discovery.vlan_of(port, vlan)):
+        if not self._discovery.serves(untagged[IPV4_DST:UDP_HEADER], self._discovery.vlan_of(port, vlan)):
             return
         if self.admission.load is not Load.NORMAL:
             self.admission.record_dropped(untagged)
         elif self._checks.is_for_us(untagged):
-            reply = echo_reply(untagged, chassis_address(self._datapath_id), untagged[_IPV4_DST])
+            reply = echo_reply(untagged, chassis_address(self._datapath_id), untagged[IPV4_DST:UDP_HEADER])
             if reply is not None:
                 tag = wire.push_vlan(vlan) if vlan else b""
                 channel.transmit(wire_packet.packet_out(tag + wire.output(port), reply))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from socket import inet_ntoa
 from struct import Struct
-from typing import NamedTuple, Optional
+from typing import Final, NamedTuple, Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.layout import Layout
@@ -26,15 +26,15 @@ from ryu_haslb.openflow.pipeline import (
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, meter
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
-_EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
-_SESSIONS = Table.SESSIONS.value
+_EXACT_COOKIE: Final = 0xFFFFFFFFFFFFFFFF
+_SESSIONS: Final = Table.SESSIONS.value
 #: The bit of a cookie that every tag has set: a tag is a locally administered address.
-_TAG_LOCAL_BIT = 1 << 41 + COOKIE_MARK_BITS
-_XID_AND_COOKIE = Struct("!IQ")
+_TAG_LOCAL_BIT: Final = 1 << 41 + COOKIE_MARK_BITS
+_XID_AND_COOKIE: Final = Struct("!IQ")
 #: The purposes of rules whose end the switch need not report.
-_UNREPORTED = REPLY_PURPOSES | STORM_PURPOSES | {Purpose.LEARN_NOTHING}
+_UNREPORTED: Final = REPLY_PURPOSES | STORM_PURPOSES | {Purpose.LEARN_NOTHING}
 
-_DEFAULT = Layout()
+_DEFAULT: Final = Layout()
 
 
 def replacement(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT) -> list[bytes]:

@@ -23,7 +23,7 @@ from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.table_output import PROBE_TAG
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.drop_reason import DropReason
 
 LOG = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import logging
 import struct
-from typing import Optional
+from typing import Final, Optional
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow import wire, wire_packet
@@ -23,14 +23,14 @@ from ryu_haslb.openflow.sockets.channel import Channel
 LOG = logging.getLogger(__name__)
 
 #: The tag of probes: a locally administered address that is no session's, but by a chance of one in 2**46.
-PROBE_TAG = 0x02 << 40
+PROBE_TAG: Final = 0x02 << 40
 #: Seconds between two probes.
-PROBE_INTERVAL = 1.0
+PROBE_INTERVAL: Final = 1.0
 #: Probes without a return after which the switch counts as one that cannot output to TABLE.
-MAX_PROBES = 5
+MAX_PROBES: Final = 5
 
-_IPV4 = struct.Struct("!BBHHHBBH4s4s")
-_UDP = struct.Struct("!HHHH")
+_IPV4: Final = struct.Struct("!BBHHHBBH4s4s")
+_UDP: Final = struct.Struct("!HHHH")
 
 
 class TableOutput:

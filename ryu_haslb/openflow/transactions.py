@@ -7,14 +7,14 @@ The reply to the barrier behind them ends the transaction; an error before it ma
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Callable, Optional
+from typing import Callable, Final, Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.wire_flow_mod import bundle
 
 #: Errors, as type and code, with which a switch without bundles rejects one.
-_BUNDLES_UNSUPPORTED = frozenset(
+_BUNDLES_UNSUPPORTED: Final = frozenset(
     (wire.OFPET_BAD_REQUEST, code)
     for code in (
         wire.OFPBRC_BAD_TYPE,

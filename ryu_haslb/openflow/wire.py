@@ -13,7 +13,7 @@ import struct
 from collections.abc import Mapping
 from socket import inet_aton
 from struct import Struct
-from typing import NamedTuple, Optional, Union
+from typing import Final, NamedTuple, Optional, Union
 
 from ryu_haslb.errors import HaslbError
 
@@ -129,13 +129,13 @@ ETHERTYPE_ARP = 0x0806
 ETHERTYPE_VLAN = 0x8100
 
 #: Version, type, length and transaction id: the beginning of every message.
-HEADER = Struct("!BBHI")
+HEADER: Final = Struct("!BBHI")
 _ERROR = Struct("!8xHH")
 _FLOW_REMOVED = Struct("!8xQHB")
-_OUTPUT = Struct("!HHIH6x")
+_OUTPUT: Final = Struct("!HHIH6x")
 _PUSH_VLAN = Struct("!HHH2x")
-_SET_FIELD = Struct("!HH")
-_OXM = Struct("!I")
+_SET_FIELD: Final = Struct("!HH")
+_OXM: Final = Struct("!I")
 
 #: A match field's value: a number, an address as text or bytes, or an address and its mask as text.
 Value = Union[int, str, bytes, tuple[str, str]]

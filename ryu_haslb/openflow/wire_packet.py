@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from struct import Struct
-from typing import Optional
+from typing import Final, Optional
 
 from ryu_haslb.openflow.wire import (
     OFP_NO_BUFFER,
@@ -20,11 +20,11 @@ from ryu_haslb.openflow.wire import (
     set_field,
 )
 
-_PACKET_OUT = Struct("!HH12sH6x")
-_PACKET_IN = Struct("!16xQHHII")
-_PACKET_OUT_TYPE = OFP_VERSION << 8 | OFPT_PACKET_OUT
+_PACKET_OUT: Final = Struct("!HH12sH6x")
+_PACKET_IN: Final = Struct("!16xQHHII")
+_PACKET_OUT_TYPE: Final = OFP_VERSION << 8 | OFPT_PACKET_OUT
 #: What is the same in every packet-out: transaction id 0, no buffer, and the port.
-_FROM_CONTROLLER = struct.pack("!III", 0, OFP_NO_BUFFER, OFPP_CONTROLLER)
+_FROM_CONTROLLER: Final = struct.pack("!III", 0, OFP_NO_BUFFER, OFPP_CONTROLLER)
 
 
 def packet_out(actions: bytes, frame: bytes) -> bytes:
@@ -33,14 +33,15 @@ def packet_out(actions: bytes, frame: bytes) -> bytes:
     return _PACKET_OUT.pack(_PACKET_OUT_TYPE, 24 + size + len(frame), _FROM_CONTROLLER, size) + actions + frame
 
 
-_TO_TABLE = output(OFPP_TABLE)
-_RETURN_HEAD, _RETURN_TAIL = set_field("eth_src", bytes(6))[:8], b"\0\0" + _TO_TABLE
-#: Where a packet-out with the actions of :func:`return_to_session` has its output action, up to the port.
-_RETURN_OUTPUT = slice(40, 48)
-#: Where it has the tag.
-_RETURN_TAG = slice(32, 38)
+_TO_TABLE: Final = output(OFPP_TABLE)
+_RETURN_HEAD: Final = set_field("eth_src", bytes(6))[:8]
+_RETURN_TAIL: Final = b"\0\0" + _TO_TABLE
 #: Where a packet-out has the type of its first action.
-_FIRST_ACTION = slice(24, 26)
+_FIRST_ACTION: Final = 24
+#: Where a packet-out with the actions of :func:`return_to_session` has the tag.
+_RETURN_TAG: Final = 32
+#: Where it has its output action. The first eight bytes of that go up to the port.
+_RETURN_OUTPUT: Final = 40
 
 
 def return_to_session(tag: int) -> bytes:
@@ -48,7 +49,7 @@ def return_to_session(tag: int) -> bytes:
     return _RETURN_HEAD + tag.to_bytes(6, "big") + _RETURN_TAIL
 
 
-_RETURN_LENGTH = len(_RETURN_HEAD) + 6 + len(_RETURN_TAIL)
+_RETURN_LENGTH: Final = len(_RETURN_HEAD) + 6 + len(_RETURN_TAIL)
 
 
 def packet_out_to_session(tag: int, frame: bytes) -> bytes:
@@ -62,19 +63,22 @@ def is_return_to_session(message: bytes, tag: Optional[int] = None) -> bool:
 
     With a ``tag``, only those that return to this one.
     """
-    if message[1:2] != bytes([OFPT_PACKET_OUT]) or message[_RETURN_OUTPUT] != _TO_TABLE[:8]:
+    if message[1:2] != bytes([OFPT_PACKET_OUT]) or message[_RETURN_OUTPUT : _RETURN_OUTPUT + 8] != _TO_TABLE[:8]:
         return False
-    return tag is None or message[_RETURN_TAG] == tag.to_bytes(6, "big")
+    return tag is None or message[_RETURN_TAG : _RETURN_TAG + 6] == tag.to_bytes(6, "big")
 
 
 def is_request_packet_out(message: bytes) -> bool:
     """Whether a packet-out, or the beginning of one that an error quotes, forwards a request: only these rewrite."""
-    return message[1:2] == bytes([OFPT_PACKET_OUT]) and message[_FIRST_ACTION] == OFPAT_SET_FIELD.to_bytes(2, "big")
+    if message[1:2] != bytes([OFPT_PACKET_OUT]):
+        return False
+    return message[_FIRST_ACTION : _FIRST_ACTION + 2] == OFPAT_SET_FIELD.to_bytes(2, "big")
 
 
-_OXM_IN_PORT = oxm_header("in_port")
+_OXM_IN_PORT: Final = oxm_header("in_port")
 #: Length of a match with the ingress port alone, and where the frame begins behind it.
-_PORT_MATCH, _FRAME_BEHIND_PORT_MATCH = 12, 42
+_PORT_MATCH: Final = 12
+_FRAME_BEHIND_PORT_MATCH: Final = 42
 
 
 def read_packet_in(message: bytes) -> Optional[tuple[int, int, bytes]]:

@@ -9,7 +9,7 @@ from ryu_haslb.show.column_types import Count
 from ryu_haslb.show.report import Report, as_table
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.table import Column
-from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.drop_reason import DropReason
 
 #: The counter of a drop reason is this and the reason's token: ``dropped_fragment``.
 DROPPED = "dropped_"

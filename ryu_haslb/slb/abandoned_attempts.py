@@ -7,7 +7,7 @@ no mobile would be moved, and no real server would fail.
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Final, NamedTuple, Optional
 
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
@@ -15,7 +15,7 @@ from ryu_haslb.slb.session import MAX_PAUSE, Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Attempts that are remembered; the oldest are forgotten first.
-MAX_ATTEMPTS = 100_000
+MAX_ATTEMPTS: Final = 100_000
 
 
 class Attempt(NamedTuple):

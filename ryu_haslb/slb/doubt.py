@@ -24,30 +24,31 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from math import inf
-from typing import Optional
+from typing import Final, Optional
 
 #: The part of ``numconns`` that is enough for a doubt: so many mobiles have retried, and one at least.
-DOUBT_DIVISOR = 4
+DOUBT_DIVISOR: Final = 4
 #: Mobiles whose retries are remembered; ``numconns`` is 255 at most.
-MAX_RETRYING_MOBILES = 255
+MAX_RETRYING_MOBILES: Final = 255
 #: Seconds for which a retry counts toward a doubt: the longest pause between two attempts of most phones.
-RETRY_MEMORY = 60.0
+RETRY_MEMORY: Final = 60.0
 #: Seconds for which replies are looked for before a real server fails. Home agents answer within milliseconds.
-WATCH_INTERVAL = 1.5
+WATCH_INTERVAL: Final = 1.5
 #: The same for a real server of which a reply was seen within the last :data:`REPLY_MEMORY` seconds.
-MIN_SILENCE, MAX_SILENCE = 5.0, 30.0
-REPLY_MEMORY = 60.0
+MIN_SILENCE: Final = 5.0
+MAX_SILENCE: Final = 30.0
+REPLY_MEMORY: Final = 60.0
 #: Its silence as a multiple of the longest recent pause between two replies; and what is left of that pause with each
 #: further reply.
-PAUSE_FACTOR = 4.0
-_PAUSE_DECAY = 0.95
+PAUSE_FACTOR: Final = 4.0
+_PAUSE_DECAY: Final = 0.95
 #: Mobiles that have retried at a real server before it is asked, if ``numconns`` is less. Fewer retries may be lost
 #: packets, and do not change the rotation.
-MIN_ASKING_MOBILES = 2
+MIN_ASKING_MOBILES: Final = 2
 #: Seconds between two new sessions that a real server in doubt gets beside its share: it cannot answer unasked.
-QUESTION_INTERVAL = 1.0
+QUESTION_INTERVAL: Final = 1.0
 #: Seconds of doubt after which a switch that has not confirmed its rules for replies is no longer waited for.
-MAX_WATCH_DELAY = 15.0
+MAX_WATCH_DELAY: Final = 15.0
 
 
 class Doubt:

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
-from typing import Optional
+from typing import Final, Optional
 
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
@@ -50,7 +50,7 @@ from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.wheel import TimingWheel
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
-_OPERATIONAL = Health.OPERATIONAL
+_OPERATIONAL: Final = Health.OPERATIONAL
 
 
 class FailureDetection:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional
+from typing import Final, Optional
 
 from ryu_haslb.configuration.model import ServerFarm as ServerFarmConfiguration
 from ryu_haslb.slb.predictor import PREDICTORS
 from ryu_haslb.slb.real import Health, RealServer, key_of
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
-_READY_TO_TEST = Health.READY_TO_TEST
+_READY_TO_TEST: Final = Health.READY_TO_TEST
 #: Seconds for which a client that has sent a request counts as one that sends to the farm.
-CLIENT_TIMEOUT = 600.0
+CLIENT_TIMEOUT: Final = 600.0
 #: The most clients that are remembered. More than ``numclients``, which is 8 at most, need not be known.
-MAX_CLIENTS = 64
+MAX_CLIENTS: Final = 64
 
 
 #: The state of a farm for that of its best real server that can be reached, the best first; without any: FAILED.
-_STATES = {
+_STATES: Final = {
     Health.OPERATIONAL.value: "OPERATIONAL",
     Health.DEMOTED.value: "OPERATIONAL",
     Health.TESTING.value: "TESTING",
@@ -29,8 +29,8 @@ _STATES = {
     "DRAINED": "DRAINING",
 }
 #: Every state of a farm. In all but the first two a new session has no real server.
-FARM_FAILED = "FAILED"
-FARM_STATES = ("OPERATIONAL", "TESTING", "MAXCONNS", "DFP_THROTTLED", "DRAINING", FARM_FAILED)
+FARM_FAILED: Final = "FAILED"
+FARM_STATES: Final = ("OPERATIONAL", "TESTING", "MAXCONNS", "DFP_THROTTLED", "DRAINING", FARM_FAILED)
 
 
 class ServerFarm:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Optional, Protocol
+from typing import Final, Optional, Protocol
 
 from ryu_haslb.configuration.model import Predictor as PredictorName
 from ryu_haslb.slb.real import RealServer
@@ -53,7 +53,7 @@ class LeastConnections:
         return min(candidates, key=lambda real: real.sessions / real.weight, default=None)
 
 
-PREDICTORS: dict[PredictorName, type[Predictor]] = {
+PREDICTORS: Final[dict[PredictorName, type[Predictor]]] = {
     PredictorName.ROUND_ROBIN: WeightedRoundRobin,
     PredictorName.LEAST_CONNECTIONS: LeastConnections,
 }

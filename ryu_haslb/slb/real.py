@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Optional
+from typing import Final, Optional
 
 from ryu_haslb.configuration.model import Drain
 from ryu_haslb.configuration.model import RealServer as RealServerConfiguration
@@ -23,10 +23,11 @@ class Health(Enum):
 
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; these are for the request path.
-_OPERATIONAL, _READY_TO_TEST = Health.OPERATIONAL, Health.READY_TO_TEST
+_OPERATIONAL: Final = Health.OPERATIONAL
+_READY_TO_TEST: Final = Health.READY_TO_TEST
 
 #: Mobiles whose connection failures count; ``numconns`` is 255 at most.
-MAX_FAILED_MOBILES = 255
+MAX_FAILED_MOBILES: Final = 255
 
 
 class HealthEvent(Enum):
@@ -48,7 +49,7 @@ class HealthEvent(Enum):
 
 
 #: The whole state machine; ``docs/states.md`` is drawn from it. A pair that is not here leaves the health as it is.
-HEALTH_TRANSITIONS: dict[tuple[Health, HealthEvent], Health] = {
+HEALTH_TRANSITIONS: Final[dict[tuple[Health, HealthEvent], Health]] = {
     (Health.OPERATIONAL, HealthEvent.FAILURE_THRESHOLD): Health.FAILED,
     (Health.OPERATIONAL, HealthEvent.LAST_FAILED): Health.DEMOTED,
     (Health.FAILED, HealthEvent.RETRY_TIME_OVER): Health.READY_TO_TEST,

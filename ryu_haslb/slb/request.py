@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, Optional
 
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import Session
-from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 

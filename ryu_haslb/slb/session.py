@@ -6,36 +6,36 @@ from collections import deque
 from enum import Enum
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple, Optional
+from typing import Final, NamedTuple, Optional
 
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: The low bits of the cookie of every flow of ours. The application touches no other flow on a switch. The bits above
 #: are the tag of a session, or the purpose of a standing rule.
-COOKIE_MARK = 0x51B7
-COOKIE_MARK_BITS = 16
-COOKIE_MARK_MASK = (1 << COOKIE_MARK_BITS) - 1
+COOKIE_MARK: Final = 0x51B7
+COOKIE_MARK_BITS: Final = 16
+COOKIE_MARK_MASK: Final = (1 << COOKIE_MARK_BITS) - 1
 
 #: A tag is a unicast Ethernet address (bit 40 clear) that is locally administered (bit 41 set).
-_TAG_FIXED_BITS = 0x03 << 40
-_TAG_LOCAL_BIT = 0x02 << 40
-_TAG_FREE_BITS = ((1 << 48) - 1) & ~_TAG_FIXED_BITS
+_TAG_FIXED_BITS: Final = 0x03 << 40
+_TAG_LOCAL_BIT: Final = 0x02 << 40
+_TAG_FREE_BITS: Final = ((1 << 48) - 1) & ~_TAG_FIXED_BITS
 #: The key of tags that are hashed without a key, as an earlier version of this program did.
-UNKEYED = b""
+UNKEYED: Final = b""
 #: The first byte of the identity of a recovered session. The identity of a mobile never begins with this byte.
-_RECOVERED = b"\xff"
+_RECOVERED: Final = b"\xff"
 
 #: Seconds after which a request that was not retransmitted counts as answered. A foreign agent waits less before its
 #: first retransmission (RFC 5944 section 3.6.3 demands no less than one second).
-RETRANSMISSION_INTERVAL = 5.0
+RETRANSMISSION_INTERVAL: Final = 5.0
 #: Seconds: a request that follows sooner is no retransmission (RFC 5944 section 3.6.3: one second; the rest is for the
 #: delay of the request before).
-MIN_RETRANSMISSION_INTERVAL = 0.95
+MIN_RETRANSMISSION_INTERVAL: Final = 0.95
 #: Seconds within which a phone whose attempt was not answered begins the next one; most wait 20 to 60.
-MAX_PAUSE = 120.0
+MAX_PAUSE: Final = 120.0
 #: Each retransmission may wait twice as long as the one before (same section); the rest is for delays.
-MAX_BACKOFF = 2.5
+MAX_BACKOFF: Final = 2.5
 
 
 class SessionState(Enum):

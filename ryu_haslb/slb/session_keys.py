@@ -15,11 +15,12 @@ A switch holds all keys that its rules may be of, so that a second restart loses
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from ryu_haslb.slb.session import UNKEYED
 
 #: Keys that are remembered; of older ones no session can be recovered any more.
-MAX_KEYS = 4
+MAX_KEYS: Final = 4
 
 
 class SessionKeys:

@@ -29,26 +29,26 @@ his sessions as well: this costs him two packets and the wait, and a session at 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Optional
+from typing import Final, Optional
 
 from ryu_haslb.configuration.model import MAX_SESSIONS, Configuration
 from ryu_haslb.slb.session import ClientSessions, Session
 
 #: Clients whose unconfirmed sessions are counted one by one.
-MAX_CLIENTS = 1024
+MAX_CLIENTS: Final = 1024
 #: The part of the limit that confirmed sessions may take.
-MAX_CONFIRMED_PART = 7 / 8
+MAX_CONFIRMED_PART: Final = 7 / 8
 #: Bytes of memory that a session takes in the balancer, with an NAI of 30 bytes and its place in every table (measured;
 #: see docs/performance.md).
-SESSION_BYTES = 512
+SESSION_BYTES: Final = 512
 #: The part of the memory that sessions may take if no limit is configured.
-MAX_MEMORY_PART = 1 / 4
+MAX_MEMORY_PART: Final = 1 / 4
 #: The lowest limit that follows from ``maxconns``. A session of a mobile that names a full real server exceeds them.
-MIN_LIMIT_OF_MAXCONNS = 1000
+MIN_LIMIT_OF_MAXCONNS: Final = 1000
 #: Stale entries of a client's queue that are tolerated beside as many as there are valid ones.
-_MAX_STALE = 64
+_MAX_STALE: Final = 64
 #: Entries that are looked at with each session that ends while there are more.
-_PURGED_PER_STEP = 8
+_PURGED_PER_STEP: Final = 8
 
 
 def limit_of(configuration: Configuration, memory: Optional[int]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import chain, islice
 from math import inf
-from typing import Optional
+from typing import Final, Optional
 
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
@@ -17,9 +17,9 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
 
 #: In place of a client: recovered sessions beyond those that may be confirmed.
-_RECOVERED = b"recovered"
+_RECOVERED: Final = b"recovered"
 #: Sessions of a slice whose deadlines are scheduled anew.
-_SESSIONS_PER_SLICE = 500
+_SESSIONS_PER_SLICE: Final = 500
 
 
 class SessionTable:

@@ -11,20 +11,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Generic, Optional, TypeVar
+from typing import Final, Generic, Optional, TypeVar
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 #: The number of dictionaries that a large table is divided into; a power of two.
-SHARDS = 256
+SHARDS: Final = 256
 #: Entries up to which a table is one dictionary, which keeps the order of insertion.
-MAX_UNDIVIDED = 8192
+MAX_UNDIVIDED: Final = 8192
 #: A dictionary keeps the size that it once had. Each is rebuilt when the table has this many times fewer entries.
-_SHRINK_FACTOR = 16
-_MIN_SHRINK_SIZE = 10_000
+_SHRINK_FACTOR: Final = 16
+_MIN_SHRINK_SIZE: Final = 10_000
 #: One of them is rebuilt each time when so many entries were removed.
-_SHRINK_STEP = 8
+_SHRINK_STEP: Final = 8
 
 
 def in_slices(parts: Iterable[Iterable[V]], limit: int) -> Iterator[list[V]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import heappop, heappush
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 T = TypeVar("T")
 
 #: Seconds that a timer may be late.
-RESOLUTION = 0.1
+RESOLUTION: Final = 0.1
 
 
 class TimingWheel(Generic[T]):

@@ -25,8 +25,8 @@ from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.statistics import DROPPED, statistics
 from ryu_haslb.show.switches import SwitchRow, switches
 from ryu_haslb.show.vservers import vservers
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import real_name
-from ryu_haslb.slb.statistics import DropReason
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 

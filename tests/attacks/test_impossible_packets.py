@@ -14,9 +14,9 @@ from wired_switch import MACS, REALS, VIRTUAL, Wired
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import Session
-from ryu_haslb.slb.statistics import DropReason
 
 VICTIM = "victim@isp.com"
 COPIES = 50

@@ -24,7 +24,7 @@ from haslb_lab.chassis.topology import CONTROLLER_MANAGEMENT
 from haslb_lab.runner import janitor
 from haslb_lab.runner.network import marked_environment
 from ryu_haslb.control.protocol import SEPARATOR
-from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.drop_reason import DropReason
 
 pytestmark = pytest.mark.lab
 

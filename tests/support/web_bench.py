@@ -27,9 +27,9 @@ from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import Kind, StateHistory
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session_filter import SessionFilter
-from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.web import protocol
 from ryu_haslb.web.server import HttpServer
 

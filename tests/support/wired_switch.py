@@ -20,8 +20,8 @@ from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.table_output import probe_frame
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import Session
-from ryu_haslb.slb.statistics import DropReason
 
 VIRTUAL = IPv4Address("10.1.1.10")
 REALS = tuple(RealServer(IPv4Address("10.1.1.50") + number, weight=1, in_service=True) for number in (1, 2))

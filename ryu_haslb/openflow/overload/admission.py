@@ -20,25 +20,24 @@ share.
 
 from __future__ import annotations
 
-from typing import Callable, Optional, Union
+from typing import Callable, Final, Optional, Union
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.overload.backlog import Backlog, Load
 from ryu_haslb.openflow.overload.clients import Clients
+from ryu_haslb.openflow.packets.frame import IPV4_DST, IPV4_SRC
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.statistics import DropReason
 
 #: Seconds after a statistics reply within which the barrier replies behind it arrive.
-_READING_GRACE = 0.2
-#: The IPv4 source address in an untagged frame.
-_CLIENT = slice(26, 30)
-_ADDRESS_LENGTH = 4
+_READING_GRACE: Final = 0.2
+_ADDRESS_LENGTH: Final = 4
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
-_NORMAL = Load.NORMAL
+_NORMAL: Final = Load.NORMAL
 #: Drops that the client did not cause. They are not counted against its share.
-_NOT_CAUSED_BY_CLIENT = (DropReason.RECOVERY_PENDING, DropReason.RETURNED_BY_HOME_AGENT)
+_NOT_CAUSED_BY_CLIENT: Final = (DropReason.RECOVERY_PENDING, DropReason.RETURNED_BY_HOME_AGENT)
 
 #: Reads the request in an untagged frame that had a tag of this VLAN (None: no tag), or returns why there is none.
 RequestReader = Callable[[bytes, Optional[int]], Union[Request, DropReason]]
@@ -111,6 +110,6 @@ class Admission:
 
     def record_dropped(self, frame: bytes) -> None:
         """Count an untagged frame that was dropped for its client."""
-        client = frame[_CLIENT]
+        client = frame[IPV4_SRC:IPV4_DST]
         if len(client) == _ADDRESS_LENGTH:  # else the frame is cut short, and no meter can match its client
             self.clients.record_dropped(client)

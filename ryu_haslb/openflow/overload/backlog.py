@@ -19,17 +19,17 @@ from __future__ import annotations
 
 from collections import deque
 from enum import IntEnum
-from typing import NamedTuple, Optional
+from typing import Final, NamedTuple, Optional
 
 #: Queueing delay in seconds, and unconfirmed bytes, above which the load is HIGH. At twice as much it is FULL.
 MAX_QUEUEING_DELAY = 0.1
 MAX_UNCONFIRMED_BYTES = 1_000_000
 #: Outstanding barriers. More of them would not make the measurement more exact.
-_MAX_OUTSTANDING_BARRIERS = 64
+_MAX_OUTSTANDING_BARRIERS: Final = 64
 #: Seconds of a measuring window. The shortest round trip of the current window and of the one before is used.
-_ROUND_TRIP_WINDOW = 1.0
+_ROUND_TRIP_WINDOW: Final = 1.0
 #: Seconds that are subtracted at most. Without a limit, the backlog of a switch that is always late would look empty.
-_MAX_SUBTRACTED_ROUND_TRIP = 0.4
+_MAX_SUBTRACTED_ROUND_TRIP: Final = 0.4
 
 
 class Load(IntEnum):
@@ -41,7 +41,7 @@ class Load(IntEnum):
 
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; the load is asked for every 5 ms.
-_NORMAL = Load.NORMAL
+_NORMAL: Final = Load.NORMAL
 
 
 class _Barrier(NamedTuple):

@@ -60,7 +60,7 @@ class Clients:
     """
 
     def __init__(self) -> None:
-        self.total_rate: float = MAX_REQUEST_RATE
+        self.total_rate = float(MAX_REQUEST_RATE)
         self.admitted = 0
         self.dropped = 0
         self._overload_since: Optional[float] = None

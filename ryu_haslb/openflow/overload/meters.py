@@ -28,7 +28,7 @@ from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error
 from ryu_haslb.openflow.wire_flow_mod import meter_mod
 from ryu_haslb.openflow.wire_multipart import has_more, meter_stats, meter_stats_request
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.drop_reason import DropReason
 
 LOG = logging.getLogger(__name__)
 

@@ -9,38 +9,43 @@ from __future__ import annotations
 import struct
 from collections.abc import Container, Mapping
 from struct import Struct
-from typing import Optional, Union
+from typing import Final, Optional, Union
 
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.mobile_ip.request_reader import RequestFault, read_registration_request
 from ryu_haslb.openflow.packets.martians import IS_UNICAST
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Longest frame in bytes that fits into a packet-out beside its actions: an OpenFlow message has a 16-bit length.
-MAX_FRAME_LENGTH = 65_000
+MAX_FRAME_LENGTH: Final = 65_000
 
-_ETHERNET_LENGTH = 14
-_CUSTOMER_TAG = b"\x81\x00"
-_VLAN_TAGS = frozenset({_CUSTOMER_TAG, b"\x88\xa8"})
-_VERSION_AND_LENGTH = 0x45  # IPv4, and a header of five words: without options
-_FRAGMENT = 0x3FFF  # more fragments, and the offset
+# Where an untagged frame has these fields. Each of the five begins where the one before ends, IPv4 without options.
+ETH_SRC: Final = 6
+ETHERTYPE: Final = 12
+IPV4_HEADER: Final = 14
+IPV4_SRC: Final = 26
+IPV4_DST: Final = 30
+UDP_HEADER: Final = 34
+
+_CUSTOMER_TAG: Final = b"\x81\x00"
+_VLAN_TAGS: Final = frozenset({_CUSTOMER_TAG, b"\x88\xa8"})
+_VERSION_AND_LENGTH: Final = 0x45  # IPv4, and a header of five words: without options
+_FRAGMENT: Final = 0x3FFF  # more fragments, and the offset
 # From byte 14: of IPv4 the first byte, total length, fragment, TTL, protocol, source and destination; then the header
 # of UDP. With IP options the latter is elsewhere, so they are looked at first.
-_HEADERS = Struct("!BxH2xHBB2x4s4sHHHH")
-_IPV4_LENGTH, _UDP_LENGTH = 20, 8
-_DATAGRAM = _ETHERNET_LENGTH + _IPV4_LENGTH
-_MESSAGE = _DATAGRAM + _UDP_LENGTH
-_IPV4_HEADER = slice(_ETHERNET_LENGTH, _DATAGRAM)
-_SOURCE = _ETHERNET_LENGTH + 12  # the pseudo-header of UDP begins with the addresses, right in front of the datagram
+_HEADERS: Final = Struct("!BxH2xHBB2x4s4sHHHH")
+_IPV4_LENGTH: Final = 20
+_UDP_LENGTH: Final = 8
+_MESSAGE: Final = UDP_HEADER + _UDP_LENGTH
 
 # Makes a NamedTuple in less than half the time that its own constructor takes, which is a Python function.
-_new = tuple.__new__
-_number = int.from_bytes
+_new: Final = tuple.__new__
+_number: Final = int.from_bytes
 
-_DROP_REASONS = {
+_DROP_REASONS: Final = {
     RequestFault.NOT_A_REQUEST: DropReason.NOT_REGISTRATION_REQUEST,
     RequestFault.TRUNCATED: DropReason.TRUNCATED,
     RequestFault.MALFORMED_EXTENSION: DropReason.MALFORMED_EXTENSION,
@@ -85,19 +90,19 @@ def read_request(  # noqa: PLR0911 - one return for each way in which a datagram
         return DropReason.OVERSIZED
     try:
         (head, total_length, fragment, ttl, protocol, client, virtual_address, client_port, port, length, checksum) = (
-            _HEADERS.unpack_from(frame, _ETHERNET_LENGTH)
+            _HEADERS.unpack_from(frame, IPV4_HEADER)
         )
     except struct.error:
         return _fault_of_header(frame)
     if head != _VERSION_AND_LENGTH or fragment & _FRAGMENT or protocol != PROTOCOL_UDP:
         return _fault_of_header(frame)
-    end = _DATAGRAM + length
-    if not _MESSAGE < end <= _ETHERNET_LENGTH + total_length <= len(frame):
+    end = UDP_HEADER + length
+    if not _MESSAGE < end <= IPV4_HEADER + total_length <= len(frame):
         return DropReason.TRUNCATED
-    if _number(frame[_IPV4_HEADER], "little") % 0xFFFF:
+    if _number(frame[IPV4_HEADER:UDP_HEADER], "little") % 0xFFFF:
         return DropReason.BAD_IP_CHECKSUM
-    # A checksum of 0: the sender made none (RFC 768).
-    if checksum and (_number(frame[_SOURCE:end], "little") % 0xFFFF + (PROTOCOL_UDP + length << 8)) % 0xFFFF:
+    # A checksum of 0: the sender made none (RFC 768). The addresses of the pseudo-header are right in front of UDP.
+    if checksum and (_number(frame[IPV4_SRC:end], "little") % 0xFFFF + (PROTOCOL_UDP + length << 8)) % 0xFFFF:
         return DropReason.BAD_UDP_CHECKSUM
     if not IS_UNICAST[client[0]] or client in own_addresses or frame[6] & 1:
         return DropReason.MARTIAN_SOURCE
@@ -119,7 +124,7 @@ def read_request(  # noqa: PLR0911 - one return for each way in which a datagram
 
 def _fault_of_header(frame: bytes) -> DropReason:
     """Why a frame is dropped that is too short for the headers of IPv4 and UDP, or has others."""
-    header = frame[_IPV4_HEADER]
+    header = frame[IPV4_HEADER:UDP_HEADER]
     if len(header) < _IPV4_LENGTH:
         return DropReason.TRUNCATED
     if int.from_bytes(header[6:8], "big") & _FRAGMENT:

@@ -25,10 +25,10 @@ from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.table_output import TableOutput
 from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import Session
-from ryu_haslb.slb.statistics import DropReason
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: How to forward a request: by these actions, not at all, or as the balancer decides.

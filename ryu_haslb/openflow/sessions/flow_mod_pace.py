@@ -14,16 +14,16 @@ slow. The limit begins low. It doubles as long as the switch takes all that the 
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Final, Optional
 
 #: Seconds that the outstanding flow-mods may take: less than what counts as an overload (:mod:`.backlog`).
-TARGET_DELAY = 0.08
+TARGET_DELAY: Final = 0.08
 #: Seconds that flow-mods must take to show how fast the switch is. Less may be a matter of chance.
-_MIN_MEASURED = TARGET_DELAY / 2
+_MIN_MEASURED: Final = TARGET_DELAY / 2
 #: Outstanding flow-mods that are allowed to a switch whose speed is not known: some 100 ms of work for hardware.
-INITIAL_WINDOW = 32
+INITIAL_WINDOW: Final = 32
 #: Outstanding flow-mods that are allowed to any switch.
-MAX_WINDOW = 4000
+MAX_WINDOW: Final = 4000
 
 
 class FlowModPace:

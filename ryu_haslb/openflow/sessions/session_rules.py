@@ -30,7 +30,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import islice
-from typing import Optional
+from typing import Final, Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.rule_messages import SessionRule
@@ -48,17 +48,17 @@ from ryu_haslb.slb.session import Session, cookie_of
 LOG = logging.getLogger(__name__)
 
 #: Rules that one bundle installs, and rules that it removes. The limit keeps a bundle from occupying a switch for long.
-MAX_BUNDLE_RULES = 1000
+MAX_BUNDLE_RULES: Final = 1000
 #: Bundles that the switch has not confirmed yet.
-MAX_OUTSTANDING_BUNDLES = 2
+MAX_OUTSTANDING_BUNDLES: Final = 2
 #: Bundles that are sent at once when another member of the cluster is to lead. Only after a takeover there are as many.
-MAX_HURRIED_BUNDLES = 20
+MAX_HURRIED_BUNDLES: Final = 20
 #: Sessions that wait for room of which one step looks whether they have ended.
-_LOOKED_AT_PER_STEP = 100
+_LOOKED_AT_PER_STEP: Final = 100
 #: With up to this many sessions, a rule gets the idle time-out of its virtual server; with more, it stays until it is
 #: removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread that
 #: forwards requests: with 100,000 rules that takes 4 ms, two hundred times a second in a storm (docs/performance.md).
-MAX_SESSIONS_WITH_IDLE_TIMEOUT = 5_000
+MAX_SESSIONS_WITH_IDLE_TIMEOUT: Final = 5_000
 
 
 class SessionRules:

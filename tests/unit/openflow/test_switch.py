@@ -14,7 +14,7 @@ from wired_switch import MACS, OTHER, REALS, VIRTUAL, Wired, goes_to
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.overload.backlog import Load
 from ryu_haslb.openflow.pipeline import Purpose, chassis_address
-from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.drop_reason import DropReason
 
 
 def test_the_first_request_is_forwarded_at_once_and_later_ones_by_the_session_rule() -> None:

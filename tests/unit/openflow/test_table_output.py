@@ -8,8 +8,8 @@ from wired_switch import VIRTUAL, Wired, goes_to
 
 from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.pipeline import Purpose
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import tag_of
-from ryu_haslb.slb.statistics import DropReason
 
 
 def test_requests_of_a_switch_that_cannot_output_to_table_are_forwarded_by_packet_out() -> None:

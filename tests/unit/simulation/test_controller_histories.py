@@ -11,9 +11,9 @@ from budget import some
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.openflow.recovery import rule_reading
 from ryu_haslb.openflow.roles.mastership import Mastership
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.session_table import SessionTable
-from ryu_haslb.slb.statistics import DropReason
 from simulation.faults import Fault
 from simulation.openflow import ROLE_SLAVE
 from simulation.parameters import Parameters

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from budget import some
 
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.request import Request, Verdict
-from ryu_haslb.slb.statistics import DropReason
 from simulation import invariants
 from simulation.faults import FAULTS, Fault
 from simulation.openflow import ROLE_MASTER

@@ -8,8 +8,8 @@ import sys
 import pytest
 from budget import seconds
 
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request, Verdict
-from ryu_haslb.slb.statistics import DropReason
 from simulation.faults import FAULTS, Fault
 from simulation.parameters import Parameters
 from simulation.shrink import shrink

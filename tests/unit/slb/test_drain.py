@@ -9,7 +9,7 @@ import pytest
 from farm_builder import Bench, address
 
 from ryu_haslb.configuration.model import Drain
-from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.drop_reason import DropReason
 
 
 def drain(bench: Bench, number: int, how: Optional[Drain]) -> None:

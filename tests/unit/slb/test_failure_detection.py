@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from farm_builder import SWITCH, Bench, address
 
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.farm import CLIENT_TIMEOUT
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
 from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
-from ryu_haslb.slb.statistics import DropReason
 
 
 def fail(bench: Bench, mobile: str, client: str = "15.1.1.51") -> None:

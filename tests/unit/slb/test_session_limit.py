@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ryu_haslb.configuration.model import MAX_SESSIONS, Configuration
 from ryu_haslb.slb import session_limit
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session_limit import (
     MAX_CONFIRMED_PART,
     MAX_MEMORY_PART,
@@ -21,7 +22,6 @@ from ryu_haslb.slb.session_limit import (
     SessionLimit,
     limit_of,
 )
-from ryu_haslb.slb.statistics import DropReason
 
 PDSN, FLOODER, OTHER = "15.1.1.51", "15.6.6.6", "15.7.7.7"
 

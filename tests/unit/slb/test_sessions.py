@@ -11,9 +11,9 @@ from farm_builder import ANY, SWITCH, VIRTUAL, Bench, address
 
 from ryu_haslb.configuration.model import ClientRule
 from ryu_haslb.slb import session_table
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, next_tag, tag_of
-from ryu_haslb.slb.statistics import DropReason
 
 
 def test_a_mobile_keeps_its_real_behind_every_client_address() -> None:

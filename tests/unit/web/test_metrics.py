@@ -10,7 +10,7 @@ from web_bench import WebBench
 
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.show.reals import REAL_STATES
-from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.web.metrics import BalancerCollector, exposition
 
 

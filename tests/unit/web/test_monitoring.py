@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from web_bench import WebBench
 
 from ryu_haslb.openflow.neighbours.places import Location
-from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.web.metrics import BalancerCollector, exposition
 
 DOCS = Path(__file__).parents[3] / "docs"

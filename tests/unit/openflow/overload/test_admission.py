@@ -9,8 +9,8 @@ from farm_builder import SWITCH, Bench
 
 from ryu_haslb.openflow.overload.admission import Admission
 from ryu_haslb.openflow.overload.backlog import Load
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.statistics import DropReason
 
 FLOOD, QUIET = b"\x0a\x01\x01\x65", b"\x0a\x01\x01\x66"
 

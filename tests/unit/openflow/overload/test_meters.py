@@ -27,7 +27,7 @@ from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_flow_mod import meter
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.drop_reason import DropReason
 
 CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},

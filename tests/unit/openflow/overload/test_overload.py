@@ -6,7 +6,7 @@ from wired_switch import REALS, Wired, goes_to
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.overload.backlog import MAX_QUEUEING_DELAY
-from ryu_haslb.slb.statistics import DropReason
+from ryu_haslb.slb.drop_reason import DropReason
 
 
 def overloaded(wired: Wired, seconds: float) -> None:

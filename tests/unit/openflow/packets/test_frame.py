@@ -16,8 +16,8 @@ from ryu_haslb.configuration.model import Configuration, ServerFarm
 from ryu_haslb.configuration.model import VirtualServer as VirtualServerConfiguration
 from ryu_haslb.openflow.packets.frame import read_request, without_vlan_tag
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.statistics import DropReason
 
 BALANCER = Balancer(
     Configuration(

@@ -20,8 +20,8 @@ from ryu_haslb.openflow.recovery.session_view import Budget, SessionView
 from ryu_haslb.openflow.rule_messages import delivery_actions
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_multipart import flow_stats, flow_stats_request, table_stats_request
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session, tag_of
-from ryu_haslb.slb.statistics import DropReason
 
 MACS = (bytes.fromhex("020000000051"), bytes.fromhex("020000000052"))
 TO_A, TO_B = (

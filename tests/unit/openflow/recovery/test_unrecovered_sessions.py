@@ -8,8 +8,8 @@ from wired_switch import REALS, VIRTUAL, Wired, goes_to
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import Purpose, session_match
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, tag_of
-from ryu_haslb.slb.statistics import DropReason
 
 
 def rule_of(mobile: str) -> FlowRow:
