@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ryu_haslb import __version__
-from ryu_haslb.web.api import ROUTES
 from ryu_haslb.web.route import JSON, Route
+from ryu_haslb.web.routes import ROUTES
 from ryu_haslb.web.schemas import COMPONENTS, Error, reference
 
 _BEARER = "token"

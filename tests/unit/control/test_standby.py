@@ -15,8 +15,8 @@ from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import View
 from ryu_haslb.control.command_table import BALANCER_COMMANDS
 from ryu_haslb.control.commands import execute
-from ryu_haslb.web.api import ROUTES
 from ryu_haslb.web.route import Api
+from ryu_haslb.web.routes import ROUTES
 from ryu_haslb.web.site import Site
 
 #: The first words of commands that change nothing, and of those that each member carries out for all, or for itself.

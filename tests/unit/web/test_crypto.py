@@ -13,8 +13,8 @@ from openapi_schema_validator import OAS31Validator
 from vici_peer import IKE, charon, serving
 
 from ryu_haslb.configuration.loader import load
-from ryu_haslb.web.api import ROUTES
 from ryu_haslb.web.route import Api, ApiError, Call
+from ryu_haslb.web.routes import ROUTES
 from ryu_haslb.web.schemas import COMPONENTS
 
 CHAPTER = Path(__file__).parents[3] / "topologies" / "chapter"

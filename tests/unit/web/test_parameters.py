@@ -11,9 +11,9 @@ import pytest
 from web_bench import TOKEN, WebBench
 from webob import Request
 
-from ryu_haslb.web.api import ROUTES
 from ryu_haslb.web.parameters import MAX_PAGE
 from ryu_haslb.web.route import Api
+from ryu_haslb.web.routes import ROUTES
 from ryu_haslb.web.site import Site
 
 HOSTILE = r"<script>alert(1)</script>\xff\x00\n@isp.com"

@@ -11,8 +11,8 @@ from web_bench import WebBench
 
 from ryu_haslb.show.column_types import Count, Seconds, Values
 from ryu_haslb.show.reals import RealRow
-from ryu_haslb.web.api import ROUTES
 from ryu_haslb.web.route import JSON, Api, Call, Route
+from ryu_haslb.web.routes import ROUTES
 from ryu_haslb.web.schemas import COMPONENTS, component, schema_of
 
 TABLES = [route for route in ROUTES if route.method == "GET" and route.media_type == JSON and not route.refusal]

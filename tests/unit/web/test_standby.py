@@ -7,8 +7,8 @@ from cluster_member import standing_by_member
 from web_bench import TOKEN, WebBench
 from webob import Request, Response
 
-from ryu_haslb.web.api import ROUTES
 from ryu_haslb.web.route import Api
+from ryu_haslb.web.routes import ROUTES
 from ryu_haslb.web.site import STANDBY_HEADER, Site
 
 
