@@ -14,11 +14,13 @@ from ryu_haslb.control.operations import Application
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.sources import Sources
+from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
 from ryu_haslb.web import metrics
 from ryu_haslb.web.history import History
 from ryu_haslb.web.parameters import Parameter, Schema
 
 JSON = "application/json"
+TEXT = "text/plain"
 #: Bytes in the body of a request.
 MAX_BODY = 64 * 1024
 _ROWS_PER_CHUNK = 100
@@ -111,6 +113,14 @@ def read_body(request: Request, body: Body) -> bytes:
     if len(read) > MAX_BODY:
         raise ApiError(413, f"body too long; expected at most {MAX_BODY} bytes")
     return read
+
+
+def check_names(api: Api, wanted: SessionFilter) -> None:
+    """Check the names in a filter. Raises: ApiError if the configuration has no object of one of them."""
+    try:
+        wanted.check(api.sources.balancer.virtual_servers, api.sources.balancer.farms)
+    except UnknownObjectError as error:
+        raise ApiError(404, f"{error}; see /api/v1/{error.table}") from None
 
 
 def json_response(value: Any, status: int = 200) -> Response:

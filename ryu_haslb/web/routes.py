@@ -1,12 +1,11 @@
-"""The HTTP API: its routes as data, and the functions that answer them. ``openapi.json`` is made from the same table.
+"""The HTTP API: its routes as data, and the functions that answer with what ``show`` reads.
 
-The answers are the rows of the snapshot, the same as ``show ... --json`` prints. Routes that change something need a
-token.
+The answers are the rows that ``show ... --json`` prints. :mod:`.changes` answers the routes that change something.
+``openapi.json`` is made from the same table.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Callable, Optional, TypeVar
 
@@ -14,11 +13,9 @@ from webob import Response
 
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration
-from ryu_haslb.control import configuring, crypto, operations
-from ryu_haslb.control.operations import UndecidedError
+from ryu_haslb.control import crypto
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
-from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.crypto import IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.show.dfp import DfpAgentRow, DfpWeightRow, dfp_agents, dfp_weights
@@ -32,26 +29,23 @@ from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.statistics import CounterRow, statistics
 from ryu_haslb.show.switches import SwitchRow, switches
 from ryu_haslb.show.vservers import VirtualServerRow, vservers
-from ryu_haslb.slb.session_filter import SessionFilter, UnknownObjectError
-from ryu_haslb.web import metrics, parameters
+from ryu_haslb.slb.session_filter import SessionFilter
+from ryu_haslb.web import changes, metrics, parameters
 from ryu_haslb.web.health import not_ready, notices
 from ryu_haslb.web.history import RealHistoryRow
-from ryu_haslb.web.parameters import AFTER, LIMIT, NAME, OF_SESSIONS, SERVERFARM, Parameter, ParameterError
-from ryu_haslb.web.route import JSON, Api, ApiError, Body, Call, Route, json_response, streamed
+from ryu_haslb.web.parameters import AFTER, LIMIT, NAME, OF_SESSIONS, SERVERFARM, Parameter
+from ryu_haslb.web.route import TEXT, Api, ApiError, Call, Route, check_names, json_response, streamed
 from ryu_haslb.web.schemas import (
     Cleared,
-    ClearSessions,
     Configured,
     Error,
     Health,
     Overview,
     Refused,
-    Remark,
     array,
     reference,
 )
 
-TEXT = "text/plain"
 #: Changes that the page shows.
 MAX_CHANGES_SHOWN = 100
 _NO_SUCH_NAME = (404, "The configuration has no virtual server or server farm of this name.")
@@ -73,35 +67,27 @@ def _filtered(
 
 def _sessions(api: Api, call: Call) -> Response:
     wanted = parameters.session_filter(call.parameters)
-    _check(api, wanted)
+    check_names(api, wanted)
     rows = sessions(api.sources, wanted, parameters.page(call.parameters))
     return streamed(_limited(rows, call.parameters.get(LIMIT.name)))
 
 
 def _reals(api: Api, call: Call) -> Response:
     farm = call.parameters.get(SERVERFARM.name)
-    _check(api, SessionFilter(farm=farm))
+    check_names(api, SessionFilter(farm=farm))
     return streamed(reals(api.sources, farm))
 
 
 def _serverfarms(api: Api, call: Call) -> Response:
     name = call.parameters.get(NAME.name)
-    _check(api, SessionFilter(farm=name))
+    check_names(api, SessionFilter(farm=name))
     return streamed(serverfarms(api.sources, name))
 
 
 def _vservers(api: Api, call: Call) -> Response:
     name = call.parameters.get(NAME.name)
-    _check(api, SessionFilter(vserver=name))
+    check_names(api, SessionFilter(vserver=name))
     return streamed(vservers(api.sources, name))
-
-
-def _check(api: Api, wanted: SessionFilter) -> None:
-    """Raises: ApiError if the configuration has no object of a name in this filter."""
-    try:
-        wanted.check(api.sources.balancer.virtual_servers, api.sources.balancer.farms)
-    except UnknownObjectError as error:
-        raise ApiError(404, f"{error}; see /api/v1/{error.table}") from None
 
 
 def _limited(rows: Iterator[Optional[Row]], limit: Optional[int]) -> Iterator[Optional[Row]]:
@@ -165,67 +151,12 @@ def _metrics(api: Api, _: Call) -> Response:
     return Response(metrics.exposition(api.collector), headerlist=[("Content-Type", metrics.CONTENT_TYPE)])
 
 
-def _clear_sessions(api: Api, call: Call) -> Response:
-    try:
-        given = json.loads(call.body)
-    except (ValueError, RecursionError) as error:
-        raise ApiError(400, f"not JSON: {error}; expected {_CLEAR_SESSIONS.expectation}") from error
-    known = {each.name: each for each in OF_SESSIONS}
-    if (
-        not isinstance(given, dict)
-        or given.keys() - known.keys()
-        or not all(isinstance(each, str) for each in given.values())
-    ):
-        raise ApiError(400, f"wrong content; expected {_CLEAR_SESSIONS.expectation}")
-    try:
-        wanted = parameters.session_filter({name: known[name].read(text) for name, text in given.items()})
-    except ParameterError as error:
-        raise ApiError(400, str(error)) from None
-    _check(api, wanted)
-    return json_response({"cleared": operations.clear_sessions(api.application, wanted)})
-
-
-def _clear_counters(api: Api, _: Call) -> Response:
-    operations.clear_counters(api.application)
-    return Response(status=204, content_type=None)
-
-
 def _running_configuration(api: Api, _: Call) -> Response:
     text = write_configuration(api.sources.configuration, with_secrets=False)
     return Response(text.encode(), content_type=TEXT, charset="utf-8")
 
 
-def _config(api: Api, call: Call) -> Response:
-    try:
-        applied = configuring.apply_commands(api.application, call.body.decode(), "request")
-    except UnicodeDecodeError as error:
-        raise ApiError(400, f"not UTF-8: {error}; expected {_CONFIG.expectation}") from error
-    except ConfigurationError as error:
-        raise ApiError(422, "the commands have errors; nothing was changed", errors=_remarks(error.errors)) from error
-    except UndecidedError as error:
-        raise ApiError(504, str(error)) from error
-    warnings = [*_remarks(applied.warnings), *({"line": 0, "text": text} for text in applied.notes)]
-    return json_response({"changes": applied.changes, "consequences": applied.consequences, "warnings": warnings})
-
-
-def _remarks(diagnostics: tuple[Diagnostic, ...]) -> list[Remark]:
-    return [{"line": each.line, "text": each.text} for each in diagnostics]
-
-
-_CLEAR_SESSIONS = Body(
-    JSON,
-    reference(ClearSessions),
-    {"vserver": "MIPSLB"},
-    'a JSON object: {} for all sessions, {"vserver": "MIPSLB"} for those of one virtual server; '
-    "other keys are serverfarm, real, client and nai",
-)
-_CONFIG = Body(
-    TEXT,
-    {"type": "string", "minLength": 1},
-    "ip slb serverfarm HAFARM\n  real 10.1.1.51\n    weight 2\n",
-    "configuration commands in UTF-8, such as: ip slb serverfarm HAFARM",
-)
-
+#: Every route.
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/overview", "All tables that the page shows", _overview, reference(Overview)),
     _filtered("/api/v1/reals", "Real servers", _reals, RealRow, SERVERFARM),
@@ -291,20 +222,20 @@ ROUTES: tuple[Route, ...] = (
         "POST",
         "/api/v1/clear/sessions",
         "End all sessions, or those that have all of the given properties",
-        _clear_sessions,
+        changes.clear_sessions,
         reference(Cleared),
-        body=_CLEAR_SESSIONS,
+        body=changes.CLEAR_SESSIONS,
         errors=(_NO_SUCH_NAME,),
         needs_leader=True,
     ),
-    Route("POST", "/api/v1/clear/counters", "Set all counters to zero", _clear_counters, needs_leader=True),
+    Route("POST", "/api/v1/clear/counters", "Set all counters to zero", changes.clear_counters, needs_leader=True),
     Route(
         "POST",
         "/api/v1/config",
         "Apply configuration commands to the running configuration: all of them, or none if one has an error",
-        _config,
+        changes.apply_commands,
         reference(Configured),
-        body=_CONFIG,
+        body=changes.CONFIG,
         refusal=(
             422,
             Refused,
