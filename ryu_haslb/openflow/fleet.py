@@ -11,6 +11,7 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.connection import Connection
 from ryu_haslb.openflow.identity import is_proved, refusal
 from ryu_haslb.openflow.installation import Clock
+from ryu_haslb.openflow.known_switches import KnownSwitches
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.pipeline import chassis_address
 from ryu_haslb.openflow.retirement import Conclude
@@ -23,16 +24,6 @@ from ryu_haslb.slb.balancer import Balancer
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-#: Seconds without a connection after which a switch is forgotten that the configuration does not name. A chassis
-#: reboots within some minutes. Its sessions stay here until their idle time, and its rules on the switch: when it
-#: connects after all, it is served as after a restart of the balancer.
-FORGET_TIMEOUT = 600.0
-#: Switches without a connection that the configuration does not name and that are remembered; beyond it the one that
-#: has been gone longest is forgotten. Each has some 15 kB, and series in the metrics.
-MAX_GONE_SWITCHES = 64
-#: Seconds between two looks at the switches that are gone.
-_FORGET_INTERVAL = 1.0
 
 
 class Fleet:
@@ -48,13 +39,11 @@ class Fleet:
         clock: Clock = time.monotonic,
         leadership: Optional[Leadership] = None,
     ) -> None:
-        self.switches: dict[int, Switch] = {}
+        self._known = KnownSwitches()
+        self.switches: Mapping[int, Switch] = self._known.by_id
         self._connections: dict[int, Connection] = {}
-        self._by_chassis_address: dict[bytes, int] = {}  # the switch that was served last with each
         self._not_served: dict[int, SwitchChannel] = {}
         self._rivals = Rivals()
-        self._gone: dict[int, float] = {}
-        self._looked_at_gone = -_FORGET_INTERVAL
         self._is_retired = self._is_stopping = False
         self._configuration = configuration
         self._balancer = balancer
@@ -210,7 +199,7 @@ class Fleet:
         """Do for every switch what is due at this time."""
         self._remove_stale_rules()
         _for_each("a timer tick", self._connections, lambda connection: connection.tick(now))
-        self._forget_gone(now)
+        self._known.tick(now, self._configuration.datapaths)
         for older in self._rivals.tick(now):
             waiting = self._rivals.best(older.id)
             if waiting is not None:
@@ -262,19 +251,6 @@ class Fleet:
             if datapath_id in self.switches:
                 self.switches[datapath_id].rules.remove(session)
 
-    def _forget_gone(self, now: float) -> None:
-        """Forget switches without a connection that the configuration does not name, after some time."""
-        if now - self._looked_at_gone < _FORGET_INTERVAL:
-            return
-        self._looked_at_gone = now
-        gone = [each for each in self._gone if each not in self._configuration.datapaths]
-        for number, datapath_id in enumerate(gone, MAX_GONE_SWITCHES - len(gone)):
-            if number < 0 or now - self._gone[datapath_id] >= FORGET_TIMEOUT:
-                del self._gone[datapath_id]
-                self.switches.pop(datapath_id).adjacencies.end()
-                if self._by_chassis_address.get(chassis_address(datapath_id)) == datapath_id:
-                    del self._by_chassis_address[chassis_address(datapath_id)]
-
     def _is_configured(self, datapath_id: int) -> bool:
         return not self._configuration.datapaths or datapath_id in self._configuration.datapaths
 
@@ -289,27 +265,26 @@ class Fleet:
         return reason is None
 
     def _serve(self, transport: SwitchChannel) -> None:
-        address = chassis_address(transport.id)
-        twin = self._by_chassis_address.get(address, transport.id)
-        if twin != transport.id and twin in self._connections:
+        twin = self._known.twin_of(transport.id)
+        if twin in self._connections:
             LOG.error(
                 "Switch %016x has the chassis address of switch %016x (%s) and is not served; give one of the two "
                 "another datapath id",
-                *(transport.id, twin, address.hex(":")),
+                *(transport.id, twin, chassis_address(transport.id).hex(":")),
             )
             self._not_served[transport.id] = transport
             return
-        switch = self.switches.get(transport.id)
-        if switch is None:
-            switch = self.switches[transport.id] = Switch(transport.id, self._configuration, self._balancer)
-            switch.home = transport.address[0]
-            switch.leadership, switch.fleet = self._leadership, self.switches
-            switch.adjacencies.preload(self._preloaded.get(transport.id, {}))
-        self._gone.pop(transport.id, None)
-        self._by_chassis_address[address] = transport.id
+        switch = self._known.on_served(transport.id, lambda: self._new_switch(transport))
         self._connections[transport.id] = Connection(
             transport, switch, self._balancer, self._configuration, self._clock
         )
+
+    def _new_switch(self, transport: SwitchChannel) -> Switch:
+        switch = Switch(transport.id, self._configuration, self._balancer)
+        switch.home = transport.address[0]
+        switch.leadership, switch.fleet = self._leadership, self.switches
+        switch.adjacencies.preload(self._preloaded.get(transport.id, {}))
+        return switch
 
     def _is_at_home(self, transport: SwitchChannel) -> bool:
         """Whether a connection comes from the host that its switch was first served from."""
@@ -325,9 +300,7 @@ class Fleet:
         connection = self._connections.pop(transport.id, None)
         if connection is not None:
             connection.leave()
-        if transport.id in self.switches:
-            self._gone.pop(transport.id, None)  # the one that is gone longest is the first
-            self._gone[transport.id] = self._clock()
+        self._known.on_gone(transport.id, self._clock())
 
 
 def _for_each(what: str, of_switches: Mapping[int, T], do: Callable[[T], None]) -> None:

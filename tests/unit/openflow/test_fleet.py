@@ -13,7 +13,8 @@ from served_switch import CONFIGURATION, STRANGER, Served, purposes, sent_kinds
 from ryu_haslb.configuration.model import Configuration, Datapath
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow.connection import BARRIER_TIMEOUT, Connection
-from ryu_haslb.openflow.fleet import FORGET_TIMEOUT, MAX_GONE_SWITCHES, Fleet
+from ryu_haslb.openflow.fleet import Fleet
+from ryu_haslb.openflow.known_switches import FORGET_TIMEOUT, MAX_GONE_SWITCHES
 from ryu_haslb.openflow.pipeline import FIRST_METER, Purpose, chassis_address
 from ryu_haslb.openflow.retirement import Conclude
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT
