@@ -25,6 +25,8 @@ ENGINE := tests/unit/test_engine.py tests/unit/openflow \
 COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)
 
 export PATH := $(PATH):/usr/sbin:/sbin
+# Tests start some thousand processes. Compiled modules are kept for them, also where the environment forbids it.
+unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help run bench bench-cluster bench-quick simulate test os-ken unit lint format install machine testmachine deb dist site try-deb clean

@@ -7,11 +7,15 @@ they are not.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from typing import Any, Callable, NamedTuple
+
+# The code of this checkout, not that of an installed package.
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ryu_haslb.cluster.election import ELECTION_TRANSITIONS
 from ryu_haslb.configuration.crypto_model import (

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Callable
 
+# The code of this checkout, not that of an installed package.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from ryu_haslb import PRODUCT
 from ryu_haslb.cli.command_line import PARSERS
 from ryu_haslb.control.command_table import COMMANDS
