@@ -124,6 +124,8 @@ def test_hostile_messages_are_treated_or_break_the_protocol(state: State, kind: 
         screened = screen(state, version, kind, data)
     except ProtocolError:
         return
+    assert version == wire.OFP_VERSION or kind in (wire.OFPT_HELLO, wire.OFPT_ERROR)
     if screened.treatment is Treatment.PARSE:  # the engine comes to an end
         parser_of = ofproto_protocol.ProtocolDesc(version=4)
-        ofproto_parser.msg(parser_of, 4, kind, len(screened.message), 7, bytearray(screened.message))
+        parsed = ofproto_parser.msg(parser_of, 4, kind, len(screened.message), 7, bytearray(screened.message))
+        assert (parsed.msg_type, parsed.xid) == (kind, 7)
