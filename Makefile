@@ -29,7 +29,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run bench bench-cluster bench-quick simulate test os-ken unit lint format install machine testmachine deb dist site try-deb clean
+.PHONY: help run bench bench-cluster bench-quick simulate test os-ken unit lint format install install-os-ken machine testmachine deb dist site try-deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -92,6 +92,8 @@ bench-quick: $(INSTALLED) ## Hold the controller's speed against the ratios that
 	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.quick
 
 install: $(INSTALLED) ## Make .venv with the project, editable, and all that its checks need
+
+install-os-ken: $(OSKEN_INSTALLED)
 
 $(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/install-python
 	@tools/install-python "$(PYTHON)" "$(VENV)"
