@@ -1,16 +1,12 @@
 """The audit of one switch's session rules: finds deleted and changed ones, and those without a session.
 
-Reading every session rule of a large switch keeps it busy for seconds, so the rules are counted first::
+Reading every session rule of a large switch keeps it busy for seconds, so the rules are counted first
+(:mod:`.rule_count`), and compared when their number differs, or after a while::
 
-    every 3 s   count the sessions that have a rule here; ask for the number of rules in the table (table statistics)
-                -> the numbers agree                       -> nothing
-                -> they do not                             -> compare
-                -> rules are changing, so they cannot show -> compare, unless that took long the last time
-    every 60 s  compare, even if the numbers agree
-    compare     ask for the rules of one slice after the other (a slice: the tags with the same low bits)
-                -> a session's rule is not among them         -> deleted: install it again
-                -> it has other actions                       -> changed: install it again
-                -> a rule has no session that has a rule here -> a ghost: look a second time (:mod:`.ghosts`)
+    ask for the rules of one slice after the other (a slice: the tags with the same low bits)
+        -> a session's rule is not among them         -> deleted: install it again
+        -> it has other actions                       -> changed: install it again
+        -> a rule has no session that has a rule here -> a ghost: look a second time (:mod:`.ghosts`)
 
 After each slice there is a pause of four times the time that the slice took, so that the audit takes at most a fifth of
 the switch's time; the pause is limited to 2 s. Rules that wait or are outstanding are left out. Nothing is audited
@@ -30,6 +26,7 @@ from collections.abc import Iterator
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.audit.ghosts import Ghosts, Recovers
+from ryu_haslb.openflow.audit.rule_count import RuleCount
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.recovery.session_view import is_session_rule
 from ryu_haslb.openflow.rule_messages import session_slice
@@ -49,12 +46,6 @@ from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds between two counts, for so many sessions: counting more takes longer, so it is done less often.
-COUNT_INTERVAL = 3.0
-_COUNTED_PER_SECOND = 100_000
-#: Seconds between two comparisons without a difference, and the same as a multiple of what the last one took.
-COMPARE_INTERVAL = 60.0
-_COMPARE_PAUSE = 100.0
 #: Rules that one flow-stats request asks for, about: some 20 ms of work for the switch.
 SLICE_RULES = 4096
 #: Slices at most, and rules without a session that are kept of one slice: a switch may report any numbers.
@@ -63,16 +54,12 @@ _MAX_UNEXPECTED = 4 * SLICE_RULES
 #: The pause after a slice, as a multiple of what the slice took, and in seconds at most.
 _SLICE_PAUSE = 4.0
 _MAX_SLICE_PAUSE = 2.0
-#: Sessions that one tick counts or divides into slices.
+#: Sessions that one tick divides into slices.
 _SESSIONS_PER_TICK = 5_000
 #: Seconds without a further part of a reply after which the request is given up.
 REPLY_TIMEOUT = 15.0
 #: Seconds that a session must still live for its rule to be missed: the switch's clock is not ours.
 _MIN_REMAINING = 2.0
-#: Seconds between two comparisons that follow each other because of a difference, as a multiple of what one took; and
-#: the same while rules are changing all the time, so that their number shows no difference.
-_REPEAT_PAUSE = 10.0
-_UNCERTAIN_PAUSE = 20.0
 #: Seconds between two looks at a rule that no session has.
 SECOND_LOOK_INTERVAL = 2.0
 #: Comparisons in a row that find none of our rules. After them the switch is taken for one that does not report its
@@ -106,18 +93,8 @@ class SessionAudit:
         self._recovery = recovery
         self._xid: Optional[int] = None
         self._asked_at = self._heard_at = 0.0
-        # counting
-        self._count_at = self._compare_at = self._not_before = 0.0
-        self._can_count = True
-        self._to_count: Optional[Iterator[list[Session]]] = None
-        self._counted = self._uncertain = 0
-        self._rules_there = 0
-        self._offset = 1  # PUNT_SESSION_MISS
-        self._difference: Optional[int] = None
-        self._is_unexplained = False
-        # comparing
+        self._count = RuleCount(datapath_id, rules, balancer.sessions)
         self._began_at = self._next_at = 0.0
-        self._ended_at = self._took = 0.0
         self._to_divide: Optional[Iterator[list[Session]]] = None
         self._slices: list[list[Session]] = []
         self._slice = 0
@@ -140,8 +117,7 @@ class SessionAudit:
 
     def begin(self, now: float) -> None:
         """The standing rules are in place: count soon."""
-        self._count_at = now + COUNT_INTERVAL
-        self._compare_at = now + COMPARE_INTERVAL
+        self._count.begin(now)
 
     def compare(self, now: float) -> None:
         """Compare all session rules, beginning now; again, if that is under way."""
@@ -151,9 +127,10 @@ class SessionAudit:
         self.is_comparing, self._was_found = True, False
         self._has_found = self._is_due_again = False
         self._began_at = self._next_at = now
-        self._xid = self._to_count = None
+        self._xid = None
+        self._count.on_comparison()
         self._to_divide = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
-        rules = max(len(self._balancer.sessions), self._rules_there)  # there may be more rules than sessions
+        rules = max(len(self._balancer.sessions), self._count.in_table)  # there may be more rules than sessions
         self._slices = [[] for _ in range(min(_MAX_SLICES, 1 << max(0, (rules - 1) // SLICE_RULES).bit_length()))]
         self._to_read = deque(range(len(self._slices)))
         self._to_look_again.clear()
@@ -172,10 +149,10 @@ class SessionAudit:
         elif self.is_comparing:
             if now >= self._next_at:
                 self._continue_comparison(now)
-        elif now >= self._compare_at:
+        elif self._count.is_comparison_due(now):
             self.compare(now)
-        elif self._can_count and now >= self._count_at:
-            self._count(now)
+        elif self._count.is_due(now) and self._count.count():
+            self._ask(table_stats_request, now)
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Read a part of a reply. False when it is the reply to another request."""
@@ -193,8 +170,8 @@ class SessionAudit:
                     self._finish_slice(now)
             else:
                 counts, more = table_stats(message), has_more(message)
-                if Table.SESSIONS in counts:
-                    self._on_count(counts[Table.SESSIONS], now)
+                if Table.SESSIONS in counts and self._count.on_rules(counts[Table.SESSIONS], now):
+                    self._empty_comparisons = 0  # the switch does report what it holds
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed statistics reply (%s); audit given up", self._datapath_id, error)
             self._give_up(now)
@@ -207,7 +184,8 @@ class SessionAudit:
         """The switch rejects a request. False when it is another one."""
         if xid != self._xid:
             return False
-        self._can_count = self._can_count and self.is_comparing
+        if not self.is_comparing:
+            self._count.on_rejected()
         self._give_up(now)
         return True
 
@@ -219,42 +197,10 @@ class SessionAudit:
     def _give_up(self, now: float) -> None:
         """End a count or a comparison without a result."""
         self._xid = None
-        self._end_comparison(now)
-
-    # Counting
-
-    def _count(self, now: float) -> None:
-        """Count the sessions that have a rule here, some with each tick; then ask for the number of rules."""
-        if self._to_count is None:
-            self._to_count = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
-            self._counted = 0
-            self._uncertain = self._rules.unconfirmed - self._rules.changes
-        sessions = next(self._to_count, [])
-        self._counted += sum(session.rule_at == self._datapath_id for session in sessions)
-        if len(sessions) < _SESSIONS_PER_TICK:
-            self._to_count = None
-            self._rules.counted = self._counted
-            self._ask(table_stats_request, now)
-
-    def _on_count(self, count: int, now: float) -> None:
-        """The number of rules in the session table. Those that were changed meanwhile may be among them or not."""
-        self._rules_there = count
-        self._count_at = now + max(COUNT_INTERVAL, self._counted / _COUNTED_PER_SECOND)
-        uncertain = self._uncertain + self._rules.changes + self._rules.unconfirmed
-        difference = count - self._counted
-        if abs(difference - self._offset) <= uncertain:
-            self._difference = None
-            self._empty_comparisons = 0  # the switch does report what it holds
-            if uncertain:
-                self._compare_at = min(self._compare_at, self._ended_at + _UNCERTAIN_PAUSE * self._took)
-        elif self._is_unexplained and difference == self._difference and not uncertain:
-            self._offset = difference  # others have rules in this table
+        if self.is_comparing:
+            self._end_comparison(now)
         else:
-            self._difference = difference
-            self._compare_at = max(now, self._not_before)
-        self._is_unexplained = False
-
-    # Comparing
+            self._count.on_no_count(now)
 
     def _continue_comparison(self, now: float) -> None:
         """Divide the sessions into slices, some with each tick; then ask for the rules of the next slice."""
@@ -315,21 +261,14 @@ class SessionAudit:
             self._end_comparison(now)
 
     def _end_comparison(self, now: float) -> None:
-        if self.is_comparing:
-            self.is_comparing = False
-            self._is_unexplained = not self._has_found
-            self._slices, self._expected, self._unexpected, self._changed = [], {}, [], []
-            if self._was_found:
-                self._empty_comparisons = 0
-            elif self._has_found:
-                self._empty_comparisons += 1
-            self._took, self._ended_at = now - self._began_at, now
-            self._compare_at = now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * self._took)
-            self._not_before = now + _REPEAT_PAUSE * self._took
-            if self._is_due_again:
-                self._compare_at = now
-            self._ghosts.end()
-        self._count_at = now + COUNT_INTERVAL
+        self.is_comparing = False
+        self._slices, self._expected, self._unexpected, self._changed = [], {}, [], []
+        if self._was_found:
+            self._empty_comparisons = 0
+        elif self._has_found:
+            self._empty_comparisons += 1
+        self._count.on_compared(self._began_at, now, self._has_found, self._is_due_again)
+        self._ghosts.end()
 
     def _has_rule(self, session: Session) -> bool:
         return session.rule_at == self._datapath_id and self._balancer.sessions.has(session)

@@ -96,6 +96,7 @@ def test_a_large_table_is_compared_in_slices(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("ryu_haslb.openflow.sessions.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT", 0)
     monkeypatch.setattr("ryu_haslb.openflow.audit.session_audit.SLICE_RULES", 7)
     monkeypatch.setattr("ryu_haslb.openflow.audit.session_audit._SESSIONS_PER_TICK", 10)
+    monkeypatch.setattr("ryu_haslb.openflow.audit.rule_count.SESSIONS_PER_TICK", 10)
     world = settled(SILENT)
     before = our_rules(world)
     Fault(0.0, "flows are deleted", ("session rules",)).strike(world)

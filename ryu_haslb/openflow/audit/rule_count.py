@@ -1,0 +1,122 @@
+"""Counts the session rules of one switch, and decides by that when they are compared. Pure.
+
+::
+
+    every 3 s   count the sessions that have a rule here, some with each tick; the caller asks the switch for the number
+                of rules in the table (table statistics)
+                -> the numbers agree                       -> nothing
+                -> they do not                             -> compare
+                -> rules are changing, so they cannot show -> compare, unless that took long the last time
+    every 60 s  compare, even if the numbers agree
+
+A comparison that finds nothing explains a difference: others have rules in the table, and are counted from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Optional
+
+from ryu_haslb.openflow.sessions.session_rules import SessionRules
+from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_table import SessionTable
+
+#: Seconds between two counts, for so many sessions: counting more takes longer, so it is done less often.
+COUNT_INTERVAL = 3.0
+_COUNTED_PER_SECOND = 100_000
+#: Seconds between two comparisons without a difference, and the same as a multiple of what the last one took.
+COMPARE_INTERVAL = 60.0
+_COMPARE_PAUSE = 100.0
+#: Seconds between two comparisons that follow each other because of a difference, as a multiple of what one took; and
+#: the same while rules are changing all the time, so that their number shows no difference.
+_REPEAT_PAUSE = 10.0
+_UNCERTAIN_PAUSE = 20.0
+#: Sessions that one tick counts.
+SESSIONS_PER_TICK = 5_000
+
+
+class RuleCount:
+    """The counts of one switch. ``in_table`` is the number of rules that the switch has reported last."""
+
+    def __init__(self, datapath_id: int, rules: SessionRules, sessions: SessionTable) -> None:
+        self.in_table = 0
+        self._datapath_id = datapath_id
+        self._rules = rules
+        self._sessions = sessions
+        self._count_at = self._compare_at = self._not_before = 0.0
+        self._is_possible = True
+        self._to_count: Optional[Iterator[list[Session]]] = None
+        self._counted = self._uncertain = 0
+        self._offset = 1  # PUNT_SESSION_MISS
+        self._difference: Optional[int] = None
+        self._is_unexplained = False
+        self._compared_at = self._took = 0.0
+
+    def begin(self, now: float) -> None:
+        """The standing rules are in place: count soon."""
+        self._count_at = now + COUNT_INTERVAL
+        self._compare_at = now + COMPARE_INTERVAL
+
+    def is_due(self, now: float) -> bool:
+        """Whether it is time to count."""
+        return self._is_possible and now >= self._count_at
+
+    def is_comparison_due(self, now: float) -> bool:
+        """Whether it is time to compare."""
+        return now >= self._compare_at
+
+    def count(self) -> bool:
+        """Count some sessions that have a rule here. True when all are counted: the number of rules is needed next."""
+        if self._to_count is None:
+            self._to_count = self._sessions.slices(SESSIONS_PER_TICK)
+            self._counted = 0
+            self._uncertain = self._rules.unconfirmed - self._rules.changes
+        sessions = next(self._to_count, [])
+        self._counted += sum(session.rule_at == self._datapath_id for session in sessions)
+        if len(sessions) == SESSIONS_PER_TICK:
+            return False
+        self._to_count = None
+        self._rules.counted = self._counted
+        return True
+
+    def on_rules(self, count: int, now: float) -> bool:
+        """The number of rules in the session table. Whether it agrees with that of the sessions.
+
+        Rules that were changed meanwhile may be among them or not.
+        """
+        self.in_table = count
+        self._count_at = now + max(COUNT_INTERVAL, self._counted / _COUNTED_PER_SECOND)
+        uncertain = self._uncertain + self._rules.changes + self._rules.unconfirmed
+        difference = count - self._counted
+        agrees = abs(difference - self._offset) <= uncertain
+        if agrees:
+            self._difference = None
+            if uncertain:
+                self._compare_at = min(self._compare_at, self._compared_at + _UNCERTAIN_PAUSE * self._took)
+        elif self._is_unexplained and difference == self._difference and not uncertain:
+            self._offset = difference  # others have rules in this table
+        else:
+            self._difference = difference
+            self._compare_at = max(now, self._not_before)
+        self._is_unexplained = False
+        return agrees
+
+    def on_no_count(self, now: float) -> None:
+        """The number of rules has not come."""
+        self._count_at = now + COUNT_INTERVAL
+
+    def on_rejected(self) -> None:
+        """The switch does not tell the number of rules."""
+        self._is_possible = False
+
+    def on_comparison(self) -> None:
+        """A comparison begins: a count that is under way has no result."""
+        self._to_count = None
+
+    def on_compared(self, began_at: float, now: float, has_found: bool, is_due_again: bool) -> None:
+        """A comparison has ended, and has found something or not."""
+        self._is_unexplained = not has_found
+        self._took, self._compared_at = now - began_at, now
+        self._compare_at = now if is_due_again else now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * self._took)
+        self._not_before = now + _REPEAT_PAUSE * self._took
+        self._count_at = now + COUNT_INTERVAL
