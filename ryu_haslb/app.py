@@ -290,7 +290,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         if self.member is None or not self.member.resign(name):
             return
         with eventlet.Timeout(HAND_OVER_TIMEOUT, False):
-            while self.member.is_leading or not self.member.has_said_why:
+            while self.member.is_leading or self.fleet.serves_any or not self.member.has_said_why:
                 eventlet.sleep(TICK_INTERVAL)
         if self.member.is_leading:
             LOG.warning("cluster: no other member has taken over within %g s", HAND_OVER_TIMEOUT)

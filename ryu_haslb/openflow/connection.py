@@ -144,11 +144,12 @@ class Connection:
             self._follow_resignation()
 
     def _follow_resignation(self) -> None:
+        """While another member may become MASTER at any moment, session rules precede their requests."""
         leadership = self._leadership
-        if leadership is None or leadership.is_resigning == self._is_resigning:
+        if leadership is None or leadership.is_ending == self._is_resigning:
             return
-        self._is_resigning = leadership.is_resigning
-        self._switch.path.set_resigning(self._is_resigning)
+        self._is_resigning = leadership.is_ending
+        self._set_resigning()
         if self._is_resigning:  # the barrier confirms all that was sent before
             leadership.awaited.add(self)
             self._installation.transactions.submit(lambda _: [], lambda _: leadership.on_confirmed(self))
@@ -245,8 +246,13 @@ class Connection:
     def _end_resignation(self) -> None:
         if self._leadership is not None and self._is_resigning:
             self._is_resigning = False
-            self._switch.path.set_resigning(False)
+            self._set_resigning()
             self._leadership.on_confirmed(self)
+
+    def _set_resigning(self) -> None:
+        path = self._switch.path
+        path.set_resigning(self._is_resigning)
+        self.transport.on_handled = path.release if self._is_resigning else None
 
     def _on_message(self, kind: int, xid: int, message: bytes) -> bool:
         """Handle a message of the switch. False when it is left to the engine."""

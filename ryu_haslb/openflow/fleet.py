@@ -179,6 +179,11 @@ class Fleet:
         """The datapath ids of the switches that the configuration names."""
         return frozenset(self._configuration.datapaths)
 
+    @property
+    def serves_any(self) -> bool:
+        """Whether a switch is served: in a cluster, whether another member has not become MASTER of all yet."""
+        return any(switch.channel is not None for switch in self.switches.values())
+
     def preload_neighbours(self, places: Mapping[int, Mapping[bytes, Location]]) -> None:
         """Another member of the cluster leads, and has located these next hops at the switches.
 

@@ -22,7 +22,7 @@ real server. Then it is forwarded by a packet-out, in one of two ways:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Callable, Final, Optional, Union
+from typing import Final, Optional, Union
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import wire, wire_packet
@@ -38,12 +38,13 @@ from ryu_haslb.openflow.replies import Replies
 from ryu_haslb.openflow.request_checks import RequestChecks
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.sockets.held_channel import HeldChannel
 from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
@@ -66,7 +67,8 @@ class RequestPath:
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
-        self.channel: Optional[Channel] = None
+        self._channel: Optional[Channel] = None
+        self._way: Optional[Channel] = None  # the same, or what holds back until the rules of sessions were sent
         self.learning: Optional[Learning] = None
         self._datapath_id = datapath_id
         self._balancer = balancer
@@ -76,8 +78,7 @@ class RequestPath:
         self._checks = RequestChecks(datapath_id, balancer, discovery, forwarding)
         self.replies = Replies(datapath_id, balancer, discovery)
         self.rules = SessionRules(datapath_id, balancer, self._actions)
-        #: Has the rule of a session installed whose request is about to be forwarded.
-        self._install_rule: Callable[[Session], None] = self.rules.install
+        self._install_rule = self.rules.install
         self.admission = Admission(balancer, self._checks.read)
         self.table_output = TableOutput(datapath_id)
         self.unrecovered = UnrecoveredSessions(datapath_id, balancer, self.rules, self._actions, self.table_output)
@@ -94,11 +95,29 @@ class RequestPath:
         """While this member of a cluster resigns, each session rule precedes its request, and none waits.
 
         The switch may have another leader at any moment. A request whose rule it rejects is rejected as well then, and
-        its mobile sends it again to the other leader.
+        its mobile sends it again to the other leader. The rules of all requests that arrive together are one bundle:
+        with a bundle for each the switch would lag behind, and the requests that it has not carried out when the other
+        leader is MASTER are lost.
         """
-        if is_resigning:
+        self.release()
+        self._way = self._channel
+        if is_resigning and self._channel is not None:
             self.rules.send_waiting()
-        self._install_rule = self.rules.install_at_once if is_resigning else self.rules.install
+            self._way = HeldChannel(self._channel, self.rules.send_waiting)
+
+    def release(self) -> None:
+        """Send what is held back until the rules of sessions were sent."""
+        if isinstance(self._way, HeldChannel):
+            self._way.release()
+
+    @property
+    def channel(self) -> Optional[Channel]:
+        """The connection over which the switch is served."""
+        return self._channel
+
+    @channel.setter
+    def channel(self, channel: Optional[Channel]) -> None:
+        self._channel = self._way = channel
 
     @property
     def virtual_servers(self) -> Mapping[bytes, VirtualServer]:
@@ -111,7 +130,7 @@ class RequestPath:
             punted = wire_packet.read_packet_in(message)
         except wire.MalformedMessage:
             return False
-        channel = self.channel
+        channel = self._way
         if punted is None or channel is None:
             return False
         cookie, port, frame = punted

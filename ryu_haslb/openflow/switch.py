@@ -203,6 +203,7 @@ class Switch:
         if self.channel is not None:
             if self.unrecovered.recovery.reading.is_waiting:
                 self.admission.on_reading(now)
+            self.path.release()
             self.admission.update_load(self.channel, self.rules.flush(now), now)
 
     def _probe_table_output(self, channel: Channel, now: float) -> None:

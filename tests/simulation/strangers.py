@@ -69,6 +69,7 @@ class StrangerConnection:
         self.tables = 254
         self.certificate: Optional[PeerCertificate] = None
         self.handler: Optional[MessageHandler] = None
+        self.on_handled: Optional[Callable[[], None]] = None
         #: Is called once the handshake is over.
         self.listener: Optional[SwitchListener] = None
         self.close_reason = "connection lost"

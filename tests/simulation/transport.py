@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Callable, Optional
 
 from ryu_haslb.openflow.sockets.channel import MessageHandler
 from ryu_haslb.openflow.sockets.latency import LatencyHistogram
@@ -30,6 +30,7 @@ class Transport:
         self.tables = min(switch.capabilities.tables, 255)
         self.certificate: Optional[PeerCertificate] = None
         self.handler: Optional[MessageHandler] = None
+        self.on_handled: Optional[Callable[[], None]] = None
         self.close_reason = "connection lost"
         self.ports = dict(switch.datapath.ports)
         self.bytes_sent = 0
@@ -105,4 +106,6 @@ class Transport:
             self._controller.fleet.on_port_changed(self, number, not is_down)
         elif (self.handler is None or not self.handler(kind, xid, message)) and kind == ECHO_REPLY:
             self._controller.fleet.on_echo_reply(self, xid)
+        if self.on_handled is not None:
+            self.on_handled()
         self._controller.flush_soon()

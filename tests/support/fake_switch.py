@@ -197,6 +197,7 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         self.id = self.switch.datapath_id
         self.tables = self.switch.tables
         self.handler: Optional[Callable[[int, int, bytes], Any]] = None
+        self.on_handled: Optional[Callable[[], None]] = None
         self.certificate: Optional[PeerCertificate] = None
         self.close_reason = "connection lost"
         self.ports: dict[int, str] = {}
@@ -237,6 +238,8 @@ class FakeTransport(ofproto_protocol.ProtocolDesc):  # type: ignore[misc]
         """Deliver a message of the switch; what the application's handler returned."""
         _, kind, _, xid = HEADER.unpack_from(data)
         is_handled = self.handler(kind, xid, data) if self.handler is not None else False
+        if self.on_handled is not None:
+            self.on_handled()
         if not is_handled and kind == wire.OFPT_ECHO_REPLY and self.listener is not None:
             self.listener.on_echo_reply(self, xid)
         return is_handled

@@ -14,10 +14,15 @@ ever asks for EQUAL, which needs no generation::
                     the switch has no roles                                         -> served by the leader, unfenced
     MASTER    -> asks once a second for its role
                     this member leads with another generation                       -> MASTER with that
-                    it leads no more, or another member is MASTER                   -> WAITING
+                    another member is MASTER                                        -> WAITING
+                    it leads no more: asks for its role, until another member is MASTER, or asks for SLAVE
     WAITING   -> this member leads                                                  -> CLAIMING
 
 :data:`FENCING_TRANSITIONS` has all changes of the role; ``docs/states.md`` is drawn from it.
+
+A member that leads no more serves a switch until the switch has another MASTER (:data:`LINGER_TIMEOUT` at most). The
+database reports the new leader to both members in the same moment: if the former one asked for SLAVE at once, the
+switch would have no MASTER until the new one's request arrives, and would drop requests.
 
 A generation at the switch that is newer than this member's is reported to the cluster, which decides what it means. A
 switch may lie: the report says whether other switches still accept this member. When another member has become MASTER
@@ -40,6 +45,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between two questions of the leader for its role.
 QUESTION_INTERVAL = 1.0
+#: Seconds for which a member that leads no more serves a switch that has no other MASTER, and between its questions.
+LINGER_TIMEOUT, LINGERING_QUESTION_INTERVAL = 0.5, 0.01
 
 
 class RoleEvent(Enum):
@@ -94,6 +101,11 @@ class Leadership:
         self.followed = Budget(MAX_SESSIONS)
         self.report = report
 
+    @property
+    def is_ending(self) -> bool:
+        """Whether another member may be MASTER of a switch at any moment."""
+        return self.is_resigning or not self.is_leading
+
     def on_confirmed(self, connection: object) -> None:
         """The switch has confirmed what was sent before this member resigned, or is not served any more."""
         if connection in self.awaited:
@@ -117,6 +129,7 @@ class FencedMastership(Arbiter):
         self._claimed = 0
         self._has_claimed = False  # whether MASTER was asked for last
         self._role_at_switch: Optional[int] = None  # the role that the switch has reported last
+        self._lingers_since: Optional[float] = None
 
     def tick(self, now: float) -> None:
         """Follow what the cluster has decided, and ask when it is time."""
@@ -124,6 +137,9 @@ class FencedMastership(Arbiter):
             return
         if not self._has_roles:
             self._follow_without_roles()
+        elif self._is_lingering(now):
+            if now - self._asked_at >= LINGERING_QUESTION_INTERVAL:
+                self.ask(now)
         elif self._must_change():
             self._follow(now)
         elif now - self._asked_at < QUESTION_INTERVAL:
@@ -137,6 +153,15 @@ class FencedMastership(Arbiter):
         """The connection is lost or left: send nothing more."""
         self._leadership.masters.discard(self)
         super().end()
+
+    def _is_lingering(self, now: float) -> bool:
+        """Whether this member leads no more, and the switch may have no other MASTER yet."""
+        if self._leadership.is_leading or self.role is not Role.MASTER:
+            self._lingers_since = None
+            return False
+        if self._lingers_since is None:
+            self._lingers_since = now
+        return now - self._lingers_since < LINGER_TIMEOUT
 
     def _must_change(self) -> bool:
         leadership = self._leadership

@@ -218,11 +218,6 @@ class SessionRules:
             held = self.room.held
             self._queue.add(session, may_replace or (held is not None and session.tag in held))
 
-    def install_at_once(self, session: Session) -> None:
-        """Install the session's rule before anything that is sent later."""
-        self.install(session)
-        self.send_waiting()
-
     def send_waiting(self) -> None:
         """Send the rules that wait to be installed and for which there is room, however much is outstanding."""
         if self._transactions is None:

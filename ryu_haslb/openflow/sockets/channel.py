@@ -27,9 +27,10 @@ class Channel(Protocol):
 class SwitchChannel(Channel, Protocol):
     """A channel whose handshake is over: its datapath id and its ports are known.
 
-    ``handler`` is offered each message first. ``address`` is host and port of the switch's end, ``local_address`` of
-    this end, ``tables`` the number of its flow tables. ``certificate`` is the one that the switch has proved to hold,
-    None without TLS or without ``--ca-certs``. ``close_reason`` says why the connection has ended, once it has.
+    ``handler`` is offered each message first. ``on_handled`` is called, if it is set, when all messages of one read are
+    handled. ``address`` is host and port of the switch's end, ``local_address`` of this end, ``tables`` the number of
+    its flow tables. ``certificate`` is the one that the switch has proved to hold, None without TLS or without
+    ``--ca-certs``. ``close_reason`` says why the connection has ended, once it has.
     """
 
     id: int
@@ -38,6 +39,7 @@ class SwitchChannel(Channel, Protocol):
     tables: int
     certificate: Optional[PeerCertificate]
     handler: Optional[MessageHandler]
+    on_handled: Optional[Callable[[], None]]
     close_reason: str
 
     def port_names(self) -> dict[int, str]:

@@ -62,6 +62,7 @@ class Transport(Datapath):  # type: ignore[misc]
     """
 
     handler: Optional[MessageHandler] = None
+    on_handled: Optional[Callable[[], None]] = None
     xid: int
 
     def __init__(self, accepted: Any, address: Any, listener: SwitchListener) -> None:
@@ -206,6 +207,8 @@ class Transport(Datapath):  # type: ignore[misc]
                 if self.handler is None or version != OFP_VERSION or not self.handler(kind, xid, message):
                     self._handle_other(version, kind, xid, message)
         finally:
+            if self.on_handled is not None:
+                self.on_handled()
             if packets:
                 self.latency.observe(time.perf_counter() - begin, packets)
         return received[offset:]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 from ipaddress import IPv4Address
-from typing import Optional
+from typing import Callable, Optional
 
+import pytest
 from fake_switch import packet_in
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
@@ -63,6 +64,7 @@ class Member:
     def __init__(self, network: Network, key: bytes) -> None:
         self._network = network
         self.handler: Optional[MessageHandler] = None
+        self.on_handled: Optional[Callable[[], None]] = None
         self.sent: list[bytes] = []
         self.bytes_sent = self._xid = 0
         self.leadership = Leadership(lambda *_: None)
@@ -93,18 +95,24 @@ class Member:
         _, kind, _, xid = wire.HEADER.unpack_from(message)
         if self.handler is not None:
             self.handler(kind, xid, message)
+        if self.on_handled is not None:
+            self.on_handled()
 
     def lead(self, generation: int) -> None:
         self.leadership.is_leading, self.leadership.generation = True, generation
         self.connection.on_leadership_changed()
 
-    def request(self, mobile: str) -> int:
-        """The port that the request of a mobile is sent to, by packet-out or by its session's rule."""
+    def packet_in(self, mobile: str) -> bytes:
+        """A request of a mobile, as the switch punts it."""
         nai = mobile.encode()
         payload = struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), bytes(4), bytes(4), 1) + bytes([131, len(nai)]) + nai
         frame = Ether() / IP(src="15.1.1.51", dst="10.1.1.10") / UDP(sport=434, dport=434) / payload
+        return packet_in(Purpose.PUNT_REQUEST.cookie, 3, bytes(frame))
+
+    def request(self, mobile: str) -> int:
+        """The port that the request of a mobile is sent to, by packet-out or by its session's rule."""
         before = len(self.sent)
-        self.deliver(packet_in(Purpose.PUNT_REQUEST.cookie, 3, bytes(frame)))
+        self.deliver(self.packet_in(mobile))
         (out,) = (each for each in self.sent[before:] if each[1] == wire.OFPT_PACKET_OUT)
         port = last_output(out[24 : 24 + int.from_bytes(out[16:18], "big")])
         if port != wire.OFPP_TABLE:
@@ -294,6 +302,44 @@ def test_while_the_leader_resigns_each_session_rule_precedes_its_request() -> No
     leader.sent.clear()
     leader.request("later@isp.com")
     assert kinds_of(leader.sent) == [wire.OFPT_PACKET_OUT]
+
+
+def test_the_rules_of_requests_that_arrive_together_are_one_bundle_while_the_leader_resigns() -> None:
+    """With a bundle for each the switch lags behind, and loses more requests when it gets its next leader."""
+    led = Led()
+    leader = led.leader
+    leader.leadership.is_resigning = True
+    leader.connection.on_leadership_changed()
+    leader.sent.clear()
+    assert leader.handler is not None and leader.on_handled is not None
+    for number in range(3):
+        message = leader.packet_in(f"late-{number}@isp.com")
+        leader.handler(wire.OFPT_PACKET_IN, 0, message)
+    assert leader.sent == []
+    leader.on_handled()
+    kinds = kinds_of(leader.sent)
+    assert kinds[-3:] == [wire.OFPT_PACKET_OUT] * 3
+    assert wire.OFPT_PACKET_OUT not in kinds[:-3]
+    assert kinds.count(wire.OFPT_BARRIER_REQUEST) == 2, "one in front of the bundle, and one behind it"
+
+
+@pytest.mark.parametrize("reason", ["tick", "succeeded"])
+def test_what_is_held_back_leaves_with_the_next_flush_or_when_it_goes_on(reason: str) -> None:
+    led = Led()
+    leader = led.leader
+    leader.leadership.is_resigning = True
+    leader.connection.on_leadership_changed()
+    leader.sent.clear()
+    assert leader.handler is not None
+    leader.handler(wire.OFPT_PACKET_IN, 0, leader.packet_in("late@isp.com"))
+    if reason == "tick":
+        leader.connection.flush(led.clock.now)
+    else:
+        leader.leadership.is_resigning = False
+        leader.connection.on_leadership_changed()
+    kinds = kinds_of(leader.sent)
+    assert kinds.count(wire.OFPT_PACKET_OUT) == 1
+    assert kinds.index(wire.OFPT_FLOW_MOD) < kinds.index(wire.OFPT_PACKET_OUT)
 
 
 def resign(led: Led) -> list[bool]:

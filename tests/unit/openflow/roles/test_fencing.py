@@ -6,7 +6,13 @@ from typing import Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.roles.arbiter import Role
-from ryu_haslb.openflow.roles.fencing import FENCING_TRANSITIONS, QUESTION_INTERVAL, FencedMastership, Leadership
+from ryu_haslb.openflow.roles.fencing import (
+    FENCING_TRANSITIONS,
+    LINGER_TIMEOUT,
+    QUESTION_INTERVAL,
+    FencedMastership,
+    Leadership,
+)
 from ryu_haslb.openflow.wire_role import OFPT_ROLE_REQUEST, ControllerRole, role_request
 from simulation.clock import Clock
 from simulation.datapath import Capabilities
@@ -62,6 +68,12 @@ class Member:
         self.xid += 1
         return self.xid
 
+    def role_at_switch(self) -> Optional[int]:
+        """The role that the switch has reported last; a question for it is asked now."""
+        self.mastership.ask(self._bench.clock.now)
+        self._bench.run(0.1)
+        return self.mastership._role_at_switch
+
     def _on_message(self, message: bytes) -> None:
         _, kind, _, xid = wire.HEADER.unpack_from(message)
         now = self._bench.clock.now
@@ -69,6 +81,54 @@ class Member:
             self.mastership.on_error(xid, wire.read_error(message), now)
         else:
             self.mastership.on_message(kind, xid, message, now)
+
+
+def test_a_former_leader_serves_until_the_switch_has_another_master() -> None:
+    """A switch without a MASTER drops what it punts; the database reports the new leader to both at the same time."""
+    bench = Bench()
+    former, successor = Member(bench, leads_with=1), Member(bench)
+    bench.run(1, former, successor)
+    former.stand_by(2)
+    bench.run(LINGER_TIMEOUT / 2, former, successor)
+    assert (former.events, former.mastership.role) == (["serve"], Role.MASTER)
+    successor.lead(2)
+    successor.mastership.tick(bench.clock.now)
+    bench.run(0.2, former, successor)
+    assert (former.events, former.mastership.role) == (["serve", "wait"], Role.WAITING)
+    assert successor.mastership.role is Role.MASTER
+
+
+def test_a_former_leader_gives_up_a_switch_that_gets_no_other_master() -> None:
+    """Its successor may not reach the switch, and it may not lead again."""
+    bench = Bench()
+    former, other = Member(bench, leads_with=1), Member(bench)
+    bench.run(1, former, other)
+    former.stand_by(2)
+    bench.run(LINGER_TIMEOUT + 0.2, former, other)
+    assert (former.events, former.mastership.role) == (["serve", "wait"], Role.WAITING)
+    assert former.role_at_switch() == ControllerRole.SLAVE
+
+
+def test_a_leader_that_leads_again_meanwhile_goes_on_with_its_new_generation() -> None:
+    bench = Bench()
+    leader = Member(bench, leads_with=1)
+    bench.run(1, leader)
+    leader.stand_by(2)
+    bench.run(0.1, leader)
+    leader.lead(3)
+    bench.run(LINGER_TIMEOUT + 0.2, leader)
+    assert (leader.events, leader.mastership.generation) == (["serve"], 3)
+
+
+def test_where_a_switch_has_no_roles_a_former_leader_ends_at_once() -> None:
+    """Nothing but the former leader itself keeps it from dispatching what its successor dispatches."""
+    bench = Bench(roles=False)
+    former = Member(bench, leads_with=1)
+    bench.run(1, former)
+    assert former.mastership.role is Role.UNFENCED
+    former.stand_by(2)
+    former.mastership.tick(bench.clock.now)
+    assert former.mastership.role is Role.WAITING
 
 
 def test_the_leader_serves_and_the_others_stand_by() -> None:
