@@ -73,7 +73,7 @@ class ClusterLab(Lab):
         subprocess.run(["ip", "route", "add", str(BEHIND_ROUTER), "via", str(CONTROLLER_MANAGEMENT.ip)], check=True)
         for switch in SWITCHES.values():
             socket = Path(os.environ.get("OVS_RUNDIR", "/var/run/openvswitch")) / f"{switch}.mgmt"
-            self._recorders[switch] = self._start(CONTROLLER, rule_record, [str(socket), str(_rules_file(switch))])
+            self._recorders[switch] = self._start(CONTROLLER, rule_record, [str(socket), *map(str, _records(switch))])
         addresses = {server: str(database_address(server)) for server in DATABASES}
         self.databases = DatabaseServers(janitor.DIRECTORY / "database", addresses, self._launch_database)
         for name in self.members:
@@ -207,7 +207,10 @@ class ClusterLab(Lab):
 
     def ledger(self) -> Ledger:
         """What was sent and what has arrived so far."""
-        return read_ledger([_file(pdsn) for pdsn in PDSNS.values()], {agent: _file(agent) for agent in HOME_AGENTS})
+        masters = {number: _records(switch)[1] for number, switch in SWITCHES.items()}
+        return read_ledger(
+            [_file(each) for each in PDSNS.values()], {each: _file(each) for each in HOME_AGENTS}, masters
+        )
 
     def rule_history(self) -> list[Rule]:
         """Every session rule that a switch has had so far, switch by switch in the order of their additions."""
@@ -215,7 +218,7 @@ class ClusterLab(Lab):
         for switch, recorder in self._recorders.items():
             _tell(recorder, "record")
             _await_done(recorder, f"the record of {switch}")
-            found += read_rules(_rules_file(switch))
+            found += read_rules(_records(switch)[0])
         return found
 
     def rules(self) -> dict[int, set[str]]:
@@ -233,8 +236,9 @@ def _file(node: str) -> Path:
     return janitor.DIRECTORY / f"{node}.requests"
 
 
-def _rules_file(switch: str) -> Path:
-    return janitor.DIRECTORY / f"{switch}.rules"
+def _records(switch: str) -> tuple[Path, Path]:
+    """The files of the rules and of the masters of a switch."""
+    return janitor.DIRECTORY / f"{switch}.rules", janitor.DIRECTORY / f"{switch}.masters"
 
 
 def _tell(process: subprocess.Popen[bytes], command: str) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Optional
 
-from haslb_lab.cluster.rule_record import RULE, Rule
+from haslb_lab.cluster.rule_record import NEW_MASTER, RULE, NewMaster, Rule
 from haslb_lab.cluster.traffic import ARRIVED, MAX_MOBILES, SENT
 
 SECOND = 1_000_000_000
@@ -58,10 +58,14 @@ def _is_within(sent: int, pause: Pause) -> bool:
 
 @dataclass(frozen=True)
 class Ledger:
-    """All requests: ``sent`` in the order of sending (time, mobile), ``arrivals`` in the order of arrival."""
+    """All requests: ``sent`` in the order of sending (time, mobile), ``arrivals`` in the order of arrival.
+
+    ``masters`` are those that each switch has had.
+    """
 
     sent: Sequence[tuple[int, int]]
     arrivals: Sequence[Arrival]
+    masters: Mapping[int, Sequence[NewMaster]] = field(default_factory=dict)
 
     def pauses(self, begin: int, end: int) -> Pauses:
         """For each switch the longest pause between two arrivals of its requests, from ``begin`` to ``end``.
@@ -73,6 +77,18 @@ class Ledger:
             switch: max(each, key=lambda pause: pause.seconds, default=Pause(begin, end))
             for switch, each in gaps.items()
         }
+
+    def takeovers(self, begin: int, end: int) -> Pauses:
+        """For each switch that has got another master from ``begin`` to ``end``: from the last arrival before to the
+        first one after. Where the arrivals between two times may be before or after, the longest pause counts."""
+        found = {}
+        for switch in self.masters.keys() & self._times_by_switch.keys():
+            gaps = self._gaps(switch, begin, end)
+            within = [each for each in self.masters[switch] if each.end >= begin and each.begin <= end]
+            near = [gap for gap in gaps if any(gap.end >= each.begin and gap.begin <= each.end for each in within)]
+            if near:
+                found[switch] = max(near, key=lambda pause: pause.seconds)
+        return found
 
     def _gaps(self, switch: int, begin: int, end: int) -> list[Pause]:
         arrivals = self._times_by_switch[switch]
@@ -184,15 +200,15 @@ def _fault(stays: Sequence[Stay], place: int, rules: Mapping[tuple[int, str], Ru
     return "the switch never had its rule, and none of a later session"
 
 
-def read_ledger(sent: Iterable[Path], arrived: Mapping[str, Path]) -> Ledger:
-    """Read the files that senders and captures write; a record whose end is missing is left out."""
+def read_ledger(sent: Iterable[Path], arrived: Mapping[str, Path], masters: Mapping[int, Path]) -> Ledger:
+    """Read the files of senders, captures and records of switches; a record whose end is missing is left out."""
     requests = [record for path in sent for record in SENT.iter_unpack(_whole(path, SENT.size))]
     arrivals = [
         Arrival(at, sent_at, mobile, agent)
         for agent, path in arrived.items()
         for at, sent_at, mobile in ARRIVED.iter_unpack(_whole(path, ARRIVED.size))
     ]
-    return Ledger(sorted(requests), sorted(arrivals))
+    return Ledger(sorted(requests), sorted(arrivals), {switch: _masters(path) for switch, path in masters.items()})
 
 
 def _whole(path: Path, size: int) -> bytes:
@@ -203,6 +219,10 @@ def _whole(path: Path, size: int) -> bytes:
 def read_rules(path: Path) -> Iterator[Rule]:
     """Read the file that the record of a switch writes."""
     return map(Rule._make, RULE.iter_unpack(_whole(path, RULE.size)))
+
+
+def _masters(path: Path) -> list[NewMaster]:
+    return list(map(NewMaster._make, NEW_MASTER.iter_unpack(_whole(path, NEW_MASTER.size))))
 
 
 def first_rules(

@@ -149,11 +149,16 @@ class Rounds:
 
 
 def judge(past: Sequence[Past], ledger: Ledger, end: int, moved: Moved, mismatches: Sequence[str]) -> Verdict:
-    """The verdict of what was recorded; ``end`` is that of the last round."""
+    """The verdict of what was recorded; ``end`` is that of the last round.
+
+    Where a switch has got another master, the time without service is from the last request of the old one to the first
+    of the new one; else it is the longest time between two requests.
+    """
     ends = [*(each.begin for each in past[1:]), end]
     judged = [
-        Round(each.failure, each.begin, until, each.leader, each.successor, ledger.pauses(each.begin, until))
+        Round(each.failure, each.begin, until, each.leader, each.successor, pauses)
         for each, until in zip(past, ends)
+        for pauses in [{**ledger.pauses(each.begin, until), **ledger.takeovers(each.begin, until)}]
     ]
     pauses = [each.pauses for each in judged]
     before_census = Ledger([record for record in ledger.sent if record[0] <= end], ledger.arrivals)

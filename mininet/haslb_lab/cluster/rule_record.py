@@ -1,11 +1,14 @@
 """Records which session rules a switch has had, each under the generation of the leader of that time. A program.
 
-``python rule_record.py SOCKET FILE`` connects to the management socket of a bridge of Open vSwitch, prints ``ready``,
-and writes a record (:data:`RULE`) of each session rule that is added or replaced. For each line on standard input it
-prints ``done`` when all rules of that moment are in the file. The flow monitor reports the rules,
+``python rule_record.py SOCKET RULES MASTERS`` connects to the management socket of a bridge of Open vSwitch, prints
+``ready``, and writes a record (:data:`RULE`) of each session rule that is added or replaced. For each line on standard
+input it prints ``done`` when all rules of that moment are in the file. The flow monitor reports the rules,
 and role replies the newest generation that the switch has seen. Both come over one connection, in the order in which
 they happened in the switch: a rule between two replies was put there by a leader whose generation is not older than
-the first one's, and not newer than the second one's. No time is recorded.
+the first one's, and not newer than the second one's. No time of a rule is recorded.
+
+MASTERS gets a record (:data:`NEW_MASTER`) of each new generation: between which times (nanoseconds of the machine's
+clock) the switch has got the master with it.
 """
 
 from __future__ import annotations
@@ -32,6 +35,8 @@ from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, r
 
 #: A rule: the generations between which it was added or replaced, its cookie, and the Ethernet address it leads to.
 RULE = Struct("<QQQ6s2x")
+#: A new master: the times before and after the switch has got it, and its generation.
+NEW_MASTER = Struct("<QQQ")
 #: Seconds between two questions for the generation, if no rule is added.
 QUESTION_INTERVAL = 0.01
 _MONITOR, _HELLO, _QUESTION = 1, 1, 2
@@ -50,12 +55,23 @@ class Rule(NamedTuple):
         return f"cookie {self.cookie:#x}, generation {self.newest}"
 
 
+class NewMaster(NamedTuple):
+    """Between two times, in nanoseconds, the switch has got a master with this generation."""
+
+    begin: int
+    end: int
+    generation: int
+
+
 class RuleRecord:
-    """Makes records of the messages of a switch. ``question`` is to be sent when its last one is answered. Pure."""
+    """Makes records of the messages of a switch. ``question`` is to be sent when its last one is answered. Pure.
+
+    ``generation`` is the newest that the switch has reported.
+    """
 
     def __init__(self) -> None:
         self.is_asking = False
-        self._generation = 0
+        self.generation = 0
         self._waiting: list[tuple[int, bytes]] = []
 
     @property
@@ -77,18 +93,20 @@ class RuleRecord:
                     self._waiting.append((row.cookie, rest[:_LENGTH_OF_ADDRESS]))
         elif message[1] == wire.OFPT_ROLE_REPLY:
             generation = read_role_reply(message).generation
-            before, self._generation = self._generation, 0 if generation == UNDEFINED_GENERATION else generation
+            before, self.generation = self.generation, 0 if generation == UNDEFINED_GENERATION else generation
             self.is_asking = False
             for cookie, mac in self._waiting:
-                yield Rule(before, self._generation, cookie, mac)
+                yield Rule(before, self.generation, cookie, mac)
             self._waiting.clear()
 
 
 class Recorder:
-    """Records the rules of the switch at ``connection`` in ``log``, and answers commands on standard input."""
+    """Records the rules and the masters of the switch at ``connection``, and answers commands on standard input."""
 
-    def __init__(self, connection: socket.socket, log: BinaryIO) -> None:
-        self._connection, self._log = connection, log
+    def __init__(self, connection: socket.socket, log: BinaryIO, masters: BinaryIO) -> None:
+        self._connection, self._log, self._masters = connection, log, masters
+        #: When the question was asked that was answered last, and the one that is not answered yet.
+        self._answered, self._question = 0, 0
         self._rules = RuleRecord()
         self._received = b""
         self._asked_at = 0.0
@@ -117,7 +135,7 @@ class Recorder:
         is_due = self._rules.has_waiting or self._next_answer or now >= self._asked_at + QUESTION_INTERVAL
         if is_due and not self._rules.is_asking:
             self._connection.sendall(self._rules.question())
-            self._asked_at = now
+            self._asked_at, self._question = now, time.time_ns()
             self._answer, self._next_answer = self._next_answer, ""
 
     def _on_received(self, data: bytes) -> None:
@@ -125,9 +143,15 @@ class Recorder:
         for message in messages:
             if message[1] == wire.OFPT_ECHO_REQUEST:
                 self._connection.sendall(message[:1] + bytes([wire.OFPT_ECHO_REPLY]) + message[2:])
+            before, was_asking = self._rules.generation, self._rules.is_asking
             for rule in self._rules.on_message(message):
                 self._log.write(RULE.pack(*rule))
+            if self._rules.generation != before:
+                self._masters.write(NEW_MASTER.pack(self._answered, time.time_ns(), self._rules.generation))
+            if was_asking and not self._rules.is_asking:
+                self._answered = self._question
         self._log.flush()
+        self._masters.flush()
         if self._answer and not self._rules.is_asking:
             print(self._answer, flush=True)
             self._answer = ""
@@ -147,10 +171,10 @@ def split(received: bytes) -> tuple[list[bytes], bytes]:
 
 def main() -> int:
     """Record."""
-    path, file = sys.argv[1:]
-    with open(file, "wb") as log, socket.socket(socket.AF_UNIX) as connection:
+    path, rules, masters = sys.argv[1:]
+    with open(rules, "wb") as log, open(masters, "wb") as changes, socket.socket(socket.AF_UNIX) as connection:
         connection.connect(path)
-        Recorder(connection, log).run()
+        Recorder(connection, log, changes).run()
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from haslb_lab.cluster.ledger import (
@@ -15,7 +16,7 @@ from haslb_lab.cluster.ledger import (
     read_ledger,
     read_rules,
 )
-from haslb_lab.cluster.rule_record import RULE, Rule
+from haslb_lab.cluster.rule_record import NEW_MASTER, RULE, NewMaster, Rule
 from haslb_lab.cluster.traffic import ARRIVED, MAX_MOBILES, SENT
 
 FIRST, SECOND_MOBILE = MAX_MOBILES, 2 * MAX_MOBILES
@@ -40,6 +41,24 @@ def test_a_pause_is_from_the_last_arrival_before_to_the_first_one_after() -> Non
 def test_a_service_that_does_not_return_is_a_pause_until_the_end() -> None:
     assert ledger(*delivered(0, 10)).pauses(5, 1000) == {1: Pause(10, 1000)}
     assert ledger(lost=((5, FIRST),)).pauses(0, 1000) == {1: Pause(0, 1000)}, "nothing has ever arrived"
+
+
+def taken_over(*masters: NewMaster) -> Ledger:
+    came = ledger(*delivered(0, 10, 20, 50, 60, 70, 170))
+    return replace(came, masters={1: masters, 2: masters})
+
+
+def test_at_a_takeover_the_pause_is_that_at_the_moment_of_the_new_master() -> None:
+    """A longer pause of a busy machine is none of the takeover's, and excuses no loss."""
+    assert taken_over(NewMaster(30, 40, 2)).takeovers(0, 170) == {1: Pause(20, 50)}
+    assert taken_over(NewMaster(15, 40, 2)).takeovers(0, 170) == {1: Pause(20, 50)}
+    assert taken_over(NewMaster(55, 65, 2)).takeovers(0, 170) == {1: Pause(50, 60)}
+    assert taken_over(NewMaster(5, 6, 1), NewMaster(30, 40, 2)).takeovers(0, 170) == {1: Pause(20, 50)}
+
+
+def test_without_a_new_master_there_is_no_takeover() -> None:
+    assert taken_over().takeovers(0, 170) == {}
+    assert taken_over(NewMaster(30, 40, 2)).takeovers(60, 170) == {}
 
 
 def test_each_switch_has_its_own_pause() -> None:
@@ -127,7 +146,9 @@ def test_records_are_read_and_one_that_is_not_whole_is_left_out(tmp_path: Path) 
     (tmp_path / "pdsn1").write_bytes(SENT.pack(20, FIRST) + SENT.pack(10, FIRST + 1) + b"part")
     (tmp_path / "sami1").write_bytes(ARRIVED.pack(21, 20, FIRST) + b"part")
     (tmp_path / "haslb1").write_bytes(RULE.pack(1, 2, 3, b"abcdef") + b"part")
+    (tmp_path / "masters").write_bytes(NEW_MASTER.pack(1, 2, 3) + b"part")
     assert list(read_rules(tmp_path / "haslb1")) == [Rule(1, 2, 3, b"abcdef")]
-    read = read_ledger([tmp_path / "pdsn1"], {"sami1": tmp_path / "sami1"})
+    read = read_ledger([tmp_path / "pdsn1"], {"sami1": tmp_path / "sami1"}, {1: tmp_path / "masters"})
+    assert read.masters == {1: [NewMaster(1, 2, 3)]}
     assert read.sent == [(10, FIRST + 1), (20, FIRST)]
     assert read.arrivals == [Arrival(21, 20, FIRST, "sami1")]
