@@ -29,6 +29,7 @@ from ryu_haslb.configuration.crypto_model import (
 )
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, Switching, VirtualServer, VlanInterface
 from ryu_haslb.configuration.outside_ports import Inside, Sides
+from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
 from ryu_haslb.openflow.capabilities import CAPABILITIES
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.neighbours.places import Location
@@ -42,6 +43,7 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
     session_rewrites,
 )
+from ryu_haslb.openflow.probes.questions import answer_rule
 from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS
 from ryu_haslb.openflow.replies import copying_rules
 from ryu_haslb.openflow.roles.fencing import FENCING_TRANSITIONS
@@ -87,7 +89,13 @@ def flow_table() -> Iterator[str]:
     yield "| table | priority | cookie | match | action | why |"
     yield "| --- | --- | --- | --- | --- | --- |"
     rules = sorted(
-        [*standing_rules(EXAMPLE, DATAPATH_ID, SIDES, [KEY]), *_reply_rules(), *_mute_rules(), *_learning_rules()],
+        [
+            *standing_rules(EXAMPLE, DATAPATH_ID, SIDES, [KEY]),
+            *_reply_rules(),
+            *_mute_rules(),
+            *_learning_rules(),
+            *_probe_rules(),
+        ],
         key=lambda rule: rule.purpose,
     )
     rows = [*map(_standing_row, rules), _session_row(direct=False), _session_row(direct=True)]
@@ -117,6 +125,13 @@ def _reply_rules() -> Iterator[Rule]:
     sources = (farm.reals[0].address.packed, server.address.packed)
     yield from copying_rules(HOME_AGENT, sources, server.port)
     yield Rule(Purpose.COPY_REPLY)
+
+
+def _probe_rules() -> Iterator[Rule]:
+    """The rules for the answers of the real server to a ping, and to an ipmobile probe."""
+    addresses = EXAMPLE.farms["HAFARM"].reals[0].address.packed, IPv4Address("10.1.1.9").packed
+    yield answer_rule(HOME_AGENT, addresses, None)
+    yield answer_rule(HOME_AGENT, addresses, (MOBILE_IP_PORT, 50000))
 
 
 class Row(NamedTuple):

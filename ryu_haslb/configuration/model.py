@@ -289,6 +289,17 @@ class Configuration:
     arp: tuple[StaticArp, ...] = ()
     probes: dict[str, Probe] = field(default_factory=dict)
 
+    @property
+    def has_probes(self) -> bool:
+        """Whether a farm has a probe."""
+        return any(farm.probes for farm in self.farms.values())
+
+    @property
+    def probe_sources(self) -> list[IPv4Address]:
+        """The addresses that the configuration gives to probes of farms, each once."""
+        used = {name for farm in self.farms.values() for name in farm.probes}
+        return sorted({each.source for name, each in self.probes.items() if name in used and each.source is not None})
+
 
 def next_hop_of(interfaces: Iterable[VlanInterface], routes: Iterable[Route], address: IPv4Address) -> IPv4Address:
     """The next hop of packets to an address.

@@ -14,6 +14,7 @@ from ryu_haslb.openflow.installation import Clock
 from ryu_haslb.openflow.known_switches import KnownSwitches
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.pipeline import chassis_address
+from ryu_haslb.openflow.prober import Prober
 from ryu_haslb.openflow.retirement import Conclude
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, Rivals
 from ryu_haslb.openflow.roles.fencing import Leadership
@@ -50,6 +51,7 @@ class Fleet:
         self._clock = clock
         self._leadership = leadership
         self._preloaded: Mapping[int, Mapping[bytes, Location]] = {}
+        self._prober = Prober(self.switches, balancer)
 
     def on_connected(self, transport: SwitchChannel) -> None:
         """A switch has completed the handshake. An older connection with its datapath id stays while it answers."""
@@ -204,6 +206,7 @@ class Fleet:
         """Do for every switch what is due at this time."""
         self._remove_stale_rules()
         _for_each("a timer tick", self._connections, lambda connection: connection.tick(now))
+        self._prober.tick(now)
         self._known.tick(now, self._configuration.datapaths)
         for older in self._rivals.tick(now):
             waiting = self._rivals.best(older.id)

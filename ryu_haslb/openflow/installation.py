@@ -134,6 +134,7 @@ class Installation:
     def tick(self, now: float) -> None:
         """Audit what is in place while the switch is served; while it rejects our rules, send them again when due."""
         if self.is_serving:
+            self._switch.questions.is_metered = self._meters.has_probe_meter
             self._meters.tick(now)
             if self._meter_rates.is_due(now):
                 self._meter_rates.tick(self._meters.rates, now)

@@ -13,6 +13,7 @@ agent anyway::
               |                                                            |
       +-------v-- table 0, CLASSIFIER -------------------------------------v-------------------+
       | 50050  from an outside port of the IPsec module                       NORMAL           |
+      | 50045  reply of a real server to a probe                              controller       |
       | 50040  request, in_port = CONTROLLER                                  goto table 1 ----|---+
       | 50038  traffic in clear that the crypto map protects                  drop             |   |
       | 50035  request to the chassis address                                 controller       |   |
@@ -128,6 +129,7 @@ class Purpose(IntEnum):
     FORWARD_LEARNED = 26
     KNOWN_SOURCE = 27
     LEARN_NOTHING = 28
+    PUNT_PROBE_REPLY = 29
 
     @property
     def cookie(self) -> int:
@@ -159,6 +161,7 @@ class Entry(NamedTuple):
 
 PIPELINE: Mapping[Purpose, Entry] = {
     Purpose.PASS_OUTSIDE: Entry(Table.CLASSIFIER, 50050, Action.PASS),
+    Purpose.PUNT_PROBE_REPLY: Entry(Table.CLASSIFIER, 50045, Action.PUNT, metered=True),
     Purpose.RETURN_TO_SESSION: Entry(Table.CLASSIFIER, 50040, Action.GOTO_SESSIONS),
     Purpose.DROP_UNPROTECTED: Entry(Table.CLASSIFIER, 50038, Action.DROP),
     Purpose.PUNT_REQUEST_TO_CHASSIS: Entry(Table.CLASSIFIER, 50035, Action.PUNT, metered=True),
@@ -191,6 +194,8 @@ PIPELINE: Mapping[Purpose, Entry] = {
 REPLY_PURPOSES = frozenset({Purpose.PASS_REPLY, Purpose.COPY_REPLY})
 #: The purposes of the rules that are there for a while only, while a host sends too much ARP.
 STORM_PURPOSES = frozenset({Purpose.PASS_ARP_STORM, Purpose.DROP_ARP_STORM})
+#: The purposes of all rules that are there for a while only: the switch removes them by itself.
+TEMPORARY_PURPOSES = STORM_PURPOSES | {Purpose.PUNT_PROBE_REPLY}
 #: The purposes of the standing rules of the learning table, on a switch that has one.
 LEARNING_PURPOSES = frozenset({Purpose.FLOOD_UNKNOWN, Purpose.DROP_RESERVED, Purpose.LEARN_SOURCE})
 #: The purposes of the rules in the learning table that come and go. Their cookies have a number in bits 32 to 55.
@@ -208,9 +213,15 @@ FIRST_METER = COOKIE_MARK
 REPLY_METER = FIRST_METER + 64
 #: The meter of ARP requests for virtual addresses.
 ARP_METER = FIRST_METER + 65
+#: The meter of replies to probes.
+PROBE_METER = FIRST_METER + 66
 
 
-_OWN_METERS = {Purpose.COPY_REPLY: REPLY_METER, Purpose.PUNT_ARP_REQUEST: ARP_METER}
+_OWN_METERS = {
+    Purpose.COPY_REPLY: REPLY_METER,
+    Purpose.PUNT_ARP_REQUEST: ARP_METER,
+    Purpose.PUNT_PROBE_REPLY: PROBE_METER,
+}
 
 
 @dataclass(frozen=True)

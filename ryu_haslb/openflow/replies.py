@@ -35,7 +35,7 @@ from ryu_haslb.slb.session import Session
 
 _ETHERNET = Struct("!6x6sH")
 _IPV4 = Struct("!BxH2xHxB2x4s4s")
-_UDP = Struct("!H2xH")
+_UDP = Struct("!HHH")
 _UDP_LENGTH = 8
 # Bounds of the first byte of an IPv4 header: the version, 4, and the header's length in words, at least 5.
 _NO_OPTIONS, _NEXT_VERSION = 0x45, 0x50
@@ -46,12 +46,17 @@ RealRules = tuple[Rule, ...]
 
 
 class CopiedReply(NamedTuple):
-    """A Registration Reply on its way: its Ethernet and IPv4 source in bytes, its UDP source port, and its fields."""
+    """A Registration Reply on its way: its Ethernet and IPv4 source in bytes, its UDP source port, and its fields.
+
+    It goes to ``to_port`` at ``destination``.
+    """
 
     mac: bytes
     source: bytes
     port: int
     fields: ReplyFields
+    destination: bytes
+    to_port: int
 
 
 def read_reply(frame: bytes) -> Optional[CopiedReply]:
@@ -61,9 +66,9 @@ def read_reply(frame: bytes) -> Optional[CopiedReply]:
     """
     try:
         mac, ethertype = _ETHERNET.unpack_from(frame)
-        version_ihl, total_length, fragment, protocol, source, _ = _IPV4.unpack_from(frame, _ETHERNET.size)
+        version_ihl, total_length, fragment, protocol, source, destination = _IPV4.unpack_from(frame, _ETHERNET.size)
         datagram = _ETHERNET.size + (version_ihl & 0x0F) * 4
-        port, datagram_length = _UDP.unpack_from(frame, datagram)
+        port, to_port, datagram_length = _UDP.unpack_from(frame, datagram)
     except struct.error:
         return None
     end = datagram + datagram_length
@@ -75,20 +80,27 @@ def read_reply(frame: bytes) -> Optional[CopiedReply]:
         and checksum(frame[_ETHERNET.size : datagram]) == 0
     )
     fields = read_registration_reply(frame[datagram + _UDP_LENGTH : end]) if is_sound else None
-    return None if fields is None else CopiedReply(mac, source, port, fields)
+    return None if fields is None else CopiedReply(mac, source, port, fields, destination, to_port)
 
 
-def copying_rules(location: Location, sources: tuple[bytes, ...], port: int) -> RealRules:
-    """The rules that pass replies as usual and copy them: from a location, these IPv4 sources, and a UDP port."""
-    place: dict[str, Value] = {
+def ipv4_from(location: Location) -> dict[str, Value]:
+    """Matches IPv4 packets that come from a location."""
+    return {
         "in_port": location.port,
         "eth_src": location.mac.hex(":"),
         "vlan_vid": OFPVID_NONE if location.vlan is None else location.vlan | OFPVID_PRESENT,
         "eth_type": ETHERTYPE_IPV4,
-        "ip_proto": PROTOCOL_UDP,
     }
+
+
+def copying_rules(location: Location, sources: tuple[bytes, ...], port: int) -> RealRules:
+    """The rules that pass replies as usual and copy them: from a location, these IPv4 sources, and a UDP port."""
+    place = ipv4_from(location)
     return tuple(
-        Rule(Purpose.PASS_REPLY, {**place, "ipv4_src": ".".join(map(str, source)), "udp_src": port})
+        Rule(
+            Purpose.PASS_REPLY,
+            {**place, "ip_proto": PROTOCOL_UDP, "ipv4_src": ".".join(map(str, source)), "udp_src": port},
+        )
         for source in sources
     )
 

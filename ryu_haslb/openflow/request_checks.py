@@ -23,13 +23,15 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 class RequestChecks:
     """Reads and checks the requests at one switch.
 
-    ``virtual_servers`` are those in service by their addresses.
+    ``virtual_servers`` are those in service by their addresses. ``answered_addresses`` are those for which ARP requests
+    are answered: the virtual addresses, and the sources of probes.
     """
 
     def __init__(
         self, datapath_id: int, balancer: Balancer, discovery: NeighbourDiscovery, forwarding: Forwarding
     ) -> None:
         self.virtual_servers: Mapping[bytes, VirtualServer] = {}
+        self.answered_addresses: frozenset[bytes] = frozenset()
         self._own_addresses: frozenset[bytes] = frozenset()
         self._not_clients: frozenset[bytes] = frozenset()
         self._datapath_id = datapath_id
@@ -44,6 +46,9 @@ class RequestChecks:
             for server in self._balancer.virtual_servers.values()
             if server.configuration.in_service
         }
+        self.answered_addresses = frozenset(self.virtual_servers).union(
+            source.packed for source in configuration.probe_sources
+        )
         self._own_addresses = own_addresses(configuration)
         self._not_clients = self._own_addresses.union(real.packed_address for real in self._balancer.reals())
 

@@ -8,6 +8,7 @@ A packet-in carries the cookie of the rule that caused it, and the cookie names 
     PUNT_ECHO                    a ping of a virtual address: reply
     COPY_REPLY                   a reply of a real server in doubt (:mod:`.replies`)
     PUNT_ARP_...                 ARP: reply for a virtual address, or learn where a real server is
+    PUNT_PROBE_REPLY             a real server answers a probe (:mod:`.probes.questions`)
     any other                    a request that came from the wire
 
 A request is read and admitted, or dropped (:mod:`.admission`). The balancer finds or opens its session and chooses the
@@ -33,6 +34,7 @@ from ryu_haslb.openflow.overload.backlog import Load
 from ryu_haslb.openflow.packets.frame import ETH_SRC, ETHERTYPE, IPV4_DST, IPV4_HEADER, UDP_HEADER, without_vlan_tag
 from ryu_haslb.openflow.packets.icmp import echo_reply
 from ryu_haslb.openflow.pipeline import REPLY_PURPOSES, Purpose, chassis_address
+from ryu_haslb.openflow.probes.questions import Questions
 from ryu_haslb.openflow.recovery.unrecovered import UnrecoveredSessions
 from ryu_haslb.openflow.replies import Replies
 from ryu_haslb.openflow.request_checks import RequestChecks
@@ -51,7 +53,7 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 _PUNT_SESSION_MISS: Final = Purpose.PUNT_SESSION_MISS.value
 _CONTROLLER: Final = wire.OFPP_CONTROLLER
 _ARP: Final = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
-_OTHERS: Final = {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE} | REPLY_PURPOSES | _ARP
+_OTHERS: Final = {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE, Purpose.PUNT_PROBE_REPLY} | REPLY_PURPOSES | _ARP
 _NO_REQUESTS: Final = frozenset(each.value for each in _OTHERS)
 _IPV4: Final = wire.ETHERTYPE_IPV4.to_bytes(2, "big")
 #: Seconds without a barrier reply after which nothing is learned. While the switch reads its rules for us, its load
@@ -77,6 +79,7 @@ class RequestPath:
         self._discovery, self._actions = discovery, forwarding.actions
         self._checks = RequestChecks(datapath_id, balancer, discovery, forwarding)
         self.replies = Replies(datapath_id, balancer, discovery)
+        self.questions = Questions(datapath_id, balancer, discovery)
         self.rules = SessionRules(datapath_id, balancer, self._actions)
         self._install_rule = self.rules.install
         self.admission = Admission(balancer, self._checks.read)
@@ -159,6 +162,9 @@ class RequestPath:
         """Handle what is no request."""
         if purpose == Purpose.PUNT_ECHO:
             self._on_echo(channel, frame, port)
+        elif purpose == Purpose.PUNT_PROBE_REPLY:
+            if not self.questions.on_reply(frame, port, now):
+                self._on_echo(channel, frame, port)  # in direct mode home agents may ping the virtual address
         elif purpose in REPLY_PURPOSES:
             self.replies.on_copy(frame, port, now)
         elif purpose == Purpose.LEARN_SOURCE:
@@ -167,7 +173,7 @@ class RequestPath:
         else:
             if self.learning is not None and self._may_learn(now):
                 self.learning.on_punted(frame, port, now)
-            addresses = self._checks.virtual_servers if purpose == Purpose.PUNT_ARP_REQUEST else ()
+            addresses = self._checks.answered_addresses if purpose == Purpose.PUNT_ARP_REQUEST else ()
             self.adjacencies.on_arp(channel, frame, port, addresses, now)
 
     def _on_request(self, channel: Channel, frame: bytes, port: int, now: float) -> None:

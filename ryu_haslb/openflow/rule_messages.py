@@ -17,7 +17,7 @@ from ryu_haslb.openflow.pipeline import (
     SESSION_KEY_MASK,
     SESSION_PRIORITY,
     STAYING_PURPOSES,
-    STORM_PURPOSES,
+    TEMPORARY_PURPOSES,
     Purpose,
     Rule,
     Table,
@@ -32,7 +32,7 @@ _SESSIONS: Final = Table.SESSIONS.value
 _TAG_LOCAL_BIT: Final = 1 << 41 + COOKIE_MARK_BITS
 _XID_AND_COOKIE: Final = Struct("!IQ")
 #: The purposes of rules whose end the switch need not report.
-_UNREPORTED: Final = REPLY_PURPOSES | STORM_PURPOSES | {Purpose.LEARN_NOTHING}
+_UNREPORTED: Final = REPLY_PURPOSES | TEMPORARY_PURPOSES | {Purpose.LEARN_NOTHING}
 
 _DEFAULT: Final = Layout()
 
@@ -62,9 +62,9 @@ def changes(
     return removals + [_add(rule, metered, layout, xid) for rule in added]
 
 
-def temporary(rules: Iterable[Rule], seconds: int, layout: Layout, xid: int) -> list[bytes]:
-    """Messages that add these rules, without a meter, for some seconds."""
-    return [_add(rule, False, layout, xid, hard_timeout=seconds) for rule in layout.fit(rules)]
+def temporary(rules: Iterable[Rule], seconds: int, layout: Layout, xid: int, *, metered: bool = False) -> list[bytes]:
+    """Messages that add these rules for some seconds; if they are there, their time begins anew."""
+    return [_add(rule, metered, layout, xid, hard_timeout=seconds) for rule in layout.fit(rules)]
 
 
 def restoration(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT) -> list[bytes]:

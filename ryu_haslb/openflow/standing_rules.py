@@ -70,6 +70,9 @@ def _all_rules(configuration: Configuration, datapath_id: int, sides: Sides, key
             yield from _virtual_server_rules(virtual, chassis, ports, keys)
             if ports is not None:
                 yield from _protected_server_rules(virtual, chassis, ports)
+    for source in configuration.probe_sources:  # home agents ask where their answers have to go
+        asked: Match = {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REQUEST, "arp_tpa": str(source)}
+        yield Rule(Purpose.PUNT_ARP_REQUEST, asked)
     # Another switch may have sent the probe, so that the answer must go on.
     yield Rule(Purpose.PUNT_ARP_ANSWER, {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REPLY, "eth_dst": _ANY_PROBE})
     for address in sorted(set(_next_hops(configuration))):

@@ -64,6 +64,7 @@ class Switch:
         self.path = RequestPath(datapath_id, configuration, balancer)
         self.on_packet_in = self.path.on_packet_in
         self.adjacencies, self.rules, self.replies = self.path.adjacencies, self.path.rules, self.path.replies
+        self.questions = self.path.questions
         self.admission, self.unrecovered = self.path.admission, self.path.unrecovered
         self.restored = Restored()
         self.has_keys = False
@@ -85,7 +86,8 @@ class Switch:
 
     def set_layout(self, layout: Layout) -> None:
         """How the switch forwards what is not ours, and which tables it has. What it has learned is forgotten."""
-        self.layout = self.adjacencies.discovery.layout = layout
+        self.layout = self.adjacencies.discovery.layout = self.questions.layout = layout
+        self.questions.forget_rules()
         self.rules.is_supported = layout.has_sessions
         self.path.learning = None
         if layout.is_learning and self.channel is not None:

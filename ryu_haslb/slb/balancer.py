@@ -10,6 +10,7 @@ from ryu_haslb.slb.abandoned_attempts import AbandonedAttempts, Attempt
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.farm import ServerFarm
+from ryu_haslb.slb.probing import Probing
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.request import Request, Verdict
 from ryu_haslb.slb.session import UNKEYED, Session, SessionEvent, SessionState
@@ -46,6 +47,7 @@ class Balancer:
         self.failure_detection = FailureDetection()
         self.statistics = Statistics()
         self.listeners: list[Listener] = []
+        self.probing = Probing()
         self._abandoned = AbandonedAttempts()
         self.ending = SessionEnding(self.sessions, self.failure_detection)
         self.configure(configuration)
@@ -73,6 +75,7 @@ class Balancer:
         self.sessions.configure(kept)
         self.sessions.limit.limit = limit_of(configuration, self._memory)
         self.failure_detection.configure(self.reals())
+        self.probing.configure(configuration, farms)
         return ended
 
     def request(self, request: Request, now: float) -> Verdict:

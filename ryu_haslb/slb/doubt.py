@@ -102,6 +102,10 @@ class Doubt:
         """Whether a reply was seen within :data:`MIN_SILENCE`, to any mobile: it lives."""
         return now <= self._replied_at + MIN_SILENCE
 
+    def has_answered_since(self, since: float) -> bool:
+        """Whether a reply to any mobile was seen since a time."""
+        return self._replied_at >= since
+
     def is_watched_since(self, switches: AbstractSet[int], since: float) -> bool:
         """Whether all ``switches``, and one at least, have copied its replies since a time."""
         return bool(switches) and self._watched_since(switches) <= since

@@ -20,6 +20,8 @@ class Health(Enum):
     TESTING = "TESTING"
     #: It has failed, and serves as long as no other real server of its farm can.
     DEMOTED = "DEMOTED"
+    #: It does not answer a probe of its farm (:mod:`.probing`).
+    PROBE_FAILED = "PROBE_FAILED"
 
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; these are for the request path.
@@ -46,6 +48,9 @@ class HealthEvent(Enum):
     DFP_REPORT = "DFP weight above 0"
     REPLY_SEEN = "a reply is seen"
     DETECTION_OFF = "no faildetect inband"
+    PROBE_UNANSWERED = "a probe is not answered"
+    LAST_UNANSWERED = "a probe is not answered, and no other real server can serve"
+    PROBES_ANSWERED = "all probes are answered, or removed"
 
 
 #: The whole state machine; ``docs/states.md`` is drawn from it. A pair that is not here leaves the health as it is.
@@ -72,6 +77,15 @@ HEALTH_TRANSITIONS: Final[dict[tuple[Health, HealthEvent], Health]] = {
     (Health.READY_TO_TEST, HealthEvent.REPLY_SEEN): Health.OPERATIONAL,
     (Health.TESTING, HealthEvent.REPLY_SEEN): Health.OPERATIONAL,
     (Health.DEMOTED, HealthEvent.REPLY_SEEN): Health.OPERATIONAL,
+    (Health.OPERATIONAL, HealthEvent.PROBE_UNANSWERED): Health.PROBE_FAILED,
+    (Health.OPERATIONAL, HealthEvent.LAST_UNANSWERED): Health.DEMOTED,
+    (Health.FAILED, HealthEvent.PROBE_UNANSWERED): Health.PROBE_FAILED,
+    (Health.READY_TO_TEST, HealthEvent.PROBE_UNANSWERED): Health.PROBE_FAILED,
+    (Health.TESTING, HealthEvent.PROBE_UNANSWERED): Health.PROBE_FAILED,
+    (Health.PROBE_FAILED, HealthEvent.NO_OTHER_SERVES): Health.DEMOTED,
+    (Health.PROBE_FAILED, HealthEvent.PROBES_ANSWERED): Health.OPERATIONAL,
+    (Health.PROBE_FAILED, HealthEvent.REPLY_SEEN): Health.OPERATIONAL,
+    (Health.DEMOTED, HealthEvent.PROBES_ANSWERED): Health.OPERATIONAL,
 }
 
 
@@ -81,7 +95,8 @@ class RealServer:
     ``reachable_from`` holds the datapath ids of the switches that have found the real server. ``sessions`` is the
     number that ``show ip slb reals`` prints as conns; ``total_sessions`` counts all sessions that it ever had.
     ``failed_mobiles`` and ``failed_clients`` are those whose connection failures count: each has one vote until the
-    real server has answered. ``doubt`` is what speaks against it beside them.
+    real server has answered. ``doubt`` is what speaks against it beside them. ``failed_probes`` are the names of the
+    probes of its farm that it does not answer.
 
     One that is drained has weight 0 and not that of DFP, so that no new session goes there. Requests that name it are
     delivered: it has the bindings of their mobiles. With ``moves_sessions`` its sessions move with their next request,
@@ -96,6 +111,7 @@ class RealServer:
         "failed_at",
         "failed_clients",
         "failed_mobiles",
+        "failed_probes",
         "farm_name",
         "health",
         "in_service",
@@ -120,6 +136,7 @@ class RealServer:
         self.failed_clients: set[bytes] = set()
         self.connection_failures = 0
         self.doubt = Doubt()
+        self.failed_probes: set[str] = set()
         self.configure(configuration)
 
     def configure(self, configuration: RealServerConfiguration) -> None:
@@ -132,7 +149,8 @@ class RealServer:
         self.moves_sessions = configuration.drain is Drain.MOVE
         self.set_dfp_weight(self.dfp_weight)
         if not configuration.faildetect_inband:
-            self._handle(HealthEvent.DETECTION_OFF)
+            if not self.failed_probes:
+                self._handle(HealthEvent.DETECTION_OFF)
             self._forget_failures()
 
     @property
@@ -213,7 +231,7 @@ class RealServer:
 
     def record_dfp_report(self) -> None:
         """An agent has just reported on it: a weight above 0 ends a failure (chapter, "Dispatched mode with DFP")."""
-        if self.dfp_weight:
+        if self.dfp_weight and not self.failed_probes:
             self._handle(HealthEvent.DFP_REPORT)
 
     @property
@@ -235,6 +253,7 @@ class RealServer:
         """A reply was seen: it lives, whatever the failures before it were about."""
         self.doubt.record_reply(now)
         self._forget_failures()
+        self.failed_probes.clear()
         self._handle(HealthEvent.REPLY_SEEN)
 
     def record_failure(self, mobile: bytes, client: bytes) -> None:
@@ -259,6 +278,31 @@ class RealServer:
             self.failed_at = now
             self._handle(HealthEvent.LAST_FAILED if is_last else HealthEvent.FAILURE_THRESHOLD)
 
+    def fail_probe(self, probe: str, now: float, is_last: bool) -> None:
+        """It does not answer a probe. The last real server of a farm that can serve is demoted instead of failed."""
+        if self.health in (Health.OPERATIONAL, Health.READY_TO_TEST, Health.TESTING):
+            self.failed_at = now
+        self.failed_probes.add(probe)
+        is_serving = self.health is Health.OPERATIONAL
+        self._handle(HealthEvent.LAST_UNANSWERED if is_last and is_serving else HealthEvent.PROBE_UNANSWERED)
+
+    def pass_probe(self, probe: str) -> None:
+        """It has answered a probe, or its farm has this probe no more.
+
+        Another member of the cluster may have failed it, without saying by which of its probes.
+        """
+        has_failed = probe in self.failed_probes or (self.health is Health.PROBE_FAILED and not self.failed_probes)
+        self.failed_probes.discard(probe)
+        if has_failed and not self.failed_probes:
+            self._handle(HealthEvent.PROBES_ANSWERED)
+
+    def end_probes(self) -> None:
+        """No probe asks it."""
+        has_failed = self.failed_probes or self.health is Health.PROBE_FAILED
+        self.failed_probes.clear()
+        if has_failed:
+            self._handle(HealthEvent.PROBES_ANSWERED)
+
     def demote(self) -> None:
         """No other real server can serve: a failed one does."""
         self._handle(HealthEvent.NO_OTHER_SERVES)
@@ -266,12 +310,15 @@ class RealServer:
     def yield_to_others(self) -> None:
         """Another real server can serve: a demoted one has failed, and rests."""
         self._handle(HealthEvent.OTHER_SERVES)
+        if self.failed_probes:
+            self._handle(HealthEvent.PROBE_UNANSWERED)
 
     def record_success(self) -> None:
         """A session was not retried: the failures before it are no longer consecutive."""
         if self.health is Health.OPERATIONAL:
             self._forget_failures()
-        self._handle(HealthEvent.SESSION_SUCCEEDED)
+        if not self.failed_probes:
+            self._handle(HealthEvent.SESSION_SUCCEEDED)
 
     def start_test(self) -> None:
         """The next session shows whether the real server is back."""
@@ -295,8 +342,10 @@ class RealServer:
     def take_over_health(self, health: Health, failed_at: float) -> None:
         """Another member of the cluster has judged. A test that it has begun is left to the next session."""
         self._forget_failures()
-        if not self.configuration.faildetect_inband:
-            health = Health.OPERATIONAL
+        if health is not Health.PROBE_FAILED:
+            self.failed_probes.clear()
+            if not self.configuration.faildetect_inband:
+                health = Health.OPERATIONAL
         self.health = Health.READY_TO_TEST if health is Health.TESTING else health
         self.failed_at = failed_at
 

@@ -30,7 +30,7 @@ from ryu_haslb.openflow.pipeline import (
     PIPELINE,
     REPLY_PURPOSES,
     SESSION_KEY_MASK,
-    STORM_PURPOSES,
+    TEMPORARY_PURPOSES,
     Purpose,
     Rule,
     Table,
@@ -63,7 +63,7 @@ _MAX_FRUITLESS_RESTORATIONS = 4
 #: The bits of a cookie by which a standing rule of ours is recognized: the mark, and no tag.
 _STANDING_MASK = 0xFFFFFFFF0000FFFF
 #: The purposes of rules that are not there all the time.
-_COMING_AND_GOING = REPLY_PURPOSES | STORM_PURPOSES | LEARNED_PURPOSES
+_COMING_AND_GOING = REPLY_PURPOSES | TEMPORARY_PURPOSES | LEARNED_PURPOSES
 _EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
 
 

@@ -17,10 +17,11 @@ from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
+from ryu_haslb.configuration.probe_checks import MAX_PROBE_RATE
 from ryu_haslb.openflow import rule_messages
 from ryu_haslb.openflow.overload.admission import Admission
 from ryu_haslb.openflow.overload.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
-from ryu_haslb.openflow.pipeline import ARP_METER, FIRST_METER, REPLY_METER
+from ryu_haslb.openflow.pipeline import ARP_METER, FIRST_METER, PROBE_METER, REPLY_METER
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.standing_rules import client_rules
 from ryu_haslb.openflow.transactions import Transactions
@@ -46,12 +47,15 @@ MAX_ARP_QUESTION_RATE = 1000
 _CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MAX_RATE_LIMITED_CLIENTS)
 #: Copied replies per second that a switch may send to the controller. One shows that its home agent lives.
 MAX_REPLY_RATE = 500
+#: Replies to probes per second, twice as many as questions: each real server may answer several probes at once.
+MAX_PROBE_REPLY_RATE = 2 * MAX_PROBE_RATE
 #: Seconds' worth of packets that may pass a meter in one burst.
 _BURST = 0.1
 
 
 class Meters:
-    """The meters that are used over one connection; ``are_supported`` is known after :meth:`install`.
+    """The meters that are used over one connection; ``are_supported`` is known after :meth:`install`, and
+    so is ``has_probe_meter``, where the configuration has probes.
 
     ``restored`` counts meters that were deleted by others and added again. ``on_deleted`` is called when the meter of
     all requests or that of ARP is among them: they are to be installed again, and so are the rules that use them.
@@ -68,6 +72,7 @@ class Meters:
         configuration: Configuration,
     ) -> None:
         self.are_supported = False
+        self.has_probe_meter = False
         self.restored = 0
         self.arp_dropped = 0
         self.on_deleted: Callable[[], None] = lambda: None
@@ -105,7 +110,13 @@ class Meters:
 
         def first_concluded(error: Optional[Error]) -> None:
             if error is None:
-                self._add(ARP_METER, MAX_ARP_QUESTION_RATE, concluded)
+                self._add(ARP_METER, MAX_ARP_QUESTION_RATE, arp_concluded)
+            else:
+                concluded(error)
+
+        def arp_concluded(error: Optional[Error]) -> None:
+            if error is None and self._configuration.has_probes:
+                self._add_probe_meter(lambda: concluded(None))
             else:
                 concluded(error)
 
@@ -123,6 +134,16 @@ class Meters:
                 self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_MODIFY, meter, rate)], conclude)
 
         self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_ADD, meter, rate)], added)
+
+    def _add_probe_meter(self, conclude: Callable[[], None]) -> None:
+        """Add the meter of replies to probes. A switch that has no room for it has their rules without a meter."""
+
+        def concluded(error: Optional[Error]) -> None:
+            self.has_probe_meter = error is None
+            conclude()
+
+        self._is_unsettled = True
+        self._add(PROBE_METER, MAX_PROBE_REPLY_RATE, concluded)
 
     def begin_copying(self) -> None:
         """Add the meter of copied replies, before a rule uses it."""
@@ -145,6 +166,8 @@ class Meters:
         rates = {FIRST_METER: self._total_rate, ARP_METER: MAX_ARP_QUESTION_RATE}
         if self._is_copying:
             rates[REPLY_METER] = MAX_REPLY_RATE
+        if self.has_probe_meter:
+            rates[PROBE_METER] = MAX_PROBE_REPLY_RATE
         return rates | {meter: self._rate_of_client[client] for client, meter in self._meter_of_client.items()}
 
     def restore_rate(self, meter: int, rate: int) -> None:
@@ -161,6 +184,11 @@ class Meters:
         """Use another configuration, or other ports, for the rules of clients. All standing rules are replaced then,
         which deletes the rules of clients; no client is rate-limited any more."""
         self._configuration, self._sides = configuration, sides
+        if self.are_supported and configuration.has_probes and not self.has_probe_meter:
+            self._add_probe_meter(lambda: None)
+        elif self.has_probe_meter and not configuration.has_probes:
+            self.has_probe_meter = False
+            self._send(OFPMC_DELETE, PROBE_METER)
         self._meter_of_client.clear()
         self._rate_of_client.clear()
         self._admission.clients.lift_rate_limits()
@@ -192,7 +220,7 @@ class Meters:
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed meter-stats reply (%s); ignored", self._datapath_id, error)
             return True
-        ours = {FIRST_METER, ARP_METER, REPLY_METER, *self._meter_of_client.values()}
+        ours = {FIRST_METER, ARP_METER, REPLY_METER, PROBE_METER, *self._meter_of_client.values()}
         for meter, dropped in rows:
             if meter in ours:
                 self._present.add(meter)
@@ -206,7 +234,7 @@ class Meters:
 
     def _count_dropped(self, meter: int, total: int) -> None:
         """Count what a meter has dropped since the last reply; ``total`` is what it has dropped since it was added."""
-        if meter == REPLY_METER:
+        if meter in (REPLY_METER, PROBE_METER):
             return
         before = self._last_count.get(meter, 0)
         self._last_count[meter] = total
@@ -233,6 +261,9 @@ class Meters:
             self.restored += 1
             self._is_copying = False
             self.on_copying_ended()
+        if self.has_probe_meter and PROBE_METER not in self._present and self._was_reported:
+            self.restored += 1
+            self._send(OFPMC_ADD, PROBE_METER, MAX_PROBE_REPLY_RATE)
         if self._present.issuperset((FIRST_METER, ARP_METER)):
             return
         self._fruitless += 1
@@ -292,7 +323,7 @@ class Meters:
 
 def delete_all(channel: Channel) -> None:
     """Delete every meter that may be ours from a switch; one without meters rejects each message."""
-    for meter in (FIRST_METER, *_CLIENT_METERS, REPLY_METER, ARP_METER):
+    for meter in (FIRST_METER, *_CLIENT_METERS, REPLY_METER, ARP_METER, PROBE_METER):
         channel.transmit(_meter_mod(channel.next_xid(), OFPMC_DELETE, meter))
 
 

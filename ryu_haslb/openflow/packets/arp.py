@@ -66,6 +66,11 @@ def probe(sender_mac: bytes, target_address: bytes, to: bytes = _BROADCAST) -> b
     return _frame(to, ArpPacket(REQUEST, sender_mac, _UNSPECIFIED, _NO_MAC, target_address))
 
 
+def request(sender_mac: bytes, sender_address: bytes, target_address: bytes, to: bytes) -> bytes:
+    """The frame that asks a host for its own address. The host stores the sender's in its ARP cache (RFC 826)."""
+    return _frame(to, ArpPacket(REQUEST, sender_mac, sender_address, _NO_MAC, target_address))
+
+
 def reply_to(request: ArpPacket, mac: bytes) -> bytes:
     """The frame that replies to a request: ``mac`` has the requested address."""
     return _frame(

@@ -3,8 +3,8 @@
 A packet with such a source is forged or damaged. Four kinds of addresses are recognized:
 
 * those that no single host has: 0/8, 127/8, multicast, reserved, the limited broadcast (RFC 1122, section 3.2.1.3);
-* the virtual addresses, so also a packet whose source is its destination ("land"), and the balancer's addresses in
-  VLANs (``interface Vlan``);
+* the virtual addresses, so also a packet whose source is its destination ("land"), the balancer's addresses in
+  VLANs (``interface Vlan``), and the sources of probes;
 * the addresses of those VLANs' networks that mean all hosts: the first and the last one;
 * the address of a real server, unless the packet comes from where that was found (:mod:`.switch`).
 """
@@ -27,6 +27,7 @@ def is_unicast(address: bytes) -> bool:
 def own_addresses(configuration: Configuration) -> frozenset[bytes]:
     """The packed addresses that are the balancer's, and those of all hosts of its networks: never a client's."""
     addresses = {server.address.packed for server in configuration.virtual_servers.values()}
+    addresses.update(source.packed for source in configuration.probe_sources)
     for interface in configuration.vlan_interfaces:
         addresses.add(interface.address.packed)
         addresses.update(each.ip.packed for each in interface.secondaries)

@@ -185,7 +185,8 @@ def test_session_rule(command: int, nat_server: bool, port: Any, vlan: Any) -> N
 def test_rules_meters_and_transactions_need_no_engine() -> None:
     """A channel that transmits bytes is enough for them, a simulated one too."""
     program = (
-        "import sys, ryu_haslb.openflow.meters, ryu_haslb.openflow.recovery, ryu_haslb.openflow.session_rules;"
+        "import sys, ryu_haslb.openflow.overload.meters, ryu_haslb.openflow.recovery.recovery;"
+        "import ryu_haslb.openflow.sessions.session_rules;"
         "print([name for name in ('ryu', 'eventlet', 'ryu_haslb.engine') if name in sys.modules])"
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

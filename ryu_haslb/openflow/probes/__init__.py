@@ -1,0 +1,1 @@
+"""The questions of probes to real servers, and their answers."""

@@ -1,0 +1,172 @@
+"""The questions of probes at one switch: how they are sent, how their answers come back, and which are believed.
+
+A question is a packet-out to where the real server was found::
+
+    ARP request to the real server, if it is adjacent: it learns the Ethernet address of the question's source
+    the question itself, from the source of the probe, or in direct mode from a virtual address
+
+The answer goes to that source. It meets a rule of its own (``PUNT_PROBE_REPLY``), which matches the port, Ethernet and
+IPv4 address of the real server, the source of the question, and the protocol. The switch removes the rule after
+:data:`RULE_TIMEOUT` seconds, and it is sent again before; also when a question was not answered, since others may have
+deleted it.
+
+Strangers cannot answer in a real server's place: they are at another port or have another Ethernet address, and they
+would have to guess the token: of an echo request 128 random bits, of a Registration Request the low half of its
+Identification, which the reply repeats (RFC 5944 section 3.4), and the UDP port that it comes from.
+"""
+
+from __future__ import annotations
+
+import os
+from socket import inet_ntoa
+from typing import NamedTuple, Optional
+
+from ryu_haslb.configuration.model import ProbeKind
+from ryu_haslb.openflow import rule_messages, wire
+from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
+from ryu_haslb.openflow.neighbours.places import Location
+from ryu_haslb.openflow.packets import arp
+from ryu_haslb.openflow.packets.frame import without_vlan_tag
+from ryu_haslb.openflow.packets.icmp import PROTOCOL_ICMP
+from ryu_haslb.openflow.packets.probe_frames import (
+    ECHO_TOKEN_LENGTH,
+    Ends,
+    echo_request,
+    read_echo_reply,
+    registration_request,
+)
+from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, Purpose, Rule, chassis_address
+from ryu_haslb.openflow.replies import ipv4_from, read_reply
+from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.wire_packet import packet_out
+from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.probing import Outcome, Target
+
+#: Seconds after which the switch removes a rule for answers, and those after which it is sent again.
+RULE_TIMEOUT = 60
+RULE_INTERVAL = 40.0
+#: Rules that are remembered; beyond it those that the switch has removed are forgotten.
+MAX_REMEMBERED_RULES = 1000
+#: The first of the UDP ports that questions come from (RFC 6335 section 6), and the bits that choose among them.
+_FIRST_PORT, _PORT_BITS = 49152, 14
+_LOW_HALF = 0xFFFFFFFF
+
+
+class _SentRule(NamedTuple):
+    rule: Rule
+    sent_at: float
+
+
+class Questions:
+    """The questions at one switch. ``layout`` is that of its pipeline, ``is_metered`` whether it has their meter."""
+
+    def __init__(self, datapath_id: int, balancer: Balancer, discovery: NeighbourDiscovery) -> None:
+        self.layout = Layout()
+        self.is_metered = False
+        self._mac = chassis_address(datapath_id)
+        self._datapath_id = datapath_id
+        self._balancer = balancer
+        self._discovery = discovery
+        self._port = _FIRST_PORT + int.from_bytes(os.urandom(2), "big") % (1 << _PORT_BITS)
+        self._rules: dict[tuple[bytes, ProbeKind, bytes, int], _SentRule] = {}
+
+    def forget_rules(self) -> None:
+        """The rules may be gone: standing rules are replaced."""
+        self._rules.clear()
+
+    def ask(self, channel: Channel, target: Target, now: float) -> Outcome:
+        """Ask a real server."""
+        location, source = self._discovery.location(target.real.configuration), self._source(target)
+        if source is None:
+            return Outcome.NO_SOURCE
+        if location is None:
+            return Outcome.UNREACHABLE
+        target.datapath_id = self._datapath_id
+        self._send_rule(channel, target, (location, source), now)
+        real = target.real
+        ends = Ends(self._mac, source, location.mac, real.packed_address)
+        if target.probe.kind is ProbeKind.PING:
+            target.token = os.urandom(ECHO_TOKEN_LENGTH)
+            question = echo_request(ends, target.token)
+        else:
+            identification = int.from_bytes(os.urandom(8), "big")
+            target.token = _token(self._port, identification)
+            question = registration_request(ends, (self._port, real.port), target.probe.nai, identification)
+        actions = (wire.push_vlan(location.vlan) if location.vlan else b"") + wire.output(location.port)
+        if self._discovery.is_direct(real.configuration):
+            introduction = arp.request(self._mac, source, real.packed_address, location.mac)
+            channel.transmit(packet_out(actions, introduction))
+        channel.transmit(packet_out(actions, question))
+        return Outcome.ASKED
+
+    def on_reply(self, frame: bytes, port: int, now: float) -> bool:
+        """A packet came from a real server to the source of a probe. False when it is no reply of the kind asked for.
+
+        It may answer a question that another switch has sent.
+        """
+        untagged, vlan = without_vlan_tag(frame)
+        echo = read_echo_reply(untagged)
+        if echo is not None:
+            self._on_answer(echo.token, Location(echo.mac, port, vlan or None), (echo.source, echo.destination), now)
+            return True
+        reply = read_reply(untagged)
+        if reply is not None:
+            token = _token(reply.to_port, reply.fields.identification)
+            place = Location(reply.mac, port, vlan or None)
+            self._on_answer(token, place, (reply.source, reply.destination), now)
+        return reply is not None
+
+    def _on_answer(self, token: bytes, place: Location, addresses: tuple[bytes, bytes], now: float) -> None:
+        target = self._balancer.probing.awaited(token)
+        if (
+            target is not None
+            and place == self._discovery.location(target.real.configuration)
+            and addresses == (target.real.packed_address, self._source(target))
+        ):
+            self._balancer.probing.on_answer(target, now)
+
+    def _source(self, target: Target) -> Optional[bytes]:
+        """The address that a question comes from: that of the probe, in direct mode else a virtual one."""
+        if target.probe.source is not None:
+            return target.probe.source.packed
+        if not target.farm.configuration.nat_server:
+            return None
+        servers = self._balancer.virtual_servers.values()
+        served = (each for each in servers if each.farm is target.farm and each.configuration.in_service)
+        server = next(served, None)
+        return None if server is None else server.packed_address
+
+    def _send_rule(self, channel: Channel, target: Target, ends: tuple[Location, bytes], now: float) -> None:
+        """Send the rule for the answer, unless it is there as far as is known."""
+        (location, source), real, kind = ends, target.real, target.probe.kind
+        ports = None if kind is ProbeKind.PING else (real.port, self._port)
+        rule = answer_rule(location, (real.packed_address, source), ports)
+        key = real.packed_address, kind, source, real.port
+        sent = self._rules.get(key)
+        if sent is not None and sent.rule == rule and now < sent.sent_at + RULE_INTERVAL and not target.failures:
+            return
+        if len(self._rules) >= MAX_REMEMBERED_RULES:
+            self._rules = {each: sent for each, sent in self._rules.items() if now < sent.sent_at + RULE_TIMEOUT}
+        self._rules[key] = _SentRule(rule, now)
+        metered, xid = self.is_metered, channel.next_xid()
+        for message in rule_messages.temporary([rule], RULE_TIMEOUT, self.layout, xid, metered=metered):
+            channel.transmit(message)
+
+
+def answer_rule(location: Location, addresses: tuple[bytes, bytes], ports: Optional[tuple[int, int]]) -> Rule:
+    """The rule for the answers of one real server: from where it is, between these IPv4 addresses.
+
+    ``ports`` are the UDP ports of a Registration Reply; None: echo replies.
+    """
+    source, destination = addresses
+    match = {**ipv4_from(location), "ipv4_src": inet_ntoa(source), "ipv4_dst": inet_ntoa(destination)}
+    if ports is None:
+        match["ip_proto"] = PROTOCOL_ICMP
+    else:
+        match.update({"ip_proto": PROTOCOL_UDP, "udp_src": ports[0], "udp_dst": ports[1]})
+    return Rule(Purpose.PUNT_PROBE_REPLY, match)
+
+
+def _token(port: int, identification: int) -> bytes:
+    return port.to_bytes(2, "big") + (identification & _LOW_HALF).to_bytes(4, "big")
