@@ -10,9 +10,12 @@ from ryu_haslb.openflow.pipeline import dispatch_address
 from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock
 from simulation.network import Weather, Wire
-from simulation.parameters import FIRST_TRUNK, VIRTUAL, Parameters
+from simulation.packet import PROTOCOL_UDP
+from simulation.parameters import FIRST_TRUNK, PROBE_SOURCE, VIRTUAL, Parameters
 from simulation.switch import SimulatedSwitch
 from simulation.witness import Witness, is_dispatched
+
+_SOURCES_OF_PROBES = (PROBE_SOURCE.packed, VIRTUAL.packed)
 
 
 class Cabling:
@@ -76,7 +79,7 @@ class Cabling:
 
     def enter(self, port: int, frame: bytes) -> None:
         """A frame comes in at a port."""
-        if frame[30:34] == VIRTUAL.packed and frame[36:38] == b"\x01\xb2":
+        if frame[30:34] == VIRTUAL.packed and frame[36:38] == b"\x01\xb2" and frame[23] == PROTOCOL_UDP:
             self._witness.on_request(frame[42:])
         self._switch_at[port].receive(port, frame)
 
@@ -84,7 +87,7 @@ class Cabling:
         """A switch sends a frame out of a port."""
         is_to_home_agent = port <= self._parameters.home_agents or port in self._other_end
         is_own = is_dispatched(frame) and frame[11] in _last_bytes(datapath_id)
-        if is_own and frame[12:14] == b"\x08\0" and is_to_home_agent:
+        if is_own and frame[12:14] == b"\x08\0" and is_to_home_agent and frame[26:30] not in _SOURCES_OF_PROBES:
             self._witness.on_dispatched(frame[42:])
         self._outward[port].send(frame)
 

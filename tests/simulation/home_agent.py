@@ -18,10 +18,13 @@ from simulation.mobile_ip import (
     read_request,
     reply,
 )
-from simulation.packet import arp_frame, has_right_checksums, udp_frame
+from simulation.packet import PROTOCOL_ICMP, arp_frame, echo_reply, has_right_checksums, udp_frame
 
 #: Times of replies that are remembered.
 MAX_REMEMBERED_REPLIES = 100_000
+_NO_ADDRESS = bytes(4)
+#: The mobile that probes ask for (docs/states.md); what a home agent replies to them goes to no mobile.
+_PROBE_NAI = b"haslb-probe@probe.invalid"
 
 
 class Mood(Enum):
@@ -60,6 +63,8 @@ class HomeAgent:
     newly_bound: dict[bytes, float] = field(default_factory=dict)
     #: No binding ends before.
     _first_expiry: float = inf
+    #: The Ethernet addresses of those that have asked for its own, by their IPv4 addresses.
+    _neighbours: dict[bytes, bytes] = field(default_factory=dict)
     received: int = 0
     damaged: int = 0
 
@@ -89,10 +94,18 @@ class HomeAgent:
         if frame[12:14] == b"\x08\x06":
             is_deaf = self.clock.now < self.deaf_until
             if not is_deaf and frame[20:22] == b"\0\1" and frame[38:42] == self.address:
+                if frame[28:32] != _NO_ADDRESS:
+                    self._neighbours[frame[28:32]] = frame[6:12]
                 asker = frame[6:12]
                 self.send(arp_frame(2, self.mac, self.address, asker, frame[28:32]))
             return
-        if frame[:6] != self.mac or frame[12:15] != b"\x08\0\x45" or frame[36:38] != b"\x01\xb2":
+        if frame[:6] != self.mac or frame[12:15] != b"\x08\0\x45":
+            return
+        if frame[23] == PROTOCOL_ICMP:
+            if frame[30:34] == self.address and frame[34:36] == b"\x08\0":  # its kernel replies
+                self.send(echo_reply(frame, self._ethernet_to(frame[26:30])))
+            return
+        if frame[36:38] != b"\x01\xb2":
             return
         if self.mood is Mood.HUNG:
             self.ignored(frame)
@@ -134,11 +147,16 @@ class HomeAgent:
 
     def _reply(self, request: Registration, code: int, local: bytes, client: bytes, port: int) -> None:
         """Reply from the address that the request was sent to: in dispatched mode the virtual address."""
-        if len(self.replied_at) >= MAX_REMEMBERED_REPLIES:
-            del self.replied_at[: MAX_REMEMBERED_REPLIES // 2]
-        self.replied_at.append(self.clock.now)
+        if request.nai != _PROBE_NAI:
+            if len(self.replied_at) >= MAX_REMEMBERED_REPLIES:
+                del self.replied_at[: MAX_REMEMBERED_REPLIES // 2]
+            self.replied_at.append(self.clock.now)
         payload = reply(request, code, self.address)
-        self.send(udp_frame(self.mac_of(client) + self.mac, local, client, (434, port), payload))
+        self.send(udp_frame(self._ethernet_to(client), local, client, (434, port), payload))
+
+    def _ethernet_to(self, address: bytes) -> bytes:
+        """Ethernet destination and source of a frame to an address: as ARP has shown it, else by a static entry."""
+        return self._neighbours.get(address, self.mac_of(address)) + self.mac
 
     def _is_full(self) -> bool:
         assert self.capacity is not None

@@ -16,6 +16,7 @@ from simulation.drain_invariant import DrainInvariant
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
 from simulation.openflow import ROLE_MASTER
+from simulation.probe_invariant import ProbeInvariant
 from simulation.restarts import session_rules
 from simulation.state import container_sizes
 from simulation.switch import SimulatedSwitch
@@ -48,6 +49,7 @@ class Invariants:
         #: By home agent: when it was last seen failed, demoted, or under test.
         self._failed_until: dict[int, float] = {}
         self._drains = DrainInvariant(world)
+        self._probes = ProbeInvariant(world)
 
     def check(self) -> None:
         """Raises :class:`ViolationError` if anything does not hold now."""
@@ -60,6 +62,7 @@ class Invariants:
             self._counted = None
             return
         self._drains.check()
+        self._probes.check()
         self._no_home_agent_that_serves_is_taken_out()
         self._silent_home_agents_are_failed()
         statistics = world.controller.balancer.statistics

@@ -10,6 +10,7 @@ IN_PORT, METADATA, ETH_DST, ETH_SRC, ETH_TYPE, VLAN_VID = 0, 2, 3, 4, 5, 6
 IP_PROTO, IPV4_SRC, IPV4_DST, UDP_SRC, UDP_DST = 10, 11, 12, 15, 16
 ARP_OP, ARP_SPA, ARP_TPA = 21, 22, 23
 FIELD_COUNT = 40
+PROTOCOL_ICMP, PROTOCOL_UDP = 1, 17
 
 _ARP = Struct("!6xH6sI6sI")
 _VLAN_PRESENT = 0x1000
@@ -130,6 +131,15 @@ def _headers(source: bytes, destination: bytes, ports: tuple[int, int], payload:
     udp = ports[0].to_bytes(2, "big") + ports[1].to_bytes(2, "big") + length.to_bytes(2, "big")
     headers = b"\x08\0" + head + ip_sum.to_bytes(2, "big") + addresses + udp
     return headers, addresses + b"\0\x11" + length.to_bytes(2, "big") + udp + b"\0\0"
+
+
+def echo_reply(frame: bytes, ethernet: bytes) -> bytes:
+    """The reply of a host to the frame of an echo request (RFC 792); ``ethernet`` is destination and source."""
+    head, addresses = frame[14:24], frame[30:34] + frame[26:30]
+    message = b"\0\0\0\0" + frame[38 : 14 + int.from_bytes(frame[16:18], "big")]
+    ip_sum, icmp_sum = checksum(head + b"\0\0" + addresses), checksum(message)
+    ip = b"\x08\0" + head + ip_sum.to_bytes(2, "big") + addresses
+    return ethernet + ip + b"\0\0" + icmp_sum.to_bytes(2, "big") + message[4:]
 
 
 def has_right_checksums(frame: bytes) -> bool:

@@ -13,6 +13,8 @@ from ryu_haslb.configuration.model import (
     DfpManager,
     Drain,
     Predictor,
+    Probe,
+    ProbeKind,
     RealServer,
     ServerFarm,
     VirtualServer,
@@ -23,6 +25,8 @@ from simulation.dfp import DFP_PORT
 VIRTUAL = IPv4Address("10.1.1.10")
 FIRST_HOME_AGENT = IPv4Address("10.1.1.51")
 FIRST_PDSN = IPv4Address("10.1.1.101")
+#: Where probes come from in dispatched mode.
+PROBE_SOURCE = IPv4Address("10.1.1.9")
 #: The lower port of the first trunk; the next port is its other end.
 FIRST_TRUNK = 201
 
@@ -97,6 +101,10 @@ class Parameters:
     normal: str = "works"
     make: str = "simulation"
     flood: bool = True
+    #: A probe of the farm, its interval in seconds, and the failures after which a home agent has failed.
+    probe: Optional[ProbeKind] = None
+    probe_interval: int = 5
+    probe_faildetect: int = 3
 
     def capabilities(self) -> Capabilities:
         """What the switches of this world can do."""
@@ -138,14 +146,21 @@ class Parameters:
             for number in range(self.home_agents)
         )
         predictor = Predictor.LEAST_CONNECTIONS if self.leastconns else Predictor.ROUND_ROBIN
+        probes = {} if self.probe is None else {"PROBE": self._probe(self.probe)}
+        farm = ServerFarm("HAFARM", self.nat, predictor, reals, tuple(probes))
         agents = tuple(DfpAgent(real.address, DFP_PORT, self.dfp_timeout, 0, 5) for real in reals if self.dfp)
         return Configuration(
             dfp=DfpManager(agents=agents) if self.dfp else None,
-            farms={"HAFARM": ServerFarm("HAFARM", nat_server=self.nat, predictor=predictor, reals=reals)},
+            farms={"HAFARM": farm},
             virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=self.idle, in_service=True)},
             datapaths={
                 each: Datapath(each, max_rules=self.max_rules)
                 for each in range(1, self.switches + 1)
                 if self.names_datapaths or self.max_rules is not None
             },
+            probes=probes,
         )
+
+    def _probe(self, kind: ProbeKind) -> Probe:
+        source = None if self.nat else PROBE_SOURCE
+        return Probe("PROBE", kind, self.probe_interval, self.probe_faildetect, source)

@@ -6,13 +6,25 @@ from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
+from ryu_haslb.configuration.model import ProbeKind
 from simulation.faults import MOBILE_FAULTS, Fault
 from simulation.parameters import FIRST_TRUNK, Parameters
 
 
 def random_parameters(random: Random) -> Parameters:
     """A world of a random shape."""
-    return _with_tables(_random_parameters(random))
+    return _with_probe(_with_tables(_random_parameters(random)))
+
+
+def _with_probe(parameters: Parameters) -> Parameters:
+    """The world with a probe, in every second one."""
+    random = Random(f"{parameters.seed} probe")
+    return replace(
+        parameters,
+        probe=random.choice((None, None, ProbeKind.PING, ProbeKind.IPMOBILE)),
+        probe_interval=random.choice((1, 2, 5, 10)),
+        probe_faildetect=random.choice((3, 5, 10)),
+    )
 
 
 def _with_tables(parameters: Parameters) -> Parameters:
