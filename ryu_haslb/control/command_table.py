@@ -47,6 +47,7 @@ class _Command(Command[Executor]):
         **KINDS,
         "VSERVER": KINDS["NAME"],
         "FARM": KINDS["NAME"],
+        "PROBE": KINDS["NAME"],
         "REAL": Kind("A.B.C.D[:PORT]", "a real server such as 10.1.1.51 or 10.1.1.51:5434", values.address_and_port),
         "CLIENT": KINDS["PREFIX"],
         "NAI": Kind("NAI", "an NAI such as user@example.com, or a home address", str),
@@ -55,6 +56,7 @@ class _Command(Command[Executor]):
 
 SHOW_REALS = "show ip slb reals [sfarm FARM] [detail]"
 SHOW_SERVERFARMS = "show ip slb serverfarms [name FARM] [detail]"
+SHOW_PROBE = "show ip slb probe [name PROBE | PROBE] [detail]"
 SHOW_VSERVERS = "show ip slb vservers [name VSERVER] [detail]"
 #: Filters of sessions. Each may be left out.
 _OF_SESSIONS = "[vserver VSERVER] [serverfarm FARM] [real REAL] [client CLIENT [MASK]] [nai NAI]"
@@ -66,6 +68,7 @@ CLEAR_SESSIONS = f"clear ip slb {{sessions | connections}} [NAME | {_OF_SESSIONS
 COMMANDS: tuple[Command[Executor], ...] = (
     _Command(SHOW_REALS, Executor.BALANCER, "Real servers: weight, state, sessions"),
     _Command(SHOW_SERVERFARMS, Executor.BALANCER, "Server farms"),
+    _Command(SHOW_PROBE, Executor.BALANCER, "Probes: what they have shown of each real server, its outages"),
     _Command(SHOW_VSERVERS, Executor.BALANCER, "Virtual servers: address, state, sessions"),
     _Command(SHOW_SESSIONS, Executor.BALANCER, "Live sessions"),
     _Command(SHOW_CONNS, Executor.BALANCER, "Live sessions as connections"),
@@ -170,6 +173,7 @@ _SHARED_WORDS = {
     SECRETS: "With pre-shared keys and passwords; for root only",
     "switches": "OpenFlow switches",
     "vservers": "Virtual servers",
+    "PROBE": "Name of the probe",
     "sfarm": "Only those of a server farm",
     "name": "Only the one of this name",
     "vserver": "Only sessions of a virtual server",

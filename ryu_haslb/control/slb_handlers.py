@@ -10,6 +10,7 @@ from ryu_haslb.control.command_table import (
     CLEAR_SESSIONS,
     DEBUG_SESSIONS,
     SHOW_CONNS,
+    SHOW_PROBE,
     SHOW_REALS,
     SHOW_SERVERFARMS,
     SHOW_SESSIONS,
@@ -17,8 +18,10 @@ from ryu_haslb.control.command_table import (
 )
 from ryu_haslb.control.handler import Events, Handler, RefusedError, Result, Words
 from ryu_haslb.control.operations import Application
+from ryu_haslb.language.wording import quoted
 from ryu_haslb.mobile_ip.identity import identities_of_text
 from ryu_haslb.show import session_events
+from ryu_haslb.show.probes import PROBES, PROBES_DETAIL, probes
 from ryu_haslb.show.reals import REALS, REALS_DETAIL, reals
 from ryu_haslb.show.serverfarms import SERVERFARMS, SERVERFARMS_DETAIL, serverfarms
 from ryu_haslb.show.sessions import CONNS, SESSIONS, SESSIONS_DETAIL, conns, sessions
@@ -48,6 +51,14 @@ def _reals(application: Application, words: Words) -> Result:
     farm = _selected(application, words).farm
     report = REALS_DETAIL if "detail" in words else REALS
     return replace(report, rows=lambda sources: reals(sources, farm))
+
+
+def _probes(application: Application, words: Words) -> Result:
+    name = words.get("PROBE")
+    if name is not None and name not in application.sources.configuration.probes:
+        raise RefusedError(f"there is no probe {quoted(name)}; see show ip slb probe")
+    report = PROBES_DETAIL if "detail" in words else PROBES
+    return replace(report, rows=lambda sources: probes(sources, name))
 
 
 def _serverfarms(application: Application, words: Words) -> Result:
@@ -87,6 +98,7 @@ def _debug_sessions(application: Application, words: Words) -> Result:
 #: The handler of each of these commands, by its template.
 SLB_HANDLERS: dict[str, Handler] = {
     SHOW_REALS: _reals,
+    SHOW_PROBE: _probes,
     SHOW_SERVERFARMS: _serverfarms,
     SHOW_VSERVERS: _vservers,
     SHOW_SESSIONS: _sessions,

@@ -23,6 +23,7 @@ class Kind(Enum):
 
     REAL = "real"
     FARM = "farm"
+    PROBE = "probe"
     SWITCH = "switch"
     DFP_AGENT = "dfp_agent"
     CONFIGURATION = "configuration"

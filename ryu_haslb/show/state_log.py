@@ -22,6 +22,7 @@ from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import Kind, StateHistory
 from ryu_haslb.slb.farm import FARM_FAILED
+from ryu_haslb.slb.probing import TargetState
 from ryu_haslb.slb.real import Health
 
 LOG = logging.getLogger(__name__)
@@ -41,18 +42,32 @@ MAX_LINES_PER_SECOND = 20
 
 #: The end of the line about a real server that has failed and still serves.
 _DEMOTED = " (it has failed, and still serves because no other real server of the farm can; check them all)"
+#: The end of the line about a probe that no real server answers.
+_SHOWS_NOTHING = " (no real server of the farm has ever answered it, so it fails none; check its source and the routes)"
+_NOTES = {Health.DEMOTED.value: _DEMOTED, TargetState.UNPROVEN.value: _SHOWS_NOTHING}
 
-REAL, SWITCH, DFP, FARM = "REAL", "SWITCH", "DFP", "FARM"
+REAL, SWITCH, DFP, FARM, PROBE = "REAL", "SWITCH", "DFP", "FARM", "PROBE"
+#: The states of a probe of a farm: whether it shows something.
+_PROVEN, _UNPROVEN = "PROVEN", TargetState.UNPROVEN.value
 #: The tag of a line about whether a switch can reach a real server.
 REACH = "REACH"
 _REACHABLE, _UNREACHABLE = "reachable", "unreachable"
-_KINDS = {REAL: Kind.REAL, REACH: Kind.REAL, SWITCH: Kind.SWITCH, DFP: Kind.DFP_AGENT, FARM: Kind.FARM}
+_KINDS = {
+    PROBE: Kind.PROBE,
+    REAL: Kind.REAL,
+    REACH: Kind.REAL,
+    SWITCH: Kind.SWITCH,
+    DFP: Kind.DFP_AGENT,
+    FARM: Kind.FARM,
+}
 #: The severities of lines, as on IOS: a farm without a home agent, something lost, a weight source lost, the rest.
 _CRITICAL, _ERROR, _WARNING, _INFORMATIONAL = 2, 3, 4, 6
 _DISCONNECTED = "disconnected"
 _SEVERITIES = {
     (FARM, FARM_FAILED): _CRITICAL,
     (REAL, Health.FAILED.value): _ERROR,
+    (REAL, Health.PROBE_FAILED.value): _ERROR,
+    (PROBE, _UNPROVEN): _WARNING,
     (REACH, _UNREACHABLE): _ERROR,
     (SWITCH, _DISCONNECTED): _ERROR,
     (DFP, _DISCONNECTED): _WARNING,
@@ -73,6 +88,8 @@ class Subject(NamedTuple):
     def __str__(self) -> str:
         if self.tag in (REAL, REACH):
             return f"farm={self.farm} real={self.name}"
+        if self.tag == PROBE:
+            return f"farm={self.farm} probe={self.name}"
         if self.tag == FARM:
             return f"farm={self.name}"
         return f"datapath={self.name:016x}" if self.tag == SWITCH else f"agent={self.name}"
@@ -80,7 +97,7 @@ class Subject(NamedTuple):
     @property
     def title(self) -> str:
         """Its name in the history."""
-        if self.tag in (REAL, REACH):
+        if self.tag in (REAL, REACH, PROBE):
             return f"{self.name} ({self.farm})"
         return f"{self.name:016x}" if self.tag == SWITCH else str(self.name)
 
@@ -124,8 +141,11 @@ class StateLog:
             if subject.tag == REACH and (after is None or (before is None and after == _UNREACHABLE)):
                 self._record(subject, after, now)  # a real server comes, or goes
                 continue
+            if subject.tag == PROBE and _UNPROVEN not in (before, after):
+                self._record(subject, after, now)  # a probe comes, or goes
+                continue
             self._lines += 1
-            note = _DEMOTED if after == Health.DEMOTED.value else ""
+            note = _NOTES.get(after or "", "")
             left_out = self._left_out.pop(subject, 1) - 1
             count = f" left_out={left_out}" if left_out > 0 else ""
             states_text = f"state={after or 'removed'} was={before or 'none'}"
@@ -202,6 +222,9 @@ def _states(sources: Sources) -> Iterator[tuple[Subject, str]]:
     for real in sources.balancer.reals():
         yield Subject(REAL, real.farm_name, real.name), real.state
         yield Subject(REACH, real.farm_name, real.name), _REACHABLE if real.reachable_from else _UNREACHABLE
+    unproven = set(sources.balancer.probing.unproven())
+    for farm_name, probe in sources.balancer.probing.groups():
+        yield Subject(PROBE, farm_name, probe), _UNPROVEN if (farm_name, probe) in unproven else _PROVEN
     for datapath_id, switch in sources.switches.items():
         yield (
             Subject(SWITCH, "", datapath_id),

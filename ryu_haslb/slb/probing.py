@@ -278,13 +278,17 @@ class Probing:
                 if id(real) not in asked:
                     real.end_probes()
 
+    def groups(self) -> Iterator[tuple[str, str]]:
+        """The farms and their probes, by name."""
+        yield from {(each.farm.name, each.probe.name): None for each in self.targets}
+
     def unproven(self) -> Iterator[tuple[str, str]]:
-        """The farms and probes of which the probe has shown nothing yet, although it was sent often enough."""
-        yield from {(each.farm.name, each.probe.name): None for each in self.targets if each.state in _SHOWS_NOTHING}
+        """Those of :meth:`groups` whose probe has shown nothing yet, although it was sent often enough."""
+        silent = (each for each in self.targets if each.state is TargetState.UNPROVEN)
+        yield from {(each.farm.name, each.probe.name): None for each in silent}
 
 
 _PROBE_FAILED = Health.PROBE_FAILED
-_SHOWS_NOTHING = (TargetState.UNPROVEN, TargetState.NO_SOURCE)
 
 
 def _end_outage(target: Target, now: float) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from math import nan
-from typing import Any, Callable, Protocol, runtime_checkable
+from typing import Callable, Protocol, runtime_checkable
 
 from prometheus_client import ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
@@ -19,6 +19,7 @@ from ryu_haslb.openflow.neighbours.places import PlaceState
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.show.dfp import DfpAgentRow, agent_state, dfp_agents
+from ryu_haslb.show.probes import probes
 from ryu_haslb.show.reals import REAL_STATES, RealRow, reals
 from ryu_haslb.show.redundancy import RedundancyRow, redundancy
 from ryu_haslb.show.sources import Sources
@@ -27,11 +28,10 @@ from ryu_haslb.show.switches import SwitchRow, switches
 from ryu_haslb.show.vservers import vservers
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import real_name
+from ryu_haslb.web.metric_families import Samples, counter, gauge
+from ryu_haslb.web.probe_metrics import of_probes
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-
-#: The values of the labels of each sample, and the value of the sample.
-_Samples = Iterable[tuple[list[str], float]]
 
 _STATISTICS = (
     ("assignments", "haslb_assignments", "Sessions that began at a real server."),
@@ -87,11 +87,12 @@ class BalancerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every metric family, once."""
         sources = self._sources()
-        yield _gauge("haslb_build_info", "Version of the balancer; always 1.", ["version"], [([__version__], 1)])
+        yield gauge("haslb_build_info", "Version of the balancer; always 1.", ["version"], [([__version__], 1)])
         yield from _requests(sources)
         yield from _reals(list(reals(sources)))
+        yield from of_probes(list(probes(sources)))
         sessions = (([row["vserver"]], row["conns"]) for row in vservers(sources))
-        yield _gauge("haslb_sessions", "Live sessions of a virtual server.", ["vserver"], sessions)
+        yield gauge("haslb_sessions", "Live sessions of a virtual server.", ["vserver"], sessions)
         yield from _dfp(list(dfp_agents(sources)))
         yield from _switches(list(switches(sources)))
         yield from _redundancy(list(redundancy(sources)))
@@ -107,40 +108,40 @@ def exposition(collector: BalancerCollector) -> bytes:
 
 def _redundancy(rows: list[RedundancyRow]) -> Iterator[Metric]:
     states = [([state.value], row["state"] == state.value) for row in rows for state in MemberState]
-    yield _gauge("haslb_cluster_state", "1 for what this member of a cluster is.", ["state"], states)
-    generations: _Samples = [([], row["generation"]) for row in rows]
-    yield _gauge("haslb_cluster_generation", "The newest generation that this member knows of.", [], generations)
-    connected: _Samples = [([], row["database_connected"]) for row in rows]
-    yield _gauge("haslb_cluster_database_connected", "1 while the cluster's database is connected.", [], connected)
-    standbys: _Samples = [([], row["standbys"]) for row in rows]
-    yield _gauge("haslb_cluster_standbys", "Members of the cluster that are there and stand by.", [], standbys)
-    rivals: _Samples = [([], row["rivals_seen"]) for row in rows]
+    yield gauge("haslb_cluster_state", "1 for what this member of a cluster is.", ["state"], states)
+    generations: Samples = [([], row["generation"]) for row in rows]
+    yield gauge("haslb_cluster_generation", "The newest generation that this member knows of.", [], generations)
+    connected: Samples = [([], row["database_connected"]) for row in rows]
+    yield gauge("haslb_cluster_database_connected", "1 while the cluster's database is connected.", [], connected)
+    standbys: Samples = [([], row["standbys"]) for row in rows]
+    yield gauge("haslb_cluster_standbys", "Members of the cluster that are there and stand by.", [], standbys)
+    rivals: Samples = [([], row["rivals_seen"]) for row in rows]
     meaning = "Times that another member said that it led while this one did."
-    yield _counter("haslb_cluster_rivals", meaning, [], rivals)
-    revisions: _Samples = [([], row["configuration_revision"]) for row in rows]
+    yield counter("haslb_cluster_rivals", meaning, [], rivals)
+    revisions: Samples = [([], row["configuration_revision"]) for row in rows]
     meaning = "Revision of the cluster's configuration that is in force here."
-    yield _gauge("haslb_cluster_configuration_revision", meaning, [], revisions)
-    refused: _Samples = [([], bool(row["configuration_refused"])) for row in rows]
+    yield gauge("haslb_cluster_configuration_revision", meaning, [], revisions)
+    refused: Samples = [([], bool(row["configuration_refused"])) for row in rows]
     meaning = "1 while this member cannot apply the configuration of the cluster."
-    yield _gauge("haslb_cluster_configuration_refused", meaning, [], refused)
+    yield gauge("haslb_cluster_configuration_refused", meaning, [], refused)
 
 
 def _requests(sources: Sources) -> Iterator[Metric]:
     counted = {row["counter"]: row["value"] for row in statistics(sources)}
     results = [([result], counted[result]) for result in ("dispatched", "dropped")]
-    yield _counter("haslb_requests", "Packets to a virtual server, by result.", ["result"], results)
+    yield counter("haslb_requests", "Packets to a virtual server, by result.", ["result"], results)
     reasons = [([reason.value], counted[DROPPED + reason.value]) for reason in DropReason]
-    yield _counter(
+    yield counter(
         "haslb_requests_dropped", "Packets to a virtual server that were dropped, by reason.", ["reason"], reasons
     )
     for name, metric, meaning in _STATISTICS:
-        yield _counter(metric, meaning, [], [([], counted[name])])
+        yield counter(metric, meaning, [], [([], counted[name])])
     for name, metric, meaning in _GAUGES:
-        yield _gauge(metric, meaning, [], [([], counted[name])])
+        yield gauge(metric, meaning, [], [([], counted[name])])
 
 
 def _reals(rows: list[RealRow]) -> Iterator[Metric]:
-    def of_each(value: Callable[[RealRow], float]) -> _Samples:
+    def of_each(value: Callable[[RealRow], float]) -> Samples:
         return (([row["farm"], real_name(row["real"], row["port"])], value(row)) for row in rows)
 
     labels = ["farm", "real"]
@@ -149,44 +150,44 @@ def _reals(rows: list[RealRow]) -> Iterator[Metric]:
         for row in rows
         for state in REAL_STATES
     )
-    yield _gauge("haslb_real_state", "1 for the state that the real server is in.", [*labels, "state"], states)
+    yield gauge("haslb_real_state", "1 for the state that the real server is in.", [*labels, "state"], states)
     weights = of_each(lambda row: row["weight"])
-    yield _gauge("haslb_real_weight", "Weight in force, static or set by DFP.", labels, weights)
+    yield gauge("haslb_real_weight", "Weight in force, static or set by DFP.", labels, weights)
     reachable = of_each(lambda row: row["reachable"])
-    yield _gauge("haslb_real_reachable", "1 while a switch has resolved its address by ARP.", labels, reachable)
+    yield gauge("haslb_real_reachable", "1 while a switch has resolved its address by ARP.", labels, reachable)
     held_down = of_each(lambda row: row["place"] == PlaceState.HELD_DOWN.value)
     meaning = "1 while its place flaps at a switch and is held down."
-    yield _gauge("haslb_real_held_down", meaning, labels, held_down)
+    yield gauge("haslb_real_held_down", meaning, labels, held_down)
     refused = of_each(lambda row: row["claims_refused"])
     meaning = "Claims of other machines to its address by ARP that were refused."
-    yield _counter("haslb_real_claims_refused", meaning, labels, refused)
+    yield counter("haslb_real_claims_refused", meaning, labels, refused)
     live = of_each(lambda row: row["conns"])
-    yield _gauge("haslb_real_sessions", "Live sessions at the real server.", labels, live)
+    yield gauge("haslb_real_sessions", "Live sessions at the real server.", labels, live)
     placed = of_each(lambda row: row["total_conns"])
-    yield _counter("haslb_real_sessions_placed", "Sessions that began at or moved to it.", labels, placed)
+    yield counter("haslb_real_sessions_placed", "Sessions that began at or moved to it.", labels, placed)
     failures = of_each(lambda row: row["total_failures"])
     meaning = "Connection failures: sessions whose requests it left unanswered."
-    yield _counter("haslb_real_connection_failures", meaning, labels, failures)
+    yield counter("haslb_real_connection_failures", meaning, labels, failures)
 
 
 def _dfp(rows: list[DfpAgentRow]) -> Iterator[Metric]:
-    def of_each(value: Callable[[DfpAgentRow], float]) -> _Samples:
+    def of_each(value: Callable[[DfpAgentRow], float]) -> Samples:
         return (([_agent(row)], value(row)) for row in rows)
 
     labels = ["agent"]
     connected = of_each(lambda row: row["state"] == agent_state(State.CONNECTED))
-    yield _gauge("haslb_dfp_agent_connected", "1 while the DFP agent is connected.", labels, connected)
+    yield gauge("haslb_dfp_agent_connected", "1 while the DFP agent is connected.", labels, connected)
     reporting = of_each(lambda row: row["reported"])
     meaning = "1 while the DFP agent is connected and has reported since."
-    yield _gauge("haslb_dfp_agent_reporting", meaning, labels, reporting)
+    yield gauge("haslb_dfp_agent_reporting", meaning, labels, reporting)
     connections = of_each(lambda row: row["connections"])
-    yield _counter("haslb_dfp_connections", "TCP connections to the DFP agent.", labels, connections)
+    yield counter("haslb_dfp_connections", "TCP connections to the DFP agent.", labels, connections)
     received = of_each(lambda row: row["messages_received"])
-    yield _counter("haslb_dfp_messages_received", "DFP messages received.", labels, received)
+    yield counter("haslb_dfp_messages_received", "DFP messages received.", labels, received)
     sent = of_each(lambda row: row["messages_sent"])
-    yield _counter("haslb_dfp_messages_sent", "DFP messages sent.", labels, sent)
+    yield counter("haslb_dfp_messages_sent", "DFP messages sent.", labels, sent)
     faults = (([_agent(row), kind], count(row)) for row in rows for kind, count in _DFP_FAULTS.items())
-    yield _counter("haslb_dfp_faults", "Protocol faults of a DFP agent, by kind.", ["agent", "kind"], faults)
+    yield counter("haslb_dfp_faults", "Protocol faults of a DFP agent, by kind.", ["agent", "kind"], faults)
 
 
 def _agent(row: DfpAgentRow) -> str:
@@ -194,70 +195,68 @@ def _agent(row: DfpAgentRow) -> str:
 
 
 def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
-    def of_each(value: Callable[[SwitchRow], float]) -> _Samples:
+    def of_each(value: Callable[[SwitchRow], float]) -> Samples:
         return (([row["datapath"]], value(row)) for row in rows)
 
     labels = ["datapath"]
     connected = of_each(lambda row: row["connected"])
-    yield _gauge(
+    yield gauge(
         "haslb_switch_connected", "1 while the switch is connected and served by this balancer.", labels, connected
     )
     roles = (([row["datapath"], role.value], role.value == row["role"]) for row in rows for role in Role)
-    yield _gauge(
-        "haslb_switch_role", "1 for what this balancer is among those at the switch.", [*labels, "role"], roles
-    )
+    yield gauge("haslb_switch_role", "1 for what this balancer is among those at the switch.", [*labels, "role"], roles)
     yield from _facts(rows)
     followed = of_each(lambda row: row["sessions_followed"])
-    yield _gauge("haslb_standby_sessions", "Session rules of the switch that this standby has.", labels, followed)
+    yield gauge("haslb_standby_sessions", "Session rules of the switch that this standby has.", labels, followed)
     lag = of_each(lambda row: nan if row["lag"] is None else row["lag"])
     meaning = "Time by which this standby may be behind the switch; NaN while it follows nothing."
-    yield _gauge("haslb_standby_lag_seconds", meaning, labels, lag)
+    yield gauge("haslb_standby_lag_seconds", meaning, labels, lag)
     waiting = of_each(lambda row: row["rules_waiting"])
-    yield _gauge("haslb_flow_mods_waiting", "Session flow entries queued for the switch.", labels, waiting)
+    yield gauge("haslb_flow_mods_waiting", "Session flow entries queued for the switch.", labels, waiting)
     without_rule = of_each(lambda row: row["sessions_without_rule"])
     meaning = "Live sessions that continue by packet-out until the switch has accepted their rule."
-    yield _gauge("haslb_sessions_without_rule", meaning, labels, without_rule)
+    yield gauge("haslb_sessions_without_rule", meaning, labels, without_rule)
     rules = of_each(lambda row: row["session_rules"])
-    yield _gauge("haslb_session_rules", "Session rules on the switch, by the last count.", labels, rules)
+    yield gauge("haslb_session_rules", "Session rules on the switch, by the last count.", labels, rules)
     limits = of_each(lambda row: nan if row["session_rule_limit"] is None else row["session_rule_limit"])
     meaning = "The limit of session rules on the switch; NaN if none is known."
-    yield _gauge("haslb_session_rule_limit", meaning, labels, limits)
+    yield gauge("haslb_session_rule_limit", meaning, labels, limits)
     rates = of_each(lambda row: nan if row["flow_mod_rate"] is None else row["flow_mod_rate"])
     meaning = "Flow-mods per second that the switch takes; NaN while it takes all that it is sent at once."
-    yield _gauge("haslb_flow_mod_rate", meaning, labels, rates)
+    yield gauge("haslb_flow_mod_rate", meaning, labels, rates)
     restored = (([row["datapath"], kind], count(row)) for row in rows for kind, count in _RESTORED.items())
     meaning = "What others had deleted or changed on the switch and was restored, by kind."
-    yield _counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)
+    yield counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)
     dropped = (([row["datapath"], reason], count(row)) for row in rows for reason, count in _ARP_DROPPED.items())
     meaning = "ARP packets for the balancer that were dropped, by reason."
-    yield _counter("haslb_switch_arp_dropped", meaning, [*labels, "reason"], dropped)
+    yield counter("haslb_switch_arp_dropped", meaning, [*labels, "reason"], dropped)
     rejected = of_each(lambda row: row["rule_errors"])
-    yield _counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch rejected.", labels, rejected)
+    yield counter("haslb_flow_mod_errors", "Groups of flow-mods that the switch rejected.", labels, rejected)
 
 
 def _facts(rows: list[SwitchRow]) -> Iterator[Metric]:
     """What was found out about the switches."""
     labels = ["datapath", "make", "version", "switching", "address", "chassis_address"]
     infos = (([str(row.get(label)) for label in labels], 1.0) for row in rows)
-    yield _gauge("haslb_switch_info", "1; who made the switch, how it forwards, and its addresses.", labels, infos)
+    yield gauge("haslb_switch_info", "1; who made the switch, how it forwards, and its addresses.", labels, infos)
     places = (([row["datapath"], *neighbour.split(" at ", 1)], 1.0) for row in rows for neighbour in row["neighbours"])
     meaning = "1 for each home agent, or router to one, that ARP has found at the switch; its port and VLAN."
-    yield _gauge("haslb_switch_neighbour_info", meaning, ["datapath", "neighbour", "place"], places)
+    yield gauge("haslb_switch_neighbour_info", meaning, ["datapath", "neighbour", "place"], places)
     served = (([row["datapath"]], nan if row["served_for"] is None else row["served_for"]) for row in rows)
     meaning = "Time since the switch is served over this connection; NaN if it is not served."
-    yield _gauge("haslb_switch_served_seconds", meaning, ["datapath"], served)
+    yield gauge("haslb_switch_served_seconds", meaning, ["datapath"], served)
     standing = (([row["datapath"]], float(row["standing_rules"])) for row in rows)
-    yield _gauge("haslb_switch_standing_rules", "Standing rules that the switch has accepted.", ["datapath"], standing)
+    yield gauge("haslb_switch_standing_rules", "Standing rules that the switch has accepted.", ["datapath"], standing)
     known = (([row["datapath"], each.value], _has(row, each.value)) for row in rows for each in IN_SERVICE)
     meaning = "1 for what the switch is able to do, 0 for what it lacks; NaN while that is not known."
-    yield _gauge("haslb_switch_capability", meaning, ["datapath", "capability"], known)
+    yield gauge("haslb_switch_capability", meaning, ["datapath", "capability"], known)
     learned = (([row["datapath"]], float(row["addresses_learned"])) for row in rows)
-    yield _gauge("haslb_switch_addresses_learned", "Addresses in the learning table.", ["datapath"], learned)
+    yield gauge("haslb_switch_addresses_learned", "Addresses in the learning table.", ["datapath"], learned)
     trips = (
         ([row["datapath"]], nan if row["barrier_round_trip"] is None else row["barrier_round_trip"]) for row in rows
     )
     meaning = "Time that the last barrier took; NaN before the first reply."
-    yield _gauge("haslb_switch_barrier_seconds", meaning, ["datapath"], trips)
+    yield gauge("haslb_switch_barrier_seconds", meaning, ["datapath"], trips)
 
 
 def _has(row: SwitchRow, capability: str) -> float:
@@ -278,18 +277,3 @@ def _packet_in_latency(sources: Sources) -> Metric:
             buckets = [(str(bound), float(count)) for bound, count in latency.cumulative()]
             family.add_metric([f"{switch.datapath_id:016x}"], [*buckets, ("+Inf", float(latency.count))], latency.sum)
     return family
-
-
-def _counter(name: str, meaning: str, labels: list[str], samples: _Samples) -> Metric:
-    return _filled(CounterMetricFamily(name, meaning, labels=labels), samples)
-
-
-def _gauge(name: str, meaning: str, labels: list[str], samples: _Samples) -> Metric:
-    return _filled(GaugeMetricFamily(name, meaning, labels=labels), samples)
-
-
-def _filled(family: Any, samples: _Samples) -> Metric:
-    for values, value in samples:
-        family.add_metric(values, float(value))
-    metric: Metric = family
-    return metric

@@ -16,10 +16,12 @@ from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control import crypto
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
+from ryu_haslb.language.wording import quoted
 from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.crypto import IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.show.dfp import DfpAgentRow, DfpWeightRow, dfp_agents, dfp_weights
 from ryu_haslb.show.history import StateChangeRow, state_changes
+from ryu_haslb.show.probes import ProbeRow, probes
 from ryu_haslb.show.reals import RealRow, reals
 from ryu_haslb.show.redundancy import MemberRow, RedundancyRow, SwitchoverRow, members, redundancy, switchovers
 from ryu_haslb.show.report import Report
@@ -48,7 +50,7 @@ from ryu_haslb.web.schemas import (
 
 #: Changes that the page shows.
 MAX_CHANGES_SHOWN = 100
-_NO_SUCH_NAME = (404, "The configuration has no virtual server or server farm of this name.")
+_NO_SUCH_NAME = (404, "The configuration has no virtual server, server farm or probe of this name.")
 
 R = TypeVar("R", bound=Row)
 
@@ -76,6 +78,13 @@ def _reals(api: Api, call: Call) -> Response:
     farm = call.parameters.get(SERVERFARM.name)
     check_names(api, SessionFilter(farm=farm))
     return streamed(reals(api.sources, farm))
+
+
+def _probes(api: Api, call: Call) -> Response:
+    name = call.parameters.get(NAME.name)
+    if name is not None and name not in api.sources.configuration.probes:
+        raise ApiError(404, f"there is no probe {quoted(name)}")
+    return streamed(probes(api.sources, name))
 
 
 def _serverfarms(api: Api, call: Call) -> Response:
@@ -167,6 +176,7 @@ ROUTES: tuple[Route, ...] = (
         StateChangeRow,
         state_changes,
     ),
+    _filtered("/api/v1/probes", "What the probes of farms have shown of each real server", _probes, ProbeRow, NAME),
     _filtered("/api/v1/serverfarms", "Server farms", _serverfarms, ServerFarmRow, NAME),
     _filtered("/api/v1/vservers", "Virtual servers", _vservers, VirtualServerRow, NAME),
     _filtered(

@@ -10,6 +10,7 @@ from ryu_haslb.show.column_types import Count, Values
 from ryu_haslb.show.crypto import IpsecAssociationRow, IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.show.dfp import DfpAgentRow, DfpWeightRow
 from ryu_haslb.show.history import StateChangeRow
+from ryu_haslb.show.probes import ProbeRow
 from ryu_haslb.show.reals import RealRow
 from ryu_haslb.show.redundancy import MemberRow, RedundancyRow, SwitchoverRow
 from ryu_haslb.show.serverfarms import ServerFarmRow
@@ -153,6 +154,7 @@ def _name(row: type) -> str:
 
 _ROWS: tuple[type, ...] = (
     RealRow,
+    ProbeRow,
     ServerFarmRow,
     VirtualServerRow,
     SessionRow,

@@ -40,7 +40,10 @@ HASTY_TIMEOUT = 0.2
 TIMEOUTS = {"hasty": HASTY_TIMEOUT, "patient": 3600.0}
 QUIETLY = ("-W", "ignore")
 CONFIGURATION = """\
+ip slb probe ALIVE ipmobile
+  source 10.1.1.9
 ip slb serverfarm HAFARM
+  probe ALIVE
   real 10.1.1.51
     weight 3
     faildetect numconns 1 numclients 1
