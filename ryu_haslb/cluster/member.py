@@ -105,6 +105,10 @@ class Member:
             not self.is_connected or self.shared.lacks_tables or (own is not None and own.resigning == self.resigning)
         )
 
+    def applied_elsewhere(self, now: float) -> list[str]:
+        """The other members that are there and do not say that they refuse the configuration of the cluster."""
+        return [each.name for each in self.members.present(now) if each.name != self.name and not each.refused]
+
     def run(self) -> None:
         """Take part in the cluster until the process ends."""
         while True:

@@ -85,7 +85,7 @@ class ClusterConfiguration:
         agreement, end_of_rollback = self.agreement, self._end_of_rollback(source)
         if text == agreement.text and agreement.shared is not None and not (agreement.refused or end_of_rollback):
             return tuple
-        objection = agreement.objection(text)
+        objection = agreement.objection(text, self._member.applied_elsewhere(time.monotonic()))
         if objection is not None:
             raise _not_committed(source, objection)
         shared = agreement.next(text, f"{self._member.name}: {source}", _now())

@@ -93,7 +93,9 @@ def test_nothing_is_changed_on_top_of_what_was_not_applied() -> None:
     agreement = joined(shared(3, NEW))
     assert "try again" in str(agreement.objection(NEWEST))
     agreement.on_refused(shared(3, NEW), "line 1: unknown command")
-    assert "line 1: unknown command" in str(agreement.objection(NEWEST))
+    objection = str(agreement.objection(NEWEST, ["west"]))
+    assert "line 1: unknown command" in objection
+    assert "change it at west" in objection
     assert agreement.is_settled, "it goes on with what it has"
     agreement.on_rows([shared(3, NEW).row()])
     assert agreement.pending is None, "and does not try again"
@@ -154,6 +156,27 @@ def test_the_next_revision_is_above_all_that_were_seen(newest: Optional[SharedCo
 def test_a_path_that_is_no_text_is_published_as_one() -> None:
     """The database's messages are UTF-8."""
     assert joined().next(NEW, "east: /etc/\udcff.ios", AT).changed_by == "east: /etc/\\udcff.ios"
+
+
+def test_what_all_members_refuse_may_be_replaced_at_any() -> None:
+    """No member has it in force, so that nothing is lost. Before, only a change of the database was a way out."""
+    agreement = joined(shared(3, FILE))
+    agreement.on_rows([shared(9, NEW).row()])
+    agreement.on_refused(shared(9, NEW), "line 1: unknown command")
+    assert agreement.objection(FILE, ["west"]) is not None
+    assert agreement.objection(FILE) is None
+    replacement = agreement.next(FILE, "east: command", AT)
+    assert replacement.revision == 10
+    agreement.on_committed(replacement)
+    agreement.on_applied(replacement)
+    assert (agreement.refused, agreement.pending, agreement.shared) == ("", None, replacement)
+
+
+@pytest.mark.parametrize("form", ["yaml", ""])
+def test_a_row_that_no_version_can_use_may_be_replaced_at_any(form: str) -> None:
+    agreement = joined(shared(3, FILE))
+    agreement.on_rows([{**shared(9, NEW).row(), "format": form}])
+    assert agreement.objection(FILE) is None
 
 
 @pytest.mark.parametrize("revision", [MAX_REVISION + 1, (1 << 63) - 1])

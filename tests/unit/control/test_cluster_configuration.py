@@ -70,10 +70,10 @@ class Shared:
         monkeypatch.setattr(self.member.shared, "change", self._change)
         self.member.agreement.on_rows(self.rows.values())
 
-    def others(self, **revisions: int) -> None:
+    def others(self, refused: str = "", **revisions: int) -> None:
         """The other members that are present, and the revision that each has applied."""
         rows = [
-            MemberInfo(name, "1", 1, "standby", 0, "", "", "0.1.0", 0, 1, None, revision, "").row()
+            MemberInfo(name, "1", 1, "standby", 0, "", "", "0.1.0", 0, 1, None, revision, refused).row()
             for name, revision in revisions.items()
         ]
         self.member.members.on_rows(rows, self.now)
@@ -119,9 +119,22 @@ def test_no_success_is_reported_where_the_clusters_configuration_is_another_one(
     refused = in_force(4, "frobnicate\n")
     shared.member.agreement.on_rows([refused.row()])
     shared.member.agreement.on_refused(refused, "unknown command")
-    with pytest.raises(ConfigurationError, match="change it at another"):
+    shared.others(a=4)
+    with pytest.raises(ConfigurationError, match="change it at a"):
         shared.configuration.commit(OLD, "haslb.ios")
     assert shared.changes == []
+
+
+def test_what_every_member_refuses_is_replaced_by_what_is_in_force(shared: Shared) -> None:
+    """Nonsense that others have written into the database. Before, the database was the only way out."""
+    refused = in_force(4, "frobnicate\n")
+    shared.member.agreement.on_rows([refused.row()])
+    shared.member.agreement.on_refused(refused, "unknown command")
+    shared.others("revision 4: unknown command", a=3)
+    list(shared.configuration.commit(OLD, "haslb.ios")())
+    (row,) = shared.changes[0].update.values()
+    assert (row["revision"], row["text"]) == (5, OLD)
+    assert not shared.member.agreement.refused
 
 
 def test_of_two_changes_at_two_members_the_second_is_refused(shared: Shared) -> None:
