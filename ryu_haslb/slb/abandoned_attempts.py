@@ -1,8 +1,12 @@
-"""Attempts that were retransmitted until their sessions ended: their retries count on into the next attempt.
+"""What is remembered of ended sessions: attempts that were retransmitted to the end, and places that were taken away.
 
 A phone gives up after a few retransmissions and begins anew 20 to 60 seconds later. By then its session has ended, if
 the idle time is the default of 10 seconds. If its retries were forgotten with it, they would never exceed ``reassign``:
 no mobile would be moved, and no real server would fail.
+
+A session that has made room for another one would have brought its mobile to the same real server for as long as its
+idle time: a flood must not move mobiles by ending their sessions. So its place is remembered for so long, among the
+last :data:`MAX_ATTEMPTS`.
 """
 
 from __future__ import annotations
@@ -19,38 +23,46 @@ MAX_ATTEMPTS: Final = 100_000
 
 
 class Attempt(NamedTuple):
-    """The last attempt of an ended session (see :class:`ryu_haslb.slb.session.Session`)."""
+    """The last attempt of an ended session (see :class:`ryu_haslb.slb.session.Session`), remembered until ``until``."""
 
     real: RealServer
     retries: int
     waited: float
     last_attempt: float
-    ended_at: float
+    until: float
 
 
 class AbandonedAttempts:
-    """``attempts`` holds those of the last :data:`MAX_PAUSE` seconds, by virtual server and mobile, oldest first."""
+    """``attempts`` holds those that are remembered, by virtual server and mobile, oldest first."""
 
     def __init__(self) -> None:
         self.attempts: dict[tuple[VirtualServer, bytes], Attempt] = {}
 
-    def remember(self, session: Session, now: float) -> None:
-        """A session with retransmissions has ended."""
+    def remember(self, session: Session) -> None:
+        """A session has ended by its idle time: if its mobile was retransmitting, its retries count on."""
+        if session.retries and session.waited:
+            self._add(session, session.last_attempt + MAX_PAUSE)
+
+    def remember_place(self, session: Session) -> None:
+        """A session has made room for another one: its mobile comes back to the same real server."""
+        self._add(session, max(session.deadline, session.last_attempt + MAX_PAUSE))
+
+    def _add(self, session: Session, until: float) -> None:
         key = session.virtual_server, session.identity
         self.attempts.pop(key, None)
         if len(self.attempts) >= MAX_ATTEMPTS:
             del self.attempts[next(iter(self.attempts))]
-        self.attempts[key] = Attempt(session.real, session.retries, session.waited, session.last_attempt, now)
+        self.attempts[key] = Attempt(session.real, session.retries, session.waited, session.last_attempt, until)
 
     def take(self, request: Request, now: float) -> Optional[Attempt]:
-        """The attempt that this mobile has abandoned: its request is the first of the next one. None: there is none."""
+        """What is remembered of this mobile: its request is the first of the next attempt. None: nothing is."""
         attempt = self.attempts.pop((request.virtual_server, request.identity), None)
-        return None if attempt is None or attempt.last_attempt < now - MAX_PAUSE else attempt
+        return None if attempt is None or attempt.until < now else attempt
 
     def expire(self, now: float) -> None:
-        """Forget attempts whose mobiles do not come back."""
+        """Forget mobiles that do not come back. One whose time is over waits for older ones, and is not found."""
         while self.attempts:
             oldest = next(iter(self.attempts))
-            if self.attempts[oldest].ended_at > now - MAX_PAUSE:
+            if self.attempts[oldest].until > now:
                 break
             del self.attempts[oldest]

@@ -189,7 +189,7 @@ class Balancer:
         if self._abandoned.attempts and named is None:
             attempt = self._abandoned.take(request, now)
             if attempt is not None and farm.has(attempt.real) and attempt.real.accepts_sessions_from(datapath_id):
-                if self.sessions.is_full and not self._make_room(now):
+                if self.sessions.is_full and not self._make_room():
                     return self._drop(DropReason.SESSION_LIMIT)
                 return self._resume_session(request, attempt, now)
         real = named or farm.choose(datapath_id) or farm.choose_last_resort(datapath_id)
@@ -197,7 +197,7 @@ class Balancer:
             return self._drop(DropReason.NO_REAL_AVAILABLE)
         if datapath_id not in real.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
-        if self.sessions.is_full and not self._make_room(now):
+        if self.sessions.is_full and not self._make_room():
             return self._drop(DropReason.SESSION_LIMIT)
         session = self.sessions.open(request, real, now)
         self.statistics.assignments += 1
@@ -209,7 +209,7 @@ class Balancer:
         return _new(Verdict, (real, session, None))
 
     def _resume_session(self, request: Request, attempt: Attempt, now: float) -> Verdict:
-        """The mobile begins its next attempt after its session has ended: the session goes on where it was."""
+        """The mobile comes back after its session has ended: the session goes on where it was."""
         session = self.sessions.open(request, attempt.real, now)
         session.last_attempt, session.identification = attempt.last_attempt, -1
         session.retries, session.waited = attempt.retries, attempt.waited
@@ -298,7 +298,7 @@ class Balancer:
         self.ending.discard_rule(session)
         self._assign(session, target, now)
 
-    def _make_room(self, now: float) -> bool:
+    def _make_room(self) -> bool:
         """The limit of sessions is reached: end an unconfirmed one, or two where the limit was lowered. False: none."""
         has_room = False
         while self.sessions.is_full:
@@ -306,21 +306,16 @@ class Balancer:
             if session is None:
                 break
             self.statistics.evictions += 1
-            self._remember_attempt(session, now)
+            self._abandoned.remember_place(session)
             self.ending.close(session)
             if has_room:
                 break
             has_room = True
         return has_room
 
-    def _remember_attempt(self, session: Session, now: float) -> None:
-        """The session ends: if its mobile was retransmitting, the retries count on into its next attempt."""
-        if session.retries and session.waited:
-            self._abandoned.remember(session, now)
-
     def _time_out(self, session: Session, now: float) -> None:
         """No further request came. If the session is a test, that is no failure, and the test goes on."""
-        self._remember_attempt(session, now)
+        self._abandoned.remember(session)
         self.statistics.timeouts += 1
         self._notify(SessionEvent.TIMEOUT, SessionState.ESTABLISHED, SessionState.INIT, session)
         self.ending.time_out(session)

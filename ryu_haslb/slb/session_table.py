@@ -18,6 +18,8 @@ from ryu_haslb.slb.wheel import TimingWheel
 
 #: In place of a client: recovered sessions beyond those that may be confirmed.
 _RECOVERED: Final = b"recovered"
+#: Deadlines of ended sessions that are kept beside as many as there are live sessions.
+_MAX_STALE_DEADLINES: Final = 10_000
 #: Sessions of a slice whose deadlines are scheduled anew.
 _SESSIONS_PER_SLICE: Final = 500
 
@@ -36,6 +38,7 @@ class SessionTable:
         self._by_tag: Shards[int, Session] = Shards()
         self._recovered = 0
         self._deadlines: TimingWheel[Session] = TimingWheel()
+        self._stale_deadlines = 0
         self._idle_times: dict[VirtualServer, int] = {}
         self._to_schedule: Iterator[Session] = iter(())
 
@@ -75,8 +78,13 @@ class SessionTable:
         self._by_identity = {server: before_by_identity.get(server, Shards()) for server in servers}
         before, self._idle_times = self._idle_times, {server: server.idle for server in self._by_identity}
         if any(idle < before.get(server, 0) for server, idle in self._idle_times.items()):
-            self._deadlines = TimingWheel()
-            self._to_schedule = chain.from_iterable(self.slices(_SESSIONS_PER_SLICE))
+            self._schedule_anew()
+
+    def _schedule_anew(self) -> None:
+        """Forget all deadlines; :meth:`overdue` schedules those of live sessions, bit by bit."""
+        self._deadlines = TimingWheel()
+        self._stale_deadlines = 0
+        self._to_schedule = chain.from_iterable(self.slices(_SESSIONS_PER_SLICE))
 
     def find(self, request: Request) -> Optional[Session]:
         """The session of the mobile that sent the request."""
@@ -159,6 +167,9 @@ class SessionTable:
         self.limit.remove(session)
         self._by_identity[session.virtual_server].pop(session.identity)
         self._by_tag.pop(session.tag)
+        self._stale_deadlines += 1  # it would hold the session for as long as the idle time, which may be hours
+        if self._stale_deadlines > self._by_tag.size + _MAX_STALE_DEADLINES:
+            self._schedule_anew()
 
     def overdue(self, now: float, limit: int) -> Iterator[Optional[Session]]:
         """Look at up to ``limit`` sessions: yield those past their deadline, to be removed, and None for others."""
@@ -171,8 +182,10 @@ class SessionTable:
             limit -= 1
         for session in islice(self._deadlines.due(now), limit):
             if not self.has(session):
+                self._stale_deadlines -= 1
                 yield None
             elif session.deadline <= now:
+                self._stale_deadlines -= 1
                 yield session
             else:
                 self._deadlines.schedule(session, session.deadline)

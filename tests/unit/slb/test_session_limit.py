@@ -22,6 +22,7 @@ from ryu_haslb.slb.session_limit import (
     SessionLimit,
     limit_of,
 )
+from ryu_haslb.slb.session_table import _MAX_STALE_DEADLINES
 
 PDSN, FLOODER, OTHER = "15.1.1.51", "15.6.6.6", "15.7.7.7"
 
@@ -271,3 +272,51 @@ def test_counts_and_order_are_right_after_any_history(steps: list[tuple[str, str
         first = limit.first_to_go()
         oldest = {sessions[0]: client for client, sessions in opened.items() if sessions}
         assert first is None if not oldest else 2 * counts[oldest[first]] > max(counts.values())
+
+
+def test_a_mobile_whose_session_made_room_comes_back_to_its_home_agent() -> None:
+    """A flood must not move mobiles by ending their sessions: the place is remembered for their idle time."""
+    bench = limited(100, idle=900)
+    honest = [f"honest-{number}" for number in range(60)]
+    homes = {mobile: bench.request(mobile, client=PDSN).real for mobile in honest}
+    flood_of_clients(bench, 500)
+    assert sum(bench.session(mobile) is None for mobile in honest) > 40
+    bench.now += 600
+    assert {mobile: bench.request(mobile, client=PDSN).real for mobile in honest} == homes
+    bench.now += 1000
+    assert bench.balancer.advance(bench.now, 10_000) is False
+    assert not bench.balancer._abandoned.attempts
+
+
+def test_a_mobile_under_whose_name_others_send_without_a_pause_is_not_moved() -> None:
+    """Such a mobile seems to retransmit, and is not confirmed. Its session ends, and begins anew where it was."""
+    bench = limited(200, idle=900)
+    honest = [f"honest-{number}" for number in range(60)]
+    homes = {mobile: bench.request(mobile, client=PDSN).real for mobile in honest}
+    for real in bench.reals:
+        real.configuration = replace(real.configuration, reassign=4000)
+    for _ in range(30):
+        bench.now += 2
+        for number in range(50):
+            flood(bench, 1, client=f"20.0.0.{number}")
+        for mobile in honest:
+            assert bench.request(mobile, client=PDSN).real is homes[mobile]
+    assert bench.balancer.statistics.evictions > 1000
+
+
+def test_sessions_that_made_room_leave_no_memory_behind() -> None:
+    """Their deadlines held them for the idle time: 18 hours of a flood."""
+    bench = limited(1000, idle=65535)
+    flood(bench, 1000)
+    sessions = bench.balancer.sessions
+    for _ in range(60):
+        flood(bench, 1000)
+        bench.now += 1
+        while bench.balancer.advance(bench.now, 500):
+            pass
+        scheduled = sum(map(len, sessions._deadlines._slots.values()))
+        assert scheduled <= 2 * len(sessions) + _MAX_STALE_DEADLINES + 1000
+    bench.now += 70_000
+    while bench.balancer.advance(bench.now, 500):
+        pass
+    assert not len(sessions)
