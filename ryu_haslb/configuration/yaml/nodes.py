@@ -21,6 +21,9 @@ MAX_DEPTH = 12
 #: Characters of a YAML text.
 MAX_TEXT_LENGTH = 1 << 20
 
+#: Keys, values, lists and mappings of a YAML text. 5,000 real servers have some 60,000.
+MAX_NODES = 200_000
+
 Value = TypeVar("Value")
 
 #: Keys whose values are left out of errors.
@@ -47,7 +50,7 @@ class _Loader(Composer, _Parser):  # type: ignore[misc]
     Refuses aliases, by which a short file can expand without limit, and deep nesting.
     """
 
-    depth = 0
+    depth = nodes = 0
 
     def __init__(self, text: str) -> None:
         _Parser.__init__(self, text)
@@ -61,6 +64,9 @@ class _Loader(Composer, _Parser):  # type: ignore[misc]
             raise NodeError(line, f"aliases such as *{name} are not supported; expected the value itself")
         if self.depth == MAX_DEPTH:
             raise NodeError(line, f"too deeply nested; expected at most {MAX_DEPTH} levels")
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise NodeError(line, f"too many keys and values; expected at most {MAX_NODES:,}")
         self.depth += 1
         node = super().compose_node(parent, index)
         self.depth -= 1

@@ -119,3 +119,12 @@ def test_much_of_the_same_takes_no_steps_that_grow_with_its_square(line: str) ->
 
     few = examples(100)
     assert calls(8 * few) < 12 * calls(few)
+
+
+def test_a_text_has_so_many_commands_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """300,000 times the same farm took minutes to read."""
+    monkeypatch.setattr("ryu_haslb.configuration.ios.blocks.MAX_COMMANDS", 100)
+    line = "ip slb serverfarm F\n!\n\n"
+    read_configuration(line * 100, "slb.ios")
+    with pytest.raises(ConfigurationError, match=r"slb\.ios:301: too many commands; expected at most 100"):
+        read_configuration(line * 200, "slb.ios")

@@ -441,3 +441,11 @@ def test_another_word_for_drain_is_refused() -> None:
     text = "serverfarms:\n  HAFARM:\n    reals:\n      - address: 10.1.1.51\n        drain: slowly\n"
     with pytest.raises(ConfigurationError, match="5: expected drain: true or false, not 'slowly'"):
         read_yaml(text, "haslb.yaml")
+
+
+def test_a_text_has_so_many_keys_and_values_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ryu_haslb.configuration.yaml.nodes.MAX_NODES", 100)
+    text = "serverfarms:\n" + "".join(f"  F{number}: {{}}\n" for number in range(48))
+    read_yaml(text, "slb.yaml")
+    with pytest.raises(ConfigurationError, match=r"slb\.yaml:50: too many keys and values; expected at most 100"):
+        read_yaml(f"{text}  F: {{}}\n", "slb.yaml")
