@@ -152,9 +152,10 @@ class Switch:
 
     def forget(self, now: float) -> None:
         """Another balancer serves the switch, or has served it: forget its sessions, and read them anew when needed."""
-        served = [each for each in self.fleet.values() if each is not self and each.channel is not None]
-        kept = {session for each in served for session in each.rules.on_way()}
-        self._balancer.ending.forget(self.datapath_id, now, kept)
+        served = [each.rules for each in self.fleet.values() if each is not self and each.channel is not None]
+        self._balancer.ending.forget(
+            self.datapath_id, now, lambda sessions: set().union(*(each.on_way_among(sessions) for each in served))
+        )
         self.has_keys = False
         self.rules.forget()
         self.unrecovered.forget()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import chain
-from typing import Final
+from typing import Callable, Final
 
 from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.session import Session, StaleRule
@@ -18,6 +18,8 @@ from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.shards import MAX_UNDIVIDED
 from ryu_haslb.slb.virtual_server import VirtualServer
 
+#: Of some sessions, those that are not forgotten.
+KeptOf = Callable[[list[Session]], AbstractSet[Session]]
 #: Sessions that one step forgets: some 2 ms of work.
 FORGOTTEN_PER_STEP: Final = 1000
 
@@ -71,14 +73,14 @@ class SessionEnding:
         stale, self._stale_rules = self._stale_rules, []
         return stale
 
-    def forget(self, datapath_id: int, now: float, kept: AbstractSet[Session] = frozenset()) -> None:
+    def forget(self, datapath_id: int, now: float, kept_of: KeptOf = lambda _: frozenset()) -> None:
         """Forget the sessions with their rule at this switch, and those without one: another balancer serves them.
 
-        Those to be ``kept`` stay: other switches are about to have their rules. The rules of all stay. It is done in
-        slices, the first one now and the others by :meth:`continue_forgetting`; see :meth:`is_forgetting`.
+        Of each slice, those that ``kept_of`` returns stay: other switches are about to have their rules. The rules of
+        all stay. The first slice is done now and the others by :meth:`continue_forgetting`; see :meth:`is_forgetting`.
         """
         self._stale_rules = [rule for rule in self._stale_rules if rule.datapath_id != datapath_id]
-        self._forgetting[datapath_id] = self._forget_in_slices(datapath_id, now, kept)
+        self._forgetting[datapath_id] = self._forget_in_slices(datapath_id, now, kept_of)
         self.continue_forgetting()
 
     def is_forgetting(self, datapath_id: int) -> bool:
@@ -98,9 +100,10 @@ class SessionEnding:
         self._sessions.remove(session)
         self.discard_rule(session)
 
-    def _forget_in_slices(self, datapath_id: int, now: float, kept: AbstractSet[Session]) -> Iterator[int]:
+    def _forget_in_slices(self, datapath_id: int, now: float, kept_of: KeptOf) -> Iterator[int]:
         """Those without a rule that have sent a request after ``now`` are at another switch."""
         for sessions in self._sessions.slices(FORGOTTEN_PER_STEP):
+            kept = kept_of(sessions)
             forgotten = [
                 each
                 for each in sessions

@@ -114,6 +114,12 @@ class SessionRules:
         for bundle in self._outstanding + self.rejected.parts:
             yield from (session for session, _ in bundle.every_install())
 
+    def on_way_among(self, sessions: Iterable[Session]) -> set[Session]:
+        """Those of these sessions whose rule waits, is left out, or is outstanding."""
+        bundles = self._outstanding + self.rejected.parts
+        sent = {session for bundle in bundles for session, _ in bundle.every_install()}
+        return {each for each in sessions if each in self._queue or each in self.rejected.left_out or each in sent}
+
     @property
     def sessions_without_rule(self) -> int:
         """The number of sessions that continue by packet-out until their rule is installed here.

@@ -10,6 +10,7 @@ from wired_switch import Wired, goes_to
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.sessions import reinstallation, session_rules
 from ryu_haslb.slb import session_ending
+from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_table import SessionTable
 from simulation.faults import Fault
 from simulation.parameters import Parameters
@@ -122,6 +123,29 @@ def test_sessions_that_another_balancer_serves_are_forgotten_in_slices() -> None
     assert steps >= SESSIONS // STEP
     assert [real.sessions for real in wired.balancer.reals()] == [0, 0]
     assert not wired.balancer.ending.is_forgetting(1)
+
+
+def test_sessions_whose_rule_waits_at_another_switch_stay_and_are_found_in_slices() -> None:
+    wired = with_sessions()
+    rules = wired.switch.rules
+    for session in wired.balancer.sessions:
+        session.rule_at = None
+    waiting, left_out, sent, *_ = list(wired.balancer.sessions)
+    rules.install(sent)
+    rules.flush(wired.now)
+    rules.install(waiting)
+    rules.rejected.left_out[left_out] = None
+    sizes = []
+
+    def kept_of(sessions: list[Session]) -> set[Session]:
+        sizes.append(len(sessions))
+        return rules.on_way_among(sessions)
+
+    wired.balancer.ending.forget(2, wired.now, kept_of)
+    while wired.balancer.advance(wired.now, 500):
+        pass
+    assert set(wired.balancer.sessions) == {waiting, left_out, sent}
+    assert max(sizes) <= STEP and sum(sizes) == SESSIONS
 
 
 def test_sessions_that_begin_at_another_switch_meanwhile_are_not_forgotten() -> None:
