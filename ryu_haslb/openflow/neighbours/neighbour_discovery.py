@@ -21,10 +21,8 @@ limited to :data:`MAX_SPREAD_RATE` a second; those beyond wait, each address onc
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from socket import inet_ntoa
 from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer
@@ -32,10 +30,11 @@ from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.configuration.served_vlans import access_vlans, served_vlans
 from ryu_haslb.openflow import rule_messages, wire, wire_packet
 from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.neighbours.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL, ArpLimit
-from ryu_haslb.openflow.neighbours.neighbour import HOLD_DOWN_INTERVAL, PROBE_INTERVAL
+from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL, ArpLimit
+from ryu_haslb.openflow.neighbours.neighbour import PROBE_INTERVAL
+from ryu_haslb.openflow.neighbours.neighbour_log import NeighbourLog
 from ryu_haslb.openflow.neighbours.neighbours import Neighbours
-from ryu_haslb.openflow.neighbours.places import Event, Finding, Location, Place, Probe
+from ryu_haslb.openflow.neighbours.places import Location, Place, Probe
 from ryu_haslb.openflow.neighbours.static_arp import static_entries
 from ryu_haslb.openflow.packets import arp
 from ryu_haslb.openflow.packets.frame import with_one_vlan_tag_at_most
@@ -43,15 +42,11 @@ from ryu_haslb.openflow.pipeline import CHASSIS_PREFIX, chassis_address, probe_a
 from ryu_haslb.openflow.sockets.channel import Channel
 from ryu_haslb.openflow.standing_rules import mute_rules
 
-LOG = logging.getLogger(__name__)
-
 #: VLANs that are probed beside the configured ones. Requests and ARP packets may be forged, so there is a limit.
 MAX_LEARNED_VLANS = 32
 #: Frames of probes that a switch is told to spread in a second, and at once after a pause.
 MAX_SPREAD_RATE = 500
 MAX_SPREAD_BURST = 1000
-#: Seconds between two log lines about refused claims to one address, or about too much ARP from one port.
-LOG_INTERVAL = 60.0
 
 _KEY_LENGTH = 16
 #: In place of a VLAN: frames without a tag, on ports that are in no VLAN of the switch.
@@ -78,11 +73,10 @@ class NeighbourDiscovery:
         self._learned_vlans: set[int] = set()
         self._vlans_of: dict[bytes, frozenset[int]] = {}
         self._vlan_probed_by: dict[bytes, int] = {}
-        self._claims_logged_at: dict[bytes, float] = {}
         #: What is still to be spread, by the address that is looked for.
         self._to_spread: dict[bytes, Iterator[bytes]] = {}
         self._allowance, self._allowed_at = float(MAX_SPREAD_BURST), 0.0
-        self._storms_logged_at: dict[tuple[int, bool], float] = {}
+        self._log = NeighbourLog(datapath_id)
         self.limit = ArpLimit()
         self.configure(configuration)
 
@@ -164,16 +158,7 @@ class NeighbourDiscovery:
             rules = mute_rules(self._configuration, self._datapath_id, storm.port, storm.mac)
             for message in rule_messages.temporary(rules, MUTE_INTERVAL, self.layout, channel.next_xid()):
                 channel.transmit(message)
-            kind = storm.port, storm.mac is None
-            if now >= self._storms_logged_at.get(kind, -LOG_INTERVAL) + LOG_INTERVAL:
-                self._storms_logged_at[kind] = now
-                who = "hosts" if storm.mac is None else f"host {storm.mac.hex(':')}"
-                LOG.warning(
-                    "Switch %016x: %s at port %d sent more than %d ARP packets in a second; their ARP does not reach "
-                    "the controller for %d s, and for as long as this goes on",
-                    *(self._datapath_id, who, storm.port),
-                    *(MAX_PORT_RATE if storm.mac is None else MAX_HOST_RATE, MUTE_INTERVAL),
-                )
+            self._log.on_storm(storm, now)
 
     def on_arp(self, frame: bytes, port: int, now: float) -> bool:
         """Learn from an ARP packet where its sender is. True when the location of a next hop has changed."""
@@ -199,7 +184,7 @@ class NeighbourDiscovery:
         else:
             changed = False
             self._neighbours.on_claim(address, location, now)
-        self._log_events(now)
+        self._log.on_events(self._neighbours.take_events(), now)
         return changed
 
     def _is_answer(self, vlans: frozenset[int], to: tuple[bytes, bytes], tag: Optional[int]) -> bool:
@@ -270,7 +255,7 @@ class NeighbourDiscovery:
         for probe in probes:
             if probe.to is not None:
                 channel.transmit(self._unicast(probe, probe.to))
-        self._log_events(now)
+        self._log.on_events(self._neighbours.take_events(), now)
         return changed
 
     def _spread(self, channel: Channel, now: float) -> None:
@@ -304,38 +289,6 @@ class NeighbourDiscovery:
         if vlan not in self._learned_vlans and len(self._learned_vlans) < MAX_LEARNED_VLANS:
             self._learned_vlans.add(vlan)
             self._neighbours.probe_all()
-
-    def _log_events(self, now: float) -> None:
-        for event in self._neighbours.take_events():
-            if event.finding is Finding.CLAIM_REFUSED:
-                if now < self._claims_logged_at.get(event.address, -LOG_INTERVAL) + LOG_INTERVAL:
-                    continue
-                self._claims_logged_at[event.address] = now
-            if event.finding in _TEXTS:
-                level, text = _TEXTS[event.finding]
-                LOG.log(level, text, self._datapath_id, inet_ntoa(event.address), *_words(event))
-
-
-_TEXTS = {
-    Finding.CLAIM_REFUSED: (
-        logging.WARNING,
-        "Switch %016x: %s, a real server or the router to it, is %s and answers there; the claim of %s is refused. "
-        "Find the machine that must not have the address",
-    ),
-    Finding.HELD_DOWN: (
-        logging.WARNING,
-        "Switch %016x: %s, a real server or the router to it, flaps between %s and %s; held down at the first for "
-        "%d s. Two machines may have the address, or its links change",
-    ),
-    Finding.RELEASED: (logging.INFO, "Switch %016x: %s, %s, is no longer held down"),
-}
-
-
-def _words(event: Event) -> tuple[object, ...]:
-    if event.finding is Finding.RELEASED:
-        return (event.location or "not located",)
-    words = event.location, event.rival or "another machine"
-    return (*words, HOLD_DOWN_INTERVAL) if event.finding is Finding.HELD_DOWN else words
 
 
 def _vlans_of(configuration: Configuration, addresses: Iterable[bytes]) -> dict[bytes, frozenset[int]]:
