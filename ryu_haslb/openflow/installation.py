@@ -21,12 +21,12 @@ from ryu_haslb.configuration.model import Configuration, Switching
 from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.audit.audit import Audit
+from ryu_haslb.openflow.audit.meter_audit import MeterAudit
 from ryu_haslb.openflow.audit.session_audit import SessionAudit
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.capabilities import Capability
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.layout_choice import LayoutChoice
-from ryu_haslb.openflow.overload.meter_rates import MeterRates
 from ryu_haslb.openflow.overload.meters import Meters
 from ryu_haslb.openflow.pipeline import Purpose, Rule, Table
 from ryu_haslb.openflow.reply_rules import ReplyRules
@@ -87,7 +87,7 @@ class Installation:
         transport, switch = self._transport, self._switch
         self._meters = Meters(transport.id, self.transactions, switch.admission, self._balancer, self._configuration)
         self._meters.on_deleted = self._restore
-        self._meter_rates = MeterRates(transport, transport.id)
+        self._meter_audit = MeterAudit(transport, transport.id)
         session_audit = SessionAudit(transport, transport.id, switch.rules, self._balancer, switch.unrecovered)
         self.reply_rules = ReplyRules(transport.id, switch.replies, self._balancer, self.transactions, self._meters)
         self._meters.on_copying_ended = self.reply_rules.forget
@@ -136,8 +136,8 @@ class Installation:
         if self.is_serving:
             self._switch.questions.is_metered = self._meters.has_probe_meter
             self._meters.tick(now)
-            if self._meter_rates.is_due(now):
-                self._meter_rates.tick(self._meters.rates, now)
+            if self._meter_audit.is_due(now):
+                self._meter_audit.tick(self._meters.rates, now)
             self.reply_rules.tick(now)
             self.audit.tick(now)
             self._take_meter_counts()
@@ -182,7 +182,7 @@ class Installation:
         return (
             self._on_flood_rejected(error)
             or self.audit.on_error(xid, now)
-            or self._meter_rates.on_error(xid)
+            or self._meter_audit.on_error(xid)
             or (self._description is not None and self._description.on_error(xid))
         )
 
@@ -288,7 +288,7 @@ class Installation:
 
     def _on_meter_rates(self, xid: int, message: bytes) -> bool:
         """Set the rates again that others have changed."""
-        changed = self._meter_rates.on_reply(xid, message, self._meters.rates)
+        changed = self._meter_audit.on_reply(xid, message, self._meters.rates)
         for meter, rate in (changed or {}).items():
             self._meters.restore_rate(meter, rate)
         return changed is not None

@@ -1,8 +1,8 @@
 """How sessions end: what has to be undone at the session table, the real servers, and the switches.
 
-A session ends by its idle time, because it makes room, is cleared, or its virtual server is gone, or because another
-balancer serves its switch. The rules that ended or reassigned sessions leave on a switch are stale; the caller has the
-switches remove them.
+A session ends when its idle time is over, when it makes room for another one, when it is cleared, when its virtual
+server is removed, or when another balancer serves its switch. Sessions that end or move leave stale rules on switches;
+the caller has the switches remove them.
 """
 
 from __future__ import annotations

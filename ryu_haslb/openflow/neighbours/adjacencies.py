@@ -2,7 +2,7 @@
 
 ARP finds the next hops (:mod:`.neighbour_discovery`), the actions follow from where they are (:mod:`.forwarding`).
 After a start many are found at once, and to derive the actions of thousands takes milliseconds. So a change only marks
-them as stale; they are updated before the next request is forwarded, or with the next tick.
+the actions as stale; they are updated before the next request is forwarded, or with the next tick.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OnUpdated = Callable[[set[RealServer]], None]
 class Adjacencies:
     """Where one switch sees the real servers, or the routers to them, and how it reaches them.
 
-    ``changes`` grows when :meth:`found` changes, and at other times.
+    ``changes`` is a number that grows with each change of :meth:`found`, and with each update.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class Adjacencies:
     def on_arp(self, channel: Channel, frame: bytes, port: int, addresses: Collection[bytes], now: float) -> None:
         """Reply to an ARP request for one of these addresses, on the ports where it is served; learn from all others.
 
-        There are no ``addresses`` where the packet can be no request to us.
+        ``addresses`` is empty where the packet cannot be a request to us.
         """
         if not self.discovery.admits(frame, port, now):
             self.discovery.mute(channel, now)

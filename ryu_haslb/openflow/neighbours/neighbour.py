@@ -15,8 +15,8 @@ ARP proves nothing: every host may claim any address. So a claim changes nothing
 sender: a request, a gratuitous ARP, an unasked reply. It leads to a probe, at most one in :data:`CLAIM_INTERVAL`.
 
 A located neighbour is polled by unicast (RFC 1122, section 2.3.2.1), and by broadcast when it does not answer. One that
-moves more than :data:`MAX_MOVES` times in :data:`FLAP_INTERVAL` is held down: for :data:`HOLD_DOWN_INTERVAL` nothing
-but an answer from the place that it had is believed. A port that goes down is no move: the switch itself reports it.
+moves more than :data:`MAX_MOVES` times in :data:`FLAP_INTERVAL` is held down: for :data:`HOLD_DOWN_INTERVAL` only an
+answer from the place that it had is believed. A port that goes down is no move: the switch itself reports it.
 
 In a cluster, a member that stands by takes over the places that the leader has found (:meth:`.Neighbours.preload`).
 When it begins to lead, each of them is CHALLENGED and probed at once. One that does not answer within
@@ -103,7 +103,7 @@ class Neighbour:
         self.next_probe = now
 
     def judge(self, now: float, events: list[Event]) -> bool:
-        """Draw the conclusions from what has not happened. True when the location has changed."""
+        """Do what follows from deadlines that are over. True when the location has changed."""
         if self.held_until is not None and now >= self.held_until:
             self.held_until = None
             self.moves.clear()

@@ -105,7 +105,7 @@ class Backlog:
         return now - self._outstanding[0].sent_at if self._outstanding else 0.0
 
     def load(self, bytes_sent: int, now: float, is_reading: bool = False) -> Load:
-        """The load at this moment. While a switch reads its table for us (``is_reading``), its delay says nothing."""
+        """The load at this moment. While a switch reads its table for us (``is_reading``), its delay is no overload."""
         unconfirmed = bytes_sent - self._confirmed_bytes
         if not self._outstanding and unconfirmed < MAX_UNCONFIRMED_BYTES:
             return _NORMAL

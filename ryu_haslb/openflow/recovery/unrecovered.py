@@ -8,7 +8,8 @@ agent whether that has been found or not::
                                                 begins a session then
     no rule, or the session is recovered     -> the balancer decides
 
-:mod:`.recovery` recovers the sessions; here is what it needs of the switch. Each mastership recovers anew.
+:mod:`.recovery` recovers the sessions; this module sends what that needs to the switch. With each mastership, recovery
+begins anew.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class UnrecoveredSessions:
             channel.transmit(self.recovery.request(channel.next_xid(), now))
 
     def tick(self, channel: Channel, is_busy: bool, now: float) -> None:
-        """Ask for what is due, and give up what has lasted for too long. A busy switch needs longer to reply."""
+        """Ask for the rules that are due, and give up requests without a reply. A busy switch has longer to reply."""
         self._continue(channel, self.recovery.reading.advance(is_busy, now), now)
         self.recovery.tick(now)
 

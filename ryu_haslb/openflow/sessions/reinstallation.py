@@ -1,8 +1,8 @@
-"""The rules of very many sessions that are installed again: in slices, between which requests are served.
+"""Installs the rules of very many sessions again, in slices between which requests are served.
 
-When a switch connects again it may have lost its rules, and when a real server has moved the rules that lead to it lead
-elsewhere. Until its turn comes, a session counts as one with a rule. Sessions whose real server could not be reached
-when their rule was to be sent wait here, and come first.
+A switch that connects again may have lost its rules. When a real server has moved, the rules of its sessions lead to
+its old place. Until its turn comes, a session counts as one with a rule. Sessions whose real server could not be
+reached when their rule was to be sent wait here, and come first.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ MAX_UNREACHABLE = 200_000
 class Reinstallation:
     """What is still to be installed again on one switch.
 
-    ``moved`` are real servers whose installed rules may still lead elsewhere. ``install`` is called with each session
-    that has no rule, ``reinstall`` with sessions of which some have one on this switch.
+    ``moved`` are real servers whose installed rules may still lead to their old place. ``install`` is called with each
+    session that has no rule, ``reinstall`` with sessions of which some have one on this switch.
     """
 
     def __init__(
@@ -94,10 +94,7 @@ class Reinstallation:
         self.moved.clear()
 
     def _slices(self, moved: Optional[AbstractSet[RealServer]]) -> Iterator[int]:
-        """Have rules installed again that may be lost, or lead elsewhere: those of moved real servers, or all (None).
-
-        A slice is done with each step.
-        """
+        """Have the rules of moved real servers installed again, or all rules (None): one slice with each step."""
         for sessions in in_slices([list(self._unreachable)], MAX_SESSIONS_PER_STEP):
             self._install_reachable(sessions)
             if len(sessions) == MAX_SESSIONS_PER_STEP:

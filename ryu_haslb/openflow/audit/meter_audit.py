@@ -29,7 +29,7 @@ COMPARE_INTERVAL = 3.0
 REPLY_TIMEOUT = 15.0
 
 
-class MeterRates:
+class MeterAudit:
     """The rates of the meters of one switch, as it reports them over one connection."""
 
     def __init__(self, channel: Channel, datapath_id: int) -> None:
