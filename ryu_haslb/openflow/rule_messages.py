@@ -24,17 +24,22 @@ from ryu_haslb.openflow.pipeline import (
     session_match,
 )
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, meter
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.virtual_server import VirtualServer
 
 _EXACT_COOKIE: Final = 0xFFFFFFFFFFFFFFFF
 _SESSIONS: Final = Table.SESSIONS.value
 #: The bit of a cookie that every tag has set: a tag is a locally administered address.
 _TAG_LOCAL_BIT: Final = 1 << 41 + COOKIE_MARK_BITS
-_XID_AND_COOKIE: Final = Struct("!IQ")
+_XID: Final = Struct("!I")
+_TAG_LENGTH: Final = 6
 #: The purposes of rules whose end the switch need not report.
 _UNREPORTED: Final = REPLY_PURPOSES | TEMPORARY_PURPOSES | {Purpose.LEARN_NOTHING}
 
 _DEFAULT: Final = Layout()
+
+#: The parts of a message around the tag of a session, which it has twice.
+SessionTemplate = tuple[bytes, bytes, bytes]
 
 
 def replacement(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
@@ -151,9 +156,11 @@ def delivery_actions(rewrites: Mapping[str, wire.Value], port: int, vlan: Option
 
 
 class SessionRule(NamedTuple):
-    """The rule of one session: its tag at a virtual address and port, and the actions that lead to its real server."""
+    """The rule of one session: its tag at a virtual address and port, and the actions that lead to its real server.
 
-    cookie: int
+    Its cookie follows from the tag (:func:`~ryu_haslb.slb.session.cookie_of`).
+    """
+
     tag: int
     virtual_address: bytes
     port: int
@@ -162,18 +169,41 @@ class SessionRule(NamedTuple):
 
     def flow_mod(self, xid: int, command: int) -> bytes:
         """The message that adds the rule, or deletes it; to delete it the actions are not needed."""
-        cookie, tag, virtual_address, port, idle_timeout, actions = self
-        head, before_tag, after_tag = _session_template(command, virtual_address, port, idle_timeout, actions)
-        return b"".join((head, _XID_AND_COOKIE.pack(xid, cookie), before_tag, tag.to_bytes(6, "big"), after_tag))
+        tag, virtual_address, port, idle_timeout, actions = self
+        template = _session_template(command, virtual_address, port, idle_timeout, actions)
+        return tag.to_bytes(_TAG_LENGTH, "big").join(_with_xid(xid, template))
+
+
+def session_additions(xid: int, installs: Iterable[tuple[Session, bytes]], has_idle_timeout: bool) -> list[bytes]:
+    """The messages that add the rules of these sessions, each with these actions."""
+    messages = []
+    templates: dict[tuple[VirtualServer, bytes], SessionTemplate] = {}
+    for session, actions in installs:
+        server = session.virtual_server
+        template = templates.get((server, actions))
+        if template is None:
+            idle_timeout = server.idle if has_idle_timeout else 0
+            shared = _session_template(
+                wire.OFPFC_ADD, server.packed_address, server.configuration.port, idle_timeout, actions
+            )
+            template = templates[server, actions] = _with_xid(xid, shared)
+        messages.append(session.tag.to_bytes(_TAG_LENGTH, "big").join(template))
+    return messages
+
+
+def _with_xid(xid: int, template: SessionTemplate) -> SessionTemplate:
+    head, before_tag, after_tag = template
+    return head + _XID.pack(xid), before_tag, after_tag
 
 
 @lru_cache(maxsize=1024)
 def _session_template(
     command: int, virtual_address: bytes, port: int, idle_timeout: int, actions: bytes
-) -> tuple[bytes, bytes, bytes]:
-    """What the messages of all sessions of one real server share: the parts around transaction id and cookie, and tag.
+) -> SessionTemplate:
+    """What the messages of all sessions of one real server share: the parts around the transaction id and the tags.
 
-    The tag is the first field of the match, which begins with byte 48.
+    The transaction id is in bytes 4 to 7. Then comes the cookie, which begins with the tag. The tag is also the first
+    field of the match, which begins with byte 48.
     """
     packed = FlowMod(
         command=command,
@@ -185,4 +215,4 @@ def _session_template(
         match=match(session_match(0, inet_ntoa(virtual_address), port)),
         instructions=apply_actions(actions),
     ).pack(0)
-    return packed[:4], packed[16:56], packed[62:]
+    return packed[:4], COOKIE_MARK.to_bytes(COOKIE_MARK_BITS // 8, "big") + packed[16:56], packed[62:]

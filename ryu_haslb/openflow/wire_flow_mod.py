@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import groupby
 from struct import Struct
 from typing import NamedTuple, Optional
 
@@ -111,8 +112,8 @@ def bundle(xid: int, bundle_id: int, messages: list[bytes]) -> bytes:
     """Messages that the switch carries out all together or not at all, in order. Each must have this ``xid``."""
     heads = {length: _bundle_add(xid, bundle_id, length) for length in set(map(len, messages))}
     parts = [_bundle_control(xid, bundle_id, ONF_BCT_OPEN_REQUEST)]
-    for message in messages:
-        parts += heads[len(message)], message
+    for length, alike in groupby(messages, len):
+        parts += heads[length], heads[length].join(alike)
     parts.append(_bundle_control(xid, bundle_id, ONF_BCT_COMMIT_REQUEST))
     return b"".join(parts)
 

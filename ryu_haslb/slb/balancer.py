@@ -162,7 +162,7 @@ class Balancer:
         """
         for farm in self.farms.values():
             farm.advance(now)
-        self.failure_detection.advance(self.sessions, now)
+        self.failure_detection.advance(now)
         self._abandoned.expire(now)
         if self.ending.continue_forgetting():
             return True

@@ -46,7 +46,6 @@ from typing import Final, Optional
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.real import Health, RealServer
 from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL, Session
-from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.wheel import TimingWheel
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
@@ -128,13 +127,13 @@ class FailureDetection:
         if self.test_of(session.real) is session:
             session.real.abandon_test()
 
-    def advance(self, table: SessionTable, now: float) -> None:
+    def advance(self, now: float) -> None:
         """Conclude tests and probations: sessions that were not retransmitted have succeeded. Fail what is silent."""
         if self._undecided:
             undecided = self._undecided.items()
             self._undecided = {real: farm for real, farm in undecided if not self._has_decided(real, farm, now)}
         for session, real, attempt in self._probations.due(now):
-            is_unbroken = table.has(session) or session.deadline <= now  # neither cleared nor closed
+            is_unbroken = session.is_live or session.deadline <= now  # neither cleared nor closed
             if is_unbroken and session.real is real and session.last_attempt == attempt:
                 if self.test_of(real) is session:
                     real.pass_test()

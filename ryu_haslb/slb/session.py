@@ -98,7 +98,7 @@ class Session:
     server that repeat an unanswered one, and ``waited`` is the time in seconds before the last retransmission of the
     current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has confirmed the session's flow;
     None while no switch has. ``unconfirmed_of`` is None once the mobile has shown that it exists
-    (:mod:`.session_limit`).
+    (:mod:`.session_limit`). ``is_live`` is True as long as the session table holds the session.
     """
 
     __slots__ = (
@@ -106,6 +106,7 @@ class Session:
         "client_port",
         "identification",
         "identity",
+        "is_live",
         "last_attempt",
         "last_request",
         "real",
@@ -130,6 +131,7 @@ class Session:
         self.waited = 0.0
         self.rule_at: Optional[int] = None
         self.unconfirmed_of: Optional[ClientSessions] = None
+        self.is_live = False
 
     def record_request(self, identification: int, lifetime: int, names_home_agent: bool, now: float) -> bool:
         """Record a further Registration Request: a retransmission, or the first of the mobile's next attempt.

@@ -51,7 +51,7 @@ class SessionEnding:
 
     def close_live(self, sessions: list[Session]) -> int:
         """Close those of these sessions that live, and return their number."""
-        live = list(filter(self._sessions.has, sessions))
+        live = [session for session in sessions if session.is_live]
         for session in live:
             self.close(session)
         return len(live)

@@ -116,10 +116,6 @@ class SessionTable:
         """The session whose flow matches this Ethernet source address."""
         return self._by_tag.get(tag)
 
-    def has(self, session: Session) -> bool:
-        """Whether the session lives."""
-        return self._by_tag.get(session.tag) is session
-
     @property
     def is_full(self) -> bool:
         """Whether a new session needs another one to make room."""
@@ -167,6 +163,7 @@ class SessionTable:
         self.limit.remove(session)
         self._by_identity[session.virtual_server].pop(session.identity)
         self._by_tag.pop(session.tag)
+        session.is_live = False
         self._stale_deadlines += 1  # it would hold the session for as long as the idle time, which may be hours
         if self._stale_deadlines > self._by_tag.size + _MAX_STALE_DEADLINES:
             self._schedule_anew()
@@ -174,14 +171,14 @@ class SessionTable:
     def overdue(self, now: float, limit: int) -> Iterator[Optional[Session]]:
         """Look at up to ``limit`` sessions: yield those past their deadline, to be removed, and None for others."""
         for session in islice(self._to_schedule, limit):
-            if self.has(session):
+            if session.is_live:
                 self._deadlines.schedule(session, session.deadline)
                 yield session if session.deadline <= now else None
             else:
                 yield None
             limit -= 1
         for session in islice(self._deadlines.due(now), limit):
-            if not self.has(session):
+            if not session.is_live:
                 self._stale_deadlines -= 1
                 yield None
             elif session.deadline <= now:
@@ -194,6 +191,7 @@ class SessionTable:
     def _add(self, session: Session) -> Session:
         self._by_identity[session.virtual_server].add(session.identity, session)
         self._by_tag.add(session.tag, session)
+        session.is_live = True
         self._deadlines.schedule(session, session.deadline)
         return session
 

@@ -23,7 +23,6 @@ from ryu_haslb.openflow.rule_messages import SessionRule, delivery_actions
 from ryu_haslb.openflow.sessions.session_key import key_rules
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, bundle, match
 from ryu_haslb.openflow.wire_role import ControllerRole, role_request
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
 
 pytestmark = pytest.mark.lab
 
@@ -132,7 +131,7 @@ class Standby(Peer):
 def session_rule(number: int, port: int = 1) -> SessionRule:
     tag = 1 << 41 | number
     actions = delivery_actions(session_rewrites(chassis_address(1), bytes.fromhex("020000000051")), port, None)
-    return SessionRule(tag << COOKIE_MARK_BITS | COOKIE_MARK, tag, VIRTUAL, 434, 0, actions)
+    return SessionRule(tag, VIRTUAL, 434, 0, actions)
 
 
 def add(number: int, port: int = 1) -> Callable[[int], bytes]:

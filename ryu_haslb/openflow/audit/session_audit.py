@@ -271,4 +271,4 @@ class SessionAudit:
         self._ghosts.end()
 
     def _has_rule(self, session: Session) -> bool:
-        return session.rule_at == self._datapath_id and self._balancer.sessions.has(session)
+        return session.rule_at == self._datapath_id and session.is_live

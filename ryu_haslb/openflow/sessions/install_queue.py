@@ -11,7 +11,7 @@ Within each class, those that wait longest come first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 from typing import Final
 
@@ -60,20 +60,18 @@ class InstallQueue:
         for queue in (self.known, self.replaced, self.new):
             queue.pop(session, None)
 
-    def take(self, count: int, room: int) -> list[tuple[Session, bool]]:
-        """Take up to ``count`` sessions, and whether each is replaced; ``room`` is for those that are not."""
-        taken: list[tuple[Session, bool]] = []
+    def take(self, count: int, room: int) -> list[tuple[list[Session], bool]]:
+        """Take up to ``count`` sessions, and whether these are replaced; ``room`` is for those that are not."""
+        taken = []
         for queue in (self.known, self.replaced, self.new):
             is_replaced = queue is self.replaced
-            some = list(islice(queue, count if is_replaced else min(count, room)))
-            for session in some:
-                del queue[session]
-            taken += [(session, is_replaced) for session in some]
+            some = _take_first(queue, count if is_replaced else min(count, room))
+            taken.append((some, is_replaced))
             count -= len(some)
             room -= 0 if is_replaced else len(some)
         return taken
 
-    def review(self, count: int, is_live: Callable[[Session], bool]) -> None:
+    def review(self, count: int) -> None:
         """Look at ``count`` sessions that wait for room, and have them wait at the end.
 
         One that has ended waits no longer, and one that was confirmed is known.
@@ -81,7 +79,7 @@ class InstallQueue:
         for queue in (self.known, self.new):
             for session in list(islice(queue, count)):
                 del queue[session]
-                if is_live(session):
+                if session.is_live:
                     (self.known if session.unconfirmed_of is None else queue)[session] = None
 
     def clear(self) -> None:
@@ -89,3 +87,14 @@ class InstallQueue:
         self.known.clear()
         self.replaced.clear()
         self.new.clear()
+
+
+def _take_first(queue: dict[Session, None], count: int) -> list[Session]:
+    if count >= len(queue):
+        some = list(queue)
+        queue.clear()
+        return some
+    some = list(islice(queue, count))
+    for session in some:
+        del queue[session]
+    return some

@@ -107,7 +107,7 @@ class Reinstallation:
     def _install_reachable(self, waiting: list[Session]) -> None:
         """Install the rules of those sessions whose real server can be reached now, and let the others wait on."""
         for session in waiting:
-            if not self._sessions.has(session):
+            if not session.is_live:
                 self._unreachable.pop(session, None)
             elif session.real in self._actions:
                 self._unreachable.pop(session, None)

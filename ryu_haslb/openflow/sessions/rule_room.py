@@ -15,12 +15,12 @@ those in a circle, some with each step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from itertools import islice
 from typing import Optional
 
-from ryu_haslb.openflow.sessions.rule_bundle import RuleBundle
+from ryu_haslb.openflow.sessions.rule_bundle import Install, RuleBundle
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_table import SessionTable
 
@@ -126,9 +126,14 @@ class RuleRoom:
         return max(free, self._trial) if self.source is LimitSource.TABLE_FULL else max(free, 0)
 
     def add(self, tag: int) -> None:
-        """A rule with this tag is sent to the switch, or was found there."""
+        """A rule with this tag was found on the switch."""
         if self.held is not None:
             self.held.add(tag)
+
+    def add_installs(self, installs: Iterable[Install]) -> None:
+        """The rules of these sessions are about to be sent to the switch."""
+        if self.held is not None:
+            self.held.update(session.tag for session, _ in installs)
 
     def discard(self, tag: int) -> None:
         """The rule with this tag has left the switch, or was rejected."""
@@ -148,7 +153,7 @@ class RuleRoom:
         if self.held is None:
             return
         self.held.difference_update(rule.tag for rule in bundle.removes)
-        self.held.update(session.tag for session, _ in bundle.installs)
+        self.add_installs(bundle.installs)
         if self._learned is not None and len(self.held) > self._learned:
             self._learned = len(self.held)
             self._trial = min(2 * self._trial, SESSIONS_PER_STEP)
@@ -176,9 +181,7 @@ class RuleRoom:
         found = (
             session
             for session in some
-            if session.rule_at == self._datapath_id
-            and session.unconfirmed_of is not None
-            and self._sessions.has(session)
+            if session.rule_at == self._datapath_id and session.unconfirmed_of is not None and session.is_live
         )
         return list(islice(found, count))
 

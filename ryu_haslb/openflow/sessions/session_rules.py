@@ -33,7 +33,7 @@ from itertools import islice
 from typing import Final, Optional
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.rule_messages import SessionRule
+from ryu_haslb.openflow.rule_messages import SessionRule, session_additions
 from ryu_haslb.openflow.sessions.flow_mod_pace import FlowModPace
 from ryu_haslb.openflow.sessions.install_queue import InstallQueue
 from ryu_haslb.openflow.sessions.reinstallation import MAX_SESSIONS_PER_STEP, Reinstallation
@@ -43,7 +43,7 @@ from ryu_haslb.openflow.sessions.rule_room import RuleRoom
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.session import Session, cookie_of
+from ryu_haslb.slb.session import Session
 
 LOG = logging.getLogger(__name__)
 
@@ -127,7 +127,7 @@ class SessionRules:
         Those that have ended are not among them, but where so many wait that it would take long to look at each.
         """
         count = len(self._queue) + len(self.rejected.left_out)
-        return count if count > MAX_SESSIONS_PER_STEP else sum(map(self._is_live, self.on_way()))
+        return count if count > MAX_SESSIONS_PER_STEP else sum(session.is_live for session in self.on_way())
 
     @property
     def installed(self) -> int:
@@ -261,7 +261,7 @@ class SessionRules:
 
     def remove_rule(self, tag: int, virtual_address: bytes, port: int) -> None:
         """Remove the rule with this tag, whether there is a session for it or not."""
-        self._to_remove[tag] = SessionRule(cookie_of(tag), tag, virtual_address, port, 0, b"")
+        self._to_remove[tag] = SessionRule(tag, virtual_address, port, 0, b"")
 
     def flush(self, now: float) -> Optional[int]:
         """Send the rules that wait. Returns the transaction id of the barrier request, or None if nothing was sent."""
@@ -287,7 +287,7 @@ class SessionRules:
         free = self.room.free()
         if not (self.is_paused or free == 0) or not self._queue:
             return
-        self._queue.review(_LOOKED_AT_PER_STEP, self._is_live)
+        self._queue.review(_LOOKED_AT_PER_STEP)
         if free == 0 and self._queue and self.room.is_news():
             LOG.warning(
                 "Switch %016x has as many session rules as it may have (%d, %s); further sessions continue by "
@@ -305,8 +305,7 @@ class SessionRules:
 
         def build(xid: int) -> list[bytes]:
             deletions = [rule.flow_mod(xid, wire.OFPFC_DELETE_STRICT) for rule in bundle.removes]
-            additions = [_addition(xid, session, actions, has_idle_timeout) for session, actions in bundle.installs]
-            return deletions + additions
+            return deletions + session_additions(xid, bundle.installs, has_idle_timeout)
 
         def conclude(error: Optional[wire.Error]) -> None:
             self._outstanding.remove(bundle)
@@ -329,7 +328,7 @@ class SessionRules:
             removes = [rule for rule in bundle.removes if self._is_removable(rule.tag)]
             installs = []
             for session, actions in bundle.installs:
-                if not self._is_live(session):
+                if not session.is_live:
                     self.remove(session)  # an earlier rule of it may be there
                 elif self._actions.get(session.real) is actions:
                     installs.append((session, actions))
@@ -352,18 +351,18 @@ class SessionRules:
         if self.is_paused:
             return []
         installs = []
-        is_live, room = self._balancer.sessions.has, self.room
-        free = room.free()
-        for session, is_replaced in self._queue.take(count, count if free is None else free):
-            actions = self._actions.get(session.real)
-            if actions is not None and is_live(session):
-                installs.append((session, actions))
-                room.add(session.tag)
-                continue
-            if is_replaced:
-                self.remove(session)
-            if is_live(session):
-                self._reinstallation.await_real(session)
+        actions_of, free = self._actions.get, self.room.free()
+        for sessions, is_replaced in self._queue.take(count, count if free is None else free):
+            for session in sessions:
+                actions = actions_of(session.real)
+                if actions is not None and session.is_live:
+                    installs.append((session, actions))
+                    continue
+                if is_replaced:
+                    self.remove(session)
+                if session.is_live:
+                    self._reinstallation.await_real(session)
+        self.room.add_installs(installs)
         return installs
 
     def _take_removes(self, count: int) -> list[SessionRule]:
@@ -382,25 +381,13 @@ class SessionRules:
 
     def _on_installed(self, installs: list[Install]) -> None:
         """The switch has confirmed these rules. Remove or replace those that have become wrong since they were sent."""
-        is_live, datapath_id = self._balancer.sessions.has, self._datapath_id
+        actions_of, datapath_id = self._actions.get, self._datapath_id
         for session, actions in installs:
-            if not is_live(session):
+            if not session.is_live:
                 self.remove(session)
-            elif self._actions.get(session.real) is not actions:  # another real server, or it has moved
+            elif actions_of(session.real) is not actions:  # another real server, or it has moved
                 self.install(session, may_replace=True)
             else:
                 if session.rule_at is not None and session.rule_at != datapath_id:
                     self._balancer.ending.discard_rule(session)  # its rule on another switch
                 session.rule_at = datapath_id
-
-    def _is_live(self, session: Session) -> bool:
-        return self._balancer.sessions.has(session)
-
-
-def _addition(xid: int, session: Session, actions: bytes, has_idle_timeout: bool) -> bytes:
-    server = session.virtual_server
-    idle_timeout = server.idle if has_idle_timeout else 0
-    rule = SessionRule(
-        session.cookie, session.tag, server.packed_address, server.configuration.port, idle_timeout, actions
-    )
-    return rule.flow_mod(xid, wire.OFPFC_ADD)

@@ -178,7 +178,7 @@ def test_session_rule(command: int, nat_server: bool, port: Any, vlan: Any) -> N
         instructions=[parser.OFPInstructionActions(ofproto_v1_3.OFPIT_APPLY_ACTIONS, actions)],
     )
     real = RealServer(IPv4Address("10.1.1.51"), port=port)
-    rule = SessionRule(0xEADAF5D49D3751B7, 0xEADAF5D49D37, VIRTUAL, 434, 300, delivery(real, nat_server, vlan))
+    rule = SessionRule(0xEADAF5D49D37, VIRTUAL, 434, 300, delivery(real, nat_server, vlan))
     assert rule.flow_mod(XID, command) == packed(expected)
 
 

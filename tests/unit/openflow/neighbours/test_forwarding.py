@@ -42,7 +42,7 @@ class Forwarded:
     def actions(self, number: int) -> list[tuple[str, Any]]:
         """The actions as the engine reads them: field and value, or port."""
         actions = self.forwarding.actions[self.reals[number]]
-        rule = SessionRule(cookie=1, tag=2, virtual_address=bytes(4), port=434, idle_timeout=0, actions=actions)
+        rule = SessionRule(tag=2, virtual_address=bytes(4), port=434, idle_timeout=0, actions=actions)
         (instruction,) = decoded(rule.flow_mod(0, wire.OFPFC_ADD)).instructions
         return [
             (each.key, each.value) if hasattr(each, "key") else ("output", getattr(each, "port", "push"))
