@@ -31,7 +31,7 @@ from ryu_haslb.dfp.steering import steer
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.request import make_request
 from ryu_haslb.slb.session_filter import SessionFilter
 
 #: Seconds for which requests are served without anything else.
@@ -103,7 +103,7 @@ class Mobiles:
         self._served += 1
         server = self._balancer.virtual_servers["MIPSLB"]
         identity = b"\x01user%d" % (self._served % 1000)
-        request = Request(server, identity, bytes([15, 1, 1, 51]), 434, bytes(4), 600, 1, self._served)
+        request = make_request(server, identity, bytes([15, 1, 1, 51]), 434, bytes(4), 600, 1, self._served)
         self._balancer.request(request, time.monotonic())
 
     def _run(self) -> None:
@@ -145,7 +145,7 @@ def run(path: Path, reals: int, sessions: int) -> None:
     server = balancer.virtual_servers["MIPSLB"]
     for number in range(sessions):
         balancer.request(
-            Request(server, b"\x01live%d" % number, bytes([15, 1, 1, 51]), 434, bytes(4), 600, 1, number),
+            make_request(server, b"\x01live%d" % number, bytes([15, 1, 1, 51]), 434, bytes(4), 600, 1, number),
             time.monotonic(),
         )
     QuietCollector(time.monotonic())  # as the balancer: else the pauses of Python's collector are measured

@@ -7,7 +7,7 @@ the packet itself). A sender with an address of ours is a martian, unless a real
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Optional, Union
+from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow.neighbours.forwarding import Forwarding
@@ -23,8 +23,9 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 class RequestChecks:
     """Reads and checks the requests at one switch.
 
-    ``virtual_servers`` are those in service by their addresses. ``answered_addresses`` are those for which ARP requests
-    are answered: the virtual addresses, and the sources of probes.
+    ``virtual_servers`` are those in service by their addresses. ``request`` is the one that was read last.
+    ``answered_addresses`` are those for which ARP requests are answered: the virtual addresses, and the sources of
+    probes.
     """
 
     def __init__(
@@ -34,7 +35,9 @@ class RequestChecks:
         self.answered_addresses: frozenset[bytes] = frozenset()
         self._own_addresses: frozenset[bytes] = frozenset()
         self._not_clients: frozenset[bytes] = frozenset()
-        self._datapath_id = datapath_id
+        self.request = Request()
+        self.request.datapath_id = datapath_id
+        self.request.client_port = 0
         self._balancer = balancer
         self._discovery = discovery
         self._forwarding = forwarding
@@ -52,28 +55,28 @@ class RequestChecks:
         self._own_addresses = own_addresses(configuration)
         self._not_clients = self._own_addresses.union(real.packed_address for real in self._balancer.reals())
 
-    def read(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
-        """The request in an untagged frame, or why the balancer cannot decide about it."""
-        request = read_request(frame, self.virtual_servers, self._not_clients, self._datapath_id)
-        if not isinstance(request, Request):
+    def read(self, frame: bytes, vlan: Optional[int]) -> Optional[DropReason]:
+        """Read the request in an untagged frame into ``request``; or return why the balancer cannot decide about it."""
+        fault = read_request(self.request, frame, self.virtual_servers, self._not_clients)
+        if fault is not None:
             address, mac = frame[IPV4_SRC:IPV4_DST], frame[ETH_SRC:ETHERTYPE]
-            if request is DropReason.MARTIAN_SOURCE and self._forwarding.has_host(address, mac):
-                request = self.read_again(frame)
-            if not isinstance(request, Request):
-                return request
+            if fault is DropReason.MARTIAN_SOURCE and self._forwarding.has_host(address, mac):
+                fault = self.read_again(frame)
+            if fault is not None:
+                return fault
         discovery = self._discovery
         if vlan:
             discovery.on_request_from(vlan)
-        if discovery.served_vlans and not discovery.serves(request.virtual_server.packed_address, vlan):
+        if discovery.served_vlans and not discovery.serves(self.request.virtual_server.packed_address, vlan):
             return DropReason.WRONG_VLAN
         mac = frame[ETH_SRC:ETHERTYPE]
-        if mac in self._forwarding.dispatched_macs and self._is_returned(request, mac):
+        if mac in self._forwarding.dispatched_macs and self._is_returned(mac):
             return DropReason.RETURNED_BY_HOME_AGENT
-        return request
+        return None
 
-    def read_again(self, frame: bytes) -> Union[Request, DropReason]:
-        """The request in an untagged frame whose sender is known to be credible."""
-        return read_request(frame, self.virtual_servers, self._own_addresses, self._datapath_id)
+    def read_again(self, frame: bytes) -> Optional[DropReason]:
+        """Read the request in an untagged frame whose sender is known to be credible."""
+        return read_request(self.request, frame, self.virtual_servers, self._own_addresses)
 
     def is_for_us(self, frame: bytes) -> bool:
         """Whether an untagged packet goes to a virtual address, from no address of ours."""
@@ -81,8 +84,9 @@ class RequestChecks:
             frame[IPV4_DST:UDP_HEADER] in self.virtual_servers and frame[IPV4_SRC:IPV4_DST] not in self._own_addresses
         )
 
-    def _is_returned(self, request: Request, mac: bytes) -> bool:
+    def _is_returned(self, mac: bytes) -> bool:
         """Whether the sender is the home agent that the request would be dispatched to."""
+        request = self.request
         named = request.virtual_server.farm.at(request.home_agent)
         session = self._balancer.sessions.find(request)
         reals = named if session is None else (session.real, *named)

@@ -45,7 +45,6 @@ from ryu_haslb.openflow.table_output import PROBE_TAG, TableOutput
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from ryu_haslb.slb.virtual_server import VirtualServer
 
@@ -82,7 +81,8 @@ class RequestPath:
         self.questions = Questions(datapath_id, balancer, discovery)
         self.rules = SessionRules(datapath_id, balancer, self._actions)
         self._install_rule = self.rules.install
-        self.admission = Admission(balancer, self._checks.read)
+        self._request = self._checks.request
+        self.admission = Admission(balancer, self._request, self._checks.read)
         self.table_output = TableOutput(datapath_id)
         self.unrecovered = UnrecoveredSessions(datapath_id, balancer, self.rules, self._actions, self.table_output)
         self.configure(configuration)
@@ -182,20 +182,20 @@ class RequestPath:
             frame, vlan = without_vlan_tag(frame)
         if self._discovery.served_vlans:
             vlan = self._discovery.vlan_of(port, vlan)
-        request = self.admission.admit(frame, vlan)
-        if not isinstance(request, Request):
-            self._balancer.statistics.count_dropped(request)
+        fault = self.admission.admit(frame, vlan)
+        if fault is not None:
+            self._balancer.statistics.count_dropped(fault)
             return
         if not self.unrecovered.recovery.is_over:
-            forward = self.unrecovered.forward(request, now)
+            forward = self.unrecovered.forward(self._request, now)
             if forward is not None:
-                self._forward_unrecovered(channel, request, frame, forward)
+                self._forward_unrecovered(channel, frame, forward)
                 return
-        self._decide(channel, request, frame, now)
+        self._decide(channel, frame, now)
 
-    def _decide(self, channel: Channel, request: Request, frame: bytes, now: float) -> None:
-        """Have the balancer decide about a request, and forward it."""
-        real, session, _ = self._balancer.request(request, now)
+    def _decide(self, channel: Channel, frame: bytes, now: float) -> None:
+        """Have the balancer decide about the request that was read, and forward it."""
+        real, session, _ = self._balancer.request(self._request, now)
         if real is None:
             return
         self.admission.backlog.requests += 1
@@ -211,13 +211,11 @@ class RequestPath:
             self._install_rule(session)
         channel.transmit(wire_packet.packet_out(self._actions[real], frame))
 
-    def _forward_unrecovered(
-        self, channel: Channel, request: Request, frame: bytes, forward: Union[bytes, DropReason]
-    ) -> None:
+    def _forward_unrecovered(self, channel: Channel, frame: bytes, forward: Union[bytes, DropReason]) -> None:
         """Forward a request by the rule of a session that has not been recovered yet, or drop it."""
         if isinstance(forward, DropReason):
             self._balancer.statistics.count_dropped(forward)
-        elif self._balancer.count_forwarded(request):
+        elif self._balancer.count_forwarded(self._request):
             self.admission.backlog.requests += 1
             channel.transmit(wire_packet.packet_out(forward, frame))
 
@@ -243,16 +241,16 @@ class RequestPath:
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:
         """The switch had no rule for a session that might have been recovered, or the session has just ended."""
-        request = self._checks.read_again(frame)
-        if isinstance(request, Request):
-            self._balancer.statistics.uncount_forwarded()
-            forward = self.unrecovered.forward_further(request, tag, now)
-            if forward is None:
-                self._decide(channel, request, frame, now)
-            else:
-                self._forward_unrecovered(channel, request, frame, forward)
+        fault = self._checks.read_again(frame)
+        if fault is not None:
+            self._balancer.statistics.count_undelivered(fault)
+            return
+        self._balancer.statistics.uncount_forwarded()
+        forward = self.unrecovered.forward_further(self._request, tag, now)
+        if forward is None:
+            self._decide(channel, frame, now)
         else:
-            self._balancer.statistics.count_undelivered(request)
+            self._forward_unrecovered(channel, frame, forward)
 
     def _on_echo(self, channel: Channel, frame: bytes, port: int) -> None:
         """Reply to a ping of a virtual address.

@@ -27,8 +27,6 @@ Listener = Callable[[SessionEvent, SessionState, SessionState, Session], None]
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; these are for the request path.
 _OPERATIONAL: Final = Health.OPERATIONAL
 _READY_TO_TEST: Final = Health.READY_TO_TEST
-# Makes a NamedTuple in less than half the time that its own constructor takes, which is a Python function.
-_new: Final = tuple.__new__
 
 
 class Balancer:
@@ -206,7 +204,7 @@ class Balancer:
         if self.listeners:
             self._notify(SessionEvent.REQUEST, SessionState.INIT, SessionState.ESTABLISHED, session)
         self.statistics.dispatched += 1
-        return _new(Verdict, (real, session, None))
+        return real, session, None
 
     def _resume_session(self, request: Request, attempt: Attempt, now: float) -> Verdict:
         """The mobile comes back after its session has ended: the session goes on where it was."""
@@ -226,33 +224,33 @@ class Balancer:
         before: SessionState = SessionState.ESTABLISHED,
     ) -> Verdict:
         """A further request of a session. ``named`` is the session's real server if the request names it."""
-        self.statistics.retries += 1
-        _, _, client, client_port, _, lifetime, datapath_id, identification = request
-        is_counted = session.record_request(identification, lifetime, named is not None, now)
+        statistics = self.statistics
+        statistics.retries += 1
+        is_counted = session.record_request(request.identification, request.lifetime, named is not None, now)
         if is_counted:
-            session.client, session.client_port = client, client_port
+            if session.client != request.client:  # else all sessions of a client share its address
+                session.client = request.client
+            session.client_port = request.client_port
             if session.unconfirmed_of is not None and not session.retries:
                 self.sessions.confirm(session)
-        real, farm = session.real, request.virtual_server.farm
-        has_given_up = False
-        if datapath_id in real.reachable_from:
-            has_given_up = is_counted and self.failure_detection.on_request(session, now)
-            if named is not None or (not has_given_up and real.health is _OPERATIONAL and farm.keeps_at(real)):
-                target: Optional[RealServer] = real
-            else:
-                target = farm.choose_instead(real, datapath_id, has_given_up)
-        else:
+        real, farm, datapath_id = session.real, request.virtual_server.farm, request.datapath_id
+        target: Optional[RealServer] = real
+        is_reachable, has_given_up = datapath_id in real.reachable_from, False
+        if is_reachable and is_counted:
+            has_given_up = self.failure_detection.on_request(session, now)
+        if not is_reachable or has_given_up or real.health is not _OPERATIONAL or real not in farm.keeping:
             target = named or farm.choose_instead(real, datapath_id, has_given_up)
-        if target is not None and (target is not real or real.health is _READY_TO_TEST):
-            self._reassign(session, target, now)
+            if target is not None and (target is not real or real.health is _READY_TO_TEST):
+                self._reassign(session, target, now)
+            is_reachable = target is not None and datapath_id in target.reachable_from
         if self.listeners:
             self._notify(SessionEvent.REQUEST, before, SessionState.ESTABLISHED, session)
-        if target is None or datapath_id not in target.reachable_from:
+        if not is_reachable:
             session.retries = 0  # a real server that does not get the request cannot answer it
             is_out_of_reach = farm.has(real) and datapath_id not in real.reachable_from
             return self._drop(DropReason.REAL_UNREACHABLE if is_out_of_reach else DropReason.NO_REAL_AVAILABLE)
-        self.statistics.dispatched += 1
-        return _new(Verdict, (target, session, None))
+        statistics.dispatched += 1
+        return target, session, None
 
     def _deliver(self, request: Request, named: RealServer) -> Verdict:
         """A request that names another real server than its session's goes there.
@@ -279,11 +277,11 @@ class Balancer:
 
     def _dispatch(self, real: RealServer, session: Optional[Session]) -> Verdict:
         self.statistics.dispatched += 1
-        return _new(Verdict, (real, session, None))
+        return real, session, None
 
     def _drop(self, reason: DropReason) -> Verdict:
         self.statistics.drops[reason] += 1
-        return Verdict(None, None, reason)
+        return None, None, reason
 
     def _assign(self, session: Session, real: RealServer, now: float) -> None:
         session.real = real

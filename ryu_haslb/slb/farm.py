@@ -37,8 +37,8 @@ class ServerFarm:
     """``ip slb serverfarm NAME`` while the balancer runs; several virtual servers may use it.
 
     Each pair of address and port is a real server of its own. One that is removed and comes back has its sessions that
-    have not moved meanwhile. ``clients`` maps the clients that send requests to the farm, by address, to when they last
-    did.
+    have not moved meanwhile. ``keeping`` are those whose sessions may stay there. ``clients`` maps the clients that
+    send requests to the farm, by address, to when they last did.
 
     Reassigned sessions have a predictor of their own, so that new sessions are shared exactly by the weights, but for
     those that ask a real server in doubt (:mod:`.doubt`).
@@ -48,6 +48,7 @@ class ServerFarm:
         self.name = configuration.name
         self.configuration = configuration
         self.reals: list[RealServer] = []
+        self.keeping: frozenset[RealServer] = frozenset()
         self.clients: dict[bytes, float] = {}
         self._by_address: dict[bytes, list[RealServer]] = {}
         self._removed: list[RealServer] = []
@@ -74,6 +75,7 @@ class ServerFarm:
                 real.configure(each)
             self.reals.append(real)
             self._by_address.setdefault(real.packed_address, []).append(real)
+        self.keeping = frozenset(real for real in self.reals if not real.moves_sessions)
         self._removed = [real for real in known.values() if real.sessions]
         for real in self._removed:
             real.abandon_test()  # no session tests it from now on
@@ -91,10 +93,6 @@ class ServerFarm:
     def has(self, real: RealServer) -> bool:
         """Whether the farm holds this real server."""
         return real in self._by_address.get(real.packed_address, ())
-
-    def keeps_at(self, real: RealServer) -> bool:
-        """Whether the sessions of this real server may stay there: the farm holds it, and it is not to lose them."""
-        return not real.moves_sessions and real in self._by_address.get(real.packed_address, ())
 
     def record_client(self, client: bytes, now: float) -> None:
         """A client has sent a request."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import RealServer
@@ -10,13 +10,27 @@ from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 
-class Request(NamedTuple):
+class Request:
     """What the decision depends on; addresses are four bytes in network order.
 
     ``identity`` is the mobile's NAI or home address (the key of :class:`ryu_haslb.mobile_ip.identity.Identity`).
     ``client`` and ``client_port`` are the packet's source, ``home_agent``, ``lifetime`` (seconds) and
     ``identification`` fields of the request (RFC 5944 section 3.3). ``datapath_id`` is the switch that received it.
+
+    For each switch there is one request, whose fields the next packet overwrites: who decides about a request takes
+    what is to be kept out of it.
     """
+
+    __slots__ = (
+        "client",
+        "client_port",
+        "datapath_id",
+        "home_agent",
+        "identification",
+        "identity",
+        "lifetime",
+        "virtual_server",
+    )
 
     virtual_server: VirtualServer
     identity: bytes
@@ -28,12 +42,25 @@ class Request(NamedTuple):
     identification: int
 
 
-class Verdict(NamedTuple):
-    """What to do with one request: dispatch it to ``real``, or drop it because of ``drop``.
+def make_request(  # noqa: PLR0913, PLR0917 - the fields
+    virtual_server: VirtualServer,
+    identity: bytes,
+    client: bytes,
+    client_port: int,
+    home_agent: bytes,
+    lifetime: int,
+    datapath_id: int,
+    identification: int,
+) -> Request:
+    """A request with these fields."""
+    request = Request()
+    request.virtual_server, request.identity = virtual_server, identity
+    request.client, request.client_port = client, client_port
+    request.home_agent, request.lifetime = home_agent, lifetime
+    request.datapath_id, request.identification = datapath_id, identification
+    return request
 
-    ``session`` is the session whose flow is to carry the mobile's next requests; None when there is to be none.
-    """
 
-    real: Optional[RealServer]
-    session: Optional[Session]
-    drop: Optional[DropReason]
+#: What to do with one request: dispatch it to a real server, or drop it for a reason. The session is the one whose flow
+#: is to carry the mobile's next requests; None when there is to be none.
+Verdict = tuple[Optional[RealServer], Optional[Session], Optional[DropReason]]

@@ -23,6 +23,8 @@ _TAG_LOCAL_BIT: Final = 0x02 << 40
 _TAG_FREE_BITS: Final = ((1 << 48) - 1) & ~_TAG_FIXED_BITS
 #: The key of tags that are hashed without a key, as an earlier version of this program did.
 UNKEYED: Final = b""
+#: The client of a recovered session: it is not known.
+_NO_CLIENT: Final = bytes(4)
 #: The first byte of the identity of a recovered session. The identity of a mobile never begins with this byte.
 _RECOVERED: Final = b"\xff"
 
@@ -118,14 +120,24 @@ class Session:
         "waited",
     )
 
-    def __init__(self, virtual_server: VirtualServer, identity: bytes, tag: int, real: RealServer, now: float) -> None:
+    def __init__(  # noqa: PLR0913, PLR0917 - what is known of a session when it begins
+        self,
+        virtual_server: VirtualServer,
+        identity: bytes,
+        tag: int,
+        real: RealServer,
+        now: float,
+        client: bytes = _NO_CLIENT,
+        client_port: int = 0,
+        identification: int = -1,
+    ) -> None:
         self.virtual_server = virtual_server
         self.identity = identity
-        self.client = bytes(4)
-        self.client_port = 0
+        self.client = client
+        self.client_port = client_port
         self.tag = tag
         self.real = real
-        self.identification = -1
+        self.identification = identification
         self.last_request = self.last_attempt = now
         self.retries = 0
         self.waited = 0.0

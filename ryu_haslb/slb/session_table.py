@@ -136,14 +136,14 @@ class SessionTable:
 
     def open(self, request: Request, real: RealServer, now: float) -> Session:
         """Open a session with a tag that no other session has."""
-        server, identity, client, client_port, _, _, _, identification = request
+        server, identity, client = request.virtual_server, request.identity, request.client
         tag = tag_of(server.packed_address, identity, self.keys.current)
-        while self._by_tag.get(tag) is not None:
-            tag = next_tag(tag)
-        session = Session(server, identity, tag, real, now)
-        session.client, session.client_port, session.identification = client, client_port, identification
+        session = Session(server, identity, tag, real, now, client, request.client_port, request.identification)
+        while not self._by_tag.add(session.tag, session):
+            session.tag = next_tag(session.tag)
         self.limit.add(session, client)
-        return self._add(session)
+        self._add(session, now + server.idle)
+        return session
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
         """Add a session of the previous run, whose flow a switch still has; ``tag`` must not be in use.
@@ -155,7 +155,9 @@ class SessionTable:
         session.last_attempt = -inf  # so that its first request is not a repetition of anything
         if not self._may_confirm:
             self.limit.add(session, _RECOVERED)
-        return self._add(session)
+        self._by_tag.add(tag, session)
+        self._add(session, session.deadline)
+        return session
 
     def remove(self, session: Session) -> None:
         """Remove a session that has ended."""
@@ -188,12 +190,11 @@ class SessionTable:
                 self._deadlines.schedule(session, session.deadline)
                 yield None
 
-    def _add(self, session: Session) -> Session:
+    def _add(self, session: Session, deadline: float) -> None:
+        """Hold a session that is in the table by tag already."""
         self._by_identity[session.virtual_server].add(session.identity, session)
-        self._by_tag.add(session.tag, session)
         session.is_live = True
-        self._deadlines.schedule(session, session.deadline)
-        return session
+        self._deadlines.schedule(session, deadline)
 
     def _claim(self, request: Request) -> Optional[Session]:
         """The recovered session of this mobile, which is now known by its identity."""

@@ -72,12 +72,16 @@ class Shards(Generic[K, V]):
         """The value of a key; None if it has none."""
         return self.shards[hash(key) & self.mask].get(key)
 
-    def add(self, key: K, value: V) -> None:
-        """Add an entry. The key must have none."""
-        self.shards[hash(key) & self.mask][key] = value
+    def add(self, key: K, value: V) -> bool:
+        """Add an entry. False, and nothing is added, if the key has one."""
+        shard = self.shards[hash(key) & self.mask]
+        if key in shard:
+            return False
+        shard[key] = value
         self.size += 1
         if not self.mask and self.size > MAX_UNDIVIDED:
             self._divide()
+        return True
 
     def pop(self, key: K) -> Optional[V]:
         """Remove an entry and return its value; None if the key has none."""

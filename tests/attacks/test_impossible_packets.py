@@ -15,7 +15,7 @@ from wired_switch import MACS, REALS, VIRTUAL, Wired
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.request import make_request
 from ryu_haslb.slb.session import Session
 
 VICTIM = "victim@isp.com"
@@ -52,7 +52,7 @@ def request_frame(**fields: Any) -> bytes:
 def session(wired: Wired) -> Session | None:
     server = wired.balancer.virtual_servers["MIPSLB"]
     identity = b"\x01" + VICTIM.encode()
-    return wired.balancer.sessions.find(Request(server, identity, bytes(4), 434, bytes(4), 600, 1, 0))
+    return wired.balancer.sessions.find(make_request(server, identity, bytes(4), 434, bytes(4), 600, 1, 0))
 
 
 @pytest.mark.parametrize("case", IMPOSSIBLE)

@@ -14,7 +14,7 @@ from wired_switch import VIRTUAL, Wired
 
 from ryu_haslb.openflow.packets.icmp import checksum
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP, Purpose
-from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.request import make_request
 from ryu_haslb.slb.session import Session
 
 #: Packets of each flood, as a multiple of what the limit allows.
@@ -70,7 +70,7 @@ class Target(Wired):
     def session(self, name: str) -> Session | None:
         server = self.balancer.virtual_servers["MIPSLB"]
         identity = b"\x01" + name.encode()
-        return self.balancer.sessions.find(Request(server, identity, bytes(4), 434, bytes(4), 600, 1, 0))
+        return self.balancer.sessions.find(make_request(server, identity, bytes(4), 434, bytes(4), 600, 1, 0))
 
     def flood(self, kind: str) -> None:
         for number in range(FLOOD * self.limit):

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.request import Request, Verdict
+from ryu_haslb.slb.drop_reason import DropReason
+from ryu_haslb.slb.real import RealServer as Real
+from ryu_haslb.slb.request import make_request
 from ryu_haslb.slb.session import Session
 
 SWITCH = 1
 ANY = b"\0\0\0\0"
 VIRTUAL = IPv4Address("10.1.1.10")
+
+
+class Verdict(NamedTuple):
+    """The balancer's verdict, with names."""
+
+    real: Optional[Real]
+    session: Optional[Session]
+    drop: Optional[DropReason]
 
 
 def address(number: int) -> IPv4Address:
@@ -52,14 +62,13 @@ class Bench:
         """A request with the Identification of the last one."""
         identity = b"\x01" + mobile.encode()
         packed = IPv4Address(client).packed
-        return self.balancer.request(
-            Request(self.server, identity, packed, 434, home_agent, lifetime, SWITCH, self.identification), self.now
-        )
+        fields = self.server, identity, packed, 434, home_agent, lifetime, SWITCH, self.identification
+        return Verdict(*self.balancer.request(make_request(*fields), self.now))
 
     def session(self, mobile: str) -> Optional[Session]:
         """The session of this mobile."""
         identity = b"\x01" + mobile.encode()
-        return self.balancer.sessions.find(Request(self.server, identity, bytes(4), 434, ANY, 600, SWITCH, 0))
+        return self.balancer.sessions.find(make_request(self.server, identity, bytes(4), 434, ANY, 600, SWITCH, 0))
 
     def wait(self, seconds: float) -> None:
         """Let time pass, the way the application does."""

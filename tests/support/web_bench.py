@@ -28,7 +28,7 @@ from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import Kind, StateHistory
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.request import make_request
 from ryu_haslb.slb.session_filter import SessionFilter
 from ryu_haslb.web import protocol
 from ryu_haslb.web.server import HttpServer
@@ -114,7 +114,9 @@ class WebBench:
         """A registration request of this mobile, after so many others."""
         server = self.balancer.virtual_servers["MIPSLB"]
         client = IPv4Address("15.1.1.51").packed
-        self.balancer.request(Request(server, b"\x01" + nai, client, 434, bytes(4), 600, 1, retries), NOW + retries)
+        self.balancer.request(
+            make_request(server, b"\x01" + nai, client, 434, bytes(4), 600, 1, retries), NOW + retries
+        )
 
     def fill(self) -> None:
         """Sessions of all sorts, a failed real server, a drop."""

@@ -20,7 +20,7 @@ share.
 
 from __future__ import annotations
 
-from typing import Callable, Final, Optional, Union
+from typing import Callable, Final, Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.overload.backlog import Backlog, Load
@@ -40,17 +40,18 @@ _NORMAL: Final = Load.NORMAL
 _NOT_CAUSED_BY_CLIENT: Final = (DropReason.RECOVERY_PENDING, DropReason.RETURNED_BY_HOME_AGENT)
 
 #: Reads the request in an untagged frame that had a tag of this VLAN (None: no tag), or returns why there is none.
-RequestReader = Callable[[bytes, Optional[int]], Union[Request, DropReason]]
+RequestReader = Callable[[bytes, Optional[int]], Optional[DropReason]]
 
 
 class Admission:
     """Admits the requests of one switch. ``load`` is that of the last :meth:`update_load`, ``backlog`` that of the
-    connection."""
+    connection. ``read_request`` reads a request into ``request``."""
 
-    def __init__(self, balancer: Balancer, read_request: RequestReader) -> None:
+    def __init__(self, balancer: Balancer, request: Request, read_request: RequestReader) -> None:
         self.load = Load.NORMAL
         self.clients = Clients()
         self._balancer = balancer
+        self._request = request
         self._read_request = read_request
         self.backlog = Backlog()
         self._reading_until = 0.0
@@ -59,14 +60,14 @@ class Admission:
         """The switch is reading many rules for us. A delay of a fraction of a second is then no overload."""
         self._reading_until = now + _READING_GRACE
 
-    def admit(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
-        """The request in an untagged frame, or the reason to drop it."""
+    def admit(self, frame: bytes, vlan: Optional[int]) -> Optional[DropReason]:
+        """Read and admit the request in an untagged frame; or return the reason to drop it."""
         if self.load is not _NORMAL:
             return self._admit_under_load(frame, vlan)
-        request = self._read_request(frame, vlan)
-        if isinstance(request, Request):
+        fault = self._read_request(frame, vlan)
+        if fault is None:
             self.clients.admitted += 1
-        return request
+        return fault
 
     def reset(self) -> None:
         """Forget load and backlog: the connection is a new one, or is lost."""
@@ -92,21 +93,22 @@ class Admission:
         """Seconds since the oldest barrier request that has no reply yet; 0 when there is none."""
         return self.backlog.oldest_barrier_age(now)
 
-    def _admit_under_load(self, frame: bytes, vlan: Optional[int]) -> Union[Request, DropReason]:
+    def _admit_under_load(self, frame: bytes, vlan: Optional[int]) -> Optional[DropReason]:
         if self.load is Load.FULL:
             self.record_dropped(frame)
             return DropReason.OVERLOAD
-        request = self._read_request(frame, vlan)
-        if not isinstance(request, Request):
-            if request not in _NOT_CAUSED_BY_CLIENT:
+        fault = self._read_request(frame, vlan)
+        if fault is not None:
+            if fault not in _NOT_CAUSED_BY_CLIENT:
                 self.record_dropped(frame)
-            return request
+            return fault
+        request = self._request
         if not (self.clients.is_crowded_out(request.client) or self._balancer.has_session(request)):
             self.record_dropped(frame)
             return DropReason.OVERLOAD_NEW_MOBILE
         self.clients.record_request(request.client)
         self.clients.admitted += 1
-        return request
+        return None
 
     def record_dropped(self, frame: bytes) -> None:
         """Count an untagged frame that was dropped for its client."""

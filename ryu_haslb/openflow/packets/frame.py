@@ -6,13 +6,13 @@ This is the first half of the request path: one pass over the bytes, no packet l
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Container, Mapping
 from struct import Struct
-from typing import Final, Optional, Union
+from typing import Final, Optional
 
+from ryu_haslb.mobile_ip.identity import REQUEST_LENGTH
 from ryu_haslb.mobile_ip.registration import MOBILE_IP_PORT
-from ryu_haslb.mobile_ip.request_reader import RequestFault, read_registration_request
+from ryu_haslb.mobile_ip.request_reader import RequestFault, read_identity
 from ryu_haslb.openflow.packets.martians import IS_UNICAST
 from ryu_haslb.openflow.pipeline import PROTOCOL_UDP
 from ryu_haslb.slb.drop_reason import DropReason
@@ -34,15 +34,17 @@ _CUSTOMER_TAG: Final = b"\x81\x00"
 _VLAN_TAGS: Final = frozenset({_CUSTOMER_TAG, b"\x88\xa8"})
 _VERSION_AND_LENGTH: Final = 0x45  # IPv4, and a header of five words: without options
 _FRAGMENT: Final = 0x3FFF  # more fragments, and the offset
-# From byte 14: of IPv4 the first byte, total length, fragment, TTL, protocol, source and destination; then the header
-# of UDP. With IP options the latter is elsewhere, so they are looked at first.
-_HEADERS: Final = Struct("!BxH2xHBB2x4s4sHHHH")
+# From byte 14: of IPv4 the first byte, total length, a word of fragment, TTL and protocol, source and destination; then
+# the header of UDP, and of the request the lifetime, home agent and Identification. With IP options all but the former
+# is elsewhere, so they are looked at first.
+_HEADERS: Final = Struct("!BxH2xI2x4s4sHHHH2xH4x4s4xQ")
+_FRAGMENT_AND_PROTOCOL: Final = _FRAGMENT << 16 | 0xFF
+_TTL: Final = 0xFF00
 _IPV4_LENGTH: Final = 20
 _UDP_LENGTH: Final = 8
 _MESSAGE: Final = UDP_HEADER + _UDP_LENGTH
+_EXTENSIONS: Final = _MESSAGE + REQUEST_LENGTH
 
-# Makes a NamedTuple in less than half the time that its own constructor takes, which is a Python function.
-_new: Final = tuple.__new__
 _number: Final = int.from_bytes
 
 _DROP_REASONS: Final = {
@@ -76,28 +78,31 @@ def with_one_vlan_tag_at_most(frame: bytes) -> Optional[tuple[bytes, Optional[in
     return None if frame[12:14] in _VLAN_TAGS else (frame, vlan or None)
 
 
-def read_request(  # noqa: PLR0911 - one return for each way in which a datagram can be wrong
-    frame: bytes, virtual_servers: Mapping[bytes, VirtualServer], own_addresses: Container[bytes], datapath_id: int
-) -> Union[Request, DropReason]:
-    """The Registration Request in an untagged IPv4 frame, or why there is none.
+def read_request(  # noqa: PLR0911, PLR0912 - one return for each way in which a datagram can be wrong
+    request: Request, frame: bytes, virtual_servers: Mapping[bytes, VirtualServer], own_addresses: Container[bytes]
+) -> Optional[DropReason]:
+    """Fill ``request`` with the Registration Request in an untagged IPv4 frame; or return why there is none.
 
     ``own_addresses`` are never a client's (:mod:`.martians`). A packet is dropped that no client sends, or that was
     damaged on its way. Each checksum is compared in one step: 2**16 is 1 modulo 0xFFFF, so the sum of all 16-bit words
     is the remainder of the whole as one number. Its order of bytes may be the reverse (RFC 1071, section 2): an odd
     datagram then needs no byte of zero behind it.
     """
-    if len(frame) > MAX_FRAME_LENGTH:
+    size = len(frame)
+    if size > MAX_FRAME_LENGTH:
         return DropReason.OVERSIZED
-    try:
-        (head, total_length, fragment, ttl, protocol, client, virtual_address, client_port, port, length, checksum) = (
-            _HEADERS.unpack_from(frame, IPV4_HEADER)
-        )
-    except struct.error:
-        return _fault_of_header(frame)
-    if head != _VERSION_AND_LENGTH or fragment & _FRAGMENT or protocol != PROTOCOL_UDP:
+    if size < _EXTENSIONS:  # too short for a request, and perhaps for a reason that comes first
+        if size < _MESSAGE:
+            return _fault_of_header(frame)
+        frame = frame.ljust(_EXTENSIONS, b"\0")
+    # fmt: off
+    (head, total_length, word, client, virtual_address, client_port, port, length, checksum,
+     lifetime, home_agent, identification) = _HEADERS.unpack_from(frame, IPV4_HEADER)
+    # fmt: on
+    if head != _VERSION_AND_LENGTH or word & _FRAGMENT_AND_PROTOCOL != PROTOCOL_UDP:
         return _fault_of_header(frame)
     end = UDP_HEADER + length
-    if not _MESSAGE < end <= IPV4_HEADER + total_length <= len(frame):
+    if not _MESSAGE < end <= IPV4_HEADER + total_length <= size:
         return DropReason.TRUNCATED
     if _number(frame[IPV4_HEADER:UDP_HEADER], "little") % 0xFFFF:
         return DropReason.BAD_IP_CHECKSUM
@@ -106,20 +111,27 @@ def read_request(  # noqa: PLR0911 - one return for each way in which a datagram
         return DropReason.BAD_UDP_CHECKSUM
     if not IS_UNICAST[client[0]] or client in own_addresses or frame[6] & 1:
         return DropReason.MARTIAN_SOURCE
-    if not ttl:
+    if not word & _TTL:
         return DropReason.TTL_EXPIRED
     if port != MOBILE_IP_PORT:
         return DropReason.NOT_REGISTRATION_REQUEST
     if not client_port:
         return DropReason.SOURCE_PORT_ZERO
-    fields = read_registration_request(frame, _MESSAGE, end)
-    if not isinstance(fields, tuple):
-        return _DROP_REASONS[fields]
+    identity = read_identity(frame, _MESSAGE, end)
+    if not isinstance(identity, bytes):
+        return _DROP_REASONS[identity]
     server = virtual_servers.get(virtual_address)
     if server is None:
         return DropReason.VIRTUAL_SERVER_OUT_OF_SERVICE
-    identity, home_agent, lifetime, identification = fields
-    return _new(Request, (server, identity, client, client_port, home_agent, lifetime, datapath_id, identification))
+    request.virtual_server = server
+    request.identity = identity
+    request.client = client
+    if client_port != request.client_port:  # else all sessions share the number, and its memory
+        request.client_port = client_port
+    request.lifetime = lifetime
+    request.home_agent = home_agent
+    request.identification = identification
+    return None
 
 
 def _fault_of_header(frame: bytes) -> DropReason:

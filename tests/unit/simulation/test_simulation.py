@@ -70,7 +70,7 @@ def _sabotage(world: World) -> None:
 
     def drop(request: Request, now: float) -> Verdict:
         balancer.statistics.count_dropped(DropReason.NO_REAL_AVAILABLE)
-        return Verdict(None, None, DropReason.NO_REAL_AVAILABLE)
+        return None, None, DropReason.NO_REAL_AVAILABLE
 
     balancer.request = drop  # type: ignore[method-assign]
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
-from farm_builder import SWITCH, VIRTUAL, address
+from farm_builder import SWITCH, VIRTUAL, Verdict, address
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import Health
-from ryu_haslb.slb.request import Request, Verdict
+from ryu_haslb.slb.request import make_request
 
 ANY = IPv4Address(0)
 FIRST = RealServer(address(1), 434, weight=3, in_service=True, reassign=1)
@@ -39,7 +39,7 @@ class TwoPorts:
     def request(self, mobile: str, now: float = 0.0, home_agent: IPv4Address = ANY) -> Verdict:
         self.identification += 1
         fields = self.server, mobile.encode(), bytes(4), 434, home_agent.packed, 600, SWITCH, self.identification
-        return self.balancer.request(Request(*fields), now)
+        return Verdict(*self.balancer.request(make_request(*fields), now))
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from farm_builder import ANY, SWITCH, VIRTUAL, Bench, address
 from ryu_haslb.configuration.model import ClientRule
 from ryu_haslb.slb import session_table
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.request import Request, make_request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, next_tag, tag_of
 
 
@@ -149,7 +149,7 @@ def test_only_a_live_session_makes_a_mobile_known() -> None:
     bench = Bench(1, 1)
 
     def request(mobile: bytes) -> Request:
-        return Request(bench.server, b"\x01" + mobile, bytes(4), 434, address(1).packed, 600, SWITCH, 1)
+        return make_request(bench.server, b"\x01" + mobile, bytes(4), 434, address(1).packed, 600, SWITCH, 1)
 
     bench.request("anna@example.org")
     assert bench.balancer.has_session(request(b"anna@example.org"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Optional, Union
+from typing import Optional
 
 import pytest
 from farm_builder import SWITCH, Bench
@@ -10,7 +10,7 @@ from farm_builder import SWITCH, Bench
 from ryu_haslb.openflow.overload.admission import Admission
 from ryu_haslb.openflow.overload.backlog import Load
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.request import make_request
 
 FLOOD, QUIET = b"\x0a\x01\x01\x65", b"\x0a\x01\x01\x66"
 
@@ -20,19 +20,20 @@ class Admitting:
 
     def __init__(self) -> None:
         self.bench = Bench(1)
-        self.admission = Admission(self.bench.balancer, self._read)
+        self._request = make_request(self.bench.server, b"", bytes(4), 434, bytes(4), 600, SWITCH, 1)
+        self.admission = Admission(self.bench.balancer, self._request, self._read)
         self.admission.clients.on_overload(0)
         self.clients = self.admission.clients
         self.reads: Optional[DropReason] = None
         self.read = 0
 
-    def admit(self, client: bytes, mobile: bytes = b"\x01anna") -> Union[Request, DropReason]:
-        self._request = Request(self.bench.server, mobile, client, 434, bytes(4), 600, SWITCH, 1)
+    def admit(self, client: bytes, mobile: bytes = b"\x01anna") -> Optional[DropReason]:
+        self._request.identity, self._request.client = mobile, client
         return self.admission.admit(bytes(26) + client + bytes(60) * (len(client) == 4), None)
 
-    def _read(self, _: bytes, __: Optional[int]) -> Union[Request, DropReason]:
+    def _read(self, _: bytes, __: Optional[int]) -> Optional[DropReason]:
         self.read += 1
-        return self.reads or self._request
+        return self.reads
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ def test_under_full_load_no_frame_is_even_read(admitting: Admitting) -> None:
 def test_under_high_load_a_mobile_that_may_be_bound_is_admitted_and_a_new_one_is_not(admitting: Admitting) -> None:
     admitting.bench.request("anna")
     admitting.admission.load = Load.HIGH
-    assert isinstance(admitting.admit(QUIET), Request)
+    assert admitting.admit(QUIET) is None
     assert admitting.admit(QUIET, b"\x01bert") is DropReason.OVERLOAD_NEW_MOBILE
     assert (admitting.clients.admitted, admitting.clients.dropped) == (1, 1)
 

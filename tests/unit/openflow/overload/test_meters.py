@@ -28,6 +28,7 @@ from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_flow_mod import meter
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
+from ryu_haslb.slb.request import Request
 
 CONFIGURATION = Configuration(
     farms={"HAFARM": ServerFarm("HAFARM", reals=(RealServer(IPv4Address("10.1.1.51"), in_service=True),))},
@@ -50,7 +51,7 @@ class Metered:
         self.transport = FakeTransport(self.fake)
         self.transport.handler = self._on_message
         self.balancer = Balancer(CONFIGURATION)
-        self.admission = Admission(self.balancer, lambda _, __: DropReason.TRUNCATED)
+        self.admission = Admission(self.balancer, Request(), lambda _, __: DropReason.TRUNCATED)
         self.transactions = Transactions(self.transport)
         self.meters = Meters(1, self.transactions, self.admission, self.balancer, CONFIGURATION)
 
