@@ -64,13 +64,12 @@ class RequestChecks:
                 fault = self.read_again(frame)
             if fault is not None:
                 return fault
-        discovery = self._discovery
+        request, discovery = self.request, self._discovery
         if vlan:
             discovery.on_request_from(vlan)
-        if discovery.served_vlans and not discovery.serves(self.request.virtual_server.packed_address, vlan):
+        if discovery.served_vlans and not discovery.serves(request.virtual_server.packed_address, vlan):
             return DropReason.WRONG_VLAN
-        mac = frame[ETH_SRC:ETHERTYPE]
-        if mac in self._forwarding.dispatched_macs and self._is_returned(mac):
+        if request.sender in self._forwarding.dispatched_macs and self._is_returned(request):
             return DropReason.RETURNED_BY_HOME_AGENT
         return None
 
@@ -84,10 +83,9 @@ class RequestChecks:
             frame[IPV4_DST:UDP_HEADER] in self.virtual_servers and frame[IPV4_SRC:IPV4_DST] not in self._own_addresses
         )
 
-    def _is_returned(self, mac: bytes) -> bool:
+    def _is_returned(self, request: Request) -> bool:
         """Whether the sender is the home agent that the request would be dispatched to."""
-        request = self.request
         named = request.virtual_server.farm.at(request.home_agent)
         session = self._balancer.sessions.find(request)
         reals = named if session is None else (session.real, *named)
-        return any(self._forwarding.is_at(real, mac) for real in reals)
+        return any(self._forwarding.is_at(real, request.sender) for real in reals)

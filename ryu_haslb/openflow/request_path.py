@@ -54,6 +54,10 @@ _CONTROLLER: Final = wire.OFPP_CONTROLLER
 _ARP: Final = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
 _OTHERS: Final = {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE, Purpose.PUNT_PROBE_REPLY} | REPLY_PURPOSES | _ARP
 _NO_REQUESTS: Final = frozenset(each.value for each in _OTHERS)
+#: The cookies of rules that punt requests, but those of sessions.
+_REQUEST_COOKIES: Final = frozenset(
+    each.cookie for each in Purpose if each.value not in _NO_REQUESTS | {_PUNT_SESSION_MISS}
+)
 _IPV4: Final = wire.ETHERTYPE_IPV4.to_bytes(2, "big")
 #: Seconds without a barrier reply after which nothing is learned. While the switch reads its rules for us, its load
 #: does not show how long it takes for flow-mods.
@@ -80,7 +84,6 @@ class RequestPath:
         self.replies = Replies(datapath_id, balancer, discovery)
         self.questions = Questions(datapath_id, balancer, discovery)
         self.rules = SessionRules(datapath_id, balancer, self._actions)
-        self._install_rule = self.rules.install
         self._request = self._checks.request
         self.admission = Admission(balancer, self._request, self._checks.read)
         self.table_output = TableOutput(datapath_id)
@@ -137,18 +140,17 @@ class RequestPath:
         if punted is None or channel is None:
             return False
         cookie, port, frame = punted
+        if cookie in _REQUEST_COOKIES and port != _CONTROLLER:
+            self._on_request(channel, frame, port, now)
+            return True
         if cookie & COOKIE_MARK_MASK != COOKIE_MARK:
             return False
         purpose = cookie >> COOKIE_MARK_BITS
-        if self.adjacencies.is_stale and purpose not in _NO_REQUESTS:
-            self.adjacencies.update()
         if purpose == _PUNT_SESSION_MISS:
             self._on_session_miss(channel, frame, now)
         elif port == _CONTROLLER:
             self._balancer.statistics.count_dropped(DropReason.RETURNED_BY_SWITCH)
         elif purpose not in _NO_REQUESTS:
-            if self.learning is not None and self._may_learn(now):
-                self.learning.on_punted(frame, port, now)
             self._on_request(channel, frame, port, now)
         else:
             self._on_other(channel, purpose, frame, port, now)
@@ -177,6 +179,11 @@ class RequestPath:
             self.adjacencies.on_arp(channel, frame, port, addresses, now)
 
     def _on_request(self, channel: Channel, frame: bytes, port: int, now: float) -> None:
+        """Read and admit a request, and forward it."""
+        if self.adjacencies.is_stale:
+            self.adjacencies.update()
+        if self.learning is not None and self._may_learn(now):
+            self.learning.on_punted(frame, port, now)
         vlan = None
         if frame[ETHERTYPE:IPV4_HEADER] != _IPV4:
             frame, vlan = without_vlan_tag(frame)
@@ -208,7 +215,7 @@ class RequestPath:
             channel.transmit(wire_packet.packet_out_to_session(session.tag, frame))
             return
         if session is not None:
-            self._install_rule(session)
+            self.rules.install(session)
         channel.transmit(wire_packet.packet_out(self._actions[real], frame))
 
     def _forward_unrecovered(self, channel: Channel, frame: bytes, forward: Union[bytes, DropReason]) -> None:
@@ -221,6 +228,8 @@ class RequestPath:
 
     def _on_session_miss(self, channel: Channel, frame: bytes, now: float) -> None:
         """A request was returned to a session rule that is not there: it never was, or it has timed out."""
+        if self.adjacencies.is_stale:
+            self.adjacencies.update()
         tag = int.from_bytes(frame[ETH_SRC:ETHERTYPE], "big")
         if tag == PROBE_TAG:
             self.table_output.on_returned()
@@ -236,7 +245,7 @@ class RequestPath:
             return
         self.admission.backlog.requests += 1
         self.rules.on_missing(session)
-        self._install_rule(session)
+        self.rules.install(session)
         channel.transmit(wire_packet.packet_out(actions, frame))
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:

@@ -10,6 +10,7 @@ from ryu_haslb.openflow.wire import (
     OFP_NO_BUFFER,
     OFP_VERSION,
     OFPAT_SET_FIELD,
+    OFPMT_OXM,
     OFPP_CONTROLLER,
     OFPP_TABLE,
     OFPT_PACKET_OUT,
@@ -21,7 +22,8 @@ from ryu_haslb.openflow.wire import (
 )
 
 _PACKET_OUT: Final = Struct("!HH12sH6x")
-_PACKET_IN: Final = Struct("!16xQHHII")
+#: Cookie; type, length and first field header of the match; the first bytes of that field.
+_PACKET_IN: Final = Struct("!16xQQI")
 _PACKET_OUT_TYPE: Final = OFP_VERSION << 8 | OFPT_PACKET_OUT
 #: What is the same in every packet-out: transaction id 0, no buffer, and the port.
 _FROM_CONTROLLER: Final = struct.pack("!III", 0, OFP_NO_BUFFER, OFPP_CONTROLLER)
@@ -30,7 +32,8 @@ _FROM_CONTROLLER: Final = struct.pack("!III", 0, OFP_NO_BUFFER, OFPP_CONTROLLER)
 def packet_out(actions: bytes, frame: bytes) -> bytes:
     """Have the switch apply actions to a frame that comes from the controller."""
     size = len(actions)
-    return _PACKET_OUT.pack(_PACKET_OUT_TYPE, 24 + size + len(frame), _FROM_CONTROLLER, size) + actions + frame
+    head = _PACKET_OUT.pack(_PACKET_OUT_TYPE, 24 + size + len(frame), _FROM_CONTROLLER, size)
+    return b"".join((head, actions, frame))
 
 
 _TO_TABLE: Final = output(OFPP_TABLE)
@@ -49,13 +52,16 @@ def return_to_session(tag: int) -> bytes:
     return _RETURN_HEAD + tag.to_bytes(6, "big") + _RETURN_TAIL
 
 
-_RETURN_LENGTH: Final = len(_RETURN_HEAD) + 6 + len(_RETURN_TAIL)
+#: Such a packet-out without a frame: its first four bytes (type and length) as a number, and what is before the tag.
+_RETURN_PACKET_OUT: Final = packet_out(return_to_session(0), b"")
+_RETURN_TYPE_AND_LENGTH: Final = int.from_bytes(_RETURN_PACKET_OUT[:4], "big")
+_RETURN_BEFORE_TAG: Final = _RETURN_PACKET_OUT[4:_RETURN_TAG]
 
 
 def packet_out_to_session(tag: int, frame: bytes) -> bytes:
     """The packet-out with the actions of :func:`return_to_session`."""
-    head = _PACKET_OUT.pack(_PACKET_OUT_TYPE, 24 + _RETURN_LENGTH + len(frame), _FROM_CONTROLLER, _RETURN_LENGTH)
-    return b"".join((head, _RETURN_HEAD, tag.to_bytes(6, "big"), _RETURN_TAIL, frame))
+    type_and_length = (_RETURN_TYPE_AND_LENGTH + len(frame)).to_bytes(4, "big")
+    return b"".join((type_and_length, _RETURN_BEFORE_TAG, tag.to_bytes(6, "big"), _RETURN_TAIL, frame))
 
 
 def is_return_to_session(message: bytes, tag: Optional[int] = None) -> bool:
@@ -76,8 +82,9 @@ def is_request_packet_out(message: bytes) -> bool:
 
 
 _OXM_IN_PORT: Final = oxm_header("in_port")
-#: Length of a match with the ingress port alone, and where the frame begins behind it.
+#: Length of a match with the ingress port alone, its first eight bytes, and where the frame begins behind it.
 _PORT_MATCH: Final = 12
+_PORT_MATCH_HEAD: Final = OFPMT_OXM << 48 | _PORT_MATCH << 32 | _OXM_IN_PORT
 _FRAME_BEHIND_PORT_MATCH: Final = 42
 
 
@@ -88,11 +95,12 @@ def read_packet_in(message: bytes) -> Optional[tuple[int, int, bytes]]:
         MalformedMessage: the message is cut short, or its match is longer than the message.
     """
     try:
-        cookie, _, match_length, oxm_found, in_port = _PACKET_IN.unpack_from(message)
+        cookie, match_head, in_port = _PACKET_IN.unpack_from(message)
     except struct.error as error:
         raise MalformedMessage(f"packet-in of {len(message)} bytes: expected {_PACKET_IN.size} or more") from error
-    if match_length == _PORT_MATCH and oxm_found == _OXM_IN_PORT and len(message) >= _FRAME_BEHIND_PORT_MATCH:
+    if match_head == _PORT_MATCH_HEAD and len(message) >= _FRAME_BEHIND_PORT_MATCH:
         return cookie, in_port, message[_FRAME_BEHIND_PORT_MATCH:]  # as nearly all switches send it
+    match_length, oxm_found = match_head >> 32 & 0xFFFF, match_head & 0xFFFFFFFF
     frame = 26 + (match_length + 7 & ~7)
     if frame > len(message):
         raise MalformedMessage(f"packet-in of {len(message)} bytes: its match of {match_length} bytes does not fit")

@@ -34,10 +34,10 @@ _CUSTOMER_TAG: Final = b"\x81\x00"
 _VLAN_TAGS: Final = frozenset({_CUSTOMER_TAG, b"\x88\xa8"})
 _VERSION_AND_LENGTH: Final = 0x45  # IPv4, and a header of five words: without options
 _FRAGMENT: Final = 0x3FFF  # more fragments, and the offset
-# From byte 14: of IPv4 the first byte, total length, a word of fragment, TTL and protocol, source and destination; then
-# the header of UDP, and of the request the lifetime, home agent and Identification. With IP options all but the former
-# is elsewhere, so they are looked at first.
-_HEADERS: Final = Struct("!BxH2xI2x4s4sHHHH2xH4x4s4xQ")
+# The Ethernet source; from byte 14 on, of IPv4 the first byte, total length, a word of fragment, TTL and protocol,
+# source and destination; then the header of UDP, and of the request the lifetime, home agent and Identification. With
+# IP options all but the former is elsewhere, so they are looked at first.
+_HEADERS: Final = Struct("!6x6s2xBxH2xI2x4s4sHHHH2xH4x4s4xQ")
 _FRAGMENT_AND_PROTOCOL: Final = _FRAGMENT << 16 | 0xFF
 _TTL: Final = 0xFF00
 _IPV4_LENGTH: Final = 20
@@ -96,8 +96,8 @@ def read_request(  # noqa: PLR0911, PLR0912 - one return for each way in which a
             return _fault_of_header(frame)
         frame = frame.ljust(_EXTENSIONS, b"\0")
     # fmt: off
-    (head, total_length, word, client, virtual_address, client_port, port, length, checksum,
-     lifetime, home_agent, identification) = _HEADERS.unpack_from(frame, IPV4_HEADER)
+    (sender, head, total_length, word, client, virtual_address, client_port, port, length, checksum,
+     lifetime, home_agent, identification) = _HEADERS.unpack_from(frame)
     # fmt: on
     if head != _VERSION_AND_LENGTH or word & _FRAGMENT_AND_PROTOCOL != PROTOCOL_UDP:
         return _fault_of_header(frame)
@@ -109,7 +109,7 @@ def read_request(  # noqa: PLR0911, PLR0912 - one return for each way in which a
     # A checksum of 0: the sender made none (RFC 768). The addresses of the pseudo-header are right in front of UDP.
     if checksum and (_number(frame[IPV4_SRC:end], "little") % 0xFFFF + (PROTOCOL_UDP + length << 8)) % 0xFFFF:
         return DropReason.BAD_UDP_CHECKSUM
-    if not IS_UNICAST[client[0]] or client in own_addresses or frame[6] & 1:
+    if not IS_UNICAST[client[0]] or client in own_addresses or sender[0] & 1:
         return DropReason.MARTIAN_SOURCE
     if not word & _TTL:
         return DropReason.TTL_EXPIRED
@@ -123,6 +123,7 @@ def read_request(  # noqa: PLR0911, PLR0912 - one return for each way in which a
     server = virtual_servers.get(virtual_address)
     if server is None:
         return DropReason.VIRTUAL_SERVER_OUT_OF_SERVICE
+    request.sender = sender
     request.virtual_server = server
     request.identity = identity
     request.client = client
