@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from math import inf
 from typing import Optional
 
 from ryu_haslb.dfp.manager import State as DfpState
-from ryu_haslb.openflow.recovery.recovery import Status
-from ryu_haslb.openflow.standing_rules import standing_rules
-from ryu_haslb.slb.doubt import MAX_SILENCE, WATCH_INTERVAL
-from ryu_haslb.slb.real import Health, RealServer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from simulation.drain_invariant import DrainInvariant
+from simulation.failure_invariant import FailureInvariant
 from simulation.home_agent import Mood
 from simulation.mobiles import PAUSE, State
 from simulation.openflow import ROLE_MASTER
 from simulation.probe_invariant import ProbeInvariant
 from simulation.restarts import session_rules
+from simulation.rule_invariant import RuleInvariant
+from simulation.settling import SETTLE_TIME
 from simulation.state import container_sizes
-from simulation.switch import SimulatedSwitch
 from simulation.violation import ViolationError
 from simulation.world import BYSTANDERS, World, mac_of
 
-#: Seconds between two checks.
-CHECK_INTERVAL = 5.0
-#: Seconds without a disturbance after which rules must be in place, and beliefs right.
-SETTLE_TIME = 15.0
 #: Entries that a container of the balancer may have when all mobiles are gone. Memories of clients end at 1,000.
 MAX_REMEMBERED = 2000
-#: Seconds within which rules without a session are found and removed (docs/states.md, "Rules without a session").
-GHOST_TIME = 10.0
-#: Seconds that this may take where the switch takes long to reply, so that it is not compared all the time.
-SLOW_GHOST_TIME = 60.0 + 2 * GHOST_TIME
 _SESSIONS = 1
 
 
@@ -43,11 +31,10 @@ class Invariants:
         self._world = world
         self._counted: Optional[tuple[float, int, int, int, int]] = None
         self._strangers_seen = 0
-        self._mismatches: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
         self._bystanders = (0.0, 0, 0)
         self._timeouts: dict[object, tuple[float, int]] = {}
-        #: By home agent: when it was last seen failed, demoted, or under test.
-        self._failed_until: dict[int, float] = {}
+        self._failures = FailureInvariant(world, self.patience)
+        self._rules = RuleInvariant(world)
         self._drains = DrainInvariant(world)
         self._probes = ProbeInvariant(world)
 
@@ -63,8 +50,7 @@ class Invariants:
             return
         self._drains.check()
         self._probes.check()
-        self._no_home_agent_that_serves_is_taken_out()
-        self._silent_home_agents_are_failed()
+        self._failures.check()
         statistics = world.controller.balancer.statistics
         if statistics.requests != statistics.dispatched + statistics.dropped:
             raise ViolationError("every request is counted once", f"{statistics.requests} requests, {statistics}")
@@ -76,7 +62,7 @@ class Invariants:
                 self._counted = None
             else:
                 self._counters_are_true()
-            self._switch_holds_what_the_balancer_believes()
+            self._rules.check()
 
     def check_end(self) -> None:
         """Raises :class:`ViolationError` if something is left although all mobiles have been off for long enough."""
@@ -214,73 +200,6 @@ class Invariants:
                 if all(agent.address == mobile.home_agent for agent in bound):
                     mobile.excuse = None
 
-    def _no_home_agent_that_serves_is_taken_out(self) -> None:
-        """One that answers anybody is not failed by requests of strangers; one that is failed returns when it answers.
-
-        Where forged requests are discarded in silence and no other request comes, a home agent looks dead.
-        """
-        world = self._world
-        for number, agent in enumerate(world.home_agents):
-            reals = world.controller.balancer.farms["HAFARM"].at(agent.address)
-            real = next((real for real in reals if real.health is Health.FAILED), None)
-            if real is None or agent.mood is not Mood.WELL:
-                continue
-            disturbed = max(agent.disturbed_at, world.disturbed_at, world.weather_changed_at)
-            well_before = real.failed_at - disturbed > self.patience()
-            looks_dead = real.failed_at < world.stormed_until + self.patience() and not (
-                self._sees_replies(real) and agent.has_replied(real.failed_at - WATCH_INTERVAL, real.failed_at)
-            )
-            if well_before and world.weather.is_fair and world.cabling.is_link_up(number + 1) and not looks_dead:
-                raise ViolationError("no home agent that serves is taken out", f"{agent.name} is FAILED and well")
-            returned = agent.has_replied(max(real.failed_at, disturbed) + SETTLE_TIME, world.clock.now - 1.0)
-            if returned and world.weather.is_fair and self._sees_replies(real):
-                raise ViolationError("no home agent that serves is taken out", f"{agent.name} answers and stays FAILED")
-
-    def _sees_replies(self, real: RealServer) -> bool:
-        """Whether all switches have copied the replies of a real server since the last disturbance."""
-        world = self._world
-        begins = [real.doubt.watched_from.get(each) for each in real.reachable_from]
-        since = max((inf if each is None else each for each in begins), default=inf)
-        return max(since, world.plundered_at + SETTLE_TIME) < world.clock.now - SETTLE_TIME
-
-    def _silent_home_agents_are_failed(self) -> None:
-        """One that has left ``numconns`` mobiles without an answer is FAILED; the last of a farm is DEMOTED.
-
-        Where switches copy replies, it fails only when a further mobile has asked twice in vain meanwhile.
-        """
-        world = self._world
-        for number, agent in enumerate(world.home_agents):
-            real = world.controller.balancer.farms["HAFARM"].at(agent.address)[0]
-            if real.health is not Health.OPERATIONAL:
-                self._failed_until[number] = world.clock.now
-                continue
-            # Votes that began earlier may be forgotten. A failure between two checks shows in failed_at alone.
-            failed_until = max(real.failed_at, self._failed_until.get(number, 0.0)) + CHECK_INTERVAL
-            undisturbed_since = max(agent.disturbed_at, world.witness.interrupted_at, world.disturbed_at + SETTLE_TIME)
-            voted_at = self._enough_votes_at(number, max(undisturbed_since, failed_until))
-            if voted_at is None or not world.weather.is_fair or not world.cabling.is_link_up(number + 1):
-                continue
-            sent_at, repeated_at = world.witness.asked_in_vain.get(number, (0.0, 0.0))
-            is_asked = sent_at > voted_at + MAX_SILENCE and repeated_at < world.clock.now - 1.0
-            if agent.mood is Mood.HUNG and is_asked:
-                silence = world.clock.now - voted_at
-                what = f"{agent.name} has had enough votes against it for {silence:.0f} s and is OPERATIONAL"
-                raise ViolationError("a silent home agent is failed", what)
-
-    def _enough_votes_at(self, number: int, since: float) -> Optional[float]:
-        """When the votes against a home agent that began after a time had become enough to fail it; None: not yet."""
-        parameters = self._world.parameters
-        needed_clients = min(parameters.numclients, len(self._world.pdsns))
-        mobiles: set[bytes] = set()
-        clients: set[str] = set()
-        for vote in self._world.witness.votes:
-            if vote.home_agent == number and vote.began_at > since:
-                mobiles.add(vote.nai)
-                clients.add(vote.client)
-                if len(mobiles) >= parameters.numconns and len(clients) >= needed_clients:
-                    return vote.at
-        return None
-
     def _dfp_agents_that_report_stay_connected(self) -> None:
         world = self._world
         for link in world.controller.dfp.links:
@@ -357,46 +276,3 @@ class Invariants:
         meters = (meter for switch in world.switches for meter in switch.datapath.meters.values())
         if requests != came and not any(meter.dropped for meter in meters):
             raise ViolationError("every request is counted once", f"{came} came, {requests} were counted")
-
-    def _switch_holds_what_the_balancer_believes(self) -> None:
-        """A difference may last while rules are on their way or run out, but not for three checks (10 s)."""
-        differences = frozenset(self._differences())
-        older, old = self._mismatches
-        lasting = differences & old & older
-        self._mismatches = old, differences
-        if lasting:
-            raise ViolationError("the switch has the rules of sessions with rule_at", "; ".join(sorted(lasting)[:3]))
-
-    def _differences(self) -> Iterator[str]:
-        world = self._world
-        for switch in world.switches:
-            layout = world.controller.fleet.switches[switch.datapath_id].layout
-            rules = standing_rules(world.controller.configuration, switch.datapath_id, layout=layout)
-            wanted = {rule.purpose for rule in rules}
-            there = {flow.cookie for table in switch.datapath.used.values() for flow in table}
-            for purpose in wanted:
-                if purpose.cookie not in there:
-                    yield f"standing rule {purpose.name} is missing at switch {switch.datapath_id}"
-            yield from self._differences_of_sessions(switch)
-
-    def _differences_of_sessions(self, switch: SimulatedSwitch) -> Iterator[str]:
-        world, datapath_id = self._world, switch.datapath_id
-        flows = {
-            flow.cookie >> COOKIE_MARK_BITS
-            for table in switch.datapath.tables[_SESSIONS : _SESSIONS + 1]
-            for flow in table
-            if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK and flow.cookie >> 32
-        }
-        sessions = world.controller.balancer.sessions
-        recovery = world.controller.fleet.switches[datapath_id].unrecovered.recovery
-        ghost_time = SLOW_GHOST_TIME if switch.capabilities.stats_delay else GHOST_TIME
-        may_have_ghosts = world.clock.now < max(world.ghosts_at, world.disturbed_at) + ghost_time
-        for tag in () if may_have_ghosts else flows:
-            if sessions.by_tag(tag) is None and recovery.status(tag) is Status.READ:
-                yield f"session rule {tag:012x} has no session"
-        for session in sessions:
-            if session.rule_at != datapath_id or session.tag in flows:
-                continue
-            # The rule of a recovered session runs out idle seconds after its last packet, which the balancer missed.
-            if session.deadline - world.clock.now > CHECK_INTERVAL and not session.is_recovered:
-                yield f"the rule of session {session.tag:012x} is missing at switch {datapath_id}"

@@ -11,10 +11,11 @@ from typing import NamedTuple, Optional
 from simulation.cluster_faults import mend
 from simulation.cluster_invariants import ClusterInvariants
 from simulation.faults import MOBILE_FAULTS, Fault
-from simulation.invariants import CHECK_INTERVAL, Invariants
+from simulation.invariants import Invariants
 from simulation.parameters import Parameters
 from simulation.random_cluster import random_cluster, random_cluster_history
 from simulation.random_history import random_crowd, random_history, random_parameters
+from simulation.settling import CHECK_INTERVAL
 from simulation.table_invariants import TableInvariants
 from simulation.violation import ViolationError
 from simulation.world import World

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from simulation.settling import SETTLE_TIME
 from simulation.switch import SimulatedSwitch
 from simulation.violation import ViolationError
 from simulation.world import World
 
 #: Seconds that a message may wait for flow-mods in front of it: a bundle of session rules takes a tenth of that.
 MAX_DELAY = 0.5
-#: Seconds after a disturbance in which the standing rules are installed, and all session rules again.
-SETTLE_TIME = 15.0
 #: Checks in a row that a known mobile may have no rule while one that has shown nothing has one.
 _MAX_CHECKS = 4
 _MARK, _SESSIONS = 0x51B7, 1

@@ -13,7 +13,7 @@ from budget import some
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.request import Request, Verdict
-from simulation import invariants
+from simulation import failure_invariant, invariants, rule_invariant
 from simulation.faults import FAULTS, Fault
 from simulation.openflow import ROLE_MASTER
 from simulation.parameters import Parameters
@@ -148,5 +148,6 @@ def test_a_rule_that_is_broken_is_named(rule: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_every_rule_has_a_test_that_breaks_it() -> None:
-    source = Path(invariants.__file__).read_text(encoding="utf-8")
+    modules = (invariants, failure_invariant, rule_invariant)
+    source = "".join(Path(each.__file__).read_text(encoding="utf-8") for each in modules)
     assert set(re.findall(r'ViolationError\("([^"]+)"', source)) == set(SABOTAGE)

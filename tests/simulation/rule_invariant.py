@@ -1,0 +1,70 @@
+"""Each switch has the standing rules, and the rules of the sessions that count as having one there; no others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.recovery.recovery import Status
+from ryu_haslb.openflow.standing_rules import standing_rules
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from simulation.settling import CHECK_INTERVAL
+from simulation.switch import SimulatedSwitch
+from simulation.violation import ViolationError
+from simulation.world import World
+
+#: Seconds within which rules without a session are found and removed (docs/states.md, "Rules without a session").
+GHOST_TIME = 10.0
+#: Seconds that this may take where the switch takes long to reply, so that it is not compared all the time.
+SLOW_GHOST_TIME = 60.0 + 2 * GHOST_TIME
+
+
+class RuleInvariant:
+    """Compares the switches with what the acting balancer believes."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._mismatches: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+
+    def check(self) -> None:
+        """A difference may last while rules are on their way or run out, but not for three checks (10 s)."""
+        differences = frozenset(self._differences())
+        older, old = self._mismatches
+        lasting = differences & old & older
+        self._mismatches = old, differences
+        if lasting:
+            raise ViolationError("the switch has the rules of sessions with rule_at", "; ".join(sorted(lasting)[:3]))
+
+    def _differences(self) -> Iterator[str]:
+        world = self._world
+        for switch in world.switches:
+            layout = world.controller.fleet.switches[switch.datapath_id].layout
+            rules = standing_rules(world.controller.configuration, switch.datapath_id, layout=layout)
+            wanted = {rule.purpose for rule in rules}
+            there = {flow.cookie for table in switch.datapath.used.values() for flow in table}
+            for purpose in wanted:
+                if purpose.cookie not in there:
+                    yield f"standing rule {purpose.name} is missing at switch {switch.datapath_id}"
+            yield from self._differences_of_sessions(switch)
+
+    def _differences_of_sessions(self, switch: SimulatedSwitch) -> Iterator[str]:
+        world, datapath_id = self._world, switch.datapath_id
+        flows = {
+            flow.cookie >> COOKIE_MARK_BITS
+            for table in switch.datapath.tables[Table.SESSIONS : Table.SESSIONS + 1]
+            for flow in table
+            if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK and flow.cookie >> 32
+        }
+        sessions = world.controller.balancer.sessions
+        recovery = world.controller.fleet.switches[datapath_id].unrecovered.recovery
+        ghost_time = SLOW_GHOST_TIME if switch.capabilities.stats_delay else GHOST_TIME
+        may_have_ghosts = world.clock.now < max(world.ghosts_at, world.disturbed_at) + ghost_time
+        for tag in () if may_have_ghosts else flows:
+            if sessions.by_tag(tag) is None and recovery.status(tag) is Status.READ:
+                yield f"session rule {tag:012x} has no session"
+        for session in sessions:
+            if session.rule_at != datapath_id or session.tag in flows:
+                continue
+            # The rule of a recovered session runs out idle seconds after its last packet, which the balancer missed.
+            if session.deadline - world.clock.now > CHECK_INTERVAL and not session.is_recovered:
+                yield f"the rule of session {session.tag:012x} is missing at switch {datapath_id}"
