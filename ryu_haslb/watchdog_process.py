@@ -2,7 +2,7 @@
 
 It reads the balancer's heartbeats from its standard input. When none has come for so long, it aborts the balancer,
 which prints what it was doing (:mod:`faulthandler`), and kills it if that takes too long. It ends when the balancer
-does. Python writes the number of each signal there as well, when the signal comes and whatever the balancer does: from
+does. Python writes the number of each signal there as well, when the signal comes, also while the balancer hangs: from
 SIGTERM or SIGINT on it has :data:`STOP_TIMEOUT` to end.
 
 Time is counted in checks of this process, and a check does not count while the balancer is suspended (SIGSTOP, a

@@ -18,7 +18,7 @@ def quoted(text: str) -> str:
 
 
 def printable(text: str, kept: str = "") -> str:
-    """A text as one line that does no harm on a terminal or in a log, whoever wrote it.
+    """A text as one line that does no harm on a terminal or in a log, even if a stranger wrote it.
 
     Control characters, line ends, escape sequences and marks that change the direction of writing are escaped, except
     those that are ``kept``.

@@ -23,7 +23,6 @@ from ryu_haslb.openflow.installation import Clock, Installation
 from ryu_haslb.openflow.learning import is_learned
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.port_flaps import PortFlaps
-from ryu_haslb.openflow.ports import PortChange
 from ryu_haslb.openflow.recovery.follower import Follower
 from ryu_haslb.openflow.recovery.session_view import Budget
 from ryu_haslb.openflow.retirement import Conclude, Retirement
@@ -34,6 +33,7 @@ from ryu_haslb.openflow.roles.mastership import Mastership
 from ryu_haslb.openflow.sessions.session_key import KeyReading
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.wire_ports import PortChange
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, UNKEYED
 

@@ -39,8 +39,9 @@ from typing import NamedTuple, Optional
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import LEARNED_PURPOSES, SESSION_KEY_MASK, Purpose, Rule
-from ryu_haslb.openflow.ports import MAX_PORTS
 from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.wire_flow_mod import cookie_of
+from ryu_haslb.openflow.wire_ports import MAX_PORTS
 
 LOG = logging.getLogger(__name__)
 
@@ -165,8 +166,8 @@ class Learning:
 
     def on_error(self, error: wire.Error, now: float) -> bool:
         """The switch rejects a rule of the learning table. False when the message is another."""
-        cookie = int.from_bytes(error.data[8:16], "big")
-        if error.data[1:2] != bytes([wire.OFPT_FLOW_MOD]) or not is_learned(cookie):
+        cookie = cookie_of(error.data)
+        if cookie is None or not is_learned(cookie):
             return False
         key = self._keys.get(_number_of(cookie))
         if key is not None:

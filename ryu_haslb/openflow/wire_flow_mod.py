@@ -97,6 +97,13 @@ class FlowMod(NamedTuple):
         return head + self.match + self.instructions
 
 
+def cookie_of(message: bytes) -> Optional[int]:
+    """The cookie of a flow-mod, of which an error message has the beginning; None if it is another message."""
+    if message[1:2] != bytes([OFPT_FLOW_MOD]):
+        return None
+    return int.from_bytes(message[8:16], "big")
+
+
 def meter_mod(xid: int, command: int, meter_id: int, rate: Optional[int] = None, burst: int = 0) -> bytes:
     """Add, modify or delete a meter that drops what exceeds ``rate``, in packets a second, by more than ``burst``.
 

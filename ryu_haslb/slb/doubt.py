@@ -6,7 +6,7 @@ looks at replies, since that has a cost for each. So::
 
     retries of a quarter of ``numconns`` mobiles,
       or a session may soon move (``reassign``)   -> in doubt: each switch copies its replies to the balancer
-      -> ``numconns`` mobiles retry               -> one new session a second goes there, whatever the rotation says
+      -> ``numconns`` mobiles retry               -> one new session a second goes there, regardless of the rotation
       -> a reply is seen                          -> no doubt: it lives, and all failures are forgotten
       -> ``numconns`` mobiles have failed there   -> FAILED, if replies were looked for and it was silent for long
                                                      enough, and a request that was sent meanwhile was retransmitted

@@ -250,7 +250,7 @@ class RealServer:
             self.doubt.look(now)
 
     def record_reply(self, now: float) -> None:
-        """A reply was seen: it lives, whatever the failures before it were about."""
+        """A reply was seen: it lives, regardless of the failures before."""
         self.doubt.record_reply(now)
         self._forget_failures()
         self.failed_probes.clear()

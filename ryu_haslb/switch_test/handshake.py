@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Optional
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.ports import Ports
 from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
 from ryu_haslb.openflow.wire_handshake import (
     Features,
@@ -14,6 +13,7 @@ from ryu_haslb.openflow.wire_handshake import (
     port_description_request,
     read_features,
 )
+from ryu_haslb.openflow.wire_ports import Ports
 
 
 class Handshake:

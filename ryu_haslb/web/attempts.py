@@ -1,7 +1,7 @@
 """Counts wrong tokens by client address. Pure: time is an argument.
 
 A token cannot be guessed: it has 16 characters or more. The limit makes an attempt visible to its sender and keeps its
-cost small. The right token is always accepted, so that a stranger behind the same proxy locks nobody out.
+cost small. The right token is always accepted, so that a stranger behind the same proxy cannot lock out others.
 """
 
 from __future__ import annotations

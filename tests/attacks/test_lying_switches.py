@@ -29,7 +29,7 @@ from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import FIRST_METER
-from ryu_haslb.openflow.ports import MAX_PORTS
+from ryu_haslb.openflow.wire_ports import MAX_PORTS
 from ryu_haslb.slb.session import COOKIE_MARK_MASK
 
 #: Mobiles that have registered before the liars come.

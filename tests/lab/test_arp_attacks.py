@@ -178,7 +178,7 @@ def test_a_standby_in_the_right_vlan_takes_over_from_a_silent_home_agent(bench: 
 
 
 def storm(count: int) -> list[bytes]:
-    """ARP requests for the virtual address, claims and answers that nobody has asked for, each from another address."""
+    """ARP requests for the virtual address, claims and unasked answers, each from another address."""
     frames = []
     for number in range(count):
         mac = f"02:66:66:00:{number >> 8 & 255:02x}:{number & 255:02x}"

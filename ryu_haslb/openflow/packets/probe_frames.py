@@ -1,9 +1,9 @@
 """The frames of probes: an ICMP echo request, a Registration Request that no home agent accepts, an echo reply. Pure.
 
-The Registration Request (RFC 5944 section 3.3) asks with lifetime 0 to end the binding of a mobile that has none: what
-a home agent makes of it, there is no binding afterwards. Its Mobile-Home Authentication names an SPI that no mobile
-has, and is made with a key that nobody knows. A home agent denies it with code 131 or another one; a reply with any
-code shows that its process lives.
+The Registration Request (RFC 5944 section 3.3) asks with lifetime 0 to end the binding of a mobile that has none: even
+if a home agent accepted it, there would be no binding afterwards. Its Mobile-Home Authentication names an SPI that no
+mobile has, and is made with a key that no other machine has. A home agent denies it with code 131 or another one; a
+reply with any code shows that its process lives.
 """
 
 from __future__ import annotations

@@ -20,9 +20,9 @@ from ryu_haslb.openflow.learning import (
     Numbers,
 )
 from ryu_haslb.openflow.pipeline import Action, Purpose, Rule, Table
-from ryu_haslb.openflow.ports import MAX_PORTS
 from ryu_haslb.openflow.wire_description import Description
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, goto_table
+from ryu_haslb.openflow.wire_ports import MAX_PORTS
 
 LAYOUT = Layout(Switching.LEARN)
 OWN = bytes.fromhex("0251b7000001")

@@ -13,7 +13,7 @@ from ryu_haslb.openflow.port_flaps import (
     MAX_CHANGES_PER_TICK,
     PortFlaps,
 )
-from ryu_haslb.openflow.ports import MAX_PORTS, PortChange
+from ryu_haslb.openflow.wire_ports import MAX_PORTS, PortChange
 
 
 def flap(flaps: PortFlaps, port: int, now: float) -> None:

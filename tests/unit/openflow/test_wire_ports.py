@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.errors import ProtocolError
-from ryu_haslb.openflow.ports import MAX_PORTS, PortChange, Ports
+from ryu_haslb.openflow.wire_ports import MAX_PORTS, PortChange, Ports
 
 
 def port(number: int, name: bytes = b"eth0", config: int = 0, state: int = 0) -> bytes:
