@@ -16,10 +16,11 @@ PROFILE ?= dev
 PYTEST := $(RUN) -m pytest --hypothesis-profile=$(PROFILE)
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
 # What waits for real processes more than it computes, so that a processor has work for several workers. As root each
-# worker runs as on a machine of its own.
-PROCESSES := $(PYTEST) -n $(shell expr 2 \* $$(nproc)) --dist loadfile tests/attacks tests/processes tests/lab
+# worker runs as on a machine of its own. The longest files come first (tests/conftest.py).
+PROCESSES := $(PYTEST) -n $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
+	tests/lab tests/attacks tests/processes
 # What depends on the engine: its messages, a storm, and a scenario of the chapter.
-ENGINE := tests/unit/test_engine.py tests/unit/openflow \
+ENGINE := tests/unit/test_engine.py tests/unit/openflow tests/attacks/test_deaf_switches.py \
 	tests/lab/test_flows.py::test_a_restart_in_the_middle_of_a_storm_loses_no_session \
 	'tests/lab/test_scenarios.py::test_every_output_is_the_chapters[dispatched-static]'
 COVERAGE := $(if $(filter ci,$(PROFILE)),--cov)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from budget import examples
 from cluster_member import standing_by_member
 from configuration_strategies import configurations
 from control_process import Application
@@ -93,7 +94,7 @@ def test_a_yaml_file_is_merged_as_well(tmp_path: Path) -> None:
     assert change.changes == (f"- {FARM} / real 10.1.1.51 / weight 1", f"+ {FARM} / real 10.1.1.51 / weight 3")
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(configurations())
 def test_a_configuration_merged_into_itself_changes_nothing(configuration: Configuration) -> None:
     text = write_configuration(configuration)

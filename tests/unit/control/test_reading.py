@@ -10,6 +10,7 @@ from typing import Any
 
 import eventlet
 import pytest
+from budget import examples
 from configuration_strategies import configurations
 from control_process import Application
 from hypothesis import given, settings
@@ -51,7 +52,7 @@ class Turns:
         return self.count
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25))
 @given(configurations())
 def test_a_configuration_arrives_as_it_was_sent(configuration: Configuration) -> None:
     assembly = Assembly(io.BytesIO(b"".join(pieces("frame", configuration))))

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
+from budget import some
 
 from ryu_haslb.slb.real import RealServer
 from simulation.faults import Fault
@@ -13,8 +16,7 @@ DRAIN = "home agent is drained"
 PARAMETERS = Parameters(seed=3, home_agents=3, mobiles=60, stay=40.0, lifetime=120, idle=30)
 
 
-@pytest.mark.parametrize("how", ["stay", "move"])
-@pytest.mark.parametrize("is_cluster", [False, True], ids=["alone", "cluster"])
+@pytest.mark.parametrize(("is_cluster", "how"), some(product([False, True], ["stay", "move"])))
 def test_a_drained_home_agent_gets_no_new_mobile(how: str, is_cluster: bool) -> None:
     parameters = Parameters(**{**vars(PARAMETERS), "is_cluster": is_cluster, "controllers": 3 if is_cluster else 1})
     history = [Fault(60.0, DRAIN, (0, how)), Fault(300.0, "home agent hangs", (1,)), Fault(400.0, DRAIN, (0, None))]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 from budget import some
 
@@ -10,10 +12,15 @@ from simulation.parameters import Parameters
 from simulation.simulation import simulate
 
 
-@pytest.mark.parametrize("fault", ["home agent hangs", "home agent dies"])
-@pytest.mark.parametrize(("retransmissions", "reassign", "idle"), some([(1, 3, 300), (1, 1, 60), (5, 3, 300)]))
+@pytest.mark.parametrize(
+    ("fault", "retransmissions", "reassign", "idle"),
+    some(
+        (fault, *phone)
+        for phone, fault in product([(1, 3, 300), (1, 1, 60), (5, 3, 300)], ["home agent hangs", "home agent dies"])
+    ),
+)
 def test_a_phone_of_few_or_many_retransmissions_leaves_a_home_agent_that_is_gone(
-    retransmissions: int, reassign: int, idle: int, fault: str
+    fault: str, retransmissions: int, reassign: int, idle: int
 ) -> None:
     parameters = Parameters(
         seed=1, mobiles=40, retransmissions=retransmissions, reassign=reassign, idle=idle, lifetime=120

@@ -7,6 +7,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 
 import pytest
+from budget import examples
 from farm_builder import Bench, address
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -249,7 +250,7 @@ def test_a_session_costs_no_more_memory_than_is_stated() -> None:
     assert size / 20_000 < SESSION_BYTES
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["open", "end", "confirm"])), max_size=120))
 def test_counts_and_order_are_right_after_any_history(steps: list[tuple[str, str]]) -> None:
     """Each client's count, and the first to go: the oldest of one that has at least half of the most sessions."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
+from budget import examples
 from configuration_strategies import configurations
 from hypothesis import given, settings
 from openapi_schema_validator import OAS31Validator
@@ -100,7 +101,7 @@ def test_the_document_conforms(text: str) -> None:
     VALIDATOR.validate(as_json(text))
 
 
-@settings(max_examples=50)
+@settings(max_examples=examples(50))
 @given(configurations())
 def test_every_configuration_conforms(configuration: Configuration) -> None:
     VALIDATOR.validate(as_json(write_yaml(configuration)) or {})
