@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -26,6 +27,25 @@ settings.register_profile("ci", max_examples=100, deadline=None, print_blob=True
 settings.register_profile("dev", max_examples=25, deadline=None)
 settings.load_profile("dev")
 
+TESTS = Path(__file__).parent
+#: The files that take longest, the longest first: a worker runs a whole file, and none is to begin one of these last.
+LONGEST = (
+    "lab/test_haslb_lab.py",
+    "attacks/test_failing_home_agents.py",
+    "lab/test_scenarios.py",
+    "lab/test_cluster_failures.py",
+    "lab/test_arp_attacks.py",
+    "lab/test_cluster_scenario.py",
+    "lab/test_learning.py",
+    "lab/test_page.py",
+    "lab/test_lab_lifecycle.py",
+    "lab/test_recovery.py",
+    "lab/test_dfp.py",
+    "lab/test_audit.py",
+    "lab/test_flows.py",
+    "lab/test_hostile.py",
+)
+
 
 def pytest_xdist_auto_num_workers() -> int:
     """A worker for each processor; xdist itself would count cores."""
@@ -39,7 +59,9 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip the lab's tests where they cannot run, and say why."""
+    """Put the longest files first. Skip the lab's tests where they cannot run, and say why."""
+    ranks = {TESTS / name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(LONGEST)))
     if os.geteuid() == 0:
         return
     needs_root = pytest.mark.skip(reason="the lab needs root: sudo make test")

@@ -8,7 +8,7 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -53,12 +53,24 @@ def half_close(peer: socket.socket) -> None:
         peer.shutdown(socket.SHUT_WR)
 
 
+@pytest.fixture(scope="module")
+def http_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def controller(tmp_path_factory: pytest.TempPathFactory, http_port: int) -> Iterator[Controller]:
+    """One balancer for many kinds of rogues: none may leave anything behind."""
+    with started(tmp_path_factory.mktemp("balancer"), HASLB_HTTP=str(http_port)) as running:
+        yield running
+
+
 @pytest.mark.parametrize("leave", [reset, half_close], ids=["reset", "half-closed"])
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_switch_connects_while_rogues_leave_at_a_stage(
-    tmp_path: Path, stage: str, leave: Callable[[socket.socket], None]
+    controller: Controller, stage: str, leave: Callable[[socket.socket], None]
 ) -> None:
-    with started(tmp_path) as controller, ExitStack() as stack:
+    with ExitStack() as stack:
         before = descriptors(controller)
         for _ in range(BURSTS):
             for number in range(ROGUES // BURSTS):
@@ -87,16 +99,14 @@ def test_a_switch_connects_while_rogues_send_a_byte_at_a_time(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("says", [opening(1), TLS_HELLO, DFP, b"\0" * 9000, b"\xff" * 9000, HELLO * 900])
-def test_what_is_not_http_at_the_http_port_is_refused(tmp_path: Path, says: bytes) -> None:
-    port = free_port()
-    with started(tmp_path, HASLB_HTTP=str(port)) as controller:
-        for _ in range(100):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), HARD_LIMIT) as rogue:
-                rogue.sendall(says)
-        with socket.create_connection(("127.0.0.1", port), HARD_LIMIT) as client:
-            client.sendall(HTTP)
-            assert client.recv(12) == b"HTTP/1.1 200"
-        controller.require_alive()
+def test_what_is_not_http_at_the_http_port_is_refused(controller: Controller, http_port: int, says: bytes) -> None:
+    for _ in range(100):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", http_port), HARD_LIMIT) as rogue:
+            rogue.sendall(says)
+    with socket.create_connection(("127.0.0.1", http_port), HARD_LIMIT) as client:
+        client.sendall(HTTP)
+        assert client.recv(12) == b"HTTP/1.1 200"
+    controller.require_alive()
 
 
 def test_tls_handshakes_of_one_peer_are_limited_and_a_switch_elsewhere_is_served(tmp_path: Path) -> None:
