@@ -92,8 +92,9 @@ def nonsense(table: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("table", ["Neighbour", "Health", "Dfp_Weight", "Member", "Switchover"])
 def test_members_go_on_with_nonsense_in_a_table(cluster: Cluster, table: str) -> None:
+    """None resigns because of it. On a busy machine one may lose the lock meanwhile: the other one serves as well."""
     first = cluster.bench.deliver(registration(f"{table}@isp.com"))
-    before = cluster.master
+    logged = {port: len(cluster.log(port)) for port in PORTS}
     rows = nonsense(table)
     for begin in range(0, len(rows), ROWS_AT_ONCE):
         cluster.servers.transact(rows[begin : begin + ROWS_AT_ONCE])
@@ -104,9 +105,10 @@ def test_members_go_on_with_nonsense_in_a_table(cluster: Cluster, table: str) ->
             cluster.query(port, "show redundancy members") + cluster.query(port, "show redundancy switchover history")
         )
         assert "\x1b" not in shown
-    assert is_alive(cluster) and cluster.master == before
+    wait_until(partial(is_alive, cluster), "one member leads, and the other one waits")
+    assert all("resigns" not in cluster.log(port)[logged[port] :] for port in PORTS)
     assert cluster.bench.deliver(registration(f"{table}@isp.com")) == first
-    states = [row["state"] for row in cluster.query(before, "show ip slb reals")]
+    states = [row["state"] for row in cluster.query(cluster.master, "show ip slb reals")]
     assert states == ["OPERATIONAL"] * len(REALS)
 
 

@@ -13,6 +13,8 @@ from ryu_haslb.cluster.servers import MEMBER_PORT, NAME, RAFT_PORT, create, join
 
 #: Seconds until the servers have elected a Raft leader.
 ELECTION_TIMEOUT = 60.0
+#: Seconds that a server may take to say its status.
+STATUS_TIMEOUT = 5.0
 
 #: Starts a program in the namespace of the server with this number.
 Launch = Callable[[int, Sequence[str]], "subprocess.Popen[bytes]"]
@@ -85,8 +87,12 @@ class DatabaseServers:
         return "Status: cluster member" in status and "Leader: unknown" not in status and "Leader:" in status
 
     def _status(self, server: int) -> str:
+        """What a server says of itself; nothing when it does not answer, since it is suspended or starved."""
         words = ["ovs-appctl", "-t", str(self.file(server).with_suffix(".ctl")), "cluster/status", NAME]
-        return subprocess.run(words, check=False, capture_output=True, text=True, timeout=5).stdout
+        try:
+            return subprocess.run(words, check=False, capture_output=True, text=True, timeout=STATUS_TIMEOUT).stdout
+        except subprocess.TimeoutExpired:
+            return ""
 
     def _raft(self, server: int) -> str:
         return f"{self._transport}:{self._addresses[server]}:{RAFT_PORT}"

@@ -22,7 +22,7 @@ from haslb_lab.errors import LabError
 from haslb_lab.runner.waiting import wait_until
 
 #: Seconds until the last requests have arrived, on a busy machine.
-ARRIVAL_TIMEOUT = 10.0
+ARRIVAL_TIMEOUT = 60.0
 #: Requests a second of each PDSN with which all mobiles register once more in the end.
 CENSUS_RATE = 1000.0
 
