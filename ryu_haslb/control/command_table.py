@@ -57,6 +57,7 @@ class _Command(Command[Executor]):
 SHOW_REALS = "show ip slb reals [sfarm FARM] [detail]"
 SHOW_SERVERFARMS = "show ip slb serverfarms [name FARM] [detail]"
 SHOW_PROBE = "show ip slb probe [name PROBE | PROBE] [detail]"
+SHOW_CLIENTS = "show ip slb clients [requests | sessions | drops] [limit COUNT<1-4096>]"
 SHOW_VSERVERS = "show ip slb vservers [name VSERVER] [detail]"
 #: Filters of sessions. Each may be left out.
 _OF_SESSIONS = "[vserver VSERVER] [serverfarm FARM] [real REAL] [client CLIENT [MASK]] [nai NAI]"
@@ -72,6 +73,7 @@ COMMANDS: tuple[Command[Executor], ...] = (
     _Command(SHOW_VSERVERS, Executor.BALANCER, "Virtual servers: address, state, sessions"),
     _Command(SHOW_SESSIONS, Executor.BALANCER, "Live sessions"),
     _Command(SHOW_CONNS, Executor.BALANCER, "Live sessions as connections"),
+    Command(SHOW_CLIENTS, Executor.BALANCER, "The busiest clients: requests, sessions, drops"),
     Command("show ip slb switches", Executor.BALANCER, "Switches: connection, session rules that wait"),
     Command("show ip slb switches detail", Executor.BALANCER, "Switches: rules that were rejected, or restored"),
     Command("show ip slb dfp", Executor.BALANCER, "DFP agents: timers, state of the connection"),

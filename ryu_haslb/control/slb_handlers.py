@@ -9,6 +9,7 @@ from ryu_haslb.control import debug, operations
 from ryu_haslb.control.command_table import (
     CLEAR_SESSIONS,
     DEBUG_SESSIONS,
+    SHOW_CLIENTS,
     SHOW_CONNS,
     SHOW_PROBE,
     SHOW_REALS,
@@ -21,6 +22,7 @@ from ryu_haslb.control.operations import Application
 from ryu_haslb.language.wording import quoted
 from ryu_haslb.mobile_ip.identity import identities_of_text
 from ryu_haslb.show import session_events
+from ryu_haslb.show.clients import CLIENTS, DEFAULT_LIMIT, Order, clients
 from ryu_haslb.show.probes import PROBES, PROBES_DETAIL, probes
 from ryu_haslb.show.reals import REALS, REALS_DETAIL, reals
 from ryu_haslb.show.serverfarms import SERVERFARMS, SERVERFARMS_DETAIL, serverfarms
@@ -86,6 +88,12 @@ def _conns(application: Application, words: Words) -> Result:
     return replace(CONNS, rows=lambda sources: conns(sources, wanted))
 
 
+def _clients(_application: Application, words: Words) -> Result:
+    order = next((each for each in Order if each.value in words), Order.REQUESTS)
+    limit = words.get("COUNT", DEFAULT_LIMIT)
+    return replace(CLIENTS, rows=lambda sources: clients(sources, order, limit))
+
+
 def _clear_sessions(application: Application, words: Words) -> Result:
     return iter([f"{operations.clear_sessions(application, _selected(application, words))} sessions cleared"])
 
@@ -102,6 +110,7 @@ SLB_HANDLERS: dict[str, Handler] = {
     SHOW_SERVERFARMS: _serverfarms,
     SHOW_VSERVERS: _vservers,
     SHOW_SESSIONS: _sessions,
+    SHOW_CLIENTS: _clients,
     SHOW_CONNS: _conns,
     DEBUG_SESSIONS: _debug_sessions,
     CLEAR_SESSIONS: _clear_sessions,

@@ -31,7 +31,15 @@ from ryu_haslb.openflow.learning import Learning
 from ryu_haslb.openflow.neighbours.adjacencies import Adjacencies
 from ryu_haslb.openflow.overload.admission import Admission
 from ryu_haslb.openflow.overload.backlog import Load
-from ryu_haslb.openflow.packets.frame import ETH_SRC, ETHERTYPE, IPV4_DST, IPV4_HEADER, UDP_HEADER, without_vlan_tag
+from ryu_haslb.openflow.packets.frame import (
+    ETH_SRC,
+    ETHERTYPE,
+    IPV4_DST,
+    IPV4_HEADER,
+    IPV4_SRC,
+    UDP_HEADER,
+    without_vlan_tag,
+)
 from ryu_haslb.openflow.packets.icmp import echo_reply
 from ryu_haslb.openflow.pipeline import REPLY_PURPOSES, Purpose, chassis_address
 from ryu_haslb.openflow.probes.questions import Questions
@@ -58,6 +66,7 @@ _NO_REQUESTS: Final = frozenset(each.value for each in _OTHERS)
 _REQUEST_COOKIES: Final = frozenset(
     each.cookie for each in Purpose if each.value not in _NO_REQUESTS | {_PUNT_SESSION_MISS}
 )
+_ADDRESS_LENGTH: Final = 4
 _IPV4: Final = wire.ETHERTYPE_IPV4.to_bytes(2, "big")
 #: Seconds without a barrier reply after which nothing is learned. While the switch reads its rules for us, its load
 #: does not show how long it takes for flow-mods.
@@ -192,6 +201,9 @@ class RequestPath:
         fault = self.admission.admit(frame, vlan)
         if fault is not None:
             self._balancer.statistics.count_dropped(fault)
+            client = frame[IPV4_SRC:IPV4_DST]
+            if len(client) == _ADDRESS_LENGTH:  # else the frame is cut short
+                self._balancer.client_counts.record_unread(client)
             return
         if not self.unrecovered.recovery.is_over:
             forward = self.unrecovered.forward(self._request, now)
@@ -204,6 +216,7 @@ class RequestPath:
         """Have the balancer decide about the request that was read, and forward it."""
         real, session, _ = self._balancer.request(self._request, now)
         if real is None:
+            self._balancer.client_counts.record_dropped(self._request.client)
             return
         self.admission.backlog.requests += 1
         if (

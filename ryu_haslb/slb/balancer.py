@@ -7,6 +7,7 @@ from typing import Callable, Final, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.slb.abandoned_attempts import AbandonedAttempts, Attempt
+from ryu_haslb.slb.client_counts import ClientCounts
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.farm import ServerFarm
@@ -46,6 +47,7 @@ class Balancer:
         self.statistics = Statistics()
         self.listeners: list[Listener] = []
         self.probing = Probing()
+        self.client_counts = ClientCounts()
         self._abandoned = AbandonedAttempts()
         self.ending = SessionEnding(self.sessions, self.failure_detection)
         self.configure(configuration)
@@ -79,8 +81,9 @@ class Balancer:
     def request(self, request: Request, now: float) -> Verdict:
         """Decide about one Registration Request."""
         self.statistics.requests += 1
-        server = request.virtual_server
-        if server.configuration.clients and not server.permits(request.client):
+        server, client, counts = request.virtual_server, request.client, self.client_counts.requests
+        counts[client] = counts.get(client, 0) + 1
+        if server.configuration.clients and not server.permits(client):
             return self._drop(DropReason.CLIENT_DENIED)
         session = self.sessions.find(request)
         if session is not None and session.last_request + server.idle <= now:
@@ -149,6 +152,7 @@ class Balancer:
     def clear_counters(self) -> None:
         """Count from zero again. Sessions stay, and so do the consecutive failures of failure detection."""
         self.statistics = Statistics()
+        self.client_counts = ClientCounts()
         for real in self.reals():
             real.total_sessions = real.connection_failures = 0
 
@@ -160,6 +164,7 @@ class Balancer:
         """
         for farm in self.farms.values():
             farm.advance(now)
+        self.client_counts.forget_least()
         self.failure_detection.advance(now)
         self._abandoned.expire(now)
         if self.ending.continue_forgetting():

@@ -16,6 +16,7 @@ from ryu_haslb.errors import HaslbError
 from ryu_haslb.language import values
 from ryu_haslb.language.wording import did_you_mean, listed, quoted
 from ryu_haslb.mobile_ip.identity import identities_of_text
+from ryu_haslb.show.clients import Order
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 from ryu_haslb.slb.session_filter import Page, SessionFilter
 
@@ -61,10 +62,12 @@ class Parameter:
 class Limit(Parameter):
     """A number of rows."""
 
+    minimum: int = 1
+
     @property
     def schema(self) -> Schema:
         """Its JSON Schema."""
-        return {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}
+        return {"type": "integer", "minimum": self.minimum, "maximum": MAX_PAGE}
 
 
 NAME = Parameter("name", _NAME, "HAFARM", "Name of the only row.")
@@ -101,6 +104,16 @@ AFTER = Parameter(
     "The column nai_hash of the last row of the page before. The next page begins behind it.",
     lambda text: int(text, 16) >> COOKIE_MARK_BITS,
 )
+
+
+ORDER = Parameter(
+    "order",
+    "(" + "|".join(order.value for order in Order) + ")",
+    Order.SESSIONS.value,
+    "What the first rows have most of.",
+    Order,
+)
+OFFSET = Limit("offset", "(0|[1-9][0-9]{0,3})", "100", "Rows that are left out before the first one.", int, minimum=0)
 
 
 def read_parameters(query: str, known: Sequence[Parameter]) -> dict[str, Any]:

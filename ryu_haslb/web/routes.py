@@ -17,6 +17,7 @@ from ryu_haslb.control import crypto
 from ryu_haslb.ipsec.charon import CharonError
 from ryu_haslb.ipsec.module import ModuleError
 from ryu_haslb.language.wording import quoted
+from ryu_haslb.show.clients import DEFAULT_LIMIT, ClientRow, Order, clients
 from ryu_haslb.show.column_types import Row
 from ryu_haslb.show.crypto import IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.show.dfp import DfpAgentRow, DfpWeightRow, dfp_agents, dfp_weights
@@ -35,7 +36,7 @@ from ryu_haslb.slb.session_filter import SessionFilter
 from ryu_haslb.web import changes, metrics, parameters
 from ryu_haslb.web.health import not_ready, notices
 from ryu_haslb.web.history import RealHistoryRow
-from ryu_haslb.web.parameters import AFTER, LIMIT, NAME, OF_SESSIONS, SERVERFARM, Parameter
+from ryu_haslb.web.parameters import AFTER, LIMIT, NAME, OF_SESSIONS, OFFSET, ORDER, SERVERFARM, Parameter
 from ryu_haslb.web.route import TEXT, Api, ApiError, Call, Route, check_names, json_response, streamed
 from ryu_haslb.web.schemas import (
     Cleared,
@@ -85,6 +86,12 @@ def _probes(api: Api, call: Call) -> Response:
     if name is not None and name not in api.sources.configuration.probes:
         raise ApiError(404, f"there is no probe {quoted(name)}")
     return streamed(probes(api.sources, name))
+
+
+def _clients(api: Api, call: Call) -> Response:
+    given = call.parameters
+    order, limit = given.get(ORDER.name, Order.REQUESTS), given.get(LIMIT.name, DEFAULT_LIMIT)
+    return streamed(clients(api.sources, order, limit, given.get(OFFSET.name, 0)))
 
 
 def _serverfarms(api: Api, call: Call) -> Response:
@@ -185,6 +192,14 @@ ROUTES: tuple[Route, ...] = (
         _sessions,
         SessionRow,
         *(*OF_SESSIONS, LIMIT, AFTER),
+    ),
+    Route(
+        "GET",
+        "/api/v1/clients",
+        "The busiest clients, the busiest first; 20 without limit",
+        _clients,
+        array(ClientRow),
+        parameters=(ORDER, LIMIT, OFFSET),
     ),
     _table("/api/v1/dfp/agents", "DFP agents", DfpAgentRow, dfp_agents),
     _table(

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from inspect import cleandoc
 from typing import Annotated, Any, TypedDict, Union, get_args, get_origin, get_type_hints
 
+from ryu_haslb.show.clients import ClientRow
 from ryu_haslb.show.column_types import Count, Values
 from ryu_haslb.show.crypto import IpsecAssociationRow, IsakmpAssociationRow, ProtectedPairRow
 from ryu_haslb.show.dfp import DfpAgentRow, DfpWeightRow
@@ -156,6 +157,7 @@ _ROWS: tuple[type, ...] = (
     RealRow,
     ProbeRow,
     ServerFarmRow,
+    ClientRow,
     VirtualServerRow,
     SessionRow,
     DfpAgentRow,
