@@ -1,9 +1,11 @@
 """``make bench-cluster``: each part of a cluster fails again and again under traffic: what is lost, and what it costs.
 
     python -m benchmarks.cluster --seconds 360 --seed 1
+    python -m benchmarks.cluster --failures 110 --only-failures
 
 Takes about a quarter of an hour. Writes benchmarks/cluster_results.json and docs/performance.md. The seed decides the
-order and the moments of the failures; it is printed.
+order and the moments of the failures; it is printed. With ``--only-failures`` nothing else is measured, and nothing
+written.
 """
 
 from __future__ import annotations
@@ -28,7 +30,7 @@ from benchmarks.report import FIGURE_HEADINGS, markdown_table, put_into
 from benchmarks.search import highest_rate
 from benchmarks.storm import Storm
 from haslb_lab.cluster.chassis import PDSNS
-from haslb_lab.cluster.failures import FAILURES, UPGRADE, Failure, failure_named
+from haslb_lab.cluster.failures import FAILURES, UPGRADE, failure_named
 from haslb_lab.cluster.lab import ClusterLab
 from haslb_lab.cluster.rounds import Rounds, Verdict
 from haslb_lab.errors import LabError
@@ -62,10 +64,6 @@ class ClusterRecord:
     takeovers: dict[int, Verdict] = field(default_factory=dict)
     rates: dict[str, list[float]] = field(default_factory=dict)
 
-    def pauses(self, failure: Failure) -> list[float]:
-        """The times without service of all failures of this kind, in seconds."""
-        return [each.seconds for each in self.storms.rounds if each.failure.name == failure.name]
-
     def figures(self) -> Iterator[Figure]:
         """The figures with their targets, ratios first."""
         leader, followed = (median(self.rates[each.name]) for each in (LEADER, FOLLOWED))
@@ -93,7 +91,7 @@ class ClusterRecord:
         return {
             "machine": self.machine,
             "seed": self.seed,
-            "failures": {failure.name: self.pauses(failure) for failure in FAILURES},
+            "failures": {failure.name: self.storms.seconds_of(failure.name) for failure in FAILURES},
             "storms": self.storms.as_json(),
             "upgrade": self.upgrade.as_json(),
             "upgrade_rate": self.upgrade_rate,
@@ -107,14 +105,14 @@ def _longest(verdict: Verdict) -> float:
     return max(each.seconds for each in verdict.rounds)
 
 
-def measure_storms(seconds: float, seed: int, report: Report) -> Verdict:
-    """Let things fail in random order until the time is over, each kind as often as the others."""
+def measure_storms(seconds: float, failures: int, seed: int, report: Report) -> Verdict:
+    """Let things fail in random order until the time is over, and so many have failed, each as often as the others."""
     random = Random(seed)
     deadline = time.monotonic() + seconds
     with ClusterLab() as lab:
         rounds = Rounds(lab, random, report)
         rounds.begin(FAILURE_TRAFFIC)
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline or rounds.count < failures:
             for failure in random.sample(FAILURES, len(FAILURES)):
                 rounds.run(failure)
         return rounds.conclude()
@@ -153,24 +151,24 @@ def storm_rate(contender: Contender, report: Report) -> float:
     return highest_rate(goes_well, contender.first_rate)
 
 
-def measure(seconds: float, seed: int, rounds: int, upgrade_rate: float, report: Report) -> ClusterRecord:
+def measure(options: argparse.Namespace, seed: int, report: Report) -> ClusterRecord:
     """Measure everything."""
     about = machine()
-    storms = measure_storms(seconds, seed, report)
-    upgrade = measure_upgrade(upgrade_rate, seed, report)
-    record = ClusterRecord(about, seed, storms, upgrade, upgrade_rate)
+    storms = measure_storms(options.seconds, options.failures, seed, report)
+    upgrade = measure_upgrade(options.upgrade_rate, seed, report)
+    record = ClusterRecord(about, seed, storms, upgrade, options.upgrade_rate)
     for sessions in (FEW, MANY):
         record.takeovers[sessions] = measure_takeover(sessions, seed, report)
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         for contender in (LEADER, FOLLOWED):
             record.rates.setdefault(contender.name, []).append(storm_rate(contender, report))
     return record
 
 
-def failure_rows(record: ClusterRecord) -> Iterator[tuple[str, ...]]:
+def failure_rows(storms: Verdict) -> Iterator[tuple[str, ...]]:
     """A row for each failure."""
     for failure in FAILURES:
-        pauses = record.pauses(failure)
+        pauses = storms.seconds_of(failure.name)
         half, longest = median(pauses), max(pauses)
         bounds = [f"{number(failure.max_pause)} s"]
         reached = longest <= failure.max_pause
@@ -196,7 +194,7 @@ def markdown(record: ClusterRecord) -> str:
             "",
             *markdown_table(FIGURE_HEADINGS, (figure.row() for figure in record.figures())),
             "",
-            *markdown_table(FAILURE_HEADINGS, failure_rows(record)),
+            *markdown_table(FAILURE_HEADINGS, failure_rows(record.storms)),
         ]
     )
 
@@ -205,6 +203,8 @@ def main(words: Sequence[str]) -> int:
     """Measure, store and print the results, and update the document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=360.0, help="of failures, default %(default)s")
+    parser.add_argument("--failures", type=int, default=0, help="at least so many failures, default: as time allows")
+    parser.add_argument("--only-failures", action="store_true", help="measure and write nothing else")
     parser.add_argument("--rounds", type=int, default=2, help="of storms without failures, default %(default)s")
     parser.add_argument(
         "--upgrade-rate", type=float, default=UPGRADE_RATE, help="new mobiles a second, default %(default)s"
@@ -220,7 +220,9 @@ def main(words: Sequence[str]) -> int:
         print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True)
 
     try:
-        record = measure(options.seconds, seed, options.rounds, options.upgrade_rate, report)
+        if options.only_failures:
+            return _report_failures(measure_storms(options.seconds, options.failures, seed, report))
+        record = measure(options, seed, report)
     except (LabError, CompilerError) as error:
         print(f"bench-cluster: {error} (seed {seed})", file=sys.stderr)
         return 1
@@ -231,9 +233,19 @@ def main(words: Sequence[str]) -> int:
     results = markdown(record)
     put_into(DOCUMENT, results, MARKER)
     print(results)
-    faults = [
-        fault for verdict in (record.storms, record.upgrade, *record.takeovers.values()) for fault in verdict.faults
-    ]
+    return _report_faults(record.storms, record.upgrade, *record.takeovers.values())
+
+
+def _report_failures(storms: Verdict) -> int:
+    """Print what became of the requests while things failed."""
+    print("\n".join(markdown_table(FAILURE_HEADINGS, failure_rows(storms))))
+    counts = {name: value for name, value in storms.as_json().items() if name != "rounds"}
+    print(json.dumps({"failures": len(storms.rounds), **counts}))
+    return _report_faults(storms)
+
+
+def _report_faults(*verdicts: Verdict) -> int:
+    faults = [fault for verdict in verdicts for fault in verdict.faults]
     for fault in faults:
         print(f"bench-cluster: {fault}", file=sys.stderr)
     return 1 if faults else 0

@@ -82,6 +82,10 @@ class Verdict:
         ]
         return {**asdict(replace(self, rounds=())), "rounds": rounds}
 
+    def seconds_of(self, failure: str) -> list[float]:
+        """The times without service of all failures of this name."""
+        return [each.seconds for each in self.rounds if each.failure.name == failure]
+
     @property
     def faults(self) -> list[str]:
         """What must not be, in words."""
@@ -97,6 +101,11 @@ class Rounds:
     def __init__(self, lab: ClusterLab, random: Random, report: Callable[[str], None]) -> None:
         self._lab, self._random, self._report = lab, random, report
         self._past: list[Past] = []
+
+    @property
+    def count(self) -> int:
+        """The number of rounds so far."""
+        return len(self._past)
 
     def begin(self, traffic: str) -> None:
         """Start the traffic of each PDSN, in the words of :mod:`.traffic`: ``steady 100``."""

@@ -30,7 +30,7 @@ def record(*rounds: Round, **storms: object) -> ClusterRecord:
 
 
 def row_of(measured: ClusterRecord, name: str) -> tuple[str, ...]:
-    return next(row for row in failure_rows(measured) if row[0] == failure_named(name).title)
+    return next(row for row in failure_rows(measured.storms) if row[0] == failure_named(name).title)
 
 
 def test_the_longer_time_of_the_two_switches_counts() -> None:
