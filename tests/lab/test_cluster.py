@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 import signal
-import time
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from cluster_pair import Cluster
 from mobile import registration
+from openflow_capture import OpenFlowCapture, is_refused_flow_mod
+from pair import PORTS
 
 from haslb_lab.node import control
 from haslb_lab.runner.lab import Lab
+from ryu_haslb.openflow import wire
 
 pytestmark = pytest.mark.lab
 
@@ -99,15 +102,43 @@ def test_nothing_is_interrupted_when_the_raft_leader_is_killed(cluster: Cluster)
 
 
 def test_a_leader_that_was_suspended_changes_nothing_when_it_wakes_up(cluster: Cluster) -> None:
-    """The switch rejects what it sends (OFPBRC_IS_SLAVE), and its old generation (OFPRRFC_STALE)."""
+    """The switch rejects what it sends (OFPBRC_IS_SLAVE), and its old generation (OFPRRFC_STALE).
+
+    More requests wait for it than it reads at once, so it sends session rules before it reads the first rejection.
+    """
     suspended, other = cluster.master, cluster.waiting
-    cluster.processes[suspended].send_signal(signal.SIGSTOP)
-    began = time.monotonic()
-    master_at = wait_until(lambda: cluster.role(other) == "master", "the other one leads")
-    cluster.await_service(other)
-    print(f"suspended: master after {master_at - began:.3f} s, in service after {time.monotonic() - began:.3f} s")
-    first = registered(cluster, "suspended")
-    cluster.processes[suspended].send_signal(signal.SIGCONT)
-    wait_until(lambda: cluster.role(suspended) == "waiting", "it stands by")
+    storm = [registration(f"woken-{number}@isp.com") for number in range(400)]
+    for each in controllers():
+        subprocess.run(["ovs-vsctl", "set", "Controller", each, "inactivity_probe=0"], check=True)
+    with OpenFlowCapture(suspended) as capture:
+        for port in PORTS:  # the other one takes over when they have come to the leader
+            cluster.processes[port].send_signal(signal.SIGSTOP)
+        cluster.bench.send(*storm)
+        wait_until(lambda: punted(capture) >= len(storm) // 2, "many requests have come to the leader")
+        cluster.processes[other].send_signal(signal.SIGCONT)
+        wait_until(lambda: cluster.role(other) == "master", "the other one leads")
+        cluster.await_service(other)
+        first = registered(cluster, "suspended")
+        rules = session_rules(cluster)
+        cluster.processes[suspended].send_signal(signal.SIGCONT)
+        wait_until(lambda: any(map(is_refused_flow_mod, capture.messages())), "the switch rejects a flow-mod of it")
+        wait_until(lambda: cluster.role(suspended) == "waiting", "it stands by")
+    assert session_rules(cluster) == rules
     assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
     assert cluster.master == other
+
+
+def controllers() -> list[str]:
+    """The rows of the switch's controllers in Open vSwitch's database."""
+    words = ["ovs-vsctl", "--bare", "--columns=_uuid", "list", "Controller"]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.split()
+
+
+def punted(capture: OpenFlowCapture) -> int:
+    """The number of packet-ins in a capture."""
+    return sum(message[1] == wire.OFPT_PACKET_IN for message in capture.messages())
+
+
+def session_rules(cluster: Cluster) -> set[int]:
+    """The cookies of the session rules on the switch."""
+    return {flow.cookie for flow in cluster.bench.lab.flows(1)}
