@@ -77,12 +77,14 @@ class Membership:
     def _give_way(self) -> int:
         """Let another member lead that has reached more switches for long. Returns how many this one reaches."""
         member, now = self._member, self._clock()
-        reached = sum(each.answers(now) for each in self._fleet.switches.values())
+        switches = self._fleet.switches.values()
+        reached = sum(each.answers(now) for each in switches)
         if not member.is_leading or member.leadership.is_resigning or not member.is_connected:
             self._reach.forget()
             return reached
         others = [each.switches for each in member.members.present(now) if each.name != member.name]
-        if self._reach.must_resign(reached, max(others, default=0), now):
+        is_silent = any(each.is_connected and not each.answers(now) for each in switches)
+        if self._reach.must_resign(reached, max(others, default=0), now, is_silent):
             LOG.warning("cluster: another member reaches more switches than %s (%d)", member.name, reached)
             member.resign("reaches_fewer_switches")
         return reached

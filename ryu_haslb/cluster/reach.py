@@ -5,6 +5,10 @@ leader has its lock, and the switch waits for its MASTER. So each member publish
 leader that another member has surpassed for :data:`SURPASSED_TIMEOUT` resigns. Where all reach the same number nothing
 is changed: two members that are each cut off from another switch do not pass the lead back and forth.
 
+A switch that is not connected may still be about to connect. One that is connected to the leader and silent, while it
+answers another member, is cut off from the leader: then :data:`SILENT_SHARE` of the time is enough, in which the others
+see whether it is silent for them as well.
+
 What another member publishes may be wrong, and then no resignation changes it. So this member waits twice as long
 before each further one, until it has led for as long without being surpassed.
 """
@@ -16,6 +20,8 @@ from typing import Optional
 #: Seconds for which another member must have reached more switches. Switches that connect to one member after the other
 #: after a failure have done so by then: Open vSwitch tries every 8 s at the latest.
 SURPASSED_TIMEOUT = 9.0
+#: The share of this time after which a leader resigns that a connected switch does not answer.
+SILENT_SHARE = 1 / 3
 #: The longest such time, after several resignations that have changed nothing.
 MAX_SURPASSED_TIMEOUT = 3600.0
 
@@ -28,12 +34,15 @@ class Reach:
         self._is_surpassed: Optional[bool] = None
         self._since = 0.0
 
-    def must_resign(self, own: int, others: int, now: float) -> bool:
-        """Whether another member should lead; ``others`` is the most switches that one of them reaches."""
+    def must_resign(self, own: int, others: int, now: float, is_silent: bool = False) -> bool:
+        """Whether another member should lead; ``others`` is the most switches that one of them reaches.
+
+        ``is_silent``: a switch is connected and does not answer.
+        """
         is_surpassed = others > own
         if is_surpassed is not self._is_surpassed:
             self._is_surpassed, self._since = is_surpassed, now
-        if now < self._since + self._timeout:
+        if now < self._since + self._timeout * (SILENT_SHARE if is_surpassed and is_silent else 1.0):
             return False
         if not is_surpassed:
             self._timeout = SURPASSED_TIMEOUT

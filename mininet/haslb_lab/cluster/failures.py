@@ -132,7 +132,7 @@ FAILURES = (
     Failure("suspended", "the leader is suspended (SIGSTOP), and wakes up", _suspended, Next.OTHER, 3.0),
     Failure("cut_off", "the leader is cut off from all others", _cut_off, Next.OTHER, 3.0),
     Failure("cut_from_database", "the leader is cut off from the database", _cut_from_database, Next.OTHER, 3.0),
-    Failure("cut_from_switch", "the leader is cut off from one of two switches", _cut_from_switch, Next.OTHER, 20.0),
+    Failure("cut_from_switch", "the leader is cut off from one of two switches", _cut_from_switch, Next.OTHER, 12.0),
     Failure("standby_killed", "the standby is killed", _standby_ended(signal.SIGKILL), Next.SAME, 0.5),
     Failure("raft_leader_killed", "the Raft leader is killed", _raft_leader_killed, Next.EITHER, 2.0),
     Failure(

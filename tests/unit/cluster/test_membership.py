@@ -20,7 +20,7 @@ from ryu_haslb.cluster.member_rows import (
 )
 from ryu_haslb.cluster.membership import RECORD_DELAY, RECORD_TIMEOUT, RIVAL_DELAY, Membership
 from ryu_haslb.cluster.publisher import Publication
-from ryu_haslb.cluster.reach import SURPASSED_TIMEOUT
+from ryu_haslb.cluster.reach import SILENT_SHARE, SURPASSED_TIMEOUT
 from ryu_haslb.cluster.rows import Value
 from ryu_haslb.openflow.roles.arbiter import Role
 
@@ -97,9 +97,12 @@ def test_a_standby_publishes_the_sessions_that_it_follows_and_its_largest_lag(jo
     assert (row["state"], row["sessions"], row["lag"]) == ("standby", 9, (30,))
 
 
-def test_a_leader_that_another_member_surpasses_resigns(joined: Joined) -> None:
-    joined.switches[2].is_answering = False
-    for second in range(int(SURPASSED_TIMEOUT) + 1):
+@pytest.mark.parametrize(
+    ("is_connected", "seconds"), [(False, SURPASSED_TIMEOUT), (True, SILENT_SHARE * SURPASSED_TIMEOUT)]
+)
+def test_a_leader_that_another_member_surpasses_resigns(joined: Joined, is_connected: bool, seconds: float) -> None:
+    joined.switches[2].is_answering, joined.switches[2].is_connected = False, is_connected
+    for second in range(int(seconds) + 1):
         assert not joined.member.leadership.is_resigning
         joined.now = 1000.0 + second
         joined.other(beat=second)
