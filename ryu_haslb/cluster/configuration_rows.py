@@ -66,7 +66,7 @@ def read_shared(rows: Collection[Columns]) -> Union[SharedConfiguration, str, No
 
 
 def differences(changes: Sequence[str], added_are_in: str, removed_are_in: str) -> str:
-    """One line that says what differs. ``changes`` are those of :func:`.changes.changes`; each side has a name."""
+    """One line that says what differs. ``changes`` begin with ``+`` and ``-``; each side has a name."""
     parts = []
     for mark, name in (("+", added_are_in), ("-", removed_are_in)):
         found = [change[2:] for change in changes if change.startswith(mark)]

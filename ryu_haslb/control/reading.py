@@ -20,7 +20,7 @@ from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration, DfpAgent, RealServer
-from ryu_haslb.control.changes import changes, notes
+from ryu_haslb.control.difference import changes, notes
 from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 
 #: Real servers or DFP agents in one piece: a millisecond's work.

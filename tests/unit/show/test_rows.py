@@ -1,4 +1,4 @@
-"""Rows of the snapshot."""
+"""Rows of ``show`` commands, and how they are printed."""
 
 from __future__ import annotations
 
