@@ -18,6 +18,7 @@ class ProbeInvariant:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self._began_at = world.clock.now
 
     def check(self) -> None:
         """Raises :class:`ViolationError`."""
@@ -59,7 +60,7 @@ class ProbeInvariant:
         world = self._world
         disturbed = max(
             *(agent.disturbed_at, agent.deaf_until, world.disturbed_at, world.weather_changed_at, world.plundered_at),
-            *(world.trunk_changed_at, world.faulted_at),
+            *(world.trunk_changed_at, world.faulted_at, self._began_at),
         )
         return world.clock.now > disturbed + self._needed(target)
 
