@@ -161,6 +161,7 @@ def test_the_page_shows_a_home_agent_die_and_come_back(lab: HealthLab, browser: 
     lab.await_state("sami2", "OPERATIONAL")
     wait(browser, lambda: real(browser, second)["State"] == "OPERATIONAL", "it is back")
     wait(browser, lambda: text(browser, "#dfp td.state") == "connected", "its DFP agent is back")
+    wait(browser, lambda: browser.find_elements(By.CSS_SELECTOR, "#clients tbody tr"), "the PDSN is a busy client")
 
 
 def test_a_home_agent_whose_link_goes_down_is_unreachable(lab: HealthLab, browser: WebDriver) -> None:

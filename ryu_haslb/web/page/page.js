@@ -7,15 +7,17 @@ import { Table, element, setText } from "./table.js";
 const REFRESH_INTERVAL = 1000; // ms
 const ANSWER_TIMEOUT = 5000; // ms
 const RATE_SAMPLES = 5;
+// The balancer counts the sessions of clients for each answer, so that these are asked for less often.
+const CLIENTS_INTERVAL = 10000; // ms
 
 const byId = (id) => document.getElementById(id);
 const text = (of, title, kind) => ({ title, kind, show: (row, cell) => setText(cell, of(row)) });
 const number = (of, title) => text((row) => of(row).toLocaleString("en"), title, "number");
 
 // The color and the mark of a state; the state is always written out as well.
-const GOOD = new Set(["OPERATIONAL", "connected", "reachable", "leader", "standby"]);
+const GOOD = new Set(["OPERATIONAL", "connected", "reachable", "leader", "standby", "PROVEN"]);
 const DEGRADED = new Set(["READY_TO_TEST", "TESTING", "MAXCONNS", "DFP_THROTTLED", "DEMOTED", "connecting",
-  "served by another", "waiting", "removed", "OUTOFSERVICE", "DRAINING", "DRAINED"]);
+  "served by another", "waiting", "removed", "OUTOFSERVICE", "DRAINING", "DRAINED", "UNPROVEN"]);
 const level = (state) => (GOOD.has(state) ? "good" : DEGRADED.has(state) ? "degraded" : "bad");
 const state = (of) => ({
   title: "State",
@@ -143,6 +145,22 @@ function showTiles({ reals, vservers, statistics }) {
   }
 }
 
+const showClients = listing("clients", "Source addresses with the most requests since the start or the last clear", [
+  text((row) => row.client, "Client", "address"),
+  number((row) => row.requests, "Requests"),
+  number((row) => row.drops, "Dropped"),
+  number((row) => row.sessions, "Sessions"),
+], (row) => row.client, "No request has come.");
+let clientsAt = -Infinity;
+
+async function refreshClients() {
+  if (performance.now() - clientsAt < CLIENTS_INTERVAL) return;
+  clientsAt = performance.now();
+  const answer = await fetch("api/v1/clients?limit=10", { signal: AbortSignal.timeout(ANSWER_TIMEOUT) });
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  showClients(await answer.json());
+}
+
 const showMembers = listing("members", "Balancers that share the switches; one leads", [
   text((row) => row.member, "Member"),
   state((row) => (row.present ? row.state : "absent")),
@@ -162,7 +180,7 @@ function showNotices(notices) {
   });
 }
 
-const KINDS = { farm: "Farm ", switch: "Switch ", dfp_agent: "DFP agent ", configuration: "Configuration by " };
+const KINDS = { farm: "Farm ", probe: "Probe ", switch: "Switch ", dfp_agent: "DFP agent ", configuration: "Configuration by " };
 const changeName = (row) => `${row.at} ${row.kind} ${row.name} ${row.state} ${row.was}`;
 let newest = null;
 
@@ -208,6 +226,7 @@ async function refresh() {
     showChanges(overview.changes);
     showMembers(overview.members);
     byId("cluster").hidden = overview.members.length === 0;
+    await refreshClients();
     lastAnswer = new Date();
     showConnection(null);
   } catch (error) {
