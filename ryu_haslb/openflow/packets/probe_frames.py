@@ -8,7 +8,6 @@ reply with any code shows that its process lives.
 
 from __future__ import annotations
 
-import os
 import struct
 from ipaddress import IPv4Address
 from struct import Struct
@@ -23,6 +22,8 @@ from ryu_haslb.openflow.wire import ETHERTYPE_IPV4
 
 #: The SPI of probes. The highest but one: operators count from 256 on.
 PROBE_SPI = 0xFFFFFFFE
+#: Bytes of the key of a Registration Request.
+KEY_LENGTH = 16
 #: Bytes of the token of an echo request: identifier, sequence number, and data.
 ECHO_TOKEN_LENGTH = 16
 
@@ -31,7 +32,6 @@ _ECHO_REQUEST, _ECHO_REPLY = 8, 0
 _VERSION_AND_LENGTH, _FRAGMENT, _TTL = 0x45, 0x3FFF, 64
 _ETHERNET, _IPV4, _UDP, _ICMP = Struct("!6s6sH"), Struct("!BBHHHBBH4s4s"), Struct("!HHHH"), Struct("!BBH")
 _PSEUDO_HEADER = Struct("!4s4sxBH")
-_KEY_LENGTH = 16
 
 
 class Ends(NamedTuple):
@@ -77,17 +77,25 @@ def read_echo_reply(frame: bytes) -> Optional[EchoReply]:
     return EchoReply(mac, source, destination, message[_ICMP.size :]) if is_sound else None
 
 
-def registration_request(ends: Ends, ports: tuple[int, int], nai: str, identification: int) -> bytes:
+class RequestOfProbe(NamedTuple):
+    """What a Registration Request says: its mobile and Identification, and the key of its authenticator."""
+
+    nai: str
+    identification: int
+    key: bytes
+
+
+def registration_request(ends: Ends, ports: tuple[int, int], asked: RequestOfProbe) -> bytes:
     """The frame of a Registration Request that no home agent accepts; ``ports`` are those of source and destination."""
     request = RegistrationRequest(
         home_address=_NO_ADDRESS,
         home_agent=IPv4Address(ends.address),
         care_of_address=IPv4Address(ends.source),
-        identification=identification,
+        identification=asked.identification,
         lifetime=0,
-        extensions=(nai_extension(nai.encode()),),
+        extensions=(nai_extension(asked.nai.encode()),),
     )
-    payload = append_authentication(request.encode(), SecurityAssociation(PROBE_SPI, os.urandom(_KEY_LENGTH)))
+    payload = append_authentication(request.encode(), SecurityAssociation(PROBE_SPI, asked.key))
     length = _UDP.size + len(payload)
     pseudo_header = _PSEUDO_HEADER.pack(ends.source, ends.address, PROTOCOL_UDP, length)
     sum_of_all = checksum(pseudo_header + _UDP.pack(*ports, length, 0) + payload)

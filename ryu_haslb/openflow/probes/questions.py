@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from socket import inet_ntoa
-from typing import NamedTuple, Optional
+from typing import Callable, NamedTuple, Optional
 
 from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow import rule_messages, wire
@@ -31,7 +31,9 @@ from ryu_haslb.openflow.packets.frame import without_vlan_tag
 from ryu_haslb.openflow.packets.icmp import PROTOCOL_ICMP
 from ryu_haslb.openflow.packets.probe_frames import (
     ECHO_TOKEN_LENGTH,
+    KEY_LENGTH,
     Ends,
+    RequestOfProbe,
     echo_request,
     read_echo_reply,
     registration_request,
@@ -53,6 +55,10 @@ _FIRST_PORT, _PORT_BITS = 49152, 14
 _LOW_HALF = 0xFFFFFFFF
 
 
+#: Draws so many unpredictable bytes. The simulator replaces it: one seed is one run there.
+draw: Callable[[int], bytes] = os.urandom
+
+
 class _SentRule(NamedTuple):
     rule: Rule
     sent_at: float
@@ -68,7 +74,7 @@ class Questions:
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._discovery = discovery
-        self._port = _FIRST_PORT + int.from_bytes(os.urandom(2), "big") % (1 << _PORT_BITS)
+        self._port = _FIRST_PORT + int.from_bytes(draw(2), "big") % (1 << _PORT_BITS)
         self._rules: dict[tuple[bytes, ProbeKind, bytes, int], _SentRule] = {}
 
     def forget_rules(self) -> None:
@@ -87,12 +93,13 @@ class Questions:
         real = target.real
         ends = Ends(self._mac, source, location.mac, real.packed_address)
         if target.probe.kind is ProbeKind.PING:
-            target.token = os.urandom(ECHO_TOKEN_LENGTH)
+            target.token = draw(ECHO_TOKEN_LENGTH)
             question = echo_request(ends, target.token)
         else:
-            identification = int.from_bytes(os.urandom(8), "big")
+            identification = int.from_bytes(draw(8), "big")
             target.token = _token(self._port, identification)
-            question = registration_request(ends, (self._port, real.port), target.probe.nai, identification)
+            asked = RequestOfProbe(target.probe.nai, identification, draw(KEY_LENGTH))
+            question = registration_request(ends, (self._port, real.port), asked)
         actions = (wire.push_vlan(location.vlan) if location.vlan else b"") + wire.output(location.port)
         if self._discovery.is_direct(real.configuration):
             introduction = arp.request(self._mac, source, real.packed_address, location.mac)

@@ -17,7 +17,7 @@ from ryu_haslb.mobile_ip.authentication import SecurityAssociation, verify_authe
 from ryu_haslb.mobile_ip.registration import RegistrationReply, RegistrationRequest, ReplyCode
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.fleet import Fleet
-from ryu_haslb.openflow.packets.probe_frames import PROBE_SPI, Ends, echo_request, registration_request
+from ryu_haslb.openflow.packets.probe_frames import PROBE_SPI, Ends, RequestOfProbe, echo_request, registration_request
 from ryu_haslb.openflow.pipeline import PROBE_METER, Purpose, chassis_address
 from ryu_haslb.openflow.probes.questions import RULE_TIMEOUT
 from ryu_haslb.slb.balancer import Balancer
@@ -29,6 +29,7 @@ MAC, CHASSIS, PORT = "02:00:00:00:00:51", chassis_address(1).hex(":"), 7
 ENDS = Ends(
     chassis_address(1), IPv4Address(SOURCE).packed, bytes.fromhex(MAC.replace(":", "")), IPv4Address(REAL).packed
 )
+ASKED = RequestOfProbe("haslb-probe@probe.invalid", 0x1122334455667788, bytes(range(1, 17)))
 PUNT = Purpose.PUNT_PROBE_REPLY.cookie
 KINDS = pytest.mark.parametrize("kind", ProbeKind)
 
@@ -142,7 +143,7 @@ def test_the_echo_request_is_what_a_host_answers() -> None:
 
 
 def test_the_registration_request_makes_no_binding_and_has_an_spi_that_no_mobile_has() -> None:
-    frame = Ether(registration_request(ENDS, (50000, 434), "haslb-probe@probe.invalid", 0x1122334455667788))
+    frame = Ether(registration_request(ENDS, (50000, 434), ASKED))
     again = frame.copy()
     del again[IP].chksum, again[UDP].chksum
     assert bytes(Ether(bytes(again))) == bytes(frame)
