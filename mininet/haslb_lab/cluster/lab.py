@@ -44,8 +44,9 @@ from haslb_lab.runner.lab import OPENFLOW_PORT, Lab
 from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.cli.client import ControlError
 
-#: Seconds until a member that was started serves or stands by at every switch: Open vSwitch connects every 8 s.
-START_TIMEOUT = 90.0
+#: Seconds until a member that was started serves or stands by at every switch: Open vSwitch connects every 8 s. On a
+#: busy machine the start alone takes a minute.
+START_TIMEOUT = 300.0
 #: Seconds until another member leads after a failure that no connection reports.
 TAKEOVER_TIMEOUT = 60.0
 
@@ -110,7 +111,15 @@ class ClusterLab(Lab):
 
     def wait_until_balancing(self) -> None:
         """Wait until one member leads and reaches every home agent, and the others stand by at every switch."""
-        wait_until(self._is_whole, "one member leads and the others stand by", START_TIMEOUT)
+        wait_until(self._is_whole, self._describe, START_TIMEOUT)
+
+    def _describe(self) -> str:
+        columns = ("connected", "role", "standby")
+        shown = {
+            name: [[row[each] for each in columns] for row in self.rows(name, "show ip slb switches")]
+            for name in self.members
+        }
+        return f"one member leads and the others stand by; switches ({', '.join(columns)}): {shown}"
 
     def _is_whole(self) -> bool:
         leader = self.leader()
