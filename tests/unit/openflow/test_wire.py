@@ -6,7 +6,7 @@ import struct
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.engine import ofproto_common, ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
@@ -16,8 +16,6 @@ from ryu_haslb.openflow.wire import MalformedMessage
 DATAPATH = ofproto_protocol.ProtocolDesc(version=ofproto_v1_3.OFP_VERSION)
 MAC = b"\x02\x51\xb7\x00\x00\x01"
 TAG = 0xEADAF5D49D37
-
-without_deadline = settings(deadline=None)
 
 
 def packed(message: Any, xid: int = 0) -> bytes:
@@ -165,7 +163,6 @@ def test_a_match_whose_length_lies_is_an_error(match_length: int) -> None:
         wire_packet.read_packet_in(bytes(message))
 
 
-@without_deadline
 @given(st.binary(max_size=120))
 def test_any_bytes_are_a_packet_in_or_an_error(data: bytes) -> None:
     try:
@@ -176,7 +173,6 @@ def test_any_bytes_are_a_packet_in_or_an_error(data: bytes) -> None:
         assert found is None or data.endswith(found[2])
 
 
-@without_deadline
 @given(st.binary(max_size=60), st.integers(0, 70))
 def test_a_match_field_is_found_or_missing_or_an_error(data: bytes, end: int) -> None:
     header = wire.oxm_header("in_port")

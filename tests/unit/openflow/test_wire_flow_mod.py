@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from ryu_haslb.engine import ofproto_protocol, ofproto_v1_3, ofproto_v1_3_parser
@@ -48,7 +48,6 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
 }
 
 
-@settings(deadline=None)
 @given(st.fixed_dictionaries({}, optional=FIELDS))
 def test_match(wanted: dict[str, Any]) -> None:
     assert wire_flow_mod.match(wanted) == part(ofproto_v1_3_parser.OFPMatch(**wanted))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply
 
@@ -150,7 +150,6 @@ def test_a_reply_that_is_cut_short_is_an_error_or_ends_with_a_row(reply: bytes) 
             assert len(rows) < len(whole)
 
 
-@settings(deadline=None)
 @given(st.sampled_from([FLOW_REPLY, METER_REPLY]), st.binary(max_size=80), st.integers(0, 200))
 def test_any_damage_is_an_error_or_other_rows(reply: bytes, damage: bytes, at: int) -> None:
     damaged = reply[:at] + damage + reply[at + len(damage) :]

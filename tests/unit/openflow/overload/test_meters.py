@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from typing import Optional
 
 from fake_switch import FakeSwitch, FakeTransport
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statistics_replies import meter_stats_reply
 
@@ -207,7 +207,6 @@ def test_without_meters_the_controller_still_admits_clients_that_are_crowded_out
     assert switch.admission.clients.is_crowded_out(QUIET)
 
 
-@settings(deadline=None)
 @given(st.integers(8, 71), st.integers(0, 0xFFFF))
 def test_a_damaged_reply_counts_nothing(end: int, length: int) -> None:
     """It is cut short, or the length of its row is wrong; a length of 0 must not lead to an endless loop."""

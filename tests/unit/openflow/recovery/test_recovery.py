@@ -7,7 +7,7 @@ from typing import Optional
 
 import pytest
 from farm_builder import VIRTUAL, Bench
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 
@@ -251,7 +251,6 @@ def test_the_reply_to_another_request_is_left_alone() -> None:
     assert not restarted.recovery.is_complete
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200), st.integers(0, 200))
 def test_a_damaged_reply_recovers_no_session_that_is_not_there(noise: bytes, at: int) -> None:
     restarted = Restarted(0, 1)
