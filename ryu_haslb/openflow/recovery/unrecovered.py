@@ -57,6 +57,7 @@ class UnrecoveredSessions:
         self._table_output = table_output
         self._virtual_servers: Mapping[bytes, VirtualServer] = {}
         self.recovery = Recovery(datapath_id, balancer, self._on_recovered, self._on_lost)
+        rules.room.is_uncertain = True
 
     def locate(self, virtual_servers: Mapping[bytes, VirtualServer]) -> None:
         """Real servers have been found or lost, or ``virtual_servers``, those in service by address, have changed."""
@@ -67,11 +68,13 @@ class UnrecoveredSessions:
     def forget(self) -> None:
         """Another balancer serves the switch, or has served it: recover anew when needed."""
         self.recovery = Recovery(self._datapath_id, self._balancer, self._on_recovered, self._on_lost)
+        self._rules.room.is_uncertain = True
         self.recovery.locate(self._virtual_servers, self._actions)
 
     def take(self, followed: Followed, now: float) -> None:
         """This balancer stood by and serves the switch now: take over with what it has followed."""
         self.recovery.take(followed, now)
+        self._rules.room.is_uncertain = True
         if followed.keys:
             self._balancer.sessions.keys.adopt(followed.keys)
 
@@ -86,6 +89,7 @@ class UnrecoveredSessions:
         """Ask for the rules that are due, and give up requests without a reply. A busy switch has longer to reply."""
         self._continue(channel, self.recovery.reading.advance(is_busy, now), now)
         self.recovery.tick(now)
+        self._rules.room.is_uncertain = not self.recovery.is_over
 
     def on_multipart_reply(self, channel: Optional[Channel], xid: int, message: bytes, now: float) -> bool:
         """Handle a part of a reply with session rules. False when it is another reply."""

@@ -60,13 +60,17 @@ class RuleRoom:
     """The room for session rules of one switch.
 
     ``configured`` and ``reported`` are limits as their sources give them, None if they give none. ``held`` are the tags
-    of rules that are on the switch, or on their way to it; None as long as they are not counted.
+    of rules that are on the switch, or on their way to it; None as long as they are not counted. ``leaving`` are those
+    whose deletion is on its way. ``is_uncertain``: rules of an earlier run, or of another balancer, may be on the
+    switch that are not among them yet; until they have been recovered no rule is added where there is a limit.
     """
 
     def __init__(self, datapath_id: int, sessions: SessionTable) -> None:
         self.configured: Optional[int] = None
         self.reported: Optional[int] = None
         self.held: Optional[set[int]] = None
+        self.leaving: set[int] = set()
+        self.is_uncertain = False
         self._is_announced = False
         self._learned: Optional[int] = None
         self._is_learning = False
@@ -117,13 +121,25 @@ class RuleRoom:
 
     def free(self) -> Optional[int]:
         """How many rules may be added now; None: any number."""
-        if self.held is None or self._census is not None:
+        if self.held is None or self._census is not None or self.is_uncertain:
             return None if self.limit is None and not self._is_learning else 0
         limit = self.limit
         if limit is None:
             return None
         free = limit - len(self.held)
         return max(free, self._trial) if self.source is LimitSource.TABLE_FULL else max(free, 0)
+
+    def stays(self, tag: int) -> bool:
+        """Whether the switch has a rule with this tag, and no deletion of it is on its way: a new one needs no room."""
+        return self.held is not None and tag in self.held and tag not in self.leaving
+
+    def on_sent(self, bundle: RuleBundle) -> None:
+        """A bundle is on its way."""
+        self.leaving.update(rule.tag for rule in bundle.removes)
+
+    def on_concluded(self, bundle: RuleBundle) -> None:
+        """The switch has carried out a bundle, or rejected it."""
+        self.leaving.difference_update(rule.tag for rule in bundle.removes)
 
     def add(self, tag: int) -> None:
         """A rule with this tag was found on the switch."""

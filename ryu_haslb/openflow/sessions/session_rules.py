@@ -201,6 +201,7 @@ class SessionRules:
         self._reinstallation.end()
         bundles = self._outstanding + self.rejected.disconnect()
         self._outstanding = []
+        self.room.leaving.clear()
         self.room.forget_learned()
         for bundle in bundles:
             self._to_remove.update((rule.tag, rule) for rule in bundle.removes)
@@ -221,8 +222,7 @@ class SessionRules:
         if self.is_supported and not (self.rejected.left_out and session in self.rejected.left_out):
             if self._to_remove and self._to_remove.pop(session.tag, None) is not None:
                 may_replace = True
-            held = self.room.held
-            self._queue.add(session, may_replace or (held is not None and session.tag in held))
+            self._queue.add(session, may_replace or self.room.stays(session.tag))
 
     def send_waiting(self) -> None:
         """Send the rules that wait to be installed and for which there is room, however much is outstanding."""
@@ -309,6 +309,7 @@ class SessionRules:
 
         def conclude(error: Optional[wire.Error]) -> None:
             self._outstanding.remove(bundle)
+            self.room.on_concluded(bundle)
             if error is None:
                 self.room.on_confirmed(bundle)
                 self._on_installed(bundle.installs)
@@ -317,6 +318,7 @@ class SessionRules:
                 self.rejected.on_rejected(bundle, error, self._now)
 
         self._outstanding.append(bundle)
+        self.room.on_sent(bundle)
         count = len(bundle.installs) + len(bundle.removes)
         self.changes += count
         return transactions.submit(build, conclude, lambda took: self.pace.on_confirmed(count, took))

@@ -83,6 +83,39 @@ def test_a_known_mobile_takes_the_place_of_one_that_has_shown_nothing() -> None:
     assert rules(wired) == LIMIT
 
 
+def test_a_session_that_comes_again_while_its_rule_leaves_waits_for_room() -> None:
+    wired = wired_with()
+    come(wired, *(f"user{number}" for number in range(LIMIT)))
+    (known,) = come(wired, "known")
+    wired.balancer.sessions.confirm(known)
+    wired.request("known")
+    for _ in range(8):
+        wired.flush()
+    leaving = [each for each in wired.balancer.sessions if each.tag in wired.switch.rules.room.leaving]
+    assert leaving, "a rule is being removed for the known mobile"
+    for each in leaving:
+        wired.switch.rules.install(each)
+    settle(wired)
+    assert rules(wired) == LIMIT
+    assert wired.has_rule(known)
+
+
+def test_rules_of_the_previous_run_count_before_they_are_recovered() -> None:
+    before = wired_with()
+    come(before, *(f"user{number}" for number in range(LIMIT)))
+    cookies = [session.cookie for session in before.balancer.sessions]
+    others = len([flow for flow in before.fake.flows if flow.table_id == Table.SESSIONS]) - LIMIT
+    wired = Wired(fake=before.fake, found=False)
+    wired.configuration = before.configuration
+    wired.switch.configure(wired.configuration)
+    wired.find(0)
+    come(wired, "new1", "new2", "new3")
+    wired.find(1)
+    settle(wired)
+    assert sum(map(len, map(before.fake.flows_for, cookies))) == LIMIT, "the rules of the sessions of before"
+    assert len([flow for flow in before.fake.flows if flow.table_id == Table.SESSIONS]) == others + LIMIT
+
+
 def test_known_mobiles_do_not_displace_each_other() -> None:
     wired = wired_with()
     for session in come(wired, *(f"user{number}" for number in range(LIMIT))):
