@@ -84,7 +84,7 @@ bench-cluster: machine $(INSTALLED)
 	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.cluster $(if $(SEED),--seed $(SEED))
 endif
 
-simulate: $(INSTALLED) ## Simulate random worlds for two minutes, or SEED=n, RUNS=n, SECONDS=n (tests/simulation/README.md)
+simulate: $(INSTALLED) ## Simulate random worlds for two minutes, or SEED=n, RUNS=n, SECONDS=n, CROWD=1 (tests/simulation/README.md)
 	@PYTHONPATH=.:tests $(RUN) -W ignore -m simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(CROWD),--crowd)
 

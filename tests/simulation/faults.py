@@ -28,6 +28,8 @@ class Fault(NamedTuple):
         """Let it happen."""
         if not (world.members and (self.kind in CLUSTER_FAULTS or self.kind.startswith("control"))):
             world.restarts.faults.append(self.kind)
+            if self.kind not in MOBILE_FAULTS:
+                world.upset_at = world.clock.now
         world.faulted_at = world.clock.now
         if world.members:
             world.excuse_under_way()

@@ -24,6 +24,9 @@ FIRST_TIMEOUT = 1.0
 PAUSE = (20.0, 60.0)
 #: Part of its lifetime after which a binding is renewed.
 RENEWAL = (0.5, 0.9)
+#: Parts of the average time after which a mobile that refreshes its binding does so. It must not look as if it
+#: retransmitted (docs/states.md).
+REFRESH = (0.7, 1.3)
 #: Seconds for which a PDSN remembers the Ethernet address of the virtual address, and waits for it with a request.
 ARP_LIFETIME = 60.0
 ARP_TIMEOUT = 3.0
@@ -48,6 +51,10 @@ class Habits:
     lifetime: int = 1800
     #: Seconds that it stays on, and then off, on average; 0: for ever.
     stay: float = 0.0
+    #: Seconds between two registrations of a bound mobile at the virtual address, on average; 0: it renews at its home
+    #: agent. It may name its home agent then (RFC 5944 section 3.6.1.2), by which the balancer finds that again.
+    refresh: float = 0.0
+    names_home_agent: bool = True
 
 
 @dataclass(eq=False)
@@ -66,13 +73,17 @@ class Mobile:
     seeking_since: Optional[float] = None
     #: Why two bindings of this mobile are no fault of the balancer's; None while there is no reason.
     excuse: Optional[str] = None
-    #: The home agents, by number, that have received its last requests at the virtual address and not answered; when.
-    #: When it last sent a request to the virtual address.
+    #: When it last sent a request to the virtual address, and when a reply last came.
     sent_at: float = 0.0
+    answered_at: float = 0.0
+    #: The home agents, by number, that have received its last requests at the virtual address and not answered; when.
     ignored: list[tuple[int, float]] = field(default_factory=list)
     #: Is called when it sends a request to the virtual address, and when it falls silent in the midst of an attempt.
     transmitted: Callable[[Mobile], None] = lambda _: None
     interrupted: Callable[[], None] = lambda: None
+    #: Is called before a bound mobile registers at the virtual address.
+    refreshing: Callable[[Mobile], None] = lambda _: None
+    _is_refreshing: bool = False
     _attempt: int = 0
     _sent: int = 0
     _identification: int = 0
@@ -97,10 +108,11 @@ class Mobile:
     def _interrupt(self) -> None:
         """An attempt ends, or begins anew, without a retransmission: it looks as if it had been answered."""
         self.ignored.clear()
-        if self.state is State.REGISTERING and self.home_agent == ANY_HOME_AGENT:
+        if self.state is State.REGISTERING and self._is_at_virtual_address:
             self.interrupted()
 
     def _start(self) -> None:
+        self._is_refreshing = False
         self.home_agent = ANY_HOME_AGENT
         self.bound_until = 0.0
         self.seeking_since = self.clock.now
@@ -109,6 +121,7 @@ class Mobile:
     def power_off(self) -> None:
         """Deregister if bound, and be silent."""
         self._interrupt()
+        self._is_refreshing = False
         if self.state is State.BOUND and self.is_bound:
             self._send(0)
         elif self.state is not State.OFF:
@@ -144,21 +157,34 @@ class Mobile:
         self.state = State.BOUND
         self.seeking_since = None
         self.home_agent = answer.home_agent
-        self.bound_until = self.clock.now + answer.lifetime
-        self.clock.after(answer.lifetime * self.random.uniform(*RENEWAL), self._renew, self._attempt)
+        now = self.answered_at = self.clock.now
+        self.bound_until = now + answer.lifetime
+        self._is_refreshing = self.habits.refresh > 0.0
+        if self._is_refreshing:
+            self.clock.after(self.habits.refresh * self.random.uniform(*REFRESH), self._renew, self._attempt)
+        else:
+            self.clock.after(answer.lifetime * self.random.uniform(*RENEWAL), self._renew, self._attempt)
 
     @property
     def is_bound(self) -> bool:
         """Whether the mobile has a registration that has not expired."""
         return self.state is not State.OFF and self.bound_until > self.clock.now
 
+    @property
+    def _is_at_virtual_address(self) -> bool:
+        """Whether it registers at the virtual address."""
+        return self._is_refreshing or self.home_agent == ANY_HOME_AGENT
+
     def _renew(self, attempt: int) -> None:
         if attempt == self._attempt and self.state is State.BOUND:
+            if self._is_refreshing:
+                self.refreshing(self)
             self._begin()
 
     def _begin(self) -> None:
         """Begin an attempt: at its home agent while a binding lasts, anywhere else."""
         if not self.is_bound:
+            self._is_refreshing = False
             self.home_agent = ANY_HOME_AGENT
             if self.seeking_since is None:
                 self.seeking_since = self.clock.now
@@ -178,6 +204,10 @@ class Mobile:
         self._sent += 1
 
     def _pause(self) -> None:
+        """Wait before the next attempt. A mobile that could not refresh its binding begins anew."""
+        if self._is_refreshing:
+            self._is_refreshing = False
+            self.bound_until = 0.0
         self.state = State.PAUSING
         self._attempt += 1
         self.clock.after(self.random.uniform(*PAUSE), self._resume, self._attempt)
@@ -187,12 +217,14 @@ class Mobile:
             self._begin()
 
     def _send(self, lifetime: int) -> None:
-        if self.home_agent == ANY_HOME_AGENT:
+        is_virtual = self._is_at_virtual_address
+        if is_virtual:
             self.sent_at = self.clock.now
             self.transmitted(self)
         self._identification += 1
-        care_of = self.pdsn.address
-        self.pdsn.send(Registration(self.nai, lifetime, self.home_agent, care_of, self._identification))
+        home_agent = ANY_HOME_AGENT if is_virtual and not self.habits.names_home_agent else self.home_agent
+        registration = Registration(self.nai, lifetime, home_agent, self.pdsn.address, self._identification)
+        self.pdsn.send(registration, is_virtual)
 
 
 @dataclass(eq=False)
@@ -213,9 +245,9 @@ class Pdsn:
     _learned_at: float = 0.0
     _waiting: list[tuple[float, Registration]] = field(default_factory=list)
 
-    def send(self, registration: Registration) -> None:
-        """Send a request: to the home agent that it names, or to the virtual address."""
-        if registration.home_agent != ANY_HOME_AGENT:
+    def send(self, registration: Registration, is_virtual: bool = True) -> None:
+        """Send a request: to the virtual address, or to the home agent that it names."""
+        if not is_virtual:
             self._transmit(registration, self.mac_of(registration.home_agent), registration.home_agent)
             return
         if self._virtual_mac is None or self.clock.now > self._learned_at + ARP_LIFETIME:

@@ -72,6 +72,9 @@ class Parameters:
     arrivals: float = 30.0
     #: Seconds that a mobile stays switched on, and then off, on average; 0: for ever.
     stay: float = 0.0
+    #: Seconds between two registrations of a bound mobile at the virtual address, on average; 0: it renews at its home
+    #: agent. Less than 15 seconds would look as if it retransmitted. Every second mobile names its home agent then.
+    refresh: float = 0.0
     #: Whether home agents have DFP agents, the keep-alive time in seconds, and whether the agents use all of it.
     dfp: bool = False
     dfp_timeout: int = 0
@@ -105,6 +108,11 @@ class Parameters:
     probe: Optional[ProbeKind] = None
     probe_interval: int = 5
     probe_faildetect: int = 3
+
+    @property
+    def has_room(self) -> bool:
+        """Whether switches take the rules of all sessions at once, so that no takeover loses a session."""
+        return self.max_rules is None and self.max_flows > 2 * self.mobiles and not self.flow_mod_rate
 
     def capabilities(self) -> Capabilities:
         """What the switches of this world can do."""

@@ -77,11 +77,19 @@ def _random_parameters(random: Random) -> Parameters:
 
 
 def random_crowd(parameters: Parameters, random: Random) -> Parameters:
-    """The same world with more mobiles, that come and go: what goes wrong meets requests.
+    """The same world with many mobiles, that come to the virtual address all the time: what goes wrong meets requests.
 
     The faults of mobiles concern the first ones.
     """
-    return replace(parameters, mobiles=random.choice((5, 10, 20)) * parameters.mobiles, stay=60.0)
+    return replace(
+        parameters,
+        mobiles=random.choice((2000, 4000, 8000)),
+        arrivals=20.0,
+        stay=300.0,
+        refresh=15.0,
+        idle=max(60, parameters.idle),
+        lifetime=max(600, parameters.lifetime),
+    )
 
 
 def random_history(parameters: Parameters, seconds: float, random: Random) -> list[Fault]:

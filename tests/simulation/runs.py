@@ -1,4 +1,4 @@
-"""Random runs side by side, one in each process."""
+"""Random runs side by side, one in each process, and what they found."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import logging
 import multiprocessing
 import sys
 import time
-from argparse import Namespace
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from functools import partial
+from math import inf
+from typing import NamedTuple
 
 from simulation.simulation import Outcome, random_run, simulate
 
@@ -21,36 +22,54 @@ def prepare(is_verbose: bool) -> None:
     logging.basicConfig(level=logging.INFO if is_verbose else logging.CRITICAL, stream=sys.stdout)
 
 
-def _run(seed: int, seconds: float, is_crowded: bool) -> tuple[int, Outcome]:
-    return seed, simulate(*random_run(seed, seconds, is_crowded), seconds)
+class Batch(NamedTuple):
+    """Runs of some seeds: of ``seconds`` each, so many ``jobs`` side by side; the last one begins before ``ends``."""
+
+    seeds: range
+    seconds: float
+    is_crowded: bool = False
+    jobs: int = 1
+    is_verbose: bool = False
+    ends: float = inf
 
 
-def outcomes(seeds: range, options: Namespace, ends: float) -> Iterator[tuple[int, Outcome]]:
-    """The outcome of each seed, in any order, until one breaks a rule or time is over. A run that has begun ends."""
-    jobs = min(options.jobs, len(seeds))
-    waiting = iter(seeds)
+class Result(NamedTuple):
+    """The outcome of one seed."""
+
+    seed: int
+    outcome: Outcome
+
+
+def _run(seed: int, batch: Batch) -> Result:
+    return Result(seed, simulate(*random_run(seed, batch.seconds, batch.is_crowded), batch.seconds))
+
+
+def results(batch: Batch) -> Iterator[Result]:
+    """The results, in any order, until one breaks a rule or time is over. A run that has begun ends."""
+    jobs = min(batch.jobs, len(batch.seeds))
+    waiting = iter(batch.seeds)
     if jobs == 1:
         for seed in waiting:
-            if time.monotonic() > ends:
+            if time.monotonic() > batch.ends:
                 return
-            outcome = _run(seed, options.seconds, options.crowd)
-            yield outcome
-            if outcome[1].violation is not None:
+            result = _run(seed, batch)
+            yield result
+            if result.outcome.violation is not None:
                 return
         return
     context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(jobs, context, partial(prepare, options.verbose)) as pool:
-        running: set[Future[tuple[int, Outcome]]] = set()
+    with ProcessPoolExecutor(jobs, context, partial(prepare, batch.is_verbose)) as pool:
+        running: set[Future[Result]] = set()
         is_broken = False
         while True:
-            while len(running) < jobs and not is_broken and time.monotonic() < ends:
+            while len(running) < jobs and not is_broken and time.monotonic() < batch.ends:
                 following = next(waiting, None)
                 if following is None:
                     break
-                running.add(pool.submit(_run, following, options.seconds, options.crowd))
+                running.add(pool.submit(_run, following, batch))
             if not running:
                 return
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for each in done:
-                is_broken |= each.result()[1].violation is not None
+                is_broken |= each.result().outcome.violation is not None
                 yield each.result()

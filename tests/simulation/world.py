@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from ipaddress import IPv4Address
+from math import inf
 from random import Random
 from typing import Union
 
@@ -36,6 +37,8 @@ from simulation.witness import NODE_PREFIX, Counts, Witness
 EXPIRY_INTERVAL = 1.0
 #: Seconds from a request until its session rule is on the switch: 5 ms until it is sent, and the way there and back.
 UNDER_WAY = 0.01
+#: Seconds after a fault within which a balancer may still move sessions because of it.
+UPSET_TIME = 120.0
 #: Seconds between two ARP requests of a PDSN for a home agent; a switch remembers what it learns from them for longer.
 ARP_INTERVAL = 60.0
 #: Seconds between two frames of a bystander, and the ports of the two.
@@ -78,6 +81,8 @@ class World:
     disturbed_at: float = 0.0
     #: When the last fault struck.
     faulted_at: float = 0.0
+    #: When a fault last struck by which a balancer may move sessions. A takeover by another member is none.
+    upset_at: float = -inf
     #: Mobiles whose session rules were under way when a leader failed, or another one began.
     under_way: int = 0
 
@@ -175,6 +180,17 @@ class World:
             if self.clock.now - mobile.sent_at < UNDER_WAY:
                 mobile.excuse = "the rule of its session was under way"
                 self.under_way += 1
+
+    def _on_refresh(self, mobile: Mobile) -> None:
+        """A bound mobile comes to the virtual address again: it keeps its place unless its session may have moved."""
+        now = self.clock.now
+        upset_at = self.upset_at if self.parameters.has_room else self.faulted_at
+        if (
+            not self.weather.is_fair
+            or now - upset_at < UPSET_TIME
+            or now - mobile.answered_at > self.parameters.idle / 2
+        ):
+            mobile.excuse = "its session may have ended or moved since its last request"
 
     def on_leadership_changed(self) -> None:
         """A member begins to lead, resigns, or stands by, or applies another configuration."""
@@ -286,9 +302,12 @@ class World:
     def _add_mobile(self, number: int) -> None:
         pdsn = self.pdsns[number % len(self.pdsns)]
         nai = f"user{number}@example.org".encode()
-        habits = Habits(self.parameters.retransmissions, self.parameters.lifetime, self.parameters.stay)
+        parameters = self.parameters
+        names = number % 2 == 0
+        habits = Habits(parameters.retransmissions, parameters.lifetime, parameters.stay, parameters.refresh, names)
         mobile = Mobile(nai, habits, pdsn, self.clock, Random(f"{self.parameters.seed} mobile {number}"))
         mobile.transmitted, mobile.interrupted = self.witness.on_transmitted, self.interrupt
+        mobile.refreshing = self._on_refresh
         pdsn.mobiles[nai] = self.witness.mobiles[nai] = mobile
         self.mobiles.append(mobile)
 

@@ -64,6 +64,25 @@ def test_without_faults_every_mobile_is_bound_and_shares_equal_weights() -> None
     assert simulate(parameters, [], 600.0).violation is None
 
 
+def test_mobiles_that_refresh_their_bindings_send_requests_and_stay_where_they_are() -> None:
+    parameters = Parameters(seed=3, mobiles=40, idle=60, refresh=15.0, lifetime=600, controllers=2, is_cluster=True)
+    history = [Fault(100.0, "controller is killed", (0,)), Fault(130.0, "member hands over", (1,))]
+    outcome = simulate(parameters, history, 200.0)
+    assert outcome.violation is None
+    assert outcome.requests > 8 * parameters.mobiles
+
+
+def test_a_mobile_that_refreshes_its_binding_and_is_sent_elsewhere_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(world: World) -> None:
+        world.controller.balancer.clear_sessions()
+
+    monkeypatch.setitem(FAULTS, "member hands over", forget)  # no reason to move a session, in a cluster
+    parameters = Parameters(seed=3, mobiles=40, idle=60, refresh=15.0, lifetime=600, controllers=2, is_cluster=True)
+    violation = simulate(parameters, [Fault(100.0, "member hands over")], 200.0).violation
+    assert violation is not None
+    assert violation.rule == "no mobile is bound twice"
+
+
 def _sabotage(world: World) -> None:
     """Let the balancer drop every request."""
     balancer = world.controller.balancer

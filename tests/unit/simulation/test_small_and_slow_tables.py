@@ -55,6 +55,22 @@ def test_mobiles_are_served_and_known_ones_keep_their_rules(history: list[Fault]
     assert simulate(Parameters(**{**vars(SMALL), **table}), history, 300.0).violation is None
 
 
+def test_a_member_that_takes_over_keeps_the_limit_although_it_has_not_recovered_all_rules() -> None:
+    """Found with a crowd, seed 18: requests came before the new leader had counted the rules of the former one."""
+    cluster = Parameters(
+        seed=1,
+        mobiles=200,
+        arrivals=10.0,
+        idle=60,
+        refresh=15.0,
+        lifetime=600,
+        controllers=2,
+        is_cluster=True,
+        max_rules=10,
+    )
+    assert simulate(cluster, [Fault(60.0, "controller is killed", (0,))], 100.0).violation is None
+
+
 def test_requests_do_not_wait_behind_the_rules_of_a_slow_switch() -> None:
     """It takes 300 flow-mods a second, and 375 mobiles a second come: rules wait here, and all sessions get theirs."""
     world = World(SLOW)
