@@ -5,6 +5,7 @@ python -m simulation --seed 17                # one run, and what it shrinks to
 python -m simulation --seed 3 --hours 24      # a day and a night in one world
 python -m simulation --runs 500 --crowd       # many mobiles, which send many requests, for five minutes each
 python -m simulation --runs 500 --clusters    # seeds that stand for clusters alone
+python -m simulation --seed 3 --hours 24 --faults my_faults.py    # with faults of your own (README.md)
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Iterator
 
 from simulation.runs import Batch, prepare, results
 from simulation.shrink import shrink
-from simulation.simulation import CLUSTER_PERIOD, random_run
+from simulation.simulation import CLUSTER_PERIOD
 
 #: Seconds that a run takes in its world: an hour, or five minutes with a crowd.
 RUN_TIME, CROWD_TIME = 3600.0, 300.0
@@ -64,8 +65,14 @@ def _batches(options: argparse.Namespace, begin: float) -> Iterator[Batch]:
     step = CLUSTER_PERIOD if options.clusters else 1
     first = options.seed if options.seed is not None else step
     runs = options.runs or (1 if options.seed is not None else sys.maxsize // step - 1)
-    seconds = options.seconds or (CROWD_TIME if options.crowd else RUN_TIME)
-    batch = Batch(range(first, first + runs * step, step), seconds, options.crowd, options.jobs, options.verbose)
+    batch = Batch(
+        seeds=range(first, first + runs * step, step),
+        seconds=options.seconds or (CROWD_TIME if options.crowd else RUN_TIME),
+        is_crowded=options.crowd,
+        jobs=options.jobs,
+        is_verbose=options.verbose,
+        faults=options.faults,
+    )
     if options.seed is not None or options.runs is not None:
         yield batch
     elif options.crowd or options.clusters or options.seconds:
@@ -86,6 +93,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs side by side (the processors)")
     parser.add_argument("--crowd", action="store_true", help="thousands of mobiles, which send many requests")
     parser.add_argument("--clusters", action="store_true", help="only seeds that stand for clusters")
+    parser.add_argument("--faults", default="", help="a Python file with faults of your own (README.md)")
     parser.add_argument("--verbose", action="store_true", help="the balancer's log as well")
     options = parser.parse_args()
     if options.hours is not None:
@@ -95,7 +103,7 @@ def _options() -> argparse.Namespace:
 
 def _shrink(seed: int, rule: str, batch: Batch) -> None:
     """Print the shortest history that breaks the same rule."""
-    parameters, history = random_run(seed, batch.seconds, batch.is_crowded)
+    parameters, history = batch.run_of(seed)
     smaller, shorter, seconds = shrink(parameters, history, batch.seconds, rule)
     print(f"the same in {seconds:.0f} s:\n{smaller}")
     for fault in shorter:

@@ -111,8 +111,8 @@ class Parameters:
 
     @property
     def has_room(self) -> bool:
-        """Whether switches take the rules of all sessions at once, so that no takeover loses a session."""
-        return self.max_rules is None and self.max_flows > 2 * self.mobiles and not self.flow_mod_rate
+        """Whether switches have room for the rules of all sessions."""
+        return self.max_rules is None and self.max_flows > 2 * self.mobiles
 
     def capabilities(self) -> Capabilities:
         """What the switches of this world can do."""

@@ -19,8 +19,8 @@ class Restarts:
     """The last restart or takeover: when it was, and the Ethernet address to which each session rule led (by tag).
 
     ``faults`` are the kinds of what has gone wrong since. ``expired`` are the tags of the rules that a switch has
-    removed since, because their time was over, and ``ended`` those of them whose sessions had ended by then: if the
-    mobile comes again, it begins another session.
+    removed since, because their time was over, or a balancer to make room for others, and ``ended`` those of them whose
+    sessions had ended by then: if the mobile comes again, it begins another session.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -47,6 +47,14 @@ class Restarts:
             self.rules.update(rules)
             self.expired -= rules.keys()
             self.ended -= rules.keys()
+
+    def note_displacement(self, session: Optional[Session], cookie: int) -> None:
+        """A balancer has removed a rule where there is not room for all. It may be that of a ``session`` that lives.
+
+        That is lost if another member takes over before it has a rule again.
+        """
+        if session is not None:
+            self.expired.add(cookie >> COOKIE_MARK_BITS)
 
     def note_expiry(self, switch: SimulatedSwitch, session: Optional[Session], cookie: int) -> None:
         """A switch removes a rule, because its time is over. ``session`` is the one that the balancer has for it.

@@ -13,6 +13,9 @@ from functools import partial
 from math import inf
 from typing import NamedTuple
 
+from simulation.faults import Fault
+from simulation.own_faults import with_own_faults
+from simulation.parameters import Parameters
 from simulation.simulation import Outcome, random_run, simulate
 
 
@@ -23,7 +26,10 @@ def prepare(is_verbose: bool) -> None:
 
 
 class Batch(NamedTuple):
-    """Runs of some seeds: of ``seconds`` each, so many ``jobs`` side by side; the last one begins before ``ends``."""
+    """Runs of some seeds: of ``seconds`` each, so many ``jobs`` side by side; the last one begins before ``ends``.
+
+    ``faults`` is the path of a file with further faults, or empty.
+    """
 
     seeds: range
     seconds: float
@@ -31,6 +37,14 @@ class Batch(NamedTuple):
     jobs: int = 1
     is_verbose: bool = False
     ends: float = inf
+    faults: str = ""
+
+    def run_of(self, seed: int) -> tuple[Parameters, list[Fault]]:
+        """The world and the history of a seed."""
+        parameters, history = random_run(seed, self.seconds, self.is_crowded)
+        if self.faults:
+            history = with_own_faults(self.faults, parameters, history, self.seconds, seed)
+        return parameters, history
 
 
 class Result(NamedTuple):
@@ -41,7 +55,7 @@ class Result(NamedTuple):
 
 
 def _run(seed: int, batch: Batch) -> Result:
-    return Result(seed, simulate(*random_run(seed, batch.seconds, batch.is_crowded), batch.seconds))
+    return Result(seed, simulate(*batch.run_of(seed), batch.seconds))
 
 
 def results(batch: Batch) -> Iterator[Result]:

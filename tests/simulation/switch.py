@@ -56,6 +56,8 @@ class SimulatedSwitch:
         self.changed: Callable[[SwitchConnection], None] = lambda _: None
         #: Is called with the cookie of a rule that the switch itself has removed, because its time was over.
         self.expired: Callable[[int], None] = lambda _: None
+        #: Is called with the cookie of a rule that a controller has removed.
+        self.deleted: Callable[[int], None] = lambda _: None
 
     def connect(self, send: Callable[[bytes], None], unsent: Callable[[], int] = lambda: 0) -> SwitchConnection:
         """Open a connection to a controller, which gets the bytes given to ``send``.
@@ -95,6 +97,8 @@ class SimulatedSwitch:
     def remove(self, number: int, flow: Flow, reason: int, origin: Origin = UNKNOWN) -> None:
         """Take a rule out of a table, and report that where the rule or a monitor asks for it."""
         self.datapath.tables[number].remove(flow)
+        if origin is not UNKNOWN:
+            self.deleted(flow.cookie)
         self.monitors.report(DELETED, number, flow, origin, reason)
         if flow.flags & OFPFF_SEND_FLOW_REM:
             seconds = int(self.clock.now - flow.installed)

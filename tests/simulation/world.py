@@ -184,7 +184,8 @@ class World:
     def _on_refresh(self, mobile: Mobile) -> None:
         """A bound mobile comes to the virtual address again: it keeps its place unless its session may have moved."""
         now = self.clock.now
-        upset_at = self.upset_at if self.parameters.has_room else self.faulted_at
+        is_lasting = self.parameters.has_room and not self.parameters.flow_mod_rate  # a takeover loses no session
+        upset_at = self.upset_at if is_lasting else self.faulted_at
         if (
             not self.weather.is_fair
             or now - upset_at < UPSET_TIME
@@ -228,12 +229,19 @@ class World:
         switch = SimulatedSwitch(datapath_id, {}, self.clock, leave, capabilities)
         switch.datapath.lost = self.witness.excuse
         switch.expired = partial(self._on_rule_expired, switch)
+        if not self.parameters.has_room:
+            switch.deleted = self._on_rule_deleted
         return switch
 
     def _on_rule_expired(self, switch: SimulatedSwitch, cookie: int) -> None:
         if cookie & COOKIE_MARK_MASK == COOKIE_MARK:
             session = self.controller.balancer.sessions.by_tag(cookie >> COOKIE_MARK_BITS)
             self.restarts.note_expiry(switch, session, cookie)
+
+    def _on_rule_deleted(self, cookie: int) -> None:
+        if cookie & COOKIE_MARK_MASK == COOKIE_MARK:
+            session = self.controller.balancer.sessions.by_tag(cookie >> COOKIE_MARK_BITS)
+            self.restarts.note_displacement(session, cookie)
 
     def _add_bystanders(self) -> None:
         """Two hosts that have nothing to do with Mobile IP, and talk to each other."""
