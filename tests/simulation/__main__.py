@@ -3,7 +3,7 @@
 python -m simulation                          # for two minutes: runs of an hour each, then crowds at clusters
 python -m simulation --seed 17                # one run, and what it shrinks to
 python -m simulation --seed 3 --hours 24      # a day and a night in one world
-python -m simulation --runs 500 --crowd       # many mobiles, which send many requests, for five minutes each
+python -m simulation --runs 500 --crowd       # many mobiles, which send many requests, for 200 seconds each
 python -m simulation --runs 500 --clusters    # seeds that stand for clusters alone
 python -m simulation --seed 3 --hours 24 --faults my_faults.py    # with faults of your own (README.md)
 """
@@ -20,8 +20,8 @@ from simulation.runs import Batch, prepare, results
 from simulation.shrink import shrink
 from simulation.simulation import CLUSTER_PERIOD
 
-#: Seconds that a run takes in its world: an hour, or five minutes with a crowd.
-RUN_TIME, CROWD_TIME = 3600.0, 300.0
+#: Seconds that a run takes in its world: an hour, or 200 seconds with a crowd.
+RUN_TIME, CROWD_TIME = 3600.0, 200.0
 #: The part of the time that runs without a crowd have, where neither they nor crowds are asked for.
 SHARE = 0.25
 
@@ -87,7 +87,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, help="the only run, or with --runs the first")
     parser.add_argument("--runs", type=int, help="so many runs with one seed after the other")
-    parser.add_argument("--seconds", type=float, help="simulated seconds of each run (3600; with --crowd 300)")
+    parser.add_argument("--seconds", type=float, help="simulated seconds of each run (3600; with --crowd 200)")
     parser.add_argument("--hours", type=float, help="the same in hours: --seed 1 --hours 24")
     parser.add_argument("--wall", type=float, default=120.0, help="without --seed and --runs: seconds in all (120)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs side by side (the processors)")

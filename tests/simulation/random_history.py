@@ -87,7 +87,7 @@ def random_crowd(parameters: Parameters, random: Random) -> Parameters:
         arrivals=20.0,
         stay=300.0,
         refresh=15.0,
-        idle=max(60, parameters.idle),
+        idle=60,
         lifetime=max(600, parameters.lifetime),
     )
 
