@@ -222,7 +222,7 @@ class Controller:
         return self.clock.now
 
     def _make_link(self, agent: DfpAgent, agents: DfpAgents) -> SimulatedLink:
-        return SimulatedLink(agent, agents, self.clock, self._find_agent)
+        return SimulatedLink(agent, agents, self.process, self._find_agent)
 
     def _on_weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:
         steer(self.balancer.reals(), self.dfp.weights, reports)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from ipaddress import IPv4Address
-from typing import Optional, Union
+from typing import Union
 
 from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.dfp import agent as agent_side
@@ -18,6 +18,7 @@ from ryu_haslb.dfp.weight import HomeAgentLoad, dfp_weight
 from simulation.clock import Clock
 from simulation.home_agent import HomeAgent, Mood
 from simulation.network import Pipe
+from simulation.process import Process
 
 #: Seconds between two looks of an agent at its home agent's load, and the seconds that a connection takes.
 MEASURE_INTERVAL = 5.0
@@ -28,17 +29,18 @@ MAX_BINDINGS = 500
 
 
 class SimulatedDfpAgent:
-    """The DFP agent on a home agent. ``punctual``: it reports exactly each keep-alive interval, as Cisco's own does."""
+    """The DFP agent on a home agent. ``punctual``: it reports exactly each keep-alive interval, as Cisco's own does.
+
+    Several managers may be connected: the members of a cluster.
+    """
 
     def __init__(self, home_agent: HomeAgent, clock: Clock, punctual: bool) -> None:
         self.home_agent = home_agent
         self.is_running = True
+        self.clock = clock
+        self.punctual = punctual
         self.weight = self._measure()
-        self._clock = clock
-        self._punctual = punctual
-        self._connection: Optional[ManagerConnection] = None
-        self._pipe: Optional[Pipe] = None
-        self._reports_at = 0.0
+        self._managers: list[AcceptedManager] = []
         clock.after(MEASURE_INTERVAL, self._look)
 
     @property
@@ -46,68 +48,93 @@ class SimulatedDfpAgent:
         """Whether a manager that connects gets an answer."""
         return self.is_running and self.home_agent.mood is Mood.WELL
 
-    def accept(self, pipe: Pipe) -> ManagerConnection:
+    def accept(self, pipe: Pipe) -> AcceptedManager:
         """A manager has connected; ``pipe`` leads to it."""
-        self._pipe = pipe
-        self._connection = ManagerConnection(KeyRing("", 0), self._loads())
-        self._carry_out(self._connection.connected(self._clock.now))
-        self._schedule()
-        return self._connection
-
-    def receive(self, data: bytes) -> None:
-        """Bytes came from the manager."""
-        if self._connection is not None and self.is_reachable:
-            self._carry_out(self._connection.received(data, self._clock.now))
-            self._schedule()
+        manager = AcceptedManager(self, pipe)
+        self._managers = [each for each in self._managers if each.is_open] + [manager]
+        return manager
 
     def _look(self) -> None:
         self.weight = self._measure()
-        if self._connection is not None and self.is_reachable:
-            self._carry_out(self._connection.report(self._loads(), self._clock.now))
-        self._clock.after(MEASURE_INTERVAL, self._look)
-
-    def _schedule(self) -> None:
-        """Report again in time; a punctual agent in the last moment."""
-        assert self._connection is not None
-        deadline = self._connection.next_deadline()
-        if deadline is None:
-            return
-        if self._punctual:
-            deadline += (1 - agent_side.REPORT_SHARE) * self._connection.keep_alive
-        if deadline > self._reports_at or self._reports_at <= self._clock.now:
-            self._reports_at = deadline
-            self._clock.at(deadline, self._report, deadline)
-
-    def _report(self, deadline: float) -> None:
-        if self._connection is None or deadline != self._reports_at:
-            return
-        if not self.is_reachable:
-            self._clock.after(MEASURE_INTERVAL, self._report, deadline)
-            return
-        self._carry_out(self._connection.tick(self._clock.now))
-        self._schedule()
-
-    def _carry_out(self, actions: Iterable[Union[Send, Close]]) -> None:
-        for action in actions:
-            if isinstance(action, Send) and self._pipe is not None:
-                self._pipe.send(action.data)
+        for manager in self._managers if self.is_reachable else ():
+            manager.report_load()
+        self.clock.after(MEASURE_INTERVAL, self._look)
 
     def _measure(self) -> int:
         return dfp_weight(HomeAgentLoad(len(self.home_agent.bindings), MAX_BINDINGS))
 
-    def _loads(self) -> tuple[Load, ...]:
+    def loads(self) -> tuple[Load, ...]:
+        """What it reports."""
         host = HostPreference(IPv4Address(self.home_agent.address), ANY_BIND_ID, self.weight)
         return (Load(434, UDP, (host,)),)
 
 
+class AcceptedManager:
+    """The agent's end of the connection of one manager."""
+
+    def __init__(self, agent: SimulatedDfpAgent, pipe: Pipe) -> None:
+        self._agent = agent
+        self._pipe = pipe
+        self._connection = ManagerConnection(KeyRing("", 0), agent.loads())
+        self._reports_at = 0.0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the manager has not ended the connection."""
+        return self._pipe.is_open
+
+    def begin(self) -> None:
+        """The connection is there."""
+        self._carry_out(self._connection.connected(self._agent.clock.now))
+        self._schedule()
+
+    def receive(self, data: bytes) -> None:
+        """Bytes came from the manager."""
+        if self._agent.is_reachable:
+            self._carry_out(self._connection.received(data, self._agent.clock.now))
+            self._schedule()
+
+    def report_load(self) -> None:
+        """Report another weight, if it is another one."""
+        self._carry_out(self._connection.report(self._agent.loads(), self._agent.clock.now))
+
+    def _schedule(self) -> None:
+        """Report again in time; a punctual agent in the last moment."""
+        deadline = self._connection.next_deadline()
+        if deadline is None:
+            return
+        clock = self._agent.clock
+        if self._agent.punctual:
+            deadline += (1 - agent_side.REPORT_SHARE) * self._connection.keep_alive
+        if deadline > self._reports_at or self._reports_at <= clock.now:
+            self._reports_at = deadline
+            clock.at(deadline, self._report, deadline)
+
+    def _report(self, deadline: float) -> None:
+        if not self.is_open or deadline != self._reports_at:
+            return
+        clock = self._agent.clock
+        if not self._agent.is_reachable:
+            clock.after(MEASURE_INTERVAL, self._report, deadline)
+            return
+        self._carry_out(self._connection.tick(clock.now))
+        self._schedule()
+
+    def _carry_out(self, actions: Iterable[Union[Send, Close]]) -> None:
+        for action in actions:
+            if isinstance(action, Send):
+                self._pipe.send(action.data)
+
+
 class SimulatedLink(Link):
-    """A link of the manager over pipes."""
+    """A link of the manager over pipes. ``process`` is that of the manager, which may be stopped."""
 
     def __init__(
-        self, agent: DfpAgent, agents: DfpAgents, clock: Clock, find: Callable[[IPv4Address], SimulatedDfpAgent]
+        self, agent: DfpAgent, agents: DfpAgents, process: Process, find: Callable[[IPv4Address], SimulatedDfpAgent]
     ) -> None:
         super().__init__(agent, agents)
-        self._clock = clock
+        self._process = process
+        self._clock = process.inputs
         self._find = find
         self._pipes: tuple[Pipe, ...] = ()
 
@@ -125,6 +152,9 @@ class SimulatedLink(Link):
 
     def lose(self) -> None:
         """The connection ends otherwise than by the manager."""
+        self._process.inputs.call(self._lose)
+
+    def _lose(self) -> None:
         if self._pipes:
             self.disconnect("")
             self.carry_out(self.connection.closed(self._clock.now))
@@ -135,9 +165,10 @@ class SimulatedLink(Link):
             self.carry_out(self.connection.closed(self._clock.now))
             return
         here = Pipe(self._clock, self._receive)
-        self._pipes = (Pipe(self._clock, agent.receive), here)
+        manager = agent.accept(here)
+        self._pipes = (Pipe(agent.clock, manager.receive), here)
         self.carry_out(self.connection.connected(self._clock.now))
-        agent.accept(here)
+        manager.begin()
 
     def _receive(self, data: bytes) -> None:
         self.carry_out(self.connection.received(data, self._clock.now))

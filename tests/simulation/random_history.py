@@ -64,7 +64,7 @@ def _random_parameters(random: Random) -> Parameters:
         stay=random.choice((0.0, 0.0, 60.0, 300.0)),
         max_flows=random.choice((40, 1_000_000, 1_000_000, 1_000_000)),
         stats_delay=random.choice((0.0, 0.0, 0.0, 1.0)),
-        dfp=random.random() < 0.4 and controllers == 1,  # a simulated agent has one manager
+        dfp=random.random() < 0.4 and controllers == 1,  # of the two that are drawn here one waits
         dfp_timeout=random.choice((0, 10, 60)),
         dfp_punctual=random.random() < 0.3,
         bundles=random.random() < 0.8,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from random import Random
@@ -36,7 +37,7 @@ class Outcome(NamedTuple):
 
 def simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) -> Outcome:
     """Run a world for so many simulated seconds, switch the mobiles off, and look what is left."""
-    with _rare_collection():
+    with _rare_collection(), _seeded_secrets(parameters.seed):
         return _simulate(parameters, history, seconds)
 
 
@@ -49,6 +50,16 @@ def _rare_collection() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*before)
+
+
+@contextmanager
+def _seeded_secrets(seed: int) -> Iterator[None]:
+    """Have the secrets of the product, which nobody else may predict, follow from the seed."""
+    before, os.urandom = os.urandom, Random(f"{seed} secrets").randbytes
+    try:
+        yield
+    finally:
+        os.urandom = before
 
 
 def _simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) -> Outcome:

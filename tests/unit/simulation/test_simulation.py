@@ -18,27 +18,26 @@ from simulation.world import World
 
 _TRACE = """
 import hashlib, sys
-from simulation.simulation import random_run
-from simulation.world import World
+from ryu_haslb.configuration.model import ProbeKind
+from simulation.parameters import Parameters
+from simulation.simulation import random_run, simulate
+from simulation.switch import SimulatedSwitch
 seconds = float(sys.argv[1])
-parameters, history = random_run(7, seconds)
-world = World(parameters)
 digest = hashlib.sha256()
-receive = world.switch.receive
-def record(port, frame):
-    digest.update(repr((world.clock.now, port, frame)).encode())
-    receive(port, frame)
-world.switch.receive = record
-world.start()
-for fault in history:
-    world.clock.at(world.clock.now + fault.at, fault.strike, world)
-world.clock.run_until(world.clock.now + seconds)
-print(digest.hexdigest(), world.counts.requests)
+receive = SimulatedSwitch.receive
+def record(switch, port, frame):
+    digest.update(repr((switch.clock.now, switch.datapath_id, port, frame)).encode())
+    receive(switch, port, frame)
+SimulatedSwitch.receive = record
+outcome = simulate(*random_run(7, seconds), seconds)
+for probe in (ProbeKind.PING, ProbeKind.IPMOBILE):
+    simulate(Parameters(seed=7, mobiles=5, probe=probe), [], 20.0)
+print(digest.hexdigest(), outcome.requests)
 """
 
 
 def trace(hash_seed: str) -> str:
-    """A digest of every frame and its time; Python's hashes of text differ from process to process."""
+    """A digest of every frame and its time; Python's hashes of text, and secrets, differ from process to process."""
     command = [sys.executable, "-W", "ignore", "-c", _TRACE, str(seconds(600.0, least=150.0))]
     environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ":".join(sys.path)}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
