@@ -89,6 +89,8 @@ def random_crowd(parameters: Parameters, random: Random) -> Parameters:
         refresh=15.0,
         idle=60,
         lifetime=max(600, parameters.lifetime),
+        stats_delay=min(0.1, parameters.stats_delay),  # else thousands of rules are read for minutes
+        stats_part=60_000,
     )
 
 
