@@ -23,13 +23,17 @@ MAX_ATTEMPTS: Final = 100_000
 
 
 class Attempt(NamedTuple):
-    """The last attempt of an ended session (see :class:`ryu_haslb.slb.session.Session`), remembered until ``until``."""
+    """The last attempt of an ended session (see :class:`ryu_haslb.slb.session.Session`), remembered until ``until``.
+
+    ``is_displaced``: the session has not ended by its idle time, but has made room for another one.
+    """
 
     real: RealServer
     retries: int
     waited: float
     last_attempt: float
     until: float
+    is_displaced: bool
 
 
 class AbandonedAttempts:
@@ -41,23 +45,28 @@ class AbandonedAttempts:
     def remember(self, session: Session) -> None:
         """A session has ended by its idle time: if its mobile was retransmitting, its retries count on."""
         if session.retries and session.waited:
-            self._add(session, session.last_attempt + MAX_PAUSE)
+            self._add(session, session.last_attempt + MAX_PAUSE, False)
 
     def remember_place(self, session: Session) -> None:
         """A session has made room for another one: its mobile comes back to the same real server."""
-        self._add(session, max(session.deadline, session.last_attempt + MAX_PAUSE))
+        self._add(session, max(session.deadline, session.last_attempt + MAX_PAUSE), True)
 
-    def _add(self, session: Session, until: float) -> None:
+    def _add(self, session: Session, until: float, is_displaced: bool) -> None:
         key = session.virtual_server, session.identity
         self.attempts.pop(key, None)
         if len(self.attempts) >= MAX_ATTEMPTS:
             del self.attempts[next(iter(self.attempts))]
-        self.attempts[key] = Attempt(session.real, session.retries, session.waited, session.last_attempt, until)
+        last = session.retries, session.waited, session.last_attempt
+        self.attempts[key] = Attempt(session.real, *last, until, is_displaced)
 
-    def take(self, request: Request, now: float) -> Optional[Attempt]:
-        """What is remembered of this mobile: its request is the first of the next attempt. None: nothing is."""
-        attempt = self.attempts.pop((request.virtual_server, request.identity), None)
+    def find(self, request: Request, now: float) -> Optional[Attempt]:
+        """What is remembered of this mobile; None: nothing is."""
+        attempt = self.attempts.get((request.virtual_server, request.identity))
         return None if attempt is None or attempt.until < now else attempt
+
+    def forget(self, request: Request) -> None:
+        """The mobile has begun its next attempt."""
+        self.attempts.pop((request.virtual_server, request.identity), None)
 
     def expire(self, now: float) -> None:
         """Forget mobiles that do not come back. One whose time is over waits for older ones, and is not found."""

@@ -189,12 +189,11 @@ class Balancer:
     def _open_session(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
         """The first request of a session."""
         farm, datapath_id = request.virtual_server.farm, request.datapath_id
-        if self._abandoned.attempts and named is None:
-            attempt = self._abandoned.take(request, now)
-            if attempt is not None and farm.has(attempt.real) and attempt.real.accepts_sessions_from(datapath_id):
-                if self.sessions.is_full and not self._make_room():
-                    return self._drop(DropReason.SESSION_LIMIT)
-                return self._resume_session(request, attempt, now)
+        attempt = self._abandoned.find(request, now) if self._abandoned.attempts else None
+        if attempt is not None:
+            verdict = self._come_back(request, attempt, named, now)
+            if verdict is not None:
+                return verdict
         real = named or farm.choose(datapath_id) or farm.choose_last_resort(datapath_id)
         if real is None or not (real.in_service or named is None):
             return self._drop(DropReason.NO_REAL_AVAILABLE)
@@ -210,6 +209,22 @@ class Balancer:
             self._notify(SessionEvent.REQUEST, SessionState.INIT, SessionState.ESTABLISHED, session)
         self.statistics.dispatched += 1
         return real, session, None
+
+    def _come_back(
+        self, request: Request, attempt: Attempt, named: Optional[RealServer], now: float
+    ) -> Optional[Verdict]:
+        """A mobile whose last attempt is remembered. None: it begins a session as others do."""
+        is_at_home = named in (None, attempt.real)
+        if is_at_home:
+            self._abandoned.forget(request)
+        farm = request.virtual_server.farm
+        if not farm.has(attempt.real) or not attempt.real.accepts_sessions_from(request.datapath_id):
+            return None
+        if not is_at_home:
+            return self._deliver(request, named) if named is not None and attempt.is_displaced else None
+        if self.sessions.is_full and not self._make_room():
+            return self._drop(DropReason.SESSION_LIMIT)
+        return self._resume_session(request, attempt, now)
 
     def _resume_session(self, request: Request, attempt: Attempt, now: float) -> Verdict:
         """The mobile comes back after its session has ended: the session goes on where it was."""

@@ -289,6 +289,19 @@ def test_a_mobile_whose_session_made_room_comes_back_to_its_home_agent() -> None
     assert not bench.balancer._abandoned.attempts
 
 
+def test_a_forged_request_that_names_a_home_agent_does_not_take_the_place_of_a_session_that_made_room() -> None:
+    bench = limited(100, idle=900)
+    home = bench.request("anna@example.org", client=PDSN).real
+    for _ in range(20):
+        bench.request(f"other-{bench.identification}", client=PDSN)
+    flood_of_clients(bench, 500)
+    assert bench.session("anna@example.org") is None
+    other = next(real for real in bench.reals if real is not home)
+    forged = bench.request("anna@example.org", home_agent=other.configuration.address.packed, client=FLOODER)
+    assert (forged.real, forged.session) == (other, None)
+    assert bench.request("anna@example.org", client=PDSN).real is home
+
+
 def test_a_mobile_under_whose_name_others_send_without_a_pause_is_not_moved() -> None:
     """Such a mobile seems to retransmit, and is not confirmed. Its session ends, and begins anew where it was."""
     bench = limited(200, idle=900)
