@@ -64,10 +64,8 @@ class RequestChecks:
                 fault = self.read_again(frame)
             if fault is not None:
                 return fault
-        request, discovery = self.request, self._discovery
-        if vlan:
-            discovery.on_request_from(vlan)
-        if discovery.served_vlans and not discovery.serves(request.virtual_server.packed_address, vlan):
+        request = self.request
+        if (vlan or self._discovery.served_vlans) and not self._is_in_vlan_of(request.virtual_server, vlan):
             return DropReason.WRONG_VLAN
         if request.sender in self._forwarding.dispatched_macs and self._is_returned(request):
             return DropReason.RETURNED_BY_HOME_AGENT
@@ -82,6 +80,12 @@ class RequestChecks:
         return (
             frame[IPV4_DST:UDP_HEADER] in self.virtual_servers and frame[IPV4_SRC:IPV4_DST] not in self._own_addresses
         )
+
+    def _is_in_vlan_of(self, server: VirtualServer, vlan: Optional[int]) -> bool:
+        """Whether the virtual server is served in the VLAN that a request came from."""
+        if vlan:
+            self._discovery.on_request_from(vlan)
+        return not self._discovery.served_vlans or self._discovery.serves(server.packed_address, vlan)
 
     def _is_returned(self, request: Request) -> bool:
         """Whether the sender is the home agent that the request would be dispatched to."""

@@ -75,8 +75,8 @@ class SessionLimit:
         self._others = ClientSessions(b"")
         self._levels: list[dict[ClientSessions, None]] = []
 
-    def add(self, session: Session, client: bytes) -> None:
-        """A session has begun with a request of this client."""
+    def add(self, session: Session, client: bytes) -> ClientSessions:
+        """A session has begun with a request of this client. Returns those that it is counted among."""
         clients = self._clients
         record = clients.get(client)
         if record is None:
@@ -90,6 +90,7 @@ class SessionLimit:
         count = record.count = record.count + 1
         if not count & count - 1:  # a power of two: one more binary digit
             self._change_level(record, count.bit_length())
+        return record
 
     def remove(self, session: Session) -> None:
         """A session has ended, or is confirmed."""

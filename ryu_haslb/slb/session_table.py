@@ -138,7 +138,7 @@ class SessionTable:
         session = Session(server, identity, tag, real, now, client, request.client_port, request.identification)
         while not self._by_tag.add(session.tag, session):
             session.tag = next_tag(session.tag)
-        self.limit.add(session, client)
+        session.client = self.limit.add(session, client).client or client  # one address for all sessions of a client
         self._add(session, now + server.idle)
         return session
 

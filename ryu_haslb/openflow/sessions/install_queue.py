@@ -42,17 +42,15 @@ class InstallQueue:
         """Let a session wait. ``is_replaced``: it has a rule on the switch, or may have."""
         if session in self.replaced:
             return
-        if is_replaced:
-            queue = self.replaced
-        elif session.unconfirmed_of is None:
-            queue = self.known
-        else:
-            queue = self.new
+        if not is_replaced and session.unconfirmed_of is not None:
+            if len(self.new) < MAX_WAITING_RULES:
+                self.new[session] = None
+            return
+        queue = self.replaced if is_replaced else self.known
         if len(queue) < MAX_WAITING_RULES:
-            if queue is not self.new:
-                self.new.pop(session, None)
-                if is_replaced:
-                    self.known.pop(session, None)
+            self.new.pop(session, None)
+            if is_replaced:
+                self.known.pop(session, None)
             queue[session] = None
 
     def discard(self, session: Session) -> None:
