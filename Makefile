@@ -11,10 +11,19 @@ OSKEN := $(VENV)-os-ken
 OSKEN_INSTALLED := $(OSKEN)/installed-on-python-$(VERSION)
 RUN := $(VENV)/bin/python
 
+# What mypyc has made of the request path; HASLB_PURE=1 does without. What is run with HASLB_COMPILED imports it, if the
+# sources are still those that were compiled (tools/compiled_first.py).
+COMPILED := $(if $(HASLB_PURE),,build/compiled-$(VERSION))
+COMPILED_BUILT := $(COMPILED:%=%/built)
+
 # How long properties are tried: dev for people, ci (all examples, and the coverage of the unit tests) for CI.
 PROFILE ?= dev
 PYTEST := $(RUN) -m pytest --hypothesis-profile=$(PROFILE)
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
+# The tests of the rooms that have compiled modules, or use them, once more: with the compiled ones.
+UNIT_OF_COMPILED := $(RUN) -m pytest -n auto --dist worksteal \
+	$(addprefix tests/unit/,cluster control mobile_ip openflow show simulation slb switch_test web test_compiled_path.py)
+AS_COMPILED := $(if $(COMPILED),HASLB_COMPILED=$(CURDIR)/$(COMPILED))
 # What waits for real processes more than it computes, so that a processor has work for several workers. As root each
 # worker runs as on a machine of its own. The longest files come first (tests/conftest.py).
 PROCESSES := $(PYTEST) -n $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
@@ -30,7 +39,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 unexport PYTHONDONTWRITEBYTECODE
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help run bench bench-cluster bench-quick simulate test os-ken unit lint format install install-os-ken machine testmachine deb dist site try-deb clean
+.PHONY: help compiled run bench bench-cluster bench-quick simulate test os-ken unit lint format install install-os-ken machine testmachine deb dist site try-deb clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -43,15 +52,16 @@ ifeq ($(ROOT),)
 run: ## Bring up the lab, open 100 Mobile IP sessions, compare the balancer with the home agents (root)
 	$(error the lab makes network namespaces and switches and so needs root; try: sudo make run)
 else
-run: machine $(INSTALLED)
+run: machine $(INSTALLED) $(COMPILED_BUILT)
 	@PYTHONPATH=. $(RUN) -m ryu_haslb.cli.lab run dispatched-static --sessions 100
 endif
 
-test: $(if $(ROOT),testmachine) $(INSTALLED) ## Run all tests; those in the lab are skipped without root
-	@unit=0; $(UNIT) $(COVERAGE) || unit=$$?; $(PROCESSES) && exit $$unit
+test: $(if $(ROOT),testmachine) $(INSTALLED) $(COMPILED_BUILT) ## Run all tests; those in the lab are skipped without root
+	@failed=0; $(UNIT) $(COVERAGE) || failed=1; $(AS_COMPILED) $(UNIT_OF_COMPILED) || failed=1; \
+		$(AS_COMPILED) $(PROCESSES) && exit $$failed
 	@$(MAKE) os-ken
 
-os-ken: $(OSKEN_INSTALLED) ## Run the tests of the OpenFlow engine on os-ken, in an environment without Ryu
+os-ken: $(OSKEN_INSTALLED) $(COMPILED_BUILT) ## Run the tests of the OpenFlow engine on os-ken, in an environment without Ryu
 	@$(OSKEN)/bin/python -m pytest -n auto --dist worksteal $(ENGINE)
 
 unit: $(INSTALLED) ## Run the unit tests, which need no root
@@ -70,7 +80,7 @@ ifeq ($(ROOT),)
 bench: ## Measure the balancer beside what else one could use, and write docs/performance.md (root, a quarter of an hour)
 	$(error the benchmark makes network namespaces and switches and so needs root; try: sudo make bench)
 else
-bench: machine $(INSTALLED)
+bench: machine $(INSTALLED) $(COMPILED_BUILT)
 	@tools/install-bench "$(VENV)"
 	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.run
 endif
@@ -79,7 +89,7 @@ ifeq ($(ROOT),)
 bench-cluster: ## Let everything in a cluster fail under traffic, and write docs/performance.md (root, a quarter of an hour)
 	$(error the benchmark makes network namespaces and switches and so needs root; try: sudo make bench-cluster)
 else
-bench-cluster: machine $(INSTALLED)
+bench-cluster: machine $(INSTALLED) $(COMPILED_BUILT)
 	@tools/install-bench
 	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.cluster $(if $(SEED),--seed $(SEED))
 endif
@@ -88,19 +98,30 @@ simulate: $(INSTALLED) ## Simulate random worlds for two minutes, or SEED=n, RUN
 	@PYTHONPATH=.:tests $(RUN) -W ignore -m simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(CROWD),--crowd)
 
-bench-quick: $(INSTALLED) ## Hold the controller's speed against the ratios that are kept (less than a minute)
+bench-quick: $(INSTALLED) $(COMPILED_BUILT) ## Hold the controller's speed against the ratios that are kept (less than a minute)
 	@tools/install-bench
 	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.quick
+
+compiled: $(COMPILED_BUILT) ## Have mypyc compile the request path, where there is a C compiler
+
+$(COMPILED_BUILT): $(INSTALLED) setup.cfg setup.py $(shell find ryu_haslb -name '*.py')
+	@printf 'compiling the request path (a minute or two)\n'
+	@mkdir -p $(COMPILED) && find $(COMPILED) -name '*.py' -delete
+	@$(RUN) setup.py -q egg_info --egg-base build build --build-lib $(COMPILED) --build-temp build/objects-$(VERSION) \
+		> build/compiled.log 2>&1 || { cat build/compiled.log; exit 1; }
+	@touch $@
+
+run bench bench-cluster bench-quick simulate os-ken: export HASLB_COMPILED := $(COMPILED:%=$(CURDIR)/%)
 
 install: $(INSTALLED) ## Make .venv with the project, editable, and all that its checks need
 
 install-os-ken: $(OSKEN_INSTALLED)
 
-$(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/install-python
+$(INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/install-python tools/compiled_first.py
 	@tools/install-python "$(PYTHON)" "$(VENV)"
 	@touch "$@"
 
-$(OSKEN_INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/install-python
+$(OSKEN_INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/install-python tools/compiled_first.py
 	@tools/install-python "$(PYTHON)" "$(OSKEN)" os-ken
 	@touch "$@"
 

@@ -19,7 +19,7 @@ from typing import Any, Callable
 
 import eventlet.wsgi
 
-from ryu_haslb import PRODUCT
+from ryu_haslb import product
 
 # Ryu's HTTP module, which its application manager imports, takes this name from eventlet, which dropped it in 0.30.3.
 # Any object will do: the balancer has a web server of its own.
@@ -140,4 +140,4 @@ def run_manager(words: Sequence[str]) -> None:
 
 def describe() -> str:
     """The product, the engine that it uses, and their versions."""
-    return f"{PRODUCT} with {ENGINES[PACKAGE]} {version(ENGINES[PACKAGE])}"
+    return f"{product()} with {ENGINES[PACKAGE]} {version(ENGINES[PACKAGE])}"

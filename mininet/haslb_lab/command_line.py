@@ -26,7 +26,7 @@ from haslb_lab.scenarios.kept import invitation
 from haslb_lab.scenarios.play import Play
 from haslb_lab.scenarios.scenario import Scenario, find, scenarios
 from haslb_lab.scenarios.state import running
-from ryu_haslb import PRODUCT
+from ryu_haslb import product
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.language.diagnostics import ConfigurationError
 
@@ -210,7 +210,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=PRODUCT)
+    parser.add_argument("--version", action="version", version=product())
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, action: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from ipaddress import ip_address
 from pathlib import Path
 
-from ryu_haslb import PRODUCT
+from ryu_haslb import product
 from ryu_haslb.cluster.servers import MEMBER_PORT, RAFT_PORT, SCHEMA, ServerFileError, create, join, start_command
 from ryu_haslb.cluster.settings import TLS_VARIABLES
 
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument("--version", action="version", version=product())
     commands = command_line.add_subparsers(dest="command", required=True, metavar="{schema,create,join}")
     commands.add_parser("schema", help="print the path of the OVSDB schema")
     for name, about in (("create", "make the first server's file"), ("join", "make a further server's file")):

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Optional, TextIO
 
-from ryu_haslb import PRODUCT
+from ryu_haslb import product
 from ryu_haslb.cli import cluster, completion
 from ryu_haslb.cli.client import ControlError, control_path
 from ryu_haslb.cli.operator import Operator
@@ -130,7 +130,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument("--version", action="version", version=product())
     command_line.add_argument("--control", metavar="PATH", help="the balancer's control socket")
     command_line.add_argument("words", metavar="COMMAND", nargs=argparse.REMAINDER, help="such as: show ip slb reals")
     return command_line
@@ -146,7 +146,7 @@ def check_parser() -> argparse.ArgumentParser:
         epilog=_CHECK_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument("--version", action="version", version=product())
     command_line.add_argument("--secrets", action="store_true", help="print keys and passwords as well")
     command_line.add_argument("file", metavar="FILE", help=".yaml and .yml are YAML, all else IOS; - is standard input")
     return command_line

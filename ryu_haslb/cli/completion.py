@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Callable
 
-from ryu_haslb import PRODUCT
+from ryu_haslb import product
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.help import is_keyword, offers_of
 from ryu_haslb.control.command_table import BALANCER_COMMANDS
@@ -56,7 +56,7 @@ def parser() -> argparse.ArgumentParser:
         "in the place of the last of the WORDs behind haslb, each with its help; the scripts call this.",
         epilog="example: source <(haslb completion bash)",
     )
-    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument("--version", action="version", version=product())
     command_line.add_argument("shell", choices=[*SCRIPTS, "words"])
     command_line.add_argument("words", nargs=argparse.REMAINDER, metavar="WORD")
     return command_line

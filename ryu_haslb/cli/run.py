@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from ryu_haslb import PRODUCT
+from ryu_haslb import product
 
 DEFAULT_ADDRESS = "127.0.0.1"
 #: The TCP port that IANA has registered for OpenFlow.
@@ -102,7 +102,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument("--version", action="version", version=product())
     command_line.add_argument("file", metavar="FILE", help="the configuration: .yaml and .yml are YAML, all else IOS")
     command_line.add_argument(
         "--listen",

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Callable, Optional
 
-from ryu_haslb import PRODUCT
+from ryu_haslb import product
 from ryu_haslb.cli.progress import ProgressBar
 from ryu_haslb.cli.run import DEFAULT_ADDRESS, DEFAULT_PORT, listening_place
 from ryu_haslb.errors import HaslbError
@@ -161,7 +161,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument("--version", action="version", version=product())
     command_line.add_argument(
         "--listen",
         metavar="ADDRESS[:PORT]",

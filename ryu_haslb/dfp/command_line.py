@@ -14,7 +14,7 @@ from functools import partial
 from ipaddress import IPv4Address
 from typing import Callable, Optional
 
-from ryu_haslb import PRODUCT, log_limit
+from ryu_haslb import log_limit, product
 from ryu_haslb.dfp.measurement import HomeAgentWeight, read_path, run_command
 from ryu_haslb.dfp.security import check_password
 from ryu_haslb.dfp.server import DEFAULT_INTERVAL, DfpAgentServer
@@ -114,7 +114,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    command_line.add_argument("--version", action="version", version=PRODUCT)
+    command_line.add_argument("--version", action="version", version=product())
     agent = command_line.add_argument_group("as in 'ip dfp agent ipmobile'")
     agent.add_argument(
         "--port",

@@ -11,7 +11,7 @@ last :data:`MAX_ATTEMPTS`.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
@@ -19,7 +19,7 @@ from ryu_haslb.slb.session import MAX_PAUSE, Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Attempts that are remembered; the oldest are forgotten first.
-MAX_ATTEMPTS: Final = 100_000
+MAX_ATTEMPTS = 100_000
 
 
 class Attempt(NamedTuple):

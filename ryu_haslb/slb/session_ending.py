@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import chain
-from typing import Callable, Final
+from typing import Callable
 
 from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.session import Session, StaleRule
@@ -21,7 +21,7 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 #: Of some sessions, those that are not forgotten.
 KeptOf = Callable[[list[Session]], AbstractSet[Session]]
 #: Sessions that one step forgets: some 2 ms of work.
-FORGOTTEN_PER_STEP: Final = 1000
+FORGOTTEN_PER_STEP = 1000
 
 
 class SessionEnding:

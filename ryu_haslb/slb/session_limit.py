@@ -35,7 +35,7 @@ from ryu_haslb.configuration.model import MAX_SESSIONS, Configuration
 from ryu_haslb.slb.session import ClientSessions, Session
 
 #: Clients whose unconfirmed sessions are counted one by one.
-MAX_CLIENTS: Final = 1024
+MAX_CLIENTS = 1024
 #: The part of the limit that confirmed sessions may take.
 MAX_CONFIRMED_PART: Final = 7 / 8
 #: Bytes of memory that a session takes in the balancer, with an NAI of 30 bytes and its place in every table (measured;

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from ryu_haslb import __version__
+from ryu_haslb import __version__, build
 from ryu_haslb.language.wording import printable
 from ryu_haslb.openflow.capabilities import CAPABILITIES
 from ryu_haslb.openflow.wire import OFPP_MAX
@@ -36,6 +36,7 @@ def as_json(examination: Examination, remarks: Sequence[str]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "haslb": __version__,
+        "build": build(),
         "switch": _switch(bench),
         "is_complete": not findings.failure,
         "failure": findings.failure,

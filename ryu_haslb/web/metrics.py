@@ -11,7 +11,7 @@ from prometheus_client.core import HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from ryu_haslb import __version__
+from ryu_haslb import __version__, build
 from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.capabilities import IN_SERVICE
@@ -87,7 +87,8 @@ class BalancerCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Every metric family, once."""
         sources = self._sources()
-        yield gauge("haslb_build_info", "Version of the balancer; always 1.", ["version"], [([__version__], 1)])
+        help_text, info = "Version and build (compiled or pure) of the balancer; always 1.", [__version__, build()]
+        yield gauge("haslb_build_info", help_text, ["version", "build"], [(info, 1)])
         yield from _requests(sources)
         yield from _reals(list(reals(sources)))
         yield from of_probes(list(probes(sources)))

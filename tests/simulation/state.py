@@ -29,6 +29,7 @@ def container_sizes(root: object, name: str) -> Iterator[tuple[str, int]]:
 def _attributes(found: object) -> Iterator[tuple[str, object]]:
     yield from vars(found).items() if hasattr(found, "__dict__") else ()
     for kind in type(found).__mro__:
-        for attribute in getattr(kind, "__slots__", ()):
-            if hasattr(found, attribute):
+        compiled = getattr(kind, "__mypyc_attrs__", ())  # where mypyc has compiled the class
+        for attribute in (*getattr(kind, "__slots__", ()), *compiled):
+            if attribute != "__dict__" and hasattr(found, attribute):
                 yield attribute, getattr(found, attribute)

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, islice
-from typing import Final
 
 from ryu_haslb.slb.session import Session
 
 #: Rules of each class that wait to be installed. Sessions beyond this number get theirs with their next request.
-MAX_WAITING_RULES: Final = 200_000
+MAX_WAITING_RULES = 200_000
 
 
 class InstallQueue:

@@ -58,7 +58,7 @@ _LOOKED_AT_PER_STEP: Final = 100
 #: With up to this many sessions, a rule gets the idle time-out of its virtual server; with more, it stays until it is
 #: removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread that
 #: forwards requests: with 100,000 rules that takes 4 ms, two hundred times a second in a storm (docs/performance.md).
-MAX_SESSIONS_WITH_IDLE_TIMEOUT: Final = 5_000
+MAX_SESSIONS_WITH_IDLE_TIMEOUT = 5_000
 
 
 class SessionRules:

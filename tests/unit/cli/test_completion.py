@@ -9,7 +9,7 @@ from typing import Callable
 import pytest
 
 from haslb_lab import command_line as lab
-from ryu_haslb import PRODUCT
+from ryu_haslb import product
 from ryu_haslb.cli import command_line, completion
 from ryu_haslb.cli.command_line import PARSERS
 from ryu_haslb.control.command_table import COMMANDS
@@ -65,7 +65,7 @@ def test_each_command_prints_the_version(main: Callable[[list[str]], int], capsy
     with pytest.raises(SystemExit) as exit_:
         main(["--version"])
     assert exit_.value.code == 0
-    assert capsys.readouterr().out == f"{PRODUCT}\n"
+    assert capsys.readouterr().out == f"{product()}\n"
 
 
 @pytest.mark.parametrize("parser", PARSERS.values())

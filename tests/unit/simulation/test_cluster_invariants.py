@@ -10,7 +10,7 @@ import pytest
 from ryu_haslb.cluster.election import Action, Election, ElectionEvent, Lead, MemberState, View
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.openflow.roles.fencing import FencedMastership
-from ryu_haslb.slb.session_table import SessionTable
+from ryu_haslb.slb.balancer import Balancer
 from simulation.faults import Fault
 from simulation.idl import SimulatedRow
 from simulation.member import MemberController
@@ -129,12 +129,12 @@ def test_a_member_that_begins_to_lead_without_a_database_is_found(monkeypatch: p
 
 
 def test_a_member_that_takes_over_sessions_with_another_home_agent_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    recover = SessionTable.recover
+    recover = Balancer.recover
 
-    def move(table: SessionTable, server: Any, tag: int, _: object, now: float) -> Any:
-        return recover(table, server, tag, server.farm.reals[0], now)
+    def move(balancer: Balancer, server: Any, tag: int, _: object, now: float) -> Any:
+        return recover(balancer, server, tag, server.farm.reals[0], now)
 
-    monkeypatch.setattr(SessionTable, "recover", move)
+    monkeypatch.setattr(Balancer, "recover", move)
     assert broken_rule(KILL) == "sessions survive a restart"
 
 

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from budget import seconds, some
 
-from ryu_haslb.slb.real import RealServer
+from ryu_haslb.configuration.model import RealServer
 from simulation.faults import Fault
 from simulation.parameters import FIRST_TRUNK, Parameters
 from simulation.simulation import simulate
@@ -82,7 +82,8 @@ def test_a_balancer_that_fails_no_silent_home_agent_is_found(
     at: float, tables: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The invariant can fail: mobiles that other home agents serve in the end do not hide the silent one."""
-    monkeypatch.setattr(RealServer, "fail", lambda *_, **__: None)
+    without = property(lambda _: False, lambda *_: None)
+    monkeypatch.setattr(RealServer, "faildetect_inband", without)
     outcome = simulate(replace(ARRIVING, tables=tables), [Fault(at, "home agent hangs", (0,))], 300.0)
     assert outcome.violation is not None
     assert outcome.violation.rule == "a silent home agent is failed"

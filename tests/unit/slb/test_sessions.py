@@ -10,7 +10,7 @@ import pytest
 from farm_builder import ANY, SWITCH, VIRTUAL, Bench, address
 
 from ryu_haslb.configuration.model import ClientRule
-from ryu_haslb.slb import session_table
+from ryu_haslb.mobile_ip.identity import nai_identity
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request, make_request
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, next_tag, tag_of
@@ -122,12 +122,13 @@ def test_a_request_that_names_another_home_agent_goes_there_and_does_not_move_th
     session = bench.request("anna@example.org").session
     assert session is not None
     session.rule_at = SWITCH
-    before = {name: getattr(session, name) for name in session.__slots__}
+    names = [name for name in dir(session) if not name.startswith("_") and not callable(getattr(session, name))]
+    before = {name: getattr(session, name) for name in names}
     for _ in range(9):
         bench.now += 1.0
         verdict = bench.request("anna@example.org", home_agent=address(2).packed, lifetime=lifetime, client="6.6.6.6")
         assert (verdict.real, verdict.session) == (bench.reals[1], None)
-    assert {name: getattr(session, name) for name in session.__slots__} == before
+    assert {name: getattr(session, name) for name in names} == before
     assert [real.sessions for real in bench.reals] == [1, 0]
     assert not bench.balancer.ending.take_stale_rules()
     bench.reals[1].in_service = False
@@ -180,13 +181,18 @@ def test_a_tag_is_a_locally_administered_unicast_address_and_heads_the_cookie() 
     assert session.cookie == session.tag << COOKIE_MARK_BITS | COOKIE_MARK
 
 
-def test_tags_that_collide_are_kept_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No mobile is ever dispatched to another mobile's home agent."""
-    monkeypatch.setattr(session_table, "tag_of", lambda *_: 0x02_00_00_00_00_01)
+def test_tags_that_collide_are_kept_apart() -> None:
+    """No mobile is ever dispatched to another mobile's home agent. Here a session has the tags of two other mobiles."""
     bench = Bench(1, 1, 1)
+    first = bench.request("user0@example.org").session
+    assert first is not None
+    hashed = tag_of(bench.server.packed_address, nai_identity(b"user1@example.org").key)
+    for taken in (hashed, next_tag(hashed)):
+        bench.balancer.sessions._by_tag.add(taken, first)
     sessions = [bench.request(f"user{number}@example.org").session for number in range(3)]
     tags = [session.tag for session in sessions if session is not None]
-    assert tags == [0x02_00_00_00_00_01, 0x02_00_00_00_00_02, 0x02_00_00_00_00_03]
+    assert tags[1] == next_tag(next_tag(hashed)) != hashed
+    assert len(set(tags)) == 3
     assert bench.new_sessions(3) == "ABC"
 
 

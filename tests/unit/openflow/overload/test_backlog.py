@@ -8,13 +8,12 @@ from hypothesis import strategies as st
 from ryu_haslb.openflow.overload.backlog import MAX_QUEUEING_DELAY, MAX_UNCONFIRMED_BYTES, Backlog, Load
 
 
-class Measured(Backlog):
+def measured(seconds: float) -> Backlog:
     """A backlog with one round trip of this many seconds, which ended at time 50."""
-
-    def __init__(self, seconds: float) -> None:
-        super().__init__()
-        self.record_barrier(1000, 0, 50.0 - seconds)
-        assert self.on_barrier_reply(1000, 50.0)
+    backlog = Backlog()
+    backlog.record_barrier(1000, 0, 50.0 - seconds)
+    assert backlog.on_barrier_reply(1000, 50.0)
+    return backlog
 
 
 def test_the_load_of_a_switch_that_replies_in_time_is_normal() -> None:
@@ -28,7 +27,7 @@ def test_the_load_of_a_switch_that_replies_in_time_is_normal() -> None:
 
 
 def test_the_load_grows_with_the_age_of_the_oldest_barrier() -> None:
-    backlog = Measured(0.0)
+    backlog = measured(0.0)
     backlog.record_barrier(1, 100, 50.0)
     assert backlog.load(100, 50.0 + MAX_QUEUEING_DELAY * 0.9) is Load.NORMAL
     assert backlog.load(100, 50.0 + MAX_QUEUEING_DELAY * 1.1) is Load.HIGH
@@ -38,14 +37,14 @@ def test_the_load_grows_with_the_age_of_the_oldest_barrier() -> None:
 
 def test_the_shortest_round_trip_is_subtracted() -> None:
     """A flood fills the way back no matter what is admitted. To drop all requests for it would serve none."""
-    backlog = Measured(0.3)
+    backlog = measured(0.3)
     backlog.record_barrier(1, 100, 50.0)
     assert backlog.load(100, 50.35) is Load.NORMAL
     assert backlog.load(100, 50.45) is Load.HIGH
 
 
 def test_the_shortest_round_trip_is_that_of_the_last_seconds() -> None:
-    backlog = Measured(0.3)
+    backlog = measured(0.3)
     for step in range(4):
         now = 50.1 + step
         backlog.record_barrier(step, step, now)
@@ -62,7 +61,7 @@ def test_the_shortest_round_trip_is_that_of_the_last_seconds() -> None:
 
 def test_what_is_subtracted_has_a_limit() -> None:
     """The backlog of a switch that never replies in time must not look empty."""
-    backlog = Measured(30.0)
+    backlog = measured(30.0)
     backlog.record_barrier(1, 100, 50.0)
     assert backlog.load(100, 50.7) is Load.FULL
 

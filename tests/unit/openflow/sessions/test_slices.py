@@ -11,6 +11,7 @@ from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.sessions import reinstallation, session_rules
 from ryu_haslb.slb import session_ending
 from ryu_haslb.slb.session import Session
+from ryu_haslb.slb.session_ending import SessionEnding
 from ryu_haslb.slb.session_table import SessionTable
 from simulation.faults import Fault
 from simulation.parameters import Parameters
@@ -173,7 +174,8 @@ def test_a_switch_is_served_when_the_sessions_of_an_earlier_mastership_are_forgo
     run(world, 1.0)
     assert len(first.balancer.sessions) == 0
     answers = [True, True, True]  # as with a table so large that it takes three ticks
-    monkeypatch.setattr(first.balancer.ending, "is_forgetting", lambda _: bool(answers) and answers.pop())
+    ending = first.balancer.ending
+    monkeypatch.setattr(SessionEnding, "is_forgetting", lambda each, _: each is ending and answers and answers.pop())
     Fault(0.0, "controller is killed", (1,)).strike(world)
     while not first.serves(world.switch):
         run(world, 0.005)
