@@ -20,9 +20,9 @@ COMPILED_BUILT := $(COMPILED:%=%/built)
 PROFILE ?= dev
 PYTEST := $(RUN) -m pytest --hypothesis-profile=$(PROFILE)
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
-# The tests of the rooms that have compiled modules, or use them, once more: with the compiled ones.
+# The tests of the rooms that have compiled modules, once more: with the compiled ones.
 UNIT_OF_COMPILED := $(RUN) -m pytest -n auto --dist worksteal \
-	$(addprefix tests/unit/,cluster control mobile_ip openflow show simulation slb switch_test web test_compiled_path.py)
+	$(addprefix tests/unit/,mobile_ip openflow slb test_compiled_path.py)
 AS_COMPILED := $(if $(COMPILED),HASLB_COMPILED=$(CURDIR)/$(COMPILED))
 # What waits for real processes more than it computes, so that a processor has work for several workers. As root each
 # worker runs as on a machine of its own. The longest files come first (tests/conftest.py).
@@ -58,10 +58,10 @@ endif
 
 test: $(if $(ROOT),testmachine) $(INSTALLED) $(COMPILED_BUILT) ## Run all tests; those in the lab are skipped without root
 	@failed=0; $(UNIT) $(COVERAGE) || failed=1; $(AS_COMPILED) $(UNIT_OF_COMPILED) || failed=1; \
-		$(AS_COMPILED) $(PROCESSES) && exit $$failed
+		$(PROCESSES) && exit $$failed
 	@$(MAKE) os-ken
 
-os-ken: $(OSKEN_INSTALLED) $(COMPILED_BUILT) ## Run the tests of the OpenFlow engine on os-ken, in an environment without Ryu
+os-ken: $(OSKEN_INSTALLED) ## Run the tests of the OpenFlow engine on os-ken, in an environment without Ryu
 	@$(OSKEN)/bin/python -m pytest -n auto --dist worksteal $(ENGINE)
 
 unit: $(INSTALLED) ## Run the unit tests, which need no root
@@ -111,7 +111,7 @@ $(COMPILED_BUILT): $(INSTALLED) setup.cfg setup.py $(shell find ryu_haslb -name 
 		> build/compiled.log 2>&1 || { cat build/compiled.log; exit 1; }
 	@touch $@
 
-run bench bench-cluster bench-quick simulate os-ken: export HASLB_COMPILED := $(COMPILED:%=$(CURDIR)/%)
+run bench bench-cluster bench-quick: export HASLB_COMPILED := $(COMPILED:%=$(CURDIR)/%)
 
 install: $(INSTALLED) ## Make .venv with the project, editable, and all that its checks need
 

@@ -11,7 +11,7 @@ from typing import Callable
 # The code of this checkout, not that of an installed package.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ryu_haslb import PRODUCT
+from ryu_haslb import __version__
 from ryu_haslb.cli.command_line import PARSERS
 from ryu_haslb.control.command_table import COMMANDS
 from ryu_haslb.dfp.command_line import parser as agent_parser
@@ -47,7 +47,7 @@ def pages() -> Iterator[tuple[str, str]]:
     """The file name and the text of each manual page."""
     for name, (summary, parser) in PAGES.items():
         yield f"{name.replace(' ', '-')}.1", "\n".join(_page(name, summary, parser())) + "\n"
-    yield "haslb-manager.1", _MANAGER.format(product=PRODUCT)
+    yield "haslb-manager.1", _MANAGER.format(product=f"ryu-haslb {__version__}")
 
 
 def document() -> Iterator[str]:
@@ -64,7 +64,7 @@ def document() -> Iterator[str]:
 def _page(name: str, summary: str, parser: argparse.ArgumentParser) -> Iterator[str]:
     title = name.replace(" ", "-")
     usage = parser.format_usage().partition("usage: ")[2].split()
-    yield f'.TH {_escaped(title.upper())} 1 "" "{PRODUCT}"'
+    yield f'.TH {_escaped(title.upper())} 1 "" "ryu-haslb {__version__}"'
     yield from (".SH NAME", f"{_escaped(title)} \\- {summary}", ".SH SYNOPSIS", _escaped(" ".join(usage)))
     yield from (".SH DESCRIPTION", _escaped(parser.description or ""))
     if name == "haslb":
