@@ -60,6 +60,7 @@ from ryu_haslb.startup import (
     raise_descriptor_limit,
     tls_context,
     warn_of_open_port,
+    write_log_in_format,
 )
 from ryu_haslb.web.server import ADDRESS_VARIABLE
 
@@ -92,6 +93,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
+        write_log_in_format()
         log_buffer.install()
         self.log_limit = log_limit.install()
         log_uncaught_errors()

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from ryu_haslb.log_format import severity_of
+
 #: Records that are kept.
 MAX_RECORDS = 1000
 #: Characters of one record, its traceback included.
 MAX_RECORD_LENGTH = 4000
-#: The severities of syslog (RFC 5424 section 6.2.1) for the levels of Python, the highest level first.
-_SEVERITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
 
 
 class LogRecord(NamedTuple):
@@ -38,9 +38,9 @@ class LogBuffer(logging.Handler):
         except Exception:
             self.handleError(record)
             return
+        severity = severity_of(record.levelno, text)
         if record.exc_text:
             text = f"{text}\n{record.exc_text}"
-        severity = next((number for level, number in _SEVERITIES if record.levelno >= level), 7)
         self._records.append(LogRecord(record.created, severity, record.name, text[:MAX_RECORD_LENGTH]))
 
     def records(self) -> Iterator[LogRecord]:

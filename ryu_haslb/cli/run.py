@@ -32,6 +32,7 @@ SETTINGS = (
         "SECONDS",
         "end a balancer whose event loop hangs for so long (default 30; 0 never)",
     ),
+    ("--log-format", "HASLB_LOG_FORMAT", "FORMAT", "text, json or journal (default: journal under systemd, else text)"),
     ("--cluster", "HASLB_CLUSTER", "SERVERS", "database servers of the cluster: tcp:ADDRESS:PORT,... or ssl:..."),
     ("--name", "HASLB_NAME", "NAME", "name of this member of the cluster (default: the host's name)"),
     ("--cluster-key", "HASLB_CLUSTER_KEY", "PATH", "private key for ssl: servers (PEM)"),

@@ -22,6 +22,7 @@ from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Changes, Columns
 from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
 from ryu_haslb.control import configuring
+from ryu_haslb.control.change_log import log_change
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.committing import COMMIT_INTERVAL, await_outcome
 from ryu_haslb.control.operations import Application
@@ -31,8 +32,6 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds for which the other members are waited for that are to apply it.
 REPORT_TIMEOUT = 3.0
-#: Changed commands that are logged before Registration Requests have their turn.
-_LINES_PER_STEP = 20
 #: Errors of a configuration that the log names.
 _MAX_ERRORS = 10
 
@@ -163,10 +162,7 @@ class ClusterConfiguration:
 
     def _log(self, shared: SharedConfiguration, changes: Collection[str], is_first: bool) -> None:
         if not is_first:
-            for number, line in enumerate(changes):
-                LOG.info("cluster: %s: %s", shared, line)
-                if number % _LINES_PER_STEP == 0:
-                    eventlet.sleep(0)
+            log_change(f"cluster ({shared})", changes)
             LOG.info("cluster: %s applied, %d changes", shared, len(changes))
         elif changes:
             line = differences(list(changes), "in force", "in the file")

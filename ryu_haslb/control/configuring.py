@@ -15,6 +15,7 @@ import eventlet
 import eventlet.semaphore
 
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.control.change_log import log_change
 from ryu_haslb.control.operations import Application, clear_sessions
 from ryu_haslb.control.plans import PlanChangedError, consequences, ends, identifier_of
 from ryu_haslb.control.reader_process import read_aside
@@ -26,6 +27,8 @@ from ryu_haslb.slb.session_filter import SessionFilter
 
 #: One change of the configuration at a time: each begins with the configuration that the one before has left.
 _change = eventlet.semaphore.Semaphore()
+#: An operator who uses the control socket.
+CONSOLE = "console"
 
 
 @dataclass(frozen=True)
@@ -44,16 +47,18 @@ class Change:
     plan: str = field(default="", compare=False)
 
 
-def apply_file(application: Application, path: str, *, is_merged: bool = False, plan: Optional[str] = None) -> Change:
+def apply_file(
+    application: Application, path: str, *, is_merged: bool = False, plan: Optional[str] = None, by: str = CONSOLE
+) -> Change:
     """Replace the configuration in force by that of a file, in the language of IOS or YAML; in a cluster for all.
 
     A file that ``is_merged`` is executed after what is in force, as IOS does. With ``plan`` nothing else is applied
-    than what :func:`plan_file` has returned with it.
+    than what :func:`plan_file` has returned with it. ``by`` says in the log who changes it.
 
     Raises: ConfigurationError if the file cannot be read or has an error, PlanChangedError; then nothing changes.
     """
     _check_file(path)
-    return _apply(application, lambda before: Job(path, before, is_merged=is_merged), plan)
+    return _apply(application, lambda before: Job(path, before, is_merged=is_merged), by, plan)
 
 
 def plan_file(application: Application, path: str, *, is_merged: bool = False) -> Change:
@@ -79,12 +84,14 @@ def apply_shared(application: Application, text: str, source: str, is_due: Calla
         return change
 
 
-def apply_commands(application: Application, text: str, source: str) -> Change:
-    """Apply configuration commands, one a line, to the configuration in force. ``source`` names them in diagnostics.
+def apply_commands(application: Application, text: str, source: str, by: str = CONSOLE) -> Change:
+    """Apply configuration commands, one a line, to the configuration in force.
+
+    ``source`` names them in diagnostics, and ``by`` says in the log who has given them.
 
     Raises: ConfigurationError if one of them has an error; then nothing changes.
     """
-    return _apply(application, lambda before: Job(source, before, text))
+    return _apply(application, lambda before: Job(source, before, text), by)
 
 
 def roll_back(application: Application, now: Callable[[], float]) -> Change:
@@ -95,7 +102,7 @@ def roll_back(application: Application, now: Callable[[], float]) -> Change:
     text = application.rollback.begin()
     succeeded = False
     try:
-        change = _apply(application, lambda before: Job(SOURCE, before, text=text))
+        change = _apply(application, lambda before: Job(SOURCE, before, text=text), SOURCE)
         succeeded = True
     finally:
         application.rollback.end(succeeded, now())
@@ -107,7 +114,9 @@ def _check_file(path: str) -> None:
         raise ConfigurationError([Diagnostic(path, 0, "not a regular file; expected a file")])
 
 
-def _apply(application: Application, job_of: Callable[[Configuration], Job], plan: Optional[str] = None) -> Change:
+def _apply(
+    application: Application, job_of: Callable[[Configuration], Job], by: str, plan: Optional[str] = None
+) -> Change:
     """Read a file, or commands, while requests are served; then replace the configuration in force."""
     with _change:
         before = application.sources.configuration
@@ -123,6 +132,7 @@ def _apply(application: Application, job_of: Callable[[Configuration], Job], pla
         reports = on_applied()
         application.startup_file.record(seen)
         _record(application, job.source, change)
+        log_change(by, change.changes)
     return replace(change, notes=(*change.notes, *reports))
 
 

@@ -7,8 +7,6 @@ import signal
 import time
 from typing import Optional
 
-import eventlet
-
 from ryu_haslb.control import configuring
 from ryu_haslb.control.cluster_configuration import ClusterConfiguration
 from ryu_haslb.control.configuring import Change
@@ -17,9 +15,6 @@ from ryu_haslb.control.rollback import RETRY_INTERVAL, NotArmedError, RollingBac
 from ryu_haslb.language.diagnostics import ConfigurationError
 
 LOG = logging.getLogger(__name__)
-
-#: Lines about a changed configuration that are logged before Registration Requests have their turn.
-MAX_LINES_PER_STEP = 20
 
 
 def reload(application: Application, cluster: Optional[ClusterConfiguration]) -> None:
@@ -34,7 +29,7 @@ def reload(application: Application, cluster: Optional[ClusterConfiguration]) ->
             application.end_retirement()
             cluster.report_file(path, configuring.plan_file(application, path).changes)
             return
-        change = configuring.apply_file(application, path)
+        change = configuring.apply_file(application, path, by=name)
     except ConfigurationError as error:
         for each in error.errors:
             LOG.error("%s", each)
@@ -42,7 +37,7 @@ def reload(application: Application, cluster: Optional[ClusterConfiguration]) ->
         return
     for warning in change.warnings:
         LOG.warning("%s", warning)
-    _log(path, change)
+    _log_rest(path, change)
     LOG.info("%s: %s applied, %d changes", name, path, len(change.changes))
 
 
@@ -56,12 +51,10 @@ def roll_back(application: Application) -> None:
     except (ConfigurationError, UndecidedError) as error:
         LOG.error("rollback: it failed, and is tried again in %g s: %s", RETRY_INTERVAL, error)
         return
-    _log("rollback", change)
+    _log_rest("rollback", change)
     LOG.warning("rollback: the configuration before is in force again, %d changes", len(change.changes))
 
 
-def _log(source: str, change: Change) -> None:
-    for number, line in enumerate((*change.changes, *change.consequences, *change.notes)):
+def _log_rest(source: str, change: Change) -> None:
+    for line in (*change.consequences, *change.notes):
         LOG.info("%s: %s", source, line)
-        if number % MAX_LINES_PER_STEP == 0:
-            eventlet.sleep(0)

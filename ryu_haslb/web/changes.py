@@ -64,7 +64,7 @@ def clear_counters(api: Api, _: Call) -> Response:
 def apply_commands(api: Api, call: Call) -> Response:
     """Apply the commands in the body to the configuration in force: all of them, or none."""
     try:
-        applied = configuring.apply_commands(api.application, call.body.decode(), "request")
+        applied = configuring.apply_commands(api.application, call.body.decode(), "request", f"HTTP {call.peer}")
     except UnicodeDecodeError as error:
         raise ApiError(400, f"not UTF-8: {error}; expected {CONFIG.expectation}") from error
     except ConfigurationError as error:

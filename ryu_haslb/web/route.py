@@ -60,10 +60,11 @@ class Body:
 
 
 class Call(NamedTuple):
-    """A request: the values of its parameters, and its body, empty if the route has none."""
+    """A request: the values of its parameters, its body, empty if the route has none, and the address it is from."""
 
     parameters: Mapping[str, Any]
     body: bytes = b""
+    peer: str = ""
 
 
 @dataclass(frozen=True)

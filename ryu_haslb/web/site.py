@@ -106,7 +106,7 @@ class Site:
             except StandingByError as error:
                 raise ApiError(409, str(error)) from None
         body = read_body(request, route.body) if route.body else b""
-        return route.answer(self._api, Call(_parameters(request, route), body))
+        return route.answer(self._api, Call(_parameters(request, route), body, _peer(request)))
 
     def _authorize(self, request: Request) -> None:
         if self._token is None:
@@ -117,7 +117,7 @@ class Site:
         matches = hmac.compare_digest(token.strip().encode("utf-8", "replace"), self._token.encode())
         if scheme.lower() != "bearer" or not matches:
             if given:
-                self._count_wrong_token(str(request.environ.get("REMOTE_ADDR", "")), _path(request))
+                self._count_wrong_token(_peer(request), _path(request))
             raise ApiError(
                 401,
                 "token missing or wrong; expected the header Authorization: Bearer TOKEN, with the token in the file "
@@ -155,6 +155,11 @@ def _path(request: Request) -> str:
     """The path as the client sent it. WebOb would decode it, and fail if it is not UTF-8."""
     path: str = request.environ.get("PATH_INFO", "")
     return path
+
+
+def _peer(request: Request) -> str:
+    """The address that a request is from. A header that names another one is not believed."""
+    return str(request.environ.get("REMOTE_ADDR", ""))
 
 
 def _is_localhost_or_address(host: str) -> bool:

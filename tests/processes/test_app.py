@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from subprocess import PIPE
 import pytest
 from balancer_process import balancer_process, free_port
 
+_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 FARM = "ip slb serverfarm HAFARM\n real 10.1.1.51\n  weight {weight}\n  inservice\n"
 
 
@@ -24,11 +26,11 @@ def balancer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
 
 
 def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
-    """The lines of the log up to the first one that contains a text."""
+    """The lines of the log up to the first one that contains a text, without their times."""
     assert process.stderr is not None
     lines = []
     for line in process.stderr:
-        lines.append(line.rstrip("\n"))
+        lines.append(_TIME.sub("", line.rstrip("\n")))
         if text in line:
             return lines
     pytest.fail(f"{text} is not in the log: {lines}")
@@ -39,8 +41,8 @@ def test_sighup_applies_the_file_again_and_logs_each_change(balancer: subprocess
     path.write_text(FARM.format(weight=3))
     balancer.send_signal(signal.SIGHUP)
     assert read_until(balancer, "changes") == [
-        f"{path}: - ip slb serverfarm HAFARM / real 10.1.1.51 / weight 2",
-        f"{path}: + ip slb serverfarm HAFARM / real 10.1.1.51 / weight 3",
+        "%SLB-5-CONFIG: by=SIGHUP - ip slb serverfarm HAFARM / real 10.1.1.51 / weight 2",
+        "%SLB-5-CONFIG: by=SIGHUP + ip slb serverfarm HAFARM / real 10.1.1.51 / weight 3",
         f"SIGHUP: {path} applied, 2 changes",
     ]
 

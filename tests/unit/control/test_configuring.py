@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -69,6 +70,17 @@ def test_the_dfp_password_is_masked_in_the_changes() -> None:
     """They are logged, and anyone can reverse a password of type 7."""
     applied = configuring.apply_commands(Application(), "ip slb dfp password cisco 60", "command")
     assert applied.changes == ("+ ip slb dfp password 7 **** 60",)
+
+
+def test_the_log_has_each_line_of_a_change_and_who_made_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    commands = f"{FARM}\nreal 10.1.1.51\nweight 3\nip slb dfp password cisco 60"
+    configuring.apply_commands(Application(), commands, "request", "HTTP 192.0.2.9")
+    assert sorted(caplog.messages) == [
+        "%SLB-5-CONFIG: by=HTTP 192.0.2.9 + ip slb dfp password 7 **** 60",
+        f"%SLB-5-CONFIG: by=HTTP 192.0.2.9 + {FARM} / real 10.1.1.51 / weight 3",
+        f"%SLB-5-CONFIG: by=HTTP 192.0.2.9 - {FARM} / real 10.1.1.51 / weight 1",
+    ]
 
 
 def file_of(tmp_path: Path, text: str) -> str:
