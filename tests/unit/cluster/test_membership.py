@@ -25,8 +25,8 @@ from ryu_haslb.cluster.rows import Value
 from ryu_haslb.openflow.roles.arbiter import Role
 
 
-class FakeSwitch:
-    """A switch as membership sees it: whether it answers, this member's role there, and since when it serves."""
+class SwitchState:
+    """What membership reads of a switch: whether it answers, this member's role there, and since when it serves."""
 
     def __init__(self, role: Role = Role.MASTER) -> None:
         self.role, self.is_answering, self.is_connected = role, True, True
@@ -46,7 +46,7 @@ class Joined:
         monkeypatch.setattr(Database, "is_connected", True)
         self.publications: dict[str, Publication] = {}
         monkeypatch.setattr(self.member.shared, "add", self._add)
-        self.switches = {1: FakeSwitch(), 2: FakeSwitch()}
+        self.switches = {1: SwitchState(), 2: SwitchState()}
         fleet: Any = SimpleNamespace(switches=self.switches)
         balancer: Any = SimpleNamespace(sessions=[1, 2, 3])
         self.membership = Membership(self.member, fleet, balancer, "http://a", lambda: self.now)
