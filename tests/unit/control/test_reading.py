@@ -17,6 +17,7 @@ from hypothesis import given, settings
 
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.configuration.yaml.writer import write_yaml
 from ryu_haslb.control import configuring, operations, reader_process
 from ryu_haslb.control.coalescing import Coalesced
 from ryu_haslb.control.reading import Assembly, Job, pieces, read
@@ -76,6 +77,17 @@ def test_a_large_file_is_read_in_a_process_while_others_have_their_turn(tmp_path
     commands = configuring.apply_commands(application, "ip slb serverfarm HAFARM\nno real 10.2.0.9", "command")
     assert "- ip slb serverfarm HAFARM / real 10.2.0.9" in commands.changes
     assert len(application.configuration.farms["HAFARM"].reals) == 299
+
+
+def test_a_large_file_in_yaml_is_read_in_a_process_too(tmp_path: Path) -> None:
+    text, path = tmp_path / "large.ios", tmp_path / "large.yaml"
+    text.write_text(large() + SERVER)
+    path.write_text(write_yaml(load(text).configuration))
+    application = Application()
+    turns = Turns()
+    configuring.apply_file(application, str(path))
+    assert turns.stop() > 10
+    assert application.configuration == load(text).configuration
 
 
 def test_the_errors_of_a_large_file_are_the_same_as_of_a_small_one(tmp_path: Path) -> None:

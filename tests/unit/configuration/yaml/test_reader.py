@@ -8,9 +8,11 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Optional
 
 import pytest
+import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from steps import calls_of
+from yaml.scanner import Scanner
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, Datapath, Drain, StaticLocation, Switching
@@ -378,6 +380,20 @@ def test_hostile_yaml_is_refused_in_a_few_steps_for_each_character(text: str) ->
     lines: list[str] = []
     assert calls_of(lambda: lines.extend(errors(text))) < 200 * len(text) + 10_000
     assert all(re.match(r"slb\.yaml(:\d+)?: \S", line) for line in lines)
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="PyYAML was built without libyaml")
+def test_libyaml_parses_where_it_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In Python, 5,000 real servers take seconds."""
+
+    def scan(_: object) -> None:
+        raise AssertionError("parsed in Python")
+
+    before = read(YAML)
+    monkeypatch.setattr(Scanner, "fetch_more_tokens", scan)
+    with pytest.raises(AssertionError):
+        yaml.safe_load(YAML)
+    assert read(YAML) == before
 
 
 def test_an_alias_is_refused_before_it_can_expand() -> None:

@@ -96,6 +96,28 @@ def test_many_rules_are_read_in_slices_of_their_tags() -> None:
     assert restarted.sessions() == 20
 
 
+def test_a_million_rules_are_taken_over_however_long_the_switch_takes_for_all_of_them() -> None:
+    """Only a slice has a limit, and the time counts from its last part. Each of 64 takes nearly ten seconds here."""
+    restarted = Restarted(0, 1, rules=1_000_000)
+    bench, reading, request = restarted.bench, restarted.recovery.reading, restarted.request
+    bench.now = 0.0
+    mobiles = {tag(mobile): mobile for mobile in (f"user{number}@example.org" for number in range(2000))}
+    for number in range(64):
+        cookie, mask = COOKIE_MARK | number << COOKIE_MARK_BITS, COOKIE_MARK_MASK | 63 << COOKIE_MARK_BITS
+        assert request == flow_stats_request(XID, Table.SESSIONS, cookie, mask)
+        bench.now += REPLY_TIMEOUT - 0.1
+        assert not reading.advance(False, bench.now)
+        in_slice = [each for each in mobiles if each % 64 == number]
+        restarted.read(*((each, TO_B) for each in in_slice))
+        assert set(bench.letters(*(mobiles[each] for each in in_slice))) == {"B"}
+        bench.now += PACE.max_pause
+        if reading.advance(False, bench.now):
+            request = restarted.recovery.request(XID, bench.now)
+    assert restarted.recovery.is_over
+    assert (restarted.recovery.recovered, restarted.lost) == (len(mobiles), [])
+    assert bench.balancer.statistics.assignments == 0
+
+
 def test_between_two_slices_there_is_a_pause_half_as_long_as_the_last_one_took() -> None:
     """A switch does nothing else while it collects the rules of a slice."""
     restarted = Restarted(0, 1, rules=3 * PACE.slice_rules)
