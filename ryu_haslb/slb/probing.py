@@ -19,7 +19,7 @@ Beyond that the intervals are longer, and no real server is left out: the one th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from enum import Enum
 from heapq import heapify, heappop, heappush
@@ -138,14 +138,15 @@ class Probing:
 
     def configure(self, configuration: Configuration, farms: Mapping[str, ServerFarm]) -> None:
         """Apply another configuration; the farms must have applied it before. What both ask goes on."""
-        before, self._by_key, self._new = self._by_key, {}, []
+        before, self._by_key = self._by_key, {}
+        unscheduled, self._new = {id(target) for target in self._new}, []
         self._farms = farms
         for name, farm in farms.items():
             for probe_name in configuration.farms[name].probes:
                 probe = configuration.probes[probe_name]
                 for real in farm.reals:
                     if real.in_service:
-                        self._keep(before, (name, real.key, probe_name), Target(farm, real, probe))
+                        self._keep(before, (name, real.key, probe_name), Target(farm, real, probe), unscheduled)
         self.targets = list(self._by_key.values())
         for key, target in before.items():
             if self._by_key.get(key) is not target:
@@ -156,10 +157,10 @@ class Probing:
         self._awaited = {token: target for token, target in self._awaited.items() if self._is_current(target)}
         self._end_unasked()
 
-    def _keep(self, before: Mapping[_Key, Target], key: _Key, target: Target) -> None:
+    def _keep(self, before: Mapping[_Key, Target], key: _Key, target: Target, unscheduled: Set[int]) -> None:
         known = before.get(key)
         if known is not None and known.real is target.real and _is_alike(known.probe, target.probe):
-            if known.probe.interval != target.probe.interval:
+            if known.probe.interval != target.probe.interval or id(known) in unscheduled:
                 self._new.append(known)
             known.farm, known.probe = target.farm, target.probe
             self._by_key[key] = known
@@ -233,6 +234,7 @@ class Probing:
             at, _, target = heappop(self._questions)
             if at != target.next_at or not self._is_current(target):
                 continue
+            self._end_question(target)  # one may be without an answer: the interval was shortened
             target.outcome = ask(target)
             if target.outcome is Outcome.ASKED:
                 self._allowance -= 1.0
@@ -240,6 +242,8 @@ class Probing:
                 target.asked_at = now
                 self._awaited[target.token] = target
                 self._push(self._overdue, now + target.timeout, target)
+            elif target.probe.name not in target.real.failed_probes:
+                _end_outage(target, now)  # meanwhile others may ask, and be answered: former silence shows nothing
             target.next_at = now + target.probe.interval
             self._push(self._questions, target.next_at, target)
 

@@ -313,3 +313,45 @@ def test_configurations_leave_nothing_behind() -> None:
         asked.run(0.5)
     probing = asked.balancer.probing
     assert max(len(probing._questions), len(probing._overdue), len(probing._awaited), len(probing._proven)) < 10
+
+
+def test_two_configurations_between_two_timer_ticks_leave_no_real_server_unasked() -> None:
+    asked = Asked()
+    asked.balancer.configure(configuration())
+    asked.run(11.0)
+    assert {target.real for _, target in asked.asked} == set(asked.reals)
+    asked.balancer.configure(configuration(reals=3))
+    asked.balancer.configure(configuration(reals=3, probes=(replace(PROBE, faildetect=5),)))
+    asked.reals[2].reachable_from.add(1)
+    asked.run(11.0)
+    assert [target.questions > 0 for target in asked.targets] == [True, True, True]
+
+
+def test_a_question_that_another_one_replaces_is_awaited_no_more() -> None:
+    asked = Asked(configuration(reals=1, probes=(replace(PROBE, interval=3600),)))
+    asked.silent.add(asked.reals[0])
+    asked.run(TICK)
+    first = asked.targets[0].token
+    asked.balancer.configure(configuration(reals=1))
+    asked.run(TICK)
+    assert len(asked.asked) == 2
+    assert asked.balancer.probing.awaited(first) is None
+    assert asked.balancer.probing.awaited(asked.targets[0].token) is asked.targets[0]
+
+
+def test_silence_from_before_another_member_led_fails_no_real_server() -> None:
+    asked = Asked()
+    asked.run(20.0)
+    asked.silent.add(asked.reals[0])
+    asked.run(33.0)
+    assert health_of(asked.reals[0]) is Health.PROBE_FAILED
+    asked.outcome = Outcome.UNREACHABLE  # this member stands by: another one asks, and is answered
+    asked.reals[0].take_over_health(Health.OPERATIONAL, 0.0)
+    asked.run(600.0)
+    assert asked.targets[0].past_outages < 60
+    asked.outcome = Outcome.ASKED
+    asked.run(20.0)  # a single answer is lost
+    assert health_of(asked.reals[0]) is Health.OPERATIONAL
+    asked.silent.clear()
+    asked.run(10.0)
+    assert asked.targets[0].past_outages < 60
