@@ -54,7 +54,7 @@ def _rare_collection() -> Iterator[None]:
 
 @contextmanager
 def _seeded_secrets(seed: int) -> Iterator[None]:
-    """Have the secrets of the product, which nobody else may predict, follow from the seed."""
+    """Have the secrets of the product, which no other machine may predict, follow from the seed."""
     before, os.urandom = os.urandom, Random(f"{seed} secrets").randbytes
     try:
         yield

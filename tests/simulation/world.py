@@ -14,7 +14,6 @@ from math import inf
 from random import Random
 from typing import Union
 
-from ryu_haslb.openflow.probes import questions
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 from simulation.cabling import Cabling
 from simulation.clock import Clock
@@ -89,7 +88,6 @@ class World:
     def __post_init__(self) -> None:
         parameters = self.parameters
         self.random = Random(f"{parameters.seed} world")
-        questions.draw = Random(f"{parameters.seed} probes").randbytes
         self.restarts = Restarts(self.clock)
         self.witness = Witness(self.clock, parameters.reassign)
         self.cabling = Cabling(parameters, self.clock, self.weather, self.witness)

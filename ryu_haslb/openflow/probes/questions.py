@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import os
 from socket import inet_ntoa
-from typing import Callable, NamedTuple, Optional
+from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow import rule_messages, wire
@@ -55,10 +55,6 @@ _FIRST_PORT, _PORT_BITS = 49152, 14
 _LOW_HALF = 0xFFFFFFFF
 
 
-#: Draws so many unpredictable bytes. The simulator replaces it: one seed is one run there.
-draw: Callable[[int], bytes] = os.urandom
-
-
 class _SentRule(NamedTuple):
     rule: Rule
     sent_at: float
@@ -74,7 +70,7 @@ class Questions:
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._discovery = discovery
-        self._port = _FIRST_PORT + int.from_bytes(draw(2), "big") % (1 << _PORT_BITS)
+        self._port = _FIRST_PORT + int.from_bytes(os.urandom(2), "big") % (1 << _PORT_BITS)
         self._rules: dict[tuple[bytes, ProbeKind, bytes, int], _SentRule] = {}
 
     def forget_rules(self) -> None:
@@ -93,12 +89,12 @@ class Questions:
         real = target.real
         ends = Ends(self._mac, source, location.mac, real.packed_address)
         if target.probe.kind is ProbeKind.PING:
-            target.token = draw(ECHO_TOKEN_LENGTH)
+            target.token = os.urandom(ECHO_TOKEN_LENGTH)
             question = echo_request(ends, target.token)
         else:
-            identification = int.from_bytes(draw(8), "big")
+            identification = int.from_bytes(os.urandom(8), "big")
             target.token = _token(self._port, identification)
-            asked = RequestOfProbe(target.probe.nai, identification, draw(KEY_LENGTH))
+            asked = RequestOfProbe(target.probe.nai, identification, os.urandom(KEY_LENGTH))
             question = registration_request(ends, (self._port, real.port), asked)
         actions = (wire.push_vlan(location.vlan) if location.vlan else b"") + wire.output(location.port)
         if self._discovery.is_direct(real.configuration):
