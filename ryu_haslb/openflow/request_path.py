@@ -235,6 +235,7 @@ class RequestPath:
         """Forward a request by the rule of a session that has not been recovered yet, or drop it."""
         if isinstance(forward, DropReason):
             self._balancer.statistics.count_dropped(forward)
+            self._balancer.client_counts.record_unread(self._request.client)
         elif self._balancer.count_forwarded(self._request):
             self.admission.backlog.requests += 1
             channel.transmit(wire_packet.packet_out(forward, frame))
@@ -267,7 +268,7 @@ class RequestPath:
         if fault is not None:
             self._balancer.statistics.count_undelivered(fault)
             return
-        self._balancer.statistics.uncount_forwarded()
+        self._balancer.uncount_forwarded(self._request)
         forward = self.unrecovered.forward_further(self._request, tag, now)
         if forward is None:
             self._decide(channel, frame, now)

@@ -43,7 +43,7 @@ def clients(
     """The busiest clients, the busiest first, without the first ``offset``. None is a pause."""
     sessions: Counter[bytes] = Counter()
     for found in sources.balancer.sessions.slices(_SESSIONS_PER_PAUSE):
-        sessions.update(session.client for session in found)
+        sessions.update(session.client for session in found if not session.is_recovered)  # else it is not known
         if len(sessions) > MAX_CLIENTS:  # many of them are forged
             sessions = Counter(dict(busiest(sessions, KEPT_CLIENTS)))
         yield None

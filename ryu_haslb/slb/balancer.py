@@ -179,12 +179,19 @@ class Balancer:
     def count_forwarded(self, request: Request) -> bool:
         """Count a request that the flow of an unrecovered session forwards. False when its client is not permitted."""
         self.statistics.requests += 1
+        self.client_counts.record_request(request.client)
         server = request.virtual_server
         if server.configuration.clients and not server.permits(request.client):
             self._drop(DropReason.CLIENT_DENIED)
+            self.client_counts.record_dropped(request.client)
             return False
         self.statistics.dispatched += 1
         return True
+
+    def uncount_forwarded(self, request: Request) -> None:
+        """A request that was counted as dispatched has come back; it is counted again."""
+        self.statistics.uncount_forwarded()
+        self.client_counts.uncount_request(request.client)
 
     def _open_session(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
         """The first request of a session."""

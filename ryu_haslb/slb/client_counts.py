@@ -21,13 +21,22 @@ class ClientCounts:
         self.requests: dict[bytes, int] = {}
         self.dropped: dict[bytes, int] = {}
 
+    def record_request(self, client: bytes) -> None:
+        """A request of a client has come."""
+        self.requests[client] = self.requests.get(client, 0) + 1
+
+    def uncount_request(self, client: bytes) -> None:
+        """A request that was recorded has come back, and is recorded again."""
+        if self.requests.get(client):
+            self.requests[client] -= 1
+
     def record_dropped(self, client: bytes) -> None:
         """A request of a client was dropped."""
         self.dropped[client] = self.dropped.get(client, 0) + 1
 
     def record_unread(self, client: bytes) -> None:
         """A packet of a client was dropped before the balancer could decide about it."""
-        self.requests[client] = self.requests.get(client, 0) + 1
+        self.record_request(client)
         self.record_dropped(client)
 
     def forget_least(self) -> None:

@@ -76,6 +76,12 @@ def test_clear_ip_slb_counters_clears_them_and_sessions_stay(bench: WebBench) ->
     ]
 
 
+def test_recovered_sessions_have_no_client_until_their_mobiles_come(bench: WebBench) -> None:
+    server = bench.balancer.virtual_servers["MIPSLB"]
+    bench.balancer.recover(server, 0x02_00_00_00_00_01, bench.balancer.farms["HAFARM"].reals[0], NOW)
+    assert {row["client"] for row in shown(bench, "show ip slb clients sessions --json")} == SENT.keys()
+
+
 def test_the_timers_bound_the_memory(bench: WebBench) -> None:
     for number in range(2 * MAX_CLIENTS):
         bench.balancer.client_counts.record_unread(number.to_bytes(4, "big"))

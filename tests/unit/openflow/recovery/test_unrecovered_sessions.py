@@ -116,3 +116,24 @@ def test_while_rules_are_read_a_switch_without_output_to_table_keeps_requests_wa
     wired.find(0)
     assert wired.request("anna") == []
     assert wired.drops(DropReason.RECOVERY_PENDING) == 1
+
+
+def test_requests_of_clients_count_once_while_sessions_are_recovered() -> None:
+    """Those that a rule forwards, those that come back, and those that have to wait (``show ip slb clients``)."""
+    pending = Wired(on_switch=[rule_of("anna")], found=False)
+    pending.request("anna")
+    assert list(pending.balancer.client_counts.requests.values()) == [1]
+    returning = Wired(answers=False)
+    returning.find(0)
+    returning.return_probe()
+    (returned,) = returning.request("anna")
+    frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
+    tag = tag_of(VIRTUAL.packed, b"\x01anna").to_bytes(6, "big")
+    returning.punt(Purpose.PUNT_SESSION_MISS, frame[:6] + tag + frame[12:], port=wire.OFPP_CONTROLLER)
+    assert len(returning.balancer.sessions) == 1
+    assert list(returning.balancer.client_counts.requests.values()) == [1]
+    waiting = Wired(answers=False)
+    waiting.find(0)
+    waiting.request("anna")
+    counts = waiting.balancer.client_counts
+    assert (list(counts.requests.values()), list(counts.dropped.values())) == ([1], [1])
