@@ -1,7 +1,7 @@
-"""Writes the parts of the documentation that follow from the code: state machines and flow tables.
+"""Writes the parts of the documentation that follow from the code: state machines, flow tables, headers of requests.
 
-``python docs/generate.py`` brings docs/states.md, docs/flows.md and docs/switches.md up to date; a test fails while
-they are not.
+``python docs/generate.py`` brings docs/architecture.md, docs/states.md, docs/flows.md and docs/switches.md up to date;
+a test fails while they are not.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ from ryu_haslb.openflow.pipeline import (
     Purpose,
     Rule,
     Table,
+    chassis_address,
     dispatch_address,
     session_match,
     session_rewrites,
@@ -190,7 +191,48 @@ def capability_table() -> Iterator[str]:
         yield f"| `{capability.value}` | {' | '.join(row)} |"
 
 
+def headers_by_mode() -> Iterator[str]:
+    """A Mermaid drawing of a request's headers at each hop, and of its reply's, in either mode."""
+    yield "```mermaid"
+    yield "flowchart TB"
+    for mode, is_direct in (("dispatched", False), ("direct", True)):
+        yield f'    subgraph {mode}["{mode} mode"]'
+        hops = list(_hops(is_direct))
+        before: Mapping[str, str] = hops[0][1]
+        for number, (hop, headers) in enumerate(hops, 1):
+            is_reply = number == len(hops)
+            rows = (f"{name} {value}{_marked(before[name] != value, is_reply)}" for name, value in headers.items())
+            yield f'        {mode}{number}["hop {number}: {hop}<br/>{"<br/>".join(rows)}"]'
+            before = headers
+        yield f"        {' --> '.join(f'{mode}{number}' for number in range(1, len(hops)))}"
+        yield f"        {mode}{len(hops) - 1} -.-> {mode}{len(hops)}"
+        yield "    end"
+    yield "```"
+
+
+def _hops(is_direct: bool) -> Iterator[tuple[str, dict[str, str]]]:
+    """Each hop of a request whose mobile has a session, and the headers that it has there; then those of the reply."""
+    (server,), (farm,) = EXAMPLE.virtual_servers.values(), EXAMPLE.farms.values()
+    real, port, pdsn = farm.reals[0], str(server.port), "10.1.1.101"
+    request = {"eth_src": "PDSN", "eth_dst": chassis_address(DATAPATH_ID).hex(":")}
+    request.update(ipv4_src=pdsn, ipv4_dst=str(server.address), udp_src=port, udp_dst=port)
+    yield "PDSN to switch, and packet-in to the balancer", request
+    tagged = {**request, "eth_src": "TAG"}
+    yield "packet-out to table 1: the session's tag", tagged
+    source = dispatch_address(DATAPATH_ID, KEY).hex(":")
+    rewrites = session_rewrites(source, "HOME AGENT", real if is_direct else None)
+    yield "switch to home agent", {**tagged, **{name: _shown(name, value) for name, value in rewrites.items()}}
+    address = str(real.address) if is_direct else f"{server.address} or {real.address}"
+    reply = {"eth_src": "HOME AGENT", "eth_dst": "PDSN", "ipv4_src": address, "ipv4_dst": pdsn}
+    yield "reply, past the balancer", {**reply, "udp_src": port, "udp_dst": port}
+
+
+def _marked(has_changed: bool, is_reply: bool) -> str:
+    return " (set)" if has_changed and not is_reply else ""
+
+
 PARTS: dict[str, dict[str, Callable[[], Iterator[str]]]] = {
+    "architecture.md": {"headers by mode": headers_by_mode},
     "states.md": {
         "real server": lambda: state_machine(HEALTH_TRANSITIONS),
         "member": lambda: state_machine(ELECTION_TRANSITIONS),

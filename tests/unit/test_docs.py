@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 from pathlib import Path
 
 import pytest
 
 from ryu_haslb.openflow.pipeline import PIPELINE, SESSION_PRIORITY, Purpose, Table, dispatch_address
+from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
 
 DOCS = Path(__file__).parents[2] / "docs"
 SPEC = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
@@ -20,6 +22,15 @@ SPEC.loader.exec_module(generate)
 @pytest.mark.parametrize("document", generate.PARTS)
 def test_generated_parts_are_up_to_date(document: str) -> None:
     assert (DOCS / document).read_text() == generate.generated(document), "run python docs/generate.py"
+
+
+def test_the_drawn_life_of_a_failure_has_transitions_of_the_state_machine() -> None:
+    _, _, section = (DOCS / "states.md").read_text().partition("### The life of a failure")
+    arrows = re.findall(r"^    (\w+)(?:\[.*?\])? -->(?:\|.*?\|)? (\w+)", section.partition("###")[0], re.MULTILINE)
+    names = {health.value for health in Health}
+    drawn = {(before, after) for before, after in arrows if before in names and after in names}
+    assert len(drawn) > 8
+    assert drawn <= {(before.value, after.value) for (before, _), after in HEALTH_TRANSITIONS.items()}
 
 
 def flows() -> str:
