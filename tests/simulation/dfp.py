@@ -24,21 +24,23 @@ from simulation.process import Process
 MEASURE_INTERVAL = 5.0
 CONNECT_TIME = 0.01
 DFP_PORT = 500
-#: Bindings that a home agent has room for, as far as its weight goes.
-MAX_BINDINGS = 500
+#: Bindings that a home agent has room for at least, as far as its weight goes.
+MIN_ROOM = 500
 
 
 class SimulatedDfpAgent:
     """The DFP agent on a home agent. ``punctual``: it reports exactly each keep-alive interval, as Cisco's own does.
 
-    Several managers may be connected: the members of a cluster.
+    ``room`` is the number of bindings at which its weight is 0. Several managers may be connected: the members of a
+    cluster.
     """
 
-    def __init__(self, home_agent: HomeAgent, clock: Clock, punctual: bool) -> None:
+    def __init__(self, home_agent: HomeAgent, clock: Clock, punctual: bool, room: int = MIN_ROOM) -> None:
         self.home_agent = home_agent
         self.is_running = True
         self.clock = clock
         self.punctual = punctual
+        self._room = room
         self.weight = self._measure()
         self._managers: list[AcceptedManager] = []
         clock.after(MEASURE_INTERVAL, self._look)
@@ -61,7 +63,7 @@ class SimulatedDfpAgent:
         self.clock.after(MEASURE_INTERVAL, self._look)
 
     def _measure(self) -> int:
-        return dfp_weight(HomeAgentLoad(len(self.home_agent.bindings), MAX_BINDINGS))
+        return dfp_weight(HomeAgentLoad(len(self.home_agent.bindings), self._room))
 
     def loads(self) -> tuple[Load, ...]:
         """What it reports."""

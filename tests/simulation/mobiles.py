@@ -81,9 +81,10 @@ class Mobile:
     #: Is called when it sends a request to the virtual address, and when it falls silent in the midst of an attempt.
     transmitted: Callable[[Mobile], None] = lambda _: None
     interrupted: Callable[[], None] = lambda: None
-    #: Is called before a bound mobile registers at the virtual address.
+    #: Is called before a mobile registers at the virtual address that is bound, or was when it could not refresh that.
     refreshing: Callable[[Mobile], None] = lambda _: None
     _is_refreshing: bool = False
+    _has_given_up: bool = False
     _attempt: int = 0
     _sent: int = 0
     _identification: int = 0
@@ -156,6 +157,7 @@ class Mobile:
             return
         self.state = State.BOUND
         self.seeking_since = None
+        self._has_given_up = False
         self.home_agent = answer.home_agent
         now = self.answered_at = self.clock.now
         self.bound_until = now + answer.lifetime
@@ -207,6 +209,7 @@ class Mobile:
         """Wait before the next attempt. A mobile that could not refresh its binding begins anew."""
         if self._is_refreshing:
             self._is_refreshing = False
+            self._has_given_up = True
             self.bound_until = 0.0
         self.state = State.PAUSING
         self._attempt += 1
@@ -214,6 +217,8 @@ class Mobile:
 
     def _resume(self, attempt: int) -> None:
         if attempt == self._attempt and self.state is State.PAUSING:
+            if self._has_given_up:
+                self.refreshing(self)
             self._begin()
 
     def _send(self, lifetime: int) -> None:

@@ -19,7 +19,7 @@ from simulation.cabling import Cabling
 from simulation.clock import Clock
 from simulation.controller import Controller
 from simulation.datapath import Capabilities
-from simulation.dfp import SimulatedDfpAgent
+from simulation.dfp import MIN_ROOM, SimulatedDfpAgent
 from simulation.home_agent import HomeAgent
 from simulation.member import MemberController
 from simulation.mobiles import Habits, Mobile, Pdsn, State
@@ -100,8 +100,8 @@ class World:
         self._add_bystanders()
         for number in range(parameters.switches - 1):
             self.cabling.add_trunk(FIRST_TRUNK + 2 * number, (self.switches[number], self.switches[number + 1]))
-        punctual = parameters.dfp_punctual
-        self.dfp_agents = [SimulatedDfpAgent(each, self.clock, punctual) for each in self.home_agents]
+        punctual, room = parameters.dfp_punctual, max(MIN_ROOM, parameters.mobiles)  # each alone could serve all
+        self.dfp_agents = [SimulatedDfpAgent(each, self.clock, punctual, room) for each in self.home_agents]
         self.database = SimulatedDatabase(self.clock, Random(f"{parameters.seed} database"))
         #: The texts of the configurations that members have shared.
         self.texts = SharedTexts()
@@ -180,7 +180,7 @@ class World:
                 self.under_way += 1
 
     def _on_refresh(self, mobile: Mobile) -> None:
-        """A bound mobile comes to the virtual address again: it keeps its place unless its session may have moved."""
+        """A mobile comes to the virtual address again: it keeps its place unless its session has ended or moved."""
         now = self.clock.now
         is_lasting = self.parameters.has_room and not self.parameters.flow_mod_rate  # a takeover loses no session
         upset_at = self.upset_at if is_lasting else self.faulted_at

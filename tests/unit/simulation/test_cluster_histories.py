@@ -153,6 +153,17 @@ def test_two_leaders_of_one_generation_do_not_take_turns(is_cut_off: bool) -> No
     assert [each.controller for each in world.switch.connections if each.role == ROLE_MASTER] == ["balancer2"]
 
 
+def test_a_mobile_whose_session_ended_while_no_member_led_may_get_another_home_agent() -> None:
+    """It refreshes its binding in vain for longer than its session lives, and begins anew: it is bound twice then."""
+    crowd = replace(CLUSTER, switches=1, arrivals=30.0, refresh=15.0, idle=30, lifetime=1800)
+    history = [
+        Fault(at, kind, (number,))
+        for at, kind in ((100.0, "controller is killed"), (160.0, "controller starts"))
+        for number in range(2)
+    ]
+    assert simulate(crowd, history, 200.0).violation is None
+
+
 def test_a_database_that_is_made_anew_while_the_leader_hangs_gives_no_generation_away_a_second_time() -> None:
     """The member that hands over knows the next leader's generation from the database alone, which loses it."""
     steps = [

@@ -21,3 +21,8 @@ def test_agents_that_report_exactly_each_keep_alive_time_stay_connected(timeout:
     world.start()
     world.clock.run_until(world.clock.now + duration)
     assert [link.connection.counters.connections for link in world.controller.dfp.links] == [1, 1]
+
+
+def test_a_crowd_is_served_beside_dfp_agents() -> None:
+    """Each home agent has room for all mobiles, so no agent reports weight 0 because of them."""
+    assert simulate(Parameters(seed=1, mobiles=1200, dfp=True), [], 220.0).violation is None
