@@ -7,8 +7,8 @@ Theory of operation. Each probe of a farm asks each real server in service once 
       |          half of faildetect            -> replies to mobiles are looked for (:mod:`.doubt`)
       |          a reply to a mobile is seen   -> it serves: no failures
       |          faildetect failures           -> PROBE_FAILED; the last one that can serve is DEMOTED
-      |------- the question or the answer may not have passed: the switch is lost or overloaded, or this
-               process was late -------------> shows nothing
+      |------- the question or the answer may not have passed: the switch is lost or overloaded, or has
+               rejected the rule for the answer, or this process was late -> shows nothing
 
 A probe that no real server of a farm has ever answered is UNPROVEN: its source address, the home agents' routes, or a
 filter may be wrong. It fails no real server, since it would take out a whole farm that serves.
@@ -235,6 +235,8 @@ class Probing:
             if at != target.next_at or not self._is_current(target):
                 continue
             self._end_question(target)  # one may be without an answer: the interval was shortened
+            target.next_at = now + target.probe.interval
+            self._push(self._questions, target.next_at, target)  # before: a fault must not end the questions
             target.outcome = ask(target)
             if target.outcome is Outcome.ASKED:
                 self._allowance -= 1.0
@@ -244,8 +246,6 @@ class Probing:
                 self._push(self._overdue, now + target.timeout, target)
             elif target.probe.name not in target.real.failed_probes:
                 _end_outage(target, now)  # meanwhile others may ask, and be answered: former silence shows nothing
-            target.next_at = now + target.probe.interval
-            self._push(self._questions, target.next_at, target)
 
     def _on_silence(self, target: Target, asked_at: float, now: float) -> None:
         """A real server has left a question without an answer."""

@@ -355,3 +355,18 @@ def test_silence_from_before_another_member_led_fails_no_real_server() -> None:
     asked.silent.clear()
     asked.run(10.0)
     assert asked.targets[0].past_outages < 60
+
+
+def test_a_fault_while_a_real_server_is_asked_does_not_end_its_questions() -> None:
+    asked = Asked()
+    probing = asked.balancer.probing
+
+    def fail(_: Target) -> Outcome:
+        raise OSError("no buffer space")
+
+    for seconds in (0.0, 5.0):
+        with pytest.raises(OSError, match="no buffer space"):
+            probing.advance(asked.now + seconds, fail, lambda _: False)
+    asked.now += 5.0
+    asked.run(11.0)
+    assert {target.real for _, target in asked.asked} == set(asked.reals)
