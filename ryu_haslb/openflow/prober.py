@@ -44,5 +44,7 @@ class Prober:
         switch = self._switches.get(target.datapath_id)
         if switch is None or switch.channel is None or now < switch.served_since + target.timeout:
             return True
+        if switch.questions.lacks_rule(target):
+            return True
         # Without a barrier reply for long, questions may wait in the switch, or answers on their way to us.
         return switch.admission.load is not Load.NORMAL or switch.admission.oldest_barrier_age(now) > target.timeout / 2

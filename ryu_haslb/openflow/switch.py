@@ -166,10 +166,12 @@ class Switch:
         self.has_keys = self.has_keys or bool(followed.keys)
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
-        """Handle an error that concerns a request, or the recovery of sessions. False when it is another error."""
+        """Handle an error that concerns a request, a probe, or the recovery of sessions. False: another error."""
         if self.unrecovered.on_error(self.channel, xid, error, now):
             return True
         if self.learning is not None and self.learning.on_error(error, now):
+            return True
+        if self.questions.on_error(xid, error):
             return True
         if not wire_packet.is_request_packet_out(error.data):
             return False

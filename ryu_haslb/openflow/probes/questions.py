@@ -8,7 +8,7 @@ A question is a packet-out to where the real server was found::
 The answer goes to that source. It meets a rule of its own (``PUNT_PROBE_REPLY``), which matches the port, Ethernet and
 IPv4 address of the real server, the source of the question, and the protocol. The switch removes the rule after
 :data:`RULE_TIMEOUT` seconds, and it is sent again before; also when a question was not answered, since others may have
-deleted it.
+deleted it. While the switch rejects it, because its table is full or it lacks a match, silence shows nothing.
 
 Strangers cannot answer in a real server's place: they are at another port or have another Ethernet address, and they
 would have to guess the token: of an echo request 128 random bits, of a Registration Request the low half of its
@@ -17,6 +17,7 @@ Identification, which the reply repeats (RFC 5944 section 3.4), and the UDP port
 
 from __future__ import annotations
 
+import logging
 import os
 from socket import inet_ntoa
 from typing import NamedTuple, Optional
@@ -45,6 +46,8 @@ from ryu_haslb.openflow.wire_packet import packet_out
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.probing import Outcome, Target
 
+LOG = logging.getLogger(__name__)
+
 #: Seconds after which the switch removes a rule for answers, and those after which it is sent again.
 RULE_TIMEOUT = 60
 RULE_INTERVAL = 40.0
@@ -53,6 +56,10 @@ MAX_REMEMBERED_RULES = 1000
 #: The first of the UDP ports that questions come from (RFC 6335 section 6), and the bits that choose among them.
 _FIRST_PORT, _PORT_BITS = 49152, 14
 _LOW_HALF = 0xFFFFFFFF
+
+
+#: A real server's address, the kind of probe, the source of its questions, and the real server's port.
+_Key = tuple[bytes, ProbeKind, bytes, int]
 
 
 class _SentRule(NamedTuple):
@@ -71,11 +78,38 @@ class Questions:
         self._balancer = balancer
         self._discovery = discovery
         self._port = _FIRST_PORT + int.from_bytes(os.urandom(2), "big") % (1 << _PORT_BITS)
-        self._rules: dict[tuple[bytes, ProbeKind, bytes, int], _SentRule] = {}
+        self._rules: dict[_Key, _SentRule] = {}
+        #: The rules that were sent last, by transaction id, and those of them that the switch has rejected.
+        self._sent: dict[int, _Key] = {}
+        self._rejected: set[_Key] = set()
+        self._has_warned = False
 
     def forget_rules(self) -> None:
         """The rules may be gone: standing rules are replaced."""
         self._rules.clear()
+        self._sent.clear()
+        self._rejected.clear()
+        self._has_warned = False
+
+    def on_error(self, xid: int, error: wire.Error) -> bool:
+        """Handle an error about a rule for answers: no answer can come. False when it is another error."""
+        key = self._sent.pop(xid, None)
+        if key is None:
+            return False
+        if not self._has_warned:
+            self._has_warned = True
+            LOG.warning(
+                "Switch %016x rejected the rule for answers to probes of %s (%s); silence there shows nothing",
+                *(self._datapath_id, inet_ntoa(key[0]), error),
+            )
+        self._rules.pop(key, None)
+        self._rejected.add(key)
+        return True
+
+    def lacks_rule(self, target: Target) -> bool:
+        """Whether the switch has rejected the rule for the answers of a real server."""
+        source = self._source(target)
+        return source is not None and _key_of(target, source) in self._rejected
 
     def ask(self, channel: Channel, target: Target, now: float) -> Outcome:
         """Ask a real server."""
@@ -145,7 +179,7 @@ class Questions:
         (location, source), real, kind = ends, target.real, target.probe.kind
         ports = None if kind is ProbeKind.PING else (real.port, self._port)
         rule = answer_rule(location, (real.packed_address, source), ports)
-        key = real.packed_address, kind, source, real.port
+        key = _key_of(target, source)
         sent = self._rules.get(key)
         if sent is not None and sent.rule == rule and now < sent.sent_at + RULE_INTERVAL and not target.failures:
             return
@@ -153,6 +187,10 @@ class Questions:
             self._rules = {each: sent for each, sent in self._rules.items() if now < sent.sent_at + RULE_TIMEOUT}
         self._rules[key] = _SentRule(rule, now)
         metered, xid = self.is_metered, channel.next_xid()
+        self._rejected.discard(key)
+        self._sent[xid] = key
+        if len(self._sent) > MAX_REMEMBERED_RULES:
+            del self._sent[next(iter(self._sent))]
         for message in rule_messages.temporary([rule], RULE_TIMEOUT, self.layout, xid, metered=metered):
             channel.transmit(message)
 
@@ -169,6 +207,10 @@ def answer_rule(location: Location, addresses: tuple[bytes, bytes], ports: Optio
     else:
         match.update({"ip_proto": PROTOCOL_UDP, "udp_src": ports[0], "udp_dst": ports[1]})
     return Rule(Purpose.PUNT_PROBE_REPLY, match)
+
+
+def _key_of(target: Target, source: bytes) -> _Key:
+    return target.real.packed_address, target.probe.kind, source, target.real.port
 
 
 def _token(port: int, identification: int) -> bytes:

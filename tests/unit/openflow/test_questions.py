@@ -100,7 +100,7 @@ class Probed:
         return next(frame for _ in range(12) for frame in self.run(0.1) if IP in frame)
 
     def answer(self, question: Ether, **options: Any) -> None:
-        """The home agent answers, or somebody in its place."""
+        """The home agent answers, or a stranger in its place."""
         port = options.pop("port", PORT)
         self.punt(Purpose.PUNT_PROBE_REPLY, bytes(answer_to(question, self.vlan, **options)), port)
 
@@ -294,3 +294,25 @@ def test_a_lost_switch_fails_no_home_agent() -> None:
     probed.fleet.on_disconnected(probed.transport)
     probed.run(30.0)
     assert probed.health() is Health.OPERATIONAL
+
+
+@KINDS
+def test_a_switch_that_rejects_the_rule_for_answers_fails_no_home_agent(
+    kind: ProbeKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full table, for example: the answers do not come, although they are sent."""
+    probed = Probed(kind)
+    probed.answer(probed.question())
+    full = wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_TABLE_FULL
+    is_of_answers = PUNT.to_bytes(8, "big")
+    probed.fake.rejects = lambda sent: full if sent[1] == wire.OFPT_FLOW_MOD and sent[8:16] == is_of_answers else None
+    probed.fake.lose(cookie=PUNT)
+    probed.run(30.0)
+    assert probed.health() is Health.OPERATIONAL
+    assert [each.getMessage() for each in caplog.records if "answers to probes" in each.getMessage()] == [
+        "Switch 0000000000000001 rejected the rule for answers to probes of 10.1.1.51 (OFPFMFC_TABLE_FULL); silence "
+        "there shows nothing"
+    ]
+    probed.fake.rejects = lambda _: None
+    probed.run(6.0)
+    assert probed.health() is not Health.OPERATIONAL
