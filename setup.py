@@ -45,7 +45,7 @@ class BuildWithPathFile(build_py):
 
 
 def can_compile() -> bool:
-    """Whether to compile: nobody forbids it, and there are a C compiler, the C library's headers and Python's."""
+    """Whether to compile: HASLB_PURE does not forbid it, and there are a C compiler and the headers of C and Python."""
     if os.environ.get("HASLB_PURE", "0") not in ("", "0"):
         return False
     compiler = shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc")

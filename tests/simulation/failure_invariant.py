@@ -29,7 +29,7 @@ class FailureInvariant:
         self._silent_home_agents_are_failed()
 
     def _no_home_agent_that_serves_is_taken_out(self) -> None:
-        """One that answers anybody is not failed by requests of strangers; one that is failed returns when it answers.
+        """One that answers any mobile is not failed by what strangers send; one that is failed returns when it answers.
 
         Where forged requests are discarded in silence and no other request comes, a home agent looks dead.
         """

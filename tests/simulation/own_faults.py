@@ -1,4 +1,4 @@
-"""Faults from a file of somebody who tests the balancer: ``python -m simulation --faults FILE`` (README.md)."""
+"""Faults from a file that a tester of the balancer has written: ``python -m simulation --faults FILE`` (README.md)."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def test_a_rule_that_is_broken_is_named(rule: str, monkeypatch: pytest.MonkeyPat
 def test_a_table_that_session_rules_fill_has_room_for_the_standing_rule_that_belongs_there(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Somebody deletes the standing rule of the session table, and fills its place, while no balancer runs."""
+    """Another controller deletes the standing rule of the session table and takes its place, while no balancer runs."""
     world = world_after(replace(SMALL, max_flows=41, reports_features=False, idle=300, stay=0.0), 60.0)
     Fault(0.0, "controller is killed").strike(world)
     table = world.switch.datapath.tables[1]
