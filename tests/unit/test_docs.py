@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ryu_haslb.openflow.pipeline import PIPELINE, SESSION_PRIORITY, Purpose, Table, dispatch_address
+from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -31,6 +32,11 @@ def test_the_drawn_life_of_a_failure_has_transitions_of_the_state_machine() -> N
     drawn = {(before, after) for before, after in arrows if before in names and after in names}
     assert len(drawn) > 8
     assert drawn <= {(before.value, after.value) for (before, _), after in HEALTH_TRANSITIONS.items()}
+
+
+@pytest.mark.parametrize("reason", DropReason)
+def test_troubleshooting_says_what_to_do_about_each_reason_of_a_drop(reason: DropReason) -> None:
+    assert f"`{reason.value}`" in (DOCS / "troubleshooting.md").read_text()
 
 
 def flows() -> str:
