@@ -104,7 +104,7 @@ bench-quick: $(INSTALLED) $(COMPILED_BUILT) ## Hold the controller's speed again
 
 compiled: $(COMPILED_BUILT) ## Have mypyc compile the request path, where there is a C compiler
 
-$(COMPILED_BUILT): $(INSTALLED) setup.cfg setup.py $(shell find ryu_haslb -name '*.py')
+$(COMPILED_BUILT): $(INSTALLED) setup.cfg setup.py $(shell find ryu_haslb -name '*.py' 2> /dev/null)
 	@printf 'compiling the request path (a minute or two)\n'
 	@mkdir -p $(COMPILED) && find $(COMPILED) -name '*.py' -delete
 	@$(RUN) setup.py -q egg_info --egg-base build build --build-lib $(COMPILED) --build-temp build/objects-$(VERSION) \

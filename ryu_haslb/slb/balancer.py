@@ -258,7 +258,8 @@ class Balancer:
             if session.client != request.client:  # else all sessions of a client share its address
                 session.client = request.client
             session.client_port = request.client_port
-            if session.unconfirmed_of is not None and not session.retries:
+            # A session that has just come back is as new: else a flood's second round would confirm all of the first.
+            if session.unconfirmed_of is not None and not session.retries and before is SessionState.ESTABLISHED:
                 self.sessions.confirm(session)
         real, farm, datapath_id = session.real, request.virtual_server.farm, request.datapath_id
         target: Optional[RealServer] = real

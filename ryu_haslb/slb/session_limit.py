@@ -7,6 +7,7 @@ nothing. So the number of sessions is limited, and those go first that have show
     confirmed     it has begun a further attempt (failure_detection.py): it has sent another Identification,
                   RETRANSMISSION_INTERVAL or more after an attempt that was answered, as far as requests show;
                   or a reply that accepts it was seen, as happens while its real server is in doubt (doubt.py)
+                  a session that has made room and comes back (abandoned_attempts.py) is unconfirmed again
     recovered     as confirmed: the rule on the switch does not show more. Those beyond MAX_CONFIRMED_PART are
                   unconfirmed, all of one client
 

@@ -113,7 +113,9 @@ ORDER = Parameter(
     "What the first rows have most of.",
     Order,
 )
-OFFSET = Limit("offset", "(0|[1-9][0-9]{0,3})", "100", "Rows that are left out before the first one.", int, minimum=0)
+OFFSET = Limit(
+    "offset", f"(0|[1-9][0-9]{{0,3}}|{MAX_PAGE})", "100", "Rows that are left out before the first one.", int, minimum=0
+)
 
 
 def read_parameters(query: str, known: Sequence[Parameter]) -> dict[str, Any]:

@@ -47,6 +47,7 @@ PAUSE = 0.36
 PREFORMATTED = {
     "show/state_log.py": 4,
     "control/unattended.py": 2,
+    "control/change_log.py": 1,
     "startup.py": 1,
     "log_limit.py": 1,
     "web/server.py": 1,
