@@ -73,7 +73,8 @@ def session_rules(switches: Sequence[SimulatedSwitch]) -> dict[int, bytes]:
     return {
         flow.cookie >> COOKIE_MARK_BITS: mac
         for switch in switches
-        for flow in switch.datapath.tables[1]
+        for table in switch.datapath.tables[1:2]  # a switch may have but one
+        for flow in table
         if flow.cookie & 0xFFFF == 0x51B7 and flow.cookie >> 32
         for kind, argument in flow.actions
         if kind == OFPAT_SET_FIELD and isinstance(argument, tuple)

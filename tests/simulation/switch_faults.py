@@ -43,7 +43,10 @@ def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> No
     ``first`` is the number of the first one's tag: rules that come back after they were removed are another balancer's.
     """
     world.ghosts_at = world.clock.now
-    table = world.switches[switch].datapath.tables[1]
+    tables = world.switches[switch].datapath.tables
+    if len(tables) == 1:  # without a session table there are no session rules
+        return
+    table = tables[1]
     ours = [flow for flow in table if flow.cookie >> 32]
     for number in range(count if ours else 0):
         if table.is_full:

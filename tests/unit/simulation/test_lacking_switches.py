@@ -86,3 +86,13 @@ def test_what_a_switch_lacks_is_said_once_also_when_it_connects_again(
 @pytest.mark.parametrize("lacks", [LACKS["NORMAL, which it rejects"], {**ALL, "tables": 64}], ids=["NORMAL", "most"])
 def test_without_normal_faults_are_survived_as_with_it(history: list[Fault], lacks: dict[str, Any]) -> None:
     assert simulate(world(**lacks), history, 300.0).violation is None
+
+
+def test_a_switch_with_one_table_goes_through_a_restart_of_the_balancer_and_ghosts() -> None:
+    """It has no session rules: no session survives the restart, and nothing has to be removed."""
+    history = [
+        Fault(60.0, "ghosts", (7, 0)),
+        Fault(100.0, "controller is killed"),
+        Fault(102.0, "controller starts"),
+    ]
+    assert simulate(world(tables=1), history, 200.0).violation is None
