@@ -128,7 +128,7 @@ class Meters:
 
         def added(error: Optional[Error]) -> None:
             if error is None:
-                self.restored += self.are_supported
+                self.restored += self.has_probe_meter if meter == PROBE_METER else self.are_supported
                 conclude(None)
             else:  # it is there, perhaps from a previous run, or the switch has no meters
                 self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_MODIFY, meter, rate)], conclude)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Optional
 
@@ -10,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from statistics_replies import meter_stats_reply
 
-from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
+from ryu_haslb.configuration.model import (
+    Configuration,
+    ProbeKind,
+    RealServer,
+    ServerFarm,
+    VirtualServer,
+    default_probe,
+)
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.overload.admission import Admission
@@ -272,6 +280,17 @@ def test_a_switch_that_accepts_meters_but_never_reports_them_is_not_given_them_f
 def test_meters_that_were_reported_once_are_restored_whenever_they_are_deleted() -> None:
     assert restorations([{FIRST_METER: 0, ARP_METER: 0}] + [{}] * 20) == 20
     assert restorations([{FIRST_METER: 0, ARP_METER: 0}, {FIRST_METER: 0}, {FIRST_METER: 0, ARP_METER: 0}]) == 1
+
+
+def test_the_meter_of_the_first_probe_is_no_restored_one() -> None:
+    """An operator who adds a probe to a farm is not told that another one has deleted a meter."""
+    metered = Metered()
+    metered.install()
+    farm = replace(CONFIGURATION.farms["HAFARM"], probes=("ALIVE",))
+    probed = replace(CONFIGURATION, farms={"HAFARM": farm}, probes={"ALIVE": default_probe("ALIVE", ProbeKind.PING)})
+    metered.meters.configure(probed, Sides())
+    metered.transport.answer()
+    assert (metered.meters.has_probe_meter, metered.meters.restored) == (True, 0)
 
 
 def test_dropped_arp_requests_are_counted_and_are_no_requests_of_mobiles() -> None:
