@@ -50,7 +50,7 @@ class LeastConnections:
         self, reals: Sequence[RealServer], datapath_id: int, other_than: Optional[RealServer]
     ) -> Optional[RealServer]:
         candidates = [real for real in reals if real.accepts_sessions_from(datapath_id) and real is not other_than]
-        return min(candidates, key=lambda real: real.sessions / real.weight, default=None)
+        return min(candidates, key=lambda real: real.sessions / real.weight) if candidates else None
 
 
 PREDICTORS: Final[dict[PredictorName, type[Predictor]]] = {

@@ -85,7 +85,7 @@ class Shards(Generic[K, V]):
 
     def pop(self, key: K) -> Optional[V]:
         """Remove an entry and return its value; None if the key has none."""
-        value = self.shards[hash(key) & self.mask].pop(key, None)
+        value: Optional[V] = self.shards[hash(key) & self.mask].pop(key, None)
         if value is None:
             return None
         self._peak = max(self._peak, self.size)

@@ -18,7 +18,7 @@ confirmed barrier.
 from __future__ import annotations
 
 from collections import deque
-from enum import IntEnum
+from enum import Enum
 from typing import Final, NamedTuple, Optional
 
 #: Queueing delay in seconds, and unconfirmed bytes, above which the load is HIGH. At twice as much it is FULL.
@@ -32,7 +32,7 @@ _ROUND_TRIP_WINDOW: Final = 1.0
 _MAX_SUBTRACTED_ROUND_TRIP: Final = 0.4
 
 
-class Load(IntEnum):
+class Load(Enum):
     """How far behind a switch is. :mod:`.admission` defines which requests are admitted at each load."""
 
     NORMAL = 0
@@ -112,7 +112,9 @@ class Backlog:
         round_trip = min(self._shortest_round_trip, self._previous_shortest)
         delay = 0.0 if is_reading else self.oldest_barrier_age(now) - round_trip
         load = max(delay / MAX_QUEUEING_DELAY, unconfirmed / MAX_UNCONFIRMED_BYTES)
-        return _NORMAL if load < 1.0 else Load(min(int(load), Load.FULL))
+        if load < 1.0:
+            return _NORMAL
+        return Load.HIGH if load < 2.0 else Load.FULL
 
     def _record_round_trip(self, seconds: float, now: float) -> None:
         if now >= self._window_ends:

@@ -112,7 +112,7 @@ class RuleRoom:
             self._is_announced = False
         if self._census is None:
             return
-        some = next(self._census, [])
+        some: list[Session] = next(self._census, [])
         self.held.update(session.tag for session in some if session.rule_at == self._datapath_id)
         if len(some) < SESSIONS_PER_STEP:
             self._census = None
@@ -193,7 +193,7 @@ class RuleRoom:
             if now < self._look_at:
                 return []
             self._hand, self._look_at = self._sessions.slices(SESSIONS_PER_STEP), now + LOOK_INTERVAL
-            some = next(self._hand, [])
+            some = next(self._hand, None) or []
         found = (
             session
             for session in some
