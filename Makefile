@@ -128,7 +128,7 @@ $(OSKEN_INSTALLED): setup.cfg setup.py pyproject.toml constraints.txt tools/inst
 deb: ## Build the Debian package into dist/, and check it with lintian (root, if tools are missing)
 	@tools/build-deb dist
 
-dist: ## Build the sdist and the wheel into dist/, and check them with twine
+dist: ## Build the sdist and the wheels, pure and compiled, into dist/, and check them with twine
 	@tools/build-dist "$(PYTHON)"
 
 site: ## Build the site of docs/ into dist/site, and check its links

@@ -65,7 +65,6 @@ def compiled() -> list[Extension]:
 
     configuration = configparser.ConfigParser()
     configuration.read("setup.cfg")
-    # What is compiled is measured in docs/performance.md; -O3 takes a fifth longer, and is no faster.
     extensions: list[Extension] = mypycify(
         [*OPTIONS, *configuration["haslb:compiled"]["modules"].split()], opt_level="2", debug_level="0"
     )
