@@ -125,11 +125,14 @@ class SessionTable:
         """Whether so many further sessions, and one, are more than the limit allows."""
         return self._by_tag.size + further >= self.limit.limit
 
+    def _may_confirm(self) -> bool:
+        """Whether the part of the limit that confirmed sessions may take has room."""
+        return self._by_tag.size - self.limit.unconfirmed < self.limit.limit * MAX_CONFIRMED_PART
+
     def confirm(self, session: Session) -> None:
         """The session's mobile has begun a further attempt: it no longer makes room for others."""
-        limit = self.limit
-        if self._by_tag.size - limit.unconfirmed < limit.limit * MAX_CONFIRMED_PART:
-            limit.remove(session)
+        if self._may_confirm():
+            self.limit.remove(session)
 
     def open(self, request: Request, real: RealServer, now: float) -> Session:
         """Open a session with a tag that no other session has."""
@@ -150,7 +153,7 @@ class SessionTable:
         self._recovered += 1
         session = Session(server, recovered_identity(tag), tag, real, now)
         session.last_attempt = -inf  # so that its first request is not a repetition of anything
-        if self._by_tag.size - self.limit.unconfirmed >= self.limit.limit * MAX_CONFIRMED_PART:
+        if not self._may_confirm():
             self.limit.add(session, _RECOVERED)
         self._by_tag.add(tag, session)
         self._add(session, session.deadline)
