@@ -105,6 +105,11 @@ class Target:
         return TargetState.OPERATIONAL if self.has_answered else TargetState.TESTING
 
     @property
+    def group(self) -> tuple[str, str]:
+        """The farm and the probe, by name."""
+        return self.farm.name, self.probe.name
+
+    @property
     def timeout(self) -> float:
         """Seconds that the real server has for an answer."""
         return min(self.probe.interval / 2, MAX_ANSWER_TIMEOUT)
@@ -151,7 +156,7 @@ class Probing:
         for key, target in before.items():
             if self._by_key.get(key) is not target:
                 target.real.pass_probe(target.probe.name)
-        self._proven &= {(target.farm.name, target.probe.name) for target in self.targets if target.is_proven}
+        self._proven &= {target.group for target in self.targets if target.is_proven}
         self._questions = [entry for entry in self._questions if self._is_current(entry[2])]
         heapify(self._questions)
         self._awaited = {token: target for token, target in self._awaited.items() if self._is_current(target)}
@@ -212,18 +217,18 @@ class Probing:
         self._awaited.pop(target.token, None)
 
     def _prove(self, target: Target) -> None:
-        group = target.farm.name, target.probe.name
+        group = target.group
         if group not in self._proven:
             self._proven.add(group)
             for each in self.targets:
-                if (each.farm.name, each.probe.name) == group:
+                if each.group == group:
                     each.is_proven = True
 
     def _schedule_new(self, now: float) -> None:
         """Spread the first questions of what is new over their interval."""
         new, self._new = self._new, []
         for number, target in enumerate(new):
-            target.is_proven = (target.farm.name, target.probe.name) in self._proven
+            target.is_proven = target.group in self._proven
             target.next_at = now + target.probe.interval * number / len(new)
             self._push(self._questions, target.next_at, target)
 
@@ -284,12 +289,12 @@ class Probing:
 
     def groups(self) -> Iterator[tuple[str, str]]:
         """The farms and their probes, by name."""
-        yield from {(each.farm.name, each.probe.name): None for each in self.targets}
+        yield from {each.group: None for each in self.targets}
 
     def unproven(self) -> Iterator[tuple[str, str]]:
         """Those of :meth:`groups` whose probe has shown nothing yet, although it was sent often enough."""
         silent = (each for each in self.targets if each.state is TargetState.UNPROVEN)
-        yield from {(each.farm.name, each.probe.name): None for each in silent}
+        yield from {each.group: None for each in silent}
 
 
 _PROBE_FAILED = Health.PROBE_FAILED
