@@ -17,7 +17,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from attacked import HARD_LIMIT, Controller, started
+from attacked import CONFIGURATION, HARD_LIMIT, Controller, started
 from balancer_process import free_port
 from nonsense import configuration, control_request, dfp_message, http_request
 from process_size import descriptors, resident
@@ -35,16 +35,6 @@ ANSWER_TIMEOUT = 0.1
 #: Bytes by which the process may grow.
 MAX_GROWTH = 48 << 20
 TOKEN = "correct-horse-battery-staple"
-CONFIGURATION = """
-ip slb serverfarm HAFARM
- real 10.1.1.51
-  inservice
-!
-ip slb vserver MIPSLB
- virtual 10.1.1.10 udp 434 service ipmobile
- serverfarm HAFARM
- inservice
-"""
 
 
 def test_nonsense_at_every_door_stops_nothing_and_leaves_nothing_behind(tmp_path: Path) -> None:
