@@ -169,15 +169,19 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """What ``show``, HTTP and metrics read from."""
         return Sources(self.configuration, self.balancer, self.dfp, self.fleet.switches, self.member, self.history)
 
-    def commit_configuration(self, text: str, source: str) -> Callable[[], Iterable[str]]:
+    def commit_configuration(self, text: str, source: str, *, is_whole: bool) -> Callable[[], Iterable[str]]:
         """Make a checked configuration that of all members of the cluster, if there is one.
+
+        ``is_whole``: nothing of the text rests on what was in force before.
 
         The function that is returned is to be called when it is in force here. It returns notes about members that have
         not applied it; to get them takes up to some seconds.
 
         Raises: ConfigurationError if that is not possible; then nothing changes. UndecidedError.
         """
-        return tuple if self.cluster_configuration is None else self.cluster_configuration.commit(text, source)
+        if self.cluster_configuration is None:
+            return tuple
+        return self.cluster_configuration.commit(text, source, is_whole=is_whole)
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the configuration in force. Sessions are kept, except those of removed virtual servers."""

@@ -139,17 +139,20 @@ class Agreement:
         newest = max((each.revision for each in (self.shared, self._seen) if each is not None), default=0)
         return SharedConfiguration(newest + 1 if newest < MAX_REVISION else 1, text, _shown(changed_by), changed_at)
 
-    def objection(self, text: str, applied_by: Sequence[str] = ()) -> Optional[str]:
+    def objection(self, text: str, *, is_whole: bool, applied_by: Sequence[str] = ()) -> Optional[str]:
         """Why this member cannot change the configuration of the cluster to this text; None if it can.
 
-        ``applied_by`` are the other members that have applied the one of the cluster. If this member cannot, what they
-        have in force may be lost by a change here; a configuration that all members refuse may be replaced at any.
+        ``is_whole``: a file gave all of the text, which does not rest on what is in force here.
+        ``applied_by`` are the other members that may have applied the one of the cluster. What this member refuses may
+        be in force there, or come from a newer version: only a whole configuration replaces it, and only if no member
+        has applied it.
         """
         if not self.has_read:
             return "the database is not connected"
-        if self.refused and applied_by and not self.is_replaceable:
+        if self.refused and not self.is_replaceable and not (is_whole and not applied_by):
             others = " or ".join(applied_by[:_MAX_NAMED])
-            return f"this member cannot apply the configuration of the cluster ({self.refused}); change it at {others}"
+            what_to_do = f"change it at {others}" if applied_by else "'haslb configure --from-file' replaces it"
+            return f"this member cannot apply the configuration of the cluster ({self.refused}); {what_to_do}"
         if self.pending is not None:
             return f"{self.pending} has just been committed; try again"
         if len(text) > MAX_TEXT:

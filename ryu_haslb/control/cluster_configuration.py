@@ -72,8 +72,10 @@ class ClusterConfiguration:
         elif rows:
             self._is_first = False
 
-    def commit(self, text: str, source: str) -> Callable[[], Iterable[str]]:
+    def commit(self, text: str, source: str, *, is_whole: bool) -> Callable[[], Iterable[str]]:
         """Make this text, which was checked, the configuration of all members. Without effect if it is so already.
+
+        ``is_whole`` as in :meth:`Agreement.objection`.
 
         The function that is returned is to be called when the text is in force here: if that fails, it is applied again
         as if another member had committed it. The function returns notes about members that have not applied it; to get
@@ -84,7 +86,9 @@ class ClusterConfiguration:
         agreement, end_of_rollback = self.agreement, self._end_of_rollback(source)
         if text == agreement.text and agreement.shared is not None and not (agreement.refused or end_of_rollback):
             return tuple
-        objection = agreement.objection(text, self._member.applied_elsewhere(time.monotonic()))
+        objection = agreement.objection(
+            text, is_whole=is_whole, applied_by=self._member.applied_elsewhere(time.monotonic())
+        )
         if objection is not None:
             raise _not_committed(source, objection)
         shared = agreement.next(text, f"{self._member.name}: {source}", _now())

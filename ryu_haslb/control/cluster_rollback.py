@@ -58,7 +58,9 @@ class ClusterRollback(Rollback):
         """
         if self.is_under_way:
             raise RollingBackError
-        objection = self._member.agreement.objection(text, self._member.applied_elsewhere(now))
+        objection = self._member.agreement.objection(
+            text, is_whole=False, applied_by=self._member.applied_elsewhere(now)
+        )
         if objection is not None:
             raise _not_committed(objection)
         wanted = PendingRollback(text, int(self._clocks().wall + 60 * minutes))

@@ -40,6 +40,11 @@ class Job:
     text: Optional[str] = None
     is_merged: bool = False
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether a file says all of it, so that it rests on nothing that was in force before."""
+        return self.commands is None and self.text is None and not self.is_merged
+
 
 @dataclass(frozen=True)
 class Outcome:

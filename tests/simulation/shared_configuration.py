@@ -57,7 +57,7 @@ class MemberConfiguration:
 
     def commit(self, text: str) -> None:
         """An operator changes the configuration of all members here; this may be refused."""
-        if self.agreement.objection(text) is not None:
+        if self.agreement.objection(text, is_whole=False) is not None:
             return
         shared = self.agreement.next(text, self._member.name, _CHANGED_AT)
         try:

@@ -97,7 +97,7 @@ class WebBench:
     def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
         return self.balancer.clear_in_slices(wanted, 500)
 
-    def commit_configuration(self, text: str, source: str) -> Callable[[], Iterable[str]]:
+    def commit_configuration(self, text: str, source: str, *, is_whole: bool) -> Callable[[], Iterable[str]]:
         """There is no cluster."""
         return tuple
 

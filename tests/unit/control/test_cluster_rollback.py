@@ -201,7 +201,7 @@ def test_a_change_while_it_rolls_back_does_not_end_the_waiting(members: Members)
     """An operator's change may be on its way when the time is over."""
     members.arm_and_change(members.leader)
     members.leader.rollback.begin()
-    list(members.leader.configuration.commit(members.leader.text + "hostname x\n", "command")())
+    list(members.leader.configuration.commit(members.leader.text + "hostname x\n", "command", is_whole=False)())
     assert members.database.rows[ROLLBACK.table] is not None
 
 

@@ -79,7 +79,7 @@ def test_a_roll_back_that_fails_is_tried_again(
     """In a cluster the database may be away."""
     application = armed()
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
         raise ConfigurationError([Diagnostic("rollback", 0, "the database is not connected")])
 
     monkeypatch.setattr(application, "commit_configuration", refuse)
@@ -127,7 +127,7 @@ def test_members_see_until_when_a_change_is_to_be_confirmed(monkeypatch: pytest.
     application = Application()
     sources: list[str] = []
 
-    def commit(_: str, source: str) -> Callable[[], tuple[str, ...]]:
+    def commit(_: str, source: str, *, is_whole: bool) -> Callable[[], tuple[str, ...]]:
         sources.append(source)
         return tuple
 
