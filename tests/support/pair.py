@@ -91,10 +91,20 @@ class Pair:
 
     @property
     def master(self) -> int:
-        (port,) = (each for each in PORTS if self.role(each) == "master")
-        return port
+        """The port of the balancer that is master. While the role passes from one to the other there may be none."""
+        return self._await_one("master")
 
     @property
     def waiting(self) -> int:
-        (port,) = (each for each in PORTS if self.role(each) == "waiting")
-        return port
+        """The port of the balancer that waits; the other one may be master, or about to be."""
+        return self._await_one("waiting")
+
+    def _await_one(self, role: str) -> int:
+        found: list[int] = []
+
+        def is_found() -> bool:
+            found[:] = [port for port in PORTS if self.role(port) == role]
+            return len(found) == 1
+
+        wait_until(is_found, f"one balancer is {role}")
+        return found[0]
