@@ -11,7 +11,8 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.openflow.sockets import tls
-from ryu_haslb.openflow.wire import HEADER
+from ryu_haslb.openflow.sockets.framing import reply_length
+from ryu_haslb.openflow.wire import HEADER, OFPT_MULTIPART_REPLY
 
 #: Bytes that are read at once, and reads after which the messages are handled.
 _READ_SIZE, _READS = 1 << 16, 16
@@ -119,6 +120,8 @@ class Link:
         offset = 0
         while len(received) - offset >= HEADER.size:
             version, kind, length, xid = HEADER.unpack_from(received, offset)
+            if kind == OFPT_MULTIPART_REPLY:
+                length = reply_length(received, offset, length)
             if length < HEADER.size:
                 raise LinkClosedError(f"a message of {length} bytes arrived: expected {HEADER.size} or more")
             if offset + length > len(received):

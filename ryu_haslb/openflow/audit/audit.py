@@ -102,7 +102,8 @@ class Audit:
         self._rules: list[Rule] = []
         self._at_first: Optional[Counter[FlowStats]] = None
         self._rows: list[FlowStats] = []
-        self._xids: set[int] = set()
+        #: Table, cookie and mask of each request without a whole reply, by its transaction id.
+        self._asked: dict[int, tuple[int, int, int]] = {}
         self._heard_at = self._due_at = 0.0
         self._backoff = Backoff(_MAX_RESTORE_INTERVAL)
         self._fruitless = 0
@@ -120,7 +121,7 @@ class Audit:
     def suspend(self) -> None:
         """The standing rules are being replaced, or the switch is not served: compare nothing."""
         self._wanted = None
-        self._xids.clear()
+        self._asked.clear()
 
     def expect(self, rules: Iterable[Rule], now: float) -> None:
         """These standing rules are in place."""
@@ -137,9 +138,9 @@ class Audit:
         """Ask for what is due, and report what was restored."""
         if self._wanted is None:
             return
-        if self._xids:
+        if self._asked:
             if now > self._heard_at + _REPLY_TIMEOUT:
-                self._xids.clear()
+                self._asked.clear()
         elif self._is_possible and now >= self._due_at and not self._backoff.must_wait(now):
             self._ask(now)
         self._sessions.tick(now)
@@ -161,32 +162,33 @@ class Audit:
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
         """Read a part of a reply. False when it is the reply to another request."""
-        if xid not in self._xids:
+        asked = self._asked.get(xid)
+        if asked is None:
             return self._sessions.on_reply(xid, message, now)
         self._heard_at = now
         try:
-            self._rows += flow_stats(message)
+            self._rows += (row for row in flow_stats(message) if _is_asked_for(row, *asked))
             if len(self._rows) > _MAX_FURTHER_ROWS + 4 * len(self._rules):
                 raise MalformedMessage(f"{len(self._rows)} rules of ours: {len(self._rules)} were installed")
             more = has_more(message)
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed flow-stats reply (%s); audit given up", self._datapath_id, error)
-            self._xids.clear()
+            self._asked.clear()
             self._rows = []
             self._due_at = now + AUDIT_INTERVAL
             return True
         if not more:
-            self._xids.discard(xid)
-            if not self._xids:
+            del self._asked[xid]
+            if not self._asked:
                 self._compare(now)
                 self._rows = []
         return True
 
     def on_error(self, xid: int, now: float) -> bool:
         """The switch rejects a request. False when it is another one."""
-        if xid not in self._xids:
+        if xid not in self._asked:
             return self._sessions.on_error(xid, now)
-        self._xids.clear()
+        self._asked.clear()
         self._end("rejects flow-stats requests")
         return True
 
@@ -207,7 +209,7 @@ class Audit:
             requests.append((Table.REPLIES, Purpose.COPY_REPLY.cookie, _EXACT_COOKIE))
         for table, cookie, mask in requests:
             xid = self._channel.next_xid()
-            self._xids.add(xid)
+            self._asked[xid] = table, cookie, mask
             self._channel.transmit(flow_stats_request(xid, table, cookie, mask))
 
     def _compare(self, now: float) -> None:
@@ -285,6 +287,11 @@ class Audit:
             "Switch %016x: %d standing and %d session rules were deleted by another controller or operator; restored",
             *(self._datapath_id, standing, sessions),
         )
+
+
+def _is_asked_for(row: FlowStats, table: int, cookie: int, mask: int) -> bool:
+    """Whether a row answers a request. Some switches ignore cookies, and report a whole table each time."""
+    return row.table == table and row.cookie & mask == cookie & mask
 
 
 def _is_common(row: FlowStats) -> bool:

@@ -34,10 +34,11 @@ from ryu_haslb.engine import (
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.sockets.channel import MessageHandler, SwitchListener
+from ryu_haslb.openflow.sockets.framing import reply_length
 from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
 from ryu_haslb.openflow.sockets.tls import PeerCertificate, peer_certificate, reason
-from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPT_PACKET_IN
+from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPT_MULTIPART_REPLY, OFPT_PACKET_IN
 from ryu_haslb.openflow.wire_ports import Ports
 
 LOG = logging.getLogger(__name__)
@@ -196,6 +197,8 @@ class Transport(Datapath):  # type: ignore[misc]
         try:
             while len(received) - offset >= HEADER.size:
                 version, kind, length, xid = HEADER.unpack_from(received, offset)
+                if kind == OFPT_MULTIPART_REPLY:
+                    length = reply_length(received, offset, length)
                 if length < HEADER.size:
                     raise ProtocolError(f"a message of type {kind} and {length} bytes: expected {HEADER.size} or more")
                 end = offset + length
