@@ -25,6 +25,10 @@ has :data:`MAX_ADDRESSES_OF_PORT`, is not listened to for some seconds: a rule i
 addresses are flooded meanwhile, and those that were learned are forwarded. So no port gets more than its share of the
 table. Nothing is learned while the switch is overloaded, be it by our own flow-mods (:mod:`.admission`).
 
+**Pace.** Changes are sent in groups, deletions first, each with a barrier behind it. The next group goes when that is
+answered, and is no larger than what the switch takes in a fraction of a second (:mod:`.sessions.flow_mod_pace`). What
+waits meanwhile is bounded by :data:`MAX_WAITING` and by the addresses that are known.
+
 VLAN tags stay as they are: a frame goes to every port that its destination may be at, and the ports belong to no VLAN.
 Loops between switches are not handled: the network must have none.
 """
@@ -32,15 +36,16 @@ Loops between switches are not handled: the network must have none.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.pipeline import LEARNED_PURPOSES, SESSION_KEY_MASK, Purpose, Rule
-from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.wire_flow_mod import cookie_of
+from ryu_haslb.openflow.sessions.flow_mod_pace import FlowModPace
+from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_ports import MAX_PORTS
 
 LOG = logging.getLogger(__name__)
@@ -55,6 +60,8 @@ MAX_NEW_ADDRESSES = 200
 DEAF_INTERVAL = 5
 #: Seconds without a packet after which an address is forgotten (IEEE 802.1Q, section 8.8.3).
 AGEING_TIME = 300
+#: Flow-mods that wait for a switch, beyond which no further address is learned: what a slow one takes in a second.
+MAX_WAITING = 256
 #: Seconds between two attempts to install the rules of one address.
 _RESEND_INTERVAL = 1.0
 #: Seconds between two log lines about a port.
@@ -105,22 +112,40 @@ class Learning:
     """What was learned over one connection. ``is_own`` says whether an address is the balancer's."""
 
     def __init__(
-        self, datapath_id: int, channel: Channel, layout: Layout, is_own: Callable[[bytes], bool], numbers: Numbers
+        self,
+        datapath_id: int,
+        transactions: Transactions,
+        layout: Layout,
+        is_own: Callable[[bytes], bool],
+        numbers: Numbers,
     ) -> None:
         self.layout = layout
         self._datapath_id = datapath_id
-        self._channel = channel
+        self._transactions = transactions
+        self._channel = transactions.channel
         self._is_own = is_own
         self._entries: dict[_Key, _Entry] = {}
         self._keys: dict[int, _Key] = {}
         self._ports: dict[int, _Port] = {}
         self._numbers = numbers
+        self._pace = FlowModPace()
+        self._to_install: dict[_Key, None] = {}
+        self._to_delete: dict[tuple[int, Purpose], Rule] = {}
+        self._outstanding = 0
+        self._is_over = False
+        self._now = 0.0
 
     def __len__(self) -> int:
         return len(self._entries)
 
+    @property
+    def waiting(self) -> int:
+        """The number of flow-mods that wait to be sent."""
+        return len(self._to_delete) + 2 * len(self._to_install)
+
     def on_packet(self, frame: bytes, port: int, now: float) -> None:
         """A copy of a packet whose source is not known at this port. More ports than a switch may have are ignored."""
+        self._now = now
         if port not in self._ports and len(self._ports) >= MAX_PORTS:
             return
         place = self._ports.setdefault(port, _Port())
@@ -133,12 +158,13 @@ class Learning:
         entry = self._entries.get(key)
         if entry is not None and entry.port == port and now < entry.sent_at + _RESEND_INTERVAL:
             return
-        if entry is None and len(self._entries) >= MAX_ADDRESSES:
+        if (entry is None and len(self._entries) >= MAX_ADDRESSES) or self.waiting >= MAX_WAITING:
             return
         if (entry is None or entry.port != port) and len(place.keys) >= MAX_ADDRESSES_OF_PORT:
             self._end_copies(place, port, now)
             return
         self._learn(key, entry, port, now)
+        self.flush()
 
     def on_punted(self, frame: bytes, port: int, now: float) -> None:
         """A packet for the balancer, which never comes to the learning table: its sender gets replies nevertheless."""
@@ -156,6 +182,7 @@ class Learning:
         entry = None if key is None else self._entries.get(key)
         if key is not None and entry is not None and entry.number == number:
             self._forget(key, entry)
+            self.flush()
         return True
 
     def on_port_down(self, port: int) -> None:
@@ -163,40 +190,61 @@ class Learning:
         place = self._ports.pop(port, None)
         for key in [] if place is None else list(place.keys):
             self._forget(key, self._entries[key])
+        self.flush()
 
-    def on_error(self, error: wire.Error, now: float) -> bool:
-        """The switch rejects a rule of the learning table. False when the message is another."""
-        cookie = cookie_of(error.data)
-        if cookie is None or not is_learned(cookie):
-            return False
-        key = self._keys.get(_number_of(cookie))
-        if key is not None:
-            entry = self._entries[key]
-            self._forget(key, entry)
-            self._end_copies(self._ports.setdefault(entry.port, _Port()), entry.port, now, f"it rejects rules: {error}")
-        return True
+    def flush(self) -> None:
+        """Send changes that wait, as many as the switch takes: one group of them is outstanding at a time."""
+        if self._is_over or self._outstanding or not self.waiting:
+            return
+        allowance = self._pace.allowance(0)
+        deletions = [self._to_delete.pop(each) for each in list(islice(self._to_delete, allowance))]
+        installs: list[tuple[_Key, _Entry]] = []
+        while self._to_install and len(deletions) + 2 * len(installs) < allowance:
+            key = next(iter(self._to_install))
+            del self._to_install[key]
+            installs.append((key, self._entries[key]))
+        count = self._outstanding = len(deletions) + 2 * len(installs)
+        self._transactions.submit(
+            lambda xid: [*(_deletion(rule, xid) for rule in deletions), *_additions(installs, xid)],
+            lambda error: self._on_concluded(installs, error),
+            lambda took: self._pace.on_confirmed(count, took),
+        )
+
+    def end(self) -> None:
+        """Something else switches from now on, or another learning table: send nothing more."""
+        self._is_over = True
+
+    def _on_concluded(self, installs: list[tuple[_Key, _Entry]], error: Optional[wire.Error]) -> None:
+        """The switch has confirmed a group of changes, or rejects it: then none of its addresses is learned."""
+        self._outstanding = 0
+        if self._is_over:
+            return
+        for key, entry in installs if error is not None else ():
+            if self._entries.get(key) is entry:
+                self._forget(key, entry)
+                place = self._ports.setdefault(entry.port, _Port())
+                self._end_copies(place, entry.port, self._now, f"it rejects rules: {error}")
+        self.flush()
 
     def _learn(self, key: _Key, before: Optional[_Entry], port: int, now: float) -> None:
-        """Install the rules of an address. A rule for its destination replaces the one with the same match."""
+        """Have the rules of an address installed. Those of another port go first: some switches keep the cookie of a
+        rule that is replaced."""
         if before is not None:
-            self._keys.pop(before.number, None)
-            if before.port != port:
-                self._ports[before.port].keys.discard(key)
-                self._send(wire.OFPFC_DELETE_STRICT, _source(key, before))
+            self._forget(key, before)
         number = self._numbers.next()
-        entry = self._entries[key] = _Entry(port, number, now)
+        self._entries[key] = _Entry(port, number, now)
         self._keys[number] = key
         self._ports[port].keys.add(key)
-        self._send(wire.OFPFC_ADD, _destination(key, entry), wire.output(port))
-        self._send(wire.OFPFC_ADD, _source(key, entry))
+        self._to_install[key] = None
 
     def _forget(self, key: _Key, entry: _Entry) -> None:
         del self._entries[key]
         self._keys.pop(entry.number, None)
+        self._to_install.pop(key, None)
         if entry.port in self._ports:
             self._ports[entry.port].keys.discard(key)
-        self._send(wire.OFPFC_DELETE_STRICT, _destination(key, entry))
-        self._send(wire.OFPFC_DELETE_STRICT, _source(key, entry))
+        for rule in (_destination(key, entry), _source(key, entry)):
+            self._to_delete[rule.cookie, rule.purpose] = rule
 
     def _shows_too_much(self, place: _Port, now: float) -> bool:
         if now >= place.since + 1.0:
@@ -220,10 +268,6 @@ class Learning:
                 *(self._datapath_id, port, reason, DEAF_INTERVAL, len(place.keys), MAX_ADDRESSES_OF_PORT),
             )
 
-    def _send(self, command: int, rule: Rule, actions: bytes = b"") -> None:
-        xid = self._channel.next_xid()
-        self._channel.transmit(rule_messages.learned_rule(rule, actions, AGEING_TIME, command, xid))
-
 
 def is_learned(cookie: int) -> bool:
     """Whether this is the cookie of a rule that was learned."""
@@ -244,6 +288,16 @@ def _key_of(frame: bytes) -> Optional[_Key]:
         return None
     vlan = int.from_bytes(frame[14:16], "big") & 0x0FFF
     return _Key(vlan | wire.OFPVID_PRESENT, frame[6:12])
+
+
+def _deletion(rule: Rule, xid: int) -> bytes:
+    return rule_messages.learned_rule(rule, b"", AGEING_TIME, wire.OFPFC_DELETE_STRICT, xid)
+
+
+def _additions(installs: Iterable[tuple[_Key, _Entry]], xid: int) -> Iterator[bytes]:
+    for key, entry in installs:
+        for rule, actions in ((_destination(key, entry), wire.output(entry.port)), (_source(key, entry), b"")):
+            yield rule_messages.learned_rule(rule, actions, AGEING_TIME, wire.OFPFC_ADD, xid)
 
 
 def _destination(key: _Key, entry: _Entry) -> Rule:

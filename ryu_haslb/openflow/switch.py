@@ -69,6 +69,7 @@ class Switch:
         self.restored = Restored()
         self.has_keys = False
         self._is_ready = False
+        self._transactions: Optional[Transactions] = None
 
     @property
     def channel(self) -> Optional[Channel]:
@@ -89,11 +90,16 @@ class Switch:
         self.layout = self.adjacencies.discovery.layout = self.questions.layout = layout
         self.questions.forget_rules()
         self.rules.is_supported = layout.has_sessions
-        self.path.learning = None
-        if layout.is_learning and self.channel is not None:
+        self._end_learning()
+        if layout.is_learning and self._transactions is not None:
             self.path.learning = Learning(
-                self.datapath_id, self.channel, layout, self.adjacencies.is_own, self._learned
+                self.datapath_id, self._transactions, layout, self.adjacencies.is_own, self._learned
             )
+
+    def _end_learning(self) -> None:
+        if self.path.learning is not None:
+            self.path.learning.end()
+        self.path.learning = None
 
     def take_reported(self, reported: Reported) -> None:
         """What the switch reports of itself. A part of the session table is left to a standing rule, and to others."""
@@ -109,6 +115,7 @@ class Switch:
     def connect(self, transactions: Transactions, now: float) -> None:
         """Serve the switch over a new connection. Its rules and neighbours may have changed meanwhile."""
         self.disconnect()
+        self._transactions = transactions
         self.path.channel = transactions.channel
         self.served_since = now
         self.adjacencies.begin(self._balancer.sessions.keys.current, now)
@@ -129,12 +136,12 @@ class Switch:
         Of the last requests it is not known whether the switch has sent them out: they no longer count as dispatched.
         """
         self._balancer.statistics.count_undelivered(DropReason.UNCONFIRMED, self.admission.backlog.unconfirmed_requests)
-        self.path.channel = None
+        self.path.channel = self._transactions = None
         self._is_ready = False
         self.unrecovered.recovery.reading.disconnect()
         self.rules.disconnect()
         self.admission.reset()
-        self.path.learning = None
+        self._end_learning()
 
     @property
     def is_connected(self) -> bool:
@@ -168,8 +175,6 @@ class Switch:
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error that concerns a request, a probe, or the recovery of sessions. False: another error."""
         if self.unrecovered.on_error(self.channel, xid, error, now):
-            return True
-        if self.learning is not None and self.learning.on_error(error, now):
             return True
         if self.questions.on_error(xid, error):
             return True

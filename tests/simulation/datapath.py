@@ -70,6 +70,28 @@ class Capabilities:
     max_packet_in: int = 0xFFFF
     #: Whether a packet-out may send to the controller.
     reflects: bool = True
+    #: Whether a packet-out may have the ingress port CONTROLLER.
+    accepts_in_port_controller: bool = True
+    #: Whether requests for flow statistics compare cookies.
+    flow_statistics_by_cookie: bool = True
+    #: All flow statistics in one message, whose length field has the lowest 16 bits of its length.
+    wraps_statistics: bool = False
+    #: Whether a masked field of a deletion or a request covers rules that have the field without a mask.
+    masks_cover: bool = True
+    #: OFPFF_CHECK_OVERLAP also rejects a rule that is there already.
+    overlaps_itself: bool = False
+    #: A rule that is added again keeps its cookie, its time-outs and its age.
+    keeps_replaced: bool = False
+    #: Whether a role request with an older generation is rejected.
+    checks_generation: bool = True
+    #: Whether set-field corrects the checksums of IPv4 and UDP.
+    corrects_checksums: bool = True
+    #: A packet-in has the number of a buffer, and all fields of the packet in its match.
+    buffers: bool = False
+    #: Bytes of the rejected message that an error repeats.
+    error_data: int = 64
+    #: Seconds behind a barrier reply after which flow-mods have an effect.
+    flow_mod_lag: float = 0.0
 
 
 @dataclass
@@ -196,8 +218,10 @@ class Datapath:
         """Carry out actions, of a ``rule`` (its table and cookie) or of a packet-out; the frame as they leave it."""
         for kind, argument in actions:
             if kind == OFPAT_SET_FIELD:
-                if argument[0] not in self.capabilities.ignored_sets:  # type: ignore[index]
-                    frame = packet.with_field(frame, *argument)  # type: ignore[misc]
+                assert isinstance(argument, tuple)
+                field, value = argument
+                if field not in self.capabilities.ignored_sets:
+                    frame = packet.with_field(frame, field, value, self.capabilities.corrects_checksums)
             elif kind == OFPAT_PUSH_VLAN:
                 frame = packet.with_vlan_tag(frame)
             elif argument == OFPP_CONTROLLER:

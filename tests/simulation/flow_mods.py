@@ -138,12 +138,18 @@ class FlowMods:
     def _add(self, number: int, flow: Flow) -> None:
         table = self._datapath.tables[number]
         before = table.get(flow.priority, flow.match)
-        if before is None and flow.flags & OFPFF_CHECK_OVERLAP and _overlaps(table, flow):
+        capabilities = self._switch.capabilities
+        checks_overlap = flow.flags & OFPFF_CHECK_OVERLAP and (before is None or capabilities.overlaps_itself)
+        if checks_overlap and _overlaps(table, flow):
             raise MalformedError(5, 3)  # OFPFMFC_OVERLAP
         if before is None and table.is_full:
             raise MalformedError(5, 1)  # OFPFMFC_TABLE_FULL
         if before is not None:  # counters stay unless OFPFF_RESET_COUNTS says otherwise (section 6.4)
             flow.packets, flow.octets = before.packets, before.octets
+            if capabilities.keeps_replaced:
+                flow.cookie, flow.flags = before.cookie, before.flags
+                flow.idle_timeout, flow.hard_timeout = before.idle_timeout, before.hard_timeout
+                flow.installed, flow.used = before.installed, before.used
         table.put(flow)
         self._switch.monitors.report(ADDED, number, flow, self._origin)
 
@@ -176,7 +182,7 @@ class FlowMods:
                     raise IndexError(each)
                 continue
             if priority is None:
-                flows = table.select(match, *cookie)
+                flows = table.select(match, *cookie, self._switch.capabilities.masks_cover)
             else:
                 exact = table.get(priority, match)
                 flows = [exact] if exact and exact.cookie & cookie[1] == cookie[0] & cookie[1] else []

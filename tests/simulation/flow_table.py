@@ -235,15 +235,20 @@ class FlowTable:
             self._looked_at = int(flow.installed)
         self._timed.setdefault(max(ceil(min(times)), self._looked_at + 1), []).append(flow)
 
-    def select(self, match: Match, cookie: int, cookie_mask: int) -> list[Flow]:
-        """The rules that a non-strict request is about: whose match is ``match`` or narrower, and whose cookie fits."""
+    def select(self, match: Match, cookie: int, cookie_mask: int, masks_cover: bool = True) -> list[Flow]:
+        """The rules that a non-strict request is about: whose match is ``match`` or narrower, and whose cookie fits.
+
+        Without ``masks_cover``, a masked field is not narrowed by the same field without a mask.
+        """
         flows: Iterable[Flow] = self._flows.values()
         if cookie_mask == _EXACT_COOKIE:
             flows = list(self._by_cookie.get(cookie, ()))
         if not match.fields:
             return [flow for flow in flows if flow.cookie & cookie_mask == cookie & cookie_mask]
         return [
-            flow for flow in flows if flow.cookie & cookie_mask == cookie & cookie_mask and is_within(flow.match, match)
+            flow
+            for flow in flows
+            if flow.cookie & cookie_mask == cookie & cookie_mask and is_within(flow.match, match, masks_cover)
         ]
 
 
@@ -252,7 +257,7 @@ def _group_key(flow: Flow) -> object:
     return found[0] if len(found) == 1 else found
 
 
-def is_within(narrow: Match, wide: Match) -> bool:
+def is_within(narrow: Match, wide: Match, masks_cover: bool = True) -> bool:
     """Whether every packet that matches ``narrow`` matches ``wide`` as well."""
     have = {number: (value, mask) for number, value, mask in narrow.fields}
     for number, value, mask in wide.fields:
@@ -262,6 +267,10 @@ def is_within(narrow: Match, wide: Match) -> bool:
         if mask is None:
             if own_mask is not None or own != value:
                 return False
-        elif (own_mask is not None and own_mask & mask != mask) or own & mask != value & mask:
+        elif (
+            (own_mask is None and not masks_cover)
+            or (own_mask is not None and own_mask & mask != mask)
+            or own & mask != value & mask
+        ):
             return False
     return True

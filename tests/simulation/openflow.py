@@ -5,6 +5,7 @@ from __future__ import annotations
 from struct import Struct
 
 from simulation.flow_table import Match
+from simulation.packet import fields_of
 
 (HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, EXPERIMENTER, FEATURES_REQUEST, FEATURES_REPLY) = range(7)
 GET_CONFIG_REQUEST, GET_CONFIG_REPLY, SET_CONFIG, PACKET_IN, FLOW_REMOVED, PORT_STATUS, PACKET_OUT = range(7, 14)
@@ -21,3 +22,18 @@ def packed(match: Match) -> bytes:
     """A match structure (section 7.2.3)."""
     length = 4 + len(match.oxms)
     return (b"\0\1" + length.to_bytes(2, "big") + match.oxms).ljust(length + 7 & ~7, b"\0")
+
+
+#: Bytes of the match fields that do not have two.
+_SIZES = {0: 4, 2: 8, 3: 6, 4: 6, 10: 1, 11: 4, 12: 4, 22: 4, 23: 4}
+
+
+def packed_fields(frame: bytes, in_port: int) -> bytes:
+    """A match structure with every field that a frame has, the ingress port behind the others."""
+    oxms = b""
+    for number, value in reversed(list(enumerate(fields_of(frame, in_port)))):
+        size = _SIZES.get(number, 2)
+        if value is not None:
+            oxms += (0x8000_0000 | number << 9 | size).to_bytes(4, "big") + value.to_bytes(size, "big")
+    length = 4 + len(oxms)
+    return (b"\0\1" + length.to_bytes(2, "big") + oxms).ljust(length + 7 & ~7, b"\0")

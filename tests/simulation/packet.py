@@ -58,8 +58,18 @@ def _read_ipv4(frame: bytes, body: int, fields: Fields) -> None:
         fields[UDP_DST] = int.from_bytes(frame[transport + 2 : transport + 4], "big")
 
 
-def with_field(frame: bytes, field: int, value: bytes) -> bytes:
+def with_field(frame: bytes, field: int, value: bytes, corrects_checksums: bool = True) -> bytes:
     """The frame with one field set; checksums follow as a switch does it. A field that is not there stays away."""
+    changed = _with_field(frame, field, value)
+    if corrects_checksums or field not in (IPV4_DST, UDP_DST):
+        return changed
+    body = 18 if frame[12:14] == b"\x81\x00" else 14
+    for place in (body + 10, body + (frame[body] & 0x0F) * 4 + 6):
+        changed = changed[:place] + frame[place : place + 2] + changed[place + 2 :]
+    return changed
+
+
+def _with_field(frame: bytes, field: int, value: bytes) -> bytes:
     if field == ETH_DST:
         return value + frame[6:]
     if field == ETH_SRC:

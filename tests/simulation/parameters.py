@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Optional
+from typing import Any, Optional
 
 from ryu_haslb.configuration.model import (
     Configuration,
@@ -104,6 +104,8 @@ class Parameters:
     normal: str = "works"
     make: str = "simulation"
     flood: bool = True
+    #: Further capabilities of the switches, by the names of :class:`~simulation.datapath.Capabilities`.
+    habits: tuple[tuple[str, Any], ...] = ()
     #: A probe of the farm, its interval in seconds, and the failures after which a home agent has failed.
     probe: Optional[ProbeKind] = None
     probe_interval: int = 5
@@ -134,6 +136,7 @@ class Parameters:
             flood=self.flood,
             roles=self.roles,
             flow_monitor=self.flow_monitor,
+            **dict(self.habits),
         )
 
     def configuration(self) -> Configuration:

@@ -71,11 +71,13 @@ class Statistics:
     def _flow_stats(self, message: bytes) -> list[bytes]:
         wanted, cookie, mask = message[16], int.from_bytes(message[32:40], "big"), int.from_bytes(message[40:48], "big")
         out_port = int.from_bytes(message[20:24], "big")
+        if not self._switch.capabilities.flow_statistics_by_cookie:
+            mask = 0
         match, _ = read_match(message, 48)
         rows = []
         for number, table in self._datapath.tables_with_rules():
             if wanted in (number, 0xFF):
-                for flow in table.select(match, cookie, mask):
+                for flow in table.select(match, cookie, mask, self._switch.capabilities.masks_cover):
                     if out_port == OFPP_ANY or (0, out_port) in flow.actions:
                         rows.append(self._flow_row(number, flow))
         return rows

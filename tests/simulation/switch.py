@@ -17,12 +17,13 @@ from simulation.datapath import Capabilities, Datapath, PacketIn
 from simulation.flow_mods import FlowMods
 from simulation.flow_monitor import ADDED, DELETED, UNKNOWN, FlowMonitors, Origin
 from simulation.flow_table import OFPFF_SEND_FLOW_REM, Flow
-from simulation.openflow import FLOW_REMOVED, PACKET_IN, PORT_STATUS, packed
+from simulation.openflow import FLOW_REMOVED, PACKET_IN, PORT_STATUS, packed, packed_fields
 from simulation.statistics import Statistics
 from simulation.switch_connection import SwitchConnection
 from simulation.work_queue import WorkQueue
 
-_PACKET_IN = Struct("!IHBBQHHII4x2x")
+_PACKET_IN = Struct("!IHBBQ")
+_IN_PORT = Struct("!HHII4x")
 _FLOW_REMOVED = Struct("!QHBBIIHHQQ")
 _PORT = Struct("!I4x6s2x16sIIIIIIII")
 
@@ -50,6 +51,7 @@ class SimulatedSwitch:
         self.connections: list[SwitchConnection] = []
         self.generation: Optional[int] = None
         self._expires_at = 0.0
+        self._buffer = 0
         #: How often it has been restarted.
         self.restarts = 0
         #: Is called with the connection over which something is changed, before that is executed.
@@ -122,9 +124,15 @@ class SimulatedSwitch:
         return _PORT.pack(port, port.to_bytes(6, "big"), name, 0, state, 0, 0, 0, 0, 0, 0)
 
     def _punt(self, packet_in: PacketIn) -> None:
-        frame = packet_in.frame
-        head = (0xFFFFFFFF, len(frame) & 0xFFFF, packet_in.reason, packet_in.table, packet_in.cookie)
-        self._tell(PACKET_IN, packet_in.reason, _PACKET_IN.pack(*head, 1, 12, 0x80000004, packet_in.in_port) + frame)
+        frame, buffers = packet_in.frame, self.capabilities.buffers
+        self._buffer = (self._buffer + 1) % 256
+        what = (packet_in.reason, packet_in.table, packet_in.cookie)
+        head = _PACKET_IN.pack(self._buffer if buffers else 0xFFFFFFFF, len(frame) & 0xFFFF, *what)
+        if buffers:
+            match = packed_fields(frame, packet_in.in_port)
+        else:
+            match = _IN_PORT.pack(1, 12, 0x80000004, packet_in.in_port)
+        self._tell(PACKET_IN, packet_in.reason, head + match + b"\0\0" + frame)
 
     def _tell(self, kind: int, reason: int, body: bytes) -> None:
         for connection in self.connections:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import TYPE_CHECKING, Optional
 
-from simulation.datapath import Action, read_actions
+from simulation.datapath import OFPP_CONTROLLER, Action, read_actions
 from simulation.flow_mods import RejectedBundleError
 from simulation.flow_monitor import FLOW_MONITOR, MONITOR_CANCEL
 from simulation.flow_table import MalformedError
@@ -90,7 +90,7 @@ class SwitchConnection:
             GET_CONFIG_REQUEST: lambda _, xid: self.send(GET_CONFIG_REPLY, b"\0\0\xff\xff", xid),
             EXPERIMENTER: self._experimenter,
             PACKET_OUT: self._packet_out,
-            FLOW_MOD: lambda message, _: switch.flow_mods.execute(message, self),
+            FLOW_MOD: self._flow_mod,
             MULTIPART_REQUEST: self._multipart,
             BARRIER_REQUEST: lambda _, xid: self.send(BARRIER_REPLY, b"", xid),
             ROLE_REQUEST: self._role,
@@ -170,7 +170,21 @@ class SwitchConnection:
 
     def _refuse(self, message: bytes, code: tuple[int, int]) -> None:
         xid = int.from_bytes(message[4:8], "big")
-        self.send(ERROR, code[0].to_bytes(2, "big") + code[1].to_bytes(2, "big") + message[:64], xid)
+        repeated = message[: self._switch.capabilities.error_data]
+        self.send(ERROR, code[0].to_bytes(2, "big") + code[1].to_bytes(2, "big") + repeated, xid)
+
+    def _flow_mod(self, message: bytes, _: int) -> None:
+        lag = self._switch.capabilities.flow_mod_lag
+        if lag:
+            self._switch.clock.after(lag, self._execute_late, message)
+        else:
+            self._switch.flow_mods.execute(message, self)
+
+    def _execute_late(self, message: bytes) -> None:
+        try:
+            self._switch.flow_mods.execute(message, self)
+        except MalformedError as error:
+            self._refuse(message, error.code)
 
     def _features(self, _: bytes, xid: int) -> None:
         capabilities = 0x4F
@@ -180,6 +194,8 @@ class SwitchConnection:
     def _packet_out(self, message: bytes, _: int) -> None:
         buffer, in_port, length = _PACKET_OUT.unpack_from(message)
         end = 24 + length
+        if in_port == OFPP_CONTROLLER and not self._switch.capabilities.accepts_in_port_controller:
+            raise MalformedError(1, 11)  # OFPBRC_BAD_PORT
         if buffer != 0xFFFFFFFF:
             raise MalformedError(1, 8)  # OFPBRC_BUFFER_UNKNOWN
         if end > len(message):
@@ -239,7 +255,8 @@ class SwitchConnection:
         role, generation = _ROLE.unpack_from(message)
         if role in (ROLE_MASTER, ROLE_SLAVE):
             known = self._switch.generation
-            if known is not None and (generation - known) & 0xFFFFFFFFFFFFFFFF >= 1 << 63:
+            is_checked = self._switch.capabilities.checks_generation
+            if is_checked and known is not None and (generation - known) & 0xFFFFFFFFFFFFFFFF >= 1 << 63:
                 raise MalformedError(11, 0)  # OFPET_ROLE_REQUEST_FAILED, OFPRRFC_STALE
             self._switch.generation = generation
         if role == ROLE_MASTER:
@@ -283,7 +300,7 @@ class SwitchConnection:
         """A multipart reply in as many messages as it takes; flows may take their time."""
         delay = self._switch.capabilities.stats_delay if kind == 1 else 0.0
         limit = self._switch.capabilities.stats_part or (_SLOW_PART if delay else _PART)
-        parts = _parts(rows, limit)
+        parts = [rows] if self._switch.capabilities.wraps_statistics else _parts(rows, limit)
         for number, part in enumerate(parts, 1):
             more = int(number < len(parts))
             if kind == 1 and part:

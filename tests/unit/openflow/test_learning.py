@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Optional
+from collections.abc import Iterator
+from typing import Any, Optional
 
 import pytest
-from fake_switch import FakeSwitch, FakeTransport, error
+from fake_switch import FakeSwitch, FakeTransport
 
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow import wire
@@ -16,10 +17,13 @@ from ryu_haslb.openflow.learning import (
     MAX_ADDRESSES,
     MAX_ADDRESSES_OF_PORT,
     MAX_NEW_ADDRESSES,
+    MAX_WAITING,
     Learning,
     Numbers,
 )
 from ryu_haslb.openflow.pipeline import Action, Purpose, Rule, Table
+from ryu_haslb.openflow.sessions.flow_mod_pace import INITIAL_WINDOW
+from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_description import Description
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, goto_table
 from ryu_haslb.openflow.wire_ports import MAX_PORTS
@@ -30,17 +34,26 @@ HOST = bytes.fromhex("020000000007")
 
 
 class Bench:
-    def __init__(self, rejects: Optional[tuple[int, int]] = None) -> None:
-        self.fake = FakeSwitch()
+    def __init__(self, rejects: Optional[tuple[int, int]] = None, **capabilities: Any) -> None:
+        self.fake = FakeSwitch(**capabilities)
         if rejects is not None:
             self.fake.rejects = lambda message: rejects if message[1] == wire.OFPT_FLOW_MOD else None
         self.transport = FakeTransport(self.fake)
-        self.learning = Learning(1, self.transport, LAYOUT, lambda mac: mac == OWN, Numbers())
+        self.transport.handler = self._on_message
+        self.transactions = Transactions(self.transport)
+        self.learning = Learning(1, self.transactions, LAYOUT, lambda mac: mac == OWN, Numbers())
         self.now = 100.0
 
-    def show(self, mac: bytes, port: int, vlan: Optional[int] = None) -> None:
+    def _on_message(self, kind: int, xid: int, message: bytes) -> bool:
+        if kind == wire.OFPT_ERROR:
+            return self.transactions.on_error(xid, wire.read_error(message))
+        return kind == wire.OFPT_BARRIER_REPLY and self.transactions.on_barrier_reply(xid, self.now)
+
+    def show(self, mac: bytes, port: int, vlan: Optional[int] = None, answers: bool = True) -> None:
         tag = b"" if vlan is None else b"\x81\x00" + vlan.to_bytes(2, "big")
         self.learning.on_packet(b"\xff" * 6 + mac + tag + b"\x08\x00" + bytes(46), port, self.now)
+        if answers:
+            self.transport.answer()
 
     def rules(self, purpose: Purpose) -> list[tuple[int, dict[str, object]]]:
         """The number and the match of each rule with a purpose."""
@@ -76,6 +89,7 @@ def test_the_sender_of_a_request_is_learned_once_and_followed() -> None:
     for port in (7, 7, 8):
         bench.now += 10.0
         bench.learning.on_punted(b"\xff" * 6 + HOST + b"\x08\x00" + bytes(46), port, bench.now)
+        bench.transport.answer()
     assert [match["in_port"] for _, match in bench.rules(Purpose.KNOWN_SOURCE)] == [8]
     assert [number for number, _ in bench.rules(Purpose.FORWARD_LEARNED)] == [2], "the second request changes nothing"
 
@@ -84,6 +98,7 @@ def test_when_one_rule_ages_the_other_is_deleted() -> None:
     bench = Bench()
     bench.show(HOST, 7)
     assert bench.learning.on_removed(1 << 32 | Purpose.KNOWN_SOURCE.cookie)
+    bench.transport.answer()
     assert not bench.rules(Purpose.FORWARD_LEARNED)
     assert len(bench.learning) == 0
     assert not bench.learning.on_removed(Purpose.PUNT_REQUEST.cookie)
@@ -142,13 +157,83 @@ def test_a_switch_that_reports_any_number_of_ports_fills_no_memory() -> None:
     assert len(bench.learning) == 1
 
 
-def test_a_full_table_ends_the_copies_of_the_port_and_nothing_is_believed_to_be_learned() -> None:
+def test_a_full_table_ends_the_copies_of_the_port_and_nothing_is_believed_to_be_learned(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     full = (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_TABLE_FULL)
     bench = Bench(full)
     bench.show(HOST, 7)
-    rejected = bench.transport.sent_of(wire.OFPT_FLOW_MOD)[0]
-    assert bench.learning.on_error(wire.read_error(error(rejected, full)), bench.now)
     assert len(bench.learning) == 0
+    assert "7: it rejects rules: OFPFMFC_TABLE_FULL" in caplog.text
+
+
+def shown(count: int, first: int = 0) -> Iterator[bytes]:
+    yield from ((0x060000000000 + number).to_bytes(6, "big") for number in range(first, first + count))
+
+
+def flow_mods(bench: Bench) -> list[int]:
+    """The commands of the flow-mods that were sent, by themselves or in bundles."""
+    sent = [each if each[1] == wire.OFPT_FLOW_MOD else each[24:] for each in bench.transport.sent]
+    return [each[25] for each in sent if each[1:2] == bytes([wire.OFPT_FLOW_MOD])]
+
+
+def test_a_switch_that_does_not_answer_is_sent_no_more_than_a_first_window() -> None:
+    """docs/switches.md: flow-mods are paced by barriers to what the switch takes, and never queued without bound."""
+    bench = Bench()
+    for port in range(1, 11):
+        for mac in shown(MAX_NEW_ADDRESSES, port * 1000):
+            bench.show(mac, port, answers=False)
+    assert len(flow_mods(bench)) <= INITIAL_WINDOW
+    assert MAX_WAITING <= bench.learning.waiting <= MAX_WAITING + 1
+    bench.transport.answer()
+    assert not bench.learning.waiting
+    assert len(bench.rules(Purpose.FORWARD_LEARNED)) == len(bench.learning)
+
+
+def test_deletions_go_before_additions() -> None:
+    bench = Bench()
+    for mac in shown(50):
+        bench.show(mac, 7)
+    bench.transport.sent.clear()
+    bench.show(HOST, 8, answers=False)  # is sent at once
+    for mac in shown(10, 100):
+        bench.show(mac, 9, answers=False)  # waits
+    bench.learning.on_port_down(7)
+    bench.transport.answer()
+    commands = flow_mods(bench)[2:]
+    assert commands == sorted(commands, key=lambda command: command != wire.OFPFC_DELETE_STRICT)
+    assert len(commands) == 2 * 50 + 2 * 10
+
+
+def test_an_address_that_moves_on_before_its_rules_are_sent_has_only_the_last_ones() -> None:
+    bench = Bench()
+    bench.show(HOST, 7, answers=False)
+    for port in (8, 9, 10, 8):
+        bench.show(bytes.fromhex("020000000008"), port, answers=False)
+    bench.transport.answer()
+    assert [match["in_port"] for _, match in bench.rules(Purpose.KNOWN_SOURCE)] == [7, 8]
+    assert len(bench.rules(Purpose.FORWARD_LEARNED)) == 2
+
+
+def test_a_learning_table_that_has_ended_sends_nothing_more() -> None:
+    bench = Bench()
+    bench.show(HOST, 7, answers=False)
+    bench.show(bytes.fromhex("020000000008"), 8, answers=False)
+    bench.learning.end()
+    bench.transport.sent.clear()
+    bench.transport.answer()
+    assert not flow_mods(bench)
+
+
+def test_a_switch_that_keeps_the_cookie_of_a_replaced_rule_forgets_a_host_that_has_moved() -> None:
+    """Lagopus does, against OpenFlow 1.3.5, section 6.4: the end of a rule must name the rule that is there."""
+    bench = Bench(keeps_replaced=True)
+    for port in (7, 8):
+        bench.show(HOST, port)
+    assert [number for number, _ in bench.rules(Purpose.FORWARD_LEARNED)] == [2]
+    assert bench.learning.on_removed(2 << 32 | Purpose.FORWARD_LEARNED.cookie)
+    bench.transport.answer()
+    assert not bench.rules(Purpose.KNOWN_SOURCE)
 
 
 REJECTED_PORT = wire.Error(wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT, b"")
