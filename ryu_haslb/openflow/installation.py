@@ -229,6 +229,7 @@ class Installation:
 
         metered = self._meters.are_supported
         self.transactions.submit(lambda xid: messages_of(rules, metered, xid, layout), conclude)
+        self.transactions.submit(lambda xid: rule_messages.table_miss_update(rules, xid, layout), lambda _: None)
         self.transactions.submit(lambda xid: rule_messages.table_miss(rules, xid, layout), conclude_table_miss)
 
     def _on_installed(self, rules: list[Rule]) -> None:

@@ -83,6 +83,22 @@ def table_miss(rules: Iterable[Rule], xid: int, layout: Layout = _DEFAULT) -> li
     return [_add(rule, False, layout, xid, flags=flags) for rule in rules if rule.purpose is Purpose.PASS_OTHER]
 
 
+def table_miss_update(rules: Iterable[Rule], xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
+    """The message that gives PASS_OTHER the actions of this layout, if it is there.
+
+    Some switches (CPqD, Lagopus) take the rule itself for one that overlaps with it, and reject :func:`table_miss`.
+    """
+    return [
+        FlowMod(
+            *(wire.OFPFC_MODIFY_STRICT, rule.table, rule.cookie, _EXACT_COOKIE, rule.priority),
+            match=match(rule.match),
+            instructions=layout.instructions(rule.action),
+        ).pack(xid)
+        for rule in rules
+        if rule.purpose is Purpose.PASS_OTHER
+    ]
+
+
 def session_removal(xid: int) -> list[bytes]:
     """The message that deletes every rule with our cookie mark in the session table, and no other rule."""
     return [FlowMod(wire.OFPFC_DELETE, _SESSIONS, COOKIE_MARK, COOKIE_MARK_MASK).pack(xid)]

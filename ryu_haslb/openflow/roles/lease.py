@@ -45,12 +45,24 @@ def holder_id(address: tuple[str, int]) -> int:
     return int.from_bytes(digest, "big") or 1
 
 
-def renewal(xid: int, holder: int) -> bytes:
-    """The message that adds the lease anew; with :data:`NO_HOLDER` it gives the lease up."""
-    cookie = holder << 32 | LEASE_COOKIE
-    return FlowMod(wire.OFPFC_ADD, Table.CLASSIFIER, cookie, priority=_PRIORITY, match=_MATCH, instructions=_DROP).pack(
-        xid
+def renewal(xid: int, holder: int, turn: int) -> bytes:
+    """The messages that add the lease anew; with :data:`NO_HOLDER` they give it up. ``turn`` alternates: 0, 1, 0, 1.
+
+    The lease has another priority each time, and the one before is deleted behind it. Some switches (Lagopus) keep the
+    cookie and the age of a rule that is added again, against OpenFlow 1.3.5, section 6.4.
+    """
+    new = FlowMod(
+        wire.OFPFC_ADD,
+        *(Table.CLASSIFIER, holder << 32 | LEASE_COOKIE, 0, _PRIORITY + turn),
+        match=_MATCH,
+        instructions=_DROP,
     )
+    old = FlowMod(
+        wire.OFPFC_DELETE_STRICT,
+        *(Table.CLASSIFIER, LEASE_COOKIE, _LEASE_COOKIE_MASK, _PRIORITY + 1 - turn),
+        match=_MATCH,
+    )
+    return new.pack(xid) + old.pack(xid)
 
 
 def removal(xid: int) -> bytes:
@@ -64,12 +76,14 @@ def request(xid: int) -> bytes:
 
 
 def read(message: bytes) -> Optional[Lease]:
-    """The lease in the reply; None if there is none.
+    """The lease in the reply, the youngest while it is being renewed; None if there is none.
 
     Raises:
         MalformedMessage: the message is cut short, or a length inside of it does not fit.
     """
-    for cookie, seconds in flow_ages(message):
-        if cookie & _LEASE_COOKIE_MASK == LEASE_COOKIE:
-            return Lease(cookie >> 32, seconds)
-    return None
+    found = [
+        Lease(cookie >> 32, seconds)
+        for cookie, seconds in flow_ages(message)
+        if cookie & _LEASE_COOKIE_MASK == LEASE_COOKIE
+    ]
+    return min(found, key=lambda each: each.age, default=None)

@@ -58,6 +58,7 @@ class Mastership(Arbiter):
         self._holder = holder
         self._timeout = LEASE_TIMEOUT
         self._has_lost = False
+        self._turn = 0
         self._lease: Optional[Lease] = None
         self._is_lease_readable = True
         self._absent_since: Optional[float] = None
@@ -81,7 +82,7 @@ class Mastership(Arbiter):
 
     def give_up(self, xid: int) -> list[bytes]:
         """The messages that let another balancer serve the switch at once; this one stops serving it."""
-        return [lease.renewal(xid, lease.NO_HOLDER)] if self.role is Role.MASTER else []
+        return [self._renewal(xid, lease.NO_HOLDER)] if self.role is Role.MASTER else []
 
     def on_message(self, kind: int, xid: int, message: bytes, now: float) -> bool:
         """Handle a message that concerns the role. False when it is another."""
@@ -107,7 +108,11 @@ class Mastership(Arbiter):
 
     def _renew(self, now: float) -> None:
         self._renewed_at = now
-        self._channel.transmit(lease.renewal(self._channel.next_xid(), self._holder))
+        self._channel.transmit(self._renewal(self._channel.next_xid(), self._holder))
+
+    def _renewal(self, xid: int, holder: int) -> bytes:
+        self._turn = 1 - self._turn
+        return lease.renewal(xid, holder, self._turn)
 
     def _on_changed(self, reply: RoleReply, now: float) -> None:
         if self._claimed is None:
@@ -169,7 +174,8 @@ class Mastership(Arbiter):
     def _become_master(self, generation: int, now: float) -> None:
         self.role, self.generation, self._claimed = Role.MASTER, generation, None
         self._asked_at, self._absent_since = now, None
-        self._renew(now)
+        for _ in range(2):  # the lease of the one before may have either priority
+            self._renew(now)
         LOG.info("Switch %016x: this balancer is master (generation %d)", self._datapath_id, generation)
         self._listener.on_mastership(self._others_served)
 

@@ -125,7 +125,7 @@ def test_a_switch_without_role_status_shows_the_loss_by_an_error_or_by_its_answe
     master = Balancer(bench, 1)
     bench.switch.connections[0].role = ControllerRole.SLAVE
     if sign == "error":
-        master.transmit(lease.renewal(5, 1))
+        master.transmit(lease.renewal(5, 1, 0))
     else:
         master.mastership.ask(bench.clock.now)
     assert master.events == ["serve", "wait"]

@@ -1,0 +1,117 @@
+"""Switches that do what two OpenFlow 1.3 switches are known to do: CPqD's (BOFUSS, ofsoftswitch13) and Lagopus.
+
+What is told of them here was read in their sources. Mobiles are served, and others can still talk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from budget import some
+
+from ryu_haslb.configuration.model import Datapath, Switching
+from ryu_haslb.openflow.pipeline import Purpose
+from simulation.faults import Fault
+from simulation.parameters import Parameters
+from simulation.simulation import simulate
+from simulation.world import World
+
+#: All statistics in one message, cookies in requests and generations ignored, tables of 4,096 rules.
+CPQD: dict[str, Any] = {
+    "normal": "ignored",
+    "make": "Stanford University, Ericsson Research and CPqD Research",
+    "tables": 64,
+    "max_flows": 4096,
+    "bundles": False,
+    "flow_monitor": False,
+    "habits": (
+        ("flow_statistics_by_cookie", False),
+        ("wraps_statistics", True),
+        ("masks_cover", False),
+        ("overlaps_itself", True),
+        ("checks_generation", False),
+        ("buffers", True),
+    ),
+}
+#: A rule that is added again keeps its cookie and its age; the data plane runs behind the control plane.
+LAGOPUS: dict[str, Any] = {
+    "normal": "ignored",
+    "make": "Lagopus project",
+    "tables": 255,
+    "bundles": False,
+    "flow_monitor": False,
+    "habits": (
+        ("masks_cover", False),
+        ("overlaps_itself", True),
+        ("keeps_replaced", True),
+        ("flow_mod_lag", 0.01),
+    ),
+}
+MAKES = pytest.mark.parametrize("make", [CPQD, LAGOPUS], ids=["CPqD", "Lagopus"])
+
+
+def world(nat: bool = False, **further: Any) -> Parameters:
+    return Parameters(seed=5, home_agents=3, mobiles=24, pdsns=2, lifetime=60, idle=60, stay=60.0, nat=nat, **further)
+
+
+@MAKES
+@pytest.mark.parametrize("nat", [False, True], ids=["dispatched", "direct"])
+@pytest.mark.parametrize(
+    "history",
+    some(
+        [
+            [],
+            [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")],
+            [Fault(100.0, "switch restarts", (0,))],
+            [Fault(100.0, "flows are deleted", ("session rules",))],
+            [Fault(100.0, "control connection breaks", (0, 0)), Fault(130.0, "control connection mends", (0, 0))],
+            [Fault(100.0, "home agent dies", (1,))],
+        ]
+    ),
+    ids=str,
+)
+def test_mobiles_are_served_and_bystanders_talk(history: list[Fault], nat: bool, make: dict[str, Any]) -> None:
+    assert simulate(world(nat, **make), history, 250.0).violation is None
+
+
+@MAKES
+def test_a_full_table_is_survived(make: dict[str, Any]) -> None:
+    small = {**make, "max_flows": 80}
+    history = [Fault(100.0, "controller is killed"), Fault(102.0, "controller starts")]
+    assert simulate(replace(world(**small), mobiles=150), history, 250.0).violation is None
+
+
+@MAKES
+def test_sessions_survive_a_crash_when_their_statistics_have_more_than_64_kilobytes(make: dict[str, Any]) -> None:
+    parameters = Parameters(seed=5, mobiles=1000, pdsns=8, arrivals=10.0, lifetime=600, idle=300, **make)
+    running = World(parameters)
+    running.start()
+    running.clock.run_until(running.clock.now + 20.0)
+    Fault(0.0, "controller is killed").strike(running)
+    Fault(0.0, "controller starts").strike(running)
+    running.clock.run_until(running.clock.now + 10.0)
+    assert len(running.controller.balancer.sessions) == 1000
+
+
+@MAKES
+def test_two_balancers_do_not_take_the_switch_from_each_other(
+    make: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The lease shows that the master lives, also where a rule that is added again keeps its age."""
+    assert simulate(world(controllers=2, **make), [], 120.0).violation is None
+    assert "another balancer has taken over" not in caplog.text
+
+
+@MAKES
+def test_a_mode_that_is_configured_later_takes_effect(make: dict[str, Any]) -> None:
+    """The rule that passes other packets is there already, and is rejected as one that overlaps with itself."""
+    running = World(replace(world(**{**make, "make": "unknown"}), names_datapaths=True))
+    running.start()
+    running.clock.run_until(running.clock.now + 5.0)
+    learn = {1: Datapath(1, switching=Switching.LEARN)}
+    running.controller.configure(replace(running.controller.configuration, datapaths=learn))
+    running.clock.run_until(running.clock.now + 5.0)
+    (rule,) = [flow for flow in running.switch.datapath.tables[0] if flow.cookie == Purpose.PASS_OTHER.cookie]
+    assert rule.goto == 3
