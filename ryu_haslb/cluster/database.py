@@ -66,9 +66,10 @@ class Database:
         """What the database shows now."""
         row, is_connected = self._row(), self.is_connected
         has_lock = bool(is_connected and self._idl.lock_name is not None and self._idl.has_lock)
+        is_contended = bool(is_connected and self._idl.is_lock_contended)
         if row is None:
-            return View(is_connected, has_lock, 0, "")
-        return View(is_connected, has_lock, row.generation, row.leader)
+            return View(is_connected, has_lock, 0, "", is_contended)
+        return View(is_connected, has_lock, row.generation, row.leader, is_contended)
 
     @property
     def leader_since(self) -> str:
@@ -84,10 +85,7 @@ class Database:
         """Read what has come, and do what the election decides."""
         self._idl.run()
         self._follow_claim()
-        wants_lock = self._election.wants_lock(now) and (self._election.is_leading or self._may_lead())
-        lock = LOCK if wants_lock else None
-        if self._claim is None and lock != self._idl.lock_name:
-            self._idl.set_lock(lock)
+        self._follow_wish(now)
         view = self.view
         if view.is_impossible and not self._was_impossible:
             LOG.error(
@@ -97,6 +95,7 @@ class Database:
             )
         self._was_impossible = view.is_impossible
         self._carry_out(self._election.observe(view, now))
+        self._follow_wish(now)
 
     def on_generation_at_switch(self, generation: int, is_master_elsewhere: bool) -> None:
         """A switch reports the newest generation that it has seen. This member may be MASTER at others."""
@@ -106,6 +105,13 @@ class Database:
         """Let another member lead."""
         self._election.resign(now)
         self.step(now)
+
+    def _follow_wish(self, now: float) -> None:
+        """Ask for the lock, or release it, as the election wants."""
+        wants_lock = self._election.wants_lock(now) and (self._election.is_leading or self._may_lead())
+        lock = LOCK if wants_lock else None
+        if self._claim is None and lock != self._idl.lock_name:
+            self._idl.set_lock(lock)
 
     def _row(self) -> Optional[Any]:
         return next(iter(self._idl.tables["Cluster"].rows.values()), None)

@@ -33,6 +33,10 @@ A generation in the database that is too large is none of a member's. It is igno
 switch gets to know it: the switch would reject all generations of members from then on.
 
 A leader that resigns goes on until its successor has raised the generation, so that requests are served all the time.
+
+When the Raft leader changes, or the database was made anew, all members connect anew, and the lock is free. Those that
+do not lead leave it to the leader for :data:`LEADERS_ADVANCE`. Meanwhile they ask for it again and again, and give it
+back, until another client has it: that is the leader, and if its connection ends, they need not wait.
 """
 
 from __future__ import annotations
@@ -43,8 +47,9 @@ from typing import NamedTuple, Optional, Union
 
 #: Seconds for which a member that has resigned does not ask for the lock, so that another one gets it.
 RESIGNATION_TIME = 10.0
-#: Seconds for which a member that has just connected leaves the lock to the leader.
-LEADERS_ADVANCE = 1.0
+#: Seconds for which a member that has just connected leaves the lock to the leader, and seconds after which it asks for
+#: the lock again to see whether the leader has it by now.
+LEADERS_ADVANCE, LOCK_TRIAL_INTERVAL = 1.0, 0.1
 #: Seconds from a claim until the next.
 CLAIM_INTERVAL = 0.2
 #: Claims because of a generation at a switch that may follow each other at once, and seconds until a further one may.
@@ -97,12 +102,16 @@ ELECTION_TRANSITIONS: dict[tuple[MemberState, ElectionEvent], MemberState] = {
 
 
 class View(NamedTuple):
-    """What the database shows: whether it is connected, whether this member has the lock, and the last commit."""
+    """What the database shows: whether it is connected, whether this member has the lock, and the last commit.
+
+    ``is_contended``: this member has asked for the lock, and another client has it.
+    """
 
     is_connected: bool
     has_lock: bool
     generation: int
     leader: str
+    is_contended: bool = False
 
     @property
     def is_impossible(self) -> bool:
@@ -155,6 +164,7 @@ class Election:
         self._claim_at = 0.0
         self._resigned_until: Optional[float] = None
         self._connected_at: Optional[float] = None
+        self._is_leader_back, self._lock_trial_at = False, 0.0
 
     @property
     def is_leading(self) -> bool:
@@ -167,16 +177,12 @@ class Election:
         return max(self.generation, self._newest_in_database, self._newest_at_switch)
 
     def wants_lock(self, now: float) -> bool:
-        """Whether the database is to be asked for the lock.
-
-        When the Raft leader changes, or the database was made anew, all members connect anew. Those that do not lead
-        let the leader be the first.
-        """
+        """Whether the database is to be asked for the lock."""
         if self._resigned_until is not None and now < self._resigned_until:
             return False
-        if self.is_leading or self._view.leader == self.name or not self.newest_generation:
+        if not self._leaves_lock(now):
             return True
-        return self._connected_at is not None and now >= self._connected_at + LEADERS_ADVANCE
+        return self._connected_at is not None and now >= self._lock_trial_at
 
     def observe(self, view: View, now: float) -> list[Action]:
         """The database may have changed, or time has passed."""
@@ -185,17 +191,21 @@ class Election:
         self._view = view
         self._newest_in_database = max(self._newest_in_database, view.generation)
         if not view.is_connected:
-            self._connected_at = None
+            self._connected_at, self._is_leader_back = None, False
         elif self._connected_at is None:
-            self._connected_at = now
+            self._connected_at = self._lock_trial_at = now
+        self._is_leader_back |= view.is_connected and view.is_contended
         if self._is_claim_found():
             return self._lead(view.generation, ElectionEvent.CLAIM_FOUND)
         if self.is_leading and view.is_connected and self._is_succeeded():
             return self._stand_by(ElectionEvent.SUCCEEDED)
         self._move(ElectionEvent.DATABASE_BACK if view.is_connected else ElectionEvent.DATABASE_LOST)
-        if self._must_claim(now) and view.has_lock and now >= self._claim_at:
-            return self._claim(now)
-        return []
+        if not self._must_claim(now) or not view.has_lock or now < self._claim_at:
+            return []
+        if self._leaves_lock(now):
+            self._lock_trial_at = now + LOCK_TRIAL_INTERVAL
+            return []
+        return self._claim(now)
 
     def on_committed(self, generation: int) -> list[Action]:
         """The claim of this generation is in the database."""
@@ -229,6 +239,12 @@ class Election:
     def _is_confirmed(self) -> bool:
         view = self._view
         return self.state is MemberState.LEADER and view.has_lock and view.generation == self.generation
+
+    def _leaves_lock(self, now: float) -> bool:
+        """Whether the leader, which has connected anew as well, is to have the lock first."""
+        if self.is_leading or self._view.leader == self.name or not self.newest_generation or self._is_leader_back:
+            return False
+        return self._connected_at is None or now < self._connected_at + LEADERS_ADVANCE
 
     def _is_succeeded(self) -> bool:
         """Whether the database shows another leader: one with a newer generation, or with the same one."""

@@ -52,7 +52,7 @@ class SimulatedIdl:
         self.tables = {name: _Table(name, {}) for name in tables}
         self.state = Idl.IDL_S_INITIAL
         self.lock_name: Optional[str] = None
-        self.has_lock = False
+        self.has_lock = self.is_lock_contended = False
         self.txn: Optional[SimulatedTransaction] = None
         self.changed_tables: set[str] = set()
         self.session: Optional[Session] = None
@@ -88,10 +88,10 @@ class SimulatedIdl:
         """Ask for a lock, or release it."""
         before, self.lock_name = self.lock_name, name
         if before is not None and name != before:
-            self.has_lock = False
+            self.has_lock = self.is_lock_contended = False
             self._send(self.database.unlock, before)
         if name is not None and name != before:
-            self.has_lock = False
+            self.has_lock = self.is_lock_contended = False
             self._send(self.database.lock, name)
 
     def force_reconnect(self) -> None:
@@ -145,7 +145,7 @@ class SimulatedIdl:
             for operation in argument:
                 self._on_operation(operation)
         elif kind == "lock" and argument[0] == self.lock_name:
-            self.has_lock = argument[1]
+            self.has_lock, self.is_lock_contended = argument[1], not argument[1]
         elif kind == "reply":
             transaction, status, error = argument
             if transaction in self.outstanding:
@@ -173,7 +173,7 @@ class SimulatedIdl:
                 self._on_operation(Operation(table.name, number, columns))
         self.state = Idl.IDL_S_MONITORING
         if self.lock_name is not None:
-            self.has_lock = False
+            self.has_lock = self.is_lock_contended = False
             self._send(self.database.lock, self.lock_name)
 
     def _on_operation(self, operation: Operation) -> None:

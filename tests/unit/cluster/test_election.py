@@ -14,6 +14,7 @@ from ryu_haslb.cluster.election import (
     CLAIM_INTERVAL,
     ELECTION_TRANSITIONS,
     LEADERS_ADVANCE,
+    LOCK_TRIAL_INTERVAL,
     MAX_CLAIMS_FOR_SWITCHES,
     MAX_COMMITTED_GENERATION,
     MAX_GENERATION,
@@ -34,8 +35,15 @@ def view(generation: int, has_lock: bool = False, leader: str = "b") -> View:
     return View(True, has_lock, generation, leader)
 
 
-def leading(generation: int = 7) -> Election:
+def connected(generation: int = 6) -> Election:
+    """A member that has been connected for long, and knows of a leader."""
     election = Election("a")
+    assert election.observe(view(generation), -LEADERS_ADVANCE) == []
+    return election
+
+
+def leading(generation: int = 7) -> Election:
+    election = connected(generation - 1)
     assert election.observe(view(generation - 1, has_lock=True), 0.0) == [Claim(generation)]
     assert election.on_committed(generation) == [Lead(generation)]
     election.observe(view(generation, has_lock=True, leader="a"), 0.0)
@@ -43,8 +51,7 @@ def leading(generation: int = 7) -> Election:
 
 
 def test_the_lock_alone_makes_no_leader() -> None:
-    election = Election("a")
-    assert election.observe(view(6), -LEADERS_ADVANCE) == []
+    election = connected()
     assert election.observe(view(6, has_lock=True), 0.0) == [Claim(7)]
     assert (election.state, election.is_leading) == (MemberState.CLAIMING, False)
     election.on_not_committed()
@@ -55,11 +62,39 @@ def test_a_member_that_connects_anew_leaves_the_lock_to_the_leader_at_first() ->
     """All members connect anew when the Raft leader changes: the lock of the leader of then is nobody's."""
     election = Election("a")
     election.observe(view(6), 10.0)
-    assert not election.wants_lock(10.0 + LEADERS_ADVANCE / 2)
-    assert election.wants_lock(10.0 + LEADERS_ADVANCE)
+    end = 10.0 + LEADERS_ADVANCE
+    for now in (10.0, 10.0 + LOCK_TRIAL_INTERVAL, end - LOCK_TRIAL_INTERVAL):
+        assert election.wants_lock(now), "to see whether the leader has it"
+        assert election.observe(view(6, has_lock=True), now) == []
+        assert not election.wants_lock(now), "it gives it back: the leader may come"
+    assert election.wants_lock(end)
+    assert election.observe(view(6, has_lock=True), end) == [Claim(7)]
+
+
+def test_a_member_that_is_not_connected_asks_for_no_lock() -> None:
+    election = connected()
+    assert election.wants_lock(20.0)
     election.observe(View(False, False, 6, "b"), 20.0)
     assert not election.wants_lock(20.0 + 2 * LEADERS_ADVANCE)
     assert leading(7).wants_lock(0.0)
+
+
+def test_a_member_waits_no_longer_once_the_leader_has_the_lock_of_the_new_raft_leader() -> None:
+    """The leader was killed just after the Raft leader had changed: its successor leads at once."""
+    election = Election("a")
+    election.observe(view(6), 10.0)
+    election.observe(view(6)._replace(is_contended=True), 10.1)
+    assert election.wants_lock(10.1)
+    assert election.observe(view(6, has_lock=True), 10.2) == [Claim(7)]
+    election.on_not_committed()
+    election.observe(LOST, 10.3)
+    election.observe(view(6), 10.6)
+    assert election.observe(view(6, has_lock=True), 10.7) == [], "another connection says nothing of the leader yet"
+
+
+def test_the_leader_needs_no_proof_that_it_is_back() -> None:
+    election = Election("a")
+    assert election.observe(view(6, has_lock=True, leader="a"), 10.0) == [Claim(7)]
 
 
 def test_a_committed_generation_makes_a_leader() -> None:
@@ -67,7 +102,7 @@ def test_a_committed_generation_makes_a_leader() -> None:
 
 
 def test_a_claim_that_failed_is_repeated_after_a_pause() -> None:
-    election = Election("a")
+    election = connected()
     election.observe(view(6, has_lock=True), 0.0)
     election.on_not_committed()
     assert election.observe(view(6, has_lock=True), CLAIM_INTERVAL / 2) == []
@@ -75,7 +110,7 @@ def test_a_claim_that_failed_is_repeated_after_a_pause() -> None:
 
 
 def test_a_member_leads_with_a_claim_whose_reply_was_lost() -> None:
-    election = Election("a")
+    election = connected()
     election.observe(view(6, has_lock=True), 0.0)
     election.observe(LOST, 0.1)
     election.on_not_committed()
@@ -214,8 +249,8 @@ def test_a_member_that_knows_of_a_leader_leaves_it_the_lock_of_a_database_that_w
     election.on_generation_at_switch(7, False)
     election.observe(LOST, 10.0)
     election.observe(view(0, leader=""), 11.0)
-    assert not election.wants_lock(11.0 + LEADERS_ADVANCE / 2)
-    assert election.wants_lock(11.0 + LEADERS_ADVANCE)
+    assert election.observe(view(0, has_lock=True, leader=""), 11.0 + LEADERS_ADVANCE / 2) == []
+    assert election.observe(view(0, has_lock=True, leader=""), 11.0 + LEADERS_ADVANCE) == [Claim(8)]
     assert Election("new").wants_lock(0.0)
 
 
@@ -226,7 +261,7 @@ def test_a_member_claims_no_generation_again_that_an_earlier_database_has_shown(
     election.observe(view(6), 1.0)
     election.observe(View(False, False, 6, "b"), 10.0)
     election.observe(view(0, leader=""), 11.0)
-    assert not election.wants_lock(11.0 + LEADERS_ADVANCE / 2), "it leaves the lock to the leader at first"
+    assert election.observe(view(0, has_lock=True, leader=""), 11.5) == [], "it leaves the lock to the leader at first"
     assert election.observe(view(0, has_lock=True, leader=""), 12.0) == [Claim(7)]
 
 
