@@ -37,13 +37,25 @@ class ClusterRollback(Rollback):
         super().__init__()
         self._member, self._clocks = member, clocks
         self._shared: Optional[PendingRollback] = None
+        self._refused, self._refused_rows = "", tuple[Columns, ...]()
         member.shared.add(
             Publication(ROLLBACK, lambda: None, lambda rows, _: rows, self.on_rows, by_leader=False),
         )
 
     def on_rows(self, rows: Collection[Columns]) -> None:
-        """The database shows these rows."""
-        before, self._shared = self._shared, read_rollback(rows)
+        """The database shows these rows. Those that no member writes change nothing."""
+        read = read_rollback(rows, self._clocks().wall)
+        if isinstance(read, str):
+            if read != self._refused:
+                LOG.warning(
+                    "cluster: the table Rollback has %s; no member writes that, so it is ignored, and replaced by the "
+                    "next 'configure confirm MINUTES'",
+                    read,
+                )
+            self._refused, self._refused_rows = read, tuple(rows)
+            return
+        self._refused, self._refused_rows = "", ()
+        before, self._shared = self._shared, read
         if self._shared is None:
             if self.text is not None and not self.is_under_way:
                 self.text = None
@@ -64,7 +76,7 @@ class ClusterRollback(Rollback):
         if objection is not None:
             raise _not_committed(objection)
         wanted = PendingRollback(text, int(self._clocks().wall + 60 * minutes))
-        self._change(lambda rows: to_arm(rows, wanted))
+        self._change(lambda rows: to_arm(rows, wanted, self._clocks().wall))
         super().arm(text, minutes, now)
 
     def confirm(self) -> None:
@@ -85,6 +97,8 @@ class ClusterRollback(Rollback):
 
     def is_due(self, now: float) -> bool:
         """Whether it is time for this member to go back."""
+        if self._refused:  # the wall clock of this machine may have been wrong
+            self.on_rows(self._refused_rows)
         return self._member.is_leading and super().is_due(now)
 
     def on_stop(self, file: str) -> None:

@@ -9,10 +9,10 @@ import pytest
 from cluster_member import leading_member, standing_by_member
 from control_process import Application
 
-from ryu_haslb.cluster.configuration_rows import CONFIGURATION, MAX_TEXT, SharedConfiguration
+from ryu_haslb.cluster.configuration_rows import CONFIGURATION, SharedConfiguration
 from ryu_haslb.cluster.health_rows import Clocks
 from ryu_haslb.cluster.member import Member
-from ryu_haslb.cluster.rollback_rows import ROLLBACK, PendingRollback, read_rollback
+from ryu_haslb.cluster.rollback_rows import MAX_AHEAD, MAX_OVERDUE, ROLLBACK, PendingRollback, read_rollback
 from ryu_haslb.cluster.rows import Columns
 from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
@@ -90,10 +90,10 @@ class ClusterMember:
             seen = self._seen[edit.kind.table]
             changes = edit.make({} if seen is None else {1: seen})
             is_stale = bool(changes.update or changes.delete) and seen != wanted[edit.kind.table]
-            if is_stale or (changes.insert and wanted[edit.kind.table] is not None):
-                return Done("try again")
             if changes.delete:
                 wanted[edit.kind.table] = None
+            if is_stale or (changes.insert and wanted[edit.kind.table] is not None):
+                return Done("try again")
             for columns in (*changes.insert, *changes.update.values()):
                 wanted[edit.kind.table] = {**(seen or {}), **columns}
         self._database.rows = wanted
@@ -230,13 +230,76 @@ def test_a_stop_says_that_another_member_rolls_back(members: Members, caplog: py
 def test_the_row_has_the_columns_of_the_schema_and_is_read_back() -> None:
     row = PendingRollback("hostname x\n", 5).row()
     assert set(row) == set(ROLLBACK.columns) == set(json.loads(SCHEMA.read_text())["tables"]["Rollback"]["columns"])
-    assert read_rollback([row]) == PendingRollback("hostname x\n", 5)
-    assert read_rollback([]) is None
-    assert read_rollback([{**row, "text": "x" * (MAX_TEXT + 1)}]) is None
+    assert read_rollback([row], now=5.0) == PendingRollback("hostname x\n", 5)
+    assert read_rollback([], now=5.0) is None
 
 
-def test_a_deadline_that_no_member_has_written_is_a_day_away_at_most(members: Members) -> None:
+NOW = 50_000_000
+#: Rows that no member writes, and what is said of them.
+NONSENSE: list[tuple[list[dict[str, object]], str]] = [
+    ([{"text": "", "deadline": -1}], "the deadline -1"),
+    ([{"text": "", "deadline": 0}], "the deadline 0"),
+    ([{"text": "", "deadline": NOW - MAX_OVERDUE - 1}], "expected seconds since 1970 that are between 30 days ago"),
+    ([{"text": "", "deadline": NOW + MAX_AHEAD + 1}], "and in 2 days"),
+    ([{"text": "", "deadline": (1 << 63) - 1}], "the deadline 9223372036854775807"),
+    ([{"text": "x" * (2 << 20), "deadline": NOW}], "a configuration of 2097152 characters"),
+    ([{"text": 5, "deadline": NOW}], "values of other types"),
+    ([{"text": "", "deadline": (NOW,)}], "values of other types"),
+    ([{"text": "", "deadline": NOW}] * 1000, "1000 rows"),
+]
+
+
+@pytest.mark.parametrize(("rows", "said"), NONSENSE, ids=[said for _, said in NONSENSE])
+def test_rows_that_no_member_writes_are_named_once_and_nothing_rolls_back(
+    rows: list[Columns], said: str, members: Members, caplog: pytest.LogCaptureFixture
+) -> None:
+    leader = members.leader
+    leader.wall = NOW
+    for _ in range(3):
+        leader.rollback.on_rows(rows)
+        assert not leader.rollback.is_due(1e12)
+    assert leader.rollback.remark(leader.now) is None
+    (line,) = caplog.messages
+    assert "the table Rollback has" in line
+    assert said in line
+    with pytest.raises(NotArmedError):
+        leader.rollback.confirm()
+
+
+def test_rows_that_no_member_writes_do_not_end_the_waiting_for_a_change(members: Members) -> None:
+    members.arm_and_change(members.leader)
     members.database.rows[ROLLBACK.table] = PendingRollback("", (1 << 63) - 1).row()
+    members.database.report()
+    members.pass_time(300.0)
+    assert members.leader.rollback.is_due(members.leader.now)
+    unattended.roll_back(members.leader.application)
+    assert members.leader.text == members.before
+    assert members.database.rows[ROLLBACK.table] is None
+
+
+def test_rows_that_no_member_writes_are_replaced_by_the_next_change_that_waits(members: Members) -> None:
+    members.database.rows[ROLLBACK.table] = PendingRollback("nonsense", 0).row()
+    members.leader.wall = members.standby.wall = float(NOW)
+    members.database.report()
+    members.arm_and_change(members.leader)
+    members.database.report()
+    assert members.leader.rollback.text == members.standby.rollback.text == members.before
+
+
+def test_a_machine_whose_clock_is_set_later_follows_what_the_others_wait_for(members: Members) -> None:
+    """A machine without a clock of its own starts in 1970."""
+    members.standby.wall = NOW
+    members.database.rows[ROLLBACK.table] = PendingRollback("hostname x\n", NOW + 300).row()
+    members.leader.wall = 0.0
+    members.database.report()
+    assert (members.leader.rollback.text, members.standby.rollback.text) == (None, "hostname x\n")
+    members.leader.wall = NOW
+    assert not members.leader.rollback.is_due(members.leader.now)
+    assert members.leader.rollback.text == "hostname x\n"
+
+
+def test_a_deadline_by_a_clock_that_is_ahead_is_a_day_away_at_most(members: Members) -> None:
+    members.database.rows[ROLLBACK.table] = PendingRollback("", int(members.leader.wall) + MAX_AHEAD).row()
     members.database.report()
     assert str(members.leader.rollback.remark(members.leader.now)).startswith(
         "the configuration rolls back in 1440 min"
