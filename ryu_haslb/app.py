@@ -115,9 +115,11 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.dfp = DfpConnections(self.configuration.dfp or DfpManager(), self._on_weights_changed)
         self.server_states = ServerStates()
         self.sharing = None if self.member is None else Sharing(self.member, self.fleet, self.balancer, self.dfp)
-        self.rollback = Rollback()
-        self.cluster_configuration: Optional[ClusterConfiguration] = None
-        if self.member is not None:
+        self.rollback: Rollback
+        self.cluster_configuration: Optional[ClusterConfiguration]
+        if self.member is None:
+            self.rollback, self.cluster_configuration = Rollback(), None
+        else:
             self.rollback = rollback = ClusterRollback(self.member)
             text = write_configuration(self.configuration)
             self.cluster_configuration = ClusterConfiguration(self.member, self, text, rollback.end_of_rollback)
