@@ -169,6 +169,7 @@ class Switch:
 
     def take(self, followed: Followed, now: float) -> None:
         """This balancer stood by and serves the switch now: take over with what it has followed."""
+        self.admission.on_takeover(now)
         self.unrecovered.take(followed, now)
         self.has_keys = self.has_keys or bool(followed.keys)
 

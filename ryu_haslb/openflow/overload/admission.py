@@ -33,6 +33,9 @@ from ryu_haslb.slb.request import Request
 
 #: Seconds after a statistics reply within which the barrier replies behind it arrive.
 _READING_GRACE: Final = 0.2
+#: Seconds after a takeover in which a delay is no overload: this member recovers what it has followed, the former
+#: leader forgets its sessions, and the switch replaces the standing rules.
+TAKEOVER_GRACE: Final = 2.0
 _ADDRESS_LENGTH: Final = 4
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
 _NORMAL: Final = Load.NORMAL
@@ -54,11 +57,18 @@ class Admission:
         self._request = request
         self._read_request = read_request
         self.backlog = Backlog()
-        self._reading_until = 0.0
+        self._excused_until = 0.0
 
     def on_reading(self, now: float) -> None:
         """The switch is reading many rules for us. A delay of a fraction of a second is then no overload."""
-        self._reading_until = now + _READING_GRACE
+        self._excused_until = max(self._excused_until, now + _READING_GRACE)
+
+    def on_takeover(self, now: float) -> None:
+        """This member of a cluster begins to serve the switch in the place of another one.
+
+        A delay of a fraction of a second is then no overload. Unconfirmed bytes count all the same.
+        """
+        self._excused_until = max(self._excused_until, now + TAKEOVER_GRACE)
 
     def admit(self, frame: bytes, vlan: Optional[int]) -> Optional[DropReason]:
         """Read and admit the request in an untagged frame; or return the reason to drop it."""
@@ -81,7 +91,7 @@ class Admission:
             channel.transmit(wire.barrier_request(barrier))
         if barrier is not None:
             self.backlog.record_barrier(barrier, channel.bytes_sent, now)
-        self.load = self.backlog.load(channel.bytes_sent, now, now < self._reading_until)
+        self.load = self.backlog.load(channel.bytes_sent, now, now < self._excused_until)
         if self.load is not Load.NORMAL:
             self.clients.on_overload(now)
 

@@ -104,13 +104,13 @@ class Backlog:
         """Seconds for which the oldest outstanding barrier has had no reply; 0 when none is outstanding."""
         return now - self._outstanding[0].sent_at if self._outstanding else 0.0
 
-    def load(self, bytes_sent: int, now: float, is_reading: bool = False) -> Load:
-        """The load at this moment. While a switch reads its table for us (``is_reading``), its delay is no overload."""
+    def load(self, bytes_sent: int, now: float, is_delay_excused: bool = False) -> Load:
+        """The load at this moment. While a switch reads its table for us, for example, its delay is no overload."""
         unconfirmed = bytes_sent - self._confirmed_bytes
         if not self._outstanding and unconfirmed < MAX_UNCONFIRMED_BYTES:
             return _NORMAL
         round_trip = min(self._shortest_round_trip, self._previous_shortest)
-        delay = 0.0 if is_reading else self.oldest_barrier_age(now) - round_trip
+        delay = 0.0 if is_delay_excused else self.oldest_barrier_age(now) - round_trip
         load = max(delay / MAX_QUEUEING_DELAY, unconfirmed / MAX_UNCONFIRMED_BYTES)
         if load < 1.0:
             return _NORMAL

@@ -7,8 +7,8 @@ from typing import Optional
 import pytest
 from farm_builder import SWITCH, Bench
 
-from ryu_haslb.openflow.overload.admission import Admission
-from ryu_haslb.openflow.overload.backlog import Load
+from ryu_haslb.openflow.overload.admission import TAKEOVER_GRACE, Admission
+from ryu_haslb.openflow.overload.backlog import MAX_UNCONFIRMED_BYTES, Load
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import make_request
 
@@ -34,6 +34,19 @@ class Admitting:
     def _read(self, _: bytes, __: Optional[int]) -> Optional[DropReason]:
         self.read += 1
         return self.reads
+
+
+class Sent:
+    """A channel over which so many bytes were sent."""
+
+    def __init__(self) -> None:
+        self.bytes_sent = 8
+
+    def next_xid(self) -> int:
+        return self.bytes_sent
+
+    def transmit(self, message: bytes) -> None:
+        self.bytes_sent += len(message)
 
 
 @pytest.fixture
@@ -86,3 +99,18 @@ def test_while_all_can_be_served_no_drop_is_counted(admitting: Admitting) -> Non
     admitting.reads = DropReason.TRUNCATED
     assert admitting.admit(FLOOD) is DropReason.TRUNCATED
     assert (admitting.clients.admitted, admitting.clients.dropped) == (0, 0)
+
+
+def test_after_a_takeover_a_late_reply_of_the_switch_is_no_overload_for_a_while(admitting: Admitting) -> None:
+    """The new leader recovers what it has followed, and is late itself; what it would drop, it can serve."""
+    admission, channel = admitting.admission, Sent()
+    admission.on_takeover(0.0)
+    admission.update_load(channel, None, 0.0)
+    admission.on_reading(0.1)
+    admission.update_load(channel, None, TAKEOVER_GRACE - 0.1)
+    assert admission.load is Load.NORMAL
+    admission.update_load(channel, None, TAKEOVER_GRACE)
+    assert admission.load is Load.FULL
+    channel.bytes_sent += MAX_UNCONFIRMED_BYTES
+    admission.update_load(channel, None, 0.1)
+    assert admission.load is Load.HIGH, "the bytes that are outstanding count from the first moment"

@@ -213,5 +213,5 @@ def test_the_audit_of_session_rules_is_no_overload() -> None:
         world.clock.run_until(world.clock.now + 0.05)
         connection = world.controller.fleet._connections[1]
         if connection._installation.audit.is_reading_sessions:
-            seen.add(switch.admission._reading_until > world.clock.now)
+            seen.add(switch.admission._excused_until > world.clock.now)
     assert True in seen
