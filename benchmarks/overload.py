@@ -164,7 +164,7 @@ class Crowd(Storm):
 
     def counters(self) -> dict[str, int]:
         """The rows of ``show ip slb stats``."""
-        return {row["counter"]: row["value"] for row in self._lab.query(CONTROLLER, "show ip slb stats")}
+        return {row["counter"]: row["value"] for row in self.lab.query(CONTROLLER, "show ip slb stats")}
 
     def meters(self) -> str:
         """The meters of the switch, as ``ovs-ofctl`` prints them."""
@@ -184,7 +184,7 @@ class Crowd(Storm):
 
     def _start(self, node: str, first: int, count: int, rate: float) -> subprocess.Popen[bytes]:
         words = [program("storm"), "send", str(VIRTUAL_SERVER), str(first), str(count), str(rate)]
-        return self._lab.run(node, words, stdout=subprocess.PIPE)
+        return self.lab.run(node, words, stdout=subprocess.PIPE)
 
     def _wait_until_served(self) -> None:
         """Wait until the balancer has connected to the DFP agent as well."""
@@ -217,11 +217,11 @@ class Crowd(Storm):
 
     def _reported(self, weight: int) -> float:
         """The time at which the agent last reported this weight."""
-        reports = dict(line.split() for line in self._lab.log(DFP_AGENT).splitlines())
+        reports = dict(line.split() for line in self.lab.log(DFP_AGENT).splitlines())
         return float(reports[str(weight)])
 
     def _shown_weight(self) -> int:
-        rows = self._lab.query(CONTROLLER, "show ip slb dfp weights")
+        rows = self.lab.query(CONTROLLER, "show ip slb dfp weights")
         return int(rows[0]["weight"]) if rows else 0
 
 

@@ -73,15 +73,15 @@ StormType = TypeVar("StormType", bound="Storm")
 
 
 class Storm:
-    """A contender's lab, its home agents and the generator; a context manager. Each storm has new mobiles."""
+    """A contender's ``lab``, its home agents and the generator; a context manager. Each storm has new mobiles."""
 
     def __init__(self, contender: Contender) -> None:
         self._contender = contender
-        self._lab = contender.lab()
+        self.lab = contender.lab()
         self._next = 0
 
     def __enter__(self: StormType) -> StormType:
-        with_lab = self._lab.__enter__()
+        with_lab = self.lab.__enter__()
         try:
             processes = [str(with_lab.node(name).pid) for name in HOME_AGENTS]
             pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -89,7 +89,7 @@ class Storm:
             self._read()
             self._wait_until_served()
         except BaseException:
-            self._lab.close()
+            self.lab.close()
             raise
         return self
 
@@ -99,13 +99,13 @@ class Storm:
         error: Optional[BaseException],
         traceback: Optional[TracebackType],
     ) -> None:
-        self._lab.close()
+        self.lab.close()
 
     def new_sessions(self, rate: float, seconds: float) -> Outcome:
         """Let new mobiles register, each once."""
         count, first = int(rate * seconds), self._next
         self._next += count
-        before = self._lab.session_rules()
+        before = self.lab.session_rules()
         sent = self._send(first, count, rate)
         missing, behind = self._missing_rules(before, count)
         came = self._report()
@@ -140,7 +140,7 @@ class Storm:
 
     def _send(self, first: int, count: int, rate: float) -> dict[str, Any]:
         words = [program("storm"), "send", str(VIRTUAL_SERVER), str(first), str(count), str(rate)]
-        generator = self._lab.run(PDSN, words, stdout=subprocess.PIPE)
+        generator = self.lab.run(PDSN, words, stdout=subprocess.PIPE)
         answer, _ = generator.communicate()
         if generator.returncode != 0:
             raise LabError(f"the generator failed: {' '.join(words)}")
@@ -177,7 +177,7 @@ class Storm:
             return None, 0.0
         ended = time.monotonic()
         while True:
-            missing = before + count - (self._lab.session_rules() or 0)
+            missing = before + count - (self.lab.session_rules() or 0)
             passed = time.monotonic() - ended
             if missing <= 0 or passed > RULES_TIMEOUT:
                 return max(0, missing), passed

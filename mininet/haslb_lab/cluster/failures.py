@@ -56,6 +56,12 @@ def _ended(number: signal.Signals) -> Callable[[ClusterLab, str], AbstractContex
 
 
 @contextmanager
+def _nothing(_: ClusterLab, __: str) -> Iterator[None]:
+    yield
+    time.sleep(LASTING)
+
+
+@contextmanager
 def _suspended(lab: ClusterLab, leader: str) -> Iterator[None]:
     lab.processes[leader].send_signal(signal.SIGSTOP)
     try:
@@ -147,6 +153,8 @@ def failure_named(name: str) -> Failure:
     return next(failure for failure in FAILURES if failure.name == name)
 
 
+#: What everything else is compared with.
+CONTROL = Failure("nothing", "nothing fails", _nothing, Next.SAME, 0.5)
 #: What a rolling upgrade does: it stops and starts each member, the leader last.
 UPGRADE = (
     Failure("standby_stopped", "the standby is stopped (SIGTERM)", _standby_ended(signal.SIGTERM), Next.SAME, 0.5),

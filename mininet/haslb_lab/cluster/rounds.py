@@ -15,6 +15,7 @@ from typing import Any, Callable, NamedTuple
 
 from haslb_lab.cluster.chassis import HOME_AGENTS
 from haslb_lab.cluster.failures import LASTING, Failure, Next
+from haslb_lab.cluster.hand_overs import Losses, Phase
 from haslb_lab.cluster.lab import ClusterLab
 from haslb_lab.cluster.ledger import Ledger, Moved, Pauses, first_rules
 from haslb_lab.cluster.rule_record import Rule
@@ -38,8 +39,8 @@ class Past(NamedTuple):
 
 @dataclass(frozen=True)
 class Round:
-    """One failure: when it began and when the next round did, who led before and during it, and the time without
-    service at each switch."""
+    """One failure: when it began and when the next round did, who led before and during it, the time without service at
+    each switch, and what became of the requests."""
 
     failure: Failure
     begin: int
@@ -47,6 +48,7 @@ class Round:
     leader: str
     successor: str
     pauses: Pauses
+    phase: Phase
 
     @property
     def seconds(self) -> float:
@@ -77,7 +79,13 @@ class Verdict:
     def as_json(self) -> dict[str, Any]:
         """The counts, and of each round the failure, the members, and the time without service."""
         rounds = [
-            {"failure": each.failure.name, "leader": each.leader, "successor": each.successor, "seconds": each.seconds}
+            {
+                "failure": each.failure.name,
+                "leader": each.leader,
+                "successor": each.successor,
+                "seconds": each.seconds,
+                **asdict(each.phase),
+            }
             for each in self.rounds
         ]
         return {**asdict(replace(self, rounds=())), "rounds": rounds}
@@ -164,8 +172,9 @@ def judge(past: Sequence[Past], ledger: Ledger, end: int, moved: Moved, mismatch
     of the new one; else it is the longest time between two requests.
     """
     ends = [*(each.begin for each in past[1:]), end]
+    losses = Losses(ledger)
     judged = [
-        Round(each.failure, each.begin, until, each.leader, each.successor, pauses)
+        Round(each.failure, each.begin, until, each.leader, each.successor, pauses, losses.phase(each.begin, until))
         for each, until in zip(past, ends)
         for pauses in [{**ledger.pauses(each.begin, until), **ledger.takeovers(each.begin, until)}]
     ]
