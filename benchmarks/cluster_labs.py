@@ -60,7 +60,7 @@ class FollowedLab(ProductLab):
         return [self._controller.pid, int(switch.read_text()), self._standby.pid]
 
     def _follows(self) -> list[str]:
-        return [row["standby"] for row in self._rows(STANDBY, "show ip slb switches") if row["connected"]]
+        return [row["standby"] for row in self._rows(STANDBY, "show ip slb switches")]
 
     def _set_controllers(self, *ports: int) -> None:
         address = self.node(CONTROLLER).IP()

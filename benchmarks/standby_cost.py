@@ -60,8 +60,9 @@ def measure_costs(report: Callable[[str], None], blocks: int = BLOCKS) -> list[B
 def _stretch(storm: Storm, processes: Sequence[int]) -> Cost:
     before = [_processor_time(process) for process in processes]
     outcome = storm.new_sessions(RATE, SECONDS)
+    served = outcome.sent - outcome.lost
     took = [_processor_time(process) - begin for process, begin in zip(processes, before)]
-    return Cost(*(1e6 * seconds / outcome.sent for seconds in took))
+    return Cost(*(1e6 * seconds / served for seconds in took))
 
 
 def _processor_time(process: int) -> float:
