@@ -107,10 +107,9 @@ def test_after_a_takeover_a_late_reply_of_the_switch_is_no_overload_for_a_while(
     admission.on_takeover(0.0)
     admission.update_load(channel, None, 0.0)
     admission.on_reading(0.1)
-    admission.update_load(channel, None, TAKEOVER_GRACE - 0.1)
-    assert admission.load is Load.NORMAL
-    admission.update_load(channel, None, TAKEOVER_GRACE)
-    assert admission.load is Load.FULL
-    channel.bytes_sent += MAX_UNCONFIRMED_BYTES
-    admission.update_load(channel, None, 0.1)
-    assert admission.load is Load.HIGH, "the bytes that are outstanding count from the first moment"
+    loads = []
+    for bytes_sent, now in ((8, TAKEOVER_GRACE - 0.1), (8, TAKEOVER_GRACE), (8 + MAX_UNCONFIRMED_BYTES, 0.1)):
+        channel.bytes_sent = bytes_sent
+        admission.update_load(channel, None, now)
+        loads.append(admission.load)
+    assert loads == [Load.NORMAL, Load.FULL, Load.HIGH], "bytes that are outstanding count from the first moment on"
