@@ -41,6 +41,7 @@ from ryu_haslb.openflow.pipeline import (
     Table,
     chassis_address,
     dispatch_address,
+    dispatch_match,
     session_match,
     session_rewrites,
 )
@@ -49,7 +50,7 @@ from ryu_haslb.openflow.recovery.follower_states import FOLLOWER_TRANSITIONS
 from ryu_haslb.openflow.replies import copying_rules
 from ryu_haslb.openflow.roles.fencing import FENCING_TRANSITIONS
 from ryu_haslb.openflow.standing_rules import mute_rules, standing_rules
-from ryu_haslb.openflow.wire import OFPP_CONTROLLER, Value
+from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS
 from ryu_haslb.slb.session import COOKIE_MARK
 
@@ -129,7 +130,10 @@ def _reply_rules() -> Iterator[Rule]:
 
 
 def _probe_rules() -> Iterator[Rule]:
-    """The rules for the answers of the real server to a ping, and to an ipmobile probe."""
+    """The rules for the source of a probe, and for the answers of the real server to a ping and an ipmobile probe."""
+    question: dict[str, Value] = {"eth_type": ETHERTYPE_IPV4, "ipv4_src": "10.1.1.9"}
+    yield Rule(Purpose.DROP_FORGED_PROBE, question)
+    yield Rule(Purpose.PASS_DISPATCHED, {**question, "eth_src": dispatch_match(KEY)})
     addresses = EXAMPLE.farms["HAFARM"].reals[0].address.packed, IPv4Address("10.1.1.9").packed
     yield answer_rule(HOME_AGENT, addresses, None)
     yield answer_rule(HOME_AGENT, addresses, (MOBILE_IP_PORT, 50000))

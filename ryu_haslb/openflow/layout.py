@@ -30,6 +30,10 @@ _CONTROLLER, _NORMAL = wire.output(wire.OFPP_CONTROLLER), wire.output(wire.OFPP_
 _FLOOD = wire.output(wire.OFPP_FLOOD)
 
 
+#: The purposes of rules that match what rules of others have to switch; one that drops needs one that passes beside it.
+_TOUCHING_OTHERS = frozenset({Purpose.PUNT_ARP_FROM_REAL, Purpose.DROP_FORGED_PROBE})
+
+
 class _Steps(NamedTuple):
     """What is done with a packet: actions, and the table that it goes on in (0: none)."""
 
@@ -72,9 +76,7 @@ class Layout:
                 continue
             if rule.purpose in LEARNING_PURPOSES and not self.is_learning:
                 continue
-            if self.switching is Switching.NONE and (
-                rule.action is Action.PASS or rule.purpose is Purpose.PUNT_ARP_FROM_REAL
-            ):
+            if self.switching is Switching.NONE and (rule.action is Action.PASS or rule.purpose in _TOUCHING_OTHERS):
                 continue
             yield rule
 

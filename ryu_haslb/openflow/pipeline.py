@@ -17,11 +17,12 @@ agent anyway::
       | 50040  request, in_port = CONTROLLER                                  goto table 1 ----|---+
       | 50038  traffic in clear that the crypto map protects                  drop             |   |
       | 50035  request to the chassis address                                 controller       |   |
-      | 50030  request that another switch of ours has dispatched             NORMAL           |   |
+      | 50030  request or probe that another switch of ours has sent          NORMAL           |   |
       | 50024  ARP for us, of a host that sends too much of it                drop             |   |
       | 50022  other ARP of such a host                                       NORMAL           |   |
       | 50020  request; its fragments; ping; ARP for us                       controller       |   |
       | 50015  to the chassis address, from the inside of the IPsec module    controller       |   |
+      | 50012  from the source of a probe, and not from us                    drop             |   |
       | 50010  to the chassis address, for the IPsec module                   NORMAL           |   |
       | 50020  ARP reply to a probe in one VLAN                 controller and NORMAL          |   |
       | 50010  ARP from a real server, or the router to it      controller and NORMAL          |   |
@@ -130,6 +131,7 @@ class Purpose(IntEnum):
     KNOWN_SOURCE = 27
     LEARN_NOTHING = 28
     PUNT_PROBE_REPLY = 29
+    DROP_FORGED_PROBE = 30
 
     @property
     def cookie(self) -> int:
@@ -175,6 +177,7 @@ PIPELINE: Mapping[Purpose, Entry] = {
     Purpose.PUNT_ARP_REPLY: Entry(Table.CLASSIFIER, 50020, Action.PUNT),
     Purpose.PUNT_ARP_ANSWER: Entry(Table.CLASSIFIER, 50020, Action.PUNT_AND_PASS),
     Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE: Entry(Table.CLASSIFIER, 50015, Action.PUNT, metered=True),
+    Purpose.DROP_FORGED_PROBE: Entry(Table.CLASSIFIER, 50012, Action.DROP),
     Purpose.PUNT_ARP_FROM_REAL: Entry(Table.CLASSIFIER, 50010, Action.PUNT_AND_PASS),
     Purpose.PASS_TO_MODULE: Entry(Table.CLASSIFIER, 50010, Action.PASS),
     Purpose.PUNT_OTHER_TO_CHASSIS: Entry(Table.CLASSIFIER, 50000, Action.PUNT, metered=True),

@@ -91,7 +91,7 @@ class RequestPath:
         self._discovery, self._actions = discovery, forwarding.actions
         self._checks = RequestChecks(datapath_id, balancer, discovery, forwarding)
         self.replies = Replies(datapath_id, balancer, discovery)
-        self.questions = Questions(datapath_id, balancer, discovery)
+        self.questions = Questions(datapath_id, balancer, discovery, forwarding)
         self.rules = SessionRules(datapath_id, balancer, self._actions)
         self._request = self._checks.request
         self.admission = Admission(balancer, self._request, self._checks.read)
@@ -255,7 +255,7 @@ class RequestPath:
             return
         actions = self._actions.get(session.real)
         if actions is None:
-            self._balancer.statistics.count_undelivered(DropReason.REAL_UNREACHABLE)
+            self._count_undelivered(frame, DropReason.REAL_UNREACHABLE)
             return
         self.admission.backlog.requests += 1
         self.rules.on_missing(session)
@@ -266,7 +266,7 @@ class RequestPath:
         """The switch had no rule for a session that might have been recovered, or the session has just ended."""
         fault = self._checks.read_again(frame)
         if fault is not None:
-            self._balancer.statistics.count_undelivered(fault)
+            self._count_undelivered(frame, fault)
             return
         self._balancer.uncount_forwarded(self._request)
         forward = self.unrecovered.forward_further(self._request, tag, now)
@@ -274,6 +274,13 @@ class RequestPath:
             self._decide(channel, frame, now)
         else:
             self._forward_unrecovered(channel, frame, forward)
+
+    def _count_undelivered(self, frame: bytes, reason: DropReason) -> None:
+        """A request that was counted as dispatched has come back, and is dropped."""
+        self._balancer.statistics.count_undelivered(reason)
+        client = frame[IPV4_SRC:IPV4_DST]
+        if len(client) == _ADDRESS_LENGTH:  # else it is none that we have sent
+            self._balancer.client_counts.record_dropped(client)
 
     def _on_echo(self, channel: Channel, frame: bytes, port: int) -> None:
         """Reply to a ping of a virtual address.

@@ -70,13 +70,35 @@ def _all_rules(configuration: Configuration, datapath_id: int, sides: Sides, key
             yield from _virtual_server_rules(virtual, chassis, ports, keys)
             if ports is not None:
                 yield from _protected_server_rules(virtual, chassis, ports)
-    for source in configuration.probe_sources:  # home agents ask where their answers have to go
-        asked: Match = {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REQUEST, "arp_tpa": str(source)}
-        yield Rule(Purpose.PUNT_ARP_REQUEST, asked)
+    yield from _probe_rules(configuration, keys)
     # Another switch may have sent the probe, so that the answer must go on.
     yield Rule(Purpose.PUNT_ARP_ANSWER, {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REPLY, "eth_dst": _ANY_PROBE})
     for address in sorted(set(_next_hops(configuration))):
         yield Rule(Purpose.PUNT_ARP_FROM_REAL, {"eth_type": ETHERTYPE_ARP, "arp_spa": str(address)})
+
+
+def _probe_rules(configuration: Configuration, keys: list[bytes]) -> Iterator[Rule]:
+    """What concerns the sources of probes: addresses that no other machine has.
+
+    A stranger who sent with such an address would have home agents answer him, until the meter of answers is full.
+    """
+    virtual = {server.address for server in configuration.virtual_servers.values()}
+    for source in configuration.probe_sources:
+        # home agents ask where their answers have to go
+        asked: Match = {"eth_type": ETHERTYPE_ARP, "arp_op": arp.REQUEST, "arp_tpa": str(source)}
+        yield Rule(Purpose.PUNT_ARP_REQUEST, asked)
+        if source in virtual:  # direct mode: other switches of ours reply to pings with it
+            continue
+        question: Match = {"eth_type": ETHERTYPE_IPV4, "ipv4_src": str(source)}
+        yield Rule(Purpose.DROP_FORGED_PROBE, question)
+        yield from _rules_for_our_switches(question, keys)
+
+
+def _rules_for_our_switches(packet: Match, keys: list[bytes]) -> Iterator[Rule]:
+    """What another switch of ours has sent is on its way to a home agent, and goes on."""
+    for key in keys:
+        if key != UNKEYED or keys[0] == UNKEYED:
+            yield Rule(Purpose.PASS_DISPATCHED, {**packet, "eth_src": dispatch_match(key)})
 
 
 def _learning_rules() -> Iterator[Rule]:
@@ -136,10 +158,7 @@ def _virtual_server_rules(
         yield Rule(Purpose.PUNT_ARP_REQUEST, {**port, **arp_request})
     yield Rule(Purpose.RETURN_TO_SESSION, {**request, "in_port": OFPP_CONTROLLER})
     yield Rule(Purpose.PUNT_SESSION_MISS, {**request, "in_port": OFPP_CONTROLLER})
-    # What another switch of ours has dispatched is on its way to a home agent and does not come to this chassis.
-    for key in keys:
-        if key != UNKEYED or keys[0] == UNKEYED:
-            yield Rule(Purpose.PASS_DISPATCHED, {**request, "eth_src": dispatch_match(key)})
+    yield from _rules_for_our_switches(request, keys)
 
 
 def _outside_rules(configuration: Configuration, sides: Sides) -> Iterator[Rule]:

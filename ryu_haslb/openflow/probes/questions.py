@@ -5,6 +5,9 @@ A question is a packet-out to where the real server was found::
     ARP request to the real server, if it is adjacent: it learns the Ethernet address of the question's source
     the question itself, from the source of the probe, or in direct mode from a virtual address
 
+The Ethernet source of a question is that of dispatched requests, by which other switches of ours pass it on: what
+others send with the source of a probe is dropped (``DROP_FORGED_PROBE``).
+
 The answer goes to that source. It meets a rule of its own (``PUNT_PROBE_REPLY``), which matches the port, Ethernet and
 IPv4 address of the real server, the source of the question, and the protocol. The switch removes the rule after
 :data:`RULE_TIMEOUT` seconds, and it is sent again before; also when a question was not answered, since others may have
@@ -25,6 +28,7 @@ from typing import NamedTuple, Optional
 from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.neighbours.forwarding import Forwarding
 from ryu_haslb.openflow.neighbours.neighbour_discovery import NeighbourDiscovery
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.packets import arp
@@ -70,13 +74,16 @@ class _SentRule(NamedTuple):
 class Questions:
     """The questions at one switch. ``layout`` is that of its pipeline, ``is_metered`` whether it has their meter."""
 
-    def __init__(self, datapath_id: int, balancer: Balancer, discovery: NeighbourDiscovery) -> None:
+    def __init__(
+        self, datapath_id: int, balancer: Balancer, discovery: NeighbourDiscovery, forwarding: Forwarding
+    ) -> None:
         self.layout = Layout()
         self.is_metered = False
         self._mac = chassis_address(datapath_id)
         self._datapath_id = datapath_id
         self._balancer = balancer
         self._discovery = discovery
+        self._forwarding = forwarding
         self._port = _FIRST_PORT + int.from_bytes(os.urandom(2), "big") % (1 << _PORT_BITS)
         self._rules: dict[_Key, _SentRule] = {}
         #: The rules that were sent last, by transaction id, and those of them that the switch has rejected.
@@ -121,7 +128,7 @@ class Questions:
         target.datapath_id = self._datapath_id
         self._send_rule(channel, target, (location, source), now)
         real = target.real
-        ends = Ends(self._mac, source, location.mac, real.packed_address)
+        ends = Ends(self._forwarding.source, source, location.mac, real.packed_address)
         if target.probe.kind is ProbeKind.PING:
             target.token = os.urandom(ECHO_TOKEN_LENGTH)
             question = echo_request(ends, target.token)

@@ -18,7 +18,7 @@ from ryu_haslb.mobile_ip.registration import RegistrationReply, RegistrationRequ
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.packets.probe_frames import PROBE_SPI, Ends, RequestOfProbe, echo_request, registration_request
-from ryu_haslb.openflow.pipeline import PROBE_METER, Purpose, chassis_address
+from ryu_haslb.openflow.pipeline import PROBE_METER, Purpose, chassis_address, dispatch_address, dispatch_match
 from ryu_haslb.openflow.probes.questions import RULE_TIMEOUT
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.probing import Target, TargetState
@@ -231,6 +231,28 @@ def test_the_home_agent_learns_by_arp_where_its_answer_goes(kind: ProbeKind) -> 
     probed.punt(Purpose.PUNT_ARP_REQUEST, bytes(asked))
     assert probed.transport.sent
     assert any(flow.match.get("arp_tpa") == SOURCE for flow in probed.fake.flows)
+
+
+@KINDS
+def test_what_others_send_with_the_source_of_a_probe_is_dropped(kind: ProbeKind) -> None:
+    """Else home agents would answer a stranger until the meter of answers is full. Our own switches are passed on."""
+    probed = Probed(kind)
+    rules = [flow for flow in probed.fake.flows if flow.match.get("ipv4_src") == SOURCE]
+    dropped, passed = sorted(rules, key=lambda flow: flow.priority)
+    assert dropped.cookie == Purpose.DROP_FORGED_PROBE.cookie
+    assert passed.cookie == Purpose.PASS_DISPATCHED.cookie
+    value, mask = passed.match["eth_src"]
+    sent = bytes.fromhex(probed.question()[Ether].src.replace(":", ""))
+    assert bytes(a & b for a, b in zip(sent, bytes.fromhex(mask.replace(":", "")))).hex(":") == value
+    keyed = dispatch_match(b"secret")
+    assert isinstance(keyed, tuple)
+    assert keyed[0][:14] == dispatch_address(1, b"secret").hex(":")[:14]
+
+
+def test_a_source_that_is_a_virtual_address_is_not_dropped() -> None:
+    """In direct mode: another switch of ours replies to pings with it."""
+    probed = Probed(ProbeKind.PING, nat_server=True, source=VIRTUAL)
+    assert not [flow for flow in probed.fake.flows if flow.match.get("ipv4_src") == VIRTUAL]
 
 
 @KINDS

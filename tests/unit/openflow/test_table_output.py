@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fake_switch import FakeSwitch
-from wired_switch import VIRTUAL, Wired, goes_to
+from wired_switch import PORTS, VIRTUAL, Wired, goes_to
 
 from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.pipeline import Purpose
@@ -102,6 +102,27 @@ def test_a_request_that_misses_its_session_rule_is_forwarded_by_packet_out() -> 
     assert [goes_to(message) for message in wired.sent] == [7, 8], "its session has ended: it begins another"
     statistics = wired.balancer.statistics
     assert (statistics.requests, statistics.dispatched, statistics.dropped) == (2, 2, 0)
+
+
+@pytest.mark.parametrize("is_ended", [False, True])
+def test_a_request_that_comes_back_and_is_dropped_counts_for_its_client(is_ended: bool) -> None:
+    """Its home agent cannot be reached any more, or its session has ended and it cannot be read again."""
+    wired = Wired()
+    wired.request("anna")
+    wired.settle()
+    returned = wired.request("anna")[0]
+    tag = tag_of(VIRTUAL.packed, b"\x01anna").to_bytes(6, "big")
+    frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
+    if is_ended:
+        wired.balancer.clear_sessions()
+        frame = frame[:40]
+    else:
+        wired.switch.on_port_changed(PORTS[0], False)
+    wired.punt(Purpose.PUNT_SESSION_MISS, frame[:6] + tag + frame[12:], port=wire.OFPP_CONTROLLER)
+    counts, statistics = wired.balancer.client_counts, wired.balancer.statistics
+    assert statistics.dropped == 1
+    assert list(counts.dropped.values()) == [1]
+    assert list(counts.requests.values()) == [statistics.requests] == [2]
 
 
 def test_a_packet_out_that_is_punted_again_is_dropped() -> None:
