@@ -6,16 +6,18 @@ no mobile would be moved, and no real server would fail.
 
 A session that has made room for another one would have brought its mobile to the same real server for as long as its
 idle time: a flood must not move mobiles by ending their sessions. So its place is remembered for so long, among the
-last :data:`MAX_ATTEMPTS`.
+last :data:`MAX_ATTEMPTS`. The mobile of a recovered session may not be known yet: then its request claims the place by
+the tag, as it would have claimed the session.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Optional
 
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
-from ryu_haslb.slb.session import MAX_PAUSE, Session
+from ryu_haslb.slb.session import MAX_PAUSE, Session, recovered_identity
 from ryu_haslb.slb.virtual_server import VirtualServer
 
 #: Attempts that are remembered; the oldest are forgotten first.
@@ -37,10 +39,14 @@ class Attempt(NamedTuple):
 
 
 class AbandonedAttempts:
-    """``attempts`` holds those that are remembered, by virtual server and mobile, oldest first."""
+    """``attempts`` holds those that are remembered, by virtual server and mobile, oldest first.
+
+    ``may_have_unclaimed`` is whether places of recovered sessions may be among them whose mobile is not known.
+    """
 
     def __init__(self) -> None:
         self.attempts: dict[tuple[VirtualServer, bytes], Attempt] = {}
+        self.may_have_unclaimed = False
 
     def remember(self, session: Session) -> None:
         """A session has ended by its idle time: if its mobile was retransmitting, its retries count on."""
@@ -50,6 +56,8 @@ class AbandonedAttempts:
     def remember_place(self, session: Session) -> None:
         """A session has made room for another one: its mobile comes back to the same real server."""
         self._add(session, max(session.deadline, session.last_attempt + MAX_PAUSE), True)
+        if session.is_recovered:
+            self.may_have_unclaimed = True
 
     def _add(self, session: Session, until: float, is_displaced: bool) -> None:
         key = session.virtual_server, session.identity
@@ -64,8 +72,22 @@ class AbandonedAttempts:
         attempt = self.attempts.get((request.virtual_server, request.identity))
         return None if attempt is None or attempt.until < now else attempt
 
+    def claim(self, request: Request, tags: Iterable[int], now: float) -> Optional[Attempt]:
+        """The place of a recovered session with one of these tags is from now on that of the request's mobile."""
+        for tag in tags:
+            attempt = self.attempts.pop((request.virtual_server, recovered_identity(tag)), None)
+            if attempt is not None and attempt.until >= now:
+                self.attempts[request.virtual_server, request.identity] = attempt
+                return attempt
+        return None
+
+    def stay(self, request: Request, attempt: Attempt, until: float) -> None:
+        """The mobile has sent a further request, and has no session: its place is remembered until this time."""
+        self.forget(request)
+        self.attempts[request.virtual_server, request.identity] = attempt._replace(until=max(attempt.until, until))
+
     def forget(self, request: Request) -> None:
-        """The mobile has begun its next attempt."""
+        """The mobile has a session again."""
         self.attempts.pop((request.virtual_server, request.identity), None)
 
     def expire(self, now: float) -> None:
@@ -73,5 +95,6 @@ class AbandonedAttempts:
         while self.attempts:
             oldest = next(iter(self.attempts))
             if self.attempts[oldest].until > now:
-                break
+                return
             del self.attempts[oldest]
+        self.may_have_unclaimed = False

@@ -8,6 +8,7 @@ from typing import Callable, Final, Optional
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.slb.abandoned_attempts import AbandonedAttempts, Attempt
 from ryu_haslb.slb.client_counts import ClientCounts
+from ryu_haslb.slb.displacement import Displacement
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.farm import ServerFarm
@@ -50,6 +51,7 @@ class Balancer:
         self.client_counts = ClientCounts()
         self._abandoned = AbandonedAttempts()
         self.ending = SessionEnding(self.sessions, self.failure_detection)
+        self._displacement = Displacement(self.sessions, self._abandoned, self.ending, self.statistics)
         self.configure(configuration)
 
     def configure(self, configuration: Configuration) -> list[Session]:
@@ -151,7 +153,7 @@ class Balancer:
 
     def clear_counters(self) -> None:
         """Count from zero again. Sessions stay, and so do the consecutive failures of failure detection."""
-        self.statistics = Statistics()
+        self.statistics = self._displacement.statistics = Statistics()
         self.client_counts = ClientCounts()
         for real in self.reals():
             real.total_sessions = real.connection_failures = 0
@@ -196,18 +198,24 @@ class Balancer:
     def _open_session(self, request: Request, named: Optional[RealServer], now: float) -> Verdict:
         """The first request of a session."""
         farm, datapath_id = request.virtual_server.farm, request.datapath_id
-        attempt = self._abandoned.find(request, now) if self._abandoned.attempts else None
+        attempt = self._find_attempt(request, now) if self._abandoned.attempts else None
         if attempt is not None:
             verdict = self._come_back(request, attempt, named, now)
             if verdict is not None:
                 return verdict
+        if named is not None and named.is_full:
+            return self._deliver(request, named)
         real = named or farm.choose(datapath_id) or farm.choose_last_resort(datapath_id)
+        if real is None:
+            real = self._displacement.take_place(request)
         if real is None or not (real.in_service or named is None):
             return self._drop(DropReason.NO_REAL_AVAILABLE)
         if datapath_id not in real.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
-        if self.sessions.is_full and not self._make_room():
+        if self.sessions.is_full and not self._displacement.make_room():
             return self._drop(DropReason.SESSION_LIMIT)
+        if attempt is not None and named in (None, attempt.real):
+            self._abandoned.forget(request)
         session = self.sessions.open(request, real, now)
         self.statistics.assignments += 1
         farm.record_client(request.client, now)
@@ -217,20 +225,35 @@ class Balancer:
         self.statistics.dispatched += 1
         return real, session, None
 
+    def _find_attempt(self, request: Request, now: float) -> Optional[Attempt]:
+        """What is remembered of the last attempt of this mobile."""
+        attempt = self._abandoned.find(request, now)
+        if attempt is None and self._abandoned.may_have_unclaimed:
+            attempt = self._abandoned.claim(request, self.sessions.tags_of(request), now)
+        return attempt
+
     def _come_back(
         self, request: Request, attempt: Attempt, named: Optional[RealServer], now: float
     ) -> Optional[Verdict]:
-        """A mobile whose last attempt is remembered. None: it begins a session as others do."""
-        is_at_home = named in (None, attempt.real)
-        if is_at_home:
-            self._abandoned.forget(request)
-        farm = request.virtual_server.farm
-        if not farm.has(attempt.real) or not attempt.real.accepts_sessions_from(request.datapath_id):
+        """A mobile whose last attempt is remembered. None: it begins a session as others do.
+
+        What is remembered is forgotten when the mobile has a session again, and not when its request is dropped. A
+        mobile whose session has made room stays where that would have stayed, also if others have filled its place.
+        """
+        real, farm, datapath_id = attempt.real, request.virtual_server.farm, request.datapath_id
+        if attempt.is_displaced:
+            if not farm.keeps(real) or datapath_id not in real.reachable_from:
+                return None
+        elif not farm.has(real) or not real.accepts_sessions_from(datapath_id):
             return None
-        if not is_at_home:
-            return self._deliver(request, named) if named is not None and attempt.is_displaced else None
-        if self.sessions.is_full and not self._make_room():
+        if named is not None and named is not real:
+            return self._deliver(request, named) if attempt.is_displaced else None
+        if real.is_full:
+            self._abandoned.stay(request, attempt, now + request.virtual_server.idle)
+            return self._dispatch(real, None)
+        if self.sessions.is_full and not self._displacement.make_room():
             return self._drop(DropReason.SESSION_LIMIT)
+        self._abandoned.forget(request)
         return self._resume_session(request, attempt, now)
 
     def _resume_session(self, request: Request, attempt: Attempt, now: float) -> Verdict:
@@ -281,9 +304,9 @@ class Balancer:
         return target, session, None
 
     def _deliver(self, request: Request, named: RealServer) -> Verdict:
-        """A request that names another real server than its session's goes there.
+        """A request that names another real server than its session's goes there, or one that is full.
 
-        It may be forged, so the session stays as it is.
+        It may be forged, so the session stays as it is, and none begins.
         """
         if not named.in_service:
             return self._drop(DropReason.NO_REAL_AVAILABLE)
@@ -323,21 +346,6 @@ class Balancer:
         session.retries = 0
         self.ending.discard_rule(session)
         self._assign(session, target, now)
-
-    def _make_room(self) -> bool:
-        """The limit of sessions is reached: end an unconfirmed one, or two where the limit was lowered. False: none."""
-        has_room = False
-        while self.sessions.is_full:
-            session = self.sessions.limit.first_to_go()
-            if session is None:
-                break
-            self.statistics.evictions += 1
-            self._abandoned.remember_place(session)
-            self.ending.close(session)
-            if has_room:
-                break
-            has_room = True
-        return has_room
 
     def _time_out(self, session: Session, now: float) -> None:
         """No further request came. If the session is a test, that is no failure, and the test goes on."""

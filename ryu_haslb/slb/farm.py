@@ -9,7 +9,8 @@ from ryu_haslb.configuration.model import ServerFarm as ServerFarmConfiguration
 from ryu_haslb.slb.predictor import PREDICTORS
 from ryu_haslb.slb.real import Health, RealServer, key_of
 
-# Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
+# Until Python 3.12 to look up a member in an Enum takes five times as long as a name; these are for the request path.
+_OPERATIONAL: Final = Health.OPERATIONAL
 _READY_TO_TEST: Final = Health.READY_TO_TEST
 #: Seconds for which a client that has sent a request counts as one that sends to the farm.
 CLIENT_TIMEOUT: Final = 600.0
@@ -93,6 +94,10 @@ class ServerFarm:
     def has(self, real: RealServer) -> bool:
         """Whether the farm holds this real server."""
         return real in self._by_address.get(real.packed_address, ())
+
+    def keeps(self, real: RealServer) -> bool:
+        """Whether the live sessions of this real server stay there."""
+        return real in self.keeping and real.health is _OPERATIONAL
 
     def record_client(self, client: bytes, now: float) -> None:
         """A client has sent a request."""

@@ -210,6 +210,12 @@ class RealServer:
         maxconns = self.configuration.maxconns
         return datapath_id in self.reachable_from and (maxconns is None or self.sessions < maxconns)
 
+    def lacks_one_place_for(self, datapath_id: int) -> bool:
+        """Whether it would accept a new session whose request this switch received if it had one session less."""
+        if not self.can_serve or datapath_id not in self.reachable_from:
+            return False
+        return self.sessions == self.configuration.maxconns
+
     def awaits_test_from(self, datapath_id: int) -> bool:
         """Whether the next new session at this switch tests it."""
         return self.health is _READY_TO_TEST and self._has_room_for(datapath_id)

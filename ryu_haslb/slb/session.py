@@ -6,6 +6,7 @@ from collections import deque
 from enum import Enum
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain, islice
 from typing import Final, NamedTuple, Optional
 
 from ryu_haslb.slb.real import RealServer
@@ -80,6 +81,13 @@ class ClientSessions:
         while self.sessions[0].unconfirmed_of is not self:
             self.sessions.popleft()
         return self.sessions[0]
+
+    def some_of_the_oldest(self, limit: int) -> list[Session]:
+        """The valid sessions among so many entries, from the oldest valid one on; there must be one."""
+        valid = [self.oldest]  # and what was before it is gone
+        others = islice(chain(self.older, self.sessions), 1, limit)
+        valid.extend(each for each in others if each.unconfirmed_of is self)
+        return valid
 
     def purge(self, limit: int) -> None:
         """Look at up to ``limit`` entries, and drop those that are not valid: there may be a million."""

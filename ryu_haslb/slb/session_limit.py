@@ -29,7 +29,8 @@ his sessions as well: this costs him two packets and the wait, and a session at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, Optional
 
 from ryu_haslb.configuration.model import MAX_SESSIONS, Configuration
@@ -44,12 +45,17 @@ MAX_CONFIRMED_PART: Final = 7 / 8
 SESSION_BYTES: Final = 512
 #: The part of the memory that sessions may take if no limit is configured.
 MAX_MEMORY_PART: Final = 1 / 4
-#: The lowest limit that follows from ``maxconns``. A session of a mobile that names a full real server exceeds them.
+#: The lowest limit that follows from ``maxconns``.
 MIN_LIMIT_OF_MAXCONNS: Final = 1000
 #: Stale entries of a client's queue that are tolerated beside as many as there are valid ones.
 _MAX_STALE: Final = 64
 #: Entries that are looked at with each session that ends while there are more.
 _PURGED_PER_STEP: Final = 8
+#: In place of a client: recovered sessions beyond those that may be confirmed.
+RECOVERED: Final = b"recovered"
+#: Clients, and sessions of each, among which one is looked for that makes room in a farm whose real servers are full.
+_MAX_YIELDING_CLIENTS: Final = 8
+_YIELDING_OF_CLIENT: Final = 16
 
 
 def limit_of(configuration: Configuration, memory: Optional[int]) -> int:
@@ -114,6 +120,21 @@ class SessionLimit:
         while levels and not levels[-1]:
             levels.pop()
         return next(iter(levels[-1])).oldest if levels else None
+
+    def yielding_to(self, client: bytes) -> Iterator[Session]:
+        """Some of the oldest unconfirmed sessions of each client that has several times as many as this client.
+
+        Clients have several times as many if their numbers have at least two binary digits more: then those who have
+        gained a place need not fear to lose it at once. Recovered sessions are left out. None may end meanwhile.
+        """
+        record = self._clients.get(client)
+        if record is None and len(self._clients) >= MAX_CLIENTS:
+            record = self._others
+        level = 0 if record is None else record.level
+        clients = (each for records in reversed(self._levels[level + 1 :]) for each in records)
+        for each in islice(clients, _MAX_YIELDING_CLIENTS):
+            if each.client != RECOVERED:
+                yield from each.some_of_the_oldest(_YIELDING_OF_CLIENT)
 
     def clients(self) -> Iterable[tuple[bytes, int]]:
         """The clients with unconfirmed sessions, by address, and their numbers; the empty address is all others."""

@@ -11,13 +11,11 @@ from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request
 from ryu_haslb.slb.session import UNKEYED, Session, next_tag, recovered_identity, tag_of
 from ryu_haslb.slb.session_keys import SessionKeys
-from ryu_haslb.slb.session_limit import MAX_CONFIRMED_PART, SessionLimit
+from ryu_haslb.slb.session_limit import MAX_CONFIRMED_PART, RECOVERED, SessionLimit
 from ryu_haslb.slb.shards import Shards
 from ryu_haslb.slb.virtual_server import VirtualServer
 from ryu_haslb.slb.wheel import TimingWheel
 
-#: In place of a client: recovered sessions beyond those that may be confirmed.
-_RECOVERED: Final = b"recovered"
 #: Deadlines of ended sessions that are kept beside as many as there are live sessions.
 _MAX_STALE_DEADLINES: Final = 10_000
 #: Sessions of a slice whose deadlines are scheduled anew.
@@ -154,7 +152,7 @@ class SessionTable:
         session = Session(server, recovered_identity(tag), tag, real, now)
         session.last_attempt = -inf  # so that its first request is not a repetition of anything
         if not self._may_confirm():
-            self.limit.add(session, _RECOVERED)
+            self.limit.add(session, RECOVERED)
         self._by_tag.add(tag, session)
         self._add(session, session.deadline)
         return session

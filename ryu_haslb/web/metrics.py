@@ -39,7 +39,7 @@ _STATISTICS = (
     ("reassignments", "haslb_reassignments", "Sessions moved to another real server."),
     ("deregistrations", "haslb_deregistrations", "Requests with lifetime 0 that were dispatched."),
     ("timeouts", "haslb_session_timeouts", "Sessions ended by their idle time."),
-    ("evictions", "haslb_session_evictions", "Sessions ended to make room for others at the limit of sessions."),
+    ("evictions", "haslb_session_evictions", "Sessions ended to make room for others at a limit."),
 )
 _GAUGES = (
     ("unconfirmed_sessions", "haslb_sessions_unconfirmed", "Live sessions that make room for others at the limit."),

@@ -46,7 +46,7 @@ class Farm(RuleBasedStateMachine):
         health = held_by.health if held_by else None
         waited = self.bench.now - before.last_attempt if before else 0
         testing = before is not None and held_by is not None and self.test_of(held_by) is before
-        resumes = (self.bench.server, b"\x01" + mobile.encode()) in self.bench.balancer._abandoned.attempts
+        attempt = self.bench.balancer._abandoned.attempts.get((self.bench.server, b"\x01" + mobile.encode()))
         verdict = self.bench.request(mobile, field, lifetime, client)
         after = self.bench.session(mobile)
         elsewhere = named is not None and held_by is not None and self.bench.reals[named] is not held_by
@@ -62,7 +62,10 @@ class Farm(RuleBasedStateMachine):
             assert verdict.real is self.bench.reals[named]
             assert verdict.real.in_service or verdict.real is held_by
         if before is None and named is None and verdict.real is not None:
-            self.check_new(verdict.real, resumes)
+            if attempt is None or not attempt.is_displaced or verdict.real is not attempt.real:
+                self.check_new(verdict.real, attempt is not None)
+            else:
+                assert attempt.real.health is Health.OPERATIONAL, "it stays where its session would have stayed"
 
     @staticmethod
     def check_new(real: RealServer, resumes: bool) -> None:

@@ -1,0 +1,177 @@
+"""Sessions that make room: where their mobiles go then, and who gets a place in a full farm (docs/states.md)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from farm_builder import ANY, Bench, Verdict, address
+
+from ryu_haslb.configuration.model import Drain
+from ryu_haslb.slb.drop_reason import DropReason
+from ryu_haslb.slb.session import tag_of
+
+PDSN, FLOODER, OTHER = "15.1.1.51", "15.6.6.6", "15.7.7.7"
+
+
+def bench_of(*weights: int, limit: int = 1000, **real: object) -> Bench:
+    bench = Bench(*weights, server={"idle": 3600}, **real)
+    bench.configuration = replace(bench.configuration, max_sessions=limit)
+    bench.balancer.configure(bench.configuration)
+    return bench
+
+
+def flood(bench: Bench, count: int, client: str = FLOODER) -> list[Verdict]:
+    return [bench.request(f"made-up-{bench.identification}", client=client) for _ in range(count)]
+
+
+def confirm_all(bench: Bench) -> None:
+    """No session can make room any more."""
+    for session in list(bench.balancer.sessions):
+        bench.balancer.sessions.limit.remove(session)
+
+
+def test_a_request_that_is_dropped_at_the_limit_does_not_cost_its_mobile_the_place() -> None:
+    bench = bench_of(1, 1, limit=4)
+    real = bench.request("anna").real
+    flood(bench, 4, PDSN)
+    assert bench.session("anna") is None
+    confirm_all(bench)
+    for _ in range(3):
+        bench.now += 1
+        assert bench.request("anna").drop is DropReason.SESSION_LIMIT
+    bench.balancer.ending.close(next(iter(bench.balancer.sessions)))
+    assert bench.request("anna").real is real
+    assert bench.session("anna") is not None
+
+
+def test_a_request_that_no_real_server_can_take_does_not_end_the_count_of_retries() -> None:
+    """The phone has abandoned an attempt; while its home agent cannot be reached, its next one is dropped."""
+    bench = Bench(1, reassign=3)
+    bench.attempt("anna")
+    bench.wait(20)
+    bench.reals[0].reachable_from.clear()
+    assert bench.request("anna").drop is not None
+    bench.reals[0].reachable_from.add(1)
+    bench.now += 2
+    bench.request("anna")
+    session = bench.session("anna")
+    assert session is not None
+    assert session.retries == 3
+
+
+def test_the_mobile_of_a_recovered_session_that_made_room_comes_back_to_its_home_agent() -> None:
+    """Before its first request it is known by its tag only."""
+    bench = bench_of(1, 1, limit=3)
+    bench.balancer.sessions.limit.limit = 0  # so that no further one counts as confirmed
+    mobiles = ("anna", "bert", "carl")
+    for mobile in mobiles:
+        tag = tag_of(bench.server.packed_address, b"\x01" + mobile.encode())
+        bench.balancer.recover(bench.server, tag, bench.reals[1], bench.now)
+    bench.balancer.configure(bench.configuration)
+    flood(bench, 10)
+    assert bench.reals[1].sessions <= 3
+    assert [bench.request(mobile).real for mobile in mobiles] == [bench.reals[1]] * 3
+    assert all(key[1][:1] == b"\x01" for key in bench.balancer._abandoned.attempts), "each place is that of a mobile"
+    bench.wait(7300)
+    assert not bench.balancer._abandoned.attempts
+    assert not bench.balancer._abandoned.may_have_unclaimed
+
+
+@pytest.mark.parametrize("change", ["weight 0", "drain", "no inservice"])
+def test_the_mobile_of_a_session_that_made_room_stays_where_the_session_would_have_stayed(change: str) -> None:
+    bench = bench_of(1, 1, limit=4)
+    real = bench.request("anna").real
+    assert real is not None
+    flood(bench, 4, PDSN)
+    if change == "weight 0":
+        real.set_dfp_weight(0)
+    elif change == "drain":
+        real.configure(replace(real.configuration, drain=Drain.STAY))
+    else:
+        real.configure(replace(real.configuration, in_service=False))
+    assert bench.session("anna") is None
+    assert bench.request("anna").real is real
+
+
+def test_what_one_client_fills_another_one_gets_a_part_of() -> None:
+    """``maxconns`` of both real servers is reached by made-up mobiles of one address. Nobody exceeds it."""
+    bench = bench_of(1, 1, maxconns=100)
+    assert sum(each.drop is None for each in flood(bench, 1000)) == 200
+    honest = [f"user{number}" for number in range(30)]
+    assert [each for each in honest if bench.request(each, client=PDSN).drop] == []
+    flood(bench, 1000)
+    assert all(bench.session(each) for each in honest), "who floods gets no place back"
+    assert [real.sessions for real in bench.reals] == [100, 100]
+    statistics = bench.balancer.statistics
+    assert statistics.evictions == 30
+    assert statistics.requests == statistics.dispatched + statistics.dropped
+
+
+def test_a_full_farm_refuses_new_mobiles_of_the_client_that_has_filled_it() -> None:
+    """``maxconns`` is there to protect home agents, as on IOS."""
+    bench = bench_of(1, maxconns=10)
+    flood(bench, 10)
+    assert flood(bench, 1)[0].drop is DropReason.NO_REAL_AVAILABLE
+
+
+def test_two_clients_do_not_take_places_from_each_other_for_ever() -> None:
+    bench = bench_of(1, 1, maxconns=32)
+    for _ in range(1000):
+        flood(bench, 1, PDSN)
+        flood(bench, 1, OTHER)
+    assert bench.balancer.statistics.evictions == 0
+    flood(bench, 1000, FLOODER)
+    flood(bench, 1000, PDSN)
+    flood(bench, 1000, OTHER)
+    assert bench.balancer.statistics.evictions < 64
+
+
+def test_a_mobile_that_has_lost_its_session_in_a_full_farm_is_served_by_its_home_agent() -> None:
+    """It may be bound there: it is neither refused nor moved, as long as its session would have lasted."""
+    bench = bench_of(1, 1, maxconns=2)
+    mobiles = ("anna", "bert", "carl", "dora")
+    reals = {mobile: bench.request(mobile, client=PDSN).real for mobile in mobiles}
+    flood(bench, 1)
+    lost = [mobile for mobile in mobiles if bench.session(mobile) is None]
+    assert len(lost) == 1
+    for _ in range(5):
+        bench.now += 3000
+        for mobile in set(mobiles) - set(lost):
+            bench.request(mobile, client=PDSN)
+        bench.request("made-up-4", client=FLOODER)
+        while bench.balancer.advance(bench.now, 500):
+            pass
+        verdict = bench.request(lost[0], client=PDSN)
+        assert verdict.real is reals[lost[0]]
+        assert verdict.session is None
+    assert [real.sessions for real in bench.reals] == [2, 2]
+
+
+def test_sessions_of_bound_mobiles_make_no_room_in_a_full_farm() -> None:
+    bench = bench_of(1, 1, maxconns=2)
+    mobiles = ("anna", "bert", "carl", "dora")
+    for _ in range(2):
+        sessions = [bench.request(mobile, client=PDSN).session for mobile in mobiles]
+        bench.now += 1800
+    assert all(each.drop is DropReason.NO_REAL_AVAILABLE for each in flood(bench, 10))
+    assert [bench.session(mobile) for mobile in mobiles] == sessions
+
+
+def test_who_names_a_full_home_agent_is_delivered_there_and_takes_no_place() -> None:
+    """It may have the mobile's binding. But everyone may name one, and must not take more than ``maxconns`` so."""
+    bench = bench_of(1, 1, maxconns=5)
+    named = [bench.request(f"liar-{number}", address(1).packed, client=FLOODER) for number in range(50)]
+    assert {each.real for each in named} == {bench.reals[0]}
+    assert bench.reals[0].sessions == 5
+    assert bench.request("anna", ANY, client=PDSN).real is bench.reals[1]
+
+
+def test_only_sessions_of_the_farm_make_room_in_it() -> None:
+    bench = bench_of(1, 1, maxconns=4)
+    flood(bench, 8)
+    bench.reals[0].reachable_from.clear()
+    assert bench.request("anna", client=PDSN).real is bench.reals[1]
+    bench.reals[1].set_dfp_weight(0)
+    assert bench.request("bert", client=PDSN).drop is DropReason.NO_REAL_AVAILABLE
+    assert bench.balancer.statistics.evictions == 1
