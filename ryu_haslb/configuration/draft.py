@@ -7,6 +7,7 @@ line 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Optional
@@ -135,15 +136,46 @@ class VlanDraft:
         return replace(self.interface, crypto_map=self.crypto_map, secondaries=self.secondaries)
 
 
+class RoutesDraft:
+    """The static routes, in the order of their commands, with their distances; those to a network are found at once."""
+
+    def __init__(self, routes: Iterable[Route] = ()) -> None:
+        self._distances: dict[Route, int] = {}
+        self._to: dict[IPv4Network, dict[Route, None]] = {}
+        for route in routes:
+            self.add(route, 1)
+
+    def __iter__(self) -> Iterator[Route]:
+        return iter(self._distances)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, RoutesDraft) and self._distances == other._distances
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def to(self, network: IPv4Network) -> dict[Route, int]:
+        """The routes to a network, and their distances."""
+        return {route: self._distances[route] for route in self._to.get(network, ())}
+
+    def add(self, route: Route, distance: int) -> None:
+        """Add a route, or give it another distance."""
+        self._distances[route] = distance
+        self._to.setdefault(route.network, {})[route] = None
+
+    def remove(self, route: Route) -> None:
+        """Remove a route, which must be there."""
+        del self._distances[route], self._to[route.network][route]
+
+
 @dataclass
 class Draft:
-    """A whole configuration during editing. ``routes`` have their distances."""
+    """A whole configuration during editing."""
 
     farms: dict[str, FarmDraft] = field(default_factory=dict)
     virtual_servers: dict[str, VirtualServerDraft] = field(default_factory=dict)
     dfp: Optional[DfpDraft] = None
     vlans: dict[int, VlanDraft] = field(default_factory=dict)
-    routes: dict[Route, int] = field(default_factory=dict)
+    routes: RoutesDraft = field(default_factory=RoutesDraft)
     datapaths: dict[int, Datapath] = field(default_factory=dict)
     datapath_lines: dict[int, int] = field(default_factory=dict)
     ports: dict[PortKey, PortDraft] = field(default_factory=dict)
@@ -183,7 +215,7 @@ def draft_of(configuration: Configuration) -> Draft:
             each.vlan: VlanDraft(0, each.vlan, each, each.crypto_map, 0, each.secondaries)
             for each in configuration.vlan_interfaces
         },
-        dict.fromkeys(configuration.routes, 1),
+        RoutesDraft(configuration.routes),
         dict(configuration.datapaths),
         dict.fromkeys(configuration.datapaths, 0),
         {(each.kind, each.number): PortDraft(0, each) for each in configuration.ports},

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import signal
+import stat
 import sys
 from typing import Any
 
@@ -43,9 +44,11 @@ def _is_small(job: Job) -> bool:
     if given is not None:
         return len(given) <= MAX_READ_HERE
     try:
-        return os.stat(job.source).st_size <= MAX_READ_HERE
+        found = os.stat(job.source)
     except (OSError, ValueError):  # reading reports the error
         return True
+    # What has no size may have no end: files in /proc, or a pipe in the place of the file that was there before.
+    return stat.S_ISREG(found.st_mode) and 0 < found.st_size <= MAX_READ_HERE
 
 
 def _read_in_process(job: Job) -> Outcome:

@@ -60,7 +60,7 @@ def vlan_crypto_map(vlan: VlanDraft, statement: Statement) -> None:
 def route(draft: Draft, statement: Statement) -> None:
     network = network_of(statement.match["PREFIX"], statement.match["MASK"])
     distance = statement.match.get("DISTANCE", 1)
-    others = {route: each for route, each in draft.routes.items() if route.network == network}
+    others = draft.routes.to(network)
     nearest = min(others.values(), default=distance)
     if distance > nearest:
         statement.warning(
@@ -71,16 +71,16 @@ def route(draft: Draft, statement: Statement) -> None:
     for route, each in others.items():
         if each > distance:
             statement.warning(f"the route to {network} by {route.next_hop} has a longer distance and is ignored")
-            del draft.routes[route]
-    draft.routes[Route(network, statement.match["NEXT-HOP"])] = distance
+            draft.routes.remove(route)
+    draft.routes.add(Route(network, statement.match["NEXT-HOP"]), distance)
 
 
 def no_route(draft: Draft, statement: Statement) -> None:
     network = network_of(statement.match["PREFIX"], statement.match["MASK"])
     next_hop = statement.match.get("NEXT-HOP")
-    gone = [route for route in draft.routes if route.network == network and next_hop in (None, route.next_hop)]
+    gone = [route for route in draft.routes.to(network) if next_hop in (None, route.next_hop)]
     if not gone:
         by = f" by {next_hop}" if next_hop is not None else ""
         statement.warning(f"there is no route to {network}{by} to remove")
     for route in gone:
-        del draft.routes[route]
+        draft.routes.remove(route)

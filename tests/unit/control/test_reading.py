@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -77,6 +78,34 @@ def test_a_large_file_is_read_in_a_process_while_others_have_their_turn(tmp_path
     commands = configuring.apply_commands(application, "ip slb serverfarm HAFARM\nno real 10.2.0.9", "command")
     assert "- ip slb serverfarm HAFARM / real 10.2.0.9" in commands.changes
     assert len(application.configuration.farms["HAFARM"].reals) == 299
+
+
+def test_a_file_without_a_size_is_read_in_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files in /proc have none, whatever they hold, and some of them have no end."""
+    source = Path("/proc/self/comm")
+    assert source.stat().st_size == 0
+    monkeypatch.setattr(reader_process, "read", _never)
+    path = tmp_path / "file.ios"
+    path.symlink_to(source)
+    with pytest.raises(ConfigurationError):
+        configuring.apply_file(Application(), str(path))
+
+
+def test_a_pipe_that_takes_the_place_of_a_file_stops_its_reader_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file.ios"
+    os.mkfifo(path)
+    monkeypatch.setattr(configuring, "_check_file", lambda _: None)
+    monkeypatch.setattr(reader_process, "READER_TIMEOUT", 2.0)
+    turns = Turns()
+    with pytest.raises(ConfigurationError, match="takes more than 2 s"):
+        configuring.apply_file(Application(), str(path))
+    assert turns.stop() > 10
+
+
+def _never(_: Job) -> Any:
+    raise AssertionError("it is read in the event loop")
 
 
 def test_a_large_file_in_yaml_is_read_in_a_process_too(tmp_path: Path) -> None:
