@@ -22,7 +22,7 @@ from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from fake_switch import HEADER, FakeSwitch
 from lied_to import LIARS, SECONDS, lied_to
 from mobile import registration
-from process_size import Trend, descriptors, resident
+from process_size import Trend, descriptors, resident, threads
 from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply, table_stats_reply
 
 from haslb_lab.chassis.description import CONTROLLER
@@ -50,7 +50,7 @@ def test_lies_beside_a_real_switch_change_nothing_for_it() -> None:
         address, process = bench.lab.node(CONTROLLER).IP(), bench.controller.pid
         homes = {name: REALS[bench.deliver(registration(name))] for name in HONEST}
         to_confirm, confirmed_at = list(HONEST), time.monotonic() + 2 * RETRANSMISSION_INTERVAL
-        before, open_before = resident(process), descriptors(process)
+        before, open_before, running_before = resident(process), descriptors(process), threads(process)
         end, delays, trend = time.monotonic() + SECONDS, [0.0], Trend(process)
         with lied_to(address, 6653, end):
             for number in count():
@@ -73,6 +73,7 @@ def test_lies_beside_a_real_switch_change_nothing_for_it() -> None:
         median = delays[len(delays) // 2]
         print(f"{number + 1} rounds; all sessions were listed within {median:.3f} s, at most {delays[-1]:.3f} s")
         assert growth < MAX_GROWTH
+        assert threads(process) == running_before
         assert len(bench.lab.log(CONTROLLER)) < MAX_LOG
         wait_until(lambda: descriptors(process) <= open_before + LIARS, "the connections of liars are closed")
 

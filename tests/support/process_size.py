@@ -1,4 +1,4 @@
-"""How large a process is: its memory, its descriptors, and both again and again while it is attacked."""
+"""How large a process is: memory, descriptors and threads, and these again and again while it is attacked."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ def descriptors(process: int) -> int:
     return len(os.listdir(f"/proc/{process}/fd"))
 
 
+def threads(process: int) -> int:
+    return len(os.listdir(f"/proc/{process}/task"))
+
+
 class Trend:
     """Prints every five minutes how large a process is, and figures of the caller's."""
 
@@ -30,5 +34,6 @@ class Trend:
         now = time.monotonic()
         if now >= self._at:
             self._at = now + _TREND_INTERVAL
-            memory, opened = resident(self._process) >> 10, descriptors(self._process)
-            print(f"{now - self._began:.0f} s: {memory} KiB, {opened} descriptors, {figures}", flush=True)
+            memory, opened, running = resident(self._process) >> 10, descriptors(self._process), threads(self._process)
+            size = f"{memory} KiB, {opened} descriptors, {running} threads"
+            print(f"{now - self._began:.0f} s: {size}, {figures}", flush=True)

@@ -53,8 +53,10 @@ MAX_BUNDLE_RULES: Final = 1000
 MAX_OUTSTANDING_BUNDLES: Final = 2
 #: Bundles that are sent at once when another member of the cluster is to lead. Only after a takeover there are as many.
 MAX_HURRIED_BUNDLES: Final = 20
-#: Sessions that wait for room of which one step looks whether they have ended.
-_LOOKED_AT_PER_STEP: Final = 100
+#: Sessions that wait for room of which one step looks whether they have ended, and seconds between two such steps.
+#: Together 1 % of the time: there may be hundreds of flushes a second.
+_LOOKED_AT_PER_STEP: Final = 200
+_LOOK_INTERVAL: Final = 0.01
 #: With up to this many sessions, a rule gets the idle time-out of its virtual server; with more, it stays until it is
 #: removed. After every change of a table Open vSwitch visits each rule that has an idle time-out, in the thread that
 #: forwards requests: with 100,000 rules that takes 4 ms, two hundred times a second in a storm (docs/performance.md).
@@ -87,7 +89,7 @@ class SessionRules:
         self.rejected = RejectedRules(datapath_id, self._queue, self.room)
         self._reinstallation = Reinstallation(balancer.sessions, actions, self.install, self.reinstall)
         self.moved: AbstractSet[RealServer] = self._reinstallation.moved
-        self._now = 0.0
+        self._now = self._look_at = 0.0
 
     @property
     def waiting(self) -> int:
@@ -287,7 +289,9 @@ class SessionRules:
         free = self.room.free()
         if not (self.is_paused or free == 0) or not self._queue:
             return
-        self._queue.review(_LOOKED_AT_PER_STEP)
+        if self._now >= self._look_at:
+            self._look_at = self._now + _LOOK_INTERVAL
+            self._queue.review(_LOOKED_AT_PER_STEP)
         if free == 0 and self._queue and self.room.is_news():
             LOG.warning(
                 "Switch %016x has as many session rules as it may have (%d, %s); further sessions continue by "

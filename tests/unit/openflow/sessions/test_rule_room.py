@@ -196,3 +196,15 @@ def test_a_table_that_was_full_and_has_become_larger_is_filled() -> None:
     wired.now += 2 * MAX_RETRY_INTERVAL
     settle(wired)
     assert wired.switch.rules.room.limit is None
+
+
+def test_waiting_sessions_are_looked_through_by_time_and_not_by_flushes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A flood causes hundreds of flushes a second."""
+    wired = wired_with()
+    come(wired, *(f"user{number}" for number in range(LIMIT + 1)))
+    looks: list[int] = []
+    monkeypatch.setattr(wired.switch.rules._queue, "review", looks.append)
+    for _ in range(500):
+        wired.now += 0.001
+        wired.flush()
+    assert 40 <= len(looks) <= 52
