@@ -24,8 +24,8 @@ from ryu_haslb.openflow.wire_multipart import has_more
 from ryu_haslb.openflow.wire_role import UNDEFINED_GENERATION, ControllerRole, RoleReply, read_role_reply, role_request
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_SOURCES, TO_CONTROLLER, Bench, datagram, rule
 from ryu_haslb.switch_test.exchange import Exchange, Message, Script
-from ryu_haslb.switch_test.rule_trials import numbered_rule, source_of
-from ryu_haslb.switch_test.trial import WORKS, Outcome, Result, ignored, install, multipart, present, rejected, remove
+from ryu_haslb.switch_test.rule_trials import numbered_rule, present_by_source
+from ryu_haslb.switch_test.trial import WORKS, Outcome, Result, ignored, install, multipart, rejected, remove
 
 #: The numbers of meters that are tried: others may have meters with the first ones.
 METER_NUMBERS = range(TEST_MARK, TEST_MARK + 4)
@@ -66,7 +66,7 @@ def _bundled(
     answer = yield Exchange(lambda xid: [bundle(xid, xid, [each.pack(xid) for each in rules])])
     found: set[int] = set()
     if answer.error is None or wrong:
-        found = yield from present(bench, good, [source_of(number) for number in range(len(good))])
+        found = yield from present_by_source(bench, good)
     yield from remove(rules)
     return answer.error, found
 
@@ -117,7 +117,10 @@ def _add_meter(bench: Bench) -> Script[tuple[int, Optional[wire.Error]]]:
 
 
 def roles(bench: Bench) -> Script[Outcome]:
-    """A SLAVE may not install rules. MASTER is not asked for: it would take that role from another controller."""
+    """A SLAVE may not install rules, and an older generation is rejected (OFPRRFC_STALE).
+
+    MASTER is not asked for: it would take that role from another controller.
+    """
     now = yield from _ask_role(ControllerRole.NOCHANGE, 0)
     if isinstance(now, Outcome):
         return now
@@ -125,15 +128,20 @@ def roles(bench: Bench) -> Script[Outcome]:
     slave = yield from _ask_role(ControllerRole.SLAVE, generation)
     if isinstance(slave, Outcome):
         return slave
+    older = yield from _ask_role(ControllerRole.SLAVE, (generation - 1) % (1 << 64))
+    yield from _ask_role(ControllerRole.SLAVE, generation)
     entry = rule(bench.cookie(), {})
     attempt = yield from install([entry])
     equal = yield from _ask_role(ControllerRole.EQUAL, 0)
     yield from remove([entry])
     if isinstance(equal, Outcome):
         return equal
-    if slave.role != ControllerRole.SLAVE:
-        return ignored("a controller that asks for SLAVE gets another role")
-    return WORKS if attempt is not None else ignored("a SLAVE may install rules")
+    faults = {
+        "a controller that asks for SLAVE gets another role": slave.role != ControllerRole.SLAVE,
+        "a SLAVE may install rules": attempt is None,
+        "a request with an older generation is accepted": not isinstance(older, Outcome),
+    }
+    return next((ignored(fault) for fault, is_there in faults.items() if is_there), WORKS)
 
 
 def _ask_role(role: ControllerRole, generation: int) -> Script[Union[RoleReply, Outcome]]:

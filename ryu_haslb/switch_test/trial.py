@@ -9,7 +9,7 @@ from typing import Callable, NamedTuple, Optional
 from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.wire_flow_mod import FlowMod
 from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
-from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, Bench, datagram, packet_out, removal_of
+from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, Bench, packet_out, removal_of
 from ryu_haslb.switch_test.exchange import Exchange, Message, Script
 
 #: How often a packet is sent before it counts as one that does not arrive: a switch may drop one of many.
@@ -127,10 +127,10 @@ def through_rules(
     return passage
 
 
-def present(bench: Bench, rules: Sequence[FlowMod], sources: Sequence[str]) -> Script[set[int]]:
-    """The cookies of those rules that are in the tables: each matches a source of its own, and sends to CONTROLLER.
+def present(bench: Bench, rules: Sequence[FlowMod], frames: Sequence[bytes], label: bytes) -> Script[set[int]]:
+    """The cookies of those rules that are in the tables: each sends one of these frames to CONTROLLER.
 
-    A packet of each source is sent; where none can be, the switch is asked for its rules.
+    All frames have this label. Where no packet can be sent, the switch is asked for its rules.
 
     Raises:
         MalformedMessage: no packet can be sent, and the switch does not report its rules.
@@ -138,8 +138,6 @@ def present(bench: Bench, rules: Sequence[FlowMod], sources: Sequence[str]) -> S
     if not bench.can_enter_tables:
         reported = yield from rules_with(wire.OFPTT_ALL, TEST_MARK, TEST_MARK_MASK)
         return {each.cookie for each in reported}
-    label = bench.label()
-    frames = [datagram(label, changed={"eth_src": each}) for each in sources]
     found: set[int] = set()
     for _ in range(ATTEMPTS):
         answer = yield Exchange(

@@ -75,6 +75,7 @@ LACKS: list[tuple[dict[str, Any], Capability]] = [
     ({"cookie_deletion": False}, C.COOKIE_DELETION),
     ({"flow_statistics": False}, C.FLOW_STATISTICS),
     ({"max_packet_in": 128}, C.PACKET_IN),
+    ({"checks_generation": False}, C.ROLES),
 ]
 #: The modes that cannot be used without a capability, and those that are used with less.
 NEEDED = {
@@ -126,6 +127,52 @@ def test_what_a_switch_lacks_is_found_out_alone_and_the_verdict_is_right(
 def assert_nothing_is_left(tested: TestedSwitch) -> None:
     assert not [flow for table in tested.switch.datapath.tables for flow in table]
     assert not tested.switch.datapath.meters
+
+
+HABITS: list[dict[str, Any]] = [
+    {"flow_statistics_by_cookie": False},
+    {"masks_cover": False},
+    {"masks_cover": False, "flow_statistics_by_cookie": False},
+    {"wraps_statistics": True},
+    {"overlaps_itself": True},
+    {"keeps_replaced": True},
+    {"buffers": True},
+    {"error_data": 8},
+    {"error_data": 0},
+    {"timeout_step": 10.0},
+]
+
+
+@pytest.mark.parametrize("cable", [CABLE, None], ids=["cable", "no-cable"])
+@pytest.mark.parametrize("habits", HABITS, ids=str)
+def test_what_the_balancer_can_serve_is_no_lack(habits: dict[str, Any], cable: Any) -> None:
+    """What CPqD's switch, Lagopus and hardware are known to do (docs/switches.md)."""
+    tested = TestedSwitch(cable, **habits)
+    findings = tested.examine(fill=600)
+    assert not lacking(findings), findings.outcomes
+    assert set(verdicts(findings).values()) == {Verdict.WORKS}
+    assert findings.left == 0
+    assert_nothing_is_left(tested)
+
+
+def test_statistics_that_ignore_the_cookie_are_remarked() -> None:
+    findings = TestedSwitch(flow_statistics_by_cookie=False).examine()
+    assert "the cookie of the request is ignored" in findings.outcomes[C.FLOW_STATISTICS].detail
+
+
+def test_checksums_that_are_not_corrected_leave_dispatched_mode_alone() -> None:
+    """Dispatched mode rewrites Ethernet addresses only."""
+    findings = TestedSwitch(CABLE, corrects_checksums=False).examine()
+    assert lacking(findings) == {C.SET_IPV4_DST, C.SET_UDP_DST}
+    assert findings.outcomes[C.SET_IPV4_DST].detail == "in a rule: a checksum of the packet is wrong"
+    assert verdicts(findings)["dispatched"] is Verdict.WORKS
+    assert verdicts(findings)["direct"] is Verdict.CANNOT_SERVE
+
+
+def test_a_switch_that_takes_no_packet_from_the_controller_cannot_be_served() -> None:
+    findings = TestedSwitch(CABLE, accepts_in_port_controller=False).examine()
+    assert findings.outcomes[C.PACKET_OUT].result is Result.REJECTED
+    assert not serves(findings)
 
 
 def test_with_one_table_there_is_no_table_of_sessions_and_none_that_learns() -> None:
