@@ -42,6 +42,7 @@ from ryu_haslb.openflow.sessions.session_key import KEY_LENGTH
 from ryu_haslb.openflow.sockets import transport
 from ryu_haslb.openflow.sockets.server import Caller, OpenFlowServer
 from ryu_haslb.openflow.sockets.unserved import Unserved
+from ryu_haslb.openflow.switch_records import SwitchRecordError
 from ryu_haslb.show import state_log
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import StateHistory
@@ -52,12 +53,14 @@ from ryu_haslb.startup import (
     available_memory,
     join_cluster,
     load_configuration,
+    load_switch_records,
     new_supervisor,
     open_control_server,
     open_http_server,
     open_startup_file,
     open_switch_ports,
     raise_descriptor_limit,
+    switch_records,
     tls_context,
     warn_of_open_port,
     write_log_in_format,
@@ -108,6 +111,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.fleet = Fleet(
             self.configuration, self.balancer, leadership=None if self.member is None else self.member.leadership
         )
+        self.fleet.take_records(load_switch_records())
         if self.member is not None:
             self.member.on_change = self._on_leadership_changed
         transport.install(self.fleet)
@@ -126,7 +130,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.state_log = StateLog(self.sources, time.monotonic(), self.history)
         self._signals: list[int] = []
         self._is_stopping = False
-        self._reloading = Coalesced("SIGHUP", lambda: unattended.reload(self, self.cluster_configuration))
+        self._reloading = Coalesced("SIGHUP", self._reload)
         self._rolling_back = Coalesced("rollback", lambda: unattended.roll_back(self))
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
         self.openflow = OpenFlowServer(open_switch_ports(), context, self.fleet, self.fleet.has_connection, unserved)
@@ -259,6 +263,14 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             self._is_stopping = True
             shutdown.exit_after(SHUTDOWN_TIMEOUT, self.close)
         self._signals.append(number)
+
+    def _reload(self) -> None:
+        """SIGHUP: read the switch-test records and the configuration file again."""
+        try:
+            self.fleet.take_records(switch_records())
+        except SwitchRecordError as error:
+            LOG.error("SIGHUP: %s; the switch-test records that were read before stay", error)
+        unattended.reload(self, self.cluster_configuration)
 
     def _handle_signals(self, _: float) -> None:
         while self._signals:

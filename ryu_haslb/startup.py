@@ -28,6 +28,7 @@ from ryu_haslb.engine import cfg, ofproto_common
 from ryu_haslb.language.diagnostics import ConfigurationError
 from ryu_haslb.openflow.sockets.server import BACKLOG
 from ryu_haslb.openflow.sockets.tls import TlsSettingError, context_of_options
+from ryu_haslb.openflow.switch_records import SwitchRecord, SwitchRecordError, read_records
 from ryu_haslb.supervision import Supervisor
 from ryu_haslb.watchdog import WatchdogSettingError
 from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
@@ -35,6 +36,7 @@ from ryu_haslb.web.server import HttpServer, HttpSettingError, http_server
 LOG = logging.getLogger(__name__)
 
 CONFIG_VARIABLE = "HASLB_CONFIG"
+RECORDS_VARIABLE = "HASLB_SWITCH_TESTS"
 #: Where the kernel shows the memory limit of a control group, of version 2 and 1; "max" or a huge number is none.
 _MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 #: Descriptors that are enough for every limit of this program together.
@@ -75,6 +77,23 @@ def load_configuration(path: str) -> Configuration:
     for warning in loaded.warnings:
         LOG.warning("%s", warning)
     return loaded.configuration
+
+
+def load_switch_records() -> dict[int, SwitchRecord]:
+    """What tests of switches have found out that are in the directory that ``HASLB_SWITCH_TESTS`` names.
+
+    Raises: SystemExit if the directory cannot be read.
+    """
+    try:
+        return switch_records()
+    except SwitchRecordError as error:
+        raise SystemExit(f"ryu_haslb: {RECORDS_VARIABLE}: {error}") from error
+
+
+def switch_records() -> dict[int, SwitchRecord]:
+    """The same. Raises: SwitchRecordError."""
+    directory = os.environ.get(RECORDS_VARIABLE)
+    return read_records(Path(directory)) if directory else {}
 
 
 def available_memory() -> Optional[int]:

@@ -38,6 +38,12 @@ SETTINGS = (
     ("--cluster-key", "HASLB_CLUSTER_KEY", "PATH", "private key for ssl: servers (PEM)"),
     ("--cluster-cert", "HASLB_CLUSTER_CERT", "PATH", "certificate for ssl: servers (PEM)"),
     ("--cluster-ca", "HASLB_CLUSTER_CA", "PATH", "certificate of the authority of ssl: servers (PEM)"),
+    (
+        "--switch-tests",
+        "HASLB_SWITCH_TESTS",
+        "PATH",
+        "directory with files of 'haslb switch-test --json', which decide whether NORMAL is used (default: none)",
+    ),
     ("--vici", "HASLB_VICI", "PATH", "vici socket of the IPsec module's charon (default /var/run/charon.vici)"),
     ("--vici-counters", "HASLB_VICI_COUNTERS", "PATH", "control socket of the IPsec module, for its counters"),
 )

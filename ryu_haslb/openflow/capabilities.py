@@ -71,7 +71,7 @@ CAPABILITIES: Mapping[Capability, Row] = {
     Capability.NORMAL: Row(
         "output to NORMAL",
         "forwards what does not concern the balancer",
-        "the configuration, the make of the switch (CPqD and Lagopus accept it and do nothing), or its rejection",
+        "its rejection, a `switch-test` on record, or the make (CPqD and Lagopus accept it and do nothing)",
         "the balancer installs a learning table; on a switch with less than five tables it floods",
     ),
     Capability.FLOOD: Row(

@@ -158,6 +158,10 @@ class Connection:
         """Replace the standing rules by those of another configuration."""
         self._installation.configure(configuration)
 
+    def on_record_changed(self) -> None:
+        """Another test of the switch is on record, or none any more."""
+        self._installation.take_record()
+
     def on_port_changed(self, port: int, usable: bool) -> None:
         """A port came up, went down or was removed: replace the standing rules and find named ports anew, if needed."""
         if not self._port_flaps.must_wait(PortChange(port, usable), self._clock()):

@@ -20,6 +20,7 @@ from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, Rivals
 from ryu_haslb.openflow.roles.fencing import Leadership
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.slb.balancer import Balancer
 
 LOG = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Fleet:
         self._clock = clock
         self._leadership = leadership
         self._preloaded: Mapping[int, Mapping[bytes, Location]] = {}
+        self._records: Mapping[int, SwitchRecord] = {}
         self._prober = Prober(self.switches, balancer)
 
     def on_connected(self, transport: SwitchChannel) -> None:
@@ -166,6 +168,13 @@ class Fleet:
             self._serve(self._not_served.pop(transport.id))
         else:
             transport.close()
+
+    def take_records(self, records: Mapping[int, SwitchRecord]) -> None:
+        """What tests of switches have found out, by datapath id."""
+        self._records = records
+        for datapath_id, switch in self.switches.items():
+            switch.record = records.get(datapath_id)
+        _for_each("a switch-test on record", self._connections, Connection.on_record_changed)
 
     def on_leadership_changed(self) -> None:
         """The cluster has decided anew who leads, or this member resigns."""
@@ -283,6 +292,7 @@ class Fleet:
             self._not_served[transport.id] = transport
             return
         switch = self._known.on_served(transport.id, lambda: self._new_switch(transport))
+        switch.record = self._records.get(transport.id)
         self._connections[transport.id] = Connection(
             transport, switch, self._balancer, self._configuration, self._clock
         )

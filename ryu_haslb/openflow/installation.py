@@ -19,6 +19,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration, Switching
 from ryu_haslb.configuration.outside_ports import sides_of
+from ryu_haslb.language.wording import printable, quoted
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.audit.audit import Audit
 from ryu_haslb.openflow.audit.meter_audit import MeterAudit
@@ -34,6 +35,7 @@ from ryu_haslb.openflow.self_description import Reported, SelfDescription
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
+from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
 
@@ -76,10 +78,11 @@ class Installation:
         self._backoff = Backoff()
         self._is_installing = False
         self._slices_removed = 0
-        self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id))
+        self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
         self._port_changes = 0
         self._ports_followed_at = -PORTS_INTERVAL
         self._description: Optional[SelfDescription] = None
+        self._unsuitable_record: Optional[SwitchRecord] = None
         self.begin()
 
     def begin(self) -> None:
@@ -160,7 +163,7 @@ class Installation:
         if self._is_installing:
             return {}
         return {
-            Capability.NORMAL: False if self._choice.lacks_normal else None,
+            Capability.NORMAL: self._choice.forwards_normal,
             Capability.FLOOD: False if self._choice.floods_by_ports else None,
             Capability.SESSION_TABLE: self._switch.layout.has_sessions,
             Capability.TABLE_OUTPUT: self._switch.has_table_output,
@@ -205,6 +208,7 @@ class Installation:
         sides, remarks = sides_of(self._configuration, names)
         switch.adjacencies.set_sides(sides, [*remarks, *switch.adjacencies.set_port_names(names)])
         layout = self._choice.layout(names.keys())
+        switch.switching_source = self._choice.source
         keys = self._balancer.sessions.keys
         rules = list(standing_rules(self._configuration, transport.id, sides, keys, layout))
         self.audit.suspend()
@@ -246,7 +250,7 @@ class Installation:
         if self._choice.on_rejected(error):
             self.install()
             return
-        if error.is_table_full and error.table == Table.SESSIONS and self._slices_removed < MAX_SLICES_REMOVED:
+        if error.is_table_full and error.table == Table.SESSIONS and self._choice.has_session_table:
             self._remove_slice()
             return
         if self._backoff.on_rejected(self._clock()):
@@ -258,12 +262,20 @@ class Installation:
         self._stop_serving()
 
     def _remove_slice(self) -> None:
-        """Session rules fill their table: delete some, for the standing rule that belongs there as well."""
+        """Session rules fill their table: delete some, for the standing rule that belongs there as well.
+
+        A table that has no room then takes no rules at all.
+        """
         number, self._slices_removed = self._slices_removed, self._slices_removed + 1
-        LOG.warning(
-            "Switch %016x has no room for a standing rule in table %d; deleting one of %d session rules there",
-            *(self._transport.id, Table.SESSIONS, SLICES),
-        )
+        if number == MAX_SLICES_REMOVED:
+            self._choice.has_session_table = False
+            self.install()
+            return
+        if not number:
+            LOG.warning(
+                "Switch %016x has no room for a standing rule in table %d; deleting up to %d of %d session rules there",
+                *(self._transport.id, Table.SESSIONS, MAX_SLICES_REMOVED, SLICES),
+            )
         self.transactions.submit(
             lambda xid: rule_messages.session_slice_removal(xid, number, SLICES), lambda _: self.install()
         )
@@ -298,7 +310,25 @@ class Installation:
         """The switch has reported something of itself; all of it before it is served, if it replies in order."""
         self._switch.take_reported(reported)
         self._choice.on_description(reported.description)
+        self._say_if_record_is_of_another()
         self._follow_ports()
+
+    def take_record(self) -> None:
+        """Another test of the switch is on record, or none any more."""
+        self._choice.record = self._switch.record
+        self._switch.switching_source = self._choice.source
+        self._say_if_record_is_of_another()
+        self._follow_ports()
+
+    def _say_if_record_is_of_another(self) -> None:
+        record, found = self._choice.record, self._switch.reported.description
+        if record is not None and not record.is_of(found) and record is not self._unsuitable_record:
+            self._unsuitable_record = record
+            LOG.warning(
+                "Switch %016x: the switch-test record %s is of another make or version (%s %s %s) and is ignored; test "
+                "the switch again",
+                *(self._transport.id, quoted(record.file), *map(printable, record[2:5])),
+            )
 
     def _on_flood_rejected(self, error: wire.Error) -> bool:
         """The switch has no port FLOOD: flood to each port by itself. What was sent before is rejected as well."""

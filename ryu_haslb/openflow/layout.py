@@ -43,16 +43,20 @@ class _Steps(NamedTuple):
 
 @dataclass(frozen=True)
 class Layout:
-    """``flood`` are the packed actions that flood a packet, ``tables`` the number of the switch's tables."""
+    """``flood`` are the packed actions that flood a packet, ``tables`` the number of the switch's tables.
+
+    ``has_session_table``: whether table 1 takes rules.
+    """
 
     switching: Switching = Switching.NORMAL
     tables: int = 255
     flood: bytes = _FLOOD
+    has_session_table: bool = True
 
     @property
     def has_sessions(self) -> bool:
         """Whether there is a table for session rules."""
-        return self.tables > Table.SESSIONS
+        return self.has_session_table and self.tables > Table.SESSIONS
 
     @property
     def is_learning(self) -> bool:
@@ -72,7 +76,8 @@ class Layout:
     def fit(self, rules: Iterable[Rule]) -> Iterator[Rule]:
         """Those of the rules that belong on this switch."""
         for rule in rules:
-            if rule.table >= self.tables or (rule.action is Action.GOTO_SESSIONS and not self.has_sessions):
+            is_of_sessions = rule.table is Table.SESSIONS or rule.action is Action.GOTO_SESSIONS
+            if rule.table >= self.tables or (is_of_sessions and not self.has_sessions):
                 continue
             if rule.purpose in LEARNING_PURPOSES and not self.is_learning:
                 continue

@@ -1,14 +1,25 @@
-"""Which layout one switch gets over one connection: by configuration, by its make, or by what it rejects. Pure."""
+"""Which layout one switch gets over one connection. Pure.
+
+How the switch forwards what is not ours is decided by the first of these that says it::
+
+    configured    the configuration
+    rejected      the switch rejects rules with output to NORMAL: learn
+    switch_test   a test of the same switch is on record (:mod:`.switch_records`)
+    make          its description names one that is known to ignore NORMAL: learn
+    default       normal
+"""
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from enum import Enum
 from typing import Optional
 
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.layout import Layout, flood_to
 from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.openflow.wire_description import Description
 
 #: Words in the descriptions of switches that accept rules with output to NORMAL and drop the packets: CPqD's software
@@ -23,29 +34,90 @@ _BAD_TABLE = (
 )
 
 
-class LayoutChoice:
-    """What is known for it. ``configured`` is the mode of the configuration, ``tables`` the number of tables."""
+class SwitchingSource(Enum):
+    """What has decided how a switch forwards. The value is the token of ``show`` and JSON."""
 
-    def __init__(self, tables: int, configured: Optional[Switching]) -> None:
+    CONFIGURED = "configured"
+    REJECTED = "rejected"
+    SWITCH_TEST = "switch_test"
+    MAKE = "make"
+    DEFAULT = "default"
+
+    @property
+    def text(self) -> str:
+        """The same for the operator."""
+        return _SOURCE_TEXTS[self]
+
+
+_SOURCE_TEXTS = {
+    SwitchingSource.CONFIGURED: "configured",
+    SwitchingSource.REJECTED: "it rejects NORMAL",
+    SwitchingSource.SWITCH_TEST: "switch-test on record",
+    SwitchingSource.MAKE: "its make ignores NORMAL",
+    SwitchingSource.DEFAULT: "default",
+}
+
+
+class LayoutChoice:
+    """What is known for it.
+
+    ``configured`` is the mode of the configuration, ``tables`` the number of tables, ``record`` what a test has found
+    out, ``has_session_table`` whether table 1 takes rules.
+    """
+
+    def __init__(self, tables: int, configured: Optional[Switching], record: Optional[SwitchRecord] = None) -> None:
         self.configured = configured
+        self.record = record
         self.tables = tables
         self.floods_by_ports = False
-        self.lacks_normal = False
+        self.has_session_table = True
+        self._rejects_normal = False
+        self._description = Description()
 
     def on_description(self, description: Description) -> None:
         """The switch has said who made it."""
-        words = " ".join(description).lower()
-        if any(make in words for make in IGNORES_NORMAL):
-            self.lacks_normal = True
+        self._description = description
+
+    @property
+    def forwards_normal(self) -> Optional[bool]:
+        """Whether output to NORMAL forwards; None if nothing shows it."""
+        if self._rejects_normal:
+            return False
+        recorded = self._recorded
+        return recorded if recorded is not None else False if self._is_known_to_ignore_normal else None
+
+    @property
+    def source(self) -> SwitchingSource:
+        """What has decided how the switch forwards."""
+        if self.configured is not None:
+            return SwitchingSource.CONFIGURED
+        if self._rejects_normal:
+            return SwitchingSource.REJECTED
+        if self._recorded is not None:
+            return SwitchingSource.SWITCH_TEST
+        return SwitchingSource.MAKE if self._is_known_to_ignore_normal else SwitchingSource.DEFAULT
+
+    @property
+    def _recorded(self) -> Optional[bool]:
+        is_its = self.record is not None and self.record.is_of(self._description)
+        return self.record.forwards_normal if is_its and self.record is not None else None
+
+    @property
+    def _is_known_to_ignore_normal(self) -> bool:
+        words = " ".join(self._description).lower()
+        return any(make in words for make in IGNORES_NORMAL)
 
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""
         code = error.type, error.code
         if code == _BAD_OUT_PORT and self.switching is Switching.NORMAL and self.configured is None:
-            self.lacks_normal = True
+            self._rejects_normal = True
             return True
         if code == _BAD_OUT_PORT and self.switching is Switching.LEARN and not self.floods_by_ports:
             self.floods_by_ports = True
+            return True
+        if error.table == Table.SESSIONS and self.has_session_table and not error.is_table_full:
+            self.has_session_table = False
             return True
         if code in _BAD_TABLE and self.tables > 1:
             self.tables = Table.DESTINATIONS.value if self.tables > Table.DESTINATIONS else 1
@@ -67,10 +139,10 @@ class LayoutChoice:
     @property
     def switching(self) -> Switching:
         """How the switch is to forward what is not ours."""
-        return self.configured or (Switching.LEARN if self.lacks_normal else Switching.NORMAL)
+        return self.configured or (Switching.LEARN if self.forwards_normal is False else Switching.NORMAL)
 
     def layout(self, ports: Collection[int]) -> Layout:
         """The layout of a switch that has these ports."""
         if self.floods_by_ports:
-            return Layout(self.switching, self.tables, flood_to(ports))
-        return Layout(self.switching, self.tables)
+            return Layout(self.switching, self.tables, flood_to(ports), self.has_session_table)
+        return Layout(self.switching, self.tables, has_session_table=self.has_session_table)

@@ -11,6 +11,7 @@ from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.audit.audit import Restored
 from ryu_haslb.openflow.capabilities import Capabilities
 from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.layout_choice import SwitchingSource
 from ryu_haslb.openflow.learning import Learning, Numbers
 from ryu_haslb.openflow.pipeline import Table
 from ryu_haslb.openflow.recovery.follower import Follower
@@ -20,6 +21,7 @@ from ryu_haslb.openflow.roles.arbiter import Arbiter, Role
 from ryu_haslb.openflow.roles.fencing import Leadership
 from ryu_haslb.openflow.self_description import Reported
 from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.openflow.table_output import PROBE_TAG
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.slb.balancer import Balancer
@@ -41,6 +43,7 @@ class Switch:
     ``fleet`` are all switches of this balancer by their datapath ids.
     ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
     (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
+    ``record`` is what a test on record has found out, ``switching_source`` what has decided how the switch forwards.
     ``served_since`` is the time of the last :meth:`connect`. ``path`` is what a packet-in goes through.
     """
 
@@ -55,6 +58,8 @@ class Switch:
         self.arp_metered = 0
         self.served_since = 0.0
         self.layout = Layout()
+        self.record: Optional[SwitchRecord] = None
+        self.switching_source = SwitchingSource.DEFAULT
         self.reported = Reported()
         self.address = ""
         self.standing_rules = 0

@@ -9,6 +9,7 @@ from typing import Annotated, Optional, Protocol, TypedDict, runtime_checkable
 
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.language.wording import printable
+from ryu_haslb.openflow.layout_choice import SwitchingSource
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.openflow.pipeline import Table, chassis_address
 from ryu_haslb.openflow.recovery.follower_states import FollowerState
@@ -24,6 +25,7 @@ from ryu_haslb.show.table import Column
 SwitchRole = Annotated[str, Values(enum=tuple(role.value for role in Role))]
 SwitchingMode = Annotated[str, Values(enum=tuple(mode.value for mode in Switching))]
 RuleLimitSource = Annotated[str, Values(enum=tuple(source.value for source in LimitSource))]
+SwitchingDecision = Annotated[str, Values(enum=tuple(source.value for source in SwitchingSource))]
 StandbyState = Annotated[str, Values(enum=tuple(state.value for state in FollowerState))]
 
 
@@ -42,6 +44,7 @@ class SwitchFacts(TypedDict):
     version: Annotated[str, "Its hardware and software, as it says."]
     served_for: Annotated[Optional[Seconds], "Time since it is served over this connection; null if it is not served."]
     switching: Annotated[SwitchingMode, "How it forwards what does not concern the balancer; see docs/switches.md."]
+    switching_source: Annotated[SwitchingDecision, "What has decided that; see docs/switches.md."]
     tables: Annotated[Count, "Flow tables that it has, as far as they are used."]
     capabilities: Annotated[list[str], "What it was seen to be able to do, as tokens; see docs/switches.md."]
     lacks: Annotated[list[str], "What it was seen to lack, as tokens."]
@@ -131,6 +134,7 @@ def facts_of(switch: Switch, now: float) -> SwitchFacts:
         "version": printable(" ".join(filter(None, (found.hardware, found.software)))),
         "served_for": now - switch.served_since if is_served else None,
         "switching": switch.layout.switching.value,
+        "switching_source": switch.switching_source.value,
         "tables": switch.layout.tables,
         "capabilities": [each.value for each, has in known.items() if has],
         "lacks": [each.value for each, has in known.items() if has is False],
@@ -155,7 +159,8 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         yield f"Switch {row['datapath']}, connected = {'yes' if row['connected'] else 'no'}, role = {row['role']}"
         yield f"  address = {row['address'] or 'unknown'}, make = {row['make'] or 'unknown'} {row['version']}"
         served = "not" if row["served_for"] is None else f"for {row['served_for']:.0f} s"
-        yield f"  served {served}, switching = {row['switching']}, addresses learned = {row['addresses_learned']}"
+        switching = f"{row['switching']} ({SwitchingSource(row['switching_source']).text})"
+        yield f"  served {served}, switching = {switching}, addresses learned = {row['addresses_learned']}"
         yield f"  capabilities = {', '.join(row['capabilities']) or 'unknown'}"
         yield f"  lacks = {', '.join(row['lacks']) or 'nothing that is known'}"
         sizes = f"session table = {_known(row['session_table_size'])}, meters = {_known(row['max_meters'])}"

@@ -11,14 +11,13 @@ from typing import Any
 from ryu_haslb import __version__, build
 from ryu_haslb.language.wording import printable
 from ryu_haslb.openflow.capabilities import CAPABILITIES
+from ryu_haslb.openflow.switch_records import FORMAT
 from ryu_haslb.openflow.wire import OFPP_MAX
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, Bench
 from ryu_haslb.switch_test.examination import Examination, Findings
 from ryu_haslb.switch_test.trial import Outcome, Result
 from ryu_haslb.switch_test.verdicts import advice, judge, sentence
 
-#: The version of the shape of the JSON.
-FORMAT = 1
 _WORDS = {
     Result.WORKS: "works",
     Result.ACCEPTED: "accepted",

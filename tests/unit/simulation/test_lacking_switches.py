@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
+from simulation.world import World
 
 #: What a switch may lack, by the parameters of a world.
 LACKS: dict[str, dict[str, Any]] = {
@@ -96,3 +98,29 @@ def test_a_switch_with_one_table_goes_through_a_restart_of_the_balancer_and_ghos
         Fault(102.0, "controller starts"),
     ]
     assert simulate(world(tables=1), history, 200.0).violation is None
+
+
+def refuses_sessions(world_: Parameters) -> World:
+    """A world whose switch takes no rule of table 1, though it reports room there."""
+    running = World(world_)
+    running.switch.datapath.limit_table(1, 0)
+    running.start()
+    return running
+
+
+@pytest.mark.parametrize("lacks", [{}, {"bundles": False}, LACKS["NORMAL, which it rejects"]], ids=str)
+def test_a_switch_that_takes_no_rule_of_table_1_is_served_by_packet_out_and_that_is_said_once(
+    lacks: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    running = refuses_sessions(replace(world(**lacks), reports_features=False))
+    running.clock.run_until(running.clock.now + 60.0)
+    assert running.controller.serves(running.switch)
+    assert running.controller.balancer.statistics.dispatched >= 24
+    assert not running.controller.balancer.statistics.dropped
+    assert not len(running.switch.datapath.tables[1])
+    if "normal" in lacks:
+        assert len(running.switch.datapath.tables[3]) > 2, "addresses are learned all the same"
+    row = CAPABILITIES[Capability.SESSION_TABLE]
+    assert caplog.text.count(f"lacks {row.name}: {row.without}") == 1
+    assert caplog.text.count("has no room for a standing rule in table 1") == 1
+    assert "is not served" not in caplog.text
