@@ -46,11 +46,13 @@ from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
 
 LOG = logging.getLogger(__name__)
 
-#: Rules that one flow-stats request asks for, about: some 20 ms of work for the switch.
-SLICE_RULES = 4096
+#: Rules that one flow-stats request asks for, about, and about so many requests for all rules where that makes more of
+#: them. Requests wait for the work on one slice: Open vSwitch visits each rule of the table (70 ns), and for a rule of
+#: the slice it needs 1.3 microseconds and this program 1.6. With 30,000 rules these are 4 ms instead of 17.
+MAX_SLICE_RULES, MIN_SLICE_RULES, _MAX_SMALL_SLICES = 4096, 256, 32
 #: Slices at most, and rules without a session that are kept of one slice: a switch may report any numbers.
 _MAX_SLICES = 1 << 12
-_MAX_UNEXPECTED = 4 * SLICE_RULES
+_MAX_UNEXPECTED = 4 * MAX_SLICE_RULES
 #: The pause after a slice, as a multiple of what the slice took, and in seconds at most.
 _SLICE_PAUSE = 4.0
 _MAX_SLICE_PAUSE = 2.0
@@ -104,6 +106,7 @@ class SessionAudit:
         self._looks_again = False
         self._expected: dict[int, Session] = {}
         self._changed: list[Session] = []
+        self._actions: dict[bytes, bytes] = {}
         self._unexpected: list[FlowStats] = []
         self._was_found = self._had_our_actions = False
         self._empty_comparisons = 0
@@ -131,7 +134,7 @@ class SessionAudit:
         self._count.on_comparison()
         self._to_divide = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
         rules = max(len(self._balancer.sessions), self._count.in_table)  # there may be more rules than sessions
-        self._slices = [[] for _ in range(min(_MAX_SLICES, 1 << max(0, (rules - 1) // SLICE_RULES).bit_length()))]
+        self._slices = [[] for _ in range(slices_for(rules))]
         self._to_read = deque(range(len(self._slices)))
         self._to_look_again.clear()
         self._look_again_at = now
@@ -216,7 +219,7 @@ class SessionAudit:
         sessions, self._slices[self._slice] = self._slices[self._slice], []
         # Only rules that are confirmed before the request is sent must be in the reply.
         self._expected = {session.tag: session for session in sessions if self._has_rule(session)}
-        self._changed, self._unexpected = [], []
+        self._changed, self._unexpected, self._actions = [], [], {}
         cookie, mask = session_slice(self._slice, len(self._slices))
         self._ask(lambda xid: flow_stats_request(xid, Table.SESSIONS, cookie, mask), now)
 
@@ -231,7 +234,10 @@ class SessionAudit:
                 self._unexpected.append(row)
             return
         self._was_found = True
-        if not self._rules.leads_elsewhere(session, row.actions()):
+        actions = self._actions.get(row.instructions)  # the same for all rules of a real server
+        if actions is None:
+            actions = self._actions[row.instructions] = row.actions()
+        if not self._rules.leads_elsewhere(session, actions):
             self._had_our_actions = True
         elif self._had_our_actions:  # else the switch reports actions in another form than they were sent in
             self._changed.append(session)
@@ -272,3 +278,9 @@ class SessionAudit:
 
     def _has_rule(self, session: Session) -> bool:
         return session.rule_at == self._datapath_id and session.is_live
+
+
+def slices_for(rules: int) -> int:
+    """The number of slices in which so many rules are read: a power of two."""
+    size = min(max(rules // _MAX_SMALL_SLICES, MIN_SLICE_RULES), MAX_SLICE_RULES)
+    return min(_MAX_SLICES, 1 << max(0, (rules - 1) // size).bit_length())
