@@ -141,20 +141,24 @@ static void take_flow_mod(const uint8_t *message) {
 }
 
 /* One rule of a session, as flow statistics show it: tag number N, dispatched to the first home agent. */
-static void put_row(uint64_t mark, unsigned number) {
+static uint64_t row_cookie(unsigned number) {
+    return (0x020000000000 + (uint64_t)number) << 16 | 0x51b7;
+}
+
+static void put_row(unsigned number) {
     uint8_t mac[6];
-    uint64_t tag = 0x020000000000 + number;
+    uint64_t cookie = row_cookie(number);
     home_agent_mac(mac, FIRST_HOME_AGENT);
     put(&output, 48 + 40 + 8 + PACKED_ACTIONS, 2);
     put(&output, SESSION_TABLE, 1);
     put(&output, 0, 9);
     put(&output, 50000, 2);
     put(&output, 0, 10);
-    put(&output, tag << 16 | mark, 8);
+    put(&output, cookie, 8);
     put(&output, 0, 16);
     put(&output, 0x00010027, 4);
     put(&output, (uint64_t)0x80000806, 4);
-    put(&output, tag, 6);
+    put(&output, cookie >> 16, 6);
     put(&output, 0x80000a020800, 6);
     put(&output, 0x8000140111, 5);
     put(&output, 0x80001804, 4);
@@ -179,23 +183,34 @@ static void reject_multipart(uint32_t xid, const uint8_t *message) {
     end_message(&output, start);
 }
 
+/* The rules of an earlier run: their number, and each of them once, in as many slices as they are asked for. */
 static void answer_multipart(uint32_t xid, const uint8_t *message) {
-    enum { DESCRIPTION = 0, FLOWS = 1, PORT_DESCRIPTIONS = 13, ROWS_IN_MESSAGE = 400 };
-    unsigned kind = (unsigned)get(message + 8, 2), told = 0, all = kind == FLOWS ? rows : 0;
-    if (kind == DESCRIPTION || (!rows && kind != PORT_DESCRIPTIONS)) {
+    enum { DESCRIPTION = 0, FLOWS = 1, TABLES = 3, PORT_DESCRIPTIONS = 13, MAX_MESSAGE = 48000 };
+    static unsigned told;
+    unsigned kind = (unsigned)get(message + 8, 2), number = 0;
+    int is_other = kind == DESCRIPTION || (kind == FLOWS && message[16] != SESSION_TABLE);
+    if (is_other || (kind != PORT_DESCRIPTIONS && told >= rows)) {
         reject_multipart(xid, message);
         return;
     }
+    uint64_t cookie = kind == FLOWS ? get(message + 32, 8) : 0, mask = kind == FLOWS ? get(message + 40, 8) : 0;
+    unsigned all = kind == FLOWS ? rows : 0;
     do {
-        unsigned end = all - told > ROWS_IN_MESSAGE ? told + ROWS_IN_MESSAGE : all;
-        size_t start = begin_message(&output, MULTIPART_REPLY, xid);
+        size_t start = begin_message(&output, MULTIPART_REPLY, xid), more = output.length + 2;
         put(&output, kind, 2);
-        put(&output, end < all, 2);
-        put(&output, 0, 4);
-        for (; told < end; told++) put_row(get(message + 46, 2), told);
+        put(&output, 0, 6);
+        if (kind == TABLES) {
+            put(&output, SESSION_TABLE, 1);
+            put(&output, 0, 3);
+            put(&output, rows, 4);
+            put(&output, 0, 16);
+        }
+        for (; number < all && output.length - start < MAX_MESSAGE; number++)
+            if ((row_cookie(number) & mask) == cookie) put_row(number), told++;
+        output.bytes[more + 1] = number < all;
         end_message(&output, start);
         if (output.length > OPENFLOW_BUFFER / 2 && flush(peer, &output)) gone();
-    } while (told < all);
+    } while (number < all);
 }
 
 static void handle(int type, uint32_t xid, const uint8_t *message, size_t length) {
