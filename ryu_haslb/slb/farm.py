@@ -53,6 +53,7 @@ class ServerFarm:
         self.clients: dict[bytes, float] = {}
         self._by_address: dict[bytes, list[RealServer]] = {}
         self._removed: list[RealServer] = []
+        self._ready_to_test: set[RealServer] = set()
         self._to_ask: list[RealServer] = []
         self._predictor = PREDICTORS[configuration.predictor]()
         self._reassigning = PREDICTORS[configuration.predictor]()
@@ -71,7 +72,7 @@ class ServerFarm:
         for key, each in {key_of(each): each for each in configuration.reals}.items():
             real = known.pop(key, None)
             if real is None:
-                real = RealServer(self.name, each)
+                real = RealServer(self.name, each, self._ready_to_test)
             else:
                 real.configure(each)
             self.reals.append(real)
@@ -80,6 +81,7 @@ class ServerFarm:
         self._removed = [real for real in known.values() if real.sessions]
         for real in self._removed:
             real.abandon_test()  # no session tests it from now on
+        self._ready_to_test.intersection_update((*self.reals, *self._removed))
 
     @property
     def state(self) -> str:
@@ -134,9 +136,10 @@ class ServerFarm:
             real = self._to_ask.pop(0)
             if real.doubt.since is not None and real.accepts_sessions_from(datapath_id):
                 return real
-        for real in self.reals:
-            if real.health is _READY_TO_TEST and real.awaits_test_from(datapath_id) and real is not other_than:
-                return real
+        if self._ready_to_test:  # most often there is none, and a farm may have thousands of real servers
+            for real in self.reals:
+                if real.health is _READY_TO_TEST and real.awaits_test_from(datapath_id) and real is not other_than:
+                    return real
         if not self.reals:
             return None
         predictor = self._predictor if other_than is None else self._reassigning

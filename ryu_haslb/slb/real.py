@@ -94,6 +94,7 @@ class RealServer:
 
     ``reachable_from`` holds the datapath ids of the switches that have found the real server. ``sessions`` is the
     number that ``show ip slb reals`` prints as conns; ``total_sessions`` counts all sessions that it ever had.
+    ``ready_to_test`` holds the real servers of the farm that await a test; this one adds and removes itself.
     ``failed_mobiles`` and ``failed_clients`` are those whose connection failures count: each has one vote until the
     real server has answered. ``doubt`` is what speaks against it beside them. ``failed_probes`` are the names of the
     probes of its farm that it does not answer.
@@ -104,6 +105,7 @@ class RealServer:
     """
 
     __slots__ = (
+        "_ready_to_test",
         "configuration",
         "connection_failures",
         "dfp_weight",
@@ -123,8 +125,11 @@ class RealServer:
         "weight",
     )
 
-    def __init__(self, farm_name: str, configuration: RealServerConfiguration) -> None:
+    def __init__(
+        self, farm_name: str, configuration: RealServerConfiguration, ready_to_test: Optional[set[RealServer]] = None
+    ) -> None:
         self.farm_name = farm_name
+        self._ready_to_test = set() if ready_to_test is None else ready_to_test
         self.packed_address = configuration.address.packed
         self.dfp_weight: Optional[int] = None
         self.health = Health.OPERATIONAL
@@ -352,7 +357,7 @@ class RealServer:
             self.failed_probes.clear()
             if not self.configuration.faildetect_inband:
                 health = Health.OPERATIONAL
-        self.health = Health.READY_TO_TEST if health is Health.TESTING else health
+        self._enter(Health.READY_TO_TEST if health is Health.TESTING else health)
         self.failed_at = failed_at
 
     def retry_if_due(self, now: float) -> None:
@@ -365,9 +370,16 @@ class RealServer:
         after = HEALTH_TRANSITIONS.get((self.health, event))
         if after is None:
             return
-        self.health = after
+        self._enter(after)
         if after is Health.OPERATIONAL:
             self._forget_failures()
+
+    def _enter(self, health: Health) -> None:
+        self.health = health
+        if health is _READY_TO_TEST:
+            self._ready_to_test.add(self)
+        else:
+            self._ready_to_test.discard(self)
 
     def _forget_failures(self) -> None:
         self.failed_mobiles.clear()

@@ -344,7 +344,7 @@ def test_a_test_that_passes_in_silence_shows_that_replies_take_another_path() ->
     bench = watching_bench()
     real = bench.reals[0]
     reply_of(bench, 0)
-    real.health = Health.READY_TO_TEST
+    real.take_over_health(Health.READY_TO_TEST, bench.now)
     assert bench.letter(bench.request("anna@example.org")) == "A"
     bench.wait(RETRANSMISSION_INTERVAL + 0.2)
     assert real.health is Health.OPERATIONAL

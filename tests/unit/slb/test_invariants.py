@@ -113,6 +113,13 @@ class Farm(RuleBasedStateMachine):
             test = self.test_of(real)
             assert test is None or self.bench.balancer.sessions.by_tag(test.tag) is test
 
+    @precondition(lambda self: hasattr(self, "bench"))
+    @invariant()
+    def the_first_real_server_that_is_ready_gets_the_next_session(self) -> None:
+        """A farm searches its real servers only if one of them is ready: it must know of each."""
+        ready = [real for real in self.bench.reals if real.awaits_test_from(SWITCH)]
+        assert not ready or self.bench.server.farm.choose(SWITCH) is ready[0]
+
     def test_of(self, real: RealServer) -> Session | None:
         return self.bench.balancer.failure_detection.test_of(real)
 
