@@ -11,7 +11,7 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
 from ryu_haslb.openflow.sockets import tls
-from ryu_haslb.openflow.sockets.framing import reply_length
+from ryu_haslb.openflow.sockets.framing import ReplyFraming
 from ryu_haslb.openflow.wire import HEADER, OFPT_MULTIPART_REPLY
 
 #: Bytes that are read at once, and reads after which the messages are handled.
@@ -47,6 +47,7 @@ class Link:
             self._socket = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self._unsent = bytearray()
         self._received = b""
+        self._replies = ReplyFraming()
 
     def fileno(self) -> int:
         """The descriptor of the socket."""
@@ -121,7 +122,7 @@ class Link:
         while len(received) - offset >= HEADER.size:
             version, kind, length, xid = HEADER.unpack_from(received, offset)
             if kind == OFPT_MULTIPART_REPLY:
-                length = reply_length(received, offset, length)
+                length = self._replies.length(received, offset, length)
             if length < HEADER.size:
                 raise LinkClosedError(f"a message of {length} bytes arrived: expected {HEADER.size} or more")
             if offset + length > len(received):

@@ -29,31 +29,54 @@ _ROW_LENGTH = Struct("!H")
 _MIN_ROW = 56
 
 
-def reply_length(data: bytes, offset: int, declared: int) -> int:
-    """Bytes of the multipart reply at ``offset``; more than there are in ``data`` means that the rest must be awaited.
+class ReplyFraming:
+    """Finds the ends of the multipart replies of one connection.
 
-    ``declared`` is the length in its header. It stands for every reply whose rows fit.
+    A reply that has arrived in part is asked for again with more bytes: the rows before are not read again.
     """
-    if len(data) - offset < max(declared, _MULTIPART.size):
-        return declared
-    kind, flags = _MULTIPART.unpack_from(data, offset)
-    if kind != OFPMP_FLOW or flags:
-        return declared
-    end, place = offset + declared, offset + _MULTIPART.size
-    while place != end or _is_row(data, place):
-        if place >= end:
-            if place > end == offset + declared and _is_header(data, end):
-                return declared  # a row with a wrong length, and the next message behind it
-            end += _WRAP
-        if end - offset > MAX_REPLY:
-            return declared
-        if place + _ROW_LENGTH.size > len(data):
-            break
-        (row,) = _ROW_LENGTH.unpack_from(data, place)
-        if row < _MIN_ROW or row % 8:
-            return declared  # its reader finds that out
-        place += row
-    return end - offset
+
+    def __init__(self) -> None:
+        #: How far the rows of the reply that has arrived in part were read, and where it may end; 0 if there is none.
+        self._place = self._end = 0
+
+    def length(self, data: bytes, offset: int, declared: int) -> int:
+        """Bytes of the reply at ``offset``; more than there are in ``data`` means that the rest must be awaited.
+
+        ``declared`` is the length in its header. It stands for every reply whose rows fit.
+        """
+        available = len(data) - offset
+        if not self._end:
+            if available < max(declared, _MULTIPART.size):
+                return declared
+            kind, flags = _MULTIPART.unpack_from(data, offset)
+            if kind != OFPMP_FLOW or flags:
+                return declared
+            self._place, self._end = _MULTIPART.size, declared
+        length = self._read_rows(data, offset, declared)
+        if length <= available:
+            self._place = self._end = 0
+        return length
+
+    def _read_rows(self, data: bytes, offset: int, declared: int) -> int:
+        """Read the rows that have arrived, and return the length."""
+        place, end = self._place, self._end
+        try:
+            while place != end or _is_row(data, offset + place):
+                if place >= end:
+                    if place > end == declared and _is_header(data, offset + end):
+                        return declared  # a row with a wrong length, and the next message behind it
+                    end += _WRAP
+                if end > MAX_REPLY:
+                    return declared
+                if offset + place + _ROW_LENGTH.size > len(data):
+                    break
+                (row,) = _ROW_LENGTH.unpack_from(data, offset + place)
+                if row < _MIN_ROW or row % 8:
+                    return declared  # its reader finds that out
+                place += row
+            return end
+        finally:
+            self._place, self._end = place, end
 
 
 def _is_row(data: bytes, place: int) -> bool:

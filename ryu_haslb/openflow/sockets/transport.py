@@ -34,7 +34,7 @@ from ryu_haslb.engine import (
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.sockets.channel import MessageHandler, SwitchListener
-from ryu_haslb.openflow.sockets.framing import reply_length
+from ryu_haslb.openflow.sockets.framing import ReplyFraming
 from ryu_haslb.openflow.sockets.latency import LatencyHistogram
 from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
 from ryu_haslb.openflow.sockets.tls import PeerCertificate, peer_certificate, reason
@@ -84,6 +84,9 @@ class Transport(Datapath):  # type: ignore[misc]
         self._has_outgoing = hub.Event()
         self._has_sent = hub.Event()
         self.latency = LatencyHistogram()
+        self._replies = ReplyFraming()
+        #: Bytes that are lacking to a message of which the begin has arrived.
+        self._awaited = 0
 
     def set_state(self, state: Optional[str]) -> None:
         """Enter a state of the handshake; the engine calls this as well."""
@@ -150,7 +153,7 @@ class Transport(Datapath):  # type: ignore[misc]
             self.socket.close()
 
     def _receive(self) -> None:
-        pending = b""
+        pieces: list[bytes] = []
         while self.state != DEAD_DISPATCHER:
             try:
                 received = self.socket.recv(_READ_SIZE)
@@ -162,11 +165,15 @@ class Transport(Datapath):  # type: ignore[misc]
                 return
             if not received or self.state == DEAD_DISPATCHER:
                 return
-            try:
-                pending = self._handle_batch(pending + received)
-            except ProtocolError as error:
-                self._refuse(error)
-                return
+            pieces.append(received)
+            self._awaited -= len(received)
+            if self._awaited <= 0:  # joined no sooner: a large message comes in a thousand pieces
+                try:
+                    rest = self._handle_batch(b"".join(pieces))
+                except ProtocolError as error:
+                    self._refuse(error)
+                    return
+                pieces = [rest] if rest else []
             hub.sleep(0)  # under load there always is more to read; let the other green threads run
             while self._unsent > _MAX_UNSENT and self.state != DEAD_DISPATCHER:
                 self._has_sent.clear()
@@ -197,12 +204,13 @@ class Transport(Datapath):  # type: ignore[misc]
         try:
             while len(received) - offset >= HEADER.size:
                 version, kind, length, xid = HEADER.unpack_from(received, offset)
-                if kind == OFPT_MULTIPART_REPLY:
-                    length = reply_length(received, offset, length)
+                if kind == OFPT_MULTIPART_REPLY and self.state == MAIN_DISPATCHER:
+                    length = self._replies.length(received, offset, length)
                 if length < HEADER.size:
                     raise ProtocolError(f"a message of type {kind} and {length} bytes: expected {HEADER.size} or more")
                 end = offset + length
                 if end > len(received):
+                    self._awaited = end - len(received)
                     break
                 message = received[offset:end]
                 offset = end

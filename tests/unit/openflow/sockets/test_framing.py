@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from statistics_replies import FlowRow, flow_stats_reply, table_stats_reply
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.sockets.framing import MAX_REPLY, reply_length
+from ryu_haslb.openflow.sockets import framing
+from ryu_haslb.openflow.sockets.framing import MAX_REPLY, ReplyFraming
 from ryu_haslb.openflow.wire_flow_mod import apply_actions, match
 from ryu_haslb.openflow.wire_multipart import flow_stats
 
@@ -39,7 +40,7 @@ def test_all_rows_of_a_reply_whose_length_has_wrapped_are_read(count: int, outpu
     assert len(data) > 0xFFFF
     for before in (b"", BEHIND):
         stream = before + data + BEHIND
-        assert reply_length(stream, len(before), declared(stream, len(before))) == len(data)
+        assert ReplyFraming().length(stream, len(before), declared(stream, len(before))) == len(data)
     assert [each.cookie for each in flow_stats(data)] == list(range(count))
 
 
@@ -47,7 +48,7 @@ def test_all_rows_of_a_reply_whose_length_has_wrapped_are_read(count: int, outpu
 def test_a_reply_that_has_arrived_in_part_is_awaited(count: int, data: st.DataObject) -> None:
     stream = wrapped(count)
     arrived = data.draw(st.integers(min_value=max(declared(stream), 16) + 1, max_value=len(stream) - 1))
-    assert reply_length(stream[:arrived], 0, declared(stream)) > arrived
+    assert ReplyFraming().length(stream[:arrived], 0, declared(stream)) > arrived
 
 
 @pytest.mark.parametrize("behind", [b"", BEHIND])
@@ -62,8 +63,8 @@ def test_a_reply_that_has_arrived_in_part_is_awaited(count: int, data: st.DataOb
     ],
 )
 def test_the_length_of_other_replies_stands(message: bytes, behind: bytes) -> None:
-    assert reply_length(message + behind, 0, declared(message)) == len(message)
-    assert reply_length(message[:20], 0, declared(message)) == declared(message)
+    assert ReplyFraming().length(message + behind, 0, declared(message)) == len(message)
+    assert ReplyFraming().length(message[:20], 0, declared(message)) == declared(message)
 
 
 @pytest.mark.parametrize("length", [0, 7, 57, 96, 0x0100, 0xFFF8])
@@ -71,15 +72,47 @@ def test_a_row_with_a_wrong_length_takes_no_message_behind_its_reply(length: int
     message = flow_stats_reply(row(1), row(2))
     size = (len(message) - 16) // 2
     damaged = message[: 16 + size] + length.to_bytes(2, "big") + message[18 + size :]
-    assert reply_length(damaged + BEHIND, 0, len(message)) == len(message)
+    assert ReplyFraming().length(damaged + BEHIND, 0, len(message)) == len(message)
+
+
+@given(st.integers(min_value=631, max_value=1400), st.lists(st.integers(min_value=1, max_value=70_000), max_size=9))
+def test_a_reply_that_arrives_in_pieces_ends_where_one_does_that_arrives_at_once(count: int, cuts: list[int]) -> None:
+    stream = wrapped(count) + BEHIND
+    replies = ReplyFraming()
+    for arrived in (*sorted(cut for cut in cuts if cut > 16), len(stream)):
+        length = replies.length(stream[:arrived], 0, declared(stream))
+        if length <= arrived:
+            break
+    assert length == len(stream) - len(BEHIND)
+
+
+def test_the_rows_of_a_reply_are_read_once_however_small_its_pieces_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that sends 16 MB in pieces of 1 kB would otherwise have each row read thousands of times."""
+    reads = 0
+    row_length = framing._ROW_LENGTH
+
+    class Counting:
+        size = row_length.size
+
+        def unpack_from(self, data: bytes, offset: int) -> tuple[int, ...]:
+            nonlocal reads
+            reads += 1
+            return row_length.unpack_from(data, offset)
+
+    monkeypatch.setattr(framing, "_ROW_LENGTH", Counting())
+    stream, replies = wrapped(4096), ReplyFraming()
+    for arrived in range(1024, len(stream), 1024):
+        assert replies.length(stream[:arrived], 0, declared(stream)) > arrived
+    assert replies.length(stream, 0, declared(stream)) == len(stream)
+    assert reads == 4096
 
 
 def test_a_reply_without_an_end_is_not_kept_for_ever() -> None:
     rows = flow_stats_reply(row(1))[16:]
     endless = flow_stats_reply()[:16] + rows * (MAX_REPLY // len(rows) + 2)
-    assert reply_length(endless, 0, 40) == 40
+    assert ReplyFraming().length(endless, 0, 40) == 40
 
 
 @given(st.binary(max_size=200), st.integers(min_value=0, max_value=0xFFFF))
 def test_any_bytes_have_a_length(data: bytes, length: int) -> None:
-    assert length <= reply_length(data, 0, length) <= MAX_REPLY + 0xFFFF
+    assert length <= ReplyFraming().length(data, 0, length) <= MAX_REPLY + 0xFFFF
