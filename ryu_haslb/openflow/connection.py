@@ -74,6 +74,7 @@ class Connection:
         switch.address = transport.address[0]
         self._capabilities_taken_at = -CAPABILITIES_INTERVAL
         self._recorded_monitor: Optional[bool] = None
+        self._barrier_replied_at: Optional[float] = None
         self._port_flaps = PortFlaps(transport.id)
         self._installation.ask_description()
         self._mastership.ask(clock())
@@ -203,6 +204,10 @@ class Connection:
             )
             self.transport.close()
 
+    def has_answered_since(self, then: float) -> bool:
+        """Whether the switch has replied to a barrier after a moment."""
+        return self._barrier_replied_at is not None and self._barrier_replied_at > then
+
     def leave(self) -> None:
         """Ignore all further messages of this connection. Rules and sessions stay."""
         self.transport.handler = None
@@ -288,7 +293,7 @@ class Connection:
 
     def _on_barrier_reply(self, xid: int) -> bool:
         """A barrier request follows each transaction, and others measure the load; one may do both."""
-        now = self._clock()
+        now = self._barrier_replied_at = self._clock()
         measured_load = self._switch.admission.on_barrier_reply(xid, now)
         return self._installation.transactions.on_barrier_reply(xid, now) or measured_load
 

@@ -70,7 +70,7 @@ class Fleet:
         elif self._is_at_home(transport) and not self._is_at_home(older):
             self._replace(older, transport, "the switch was first served from there")
         else:
-            refused = self._rivals.challenge(older, transport, self._is_at_home(transport))
+            refused = self._rivals.challenge(older, transport, self._is_at_home(transport), self._clock())
             if refused is not None:
                 self._refuse(refused, older)
 
@@ -79,6 +79,11 @@ class Fleet:
         if self._rivals.on_echo_reply(transport, xid):
             for refused in self._rivals.end(transport.id):
                 self._refuse(refused, transport)
+
+    def _answers_barriers(self, transport: SwitchChannel) -> bool:
+        """Whether a connection lives that answers no echo request: a barrier request has followed that."""
+        connection = self._connections.get(transport.id)
+        return connection is not None and connection.has_answered_since(self._rivals.began_at(transport.id))
 
     def _refuse(self, transport: SwitchChannel, older: SwitchChannel) -> None:
         LOG.warning(
@@ -219,7 +224,10 @@ class Fleet:
         self._known.tick(now, self._configuration.datapaths)
         for older in self._rivals.tick(now):
             waiting = self._rivals.best(older.id)
-            if waiting is not None:
+            if waiting is not None and self._answers_barriers(older):
+                for refused in self._rivals.end(older.id):
+                    self._refuse(refused, older)
+            elif waiting is not None:
                 self._replace(older, waiting, f"that one has not answered an echo request for {ECHO_TIMEOUT:g} s")
 
     def stop(self, conclude: Callable[[], None]) -> int:

@@ -11,6 +11,7 @@ another host. The older connection decides it::
                     the older one answers                             -> the further one is closed
                     the older one is lost                             -> the further one is served
                     the older one does not answer for ECHO_TIMEOUT    -> the older one is closed, the further one served
+                    ... but has answered a barrier within that time   -> the further one is closed
 
 A connection that waits has no handler: nothing is sent to it but an echo request and answers to its own, and nothing
 else that it sends has an effect. Several may wait for one id. Those that have answered their echo request come first,
@@ -55,9 +56,10 @@ class _Asked:
 
 @dataclass
 class _Rivalry:
-    """An older connection, those that wait, the newest last, and the seconds that the older one has left."""
+    """An older connection, those that wait, the newest last, when it was asked, and the seconds that it has left."""
 
     older: _Asked
+    began_at: float
     waiting: list[_Asked] = field(default_factory=list)
     left: float = ECHO_TIMEOUT
 
@@ -69,14 +71,16 @@ class Rivals:
         self._rivalries: dict[int, _Rivalry] = {}
         self._ticked_at = 0.0
 
-    def challenge(self, older: SwitchChannel, newer: SwitchChannel, is_at_home: bool) -> Optional[SwitchChannel]:
+    def challenge(
+        self, older: SwitchChannel, newer: SwitchChannel, is_at_home: bool, now: float
+    ) -> Optional[SwitchChannel]:
         """Let ``newer`` wait for the answer of ``older``; the connection that must be closed for it, if any.
 
         ``is_at_home``: it comes from the host that the switch was first served from.
         """
         rivalry = self._rivalries.get(newer.id)
         if rivalry is None:
-            rivalry = self._rivalries[newer.id] = _Rivalry(_Asked(older))
+            rivalry = self._rivalries[newer.id] = _Rivalry(_Asked(older), now)
         rivalry.waiting.append(_Asked(newer, is_at_home))
         if len(rivalry.waiting) <= MAX_WAITING:
             return None
@@ -92,6 +96,10 @@ class Rivals:
         for asked in (rivalry.older, *rivalry.waiting):
             asked.on_echo_reply(transport, xid)
         return rivalry.older.has_answered
+
+    def began_at(self, datapath_id: int) -> float:
+        """When the older connection with this id was asked."""
+        return self._rivalries[datapath_id].began_at
 
     def best(self, datapath_id: int) -> Optional[SwitchChannel]:
         """The connection that is to be served next with this id."""

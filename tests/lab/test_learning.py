@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from bench import MACS, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import MACS, PDSN, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from mobile import CLIENT_MAC, arp_request, registration
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
+from haslb_lab.chassis.one_switch import SWITCH
+from haslb_lab.runner.capture import interface
 from haslb_lab.runner.flows import Flow
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.openflow.learning import MAX_ADDRESSES_OF_PORT
@@ -54,10 +58,6 @@ def learn_client(bench: Bench) -> None:
         return is_learned(bench, CLIENT_MAC)
 
     wait_until(is_learned_now, "the client is learned")
-
-
-def made_up(number: int) -> str:
-    return (0x060000000000 | number).to_bytes(6, "big").hex(":")
 
 
 def is_learned(bench: Bench, mac: str) -> bool:
@@ -116,20 +116,64 @@ def test_a_host_that_moves_is_followed(bench: Bench) -> None:
         assert bench.exchange(sent) == bench.only(node, sent)
 
 
-def test_made_up_addresses_fill_no_more_than_the_share_of_their_port(bench: Bench) -> None:
-    """10,000 addresses from one port; those of others are still learned, and mobiles served.
-
-    The frames are for the host that sends them, so that no other gets them.
-    """
-    learn(bench, "sami1")
-    wait_until(lambda: is_learned(bench, CLIENT_MAC), "the sender is learned")
-    for first in range(0, 10_000, 5_000):
-        bench.send(*(to(CLIENT_MAC, made_up(number)) for number in range(first, first + 5_000)))
-    bench.finish_sending()
-    assert len(learned(bench)) <= MAX_ADDRESSES_OF_PORT + 16
-    learn(bench, "sami3")
+def test_a_home_agent_that_is_plugged_into_another_port_is_followed(bench: Bench) -> None:
+    """Its old port disappears and its address is forgotten; a new port comes up, where it is found and learned."""
+    learn(bench, "sami2")
     learn_client(bench)
-    assert bench.deliver(registration("after-the-flood@isp.com")) in REALS
+    for number in (12, 3):
+        subprocess.run(["ovs-vsctl", "del-port", SWITCH, f"{SWITCH}-eth3"], check=True)
+        wait_until(lambda: not is_learned(bench, MACS["sami2"]), "its address is forgotten")
+        add = ["ovs-vsctl", "add-port", SWITCH, f"{SWITCH}-eth3", "--", "set", "Interface", f"{SWITCH}-eth3"]
+        subprocess.run([*add, f"ofport_request={number}"], check=True)
+        wait_until(lambda: bench.reals()[REALS["sami2"]]["reachable"], "it is found again")
+        learn(bench, "sami2")
+        assert f"output:{number}," in f"{port_of(bench, MACS['sami2'])},"
+        sent = to(MACS["sami2"], payload=b"at port %d" % number)
+        assert bench.exchange(sent) == bench.only("sami2", sent)
+        assert "sami2" in {bench.deliver(registration(f"port-{number}-{each}@isp.com")) for each in range(3)}
+
+
+#: Sends frames from made-up addresses to its own address, so that no other host gets them: interface, frames a burst,
+#: bursts a second, and the number of frames.
+FLOOD = """
+import socket, struct, sys, time
+interface, burst, rate, count = sys.argv[1], *map(int, sys.argv[2:])
+sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+sender.bind((interface, 0))
+own, begin = sender.getsockname()[4], time.monotonic()
+for number in range(count):
+    sender.send(own + b"\\6" + struct.pack("!xI", number) + b"\\x88\\xb6" + bytes(46))
+    if not number % burst:
+        time.sleep(max(0.0, begin + number / burst / rate - time.monotonic()))
+"""
+#: Made-up addresses. The switch drops most of the frames of a flood that is faster.
+FLOODED, BURST, RATE = 100_000, 100, 200
+
+
+def pings(bench: Bench, node: str, address: str) -> bool:
+    argv = ["ping", "-c", "1", "-W", "5", address]
+    return bench.lab.run(node, argv, stdout=subprocess.DEVNULL).wait() == 0
+
+
+def test_a_hundred_thousand_made_up_addresses_take_nothing_from_bystanders_and_known_hosts(bench: Bench) -> None:
+    """docs/switches.md: made-up addresses displace no addresses of other ports, and fill no more than their share."""
+    for node in ("sami1", "sami3"):
+        learn(bench, node)
+    assert pings(bench, "sami1", REALS["sami3"])
+    argv = [sys.executable, "-c", FLOOD, interface(PDSN), str(BURST), str(RATE), str(FLOODED)]
+    flood = bench.lab.run(PDSN, argv)
+    answered = []
+    while flood.poll() is None:
+        answered.append(pings(bench, "sami1", REALS["sami3"]))
+    assert flood.returncode == 0
+    assert any(answered)
+    assert len(learned(bench)) <= MAX_ADDRESSES_OF_PORT + 16
+    assert all(is_learned(bench, MACS[node]) for node in ("sami1", "sami3"))
+    sent = to(MACS["sami1"], payload=b"behind the flood")
+    assert bench.exchange(sent) == bench.only("sami1", sent)
+    learn(bench, "sami2")
+    learn_client(bench)
+    assert bench.deliver(registration("behind-the-flood@isp.com")) in REALS
 
 
 def test_a_restart_recovers_sessions_and_retiring_leaves_a_hub(bench: Bench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from subprocess import PIPE
 
 import pytest
 from balancer_process import balancer_process, free_port
+from socket_switch import SocketSwitch
 
 _TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 FARM = "ip slb serverfarm HAFARM\n real 10.1.1.51\n  weight {weight}\n  inservice\n"
@@ -98,3 +100,43 @@ def test_a_stop_has_a_deadline_that_holds_when_the_event_loop_is_stuck(stuck: st
         output, errors = process.communicate()
     assert (process.returncode, output) == (0, "cleaned up\n")
     assert errors == "the stop did not end in order within 0.2 s; exiting without it\n"
+
+
+DATAPATH_ID = 0x51
+REPORT = {
+    "format": 1,
+    "is_complete": True,
+    "switch": {
+        "datapath_id": f"{DATAPATH_ID:016x}",
+        "make": "simulation",
+        "hardware": "table pipeline",
+        "software": "1",
+    },
+    "modes": {"normal": {"verdict": "cannot_serve"}},
+}
+
+
+def test_a_record_makes_a_switch_learn_and_hostile_files_are_one_line_each(tmp_path: Path) -> None:
+    records, port = tmp_path / "records", free_port()
+    records.mkdir()
+    (records / "hostile.json").write_text("[" * 100_000)
+    (records / "tested.json").write_text(json.dumps(REPORT))
+    with balancer_process(tmp_path, FARM.format(weight=1), port, HASLB_SWITCH_TESTS=str(records)) as process:
+        assert "'hostile.json' is ignored: expected JSON" in read_until(process, "switch-test record")[-1]
+        with SocketSwitch(port, DATAPATH_ID):
+            read_until(process, "lacks output to NORMAL")
+        (records / "hostile.json").unlink()
+        (records / "tested.json").unlink()
+        records.rmdir()
+        process.send_signal(signal.SIGHUP)
+        assert "cannot read the directory" in read_until(process, "the switch-test records that were read before")[-1]
+        read_until(process, "0 changes")
+
+
+def test_a_directory_that_is_not_there_is_an_error_at_the_start(tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    with balancer_process(tmp_path, FARM.format(weight=1), free_port(), HASLB_SWITCH_TESTS=str(absent)) as process:
+        line = read_until(process, "HASLB_SWITCH_TESTS")[-1]
+        assert line.startswith("ryu_haslb: HASLB_SWITCH_TESTS: cannot read the directory")
+        assert str(absent) in line
+        assert process.wait() == 1

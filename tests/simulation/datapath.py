@@ -88,6 +88,8 @@ class Capabilities:
     corrects_checksums: bool = True
     #: A packet-in has the number of a buffer, and all fields of the packet in its match.
     buffers: bool = False
+    answers_echo: bool = True
+    answers_barriers: bool = True
     #: Bytes of the rejected message that an error repeats.
     error_data: int = 64
     #: Seconds behind a barrier reply after which flow-mods have an effect.

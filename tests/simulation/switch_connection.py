@@ -85,14 +85,14 @@ class SwitchConnection:
         self._bundles: dict[int, list[bytes]] = {}
         self._known_actions: dict[tuple[bytes, str, bool, bool], tuple[Action, ...]] = {}
         self._handlers: dict[int, Callable[[bytes, int], None]] = {
-            ECHO_REQUEST: lambda message, xid: self.send(ECHO_REPLY, message[8:], xid),
+            ECHO_REQUEST: self._echo,
             FEATURES_REQUEST: self._features,
             GET_CONFIG_REQUEST: lambda _, xid: self.send(GET_CONFIG_REPLY, b"\0\0\xff\xff", xid),
             EXPERIMENTER: self._experimenter,
             PACKET_OUT: self._packet_out,
             FLOW_MOD: self._flow_mod,
             MULTIPART_REQUEST: self._multipart,
-            BARRIER_REQUEST: lambda _, xid: self.send(BARRIER_REPLY, b"", xid),
+            BARRIER_REQUEST: self._barrier,
             ROLE_REQUEST: self._role,
             GET_ASYNC_REQUEST: lambda _, xid: self.send(GET_ASYNC_REPLY, self._async_masks(), xid),
             SET_ASYNC: self._set_async,
@@ -172,6 +172,14 @@ class SwitchConnection:
         xid = int.from_bytes(message[4:8], "big")
         repeated = message[: self._switch.capabilities.error_data]
         self.send(ERROR, code[0].to_bytes(2, "big") + code[1].to_bytes(2, "big") + repeated, xid)
+
+    def _echo(self, message: bytes, xid: int) -> None:
+        if self._switch.capabilities.answers_echo:
+            self.send(ECHO_REPLY, message[8:], xid)
+
+    def _barrier(self, _: bytes, xid: int) -> None:
+        if self._switch.capabilities.answers_barriers:
+            self.send(BARRIER_REPLY, b"", xid)
 
     def _flow_mod(self, message: bytes, _: int) -> None:
         lag = self._switch.capabilities.flow_mod_lag

@@ -79,7 +79,8 @@ class FakeSwitch:
         self.datapath_id = datapath_id
         self.rejects: Callable[[bytes], Optional[Error]] = lambda _: None
         self.reports_flows = True
-        self._switch = SimulatedSwitch(datapath_id, {}, Clock(), lambda *_: None, Capabilities(**capabilities))
+        self.capabilities = Capabilities(**capabilities)
+        self._switch = SimulatedSwitch(datapath_id, {}, Clock(), lambda *_: None, self.capabilities)
         self._datapath = self._switch.datapath
         self._sent: list[bytes] = []
         self._connection = self._switch.connect(self._sent.append)

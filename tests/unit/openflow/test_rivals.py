@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from fake_switch import packet_in
+from fake_switch import FakeSwitch, packet_in
 from served_switch import STRANGER, Served, sent_kinds
 
 from ryu_haslb.engine import ofproto_v1_3
+from ryu_haslb.openflow.audit.audit import AUDIT_INTERVAL
+from ryu_haslb.openflow.connection import BARRIER_TIMEOUT
 from ryu_haslb.openflow.pipeline import Purpose
 from ryu_haslb.openflow.rivals import ECHO_TIMEOUT, MAX_WAITING
 
@@ -103,3 +105,44 @@ def test_a_stop_closes_the_connections_that_wait_as_well() -> None:
     served.fleet.stop(lambda: None)
     served.fleet.close()
     assert newer.is_closed
+
+
+def test_a_switch_that_answers_barriers_and_no_echo_request_keeps_its_datapath_id() -> None:
+    served = Served(FakeSwitch(answers_echo=False))
+    stranger = served.connect(STRANGER, answers=False)
+    for _ in range(int(2 * ECHO_TIMEOUT / 0.1)):
+        served.now += 0.1
+        served.fleet.tick(served.now)
+        served.transport.answer()
+    assert stranger.is_closed
+    assert not served.transport.is_closed
+    assert served.is_connected
+
+
+@pytest.mark.parametrize("roles", [True, False])
+@pytest.mark.parametrize("echo", [True, False])
+def test_a_switch_that_answers_no_barrier_any_more_is_closed_be_it_with_echo_replies_or_without(
+    echo: bool, roles: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It keeps TCP open: only the missing replies show that it hangs."""
+    switch = FakeSwitch(roles=roles)
+    served = Served(switch)
+    switch.capabilities.answers_barriers, switch.capabilities.answers_echo = False, echo
+    for _ in range(int((BARRIER_TIMEOUT + AUDIT_INTERVAL + 1.0) / 0.1)):
+        served.now += 0.1
+        served.fleet.tick(served.now)
+        served.transport.answer()
+    assert served.transport.is_closed
+    assert "no barrier reply for 15 s; closing the connection" in caplog.text
+
+
+def test_a_switch_that_answers_barriers_and_no_echo_request_stays_served() -> None:
+    switch = FakeSwitch()
+    served = Served(switch)
+    switch.capabilities.answers_echo = False
+    for _ in range(600):
+        served.now += 0.1
+        served.fleet.tick(served.now)
+        served.transport.answer()
+    assert not served.transport.is_closed
+    assert served.is_connected
