@@ -71,9 +71,9 @@ DATAPATH_ID = 1
 #: The key of session tags. What it makes secret is shown as a word.
 KEY = b"documents"
 _SECRET = re.compile(":".join(f"{each:02x}" for each in dispatch_address(DATAPATH_ID, KEY)[:-1]))
-#: Port 1 is connected through the module, port 2 is the module's inside, port 3 the VLAN interface.
 #: Where the real server was found.
 HOME_AGENT = Location(bytes.fromhex("020000000051"), 4, None)
+#: Port 1 is connected through the module, port 2 is the module's inside, port 3 the VLAN interface.
 SIDES = Sides(frozenset({1}), {15: Inside(frozenset({2}), frozenset({3}))})
 
 

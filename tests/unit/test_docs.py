@@ -4,11 +4,25 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from ryu_haslb.openflow.pipeline import PIPELINE, SESSION_PRIORITY, Purpose, Table, dispatch_address
+from ryu_haslb.configuration.crypto_model import Crypto
+from ryu_haslb.openflow.pipeline import (
+    PIPELINE,
+    SESSION_PRIORITY,
+    Purpose,
+    Rule,
+    Table,
+    chassis_address,
+    dispatch_address,
+    udp_match,
+)
+from ryu_haslb.openflow.standing_rules import standing_rules
+from ryu_haslb.openflow.wire import Value
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
 
@@ -32,6 +46,39 @@ def test_the_drawn_life_of_a_failure_has_transitions_of_the_state_machine() -> N
     drawn = {(before, after) for before, after in arrows if before in names and after in names}
     assert len(drawn) > 8
     assert drawn <= {(before.value, after.value) for (before, _), after in HEALTH_TRANSITIONS.items()}
+
+
+def meets(rule: Rule, packet: Mapping[str, Value]) -> bool:
+    """Whether a packet matches a rule; where the rule has a mask, it is one of Ethernet addresses."""
+
+    def masked(address: str, mask: str) -> int:
+        return int(address.replace(":", ""), 16) & int(mask.replace(":", ""), 16)
+
+    return all(
+        masked(str(packet[name]), value[1]) == masked(value[0], value[1])
+        if isinstance(value, tuple)
+        else packet.get(name, 0) == value
+        for name, value in rule.match.items()
+    )
+
+
+def test_the_drawn_way_of_a_request_begins_with_the_rule_that_it_meets() -> None:
+    """That of a request whose client has learned the chassis address by ARP."""
+    text = (DOCS / "architecture.md").read_text()
+    drawn = re.findall(r"table (\d), priority (\d+)<br/>([a-z ]+), cookie (0x\w+)", text)
+    assert len(drawn) == 3
+    for table, priority, name, cookie in drawn:
+        purpose = Purpose[name.upper().replace(" ", "_")]
+        assert PIPELINE[purpose][:2] == (Table(int(table)), int(priority))
+        assert purpose.cookie == int(cookie, 16)
+    request: dict[str, Value] = {
+        **udp_match("10.1.1.10", 434),
+        **{"in_port": 5, "eth_src": "02:00:00:00:01:01", "eth_dst": chassis_address(1).hex(":")},
+    }
+    plain = replace(generate.EXAMPLE, vlan_interfaces=(), crypto=Crypto())
+    rules = [rule for rule in standing_rules(plain, 1) if rule.table is Table.CLASSIFIER and meets(rule, request)]
+    first = max(rules, key=lambda rule: rule.priority)
+    assert drawn[0][2] == generate.purpose_name(first.purpose)
 
 
 @pytest.mark.parametrize("reason", DropReason)

@@ -8,8 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from ryu_haslb.openflow.pipeline import PIPELINE, Purpose
-
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "topologies/README.md")),
@@ -74,17 +72,6 @@ def test_every_term_of_the_glossary_is_explained_once_in_alphabetical_order() ->
     terms = re.findall(r"^### (.+)$", text, re.MULTILINE)
     assert len(terms) > 40
     assert terms == sorted(set(terms), key=str.lower)
-
-
-def test_the_drawn_way_of_a_request_has_the_rules_of_the_pipeline() -> None:
-    drawn = re.findall(
-        r"table (\d), priority (\d+)<br/>([a-z ]+), cookie (0x\w+)", (ROOT / "docs/architecture.md").read_text()
-    )
-    assert {name for _, _, name, _ in drawn} == {"punt request", "return to session", "punt session miss"}
-    for table, priority, name, cookie in drawn:
-        purpose = Purpose[name.upper().replace(" ", "_")]
-        entry = PIPELINE[purpose]
-        assert (int(table), int(priority), int(cookie, 16)) == (entry.table, entry.priority, purpose.cookie)
 
 
 def test_the_log_lines_that_call_for_action_are_logged() -> None:
