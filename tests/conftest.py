@@ -28,6 +28,7 @@ settings.register_profile("dev", max_examples=25, deadline=None)
 settings.load_profile("dev")
 
 TESTS = Path(__file__).parent
+HISTORIES = TESTS / "unit" / "simulation"
 #: The files that take longest, the longest first: a worker runs a whole file, and none is to begin one of these last.
 LONGEST = (
     "lab/test_haslb_lab.py",
@@ -59,9 +60,16 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first. Skip the lab's tests where they cannot run, and say why."""
+    """Put the longest files first. Skip the lab's tests where they cannot run, and say why.
+
+    No coverage is measured of simulated histories: it would take four times their processor time, and they reach few
+    lines that no other test reaches.
+    """
     ranks = {TESTS / name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path, len(LONGEST)))
+    for item in items:
+        if HISTORIES in item.path.parents:
+            item.add_marker("no_cover")
     if os.geteuid() == 0:
         return
     needs_root = pytest.mark.skip(reason="the lab needs root: sudo make test")

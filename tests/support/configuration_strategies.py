@@ -1,4 +1,8 @@
-"""Arbitrary configurations that IOS has words for, and that pass the checks."""
+"""Arbitrary configurations that IOS has words for, and that pass the checks.
+
+Strategies that do not depend on what was drawn are made once, here: to make them again for each example would take half
+of the time of a property.
+"""
 
 from __future__ import annotations
 
@@ -89,11 +93,11 @@ PROBES = st.builds(
 )
 
 
-def reals(nat_server: bool) -> st.SearchStrategy[RealServer]:
-    return st.builds(
+def _reals(ports: st.SearchStrategy[int]) -> st.SearchStrategy[list[RealServer]]:
+    real = st.builds(
         RealServer,
         REAL_ADDRESSES,
-        st.none() | (PORTS if nat_server else st.just(434)),
+        st.none() | ports,
         weight=st.integers(0, 255),
         maxconns=st.none() | st.integers(1, 4294967295),
         faildetect_numconns=st.integers(1, 255),
@@ -105,28 +109,41 @@ def reals(nat_server: bool) -> st.SearchStrategy[RealServer]:
         drain=st.none() | st.sampled_from(Drain),
         locations=st.lists(LOCATIONS, max_size=2, unique_by=lambda location: location.datapath).map(tuple),
     )
+    return st.lists(real, max_size=4, unique_by=lambda each: (each.address, each.port))
+
+
+#: The real servers of a farm, by whether its mode is direct (``nat server``).
+REALS = {False: _reals(st.just(434)), True: _reals(PORTS)}
+PREDICTORS = st.sampled_from(Predictor)
+CLIENT_RULES = st.lists(
+    st.builds(ClientRule, NETWORKS, st.booleans()), max_size=3, unique_by=lambda rule: rule.network
+).map(tuple)
+SERVER_VLANS = st.none() | st.frozensets(st.integers(1, 4094), min_size=1, max_size=5)
 
 
 @st.composite
 def farms(draw: st.DrawFn, probes: list[str]) -> ServerFarm:
     nat_server = draw(st.booleans())
-    members = draw(st.lists(reals(nat_server), max_size=4, unique_by=lambda real: (real.address, real.port)))
+    members = draw(REALS[nat_server])
     chosen = draw(st.lists(st.sampled_from(probes), max_size=2, unique=True)) if probes else []
-    return ServerFarm(draw(NAMES), nat_server, draw(st.sampled_from(Predictor)), tuple(members), tuple(chosen))
+    return ServerFarm(draw(NAMES), nat_server, draw(PREDICTORS), tuple(members), tuple(chosen))
 
 
 @st.composite
 def virtual_servers(draw: st.DrawFn, farm_names: list[str]) -> VirtualServer:
-    rules = st.builds(ClientRule, NETWORKS, st.booleans())
     return VirtualServer(
         draw(NAMES),
         draw(VIRTUAL_ADDRESSES),
         draw(st.sampled_from(farm_names)),
         idle=draw(st.integers(1, 65535)),
-        clients=tuple(draw(st.lists(rules, max_size=3, unique_by=lambda rule: rule.network))),
+        clients=draw(CLIENT_RULES),
         in_service=draw(st.booleans()),
-        vlans=draw(st.none() | st.frozensets(st.integers(1, 4094), min_size=1, max_size=5)),
+        vlans=draw(SERVER_VLANS),
     )
+
+
+VLANS = st.integers(1, 4094)
+MAPS_IN_USE = st.none() | st.just("used")
 
 
 @st.composite
@@ -134,7 +151,7 @@ def vlan_interfaces(draw: st.DrawFn) -> VlanInterface:
     address = draw(REAL_ADDRESSES)
     network = IPv4Network((address, draw(st.integers(8, 32))), strict=False)
     host = address if network.prefixlen >= 31 else network.network_address + 1
-    return VlanInterface(draw(st.integers(1, 4094)), host, network, draw(st.none() | st.just("used")))
+    return VlanInterface(draw(VLANS), host, network, draw(MAPS_IN_USE))
 
 
 LABELS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=64)
@@ -146,12 +163,14 @@ TRANSFORMS = st.tuples(
     st.sampled_from(CIPHERS),
     st.none() | st.sampled_from([each for each in AUTHENTICATIONS if each.startswith("esp")]),
 ).map(lambda chosen: tuple(each for each in chosen if each is not None))
-
-
-@st.composite
-def cryptos(draw: st.DrawFn) -> Crypto:
-    """All that a crypto map may refer to, and a map "used" that does, for an interface to use."""
-    policies = st.builds(
+TRANSFORM_SETS = st.lists(
+    st.builds(TransformSet, LABELS, TRANSFORMS, st.booleans()),
+    min_size=1,
+    max_size=3,
+    unique_by=lambda each: each.name,
+)
+POLICIES = st.lists(
+    st.builds(
         IsakmpPolicy,
         st.integers(2, 10000),
         st.sampled_from(Authentication),
@@ -159,24 +178,32 @@ def cryptos(draw: st.DrawFn) -> Crypto:
         st.sampled_from(list(HASHES)),
         st.sampled_from(list(GROUPS)),
         st.integers(60, 86400),
-    )
-    own = draw(st.lists(policies, max_size=2, unique_by=lambda each: each.priority))
-    sets = draw(
-        st.lists(
-            st.builds(TransformSet, LABELS, TRANSFORMS, st.booleans()),
-            min_size=1,
-            max_size=3,
-            unique_by=lambda each: each.name,
-        )
-    )
-    rules = st.builds(AccessRule, st.booleans(), NETWORKS, NETWORKS)
-    anything = IPv4Network("0.0.0.0/0")
-    lists = draw(
-        st.dictionaries(st.integers(101, 199), st.lists(rules, min_size=1, max_size=2, unique=True), max_size=2)
-    )
-    peer = draw(REAL_ADDRESSES)
-    keys = draw(st.lists(st.builds(PresharedKey, KEYS, NETWORKS), max_size=2, unique_by=lambda each: each.network))
-    keys = [each for each in keys if each.network != anything]
+    ),
+    max_size=2,
+    unique_by=lambda each: each.priority,
+)
+ACCESS_LISTS = st.dictionaries(
+    st.integers(101, 199),
+    st.lists(st.builds(AccessRule, st.booleans(), NETWORKS, NETWORKS), min_size=1, max_size=2, unique=True),
+    max_size=2,
+)
+PRESHARED_KEYS = st.lists(st.builds(PresharedKey, KEYS, NETWORKS), max_size=2, unique_by=lambda each: each.network)
+LIFETIMES = st.builds(Lifetime, SECONDS, KILOBYTES)
+MAYBE_GROUP = st.none() | st.sampled_from(list(GROUPS))
+MAYBE_SECONDS, MAYBE_KILOBYTES, KEEPALIVES = (
+    st.none() | SECONDS,
+    st.none() | KILOBYTES,
+    st.none() | st.integers(10, 3600),
+)
+MAYBE_ACCESS_LIST = st.none() | st.integers(100, 199)
+ANYTHING = IPv4Network("0.0.0.0/0")
+
+
+@st.composite
+def cryptos(draw: st.DrawFn) -> Crypto:
+    """All that a crypto map may refer to, and a map "used" that does, for an interface to use."""
+    own, sets, lists, peer = draw(POLICIES), draw(TRANSFORM_SETS), draw(ACCESS_LISTS), draw(REAL_ADDRESSES)
+    keys = [each for each in draw(PRESHARED_KEYS) if each.network != ANYTHING]
     entries = [
         CryptoMapEntry(
             "used",
@@ -184,74 +211,83 @@ def cryptos(draw: st.DrawFn) -> Crypto:
             (peer,),
             tuple(draw(st.lists(st.sampled_from([each.name for each in sets]), min_size=1, max_size=3, unique=True))),
             100,
-            draw(st.none() | st.sampled_from(list(GROUPS))),
-            draw(st.none() | SECONDS),
-            draw(st.none() | KILOBYTES),
+            draw(MAYBE_GROUP),
+            draw(MAYBE_SECONDS),
+            draw(MAYBE_KILOBYTES),
         ),
-        CryptoMapEntry("unused", 1, access_list=draw(st.none() | st.integers(100, 199))),
+        CryptoMapEntry("unused", 1, access_list=draw(MAYBE_ACCESS_LIST)),
     ]
     return Crypto(
         tuple(sorted([IsakmpPolicy(1, Authentication.PRE_SHARE), *own], key=lambda each: each.priority)),
-        (PresharedKey(draw(KEYS), anything), *keys),
+        (PresharedKey(draw(KEYS), ANYTHING), *keys),
         tuple(sets),
-        draw(st.builds(Lifetime, SECONDS, KILOBYTES)),
+        draw(LIFETIMES),
         tuple(sorted(entries, key=lambda each: (each.name, each.sequence))),
         (
-            (100, (AccessRule(True, IPv4Network("10.0.0.1"), anything),)),
+            (100, (AccessRule(True, IPv4Network("10.0.0.1"), ANYTHING),)),
             *((number, tuple(lists[number])) for number in sorted(lists)),
         ),
-        draw(st.none() | st.integers(10, 3600)),
+        draw(KEEPALIVES),
     )
 
 
-@st.composite
-def ports(draw: st.DrawFn) -> list[Port]:
+def _ports() -> st.SearchStrategy[list[Port]]:
     """Ports that say something. None is connected to a VLAN: the module that it would take is a test of its own."""
     kinds = st.sampled_from(["Ethernet", "FastEthernet", "GigabitEthernet", "TenGigabitEthernet"])
     numbers = st.lists(st.integers(0, 999), min_size=1, max_size=3).map(lambda parts: "/".join(map(str, parts)))
     interfaces = vlan_interfaces().map(lambda each: IPv4Interface((each.address, each.network.prefixlen)))
-    vlans = st.frozensets(st.integers(1, 4094), max_size=20)
     own = (
-        st.builds(Port, kinds, numbers, interfaces, st.none() | st.just("used"))
-        | st.builds(Port, kinds, numbers, allowed_vlans=vlans)
-        | st.builds(Port, kinds, numbers, access_vlan=st.integers(1, 4094))
+        st.builds(Port, kinds, numbers, interfaces, MAPS_IN_USE)
+        | st.builds(Port, kinds, numbers, allowed_vlans=st.frozensets(VLANS, max_size=20))
+        | st.builds(Port, kinds, numbers, access_vlan=VLANS)
     )
-    return draw(st.lists(own, max_size=3, unique_by=lambda each: each.name))
+    return st.lists(own, max_size=3, unique_by=lambda each: each.name)
+
+
+PORT_LISTS = _ports()
+AGENTS = st.lists(
+    st.builds(
+        DfpAgent,
+        REAL_ADDRESSES,
+        *(PORTS, PORTS, PORTS, PORTS),
+        st.none() | st.lists(REAL_ADDRESSES, max_size=3, unique=True).map(tuple),
+    ),
+    max_size=3,
+    unique_by=lambda agent: (agent.address, agent.port),
+).map(tuple)
+MANAGERS = (
+    st.none() | st.builds(DfpManager, PASSWORDS, st.integers(0, 65535), AGENTS) | st.builds(DfpManager, agents=AGENTS)
+)
+PROBE_LISTS = st.lists(PROBES, max_size=2, unique_by=lambda each: each.name)
+INTERFACES = st.lists(vlan_interfaces(), max_size=3, unique_by=lambda each: each.vlan)
+ROUTES = st.lists(st.builds(Route, NETWORKS, REAL_ADDRESSES), max_size=3, unique=True)
+DATAPATH_LISTS = st.lists(DATAPATHS, max_size=3, unique_by=lambda each: each.id)
+ARP_LISTS = st.lists(ARP_ENTRIES, max_size=3, unique_by=lambda each: each.address)
+MAYBE_LIMIT = st.none() | st.integers(1, MAX_SESSIONS)
 
 
 @st.composite
 def configurations(draw: st.DrawFn) -> Configuration:
-    probes = draw(st.lists(PROBES, max_size=2, unique_by=lambda each: each.name))
+    probes = draw(PROBE_LISTS)
     members = draw(st.lists(farms([each.name for each in probes]), max_size=3, unique_by=lambda farm: farm.name))
     servers: list[VirtualServer] = []
     if members:
         server = virtual_servers([farm.name for farm in members])
         unique = (lambda each: each.name, lambda each: each.address)
         servers = draw(st.lists(server, max_size=3, unique_by=unique))
-    agents = st.builds(
-        DfpAgent,
-        REAL_ADDRESSES,
-        *(PORTS, PORTS, PORTS, PORTS),
-        st.none() | st.lists(REAL_ADDRESSES, max_size=3, unique=True).map(tuple),
-    )
-    agent_lists = st.lists(agents, max_size=3, unique_by=lambda agent: (agent.address, agent.port)).map(tuple)
-    managers = st.builds(DfpManager, PASSWORDS, st.integers(0, 65535), agent_lists) | st.builds(
-        DfpManager, agents=agent_lists
-    )
-    interfaces = draw(st.lists(vlan_interfaces(), max_size=3, unique_by=lambda each: each.vlan))
-    routes = draw(st.lists(st.builds(Route, NETWORKS, REAL_ADDRESSES), max_size=3, unique=True))
+    interfaces, routes = draw(INTERFACES), draw(ROUTES)
     if routes:  # dispatched mode does not cross a router, at any address of the farm's reals
         members = [replace(farm, nat_server=True) for farm in members]
     return Configuration(
         {farm.name: farm for farm in members},
         {server.name: server for server in servers},
-        draw(st.none() | managers),
+        draw(MANAGERS),
         tuple(interfaces),
         tuple(routes),
-        {each.id: each for each in draw(st.lists(DATAPATHS, max_size=3, unique_by=lambda each: each.id))},
-        tuple(draw(ports())),
+        {each.id: each for each in draw(DATAPATH_LISTS)},
+        tuple(draw(PORT_LISTS)),
         draw(cryptos()),
-        draw(st.none() | st.integers(1, MAX_SESSIONS)),
-        tuple(draw(st.lists(ARP_ENTRIES, max_size=3, unique_by=lambda each: each.address))),
+        draw(MAYBE_LIMIT),
+        tuple(draw(ARP_LISTS)),
         {each.name: each for each in probes},
     )
