@@ -1,4 +1,7 @@
-"""The commands of docs/first-switch.md, run to the letter on a Debian 12 of its own: ``tools/in-debian``."""
+"""The commands of docs/first-switch.md, run to the letter on a Debian 12 of its own: ``tools/in-debian``.
+
+Before the page takes everything away, the package is upgraded as docs/upgrading.md says.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from haslb_lab.runner.waiting import wait_until
 pytestmark = pytest.mark.skipif(not Path("/run/in-debian").exists(), reason="needs tools/in-debian: make try-deb")
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "first-switch.md").read_text()
+PAGE = ROOT / "docs" / "first-switch.md"
 #: Seconds in which what a block shows has to be there, however busy the machine is.
 TIMEOUT = 120.0
 #: Blocks of commands whose output shows what has to be there in the end, by what they end with.
@@ -40,8 +43,26 @@ for each in requires("ryu-haslb"):
         have = [int(part) for part in version(name).split(".")[:2]]
         assert have >= [int(part) for part in least.split(".")[:2]], (name, have, least)
 """
-
-
+#: The package once more as a newer version, with other settings and another example.
+NEWER = """
+dpkg-deb --raw-extract dist/haslb_*_all.deb /run/newer
+sed -i 's/^Version: .*/Version: 99/' /run/newer/DEBIAN/control
+for each in default/haslb haslb/example.ios; do echo '# newer' >> /run/newer/etc/$each; done
+dpkg-deb --build /run/newer /run/haslb_99_all.deb
+"""
+UPGRADES = re.findall(
+    r"^    (apt-get install -o .*) \./haslb_VERSION_all\.deb$", (PAGE.parent / "upgrading.md").read_text(), re.M
+)
+#: Prints what zsh makes of a command line in which Tab is pressed.
+IN_ZSH = r"""
+zmodload zsh/zpty
+zpty shell zsh -f
+zpty -w shell "PROMPT=; autoload -Uz compinit; compinit -u -D; shown() { print -r -- \"<\$BUFFER>\" }; zle -N shown"
+zpty -w shell "bindkey '^X' shown"
+zpty -w -n shell "$1"$'\t\x18'
+zpty -r -m shell output '*<haslb *>*'
+print -r -- ${${output##*<}%%>*}
+"""
 METRICS = (
     """python3 -c 'import urllib.request as r; print(r.urlopen("http://127.0.0.1:8080/metrics").read().decode())'"""
 )
@@ -49,7 +70,7 @@ METRICS = (
 
 def blocks() -> Iterator[str]:
     """The blocks of commands of the page, in order."""
-    for block in re.findall(r"(?:^    .*\n)+", PAGE, re.MULTILINE):
+    for block in re.findall(r"(?:^    .*\n)+", PAGE.read_text(), re.MULTILINE):
         yield re.sub(r"^    ", "", block, flags=re.MULTILINE)
 
 
@@ -106,12 +127,39 @@ def follow(machine: Machine, block: str) -> None:
         wait_until(lambda: all(re.search(text, machine.run(block).stdout) for text in wanted), block, TIMEOUT)
 
 
+def upgrade(machine: Machine) -> None:
+    """Upgrade while a session lives, and an operator's settings differ from those of both versions."""
+    mine = "cat /etc/haslb/haslb.ios /etc/default/haslb"
+    before = machine.must(mine)
+    (command,) = UPGRADES
+    machine.must(NEWER)
+    machine.must(f"{command} /run/haslb_99_all.deb < /dev/null")
+    assert machine.must("dpkg-query --show haslb").split() == ["haslb", "99"]
+    assert machine.must(mine) == before
+    assert machine.must("tail -n 1 /etc/haslb/example.ios") == "# newer\n"
+    # There is no systemd here that the package could ask to restart the service.
+    machine.must("grep 'deb-systemd-invoke.*haslb' /var/lib/dpkg/info/haslb.postinst && systemctl restart haslb")
+    follow(machine, next(block for block in blocks() if block.endswith("haslb show version\n")))
+
+
+def complete(machine: Machine) -> None:
+    """The installed scripts complete words in the shells themselves."""
+    machine.must("apt-get install --yes --no-install-recommends zsh fish")
+    in_bash = "source /usr/share/bash-completion/completions/haslb; COMP_WORDS=(haslb sho); COMP_CWORD=1; _haslb"
+    assert machine.must(f'{in_bash}; echo "${{COMPREPLY[*]}}"') == "show\n"
+    assert machine.must("fish -c 'complete -C \"haslb show ip slb rea\"'") == "reals\tReal servers\n"
+    Path("/run/complete.zsh").write_text(IN_ZSH)
+    assert machine.must("zsh -f /run/complete.zsh 'haslb show ip slb rea'") == "haslb show ip slb reals \n"
+
+
 def test_the_page_shows_what_is_waited_for() -> None:
     assert all(any(block.strip().endswith(end) for block in blocks()) for end in SHOWN)
 
 
 def test_the_page_is_followed_to_the_letter_with_debians_own_python(machine: Machine) -> None:
     for block in blocks():
+        if block.startswith("haslb retire"):
+            upgrade(machine)
         follow(machine, block)
         if "HASLB_HTTP" in block:
             assert "haslb_sessions" in machine.must(METRICS)
@@ -121,8 +169,7 @@ def test_the_page_is_followed_to_the_letter_with_debians_own_python(machine: Mac
             machine.must("systemd-analyze security --offline=true --threshold=30 /lib/systemd/system/haslb.service")
             machine.must("systemd-analyze verify --man=no /lib/systemd/system/haslb.service")
     assert machine.must("stat --format '%U:%G %a' /etc/haslb") == "root:haslb 2770\n"
-    completed = "source /usr/share/bash-completion/completions/haslb; COMP_WORDS=(haslb sho); COMP_CWORD=1; _haslb"
-    assert machine.must(f'{completed}; echo "${{COMPREPLY[*]}}"') == "show\n"
+    complete(machine)
     machine.must("dpkg --purge haslb")
     assert machine.run("haslb --version").returncode != 0
     assert not Path("/etc/haslb/example.ios").exists()
