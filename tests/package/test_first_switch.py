@@ -29,7 +29,7 @@ SHOWN = {
     ],
     "haslb show ip slb sessions ipmobile\nhaslb show ip slb reals": ["10.1.1.101 .*IPMOBILE_ESTAB"],
     "ovs-ofctl -O OpenFlow13 dump-flows br0 table=1": ["nw_dst=10.1.1.10.*set_field"],
-    "haslb show version": ["10.1.1.52 .* 3 ", "IPMOBILE_ESTAB", "os-ken 2.5", "uptime is"],
+    "haslb show version": ["10.1.1.52 .* 3 ", "IPMOBILE_ESTAB", r"\(compiled\)", "os-ken 2.5", "uptime is"],
 }
 #: The kernel's datapath need not be there where CI runs: the bridge is one of user space.
 BRIDGE, IN_USER_SPACE = "ovs-vsctl add-br br0\n", "ovs-vsctl add-br br0 -- set bridge br0 datapath_type=netdev\n"
@@ -45,13 +45,13 @@ for each in requires("ryu-haslb"):
 """
 #: The package once more as a newer version, with other settings and another example.
 NEWER = """
-dpkg-deb --raw-extract dist/haslb_*_all.deb /run/newer
+dpkg-deb --raw-extract dist/haslb_*.deb /run/newer
 sed -i 's/^Version: .*/Version: 99/' /run/newer/DEBIAN/control
 for each in default/haslb haslb/example.ios; do echo '# newer' >> /run/newer/etc/$each; done
-dpkg-deb --build /run/newer /run/haslb_99_all.deb
+dpkg-deb --build /run/newer /run/haslb_99.deb
 """
 UPGRADES = re.findall(
-    r"^    (apt-get install -o .*) \./haslb_VERSION_all\.deb$", (PAGE.parent / "upgrading.md").read_text(), re.M
+    r"^    (apt-get install -o .*) \./haslb_VERSION_amd64\.deb$", (PAGE.parent / "upgrading.md").read_text(), re.M
 )
 #: Prints what zsh makes of a command line in which Tab is pressed.
 IN_ZSH = r"""
@@ -133,7 +133,7 @@ def upgrade(machine: Machine) -> None:
     before = machine.must(mine)
     (command,) = UPGRADES
     machine.must(NEWER)
-    machine.must(f"{command} /run/haslb_99_all.deb < /dev/null")
+    machine.must(f"{command} /run/haslb_99.deb < /dev/null")
     assert machine.must("dpkg-query --show haslb").split() == ["haslb", "99"]
     assert machine.must(mine) == before
     assert machine.must("tail -n 1 /etc/haslb/example.ios") == "# newer\n"
@@ -166,6 +166,7 @@ def test_the_page_is_followed_to_the_letter_with_debians_own_python(machine: Mac
         if "openvswitch-switch" in block:
             machine.must("/usr/share/openvswitch/scripts/ovs-ctl start --system-id=random --no-monitor")
             machine.must(f"/usr/bin/python3 -c '{DEPENDENCIES}'")
+            assert machine.must("haslb --version").endswith(" (compiled)\n")
             machine.must("systemd-analyze security --offline=true --threshold=30 /lib/systemd/system/haslb.service")
             machine.must("systemd-analyze verify --man=no /lib/systemd/system/haslb.service")
     assert machine.must("stat --format '%U:%G %a' /etc/haslb") == "root:haslb 2770\n"
