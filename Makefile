@@ -20,13 +20,15 @@ COMPILED_BUILT := $(COMPILED:%=%/built)
 PROFILE ?= dev
 PYTEST := $(RUN) -m pytest --hypothesis-profile=$(PROFILE)
 UNIT := $(PYTEST) -n auto --dist worksteal tests/unit
-# The tests of the rooms that have compiled modules, once more: with the compiled ones.
+# The tests of the rooms that have compiled modules, once more: with the compiled ones. A world is the same with both.
 UNIT_OF_COMPILED := $(RUN) -m pytest -n auto --dist worksteal \
-	$(addprefix tests/unit/,mobile_ip openflow slb test_compiled_path.py)
+	$(addprefix tests/unit/,mobile_ip openflow slb test_compiled_path.py \
+	simulation/test_simulation.py::test_one_seed_is_one_run_byte_for_byte)
 AS_COMPILED := $(if $(COMPILED),HASLB_COMPILED=$(CURDIR)/$(COMPILED))
 # What waits for real processes more than it computes, so that a processor has work for several workers. As root each
-# worker runs as on a machine of its own. The longest files come first (tests/conftest.py).
-PROCESSES := $(PYTEST) -n $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
+# worker runs as on a machine of its own. The longest files come first (tests/conftest.py). They run what is shipped: the
+# compiled path.
+PROCESSES := $(AS_COMPILED) $(PYTEST) -n $(shell expr 2 \* $$(nproc)) --dist loadfile --no-loadscope-reorder \
 	tests/lab tests/attacks tests/processes
 # What depends on the engine: its messages, a storm, and a scenario of the chapter.
 ENGINE := tests/unit/test_engine.py tests/unit/openflow tests/attacks/test_deaf_switches.py \
@@ -61,7 +63,7 @@ test: $(if $(ROOT),testmachine) $(INSTALLED) $(COMPILED_BUILT) ## Run all tests;
 		$(PROCESSES) && exit $$failed
 	@$(MAKE) os-ken
 
-os-ken: $(OSKEN_INSTALLED) ## Run the tests of the OpenFlow engine on os-ken, in an environment without Ryu
+os-ken: $(OSKEN_INSTALLED) $(COMPILED_BUILT) ## Run the tests of the OpenFlow engine on os-ken, in an environment without Ryu
 	@$(OSKEN)/bin/python -m pytest -n auto --dist worksteal $(ENGINE)
 
 unit: $(INSTALLED) ## Run the unit tests, which need no root
@@ -94,7 +96,7 @@ bench-cluster: machine $(INSTALLED) $(COMPILED_BUILT)
 	@PYTHONPATH=.:mininet $(RUN) -m benchmarks.cluster $(if $(SEED),--seed $(SEED))
 endif
 
-simulate: $(INSTALLED) ## Simulate random worlds for two minutes, or SEED=n, RUNS=n, SECONDS=n, CROWD=1 (tests/simulation/README.md)
+simulate: $(INSTALLED) $(COMPILED_BUILT) ## Simulate random worlds for two minutes, or SEED=n, RUNS=n, SECONDS=n, CROWD=1 (tests/simulation/README.md)
 	@PYTHONPATH=.:tests $(RUN) -W ignore -m simulation $(if $(SEED),--seed $(SEED)) $(if $(RUNS),--runs $(RUNS)) \
 		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(JOBS),--jobs $(JOBS)) $(if $(CROWD),--crowd)
 
@@ -106,12 +108,13 @@ compiled: $(COMPILED_BUILT) ## Have mypyc compile the request path, where there 
 
 $(COMPILED_BUILT): $(INSTALLED) setup.cfg setup.py $(shell find ryu_haslb -name '*.py' 2> /dev/null)
 	@printf 'compiling the request path (a minute or two)\n'
+	@$(if $(filter setup.%,$?),rm -rf $(COMPILED))
 	@mkdir -p $(COMPILED) && find $(COMPILED) -name '*.py' -delete
 	@$(RUN) setup.py -q egg_info --egg-base build build --build-lib $(COMPILED) --build-temp build/objects-$(VERSION) \
 		> build/compiled.log 2>&1 || { cat build/compiled.log; exit 1; }
 	@touch $@
 
-run bench bench-cluster bench-quick: export HASLB_COMPILED := $(COMPILED:%=$(CURDIR)/%)
+run bench bench-cluster bench-quick simulate os-ken: export HASLB_COMPILED := $(COMPILED:%=$(CURDIR)/%)
 
 install: $(INSTALLED) ## Make .venv with the project, editable, and all that its checks need
 

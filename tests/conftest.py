@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from ryu_haslb import product
+
 # As ``haslb-manager`` does: eventlet's resolver takes a quarter of a second of every process that imports it.
 os.environ.setdefault("EVENTLET_NO_GREENDNS", "yes")
 
@@ -46,6 +48,11 @@ LONGEST = (
     "lab/test_flows.py",
     "lab/test_hostile.py",
 )
+
+
+def pytest_report_header() -> str:
+    """Whether what is tested is compiled or pure."""
+    return product()
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -17,6 +17,7 @@ import pytest
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner import janitor
 from haslb_lab.runner.lab import Lab
+from ryu_haslb import product
 
 pytestmark = pytest.mark.lab
 
@@ -79,6 +80,7 @@ def test_the_chapters_commands_after_four_sessions(chassis: Lab) -> None:
     for home_agent in ("sami1", "sami2"):
         assert chassis.command(home_agent, "sh ip mob binding summary") == "Mobility Binding List:\nTotal 2\n"
     assert chassis.command(PDSN, "show ip mobile visitor summary") == "Mobile Visitor List:\nTotal 4\n"
+    assert product() in haslb("show", "version"), "the lab's balancer is built as what tests it"
 
 
 def test_debug_streams_until_interrupted(chassis: Lab) -> None:

@@ -8,12 +8,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from subprocess import PIPE
 
 import pytest
 from balancer_process import balancer_process, free_port
 from socket_switch import SocketSwitch
+
+from haslb_lab.node import control
+from haslb_lab.runner.waiting import wait_until
+from ryu_haslb import product
+from ryu_haslb.cli.client import ControlError
 
 _TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 FARM = "ip slb serverfarm HAFARM\n real 10.1.1.51\n  weight {weight}\n  inservice\n"
@@ -36,6 +42,19 @@ def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
         if text in line:
             return lines
     pytest.fail(f"{text} is not in the log: {lines}")
+
+
+def test_the_process_is_built_as_what_tests_it(balancer: subprocess.Popen[str], tmp_path: Path) -> None:
+    """``make test`` has both compiled, as they are shipped: CONTRIBUTING.md, "The compiled request path"."""
+    answers: list[str] = []
+
+    def is_answered() -> bool:
+        with suppress(ControlError):
+            answers.append(control.request(str(tmp_path / "control"), "show version"))
+        return bool(answers)
+
+    wait_until(is_answered, "the control socket answers", 60.0)
+    assert product() in answers[0]
 
 
 def test_sighup_applies_the_file_again_and_logs_each_change(balancer: subprocess.Popen[str], tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator
 
+from ryu_haslb import build
 from simulation.runs import Batch, prepare, results
 from simulation.shrink import shrink
 from simulation.simulation import CLUSTER_PERIOD
@@ -59,7 +60,7 @@ def main() -> int:
 
 def _print_rate(where: str, requests: int, begin: float) -> None:
     rate = requests / (time.monotonic() - begin)
-    print(f"{requests} requests of simulated mobiles {where}, {rate:.0f} a second", flush=True)
+    print(f"{requests} requests of simulated mobiles {where}, {rate:.0f} a second ({build()})", flush=True)
 
 
 def _batches(options: argparse.Namespace, begin: float) -> Iterator[Batch]:

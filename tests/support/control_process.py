@@ -6,6 +6,7 @@ input another session begins.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -79,8 +80,8 @@ class Application:
 def control_process(path: Path, sessions: int = 0) -> Iterator[Popen[str]]:
     """Run the process; it is ready to serve."""
     argv = [sys.executable, __file__, str(path), str(sessions)]
-    paths = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
-    with Popen(argv, stdin=PIPE, stdout=PIPE, text=True, env={"PYTHONPATH": ":".join(paths)}) as process:
+    environment = {**os.environ, "PYTHONPATH": f"{Path(__file__).parent}:{Path(__file__).parents[2]}"}
+    with Popen(argv, stdin=PIPE, stdout=PIPE, text=True, env=environment) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         try:

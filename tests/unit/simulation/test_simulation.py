@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from typing import NamedTuple
 
 import pytest
 from budget import seconds
 
+from ryu_haslb import build
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request, Verdict
 from simulation.faults import FAULTS, Fault
@@ -18,6 +21,7 @@ from simulation.world import World
 
 _TRACE = """
 import hashlib, sys
+from ryu_haslb import build
 from ryu_haslb.configuration.model import ProbeKind
 from simulation.parameters import Parameters
 from simulation.simulation import random_run, simulate
@@ -32,21 +36,32 @@ SimulatedSwitch.receive = record
 outcome = simulate(*random_run(7, seconds), seconds)
 for probe in (ProbeKind.PING, ProbeKind.IPMOBILE):
     simulate(Parameters(seed=7, mobiles=5, probe=probe), [], 20.0)
-print(digest.hexdigest(), outcome.requests)
+print(build(), digest.hexdigest(), outcome.requests)
 """
 
 
-def trace(hash_seed: str) -> str:
-    """A digest of every frame and its time; Python's hashes of text, and secrets, differ from process to process."""
+class Trace(NamedTuple):
+    """How the request path was built, a digest of every frame and its time, and the number of requests."""
+
+    build: str
+    digest: str
+    requests: int
+
+
+def trace(hash_seed: str, compiled: str) -> Trace:
+    """Of a process of its own: Python's hashes of text, and secrets, differ from process to process."""
     command = [sys.executable, "-W", "ignore", "-c", _TRACE, str(seconds(600.0, least=150.0))]
-    environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ":".join(sys.path)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+    environment = {"PYTHONHASHSEED": hash_seed, "PYTHONPATH": ":".join(sys.path), "HASLB_COMPILED": compiled}
+    printed = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.split()
+    return Trace(printed[0], printed[1], int(printed[2]))
 
 
 def test_one_seed_is_one_run_byte_for_byte() -> None:
-    first, second = trace("1"), trace("2")
-    assert first == second
-    assert int(first.split()[1]) > 0, "requests were made"
+    """Also with the compiled path, where this process has it: CONTRIBUTING.md, "The compiled request path"."""
+    pure, built = trace("1", compiled=""), trace("2", compiled=os.environ.get("HASLB_COMPILED", ""))
+    assert (pure.build, built.build) == ("pure", build())
+    assert pure.digest == built.digest
+    assert pure.requests == built.requests > 0
 
 
 def test_another_seed_is_another_run() -> None:
