@@ -1,4 +1,4 @@
-"""The commands of docs/cluster.md, run to the letter on machines with the addresses that they name."""
+"""The commands of docs/cluster.md and docs/backup.md, run to the letter on machines with the addresses in them."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ pytestmark = pytest.mark.lab
 
 REPOSITORY = Path(__file__).parents[2]
 DOCUMENT = (REPOSITORY / "docs" / "cluster.md").read_text()
+BACKUP = (REPOSITORY / "docs" / "backup.md").read_text()
 CONFIGURATION = REPOSITORY / "topologies" / "chassis.ios"
 STATUS = "ovs-appctl -t /var/lib/haslb/haslb.ctl cluster/status HASLB"
 DUMP = "ovsdb-client dump tcp:192.0.2.1:6641 HASLB Cluster"
+CONFIGURATIONS = "ovsdb-client dump tcp:192.0.2.%d:6641 HASLB Configuration"
 _ADDRESS = re.compile(r"# on (192\.0\.2\.\d)$")
 
 
-def commands(heading: str) -> list[str]:
-    """The indented lines below a heading."""
-    _, _, rest = DOCUMENT.partition(f"\n{heading}\n")
-    assert rest, f"docs/cluster.md has no {heading}"
-    section = re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0]
+def commands(heading: str, document: str = DOCUMENT) -> list[str]:
+    """The indented lines below a heading; a line that goes on in the next one is one with it."""
+    _, _, rest = document.partition(f"\n{heading}\n")
+    assert rest, f"the document has no {heading}"
+    section = re.split(r"^#+ ", rest, maxsplit=1, flags=re.MULTILINE)[0].replace("\\\n", "")
     return [line.strip() for line in section.splitlines() if line.startswith("    ")]
 
 
@@ -37,7 +39,7 @@ class Operator:
     def __init__(self, hosts: Sequence[Machine], folder: Path) -> None:
         self.machines = {machine.address: machine for machine in hosts}
         self._first, self._folder = hosts[0], folder
-        self._exports = "true"
+        self._exports = "cd /etc/haslb"
         for machine in hosts:
             machine.run(f"cp {CONFIGURATION} /etc/haslb/haslb.ios")
 
@@ -118,3 +120,32 @@ def test_members_follow_a_database_that_was_made_anew(operator: Operator) -> Non
         eventually(machine, "haslb show redundancy", "database connected = yes")
     eventually(one, DUMP, '"20')  # since when it is led
     assert "state = leader" in one.run("haslb show redundancy") + two.run("haslb show redundancy")
+
+
+def test_a_database_of_which_all_is_lost_is_made_from_its_backup_and_then_from_a_file(operator: Operator) -> None:
+    setup = commands("## Set-up on three machines")
+    servers, members = (
+        [line for line in setup if re.search(word, line)] for word in ("haslb cluster", "export|haslb run")
+    )
+    lines = commands("## The database of a cluster", BACKUP)
+    take, make, make_of_file = lines[:3], lines[3:5], lines[5:]
+    assert "create-cluster" in make[0] and "cluster-to-standalone" in make_of_file[0]
+    one, two, three, _ = operator.machines.values()
+
+    def lose_all() -> None:
+        for machine in (one, two, three):
+            machine.run("kill -9 $(pgrep -f '[h]aslb-manager|[o]vsdb-server') || true")  # the watchdog ends by itself
+            machine.run("mv /var/lib/haslb/haslb.db /etc/haslb; rm /var/lib/haslb/*")
+
+    operator.enter(servers + members[:2])
+    one.run("haslb config 'ip slb serverfarm HAFARM' 'real 10.1.1.51' 'weight 77'")
+    operator.enter(take)
+    lose_all()
+    operator.enter(make + servers[1:] + members[:2])
+    eventually(one, "haslb show redundancy", "state = leader")
+    assert "weight 77" in one.run("haslb show running-config")
+    eventually(three, CONFIGURATIONS % 3, "weight 77")
+
+    lose_all()
+    operator.enter(make_of_file + make[1:])
+    eventually(one, CONFIGURATIONS % 1, "weight 77")

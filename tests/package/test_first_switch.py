@@ -45,7 +45,7 @@ for each in requires("ryu-haslb"):
 """
 #: The package once more as a newer version, with other settings and another example.
 NEWER = """
-dpkg-deb --raw-extract dist/haslb_*.deb /run/newer
+dpkg-deb --raw-extract $(ls -t dist/haslb_*.deb | head -n 1) /run/newer
 sed -i 's/^Version: .*/Version: 99/' /run/newer/DEBIAN/control
 for each in default/haslb haslb/example.ios; do echo '# newer' >> /run/newer/etc/$each; done
 dpkg-deb --build /run/newer /run/haslb_99.deb
