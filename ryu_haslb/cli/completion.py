@@ -38,9 +38,14 @@ _FISH = """\
 # fish completion of haslb: haslb completion fish | source
 function __haslb_words
     set -l typed (commandline -opc) "$(commandline -ct)"
-    haslb completion words $typed[2..-1] 2> /dev/null
+    set -l found (haslb completion words $typed[2..-1] 2> /dev/null)
+    if set -q found[1]
+        printf '%s\\n' $found
+    else
+        __fish_complete_path "$(commandline -ct)"
+    end
 end
-complete -c haslb -a '(__haslb_words)'
+complete -c haslb -f -a '(__haslb_words)'
 """
 SCRIPTS = {"bash": _BASH, "zsh": _ZSH, "fish": _FISH}
 
@@ -82,7 +87,8 @@ def completions(words: Sequence[str], path: str, parsers: Mapping[str, Parser]) 
         path, words = words[1], words[2:]
     prefix, first = words[-1], words[0] if len(words) > 1 else ""
     if first in parsers and (first or prefix.startswith("-")):
-        return sorted(found for found in _options(parsers[first]()) if found[0].startswith(prefix))
+        options = (found for found in _options(parsers[first]()) if found[0].startswith(prefix))
+        return sorted(found for found in options if prefix or not found[0].startswith("-"))  # else files are meant
     try:
         offered = list(_offers(words, path))
     except CommandError:

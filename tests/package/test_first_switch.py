@@ -148,8 +148,10 @@ def complete(machine: Machine) -> None:
     in_bash = "source /usr/share/bash-completion/completions/haslb; COMP_WORDS=(haslb sho); COMP_CWORD=1; _haslb"
     assert machine.must(f'{in_bash}; echo "${{COMPREPLY[*]}}"') == "show\n"
     assert machine.must("fish -c 'complete -C \"haslb show ip slb rea\"'") == "reals\tReal servers\n"
+    assert machine.must("fish -c 'complete -C \"haslb check set\"'") == "setup.cfg\nsetup.py\n"
     Path("/run/complete.zsh").write_text(IN_ZSH)
     assert machine.must("zsh -f /run/complete.zsh 'haslb show ip slb rea'") == "haslb show ip slb reals \n"
+    assert machine.must("zsh -f /run/complete.zsh 'haslb check setup.c'") == "haslb check setup.cfg \n"
 
 
 def test_the_page_shows_what_is_waited_for() -> None:

@@ -37,6 +37,8 @@ def test_the_first_word_can_be_each_command(tmp_path: Path) -> None:
         (["run", "farm.ios", "--http-"], ["--http-token-file"]),
         (["cluster", "c"], ["create"]),
         (["check", "farm"], []),
+        (["check", ""], []),
+        (["cluster", ""], ["create", "join", "schema"]),
         (["frobnicate", ""], []),
         (["show", "'ip"], []),
     ],
