@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
+from budget import some
 
 from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.slb.probing import Probing
@@ -17,7 +19,6 @@ from simulation.world import World
 
 #: A home agent hangs while its mobiles sleep: no request shows it.
 HANG = [Fault(60.0, "home agent hangs", (0,)), Fault(200.0, "home agent returns", (0, False))]
-NATS = pytest.mark.parametrize("nat", [False, True], ids=["dispatched", "direct"])
 KINDS = pytest.mark.parametrize("kind", ProbeKind)
 
 
@@ -42,9 +43,7 @@ class Run:
         return [real.health for real in self.world.controller.balancer.farms["HAFARM"].reals]
 
 
-@KINDS
-@NATS
-@pytest.mark.parametrize("switches", [1, 2])
+@pytest.mark.parametrize(("kind", "nat", "switches"), some(product(ProbeKind, [False, True], [1, 2])))
 def test_a_home_agent_that_hangs_is_failed_by_ipmobile_and_kept_by_ping(
     kind: ProbeKind, nat: bool, switches: int
 ) -> None:
@@ -57,8 +56,7 @@ def test_a_home_agent_that_hangs_is_failed_by_ipmobile_and_kept_by_ping(
     assert simulate(parameters(kind, nat, switches=switches), HANG, 300.0).violation is None
 
 
-@KINDS
-@pytest.mark.parametrize("loss", [0.03, 0.1])
+@pytest.mark.parametrize(("kind", "loss"), some(product(ProbeKind, [0.03, 0.1])))
 def test_loss_takes_out_no_home_agent_that_answers(kind: ProbeKind, loss: float) -> None:
     history = [Fault(30.0, "weather", (loss, 0.0, 0.0)), Fault(500.0, "weather", (0.0, 0.0, 0.0))]
     run = Run(parameters(kind, probe_faildetect=10), history)
