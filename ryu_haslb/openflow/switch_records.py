@@ -81,7 +81,7 @@ def read_records(directory: Path) -> dict[int, SwitchRecord]:
     try:
         paths = sorted(each for each in directory.iterdir() if each.suffix == ".json")
     except OSError as error:
-        raise SwitchRecordError(f"cannot read the directory {quoted(str(directory))}: {error.strerror}") from error
+        raise SwitchRecordError(f"cannot read the directory {directory}: {error.strerror}") from error
     if len(paths) > MAX_FILES:
         LOG.warning("switch-test records: %d files in %s; reading the first %d", len(paths), directory, MAX_FILES)
     found: dict[int, tuple[float, SwitchRecord]] = {}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -13,15 +12,16 @@ from pathlib import Path
 from subprocess import PIPE
 
 import pytest
-from balancer_process import balancer_process, free_port
+from balancer_process import balancer_process, free_port, read_until
 from socket_switch import SocketSwitch
 
 from haslb_lab.node import control
 from haslb_lab.runner.waiting import wait_until
 from ryu_haslb import product
 from ryu_haslb.cli.client import ControlError
+from ryu_haslb.openflow.rule_messages import SessionRule
+from ryu_haslb.openflow.wire import OFPFC_ADD, output
 
-_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 FARM = "ip slb serverfarm HAFARM\n real 10.1.1.51\n  weight {weight}\n  inservice\n"
 
 
@@ -31,17 +31,6 @@ def balancer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     with balancer_process(tmp_path, FARM.format(weight=2), free_port()) as process:
         read_until(process, "instantiating app ryu.controller.ofp_handler")
         yield process
-
-
-def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
-    """The lines of the log up to the first one that contains a text, without their times."""
-    assert process.stderr is not None
-    lines = []
-    for line in process.stderr:
-        lines.append(_TIME.sub("", line.rstrip("\n")))
-        if text in line:
-            return lines
-    pytest.fail(f"{text} is not in the log: {lines}")
 
 
 def test_the_process_is_built_as_what_tests_it(balancer: subprocess.Popen[str], tmp_path: Path) -> None:
@@ -159,3 +148,20 @@ def test_a_directory_that_is_not_there_is_an_error_at_the_start(tmp_path: Path) 
         assert line.startswith("ryu_haslb: HASLB_SWITCH_TESTS: cannot read the directory")
         assert str(absent) in line
         assert process.wait() == 1
+
+
+def test_session_rules_are_read_whose_statistics_wrap_the_length_of_their_message(
+    tmp_path: Path,
+) -> None:
+    """CPqD's switch sends all of them in one message; the connection is not closed for it."""
+    virtual, port, rules = bytes([10, 1, 1, 10]), free_port(), 1500
+    server = " virtual 10.1.1.10 udp 434 service ipmobile\n serverfarm HAFARM\n inservice\n"
+    with balancer_process(tmp_path, FARM.format(weight=1) + "ip slb vserver MIPSLB\n" + server, port) as process:
+        switch = SocketSwitch(port, DATAPATH_ID, wraps_statistics=True, flow_statistics_by_cookie=False)
+        for number in range(rules):
+            tag = 0x02_0000000000 | number
+            rule = SessionRule(tag, virtual, 434, 0, output(2))
+            switch.switch.flow_mods.execute(rule.flow_mod(1, OFPFC_ADD))
+        with switch:
+            read_until(process, f"{rules} rules wait for their real servers")
+            assert switch.connections == 1

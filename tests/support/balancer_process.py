@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -12,6 +13,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Optional, Union
 
+import pytest
+
+_TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z ")
 _random = random.SystemRandom()
 _names: list[socket.socket] = []
 MANAGER = Path(sys.executable).with_name("haslb-manager")
@@ -69,3 +73,14 @@ def balancer_process(  # noqa: PLR0913 - what differs between the processes of t
             yield process
         finally:
             process.kill()
+
+
+def read_until(process: subprocess.Popen[str], text: str) -> list[str]:
+    """The lines of the log up to the first one that contains a text, without their times."""
+    assert process.stderr is not None
+    lines = []
+    for line in process.stderr:
+        lines.append(_TIME.sub("", line.rstrip("\n")))
+        if text in line:
+            return lines
+    pytest.fail(f"{text} is not in the log: {lines}")

@@ -99,6 +99,7 @@ class SessionAudit:
         self._began_at = self._next_at = 0.0
         self._to_divide: Optional[Iterator[list[Session]]] = None
         self._slices: list[list[Session]] = []
+        self._ignores_cookies = False
         self._slice = 0
         self._to_read: deque[int] = deque()
         self._to_look_again: deque[int] = deque()
@@ -134,7 +135,7 @@ class SessionAudit:
         self._count.on_comparison()
         self._to_divide = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
         rules = max(len(self._balancer.sessions), self._count.in_table)  # there may be more rules than sessions
-        self._slices = [[] for _ in range(slices_for(rules))]
+        self._slices = [[] for _ in range(1 if self._ignores_cookies else slices_for(rules))]
         self._to_read = deque(range(len(self._slices)))
         self._to_look_again.clear()
         self._look_again_at = now
@@ -227,6 +228,9 @@ class SessionAudit:
         if not is_session_rule(row):
             return
         tag = row.cookie >> COOKIE_MARK_BITS
+        if (tag ^ self._slice) & len(self._slices) - 1:  # some switches report the whole table each time
+            self._ignores_cookies = True
+            return
         session = self._expected.pop(tag, None)
         if session is None:
             known = self._balancer.sessions.by_tag(tag)

@@ -84,7 +84,9 @@ def test_a_full_table_is_survived(make: dict[str, Any]) -> None:
 
 
 @MAKES
-def test_sessions_survive_a_crash_when_their_statistics_have_more_than_64_kilobytes(make: dict[str, Any]) -> None:
+def test_sessions_survive_a_crash_and_rules_are_audited_when_statistics_have_more_than_64_kilobytes(
+    make: dict[str, Any],
+) -> None:
     parameters = Parameters(seed=5, mobiles=1000, pdsns=8, arrivals=10.0, lifetime=600, idle=300, **make)
     running = World(parameters)
     running.start()
@@ -92,6 +94,11 @@ def test_sessions_survive_a_crash_when_their_statistics_have_more_than_64_kiloby
     Fault(0.0, "controller is killed").strike(running)
     Fault(0.0, "controller starts").strike(running)
     running.clock.run_until(running.clock.now + 10.0)
+    assert len(running.controller.balancer.sessions) == 1000
+    for flow in list(running.switch.datapath.tables[1])[100:200]:
+        running.switch.remove(1, flow, 2)
+    running.clock.run_until(running.clock.now + 20.0)
+    assert len(running.switch.datapath.tables[1]) == 1001, "the audit has found the rules that others have deleted"
     assert len(running.controller.balancer.sessions) == 1000
 
 
