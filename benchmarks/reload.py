@@ -135,6 +135,15 @@ def main() -> None:
         run(Path(directory) / "farm.yaml", options.reals, options.sessions)
 
 
+def _open(balancer: Balancer, sessions: int) -> None:
+    server = balancer.virtual_servers["MIPSLB"]
+    for number in range(sessions):
+        balancer.request(
+            make_request(server, b"\x01live%d" % number, bytes([15, 1, 1, 51]), 434, bytes(4), 600, 1, number),
+            time.monotonic(),
+        )
+
+
 def run(path: Path, reals: int, sessions: int) -> None:
     """Measure with so many real servers and sessions."""
     path.write_text(configuration_text(reals, 1))
@@ -142,12 +151,7 @@ def run(path: Path, reals: int, sessions: int) -> None:
     balancer = application.balancer
     for real in balancer.reals():
         real.reachable_from.add(1)
-    server = balancer.virtual_servers["MIPSLB"]
-    for number in range(sessions):
-        balancer.request(
-            make_request(server, b"\x01live%d" % number, bytes([15, 1, 1, 51]), 434, bytes(4), 600, 1, number),
-            time.monotonic(),
-        )
+    _open(balancer, sessions)
     QuietCollector(time.monotonic())  # as the balancer: else the pauses of Python's collector are measured
     mobiles = Mobiles(balancer)
     quiet, _ = mobiles.longest_gap_during(lambda: eventlet.sleep(QUIET_TIME))

@@ -162,6 +162,17 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     command_line.add_argument("--version", action="version", version=product())
+    _add_test_options(command_line)
+    tls = command_line.add_argument_group("TLS", "The options of 'haslb run'; with them the switch must use TLS.")
+    tls.add_argument("--ctl-privkey", dest="key", metavar="FILE", help="private key (PEM)")
+    tls.add_argument("--ctl-cert", dest="certificate", metavar="FILE", help="certificate (PEM)")
+    tls.add_argument(
+        "--ca-certs", dest="authorities", metavar="FILE", help="authorities of switches (PEM): a switch needs one then"
+    )
+    return command_line
+
+
+def _add_test_options(command_line: argparse.ArgumentParser) -> None:
     command_line.add_argument(
         "--listen",
         metavar="ADDRESS[:PORT]",
@@ -194,10 +205,3 @@ def parser() -> argparse.ArgumentParser:
         default=float("inf"),
         help="give up if no switch has connected by then (default: never)",
     )
-    tls = command_line.add_argument_group("TLS", "The options of 'haslb run'; with them the switch must use TLS.")
-    tls.add_argument("--ctl-privkey", dest="key", metavar="FILE", help="private key (PEM)")
-    tls.add_argument("--ctl-cert", dest="certificate", metavar="FILE", help="certificate (PEM)")
-    tls.add_argument(
-        "--ca-certs", dest="authorities", metavar="FILE", help="authorities of switches (PEM): a switch needs one then"
-    )
-    return command_line

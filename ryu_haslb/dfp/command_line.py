@@ -115,7 +115,12 @@ def parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     command_line.add_argument("--version", action="version", version=product())
-    agent = command_line.add_argument_group("as in 'ip dfp agent ipmobile'")
+    _add_agent_options(command_line.add_argument_group("as in 'ip dfp agent ipmobile'"))
+    _add_weight_options(command_line.add_argument_group("the weight"))
+    return command_line
+
+
+def _add_agent_options(agent: argparse._ArgumentGroup) -> None:
     agent.add_argument(
         "--port",
         type=_whole(0, 65535),
@@ -137,7 +142,9 @@ def parser() -> argparse.ArgumentParser:
     )
     secret.add_argument("--password-file", type=_password_in, metavar="FILE", help="file whose first line is the key")
     agent.add_argument("--no-inservice", dest="inservice", action="store_false", help="print the weight and exit")
-    weight = command_line.add_argument_group("the weight")
+
+
+def _add_weight_options(weight: argparse._ArgumentGroup) -> None:
     weight.add_argument(
         "--address",
         type=_address,
@@ -150,7 +157,6 @@ def parser() -> argparse.ArgumentParser:
     source.add_argument("--bindings-command", dest="bindings", type=_reader(run_command), metavar="COMMAND")
     weight.add_argument("--max-bindings", type=_whole(0, 2**32 - 1), metavar="NUMBER", help="overrides max_bindings")
     weight.add_argument("--available-cps", type=_whole(1, 2**32 - 1), metavar="CALLS", help="maximum calls per second")
-    return command_line
 
 
 def _whole(minimum: int, maximum: int) -> Callable[[str], int]:

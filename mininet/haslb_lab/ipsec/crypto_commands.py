@@ -46,7 +46,12 @@ def crypto_commands(
     configuration: Configuration, interface: str, ipsec: Ipsec, errors: Errors
 ) -> tuple[Command[Handler], ...]:
     """The commands about the crypto map of an interface."""
+    return (*_show_commands(configuration, interface, ipsec, errors), *_operations(ipsec, errors))
 
+
+def _show_commands(
+    configuration: Configuration, interface: str, ipsec: Ipsec, errors: Errors
+) -> tuple[Command[Handler], ...]:
     def counters() -> Counters:
         return Counters(*errors.read(), ipsec.carried.encaps, ipsec.carried.decaps)
 
@@ -63,6 +68,14 @@ def crypto_commands(
     def show_counters(_: Match[Handler], __: bool) -> Answer:
         return in_json({interface: dataclasses.asdict(counters())})
 
+    return (
+        Command("show crypto ipsec sa", show_ipsec, "IPsec security associations"),
+        Command("show crypto isakmp sa", show_isakmp, "ISAKMP security associations"),
+        Command("show crypto counters", show_counters, "Counters beyond those of security associations, as JSON"),
+    )
+
+
+def _operations(ipsec: Ipsec, errors: Errors) -> tuple[Command[Handler], ...]:
     async def clear_ipsec(_: Match[Handler], __: bool) -> Answer:
         number = await _answered(ipsec.clear_ipsec())
         errors.clear()
@@ -82,9 +95,6 @@ def crypto_commands(
         yield "all security associations are up"
 
     return (
-        Command("show crypto ipsec sa", show_ipsec, "IPsec security associations"),
-        Command("show crypto isakmp sa", show_isakmp, "ISAKMP security associations"),
-        Command("show crypto counters", show_counters, "Counters beyond those of security associations, as JSON"),
         Command("clear crypto sa", clear_ipsec, "Delete all IPsec security associations"),
         Command("clear crypto isakmp", clear_isakmp, "Delete all ISAKMP security associations"),
         Command("clear crypto counters", clear_counters, "Set the counters to zero"),

@@ -150,6 +150,12 @@ def options() -> argparse.ArgumentParser:
         "--virtual-address 10.1.1.10 --control /tmp/sami1.control",
     )
     program.add_common_options(parser)
+    _add_address_options(parser)
+    _add_load_options(parser)
+    return parser
+
+
+def _add_address_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--address", type=program.address, required=True, help="this home agent's own address")
     parser.add_argument(
         "--dynamic-address", type=program.address, help="source and home agent field of replies (default: where asked)"
@@ -166,6 +172,15 @@ def options() -> argparse.ArgumentParser:
         "--tunnels", action="store_true", help="an IP-in-IP tunnel for each binding, reverse if asked for; needs root"
     )
     parser.add_argument("--listen-port", type=program.port, default=MOBILE_IP_PORT, help="default %(default)s")
+    parser.add_argument(
+        "--home-network",
+        type=_network,
+        default=DEFAULT_HOME_NETWORK,
+        help="mobiles get their home addresses from it (default %(default)s)",
+    )
+
+
+def _add_load_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-bindings", type=_count, metavar="N", help="default: as many as there are home addresses")
     parser.add_argument(
         "--available-cps", type=_count, metavar="N", help="calls per second at which the DFP weight is 0 (default: any)"
@@ -181,13 +196,6 @@ def options() -> argparse.ArgumentParser:
         parser.add_argument(
             f"--{what}-loss", type=_share, default=0.0, metavar="SHARE", help=f"share of {what} datagrams to lose: 0.1"
         )
-    parser.add_argument(
-        "--home-network",
-        type=_network,
-        default=DEFAULT_HOME_NETWORK,
-        help="mobiles get their home addresses from it (default %(default)s)",
-    )
-    return parser
 
 
 def _configuration(path: str) -> HomeAgentConfiguration:

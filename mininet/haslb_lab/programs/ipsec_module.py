@@ -138,13 +138,7 @@ async def open_module(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
         stack.push_async_callback(ipsec.close)
         await ipsec.open()
         module = stack.enter_context(contextlib.closing(Module(bump, trunks, crypto, ipsec.need)))
-        dropped = bump.traffic.dropped
-        errors = Errors(
-            lambda: (
-                dropped[Reason.NO_ASSOCIATION] + log.send_errors,
-                dropped[Reason.CLEAR_TEXT] + log.recv_errors,
-            )
-        )
+        errors = _errors(bump.traffic, log)
         commands = Commands(crypto_commands(configuration, arguments.interface, ipsec, errors))
 
         def show_counters(_: Match[Handler], as_json: bool) -> Answer:
@@ -152,6 +146,14 @@ async def open_module(arguments: argparse.Namespace) -> AsyncIterator[Commands]:
 
         commands.add([Command("show interfaces counters", show_counters, "Frames and packets passed and dropped")])
         yield commands
+
+
+def _errors(traffic: Traffic, log: CharonLog) -> Errors:
+    """The errors of sending and of receiving: what the module dropped, and what only charon's log shows."""
+    dropped = traffic.dropped
+    return Errors(
+        lambda: (dropped[Reason.NO_ASSOCIATION] + log.send_errors, dropped[Reason.CLEAR_TEXT] + log.recv_errors)
+    )
 
 
 def show_traffic(traffic: Traffic, module: Module, as_json: bool) -> Answer:

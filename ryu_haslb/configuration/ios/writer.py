@@ -10,6 +10,7 @@ from ryu_haslb.configuration.ios.password import encrypt
 from ryu_haslb.configuration.model import (
     DFP_PASSWORD_TIMEOUT,
     Configuration,
+    Datapath,
     DfpAgent,
     DfpManager,
     Drain,
@@ -54,13 +55,7 @@ def masked(command: str) -> str:
 
 
 def _configuration(configuration: Configuration) -> Iterator[str]:
-    for datapath in configuration.datapaths.values():
-        addresses = "".join(f" {each}" for each in datapath.addresses)
-        certificate = f" certificate {datapath.certificate}" if datapath.certificate is not None else ""
-        switching = f" switching {datapath.switching.value}" if datapath.switching is not None else ""
-        rules = f" max-rules {datapath.max_rules}" if datapath.max_rules is not None else ""
-        peers = f" address{addresses}" if addresses else ""
-        yield f"ip slb datapath {datapath.id:016x}{switching}{rules}{peers}{certificate}"
+    yield from map(_datapath, configuration.datapaths.values())
     for probe in configuration.probes.values():
         yield from _probe(probe)
         yield "!"
@@ -94,6 +89,15 @@ def _configuration(configuration: Configuration) -> Iterator[str]:
         name = "" if entry.interface is None else " " + "".join(entry.interface)
         yield f"arp {entry.address} {dotted_mac(entry.mac)} ARPA{name}"
     yield from access_lists(configuration.crypto)
+
+
+def _datapath(datapath: Datapath) -> str:
+    addresses = "".join(f" {each}" for each in datapath.addresses)
+    certificate = f" certificate {datapath.certificate}" if datapath.certificate is not None else ""
+    switching = f" switching {datapath.switching.value}" if datapath.switching is not None else ""
+    rules = f" max-rules {datapath.max_rules}" if datapath.max_rules is not None else ""
+    peers = f" address{addresses}" if addresses else ""
+    return f"ip slb datapath {datapath.id:016x}{switching}{rules}{peers}{certificate}"
 
 
 def _farm(farm: ServerFarm) -> Iterator[str]:
