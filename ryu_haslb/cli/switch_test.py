@@ -16,6 +16,7 @@ from ryu_haslb import product
 from ryu_haslb.cli.progress import ProgressBar
 from ryu_haslb.cli.run import DEFAULT_ADDRESS, DEFAULT_PORT, listening_place
 from ryu_haslb.errors import HaslbError
+from ryu_haslb.language.values import datapath_id
 from ryu_haslb.openflow.sockets.tls import context_of_options
 from ryu_haslb.switch_test.listener import Listener, StoppedError
 from ryu_haslb.switch_test.report import as_json, left_behind, lines
@@ -75,7 +76,7 @@ def _run(options: argparse.Namespace, stops: Callable[[], int]) -> int:
     listener = Listener(options.listen, context, log, lambda: stops() > 0)
     try:
         log(f"waiting for a switch at {'ssl' if context else 'tcp'}:{options.listen[0]}:{listener.port}")
-        connected = listener.await_switch(options.wait)
+        connected = listener.await_switch(options.wait, options.datapath)
         if connected is None:
             raise HaslbError(
                 f"no switch has connected within {options.wait:g} s; is its controller set to this address?"
@@ -126,6 +127,13 @@ def _counted_stops() -> Iterator[Callable[[], int]]:
 def _say(text: str) -> None:
     if sys.stderr is not None:
         print(text, file=sys.stderr, flush=True)
+
+
+def _datapath_id(text: str) -> int:
+    try:
+        return datapath_id(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected 16 hexadecimal digits or a decimal number, not {text!r}") from None
 
 
 def _two_ports(text: str) -> tuple[str, str]:
@@ -179,6 +187,13 @@ def _add_test_options(command_line: argparse.ArgumentParser) -> None:
         type=listening_place,
         default=(DEFAULT_ADDRESS, DEFAULT_PORT),
         help=f"where the switch connects to (default {DEFAULT_ADDRESS}:{DEFAULT_PORT}); 0.0.0.0 is every address",
+    )
+    command_line.add_argument(
+        "--datapath",
+        metavar="ID",
+        type=_datapath_id,
+        help="test this switch and close all others: 16 hexadecimal digits, or a decimal number (default: the first "
+        "that connects)",
     )
     command_line.add_argument(
         "--ports", metavar="A,B", type=_two_ports, help="two ports, by number or name, that a cable connects"

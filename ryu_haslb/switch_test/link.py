@@ -16,6 +16,8 @@ from ryu_haslb.openflow.wire import HEADER, OFPT_MULTIPART_REPLY
 
 #: Bytes that are read at once, and reads after which the messages are handled.
 _READ_SIZE, _READS = 1 << 16, 16
+#: Bytes that the peer may leave unread: far more than one step of a test sends. It is answered each echo request.
+MAX_UNSENT = 64 << 20
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -59,10 +61,12 @@ class Link:
         return bool(self._unsent) and not self._needs_handshake
 
     def send(self, data: bytes) -> None:
-        """Send bytes as soon as the switch takes them. Raises: LinkClosedError."""
+        """Send bytes as soon as the switch takes them. Raises: LinkClosedError, also if it does not read."""
         self._unsent += data
         if not self._needs_handshake:
             self._flush()
+        if len(self._unsent) > MAX_UNSENT:
+            raise LinkClosedError(f"the switch has left {MAX_UNSENT >> 20} MiB unread")
 
     def receive(self) -> list[Frame]:
         """The whole messages that have arrived.

@@ -5,13 +5,16 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Callable, NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
+from ryu_haslb.language.wording import printable
 from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.sockets.screening import State
+from ryu_haslb.openflow.sockets.unserved import peer_of
 from ryu_haslb.openflow.wire import MalformedMessage, hello_failed
 from ryu_haslb.switch_test.bench import Identity
 from ryu_haslb.switch_test.handshake import Handshake
@@ -19,8 +22,10 @@ from ryu_haslb.switch_test.link import Link, LinkClosedError, wait
 
 #: Seconds from a connection to the end of its handshakes, TLS and OpenFlow.
 HANDSHAKE_TIMEOUT = 10.0
-#: Connections whose handshake is not complete, at most.
+#: Connections whose handshake is not complete, at most: then the oldest of the host with the most of them is closed.
 MAX_PENDING = 64
+#: Lines about peers that are not tested, at most.
+MAX_REFUSAL_LINES = 50
 #: Seconds after which a stop is noticed.
 STOP_INTERVAL = 0.2
 
@@ -60,6 +65,7 @@ class Listener:
         self._log = log
         self._is_stopped = is_stopped
         self._pending: list[_Pending] = []
+        self._refusals = 0
         self._socket = _listen(address)
 
     @property
@@ -84,23 +90,24 @@ class Listener:
                 raise StoppedError("interrupted")
             links = [each.link for each in self._pending]
             unsent = [each for each in links if each.has_unsent]
-            accepting = [self._socket] if len(links) < MAX_PENDING else []  # more wait in the kernel
-            wait([*accepting, *links], unsent, min(STOP_INTERVAL, deadline - time.monotonic()))
+            wait([self._socket, *links], unsent, min(STOP_INTERVAL, deadline - time.monotonic()))
             self._accept()
             for found in self._advance():
                 if datapath_id is None or found.identity.datapath_id == datapath_id:
                     self._drop_pending()
                     return found
-                self._log(f"switch {found.identity.datapath_id:016x} connected, which is not tested; closed")
+                self._report(f"switch {found.identity.datapath_id:016x} connected, which is not tested; closed")
                 found.link.close()
         return None
 
     def _accept(self) -> None:
-        while len(self._pending) < MAX_PENDING:
+        for _ in range(MAX_PENDING):
             try:
                 connection, address = self._socket.accept()
             except OSError:
                 return
+            if len(self._pending) >= MAX_PENDING:
+                self._refuse(_oldest_of_the_greediest(self._pending), LinkClosedError("too many connections"))
             link = Link(connection, str(address[0]), self._context)
             with suppress(LinkClosedError):
                 link.send(Handshake.begin())
@@ -126,12 +133,23 @@ class Listener:
             with suppress(LinkClosedError):
                 pending.link.send(hello_failed(str(error)))
         pending.link.close()
-        self._log(f"peer {pending.link.address}: {error}; connection closed")
+        self._report(f"peer {pending.link.address}: {error}; connection closed")
+
+    def _report(self, refusal: str) -> None:
+        self._refusals += 1
+        if self._refusals <= MAX_REFUSAL_LINES:
+            last = " (further such lines are left out)" if self._refusals == MAX_REFUSAL_LINES else ""
+            self._log(printable(refusal) + last)
 
     def _drop_pending(self) -> None:
         for each in self._pending:
             each.link.close()
         self._pending.clear()
+
+
+def _oldest_of_the_greediest(pending: Sequence[_Pending]) -> _Pending:
+    held = Counter(peer_of(each.link.address) for each in pending)
+    return max(pending, key=lambda each: held[peer_of(each.link.address)])  # the first of several
 
 
 def _follow(pending: _Pending) -> bool:

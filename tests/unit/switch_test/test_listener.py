@@ -3,18 +3,98 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterable
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import pytest
+from socket_switch import SocketSwitch
 
-from ryu_haslb.switch_test import listener
-from ryu_haslb.switch_test.link import wait
-from ryu_haslb.switch_test.listener import MAX_PENDING, Listener, StoppedError
+from ryu_haslb.openflow import wire
+from ryu_haslb.switch_test import link, listener
+from ryu_haslb.switch_test.link import Link, LinkClosedError, wait
+from ryu_haslb.switch_test.listener import MAX_PENDING, MAX_REFUSAL_LINES, Listener, StoppedError
+
+#: Seconds after which a test has failed.
+LIMIT = 60.0
 
 
-def test_a_connection_that_cannot_be_accepted_yet_does_not_end_the_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is ready all the time: to wait for it would take the whole processor until a pending one has ended."""
+@contextmanager
+def listening() -> Iterator[tuple[Listener, list[str]]]:
+    """A listener at a free port, and the lines that it logs."""
+    lines: list[str] = []
+    with ExitStack() as stack:
+        found = Listener(("127.0.0.1", 0), None, lines.append)
+        stack.callback(found.close)
+        yield found, lines
+
+
+def connect(port: int, source: str = "127.0.0.1") -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), source_address=(source, 0))
+
+
+@pytest.mark.parametrize("source", ["127.0.0.1", "127.0.0.9"])
+def test_strangers_that_say_nothing_keep_no_switch_out(source: str) -> None:
+    """From the switch's own host and from another one; they come again as soon as they are closed."""
+    with listening() as (found, lines), ExitStack() as stack:
+        is_over = threading.Event()
+
+        def insist() -> None:
+            while not is_over.is_set():
+                held = [connect(found.port, source) for _ in range(MAX_PENDING)]
+                for each in held:
+                    each.close()
+
+        idle = [stack.enter_context(connect(found.port, source)) for _ in range(MAX_PENDING)]
+        stranger = threading.Thread(target=insist)
+        stranger.start()
+        stack.callback(stranger.join)
+        stack.callback(is_over.set)
+        switch = threading.Thread(target=lambda: stack.enter_context(SocketSwitch(found.port)))
+        switch.start()
+        connected = found.await_switch(LIMIT)
+        switch.join()
+        assert connected is not None
+        connected.link.close()
+        assert len(lines) <= MAX_REFUSAL_LINES
+        del idle
+
+
+def test_another_switch_than_the_one_that_is_named_is_closed() -> None:
+    with listening() as (found, lines), ExitStack() as stack:
+        stack.enter_context(SocketSwitch(found.port, 0x51))
+        while not lines:
+            assert found.await_switch(0.1, 0x52) is None
+        assert set(lines) == {f"switch {0x51:016x} connected, which is not tested; closed"}
+
+
+def test_lines_about_strangers_are_limited_and_harmless(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "MAX_REFUSAL_LINES", 5)
+    with listening() as (found, lines), ExitStack() as stack:
+        for _ in range(12):
+            stack.enter_context(connect(found.port)).sendall(b"\x04\0\0\x04\x1b[31")
+        while found._refusals < 12:
+            assert found.await_switch(0.1) is None
+        assert len(lines) == 5
+        assert all(each.isprintable() for each in lines)
+        assert lines[-1].endswith("(further such lines are left out)")
+
+
+def test_a_peer_that_asks_and_never_reads_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each echo request is answered: the answers would take all the memory."""
+    monkeypatch.setattr(link, "MAX_UNSENT", 1 << 20)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        to_peer = Link(ours, "192.0.2.1", None)
+        answer = wire.echo_reply(1, bytes(60000))
+        with pytest.raises(LinkClosedError, match="has left 1 MiB unread"):
+            for _ in range(10_000):
+                to_peer.send(answer)
+        assert len(to_peer._unsent) < 2 << 20
+
+
+def test_waiting_takes_no_processor_time_while_all_places_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that is not accepted is ready all the time: each is, and the oldest gives its place."""
     waited: list[list[object]] = []
     real_wait = wait
 
@@ -22,15 +102,18 @@ def test_a_connection_that_cannot_be_accepted_yet_does_not_end_the_waiting(monke
         waited.append(list(readable))
         real_wait(waited[-1], writable, 0)
 
-    def is_full() -> bool:
-        return any(len(each) >= MAX_PENDING and not isinstance(each[0], socket.socket) for each in waited)
+    def is_enough() -> bool:
+        return len(waited) > 3 and any(len(each) == 1 + MAX_PENDING for each in waited)
 
     monkeypatch.setattr(listener, "wait", recorded)
     with ExitStack() as stack:
-        listening = Listener(("127.0.0.1", 0), None, lambda _: None, is_full)
+        listening = Listener(("127.0.0.1", 0), None, lambda _: None, is_enough)
         stack.callback(listening.close)
         for _ in range(MAX_PENDING + 1):
             stack.enter_context(socket.create_connection(("127.0.0.1", listening.port)))
         with pytest.raises(StoppedError):
-            listening.await_switch(listener.HANDSHAKE_TIMEOUT / 2)
-    assert len(waited[-1]) == MAX_PENDING
+            listening.await_switch(LIMIT)
+        assert len(listening._pending) == MAX_PENDING
+        listening._socket.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            listening._socket.accept()
