@@ -64,7 +64,12 @@ def main(arguments: Optional[Sequence[str]] = None) -> int:
             print(weight(), flush=True)
             return 0
         server = DfpAgentServer(
-            weight, options.port, password=password, interval=options.interval, address=options.address
+            weight,
+            options.port,
+            password=password,
+            interval=options.interval,
+            address=options.address,
+            managers=options.managers,
         )
         asyncio.run(_serve(server))
     except KeyboardInterrupt:
@@ -141,6 +146,15 @@ def _add_agent_options(agent: argparse._ArgumentGroup) -> None:
         help="shared key, 1 to 64 ASCII characters; other users see it until the agent has started",
     )
     secret.add_argument("--password-file", type=_password_in, metavar="FILE", help="file whose first line is the key")
+    agent.add_argument(
+        "--manager",
+        dest="managers",
+        type=_address,
+        action="append",
+        default=[],
+        metavar="A.B.C.D",
+        help="a balancer that may connect, and no other address may; give it for each balancer (default: any may)",
+    )
     agent.add_argument("--no-inservice", dest="inservice", action="store_false", help="print the weight and exit")
 
 

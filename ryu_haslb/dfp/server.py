@@ -6,6 +6,7 @@ import asyncio
 import logging
 import socket
 from collections import Counter
+from collections.abc import Collection
 from ipaddress import IPv4Address
 from typing import Callable, Optional
 
@@ -37,6 +38,7 @@ class DfpAgentServer:
     and may block. While it raises an error, the weight is 0, so that a home agent of unknown load gets no new sessions;
     the log says why. The server listens on ``address`` and reports it as the real server; without it, the server
     listens on all addresses and reports the one that the manager connected to. With port 0 the system chooses the port.
+    Only ``managers`` may connect, if there are any: who has recorded what a manager has signed can repeat it.
     ``keys`` may change while the server runs; their clock is ``time.monotonic``.
     """
 
@@ -51,6 +53,7 @@ class DfpAgentServer:
         interval: float = DEFAULT_INTERVAL,
         address: Optional[IPv4Address] = None,
         home_agent_port: int = MOBILE_IP_PORT,
+        managers: Collection[IPv4Address] = (),
     ) -> None:
         self.keys = KeyRing(password)
         self.weight = 0
@@ -62,6 +65,7 @@ class DfpAgentServer:
         self._interval = interval
         self._address = address
         self._home_agent_port = home_agent_port
+        self._managers = frozenset(map(str, managers))
         self._failure = ""
         self._server: Optional[asyncio.AbstractServer] = None
         self._refreshing: Optional[asyncio.Task[None]] = None
@@ -107,7 +111,13 @@ class DfpAgentServer:
         host = HostPreference(self._address or local, ANY_BIND_ID, self.weight)
         return (Load(self._home_agent_port, UDP, (host,)),)
 
-    def is_full_of(self, address: str) -> bool:
+    def refusal_of(self, address: str) -> str:
+        """Why a manager with this address is refused; empty if it is not."""
+        if self._managers and address not in self._managers:
+            return "it is no manager of this agent"
+        return f"{MAX_MANAGERS} managers are connected, the maximum" if self._is_full_of(address) else ""
+
+    def _is_full_of(self, address: str) -> bool:
         """Whether as many managers as possible are connected, and no address has more connections than this one."""
         held = Counter(each.address for each in self.connections if each.is_accepted)
         return sum(held.values()) >= MAX_MANAGERS and held[address] == max(held.values())
@@ -167,8 +177,9 @@ class _ManagerProtocol(asyncio.Protocol):
         self.address = str((transport.get_extra_info("peername") or ("that is gone",))[0])
         self._local = IPv4Address(transport.get_extra_info("sockname")[0])
         self._connection = ManagerConnection(self._server.keys, self._server.loads(self._local))
-        if self._server.is_full_of(self.address):
-            LOG.warning("manager %s rejected: %d managers are connected, the maximum", self.address, MAX_MANAGERS)
+        refusal = self._server.refusal_of(self.address)
+        if refusal:
+            LOG.warning("manager %s rejected: %s", self.address, refusal)
             transport.abort()
             return
         self._server.make_room(MAX_STRANGERS, accepted=False, newcomer=self)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
+from ipaddress import IPv4Address
 from typing import Callable
 
 import pytest
@@ -27,9 +28,9 @@ BALANCER, STRANGER = "127.0.0.2", "127.0.0.3"
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
-def run(test: Callable[[DfpAgentServer], Awaitable[None]], password: str = "") -> None:
+def run(test: Callable[[DfpAgentServer], Awaitable[None]], password: str = "", managers: Sequence[str] = ()) -> None:
     async def body() -> None:
-        server = DfpAgentServer(lambda: 25, 0, password=password)
+        server = DfpAgentServer(lambda: 25, 0, password=password, managers=list(map(IPv4Address, managers)))
         await server.start()
         try:
             await asyncio.wait_for(test(server), LIMIT)
@@ -124,3 +125,18 @@ def test_a_manager_that_has_proved_the_key_may_be_silent_for_ever(monkeypatch: p
         assert len(server.connections) == 1
 
     run(test, PASSWORD)
+
+
+def test_who_repeats_what_a_manager_has_signed_is_not_heard_from_another_address() -> None:
+    """The signature has neither a number nor a time, so a recording of it is valid as long as the key."""
+    recording = KeyRing(PASSWORD).sign(HELLO, 0)
+
+    async def test(server: DfpAgentServer) -> None:
+        for number in range(MAX_MANAGERS + 4):
+            reader, _ = await connect(server, recording, f"127.0.1.{number + 1}")
+            with pytest.raises(ConnectionError):
+                assert await reader.read(100) == b"", "it is told nothing"
+                raise ConnectionError
+        await require_served(server, KeyRing(PASSWORD))
+
+    run(test, PASSWORD, [BALANCER])
