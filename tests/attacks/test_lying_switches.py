@@ -10,11 +10,11 @@ import select
 import socket
 import struct
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import lru_cache
 from itertools import count
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 import pytest
 from attacked import HELLO, Switch, features, message, started
@@ -27,6 +27,7 @@ from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply, tab
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab
+from ryu_haslb.cli.client import ControlError
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import FIRST_METER
 from ryu_haslb.openflow.wire_ports import MAX_PORTS
@@ -59,7 +60,7 @@ def test_lies_beside_a_real_switch_change_nothing_for_it() -> None:
                     name = to_confirm.pop()  # it registers anew, and its session makes room for none of a long run
                     assert REALS[bench.deliver(registration(name))] == homes[name]
                 asked = time.monotonic()
-                sessions = bench.sessions()
+                sessions = listed(bench)
                 delays.append(time.monotonic() - asked)
                 assert {name: sessions[name]["real"] for name in homes} == homes
                 trend.note(sessions=len(sessions), log=len(bench.lab.log(CONTROLLER)))
@@ -76,6 +77,14 @@ def test_lies_beside_a_real_switch_change_nothing_for_it() -> None:
         assert threads(process) == running_before
         assert len(bench.lab.log(CONTROLLER)) < MAX_LOG
         wait_until(lambda: descriptors(process) <= open_before + LIARS, "the connections of liars are closed")
+
+
+def listed(bench: Bench) -> dict[str, Any]:
+    """The sessions. On a busy machine this process may read so late that the balancer gives it up."""
+    for _ in range(5):
+        with suppress(ControlError):
+            return bench.sessions()
+    return bench.sessions()
 
 
 def test_lies_without_a_switch_keep_the_first_one_from_nothing(tmp_path: Path) -> None:
