@@ -29,9 +29,9 @@ from ryu_haslb.slb.drop_reason import DropReason
 
 LOG = logging.getLogger(__name__)
 
-#: Seconds without an answer for its role after which a switch does not count as reached.
+#: A switch that does not answer for so many seconds which role we have does not count as reached.
 ANSWER_TIMEOUT = 3.0
-#: Seconds without a barrier reply after which a switch counts as busy: it may need long for what it was sent.
+#: A switch that sends no barrier reply for so many seconds counts as busy: what it was sent may take it long.
 BUSY_TIMEOUT = 1.0
 #: Entries of the session table that stay free where the switch reports its size.
 MAX_RESERVED = 8
@@ -138,7 +138,7 @@ class Switch:
     def disconnect(self) -> None:
         """The connection is lost. Sessions, and the rules on the switch, stay.
 
-        Of the last requests it is not known whether the switch has sent them out: they no longer count as dispatched.
+        It is not known whether the switch has sent out the last requests, so they no longer count as dispatched.
         """
         self._balancer.statistics.count_undelivered(DropReason.UNCONFIRMED, self.admission.backlog.unconfirmed_requests)
         self.path.channel = self._transactions = None

@@ -14,7 +14,7 @@ rule already. A home agent that a request names does not make its mobile known, 
 new mobile loses only time. It retransmits after a second or more, each time later (RFC 5944, section 3.6.3), so a storm
 of new mobiles spreads by itself.
 
-Every request that comes under load is counted for its client: :mod:`.clients` finds out which of them exceed their fair
+Every request that comes under load is counted for its client: :mod:`.clients` finds out which clients exceed their fair
 share.
 """
 

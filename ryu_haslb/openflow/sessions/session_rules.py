@@ -126,7 +126,7 @@ class SessionRules:
     def sessions_without_rule(self) -> int:
         """The number of sessions that continue by packet-out until their rule is installed here.
 
-        Those that have ended are not among them, but where so many wait that it would take long to look at each.
+        Sessions that have ended do not count, unless so many wait that it would take long to look at each.
         """
         count = len(self._queue) + len(self.rejected.left_out)
         return count if count > MAX_SESSIONS_PER_STEP else sum(session.is_live for session in self.on_way())
