@@ -33,9 +33,11 @@ from ryu_haslb.engine import (
 )
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.sockets.arrivals import Arrivals
 from ryu_haslb.openflow.sockets.channel import MessageHandler, SwitchListener
 from ryu_haslb.openflow.sockets.framing import ReplyFraming
 from ryu_haslb.openflow.sockets.latency import LatencyHistogram
+from ryu_haslb.openflow.sockets.outbox import Outbox
 from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
 from ryu_haslb.openflow.sockets.tls import PeerCertificate, peer_certificate, reason
 from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPT_MULTIPART_REPLY, OFPT_PACKET_IN
@@ -45,6 +47,8 @@ LOG = logging.getLogger(__name__)
 
 #: Bytes per read: a hundred packet-ins, less than a millisecond of work, before other green threads run.
 _READ_SIZE = 1 << 14
+#: Seconds after which other green threads have their turn although there may be more to read.
+_MAX_TURN = 0.001
 #: Bytes that the kernel buffers for us. Its default would let several seconds of packet-ins queue up.
 _RECEIVE_BUFFER = 1 << 18
 #: Bytes that wait until the switch reads them. Beyond it nothing is read from the switch, since it would need replies.
@@ -77,12 +81,11 @@ class Transport(Datapath):  # type: ignore[misc]
         self.close_reason = "connection lost"
         self._ports = Ports()
         self.tables = MAX_TABLES
-        self._outgoing: list[bytes] = []
-        self._unsent = 0
+        at_once = None if isinstance(self.socket, ssl.SSLSocket) else self.socket.fd
+        self._arrivals = None if at_once is None else Arrivals(at_once, _READ_SIZE)
+        self._outbox = Outbox(self.socket, at_once)
         self._is_closing = False
         self._is_aborted = False
-        self._has_outgoing = hub.Event()
-        self._has_sent = hub.Event()
         self.latency = LatencyHistogram()
         self._replies = ReplyFraming()
         #: Bytes that are lacking to a message of which the begin has arrived.
@@ -111,10 +114,7 @@ class Transport(Datapath):  # type: ignore[misc]
     def transmit(self, message: bytes) -> None:
         """Send OpenFlow messages without blocking. All replies to one read leave in one write."""
         self.bytes_sent += len(message)
-        self._unsent += len(message)
-        if not self._outgoing:  # otherwise the sending thread has been woken up already
-            self._has_outgoing.set()
-        self._outgoing.append(message)
+        self._outbox.put(message)
 
     def send(self, buf: bytes, close_socket: bool = False) -> bool:
         """Send one of the engine's own messages; the engine's method would block until the switch reads."""
@@ -150,13 +150,16 @@ class Transport(Datapath):  # type: ignore[misc]
         try:
             self._receive()
         finally:
+            if self._arrivals is not None:
+                self._arrivals.end()
             self.socket.close()
 
     def _receive(self) -> None:
         pieces: list[bytes] = []
+        turn_ends = 0.0
         while self.state != DEAD_DISPATCHER:
             try:
-                received = self.socket.recv(_READ_SIZE)
+                received = self.socket.recv(_READ_SIZE) if self._arrivals is None else self._arrivals.read()
             except socket.timeout:  # before Python 3.10, it is not TimeoutError
                 continue
             except OSError as error:
@@ -174,33 +177,33 @@ class Transport(Datapath):  # type: ignore[misc]
                     self._refuse(error)
                     return
                 pieces = [rest] if rest else []
-            hub.sleep(0)  # under load there always is more to read; let the other green threads run
-            while self._unsent > _MAX_UNSENT and self.state != DEAD_DISPATCHER:
-                self._has_sent.clear()
-                self._has_sent.wait()
+            if self._is_closing:
+                self._outbox.wake()  # the sending thread sends the rest, and ends the connection
+            else:
+                self._outbox.send_at_once()
+            if len(received) == _READ_SIZE or time.perf_counter() > turn_ends:  # there may always be more to read
+                hub.sleep(0)
+                turn_ends = time.perf_counter() + _MAX_TURN
+            while self._outbox.unsent > _MAX_UNSENT and self.state != DEAD_DISPATCHER:
+                self._outbox.await_sent()
 
     def _send_loop(self) -> None:
         try:
-            while self.state != DEAD_DISPATCHER and not (self._is_closing and not self._outgoing):
-                self._has_outgoing.wait()
-                self._has_outgoing.clear()
-                outgoing = b"".join(self._outgoing)
-                self._outgoing.clear()
-                self.socket.sendall(outgoing)
-                self._unsent -= len(outgoing)
-                self._has_sent.set()
+            while self.state != DEAD_DISPATCHER and not (self._is_closing and self._outbox.is_empty):
+                self._outbox.send_waiting()
         except OSError as error:  # includes a timeout: the switch has not read for long
             if self.state != DEAD_DISPATCHER and not self._is_aborted:
                 self._set_close_reason(f"sending failed: {error}")
                 LOG.info("%s: sending failed, closing the connection: %s", self, error)
         finally:
             self.close()
-            self._has_sent.set()
+            self._outbox.release()
 
     def _handle_batch(self, received: bytes) -> bytes:
         """Handle all complete messages, and return the rest."""
         offset = packets = 0
         begin = time.perf_counter()
+        self._outbox.is_held = True
         try:
             while len(received) - offset >= HEADER.size:
                 version, kind, length, xid = HEADER.unpack_from(received, offset)
@@ -220,6 +223,7 @@ class Transport(Datapath):  # type: ignore[misc]
         finally:
             if self.on_handled is not None:
                 self.on_handled()
+            self._outbox.is_held = False
             if packets:
                 self.latency.observe(time.perf_counter() - begin, packets)
         return received[offset:]
