@@ -14,6 +14,9 @@ from benchmarks.figures import Figure
 from benchmarks.labs import NULL, PRODUCT, TUTORIAL, Contender
 from benchmarks.storm import Outcome
 
+#: The percentiles of delays that are compared, and their names.
+SHARES = {"p50": "p50", "p99": "p99", "p999": "p99.9"}
+
 
 @dataclass
 class Round:
@@ -41,22 +44,39 @@ class Record:
         """The median of a percentile (``p50``, ``p99``, ``p999``) at half the highest rate, in milliseconds."""
         return median(float(getattr(each.half, share)) for each in self.rounds[contender.name])
 
+    def delay_ratio(self, contender: Contender, share: str) -> float:
+        """The median over the rounds of a delay in units of the null controller's delay in the same round."""
+        pairs = zip(self.rounds[contender.name], self.rounds[NULL.name])
+        return median(ratio(getattr(each.half, share), getattr(null.half, share)) for each, null in pairs)
+
     def storm_figures(self) -> list[Figure]:
-        """The product's figures through Open vSwitch, with their targets."""
+        """The product's figures through Open vSwitch, with their targets. All are ratios of one run."""
         rate = self.rate(PRODUCT)
         rounds = self.rounds[PRODUCT.name]
         halves = [outcome for each in rounds for outcome in (each.half, each.known)]
         best = [outcome for each in rounds for outcome in each.trials if outcome.asked == each.highest]
-        behind = max((outcome.rules_seconds for outcome in best), default=0.0)
+        behind = max((outcome.rules_seconds * outcome.rate / outcome.sent for outcome in best), default=0.0)
         faults = sum(outcome.lost + outcome.twice + outcome.wrong for outcome in halves)
+        delays = (
+            Figure(
+                f"delay at half the rate, {name}, against the null controller",
+                self.delay_ratio(PRODUCT, share),
+                "times",
+                2,
+            )
+            for share, name in SHARES.items()
+        )
         return [
+            Figure("new sessions, against the null controller", ratio(rate, self.rate(NULL)), "times", 0.6, True),
             Figure("new sessions, against the tutorials' way", ratio(rate, self.rate(TUTORIAL)), "times", 4, True),
-            Figure("new sessions, against the null controller", ratio(rate, self.rate(NULL)), "times", 1 / 3, True),
-            Figure("all rules in place after the storm's end, at the highest rate", behind, "s", 1),
+            *delays,
+            Figure(
+                "all rules in place after the storm's end, against its length, at the highest rate",
+                behind,
+                "times",
+                0.1,
+            ),
             Figure("lost, twice or at a wrong home agent, at half the rate", faults, "requests", 0),
-            Figure("delay at half the rate, p50", self.delay(PRODUCT, "p50"), "ms", 0.5),
-            Figure("delay at half the rate, p99", self.delay(PRODUCT, "p99"), "ms", 3),
-            Figure("delay at half the rate, p99.9", self.delay(PRODUCT, "p999"), "ms", 10),
         ]
 
     def figures(self) -> list[Figure]:

@@ -9,22 +9,27 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.figures import number
-from benchmarks.labs import CONTENDERS, PRODUCT
-from benchmarks.record import Record, ratio
+from benchmarks.labs import CONTENDERS, NULL
+from benchmarks.record import SHARES, Record, ratio
 
 BEGIN, END = "<!-- from make bench: results -->", "<!-- end -->"
 
-CONTENDER_HEADINGS = ("contender", "new sessions a second", "product's ratio", "p50", "p99", "p99.9")
+CONTENDER_HEADINGS = (
+    *("contender", "rate, against null", "p50, against null", "p99, against null", "p99.9, against null"),
+    *("new sessions a second", "p50", "p99", "p99.9"),
+)
 FIGURE_HEADINGS = ("figure", "measured", "target", "reached")
+VALUE_HEADINGS = ("on this machine", "measured")
 
 
 def contender_rows(record: Record) -> Iterator[tuple[str, ...]]:
-    """A row for each contender; delays are milliseconds at half its own rate."""
-    ours = record.rate(PRODUCT)
+    """A row for each contender: ratios to the null controller, then values. Delays are at half of its own rate."""
+    null = record.rate(NULL)
     for contender in CONTENDERS:
         rate = record.rate(contender)
-        delays = (f"{record.delay(contender, share):.2f}" for share in ("p50", "p99", "p999"))
-        yield contender.title, f"{rate:,.0f}", number(ratio(ours, rate)), *delays
+        ratios = (number(record.delay_ratio(contender, share)) for share in SHARES)
+        delays = (f"{record.delay(contender, share):.2f}" for share in SHARES)
+        yield contender.title, number(ratio(rate, null)), *ratios, f"{rate:,.0f}", *delays
 
 
 def print_tables(record: Record, console: Console) -> None:
@@ -39,15 +44,18 @@ def print_tables(record: Record, console: Console) -> None:
 
 
 def markdown(record: Record) -> str:
-    """The results as the document shows them."""
+    """The results as the document shows them: what has a target first, then what is measured on this machine."""
+    figures = record.figures()
     lines = [
         ", ".join(f"{name}: {value}" for name, value in record.machine.items()),
+        "",
+        *markdown_table(FIGURE_HEADINGS, (figure.row() for figure in figures if figure.target is not None)),
         "",
         *markdown_table(CONTENDER_HEADINGS, contender_rows(record)),
         "",
         "![what each contender sustains, and its delays](images/performance.svg)",
         "",
-        *markdown_table(FIGURE_HEADINGS, (figure.row() for figure in record.figures())),
+        *markdown_table(VALUE_HEADINGS, (figure.row()[:2] for figure in figures if figure.target is None)),
     ]
     return "\n".join(lines)
 

@@ -12,6 +12,7 @@ import argparse
 import statistics
 import struct
 import time
+from collections.abc import Iterable
 from ipaddress import IPv4Address
 from typing import NamedTuple
 
@@ -144,19 +145,30 @@ class Costs(NamedTuple):
     known: float
 
 
-def costs(live: int, batch: int, batches: int) -> Costs:
-    """The costs with ``live`` sessions, measured in batches; known mobiles are spread over the whole table."""
-    path = RequestPath()
-    for _ in range(0, live, batch):
-        path.new_sessions(batch)
-        path.place_rules()
-    stride = (live - batch) // batches
-    known = [path.known_sessions(number * stride, batch) for number in range(batches)]
-    new = []
+def costs(live: Iterable[int], batch: int, batches: int) -> list[Costs]:
+    """The costs with each of these numbers of live sessions, fewest first.
+
+    They are measured in batches, in turn, so that other work on the machine meets all alike. Known mobiles are spread
+    over the whole table. A batch that is not measured precedes each one: of few sessions the processor's caches would
+    hold nothing else after a batch among many.
+    """
+    paths = [(RequestPath(), count) for count in live]
+    for path, count in paths:
+        for _ in range(0, count, batch):
+            path.new_sessions(batch)
+            path.place_rules()
+    known: list[list[float]] = [[] for _ in paths]
+    new: list[list[float]] = [[] for _ in paths]
+    for number in range(batches):
+        for (path, count), found in zip(paths, known):
+            stride = (count - batch) // (2 * batches)
+            path.known_sessions((2 * number + 1) * stride, batch)
+            found.append(path.known_sessions(2 * number * stride, batch))
     for _ in range(batches):
-        new.append(path.new_sessions(batch))
-        path.place_rules()
-    return Costs(statistics.median(new), statistics.median(known))
+        for (path, _), found in zip(paths, new):
+            found.append(path.new_sessions(batch))
+            path.place_rules()
+    return [Costs(statistics.median(each), statistics.median(other)) for each, other in zip(new, known)]
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from typing import Optional
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -22,7 +23,7 @@ from benchmarks.plot import draw
 from benchmarks.programs import HERE, CompilerError
 from benchmarks.record import Record, Round, machine
 from benchmarks.report import markdown, print_tables, put_into
-from benchmarks.search import highest_rate
+from benchmarks.search import SMALL_STEP, highest_rate
 from benchmarks.storm import Outcome, Storm
 from haslb_lab.errors import LabError
 from haslb_lab.runner.termination import end_in_order
@@ -31,11 +32,11 @@ RESULTS = HERE / "results.json"
 DOCUMENT = HERE.parent / "docs" / "performance.md"
 PICTURE = HERE.parent / "docs" / "images" / "performance.svg"
 
-#: A further round begins its search at this part of the rate that the first round found.
-RESUME = 0.7
+#: A further round begins its search at this part of the rate that the first round found, in smaller steps.
+RESUME = 0.9
 
 
-def measure_round(contender: Contender, first_rate: float, seconds: float, report: Report) -> Round:
+def measure_round(contender: Contender, first: Optional[Round], seconds: float, report: Report) -> Round:
     """Search the highest rate that the contender sustains, each trial in a new lab; then measure at half that rate."""
     trials: list[Outcome] = []
 
@@ -46,7 +47,10 @@ def measure_round(contender: Contender, first_rate: float, seconds: float, repor
         trials.append(outcome)
         return outcome.sustained
 
-    highest = highest_rate(goes_well, first_rate)
+    if first is not None and first.highest:
+        highest = highest_rate(goes_well, first.highest * RESUME, SMALL_STEP)
+    else:
+        highest = highest_rate(goes_well, float(contender.first_rate))
     half = max(highest / 2, 1.0)
     report(f"{contender.name}: delays at {half:,.0f} a second")
     with Storm(contender) as storm:
@@ -61,7 +65,7 @@ def measure(rounds: int, seconds: float, report: Report) -> Record:
     for number in range(rounds):
         for contender in CONTENDERS:
             done = record.rounds.setdefault(contender.name, [])
-            first = done[0].highest * RESUME if done and done[0].highest else float(contender.first_rate)
+            first = done[0] if done else None
             done.append(measure_round(contender, first, seconds, _in_round(number + 1, report)))
     record.alone = list(controller_figures(rounds, report))
     return record

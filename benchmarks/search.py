@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Callable
 
 STEP = 1.5
+#: The step of a search that begins near the rate that it is to find.
+SMALL_STEP = 1.2
 #: The search ends when the highest rate that was sustained and the lowest that was not differ by this part.
 PRECISION = 0.05
 MAX_TRIALS = 12
@@ -12,7 +14,7 @@ MAX_TRIALS = 12
 MAX_RATE = 200_000.0
 
 
-def highest_rate(goes_well: Callable[[float], bool], first: float) -> float:
+def highest_rate(goes_well: Callable[[float], bool], first: float, step: float = STEP) -> float:
     """Search upwards from ``first``, or downwards if that rate is not sustained; 0 if no rate is.
 
     ``goes_well`` is tried at most :data:`MAX_TRIALS` times.
@@ -27,9 +29,9 @@ def highest_rate(goes_well: Callable[[float], bool], first: float) -> float:
         if good >= MAX_RATE or (good and bad and bad / good <= 1 + PRECISION):
             break
         if not bad:
-            rate = min(good * STEP, MAX_RATE)
+            rate = min(good * step, MAX_RATE)
         elif not good:
-            rate = bad / STEP
+            rate = bad / step
         else:
             rate = (good * bad) ** 0.5
     return good
