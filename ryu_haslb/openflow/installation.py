@@ -37,6 +37,7 @@ from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire_handshake import set_config
 from ryu_haslb.slb.balancer import Balancer
 
 LOG = logging.getLogger(__name__)
@@ -104,6 +105,7 @@ class Installation:
         """Install the meter of all requests, and behind it the standing rules in the place of all others of ours."""
         self._is_installing = True
         self.audit.suspend()
+        self._transport.transmit(set_config(self._transport.next_xid()))
         self._meters.install(lambda: self._submit(rule_messages.replacement))
 
     def configure(self, configuration: Configuration) -> None:

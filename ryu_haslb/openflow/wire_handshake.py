@@ -9,9 +9,11 @@ from typing import NamedTuple
 from ryu_haslb.openflow.wire import (
     HEADER,
     OFP_VERSION,
+    OFPCML_NO_BUFFER,
     OFPMP_PORT_DESC,
     OFPT_HELLO,
     OFPT_MULTIPART_REQUEST,
+    OFPT_SET_CONFIG,
     MalformedMessage,
 )
 
@@ -20,6 +22,9 @@ _OFPHET_VERSIONBITMAP = 1
 _HELLO = Struct("!BBHIHHI")
 _FEATURES_REPLY = Struct("!8xQIB")
 _PORT_REQUEST = Struct("!BBHIHH4x")
+_SET_CONFIG = Struct("!BBHIHH")
+#: Fragments go through the tables as other packets do.
+OFPC_FRAG_NORMAL = 0
 
 
 class Features(NamedTuple):
@@ -56,3 +61,8 @@ def read_features(message: bytes) -> Features:
 def port_description_request(xid: int) -> bytes:
     """Ask for all ports."""
     return _PORT_REQUEST.pack(OFP_VERSION, OFPT_MULTIPART_REQUEST, _PORT_REQUEST.size, xid, OFPMP_PORT_DESC, 0)
+
+
+def set_config(xid: int) -> bytes:
+    """Have the switch send whole packets, and use no buffers, also where it goes by this and not by the action."""
+    return _SET_CONFIG.pack(OFP_VERSION, OFPT_SET_CONFIG, _SET_CONFIG.size, xid, OFPC_FRAG_NORMAL, OFPCML_NO_BUFFER)

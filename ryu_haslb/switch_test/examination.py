@@ -13,10 +13,11 @@ from typing import Callable, Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
+from ryu_haslb.openflow.wire_handshake import set_config
 from ryu_haslb.switch_test import measurements, packet_trials, request_trials, rule_trials, switching_trials
 from ryu_haslb.switch_test.bench import Bench
 from ryu_haslb.switch_test.cleanup import REMOVAL_TIMEOUT, clean_up
-from ryu_haslb.switch_test.exchange import RECONNECTION, ConnectionLostError, Script, SilentSwitchError
+from ryu_haslb.switch_test.exchange import RECONNECTION, ConnectionLostError, Exchange, Script, SilentSwitchError
 from ryu_haslb.switch_test.measurements import Measurement
 from ryu_haslb.switch_test.packet_trials import set_field
 from ryu_haslb.switch_test.trial import Outcome, Result
@@ -142,6 +143,7 @@ class Examination:
 
     def _begin(self) -> Script[None]:
         yield from self._remove()
+        yield Exchange(lambda xid: [set_config(xid)])
         yield from request_trials.describe(self.bench)
 
     def _rule_rates(self, bench: Bench) -> Script[list[Measurement]]:

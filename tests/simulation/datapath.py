@@ -68,6 +68,8 @@ class Capabilities:
     port_statistics: bool = True
     #: Bytes of a packet that a packet-in has at most.
     max_packet_in: int = 0xFFFF
+    #: Packet-ins have the bytes that OFPT_SET_CONFIG asks for, whatever the action says.
+    obeys_miss_send_len: bool = False
     #: Whether a packet-out may send to the controller.
     reflects: bool = True
     #: Whether a packet-out may have the ingress port CONTROLLER.
@@ -145,6 +147,8 @@ class Datapath:
     #: Those that have rules, by their numbers.
     used: dict[int, FlowTable] = field(default_factory=dict)
     learned: dict[tuple[int, bytes], tuple[int, float]] = field(default_factory=dict)
+    #: Bytes of packet-ins: the default of OpenFlow 1.3.5, section 7.3.2, until a controller asks for others.
+    miss_send_len: int = 128
     #: How many frames have left by each port.
     sent: dict[int, int] = field(default_factory=dict)
 
@@ -229,7 +233,7 @@ class Datapath:
             elif argument == OFPP_CONTROLLER:
                 table, cookie = rule or (0, 0xFFFFFFFFFFFFFFFF)
                 if rule is not None or self.capabilities.reflects:
-                    self.punt(PacketIn(OFPR_ACTION, table, cookie, in_port, frame[: self.capabilities.max_packet_in]))
+                    self.punt(PacketIn(OFPR_ACTION, table, cookie, in_port, frame[: self._max_packet_in]))
             elif argument == OFPP_TABLE:
                 # Only a packet-out may send to the tables (section 7.3.7).
                 if rule is None and not self.capabilities.ignores_table:
@@ -241,6 +245,11 @@ class Datapath:
                 assert isinstance(argument, int)
                 self._output(argument, frame, in_port)
         return frame
+
+    @property
+    def _max_packet_in(self) -> int:
+        asked = self.miss_send_len if self.capabilities.obeys_miss_send_len else 0xFFFF
+        return min(asked, self.capabilities.max_packet_in)
 
     def _output(self, port: int, frame: bytes, in_port: int) -> None:
         if port in (OFPP_FLOOD, OFPP_ALL):

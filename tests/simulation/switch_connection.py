@@ -88,6 +88,7 @@ class SwitchConnection:
             ECHO_REQUEST: self._echo,
             FEATURES_REQUEST: self._features,
             GET_CONFIG_REQUEST: lambda _, xid: self.send(GET_CONFIG_REPLY, b"\0\0\xff\xff", xid),
+            SET_CONFIG: self._set_config,
             EXPERIMENTER: self._experimenter,
             PACKET_OUT: self._packet_out,
             FLOW_MOD: self._flow_mod,
@@ -152,7 +153,7 @@ class SwitchConnection:
         _, kind, _, xid = HEADER.unpack_from(message)
         handler = self._handlers.get(kind)
         if handler is None:
-            if kind not in (HELLO, ERROR, ECHO_REPLY, SET_CONFIG):
+            if kind not in (HELLO, ERROR, ECHO_REPLY):
                 self._refuse(message, (1, 1))  # OFPET_BAD_REQUEST, OFPBRC_BAD_TYPE
             return
         is_bundle = kind == EXPERIMENTER and int.from_bytes(message[12:16], "big") in BUNDLE_MESSAGES
@@ -176,6 +177,9 @@ class SwitchConnection:
     def _echo(self, message: bytes, xid: int) -> None:
         if self._switch.capabilities.answers_echo:
             self.send(ECHO_REPLY, message[8:], xid)
+
+    def _set_config(self, message: bytes, _: int) -> None:
+        self._datapath.miss_send_len = int.from_bytes(message[10:12], "big")
 
     def _barrier(self, _: bytes, xid: int) -> None:
         if self._switch.capabilities.answers_barriers:

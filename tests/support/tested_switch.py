@@ -23,7 +23,7 @@ MAX_DURATION = 1200.0
 
 
 class TestedSwitch:
-    """A simulated switch under test. ``cable`` are the two ports that are connected.
+    """A simulated switch under test. ``cable`` are the two ports that are connected, ``ports`` names by number.
 
     ``answers`` may change what the switch sends: it gets a message and returns those that arrive. It may raise
     ConnectionError to close the connection.
@@ -31,17 +31,17 @@ class TestedSwitch:
 
     __test__ = False
 
-    def __init__(self, cable: Optional[tuple[int, int]] = None, **capabilities: Any) -> None:
+    def __init__(self, cable: Optional[tuple[int, int]] = None, ports: Any = PORTS, **capabilities: Any) -> None:
         self.clock = Clock()
         self.cable = cable
-        self.switch = SimulatedSwitch(0x51, PORTS, self.clock, self._transmit, Capabilities(**capabilities))
+        self.switch = SimulatedSwitch(0x51, dict(ports), self.clock, self._transmit, Capabilities(**capabilities))
         self.answers: Callable[[bytes], Iterable[bytes]] = lambda message: [message]
         self.connects_again = True
         self.connections = 0
         self._arrived: list[bytes] = []
         self._is_connected = False
         self._connect()
-        identity = Identity(0x51, min(254, self.switch.capabilities.tables), PORTS, "192.0.2.7")
+        identity = Identity(0x51, min(254, self.switch.capabilities.tables), ports, "192.0.2.7")
         self.bench = Bench(identity, cable)
         self.remarks: list[str] = []
 

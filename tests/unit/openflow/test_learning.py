@@ -277,6 +277,13 @@ def test_a_packet_is_flooded_to_ports_and_not_to_reserved_ones() -> None:
     assert flood_to([3, 1, 0xFFFFFFFE]) == wire.output(1) + wire.output(3)
 
 
+def test_a_switch_without_flood_and_with_gaps_in_its_port_numbers_is_flooded_port_by_port() -> None:
+    choice = LayoutChoice(64, Switching.LEARN)
+    assert choice.on_rejected(REJECTED_PORT)
+    flood = b"".join(map(wire.output, (7, 4000, 65279, 0xFFFFFEFF)))
+    assert choice.layout([4000, 0xFFFFFEFF, 7, wire.OFPP_LOCAL, 65279]).flood == flood
+
+
 @pytest.mark.parametrize(
     ("layout", "action", "instructions"),
     [

@@ -48,6 +48,7 @@ PORTS = reply(wire_features.OFPMP_PORT_STATS, b"".join(struct.pack("!I4x12QII", 
     ("ours", "ryus"),
     [
         (wire_handshake.features_request(7), parser.OFPFeaturesRequest(DATAPATH)),
+        (wire_handshake.set_config(7), parser.OFPSetConfig(DATAPATH, ofp.OFPC_FRAG_NORMAL, ofp.OFPCML_NO_BUFFER)),
         (wire_handshake.port_description_request(7), parser.OFPPortDescStatsRequest(DATAPATH, 0)),
         (wire_features.port_stats_request(7), parser.OFPPortStatsRequest(DATAPATH, 0, ofp.OFPP_ANY)),
         (wire_features.features_request(7, 8), parser.OFPGroupFeaturesStatsRequest(DATAPATH, 0)),

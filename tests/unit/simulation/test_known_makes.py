@@ -33,6 +33,7 @@ CPQD: dict[str, Any] = {
         ("overlaps_itself", True),
         ("checks_generation", False),
         ("buffers", True),
+        ("obeys_miss_send_len", True),
     ),
 }
 #: A rule that is added again keeps its cookie and its age; the data plane runs behind the control plane.

@@ -137,6 +137,7 @@ HABITS: list[dict[str, Any]] = [
     {"overlaps_itself": True},
     {"keeps_replaced": True},
     {"buffers": True},
+    {"buffers": True, "obeys_miss_send_len": True},
     {"error_data": 8},
     {"error_data": 0},
     {"timeout_step": 10.0},
@@ -263,6 +264,13 @@ def test_a_loop_that_is_not_named_makes_no_storm() -> None:
     findings = tested.examine()
     assert not lacking(findings)
     assert max(tested.switch.datapath.sent.values()) < 500
+
+
+@pytest.mark.parametrize("cable", [(7, 65279), None])
+def test_port_numbers_may_have_gaps(cable: Any) -> None:
+    findings = TestedSwitch(cable, {7: "te1/7", 4000: "ch40", 65279: "po255"}).examine()
+    assert not lacking(findings)
+    assert set(verdicts(findings).values()) == {Verdict.WORKS}
 
 
 def test_an_unplugged_cable_is_said() -> None:
