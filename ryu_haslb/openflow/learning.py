@@ -25,9 +25,8 @@ has :data:`MAX_ADDRESSES_OF_PORT`, is not listened to for some seconds: a rule i
 addresses are flooded meanwhile, and those that were learned are forwarded. So no port gets more than its share of the
 table. Nothing is learned while the switch is overloaded, be it by our own flow-mods (:mod:`.admission`).
 
-**Pace.** Changes are sent in groups, deletions first, each with a barrier behind it. The next group goes when that is
-answered, and is no larger than what the switch takes in a fraction of a second (:mod:`.sessions.flow_mod_pace`). What
-waits meanwhile is bounded by :data:`MAX_WAITING` and by the addresses that are known.
+**Pace.** Flow-mods are sent no faster than the switch takes them (:mod:`.learned_rules`). While :data:`MAX_WAITING` of
+them wait, no further address is learned.
 
 VLAN tags stay as they are: a frame goes to every port that its destination may be at, and the ports belong to no VLAN.
 Loops between switches are not handled: the network must have none.
@@ -36,15 +35,14 @@ Loops between switches are not handled: the network must have none.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import NamedTuple, Optional
+from typing import Optional
 
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.learned_rules import Entry, Key, LearnedRules
 from ryu_haslb.openflow.pipeline import LEARNED_PURPOSES, SESSION_KEY_MASK, Purpose, Rule
-from ryu_haslb.openflow.sessions.flow_mod_pace import FlowModPace
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_ports import MAX_PORTS
 
@@ -58,8 +56,6 @@ MAX_ADDRESSES_OF_PORT = 1024
 MAX_NEW_ADDRESSES = 200
 #: Seconds for which a port that shows more is not listened to.
 DEAF_INTERVAL = 5
-#: Seconds without a packet after which an address is forgotten (IEEE 802.1Q, section 8.8.3).
-AGEING_TIME = 300
 #: Flow-mods that wait for a switch, beyond which no further address is learned: what a slow one takes in a second.
 MAX_WAITING = 256
 #: Seconds between two attempts to install the rules of one address.
@@ -71,20 +67,6 @@ _MAX_NUMBER = 1 << 24
 _LEARNED_COOKIES = frozenset(purpose.cookie for purpose in LEARNED_PURPOSES)
 
 
-class _Key(NamedTuple):
-    """An address in a VLAN; ``vlan`` is as OpenFlow matches it, with OFPVID_PRESENT in a tagged frame."""
-
-    vlan: int
-    mac: bytes
-
-
-@dataclass
-class _Entry:
-    port: int
-    number: int
-    sent_at: float
-
-
 @dataclass
 class _Port:
     """What a port has shown in the second that began at ``since``, until when it is not listened to, and its keys."""
@@ -93,7 +75,7 @@ class _Port:
     shown: int = 0
     deaf_until: float = 0.0
     logged_at: Optional[float] = None
-    keys: set[_Key] = field(default_factory=set)
+    keys: set[Key] = field(default_factory=set)
 
 
 class Numbers:
@@ -121,18 +103,13 @@ class Learning:
     ) -> None:
         self.layout = layout
         self._datapath_id = datapath_id
-        self._transactions = transactions
         self._channel = transactions.channel
         self._is_own = is_own
-        self._entries: dict[_Key, _Entry] = {}
-        self._keys: dict[int, _Key] = {}
+        self._entries: dict[Key, Entry] = {}
+        self._keys: dict[int, Key] = {}
         self._ports: dict[int, _Port] = {}
         self._numbers = numbers
-        self._pace = FlowModPace()
-        self._to_install: dict[_Key, None] = {}
-        self._to_delete: dict[tuple[int, Purpose], Rule] = {}
-        self._outstanding = 0
-        self._is_over = False
+        self._rules = LearnedRules(transactions, self._on_rejected)
         self._now = 0.0
 
     def __len__(self) -> int:
@@ -141,7 +118,7 @@ class Learning:
     @property
     def waiting(self) -> int:
         """The number of flow-mods that wait to be sent."""
-        return len(self._to_delete) + 2 * len(self._to_install)
+        return self._rules.waiting
 
     def on_packet(self, frame: bytes, port: int, now: float) -> None:
         """A copy of a packet whose source is not known at this port. More ports than a switch may have are ignored."""
@@ -164,7 +141,7 @@ class Learning:
             self._end_copies(place, port, now)
             return
         self._learn(key, entry, port, now)
-        self.flush()
+        self._rules.flush()
 
     def on_punted(self, frame: bytes, port: int, now: float) -> None:
         """A packet for the balancer, which never comes to the learning table: its sender gets replies nevertheless."""
@@ -182,7 +159,7 @@ class Learning:
         entry = None if key is None else self._entries.get(key)
         if key is not None and entry is not None and entry.number == number:
             self._forget(key, entry)
-            self.flush()
+            self._rules.flush()
         return True
 
     def on_port_down(self, port: int) -> None:
@@ -190,61 +167,36 @@ class Learning:
         place = self._ports.pop(port, None)
         for key in [] if place is None else list(place.keys):
             self._forget(key, self._entries[key])
-        self.flush()
-
-    def flush(self) -> None:
-        """Send changes that wait, as many as the switch takes: one group of them is outstanding at a time."""
-        if self._is_over or self._outstanding or not self.waiting:
-            return
-        allowance = self._pace.allowance(0)
-        deletions = [self._to_delete.pop(each) for each in list(islice(self._to_delete, allowance))]
-        installs: list[tuple[_Key, _Entry]] = []
-        while self._to_install and len(deletions) + 2 * len(installs) < allowance:
-            key = next(iter(self._to_install))
-            del self._to_install[key]
-            installs.append((key, self._entries[key]))
-        count = self._outstanding = len(deletions) + 2 * len(installs)
-        self._transactions.submit(
-            lambda xid: [*(_deletion(rule, xid) for rule in deletions), *_additions(installs, xid)],
-            lambda error: self._on_concluded(installs, error),
-            lambda took: self._pace.on_confirmed(count, took),
-        )
+        self._rules.flush()
 
     def end(self) -> None:
         """Something else switches from now on, or another learning table: send nothing more."""
-        self._is_over = True
+        self._rules.end()
 
-    def _on_concluded(self, installs: list[tuple[_Key, _Entry]], error: Optional[wire.Error]) -> None:
-        """The switch has confirmed a group of changes, or rejects it: then none of its addresses is learned."""
-        self._outstanding = 0
-        if self._is_over:
-            return
-        for key, entry in installs if error is not None else ():
-            if self._entries.get(key) is entry:
-                self._forget(key, entry)
-                place = self._ports.setdefault(entry.port, _Port())
-                self._end_copies(place, entry.port, self._now, f"it rejects rules: {error}")
-        self.flush()
+    def _on_rejected(self, key: Key, entry: Entry, error: wire.Error) -> None:
+        """The switch rejects the rules of an address, or of another one in the same group."""
+        if self._entries.get(key) is entry:
+            self._forget(key, entry)
+            place = self._ports.setdefault(entry.port, _Port())
+            self._end_copies(place, entry.port, self._now, f"it rejects rules: {error}")
 
-    def _learn(self, key: _Key, before: Optional[_Entry], port: int, now: float) -> None:
+    def _learn(self, key: Key, before: Optional[Entry], port: int, now: float) -> None:
         """Have the rules of an address installed. Those of another port go first: some switches keep the cookie of a
         rule that is replaced."""
         if before is not None:
             self._forget(key, before)
         number = self._numbers.next()
-        self._entries[key] = _Entry(port, number, now)
+        entry = self._entries[key] = Entry(port, number, now)
         self._keys[number] = key
         self._ports[port].keys.add(key)
-        self._to_install[key] = None
+        self._rules.install(key, entry)
 
-    def _forget(self, key: _Key, entry: _Entry) -> None:
+    def _forget(self, key: Key, entry: Entry) -> None:
         del self._entries[key]
         self._keys.pop(entry.number, None)
-        self._to_install.pop(key, None)
         if entry.port in self._ports:
             self._ports[entry.port].keys.discard(key)
-        for rule in (_destination(key, entry), _source(key, entry)):
-            self._to_delete[rule.cookie, rule.purpose] = rule
+        self._rules.delete(key, entry)
 
     def _shows_too_much(self, place: _Port, now: float) -> bool:
         if now >= place.since + 1.0:
@@ -278,32 +230,13 @@ def _number_of(cookie: int) -> int:
     return cookie >> 32 & _MAX_NUMBER - 1
 
 
-def _key_of(frame: bytes) -> Optional[_Key]:
+def _key_of(frame: bytes) -> Optional[Key]:
     """The source of a frame and its VLAN; None if the frame is cut short."""
     if len(frame) < 14:
         return None
     if frame[12:14] != wire.ETHERTYPE_VLAN.to_bytes(2, "big"):
-        return _Key(wire.OFPVID_NONE, frame[6:12])
+        return Key(wire.OFPVID_NONE, frame[6:12])
     if len(frame) < 18:
         return None
     vlan = int.from_bytes(frame[14:16], "big") & 0x0FFF
-    return _Key(vlan | wire.OFPVID_PRESENT, frame[6:12])
-
-
-def _deletion(rule: Rule, xid: int) -> bytes:
-    return rule_messages.learned_rule(rule, b"", AGEING_TIME, wire.OFPFC_DELETE_STRICT, xid)
-
-
-def _additions(installs: Iterable[tuple[_Key, _Entry]], xid: int) -> Iterator[bytes]:
-    for key, entry in installs:
-        for rule, actions in ((_destination(key, entry), wire.output(entry.port)), (_source(key, entry), b"")):
-            yield rule_messages.learned_rule(rule, actions, AGEING_TIME, wire.OFPFC_ADD, xid)
-
-
-def _destination(key: _Key, entry: _Entry) -> Rule:
-    return Rule(Purpose.FORWARD_LEARNED, {"vlan_vid": key.vlan, "eth_dst": key.mac}, data=entry.number)
-
-
-def _source(key: _Key, entry: _Entry) -> Rule:
-    match: dict[str, wire.Value] = {"in_port": entry.port, "vlan_vid": key.vlan, "eth_src": key.mac}
-    return Rule(Purpose.KNOWN_SOURCE, match, data=entry.number)
+    return Key(vlan | wire.OFPVID_PRESENT, frame[6:12])

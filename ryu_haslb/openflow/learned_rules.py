@@ -1,0 +1,117 @@
+"""The flow-mods of the learning table of one switch: in which order they are sent, and how many at once.
+
+Changes are sent in groups, deletions first, each with a barrier behind it. The next group goes when that is answered,
+and is no larger than what the switch takes in a fraction of a second (:mod:`.sessions.flow_mod_pace`). What waits
+meanwhile is bounded by the addresses that are known: an address has one change at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import NamedTuple, Optional
+
+from ryu_haslb.openflow import rule_messages, wire
+from ryu_haslb.openflow.pipeline import Purpose, Rule
+from ryu_haslb.openflow.sessions.flow_mod_pace import FlowModPace
+from ryu_haslb.openflow.transactions import Transactions
+
+#: Seconds without a packet after which an address is forgotten (IEEE 802.1Q, section 8.8.3).
+AGEING_TIME = 300
+
+
+class Key(NamedTuple):
+    """An address in a VLAN; ``vlan`` is as OpenFlow matches it, with OFPVID_PRESENT in a tagged frame."""
+
+    vlan: int
+    mac: bytes
+
+
+class Entry(NamedTuple):
+    """Where an address was learned, when, and the ``number`` in the cookies of its rules."""
+
+    port: int
+    number: int
+    sent_at: float
+
+
+#: Is called with each address whose rules the switch has rejected, with what was learned of it, and the error.
+OnRejected = Callable[[Key, Entry, wire.Error], None]
+
+
+class LearnedRules:
+    """The rules of what was learned over one connection."""
+
+    def __init__(self, transactions: Transactions, on_rejected: OnRejected) -> None:
+        self._transactions = transactions
+        self._on_rejected = on_rejected
+        self._pace = FlowModPace()
+        self._to_install: dict[Key, Entry] = {}
+        self._to_delete: dict[tuple[int, Purpose], Rule] = {}
+        self._outstanding = 0
+        self._is_over = False
+
+    @property
+    def waiting(self) -> int:
+        """The number of flow-mods that wait to be sent."""
+        return len(self._to_delete) + 2 * len(self._to_install)
+
+    def install(self, key: Key, entry: Entry) -> None:
+        """Install the rules of an address with the next group."""
+        self._to_install[key] = entry
+
+    def delete(self, key: Key, entry: Entry) -> None:
+        """Delete the rules of an address with the next group, also if they were never installed."""
+        self._to_install.pop(key, None)
+        for rule in (_destination(key, entry), _source(key, entry)):
+            self._to_delete[rule.cookie, rule.purpose] = rule
+
+    def flush(self) -> None:
+        """Send the next group, as many flow-mods as the switch takes. One group is outstanding at a time."""
+        if self._is_over or self._outstanding or not self.waiting:
+            return
+        allowance = self._pace.allowance(0)
+        deletions = [self._to_delete.pop(each) for each in list(islice(self._to_delete, allowance))]
+        installs: dict[Key, Entry] = {}
+        while self._to_install and len(deletions) + 2 * len(installs) < allowance:
+            key = next(iter(self._to_install))
+            installs[key] = self._to_install.pop(key)
+        count = self._outstanding = len(deletions) + 2 * len(installs)
+        self._transactions.submit(
+            lambda xid: [*(_deletion(rule, xid) for rule in deletions), *_additions(installs.items(), xid)],
+            lambda error: self._on_concluded(installs, error),
+            lambda took: self._pace.on_confirmed(count, took),
+        )
+
+    def end(self) -> None:
+        """Something else switches from now on, or another learning table: send nothing more."""
+        self._is_over = True
+
+    def _on_concluded(self, installs: dict[Key, Entry], error: Optional[wire.Error]) -> None:
+        """The switch has confirmed a group, or rejects it: then none of its addresses is learned."""
+        self._outstanding = 0
+        if self._is_over:
+            return
+        if error is not None:
+            for key, entry in installs.items():
+                self._on_rejected(key, entry, error)
+        self.flush()
+
+
+def _deletion(rule: Rule, xid: int) -> bytes:
+    return rule_messages.learned_rule(rule, b"", AGEING_TIME, wire.OFPFC_DELETE_STRICT, xid)
+
+
+def _additions(installs: Iterable[tuple[Key, Entry]], xid: int) -> Iterator[bytes]:
+    for key, entry in installs:
+        for rule, actions in ((_destination(key, entry), wire.output(entry.port)), (_source(key, entry), b"")):
+            yield rule_messages.learned_rule(rule, actions, AGEING_TIME, wire.OFPFC_ADD, xid)
+
+
+def _destination(key: Key, entry: Entry) -> Rule:
+    return Rule(Purpose.FORWARD_LEARNED, {"vlan_vid": key.vlan, "eth_dst": key.mac}, data=entry.number)
+
+
+def _source(key: Key, entry: Entry) -> Rule:
+    match: dict[str, wire.Value] = {"in_port": entry.port, "vlan_vid": key.vlan, "eth_src": key.mac}
+    return Rule(Purpose.KNOWN_SOURCE, match, data=entry.number)
