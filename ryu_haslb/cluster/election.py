@@ -29,6 +29,9 @@ switch accepts both then (the same generation is not stale), and each of the two
 database does not confirm stands by; the other one commits a newer generation. A member therefore claims a generation
 that is newer than each one that it has seen, also in an earlier database.
 
+``haslb cluster create`` therefore gives a database a first generation that is newer than those of all databases before
+it. No member leads with that: the leader of then, or the first one, commits the next.
+
 A generation in the database that is too large is none of a member's. It is ignored, and the next commit replaces it. No
 switch gets to know it: the switch would reject all generations of members from then on.
 
@@ -157,6 +160,7 @@ class Election:
         self._view = View(False, False, 0, "")
         self._newest_in_database = 0  # at any time: a database that was made anew shows 0
         self._newest_at_switch = 0
+        self._has_seen_leader = False
         self._claims_left, self._claims_left_at = float(MAX_CLAIMS_FOR_SWITCHES), 0.0
         self._is_committing = False
         self._claimed: Optional[int] = None
@@ -190,6 +194,7 @@ class Election:
             view = view._replace(generation=0, leader="")
         self._view = view
         self._newest_in_database = max(self._newest_in_database, view.generation)
+        self._has_seen_leader |= view.leader != ""
         if not view.is_connected:
             self._connected_at, self._is_leader_back = None, False
         elif self._connected_at is None:
@@ -242,15 +247,16 @@ class Election:
 
     def _leaves_lock(self, now: float) -> bool:
         """Whether the leader, which has connected anew as well, is to have the lock first."""
-        if self.is_leading or self._view.leader == self.name or not self.newest_generation or self._is_leader_back:
+        knows_leader = self._has_seen_leader or self._newest_at_switch > 0
+        if self.is_leading or self._view.leader == self.name or not knows_leader or self._is_leader_back:
             return False
         return self._connected_at is None or now < self._connected_at + LEADERS_ADVANCE
 
     def _is_succeeded(self) -> bool:
         """Whether the database shows another leader: one with a newer generation, or with the same one."""
         view = self._view
-        is_same = view.generation == self.generation and view.leader not in ("", self.name)
-        return is_same or view.generation > self.generation
+        is_same = view.generation == self.generation and view.leader != self.name
+        return view.leader != "" and (is_same or view.generation > self.generation)
 
     def _is_claim_found(self) -> bool:
         """Whether the database shows a claim of this member that it does not know to be committed."""
@@ -264,7 +270,8 @@ class Election:
         if self._is_committing:
             return False
         if self.state is MemberState.LEADER:
-            return self._view.generation < self.generation or self._may_claim_for_switch(now)
+            is_none_led = self._view.generation < self.generation or not self._view.leader
+            return is_none_led or self._may_claim_for_switch(now)
         return self.state is MemberState.STANDBY
 
     def _may_claim_for_switch(self, now: float) -> bool:

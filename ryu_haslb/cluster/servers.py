@@ -3,6 +3,9 @@
 The first server's file holds the database with its first rows. A row of the table ``Connection`` says where every
 server listens for members, and how soon it gives one up that does not answer. Without this row a member that was
 suspended would keep the lock for ten seconds.
+
+The first generation is the time, in seconds since 1970: newer than those of all databases before this one, of which a
+leader may still hang, since a member claims no generation a second.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,7 +75,11 @@ def _first_rows(listen: str) -> list[object]:
             "row": {"target": listen, "inactivity_probe": probe},
             "uuid-name": "listen",
         },
-        {"op": "insert", "table": "Cluster", "row": {"connections": ["named-uuid", "listen"]}},
+        {
+            "op": "insert",
+            "table": "Cluster",
+            "row": {"generation": int(time.time()), "connections": ["named-uuid", "listen"]},
+        },
     ]
 
 

@@ -43,13 +43,15 @@ class SimulatedDatabase:
     #: Until when commits fail, and until when the replies to commits are lost with the connection.
     failing_until: float = 0.0
     losing_until: float = 0.0
+    #: The generation that each new database begins with is by so much newer than that of the one before.
+    generations_apart: int = 1000
     committed: Tables = field(default_factory=dict)
     #: What was committed to the table Cluster: when, by whom, and which generation.
     generations: list[tuple[float, str, int]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._next_row = 1
-        self._election = 0
+        self._election = self._made = 0
         self._indexes = _indexes()
         self.make_anew()
         self._become_leader(self.servers[0])
@@ -65,7 +67,8 @@ class SimulatedDatabase:
 
     def make_anew(self) -> None:
         """All servers lose what they hold, and begin with an empty database."""
-        self.committed = {"Cluster": {self.new_row(): {"generation": 0, "leader": "", "leader_since": ""}}}
+        first, self._made = self._made * self.generations_apart, self._made + 1
+        self.committed = {"Cluster": {self.new_row(): {"generation": first, "leader": "", "leader_since": ""}}}
         for server in self.servers:
             server.tables = deepcopy(self.committed)
             for session in list(server.sessions):

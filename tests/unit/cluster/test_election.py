@@ -205,6 +205,23 @@ def test_a_database_that_was_made_anew_gets_a_generation_that_the_switches_accep
     assert election.on_committed(8) == [Lead(8)]
 
 
+def test_a_leader_goes_on_with_a_database_that_was_made_anew_with_a_newer_generation() -> None:
+    """No member leads with that. It is newer than all before, so none of them is given away again."""
+    election = leading(7)
+    election.observe(LOST, 1.0)
+    assert election.observe(view(1000, leader=""), 2.0) == []
+    assert election.is_leading
+    assert election.observe(view(1000, has_lock=True, leader=""), 2.1) == [Claim(1001)]
+    assert election.on_committed(1001) == [Lead(1001)]
+
+
+def test_the_first_member_at_a_new_database_does_not_wait_for_a_leader() -> None:
+    election = Election("a")
+    assert election.observe(view(1000, leader=""), 0.0) == []
+    assert election.wants_lock(0.0)
+    assert election.observe(view(1000, has_lock=True, leader=""), 0.1) == [Claim(1001)]
+
+
 def test_a_generation_that_no_database_can_hold_is_ignored() -> None:
     election = leading(7)
     assert election.on_generation_at_switch(MAX_GENERATION + 1, False) == []

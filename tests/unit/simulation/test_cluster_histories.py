@@ -130,10 +130,9 @@ def test_a_leader_does_not_stand_by_before_its_own_generation() -> None:
     assert world.switch.generation == 41
 
 
-@pytest.mark.parametrize("is_cut_off", [False, True])
-def test_two_leaders_of_one_generation_do_not_take_turns(is_cut_off: bool) -> None:
-    """The database and both switches have lost their memory while a leader hung: its successor has its generation."""
-    steps = [
+def without_memory(is_cut_off: bool) -> list[Fault]:
+    """The database and both switches lose their memory, and a member is started again, while the leader hangs."""
+    return [
         Fault(60.0, "member hangs", (0,)),
         Fault(60.0, "controller is killed", (1,)),
         Fault(60.5, "database is made anew"),
@@ -142,9 +141,21 @@ def test_two_leaders_of_one_generation_do_not_take_turns(is_cut_off: bool) -> No
         *([Fault(69.0, "member is cut from the database", (0, EVERY_SERVER))] if is_cut_off else []),
         Fault(70.0, "member wakes", (0, False)),
     ]
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_a_member_that_was_restarted_gives_no_generation_away_again(is_cut_off: bool) -> None:
+    """``haslb cluster create`` gives each database a first generation that is newer than all before."""
+    assert simulate(CLUSTER, without_memory(is_cut_off), 110.0).violation is None
+
+
+@pytest.mark.parametrize("is_cut_off", [False, True])
+def test_two_leaders_of_one_generation_do_not_take_turns(is_cut_off: bool) -> None:
+    """The database was not made by ``haslb cluster create``: the successor has the generation of the leader before."""
     world = World(CLUSTER)
+    world.database.generations_apart = 0
     world.start()
-    for fault in steps:
+    for fault in without_memory(is_cut_off):
         world.clock.at(world.clock.now + fault.at, fault.strike, world)
     run(world, 69.5)
     assert [each.member.election.generation for each in world.members] == [1, 1]
