@@ -81,8 +81,8 @@ def share(blocks: Sequence[Block], of: str) -> float:
 
 
 def rules_a_second(blocks: Sequence[Block]) -> float:
-    """The new rules that a standby can follow: one processor's time, divided by what it takes for a rule."""
-    return 1e6 / median(each.followed.standby for each in blocks)
+    """The new rules that one processor follows in a second, by what a rule costs the standby."""
+    return float(1e6 / median(each.followed.standby - each.alone.standby for each in blocks))
 
 
 def as_json(blocks: Sequence[Block]) -> list[dict[str, Any]]:

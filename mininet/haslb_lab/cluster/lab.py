@@ -123,7 +123,9 @@ class ClusterLab(Lab):
 
     def _is_whole(self) -> bool:
         leader = self.leader()
-        return leader is not None and self.serves(leader) and all(map(self.stands_by, set(self.members) - {leader}))
+        if leader is None or not self.serves(leader) or not self._reaches_database(leader):
+            return False
+        return all(map(self.stands_by, set(self.members) - {leader}))
 
     # Members
 
@@ -169,13 +171,15 @@ class ClusterLab(Lab):
     def stands_by(self, name: str) -> bool:
         """Whether a member could take over: it stands by at every switch, and follows its sessions and the database."""
         follows = [row["standby"] == "following" for row in self.rows(name, "show ip slb switches")]
-        is_connected = [row["database_connected"] for row in self.rows(name, "show redundancy")]
-        return self._has_role(name, "waiting") and all(follows) and is_connected == [True]
+        return self._has_role(name, "waiting") and all(follows) and self._reaches_database(name)
 
     def serves(self, name: str) -> bool:
         """Whether a member reaches every home agent from every switch."""
         reals = self.rows(name, "show ip slb reals")
         return bool(reals) and all(len(real["reachable_from"]) == len(SWITCHES) for real in reals)
+
+    def _reaches_database(self, name: str) -> bool:
+        return [row["database_connected"] for row in self.rows(name, "show redundancy")] == [True]
 
     def _has_role(self, name: str, role: str) -> bool:
         roles = self.roles(name)
