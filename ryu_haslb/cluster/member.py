@@ -25,6 +25,8 @@ TICK_INTERVAL = 0.1
 #: Seconds that the switches have to confirm what was sent to them before this member resigned, until it releases the
 #: lock all the same.
 RELEASE_TIMEOUT = 0.2
+#: Seconds after its start for which a member may be without the database before it says so.
+FIRST_CONNECTION_TIMEOUT = 10.0
 
 
 class Leading(NamedTuple):
@@ -66,6 +68,8 @@ class Member:
         self.leadership.on_ready = self._release_lock
         self._release_at: Optional[float] = None
         self._was_connected = False
+        self._remotes = settings.remotes
+        self._must_connect_by: Optional[float] = clock() + FIRST_CONNECTION_TIMEOUT
 
     @property
     def state(self) -> MemberState:
@@ -190,9 +194,17 @@ class Member:
         self._report_connection(is_connected)
 
     def _report_connection(self, is_connected: bool) -> None:
+        if self._must_connect_by is not None and not is_connected and self._clock() >= self._must_connect_by:
+            self._must_connect_by = None
+            LOG.warning(
+                "cluster: not connected to the database within %g s; %s cannot lead. Its servers (%s) cannot be "
+                "reached, most of them do not run, or a certificate does not fit or has expired; the log of each server "
+                "says which",
+                *(FIRST_CONNECTION_TIMEOUT, self.name, self._remotes),
+            )
         if is_connected == self._was_connected:
             return
-        self._was_connected = is_connected
+        self._was_connected, self._must_connect_by = is_connected, None
         if is_connected:
             LOG.info("cluster: connected to the database")
         elif self.is_leading:

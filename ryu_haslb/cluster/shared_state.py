@@ -118,9 +118,9 @@ class SharedState:
         if not self.lacks_tables:
             self.lacks_tables = True
             LOG.warning(
-                "cluster: the database's server has sent no tables for %g s, so members share nothing. It is overloaded, "
-                "or does not have the tables of this version; then convert it: ovsdb-client convert %s $(haslb cluster "
-                "schema)",
+                "cluster: the database's server has sent no tables for %g s, so members share nothing. It is "
+                "overloaded, or does not have the tables of this version; then convert it: ovsdb-client convert %s "
+                "$(haslb cluster schema)",
                 *(SYNCHRONIZATION_TIMEOUT, self._settings.remotes),
             )
         database.reconnect()

@@ -7,7 +7,7 @@ from cluster_member import leading_member
 
 from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import RESIGNATION_TIME, View
-from ryu_haslb.cluster.member import RELEASE_TIMEOUT
+from ryu_haslb.cluster.member import FIRST_CONNECTION_TIMEOUT, RELEASE_TIMEOUT
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
 
 
@@ -82,3 +82,25 @@ def test_the_name_of_a_leader_in_the_database_can_control_no_terminal(
     assert len(member.leader) <= 2 * MAX_NAME_LENGTH
     assert all(message.isprintable() for message in caplog.messages)
     assert not member.is_leading
+
+
+def test_a_member_that_reaches_no_database_after_its_start_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    """The certificate of the servers has expired, for example: the member has never been connected."""
+    now = [1000.0]
+    member = leading_member(lambda: now[0])
+    member._report_connection(False)
+    now[0] += FIRST_CONNECTION_TIMEOUT
+    for _ in range(3):
+        member._report_connection(False)
+    (line,) = (line for line in caplog.messages if "not connected to the database" in line)
+    assert "a certificate does not fit or has expired" in line
+
+
+def test_a_member_that_was_connected_says_only_that_the_connection_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    now = [1000.0]
+    member = leading_member(lambda: now[0])
+    member._report_connection(True)
+    now[0] += FIRST_CONNECTION_TIMEOUT
+    member._report_connection(False)
+    assert "no connection to the database" in caplog.text
+    assert "not connected to the database" not in caplog.text
