@@ -198,8 +198,8 @@ class Member:
             self._must_connect_by = None
             LOG.warning(
                 "cluster: not connected to the database within %g s; %s cannot lead. Its servers (%s) cannot be "
-                "reached, most of them do not run, or a certificate does not fit or has expired; the log of each server "
-                "says which",
+                "reached, most of them do not run, or a certificate does not fit or has expired; the log of each "
+                "server says which",
                 *(FIRST_CONNECTION_TIMEOUT, self.name, self._remotes),
             )
         if is_connected == self._was_connected:
