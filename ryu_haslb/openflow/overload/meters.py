@@ -1,8 +1,7 @@
 """The meters of one switch: they drop excess requests on the switch, before they cost the controller anything.
 
 One meter is common to all rules that send requests to the controller. A client that exceeds its fair share
-(:mod:`.clients`) gets a meter of its own, and a copy of those rules that matches its address. A switch without meters
-is served without them.
+(:mod:`.clients`) gets a meter of its own (:mod:`.client_meters`). A switch without meters is served without them.
 
 About once a second the switch is asked what its meters have dropped, and the rates are updated with the reply, or
 without it when it does not come in time. Meters that are not in the reply were deleted by others, and with them the
@@ -12,21 +11,19 @@ rules that use them (OpenFlow 1.3.5, section 6.5): both are installed again.
 from __future__ import annotations
 
 import logging
-from socket import inet_ntoa
 from typing import Callable, Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.configuration.probe_checks import MAX_PROBE_RATE
-from ryu_haslb.openflow import rule_messages
 from ryu_haslb.openflow.overload.admission import Admission
-from ryu_haslb.openflow.overload.clients import MAX_RATE_LIMITED_CLIENTS, MAX_REQUEST_RATE
+from ryu_haslb.openflow.overload.client_meters import CLIENT_METERS, ClientMeters
+from ryu_haslb.openflow.overload.clients import MAX_REQUEST_RATE
+from ryu_haslb.openflow.overload.meter_messages import meter_message, send
 from ryu_haslb.openflow.pipeline import ARP_METER, FIRST_METER, PROBE_METER, REPLY_METER
 from ryu_haslb.openflow.sockets.channel import Channel
-from ryu_haslb.openflow.standing_rules import client_rules
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error, MalformedMessage
-from ryu_haslb.openflow.wire_flow_mod import meter_mod
 from ryu_haslb.openflow.wire_multipart import has_more, meter_stats, meter_stats_request
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
@@ -44,13 +41,10 @@ _MAX_FRUITLESS_RESTORATIONS = 4
 #: ARP requests for virtual addresses that a switch may send to the controller in a second.
 MAX_ARP_QUESTION_RATE = 1000
 
-_CLIENT_METERS = range(FIRST_METER + 1, FIRST_METER + 1 + MAX_RATE_LIMITED_CLIENTS)
 #: Copied replies per second that a switch may send to the controller. One shows that its home agent lives.
 MAX_REPLY_RATE = 500
 #: Replies to probes per second, twice as many as questions: each real server may answer several probes at once.
 MAX_PROBE_REPLY_RATE = 2 * MAX_PROBE_RATE
-#: Seconds' worth of packets that may pass a meter in one burst.
-_BURST = 0.1
 
 
 class Meters:
@@ -85,9 +79,7 @@ class Meters:
         self._admission = admission
         self._balancer = balancer
         self._configuration = configuration
-        self._sides = Sides()
-        self._meter_of_client: dict[bytes, int] = {}
-        self._rate_of_client: dict[bytes, int] = {}
+        self._of_clients = ClientMeters(datapath_id, transactions, configuration)
         self._total_rate = MAX_REQUEST_RATE
         self._last_count: dict[int, int] = {}
         self._dropped: dict[int, int] = {}
@@ -131,9 +123,9 @@ class Meters:
                 self.restored += self.has_probe_meter if meter == PROBE_METER else self.are_supported
                 conclude(None)
             else:  # it is there, perhaps from a previous run, or the switch has no meters
-                self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_MODIFY, meter, rate)], conclude)
+                self._transactions.submit(lambda xid: [meter_message(xid, OFPMC_MODIFY, meter, rate)], conclude)
 
-        self._transactions.submit(lambda xid: [_meter_mod(xid, OFPMC_ADD, meter, rate)], added)
+        self._transactions.submit(lambda xid: [meter_message(xid, OFPMC_ADD, meter, rate)], added)
 
     def _add_probe_meter(self, conclude: Callable[[], None]) -> None:
         """Add the meter of replies to probes. A switch that has no room for it has their rules without a meter."""
@@ -168,7 +160,7 @@ class Meters:
             rates[REPLY_METER] = MAX_REPLY_RATE
         if self.has_probe_meter:
             rates[PROBE_METER] = MAX_PROBE_REPLY_RATE
-        return rates | {meter: self._rate_of_client[client] for client, meter in self._meter_of_client.items()}
+        return rates | self._of_clients.rates
 
     def restore_rate(self, meter: int, rate: int) -> None:
         """Set the rate of a meter again that others have changed."""
@@ -177,20 +169,18 @@ class Meters:
 
     def restore_client_rules(self) -> None:
         """Install the rules of rate-limited clients again."""
-        for client, meter in self._meter_of_client.items():
-            self._add_client_rules(client, meter)
+        self._of_clients.restore_rules()
 
     def configure(self, configuration: Configuration, sides: Sides) -> None:
         """Use another configuration, or other ports, for the rules of clients. All standing rules are replaced then,
         which deletes the rules of clients; no client is rate-limited any more."""
-        self._configuration, self._sides = configuration, sides
+        self._configuration = configuration
         if self.are_supported and configuration.has_probes and not self.has_probe_meter:
             self._add_probe_meter(lambda: None)
         elif self.has_probe_meter and not configuration.has_probes:
             self.has_probe_meter = False
             self._send(OFPMC_DELETE, PROBE_METER)
-        self._meter_of_client.clear()
-        self._rate_of_client.clear()
+        self._of_clients.configure(configuration, sides)
         self._admission.clients.lift_rate_limits()
 
     def tick(self, now: float) -> None:
@@ -220,7 +210,7 @@ class Meters:
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed meter-stats reply (%s); ignored", self._datapath_id, error)
             return True
-        ours = {FIRST_METER, ARP_METER, REPLY_METER, PROBE_METER, *self._meter_of_client.values()}
+        ours = {FIRST_METER, ARP_METER, REPLY_METER, PROBE_METER, *self._of_clients.rates}
         for meter, dropped in rows:
             if meter in ours:
                 self._present.add(meter)
@@ -252,11 +242,7 @@ class Meters:
         self._was_reported = self._was_reported or FIRST_METER in self._present
         if not self._was_reported and self._fruitless == _MAX_FRUITLESS_RESTORATIONS:
             return
-        for client, meter in self._meter_of_client.items():
-            if meter not in self._present:
-                self.restored += 1
-                self._send(OFPMC_ADD, meter, self._rate_of_client[client])
-                self._add_client_rules(client, meter)
+        self.restored += self._of_clients.restore(self._present)
         if self._is_copying and REPLY_METER not in self._present and self._was_reported:
             self.restored += 1
             self._is_copying = False
@@ -280,55 +266,20 @@ class Meters:
         assert self._updated_at is not None, "tick() has set it"
         seconds, self._updated_at = now - self._updated_at, now
         clients = self._admission.clients
-        dropped = {client: self._dropped.get(meter, 0) / seconds for client, meter in self._meter_of_client.items()}
+        dropped = {client: count / seconds for client, count in self._of_clients.by_client(self._dropped).items()}
         self._dropped.clear()
         rates = clients.update_rate_limits(now, dropped)
         if int(clients.total_rate) != self._total_rate:
             self._total_rate = int(clients.total_rate)
             self._send(OFPMC_MODIFY, FIRST_METER, self._total_rate)
-        for client in self._meter_of_client.keys() - rates.keys():
-            self._lift_rate_limit(client)
-        for client, rate in rates.items():
-            if client not in self._meter_of_client:
-                self._rate_limit(client, rate)
-            elif rate != self._rate_of_client[client]:
-                self._rate_of_client[client] = rate
-                self._send(OFPMC_MODIFY, self._meter_of_client[client], rate)
-
-    def _rate_limit(self, client: bytes, rate: int) -> None:
-        """Give a client a meter of its own, and the rules that lead to it."""
-        meter = next(each for each in _CLIENT_METERS if each not in self._meter_of_client.values())
-        self._meter_of_client[client], self._rate_of_client[client], self._last_count[meter] = meter, rate, 0
-        self._send(OFPMC_DELETE, meter)  # it may be there from a previous run
-        self._send(OFPMC_ADD, meter, rate)
-        self._add_client_rules(client, meter)
-        LOG.warning(
-            "Switch %016x: client %s exceeds its fair share; rate-limited to %d requests/s",
-            *(self._datapath_id, inet_ntoa(client), rate),
-        )
-
-    def _add_client_rules(self, client: bytes, meter: int) -> None:
-        rules = list(client_rules(self._configuration, self._datapath_id, self._sides, inet_ntoa(client), meter))
-        self._transactions.submit(lambda xid: rule_messages.additions(rules, xid), lambda _: None)
-
-    def _lift_rate_limit(self, client: bytes) -> None:
-        """Delete a client's meter; the switch deletes the rules that use it (OpenFlow 1.3.5, section 6.5)."""
-        self._send(OFPMC_DELETE, self._meter_of_client.pop(client))
-        del self._rate_of_client[client]
-        LOG.info("Switch %016x: client %s is no longer rate-limited", self._datapath_id, inet_ntoa(client))
+        for meter in self._of_clients.limit(rates):
+            self._last_count[meter] = 0
 
     def _send(self, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> None:
-        self._channel.transmit(_meter_mod(self._channel.next_xid(), command, meter, rate))
+        send(self._channel, command, meter, rate)
 
 
 def delete_all(channel: Channel) -> None:
     """Delete every meter that may be ours from a switch; one without meters rejects each message."""
-    for meter in (FIRST_METER, *_CLIENT_METERS, REPLY_METER, ARP_METER, PROBE_METER):
-        channel.transmit(_meter_mod(channel.next_xid(), OFPMC_DELETE, meter))
-
-
-def _meter_mod(xid: int, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> bytes:
-    """The message that adds, modifies or deletes a meter; ``rate`` is in packets per second."""
-    if command == OFPMC_DELETE:
-        return meter_mod(xid, command, meter)
-    return meter_mod(xid, command, meter, rate, max(1, int(rate * _BURST)))
+    for meter in (FIRST_METER, *CLIENT_METERS, REPLY_METER, ARP_METER, PROBE_METER):
+        send(channel, OFPMC_DELETE, meter)
