@@ -230,6 +230,15 @@ def test_a_change_whose_header_is_cut_off_is_not_carried_out(address: str) -> No
         assert stream.recv(65536) == b""
 
 
+@pytest.mark.parametrize("line", [b"", b"X: ", b"X: a\r\n" * 10], ids=["no end", "one field", "many fields"])
+def test_a_header_of_a_megabyte_is_refused_before_it_is_read(address: str, line: bytes) -> None:
+    said = answers(address, HEAD + line + b"x" * (1 << 20) + b"\r\n\r\n")
+    assert said[:12] in (b"HTTP/1.1 431", b"HTTP/1.1 400", b""), (
+        "nothing is left of the answer to a client that is reset"
+    )
+    assert answers(address, b"GET /metrics HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200")
+
+
 def test_pipelined_requests_are_answered_in_their_order(address: str) -> None:
     """RFC 9112 section 9.3.2."""
     last = b"GET /nowhere HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"

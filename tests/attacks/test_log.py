@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import logging
 import re
 import socket
@@ -22,6 +23,7 @@ from balancer_process import balancer_process, free_port
 from control_process import Application
 
 import ryu_haslb
+from ryu_haslb import log_format
 from ryu_haslb.control.protocol import encode_lines, help_answer
 from ryu_haslb.language.grammar import Expectation
 from ryu_haslb.log_limit import (
@@ -173,6 +175,37 @@ def test_no_value_makes_a_second_line_or_reaches_the_terminal(value: str) -> Non
         (line,) = log.lines()
         assert line.isprintable(), (place, line)
         assert len(line) <= 10 * MAX_LINE_LENGTH
+
+
+#: NAIs as the log gets them: RFC 4282 allows 253 octets, of any value.
+NAIS = (
+    "anna\n<0>%SLB-0-REAL: forged@isp.com",
+    'anna", "severity": 0, "text": "forged@isp.com',
+    "anna\\@isp.com\\",
+    b"anna\xff\xfe\x80@isp.com".decode("utf-8", "surrogateescape"),
+    "x" * 245 + "@isp.com",
+)
+
+
+@pytest.mark.parametrize("nai", [*NAIS, *HOSTILE], ids=lambda nai: ascii(nai[:30]))
+@pytest.mark.parametrize("form", log_format._FORMATTERS)
+def test_in_each_format_a_record_is_one_line_with_its_own_severity(form: str, nai: str) -> None:
+    """A line that begins with ``<0>`` would be an emergency in the journal; JSON has to stay JSON."""
+    for place in LIMITED:
+        log = Log()
+        log.handler.setFormatter(log_format._FORMATTERS[form]())
+        log.fire(place, nai)
+        line = log.stream.getvalue()
+        assert line.endswith("\n") and line.count("\n") == 1 and line[:-1].isprintable(), (place, line)
+        line.encode()
+        if form == "json":
+            read = json.loads(line)
+            assert sorted(read) == ["at", "module", "severity", "text"]
+            assert read["severity"] >= 3
+        elif form == "journal":
+            assert line[:3] in {"<2>", "<3>", "<4>", "<5>", "<6>", "<7>"}
+        else:
+            assert re.match(r"\d{4}-\d\d-\d\dT", line)
 
 
 @pytest.mark.parametrize("value", HOSTILE, ids=ascii)

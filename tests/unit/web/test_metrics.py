@@ -6,11 +6,14 @@ import re
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from web_bench import WebBench
+from web_bench import NOW, WebBench
 
 from ryu_haslb.openflow.neighbours.places import Location
+from ryu_haslb.show.clients import Order, clients
 from ryu_haslb.show.reals import REAL_STATES
+from ryu_haslb.slb.client_counts import KEPT_CLIENTS, MAX_CLIENTS
 from ryu_haslb.slb.drop_reason import DropReason
+from ryu_haslb.slb.request import make_request
 from ryu_haslb.web.metrics import BalancerCollector, exposition
 
 
@@ -54,6 +57,20 @@ def test_requests_are_counted_by_result_and_drops_by_reason(bench: WebBench) -> 
     assert scrape.value("haslb_requests_total", result="dropped") == 1
     drops = {reason: scrape.value("haslb_requests_dropped_total", reason=reason.value) for reason in DropReason}
     assert [reason for reason, count in drops.items() if count] == [DropReason.FRAGMENT]
+
+
+def test_clients_and_mobiles_that_are_made_up_add_no_series(bench: WebBench) -> None:
+    """Every spoofed source may send requests; a time series for each would fill the memory of Prometheus."""
+    before = set(Scrape(bench).samples)
+    server, balancer = bench.balancer.virtual_servers["MIPSLB"], bench.balancer
+    for number in range(2 * MAX_CLIENTS):
+        fields = server, b"\x01made-up-%d" % number, number.to_bytes(4, "big"), 434, bytes(4), 600, 1, number
+        balancer.request(make_request(*fields), NOW)
+    balancer.advance(NOW, 1)
+    assert set(Scrape(bench).samples) == before
+    assert len(balancer.client_counts.requests) <= MAX_CLIENTS
+    everyone = Order.REQUESTS, 10 * MAX_CLIENTS
+    assert sum(row is not None for row in clients(bench.sources, *everyone)) <= 2 * KEPT_CLIENTS
 
 
 def test_sessions_assignments_retries_and_reassignments(bench: WebBench) -> None:
