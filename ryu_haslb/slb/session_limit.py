@@ -30,7 +30,6 @@ his sessions as well: this costs him two packets and the wait, and a session at 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Final, Optional
 
 from ryu_haslb.configuration.model import MAX_SESSIONS, Configuration
@@ -131,10 +130,14 @@ class SessionLimit:
         if record is None and len(self._clients) >= MAX_CLIENTS:
             record = self._others
         level = 0 if record is None else record.level
-        clients = (each for records in reversed(self._levels[level + 1 :]) for each in records)
-        for each in islice(clients, _MAX_YIELDING_CLIENTS):
-            if each.client != RECOVERED:
-                yield from each.some_of_the_oldest(_YIELDING_OF_CLIENT)
+        looked_at = 0
+        for records in reversed(self._levels[level + 1 :]):
+            for each in records:
+                if looked_at == _MAX_YIELDING_CLIENTS:
+                    return
+                looked_at += 1
+                if each.client != RECOVERED:
+                    yield from each.some_of_the_oldest(_YIELDING_OF_CLIENT)
 
     def clients(self) -> Iterable[tuple[bytes, int]]:
         """The clients with unconfirmed sessions, by address, and their numbers; the empty address is all others."""
