@@ -9,8 +9,8 @@ what mobiles do when they get no reply (RFC 5944 section 3.6.3, and the pauses o
 
 Not every request counts:
 
-1. A *copy* (the Identification of the last request) and a *premature repetition* (within the one second of RFC 5944)
-   are not retries: networks duplicate packets, and a stranger may send a burst.
+1. A *premature repetition* (within the one second of RFC 5944) is no retry: networks duplicate packets, and a stranger
+   may send a burst. The Identification shows nothing: mobiles that use nonces retransmit their requests unchanged.
 2. A request that follows within ``RETRANSMISSION_INTERVAL``, or within ``MAX_BACKOFF`` times the interval before, is a
    retransmission: a *retry* in the terms of the chapter.
 3. A later request begins the next attempt. If the attempt before was retransmitted, and the mobile comes back within
@@ -87,7 +87,7 @@ class FailureDetection:
             self._probations.schedule((session, real, session.last_attempt), now + RETRANSMISSION_INTERVAL)
 
     def on_request(self, session: Session, now: float) -> bool:
-        """A further request of a session, neither a copy nor premature, was recorded.
+        """A further request of a session, which was not premature, was recorded.
 
         Returns whether the mobile has been retrying for so long that its session is to move.
         """

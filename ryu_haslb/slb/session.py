@@ -103,7 +103,7 @@ class Session:
     """A mobile at a virtual server, and the real server that its requests go to.
 
     ``last_request`` is when its last request came, and restarts the idle time. All that follows is of the last request
-    that was neither a copy nor a premature repetition: it came at ``last_attempt`` from ``client`` and ``client_port``,
+    that was no premature repetition: it came at ``last_attempt`` from ``client`` and ``client_port``,
     and bore ``identification`` (-1: not known). ``retries`` counts the requests since the session came to this real
     server that repeat an unanswered one, and ``waited`` is the time in seconds before the last retransmission of the
     current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has confirmed the session's flow;
@@ -157,13 +157,13 @@ class Session:
         """Record a further Registration Request: a retransmission, or the first of the mobile's next attempt.
 
         The balancer sees no replies, so it goes by the time since the last request. An attempt with retransmissions was
-        abandoned if a further one follows soon enough for its ``lifetime`` (:func:`max_pause_of`). False: a copy of the
-        last request or a premature repetition, which shows nothing (RFC 5944 sections 3.6.3 and 5.7). Otherwise the
-        caller records the client as well.
+        abandoned if a further one follows soon enough for its ``lifetime`` (:func:`max_pause_of`). A mobile that uses
+        nonces retransmits its request unchanged, so a repeated Identification shows nothing else. False: a premature
+        repetition or a copy (RFC 5944 section 3.6.3). Otherwise the caller records the client as well.
         """
         self.last_request = now
         waited = now - self.last_attempt
-        if waited < MIN_RETRANSMISSION_INTERVAL or identification == self.identification:
+        if waited < MIN_RETRANSMISSION_INTERVAL:
             return False
         if waited < RETRANSMISSION_INTERVAL or waited <= MAX_BACKOFF * self.waited:
             self.retries += 1

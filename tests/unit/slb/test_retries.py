@@ -111,16 +111,40 @@ def test_repetitions_within_a_second_do_not_hide_retries() -> None:
     assert letters == "A" * 20 + "B" * 10
 
 
-def test_copies_are_no_retries() -> None:
-    """The same Identification (RFC 5944 sections 3.3 and 5.7): the network has repeated it, or a stranger."""
-    bench = Bench(1, 1, reassign=1, faildetect_numconns=1, faildetect_numclients=1, server={"idle": 60})
+def test_copies_within_a_second_are_no_retries() -> None:
+    """The network has repeated a request, or a stranger. They restart the idle time."""
+    bench = Bench(1, 1, reassign=1, faildetect_numconns=1, faildetect_numclients=1)
     bench.request("anna@example.org")
     for _ in range(9):
-        bench.wait(2.0)
         assert bench.letter(bench.copy("anna@example.org")) == "A"
     assert bench.reals[0].connection_failures == 0
-    bench.wait(50.0)
-    assert bench.session("anna@example.org") is not None, "it restarts the idle time"
+    bench.wait(9.0)
+    bench.copy("anna@example.org")
+    bench.wait(9.0)
+    assert bench.session("anna@example.org") is not None
+
+
+@pytest.mark.parametrize("is_next_unchanged", [True, False])
+@pytest.mark.parametrize("idle", [10, 300])
+def test_a_mobile_that_uses_nonces_retransmits_unchanged(idle: int, is_next_unchanged: bool) -> None:
+    """RFC 5944 section 3.6.3: its retransmissions bear the Identification of the first request."""
+    bench = Bench(1, 1, reassign=3, server={"idle": idle})
+    letters = ""
+    for attempt in range(2):
+        bench.identification += attempt == 0 or not is_next_unchanged
+        for pause in (1.0, 2.0, 4.0):
+            letters += bench.letter(bench.copy("anna@example.org"))
+            bench.wait(pause)
+        bench.wait(20.0)
+    assert letters == "AAAABB", "it moves in the second attempt"
+
+
+def test_a_mobile_whose_identification_never_changes_registers_anew_without_retries() -> None:
+    bench = Bench(1, 1, reassign=1, server={"idle": 3600})
+    for _ in range(9):
+        assert bench.letter(bench.copy("anna@example.org")) == "A"
+        bench.wait(300.0)
+    assert bench.reals[0].connection_failures == 0
 
 
 @pytest.mark.parametrize("first", [1.0, 3.0, 4.5])

@@ -136,6 +136,15 @@ def test_each_frame_without_a_request_has_a_drop_reason(frame: bytes, reason: Dr
     assert read(frame) is reason
 
 
+@pytest.mark.parametrize("size", [576, 1400, 9000])
+def test_a_request_may_be_long(size: int) -> None:
+    """Many extensions make it longer than the 576 bytes that every host takes (RFC 791); it must come in one piece."""
+    before = b"\x26\0" + (size - 4).to_bytes(2, "big") + bytes(size - 4)  # a vendor's extension (RFC 3115)
+    request = read(frame_of(HEAD + before + NAI))
+    assert isinstance(request, Request)
+    assert request.identity == b"\x01anna"
+
+
 def test_ethernet_padding_is_not_read() -> None:
     """Bytes behind the end of the datagram are no extensions."""
     request = read(frame_of(HEAD) + NAI)
