@@ -11,11 +11,12 @@ from ryu_haslb.slb.session import UNKEYED
 from simulation.clock import Clock
 from simulation.network import Weather, Wire
 from simulation.packet import PROTOCOL_UDP
-from simulation.parameters import FIRST_TRUNK, PROBE_SOURCE, VIRTUAL, Parameters
+from simulation.parameters import FIRST_TRUNK, PROBE_SOURCE, VIRTUALS, Parameters
 from simulation.switch import SimulatedSwitch
 from simulation.witness import Witness, is_dispatched
 
-_SOURCES_OF_PROBES = (PROBE_SOURCE.packed, VIRTUAL.packed)
+_VIRTUALS = frozenset(each.packed for each in VIRTUALS)
+_SOURCES_OF_PROBES = _VIRTUALS | {PROBE_SOURCE.packed}
 
 
 class Cabling:
@@ -60,13 +61,17 @@ class Cabling:
             self._inward[each].is_up = self._outward[each].is_up = up
             self._switch_at[each].set_port(each, up)
 
+    def set_direction(self, port: int, is_outward: bool, up: bool) -> None:
+        """A link begins or ends to lose all frames of one direction, without a sign to either end."""
+        (self._outward if is_outward else self._inward)[port].is_up = up
+
     def is_trunk(self, port: int) -> bool:
         """Whether a port leads to another switch."""
         return port in self._other_end
 
     def is_link_up(self, port: int) -> bool:
-        """Whether a node's link is up; home agents have the ports from 1 on, PDSNs those behind them."""
-        return self._inward[port].is_up
+        """Whether a link is up, in both directions; home agents have the ports from 1 on, PDSNs those behind them."""
+        return self._inward[port].is_up and self._outward[port].is_up
 
     def switch_at(self, port: int) -> SimulatedSwitch:
         """The switch that has a port."""
@@ -79,7 +84,7 @@ class Cabling:
 
     def enter(self, port: int, frame: bytes) -> None:
         """A frame comes in at a port."""
-        if frame[30:34] == VIRTUAL.packed and frame[36:38] == b"\x01\xb2" and frame[23] == PROTOCOL_UDP:
+        if frame[30:34] in _VIRTUALS and frame[36:38] == b"\x01\xb2" and frame[23] == PROTOCOL_UDP:
             self._witness.on_request(frame[42:])
         self._switch_at[port].receive(port, frame)
 

@@ -32,8 +32,9 @@ class DrainInvariant:
         """Raises :class:`ViolationError`. While a balancer has sessions of which it has no NAI, nothing is judged."""
         world, balancer = self._world, self._world.controller.balancer
         for number, agent in enumerate(world.home_agents):
-            real = balancer.farms["HAFARM"].at(agent.address)[0]
-            if real.configuration.drain is None or any(session.is_recovered for session in balancer.sessions):
+            real = next(iter(balancer.farms["HAFARM"].at(agent.address)), None)
+            is_drained = real is not None and real.configuration.drain is not None
+            if real is None or not is_drained or any(session.is_recovered for session in balancer.sessions):
                 self._seen.pop(number, None)
                 continue
             seen = self._seen.get(number)

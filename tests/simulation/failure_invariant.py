@@ -64,8 +64,8 @@ class FailureInvariant:
         """
         world = self._world
         for number, agent in enumerate(world.home_agents):
-            real = world.controller.balancer.farms["HAFARM"].at(agent.address)[0]
-            if real.health is not Health.OPERATIONAL:
+            real = next(iter(world.controller.balancer.farms["HAFARM"].at(agent.address)), None)
+            if real is None or real.health is not Health.OPERATIONAL:
                 self._failed_until[number] = world.clock.now
                 continue
             # Votes that began earlier may be forgotten. A failure between two checks shows in failed_at alone.

@@ -11,6 +11,7 @@ from simulation.cluster_faults import CLUSTER_FAULTS
 from simulation.dfp import SimulatedLink
 from simulation.home_agent import Mood
 from simulation.mobiles import State
+from simulation.odd_faults import ODD_FAULTS, without
 from simulation.parameters import Parameters
 from simulation.stranger_faults import STRANGER_FAULTS
 from simulation.switch_faults import SWITCH_FAULTS
@@ -118,7 +119,7 @@ def _weather(world: World, loss: float, repeat: float, jitter: float) -> None:
 
 
 def _configure(world: World, weights: tuple[int, ...], out_of_service: frozenset[int]) -> None:
-    _change(world, replace(world.parameters, weights=weights, out_of_service=out_of_service))
+    change(world, replace(world.parameters, weights=weights, out_of_service=out_of_service))
 
 
 def _drain(world: World, number: int, how: Optional[str]) -> None:
@@ -133,10 +134,19 @@ def _drain(world: World, number: int, how: Optional[str]) -> None:
             mobile.excuse = "its home agent is drained, and its reply may be lost"
         elif how == Drain.MOVE.value and agent.is_bound(mobile.nai):
             mobile.excuse = "its session moves"
-    _change(world, replace(world.parameters, drained=tuple(drained.items())))
+    change(world, replace(world.parameters, drained=tuple(drained.items())))
 
 
-def _change(world: World, parameters: Parameters) -> None:
+def _remove(world: World, number: int, is_removed: bool) -> None:
+    """An operator takes a real server out of the configuration, or adds it again."""
+    world.home_agents[number].disturbed_at = world.clock.now
+    for mobile in world.mobiles:
+        if world.home_agents[number].is_bound(mobile.nai):
+            mobile.excuse = "its home agent was removed"
+    change(world, without(world.parameters, number, is_removed))
+
+
+def change(world: World, parameters: Parameters) -> None:
     """An operator changes the configuration; in a cluster, at any member."""
     world.interrupt()
     if world.members:
@@ -192,6 +202,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     "weather": _weather,
     "configuration": _configure,
     "home agent is drained": _drain,
+    "real server is removed": _remove,
     "sessions are cleared": _clear_sessions,
     "power cycle": _power_cycle,
     "power off": _power_off,
@@ -200,6 +211,7 @@ FAULTS: dict[str, Callable[..., None]] = {
     **CLUSTER_FAULTS,
     **SWITCH_FAULTS,
     **STRANGER_FAULTS,
+    **ODD_FAULTS,
 }
 
 #: The faults of a single mobile; its number is their first argument.

@@ -168,6 +168,10 @@ class FlowTable:
                 return flow
         return None
 
+    def has_cookie(self, cookie: int) -> bool:
+        """Whether a rule has this cookie."""
+        return cookie in self._by_cookie
+
     def get(self, priority: int, match: Match) -> Optional[Flow]:
         """The rule with exactly this priority and match."""
         return self._flows.get((priority, match.fields))

@@ -45,7 +45,7 @@ class HomeAgent:
     clock: Clock
     send: Callable[[bytes], None]
     mac_of: Callable[[bytes], bytes]
-    virtual_address: bytes
+    virtual_addresses: frozenset[bytes]
     capacity: Optional[int] = None
     #: Whether it denies forged requests (RFC 5944 section 3.8.2.1), or discards them in silence.
     denies: bool = True
@@ -55,6 +55,8 @@ class HomeAgent:
     #: When the mood, the link or the bindings were last disturbed.
     disturbed_at: float = 0.0
     bindings: dict[bytes, float] = field(default_factory=dict)
+    #: It answers each request that is a multiple of this, and discards the others.
+    answers_every: int = 1
     #: Until when it answers no ARP request.
     deaf_until: float = 0.0
     #: When it has sent replies.
@@ -111,7 +113,7 @@ class HomeAgent:
             self.ignored(frame)
             return
         destination = frame[30:34]
-        if destination in (self.address, self.virtual_address):
+        if destination == self.address or destination in self.virtual_addresses:
             self._receive_request(frame, destination)
 
     def _receive_request(self, frame: bytes, destination: bytes) -> None:
@@ -124,7 +126,10 @@ class HomeAgent:
         peer = (destination, frame[26:30], int.from_bytes(frame[34:36], "big"))
         if is_authentic(frame[42:]):
             self.received += 1
-            self._answer(request, *peer)
+            if self.received % self.answers_every:
+                self.ignored(frame)
+            else:
+                self._answer(request, *peer)
         elif self.denies:
             self._reply(request, FAILED_AUTHENTICATION, *peer)
 

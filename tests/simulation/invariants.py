@@ -106,7 +106,8 @@ class Invariants:
         world = self._world
         attempt = 2.0 ** (world.parameters.retransmissions + 1) + PAUSE[1]
         silent = sum(not self._is_usable(number) for number in range(len(world.home_agents)))
-        tries = 2 * (silent + 1) if world.weather.is_fair else 8 * (silent + 1)
+        is_sure = world.weather.is_fair and all(agent.answers_every == 1 for agent in world.home_agents)
+        tries = (2 if is_sure else 8) * (silent + 1)
         return tries * attempt + 20.0
 
     def _one_balancer_acts(self) -> None:
@@ -174,6 +175,8 @@ class Invariants:
         return (
             agent.mood is Mood.WELL
             and agent.capacity is None
+            and agent.answers_every == 1
+            and number not in world.parameters.removed
             and world.cabling.is_link_up(number + 1)
             and agent.deaf_until < world.clock.now
             and number not in world.parameters.out_of_service

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from math import inf
 from random import Random
 from typing import Optional
 
@@ -18,6 +19,9 @@ from simulation.mobile_ip import ACCEPTED, Registration, Reply, read_reply, requ
 from simulation.packet import arp_frame, udp_frame
 
 ANY_HOME_AGENT = bytes(4)
+MOBILE_IP_PORT = 434
+#: The first port of a PDSN that changes its port.
+FIRST_PORT = 1024
 #: Seconds before the first retransmission; each further one waits twice as long.
 FIRST_TIMEOUT = 1.0
 #: Seconds between two attempts.
@@ -55,6 +59,8 @@ class Habits:
     #: agent. It may name its home agent then (RFC 5944 section 3.6.1.2), by which the balancer finds that again.
     refresh: float = 0.0
     names_home_agent: bool = True
+    #: Whether it uses nonces: then it retransmits a request unchanged (RFC 5944 section 3.6.3).
+    uses_nonces: bool = False
 
 
 @dataclass(eq=False)
@@ -66,6 +72,7 @@ class Mobile:
     pdsn: Pdsn
     clock: Clock
     random: Random
+    virtual_address: bytes
     state: State = State.OFF
     home_agent: bytes = ANY_HOME_AGENT
     is_off_for_good: bool = False
@@ -226,10 +233,10 @@ class Mobile:
         if is_virtual:
             self.sent_at = self.clock.now
             self.transmitted(self)
-        self._identification += 1
+        self._identification += not (self.habits.uses_nonces and self._sent and self.state is State.REGISTERING)
         home_agent = ANY_HOME_AGENT if is_virtual and not self.habits.names_home_agent else self.home_agent
         registration = Registration(self.nai, lifetime, home_agent, self.pdsn.address, self._identification)
-        self.pdsn.send(registration, is_virtual)
+        self.pdsn.send(registration, self.virtual_address if is_virtual else None)
 
 
 @dataclass(eq=False)
@@ -242,35 +249,39 @@ class Pdsn:
     clock: Clock
     transmit: Callable[[bytes], None]
     mac_of: Callable[[bytes], bytes]
-    virtual_address: bytes
+    virtual_addresses: frozenset[bytes]
     mobiles: dict[bytes, Mobile] = field(default_factory=dict)
+    #: Whether each request comes from another UDP port.
+    changes_ports: bool = False
     #: Requests that were sent to the virtual address.
     sent: int = 0
-    _virtual_mac: Optional[bytes] = None
-    _learned_at: float = 0.0
-    _waiting: list[tuple[float, Registration]] = field(default_factory=list)
+    _port: int = MOBILE_IP_PORT
+    #: The Ethernet addresses of virtual addresses, and when ARP has shown each.
+    _virtual_macs: dict[bytes, tuple[bytes, float]] = field(default_factory=dict)
+    _waiting: list[tuple[float, Registration, bytes]] = field(default_factory=list)
 
-    def send(self, registration: Registration, is_virtual: bool = True) -> None:
-        """Send a request: to the virtual address, or to the home agent that it names."""
-        if not is_virtual:
+    def send(self, registration: Registration, virtual_address: Optional[bytes]) -> None:
+        """Send a request: to this virtual address, or (None) to the home agent that it names."""
+        if virtual_address is None:
             self._transmit(registration, self.mac_of(registration.home_agent), registration.home_agent)
             return
-        if self._virtual_mac is None or self.clock.now > self._learned_at + ARP_LIFETIME:
-            self._waiting = [*self._waiting[-99:], (self.clock.now, registration)]
-            self.transmit(arp_frame(1, self.mac, self.address, bytes(6), self.virtual_address))
+        mac, learned_at = self._virtual_macs.get(virtual_address, (b"", -inf))
+        if self.clock.now > learned_at + ARP_LIFETIME:
+            self._waiting = [*self._waiting[-99:], (self.clock.now, registration, virtual_address)]
+            self.transmit(arp_frame(1, self.mac, self.address, bytes(6), virtual_address))
             return
         self.sent += 1
-        self._transmit(registration, self._virtual_mac, self.virtual_address)
+        self._transmit(registration, mac, virtual_address)
 
     def receive(self, frame: bytes) -> None:
         """A frame came in."""
         if frame[12:14] == b"\x08\x06":
-            if frame[20:22] == b"\0\2" and frame[28:32] == self.virtual_address and frame[:6] == self.mac:
-                self._virtual_mac, self._learned_at = frame[22:28], self.clock.now
+            if frame[20:22] == b"\0\2" and frame[28:32] in self.virtual_addresses and frame[:6] == self.mac:
+                self._virtual_macs[frame[28:32]] = frame[22:28], self.clock.now
                 waiting, self._waiting = self._waiting, []
-                for since, each in waiting:
+                for since, each, virtual_address in waiting:
                     if self.clock.now < since + ARP_TIMEOUT:
-                        self.send(each)
+                        self.send(each, virtual_address)
             return
         if frame[:6] != self.mac or frame[30:34] != self.address:
             return
@@ -280,4 +291,7 @@ class Pdsn:
             mobile.receive(answer)
 
     def _transmit(self, registration: Registration, mac: bytes, destination: bytes) -> None:
-        self.transmit(udp_frame(mac + self.mac, self.address, destination, (434, 434), request(registration)))
+        if self.changes_ports:
+            self._port = FIRST_PORT + (self._port + 1) % (65536 - FIRST_PORT)
+        ports = self._port, MOBILE_IP_PORT
+        self.transmit(udp_frame(mac + self.mac, self.address, destination, ports, request(registration)))

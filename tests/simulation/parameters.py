@@ -23,6 +23,8 @@ from simulation.datapath import Capabilities
 from simulation.dfp import DFP_PORT
 
 VIRTUAL = IPv4Address("10.1.1.10")
+#: The addresses of virtual servers; the first is VIRTUAL.
+VIRTUALS = (VIRTUAL, IPv4Address("10.1.1.11"))
 FIRST_HOME_AGENT = IPv4Address("10.1.1.51")
 FIRST_PDSN = IPv4Address("10.1.1.101")
 #: Where probes come from in dispatched mode.
@@ -37,6 +39,8 @@ class Parameters:
 
     seed: int = 1
     home_agents: int = 2
+    #: Virtual servers of the one farm; mobiles are dealt out to them in turn.
+    virtual_servers: int = 1
     #: Switches in a row, each joined to the next by a trunk. With several switches there should be one balancer: of
     #: several, each might serve another switch, with sessions of its own.
     switches: int = 1
@@ -66,6 +70,8 @@ class Parameters:
     lifetime: int = 1800
     #: Real servers, by number, that are not in service.
     out_of_service: frozenset[int] = frozenset()
+    #: Real servers, by number, that the configuration does not have.
+    removed: frozenset[int] = frozenset()
     #: What the sessions of drained real servers do, by number of the real server.
     drained: tuple[tuple[int, Drain], ...] = ()
     #: Seconds within which all mobiles are switched on.
@@ -106,6 +112,10 @@ class Parameters:
     flood: bool = True
     #: Further capabilities of the switches, by the names of :class:`~simulation.datapath.Capabilities`.
     habits: tuple[tuple[str, Any], ...] = ()
+    #: Whether every second mobile uses nonces, so that it retransmits unchanged, and whether each request comes from
+    #: another UDP port of the PDSN.
+    nonces: bool = False
+    changes_ports: bool = False
     #: A probe of the farm, its interval in seconds, and the failures after which a home agent has failed.
     probe: Optional[ProbeKind] = None
     probe_interval: int = 5
@@ -155,6 +165,7 @@ class Parameters:
                 drain=dict(self.drained).get(number),
             )
             for number in range(self.home_agents)
+            if number not in self.removed
         )
         predictor = Predictor.LEAST_CONNECTIONS if self.leastconns else Predictor.ROUND_ROBIN
         probes = {} if self.probe is None else {"PROBE": self._probe(self.probe)}
@@ -163,7 +174,7 @@ class Parameters:
         return Configuration(
             dfp=DfpManager(agents=agents) if self.dfp else None,
             farms={"HAFARM": farm},
-            virtual_servers={"MIPSLB": VirtualServer("MIPSLB", VIRTUAL, "HAFARM", idle=self.idle, in_service=True)},
+            virtual_servers=dict(map(self._virtual_server, range(self.virtual_servers))),
             datapaths={
                 each: Datapath(each, max_rules=self.max_rules)
                 for each in range(1, self.switches + 1)
@@ -171,6 +182,10 @@ class Parameters:
             },
             probes=probes,
         )
+
+    def _virtual_server(self, number: int) -> tuple[str, VirtualServer]:
+        name = f"MIPSLB{number + 1}" if number else "MIPSLB"
+        return name, VirtualServer(name, VIRTUALS[number], "HAFARM", idle=self.idle, in_service=True)
 
     def _probe(self, kind: ProbeKind) -> Probe:
         source = None if self.nat else PROBE_SOURCE

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.openflow.layout import Layout
+from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.openflow.recovery.recovery import Status
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
@@ -25,6 +27,8 @@ class RuleInvariant:
     def __init__(self, world: World) -> None:
         self._world = world
         self._mismatches: tuple[frozenset[str], frozenset[str]] = (frozenset(), frozenset())
+        #: By switch: the purposes of its standing rules, with the configuration and layout from which they follow.
+        self._wanted: dict[int, tuple[Configuration, Layout, frozenset[Purpose]]] = {}
 
     def check(self) -> None:
         """A difference may last while rules are on their way or run out, but not for three checks (10 s)."""
@@ -38,14 +42,22 @@ class RuleInvariant:
     def _differences(self) -> Iterator[str]:
         world = self._world
         for switch in world.switches:
-            layout = world.controller.fleet.switches[switch.datapath_id].layout
-            rules = standing_rules(world.controller.configuration, switch.datapath_id, layout=layout)
-            wanted = {rule.purpose for rule in rules}
-            there = {flow.cookie for table in switch.datapath.used.values() for flow in table}
-            for purpose in wanted:
-                if purpose.cookie not in there:
+            tables = switch.datapath.used.values()
+            for purpose in self._purposes_at(switch):
+                if not any(table.has_cookie(purpose.cookie) for table in tables):
                     yield f"standing rule {purpose.name} is missing at switch {switch.datapath_id}"
             yield from self._differences_of_sessions(switch)
+
+    def _purposes_at(self, switch: SimulatedSwitch) -> frozenset[Purpose]:
+        controller = self._world.controller
+        layout = controller.fleet.switches[switch.datapath_id].layout
+        known = self._wanted.get(switch.datapath_id)
+        if known is not None and known[0] is controller.configuration and known[1] == layout:
+            return known[2]
+        rules = standing_rules(controller.configuration, switch.datapath_id, layout=layout)
+        purposes = frozenset(rule.purpose for rule in rules)
+        self._wanted[switch.datapath_id] = controller.configuration, layout, purposes
+        return purposes
 
     def _differences_of_sessions(self, switch: SimulatedSwitch) -> Iterator[str]:
         world, datapath_id = self._world, switch.datapath_id

@@ -13,11 +13,13 @@ if TYPE_CHECKING:
 class WorkQueue:
     """Messages of all connections, carried out one after the other; ``flow_mod_time`` is seconds a flow-mod (0: none).
 
+    ``lag``: flow-mods and bundles are carried out so many seconds late, and what follows them is not (0: in order).
     ``max_delay`` is the longest time that a message has waited since a test has last set it to zero.
     """
 
     def __init__(self, clock: Clock, flow_mod_time: float) -> None:
         self.max_delay = 0.0
+        self.lag = 0.0
         self._clock = clock
         self._flow_mod_time = flow_mod_time
         self._waiting: deque[tuple[float, SwitchConnection, bytes]] = deque()
@@ -28,6 +30,9 @@ class WorkQueue:
 
     def add(self, connection: SwitchConnection, message: bytes) -> None:
         """A message has been received."""
+        if self.lag and connection.flow_mods_of(message):
+            self._clock.after(self.lag, self._execute_late, self._generation, connection, message)
+            return
         if not self._flow_mod_time:
             connection.execute(message)
             return
@@ -39,6 +44,10 @@ class WorkQueue:
         """The switch restarts."""
         self._waiting.clear()
         self._generation += 1
+
+    def _execute_late(self, generation: int, connection: SwitchConnection, message: bytes) -> None:
+        if generation == self._generation and connection.is_open:
+            connection.execute(message)
 
     def _begin(self) -> None:
         """Begin with the first message, and carry out at once what takes no time."""

@@ -26,7 +26,7 @@ from simulation.mobiles import Habits, Mobile, Pdsn, State
 from simulation.network import Weather
 from simulation.ovsdb import SimulatedDatabase
 from simulation.packet import arp_frame
-from simulation.parameters import FIRST_HOME_AGENT, FIRST_PDSN, FIRST_TRUNK, VIRTUAL, Parameters
+from simulation.parameters import FIRST_HOME_AGENT, FIRST_PDSN, FIRST_TRUNK, VIRTUALS, Parameters
 from simulation.restarts import Restarts
 from simulation.shared_configuration import SharedTexts
 from simulation.switch import SimulatedSwitch
@@ -91,6 +91,7 @@ class World:
         self.restarts = Restarts(self.clock)
         self.witness = Witness(self.clock, parameters.reassign)
         self.cabling = Cabling(parameters, self.clock, self.weather, self.witness)
+        self._virtual_addresses = frozenset(each.packed for each in VIRTUALS[: parameters.virtual_servers])
         capabilities = parameters.capabilities()
         self.switches = [self._make_switch(number, capabilities) for number in range(1, parameters.switches + 1)]
         for number in range(parameters.home_agents):
@@ -161,6 +162,11 @@ class World:
         for mobile in self.mobiles:
             if mobile.state is State.REGISTERING:
                 mobile.excuse = "a link between switches changed while it registered"
+
+    def set_direction(self, port: int, is_outward: bool, up: bool) -> None:
+        """The link of a home agent begins or ends to lose what goes to it (``is_outward``), or what it sends."""
+        self.cabling.set_direction(port, is_outward, up)
+        self.home_agents[port - 1].disturbed_at = self.clock.now
 
     def note_restart(self, started: Controller) -> None:
         """Note what the switches hold when a balancer starts again.
@@ -283,7 +289,7 @@ class World:
             self.clock,
             self.cabling.inlet(port),
             mac_of,
-            VIRTUAL.packed,
+            self._virtual_addresses,
             denies=self.parameters.denies,
             ignored=partial(self.witness.on_ignored, number),
         )
@@ -301,7 +307,8 @@ class World:
                 self.clock,
                 self.cabling.inlet(port),
                 mac_of,
-                VIRTUAL.packed,
+                self._virtual_addresses,
+                changes_ports=self.parameters.changes_ports,
             )
         )
 
@@ -309,9 +316,12 @@ class World:
         pdsn = self.pdsns[number % len(self.pdsns)]
         nai = f"user{number}@example.org".encode()
         parameters = self.parameters
-        names = number % 2 == 0
-        habits = Habits(parameters.retransmissions, parameters.lifetime, parameters.stay, parameters.refresh, names)
-        mobile = Mobile(nai, habits, pdsn, self.clock, Random(f"{self.parameters.seed} mobile {number}"))
+        habits = Habits(parameters.retransmissions, parameters.lifetime, parameters.stay, parameters.refresh)
+        habits.names_home_agent = number % 2 == 0
+        habits.uses_nonces = parameters.nonces and number % 4 < 2
+        virtual_address = VIRTUALS[number % parameters.virtual_servers].packed
+        random = Random(f"{self.parameters.seed} mobile {number}")
+        mobile = Mobile(nai, habits, pdsn, self.clock, random, virtual_address)
         mobile.transmitted, mobile.interrupted = self.witness.on_transmitted, self.interrupt
         mobile.refreshing = self._on_refresh
         pdsn.mobiles[nai] = self.witness.mobiles[nai] = mobile

@@ -1,0 +1,88 @@
+"""What happens seldom and looks like something else: half a home agent, half a link, a real server that is added again.
+
+A switch that confirms what it has not carried out breaks OpenFlow (section 6.3.8, barriers); some do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from simulation.flow_table import OFPFF_SEND_FLOW_REM
+from simulation.parameters import Parameters
+from simulation.world import World
+
+#: A fault: its time, its kind, and its arguments.
+OddFault = tuple[float, str, tuple[Any, ...]]
+
+
+def _answer_seldom(world: World, number: int, every: int) -> None:
+    """A home agent answers each request that is a multiple of ``every``, and discards the others; 1: it is well."""
+    agent = world.home_agents[number]
+    agent.answers_every = every
+    agent.disturbed_at = world.clock.now
+    world.interrupt()
+
+
+def _set_direction(world: World, number: int, is_outward: bool, up: bool) -> None:
+    """The link of a home agent begins or ends to lose what goes there (``is_outward``), or what comes from there."""
+    world.set_direction(number + 1, is_outward, up)
+
+
+def _lose_flow_removed(world: World, switch: int) -> None:
+    """A switch reports no removed rules from now on."""
+    plundered = world.switches[switch]
+    plundered.capabilities.flow_removed = False
+    for table in plundered.datapath.used.values():
+        for flow in table:
+            flow.flags &= ~OFPFF_SEND_FLOW_REM
+
+
+def _lag(world: World, switch: int, seconds: float) -> None:
+    """A switch replies to barriers at once, and carries out flow-mods and bundles so many seconds later; 0: no more."""
+    world.disturb()
+    world.switches[switch].work.lag = seconds
+
+
+#: What each kind of fault does.
+ODD_FAULTS: dict[str, Callable[..., None]] = {
+    "home agent answers seldom": _answer_seldom,
+    "link loses one direction": _set_direction,
+    "removed rules are not reported": _lose_flow_removed,
+    "flow-mods lag behind barriers": _lag,
+}
+
+
+def random_odd_faults(parameters: Parameters, seconds: float) -> list[OddFault]:
+    """Some of these within a time, in every second world; drawn apart, so that all other faults stay what they were."""
+    random = Random(f"{parameters.seed} odd")
+    history: list[OddFault] = []
+    for _ in range(random.choice((0, 1, 2, 4)) * random.randrange(2)):
+        at = round(random.uniform(5.0, max(6.0, seconds - 60.0)), 3)
+        history += _odd_fault(parameters, at, random)
+    return history
+
+
+def _odd_fault(parameters: Parameters, at: float, random: Random) -> list[OddFault]:
+    kind = random.choice((*ODD_FAULTS, "real server is removed"))
+    end = round(at + random.choice((0.5, 5.0, 60.0, 400.0)) * random.uniform(0.5, 1.5), 3)
+    number, switch = random.randrange(parameters.home_agents), random.randrange(parameters.switches)
+    if kind == "home agent answers seldom":
+        return [(at, kind, (number, random.choice((2, 3)))), (end, kind, (number, 1))]
+    if kind == "link loses one direction":
+        is_outward = random.random() < 0.5
+        return [(at, kind, (number, is_outward, False)), (end, kind, (number, is_outward, True))]
+    if kind == "removed rules are not reported":
+        return [(at, kind, (switch,))]
+    if kind == "real server is removed":
+        end = round(at + random.choice((0.0, 0.3, 0.9, 20.0)), 3)
+        return [(at, kind, (number, True)), (end, kind, (number, False))]
+    return [(at, kind, (switch, random.choice((0.02, 0.2)))), (end, kind, (switch, 0.0))]
+
+
+def without(parameters: Parameters, number: int, is_removed: bool) -> Parameters:
+    """The world whose configuration does not have a real server, or has it again."""
+    removed = parameters.removed | {number} if is_removed else parameters.removed - {number}
+    return replace(parameters, removed=frozenset(removed))
