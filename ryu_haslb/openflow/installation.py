@@ -192,9 +192,11 @@ class Installation:
         )
 
     def _restore(self) -> None:
-        """Others have deleted standing rules, or the meter of all requests: add what is missing."""
+        """Others have deleted or changed standing rules, or the meter of all requests: add what is missing."""
         if not self._is_installing:
             self._is_installing = True
+            if self._switch.learning is not None:
+                self._switch.learning.learn_anew()
             self.audit.suspend()
             self._meters.install(lambda: self._submit(rule_messages.restoration))
 

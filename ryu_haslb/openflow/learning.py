@@ -15,7 +15,8 @@ speed; the controller only sees copies of packets whose source is new::
 
 A copy makes two rules, one in each table, with an idle time-out. When one of them is gone, the other one is deleted,
 and the address is learned anew with its next packet. A host that appears at another port misses its rule in table 4, so
-it is learned there at once. When a port goes down, its addresses are forgotten.
+it is learned there at once. When a port goes down, its addresses are forgotten. So are all when others have deleted or
+changed standing rules (:mod:`.audit`): without its action, a rule in table 3 would drop what is sent to its address.
 
 Requests and ARP for a virtual address are sent to the controller in table 0. It learns their senders from them, or the
 replies of home agents to a PDSN that sends nothing else would be flooded.
@@ -167,6 +168,12 @@ class Learning:
         place = self._ports.pop(port, None)
         for key in [] if place is None else list(place.keys):
             self._forget(key, self._entries[key])
+        self._rules.flush()
+
+    def learn_anew(self) -> None:
+        """Others have changed rules of ours, maybe also those of addresses: each is learned with its next packet."""
+        for key, entry in list(self._entries.items()):
+            self._forget(key, entry)
         self._rules.flush()
 
     def end(self) -> None:

@@ -157,6 +157,17 @@ def test_a_switch_that_reports_any_number_of_ports_fills_no_memory() -> None:
     assert len(bench.learning) == 1
 
 
+def test_addresses_are_learned_anew_when_others_have_changed_rules() -> None:
+    bench = Bench()
+    bench.show(HOST, 7)
+    bench.show(b"\2\0\0\0\0\x08", 8)
+    bench.learning.learn_anew()
+    bench.transport.answer()
+    assert not bench.learning and not bench.rules(Purpose.FORWARD_LEARNED) and not bench.rules(Purpose.KNOWN_SOURCE)
+    bench.show(HOST, 7)
+    assert bench.rules(Purpose.FORWARD_LEARNED) == [(3, {"eth_dst": "02:00:00:00:00:07", "vlan_vid": 0})]
+
+
 def test_a_full_table_ends_the_copies_of_the_port_and_nothing_is_believed_to_be_learned(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

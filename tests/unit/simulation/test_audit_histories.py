@@ -262,3 +262,9 @@ def test_another_balancer_takes_a_full_table_over() -> None:
     parameters = Parameters(seed=1, controllers=2, meters=False, max_flows=40, mobiles=10)
     history = [Fault(9.0, "ghosts", (60, 0, 0)), Fault(10.0, "control connection breaks", (0, 0))]
     assert simulate(parameters, history, 130.0).violation is None
+
+
+def test_learned_addresses_whose_rules_lose_their_actions_are_reached_again() -> None:
+    """A switch in learn mode. As long as others send there, such a rule would not time out."""
+    parameters = replace(BUSY, normal="refused", tables=64)
+    assert simulate(parameters, [Fault(60.0, "actions are changed", (0,))], 120.0).violation is None
