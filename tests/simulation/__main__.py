@@ -1,6 +1,6 @@
 """``make simulate``: random runs until one breaks a rule; then the shortest history that does.
 
-python -m simulation                          # for two minutes: runs of an hour each, then crowds at clusters
+python -m simulation                          # for two minutes: runs of 20 minutes each, then crowds at clusters
 python -m simulation --seed 17                # one run, and what it shrinks to
 python -m simulation --seed 3 --hours 24      # a day and a night in one world
 python -m simulation --runs 500 --crowd       # many mobiles, which send many requests, for 200 seconds each
@@ -23,7 +23,9 @@ from simulation.simulation import CLUSTER_PERIOD
 
 #: Seconds that a run takes in its world: an hour, or 200 seconds with a crowd.
 RUN_TIME, CROWD_TIME = 3600.0, 200.0
-#: The seeds whose crowds ``make simulate`` plays if nothing else is asked for: they have been seen to break no rule.
+#: The seeds that ``make simulate`` plays if nothing else is asked for, without a crowd for so many seconds, and with
+#: one: they have been seen to break no rule.
+SEEDS, SHORT_TIME = range(1, 31), 1200.0
 CROWD_SEEDS = range(CLUSTER_PERIOD, 28, CLUSTER_PERIOD)
 #: The part of the time that runs without a crowd have, where neither they nor crowds are asked for.
 SHARE = 0.25
@@ -81,7 +83,7 @@ def _batches(options: argparse.Namespace, begin: float) -> Iterator[Batch]:
     elif options.crowd or options.clusters or options.seconds:
         yield batch._replace(ends=begin + options.wall)
     else:
-        yield batch._replace(ends=begin + SHARE * options.wall)
+        yield batch._replace(seeds=SEEDS, seconds=SHORT_TIME, ends=begin + SHARE * options.wall)
         yield batch._replace(seeds=CROWD_SEEDS, seconds=CROWD_TIME, is_crowded=True, ends=begin + options.wall)
 
 

@@ -26,7 +26,6 @@ def random_cluster(parameters: Parameters, random: Random) -> Parameters:
         controllers=random.choice((2, 2, 3)),
         switches=random.choice((1, 2, 2)),
         flow_monitor=random.random() < 0.8,
-        roles=True,
         dfp=Random(f"{parameters.seed} dfp").random() < 0.4,
         stay=random.choice((0.0, 60.0, 300.0)),
     )

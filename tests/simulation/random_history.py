@@ -8,65 +8,12 @@ from random import Random
 
 from ryu_haslb.configuration.model import ProbeKind
 from simulation.faults import MOBILE_FAULTS, Fault
-from simulation.odd_faults import random_odd_faults
 from simulation.parameters import FIRST_TRUNK, Parameters
 
 
 def random_parameters(random: Random) -> Parameters:
     """A world of a random shape."""
-    return _with_traffic(_with_habits(_with_lacks(_with_probe(_with_tables(_random_parameters(random))))))
-
-
-def _with_traffic(parameters: Parameters) -> Parameters:
-    """The world with many mobiles that come to the virtual address all the time, in most: faults meet requests there.
-
-    In the others mobiles wait, and sessions end.
-    """
-    random = Random(f"{parameters.seed} traffic")
-    mobiles, refresh, stay = random.choice((200, 400, 800)), random.choice((15.0, 20.0)), random.choice((0.0, 300.0))
-    if random.random() < 0.4:
-        return parameters
-    return replace(
-        parameters,
-        mobiles=mobiles,
-        refresh=refresh,
-        stay=stay,
-        arrivals=min(60.0, parameters.arrivals),
-        idle=max(60, parameters.idle),
-        lifetime=max(600, parameters.lifetime),
-        stats_delay=min(0.1, parameters.stats_delay),  # else thousands of rules are read for minutes
-    )
-
-
-def _with_lacks(parameters: Parameters) -> Parameters:
-    """The world with switches that lack something (docs/switches.md); what is drawn elsewhere stays."""
-    random = Random(f"{parameters.seed} lacks")
-    normal, make = random.choice(
-        (*(("works", "simulation"),) * 4, ("refused", "simulation"), ("ignored", "CPqD Research"))
-    )
-    tables = parameters.tables
-    if normal != "works" and random.random() < 0.7:
-        tables = 64  # else there is no room for a learning table
-    return replace(
-        parameters,
-        normal=normal,
-        make=make,
-        tables=1 if random.random() < 0.1 else tables,
-        flood=random.random() < 0.85,
-        roles=parameters.controllers > 1 or random.random() < 0.8,
-        habits=(("flow_removed", random.random() < 0.85), ("idle_timeouts", random.random() < 0.9)),
-    )
-
-
-def _with_habits(parameters: Parameters) -> Parameters:
-    """The world with mobiles that use nonces, and PDSNs that change their ports, in some."""
-    random = Random(f"{parameters.seed} habits")
-    return replace(
-        parameters,
-        nonces=random.random() < 0.5,
-        changes_ports=random.random() < 0.3,
-        virtual_servers=random.choice((1, 1, 2)),
-    )
+    return _with_probe(_with_tables(_random_parameters(random)))
 
 
 def _with_probe(parameters: Parameters) -> Parameters:
@@ -158,7 +105,7 @@ def random_history(parameters: Parameters, seconds: float, random: Random) -> li
         resets = random.randint(0, min(300, parameters.mobiles))
         history += [Fault(round(random.uniform(5.0, seconds), 3), "power cycle", (number,)) for number in range(resets)]
         return sorted(history)
-    history = [Fault(*each) for each in random_odd_faults(parameters, seconds)]
+    history = []
     hours = max(1.0, seconds / 3600.0)
     for _ in range(int(random.randint(0, 8) * hours)):
         at = round(random.uniform(5.0, max(6.0, seconds - 60.0)), 3)

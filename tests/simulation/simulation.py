@@ -13,9 +13,11 @@ from simulation.cluster_faults import mend
 from simulation.cluster_invariants import ClusterInvariants
 from simulation.faults import MOBILE_FAULTS, Fault
 from simulation.invariants import Invariants
+from simulation.odd_faults import random_odd_faults
 from simulation.parameters import Parameters
 from simulation.random_cluster import random_cluster, random_cluster_history
 from simulation.random_history import random_crowd, random_history, random_parameters
+from simulation.random_variety import random_variety
 from simulation.settling import CHECK_INTERVAL
 from simulation.table_invariants import TableInvariants
 from simulation.violation import ViolationError
@@ -107,15 +109,17 @@ def _end(world: World, invariants: Invariants, history: Sequence[Fault]) -> None
 def random_run(seed: int, seconds: float, is_crowded: bool = False) -> tuple[Parameters, list[Fault]]:
     """The world and the history that a seed stands for; every third one is that of a cluster.
 
-    ``is_crowded``: the same world and history, with many more mobiles.
+    ``is_crowded``: a world and a history of the same shape, with many more mobiles, and switches that lack nothing.
     """
     random = Random(seed)
+    is_cluster = seed % CLUSTER_PERIOD == 0
     parameters = random_parameters(random)
-    if seed % CLUSTER_PERIOD == 0:
+    if is_cluster:
         parameters = random_cluster(parameters, random)
-        history = random_cluster_history(parameters, seconds, random)
-    else:
-        history = random_history(parameters, seconds, random)
+    if not is_crowded:
+        parameters = random_variety(parameters)
+    history = (random_cluster_history if is_cluster else random_history)(parameters, seconds, random)
     if is_crowded:
-        parameters = random_crowd(parameters, Random(f"{seed} crowd"))
-    return parameters, history
+        return random_crowd(parameters, Random(f"{seed} crowd")), history
+    odd = [Fault(*each) for each in random_odd_faults(parameters, seconds)]
+    return parameters, sorted([*history, *odd], key=lambda fault: fault.at)

@@ -1,4 +1,4 @@
-"""Phones that are not as most are: with one retransmission or five, and with other thresholds (RFC 5944, 3.6.3)."""
+"""Phones that are not as most are: other retransmissions and thresholds, nonces, other ports (RFC 5944, 3.6.3)."""
 
 from __future__ import annotations
 
@@ -26,3 +26,12 @@ def test_a_phone_of_few_or_many_retransmissions_leaves_a_home_agent_that_is_gone
         seed=1, mobiles=40, retransmissions=retransmissions, reassign=reassign, idle=idle, lifetime=120
     )
     assert simulate(parameters, [Fault(100.0, fault, (0,))], 1000.0).violation is None
+
+
+@pytest.mark.parametrize("retransmissions", [2, 5])
+def test_phones_that_retransmit_unchanged_from_other_ports_leave_a_silent_home_agent(retransmissions: int) -> None:
+    """Every second one uses nonces: within an attempt all its requests have one Identification."""
+    parameters = Parameters(
+        seed=2, mobiles=40, retransmissions=retransmissions, idle=60, nonces=True, changes_ports=True, virtual_servers=2
+    )
+    assert simulate(parameters, [Fault(1.0, "home agent hangs", (0,))], 400.0).violation is None

@@ -1,0 +1,68 @@
+"""What random worlds have beside their shape: switches that lack something, odd mobiles, much traffic.
+
+Each is drawn apart, from the seed of the world: what is drawn elsewhere stays what it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from random import Random
+
+from simulation.parameters import Parameters
+
+
+def random_variety(parameters: Parameters) -> Parameters:
+    """The same world with more in it."""
+    return _with_traffic(_with_habits(_with_lacks(parameters)))
+
+
+def _with_traffic(parameters: Parameters) -> Parameters:
+    """The world with many mobiles that come to the virtual address all the time, in most: faults meet requests there.
+
+    In the others mobiles wait, and sessions end.
+    """
+    random = Random(f"{parameters.seed} traffic")
+    mobiles, refresh, stay = random.choice((200, 400, 800)), random.choice((15.0, 20.0)), random.choice((0.0, 300.0))
+    if random.random() < 0.4:
+        return parameters
+    return replace(
+        parameters,
+        mobiles=mobiles,
+        refresh=refresh,
+        stay=stay,
+        arrivals=min(60.0, parameters.arrivals),
+        idle=max(60, parameters.idle),
+        lifetime=max(600, parameters.lifetime),
+        stats_delay=min(0.1, parameters.stats_delay),  # else thousands of rules are read for minutes
+    )
+
+
+def _with_lacks(parameters: Parameters) -> Parameters:
+    """The world with switches that lack something (docs/switches.md); what is drawn elsewhere stays."""
+    random = Random(f"{parameters.seed} lacks")
+    normal, make = random.choice(
+        (*(("works", "simulation"),) * 4, ("refused", "simulation"), ("ignored", "CPqD Research"))
+    )
+    tables = parameters.tables
+    if normal != "works" and random.random() < 0.7:
+        tables = 64  # else there is no room for a learning table
+    return replace(
+        parameters,
+        normal=normal,
+        make=make,
+        tables=1 if random.random() < 0.1 else tables,
+        flood=random.random() < 0.85,
+        roles=random.random() < 0.8 or parameters.controllers > 1,
+        habits=(("flow_removed", random.random() < 0.85), ("idle_timeouts", random.random() < 0.9)),
+    )
+
+
+def _with_habits(parameters: Parameters) -> Parameters:
+    """The world with mobiles that use nonces, and PDSNs that change their ports, in some."""
+    random = Random(f"{parameters.seed} habits")
+    return replace(
+        parameters,
+        nonces=random.random() < 0.5,
+        changes_ports=random.random() < 0.3,
+        virtual_servers=random.choice((1, 1, 2)),
+    )

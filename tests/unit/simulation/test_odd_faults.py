@@ -1,0 +1,44 @@
+"""Half a home agent, half a link, a real server that is removed and added again, a switch that confirms too early."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from budget import some
+
+from simulation.faults import Fault
+from simulation.parameters import Parameters
+from simulation.simulation import simulate
+
+BUSY = Parameters(seed=7, home_agents=3, pdsns=2, mobiles=60, lifetime=60, idle=60, stay=60.0)
+HISTORIES: dict[str, list[tuple[float, str, tuple[Any, ...]]]] = {
+    "every second request is answered": [
+        (60.0, "home agent answers seldom", (0, 2)),
+        (160.0, "home agent answers seldom", (0, 1)),
+    ],
+    "requests do not arrive": [
+        (60.0, "link loses one direction", (0, True, False)),
+        (160.0, "link loses one direction", (0, True, True)),
+    ],
+    "replies do not arrive": [
+        (60.0, "link loses one direction", (0, False, False)),
+        (160.0, "link loses one direction", (0, False, True)),
+    ],
+    "a real server is removed and added again within a second": [
+        (60.0 + 0.3 * number, "real server is removed", (0, number % 2 == 0)) for number in range(4)
+    ],
+    "removed rules are not reported": [
+        (60.0, "removed rules are not reported", (0,)),
+        (100.0, "flows are deleted", ("session rules", 0)),
+    ],
+    "barriers are confirmed early": [
+        (60.0, "flow-mods lag behind barriers", (0, 0.2)),
+        (160.0, "flow-mods lag behind barriers", (0, 0.0)),
+    ],
+}
+
+
+@pytest.mark.parametrize("history", some(list(HISTORIES.values())), ids=some(list(HISTORIES)))
+def test_mobiles_are_served_all_the_same(history: list[tuple[float, str, tuple[Any, ...]]]) -> None:
+    assert simulate(BUSY, [Fault(*each) for each in history], 400.0).violation is None
