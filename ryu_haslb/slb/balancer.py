@@ -276,15 +276,13 @@ class Balancer:
         """A further request of a session. ``named`` is the session's real server if the request names it."""
         statistics = self.statistics
         statistics.retries += 1
-        has_changed = request.identification != session.identification
         is_counted = session.record_request(request.identification, request.lifetime, named is not None, now)
         if is_counted:
             if session.client != request.client:  # else all sessions of a client share its address
                 session.client = request.client
             session.client_port = request.client_port
             # A session that has just come back is as new: else a flood's second round would confirm all of the first.
-            is_further = has_changed and before is SessionState.ESTABLISHED
-            if is_further and session.unconfirmed_of is not None and not session.retries:
+            if session.unconfirmed_of is not None and not session.retries and before is SessionState.ESTABLISHED:
                 self.sessions.confirm(session)
         real, farm, datapath_id = session.real, request.virtual_server.farm, request.datapath_id
         target: Optional[RealServer] = real

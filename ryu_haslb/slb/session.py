@@ -103,12 +103,12 @@ class Session:
     """A mobile at a virtual server, and the real server that its requests go to.
 
     ``last_request`` is when its last request came, and restarts the idle time. All that follows is of the last request
-    that was no premature repetition: it came at ``last_attempt`` from ``client`` and ``client_port``,
-    and bore ``identification`` (-1: not known). ``retries`` counts the requests since the session came to this real
-    server that repeat an unanswered one, and ``waited`` is the time in seconds before the last retransmission of the
-    current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has confirmed the session's flow;
-    None while no switch has. ``unconfirmed_of`` is None once the mobile has shown that it exists
-    (:mod:`.session_limit`). ``is_live`` is True as long as the session table holds the session.
+    that was neither a late copy nor a premature repetition: it came at ``last_attempt`` from ``client`` and
+    ``client_port``, and bore ``identification`` (-1: not known). ``retries`` counts the requests since the session
+    came to this real server that repeat an unanswered one, and ``waited`` is the time in seconds before the last
+    retransmission of the current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has
+    confirmed the session's flow; None while no switch has. ``unconfirmed_of`` is None once the mobile has shown that it
+    exists (:mod:`.session_limit`). ``is_live`` is True as long as the session table holds the session.
     """
 
     __slots__ = (
@@ -158,8 +158,8 @@ class Session:
 
         The balancer sees no replies, so it goes by the time since the last request. An attempt with retransmissions was
         abandoned if a further one follows soon enough for its ``lifetime`` (:func:`max_pause_of`). A mobile that uses
-        nonces retransmits its request unchanged, so a repeated Identification shows nothing else. False: a premature
-        repetition or a copy (RFC 5944 section 3.6.3). Otherwise the caller records the client as well.
+        nonces retransmits its request unchanged. False: a premature repetition (RFC 5944 section 3.6.3), or a late
+        copy, by which no mobile shows that it exists. Otherwise the caller records the client as well.
         """
         self.last_request = now
         waited = now - self.last_attempt
@@ -172,6 +172,9 @@ class Session:
             is_abandoned = self.retries and self.waited and waited <= max_pause_of(lifetime, names_home_agent)
             self.retries = self.retries + 1 if is_abandoned else 0
             self.waited = 0.0
+            if not is_abandoned and identification == self.identification:
+                self.last_attempt = now
+                return False
         self.last_attempt = now
         self.identification = identification
         return True

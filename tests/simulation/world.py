@@ -210,6 +210,10 @@ class World:
         self.disturbed_at = self.clock.now
         self.interrupt()
 
+    def excuse(self, frame: bytes) -> None:
+        """A fault loses or refuses a message: its mobile may be bound twice afterwards, as docs/states.md says."""
+        self.witness.excuse(frame)
+
     def interrupt(self) -> None:
         """Something has happened that the balancer cannot tell from an answer: votes may be forgotten."""
         self.witness.interrupt()
