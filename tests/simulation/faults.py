@@ -30,7 +30,7 @@ class Fault(NamedTuple):
         if not (world.members and (self.kind in CLUSTER_FAULTS or self.kind.startswith("control"))):
             world.restarts.faults.append(self.kind)
             if self.kind not in MOBILE_FAULTS:
-                world.upset_at = world.clock.now
+                world.note_upset()
         world.faulted_at = world.clock.now
         if world.members:
             world.excuse_under_way()

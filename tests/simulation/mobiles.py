@@ -180,6 +180,11 @@ class Mobile:
         return self.state is not State.OFF and self.bound_until > self.clock.now
 
     @property
+    def is_refreshing(self) -> bool:
+        """Whether it registers at the virtual address and was bound before."""
+        return self.state is State.REGISTERING and (self._is_refreshing or self._has_given_up)
+
+    @property
     def _is_at_virtual_address(self) -> bool:
         """Whether it registers at the virtual address."""
         return self._is_refreshing or self.home_agent == ANY_HOME_AGENT

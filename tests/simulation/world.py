@@ -185,6 +185,13 @@ class World:
                 mobile.excuse = "the rule of its session was under way"
                 self.under_way += 1
 
+    def note_upset(self) -> None:
+        """A fault strikes by which a balancer may move sessions: also those of mobiles that are registering now."""
+        self.upset_at = self.clock.now
+        for mobile in self.mobiles:
+            if mobile.is_refreshing:
+                mobile.excuse = "its session may have ended while it refreshed its binding"
+
     def _on_refresh(self, mobile: Mobile) -> None:
         """A mobile comes to the virtual address again: it keeps its place unless its session has ended or moved."""
         now = self.clock.now
