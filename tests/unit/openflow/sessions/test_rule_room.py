@@ -198,12 +198,25 @@ def test_a_table_that_was_full_and_has_become_larger_is_filled() -> None:
     assert wired.switch.rules.room.limit is None
 
 
-def test_waiting_sessions_are_looked_through_by_time_and_not_by_flushes(monkeypatch: pytest.MonkeyPatch) -> None:
+class Waiting(dict[Session, None]):
+    """Sessions that wait, and those that were looked at: each is taken out, and put at the end."""
+
+    def __init__(self, waiting: dict[Session, None], looks: list[Session]) -> None:
+        super().__init__(waiting)
+        self._looks = looks
+
+    def __delitem__(self, session: Session) -> None:
+        self._looks.append(session)
+        super().__delitem__(session)
+
+
+def test_waiting_sessions_are_looked_through_by_time_and_not_by_flushes() -> None:
     """A flood causes hundreds of flushes a second."""
     wired = wired_with()
     come(wired, *(f"user{number}" for number in range(LIMIT + 1)))
-    looks: list[int] = []
-    monkeypatch.setattr(wired.switch.rules._queue, "review", looks.append)
+    looks: list[Session] = []
+    queue = wired.switch.rules._queue
+    queue.known, queue.new = Waiting(queue.known, looks), Waiting(queue.new, looks)
     for _ in range(500):
         wired.now += 0.001
         wired.flush()
