@@ -19,6 +19,8 @@ from ryu_haslb.control.operations import Application
 from ryu_haslb.language.diagnostics import ConfigurationError
 
 _NO_CONSEQUENCES = "no session ends or moves"
+# Files are written by one thread. Eventlet would begin twenty, and each of them may keep a descriptor of its own.
+tpool.set_num_threads(1)
 
 
 def changed(change: Callable[[], Change]) -> Result:

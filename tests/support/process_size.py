@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 
 #: Seconds between two lines of a trend.
@@ -17,6 +18,15 @@ def resident(process: int) -> int:
 
 def descriptors(process: int) -> int:
     return len(os.listdir(f"/proc/{process}/fd"))
+
+
+def open_files(process: int) -> list[str]:
+    """What its descriptors lead to."""
+    found = []
+    for each in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(OSError):
+            found.append(os.readlink(each))
+    return sorted(found)
 
 
 def threads(process: int) -> int:
