@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import signal
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,19 +69,26 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first. Skip the lab's tests where they cannot run, and say why.
-
-    No coverage is measured of simulated histories: it would take four times their processor time, and they reach few
-    lines that no other test reaches.
-    """
+    """Put the longest files first. Skip the lab's tests where they cannot run, and say why."""
     ranks = {TESTS / name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path, len(LONGEST)))
-    for item in items:
-        if HISTORIES in item.path.parents:
-            item.add_marker("no_cover")
     if os.geteuid() == 0:
         return
     needs_root = pytest.mark.skip(reason="the lab needs root: sudo make test")
     for item in items:
         if item.get_closest_marker("lab"):
             item.add_marker(needs_root)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Measure no coverage of simulated histories: it would take four times their processor time.
+
+    They reach few lines that no other test reaches. The marker no_cover of pytest-cov has no effect in workers.
+    """
+    trace = sys.gettrace() if HISTORIES in item.path.parents else None
+    if trace is not None:
+        sys.settrace(None)
+    yield
+    if trace is not None:
+        sys.settrace(trace)
