@@ -213,11 +213,15 @@ class Waiting(dict[Session, None]):
 def test_waiting_sessions_are_looked_through_by_time_and_not_by_flushes() -> None:
     """A flood causes hundreds of flushes a second."""
     wired = wired_with()
-    come(wired, *(f"user{number}" for number in range(LIMIT + 1)))
-    looks: list[Session] = []
-    queue = wired.switch.rules._queue
-    queue.known, queue.new = Waiting(queue.known, looks), Waiting(queue.new, looks)
-    for _ in range(500):
+    sessions = come(wired, *(f"user{number}" for number in range(LIMIT + 1)))
+    (waiting,) = (each for each in sessions if not wired.has_rule(each))
+    wired.now += 1.0
+    wired.flush()
+    wired.balancer.ending.close(waiting)
+    for _ in range(5):
         wired.now += 0.001
         wired.flush()
-    assert 40 <= len(looks) <= 52
+        assert wired.switch.rules.waiting == 1, "it has ended, and none has looked yet"
+    wired.now += 0.01
+    wired.flush()
+    assert wired.switch.rules.waiting == 0
