@@ -77,6 +77,8 @@ class Recovery:
         #: The tags of rules that were recovered after reading had ended; None when no rule is left to be recovered.
         self._adopting: Optional[set[int]] = None
         self._targets: dict[tuple[bytes, bytes], RuleTarget] = {}
+        #: The targets whose deadlines count from when their virtual servers were known.
+        self._timed: set[RuleTarget] = set()
         self._pending: dict[int, RuleTarget] = {}
         self._attempts: dict[int, int] = {}
         #: The tags of followed rules that are still to be put to their targets.
@@ -184,6 +186,8 @@ class Recovery:
         budget = _MAX_PENDING_PER_TICK
         for target in list(self._targets.values()) if self._pending else ():
             found = self._reals.get(target.key)
+            if found is None and target.virtual_address in self._servers and target not in self._timed:
+                self._set_deadline(target, now)  # its virtual server was not known when the rule was
             if found is None and now < target.deadline:
                 continue
             while target.tags and budget:
@@ -237,6 +241,8 @@ class Recovery:
 
     def _set_deadline(self, target: RuleTarget, now: float) -> None:
         server = self._servers.get(target.virtual_address)
+        if server is not None:
+            self._timed.add(target)
         target.deadline = now + (_UNSERVED_TIMEOUT if server is None else server.idle)
 
     def _target(self, virtual_address: bytes, actions: bytes) -> Optional[RuleTarget]:
