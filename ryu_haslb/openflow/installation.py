@@ -197,6 +197,7 @@ class Installation:
             self._is_installing = True
             if self._switch.learning is not None:
                 self._switch.learning.learn_anew()
+            self.reply_rules.forget()  # without their actions they would drop what home agents reply
             self.audit.suspend()
             self._meters.install(lambda: self._submit(rule_messages.restoration))
 

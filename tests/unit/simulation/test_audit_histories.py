@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from budget import some
 
+from ryu_haslb.configuration.model import ProbeKind
 from ryu_haslb.openflow.pipeline import FIRST_METER, REPLY_METER
 from ryu_haslb.openflow.roles.lease import LEASE_COOKIE
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
@@ -267,4 +268,10 @@ def test_another_balancer_takes_a_full_table_over() -> None:
 def test_learned_addresses_whose_rules_lose_their_actions_are_reached_again() -> None:
     """A switch in learn mode. As long as others send there, such a rule would not time out."""
     parameters = replace(BUSY, normal="refused", tables=64)
+    assert simulate(parameters, [Fault(60.0, "actions are changed", (0,))], 120.0).violation is None
+
+
+def test_rules_for_replies_that_lose_their_actions_do_not_drop_the_replies() -> None:
+    """The home agents leave their probes unanswered, so that the switch copies their replies."""
+    parameters = replace(BUSY, denies=False, probe=ProbeKind.IPMOBILE, probe_interval=1)
     assert simulate(parameters, [Fault(60.0, "actions are changed", (0,))], 120.0).violation is None
