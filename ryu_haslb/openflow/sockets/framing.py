@@ -2,8 +2,8 @@
 
 The length of an OpenFlow message has 16 bits, and a reply with more rows than fit is sent in parts (OpenFlow 1.3.5,
 section 7.3.5). CPqD's switch (BOFUSS) sends the statistics of all its flows in one message instead: the length field
-has the lowest 16 bits of the length, from some 400 session rules on. Whoever believes it takes the rest for further
-messages, and closes the connection.
+has the lowest 16 bits of the length, from some 400 session rules on. A reader that goes by it takes the rest for
+further messages, and closes the connection.
 
 The rows show the end: each has its own length. The declared end is wrong if a row reaches beyond it, and what follows
 it is no OpenFlow header; the true end is a multiple of 64 kB behind it::

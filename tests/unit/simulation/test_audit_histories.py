@@ -95,7 +95,8 @@ def test_rules_without_idle_time_out_are_restored(monkeypatch: pytest.MonkeyPatc
 
 def test_a_large_table_is_compared_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ryu_haslb.openflow.sessions.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT", 0)
-    monkeypatch.setattr("ryu_haslb.openflow.audit.session_audit.SLICE_RULES", 7)
+    for limit in ("MIN_SLICE_RULES", "MAX_SLICE_RULES"):
+        monkeypatch.setattr(f"ryu_haslb.openflow.audit.session_audit.{limit}", 7)
     monkeypatch.setattr("ryu_haslb.openflow.audit.session_audit._SESSIONS_PER_TICK", 10)
     monkeypatch.setattr("ryu_haslb.openflow.audit.rule_count.SESSIONS_PER_TICK", 10)
     world = settled(SILENT)
