@@ -14,7 +14,7 @@ from ryu_haslb.openflow.neighbours.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE
 from ryu_haslb.openflow.neighbours.neighbour import CHALLENGE_TIMEOUT, CLAIM_INTERVAL, MAX_MOVES
 from ryu_haslb.openflow.neighbours.neighbour_discovery import MAX_LEARNED_VLANS
 from ryu_haslb.openflow.pipeline import STORM_PURPOSES, Purpose
-from ryu_haslb.slb.session import COOKIE_MARK_BITS
+from ryu_haslb.slb.session import COOKIE_MARK_BITS, RETRANSMISSION_INTERVAL
 
 
 @pytest.mark.parametrize("purpose", [Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_FROM_REAL])
@@ -55,7 +55,7 @@ def test_a_claim_to_a_real_servers_address_is_refused_while_it_answers(caplog: p
         wired.now += 0.1
         wired.find(0)
         assert [goes_to(message) for message in wired.request("anna")] in ([7], [wire.OFPP_TABLE])
-        wired.now += 2.0
+        wired.now += RETRANSMISSION_INTERVAL  # the next request is no retransmission
     (line,) = [each for each in caplog.messages if "the claim of" in each]
     assert "10.1.1.51" in line
     assert f"is {MACS[0]} at port 7, untagged and answers there; the claim of {OTHER} at port 9, untagged" in line
