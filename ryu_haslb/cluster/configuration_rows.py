@@ -142,14 +142,16 @@ class Agreement:
     def objection(self, text: str, *, is_whole: bool, applied_by: Sequence[str] = ()) -> Optional[str]:
         """Why this member cannot change the configuration of the cluster to this text; None if it can.
 
-        ``is_whole``: a file gave all of the text, which does not rest on what is in force here.
+        ``is_whole``: all of the text comes from a file, or was in force at all members, and does not rest on what is in
+        force here.
         ``applied_by`` are the other members that may have applied the one of the cluster. What this member refuses may
         be in force there, or come from a newer version: only a whole configuration replaces it, and only if no member
         has applied it.
         """
         if not self.has_read:
             return "the database is not connected"
-        if self.refused and not self.is_replaceable and not (is_whole and not applied_by):
+        may_replace = self.is_replaceable or (is_whole and not applied_by)
+        if self.refused and not may_replace:
             others = " or ".join(applied_by[:_MAX_NAMED])
             what_to_do = f"change it at {others}" if applied_by else "'haslb configure --from-file' replaces it"
             return f"this member cannot apply the configuration of the cluster ({self.refused}); {what_to_do}"

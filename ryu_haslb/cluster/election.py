@@ -39,7 +39,8 @@ A leader that resigns goes on until its successor has raised the generation, so 
 
 When the Raft leader changes, or the database was made anew, all members connect anew, and the lock is free. Those that
 do not lead leave it to the leader for :data:`LEADERS_ADVANCE`. Meanwhile they ask for it again and again, and give it
-back, until another client has it: that is the leader, and if its connection ends, they need not wait.
+back, until another client has had it for :data:`LOCK_TRIAL_INTERVAL`: that is the leader, and if its connection ends,
+they need not wait.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ from typing import NamedTuple, Optional, Union
 #: Seconds for which a member that has resigned does not ask for the lock, so that another one gets it.
 RESIGNATION_TIME = 10.0
 #: Seconds for which a member that has just connected leaves the lock to the leader, and seconds after which it asks for
-#: the lock again to see whether the leader has it by now.
+#: the lock again to see whether the leader has it by now. Others that ask so have it for some milliseconds.
 LEADERS_ADVANCE, LOCK_TRIAL_INTERVAL = 1.0, 0.1
 #: Seconds from a claim until the next.
 CLAIM_INTERVAL = 0.2
@@ -169,6 +170,7 @@ class Election:
         self._resigned_until: Optional[float] = None
         self._connected_at: Optional[float] = None
         self._is_leader_back, self._lock_trial_at = False, 0.0
+        self._contended_since: Optional[float] = None
 
     @property
     def is_leading(self) -> bool:
@@ -199,7 +201,12 @@ class Election:
             self._connected_at, self._is_leader_back = None, False
         elif self._connected_at is None:
             self._connected_at = self._lock_trial_at = now
-        self._is_leader_back |= view.is_connected and view.is_contended
+        if not (view.is_connected and view.is_contended):
+            self._contended_since = None
+        elif self._contended_since is None:
+            self._contended_since = now
+        elif now >= self._contended_since + LOCK_TRIAL_INTERVAL:
+            self._is_leader_back = True
         if self._is_claim_found():
             return self._lead(view.generation, ElectionEvent.CLAIM_FOUND)
         if self.is_leading and view.is_connected and self._is_succeeded():

@@ -86,9 +86,10 @@ class ClusterConfiguration:
         agreement, end_of_rollback = self.agreement, self._end_of_rollback(source)
         if text == agreement.text and agreement.shared is not None and not (agreement.refused or end_of_rollback):
             return tuple
-        objection = agreement.objection(
-            text, is_whole=is_whole, applied_by=self._member.applied_elsewhere(time.monotonic())
-        )
+        applied_by = self._member.applied_elsewhere(time.monotonic())
+        if end_of_rollback:  # all members had it in force, as a whole
+            is_whole, applied_by = True, []
+        objection = agreement.objection(text, is_whole=is_whole, applied_by=applied_by)
         if objection is not None:
             raise _not_committed(source, objection)
         shared = agreement.next(text, f"{self._member.name}: {source}", _now())

@@ -75,7 +75,8 @@ class ClusterRollback(Rollback):
         )
         if objection is not None:
             raise _not_committed(objection)
-        wanted = PendingRollback(text, int(self._clocks().wall + 60 * minutes))
+        kept = text if self.text is None else self.text  # the row may be spoilt
+        wanted = PendingRollback(kept, int(self._clocks().wall + 60 * minutes))
         self._change(lambda rows: to_arm(rows, wanted, self._clocks().wall))
         super().arm(text, minutes, now)
 

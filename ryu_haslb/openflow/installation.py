@@ -37,6 +37,7 @@ from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.switch_records import SwitchRecord
 from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire_description import Description
 from ryu_haslb.openflow.wire_handshake import set_config
 from ryu_haslb.slb.balancer import Balancer
 
@@ -327,7 +328,8 @@ class Installation:
 
     def _say_if_record_is_of_another(self) -> None:
         record, found = self._choice.record, self._switch.reported.description
-        if record is not None and not record.is_of(found) and record is not self._unsuitable_record:
+        is_described = found != Description()
+        if record is not None and is_described and not record.is_of(found) and record is not self._unsuitable_record:
             self._unsuitable_record = record
             LOG.warning(
                 "Switch %016x: the switch-test record %s is of another make or version (%s %s %s) and is ignored; test "

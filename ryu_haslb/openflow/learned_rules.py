@@ -73,7 +73,7 @@ class LearnedRules:
         allowance = self._pace.allowance(0)
         deletions = [self._to_delete.pop(each) for each in list(islice(self._to_delete, allowance))]
         installs: dict[Key, Entry] = {}
-        while self._to_install and len(deletions) + 2 * len(installs) < allowance:
+        while not deletions and self._to_install and 2 * len(installs) < allowance:
             key = next(iter(self._to_install))
             installs[key] = self._to_install.pop(key)
         count = self._outstanding = len(deletions) + 2 * len(installs)

@@ -37,6 +37,12 @@ class Attempt(NamedTuple):
     until: float
     is_displaced: bool
 
+    def as_session(self, request: Request, now: float) -> Session:
+        """What would be the mobile's session; no table holds it."""
+        session = Session(request.virtual_server, request.identity, 0, self.real, now, request.client)
+        session.retries, session.waited, session.last_attempt = self.retries, self.waited, self.last_attempt
+        return session
+
 
 class AbandonedAttempts:
     """``attempts`` holds those that are remembered, by virtual server and mobile, oldest first.
@@ -81,10 +87,12 @@ class AbandonedAttempts:
                 return attempt
         return None
 
-    def stay(self, request: Request, attempt: Attempt, until: float) -> None:
-        """The mobile has sent a further request, and has no session: its place is remembered until this time."""
+    def stay(self, request: Request, attempt: Attempt, session: Session) -> None:
+        """The mobile has sent a further request, and has no session: its place is remembered for as long as one."""
         self.forget(request)
-        self.attempts[request.virtual_server, request.identity] = attempt._replace(until=max(attempt.until, until))
+        last = session.retries, session.waited, session.last_attempt
+        until = max(attempt.until, session.deadline)
+        self.attempts[request.virtual_server, request.identity] = Attempt(attempt.real, *last, until, True)
 
     def forget(self, request: Request) -> None:
         """The mobile has a session again."""

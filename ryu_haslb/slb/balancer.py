@@ -246,15 +246,26 @@ class Balancer:
                 return None
         elif not farm.has(real) or not real.accepts_sessions_from(datapath_id):
             return None
-        if named is not None and named is not real:
+        if named is not None and request.home_agent != real.packed_address:
             return self._deliver(request, named) if attempt.is_displaced else None
         if real.is_full:
-            self._abandoned.stay(request, attempt, now + request.virtual_server.idle)
-            return self._dispatch(real, None)
+            return self._stay_without_session(request, attempt, named is not None, now)
         if self.sessions.is_full and not self._displacement.make_room():
             return self._drop(DropReason.SESSION_LIMIT)
         self._abandoned.forget(request)
         return self._resume_session(request, attempt, now)
+
+    def _stay_without_session(
+        self, request: Request, attempt: Attempt, names_home_agent: bool, now: float
+    ) -> Optional[Verdict]:
+        """The place of the mobile was filled: its request goes there all the same. None: it had no answer too often."""
+        session = attempt.as_session(request, now)
+        is_counted = session.record_request(request.identification, request.lifetime, names_home_agent, now)
+        if is_counted and self.failure_detection.on_request(session, now):
+            self._abandoned.forget(request)
+            return None
+        self._abandoned.stay(request, attempt, session)
+        return self._dispatch(attempt.real, None)
 
     def _resume_session(self, request: Request, attempt: Attempt, now: float) -> Verdict:
         """The mobile comes back after its session has ended: the session goes on where it was."""
@@ -304,9 +315,9 @@ class Balancer:
         return target, session, None
 
     def _deliver(self, request: Request, named: RealServer) -> Verdict:
-        """A request that names another real server than its session's goes there, or one that is full.
+        """Deliver a request to the real server that it names, which is not its session's, or is full.
 
-        It may be forged, so the session stays as it is, and none begins.
+        It may be forged: no session begins or changes.
         """
         if not named.in_service:
             return self._drop(DropReason.NO_REAL_AVAILABLE)

@@ -102,9 +102,9 @@ class ClientSessions:
 class Session:
     """A mobile at a virtual server, and the real server that its requests go to.
 
-    ``last_request`` is when its last request came, and restarts the idle time. All that follows is of the last request
-    that was neither a late copy nor a premature repetition: it came at ``last_attempt`` from ``client`` and
-    ``client_port``, and bore ``identification`` (-1: not known). ``retries`` counts the requests since the session
+    ``last_request`` is when its last request came, and restarts the idle time. ``last_attempt`` is when the last one
+    came that was no premature repetition. ``client``, ``client_port`` and ``identification`` (-1: not known) are those
+    of the last one that was no late copy either. ``retries`` counts the requests since the session
     came to this real server that repeat an unanswered one, and ``waited`` is the time in seconds before the last
     retransmission of the current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has
     confirmed the session's flow; None while no switch has. ``unconfirmed_of`` is None once the mobile has shown that it

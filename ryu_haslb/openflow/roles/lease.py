@@ -46,10 +46,11 @@ def holder_id(address: tuple[str, int]) -> int:
 
 
 def renewal(xid: int, holder: int, turn: int) -> bytes:
-    """The messages that add the lease anew; with :data:`NO_HOLDER` they give it up. ``turn`` alternates: 0, 1, 0, 1.
+    """The messages that add the lease anew. ``turn`` alternates: 0, 1, 0, 1.
 
-    The lease has another priority each time, and the one before is deleted behind it. Some switches (Lagopus) keep the
-    cookie and the age of a rule that is added again, against OpenFlow 1.3.5, section 6.4.
+    The rule of the turn before the last is deleted first: some switches (Lagopus) keep the cookie and the age of a rule
+    that is added again, against OpenFlow 1.3.5, section 6.4. That of the last turn stays, so that a full table, which
+    rejects the new one, still has a lease.
     """
     new = FlowMod(
         wire.OFPFC_ADD,
@@ -57,12 +58,20 @@ def renewal(xid: int, holder: int, turn: int) -> bytes:
         match=_MATCH,
         instructions=_DROP,
     )
-    old = FlowMod(
+    return _deletion(xid, turn) + new.pack(xid)
+
+
+def given_up(xid: int) -> bytes:
+    """The messages that give the lease up. One rule stays, with the priority that versions before had."""
+    return renewal(xid, NO_HOLDER, 0) + _deletion(xid, 1)
+
+
+def _deletion(xid: int, turn: int) -> bytes:
+    return FlowMod(
         wire.OFPFC_DELETE_STRICT,
-        *(Table.CLASSIFIER, LEASE_COOKIE, _LEASE_COOKIE_MASK, _PRIORITY + 1 - turn),
+        *(Table.CLASSIFIER, LEASE_COOKIE, _LEASE_COOKIE_MASK, _PRIORITY + turn),
         match=_MATCH,
-    )
-    return new.pack(xid) + old.pack(xid)
+    ).pack(xid)
 
 
 def removal(xid: int) -> bytes:
@@ -76,7 +85,7 @@ def request(xid: int) -> bytes:
 
 
 def read(message: bytes) -> Optional[Lease]:
-    """The lease in the reply, the youngest while it is being renewed; None if there is none.
+    """The lease in the reply, the youngest of two; None if there is none.
 
     Raises:
         MalformedMessage: the message is cut short, or a length inside of it does not fit.

@@ -82,7 +82,7 @@ class Mastership(Arbiter):
 
     def give_up(self, xid: int) -> list[bytes]:
         """The messages that let another balancer serve the switch at once; this one stops serving it."""
-        return [self._renewal(xid, lease.NO_HOLDER)] if self.role is Role.MASTER else []
+        return [lease.given_up(xid)] if self.role is Role.MASTER else []
 
     def on_message(self, kind: int, xid: int, message: bytes, now: float) -> bool:
         """Handle a message that concerns the role. False when it is another."""

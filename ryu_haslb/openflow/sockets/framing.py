@@ -63,6 +63,8 @@ class ReplyFraming:
         try:
             while place != end or _is_row(data, offset + place):
                 if place >= end:
+                    if place > end == declared and len(data) < offset + end + HEADER.size:
+                        return end + HEADER.size  # what follows shows whether the row or the length is wrong
                     if place > end == declared and _is_header(data, offset + end):
                         return declared  # a row with a wrong length, and the next message behind it
                     end += _WRAP
@@ -85,8 +87,6 @@ def _is_row(data: bytes, place: int) -> bool:
 
 
 def _is_header(data: bytes, place: int) -> bool:
-    """Whether a message may begin here; not while it has not arrived."""
-    if len(data) < place + HEADER.size:
-        return False
+    """Whether a message may begin here."""
     version, kind, length, _ = HEADER.unpack_from(data, place)
     return bool(version == OFP_VERSION and kind <= OFPT_METER_MOD and length >= HEADER.size)

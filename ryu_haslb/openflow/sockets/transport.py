@@ -207,7 +207,7 @@ class Transport(Datapath):  # type: ignore[misc]
         try:
             while len(received) - offset >= HEADER.size:
                 version, kind, length, xid = HEADER.unpack_from(received, offset)
-                if kind == OFPT_MULTIPART_REPLY and self.state == MAIN_DISPATCHER:
+                if kind == OFPT_MULTIPART_REPLY and self.handler is not None:  # no one else is asked
                     length = self._replies.length(received, offset, length)
                 if length < HEADER.size:
                     raise ProtocolError(f"a message of type {kind} and {length} bytes: expected {HEADER.size} or more")

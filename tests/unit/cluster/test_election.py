@@ -83,13 +83,24 @@ def test_a_member_waits_no_longer_once_the_leader_has_the_lock_of_the_new_raft_l
     """The leader was killed just after the Raft leader had changed: its successor leads at once."""
     election = Election("a")
     election.observe(view(6), 10.0)
-    election.observe(view(6)._replace(is_contended=True), 10.1)
-    assert election.wants_lock(10.1)
+    for now in (10.1, 10.1 + LOCK_TRIAL_INTERVAL):
+        election.observe(view(6)._replace(is_contended=True), now)
+    assert election.wants_lock(10.2)
     assert election.observe(view(6, has_lock=True), 10.2) == [Claim(7)]
     election.on_not_committed()
     election.observe(LOST, 10.3)
     election.observe(view(6), 10.6)
     assert election.observe(view(6, has_lock=True), 10.7) == [], "another connection says nothing of the leader yet"
+
+
+def test_a_trial_of_another_member_is_not_the_leader() -> None:
+    """It has the lock for some milliseconds, and then the lock is free for the leader, which is about to connect."""
+    election = Election("a")
+    election.observe(view(6), 10.0)
+    for now in (10.1, 10.3):
+        election.observe(view(6)._replace(is_contended=True), now)
+        election.observe(view(6), now + 0.005)
+    assert election.observe(view(6, has_lock=True), 10.4) == []
 
 
 def test_the_leader_needs_no_proof_that_it_is_back() -> None:

@@ -286,6 +286,39 @@ def test_rows_that_no_member_writes_are_replaced_by_the_next_change_that_waits(m
     assert members.leader.rollback.text == members.standby.rollback.text == members.before
 
 
+def test_what_to_go_back_to_outlives_a_row_that_is_spoilt_and_a_second_timer(members: Members) -> None:
+    members.arm_and_change(members.leader)
+    members.database.rows[ROLLBACK.table] = {"text": "x", "deadline": -(10**10)}
+    members.database.report()
+    members.leader.rollback.arm(members.leader.text, 10, members.leader.now)
+    members.database.report()
+    assert members.leader.rollback.text == members.standby.rollback.text == members.before
+
+
+def test_a_leader_that_cannot_read_what_is_in_force_rolls_it_back_all_the_same(members: Members) -> None:
+    """An older version leads when the time is over. What comes back was in force at all members."""
+    members.leader.rollback.arm(members.leader.text, 5, members.leader.now)
+    members.database.report()
+    members.database.members = [members.leader]
+    configuring.apply_commands(members.leader.application, WEIGHT, "command")
+    members.leader.read()
+    older, rows = members.standby, members.database.rows
+    older._seen = dict(rows)
+    agreement, shared, waiting = older.member.agreement, rows[CONFIGURATION.table], rows[ROLLBACK.table]
+    assert shared is not None and waiting is not None
+    agreement.on_rows([shared])
+    assert agreement.pending is not None
+    agreement.on_refused(agreement.pending, "unknown command")
+    older.rollback.on_rows([waiting])
+    members.database.members = [older]
+    members.pass_time(300.0)
+    older.member.election.state = members.leader.member.state
+    unattended.roll_back(older.application)
+    rolled_back = members.database.rows[CONFIGURATION.table]
+    assert rolled_back is not None and rolled_back["text"] == members.before
+    assert older.rollback.text is None
+
+
 def test_a_machine_whose_clock_is_set_later_follows_what_the_others_wait_for(members: Members) -> None:
     """A machine without a clock of its own starts in 1970."""
     members.standby.wall = NOW

@@ -216,6 +216,21 @@ def test_deletions_go_before_additions() -> None:
     assert len(commands) == 2 * 50 + 2 * 10
 
 
+def test_a_host_that_moves_leaves_no_rule_behind_when_its_new_rules_are_rejected() -> None:
+    """A bundle is all or nothing: deletions that are in one with the rejected additions would be lost."""
+    bench = Bench()
+    bench.show(HOST, 3)
+    full = (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_TABLE_FULL)
+    bench.fake.rejects = lambda message: full if is_addition(message) else None
+    bench.show(HOST, 4)
+    assert bench.rules(Purpose.FORWARD_LEARNED) == []
+    assert bench.rules(Purpose.KNOWN_SOURCE) == []
+
+
+def is_addition(message: bytes) -> bool:
+    return message[1] == wire.OFPT_FLOW_MOD and message[25] == wire.OFPFC_ADD
+
+
 def test_an_address_that_moves_on_before_its_rules_are_sent_has_only_the_last_ones() -> None:
     bench = Bench()
     bench.show(HOST, 7, answers=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from farm_builder import ANY, Bench, Verdict, address
+from farm_builder import ANY, SWITCH, Bench, Verdict, address
 
 from ryu_haslb.configuration.model import Drain
 from ryu_haslb.slb.drop_reason import DropReason
@@ -146,6 +146,46 @@ def test_a_mobile_that_has_lost_its_session_in_a_full_farm_is_served_by_its_home
         assert verdict.real is reals[lost[0]]
         assert verdict.session is None
     assert [real.sessions for real in bench.reals] == [2, 2]
+
+
+def test_a_mobile_without_a_session_is_moved_from_a_home_agent_that_does_not_answer() -> None:
+    """As one with a session: when it has had ``reassign`` retries."""
+    bench = bench_of(1, 1, maxconns=2, reassign=3)
+    mobiles = ("anna", "bert", "carl", "dora")
+    for mobile in mobiles:
+        bench.request(mobile, client=PDSN)
+    flood(bench, 1)
+    (lost,) = (mobile for mobile in mobiles if bench.session(mobile) is None)
+    place = bench.request(lost, client=PDSN).real
+    (other,) = set(bench.reals) - {place}
+    bench.balancer.ending.close(next(each for each in bench.balancer.sessions if each.real is other))
+    reals = []
+    for _ in range(2):
+        bench.now += 20
+        for _ in range(3):
+            reals.append(bench.request(lost, client=PDSN).real)
+            bench.now += 2
+    assert reals[0] is place and reals[-1] is other
+    assert bench.session(lost) is not None
+
+
+@pytest.mark.parametrize("first", ["anna", "bert"])
+def test_a_mobile_without_a_session_stays_at_its_port_of_an_address(first: str) -> None:
+    """Its renewal names the address, at which there are two home agents."""
+    bench = bench_of(1, 1, maxconns=1)
+    farm = bench.configuration.farms["HAFARM"]
+    reals = tuple(replace(each, address=address(1), port=port) for each, port in zip(farm.reals, (434, 1434)))
+    bench.configuration = replace(bench.configuration, farms={"HAFARM": replace(farm, reals=reals)})
+    bench.balancer.configure(bench.configuration)
+    bench.reals = bench.server.farm.reals
+    for real in bench.reals:
+        real.reachable_from.add(SWITCH)
+    places = {mobile: bench.request(mobile, client=PDSN).real for mobile in (first, "carl")}
+    assert set(places.values()) == set(bench.reals)
+    flood(bench, 1)
+    (lost,) = (mobile for mobile in places if bench.session(mobile) is None)
+    bench.now += 20
+    assert bench.request(lost, client=PDSN, home_agent=address(1).packed).real is places[lost]
 
 
 def test_sessions_of_bound_mobiles_make_no_room_in_a_full_farm() -> None:

@@ -108,6 +108,16 @@ def test_a_balancer_that_starts_again_goes_on_at_once_by_its_own_lease() -> None
     assert Balancer(bench, 1).events == ["serve"]
 
 
+@pytest.mark.parametrize("turn", [0, 1])
+def test_a_full_table_keeps_the_lease_of_the_last_turn(turn: int) -> None:
+    """The switch rejects the addition, and what is deleted before it is the rule of the same priority."""
+    message = lease.renewal(7, 1, turn)
+    length = int.from_bytes(message[2:4], "big")
+    deletion, addition = message[:length], message[length:]
+    assert (deletion[25], addition[25]) == (wire.OFPFC_DELETE_STRICT, wire.OFPFC_ADD)
+    assert deletion[30:32] == addition[30:32] != lease.renewal(7, 1, 1 - turn)[30:32]
+
+
 def test_a_deposed_master_waits_and_two_never_take_the_switch_from_each_other_for_ever() -> None:
     """It was suspended, another one has taken over; what it sends is rejected (OFPBRC_IS_SLAVE)."""
     bench = Bench()
@@ -229,6 +239,5 @@ def test_a_malformed_reply_is_ignored() -> None:
 def test_the_lease_is_a_rule_that_no_packet_matches_and_says_who_holds_it() -> None:
     bench = Bench()
     Balancer(bench, 0xABCDEF01)
-    (flow,) = bench.switch.datapath.tables[0]
-    assert flow.cookie == 0xABCDEF01_00FE_51B7
+    assert {flow.cookie for flow in bench.switch.datapath.tables[0]} == {0xABCDEF01_00FE_51B7}
     assert lease.holder_id(("192.0.2.1", 6653)) != lease.holder_id(("192.0.2.1", 6654))

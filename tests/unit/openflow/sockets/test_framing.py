@@ -107,6 +107,16 @@ def test_the_rows_of_a_reply_are_read_once_however_small_its_pieces_are(monkeypa
     assert reads == 4096
 
 
+def test_a_row_with_a_wrong_length_waits_for_the_next_header_alone() -> None:
+    """What follows shows whether the row or the length of the reply is wrong."""
+    message = flow_stats_reply(row(1), row(2))
+    size = (len(message) - 16) // 2
+    damaged = message[: 16 + size] + (size + 8).to_bytes(2, "big") + message[18 + size :]
+    replies = ReplyFraming()
+    assert replies.length(damaged, 0, len(message)) == len(message) + 8
+    assert replies.length(damaged + BEHIND, 0, len(message)) == len(message)
+
+
 def test_a_reply_without_an_end_is_not_kept_for_ever() -> None:
     rows = flow_stats_reply(row(1))[16:]
     endless = flow_stats_reply()[:16] + rows * (MAX_REPLY // len(rows) + 2)
