@@ -114,8 +114,9 @@ def test_a_cancelled_monitor_reports_nothing(twins: Twins) -> None:
     assert twins.play(1) == []
 
 
-#: Rules, and how often all of them are modified: some 8 MB of updates, more than the buffers of a connection take.
-RULES, MODIFICATIONS = 1000, 80
+#: Rules; how often all of them are modified at most, and how often in a row the buffers of the connection must take
+#: nothing of it: then they are full.
+RULES, MAX_MODIFICATIONS, FULL_AFTER = 1000, 250, 10
 TABLE = 2
 
 
@@ -136,8 +137,7 @@ def test_a_monitor_pauses_while_its_controller_does_not_read(twins: Twins) -> No
     """Behind the notice come deletions of old rules, then what is new or modified, then the notice that it resumes."""
     twins.play(0, *(rule(number) for number in range(RULES)))
     twins.play(1, monitor(CHANGES | ACTIONS, table=TABLE))
-    for number in range(MODIFICATIONS):
-        twins.play(0, modify_all(number))
+    fill(twins)
     old, short, new = RULES - 1, RULES, RULES + 1
     twins.play(0, rule(short), rule(new))
     twins.play(0, *(flow_mod(ofp.OFPFC_DELETE, table=TABLE, match=numbered(each)) for each in (old, short)))
@@ -147,6 +147,18 @@ def test_a_monitor_pauses_while_its_controller_does_not_read(twins: Twins) -> No
     deleted, refreshed, added, end = real
     assert (deleted, refreshed, added) == (1, RULES - 1, 1)
     assert end == ("notice", 0, 0x4F4E4600, MONITOR_RESUMED)
+
+
+def fill(twins: Twins) -> None:
+    """Modify all rules until Open vSwitch can send no more of it: its monitor pauses until the controller reads."""
+    in_a_row, before = 0, 0
+    for number in range(MAX_MODIFICATIONS):
+        twins.play(0, modify_all(number))
+        now = twins.real[1].unread()
+        in_a_row, before = in_a_row + 1 if 0 < now == before else 0, now
+        if in_a_row == FULL_AFTER:
+            return
+    raise AssertionError(f"the buffers of the connection are not full, with {before} bytes")
 
 
 def _behind_pause(answers: list[Any]) -> tuple[int, int, int, Any]:

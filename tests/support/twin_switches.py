@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Callable, Optional
 
 from scapy.layers.inet import IP, UDP
@@ -92,12 +93,16 @@ class Player:
     def play_all(self, until: Callable[[list[Answer]], bool]) -> list[Answer]:
         """What the switch has to say, until its flow monitors resume and ``until`` is so of all that came."""
         answers: list[Answer] = []
+        deadline = time.monotonic() + ANSWER_TIMEOUT
         while not (answers and answers[-1][:1] == ("notice",) and answers[-1][3] == MONITOR_RESUMED and until(answers)):
             received = self.receive()
             if received[1] == ofp.OFPT_ECHO_REQUEST:
                 self.send(_HEADER.pack(4, ofp.OFPT_ECHO_REPLY, len(received), *struct.unpack_from("!I", received, 4)))
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"the switch has nothing to say but echo requests: {answers[-3:]}")
             else:
                 answers.append(answer(received))
+                deadline = time.monotonic() + ANSWER_TIMEOUT
         return answers
 
     def send(self, data: bytes) -> None:
@@ -160,6 +165,20 @@ class OpenVSwitch(Player):
             assert data, "Open vSwitch has closed the connection"
             self._pending += data
         raise TimeoutError("Open vSwitch does not answer")
+
+    def unread(self) -> int:
+        """Bytes that Open vSwitch has sent, and that wait in the buffers of the connection: 0 until it is connected."""
+        own, peer = (f"{address[1]:04X}" for address in (self._socket.getsockname(), self._socket.getpeername()))
+        waiting = 0
+        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            local, remote, _, queues = line.split()[1:5]
+            sent, received = queues.split(":")
+            ports = local.partition(":")[2], remote.partition(":")[2]
+            if ports == (peer, own):
+                waiting += int(sent, 16)
+            elif ports == (own, peer):
+                waiting += int(received, 16)
+        return waiting
 
     def close(self) -> None:
         self._socket.close()
