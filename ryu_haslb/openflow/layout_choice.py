@@ -83,8 +83,9 @@ class LayoutChoice:
         """Whether output to NORMAL forwards; None if nothing shows it."""
         if self._rejects_normal:
             return False
-        recorded = self._recorded
-        return recorded if recorded is not None else False if self._is_known_to_ignore_normal else None
+        if self._recorded is not None:
+            return self._recorded
+        return False if self._is_known_to_ignore_normal else None
 
     @property
     def source(self) -> SwitchingSource:
@@ -99,8 +100,9 @@ class LayoutChoice:
 
     @property
     def _recorded(self) -> Optional[bool]:
-        is_its = self.record is not None and self.record.is_of(self._description)
-        return self.record.forwards_normal if is_its and self.record is not None else None
+        if self.record is None or not self.record.is_of(self._description):
+            return None
+        return self.record.forwards_normal
 
     @property
     def _is_known_to_ignore_normal(self) -> bool:

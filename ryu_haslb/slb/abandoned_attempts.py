@@ -87,12 +87,9 @@ class AbandonedAttempts:
                 return attempt
         return None
 
-    def stay(self, request: Request, attempt: Attempt, session: Session) -> None:
-        """The mobile has sent a further request, and has no session: its place is remembered for as long as one."""
-        self.forget(request)
-        last = session.retries, session.waited, session.last_attempt
-        until = max(attempt.until, session.deadline)
-        self.attempts[request.virtual_server, request.identity] = Attempt(attempt.real, *last, until, True)
+    def stay(self, attempt: Attempt, session: Session) -> None:
+        """The mobile has sent a further request. Its place is remembered for as long as this would be its session."""
+        self._add(session, max(attempt.until, session.deadline), True)
 
     def forget(self, request: Request) -> None:
         """The mobile has a session again."""

@@ -264,7 +264,7 @@ class Balancer:
         if is_counted and self.failure_detection.on_request(session, now):
             self._abandoned.forget(request)
             return None
-        self._abandoned.stay(request, attempt, session)
+        self._abandoned.stay(attempt, session)
         return self._dispatch(attempt.real, None)
 
     def _resume_session(self, request: Request, attempt: Attempt, now: float) -> Verdict:

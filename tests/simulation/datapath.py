@@ -68,7 +68,7 @@ class Capabilities:
     port_statistics: bool = True
     #: Bytes of a packet that a packet-in has at most.
     max_packet_in: int = 0xFFFF
-    #: Packet-ins have the bytes that OFPT_SET_CONFIG asks for, whatever the action says.
+    #: Packet-ins have the bytes that OFPT_SET_CONFIG asks for, and not those that the action asks for.
     obeys_miss_send_len: bool = False
     #: Whether a packet-out may send to the controller.
     reflects: bool = True

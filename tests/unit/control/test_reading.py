@@ -81,7 +81,7 @@ def test_a_large_file_is_read_in_a_process_while_others_have_their_turn(tmp_path
 
 
 def test_a_file_without_a_size_is_read_in_a_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Files in /proc have none, whatever they hold, and some of them have no end."""
+    """Files in /proc have none, also if they hold something, and some of them have no end."""
     source = Path("/proc/self/comm")
     assert source.stat().st_size == 0
     monkeypatch.setattr(reader_process, "read", _never)

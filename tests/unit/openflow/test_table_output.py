@@ -86,14 +86,19 @@ def test_a_rejected_arp_probe_is_no_request() -> None:
     assert wired.balancer.statistics.dispatched == 1
 
 
+def tagged_request(wired: Wired) -> bytes:
+    """A further request of anna's, as it is sent to TABLE and comes back when no rule has its tag."""
+    returned = wired.request("anna")[0]
+    tag = tag_of(VIRTUAL.packed, b"\x01anna").to_bytes(6, "big")
+    frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
+    return frame[:6] + tag + frame[12:]
+
+
 def test_a_request_that_misses_its_session_rule_is_forwarded_by_packet_out() -> None:
     wired = Wired()
     wired.request("anna")
     wired.settle()
-    returned = wired.request("anna")[0]
-    tag = tag_of(VIRTUAL.packed, b"\x01anna").to_bytes(6, "big")
-    frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
-    tagged = frame[:6] + tag + frame[12:]
+    tagged = tagged_request(wired)
     wired.sent.clear()
     wired.punt(Purpose.PUNT_SESSION_MISS, tagged, port=wire.OFPP_CONTROLLER)
     assert [goes_to(message) for message in wired.sent] == [7]
@@ -110,15 +115,13 @@ def test_a_request_that_comes_back_and_is_dropped_counts_for_its_client(is_ended
     wired = Wired()
     wired.request("anna")
     wired.settle()
-    returned = wired.request("anna")[0]
-    tag = tag_of(VIRTUAL.packed, b"\x01anna").to_bytes(6, "big")
-    frame = returned[24 + int.from_bytes(returned[16:18], "big") :]
+    tagged = tagged_request(wired)
     if is_ended:
         wired.balancer.clear_sessions()
-        frame = frame[:40]
+        tagged = tagged[:40]
     else:
         wired.switch.on_port_changed(PORTS[0], False)
-    wired.punt(Purpose.PUNT_SESSION_MISS, frame[:6] + tag + frame[12:], port=wire.OFPP_CONTROLLER)
+    wired.punt(Purpose.PUNT_SESSION_MISS, tagged, port=wire.OFPP_CONTROLLER)
     counts, statistics = wired.balancer.client_counts, wired.balancer.statistics
     assert statistics.dropped == 1
     assert list(counts.dropped.values()) == [1]

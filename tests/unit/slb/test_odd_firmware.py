@@ -25,7 +25,7 @@ def silent(bench: Bench, **request: object) -> str:
 
 
 @pytest.mark.parametrize("lifetime", [1, 600, INFINITY])
-def test_whatever_lifetime_it_asks_for_it_moves_in_the_second_attempt(lifetime: int) -> None:
+def test_with_any_lifetime_it_moves_in_the_second_attempt(lifetime: int) -> None:
     """RFC 5944 section 3.3: 0xffff is infinity."""
     bench = Bench(1, 1, reassign=3)
     assert silent(bench, lifetime=lifetime) == "AAAABB"

@@ -85,7 +85,7 @@ def test_a_reader_that_is_killed_waits_no_longer(ends: tuple[Any, Any], arrivals
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(1, 300_000), st.booleans(), st.booleans()), max_size=8))
 def test_all_that_is_put_in_arrives_in_order(messages: list[tuple[int, bool, bool]]) -> None:
-    """Whatever the kernel takes at once: the rest follows, and nothing overtakes it."""
+    """What the kernel does not take at once follows, and nothing overtakes it."""
     near, far = socket.socketpair()
     outbox = Outbox(near, near.fd)
     sent = b"".join(bytes([number + 1]) * size for number, (size, _, _) in enumerate(messages))
