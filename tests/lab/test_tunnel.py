@@ -69,12 +69,16 @@ def is_fragment(offset: int) -> Callable[[bytes], bool]:
 
 
 def matching(flows: list[Flow]) -> list[Flow]:
-    """Our rules that match packets: neither those for ARP nor the table-miss rule, which switches as usual."""
-    return [
+    """Our rules that match what others send: neither those for ARP, nor the table-miss rule, which switches as usual,
+    nor leases (no packet has their metadata), nor the rule of the balancer's own questions to the switch."""
+    ours = [
         flow
         for flow in flows
-        if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK and "arp" not in flow.match and flow.priority
+        if flow.cookie & COOKIE_MARK_MASK == COOKIE_MARK
+        and not {"arp", "metadata"} & flow.match.keys()
+        and flow.match.get("in_port") != "CONTROLLER"
     ]
+    return sorted(ours, key=lambda flow: (flow.table, flow.priority, flow.cookie, str(flow.match)))
 
 
 def test_a_mobile_and_a_correspondent_reach_each_other(reverse: Tunnelled) -> None:
