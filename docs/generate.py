@@ -51,7 +51,7 @@ from ryu_haslb.openflow.replies import copying_rules
 from ryu_haslb.openflow.roles.fencing import FENCING_TRANSITIONS
 from ryu_haslb.openflow.standing_rules import mute_rules, standing_rules
 from ryu_haslb.openflow.wire import ETHERTYPE_IPV4, OFPP_CONTROLLER, Value
-from ryu_haslb.slb.real import HEALTH_TRANSITIONS
+from ryu_haslb.slb.health import HEALTH_TRANSITIONS
 from ryu_haslb.slb.session import COOKIE_MARK
 
 HERE = Path(__file__).parent

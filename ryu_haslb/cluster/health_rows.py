@@ -11,7 +11,8 @@ from itertools import islice
 from typing import NamedTuple, Union
 
 from ryu_haslb.cluster.rows import Columns, Kind
-from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.health import Health
+from ryu_haslb.slb.real import RealServer
 
 HEALTH = Kind("Health", ("farm", "address", "port"), ("state", "failed_at"))
 #: Rows that are published.

@@ -13,7 +13,8 @@ from ryu_haslb.show.report import Report, with_ports
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.table import Column, table
 from ryu_haslb.slb.farm import ServerFarm
-from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.health import Health
+from ryu_haslb.slb.real import RealServer
 
 #: Every state that ``show ip slb reals`` prints.
 REAL_STATES = (*(health.value for health in Health), "OUTOFSERVICE", "DRAINING", "DRAINED", "DFP_THROTTLED", "MAXCONNS")

@@ -22,8 +22,8 @@ from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import Kind, StateHistory
 from ryu_haslb.slb.farm import FARM_FAILED
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.probing import TargetState
-from ryu_haslb.slb.real import Health
 
 LOG = logging.getLogger(__name__)
 

@@ -12,8 +12,9 @@ from ryu_haslb.slb.displacement import Displacement
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.farm import ServerFarm
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.probing import Probing
-from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request, Verdict
 from ryu_haslb.slb.session import UNKEYED, Session, SessionEvent, SessionState
 from ryu_haslb.slb.session_ending import SessionEnding

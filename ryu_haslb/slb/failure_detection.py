@@ -44,7 +44,8 @@ from collections.abc import Set as AbstractSet
 from typing import Final, Optional
 
 from ryu_haslb.slb.farm import ServerFarm
-from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.health import Health
+from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL, Session
 from ryu_haslb.slb.wheel import TimingWheel
 

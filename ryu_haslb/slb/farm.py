@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import Final, Optional
 
 from ryu_haslb.configuration.model import ServerFarm as ServerFarmConfiguration
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.predictor import PREDICTORS
-from ryu_haslb.slb.real import Health, RealServer, key_of
+from ryu_haslb.slb.real import RealServer, key_of
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; these are for the request path.
 _OPERATIONAL: Final = Health.OPERATIONAL

@@ -28,7 +28,8 @@ from typing import Callable, Optional
 from ryu_haslb.configuration.model import Configuration, Probe
 from ryu_haslb.configuration.probe_checks import MAX_PROBE_RATE
 from ryu_haslb.slb.farm import ServerFarm
-from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.health import Health
+from ryu_haslb.slb.real import RealServer
 
 #: Questions that may be sent at once after a pause.
 MAX_PROBE_BURST = 20.0

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.health import Health
+from ryu_haslb.slb.real import RealServer
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate

@@ -7,7 +7,8 @@ from math import inf
 from typing import Optional
 
 from ryu_haslb.slb.doubt import MAX_SILENCE, WATCH_INTERVAL
-from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.health import Health
+from ryu_haslb.slb.real import RealServer
 from simulation.home_agent import Mood
 from simulation.settling import CHECK_INTERVAL, SETTLE_TIME
 from simulation.violation import ViolationError

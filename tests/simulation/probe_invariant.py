@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ryu_haslb.configuration.model import ProbeKind
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.probing import Target
-from ryu_haslb.slb.real import Health
 from simulation.home_agent import HomeAgent, Mood
 from simulation.violation import ViolationError
 from simulation.world import World

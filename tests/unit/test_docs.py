@@ -24,7 +24,7 @@ from ryu_haslb.openflow.pipeline import (
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.wire import Value
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
+from ryu_haslb.slb.health import HEALTH_TRANSITIONS, Health
 
 DOCS = Path(__file__).parents[2] / "docs"
 SPEC = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")

@@ -10,7 +10,8 @@ import pytest
 
 from ryu_haslb.cluster.health_rows import HEALTH, Clocks, health_rows, take_over_health
 from ryu_haslb.configuration.model import RealServer as Configuration
-from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.health import Health
+from ryu_haslb.slb.real import RealServer
 
 WALL = 1_800_000_000.0
 CONFIGURATION = Configuration(IPv4Address("10.1.1.51"), retry=60)

@@ -21,7 +21,7 @@ from ryu_haslb.dfp.weight_table import AgentAddress, Server, WeightRow
 from ryu_haslb.openflow.known_switches import FORGET_TIMEOUT
 from ryu_haslb.openflow.neighbours.places import Location
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.health import Health
 
 REAL = IPv4Address("10.1.1.51")
 CONFIGURATION = Configuration(

@@ -21,8 +21,8 @@ from ryu_haslb.openflow.packets.probe_frames import PROBE_SPI, Ends, RequestOfPr
 from ryu_haslb.openflow.pipeline import PROBE_METER, Purpose, chassis_address, dispatch_address, dispatch_match
 from ryu_haslb.openflow.probes.questions import RULE_TIMEOUT
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.probing import Target, TargetState
-from ryu_haslb.slb.real import Health
 
 VIRTUAL, SOURCE, REAL, CLIENT = "10.1.1.10", "10.1.1.9", "10.1.1.51", "15.1.1.51"
 MAC, CHASSIS, PORT = "02:00:00:00:00:51", chassis_address(1).hex(":"), 7

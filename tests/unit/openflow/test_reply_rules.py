@@ -21,7 +21,7 @@ from ryu_haslb.openflow.pipeline import REPLY_METER, Purpose, chassis_address
 from ryu_haslb.openflow.replies import read_reply
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.real import RealServer as Real
 
 VIRTUAL, CLIENT = "10.1.1.10", "15.1.1.51"

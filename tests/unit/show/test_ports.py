@@ -10,7 +10,7 @@ from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.show.reals import REALS, REALS_DETAIL, reals
 from ryu_haslb.show.sessions import SESSIONS, conns
 from ryu_haslb.show.state_log import StateLog
-from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.health import Health
 from ryu_haslb.web.history import SAMPLE_INTERVAL, History
 from ryu_haslb.web.metrics import BalancerCollector, exposition
 

@@ -20,7 +20,7 @@ from ryu_haslb.show.report import Report
 from ryu_haslb.show.statistics import STATISTICS, statistics
 from ryu_haslb.show.vservers import vservers
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.health import Health
 
 
 def test_counters_have_a_token_for_programs_and_words_for_operators() -> None:

@@ -11,7 +11,7 @@ import pytest
 from budget import some
 
 from ryu_haslb.slb.drop_reason import DropReason
-from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.request import Request, Verdict
 from simulation import failure_invariant, invariants, rule_invariant
 from simulation.faults import FAULTS, Fault

@@ -10,8 +10,8 @@ import pytest
 from budget import some
 
 from ryu_haslb.configuration.model import ProbeKind
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.probing import Probing
-from ryu_haslb.slb.real import Health
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate

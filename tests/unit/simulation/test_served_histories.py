@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 from budget import seconds, some
 
-from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.health import Health
 from simulation.faults import Fault
 from simulation.parameters import Parameters
 from simulation.simulation import simulate

@@ -14,7 +14,7 @@ from ryu_haslb.slb.doubt import (
     WATCH_INTERVAL,
     Doubt,
 )
-from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
 
 

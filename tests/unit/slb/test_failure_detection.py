@@ -9,7 +9,7 @@ from farm_builder import SWITCH, Bench, address
 
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.farm import CLIENT_TIMEOUT
-from ryu_haslb.slb.real import HEALTH_TRANSITIONS, Health
+from ryu_haslb.slb.health import HEALTH_TRANSITIONS, Health
 from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
 
 

@@ -10,7 +10,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ryu_haslb.slb.real import Health, RealServer
+from ryu_haslb.slb.health import Health
+from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.session import MIN_RETRANSMISSION_INTERVAL, Session
 
 MOBILES = st.sampled_from([f"user{number}@example.org" for number in range(6)])

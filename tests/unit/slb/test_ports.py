@@ -11,7 +11,7 @@ from farm_builder import SWITCH, VIRTUAL, Verdict, address
 
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, VirtualServer
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.real import Health
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.request import make_request
 
 ANY = IPv4Address(0)

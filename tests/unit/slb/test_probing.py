@@ -19,8 +19,8 @@ from ryu_haslb.configuration.model import (
 )
 from ryu_haslb.configuration.probe_checks import MAX_PROBE_RATE
 from ryu_haslb.slb.balancer import Balancer
+from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.probing import MAX_PROBE_BURST, Outcome, Target, TargetState
-from ryu_haslb.slb.real import Health
 from ryu_haslb.slb.real import RealServer as Real
 
 PROBE = Probe("ALIVE", ProbeKind.IPMOBILE, 10, 3)
