@@ -8,6 +8,9 @@ from typing import Final, Optional, Protocol
 from ryu_haslb.configuration.model import Predictor as PredictorName
 from ryu_haslb.slb.real import RealServer
 
+#: Switches with a rotation of their own. With more, all begin anew.
+MAX_ROTATIONS: Final = 1024
+
 
 class Predictor(Protocol):
     """Chooses among the real servers of a farm."""
@@ -22,22 +25,48 @@ class WeightedRoundRobin:
     """Weights 3, 1, 2 give A A A B C C, and round again (the chapter's "Load Balancing in HA-SLB").
 
     A real server that accepts no sessions loses the rest of its turn. A changed weight counts from the next choice on.
+    One whose turn it is, but that this switch cannot reach, keeps its turn for a switch that can. Meanwhile the switch
+    shares by a rotation of its own: else those behind the out of reach would have their turns too.
     """
+
+    def __init__(self) -> None:
+        self._rotation = _Rotation()
+        self._of_switch: dict[int, _Rotation] = {}
+
+    def choose(
+        self, reals: Sequence[RealServer], datapath_id: int, other_than: Optional[RealServer]
+    ) -> Optional[RealServer]:
+        real = self._rotation.advance(reals, datapath_id, other_than, waits=True)
+        if real is None or datapath_id in real.reachable_from:
+            return real
+        if datapath_id not in self._of_switch:
+            if len(self._of_switch) >= MAX_ROTATIONS:
+                self._of_switch.clear()
+            self._of_switch[datapath_id] = _Rotation()
+        return self._of_switch[datapath_id].advance(reals, datapath_id, other_than, waits=False)
+
+
+class _Rotation:
+    """Whose turn it is, and how many sessions it had in this turn."""
 
     def __init__(self) -> None:
         self._position = 0
         self._served = 0
 
-    def choose(
-        self, reals: Sequence[RealServer], datapath_id: int, other_than: Optional[RealServer]
+    def advance(
+        self, reals: Sequence[RealServer], datapath_id: int, other_than: Optional[RealServer], waits: bool
     ) -> Optional[RealServer]:
+        """The next real server that accepts a session; with ``waits`` also one that only other switches can reach."""
         if self._position >= len(reals):
             self._position = self._served = 0
         for _ in range(len(reals) + 1):  # one more than there are reals: the first may have only finished its turn
             real = reals[self._position]
-            if self._served < real.weight and real.accepts_sessions_from(datapath_id) and real is not other_than:
-                self._served += 1
-                return real
+            if self._served < real.weight and real is not other_than:
+                if real.accepts_sessions_from(datapath_id):
+                    self._served += 1
+                    return real
+                if waits and real.accepts_sessions_elsewhere(datapath_id):
+                    return real
             self._position = (self._position + 1) % len(reals)
             self._served = 0
         return None

@@ -144,6 +144,12 @@ class RealServer:
         maxconns = self.configuration.maxconns
         return datapath_id in self.reachable_from and (maxconns is None or self.sessions < maxconns)
 
+    def accepts_sessions_elsewhere(self, datapath_id: int) -> bool:
+        """Whether this switch cannot reach it, and the predictor may give it new sessions of others."""
+        if datapath_id in self.reachable_from or not self.reachable_from:
+            return False
+        return self.can_serve and not self.is_full
+
     def lacks_one_place_for(self, datapath_id: int) -> bool:
         """Whether it would accept a new session whose request this switch received if it had one session less."""
         if not self.can_serve or datapath_id not in self.reachable_from:

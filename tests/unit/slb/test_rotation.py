@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import permutations
+from random import Random
 
 import pytest
 from farm_builder import SWITCH, Bench
@@ -69,6 +71,28 @@ def test_sessions_that_are_reassigned_share_by_the_weights_as_well() -> None:
     bench.now += 1.0
     moved = bench.new_sessions(8)
     assert Counter(moved) == {"B": 2, "C": 6}
+
+
+@given(st.lists(st.sets(st.integers(1, 3), max_size=3), min_size=1, max_size=6), st.randoms(use_true_random=False))
+def test_what_others_reach_changes_no_share_at_a_switch(reach: list[set[int]], order: Random) -> None:
+    """Each switch shares its sessions among what it reaches: to a rotation of its own, and one for all."""
+    bench = Bench(*[1] * len(reach))
+    for real, switches in zip(bench.reals, reach):
+        real.reachable_from = switches
+    shares = Counter(bench.server.farm.choose(order.choice((1, 2, 3))) for _ in range(60))
+    assert shares.keys() <= {None, *(real for real in bench.reals if real.reachable_from)}
+    for one, another in permutations(bench.reals, 2):
+        if one.reachable_from == another.reachable_from:
+            assert abs(shares[one] - shares[another]) <= 1 + len(one.reachable_from)
+
+
+def test_switches_that_reach_different_reals_share_by_the_weights_each() -> None:
+    """One after the other, the sessions of two switches went to the first real of each."""
+    bench = Bench(1, 1, 3, 1)
+    for real, datapath_id in zip(bench.reals, (1, 1, 2, 2)):
+        real.reachable_from = {datapath_id}
+    chosen = [bench.server.farm.choose(datapath_id) for _ in range(40) for datapath_id in (1, 2)]
+    assert [chosen.count(real) for real in bench.reals] == [20, 20, 30, 10]
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=8).filter(any), st.integers(1, 5))
