@@ -166,7 +166,7 @@ class Installation:
         if self._is_installing:
             return {}
         return {
-            Capability.NORMAL: self._choice.forwards_normal,
+            Capability.NORMAL: self._choice.decision.forwards_normal,
             Capability.FLOOD: False if self._choice.floods_by_ports else None,
             Capability.SESSION_TABLE: self._switch.layout.has_sessions,
             Capability.TABLE_OUTPUT: self._switch.has_table_output,
@@ -214,7 +214,7 @@ class Installation:
         sides, remarks = sides_of(self._configuration, names)
         switch.adjacencies.set_sides(sides, [*remarks, *switch.adjacencies.set_port_names(names)])
         layout = self._choice.layout(names.keys())
-        switch.switching_source = self._choice.source
+        switch.switching_source = self._choice.decision.source
         keys = self._balancer.sessions.keys
         rules = list(standing_rules(self._configuration, transport.id, sides, keys, layout))
         self.audit.suspend()
@@ -322,7 +322,7 @@ class Installation:
     def take_record(self) -> None:
         """Another test of the switch is on record, or none any more."""
         self._choice.record = self._switch.record
-        self._switch.switching_source = self._choice.source
+        self._switch.switching_source = self._choice.decision.source
         self._say_if_record_is_of_another()
         self._follow_ports()
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import Enum
-from typing import Optional
+from typing import NamedTuple, Optional
 
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow import wire
@@ -58,6 +58,17 @@ _SOURCE_TEXTS = {
 }
 
 
+class SwitchingDecision(NamedTuple):
+    """How a switch is to forward, and what has decided it.
+
+    ``forwards_normal``: whether output to NORMAL forwards; None if nothing shows it.
+    """
+
+    switching: Switching
+    source: SwitchingSource
+    forwards_normal: Optional[bool]
+
+
 class LayoutChoice:
     """What is known for it.
 
@@ -79,30 +90,24 @@ class LayoutChoice:
         self._description = description
 
     @property
-    def forwards_normal(self) -> Optional[bool]:
-        """Whether output to NORMAL forwards; None if nothing shows it."""
-        if self._rejects_normal:
-            return False
-        if self._recorded is not None:
-            return self._recorded
-        return False if self._is_known_to_ignore_normal else None
-
-    @property
-    def source(self) -> SwitchingSource:
-        """What has decided how the switch forwards."""
+    def decision(self) -> SwitchingDecision:
+        """How the switch is to forward, and what has decided it."""
+        source, forwards_normal = self._evidence()
         if self.configured is not None:
-            return SwitchingSource.CONFIGURED
-        if self._rejects_normal:
-            return SwitchingSource.REJECTED
-        if self._recorded is not None:
-            return SwitchingSource.SWITCH_TEST
-        return SwitchingSource.MAKE if self._is_known_to_ignore_normal else SwitchingSource.DEFAULT
+            return SwitchingDecision(self.configured, SwitchingSource.CONFIGURED, forwards_normal)
+        switching = Switching.LEARN if forwards_normal is False else Switching.NORMAL
+        return SwitchingDecision(switching, source, forwards_normal)
 
-    @property
-    def _recorded(self) -> Optional[bool]:
-        if self.record is None or not self.record.is_of(self._description):
-            return None
-        return self.record.forwards_normal
+    def _evidence(self) -> tuple[SwitchingSource, Optional[bool]]:
+        """What shows whether output to NORMAL forwards, and whether it does; None if nothing shows it."""
+        if self._rejects_normal:
+            return SwitchingSource.REJECTED, False
+        record = self.record
+        if record is not None and record.is_of(self._description) and record.forwards_normal is not None:
+            return SwitchingSource.SWITCH_TEST, record.forwards_normal
+        if self._is_known_to_ignore_normal:
+            return SwitchingSource.MAKE, False
+        return SwitchingSource.DEFAULT, None
 
     @property
     def _is_known_to_ignore_normal(self) -> bool:
@@ -111,11 +116,11 @@ class LayoutChoice:
 
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""
-        code = error.type, error.code
-        if code == _BAD_OUT_PORT and self.switching is Switching.NORMAL and self.configured is None:
+        code, switching = (error.type, error.code), self.decision.switching
+        if code == _BAD_OUT_PORT and switching is Switching.NORMAL and self.configured is None:
             self._rejects_normal = True
             return True
-        if code == _BAD_OUT_PORT and self.switching is Switching.LEARN and not self.floods_by_ports:
+        if code == _BAD_OUT_PORT and switching is Switching.LEARN and not self.floods_by_ports:
             self.floods_by_ports = True
             return True
         if error.table == Table.SESSIONS and self.has_session_table and not error.is_table_full:
@@ -138,13 +143,9 @@ class LayoutChoice:
         self.floods_by_ports = True
         return True
 
-    @property
-    def switching(self) -> Switching:
-        """How the switch is to forward what is not ours."""
-        return self.configured or (Switching.LEARN if self.forwards_normal is False else Switching.NORMAL)
-
     def layout(self, ports: Collection[int]) -> Layout:
         """The layout of a switch that has these ports."""
+        switching = self.decision.switching
         if self.floods_by_ports:
-            return Layout(self.switching, self.tables, flood_to(ports), self.has_session_table)
-        return Layout(self.switching, self.tables, has_session_table=self.has_session_table)
+            return Layout(switching, self.tables, flood_to(ports), self.has_session_table)
+        return Layout(switching, self.tables, has_session_table=self.has_session_table)

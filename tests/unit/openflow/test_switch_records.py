@@ -125,22 +125,22 @@ def test_a_directory_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 def test_configuration_and_rejection_come_before_a_record_and_that_before_the_make() -> None:
     choice = LayoutChoice(64, None, RECORD)
-    assert (choice.switching, choice.source) == (Switching.NORMAL, SwitchingSource.DEFAULT)
+    assert choice.decision[:2] == (Switching.NORMAL, SwitchingSource.DEFAULT)
     choice.on_description(MAKE)
-    assert (choice.switching, choice.source) == (Switching.NORMAL, SwitchingSource.SWITCH_TEST)
+    assert choice.decision[:2] == (Switching.NORMAL, SwitchingSource.SWITCH_TEST)
     choice.record = RECORD._replace(forwards_normal=None)
-    assert (choice.switching, choice.source) == (Switching.LEARN, SwitchingSource.MAKE)
+    assert choice.decision[:2] == (Switching.LEARN, SwitchingSource.MAKE)
     choice.record = RECORD
     assert choice.on_rejected(REJECTED)
-    assert (choice.switching, choice.source) == (Switching.LEARN, SwitchingSource.REJECTED)
+    assert choice.decision[:2] == (Switching.LEARN, SwitchingSource.REJECTED)
     choice.configured = Switching.NONE
-    assert (choice.switching, choice.source) == (Switching.NONE, SwitchingSource.CONFIGURED)
+    assert choice.decision[:2] == (Switching.NONE, SwitchingSource.CONFIGURED)
 
 
 def test_a_record_of_another_version_decides_nothing() -> None:
     choice = LayoutChoice(64, None, RECORD._replace(forwards_normal=False))
     choice.on_description(Description("Lagopus project", "hybrid", "2.0"))
-    assert choice.source is SwitchingSource.MAKE
+    assert choice.decision.source is SwitchingSource.MAKE
 
 
 def test_a_record_that_comes_or_goes_while_the_switch_is_served_takes_effect(
