@@ -2,7 +2,8 @@
 
 Changes are sent in groups, deletions first, each with a barrier behind it. The next group goes when that is answered,
 and is no larger than what the switch takes in a fraction of a second (:mod:`.sessions.flow_mod_pace`). What waits
-meanwhile is bounded by the addresses that are known: an address has one change at a time.
+meanwhile is bounded by the addresses that are known: an address has one change at a time. All rules together are
+deleted by cookie, with one message for each table.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class LearnedRules:
         self._to_install: dict[Key, Entry] = {}
         self._to_delete: dict[tuple[int, Purpose], Rule] = {}
         self._outstanding = 0
-        self._is_over = False
+        self._deletes_all = self._is_over = False
 
     @property
     def waiting(self) -> int:
@@ -66,10 +67,23 @@ class LearnedRules:
         for rule in (_destination(key, entry), _source(key, entry)):
             self._to_delete[rule.cookie, rule.purpose] = rule
 
+    def delete_all(self) -> None:
+        """Delete the rules of all addresses with the next group, and of none that are learned from now on."""
+        self._to_install.clear()
+        self._to_delete.clear()
+        self._deletes_all = True
+
     def flush(self) -> None:
         """Send the next group, as many flow-mods as the switch takes. One group is outstanding at a time."""
-        if self._is_over or self._outstanding or not self.waiting:
+        if self._is_over or self._outstanding:
             return
+        if self._deletes_all:
+            self._deletes_all, self._outstanding = False, 1
+            self._transactions.submit(rule_messages.learned_removal, lambda error: self._on_concluded({}, error))
+        elif self.waiting:
+            self._send_group()
+
+    def _send_group(self) -> None:
         allowance = self._pace.allowance(0)
         deletions = [self._to_delete.pop(each) for each in list(islice(self._to_delete, allowance))]
         installs: dict[Key, Entry] = {}

@@ -126,12 +126,21 @@ def standing_removal(xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
         for purpose in Purpose
         if purpose not in STAYING_PURPOSES | with_data
     ]
-    # Without a whole cookie the switch visits each rule of a table: only the table in question is named then.
-    return exact + [
-        FlowMod(wire.OFPFC_DELETE, PIPELINE[purpose].table, purpose.cookie, SESSION_KEY_MASK).pack(xid)
-        for purpose in sorted(with_data)
-        if PIPELINE[purpose].table < layout.tables
-    ]
+    present = [purpose for purpose in sorted(with_data) if PIPELINE[purpose].table < layout.tables]
+    return exact + [_removal_with_data(purpose, xid) for purpose in present]
+
+
+def learned_removal(xid: int) -> list[bytes]:
+    """Messages that delete all rules that lead to learned addresses, and those of known sources."""
+    return [_removal_with_data(purpose, xid) for purpose in (Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE)]
+
+
+def _removal_with_data(purpose: Purpose, xid: int) -> bytes:
+    """The message that deletes all rules of a purpose whose cookies have data.
+
+    Without a whole cookie the switch visits each rule of a table: only the table in question is named.
+    """
+    return FlowMod(wire.OFPFC_DELETE, PIPELINE[purpose].table, purpose.cookie, SESSION_KEY_MASK).pack(xid)
 
 
 def learned_rule(rule: Rule, actions: bytes, idle_timeout: int, command: int, xid: int) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 from fake_switch import FakeSwitch, FakeTransport
 
 from ryu_haslb.configuration.model import Switching
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.layout import Layout, flood_to
 from ryu_haslb.openflow.layout_choice import LayoutChoice
 from ryu_haslb.openflow.learning import (
@@ -25,7 +25,7 @@ from ryu_haslb.openflow.pipeline import Action, Purpose, Rule, Table
 from ryu_haslb.openflow.sessions.flow_mod_pace import INITIAL_WINDOW
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_description import Description
-from ryu_haslb.openflow.wire_flow_mod import apply_actions, goto_table
+from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table
 from ryu_haslb.openflow.wire_ports import MAX_PORTS
 
 LAYOUT = Layout(Switching.LEARN)
@@ -166,6 +166,49 @@ def test_addresses_are_learned_anew_when_others_have_changed_rules() -> None:
     assert not bench.learning and not bench.rules(Purpose.FORWARD_LEARNED) and not bench.rules(Purpose.KNOWN_SOURCE)
     bench.show(HOST, 7)
     assert bench.rules(Purpose.FORWARD_LEARNED) == [(3, {"eth_dst": "02:00:00:00:00:07", "vlan_vid": 0})]
+
+
+def test_all_addresses_are_forgotten_by_one_message_for_each_table_which_takes_no_other_rule() -> None:
+    """docs/switches.md: hardware takes 200 to 1,000 flow-mods a second, and 2,048 addresses have twice as many rules."""
+    bench = Bench()
+    for mac in shown(MAX_NEW_ADDRESSES):
+        bench.show(mac, 7)
+    for mac in shown(MAX_NEW_ADDRESSES + 1, 1000):  # one too many: the port is not listened to for a while
+        bench.show(mac, 8)
+    standing = [Rule(Purpose.FLOOD_UNKNOWN), Rule(Purpose.LEARN_SOURCE), Rule(Purpose.DROP_RESERVED)]
+    of_others = {table: FlowMod(wire.OFPFC_ADD, table, 0xF0E, priority=7) for table in (3, 4)}
+    for message in (
+        *rule_messages.restoration(standing, False, 0, LAYOUT),
+        *(each.pack(0) for each in of_others.values()),
+    ):
+        bench.transport.transmit(message)
+    bench.transport.sent.clear()
+    bench.learning.learn_anew()
+    bench.transport.answer()
+    assert len(flow_mods(bench)) == 2
+    assert [len(bench.rules(purpose)) for purpose in (Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE)] == [0, 0]
+    assert [len(bench.rules(rule.purpose)) for rule in standing] == [1, 1, 1]
+    assert len(bench.rules(Purpose.LEARN_NOTHING)) == 1, "what has ended the copies of a port ends by itself"
+    assert sorted(flow.table_id for flow in bench.fake.flows_for(0xF0E)) == [3, 4]
+    bench.now += DEAF_INTERVAL + 1
+    for port in (7, 8):
+        for mac in shown(MAX_NEW_ADDRESSES, port * 5000):
+            bench.show(mac, port)
+    assert len(bench.learning) == 2 * MAX_NEW_ADDRESSES
+
+
+def test_what_is_learned_while_all_addresses_are_being_forgotten_stays() -> None:
+    """Additions that are under way are overtaken by no deletion, nor do later ones overtake it."""
+    bench = Bench()
+    bench.show(HOST, 7, answers=False)  # is under way
+    bench.show(bytes.fromhex("020000000008"), 8, answers=False)  # waits, and is forgotten
+    bench.learning.learn_anew()
+    bench.show(bytes.fromhex("020000000009"), 9, answers=False)
+    bench.transport.answer()
+    assert [match["in_port"] for _, match in bench.rules(Purpose.KNOWN_SOURCE)] == [9]
+    assert [match["eth_dst"] for _, match in bench.rules(Purpose.FORWARD_LEARNED)] == ["02:00:00:00:00:09"]
+    assert bench.learning.on_removed(1 << 32 | Purpose.FORWARD_LEARNED.cookie), "reported late"
+    assert len(bench.learning) == 1
 
 
 def test_a_full_table_ends_the_copies_of_the_port_and_nothing_is_believed_to_be_learned(
