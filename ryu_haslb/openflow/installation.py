@@ -22,6 +22,7 @@ from ryu_haslb.configuration.outside_ports import sides_of
 from ryu_haslb.language.wording import printable, quoted
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.audit.audit import Audit
+from ryu_haslb.openflow.audit.learned_audit import LearnedAudit
 from ryu_haslb.openflow.audit.meter_audit import MeterAudit
 from ryu_haslb.openflow.audit.session_audit import SessionAudit
 from ryu_haslb.openflow.backoff import Backoff
@@ -92,11 +93,13 @@ class Installation:
         transport, switch = self._transport, self._switch
         self._meters = Meters(transport.id, self.transactions, switch.admission, self._balancer, self._configuration)
         self._meters.on_deleted = self._restore
+        self._learned_audit = LearnedAudit(transport, transport.id, lambda: switch.learning)
         self._meter_audit = MeterAudit(transport, transport.id)
         session_audit = SessionAudit(transport, transport.id, switch.rules, self._balancer, switch.unrecovered)
         self.reply_rules = ReplyRules(transport.id, switch.replies, self._balancer, self.transactions, self._meters)
         self._meters.on_copying_ended = self.reply_rules.forget
-        self.audit = Audit(transport, session_audit, switch.restored, self._restore, self.reply_rules)
+        senders = self.reply_rules, self._meters.of_clients
+        self.audit = Audit(transport, session_audit, switch.restored, self._restore, senders)
 
     def ask_description(self) -> None:
         """Ask the switch who made it, and what its tables, meters and groups have room for."""
@@ -146,6 +149,7 @@ class Installation:
                 self._meter_audit.tick(self._meters.rates, now)
             self.reply_rules.tick(now)
             self.audit.tick(now)
+            self._learned_audit.tick(now)
             self._take_meter_counts()
         elif self._backoff.is_failing and not self._is_installing and not self._backoff.must_wait(now):
             self.install()
@@ -180,6 +184,7 @@ class Installation:
             self._meters.on_meter_stats(xid, message, now)
             or self._on_meter_rates(xid, message)
             or self.audit.on_reply(xid, message, now)
+            or self._learned_audit.on_reply(xid, message, now)
             or (self._description is not None and self._description.on_reply(xid, message))
         )
 
@@ -188,6 +193,7 @@ class Installation:
         return (
             self._on_flood_rejected(error)
             or self.audit.on_error(xid, now)
+            or self._learned_audit.on_error(xid)
             or self._meter_audit.on_error(xid)
             or (self._description is not None and self._description.on_error(xid))
         )

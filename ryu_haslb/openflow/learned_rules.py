@@ -113,13 +113,13 @@ class LearnedRules:
 
 
 def _deletion(rule: Rule, xid: int) -> bytes:
-    return rule_messages.learned_rule(rule, b"", AGEING_TIME, wire.OFPFC_DELETE_STRICT, xid)
+    return rule_messages.learned_rule(rule, 0, AGEING_TIME, wire.OFPFC_DELETE_STRICT, xid)
 
 
 def _additions(installs: Iterable[tuple[Key, Entry]], xid: int) -> Iterator[bytes]:
     for key, entry in installs:
-        for rule, actions in ((_destination(key, entry), wire.output(entry.port)), (_source(key, entry), b"")):
-            yield rule_messages.learned_rule(rule, actions, AGEING_TIME, wire.OFPFC_ADD, xid)
+        for rule in (_destination(key, entry), _source(key, entry)):
+            yield rule_messages.learned_rule(rule, entry.port, AGEING_TIME, wire.OFPFC_ADD, xid)
 
 
 def _destination(key: Key, entry: Entry) -> Rule:

@@ -16,7 +16,8 @@ speed; the controller only sees copies of packets whose source is new::
 A copy makes two rules, one in each table, with an idle time-out. When one of them is gone, the other one is deleted,
 and the address is learned anew with its next packet. A host that appears at another port misses its rule in table 4, so
 it is learned there at once. When a port goes down, its addresses are forgotten. So are all when others have deleted or
-changed standing rules (:mod:`.audit`): without its action, a rule in table 3 would drop what is sent to its address.
+changed standing rules (:mod:`.audit`), and those whose own rules others have changed (:mod:`.audit.learned_audit`):
+without its action, a rule in table 3 would drop what is sent to its address.
 
 Requests and ARP for a virtual address are sent to the controller in table 0. It learns their senders from them, or the
 replies of home agents to a PDSN that sends nothing else would be flooded.
@@ -162,6 +163,11 @@ class Learning:
             self._forget(key, entry)
             self._rules.flush()
         return True
+
+    def port_of(self, cookie: int) -> Optional[int]:
+        """Where the address was learned whose rule has this cookie; None if it is not known any more."""
+        key = self._keys.get(_number_of(cookie))
+        return None if key is None else self._entries[key].port
 
     def on_port_down(self, port: int) -> None:
         """A port went down: what is sent to its hosts is flooded, since they may appear at another."""

@@ -13,7 +13,6 @@ They are there only during a doubt; without one, nothing is on the switch and no
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from typing import Optional
 
 from ryu_haslb.openflow import rule_messages
@@ -93,10 +92,15 @@ class ReplyRules:
         self._uncertain.update(self._in_place)
         self._sent, self._in_place = {}, {}
 
+    def on_lost(self) -> None:
+        """Others have deleted or changed some: without their actions they would drop what home agents reply."""
+        self.forget()
+
     @property
-    def expected(self) -> Counter[tuple[int, int, int]]:
-        """Table, priority and cookie of the rules that the switch has confirmed."""
-        return Counter((rule.table.value, rule.priority, rule.purpose.cookie) for rule in self._in_place.values())
+    def sent(self) -> list[rule_messages.SentRule]:
+        """The rules that the switch has confirmed."""
+        metered, layout = self._meters.are_supported, self._layout
+        return [rule_messages.as_sent(rule, metered, layout) for rule in self._in_place.values()]
 
     def tick(self, now: float) -> None:
         """Make the rules follow the doubts."""

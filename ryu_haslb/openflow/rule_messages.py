@@ -143,23 +143,45 @@ def _removal_with_data(purpose: Purpose, xid: int) -> bytes:
     return FlowMod(wire.OFPFC_DELETE, PIPELINE[purpose].table, purpose.cookie, SESSION_KEY_MASK).pack(xid)
 
 
-def learned_rule(rule: Rule, actions: bytes, idle_timeout: int, command: int, xid: int) -> bytes:
+def learned_instructions(purpose: Purpose, port: int) -> bytes:
+    """What a rule of the learning table does with packets to an address at this port, or with those that it sends."""
+    if purpose is Purpose.FORWARD_LEARNED:
+        return apply_actions(wire.output(port)) + goto_table(Table.SOURCES)
+    return apply_actions(b"")
+
+
+def learned_rule(rule: Rule, port: int, idle_timeout: int, command: int, xid: int) -> bytes:
     """The message that adds a rule of the learning table, or deletes it. The switch reports when it is gone."""
-    goto = goto_table(Table.SOURCES) if rule.table is Table.DESTINATIONS else b""
     return FlowMod(
         *(command, rule.table, rule.cookie, _EXACT_COOKIE if command == wire.OFPFC_DELETE_STRICT else 0),
         *(rule.priority, idle_timeout, wire.OFPFF_SEND_FLOW_REM),
         match=match(rule.match),
-        instructions=b"" if command == wire.OFPFC_DELETE_STRICT else apply_actions(actions) + goto,
+        instructions=b"" if command == wire.OFPFC_DELETE_STRICT else learned_instructions(rule.purpose, port),
     ).pack(xid)
+
+
+class SentRule(NamedTuple):
+    """A rule as it is sent, for the audit."""
+
+    table: int
+    priority: int
+    cookie: int
+    instructions: bytes
+
+
+def as_sent(rule: Rule, metered: bool, layout: Layout = _DEFAULT) -> SentRule:
+    """A rule as the messages above send it."""
+    return SentRule(rule.table.value, rule.priority, rule.cookie, _instructions(rule, metered, layout))
+
+
+def _instructions(rule: Rule, metered: bool, layout: Layout) -> bytes:
+    instructions = layout.instructions(rule.action)
+    return instructions if rule.meter is None or not metered else meter(rule.meter) + instructions
 
 
 def _add(  # noqa: PLR0913 - what differs between additions
     rule: Rule, metered: bool, layout: Layout, xid: int, *, flags: int = 0, hard_timeout: int = 0
 ) -> bytes:
-    instructions = layout.instructions(rule.action)
-    if metered and rule.meter is not None:
-        instructions = meter(rule.meter) + instructions
     return FlowMod(
         command=wire.OFPFC_ADD,
         table=rule.table,
@@ -167,7 +189,7 @@ def _add(  # noqa: PLR0913 - what differs between additions
         priority=rule.priority,
         flags=flags if rule.purpose in _UNREPORTED else flags | wire.OFPFF_SEND_FLOW_REM,
         match=match(rule.match),
-        instructions=instructions,
+        instructions=_instructions(rule, metered, layout),
         hard_timeout=hard_timeout,
     ).pack(xid)
 

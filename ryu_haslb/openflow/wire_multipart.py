@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple, Optional
 
@@ -36,6 +37,8 @@ _FLOW = Struct("!HBx8xH10xQ16xHH")
 _FLOW_AGE = Struct("!4xI16xQ")
 _MATCH_HEADER = 4
 _INSTRUCTION = Struct("!H2x4x")
+#: The instruction that applies no action.
+_NO_ACTIONS = OFPIT_APPLY_ACTIONS.to_bytes(2, "big") + _INSTRUCTION.size.to_bytes(2, "big") + bytes(4)
 _TABLE = Struct("!B3xI16x")
 _METER_REQUEST = Struct("!I4x")
 _METER = Struct("!IH34x")
@@ -117,6 +120,19 @@ class FlowStats(NamedTuple):
             if kind == OFPIT_APPLY_ACTIONS:
                 return self.instructions[offset + _INSTRUCTION.size : end]
         return b""
+
+
+@lru_cache(maxsize=4096)
+def effect_of(instructions: bytes) -> frozenset[bytes]:
+    """What a rule does: its instructions, which have no order, without one that applies no action.
+
+    Instructions of a length that does not fit are taken together.
+    """
+    try:
+        found = frozenset(instructions[begin:end] for begin, end in _structures(instructions, 0, _INSTRUCTION.size, 2))
+    except MalformedMessage:
+        return frozenset((instructions,))
+    return found - {_NO_ACTIONS}
 
 
 class MeterStats(NamedTuple):

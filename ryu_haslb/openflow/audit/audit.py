@@ -4,9 +4,11 @@ Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rul
 
     standing rules   flow-removed message (OFPFF_SEND_FLOW_REM) -> compare at once
                      every 3 s                                  -> compare
-    reply rules      those of :mod:`.reply_rules`; compared with the standing rules
+    other rules      those of :mod:`.reply_rules` and of rate-limited clients; compared with the standing rules
     session rules    :mod:`.session_audit`; compared at once when a standing rule was deleted
     meters           :mod:`.meters`; the switch deletes the rules of a deleted meter with it
+
+    learned rules    :mod:`.learned_audit`
 
     compare          the rules of each purpose are fewer than were installed, or not the same as at first
                      -> restore: the meter of all requests and every standing rule are installed again
@@ -19,10 +21,11 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
+from ryu_haslb.openflow.audit.sent_rules import Sender, SentRules
 from ryu_haslb.openflow.audit.session_audit import SessionAudit
 from ryu_haslb.openflow.backoff import Backoff
 from ryu_haslb.openflow.pipeline import (
@@ -35,7 +38,6 @@ from ryu_haslb.openflow.pipeline import (
     Rule,
     Table,
 )
-from ryu_haslb.openflow.reply_rules import ReplyRules
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
@@ -80,7 +82,7 @@ class Restored:
 class Audit:
     """Audits one switch over one connection.
 
-    ``restore()`` has to install the standing rules again, and ``reply_rules`` installs its own when it is to.
+    ``restore()`` has to install the standing rules again. ``senders`` have rules that come and go, and send them again.
     """
 
     def __init__(
@@ -89,10 +91,11 @@ class Audit:
         sessions: SessionAudit,
         restored: Restored,
         restore: Callable[[], None],
-        reply_rules: ReplyRules,
+        senders: Sequence[Sender],
     ) -> None:
-        self._reply_rules = reply_rules
-        self._asked_version = 0
+        self._senders = senders
+        self._asked_versions: list[int] = []
+        self._sent_rules = SentRules()
         self._channel = channel
         self._datapath_id = channel.id
         self._sessions = sessions
@@ -199,13 +202,13 @@ class Audit:
         """
         self._due_at, self._heard_at = now + AUDIT_INTERVAL, now
         self._rows = []
-        self._asked_version = self._reply_rules.version
+        self._asked_versions = [sender.version for sender in self._senders]
         requests: list[tuple[Table, int, int]] = [(Table.CLASSIFIER, COOKIE_MARK, _STANDING_MASK)]
         elsewhere = {rule.purpose for rule in self._rules if rule.table is not Table.CLASSIFIER}
         requests += [(PIPELINE[each].table, each.cookie, _EXACT_COOKIE) for each in sorted(elsewhere)]
         if any(rule.purpose is Purpose.SESSION_KEY for rule in self._rules):
             requests.append((Table.CLASSIFIER, Purpose.SESSION_KEY.cookie, SESSION_KEY_MASK))
-        if self._reply_rules.expected:
+        if any(rule.table == Table.REPLIES for sender in self._senders for rule in sender.sent):
             requests.append((Table.REPLIES, Purpose.COPY_REPLY.cookie, _EXACT_COOKIE))
         for table, cookie, mask in requests:
             xid = self._channel.next_xid()
@@ -213,10 +216,12 @@ class Audit:
             self._channel.transmit(flow_stats_request(xid, table, cookie, mask))
 
     def _compare(self, now: float) -> None:
-        """Compare the reply with the rules that were installed. Those of rate-limited clients are not audited here."""
+        """Compare the reply with the rules that were installed."""
         if self._wanted is None:
             return
-        self._compare_reply_rules(now)
+        for sender, version in zip(self._senders, self._asked_versions):
+            if sender.version == version:  # else some have changed since the request
+                self._compare_rules_of(sender, now)
         rows = Counter(row for row in self._rows if _is_common(row))
         missing = self._wanted - Counter((row.table, row.priority, row.cookie) for row in rows.elements())
         count = sum(missing.values())
@@ -241,16 +246,13 @@ class Audit:
         self._sessions.compare(now)
         self._restore()
 
-    def _compare_reply_rules(self, now: float) -> None:
-        """Find deleted rules for replies, unless they have changed since the request."""
-        if self._reply_rules.version != self._asked_version:
-            return
-        found = Counter((row.table, row.priority, row.cookie) for row in self._rows)
-        missing = sum((self._reply_rules.expected - found).values())
-        if missing and self._was_verified:
+    def _compare_rules_of(self, sender: Sender, now: float) -> None:
+        """Find deleted and changed rules that come and go."""
+        lost = self._sent_rules.lost(sender.sent, self._rows)
+        if lost and self._was_verified:
             self._begin_incident(now)
-            self._standing_deleted += missing
-            self._reply_rules.forget()
+            self._standing_deleted += lost
+            sender.on_lost()
 
     def _end(self, reason: str) -> None:
         self._is_possible = False

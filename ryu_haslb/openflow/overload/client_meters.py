@@ -6,16 +6,17 @@ import logging
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from socket import inet_ntoa
+from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.configuration.outside_ports import Sides
 from ryu_haslb.openflow import rule_messages
 from ryu_haslb.openflow.overload.clients import MAX_RATE_LIMITED_CLIENTS
 from ryu_haslb.openflow.overload.meter_messages import send
-from ryu_haslb.openflow.pipeline import FIRST_METER
+from ryu_haslb.openflow.pipeline import FIRST_METER, Rule
 from ryu_haslb.openflow.standing_rules import client_rules
 from ryu_haslb.openflow.transactions import Transactions
-from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY
+from ryu_haslb.openflow.wire import OFPMC_ADD, OFPMC_DELETE, OFPMC_MODIFY, Error
 
 LOG = logging.getLogger(__name__)
 
@@ -34,6 +35,18 @@ class ClientMeters:
         self._sides = Sides()
         self._meter_of_client: dict[bytes, int] = {}
         self._rate_of_client: dict[bytes, int] = {}
+        self._rules_of_client: dict[bytes, list[Rule]] = {}
+        #: Changes whenever rules are sent, confirmed or deleted, for the audit.
+        self.version = 0
+
+    @property
+    def sent(self) -> list[rule_messages.SentRule]:
+        """The rules that the switch has confirmed."""
+        return [rule_messages.as_sent(rule, True) for rules in self._rules_of_client.values() for rule in rules]
+
+    def on_lost(self) -> None:
+        """Others have deleted or changed some of the rules."""
+        self.restore_rules()
 
     @property
     def rates(self) -> dict[int, int]:
@@ -47,8 +60,10 @@ class ClientMeters:
     def configure(self, configuration: Configuration, sides: Sides) -> None:
         """Use another configuration, or other ports. The rules of clients are gone, and so are their limits."""
         self._configuration, self._sides = configuration, sides
+        self.version += 1
         self._meter_of_client.clear()
         self._rate_of_client.clear()
+        self._rules_of_client.clear()
 
     def restore_rules(self) -> None:
         """Install the rules of rate-limited clients again."""
@@ -89,10 +104,20 @@ class ClientMeters:
 
     def _add_rules(self, client: bytes, meter: int) -> None:
         rules = list(client_rules(self._configuration, self._datapath_id, self._sides, inet_ntoa(client), meter))
-        self._transactions.submit(lambda xid: rule_messages.additions(rules, xid), lambda _: None)
+        self._rules_of_client.pop(client, None)
+        self.version += 1
+
+        def conclude(error: Optional[Error]) -> None:
+            if error is None and self._meter_of_client.get(client) == meter:
+                self._rules_of_client[client] = rules
+                self.version += 1
+
+        self._transactions.submit(lambda xid: rule_messages.additions(rules, xid), conclude)
 
     def _lift(self, client: bytes) -> None:
         """Delete a client's meter; the switch deletes the rules that use it (OpenFlow 1.3.5, section 6.5)."""
         send(self._channel, OFPMC_DELETE, self._meter_of_client.pop(client))
         del self._rate_of_client[client]
+        self._rules_of_client.pop(client, None)
+        self.version += 1
         LOG.info("Switch %016x: client %s is no longer rate-limited", self._datapath_id, inet_ntoa(client))

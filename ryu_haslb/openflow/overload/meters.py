@@ -54,7 +54,7 @@ class Meters:
     ``restored`` counts meters that were deleted by others and added again. ``on_deleted`` is called when the meter of
     all requests or that of ARP is among them: they are to be installed again, and so are the rules that use them.
     ``on_copying_ended`` is called when the meter of copied replies is. ``arp_dropped`` counts the ARP requests for
-    virtual addresses that their meter has dropped.
+    virtual addresses that their meter has dropped. ``of_clients`` are the meters of single clients.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Meters:
         self._admission = admission
         self._balancer = balancer
         self._configuration = configuration
-        self._of_clients = ClientMeters(datapath_id, transactions, configuration)
+        self.of_clients = ClientMeters(datapath_id, transactions, configuration)
         self._total_rate = MAX_REQUEST_RATE
         self._last_count: dict[int, int] = {}
         self._dropped: dict[int, int] = {}
@@ -160,7 +160,7 @@ class Meters:
             rates[REPLY_METER] = MAX_REPLY_RATE
         if self.has_probe_meter:
             rates[PROBE_METER] = MAX_PROBE_REPLY_RATE
-        return rates | self._of_clients.rates
+        return rates | self.of_clients.rates
 
     def restore_rate(self, meter: int, rate: int) -> None:
         """Set the rate of a meter again that others have changed."""
@@ -169,7 +169,7 @@ class Meters:
 
     def restore_client_rules(self) -> None:
         """Install the rules of rate-limited clients again."""
-        self._of_clients.restore_rules()
+        self.of_clients.restore_rules()
 
     def configure(self, configuration: Configuration, sides: Sides) -> None:
         """Use another configuration, or other ports, for the rules of clients. All standing rules are replaced then,
@@ -180,7 +180,7 @@ class Meters:
         elif self.has_probe_meter and not configuration.has_probes:
             self.has_probe_meter = False
             self._send(OFPMC_DELETE, PROBE_METER)
-        self._of_clients.configure(configuration, sides)
+        self.of_clients.configure(configuration, sides)
         self._admission.clients.lift_rate_limits()
 
     def tick(self, now: float) -> None:
@@ -210,7 +210,7 @@ class Meters:
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed meter-stats reply (%s); ignored", self._datapath_id, error)
             return True
-        ours = {FIRST_METER, ARP_METER, REPLY_METER, PROBE_METER, *self._of_clients.rates}
+        ours = {FIRST_METER, ARP_METER, REPLY_METER, PROBE_METER, *self.of_clients.rates}
         for meter, dropped in rows:
             if meter in ours:
                 self._present.add(meter)
@@ -242,7 +242,7 @@ class Meters:
         self._was_reported = self._was_reported or FIRST_METER in self._present
         if not self._was_reported and self._fruitless == _MAX_FRUITLESS_RESTORATIONS:
             return
-        self.restored += self._of_clients.restore(self._present)
+        self.restored += self.of_clients.restore(self._present)
         if self._is_copying and REPLY_METER not in self._present and self._was_reported:
             self.restored += 1
             self._is_copying = False
@@ -266,13 +266,13 @@ class Meters:
         assert self._updated_at is not None, "tick() has set it"
         seconds, self._updated_at = now - self._updated_at, now
         clients = self._admission.clients
-        dropped = {client: count / seconds for client, count in self._of_clients.by_client(self._dropped).items()}
+        dropped = {client: count / seconds for client, count in self.of_clients.by_client(self._dropped).items()}
         self._dropped.clear()
         rates = clients.update_rate_limits(now, dropped)
         if int(clients.total_rate) != self._total_rate:
             self._total_rate = int(clients.total_rate)
             self._send(OFPMC_MODIFY, FIRST_METER, self._total_rate)
-        for meter in self._of_clients.limit(rates):
+        for meter in self.of_clients.limit(rates):
             self._last_count[meter] = 0
 
     def _send(self, command: int, meter: int, rate: int = MAX_REQUEST_RATE) -> None:

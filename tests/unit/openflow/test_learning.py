@@ -169,7 +169,7 @@ def test_addresses_are_learned_anew_when_others_have_changed_rules() -> None:
 
 
 def test_all_addresses_are_forgotten_by_one_message_for_each_table_which_takes_no_other_rule() -> None:
-    """docs/switches.md: hardware takes 200 to 1,000 flow-mods a second, and 2,048 addresses have twice as many rules."""
+    """docs/switches.md: hardware takes 200 to 1,000 flow-mods a second; 2,048 addresses have twice as many rules."""
     bench = Bench()
     for mac in shown(MAX_NEW_ADDRESSES):
         bench.show(mac, 7)

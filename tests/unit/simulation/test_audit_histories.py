@@ -8,10 +8,13 @@ import pytest
 from budget import some
 
 from ryu_haslb.configuration.model import ProbeKind
-from ryu_haslb.openflow.pipeline import FIRST_METER, REPLY_METER
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.pipeline import FIRST_METER, REPLY_METER, SESSION_KEY_MASK, Purpose
 from ryu_haslb.openflow.roles.lease import LEASE_COOKIE
+from ryu_haslb.openflow.wire_flow_mod import apply_actions
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 from simulation.faults import Fault
+from simulation.flow_table import Flow
 from simulation.parameters import Parameters
 from simulation.simulation import simulate
 from simulation.world import World
@@ -270,6 +273,59 @@ def test_learned_addresses_whose_rules_lose_their_actions_are_reached_again() ->
     """A switch in learn mode. As long as others send there, such a rule would not time out."""
     parameters = replace(BUSY, normal="refused", tables=64)
     assert simulate(parameters, [Fault(60.0, "actions are changed", (0,))], 120.0).violation is None
+
+
+def rules_of(world: World, purpose: Purpose) -> list[Flow]:
+    return [
+        flow
+        for table in world.switch.datapath.tables
+        for flow in table
+        if flow.cookie & SESSION_KEY_MASK == purpose.cookie
+    ]
+
+
+def change(world: World, purpose: Purpose) -> None:
+    """Another controller has the rules of a purpose send their packets to a port that is not there."""
+    for flow in rules_of(world, purpose):
+        flow.instructions, flow.actions = apply_actions(wire.output(999)), ((0, 999),)
+        flow.goto = flow.meter = None
+
+
+@pytest.mark.parametrize("purpose", [Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE])
+def test_learned_addresses_are_learned_anew_when_nothing_but_their_own_rules_is_changed(
+    purpose: Purpose, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Standing rules, which are compared every 3 s, show nothing of it. Those of addresses are compared each minute."""
+    world = settled(replace(BUSY, normal="refused", tables=64))
+    run(world, 10.0)
+    change(world, purpose)
+    changed = {flow.cookie for flow in rules_of(world, purpose)}
+    assert changed
+    run(world, 70.0)
+    found = {flow.cookie for flow in rules_of(world, purpose)}
+    assert found and not found & changed, "each address has new rules"
+    assert "rules of learned addresses were changed by another controller or operator" in caplog.text
+    assert "were deleted by" not in caplog.text
+
+
+def test_rules_of_learned_addresses_that_nobody_changes_stay(caplog: pytest.LogCaptureFixture) -> None:
+    world = settled(replace(BUSY, normal="refused", tables=64))
+    before = {flow.cookie for flow in world.switch.datapath.tables[3]}
+    run(world, 130.0)
+    assert before <= {flow.cookie for flow in world.switch.datapath.tables[3]}
+    assert "were changed by" not in caplog.text
+
+
+@pytest.mark.parametrize("purpose", [Purpose.PASS_REPLY, Purpose.COPY_REPLY])
+def test_rules_for_replies_are_restored_when_nothing_but_their_actions_is_changed(purpose: Purpose) -> None:
+    world = settled(BUSY)
+    Fault(0.0, "home agent hangs", (0,)).strike(world)
+    run(world, 90.0)
+    before = our_rules(world)
+    change(world, purpose)
+    assert our_rules(world) != before
+    run(world, RESTORE_TIME)
+    assert {rule for rule in before if rule[0] in (0, 2)} <= our_rules(world)
 
 
 def test_rules_for_replies_that_lose_their_actions_do_not_drop_the_replies() -> None:

@@ -1,0 +1,66 @@
+"""Rules that come and go, as they were sent: which of them a report of the switch lacks, or shows with another effect.
+
+Some switches report instructions in another form than they were sent in. So the effect of a rule counts only once the
+switch has reported a rule of its kind (table, priority, cookie) as it was sent; until then only the number of rules
+does. Pure.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Optional, Protocol
+
+from ryu_haslb.openflow.rule_messages import SentRule
+from ryu_haslb.openflow.wire_multipart import FlowStats, effect_of
+
+#: Table, priority and cookie.
+_Kind = tuple[int, int, int]
+_Effects = Counter[tuple[_Kind, Optional[frozenset[bytes]]]]
+
+
+class Sender(Protocol):
+    """Has rules on the switch that come and go. ``version`` changes whenever some are sent, confirmed or deleted."""
+
+    version: int
+
+    @property
+    def sent(self) -> list[SentRule]:
+        """The rules that the switch has confirmed."""
+
+    def on_lost(self) -> None:
+        """Others have deleted or changed some of them: send them again."""
+
+
+class SentRules:
+    """What is known of one connection: the kinds of rules that were reported as they were sent."""
+
+    def __init__(self) -> None:
+        self._verified: set[_Kind] = set()
+
+    def lost(self, sent: Iterable[SentRule], rows: Iterable[FlowStats]) -> int:
+        """How many of these rules are not among the rows, or have another effect there."""
+        wanted: _Effects = Counter((_kind(rule), effect_of(rule.instructions)) for rule in sent)
+        kinds = {kind for kind, _ in wanted}
+        found: _Effects = Counter((_kind(row), effect_of(row.instructions)) for row in rows if _kind(row) in kinds)
+        self._verified.update(kind for kind, _ in wanted.keys() & found.keys())
+        return sum((self._comparable(wanted) - self._comparable(found)).values())
+
+    def is_changed(self, row: FlowStats, sent: SentRule) -> bool:
+        """Whether a row has another effect than the rule was sent with."""
+        kind = row.table, row.priority, sent.cookie
+        if effect_of(row.instructions) == effect_of(sent.instructions):
+            self._verified.add(kind)
+            return False
+        return kind in self._verified
+
+    def _comparable(self, effects: _Effects) -> _Effects:
+        """The same without the effects of those that the switch may report in another form."""
+        found: _Effects = Counter()
+        for (kind, effect), count in effects.items():
+            found[kind, effect if kind in self._verified else None] += count
+        return found
+
+
+def _kind(rule: SentRule | FlowStats) -> _Kind:
+    return rule.table, rule.priority, rule.cookie
