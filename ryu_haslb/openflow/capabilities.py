@@ -28,6 +28,7 @@ class Capability(Enum):
     METERS = "meters"
     ROLES = "roles"
     FLOW_MONITOR = "flow_monitor"
+    BARRIERS = "barriers"
     PACKET_OUT = "packet_out"
     PACKET_IN = "packet_in"
     MATCHES = "matches"
@@ -115,6 +116,13 @@ CAPABILITIES: Mapping[Capability, Row] = {
         "shows a standby of a cluster each session as it begins",
         "the first request of a standby",
         "a standby reads the session rules by flow statistics, every 10 s or less often, and when it takes over",
+    ),
+    Capability.BARRIERS: Row(
+        "barriers that wait for rules",
+        "say that a rule acts; less than a second later will do",
+        _TESTED,
+        "requests that come before a new rule acts are forwarded by packet-out, or go by the rule that it replaces; a "
+        "home agent in doubt may be failed although it answers",
     ),
     Capability.PACKET_OUT: Row("packet-out", "forwards the first request of each session", _TESTED, _NOT_SERVED),
     Capability.PACKET_IN: Row(

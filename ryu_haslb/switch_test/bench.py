@@ -37,6 +37,8 @@ PRIORITY = 65000
 TO_CONTROLLER = apply_actions(wire.output(wire.OFPP_CONTROLLER))
 EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
 
+#: How much longer than the lag that was seen is waited.
+_LAG_MARGIN = 1.25
 _IPV4 = Struct("!BBHHHBBH4s4s")
 _UDP = Struct("!HHHH")
 _ETHERNET = Struct("!6s6sH")
@@ -65,7 +67,7 @@ class Bench:
     ``cable`` are the two ports that a cable connects, and ``has_cable`` says whether packets pass it. ``reflects`` says
     whether a packet-out to CONTROLLER returns, ``has_table_output`` whether a packet-out to TABLE runs through the
     tables, ``rewrites_eth_dst`` whether a rule can set eth_dst. ``counting_ports`` are those whose counters show what
-    is sent out; None while that is not known.
+    is sent out. ``lag`` is the seconds behind a barrier reply after which rules act. Both are None while not known.
     """
 
     identity: Identity
@@ -75,6 +77,7 @@ class Bench:
     has_cable: bool = False
     rewrites_eth_dst: bool = False
     counting_ports: Optional[frozenset[int]] = None
+    lag: Optional[float] = None
     description: Description = field(default_factory=Description)
     meters: list[int] = field(default_factory=list)
     _numbers: int = 0
@@ -88,6 +91,11 @@ class Bench:
         """The content of a packet that no other packet of the test has."""
         self._numbers += 1
         return _LABEL + self._numbers.to_bytes(8, "big").hex().encode()
+
+    @property
+    def settling_time(self) -> float:
+        """Seconds behind a barrier reply after which rules act for certain, as far as is known."""
+        return _LAG_MARGIN * (self.lag or 0.0)
 
     @property
     def can_enter_tables(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Callable, Optional
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
 from ryu_haslb.openflow.wire_handshake import set_config
-from ryu_haslb.switch_test import measurements, packet_trials, request_trials, rule_trials, switching_trials
+from ryu_haslb.switch_test import lag_trial, measurements, packet_trials, request_trials, rule_trials, switching_trials
 from ryu_haslb.switch_test.bench import Bench
 from ryu_haslb.switch_test.cleanup import REMOVAL_TIMEOUT, clean_up
 from ryu_haslb.switch_test.exchange import RECONNECTION, ConnectionLostError, Exchange, Script, SilentSwitchError
@@ -34,6 +34,7 @@ Trial = Callable[[Bench], Script[Outcome]]
 TRIALS: Mapping[Capability, Trial] = {
     Capability.TABLE_OUTPUT: packet_trials.table_output,
     Capability.OUTPUT: packet_trials.output,
+    Capability.BARRIERS: lag_trial.barriers,
     Capability.PACKET_OUT: packet_trials.packet_outs,
     Capability.PACKET_IN: packet_trials.packet_ins,
     Capability.MATCHES: rule_trials.matches,

@@ -14,8 +14,9 @@ sockets nor a clock. :class:`Conversation` runs it::
       | <-- Answer ---        |                                               |
 
 An exchange ends when the barrier reply and all that is wanted are there, ``wait`` seconds after the barrier reply if
-something is missing, and after ``limit`` seconds in any case. An error that carries the transaction id of the exchange
-ends the waiting: what the switch has rejected has no effect.
+something is missing, and after ``limit`` seconds in any case. One that changes rules ends no sooner than the rules act,
+where a switch takes its time for that behind the barrier reply (:mod:`.lag_trial`). An error that carries the
+transaction id of the exchange ends the waiting: what the switch has rejected has no effect.
 
 When the connection ends, the script gets a :class:`ConnectionLostError`, and may yield :data:`RECONNECTION` to wait
 until the switch has connected again.
@@ -42,6 +43,8 @@ MAX_FOUND = 1 << 28
 #: Remarks about what a switch did that it should not, at most.
 MAX_REMARKS = 20
 
+#: The types of messages that change rules; bundles are among them.
+_CHANGES = (wire.OFPT_FLOW_MOD, wire.OFPT_METER_MOD, wire.OFPT_EXPERIMENTER)
 T = TypeVar("T")
 
 
@@ -104,6 +107,7 @@ class Answer:
     """What came back: the messages that were wanted, the first error, and the number of errors.
 
     ``barrier`` and ``elapsed`` are the seconds until the barrier reply, and until the last message that was wanted.
+    ``took`` is those until the exchange has ended.
     """
 
     found: list[Message] = field(default_factory=list)
@@ -111,6 +115,7 @@ class Answer:
     errors: int = 0
     barrier: float = 0.0
     elapsed: float = 0.0
+    took: float = 0.0
     is_connected: bool = True
 
 
@@ -123,31 +128,36 @@ class _Running:
     exchange: Exchange
     xid: int
     began: float
+    settling_time: float
     answer: Answer = field(default_factory=Answer)
     replied_at: Optional[float] = None
     is_enough: bool = False
     size: int = 0
 
     def deadline(self) -> float:
-        end = self.began + self.exchange.limit
         if self.replied_at is None:
-            return end
-        return min(end, self.replied_at + self.exchange.wait)
+            return self.began + self.exchange.limit
+        settled_at = self.replied_at + self.settling_time
+        if self.is_enough or not self.exchange.wants_something:
+            return settled_at
+        return max(settled_at, min(self.began + self.exchange.limit, self.replied_at + self.exchange.wait))
 
-    def is_over(self) -> bool:
-        if self.replied_at is None:
-            return False
-        return self.is_enough or self.answer.error is not None or not self.exchange.wants_something
+    def is_over(self, now: float) -> bool:
+        return now >= self.deadline() or (self.replied_at is not None and self.answer.error is not None)
 
 
 class Conversation(Generic[T]):
-    """Runs a script. What it wants to send is taken by :meth:`take_outgoing`; ``remarks`` are for the report."""
+    """Runs a script. What it wants to send is taken by :meth:`take_outgoing`; ``remarks`` are for the report.
 
-    def __init__(self, script: Script[T]) -> None:
+    ``settling_time`` is the seconds behind a barrier reply after which rules act.
+    """
+
+    def __init__(self, script: Script[T], settling_time: Callable[[], float] = lambda: 0.0) -> None:
         self.result: Optional[T] = None
         self.is_done = False
         self.remarks: list[str] = []
         self._script = script
+        self._settling_time = settling_time
         self._xid = 0x7E570000
         self._outgoing: list[bytes] = []
         self._running: Optional[_Running] = None
@@ -189,8 +199,9 @@ class Conversation(Generic[T]):
     def tick(self, now: float) -> None:
         """End an exchange that is complete, or whose time is over."""
         running = self._running
-        if running is None or not (running.is_over() or now >= running.deadline()):
+        if running is None or not running.is_over(now):
             return
+        running.answer.took = now - running.began
         if running.exchange.awaits_connection:
             running.answer.is_connected = False
         elif running.replied_at is None:
@@ -247,6 +258,8 @@ class Conversation(Generic[T]):
             self.result, self.is_done = end.value, True
             return
         self._xid += 1
-        self._running = _Running(exchange, self._xid, now)
+        messages = exchange.build(self._xid)
+        changes_rules = any(each[1] in _CHANGES for each in messages)
+        self._running = _Running(exchange, self._xid, now, self._settling_time() if changes_rules else 0.0)
         if not exchange.awaits_connection:
-            self._outgoing += [*exchange.build(self._xid), wire.barrier_request(self._xid)]
+            self._outgoing += [*messages, wire.barrier_request(self._xid)]

@@ -59,14 +59,19 @@ class Measurement(NamedTuple):
     is_full: bool = False
 
 
-def barriers(_: Bench) -> Script[list[Measurement]]:
-    """The round trip of barriers."""
+def barriers(bench: Bench) -> Script[list[Measurement]]:
+    """The round trip of barriers, and how long behind the reply rules act, which was measured before."""
     trips = []
     for _each in range(BARRIERS):
         answer = yield Exchange()
         trips.append(answer.barrier * 1000)
     note = f"median of {BARRIERS}; the longest took {max(trips):.1f} ms"
-    return [Measurement("barrier_ms", "barrier", round(median(trips), 3), "ms", note)]
+    lag = None if bench.lag is None else round(bench.lag * 1000, 1)
+    behind = "not measured" if lag is None else "from the barrier reply until rules act, the longest"
+    return [
+        Measurement("barrier_ms", "barrier", round(median(trips), 3), "ms", note),
+        Measurement("rule_lag_ms", "rule lag", lag, "ms", behind),
+    ]
 
 
 def packet_rates(bench: Bench) -> Script[list[Measurement]]:

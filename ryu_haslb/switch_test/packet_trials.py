@@ -9,7 +9,18 @@ from ryu_haslb.openflow import wire, wire_packet
 from ryu_haslb.openflow.wire_flow_mod import apply_actions
 from ryu_haslb.switch_test.bench import TEST_PREFIX, UDP_FIELDS, Bench, datagram, packet_out, rule, tagged
 from ryu_haslb.switch_test.exchange import Script
-from ryu_haslb.switch_test.trial import WORKS, Outcome, Passage, Result, emit, ignored, install, reflected, remove
+from ryu_haslb.switch_test.trial import (
+    FIRST_ATTEMPTS,
+    WORKS,
+    Outcome,
+    Passage,
+    Result,
+    emit,
+    ignored,
+    install,
+    reflected,
+    remove,
+)
 from ryu_haslb.switch_test.trial import through_rules as through
 
 #: Bytes of the packet that must arrive whole: more than a switch sends by default (128).
@@ -38,7 +49,9 @@ def table_output(bench: Bench) -> Script[Outcome]:
     if failure is not None:
         return failure
     actions = wire_packet.return_to_session(_TAG)
-    passage = yield from emit(lambda xid: packet_out(actions, datagram(label), xid), label, {entry.cookie})
+    passage = yield from emit(
+        lambda xid: packet_out(actions, datagram(label), xid), label, {entry.cookie}, FIRST_ATTEMPTS
+    )
     yield from remove([entry])
     if passage.failure is not None:
         return passage.failure
@@ -74,7 +87,9 @@ def output(bench: Bench) -> Script[Outcome]:
 
 def _over_cable(bench: Bench, port: int) -> Script[Passage]:
     label = bench.label()
-    passage = yield from emit(lambda xid: packet_out(wire.output(port), datagram(label), xid), label)
+    passage = yield from emit(
+        lambda xid: packet_out(wire.output(port), datagram(label), xid), label, attempts=FIRST_ATTEMPTS
+    )
     return passage
 
 

@@ -40,6 +40,7 @@ from ryu_haslb.switch_test.trial import (
     present,
     remove,
     rules_with,
+    settle,
 )
 from ryu_haslb.switch_test.trial import through_rules as through
 
@@ -219,6 +220,7 @@ def idle_timeout(bench: Bench) -> Script[Outcome]:
     )
     if answer.error is not None:
         return Outcome(Result.REJECTED, str(answer.error))
+    yield from settle(bench)
     left = yield from present_by_source(bench, [entry])
     yield from remove([entry])
     if entry.cookie in left:

@@ -107,7 +107,7 @@ def examine(  # noqa: PLR0913, PLR0917 - each is an option of the operator
     bench = Bench(connected.identity, cable=None if cable is None else _ports(connected.identity, cable))
     examination = Examination(bench, fill, progress)
     line = Line(listener, connected, lambda: stops() > 0)
-    conversation = Conversation(examination.script())
+    conversation = Conversation(examination.script(), lambda: bench.settling_time)
     try:
         line.carry_out(conversation)
         return Ended(examination, conversation.remarks, False)

@@ -12,8 +12,9 @@ from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_
 from ryu_haslb.switch_test.bench import TEST_MARK, TEST_MARK_MASK, Bench, packet_out, removal_of
 from ryu_haslb.switch_test.exchange import Exchange, Message, Script
 
-#: How often a packet is sent before it counts as one that does not arrive: a switch may drop one of many.
-ATTEMPTS = 3
+#: How often a packet is sent before it counts as one that does not arrive: a switch may drop one of many; and the same
+#: while it is not known how long rules take to act.
+ATTEMPTS, FIRST_ATTEMPTS = 3, 10
 #: Seconds for a reply that may be long.
 STATISTICS_TIMEOUT = 30.0
 UNTRIED_TABLES = (
@@ -90,8 +91,16 @@ def remove(rules: Iterable[FlowMod]) -> Script[None]:
     yield Exchange(lambda xid: removal_of(rules, xid))
 
 
-def emit(build: Callable[[int], bytes], label: bytes, expected: Collection[int] = ()) -> Script[Passage]:
-    """Send a packet that carries ``label`` until packet-ins of all ``expected`` cookies have it, three times at most.
+def settle(bench: Bench) -> Script[None]:
+    """Wait until packets miss a rule that the switch itself has removed."""
+    if bench.settling_time:
+        yield Exchange(wanted=lambda _: False, wait=bench.settling_time)
+
+
+def emit(
+    build: Callable[[int], bytes], label: bytes, expected: Collection[int] = (), attempts: int = ATTEMPTS
+) -> Script[Passage]:
+    """Send a packet that carries ``label`` until packet-ins of all ``expected`` cookies have it, a few times at most.
 
     Without ``expected`` any packet-in will do. A switch may send a packet by a rule that is gone already, for a moment,
     if it remembers what it has done with packets like this one.
@@ -101,7 +110,7 @@ def emit(build: Callable[[int], bytes], label: bytes, expected: Collection[int] 
         return set(expected) <= {arrival.cookie for each in found for arrival in _arrival(each)}
 
     arrivals: list[Arrival] = []
-    for _ in range(ATTEMPTS):
+    for _ in range(attempts):
         answer = yield Exchange(lambda xid: [build(xid)], lambda each: _carries(each, label), is_enough)
         if answer.error is not None:
             return Passage((), rejected(answer.error))
@@ -187,6 +196,11 @@ def multipart(build: Callable[[int], bytes], limit: float = STATISTICS_TIMEOUT) 
     if not parts or has_more(parts[-1]):
         raise wire.MalformedMessage(f"no complete reply within {limit:g} s")
     return parts
+
+
+def has_cookie(message: Message, cookie: int) -> bool:
+    """Whether a packet-in is that of a rule with this cookie."""
+    return any(arrival.cookie == cookie for arrival in _arrival(message))
 
 
 def _carries(message: Message, label: bytes) -> bool:

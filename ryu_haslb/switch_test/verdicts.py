@@ -41,7 +41,7 @@ class Judgement(NamedTuple):
 _C = Capability
 _BASE = (_C.PACKET_OUT, _C.PACKET_IN, _C.OUTPUT, _C.MATCHES, _C.SET_ETH_SRC, _C.SET_ETH_DST, _C.COOKIE_DELETION)
 _SERVING = (
-    *(_C.SESSION_TABLE, _C.TABLE_OUTPUT, _C.BUNDLES, _C.METERS),
+    *(_C.BARRIERS, _C.SESSION_TABLE, _C.TABLE_OUTPUT, _C.BUNDLES, _C.METERS),
     *(_C.FLOW_STATISTICS, _C.IDLE_TIMEOUT, _C.FLOW_REMOVED),
 )
 
@@ -54,7 +54,7 @@ MODES = (
         "learn",
         "switching learn",
         (_C.VLAN_MATCH, _C.MATCHES),
-        (_C.LEARNING_TABLES, _C.FLOOD, _C.IDLE_TIMEOUT, _C.FLOW_REMOVED),
+        (_C.BARRIERS, _C.LEARNING_TABLES, _C.FLOOD, _C.IDLE_TIMEOUT, _C.FLOW_REMOVED),
     ),
     Mode("cluster", "cluster", (_C.ROLES,), (_C.FLOW_MONITOR, _C.FLOW_STATISTICS)),
 )

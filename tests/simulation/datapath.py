@@ -9,7 +9,7 @@ from struct import Struct
 from typing import NamedTuple, Optional
 
 from simulation import packet
-from simulation.flow_table import FlowTable, MalformedError
+from simulation.flow_table import FlowTable, Later, MalformedError, at_once
 
 OFPP_IN_PORT, OFPP_TABLE, OFPP_NORMAL, OFPP_FLOOD = 0xFFFFFFF8, 0xFFFFFFF9, 0xFFFFFFFA, 0xFFFFFFFB
 OFPP_ALL, OFPP_CONTROLLER, OFPP_LOCAL, OFPP_ANY = 0xFFFFFFFC, 0xFFFFFFFD, 0xFFFFFFFE, 0xFFFFFFFF
@@ -94,7 +94,7 @@ class Capabilities:
     answers_barriers: bool = True
     #: Bytes of the rejected message that an error repeats.
     error_data: int = 64
-    #: Seconds behind a barrier reply after which flow-mods have an effect.
+    #: Seconds after which packets meet the rules that the switch has confirmed, and reports.
     flow_mod_lag: float = 0.0
 
 
@@ -141,6 +141,8 @@ class Datapath:
     capabilities: Capabilities = field(default_factory=Capabilities)
     #: Is called with each frame that no rule matches, that a rule drops, or that was to leave by a port that is down.
     lost: Callable[[bytes], object] = lambda _: None
+    #: Carries a change of rules out in the data plane, where that lags behind what the switch says.
+    later: Later = at_once
     down: set[int] = field(default_factory=set)
     meters: dict[int, Meter] = field(default_factory=dict)
     tables: list[FlowTable] = field(default_factory=list)
@@ -169,7 +171,7 @@ class Datapath:
         """Put an empty table in the place of one."""
         self.used.pop(number, None)
         limit = self.tables[number].limit if number < len(self.tables) else self.capabilities.max_flows
-        table = FlowTable(limit, partial(self._on_used, number))
+        table = FlowTable(limit, partial(self._on_used, number), self.later)
         self.tables[number : number + 1] = [table]
         return table
 

@@ -119,12 +119,27 @@ class _Group:
         return read
 
 
-class FlowTable:
-    """A table with at most ``limit`` rules. ``on_used`` is called when it has its first one, or has lost its last."""
+#: Carries out a step of the data plane, with a rule.
+Later = Callable[[Callable[[Flow], None], Flow], None]
 
-    def __init__(self, limit: int = 1_000_000, on_used: Callable[[bool], None] = lambda _: None) -> None:
+
+def at_once(step: Callable[[Flow], None], flow: Flow) -> None:
+    """The data plane does not lag."""
+    step(flow)
+
+
+class FlowTable:
+    """A table with at most ``limit`` rules. ``on_used`` is called when it has its first one, or has lost its last.
+
+    ``later`` has packets meet a new rule, and miss one that is gone, some time after the table shows it.
+    """
+
+    def __init__(
+        self, limit: int = 1_000_000, on_used: Callable[[bool], None] = lambda _: None, later: Later = at_once
+    ) -> None:
         self.limit = limit
         self._on_used = on_used
+        self._later = later
         self._flows: dict[FlowKey, Flow] = {}
         self._groups: dict[tuple[int, tuple[tuple[int, Optional[int]], ...]], _Group] = {}
         self._order: list[_Group] = []
@@ -182,25 +197,16 @@ class FlowTable:
         before = self._flows.get(key)
         if before is not None:
             self.remove(before)
-        if self._cache:
-            self._cache.clear()
         if not self._flows:
             self._on_used(True)
         self._flows[key] = flow
         self._by_cookie.setdefault(flow.cookie, {})[flow] = None
-        bits = tuple([(number, mask) for number, _, mask in flow.match.fields])
-        group = self._groups.get((flow.priority, bits))
-        if group is None:
-            group = self._groups[flow.priority, bits] = _Group(flow.priority, bits)
-            self._order = sorted(self._groups.values(), key=lambda each: -each.priority)
-        group.flows[_group_key(flow)] = flow
         if flow.idle_timeout or flow.hard_timeout:
             self._schedule(flow)
+        self._later(self._show, flow)
 
     def remove(self, flow: Flow) -> None:
         """Take a rule out."""
-        if self._cache:
-            self._cache.clear()
         del self._flows[flow.key]
         if not self._flows:
             self._on_used(False)
@@ -208,6 +214,23 @@ class FlowTable:
         del same[flow]
         if not same:
             del self._by_cookie[flow.cookie]
+        self._later(self._hide, flow)
+
+    def _show(self, flow: Flow) -> None:
+        """From now on packets meet a rule."""
+        if self._cache:
+            self._cache.clear()
+        bits = tuple([(number, mask) for number, _, mask in flow.match.fields])
+        group = self._groups.get((flow.priority, bits))
+        if group is None:
+            group = self._groups[flow.priority, bits] = _Group(flow.priority, bits)
+            self._order = sorted(self._groups.values(), key=lambda each: -each.priority)
+        group.flows[_group_key(flow)] = flow
+
+    def _hide(self, flow: Flow) -> None:
+        """From now on packets miss a rule that was there."""
+        if self._cache:
+            self._cache.clear()
         bits = tuple((number, mask) for number, _, mask in flow.match.fields)
         group = self._groups[flow.priority, bits]
         del group.flows[_group_key(flow)]

@@ -9,6 +9,7 @@ both. It shares no code with the product. :class:`Capabilities` say what it lack
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from struct import Struct
 from typing import Optional
 
@@ -16,7 +17,7 @@ from simulation.clock import Clock
 from simulation.datapath import Capabilities, Datapath, PacketIn
 from simulation.flow_mods import FlowMods
 from simulation.flow_monitor import ADDED, DELETED, UNKNOWN, FlowMonitors, Origin
-from simulation.flow_table import OFPFF_SEND_FLOW_REM, Flow
+from simulation.flow_table import OFPFF_SEND_FLOW_REM, Flow, at_once
 from simulation.openflow import FLOW_REMOVED, PACKET_IN, PORT_STATUS, packed, packed_fields
 from simulation.statistics import Statistics
 from simulation.switch_connection import SwitchConnection
@@ -42,7 +43,8 @@ class SimulatedSwitch:
         self.datapath_id = datapath_id
         self.clock = clock
         self.capabilities = capabilities or Capabilities()
-        self.datapath = Datapath(ports, transmit, self._punt, self.capabilities)
+        later = partial(clock.after, self.capabilities.flow_mod_lag) if self.capabilities.flow_mod_lag else at_once
+        self.datapath = Datapath(ports, transmit, self._punt, self.capabilities, later=later)
         self.monitors = FlowMonitors(self.datapath)
         self.flow_mods = FlowMods(self)
         rate = self.capabilities.flow_mod_rate

@@ -186,17 +186,7 @@ class SwitchConnection:
             self.send(BARRIER_REPLY, b"", xid)
 
     def _flow_mod(self, message: bytes, _: int) -> None:
-        lag = self._switch.capabilities.flow_mod_lag
-        if lag:
-            self._switch.clock.after(lag, self._execute_late, message)
-        else:
-            self._switch.flow_mods.execute(message, self)
-
-    def _execute_late(self, message: bytes) -> None:
-        try:
-            self._switch.flow_mods.execute(message, self)
-        except MalformedError as error:
-            self._refuse(message, error.code)
+        self._switch.flow_mods.execute(message, self)
 
     def _features(self, _: bytes, xid: int) -> None:
         capabilities = 0x4F

@@ -53,7 +53,7 @@ class TestedSwitch:
 
     def run(self, script: Any) -> Conversation[Any]:
         """Run a script to its end."""
-        conversation = Conversation(script)
+        conversation = Conversation(script, lambda: self.bench.settling_time)
         conversation.start(self.clock.now)
         end = self.clock.now + MAX_DURATION
         while not conversation.is_done:

@@ -21,6 +21,8 @@ HABITS: dict[str, dict[str, Any]] = {
     "each rule in a part of its own": {"stats_part": 1},
     "every seventh part is damaged": {"stats_part": 300, "bad_stats": 7},
     "reports nothing of itself": {"reports_features": False},
+    "rules act 0.4 s behind the barrier reply": {"habits": (("flow_mod_lag", 0.4),)},
+    "rules act 3 s behind the barrier reply": {"habits": (("flow_mod_lag", 3.0),), "normal": "refused", "tables": 64},
 }
 
 

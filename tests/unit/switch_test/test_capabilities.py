@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from tested_switch import TestedSwitch
+from tested_switch import STEP, TestedSwitch
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Datapath, Switching
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
+from ryu_haslb.switch_test import lag_trial, packet_trials
 from ryu_haslb.switch_test.examination import TRIALS, Findings
-from ryu_haslb.switch_test.trial import Result
+from ryu_haslb.switch_test.trial import Result, ignored
 from ryu_haslb.switch_test.verdicts import Verdict, advice, judge, sentence, serves
 from simulation.flow_table import Flow, read_match
 from simulation.packet import ETH_DST, ETH_SRC, IPV4_DST, METADATA, UDP_DST, VLAN_VID
@@ -76,6 +77,7 @@ LACKS: list[tuple[dict[str, Any], Capability]] = [
     ({"flow_statistics": False}, C.FLOW_STATISTICS),
     ({"max_packet_in": 128}, C.PACKET_IN),
     ({"checks_generation": False}, C.ROLES),
+    ({"flow_mod_lag": 2.0}, C.BARRIERS),
 ]
 #: The modes that cannot be used without a capability, and those that are used with less.
 NEEDED = {
@@ -90,6 +92,7 @@ NEEDED = {
     C.ROLES: {"cluster"},
 }
 USED = {
+    C.BARRIERS: {"dispatched", "direct", "learn"},
     C.TABLE_OUTPUT: {"dispatched", "direct"},
     C.BUNDLES: {"dispatched", "direct"},
     C.METERS: {"dispatched", "direct"},
@@ -141,6 +144,8 @@ HABITS: list[dict[str, Any]] = [
     {"error_data": 8},
     {"error_data": 0},
     {"timeout_step": 10.0},
+    {"flow_mod_lag": 0.02},
+    {"flow_mod_lag": 0.4},
 ]
 
 
@@ -154,6 +159,32 @@ def test_what_the_balancer_can_serve_is_no_lack(habits: dict[str, Any], cable: A
     assert set(verdicts(findings).values()) == {Verdict.WORKS}
     assert findings.left == 0
     assert_nothing_is_left(tested)
+
+
+@pytest.mark.parametrize(("lag", "result"), [(0.0, Result.WORKS), (0.4, Result.WORKS), (2.0, Result.IGNORED)])
+def test_how_long_rules_take_to_act_is_measured(lag: float, result: Result) -> None:
+    """Hardware replies to a barrier before its data plane has the rules, against OpenFlow 1.3.5, section 7.3.8."""
+    tested = TestedSwitch(CABLE, flow_mod_lag=lag)
+    findings = tested.examine()
+    assert findings.outcomes[C.BARRIERS].result is result
+    (found,) = [each for each in findings.measured if each.token == "rule_lag_ms"]
+    assert found.value is not None
+    assert lag * 1000 <= found.value <= (lag + 2 * STEP) * 1000 if lag else not found.value
+
+
+def test_a_switch_whose_rules_act_after_long_is_waited_for_no_longer_than_some_seconds() -> None:
+    findings = TestedSwitch(CABLE, flow_mod_lag=60.0).examine()
+    assert not serves(findings)
+    assert findings.outcomes[C.BARRIERS].result is Result.NOT_TRIED
+
+
+def test_rules_that_act_no_longer_in_time_are_said() -> None:
+    """The first rule acted at once; the switch is busy since then."""
+    tested = TestedSwitch(CABLE)
+    tested.run(packet_trials.table_output(tested.bench))
+    tested.switch.datapath.tables[0]._later = lambda *_: None
+    outcome = tested.run(lag_trial.barriers(tested.bench)).result
+    assert outcome == ignored("a rule does not act within 5 s of the barrier reply")
 
 
 def test_statistics_that_ignore_the_cookie_are_remarked() -> None:
