@@ -56,20 +56,19 @@ def changes(
     added: Iterable[Rule], removed: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT
 ) -> list[bytes]:
     """Messages that remove rules, and add others: those for replies. The switch need not report that they are gone."""
-    removals = [
-        FlowMod(
-            wire.OFPFC_DELETE_STRICT,
-            *(rule.table, rule.purpose.cookie, _EXACT_COOKIE, rule.priority),
-            match=match(rule.match),
-        ).pack(xid)
-        for rule in removed
-    ]
-    return removals + [_add(rule, metered, layout, xid) for rule in added]
+    return [_delete(rule, xid) for rule in removed] + [_add(rule, metered, layout, xid) for rule in added]
 
 
 def temporary(rules: Iterable[Rule], seconds: int, layout: Layout, xid: int, *, metered: bool = False) -> list[bytes]:
-    """Messages that add these rules for some seconds; if they are there, their time begins anew."""
-    return [_add(rule, metered, layout, xid, hard_timeout=seconds) for rule in layout.fit(rules)]
+    """Messages that add these rules for some seconds; if they are there, their time begins anew.
+
+    Some switches (Lagopus) keep the age of a rule that is added again: it is deleted before.
+    """
+    return [
+        message
+        for rule in layout.fit(rules)
+        for message in (_delete(rule, xid), _add(rule, metered, layout, xid, hard_timeout=seconds))
+    ]
 
 
 def restoration(rules: Iterable[Rule], metered: bool, xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
@@ -177,6 +176,12 @@ def as_sent(rule: Rule, metered: bool, layout: Layout = _DEFAULT) -> SentRule:
 def _instructions(rule: Rule, metered: bool, layout: Layout) -> bytes:
     instructions = layout.instructions(rule.action)
     return instructions if rule.meter is None or not metered else meter(rule.meter) + instructions
+
+
+def _delete(rule: Rule, xid: int) -> bytes:
+    return FlowMod(
+        wire.OFPFC_DELETE_STRICT, rule.table, rule.cookie, _EXACT_COOKIE, rule.priority, match=match(rule.match)
+    ).pack(xid)
 
 
 def _add(  # noqa: PLR0913 - what differs between additions

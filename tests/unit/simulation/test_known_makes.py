@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from budget import some
 
-from ryu_haslb.configuration.model import Datapath, Switching
+from ryu_haslb.configuration.model import Datapath, ProbeKind, Switching
 from ryu_haslb.openflow.pipeline import Purpose
 from simulation.faults import Fault
 from simulation.parameters import Parameters
@@ -110,6 +110,19 @@ def test_two_balancers_do_not_take_the_switch_from_each_other(
     """The lease shows that the master lives, also where a rule that is added again keeps its age."""
     assert simulate(world(controllers=2, **make), [], 120.0).violation is None
     assert "another balancer has taken over" not in caplog.text
+
+
+@MAKES
+def test_the_rule_for_answers_to_probes_stays_for_as_long_as_it_is_sent_again(make: dict[str, Any]) -> None:
+    """Else Lagopus removes it after a minute, since its age goes on: an answer is lost, which may fail a home agent."""
+    parameters = world(probe=ProbeKind.PING, probe_interval=1, probe_faildetect=1, **make)
+    running = World(replace(parameters, mobiles=3))
+    running.start()
+    running.clock.run_until(running.clock.now + 5.0)  # the first answers come before the rules act
+    for _ in range(150):
+        running.clock.run_until(running.clock.now + 1.0)
+        targets = running.controller.balancer.probing.targets
+        assert not [each.failures for each in targets if each.failures]
 
 
 @MAKES

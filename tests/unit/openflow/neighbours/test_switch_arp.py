@@ -107,7 +107,7 @@ def test_a_host_that_sends_too_much_arp_is_muted_on_the_switch_for_a_while(caplo
     }
     dropped = [dict(flow.match.items()) for flow in wired.fake.flows_for(Purpose.DROP_ARP_STORM.cookie)]
     assert [fields.get("arp_tpa") for fields in dropped] == [None, str(VIRTUAL)]
-    assert len(mods) == 3
+    assert len(mods) == 2 * 3, "each is deleted before, since some switches keep the age of a rule that is added again"
     assert len([line for line in caplog.messages if "ARP packets in a second" in line]) == 1
     wired.sent.clear()
     storm(wired, 1, port=3)
