@@ -106,11 +106,12 @@ def _add_meter(bench: Bench) -> Script[tuple[int, Optional[wire.Error]]]:
     """Add a meter under a number that others do not use."""
     error: Optional[wire.Error] = None
     for number in METER_NUMBERS:
+        bench.meters.append(number)  # before: it may be there although the switch never says so
         answer = yield Exchange(lambda xid, number=number: [meter_mod(xid, wire.OFPMC_ADD, number, 1, 1)])  # type: ignore[misc]
         error = answer.error
         if error is None:
-            bench.meters.append(number)
             return number, None
+        bench.meters.remove(number)
         if (error.type, error.code) != _METER_EXISTS:
             break
     return 0, error
