@@ -41,7 +41,7 @@ TRIALS: Mapping[Capability, Trial] = {
     Capability.VLAN_MATCH: rule_trials.vlan_match,
     Capability.SET_ETH_SRC: set_field("eth_src"),
     Capability.SET_ETH_DST: packet_trials.set_eth_dst,
-    Capability.SET_IPV4_DST: set_field("ipv4_dst"),
+    Capability.SET_IPV4_DST: packet_trials.set_ipv4_dst,
     Capability.SET_UDP_DST: set_field("udp_dst"),
     Capability.PUSH_VLAN: packet_trials.push_vlan,
     Capability.SESSION_TABLE: rule_trials.session_table,

@@ -29,6 +29,8 @@ LARGE_PACKET = 1400
 VLAN = 7
 #: Where a datagram of the test has its checksums.
 _CHECKSUMS = (24, 25, 40, 41)
+#: Begin and end of its UDP checksum.
+_UDP_CHECKSUM = 40, 42
 #: The tag that the trial of output to TABLE writes into the Ethernet source.
 _TAG = int.from_bytes(TEST_PREFIX, "big") << 24 | 0x7A6
 #: What a rule or a packet-out rewrites a field to.
@@ -154,6 +156,23 @@ def set_eth_dst(bench: Bench) -> Script[Outcome]:
     outcome = yield from set_field("eth_dst")(bench)
     bench.rewrites_eth_dst = outcome.result is Result.WORKS
     return outcome
+
+
+def set_ipv4_dst(bench: Bench) -> Script[Outcome]:
+    """The trial of set-field of ipv4_dst, also in a datagram without a UDP checksum (RFC 768)."""
+    outcome = yield from set_field("ipv4_dst")(bench)
+    if outcome != WORKS or not bench.can_enter_tables:
+        return outcome
+    label, new = bench.label(), NEW_VALUES["ipv4_dst"]
+    frame = datagram(label)
+    actions = wire.set_field("ipv4_dst", new) + wire.output(wire.OFPP_CONTROLLER)
+    entry = rule(bench.cookie(), UDP_FIELDS, apply_actions(actions))
+    begin, end = _UDP_CHECKSUM
+    passage = yield from through(bench, [entry], frame[:begin] + bytes(2) + frame[end:], label, {entry.cookie})
+    right = bytes(2), datagram(label, changed={"ipv4_dst": new})[begin:end]
+    if all(each.frame[begin:end] in right for each in passage.arrivals):
+        return outcome
+    return Outcome(Result.WORKS, "but a UDP checksum of zero, which is none, becomes a wrong one")
 
 
 push_vlan = rewriting(wire.push_vlan(VLAN), lambda label: tagged(datagram(label), VLAN))

@@ -88,6 +88,8 @@ class Capabilities:
     checks_generation: bool = True
     #: Whether set-field corrects the checksums of IPv4 and UDP.
     corrects_checksums: bool = True
+    #: set-field updates a UDP checksum of zero as well, which says that there is none.
+    spoils_missing_checksums: bool = False
     #: A packet-in has the number of a buffer, and all fields of the packet in its match.
     buffers: bool = False
     answers_echo: bool = True
@@ -230,6 +232,8 @@ class Datapath:
                 field, value = argument
                 if field not in self.capabilities.ignored_sets:
                     frame = packet.with_field(frame, field, value, self.capabilities.corrects_checksums)
+                if self.capabilities.spoils_missing_checksums and field == packet.IPV4_DST:
+                    frame = packet.with_spoilt_checksum(frame)
             elif kind == OFPAT_PUSH_VLAN:
                 frame = packet.with_vlan_tag(frame)
             elif argument == OFPP_CONTROLLER:

@@ -69,6 +69,12 @@ def with_field(frame: bytes, field: int, value: bytes, corrects_checksums: bool 
     return changed
 
 
+def with_spoilt_checksum(frame: bytes) -> bytes:
+    """The untagged UDP datagram with a wrong checksum where it had none."""
+    place = 14 + (frame[14] & 0x0F) * 4 + 6
+    return frame[:place] + b"\x0b\xad" + frame[place + 2 :] if frame[place : place + 2] == b"\0\0" else frame
+
+
 def _with_field(frame: bytes, field: int, value: bytes) -> bytes:
     if field == ETH_DST:
         return value + frame[6:]

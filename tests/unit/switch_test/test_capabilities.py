@@ -201,6 +201,15 @@ def test_checksums_that_are_not_corrected_leave_dispatched_mode_alone() -> None:
     assert verdicts(findings)["direct"] is Verdict.CANNOT_SERVE
 
 
+@pytest.mark.parametrize("cable", [CABLE, None])
+def test_a_switch_that_spoils_missing_checksums_is_usable_and_it_is_said(cable: Any) -> None:
+    """CPqD's does. Few senders leave the UDP checksum out (RFC 768)."""
+    findings = TestedSwitch(cable, spoils_missing_checksums=True).examine()
+    assert not lacking(findings)
+    assert "a UDP checksum of zero" in findings.outcomes[C.SET_IPV4_DST].detail
+    assert not TestedSwitch(cable).examine().outcomes[C.SET_IPV4_DST].detail
+
+
 def test_a_switch_that_takes_no_packet_from_the_controller_cannot_be_served() -> None:
     findings = TestedSwitch(CABLE, accepts_in_port_controller=False).examine()
     assert findings.outcomes[C.PACKET_OUT].result is Result.REJECTED
