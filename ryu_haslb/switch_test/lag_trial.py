@@ -60,17 +60,22 @@ def barriers(bench: Bench) -> Script[Outcome]:
 
 
 def _lag(bench: Bench, acting: FlowMod) -> Script[Optional[float]]:
-    """Seconds until a packet is sent that a rule sends to the controller; None if there is none in time."""
+    """Seconds until a packet is sent that a rule sends to the controller; None if there is none in time.
+
+    The packet-in may arrive when further packets were sent.
+    """
+    sent_at: dict[bytes, float] = {}
     spent = 0.0
     while spent < MAX_LAG:
         label = bench.label()
+        sent_at[label] = spent
         answer = yield Exchange(
             lambda xid, label=label: [bench.enter(datagram(label), xid)],  # type: ignore[misc]
-            lambda each, label=label: each.kind == wire.OFPT_PACKET_IN and label in each.data,  # type: ignore[misc]
-            lambda found: any(has_cookie(each, acting.cookie) for each in found),
+            lambda each: each.kind == wire.OFPT_PACKET_IN and has_cookie(each, acting.cookie),
             wait=PACKET_INTERVAL,
         )
-        if any(has_cookie(each, acting.cookie) for each in answer.found):
-            return spent
+        arrived = [at for each in answer.found for label, at in sent_at.items() if label in each.data]
+        if arrived:
+            return min(arrived)
         spent += answer.took
     return None

@@ -7,13 +7,35 @@ from __future__ import annotations
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 from simulation.parameters import Parameters
+
+#: The habits of switches that the balancer serves with no loss, by the names of
+#: :class:`~simulation.datapath.Capabilities`, and what each may be.
+ODD_SWITCHES: dict[str, tuple[Any, ...]] = {
+    "answers_echo": (False,),
+    "buffers": (True,),
+    "checks_generation": (False,),
+    "error_data": (0, 8),
+    "flow_mod_lag": (0.02, 0.4),
+    "flow_statistics_by_cookie": (False,),
+    "keeps_replaced": (True,),
+    "masks_cover": (False,),
+    "obeys_miss_send_len": (True,),
+    "overlaps_itself": (True,),
+    "port_statistics": (False,),
+    "push_vlan": (False,),
+    "reflects": (False,),
+    "wraps_statistics": (True,),
+}
+#: The usual and another value of ``timeout_step``, ``stats_part`` and ``bad_stats``.
+_ODD_REPORTS = (1.0, 10.0), (0, 300), (0, 7)
 
 
 def random_variety(parameters: Parameters) -> Parameters:
     """The same world with more in it."""
-    return _with_traffic(_with_habits(_with_lacks(parameters)))
+    return _with_traffic(_with_habits(_with_odd_switches(_with_lacks(parameters))))
 
 
 def _with_traffic(parameters: Parameters) -> Parameters:
@@ -54,6 +76,24 @@ def _with_lacks(parameters: Parameters) -> Parameters:
         flood=random.random() < 0.85,
         roles=random.random() < 0.8 or parameters.controllers > 1,
         habits=(("flow_removed", random.random() < 0.85), ("idle_timeouts", random.random() < 0.9)),
+    )
+
+
+def _with_odd_switches(parameters: Parameters) -> Parameters:
+    """The world with switches that have some of the habits of docs/switches.md, in most."""
+    random = Random(f"{parameters.seed} odd switches")
+    drawn = {name: random.choice(values) for name, values in ODD_SWITCHES.items() if random.random() < 0.2}
+    timeout_step, stats_part, bad_stats = (random.choice((usual, usual, usual, odd)) for usual, odd in _ODD_REPORTS)
+    if random.random() < 0.4:
+        return parameters
+    if parameters.is_cluster:
+        drawn.pop("checks_generation", None)  # without it nothing fences a member that was deposed
+    return replace(
+        parameters,
+        habits=(*parameters.habits, *drawn.items()),
+        timeout_step=timeout_step,
+        stats_part=int(stats_part),
+        bad_stats=int(bad_stats),
     )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from budget import some
 
 from ryu_haslb.openflow.capabilities import CAPABILITIES, Capability
+from simulation.datapath import Capabilities
 from simulation.faults import Fault
 from simulation.parameters import Parameters
-from simulation.simulation import simulate
+from simulation.simulation import random_run, simulate
 from simulation.world import World
 
 #: What a switch may lack, by the parameters of a world.
@@ -124,3 +125,21 @@ def test_a_switch_that_takes_no_rule_of_table_1_is_served_by_packet_out_and_that
     assert caplog.text.count(f"lacks {row.name}: {row.without}") == 1
     assert caplog.text.count("has no room for a standing rule in table 1") == 1
     assert "is not served" not in caplog.text
+
+
+#: What no random world has: a switch that lacks it cannot be served, or is served with a loss that the rules of
+#: :mod:`simulation.invariants` do not know.
+NEVER_DRAWN = {
+    *("rejected_sets", "ignored_sets", "rejected_matches", "ignored_matches", "cookie_deletion", "max_packet_in"),
+    *("accepts_in_port_controller", "corrects_checksums", "spoils_missing_checksums", "answers_barriers"),
+    "flow_statistics",
+}
+
+
+def test_random_worlds_have_all_habits_with_which_a_switch_is_served() -> None:
+    worlds = [random_run(seed, 60.0, is_crowded=False)[0] for seed in range(1, 400)]
+    drawn: dict[str, set[Any]] = {}
+    for parameters in worlds:
+        for field in fields(Capabilities):
+            drawn.setdefault(field.name, set()).add(getattr(parameters.capabilities(), field.name))
+    assert {name for name, values in drawn.items() if len(values) == 1} == NEVER_DRAWN
