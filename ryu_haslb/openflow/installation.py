@@ -80,6 +80,8 @@ class Installation:
         self._clock = clock
         self._backoff = Backoff()
         self._is_installing = False
+        #: The transaction id of the standing rules that were sent last.
+        self._standing_xid: Optional[int] = None
         self._slices_removed = 0
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
         self._port_changes = 0
@@ -191,7 +193,8 @@ class Installation:
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
         """Handle an error about a packet-out to FLOOD, or about a request of audit and meters. False: another error."""
         return (
-            self._on_flood_rejected(error)
+            self._on_late_rejection(xid, error)
+            or self._on_flood_rejected(error)
             or self.audit.on_error(xid, now)
             or self._learned_audit.on_error(xid)
             or self._meter_audit.on_error(xid)
@@ -244,9 +247,14 @@ class Installation:
             self.audit.expect(in_place, self._clock())
 
         metered = self._meters.are_supported
-        self.transactions.submit(lambda xid: messages_of(rules, metered, xid, layout), conclude)
+        self.transactions.submit(lambda xid: self._sent_as(xid, messages_of(rules, metered, xid, layout)), conclude)
         self.transactions.submit(lambda xid: rule_messages.table_miss_update(rules, xid, layout), lambda _: None)
         self.transactions.submit(lambda xid: rule_messages.table_miss(rules, xid, layout), conclude_table_miss)
+
+    def _sent_as(self, xid: int, messages: list[bytes]) -> list[bytes]:
+        """Remember with which transaction id they are sent: there is another one when they are repeated one by one."""
+        self._standing_xid = xid
+        return messages
 
     def _on_installed(self, rules: list[Rule]) -> None:
         LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
@@ -272,6 +280,14 @@ class Installation:
                 *(self._transport.id, error),
             )
         self._stop_serving()
+
+    def _on_late_rejection(self, xid: int, error: wire.Error) -> bool:
+        """The switch rejects standing rules behind the barrier reply. False: another error."""
+        if xid != self._standing_xid:
+            return False
+        if not self._is_installing:  # else they are on their way again already
+            self._on_rejected(error)
+        return True
 
     def _remove_slice(self) -> None:
         """Session rules fill their table: delete some, for the standing rule that belongs there as well.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,6 +33,10 @@ HISTORIES: dict[str, list[tuple[float, str, tuple[Any, ...]]]] = {
         (60.0, "removed rules are not reported", (0,)),
         (100.0, "flows are deleted", ("session rules", 0)),
     ],
+    "rules are rejected behind their barrier": [
+        (60.0, "flow-mods lag behind barriers", (0, 0.05)),
+        (70.0, "switch restarts", (0,)),
+    ],
     "barriers are confirmed early": [
         (60.0, "flow-mods lag behind barriers", (0, 0.2)),
         (160.0, "flow-mods lag behind barriers", (0, 0.0)),
@@ -42,3 +47,10 @@ HISTORIES: dict[str, list[tuple[float, str, tuple[Any, ...]]]] = {
 @pytest.mark.parametrize("history", some(list(HISTORIES.values())), ids=some(list(HISTORIES)))
 def test_mobiles_are_served_all_the_same(history: list[tuple[float, str, tuple[Any, ...]]]) -> None:
     assert simulate(BUSY, [Fault(*each) for each in history], 400.0).violation is None
+
+
+@pytest.mark.parametrize("lacks", [{"normal": "refused", "tables": 64}, {"tables": 1, "bundles": False}], ids=str)
+def test_a_switch_that_rejects_rules_behind_their_barrier_gets_those_that_it_takes(lacks: dict[str, Any]) -> None:
+    """Against OpenFlow 1.3.5, section 7.3.8. The balancer has to find out what the switch lacks all the same."""
+    history = [Fault(*each) for each in HISTORIES["rules are rejected behind their barrier"]]
+    assert simulate(replace(BUSY, **lacks), history, 300.0).violation is None
