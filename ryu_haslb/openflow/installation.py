@@ -242,11 +242,13 @@ class Installation:
             else:
                 self._on_rejected(error)
 
+        metered = self._meters.are_supported
+
         def conclude_table_miss(error: Optional[wire.Error]) -> None:
             in_place = rules if error is None else [rule for rule in rules if rule.purpose is not Purpose.PASS_OTHER]
-            self.audit.expect(in_place, self._clock())
+            sent = [rule_messages.as_sent(rule, metered, layout) for rule in in_place]
+            self.audit.expect(sent, self._clock())
 
-        metered = self._meters.are_supported
         self.transactions.submit(lambda xid: self._sent_as(xid, messages_of(rules, metered, xid, layout)), conclude)
         self.transactions.submit(lambda xid: rule_messages.table_miss_update(rules, xid, layout), lambda _: None)
         self.transactions.submit(lambda xid: rule_messages.table_miss(rules, xid, layout), conclude_table_miss)

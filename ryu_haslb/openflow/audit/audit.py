@@ -10,7 +10,8 @@ Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rul
 
     learned rules    :mod:`.learned_audit`
 
-    compare          the rules of each purpose are fewer than were installed, or not the same as at first
+    compare          the rules of each purpose are fewer than were installed, or do something else than they were sent
+                     with (:mod:`.sent_rules`), or are not the same as at first
                      -> restore: the meter of all requests and every standing rule are installed again
 
 Everything that is found at about the same time is one incident. Each incident has one log line, and there is at most
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
@@ -35,9 +36,9 @@ from ryu_haslb.openflow.pipeline import (
     SESSION_KEY_MASK,
     TEMPORARY_PURPOSES,
     Purpose,
-    Rule,
     Table,
 )
+from ryu_haslb.openflow.rule_messages import SentRule
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
@@ -101,8 +102,8 @@ class Audit:
         self._sessions = sessions
         self._restored = restored
         self._restore = restore
-        self._wanted: Optional[Counter[tuple[int, int, int]]] = None
-        self._rules: list[Rule] = []
+        self._is_expecting = False
+        self._rules: list[SentRule] = []
         self._at_first: Optional[Counter[FlowStats]] = None
         self._rows: list[FlowStats] = []
         #: Table, cookie and mask of each request without a whole reply, by its transaction id.
@@ -123,23 +124,22 @@ class Audit:
 
     def suspend(self) -> None:
         """The standing rules are being replaced, or the switch is not served: compare nothing."""
-        self._wanted = None
+        self._is_expecting = False
         self._asked.clear()
 
-    def expect(self, rules: Iterable[Rule], now: float) -> None:
+    def expect(self, rules: list[SentRule], now: float) -> None:
         """These standing rules are in place."""
         self.suspend()
-        rules = list(rules)
         if rules != self._rules:  # else the switch must report them as it did at first
             self._rules, self._at_first = rules, None
-        self._wanted = Counter((rule.table.value, rule.priority, rule.cookie) for rule in rules)
+        self._is_expecting = True
         # The first comparison shows the form in which the switch reports rules: before it no deletion is recognized.
         self._due_at = now + AUDIT_INTERVAL if self._was_verified else now
         self._sessions.begin(now)
 
     def tick(self, now: float) -> None:
         """Ask for what is due, and report what was restored."""
-        if self._wanted is None:
+        if not self._is_expecting:
             return
         if self._asked:
             if now > self._heard_at + _REPLY_TIMEOUT:
@@ -160,7 +160,7 @@ class Audit:
 
     def on_session_rule_deleted(self, now: float) -> None:
         """The rule of a session that should have one was deleted, and not by us."""
-        if self._wanted is not None:
+        if self._is_expecting:
             self._sessions.compare(now)
 
     def on_reply(self, xid: int, message: bytes, now: float) -> bool:
@@ -204,9 +204,9 @@ class Audit:
         self._rows = []
         self._asked_versions = [sender.version for sender in self._senders]
         requests: list[tuple[Table, int, int]] = [(Table.CLASSIFIER, COOKIE_MARK, _STANDING_MASK)]
-        elsewhere = {rule.purpose for rule in self._rules if rule.table is not Table.CLASSIFIER}
-        requests += [(PIPELINE[each].table, each.cookie, _EXACT_COOKIE) for each in sorted(elsewhere)]
-        if any(rule.purpose is Purpose.SESSION_KEY for rule in self._rules):
+        elsewhere = {(Table(rule.table), rule.cookie) for rule in self._rules if rule.table != Table.CLASSIFIER}
+        requests += [(table, cookie, _EXACT_COOKIE) for table, cookie in sorted(elsewhere)]
+        if any(rule.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie for rule in self._rules):
             requests.append((Table.CLASSIFIER, Purpose.SESSION_KEY.cookie, SESSION_KEY_MASK))
         if any(rule.table == Table.REPLIES for sender in self._senders for rule in sender.sent):
             requests.append((Table.REPLIES, Purpose.COPY_REPLY.cookie, _EXACT_COOKIE))
@@ -217,14 +217,13 @@ class Audit:
 
     def _compare(self, now: float) -> None:
         """Compare the reply with the rules that were installed."""
-        if self._wanted is None:
+        if not self._is_expecting:
             return
         for sender, version in zip(self._senders, self._asked_versions):
             if sender.version == version:  # else some have changed since the request
                 self._compare_rules_of(sender, now)
         rows = Counter(row for row in self._rows if _is_common(row))
-        missing = self._wanted - Counter((row.table, row.priority, row.cookie) for row in rows.elements())
-        count = sum(missing.values())
+        count = self._sent_rules.lost(self._rules, rows.elements())
         if not count and self._at_first is not None:
             count = sum((self._at_first - rows).values())
         if not count:
@@ -238,7 +237,7 @@ class Audit:
             self._end("does not report them as they were installed")
             return
         if self._fruitless >= _MAX_FRUITLESS_RESTORATIONS:
-            self._at_first = None  # the switch may report them in another form by now: compare their number
+            self._at_first, self._sent_rules = None, SentRules()  # it may report them in another form by now
         self._backoff.on_rejected(now)
         if self._was_verified:  # else the switch may report its rules in another form than they were sent in
             self._begin_incident(now)

@@ -1,4 +1,4 @@
-"""Rules that come and go, as they were sent: which of them a report of the switch lacks, or shows with another effect.
+"""Rules as they were sent: which of them a report of the switch lacks, or shows with another effect.
 
 Some switches report instructions in another form than they were sent in. So the effect of a rule counts only once the
 switch has reported a rule of its kind (table, priority, cookie) as it was sent; until then only the number of rules

@@ -186,6 +186,19 @@ def test_actions_that_are_changed_right_after_they_were_restored_are_restored_ag
     assert our_rules(world) == before
 
 
+def test_actions_that_are_changed_before_the_first_comparison_are_restored() -> None:
+    """A configuration has brought new rules, which the switch has never reported."""
+    world = settled(SILENT)
+    run(world, 70.0)
+    world.controller.configure(replace(world.parameters, virtual_servers=2).configuration())
+    run(world, 1.0)
+    before = our_rules(world)
+    Fault(0.0, "actions are changed").strike(world)
+    assert our_rules(world) != before
+    run(world, RESTORE_TIME)
+    assert our_rules(world) == before
+
+
 def test_rules_without_a_session_are_removed_and_those_of_sessions_stay(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     world = settled(SILENT)
