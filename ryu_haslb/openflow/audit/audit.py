@@ -285,7 +285,8 @@ class Audit:
         self._restored.standing_rules += standing
         self._restored.session_rules += sessions
         LOG.warning(
-            "Switch %016x: %d standing and %d session rules were deleted by another controller or operator; restored",
+            "Switch %016x: %d standing and %d session rules were deleted or changed by another controller or operator; "
+            "restored",
             *(self._datapath_id, standing, sessions),
         )
 
