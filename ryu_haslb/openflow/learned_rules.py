@@ -2,8 +2,10 @@
 
 Changes are sent in groups, deletions first, each with a barrier behind it. The next group goes when that is answered,
 and is no larger than what the switch takes in a fraction of a second (:mod:`.sessions.flow_mod_pace`). What waits
-meanwhile is bounded by the addresses that are known: an address has one change at a time. All rules together are
-deleted by cookie, with one message for each table.
+meanwhile is bounded by the addresses that are known: an address has one change at a time.
+
+All rules together are deleted by cookie, in slices: one message for each table deletes about as many as a group may
+have, since a switch may take as long for it as for so many messages. Nothing else is sent before the last slice.
 """
 
 from __future__ import annotations
@@ -36,6 +38,14 @@ class Entry(NamedTuple):
     sent_at: float
 
 
+class Slice(NamedTuple):
+    """One of so many ``slices`` of the rules, about so many ``rules``: those whose numbers have the same low bits."""
+
+    number: int
+    slices: int
+    rules: int
+
+
 #: Is called with each address whose rules the switch has rejected, with what was learned of it, and the error.
 OnRejected = Callable[[Key, Entry, wire.Error], None]
 
@@ -50,7 +60,8 @@ class LearnedRules:
         self._to_install: dict[Key, Entry] = {}
         self._to_delete: dict[tuple[int, Purpose], Rule] = {}
         self._outstanding = 0
-        self._deletes_all = self._is_over = False
+        self._slices: list[Slice] = []
+        self._is_over = False
 
     @property
     def waiting(self) -> int:
@@ -67,21 +78,29 @@ class LearnedRules:
         for rule in (_destination(key, entry), _source(key, entry)):
             self._to_delete[rule.cookie, rule.purpose] = rule
 
-    def delete_all(self) -> None:
-        """Delete the rules of all addresses with the next group, and of none that are learned from now on."""
+    def delete_all(self, addresses: int) -> None:
+        """Delete the rules of all addresses, about so many, with the next groups; not those that are learned now."""
         self._to_install.clear()
         self._to_delete.clear()
-        self._deletes_all = True
+        slices = 1 << (2 * addresses // self._pace.window).bit_length()
+        self._slices = [Slice(number, slices, 2 * addresses // slices + 1) for number in range(slices)]
 
     def flush(self) -> None:
         """Send the next group, as many flow-mods as the switch takes. One group is outstanding at a time."""
         if self._is_over or self._outstanding:
             return
-        if self._deletes_all:
-            self._deletes_all, self._outstanding = False, 1
-            self._transactions.submit(rule_messages.learned_removal, lambda error: self._on_concluded({}, error))
+        if self._slices:
+            self._delete_slice(self._slices.pop())
         elif self.waiting:
             self._send_group()
+
+    def _delete_slice(self, each: Slice) -> None:
+        self._outstanding = each.rules
+        self._transactions.submit(
+            lambda xid: rule_messages.learned_removal(xid, each.number, each.slices),
+            lambda error: self._on_concluded({}, error),
+            lambda took: self._pace.on_confirmed(each.rules, took),
+        )
 
     def _send_group(self) -> None:
         allowance = self._pace.allowance(0)

@@ -178,11 +178,11 @@ class Learning:
 
     def learn_anew(self) -> None:
         """Others have changed rules of ours, maybe also those of addresses: each is learned with its next packet."""
+        self._rules.delete_all(len(self._entries))
         self._entries.clear()
         self._keys.clear()
         for place in self._ports.values():
             place.keys.clear()
-        self._rules.delete_all()
         self._rules.flush()
 
     def end(self) -> None:

@@ -129,17 +129,21 @@ def standing_removal(xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
     return exact + [_removal_with_data(purpose, xid) for purpose in present]
 
 
-def learned_removal(xid: int) -> list[bytes]:
-    """Messages that delete all rules that lead to learned addresses, and those of known sources."""
-    return [_removal_with_data(purpose, xid) for purpose in (Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE)]
+def learned_removal(xid: int, number: int, slices: int) -> list[bytes]:
+    """Messages that delete what leads to learned addresses, and known sources: one of so many slices, by the low bits
+    of the numbers in their cookies. ``slices`` is a power of two.
+    """
+    purposes = Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE
+    return [_removal_with_data(purpose, xid, number, slices - 1) for purpose in purposes]
 
 
-def _removal_with_data(purpose: Purpose, xid: int) -> bytes:
-    """The message that deletes all rules of a purpose whose cookies have data.
+def _removal_with_data(purpose: Purpose, xid: int, data: int = 0, mask: int = 0) -> bytes:
+    """The message that deletes the rules of a purpose whose cookies have data, those with this under the mask.
 
     Without a whole cookie the switch visits each rule of a table: only the table in question is named.
     """
-    return FlowMod(wire.OFPFC_DELETE, PIPELINE[purpose].table, purpose.cookie, SESSION_KEY_MASK).pack(xid)
+    cookie, cookie_mask = data << 32 | purpose.cookie, mask << 32 | SESSION_KEY_MASK
+    return FlowMod(wire.OFPFC_DELETE, PIPELINE[purpose].table, cookie, cookie_mask).pack(xid)
 
 
 def learned_instructions(purpose: Purpose, port: int) -> bytes:

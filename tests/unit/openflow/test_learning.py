@@ -168,7 +168,7 @@ def test_addresses_are_learned_anew_when_others_have_changed_rules() -> None:
     assert bench.rules(Purpose.FORWARD_LEARNED) == [(3, {"eth_dst": "02:00:00:00:00:07", "vlan_vid": 0})]
 
 
-def test_all_addresses_are_forgotten_by_one_message_for_each_table_which_takes_no_other_rule() -> None:
+def test_all_addresses_are_forgotten_by_few_messages_which_take_no_other_rule() -> None:
     """docs/switches.md: hardware takes 200 to 1,000 flow-mods a second; 2,048 addresses have twice as many rules."""
     bench = Bench()
     for mac in shown(MAX_NEW_ADDRESSES):
@@ -185,7 +185,7 @@ def test_all_addresses_are_forgotten_by_one_message_for_each_table_which_takes_n
     bench.transport.sent.clear()
     bench.learning.learn_anew()
     bench.transport.answer()
-    assert len(flow_mods(bench)) == 2
+    assert len(flow_mods(bench)) <= 2 * 4 * MAX_NEW_ADDRESSES // INITIAL_WINDOW + 32
     assert [len(bench.rules(purpose)) for purpose in (Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE)] == [0, 0]
     assert [len(bench.rules(rule.purpose)) for rule in standing] == [1, 1, 1]
     assert len(bench.rules(Purpose.LEARN_NOTHING)) == 1, "what has ended the copies of a port ends by itself"
@@ -195,6 +195,23 @@ def test_all_addresses_are_forgotten_by_one_message_for_each_table_which_takes_n
         for mac in shown(MAX_NEW_ADDRESSES, port * 5000):
             bench.show(mac, port)
     assert len(bench.learning) == 2 * MAX_NEW_ADDRESSES
+
+
+def test_no_message_deletes_more_learned_rules_than_a_group_may_have() -> None:
+    """A switch may take as long for it as for so many flow-mods, and requests wait behind it (docs/switches.md)."""
+    bench = Bench()
+    for port in range(1, 9):
+        for mac in shown(MAX_NEW_ADDRESSES, port * 1000):
+            bench.show(mac, port)
+    tables = bench.fake._datapath.tables[3:5]
+    left = [len(table) for table in tables]
+    assert left == [8 * MAX_NEW_ADDRESSES] * 2
+    bench.learning.learn_anew()
+    while bench.transport._replies:
+        bench.transport.deliver(bench.transport._replies.pop(0))
+        before, left = left, [len(table) for table in tables]
+        assert sum(before) - sum(left) <= 2 * INITIAL_WINDOW
+    assert not any(left)
 
 
 def test_what_is_learned_while_all_addresses_are_being_forgotten_stays() -> None:
