@@ -113,7 +113,7 @@ class Balancer:
     def record_reply(self, real: RealServer, session: Optional[Session], now: float) -> None:
         """A reply of a real server in doubt was seen: it lives. ``session`` is that of the mobile that it has bound."""
         self.failure_detection.on_reply(real, session, now)
-        if session is not None and session.unconfirmed_of is not None:
+        if session is not None and session.unconfirmed_in is not None:
             self.sessions.confirm(session)
 
     def recover(self, server: VirtualServer, tag: int, real: RealServer, now: float) -> Session:
@@ -220,7 +220,7 @@ class Balancer:
         session = self.sessions.open(request, real, now)
         self.statistics.assignments += 1
         farm.record_client(request.client, now)
-        self._assign(session, real, now)
+        self._assign(session, now)
         if self.listeners:
             self._notify(SessionEvent.REQUEST, SessionState.INIT, SessionState.ESTABLISHED, session)
         self.statistics.dispatched += 1
@@ -274,7 +274,7 @@ class Balancer:
         session.last_attempt, session.identification = attempt.last_attempt, -1
         session.retries, session.waited = attempt.retries, attempt.waited
         self.statistics.assignments += 1
-        self._assign(session, attempt.real, now)
+        self._assign(session, now)
         return self._continue_session(request, session, None, now, SessionState.INIT)
 
     def _continue_session(
@@ -294,7 +294,7 @@ class Balancer:
                 session.client = request.client
             session.client_port = request.client_port
             # A session that has just come back is as new: else a flood's second round would confirm all of the first.
-            if session.unconfirmed_of is not None and not session.retries and before is SessionState.ESTABLISHED:
+            if session.unconfirmed_in is not None and not session.retries and before is SessionState.ESTABLISHED:
                 self.sessions.confirm(session)
         real, farm, datapath_id = session.real, request.virtual_server.farm, request.datapath_id
         target: Optional[RealServer] = real
@@ -346,10 +346,9 @@ class Balancer:
         self.statistics.drops[reason] += 1
         return None, None, reason
 
-    def _assign(self, session: Session, real: RealServer, now: float) -> None:
-        session.real = real
-        real.sessions += 1
-        real.total_sessions += 1
+    def _assign(self, session: Session, now: float) -> None:
+        session.real.sessions += 1
+        session.real.total_sessions += 1
         self.failure_detection.on_assigned(session, now)
 
     def _reassign(self, session: Session, target: RealServer, now: float) -> None:
@@ -357,7 +356,8 @@ class Balancer:
         self.ending.leave(session)
         session.retries = 0
         self.ending.discard_rule(session)
-        self._assign(session, target, now)
+        self.sessions.move(session, target)
+        self._assign(session, now)
 
     def _time_out(self, session: Session, now: float) -> None:
         """No further request came. If the session is a test, that is no failure, and the test goes on."""

@@ -4,8 +4,8 @@ Only unconfirmed sessions make room (:mod:`.session_limit`). The place of each i
 at its home agent (:mod:`.abandoned_attempts`).
 
 ``maxconns`` is there to protect home agents, so it refuses new mobiles also while sessions are unconfirmed. But one
-client must not take all places of a farm from the others: where all real servers are full, a client gets the place of
-another one that has several times as many unconfirmed sessions.
+client must not take all places of a farm from the others: where all real servers are full, a client gets a place at one
+of them from another client that has several times as many unconfirmed sessions there.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ class Displacement:
 
     def take_place(self, request: Request) -> Optional[RealServer]:
         """The real servers of the farm are full: one of them where a session has made room. None: no session has to."""
-        farm, datapath_id = request.virtual_server.farm, request.datapath_id
-        for session in self._sessions.limit.yielding_to(request.client):
-            real = session.real
-            if farm.has(real) and real.lacks_one_place_for(datapath_id):
-                self._evict(session)
-                return real
-        return None
+        datapath_id = request.datapath_id
+        full = (real for real in request.virtual_server.farm.reals if real.lacks_one_place_for(datapath_id))
+        session = self._sessions.limit.yielding_to(request.client, full)
+        if session is None:
+            return None
+        self._evict(session)
+        return session.real
 
     def _evict(self, session: Session) -> None:
         self.statistics.evictions += 1

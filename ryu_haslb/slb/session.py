@@ -6,9 +6,9 @@ from collections import deque
 from enum import Enum
 from functools import lru_cache
 from hashlib import blake2b
-from itertools import chain, islice
 from typing import Final, NamedTuple, Optional
 
+from ryu_haslb.slb.ranking import Counted, Ranking
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.virtual_server import VirtualServer
 
@@ -55,45 +55,54 @@ class SessionEvent(Enum):
     TIMEOUT = "IPMOBILE_TIMEOUT"
 
 
-class ClientSessions:
-    """The unconfirmed sessions of one client, oldest first (:mod:`.session_limit`).
+class ClientShare(Counted):
+    """The unconfirmed sessions of one client (:mod:`.session_limit`), in a queue for each of their real servers.
 
-    They are in ``older``, and then in ``sessions``, among others that have ended or are confirmed. ``count`` is the
-    number of valid ones, ``level`` the number of its binary digits.
+    ``of_farms`` is their number by the name of the farm.
     """
 
-    __slots__ = ("client", "count", "level", "older", "sessions")
+    __slots__ = ("address", "of_farms", "queues")
 
-    def __init__(self, client: bytes) -> None:
-        self.client = client
-        self.count = 0
-        self.level = 0
+    def __init__(self, address: bytes) -> None:
+        super().__init__()
+        self.address = address
+        self.of_farms: dict[str, int] = {}
+        self.queues: dict[RealServer, SessionQueue] = {}
+
+
+class SessionQueue(Counted):
+    """The unconfirmed sessions of one client at one real server, oldest first.
+
+    They are in ``older``, and then in ``sessions``, among others that have ended, are confirmed, or have moved.
+    ``ranking`` is that of the queues at this real server.
+    """
+
+    __slots__ = ("older", "ranking", "real", "sessions", "share")
+
+    def __init__(self, share: ClientShare, real: RealServer, ranking: Ranking[SessionQueue]) -> None:
+        super().__init__()
+        self.share = share
+        self.real = real
+        self.ranking = ranking
         self.older: deque[Session] = deque()
         self.sessions: deque[Session] = deque()
 
     @property
     def oldest(self) -> Session:
         """The oldest valid session; there must be one."""
-        while self.older and self.older[0].unconfirmed_of is not self:
+        while self.older and self.older[0].unconfirmed_in is not self:
             self.older.popleft()
         if self.older:
             return self.older[0]
-        while self.sessions[0].unconfirmed_of is not self:
+        while self.sessions[0].unconfirmed_in is not self:
             self.sessions.popleft()
         return self.sessions[0]
-
-    def some_of_the_oldest(self, limit: int) -> list[Session]:
-        """The valid sessions among so many entries, from the oldest valid one on; there must be one."""
-        valid = [self.oldest]  # and what was before it is gone
-        others = islice(chain(self.older, self.sessions), 1, limit)
-        valid.extend(each for each in others if each.unconfirmed_of is self)
-        return valid
 
     def purge(self, limit: int) -> None:
         """Look at up to ``limit`` entries, and drop those that are not valid: there may be a million."""
         for _ in range(min(limit, len(self.sessions))):
             session = self.sessions.popleft()
-            if session.unconfirmed_of is self:
+            if session.unconfirmed_in is self:
                 self.older.append(session)
         if not self.sessions:
             self.sessions, self.older = self.older, self.sessions
@@ -107,7 +116,7 @@ class Session:
     of the last one that was no late copy either. ``retries`` counts the requests since the session
     came to this real server that repeat an unanswered one, and ``waited`` is the time in seconds before the last
     retransmission of the current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has
-    confirmed the session's flow; None while no switch has. ``unconfirmed_of`` is None once the mobile has shown that it
+    confirmed the session's flow; None while no switch has. ``unconfirmed_in`` is None once the mobile has shown that it
     exists (:mod:`.session_limit`). ``is_live`` is True as long as the session table holds the session.
     """
 
@@ -123,7 +132,7 @@ class Session:
         "retries",
         "rule_at",
         "tag",
-        "unconfirmed_of",
+        "unconfirmed_in",
         "virtual_server",
         "waited",
     )
@@ -150,7 +159,7 @@ class Session:
         self.retries = 0
         self.waited = 0.0
         self.rule_at: Optional[int] = None
-        self.unconfirmed_of: Optional[ClientSessions] = None
+        self.unconfirmed_in: Optional[SessionQueue] = None
         self.is_live = False
 
     def record_request(self, identification: int, lifetime: int, names_home_agent: bool, now: float) -> bool:

@@ -18,9 +18,15 @@ nothing. So the number of sessions is limited, and those go first that have show
 Below the limit no session has to go, so a lone PDSN, whose mobiles all have its address, may fill the whole table. At
 the limit the unconfirmed part of the table is divided among the clients by max-min fairness: a client that has fewer
 sessions than the one with the most loses none, and a client that floods displaces its own. "The most" is exact up to a
-factor of two: clients are kept by the number of binary digits of their number of sessions, so that each step takes
-constant time. Source addresses can be forged in any number. Beyond :data:`MAX_CLIENTS` with unconfirmed sessions, the
-others share what one client may have.
+factor of two (:mod:`.ranking`). Source addresses can be forged in any number. Beyond :data:`MAX_CLIENTS` with
+unconfirmed sessions, the others share what one client may have.
+
+Where ``maxconns`` of a farm's real servers is the limit, only sessions at these real servers help
+(:mod:`.displacement`). So the sessions of a client are in a queue for each real server, and the queues at each real
+server have a ranking of their own::
+
+    ranking of clients   --> ClientShare --> SessionQueue of this client at this real server
+    ranking at each real server -----------> SessionQueue
 
 No confirmed session ever makes room. A sender who comes back after five seconds with another Identification confirms
 his sessions as well: this costs him two packets and the wait, and a session at his own expense. So at most
@@ -29,14 +35,19 @@ his sessions as well: this costs him two packets and the wait, and a session at 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from itertools import islice
 from typing import Final, Optional
 
 from ryu_haslb.configuration.model import MAX_SESSIONS, Configuration
-from ryu_haslb.slb.session import ClientSessions, Session
+from ryu_haslb.slb.ranking import Ranking
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.session import ClientShare, Session, SessionQueue
 
 #: Clients whose unconfirmed sessions are counted one by one.
 MAX_CLIENTS = 1024
+#: Their queues, at all real servers together: some 25 MB. Sessions beyond are counted among those of other clients.
+MAX_QUEUES = 16384
 #: The part of the limit that confirmed sessions may take.
 MAX_CONFIRMED_PART: Final = 7 / 8
 #: Bytes of memory that a session takes in the balancer, with an NAI of 30 bytes and its place in every table (measured;
@@ -52,9 +63,8 @@ _MAX_STALE: Final = 64
 _PURGED_PER_STEP: Final = 8
 #: In place of a client: recovered sessions beyond those that may be confirmed.
 RECOVERED: Final = b"recovered"
-#: Clients, and sessions of each, among which one is looked for that makes room in a farm whose real servers are full.
-_MAX_YIELDING_CLIENTS: Final = 8
-_YIELDING_OF_CLIENT: Final = 16
+#: Queues of a client, at most, whose oldest sessions are compared.
+_COMPARED_QUEUES: Final = 8
 
 
 def limit_of(configuration: Configuration, memory: Optional[int]) -> int:
@@ -77,78 +87,125 @@ class SessionLimit:
     def __init__(self, limit: int = MAX_SESSIONS) -> None:
         self.limit = limit
         self.unconfirmed = 0
-        self._clients: dict[bytes, ClientSessions] = {}
-        self._others = ClientSessions(b"")
-        self._levels: list[dict[ClientSessions, None]] = []
+        self._shares: dict[bytes, ClientShare] = {}
+        self._others = ClientShare(b"")
+        self._clients: Ranking[ClientShare] = Ranking()
+        self._at_real: dict[RealServer, Ranking[SessionQueue]] = {}
+        self._queues = 0
 
-    def add(self, session: Session, client: bytes) -> ClientSessions:
-        """A session has begun with a request of this client. Returns those that it is counted among."""
-        clients = self._clients
-        record = clients.get(client)
-        if record is None:
-            if len(clients) < MAX_CLIENTS:
-                record = clients[client] = ClientSessions(client)
-            else:
-                record = self._others
-        record.sessions.append(session)
-        session.unconfirmed_of = record
+    def add(self, session: Session, client: bytes) -> ClientShare:
+        """A session has begun with a request of this client. Returns the share that it is counted in."""
+        real = session.real
+        queue = self._queue_of(client, real) or self._begin_queue(client, real)
+        share, farm = queue.share, real.farm_name
+        queue.sessions.append(session)
+        session.unconfirmed_in = queue
         self.unconfirmed += 1
-        count = record.count = record.count + 1
-        if not count & count - 1:  # a power of two: one more binary digit
-            self._change_level(record, count.bit_length())
-        return record
+        share.of_farms[farm] = share.of_farms.get(farm, 0) + 1
+        self._clients.increase(share)
+        queue.ranking.increase(queue)
+        return share
 
     def remove(self, session: Session) -> None:
         """A session has ended, or is confirmed."""
-        record = session.unconfirmed_of
-        if record is None:
+        queue = session.unconfirmed_in
+        if queue is None:
             return
-        session.unconfirmed_of = None
+        session.unconfirmed_in = None
         self.unconfirmed -= 1
-        count = record.count = record.count - 1
-        if not count & count + 1:  # one binary digit less
-            self._change_level(record, count.bit_length())
-            if not count:
-                self._clients.pop(record.client, None)
-        if len(record.sessions) + len(record.older) > 2 * count + _MAX_STALE:
-            record.purge(_PURGED_PER_STEP)
+        queue.share.of_farms[queue.real.farm_name] -= 1
+        self._clients.decrease(queue.share)
+        queue.ranking.decrease(queue)
+        if not queue.count:
+            self._end_queue(queue)
+        elif len(queue.sessions) + len(queue.older) > 2 * queue.count + _MAX_STALE:
+            queue.purge(_PURGED_PER_STEP)
+
+    def move(self, session: Session, real: RealServer) -> None:
+        """A session goes to another real server. If it is unconfirmed, it is the youngest of its client there."""
+        if real is session.real:
+            return
+        queue = session.unconfirmed_in
+        self.remove(session)
+        session.real = real
+        if queue is not None:
+            self.add(session, queue.share.address or session.client)
 
     def first_to_go(self) -> Optional[Session]:
-        """The oldest unconfirmed session of the client with the most; None if all sessions are confirmed."""
-        levels = self._levels
-        while levels and not levels[-1]:
-            levels.pop()
-        return next(iter(levels[-1])).oldest if levels else None
+        """An old unconfirmed session of the client with the most; None if all sessions are confirmed.
 
-    def yielding_to(self, client: bytes) -> Iterator[Session]:
-        """Some of the oldest unconfirmed sessions of each client that has several times as many as this client.
-
-        Clients have several times as many if their numbers have at least two binary digits more: then those who have
-        gained a place need not fear to lose it at once. Recovered sessions are left out. None may end meanwhile.
+        It is the one that was quiet for longest among the oldest at some real servers of the client, each of which has
+        its turn.
         """
-        record = self._clients.get(client)
-        if record is None and len(self._clients) >= MAX_CLIENTS:
-            record = self._others
-        level = 0 if record is None else record.level
-        looked_at = 0
-        for records in reversed(self._levels[level + 1 :]):
-            for each in records:
-                if looked_at == _MAX_YIELDING_CLIENTS:
-                    return
-                looked_at += 1
-                if each.client != RECOVERED:
-                    yield from each.some_of_the_oldest(_YIELDING_OF_CLIENT)
+        share = self._clients.most()
+        if share is None:
+            return None
+        queues = share.queues
+        oldest = [queue.oldest for queue in islice(queues.values(), _COMPARED_QUEUES)]
+        first = min(oldest, key=_last_attempt)
+        if len(queues) > _COMPARED_QUEUES:
+            queues[first.real] = queues.pop(first.real)
+        return first
+
+    def yielding_to(self, client: bytes, reals: Iterable[RealServer]) -> Optional[Session]:
+        """The oldest unconfirmed session at one of these real servers of a client that has several times as many.
+
+        Clients have several times as many in the farm if their numbers have at least two binary digits more: then those
+        who have gained a place need not fear to lose it at once. Recovered sessions do not yield. At each real server
+        the client with the most there is asked, and what it has there decides between two of them.
+        """
+        share = self._shares.get(client)
+        if share is None and self._is_one_of_the_others(None):
+            share = self._others
+        found: Optional[SessionQueue] = None
+        for real in reals:
+            ranking = self._at_real.get(real)
+            most = None if ranking is None else ranking.most()
+            if most is None or (found is not None and most.count <= found.count):
+                continue
+            farm = real.farm_name
+            own = 0 if share is None else share.of_farms.get(farm, 0)
+            if most.share.of_farms[farm].bit_length() >= own.bit_length() + 2:
+                found = most
+        return None if found is None else found.oldest
 
     def clients(self) -> Iterable[tuple[bytes, int]]:
         """The clients with unconfirmed sessions, by address, and their numbers; the empty address is all others."""
-        return ((record.client, record.count) for level in self._levels for record in level)
+        return ((share.address, share.count) for share in self._clients)
 
-    def _change_level(self, record: ClientSessions, level: int) -> None:
-        levels = self._levels
-        if record.level:
-            del levels[record.level - 1][record]
-        record.level = level
-        if level:
-            while len(levels) < level:
-                levels.append({})
-            levels[level - 1][record] = None
+    def _queue_of(self, client: bytes, real: RealServer) -> Optional[SessionQueue]:
+        """Where a session of this client at this real server is counted; None: in a queue that is still to begin."""
+        share = self._shares.get(client)
+        queue = None if share is None else share.queues.get(real)
+        if queue is None and self._is_one_of_the_others(share):
+            return self._others.queues.get(real)
+        return queue
+
+    def _is_one_of_the_others(self, share: Optional[ClientShare]) -> bool:
+        """Whether a client that has this share, or none, gets no further queue of its own."""
+        return self._queues >= MAX_QUEUES or (share is None and len(self._shares) >= MAX_CLIENTS)
+
+    def _begin_queue(self, client: bytes, real: RealServer) -> SessionQueue:
+        share = self._shares.get(client)
+        if self._is_one_of_the_others(share):
+            share = self._others
+        elif share is None:
+            share = self._shares[client] = ClientShare(client)
+        # Recovered sessions do not yield to others: their queues are in no ranking that is asked.
+        ranking = Ranking() if share.address == RECOVERED else self._at_real.setdefault(real, Ranking())
+        queue = share.queues[real] = SessionQueue(share, real, ranking)
+        self._queues += 1
+        return queue
+
+    def _end_queue(self, queue: SessionQueue) -> None:
+        share, real = queue.share, queue.real
+        del share.queues[real]
+        self._queues -= 1
+        if not share.count and share is not self._others:
+            del self._shares[share.address]
+        if queue.ranking.most() is None and share.address != RECOVERED:
+            del self._at_real[real]
+
+
+def _last_attempt(session: Session) -> float:
+    return session.last_attempt

@@ -132,6 +132,10 @@ class SessionTable:
         if self._may_confirm():
             self.limit.remove(session)
 
+    def move(self, session: Session, real: RealServer) -> None:
+        """The session goes to another real server."""
+        self.limit.move(session, real)
+
     def open(self, request: Request, real: RealServer, now: float) -> Session:
         """Open a session with a tag that no other session has."""
         server, identity, client = request.virtual_server, request.identity, request.client
@@ -139,7 +143,7 @@ class SessionTable:
         session = Session(server, identity, tag, real, now, client, request.client_port, request.identification)
         while not self._by_tag.add(session.tag, session):
             session.tag = next_tag(session.tag)
-        session.client = self.limit.add(session, client).client or client  # one address for all sessions of a client
+        session.client = self.limit.add(session, client).address or client  # one address for all sessions of a client
         self._add(session, now + server.idle)
         return session
 

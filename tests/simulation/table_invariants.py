@@ -50,14 +50,14 @@ class TableInvariants:
         """A known mobile whose home agent is reached has a rule while an unconfirmed session has one."""
         served = self._world.controller.fleet.switches[self._world.switch.datapath_id]
         sessions = list(self._world.controller.balancer.sessions)
-        if not served.layout.has_sessions or all(each.rule_at is None or not each.unconfirmed_of for each in sessions):
+        if not served.layout.has_sessions or all(each.rule_at is None or not each.unconfirmed_in for each in sessions):
             self._without_rule.clear()
             return
         waiting = {
             each.tag
             for each in sessions
             if each.rule_at is None
-            and each.unconfirmed_of is None
+            and each.unconfirmed_in is None
             and served.datapath_id in each.real.reachable_from
             and served.rules.is_changing(each.tag)
         }

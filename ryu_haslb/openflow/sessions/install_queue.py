@@ -41,7 +41,7 @@ class InstallQueue:
         """Let a session wait. ``is_replaced``: it has a rule on the switch, or may have."""
         if session in self.replaced:
             return
-        if not is_replaced and session.unconfirmed_of is not None:
+        if not is_replaced and session.unconfirmed_in is not None:
             if len(self.new) < MAX_WAITING_RULES:
                 self.new[session] = None
             return
@@ -77,7 +77,7 @@ class InstallQueue:
             for session in list(islice(queue, count)):
                 del queue[session]
                 if session.is_live:
-                    (self.known if session.unconfirmed_of is None else queue)[session] = None
+                    (self.known if session.unconfirmed_in is None else queue)[session] = None
 
     def clear(self) -> None:
         """Nothing waits any more."""

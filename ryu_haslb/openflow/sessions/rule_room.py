@@ -197,7 +197,7 @@ class RuleRoom:
         found = (
             session
             for session in some
-            if session.rule_at == self._datapath_id and session.unconfirmed_of is not None and session.is_live
+            if session.rule_at == self._datapath_id and session.unconfirmed_in is not None and session.is_live
         )
         return list(islice(found, count))
 

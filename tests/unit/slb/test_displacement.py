@@ -207,6 +207,55 @@ def test_who_names_a_full_home_agent_is_delivered_there_and_takes_no_place() -> 
     assert bench.request("anna", ANY, client=PDSN).real is bench.reals[1]
 
 
+def test_sessions_that_give_no_place_hide_none_that_do() -> None:
+    """Clients have sessions at another farm, and at a home agent out of reach; then one of them fills the other."""
+    bench = Bench(1, 1, maxconns=200, server={"idle": 3600})
+    farm, server = bench.configuration.farms["HAFARM"], bench.configuration.virtual_servers["MIPSLB"]
+    elsewhere = replace(farm, name="OTHER", reals=(replace(farm.reals[0], maxconns=None),))
+    other = replace(server, name="MIPSLB2", address=address(100), farm="OTHER")
+    bench.configuration = replace(
+        bench.configuration,
+        farms={"HAFARM": farm, "OTHER": elsewhere},
+        virtual_servers={"MIPSLB": server, "MIPSLB2": other},
+        max_sessions=5000,
+    )
+    bench.balancer.configure(bench.configuration)
+    here, there = bench.balancer.virtual_servers["MIPSLB"], bench.balancer.virtual_servers["MIPSLB2"]
+    there.farm.reals[0].reachable_from.add(SWITCH)
+    bench.reals = here.farm.reals
+    flooders = [f"15.6.6.{number}" for number in range(1, 21)]
+    bench.server = there
+    for client in flooders:
+        flood(bench, 100, client)
+    bench.server = here
+    bench.reals[1].in_service = False
+    for client in flooders:
+        flood(bench, 10, client)
+    bench.reals[1].in_service = True
+    bench.reals[0].reachable_from.clear()
+    flood(bench, 200, flooders[-1])
+    assert [real.sessions for real in bench.reals] == [200, 200]
+    assert [bench.request(f"user{number}", client=PDSN).drop for number in range(30)] == [None] * 30
+
+
+def test_a_session_that_has_moved_gives_the_place_that_it_has_now() -> None:
+    bench = bench_of(1, 1, maxconns=4)
+    bench.reals[1].in_service = False
+    flood(bench, 4)
+    bench.reals[1].in_service = True
+    bench.reals[0].set_dfp_weight(0)
+    bench.reals[0].configure(replace(bench.reals[0].configuration, drain=Drain.MOVE))
+    bench.server.farm.configure(
+        replace(bench.configuration.farms["HAFARM"], reals=tuple(each.configuration for each in bench.reals))
+    )
+    bench.now += 1
+    for number in range(4):
+        assert bench.request(f"made-up-{number}", client=FLOODER).real is bench.reals[1]
+    assert [real.sessions for real in bench.reals] == [0, 4]
+    assert bench.request("anna", client=PDSN).real is bench.reals[1]
+    assert bench.session("anna") is not None
+
+
 def test_only_sessions_of_the_farm_make_room_in_it() -> None:
     bench = bench_of(1, 1, maxconns=4)
     flood(bench, 8)

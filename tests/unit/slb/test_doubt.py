@@ -167,9 +167,9 @@ def test_a_mobile_whose_reply_was_seen_is_confirmed() -> None:
     bench.request("anna@example.org")
     session = bench.session("anna@example.org")
     assert session is not None
-    assert session.unconfirmed_of is not None
+    assert session.unconfirmed_in is not None
     reply_of(bench, 0, "anna@example.org")
-    assert session.unconfirmed_of is None
+    assert session.unconfirmed_in is None
 
 
 def test_a_failed_real_server_returns_with_its_first_reply_and_keeps_its_sessions() -> None:

@@ -13,8 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ryu_haslb.configuration.model import MAX_SESSIONS, Configuration
+from ryu_haslb.configuration.model import RealServer as Configured
 from ryu_haslb.slb import session_limit
 from ryu_haslb.slb.drop_reason import DropReason
+from ryu_haslb.slb.real import RealServer
+from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_limit import (
     MAX_CONFIRMED_PART,
     MAX_MEMORY_PART,
@@ -28,8 +31,8 @@ from ryu_haslb.slb.session_table import _MAX_STALE_DEADLINES
 PDSN, FLOODER, OTHER = "15.1.1.51", "15.6.6.6", "15.7.7.7"
 
 
-def limited(limit: int, **server: object) -> Bench:
-    bench = Bench(1, 1, server={"idle": 3600, **server}.items())
+def limited(limit: int, weights: tuple[int, ...] = (1, 1), **server: object) -> Bench:
+    bench = Bench(*weights, server={"idle": 3600, **server}.items())
     bench.configuration = replace(bench.configuration, max_sessions=limit)
     bench.balancer.configure(bench.configuration)
     for real in bench.reals:
@@ -138,7 +141,7 @@ def test_retransmissions_and_copies_confirm_nothing() -> None:
     bench.now += 60
     bench.copy("retrying")
     session = bench.session("retrying")
-    assert session is not None and session.unconfirmed_of is not None
+    assert session is not None and session.unconfirmed_in is not None
 
 
 def test_what_begins_an_attempt_after_an_answered_one_confirms() -> None:
@@ -147,7 +150,7 @@ def test_what_begins_an_attempt_after_an_answered_one_confirms() -> None:
     bench.now += 5.1
     bench.request("anna@example.org")
     session = bench.session("anna@example.org")
-    assert session is not None and session.unconfirmed_of is None
+    assert session is not None and session.unconfirmed_in is None
     flood(bench, 100)
     assert bench.session("anna@example.org") is session
 
@@ -156,11 +159,11 @@ def test_an_accepted_reply_confirms() -> None:
     """Replies are seen while a home agent is in doubt; a stranger cannot write one (docs/states.md)."""
     bench = limited(10)
     session = bench.request("anna@example.org").session
-    assert session is not None and session.unconfirmed_of is not None
+    assert session is not None and session.unconfirmed_in is not None
     bench.balancer.record_reply(session.real, None, bench.now)
-    assert session.unconfirmed_of is not None
+    assert session.unconfirmed_in is not None
     bench.balancer.record_reply(session.real, session, bench.now)
-    assert session.unconfirmed_of is None
+    assert session.unconfirmed_in is None
 
 
 def test_an_abandoned_attempt_confirms_nothing() -> None:
@@ -170,7 +173,7 @@ def test_an_abandoned_attempt_confirms_nothing() -> None:
         bench.now += pause
         bench.request("anna@example.org")
     session = bench.session("anna@example.org")
-    assert session is not None and session.unconfirmed_of is not None
+    assert session is not None and session.unconfirmed_in is not None
 
 
 def test_confirmed_sessions_leave_room_for_new_mobiles() -> None:
@@ -251,28 +254,82 @@ def test_a_session_costs_no_more_memory_than_is_stated() -> None:
 
 
 @settings(max_examples=examples(60))
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from(["open", "end", "confirm"])), max_size=120))
-def test_counts_and_order_are_right_after_any_history(steps: list[tuple[str, str]]) -> None:
-    """Each client's count, and the first to go: the oldest of one that has at least half of the most sessions."""
-    bench = limited(MAX_SESSIONS)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(0, 3), st.sampled_from(["open", "open", "end", "move"])),
+        max_size=120,
+    ),
+    st.sampled_from("abcd"),
+)
+def test_counts_and_order_are_right_after_any_history(steps: list[tuple[str, int, str]], asking: str) -> None:
+    """At the limit a client with at least half of the most sessions loses an old one; in a full farm, one with more
+    than twice as many as the one that asks loses its oldest one there (docs/states.md, "The limit of sessions")."""
+    reals = [real_of(farm, number) for farm in ("FARM", "OTHER") for number in (1, 2)]
+    server = Bench(1).server
     limit = SessionLimit()
-    opened: dict[str, list[object]] = {"a": [], "b": [], "c": []}
-    for number, (client, step) in enumerate(steps):
-        if step == "open" or not opened[client]:
-            session = bench.request(f"{client}{number}").session
-            assert session is not None
-            bench.balancer.sessions.limit.remove(session)
-            limit.add(session, client.encode())
-            opened[client].append(session)
+    opened: dict[str, list[Session]] = {"a": [], "b": [], "c": []}
+    for now, (client, place, step) in enumerate(steps):
+        sessions = opened[client]
+        if step == "open" or not sessions:
+            sessions.append(Session(server, b"", now, reals[place], now))
+            limit.add(sessions[-1], client.encode())
+        elif step == "move":
+            session = sessions.pop(now % len(sessions))
+            limit.move(session, reals[place])
+            sessions.append(session)
         else:
-            index = number % len(opened[client])
-            limit.remove(opened[client].pop(index))  # type: ignore[arg-type]
+            limit.remove(sessions.pop(now % len(sessions)))
         counts = {client: len(sessions) for client, sessions in opened.items() if sessions}
         assert {name.decode(): count for name, count in limit.clients()} == counts
         assert limit.unconfirmed == sum(counts.values())
         first = limit.first_to_go()
-        oldest = {sessions[0]: client for client, sessions in opened.items() if sessions}
-        assert first is None if not oldest else 2 * counts[oldest[first]] > max(counts.values())
+        owner = next((client for client, sessions in opened.items() if first in sessions), None)
+        assert owner is None if not counts else 2 * counts[owner or ""] > max(counts.values())
+    owned = {client: [each for each in sessions if each.real in reals[:2]] for client, sessions in opened.items()}
+    allowed = {
+        client: len(sessions).bit_length() >= len(owned.get(asking, ())).bit_length() + 2
+        for client, sessions in owned.items()
+    }
+    found = limit.yielding_to(asking.encode(), reals[:2])
+    at_real = {real: {c: [each for each in owned[c] if each.real is real] for c in owned} for real in reals[:2]}
+    if found is not None:
+        heads = [sessions[0] for c, sessions in at_real[found.real].items() if sessions and allowed[c]]
+        assert found in sorted(heads, key=lambda each: each.tag)
+    else:
+        for of_clients in at_real.values():
+            most = max(map(len, of_clients.values()))
+            assert not most or not all(allowed[c] for c in owned if 2 * len(of_clients[c]) > most)
+
+
+def real_of(farm: str, number: int) -> RealServer:
+    return RealServer(farm, Configured(address(number)))
+
+
+def test_the_oldest_session_goes_first_at_whichever_of_many_home_agents_it_is() -> None:
+    """Within the sessions of one client."""
+    bench = limited(400, weights=(1,) * 40)
+    for number in range(400):
+        bench.now += 1
+        bench.request(f"made-up-{number}", client=FLOODER)
+    for number in range(200):
+        bench.now += 1
+        bench.request(f"later-{number}", client=FLOODER)
+    gone = [number for number in range(400) if bench.session(f"made-up-{number}") is None]
+    assert len(gone) == 200
+    assert max(gone) < 300, "a session that began in the last quarter of the time went before half of the others"
+
+
+def test_queues_of_clients_are_limited_in_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes 1.5 kB, and addresses can be forged in any number. Counts stay right beyond the limit."""
+    monkeypatch.setattr(session_limit, "MAX_QUEUES", 50)
+    bench = limited(1000, weights=(1,) * 20)
+    flood_of_clients(bench, 500)
+    flood(bench, 1000)
+    limit = bench.balancer.sessions.limit
+    assert limit._queues <= 50 + 20
+    assert limit.unconfirmed == sum(dict(limit.clients()).values()) == 1000
+    bench.balancer.clear_sessions()
+    assert (limit.unconfirmed, limit._queues, limit._at_real, limit._shares) == (0, 0, {}, {})
 
 
 def test_a_mobile_whose_session_made_room_comes_back_to_its_home_agent() -> None:
