@@ -101,7 +101,7 @@ class Balancer:
             if session is not None and named is not session.real:
                 return self._deliver(request, named)
         if request.lifetime == 0:
-            return self._deregister(request, session, named)
+            return self._deregister(request, session, named, now)
         if session is not None:
             return self._continue_session(request, session, named, now)
         return self._open_session(request, named, now)
@@ -327,16 +327,26 @@ class Balancer:
         self.statistics.deregistrations += request.lifetime == 0
         return self._dispatch(named, None)
 
-    def _deregister(self, request: Request, session: Optional[Session], named: Optional[RealServer]) -> Verdict:
-        """Lifetime 0: the request goes to the real server with the binding. It may be forged: the session stays."""
-        if session is None:
+    def _deregister(
+        self, request: Request, session: Optional[Session], named: Optional[RealServer], now: float
+    ) -> Verdict:
+        """Lifetime 0: the request goes to the real server with the binding. It may be forged: nothing else changes."""
+        real = self._remembered_real(request, named, now) if session is None else session.real
+        if real is None:
             if named is None:
                 return self._drop(DropReason.DEREGISTRATION_WITHOUT_SESSION)
             return self._deliver(request, named)
-        if request.datapath_id not in session.real.reachable_from:
+        if request.datapath_id not in real.reachable_from:
             return self._drop(DropReason.REAL_UNREACHABLE)
         self.statistics.deregistrations += 1
-        return self._dispatch(session.real, None)
+        return self._dispatch(real, None)
+
+    def _remembered_real(self, request: Request, named: Optional[RealServer], now: float) -> Optional[RealServer]:
+        """Where the last session of a mobile without one was; None if that is forgotten, or another one is named."""
+        attempt = self._find_attempt(request, now) if self._abandoned.attempts else None
+        if attempt is None or not request.virtual_server.farm.has(attempt.real):
+            return None
+        return attempt.real if named is None or request.home_agent == attempt.real.packed_address else None
 
     def _dispatch(self, real: RealServer, session: Optional[Session]) -> Verdict:
         self.statistics.dispatched += 1

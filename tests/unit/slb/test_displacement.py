@@ -188,6 +188,36 @@ def test_a_mobile_without_a_session_stays_at_its_port_of_an_address(first: str) 
     assert bench.request(lost, client=PDSN, home_agent=address(1).packed).real is places[lost]
 
 
+@pytest.mark.parametrize("maxconns", [2, 100], ids=["full", "with room"])
+def test_a_deregistration_of_a_mobile_that_has_lost_its_session_goes_to_its_home_agent(maxconns: int) -> None:
+    """RFC 5944 section 3.6: it ends the binding there. It may be forged: it takes no place, and its place is kept."""
+    bench = bench_of(1, 1, limit=4, maxconns=maxconns)
+    mobiles = ("anna", "bert", "carl", "dora")
+    places = {mobile: bench.request(mobile, client=PDSN).real for mobile in mobiles}
+    flood(bench, 1)
+    (lost,) = (mobile for mobile in mobiles if bench.session(mobile) is None)
+    before = dict(bench.balancer._abandoned.attempts)
+    verdict = bench.request(lost, lifetime=0, client=FLOODER)
+    assert verdict == (places[lost], None, None)
+    (other,) = set(bench.reals) - {places[lost]}
+    assert bench.request(lost, other.packed_address, lifetime=0, client=FLOODER) == (other, None, None)
+    assert bench.balancer._abandoned.attempts == before
+    assert bench.balancer.statistics.deregistrations == 2
+    places[lost].reachable_from.clear()  # type: ignore[union-attr]
+    assert bench.request(lost, lifetime=0).drop is DropReason.REAL_UNREACHABLE
+
+
+def test_a_deregistration_after_an_attempt_without_an_answer_goes_where_that_went() -> None:
+    """The reply may have been lost: if the mobile has a binding, it is there."""
+    bench = Bench(1, 1)
+    assert bench.attempt("anna") == "AAA"
+    bench.wait(20)
+    assert bench.session("anna") is None
+    assert bench.letter(bench.request("anna", lifetime=0)) == "A"
+    bench.wait(120)
+    assert bench.request("anna", lifetime=0).drop is DropReason.DEREGISTRATION_WITHOUT_SESSION
+
+
 def test_sessions_of_bound_mobiles_make_no_room_in_a_full_farm() -> None:
     bench = bench_of(1, 1, maxconns=2)
     mobiles = ("anna", "bert", "carl", "dora")
