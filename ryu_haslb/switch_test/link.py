@@ -16,8 +16,10 @@ from ryu_haslb.openflow.wire import HEADER, OFPT_MULTIPART_REPLY
 
 #: Bytes that are read at once, and reads after which the messages are handled.
 _READ_SIZE, _READS = 1 << 16, 16
-#: Bytes that the peer may leave unread: far more than one step of a test sends. It is answered each echo request.
+#: Bytes that the switch may leave unread: far more than one step of a test sends. It is answered each echo request.
 MAX_UNSENT = 64 << 20
+#: The same until a connection's handshake is complete: two messages of the greatest length.
+MAX_UNSENT_OF_STRANGER = 1 << 17
 _WOULD_BLOCK = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
@@ -35,7 +37,10 @@ class Frame(NamedTuple):
 
 
 class Link:
-    """A connection that was accepted; with a ``context`` over TLS, whose handshake :meth:`receive` does first."""
+    """A connection that was accepted; with a ``context`` over TLS, whose handshake :meth:`receive` does first.
+
+    Until :meth:`trust`, the peer is a stranger, who can make us keep the begin of one message and few unread answers.
+    """
 
     def __init__(self, connection: socket.socket, address: str, context: Optional[ssl.SSLContext]) -> None:
         connection.setblocking(False)
@@ -49,11 +54,17 @@ class Link:
             self._socket = context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
         self._unsent = bytearray()
         self._received = b""
-        self._replies = ReplyFraming()
+        self._replies: Optional[ReplyFraming] = None
+        self._max_unsent = MAX_UNSENT_OF_STRANGER
 
     def fileno(self) -> int:
         """The descriptor of the socket."""
         return self._socket.fileno()
+
+    def trust(self) -> None:
+        """The OpenFlow handshake is complete: the peer is a switch, whose answers may be long."""
+        self._replies = ReplyFraming()
+        self._max_unsent = MAX_UNSENT
 
     @property
     def has_unsent(self) -> bool:
@@ -65,8 +76,8 @@ class Link:
         self._unsent += data
         if not self._needs_handshake:
             self._flush()
-        if len(self._unsent) > MAX_UNSENT:
-            raise LinkClosedError(f"the switch has left {MAX_UNSENT >> 20} MiB unread")
+        if len(self._unsent) > self._max_unsent:
+            raise LinkClosedError(f"the switch has left {self._max_unsent >> 10} KiB unread")
 
     def receive(self) -> list[Frame]:
         """The whole messages that have arrived.
@@ -125,7 +136,7 @@ class Link:
         offset = 0
         while len(received) - offset >= HEADER.size:
             version, kind, length, xid = HEADER.unpack_from(received, offset)
-            if kind == OFPT_MULTIPART_REPLY:
+            if kind == OFPT_MULTIPART_REPLY and self._replies is not None:
                 length = self._replies.length(received, offset, length)
             if length < HEADER.size:
                 raise LinkClosedError(f"a message of {length} bytes arrived: expected {HEADER.size} or more")

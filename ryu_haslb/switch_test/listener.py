@@ -5,8 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Callable, NamedTuple, Optional
 
@@ -14,15 +13,13 @@ from ryu_haslb.errors import HaslbError
 from ryu_haslb.language.wording import printable
 from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.sockets.screening import State
-from ryu_haslb.openflow.sockets.unserved import peer_of
+from ryu_haslb.openflow.sockets.unserved import HANDSHAKE_TIMEOUT, Unserved
 from ryu_haslb.openflow.wire import MalformedMessage, hello_failed
 from ryu_haslb.switch_test.bench import Identity
 from ryu_haslb.switch_test.handshake import Handshake
 from ryu_haslb.switch_test.link import Link, LinkClosedError, wait
 
-#: Seconds from a connection to the end of its handshakes, TLS and OpenFlow.
-HANDSHAKE_TIMEOUT = 10.0
-#: Connections whose handshake is not complete, at most: then the oldest of the host with the most of them is closed.
+#: Connections whose handshake is not complete, at most.
 MAX_PENDING = 64
 #: Lines about peers that are not tested, at most.
 MAX_REFUSAL_LINES = 50
@@ -48,7 +45,6 @@ class Connected(NamedTuple):
 class _Pending(NamedTuple):
     link: Link
     handshake: Handshake
-    deadline: float
 
 
 class Listener:
@@ -64,7 +60,7 @@ class Listener:
         self._context = context
         self._log = log
         self._is_stopped = is_stopped
-        self._pending: list[_Pending] = []
+        self._pending: Unserved[_Pending] = Unserved(MAX_PENDING, MAX_PENDING)
         self._refusals = 0
         self._socket = _listen(address)
 
@@ -106,29 +102,31 @@ class Listener:
                 connection, address = self._socket.accept()
             except OSError:
                 return
-            if len(self._pending) >= MAX_PENDING:
-                self._refuse(_oldest_of_the_greediest(self._pending), LinkClosedError("too many connections"))
             link = Link(connection, str(address[0]), self._context)
+            pending = _Pending(link, Handshake())
+            victim = self._pending.add(pending, link.address, time.monotonic())
+            if victim is not None:
+                self._refuse(victim, LinkClosedError("too many connections"))
             with suppress(LinkClosedError):
                 link.send(Handshake.begin())
-            self._pending.append(_Pending(link, Handshake(), time.monotonic() + HANDSHAKE_TIMEOUT))
 
     def _advance(self) -> Iterator[Connected]:
         """Go on with every handshake; the switches whose handshake is complete."""
         for each in list(self._pending):
             try:
                 is_done = _follow(each)
-                if not is_done and time.monotonic() >= each.deadline:
-                    raise LinkClosedError(f"no OpenFlow handshake within {HANDSHAKE_TIMEOUT:g} s")
             except (LinkClosedError, ProtocolError, MalformedMessage) as error:
                 self._refuse(each, error)
                 continue
             if is_done:
-                self._pending.remove(each)
+                self._pending.discard(each)
+                each.link.trust()
                 yield Connected(each.link, _identity(each))
+        for each in self._pending.expired(time.monotonic()):
+            self._refuse(each, LinkClosedError(f"no OpenFlow handshake within {HANDSHAKE_TIMEOUT:g} s"))
 
     def _refuse(self, pending: _Pending, error: HaslbError) -> None:
-        self._pending.remove(pending)
+        self._pending.discard(pending)
         if isinstance(error, IncompatibleVersionError):
             with suppress(LinkClosedError):
                 pending.link.send(hello_failed(str(error)))
@@ -142,14 +140,9 @@ class Listener:
             self._log(printable(refusal) + last)
 
     def _drop_pending(self) -> None:
-        for each in self._pending:
+        for each in list(self._pending):
+            self._pending.discard(each)
             each.link.close()
-        self._pending.clear()
-
-
-def _oldest_of_the_greediest(pending: Sequence[_Pending]) -> _Pending:
-    held = Counter(peer_of(each.link.address) for each in pending)
-    return max(pending, key=lambda each: held[peer_of(each.link.address)])  # the first of several
 
 
 def _follow(pending: _Pending) -> bool:

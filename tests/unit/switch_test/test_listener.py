@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from socket_switch import SocketSwitch
 
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire import HEADER, OFP_VERSION, OFPMP_FLOW, OFPT_MULTIPART_REPLY
 from ryu_haslb.switch_test import link, listener
-from ryu_haslb.switch_test.link import Link, LinkClosedError, wait
+from ryu_haslb.switch_test.link import MAX_UNSENT_OF_STRANGER, Link, LinkClosedError, wait
 from ryu_haslb.switch_test.listener import MAX_PENDING, MAX_REFUSAL_LINES, Listener, StoppedError
 
 #: Seconds after which a test has failed.
@@ -80,17 +82,40 @@ def test_lines_about_strangers_are_limited_and_harmless(monkeypatch: pytest.Monk
         assert lines[-1].endswith("(further such lines are left out)")
 
 
-def test_a_peer_that_asks_and_never_reads_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each echo request is answered: the answers would take all the memory."""
+@pytest.mark.parametrize("is_trusted", [False, True])
+def test_a_peer_that_asks_and_never_reads_is_closed(monkeypatch: pytest.MonkeyPatch, is_trusted: bool) -> None:
+    """Each echo request is answered: the answers would take all the memory. A stranger may leave fewer of them."""
     monkeypatch.setattr(link, "MAX_UNSENT", 1 << 20)
+    limit = 1 << 20 if is_trusted else MAX_UNSENT_OF_STRANGER
     ours, theirs = socket.socketpair()
     with ours, theirs:
         to_peer = Link(ours, "192.0.2.1", None)
+        if is_trusted:
+            to_peer.trust()
         answer = wire.echo_reply(1, bytes(60000))
-        with pytest.raises(LinkClosedError, match="has left 1 MiB unread"):
+        with pytest.raises(LinkClosedError, match=f"has left {limit >> 10} KiB unread"):
             for _ in range(10_000):
                 to_peer.send(answer)
-        assert len(to_peer._unsent) < 2 << 20
+        assert len(to_peer._unsent) < 2 * limit
+
+
+@pytest.mark.parametrize("is_trusted", [False, True])
+def test_a_stranger_cannot_make_us_keep_more_than_one_message(is_trusted: bool) -> None:
+    """CPqD's replies of 16 MB are awaited from a switch only: nobody has asked a stranger for a reply."""
+    rows = struct.pack("!H54x", 56) * 585
+    reply = HEADER.pack(OFP_VERSION, OFPT_MULTIPART_REPLY, 65528, 1) + struct.pack("!HHI", OFPMP_FLOW, 0, 0)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        to_peer = Link(ours, "192.0.2.1", None)
+        if is_trusted:
+            to_peer.trust()
+        kept = 0
+        with suppress(LinkClosedError):
+            for piece in (reply, *[rows] * 8):
+                theirs.sendall(piece)
+                to_peer.receive()
+                kept = max(kept, len(to_peer._received))
+        assert (kept > 1 << 16) == is_trusted
 
 
 def test_waiting_takes_no_processor_time_while_all_places_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
