@@ -1,22 +1,31 @@
-"""Reads the JSON messages of the database's servers. Pure.
+"""Reads the JSON messages of the database's servers, in slices between which requests are served.
 
 The parser of the ``ovs`` package handles one character at a time: a configuration of 100 kB would stop the event loop
 for half a second. This one looks for the end of a message by its quotes and brackets, and leaves the rest to the
-standard library: the same takes some 10 ms. It has the methods of :class:`ovs.json.Parser`, in whose place it is put.
+standard library: the same takes some 10 ms. The package also reads for as long as there is something to read, and keeps
+what its peer does not read. :class:`SlicedConnection` does neither.
 """
 
 from __future__ import annotations
 
+import codecs
+import errno
 import json
 import re
-from typing import Any, Union
+from typing import Any, Optional, Union
 
-import ovs.json
+import ovs.jsonrpc
 
-#: Characters of one message: far more than all shared rows have together.
-MAX_MESSAGE_SIZE = 32 * 1024 * 1024
+#: Bytes that are read in one slice.
+SLICE = 1 << 16
+#: Characters of one message. The schema allows 24,640 rows of some 300, and a configuration of a million.
+MAX_MESSAGE_SIZE = 16 * 1024 * 1024
+#: Values of one message, which cost more time and memory than its characters: 10 for each of those rows.
+MAX_VALUES = 250_000
 #: Brackets in one another; OVSDB's messages have a dozen.
 MAX_DEPTH = 100
+#: Characters that a server may leave unread, of transactions and of answers to its questions.
+MAX_UNSENT = 8 * 1024 * 1024
 
 _OUTSIDE = re.compile(r'["{}\[\]]')
 _IN_STRING = re.compile(r'["\\]')
@@ -25,9 +34,9 @@ _IN_STRING = re.compile(r'["\\]')
 class MessageParser:
     """Collects one message, an object or an array, from the pieces in which it arrives."""
 
-    def __init__(self, check_trailer: bool = False) -> None:
+    def __init__(self) -> None:
         self._pieces: list[str] = []
-        self._size = self._depth = 0
+        self._size = self._depth = self._values = 0
         self._is_in_string = self._is_escaped = self._is_done = False
         self._error = ""
 
@@ -36,8 +45,11 @@ class MessageParser:
         end = self._end(text)
         self._pieces.append(text[:end])
         self._size += end
+        self._values += sum(text.count(mark, 0, end) for mark in "[{,")  # those in texts as well
         if self._size > MAX_MESSAGE_SIZE:
             self._fail(f"a message of more than {MAX_MESSAGE_SIZE} characters")
+        elif self._values > MAX_VALUES:
+            self._fail(f"a message of more than {MAX_VALUES} values")
         return end
 
     def is_done(self) -> bool:
@@ -89,7 +101,46 @@ class MessageParser:
         self._error, self._is_done = error, True
 
 
+class SlicedConnection(ovs.jsonrpc.Connection):  # type: ignore[misc]
+    """A connection to a server that reads :data:`SLICE` bytes at a time; the poller wakes if there is more."""
+
+    input: str
+    parser: Optional[MessageParser]
+
+    def __init__(self, stream: Any) -> None:
+        super().__init__(stream)
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def recv(self) -> tuple[int, Any]:
+        """An error number and a message, of which one counts; ``EAGAIN``: the next message is not complete."""
+        if not self.status and len(self.output) > MAX_UNSENT:
+            self.error(errno.ENOBUFS)
+        if not self.status and not self.input:
+            self._read()
+        if self.status or not self.input:
+            return self.status or errno.EAGAIN, None
+        if self.parser is None:
+            self.parser = MessageParser()
+        self.input = self.input[self.parser.feed(self.input) :]
+        if not self.parser.is_done():
+            return errno.EAGAIN, None
+        message: Optional[Any] = self._Connection__process_msg()
+        return (self.status, None) if message is None else (0, message)
+
+    def _read(self) -> None:
+        error, received = self.stream.recv(SLICE)
+        if error == errno.EAGAIN:
+            return
+        if error or not received:
+            self.error(error or ovs.jsonrpc.EOF)
+            return
+        self.received_bytes += len(received)
+        try:
+            self.input = self._decoder.decode(received)
+        except UnicodeDecodeError:
+            self.error(errno.EILSEQ)
+
+
 def install() -> None:
-    """Let the ``ovs`` package read messages by :class:`MessageParser`, unless it has its parser in C."""
-    if ovs.json.PARSER == ovs.json.PARSER_PY:
-        ovs.json.Parser = MessageParser
+    """Let the ``ovs`` package use this connection."""
+    ovs.jsonrpc.Connection = SlicedConnection

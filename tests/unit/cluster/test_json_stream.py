@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ryu_haslb.cluster.json_stream import MAX_DEPTH, MessageParser
+from ryu_haslb.cluster.json_stream import MAX_DEPTH, MAX_UNSENT, MAX_VALUES, SLICE, MessageParser, SlicedConnection
 
 texts = st.text(st.characters(min_codepoint=1, exclude_categories=["Cs"]), max_size=12)  # the package refuses NUL
 values = st.recursive(
@@ -61,3 +62,60 @@ def test_a_message_without_an_end_is_an_error() -> None:
     assert parser.feed('{"a": [') == 7
     assert not parser.is_done()
     assert parser.finish() == "the message has no end"
+
+
+@pytest.mark.parametrize("value", ["[],", '{"":0},', "0,", '"",'])
+def test_a_message_has_no_more_values_than_the_rows_of_the_schema(value: str) -> None:
+    """Each costs time and memory: 8 MB of brackets stopped the event loop for 2.3 s."""
+    (error, *_) = read("[" + value * MAX_VALUES, 4096)
+    assert "values" in error
+
+
+class Stream:
+    """A server that has sent so many bytes, as ``ovs.stream`` shows it. ``reads`` counts the calls; nothing is sent."""
+
+    name = "tcp:192.0.2.1:6641"
+
+    def __init__(self, sent: bytes) -> None:
+        self.sent = sent
+        self.reads = 0
+
+    def recv(self, limit: int) -> tuple[int, bytes]:
+        self.reads += 1
+        piece, self.sent = self.sent[:limit], self.sent[limit:]
+        return (0, piece) if piece else (errno.EAGAIN, b"")
+
+    def send(self, _: str) -> int:
+        return -errno.EAGAIN
+
+    def close(self) -> None:
+        self.sent = b""
+
+
+def test_a_long_message_is_read_in_slices() -> None:
+    """Requests are served between two of them, also while the server sends as fast as it is read."""
+    message = {"id": None, "method": "update3", "params": ["é" * 3 * SLICE]}
+    stream = Stream(json.dumps(message, ensure_ascii=False).encode())
+    connection = SlicedConnection(stream)
+    slices = len(stream.sent) // SLICE + 1
+    for number in range(1, slices):
+        assert connection.recv() == (errno.EAGAIN, None)
+        assert stream.reads == number
+    error, found = connection.recv()
+    assert (error, found.params) == (0, message["params"])
+    assert connection.recv() == (errno.EAGAIN, None)
+
+
+def test_messages_that_arrive_together_are_read_one_by_one() -> None:
+    messages = [{"id": None, "method": "echo", "params": [number]} for number in range(3)]
+    connection = SlicedConnection(Stream("".join(map(json.dumps, messages)).encode()))
+    assert [connection.recv()[1].params for _ in messages] == [[0], [1], [2]]
+    assert connection.recv() == (errno.EAGAIN, None)
+
+
+def test_a_server_that_asks_and_never_reads_is_left() -> None:
+    """Each question is answered: the answers would take all the memory."""
+    connection = SlicedConnection(Stream(b""))
+    connection.output = "x" * (MAX_UNSENT + 1)
+    assert connection.recv() == (errno.ENOBUFS, None)
+    assert not connection.output
