@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 from http import HTTPStatus
 from io import BytesIO
+from itertools import count
 from typing import Any, Optional
 
 import eventlet
@@ -41,6 +42,8 @@ SCRAPED = "/metrics"
 _DISCARD_SIZE = 16 * 1024
 #: Bytes of a line around a chunk: its length with extensions, or a trailer field.
 _MAX_CHUNK_LINE = 1024
+#: Chunks, which may have one byte each, after which other work has its turn.
+_CHUNKS_PER_SLICE = 100
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\n]*)?\r\n")
 
 
@@ -90,8 +93,12 @@ class BodyReader:
 
     def _read_chunks(self, size: int) -> bytes:
         """RFC 9112 section 7.1. Extensions of chunks and trailer fields are ignored."""
-        data = b""
-        while len(data) < size:
+        data = bytearray()
+        for number in count(1):
+            if len(data) >= size:
+                break
+            if not number % _CHUNKS_PER_SLICE:
+                eventlet.sleep(0)
             line = self._stream.readline(_MAX_CHUNK_LINE)
             found = _CHUNK_LINE.fullmatch(line)
             if found is None:
@@ -107,7 +114,7 @@ class BodyReader:
                 raise BadRequestError(400, "malformed chunk; expected a line end behind its bytes")
             if not piece:
                 raise BadRequestError(400, "body incomplete; expected a last chunk of length 0")
-        return data
+        return bytes(data)
 
     def _skip_trailers(self) -> None:
         for _ in range(MAX_FIELDS):
@@ -145,6 +152,7 @@ class Protocol(eventlet.wsgi.HttpProtocol):  # type: ignore[misc]
             return
         with eventlet.Timeout(ANSWER_TIMEOUT, False):
             self._answer(content)
+        eventlet.sleep(0)  # the next request may be there already, and so on
         self._clients.wait(self._client, time.monotonic())
         if not body.is_at_end:
             self.connection.settimeout(None)
