@@ -65,12 +65,20 @@ class Workshop:
             *(self.copy, self.martian, self.wrong_checksum, self.fragment, self.last_hop, self.wrong_port),
             *(self.truncated, self.ip_options, self.arp_claim, self.arp_request, self.ipv6, self.reserved, self.ping),
             *(self.no_home_agent, self.garbage, self.other_vlan, self.extension_lie, self.lying_length),
+            *(self.strange_name, self.icmp_error),
         ]
         return [maker() for _ in range(POOL // len(makers)) for maker in makers]
 
     def made_up(self) -> Hostile:
         name = b"made-up" + b"0" * _DIGITS + b"@isp.com"
         return Hostile("made-up NAI", self._request(name, self._anyone()), is_made_up=True, is_request=True)
+
+    def strange_name(self) -> Hostile:
+        """An NAI that would forge lines and rows, speak to a terminal or a browser, or is as long as it can be."""
+        name = self._chance.choice((b"%d\n2026-01-01 forged: ", b"\x1b]0;x\x07", b"<script>", b"\0", b"\xe2\x80\xae"))
+        size = self._chance.choice((1, 30, 255))
+        nai = (name + self._chance.randbytes(4) + bytes(range(256)) * 2)[:size]
+        return Hostile("strange NAI", self._request(nai, self._anyone()), is_request=True)
 
     def honest_nai(self) -> Hostile:
         return Hostile("honest NAI", self._request(self._honest(), self._anyone()), is_request=True)
@@ -123,6 +131,15 @@ class Workshop:
     def ip_options(self) -> Hostile:
         options = self._chance.choice((b"\1\1\1\1", b"\x83\x07\4" + self._target.virtual + b"\0", b"\x94\4\0\0"))
         return Hostile("IP options", self._packet(self._datagram(self._payload(self._honest())), options=options))
+
+    def icmp_error(self) -> Hostile:
+        """It quotes a request to the virtual address, as if a home agent or a router had not taken it."""
+        request = self._request(self._honest(), self._target.pdsn)
+        quoted = request[14:] if self._chance.random() < 0.5 else request[14:42]
+        head = bytes([self._chance.choice((3, 4, 5, 11, 12)), self._chance.randrange(16), 0, 0]) + bytes(4)
+        body = head[:2] + struct.pack("!H", checksum(head + quoted + bytes(len(quoted) % 2))) + head[4:] + quoted
+        source = self._chance.choice((*self._target.home_agents, self._anyone()))
+        return Hostile("ICMP error", self._packet(body, protocol=1, source=source))
 
     def arp_claim(self) -> Hostile:
         address = self._chance.choice((*self._target.home_agents, self._target.virtual))
