@@ -85,7 +85,7 @@ class Membership:
         others = [each.switches for each in member.members.present(now) if each.name != member.name]
         is_silent = any(each.is_connected and not each.answers(now) for each in switches)
         if self._reach.must_resign(reached, max(others, default=0), now, is_silent):
-            LOG.warning("cluster: another member reaches more switches than %s (%d)", member.name, reached)
+            LOG.warning("cluster: %s reaches %d switches, and another member reaches more", member.name, reached)
             member.resign("reaches_fewer_switches")
         return reached
 

@@ -134,7 +134,7 @@ class ClusterConfiguration:
             line = differences(found, "in the file", "in force")
             LOG.warning("cluster: %s differs from what is in force, %s: %s. %s", path, shared, line, _FROM_FILE)
         else:
-            LOG.info("cluster: %s is what is in force, %s", path, shared)
+            LOG.info("cluster: %s is the same as what is in force, %s", path, shared)
 
     def _wanted(self, rows: Collection[Columns], _: float) -> Iterable[Columns]:
         return self.agreement.rows_to_publish(

@@ -105,7 +105,9 @@ class ClusterRollback(Rollback):
     def on_stop(self, file: str) -> None:
         """The process ends: the change goes on waiting."""
         if self.text is not None:
-            LOG.warning("the configuration in force was not confirmed: the member that leads rolls it back in time")
+            LOG.warning(
+                "the configuration in force is not confirmed; the leader rolls it back unless 'configure confirm'"
+            )
 
     def _adopt(self, shared: PendingRollback) -> None:
         clocks = self._clocks()

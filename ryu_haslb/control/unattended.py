@@ -43,7 +43,7 @@ def reload(application: Application, cluster: Optional[ClusterConfiguration]) ->
 
 def roll_back(application: Application) -> None:
     """Go back to what was in force before ``configure confirm MINUTES``, which was not confirmed in time."""
-    LOG.warning("rollback: the change was not confirmed in time; the configuration before it comes back")
+    LOG.warning("rollback: the change was not confirmed in time; restoring the configuration before it")
     try:
         change = configuring.roll_back(application, time.monotonic)
     except (NotArmedError, RollingBackError):  # an operator was first

@@ -303,7 +303,8 @@ class Installation:
             return
         if not number:
             LOG.warning(
-                "Switch %016x has no room for a standing rule in table %d; deleting up to %d of %d session rules there",
+                "Switch %016x has no room for a standing rule in table %d; deleting up to %d/%d of the session rules "
+                "there",
                 *(self._transport.id, Table.SESSIONS, MAX_SLICES_REMOVED, SLICES),
             )
         self.transactions.submit(

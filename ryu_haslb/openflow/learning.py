@@ -231,8 +231,8 @@ class Learning:
         if place.logged_at is None or now >= place.logged_at + _LOG_INTERVAL:
             place.logged_at = now
             LOG.warning(
-                "Switch %016x: port %d: %s; none is learned for %d s, and unknown ones are flooded. %d of at most %d "
-                "addresses of the port are known",
+                "Switch %016x: port %d: %s; no address is learned there for %d s, and frames to unknown ones are "
+                "flooded. %d of at most %d addresses of the port are known",
                 *(self._datapath_id, port, reason, DEAF_INTERVAL, len(place.keys), MAX_ADDRESSES_OF_PORT),
             )
 

@@ -107,7 +107,7 @@ def test_sighup_compares_the_file_and_from_file_makes_it_the_one_in_force(cluste
     assert "weight 33" in control.request(cluster.socket(port), "configure --from-file --yes")
     await_weight(cluster, 33)
     cluster.processes[port].send_signal(signal.SIGHUP)
-    wait_until(lambda: f"{FILE} is what is in force" in cluster.log(port), "the file is the same now")
+    wait_until(lambda: f"{FILE} is the same as what is in force" in cluster.log(port), "the file is the same now")
 
 
 def test_a_member_that_is_cut_off_from_the_database_changes_nothing(cluster: Cluster) -> None:

@@ -248,7 +248,7 @@ class FencedMastership(Arbiter):
         self._leadership.masters.discard(self)
         self._is_deposed |= was is Role.MASTER and self._leadership.is_leading
         if was is Role.MASTER:
-            LOG.info("Switch %016x: this balancer is master no more", self._datapath_id)
+            LOG.info("Switch %016x: this balancer is no longer master", self._datapath_id)
         if not self._stands_by:
             self._stands_by = True
             self._listener.on_mastership_lost()

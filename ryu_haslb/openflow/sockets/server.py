@@ -114,8 +114,8 @@ class OpenFlowServer:
         if victim is None:
             return False
         self._unserved.discard(victim)
-        LOG.warning("OpenFlow peer %s: no descriptor is left; closing its oldest connection", victim.address[0])
-        victim.end("no descriptor is left")
+        LOG.warning("OpenFlow peer %s: no file descriptor is left; closing its oldest connection", victim.address[0])
+        victim.end("no file descriptor is left")
         return True
 
     def _expire(self) -> None:

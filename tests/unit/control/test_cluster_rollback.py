@@ -224,7 +224,7 @@ def test_without_the_database_nothing_begins_to_wait(members: Members) -> None:
 def test_a_stop_says_that_another_member_rolls_back(members: Members, caplog: pytest.LogCaptureFixture) -> None:
     members.arm_and_change(members.leader)
     members.leader.rollback.on_stop("haslb.ios")
-    assert caplog.messages[-1].endswith("the member that leads rolls it back in time")
+    assert caplog.messages[-1].endswith("the leader rolls it back unless 'configure confirm'")
 
 
 def test_the_row_has_the_columns_of_the_schema_and_is_read_back() -> None:
