@@ -44,6 +44,7 @@ from ryu_haslb.openflow.sockets.server import Caller, OpenFlowServer
 from ryu_haslb.openflow.sockets.unserved import Unserved
 from ryu_haslb.openflow.switch_records import SwitchRecordError
 from ryu_haslb.show import state_log
+from ryu_haslb.show.overload_log import OverloadLog
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import StateHistory
 from ryu_haslb.show.state_log import StateLog
@@ -128,6 +129,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
             text = write_configuration(self.configuration)
             self.cluster_configuration = ClusterConfiguration(self.member, self, text, rollback.end_of_rollback)
         self.state_log = StateLog(self.sources, time.monotonic(), self.history)
+        self.overload_log = OverloadLog(self.balancer.statistics, time.monotonic())
         self._signals: list[int] = []
         self._is_stopping = False
         self._reloading = Coalesced("SIGHUP", self._reload)
@@ -241,6 +243,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self.collector.collect_if_quiet(self.balancer.statistics.requests, len(self.balancer.sessions), now)
         self.log_limit.tick(now)
         for line in self.state_log.changes(self.sources, now):
+            state_log.write(line)
+        for line in self.overload_log.lines(self.balancer.statistics, now, time.time()):
             state_log.write(line)
 
     def _on_weights_changed(self, reports: Optional[Sequence[SetWeight]]) -> None:

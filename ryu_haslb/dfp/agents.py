@@ -25,10 +25,14 @@ Clock = Callable[[], float]
 
 
 class Link:
-    """One agent: the state machine of its connection, and what carries out the machine's actions."""
+    """One agent: the state machine of its connection, and what carries out the machine's actions.
+
+    ``lost_because`` says why the last connection has ended.
+    """
 
     def __init__(self, agent: DfpAgent, agents: DfpAgents) -> None:
         self.connection = AgentConnection(agent, agents.keys)
+        self.lost_because = ""
         self._agents = agents
 
     def carry_out(self, actions: Iterable[Action]) -> None:

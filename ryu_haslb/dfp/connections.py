@@ -44,7 +44,7 @@ class SocketLink(Link):
         eventlet.spawn(self._serve, target)
 
     def disconnect(self, reason: str) -> None:
-        LOG.warning("DFP agent %s disconnected: %s; %s", self.connection.name, reason, self._outlook())
+        self._log_lost(reason)
         self._release_socket()
 
     def _serve(self, target: Connect) -> None:
@@ -60,7 +60,6 @@ class SocketLink(Link):
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with stream:
             self._socket = stream
-            LOG.info("DFP agent %s connected", self.connection.name)
             self.carry_out(self.connection.connected(time.monotonic()))
             self._read(stream)
 
@@ -74,12 +73,17 @@ class SocketLink(Link):
             if not data:
                 self._release_socket()
                 self.carry_out(self.connection.closed(time.monotonic()))
-                LOG.warning("DFP agent %s disconnected: connection lost; %s", self.connection.name, self._outlook())
+                self._log_lost("connection lost")
                 return
             before = replace(self.connection.counters)
             self.carry_out(self.connection.received(data, time.monotonic()))
             self._log_refused(before, self.connection.counters)
             eventlet.sleep(_READ_INTERVAL)
+
+    def _log_lost(self, reason: str) -> None:
+        """The line with the severity is the one about the change of state (:mod:`ryu_haslb.show.state_log`)."""
+        self.lost_because = reason
+        LOG.info("DFP agent %s disconnected: %s; %s", self.connection.name, reason, self._outlook())
 
     def _log_refused(self, before: Counters, after: Counters) -> None:
         if after.unauthorized_weights != before.unauthorized_weights:

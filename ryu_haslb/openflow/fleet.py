@@ -127,6 +127,8 @@ class Fleet:
         if self._transport_of(transport.id) is not transport:
             return
         LOG.info("Switch %016x: %s; its sessions are kept", transport.id, transport.close_reason)
+        if transport.id in self.switches:
+            self.switches[transport.id].lost_because = transport.close_reason
         self._forget(transport)
         waiting = self._rivals.best(transport.id)
         if waiting is not None and not self._is_stopping:

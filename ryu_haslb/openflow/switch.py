@@ -44,7 +44,8 @@ class Switch:
     ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
     (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
     ``record`` is what a test on record has found out, ``switching_source`` what has decided how the switch forwards.
-    ``served_since`` is the time of the last :meth:`connect`. ``path`` is what a packet-in goes through.
+    ``served_since`` is the time of the last :meth:`connect`, ``lost_because`` why the last connection has ended.
+    ``path`` is what a packet-in goes through.
     """
 
     def __init__(self, datapath_id: int, configuration: Configuration, balancer: Balancer) -> None:
@@ -57,6 +58,7 @@ class Switch:
         self.fleet: Mapping[int, Switch] = {}
         self.arp_metered = 0
         self.served_since = 0.0
+        self.lost_because = ""
         self.layout = Layout()
         self.record: Optional[SwitchRecord] = None
         self.switching_source = SwitchingSource.DEFAULT

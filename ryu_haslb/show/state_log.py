@@ -21,7 +21,7 @@ from ryu_haslb.log_limit import Bucket
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.show.sources import Sources
 from ryu_haslb.show.state_history import Kind, StateHistory
-from ryu_haslb.slb.farm import FARM_FAILED
+from ryu_haslb.slb.farm import FARM_FAILED, FARM_STATES
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.probing import TargetState
 
@@ -44,7 +44,8 @@ MAX_LINES_PER_SECOND = 20
 _DEMOTED = " (it has failed, and still serves because no other real server of the farm can; check them all)"
 #: The end of the line about a probe that no real server answers.
 _SHOWS_NOTHING = " (no real server of the farm has ever answered it, so it fails none; check its source and the routes)"
-_NOTES = {Health.DEMOTED.value: _DEMOTED, TargetState.UNPROVEN.value: _SHOWS_NOTHING}
+#: The end of the line about a farm in which a new session has no real server.
+_NO_ROOM = " (new mobiles get no answer; see 'show ip slb reals')"
 
 REAL, SWITCH, DFP, FARM, PROBE = "REAL", "SWITCH", "DFP", "FARM", "PROBE"
 #: The states of a probe of a farm: whether it shows something.
@@ -52,6 +53,13 @@ _PROVEN, _UNPROVEN = "PROVEN", TargetState.UNPROVEN.value
 #: The tag of a line about whether a switch can reach a real server.
 REACH = "REACH"
 _REACHABLE, _UNREACHABLE = "reachable", "unreachable"
+#: States of a farm in which a new session has no real server.
+_WITHOUT_ROOM = FARM_STATES[2:]
+_NOTES = {
+    (REAL, Health.DEMOTED.value): _DEMOTED,
+    (PROBE, _UNPROVEN): _SHOWS_NOTHING,
+    **{(FARM, state): _NO_ROOM for state in _WITHOUT_ROOM},
+}
 _KINDS = {
     PROBE: Kind.PROBE,
     REAL: Kind.REAL,
@@ -60,12 +68,14 @@ _KINDS = {
     DFP: Kind.DFP_AGENT,
     FARM: Kind.FARM,
 }
-#: The severities of lines, as on IOS: a farm without a home agent, something lost, a weight source lost, the rest.
+#: The severities of lines, as on IOS: a farm without a home agent, something lost, less than there should be, the rest.
 _CRITICAL, _ERROR, _WARNING, _INFORMATIONAL = 2, 3, 4, 6
 _DISCONNECTED = "disconnected"
 _SEVERITIES = {
+    **{(FARM, state): _WARNING for state in _WITHOUT_ROOM},
     (FARM, FARM_FAILED): _CRITICAL,
     (REAL, Health.FAILED.value): _ERROR,
+    (REAL, Health.DEMOTED.value): _ERROR,
     (REAL, Health.PROBE_FAILED.value): _ERROR,
     (PROBE, _UNPROVEN): _WARNING,
     (REACH, _UNREACHABLE): _ERROR,
@@ -145,7 +155,7 @@ class StateLog:
                 self._record(subject, after, now)  # a probe comes, or goes
                 continue
             self._lines += 1
-            note = _NOTES.get(after or "", "")
+            note = _note(sources, subject, after)
             left_out = self._left_out.pop(subject, 1) - 1
             count = f" left_out={left_out}" if left_out > 0 else ""
             states_text = f"state={after or 'removed'} was={before or 'none'}"
@@ -205,6 +215,17 @@ def write(line: str) -> None:
         LOG.warning("%s", line)
     else:
         LOG.info("%s", line)
+
+
+def _note(sources: Sources, subject: Subject, state: Optional[str]) -> str:
+    """The end of a line: what the state means, or why the connection was lost."""
+    if state != _DISCONNECTED:
+        return _NOTES.get((subject.tag, state or ""), "")
+    if subject.tag == SWITCH:
+        reasons = (switch.lost_because for number, switch in sources.switches.items() if number == subject.name)
+    else:
+        reasons = (link.lost_because for link in sources.dfp.links if link.connection.name == subject.name)
+    return "".join(f" ({reason})" for reason in reasons if reason)
 
 
 def _severity(subject: Subject, state: Optional[str]) -> int:

@@ -82,7 +82,7 @@ def test_the_log_says_which_one_has_failed_and_why_a_failed_one_serves() -> None
     first.fail(0.0, is_last=True)
     assert first.health is Health.DEMOTED
     (line,) = log.changes(bench.sources, 2.0)
-    assert line.startswith("%SLB-6-REAL: farm=HAFARM real=10.1.1.51 state=DEMOTED was=OPERATIONAL (")
+    assert line.startswith("%SLB-3-REAL: farm=HAFARM real=10.1.1.51 state=DEMOTED was=OPERATIONAL (")
     assert "no other real server of the farm can" in line
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 from control_process import Application
 
 from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.show.state_log import MAX_LINES_PER_SECOND, StateLog
 
@@ -74,14 +77,14 @@ def test_an_applied_configuration_is_logged_with_the_objects_that_it_removes() -
 
 
 def test_a_switch_is_logged_when_it_connects_and_when_it_disconnects_and_when_another_balancer_serves_it() -> None:
-    from types import SimpleNamespace  # noqa: PLC0415
-
     watched = Watched()
-    switch = SimpleNamespace(channel=object(), role=Role.MASTER)
+    switch = SimpleNamespace(channel=object(), role=Role.MASTER, lost_because="")
     watched.application.switches = {1: switch}  # type: ignore[dict-item]
     assert watched.look() == ["%SLB-6-SWITCH: datapath=0000000000000001 state=connected was=none"]
-    switch.channel = None
-    assert watched.look(1.0) == ["%SLB-3-SWITCH: datapath=0000000000000001 state=disconnected was=connected"]
+    switch.channel, switch.lost_because = None, "connection lost"
+    assert watched.look(1.0) == [
+        "%SLB-3-SWITCH: datapath=0000000000000001 state=disconnected was=connected (connection lost)"
+    ]
     switch.role = Role.WAITING
     assert watched.look(1.0) == ["%SLB-6-SWITCH: datapath=0000000000000001 state=waiting was=disconnected"]
 
@@ -93,3 +96,23 @@ def test_a_real_server_that_no_switch_reaches_any_more_is_logged() -> None:
     assert watched.look() == ["%SLB-3-REACH: farm=HAFARM real=10.1.1.51 state=unreachable was=reachable"]
     watched.reals[0].reachable_from.update(reachable_from)
     assert watched.look(1.0) == ["%SLB-6-REACH: farm=HAFARM real=10.1.1.51 state=reachable was=unreachable"]
+
+
+def test_a_farm_that_takes_no_new_mobile_is_logged_as_a_warning_though_its_home_agents_run() -> None:
+    watched = Watched()
+    for real in watched.reals:
+        real.dfp_weight = 0
+    lines = watched.look()
+    assert lines[0].startswith("%SLB-4-FARM: farm=HAFARM state=DFP_THROTTLED was=OPERATIONAL (new mobiles get no ans")
+    assert {line[:12] for line in lines[1:]} == {"%SLB-6-REAL:"}
+
+
+def test_a_lost_agent_is_logged_with_the_reason() -> None:
+    watched = Watched()
+    link = SimpleNamespace(connection=SimpleNamespace(name="10.1.1.51:500", state=State.CONNECTED), lost_because="")
+    watched.application.dfp.links.append(link)  # type: ignore[arg-type]
+    assert watched.look() == ["%SLB-6-DFP: agent=10.1.1.51:500 state=connected was=none"]
+    link.connection.state, link.lost_because = State.WAITING, "no message for the keep-alive time"
+    assert watched.look(1.0) == [
+        "%SLB-4-DFP: agent=10.1.1.51:500 state=disconnected was=connected (no message for the keep-alive time)"
+    ]
