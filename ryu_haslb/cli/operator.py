@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import Callable
 
 from ryu_haslb.cli.client import ControlClient, ControlError
@@ -22,6 +23,8 @@ FAILED = 1
 _HELP = ("?", "-h", "--help")
 #: Commands whose help is their own.
 _WITH_HELP = ("check", "cluster", "completion", "switch-test")
+#: Ends configuration mode: what follows it in a pipe are commands of the prompt again.
+_END = "end"
 #: Changes that an operator at a terminal confirms.
 _BY_FILE = (Executor.BALANCER_FILE, Executor.BALANCER_OWN_FILE)
 
@@ -129,7 +132,8 @@ class Operator:
         if _is_interactive():
             status, commands = 0, self._typed_commands()
         else:
-            lines = [(line, command_to_do(line)) for line in sys.stdin or ()]
+            until_end = takewhile(lambda line: line.strip().lower() != _END, sys.stdin or ())
+            lines = [(line, command_to_do(line)) for line in until_end]
             status = self._run_lines(command for _, command in lines if command is not None)
             commands = [line for line, command in lines if command is None]
         return max(status, self._show(self._client.ask(config_request(commands)))) if commands else status

@@ -57,6 +57,10 @@ def load_stream(stream: BinaryIO, source: str, base: Optional[Configuration] = N
         raise _unreadable(source, error) from error
     if len(data) > MAX_FILE_SIZE:
         raise ConfigurationError([Diagnostic(source, 0, f"too large; expected at most {MAX_FILE_SIZE >> 20} MiB")])
+    if not data.strip():  # what a full disk leaves of a file; it must not end every session
+        mark = "{}" if is_yaml(source) else "!"
+        text = f"empty; expected a configuration, or the line '{mark}' for one without commands"
+        raise ConfigurationError([Diagnostic(source, 0, text)])
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -51,10 +51,15 @@ class Parameter:
         """Its JSON Schema."""
         return {"type": "string", "pattern": f"^{self.pattern}$"}
 
+    @property
+    def expected(self) -> str:
+        """What the error about another text says."""
+        return f"expected, for example, {self.example}"
+
     def read(self, text: str) -> Any:
         """The value of a text. Raises: ParameterError if it is none."""
         if not re.fullmatch(self.pattern, text):
-            raise ParameterError(f"wrong value of {self.name}: {quoted(text)}; expected, for example, {self.example}")
+            raise ParameterError(f"wrong value of {self.name}: {quoted(text)}; {self.expected}")
         return self.parse(text)
 
 
@@ -68,6 +73,11 @@ class Limit(Parameter):
     def schema(self) -> Schema:
         """Its JSON Schema."""
         return {"type": "integer", "minimum": self.minimum, "maximum": MAX_PAGE}
+
+    @property
+    def expected(self) -> str:
+        """The range."""
+        return f"expected a number from {self.minimum} to {MAX_PAGE}"
 
 
 NAME = Parameter("name", _NAME, "HAFARM", "Name of the only row.")

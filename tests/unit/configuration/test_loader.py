@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ryu_haslb.configuration.loader import MAX_FILE_SIZE, load
-from ryu_haslb.configuration.model import ServerFarm
+from ryu_haslb.configuration.model import Configuration, ServerFarm
 from ryu_haslb.language.diagnostics import ConfigurationError
 
 
@@ -40,6 +40,16 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_directory(tmp_path: Path) -> None:
     assert "cannot be read: Is a directory" in error(tmp_path)
+
+
+def test_an_empty_file_is_an_error_and_no_configuration_without_commands(tmp_path: Path) -> None:
+    """A full disk leaves empty files; one that replaced the configuration in force would end every session."""
+    path = tmp_path / "slb.ios"
+    for text in ("", "\n  \n"):
+        path.write_text(text)
+        assert error(path) == f"{path}: empty; expected a configuration, or the line '!' for one without commands"
+    path.write_text("!\n")
+    assert load(path).configuration == Configuration()
 
 
 def test_a_path_that_no_file_can_have() -> None:

@@ -79,7 +79,7 @@ def test_rows_are_selected_by_name(site: Site) -> None:
         ("sessions", "nai=", "wrong value of nai: ''"),
         ("sessions", "nai", "malformed parameters: "),
         ("sessions", "&".join(f"a{number}=1" for number in range(30)), "malformed parameters: "),
-        ("sessions", "limit=0", "wrong value of limit: '0'; expected, for example, 1000"),
+        ("sessions", "limit=0", "wrong value of limit: '0'; expected a number from 1 to 10000"),
         ("sessions", f"limit={MAX_PAGE + 1}", "wrong value of limit"),
         ("sessions", "after=1", "wrong value of after: '1'; expected, for example, AE23D3532E2A51B7"),
         ("sessions", "client=10.1.1.0/33", "wrong value of client"),
