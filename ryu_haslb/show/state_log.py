@@ -6,6 +6,9 @@ Each line is in the history as well (:mod:`.state_history`), which also has who 
 logged at most once in :data:`LOG_INTERVAL`, and after some lines once a minute. A change that had to wait is logged
 later if it still holds: the last line about an object always gives the state that it stays in. ``left_out`` is the
 number of changes since the line before that have no line of their own.
+
+What is not as it should be at the start, or when a real server comes, is logged if it stays so for
+:data:`SETTLING_TIME`, in which switches connect and answer ARP.
 """
 
 from __future__ import annotations
@@ -29,6 +32,8 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between two comparisons of all states.
 CHECK_INTERVAL = 0.2
+#: Seconds for which an object that has just come may be what it should not be, before that is logged.
+SETTLING_TIME = 30.0
 #: Seconds between two lines about the same object.
 LOG_INTERVAL = 1.0
 #: Lines that one object may cause at once, and a minute from then on, so that no object fills the disk by flapping.
@@ -46,6 +51,7 @@ _DEMOTED = " (it has failed, and still serves because no other real server of th
 _SHOWS_NOTHING = " (no real server of the farm has ever answered it, so it fails none; check its source and the routes)"
 #: The end of the line about a farm in which a new session has no real server.
 _NO_ROOM = " (new mobiles get no answer; see 'show ip slb reals')"
+_NO_SWITCH = " (new mobiles get no answer: no switch is connected and served; see 'show ip slb switches')"
 
 REAL, SWITCH, DFP, FARM, PROBE = "REAL", "SWITCH", "DFP", "FARM", "PROBE"
 #: The states of a probe of a farm: whether it shows something.
@@ -53,6 +59,8 @@ _PROVEN, _UNPROVEN = "PROVEN", TargetState.UNPROVEN.value
 #: The tag of a line about whether a switch can reach a real server.
 REACH = "REACH"
 _REACHABLE, _UNREACHABLE = "reachable", "unreachable"
+#: What an object was before it has come.
+_UNKNOWN = "unknown"
 #: States of a farm in which a new session has no real server.
 _WITHOUT_ROOM = FARM_STATES[2:]
 _NOTES = {
@@ -113,13 +121,14 @@ class Subject(NamedTuple):
 
 
 class StateLog:
-    """The states that were logged last. The states at the start count as logged."""
+    """The states that were logged last. The states at the start count as logged, for a while."""
 
     def __init__(self, sources: Sources, now: float, history: Optional[StateHistory] = None) -> None:
         self._history = StateHistory() if history is None else history
         self._leader = _leader(sources)
         self._logged = dict(_states(sources))
         self._logged_at: dict[Subject, float] = {}
+        self._unsettled = {each: now for each, state in self._logged.items() if _severity(each, state) < _INFORMATIONAL}
         self._configuration = sources.configuration
         self._checked_at = self._second = now
         self._lines = 0
@@ -141,6 +150,7 @@ class StateLog:
         if now - self._second >= 1.0:
             self._second, self._lines = now, 0
         states = dict(_states(sources))
+        self._settle(sources, now)
         if states == self._logged and states == self._seen:
             return
         self._count_changes(states)
@@ -150,6 +160,8 @@ class StateLog:
             before, after = self._logged.get(subject), states.get(subject)
             if subject.tag == REACH and (after is None or (before is None and after == _UNREACHABLE)):
                 self._record(subject, after, now)  # a real server comes, or goes
+                if after is not None:
+                    self._unsettled[subject] = now
                 continue
             if subject.tag == PROBE and _UNPROVEN not in (before, after):
                 self._record(subject, after, now)  # a probe comes, or goes
@@ -163,6 +175,15 @@ class StateLog:
             self._record(subject, after, now)
             kind = _KINDS[subject.tag]
             self._history.record(kind, subject.title, after or "removed", before or "none", max(left_out, 0))
+
+    def _settle(self, sources: Sources, now: float) -> None:
+        """Have the states logged that have lasted since the start. While it stands by it finds no real server."""
+        if not _serves(sources):
+            self._unsettled = dict.fromkeys(self._unsettled, now)
+        for subject in [each for each, since in self._unsettled.items() if now - since >= SETTLING_TIME]:
+            del self._unsettled[subject]
+            self._left_out.pop(subject, None)
+            self._logged[subject] = _UNKNOWN
 
     def _record_leader(self, sources: Sources) -> None:
         before, self._leader = self._leader, _leader(sources)
@@ -196,6 +217,7 @@ class StateLog:
         if len(self._allowances) > MAX_REMEMBERED:
             self._allowances = {each: left for each, left in self._allowances.items() if not left.is_full(now)}
         self._allowances.setdefault(subject, Bucket(SUBJECT_BURST, SUBJECT_LINES_PER_MINUTE, now)).take()
+        self._unsettled.pop(subject, None)
         if state is None:
             del self._logged[subject]
             self._logged_at.pop(subject, None)
@@ -219,6 +241,8 @@ def write(line: str) -> None:
 
 def _note(sources: Sources, subject: Subject, state: Optional[str]) -> str:
     """The end of a line: what the state means, or why the connection was lost."""
+    if subject.tag == FARM and state == FARM_FAILED and all(each.channel is None for each in sources.switches.values()):
+        return _NO_SWITCH
     if state != _DISCONNECTED:
         return _NOTES.get((subject.tag, state or ""), "")
     if subject.tag == SWITCH:
@@ -230,6 +254,12 @@ def _note(sources: Sources, subject: Subject, state: Optional[str]) -> str:
 
 def _severity(subject: Subject, state: Optional[str]) -> int:
     return _SEVERITIES.get((subject.tag, state or ""), _INFORMATIONAL)
+
+
+def _serves(sources: Sources) -> bool:
+    """Whether it is this balancer, and no other one, that serves the switches."""
+    is_standby = sources.member is not None and not sources.member.is_leading
+    return not is_standby and all(switch.role is not Role.WAITING for switch in sources.switches.values())
 
 
 def _leader(sources: Sources) -> str:

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 
 from control_process import Application
 
+from ryu_haslb.configuration.ios.reader import read_configuration
+from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.roles.arbiter import Role
-from ryu_haslb.show.state_log import MAX_LINES_PER_SECOND, StateLog
+from ryu_haslb.show.state_log import MAX_LINES_PER_SECOND, SETTLING_TIME, StateLog
 
 
 class Watched:
@@ -116,3 +118,55 @@ def test_a_lost_agent_is_logged_with_the_reason() -> None:
     assert watched.look(1.0) == [
         "%SLB-4-DFP: agent=10.1.1.51:500 state=disconnected was=connected (no message for the keep-alive time)"
     ]
+
+
+def test_what_is_wrong_since_the_start_is_logged_when_switches_had_time_to_connect() -> None:
+    watched = Watched()
+    for real in watched.reals:
+        real.reachable_from.clear()
+    watched.watch = StateLog(watched.application.sources, watched.now)
+    assert watched.look(SETTLING_TIME - 1.0) == []
+    lines = watched.look(1.0)
+    assert "no switch is connected" in lines[0]
+    assert [line.partition(" (")[0] for line in lines] == [
+        "%SLB-2-FARM: farm=HAFARM state=FAILED was=unknown",
+        "%SLB-3-REACH: farm=HAFARM real=10.1.1.51 state=unreachable was=unknown",
+        "%SLB-3-REACH: farm=HAFARM real=10.1.1.52 state=unreachable was=unknown",
+    ]
+    assert watched.look(SETTLING_TIME) == [], "once"
+
+
+def test_what_becomes_well_meanwhile_is_logged_as_a_change_only() -> None:
+    watched = Watched()
+    found = set(watched.reals[0].reachable_from)
+    watched.reals[0].reachable_from.clear()
+    watched.watch = StateLog(watched.application.sources, watched.now)
+    watched.reals[0].reachable_from.update(found)
+    assert watched.look() == ["%SLB-6-REACH: farm=HAFARM real=10.1.1.51 state=reachable was=unreachable"]
+    assert watched.look(2 * SETTLING_TIME) == []
+
+
+def test_a_real_server_that_comes_and_is_not_found_is_logged() -> None:
+    watched = Watched()
+    with_both = watched.application.configuration
+    text = write_configuration(with_both)
+    watched.application.configure(read_configuration(f"{text}ip slb serverfarm HAFARM\nno real 10.1.1.52\n", "x")[0])
+    watched.look()
+    watched.application.configure(with_both)
+    watched.application.bench.reals[1].reachable_from.clear()
+    lines = watched.look(1.0)
+    assert not any("REACH" in line for line in lines)
+    assert watched.look(SETTLING_TIME) == ["%SLB-3-REACH: farm=HAFARM real=10.1.1.52 state=unreachable was=unknown"]
+
+
+def test_a_balancer_that_waits_for_another_one_does_not_complain_that_it_finds_no_home_agent() -> None:
+    watched = Watched()
+    for real in watched.reals:
+        real.reachable_from.clear()
+    switch = SimpleNamespace(channel=None, role=Role.WAITING, lost_because="")
+    watched.application.switches = {1: switch}  # type: ignore[dict-item]
+    watched.watch = StateLog(watched.application.sources, watched.now)
+    assert watched.look(2 * SETTLING_TIME) == []
+    switch.channel, switch.role = object(), Role.MASTER
+    assert watched.look() == ["%SLB-6-SWITCH: datapath=0000000000000001 state=connected was=waiting"]
+    assert len(watched.look(SETTLING_TIME)) == 3
