@@ -258,8 +258,15 @@ class Error(NamedTuple):
         return f"error type {self.type}, code {self.code}"
 
 
+#: Experimenter and type of a bundle-add message, which has so many bytes before the message that it brings.
+_BUNDLE_ADD: Final = bytes.fromhex("4f4e4600 000008fd")
+_BUNDLE_ADD_HEADER: Final = 24
+
+
 def read_error(message: bytes) -> Error:
-    """Unpack an error message.
+    """Unpack an error message. ``data`` is the rejected message itself, also of one in a bundle.
+
+    Open vSwitch repeats such a message in the bundle-add message that has brought it (ONF EXT-230).
 
     Raises:
         MalformedMessage: the message is cut short.
@@ -268,7 +275,9 @@ def read_error(message: bytes) -> Error:
         kind, code = _ERROR.unpack_from(message)
     except struct.error as error:
         raise MalformedMessage(f"error message of {len(message)} bytes: expected {_ERROR.size} or more") from error
-    return Error(kind, code, message[_ERROR.size :])
+    data = message[_ERROR.size :]
+    is_bundle_add = data[1:2] == bytes([OFPT_EXPERIMENTER]) and data[8:16] == _BUNDLE_ADD
+    return Error(kind, code, data[_BUNDLE_ADD_HEADER:] if is_bundle_add else data)
 
 
 def hello_failed(text: str) -> bytes:

@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 _PACKET_OUT = Struct("!8xIIH6x")
 _EXPERIMENTER = Struct("!8xII")
 _BUNDLE = Struct("!8xIIIHH")
+_BUNDLE_ADD = Struct("!BBHIIII2xH")
 #: The messages of bundles (ONF EXT-230): control, and add.
 BUNDLE_MESSAGES = (2300, 2301)
 #: The messages that change something, which a SLAVE must not send.
@@ -244,7 +245,8 @@ class SwitchConnection:
         try:
             self._switch.flow_mods.commit(messages, self)
         except RejectedBundleError as error:
-            self._refuse(error.message, error.code)
+            head = _BUNDLE_ADD.pack(4, EXPERIMENTER, 24 + len(error.message), xid, ONF, 2301, bundle, 3)
+            self._refuse(head + error.message, error.code)  # as Open vSwitch does
             failed = (0xFFFF).to_bytes(2, "big") + (2313).to_bytes(2, "big") + ONF.to_bytes(4, "big")
             self.send(ERROR, failed + error.message[:64], xid)
         else:

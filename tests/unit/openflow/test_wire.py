@@ -114,6 +114,17 @@ def test_error() -> None:
         wire.read_error(message[:11])
 
 
+def test_the_error_about_a_message_in_a_bundle_names_that_message() -> None:
+    """Open vSwitch repeats the bundle-add message (ONF EXT-230) that has brought it."""
+    rejected = wire_flow_mod.FlowMod(wire.OFPFC_ADD, 1, 0x1251B7).pack(7)
+    added = wire_flow_mod.bundle(7, 7, [rejected])[24:-24]
+    message = wire.HEADER.pack(4, wire.OFPT_ERROR, 12 + len(added), 7) + struct.pack("!HH", 5, 1) + added
+    error = wire.read_error(message)
+    assert error == wire.Error(5, 1, rejected)
+    assert (error.is_table_full, error.table) == (True, 1)
+    assert wire.read_error(message[:40]).table is None, "it is cut short"
+
+
 def packet_in(match: Any, frame: bytes, cookie: int = 0x151B7) -> bytes:
     body = struct.pack("!IHBBQ", wire.OFP_NO_BUFFER, len(frame), 1, 0, cookie)
     fields = bytearray()
