@@ -35,7 +35,7 @@ _ODD_REPORTS = (1.0, 10.0), (0, 300), (0, 7)
 
 def random_variety(parameters: Parameters) -> Parameters:
     """The same world with more in it."""
-    return _with_traffic(_with_habits(_with_odd_switches(_with_lacks(parameters))))
+    return _with_traffic(_with_habits(_with_lacks(parameters)))
 
 
 def _with_traffic(parameters: Parameters) -> Parameters:
@@ -79,7 +79,7 @@ def _with_lacks(parameters: Parameters) -> Parameters:
     )
 
 
-def _with_odd_switches(parameters: Parameters) -> Parameters:
+def with_odd_switches(parameters: Parameters) -> Parameters:
     """The world with switches that have some of the habits of docs/switches.md, in most."""
     random = Random(f"{parameters.seed} odd switches")
     drawn = {name: random.choice(values) for name, values in ODD_SWITCHES.items() if random.random() < 0.2}

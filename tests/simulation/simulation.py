@@ -17,7 +17,7 @@ from simulation.odd_faults import random_odd_faults
 from simulation.parameters import Parameters
 from simulation.random_cluster import random_cluster, random_cluster_history
 from simulation.random_history import random_crowd, random_history, random_parameters
-from simulation.random_variety import random_variety
+from simulation.random_variety import random_variety, with_odd_switches
 from simulation.settling import CHECK_INTERVAL
 from simulation.table_invariants import TableInvariants
 from simulation.violation import ViolationError
@@ -27,6 +27,8 @@ from simulation.world import World
 AFTERMATH = 30.0
 #: Every so many seeds one stands for a cluster.
 CLUSTER_PERIOD = 3
+#: From this seed on, worlds have odd switches; those of the seeds before stay what they have always been.
+FIRST_ODD_SEED = 1_000_000
 
 
 class Outcome(NamedTuple):
@@ -118,6 +120,8 @@ def random_run(seed: int, seconds: float, is_crowded: bool = False) -> tuple[Par
         parameters = random_cluster(parameters, random)
     if not is_crowded:
         parameters = random_variety(parameters)
+    if not is_crowded and seed >= FIRST_ODD_SEED:
+        parameters = with_odd_switches(parameters)
     history = (random_cluster_history if is_cluster else random_history)(parameters, seconds, random)
     if is_crowded:
         return random_crowd(parameters, Random(f"{seed} crowd")), history
