@@ -6,7 +6,17 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from bench import PDSN, REALS, WAIT_TIMEOUT, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import (
+    PDSN,
+    REALS,
+    WAIT_TIMEOUT,
+    Bench,
+    PlainChassis,
+    farm,
+    forget_fast_path,
+    virtual_server,
+    wait_until,
+)
 from mobile import registration
 
 from haslb_lab.chassis.description import CONTROLLER
@@ -87,6 +97,7 @@ def test_what_others_delete_is_restored(bench: Bench, what: str) -> None:
     lines = bench.lab.log(CONTROLLER).count("by another controller or operator; restored")
     ofctl(*DELETIONS[what])  # what follows may be restored before it can be looked at: the incident counts
     wait_until(lambda: rules(bench) == before and meters() == meters_before, f"{what} is restored")
+    forget_fast_path()
     assert pings(bench)
     assert bench.deliver(registration(MOBILES[0])) in REALS
     wait_until(lambda: restorations(bench) > count, "the incident is counted")
@@ -99,7 +110,7 @@ def test_one_session_rule_that_is_deleted_is_restored(bench: Bench) -> None:
     cookie = session_rules(bench)[0][2]
     ofctl("del-flows", SWITCH, f"table=1,cookie={cookie:#x}/-1")
     wait_until(lambda: restorations(bench) > count, "the deletion is counted")
-    assert rules(bench) == before
+    wait_until(lambda: rules(bench) == before, "it is restored")
 
 
 def test_rules_of_others_stay_and_the_audit_lets_them_be(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import pytest
-from bench import MACS, PDSN, REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import MACS, PDSN, REALS, Bench, PlainChassis, farm, forget_fast_path, virtual_server, wait_until
 from mobile import CLIENT_MAC, arp_request, registration
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
@@ -47,6 +47,7 @@ def learn(bench: Bench, node: str) -> None:
     """Have the switch learn a home agent's address: it answers ARP."""
     bench.send(arp_request(REALS[node]))
     wait_until(lambda: is_learned(bench, MACS[node]), "its address is learned")
+    forget_fast_path()
 
 
 def learn_client(bench: Bench) -> None:
@@ -112,6 +113,7 @@ def test_a_host_that_moves_is_followed(bench: Bench) -> None:
         bench.send(to(BROADCAST, moving), node=node)
         place = port_of(bench, MACS[node])
         wait_until(partial(is_at, bench, moving, place), "it is learned there")
+        forget_fast_path()
         sent = to(moving, payload=node.encode())
         assert bench.exchange(sent) == bench.only(node, sent)
 
@@ -153,12 +155,6 @@ FLOODED, BURST, RATE = 100_000, 100, 200
 def pings(bench: Bench, node: str, address: str) -> bool:
     argv = ["ping", "-c", "1", "-W", "5", address]
     return bench.lab.run(node, argv, stdout=subprocess.DEVNULL).wait() == 0
-
-
-def forget_fast_path() -> None:
-    """Open vSwitch confirms rules before its fast path follows them. With a flow there for each made-up address that
-    takes a while, in which frames still go the old way."""
-    subprocess.run(["ovs-appctl", "revalidator/purge"], check=True)
 
 
 def test_a_hundred_thousand_made_up_addresses_take_nothing_from_bystanders_and_known_hosts(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from ipaddress import IPv4Interface
 from typing import Any, Optional
 
 import pytest
-from bench import MACS, PDSN, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import MACS, PDSN, Bench, PlainChassis, farm, forget_fast_path, virtual_server, wait_until
 from mobile import CHASSIS_MAC, CLIENT_MAC, VIRTUAL, arp_request, as_dispatched, registration
 from scapy.layers.l2 import ARP, Ether
 
@@ -87,10 +87,10 @@ def answers(bench: Bench, node: str) -> list[str]:
         bench.send(arp_request(VIRTUAL, mac=MACS[node], sender="10.1.1.250"), node=node)
         if node == OUTSIDE:
             flood.wait_for(lambda each: is_question(each, MACS[node]))
+        else:
+            capture.wait_for(is_answer)
         bench.settle()
-        capture.listen(0.2)
-        replies = [Ether(each)[ARP] for each in capture.frames if ARP in Ether(each)]
-    return [str(each.hwsrc) for each in replies if each.op == 2 and each.psrc == VIRTUAL]
+        return [str(Ether(each)[ARP].hwsrc) for each in capture.listen(0.2) if is_answer(each)]
 
 
 def is_question(each: bytes, mac: str) -> bool:
@@ -99,9 +99,21 @@ def is_question(each: bytes, mac: str) -> bool:
     return ARP in packet and (packet[ARP].op, packet[ARP].pdst, packet[ARP].hwsrc) == (1, VIRTUAL, mac)
 
 
+def is_answer(each: bytes) -> bool:
+    """Whether a frame is an ARP reply for the virtual address."""
+    packet = Ether(each)
+    return ARP in packet and (packet[ARP].op, packet[ARP].psrc) == (2, VIRTUAL)
+
+
 def outside_rules(bench: Bench) -> list[str]:
     """The ports of the rules that pass what comes in outside."""
     return [flow.match["in_port"] for flow in bench.rules(Purpose.PASS_OUTSIDE.cookie)]
+
+
+def await_outside_rules(bench: Bench, *ports: str) -> None:
+    """Wait until there are such rules for these ports, and frames go by them."""
+    wait_until(lambda: outside_rules(bench) == list(ports), f"rules pass what comes in at {ports or 'no port'}")
+    forget_fast_path()
 
 
 def config(*commands: str) -> None:
@@ -142,22 +154,22 @@ def test_a_configured_port_that_the_switch_lacks_is_in_the_log(bench: Bench) -> 
 def test_the_rule_follows_the_configuration(bench: Bench) -> None:
     """`no crypto connect vlan 15`: then the port is one like any other."""
     config(CONNECT[0], f"no {CONNECT[1]}")
-    wait_until(lambda: outside_rules(bench) == [], "the rule is gone")
+    await_outside_rules(bench)
     sent = clear_text("connected@isp.com", to=CHASSIS_MAC)
     assert bench.deliver(sent, node=OUTSIDE) == "sami1"
     assert "connected@isp.com" in bench.sessions()
     config(*CONNECT)
-    wait_until(lambda: len(outside_rules(bench)) == 1, "the rule is back")
+    await_outside_rules(bench, "3")
     require_only_switched(bench, "unconnected@isp.com")
 
 
 def test_the_rule_follows_the_port_to_another_number(bench: Bench) -> None:
     subprocess.run(["ovs-vsctl", "set", "Interface", PORT, "ofport_request=77"], check=True)
-    wait_until(lambda: outside_rules(bench) == ["77"], "the rule is at the port's new number")
+    await_outside_rules(bench, "77")
     require_only_switched(bench, "renumbered@isp.com")
 
 
 def test_the_rule_comes_back_with_the_switch(bench: Bench) -> None:
     bench.restart()
-    wait_until(lambda: outside_rules(bench) == ["77"], "the rule is there again")
+    await_outside_rules(bench, "77")
     require_only_switched(bench, "restarted@isp.com")

@@ -316,6 +316,17 @@ class Bench:
         self.controller.wait()
 
 
+def forget_fast_path() -> None:
+    """Have the next frames go by the rules that Open vSwitch has confirmed: its fast path follows them a while later,
+    the later the more flows there are in it, and frames go the old way until then."""
+    subprocess.run(["ovs-appctl", "revalidator/purge"], check=True)
+
+
+def count_fast_path() -> None:
+    """Have Open vSwitch add what its fast path has counted to the counters of the rules."""
+    subprocess.run(["ovs-appctl", "revalidator/wait"], check=True)
+
+
 def is_arp(each: bytes) -> bool:
     """Whether a frame is ARP, with or without a VLAN tag."""
     return each[16:18] == b"\x08\x06" if each[12:14] == b"\x81\x00" else each[12:14] == b"\x08\x06"

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from bench import count_fast_path
 from scapy.layers.inet import UDP
 from scapy.layers.l2 import Ether
 
@@ -67,6 +68,7 @@ def statistics(lab: Lab) -> dict[str, int]:
 
 def punted(lab: Lab, switch: str) -> int:
     """The requests that a switch has sent to the balancer."""
+    count_fast_path()
     purposes = (Purpose.PUNT_REQUEST, Purpose.PUNT_REQUEST_TO_CHASSIS)
     rules: list[Flow] = [flow for flow in lab.flows(switch=switch) if flow.cookie in {each.cookie for each in purposes}]
     assert rules
@@ -75,7 +77,7 @@ def punted(lab: Lab, switch: str) -> int:
 
 def ping(lab: Lab, node: str, address: str) -> str:
     """Ping an address, which must answer; return what ping printed."""
-    process = lab.run(node, ["ping", "-c1", "-W2", address], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    process = lab.run(node, ["ping", "-c1", "-W20", address], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     printed = process.communicate()[0].decode()
     assert process.returncode == 0, printed
     return printed
