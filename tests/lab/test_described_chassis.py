@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections import Counter
+from functools import partial
 
 import pytest
 from bench import is_arp, wait_until
@@ -13,6 +14,8 @@ from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import ARP, Ether
 
 from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.runner.lab import Lab
+from haslb_lab.scenarios.dfp_pace import wait_between_measures
 
 pytestmark = pytest.mark.lab
 
@@ -116,13 +119,26 @@ def test_two_pdsns_have_a_tunnel_each_to_one_ipsec_module() -> None:
     it three SAMIs in VLANs of their own, which report 25 by DFP: the first 75 sessions are 25 each."""
     with running(SHAPES / "two-pdsns-ipsec.yaml") as (lab, description):
         for pdsn in ("PDSN1-7600", "PDSN2-7600"):
-            assert lab.command(pdsn, "wait crypto sa 20") == "all security associations are up\n"
+            wait_until(partial(is_secure, lab, pdsn), f"{pdsn} has its security association")
         wait_until(lambda: len(lab.query(CONTROLLER, "show ip slb dfp weights")) == 3, "all agents have reported")
+        wait_between_measures(description.home_agents)
         evenly = dict.fromkeys(("10.99.11.11", "10.99.12.11", "10.99.13.11"), 25)
         assert register(lab, "PDSN1-7600", 1, 75) == evenly
         register(lab, "PDSN2-7600", 101, 75)
         assert conns(lab) == bindings(lab, description)
         assert sum(conns(lab).values()) == 150
-        decrypted = {row["current_peer"]: row["decaps"] for row in lab.query(CONTROLLER, "show crypto ipsec sa")}
-        assert min(decrypted["15.1.1.51"], decrypted["15.1.1.52"]) >= 75
-        assert sum(decrypted.values()) == statistics(lab)["requests"], "no request came in but through a tunnel"
+        assert min(decrypted(lab)["15.1.1.51"], decrypted(lab)["15.1.1.52"]) >= 75
+        wait_until(
+            lambda: sum(decrypted(lab).values()) == statistics(lab)["requests"],
+            "no request came in but through a tunnel",
+        )
+
+
+def is_secure(lab: Lab, pdsn: str) -> bool:
+    """Whether a PDSN has its security association, or gets it within seconds."""
+    return lab.command(pdsn, "wait crypto sa 6") == "all security associations are up\n"
+
+
+def decrypted(lab: Lab) -> dict[str, int]:
+    """The packets that the module has decrypted, by the peer that they came from."""
+    return {row["current_peer"]: row["decaps"] for row in lab.query(CONTROLLER, "show crypto ipsec sa")}

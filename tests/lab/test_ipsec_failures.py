@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -27,9 +27,11 @@ from ipsec_chassis import (
     IpsecLab,
     is_clear,
     is_esp,
+    udp_payload,
 )
 from scapy.layers.inet import ICMP, IP
 from scapy.layers.l2 import Ether
+from scapy.packet import Packet
 
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.ipsec import charon
@@ -83,6 +85,11 @@ def has_no_association(lab: IpsecLab, node: str) -> bool:
     return not lab.security(node)["associations"]
 
 
+def spis(packets: Iterable[Packet]) -> set[bytes]:
+    """The SPIs of packets of ESP in UDP."""
+    return {udp_payload(packet)[:4] for packet in packets}
+
+
 def clear(lab: IpsecLab) -> None:
     """End all associations on both sides."""
     for node in (MODULE, PDSN):
@@ -98,7 +105,7 @@ def test_cleared_associations_come_back_with_traffic(lab: IpsecLab, node: str) -
         other = MODULE if node == PDSN else PDSN
         wait_until(lambda: not lab.security(other)["associations"], "the other side keeps the association")
         assert lab.register(100, 4)["registered"] == 4
-    assert lab.security(PDSN)["send_errors"] == 4
+    assert lab.security(PDSN)["send_errors"] >= 4, "each mobile's first request, and those before the negotiation's end"
 
 
 def test_with_another_key_nothing_passes_and_the_error_says_so(lab: IpsecLab) -> None:
@@ -111,10 +118,8 @@ def test_with_another_key_nothing_passes_and_the_error_says_so(lab: IpsecLab) ->
         registering = lab.stream(PDSN, "register 200 4")
         assert isinstance(registering, Generator)
         next(registering)
-        told = lab.command(PDSN, "wait crypto sa 6")
+        lab.await_told(PDSN, "% l2tpmap-10-1: 15.1.1.15 has another pre-shared key")
         registering.close()
-        assert told.startswith("% ")
-        assert "another pre-shared key" in told
         assert "another pre-shared key" in lab.log(PDSN)
         assert inside.which(is_clear) == []
         assert lab.bound() == before
@@ -142,7 +147,7 @@ def test_the_error_names_what_differs(lab: IpsecLab, changed: str, to: str, expe
         logged = len(lab.log(PDSN))
         lab.command(PDSN, "wait crypto sa 1")
         wait_until(lambda: f"l2tpmap-10-1: {expected}" in lab.log(PDSN)[logged:], "the log does not say so")
-        assert lab.command(PDSN, "wait crypto sa 1").startswith(f"% l2tpmap-10-1: {expected}")
+        lab.await_told(PDSN, f"% l2tpmap-10-1: {expected}")
         charon.load(lab.vici(PDSN), translation(PDSN))
 
 
@@ -153,26 +158,25 @@ def test_a_peer_that_does_not_answer_is_given_up_and_found_again(lab: IpsecLab) 
         os.kill(silent, signal.SIGSTOP)
         try:
             wait_until(lambda: not lab.security(PDSN)["associations"], "the PDSN trusts a silent peer", seconds=90)
-            told = lab.command(PDSN, "wait crypto sa 6")
+            lab.await_told(PDSN, "% l2tpmap-10-1: 15.1.1.15 does not answer\n")
         finally:
             os.kill(silent, signal.SIGCONT)
-        assert told == "% l2tpmap-10-1: 15.1.1.15 does not answer\n"
 
 
 def test_an_association_that_expires_is_negotiated_again(lab: IpsecLab) -> None:
     """A hard lifetime without rekeying: three seconds, then the association is gone on both sides."""
     short = {"life_time": "3s", "rekey_time": "0s"}
-    with no_leak(lab):
+    with no_leak(lab), lab.tap("outside") as out:
         for node in (PDSN, MODULE):
             charon.load(lab.vici(node), translation(node, **short))
         clear(lab)
         lab.secure()
-        spi = lab.security(PDSN)["outbound_spi"]
         assert lab.register(300, 4)["registered"] == 4
         for node in (PDSN, MODULE):
             wait_until(partial(has_no_association, lab, node), "the association outlives its lifetime")
+        before = spis(out.which(is_esp))
         assert lab.register(310, 4)["registered"] == 4
-        assert lab.security(PDSN)["outbound_spi"] not in (0, spi)
+        out.wait_for(lambda packet: is_esp(packet) and not spis([packet]) & before)
         for node in (PDSN, MODULE):
             charon.load(lab.vici(node), translation(node))
         clear(lab)
@@ -188,16 +192,16 @@ def test_rekeying_is_no_interruption(lab: IpsecLab) -> None:
         lab.command(PDSN, "clear crypto sa")
         lab.secure()
         lab.command(MODULE, "clear crypto counters")
-        spis: set[int] = set()
+        used: set[int] = set()
         registered = retransmitted = 0
-        while len(spis) < 4:
+        while len(used) < 4:
             outcome = lab.register(400 + registered, 5)
             assert outcome["registered"] == 5
             registered += 5
             retransmitted += outcome["retransmissions"]
-            spis.add(lab.security(PDSN)["outbound_spi"])
+            used.add(lab.security(PDSN)["outbound_spi"])
         assert lab.security(PDSN)["encaps"] == registered + retransmitted
-        assert lab.security(MODULE)["decaps"] == registered
+        assert registered <= lab.security(MODULE)["decaps"] <= registered + retransmitted
         charon.load(lab.vici(PDSN), translation(PDSN))
         clear(lab)
 
@@ -221,7 +225,7 @@ def test_what_the_inside_sends_without_an_association_is_lost_counted_and_negoti
     ping = bytes(Ether(src=macs[INSIDE_HOST], dst=macs[PDSN]) / IP(src=VIRTUAL, dst=CLIENT) / ICMP() / b"within")
     with no_leak(lab):
         lab.send(INSIDE_HOST, [ping])
-        assert "up" in lab.command(MODULE, "wait crypto sa 20")
+        lab.await_told(MODULE, "all security associations are up\n")
         assert lab.security(MODULE)["send_errors"] == 1
         assert lab.query(MODULE, "show crypto isakmp sa")[0]["src"] == "15.1.1.15"
 
@@ -232,7 +236,7 @@ def test_a_node_that_is_killed_takes_its_charon_with_it_and_leaves_nothing_open(
         command = lab.kill_program(PDSN)
         wait_until(lambda: not lab.charons(PDSN), "charon outlives its node")
         assert lab.run(PDSN, ["ping", "-c1", "-W1", VIRTUAL], stdout=subprocess.DEVNULL).wait() != 0
-        assert lab.run(PDSN, ["ping", "-c1", "-W5", GATEWAY]).wait() == 0
+        assert lab.run(PDSN, ["ping", "-c1", "-W20", GATEWAY]).wait() == 0
         lab.start(PDSN, command)
 
 

@@ -145,7 +145,18 @@ class IpsecLab(Lab):
     def secure(self) -> None:
         """Wait until both sides have the security association."""
         for node in (PDSN, MODULE):
-            assert "up" in self.command(node, "wait crypto sa 20"), self.log(node)
+            self.await_told(node, "all security associations are up\n")
+
+    def await_told(self, node: str, expected: str) -> None:
+        """Wait until a node that is to wait for its security associations answers like this."""
+        told = ""
+
+        def is_told() -> bool:
+            nonlocal told
+            told = self.command(node, "wait crypto sa 6")
+            return told.startswith(expected)
+
+        wait_until(is_told, lambda: f"{node} says {told!r}, expected {expected!r}; its log:\n{self.log(node)}")
 
     def security(self, node: str) -> dict[str, Any]:
         """The only row of ``show crypto ipsec sa``."""
@@ -224,7 +235,7 @@ class IpsecLab(Lab):
     # Registrations
 
     def register(self, first: int, count: int, node: str = PDSN) -> dict[str, Any]:
-        """Have a PDSN register users, and return the outcome."""
+        """Have a PDSN register users, and return the outcome. On a busy machine it may retransmit a request."""
         *_, last = self.command(node, f"register {first} {count}").splitlines()
         return dict(json.loads(last))
 
