@@ -17,7 +17,7 @@ from itertools import count
 from typing import Any, Optional
 
 import pytest
-from attacked import HELLO, message
+from attacked import HARD_LIMIT, HELLO, message
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
 from cluster_pair import Cluster
 from fake_switch import FakeSwitch
@@ -53,7 +53,8 @@ class LiarAboutRoles:
     def __init__(self, address: str, port: int) -> None:
         self.generation: Optional[int] = None
         self.asked = 0
-        self._socket = socket.create_connection((address, port), 5)
+        self._socket = socket.create_connection((address, port), HARD_LIMIT)
+        self._socket.settimeout(None)  # the member may have nothing to say for a while
         self._socket.sendall(HELLO)
         self._switch = FakeSwitch(STRANGERS_ID)
         threading.Thread(target=self._answer, daemon=True).start()
@@ -93,9 +94,16 @@ def lying(cluster: Cluster, port: int) -> Iterator[LiarAboutRoles]:
 
 
 def master_of(cluster: Cluster) -> int:
-    """The member that serves the real switch; there may be a stranger's beside it."""
-    (port,) = (each for each in cluster.processes if role(cluster, each) == "master")
-    return port
+    """The member that serves the real switch; there may be a stranger's beside it. While the role passes from one to
+    the other there may be none."""
+    found: list[int] = []
+
+    def is_found() -> bool:
+        found[:] = [each for each in cluster.processes if role(cluster, each) == "master"]
+        return len(found) == 1
+
+    wait_until(is_found, "one member serves the real switch")
+    return found[0]
 
 
 def generation(cluster: Cluster) -> int:

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
+from bench import REALS, WAIT_TIMEOUT, Bench, PlainChassis, farm, virtual_server, wait_until
 from certificates import Authority
 from cluster_pair import Cluster
 from mobile import registration
@@ -55,7 +55,7 @@ def test_members_share_lead_and_follow_over_tls(tmp_path: Path) -> None:
         stranger = bench.lab.run(
             CONTROLLER, ["ovsdb-client", "dump", cluster.servers.remotes.replace("ssl:", "tcp:")], stdout=-1, stderr=-1
         )
-        assert stranger.wait(30) != 0, "without a certificate of the authority the keys cannot be read"
+        assert stranger.wait(WAIT_TIMEOUT) != 0, "without a certificate of the authority the keys cannot be read"
 
 
 def test_an_older_database_is_converted_while_members_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,9 +72,9 @@ def test_an_older_database_is_converted_while_members_run(tmp_path: Path, monkey
         generation = cluster.query(cluster.master, "show redundancy")[0]["generation"]
         assert "nothing was changed" in control.request(cluster.socket(cluster.master), CHANGE.format(7))
         command = ["ovsdb-client", "convert", cluster.servers.remotes, str(newest)]
-        assert bench.lab.run(CONTROLLER, command, stderr=subprocess.DEVNULL).wait(30) == 0
+        assert bench.lab.run(CONTROLLER, command, stderr=subprocess.DEVNULL).wait(WAIT_TIMEOUT) == 0
         wait_until(
-            lambda: "weight 6" in control.request(cluster.socket(cluster.waiting), CHANGE.format(6)), "it is shared", 30
+            lambda: "weight 6" in control.request(cluster.socket(cluster.waiting), CHANGE.format(6)), "it is shared"
         )
         wait_until(lambda: weights(cluster) == [6, 6], "both have it")
         shown = cluster.query(cluster.master, "show redundancy")[0]

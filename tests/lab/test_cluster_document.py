@@ -143,7 +143,7 @@ def test_a_database_of_which_all_is_lost_is_made_from_its_backup_and_then_from_a
     lose_all()
     operator.enter(make + servers[1:] + members[:2])
     eventually(one, "haslb show redundancy", "state = leader")
-    assert "weight 77" in one.run("haslb show running-config")
+    eventually(one, "haslb show running-config", "weight 77")
     eventually(three, CONFIGURATIONS % 3, "weight 77")
 
     lose_all()

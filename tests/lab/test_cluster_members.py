@@ -32,7 +32,6 @@ def await_switchover(cluster: Cluster, previous: int, reason: str) -> None:
         wait_until(  # what it shows instead is in the error
             lambda port=port: latest(cluster, port)[:3] == expected,  # type: ignore[misc]
             lambda port=port: f"{port} shows {expected}, not {latest(cluster, port)}",  # type: ignore[misc]
-            20,
         )
         duration = latest(cluster, port)[3]
         assert duration is not None

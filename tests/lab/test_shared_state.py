@@ -24,6 +24,8 @@ from haslb_lab.runner.lab import Lab
 pytestmark = pytest.mark.lab
 
 AGENT_NODE, AGENT_PORT, AGENT_WEIGHT = "sami2", 500, 9
+#: Seconds without a message after which an agent counts as lost: longer than the test, in which it hangs.
+KEEP_ALIVE = 3600
 CONFIGURATION = (
     farm(
         ((address, 1) for address in REALS.values()),
@@ -81,7 +83,7 @@ def test_a_failed_home_agent_stays_failed_when_another_member_takes_over(cluster
 def test_a_weight_lasts_until_the_agent_reports_to_the_new_leader(cluster: Cluster) -> None:
     """The agent hangs: a member that starts meanwhile has the weight from the leader, and so has it as leader."""
     leader, standby = cluster.master, cluster.waiting
-    agent_command = f"ip slb dfp\x1fagent {REALS[AGENT_NODE]} {AGENT_PORT} 30 0 1"
+    agent_command = f"ip slb dfp\x1fagent {REALS[AGENT_NODE]} {AGENT_PORT} {KEEP_ALIVE} 0 1"
     assert "+ ip slb dfp / agent" in control.request(cluster.socket(leader), f"config '{agent_command}'")
     program = [str(Path(sys.executable).with_name("haslb-dfp-agent")), "--port", str(AGENT_PORT)]
     agent = cluster.bench.lab.run(
