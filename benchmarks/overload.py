@@ -39,8 +39,6 @@ KNOWN_RATE = 500
 DFP_AGENT = "sami1"
 SUPERVISOR = NETWORK[1]
 DFP_TEXT = "ip slb dfp\n agent 10.1.1.51 500 30 0 1\n!\n"
-#: Seconds after an overload in which all rate limits must have been lifted, with a margin.
-RELEASE_TIMEOUT = 15.0
 SECONDS = 4.0
 
 
@@ -170,13 +168,6 @@ class Crowd(Storm):
         """The meters of the switch, as ``ovs-ofctl`` prints them."""
         words = ["ovs-ofctl", "-O", "OpenFlow13", "dump-meters", SWITCH]
         return subprocess.run(words, capture_output=True, text=True, check=True).stdout
-
-    def await_release(self) -> float:
-        """Wait until the switch rate-limits no client any more, and return how long that took, in seconds."""
-        begin = time.monotonic()
-        while self.meters().count("meter=") > 1 and time.monotonic() < begin + RELEASE_TIMEOUT:
-            time.sleep(0.1)
-        return time.monotonic() - begin
 
     def _take(self, count: int) -> int:
         first, self._next = self._next, self._next + count
