@@ -14,7 +14,7 @@ from haslb_lab.runner.lab import Lab
 
 pytestmark = pytest.mark.lab
 
-IDLE = 60
+IDLE = 300
 CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server(IDLE)
 
 

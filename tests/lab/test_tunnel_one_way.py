@@ -12,10 +12,13 @@ from tunnelled import CARE_OF, CORRESPONDENT, HOME_AGENTS, HOST, PDSN, tunnelled
 
 pytestmark = pytest.mark.lab
 
+#: Seconds: a busy machine looks at the tunnels before they end.
+LIFETIME = 15
+
 
 def test_without_the_t_flag_the_way_back_is_direct(tmp_path: Path) -> None:
     """RFC 5944 section 4.2: the tunnel leads to the mobile only. Its lifetime over, it is gone at both ends."""
-    with tunnelled(tmp_path, False, "--lifetime", "4") as running:
+    with tunnelled(tmp_path, False, "--lifetime", str(LIFETIME)) as running:
         running.register()
         node, home = running.home_agent("mobile1"), running.home_address("mobile1")
         with running.lab.capture(HOST) as capture:
