@@ -6,7 +6,6 @@ A switch must be served while they stand, and the process must go on.
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -97,7 +96,7 @@ def test_a_stranger_who_completes_no_handshake_is_closed_and_a_served_switch_is_
     with started(tmp_path) as controller, kept_switch(controller):
         with strangers(controller, HELLO, 3) as connections:
             assert all(is_closed(each, HANDSHAKE_TIMEOUT + HARD_LIMIT) for each in connections)
-        assert f"OpenFlow peer 127.0.0.2: no handshake within {HANDSHAKE_TIMEOUT:g} s; closing its" in controller.log()
+        controller.await_line(f"OpenFlow peer 127.0.0.2: no handshake within {HANDSHAKE_TIMEOUT:g} s; closing its")
 
 
 def test_strangers_leave_descriptors_for_switches(tmp_path: Path) -> None:
@@ -123,10 +122,3 @@ def test_servers_that_find_no_descriptor_accept_again_when_there_are_some(tmp_pa
             client.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
             assert client.recv(100).startswith(b"HTTP/1.")
         controller.require_alive()
-
-
-def await_line(controller: Controller, text: str) -> None:
-    deadline = time.monotonic() + HARD_LIMIT
-    while text not in controller.log():
-        assert time.monotonic() < deadline, controller.log()[-3000:]
-        time.sleep(0.05)

@@ -25,9 +25,9 @@ def test_the_password_of_an_agent_is_not_in_its_command_line(option: list[str]) 
         ready = agent.stdout.readline()
         assert ready.startswith("ready: ")
         command_line = Path(f"/proc/{agent.pid}/cmdline").read_text()
-        with socket.create_connection(("127.0.0.1", int(ready.split()[5].rstrip(","))), 30) as manager:
+        with socket.create_connection(("127.0.0.1", int(ready.split()[5].rstrip(","))), 60) as manager:
             assert KeyRing(PASSWORD).accepts(manager.recv(4096), 0)
         agent.send_signal(signal.SIGTERM)
-        assert agent.wait(30) == 0
+        assert agent.wait(60) == 0
     assert PASSWORD not in command_line
     assert command_line.split("\0")[2:6] == ["--port", "0", "--interval", "5"]

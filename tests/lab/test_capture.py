@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
@@ -57,8 +58,11 @@ def test_a_crowd_of_frames_waits_until_it_is_read() -> None:
 
 
 def test_a_lost_frame_is_an_error() -> None:
-    """Less evidence is no evidence: that nothing else passed would not be known."""
+    """Less evidence is no evidence: that nothing else passed would not be known. Nothing is read meanwhile."""
     with sink() as port, capturing(room=1 << 14) as crowd:
+        assert crowd._process is not None
+        crowd._process.send_signal(signal.SIGSTOP)
         send_crowd(port)
+        crowd._process.send_signal(signal.SIGCONT)
         with pytest.raises(LabError, match=r"the capture at lo lost \d+ frames: its buffer was full"):
             crowd.wait_for(lambda frame: False)

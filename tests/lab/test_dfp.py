@@ -98,7 +98,7 @@ def test_a_full_home_agent_gets_no_more_mobiles(health: HealthLab) -> None:
     assert health.register(20)["home_agents"] == {health.address["sami2"]: 20}
     health.lab.command("sami1", "clear ip mobile binding")
     health.await_state("sami1", "OPERATIONAL")
-    assert health.weights()[0] == 25
+    health.await_weight("sami1", 25)
 
 
 @pytest.mark.parametrize("way", ["killed", "silent"])

@@ -71,7 +71,7 @@ def test_a_failed_home_agent_is_back_as_soon_as_its_dfp_agent_reports(health: He
     fail_the_first(health)
     health.start("sami1", HOME_AGENT + DFP_AGENT)
     health.await_state("sami1", "OPERATIONAL")
-    assert health.weights()[0] == 25
+    health.await_weight("sami1", 25)
     assert health.address["sami1"] in health.register(50)["home_agents"]
 
 

@@ -111,7 +111,7 @@ def test_conns_go_back_to_zero_when_sessions_end(short_lived: Bench) -> None:
     short_lived.exchange(*(registration(f"counted-{number}@isp.com") for number in range(30)))
     assert sum(row["conns"] for row in short_lived.reals().values()) >= 30
     wait_until(lambda: not short_lived.sessions(), "all sessions end")
-    assert [row["conns"] for row in short_lived.reals().values()] == [0, 0, 0]
+    wait_until(lambda: not any(row["conns"] for row in short_lived.reals().values()), "none is counted any more")
 
 
 def test_more_retries_than_reassign_move_the_session_once(bench: Bench) -> None:

@@ -99,7 +99,7 @@ def test_a_balancer_that_breaks_off_is_one_line(tmp_path: Path) -> None:
             listener.accept()[0].close()
             assert process.stderr is not None
             assert "closed the connection before the end of its answer; see its log" in process.stderr.read()
-            assert process.wait(30) == 1
+            assert process.wait(60) == 1
 
 
 def test_a_reader_that_has_seen_enough_causes_no_complaint(control: Path) -> None:
@@ -129,7 +129,7 @@ def test_debug_ends_with_an_interrupt_and_that_is_no_failure(tmp_path: Path) -> 
             assert "SLB_SESSION_IPMOBILE" in line
             debug.send_signal(signal.SIGINT)
             try:
-                assert debug.wait(30) == 0
+                assert debug.wait(60) == 0
             finally:
                 debug.kill()
 

@@ -18,7 +18,7 @@ from ryu_haslb.cli.client import ControlClient, ControlError
 from ryu_haslb.control.protocol import MAX_REQUEST_SIZE
 from ryu_haslb.control.server import MAX_PENDING_CLIENTS, MAX_RUNNING_COMMANDS
 
-TIMEOUT = 30.0
+TIMEOUT = 60.0
 
 
 @pytest.fixture(scope="module")

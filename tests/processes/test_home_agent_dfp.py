@@ -16,6 +16,7 @@ import pytest
 from balancer_process import free_port
 from node_processes import HOME_AGENT, PROGRAM_TIMEOUT, Lab
 
+from haslb_lab.runner.waiting import wait_until
 from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.dfp.channel import Send
 from ryu_haslb.dfp.manager import AgentConnection, SetWeight
@@ -119,4 +120,5 @@ def test_lost_requests_leave_no_binding_and_lost_replies_do(lab: Lab) -> None:
     assert home_agent.stop(signal.SIGTERM)[0] == 0
     home_agent = lab.home_agent("--reply-loss", "1")
     assert pdsn.run("register 1 3")["failures"] == {"no reply": 3}
-    assert home_agent.json("show ip mobile binding summary") == {"total": 3}
+    summary = "show ip mobile binding summary"  # of requests that it may read when the PDSN has given up
+    wait_until(lambda: home_agent.json(summary) == {"total": 3}, "all three are bound", PROGRAM_TIMEOUT)

@@ -91,8 +91,9 @@ def test_without_any_reply_a_registration_fails_after_its_retries(lab: Lab) -> N
 def test_with_a_wrong_key_no_mobile_registers_and_both_sides_show_the_reason(lab: Lab) -> None:
     home_agent, pdsn = lab.home_agent("--key-hex", "aabb"), lab.pdsn("--retries", "1")
     assert pdsn.run("register 1 2")["failures"] == {"no reply": 2}
-    assert home_agent.json("show ip mobile traffic")["denied"] == {"131": 4}
-    assert pdsn.json("show ip mobile traffic")["failed_authentication"] == 4
+    traffic = "show ip mobile traffic"  # of which the last may come when the PDSN has given up
+    wait_until(lambda: home_agent.json(traffic)["denied"] == {"131": 4}, "all are denied", PROGRAM_TIMEOUT)
+    wait_until(lambda: pdsn.json(traffic)["failed_authentication"] == 4, "no reply is believed", PROGRAM_TIMEOUT)
     assert home_agent.json("show ip mobile binding summary") == {"total": 0}
 
 

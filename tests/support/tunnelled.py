@@ -103,7 +103,7 @@ class Tunnelled:
 
     def ping(self, node: str, address: str, *options: str) -> str:
         """What three echo requests have to say."""
-        argv = ["ping", "-n", "-c3", "-i0.2", "-W2", *options, address]
+        argv = ["ping", "-n", "-c3", "-i0.2", "-W20", *options, address]
         output, _ = self.lab.run(node, argv, stdout=subprocess.PIPE).communicate()
         return output.decode()
 

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Optional
 
+from balancer_process import free_port
 from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
@@ -278,9 +279,7 @@ def _row(each: Any) -> Any:
 def twin_bridge() -> Iterator[int]:
     """A bridge of its own, and the port of the loopback at which it listens."""
     preflight.check_machine()
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    port = free_port()
     make = f"add-br {BRIDGE} -- set Bridge {BRIDGE} datapath_type=netdev fail_mode=secure"
     make += f" protocols=OpenFlow13 other-config:datapath-id={DATAPATH_ID:016x}"
     make += f" -- set-controller {BRIDGE} ptcp:{port}:127.0.0.1 -- --id=@t create Flow_Table flow_limit={FLOW_LIMIT}"

@@ -14,6 +14,9 @@ from haslb_lab.runner import claim, janitor
 from haslb_lab.runner.lab import Lab
 from haslb_lab.scenarios import state
 
+#: Seconds in which a process that runs a lab ends: it removes the lab first, which takes long on a busy machine.
+END_TIMEOUT = 120
+
 
 def hand_over(lab: Lab) -> int:
     """Hand the lab over to a new process, the holder, and return its id. The caller must not use the lab any more.
@@ -78,7 +81,7 @@ def _end(process: int) -> None:
         descriptor = os.pidfd_open(process)
         try:
             signal.pidfd_send_signal(descriptor, signal.SIGTERM)
-            if not select.select([descriptor], [], [], janitor.COMMAND_TIMEOUT)[0]:
+            if not select.select([descriptor], [], [], END_TIMEOUT)[0]:
                 raise LabError(f"process {process}, which runs the lab, does not end; try: kill -9 {process}")
         finally:
             os.close(descriptor)
