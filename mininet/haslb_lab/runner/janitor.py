@@ -28,7 +28,7 @@ MARK = "HASLB_LAB"
 DIRECTORY = Path("/run/haslb-lab")
 
 #: Seconds that one command, or the end of a killed process, may take.
-COMMAND_TIMEOUT = 30
+COMMAND_TIMEOUT = 60
 
 
 def sweep() -> list[str]:

@@ -30,8 +30,8 @@ PROGRAMS = {
 
 START_OPEN_VSWITCH = "/usr/share/openvswitch/scripts/ovs-ctl"
 
-#: Seconds that Open vSwitch may take to start.
-START_TIMEOUT = 60
+#: Seconds that Open vSwitch may take to start, and to answer; one that does not run is seen at once.
+START_TIMEOUT, ANSWER_TIMEOUT = 60, 30
 
 
 def missing_packages() -> list[str]:
@@ -57,7 +57,7 @@ def check_machine() -> None:
 
 def check_names(switches: list[str]) -> None:
     """Raises: LabError if a bridge or interface that is not the lab's has one of the lab's names."""
-    bridges = _output("ovs-vsctl", "--timeout=5", "list-br").split()
+    bridges = _output("ovs-vsctl", f"--timeout={ANSWER_TIMEOUT}", "list-br").split()
     names = sorted(path.name for path in Path("/sys/class/net").iterdir())
     for switch in switches:
         if switch in bridges:
@@ -87,8 +87,8 @@ def _start_open_vswitch() -> None:
 
 def _answers() -> bool:
     """Whether both daemons answer: the database, and the switch with its user space datapath."""
-    database = _output("ovs-vsctl", "--timeout=5", "get", "Open_vSwitch", ".", "datapath_types")
-    return "netdev" in database and bool(_output("ovs-appctl", "--timeout=5", "version"))
+    database = _output("ovs-vsctl", f"--timeout={ANSWER_TIMEOUT}", "get", "Open_vSwitch", ".", "datapath_types")
+    return "netdev" in database and bool(_output("ovs-appctl", f"--timeout={ANSWER_TIMEOUT}", "version"))
 
 
 def _output(*command: str) -> str:

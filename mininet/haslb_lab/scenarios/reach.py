@@ -15,7 +15,7 @@ from haslb_lab.runner.lab import PROGRAM_TIMEOUT, Lab
 from haslb_lab.runner.waiting import wait_until
 
 #: Seconds that ``ping`` waits for the last reply.
-_REPLY_TIMEOUT = 5
+_REPLY_TIMEOUT = 20
 #: Echo requests in each direction between a mobile and a host.
 _ECHOES = 3
 
