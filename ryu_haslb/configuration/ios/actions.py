@@ -80,6 +80,8 @@ def weight(entry: RealDraft, statement: Statement) -> None:
 
 def maxconns(entry: RealDraft, statement: Statement) -> None:
     change(entry, statement, maxconns=statement.match.get("CONNECTIONS"))
+    if "sticky-override" in statement.match and "no" not in statement.match:
+        statement.warning("'sticky-override' is not implemented: no session is beyond maxconns")
 
 
 def faildetect(entry: RealDraft, statement: Statement) -> None:
@@ -165,7 +167,8 @@ def other_virtual(server: VirtualServerDraft, statement: Statement) -> None:
         raise ValueError(
             f"Mobile IP is UDP port {MOBILE_IP_PORT}; expected 'virtual A.B.C.D udp {MOBILE_IP_PORT} service ipmobile'"
         )
-    protocol = statement.match.words[-1]
+    number = statement.match.get("PROTOCOL-NUMBER")
+    protocol = statement.match.words[-1] if number is None else f"protocol {number}"
     server.other_service = f"{protocol} {what}".strip()
     statement.warning(
         f"virtual server {server.name} is of another service ({quoted(server.other_service)}) and is ignored, and so "

@@ -1,7 +1,9 @@
 """Executes configuration commands in nested blocks, as IOS does.
 
-A command that the innermost mode does not have is looked up in the modes around it, and the inner blocks are closed;
-indentation means nothing. IOS text, the YAML form and the configuration of a home agent are all executed here.
+A command that the innermost mode does not have is looked up in the modes around it, and the inner blocks are closed.
+Indentation decides only about what is not implemented: a line that is indented below a command that is ignored belongs
+to it, whatever it says, and one that is indented below an open block never is a command of IOS outside of this block.
+IOS text, the YAML form and the configuration of a home agent are all executed here.
 """
 
 from __future__ import annotations
@@ -70,6 +72,7 @@ class _Block:
     subject: Any
     title: str = ""
     line: int = 0
+    indentation: int = -1
 
 
 @dataclass
@@ -88,6 +91,7 @@ class Blocks:
         self._stack = [_Block(mode, subject)]
         self._diagnostics = diagnostics
         self._ignored: dict[str, _Ignored] = {}
+        self._ignored_at: Optional[int] = None  # indentation of the ignored command that further lines may belong to
         self._astray = False  # a wrong command was meant to open a block, and it is unclear which
 
     @property
@@ -124,11 +128,15 @@ class Blocks:
     def execute(self, line: Line) -> None:
         """Execute one command."""
         try:
-            found = self._find(line.words)
+            found = self._find(line)
         except CommandError as error:
-            self._recover(error, line)
+            if not self._belongs_to_ignored(line):
+                self._recover(error, line)
             return
         self._astray = False
+        if found.command.action is None and self._belongs_to_ignored(line):
+            return
+        self._remember_ignored(found, line)
         if found.command is EXIT:
             del self._stack[max(1, len(self._stack) - 1) :]
         elif found.command is END:
@@ -136,11 +144,12 @@ class Blocks:
         else:
             self._run(found, line)
 
-    def _find(self, words: Sequence[str]) -> Match[ConfigurationAction]:
+    def _find(self, line: Line) -> Match[ConfigurationAction]:
         """Find a command in the innermost mode that has it.
 
         Raises CommandError if none has it: that of the mode in which most of the words were right.
         """
+        words = line.words
         errors: list[tuple[CommandError, int]] = []
         for level in reversed(range(len(self._stack))):
             try:
@@ -148,12 +157,27 @@ class Blocks:
             except CommandError as error:
                 errors.append((error, level))
             else:
-                del self._stack[level + 1 :]
+                if found.command.action is not None or not self._is_within_block(line, level + 1):
+                    del self._stack[level + 1 :]
                 return found
         furthest, level = max(errors, key=lambda each: (each[0].position, not isinstance(each[0], UnknownCommandError)))
         if furthest.position > 0:
             del self._stack[level + 1 :]
         raise furthest
+
+    def _is_within_block(self, line: Line, level: int) -> bool:
+        """Whether a line is indented below the command that opened the block at this level of the stack."""
+        return level < len(self._stack) and line.indentation > self._stack[level].indentation
+
+    def _belongs_to_ignored(self, line: Line) -> bool:
+        return self._ignored_at is not None and line.indentation > self._ignored_at
+
+    def _remember_ignored(self, found: Match[ConfigurationAction], line: Line) -> None:
+        """Remember an ignored command that further lines may belong to; forget one that has ended."""
+        if found.command.action is None:
+            self._ignored_at = line.indentation
+        elif found.command.opens is not None or not self._belongs_to_ignored(line):
+            self._ignored_at = None
 
     def _run(self, found: Match[ConfigurationAction], line: Line) -> None:
         block = self._stack[-1]
@@ -167,7 +191,7 @@ class Blocks:
             except ValueError as error:
                 self._diagnostics.error(line.number, str(error))
         if found.command.opens is not None:
-            self._stack.append(_Block(found.command.opens, subject, title, line.number))
+            self._stack.append(_Block(found.command.opens, subject, title, line.number, line.indentation))
 
     def _recover(self, error: CommandError, line: Line) -> None:
         """Record the error, and open the block that the command was meant to open: its commands are not errors too."""
@@ -181,7 +205,7 @@ class Blocks:
         mode = opened.pop() if len(opened) == 1 else None
         if mode is not None:
             title = _opening(error.commands[0])
-            self._stack.append(_Block(mode, None, title, line.number))
+            self._stack.append(_Block(mode, None, title, line.number, line.indentation))
         elif len(self._stack) == 1:
             self._astray = True
 

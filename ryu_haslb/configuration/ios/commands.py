@@ -37,7 +37,8 @@ REAL = Mode(
             "Share of new sessions, relative to the other reals (default 8)",
         ),
         Command(
-            "{maxconns CONNECTIONS<1-4294967295> | no maxconns [CONNECTIONS<1-4294967295>]}",
+            "{maxconns CONNECTIONS<1-4294967295> [sticky-override]"
+            " | no maxconns [CONNECTIONS<1-4294967295> [sticky-override]]}",
             actions.maxconns,
             "Maximum number of concurrent sessions (default: no limit)",
         ),

@@ -254,7 +254,7 @@ def named_rule(block: NamedList, statement: Statement) -> None:
 
 
 def other_named_rule(block: NamedList, statement: Statement) -> None:
-    _beyond_ip(block.draft, statement, statement.match["PROTOCOL"], block.name)
+    _beyond_ip(block.draft, statement, statement.match.get("PROTOCOL", ""), block.name)
 
 
 def no_named_rule(block: NamedList, statement: Statement) -> None:
@@ -286,10 +286,10 @@ def other_access_rule(draft: Draft, statement: Statement) -> None:
 
 
 def _beyond_ip(entry: AccessListDraft, statement: Statement, what: str, name: AccessListName) -> None:
-    permission = "permit" if "permit" in statement.match else "deny"
-    entry.beyond_ip[statement.line] = f"{permission} {what}"
-    rule = quoted(f"{permission} {what}")
-    statement.warning(f"access list {name}: {rule} is not implemented and is ignored")
+    kinds = ("permit", "deny", "evaluate", "dynamic")
+    rule = " ".join(filter(None, (next(kind for kind in kinds if kind in statement.match), what)))
+    entry.beyond_ip[statement.line] = rule
+    statement.warning(f"access list {name}: {quoted(rule)} is not implemented and is ignored")
 
 
 def no_access_list(draft: Draft, statement: Statement) -> None:

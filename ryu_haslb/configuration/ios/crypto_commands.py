@@ -179,7 +179,7 @@ ACCESS_LIST = Mode(
             "Permit or deny IP traffic between addresses",
         ),
         Command(
-            "[SEQUENCE<1-2147483647>] {permit | deny} PROTOCOL [LINE]",
+            "[SEQUENCE<1-2147483647>] {{permit | deny | evaluate} PROTOCOL | dynamic} [LINE]",
             actions.other_named_rule,
             "Rule of another protocol: ignored, and refused in the access list of a crypto map",
         ),

@@ -21,14 +21,23 @@ _REMARK = re.compile(
     r"[ \t]+\(((inside|outside) port of the IPSEC module|The crypto mode is configured as transport )\)[ \t]*$"
 )
 
-#: Lines that `show running-config` prints around the commands.
-_SURROUNDINGS = re.compile(r"[ \t]*(Building configuration\.\.\.|Current configuration *:.*)")
-#: A banner: the command, and what follows from the first delimiter on.
+#: Lines that `show running-config` and `show startup-config` print around the commands.
+_SURROUNDINGS = re.compile(
+    r"[ \t]*(Building configuration\.\.\.|Current configuration *:.*|Using \d+ out of \d+ bytes.*)"
+)
+#: A banner or another command with a text: the command, and what follows from the first delimiter on.
 _BANNER = re.compile(
-    r"(?P<command>[ \t]*banner[ \t]+(exec|incoming|login|motd|prompt-timeout|slip-ppp))[ \t]+(?P<text>\S.*)",
+    r"(?P<command>[ \t]*(banner[ \t]+(exec|incoming|login|motd|prompt-timeout|slip-ppp)"
+    r"|aaa[ \t]+authentication[ \t]+(banner|fail-message)"
+    r"|menu[ \t]+\S+[ \t]+(title|prompt)"
+    r"|busy-message[ \t]+\S+|refuse-message|vacant-message))[ \t]+(?P<text>\S.*)",
     re.IGNORECASE,
 )
-_CERTIFICATE = re.compile(r"[ \t]*certificate[ \t]+\S", re.IGNORECASE)
+#: A macro: its commands, which are not of this configuration, end with a line of ``@`` alone.
+_MACRO = re.compile(r"[ \t]*macro[ \t]+name[ \t]+\S", re.IGNORECASE)
+_MACRO_END = "@"
+#: Commands that lines of hexadecimal digits follow.
+_CERTIFICATE = re.compile(r"[ \t]*(certificate[ \t]+\S|key-string[ \t]*$)", re.IGNORECASE)
 _DIGITS = re.compile(r"[ \t]*[0-9A-Fa-f]{2,8}([ \t]+[0-9A-Fa-f]{2,8})*[ \t]*$")
 _WORD = re.compile(r"[^ \t]+")
 _GLUED_INTERFACE = re.compile(r"(?P<type>[A-Za-z][A-Za-z-]*)(?P<number>[0-9].*)")
@@ -42,6 +51,11 @@ class Line:
     text: str
     words: tuple[str, ...]
     columns: tuple[int, ...]
+
+    @property
+    def indentation(self) -> int:
+        """Columns before the first word; a tab goes on to the next multiple of 8."""
+        return len(self.text[: self.columns[0]].expandtabs())
 
     def beginning(self, words: int) -> str:
         """The text of the first ``words`` words, as it was written."""
@@ -58,22 +72,28 @@ class OpenBannerError(HaslbError):
 
 
 def read_lines(text: str) -> Iterator[Line]:
-    """The lines that have commands. ``!`` begins a comment; indentation and the kind of line end do not matter.
+    """The lines that have commands. ``!`` begins a comment; the kind of line end does not matter.
 
-    The text of a banner, which may be of many lines, and the digits of a certificate are left out.
+    The text of a banner and the commands of a macro, which may be of many lines, and the digits of a certificate are
+    left out.
 
     Raises: OpenBannerError.
     """
+    digits = False  # whether the digits of a certificate may come
     lines = iter(enumerate(re.split("\r\n|\r|\n", text.lstrip("\ufeff")), 1))
     for number, line in lines:
+        if digits and (_DIGITS.match(line) or line.strip() == "quit"):
+            digits = line.strip() != "quit"
+            continue
+        digits = _CERTIFICATE.match(line) is not None
         banner = _BANNER.match(line)
         if banner is not None:
             yield split_line(banner["command"], number)
             _skip_banner(banner["text"], number, lines)
         elif line.lstrip(" \t")[:1] not in ("", "!") and not _SURROUNDINGS.match(line):
             yield split_line(_REMARK.sub("", line), number)
-            if _CERTIFICATE.match(line):
-                yield from _after_certificate(lines)
+            if _MACRO.match(line):
+                _skip_macro(lines)
 
 
 def _skip_banner(text: str, number: int, lines: Iterator[tuple[int, str]]) -> None:
@@ -87,14 +107,10 @@ def _skip_banner(text: str, number: int, lines: Iterator[tuple[int, str]]) -> No
         rest = following[1]
 
 
-def _after_certificate(lines: Iterator[tuple[int, str]]) -> Iterator[Line]:
-    """Skip the hexadecimal digits of a certificate and the `quit` after them; yield the first line that is neither."""
-    for number, line in lines:
-        if _DIGITS.match(line):
-            continue
-        if line.strip() not in ("", "quit", "!"):
-            yield split_line(line, number)
-        return
+def _skip_macro(lines: Iterator[tuple[int, str]]) -> None:
+    for _, line in lines:
+        if line.strip() == _MACRO_END:
+            return
 
 
 def split_line(text: str, number: int = 1) -> Line:

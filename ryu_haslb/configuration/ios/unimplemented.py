@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Optional
 
+from ryu_haslb.configuration.ios import other_words
 from ryu_haslb.configuration.ios.blocks import END, EXIT, ConfigurationCommand, ConfigurationMode
 
 
@@ -15,36 +16,26 @@ def _ignored(*templates: str, opens: Optional[ConfigurationMode] = None) -> tupl
     return tuple(ConfigurationCommand(template, None, opens=opens) for template in templates)
 
 
+def _any_of(words: str, before: str = "[no]") -> tuple[ConfigurationCommand, ...]:
+    return _ignored(f"{before} {{{' | '.join(words.split())}}} [LINE]")
+
+
 def _block(*templates: str) -> ConfigurationMode:
     return ConfigurationMode("config-ignored", (*_ignored(*templates), EXIT, END))
 
 
-_OF_ANY_INTERFACE = _ignored(
-    "[no] ip {redirects | unreachable | unreachables} [LINE]",
-    "[no] ip {proxy-arp | directed-broadcast | route-cache | mroute-cache} [LINE]",
-    "[no] ip {access-group | helper-address | mtu | nat | ospf | pim | igmp | policy | verify | flow} [LINE]",
-    "[no] {ip vrf forwarding | vrf forwarding} [LINE]",
-    "[no] ip {rip | summary-address | unnumbered | virtual-reassembly} LINE",
-    "[no] ip mobile {foreign-service | prefix-length | registration-lifetime} [LINE]",
-    "[no] mop {enabled | sysid}",
-    "[no] crypto engine LINE",
-    "[no] arp {arpa | authorized | frame-relay | log | packet-priority | probe | snap | timeout} [LINE]",
-    "[no] {bandwidth | carrier-delay | cdp | channel-group | delay | duplex | encapsulation} [LINE]",
-    "[no] flowcontrol [LINE]",
-    "[no] {hold-queue | ipv6 | keepalive | lldp | load-interval | logging | mac-address | media-type | mls} [LINE]",
-    "[no] {mpls | mtu | negotiation | ntp | service-policy | shutdown | snmp | speed | standby} [LINE]",
-    "[no] spanning-tree {bpdufilter | bpduguard | cost | guard | link-type | port-priority | portfast | vlan} [LINE]",
-    "[no] spanning-tree mst VLANS [LINE]",
-    "[no] {storm-control | tunnel | udld | wrr-queue} [LINE]",
-    "[no] ip {arp | authentication | bandwidth-percent | cef | dhcp | flow-export | hello-interval | hold-time} [LINE]",
-    "[no] ip {broadcast-address | local-proxy-arp | mask-reply | multicast | router | rsvp | rtp | tcp | wccp} [LINE]",
-    "[no] ip {accounting | nbar | sticky-arp | split-horizon | vrrp | inspect | dvmrp | information-reply} [LINE]",
-    "[no] {backup | bridge-group | clock | dampening | fair-queue | framing} [LINE]",
-    "[no] {glbp | half-duplex | full-duplex | isis | l2protocol-tunnel | linecode | lacp | macro | mop} [LINE]",
-    "[no] {max-reserved-bandwidth | peer | physical-layer | pos | power | ppp | priority-queue} [LINE]",
-    "[no] {private-vlan | queue-limit | random-detect | rate-limit | rcv-queue | routing | rmon | serial | tx} [LINE]",
-    "[no] {traffic-shape | transmit-interface | vrrp | xconnect} [LINE]",
-    "[no] {vslot | dot1q} [LINE]",
+_OF_ANY_INTERFACE = (
+    *_ignored(
+        "[no] {ip vrf forwarding | vrf forwarding} [LINE]",
+        "[no] mop {enabled | sysid}",
+        "[no] crypto engine LINE",
+        "[no] arp {arpa | authorized | frame-relay | log | packet-priority | probe | snap | timeout} [LINE]",
+        "[no] spanning-tree {bpdufilter | bpduguard | cost | guard | link-type | port-priority | portfast} [LINE]",
+        "[no] spanning-tree {vlan | mst VLANS} [LINE]",
+    ),
+    *_any_of(other_words.IP_WORDS_OF_INTERFACES, "[no] ip"),
+    *_ignored("[no] ip mobile {foreign-service | prefix-length | registration-lifetime | router-service} [LINE]"),
+    *_any_of(other_words.INTERFACE_WORDS),
 )
 _SWITCHING_OR_IPSEC = _ignored(
     "[no] switchport [LINE]", "[no] crypto connect [LINE]", "crypto map TEXT", "no crypto map [TEXT]"
@@ -81,7 +72,10 @@ _CRYPTO_MAP = _block("[no] {description | match | reverse-route | set} [LINE]")
 _ACCESS_LIST = _block("[no] {deny | permit | remark} LINE", "[no] NUMBER<1-4294967295> {deny | permit | remark} LINE")
 _VLAN = _block("[no] {mtu | name | private-vlan | remote-span | shutdown | state} [LINE]")
 #: The commands of a probe that is not implemented, and those of a ping beside its own.
-OTHER_PROBE = _block("[no] {address | expect | faildetect | interval | lookup | port | request | url} [LINE]")
+OTHER_PROBE = _block(
+    "[no] {address | credentials | expect | faildetect | header | interval | lookup | port | request} [LINE]",
+    "[no] {response | retries | timeout | url} [LINE]",
+)
 PROBE_COMMANDS = _ignored("[no] address [LINE]")
 _LINE = _block(
     "[no] {access-class | autocommand | escape-character | exec | exec-timeout | history | length | logging} [LINE]",
@@ -236,15 +230,19 @@ WITHOUT_CRYPTO_COMMANDS = (
     ),
 )
 
+_ROUTE_WORDS = "dhcp | global | multicast | name | permanent | tag | track"
 _INTERFACES = (
-    "{Ethernet | FastEthernet | GigabitEthernet | TenGigabitEthernet | Multilink | Loopback | Null | Port-channel | Pos"
-    " | Serial | Atm | Tunnel | Virtual-Template | Dialer | Group-Async | Bvi}"
+    "{Async | Atm | Bdi | Bvi | Cem | Dialer | Eobc | Ethernet | FastEthernet | Fddi | Ge-Wan | GigabitEthernet"
+    " | Group-Async | Hssi | HundredGigE | Loopback | Mfr | Multilink | Multiservice | Null | Overlay | Port-channel"
+    " | Pos | Pseudowire | Sdcc | Serial | Srp | TenGigabitEthernet | Tunnel | Vif | Virtual-Access"
+    " | Virtual-Ppp | Virtual-Template}"
     " TEXT [multipoint | point-to-point]"
 )
 
 GLOBAL_COMMANDS = (
     *_ignored(
         f"interface {_INTERFACES}",
+        "interface range LINE",
         opens=_INTERFACE,
     ),
     *_ignored(f"no interface {_INTERFACES}"),
@@ -282,31 +280,15 @@ GLOBAL_COMMANDS = (
         "no ip slb {firewallfarm | map | static} LINE",
         "no ip dfp LINE",
         "[no] banner {exec | incoming | login | motd | prompt-timeout | slip-ppp}",
-        "[no] ip route {vrf | profile | static} [LINE]",
-        "[no] ip route PREFIX MASK Null0 [LINE]",
-        "[no] ip route PREFIX MASK EXIT-INTERFACE [{DISTANCE<1-255> | name | permanent | tag | track} [LINE]]",
-        "[no] ip {as-path | community-list | default-network | extcommunity-list | flow | flow-cache} LINE",
-        "[no] ip {flow-capture | flow-top-talkers | gratuitous-arps | icmp | identd | igmp | nat | nbar} [LINE]",
-        "[no] ip {msdp | options | ospf | pim | policy | rsvp | rtcp | sap | spd | tcp | verify | vrrp | wccp} [LINE]",
-        "[no] {svclc | firewall | mwam | module | hw-module | platform | sup-bootdisk | process | parser} LINE",
-        "[no] {redundancy | vrf | track | archive | event | kron | memory | rmon | sntp | tftp-server} LINE",
-        "[no] {class-map | policy-map | route-map | key | vlan | rtr | license | lldp | table-map | time-range} LINE",
-        "[no] {file | buffers | cns | call-home | ppp | vpdn | virtual-profile} LINE",
-        "[no] {ssl-proxy | analysis | idsm | anomaly-detector | snmp-notification | eou | fips | login | vpn} LINE",
-        "[no] {mac | l2 | lacp | macro | mab | dot1x | bridge | dial-peer | identity | prompt} LINE",
-        "[no] ip {address-pool | arp | bootp | cef | classless | default-gateway | dhcp | domain | domain-list} [LINE]",
-        "[no] ip {domain-lookup | domain-name | finger | flow-export | forward-protocol | ftp | host | http} [LINE]",
-        "[no] ip {local | mobile | multicast | multicast-routing | name-server | prefix-list | radius | rcmd} [LINE]",
-        "[no] ip {ips | inspect | admission | auth-proxy | http | rtp | trigger-authentication | ddns} [LINE]",
-        "[no] ip {routing | scp | source-route | ssh | subnet-zero | tacacs | telnet | tftp} [LINE]",
-        "[no] access-list {compiled | STANDARD<1-99> | OTHER<200-2799>} [LINE]",
+        "[no] ip route {profile | static | topology | vrf} [LINE]",
+        "[no] ip route PREFIX MASK {Null0 | dhcp} [LINE]",
+        "[no] ip route PREFIX MASK NEXT-HOP multicast",
+        f"[no] ip route PREFIX MASK EXIT-INTERFACE [{{DISTANCE<1-255> | {_ROUTE_WORDS}}} [LINE]]",
+        "[no] access-list {compiled | dynamic-extended | rate-limit | STANDARD<1-99> | OTHER<200-2799>} [LINE]",
         "[no] arp {access-list | entries | gratuitous | log | probe | scan | timeout | vrf} [LINE]",
-        "[no] {aaa | alias | boot | boot-end-marker | boot-start-marker | cdp} [LINE]",
-        "[no] clock [LINE]",
-        "[no] {config-register | diagnostic | dot11 | enable | errdisable | exception | fabric | ipc | ipv6} [LINE]",
-        "[no] {logging | mac-address-table | mls | monitor | mpls | multilink | ntp | port-channel | power} [LINE]",
-        "[no] {privilege | qos | radius | radius-server | router | service} [LINE]",
-        "[no] scheduler [LINE]",
-        "[no] {snmp-server | snmp | spanning-tree | tacacs-server | udld | upgrade | username | vtp | wism} [LINE]",
+        "[no] password {encryption | logging} LINE",
+        "event manager {directory | environment | history | policy | scheduler | session} LINE",
     ),
+    *_any_of(other_words.IP_WORDS, "[no] ip"),
+    *_any_of(other_words.GLOBAL_WORDS),
 )

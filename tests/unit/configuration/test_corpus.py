@@ -35,6 +35,21 @@ def test_a_whole_running_config_is_read_and_can_be_written(path: Path) -> None:
     assert read_configuration(write_configuration(configuration), "written")[0] == configuration
 
 
+@pytest.mark.parametrize("path", SUPERVISORS, ids=lambda path: path.stem)
+def test_line_ends_trailing_spaces_and_tabs_change_nothing(path: Path) -> None:
+    """As terminals, mails and editors of other systems leave them."""
+    text = path.read_text("latin-1")
+    expected = read_configuration(text, "a file")
+    for other in (text.replace("\n", "\r\n"), text.replace("\n", " \t\n"), text.replace("\n ", "\n\t")):
+        assert read_configuration(other, "a file") == expected
+
+
+def test_a_configuration_typed_by_hand_is_read_with_its_abbreviations() -> None:
+    configuration = loaded("typed-by-hand").configuration
+    assert [str(each.address) for each in configuration.farms["HAFARM"].reals] == ["10.61.1.51", "10.61.1.52"]
+    assert [each.vlan for each in configuration.vlan_interfaces] == [61, 62, 63]
+
+
 def test_every_warning_is_one_line_with_its_place() -> None:
     for path in SUPERVISORS:
         for warning in load(path).warnings:
@@ -43,7 +58,7 @@ def test_every_warning_is_one_line_with_its_place() -> None:
 
 
 def test_the_text_of_a_banner_is_no_command() -> None:
-    for name in ("supervisor-slb-mwam", "firewall-load-balancing"):
+    for name in ("supervisor-slb-mwam", "firewall-load-balancing", "edge-12.2sre"):
         configuration = loaded(name).configuration
         assert "NOTAFARM" not in configuration.farms
         assert "IN-A-BANNER" not in configuration.virtual_servers

@@ -188,9 +188,33 @@ def test_nonsense_is_an_error_and_not_a_command_that_is_ignored(line: str) -> No
         read_configuration(line, "slb.ios")
 
 
-def test_nonsense_inside_an_ignored_block_is_an_error() -> None:
+def test_nonsense_that_is_not_indented_below_an_ignored_command_is_an_error() -> None:
     with pytest.raises(ConfigurationError, match=r"slb.ios:2: 'frobnicate' is not a command under 'router'"):
-        read_configuration("router ospf 1\n frobnicate\n", "slb.ios")
+        read_configuration("router ospf 1\nfrobnicate\n", "slb.ios")
+
+
+@pytest.mark.parametrize(
+    "below", [" 20 lines of a", "\tvariance 2", " ip address 192.0.2.90", "  router-id 1.1.1.1\n  x"]
+)
+@pytest.mark.parametrize("opening", ["router ospf 1", "flow exporter F", "aaa accounting exec default"])
+def test_what_is_indented_below_an_ignored_command_belongs_to_it(opening: str, below: str) -> None:
+    """As `show running-config` prints it: no list of all commands of IOS is complete."""
+    _, diagnostics = read_configuration(f"{opening}\n{below}\n!\n", "slb.ios")
+    assert [warning.line for warning in diagnostics] == [1]
+
+
+def test_what_stands_beside_an_ignored_command_does_not_belong_to_it() -> None:
+    farm = "ip slb serverfarm F\n failaction purge\n real 10.1.1.51\n  weigth 5\n  inservice\n"
+    with pytest.raises(ConfigurationError, match=r"slb.ios:4: 'weigth' is not a command .*did you mean 'weight'"):
+        read_configuration(farm, "slb.ios")
+
+
+@pytest.mark.parametrize("ignored", ["service instance 10 ethernet\n  rewrite ingress", "track 1", "vlan 5", "mls qos"])
+def test_an_ignored_command_within_a_block_does_not_end_it(ignored: str) -> None:
+    """Although its word begins a command outside of every block as well."""
+    text = f"interface Vlan15\n {ignored}\n ip address 10.1.1.15 255.255.255.0\n"
+    configuration, _ = read_configuration(text, "slb.ios")
+    assert [str(each.address) for each in configuration.vlan_interfaces] == ["10.1.1.15"]
 
 
 @pytest.mark.parametrize(
