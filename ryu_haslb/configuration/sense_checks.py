@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Address, IPv4Network, collapse_addresses
+from typing import NamedTuple, Union
 
-from ryu_haslb.configuration.draft import Draft, FarmDraft, VirtualServerDraft, VlanDraft
+from ryu_haslb.configuration.draft import (
+    DfpDraft,
+    Draft,
+    FarmDraft,
+    ProbeDraft,
+    RealDraft,
+    RealKey,
+    VirtualServerDraft,
+    VlanDraft,
+)
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import quoted
 
@@ -16,14 +26,22 @@ MIN_IDLE = 8
 
 def check_sense(draft: Draft, diagnostics: Diagnostics) -> None:
     """Record a warning for each command, or lack of one, that cannot have the intended effect."""
+    used = {server.farm for server in draft.virtual_servers.values()}
     for farm in draft.farms.values():
         _check_weights(farm, diagnostics)
+        if farm.name not in used:
+            diagnostics.warning(
+                farm.line, f"farm {farm.name} is of no virtual server; expected 'serverfarm {farm.name}' in one"
+            )
+    _check_names(draft, diagnostics)
+    _check_reals_of_two_farms(draft, diagnostics)
     for server in draft.virtual_servers.values():
         _check_idle_and_clients(server, diagnostics)
         if server.farm in draft.farms:
             _check_number_of_clients(server, draft.farms[server.farm], diagnostics)
     _check_agents(draft, diagnostics)
     _check_own_addresses(draft, diagnostics)
+    _check_addresses_of_no_host(draft, diagnostics)
     _check_networks(draft, diagnostics)
     _check_datapaths(draft, diagnostics)
 
@@ -36,6 +54,51 @@ def _check_weights(farm: FarmDraft, diagnostics: Diagnostics) -> None:
             f"farm {farm.name}: every real server in service has weight 0, so that none gets a new session unless DFP "
             "reports another weight; expected 'weight 1' or more in one of them",
         )
+    if serving and all(real.drain for real in serving):
+        diagnostics.warning(
+            farm.line,
+            f"farm {farm.name}: every real server in service is drained, so that none gets a new session; expected 'no "
+            "drain' in one of them",
+        )
+
+
+def _check_names(draft: Draft, diagnostics: Diagnostics) -> None:
+    """Names that differ only in upper and lower case are different names, as on IOS."""
+    named: tuple[tuple[str, Iterable[Union[FarmDraft, VirtualServerDraft, ProbeDraft]]], ...] = (
+        ("farm", draft.farms.values()),
+        ("virtual server", draft.virtual_servers.values()),
+        ("probe", draft.probes.values()),
+    )
+    for kind, entries in named:
+        known: dict[str, str] = {}
+        for entry in entries:
+            other = known.setdefault(entry.name.lower(), entry.name)
+            if other != entry.name:
+                diagnostics.warning(
+                    entry.line,
+                    f"{kind} {entry.name} is another one than {kind} {other}: upper and lower case differ in names; "
+                    f"expected one spelling, or names that differ in more",
+                )
+
+
+def _check_reals_of_two_farms(draft: Draft, diagnostics: Diagnostics) -> None:
+    """A real server in two farms is two real servers to them: each farm has its own weight and limit for it."""
+    known: dict[RealKey, tuple[FarmDraft, RealDraft]] = {}
+    for farm in draft.farms.values():
+        for key, entry in farm.reals.items():
+            first, other = known.setdefault(key, (farm, entry))
+            here, there = _limits(entry), _limits(other)
+            if here != there:
+                diagnostics.warning(
+                    entry.line,
+                    f"real {entry.real.address} has {here} in farm {farm.name}, but {there} in farm {first.name}: each "
+                    "farm counts and shares its own sessions",
+                )
+
+
+def _limits(entry: RealDraft) -> str:
+    maxconns = f"maxconns {entry.real.maxconns}" if entry.real.maxconns is not None else "no maxconns"
+    return f"weight {entry.real.weight} and {maxconns}"
 
 
 def _check_idle_and_clients(server: VirtualServerDraft, diagnostics: Diagnostics) -> None:
@@ -49,13 +112,18 @@ def _check_idle_and_clients(server: VirtualServerDraft, diagnostics: Diagnostics
     everybody = IPv4Network("0.0.0.0/0")
     permitted = [rule.network for rule in server.clients.values() if not rule.exclude]
     excluded = [rule.network for rule in server.clients.values() if rule.exclude]
-    useless = [each for each in permitted or [everybody] if any(each.subnet_of(other) for other in excluded)]
-    if len(useless) == len(permitted or [everybody]):
+    gone = set(collapse_addresses(excluded))
+    if all(any(outer in gone for outer in _enclosing(each)) for each in permitted or [everybody]):
         diagnostics.warning(
             server.line,
             f"virtual server {server.name} excludes every client that it permits; expected a 'client A.B.C.D MASK' "
             "beyond those with 'exclude'",
         )
+
+
+def _enclosing(network: IPv4Network) -> Iterator[IPv4Network]:
+    """The network, and all that enclose it."""
+    return (network.supernet(new_prefix=length) for length in range(network.prefixlen + 1))
 
 
 def _check_number_of_clients(server: VirtualServerDraft, farm: FarmDraft, diagnostics: Diagnostics) -> None:
@@ -86,9 +154,23 @@ def _check_agents(draft: Draft, diagnostics: Diagnostics) -> None:
                 f"DFP agent {address} {port} has the address of no real server of any farm, and may set no weight; "
                 "name its real servers by 'real A.B.C.D' at the end of the command",
             )
+    _check_agents_of_one_real(draft.dfp, diagnostics)
 
 
-def _check_own_addresses(draft: Draft, diagnostics: Diagnostics) -> None:
+def _check_agents_of_one_real(dfp: DfpDraft, diagnostics: Diagnostics) -> None:
+    """Two agents at one address, each of which sets the weight that the other has set."""
+    first: dict[IPv4Address, int] = {}
+    for (address, port), line in dfp.lines.items():
+        if (address, port) in dfp.agents and first.setdefault(address, port) != port:
+            diagnostics.warning(
+                line,
+                f"DFP agents {address} {first[address]} and {address} {port} set the weight of the same real server, "
+                "and the last report counts; expected one agent for each home agent",
+            )
+
+
+def _own_addresses(draft: Draft) -> dict[IPv4Address, str]:
+    """The balancer's own addresses, each with its interface."""
     own: dict[IPv4Address, str] = {}
     for vlan in draft.vlans.values():
         addresses = [vlan.interface.address] if vlan.interface is not None else []
@@ -96,6 +178,12 @@ def _check_own_addresses(draft: Draft, diagnostics: Diagnostics) -> None:
     for port in draft.ports.values():
         if port.port.address is not None:
             own[port.port.address.ip] = f"interface {port.port.name}"
+    return own
+
+
+def _check_own_addresses(draft: Draft, diagnostics: Diagnostics) -> None:
+    own = _own_addresses(draft)
+    virtual = {server.address: server for server in draft.virtual_servers.values() if server.address is not None}
     for farm in draft.farms.values():
         for entry in farm.reals.values():
             if entry.real.address in own:
@@ -104,11 +192,46 @@ def _check_own_addresses(draft: Draft, diagnostics: Diagnostics) -> None:
                     entry.line,
                     f"real {entry.real.address} has the address of {where}; expected the home agent's own address",
                 )
-    for server in draft.virtual_servers.values():
-        if server.address in own and server.address is not None:
+            server = virtual.get(entry.real.address)
+            if server is not None and server.farm != farm.name:  # that of its own farm is an error
+                diagnostics.warning(
+                    entry.line,
+                    f"real {entry.real.address} of farm {farm.name} has the address of virtual server {server.name}; "
+                    "expected the home agent's own address",
+                )
+    for address, server in virtual.items():
+        if address in own:
             diagnostics.warning(
                 server.address_line,
-                f"virtual server {server.name} has the address of {own[server.address]}; expected one of its own",
+                f"virtual server {server.name} has the address of {own[address]}; expected one of its own",
+            )
+
+
+def _check_addresses_of_no_host(draft: Draft, diagnostics: Diagnostics) -> None:
+    """The network and the broadcast address of a VLAN's interface, and next hops that are the balancer itself."""
+    interfaces = [each for each in (vlan.finished() for vlan in draft.vlans.values()) if each is not None]
+    taken: dict[IPv4Address, str] = {}
+    for network in (network for each in interfaces for network in each.networks if network.prefixlen < 31):
+        taken[network.network_address] = f"the address of the network {network}"
+        taken[network.broadcast_address] = f"the broadcast address of {network}"
+    for farm in draft.farms.values():
+        for entry in farm.reals.values():
+            if entry.real.address in taken:
+                what = taken[entry.real.address]
+                diagnostics.warning(entry.line, f"real {entry.real.address} is {what}; expected the address of a host")
+    for server in draft.virtual_servers.values():
+        if server.address is not None and server.address in taken:
+            diagnostics.warning(
+                server.address_line,
+                f"virtual server {server.name} has {taken[server.address]}, {server.address}; expected that of a host",
+            )
+    taken.update({address: f"the address of {where}" for address, where in _own_addresses(draft).items()})
+    taken.update({server.address: "a virtual address" for server in draft.virtual_servers.values() if server.address})
+    for route in draft.routes:
+        if route.next_hop in taken:
+            what = taken[route.next_hop]
+            diagnostics.warning(
+                0, f"ip route {route.network}: next hop {route.next_hop} is {what}; expected the address of a router"
             )
 
 

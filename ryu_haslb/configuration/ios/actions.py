@@ -133,7 +133,13 @@ def no_location(entry: RealDraft, statement: Statement) -> None:
 
 
 def entries(draft: Draft, statement: Statement) -> None:
-    draft.max_sessions = statement.match.get("MAXIMUM") if "no" not in statement.match else None
+    maximum = statement.match.get("MAXIMUM") if "no" not in statement.match else None
+    draft.max_sessions = maximum
+    if maximum is not None and maximum < statement.match["INITIAL"]:
+        statement.warning(
+            f"the maximum of {maximum} sessions is less than the initial number, {statement.match['INITIAL']}, which "
+            "has no effect; expected the maximum behind the initial number"
+        )
 
 
 # ip slb vserver

@@ -66,7 +66,10 @@ def test_dispatched_mode_changes_no_port() -> None:
 
 
 def test_what_will_serve_no_client_is_a_warning() -> None:
-    assert warnings("ip slb serverfarm F\n") == ["slb.ios:1: farm F has no real server; expected 'real A.B.C.D'"]
+    assert warnings("ip slb serverfarm F\n") == [
+        "slb.ios:1: farm F has no real server; expected 'real A.B.C.D'",
+        "slb.ios:1: farm F is of no virtual server; expected 'serverfarm F' in one",
+    ]
     assert warnings(FARM + "no inservice")[0].startswith("slb.ios:1: farm F has no real server in service")
     assert warnings(FARM + SERVER + "no inservice")[0].startswith("slb.ios:4: virtual server V is not in service")
     assert warnings("interface Vlan15\n") == ["slb.ios:1: interface Vlan15 has no ip address and is ignored"]

@@ -52,13 +52,67 @@ def test_what_makes_sense_is_not_warned_about() -> None:
         ("interface Vlan16\nip address 10.1.1.2 255.255.0.0", 13, "overlaps 10.1.1.0/24 of interface Vlan15"),
         ("interface Vlan16\nip address 10.1.1.2 255.255.255.0 secondary", 13, "overlaps 10.1.1.0/24"),
         ("ip slb vserver V\nclient 15.1.1.51 255.255.255.255", 3, "asks for 2 clients, but virtual server V permits 1"),
+        (
+            "ip slb vserver V\nclient 15.0.0.0 255.0.0.0\nclient 15.0.0.0 255.128.0.0 exclude\n"
+            "client 15.128.0.0 255.128.0.0 exclude",
+            5,
+            "excludes every client that it permits",
+        ),
+        ("ip slb serverfarm F\nreal 10.1.1.51\ndrain", 1, "every real server in service is drained"),
+        ("ip slb serverfarm G\nreal 10.1.1.52\ninservice", 15, "farm G is of no virtual server"),
+        ("ip slb dfp\nagent 10.1.1.51 501", 16, "DFP agents 10.1.1.51 500 and 10.1.1.51 501 set the weight"),
+        ("ip slb entries 8000 100", 15, "the maximum of 100 sessions is less than the initial number, 8000"),
+        ("ip slb serverfarm F\nreal 10.1.1.255", 16, "real 10.1.1.255 is the broadcast address of 10.1.1.0/24"),
+        (
+            "ip slb vserver V\nvirtual 10.1.1.0 udp 434 service ipmobile",
+            16,
+            "virtual server V has the address of the network 10.1.1.0/24",
+        ),
+        ("ip route 10.9.0.0 255.255.0.0 10.1.1.1", 0, "next hop 10.1.1.1 is the address of interface Vlan15"),
+        ("ip route 10.9.0.0 255.255.0.0 10.1.1.10", 0, "next hop 10.1.1.10 is a virtual address"),
         ("ip slb vserver V\nidle ipmobile request 5", 16, "idle 5 s is shorter than a phone's retries"),
     ],
 )
 def test_what_makes_no_sense_is_warned_about(commands: str, line: int, text: str) -> None:
     (warning,) = warnings(commands)
-    assert warning.startswith(f"slb.ios:{line}: ")
+    assert warning.startswith(f"slb.ios:{line}: " if line else "slb.ios: ")
     assert text in warning
+
+
+SECOND = """\
+ip slb serverfarm G
+ nat server
+ real 10.1.1.52
+  inservice
+ip slb vserver W
+ virtual 10.1.1.11 udp 434 service ipmobile
+ serverfarm G
+ inservice
+"""
+
+
+@pytest.mark.parametrize(
+    ("commands", "line", "text"),
+    [
+        ("ip slb serverfarm g\nreal 10.1.1.53\ninservice\nip slb vserver W\nserverfarm g", 23, "farm g is another one"),
+        (
+            "ip slb vserver V\nserverfarm F\nip slb vserver W\nvirtual 10.1.1.51 udp 434 service ipmobile",
+            3,
+            "address of",
+        ),
+        ("ip slb serverfarm G\nreal 10.1.1.51\nweight 3", 24, "has weight 3 and no maxconns in farm G, but weight 8"),
+        ("ip slb serverfarm G\nreal 10.1.1.51\nmaxconns 9", 24, "maxconns 9 in farm G, but weight 8 and no maxconns"),
+    ],
+)
+def test_what_makes_no_sense_in_two_farms_or_virtual_servers_is_warned_about(
+    commands: str, line: int, text: str
+) -> None:
+    found = warnings(SECOND + commands)
+    assert [warning for warning in found if warning.startswith(f"slb.ios:{line}: ") and text in warning] != []
+
+
+def test_a_real_server_that_two_farms_have_alike_is_not_warned_about() -> None:
+    assert warnings(f"{SECOND}ip slb serverfarm G\nreal 10.1.1.51\ninservice\n") == []
 
 
 def test_each_network_that_another_vlan_has_too_is_warned_about_once() -> None:
