@@ -174,11 +174,9 @@ VIRTUAL_SERVER_COMMANDS = _ignored(
 )
 
 #: The commands of a home agent other than `ip mobile home-agent dynamic-address`.
-HOME_AGENT_COMMANDS = _ignored(
-    "[no] ip mobile home-agent",
-    "[no] ip mobile home-agent {accounting | address | aaa | broadcast | care-of-access | data-path-idle} [LINE]",
-    "[no] ip mobile home-agent {lifetime | max-binding | multi-path | nat | redundancy | reject-static-addr} [LINE]",
-    "[no] ip mobile home-agent {replay | resync-sa | reverse-tunnel | revocation | roam-access | suppress} [LINE]",
+HOME_AGENT_COMMANDS = (
+    *_ignored("[no] ip mobile home-agent", "[no] ip route [LINE]"),
+    *_any_of(other_words.HOME_AGENT_WORDS, "[no] ip mobile home-agent"),
 )
 
 #: The commands of a crypto map entry.

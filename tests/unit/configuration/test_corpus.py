@@ -121,8 +121,9 @@ def test_text_that_is_not_utf_8_is_read_as_latin_1_with_a_warning() -> None:
     assert len(loaded("latin-1").configuration.farms["F"].reals) == 1
 
 
-def test_a_whole_home_agent_is_read() -> None:
-    path = CORPUS / "home-agent-sami.ha"
+@pytest.mark.parametrize("name", ["home-agent-sami", "home-agent-redundant"])
+def test_a_whole_home_agent_is_read(name: str) -> None:
+    path = CORPUS / f"{name}.ha"
     configuration, warnings = read_home_agent(path.read_text(), str(path))
     assert configuration.dfp_agent is not None
     assert (configuration.dfp_agent.port, configuration.dfp_agent.interval) == (620, 15)
