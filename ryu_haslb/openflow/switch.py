@@ -211,7 +211,7 @@ class Switch:
         self.unrecovered.tick(self.channel, is_busy, now)
         if self._is_ready:
             self._probe_table_output(self.channel, now)
-        self.adjacencies.tick(self.channel, now)
+        self.adjacencies.tick(self.channel, is_busy, now)
         self.flush(now)
 
     def flush(self, now: float) -> None:

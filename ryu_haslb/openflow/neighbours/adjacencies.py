@@ -67,9 +67,9 @@ class Adjacencies:
         self.changes += 1
         self._on_updated(self.forwarding.update(self._balancer.farms.values(), self.discovery.location))
 
-    def tick(self, channel: Channel, now: float) -> None:
-        """Send the probes that are due."""
-        if self.discovery.probe_due(channel, now):
+    def tick(self, channel: Channel, is_behind: bool, now: float) -> None:
+        """Send the probes that are due. A switch that is behind proves no silence of a neighbour."""
+        if self.discovery.probe_due(channel, now, is_behind):
             self.is_stale = True
 
     def place_of(self, real: RealServer) -> Place:

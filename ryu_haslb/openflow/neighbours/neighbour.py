@@ -21,6 +21,9 @@ answer from the place that it had is believed. A port that goes down is no move:
 In a cluster, a member that stands by takes over the places that the leader has found (:meth:`.Neighbours.preload`).
 When it begins to lead, each of them is CHALLENGED and probed at once. One that does not answer within
 :data:`CHALLENGE_TIMEOUT` is given up: for the other place that answers, else it is UNKNOWN.
+
+Silence counts only where there was something to answer. Probes are counted, not only seconds: a balancer that waits for
+a processor sends none. And while the switch itself is behind, the probes may still be in it (:meth:`Neighbour.excuse`).
 """
 
 from __future__ import annotations
@@ -35,9 +38,11 @@ PROBE_INTERVAL = 1.0
 REFRESH_INTERVAL = 5.0
 #: Unanswered probes after which a neighbour is unreachable.
 MAX_UNANSWERED_PROBES = 3
-#: Seconds of silence after which a challenged place loses to another place that answers, and between two probes of it.
+#: Seconds of silence after which a challenged place loses to another place that answers, between two probes of it, and
+#: the probes that it must have had by then.
 CHALLENGE_TIMEOUT = 1.5
 CHALLENGE_PROBE_INTERVAL = 0.4
+CHALLENGE_PROBES = 4
 #: Seconds between two probes that claims cause, and from a refused claim to the next challenge.
 CLAIM_INTERVAL = 1.0
 #: Moves in this many seconds that are believed, and the seconds for which one that moves once more is held down.
@@ -51,7 +56,8 @@ class Neighbour:
     """An address and its location, which is None while unknown. Times are in seconds.
 
     ``place`` is the last location, also while it is unreachable. ``mac`` is the only Ethernet address that is believed,
-    if one is configured. ``rival`` has answered elsewhere during a challenge; ``claimant`` has only claimed. The
+    if one is configured. ``rival`` has answered elsewhere during a challenge; ``claimant`` has only claimed.
+    ``challenge_probes`` are those of the challenge that goes on. The
     location of one that ``is_static`` never changes; polls only show whether it is there. The next
     probe of one that ``broadcasts`` goes to all hosts, since the network has changed. The location of one that
     ``is_preloaded`` is from another member of the cluster, and has not answered a probe of this one.
@@ -68,6 +74,7 @@ class Neighbour:
     mac: Optional[bytes] = None
     claims_refused: int = 0
     challenged_until: Optional[float] = None
+    challenge_probes: int = 0
     next_challenge: float = 0.0
     is_claimed: bool = False
     claimant: Optional[Location] = None
@@ -99,8 +106,20 @@ class Neighbour:
         if now < self.next_challenge:
             self.is_claimed = True
             return
+        self.begin_challenge(now)
+
+    def begin_challenge(self, now: float) -> None:
+        """Probe the known place at once, and give it up if it is silent."""
         self.challenged_until = now + CHALLENGE_TIMEOUT
+        self.challenge_probes = 0
         self.next_probe = now
+
+    def excuse(self, now: float) -> None:
+        """The switch is behind: that the neighbour is silent shows nothing, and its time begins anew."""
+        self.unanswered_probes = 0
+        if self.challenged_until is not None:
+            self.challenged_until = now + CHALLENGE_TIMEOUT
+            self.challenge_probes = min(self.challenge_probes, 1)
 
     def judge(self, now: float, events: list[Event]) -> bool:
         """Do what follows from deadlines that are over. True when the location has changed."""
@@ -112,7 +131,7 @@ class Neighbour:
             self.is_claimed = False
             if self.location is not None:
                 self.challenge(now)
-        if self.challenged_until is not None and now >= self.challenged_until:
+        if self._is_challenge_over(now):
             rival = self.rival
             self.end_challenge(now)
             if rival is not None:
@@ -129,6 +148,10 @@ class Neighbour:
             self.location = None
             return True
         return False
+
+    def _is_challenge_over(self, now: float) -> bool:
+        is_late = self.challenged_until is not None and now >= self.challenged_until
+        return is_late and self.challenge_probes >= CHALLENGE_PROBES
 
     def locate(self, location: Location, now: float, events: list[Event]) -> bool:
         """It has answered from this location, and not from the one that it had. False if it is held down."""
@@ -159,7 +182,8 @@ class Neighbour:
         broadcast = Probe(self.address)
         if self.challenged_until is not None:
             # One broadcast lets the claimant answer; if it cannot, the known place stays until it is silent for long.
-            is_first = self.challenged_until - now > CHALLENGE_TIMEOUT - CHALLENGE_PROBE_INTERVAL / 2
+            is_first = self.challenge_probes == 0
+            self.challenge_probes += 1
             self.next_probe = now + CHALLENGE_PROBE_INTERVAL
             return [*([broadcast] if is_first else []), Probe(self.address, self.location)]
         self.next_probe = now + PROBE_INTERVAL

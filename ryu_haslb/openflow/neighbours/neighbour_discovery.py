@@ -245,9 +245,9 @@ class NeighbourDiscovery:
         """Probe every next hop with the next :meth:`probe_due`."""
         self._neighbours.probe_all()
 
-    def probe_due(self, channel: Channel, now: float) -> bool:
-        """Send the probes that are due. True when the location of a next hop has changed."""
-        probes, changed = self._neighbours.due_probes(now)
+    def probe_due(self, channel: Channel, now: float, is_behind: bool = False) -> bool:
+        """Send the probes that are due, as :meth:`.Neighbours.due_probes`. True when a location has changed."""
+        probes, changed = self._neighbours.due_probes(now, is_behind)
         for probe in probes:
             if probe.to is None and probe.address not in self._to_spread:
                 self._to_spread[probe.address] = self._broadcast(probe)

@@ -7,7 +7,6 @@ from typing import Any, Optional
 
 from ryu_haslb.configuration.model import Configuration, RealServer, next_hop_of
 from ryu_haslb.openflow.neighbours.neighbour import (
-    CHALLENGE_TIMEOUT,
     CLAIM_INTERVAL,
     MAX_UNANSWERED_PROBES,
     REFRESH_INTERVAL,
@@ -117,8 +116,7 @@ class Neighbours:
         """This member begins to lead: the places that it has taken over have to answer."""
         for neighbour in self._by_address.values():
             if neighbour.is_preloaded:
-                neighbour.challenged_until = now + CHALLENGE_TIMEOUT
-                neighbour.next_probe = now
+                neighbour.begin_challenge(now)
 
     def addresses(self) -> set[bytes]:
         """The addresses of all next hops."""
@@ -193,12 +191,18 @@ class Neighbours:
                 neighbour.next_probe = 0.0
                 neighbour.broadcasts = True
 
-    def due_probes(self, now: float) -> tuple[list[Probe], bool]:
-        """The probes to send now, and whether the location of a neighbour has changed."""
+    def due_probes(self, now: float, is_behind: bool = False) -> tuple[list[Probe], bool]:
+        """The probes to send now, and whether the location of a neighbour has changed.
+
+        ``is_behind``: the switch has not carried out what it was sent a while ago, so no neighbour is given up.
+        """
         probes: list[Probe] = []
         changed = False
         for neighbour in (*self._by_address.values(), *self._pinned):
-            changed |= not neighbour.is_static and neighbour.judge(now, self.events)
+            if is_behind:
+                neighbour.excuse(now)
+            elif not neighbour.is_static:
+                changed |= neighbour.judge(now, self.events)
             if neighbour.next_probe <= now:
                 probes += neighbour.next_probes(now)
         return probes, changed

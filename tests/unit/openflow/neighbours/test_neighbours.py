@@ -165,8 +165,40 @@ def test_a_claim_wins_when_it_is_answered_for_and_the_known_place_is_silent() ->
 def test_a_claim_without_an_answer_moves_nothing() -> None:
     neighbours = located()
     neighbours.on_claim(REAL, THERE, 1.0)
+    poll(neighbours, 1.0, 1.0 + CHALLENGE_TIMEOUT)
     assert not neighbours.due_probes(1.0 + CHALLENGE_TIMEOUT)[1]
     assert neighbours.location(ADJACENT) == HERE
+
+
+def test_a_known_place_is_not_silent_while_the_balancer_has_sent_it_no_probe() -> None:
+    """A process may wait for its processor for seconds, and read what has come meanwhile only after that."""
+    neighbours = located()
+    neighbours.on_claim(REAL, THERE, 1.0)
+    neighbours.on_answer(REAL, THERE, 1.1)
+    late = 1.0 + 2 * CHALLENGE_TIMEOUT
+    assert not neighbours.due_probes(late)[1]
+    assert not neighbours.on_answer(REAL, HERE, late + 0.01)
+    assert neighbours.place(ADJACENT).state is PlaceState.LOCATED
+
+
+def test_a_neighbour_is_not_given_up_while_the_switch_is_behind() -> None:
+    """What it is sent is still in the switch, and so are its answers."""
+    neighbours = located()
+    neighbours.on_claim(REAL, THERE, 1.0)
+    neighbours.on_answer(REAL, THERE, 1.1)
+    for tenth in range(10, 200):
+        assert not neighbours.due_probes(tenth / 10, is_behind=True)[1]
+    poll(neighbours, 20.0, 20.0 + CHALLENGE_TIMEOUT / 2)
+    assert neighbours.location(ADJACENT) == HERE, "nor at once when it has caught up"
+    poll(neighbours, 20.0 + CHALLENGE_TIMEOUT / 2, 20.1 + CHALLENGE_TIMEOUT)
+    assert neighbours.location(ADJACENT) == THERE, "silence counts again"
+
+
+def test_a_neighbour_that_is_polled_is_not_given_up_while_the_switch_is_behind() -> None:
+    neighbours = located()
+    for second in range(100):
+        assert not neighbours.due_probes(float(second), is_behind=True)[1]
+    assert neighbours.place(ADJACENT).state is PlaceState.LOCATED
 
 
 def test_a_claimant_cannot_keep_a_silent_place_from_being_found_out() -> None:
@@ -295,6 +327,7 @@ def move_to(neighbours: Neighbours, place: Location, now: float) -> float:
     neighbours.on_claim(REAL, place, now)
     neighbours.due_probes(now)
     neighbours.on_answer(REAL, place, now)
+    poll(neighbours, now, now + CHALLENGE_TIMEOUT)
     now += CHALLENGE_TIMEOUT
     neighbours.due_probes(now)
     return now

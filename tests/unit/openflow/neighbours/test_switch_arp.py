@@ -11,7 +11,12 @@ from wired_switch import MACS, OTHER, PORTS, REALS, VIRTUAL, Wired, goes_to
 from ryu_haslb.configuration.outside_ports import Inside, Sides
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.neighbours.arp_limit import MAX_HOST_RATE, MAX_PORT_RATE, MUTE_INTERVAL
-from ryu_haslb.openflow.neighbours.neighbour import CHALLENGE_TIMEOUT, CLAIM_INTERVAL, MAX_MOVES
+from ryu_haslb.openflow.neighbours.neighbour import (
+    CHALLENGE_PROBE_INTERVAL,
+    CHALLENGE_PROBES,
+    CLAIM_INTERVAL,
+    MAX_MOVES,
+)
 from ryu_haslb.openflow.neighbours.neighbour_discovery import MAX_LEARNED_VLANS
 from ryu_haslb.openflow.pipeline import STORM_PURPOSES, Purpose
 from ryu_haslb.slb.session import COOKIE_MARK_BITS, RETRANSMISSION_INTERVAL
@@ -65,11 +70,23 @@ def test_a_real_server_that_is_silent_loses_to_another_machine_that_answers() ->
     """A standby takes over the address of the active one."""
     wired = Wired()
     wired.find(0, mac=OTHER, port=9)
-    wired.now += CHALLENGE_TIMEOUT
-    wired.switch.tick(wired.now)
+    be_silent(wired)
     wired.settle()
     wired.tick()
     assert [goes_to(message) for message in wired.request("anna")] == [9]
+
+
+def test_no_home_agent_is_given_up_while_the_switch_is_behind() -> None:
+    """It has not carried out the probes: sessions would move although their home agent answers."""
+    wired = Wired()
+    wired.find(0, mac=OTHER, port=9)
+    for _ in range(100):
+        wired.switch.tick(wired.now)  # and no barrier is confirmed
+        wired.now += CHALLENGE_PROBE_INTERVAL
+    wired.confirm()
+    wired.find(0)
+    wired.settle()
+    assert [goes_to(message) for message in wired.request("anna")] == [7]
 
 
 def test_two_machines_that_have_a_real_servers_address_in_turn_are_named_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -78,12 +95,19 @@ def test_two_machines_that_have_a_real_servers_address_in_turn_are_named_once(ca
         mac, port = (MACS[0], 7) if turn % 2 else (OTHER, 9)
         wired.now += CLAIM_INTERVAL
         wired.find(0, mac=mac, port=port)
-        wired.now += CHALLENGE_TIMEOUT
-        wired.switch.tick(wired.now)
+        be_silent(wired)
     (line,) = [each for each in caplog.messages if "flaps between" in each]
     assert "10.1.1.51" in line
     assert all(place in line for place in (f"{MACS[0]} at port 7, untagged", f"{OTHER} at port 9, untagged"))
     assert "Two machines may have the address" in line
+
+
+def be_silent(wired: Wired) -> None:
+    """Let the known place be silent for as long as a challenge lasts, while the switch answers."""
+    for _ in range(CHALLENGE_PROBES):
+        wired.settle()
+        wired.now += CHALLENGE_PROBE_INTERVAL
+    wired.switch.tick(wired.now)
 
 
 def storm(wired: Wired, count: int, **fields: Any) -> None:
