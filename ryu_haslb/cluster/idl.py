@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 import uuid
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
@@ -18,20 +19,26 @@ LOG = logging.getLogger(__name__)
 PROBE_INTERVAL = 1.0
 #: Seconds between two attempts to connect to a server, at the most.
 MAX_RECONNECT_INTERVAL = 1.0
+#: Seconds for which a Raft leader must have had a shorter log than the one before it until that counts as restored. One
+#: that no longer leads does not know that for a second or two.
+RESTORED_TIMEOUT = 10.0
 #: Stands for the last transaction that a member has seen, if it has seen none.
 _NO_TRANSACTION = str(uuid.UUID(int=0))
 
 
 class FollowingIdl(Idl):  # type: ignore[misc]
-    """An IDL that follows its database also when that was made anew.
+    """An IDL that follows its database also when that was made anew, or restored.
 
     The ``ovs`` package takes a server whose log is shorter than it was for one with stale data, and would avoid the
-    servers of a new database for ever. A new database is another Raft cluster, with an id of its own.
+    servers of such a database for ever. A new database is another Raft cluster, with an id of its own. One whose files
+    were replaced by older ones has the same id, and its Raft leader has the shorter log for long.
     """
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
+        self.clock = time.monotonic
         self._raft_cluster: Optional[str] = None
+        self._shorter_since: Optional[float] = None
 
     def run(self) -> Any:
         """Process what has come; return whether the copy of the tables may have changed.
@@ -52,6 +59,8 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         for row in servers.rows.values() if servers is not None else ():
             if row.name == self._db.name and row.cid:
                 self._follow(str(row.cid[0]))
+                if row.leader and row.connected and row.index:
+                    self._follow_log(row.index[0])
         return change_seqno
 
     def _follow(self, raft_cluster: str) -> None:
@@ -59,6 +68,16 @@ class FollowingIdl(Idl):  # type: ignore[misc]
             LOG.warning("cluster: the database was made anew (Raft cluster %s)", raft_cluster)
             self._min_index = 0
         self._raft_cluster = raft_cluster
+
+    def _follow_log(self, length: int) -> None:
+        """A Raft leader has a log of this length."""
+        if length >= self._min_index:
+            self._shorter_since = None
+        elif self._shorter_since is None:
+            self._shorter_since = self.clock()
+        elif self.clock() - self._shorter_since >= RESTORED_TIMEOUT:
+            LOG.warning("cluster: the database was restored to an earlier state (Raft cluster %s)", self._raft_cluster)
+            self._min_index, self._shorter_since = 0, None
 
 
 AnyIdl = TypeVar("AnyIdl", bound=FollowingIdl)

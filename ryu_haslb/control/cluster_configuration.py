@@ -142,7 +142,7 @@ class ClusterConfiguration:
         )
 
     def _apply(self) -> None:
-        shared, is_first = self.agreement.pending, self._is_first
+        shared, before, is_first = self.agreement.pending, self.agreement.shared, self._is_first
         if shared is None:
             return
         try:
@@ -162,6 +162,8 @@ class ClusterConfiguration:
                 self.agreement.on_applied(shared)
                 self._is_first = False
                 self._log(shared, applied.changes, is_first)
+                if before is not None and shared.revision < before.revision:
+                    LOG.warning("cluster: %s is older than what was in force here, %s", shared, before)
         if self.agreement.pending is not None:
             self._applying.request()
 

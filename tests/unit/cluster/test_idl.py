@@ -9,7 +9,7 @@ import pytest
 from ovs.db.idl import SchemaHelper
 from ovs.jsonrpc import Message
 
-from ryu_haslb.cluster.idl import FollowingIdl
+from ryu_haslb.cluster.idl import RESTORED_TIMEOUT, FollowingIdl
 from ryu_haslb.cluster.servers import SCHEMA
 
 
@@ -20,10 +20,20 @@ class Server:
         helper = SchemaHelper(str(SCHEMA))
         helper.register_columns("Cluster", ["generation"])
         self.idl = FollowingIdl("unix:/nonexistent/haslb.sock", helper, leader_only=True)
+        self.now = 0.0
+        self.idl.clock = lambda: self.now
 
-    def reports(self, raft_cluster: Optional[str], name: str = "HASLB") -> int:
+    def reports(
+        self,
+        raft_cluster: Optional[str],
+        name: str = "HASLB",
+        log: int = 9,
+        leader: bool = True,
+        connected: bool = True,
+    ) -> int:
         """Report the Raft cluster of a database; the length of the log below which a server counts as stale then."""
-        row = SimpleNamespace(name=name, cid=[raft_cluster] if raft_cluster else [])
+        cid = [raft_cluster] if raft_cluster else []
+        row = SimpleNamespace(name=name, cid=cid, leader=leader, connected=connected, index=[log])
         self.idl.server_tables = {"Database": SimpleNamespace(rows={1: row})}
         self.idl._min_index = 9
         self.idl.run()
@@ -36,6 +46,33 @@ def test_a_shorter_log_is_accepted_from_another_raft_cluster_only() -> None:
     assert server.reports("a") == 9
     assert server.reports("b") == 0, "the database was made anew"
     assert server.reports("b") == 9
+
+
+def test_a_shorter_log_is_accepted_from_a_raft_leader_that_has_it_for_long() -> None:
+    """The files of all servers were replaced by older ones."""
+    server = Server()
+    assert server.reports("a", log=5) == 9
+    server.now += RESTORED_TIMEOUT - 0.1
+    assert server.reports("a", log=7) == 9
+    server.now += 0.1
+    assert server.reports("a", log=7) == 0
+
+
+@pytest.mark.parametrize(("leader", "connected"), [(False, True), (True, False)])
+def test_a_shorter_log_of_a_server_that_does_not_lead_by_raft_is_never_accepted(leader: bool, connected: bool) -> None:
+    """It lags, has lost the others, or has a full disk."""
+    server = Server()
+    for _ in range(100):
+        assert server.reports("a", log=5, leader=leader, connected=connected) == 9
+        server.now += 1.0
+
+
+def test_a_shorter_log_of_a_former_raft_leader_is_forgotten_with_the_next_leader() -> None:
+    server = Server()
+    for _ in range(100):
+        assert server.reports("a", log=5) == 9
+        server.now += RESTORED_TIMEOUT - 0.1
+        assert server.reports("a", log=9) == 9
 
 
 def test_other_databases_and_servers_without_raft_say_nothing() -> None:

@@ -208,3 +208,15 @@ def test_a_committed_change_that_could_not_be_put_in_force_here_is_applied_again
     shared.configuration._apply()
     assert agreement.pending is None
     assert (application.bench.reals[0].configuration.weight, agreement.shared.revision) == (3, 4)
+
+
+@pytest.mark.parametrize(("revision", "is_older"), [(2, True), (4, False)])
+def test_a_database_that_was_restored_to_an_earlier_state_is_followed_and_reported(
+    shared: Shared, caplog: pytest.LogCaptureFixture, revision: int, is_older: bool
+) -> None:
+    """The configuration goes back for all members, and an operator who did not want that has to see it."""
+    shared.configuration.on_rows([in_force(revision, NEW).row()])
+    shared.configuration._apply()
+    assert shared.member.agreement.text == NEW
+    warnings = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    assert any("is older than what was in force here, revision 3 (member-a" in each for each in warnings) is is_older
