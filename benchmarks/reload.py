@@ -19,6 +19,7 @@ from typing import Callable, Optional
 
 import eventlet
 
+from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.collector import QuietCollector
 from ryu_haslb.configuration.loader import load
 from ryu_haslb.configuration.model import Configuration, DfpManager
@@ -75,7 +76,7 @@ class Application:
     def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
         return self.balancer.clear_in_slices(wanted, 500)
 
-    def commit_configuration(self, text: str, source: str, *, is_whole: bool) -> Callable[[], Iterable[str]]:
+    def commit_configuration(self, text: str, source: str, basis: Basis) -> Callable[[], Iterable[str]]:
         """There is no cluster."""
         return tuple
 

@@ -22,6 +22,7 @@ import eventlet
 import eventlet.queue
 
 from ryu_haslb import log_buffer, log_limit, shutdown
+from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.cluster.membership import Membership
 from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.collector import QuietCollector
@@ -177,10 +178,8 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """What ``show``, HTTP and metrics read from."""
         return Sources(self.configuration, self.balancer, self.dfp, self.fleet.switches, self.member, self.history)
 
-    def commit_configuration(self, text: str, source: str, *, is_whole: bool) -> Callable[[], Iterable[str]]:
+    def commit_configuration(self, text: str, source: str, basis: Basis) -> Callable[[], Iterable[str]]:
         """Make a checked configuration that of all members of the cluster, if there is one.
-
-        ``is_whole``: nothing of the text rests on what was in force before.
 
         The function that is returned is to be called when it is in force here. It returns notes about members that have
         not applied it; to get them takes up to some seconds.
@@ -189,7 +188,7 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """
         if self.cluster_configuration is None:
             return tuple
-        return self.cluster_configuration.commit(text, source, is_whole=is_whole)
+        return self.cluster_configuration.commit(text, source, basis)
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the configuration in force. Sessions are kept, except those of removed virtual servers."""

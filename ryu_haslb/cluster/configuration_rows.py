@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import Optional, Union
 
 from ryu_haslb.cluster.rows import Columns, Kind, shown
@@ -23,6 +24,17 @@ MAX_REVISION = 1 << 62
 _MAX_SHOWN = 120
 #: Differences that one log line names.
 _MAX_NAMED = 3
+
+
+class Basis(Enum):
+    """What a changed configuration rests on: this decides whether it may replace one that cannot be applied here."""
+
+    #: What is in force at this member, and commands.
+    IN_FORCE = auto()
+    #: A file, which says all of it.
+    FILE = auto()
+    #: What was in force at all members before, and comes back.
+    ROLLBACK = auto()
 
 
 @dataclass(frozen=True)
@@ -139,18 +151,16 @@ class Agreement:
         newest = max((each.revision for each in (self.shared, self._seen) if each is not None), default=0)
         return SharedConfiguration(newest + 1 if newest < MAX_REVISION else 1, text, _shown(changed_by), changed_at)
 
-    def objection(self, text: str, *, is_whole: bool, applied_by: Sequence[str] = ()) -> Optional[str]:
+    def objection(self, text: str, basis: Basis, applied_by: Sequence[str] = ()) -> Optional[str]:
         """Why this member cannot change the configuration of the cluster to this text; None if it can.
 
-        ``is_whole``: all of the text comes from a file, or was in force at all members, and does not rest on what is in
-        force here.
         ``applied_by`` are the other members that may have applied the one of the cluster. What this member refuses may
-        be in force there, or come from a newer version: only a whole configuration replaces it, and only if no member
-        has applied it.
+        be in force there, or come from a newer version: a file replaces it only if no member has applied it, and a
+        rollback always.
         """
         if not self.has_read:
             return "the database is not connected"
-        may_replace = self.is_replaceable or (is_whole and not applied_by)
+        may_replace = self.is_replaceable or basis is Basis.ROLLBACK or (basis is Basis.FILE and not applied_by)
         if self.refused and not may_replace:
             others = " or ".join(applied_by[:_MAX_NAMED])
             what_to_do = f"change it at {others}" if applied_by else "'haslb configure --from-file' replaces it"

@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 import eventlet
 
-from ryu_haslb.cluster.configuration_rows import CONFIGURATION, SharedConfiguration, differences
+from ryu_haslb.cluster.configuration_rows import CONFIGURATION, Basis, SharedConfiguration, differences
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.member_rows import MemberInfo
 from ryu_haslb.cluster.publisher import Publication
@@ -39,7 +39,7 @@ _MAX_ERRORS = 10
 class ClusterConfiguration:
     """Shares the configuration of ``application``; ``text`` is the one that it has begun with, from its file.
 
-    ``end_of_rollback`` returns what is committed together with the configuration of a source.
+    ``end_of_rollback`` returns what is committed together with a configuration that comes back.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ClusterConfiguration:
         member: Member,
         application: Application,
         text: str,
-        end_of_rollback: Callable[[str], Sequence[Edit]] = lambda _: (),
+        end_of_rollback: Callable[[], Sequence[Edit]] = tuple,
     ) -> None:
         self._end_of_rollback = end_of_rollback
         self.agreement = member.agreement
@@ -72,10 +72,8 @@ class ClusterConfiguration:
         elif rows:
             self._is_first = False
 
-    def commit(self, text: str, source: str, *, is_whole: bool) -> Callable[[], Iterable[str]]:
+    def commit(self, text: str, source: str, basis: Basis) -> Callable[[], Iterable[str]]:
         """Make this text, which was checked, the configuration of all members. Without effect if it is so already.
-
-        ``is_whole`` as in :meth:`Agreement.objection`.
 
         The function that is returned is to be called when the text is in force here: if that fails, it is applied again
         as if another member had committed it. The function returns notes about members that have not applied it; to get
@@ -83,19 +81,16 @@ class ClusterConfiguration:
 
         Raises: ConfigurationError if it is not committed, UndecidedError if that is not known.
         """
-        agreement, end_of_rollback = self.agreement, self._end_of_rollback(source)
-        if text == agreement.text and agreement.shared is not None and not (agreement.refused or end_of_rollback):
+        agreement, is_rollback = self.agreement, basis is Basis.ROLLBACK
+        if text == agreement.text and agreement.shared is not None and not (agreement.refused or is_rollback):
             return tuple
-        applied_by = self._member.applied_elsewhere(time.monotonic())
-        if end_of_rollback:  # all members had it in force, as a whole
-            is_whole, applied_by = True, []
-        objection = agreement.objection(text, is_whole=is_whole, applied_by=applied_by)
+        objection = agreement.objection(text, basis, self._member.applied_elsewhere(time.monotonic()))
         if objection is not None:
             raise _not_committed(source, objection)
         shared = agreement.next(text, f"{self._member.name}: {source}", _now())
         edit = Edit(CONFIGURATION, lambda rows: _replacement(rows, shared))
         try:
-            commit = self._member.shared.change(edit, *end_of_rollback)
+            commit = self._member.shared.change(edit, *(self._end_of_rollback() if is_rollback else ()))
         except NotConnectedError as error:
             raise _not_committed(source, str(error)) from None
         outcome = await_outcome(commit, _UNDECIDED)

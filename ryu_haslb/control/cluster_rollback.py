@@ -10,6 +10,7 @@ import logging
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Callable, Optional
 
+from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.cluster.health_rows import Clocks
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.publisher import Publication
@@ -18,7 +19,7 @@ from ryu_haslb.cluster.rows import Changes, Columns
 from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
 from ryu_haslb.cluster.sharing import real_clocks
 from ryu_haslb.control.committing import await_outcome
-from ryu_haslb.control.rollback import MAX_MINUTES, SOURCE, NotArmedError, Rollback, RollingBackError
+from ryu_haslb.control.rollback import MAX_MINUTES, NotArmedError, Rollback, RollingBackError
 from ryu_haslb.errors import HaslbError
 
 LOG = logging.getLogger(__name__)
@@ -70,9 +71,7 @@ class ClusterRollback(Rollback):
         """
         if self.is_under_way:
             raise RollingBackError
-        objection = self._member.agreement.objection(
-            text, is_whole=False, applied_by=self._member.applied_elsewhere(now)
-        )
+        objection = self._member.agreement.objection(text, Basis.IN_FORCE, self._member.applied_elsewhere(now))
         if objection is not None:
             raise _not_committed(objection)
         kept = text if self.text is None else self.text  # the row may be spoilt
@@ -86,9 +85,9 @@ class ClusterRollback(Rollback):
         self._change(_to_end)
         super().confirm()
 
-    def end_of_rollback(self, source: str) -> Sequence[Edit]:
-        """What is committed together with a configuration of this source: the end, if it is the one before."""
-        return [Edit(ROLLBACK, _to_end)] if self.is_under_way and source == SOURCE else []
+    def end_of_rollback(self) -> Sequence[Edit]:
+        """What is committed together with the configuration that comes back: that no change waits any more."""
+        return [Edit(ROLLBACK, _to_end)]
 
     def end(self, succeeded: bool, now: float) -> None:
         """The attempt to go back is over."""

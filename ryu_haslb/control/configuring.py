@@ -127,7 +127,7 @@ def _apply(
         if plan not in (None, change.plan):
             raise PlanChangedError
         confirm_by = application.rollback.confirm_by(time.monotonic(), time.time())
-        on_applied = application.commit_configuration(outcome.text, job.source + confirm_by, is_whole=job.is_whole)
+        on_applied = application.commit_configuration(outcome.text, job.source + confirm_by, job.basis)
         _replace(application, before, outcome)
         reports = on_applied()
         application.startup_file.record(seen)

@@ -12,6 +12,7 @@ from typing import Callable, Optional, Protocol
 import eventlet
 import eventlet.semaphore
 
+from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.control.crypto import counters_path, vici_path
 from ryu_haslb.control.rollback import Rollback
@@ -42,10 +43,8 @@ class Application(Protocol):
     def rollback(self) -> Rollback:
         """The change that waits to be confirmed, if there is one."""
 
-    def commit_configuration(self, text: str, source: str, *, is_whole: bool) -> Callable[[], Iterable[str]]:
+    def commit_configuration(self, text: str, source: str, basis: Basis) -> Callable[[], Iterable[str]]:
         """Make a checked configuration that of all members of the cluster, if there is one.
-
-        ``is_whole``: nothing of the text rests on what was in force before.
 
         The function that is returned is to be called when it is in force here. It returns notes about members that have
         not applied it; to get them takes up to some seconds.

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import IO, Any, Optional
 
+from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.configuration.loader import load
@@ -41,9 +42,11 @@ class Job:
     is_merged: bool = False
 
     @property
-    def is_whole(self) -> bool:
-        """Whether a file says all of it, so that it rests on nothing that was in force before."""
-        return self.commands is None and self.text is None and not self.is_merged
+    def basis(self) -> Basis:
+        """What the configuration rests on. A whole text is one that was in force before."""
+        if self.text is not None:
+            return Basis.ROLLBACK
+        return Basis.IN_FORCE if self.is_merged or self.commands is not None else Basis.FILE
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ryu_haslb.cluster.configuration_rows import CONFIGURATION, SharedConfiguration
+from ryu_haslb.cluster.configuration_rows import CONFIGURATION, Basis, SharedConfiguration
 from ryu_haslb.cluster.publisher import Publication
 from ryu_haslb.cluster.rows import Changes, Columns
 from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
@@ -57,7 +57,7 @@ class MemberConfiguration:
 
     def commit(self, text: str) -> None:
         """An operator changes the configuration of all members here; this may be refused."""
-        if self.agreement.objection(text, is_whole=False) is not None:
+        if self.agreement.objection(text, Basis.IN_FORCE) is not None:
             return
         shared = self.agreement.next(text, self._member.name, _CHANGED_AT)
         try:

@@ -17,6 +17,7 @@ from typing import Callable, Optional
 from cluster_member import leading_member
 from farm_builder import Bench
 
+from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.configuration.model import Configuration, DfpAgent, DfpManager
 from ryu_haslb.control import commands
 from ryu_haslb.control.rollback import Rollback
@@ -62,7 +63,7 @@ class Application:
     def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
         return self.bench.balancer.clear_in_slices(wanted, 500)
 
-    def commit_configuration(self, text: str, source: str, *, is_whole: bool) -> Callable[[], Iterable[str]]:
+    def commit_configuration(self, text: str, source: str, basis: Basis) -> Callable[[], Iterable[str]]:
         """There is no cluster."""
         return tuple
 

@@ -16,6 +16,7 @@ import eventlet
 from cluster_member import leading_member
 from fake_switch import FakeTransport
 
+from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.configuration.ios.reader import read_configuration
 from ryu_haslb.configuration.model import Configuration, DfpManager
 from ryu_haslb.control.rollback import Rollback
@@ -97,7 +98,7 @@ class WebBench:
     def clear_sessions(self, wanted: SessionFilter) -> Iterator[int]:
         return self.balancer.clear_in_slices(wanted, 500)
 
-    def commit_configuration(self, text: str, source: str, *, is_whole: bool) -> Callable[[], Iterable[str]]:
+    def commit_configuration(self, text: str, source: str, basis: Basis) -> Callable[[], Iterable[str]]:
         """There is no cluster."""
         return tuple
 

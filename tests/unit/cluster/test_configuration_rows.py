@@ -11,6 +11,7 @@ from ryu_haslb.cluster.configuration_rows import (
     MAX_REVISION,
     MAX_TEXT,
     Agreement,
+    Basis,
     SharedConfiguration,
     differences,
     read_shared,
@@ -42,7 +43,7 @@ def test_a_member_that_has_not_read_the_database_is_not_settled() -> None:
     """It must not lead with its file when the cluster has another configuration."""
     agreement = Agreement(FILE)
     assert not agreement.is_settled
-    assert agreement.objection(NEW, is_whole=True) == "the database is not connected"
+    assert agreement.objection(NEW, Basis.FILE) == "the database is not connected"
     agreement.on_rows([])
     assert agreement.is_settled
 
@@ -91,16 +92,16 @@ def test_what_was_committed_while_another_was_applied_follows() -> None:
 
 def test_nothing_is_changed_on_top_of_what_was_not_applied() -> None:
     agreement = joined(shared(3, NEW))
-    assert "try again" in str(agreement.objection(NEWEST, is_whole=True))
+    assert "try again" in str(agreement.objection(NEWEST, Basis.FILE))
     agreement.on_refused(shared(3, NEW), "line 1: unknown command")
-    objection = str(agreement.objection(NEWEST, is_whole=True, applied_by=["west"]))
+    objection = str(agreement.objection(NEWEST, Basis.FILE, ["west"]))
     assert "line 1: unknown command" in objection
     assert "change it at west" in objection
     assert agreement.is_settled, "it goes on with what it has"
     agreement.on_rows([shared(3, NEW).row()])
     assert agreement.pending is None, "and does not try again"
     agreement.on_rows([shared(4, FILE).row()])
-    assert (agreement.refused, agreement.objection(NEWEST, is_whole=False)) == ("", None)
+    assert (agreement.refused, agreement.objection(NEWEST, Basis.IN_FORCE)) == ("", None)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +129,8 @@ def test_whoever_changed_it_is_shown_without_harm() -> None:
 
 
 def test_a_text_that_is_too_long_for_a_cluster_is_refused_before_it_is_committed() -> None:
-    assert "expected at most" in str(joined().objection("x" * (MAX_TEXT + 1), is_whole=True))
-    assert joined().objection("x" * MAX_TEXT, is_whole=True) is None
+    assert "expected at most" in str(joined().objection("x" * (MAX_TEXT + 1), Basis.FILE))
+    assert joined().objection("x" * MAX_TEXT, Basis.FILE) is None
 
 
 @pytest.mark.parametrize(
@@ -163,8 +164,8 @@ def test_what_all_members_refuse_may_be_replaced_at_any() -> None:
     agreement = joined(shared(3, FILE))
     agreement.on_rows([shared(9, NEW).row()])
     agreement.on_refused(shared(9, NEW), "line 1: unknown command")
-    assert agreement.objection(FILE, is_whole=True, applied_by=["west"]) is not None
-    assert agreement.objection(FILE, is_whole=True) is None
+    assert agreement.objection(FILE, Basis.FILE, ["west"]) is not None
+    assert agreement.objection(FILE, Basis.FILE) is None
     replacement = agreement.next(FILE, "east: command", AT)
     assert replacement.revision == 10
     agreement.on_committed(replacement)
@@ -176,7 +177,7 @@ def test_a_command_replaces_nothing_that_this_member_refuses() -> None:
     """A newer version may have written it, and its members may be away: what they have must not go with one command."""
     agreement = joined(shared(3, FILE))
     agreement.on_rows([{**shared(9, NEW).row(), "format": "ios-99"}])
-    objection = str(agreement.objection(FILE, is_whole=False))
+    objection = str(agreement.objection(FILE, Basis.IN_FORCE))
     assert "ios-99" in objection
     assert "'haslb configure --from-file' replaces it" in objection
 
@@ -185,7 +186,7 @@ def test_a_command_replaces_nothing_that_this_member_refuses() -> None:
 def test_a_row_that_no_version_can_use_may_be_replaced_at_any(form: str) -> None:
     agreement = joined(shared(3, FILE))
     agreement.on_rows([{**shared(9, NEW).row(), "format": form}])
-    assert agreement.objection(FILE, is_whole=True) is None
+    assert agreement.objection(FILE, Basis.FILE) is None
 
 
 @pytest.mark.parametrize("revision", [MAX_REVISION + 1, (1 << 63) - 1])
@@ -197,7 +198,7 @@ def test_a_revision_that_no_member_commits_is_refused_and_may_be_replaced_at_any
     assert agreement.refused == (
         f"revision {revision} is none that a member commits; 'haslb configure' at any member replaces it"
     )
-    assert agreement.objection(FILE, is_whole=False) is None
+    assert agreement.objection(FILE, Basis.IN_FORCE) is None
     assert agreement.next(FILE, "east: command", AT).revision == 4
     agreement.on_rows([shared(4, FILE).row()])
     assert (agreement.refused, agreement.is_replaceable) == ("", False)
@@ -213,7 +214,7 @@ def test_what_this_member_has_committed_and_applied_is_in_force_before_the_datab
     agreement.on_committed(shared(4, NEW))
     assert (agreement.text, agreement.pending) == (FILE, shared(4, NEW))
     agreement.on_applied(shared(4, NEW))
-    assert (agreement.text, agreement.pending, agreement.objection(FILE, is_whole=False)) == (NEW, None, None)
+    assert (agreement.text, agreement.pending, agreement.objection(FILE, Basis.IN_FORCE)) == (NEW, None, None)
     agreement.on_rows([shared(6, NEWEST).row()])
     agreement.on_committed(shared(5, FILE))
     agreement.on_applied(shared(5, FILE))

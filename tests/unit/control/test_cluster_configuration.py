@@ -9,7 +9,7 @@ import pytest
 from cluster_member import standing_by_member
 from control_process import Application
 
-from ryu_haslb.cluster.configuration_rows import SharedConfiguration
+from ryu_haslb.cluster.configuration_rows import Basis, SharedConfiguration
 from ryu_haslb.cluster.member_rows import MemberInfo
 from ryu_haslb.cluster.rows import Changes, Columns
 from ryu_haslb.cluster.shared_state import Edit, NotConnectedError
@@ -102,7 +102,7 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> Shared:
 
 def test_a_change_is_committed_as_the_next_revision_of_all_members(shared: Shared) -> None:
     shared.others(a=4)
-    assert list(shared.configuration.commit(NEW, "command", is_whole=False)()) == []
+    assert list(shared.configuration.commit(NEW, "command", Basis.IN_FORCE)()) == []
     (changes,) = shared.changes
     (row,) = changes.update.values()
     assert (row["revision"], row["text"], row["changed_by"]) == (4, NEW, "member-b: command")
@@ -110,7 +110,7 @@ def test_a_change_is_committed_as_the_next_revision_of_all_members(shared: Share
 
 
 def test_what_is_in_force_already_is_not_committed_again(shared: Shared) -> None:
-    assert list(shared.configuration.commit(OLD, "command", is_whole=False)()) == []
+    assert list(shared.configuration.commit(OLD, "command", Basis.IN_FORCE)()) == []
     assert shared.changes == []
 
 
@@ -121,7 +121,7 @@ def test_no_success_is_reported_where_the_clusters_configuration_is_another_one(
     shared.member.agreement.on_refused(refused, "unknown command")
     shared.others(a=4)
     with pytest.raises(ConfigurationError, match="change it at a"):
-        shared.configuration.commit(OLD, "haslb.ios", is_whole=True)
+        shared.configuration.commit(OLD, "haslb.ios", Basis.FILE)
     assert shared.changes == []
 
 
@@ -131,7 +131,7 @@ def test_what_every_member_refuses_is_replaced_by_what_is_in_force(shared: Share
     shared.member.agreement.on_rows([refused.row()])
     shared.member.agreement.on_refused(refused, "unknown command")
     shared.others("revision 4: unknown command", a=3)
-    list(shared.configuration.commit(OLD, "haslb.ios", is_whole=True)())
+    list(shared.configuration.commit(OLD, "haslb.ios", Basis.FILE)())
     (row,) = shared.changes[0].update.values()
     assert (row["revision"], row["text"]) == (5, OLD)
     assert not shared.member.agreement.refused
@@ -140,7 +140,7 @@ def test_what_every_member_refuses_is_replaced_by_what_is_in_force(shared: Share
 def test_of_two_changes_at_two_members_the_second_is_refused(shared: Shared) -> None:
     shared.commit = FakeCommit([None, "try again"])
     with pytest.raises(ConfigurationError, match="another member has changed it meanwhile"):
-        shared.configuration.commit(NEW, "command", is_whole=False)
+        shared.configuration.commit(NEW, "command", Basis.IN_FORCE)
     assert shared.member.agreement.text == OLD
 
 
@@ -156,7 +156,7 @@ def test_a_change_whose_fate_is_not_known_is_not_called_refused(
 ) -> None:
     shared.commit = commit
     with pytest.raises(UndecidedError, match=reason):
-        shared.configuration.commit(NEW, "command", is_whole=False)
+        shared.configuration.commit(NEW, "command", Basis.IN_FORCE)
     assert shared.member.agreement.text == OLD
 
 
@@ -166,12 +166,12 @@ def test_without_the_database_nothing_is_changed(shared: Shared, monkeypatch: py
 
     monkeypatch.setattr(shared.member.shared, "change", refuse)
     with pytest.raises(ConfigurationError, match="the database is not connected"):
-        shared.configuration.commit(NEW, "command", is_whole=False)
+        shared.configuration.commit(NEW, "command", Basis.IN_FORCE)
 
 
 def test_members_that_do_not_apply_a_change_in_time_are_named(shared: Shared) -> None:
     shared.others(a=4, c=3)
-    (note,) = shared.configuration.commit(NEW, "command", is_whole=False)()
+    (note,) = shared.configuration.commit(NEW, "command", Basis.IN_FORCE)()
     assert note == "member c has not reported within 3 s that it has applied it"
 
 
@@ -180,7 +180,7 @@ def test_a_revision_that_no_member_can_follow_is_replaced_by_what_is_in_force(sh
     shared.rows = {"id": {**in_force(3, NEW).row(), "revision": (1 << 63) - 1}}
     shared.member.agreement.on_rows(shared.rows.values())
     assert shared.member.agreement.refused
-    assert list(shared.configuration.commit(OLD, "haslb.ios", is_whole=True)()) == []
+    assert list(shared.configuration.commit(OLD, "haslb.ios", Basis.FILE)()) == []
     (row,) = shared.changes[0].update.values()
     assert (row["revision"], row["text"]) == (4, OLD)
 

@@ -9,7 +9,7 @@ import pytest
 from cluster_member import leading_member, standing_by_member
 from control_process import Application
 
-from ryu_haslb.cluster.configuration_rows import CONFIGURATION, SharedConfiguration
+from ryu_haslb.cluster.configuration_rows import CONFIGURATION, Basis, SharedConfiguration
 from ryu_haslb.cluster.health_rows import Clocks
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.rollback_rows import MAX_AHEAD, MAX_OVERDUE, ROLLBACK, PendingRollback, read_rollback
@@ -201,7 +201,7 @@ def test_a_change_while_it_rolls_back_does_not_end_the_waiting(members: Members)
     """An operator's change may be on its way when the time is over."""
     members.arm_and_change(members.leader)
     members.leader.rollback.begin()
-    list(members.leader.configuration.commit(members.leader.text + "hostname x\n", "command", is_whole=False)())
+    list(members.leader.configuration.commit(members.leader.text + "hostname x\n", "command", Basis.IN_FORCE)())
     assert members.database.rows[ROLLBACK.table] is not None
 
 

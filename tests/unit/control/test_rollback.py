@@ -8,6 +8,7 @@ from typing import Any, Callable
 import pytest
 from control_process import Application
 
+from ryu_haslb.cluster.configuration_rows import Basis
 from ryu_haslb.configuration.ios.writer import write_configuration
 from ryu_haslb.control import configuring, unattended
 from ryu_haslb.control.commands import execute
@@ -127,7 +128,7 @@ def test_members_see_until_when_a_change_is_to_be_confirmed(monkeypatch: pytest.
     application = Application()
     sources: list[str] = []
 
-    def commit(_: str, source: str, *, is_whole: bool) -> Callable[[], tuple[str, ...]]:
+    def commit(_: str, source: str, basis: Basis) -> Callable[[], tuple[str, ...]]:
         sources.append(source)
         return tuple
 
