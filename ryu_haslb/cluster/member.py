@@ -44,7 +44,7 @@ class Member:
     ``may_lead`` says whether it knows enough to lead: the configuration of the cluster. ``lead`` is its leadership,
     None while it stands by; ``resigning`` is why it has let another member lead, until it leads again. ``members``,
     ``switchovers`` and ``agreement`` are what it knows of the others, of the past and of the configuration.
-    ``rivals_seen`` counts others that said that they led while this one did.
+    ``rivals_seen`` counts others that said that they led while this one did; ``has_twin``: another one has its name.
     """
 
     def __init__(
@@ -61,6 +61,7 @@ class Member:
         self.lead: Optional[Leading] = None
         self.resigning = ""
         self.rivals_seen = 0
+        self.has_twin = False
         self._previous = ""
         self._database = Database(settings, self.election, self.act, self._may_lead, engine)
         self.shared = SharedState(settings, self.election, engine)

@@ -12,6 +12,7 @@ from ryu_haslb import __version__
 from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.member_rows import (
+    ABSENCE_TIMEOUT,
     BEAT_INTERVAL,
     MEMBER,
     SWITCHOVER,
@@ -55,7 +56,8 @@ class Membership:
         self._instance = uuid.uuid4().hex
         self._began_at = clock()
         self._sample: Optional[MemberInfo] = None
-        self._has_published = self._is_doubled = False
+        self._has_published = False
+        self._said_beat, self._twin_until = -1, 0.0
         self._reach = Reach()
         self._latest: Optional[Switchover] = None
         self._reason = "", ""  # the leader before, or that of now, and why it has resigned
@@ -68,6 +70,7 @@ class Membership:
     def _state(self) -> object:
         """Sessions and lag are taken with each beat; anything else counts at once."""
         member, beat = self._member, int((self._clock() - self._began_at) / BEAT_INTERVAL)
+        member.has_twin &= self._clock() < self._twin_until
         if self._sample is None or self._sample.beat != beat:
             self._sample = self._info(beat)
         agreement = member.agreement
@@ -110,8 +113,14 @@ class Membership:
             member.agreement.refused,
         )
 
-    def _wanted(self, _: Collection[Columns], now: float) -> Iterable[Columns]:
-        return [self._info(0 if self._sample is None else self._sample.beat).row()]
+    def _wanted(self, rows: Collection[Columns], _: float) -> Iterable[Columns]:
+        """Its own row. Of two members with one name each replaces that of the other with its beats, and no sooner."""
+        beat = 0 if self._sample is None else self._sample.beat
+        present = [row for row in rows if row["name"] == self._member.name]
+        if self._member.has_twin and beat == self._said_beat and present:
+            return present
+        self._said_beat = beat
+        return [self._info(beat).row()]
 
     def _is_owned(self, row: Columns) -> bool:
         """Its own row is this member's, and the leader deletes those of members that are gone."""
@@ -128,9 +137,18 @@ class Membership:
             return
         if own.instance == self._instance:
             self._has_published = True
-        elif self._has_published and not self._is_doubled:
-            self._is_doubled = True
-            LOG.error("cluster: another member has the name %s as well; give one of them another HASLB_NAME", own.name)
+        elif self._has_published:
+            self._on_twin()
+
+    def _on_twin(self) -> None:
+        """The row of this member is that of another one, or of its next start."""
+        member = self._member
+        self._twin_until = self._clock() + ABSENCE_TIMEOUT
+        if not member.has_twin:
+            member.has_twin = True
+            LOG.error(
+                "cluster: another member has the name %s as well; give one of them another HASLB_NAME", member.name
+            )
 
     def _remember_reason(self) -> None:
         """Remember why a leader resigns: it may be started again, and say nothing of it, before that is recorded."""

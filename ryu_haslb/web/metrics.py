@@ -119,6 +119,8 @@ def _redundancy(rows: list[RedundancyRow]) -> Iterator[Metric]:
     rivals: Samples = [([], row["rivals_seen"]) for row in rows]
     meaning = "Times that another member said that it led while this one did."
     yield counter("haslb_cluster_rivals", meaning, [], rivals)
+    twins: Samples = [([], row["duplicate_name"]) for row in rows]
+    yield gauge("haslb_cluster_duplicate_name", "1 while another member has the name of this one.", [], twins)
     revisions: Samples = [([], row["configuration_revision"]) for row in rows]
     meaning = "Revision of the cluster's configuration that is in force here."
     yield gauge("haslb_cluster_configuration_revision", meaning, [], revisions)

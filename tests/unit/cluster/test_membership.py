@@ -12,6 +12,7 @@ from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import MemberState, View
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.member_rows import (
+    ABSENCE_TIMEOUT,
     BEAT_INTERVAL,
     FORGET_TIMEOUT,
     MEMBER,
@@ -139,6 +140,30 @@ def test_a_second_member_of_the_same_name_is_reported_once(joined: Joined, caplo
     for beat in range(3):
         joined.publications["Member"].on_rows([{**joined.own_row(), "instance": "another", "beat": beat}])
     assert caplog.text.count("another member has the name member-a as well") == 1
+    assert joined.member.has_twin
+
+
+def test_two_members_of_one_name_do_not_answer_each_other_for_ever(joined: Joined) -> None:
+    """Each replaces the row of the other with its own beats alone."""
+    joined.other()
+    publication = joined.publications["Member"]
+    twins = {**joined.own_row(), "instance": "another", "beat": 7}
+    publication.on_rows([twins])
+    assert [dict(row) for row in publication.wanted([twins], joined.now)] == [twins]
+    joined.now += BEAT_INTERVAL
+    assert joined.own_row()["instance"] != "another"
+    assert [dict(row) for row in publication.wanted([twins], joined.now)] == [twins]
+
+
+def test_a_name_is_free_again_when_the_other_member_has_it_no_more(joined: Joined) -> None:
+    joined.other()
+    joined.publications["Member"].on_rows([{**joined.own_row(), "instance": "another"}])
+    joined.now += ABSENCE_TIMEOUT - 0.1
+    joined.own_row()
+    assert joined.member.has_twin
+    joined.now += 0.1
+    joined.own_row()
+    assert not joined.member.has_twin
 
 
 def test_a_rival_is_counted_once_for_each_pair_of_generations_and_not_while_it_may_not_know(joined: Joined) -> None:
