@@ -29,17 +29,9 @@ def cluster() -> Iterator[Cluster]:
         yield Cluster(bench)
 
 
-def registered(cluster: Cluster, prefix: str, count: int = 7) -> dict[str, str]:
-    """The home agents of mobiles that have registered, when every one has its session rule."""
-    names = [f"{prefix}-{number}@isp.com" for number in range(count)]
-    first = {name: cluster.bench.deliver(registration(name)) for name in names}
-    wait_until(lambda: len(cluster.bench.lab.flows(1)) > count, "every session has its rule")
-    return first
-
-
 def test_one_member_leads_and_each_request_comes_to_one_home_agent_once(cluster: Cluster) -> None:
-    first = registered(cluster, "once")
-    assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
+    first = cluster.register("once")
+    assert cluster.homes(first) == first
     assert "leads (generation" in cluster.log(cluster.master)
 
 
@@ -52,12 +44,12 @@ def test_the_standby_has_the_home_agents_that_the_leader_has_found(cluster: Clus
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda number: number.name)
 def test_the_standby_takes_over_with_every_session(cluster: Cluster, number: signal.Signals) -> None:
-    first = registered(cluster, number.name, 100)
+    first = cluster.register(number.name, 100)
     ended, successor = cluster.master, cluster.waiting
     cluster.await_followed(successor)
     before = len(cluster.log(successor))
     seconds = cluster.end(ended, number)
-    assert {name: cluster.bench.deliver(registration(name)) for name in reversed(list(first))} == first
+    assert cluster.homes(reversed(list(first))) == first
     print(f"{number.name}: taken over after {seconds:.3f} s")
     log = cluster.log(successor)[before:]
     assert re.search(r"taking over with \d\d+ sessions that were followed\n", log), "and it reads none"
@@ -68,7 +60,7 @@ def test_the_standby_takes_over_with_every_session(cluster: Cluster, number: sig
 
 def test_a_standby_follows_what_the_leader_installs_and_removes(cluster: Cluster) -> None:
     """The figures of ``show ip slb switches`` are those of the leader's sessions."""
-    registered(cluster, "followed")
+    cluster.register("followed")
     cluster.await_followed(cluster.waiting)
     (row,) = cluster.query(cluster.waiting, "show ip slb switches")
     assert (row["standby"], row["lag"] is not None) == ("following", True)
@@ -79,12 +71,12 @@ def test_a_standby_follows_what_the_leader_installs_and_removes(cluster: Cluster
 
 
 def test_the_leader_goes_on_without_a_database(cluster: Cluster) -> None:
-    first = registered(cluster, "alone")
+    first = cluster.register("alone")
     master = cluster.master
     for server in cluster.servers.processes:
         cluster.servers.end(server)
     wait_until(lambda: "goes on leading" in cluster.log(master), "the leader notices")
-    assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
+    assert cluster.homes(first) == first
     for server in cluster.servers.processes:
         cluster.servers.start(server)
     wait_until(lambda: cluster.log(master).count("connected to the database") > 1, "the database is back")
@@ -92,10 +84,10 @@ def test_the_leader_goes_on_without_a_database(cluster: Cluster) -> None:
 
 
 def test_nothing_is_interrupted_when_the_raft_leader_is_killed(cluster: Cluster) -> None:
-    first, master = registered(cluster, "raft"), cluster.master
+    first, master = cluster.register("raft"), cluster.master
     raft_leader = cluster.servers.raft_leader()
     cluster.servers.end(raft_leader)
-    assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
+    assert cluster.homes(first) == first
     assert cluster.servers.raft_leader() != raft_leader
     assert cluster.master == master
     cluster.servers.start(raft_leader)
@@ -118,13 +110,13 @@ def test_a_leader_that_was_suspended_changes_nothing_when_it_wakes_up(cluster: C
         cluster.processes[other].send_signal(signal.SIGCONT)
         wait_until(lambda: cluster.role(other) == "master", "the other one leads")
         cluster.await_service(other)
-        first = registered(cluster, "suspended")
-        rules = session_rules(cluster)
+        first = cluster.register("suspended")
+        rules = cluster.rules()
         cluster.processes[suspended].send_signal(signal.SIGCONT)
         wait_until(lambda: any(map(is_refused_flow_mod, capture.messages())), "the switch rejects a flow-mod of it")
         wait_until(lambda: cluster.role(suspended) == "waiting", "it stands by")
-    assert session_rules(cluster) == rules
-    assert {name: cluster.bench.deliver(registration(name)) for name in first} == first
+    assert cluster.rules() == rules
+    assert cluster.homes(first) == first
     assert cluster.master == other
 
 
@@ -137,8 +129,3 @@ def controllers() -> list[str]:
 def punted(capture: OpenFlowCapture) -> int:
     """The number of packet-ins in a capture."""
     return sum(message[1] == wire.OFPT_PACKET_IN for message in capture.messages())
-
-
-def session_rules(cluster: Cluster) -> set[int]:
-    """The cookies of the session rules on the switch."""
-    return {flow.cookie for flow in cluster.bench.lab.flows(1)}

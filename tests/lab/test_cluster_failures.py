@@ -11,7 +11,7 @@ from random import Random
 
 import pytest
 
-from haslb_lab.cluster.failures import FAILURES, Failure, Next
+from haslb_lab.cluster.failures import DISASTERS, FAILURES, Failure, Next
 from haslb_lab.cluster.lab import ClusterLab
 from haslb_lab.cluster.rounds import Rounds, Verdict
 
@@ -19,6 +19,7 @@ pytestmark = pytest.mark.lab
 
 #: Of each PDSN: 100 requests a second, half of them of new mobiles.
 TRAFFIC = "steady 100"
+TRIED = (*FAILURES, *DISASTERS)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,7 @@ def verdict() -> Iterator[Verdict]:
     with ClusterLab() as lab:
         rounds = Rounds(lab, Random(seed), print)
         rounds.begin(TRAFFIC)
-        for failure in Random(seed).sample(FAILURES, len(FAILURES)):
+        for failure in Random(seed).sample(TRIED, len(TRIED)):
             rounds.run(failure)
         yield rounds.conclude()
 
@@ -49,7 +50,7 @@ def test_tables_sessions_and_captures_agree(verdict: Verdict) -> None:
     assert verdict.mismatches == []
 
 
-@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.name)
+@pytest.mark.parametrize("failure", TRIED, ids=lambda failure: failure.name)
 def test_the_right_member_serves_during_a_failure(verdict: Verdict, failure: Failure) -> None:
     """Another member takes over from a leader that fails; nothing moves when others fail."""
     (done,) = (each for each in verdict.rounds if each.failure is failure)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Optional
 
 from bench import Bench, wait_until
 from cluster_servers import DatabaseServers
-from pair import Pair
+from mobile import registration
+from pair import PORTS, Pair
 
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.janitor import DIRECTORY
@@ -42,6 +43,22 @@ class Cluster(Pair):
             },
         )
 
+    def register(self, prefix: str, count: int = 7) -> dict[str, str]:
+        """The home agents of mobiles that have registered, when every one has its session rule."""
+        names = [f"{prefix}-{number}@isp.com" for number in range(count)]
+        before = self.rules()
+        first = {name: self.bench.deliver(registration(name)) for name in names}
+        wait_until(lambda: len(self.rules() - before) >= count, "every session has its rule")
+        return first
+
+    def rules(self) -> set[int]:
+        """The cookies of the session rules on the switch."""
+        return {flow.cookie for flow in self.bench.lab.flows(1)}
+
+    def homes(self, names: Iterable[str]) -> dict[str, str]:
+        """The home agents that further requests of these mobiles come to."""
+        return {name: self.bench.deliver(registration(name)) for name in names}
+
     def await_followed(self, port: int) -> None:
         """Wait until a standby follows as many session rules as the switch has."""
 
@@ -51,6 +68,16 @@ class Cluster(Pair):
             return followed == ("following", len(self.bench.lab.flows(1)) - 1)
 
         wait_until(follows_all, "the standby follows every session rule")
+
+    def await_whole(self) -> None:
+        """Wait until one member serves, and the other one stands by; both have the database."""
+        wait_until(lambda: sorted(map(self.role, PORTS)) == ["master", "waiting"], "one is master, and one stands by")
+        for port in PORTS:
+            wait_until(lambda port=port: self._has_database(port), f"{port} has the database")  # type: ignore[misc]
+        self.await_service(self.master)
+
+    def _has_database(self, port: int) -> bool:
+        return bool(self.query(port, "show redundancy")[0]["database_connected"])
 
     def restart(self, port: int) -> None:
         """Start a member that has ended, and wait until it stands by."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -12,8 +13,9 @@ from typing import Any, Callable, Optional
 from haslb_lab.cluster import databases
 
 SERVERS = (1, 2, 3)
-#: Says that it is in its namespace, waits for the interface, then becomes the server, whose output goes to a file.
-_STARTER = 'echo ready; read -r line; exec "$@" >> "$0" 2>&1'
+#: Says that it is in its namespace, waits for the interface, then becomes the server, whose output goes to a file. What
+#: it cannot write because of a limit does not end it.
+_STARTER = 'trap "" XFSZ; echo ready; read -r line; exec "$@" >> "$0" 2>&1'
 
 Run = Callable[..., "subprocess.Popen[bytes]"]
 
@@ -30,6 +32,11 @@ class DatabaseServers(databases.DatabaseServers):
         """End a server, and remove its interface, which may outlive it for a moment."""
         super().end(server, number)
         self._run(["ip", "link", "delete", f"db{server}"], stderr=subprocess.DEVNULL).wait()
+
+    def fill_disk(self, server: int) -> None:
+        """Let a server's file grow no more, as on a full disk, until the server is started again."""
+        size = self.file(server).stat().st_size
+        resource.prlimit(self.processes[server].pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     def transact(self, operations: Sequence[Any]) -> str:
         """Carry out operations of OVSDB, as anyone can who reaches the servers."""

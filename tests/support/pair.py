@@ -27,6 +27,9 @@ class Pair:
     ``environment`` gives each of them, by its port, variables of its own.
     """
 
+    #: What the engine's manager runs.
+    application = "ryu_haslb.app"
+
     def __init__(self, bench: Bench, environment: Callable[[int], dict[str, str]] = lambda _: {}) -> None:
         self.bench = bench
         self._environment = environment
@@ -45,7 +48,7 @@ class Pair:
         self.await_service(self.master)
 
     def start(self, port: int) -> None:
-        manager = [str(Path(sys.executable).with_name("haslb-manager")), "ryu_haslb.app"]
+        manager = [str(Path(sys.executable).with_name("haslb-manager")), self.application]
         listen = ["--ofp-listen-host", self.address, "--ofp-tcp-listen-port", str(port)]
         environment = {"HASLB_CONFIG": str(DIRECTORY / "balancer.ios"), "HASLB_CONTROL": self.socket(port)}
         environment.update(self._environment(port))

@@ -68,7 +68,7 @@ class DatabaseServers:
 
     def raft_leader(self) -> int:
         """The server that leads by Raft; waits until there is one."""
-        leader: int = wait_until(self._leaders, "the database has a Raft leader", ELECTION_TIMEOUT)[0]
+        leader: int = min(wait_until(self.raft_leaders, "the database has a Raft leader", ELECTION_TIMEOUT))
         return leader
 
     def await_followers(self) -> None:
@@ -79,8 +79,9 @@ class DatabaseServers:
             ELECTION_TIMEOUT,
         )
 
-    def _leaders(self) -> list[int]:
-        return [server for server in self._addresses if "Role: leader" in self._status(server)]
+    def raft_leaders(self) -> set[int]:
+        """The servers that say that they lead by Raft: one, unless a former leader does not know of the next one."""
+        return {server for server in self._addresses if "Role: leader" in self._status(server)}
 
     def _has_leader(self, server: int) -> bool:
         status = self._status(server)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from enum import Enum
+from math import inf
 from typing import Callable, Optional
 
 from haslb_lab.chassis.topology import SWITCH_MANAGEMENT
 from haslb_lab.cluster.chassis import BEHIND_ROUTER, DATABASES, SWITCHES, database_address, member_address
-from haslb_lab.cluster.lab import ClusterLab
+from haslb_lab.cluster.lab import START_TIMEOUT, ClusterLab
+from haslb_lab.runner.waiting import wait_until
 
 #: Seconds for which a failure lasts that no other member has to take over for.
 LASTING = 4.0
@@ -34,6 +37,7 @@ class Failure:
     """A failure of a cluster. ``apply`` is its context manager, which gets the name of the leader.
 
     ``max_pause`` is the time in seconds without service that is promised at most, ``median_pause`` that at the median.
+    Without a promise it is infinite.
     """
 
     name: str
@@ -131,6 +135,31 @@ def _databases_killed(lab: ClusterLab, _: str) -> Iterator[None]:
     lab.databases.await_followers()
 
 
+@contextmanager
+def _members_killed(lab: ClusterLab, _: str) -> Iterator[None]:
+    """All members are killed in one moment, and started again: until then no request is served.
+
+    Without ``fail_mode=secure`` a switch discards its rules when it has had no controller for 15 s.
+    """
+    for switch in SWITCHES.values():
+        subprocess.run(["ovs-vsctl", "set-fail-mode", switch, "secure"], check=True)
+    for name in lab.members:
+        lab.processes[name].kill()
+    for name in lab.members:
+        lab.processes[name].wait()
+        lab.start(name)
+    wait_until(lambda: lab.leader() is not None, "a member leads again", START_TIMEOUT)
+    yield
+    for switch in SWITCHES.values():
+        subprocess.run(["ovs-vsctl", "del-fail-mode", switch], check=True)
+
+
+@contextmanager
+def _killed_with_raft_leader(lab: ClusterLab, leader: str) -> Iterator[None]:
+    with _raft_leader_killed(lab, leader), _ended(signal.SIGKILL)(lab, leader):
+        yield
+
+
 FAILURES = (
     Failure("killed", "the leader is killed (`kill -9`)", _ended(signal.SIGKILL), Next.OTHER, 1.0, 0.5),
     Failure("stopped", "the leader is stopped (SIGTERM)", _ended(signal.SIGTERM), Next.OTHER, 1.0, 0.1),
@@ -145,6 +174,19 @@ FAILURES = (
         "raft_leader_cut_off", "the Raft leader is cut off from the others", _raft_leader_cut_off, Next.EITHER, 2.0
     ),
     Failure("databases_killed", "all database servers are killed", _databases_killed, Next.SAME, 2.0),
+)
+
+
+#: Several failures at once, of which only the sessions survive for certain.
+DISASTERS = (
+    Failure("members_killed", "all members are killed at once", _members_killed, Next.EITHER, inf),
+    Failure(
+        "killed_with_raft_leader",
+        "the leader and the Raft leader are killed at once",
+        _killed_with_raft_leader,
+        Next.OTHER,
+        inf,
+    ),
 )
 
 
