@@ -21,7 +21,7 @@ def leading_member(clock: Callable[[], float] = time.monotonic) -> Member:
         MemberInfo("member-a", "1", 1, "leader", 1, "", "127.0.0.1:8080", "0.1.0", 5, 2, None, 3, ""),
         MemberInfo("member-b", "2", 1, "standby", 0, "", "", "0.1.0", 5, 2, 12, 2, "revision 3: unknown command"),
     ]
-    member.members.on_rows([row.row() for row in rows], time.monotonic())
+    member.members.on_rows([row.row() for row in rows], clock())
     member.switchovers = [Switchover(1, "member-a", "member-b", "2026-01-02T03:04:05Z", "leader_lost", 51)]
     return member
 
