@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-from own_switch import HARD_LIMIT, OwnSwitch, wait_until
+from own_switch import HARD_LIMIT, OwnSwitch, accepts, wait_until
 
 from haslb_lab.runner import waiting
 from ryu_haslb.openflow import wire
@@ -160,7 +160,7 @@ def switch(tmp_path: Path) -> Iterator[tuple[OwnSwitch, Path]]:
     with OwnSwitch(folder, 1).running() as own:
         own.add_bridge()
         path = folder / "br.mgmt"
-        wait_until(path.exists)
+        wait_until(lambda: accepts(path))
         yield own, path
 
 
@@ -229,7 +229,7 @@ def test_a_standby_that_connects_again_and_a_switch_that_restarts(switch: tuple[
     own.kill()
     path.unlink(missing_ok=True)
     own.start()
-    wait_until(path.exists)
+    wait_until(lambda: accepts(path))
     Leader(path).change(*map(add, range(7)))
     third = Standby(path)
     third.follow(7)

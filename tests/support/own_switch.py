@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Callable
 
@@ -32,7 +33,7 @@ class OwnSwitch:
     def running(self) -> Iterator[OwnSwitch]:
         self._run("ovsdb-tool", "create", str(self._folder / "conf.db"), _SCHEMA)
         with self._program("ovsdb-server", str(self._folder / "conf.db"), f"--remote=p{self._database}"):
-            wait_until((self._folder / "db.sock").exists)
+            wait_until(lambda: accepts(self._folder / "db.sock"))
             self.configure("--no-wait", "init")
             with ExitStack() as self._vswitchd:
                 self.start()
@@ -107,6 +108,14 @@ class OwnSwitch:
                 yield
             finally:
                 process.kill()
+
+
+def accepts(path: Path) -> bool:
+    """Whether a socket accepts connections; its file is there a moment before."""
+    with suppress(OSError), socket.socket(socket.AF_UNIX) as peer:
+        peer.connect(str(path))
+        return True
+    return False
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
