@@ -98,10 +98,10 @@ def test_a_leader_that_was_suspended_changes_nothing_when_it_wakes_up(cluster: C
 
     More requests wait for it than it reads at once, so it sends session rules before it reads the first rejection.
     """
-    suspended, other = cluster.master, cluster.waiting
     storm = [registration(f"woken-{number}@isp.com") for number in range(400)]
     for each in controllers():
         subprocess.run(["ovs-vsctl", "set", "Controller", each, "inactivity_probe=0"], check=True)
+    suspended, other = cluster.master, cluster.waiting
     with OpenFlowCapture(suspended) as capture:
         for port in PORTS:  # the other one takes over when they have come to the leader
             cluster.processes[port].send_signal(signal.SIGSTOP)
