@@ -7,8 +7,8 @@ logged at most once in :data:`LOG_INTERVAL`, and after some lines once a minute.
 later if it still holds: the last line about an object always gives the state that it stays in. ``left_out`` is the
 number of changes since the line before that have no line of their own.
 
-What is not as it should be at the start, or when a real server comes, is logged if it stays so for
-:data:`SETTLING_TIME`, in which switches connect and answer ARP.
+What is not as it should be at the start, or when an object comes, is logged if it stays so for :data:`SETTLING_TIME`:
+meanwhile switches connect, rules are installed and ARP is answered.
 """
 
 from __future__ import annotations
@@ -158,10 +158,13 @@ class StateLog:
         changed.sort(key=lambda subject: self._logged_at.get(subject, 0.0))  # objects that flap come last
         for subject in changed[: MAX_LINES_PER_SECOND - self._lines]:
             before, after = self._logged.get(subject), states.get(subject)
-            if subject.tag == REACH and (after is None or (before is None and after == _UNREACHABLE)):
-                self._record(subject, after, now)  # a real server comes, or goes
-                if after is not None:
-                    self._unsettled[subject] = now
+            if subject.tag == REACH and after is None:
+                self._record(subject, after, now)  # a real server goes
+                continue
+            if before is None and _severity(subject, after) < _INFORMATIONAL:
+                self._record(subject, after, now)  # it has just come
+                self._left_out.pop(subject, None)
+                self._unsettled[subject] = now
                 continue
             if subject.tag == PROBE and _UNPROVEN not in (before, after):
                 self._record(subject, after, now)  # a probe comes, or goes

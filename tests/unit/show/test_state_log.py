@@ -170,3 +170,17 @@ def test_a_balancer_that_waits_for_another_one_does_not_complain_that_it_finds_n
     switch.channel, switch.role = object(), Role.MASTER
     assert watched.look() == ["%SLB-6-SWITCH: datapath=0000000000000001 state=connected was=waiting"]
     assert len(watched.look(SETTLING_TIME)) == 3
+
+
+def test_a_switch_that_is_about_to_be_served_is_not_logged_as_lost() -> None:
+    """It exists as soon as it connects, and is served when it has accepted the standing rules."""
+    watched = Watched()
+    switch = SimpleNamespace(channel=None, role=Role.NONE, lost_because="")
+    watched.application.switches = {1: switch}  # type: ignore[dict-item]
+    assert watched.look() == []
+    switch.channel = object()
+    assert watched.look(1.0) == ["%SLB-6-SWITCH: datapath=0000000000000001 state=connected was=disconnected"]
+    other = SimpleNamespace(channel=None, role=Role.NONE, lost_because="")
+    watched.application.switches = {1: switch, 2: other}  # type: ignore[dict-item]
+    assert watched.look(1.0) == []
+    assert watched.look(SETTLING_TIME) == ["%SLB-3-SWITCH: datapath=0000000000000002 state=disconnected was=unknown"]
