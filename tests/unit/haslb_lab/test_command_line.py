@@ -15,6 +15,7 @@ from haslb_lab.errors import LabError
 from haslb_lab.runner import claim
 from haslb_lab.scenarios import state
 from haslb_lab.scenarios.state import Running, note, running, whole
+from ryu_haslb import product
 from ryu_haslb.cli import lab as entry
 
 REPOSITORY = Path(__file__).parents[3]
@@ -151,7 +152,11 @@ def test_the_command_is_the_checkouts(tmp_path: Path) -> None:
     assert ran.stdout.startswith("dispatched-static ")
 
 
-def test_without_a_checkout_it_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_checkout_it_has_a_version_and_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert entry.main(["--version"], checkout=tmp_path) == 0
+    assert capsys.readouterr().out == f"{product()}\n"
     assert entry.main([], checkout=tmp_path) == 1
     assert capsys.readouterr().err == (
         f"haslb-lab: no lab at {tmp_path}/mininet/haslb_lab/command_line.py; "
