@@ -58,7 +58,7 @@ class Status(Enum):
     UNREAD = auto()
 
 
-#: Is called with each recovered session, and the actions of its rule.
+#: Is called with each recovered session, or one that has begun before its rule was found, and the actions of the rule.
 OnRecovered = Callable[[Session, bytes], None]
 #: Is called with the tag and the virtual address of each rule that is to be removed.
 OnLost = Callable[[int, bytes], None]
@@ -207,10 +207,11 @@ class Recovery:
         if not is_session_rule(row):
             return
         virtual_address = row.field("ipv4_dst")
-        tag = row.cookie >> COOKIE_MARK_BITS
-        if virtual_address is None or self._balancer.sessions.by_tag(tag) is not None:
+        if virtual_address is None:
             return
-        actions = row.actions()
+        tag, actions = row.cookie >> COOKIE_MARK_BITS, row.actions()
+        if self._has_begun(tag, virtual_address, actions):
+            return
         target = self._target(virtual_address, actions)
         if target is None:
             return
@@ -258,10 +259,19 @@ class Recovery:
 
     def _recover(self, tag: int, target: RuleTarget, server: VirtualServer, real: RealServer, now: float) -> None:
         self.forget(tag)
-        sessions = self._balancer.sessions
-        if sessions.by_tag(tag) is None and not sessions.is_full:
+        begun = self._has_begun(tag, target.virtual_address, target.actions)
+        if not (begun or self._balancer.sessions.is_full):
             self.recovered += 1
             self._on_recovered(self._balancer.recover(server, tag, real, now), target.actions)
+
+    def _has_begun(self, tag: int, virtual_address: bytes, actions: bytes) -> bool:
+        """Whether there is a session with this tag: its mobile has named its home agent. The rule is the session's."""
+        session = self._balancer.sessions.by_tag(tag)
+        if session is None:
+            return False
+        if session.rule_at is None and session.virtual_server.packed_address == virtual_address:
+            self._on_recovered(session, actions)
+        return True
 
     def _on_read(self, reason: str, now: float) -> None:
         if reason:

@@ -148,10 +148,10 @@ class UnrecoveredSessions:
         self.recovery.end_adoption()
 
     def _on_recovered(self, session: Session, actions: bytes) -> None:
-        """A session was recovered from its rule. Another version may have written the rule in another way."""
+        """The rule of a session was found. Another version may have written it in another way."""
+        self._rules.room.add(session.tag)
         if actions == self._actions.get(session.real):
             session.rule_at = self._datapath_id
-            self._rules.room.add(session.tag)
         else:
             self._rules.install(session, may_replace=True)
 

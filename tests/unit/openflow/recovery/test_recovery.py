@@ -128,6 +128,29 @@ def test_between_two_slices_there_is_a_pause_half_as_long_as_the_last_one_took()
     assert restarted.recovery.reading.advance(False, 0.61)
 
 
+@pytest.mark.parametrize("is_found", [True, False], ids=["home agent found", "home agent found later"])
+def test_the_rule_of_a_session_that_has_begun_before_it_was_read_is_the_sessions(is_found: bool) -> None:
+    """Its mobile has named its home agent. A limit of session rules counts the rule, and an audit would miss it."""
+    restarted = Restarted(*((0,) if is_found else ()))
+    real = restarted.bench.reals[0]
+    assert restarted.bench.request("anna", home_agent=real.packed_address).real is real
+    restarted.read((tag("anna"), TO_A))
+    restarted.find(0)
+    restarted.recovery.tick(restarted.bench.now)
+    assert restarted.recovered == [(restarted.bench.session("anna"), TO_A)]
+    assert (restarted.sessions(), restarted.recovery.recovered) == (1, 0)
+
+
+def test_the_rule_of_a_session_at_another_switch_is_left_alone() -> None:
+    restarted = Restarted(0)
+    restarted.bench.request("anna", home_agent=restarted.bench.reals[0].packed_address)
+    session = restarted.bench.session("anna")
+    assert session is not None
+    session.rule_at = 2
+    restarted.read((tag("anna"), TO_A))
+    assert restarted.recovered == []
+
+
 def test_reading_goes_on_where_the_connection_was_lost() -> None:
     restarted = Restarted(0, 1, rules=3 * PACE.slice_rules)
     restarted.read((1 << 41, TO_A))
