@@ -58,13 +58,14 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
 _PUNT_SESSION_MISS: Final = Purpose.PUNT_SESSION_MISS.value
+_PUNT_OTHER_TO_CHASSIS: Final = Purpose.PUNT_OTHER_TO_CHASSIS.value
 _CONTROLLER: Final = wire.OFPP_CONTROLLER
 _ARP: Final = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
 _OTHERS: Final = {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE, Purpose.PUNT_PROBE_REPLY} | REPLY_PURPOSES | _ARP
 _NO_REQUESTS: Final = frozenset(each.value for each in _OTHERS)
 #: The cookies of rules that punt requests, but those of sessions.
 _REQUEST_COOKIES: Final = frozenset(
-    each.cookie for each in Purpose if each.value not in _NO_REQUESTS | {_PUNT_SESSION_MISS}
+    each.cookie for each in Purpose if each.value not in _NO_REQUESTS | {_PUNT_SESSION_MISS, _PUNT_OTHER_TO_CHASSIS}
 )
 _ADDRESS_LENGTH: Final = 4
 _IPV4: Final = wire.ETHERTYPE_IPV4.to_bytes(2, "big")
@@ -160,7 +161,8 @@ class RequestPath:
         elif port == _CONTROLLER:
             self._balancer.statistics.count_dropped(DropReason.RETURNED_BY_SWITCH)
         elif purpose not in _NO_REQUESTS:
-            self._on_request(channel, frame, port, now)
+            if purpose != _PUNT_OTHER_TO_CHASSIS or not self.questions.is_early_answer(frame, port, now):
+                self._on_request(channel, frame, port, now)
         else:
             self._on_other(channel, purpose, frame, port, now)
         return True

@@ -71,6 +71,14 @@ class _SentRule(NamedTuple):
     sent_at: float
 
 
+class _Answer(NamedTuple):
+    """What it repeats of the question, where it came from, and its source and destination address."""
+
+    token: bytes
+    place: Location
+    addresses: tuple[bytes, bytes]
+
+
 class Questions:
     """The questions at one switch. ``layout`` is that of its pipeline, ``is_metered`` whether it has their meter."""
 
@@ -149,26 +157,26 @@ class Questions:
 
         It may answer a question that another switch has sent.
         """
-        untagged, vlan = without_vlan_tag(frame)
-        echo = read_echo_reply(untagged)
-        if echo is not None:
-            self._on_answer(echo.token, Location(echo.mac, port, vlan or None), (echo.source, echo.destination), now)
-            return True
-        reply = read_reply(untagged)
-        if reply is not None:
-            token = _token(reply.to_port, reply.fields.identification)
-            place = Location(reply.mac, port, vlan or None)
-            self._on_answer(token, place, (reply.source, reply.destination), now)
-        return reply is not None
+        answer = _read_answer(frame, port)
+        if answer is not None:
+            self._on_answer(answer, now)
+        return answer is not None
 
-    def _on_answer(self, token: bytes, place: Location, addresses: tuple[bytes, bytes], now: float) -> None:
-        target = self._balancer.probing.awaited(token)
+    def is_early_answer(self, frame: bytes, port: int, now: float) -> bool:
+        """Whether a packet to the chassis address answers a question: the rule for answers does not act yet."""
+        answer = _read_answer(frame, port)
+        return answer is not None and self._on_answer(answer, now)
+
+    def _on_answer(self, answer: _Answer, now: float) -> bool:
+        target = self._balancer.probing.awaited(answer.token)
         if (
-            target is not None
-            and place == self._discovery.location(target.real.configuration)
-            and addresses == (target.real.packed_address, self._source(target))
+            target is None
+            or answer.place != self._discovery.location(target.real.configuration)
+            or answer.addresses != (target.real.packed_address, self._source(target))
         ):
-            self._balancer.probing.on_answer(target, now)
+            return False
+        self._balancer.probing.on_answer(target, now)
+        return True
 
     def _source(self, target: Target) -> Optional[bytes]:
         """The address that a question comes from: that of the probe, in direct mode else a virtual one."""
@@ -214,6 +222,19 @@ def answer_rule(location: Location, addresses: tuple[bytes, bytes], ports: Optio
     else:
         match.update({"ip_proto": PROTOCOL_UDP, "udp_src": ports[0], "udp_dst": ports[1]})
     return Rule(Purpose.PUNT_PROBE_REPLY, match)
+
+
+def _read_answer(frame: bytes, port: int) -> Optional[_Answer]:
+    """The answer in a frame; None if it is no reply of the kind that is asked for."""
+    untagged, vlan = without_vlan_tag(frame)
+    echo = read_echo_reply(untagged)
+    if echo is not None:
+        return _Answer(echo.token, Location(echo.mac, port, vlan or None), (echo.source, echo.destination))
+    reply = read_reply(untagged)
+    if reply is None:
+        return None
+    token = _token(reply.to_port, reply.fields.identification)
+    return _Answer(token, Location(reply.mac, port, vlan or None), (reply.source, reply.destination))
 
 
 def _key_of(target: Target, source: bytes) -> _Key:
