@@ -133,6 +133,10 @@ class RuleRoom:
         """Whether the switch has a rule with this tag, and no deletion of it is on its way: a new one needs no room."""
         return self.held is not None and tag in self.held and tag not in self.leaving
 
+    def may_have(self, tag: int) -> bool:
+        """Whether the switch may have a rule with this tag: it is counted, or not all are."""
+        return self.held is None or self._census is not None or self.stays(tag)
+
     def on_sent(self, bundle: RuleBundle) -> None:
         """A bundle is on its way."""
         self.leaving.update(rule.tag for rule in bundle.removes)

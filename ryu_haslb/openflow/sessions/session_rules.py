@@ -237,17 +237,19 @@ class SessionRules:
             self._send(self._transactions, RuleBundle(installs, [], []))
 
     def on_missing(self, session: Session) -> None:
-        """The switch has no rule of a session that should have one: install it."""
+        """The switch has no rule of a session that should have one, or one that does not act yet: install it there."""
         session.rule_at = None
-        self.room.discard(session.tag)
         self.install(session)
 
     def reinstall(self, sessions: Iterable[Session]) -> None:
-        """Install the rules again that these sessions have on this switch: lost rules, or rules with old actions."""
+        """Install the rules again that these sessions have on this switch: lost rules, or rules with old actions.
+
+        The room of one that is lost may have been given away.
+        """
         for session in sessions:
             if session.rule_at == self._datapath_id:
                 session.rule_at = None
-                self.install(session, may_replace=True)
+                self.install(session, may_replace=self.room.may_have(session.tag))
 
     def remove(self, session: Session) -> None:
         """Remove the rule of a session that has ended or has moved to another switch or real server.
