@@ -175,9 +175,10 @@ def test_a_table_that_session_rules_fill_has_room_for_the_standing_rule_that_bel
 @pytest.mark.parametrize("lag", [0.0, 0.4])
 def test_rules_that_others_delete_come_back_within_the_limit(lag: float) -> None:
     """Others have taken their room meanwhile. A rule that does not act yet keeps the room that it has."""
-    parameters = Parameters(
-        **{"seed": 5, "home_agents": 3, "mobiles": 60, "pdsns": 2, "lifetime": 600, "idle": 60, "stay": 60.0},
-        **{"refresh": 15.0, "max_rules": 10, "habits": (("flow_mod_lag", lag),)},
+    parameters = replace(
+        Parameters(seed=5, home_agents=3, mobiles=60, pdsns=2, lifetime=600, idle=60, stay=60.0, refresh=15.0),
+        max_rules=10,
+        habits=(("flow_mod_lag", lag),),
     )
     history = [Fault(60.0, "flows are deleted", ("session rules",))]
     assert simulate(parameters, history, 150.0).violation is None
