@@ -26,7 +26,7 @@ RUN_TIME, CROWD_TIME = 3600.0, 200.0
 #: The seeds that ``make simulate`` plays if nothing else is asked for, without a crowd for so many seconds, and with
 #: one: they have been seen to break no rule.
 SEEDS, SHORT_TIME = range(1, 31), 1200.0
-CROWD_SEEDS = range(CLUSTER_PERIOD, 28, CLUSTER_PERIOD)
+CROWD_SEEDS = range(CLUSTER_PERIOD, 61, CLUSTER_PERIOD)
 #: The part of the time that runs without a crowd have, where neither they nor crowds are asked for.
 SHARE = 0.25
 

@@ -12,6 +12,10 @@ from simulation.random_history import later, random_history
 
 #: Seconds between two members that are restarted in turn.
 _TURN = (4.0, 15.0)
+#: From this seed on there are disasters; the worlds of the seeds before stay what they have always been.
+FIRST_DISASTER_SEED = 30
+#: Seconds after which what has failed in one moment is back, about.
+_OUTAGES = (0.5, 3.0, 10.0, 30.0)
 
 #: A fault without its time: kind and arguments.
 What = tuple[str, tuple[object, ...]]
@@ -44,7 +48,26 @@ def random_cluster_history(parameters: Parameters, seconds: float, random: Rando
         for _ in range(random.choice((1, 1, 2, 3))):
             history += random.choice(_MAKERS)(parameters, at, random)
             at = round(at + random.choice((0.0, 0.01, 0.3, 2.0, 20.0)) * random.uniform(0.5, 1.5), 3)
+    if parameters.seed >= FIRST_DISASTER_SEED:
+        history += _disaster(parameters, seconds, Random(f"{parameters.seed} disaster"))
     return sorted(history)
+
+
+def _disaster(parameters: Parameters, seconds: float, random: Random) -> list[Fault]:
+    """In every second world much fails in one moment: all members or one, and the Raft leader, all servers or none."""
+    if random.random() < 0.5:
+        return []
+    at = round(random.uniform(5.0, max(6.0, seconds - 90.0)), 3)
+    back, servers_back = (round(at + random.choice(_OUTAGES) * random.uniform(0.5, 1.5), 3) for _ in range(2))
+    kind, end = random.choice((("controller is killed", "controller starts"), ("member hangs", "member wakes")))
+    history = []
+    for number in random.choice((range(parameters.controllers), [random.randrange(parameters.controllers)])):
+        history += [Fault(at, kind, (number,)), Fault(back, end, (number,))]
+    servers = random.choice(((), (0, 1, 2), None))
+    failures = [Fault(at, "Raft leader fails")] if servers is None else []
+    failures += [Fault(at, "database server fails", (number,)) for number in servers or ()]
+    returns = [Fault(servers_back, "database server returns", (number,)) for number in range(3 if failures else 0)]
+    return [*history, *failures, *returns]
 
 
 def _pair(at: float, random: Random, first: What, second: What) -> list[Fault]:
