@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ryu_haslb import log_limit
 from ryu_haslb.dfp.command_line import EXAMPLES, main
 from ryu_haslb.dfp.messages import PreferenceInformation, decode
 from ryu_haslb.dfp.security import KeyRing
@@ -20,6 +21,12 @@ from ryu_haslb.dfp.server import DfpAgentServer
 
 TIMEOUT = 20
 COMMAND = [sys.executable, "-c", "import sys; from ryu_haslb.dfp.command_line import main; sys.exit(main())"]
+
+
+@pytest.fixture(autouse=True)
+def unlimited_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command limits the log of its process, which is here that of all tests which follow."""
+    monkeypatch.setattr(log_limit, "install", lambda: None)
 
 
 def start(*options: str) -> tuple[subprocess.Popen[str], int, str]:
