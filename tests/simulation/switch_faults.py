@@ -64,16 +64,31 @@ def _add_ghosts(world: World, count: int, switch: int = 0, first: int = 0) -> No
     world.switches[switch].monitors.flush()
 
 
-def _change_actions(world: World, switch: int = 0) -> None:
-    """An operator takes the actions of every rule of ours away, as ``ovs-ofctl mod-flows ... actions=drop`` does."""
+def _change_actions(world: World, switch: int = 0, what: str = "all") -> None:
+    """An operator takes the actions of rules of ours away, as ``ovs-ofctl mod-flows ... actions=drop`` does.
+
+    Those of every rule, of every second session rule, or of all of them (``every session rule``).
+    """
     world.plundered_at = world.clock.now
     monitors = world.switches[switch].monitors
     for number, table in enumerate(world.switches[switch].datapath.tables):
-        for flow in table:
-            if flow.cookie & _COOKIE_MASK == _COOKIE_MARK:
-                flow.instructions, flow.actions, flow.goto, flow.meter = b"", (), None, None
-                monitors.report(MODIFIED, number, flow)
+        ours = [flow for flow in table if flow.cookie & _COOKIE_MASK == _COOKIE_MARK]
+        if what != "all":
+            ours = [flow for flow in ours if number == 1 and flow.cookie >> 32][:: 2 if what == "session rules" else 1]
+        for flow in ours:
+            flow.instructions, flow.actions, flow.goto, flow.meter = b"", (), None, None
+            monitors.report(MODIFIED, number, flow)
     monitors.flush()
+
+
+def _replace_rules(world: World, switch: int = 0) -> None:
+    """Another controller adds rules with the matches and priorities of every second session rule: they replace ours."""
+    world.plundered_at = world.clock.now
+    for table in world.switches[switch].datapath.tables[1:2]:
+        for flow in [flow for flow in table if flow.cookie >> 32][::2]:
+            foreign = replace(flow, cookie=0xF0E, flags=0, idle_timeout=0, instructions=b"", actions=())
+            world.switches[switch].put(1, foreign)
+    world.switches[switch].monitors.flush()
 
 
 def _delete_meters(world: World, switch: int = 0) -> None:
@@ -102,6 +117,7 @@ SWITCH_FAULTS: dict[str, Callable[..., None]] = {
     "flows are deleted": _delete_flows,
     "ghosts": _add_ghosts,
     "actions are changed": _change_actions,
+    "session rules are replaced": _replace_rules,
     "meters are deleted": _delete_meters,
     "meters are changed": _change_meters,
 }

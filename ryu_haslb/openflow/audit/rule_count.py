@@ -7,7 +7,8 @@
                 -> the numbers agree                       -> nothing
                 -> they do not                             -> compare
                 -> rules are changing, so they cannot show -> compare, unless that took long the last time
-    every 60 s  compare, even if the numbers agree
+    every 6 s   compare, even if the numbers agree: others may have changed the actions of rules, or replaced rules by
+                their own. Less often where reading the rules takes the switch more than 20 ms
 
 A comparison that finds nothing explains a difference: others have rules in the table, and are counted from then on.
 """
@@ -24,9 +25,10 @@ from ryu_haslb.slb.session_table import SessionTable
 #: Seconds between two counts, for so many sessions: counting more takes longer, so it is done less often.
 COUNT_INTERVAL = 3.0
 _COUNTED_PER_SECOND = 100_000
-#: Seconds between two comparisons without a difference, and the same as a multiple of what the last one took.
-COMPARE_INTERVAL = 60.0
-_COMPARE_PAUSE = 100.0
+#: Seconds between two comparisons without a difference, and the same as a multiple of the time in which the switch read
+#: its rules for the last one: 0.3 % of its time.
+COMPARE_INTERVAL = 6.0
+_COMPARE_PAUSE = 300.0
 #: Seconds between two comparisons that follow each other because of a difference, as a multiple of what one took; and
 #: the same while rules are changing all the time, so that their number shows no difference.
 _REPEAT_PAUSE = 10.0
@@ -113,10 +115,10 @@ class RuleCount:
         """A comparison begins: a count that is under way has no result."""
         self._to_count = None
 
-    def on_compared(self, began_at: float, now: float, has_found: bool, is_due_again: bool) -> None:
-        """A comparison has ended, and has found something or not."""
+    def on_compared(self, began_at: float, now: float, reading: float, has_found: bool, is_due_again: bool) -> None:
+        """A comparison has ended, and has found something or not. The switch was ``reading`` rules for so long."""
         self._is_unexplained = not has_found
         self._took, self._compared_at = now - began_at, now
-        self._compare_at = now if is_due_again else now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * self._took)
+        self._compare_at = now if is_due_again else now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * reading)
         self._not_before = now + _REPEAT_PAUSE * self._took
         self._count_at = now + COUNT_INTERVAL

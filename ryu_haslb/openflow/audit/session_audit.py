@@ -67,6 +67,8 @@ SECOND_LOOK_INTERVAL = 2.0
 #: Comparisons in a row that find none of our rules. After them the switch is taken for one that does not report its
 #: rules, and nothing is compared any more.
 _MAX_EMPTY_COMPARISONS = 3
+#: Slices of which rules are installed again before the switch has reported one as it was sent.
+_MAX_UNPROVEN_SLICES = 3
 #: No tag. ``has_recovered`` returns for it whether recovery has read all rules, or has given up.
 _NO_TAG = 0
 
@@ -96,7 +98,7 @@ class SessionAudit:
         self._xid: Optional[int] = None
         self._asked_at = self._heard_at = 0.0
         self._count = RuleCount(datapath_id, rules, balancer.sessions)
-        self._began_at = self._next_at = 0.0
+        self._began_at = self._next_at = self._reading = 0.0
         self._to_divide: Optional[Iterator[list[Session]]] = None
         self._slices: list[list[Session]] = []
         self._ignores_cookies = False
@@ -110,7 +112,7 @@ class SessionAudit:
         self._actions: dict[bytes, bytes] = {}
         self._unexpected: list[FlowStats] = []
         self._was_found = self._had_our_actions = False
-        self._empty_comparisons = 0
+        self._empty_comparisons = self._unproven_slices = 0
         self._ghosts = Ghosts(datapath_id, rules, balancer, recovery)
         self._has_found = self._is_due_again = False
 
@@ -131,6 +133,7 @@ class SessionAudit:
         self.is_comparing, self._was_found = True, False
         self._has_found = self._is_due_again = False
         self._began_at = self._next_at = now
+        self._reading = 0.0
         self._xid = None
         self._count.on_comparison()
         self._to_divide = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
@@ -243,8 +246,13 @@ class SessionAudit:
             actions = self._actions[row.instructions] = row.actions()
         if not self._rules.leads_elsewhere(session, actions):
             self._had_our_actions = True
-        elif self._had_our_actions:  # else the switch reports actions in another form than they were sent in
+        elif self._had_our_actions or not self._may_be_in_another_form(session, row):
             self._changed.append(session)
+
+    def _may_be_in_another_form(self, session: Session, row: FlowStats) -> bool:
+        """Whether the switch may report actions in another form than they were sent in: with the same next hop."""
+        was_tried = self._unproven_slices >= _MAX_UNPROVEN_SLICES
+        return was_tried or self._rules.may_lead_to(session, row.instructions)
 
     def _finish_slice(self, now: float) -> None:
         """All rules of the slice have been read: install the missing ones, note or remove those without a session."""
@@ -253,6 +261,8 @@ class SessionAudit:
             for session in (*self._expected.values(), *self._changed)
             if self._has_rule(session) and session.deadline > now + _MIN_REMAINING
         ]
+        self._reading += now - self._asked_at
+        self._unproven_slices += bool(self._changed) and not self._had_our_actions
         if missing:
             self._has_found = True
             self.deleted += len(missing)
@@ -277,7 +287,7 @@ class SessionAudit:
             self._empty_comparisons = 0
         elif self._has_found:
             self._empty_comparisons += 1
-        self._count.on_compared(self._began_at, now, self._has_found, self._is_due_again)
+        self._count.on_compared(self._began_at, now, self._reading, self._has_found, self._is_due_again)
         self._ghosts.end()
 
     def _has_rule(self, session: Session) -> bool:

@@ -47,6 +47,9 @@ from ryu_haslb.slb.session import Session
 
 LOG = logging.getLogger(__name__)
 
+#: What is in front of the Ethernet address of a next hop, and the bytes of that.
+_ETH_DST: Final = wire.oxm_header("eth_dst").to_bytes(4, "big")
+_MAC_LENGTH: Final = 6
 #: Rules that one bundle installs, and rules that it removes. The limit keeps a bundle from occupying a switch for long.
 MAX_BUNDLE_RULES: Final = 1000
 #: Bundles that the switch has not confirmed yet.
@@ -181,6 +184,12 @@ class SessionRules:
         """Whether these actions differ from those that the rule of the session must have now."""
         return self._actions.get(session.real, actions) != actions
 
+    def may_lead_to(self, session: Session, instructions: bytes) -> bool:
+        """Whether instructions, in any form, have the Ethernet address to which the rule of the session must lead."""
+        actions = self._actions.get(session.real, b"")
+        begin = actions.find(_ETH_DST) + len(_ETH_DST)
+        return actions[begin : begin + _MAC_LENGTH] in instructions
+
     def connect(self, transactions: Transactions) -> None:
         """Send rules over a new connection. The switch may have lost its rules: all are installed again, in slices.
 
@@ -294,11 +303,11 @@ class SessionRules:
         if self._now >= self._look_at:
             self._look_at = self._now + _LOOK_INTERVAL
             self._queue.review(_LOOKED_AT_PER_STEP)
-        if free == 0 and self._queue and self.room.is_news():
+        if free == 0 and self.room.limit is not None and self._queue and self.room.is_news():
             LOG.warning(
                 "Switch %016x has as many session rules as it may have (%d, %s); further sessions continue by "
                 "packet-out, and rules of known mobiles take the place of others",
-                *(self._datapath_id, self.room.limit or 0, self.room.source.text),
+                *(self._datapath_id, self.room.limit, self.room.source.text),
             )
         wanted = min(count, len(self._queue.known)) - len(self._to_remove) - self._count_outstanding()
         for session in self.room.replaceable(wanted, self._now) if wanted > 0 else ():

@@ -175,6 +175,34 @@ def test_changed_actions_are_restored() -> None:
     assert our_rules(world) == before
 
 
+@pytest.mark.parametrize("seconds", [0.0, 70.0])  # before the first comparison of session rules, and after it
+@pytest.mark.parametrize("what", ["session rules", "every session rule"])
+def test_changed_actions_of_session_rules_alone_are_restored(what: str, seconds: float) -> None:
+    """Their number is as before, and no standing rule shows that somebody was there."""
+    world = settled(replace(SILENT, arrivals=2.0)) if seconds else World(replace(SILENT, arrivals=2.0))
+    if not seconds:
+        world.start()
+        run(world, 8.0)
+    before = our_rules(world)
+    assert len([rule for rule in before if rule[0] == 1]) > SILENT.mobiles // 2
+    Fault(0.0, "actions are changed", (0, what)).strike(world)
+    assert our_rules(world) != before
+    run(world, RESTORE_TIME)
+    assert our_rules(world) >= before
+
+
+def test_session_rules_that_others_replace_by_their_own_are_restored() -> None:
+    """A flow-mod with the match and the priority of a rule replaces it without a flow-removed message (OpenFlow 1.3.5,
+    section 6.4)."""
+    world = settled(SILENT)
+    run(world, 10.0)
+    before = our_rules(world)
+    Fault(0.0, "session rules are replaced").strike(world)
+    assert our_rules(world) != before
+    run(world, RESTORE_TIME)
+    assert our_rules(world) == before
+
+
 def test_actions_that_are_changed_right_after_they_were_restored_are_restored_again() -> None:
     world = settled(SILENT)
     run(world, 70.0)

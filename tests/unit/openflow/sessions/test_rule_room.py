@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -181,6 +182,15 @@ def test_a_full_table_shows_the_limit_and_known_mobiles_are_kept_first() -> None
         settle(wired)
     assert wired.has_rule(known)
     assert rules(wired) == 39
+
+
+def test_no_limit_is_announced_while_the_rules_of_a_full_table_are_counted(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("ryu_haslb.openflow.sessions.rule_room.SESSIONS_PER_STEP", 2)
+    come(Wired(fake=FakeSwitch(max_flows=40)), *(f"user{number}" for number in range(45)))
+    assert set(re.findall(r"as it may have \((\d+)", caplog.text)) <= {"39"}
+    assert "no limit" not in caplog.text
 
 
 def test_a_table_that_was_full_and_has_become_larger_is_filled() -> None:
