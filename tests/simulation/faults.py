@@ -149,6 +149,8 @@ def _remove(world: World, number: int, is_removed: bool) -> None:
 def change(world: World, parameters: Parameters) -> None:
     """An operator changes the configuration; in a cluster, at any member."""
     world.interrupt()
+    if not world.parameters.bundles:
+        world.plundered_at = world.clock.now  # changes of the standing rules are not atomic (docs/switches.md)
     if world.members:
         running = [each for each in world.members if each.is_running and not each.is_hung]
         if running:
