@@ -52,6 +52,8 @@ PORTS_INTERVAL = 1.0
 #: Slices of the session rules, and how many of them are deleted at most to make room for a standing rule.
 SLICES = 16
 MAX_SLICES_REMOVED = 4
+#: Seconds behind the barrier reply in which a switch may still reject standing rules.
+LATE_REJECTION_TIME = 5.0
 
 #: Returns the time in seconds, as :func:`time.monotonic` does.
 Clock = Callable[[], float]
@@ -83,6 +85,7 @@ class Installation:
         #: The transaction id of the standing rules that were sent last.
         self._standing_xid: Optional[int] = None
         self._slices_removed = 0
+        self._installed_at = 0.0
         self._choice = LayoutChoice(transport.tables, _switching(configuration, transport.id), switch.record)
         self._port_changes = 0
         self._ports_followed_at = -PORTS_INTERVAL
@@ -145,6 +148,7 @@ class Installation:
     def tick(self, now: float) -> None:
         """Audit what is in place while the switch is served; while it rejects our rules, send them again when due."""
         if self.is_serving:
+            self._forget_rejections(now)
             self._switch.questions.is_metered = self._meters.has_probe_meter
             self._meters.tick(now)
             if self._meter_audit.is_due(now):
@@ -191,7 +195,7 @@ class Installation:
         )
 
     def on_error(self, xid: int, error: wire.Error, now: float) -> bool:
-        """Handle an error about a packet-out to FLOOD, or about a request of audit and meters. False: another error."""
+        """Handle an error about standing rules, a packet-out to FLOOD, or a request of ours. False: another error."""
         return (
             self._on_late_rejection(xid, error)
             or self._on_flood_rejected(error)
@@ -233,7 +237,7 @@ class Installation:
             self.reply_rules.forget()
             self._meters.configure(self._configuration, sides)
         else:
-            self._meters.restore_client_rules()
+            self._meters.of_clients.on_lost()
 
         def conclude(error: Optional[wire.Error]) -> None:
             self._is_installing = False
@@ -261,12 +265,17 @@ class Installation:
     def _on_installed(self, rules: list[Rule]) -> None:
         LOG.info("Switch %016x: %d standing rules are in place", self._transport.id, len(rules))
         self._switch.standing_rules = len(rules)
-        self._slices_removed = 0
-        if self._backoff.is_failing:
-            self._backoff.reset()
-            self._switch.connect(self.transactions, self._clock())
+        self._installed_at = self._clock()
+        if not self.is_serving:
+            self._switch.connect(self.transactions, self._installed_at)
         self.reply_rules.begin(self._switch.layout)
-        self._switch.on_ready(self._clock())
+        self._switch.on_ready(self._installed_at)
+
+    def _forget_rejections(self, now: float) -> None:
+        """The standing rules are in place, and none was rejected behind the barrier reply: the next is the first."""
+        if not self._is_installing and now >= self._installed_at + LATE_REJECTION_TIME:
+            self._slices_removed = 0
+            self._backoff.reset()
 
     def _on_rejected(self, error: wire.Error) -> None:
         if self._choice.on_rejected(error):
@@ -287,7 +296,7 @@ class Installation:
         """The switch rejects standing rules behind the barrier reply. False: another error."""
         if xid != self._standing_xid:
             return False
-        if not self._is_installing:  # else they are on their way again already
+        if self.is_serving and not self._is_installing:  # else they are on their way again, or given up, already
             self._on_rejected(error)
         return True
 
@@ -296,6 +305,7 @@ class Installation:
 
         A table that has no room then takes no rules at all.
         """
+        self._is_installing = True
         number, self._slices_removed = self._slices_removed, self._slices_removed + 1
         if number == MAX_SLICES_REMOVED:
             self._choice.has_session_table = False

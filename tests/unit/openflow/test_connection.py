@@ -148,6 +148,49 @@ def test_a_switch_that_rejects_the_standing_rules_is_tried_again_with_one_line_f
     assert len(connected.request()) == 1
 
 
+def rejected_late(connected: Connected) -> bytes:
+    """The error about a standing rule that the switch has confirmed."""
+    xid = connected.connection._installation._standing_xid
+    flow_mods = connected.transport.sent_of(wire.OFPT_FLOW_MOD)
+    sent = next(each for each in flow_mods if int.from_bytes(each[4:8], "big") == xid)
+    return error(sent, (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_EPERM))
+
+
+def test_a_switch_that_rejects_the_standing_rules_behind_the_barrier_is_tried_again_as_rarely(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each attempt seems to succeed at first."""
+    connected = Connected(has_bundles=False)
+    attempts = 0
+    connected.transport.sent.clear()
+    connected.connection.configure(CONFIGURATION)
+    connected.transport.answer()
+    for _ in range(100):
+        if connected.connection.is_serving:
+            attempts += 1
+            assert connected.transport.deliver(rejected_late(connected))
+            connected.transport.sent.clear()
+        connected.now += 1.0
+        connected.connection.tick(connected.now)
+        connected.transport.answer()
+    assert attempts == 7
+    assert caplog.text.count("rejected the standing rules (OFPFMFC_EPERM) and is not served") == 1
+
+
+def test_a_rejection_behind_the_barrier_has_no_effect_once_the_switch_is_not_served() -> None:
+    """Another balancer serves it by then."""
+    connected = Connected(has_bundles=False)
+    rejection = rejected_late(connected)
+    connected.connection._installation.end()
+    connected.transport.sent.clear()
+    connected.transport.deliver(rejection)
+    for _ in range(10):
+        connected.now += 1.0
+        connected.connection._installation.tick(connected.now)
+    assert not connected.transport.sent
+    assert not connected.connection.is_serving
+
+
 def test_a_connection_that_was_left_is_not_tried_again() -> None:
     connected = Connected()
     connected.fake.rejects = lambda received: (5, 4) if received[1] == wire.OFPT_FLOW_MOD else None
