@@ -80,10 +80,11 @@ class LearnedRules:
 
     def delete_all(self, addresses: int) -> None:
         """Delete the rules of all addresses, about so many, with the next groups; not those that are learned now."""
+        rules = 2 * addresses + len(self._to_delete) + sum(each.rules for each in self._slices)
         self._to_install.clear()
         self._to_delete.clear()
-        slices = 1 << (2 * addresses // self._pace.window).bit_length()
-        self._slices = [Slice(number, slices, 2 * addresses // slices + 1) for number in range(slices)]
+        slices = 1 << (rules // self._pace.window).bit_length()
+        self._slices = [Slice(number, slices, rules // slices + 1) for number in range(slices)]
 
     def flush(self) -> None:
         """Send the next group, as many flow-mods as the switch takes. One group is outstanding at a time."""

@@ -214,6 +214,23 @@ def test_no_message_deletes_more_learned_rules_than_a_group_may_have() -> None:
     assert not any(left)
 
 
+def test_addresses_that_are_forgotten_again_meanwhile_are_deleted_in_slices_as_well() -> None:
+    bench = Bench()
+    for port in range(1, 9):
+        for mac in shown(MAX_NEW_ADDRESSES, port * 1000):
+            bench.show(mac, port)
+    tables = bench.fake._datapath.tables[3:5]
+    left = [len(table) for table in tables]
+    for _ in range(2):
+        bench.learning.learn_anew()
+        bench.transport.deliver(bench.transport._replies.pop(0))
+    while bench.transport._replies:
+        bench.transport.deliver(bench.transport._replies.pop(0))
+        before, left = left, [len(table) for table in tables]
+        assert sum(before) - sum(left) <= 2 * INITIAL_WINDOW
+    assert not any(left)
+
+
 def test_what_is_learned_while_all_addresses_are_being_forgotten_stays() -> None:
     """Additions that are under way are overtaken by no deletion, nor do later ones overtake it."""
     bench = Bench()
