@@ -58,14 +58,15 @@ from ryu_haslb.slb.virtual_server import VirtualServer
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
 _PUNT_SESSION_MISS: Final = Purpose.PUNT_SESSION_MISS.value
-_PUNT_OTHER_TO_CHASSIS: Final = Purpose.PUNT_OTHER_TO_CHASSIS.value
+#: Rules that punt an answer to a probe before the rule for it acts.
+_TO_CHASSIS: Final = frozenset({Purpose.PUNT_OTHER_TO_CHASSIS.value, Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE.value})
 _CONTROLLER: Final = wire.OFPP_CONTROLLER
 _ARP: Final = {Purpose.PUNT_ARP_REQUEST, Purpose.PUNT_ARP_REPLY, Purpose.PUNT_ARP_FROM_REAL, Purpose.PUNT_ARP_ANSWER}
 _OTHERS: Final = {Purpose.PUNT_ECHO, Purpose.LEARN_SOURCE, Purpose.PUNT_PROBE_REPLY} | REPLY_PURPOSES | _ARP
 _NO_REQUESTS: Final = frozenset(each.value for each in _OTHERS)
 #: The cookies of rules that punt requests, but those of sessions.
 _REQUEST_COOKIES: Final = frozenset(
-    each.cookie for each in Purpose if each.value not in _NO_REQUESTS | {_PUNT_SESSION_MISS, _PUNT_OTHER_TO_CHASSIS}
+    each.cookie for each in Purpose if each.value not in _NO_REQUESTS | {_PUNT_SESSION_MISS} | _TO_CHASSIS
 )
 _ADDRESS_LENGTH: Final = 4
 _IPV4: Final = wire.ETHERTYPE_IPV4.to_bytes(2, "big")
@@ -161,7 +162,7 @@ class RequestPath:
         elif port == _CONTROLLER:
             self._balancer.statistics.count_dropped(DropReason.RETURNED_BY_SWITCH)
         elif purpose not in _NO_REQUESTS:
-            if purpose != _PUNT_OTHER_TO_CHASSIS or not self.questions.is_early_answer(frame, port, now):
+            if purpose not in _TO_CHASSIS or not self.questions.take_early_answer(frame, port, now):
                 self._on_request(channel, frame, port, now)
         else:
             self._on_other(channel, purpose, frame, port, now)
@@ -174,7 +175,8 @@ class RequestPath:
     def _on_other(self, channel: Channel, purpose: int, frame: bytes, port: int, now: float) -> None:
         """Handle what is no request."""
         if purpose == Purpose.PUNT_ECHO:
-            self._on_echo(channel, frame, port)
+            if not self.questions.take_early_answer(frame, port, now):
+                self._on_echo(channel, frame, port)
         elif purpose == Purpose.PUNT_PROBE_REPLY:
             if not self.questions.on_reply(frame, port, now):
                 self._on_echo(channel, frame, port)  # in direct mode home agents may ping the virtual address
@@ -261,7 +263,6 @@ class RequestPath:
             return
         self.admission.backlog.requests += 1
         self.rules.on_missing(session)
-        self.rules.install(session)
         channel.transmit(wire_packet.packet_out(actions, frame))
 
     def _on_unknown_session(self, channel: Channel, frame: bytes, tag: int, now: float) -> None:

@@ -162,8 +162,8 @@ class Questions:
             self._on_answer(answer, now)
         return answer is not None
 
-    def is_early_answer(self, frame: bytes, port: int, now: float) -> bool:
-        """Whether a packet to the chassis address answers a question: the rule for answers does not act yet."""
+    def take_early_answer(self, frame: bytes, port: int, now: float) -> bool:
+        """Take the answer to a question in a packet to us: the rule for answers does not act yet. False: it is none."""
         answer = _read_answer(frame, port)
         return answer is not None and self._on_answer(answer, now)
 

@@ -102,7 +102,8 @@ class Probed:
     def answer(self, question: Ether, **options: Any) -> None:
         """The home agent answers, or a stranger in its place."""
         port = options.pop("port", PORT)
-        self.punt(Purpose.PUNT_PROBE_REPLY, bytes(answer_to(question, self.vlan, **options)), port)
+        purpose = options.pop("purpose", Purpose.PUNT_PROBE_REPLY)
+        self.punt(purpose, bytes(answer_to(question, self.vlan, **options)), port)
 
     @property
     def answers(self) -> int:
@@ -292,6 +293,22 @@ def test_direct_mode_asks_from_the_virtual_address(kind: ProbeKind) -> None:
     assert question[IP].src == VIRTUAL
     probed.answer(question)
     assert probed.answers == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "purpose"),
+    [
+        (ProbeKind.PING, Purpose.PUNT_ECHO),
+        *((kind, Purpose.PUNT_OTHER_TO_CHASSIS) for kind in ProbeKind),
+        *((kind, Purpose.PUNT_OTHER_TO_CHASSIS_INSIDE) for kind in ProbeKind),
+    ],
+)
+def test_an_answer_counts_that_comes_before_the_rule_for_answers_acts(kind: ProbeKind, purpose: Purpose) -> None:
+    """By the rule that is there for other packets to us: the switch carries out flow-mods behind the barrier reply."""
+    probed = Probed(kind, nat_server=True, source=None)
+    probed.answer(probed.question(), purpose=purpose)
+    assert probed.answers == 1
+    assert probed.balancer.statistics.requests == probed.balancer.statistics.dropped == 0
 
 
 def test_dispatched_mode_without_a_source_asks_nothing() -> None:
