@@ -122,7 +122,7 @@ class FlowStats(NamedTuple):
         return b""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def effect_of(instructions: bytes) -> frozenset[bytes]:
     """What a rule does: its instructions, which have no order, without one that applies no action.
 

@@ -7,7 +7,6 @@ Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rul
     other rules      those of :mod:`.reply_rules` and of rate-limited clients; compared with the standing rules
     session rules    :mod:`.session_audit`; compared at once when a standing rule was deleted
     meters           :mod:`.meters`; the switch deletes the rules of a deleted meter with it
-
     learned rules    :mod:`.learned_audit`
 
     compare          the rules of each purpose are fewer than were installed, or do something else than they were sent
@@ -131,7 +130,7 @@ class Audit:
         """These standing rules are in place."""
         self.suspend()
         if rules != self._rules:  # else the switch must report them as it did at first
-            self._rules, self._at_first = rules, None
+            self._rules, self._at_first, self._sent_rules = rules, None, SentRules()
         self._is_expecting = True
         # The first comparison shows the form in which the switch reports rules: before it no deletion is recognized.
         self._due_at = now + AUDIT_INTERVAL if self._was_verified else now

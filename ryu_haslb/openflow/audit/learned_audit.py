@@ -73,7 +73,10 @@ class LearnedAudit:
                 self._on_row(row)
             more = has_more(message)
         except MalformedMessage as error:
-            LOG.warning("Switch %016x: malformed flow-stats reply (%s); learned rules", self._datapath_id, error)
+            LOG.warning(
+                "Switch %016x: malformed flow-stats reply (%s); this comparison of learned rules is given up",
+                *(self._datapath_id, error),
+            )
             self._end(now)
             return True
         if not more:

@@ -57,10 +57,10 @@ class Neighbour:
 
     ``place`` is the last location, also while it is unreachable. ``mac`` is the only Ethernet address that is believed,
     if one is configured. ``rival`` has answered elsewhere during a challenge; ``claimant`` has only claimed.
-    ``challenge_probes`` are those of the challenge that goes on. The
-    location of one that ``is_static`` never changes; polls only show whether it is there. The next
-    probe of one that ``broadcasts`` goes to all hosts, since the network has changed. The location of one that
-    ``is_preloaded`` is from another member of the cluster, and has not answered a probe of this one.
+    ``challenge_probes`` are those of the challenge that goes on. The location of one that ``is_static`` never changes;
+    polls only show whether it is there. The next probe of one that ``broadcasts`` goes to all hosts, since the network
+    has changed. The location of one that ``is_preloaded`` is from another member of the cluster, and has not answered a
+    probe of this one.
     """
 
     address: bytes

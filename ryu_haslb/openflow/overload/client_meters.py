@@ -44,10 +44,6 @@ class ClientMeters:
         """The rules that the switch has confirmed."""
         return [rule_messages.as_sent(rule, True) for rules in self._rules_of_client.values() for rule in rules]
 
-    def on_lost(self) -> None:
-        """Others have deleted or changed some of the rules."""
-        self.restore_rules()
-
     @property
     def rates(self) -> dict[int, int]:
         """The meters that are in use, and their rates in packets per second."""
@@ -65,8 +61,8 @@ class ClientMeters:
         self._rate_of_client.clear()
         self._rules_of_client.clear()
 
-    def restore_rules(self) -> None:
-        """Install the rules of rate-limited clients again."""
+    def on_lost(self) -> None:
+        """Rules of rate-limited clients may be gone or changed: install all again."""
         for client, meter in self._meter_of_client.items():
             self._add_rules(client, meter)
 

@@ -167,10 +167,6 @@ class Meters:
         self.restored += 1
         self._send(OFPMC_MODIFY, meter, rate)
 
-    def restore_client_rules(self) -> None:
-        """Install the rules of rate-limited clients again."""
-        self.of_clients.restore_rules()
-
     def configure(self, configuration: Configuration, sides: Sides) -> None:
         """Use another configuration, or other ports, for the rules of clients. All standing rules are replaced then,
         which deletes the rules of clients; no client is rate-limited any more."""
