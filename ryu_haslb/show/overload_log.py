@@ -6,7 +6,8 @@
     %SLB-4-OVERLOAD: state=overloaded since=2026-11-29T05:13:44Z client_metered=31 overload_new_mobile=1280 (…)
     %SLB-6-OVERLOAD: state=over since=2026-11-29T05:13:44Z client_metered=31 overload_new_mobile=2044
 
-The first line comes at once, further ones every :data:`REPORT_INTERVAL` while it lasts, and the last one when nothing
+The first line comes at once, further ones with a drop :data:`REPORT_INTERVAL` or more after the line
+before, and the last one when nothing
 was dropped for :data:`CALM_INTERVAL`. So there are at most two lines a minute of each kind, whatever is sent.
 """
 
@@ -105,7 +106,7 @@ class _Episode:
         elif has_begun and now - self._grew_at >= CALM_INTERVAL:
             yield self._line(_INFORMATIONAL, "over")
             self._dropped.clear()
-        elif self._grew_at > self._reported_at and now - self._reported_at >= REPORT_INTERVAL:
+        elif growth and now - self._reported_at >= REPORT_INTERVAL:
             yield self._report(now)
 
     def _report(self, now: float) -> str:

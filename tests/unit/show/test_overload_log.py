@@ -82,3 +82,27 @@ def test_a_drop_that_comes_and_goes_makes_two_lines_a_minute_at_most() -> None:
         watched.drop(DropReason.METERED, 1)
         lines += len(watched.look(CALM_INTERVAL)) + len(watched.look(CALM_INTERVAL))
     assert lines <= 61 + 120 + 1
+
+
+def test_what_was_dropped_within_the_minute_is_told_by_the_line_that_it_is_over() -> None:
+    """No line comes behind that one until something is dropped again, whenever the looks are."""
+    watched = Watched()
+    for _ in range(2):
+        watched.drop(DropReason.METERED, 1)
+        watched.look()
+    (line,) = watched.look(CALM_INTERVAL)
+    assert line.startswith("%SLB-6-OVERLOAD: state=over ")
+    assert line.endswith(" metered=2")
+    assert [watched.look(), watched.look(REPORT_INTERVAL)] == [[], []]
+
+
+def test_there_are_two_lines_a_minute_at_most_when_drops_end_before_a_report() -> None:
+    watched, times = Watched(), []
+    for _ in range(20):
+        watched.drop(DropReason.METERED, 1)
+        for look in range(int(CALM_INTERVAL / LOOK) + 2):
+            if look == 1:
+                watched.drop(DropReason.METERED, 1)
+            times += [watched.now] * len(watched.look())
+    assert len(times) == 40
+    assert all(third - first >= CALM_INTERVAL for first, third in zip(times, times[2:]))
