@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import NamedTuple, Union
 
@@ -154,14 +154,15 @@ def _check_agents(draft: Draft, diagnostics: Diagnostics) -> None:
                 f"DFP agent {address} {port} has the address of no real server of any farm, and may set no weight; "
                 "name its real servers by 'real A.B.C.D' at the end of the command",
             )
-    _check_agents_of_one_real(draft.dfp, diagnostics)
+    _check_agents_of_one_real(draft.dfp, reals, diagnostics)
 
 
-def _check_agents_of_one_real(dfp: DfpDraft, diagnostics: Diagnostics) -> None:
-    """Two agents at one address, each of which sets the weight that the other has set."""
+def _check_agents_of_one_real(dfp: DfpDraft, reals: Collection[IPv4Address], diagnostics: Diagnostics) -> None:
+    """Two agents at the address of a real server, each of which sets the weight that the other has set."""
     first: dict[IPv4Address, int] = {}
     for (address, port), line in dfp.lines.items():
-        if (address, port) in dfp.agents and first.setdefault(address, port) != port:
+        is_of_real = address in reals and (address, port) in dfp.agents
+        if is_of_real and first.setdefault(address, port) != port:
             diagnostics.warning(
                 line,
                 f"DFP agents {address} {first[address]} and {address} {port} set the weight of the same real server, "

@@ -32,6 +32,13 @@ def test_what_makes_sense_is_not_warned_about() -> None:
     assert warnings("ip slb vserver V\nidle ipmobile request 300\nclient 15.1.0.0 255.255.0.0") == []
 
 
+def test_agents_at_one_address_that_set_the_weights_of_different_real_servers_make_sense() -> None:
+    """A management host that speaks for each home agent at a port of its own."""
+    second = "ip slb serverfarm F\nreal 10.1.1.52\ninservice"
+    agents = "ip slb dfp\nagent 10.1.1.9 500 real 10.1.1.51\nagent 10.1.1.9 501 real 10.1.1.52"
+    assert warnings(f"{second}\n{agents}") == []
+
+
 @pytest.mark.parametrize(
     ("commands", "line", "text"),
     [
