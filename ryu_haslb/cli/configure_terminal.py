@@ -24,6 +24,14 @@ def command_to_do(text: str) -> Optional[str]:
     return command.strip() if word.lower() == DO else None
 
 
+def is_end(text: str) -> bool:
+    """Whether a line ends configuration mode."""
+    try:
+        return match(GLOBAL, split_line(text.strip()).words).command is END
+    except CommandError:
+        return False
+
+
 class ConfigureTerminal:
     """The configuration commands typed so far, and the modes that they have opened.
 
@@ -47,13 +55,14 @@ class ConfigureTerminal:
     def enter(self, text: str) -> None:
         """Add the command of a line. ``end``, and ``exit`` from the outermost mode, set ``done``.
 
-        An empty line and a comment add nothing. Raises: CommandError if the line is no command of the open modes.
+        An empty line and a comment add nothing. Raises: CommandError if the line is no command of the open modes,
+        OpenTextError if it begins a text and does not end it.
         """
         command_line = command_to_do(text)
         if command_line is not None:
             self._run(command_line)
             return
-        for line in read_lines(text):
+        for line in tuple(read_lines(text)):
             command = self._enter(line.words)
             if command is END or (command is EXIT and len(self._modes) == 1):
                 self.done = True

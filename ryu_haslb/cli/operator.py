@@ -12,9 +12,10 @@ from itertools import takewhile
 from typing import Callable
 
 from ryu_haslb.cli.client import ControlClient, ControlError
-from ryu_haslb.cli.configure_terminal import ConfigureTerminal, command_to_do
+from ryu_haslb.cli.configure_terminal import ConfigureTerminal, command_to_do, is_end
 from ryu_haslb.cli.help import help_lines, offers_of
 from ryu_haslb.cli.requests import config_request, executor_of, is_decided, request_words
+from ryu_haslb.configuration.ios.lines import OpenTextError
 from ryu_haslb.control.command_table import DRY_RUN, NO_CHANGES, PLAN, PLAN_LINE, Executor
 from ryu_haslb.control.protocol import is_error, split_words
 from ryu_haslb.language.grammar import CommandError
@@ -23,8 +24,6 @@ FAILED = 1
 _HELP = ("?", "-h", "--help")
 #: Commands whose help is their own.
 _WITH_HELP = ("check", "cluster", "completion", "switch-test")
-#: Ends configuration mode: what follows it in a pipe are commands of the prompt again.
-_END = "end"
 #: Changes that an operator at a terminal confirms.
 _BY_FILE = (Executor.BALANCER_FILE, Executor.BALANCER_OWN_FILE)
 
@@ -132,7 +131,8 @@ class Operator:
         if _is_interactive():
             status, commands = 0, self._typed_commands()
         else:
-            until_end = takewhile(lambda line: line.strip().lower() != _END, sys.stdin or ())
+            # what follows the end in a pipe are commands of the prompt again
+            until_end = takewhile(lambda line: not is_end(line), sys.stdin or ())
             lines = [(line, command_to_do(line)) for line in until_end]
             status = self._run_lines(command for _, command in lines if command is not None)
             commands = [line for line, command in lines if command is None]
@@ -154,7 +154,7 @@ class Operator:
             for line in configuration_lines(terminal):
                 try:
                     terminal.enter(line)
-                except CommandError as error:
+                except (CommandError, OpenTextError) as error:
                     print(f"% {error}")
                 if terminal.done:
                     break

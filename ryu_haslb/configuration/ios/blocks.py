@@ -2,7 +2,8 @@
 
 A command that the innermost mode does not have is looked up in the modes around it, and the inner blocks are closed.
 Indentation decides only about what is not implemented: a line that is indented below a command that is ignored belongs
-to it, whatever it says, and one that is indented below an open block never is a command of IOS outside of this block.
+to it, unless it is a command of HA-SLB, and one that is indented below an open block never is a command of IOS outside
+of this block.
 IOS text, the YAML form and the configuration of a home agent are all executed here.
 """
 
@@ -17,7 +18,7 @@ from ryu_haslb.configuration.ios.lines import (
     SCANNED_HEADING,
     SCANNING_MISTAKES,
     Line,
-    OpenBannerError,
+    OpenTextError,
     line_of,
     read_lines,
 )
@@ -122,7 +123,7 @@ class Blocks:
                     self._diagnostics.error(line.number, f"too many commands; expected at most {MAX_COMMANDS:,}")
                     return
                 yield line
-        except OpenBannerError as error:
+        except OpenTextError as error:
             self._diagnostics.error(error.line, str(error))
 
     def execute(self, line: Line) -> None:

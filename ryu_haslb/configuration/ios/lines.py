@@ -63,11 +63,11 @@ class Line:
         return self.text[self.columns[0] : end].rstrip()
 
 
-class OpenBannerError(HaslbError):
-    """A banner without its second delimiter: on IOS all that follows is its text."""
+class OpenTextError(HaslbError):
+    """A banner, another text or a macro without its end: on IOS all that follows belongs to it."""
 
     def __init__(self, line: int, delimiter: str) -> None:
-        super().__init__(f"the banner that begins here has no end; expected {quoted(delimiter)} after its text")
+        super().__init__(f"the text that begins here has no end; expected {quoted(delimiter)} after it")
         self.line = line
 
 
@@ -77,7 +77,7 @@ def read_lines(text: str) -> Iterator[Line]:
     The text of a banner and the commands of a macro, which may be of many lines, and the digits of a certificate are
     left out.
 
-    Raises: OpenBannerError.
+    Raises: OpenTextError.
     """
     digits = False  # whether the digits of a certificate may come
     lines = iter(enumerate(re.split("\r\n|\r|\n", text.lstrip("\ufeff")), 1))
@@ -90,10 +90,14 @@ def read_lines(text: str) -> Iterator[Line]:
         if banner is not None:
             yield split_line(banner["command"], number)
             _skip_banner(banner["text"], number, lines)
-        elif line.lstrip(" \t")[:1] not in ("", "!") and not _SURROUNDINGS.match(line):
-            yield split_line(_REMARK.sub("", line), number)
-            if _MACRO.match(line):
-                _skip_macro(lines)
+        elif not _SURROUNDINGS.match(line) and _is_command(command := _REMARK.sub("", line)):
+            yield split_line(command, number)
+            if _MACRO.match(command):
+                _skip_macro(number, lines)
+
+
+def _is_command(text: str) -> bool:
+    return text.lstrip(" \t")[:1] not in ("", "!")
 
 
 def _skip_banner(text: str, number: int, lines: Iterator[tuple[int, str]]) -> None:
@@ -103,14 +107,14 @@ def _skip_banner(text: str, number: int, lines: Iterator[tuple[int, str]]) -> No
     while delimiter not in rest:
         following = next(lines, None)
         if following is None:
-            raise OpenBannerError(number, delimiter)
+            raise OpenTextError(number, delimiter)
         rest = following[1]
 
 
-def _skip_macro(lines: Iterator[tuple[int, str]]) -> None:
-    for _, line in lines:
-        if line.strip() == _MACRO_END:
-            return
+def _skip_macro(number: int, lines: Iterator[tuple[int, str]]) -> None:
+    """Skip the commands of a macro, and the line that ends it."""
+    if not any(line.strip() == _MACRO_END for _, line in lines):
+        raise OpenTextError(number, _MACRO_END)
 
 
 def split_line(text: str, number: int = 1) -> Line:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ryu_haslb.cli.configure_terminal import ConfigureTerminal
+from ryu_haslb.cli.configure_terminal import ConfigureTerminal, is_end
+from ryu_haslb.configuration.ios.lines import OpenTextError
 from ryu_haslb.language.grammar import CommandError
 
 
@@ -38,6 +39,23 @@ def test_a_wrong_command_is_refused_at_once_and_not_kept() -> None:
     with pytest.raises(CommandError, match="a number from 0 to 255"):
         terminal.enter("weight 300")
     assert terminal.commands == ["ip slb serverfarm HAFARM", "real 10.1.1.51"]
+
+
+@pytest.mark.parametrize("line", ["macro name M", "banner motd #text"])
+def test_a_text_that_its_line_does_not_end_is_refused_and_hides_nothing(line: str) -> None:
+    terminal = typed("ip slb serverfarm HAFARM")
+    with pytest.raises(OpenTextError, match="has no end"):
+        terminal.enter(line)
+    terminal.enter("real 10.1.1.51")
+    assert terminal.commands == ["ip slb serverfarm HAFARM", "real 10.1.1.51"]
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [("end\n", True), (" END \n", True), ("en\n", True), ("e\n", False), ("end now\n", False), ("\n", False)],
+)
+def test_the_end_of_configuration_mode_may_be_abbreviated_as_any_command(line: str, expected: bool) -> None:
+    assert is_end(line) is expected
 
 
 def test_comments_and_empty_lines_add_nothing() -> None:

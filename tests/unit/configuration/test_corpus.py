@@ -67,7 +67,19 @@ def test_the_text_of_a_banner_is_no_command() -> None:
 def test_a_banner_without_an_end_is_an_error_and_hides_nothing() -> None:
     with pytest.raises(ConfigurationError) as caught:
         read_configuration("hostname A\nbanner motd #\ntext\nip slb serverfarm F\n", "slb.ios")
-    assert str(caught.value) == "slb.ios:2: the banner that begins here has no end; expected '#' after its text"
+    assert str(caught.value) == "slb.ios:2: the text that begins here has no end; expected '#' after it"
+
+
+def test_a_macro_without_an_end_is_an_error_and_hides_nothing() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration("hostname A\nmacro name M\nshutdown\nip slb serverfarm F\n", "slb.ios")
+    assert str(caught.value) == "slb.ios:2: the text that begins here has no end; expected '@' after it"
+
+
+def test_a_line_with_nothing_but_a_remark_of_the_chapter_is_no_command() -> None:
+    text = "aaa new-model\n{}\nhostname A\n"
+    without = read_configuration(text.format(""), "slb.ios")
+    assert read_configuration(text.format(" (inside port of the IPSEC module)"), "slb.ios") == without
 
 
 def test_virtual_servers_of_other_services_and_their_farms_are_left_out() -> None:
