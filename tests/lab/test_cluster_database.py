@@ -15,22 +15,15 @@ from mobile import registration
 from pair import PORTS
 
 from haslb_lab.chassis.description import CONTROLLER
-from haslb_lab.node import control
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.cluster import servers
 
 pytestmark = pytest.mark.lab
 
 CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server()
-CHANGE = "config 'ip slb serverfarm HAFARM\x1freal 10.1.1.51\x1fweight {}'"
 LACKS_TABLES = "does not have the tables of this version"
 #: The tables that the first version of the schema had.
 FIRST_TABLES = ("Cluster", "Connection")
-
-
-def weights(cluster: Cluster) -> list[int]:
-    """The weight of the first home agent at each member."""
-    return [cluster.query(port, "show ip slb reals")[0]["weight"] for port in PORTS]
 
 
 def test_members_share_lead_and_follow_over_tls(tmp_path: Path) -> None:
@@ -41,8 +34,8 @@ def test_members_share_lead_and_follow_over_tls(tmp_path: Path) -> None:
         cluster = Cluster(bench, tls=(issued.key, issued.path, authority.certificate.path))
         assert "ssl:" in cluster.servers.remotes
         first = bench.deliver(registration("tls@isp.com"))
-        assert "weight 9" in control.request(cluster.socket(cluster.waiting), CHANGE.format(9))
-        wait_until(lambda: weights(cluster) == [9, 9], "both have it")
+        assert "weight 9" in cluster.configure(cluster.waiting, "weight 9")
+        cluster.await_weight(9)
         leader, standby = cluster.master, cluster.waiting
         wait_until(lambda: cluster.reaches_all(standby), "the standby has the home agents")
         cluster.await_followed(standby)
@@ -70,12 +63,9 @@ def test_an_older_database_is_converted_while_members_run(tmp_path: Path, monkey
         for port in PORTS:
             wait_until(lambda port=port: LACKS_TABLES in cluster.log(port), "it says so")  # type: ignore[misc]
         generation = cluster.query(cluster.master, "show redundancy")[0]["generation"]
-        assert "nothing was changed" in control.request(cluster.socket(cluster.master), CHANGE.format(7))
+        assert "nothing was changed" in cluster.configure(cluster.master, "weight 7")
         command = ["ovsdb-client", "convert", cluster.servers.remotes, str(newest)]
         assert bench.lab.run(CONTROLLER, command, stderr=subprocess.DEVNULL).wait(WAIT_TIMEOUT) == 0
-        wait_until(
-            lambda: "weight 6" in control.request(cluster.socket(cluster.waiting), CHANGE.format(6)), "it is shared"
-        )
-        wait_until(lambda: weights(cluster) == [6, 6], "both have it")
+        cluster.await_change(6)
         shown = cluster.query(cluster.master, "show redundancy")[0]
         assert shown["generation"] >= generation, "what was in the database is kept"

@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ DAY = 86_400
 
 
 class JumpingCluster(Cluster):
-    """Two members whose wall clocks jump (:func:`jump`)."""
+    """Two members whose wall clocks jump (:func:`jumped`)."""
 
     application = str(Path(__file__).parents[1] / "support" / "jumping_balancer.py")
 
@@ -40,23 +41,6 @@ def cluster() -> Iterator[Cluster]:
 def _whole(cluster: Cluster) -> None:
     """No test begins before the failures of the one before are over."""
     cluster.await_whole()
-
-
-def configure(cluster: Cluster, port: int, weight: int) -> str:
-    """Change the weight of the first home agent at a member, as ``haslb config`` does; what it answers."""
-    words = f"ip slb serverfarm HAFARM\x1freal {next(iter(REALS.values()))}\x1fweight {weight}"
-    return control.request(cluster.socket(port), f"config '{words}'")
-
-
-def weights(cluster: Cluster) -> list[int]:
-    """The weight of the first home agent at each member."""
-    return [cluster.query(port, "show ip slb reals")[0]["weight"] for port in PORTS]
-
-
-def await_change(cluster: Cluster, weight: int) -> None:
-    """Change the weight at the leader, as soon as the database takes that, and wait until both have it."""
-    wait_until(lambda: f"weight {weight}" in configure(cluster, cluster.master, weight), "the change is committed")
-    wait_until(lambda: weights(cluster) == [weight] * 2, "both have it")
 
 
 def hand_over(cluster: Cluster) -> None:
@@ -102,11 +86,11 @@ def test_a_database_server_with_a_full_disk_is_left_for_the_others(cluster: Clus
     full = cluster.servers.raft_leader()
     cluster.servers.fill_disk(full)
     for weight in range(20, 40):  # what one writes may still fit into the last block
-        configure(cluster, cluster.master, weight)
+        cluster.configure(cluster.master, f"weight {weight}")
         if cluster.servers.raft_leaders() - {full}:
             break
     wait_until(lambda: cluster.servers.raft_leaders() - {full}, "another server leads by Raft")
-    await_change(cluster, 50)
+    cluster.await_change(50)
     cluster.await_whole()
     killed = cluster.master
     cluster.await_followed(cluster.waiting)
@@ -123,48 +107,59 @@ def test_the_leader_serves_while_the_disks_of_all_database_servers_are_full(clus
     for server in cluster.servers.processes:
         cluster.servers.fill_disk(server)
     for weight in range(60, 80):
-        if "nothing was changed" in (said := configure(cluster, leader, weight)):
+        if "nothing was changed" in (said := cluster.configure(leader, f"weight {weight}")):
             break
-    print(said)
+    else:
+        pytest.fail(f"the disks are not full: {said}")
     assert cluster.homes(first) == first
     assert cluster.master == leader
     for server in list(cluster.servers.processes):
         cluster.servers.end(server)
     for server in list(cluster.servers.processes):
         cluster.servers.start(server)
-    await_change(cluster, 90)
+    cluster.await_change(90)
+
+
+@contextmanager
+def full_disks(cluster: Cluster) -> Iterator[None]:
+    """Have no member write to a file for a while."""
+    unlimited = resource.RLIM_INFINITY
+    processes = [cluster.processes[port].pid for port in PORTS]
+    for process in processes:
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (0, unlimited))
+    try:
+        yield
+    finally:
+        for process in processes:
+            resource.prlimit(process, resource.RLIMIT_FSIZE, (unlimited, unlimited))
 
 
 def test_members_whose_disks_are_full_serve_and_hand_over(cluster: Cluster) -> None:
     """They write the log and ``write memory``; nothing that serves a request is a file."""
     before = CONFIGURATION_FILE.read_bytes()
-    for port in PORTS:
-        resource.prlimit(cluster.processes[port].pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-    first, leader = cluster.register("log", 20), cluster.master
-    await_change(cluster, 55)
-    said = control.request(cluster.socket(leader), "write memory --yes")
-    assert "File too large" in said, "as 'No space left on device' would be"
-    assert CONFIGURATION_FILE.read_bytes() == before
-    assert sorted(CONFIGURATION_FILE.parent.glob(f"*{CONFIGURATION_FILE.name}*")) == [CONFIGURATION_FILE]
-    hand_over(cluster)
-    assert cluster.master != leader
-    assert cluster.homes(first) == first
-    for port in PORTS:
-        limit = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        resource.prlimit(cluster.processes[port].pid, resource.RLIMIT_FSIZE, limit)
+    with full_disks(cluster):
+        first, leader = cluster.register("log", 20), cluster.master
+        cluster.await_change(55)
+        said = control.request(cluster.socket(leader), "write memory --yes")
+        assert "File too large" in said, "as 'No space left on device' would be"
+        assert CONFIGURATION_FILE.read_bytes() == before
+        assert sorted(CONFIGURATION_FILE.parent.glob(f"*{CONFIGURATION_FILE.name}*")) == [CONFIGURATION_FILE]
+        hand_over(cluster)
+        assert cluster.master != leader
+        assert cluster.homes(first) == first
 
 
 def test_members_follow_a_database_whose_files_were_replaced_by_older_ones(cluster: Cluster) -> None:
     """All members run, and have seen what the files do not have. The configuration of the files is in force then."""
     first, servers = cluster.register("old-files", 20), cluster.servers
-    await_change(cluster, 30)
+    cluster.await_change(30)
     numbers = list(servers.processes)
     for server in numbers:
         servers.end(server)
         shutil.copy(servers.file(server), servers.file(server).with_suffix(".old"))
     for server in numbers:
         servers.start(server)
-    await_change(cluster, 31)
+    cluster.await_change(31)
     hand_over(cluster)
     generation = cluster.query(cluster.master, "show redundancy")[0]["generation"]
     for server in numbers:
@@ -172,7 +167,7 @@ def test_members_follow_a_database_whose_files_were_replaced_by_older_ones(clust
         servers.file(server).with_suffix(".old").replace(servers.file(server))
     for server in numbers:
         servers.start(server)
-    wait_until(lambda: weights(cluster) == [30, 30], "both have the configuration of the old files")
+    cluster.await_weight(30)  # that of the old files
     cluster.await_whole()
     for port in PORTS:
         assert "is older than what was in force here" in cluster.log(port)
@@ -181,11 +176,20 @@ def test_members_follow_a_database_whose_files_were_replaced_by_older_ones(clust
         "the leader has committed a newer generation than those that the switch has seen",
     )
     assert cluster.homes(first) == first
-    await_change(cluster, 32)
+    cluster.await_change(32)
 
 
-def jump(seconds: int) -> None:
-    """Have the wall clocks of the members jump."""
+@contextmanager
+def jumped(seconds: int) -> Iterator[None]:
+    """Have the wall clocks of the members jump, and jump back."""
+    _set_clock(seconds)
+    try:
+        yield
+    finally:
+        _set_clock(0)
+
+
+def _set_clock(seconds: int) -> None:
     fresh = CLOCK.with_suffix(".new")
     fresh.write_text(str(seconds))
     fresh.replace(CLOCK)
@@ -195,16 +199,15 @@ def jump(seconds: int) -> None:
 def test_a_wall_clock_that_jumps_changes_neither_leader_nor_sessions(cluster: Cluster, seconds: int) -> None:
     """Only what outlives a member is written by the wall clock. A change that waits goes on waiting."""
     first, leader = cluster.register(f"clock{seconds}", 20), cluster.master
-    await_change(cluster, 40)
+    cluster.await_change(40)
     assert "rolls back in 60 min" in control.request(cluster.socket(leader), "configure confirm 60")
-    await_change(cluster, 41)
-    jump(seconds)
-    assert cluster.homes(first) == first
-    assert cluster.master == leader
-    assert weights(cluster) == [41, 41]
-    assert "confirmed" in control.request(cluster.socket(leader), "configure confirm")
-    cluster.await_followed(cluster.waiting)
-    cluster.end(leader, signal.SIGKILL)
-    assert cluster.homes(first) == first
-    jump(0)
+    cluster.await_change(41)
+    with jumped(seconds):
+        assert cluster.homes(first) == first
+        assert cluster.master == leader
+        assert [cluster.weight(port) for port in PORTS] == [41, 41]
+        assert "confirmed" in control.request(cluster.socket(leader), "configure confirm")
+        cluster.await_followed(cluster.waiting)
+        cluster.end(leader, signal.SIGKILL)
+        assert cluster.homes(first) == first
     cluster.start(leader)

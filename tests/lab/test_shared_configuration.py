@@ -11,7 +11,7 @@ from functools import partial
 
 import pytest
 from bench import REALS, Bench, PlainChassis, farm, virtual_server, wait_until
-from cluster_pair import Cluster
+from cluster_pair import FIRST, Cluster
 from pair import PORTS
 
 from haslb_lab.node import control
@@ -22,7 +22,6 @@ pytestmark = pytest.mark.lab
 
 CONFIGURATION = farm((address, 1) for address in REALS.values()) + virtual_server()
 FILE = DIRECTORY / "balancer.ios"
-FIRST = next(iter(REALS.values()))
 
 
 @pytest.fixture(scope="module")
@@ -31,47 +30,23 @@ def cluster() -> Iterator[Cluster]:
         yield Cluster(bench)
 
 
-def configure(cluster: Cluster, port: int, *commands: str) -> str:
-    """Change the configuration at a member, as ``haslb config`` does; what it answers."""
-    words = "\x1f".join(["ip slb serverfarm HAFARM", f"real {FIRST}", *commands])
-    return control.request(cluster.socket(port), f"config '{words}'")
-
-
-def weight(cluster: Cluster, port: int) -> int:
-    """The weight of the first home agent at a member."""
-    (row,) = (each for each in cluster.query(port, "show ip slb reals") if each["real"] == FIRST)
-    return int(row["weight"])
-
-
-def is_changed(cluster: Cluster, expected: int) -> bool:
-    """Change the weight at the leader; whether it is so now. What was not answered in time may be in force all the
-    same."""
-    leader = cluster.master
-    configure(cluster, leader, f"weight {expected}")
-    return weight(cluster, leader) == expected
-
-
 def has_lost_database(cluster: Cluster, port: int, logged: int) -> bool:
     """Whether a member has said so, behind so many characters of its log."""
     return "no connection to the database" in cluster.log(port)[logged:]
 
 
-def await_weight(cluster: Cluster, expected: int) -> None:
-    wait_until(lambda: [weight(cluster, port) for port in PORTS] == [expected] * 2, f"all have weight {expected}")
-
-
 @pytest.mark.parametrize("where", ["waiting", "master"])
 def test_a_change_at_any_member_is_in_force_at_all(cluster: Cluster, where: str) -> None:
-    expected = weight(cluster, cluster.master) + 1
-    answer = configure(cluster, getattr(cluster, where), f"weight {expected}")
+    expected = cluster.weight(cluster.master) + 1
+    answer = cluster.configure(getattr(cluster, where), f"weight {expected}")
     assert f"+ ip slb serverfarm HAFARM / real {FIRST} / weight {expected}" in answer
-    await_weight(cluster, expected)
+    cluster.await_weight(expected)
 
 
 def test_a_change_with_an_error_changes_nothing_anywhere(cluster: Cluster) -> None:
-    before = weight(cluster, cluster.master)
-    assert "nothing was changed" in configure(cluster, cluster.waiting, "weight 44", "weight 999")
-    assert [weight(cluster, port) for port in PORTS] == [before] * 2
+    before = cluster.weight(cluster.master)
+    assert "nothing was changed" in cluster.configure(cluster.waiting, "weight 44", "weight 999")
+    assert [cluster.weight(port) for port in PORTS] == [before] * 2
 
 
 def test_of_changes_at_the_same_time_each_is_made_or_refused_as_a_whole(cluster: Cluster) -> None:
@@ -80,7 +55,7 @@ def test_of_changes_at_the_same_time_each_is_made_or_refused_as_a_whole(cluster:
         for number in range(100, 106):
             commands = [("weight", number), ("maxconns", number)]
             begun = [
-                pool.submit(configure, cluster, port, f"{word} {value}") for port, (word, value) in zip(PORTS, commands)
+                pool.submit(cluster.configure, port, f"{word} {value}") for port, (word, value) in zip(PORTS, commands)
             ]
             made = ["nothing was changed" not in each.result() for each in begun]
             assert any(made)
@@ -96,15 +71,15 @@ def configuration(cluster: Cluster, port: int) -> str:
 
 def test_the_configuration_survives_the_restart_of_all_members_and_their_files(cluster: Cluster) -> None:
     """Both start with a file that differs: one line says what differs and which is in force."""
-    configure(cluster, cluster.waiting, "weight 21")
-    await_weight(cluster, 21)
+    cluster.configure(cluster.waiting, "weight 21")
+    cluster.await_weight(21)
     for port in PORTS:
         cluster.processes[port].send_signal(signal.SIGKILL)
         cluster.processes[port].wait()
     for port in PORTS:
         cluster.start(port)
     wait_until(lambda: sorted(map(cluster.role, PORTS)) == ["master", "waiting"], "one is master")
-    await_weight(cluster, 21)
+    cluster.await_weight(21)
     for port in PORTS:
         wait_until(partial(differences, cluster, port), "it says what differs")
         (line,) = differences(cluster, port)
@@ -122,28 +97,27 @@ def test_sighup_compares_the_file_and_from_file_makes_it_the_one_in_force(cluste
     FILE.write_text(CONFIGURATION.replace("weight 1", "weight 33", 1))
     cluster.processes[port].send_signal(signal.SIGHUP)
     wait_until(lambda: cluster.log(port).count("differs from what is in force") == before + 1, "it says so")
-    assert weight(cluster, port) == 21
+    assert cluster.weight(port) == 21
     assert "weight 33" in control.request(cluster.socket(port), "configure --from-file --yes")
-    await_weight(cluster, 33)
+    cluster.await_weight(33)
     cluster.processes[port].send_signal(signal.SIGHUP)
     wait_until(lambda: f"{FILE} is the same as what is in force" in cluster.log(port), "the file is the same now")
 
 
 def test_a_member_that_is_cut_off_from_the_database_changes_nothing(cluster: Cluster) -> None:
     """All or none: without the database there is no other member to agree with."""
-    before = weight(cluster, cluster.master)
+    before = cluster.weight(cluster.master)
     logged = {port: len(cluster.log(port)) for port in PORTS}
     for server in cluster.servers.processes:
         cluster.servers.end(server)
     for port in PORTS:
         wait_until(partial(has_lost_database, cluster, port, logged[port]), "noticed")
-        answer = configure(cluster, port, "weight 55")
+        answer = cluster.configure(port, "weight 55")
         assert "nothing was changed" in answer and "database" in answer
     for server in cluster.servers.processes:
         cluster.servers.start(server)
     cluster.servers.raft_leader()
-    wait_until(partial(is_changed, cluster, 56), "the database is back")
-    await_weight(cluster, 56)
+    cluster.await_change(56)
     assert before != 56
 
 
@@ -151,31 +125,29 @@ def test_a_change_that_the_database_does_not_answer_is_in_force_at_all_or_none_w
     cluster: Cluster,
 ) -> None:
     """A partition between the leader and the database while it commits: the outcome is not known, and said so."""
-    before = weight(cluster, cluster.master)
+    before = cluster.weight(cluster.master)
     for process in cluster.servers.processes.values():
         process.send_signal(signal.SIGSTOP)
-    answer = configure(cluster, cluster.master, "weight 61")
+    answer = cluster.configure(cluster.master, "weight 61")
     assert "is not known yet" in answer and "nothing was changed" not in answer
     for process in cluster.servers.processes.values():
         process.send_signal(signal.SIGCONT)
     cluster.servers.raft_leader()
-    wait_until(partial(is_changed, cluster, 62), "the database is back")
-    await_weight(cluster, 62)
+    cluster.await_change(62)
     assert before != 62
 
 
 def test_a_configuration_that_a_member_cannot_read_leaves_it_as_it_is(cluster: Cluster) -> None:
     """A newer version may have written it: an older one refuses it, and goes on."""
-    before = [weight(cluster, port) for port in PORTS]
+    before = [cluster.weight(port) for port in PORTS]
     row = {"format": "ios-99", "revision": 999}
     cluster.servers.transact([{"op": "update", "table": "Configuration", "where": [], "row": row}])
     for port in PORTS:
         wait_until(lambda port=port: "ios-99" in cluster.log(port), "it says so")  # type: ignore[misc]
-        assert "ios-99" in configure(cluster, port, "weight 77")
-    assert [weight(cluster, port) for port in PORTS] == before
+        assert "ios-99" in cluster.configure(port, "weight 77")
+    assert [cluster.weight(port) for port in PORTS] == before
     cluster.servers.transact([{"op": "update", "table": "Configuration", "where": [], "row": {"format": "ios"}}])
-    wait_until(partial(is_changed, cluster, 78), "it is usable again")
-    await_weight(cluster, 78)
+    cluster.await_change(78)
     assert json.loads(control.request(cluster.socket(PORTS[0]), "show ip slb reals --json"))
 
 
@@ -184,8 +156,8 @@ def test_what_was_not_confirmed_rolls_back_when_the_member_that_got_the_command_
     leader, standby = cluster.master, cluster.waiting
     before = configuration(cluster, standby)
     assert "rolls back in 60 min" in control.request(cluster.socket(leader), "configure confirm 60")
-    assert "weight 81" in configure(cluster, leader, "weight 81")
-    await_weight(cluster, 81)
+    assert "weight 81" in cluster.configure(leader, "weight 81")
+    cluster.await_weight(81)
     shown = "show archive config rollback timer"
     wait_until(lambda: "min" in control.request(cluster.socket(standby), shown), "the standby shows the time")
     cluster.end(leader, signal.SIGKILL)

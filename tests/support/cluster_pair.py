@@ -7,14 +7,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Optional
 
-from bench import Bench, wait_until
+from bench import REALS, Bench, wait_until
 from cluster_servers import DatabaseServers
 from mobile import registration
 from pair import PORTS, Pair
 
 from haslb_lab.chassis.description import CONTROLLER
+from haslb_lab.node import control
 from haslb_lab.runner.janitor import DIRECTORY
 from ryu_haslb.cluster.settings import TLS_VARIABLES
+
+#: The home agent whose weight tests change.
+FIRST = next(iter(REALS.values()))
 
 
 class Cluster(Pair):
@@ -68,6 +72,35 @@ class Cluster(Pair):
             return followed == ("following", len(self.bench.lab.flows(1)) - 1)
 
         wait_until(follows_all, "the standby follows every session rule")
+
+    def configure(self, port: int, *commands: str) -> str:
+        """Change the first home agent at a member, as ``haslb config`` does; what it answers."""
+        words = "\x1f".join(["ip slb serverfarm HAFARM", f"real {FIRST}", *commands])
+        return control.request(self.socket(port), f"config '{words}'")
+
+    def weight(self, port: int) -> int:
+        """The weight of the first home agent at a member."""
+        (row,) = (each for each in self.query(port, "show ip slb reals") if each["real"] == FIRST)
+        return int(row["weight"])
+
+    def await_weight(self, weight: int) -> None:
+        """Wait until the first home agent has this weight at both members."""
+        wait_until(lambda: [self.weight(port) for port in PORTS] == [weight] * 2, f"both have weight {weight}")
+
+    def await_change(self, weight: int) -> None:
+        """Change the weight at the leader, as soon as the database takes that, and wait until both have it.
+
+        Whether the change is made is seen by the weight alone: of one whose outcome was not known, the answer to the
+        next one is that there are no changes.
+        """
+
+        def is_changed() -> bool:
+            leader = self.master
+            self.configure(leader, f"weight {weight}")
+            return self.weight(leader) == weight
+
+        wait_until(is_changed, f"the change to weight {weight} is made")
+        self.await_weight(weight)
 
     def await_whole(self) -> None:
         """Wait until one member serves, and the other one stands by; both have the database."""
