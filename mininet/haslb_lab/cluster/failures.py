@@ -143,15 +143,17 @@ def _members_killed(lab: ClusterLab, _: str) -> Iterator[None]:
     """
     for switch in SWITCHES.values():
         subprocess.run(["ovs-vsctl", "set-fail-mode", switch, "secure"], check=True)
-    for name in lab.members:
-        lab.processes[name].kill()
-    for name in lab.members:
-        lab.processes[name].wait()
-        lab.start(name)
-    wait_until(lambda: lab.leader() is not None, "a member leads again", START_TIMEOUT)
-    yield
-    for switch in SWITCHES.values():
-        subprocess.run(["ovs-vsctl", "del-fail-mode", switch], check=True)
+    try:
+        for name in lab.members:
+            lab.processes[name].kill()
+        for name in lab.members:
+            lab.processes[name].wait()
+            lab.start(name)
+        wait_until(lambda: lab.leader() is not None, "a member leads again", START_TIMEOUT)
+        yield
+    finally:
+        for switch in SWITCHES.values():
+            subprocess.run(["ovs-vsctl", "del-fail-mode", switch], check=True)
 
 
 @contextmanager
