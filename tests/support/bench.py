@@ -32,6 +32,8 @@ from haslb_lab.runner.janitor import DIRECTORY
 from haslb_lab.runner.lab import BALANCER, Lab
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.openflow.pipeline import Purpose, dispatch_address
+from ryu_haslb.show.statistics import DROPPED
+from ryu_haslb.slb.drop_reason import DropReason
 
 #: The configuration of the lab's balancer, unless it is YAML.
 CONFIGURATION_FILE = DIRECTORY / "balancer.ios"
@@ -233,7 +235,14 @@ class Bench:
         counted = {row["counter"]: row["value"] for row in self.lab.query(CONTROLLER, "show ip slb stats")}
         for counter in ("requests", "dispatched", "deregistrations"):
             counted[counter] -= self._markers
+        # of a marker that was sent again the first was dropped because of overload, or came late
+        overload = DROPPED + DropReason.OVERLOAD_NEW_MOBILE.value
+        dropped = min(self._markers_again, counted[overload])
         counted["requests"] -= self._markers_again
+        for counter in ("dropped", overload):
+            counted[counter] -= dropped
+        for counter in ("dispatched", "deregistrations"):
+            counted[counter] -= self._markers_again - dropped
         return counted
 
     def counted(self, *frames: bytes, node: str = PDSN) -> dict[str, int]:
