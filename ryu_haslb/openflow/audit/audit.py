@@ -130,7 +130,7 @@ class Audit:
         """These standing rules are in place."""
         self.suspend()
         if rules != self._rules:  # else the switch must report them as it did at first
-            self._rules, self._at_first, self._sent_rules = rules, None, SentRules()
+            self._rules, self._at_first = rules, None
         self._is_expecting = True
         # The first comparison shows the form in which the switch reports rules: before it no deletion is recognized.
         self._due_at = now + AUDIT_INTERVAL if self._was_verified else now

@@ -115,9 +115,12 @@ class RuleCount:
         """A comparison begins: a count that is under way has no result."""
         self._to_count = None
 
-    def on_compared(self, began_at: float, now: float, reading: float, has_found: bool, is_due_again: bool) -> None:
-        """A comparison has ended, and has found something or not. The switch was ``reading`` rules for so long."""
-        self._is_unexplained = not has_found
+    def on_compared(self, began_at: float, now: float, reading: float, is_clean: bool, is_due_again: bool) -> None:
+        """A comparison has ended. The switch was ``reading`` rules for so long.
+
+        ``is_clean``: it has read all rules and found nothing. One that was given up explains no difference.
+        """
+        self._is_unexplained = is_clean
         self._took, self._compared_at = now - began_at, now
         self._compare_at = now if is_due_again else now + max(COMPARE_INTERVAL, _COMPARE_PAUSE * reading)
         self._not_before = now + _REPEAT_PAUSE * self._took

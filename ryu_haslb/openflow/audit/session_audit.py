@@ -69,6 +69,8 @@ SECOND_LOOK_INTERVAL = 2.0
 _MAX_EMPTY_COMPARISONS = 3
 #: Slices of which rules are installed again before the switch has reported one as it was sent.
 _MAX_UNPROVEN_SLICES = 3
+#: How often slices are halved on a switch that damages its replies: some of them then come whole.
+_MAX_HALVINGS = 6
 #: No tag. ``has_recovered`` returns for it whether recovery has read all rules, or has given up.
 _NO_TAG = 0
 
@@ -115,6 +117,7 @@ class SessionAudit:
         self._empty_comparisons = self._unproven_slices = 0
         self._ghosts = Ghosts(datapath_id, rules, balancer, recovery)
         self._has_found = self._is_due_again = False
+        self._is_complete, self._halvings = True, 0
 
     @property
     def is_reading(self) -> bool:
@@ -133,12 +136,13 @@ class SessionAudit:
         self.is_comparing, self._was_found = True, False
         self._has_found = self._is_due_again = False
         self._began_at = self._next_at = now
-        self._reading = 0.0
+        self._is_complete, self._reading = True, 0.0
         self._xid = None
         self._count.on_comparison()
         self._to_divide = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
         rules = max(len(self._balancer.sessions), self._count.in_table)  # there may be more rules than sessions
-        self._slices = [[] for _ in range(1 if self._ignores_cookies else slices_for(rules))]
+        slices = 1 if self._ignores_cookies else min(slices_for(rules) << self._halvings, _MAX_SLICES)
+        self._slices = [[] for _ in range(slices)]
         self._to_read = deque(range(len(self._slices)))
         self._to_look_again.clear()
         self._look_again_at = now
@@ -181,7 +185,10 @@ class SessionAudit:
                     self._empty_comparisons = 0  # the switch does report what it holds
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed statistics reply (%s); audit given up", self._datapath_id, error)
-            self._give_up(now)
+            if self.is_comparing:
+                self._skip_slice(now)
+            else:
+                self._give_up(now)
             return True
         if not more:
             self._xid = None
@@ -205,9 +212,17 @@ class SessionAudit:
         """End a count or a comparison without a result."""
         self._xid = None
         if self.is_comparing:
+            self._is_complete = False
             self._end_comparison(now)
         else:
             self._count.on_no_count(now)
+
+    def _skip_slice(self, now: float) -> None:
+        """The reply is damaged: these rules are not compared this time. From the next time on slices are smaller."""
+        self._xid = None
+        if self._is_complete:
+            self._is_complete, self._halvings = False, min(self._halvings + 1, _MAX_HALVINGS)
+        self._go_on(now)
 
     def _continue_comparison(self, now: float) -> None:
         """Divide the sessions into slices, some with each tick; then ask for the rules of the next slice."""
@@ -271,11 +286,16 @@ class SessionAudit:
             self._has_found = True
             self._look_again_at = self._asked_at + SECOND_LOOK_INTERVAL
             self._to_look_again.append(self._slice)
+        self._go_on(now)
+
+    def _go_on(self, now: float) -> None:
+        """Read the next slice after a pause, or end the comparison."""
         self._next_at = now + min(_SLICE_PAUSE * (now - self._asked_at), _MAX_SLICE_PAUSE)
         if self._to_read:
             return
         if not self._looks_again:
-            self._recovery.end_adoption()
+            if self._is_complete:
+                self._recovery.end_adoption()
             self._next_at = max(self._next_at, self._look_again_at)
         if not self._to_look_again:
             self._end_comparison(now)
@@ -287,7 +307,8 @@ class SessionAudit:
             self._empty_comparisons = 0
         elif self._has_found:
             self._empty_comparisons += 1
-        self._count.on_compared(self._began_at, now, self._reading, self._has_found, self._is_due_again)
+        is_clean = self._is_complete and not self._has_found
+        self._count.on_compared(self._began_at, now, self._reading, is_clean, self._is_due_again)
         self._ghosts.end()
 
     def _has_rule(self, session: Session) -> bool:
