@@ -53,6 +53,7 @@ def test_sighup_applies_the_file_again_and_logs_each_change(balancer: subprocess
     assert read_until(balancer, "changes") == [
         "%SLB-5-CONFIG: by=SIGHUP - ip slb serverfarm HAFARM / real 10.1.1.51 / weight 2",
         "%SLB-5-CONFIG: by=SIGHUP + ip slb serverfarm HAFARM / real 10.1.1.51 / weight 3",
+        f"{path}:1: farm HAFARM is of no virtual server; expected 'serverfarm HAFARM' in one",
         f"SIGHUP: {path} applied, 2 changes",
     ]
 

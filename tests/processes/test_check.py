@@ -74,7 +74,8 @@ def test_yaml_is_checked_too(tmp_path: Path) -> None:
     path = tmp_path / "slb.yaml"
     path.write_text("serverfarms: {F: {reals: [{address: 10.1.1.51, inservice: true}]}}\n")
     result = haslb("check", str(path))
-    assert (result.returncode, result.stderr) == (0, "")
+    warning = f"{path}:1: farm F is of no virtual server; expected 'serverfarm F' in one\n"
+    assert (result.returncode, result.stderr) == (0, warning)
     assert result.stdout == "ip slb serverfarm F\n real 10.1.1.51\n  inservice\n !\n!\n"
 
 
