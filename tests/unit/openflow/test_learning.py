@@ -197,7 +197,8 @@ def test_all_addresses_are_forgotten_by_few_messages_which_take_no_other_rule() 
     assert len(bench.learning) == 2 * MAX_NEW_ADDRESSES
 
 
-def test_no_message_deletes_more_learned_rules_than_a_group_may_have() -> None:
+@pytest.mark.parametrize("times", [1, 2], ids=["once", "again meanwhile"])
+def test_no_message_deletes_more_learned_rules_than_a_group_may_have(times: int) -> None:
     """A switch may take as long for it as for so many flow-mods, and requests wait behind it (docs/switches.md)."""
     bench = Bench()
     for port in range(1, 9):
@@ -206,22 +207,7 @@ def test_no_message_deletes_more_learned_rules_than_a_group_may_have() -> None:
     tables = bench.fake._datapath.tables[3:5]
     left = [len(table) for table in tables]
     assert left == [8 * MAX_NEW_ADDRESSES] * 2
-    bench.learning.learn_anew()
-    while bench.transport._replies:
-        bench.transport.deliver(bench.transport._replies.pop(0))
-        before, left = left, [len(table) for table in tables]
-        assert sum(before) - sum(left) <= 2 * INITIAL_WINDOW
-    assert not any(left)
-
-
-def test_addresses_that_are_forgotten_again_meanwhile_are_deleted_in_slices_as_well() -> None:
-    bench = Bench()
-    for port in range(1, 9):
-        for mac in shown(MAX_NEW_ADDRESSES, port * 1000):
-            bench.show(mac, port)
-    tables = bench.fake._datapath.tables[3:5]
-    left = [len(table) for table in tables]
-    for _ in range(2):
+    for _ in range(times):
         bench.learning.learn_anew()
         bench.transport.deliver(bench.transport._replies.pop(0))
     while bench.transport._replies:
