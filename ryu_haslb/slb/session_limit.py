@@ -121,14 +121,11 @@ class SessionLimit:
         elif len(queue.sessions) + len(queue.older) > 2 * queue.count + _MAX_STALE:
             queue.purge(_PURGED_PER_STEP)
 
-    def move(self, session: Session, real: RealServer) -> None:
-        """A session goes to another real server. If it is unconfirmed, it is the youngest of its client there."""
-        if real is session.real:
-            return
+    def on_moved(self, session: Session) -> None:
+        """A session has gone to another real server. If it is unconfirmed, it is the youngest of its client there."""
         queue = session.unconfirmed_in
-        self.remove(session)
-        session.real = real
-        if queue is not None:
+        if queue is not None and queue.real is not session.real:
+            self.remove(session)
             self.add(session, queue.share.address or session.client)
 
     def first_to_go(self) -> Optional[Session]:

@@ -134,7 +134,8 @@ class SessionTable:
 
     def move(self, session: Session, real: RealServer) -> None:
         """The session goes to another real server."""
-        self.limit.move(session, real)
+        session.real = real
+        self.limit.on_moved(session)
 
     def open(self, request: Request, real: RealServer, now: float) -> Session:
         """Open a session with a tag that no other session has."""

@@ -275,7 +275,8 @@ def test_counts_and_order_are_right_after_any_history(steps: list[tuple[str, int
             limit.add(sessions[-1], client.encode())
         elif step == "move":
             session = sessions.pop(now % len(sessions))
-            limit.move(session, reals[place])
+            session.real = reals[place]
+            limit.on_moved(session)
             sessions.append(session)
         else:
             limit.remove(sessions.pop(now % len(sessions)))
