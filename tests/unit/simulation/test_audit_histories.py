@@ -40,6 +40,15 @@ def run(world: World, seconds: float) -> None:
     world.clock.run_until(world.clock.now + seconds)
 
 
+def spoil_and_have_restored(world: World, kind: str) -> None:
+    """Others spoil our rules by this kind of fault, and in time all are as before."""
+    before = our_rules(world)
+    Fault(0.0, kind).strike(world)
+    assert our_rules(world) != before
+    run(world, RESTORE_TIME)
+    assert our_rules(world) == before
+
+
 def settled(parameters: Parameters) -> World:
     world = World(parameters)
     world.start()
@@ -134,11 +143,7 @@ def test_mobiles_are_served_and_others_are_not_disturbed_when_rules_are_deleted(
 def test_deleted_meters_are_restored_with_the_rules_that_use_them(caplog: pytest.LogCaptureFixture) -> None:
     """OpenFlow 1.3.5, section 6.5: the switch deletes the rules of a deleted meter with it."""
     world = settled(SILENT)
-    before = our_rules(world)
-    Fault(0.0, "meters are deleted").strike(world)
-    assert our_rules(world) != before
-    run(world, RESTORE_TIME)
-    assert our_rules(world) == before
+    spoil_and_have_restored(world, "meters are deleted")
     assert FIRST_METER in world.switch.datapath.meters
     assert "2 meters were deleted or changed by another controller or operator; restored" in caplog.text
     assert world.controller.fleet.switches[1].restored.meters == 2
@@ -196,11 +201,7 @@ def test_session_rules_that_others_replace_by_their_own_are_restored() -> None:
     section 6.4)."""
     world = settled(SILENT)
     run(world, 10.0)
-    before = our_rules(world)
-    Fault(0.0, "session rules are replaced").strike(world)
-    assert our_rules(world) != before
-    run(world, RESTORE_TIME)
-    assert our_rules(world) == before
+    spoil_and_have_restored(world, "session rules are replaced")
 
 
 def test_actions_that_are_changed_right_after_they_were_restored_are_restored_again() -> None:
@@ -220,11 +221,7 @@ def test_actions_that_are_changed_before_the_first_comparison_are_restored() -> 
     run(world, 70.0)
     world.controller.configure(replace(world.parameters, virtual_servers=2).configuration())
     run(world, 1.0)
-    before = our_rules(world)
-    Fault(0.0, "actions are changed").strike(world)
-    assert our_rules(world) != before
-    run(world, RESTORE_TIME)
-    assert our_rules(world) == before
+    spoil_and_have_restored(world, "actions are changed")
 
 
 def test_rules_without_a_session_are_removed_and_those_of_sessions_stay(caplog: pytest.LogCaptureFixture) -> None:
