@@ -210,7 +210,7 @@ class Recovery:
         if virtual_address is None:
             return
         tag, actions = row.cookie >> COOKIE_MARK_BITS, row.actions()
-        if self._has_begun(tag, virtual_address, actions):
+        if self._take_over_begun(tag, virtual_address, actions):
             return
         target = self._target(virtual_address, actions)
         if target is None:
@@ -259,13 +259,13 @@ class Recovery:
 
     def _recover(self, tag: int, target: RuleTarget, server: VirtualServer, real: RealServer, now: float) -> None:
         self.forget(tag)
-        begun = self._has_begun(tag, target.virtual_address, target.actions)
-        if not (begun or self._balancer.sessions.is_full):
+        is_taken = self._take_over_begun(tag, target.virtual_address, target.actions)
+        if not (is_taken or self._balancer.sessions.is_full):
             self.recovered += 1
             self._on_recovered(self._balancer.recover(server, tag, real, now), target.actions)
 
-    def _has_begun(self, tag: int, virtual_address: bytes, actions: bytes) -> bool:
-        """Whether there is a session with this tag: its mobile has named its home agent. The rule is the session's."""
+    def _take_over_begun(self, tag: int, virtual_address: bytes, actions: bytes) -> bool:
+        """Give the rule to the session with this tag, which began by naming its home agent. False: there is none."""
         session = self._balancer.sessions.by_tag(tag)
         if session is None:
             return False
