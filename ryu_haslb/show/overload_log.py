@@ -6,9 +6,9 @@
     %SLB-4-OVERLOAD: state=overloaded since=2026-11-29T05:13:44Z client_metered=31 overload_new_mobile=1280 (…)
     %SLB-6-OVERLOAD: state=over since=2026-11-29T05:13:44Z client_metered=31 overload_new_mobile=2044
 
-The first line comes at once, further ones with a drop :data:`REPORT_INTERVAL` or more after the line
-before, and the last one when nothing
-was dropped for :data:`CALM_INTERVAL`. So there are at most two lines a minute of each kind, whatever is sent.
+The first line comes at once, further ones with a drop :data:`REPORT_INTERVAL` or more after the line before, and the
+last one when nothing was dropped for :data:`CALM_INTERVAL`. So no flood causes more than two lines a minute of each
+kind.
 """
 
 from __future__ import annotations

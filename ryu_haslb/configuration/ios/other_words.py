@@ -1,6 +1,6 @@
 """Words that begin commands of IOS 12.2SR and 15 beside HA-SLB, as the manuals of the 7600 list them.
 
-Commands that begin with them are ignored, whatever follows.
+Commands that begin with them are ignored; the words behind are not read.
 """
 
 #: Words behind ``ip`` under an interface.

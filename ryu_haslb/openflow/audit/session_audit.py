@@ -184,7 +184,7 @@ class SessionAudit:
                 if Table.SESSIONS in counts and self._count.on_rules(counts[Table.SESSIONS], now):
                     self._empty_comparisons = 0  # the switch does report what it holds
         except MalformedMessage as error:
-            LOG.warning("Switch %016x: malformed statistics reply (%s); audit given up", self._datapath_id, error)
+            LOG.warning("Switch %016x: malformed statistics reply (%s); ignored", self._datapath_id, error)
             if self.is_comparing:
                 self._skip_slice(now)
             else:

@@ -101,7 +101,7 @@ def test_a_peer_that_asks_and_never_reads_is_closed(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("is_trusted", [False, True])
 def test_a_stranger_cannot_make_us_keep_more_than_one_message(is_trusted: bool) -> None:
-    """CPqD's replies of 16 MB are awaited from a switch only: nobody has asked a stranger for a reply."""
+    """A switch may answer a question with 16 MB (CPqD). A stranger was asked nothing."""
     rows = struct.pack("!H54x", 56) * 585
     reply = HEADER.pack(OFP_VERSION, OFPT_MULTIPART_REPLY, 65528, 1) + struct.pack("!HHI", OFPMP_FLOW, 0, 0)
     ours, theirs = socket.socketpair()
