@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Optional, TypeVar
 
 from ryu_haslb.cli.help import Offers
 from ryu_haslb.configuration.ios.blocks import END, EXIT, ConfigurationMode
 from ryu_haslb.configuration.ios.commands import GLOBAL
-from ryu_haslb.configuration.ios.lines import read_lines, split_line
+from ryu_haslb.configuration.ios.lines import OpenTextError, read_lines, split_line
 from ryu_haslb.language.grammar import CommandError, expected, match
 
 Result = TypeVar("Result")
@@ -30,6 +30,24 @@ def is_end(text: str) -> bool:
         return match(GLOBAL, split_line(text.strip()).words).command is END
     except CommandError:
         return False
+
+
+def lines_until_end(lines: Iterable[str]) -> Iterator[str]:
+    """The lines of configuration mode in a pipe: those before ``end``, or before ``exit`` from the outermost mode.
+
+    A line that is no command is among them, so that the balancer refuses all of them. Which mode it was to open is not
+    known, so behind it only ``end`` ends configuration mode.
+    """
+    terminal = ConfigureTerminal()
+    is_mode_known = True
+    for line in lines:
+        try:
+            terminal.enter(line)
+        except (CommandError, OpenTextError):
+            is_mode_known = False
+        if is_end(line) or (terminal.done and is_mode_known):
+            return
+        yield line
 
 
 class ConfigureTerminal:

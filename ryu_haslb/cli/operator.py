@@ -8,11 +8,10 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import takewhile
 from typing import Callable
 
 from ryu_haslb.cli.client import ControlClient, ControlError
-from ryu_haslb.cli.configure_terminal import ConfigureTerminal, command_to_do, is_end
+from ryu_haslb.cli.configure_terminal import ConfigureTerminal, command_to_do, lines_until_end
 from ryu_haslb.cli.help import help_lines, offers_of
 from ryu_haslb.cli.requests import config_request, executor_of, is_decided, request_words
 from ryu_haslb.configuration.ios.lines import OpenTextError
@@ -132,8 +131,7 @@ class Operator:
             status, commands = 0, self._typed_commands()
         else:
             # what follows the end in a pipe are commands of the prompt again
-            until_end = takewhile(lambda line: not is_end(line), sys.stdin or ())
-            lines = [(line, command_to_do(line)) for line in until_end]
+            lines = [(line, command_to_do(line)) for line in lines_until_end(sys.stdin or ())]
             status = self._run_lines(command for _, command in lines if command is not None)
             commands = [line for line, command in lines if command is None]
         return max(status, self._show(self._client.ask(config_request(commands)))) if commands else status

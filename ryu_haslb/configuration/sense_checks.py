@@ -16,6 +16,7 @@ from ryu_haslb.configuration.draft import (
     VirtualServerDraft,
     VlanDraft,
 )
+from ryu_haslb.configuration.model import DfpAgent
 from ryu_haslb.language.diagnostics import Diagnostics
 from ryu_haslb.language.wording import quoted
 
@@ -158,15 +159,26 @@ def _check_agents(draft: Draft, diagnostics: Diagnostics) -> None:
 
 
 def _check_agents_of_one_real(dfp: DfpDraft, reals: Collection[IPv4Address], diagnostics: Diagnostics) -> None:
-    """Two agents at the address of a real server, each of which sets the weight that the other has set."""
-    first: dict[IPv4Address, int] = {}
-    for (address, port), line in dfp.lines.items():
-        is_of_real = address in reals and (address, port) in dfp.agents
-        if is_of_real and first.setdefault(address, port) != port:
+    """Agents for the same real servers, each of which sets the weight that the other has set: a warning for two agents.
+
+    Agents that may set the weight of any real server count for none of them.
+    """
+    first: dict[IPv4Address, DfpAgent] = {}
+    for key, line in dfp.lines.items():
+        agent = dfp.agents.get(key)
+        if agent is None:
+            continue
+        others: dict[DfpAgent, list[IPv4Address]] = {}
+        for address in dict.fromkeys((agent.address, *(agent.reals or ()))):
+            other = first.setdefault(address, agent) if address in reals else agent
+            if other is not agent:
+                others.setdefault(other, []).append(address)
+        for other, shared in others.items():
+            further = f" and {len(shared) - 1} more" if len(shared) > 1 else ""
             diagnostics.warning(
                 line,
-                f"DFP agents {address} {first[address]} and {address} {port} set the weight of the same real server, "
-                "and the last report counts; expected one agent for each home agent",
+                f"DFP agents {other.address} {other.port} and {agent.address} {agent.port} both set the weight of real "
+                f"server {shared[0]}{further}, and the last report counts; expected one agent for each real server",
             )
 
 

@@ -27,7 +27,7 @@ Clock = Callable[[], float]
 class Link:
     """One agent: the state machine of its connection, and what carries out the machine's actions.
 
-    ``lost_because`` says why the last connection has ended.
+    ``lost_because`` says why the last connection has ended, or why none has been made yet, and what follows.
     """
 
     def __init__(self, agent: DfpAgent, agents: DfpAgents) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import time
 from contextlib import suppress
@@ -22,6 +23,9 @@ LOG = logging.getLogger(__name__)
 _READ_SIZE = 1 << 12
 #: Seconds between two reads. However much an agent sends, it gets a small part of the processor, and TCP slows it down.
 _READ_INTERVAL = 0.01
+#: Seconds. Whether an agent is connected is looked at less often (:mod:`ryu_haslb.show.state_log`), so that the end of a
+#: shorter connection has a line here.
+_BRIEF = 0.2
 #: Seconds that a write may wait for the agent to read. Messages have a few hundred bytes.
 _SEND_TIMEOUT = 5.0
 
@@ -39,12 +43,13 @@ class SocketLink(Link):
     def __init__(self, agent: DfpAgent, agents: DfpAgents) -> None:
         super().__init__(agent, agents)
         self._socket: Any = None
+        self._connected_at = 0.0
 
     def connect(self, target: Connect) -> None:
         eventlet.spawn(self._serve, target)
 
     def disconnect(self, reason: str) -> None:
-        self._log_lost(reason)
+        self._record_loss(reason)
         self._release_socket()
 
     def _serve(self, target: Connect) -> None:
@@ -54,12 +59,15 @@ class SocketLink(Link):
                 stream = eventlet.connect((str(target.address), target.port))
         except OSError as error:
             self.carry_out(self.connection.closed(time.monotonic()))
-            LOG.info("connection to DFP agent %s failed: %s; %s", self.connection.name, error, self._outlook())
+            why = f"{os.strerror(error.errno) if error.errno else error}; {self._outlook()}"  # eventlet gives a token
+            if not self.connection.counters.connections:
+                self.lost_because = why
+            self._log_failure(why)
             return
         stream.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with stream:
-            self._socket = stream
+            self._socket, self._connected_at = stream, time.monotonic()
             self.carry_out(self.connection.connected(time.monotonic()))
             self._read(stream)
 
@@ -73,17 +81,21 @@ class SocketLink(Link):
             if not data:
                 self._release_socket()
                 self.carry_out(self.connection.closed(time.monotonic()))
-                self._log_lost("connection lost")
+                self._record_loss("connection lost")
                 return
             before = replace(self.connection.counters)
             self.carry_out(self.connection.received(data, time.monotonic()))
             self._log_refused(before, self.connection.counters)
             eventlet.sleep(_READ_INTERVAL)
 
-    def _log_lost(self, reason: str) -> None:
-        """The line with the severity is the one about the change of state (:mod:`ryu_haslb.show.state_log`)."""
-        self.lost_because = reason
-        LOG.info("DFP agent %s disconnected: %s; %s", self.connection.name, reason, self._outlook())
+    def _record_loss(self, reason: str) -> None:
+        """Keep the reason for the line about the change of state (:mod:`ryu_haslb.show.state_log`)."""
+        self.lost_because = f"{reason}; {self._outlook()}"
+        if time.monotonic() - self._connected_at < _BRIEF:
+            self._log_failure(self.lost_because)
+
+    def _log_failure(self, why: str) -> None:
+        LOG.info("connection to DFP agent %s failed: %s", self.connection.name, why)
 
     def _log_refused(self, before: Counters, after: Counters) -> None:
         if after.unauthorized_weights != before.unauthorized_weights:

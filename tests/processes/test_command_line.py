@@ -197,12 +197,16 @@ def test_configure_terminal_takes_commands_from_a_pipe(control: Path) -> None:
     assert "+ ip slb vserver MIPSLB / idle ipmobile request 77\n" in result.stdout
 
 
-def test_what_follows_end_in_a_pipe_are_commands_of_the_prompt(control: Path) -> None:
+@pytest.mark.parametrize(("last", "seconds"), [("end", 78), ("exit\nexit", 79)])
+def test_what_follows_configuration_mode_in_a_pipe_are_commands_of_the_prompt(
+    control: Path, last: str, seconds: int
+) -> None:
     """A script for IOS goes on after its configuration, mostly with ``write memory``."""
-    text = "configure terminal\nip slb vserver MIPSLB\nidle ipmobile request 78\nend\nshow ip slb vservers | count\n"
+    idle = f"idle ipmobile request {seconds}"
+    text = f"configure terminal\nip slb vserver MIPSLB\n{idle}\n{last}\nshow ip slb vservers | count\n"
     result = haslb(control, text=text)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.endswith("+ ip slb vserver MIPSLB / idle ipmobile request 78\nNumber of lines: 1\n")
+    assert result.stdout.endswith(f"+ ip slb vserver MIPSLB / {idle}\nNumber of lines: 1\n")
 
 
 def test_the_prompt_takes_lines_from_a_pipe(control: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ryu_haslb.cli.configure_terminal import ConfigureTerminal, is_end
+from ryu_haslb.cli.configure_terminal import ConfigureTerminal, is_end, lines_until_end
 from ryu_haslb.configuration.ios.lines import OpenTextError
 from ryu_haslb.language.grammar import CommandError
 
@@ -56,6 +56,22 @@ def test_a_text_that_its_line_does_not_end_is_refused_and_hides_nothing(line: st
 )
 def test_the_end_of_configuration_mode_may_be_abbreviated_as_any_command(line: str, expected: bool) -> None:
     assert is_end(line) is expected
+
+
+@pytest.mark.parametrize(
+    ("lines", "count"),
+    [
+        (["exit", "show version"], 0),
+        (["ip slb serverfarm HAFARM", "exit", "ip slb vserver MIPSLB", "exit", "exit", "show version"], 4),
+        (["ip slb serverfarm HAFARM", "real 10.1.1.51", "end", "exit"], 2),
+        (["ip slb serverfram HAFARM", "exit", "ip slb vserver MIPSLB", "exit", "exit", "end", "show version"], 5),
+        (["macro name M", "exit", "exit", "@", "end", "show version"], 4),
+    ],
+)
+def test_exit_from_the_outermost_mode_ends_configuration_mode_in_a_pipe_unless_the_mode_is_not_known(
+    lines: list[str], count: int
+) -> None:
+    assert list(lines_until_end(lines)) == lines[:count]
 
 
 def test_comments_and_empty_lines_add_nothing() -> None:

@@ -34,9 +34,20 @@ def test_what_makes_sense_is_not_warned_about() -> None:
 
 def test_agents_at_one_address_that_set_the_weights_of_different_real_servers_make_sense() -> None:
     """A management host that speaks for each home agent at a port of its own."""
-    second = "ip slb serverfarm F\nreal 10.1.1.52\ninservice"
-    agents = "ip slb dfp\nagent 10.1.1.9 500 real 10.1.1.51\nagent 10.1.1.9 501 real 10.1.1.52"
-    assert warnings(f"{second}\n{agents}") == []
+    further = "ip slb serverfarm F\nreal 10.1.1.52\ninservice\nreal 10.1.1.53\ninservice"
+    agents = "ip slb dfp\nagent 10.1.1.9 500 real 10.1.1.52\nagent 10.1.1.9 501 real 10.1.1.53"
+    assert warnings(f"{further}\n{agents}") == []
+
+
+def test_two_agents_for_many_real_servers_cause_one_warning() -> None:
+    further = "ip slb serverfarm F\nreal 10.1.1.52\ninservice\nreal 10.1.1.53\ninservice\nip slb dfp\n"
+    agents = [f"agent 10.1.1.{host} 500 real 10.1.1.52 10.1.1.53 10.1.1.99\n" for host in (8, 9)]
+    (warning,) = warnings(further + "".join(agents))
+    assert "10.1.1.8 500 and 10.1.1.9 500 both set the weight of real server 10.1.1.52 and 1 more," in warning
+
+
+def test_an_agent_that_may_set_the_weight_of_any_real_server_is_no_other_agent_of_one() -> None:
+    assert warnings("ip slb dfp\nagent 10.1.1.9 500 real any\nagent 10.1.1.8 500 real any") == []
 
 
 @pytest.mark.parametrize(
@@ -67,7 +78,22 @@ def test_agents_at_one_address_that_set_the_weights_of_different_real_servers_ma
         ),
         ("ip slb serverfarm F\nreal 10.1.1.51\ndrain", 1, "every real server in service is drained"),
         ("ip slb serverfarm G\nreal 10.1.1.52\ninservice", 15, "farm G is of no virtual server"),
-        ("ip slb dfp\nagent 10.1.1.51 501", 16, "DFP agents 10.1.1.51 500 and 10.1.1.51 501 set the weight"),
+        (
+            "ip slb dfp\nagent 10.1.1.51 501",
+            16,
+            "DFP agents 10.1.1.51 500 and 10.1.1.51 501 both set the weight of real server 10.1.1.51,",
+        ),
+        (
+            "ip slb dfp\nagent 10.1.1.9 500 real 10.1.1.51",
+            16,
+            "DFP agents 10.1.1.51 500 and 10.1.1.9 500 both set the weight of real server 10.1.1.51,",
+        ),
+        (
+            "ip slb serverfarm F\nreal 10.1.1.52\ninservice\nip slb dfp\n"
+            "agent 10.1.1.9 500 real 10.1.1.52\nagent 10.1.1.52 500",
+            20,
+            "DFP agents 10.1.1.9 500 and 10.1.1.52 500 both set the weight of real server 10.1.1.52,",
+        ),
         ("ip slb entries 8000 100", 15, "the maximum of 100 sessions is less than the initial number, 8000"),
         ("ip slb serverfarm F\nreal 10.1.1.255", 16, "real 10.1.1.255 is the broadcast address of 10.1.1.0/24"),
         (

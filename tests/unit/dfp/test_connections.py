@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address
@@ -108,6 +109,36 @@ def test_a_lost_connection_withdraws_the_weights_and_is_made_again() -> None:
     agent.report(24)
     assert manager.changes.get() is not None
     assert manager.weight() == 24
+
+
+def test_the_loss_of_an_agent_is_left_to_the_line_about_its_state_unless_it_was_not_seen_connected(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One line for one event: that of ``state_log`` has the severity, and gets its reason here."""
+    caplog.set_level(logging.INFO)
+    for brief, logged in ((60.0, 1), (0.0, 0)):
+        monkeypatch.setattr("ryu_haslb.dfp.connections._BRIEF", brief)
+        caplog.clear()
+        agent = Agent()
+        manager = connected(agent)
+        agent.report(25)
+        manager.changes.get()
+        agent.manager.close()
+        assert manager.changes.get() is None
+        eventlet.sleep(0)
+        (link,) = manager.connections.links
+        assert link.lost_because == "connection lost; next attempt in 1 s"
+        line = f"connection to DFP agent 127.0.0.1:{agent.port} failed: {link.lost_because}"
+        assert [record.getMessage() for record in caplog.records] == [line] * logged
+
+
+def test_an_agent_that_was_never_connected_has_its_reason_too() -> None:
+    agent = Agent()
+    agent.listener.close()
+    (link,) = Manager(agent).connections.links
+    while not link.lost_because:
+        eventlet.sleep(0.001)
+    assert link.lost_because == "Connection refused; next attempt in 1 s"
 
 
 def test_an_agent_is_tried_at_once_when_its_host_is_found() -> None:
