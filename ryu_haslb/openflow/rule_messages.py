@@ -164,17 +164,19 @@ def learned_rule(rule: Rule, port: int, idle_timeout: int, command: int, xid: in
 
 
 class SentRule(NamedTuple):
-    """A rule as it is sent, for the audit."""
+    """A rule as it is sent, for the audit. A rule with another ``match`` is another one."""
 
     table: int
     priority: int
     cookie: int
     instructions: bytes
+    match: bytes = b""
 
 
 def as_sent(rule: Rule, metered: bool, layout: Layout = _DEFAULT) -> SentRule:
     """A rule as the messages above send it."""
-    return SentRule(rule.table.value, rule.priority, rule.cookie, _instructions(rule, metered, layout))
+    instructions = _instructions(rule, metered, layout)
+    return SentRule(rule.table.value, rule.priority, rule.cookie, instructions, match(rule.match))
 
 
 def _instructions(rule: Rule, metered: bool, layout: Layout) -> bytes:

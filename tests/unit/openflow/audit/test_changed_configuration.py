@@ -1,0 +1,44 @@
+"""The standing rules of another configuration replace those before, which is nobody else's doing (docs/flows.md)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from served_switch import CONFIGURATION, Served
+
+from ryu_haslb.configuration.model import Configuration
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.wire_flow_mod import FlowMod
+
+FARM, SERVER = CONFIGURATION.farms["HAFARM"], CONFIGURATION.virtual_servers["MIPSLB"]
+#: Each has as many rules as before, with the same actions, but for other addresses.
+CHANGED = {
+    "real server": replace(
+        CONFIGURATION,
+        farms={"HAFARM": replace(FARM, reals=(replace(FARM.reals[0], address=IPv4Address("10.1.1.52")),))},
+    ),
+    "virtual server": replace(
+        CONFIGURATION, virtual_servers={"MIPSLB": replace(SERVER, address=IPv4Address("10.1.1.11"))}
+    ),
+}
+
+
+@pytest.mark.parametrize("changed", CHANGED.values(), ids=CHANGED)
+def test_rules_for_another_address_are_no_incident(changed: Configuration) -> None:
+    served = Served()
+    audited = served.fleet.switches[1]
+    for configuration in (CONFIGURATION, changed):
+        served.fleet.configure(configuration)
+        for _ in range(100):
+            served.wait(0.1)
+            served.transport.answer()
+    assert audited.restored.incidents == 0
+    before = len(served.switch.flows)
+    served.switch.receive(FlowMod(wire.OFPFC_DELETE, 0, 0).pack(0))
+    assert len(served.switch.flows) < before
+    for _ in range(100):
+        served.wait(0.1)
+        served.transport.answer()
+    assert (audited.restored.incidents, len(served.switch.flows)) == (1, before)
