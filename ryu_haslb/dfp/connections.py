@@ -23,8 +23,8 @@ LOG = logging.getLogger(__name__)
 _READ_SIZE = 1 << 12
 #: Seconds between two reads. However much an agent sends, it gets a small part of the processor, and TCP slows it down.
 _READ_INTERVAL = 0.01
-#: Seconds. Whether an agent is connected is looked at less often (:mod:`ryu_haslb.show.state_log`), so that the end of a
-#: shorter connection has a line here.
+#: Seconds. Whether an agent is connected is looked at less often (:mod:`ryu_haslb.show.state_log`), so that the end of
+#: a shorter connection has a line here.
 _BRIEF = 0.2
 #: Seconds that a write may wait for the agent to read. Messages have a few hundred bytes.
 _SEND_TIMEOUT = 5.0

@@ -30,6 +30,7 @@ def test_rules_for_another_address_are_no_incident(changed: Configuration) -> No
     served = Served()
     audited = served.fleet.switches[1]
     for configuration in (CONFIGURATION, changed):
+        served.balancer.configure(configuration)
         served.fleet.configure(configuration)
         for _ in range(100):
             served.wait(0.1)
