@@ -37,7 +37,7 @@ from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.standing_rules import standing_rules
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.switch_records import SwitchRecord
-from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.transactions import LATE_REJECTION_TIME, Transactions
 from ryu_haslb.openflow.wire_description import Description
 from ryu_haslb.openflow.wire_handshake import set_config
 from ryu_haslb.slb.balancer import Balancer
@@ -52,8 +52,6 @@ PORTS_INTERVAL = 1.0
 #: Slices of the session rules, and how many of them are deleted at most to make room for a standing rule.
 SLICES = 16
 MAX_SLICES_REMOVED = 4
-#: Seconds behind the barrier reply in which a switch may still reject standing rules.
-LATE_REJECTION_TIME = 5.0
 
 #: Returns the time in seconds, as :func:`time.monotonic` does.
 Clock = Callable[[], float]

@@ -4,13 +4,14 @@ Changes are sent in groups, deletions first, each with a barrier behind it. The 
 and is no larger than what the switch takes in a fraction of a second (:mod:`.sessions.flow_mod_pace`). What waits
 meanwhile is bounded by the addresses that are known: an address has one change at a time.
 
-All rules together are deleted by cookie, in slices: one message for each table deletes about as many as a group may
-have, since a switch may take as long for it as for so many messages. Nothing else is sent before the last slice.
+All rules together, or those of a port with many, are deleted by cookie, in slices: one message for each table deletes
+about as many as a group may have, since a switch may take as long for it as for so many messages. Nothing else is sent
+before the last slice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import NamedTuple, Optional
 
@@ -21,6 +22,8 @@ from ryu_haslb.openflow.transactions import Transactions
 
 #: Seconds without a packet after which an address is forgotten (IEEE 802.1Q, section 8.8.3).
 AGEING_TIME = 300
+#: Addresses of a port from which on their rules are deleted together when it goes down.
+MIN_SLICED = 16
 
 
 class Key(NamedTuple):
@@ -39,11 +42,15 @@ class Entry(NamedTuple):
 
 
 class Slice(NamedTuple):
-    """One of so many ``slices`` of the rules, about so many ``rules``: those whose numbers have the same low bits."""
+    """One of so many ``slices`` of the rules, about so many ``rules``: those whose numbers have the same low bits.
+
+    ``port``: only those of the addresses that were learned at this port.
+    """
 
     number: int
     slices: int
     rules: int
+    port: Optional[int] = None
 
 
 #: Is called with each address whose rules the switch has rejected, with what was learned of it, and the error.
@@ -83,8 +90,21 @@ class LearnedRules:
         rules = 2 * addresses + len(self._to_delete) + sum(each.rules for each in self._slices)
         self._to_install.clear()
         self._to_delete.clear()
+        self._slices = self._divided(rules)
+
+    def delete_of_port(self, port: int, entries: Mapping[Key, Entry]) -> None:
+        """Delete the rules of these addresses, which are all that were learned at a port."""
+        if len(entries) < MIN_SLICED:
+            for key, entry in entries.items():
+                self.delete(key, entry)
+            return
+        for key in entries:
+            self._to_install.pop(key, None)
+        self._slices += self._divided(2 * len(entries), port)
+
+    def _divided(self, rules: int, port: Optional[int] = None) -> list[Slice]:
         slices = 1 << (rules // self._pace.window).bit_length()
-        self._slices = [Slice(number, slices, rules // slices + 1) for number in range(slices)]
+        return [Slice(number, slices, rules // slices + 1, port) for number in range(slices)]
 
     def flush(self) -> None:
         """Send the next group, as many flow-mods as the switch takes. One group is outstanding at a time."""
@@ -98,7 +118,7 @@ class LearnedRules:
     def _delete_slice(self, each: Slice) -> None:
         self._outstanding = each.rules
         self._transactions.submit(
-            lambda xid: rule_messages.learned_removal(xid, each.number, each.slices),
+            lambda xid: rule_messages.learned_removal(xid, each.number, each.slices, each.port),
             lambda error: self._on_concluded({}, error),
             lambda took: self._pace.on_confirmed(each.rules, took),
         )
@@ -115,6 +135,7 @@ class LearnedRules:
             lambda xid: [*(_deletion(rule, xid) for rule in deletions), *_additions(installs.items(), xid)],
             lambda error: self._on_concluded(installs, error),
             lambda took: self._pace.on_confirmed(count, took),
+            lambda error: self._on_rejected_late(installs, error),
         )
 
     def end(self) -> None:
@@ -129,6 +150,17 @@ class LearnedRules:
         if error is not None:
             for key, entry in installs.items():
                 self._on_rejected(key, entry, error)
+        self.flush()
+
+    def _on_rejected_late(self, installs: dict[Key, Entry], error: wire.Error) -> None:
+        """The switch rejects a rule of a group that it has confirmed; if it does not say which, all are in doubt."""
+        named = {
+            key: entry
+            for key, entry in installs.items()
+            if error.cookie in {_destination(key, entry).cookie, _source(key, entry).cookie}
+        }
+        for key, entry in {} if self._is_over else (named or installs).items():
+            self._on_rejected(key, entry, error)
         self.flush()
 
 

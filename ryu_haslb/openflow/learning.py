@@ -172,8 +172,10 @@ class Learning:
     def on_port_down(self, port: int) -> None:
         """A port went down: what is sent to its hosts is flooded, since they may appear at another."""
         place = self._ports.pop(port, None)
-        for key in [] if place is None else list(place.keys):
-            self._forget(key, self._entries[key])
+        entries = {key: self._entries.pop(key) for key in (place.keys if place is not None else ())}
+        for entry in entries.values():
+            self._keys.pop(entry.number, None)
+        self._rules.delete_of_port(port, entries)
         self._rules.flush()
 
     def learn_anew(self) -> None:

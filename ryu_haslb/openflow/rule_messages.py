@@ -126,24 +126,29 @@ def standing_removal(xid: int, layout: Layout = _DEFAULT) -> list[bytes]:
         if purpose not in STAYING_PURPOSES | with_data
     ]
     present = [purpose for purpose in sorted(with_data) if PIPELINE[purpose].table < layout.tables]
-    return exact + [_removal_with_data(purpose, xid) for purpose in present]
+    return exact + [_with_data(purpose).pack(xid) for purpose in present]
 
 
-def learned_removal(xid: int, number: int, slices: int) -> list[bytes]:
+def learned_removal(xid: int, number: int, slices: int, port: Optional[int] = None) -> list[bytes]:
     """Messages that delete what leads to learned addresses, and known sources: one of so many slices, by the low bits
-    of the numbers in their cookies. ``slices`` is a power of two.
+    of the numbers in their cookies. ``slices`` is a power of two. With ``port``, only what was learned there.
     """
-    purposes = Purpose.FORWARD_LEARNED, Purpose.KNOWN_SOURCE
-    return [_removal_with_data(purpose, xid, number, slices - 1) for purpose in purposes]
+    to, at = (
+        _with_data(Purpose.FORWARD_LEARNED, number, slices - 1),
+        _with_data(Purpose.KNOWN_SOURCE, number, slices - 1),
+    )
+    if port is not None:
+        to, at = to._replace(out_port=port), at._replace(match=match({"in_port": port}))
+    return [to.pack(xid), at.pack(xid)]
 
 
-def _removal_with_data(purpose: Purpose, xid: int, data: int = 0, mask: int = 0) -> bytes:
+def _with_data(purpose: Purpose, data: int = 0, mask: int = 0) -> FlowMod:
     """The message that deletes the rules of a purpose whose cookies have data, those with this under the mask.
 
     Without a whole cookie the switch visits each rule of a table: only the table in question is named.
     """
     cookie, cookie_mask = data << 32 | purpose.cookie, mask << 32 | SESSION_KEY_MASK
-    return FlowMod(wire.OFPFC_DELETE, PIPELINE[purpose].table, cookie, cookie_mask).pack(xid)
+    return FlowMod(wire.OFPFC_DELETE, PIPELINE[purpose].table, cookie, cookie_mask)
 
 
 def learned_instructions(purpose: Purpose, port: int) -> bytes:

@@ -1,7 +1,8 @@
 """Groups of messages that a switch carries out and confirms: a bundle and a barrier.
 
 A bundle is carried out as a whole or not at all (ONF EXT-230). A switch without bundles gets the messages one by one.
-The reply to the barrier behind them ends the transaction; an error before it makes it fail.
+The reply to the barrier behind them ends the transaction; an error before it makes it fail. Some hardware confirms
+first, and rejects when it writes its tables: errors are followed for :data:`LATE_REJECTION_TIME` behind the reply.
 """
 
 from __future__ import annotations
@@ -24,10 +25,15 @@ _BUNDLES_UNSUPPORTED: Final = frozenset(
     )
 )
 
+#: Seconds behind the barrier reply in which a switch may still reject what it has confirmed.
+LATE_REJECTION_TIME: Final = 5.0
+
 #: Returns the messages of a transaction; each must have the transaction id that it is given.
 Builder = Callable[[int], list[bytes]]
 #: Is called with the error that made a transaction fail, or with None when it succeeded.
 Conclusion = Callable[[Optional[wire.Error]], None]
+#: Is called with each error that comes behind the barrier reply.
+Revocation = Callable[[wire.Error], None]
 #: Is called with the seconds that the switch took for a transaction.
 Measure = Callable[[float], None]
 
@@ -37,6 +43,7 @@ class _Transaction:
     build: Builder
     conclude: Conclusion
     measure: Optional[Measure] = None
+    revoke: Optional[Revocation] = None
     begin_xid: Optional[int] = None
     begun_at: Optional[float] = None
     error: Optional[wire.Error] = None
@@ -55,20 +62,28 @@ class Transactions:
         self._open: dict[int, _Transaction] = {}
         #: The transactions that a barrier is in front of, by the transaction id of that barrier.
         self._measured: dict[int, _Transaction] = {}
+        #: What confirmed transactions call for errors that come late, and when that has an end; the oldest first.
+        self._revocable: dict[int, tuple[float, Revocation]] = {}
         self._bundles_supported = True
         self._bundle_xids: set[int] = set()
         self.has_bundles: Optional[bool] = None
 
-    def submit(self, build: Builder, conclude: Conclusion, measure: Optional[Measure] = None) -> int:
+    def submit(
+        self,
+        build: Builder,
+        conclude: Conclusion,
+        measure: Optional[Measure] = None,
+        revoke: Optional[Revocation] = None,
+    ) -> int:
         """Send the messages that ``build(xid)`` returns; ``conclude(error)`` is called once when they are confirmed.
 
         ``measure(seconds)`` is called before it with the time that the switch took. A further barrier in front of the
-        messages shows when it began.
+        messages shows when it began. ``revoke(error)`` is called for each error that comes when they are confirmed.
 
         Returns:
             The transaction id, which is also that of the barrier behind the messages.
         """
-        return self._send(_Transaction(build, conclude, measure))
+        return self._send(_Transaction(build, conclude, measure, revoke))
 
     def on_barrier_reply(self, xid: int, now: float = 0.0) -> bool:
         """Conclude a transaction; ``now`` is for those that are measured. False when the barrier belongs to none."""
@@ -87,8 +102,9 @@ class Transactions:
             self._bundle_xids.discard(xid)
             self.has_bundles = self._bundles_supported
         if transaction.repeat:
-            self._send(_Transaction(transaction.build, transaction.conclude, transaction.measure))
+            self._send(_Transaction(transaction.build, transaction.conclude, transaction.measure, transaction.revoke))
         else:
+            self._await_late_errors(xid, transaction, now)
             transaction.conclude(transaction.error)
         return True
 
@@ -96,7 +112,7 @@ class Transactions:
         """Make a transaction fail, or repeat it without a bundle. False when the rejected message belongs to none."""
         transaction = self._open.get(xid)
         if transaction is None:
-            return False
+            return self._revoke(xid, error)
         if transaction.is_bundle and self._bundles_supported and (error.type, error.code) in _BUNDLES_UNSUPPORTED:
             self._bundles_supported = False
             transaction.repeat = True
@@ -107,6 +123,20 @@ class Transactions:
         """The connection is lost: open transactions are never concluded."""
         self._open.clear()
         self._measured.clear()
+        self._revocable.clear()
+
+    def _await_late_errors(self, xid: int, transaction: _Transaction, now: float) -> None:
+        while self._revocable and next(iter(self._revocable.values()))[0] < now:
+            del self._revocable[next(iter(self._revocable))]
+        if transaction.revoke is not None and transaction.error is None:
+            self._revocable[xid] = now + LATE_REJECTION_TIME, transaction.revoke
+
+    def _revoke(self, xid: int, error: wire.Error) -> bool:
+        """The switch rejects what it has confirmed. False when the rejected message belongs to no transaction."""
+        if xid not in self._revocable:
+            return False
+        self._revocable[xid][1](error)
+        return True
 
     def _send(self, transaction: _Transaction) -> int:
         before = b""

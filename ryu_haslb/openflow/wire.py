@@ -248,8 +248,16 @@ class Error(NamedTuple):
     @property
     def table(self) -> Optional[int]:
         """The table of the flow-mod that was rejected; None if it was another message, or is cut short."""
-        is_flow_mod = self.data[1:2] == bytes([OFPT_FLOW_MOD]) and len(self.data) > _FLOW_MOD_TABLE
-        return self.data[_FLOW_MOD_TABLE] if is_flow_mod else None
+        return self.data[_FLOW_MOD_TABLE] if self._is_about_flow_mod else None
+
+    @property
+    def cookie(self) -> Optional[int]:
+        """The cookie of the flow-mod that was rejected; None if it was another message, or is cut short."""
+        return int.from_bytes(self.data[8:16], "big") if self._is_about_flow_mod else None
+
+    @property
+    def _is_about_flow_mod(self) -> bool:
+        return self.data[1:2] == bytes([OFPT_FLOW_MOD]) and len(self.data) > _FLOW_MOD_TABLE
 
     def __str__(self) -> str:
         """OpenFlow's name of the reason why a flow-mod was rejected; of other errors the numbers."""

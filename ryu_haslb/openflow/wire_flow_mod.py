@@ -74,7 +74,10 @@ def apply_actions(actions: bytes) -> bytes:
 
 
 class FlowMod(NamedTuple):
-    """Adds a rule, or deletes rules. Time-outs are in seconds (0: none); match and instructions are packed."""
+    """Adds a rule, or deletes rules. Time-outs are in seconds (0: none); match and instructions are packed.
+
+    ``out_port`` limits a deletion to rules that output to this port.
+    """
 
     command: int
     table: int
@@ -86,22 +89,16 @@ class FlowMod(NamedTuple):
     match: bytes = MATCH_ALL
     instructions: bytes = b""
     hard_timeout: int = 0
+    out_port: int = OFPP_ANY
 
     def pack(self, xid: int) -> bytes:
         """The message."""
         length = _FLOW_MOD.size + len(self.match) + len(self.instructions)
         head = _FLOW_MOD.pack(
             *(OFP_VERSION, OFPT_FLOW_MOD, length, xid, self.cookie, self.cookie_mask, self.table, self.command),
-            *(self.idle_timeout, self.hard_timeout, self.priority, OFP_NO_BUFFER, OFPP_ANY, OFPG_ANY, self.flags),
+            *(self.idle_timeout, self.hard_timeout, self.priority, OFP_NO_BUFFER, self.out_port, OFPG_ANY, self.flags),
         )
         return head + self.match + self.instructions
-
-
-def cookie_of(message: bytes) -> Optional[int]:
-    """The cookie of a flow-mod, of which an error message has the beginning; None if it is another message."""
-    if message[1:2] != bytes([OFPT_FLOW_MOD]):
-        return None
-    return int.from_bytes(message[8:16], "big")
 
 
 def meter_mod(xid: int, command: int, meter_id: int, rate: Optional[int] = None, burst: int = 0) -> bytes:

@@ -96,6 +96,8 @@ class Capabilities:
     answers_barriers: bool = True
     #: Bytes of the rejected message that an error repeats.
     error_data: int = 64
+    #: Seconds after which a flow-mod is rejected, behind the reply to the barrier that follows it.
+    rejection_lag: float = 0.0
     #: Seconds after which packets meet the rules that the switch has confirmed, and reports.
     flow_mod_lag: float = 0.0
 

@@ -27,6 +27,7 @@ ODD_SWITCHES: dict[str, tuple[Any, ...]] = {
     "port_statistics": (False,),
     "push_vlan": (False,),
     "reflects": (False,),
+    "rejection_lag": (0.3,),
     "wraps_statistics": (True,),
 }
 

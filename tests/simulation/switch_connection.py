@@ -166,11 +166,17 @@ class SwitchConnection:
         try:
             handler(message, xid)
         except MalformedError as error:
-            self._refuse(message, error.code)
+            lag = self._switch.capabilities.rejection_lag if kind == FLOW_MOD else 0.0
+            if lag:
+                self._switch.clock.after(lag, self._refuse, message, error.code)
+            else:
+                self._refuse(message, error.code)
         except (struct.error, IndexError):
             self._refuse(message, (1, 6))  # OFPBRC_BAD_LEN
 
     def _refuse(self, message: bytes, code: tuple[int, int]) -> None:
+        if not self.is_open:
+            return
         xid = int.from_bytes(message[4:8], "big")
         repeated = message[: self._switch.capabilities.error_data]
         self.send(ERROR, code[0].to_bytes(2, "big") + code[1].to_bytes(2, "big") + repeated, xid)

@@ -9,6 +9,9 @@
 
 A session whose rule is rejected continues by packet-out. When the table is full, no other rule fits either: all
 additions wait for the end of the pause, deletions do not. Deletions that the switch confirms shorten the pause.
+
+Some hardware confirms rules, and rejects them some time later. Its confirmation does not show that they fit: the next
+attempt waits until no rejection can come any more (:data:`.transactions.LATE_REJECTION_TIME`).
 """
 
 from __future__ import annotations
@@ -19,10 +22,12 @@ from itertools import islice
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.backoff import MAX_RETRY_INTERVAL, Backoff
+from ryu_haslb.openflow.rule_messages import SessionRule
 from ryu_haslb.openflow.sessions.install_queue import InstallQueue
 from ryu_haslb.openflow.sessions.rule_bundle import Install, RuleBundle
 from ryu_haslb.openflow.sessions.rule_room import RuleRoom
-from ryu_haslb.slb.session import Session
+from ryu_haslb.openflow.transactions import LATE_REJECTION_TIME
+from ryu_haslb.slb.session import Session, cookie_of
 
 LOG = logging.getLogger(__name__)
 
@@ -44,6 +49,9 @@ class RejectedRules:
         self._is_full = False
         self._backoff = Backoff()
         self._rejected_at = 0.0
+        #: Whether the switch rejects what it has confirmed, and until when it may do that with the last additions.
+        self._rejects_late = False
+        self._uncertain_until = 0.0
 
     @property
     def has_pause(self) -> bool:
@@ -52,7 +60,7 @@ class RejectedRules:
 
     def must_additions_wait(self, now: float) -> bool:
         """Whether additions wait because the flow table is full."""
-        return self._is_full and self._backoff.must_wait(now)
+        return self._is_full and (self._backoff.must_wait(now) or now < self._uncertain_until)
 
     def on_rejected(self, bundle: RuleBundle, error: wire.Error, now: float) -> None:
         """Divide a rejected bundle. A single rule that is rejected stays out."""
@@ -60,16 +68,27 @@ class RejectedRules:
         if parts:
             self.parts += parts
         elif bundle.removes:
-            LOG.warning(
-                "Switch %016x rejected the deletion of session rule %012x (%s); the rule stays there",
-                *(self._datapath_id, bundle.removes[0].tag, error),
-            )
+            self._on_deletion_rejected(bundle.removes[0], error)
             self.parts += bundle.following()
         elif error.is_table_full:
             self._leave_out(list(bundle.every_install()), error, now)
         else:
             self._leave_out(bundle.installs, error, now)
             self.parts += bundle.following()
+
+    def on_rejected_late(self, bundle: RuleBundle, error: wire.Error, now: float) -> None:
+        """The switch rejects a rule of a bundle that it has confirmed; if it does not say which, all are in doubt."""
+        for rule in bundle.removes:
+            if error.cookie == cookie_of(rule.tag):
+                self._on_deletion_rejected(rule, error)
+                return
+        rejected = [each for each in bundle.installs if each[0].cookie == error.cookie] or bundle.installs
+        here = [each for each in rejected if each[0].is_live and each[0].rule_at in {None, self._datapath_id}]
+        for session, _ in here:
+            session.rule_at = None
+        if here:
+            self._rejects_late = True
+            self._leave_out(here, error, now)
 
     def on_confirmed(self, bundle: RuleBundle, now: float) -> None:
         """The switch has carried out a bundle: its next part follows.
@@ -80,7 +99,9 @@ class RejectedRules:
         self.parts += bundle.following()
         if not self._is_full:
             return
-        if bundle.installs:
+        if bundle.installs and self._rejects_late:
+            self._uncertain_until = now + LATE_REJECTION_TIME
+        elif bundle.installs:
             self._is_full = False
             self._backoff.on_accepted()
         else:
@@ -104,9 +125,15 @@ class RejectedRules:
     def disconnect(self) -> list[RuleBundle]:
         """The connection is lost: nothing has to pause. Returns the parts that were not sent."""
         parts, self.parts = self.parts, []
-        self._is_full = False
+        self._is_full = self._rejects_late = False
         self._backoff.reset()
         return parts
+
+    def _on_deletion_rejected(self, rule: SessionRule, error: wire.Error) -> None:
+        LOG.warning(
+            "Switch %016x rejected the deletion of session rule %012x (%s); the rule stays there",
+            *(self._datapath_id, rule.tag, error),
+        )
 
     def _leave_out(self, installs: list[Install], error: wire.Error, now: float) -> None:
         """The switch does not take these rules: they are sent again after a pause."""

@@ -6,6 +6,7 @@ milliseconds. When many sessions begin at once, a switch can keep up with bundle
     install(), remove() -> waiting -> outstanding: in a bundle with others (ONF EXT-230), a barrier request behind it
                                       -> barrier reply: installed, ``session.rule_at`` is this switch
                                       -> error: the bundle is divided, and its parts are sent again
+                                      -> error behind the barrier reply: not installed, sent again after a pause
                                       -> connection lost: waiting again
 
 A rejected bundle is divided until a single rule is rejected. The session of that rule continues by packet-out, and the
@@ -336,7 +337,10 @@ class SessionRules:
         self.room.on_sent(bundle)
         count = len(bundle.installs) + len(bundle.removes)
         self.changes += count
-        return transactions.submit(build, conclude, lambda took: self.pace.on_confirmed(count, took))
+        return transactions.submit(
+            *(build, conclude, lambda took: self.pace.on_confirmed(count, took)),
+            lambda error: self.rejected.on_rejected_late(bundle, error, self._now),
+        )
 
     def _take_divided(self) -> Optional[RuleBundle]:
         """Take the next part of a rejected bundle, without what has changed since the bundle was made."""

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from typing import Any, Optional
 
 import pytest
-from fake_switch import FakeSwitch, FakeTransport
+from fake_switch import FakeSwitch, FakeTransport, error
 
 from ryu_haslb.configuration.model import Switching
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.layout import Layout, flood_to
 from ryu_haslb.openflow.layout_choice import LayoutChoice
+from ryu_haslb.openflow.learned_rules import MIN_SLICED
 from ryu_haslb.openflow.learning import (
     DEAF_INTERVAL,
     MAX_ADDRESSES,
@@ -31,6 +32,7 @@ from ryu_haslb.openflow.wire_ports import MAX_PORTS
 LAYOUT = Layout(Switching.LEARN)
 OWN = bytes.fromhex("0251b7000001")
 HOST = bytes.fromhex("020000000007")
+OTHER_HOST = bytes.fromhex("020000000008")
 
 
 class Bench:
@@ -266,7 +268,8 @@ def test_a_switch_that_does_not_answer_is_sent_no_more_than_a_first_window() -> 
 
 def test_deletions_go_before_additions() -> None:
     bench = Bench()
-    for mac in shown(50):
+    hosts = MIN_SLICED - 1
+    for mac in shown(hosts):
         bench.show(mac, 7)
     bench.transport.sent.clear()
     bench.show(HOST, 8, answers=False)  # is sent at once
@@ -276,7 +279,53 @@ def test_deletions_go_before_additions() -> None:
     bench.transport.answer()
     commands = flow_mods(bench)[2:]
     assert commands == sorted(commands, key=lambda command: command != wire.OFPFC_DELETE_STRICT)
-    assert len(commands) == 2 * 50 + 2 * 10
+    assert len(commands) == 2 * hosts + 2 * 10
+
+
+def test_many_addresses_of_a_port_that_goes_down_are_forgotten_by_few_messages() -> None:
+    """docs/switches.md: hardware takes 200 to 1,000 flow-mods a second."""
+    bench = Bench()
+    for mac in shown(MAX_NEW_ADDRESSES):
+        bench.show(mac, 7)
+    bench.show(HOST, 8)
+    moved, *_ = shown(1)
+    bench.transport.sent.clear()
+    bench.learning.on_port_down(7)
+    bench.show(moved, 9)
+    assert len(flow_mods(bench)) <= 2 * 2 * 2 * MAX_NEW_ADDRESSES // INITIAL_WINDOW + 2
+    assert [match["eth_dst"] for _, match in bench.rules(Purpose.FORWARD_LEARNED)] == [HOST.hex(":"), moved.hex(":")]
+    assert [match["in_port"] for _, match in bench.rules(Purpose.KNOWN_SOURCE)] == [8, 9]
+    assert len(bench.learning) == 2
+
+
+def test_what_is_learned_at_a_port_that_is_up_again_stays() -> None:
+    """Its rules are on the way, or wait, while those of before are deleted."""
+    bench = Bench()
+    for mac in shown(100):
+        bench.show(mac, 7)
+    bench.show(HOST, 8, answers=False)
+    bench.learning.on_port_down(7)
+    for mac in shown(3, 1000):
+        bench.show(mac, 7, answers=False)
+    bench.transport.answer()
+    assert [match["in_port"] for _, match in bench.rules(Purpose.KNOWN_SOURCE)] == [8, 7, 7, 7]
+    assert len(bench.rules(Purpose.FORWARD_LEARNED)) == len(bench.learning) == 4
+
+
+@pytest.mark.parametrize("length", [0, 64], ids=["without data", "with data"])
+def test_an_address_whose_rules_are_rejected_behind_the_barrier_is_not_learned(length: int) -> None:
+    bench = Bench(bundles=False)
+    bench.show(HOST, 7, answers=False)
+    bench.show(OTHER_HOST, 8, answers=False)
+    bench.transport.answer()
+    assert len(bench.learning) == 2
+    sent = next(each for each in bench.transport.sent if HOST in each and each[1] == wire.OFPT_FLOW_MOD)
+    rejection = error(sent, (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_TABLE_FULL))
+    assert bench.transport.deliver(rejection[: 12 + length])
+    bench.transport.answer()
+    assert len(bench.learning) == 1
+    assert [match["in_port"] for _, match in bench.rules(Purpose.KNOWN_SOURCE)] == [8]
+    assert [match["in_port"] for _, match in bench.rules(Purpose.LEARN_NOTHING)] == [7]
 
 
 def test_a_host_that_moves_leaves_no_rule_behind_when_its_new_rules_are_rejected() -> None:

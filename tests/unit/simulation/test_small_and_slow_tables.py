@@ -21,10 +21,16 @@ SLOW = Parameters(
     seed=5, home_agents=3, pdsns=2, mobiles=1500, arrivals=4.0, lifetime=600, idle=60, flow_mod_rate=300.0
 )
 SMALL = Parameters(seed=5, home_agents=3, pdsns=2, mobiles=150, lifetime=60, idle=60, stay=60.0)
+CONFIRMS_FIRST: dict[str, Any] = {"max_flows": 41, "reports_features": False, "bundles": False}
 TABLES: dict[str, dict[str, Any]] = {
     "reported": {"max_flows": 41},
     "found full": {"max_flows": 41, "reports_features": False},
     "found full, without bundles": {"max_flows": 41, "reports_features": False, "bundles": False},
+    "found full behind the barrier reply": {**CONFIRMS_FIRST, "habits": (("rejection_lag", 0.3),)},
+    "found full 2 s later, without saying by which rule": {
+        **CONFIRMS_FIRST,
+        "habits": (("rejection_lag", 2.0), ("error_data", 0)),
+    },
     "configured": {"max_rules": 40},
     "configured, slow": {"max_rules": 40, "flow_mod_rate": 200.0},
     "slow, without bundles": {"flow_mod_rate": 200.0, "bundles": False},
@@ -105,6 +111,17 @@ def test_a_slow_switch_that_connects_again_is_served_at_once() -> None:
     assert world.switch.work.max_delay < 2 * TARGET_DELAY
     world.clock.run_until(world.clock.now + 6.0)
     assert session_rules(world.switch) == SLOW.mobiles
+
+
+@pytest.mark.parametrize("error_data", [64, 0])
+def test_no_session_is_believed_to_have_a_rule_that_was_rejected_behind_the_barrier_reply(error_data: int) -> None:
+    habits = (("rejection_lag", 0.3), ("error_data", error_data))
+    world = world_after(replace(SMALL, **CONFIRMS_FIRST, habits=habits, idle=300, lifetime=600, stay=0.0), 60.0)
+    believed = {each.cookie for each in world.controller.balancer.sessions if each.rule_at is not None}
+    held = {flow.cookie for flow in world.switch.datapath.tables[1] if flow.cookie >> 32}
+    assert len(held) == 40
+    assert not believed - held
+    assert len(believed) > 20
 
 
 def test_made_up_addresses_do_not_block_a_slow_switch_that_learns() -> None:
