@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 import uuid
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
+import eventlet
 from ovs.db.idl import Idl, SchemaHelper, Transaction
 from ovs.stream import Stream
 
 from ryu_haslb.cluster import json_stream
+from ryu_haslb.cluster.servers import SCHEMA
 from ryu_haslb.cluster.settings import ClusterSettings
+from ryu_haslb.errors import HaslbError
 
 LOG = logging.getLogger(__name__)
 
@@ -22,8 +26,18 @@ MAX_RECONNECT_INTERVAL = 1.0
 #: Seconds for which a Raft leader must have had a shorter log than the one before it until that counts as restored. One
 #: that no longer leads does not know that for a second or two.
 RESTORED_TIMEOUT = 10.0
+#: Rows of an update that are applied between two turns of other green threads: some 3 ms.
+ROWS_AT_ONCE = 50
+#: Rows that a member keeps of a table, by its name. A server accepts no more.
+MAX_ROWS: dict[str, int] = {
+    name: table["maxRows"] for name, table in json.loads(SCHEMA.read_text())["tables"].items() if "maxRows" in table
+}
 #: Stands for the last transaction that a member has seen, if it has seen none.
 _NO_TRANSACTION = str(uuid.UUID(int=0))
+
+
+class TooManyRowsError(HaslbError):
+    """A server sends more rows of a table than its schema allows."""
 
 
 class FollowingIdl(Idl):  # type: ignore[misc]
@@ -32,6 +46,8 @@ class FollowingIdl(Idl):  # type: ignore[misc]
     The ``ovs`` package takes a server whose log is shorter than it was for one with stale data, and would avoid the
     servers of such a database for ever. A new database is another Raft cluster, with an id of its own. One whose files
     were replaced by older ones has the same id, and its Raft leader has the shorter log for long.
+
+    An update of many rows is applied in slices, between which other green threads run. They may see a part of it.
     """
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
@@ -39,19 +55,38 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         self.clock = time.monotonic
         self._raft_cluster: Optional[str] = None
         self._shorter_since: Optional[float] = None
+        self._is_running, self._rows = False, 0
 
     def run(self) -> Any:
         """Process what has come; return whether the copy of the tables may have changed.
 
-        What the ``ovs`` package cannot process must not end the process that serves the switches.
+        What the ``ovs`` package cannot process must not end the process that serves the switches. Another green thread
+        that comes here while an update is being applied reads nothing.
         """
+        if self._is_running:
+            return False
+        self._is_running = True
         try:
             return self._run()
+        except TooManyRowsError as error:
+            LOG.error("cluster: the database's server sends %s; connecting anew", error)
         except Exception:
             LOG.exception("cluster: a message of the database's server cannot be processed; connecting anew")
-            self.last_id = _NO_TRANSACTION  # the message may have had a change, so all tables are read anew
-            self.force_reconnect()
-            return True
+        finally:
+            self._is_running = False
+        self.last_id = _NO_TRANSACTION  # the message may have had a change, so all tables are read anew
+        self.force_reconnect()
+        return True
+
+    def cooperative_yield(self) -> None:
+        """The ``ovs`` package calls this before each row of an update. Raises: TooManyRowsError."""
+        self._rows += 1
+        if self._rows % ROWS_AT_ONCE:
+            return
+        for table in self.tables.values():
+            if len(table.rows) > MAX_ROWS.get(table.name, 0) + ROWS_AT_ONCE:
+                raise TooManyRowsError(f"more than {MAX_ROWS.get(table.name, 0)} rows of the table {table.name}")
+        eventlet.sleep(0)
 
     def _run(self) -> Any:
         change_seqno = super().run()

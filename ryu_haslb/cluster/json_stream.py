@@ -22,6 +22,8 @@ SLICE = 1 << 16
 MAX_MESSAGE_SIZE = 16 * 1024 * 1024
 #: Values of one message, which cost more time and memory than its characters: 10 for each of those rows.
 MAX_VALUES = 250_000
+#: Objects of one message: two for each of those rows, and some more for their deletion.
+MAX_OBJECTS = 1 << 16
 #: Brackets in one another; OVSDB's messages have a dozen.
 MAX_DEPTH = 100
 #: Characters that a server may leave unread, of transactions and of answers to its questions.
@@ -36,7 +38,7 @@ class MessageParser:
 
     def __init__(self) -> None:
         self._pieces: list[str] = []
-        self._size = self._depth = self._values = 0
+        self._size = self._depth = self._values = self._objects = 0
         self._is_in_string = self._is_escaped = self._is_done = False
         self._error = ""
 
@@ -45,11 +47,15 @@ class MessageParser:
         end = self._end(text)
         self._pieces.append(text[:end])
         self._size += end
-        self._values += sum(text.count(mark, 0, end) for mark in "[{,")  # those in texts as well
+        objects = text.count("{", 0, end)  # those in texts as well
+        self._objects += objects
+        self._values += objects + sum(text.count(mark, 0, end) for mark in "[,")
         if self._size > MAX_MESSAGE_SIZE:
             self._fail(f"a message of more than {MAX_MESSAGE_SIZE} characters")
         elif self._values > MAX_VALUES:
             self._fail(f"a message of more than {MAX_VALUES} values")
+        elif self._objects > MAX_OBJECTS:
+            self._fail(f"a message of more than {MAX_OBJECTS} objects")
         return end
 
     def is_done(self) -> bool:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import uuid
 from types import SimpleNamespace
 from typing import Optional
 
+import eventlet
 import pytest
 from ovs.db.idl import SchemaHelper
 from ovs.jsonrpc import Message
 
-from ryu_haslb.cluster.idl import RESTORED_TIMEOUT, FollowingIdl
+from ryu_haslb.cluster.idl import MAX_ROWS, RESTORED_TIMEOUT, ROWS_AT_ONCE, FollowingIdl
 from ryu_haslb.cluster.servers import SCHEMA
 
 
@@ -99,3 +101,65 @@ def test_a_message_that_cannot_be_processed_does_not_end_the_process(
     assert reconnected == [True]
     assert not any(character in "123456789abcdef" for character in server.idl.last_id), "all is read anew"
     assert "connecting anew" in caplog.text
+
+
+class Updated:
+    """A copy of the table of neighbours, which applies updates as they come from a server."""
+
+    def __init__(self) -> None:
+        helper = SchemaHelper(str(SCHEMA))
+        helper.register_columns("Neighbour", ["datapath", "address", "mac", "port"])
+        self.idl = FollowingIdl("unix:/nonexistent/haslb.sock", helper)
+        self.messages: list[Message] = []
+        self.reconnected = False
+        self.idl._session = SimpleNamespace(
+            run=lambda: None,
+            is_connected=lambda: True,
+            get_seqno=lambda: self.idl._last_seqno,
+            get_name=lambda: "server",
+            recv=lambda: self.messages.pop() if self.messages else None,
+            force_reconnect=self._on_reconnect,
+        )
+
+    def _on_reconnect(self) -> None:
+        self.reconnected = True
+
+    def receive(self, rows: int) -> bool:
+        inserted = {str(uuid.uuid4()): {"insert": {"port": number}} for number in range(rows)}
+        self.messages.append(Message.create_notify("update3", ["id", "transaction", {"Neighbour": inserted}]))
+        return bool(self.idl.run())
+
+    @property
+    def rows(self) -> int:
+        return len(self.idl.tables["Neighbour"].rows)
+
+
+def test_other_green_threads_run_while_an_update_of_many_rows_is_applied() -> None:
+    """They find a part of it, and what they read meanwhile is nothing new."""
+    server, seen = Updated(), []
+
+    def look() -> None:
+        while server.rows < MAX_ROWS["Neighbour"]:
+            seen.append(server.rows)
+            assert not server.idl.run(), "the update is being applied"
+            eventlet.sleep(0)
+
+    eventlet.spawn(look)
+    assert server.receive(MAX_ROWS["Neighbour"])
+    assert server.rows == MAX_ROWS["Neighbour"]
+    assert not server.reconnected
+    steps = [later - earlier for earlier, later in zip(seen, seen[1:])]
+    assert max(steps) <= ROWS_AT_ONCE
+    assert not server.idl.run()
+
+
+def test_more_rows_than_the_schema_allows_end_the_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """In one update, or in one behind the other."""
+    for updates in ([10 * MAX_ROWS["Neighbour"]], [MAX_ROWS["Neighbour"]] * 2):
+        server = Updated()
+        for rows in updates:
+            server.receive(rows)
+        assert server.reconnected
+        assert server.rows <= MAX_ROWS["Neighbour"] + 2 * ROWS_AT_ONCE
+        assert f"more than {MAX_ROWS['Neighbour']} rows of the table Neighbour" in caplog.text
+        caplog.clear()
