@@ -40,7 +40,8 @@ A leader that resigns goes on until its successor has raised the generation, so 
 When the Raft leader changes, or the database was made anew, all members connect anew, and the lock is free. Those that
 do not lead leave it to the leader for :data:`LEADERS_ADVANCE`. Meanwhile they ask for it again and again, and give it
 back, until another client has had it for :data:`LOCK_TRIAL_INTERVAL`: that is the leader, and if its connection ends,
-they need not wait.
+they need not wait. A member that finds its own name as that of the leader when it has just been started need not wait
+either: that was itself. Later that is another member with its name (:mod:`.name_conflict`).
 """
 
 from __future__ import annotations
@@ -169,6 +170,7 @@ class Election:
         self._claim_at = 0.0
         self._resigned_until: Optional[float] = None
         self._connected_at: Optional[float] = None
+        self._has_been_connected = self._was_leader_before = False
         self._is_leader_back, self._lock_trial_at = False, 0.0
         self._contended_since: Optional[float] = None
 
@@ -200,6 +202,8 @@ class Election:
         if not view.is_connected:
             self._connected_at, self._is_leader_back = None, False
         elif self._connected_at is None:
+            self._was_leader_before = view.leader == self.name and not self._has_been_connected
+            self._has_been_connected = True
             self._connected_at = self._lock_trial_at = now
         if not (view.is_connected and view.is_contended):
             self._contended_since = None
@@ -255,7 +259,7 @@ class Election:
     def _leaves_lock(self, now: float) -> bool:
         """Whether the leader, which has connected anew as well, is to have the lock first."""
         knows_leader = self._has_seen_leader or self._newest_at_switch > 0
-        if self.is_leading or self._view.leader == self.name or not knows_leader or self._is_leader_back:
+        if self.is_leading or self._was_leader_before or not knows_leader or self._is_leader_back:
             return False
         return self._connected_at is None or now < self._connected_at + LEADERS_ADVANCE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import uuid
 from typing import Callable, NamedTuple, Optional
 
 import ovs.poller
@@ -13,6 +14,7 @@ from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import Action, Election, Lead, MemberState, StandBy
 from ryu_haslb.cluster.idl import OVS, Engine
 from ryu_haslb.cluster.member_rows import Members, Switchover
+from ryu_haslb.cluster.name_conflict import NameConflict
 from ryu_haslb.cluster.rows import shown
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH, ClusterSettings
 from ryu_haslb.cluster.shared_state import SharedState
@@ -44,7 +46,7 @@ class Member:
     ``may_lead`` says whether it knows enough to lead: the configuration of the cluster. ``lead`` is its leadership,
     None while it stands by; ``resigning`` is why it has let another member lead, until it leads again. ``members``,
     ``switchovers`` and ``agreement`` are what it knows of the others, of the past and of the configuration.
-    ``rivals_seen`` counts others that said that they led while this one did; ``has_twin``: another one has its name.
+    ``rivals_seen`` counts others that said that they led while this one did; ``name_conflict`` is with one of its name.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Member:
         self.lead: Optional[Leading] = None
         self.resigning = ""
         self.rivals_seen = 0
-        self.has_twin = False
+        self.name_conflict = NameConflict(uuid.uuid4().hex)
         self._previous = ""
         self._database = Database(settings, self.election, self.act, self._may_lead, engine)
         self.shared = SharedState(settings, self.election, engine)
@@ -135,7 +137,7 @@ class Member:
         self._share(self._clock())
 
     def _may_lead(self) -> bool:
-        return self.may_lead()
+        return self.may_lead() and not self.name_conflict.gives_way
 
     def _share(self, now: float) -> None:
         try:

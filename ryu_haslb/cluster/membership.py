@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Collection, Iterable
 from typing import Callable, Optional
 
@@ -12,7 +11,6 @@ from ryu_haslb import __version__
 from ryu_haslb.cluster.election import MemberState
 from ryu_haslb.cluster.member import Member
 from ryu_haslb.cluster.member_rows import (
-    ABSENCE_TIMEOUT,
     BEAT_INTERVAL,
     MEMBER,
     SWITCHOVER,
@@ -53,11 +51,9 @@ class Membership:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._member, self._fleet, self._balancer, self._url, self._clock = member, fleet, balancer, url, clock
-        self._instance = uuid.uuid4().hex
         self._began_at = clock()
         self._sample: Optional[MemberInfo] = None
-        self._has_published = False
-        self._said_beat, self._twin_until = -1, 0.0
+        self._said_beat = -1
         self._reach = Reach()
         self._latest: Optional[Switchover] = None
         self._reason = "", ""  # the leader before, or that of now, and why it has resigned
@@ -70,14 +66,14 @@ class Membership:
     def _state(self) -> object:
         """Sessions and lag are taken with each beat; anything else counts at once."""
         member, beat = self._member, int((self._clock() - self._began_at) / BEAT_INTERVAL)
-        member.has_twin &= self._clock() < self._twin_until
+        member.name_conflict.on_time(self._clock())
         if self._sample is None or self._sample.beat != beat:
             self._sample = self._info(beat)
         agreement = member.agreement
         state = beat, member.state, member.election.generation, member.resigning, agreement.shared, agreement.refused
-        return state, self._give_way()
+        return state, member.name_conflict.gives_way, self._reached()
 
-    def _give_way(self) -> int:
+    def _reached(self) -> int:
         """Let another member lead that has reached more switches for long. Returns how many this one reaches."""
         member, now = self._member, self._clock()
         switches = self._fleet.switches.values()
@@ -99,7 +95,7 @@ class Membership:
         followed = sum(follower.sessions for follower in followers)
         return MemberInfo(
             member.name,
-            self._instance,
+            member.name_conflict.instance,
             beat,
             member.state.value,
             member.election.generation,
@@ -114,10 +110,10 @@ class Membership:
         )
 
     def _wanted(self, rows: Collection[Columns], _: float) -> Iterable[Columns]:
-        """Its own row. Of two members with one name each replaces that of the other with its beats, and no sooner."""
+        """Its own row. One that gives way to another member of its name takes that once for each beat."""
         beat = 0 if self._sample is None else self._sample.beat
         present = [row for row in rows if row["name"] == self._member.name]
-        if self._member.has_twin and beat == self._said_beat and present:
+        if self._member.name_conflict.gives_way and beat == self._said_beat and present:
             return present
         self._said_beat = beat
         return [self._info(beat).row()]
@@ -132,22 +128,15 @@ class Membership:
         self._member.members.on_rows(rows, self._clock())
         self._look_for_rivals()
         self._remember_reason()
-        own = self._member.members.get(self._member.name)
-        if own is None:
-            return
-        if own.instance == self._instance:
-            self._has_published = True
-        elif self._has_published:
-            self._on_twin()
+        self._look_for_name_conflict()
 
-    def _on_twin(self) -> None:
-        """The row of this member is that of another one, or of its next start."""
+    def _look_for_name_conflict(self) -> None:
         member = self._member
-        self._twin_until = self._clock() + ABSENCE_TIMEOUT
-        if not member.has_twin:
-            member.has_twin = True
+        conflict = member.name_conflict
+        if conflict.on_row(member.members.get(member.name), member.is_leading, self._clock()):
             LOG.error(
-                "cluster: another member has the name %s as well; give one of them another HASLB_NAME", member.name
+                "cluster: another member has the name %s as well%s; give one of them another HASLB_NAME",
+                *(member.name, ", so this one does not lead" if conflict.gives_way else ""),
             )
 
     def _remember_reason(self) -> None:

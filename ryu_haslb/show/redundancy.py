@@ -32,6 +32,7 @@ class RedundancyRow(TypedDict):
     standbys: Annotated[Count, "Members that are there and stand by."]
     rivals_seen: Annotated[Count, "Times that another member said that it led while this one did."]
     duplicate_name: Annotated[bool, "Whether another member has had the name of this one in the last 16 s."]
+    gives_way: Annotated[bool, "Whether it does not lead, since another member that is there has its name."]
     configuration_revision: Annotated[Count, "Revision of the configuration in force here; 0 if there is none yet."]
     configuration_changed_by: Annotated[str, "Member that changed the configuration, and by what."]
     configuration_changed_at: Annotated[str, "When it was changed, in UTC (ISO 8601)."]
@@ -97,7 +98,8 @@ def redundancy(sources: Sources) -> Iterator[RedundancyRow]:
         "database_connected": member.is_connected,
         "standbys": sum(not each.is_leading for each in present),
         "rivals_seen": member.rivals_seen,
-        "duplicate_name": member.has_twin,
+        "duplicate_name": member.name_conflict.exists,
+        "gives_way": member.name_conflict.gives_way,
         "configuration_revision": 0 if shared is None else shared.revision,
         "configuration_changed_by": "" if shared is None else shared.changed_by,
         "configuration_changed_at": "" if shared is None else shared.changed_at,
@@ -150,7 +152,8 @@ def _redundancy(rows: Iterator[RedundancyRow]) -> Iterator[str]:
     yield f"  leader = {row['leader'] or 'none'}, since = {row['leader_since'] or 'never'}{reason}"
     yield f"  database connected = {'yes' if row['database_connected'] else 'no'}, standbys = {row['standbys']}"
     if row["duplicate_name"]:
-        yield f"  another member has the name {row['member']} as well: give one of them another HASLB_NAME"
+        consequence = ", so this one does not lead" if row["gives_way"] else ""
+        yield f"  another member has the name {row['member']} as well{consequence}: give one of them another HASLB_NAME"
     yield f"  configuration = {_configuration(row)}"
     if row["configuration_refused"]:
         yield f"  not applied here: {row['configuration_refused']}"

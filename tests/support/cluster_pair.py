@@ -106,10 +106,11 @@ class Cluster(Pair):
         """Wait until one member serves, and the other one stands by; both have the database."""
         wait_until(lambda: sorted(map(self.role, PORTS)) == ["master", "waiting"], "one is master, and one stands by")
         for port in PORTS:
-            wait_until(lambda port=port: self._has_database(port), f"{port} has the database")  # type: ignore[misc]
+            wait_until(lambda port=port: self.has_database(port), f"{port} has the database")  # type: ignore[misc]
         self.await_service(self.master)
 
-    def _has_database(self, port: int) -> bool:
+    def has_database(self, port: int) -> bool:
+        """Whether a member is connected to the database."""
         return bool(self.query(port, "show redundancy")[0]["database_connected"])
 
     def restart(self, port: int) -> None:

@@ -71,6 +71,18 @@ def test_a_member_that_connects_anew_leaves_the_lock_to_the_leader_at_first() ->
     assert election.observe(view(6, has_lock=True), end) == [Claim(7)]
 
 
+def test_only_a_leader_that_was_started_again_does_not_leave_the_lock_to_the_leader_of_its_name() -> None:
+    """Later that is another member of this name, which connects anew as well."""
+    own = view(6, has_lock=True, leader="a")
+    election = Election("a")
+    assert election.observe(own, 10.0) == [Claim(7)]
+    election = Election("a")
+    election.observe(view(6, leader="a"), 10.0)
+    election.observe(LOST, 20.0)
+    assert election.observe(own, 21.0) == []
+    assert election.observe(own, 21.0 + LEADERS_ADVANCE) == [Claim(7)]
+
+
 def test_a_member_that_is_not_connected_asks_for_no_lock() -> None:
     election = connected()
     assert election.wants_lock(20.0)

@@ -137,22 +137,67 @@ def test_the_leader_deletes_the_row_of_a_member_that_is_gone_and_a_standby_only_
 
 def test_a_second_member_of_the_same_name_is_reported_once(joined: Joined, caplog: pytest.LogCaptureFixture) -> None:
     joined.other()
+    twin = {**joined.own_row(), "instance": "another"}
     for beat in range(3):
-        joined.publications["Member"].on_rows([{**joined.own_row(), "instance": "another", "beat": beat}])
+        joined.publications["Member"].on_rows([{**twin, "beat": beat}])
     assert caplog.text.count("another member has the name member-a as well") == 1
-    assert joined.member.has_twin
+    assert joined.member.name_conflict.exists
 
 
-def test_two_members_of_one_name_do_not_answer_each_other_for_ever(joined: Joined) -> None:
-    """Each replaces the row of the other with its own beats alone."""
+@pytest.mark.parametrize(
+    ("state", "other_state", "instance", "gives_way"),
+    [
+        (MemberState.LEADER, "standby", "0", False),
+        (MemberState.STANDBY, "leader", "z", True),
+        (MemberState.STANDBY, "isolated", "z", True),
+        (MemberState.STANDBY, "standby", "0", True),
+        (MemberState.STANDBY, "standby", "z", False),
+        (MemberState.LEADER, "leader", "0", True),
+        (MemberState.LEADER, "leader", "z", False),
+    ],
+)
+def test_of_two_members_of_one_name_one_gives_way_and_leaves_the_row_to_the_other(
+    joined: Joined, state: MemberState, other_state: str, instance: str, gives_way: bool
+) -> None:
+    """The one that leads has precedence, else the one whose instance comes first."""
     joined.other()
-    publication = joined.publications["Member"]
-    twins = {**joined.own_row(), "instance": "another", "beat": 7}
-    publication.on_rows([twins])
-    assert [dict(row) for row in publication.wanted([twins], joined.now)] == [twins]
+    joined.member.election.state = state
+    joined.member.name_conflict.instance = "5"
+    joined.other()
+    twin = {**joined.own_row(), "instance": instance, "state": other_state, "beat": 7}
+    joined.publications["Member"].on_rows([twin])
+    assert joined.member.name_conflict.gives_way is gives_way
+    (row,) = joined.publications["Member"].wanted([twin], joined.now)
+    assert row["instance"] == (instance if gives_way else "5")
     joined.now += BEAT_INTERVAL
-    assert joined.own_row()["instance"] != "another"
-    assert [dict(row) for row in publication.wanted([twins], joined.now)] == [twins]
+    joined.publications["Member"].state()
+    (row,) = joined.publications["Member"].wanted([twin], joined.now)
+    assert row["instance"] == "5", "so that the other one sees that it is there"
+
+
+def test_a_member_that_gives_way_asks_for_no_lock_until_the_other_one_is_absent(joined: Joined) -> None:
+    joined.other()
+    joined.member.election.state = MemberState.STANDBY
+    twin = {**joined.own_row(), "instance": "another", "state": "leader"}
+    publication = joined.publications["Member"]
+    for beat in range(4):
+        joined.now += BEAT_INTERVAL
+        publication.on_rows([{**twin, "beat": beat}])
+        assert not joined.member._may_lead()
+    joined.now += ABSENCE_TIMEOUT - 0.1
+    publication.on_rows([{**twin, "beat": 3}])  # others change their rows
+    before = publication.state()
+    assert not joined.member._may_lead()
+    joined.now += 0.1
+    assert publication.state() != before, "so it publishes its own row"
+    assert joined.member._may_lead()
+    assert [row["instance"] for row in publication.wanted([twin], joined.now)] != ["another"]
+
+
+def test_a_member_that_was_started_again_is_in_no_conflict_with_its_former_self(joined: Joined) -> None:
+    joined.publications["Member"].on_rows([{**joined.own_row(), "instance": "the one that was killed"}])
+    assert not joined.member.name_conflict.exists
+    assert joined.member._may_lead()
 
 
 def test_a_name_is_free_again_when_the_other_member_has_it_no_more(joined: Joined) -> None:
@@ -160,10 +205,10 @@ def test_a_name_is_free_again_when_the_other_member_has_it_no_more(joined: Joine
     joined.publications["Member"].on_rows([{**joined.own_row(), "instance": "another"}])
     joined.now += ABSENCE_TIMEOUT - 0.1
     joined.own_row()
-    assert joined.member.has_twin
+    assert joined.member.name_conflict.exists
     joined.now += 0.1
     joined.own_row()
-    assert not joined.member.has_twin
+    assert not joined.member.name_conflict.exists
 
 
 def test_a_rival_is_counted_once_for_each_pair_of_generations_and_not_while_it_may_not_know(joined: Joined) -> None:

@@ -1,0 +1,56 @@
+"""Whether another member has the name of this one, and which of the two gives way. Pure.
+
+Members are told apart by their names: the leader in the database, the rows of the table Member, the records of
+switchovers. So of two members with one name only one may lead. Each start has an *instance* of its own. A member that
+has published its row, and finds another instance in it, is in conflict with that. Both compare the same two things, so
+one of them gives way: the one that does not lead, or if neither or both do, the one whose instance is greater.
+
+The one that gives way asks for no lock, and does not lead, until it has seen nothing of the other for
+:data:`.ABSENCE_TIMEOUT`. It takes the row once for each beat, so that the other sees it; this one takes the row back at
+once. A member that was started again finds its own former instance before it has published anything: no conflict.
+"""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from ryu_haslb.cluster.member_rows import ABSENCE_TIMEOUT, MemberInfo
+
+
+class NameConflict:
+    """The conflict of this member, which has this ``instance``, with another one of its name.
+
+    ``gives_way``: this member does not lead as long as the other one is there.
+    """
+
+    def __init__(self, instance: str) -> None:
+        self.instance = instance
+        self.gives_way = False
+        self._has_published = False
+        self._seen: Optional[tuple[str, int]] = None
+        self._until: Optional[float] = None
+
+    @property
+    def exists(self) -> bool:
+        """Whether another member has, or had until some seconds ago, the name of this one."""
+        return self._until is not None
+
+    def on_row(self, row: Optional[MemberInfo], is_leading: bool, now: float) -> bool:
+        """The database has this row of this member's name. Returns whether a conflict begins."""
+        if row is None:
+            return False
+        if row.instance == self.instance:
+            self._has_published = True
+            return False
+        seen = row.instance, row.beat
+        if not self._has_published or seen == self._seen:  # other rows have changed
+            return False
+        is_first, self._seen = not self.exists, seen
+        self._until = now + ABSENCE_TIMEOUT
+        self.gives_way = (row.is_leading, self.instance) > (is_leading, row.instance)
+        return is_first
+
+    def on_time(self, now: float) -> None:
+        """Time has passed."""
+        if self._until is not None and now >= self._until:
+            self._until, self.gives_way = None, False
