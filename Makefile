@@ -145,6 +145,7 @@ machine: ## Install the Debian packages that the lab needs (root)
 
 testmachine:
 	@tools/install-machine "$(PYTHON)" tests
+	@tools/install-promtool
 
 clean: ## Remove what was installed and built in this folder
 	@rm -rf "$(VENV)" "$(OSKEN)" .venv-site build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
