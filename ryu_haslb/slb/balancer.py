@@ -294,7 +294,7 @@ class Balancer:
                 session.client = request.client
             session.client_port = request.client_port
             # A session that has just come back is as new: else a flood's second round would confirm all of the first.
-            if session.unconfirmed_in is not None and not session.retries and before is SessionState.ESTABLISHED:
+            if session.unconfirmed_in is not None and session.shows_mobile and before is SessionState.ESTABLISHED:
                 self.sessions.confirm(session)
         real, farm, datapath_id = session.real, request.virtual_server.farm, request.datapath_id
         target: Optional[RealServer] = real

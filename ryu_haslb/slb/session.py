@@ -189,6 +189,11 @@ class Session:
         return True
 
     @property
+    def shows_mobile(self) -> bool:
+        """Whether its last request shows that its mobile exists, as far as requests do (:mod:`.session_limit`)."""
+        return not self.retries or self.retries > self.real.configuration.reassign
+
+    @property
     def cookie(self) -> int:
         """The 64-bit session key: the tag and our mark. ``show`` prints it as NAI hash, the switch as cookie."""
         return cookie_of(self.tag)

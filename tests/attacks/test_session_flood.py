@@ -97,6 +97,22 @@ def test_a_flood_moves_and_ends_no_confirmed_session(target: Target, kind: str) 
     assert statistics.evictions >= (FLOOD - 1) * target.limit
 
 
+def test_who_uses_the_names_of_mobiles_without_a_pause_does_not_keep_them_unconfirmed() -> None:
+    """They seem to retransmit, and never to get a reply. Their home agents answer somebody, so they do not move."""
+    target = Target(limit=60, honest=0)
+    names = [f"victim-{number}@isp.com" for number in range(10)]
+    for second in range(30):
+        for real in target.balancer.reals():
+            target.balancer.failure_detection.on_reply(real, None, target.now)
+        for name in names:
+            target.send(name, PDSN if second % 10 == 0 else IPv4Address("15.6.6.6"))
+        target.now += 1.0
+    sessions = {name: target.session(name) for name in names}
+    target.flood("one")
+    target.flood("pdsn")
+    assert {name: target.session(name) for name in names} == sessions
+
+
 def test_new_honest_mobiles_get_in_during_a_flood(target: Target) -> None:
     target.flood("one")
     for number in range(100):
