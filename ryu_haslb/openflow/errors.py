@@ -11,3 +11,7 @@ class ProtocolError(HaslbError):
 
 class IncompatibleVersionError(ProtocolError):
     """The peer does not offer OpenFlow 1.3."""
+
+
+class AuxiliaryConnectionError(ProtocolError):
+    """A further connection of a switch beside its main one (OpenFlow 1.3.5, section 6.3.7), which is not served."""

@@ -3,7 +3,7 @@
 How the switch forwards what is not ours is decided by the first of these that says it::
 
     configured    the configuration
-    rejected      the switch rejects rules with output to NORMAL: learn
+    rejected      the switch rejects rules with output to NORMAL, alone or behind one to CONTROLLER: learn
     switch_test   a test of the same switch is on record (:mod:`.switch_records`)
     make          its description names one that is known to ignore NORMAL: learn
     default       normal
@@ -28,6 +28,11 @@ IGNORES_NORMAL = ("cpqd", "bofuss", "ofsoftswitch", "openflow 1.3 reference user
 
 _FLOOD = wire.OFPP_FLOOD.to_bytes(4, "big")
 _BAD_OUT_PORT = (wire.OFPET_BAD_ACTION, wire.OFPBAC_BAD_OUT_PORT)
+#: With which a switch rejects actions of which it takes each one: some hardware takes one output in a rule.
+_BAD_COMBINATION = (
+    (wire.OFPET_BAD_ACTION, wire.OFPBAC_TOO_MANY),
+    (wire.OFPET_BAD_ACTION, wire.OFPBAC_UNSUPPORTED_ORDER),
+)
 _BAD_TABLE = (
     (wire.OFPET_BAD_INSTRUCTION, wire.OFPBIC_BAD_TABLE_ID),
     (wire.OFPET_FLOW_MOD_FAILED, wire.OFPFMFC_BAD_TABLE_ID),
@@ -117,7 +122,8 @@ class LayoutChoice:
     def on_rejected(self, error: wire.Error) -> bool:
         """The switch has rejected the standing rules. True when it may accept those of another layout."""
         code, switching = (error.type, error.code), self.decision.switching
-        if code == _BAD_OUT_PORT and switching is Switching.NORMAL and self.configured is None:
+        may_be_normal = code == _BAD_OUT_PORT or code in _BAD_COMBINATION
+        if may_be_normal and switching is Switching.NORMAL and self.configured is None:
             self._rejects_normal = True
             return True
         if code == _BAD_OUT_PORT and switching is Switching.LEARN and not self.floods_by_ports:

@@ -8,6 +8,8 @@ Without a cable the counters of the ports must show it. First, packets to ALL sh
 port may be down, and a switch may count late. Ports that send much anyway are left out. Then the packets go through a
 rule that outputs to NORMAL. No host has their destination, so that the switch floods them. The rule matches packets
 from the controller only, so that a packet does not go round if the network has a loop.
+
+The balancer has packets copied to the controller and switched by one rule. Some hardware takes one output in a rule.
 """
 
 from __future__ import annotations
@@ -38,6 +40,9 @@ def switching(port: int) -> Callable[[Bench], Script[Outcome]]:
     """The trial of output to OFPP_NORMAL or OFPP_FLOOD."""
 
     def trial(bench: Bench) -> Script[Outcome]:
+        failure = yield from _copies(bench, port)
+        if failure is not None:
+            return failure
         if bench.has_cable and bench.rewrites_eth_dst:
             outcome = yield from _over_cable(bench, port)
         elif bench.has_table_output:
@@ -60,8 +65,19 @@ def _ignores_normal(bench: Bench) -> bool:
     return any(make in words for make in IGNORES_NORMAL)
 
 
-def _accepts(bench: Bench, port: int) -> Script[Optional[Outcome]]:
-    entry = rule(bench.cookie(), {}, apply_actions(wire.output(port)))
+def _copies(bench: Bench, port: int) -> Script[Optional[Outcome]]:
+    """The outcome if the switch takes output to NORMAL by itself, but not behind one to CONTROLLER."""
+    if port != wire.OFPP_NORMAL:
+        return None
+    failure = yield from _accepts(bench, wire.OFPP_CONTROLLER, port)
+    if failure is None or (yield from _accepts(bench, port)) is not None:
+        return None
+    return failure._replace(detail=f"behind output to CONTROLLER: {failure.detail}")
+
+
+def _accepts(bench: Bench, *ports: int) -> Script[Optional[Outcome]]:
+    """Whether the switch takes a rule with these outputs, which matches no packet of others."""
+    entry = rule(bench.cookie(), {}, apply_actions(b"".join(map(wire.output, ports))))
     failure = yield from install([entry])
     yield from remove([entry])
     return failure

@@ -74,6 +74,24 @@ class Capabilities:
     reflects: bool = True
     #: Whether a packet-out may have the ingress port CONTROLLER.
     accepts_in_port_controller: bool = True
+    #: Whether strict deletions compare cookies as well (Lagopus does not).
+    strict_deletion_by_cookie: bool = True
+    #: Whether a deletion by the port of an output takes this port alone.
+    deletion_by_port: bool = True
+    #: Whether rules count packets; without it counters have the highest value (section 7.3.5).
+    counts: bool = True
+    #: Outputs that the actions of one rule or packet-out may have; 0: any number.
+    max_outputs: int = 0
+    #: Whether an output to a port that the switch does not have is rejected.
+    checks_ports: bool = False
+    #: Types of multipart requests that have no reply, and no error either.
+    silent_multiparts: frozenset[int] = frozenset()
+    #: Each part of a multipart reply says that another one follows.
+    endless_multiparts: bool = False
+    #: Whether a rule that is deleted by a controller is reported as well.
+    reports_deletions: bool = True
+    #: Whether a barrier request is rejected.
+    rejects_barriers: bool = False
     #: Whether requests for flow statistics compare cookies.
     flow_statistics_by_cookie: bool = True
     #: All flow statistics in one message, whose length field has the lowest 16 bits of its length.
@@ -170,6 +188,13 @@ class Datapath:
             self.replace_table(number)
         self.meters.clear()
         self.learned.clear()
+
+    def check_ports(self, actions: tuple[Action, ...]) -> None:
+        """Raises MalformedError when actions output to a port that the switch does not have, and the switch checks."""
+        if self.capabilities.checks_ports:
+            for kind, port in actions:
+                if kind == OFPAT_OUTPUT and isinstance(port, int) and port < OFPP_IN_PORT and port not in self.ports:
+                    raise MalformedError(2, 4)  # OFPBAC_BAD_OUT_PORT
 
     def replace_table(self, number: int) -> FlowTable:
         """Put an empty table in the place of one."""
@@ -307,6 +332,9 @@ def read_actions(data: bytes, offset: int, end: int, capabilities: Capabilities)
         else:
             raise MalformedError(2, 0)  # OFPBAC_BAD_TYPE
         offset += length
+    outputs = sum(kind == OFPAT_OUTPUT for kind, _ in actions)
+    if 0 < capabilities.max_outputs < outputs:
+        raise MalformedError(2, 7)  # OFPBAC_TOO_MANY
     return tuple(actions)
 
 

@@ -62,6 +62,7 @@ class FlowMods:
                 raise MalformedError(3, 2)
             if instructions.meter is not None and instructions.meter not in self._datapath.meters:
                 raise MalformedError(12, 2)  # OFPET_METER_MOD_FAILED, OFPMMFC_INVALID_METER
+            self._datapath.check_ports(instructions.actions)
             found, now = instructions, self._switch.clock.now
             rule = (found.raw, found.goto, found.meter, found.actions)
             idle *= self._switch.capabilities.idle_timeouts
@@ -72,6 +73,8 @@ class FlowMods:
                 self._modify(table, flow, command == 2, (cookie, mask))
         elif command in (3, 4):
             mask *= self._switch.capabilities.cookie_deletion
+            if command == 4:
+                mask *= self._switch.capabilities.strict_deletion_by_cookie
             self._delete(table, match, priority if command == 4 else None, (cookie, mask), out_port)
         else:
             raise MalformedError(5, 6)  # OFPFMFC_BAD_COMMAND
@@ -187,7 +190,8 @@ class FlowMods:
                 exact = table.get(priority, match)
                 flows = [exact] if exact and exact.cookie & cookie[1] == cookie[0] & cookie[1] else []
             for flow in flows:
-                if out_port == OFPP_ANY or (0, out_port) in flow.actions:
+                is_any = out_port == OFPP_ANY or not self._switch.capabilities.deletion_by_port
+                if is_any or (0, out_port) in flow.actions:
                     self._switch.remove(each, flow, 2, self._origin)
 
     def _is_any_at_risk(self) -> bool:

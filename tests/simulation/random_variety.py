@@ -17,6 +17,9 @@ ODD_SWITCHES: dict[str, tuple[Any, ...]] = {
     "answers_echo": (False,),
     "buffers": (True,),
     "checks_generation": (False,),
+    "checks_ports": (True,),
+    "counts": (False,),
+    "deletion_by_port": (False,),
     "error_data": (0, 8),
     "flow_mod_lag": (0.02, 0.4),
     "flow_statistics_by_cookie": (False,),
@@ -28,6 +31,9 @@ ODD_SWITCHES: dict[str, tuple[Any, ...]] = {
     "push_vlan": (False,),
     "reflects": (False,),
     "rejection_lag": (0.3,),
+    "reports_deletions": (False,),
+    "silent_multiparts": (frozenset({0, 3, 8, 9, 10, 11, 12}),),
+    "strict_deletion_by_cookie": (False,),
     "wraps_statistics": (True,),
 }
 

@@ -17,6 +17,8 @@ _TABLE_FEATURES = Struct("!HB5x32sQQII")
 _GROUP_FEATURES = Struct("!10I")
 #: Types, capabilities, limits and actions of groups.
 _ALL_GROUPS = (0xF, 0xF, *(0xFFFFFF00,) * 4, *(0x1,) * 4)
+#: A counter that the switch does not have.
+_UNKNOWN = 0xFFFFFFFFFFFFFFFF
 _TABLE_STATS = Struct("!B3xIQQ")
 _PORT_STATS = Struct("!I4xQQ88x")
 _EMPTY_TABLES = [_TABLE_STATS.pack(number, 0, 0, 0) for number in range(255)]
@@ -88,7 +90,8 @@ class Statistics:
         return (
             _FLOW_STATS.pack(
                 *(_FLOW_STATS.size + len(body), number, int(age), int(age % 1 * 1e9), flow.priority),
-                *(flow.idle_timeout, flow.hard_timeout, flow.flags, flow.cookie, flow.packets, flow.octets),
+                *(flow.idle_timeout, flow.hard_timeout, flow.flags, flow.cookie),
+                *((flow.packets, flow.octets) if self._switch.capabilities.counts else (_UNKNOWN, _UNKNOWN)),
             )
             + body
         )

@@ -104,7 +104,8 @@ class SimulatedSwitch:
         if origin is not UNKNOWN:
             self.deleted(flow.cookie)
         self.monitors.report(DELETED, number, flow, origin, reason)
-        if flow.flags & OFPFF_SEND_FLOW_REM:
+        is_reported = reason != 2 or self.capabilities.reports_deletions
+        if flow.flags & OFPFF_SEND_FLOW_REM and is_reported:
             seconds = int(self.clock.now - flow.installed)
             head = (flow.cookie, flow.priority, reason, number, seconds, 0, flow.idle_timeout, flow.hard_timeout)
             self._tell(FLOW_REMOVED, reason, _FLOW_REMOVED.pack(*head, flow.packets, flow.octets) + packed(flow.match))

@@ -189,6 +189,8 @@ class SwitchConnection:
         self._datapath.miss_send_len = int.from_bytes(message[10:12], "big")
 
     def _barrier(self, _: bytes, xid: int) -> None:
+        if self._switch.capabilities.rejects_barriers:
+            raise MalformedError(1, 1)
         if self._switch.capabilities.answers_barriers:
             self.send(BARRIER_REPLY, b"", xid)
 
@@ -210,6 +212,7 @@ class SwitchConnection:
         if end > len(message):
             raise MalformedError(2, 1)
         actions = self._actions(message[24:end])
+        self._datapath.check_ports(actions)
         self._datapath.execute(actions, message[end:], in_port, self._switch.clock.now)
 
     def _actions(self, data: bytes) -> tuple[Action, ...]:
@@ -298,6 +301,8 @@ class SwitchConnection:
                 raise MalformedError(1, 3)
             self._watcher.open(message, xid)
             return
+        if kind in self._switch.capabilities.silent_multiparts:
+            return
         self._send_rows(kind, self._switch.statistics.rows(kind, message), xid)
 
     def _damaged(self, row: bytes) -> bytes:
@@ -312,7 +317,7 @@ class SwitchConnection:
         limit = self._switch.capabilities.stats_part or (_SLOW_PART if delay else _PART)
         parts = [rows] if self._switch.capabilities.wraps_statistics else _parts(rows, limit)
         for number, part in enumerate(parts, 1):
-            more = int(number < len(parts))
+            more = int(number < len(parts) or self._switch.capabilities.endless_multiparts)
             if kind == 1 and part:
                 part[0] = self._damaged(part[0])
             body = kind.to_bytes(2, "big") + more.to_bytes(2, "big") + bytes(4) + b"".join(part)

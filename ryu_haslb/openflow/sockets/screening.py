@@ -24,7 +24,7 @@ from enum import Enum
 from struct import Struct
 from typing import NamedTuple
 
-from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.wire import (
     HEADER,
     OFP_VERSION,
@@ -51,6 +51,8 @@ _OFPHET_VERSIONBITMAP = 1
 _HELLO_ELEMENT = Struct("!HH")
 _HELLO = Struct("!BBHIHHI")
 _FEATURES_REPLY_LENGTH = 32
+#: Where a features reply has the datapath id, and the number of an auxiliary connection (section 7.3.1).
+_DATAPATH_ID, _AUXILIARY_ID = slice(8, 16), 21
 _MULTIPART_HEADER = Struct("!8xHH4x")
 _PORT_LENGTH = 64
 _PORT_STATUS_LENGTH = 80
@@ -98,6 +100,7 @@ def screen(state: State, version: int, kind: int, message: bytes) -> Screened:
 
     Raises:
         IncompatibleVersionError: a hello without OpenFlow 1.3.
+        AuxiliaryConnectionError: not the main connection of a switch.
         ProtocolError: a message that a switch does not send in this state, or whose lengths do not fit.
     """
     if kind == OFPT_HELLO and state is State.HELLO:
@@ -126,6 +129,11 @@ def _treatment(state: State, kind: int, message: bytes) -> Treatment:
     if kind == OFPT_FEATURES_REPLY and state is State.FEATURES:
         if len(message) < _FEATURES_REPLY_LENGTH:
             raise ProtocolError(f"a features reply of {len(message)} bytes: expected {_FEATURES_REPLY_LENGTH}")
+        if message[_AUXILIARY_ID]:
+            number, datapath_id = message[_AUXILIARY_ID], message[_DATAPATH_ID].hex()
+            raise AuxiliaryConnectionError(
+                f"auxiliary connection {number} of switch {datapath_id}, which is served over its main connection"
+            )
         return Treatment.PARSE
     is_description = kind == OFPT_MULTIPART_REPLY and state is State.PORTS and _is_port_description(message)
     return Treatment.READ_PORTS if is_description else Treatment.IGNORE

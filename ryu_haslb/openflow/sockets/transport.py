@@ -32,7 +32,7 @@ from ryu_haslb.engine import (
     ofproto_parser,
 )
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.sockets.arrivals import Arrivals
 from ryu_haslb.openflow.sockets.channel import MessageHandler, SwitchListener
 from ryu_haslb.openflow.sockets.framing import ReplyFraming
@@ -260,8 +260,11 @@ class Transport(Datapath):  # type: ignore[misc]
             self.set_state(MAIN_DISPATCHER)
 
     def _refuse(self, error: ProtocolError) -> None:
-        """Close the connection of a peer that breaks the protocol; a peer of another version is told why."""
+        """Close a connection that is not served. A peer of another version is told why."""
         self._set_close_reason(str(error))
+        if isinstance(error, AuxiliaryConnectionError):
+            LOG.info("%s: %s; closing the connection", self, error)
+            return
         LOG.warning("%s breaks the OpenFlow protocol: %s; closing the connection", self, error)
         if isinstance(error, IncompatibleVersionError):
             with suppress(OSError):

@@ -22,6 +22,12 @@ HABITS: dict[str, dict[str, Any]] = {
     "every seventh part is damaged": {"stats_part": 300, "bad_stats": 7},
     "reports nothing of itself": {"reports_features": False},
     "rules act 0.4 s behind the barrier reply": {"habits": (("flow_mod_lag", 0.4),)},
+    "one output in a rule": {"habits": (("max_outputs", 1),), "tables": 64},
+    "no counters, and nothing is filtered but by cookie": {
+        "habits": (("counts", False), ("deletion_by_port", False), ("reports_deletions", False)),
+        "normal": "refused",
+        "tables": 64,
+    },
     "rules act 3 s behind the barrier reply": {"habits": (("flow_mod_lag", 3.0),), "normal": "refused", "tables": 64},
 }
 
@@ -52,6 +58,21 @@ def test_five_hundred_parts_are_read() -> None:
     Fault(0.0, "controller starts").strike(world)
     world.clock.run_until(world.clock.now + 10.0)
     assert len(world.controller.balancer.sessions) == 500
+
+
+@pytest.mark.parametrize("habit", ["endless_multiparts", "silent_multiparts"])
+def test_a_switch_whose_statistics_never_end_is_served_although_no_session_is_recovered(habit: str) -> None:
+    silent = frozenset({1, 3, 9, 10}) if habit == "silent_multiparts" else True
+    world = World(replace(BUSY, refresh=15.0, lifetime=600, idle=300, stay=0.0, habits=((habit, silent),)))
+    world.start()
+    world.clock.run_until(world.clock.now + 30.0)
+    Fault(0.0, "controller is killed").strike(world)
+    Fault(0.0, "controller starts").strike(world)
+    world.clock.run_until(world.clock.now + 12.0)
+    assert world.controller.serves(world.switch)
+    world.clock.run_until(world.clock.now + 60.0)
+    assert len(world.controller.balancer.sessions) == BUSY.mobiles
+    assert world.controller.balancer.statistics.dispatched >= BUSY.mobiles
 
 
 def after_start(parameters: Parameters) -> World:

@@ -47,6 +47,8 @@ LAGOPUS: dict[str, Any] = {
         ("masks_cover", False),
         ("overlaps_itself", True),
         ("keeps_replaced", True),
+        ("strict_deletion_by_cookie", False),
+        ("checks_ports", True),
         ("flow_mod_lag", 0.01),
     ),
 }

@@ -59,6 +59,7 @@ LACKS: list[tuple[dict[str, Any], Capability]] = [
     ({"flood": False}, C.FLOOD),
     ({"normal": "refused"}, C.NORMAL),
     ({"normal": "ignored"}, C.NORMAL),
+    ({"max_outputs": 1}, C.NORMAL),
     ({"tables": 4}, C.LEARNING_TABLES),
     ({"rejected_sets": frozenset({ETH_DST})}, C.SET_ETH_DST),
     ({"ignored_sets": frozenset({ETH_DST})}, C.SET_ETH_DST),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ryu_haslb.engine import ofproto_parser, ofproto_protocol, ofproto_v1_3
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.errors import IncompatibleVersionError, ProtocolError
+from ryu_haslb.openflow.errors import AuxiliaryConnectionError, IncompatibleVersionError, ProtocolError
 from ryu_haslb.openflow.sockets.screening import State, Treatment, screen
 
 PORT = bytes(64)
@@ -129,3 +129,10 @@ def test_hostile_messages_are_treated_or_break_the_protocol(state: State, kind: 
         parser_of = ofproto_protocol.ProtocolDesc(version=4)
         parsed = ofproto_parser.msg(parser_of, 4, kind, len(screened.message), 7, bytearray(screened.message))
         assert (parsed.msg_type, parsed.xid) == (kind, 7)
+
+
+def test_an_auxiliary_connection_is_not_taken_for_its_switch() -> None:
+    """OpenFlow 1.3.5, section 6.3.7: it has the datapath id of the main connection, and a number that is not 0."""
+    reply = message(wire.OFPT_FEATURES_REPLY, struct.pack("!QIBB2xII", 0x2A, 0, 254, 3, 0, 0))
+    with pytest.raises(AuxiliaryConnectionError, match="auxiliary connection 3 of switch 000000000000002a"):
+        screen(State.FEATURES, 4, wire.OFPT_FEATURES_REPLY, reply)
