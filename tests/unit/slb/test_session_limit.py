@@ -133,7 +133,7 @@ def test_forged_clients_share_what_one_client_may_have(monkeypatch: pytest.Monke
 
 
 def test_retransmissions_and_copies_confirm_nothing() -> None:
-    """RFC 5944 section 3.6.3: they show that there was no reply. More than ``reassign`` (3) are more than an attempt."""
+    """RFC 5944 section 3.6.3: they show that there was no reply. More than ``reassign`` confirm all the same."""
     bench = limited(10)
     for pause in (0.0, 0.5, 1.0, 2.0):
         bench.now += pause
