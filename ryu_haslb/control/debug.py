@@ -35,7 +35,7 @@ def stream(balancer: Balancer, wanted: SessionFilter = EVERY_SESSION) -> Iterato
         else:
             queue.put_nowait(event_row(event, before, after, session, time.time()))
 
-    balancer.listeners.append(on_event)
+    balancer.decision.listeners.append(on_event)
     try:
         while True:
             yield queue.get()
@@ -43,4 +43,4 @@ def stream(balancer: Balancer, wanted: SessionFilter = EVERY_SESSION) -> Iterato
                 yield {"left_out": lost}
                 lost = 0
     finally:
-        balancer.listeners.remove(on_event)
+        balancer.decision.listeners.remove(on_event)

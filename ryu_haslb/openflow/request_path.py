@@ -240,7 +240,7 @@ class RequestPath:
         if isinstance(forward, DropReason):
             self._balancer.statistics.count_dropped(forward)
             self._balancer.client_counts.record_unread(self._request.client)
-        elif self._balancer.count_forwarded(self._request):
+        elif self._balancer.decision.count_forwarded(self._request):
             self.admission.backlog.requests += 1
             channel.transmit(wire_packet.packet_out(forward, frame))
 
@@ -271,7 +271,7 @@ class RequestPath:
         if fault is not None:
             self._count_undelivered(frame, fault)
             return
-        self._balancer.uncount_forwarded(self._request)
+        self._balancer.decision.uncount_forwarded(self._request)
         forward = self.unrecovered.forward_further(self._request, tag, now)
         if forward is None:
             self._decide(channel, frame, now)

@@ -25,7 +25,7 @@ def shown(wanted: SessionFilter) -> list[tuple[str, str]]:
     for _ in range(10):
         eventlet.sleep(0)
     client.kill()
-    assert bench.balancer.listeners == [], "a client that has left costs nothing"
+    assert bench.balancer.decision.listeners == [], "a client that has left costs nothing"
     return sorted((str(row.get("event")), str(row.get("nai"))) for row in rows)
 
 
