@@ -171,7 +171,7 @@ class Connection:
 
     def flush(self, now: float) -> None:
         """Send the session rules that have been collected for this switch."""
-        if self._installation.audit.is_reading_sessions:
+        if self._installation.upkeep.audit.is_reading_sessions:
             self._switch.admission.on_reading(now)
         self._switch.flush(now)
         if self._conclude_stop is not None and self._switch.rules.is_idle:
@@ -310,10 +310,10 @@ class Connection:
             if self._switch.learning is not None:
                 self._switch.learning.on_removed(cookie)
             return True
-        is_standing = self._installation.audit.on_flow_removed(cookie, now)
+        is_standing = self._installation.upkeep.audit.on_flow_removed(cookie, now)
         by_timeout = reason == wire.OFPRR_IDLE_TIMEOUT
         if not is_standing and self._switch.rules.on_removed(cookie >> COOKIE_MARK_BITS, by_timeout):
-            self._installation.audit.on_session_rule_deleted(now)
+            self._installation.upkeep.audit.on_session_rule_deleted(now)
         return True
 
     def _on_error(self, xid: int, message: bytes) -> bool:

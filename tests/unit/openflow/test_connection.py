@@ -150,7 +150,7 @@ def test_a_switch_that_rejects_the_standing_rules_is_tried_again_with_one_line_f
 
 def rejected_late(connected: Connected) -> bytes:
     """The error about a standing rule that the switch has confirmed."""
-    xid = connected.connection._installation._standing_xid
+    xid = connected.connection._installation._rejections._xid
     flow_mods = connected.transport.sent_of(wire.OFPT_FLOW_MOD)
     sent = next(each for each in flow_mods if int.from_bytes(each[4:8], "big") == xid)
     return error(sent, (ofproto_v1_3.OFPET_FLOW_MOD_FAILED, ofproto_v1_3.OFPFMFC_EPERM))

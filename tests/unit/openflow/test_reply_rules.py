@@ -213,7 +213,7 @@ def test_new_standing_rules_take_the_rules_away_and_they_come_back() -> None:
 def test_the_rules_go_when_the_doubt_ended_while_standing_rules_were_replaced(has_meters: bool) -> None:
     connected = Connected(meters=has_meters)
     connected.doubt()
-    connected.connection._installation.reply_rules.forget()
+    connected.connection._installation.upkeep.reply_rules.forget()
     connected.reply()
     connected.tick()
     assert not connected.reply_flows

@@ -104,7 +104,7 @@ def _lose_sessions(world: World) -> None:
 
 def _believe_in_rules(world: World) -> None:
     """The switch loses rules and says nothing, and the audit is blind."""
-    world.controller.fleet._connections[1]._installation.audit.tick = lambda _: None  # type: ignore[method-assign,assignment]
+    world.controller.fleet._connections[1]._installation.upkeep.audit.tick = lambda _: None  # type: ignore[method-assign,assignment]
     for flow in [flow for flow in world.switch.datapath.tables[1] if flow.cookie >> 32]:
         world.switch.datapath.tables[1].remove(flow)
 

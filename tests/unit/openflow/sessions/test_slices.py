@@ -212,6 +212,6 @@ def test_the_audit_of_session_rules_is_no_overload() -> None:
     for _ in range(200):
         world.clock.run_until(world.clock.now + 0.05)
         connection = world.controller.fleet._connections[1]
-        if connection._installation.audit.is_reading_sessions:
+        if connection._installation.upkeep.audit.is_reading_sessions:
             seen.add(switch.admission._excused_until > world.clock.now)
     assert True in seen

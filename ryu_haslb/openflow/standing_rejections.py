@@ -1,0 +1,100 @@
+"""What follows when one switch rejects its standing rules, also behind the barrier reply that confirms them::
+
+another layout may fit (:mod:`.layout_choice`)      -> install that
+session rules fill their table                      -> delete some of them, and install again
+else, or none of it helps                           -> the switch is not served; install again after a pause of
+                                                       1 s, 2 s and so on up to 60 s (:mod:`.backoff`)
+no rejection for :data:`.LATE_REJECTION_TIME` behind
+the barrier reply                                   -> the next one is the first again
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Callable, Optional
+
+from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.backoff import Backoff
+from ryu_haslb.openflow.layout_choice import LayoutChoice
+from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.rule_messages import session_slice_removal
+from ryu_haslb.openflow.transactions import LATE_REJECTION_TIME, Transactions
+
+LOG = logging.getLogger(__name__)
+
+#: Slices of the session rules, and how many of them are deleted at most to make room for a standing rule.
+SLICES = 16
+MAX_SLICES_REMOVED = 4
+
+
+class StandingRejections:
+    """The rejections over one connection. ``install()`` has to send the standing rules again."""
+
+    def __init__(
+        self, datapath_id: int, choice: LayoutChoice, transactions: Transactions, install: Callable[[], None]
+    ) -> None:
+        self._datapath_id = datapath_id
+        self._choice = choice
+        self._transactions = transactions
+        self._install = install
+        self._backoff = Backoff()
+        #: The transaction id of the standing rules that were sent last.
+        self._xid: Optional[int] = None
+        self._slices_removed = 0
+
+    def sent_as(self, xid: int, messages: list[bytes]) -> list[bytes]:
+        """Remember with which transaction id they are sent: there is another one when they are repeated one by one."""
+        self._xid = xid
+        return messages
+
+    def are_about(self, xid: int) -> bool:
+        """Whether an error with this transaction id is about the standing rules that were sent last."""
+        return xid == self._xid
+
+    def must_retry(self, now: float) -> bool:
+        """Whether the standing rules are to be sent again now, after a pause."""
+        return self._backoff.is_failing and not self._backoff.must_wait(now)
+
+    def forget_if_accepted(self, installed_at: float, now: float) -> None:
+        """The standing rules are in place. Unless some may yet be rejected, the next rejection is the first."""
+        if now >= installed_at + LATE_REJECTION_TIME:
+            self._slices_removed = 0
+            self._backoff.reset()
+
+    def reset(self) -> None:
+        """Send the standing rules no more by itself."""
+        self._backoff.reset()
+
+    def on_rejected(self, error: wire.Error, now: float) -> bool:
+        """Send the rules of another layout, or others again. False: the switch is not served until the next attempt."""
+        if self._choice.on_rejected(error):
+            self._install()
+            return True
+        if error.is_table_full and error.table == Table.SESSIONS and self._choice.has_session_table:
+            self._remove_slice()
+            return True
+        if self._backoff.on_rejected(now):
+            LOG.error(
+                "Switch %016x rejected the standing rules (%s) and is not served; docs/flows.md lists what it must "
+                "support. They are sent again after pauses of 1 to 60 s",
+                *(self._datapath_id, error),
+            )
+        return False
+
+    def _remove_slice(self) -> None:
+        """Session rules fill their table: delete some, for the standing rule that belongs there as well.
+
+        A table that has no room then takes no rules at all.
+        """
+        number, self._slices_removed = self._slices_removed, self._slices_removed + 1
+        if number == MAX_SLICES_REMOVED:
+            self._choice.has_session_table = False
+            self._install()
+            return
+        if not number:
+            LOG.warning(
+                "Switch %016x has no room for a standing rule in table %d; deleting up to %d/%d of the session rules "
+                "there",
+                *(self._datapath_id, Table.SESSIONS, MAX_SLICES_REMOVED, SLICES),
+            )
+        self._transactions.submit(lambda xid: session_slice_removal(xid, number, SLICES), lambda _: self._install())
