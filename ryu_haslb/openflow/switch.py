@@ -96,7 +96,7 @@ class Switch:
         """How the switch forwards what is not ours, and which tables it has. What it has learned is forgotten."""
         self.layout = self.adjacencies.discovery.layout = self.questions.layout = layout
         self.questions.forget_rules()
-        self.rules.is_supported = layout.has_sessions
+        self.rules.waiting_rules.is_supported = layout.has_sessions
         self._end_learning()
         if layout.is_learning and self._transactions is not None:
             self.path.learning = Learning(

@@ -8,7 +8,7 @@ import pytest
 from wired_switch import Wired, goes_to
 
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.sessions import reinstallation, session_rules
+from ryu_haslb.openflow.sessions import reinstallation, session_rules, waiting_rules
 from ryu_haslb.slb import session_ending
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.session_ending import SessionEnding
@@ -28,7 +28,7 @@ def run(world: World, seconds: float) -> None:
 
 @pytest.fixture(autouse=True)
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (session_rules, reinstallation):
+    for module in (session_rules, waiting_rules, reinstallation):
         monkeypatch.setattr(module, "MAX_SESSIONS_PER_STEP", STEP)
     monkeypatch.setattr(session_ending, "FORGOTTEN_PER_STEP", STEP)
 
