@@ -1,11 +1,13 @@
-"""What follows when one switch rejects its standing rules, also behind the barrier reply that confirms them::
+"""What follows when one switch rejects its standing rules.
 
-another layout may fit (:mod:`.layout_choice`)      -> install that
-session rules fill their table                      -> delete some of them, and install again
-else, or none of it helps                           -> the switch is not served; install again after a pause of
+It may also reject them behind the barrier reply that confirms them, as some hardware does::
+
+    another layout may fit (:mod:`.layout_choice`)  -> install that
+    session rules fill their table                  -> delete some of them, and install again
+    else, or when none of it helps                  -> the switch is not served; install again after a pause of
                                                        1 s, 2 s and so on up to 60 s (:mod:`.backoff`)
-no rejection for :data:`.LATE_REJECTION_TIME` behind
-the barrier reply                                   -> the next one is the first again
+    no rejection for :data:`.LATE_REJECTION_TIME`
+    behind the barrier reply                        -> the next one is the first again
 """
 
 from __future__ import annotations
