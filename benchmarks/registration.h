@@ -2,6 +2,7 @@
 #ifndef REGISTRATION_H
 #define REGISTRATION_H
 
+#include <endian.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,10 +31,13 @@ static inline void fail(const char *what) {
 }
 
 /* Registration request (RFC 5944, 3.3), NAI extension (RFC 2794), MN-HA authentication with a zero authenticator. The
- * identification is the sender's monotonic clock: a receiver on the same machine can compute the delay from it. */
+ * identification is as large as a time stamp of 2026 (RFC 5944, 5.7.1), and its low bits are the sender's monotonic clock:
+ * a receiver on the same machine can compute the delay from it. */
+static const uint64_t TIMESTAMP = 0xee00000000000000u, TIME_MASK = 0x00ffffffffffffffu;
+
 static inline size_t write_request(uint8_t *message, unsigned mobile) {
     static const uint8_t head[IDENTIFICATION_AT] = {1, 0, 2, 88, 0, 0, 0, 0, 0, 0, 0, 0, 10, 1, 1, 101};
-    uint64_t identification = nanoseconds();
+    uint64_t identification = htobe64(TIMESTAMP | nanoseconds());
     char nai[NAI_LENGTH + 1];
     snprintf(nai, sizeof nai, "mobile%07u@storm.example.", mobile % MOBILES);
     memset(message, 0, REQUEST_LENGTH);
@@ -53,6 +57,7 @@ static inline long read_request(const uint8_t *message, size_t length, uint64_t 
     if (length < REQUEST_LENGTH || memcmp(message + NAI_AT, "mobile", 6)) return -1;
     for (int digit = 6; digit < 13; digit++) mobile = mobile * 10 + (message[NAI_AT + digit] - '0');
     memcpy(sent, message + IDENTIFICATION_AT, 8);
+    *sent = be64toh(*sent) & TIME_MASK;
     return mobile < MOBILES ? (long)mobile : -1;
 }
 

@@ -43,6 +43,8 @@ CONFIGURATION = Configuration(
 #: Seconds by which the mobiles' clock is put forward before known ones register again. Sooner, their requests would be
 #: retransmissions, or even premature repetitions, which cost less.
 REGISTRATION_INTERVAL = 2 * RETRANSMISSION_INTERVAL
+#: The Identification of the first request: as large as a time stamp of 2026 (RFC 5944 section 5.7.1).
+FIRST_IDENTIFICATION = 0xEE00_0000 << 32
 
 
 class Sink:
@@ -61,9 +63,9 @@ class Sink:
 
 
 def packet_in(number: int, identification: int) -> bytes:
-    """The packet-in of one mobile's request, 118 bytes on the wire. A used Identification makes it a copy."""
+    """The packet-in of one mobile's request, 118 bytes on the wire. A used ``identification`` makes it a copy."""
     nai = f"mwts-mip-np-user{number}@ispxyz.com".encode()
-    message = struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), bytes(4), CLIENT, identification)
+    message = struct.pack("!BBH4s4s4sQ", 1, 0, 600, bytes(4), bytes(4), CLIENT, FIRST_IDENTIFICATION + identification)
     message += bytes([131, len(nai)]) + nai + bytes([32, 20]) + bytes(20)
     addresses = CLIENT + VIRTUAL.packed
     length = 8 + len(message)

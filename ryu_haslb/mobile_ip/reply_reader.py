@@ -14,7 +14,7 @@ from ryu_haslb.mobile_ip.extensions import possible_nais
 from ryu_haslb.mobile_ip.identity import IdentityKind
 from ryu_haslb.mobile_ip.registration import REPLY_LENGTH, REPLY_TYPE, ReplyCode
 
-_FIXED_PART = Struct("!xBH4s4sQ")  # code, lifetime, home address, home agent, Identification
+_FIXED_PART = Struct("!xBH4s4sq")  # code, lifetime, home address, home agent, Identification
 _ACCEPTED = (ReplyCode.ACCEPTED, ReplyCode.ACCEPTED_NO_SIMULTANEOUS_BINDINGS)
 _NAI_KEY = bytes((IdentityKind.NAI,))
 _HOME_ADDRESS_KEY = bytes((IdentityKind.HOME_ADDRESS,))
@@ -26,7 +26,8 @@ class ReplyFields(NamedTuple):
     """The fields of a Registration Reply.
 
     ``identity`` is the key of the mobile's identity (:attr:`ryu_haslb.mobile_ip.identity.Identity.key`); None if the
-    reply has neither an NAI nor a home address. ``home_agent`` is four bytes, ``lifetime`` is in seconds.
+    reply has neither an NAI nor a home address. ``home_agent`` is four bytes, ``lifetime`` is in seconds, and
+    ``identification`` is a signed number as in :class:`ryu_haslb.slb.request.Request`.
     """
 
     code: int

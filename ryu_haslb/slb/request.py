@@ -15,8 +15,8 @@ class Request:
 
     ``identity`` is the mobile's NAI or home address (the key of :class:`ryu_haslb.mobile_ip.identity.Identity`).
     ``client`` and ``client_port`` are the packet's source, ``home_agent``, ``lifetime`` (seconds) and
-    ``identification`` fields of the request (RFC 5944 section 3.3). ``datapath_id`` is the switch that received it, and
-    ``sender`` the Ethernet address that it came from (no decision depends on it).
+    ``identification`` (64 bits as a signed number) fields of the request (RFC 5944 section 3.3). ``datapath_id`` is
+    the switch that received it, and ``sender`` the Ethernet address that it came from (no decision depends on it).
 
     For each switch there is one request, whose fields the next packet overwrites: who decides about a request takes
     what is to be kept out of it.

@@ -22,7 +22,7 @@ from ryu_haslb.slb.failure_detection import FailureDetection
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.real import RealServer
 from ryu_haslb.slb.request import Request, Verdict
-from ryu_haslb.slb.session import Session, SessionEvent, SessionState
+from ryu_haslb.slb.session import UNKNOWN_IDENTIFICATION, Session, SessionEvent, SessionState
 from ryu_haslb.slb.session_ending import SessionEnding
 from ryu_haslb.slb.session_table import SessionTable
 from ryu_haslb.slb.statistics import Statistics
@@ -186,7 +186,7 @@ class RequestDecision:
     def _resume_session(self, request: Request, attempt: Attempt, now: float) -> Verdict:
         """The mobile comes back after its session has ended: the session goes on where it was."""
         session = self._sessions.open(request, attempt.real, now)
-        session.last_attempt, session.identification = attempt.last_attempt, -1
+        session.last_attempt, session.identification = attempt.last_attempt, UNKNOWN_IDENTIFICATION
         session.retries, session.waited = attempt.retries, attempt.waited
         self.statistics.assignments += 1
         self._assign(session, now)

@@ -29,6 +29,8 @@ _NO_CLIENT: Final = bytes(4)
 #: The first byte of the identity of a recovered session. The identity of a mobile never begins with this byte.
 _RECOVERED: Final = b"\xff"
 
+#: No request has this Identification: it does not fit into 64 bits.
+UNKNOWN_IDENTIFICATION: Final = 1 << 64
 #: Seconds after which a request that was not retransmitted counts as answered. A foreign agent waits less before its
 #: first retransmission (RFC 5944 section 3.6.3 demands no less than one second).
 RETRANSMISSION_INTERVAL: Final = 5.0
@@ -112,7 +114,7 @@ class Session:
     """A mobile at a virtual server, and the real server that its requests go to.
 
     ``last_request`` is when its last request came, and restarts the idle time. ``last_attempt`` is when the last one
-    came that was no premature repetition. ``client``, ``client_port`` and ``identification`` (-1: not known) are those
+    came that was no premature repetition. ``client``, ``client_port`` and ``identification`` are those
     of the last one that was no late copy either. ``retries`` counts the requests since the session
     came to this real server that repeat an unanswered one, and ``waited`` is the time in seconds before the last
     retransmission of the current attempt (0 without one). ``rule_at`` is the datapath id of the switch that has
@@ -146,7 +148,7 @@ class Session:
         now: float,
         client: bytes = _NO_CLIENT,
         client_port: int = 0,
-        identification: int = -1,
+        identification: int = UNKNOWN_IDENTIFICATION,
     ) -> None:
         self.virtual_server = virtual_server
         self.identity = identity

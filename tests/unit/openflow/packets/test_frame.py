@@ -18,6 +18,7 @@ from ryu_haslb.openflow.packets.frame import read_request, without_vlan_tag
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.request import Request
+from ryu_haslb.slb.session import UNKNOWN_IDENTIFICATION
 
 BALANCER = Balancer(
     Configuration(
@@ -51,6 +52,15 @@ def test_every_field_of_a_request() -> None:
     assert (request.virtual_server, request.identity) == (SERVER, b"\x01anna")
     assert (request.client, request.client_port) == (b"\x0f\x01\x01\x33", 5434)
     assert (request.home_agent, request.lifetime, request.identification) == (b"\0\0\0\0", 600, 1)
+
+
+@given(st.integers(0, 2**64 - 1))
+def test_the_identification_is_a_signed_number_and_never_the_unknown_one(identification: int) -> None:
+    """RFC 5944 section 5.7: a home agent may choose its high half, so all 64 bits may be set."""
+    request = read(frame_of(HEAD[:-8] + identification.to_bytes(8, "big") + NAI))
+    assert isinstance(request, Request)
+    assert request.identification.to_bytes(8, "big", signed=True) == identification.to_bytes(8, "big")
+    assert request.identification != UNKNOWN_IDENTIFICATION
 
 
 @given(st.binary(min_size=1, max_size=80), st.sampled_from(["15.1.1.51", "1.0.0.1", "126.1.1.1", "223.255.255.254"]))
