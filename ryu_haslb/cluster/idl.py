@@ -6,6 +6,7 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any, Callable, NamedTuple, Optional, TypeVar
 
 import eventlet
@@ -41,7 +42,7 @@ class TooManyRowsError(HaslbError):
 
 
 class FollowingIdl(Idl):  # type: ignore[misc]
-    """An IDL that follows its database also when that was made anew, or restored.
+    """An IDL that follows its database also when that was made anew, or restored, or has an older schema.
 
     The ``ovs`` package takes a server whose log is shorter than it was for one with stale data, and would avoid the
     servers of such a database for ever. A new database is another Raft cluster, with an id of its own. One whose files
@@ -50,12 +51,39 @@ class FollowingIdl(Idl):  # type: ignore[misc]
     An update of many rows is applied in slices, between which other green threads run. They may see a part of it.
     """
 
+    tables: dict[str, Any]
+
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
         self.clock = time.monotonic
         self._raft_cluster: Optional[str] = None
         self._shorter_since: Optional[float] = None
         self._is_running, self._rows = False, 0
+        #: Tables that the server's schema does not have, or without a column that is asked for.
+        self.missing_tables: frozenset[str] = frozenset()
+
+    def _Idl__send_monitor_request(self, *arguments: Any) -> None:  # noqa: N802
+        """Ask for the tables that the server has. The ``ovs`` package asks for all, and gets none if one is missing."""
+        every, existing = self.tables, self._server_schema()
+        missing = () if existing is None else (name for name in every if not _has(existing, every[name]))
+        self.missing_tables = frozenset(missing)
+        self.tables = {name: table for name, table in every.items() if name not in self.missing_tables}
+        try:
+            super()._Idl__send_monitor_request(*arguments)
+        finally:
+            self.tables = every
+
+    def _server_schema(self) -> Optional[Any]:
+        """The tables of the server's schema; None if it does not say them."""
+        for row in self._server_rows():
+            if row.name == self._db.name and row.schema:
+                return json.loads(row.schema[0])["tables"]
+        return None
+
+    def _server_rows(self) -> Iterable[Any]:
+        """What the server says of each of its databases."""
+        servers = (self.server_tables or {}).get("Database")
+        return () if servers is None else servers.rows.values()
 
     def run(self) -> Any:
         """Process what has come; return whether the copy of the tables may have changed.
@@ -90,8 +118,7 @@ class FollowingIdl(Idl):  # type: ignore[misc]
 
     def _run(self) -> Any:
         change_seqno = super().run()
-        servers = (self.server_tables or {}).get("Database")
-        for row in servers.rows.values() if servers is not None else ():
+        for row in self._server_rows():
             if row.name == self._db.name and row.cid:
                 self._follow(str(row.cid[0]))
                 if row.leader and row.connected and row.index:
@@ -113,6 +140,11 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         elif self.clock() - self._shorter_since >= RESTORED_TIMEOUT:
             LOG.warning("cluster: the database was restored to an earlier state (Raft cluster %s)", self._raft_cluster)
             self._min_index, self._shorter_since = 0, None
+
+
+def _has(existing: Any, table: Any) -> bool:
+    """Whether a server has a table with all of its columns."""
+    return set(table.columns) <= set(existing.get(table.name, {}).get("columns", ()))
 
 
 AnyIdl = TypeVar("AnyIdl", bound=FollowingIdl)

@@ -13,7 +13,7 @@ from ryu_haslb.cluster.configuration_rows import Agreement
 from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import Action, Election, Lead, MemberState, StandBy
 from ryu_haslb.cluster.idl import OVS, Engine
-from ryu_haslb.cluster.member_rows import Members, Switchover
+from ryu_haslb.cluster.member_rows import MEMBER, Members, Switchover
 from ryu_haslb.cluster.name_conflict import NameConflict
 from ryu_haslb.cluster.rows import shown
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH, ClusterSettings
@@ -109,7 +109,9 @@ class Member:
         """Whether the database has why this member has resigned, or cannot be told."""
         own = self.members.get(self.name)
         return (
-            not self.is_connected or self.shared.lacks_tables or (own is not None and own.resigning == self.resigning)
+            not self.is_connected
+            or MEMBER.table in self.shared.missing_tables
+            or (own is not None and own.resigning == self.resigning)
         )
 
     def applied_elsewhere(self, now: float) -> list[str]:

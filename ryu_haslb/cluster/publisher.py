@@ -81,6 +81,8 @@ class Publisher:
     def _publish(self, publication: Publication, database: SharedDatabase, now: float) -> None:
         if publication.commit is not None or now < publication.next_at:
             return
+        if publication.kind.table in database.missing_tables:
+            return
         state = publication.state()
         if not publication.is_due and state == publication.published:
             return

@@ -7,7 +7,7 @@ fenced by the generation: the transaction verifies that it is still the writer's
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Callable, Optional
 
 import ovs.poller
@@ -78,6 +78,12 @@ class SharedDatabase:
     def is_connected(self) -> bool:
         """Whether a server is connected, be it one without our tables."""
         return bool(self._idl._session.is_connected())
+
+    @property
+    def missing_tables(self) -> Collection[str]:
+        """The tables that the server's older schema does not have; they have no rows, and nothing can be written."""
+        missing: Collection[str] = self._idl.missing_tables
+        return missing
 
     @property
     def generation(self) -> int:

@@ -9,7 +9,7 @@ it leads or not.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Callable, NamedTuple, Optional
 
 import ovs.poller
@@ -42,7 +42,7 @@ class Edit(NamedTuple):
 class SharedState:
     """What this member publishes while it leads, and takes over from the leader.
 
-    ``lacks_tables`` is whether the database has an older schema.
+    ``missing_tables`` are those that the database does not have, since its schema is older.
     """
 
     def __init__(self, settings: ClusterSettings, election: Election, engine: Engine = OVS) -> None:
@@ -52,7 +52,8 @@ class SharedState:
         self._of_leader, self._of_each = Publisher(election.name), Publisher(election.name)
         self._database: Optional[SharedDatabase] = None
         self._reconnect_at: Optional[float] = None
-        self.lacks_tables = False
+        self._is_silence_logged = False
+        self.missing_tables: Collection[str] = ()
 
     def add(self, publication: Publication) -> None:
         """Publish this as well. To be called before the first step."""
@@ -68,7 +69,8 @@ class SharedState:
         if not database.is_synchronized:
             self._on_unsynchronized(database, now)
             return
-        self._reconnect_at, self.lacks_tables = None, False
+        self._reconnect_at, self._is_silence_logged = None, False
+        self._follow_schema(database.missing_tables)
         for publication in self._publications:
             if publication.kind.table in changed:
                 publication.is_due = True
@@ -99,6 +101,11 @@ class SharedState:
         database = self._database
         if database is None or not database.is_synchronized:
             raise NotConnectedError("the database is not connected")
+        missing = [edit.kind.table for edit in edits if edit.kind.table in database.missing_tables]
+        if missing:
+            raise NotConnectedError(
+                f"the database does not have the table {missing[0]} of this version; {self._convert}"
+            )
         changes = [edit.make(database.rows(edit.kind)) for edit in edits]
         return database.commit(changes, f"changed by {self._election.name}")
 
@@ -107,20 +114,31 @@ class SharedState:
         if self._database is not None:
             self._database.wait(poller)
 
+    @property
+    def _convert(self) -> str:
+        return f"convert it: ovsdb-client convert {self._settings.remotes} $(haslb cluster schema)"
+
+    def _follow_schema(self, missing: Collection[str]) -> None:
+        """Say which tables the database lacks; what is in the others is shared."""
+        if missing and missing != self.missing_tables:
+            LOG.warning(
+                "cluster: the database does not have the tables of this version, so members do not share %s; %s",
+                *(", ".join(sorted(missing)), self._convert),
+            )
+        self.missing_tables = missing
+
     def _on_unsynchronized(self, database: SharedDatabase, now: float) -> None:
-        """A server that does not send the tables has an older schema; it is asked again until it was converted."""
+        """A server that does not send the tables is asked again."""
         if not database.is_connected or self._reconnect_at is None:
             self._reconnect_at = now + SYNCHRONIZATION_TIMEOUT
             return
         if now < self._reconnect_at:
             return
         self._reconnect_at = now + SYNCHRONIZATION_TIMEOUT
-        if not self.lacks_tables:
-            self.lacks_tables = True
+        if not self._is_silence_logged:
+            self._is_silence_logged = True
             LOG.warning(
-                "cluster: the database's server has sent no tables for %g s, so members share nothing. It is "
-                "overloaded, or does not have the tables of this version; then convert it: ovsdb-client convert %s "
-                "$(haslb cluster schema)",
-                *(SYNCHRONIZATION_TIMEOUT, self._settings.remotes),
+                "cluster: the database's server has sent no tables for %g s: it is overloaded; connecting anew",
+                SYNCHRONIZATION_TIMEOUT,
             )
         database.reconnect()

@@ -59,7 +59,7 @@ class ClusterConfiguration:
         member.shared.add(
             Publication(CONFIGURATION, state=lambda: None, wanted=self._wanted, on_rows=self.on_rows),
         )
-        member.may_lead = lambda: self.agreement.is_settled or member.shared.lacks_tables
+        member.may_lead = lambda: self.agreement.is_settled
 
     def on_rows(self, rows: Collection[Columns]) -> None:
         """The database shows these rows: apply what is new."""

@@ -55,6 +55,7 @@ class SimulatedIdl:
         self.has_lock = self.is_lock_contended = False
         self.txn: Optional[SimulatedTransaction] = None
         self.changed_tables: set[str] = set()
+        self.missing_tables: frozenset[str] = frozenset()
         self.session: Optional[Session] = None
         self.outstanding: list[SimulatedTransaction] = []
         self._session = self  # the product asks the IDL's session whether it is connected

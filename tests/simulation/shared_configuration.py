@@ -53,7 +53,7 @@ class MemberConfiguration:
         self.agreement.text = text
         self._starts = controller.starts
         member.shared.add(Publication(CONFIGURATION, lambda: None, self._wanted, self._on_rows))
-        member.may_lead = lambda: self.agreement.is_settled or member.shared.lacks_tables
+        member.may_lead = lambda: self.agreement.is_settled
 
     def commit(self, text: str) -> None:
         """An operator changes the configuration of all members here; this may be refused."""

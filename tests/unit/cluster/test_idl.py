@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from types import SimpleNamespace
 from typing import Optional
@@ -163,3 +164,28 @@ def test_more_rows_than_the_schema_allows_end_the_connection(caplog: pytest.LogC
         assert server.rows <= MAX_ROWS["Neighbour"] + 2 * ROWS_AT_ONCE
         assert f"more than {MAX_ROWS['Neighbour']} rows of the table Neighbour" in caplog.text
         caplog.clear()
+
+
+@pytest.mark.parametrize(
+    ("tables", "asked"),
+    [
+        ({"Cluster": {"columns": {"generation": {}}}, "Old": {"columns": {}}}, ["Cluster"]),
+        ({"Cluster": {"columns": {}}}, []),
+        ({}, []),
+        (None, ["Cluster"]),
+    ],
+)
+def test_only_the_tables_are_asked_for_that_the_server_has(
+    tables: Optional[dict[str, object]], asked: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server rejects the whole request because of one that it does not have. One may not say what it has."""
+    server = Server()
+    server.reports("a")
+    (row,) = server.idl.server_tables["Database"].rows.values()
+    row.schema = [] if tables is None else [json.dumps({"tables": tables})]
+    sent: list[Message] = []
+    monkeypatch.setattr(server.idl, "send_request", sent.append)
+    server.idl._Idl__send_monitor_request()
+    assert list(sent[0].params[2]) == asked
+    assert server.idl.missing_tables == {"Cluster"} - set(asked)
+    assert list(server.idl.tables) == ["Cluster"]

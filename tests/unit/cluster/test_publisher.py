@@ -31,6 +31,7 @@ class FakeDatabase:
         self.commits: list[tuple[Sequence[Changes], Optional[int]]] = []
         self.last = FakeCommit()
         self.begun: list[FakeCommit] = []
+        self.missing_tables: set[str] = set()
 
     def rows(self, _: Kind) -> dict[Any, Columns]:
         return dict(self.table)
@@ -88,6 +89,17 @@ def test_it_publishes_on_change_and_only_then() -> None:
     publisher.step(database, 7, 100.0)
     database.conclude()
     assert [dict(row) for row in database.table.values()] == [{"name": "a", "size": 2}]
+
+
+def test_nothing_is_published_in_a_table_that_an_older_database_lacks() -> None:
+    database: Any = FakeDatabase()
+    database.missing_tables = {KIND.table}
+    publisher = publisher_of(Source(a=1))
+    publisher.step(database, 7, 0.0)
+    assert database.commits == []
+    database.missing_tables = set()
+    publisher.step(database, 7, 0.1)
+    assert len(database.commits) == 1, "as soon as it was converted"
 
 
 def test_changes_in_quick_succession_are_one_transaction() -> None:

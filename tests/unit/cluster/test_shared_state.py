@@ -10,9 +10,9 @@ import pytest
 
 from ryu_haslb.cluster.election import Election
 from ryu_haslb.cluster.publisher import Publication
-from ryu_haslb.cluster.rows import Columns, Kind
+from ryu_haslb.cluster.rows import Changes, Columns, Kind
 from ryu_haslb.cluster.settings import ClusterSettings
-from ryu_haslb.cluster.shared_state import SharedState
+from ryu_haslb.cluster.shared_state import Edit, NotConnectedError, SharedState
 
 
 def test_a_table_that_cannot_be_taken_over_keeps_no_other_from_it(caplog: pytest.LogCaptureFixture) -> None:
@@ -26,9 +26,26 @@ def test_a_table_that_cannot_be_taken_over_keeps_no_other_from_it(caplog: pytest
     for kind, on_rows in ((Kind("First", (), ()), fail), (Kind("Second", (), ()), seen.append)):
         state.add(Publication(kind, lambda: None, lambda *_: (), on_rows))
     database: Any = SimpleNamespace(
-        read=lambda: {"First", "Second"}, is_synchronized=True, rows=lambda _: {}, generation=0
+        read=lambda: {"First", "Second"}, is_synchronized=True, rows=lambda _: {}, generation=0, missing_tables=()
     )
     state._database = database
     state.step(1.0)
     assert len(seen) == 1
     assert "the rows of the table First were not taken over" in caplog.text
+
+
+def test_a_table_that_an_older_database_lacks_is_said_once_and_cannot_be_changed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The others are shared all the same (docs/cluster.md, "Upgrade")."""
+    kind = Kind("New", (), ())
+    state = SharedState(ClusterSettings("unix:/nonexistent/haslb.sock", "a"), Election("a"))
+    database: Any = SimpleNamespace(
+        read=set, is_synchronized=True, rows=lambda _: {}, generation=0, missing_tables={"New"}
+    )
+    state._database = database
+    for now in (1.0, 2.0):
+        state.step(now)
+    assert caplog.text.count("do not share New; convert it: ovsdb-client convert unix:/nonexistent/haslb.sock") == 1
+    with pytest.raises(NotConnectedError, match="does not have the table New of this version; convert it"):
+        state.change(Edit(kind, lambda _: Changes(kind)))
