@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network, collapse_addresses
 from typing import NamedTuple, Union
 
@@ -41,8 +41,9 @@ def check_sense(draft: Draft, diagnostics: Diagnostics) -> None:
         if server.farm in draft.farms:
             _check_number_of_clients(server, draft.farms[server.farm], diagnostics)
     _check_agents(draft, diagnostics)
-    _check_own_addresses(draft, diagnostics)
-    _check_addresses_of_no_host(draft, diagnostics)
+    own = _own_addresses(draft)
+    _check_own_addresses(draft, own, diagnostics)
+    _check_addresses_of_no_host(draft, own, diagnostics)
     _check_networks(draft, diagnostics)
     _check_datapaths(draft, diagnostics)
 
@@ -194,8 +195,7 @@ def _own_addresses(draft: Draft) -> dict[IPv4Address, str]:
     return own
 
 
-def _check_own_addresses(draft: Draft, diagnostics: Diagnostics) -> None:
-    own = _own_addresses(draft)
+def _check_own_addresses(draft: Draft, own: Mapping[IPv4Address, str], diagnostics: Diagnostics) -> None:
     virtual = {server.address: server for server in draft.virtual_servers.values() if server.address is not None}
     for farm in draft.farms.values():
         for entry in farm.reals.values():
@@ -220,7 +220,7 @@ def _check_own_addresses(draft: Draft, diagnostics: Diagnostics) -> None:
             )
 
 
-def _check_addresses_of_no_host(draft: Draft, diagnostics: Diagnostics) -> None:
+def _check_addresses_of_no_host(draft: Draft, own: Mapping[IPv4Address, str], diagnostics: Diagnostics) -> None:
     """The network and the broadcast address of a VLAN's interface, and next hops that are the balancer itself."""
     interfaces = [each for each in (vlan.finished() for vlan in draft.vlans.values()) if each is not None]
     taken: dict[IPv4Address, str] = {}
@@ -238,7 +238,7 @@ def _check_addresses_of_no_host(draft: Draft, diagnostics: Diagnostics) -> None:
                 server.address_line,
                 f"virtual server {server.name} has {taken[server.address]}, {server.address}; expected that of a host",
             )
-    taken.update({address: f"the address of {where}" for address, where in _own_addresses(draft).items()})
+    taken.update({address: f"the address of {where}" for address, where in own.items()})
     taken.update({server.address: "a virtual address" for server in draft.virtual_servers.values() if server.address})
     for route in draft.routes:
         if route.next_hop in taken:

@@ -6,6 +6,7 @@ What is told of them here was read in their sources. Mobiles are served, and oth
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 import pytest
@@ -54,13 +55,14 @@ LAGOPUS: dict[str, Any] = {
 }
 MAKES = pytest.mark.parametrize("make", [CPQD, LAGOPUS], ids=["CPqD", "Lagopus"])
 
+MAKES_AND_MODES = [f"{make}-{mode}" for make, mode in product(["CPqD", "Lagopus"], ["dispatched", "direct"])]
+
 
 def world(nat: bool = False, **further: Any) -> Parameters:
     return Parameters(seed=5, home_agents=3, mobiles=24, pdsns=2, lifetime=60, idle=60, stay=60.0, nat=nat, **further)
 
 
-@MAKES
-@pytest.mark.parametrize("nat", [False, True], ids=["dispatched", "direct"])
+@pytest.mark.parametrize(("make", "nat"), some(product([CPQD, LAGOPUS], [False, True])), ids=some(MAKES_AND_MODES))
 @pytest.mark.parametrize(
     "history",
     some(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from budget import some
 from tested_switch import STEP, TestedSwitch
 
 from ryu_haslb.configuration.ios.reader import read_configuration
@@ -108,7 +109,7 @@ USED = {
 
 
 @pytest.mark.parametrize("cable", [CABLE, None], ids=["cable", "no-cable"])
-@pytest.mark.parametrize(("capabilities", "capability"), LACKS, ids=[str(each[0]) for each in LACKS])
+@pytest.mark.parametrize(("capabilities", "capability"), some(LACKS), ids=[str(each[0]) for each in some(LACKS)])
 def test_what_a_switch_lacks_is_found_out_alone_and_the_verdict_is_right(
     capabilities: dict[str, Any], capability: Capability, cable: Any
 ) -> None:
@@ -151,7 +152,7 @@ HABITS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("cable", [CABLE, None], ids=["cable", "no-cable"])
-@pytest.mark.parametrize("habits", HABITS, ids=str)
+@pytest.mark.parametrize("habits", some(HABITS), ids=str)
 def test_what_the_balancer_can_serve_is_no_lack(habits: dict[str, Any], cable: Any) -> None:
     """What CPqD's switch, Lagopus and hardware are known to do (docs/switches.md)."""
     tested = TestedSwitch(cable, **habits)
