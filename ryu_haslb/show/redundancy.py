@@ -188,7 +188,7 @@ SWITCHOVERS = Report(
         Column("at", "at", 22),
         Column("previous", "from", 16),
         Column("member", "to", 16),
-        Column("reason", "reason", 17),
+        Column("reason", "reason", 23),
         Column("duration", "duration", 10),
     ),
 )
