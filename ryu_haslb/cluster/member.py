@@ -27,8 +27,8 @@ TICK_INTERVAL = 0.1
 #: Seconds that the switches have to confirm what was sent to them before this member resigned, until it releases the
 #: lock all the same.
 RELEASE_TIMEOUT = 0.2
-#: Seconds after its start for which a member may be without the database before it says so.
-FIRST_CONNECTION_TIMEOUT = 10.0
+#: Seconds for which a member may be without the database before it says what the reasons may be.
+CONNECTION_TIMEOUT = 10.0
 
 
 class Leading(NamedTuple):
@@ -72,7 +72,7 @@ class Member:
         self._release_at: Optional[float] = None
         self._was_connected = False
         self._remotes = settings.remotes
-        self._must_connect_by: Optional[float] = clock() + FIRST_CONNECTION_TIMEOUT
+        self._must_connect_by: Optional[float] = clock() + CONNECTION_TIMEOUT
 
     @property
     def state(self) -> MemberState:
@@ -202,14 +202,15 @@ class Member:
         if self._must_connect_by is not None and not is_connected and self._clock() >= self._must_connect_by:
             self._must_connect_by = None
             LOG.warning(
-                "cluster: not connected to the database within %g s; %s cannot lead. Its servers (%s) cannot be "
+                "cluster: not connected to the database within %g s; %s cannot take over. Its servers (%s) cannot be "
                 "reached, most of them do not run, or a certificate does not fit or has expired; the log of each "
                 "server says which",
-                *(FIRST_CONNECTION_TIMEOUT, self.name, self._remotes),
+                *(CONNECTION_TIMEOUT, self.name, self._remotes),
             )
         if is_connected == self._was_connected:
             return
-        self._was_connected, self._must_connect_by = is_connected, None
+        self._was_connected = is_connected
+        self._must_connect_by = None if is_connected else self._clock() + CONNECTION_TIMEOUT
         if is_connected:
             LOG.info("cluster: connected to the database")
         elif self.is_leading:

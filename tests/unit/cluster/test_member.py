@@ -7,7 +7,7 @@ from cluster_member import leading_member
 
 from ryu_haslb.cluster.database import Database
 from ryu_haslb.cluster.election import RESIGNATION_TIME, View
-from ryu_haslb.cluster.member import FIRST_CONNECTION_TIMEOUT, RELEASE_TIMEOUT
+from ryu_haslb.cluster.member import CONNECTION_TIMEOUT, RELEASE_TIMEOUT
 from ryu_haslb.cluster.settings import MAX_NAME_LENGTH
 
 
@@ -89,18 +89,27 @@ def test_a_member_that_reaches_no_database_after_its_start_says_so_once(caplog: 
     now = [1000.0]
     member = leading_member(lambda: now[0])
     member._report_connection(False)
-    now[0] += FIRST_CONNECTION_TIMEOUT
+    now[0] += CONNECTION_TIMEOUT
     for _ in range(3):
         member._report_connection(False)
     (line,) = (line for line in caplog.messages if "not connected to the database" in line)
     assert "a certificate does not fit or has expired" in line
 
 
-def test_a_member_that_was_connected_says_only_that_the_connection_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_member_that_has_lost_the_connection_says_the_reasons_when_that_lasts(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A certificate that has expired keeps no connection from going on, but the next one from being made."""
     now = [1000.0]
     member = leading_member(lambda: now[0])
     member._report_connection(True)
-    now[0] += FIRST_CONNECTION_TIMEOUT
+    now[0] += CONNECTION_TIMEOUT
     member._report_connection(False)
     assert "no connection to the database" in caplog.text
+    now[0] += CONNECTION_TIMEOUT - 0.1
+    member._report_connection(False)
     assert "not connected to the database" not in caplog.text
+    now[0] += 0.1
+    for _ in range(3):
+        member._report_connection(False)
+    assert caplog.text.count("a certificate does not fit or has expired") == 1
