@@ -7,6 +7,7 @@ to patch ``threading`` before that, and only in a process that runs the engine.
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 
@@ -30,7 +31,12 @@ def prepare() -> None:
 
 
 def main() -> None:
-    """Run the applications that the command line names."""
+    """Run the applications that the command line names.
+
+    Until the application takes SIGINT it ends the process at once, without a traceback.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     try:
         prepare()
     except ImportError as error:

@@ -169,7 +169,7 @@ def _is_interactive() -> bool:
 def _is_yes(question: str) -> bool:
     try:
         return input(question).strip().lower() in ("y", "ye", "yes")
-    except EOFError:
+    except (EOFError, KeyboardInterrupt):
         print()
         return False
 

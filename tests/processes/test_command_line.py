@@ -152,6 +152,46 @@ def asked(control: Path, answer: bytes, *words: str) -> tuple[int, str]:
     return haslb.returncode, output
 
 
+def test_an_interrupt_at_the_question_changes_nothing(control: Path, tmp_path: Path) -> None:
+    path = tmp_path / "new.ios"
+    path.write_text("ip slb serverfarm HAFARM\nno real 10.1.1.51\n")
+    terminal, slave = os.openpty()
+    environment = {**os.environ, "HASLB_CONTROL": str(control), "PYTHONPATH": os.getcwd()}
+    argv = [*COMMAND, "configure", str(path)]
+    with subprocess.Popen(argv, stdin=slave, stdout=subprocess.PIPE, text=True, env=environment) as haslb:
+        os.close(slave)
+        assert haslb.stdout is not None
+        output = ""
+        while not output.endswith("[no]: "):
+            piece = haslb.stdout.read(1)
+            assert piece, output
+            output += piece
+        haslb.send_signal(signal.SIGINT)
+        output += haslb.stdout.read()
+        os.close(terminal)
+        assert haslb.wait(60) == 1
+    assert output.endswith("\n% nothing was changed\n")
+
+
+@pytest.mark.parametrize("entry", ["ryu_haslb.cli.entry", "ryu_haslb.manager"])
+def test_an_interrupt_while_modules_are_imported_leaves_no_traceback(entry: str) -> None:
+    script = (
+        "import builtins, os, signal, sys, importlib; entry = importlib.import_module(sys.argv[1]);"
+        "builtins.__import__ = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT); entry.main()"
+    )
+    ended = subprocess.run([sys.executable, "-c", script, entry], capture_output=True, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (-signal.SIGINT, b"")
+
+
+def test_an_interrupt_is_ignored_where_a_script_ignores_it() -> None:
+    script = (
+        "import signal; from ryu_haslb.cli.entry import end_at_interrupt; assert not end_at_interrupt();"
+        "assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN"
+    )
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$0" "$@"', sys.executable, "-c", script]
+    subprocess.run(ignoring, check=True, timeout=60)
+
+
 def test_a_file_is_applied_when_the_operator_has_seen_the_plan(control: Path, tmp_path: Path) -> None:
     path = tmp_path / "new.ios"
     path.write_text("ip slb serverfarm HAFARM\nno real 10.1.1.51\n")
