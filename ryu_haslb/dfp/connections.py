@@ -44,6 +44,8 @@ class SocketLink(Link):
         super().__init__(agent, agents)
         self._socket: Any = None
         self._connected_at = 0.0
+        #: What was warned of since the agent has connected.
+        self._warned: set[str] = set()
 
     def connect(self, target: Connect) -> None:
         eventlet.spawn(self._serve, target)
@@ -68,6 +70,7 @@ class SocketLink(Link):
         stream.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         with stream:
             self._socket, self._connected_at = stream, time.monotonic()
+            self._warned.clear()
             self.carry_out(self.connection.connected(time.monotonic()))
             self._read(stream)
 
@@ -98,17 +101,21 @@ class SocketLink(Link):
         LOG.info("connection to DFP agent %s failed: %s", self.connection.name, why)
 
     def _log_refused(self, before: Counters, after: Counters) -> None:
+        """One line for a connection and a reason; ``show ip slb dfp agent`` counts each message."""
         if after.unauthorized_weights != before.unauthorized_weights:
-            LOG.warning(
+            self._warn_once(
                 "DFP agent %s reported weights of real servers that it may not set; ignored, add 'real A.B.C.D' to its "
-                "agent command if it is to set them",
-                self.connection.name,
+                "agent command if it is to set them"
             )
         if after.authentication_failures != before.authentication_failures:
-            LOG.warning(
-                "DFP agent %s sent a message without a valid signature; ignored, check the password at both ends",
-                self.connection.name,
+            self._warn_once(
+                "DFP agent %s sent a message without a valid signature; ignored, check the password at both ends"
             )
+
+    def _warn_once(self, text: str) -> None:
+        if text not in self._warned:
+            self._warned.add(text)
+            LOG.warning(text, self.connection.name)
 
     def send(self, data: bytes) -> None:
         stream = self._socket

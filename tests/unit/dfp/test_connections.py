@@ -132,6 +132,26 @@ def test_the_loss_of_an_agent_is_left_to_the_line_about_its_state_unless_it_was_
         assert [record.getMessage() for record in caplog.records] == [line] * logged
 
 
+def test_an_agent_with_another_password_is_warned_of_once_for_each_connection(caplog: pytest.LogCaptureFixture) -> None:
+    """A line for each report would be all that a log has of a night."""
+    agent = Agent()
+    manager = connected(agent, password="cisco")
+    (link,) = manager.connections.links
+    for connection in (1, 2):
+        for _ in range(3):
+            before = link.connection.counters.authentication_failures
+            agent.report(25)
+            while link.connection.counters.authentication_failures == before:
+                eventlet.sleep(0.001)
+        agent.manager.close()
+        assert manager.changes.get() is None
+        manager.connections.tick(time.monotonic() + 1.5)
+        agent.accept()
+        lines = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+        assert len(lines) == connection
+    assert all("sent a message without a valid signature" in line for line in lines)
+
+
 def test_an_agent_that_was_never_connected_has_its_reason_too() -> None:
     agent = Agent()
     agent.listener.close()
