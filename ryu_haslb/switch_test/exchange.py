@@ -205,8 +205,9 @@ class Conversation(Generic[T]):
         if running.exchange.awaits_connection:
             running.answer.is_connected = False
         elif running.replied_at is None:
-            seconds = running.exchange.limit
-            self._throw(SilentSwitchError(f"no barrier reply within {seconds:g} s"), now)
+            error, seconds = running.answer.error, running.exchange.limit
+            rejected = "" if error is None else f" ({error})"
+            self._throw(SilentSwitchError(f"no barrier reply within {seconds:g} s{rejected}"), now)
             return
         self._advance(lambda: self._script.send(running.answer), now)
 
