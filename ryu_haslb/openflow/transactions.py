@@ -135,7 +135,10 @@ class Transactions:
         """The switch rejects what it has confirmed. False when the rejected message belongs to no transaction."""
         if xid not in self._revocable:
             return False
-        self._revocable[xid][1](error)
+        _, revoke = self._revocable[xid]
+        if error.cookie is None:  # it is about all, and so would be the next one
+            del self._revocable[xid]
+        revoke(error)
         return True
 
     def _send(self, transaction: _Transaction) -> int:

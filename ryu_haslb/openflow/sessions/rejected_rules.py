@@ -27,7 +27,7 @@ from ryu_haslb.openflow.sessions.install_queue import InstallQueue
 from ryu_haslb.openflow.sessions.rule_bundle import Install, RuleBundle
 from ryu_haslb.openflow.sessions.rule_room import RuleRoom
 from ryu_haslb.openflow.transactions import LATE_REJECTION_TIME
-from ryu_haslb.slb.session import Session, cookie_of
+from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
 
 LOG = logging.getLogger(__name__)
 
@@ -78,11 +78,13 @@ class RejectedRules:
 
     def on_rejected_late(self, bundle: RuleBundle, error: wire.Error, now: float) -> None:
         """The switch rejects a rule of a bundle that it has confirmed; if it does not say which, all are in doubt."""
-        for rule in bundle.removes:
-            if error.cookie == cookie_of(rule.tag):
-                self._on_deletion_rejected(rule, error)
-                return
-        rejected = [each for each in bundle.installs if each[0].cookie == error.cookie] or bundle.installs
+        tag = None if error.cookie is None else error.cookie >> COOKIE_MARK_BITS
+        deletion = next((rule for rule in bundle.removes if rule.tag == tag), None)
+        if deletion is not None:
+            self._on_deletion_rejected(deletion, error)
+            return
+        named = next((each for each in bundle.installs if each[0].tag == tag), None)
+        rejected = bundle.installs if named is None else [named]
         here = [each for each in rejected if each[0].is_live and each[0].rule_at in {None, self._datapath_id}]
         for session, _ in here:
             session.rule_at = None

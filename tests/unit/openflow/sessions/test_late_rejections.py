@@ -123,3 +123,12 @@ def test_nothing_is_in_doubt_when_a_late_error_is_about_a_deletion(caplog: pytes
     late.transport.deliver(error(deletion, BAD_ACTION))
     assert "rejected the deletion of session rule" in caplog.text
     assert late.port_of("bert") == wire.OFPP_TABLE
+
+
+def test_further_errors_that_name_no_rule_cost_nothing() -> None:
+    """A switch may send any number of them, and each would be about all rules of the bundle."""
+    late = Late("anna", "bert")
+    xid = int.from_bytes(late.additions["anna"][4:8], "big")
+    assert late.transactions.on_error(xid, wire.Error(*TABLE_FULL, b""))
+    assert not late.transactions.on_error(xid, wire.Error(*TABLE_FULL, b""))
+    assert late.switch.rules.rejected.errors == 1
