@@ -45,6 +45,10 @@ MAX_REMEMBERED = 1000
 #: Lines in one second, about all objects together. Further changes are logged in the next second.
 MAX_LINES_PER_SECOND = 20
 
+#: The ends of the lines about a real server that serves no more, and about one that no switch finds.
+_SILENT = " (its mobiles get no replies; see 'show ip slb reals detail')"
+_SILENT_TO_PROBE = " (it does not answer the probe; see 'show ip slb probe detail')"
+_NOWHERE = " (no switch has its answer to ARP; see 'show ip slb reals detail')"
 #: The end of the line about a real server that has failed and still serves.
 _DEMOTED = " (it has failed, and still serves because no other real server of the farm can; check them all)"
 #: The end of the line about a probe that no real server answers.
@@ -64,7 +68,10 @@ _UNKNOWN = "unknown"
 #: States of a farm in which a new session has no real server.
 _WITHOUT_ROOM = FARM_STATES[2:]
 _NOTES = {
+    (REAL, Health.FAILED.value): _SILENT,
+    (REAL, Health.PROBE_FAILED.value): _SILENT_TO_PROBE,
     (REAL, Health.DEMOTED.value): _DEMOTED,
+    (REACH, _UNREACHABLE): _NOWHERE,
     (PROBE, _UNPROVEN): _SHOWS_NOTHING,
     **{(FARM, state): _NO_ROOM for state in _WITHOUT_ROOM},
 }

@@ -77,7 +77,8 @@ def test_the_log_says_which_one_has_failed_and_why_a_failed_one_serves() -> None
     first, second = bench.balancer.reals()
     second.fail(0.0, is_last=False)
     assert list(log.changes(bench.sources, 1.0)) == [
-        "%SLB-3-REAL: farm=HAFARM real=10.1.1.51:5434 state=FAILED was=OPERATIONAL"
+        "%SLB-3-REAL: farm=HAFARM real=10.1.1.51:5434 state=FAILED was=OPERATIONAL "
+        "(its mobiles get no replies; see 'show ip slb reals detail')"
     ]
     first.fail(0.0, is_last=True)
     assert first.health is Health.DEMOTED

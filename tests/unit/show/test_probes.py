@@ -70,7 +70,10 @@ def test_the_details_name_the_question_and_count_the_answers(monkeypatch: pytest
 def test_a_real_server_that_a_probe_fails_is_an_error_in_the_log() -> None:
     probed = Probed()
     lines = probed.run(40.0, answers=True)
-    assert "%SLB-3-REAL: farm=HAFARM real=10.1.1.52 state=PROBE_FAILED was=OPERATIONAL" in lines
+    assert (
+        "%SLB-3-REAL: farm=HAFARM real=10.1.1.52 state=PROBE_FAILED was=OPERATIONAL "
+        "(it does not answer the probe; see 'show ip slb probe detail')" in lines
+    )
     assert not [line for line in lines if "PROBE:" in line]
 
 

@@ -13,6 +13,9 @@ from ryu_haslb.dfp.manager import State
 from ryu_haslb.openflow.roles.arbiter import Role
 from ryu_haslb.show.state_log import MAX_LINES_PER_SECOND, SETTLING_TIME, StateLog
 
+#: The end of a line about a real server that no switch finds.
+NOWHERE = " (no switch has its answer to ARP; see 'show ip slb reals detail')"
+
 
 class Watched:
     """An application of so many real servers, compared every quarter of a second."""
@@ -95,7 +98,7 @@ def test_a_real_server_that_no_switch_reaches_any_more_is_logged() -> None:
     watched = Watched()
     reachable_from = set(watched.reals[0].reachable_from)
     watched.reals[0].reachable_from.clear()
-    assert watched.look() == ["%SLB-3-REACH: farm=HAFARM real=10.1.1.51 state=unreachable was=reachable"]
+    assert watched.look() == [f"%SLB-3-REACH: farm=HAFARM real=10.1.1.51 state=unreachable was=reachable{NOWHERE}"]
     watched.reals[0].reachable_from.update(reachable_from)
     assert watched.look(1.0) == ["%SLB-6-REACH: farm=HAFARM real=10.1.1.51 state=reachable was=unreachable"]
 
@@ -156,7 +159,9 @@ def test_a_real_server_that_comes_and_is_not_found_is_logged() -> None:
     watched.application.bench.reals[1].reachable_from.clear()
     lines = watched.look(1.0)
     assert not any("REACH" in line for line in lines)
-    assert watched.look(SETTLING_TIME) == ["%SLB-3-REACH: farm=HAFARM real=10.1.1.52 state=unreachable was=unknown"]
+    assert watched.look(SETTLING_TIME) == [
+        f"%SLB-3-REACH: farm=HAFARM real=10.1.1.52 state=unreachable was=unknown{NOWHERE}"
+    ]
 
 
 def test_a_balancer_that_waits_for_another_one_does_not_complain_that_it_finds_no_home_agent() -> None:
