@@ -75,6 +75,11 @@ class LearnedRules:
         """The number of flow-mods that wait to be sent."""
         return len(self._to_delete) + 2 * len(self._to_install)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing waits, and nothing is outstanding."""
+        return not self.waiting and not self._outstanding and not self._slices
+
     def install(self, key: Key, entry: Entry) -> None:
         """Install the rules of an address with the next group."""
         self._to_install[key] = entry
@@ -172,6 +177,11 @@ def _additions(installs: Iterable[tuple[Key, Entry]], xid: int) -> Iterator[byte
     for key, entry in installs:
         for rule in (_destination(key, entry), _source(key, entry)):
             yield rule_messages.learned_rule(rule, entry.port, AGEING_TIME, wire.OFPFC_ADD, xid)
+
+
+def learned_rule(purpose: Purpose, key: Key, entry: Entry) -> Rule:
+    """The rule of this purpose for an address: that in table 3, or that in table 4."""
+    return _destination(key, entry) if purpose is Purpose.FORWARD_LEARNED else _source(key, entry)
 
 
 def _destination(key: Key, entry: Entry) -> Rule:

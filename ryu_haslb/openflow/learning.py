@@ -43,7 +43,7 @@ from typing import Optional
 
 from ryu_haslb.openflow import rule_messages, wire
 from ryu_haslb.openflow.layout import Layout
-from ryu_haslb.openflow.learned_rules import Entry, Key, LearnedRules
+from ryu_haslb.openflow.learned_rules import Entry, Key, LearnedRules, learned_rule
 from ryu_haslb.openflow.pipeline import LEARNED_PURPOSES, SESSION_KEY_MASK, Purpose, Rule
 from ryu_haslb.openflow.transactions import Transactions
 from ryu_haslb.openflow.wire_ports import MAX_PORTS
@@ -168,6 +168,16 @@ class Learning:
         """Where the address was learned whose rule has this cookie; None if it is not known any more."""
         key = self._keys.get(_number_of(cookie))
         return None if key is None else self._entries[key].port
+
+    def rule_with(self, cookie: int, purpose: Purpose) -> Optional[Rule]:
+        """The rule of this purpose that has this cookie; None if its address is not known any more."""
+        key = self._keys.get(_number_of(cookie))
+        return None if key is None else learned_rule(purpose, key, self._entries[key])
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the switch has confirmed all that was sent, and nothing waits."""
+        return self._rules.is_settled
 
     def on_port_down(self, port: int) -> None:
         """A port went down: what is sent to its hosts is flooded, since they may appear at another."""

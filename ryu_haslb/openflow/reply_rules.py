@@ -97,6 +97,11 @@ class ReplyRules:
         self.forget()
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the switch has confirmed all that was sent."""
+        return not self._is_changing and not self._uncertain
+
+    @property
     def sent(self) -> list[rule_messages.SentRule]:
         """The rules that the switch has confirmed."""
         metered, layout = self._meters.are_supported, self._layout

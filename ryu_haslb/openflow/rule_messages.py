@@ -23,7 +23,8 @@ from ryu_haslb.openflow.pipeline import (
     Table,
     session_match,
 )
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, meter
+from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, goto_table, match, match_fields, match_of, meter
+from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
@@ -112,6 +113,16 @@ def session_slice(number: int, slices: int) -> tuple[int, int]:
     return cookie, slices - 1 << COOKIE_MARK_BITS | _TAG_LOCAL_BIT | COOKIE_MARK_MASK
 
 
+def untagged_slice() -> tuple[int, int]:
+    """Cookie and mask of the rules that bear our mark and no tag."""
+    return COOKIE_MARK, _TAG_LOCAL_BIT | COOKIE_MARK_MASK
+
+
+def has_tag(cookie: int) -> bool:
+    """Whether a cookie with our mark is that of a session's rule."""
+    return bool(cookie & _TAG_LOCAL_BIT)
+
+
 def session_slice_removal(xid: int, number: int, slices: int) -> list[bytes]:
     """The message that deletes the session rules of a slice."""
     return [FlowMod(wire.OFPFC_DELETE, _SESSIONS, *session_slice(number, slices)).pack(xid)]
@@ -169,7 +180,10 @@ def learned_rule(rule: Rule, port: int, idle_timeout: int, command: int, xid: in
 
 
 class SentRule(NamedTuple):
-    """A rule as it is sent, for the audit. A rule with another ``match`` is another one."""
+    """A rule as it is sent, for the audit. A rule with another ``match`` is another one.
+
+    The match has its packed fields, without the header.
+    """
 
     table: int
     priority: int
@@ -181,7 +195,17 @@ class SentRule(NamedTuple):
 def as_sent(rule: Rule, metered: bool, layout: Layout = _DEFAULT) -> SentRule:
     """A rule as the messages above send it."""
     instructions = _instructions(rule, metered, layout)
-    return SentRule(rule.table.value, rule.priority, rule.cookie, instructions, match(rule.match))
+    return SentRule(rule.table.value, rule.priority, rule.cookie, instructions, match_fields(rule.match))
+
+
+def reported_removal(rows: Iterable[FlowStats], xid: int) -> list[bytes]:
+    """Messages that delete these rules, and no others: each as the switch has reported it."""
+    return [
+        FlowMod(
+            *(wire.OFPFC_DELETE_STRICT, row.table, row.cookie, _EXACT_COOKIE, row.priority), match=match_of(row.match)
+        ).pack(xid)
+        for row in rows
+    ]
 
 
 def _instructions(rule: Rule, metered: bool, layout: Layout) -> bytes:

@@ -15,9 +15,11 @@ from ryu_haslb.openflow.audit.meter_audit import MeterAudit
 from ryu_haslb.openflow.audit.session_audit import SessionAudit
 from ryu_haslb.openflow.overload.meters import Meters
 from ryu_haslb.openflow.reply_rules import ReplyRules
+from ryu_haslb.openflow.rule_messages import reported_removal
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.switch import Switch
 from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 
 LOG = logging.getLogger(__name__)
@@ -42,9 +44,10 @@ class Upkeep:
         self._switch = switch
         self.meters = Meters(transport.id, transactions, switch.admission, balancer, configuration)
         self.meters.on_deleted = restore
-        self._learned_audit = LearnedAudit(transport, transport.id, lambda: switch.learning)
+        self._transactions = transactions
+        self._learned_audit = LearnedAudit(transport, lambda: switch.learning, self._remove)
         self._meter_audit = MeterAudit(transport, transport.id)
-        session_audit = SessionAudit(transport, transport.id, switch.rules, balancer, switch.unrecovered)
+        session_audit = SessionAudit(transport, switch.rules, balancer, switch.unrecovered, self._remove)
         self.reply_rules = ReplyRules(transport.id, switch.replies, balancer, transactions, self.meters)
         self.meters.on_copying_ended = self.reply_rules.forget
         senders = self.reply_rules, self.meters.of_clients
@@ -59,6 +62,7 @@ class Upkeep:
         self.reply_rules.tick(now)
         self.audit.tick(now)
         self._learned_audit.tick(now)
+        self.audit.take_extraneous(self._learned_audit.extraneous, now)
         self._take_meter_counts()
 
     def on_multipart_reply(self, xid: int, message: bytes, now: float) -> bool:
@@ -73,6 +77,10 @@ class Upkeep:
     def on_error(self, xid: int, now: float) -> bool:
         """Handle an error about a request of an audit. False: another error."""
         return self.audit.on_error(xid, now) or self._learned_audit.on_error(xid) or self._meter_audit.on_error(xid)
+
+    def _remove(self, rules: list[FlowStats]) -> None:
+        """Delete rules that the switch has reported, and that are none of ours."""
+        self._transactions.submit(lambda xid: reported_removal(rules, xid), lambda _: None)
 
     def _take_meter_counts(self) -> None:
         self._switch.arp_metered += self.meters.arp_dropped

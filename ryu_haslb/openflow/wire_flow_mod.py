@@ -47,9 +47,18 @@ _BUNDLE = Struct("!BBHIIIIHH")
 _BUNDLE_FLAGS = ONF_BF_ATOMIC | ONF_BF_ORDERED
 
 
+def match_fields(fields: Mapping[str, Value]) -> bytes:
+    """Match fields in the order of their numbers, so that each follows its prerequisites; without the header."""
+    return b"".join(oxm(name, fields[name]) for name in sorted(fields, key=lambda name: OXM_FIELDS[name]))
+
+
 def match(fields: Mapping[str, Value]) -> bytes:
-    """The match of a flow-mod. Fields go in the order of their numbers, so that each follows its prerequisites."""
-    body = b"".join(oxm(name, fields[name]) for name in sorted(fields, key=lambda name: OXM_FIELDS[name]))
+    """The match of a flow-mod."""
+    return match_of(match_fields(fields))
+
+
+def match_of(body: bytes) -> bytes:
+    """The match of a flow-mod that has these packed fields."""
     length = _MATCH.size + len(body)
     return (_MATCH.pack(OFPMT_OXM, length) + body).ljust(length + 7 & ~7, b"\0")
 

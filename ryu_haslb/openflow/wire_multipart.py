@@ -34,6 +34,8 @@ MULTIPART_HEADER_LENGTH = _REPLY.size
 
 _FLOW_REQUEST = Struct("!B3xII4xQQ")
 _FLOW = Struct("!HBx8xH10xQ16xHH")
+_OPTIONS, _OPTIONS_AT = Struct("!HHH"), 14
+_OXM_HEADER, _OXM_HAS_MASK = Struct("!I"), 1 << 8
 _FLOW_AGE = Struct("!4xI16xQ")
 _MATCH_HEADER = 4
 _INSTRUCTION = Struct("!H2x4x")
@@ -93,13 +95,17 @@ def _reply(message: bytes) -> tuple[int, int]:
 
 
 class FlowStats(NamedTuple):
-    """A rule in a flow statistics reply. ``match`` has its match fields, without the header; both parts are packed."""
+    """A rule in a flow statistics reply. ``match`` has its match fields, without the header; both parts are packed.
+
+    ``options`` is empty, or idle time-out, hard time-out and flags, packed (:class:`Options`).
+    """
 
     table: int
     priority: int
     cookie: int
     match: bytes
     instructions: bytes
+    options: bytes = b""
 
     def field(self, name: str) -> Optional[bytes]:
         """The value of a match field without a mask; None if the rule does not match on it.
@@ -122,6 +128,43 @@ class FlowStats(NamedTuple):
         return b""
 
 
+class Options(NamedTuple):
+    """What a rule has beside match and instructions. Time-outs are in seconds (0: none)."""
+
+    idle_timeout: int
+    hard_timeout: int
+    flags: int
+
+
+def options_of(row: FlowStats) -> Options:
+    """The options of a row that was read with them."""
+    return Options(*_OPTIONS.unpack(row.options))
+
+
+@lru_cache(maxsize=4096)
+def canonical_match(match: bytes) -> frozenset[bytes]:
+    """Match fields, which have no order; one with a mask of ones is the same as one without.
+
+    Fields of a length that does not fit are taken together.
+    """
+    found, offset = set(), 0
+    while offset < len(match):
+        end = offset + _OXM_HEADER.size + match[offset + 3] if offset + _OXM_HEADER.size <= len(match) else 0
+        if not offset < end <= len(match):
+            return frozenset((match,))
+        found.add(_without_full_mask(match[offset:end]))
+        offset = end
+    return frozenset(found)
+
+
+def _without_full_mask(field: bytes) -> bytes:
+    (header,) = _OXM_HEADER.unpack_from(field)
+    half = (len(field) - _OXM_HEADER.size) // 2
+    if not header & _OXM_HAS_MASK or field[_OXM_HEADER.size + half :] != b"\xff" * half:
+        return field
+    return _OXM_HEADER.pack((header & ~(_OXM_HAS_MASK | 0xFF)) | half) + field[_OXM_HEADER.size :][:half]
+
+
 @lru_cache(maxsize=256)
 def effect_of(instructions: bytes) -> frozenset[bytes]:
     """What a rule does: its instructions, which have no order, without one that applies no action.
@@ -142,8 +185,8 @@ class MeterStats(NamedTuple):
     dropped: int
 
 
-def flow_stats(message: bytes) -> Iterator[FlowStats]:
-    """The rules in one part of a flow statistics reply.
+def flow_stats(message: bytes, with_options: bool = False) -> Iterator[FlowStats]:
+    """The rules in one part of a flow statistics reply; ``with_options``: also their time-outs and flags.
 
     Raises:
         MalformedMessage: the message is cut short, or a length inside of it does not fit.
@@ -155,7 +198,9 @@ def flow_stats(message: bytes) -> Iterator[FlowStats]:
         instructions = match + (match_length + 7 & ~7)
         if match_length < _MATCH_HEADER or instructions > end:
             raise MalformedMessage(f"flow statistics at byte {offset}: a match of {match_length} bytes does not fit")
-        yield FlowStats(table, priority, cookie, message[fields : match + match_length], message[instructions:end])
+        options = message[offset + _OPTIONS_AT :][: _OPTIONS.size] if with_options else b""
+        body = message[fields : match + match_length], message[instructions:end]
+        yield FlowStats(table, priority, cookie, *body, options)
 
 
 def flow_ages(message: bytes) -> Iterator[tuple[int, int]]:

@@ -92,6 +92,7 @@ class SwitchRow(SwitchFacts):
     standing_rules_restored: Annotated[Count, "Standing rules that others had deleted or changed."]
     session_rules_restored: Annotated[Count, "Session rules that others had deleted or changed."]
     meters_restored: Annotated[Count, "Meters that others had deleted."]
+    extraneous_rules_removed: Annotated[Count, "Rules with our cookie that others had added and that were removed."]
     arp_dropped: Annotated[Count, "ARP packets of hosts and ports beyond their limit that the balancer dropped."]
     arp_metered: Annotated[Count, "ARP requests for virtual addresses that a meter of the switch dropped."]
 
@@ -119,6 +120,7 @@ def switches(sources: Sources) -> Iterator[SwitchRow]:
             "standing_rules_restored": switch.restored.standing_rules,
             "session_rules_restored": switch.restored.session_rules,
             "meters_restored": switch.restored.meters,
+            "extraneous_rules_removed": switch.restored.extraneous_rules,
             "arp_dropped": switch.adjacencies.discovery.limit.dropped,
             "arp_metered": switch.arp_metered,
         }
@@ -177,7 +179,7 @@ def _switch_details(rows: Iterator[SwitchRow]) -> Iterator[str]:
         yield f"  limit of session rules = {limit}, flow-mods = {rate}"
         yield f"  deleted by others and restored: {row['restorations']} times"
         yield f"    standing rules = {row['standing_rules_restored']}, session rules = {row['session_rules_restored']}"
-        yield f"    meters = {row['meters_restored']}"
+        yield f"    meters = {row['meters_restored']}, added and removed = {row['extraneous_rules_removed']}"
         yield f"  arp dropped = {row['arp_dropped']}, arp requests metered = {row['arp_metered']}"
 
 

@@ -61,6 +61,7 @@ _RESTORED: dict[str, Callable[[SwitchRow], int]] = {
     "standing_rule": lambda row: row["standing_rules_restored"],
     "session_rule": lambda row: row["session_rules_restored"],
     "meter": lambda row: row["meters_restored"],
+    "extraneous_rule": lambda row: row["extraneous_rules_removed"],
 }
 
 #: ARP packets that were dropped, by label.
@@ -228,7 +229,7 @@ def _switches(rows: list[SwitchRow]) -> Iterator[Metric]:
     meaning = "Flow-mods per second that the switch takes; NaN while it takes all that it is sent at once."
     yield gauge("haslb_flow_mod_rate", meaning, labels, rates)
     restored = (([row["datapath"], kind], count(row)) for row in rows for kind, count in _RESTORED.items())
-    meaning = "What others had deleted or changed on the switch and was restored, by kind."
+    meaning = "What others had deleted, changed or added on the switch and was restored or removed, by kind."
     yield counter("haslb_switch_restored", meaning, [*labels, "kind"], restored)
     dropped = (([row["datapath"], reason], count(row)) for row in rows for reason, count in _ARP_DROPPED.items())
     meaning = "ARP packets for the balancer that were dropped, by reason."

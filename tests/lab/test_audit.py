@@ -105,6 +105,44 @@ def test_what_others_delete_is_restored(bench: Bench, what: str) -> None:
     assert 1 <= found <= 2
 
 
+#: What ``ovs-ofctl add-flow`` adds with a cookie of ours; {} is that of a session's rule, with its match.
+ADDITIONS = {
+    "a standing rule with another priority": "table=0,cookie=0x151b7,priority=60000,udp,nw_dst=10.1.1.10,tp_dst=434",
+    "a standing rule with another match": "table=0,cookie=0x151b7,priority=50020,udp,nw_dst=10.1.1.10",
+    "a cookie that we do not send": "table=0,cookie=0xdead51b7,priority=60000,udp,nw_dst=10.1.1.10",
+    "a session's rule with another priority": "table=1,cookie={cookie},priority=60000,udp,dl_src={tag}",
+    "a session's rule with another match": "table=1,cookie={cookie},priority=50000,udp,tp_dst=434",
+    "a standing cookie in the session table": "table=1,cookie=0x151b7,priority=60000,udp",
+    "a rule for replies": "table=2,cookie=0x1251b7,priority=60000",
+}
+
+
+@pytest.mark.parametrize("what", ADDITIONS)
+def test_what_others_add_with_our_cookie_is_removed(bench: Bench, what: str) -> None:
+    """It drops the requests that it matches, so a mobile would be lost for good."""
+    before, count = rules(bench), restorations(bench)
+    cookie = session_rules(bench)[0][2]
+    tag = (cookie >> 16).to_bytes(6, "big").hex(":")
+    ofctl("add-flow", SWITCH, ADDITIONS[what].format(cookie=hex(cookie), tag=tag) + ",actions=drop")
+    wait_until(lambda: restorations(bench) > count, "it is counted")
+    wait_until(lambda: rules(bench) == before, "it is removed, and our rules stay")
+    forget_fast_path()
+    assert bench.deliver(registration(MOBILES[0])) in REALS
+
+
+@pytest.mark.parametrize("option", ["idle_timeout=3600", "hard_timeout=3600", "no_packet_counts"])
+def test_a_standing_rule_that_others_add_with_other_options_is_restored(bench: Bench, option: str) -> None:
+    """With a time-out it would be gone in the middle of the traffic."""
+    count = restorations(bench)
+    rule = "table=0,cookie=0x151b7,priority=50020,udp,nw_dst=10.1.1.10,tp_dst=434"
+    ofctl("add-flow", SWITCH, f"{option},{rule},actions=controller:65535")
+    wait_until(lambda: restorations(bench) > count, "it is counted")
+    dump = subprocess.run(
+        ["ovs-ofctl", "-O", "OpenFlow13", "dump-flows", SWITCH, "cookie=0x151b7/-1"], check=True, capture_output=True
+    )
+    assert b"_timeout" not in dump.stdout and b"no_packet_counts" not in dump.stdout
+
+
 def test_one_session_rule_that_is_deleted_is_restored(bench: Bench) -> None:
     before, count = rules(bench), restorations(bench)
     cookie = session_rules(bench)[0][2]

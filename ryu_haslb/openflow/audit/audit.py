@@ -10,8 +10,9 @@ Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rul
     learned rules    :mod:`.learned_audit`
 
     compare          the rules of each purpose are fewer than were installed, or do something else than they were sent
-                     with (:mod:`.sent_rules`), or are not the same as at first
+                     with (:mod:`.sent_rules`), or are not the same as at first, time-outs and flags included
                      -> restore: the meter of all requests and every standing rule are installed again
+                     a rule bears our mark and is none of ours (:mod:`.extraneous`) -> removed
 
 Everything that is found at about the same time is one incident. Each incident has one log line, and there is at most
 one line in :data:`LOG_INTERVAL`. While the standing rules are being installed, nothing is compared.
@@ -25,6 +26,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Callable, Optional
 
+from ryu_haslb.openflow.audit.extraneous import Extraneous, extraneous
 from ryu_haslb.openflow.audit.sent_rules import Sender, SentRules
 from ryu_haslb.openflow.audit.session_audit import SessionAudit
 from ryu_haslb.openflow.backoff import Backoff
@@ -41,12 +43,14 @@ from ryu_haslb.openflow.rule_messages import SentRule
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 LOG = logging.getLogger(__name__)
 
 #: Seconds between two comparisons of the standing rules.
 AUDIT_INTERVAL = 3.0
+#: Seconds between two looks at a rule that is none of ours.
+_SECOND_LOOK_INTERVAL = 1.0
 #: Seconds after a flow-removed message until the next comparison: others may follow it.
 _FLOW_REMOVED_DELAY = 0.1
 #: Seconds after which a restoration is repeated at the latest, if others delete again and again.
@@ -77,6 +81,7 @@ class Restored:
     standing_rules: int = 0
     session_rules: int = 0
     meters: int = 0
+    extraneous_rules: int = 0
 
 
 class Audit:
@@ -93,6 +98,7 @@ class Audit:
         restore: Callable[[], None],
         senders: Sequence[Sender],
     ) -> None:
+        self._extraneous = Extraneous(sessions.remove)
         self._senders = senders
         self._asked_versions: list[int] = []
         self._sent_rules = SentRules()
@@ -113,7 +119,7 @@ class Audit:
         self._was_verified = False
         self._is_possible = True
         self._incident_since: Optional[float] = None
-        self._standing_deleted = self._sessions_deleted = 0
+        self._standing_deleted = self._sessions_deleted = self._extraneous_removed = 0
         self._logged_at: Optional[float] = None
 
     @property
@@ -169,7 +175,7 @@ class Audit:
             return self._sessions.on_reply(xid, message, now)
         self._heard_at = now
         try:
-            self._rows += (row for row in flow_stats(message) if _is_asked_for(row, *asked))
+            self._rows += (row for row in flow_stats(message, with_options=True) if _is_asked_for(row, *asked))
             if len(self._rows) > _MAX_FURTHER_ROWS + 4 * len(self._rules):
                 raise MalformedMessage(f"{len(self._rows)} rules of ours: {len(self._rules)} were installed")
             more = has_more(message)
@@ -195,20 +201,17 @@ class Audit:
         return True
 
     def _ask(self, now: float) -> None:
-        """Ask for the standing rules: those of the classifier, and each of other tables by its whole cookie.
+        """Ask for all rules with our mark in small tables, and for each standing rule of others by its whole cookie.
 
         With a whole cookie Open vSwitch uses its index of cookies, and does not visit all session rules.
         """
         self._due_at, self._heard_at = now + AUDIT_INTERVAL, now
         self._rows = []
         self._asked_versions = [sender.version for sender in self._senders]
-        requests: list[tuple[Table, int, int]] = [(Table.CLASSIFIER, COOKIE_MARK, _STANDING_MASK)]
-        elsewhere = {(Table(rule.table), rule.cookie) for rule in self._rules if rule.table != Table.CLASSIFIER}
+        small = [table for table in (Table.CLASSIFIER, Table.REPLIES) if table < self._channel.tables]
+        requests: list[tuple[Table, int, int]] = [(table, COOKIE_MARK, COOKIE_MARK_MASK) for table in small]
+        elsewhere = {(Table(rule.table), rule.cookie) for rule in self._rules if rule.table not in small}
         requests += [(table, cookie, _EXACT_COOKIE) for table, cookie in sorted(elsewhere)]
-        if any(rule.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie for rule in self._rules):
-            requests.append((Table.CLASSIFIER, Purpose.SESSION_KEY.cookie, SESSION_KEY_MASK))
-        if any(rule.table == Table.REPLIES for sender in self._senders for rule in sender.sent):
-            requests.append((Table.REPLIES, Purpose.COPY_REPLY.cookie, _EXACT_COOKIE))
         for table, cookie, mask in requests:
             xid = self._channel.next_xid()
             self._asked[xid] = table, cookie, mask
@@ -218,9 +221,12 @@ class Audit:
         """Compare the reply with the rules that were installed."""
         if not self._is_expecting:
             return
-        for sender, version in zip(self._senders, self._asked_versions):
-            if sender.version == version:  # else some have changed since the request
-                self._compare_rules_of(sender, now)
+        unchanged = [
+            sender for sender, version in zip(self._senders, self._asked_versions) if sender.version == version
+        ]  # of the others some rules have changed since the request
+        self._find_extraneous(len(unchanged) == len(self._senders), now)
+        for sender in unchanged:
+            self._compare_rules_of(sender, now)
         rows = Counter(row for row in self._rows if _is_common(row))
         count = self._sent_rules.lost(self._rules, rows.elements())
         if not count and self._at_first is not None:
@@ -244,6 +250,21 @@ class Audit:
         self._sessions.compare(now)
         self._restore()
 
+    def _find_extraneous(self, are_settled: bool, now: float) -> None:
+        """Find rules that bear our mark and are none of ours."""
+        are_settled = are_settled and all(sender.is_settled for sender in self._senders)
+        sent = [*self._rules, *(rule for sender in self._senders for rule in sender.sent)]
+        if self._extraneous.look(extraneous(self._rows, sent, are_settled), is_all=True):
+            self._due_at = min(self._due_at, now + _SECOND_LOOK_INTERVAL)
+        self.take_extraneous(self._extraneous, now)
+
+    def take_extraneous(self, found: Extraneous, now: float) -> None:
+        """Report the rules that were removed."""
+        if found.removed:
+            self._begin_incident(now)
+            self._extraneous_removed += found.removed
+            found.removed = 0
+
     def _compare_rules_of(self, sender: Sender, now: float) -> None:
         """Find deleted and changed rules that come and go."""
         lost = self._sent_rules.lost(sender.sent, self._rows)
@@ -262,6 +283,7 @@ class Audit:
             self._begin_incident(now)
             self._sessions_deleted += self._sessions.deleted
             self._sessions.deleted = 0
+        self.take_extraneous(self._sessions.extraneous, now)
 
     def _begin_incident(self, now: float) -> None:
         if self._incident_since is None:
@@ -276,17 +298,25 @@ class Audit:
             self._logged_at is not None and now < self._logged_at + LOG_INTERVAL
         ):
             return
-        standing, sessions = self._standing_deleted, self._sessions_deleted
-        self._standing_deleted = self._sessions_deleted = 0
+        standing, sessions, added = self._standing_deleted, self._sessions_deleted, self._extraneous_removed
+        self._standing_deleted = self._sessions_deleted = self._extraneous_removed = 0
         self._incident_since = None
         self._logged_at = now
         self._restored.incidents += 1
         self._restored.standing_rules += standing
         self._restored.session_rules += sessions
+        self._restored.extraneous_rules += added
+        if not standing and not sessions:
+            LOG.warning(
+                "Switch %016x: %d rules with our cookie were added by another controller or operator; removed",
+                *(self._datapath_id, added),
+            )
+            return
         LOG.warning(
             "Switch %016x: %d standing and %d session rules were deleted or changed by another controller or operator; "
-            "restored",
+            "restored%s",
             *(self._datapath_id, standing, sessions),
+            f", and {added} with our cookie that were added are removed" if added else "",
         )
 
 

@@ -25,6 +25,10 @@ class Sender(Protocol):
     version: int
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the switch has confirmed all that was sent, so that it has ``sent`` and no others."""
+
+    @property
     def sent(self) -> list[SentRule]:
         """The rules that the switch has confirmed."""
 

@@ -7,6 +7,8 @@ Reading every session rule of a large switch keeps it busy for seconds, so the r
         -> a session's rule is not among them         -> deleted: install it again
         -> it has other actions                       -> changed: install it again
         -> a rule has no session that has a rule here -> a ghost: look a second time (:mod:`.ghosts`)
+        -> it has another priority or match           -> none of ours: removed after a second look (:mod:`.extraneous`)
+    ask for the rules with our mark and no tag        -> all but the standing rules are none of ours
 
 After each slice there is a pause of four times the time that the slice took, so that the audit takes at most a fifth of
 the switch's time; the pause is limited to 2 s. Rules that wait or are outstanding are left out. Nothing is audited
@@ -25,13 +27,14 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Callable, Optional
 
+from ryu_haslb.openflow.audit.extraneous import Extraneous
 from ryu_haslb.openflow.audit.ghosts import Ghosts, Recovers
 from ryu_haslb.openflow.audit.rule_count import RuleCount
-from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.recovery.session_view import is_session_rule
-from ryu_haslb.openflow.rule_messages import session_slice
+from ryu_haslb.openflow.audit.session_matches import SessionMatches
+from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Purpose, Table
+from ryu_haslb.openflow.rule_messages import has_tag, session_slice, untagged_slice
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
-from ryu_haslb.openflow.sockets.channel import Channel
+from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import (
     FlowStats,
@@ -42,7 +45,7 @@ from ryu_haslb.openflow.wire_multipart import (
     table_stats_request,
 )
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK_BITS, Session
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
 
 LOG = logging.getLogger(__name__)
 
@@ -71,6 +74,10 @@ _MAX_EMPTY_COMPARISONS = 3
 _MAX_UNPROVEN_SLICES = 3
 #: How often slices are halved on a switch that damages its replies: some of them then come whole.
 _MAX_HALVINGS = 6
+#: The number of the slice of rules with our mark and no tag; it is read first.
+_UNTAGGED = -1
+# Until Python 3.12 to look up a member in an Enum takes five times as long as a name; rows are many.
+_SESSIONS = Table.SESSIONS.value
 #: No tag. ``has_recovered`` returns for it whether recovery has read all rules, or has given up.
 _NO_TAG = 0
 
@@ -79,21 +86,26 @@ class SessionAudit:
     """Audits the session rules over one connection.
 
     ``deleted`` counts the rules that were found deleted or changed; :mod:`.audit` reports them and sets it to zero.
-    ``recovery`` decides which rules may be removed.
+    ``recovery`` decides which rules may be removed, ``remove`` deletes rules that the switch has reported.
     """
 
     def __init__(
         self,
-        channel: Channel,
-        datapath_id: int,
+        channel: SwitchChannel,
         rules: SessionRules,
         balancer: Balancer,
         recovery: Recovers,
+        remove: Callable[[list[FlowStats]], None],
     ) -> None:
+        #: Rules that are none of ours; :mod:`.audit` reports those that were removed.
+        self.extraneous = Extraneous(remove)
+        self.remove = remove
+        self._not_ours: list[FlowStats] = []
+        self._matches = SessionMatches()
         self.is_comparing = False
         self.deleted = 0
         self._channel = channel
-        self._datapath_id = datapath_id
+        self._datapath_id = datapath_id = channel.id
         self._rules = rules
         self._balancer = balancer
         self._recovery = recovery
@@ -143,10 +155,11 @@ class SessionAudit:
         rules = max(len(self._balancer.sessions), self._count.in_table)  # there may be more rules than sessions
         slices = 1 if self._ignores_cookies else min(slices_for(rules) << self._halvings, _MAX_SLICES)
         self._slices = [[] for _ in range(slices)]
-        self._to_read = deque(range(len(self._slices)))
+        self._to_read = deque(range(len(self._slices)) if self._ignores_cookies else range(_UNTAGGED, slices))
         self._to_look_again.clear()
         self._look_again_at = now
         self._ghosts.begin()
+        self.extraneous.begin()
 
     def tick(self, now: float) -> None:
         """Ask for what is due, and give up what has had no reply."""
@@ -174,7 +187,7 @@ class SessionAudit:
             if self.is_comparing:
                 for row in flow_stats(message):
                     self._on_row(row)
-                if len(self._unexpected) > _MAX_UNEXPECTED:
+                if len(self._unexpected) + len(self._not_ours) > _MAX_UNEXPECTED:
                     raise MalformedMessage(f"more than {_MAX_UNEXPECTED} rules without a session in one slice")
                 more = has_more(message)
                 if not more:
@@ -235,23 +248,34 @@ class SessionAudit:
             self._to_divide = None
         self._looks_again = not self._to_read
         self._slice = (self._to_read or self._to_look_again).popleft()
-        sessions, self._slices[self._slice] = self._slices[self._slice], []
-        # Only rules that are confirmed before the request is sent must be in the reply.
-        self._expected = {session.tag: session for session in sessions if self._has_rule(session)}
-        self._changed, self._unexpected, self._actions = [], [], {}
-        cookie, mask = session_slice(self._slice, len(self._slices))
+        self._changed, self._unexpected, self._not_ours, self._actions = [], [], [], {}
+        if self._slice == _UNTAGGED:
+            self._expected, (cookie, mask) = {}, untagged_slice()
+        else:
+            sessions, self._slices[self._slice] = self._slices[self._slice], []
+            # Only rules that are confirmed before the request is sent must be in the reply.
+            self._expected = {session.tag: session for session in sessions if self._has_rule(session)}
+            cookie, mask = session_slice(self._slice, len(self._slices))
         self._ask(lambda xid: flow_stats_request(xid, Table.SESSIONS, cookie, mask), now)
 
     def _on_row(self, row: FlowStats) -> None:
-        if not is_session_rule(row):
+        if row.table != _SESSIONS or row.cookie & COOKIE_MARK_MASK != COOKIE_MARK:
+            return
+        if not has_tag(row.cookie):
+            self._on_untagged_row(row)
             return
         tag = row.cookie >> COOKIE_MARK_BITS
-        if (tag ^ self._slice) & len(self._slices) - 1:  # some switches report the whole table each time
-            self._ignores_cookies = True
+        if self._slice == _UNTAGGED or (tag ^ self._slice) & len(self._slices) - 1:
+            self._ignores_cookies = True  # some switches report the whole table each time
             return
-        session = self._expected.pop(tag, None)
-        if session is None:
-            known = self._balancer.sessions.by_tag(tag)
+        session = self._expected.get(tag)
+        known = session or self._balancer.sessions.by_tag(tag)
+        if row.priority != SESSION_PRIORITY or not self._matches.are_of(row, tag, known):
+            self._not_ours.append(row)
+            return
+        if session is not None:
+            del self._expected[tag]
+        else:
             if known is None or known.rule_at != self._datapath_id:
                 self._unexpected.append(row)
             return
@@ -263,6 +287,11 @@ class SessionAudit:
             self._had_our_actions = True
         elif self._had_our_actions or not self._may_be_in_another_form(session, row):
             self._changed.append(session)
+
+    def _on_untagged_row(self, row: FlowStats) -> None:
+        """A rule with our mark and no tag. At those with the standing rule's cookie :mod:`.audit` looks."""
+        if row.cookie != Purpose.PUNT_SESSION_MISS.cookie:
+            self._not_ours.append(row)
 
     def _may_be_in_another_form(self, session: Session, row: FlowStats) -> bool:
         """Whether the switch may report actions in another form than they were sent in: with the same next hop."""
@@ -282,7 +311,8 @@ class SessionAudit:
             self._has_found = True
             self.deleted += len(missing)
             self._rules.reinstall(missing)
-        if self._unexpected and self._ghosts.look(self._unexpected, now) and not self._looks_again:
+        has_ghosts = bool(self._unexpected) and self._ghosts.look(self._unexpected, now)
+        if (self.extraneous.look(self._not_ours) or has_ghosts) and not self._looks_again:
             self._has_found = True
             self._look_again_at = self._asked_at + SECOND_LOOK_INTERVAL
             self._to_look_again.append(self._slice)
@@ -302,7 +332,7 @@ class SessionAudit:
 
     def _end_comparison(self, now: float) -> None:
         self.is_comparing = False
-        self._slices, self._expected, self._unexpected, self._changed = [], {}, [], []
+        self._slices, self._expected, self._unexpected, self._changed, self._not_ours = [], {}, [], [], []
         if self._was_found:
             self._empty_comparisons = 0
         elif self._has_found:

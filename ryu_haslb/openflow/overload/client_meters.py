@@ -40,6 +40,11 @@ class ClientMeters:
         self.version = 0
 
     @property
+    def is_settled(self) -> bool:
+        """Whether the switch has confirmed the rules of all clients."""
+        return self._rules_of_client.keys() == self._meter_of_client.keys()
+
+    @property
     def sent(self) -> list[rule_messages.SentRule]:
         """The rules that the switch has confirmed."""
         return [rule_messages.as_sent(rule, True) for rules in self._rules_of_client.values() for rule in rules]

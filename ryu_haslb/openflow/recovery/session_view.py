@@ -51,7 +51,7 @@ def without_chassis(actions: bytes) -> bytes:
 
 def is_session_rule(row: FlowStats) -> bool:
     """Whether a rule is that of a session."""
-    table, priority, cookie, _, _ = row
+    table, priority, cookie, _, _, _ = row
     return table == _SESSIONS and priority == SESSION_PRIORITY and cookie & COOKIE_MARK_MASK == COOKIE_MARK
 
 

@@ -14,8 +14,8 @@ from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.pipeline import Table
-from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, match
-from ryu_haslb.openflow.wire_multipart import flow_ages, flow_stats_request
+from ryu_haslb.openflow.wire_flow_mod import FlowMod, apply_actions, match_fields, match_of
+from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match, flow_ages, flow_stats_request
 from ryu_haslb.slb.session import COOKIE_MARK, cookie_of
 
 #: The cookie of the lease without its holder.
@@ -24,8 +24,9 @@ LEASE_COOKIE = cookie_of(0xFE)
 NO_HOLDER = 0
 
 _LEASE_COOKIE_MASK = 0xFFFFFFFF
-_PRIORITY = 1
-_MATCH = match({"metadata": COOKIE_MARK})
+_PRIORITY, _TURNS = 1, 2
+_FIELDS = match_fields({"metadata": COOKIE_MARK})
+_MATCH = match_of(_FIELDS)
 _DROP = apply_actions(b"")
 
 
@@ -79,6 +80,17 @@ def removal(xid: int) -> bytes:
     return FlowMod(wire.OFPFC_DELETE, Table.CLASSIFIER, LEASE_COOKIE, _LEASE_COOKIE_MASK).pack(xid)
 
 
+def has_cookie(cookie: int) -> bool:
+    """Whether this is the cookie of a lease, whoever holds it."""
+    return cookie & _LEASE_COOKIE_MASK == LEASE_COOKIE
+
+
+def is_lease(row: FlowStats) -> bool:
+    """Whether a rule is a lease, in table, priority and match."""
+    is_in_place = row.table == Table.CLASSIFIER and 0 <= row.priority - _PRIORITY < _TURNS
+    return is_in_place and has_cookie(row.cookie) and canonical_match(row.match) == canonical_match(_FIELDS)
+
+
 def request(xid: int) -> bytes:
     """The message that asks for the lease."""
     return flow_stats_request(xid, Table.CLASSIFIER, LEASE_COOKIE, _LEASE_COOKIE_MASK)
@@ -90,9 +102,5 @@ def read(message: bytes) -> Optional[Lease]:
     Raises:
         MalformedMessage: the message is cut short, or a length inside of it does not fit.
     """
-    found = [
-        Lease(cookie >> 32, seconds)
-        for cookie, seconds in flow_ages(message)
-        if cookie & _LEASE_COOKIE_MASK == LEASE_COOKIE
-    ]
+    found = [Lease(cookie >> 32, seconds) for cookie, seconds in flow_ages(message) if has_cookie(cookie)]
     return min(found, key=lambda each: each.age, default=None)

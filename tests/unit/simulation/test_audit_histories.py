@@ -333,7 +333,7 @@ def change(world: World, purpose: Purpose) -> None:
 def test_learned_addresses_are_learned_anew_when_nothing_but_their_own_rules_is_changed(
     purpose: Purpose, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Standing rules, which are compared every 3 s, show nothing of it. Those of addresses are compared each minute."""
+    """Standing rules, which are compared every 3 s, show nothing of it. Those of addresses are compared apart."""
     world = settled(replace(BUSY, normal="refused", tables=64))
     run(world, 10.0)
     change(world, purpose)

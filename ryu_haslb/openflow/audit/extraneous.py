@@ -1,0 +1,123 @@
+"""Extraneous rules: they bear our mark, and are none of those that we have sent. Pure.
+
+``ovs-ofctl add-flow`` with a cookie of ours adds one, by mistake or by a script that copies rules: with another
+priority, another match or in another table it stands beside our rules, and may win over them. So the audit removes what
+it finds, each rule as the switch has reported it.
+
+A rule is extraneous if its cookie is none of ours, or if no rule with its cookie has its table and priority, or if all
+that were sent with this cookie, table and priority are there and it has another match. Some switches report matches in
+another form than they were sent in: there the last is never so.
+
+A rule that was read a moment ago may just have been sent or deleted. So it is removed when a second look finds it too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Callable, Optional
+
+from ryu_haslb.openflow.pipeline import (
+    LEARNED_PURPOSES,
+    PIPELINE,
+    REPLY_PURPOSES,
+    SESSION_KEY_MASK,
+    STORM_PURPOSES,
+    TEMPORARY_PURPOSES,
+    Purpose,
+)
+from ryu_haslb.openflow.roles import lease
+from ryu_haslb.openflow.rule_messages import SentRule
+from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match, options_of
+from ryu_haslb.slb.session import COOKIE_MARK_BITS
+
+#: Rules that are removed at one look, and remembered until the second one.
+MAX_RULES = 1000
+#: The purposes of rules whose cookies have data.
+_WITH_DATA = LEARNED_PURPOSES | {Purpose.SESSION_KEY}
+#: Seconds for which a temporary rule stays at most.
+_MAX_TIME = {purpose: 10 if purpose in STORM_PURPOSES else 60 for purpose in TEMPORARY_PURPOSES}
+
+#: Table, priority and cookie.
+_Kind = tuple[int, int, int]
+_Key = tuple[_Kind, bytes]
+
+
+class Extraneous:
+    """The extraneous rules of one switch; ``remove`` deletes them. ``removed`` counts those until it is set to zero."""
+
+    def __init__(self, remove: Callable[[list[FlowStats]], None]) -> None:
+        self.removed = 0
+        self._remove = remove
+        self._suspected: set[_Key] = set()
+
+    def begin(self) -> None:
+        """Nothing is suspected yet."""
+        self._suspected.clear()
+
+    def look(self, rows: Iterable[FlowStats], is_all: bool = False) -> bool:
+        """These rules are extraneous; ``is_all``: and no others. Whether a second look at some of them is due."""
+        rows = list(rows)[:MAX_RULES]
+        keys = {_key(row) for row in rows}
+        found = [row for row in rows if _key(row) in self._suspected]
+        new = keys - self._suspected
+        self._suspected = new if is_all else self._suspected | new
+        self._suspected -= {_key(row) for row in found}
+        if found:
+            self.removed += len(found)
+            self._remove(found)
+        return bool(new)
+
+
+def extraneous(rows: list[FlowStats], sent: Iterable[SentRule], are_settled: bool) -> list[FlowStats]:
+    """The extraneous ones among rows that bear our mark, read with their options.
+
+    ``sent`` are the rules that should be there. Unless ``are_settled``, those for replies and of clients may be others.
+    """
+    wanted: dict[_Kind, set[frozenset[bytes]]] = {}
+    for rule in sent:
+        wanted.setdefault(_kind(rule), set()).add(canonical_match(rule.match))
+    reported: dict[_Kind, set[frozenset[bytes]]] = {}
+    for row in rows:
+        reported.setdefault(_kind(row), set()).add(canonical_match(row.match))
+    has_lease = any(lease.is_lease(row) for row in rows)
+
+    def is_extraneous(row: FlowStats) -> bool:
+        if lease.has_cookie(row.cookie):
+            return has_lease and not lease.is_lease(row)
+        purpose = purpose_of(row.cookie)
+        if purpose is None or not has_place_of(row, purpose):
+            return True
+        if purpose in TEMPORARY_PURPOSES:
+            return not 0 < options_of(row).hard_timeout <= _MAX_TIME[purpose]
+        ours = wanted.get(_kind(row), set())
+        is_of_client = row.priority != PIPELINE[purpose].priority
+        may_be_on_its_way = not are_settled and (is_of_client or purpose in REPLY_PURPOSES)
+        # PASS_OTHER: the switch may have taken it in another run, and forwards by it.
+        if purpose in LEARNED_PURPOSES or may_be_on_its_way or (purpose is Purpose.PASS_OTHER and not ours):
+            return False
+        return ours <= reported[_kind(row)] and canonical_match(row.match) not in ours
+
+    return [row for row in rows if is_extraneous(row)]
+
+
+def purpose_of(cookie: int) -> Optional[Purpose]:
+    """The purpose of a rule with this cookie; None if we send no such cookie."""
+    number = (cookie & SESSION_KEY_MASK) >> COOKIE_MARK_BITS
+    if number not in Purpose._value2member_map_:
+        return None
+    purpose = Purpose(number)
+    return purpose if cookie == purpose.cookie or purpose in _WITH_DATA else None
+
+
+def has_place_of(row: FlowStats, purpose: Purpose) -> bool:
+    """Whether rules of this purpose have this table and priority; those of a client precede the others by one."""
+    entry = PIPELINE[purpose]
+    return row.table == entry.table and 0 <= row.priority - entry.priority <= entry.metered
+
+
+def _kind(rule: SentRule | FlowStats) -> _Kind:
+    return rule.table, rule.priority, rule.cookie
+
+
+def _key(row: FlowStats) -> _Key:
+    return _kind(row), row.match
