@@ -143,7 +143,7 @@ def of_meter_rates(_: bytes, xid: int, number: int) -> bytes:
 REQUESTS = {
     "lease": (wire.OFPMP_FLOW, 0, 0xFFFFFFFF, of_rules),
     "keys of tags": (wire.OFPMP_FLOW, 0, COOKIE_MARK_MASK, of_rules),
-    "standing rules": (wire.OFPMP_FLOW, 0, 0xFFFFFFFF0000FFFF, of_rules),
+    "standing rules": (wire.OFPMP_FLOW, 2, COOKIE_MARK_MASK, of_rules),
     "sessions to recover": (wire.OFPMP_FLOW, 1, COOKIE_MARK_MASK, of_rules),
     "sessions to audit": (wire.OFPMP_FLOW, 1, COOKIE_MARK_MASK | 1 << 57, of_rules),
     "meters": (wire.OFPMP_METER, None, None, of_meters),

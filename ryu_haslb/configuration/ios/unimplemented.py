@@ -151,6 +151,12 @@ _ISAKMP_PROFILE = _block(
     "[no] {match | qos-group | self-identity | virtual-template | vrf} [LINE]",
 )
 _IPSEC_PROFILE = _block("[no] {description | match | responder-only | reverse-route | set} [LINE]")
+_OTHER_CRYPTO = _block(
+    "[no] aaa {accounting | authentication | authorization} {cert | eap | group | psk | user} [LINE]",
+    "[no] {address | authentication | client | description | dn | dpd | encryption | fqdn | group} [LINE]",
+    "[no] {hostname | identity | integrity | keyring | lifetime | match | nat | passive | peer | pki} [LINE]",
+    "[no] {pre-shared-key | prf | proposal | rekey | server | set | tag | virtual-template} [LINE]",
+)
 _ROUTER = _block(
     "[no] {address-family | area | auto-summary | bgp | default-information | default-metric | distance} [LINE]",
     "[no] {eigrp | log-adjacency-changes | maximum-paths | neighbor | network | passive-interface} [LINE]",
@@ -200,6 +206,9 @@ CRYPTO_COMMANDS = (
     *_ignored("crypto {ca | pki} {trustpoint | certificate | profile | server | trustpool} LINE", opens=_PKI),
     *_ignored("no crypto {ca | dynamic-map | keyring | pki} LINE"),
     *_ignored("no crypto {isakmp | ipsec} profile LINE"),
+    *_ignored("crypto {gdoi | identity | ikev2} LINE", "crypto isakmp peer LINE", opens=_OTHER_CRYPTO),
+    *_ignored("no crypto {gdoi | identity | ikev2} LINE", "no crypto isakmp peer LINE"),
+    *_ignored("[no] crypto isakmp default policy", "[no] crypto ipsec default transform-set"),
     *_ignored("crypto {ca | pki} {authenticate | enroll | export | import | token} LINE"),
     *_ignored(
         "[no] crypto isakmp {aggressive-mode | client | enable | fragmentation | identity | nat} [LINE]",
@@ -219,7 +228,8 @@ WITHOUT_CRYPTO_COMMANDS = (
     *_ignored("crypto map LINE", opens=_CRYPTO_MAP),
     *_ignored(
         "crypto isakmp {aggressive-mode | client | enable | fragmentation | identity | invalid-spi-recovery} LINE",
-        "crypto isakmp {keepalive | key | nat | profile} LINE",
+        "crypto isakmp {default | keepalive | key | nat | profile} LINE",
+        "crypto ipsec default LINE",
         "crypto ipsec {client | df-bit | fragmentation | nat-transparency | profile | security-association} LINE",
         "crypto {ca | dynamic-map | engine | key | keyring | pki} LINE",
         "no crypto LINE",
