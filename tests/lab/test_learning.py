@@ -179,6 +179,29 @@ def test_a_hundred_thousand_made_up_addresses_take_nothing_from_bystanders_and_k
     assert bench.deliver(registration("behind-the-flood@isp.com")) in REALS
 
 
+def test_many_addresses_of_a_port_that_goes_down_are_forgotten_and_no_others(bench: Bench) -> None:
+    """They are deleted by port and cookie, in slices (docs/switches.md)."""
+    learn(bench, "sami1")
+    place = f"{SWITCH}-eth3"
+    flood = bench.lab.run("sami2", [sys.executable, "-c", FLOOD, interface("sami2"), "10", "12", "150"])
+    assert flood.wait() == 0
+    learn(bench, "sami2")
+    of_port = port_of(bench, MACS["sami2"])
+    wait_until(lambda: count_at(bench, of_port) > 100, "made-up addresses are learned")
+    others = len(learned(bench)) - count_at(bench, of_port)
+    for state in ("down", "up"):
+        subprocess.run(["ovs-ofctl", "-O", "OpenFlow13", "mod-port", SWITCH, place, state], check=True)
+        wait_until(lambda: count_at(bench, of_port) < 10, "they are forgotten")
+    assert len(learned(bench)) - count_at(bench, of_port) >= others > 0
+    wait_until(lambda: bench.reals()[REALS["sami2"]]["reachable"], "the home agent is found again")
+    learn(bench, "sami2")
+
+
+def count_at(bench: Bench, place: str) -> int:
+    """How many addresses are learned at a port."""
+    return sum(flow.actions == place for flow in learned(bench))
+
+
 def test_a_restart_recovers_sessions_and_retiring_leaves_a_hub(bench: Bench) -> None:
     learn_client(bench)
     home = bench.deliver(registration("stays@isp.com"))
