@@ -44,7 +44,7 @@ class SocketLink(Link):
         super().__init__(agent, agents)
         self._socket: Any = None
         self._connected_at = 0.0
-        #: What was warned of since the agent has connected.
+        #: The faults that were warned of since the agent has connected.
         self._warned: set[str] = set()
 
     def connect(self, target: Connect) -> None:
@@ -101,21 +101,26 @@ class SocketLink(Link):
         LOG.info("connection to DFP agent %s failed: %s", self.connection.name, why)
 
     def _log_refused(self, before: Counters, after: Counters) -> None:
-        """One line for a connection and a reason; ``show ip slb dfp agent`` counts each message."""
-        if after.unauthorized_weights != before.unauthorized_weights:
-            self._warn_once(
+        """One line for a connection and a fault; ``show ip slb dfp agent`` counts each message."""
+        if after.unauthorized_weights != before.unauthorized_weights and self._is_first("unauthorized_weights"):
+            LOG.warning(
                 "DFP agent %s reported weights of real servers that it may not set; ignored, add 'real A.B.C.D' to its "
-                "agent command if it is to set them"
+                "agent command if it is to set them",
+                self.connection.name,
             )
-        if after.authentication_failures != before.authentication_failures:
-            self._warn_once(
-                "DFP agent %s sent a message without a valid signature; ignored, check the password at both ends"
+        if after.authentication_failures != before.authentication_failures and self._is_first(
+            "authentication_failures"
+        ):
+            LOG.warning(
+                "DFP agent %s sent a message without a valid signature; ignored, check the password at both ends",
+                self.connection.name,
             )
 
-    def _warn_once(self, text: str) -> None:
-        if text not in self._warned:
-            self._warned.add(text)
-            LOG.warning(text, self.connection.name)
+    def _is_first(self, fault: str) -> bool:
+        """Whether this fault has not been warned of since the agent has connected; it is, from now on."""
+        is_first = fault not in self._warned
+        self._warned.add(fault)
+        return is_first
 
     def send(self, data: bytes) -> None:
         stream = self._socket
