@@ -24,7 +24,8 @@ Not every request counts:
    (:mod:`.doubt`), and it stays while some are seen, to any mobile.
 5. A connection failure is a vote. A mobile has one vote toward ``numconns`` and a client one toward ``numclients``,
    until the real server has answered: until a session that a request has brought there is not retried for
-   ``RETRANSMISSION_INTERVAL``. Then all votes are forgotten; only consecutive failures fail a real server (IOS).
+   ``RETRANSMISSION_INTERVAL``, or for ``MAX_PAUSE`` if that request was a retransmission: it may have been the last one
+   of its attempt. Then all votes are forgotten; only consecutive failures fail a real server (IOS).
 6. Requests may be forged, so a real server that many mobiles retry at is first put in doubt (:mod:`.doubt`): switches
    copy its replies to the balancer. A reply forgets all votes and retries, and ends a failure. Without a reply, the
    real server fails when it has enough votes and replies were looked for long enough. If replies of it were seen in
@@ -46,7 +47,7 @@ from typing import Final, Optional
 from ryu_haslb.slb.farm import ServerFarm
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.real import RealServer
-from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL, Session
+from ryu_haslb.slb.session import MAX_PAUSE, RETRANSMISSION_INTERVAL, Session
 from ryu_haslb.slb.wheel import TimingWheel
 
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; this is for the request path.
@@ -85,7 +86,7 @@ class FailureDetection:
             real.start_test()
             self._tests[real] = session
         if real.doubt.retrying_mobiles or real.failed_mobiles or self.test_of(real) is session:
-            self._probations.schedule((session, real, session.last_attempt), now + RETRANSMISSION_INTERVAL)
+            self._put_on_probation(session, now)
 
     def on_request(self, session: Session, now: float) -> bool:
         """A further request of a session, which was not premature, was recorded.
@@ -96,6 +97,8 @@ class FailureDetection:
         if real.health is not _OPERATIONAL and self.test_of(real) is session:
             if session.retries:
                 real.fail_test(session.identity, session.client, now)
+            else:
+                self._put_on_probation(session, now)
             return False
         if session.retries:
             real.record_retry(session.identity, now)
@@ -111,7 +114,7 @@ class FailureDetection:
         if session.waited:
             self._fail_if_silent(session, now)
         elif real.doubt.retrying_mobiles or real.failed_mobiles:
-            self._probations.schedule((session, real, session.last_attempt), now + RETRANSMISSION_INTERVAL)
+            self._put_on_probation(session, now)
         return False
 
     def on_reply(self, real: RealServer, session: Optional[Session], now: float) -> None:
@@ -134,12 +137,22 @@ class FailureDetection:
             undecided = self._undecided.items()
             self._undecided = {real: farm for real, farm in undecided if not self._has_decided(real, farm, now)}
         for session, real, attempt in self._probations.due(now):
-            is_unbroken = session.is_live or session.deadline <= now  # neither cleared nor closed
+            has_ended = session.deadline <= now and not session.waited  # neither cleared, nor closed, nor to come back
+            is_unbroken = session.is_live or has_ended
             if is_unbroken and session.real is real and session.last_attempt == attempt:
                 if self.test_of(real) is session:
                     real.pass_test()
                 elif not real.doubt.is_silence_conclusive(self._copying(real), attempt):
                     real.record_success()
+
+    def _put_on_probation(self, session: Session, now: float) -> None:
+        """Conclude from its silence that the session was answered.
+
+        A mobile in the midst of an attempt may have sent its last retransmission: it pauses then, answered or not. If
+        its session ends meanwhile, that shows nothing.
+        """
+        seconds = MAX_PAUSE if session.waited else RETRANSMISSION_INTERVAL
+        self._probations.schedule((session, session.real, session.last_attempt), now + seconds)
 
     def _may_live(self, session: Session, now: float) -> bool:
         """Whether the real server of a session that is about to move answers, or was not looked at long enough.

@@ -40,7 +40,12 @@ class SessionEnding:
         session.real.sessions -= 1
 
     def time_out(self, session: Session) -> None:
-        """End a session by its idle time. If it is a test of its real server, the test goes on."""
+        """End a session by its idle time. If it is a test of its real server, the test goes on.
+
+        But one that came there in the midst of an attempt shows nothing more: the next session becomes the test.
+        """
+        if session.waited:
+            self._failure_detection.on_left(session)
         session.real.sessions -= 1
         self._remove(session)
 

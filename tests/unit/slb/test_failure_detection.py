@@ -10,7 +10,7 @@ from farm_builder import SWITCH, Bench, address
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.farm import CLIENT_TIMEOUT
 from ryu_haslb.slb.health import HEALTH_TRANSITIONS, Health
-from ryu_haslb.slb.session import RETRANSMISSION_INTERVAL
+from ryu_haslb.slb.session import MAX_PAUSE, RETRANSMISSION_INTERVAL
 
 
 def fail(bench: Bench, mobile: str, client: str = "15.1.1.51") -> None:
@@ -312,3 +312,40 @@ def test_switching_failure_detection_off_ends_a_failure() -> None:
     real.configure(replace(real.configuration, faildetect_inband=False))
     assert real.state == "OPERATIONAL"
     assert real.consecutive_failures == 0
+
+
+def move_to_a_by_the_last_retransmission(bench: Bench) -> None:
+    """A phone of two retries has no answer from B, and its last request moves it to A (``reassign 1``)."""
+    weight, bench.reals[0].weight = bench.reals[0].weight, 0
+    bench.request("bert@example.org")
+    bench.reals[0].weight = weight
+    for pause in (1.0, 2.0):
+        bench.now += pause
+        letter = bench.letter(bench.request("bert@example.org"))
+    assert letter == "A"
+
+
+def test_silence_behind_the_last_retransmission_of_an_attempt_is_no_answer() -> None:
+    """RFC 5944 section 3.6.3: a phone that gives up falls silent as well, for 20 to 60 seconds."""
+    bench = Bench(1, 1, server={"idle": 600}, faildetect_numconns=2, faildetect_numclients=1, reassign=1, retry=0)
+    fail_at_a(bench, "anna@example.org")
+    move_to_a_by_the_last_retransmission(bench)
+    bench.wait(60.0)
+    assert bench.reals[0].consecutive_failures == 1
+    bench.wait(MAX_PAUSE)
+    assert bench.reals[0].consecutive_failures == 0, "a mobile without an answer would have come back"
+
+
+@pytest.mark.parametrize(("idle", "after"), [(600, Health.TESTING), (10, Health.READY_TO_TEST)])
+def test_silence_behind_the_last_retransmission_of_an_attempt_passes_no_test(idle: int, after: Health) -> None:
+    bench = failed_bench(retry=60)
+    bench.server.idle = idle
+    bench.wait(60.1)
+    move_to_a_by_the_last_retransmission(bench)
+    assert bench.reals[0].health is Health.TESTING
+    bench.wait(60.0)
+    assert bench.reals[0].health is after
+    if after is Health.TESTING:
+        bench.request("bert@example.org")
+        bench.wait(RETRANSMISSION_INTERVAL + 0.3)
+        assert bench.reals[0].state == "OPERATIONAL", "its next attempt was answered"
