@@ -31,8 +31,8 @@ MIN_ROOM = 500
 class SimulatedDfpAgent:
     """The DFP agent on a home agent. ``punctual``: it reports exactly each keep-alive interval, as Cisco's own does.
 
-    ``room`` is the number of bindings at which its weight is 0. Several managers may be connected: the members of a
-    cluster.
+    ``room`` is the number of bindings at which its weight is 0. ``weight_before`` is what it was at the look before.
+    Several managers may be connected: the members of a cluster.
     """
 
     def __init__(self, home_agent: HomeAgent, clock: Clock, punctual: bool, room: int = MIN_ROOM) -> None:
@@ -41,7 +41,7 @@ class SimulatedDfpAgent:
         self.clock = clock
         self.punctual = punctual
         self._room = room
-        self.weight = self._measure()
+        self.weight = self.weight_before = self._measure()
         self._managers: list[AcceptedManager] = []
         clock.after(MEASURE_INTERVAL, self._look)
 
@@ -57,7 +57,7 @@ class SimulatedDfpAgent:
         return manager
 
     def _look(self) -> None:
-        self.weight = self._measure()
+        self.weight_before, self.weight = self.weight, self._measure()
         for manager in self._managers if self.is_reachable else ():
             manager.report_load()
         self.clock.after(MEASURE_INTERVAL, self._look)

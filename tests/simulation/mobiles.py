@@ -87,6 +87,8 @@ class Mobile:
     ignored: list[tuple[int, float]] = field(default_factory=list)
     #: Is called when it sends a request to the virtual address, and when it falls silent in the midst of an attempt.
     transmitted: Callable[[Mobile], None] = lambda _: None
+    #: Is called with the NAI when a reply to its last request comes.
+    answered: Callable[[bytes], None] = lambda _: None
     interrupted: Callable[[], None] = lambda: None
     #: Is called before a mobile registers at the virtual address that is bound, or was when it could not refresh that.
     refreshing: Callable[[Mobile], None] = lambda _: None
@@ -159,6 +161,7 @@ class Mobile:
             return
         self._attempt += 1
         self.ignored.clear()
+        self.answered(self.nai)
         if answer.code != ACCEPTED:
             self._pause()
             return

@@ -126,6 +126,17 @@ class Parameters:
         """Whether switches have room for the rules of all sessions."""
         return self.max_rules is None and self.max_flows > 2 * self.mobiles
 
+    @property
+    def shows_replies(self) -> bool:
+        """Whether a switch copies the replies of home agents in doubt at once: it has a table and the time for that."""
+        return self.tables > 2 and self.normal == "works" and not (self.flow_mod_rate or self.stats_delay)
+
+    @property
+    def reports_rules(self) -> bool:
+        """Whether switches report all their rules. Without that sessions are lost with their balancer, their rules stay
+        for longer, and what others do to rules is found late or not at all (docs/switches.md)."""
+        return not self.bad_stats and dict(self.habits).get("flow_statistics", True)
+
     def capabilities(self) -> Capabilities:
         """What the switches of this world can do."""
         return Capabilities(

@@ -89,6 +89,7 @@ def with_odd_switches(parameters: Parameters) -> Parameters:
     random = Random(f"{parameters.seed} odd switches")
     drawn = {name: random.choice(values) for name, values in ODD_SWITCHES.items() if random.random() < 0.2}
     timeout_step, stats_part = random.choice((1.0, 1.0, 1.0, 10.0)), random.choice((0, 0, 0, 300))
+    parameters = _with_bad_reports(parameters)
     if random.random() < 0.4:
         return parameters
     if parameters.is_cluster:
@@ -97,8 +98,19 @@ def with_odd_switches(parameters: Parameters) -> Parameters:
         parameters,
         habits=(*parameters.habits, *drawn.items()),
         timeout_step=timeout_step,
-        stats_part=stats_part,
+        stats_part=parameters.stats_part or stats_part,
     )
+
+
+def _with_bad_reports(parameters: Parameters) -> Parameters:
+    """The world with switches that report no rules, or not all, in some; a limit of rules cannot be kept there."""
+    random = Random(f"{parameters.seed} reports")
+    kind = random.choice(("good", "good", "good", "good", "good", "damaged", "none"))
+    if kind == "good" or parameters.is_cluster:
+        return parameters
+    if kind == "none":
+        return replace(parameters, habits=(*parameters.habits, ("flow_statistics", False)), max_rules=None)
+    return replace(parameters, bad_stats=random.choice((2, 7)), stats_part=300, max_rules=None)
 
 
 def _with_habits(parameters: Parameters) -> Parameters:

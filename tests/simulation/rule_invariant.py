@@ -71,6 +71,7 @@ class RuleInvariant:
         recovery = world.controller.fleet.switches[datapath_id].unrecovered.recovery
         ghost_time = SLOW_GHOST_TIME if switch.capabilities.stats_delay else GHOST_TIME
         may_have_ghosts = world.clock.now < max(world.ghosts_at, world.disturbed_at) + ghost_time
+        may_have_ghosts |= not world.parameters.reports_rules
         for tag in () if may_have_ghosts else flows:
             if sessions.by_tag(tag) is None and recovery.status(tag) is Status.READ:
                 yield f"session rule {tag:012x} has no session"

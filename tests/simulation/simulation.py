@@ -12,13 +12,16 @@ from typing import NamedTuple, Optional
 from simulation.cluster_faults import mend
 from simulation.cluster_invariants import ClusterInvariants
 from simulation.faults import MOBILE_FAULTS, Fault
+from simulation.health_invariants import HealthInvariants
 from simulation.invariants import Invariants
 from simulation.odd_faults import random_odd_faults
 from simulation.parameters import Parameters
 from simulation.random_cluster import random_cluster, random_cluster_history
 from simulation.random_history import random_crowd, random_history, random_parameters
 from simulation.random_variety import random_variety, with_odd_switches
+from simulation.request_invariants import RequestInvariants
 from simulation.settling import CHECK_INTERVAL
+from simulation.switch_faults import RULE_FAULTS
 from simulation.table_invariants import TableInvariants
 from simulation.violation import ViolationError
 from simulation.world import World
@@ -68,11 +71,8 @@ def _seeded_secrets(seed: int) -> Iterator[None]:
 
 def _simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) -> Outcome:
     world = World(parameters)
-    invariants, cluster_invariants, table_invariants = (
-        Invariants(world),
-        ClusterInvariants(world),
-        TableInvariants(world),
-    )
+    invariants = Invariants(world)
+    others = ClusterInvariants(world), TableInvariants(world), RequestInvariants(world), HealthInvariants(world)
     start = world.clock.now
     world.start()
     for fault in history:
@@ -81,8 +81,8 @@ def _simulate(parameters: Parameters, history: Sequence[Fault], seconds: float) 
         while world.clock.now < start + seconds:
             world.clock.run_until(world.clock.now + CHECK_INTERVAL)
             invariants.check()
-            cluster_invariants.check()
-            table_invariants.check()
+            for each in others:
+                each.check()
         _end(world, invariants, history)
     except ViolationError as violation:
         return Outcome(violation, world.clock.now - start, world.counts.requests)
@@ -125,5 +125,7 @@ def random_run(seed: int, seconds: float, is_crowded: bool = False) -> tuple[Par
     history = (random_cluster_history if is_cluster else random_history)(parameters, seconds, random)
     if is_crowded:
         return random_crowd(parameters, Random(f"{seed} crowd")), history
-    odd = [Fault(*each) for each in random_odd_faults(parameters, seconds)]
-    return parameters, sorted([*history, *odd], key=lambda fault: fault.at)
+    history += [Fault(*each) for each in random_odd_faults(parameters, seconds)]
+    if not parameters.reports_rules:
+        history = [fault for fault in history if fault.kind not in RULE_FAULTS]
+    return parameters, sorted(history, key=lambda fault: fault.at)

@@ -121,3 +121,6 @@ SWITCH_FAULTS: dict[str, Callable[..., None]] = {
     "meters are deleted": _delete_meters,
     "meters are changed": _change_meters,
 }
+
+#: Those that change what rules there are: a switch that does not report its rules is served with a loss then.
+RULE_FAULTS = frozenset(SWITCH_FAULTS) - {"switch restarts"}

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import NamedTuple, Optional
 
 from simulation.clock import Clock
+from simulation.mobile_ip import is_authentic
 from simulation.mobiles import Mobile
+from simulation.request_log import RequestLog
 
 #: Seconds for which a request that the balancer has not dispatched is remembered, at least.
 FORGET_INTERVAL = 60.0
@@ -52,6 +54,7 @@ class Witness:
 
     def __init__(self, clock: Clock, reassign: int) -> None:
         self.counts = Counts()
+        self.log = RequestLog(clock)
         #: The mobiles by NAI.
         self.mobiles: dict[bytes, Mobile] = {}
         self.votes: list[Vote] = []
@@ -69,14 +72,17 @@ class Witness:
         """Begin to forget what was dropped."""
         self._clock.after(FORGET_INTERVAL, self._forget_dropped)
 
-    def on_request(self, payload: bytes) -> None:
+    def on_request(self, payload: bytes, datapath_id: int) -> None:
         """A request for the virtual address enters a switch."""
         self.counts.requests += 1
         self._undispatched[payload] = self._undispatched.get(payload, 0) + 1
+        if is_authentic(payload):  # others were forged
+            self.log.on_request(datapath_id, payload)
 
-    def on_dispatched(self, payload: bytes) -> None:
+    def on_dispatched(self, payload: bytes, home_agent: bytes) -> None:
         """A request leaves for a home agent. Requests that were dropped are forgotten after a while."""
         self.counts.dispatched += 1
+        self.log.on_dispatched(payload, home_agent)
         for requests in (self._undispatched, self._undispatched_before):
             left = requests.get(payload, 0)
             if left == 1:

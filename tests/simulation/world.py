@@ -334,7 +334,7 @@ class World:
         random = Random(f"{self.parameters.seed} mobile {number}")
         mobile = Mobile(nai, habits, pdsn, self.clock, random, virtual_address)
         mobile.transmitted, mobile.interrupted = self.witness.on_transmitted, self.interrupt
-        mobile.refreshing = self._on_refresh
+        mobile.refreshing, mobile.answered = self._on_refresh, self.witness.log.on_answer
         pdsn.mobiles[nai] = self.witness.mobiles[nai] = mobile
         self.mobiles.append(mobile)
 

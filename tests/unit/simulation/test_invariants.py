@@ -6,6 +6,7 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from budget import some
@@ -13,7 +14,7 @@ from budget import some
 from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.health import Health
 from ryu_haslb.slb.request import Request, Verdict
-from simulation import failure_invariant, invariants, rule_invariant
+from simulation import failure_invariant, health_invariants, invariants, request_invariants, rule_invariant
 from simulation.faults import FAULTS, Fault
 from simulation.openflow import ROLE_MASTER
 from simulation.parameters import Parameters
@@ -23,6 +24,9 @@ from simulation.world import World
 _SMALL = Parameters(seed=3, mobiles=10, lifetime=60)
 #: New mobiles keep coming.
 _ARRIVING = Parameters(seed=5, mobiles=240, pdsns=2, lifetime=60, idle=60, arrivals=280.0)
+
+#: Mobiles come to the virtual address all the time, and their sessions last.
+_REFRESHING = replace(_ARRIVING, mobiles=40, refresh=15.0, lifetime=600, arrivals=20.0)
 
 
 def _count_twice(world: World) -> None:
@@ -109,6 +113,48 @@ def _believe_in_rules(world: World) -> None:
         world.switch.datapath.tables[1].remove(flow)
 
 
+def _fail_while_it_answers(world: World) -> None:
+    """Between two checks: its next reply brings it back."""
+    world.clock.after(4.0, _fail_for_nothing, world)
+    world.clock.after(4.5, setattr, next(world.controller.balancer.reals()), "health", Health.OPERATIONAL)
+    world.clock.after(4.0, world.home_agents[0].replied_at.append, world.clock.now + 3.5)
+
+
+def _return_while_it_is_silent(world: World) -> None:
+    real = next(world.controller.balancer.reals())
+    if real.health is Health.FAILED and world.clock.now > 1150.0:
+        real.health = Health.OPERATIONAL
+        real.failed_mobiles.clear()
+    else:
+        world.clock.after(1.0, _return_while_it_is_silent, world)
+
+
+def _never_test(world: World) -> None:
+    world.controller.balancer.farms["HAFARM"].advance = lambda now: None  # type: ignore[method-assign]
+
+
+def _weigh_wrongly(world: World) -> None:
+    next(world.controller.balancer.reals()).weight += 1
+
+
+def _let_sessions_stay(world: World) -> None:
+    farm = world.controller.balancer.farms["HAFARM"]
+    farm.choose_instead = lambda real, *_: real  # type: ignore[method-assign]
+
+
+def _let_sessions_go_nowhere(world: World) -> None:
+    farm = world.controller.balancer.farms["HAFARM"]
+    farm.choose_instead = lambda *_: None  # type: ignore[method-assign]
+
+
+def _move(world: World, moves: bool) -> None:
+    world.controller.balancer.failure_detection.on_request = lambda *_: moves  # type: ignore[method-assign]
+
+
+def _change_idle_time(world: World, seconds: int) -> None:
+    world.controller.balancer.virtual_servers["MIPSLB"].idle += seconds
+
+
 #: By rule: what breaks it after a minute, in which world, and seconds of the run.
 SABOTAGE: dict[str, tuple[Callable[[World], None], Parameters, float]] = {
     "every request is counted once": (_count_twice, _SMALL, 120.0),
@@ -129,10 +175,29 @@ SABOTAGE: dict[str, tuple[Callable[[World], None], Parameters, float]] = {
     ),
     "DFP agents that report stay connected": (_lose_dfp, replace(_SMALL, dfp=True, dfp_timeout=10), 900.0),
     "sessions survive a restart": (_lose_sessions, _SMALL, 70.0),
+    "a home agent that answers anybody is not failed": (_fail_while_it_answers, replace(_SMALL, retry=0), 70.0),
+    "a silent home agent does not return": (_return_while_it_is_silent, replace(_ARRIVING, retry=0), 300.0),
+    "a failed home agent is tested": (_never_test, _ARRIVING, 300.0),
+    "a real server has the weight of its agent": (_weigh_wrongly, replace(_SMALL, dfp=True), 70.0),
+    "a session leaves a home agent that cannot serve": (_let_sessions_stay, _REFRESHING, 300.0),
+    "a request that a home agent can take is dispatched": (_let_sessions_go_nowhere, _REFRESHING, 300.0),
+    "a mobile leaves a silent home agent": (partial(_move, moves=False), _REFRESHING, 300.0),
+    "a mobile keeps its home agent": (partial(_move, moves=True), _REFRESHING, 120.0),
+    "a session ends with its idle time": (partial(_change_idle_time, seconds=1), _ARRIVING, 200.0),
+    "a session lives as long as its idle time": (partial(_change_idle_time, seconds=-3), _ARRIVING, 200.0),
     "the switch has the rules of sessions with rule_at": (_believe_in_rules, replace(_SMALL, idle=300), 120.0),
 }
+_HANGS = [Fault(61.0, "home agent hangs", (0,))]
+_DIES = [Fault(61.0, "home agent dies", (0,))]
 #: Faults beside the sabotage.
-_BESIDE: dict[str, list[Fault]] = {"a silent home agent is failed": [Fault(61.0, "home agent hangs", (0,))]}
+_BESIDE: dict[str, list[Fault]] = {
+    "a silent home agent is failed": _HANGS,
+    "a silent home agent does not return": _HANGS,
+    "a mobile leaves a silent home agent": _HANGS,
+    "a failed home agent is tested": _HANGS,
+    "a session leaves a home agent that cannot serve": [Fault(61.0, "real server is removed", (0, True))],
+    "a request that a home agent can take is dispatched": _DIES,
+}
 
 
 @pytest.mark.parametrize("rule", some(SABOTAGE))
@@ -148,6 +213,6 @@ def test_a_rule_that_is_broken_is_named(rule: str, monkeypatch: pytest.MonkeyPat
 
 
 def test_every_rule_has_a_test_that_breaks_it() -> None:
-    modules = (invariants, failure_invariant, rule_invariant)
+    modules = (invariants, failure_invariant, health_invariants, request_invariants, rule_invariant)
     source = "".join(inspect.getsource(each) for each in modules)
     assert set(re.findall(r'ViolationError\("([^"]+)"', source)) == set(SABOTAGE)

@@ -132,7 +132,7 @@ def test_a_switch_that_takes_no_rule_of_table_1_is_served_by_packet_out_and_that
 NEVER_DRAWN = {
     *("rejected_sets", "ignored_sets", "rejected_matches", "ignored_matches", "cookie_deletion", "max_packet_in"),
     *("accepts_in_port_controller", "corrects_checksums", "spoils_missing_checksums", "answers_barriers"),
-    *("flow_statistics", "bad_stats", "endless_multiparts", "rejects_barriers", "max_outputs"),
+    *("endless_multiparts", "rejects_barriers", "max_outputs"),
 }
 
 

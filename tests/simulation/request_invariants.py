@@ -1,0 +1,235 @@
+"""What must hold for each single request, so that a fault shows at once and not when a mobile has waited for minutes.
+
+A request is judged a moment after it came, by what was seen on the wires and by what the acting balancer believed about
+its real servers just before and just after (:mod:`simulation.real_watch`). Not judged are requests
+
+* that name a home agent, or end a binding: they go where the binding is;
+* that came while something was disturbed, by a fault or a stranger, or not yet settled (``world.disturb``,
+  ``world.interrupt``, ``world.plundered_at``, the weather, a storm);
+* that came while the balancer dropped others for want of room, or a meter did.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import Optional
+
+from simulation.real_watch import Look, RealWatch
+from simulation.request_log import Entry
+from simulation.settling import SETTLE_TIME
+from simulation.violation import ViolationError
+from simulation.world import World
+
+#: Seconds after which a request is judged.
+JUDGED_AFTER = 3.0
+#: Seconds between a mobile's request and the balancer's reading of it, at most, and how late a session may end.
+DELAY, MAX_LATE = 0.1, 0.4
+#: Seconds within which a further request is a premature repetition (docs/states.md, "No evidence").
+PREMATURE = 0.95
+#: Seconds after a reply of a home agent within which no session leaves it (docs/states.md, "Before a real server
+#: fails").
+MIN_SILENCE = 5.0
+#: Seconds until switches look for replies of a home agent.
+LOOK_TIME = 0.5
+
+
+class Place:
+    """Where the requests of one mobile go. ``in_vain`` counts those that its home agent has not answered, in a row."""
+
+    __slots__ = ("at", "home_agent", "in_vain", "last_at", "since", "waits_since")
+
+    def __init__(self, home_agent: bytes, at: float) -> None:
+        self.home_agent = home_agent
+        #: When the session began here, when its last request came, and when the last one of any kind did.
+        self.since = self.at = self.last_at = at
+        self.in_vain = 0
+        self.waits_since = inf
+
+    def record(self, entry: Entry) -> None:
+        """A further request was sent here."""
+        if entry.is_answered:
+            self.in_vain, self.waits_since = 0, inf
+        elif not self.in_vain or entry.at - self.at >= PREMATURE:
+            self.in_vain += 1
+            self.waits_since = min(self.waits_since, entry.at)
+        self.at = entry.at
+
+
+class RequestInvariants:
+    """Judges the requests of a world's own mobiles."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._began_at = world.clock.now
+        self._watch = RealWatch(world)
+        self._places: dict[bytes, Place] = {}
+
+    def check(self) -> None:
+        """Raises :class:`ViolationError`."""
+        world = self._world
+        for entry in world.witness.log.take(world.clock.now - JUDGED_AFTER):
+            self._judge(entry)
+        self._sessions_live_as_long_as_their_idle_time()
+
+    def _judge(self, entry: Entry) -> None:
+        if entry.nai not in self._world.witness.mobiles:
+            return  # somebody made it up
+        place = self._places.get(entry.nai)
+        if place is not None:
+            place.last_at = entry.at
+        if entry.named is not None or not entry.lifetime:
+            self._note_named(entry, place)
+            return
+        looks = self._watch.around(entry.at)
+        if looks is not None and self._is_calm(entry.at, looks, entry.datapath_id):
+            self._a_request_is_dispatched_where_it_can_be_served(entry, place, looks)
+            if place is not None:
+                self._a_mobile_keeps_its_home_agent(entry, place, looks)
+                self._a_mobile_leaves_a_silent_home_agent(entry, place, looks)
+        if entry.home_agent is None:
+            return
+        if place is None or place.home_agent != entry.home_agent:
+            place = self._places[entry.nai] = Place(entry.home_agent, entry.at)
+        place.record(entry)
+
+    def _note_named(self, entry: Entry, place: Optional[Place]) -> None:
+        """A request went where it says: that tells little about its session."""
+        if place is None or not entry.lifetime:
+            return
+        if entry.home_agent == place.home_agent:
+            place.record(entry)
+        else:
+            del self._places[entry.nai]
+
+    def _is_calm(self, at: float, looks: tuple[Look, Look], datapath_id: int) -> bool:
+        world = self._world
+        disturbed = max(world.disturbed_at, world.plundered_at, world.weather_changed_at, world.trunk_changed_at)
+        disturbed = max(disturbed, self._began_at)  # a balancer that starts looks for sessions first
+        before, after = looks
+        return (
+            at > max(disturbed, world.stormed_until) + SETTLE_TIME
+            and world.weather.is_fair
+            and datapath_id in before.served & after.served
+            and before.overloads == after.overloads
+        )
+
+    def _a_request_is_dispatched_where_it_can_be_served(
+        self, entry: Entry, place: Optional[Place], looks: tuple[Look, Look]
+    ) -> None:
+        """A mobile that leaves a home agent because of retries may be sent to one that has failed: the last resort."""
+        before, after = looks
+        switch, left = entry.datapath_id, None
+        if place is not None and place.in_vain > self._world.parameters.reassign:
+            left = place.home_agent
+        stable = {each: belief for each, belief in before.beliefs.items() if after.beliefs.get(each) == belief}
+        able = [address for address, belief in stable.items() if belief.may_serve(switch) and address != left]
+        if not able:
+            return
+        name = entry.nai.decode("latin-1")
+        others = ", ".join(map(_text, able))
+        if entry.home_agent is None:
+            what = f"that of {name} {_ago(self._world, entry)} was not, and {others} could serve"
+            raise ViolationError("a request that a home agent can take is dispatched", what)
+        is_removed = entry.home_agent not in before.beliefs and entry.home_agent not in after.beliefs
+        belief = stable.get(entry.home_agent)
+        if is_removed or (belief is not None and belief.is_lost_to(switch)):
+            health = "out of the farm" if belief is None else belief
+            what = f"{name} is sent to {_text(entry.home_agent)} ({health}); {others} could serve"
+            raise ViolationError("a session leaves a home agent that cannot serve", what)
+
+    def _a_mobile_keeps_its_home_agent(self, entry: Entry, place: Place, looks: tuple[Look, Look]) -> None:
+        """As long as its session lives, unless that home agent is lost, or has left too many requests unanswered."""
+        world = self._world
+        before, after = looks
+        belief = before.beliefs.get(place.home_agent)
+        if (
+            entry.home_agent in (None, place.home_agent)
+            or entry.at - place.at > world.parameters.idle - DELAY
+            or place.since < self._undisturbed_since()
+            or self._may_leave(entry, place)
+            or belief is None
+            or belief != after.beliefs.get(place.home_agent)
+            or not belief.may_serve(entry.datapath_id)
+            or not belief.keeps_sessions
+        ):
+            return
+        assert entry.home_agent is not None
+        what = f"{entry.nai.decode('latin-1')} was at {_text(place.home_agent)} {entry.at - place.at:.1f} s before"
+        raise ViolationError("a mobile keeps its home agent", f"{what}, and is sent to {_text(entry.home_agent)}")
+
+    def _may_leave(self, entry: Entry, place: Place) -> bool:
+        """Whether the mobile has had no answer too often, and its home agent has answered no other one meanwhile."""
+        world = self._world
+        if place.in_vain <= world.parameters.reassign:
+            return False
+        agent = next(each for each in world.home_agents if each.address == place.home_agent)
+        since = max(place.at + LOOK_TIME, entry.at - MIN_SILENCE + DELAY)
+        return not (world.parameters.shows_replies and agent.has_replied(since, entry.at - DELAY))
+
+    def _a_mobile_leaves_a_silent_home_agent(self, entry: Entry, place: Place, looks: tuple[Look, Look]) -> None:
+        """One request more than ``reassign`` allows where there was no time to look for replies of the home agent."""
+        world = self._world
+        before, after = looks
+        is_slow = world.parameters.reassign == 1 or world.parameters.flow_mod_rate or world.parameters.habits
+        allowed = world.parameters.reassign + 1 + bool(is_slow)
+        agent = next(each for each in world.home_agents if each.address == place.home_agent)
+        begins = place.waits_since - MIN_SILENCE
+        if (
+            entry.home_agent != place.home_agent
+            or entry.is_answered
+            or place.in_vain < allowed
+            or entry.at - place.at < PREMATURE
+            or place.waits_since < self._undisturbed_since() + SETTLE_TIME
+            or agent.disturbed_at > begins
+            or agent.has_replied(begins, entry.at)
+        ):
+            return
+        able = [
+            address
+            for address, belief in before.beliefs.items()
+            if address != place.home_agent
+            and after.beliefs.get(address) == belief
+            and belief.may_serve(entry.datapath_id)
+        ]
+        if able:
+            what = f"{entry.nai.decode('latin-1')} has sent {place.in_vain + 1} requests to {agent.name} in vain"
+            raise ViolationError("a mobile leaves a silent home agent", f"{what}; {_text(able[0])} could serve")
+
+    def _undisturbed_since(self) -> float:
+        """Since when nothing has happened by which sessions may end, move, or count other retries."""
+        world = self._world
+        disturbed = max(world.disturbed_at, world.witness.interrupted_at, world.weather_changed_at)
+        return max(disturbed, world.stormed_until) if world.weather.is_fair else inf
+
+    def _sessions_live_as_long_as_their_idle_time(self) -> None:
+        """Those of mobiles whose last request was long enough ago to be judged, and that sent none since."""
+        world, now = self._world, self._world.clock.now
+        parameters = world.parameters
+        if not world.controller.is_acting or not world.controller.serves(world.switch) or not parameters.has_room:
+            return
+        since = self._undisturbed_since() + SETTLE_TIME
+        sessions: Optional[dict[bytes, float]] = None
+        for nai, place in list(self._places.items()):
+            if place.last_at > now - JUDGED_AFTER or now - place.last_at > parameters.idle + 5 * SETTLE_TIME:
+                if now - place.last_at > 2 * parameters.idle + 600.0:
+                    del self._places[nai]
+                continue
+            mobile = world.witness.mobiles[nai]
+            if place.since < since or mobile.sent_at > place.last_at + DELAY:
+                continue
+            if sessions is None:
+                sessions = {each.identity[1:]: each.last_request for each in world.controller.balancer.sessions}
+            idle, name = now - place.last_at, nai.decode("latin-1")
+            if nai in sessions and idle > parameters.idle + MAX_LATE + bool(parameters.flow_mod_rate):
+                raise ViolationError("a session ends with its idle time", f"that of {name} lives after {idle:.2f} s")
+            if nai not in sessions and now - place.at < parameters.idle - DELAY:
+                what = f"that of {name} has ended within {now - place.at:.2f} s"
+                raise ViolationError("a session lives as long as its idle time", what)
+
+
+def _text(address: bytes) -> str:
+    return ".".join(map(str, address))
+
+
+def _ago(world: World, entry: Entry) -> str:
+    return f"{world.clock.now - entry.at:.1f} s ago"
