@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -30,6 +31,7 @@ pytestmark = pytest.mark.lab
 BRINGS_UP_A_LAB = """
 import sys
 from pathlib import Path
+from typing import Any
 from haslb_lab.runner.lab import Lab
 from haslb_lab.chassis.one_switch import OneSwitch
 
@@ -72,6 +74,24 @@ def leftovers() -> list[str]:
 
 def run_and_read(*command: str) -> str:
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+def test_the_processes_of_a_lab_in_a_container_are_not_ours() -> None:
+    """It has another claim, so it may be up: from outside of its PID namespace its processes are seen all the same."""
+    marked = ["env", f"{janitor.MARK}=1", "sh", "-c", "echo up; read end"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    container = subprocess.Popen(["unshare", "--pid", "--fork", "--kill-child", *marked], **pipes)
+    ours = subprocess.Popen(marked, **pipes)
+    try:
+        for process in (container, ours):
+            assert process.stdout is not None
+            assert process.stdout.readline() == "up\n"
+        (inside,) = psutil.Process(container.pid).children()
+        assert janitor.MARK in inside.environ()
+        assert list(janitor.processes()) == [ours.pid]
+    finally:
+        container.communicate()
+        ours.communicate()
 
 
 def test_lab_comes_up_and_down_twice(chassis_configuration: str) -> None:

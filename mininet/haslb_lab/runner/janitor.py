@@ -44,7 +44,7 @@ def sweep() -> list[str]:
 
 
 def processes() -> Iterator[int]:
-    """Ids of the lab's processes."""
+    """Ids of the lab's processes. Those in another PID namespace are of a lab in a container, with another claim."""
     candidates = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
     return (process for process in candidates if process != os.getpid() and _is_marked(process))
 
@@ -73,9 +73,10 @@ def bridges() -> list[str]:
 def _is_marked(process: int) -> bool:
     try:
         environment = Path(f"/proc/{process}/environ").read_bytes()
+        is_here = os.path.samefile(f"/proc/{process}/ns/pid", "/proc/self/ns/pid")
     except OSError:
         return False
-    return any(variable.startswith(f"{MARK}=".encode()) for variable in environment.split(b"\0"))
+    return is_here and any(variable.startswith(f"{MARK}=".encode()) for variable in environment.split(b"\0"))
 
 
 def _kill_processes() -> list[str]:
