@@ -48,26 +48,26 @@ traffic-export trigger-authentication udp urlfilter verify vrrp wccp
 #: First words of commands outside of every block. None of them begins a command of HA-SLB in any block.
 GLOBAL_WORDS = """
 aaa alarm-contact alias alps analysis anomaly-detector appfw appletalk application archive async-bootp atm auto
-autonomic backhaul-session-manager bba-group beep bfd bfd-template boot boot-end-marker boot-start-marker bridge bridge-
-domain bstun buffers busy-message call call-history-mib call-home card cdp cef chat-script class-map clid clns clock cns
-config-register configuration controller cts cwmp dampening-profile decnet default define device-sensor diagnostic dial-
-control-mib dial-peer dialer dialer-list dlsw dot11 dot1x downward-compatible-config dspfarm dss eap emm enable
-environment eou epm errdisable ethernet event exception fabric facility-alarm file fips firewall flow flow-sampler-map
-frame-relay ftp-server gatekeeper gateway global-address-family gw-accounting h323 hw-module hw-switch identity idsm
-instance ipc iphc-profile ipv6 ipx isdn isis kerberos key keymap kron l2 l2protocol-tunnel l2tp l2tp-class l2vpn lacp
-lane ldap li-view license lldp load-interval logging login mab mac mac-address-table macro map-class map-list media-
-proxy memory memory-size menu metadata mgcp microcode mka mls mmi modem modemcap module monitor mpls multilink mvr mvrp
-mwam nat64 ncia netbios netconf netflow network-clock network-clock-select network-clocks nls nmsp nsap ntp object-group
-onep pad parameter-map parser partition physical-path platform policy-manager policy-map port-channel port-security
-power ppp pppoe printer priority-list privilege process process-max-time prompt protocol pseudowire-class ptp qos queue-
-list radius radius-server random-detect-group redirect redundancy regexp remote-span rep resource resume-string rif rlm
-rmon rommon route-map route-tag router rsrb rtr sampler scheduler scripting sdlc sdm security service service-list
-session-timeout sgbp sgcp shell sip-ua snapshot snmp snmp-notification snmp-server sntp source-bridge spanning-tree spd
-ssg ssh ssl-proxy stackmaker standby state-machine stun subscriber sup-bootdisk svclc switch switch-module system table-
-map tacacs tacacs-server tag-switching tcl tdm template terminal terminal-queue tftp-server time-range tns track
-traffic-class transceiver translate translation-rule ttcp ttycap udld upgrade username vc-class virtual-profile virtual-
-template vlan vmps voice voice-card voice-port vpdn vpdn-group vpn vrf vtemplate vtp vty-async warm-reboot webvpn wism
-wsma x25 x28 x29 xconnect xgcp xot zone zone-pair
+autonomic backhaul-session-manager bba-group beep bfd bfd-template boot boot-end-marker boot-start-marker bridge
+bridge-domain bstun buffers busy-message call call-history-mib call-home card cdp cef chat-script class-map clid clns
+clock cns config-register configuration controller cts cwmp dampening-profile decnet default define device-sensor
+diagnostic dial-control-mib dial-peer dialer dialer-list dlsw dot11 dot1x downward-compatible-config dspfarm dss eap emm
+enable environment eou epm errdisable ethernet event exception fabric facility-alarm file fips firewall flow
+flow-sampler-map frame-relay ftp-server gatekeeper gateway global-address-family gw-accounting h323 hw-module hw-switch
+identity idsm instance ipc iphc-profile ipv6 ipx isdn isis kerberos key keymap kron l2 l2protocol-tunnel l2tp l2tp-class
+l2vpn lacp lane ldap li-view license lldp load-interval logging login mab mac mac-address-table macro map-class map-list
+media-proxy memory memory-size menu metadata mgcp microcode mka mls mmi modem modemcap module monitor mpls multilink mvr
+mvrp mwam nat64 ncia netbios netconf netflow network-clock network-clock-select network-clocks nls nmsp nsap ntp
+object-group onep pad parameter-map parser partition physical-path platform policy-manager policy-map port-channel
+port-security power ppp pppoe printer priority-list privilege process process-max-time prompt protocol pseudowire-class
+ptp qos queue-list radius radius-server random-detect-group redirect redundancy regexp remote-span rep resource
+resume-string rif rlm rmon rommon route-map route-tag router rsrb rtr sampler scheduler scripting sdlc sdm security
+service service-list session-timeout sgbp sgcp shell sip-ua snapshot snmp snmp-notification snmp-server sntp
+source-bridge spanning-tree spd ssg ssh ssl-proxy stackmaker standby state-machine stun subscriber sup-bootdisk svclc
+switch switch-module system table-map tacacs tacacs-server tag-switching tcl tdm template terminal terminal-queue
+tftp-server time-range tns track traffic-class transceiver translate translation-rule ttcp ttycap udld upgrade username
+vc-class virtual-profile virtual-template vlan vmps voice voice-card voice-port vpdn vpdn-group vpn vrf vtemplate vtp
+vty-async warm-reboot webvpn wism wsma x25 x28 x29 xconnect xgcp xot zone zone-pair
 """
 
 #: Words behind ``ip mobile home-agent``.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
 
+from ryu_haslb.configuration.ios import other_words
 from ryu_haslb.configuration.ios.blocks import ConfigurationMode
 from ryu_haslb.configuration.ios.commands import GLOBAL
 from ryu_haslb.configuration.ios.home_agent import HOME_AGENT, read_home_agent
@@ -55,6 +57,17 @@ def test_every_warning_is_one_line_with_its_place() -> None:
         for warning in load(path).warnings:
             assert warning.line > 0
             assert "\n" not in str(warning)
+
+
+WORDS = {name: words.split() for name, words in vars(other_words).items() if name.isupper()}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_no_word_of_other_commands_is_divided_at_a_hyphen(name: str) -> None:
+    """Wrapped there, ``table-map`` would be an error, and ``map`` a command."""
+    words = WORDS[name]
+    assert [word for word in words if re.fullmatch("[a-z0-9]+(-[a-z0-9]+)*", word) is None] == []
+    assert words == sorted(set(words))
 
 
 def test_the_text_of_a_banner_is_no_command() -> None:
