@@ -48,7 +48,8 @@ class FollowingIdl(Idl):  # type: ignore[misc]
     servers of such a database for ever. A new database is another Raft cluster, with an id of its own. One whose files
     were replaced by older ones has the same id, and its Raft leader has the shorter log for long.
 
-    An update of many rows is applied in slices, between which other green threads run. They may see a part of it.
+    An update of many rows is applied in slices, between which other green threads run. They may see a part of it while
+    ``is_running``, and must not write then. What comes with fewer rows is seen as a whole.
     """
 
     tables: dict[str, Any]
@@ -58,7 +59,9 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         self.clock = time.monotonic
         self._raft_cluster: Optional[str] = None
         self._shorter_since: Optional[float] = None
-        self._is_running, self._rows = False, 0
+        #: Whether tables are being changed, so that what they show may be a part of what the server has sent.
+        self.is_running = False
+        self._rows_in_run = 0
         #: Tables that the server's schema does not have, or without a column that is asked for.
         self.missing_tables: frozenset[str] = frozenset()
 
@@ -91,9 +94,9 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         What the ``ovs`` package cannot process must not end the process that serves the switches. Another green thread
         that comes here while an update is being applied reads nothing.
         """
-        if self._is_running:
+        if self.is_running:
             return False
-        self._is_running = True
+        self.is_running, self._rows_in_run = True, 0
         try:
             return self._run()
         except TooManyRowsError as error:
@@ -101,23 +104,26 @@ class FollowingIdl(Idl):  # type: ignore[misc]
         except Exception:
             LOG.exception("cluster: a message of the database's server cannot be processed; connecting anew")
         finally:
-            self._is_running = False
+            self.is_running = False
         self.last_id = _NO_TRANSACTION  # the message may have had a change, so all tables are read anew
         self.force_reconnect()
         return True
 
     def cooperative_yield(self) -> None:
         """The ``ovs`` package calls this before each row of an update. Raises: TooManyRowsError."""
-        self._rows += 1
-        if self._rows % ROWS_AT_ONCE:
-            return
+        self._rows_in_run += 1
+        if self._rows_in_run % ROWS_AT_ONCE == 0:
+            self._check_rows()
+            eventlet.sleep(0)
+
+    def _check_rows(self) -> None:
         for table in self.tables.values():
             if len(table.rows) > MAX_ROWS.get(table.name, 0) + ROWS_AT_ONCE:
                 raise TooManyRowsError(f"more than {MAX_ROWS.get(table.name, 0)} rows of the table {table.name}")
-        eventlet.sleep(0)
 
     def _run(self) -> Any:
         change_seqno = super().run()
+        self._check_rows()
         for row in self._server_rows():
             if row.name == self._db.name and row.cid:
                 self._follow(str(row.cid[0]))

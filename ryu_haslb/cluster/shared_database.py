@@ -80,6 +80,11 @@ class SharedDatabase:
         return bool(self._idl._session.is_connected())
 
     @property
+    def is_reading(self) -> bool:
+        """Whether many rows are being read: the tables have a part of them, and :meth:`read` has not returned."""
+        return bool(self._idl.is_running)
+
+    @property
     def missing_tables(self) -> Collection[str]:
         """The tables that the server's older schema does not have; they have no rows, and nothing can be written."""
         missing: Collection[str] = self._idl.missing_tables

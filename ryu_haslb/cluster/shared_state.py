@@ -101,6 +101,8 @@ class SharedState:
         database = self._database
         if database is None or not database.is_synchronized:
             raise NotConnectedError("the database is not connected")
+        if database.is_reading:  # the rows may be newer than those on which the change rests
+            raise NotConnectedError("many rows of the database are being read; try again")
         missing = [edit.kind.table for edit in edits if edit.kind.table in database.missing_tables]
         if missing:
             raise NotConnectedError(

@@ -56,6 +56,7 @@ class SimulatedIdl:
         self.txn: Optional[SimulatedTransaction] = None
         self.changed_tables: set[str] = set()
         self.missing_tables: frozenset[str] = frozenset()
+        self.is_running = False
         self.session: Optional[Session] = None
         self.outstanding: list[SimulatedTransaction] = []
         self._session = self  # the product asks the IDL's session whether it is connected

@@ -137,12 +137,13 @@ class Updated:
 
 def test_other_green_threads_run_while_an_update_of_many_rows_is_applied() -> None:
     """They find a part of it, and what they read meanwhile is nothing new."""
-    server, seen = Updated(), []
+    server, seen, running = Updated(), [], list[bool]()
 
     def look() -> None:
         while server.rows < MAX_ROWS["Neighbour"]:
             seen.append(server.rows)
             assert not server.idl.run(), "the update is being applied"
+            running.append(server.idl.is_running)
             eventlet.sleep(0)
 
     eventlet.spawn(look)
@@ -151,12 +152,37 @@ def test_other_green_threads_run_while_an_update_of_many_rows_is_applied() -> No
     assert not server.reconnected
     steps = [later - earlier for earlier, later in zip(seen, seen[1:])]
     assert max(steps) <= ROWS_AT_ONCE
+    assert all(running[1:-1])
+    assert not server.idl.is_running
     assert not server.idl.run()
 
 
+def test_other_green_threads_find_no_part_of_an_update_of_few_rows() -> None:
+    """However many rows have come before: that of a configuration comes alone."""
+    server, seen = Updated(), set()
+
+    def look() -> None:
+        while True:
+            seen.add(server.rows)
+            eventlet.sleep(0)
+
+    looking = eventlet.spawn(look)
+    few = ROWS_AT_ONCE * 3 // 4
+    for _ in range(3):
+        server.receive(few)
+        eventlet.sleep(0)
+    looking.kill()
+    assert seen == {few, 2 * few, 3 * few}
+
+
 def test_more_rows_than_the_schema_allows_end_the_connection(caplog: pytest.LogCaptureFixture) -> None:
-    """In one update, or in one behind the other."""
-    for updates in ([10 * MAX_ROWS["Neighbour"]], [MAX_ROWS["Neighbour"]] * 2):
+    """In one update, or in one behind the other, however small."""
+    few = ROWS_AT_ONCE - 1
+    for updates in (
+        [10 * MAX_ROWS["Neighbour"]],
+        [MAX_ROWS["Neighbour"]] * 2,
+        [few] * (MAX_ROWS["Neighbour"] // few + 2),
+    ):
         server = Updated()
         for rows in updates:
             server.receive(rows)

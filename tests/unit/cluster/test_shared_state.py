@@ -41,7 +41,12 @@ def test_a_table_that_an_older_database_lacks_is_said_once_and_cannot_be_changed
     kind = Kind("New", (), ())
     state = SharedState(ClusterSettings("unix:/nonexistent/haslb.sock", "a"), Election("a"))
     database: Any = SimpleNamespace(
-        read=set, is_synchronized=True, rows=lambda _: {}, generation=0, missing_tables={"New"}
+        read=set,
+        is_synchronized=True,
+        is_reading=False,
+        rows=lambda _: {},
+        generation=0,
+        missing_tables={"New"},
     )
     state._database = database
     for now in (1.0, 2.0):
@@ -49,3 +54,23 @@ def test_a_table_that_an_older_database_lacks_is_said_once_and_cannot_be_changed
     assert caplog.text.count("do not share New; convert it: ovsdb-client convert unix:/nonexistent/haslb.sock") == 1
     with pytest.raises(NotConnectedError, match="does not have the table New of this version; convert it"):
         state.change(Edit(kind, lambda _: Changes(kind)))
+
+
+def test_nothing_is_changed_while_rows_are_being_read() -> None:
+    """They are not handed on yet: a change of the configuration would replace one that it does not know."""
+    kind = Kind("Table", (), ())
+    state = SharedState(ClusterSettings("unix:/nonexistent/haslb.sock", "a"), Election("a"))
+    commits: list[Any] = []
+    database: Any = SimpleNamespace(
+        is_synchronized=True,
+        is_reading=True,
+        rows=lambda _: {},
+        missing_tables=(),
+        commit=lambda *each: commits.append(each),
+    )
+    state._database = database
+    with pytest.raises(NotConnectedError, match="try again"):
+        state.change(Edit(kind, lambda _: Changes(kind)))
+    database.is_reading = False
+    state.change(Edit(kind, lambda _: Changes(kind)))
+    assert len(commits) == 1
