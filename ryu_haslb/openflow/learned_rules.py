@@ -157,8 +157,8 @@ class LearnedRules:
                 self._on_rejected(key, entry, error)
         self.flush()
 
-    def _on_rejected_late(self, installs: dict[Key, Entry], error: wire.Error) -> None:
-        """The switch rejects a rule of a group that it has confirmed; if it does not say which, all are in doubt."""
+    def _on_rejected_late(self, installs: dict[Key, Entry], error: wire.Error) -> bool:
+        """The switch rejects a rule that it has confirmed. False: it does not say which; the group is in doubt."""
         named = {
             key: entry
             for key, entry in installs.items()
@@ -167,6 +167,7 @@ class LearnedRules:
         for key, entry in {} if self._is_over else (named or installs).items():
             self._on_rejected(key, entry, error)
         self.flush()
+        return bool(named)
 
 
 def _deletion(rule: Rule, xid: int) -> bytes:

@@ -32,8 +32,8 @@ LATE_REJECTION_TIME: Final = 5.0
 Builder = Callable[[int], list[bytes]]
 #: Is called with the error that made a transaction fail, or with None when it succeeded.
 Conclusion = Callable[[Optional[wire.Error]], None]
-#: Is called with each error that comes behind the barrier reply.
-Revocation = Callable[[wire.Error], None]
+#: Is called with an error that comes behind the barrier reply. False: it is about all messages, and no other counts.
+Revocation = Callable[[wire.Error], bool]
 #: Is called with the seconds that the switch took for a transaction.
 Measure = Callable[[float], None]
 
@@ -78,7 +78,7 @@ class Transactions:
         """Send the messages that ``build(xid)`` returns; ``conclude(error)`` is called once when they are confirmed.
 
         ``measure(seconds)`` is called before it with the time that the switch took. A further barrier in front of the
-        messages shows when it began. ``revoke(error)`` is called for each error that comes when they are confirmed.
+        messages shows when it began. ``revoke(error)`` is called for each error that comes after they are confirmed.
 
         Returns:
             The transaction id, which is also that of the barrier behind the messages.
@@ -136,9 +136,8 @@ class Transactions:
         if xid not in self._revocable:
             return False
         _, revoke = self._revocable[xid]
-        if error.cookie is None:  # it is about all, and so would be the next one
-            del self._revocable[xid]
-        revoke(error)
+        if not revoke(error):
+            self._revocable.pop(xid, None)
         return True
 
     def _send(self, transaction: _Transaction) -> int:

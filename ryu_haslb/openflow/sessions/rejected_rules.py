@@ -76,13 +76,13 @@ class RejectedRules:
             self._leave_out(bundle.installs, error, now)
             self.parts += bundle.following()
 
-    def on_rejected_late(self, bundle: RuleBundle, error: wire.Error, now: float) -> None:
-        """The switch rejects a rule of a bundle that it has confirmed; if it does not say which, all are in doubt."""
+    def on_rejected_late(self, bundle: RuleBundle, error: wire.Error, now: float) -> bool:
+        """The switch rejects a rule that it has confirmed. False: it does not say which; the bundle is in doubt."""
         tag = None if error.cookie is None else error.cookie >> COOKIE_MARK_BITS
         deletion = next((rule for rule in bundle.removes if rule.tag == tag), None)
         if deletion is not None:
             self._on_deletion_rejected(deletion, error)
-            return
+            return True
         named = next((each for each in bundle.installs if each[0].tag == tag), None)
         rejected = bundle.installs if named is None else [named]
         here = [each for each in rejected if each[0].is_live and each[0].rule_at in {None, self._datapath_id}]
@@ -91,6 +91,7 @@ class RejectedRules:
         if here:
             self._rejects_late = True
             self._leave_out(here, error, now)
+        return named is not None
 
     def on_confirmed(self, bundle: RuleBundle, now: float) -> None:
         """The switch has carried out a bundle: its next part follows.

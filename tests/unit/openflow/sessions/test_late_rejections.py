@@ -125,10 +125,11 @@ def test_nothing_is_in_doubt_when_a_late_error_is_about_a_deletion(caplog: pytes
     assert late.port_of("bert") == wire.OFPP_TABLE
 
 
-def test_further_errors_that_name_no_rule_cost_nothing() -> None:
+@pytest.mark.parametrize("data", [b"", bytes([4, wire.OFPT_FLOW_MOD]) + bytes(62)], ids=["no data", "another cookie"])
+def test_further_errors_that_name_no_rule_cost_nothing(data: bytes) -> None:
     """A switch may send any number of them, and each would be about all rules of the bundle."""
     late = Late("anna", "bert")
     xid = int.from_bytes(late.additions["anna"][4:8], "big")
-    assert late.transactions.on_error(xid, wire.Error(*TABLE_FULL, b""))
-    assert not late.transactions.on_error(xid, wire.Error(*TABLE_FULL, b""))
+    assert late.transactions.on_error(xid, wire.Error(*TABLE_FULL, data))
+    assert not late.transactions.on_error(xid, wire.Error(*TABLE_FULL, data))
     assert late.switch.rules.rejected.errors == 1
