@@ -36,6 +36,8 @@ _FLOW_REQUEST = Struct("!B3xII4xQQ")
 _FLOW = Struct("!HBx8xH10xQ16xHH")
 _OPTIONS, _OPTIONS_AT = Struct("!HHH"), 14
 _OXM_HEADER, _OXM_HAS_MASK = Struct("!I"), 1 << 8
+#: Bytes of the longest match that is divided into its fields and kept. Ours are shorter; a peer may send 65,000 bytes.
+MAX_MATCH_LENGTH = 512
 _FLOW_AGE = Struct("!4xI16xQ")
 _MATCH_HEADER = 4
 _INSTRUCTION = Struct("!H2x4x")
@@ -141,12 +143,16 @@ def options_of(row: FlowStats) -> Options:
     return Options(*_OPTIONS.unpack(row.options))
 
 
-@lru_cache(maxsize=4096)
 def canonical_match(match: bytes) -> frozenset[bytes]:
     """Match fields, which have no order; one with a mask of ones is the same as one without.
 
-    Fields of a length that does not fit are taken together.
+    They are taken together if a length among them does not fit, or if they are longer than :data:`MAX_MATCH_LENGTH`.
     """
+    return _canonical_match(match) if len(match) <= MAX_MATCH_LENGTH else frozenset((match,))
+
+
+@lru_cache(maxsize=4096)
+def _canonical_match(match: bytes) -> frozenset[bytes]:
     found, offset = set(), 0
     while offset < len(match):
         end = offset + _OXM_HEADER.size + match[offset + 3] if offset + _OXM_HEADER.size <= len(match) else 0

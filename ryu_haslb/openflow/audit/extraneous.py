@@ -14,6 +14,7 @@ A rule that was read a moment ago may just have been sent or deleted. So it is r
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.pipeline import (
@@ -27,11 +28,13 @@ from ryu_haslb.openflow.pipeline import (
 )
 from ryu_haslb.openflow.roles import lease
 from ryu_haslb.openflow.rule_messages import SentRule
-from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match, options_of
+from ryu_haslb.openflow.wire_multipart import MAX_MATCH_LENGTH, FlowStats, canonical_match, options_of
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 
-#: Rules that are removed at one look, and remembered until the second one.
+#: Rules that one look removes, or remembers until the second one.
 MAX_RULES = 1000
+#: Rules that are remembered at most, over all looks of a comparison.
+MAX_SUSPECTED = 10_000
 #: The purposes of rules whose cookies have data.
 _WITH_DATA = LEARNED_PURPOSES | {Purpose.SESSION_KEY}
 #: Seconds for which a temporary rule stays at most.
@@ -56,10 +59,10 @@ class Extraneous:
 
     def look(self, rows: Iterable[FlowStats], is_all: bool = False) -> bool:
         """These rules are extraneous; ``is_all``: and no others. Whether a second look at some of them is due."""
-        rows = list(rows)[:MAX_RULES]
+        rows = list(islice((row for row in rows if len(row.match) <= MAX_MATCH_LENGTH), MAX_RULES))
         keys = {_key(row) for row in rows}
         found = [row for row in rows if _key(row) in self._suspected]
-        new = keys - self._suspected
+        new = keys - self._suspected if is_all or len(self._suspected) < MAX_SUSPECTED else set()
         self._suspected = new if is_all else self._suspected | new
         self._suspected -= {_key(row) for row in found}
         if found:

@@ -32,11 +32,13 @@ from ryu_haslb.openflow.audit.ghosts import Ghosts, Recovers
 from ryu_haslb.openflow.audit.rule_count import RuleCount
 from ryu_haslb.openflow.audit.session_matches import SessionMatches
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Purpose, Table
+from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH
 from ryu_haslb.openflow.rule_messages import has_tag, session_slice, untagged_slice
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import (
+    MAX_MATCH_LENGTH,
     FlowStats,
     flow_stats,
     flow_stats_request,
@@ -271,13 +273,13 @@ class SessionAudit:
         session = self._expected.get(tag)
         known = session or self._balancer.sessions.by_tag(tag)
         if row.priority != SESSION_PRIORITY or not self._matches.are_of(row, tag, known):
-            self._not_ours.append(row)
+            self._keep(row, self._not_ours)
             return
         if session is not None:
             del self._expected[tag]
         else:
             if known is None or known.rule_at != self._datapath_id:
-                self._unexpected.append(row)
+                self._keep(row, self._unexpected)
             return
         self._was_found = True
         actions = self._actions.get(row.instructions)  # the same for all rules of a real server
@@ -291,7 +293,16 @@ class SessionAudit:
     def _on_untagged_row(self, row: FlowStats) -> None:
         """A rule with our mark and no tag. At those with the standing rule's cookie :mod:`.audit` looks."""
         if row.cookie != Purpose.PUNT_SESSION_MISS.cookie:
-            self._not_ours.append(row)
+            self._keep(row, self._not_ours)
+
+    @staticmethod
+    def _keep(row: FlowStats, rows: list[FlowStats]) -> None:
+        """Keep a row until the end of its slice. Of one that is longer than ours only what deletes it is kept.
+
+        A peer may report any number of rules, each of 65,000 bytes.
+        """
+        if len(row.match) <= MAX_MATCH_LENGTH:
+            rows.append(row if len(row.instructions) <= MAX_RULE_LENGTH else row._replace(instructions=b""))
 
     def _may_be_in_another_form(self, session: Session, row: FlowStats) -> bool:
         """Whether the switch may report actions in another form than they were sent in: with the same next hop."""

@@ -21,7 +21,7 @@ MAX_TARGETS = 1 << 14
 # Until Python 3.12 to look up a member in an Enum takes five times as long as a name; changes may be many.
 _SESSIONS = Table.SESSIONS.value
 #: Bytes of the match and of the instructions of a rule of ours, at most.
-_MAX_LENGTH = 512
+MAX_RULE_LENGTH = 512
 #: The action that writes the chassis address, up to the address. It is left out when actions are compared: it is the
 #: same for every real server, and another version may choose another address.
 _SET_CHASSIS, _SET_CHASSIS_LENGTH = set_field("eth_src", bytes(6))[:8], 16
@@ -160,7 +160,7 @@ class SessionView:
         if found is not None:
             return found
         virtual_address = row.field("ipv4_dst")
-        if virtual_address is None or len(match) + len(row.instructions) > _MAX_LENGTH:
+        if virtual_address is None or len(match) + len(row.instructions) > MAX_RULE_LENGTH:
             return None
         key = virtual_address, row.actions()
         target = self._targets.get(key)
