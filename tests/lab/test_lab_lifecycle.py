@@ -31,7 +31,6 @@ pytestmark = pytest.mark.lab
 BRINGS_UP_A_LAB = """
 import sys
 from pathlib import Path
-from typing import Any
 from haslb_lab.runner.lab import Lab
 from haslb_lab.chassis.one_switch import OneSwitch
 
