@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from math import inf
 from typing import Optional
 
 from simulation.clock import Clock
@@ -43,15 +42,12 @@ class RequestLog:
         #: By mobile: the requests that have not been sent to a home agent, and the last one that was.
         self._open: dict[bytes, list[Entry]] = {}
         self._sent: dict[bytes, Entry] = {}
-        #: Until when the log is not whole: more came than are remembered.
-        self.broken_at = -inf
 
     def on_request(self, datapath_id: int, payload: bytes) -> None:
         """A request comes to a switch."""
         entry = Entry(self._clock.now, datapath_id, payload)
         if len(self._entries) >= MAX_LOG:
             self._forget(self._entries.popleft())
-            self.broken_at = self._clock.now
         self._entries.append(entry)
         self._open.setdefault(entry.nai, []).append(entry)
 

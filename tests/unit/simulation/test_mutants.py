@@ -6,7 +6,13 @@ import pytest
 from budget import some
 
 from simulation.mutant_worlds import WORLDS
+from simulation.mutants import MUTANTS, changed
 from simulation.simulation import simulate
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_each_mutant_is_one_place_of_the_product_and_compiles(name: str) -> None:
+    compile(changed(MUTANTS[name]), MUTANTS[name].module, "exec")
 
 
 @pytest.mark.parametrize("number", some(range(len(WORLDS))))
