@@ -37,7 +37,7 @@ _FRAGMENT: Final = 0x3FFF  # more fragments, and the offset
 # The Ethernet source; from byte 14 on, of IPv4 the first byte, total length, a word of fragment, TTL and protocol,
 # source and destination; then the header of UDP, and of the request the lifetime, home agent and Identification. With
 # IP options all but the former is elsewhere, so they are looked at first. The Identification is read as a signed
-# number: timestamps of the years 2004 to 2104 are then so small that a compiled session holds them without an object.
+# number: time stamps of the years 2002 to 2070 are then so small that a compiled session holds them without an object.
 _HEADERS: Final = Struct("!6x6s2xBxH2xI2x4s4sHHHH2xH4x4s4xq")
 _FRAGMENT_AND_PROTOCOL: Final = _FRAGMENT << 16 | 0xFF
 _TTL: Final = 0xFF00
