@@ -34,7 +34,7 @@ MULTIPART_HEADER_LENGTH = _REPLY.size
 
 _FLOW_REQUEST = Struct("!B3xII4xQQ")
 _FLOW = Struct("!HBx8xH10xQ16xHH")
-_OPTIONS, _OPTIONS_AT = Struct("!HHH"), 14
+_OPTIONS, _OPTIONS_AT, _OPTIONS_END = Struct("!HHH"), 14, 20
 _OXM_HEADER, _OXM_HAS_MASK = Struct("!I"), 1 << 8
 #: Bytes of the longest match that is divided into its fields and kept. Ours are shorter; a peer may send 65,000 bytes.
 MAX_MATCH_LENGTH = 512
@@ -204,7 +204,7 @@ def flow_stats(message: bytes, with_options: bool = False) -> Iterator[FlowStats
         instructions = match + (match_length + 7 & ~7)
         if match_length < _MATCH_HEADER or instructions > end:
             raise MalformedMessage(f"flow statistics at byte {offset}: a match of {match_length} bytes does not fit")
-        options = message[offset + _OPTIONS_AT :][: _OPTIONS.size] if with_options else b""
+        options = message[offset + _OPTIONS_AT : offset + _OPTIONS_END] if with_options else b""
         body = message[fields : match + match_length], message[instructions:end]
         yield FlowStats(table, priority, cookie, *body, options)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -78,6 +79,20 @@ def test_flow_stats() -> None:
     assert [each.match.get("ipv4_dst") for each in expected] == ["10.1.1.10", ("10.1.1.0", "255.255.255.0"), None]
     assert [row.actions() for row in rows] == [wire.output(3), b"", b""]
     assert expected[0].instructions[1].actions[0].port == 3
+
+
+@pytest.mark.parametrize("with_options", [False, True])
+def test_no_row_of_a_long_reply_has_the_rest_of_it_copied(with_options: bool) -> None:
+    """CPqD's switch sends all rows in one message, of up to 16 MB (:mod:`ryu_haslb.openflow.sockets.framing`)."""
+    reply = flow_stats_reply(*FLOWS)
+    reply += reply[16:] * 2000
+    rows = wire_multipart.flow_stats(reply, with_options)
+    next(rows)
+    tracemalloc.start()
+    next(rows)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < len(reply) / 20
 
 
 def test_meter_stats() -> None:
