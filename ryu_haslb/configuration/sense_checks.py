@@ -162,7 +162,7 @@ def _check_agents(draft: Draft, diagnostics: Diagnostics) -> None:
 def _check_agents_of_one_real(dfp: DfpDraft, reals: Collection[IPv4Address], diagnostics: Diagnostics) -> None:
     """Agents for the same real servers, each of which sets the weight that the other has set: a warning for two agents.
 
-    Agents that may set the weight of any real server count for none of them.
+    An agent that may set the weight of any real server counts for the one at its own address only.
     """
     first: dict[IPv4Address, DfpAgent] = {}
     for key, line in dfp.lines.items():
