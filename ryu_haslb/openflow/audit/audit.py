@@ -224,10 +224,10 @@ class Audit:
         unchanged = [
             sender for sender, version in zip(self._senders, self._asked_versions) if sender.version == version
         ]  # of the others some rules have changed since the request
-        self._find_extraneous(len(unchanged) == len(self._senders), now)
+        not_ours = self._find_extraneous(len(unchanged) == len(self._senders), now)
         for sender in unchanged:
             self._compare_rules_of(sender, now)
-        rows = Counter(row for row in self._rows if _is_common(row))
+        rows = Counter(row for row in self._rows if _is_common(row)) - Counter(not_ours)
         count = self._sent_rules.lost(self._rules, rows.elements())
         if not count and self._at_first is not None:
             count = sum((self._at_first - rows).values())
@@ -250,13 +250,15 @@ class Audit:
         self._sessions.compare(now)
         self._restore()
 
-    def _find_extraneous(self, are_settled: bool, now: float) -> None:
-        """Find rules that bear our mark and are none of ours."""
+    def _find_extraneous(self, are_settled: bool, now: float) -> list[FlowStats]:
+        """Find rules that bear our mark and are none of ours, and remove those that were found before."""
         are_settled = are_settled and all(sender.is_settled for sender in self._senders)
         sent = [*self._rules, *(rule for sender in self._senders for rule in sender.sent)]
-        if self._extraneous.look(extraneous(self._rows, sent, are_settled), is_all=True):
+        found = extraneous(self._rows, sent, are_settled)
+        if self._extraneous.look(found, is_all=True):
             self._due_at = min(self._due_at, now + _SECOND_LOOK_INTERVAL)
         self.take_extraneous(self._extraneous, now)
+        return found
 
     def take_extraneous(self, found: Extraneous, now: float) -> None:
         """Report the rules that were removed."""
