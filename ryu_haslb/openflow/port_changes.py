@@ -19,7 +19,7 @@ class PortChanges:
         self._followed_at = -PORTS_INTERVAL
 
     def must_wait(self) -> bool:
-        """A port has changed. Whether that is not to be followed now: :meth:`take_due` says when."""
+        """Record a change of a port. Returns whether it must wait until :meth:`take_due` returns True."""
         self._changes += 1
         return self._changes > MAX_PORT_CHANGES
 

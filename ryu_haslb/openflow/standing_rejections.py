@@ -64,7 +64,7 @@ class StandingRejections:
             self._backoff.reset()
 
     def reset(self) -> None:
-        """Send the standing rules no more by itself."""
+        """Retry no more, until the standing rules are rejected again."""
         self._backoff.reset()
 
     def on_rejected(self, error: wire.Error, now: float) -> bool:

@@ -6,7 +6,7 @@ nothing. So the number of sessions is limited, and those go first that have show
     unconfirmed   the mobile has sent one request, and perhaps retransmissions of it
     confirmed     it has begun a further attempt (failure_detection.py): it has sent another Identification,
                   RETRANSMISSION_INTERVAL or more after an attempt that was answered, as far as requests show;
-                  or it has retried more often than ``reassign``: so it seems to do while others use its name;
+                  or it has retried more often than ``reassign``, as it seems to do while others use its name;
                   or a reply that accepts it was seen, as happens while its real server is in doubt (doubt.py)
                   a session that has made room and comes back (abandoned_attempts.py) is unconfirmed again
     recovered     as confirmed: the rule on the switch does not show more. Those beyond MAX_CONFIRMED_PART are

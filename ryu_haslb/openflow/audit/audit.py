@@ -318,7 +318,7 @@ class Audit:
             "Switch %016x: %d standing and %d session rules were deleted or changed by another controller or operator; "
             "restored%s",
             *(self._datapath_id, standing, sessions),
-            f", and {added} with our cookie that were added are removed" if added else "",
+            f"; {added} added rules with our cookie removed" if added else "",
         )
 
 

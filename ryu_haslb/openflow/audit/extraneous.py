@@ -54,11 +54,14 @@ class Extraneous:
         self._suspected: set[_Key] = set()
 
     def begin(self) -> None:
-        """Nothing is suspected yet."""
+        """Begin a comparison: nothing is suspected yet."""
         self._suspected.clear()
 
     def look(self, rows: Iterable[FlowStats], is_all: bool = False) -> bool:
-        """These rules are extraneous; ``is_all``: and no others. Whether a second look at some of them is due."""
+        """Remove those of these extraneous rules that an earlier look has found. Returns whether a second look is due.
+
+        ``is_all``: they are all extraneous rules of their tables, and suspicions of others end.
+        """
         rows = list(islice((row for row in rows if len(row.match) <= MAX_MATCH_LENGTH), MAX_RULES))
         keys = {_key(row) for row in rows}
         found = [row for row in rows if _key(row) in self._suspected]

@@ -8,7 +8,7 @@ reports by itself when one is deleted (flow-removed message), and not when one i
                                                -> one bears our mark and is none of ours       -> remove it
                                                   (:mod:`.extraneous`)
 
-An address that is forgotten is learned with its next packet. At the rules that are always there :mod:`.audit` looks.
+An address that is forgotten is learned with its next packet. :mod:`.audit` compares the rules that are always there.
 """
 
 from __future__ import annotations

@@ -291,7 +291,7 @@ class SessionAudit:
             self._changed.append(session)
 
     def _on_untagged_row(self, row: FlowStats) -> None:
-        """A rule with our mark and no tag. At those with the standing rule's cookie :mod:`.audit` looks."""
+        """A rule with our mark and no tag. :mod:`.audit` compares those with the cookie of the standing rule."""
         if row.cookie != Purpose.PUNT_SESSION_MISS.cookie:
             self._keep(row, self._not_ours)
 
