@@ -139,7 +139,7 @@ class Audit:
             self._rules, self._at_first = rules, None
         self._is_expecting = True
         # The first comparison shows the form in which the switch reports rules: before it no deletion is recognized.
-        self._due_at = now + AUDIT_INTERVAL if self._was_verified else now
+        self._due_at = now if self._at_first is None else now + AUDIT_INTERVAL
         self._sessions.begin(now)
 
     def tick(self, now: float) -> None:
@@ -228,9 +228,8 @@ class Audit:
         for sender in unchanged:
             self._compare_rules_of(sender, now)
         rows = Counter(row for row in self._rows if _is_common(row)) - Counter(not_ours)
-        count = self._sent_rules.lost(self._rules, rows.elements())
-        if not count and self._at_first is not None:
-            count = sum((self._at_first - rows).values())
+        lost = self._sent_rules.lost(self._rules, rows.elements())
+        count = lost if lost or self._at_first is None else sum((self._at_first - rows).values())
         if not count:
             self._at_first = self._at_first or rows
             self._was_verified = True
@@ -242,13 +241,25 @@ class Audit:
             self._end("does not report them as they were installed")
             return
         if self._fruitless >= _MAX_FRUITLESS_RESTORATIONS:
-            self._at_first, self._sent_rules = None, SentRules()  # it may report them in another form by now
-        self._backoff.on_rejected(now)
+            self._expect_other_form(lost > 0)
+        else:
+            self._backoff.on_rejected(now)
         if self._was_verified:  # else the switch may report its rules in another form than they were sent in
             self._begin_incident(now)
             self._standing_deleted += count
         self._sessions.compare(now)
         self._restore()
+
+    def _expect_other_form(self, has_other_effects: bool) -> None:
+        """The switch may report rules in another form by now, and their effects as well.
+
+        It is asked as soon as they are installed: what others change before that would be taken for the form.
+        """
+        self._at_first = None
+        if has_other_effects:
+            self._sent_rules = SentRules()
+        self._fruitless = 0
+        self._backoff.reset()
 
     def _find_extraneous(self, are_settled: bool, now: float) -> list[FlowStats]:
         """Find rules that bear our mark and are none of ours, and remove those that were found before."""
