@@ -161,7 +161,7 @@ class Fleet:
     def _configure(self, connection: Connection) -> None:
         """Apply the configuration in force to a connection, which may no longer be permitted."""
         if not self._is_configured(connection.transport.id):
-            self._retire(connection, lambda *_: None)
+            self._retire(connection, "'ip slb datapath' no longer names it", lambda *_: None)
         elif self._is_permitted(connection.transport):
             connection.configure(self._configuration)
         else:
@@ -260,11 +260,13 @@ class Fleet:
         removed: dict[int, Optional[bool]] = {
             datapath_id: None for datapath_id, connection in self._connections.items() if not connection.is_waiting
         }
-        _for_each("retirement", self._connections, lambda connection: self._retire(connection, removed.__setitem__))
+        why = "retired; 'haslb configure' or SIGHUP serves it"
+        _for_each("retirement", self._connections, lambda each: self._retire(each, why, removed.__setitem__))
         return removed
 
-    def _retire(self, connection: Connection, conclude: Conclude) -> None:
+    def _retire(self, connection: Connection, why: str, conclude: Conclude) -> None:
         transport = connection.transport
+        self.switches[transport.id].lost_because = why
         self._not_served[transport.id] = self._connections.pop(transport.id).transport
         if connection.is_waiting:
             LOG.warning("Switch %016x is served by another balancer; its rules stay", transport.id)
@@ -289,6 +291,7 @@ class Fleet:
                 "Switch %016x from %s (port %d): closing the connection: %s",
                 *(transport.id, *transport.address[:2], reason),
             )
+            transport.close_reason = f"connection closed ({reason})"
         return reason is None
 
     def _serve(self, transport: SwitchChannel) -> None:

@@ -44,7 +44,7 @@ class Switch:
     ``home`` is the host that it was first served from, ``has_keys`` whether the keys on it are known
     (:mod:`.session_key`). ``arp_metered`` counts the ARP requests for virtual addresses that its meter has dropped.
     ``record`` is what a test on record has found out, ``switching_source`` what has decided how the switch forwards.
-    ``served_since`` is the time of the last :meth:`connect`, ``lost_because`` why the last connection has ended.
+    ``served_since`` is the time of the last :meth:`connect`, ``lost_because`` why it is not served any more.
     ``path`` is what a packet-in goes through.
     """
 

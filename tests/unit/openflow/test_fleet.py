@@ -79,9 +79,13 @@ def test_a_switch_that_is_configured_no_longer_loses_our_rules_and_gets_them_aga
     served = Served(configuration=replace(CONFIGURATION, datapaths={1: Datapath(1)}))
     installed = len(served.switch.flows)
     assert installed > 0
+    served.fleet.on_disconnected(served.transport)
+    served.transport = served.connect("192.0.2.1")
     served.fleet.configure(replace(CONFIGURATION, datapaths={2: Datapath(2)}))
     served.transport.answer()
     assert (purposes(served.switch), served.is_connected) == ({Purpose.PASS_OTHER}, False)
+    lost_because = served.fleet.switches[1].lost_because
+    assert lost_because == "'ip slb datapath' no longer names it", "not that of an earlier loss"
     served.fleet.configure(CONFIGURATION)
     served.transport.answer()
     assert (len(served.switch.flows), served.is_connected) == (installed, True)
@@ -118,6 +122,8 @@ def test_a_connection_whose_address_is_no_longer_permitted_is_closed() -> None:
     waiting = served.connect("192.0.2.2")
     served.fleet.configure(configured(Datapath(1, (IPv4Address("192.0.2.3"),))))
     assert (served.transport.is_closed, waiting.is_closed) == (True, True)
+    served.fleet.on_disconnected(served.transport)
+    assert "'ip slb datapath' permits it from" in served.fleet.switches[1].lost_because
 
 
 SWITCH_1 = PeerCertificate("switch-1", ("s1.example.net",))

@@ -31,6 +31,7 @@ def test_retire_deletes_session_rules_then_meters_then_standing_rules_and_leaves
     assert kinds(served.transport.sent)[0] == ofproto_v1_3.OFPT_METER_MOD
     assert (removed, purposes(served.switch), served.switch.meters) == ({1: True}, {Purpose.PASS_OTHER}, {})
     assert not served.is_connected
+    assert served.fleet.switches[1].lost_because == "retired; 'haslb configure' or SIGHUP serves it"
 
 
 @pytest.mark.parametrize(("meters", "bundles"), [(False, True), (True, False), (False, False)])
