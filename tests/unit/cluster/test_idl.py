@@ -215,3 +215,9 @@ def test_only_the_tables_are_asked_for_that_the_server_has(
     assert list(sent[0].params[2]) == asked
     assert server.idl.missing_tables == {"Cluster"} - set(asked)
     assert list(server.idl.tables) == ["Cluster"]
+
+
+def test_the_schema_bounds_every_table_of_members() -> None:
+    """A member follows no server that sends more rows than the bound. The servers' own table of remotes has none."""
+    tables = json.loads(SCHEMA.read_text())["tables"]
+    assert tables.keys() - MAX_ROWS.keys() == {"Connection"}
