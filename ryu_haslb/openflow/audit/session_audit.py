@@ -10,10 +10,10 @@ Reading every session rule of a large switch keeps it busy for seconds, so the r
         -> it has another priority or match           -> none of ours: removed after a second look (:mod:`.extraneous`)
     ask for the rules with our mark and no tag        -> all but the standing rules are none of ours
 
-After each slice there is a pause of four times the time that the slice took, so that the audit takes at most a fifth of
-the switch's time; the pause is limited to 2 s. Rules that wait or are outstanding are left out. Nothing is audited
-before recovery has read all rules, or has given up. If it has given up, the first comparison recovers the sessions of
-the rules that it did not read, and removes none of them.
+:mod:`.session_rows` judges the rows of a slice. After each slice there is a pause of four times the time that the slice
+took, so that the audit takes at most a fifth of the switch's time; the pause is limited to 2 s. Rules that wait or are
+outstanding are left out. Nothing is audited before recovery has read all rules, or has given up. If it has given up,
+the first comparison recovers the sessions of the rules that it did not read, and removes none of them.
 
 A rule with an idle time-out has the switch send a flow-removed message, which distinguishes a time-out from a deletion
 at once. Rules without an idle time-out do not: beyond :data:`.session_rules.MAX_SESSIONS_WITH_IDLE_TIMEOUT` there would
@@ -30,15 +30,13 @@ from typing import Callable, Optional
 from ryu_haslb.openflow.audit.extraneous import Extraneous
 from ryu_haslb.openflow.audit.ghosts import Ghosts, Recovers
 from ryu_haslb.openflow.audit.rule_count import RuleCount
-from ryu_haslb.openflow.audit.session_matches import SessionMatches
-from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Purpose, Table
-from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH
-from ryu_haslb.openflow.rule_messages import has_tag, session_slice, untagged_slice
+from ryu_haslb.openflow.audit.session_rows import UNTAGGED, SessionRows
+from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.rule_messages import session_slice, untagged_slice
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import (
-    MAX_MATCH_LENGTH,
     FlowStats,
     flow_stats,
     flow_stats_request,
@@ -47,7 +45,7 @@ from ryu_haslb.openflow.wire_multipart import (
     table_stats_request,
 )
 from ryu_haslb.slb.balancer import Balancer
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
+from ryu_haslb.slb.session import Session
 
 LOG = logging.getLogger(__name__)
 
@@ -72,14 +70,8 @@ SECOND_LOOK_INTERVAL = 2.0
 #: Comparisons in a row that find none of our rules. After them the switch is taken for one that does not report its
 #: rules, and nothing is compared any more.
 _MAX_EMPTY_COMPARISONS = 3
-#: Slices of which rules are installed again before the switch has reported one as it was sent.
-_MAX_UNPROVEN_SLICES = 3
 #: How often slices are halved on a switch that damages its replies: some of them then come whole.
 _MAX_HALVINGS = 6
-#: The number of the slice of rules with our mark and no tag; it is read first.
-_UNTAGGED = -1
-# Until Python 3.12 to look up a member in an Enum takes five times as long as a name; rows are many.
-_SESSIONS = Table.SESSIONS.value
 #: No tag. ``has_recovered`` returns for it whether recovery has read all rules, or has given up.
 _NO_TAG = 0
 
@@ -102,8 +94,6 @@ class SessionAudit:
         #: Rules that are none of ours; :mod:`.audit` reports those that were removed.
         self.extraneous = Extraneous(remove)
         self.remove = remove
-        self._not_ours: list[FlowStats] = []
-        self._matches = SessionMatches()
         self.is_comparing = False
         self.deleted = 0
         self._channel = channel
@@ -117,18 +107,13 @@ class SessionAudit:
         self._began_at = self._next_at = self._reading = 0.0
         self._to_divide: Optional[Iterator[list[Session]]] = None
         self._slices: list[list[Session]] = []
-        self._ignores_cookies = False
         self._slice = 0
         self._to_read: deque[int] = deque()
         self._to_look_again: deque[int] = deque()
         self._look_again_at = 0.0
         self._looks_again = False
-        self._expected: dict[int, Session] = {}
-        self._changed: list[Session] = []
-        self._actions: dict[bytes, bytes] = {}
-        self._unexpected: list[FlowStats] = []
-        self._was_found = self._had_our_actions = False
-        self._empty_comparisons = self._unproven_slices = 0
+        self._rows = SessionRows(datapath_id, rules, balancer.sessions)
+        self._empty_comparisons = 0
         self._ghosts = Ghosts(datapath_id, rules, balancer, recovery)
         self._has_found = self._is_due_again = False
         self._is_complete, self._halvings = True, 0
@@ -147,7 +132,7 @@ class SessionAudit:
         self._is_due_again = self.is_comparing
         if self.is_comparing or self._empty_comparisons >= _MAX_EMPTY_COMPARISONS:
             return
-        self.is_comparing, self._was_found = True, False
+        self.is_comparing, self._rows.was_found = True, False
         self._has_found = self._is_due_again = False
         self._began_at = self._next_at = now
         self._is_complete, self._reading = True, 0.0
@@ -155,9 +140,9 @@ class SessionAudit:
         self._count.on_comparison()
         self._to_divide = self._balancer.sessions.slices(_SESSIONS_PER_TICK)
         rules = max(len(self._balancer.sessions), self._count.in_table)  # there may be more rules than sessions
-        slices = 1 if self._ignores_cookies else min(slices_for(rules) << self._halvings, _MAX_SLICES)
+        slices = 1 if self._rows.ignores_cookies else min(slices_for(rules) << self._halvings, _MAX_SLICES)
         self._slices = [[] for _ in range(slices)]
-        self._to_read = deque(range(len(self._slices)) if self._ignores_cookies else range(_UNTAGGED, slices))
+        self._to_read = deque(range(len(self._slices)) if self._rows.ignores_cookies else range(UNTAGGED, slices))
         self._to_look_again.clear()
         self._look_again_at = now
         self._ghosts.begin()
@@ -188,8 +173,8 @@ class SessionAudit:
         try:
             if self.is_comparing:
                 for row in flow_stats(message):
-                    self._on_row(row)
-                if len(self._unexpected) + len(self._not_ours) > _MAX_UNEXPECTED:
+                    self._rows.take(row)
+                if self._rows.count_unexpected() > _MAX_UNEXPECTED:
                     raise MalformedMessage(f"more than {_MAX_UNEXPECTED} rules without a session in one slice")
                 more = has_more(message)
                 if not more:
@@ -250,80 +235,31 @@ class SessionAudit:
             self._to_divide = None
         self._looks_again = not self._to_read
         self._slice = (self._to_read or self._to_look_again).popleft()
-        self._changed, self._unexpected, self._not_ours, self._actions = [], [], [], {}
-        if self._slice == _UNTAGGED:
-            self._expected, (cookie, mask) = {}, untagged_slice()
+        expected: dict[int, Session] = {}
+        if self._slice == UNTAGGED:
+            cookie, mask = untagged_slice()
         else:
             sessions, self._slices[self._slice] = self._slices[self._slice], []
             # Only rules that are confirmed before the request is sent must be in the reply.
-            self._expected = {session.tag: session for session in sessions if self._has_rule(session)}
+            expected = {session.tag: session for session in sessions if self._has_rule(session)}
             cookie, mask = session_slice(self._slice, len(self._slices))
+        self._rows.begin(self._slice, len(self._slices), expected)
         self._ask(lambda xid: flow_stats_request(xid, Table.SESSIONS, cookie, mask), now)
-
-    def _on_row(self, row: FlowStats) -> None:
-        if row.table != _SESSIONS or row.cookie & COOKIE_MARK_MASK != COOKIE_MARK:
-            return
-        if not has_tag(row.cookie):
-            self._on_untagged_row(row)
-            return
-        tag = row.cookie >> COOKIE_MARK_BITS
-        if self._slice == _UNTAGGED or (tag ^ self._slice) & len(self._slices) - 1:
-            self._ignores_cookies = True  # some switches report the whole table each time
-            return
-        session = self._expected.get(tag)
-        known = session or self._balancer.sessions.by_tag(tag)
-        if row.priority != SESSION_PRIORITY or not self._matches.are_of(row, tag, known):
-            self._keep(row, self._not_ours)
-            return
-        if session is not None:
-            del self._expected[tag]
-        else:
-            if known is None or known.rule_at != self._datapath_id:
-                self._keep(row, self._unexpected)
-            return
-        self._was_found = True
-        actions = self._actions.get(row.instructions)  # the same for all rules of a real server
-        if actions is None:
-            actions = self._actions[row.instructions] = row.actions()
-        if not self._rules.leads_elsewhere(session, actions):
-            self._had_our_actions = True
-        elif self._had_our_actions or not self._may_be_in_another_form(session, row):
-            self._changed.append(session)
-
-    def _on_untagged_row(self, row: FlowStats) -> None:
-        """A rule with our mark and no tag. :mod:`.audit` compares those with the cookie of the standing rule."""
-        if row.cookie != Purpose.PUNT_SESSION_MISS.cookie:
-            self._keep(row, self._not_ours)
-
-    @staticmethod
-    def _keep(row: FlowStats, rows: list[FlowStats]) -> None:
-        """Keep a row until the end of its slice. Of one that is longer than ours only what deletes it is kept.
-
-        A peer may report any number of rules, each of 65,000 bytes.
-        """
-        if len(row.match) <= MAX_MATCH_LENGTH:
-            rows.append(row if len(row.instructions) <= MAX_RULE_LENGTH else row._replace(instructions=b""))
-
-    def _may_be_in_another_form(self, session: Session, row: FlowStats) -> bool:
-        """Whether the switch may report actions in another form than they were sent in: with the same next hop."""
-        was_tried = self._unproven_slices >= _MAX_UNPROVEN_SLICES
-        return was_tried or self._rules.may_lead_to(session, row.instructions)
 
     def _finish_slice(self, now: float) -> None:
         """All rules of the slice have been read: install the missing ones, note or remove those without a session."""
         missing = [
             session
-            for session in (*self._expected.values(), *self._changed)
+            for session in self._rows.end()
             if self._has_rule(session) and session.deadline > now + _MIN_REMAINING
         ]
         self._reading += now - self._asked_at
-        self._unproven_slices += bool(self._changed) and not self._had_our_actions
         if missing:
             self._has_found = True
             self.deleted += len(missing)
             self._rules.reinstall(missing)
-        has_ghosts = bool(self._unexpected) and self._ghosts.look(self._unexpected, now)
-        if (self.extraneous.look(self._not_ours) or has_ghosts) and not self._looks_again:
+        has_ghosts = bool(self._rows.unexpected) and self._ghosts.look(self._rows.unexpected, now)
+        if (self.extraneous.look(self._rows.not_ours) or has_ghosts) and not self._looks_again:
             self._has_found = True
             self._look_again_at = self._asked_at + SECOND_LOOK_INTERVAL
             self._to_look_again.append(self._slice)
@@ -343,8 +279,9 @@ class SessionAudit:
 
     def _end_comparison(self, now: float) -> None:
         self.is_comparing = False
-        self._slices, self._expected, self._unexpected, self._changed, self._not_ours = [], {}, [], [], []
-        if self._was_found:
+        self._slices = []
+        self._rows.forget()
+        if self._rows.was_found:
             self._empty_comparisons = 0
         elif self._has_found:
             self._empty_comparisons += 1
