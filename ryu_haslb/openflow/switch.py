@@ -8,7 +8,7 @@ from typing import Optional
 
 from ryu_haslb.configuration.model import Configuration
 from ryu_haslb.openflow import wire, wire_packet
-from ryu_haslb.openflow.audit.audit import Restored
+from ryu_haslb.openflow.audit.incident import Restored
 from ryu_haslb.openflow.capabilities import Capabilities
 from ryu_haslb.openflow.layout import Layout
 from ryu_haslb.openflow.layout_choice import SwitchingSource

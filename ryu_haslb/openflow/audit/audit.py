@@ -15,7 +15,7 @@ Another controller, or an operator (``ovs-ofctl del-flows``), may delete our rul
                      a rule bears our mark and is none of ours (:mod:`.extraneous`) -> removed
 
 Everything that is found at about the same time is one incident. Each incident has one log line, and there is at most
-one line in :data:`LOG_INTERVAL`. While the standing rules are being installed, nothing is compared.
+one line in :data:`.incident.LOG_INTERVAL`. While the standing rules are being installed, nothing is compared.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.audit.extraneous import Extraneous, extraneous
+from ryu_haslb.openflow.audit.incident import Incidents, Restored
 from ryu_haslb.openflow.audit.sent_rules import Sender, SentRules
 from ryu_haslb.openflow.audit.session_audit import SessionAudit
 from ryu_haslb.openflow.backoff import Backoff
@@ -57,10 +57,6 @@ _FLOW_REMOVED_DELAY = 0.1
 _MAX_RESTORE_INTERVAL = 8.0
 #: Seconds without a reply after which the request is given up.
 _REPLY_TIMEOUT = 15.0
-#: Seconds between two log lines.
-LOG_INTERVAL = 10.0
-#: Seconds from the first finding of an incident until it is logged, so that one line reports all of it.
-_INCIDENT_INTERVAL = 1.0
 #: Rows of a reply that are kept, beside four for each standing rule: those of rate-limited clients and of storms are
 #: among them. A reply may go on for ever.
 _MAX_FURTHER_ROWS = 10_000
@@ -71,17 +67,6 @@ _STANDING_MASK = 0xFFFFFFFF0000FFFF
 #: The purposes of rules that are not there all the time.
 _COMING_AND_GOING = REPLY_PURPOSES | TEMPORARY_PURPOSES | LEARNED_PURPOSES
 _EXACT_COOKIE = 0xFFFFFFFFFFFFFFFF
-
-
-@dataclass
-class Restored:
-    """What was restored on a switch since the start, after others had deleted it."""
-
-    incidents: int = 0
-    standing_rules: int = 0
-    session_rules: int = 0
-    meters: int = 0
-    extraneous_rules: int = 0
 
 
 class Audit:
@@ -105,7 +90,7 @@ class Audit:
         self._channel = channel
         self._datapath_id = channel.id
         self._sessions = sessions
-        self._restored = restored
+        self._incidents = Incidents(channel.id, restored)
         self._restore = restore
         self._is_expecting = False
         self._rules: list[SentRule] = []
@@ -118,9 +103,6 @@ class Audit:
         self._fruitless = 0
         self._was_verified = False
         self._is_possible = True
-        self._incident_since: Optional[float] = None
-        self._standing_deleted = self._sessions_deleted = self._extraneous_removed = 0
-        self._logged_at: Optional[float] = None
 
     @property
     def is_reading_sessions(self) -> bool:
@@ -153,8 +135,7 @@ class Audit:
             self._ask(now)
         self._sessions.tick(now)
         self._follow_comparison(now)
-        if self._incident_since is not None:
-            self._report(now)
+        self._incidents.report(self._sessions.is_comparing, now)
 
     def on_flow_removed(self, cookie: int, now: float) -> bool:
         """A rule has left its table. False when it is not a standing rule of ours."""
@@ -245,8 +226,7 @@ class Audit:
         else:
             self._backoff.on_rejected(now)
         if self._was_verified:  # else the switch may report its rules in another form than they were sent in
-            self._begin_incident(now)
-            self._standing_deleted += count
+            self._record(now, standing_rules=count)
         self._sessions.compare(now)
         self._restore()
 
@@ -274,16 +254,14 @@ class Audit:
     def take_extraneous(self, found: Extraneous, now: float) -> None:
         """Report the rules that were removed."""
         if found.removed:
-            self._begin_incident(now)
-            self._extraneous_removed += found.removed
+            self._record(now, extraneous_rules=found.removed)
             found.removed = 0
 
     def _compare_rules_of(self, sender: Sender, now: float) -> None:
         """Find deleted and changed rules that come and go."""
         lost = self._sent_rules.lost(sender.sent, self._rows)
         if lost and self._was_verified:
-            self._begin_incident(now)
-            self._standing_deleted += lost
+            self._record(now, standing_rules=lost)
             sender.on_lost()
 
     def _end(self, reason: str) -> None:
@@ -293,44 +271,14 @@ class Audit:
     def _follow_comparison(self, now: float) -> None:
         """Take over what a comparison of the session rules has found, when it has ended."""
         if self._sessions.deleted and not self._sessions.is_comparing:
-            self._begin_incident(now)
-            self._sessions_deleted += self._sessions.deleted
+            self._record(now, session_rules=self._sessions.deleted)
             self._sessions.deleted = 0
         self.take_extraneous(self._sessions.extraneous, now)
 
-    def _begin_incident(self, now: float) -> None:
-        if self._incident_since is None:
-            self._incident_since = now
+    def _record(self, now: float, **rules: int) -> None:
+        """Record what was found. If that begins an incident, compare once more: others may have done more."""
+        if self._incidents.record(now, **rules):
             self._due_at = min(self._due_at, now)
-
-    def _report(self, now: float) -> None:
-        """Log an incident when all of it is known, or after a while."""
-        assert self._incident_since is not None, "there is an incident to report"
-        latest = LOG_INTERVAL if self._sessions.is_comparing else _INCIDENT_INTERVAL
-        if now < self._incident_since + latest or (
-            self._logged_at is not None and now < self._logged_at + LOG_INTERVAL
-        ):
-            return
-        standing, sessions, added = self._standing_deleted, self._sessions_deleted, self._extraneous_removed
-        self._standing_deleted = self._sessions_deleted = self._extraneous_removed = 0
-        self._incident_since = None
-        self._logged_at = now
-        self._restored.incidents += 1
-        self._restored.standing_rules += standing
-        self._restored.session_rules += sessions
-        self._restored.extraneous_rules += added
-        if not standing and not sessions:
-            LOG.warning(
-                "Switch %016x: %d rules with our cookie were added by another controller or operator; removed",
-                *(self._datapath_id, added),
-            )
-            return
-        LOG.warning(
-            "Switch %016x: %d standing and %d session rules were deleted or changed by another controller or operator; "
-            "restored%s",
-            *(self._datapath_id, standing, sessions),
-            f"; {added} added rules with our cookie removed" if added else "",
-        )
 
 
 def _is_asked_for(row: FlowStats, table: int, cookie: int, mask: int) -> bool:
