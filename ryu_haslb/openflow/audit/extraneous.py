@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Callable, Optional
 
+from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL
 from ryu_haslb.openflow.pipeline import (
     LEARNED_PURPOSES,
     PIPELINE,
@@ -26,6 +27,7 @@ from ryu_haslb.openflow.pipeline import (
     TEMPORARY_PURPOSES,
     Purpose,
 )
+from ryu_haslb.openflow.probes.questions import RULE_TIMEOUT
 from ryu_haslb.openflow.roles import lease
 from ryu_haslb.openflow.rule_messages import SentRule
 from ryu_haslb.openflow.wire_multipart import MAX_MATCH_LENGTH, FlowStats, canonical_match, options_of
@@ -38,7 +40,7 @@ MAX_SUSPECTED = 10_000
 #: The purposes of rules whose cookies have data.
 _WITH_DATA = LEARNED_PURPOSES | {Purpose.SESSION_KEY}
 #: Seconds for which a temporary rule stays at most.
-_MAX_TIME = {purpose: 10 if purpose in STORM_PURPOSES else 60 for purpose in TEMPORARY_PURPOSES}
+_MAX_TIME = {purpose: MUTE_INTERVAL if purpose in STORM_PURPOSES else RULE_TIMEOUT for purpose in TEMPORARY_PURPOSES}
 
 #: Table, priority and cookie.
 _Kind = tuple[int, int, int]
