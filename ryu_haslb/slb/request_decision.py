@@ -169,7 +169,7 @@ class RequestDecision:
         if self._sessions.is_full and not self._displacement.make_room():
             return self._drop(DropReason.SESSION_LIMIT)
         self._abandoned.forget(request)
-        return self._resume_session(request, attempt, now)
+        return self._resume_session(request, attempt, named, now)
 
     def _stay_without_session(
         self, request: Request, attempt: Attempt, names_home_agent: bool, now: float
@@ -183,14 +183,14 @@ class RequestDecision:
         self._abandoned.stay(attempt, session)
         return self._dispatch(attempt.real, None)
 
-    def _resume_session(self, request: Request, attempt: Attempt, now: float) -> Verdict:
+    def _resume_session(self, request: Request, attempt: Attempt, named: Optional[RealServer], now: float) -> Verdict:
         """The mobile comes back after its session has ended: the session goes on where it was."""
         session = self._sessions.open(request, attempt.real, now)
         session.last_attempt, session.identification = attempt.last_attempt, UNKNOWN_IDENTIFICATION
         session.retries, session.waited = attempt.retries, attempt.waited
         self.statistics.assignments += 1
         self._assign(session, now)
-        return self._continue_session(request, session, None, now, SessionState.INIT)
+        return self._continue_session(request, session, named, now, SessionState.INIT)
 
     def _continue_session(
         self,

@@ -61,12 +61,15 @@ class Farm(RuleBasedStateMachine):
                 assert health is not Health.OPERATIONAL or testing or has_given_up or is_lost, "moved without a reason"
         if named is not None and verdict.real is not None:
             assert verdict.real is self.bench.reals[named]
-            assert verdict.real.in_service or verdict.real is held_by
+            was_at = attempt.real if attempt is not None else held_by
+            assert verdict.real.in_service or verdict.real is was_at
         if before is None and named is None and verdict.real is not None:
-            if attempt is None or not attempt.is_displaced or verdict.real is not attempt.real:
+            if attempt is None or verdict.real is not attempt.real or (lifetime and not attempt.is_displaced):
                 self.check_new(verdict.real, attempt is not None)
-            else:
-                assert attempt.real.health is Health.OPERATIONAL, "it stays where its session would have stayed"
+            elif lifetime:  # a deregistration goes to where the binding is
+                assert attempt.real.health in (Health.OPERATIONAL, Health.DEMOTED), (
+                    "where its session would have stayed"
+                )
 
     @staticmethod
     def check_new(real: RealServer, resumes: bool) -> None:

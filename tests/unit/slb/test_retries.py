@@ -45,6 +45,16 @@ def test_attempts_that_were_abandoned_count_on_into_the_next(idle: int, pause: f
     assert bench.balancer.statistics.reassignments == 1
 
 
+@pytest.mark.parametrize("idle", [10, 300])
+def test_a_request_that_names_its_home_agent_goes_there_whatever_came_before(idle: int) -> None:
+    """The mobile was bound there; its session may have ended by then (``idle`` 10)."""
+    bench = Bench(1, 1, reassign=1, server={"idle": idle})
+    assert bench.attempt("anna@example.org", retransmissions=1) == "AA"
+    bench.wait(20.0)
+    assert bench.letter(bench.request("anna@example.org", bench.reals[0].packed_address)) == "A"
+    assert bench.balancer.statistics.reassignments == 0
+
+
 def test_an_attempt_without_retransmissions_was_answered_and_ends_the_count() -> None:
     bench = Bench(1, 1, reassign=3, server={"idle": 300})
     bench.attempt("anna@example.org")
