@@ -35,12 +35,16 @@ class Belief(NamedTuple):
 
 
 class Look(NamedTuple):
-    """The beliefs of one moment, by address. ``overloads`` counts requests that the balancer has
-    dropped for want of room, and what meters have dropped."""
+    """The beliefs of one moment, by address.
+
+    ``recovering`` are the switches on which rules of an earlier run are pending. ``overloads`` counts requests that the
+    balancer has dropped for want of room, and what meters have dropped.
+    """
 
     at: float
     balancer: Balancer
     served: frozenset[int]
+    recovering: frozenset[int]
     beliefs: dict[bytes, Belief]
     overloads: int
 
@@ -85,8 +89,13 @@ class RealWatch:
                 )
                 for real in farm.reals
             }
-            self._looks[-1] = Look(world.clock.now, balancer, served, beliefs, self._overloads(balancer))
+            recovering = frozenset(each for each in served if self._is_recovering(each))
+            overloads = self._overloads(balancer)
+            self._looks[-1] = Look(world.clock.now, balancer, served, recovering, beliefs, overloads)
         world.clock.after(LOOK_INTERVAL, self._look)
+
+    def _is_recovering(self, datapath_id: int) -> bool:
+        return not self._world.controller.fleet.switches[datapath_id].unrecovered.recovery.is_over
 
     def _overloads(self, balancer: Balancer) -> int:
         meters = [meter for switch in self._world.switches for meter in switch.datapath.meters.values()]

@@ -11,9 +11,7 @@ from functools import partial
 import pytest
 from budget import some
 
-from ryu_haslb.slb.drop_reason import DropReason
 from ryu_haslb.slb.health import Health
-from ryu_haslb.slb.request import Request, Verdict
 from simulation import failure_invariant, health_invariants, invariants, request_invariants, rule_invariant
 from simulation.faults import FAULTS, Fault
 from simulation.openflow import ROLE_MASTER
@@ -66,13 +64,9 @@ def _make_two_masters(world: World) -> None:
 
 
 def _serve_no_mobile(world: World) -> None:
-    balancer = world.controller.balancer
-
-    def drop(request: Request, now: float) -> Verdict:
-        balancer.statistics.count_dropped(DropReason.NO_REAL_AVAILABLE)
-        return None, None, DropReason.NO_REAL_AVAILABLE
-
-    balancer.request = drop  # type: ignore[method-assign]
+    """Its requests are forwarded, and no reply comes."""
+    mobile = world.mobiles[0]
+    world.clock.after(600.0, setattr, mobile, "seeking_since", world.clock.now)
 
 
 def _cut_bystanders(world: World) -> None:
@@ -138,8 +132,10 @@ def _weigh_wrongly(world: World) -> None:
 
 
 def _let_sessions_stay(world: World) -> None:
+    """At a home agent that hangs, and has just been failed."""
     farm = world.controller.balancer.farms["HAFARM"]
     farm.choose_instead = lambda real, *_: real  # type: ignore[method-assign]
+    world.clock.after(2.0, _fail_for_nothing, world)
 
 
 def _let_sessions_go_nowhere(world: World) -> None:
@@ -195,7 +191,7 @@ _BESIDE: dict[str, list[Fault]] = {
     "a silent home agent does not return": _HANGS,
     "a mobile leaves a silent home agent": _HANGS,
     "a failed home agent is tested": _HANGS,
-    "a session leaves a home agent that cannot serve": [Fault(61.0, "real server is removed", (0, True))],
+    "a session leaves a home agent that cannot serve": _HANGS,
     "a request that a home agent can take is dispatched": _DIES,
 }
 
