@@ -46,7 +46,7 @@ def test_attempts_that_were_abandoned_count_on_into_the_next(idle: int, pause: f
 
 
 @pytest.mark.parametrize("idle", [10, 300])
-def test_a_request_that_names_its_home_agent_goes_there_whatever_came_before(idle: int) -> None:
+def test_a_request_that_names_its_home_agent_goes_there_after_retries_too(idle: int) -> None:
     """The mobile was bound there; its session may have ended by then (``idle`` 10)."""
     bench = Bench(1, 1, reassign=1, server={"idle": idle})
     assert bench.attempt("anna@example.org", retransmissions=1) == "AA"
