@@ -61,7 +61,7 @@ class HealthInvariants:
                 self._one_that_is_silent_does_not_return(real, agent, before)
 
     def _one_that_answers_is_not_failed(self, number: int, real: RealServer, before: _Seen) -> None:
-        """Where its replies pass a switch that can copy them, and nobody has touched the rules."""
+        """Where its replies pass a switch that can copy them, and no fault has changed its rules."""
         world, agent = self._world, self._world.home_agents[number]
         is_failed = before.health is Health.OPERATIONAL and real.failed_at > before.failed_at
         may_be_probe = real.health is not Health.FAILED and world.parameters.probe is not None

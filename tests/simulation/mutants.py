@@ -146,7 +146,7 @@ MUTANTS: dict[str, Mutant] = {
         "is_silent = self.unanswered_probes",
         "is_silent = False and self.unanswered_probes",
     ),
-    "an address is believed to whoever claims it": Mutant(
+    "each claim of an address is believed": Mutant(
         "openflow/neighbours/neighbour.py",
         "self.challenged_until = now + CHALLENGE_TIMEOUT\n        self.challenge_probes = 0",
         "self.challenged_until = now\n        self.challenge_probes = 9",

@@ -81,7 +81,7 @@ def removal(xid: int) -> bytes:
 
 
 def has_cookie(cookie: int) -> bool:
-    """Whether this is the cookie of a lease, whoever holds it."""
+    """Whether this is the cookie of a lease, ours or that of another balancer."""
     return cookie & _LEASE_COOKIE_MASK == LEASE_COOKIE
 
 

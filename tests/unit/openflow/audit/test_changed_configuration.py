@@ -1,4 +1,4 @@
-"""The standing rules of another configuration replace those before, which is nobody else's doing (docs/flows.md)."""
+"""The standing rules of another configuration replace those before; that is no incident (docs/flows.md)."""
 
 from __future__ import annotations
 
