@@ -127,7 +127,7 @@ class RequestPath:
             sent_before = self._sink.xid
             self._switch.rules.flush(0.0)
             for xid in range(sent_before + 1, self._sink.xid + 1):
-                self._transactions.on_barrier_reply(xid, 0.0)
+                self._transactions.on_barrier_reply(xid, time.monotonic())
         return (time.process_time() - begin) / count * 1e6
 
     def _requests(self, first: int, count: int) -> float:

@@ -114,6 +114,7 @@ class Installation:
 
     def tick(self, now: float) -> None:
         """Audit what is in place while the switch is served; while it rejects our rules, send them again when due."""
+        self.transactions.tick(now)
         if self.is_serving:
             if not self._is_installing:
                 self._rejections.forget_if_accepted(self._installed_at, now)

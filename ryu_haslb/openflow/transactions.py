@@ -119,6 +119,11 @@ class Transactions:
         transaction.error = transaction.error or error
         return True
 
+    def tick(self, now: float) -> None:
+        """Forget transactions that are not followed any more: each holds the sessions whose rules it had."""
+        while self._revocable and next(iter(self._revocable.values()))[0] < now:
+            del self._revocable[next(iter(self._revocable))]
+
     def abandon(self) -> None:
         """The connection is lost: open transactions are never concluded."""
         self._open.clear()
@@ -126,8 +131,7 @@ class Transactions:
         self._revocable.clear()
 
     def _await_late_errors(self, xid: int, transaction: _Transaction, now: float) -> None:
-        while self._revocable and next(iter(self._revocable.values()))[0] < now:
-            del self._revocable[next(iter(self._revocable))]
+        self.tick(now)
         if transaction.revoke is not None and transaction.error is None:
             self._revocable[xid] = now + LATE_REJECTION_TIME, transaction.revoke
 

@@ -11,7 +11,7 @@ from fake_switch import FakeTransport, messages_of
 
 from ryu_haslb.engine import ofproto_v1_3
 from ryu_haslb.openflow import wire
-from ryu_haslb.openflow.transactions import Transactions
+from ryu_haslb.openflow.transactions import LATE_REJECTION_TIME, Transactions
 from ryu_haslb.openflow.wire_flow_mod import FlowMod, bundle
 
 
@@ -148,3 +148,24 @@ def test_a_switch_that_replies_to_the_second_barrier_only_costs_no_memory() -> N
 class MeasureOfNothing:
     def __call__(self, _: float) -> None:
         raise AssertionError("the beginning is not known")
+
+
+def test_a_confirmed_transaction_is_forgotten_when_no_error_of_it_can_come_any_more() -> None:
+    """Each holds the sessions whose rules it had: after a storm a million."""
+    sent = Sent()
+    revoke = RevocationOfNothing()
+    xid = sent.transactions.submit(lambda xid: rules(xid, 2), sent.results.append, revoke=revoke)
+    gone = weakref.ref(revoke)
+    del revoke
+    assert sent.transactions.on_barrier_reply(xid, 1.0)
+    sent.transactions.tick(1.0 + LATE_REJECTION_TIME)
+    gc.collect()
+    assert gone() is not None
+    sent.transactions.tick(1.1 + LATE_REJECTION_TIME)
+    gc.collect()
+    assert gone() is None
+
+
+class RevocationOfNothing:
+    def __call__(self, _: wire.Error) -> bool:
+        raise AssertionError("no error came")
