@@ -25,7 +25,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Callable, Optional
 
-from ryu_haslb.openflow.audit.extraneous import Extraneous, extraneous
+from ryu_haslb.openflow.audit.extraneous import Extraneous, extraneous, purpose_of
 from ryu_haslb.openflow.audit.incident import Incidents, Restored
 from ryu_haslb.openflow.audit.sent_rules import Sender, SentRules
 from ryu_haslb.openflow.audit.session_audit import SessionAudit
@@ -43,7 +43,7 @@ from ryu_haslb.openflow.rule_messages import SentRule
 from ryu_haslb.openflow.sockets.channel import SwitchChannel
 from ryu_haslb.openflow.wire import MalformedMessage
 from ryu_haslb.openflow.wire_multipart import FlowStats, flow_stats, flow_stats_request, has_more
-from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
+from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_MASK
 
 LOG = logging.getLogger(__name__)
 
@@ -288,8 +288,7 @@ def _is_asked_for(row: FlowStats, table: int, cookie: int, mask: int) -> bool:
 
 def _is_common(row: FlowStats) -> bool:
     """Whether a row is a standing rule for all clients, and not for a rate-limited one, for replies, or for a while."""
-    is_key = row.cookie & SESSION_KEY_MASK == Purpose.SESSION_KEY.cookie
-    purpose = Purpose.SESSION_KEY.value if is_key else row.cookie >> COOKIE_MARK_BITS
-    if purpose not in Purpose._value2member_map_ or purpose in _COMING_AND_GOING:
+    purpose = purpose_of(row.cookie)
+    if purpose is None or purpose in _COMING_AND_GOING:
         return False
-    return row.priority == PIPELINE[Purpose(purpose)].priority
+    return row.priority == PIPELINE[purpose].priority

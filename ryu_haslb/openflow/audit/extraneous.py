@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Callable, Optional
 
+from ryu_haslb.openflow.audit.sent_rules import Kind, kind_of
 from ryu_haslb.openflow.neighbours.arp_limit import MUTE_INTERVAL
 from ryu_haslb.openflow.pipeline import (
     LEARNED_PURPOSES,
@@ -42,9 +43,7 @@ _WITH_DATA = LEARNED_PURPOSES | {Purpose.SESSION_KEY}
 #: Seconds for which a temporary rule stays at most.
 _MAX_TIME = {purpose: MUTE_INTERVAL if purpose in STORM_PURPOSES else RULE_TIMEOUT for purpose in TEMPORARY_PURPOSES}
 
-#: Table, priority and cookie.
-_Kind = tuple[int, int, int]
-_Key = tuple[_Kind, bytes]
+_Key = tuple[Kind, bytes]
 
 
 class Extraneous:
@@ -81,12 +80,12 @@ def extraneous(rows: list[FlowStats], sent: Iterable[SentRule], are_settled: boo
 
     ``sent`` are the rules that should be there. Unless ``are_settled``, those for replies and of clients may be others.
     """
-    wanted: dict[_Kind, set[frozenset[bytes]]] = {}
+    wanted: dict[Kind, set[frozenset[bytes]]] = {}
     for rule in sent:
-        wanted.setdefault(_kind(rule), set()).add(canonical_match(rule.match))
-    reported: dict[_Kind, set[frozenset[bytes]]] = {}
+        wanted.setdefault(kind_of(rule), set()).add(canonical_match(rule.match))
+    reported: dict[Kind, set[frozenset[bytes]]] = {}
     for row in rows:
-        reported.setdefault(_kind(row), set()).add(canonical_match(row.match))
+        reported.setdefault(kind_of(row), set()).add(canonical_match(row.match))
     has_lease = any(lease.is_lease(row) for row in rows)
 
     def is_extraneous(row: FlowStats) -> bool:
@@ -97,13 +96,13 @@ def extraneous(rows: list[FlowStats], sent: Iterable[SentRule], are_settled: boo
             return True
         if purpose in TEMPORARY_PURPOSES:
             return not 0 < options_of(row).hard_timeout <= _MAX_TIME[purpose]
-        ours = wanted.get(_kind(row), set())
+        ours = wanted.get(kind_of(row), set())
         is_of_client = row.priority != PIPELINE[purpose].priority
         may_be_on_its_way = not are_settled and (is_of_client or purpose in REPLY_PURPOSES)
         # PASS_OTHER: the switch may have taken it in another run, and forwards by it.
         if purpose in LEARNED_PURPOSES or may_be_on_its_way or (purpose is Purpose.PASS_OTHER and not ours):
             return False
-        return ours <= reported[_kind(row)] and canonical_match(row.match) not in ours
+        return ours <= reported[kind_of(row)] and canonical_match(row.match) not in ours
 
     return [row for row in rows if is_extraneous(row)]
 
@@ -123,9 +122,5 @@ def has_place_of(row: FlowStats, purpose: Purpose) -> bool:
     return row.table == entry.table and 0 <= row.priority - entry.priority <= entry.metered
 
 
-def _kind(rule: SentRule | FlowStats) -> _Kind:
-    return rule.table, rule.priority, rule.cookie
-
-
 def _key(row: FlowStats) -> _Key:
-    return _kind(row), row.match
+    return kind_of(row), row.match

@@ -15,8 +15,8 @@ from ryu_haslb.openflow.rule_messages import SentRule
 from ryu_haslb.openflow.wire_multipart import FlowStats, effect_of
 
 #: Table, priority and cookie.
-_Kind = tuple[int, int, int]
-_Effects = Counter[tuple[_Kind, Optional[frozenset[bytes]]]]
+Kind = tuple[int, int, int]
+_Effects = Counter[tuple[Kind, Optional[frozenset[bytes]]]]
 
 
 class Sender(Protocol):
@@ -40,13 +40,13 @@ class SentRules:
     """What is known of one connection: the kinds of rules that were reported as they were sent."""
 
     def __init__(self) -> None:
-        self._verified: set[_Kind] = set()
+        self._verified: set[Kind] = set()
 
     def lost(self, sent: Iterable[SentRule], rows: Iterable[FlowStats]) -> int:
         """How many of these rules are not among the rows, or have another effect there."""
-        wanted: _Effects = Counter((_kind(rule), effect_of(rule.instructions)) for rule in sent)
+        wanted: _Effects = Counter((kind_of(rule), effect_of(rule.instructions)) for rule in sent)
         kinds = {kind for kind, _ in wanted}
-        found: _Effects = Counter((_kind(row), effect_of(row.instructions)) for row in rows if _kind(row) in kinds)
+        found: _Effects = Counter((kind_of(row), effect_of(row.instructions)) for row in rows if kind_of(row) in kinds)
         self._verified.update(kind for kind, _ in wanted.keys() & found.keys())
         return sum((self._comparable(wanted) - self._comparable(found)).values())
 
@@ -66,5 +66,6 @@ class SentRules:
         return found
 
 
-def _kind(rule: SentRule | FlowStats) -> _Kind:
+def kind_of(rule: SentRule | FlowStats) -> Kind:
+    """The kind of a rule: those of one kind differ in their matches."""
     return rule.table, rule.priority, rule.cookie
