@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from struct import Struct
 from typing import NamedTuple, Optional
 
 from ryu_haslb.openflow.wire import (
     OFP_VERSION,
+    OFPAT_OUTPUT,
     OFPG_ANY,
     OFPIT_APPLY_ACTIONS,
     OFPM_ALL,
@@ -41,6 +43,9 @@ MAX_MATCH_LENGTH = 512
 _FLOW_AGE = Struct("!4xI16xQ")
 _MATCH_HEADER = 4
 _INSTRUCTION = Struct("!H2x4x")
+_ACTION = Struct("!H2x4x")
+#: Where an output has the length that is sent to the controller, and where it ends.
+_MAX_LEN, _OUTPUT_LENGTH = 8, 16
 #: The instruction that applies no action.
 _NO_ACTIONS = OFPIT_APPLY_ACTIONS.to_bytes(2, "big") + _INSTRUCTION.size.to_bytes(2, "big") + bytes(4)
 _TABLE = Struct("!B3xI16x")
@@ -182,6 +187,21 @@ def effect_of(instructions: bytes) -> frozenset[bytes]:
     except MalformedMessage:
         return frozenset((instructions,))
     return found - {_NO_ACTIONS}
+
+
+def without_max_len(actions: bytes) -> bytes:
+    """Actions in which no output has the length that is sent to the controller.
+
+    In an output to a port it has no meaning (OpenFlow 1.3.5, section 7.2.5), and switches may report any. What is
+    behind a length that does not fit stays as it is.
+    """
+    found = bytearray(actions)
+    with suppress(MalformedMessage):
+        for offset, end in _structures(actions, 0, _ACTION.size, length_at=2):
+            (kind,) = _ACTION.unpack_from(actions, offset)
+            if kind == OFPAT_OUTPUT and end - offset >= _OUTPUT_LENGTH:
+                found[offset + _MAX_LEN : offset + _OUTPUT_LENGTH] = bytes(_OUTPUT_LENGTH - _MAX_LEN)
+    return bytes(found)
 
 
 class MeterStats(NamedTuple):

@@ -8,12 +8,11 @@ too long to be ours are left out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from struct import Struct
 from typing import Optional
 
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
-from ryu_haslb.openflow.wire import OFPAT_OUTPUT, oxm_header, set_field
-from ryu_haslb.openflow.wire_multipart import FlowStats
+from ryu_haslb.openflow.wire import oxm_header, set_field
+from ryu_haslb.openflow.wire_multipart import FlowStats, without_max_len
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK
 
 #: Targets that are remembered: real servers, times the ways in which the rules of one were written.
@@ -25,9 +24,6 @@ MAX_RULE_LENGTH = 512
 #: The action that writes the chassis address, up to the address. It is left out when actions are compared: it is the
 #: same for every real server, and another version may choose another address.
 _SET_CHASSIS, _SET_CHASSIS_LENGTH = set_field("eth_src", bytes(6))[:8], 16
-_ACTION = Struct("!HH")
-#: Where an output has the length that is sent to the controller, and where it ends.
-_MAX_LEN, _OUTPUT_END = 8, 16
 #: Where a match has the tag if that is its first field, and what stands before it.
 _TAG_HEADER, _TAG_END = oxm_header("eth_src").to_bytes(4, "big"), 10
 
@@ -48,21 +44,9 @@ class RuleTarget:
 
 
 def without_chassis(actions: bytes) -> bytes:
-    """Actions without the one that writes the chassis address, if that is the first, and of one form.
-
-    The length in an output to a port has no meaning (OpenFlow 1.3.5, section 7.2.5), and switches may report any.
-    """
+    """Actions without the one that writes the chassis address, if that is the first, and of one form."""
     is_chassis = actions.startswith(_SET_CHASSIS)
-    others = bytearray(actions[_SET_CHASSIS_LENGTH:] if is_chassis else actions)
-    offset = 0
-    while offset + _ACTION.size <= len(others):
-        kind, length = _ACTION.unpack_from(others, offset)
-        if length < _ACTION.size:
-            break
-        if kind == OFPAT_OUTPUT and offset + _OUTPUT_END <= len(others):
-            others[offset + _MAX_LEN : offset + _OUTPUT_END] = bytes(_OUTPUT_END - _MAX_LEN)
-        offset += length
-    return bytes(others)
+    return without_max_len(actions[_SET_CHASSIS_LENGTH:] if is_chassis else actions)
 
 
 def is_session_rule(row: FlowStats) -> bool:
