@@ -7,9 +7,10 @@ to patch ``threading`` before that, and only in a process that runs the engine.
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import warnings
+
+from ryu_haslb.cli.entry import end_at_interrupt
 
 
 def prepare() -> None:
@@ -35,8 +36,7 @@ def main() -> None:
 
     Until the application takes SIGINT it ends the process at once, without a traceback.
     """
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_at_interrupt()
     try:
         prepare()
     except ImportError as error:

@@ -23,9 +23,9 @@ LOG = logging.getLogger(__name__)
 _READ_SIZE = 1 << 12
 #: Seconds between two reads. However much an agent sends, it gets a small part of the processor, and TCP slows it down.
 _READ_INTERVAL = 0.01
-#: Seconds. Whether an agent is connected is looked at less often (:mod:`ryu_haslb.show.state_log`), so that the end of
-#: a shorter connection has a line here.
-_BRIEF = 0.2
+#: Seconds that a connection must last to be seen where states are compared (:mod:`ryu_haslb.show.state_log`). The end
+#: of a shorter one has a line here.
+_MIN_SEEN_TIME = 0.2
 #: Seconds that a write may wait for the agent to read. Messages have a few hundred bytes.
 _SEND_TIMEOUT = 5.0
 
@@ -94,7 +94,7 @@ class SocketLink(Link):
     def _record_loss(self, reason: str) -> None:
         """Keep the reason for the line about the change of state (:mod:`ryu_haslb.show.state_log`)."""
         self.lost_because = f"{reason}; {self._outlook()}"
-        if time.monotonic() - self._connected_at < _BRIEF:
+        if time.monotonic() - self._connected_at < _MIN_SEEN_TIME:
             self._log_failure(self.lost_because)
 
     def _log_failure(self, why: str) -> None:

@@ -79,7 +79,7 @@ class HealthInvariants:
         needed = max(LIVES_SINCE, self._needed_silence(real, agent) - LIVES_SINCE)
         if silence < needed:
             what = f"{agent.name} has replied {silence:.2f} s before; {needed:.2f} s of silence are needed"
-            raise ViolationError("a home agent that answers anybody is not failed", what)
+            raise ViolationError("a home agent that still replies is not failed", what)
 
     @staticmethod
     def _needed_silence(real: RealServer, agent: HomeAgent) -> float:

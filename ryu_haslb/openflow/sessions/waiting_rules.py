@@ -89,8 +89,7 @@ class WaitingRules:
 
     def is_changing(self, tag: int) -> bool:
         """Whether the rule with this tag waits to be installed or removed, or is left out."""
-        session = self._sessions.by_tag(tag)
-        return tag in self._to_remove or session in self.queue or session in self.rejected.left_out
+        return tag in self._to_remove or self._sessions.by_tag(tag) in self
 
     def install(self, session: Session, may_replace: bool = False) -> None:
         """Install the session's rule, or replace it, with one of the next bundles."""

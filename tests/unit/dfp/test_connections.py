@@ -88,6 +88,14 @@ def connected(agent: Agent, **options: Any) -> Manager:
     return manager
 
 
+def report_and_close(agent: Agent, manager: Manager) -> None:
+    """The agent reports a weight, and closes the connection: that withdraws the weight."""
+    agent.report(25)
+    manager.changes.get()
+    agent.manager.close()
+    assert manager.changes.get() is None
+
+
 def test_a_report_sets_the_weight_and_names_its_server() -> None:
     agent = Agent()
     manager = connected(agent)
@@ -99,10 +107,7 @@ def test_a_report_sets_the_weight_and_names_its_server() -> None:
 def test_a_lost_connection_withdraws_the_weights_and_is_made_again() -> None:
     agent = Agent()
     manager = connected(agent)
-    agent.report(25)
-    manager.changes.get()
-    agent.manager.close()
-    assert manager.changes.get() is None
+    report_and_close(agent, manager)
     assert manager.weight() is None
     manager.connections.tick(time.monotonic() + 1.5)
     agent.accept()
@@ -117,14 +122,11 @@ def test_the_loss_of_an_agent_is_left_to_the_line_about_its_state_unless_it_was_
     """One line for one event: that of ``state_log`` has the severity, and gets its reason here."""
     caplog.set_level(logging.INFO)
     for brief, logged in ((60.0, 1), (0.0, 0)):
-        monkeypatch.setattr("ryu_haslb.dfp.connections._BRIEF", brief)
+        monkeypatch.setattr("ryu_haslb.dfp.connections._MIN_SEEN_TIME", brief)
         caplog.clear()
         agent = Agent()
         manager = connected(agent)
-        agent.report(25)
-        manager.changes.get()
-        agent.manager.close()
-        assert manager.changes.get() is None
+        report_and_close(agent, manager)
         eventlet.sleep(0)
         (link,) = manager.connections.links
         assert link.lost_because == "connection lost; next attempt in 1 s"

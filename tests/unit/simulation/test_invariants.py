@@ -171,7 +171,7 @@ SABOTAGE: dict[str, tuple[Callable[[World], None], Parameters, float]] = {
     ),
     "DFP agents that report stay connected": (_lose_dfp, replace(_SMALL, dfp=True, dfp_timeout=10), 900.0),
     "sessions survive a restart": (_lose_sessions, _SMALL, 70.0),
-    "a home agent that answers anybody is not failed": (_fail_while_it_answers, replace(_SMALL, retry=0), 70.0),
+    "a home agent that still replies is not failed": (_fail_while_it_answers, replace(_SMALL, retry=0), 70.0),
     "a silent home agent does not return": (_return_while_it_is_silent, replace(_ARRIVING, retry=0), 300.0),
     "a failed home agent is tested": (_never_test, _ARRIVING, 300.0),
     "a real server has the weight of its agent": (_weigh_wrongly, replace(_SMALL, dfp=True), 70.0),
