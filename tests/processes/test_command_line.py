@@ -12,10 +12,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from control_process import control_process
 
 import ryu_haslb.cli
+from haslb_lab.runner.waiting import wait_until
 
 COMMAND = [sys.executable, "-c", "import sys; from ryu_haslb.cli.command_line import main; sys.exit(main())"]
 
@@ -166,10 +168,12 @@ def test_an_interrupt_at_the_question_changes_nothing(control: Path, tmp_path: P
             piece = haslb.stdout.read(1)
             assert piece, output
             output += piece
+        process = psutil.Process(haslb.pid)  # while it is about to read, Python does not see an interrupt
+        wait_until(lambda: process.status() == psutil.STATUS_SLEEPING, "it reads the terminal", 60.0)
         haslb.send_signal(signal.SIGINT)
-        output += haslb.stdout.read()
+        output += haslb.communicate(timeout=60)[0]
         os.close(terminal)
-        assert haslb.wait(60) == 1
+        assert haslb.returncode == 1
     assert output.endswith("\n% nothing was changed\n")
 
 
