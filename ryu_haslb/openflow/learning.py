@@ -65,6 +65,8 @@ _RESEND_INTERVAL = 1.0
 #: Seconds between two log lines about a port.
 _LOG_INTERVAL = 60.0
 _MAX_NUMBER = 1 << 24
+#: What a tag begins with: those of 802.1Q and 802.1ad show in the match of vlan_vid (OpenFlow 1.3.5, section 5.1.1).
+_TAGS = frozenset(each.to_bytes(2, "big") for each in (wire.ETHERTYPE_VLAN, wire.ETHERTYPE_SERVICE_VLAN))
 #: The cookies of what is learned, without the numbers of the entries.
 _LEARNED_COOKIES = frozenset(purpose.cookie for purpose in LEARNED_PURPOSES)
 
@@ -262,7 +264,7 @@ def _key_of(frame: bytes) -> Optional[Key]:
     """The source of a frame and its VLAN; None if the frame is cut short."""
     if len(frame) < 14:
         return None
-    if frame[12:14] != wire.ETHERTYPE_VLAN.to_bytes(2, "big"):
+    if frame[12:14] not in _TAGS:
         return Key(wire.OFPVID_NONE, frame[6:12])
     if len(frame) < 18:
         return None

@@ -113,7 +113,7 @@ class Transactions:
         transaction = self._open.get(xid)
         if transaction is None:
             return self._revoke(xid, error)
-        if transaction.is_bundle and self._bundles_supported and (error.type, error.code) in _BUNDLES_UNSUPPORTED:
+        if transaction.is_bundle and (error.type, error.code) in _BUNDLES_UNSUPPORTED:
             self._bundles_supported = False
             transaction.repeat = True
         transaction.error = transaction.error or error

@@ -51,8 +51,10 @@ class Bench:
             return self.transactions.on_error(xid, wire.read_error(message))
         return kind == wire.OFPT_BARRIER_REPLY and self.transactions.on_barrier_reply(xid, self.now)
 
-    def show(self, mac: bytes, port: int, vlan: Optional[int] = None, answers: bool = True) -> None:
-        tag = b"" if vlan is None else b"\x81\x00" + vlan.to_bytes(2, "big")
+    def show(
+        self, mac: bytes, port: int, vlan: Optional[int] = None, answers: bool = True, tagged_as: int = 0x8100
+    ) -> None:
+        tag = b"" if vlan is None else tagged_as.to_bytes(2, "big") + vlan.to_bytes(2, "big")
         self.learning.on_packet(b"\xff" * 6 + mac + tag + b"\x08\x00" + bytes(46), port, self.now)
         if answers:
             self.transport.answer()
@@ -74,6 +76,17 @@ def test_an_address_is_learned_by_a_rule_for_each_direction() -> None:
     assert bench.rules(Purpose.KNOWN_SOURCE) == [(1, source)]
     bench.show(HOST, 7)
     assert len(bench.learning) == 2, "each VLAN by itself"
+
+
+@pytest.mark.parametrize("tagged_as", [0x8100, 0x88A8])
+@pytest.mark.parametrize("vlan", [0, 15])
+def test_a_tag_of_a_provider_or_with_a_priority_only_is_one_for_the_match_of_vlan_vid(
+    tagged_as: int, vlan: int
+) -> None:
+    """OpenFlow 1.3.5, sections 5.1.1 and 7.2.3.7: the rule has to match the frame that it was learned from."""
+    bench = Bench()
+    bench.show(HOST, 7, vlan, tagged_as=tagged_as)
+    assert [match["vlan_vid"] for _, match in bench.rules(Purpose.KNOWN_SOURCE)] == [wire.OFPVID_PRESENT | vlan]
 
 
 def test_a_move_replaces_both_rules_and_a_late_report_of_the_old_ones_changes_nothing() -> None:

@@ -100,6 +100,22 @@ def test_a_switch_without_bundles_gets_the_messages_one_by_one(code: int) -> Non
     assert sent.written() == b"".join(rules(later, 2)) + wire.barrier_request(later)
 
 
+def test_bundles_that_were_sent_before_the_first_was_rejected_are_repeated_as_well() -> None:
+    """None of them was rejected for what it contains (ONF EXT-230)."""
+    sent = Sent()
+    xids = [sent.submit(2), sent.submit(3)]
+    sent.written()
+    for xid in xids:
+        assert sent.transactions.on_error(xid, error(wire.OFPET_BAD_REQUEST, wire.OFPBRC_BAD_EXPERIMENTER))
+    for xid in xids:
+        sent.transactions.on_barrier_reply(xid)
+    assert sent.results == []
+    assert sent.written() == b"".join(
+        b"".join(rules(xids[-1] + number, count)) + wire.barrier_request(xids[-1] + number)
+        for number, count in ((1, 2), (2, 3))
+    )
+
+
 def test_a_rejected_message_that_is_no_bundle_says_nothing_about_bundles() -> None:
     """A switch without meters may reject a meter-mod as one without bundles rejects those (OFPBRC_BAD_TYPE)."""
     sent = Sent()
