@@ -122,13 +122,12 @@ class Fleet:
             self._serve(transport)
 
     def on_disconnected(self, transport: SwitchChannel) -> None:
-        """A connection is lost."""
+        """A connection is lost. :mod:`ryu_haslb.show.state_log` logs it."""
         self._rivals.remove(transport)
         if self._transport_of(transport.id) is not transport:
             return
-        LOG.info("Switch %016x: %s; its sessions are kept", transport.id, transport.close_reason)
         if transport.id in self.switches:
-            self.switches[transport.id].lost_because = transport.close_reason
+            self.switches[transport.id].lost_because = f"{transport.close_reason}; its sessions are kept"
         self._forget(transport)
         waiting = self._rivals.best(transport.id)
         if waiting is not None and not self._is_stopping:

@@ -80,6 +80,23 @@ class Limit(Parameter):
         return f"expected a number from {self.minimum} to {MAX_PAGE}"
 
 
+@dataclass(frozen=True)
+class Choice(Parameter):
+    """One of some words."""
+
+    words: tuple[str, ...] = ()
+
+    @property
+    def schema(self) -> Schema:
+        """Its JSON Schema."""
+        return {"type": "string", "enum": list(self.words)}
+
+    @property
+    def expected(self) -> str:
+        """All words."""
+        return f"expected {listed(self.words)}"
+
+
 NAME = Parameter("name", _NAME, "HAFARM", "Name of the only row.")
 VSERVER = Parameter("vserver", _NAME, "MIPSLB", "Name of a virtual server.")
 SERVERFARM = Parameter("serverfarm", _NAME, "HAFARM", "Name of a server farm.")
@@ -116,12 +133,9 @@ AFTER = Parameter(
 )
 
 
-ORDER = Parameter(
-    "order",
-    "(" + "|".join(order.value for order in Order) + ")",
-    Order.SESSIONS.value,
-    "What the first rows have most of.",
-    Order,
+_ORDERS = tuple(order.value for order in Order)
+ORDER = Choice(
+    "order", f"({'|'.join(_ORDERS)})", Order.SESSIONS.value, "What the first rows have most of.", Order, words=_ORDERS
 )
 OFFSET = Limit(
     "offset", f"(0|[1-9][0-9]{{0,3}}|{MAX_PAGE})", "100", "Rows that are left out before the first one.", int, minimum=0

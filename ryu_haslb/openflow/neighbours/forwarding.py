@@ -80,7 +80,10 @@ class Forwarding:
         real.reachable_from.add(self._datapath_id)
 
     def _log(self, real: RealServer, location: Optional[Location]) -> None:
+        """The loss of the last switch that reaches it is logged by :mod:`ryu_haslb.show.state_log`."""
         where = "is unreachable"
+        if location is None and not real.reachable_from:
+            return
         if location is not None:
             vlan = location.vlan or "untagged"
             where = f"is at {location.mac.hex(':')}, port {location.port}, VLAN {vlan}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from ipaddress import IPv4Address, IPv6Address
 from typing import Callable
@@ -89,6 +90,18 @@ def test_a_switch_that_is_configured_no_longer_loses_our_rules_and_gets_them_aga
     served.fleet.configure(CONFIGURATION)
     served.transport.answer()
     assert (len(served.switch.flows), served.is_connected) == (installed, True)
+
+
+def test_a_lost_connection_is_kept_for_the_line_about_the_state_and_has_no_line_of_its_own(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each event is logged once; ``%SLB-3-SWITCH`` has the reason (docs/running.md)."""
+    served = Served()
+    caplog.clear()
+    with caplog.at_level(logging.INFO):
+        served.fleet.on_disconnected(served.transport)
+    assert served.fleet.switches[1].lost_because == "connection lost; its sessions are kept"
+    assert caplog.text == ""
 
 
 def test_a_switch_that_is_not_configured_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:

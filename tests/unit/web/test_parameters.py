@@ -85,6 +85,7 @@ def test_rows_are_selected_by_name(site: Site) -> None:
         ("sessions", "client=10.1.1.0/33", "wrong value of client"),
         ("sessions", "client=10.1.1", "wrong value of client"),
         ("sessions", "real=10.1.1.51:65536", "wrong value of real"),
+        ("clients", "order=foo", "wrong value of order: 'foo'; expected drops, requests or sessions"),
         ("sessions", "vserver=MIPS%20LB", "wrong value of vserver"),
     ],
 )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any, Optional
 
+import pytest
 from fake_switch import decoded
 from farm_builder import Bench
 
@@ -82,6 +84,23 @@ def test_a_real_server_without_a_location_is_unreachable_from_the_switch() -> No
     assert 9 not in real.reachable_from
     assert not forwarded.forwarding.is_at(real, MAC)
     assert forwarded.forwarding.dispatched_macs == frozenset()
+
+
+def test_the_loss_of_the_last_switch_that_reaches_a_real_server_is_left_to_the_line_about_its_state(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Each event is logged once; ``%SLB-3-REACH`` says that no switch finds it (docs/running.md)."""
+    forwarded = Forwarded()
+    nowhere: set[int] = set()
+    for others in (nowhere, {7}):
+        forwarded.locate(0, Location(MAC, 1, None))
+        forwarded.update()
+        forwarded.reals[0].reachable_from = {9} | others
+        caplog.clear()
+        forwarded.locate(0, None)
+        with caplog.at_level(logging.INFO):
+            forwarded.update()
+        assert ("is unreachable" in caplog.text) == bool(others)
 
 
 def test_a_real_server_that_leaves_the_configuration_is_forgotten() -> None:
