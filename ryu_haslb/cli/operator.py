@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Callable
 
@@ -41,6 +42,7 @@ class Operator:
         self._client = ControlClient(path)
         self._local = local
         self._prompt = prompt
+        self._pasted: deque[str] = deque()
 
     def run(self, words: Sequence[str]) -> int:
         """Carry out a command and return its exit status.
@@ -91,7 +93,7 @@ class Operator:
         if _is_interactive():
             from ryu_haslb.cli.prompt import command_lines  # noqa: PLC0415
 
-            self._run_lines(command_lines(self._prompt, offers_of(self._path)))
+            self._run_lines(command_lines(self._prompt, offers_of(self._path), pasted=self._pasted))
             return 0
         return self._run_lines(sys.stdin or ())
 
@@ -107,6 +109,7 @@ class Operator:
                 _print_error(f"% {error}")
                 status = FAILED
             except KeyboardInterrupt:
+                self._pasted.clear()
                 _print(b"\n")
         return status
 
@@ -147,9 +150,9 @@ class Operator:
         from ryu_haslb.cli.prompt import configuration_lines  # noqa: PLC0415
 
         terminal = ConfigureTerminal(self._do, offers_of(self._path))
-        print("Enter configuration commands, one per line. 'end' or Ctrl-D applies them, Ctrl-C discards them.")
+        print("Enter configuration commands, one per line. 'end', Ctrl-Z or Ctrl-D applies them, Ctrl-C discards them.")
         try:
-            for line in configuration_lines(terminal):
+            for line in configuration_lines(terminal, pasted=self._pasted):
                 try:
                     terminal.enter(line)
                 except (CommandError, OpenTextError) as error:

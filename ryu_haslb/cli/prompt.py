@@ -1,11 +1,16 @@
-"""Reads lines at the prompt of ``haslb``, with history, completion and ``?`` as on IOS."""
+"""Reads lines at the prompt of ``haslb``, with history, completion and ``?`` as on IOS.
+
+A terminal hands over a text that is pasted as a whole. Its lines are carried out one after the other, as if they were
+typed: those behind the first one wait in a queue. What stands behind its last line end can still be edited.
+"""
 
 from __future__ import annotations
 
 import os
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Optional
+from typing import Callable, Optional
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
@@ -14,6 +19,7 @@ from prompt_toolkit.document import Document
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.keys import Keys
 from prompt_toolkit.output import Output
 
 from ryu_haslb.cli.client import ControlError
@@ -24,17 +30,26 @@ from ryu_haslb.language.grammar import CommandError
 _SECRET = re.compile(r"password|\bisa[kmp]*\s+key\b", re.IGNORECASE)
 
 
+#: The lines of a pasted text that wait. All but the last one are complete.
+Pasted = deque[str]
+
+
 def command_lines(
-    prompt: str, offers: Offers, source: Optional[Input] = None, sink: Optional[Output] = None
+    prompt: str,
+    offers: Offers,
+    source: Optional[Input] = None,
+    sink: Optional[Output] = None,
+    pasted: Optional[Pasted] = None,
 ) -> Iterator[str]:
     """Generate the lines typed at the prompt, until Ctrl-D. Ctrl-C discards a line.
 
-    ``source`` and ``sink`` replace the terminal in tests.
+    ``source`` and ``sink`` replace the terminal in tests. ``pasted`` has to be that of configuration mode as well.
     """
-    session = _session(offers, history(), source, sink)
+    pasted = deque() if pasted is None else pasted
+    session = _session(offers, history(), source, sink, _bindings(offers, pasted))
     while True:
         try:
-            yield session.prompt(prompt)
+            yield _next_line(session, lambda: prompt, pasted)
         except KeyboardInterrupt:
             continue
         except EOFError:
@@ -42,18 +57,44 @@ def command_lines(
 
 
 def configuration_lines(
-    terminal: ConfigureTerminal, source: Optional[Input] = None, sink: Optional[Output] = None
+    terminal: ConfigureTerminal,
+    source: Optional[Input] = None,
+    sink: Optional[Output] = None,
+    pasted: Optional[Pasted] = None,
 ) -> Iterator[str]:
-    """Generate the lines typed in configuration mode, until Ctrl-D.
+    """Generate the lines typed in configuration mode, until Ctrl-D. Ctrl-Z enters the line and ``end``, as on IOS.
 
     Raises: KeyboardInterrupt for Ctrl-C, which discards all of them.
     """
-    session = _session(terminal.offers, InMemoryHistory(), source, sink)
+    pasted = deque() if pasted is None else pasted
+    bindings = _bindings(terminal.offers, pasted)
+
+    @bindings.add("c-z")
+    def _(event: KeyPressEvent) -> None:
+        _enter(event, ["end", ""], pasted)
+
+    session = _session(terminal.offers, InMemoryHistory(), source, sink, bindings)
     while True:
         try:
-            yield session.prompt(lambda: f"haslb({terminal.mode.name})#")
+            yield _next_line(session, lambda: f"haslb({terminal.mode.name})#", pasted)
         except EOFError:
             return
+
+
+def _next_line(session: PromptSession[str], prompt: Callable[[], str], pasted: Pasted) -> str:
+    """The line that waits, or one that is typed."""
+    if len(pasted) <= 1:
+        return session.prompt(prompt, default=pasted.pop() if pasted else "")
+    line = pasted.popleft()
+    print(f"{prompt()}{line}")
+    session.history.append_string(line)
+    return line
+
+
+def _enter(event: KeyPressEvent, following: Iterable[str], pasted: Pasted) -> None:
+    """Enter the line that is being typed, and have these lines follow it."""
+    pasted.extend(following)
+    event.current_buffer.validate_and_handle()
 
 
 def history() -> History:
@@ -75,13 +116,15 @@ class _History(FileHistory):
             super().store_string(string)
 
 
-def _session(offers: Offers, history: History, source: Optional[Input], sink: Optional[Output]) -> PromptSession[str]:
+def _session(
+    offers: Offers, history: History, source: Optional[Input], sink: Optional[Output], bindings: KeyBindings
+) -> PromptSession[str]:
     return PromptSession(
         history=history,
         completer=KeywordCompleter(offers),
         complete_while_typing=False,
         complete_in_thread=True,
-        key_bindings=_question_mark(offers),
+        key_bindings=bindings,
         input=source,
         output=sink,
     )
@@ -105,7 +148,8 @@ class KeywordCompleter(Completer):
                 yield Completion(f"{word} ", -len(prefix), display=word, display_meta=meaning)
 
 
-def _question_mark(offers: Offers) -> KeyBindings:
+def _bindings(offers: Offers, pasted: Pasted) -> KeyBindings:
+    """``?``, and what is pasted."""
     bindings = KeyBindings()
 
     @bindings.add("?")
@@ -116,5 +160,12 @@ def _question_mark(offers: Offers) -> KeyBindings:
         except (CommandError, ControlError) as error:
             answer = [f"% {error}"]
         run_in_terminal(lambda: print("\n".join(answer)))
+
+    @bindings.add(Keys.BracketedPaste)
+    def _(event: KeyPressEvent) -> None:
+        first, *rest = re.split("\r\n|\r|\n", event.data)
+        event.current_buffer.insert_text(first)
+        if rest:
+            _enter(event, rest, pasted)
 
     return bindings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from prompt_toolkit.output import DummyOutput
 from ryu_haslb.cli.client import ControlError
 from ryu_haslb.cli.configure_terminal import ConfigureTerminal
 from ryu_haslb.cli.help import help_lines, offers_of
-from ryu_haslb.cli.prompt import KeywordCompleter, command_lines, configuration_lines, history
+from ryu_haslb.cli.prompt import KeywordCompleter, Pasted, command_lines, configuration_lines, history
 from ryu_haslb.language.grammar import CommandError
 
 
@@ -120,3 +121,39 @@ def test_ctrl_c_gives_up_configuration_mode() -> None:
         assert next(lines) == "ip slb serverfarm HAFARM"
         with pytest.raises(KeyboardInterrupt):
             next(lines)
+
+
+PASTE = "\x1b[200~{}\x1b[201~"
+
+
+def test_a_pasted_text_is_carried_out_line_by_line_and_its_last_piece_can_be_edited(
+    control: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Terminals paste a text as a whole (xterm's bracketed paste), with the line ends of their own choice."""
+    with create_pipe_input() as keys:
+        keys.send_text("show " + PASTE.format("version\nconf t\r\n end\rshow ip slb re") + "als\r\x04")
+        lines = list(command_lines("haslb#", offers_of(control), keys, DummyOutput()))
+    assert lines == ["show version", "conf t", " end", "show ip slb reals"]
+    assert capsys.readouterr().out == "haslb#conf t\nhaslb# end\n", "as if they were typed"
+    assert "+conf t" in (home / ".haslb_history").read_text()
+
+
+def test_a_text_pasted_at_the_prompt_goes_on_in_configuration_mode_and_behind_it(control: str) -> None:
+    pasted: Pasted = deque()
+    with create_pipe_input() as keys:
+        keys.send_text(PASTE.format("conf t\nip slb vserver V\nend\nshow version\n") + "\x04")
+        lines = command_lines("haslb#", offers_of(control), keys, DummyOutput(), pasted)
+        assert next(lines) == "conf t"
+        inner = configuration_lines(ConfigureTerminal(), keys, DummyOutput(), pasted)
+        assert [next(inner), next(inner)] == ["ip slb vserver V", "end"]
+        assert list(lines) == ["show version"]
+
+
+def test_ctrl_z_enters_the_line_and_ends_configuration_mode() -> None:
+    """As on IOS."""
+    pasted: Pasted = deque()
+    with create_pipe_input() as keys:
+        keys.send_text("ip slb vserver V\x1a")
+        lines = configuration_lines(ConfigureTerminal(), keys, DummyOutput(), pasted)
+        assert [next(lines), next(lines)] == ["ip slb vserver V", "end"]
+    assert list(pasted) == [""]
