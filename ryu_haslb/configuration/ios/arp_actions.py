@@ -12,6 +12,8 @@ def arp(draft: Draft, statement: Statement) -> None:
     address = statement.match["ADDRESS"]
     draft.arp[address] = StaticArp(address, statement.match["MAC"], statement.match.get("PORT-OR-VLAN"))
     draft.arp_lines[address] = statement.line
+    if "alias" in statement.match:
+        statement.warning(f"'alias' is not implemented: ARP for {address} is left to its owner")
 
 
 def no_arp(draft: Draft, statement: Statement) -> None:

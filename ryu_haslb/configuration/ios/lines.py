@@ -21,10 +21,16 @@ _REMARK = re.compile(
     r"[ \t]+\(((inside|outside) port of the IPSEC module|The crypto mode is configured as transport )\)[ \t]*$"
 )
 
-#: Lines that `show running-config` and `show startup-config` print around the commands.
+#: Lines that a terminal has around the commands: what `show running-config` and `show startup-config` print, these
+#: commands themselves, and prompts, empty or with a command that changes nothing.
 _SURROUNDINGS = re.compile(
-    r"[ \t]*(Building configuration\.\.\.|Current configuration *:.*|Using \d+ out of \d+ bytes.*)"
+    r"[ \t]*(Building configuration\.\.\.|Current configuration *:.*|Using \d+ out of \d+ bytes.*"
+    r"|([\w.:/@-]+[#>][ \t]*)?sho?w?[ \t]+(run|start|conf).*"
+    r"|[\w.:/@-]+[#>][ \t]*((disable|enable|exit|logout|more|quit|term\w*|write[ \t]+term\w*)([ \t].*)?)?$)",
+    re.IGNORECASE,
 )
+#: What a terminal shows of the pager, with the backspaces and blanks that remove it again, or without.
+_PAGER = re.compile(r"^[ \t]*--More--[ ]?(\x08+[ ]*\x08*|[ ]{8})?", re.IGNORECASE)
 #: A banner or another command with a text: the command, and what follows from the first delimiter on.
 _BANNER = re.compile(
     r"(?P<command>[ \t]*(banner[ \t]+(exec|incoming|login|motd|prompt-timeout|slip-ppp)"
@@ -80,7 +86,8 @@ def read_lines(text: str) -> Iterator[Line]:
     Raises: OpenTextError.
     """
     digits = False  # whether the digits of a certificate may come
-    lines = iter(enumerate(re.split("\r\n|\r|\n", text.lstrip("\ufeff")), 1))
+    texts = (_PAGER.sub("", line) for line in re.split("\r\n|\r|\n", text.lstrip("\ufeff")))
+    lines = enumerate(texts, 1)
     for number, line in lines:
         if digits and (_DIGITS.match(line) or line.strip() == "quit"):
             digits = line.strip() != "quit"

@@ -26,12 +26,14 @@ def _block(*templates: str) -> ConfigurationMode:
 
 _OF_ANY_INTERFACE = (
     *_ignored(
-        "[no] {ip vrf forwarding | vrf forwarding} [LINE]",
+        "[no] {ip vrf | vrf} {forwarding | receive | select | sitemap} [LINE]",
         "[no] mop {enabled | sysid}",
         "[no] crypto engine LINE",
         "[no] arp {arpa | authorized | frame-relay | log | packet-priority | probe | snap | timeout} [LINE]",
         "[no] spanning-tree {bpdufilter | bpduguard | cost | guard | link-type | port-priority | portfast} [LINE]",
-        "[no] spanning-tree {vlan | mst VLANS} [LINE]",
+        "[no] spanning-tree vlan [LINE]",
+        "[no] spanning-tree mst TEXT {cost | port-priority} [LINE]",
+        "[no] spanning-tree mst {pre-standard | simulate} [LINE]",
     ),
     *_any_of(other_words.IP_WORDS_OF_INTERFACES, "[no] ip"),
     *_ignored("[no] ip mobile {foreign-service | prefix-length | registration-lifetime | router-service} [LINE]"),
@@ -51,7 +53,9 @@ PORT_COMMANDS = (
     *_SECONDARY,
     *_ignored(
         "[no] ip address {dhcp | negotiated} [LINE]",
-        "[no] switchport {backup | block | nonegotiate | port-security | protected | vlan | voice} [LINE]",
+        "[no] switchport {autostate | backup | block | capture | dot1q | host | nonegotiate | port-security} [LINE]",
+        "[no] switchport {private-vlan | protected | virtual | vlan | voice} [LINE]",
+        "[no] switchport mode {dot1q-tunnel | private-vlan} [LINE]",
         "[no] switchport trunk {native | pruning} [LINE]",
     ),
 )
@@ -89,6 +93,7 @@ _FIREWALL_FARM = _block(
 )
 _STATIC_NAT = _block(_REAL_OF_FARM)
 _SLB_MAP = _block("[no] {apn | calling-station-id | service | username} [LINE]")
+_KAL_AP = _block("[no] {options | peer | port | secure} [LINE]")
 _CLASS_MAP = _block("[no] {description | match | rename} [LINE]")
 _POLICY_MAP = _block(
     "[no] {bandwidth | class | compression | conform-action | description | drop | estimate | exceed-action} [LINE]",
@@ -167,7 +172,7 @@ _DFP_AGENT = _block("[no] {inservice | interval | password | port} [LINE]")
 
 #: The commands of `ip slb serverfarm`, of its `real`, and of `ip slb vserver`.
 FARM_COMMANDS = _ignored(
-    "[no] {access | bindid | description | failaction | nat client} [LINE]",
+    "[no] {access | bindid | description | failaction | farm-weight | kal-ap | nat client} [LINE]",
     "[no] predictor {hash | route-map | source} [LINE]",
 )
 REAL_COMMANDS = _ignored("[no] {access | client | description | maxclients | probe | rate} [LINE]")
@@ -209,14 +214,15 @@ CRYPTO_COMMANDS = (
     *_ignored("crypto {gdoi | identity | ikev2} LINE", "crypto isakmp peer LINE", opens=_OTHER_CRYPTO),
     *_ignored("no crypto {gdoi | identity | ikev2} LINE", "no crypto isakmp peer LINE"),
     *_ignored("[no] crypto isakmp default policy", "[no] crypto ipsec default transform-set"),
-    *_ignored("crypto {ca | pki} {authenticate | enroll | export | import | token} LINE"),
+    *_ignored("crypto {ca | pki} {authenticate | crl | enroll | export | import | token} LINE"),
     *_ignored(
-        "[no] crypto isakmp {aggressive-mode | client | enable | fragmentation | identity | nat} [LINE]",
+        "[no] crypto isakmp {aggressive-mode | client | enable | fragmentation | identity | nat | xauth} [LINE]",
         "[no] crypto isakmp invalid-spi-recovery",
         "[no] crypto ipsec {client | df-bit | fragmentation | nat-transparency | optional} [LINE]",
         "[no] crypto ipsec security-association {idle-time | replay} [LINE]",
         "crypto map TEXT {client | isakmp | local-address | redundancy} LINE",
-        "[no] crypto {call | engine | key | logging | mib | xauth} [LINE]",
+        "[no] crypto {call | ctcp | engine | key | logging | mib | mobile | provisioning} [LINE]",
+        "[no] crypto {ssl | tls-tunnel | vpn | wui | xauth} [LINE]",
     ),
 )
 
@@ -240,10 +246,11 @@ WITHOUT_CRYPTO_COMMANDS = (
 
 _ROUTE_WORDS = "dhcp | global | multicast | name | permanent | tag | track"
 _INTERFACES = (
-    "{Async | Atm | Bdi | Bvi | Cem | Dialer | Eobc | Ethernet | FastEthernet | Fddi | Ge-Wan | GigabitEthernet"
-    " | Group-Async | Hssi | HundredGigE | Loopback | Mfr | Multilink | Multiservice | Null | Overlay | Port-channel"
-    " | Pos | Pseudowire | Sdcc | Serial | Srp | TenGigabitEthernet | Tunnel | Vif | Virtual-Access"
-    " | Virtual-Ppp | Virtual-Template}"
+    "{Async | Atm | Bdi | Bvi | Cem | Cem-Acr | Ctunnel | Dialer | Eobc | Ethernet | FastEthernet | Fddi"
+    " | FortyGigabitEthernet | Ge-Wan | GigabitEthernet | Group-Async | Hssi | HundredGigE | Lisp | Loopback | Mfr"
+    " | Mgmt | Multilink | Multiservice | Null | Overlay | Port-channel | Pos | Pseudowire | Sdcc | Serial"
+    " | Service-Engine | Sonet-Acr | Srp | TenGigabitEthernet | Tunnel | Tunnel-Tp | TwentyFiveGigE | Vif"
+    " | Virtual-Access | Virtual-Ppp | Virtual-Template | VirtualPortGroup | Wlan-Controller}"
     " TEXT [multipoint | point-to-point]"
 )
 
@@ -254,11 +261,13 @@ GLOBAL_COMMANDS = (
         opens=_INTERFACE,
     ),
     *_ignored(f"no interface {_INTERFACES}"),
-    *_ignored("ip access-list {standard | resequence | log-update | logging} LINE", opens=_ACCESS_LIST),
-    *_ignored("no ip access-list {standard | resequence | log-update | logging} LINE"),
+    *_ignored("ip access-list {role-based | standard} LINE", opens=_ACCESS_LIST),
+    *_ignored("no ip access-list {role-based | standard} LINE"),
+    *_ignored("[no] ip access-list {helper | log-update | logging | persistent | resequence} [LINE]"),
     *_ignored("ip slb firewallfarm TEXT", opens=_FIREWALL_FARM),
     *_ignored("ip slb static LINE", opens=_STATIC_NAT),
     *_ignored("ip slb map LINE", opens=_SLB_MAP),
+    *_ignored("ip slb capp udp", opens=_KAL_AP),
     *_ignored("class-map LINE", opens=_CLASS_MAP),
     *_ignored("policy-map LINE", opens=_POLICY_MAP),
     *_ignored("control-plane [LINE]", opens=_CONTROL_PLANE),
@@ -275,17 +284,19 @@ GLOBAL_COMMANDS = (
     *_ignored("call-home", opens=_CALL_HOME),
     *_ignored("event manager applet LINE", opens=_APPLET),
     *_ignored("spanning-tree mst configuration", opens=_MST),
+    *_ignored("[no] spanning-tree mst TEXT LINE"),
+    *_ignored("[no] authentication {command | critical | mac-move | violation} [LINE]"),
     *_ignored("vlan access-map LINE", opens=_ACCESS_MAP),
     *_ignored("svclc policy LINE", opens=_REDUNDANCY),
     *_ignored("ip dfp agent LINE", opens=_DFP_AGENT),
     *_ignored("router LINE", opens=_ROUTER),
-    *_ignored("line {aux | con | console | tty | vty | NUMBER<0-4095>} LINE", opens=_LINE),
+    *_ignored("line LINE", opens=_LINE),
     *_ignored("vlan VLANS", "vlan VLANS LINE", opens=_VLAN),
     *_ignored("[no] vlan {accounting | dot1q | filter | internal} LINE"),
     *_ignored(
         "[no] ip slb {maxbuffers | mode | natpool | replicate | route | timers} LINE",
         "[no] ip slb entries {frag | gtp | sticky} LINE",
-        "no ip slb {firewallfarm | map | static} LINE",
+        "no ip slb {capp | firewallfarm | map | static} LINE",
         "no ip dfp LINE",
         "[no] banner {exec | incoming | login | motd | prompt-timeout | slip-ppp}",
         "[no] ip route {profile | static | topology | vrf} [LINE]",
@@ -293,9 +304,10 @@ GLOBAL_COMMANDS = (
         "[no] ip route PREFIX MASK NEXT-HOP multicast",
         f"[no] ip route PREFIX MASK EXIT-INTERFACE [{{DISTANCE<1-255> | {_ROUTE_WORDS}}} [LINE]]",
         "[no] access-list {compiled | dynamic-extended | rate-limit | STANDARD<1-99> | OTHER<200-2799>} [LINE]",
+        "[no] access-list EXTENDED<100-199> {dynamic | evaluate} LINE",
         "[no] arp {access-list | entries | gratuitous | log | probe | scan | timeout | vrf} [LINE]",
         "[no] password {encryption | logging} LINE",
-        "event manager {directory | environment | history | policy | scheduler | session} LINE",
+        "event manager {detector | directory | environment | history | policy | scheduler | session} LINE",
     ),
     *_any_of(other_words.IP_WORDS, "[no] ip"),
     *_any_of(other_words.GLOBAL_WORDS),

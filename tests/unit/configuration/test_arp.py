@@ -110,6 +110,13 @@ def test_a_wrong_entry_is_an_error(line: str) -> None:
         entries(line + "\n")
 
 
+def test_an_alias_is_read_with_a_warning() -> None:
+    """On IOS the router answers ARP for the address as well."""
+    configuration, warnings = read_configuration("arp 10.1.1.51 0011.2233.4455 ARPA Vlan15 alias\n", "slb.ios")
+    assert [entry.interface for entry in configuration.arp] == [("Vlan", "15")]
+    assert str(warnings[0]) == "slb.ios:1: 'alias' is not implemented: ARP for 10.1.1.51 is left to its owner"
+
+
 def test_help_offers_each_word() -> None:
     def offered(*words: str) -> list[str]:
         return [each.word for each in expected(GLOBAL, words)]
@@ -118,4 +125,4 @@ def test_help_offers_each_word() -> None:
     assert offered("arp") == ["A.B.C.D"]
     assert offered("arp", "10.1.1.51") == ["H.H.H"]
     assert offered("arp", "10.1.1.51", "0011.2233.4455") == ["arpa"]
-    assert offered("arp", "10.1.1.51", "0011.2233.4455", "arpa") == ["INTERFACE", "<cr>"]
+    assert offered("arp", "10.1.1.51", "0011.2233.4455", "arpa") == ["INTERFACE", "alias", "<cr>"]

@@ -46,6 +46,29 @@ def test_line_ends_trailing_spaces_and_tabs_change_nothing(path: Path) -> None:
         assert read_configuration(other, "a file") == expected
 
 
+PAGERS = {
+    "erased": " --More-- " + "\b" * 9 + " " * 8 + "\b" * 9,
+    "without backspaces": " --More-- " + " " * 8,
+    "erased by a carriage return": " --More-- \r" + " " * 9 + "\r",
+}
+
+
+@pytest.mark.parametrize("pager", PAGERS.values(), ids=PAGERS)
+@pytest.mark.parametrize("path", SUPERVISORS, ids=lambda path: path.stem)
+def test_what_a_terminal_shows_around_the_commands_changes_nothing(path: Path, pager: str) -> None:
+    """Prompts, and the pager, after which a command of a farm would seem to belong to the ignored block before it."""
+    text = path.read_text("latin-1")
+    lines = ("" if "--More--" in line else pager for line in text.split("\n"))
+    paged = "\n".join(before + line for before, line in zip(lines, text.split("\n")))
+    shown = f"7600#terminal length 0\n7600#sh run\n{paged}\n7600#\n7600>exit\n"
+    assert read_configuration(shown, "a file")[0] == load(path).configuration
+
+
+def test_the_prompt_of_a_configuration_mode_hides_no_command() -> None:
+    with pytest.raises(ConfigurationError, match=r"slb.ios:1: '7600\(config\)#ip' is not a command here"):
+        read_configuration("7600(config)#ip slb serverfarm F\n", "slb.ios")
+
+
 def test_a_configuration_typed_by_hand_is_read_with_its_abbreviations() -> None:
     configuration = loaded("typed-by-hand").configuration
     assert [str(each.address) for each in configuration.farms["HAFARM"].reals] == ["10.61.1.51", "10.61.1.52"]
