@@ -1,8 +1,13 @@
-"""Loads a configuration file, in the language of IOS or in YAML."""
+"""Loads a configuration file, in the language of IOS or in YAML.
+
+What a full disk or a broken transfer leaves of a file can be valid, and would end the sessions of what it lacks. IOS
+writes ``end`` below a configuration, and so does :func:`framed`; a file whose heading promises that line must have it.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import BinaryIO, Optional, Union
 
@@ -14,11 +19,27 @@ from ryu_haslb.language.diagnostics import ConfigurationError, Diagnostic
 #: Bytes of a configuration file.
 MAX_FILE_SIZE = 16 * 1024 * 1024
 _YAML_SUFFIXES = (".yaml", ".yml")
+_WRITTEN = "written by 'write memory'; the last line is"
+#: Where the headings are: that of :func:`framed`, and those of ``show running-config`` here and of IOS.
+_HEADING_SIZE = 1000
+_HEADING = re.compile(
+    rb"^[ \t]*([!#] %s|Building configuration\.\.\.|Current configuration *:)" % _WRITTEN.encode(), re.MULTILINE
+)
 
 
 def is_yaml(path: str) -> bool:
     """Whether a file is YAML, as its name says."""
     return path.endswith(_YAML_SUFFIXES)
+
+
+def framed(text: str, path: str) -> str:
+    """A configuration as it is written to the file ``path``: a part of that is not taken for the whole."""
+    comment, begin = ("#", text or "{}\n") if is_yaml(path) else ("!", text)
+    return f"{comment} {_WRITTEN} '{_last_line(path)}'\n{begin}{_last_line(path)}\n"
+
+
+def _last_line(path: str) -> str:
+    return "..." if is_yaml(path) else "end"
 
 
 @dataclass(frozen=True)
@@ -61,6 +82,7 @@ def load_stream(stream: BinaryIO, source: str, base: Optional[Configuration] = N
         mark = "{}" if is_yaml(source) else "!"
         text = f"empty; expected a configuration, or the line '{mark}' for one without commands"
         raise ConfigurationError([Diagnostic(source, 0, text)])
+    _require_end(data, source)
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -70,6 +92,17 @@ def load_stream(stream: BinaryIO, source: str, base: Optional[Configuration] = N
         return _load_latin_1(data, source, line, base)
     read = read_yaml if is_yaml(source) else read_configuration
     return Loaded(*read(text, source, base))
+
+
+def _require_end(data: bytes, source: str) -> None:
+    """Raises: ConfigurationError if the heading promises a last line that is not there."""
+    last = _last_line(source)
+    heading = _HEADING.search(data[:_HEADING_SIZE])
+    if heading is None or re.search(rb"^[ \t]*%s[ \t\r]*$" % re.escape(last).encode(), data, re.MULTILINE):
+        return
+    begin = data.count(b"\n", 0, heading.start()) + 1
+    text = f"cut off: by line {begin} this file ends with '{last}', and it does not; expected the whole file"
+    raise ConfigurationError([Diagnostic(source, data.count(b"\n") + 1, text)])
 
 
 def _load_latin_1(data: bytes, source: str, line: int, base: Optional[Configuration]) -> Loaded:

@@ -9,7 +9,7 @@ from typing import Callable
 from eventlet import tpool
 
 from ryu_haslb.configuration.ios.writer import has_secrets, write_configuration
-from ryu_haslb.configuration.loader import is_yaml
+from ryu_haslb.configuration.loader import framed, is_yaml
 from ryu_haslb.configuration.yaml.writer import write_yaml
 from ryu_haslb.control import configuring
 from ryu_haslb.control.command_table import DRY_RUN, NO_CHANGES, PLAN_LINE, YES
@@ -97,6 +97,7 @@ def _write_memory(application: Application, words: Words) -> Result:
         raise RefusedError(f"{remark}; the file is not written before\nnothing was written")
     configuration, file = application.sources.configuration, application.startup_file
     text = write_yaml(configuration) if is_yaml(file.path) else write_configuration(configuration)
+    text = framed(text, file.path)
     tpool.execute(file.write, text, is_forced=YES in words)
     lines = [f"{file.path}: {len(text.splitlines())} lines written"]
     if file.is_open_to_others() and has_secrets(configuration):

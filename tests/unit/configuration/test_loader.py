@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Callable
 
 import pytest
 
-from ryu_haslb.configuration.loader import MAX_FILE_SIZE, load
+from ryu_haslb.configuration.ios.writer import write_configuration
+from ryu_haslb.configuration.loader import MAX_FILE_SIZE, framed, load
 from ryu_haslb.configuration.model import Configuration, ServerFarm
+from ryu_haslb.configuration.yaml.writer import write_yaml
 from ryu_haslb.language.diagnostics import ConfigurationError
 
 
@@ -50,6 +53,36 @@ def test_an_empty_file_is_an_error_and_no_configuration_without_commands(tmp_pat
         assert error(path) == f"{path}: empty; expected a configuration, or the line '!' for one without commands"
     path.write_text("!\n")
     assert load(path).configuration == Configuration()
+
+
+CHAPTER = Path(__file__).parents[3] / "topologies" / "chapter" / "2-dispatched-dfp.ios"
+
+
+@pytest.mark.parametrize(("name", "write"), [("slb.ios", write_configuration), ("slb.yaml", write_yaml)])
+@pytest.mark.parametrize("of", [load(CHAPTER).configuration, Configuration()], ids=["the chapter's", "empty"])
+def test_a_written_file_that_was_cut_off_at_the_end_of_a_line_is_refused(
+    tmp_path: Path, name: str, write: Callable[[Configuration], str], of: Configuration
+) -> None:
+    """Half a configuration may be valid; in force it would end the sessions of the other half."""
+    path = tmp_path / name
+    lines = framed(write(of), str(path)).splitlines(keepends=True)
+    path.write_text("".join(lines))
+    assert load(path).configuration == of
+    for count in range(1, len(lines)):
+        path.write_text("".join(lines[:count]))
+        assert "cut off: by line 1 this file ends with " in error(path)
+    path.write_text("".join(lines) + "\n# ours\n".replace("#", "!" if name == "slb.ios" else "#"))
+    assert load(path).configuration == of, "a line below the last one"
+
+
+@pytest.mark.parametrize("heading", ["Building configuration...\n\n", "\nCurrent configuration : 99 bytes\n"])
+def test_a_running_configuration_that_was_cut_off_is_refused(tmp_path: Path, heading: str) -> None:
+    """IOS ends its output of ``show running-config`` with ``end``, and so does the balancer."""
+    path = tmp_path / "slb.ios"
+    path.write_text(f"{heading}ip slb serverfarm F\n")
+    assert "cut off: by line " in error(path)
+    path.write_text(f"{heading}ip slb serverfarm F\nend\n")
+    assert load(path).configuration.farms == {"F": ServerFarm("F")}
 
 
 def test_a_path_that_no_file_can_have() -> None:
