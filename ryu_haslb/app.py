@@ -36,7 +36,7 @@ from ryu_haslb.control.rollback import Rollback
 from ryu_haslb.dfp.connections import DfpConnections
 from ryu_haslb.dfp.manager import SetWeight
 from ryu_haslb.dfp.steering import ServerStates, steer
-from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, leave_listening, ofproto_v1_3
+from ryu_haslb.engine import REQUIRED_APPLICATIONS, RyuApp, describe, leave_listening, ofproto_v1_3
 from ryu_haslb.green_errors import log_uncaught_errors
 from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.sessions.session_key import KEY_LENGTH
@@ -136,7 +136,11 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         self._reloading = Coalesced("SIGHUP", self._reload)
         self._rolling_back = Coalesced("rollback", lambda: unattended.roll_back(self))
         self._install_signal_handlers()  # before the sockets: a process that sees them may send a signal
-        self.openflow = OpenFlowServer(open_switch_ports(), context, self.fleet, self.fleet.has_connection, unserved)
+        ports = open_switch_ports()
+        self.openflow = OpenFlowServer(ports, context, self.fleet, self.fleet.has_connection, unserved)
+        self._listening = " and ".join(
+            f"{host} port {port}" for host, port, *_ in (each.getsockname() for each in ports)
+        )
         warn_of_open_port(self.configuration)
         self.http = open_http_server(self)
         self.control = open_control_server(self)
@@ -159,6 +163,10 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         if self.http is not None:
             self.supervisor.add("HTTP server", self.http.serve)
         self.supervisor.start()
+        LOG.info(
+            "%s started: configuration %s, switches connect to %s",
+            *(describe(), self.startup_file.path, self._listening),
+        )
 
     def close(self) -> None:
         """Close the control socket and HTTP; the engine calls this when it ends.

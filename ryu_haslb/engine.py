@@ -8,6 +8,7 @@ module of its own.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -127,6 +128,7 @@ def run_manager(words: Sequence[str]) -> None:
     files = [file for file in (f"/usr/local/etc/{PACKAGE}/{PACKAGE}.conf",) if os.path.exists(file)]
     options(list(words), "haslb", "haslb-manager", version=describe(), default_config_files=files)
     log.init_log()
+    logging.getLogger(_app_manager.LOG.name).setLevel(logging.WARNING)  # which applications it loads
     if options.pid_file:
         Path(options.pid_file).write_text(str(os.getpid()))
     manager = _app_manager.AppManager.get_instance()

@@ -12,6 +12,7 @@ from ryu_haslb.configuration.ios.writer import has_secrets, write_configuration
 from ryu_haslb.configuration.loader import framed, is_yaml
 from ryu_haslb.configuration.yaml.writer import write_yaml
 from ryu_haslb.control import configuring
+from ryu_haslb.control.change_log import log_change
 from ryu_haslb.control.command_table import DRY_RUN, NO_CHANGES, PLAN_LINE, YES
 from ryu_haslb.control.configuring import Change
 from ryu_haslb.control.handler import Handler, RefusedError, Result, Words
@@ -99,6 +100,7 @@ def _write_memory(application: Application, words: Words) -> Result:
     text = write_yaml(configuration) if is_yaml(file.path) else write_configuration(configuration)
     text = framed(text, file.path)
     tpool.execute(file.write, text, is_forced=YES in words)
+    log_change(configuring.CONSOLE, [f"written to {file.path}"])
     lines = [f"{file.path}: {len(text.splitlines())} lines written"]
     if file.is_open_to_others() and has_secrets(configuration):
         lines.append("it holds passwords or keys, and others than its owner may read it: chmod 600")

@@ -151,8 +151,9 @@ class StateLog:
             return
         self._checked_at = now
         if sources.configuration is not self._configuration:
-            self._configuration = sources.configuration
-            yield _configured(sources.configuration)
+            replaced, self._configuration = self._configuration, sources.configuration
+            if sources.configuration != replaced:  # a reload may change nothing
+                yield _configured(sources.configuration)
         self._record_leader(sources)
         if now - self._second >= 1.0:
             self._second, self._lines = now, 0

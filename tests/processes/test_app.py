@@ -29,8 +29,18 @@ FARM = "ip slb serverfarm HAFARM\n real 10.1.1.51\n  weight {weight}\n  inservic
 def balancer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A balancer that is up, with a farm of one real server."""
     with balancer_process(tmp_path, FARM.format(weight=2), free_port()) as process:
-        read_until(process, "instantiating app ryu.controller.ofp_handler")
+        read_until(process, " started: configuration ")
         yield process
+
+
+def test_the_log_says_what_has_started_with_which_file_and_where_switches_connect(tmp_path: Path) -> None:
+    port = free_port()
+    with balancer_process(tmp_path, FARM.format(weight=2), port) as process:
+        started = read_until(process, " started: ")[-1]
+    assert started.startswith(f"{product()} with ")
+    assert started.endswith(
+        f"started: configuration {tmp_path / 'farm.ios'}, switches connect to 127.0.0.1 port {port}"
+    )
 
 
 def test_the_process_is_built_as_what_tests_it(balancer: subprocess.Popen[str], tmp_path: Path) -> None:

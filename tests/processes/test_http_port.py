@@ -19,7 +19,7 @@ def listening(process: subprocess.Popen[str]) -> set[tuple[str, int]]:
     """Wait until the application is up; where it listens for TCP then."""
     assert process.stderr is not None
     for line in process.stderr:
-        if "instantiating app ryu.controller.ofp_handler" in line:
+        if " started: configuration " in line:
             break
     connections = psutil.Process(process.pid).net_connections("tcp")
     return {(each.laddr.ip, each.laddr.port) for each in connections if each.status == psutil.CONN_LISTEN}

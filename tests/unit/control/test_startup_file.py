@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 import tempfile
@@ -30,14 +31,16 @@ def run(application: Application, command: str) -> list[str]:
     return [line for line in execute(application, command.split()).lines if line is not None]
 
 
-def test_what_is_in_force_is_in_the_file_with_its_mode(path: Path) -> None:
+def test_what_is_in_force_is_in_the_file_with_its_mode(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     application = Application()
     application.startup_file = StartupFile(str(path))
     configuring.apply_commands(application, "ip slb dfp password cisco", "command")
+    caplog.set_level(logging.INFO)
     assert run(application, "write memory") == [
         f"{path}: {len(path.read_text().splitlines())} lines written",
         "it holds passwords or keys, and others than its owner may read it: chmod 600",
     ]
+    assert caplog.messages[-1] == f"%SLB-5-CONFIG: by=console written to {path}"
     text = write_configuration(application.configuration)
     assert path.read_text() == f"! written by 'write memory'; the last line is 'end'\n{text}end\n"
     assert stat.S_IMODE(path.stat().st_mode) == 0o640

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 from control_process import Application
@@ -68,6 +69,13 @@ def test_many_changes_at_once_are_logged_over_several_seconds_and_none_is_lost()
     assert len(watched.look()) == MAX_LINES_PER_SECOND
     lines = [line for _ in range(12) for line in watched.look()]
     assert len(set(lines)) == len(lines) == 2 * MAX_LINES_PER_SECOND + 1, "one line is about the farm"
+
+
+def test_a_configuration_that_changes_nothing_is_no_event() -> None:
+    """A reload of an unchanged file."""
+    watched = Watched()
+    watched.application.configure(replace(watched.application.configuration))
+    assert watched.look() == []
 
 
 def test_an_applied_configuration_is_logged_with_the_objects_that_it_removes() -> None:
