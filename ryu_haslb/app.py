@@ -23,6 +23,7 @@ import eventlet.queue
 
 from ryu_haslb import log_buffer, log_limit, shutdown
 from ryu_haslb.cluster.configuration_rows import Basis
+from ryu_haslb.cluster.member import RELEASE_TIMEOUT
 from ryu_haslb.cluster.membership import Membership
 from ryu_haslb.cluster.sharing import Sharing
 from ryu_haslb.collector import QuietCollector
@@ -78,12 +79,12 @@ TICK_INTERVAL = 0.02
 FLUSH_INTERVAL = 0.005
 #: Sessions that one step of a tick examines before Registration Requests have their turn.
 MAX_SESSIONS_PER_STEP = 500
-#: Seconds that another member of the cluster has at a stop to take over.
+#: Seconds that another member of the cluster has at a stop to take over, when this one has released the lock.
 HAND_OVER_TIMEOUT = 0.8
 #: Seconds that the switches have at a stop to confirm what was sent to them.
 CONFIRMATION_TIMEOUT = 2.0
 #: Seconds after a signal to stop at which the process ends even if its event loop is stuck.
-SHUTDOWN_TIMEOUT = 3.0
+SHUTDOWN_TIMEOUT = 5.0
 _TIMERS = "timers"
 
 _REQUIRED_APP = REQUIRED_APPLICATIONS  # the engine's manager reads this name
@@ -320,6 +321,9 @@ class HomeAgentLoadBalancing(RyuApp):  # type: ignore[misc]
         """Let another member of the cluster lead, and serve until it does."""
         if self.member is None or not self.member.resign(name):
             return
+        with eventlet.Timeout(RELEASE_TIMEOUT, False):
+            while self.member.is_awaiting_switches:
+                eventlet.sleep(TICK_INTERVAL)
         with eventlet.Timeout(HAND_OVER_TIMEOUT, False):
             while self.member.is_leading or self.fleet.serves_any or not self.member.has_said_why:
                 eventlet.sleep(TICK_INTERVAL)

@@ -24,9 +24,9 @@ LOG = logging.getLogger(__name__)
 
 #: Seconds between two looks at the election when the database shows nothing new.
 TICK_INTERVAL = 0.1
-#: Seconds that the switches have to confirm what was sent to them before this member resigned, until it releases the
-#: lock all the same.
-RELEASE_TIMEOUT = 0.2
+#: Seconds that the switches have to confirm what was on its way to them before this member resigned, until it releases
+#: the lock all the same. Open vSwitch connects again 1 s after it has lost a connection.
+RELEASE_TIMEOUT = 2.0
 #: Seconds for which a member may be without the database before it says what the reasons may be.
 CONNECTION_TIMEOUT = 10.0
 
@@ -105,6 +105,11 @@ class Member:
         return self._database.is_connected
 
     @property
+    def is_awaiting_switches(self) -> bool:
+        """Whether it has resigned, and keeps the lock until the switches have confirmed what was on its way to them."""
+        return self._release_at is not None
+
+    @property
     def has_said_why(self) -> bool:
         """Whether the database has why this member has resigned, or cannot be told."""
         own = self.members.get(self.name)
@@ -150,15 +155,18 @@ class Member:
     def resign(self, reason: str) -> bool:
         """Let another member lead. This one goes on until it does. False when this member does not lead.
 
-        It releases the lock when every switch has confirmed the session rules that were sent before: a new leader would
-        have the switch reject them.
+        It releases the lock when every switch has confirmed the session rules that were on their way before: a new leader
+        would have the switch reject them. A switch that has just lost its connection gets them when it is served again.
         """
         if not self.is_leading:
             return False
         LOG.info("cluster: %s resigns (%s); it serves until another member leads", self.name, reason)
+        if not self.leadership.is_resigning:
+            self.leadership.awaited.clear()
         self.leadership.is_resigning, self.resigning = True, reason.lower().replace("-", "_")
         self.shared.hurry()
-        self._release_at = self._clock() + RELEASE_TIMEOUT
+        if self._release_at is None:
+            self._release_at = self._clock() + RELEASE_TIMEOUT
         self.on_change()
         if not self.leadership.awaited:
             self._release_lock()

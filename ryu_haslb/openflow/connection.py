@@ -59,7 +59,7 @@ class Connection:
         self._balancer = balancer
         self._installation = Installation(transport, switch, balancer, configuration, clock)
         self._key_reading: Optional[KeyReading] = None
-        self._must_forget_first = self._is_resigning = False
+        self._must_forget_first = self._is_resigning = self._must_confirm = False
         self._leadership = switch.leadership
         budget = Budget(0)
         if self._leadership is not None:
@@ -125,8 +125,10 @@ class Connection:
         was_leading = self.is_serving
         self._stop_serving()
         self._switch.forget(self._clock())
-        if self._leadership is not None and self.transport.tables > Table.SESSIONS:
-            self._follower.begin(was_leading, self._clock())
+        if self._leadership is not None:
+            self._leadership.on_confirmed(self._switch)
+            if self.transport.tables > Table.SESSIONS:
+                self._follower.begin(was_leading, self._clock())
 
     @property
     def is_serving(self) -> bool:
@@ -137,6 +139,12 @@ class Connection:
     def is_waiting(self) -> bool:
         """Whether another balancer serves the switch."""
         return self._mastership.role is Role.WAITING
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether it is about to serve the switch: its role, or something on the switch, is not known yet."""
+        is_asking = self._mastership.role in (Role.ASKING, Role.CLAIMING)
+        return is_asking or self._key_reading is not None or self._must_forget_first
 
     def on_leadership_changed(self) -> None:
         """The cluster has decided anew who leads, or this member resigns."""
@@ -151,9 +159,17 @@ class Connection:
             return
         self._is_resigning = leadership.is_ending
         self._set_resigning()
-        if self._is_resigning:  # the barrier confirms all that was sent before
-            leadership.awaited.add(self)
-            self._installation.transactions.submit(lambda _: [], lambda _: leadership.on_confirmed(self))
+        if self._is_resigning and self._switch.answers(self._clock()):
+            leadership.awaited.add(self._switch)
+            self._must_confirm = True
+            self._confirm_sent_rules()
+
+    def _confirm_sent_rules(self) -> None:
+        """As soon as all rules were sent that waited when this member began to resign, a barrier confirms them."""
+        leadership, switch = self._leadership, self._switch
+        if leadership is not None and self._must_confirm and switch.rules.are_sent:
+            self._must_confirm = False
+            self._installation.transactions.submit(lambda _: [], lambda _: leadership.on_confirmed(switch))
 
     def configure(self, configuration: Configuration) -> None:
         """Replace the standing rules by those of another configuration."""
@@ -174,6 +190,7 @@ class Connection:
         if self._installation.upkeep.audit.is_reading_sessions:
             self._switch.admission.on_reading(now)
         self._switch.flush(now)
+        self._confirm_sent_rules()
         if self._conclude_stop is not None and self._switch.rules.is_idle:
             conclude, self._conclude_stop = self._conclude_stop, None
             # The barrier confirms packet-outs as well.
@@ -233,6 +250,8 @@ class Connection:
     def retire(self, conclude: Conclude) -> None:
         """Serve the switch no longer and remove our rules from it; ``conclude`` is called when it confirms."""
         self.leave()
+        if self._leadership is not None:
+            self._leadership.on_confirmed(self._switch)
         Retirement(self.transport, conclude, self._switch.layout)
 
     def _take_capabilities(self, now: float) -> None:
@@ -250,13 +269,10 @@ class Connection:
             self._key_reading = None
         self._must_forget_first = False
         self._installation.end()
-        self._end_resignation()
-
-    def _end_resignation(self) -> None:
-        if self._leadership is not None and self._is_resigning:
+        self._must_confirm = False
+        if self._is_resigning:
             self._is_resigning = False
             self._set_resigning()
-            self._leadership.on_confirmed(self)
 
     def _set_resigning(self) -> None:
         path = self._switch.path

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Callable, Optional, TypeVar
 
 from ryu_haslb.configuration.model import Configuration
@@ -26,6 +26,9 @@ from ryu_haslb.slb.balancer import Balancer
 LOG = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+#: Seconds in which a switch that has lost its connection tries again: the longest pause of Open vSwitch.
+RETURN_TIME = 8.0
 
 
 class Fleet:
@@ -184,7 +187,23 @@ class Fleet:
 
     def on_leadership_changed(self) -> None:
         """The cluster has decided anew who leads, or this member resigns."""
+        if self._leadership is not None and self._leadership.is_resigning:
+            self._leadership.awaited.update(self._returning())
         _for_each("a change of the leadership", self._connections, Connection.on_leadership_changed)
+
+    def _returning(self) -> Iterator[Switch]:
+        """Switches that are about to be served: rules that were on their way to them are sent again then."""
+        now = self._clock()
+        for datapath_id, switch in self.switches.items():
+            connection = self._connections.get(datapath_id)
+            if connection is not None:
+                is_returning = connection.is_beginning
+            else:
+                is_returning = (
+                    datapath_id not in self._not_served and self._known.gone_for(datapath_id, now) < RETURN_TIME
+                )
+            if is_returning:
+                yield switch
 
     @property
     def is_retired(self) -> bool:

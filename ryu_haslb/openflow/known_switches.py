@@ -51,6 +51,10 @@ class KnownSwitches:
             self._gone.pop(datapath_id, None)
             self._gone[datapath_id] = now
 
+    def gone_for(self, datapath_id: int, now: float) -> float:
+        """Seconds since the connection of a switch has ended; 0 while it is connected."""
+        return now - self._gone.get(datapath_id, now)
+
     def tick(self, now: float, configured: Collection[int]) -> None:
         """Forget switches that have been gone for long, but those that are configured."""
         if now - self._looked_at_gone < _FORGET_INTERVAL:

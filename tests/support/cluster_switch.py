@@ -13,6 +13,7 @@ from scapy.layers.l2 import Ether
 from ryu_haslb.configuration.model import Configuration, RealServer, ServerFarm, StaticLocation, VirtualServer
 from ryu_haslb.openflow import wire
 from ryu_haslb.openflow.connection import Connection
+from ryu_haslb.openflow.fleet import Fleet
 from ryu_haslb.openflow.pipeline import Purpose, Table
 from ryu_haslb.openflow.roles.fencing import Leadership
 from ryu_haslb.openflow.sessions.session_key import KEY_LENGTH
@@ -64,13 +65,30 @@ class Member:
         self.bytes_sent = self._xid = 0
         self.leadership = Leadership(lambda *_: None)
         self.balancer = Balancer(CONFIGURATION, key=key)
-        self.switch = Switch(1, CONFIGURATION, self.balancer)
-        self.switch.leadership = self.leadership
         self.received: list[bytes] = []
-        self.link = network.switch.connect(self.received.append)
-        self.link.receive(wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_HELLO, 8, 0))
         clock = network.clock
-        self.connection = Connection(self, self.switch, self.balancer, CONFIGURATION, lambda: clock.now)
+        self.fleet = Fleet(CONFIGURATION, self.balancer, lambda: clock.now, self.leadership)
+        self.connect()
+
+    @property
+    def switch(self) -> Switch:
+        return self.fleet.switches[self.id]
+
+    @property
+    def connection(self) -> Connection:
+        return self.fleet._connections[self.id]
+
+    def connect(self) -> None:
+        """The switch connects to this member."""
+        self.link = self._network.switch.connect(self.received.append)
+        self.link.receive(wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_HELLO, 8, 0))
+        self.fleet.on_connected(self)
+
+    def lose(self) -> None:
+        """The connection of the switch is lost, and what is on its way over it."""
+        self.link.close()
+        self.received.clear()
+        self.fleet.on_disconnected(self)
 
     def port_names(self) -> dict[int, str]:
         return {}
@@ -95,7 +113,7 @@ class Member:
 
     def lead(self, generation: int) -> None:
         self.leadership.is_leading, self.leadership.generation = True, generation
-        self.connection.on_leadership_changed()
+        self.fleet.on_leadership_changed()
 
     def packet_in(self, mobile: str) -> bytes:
         """A request of a mobile, as the switch punts it."""
@@ -142,9 +160,8 @@ class Network:
             self.clock.run_until(self.clock.now + 0.02)
             for member in self.members:
                 self.settle()
-                for _, session in member.balancer.ending.take_stale_rules():
-                    member.switch.rules.remove(session)
-                member.connection.tick(self.clock.now)
+                member.fleet.tick(self.clock.now)
+                member.fleet.flush(self.clock.now)
         self.settle()
 
     def settle(self) -> None:

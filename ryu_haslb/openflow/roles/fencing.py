@@ -86,9 +86,9 @@ FENCING_TRANSITIONS: dict[tuple[Role, RoleEvent], Role] = {
 class Leadership:
     """What the cluster has decided, for all switches: whether this member leads, and with which generation.
 
-    A member that resigns leads until its successor does. ``awaited`` are the connections whose switches have not
-    confirmed yet what was sent before; ``on_ready`` is called when all have. ``masters`` are the connections whose
-    switches have accepted it as MASTER. ``followed`` is the budget of what is followed while it stands by. ``report``
+    A member that resigns leads until its successor does. ``awaited`` are the switches that have not confirmed yet what
+    was on its way to them before; ``on_ready`` is called when all have. ``masters`` are the connections whose switches
+    have accepted it as MASTER. ``followed`` is the budget of what is followed while it stands by. ``report``
     is called with a generation at a switch that is newer, and with whether there are ``masters``.
     """
 
@@ -106,10 +106,10 @@ class Leadership:
         """Whether another member may be MASTER of a switch at any moment."""
         return self.is_resigning or not self.is_leading
 
-    def on_confirmed(self, connection: object) -> None:
-        """The switch has confirmed what was sent before this member resigned, or is not served any more."""
-        if connection in self.awaited:
-            self.awaited.discard(connection)
+    def on_confirmed(self, switch: object) -> None:
+        """A switch has confirmed what was on its way before this member resigned, or is not to be served any more."""
+        if switch in self.awaited:
+            self.awaited.discard(switch)
             if not self.awaited:
                 self.on_ready()
 

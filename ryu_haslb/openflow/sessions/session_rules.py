@@ -125,8 +125,13 @@ class SessionRules:
     @property
     def is_idle(self) -> bool:
         """Whether the switch has confirmed all rules that were sent, and no other can be sent now."""
+        return not self._outstanding and self.are_sent
+
+    @property
+    def are_sent(self) -> bool:
+        """Whether all rules were sent but those that cannot be sent now."""
         is_waiting = self._reinstallation.is_under_way or self.waiting
-        return not self._outstanding and (not is_waiting or self.is_paused or self._awaits_room)
+        return not is_waiting or self.is_paused or self._awaits_room
 
     @property
     def _awaits_room(self) -> bool:

@@ -52,6 +52,28 @@ def test_a_switch_that_does_not_confirm_delays_a_resignation_for_a_moment_only()
     assert not member.election.wants_lock(now[0])
 
 
+def test_a_second_resignation_does_not_delay_the_first() -> None:
+    """An operator hands over, and then the process is stopped."""
+    now = [1000.0]
+    member = leading_member(lambda: now[0])
+    member.on_change = lambda: member.leadership.awaited.add("switch 1")
+    assert member.resign("switch-activity")
+    now[0] += RELEASE_TIMEOUT / 2
+    assert member.resign("SIGTERM")
+    assert (member.resigning, member.is_awaiting_switches) == ("sigterm", True)
+    now[0] += RELEASE_TIMEOUT / 2
+    member.step()
+    assert (member.is_awaiting_switches, member.election.wants_lock(now[0])) == (False, False)
+
+
+def test_a_switch_that_a_resignation_before_has_waited_for_is_not_waited_for_again() -> None:
+    now = [1000.0]
+    member = leading_member(lambda: now[0])
+    member.leadership.awaited.add("switch that has never confirmed")
+    assert member.resign("test")
+    assert (member.is_awaiting_switches, member.election.wants_lock(now[0])) == (False, False)
+
+
 def test_a_claim_that_was_under_way_does_not_end_a_resignation() -> None:
     """A leader that claims because of a generation at a switch is stopped: another member is to lead all the same."""
     now = [1000.0]

@@ -6,7 +6,15 @@ import pytest
 from cluster_switch import Led
 
 from ryu_haslb.openflow import wire
+from ryu_haslb.openflow.fleet import RETURN_TIME
+from ryu_haslb.openflow.pipeline import Table
+from ryu_haslb.openflow.roles.arbiter import Role
+from ryu_haslb.openflow.roles.fencing import QUESTION_INTERVAL
+from ryu_haslb.openflow.sessions import reinstallation
 from ryu_haslb.openflow.sessions.session_rules import MAX_OUTSTANDING_BUNDLES
+from ryu_haslb.openflow.switch import ANSWER_TIMEOUT
+from ryu_haslb.slb.session import COOKIE_MARK_BITS
+from ryu_haslb.slb.session_filter import EVERY_SESSION
 
 
 def kinds_of(messages: list[bytes]) -> list[int]:
@@ -85,7 +93,7 @@ def resign(led: Led) -> list[bool]:
     ready: list[bool] = []
     led.leader.leadership.on_ready = lambda: ready.append(True)
     led.leader.leadership.is_resigning = True
-    led.leader.connection.on_leadership_changed()
+    led.leader.fleet.on_leadership_changed()
     return ready
 
 
@@ -98,8 +106,89 @@ def test_a_leader_that_resigns_waits_until_its_switches_have_confirmed_their_rul
     assert (ready, len(leadership.awaited)) == ([True], 0)
 
 
-def test_a_switch_that_is_lost_is_not_waited_for() -> None:
+def begin_sessions(led: Led, count: int = 20) -> None:
+    """Sessions begin at the leader whose rules are still on their way."""
+    for number in range(count):
+        led.leader.request(f"late-{number}@isp.com")
+    assert led.leader.switch.rules.unconfirmed
+
+
+def without_rule(led: Led) -> list[int]:
+    """The tags of those sessions of the leader that have no rule on the switch."""
+    tags = {flow.cookie >> COOKIE_MARK_BITS for flow in led.switch.datapath.tables[Table.SESSIONS]}
+    return [session.tag for session in led.leader.balancer.sessions if session.tag not in tags]
+
+
+@pytest.mark.parametrize("moment", ["before", "lost", "asks"])
+def test_a_switch_that_connects_again_gets_the_rules_that_were_on_their_way_first(moment: str) -> None:
+    """Without them the next leader would not know their sessions. ``moment`` is when the leader resigns."""
+    led = Led()
+    steps = {"before": led.leader.lose, "lost": led.switch.restart, "back": led.leader.connect}
+    begin_sessions(led)
+    for each in (*steps, "asks"):
+        if each == moment:
+            ready = resign(led)
+            assert led.leader.leadership.awaited
+        if each in steps:
+            steps[each]()
+    assert (ready, without_rule(led) != []) == ([], True)
+    led.run(0.1)
+    assert (ready, without_rule(led)) == ([True], [])
+
+
+def test_a_resigning_leader_waits_until_the_rules_of_very_many_sessions_are_installed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They are installed in slices, between which requests are served."""
+    monkeypatch.setattr(reinstallation, "MAX_SESSIONS_PER_STEP", 5)
+    led = Led()
+    led.leader.lose()
+    led.switch.restart()
+    led.leader.connect()
+    led.settle()
+    ready = resign(led)
+    led.settle()
+    assert (ready, len(without_rule(led)) > 0) == ([], True)
+    led.run(1.0)
+    assert (ready, without_rule(led)) == ([True], [])
+
+
+def test_a_resigning_leader_waits_until_the_rules_of_cleared_sessions_are_removed() -> None:
+    """The next leader would take these rules for sessions."""
+    led = Led()
+    assert sum(led.leader.balancer.clear_in_slices(EVERY_SESSION, 1000)) == len(led.homes)
+    ready = resign(led)
+    led.settle()
+    led.run(0.1)
+    assert ready == [True]
+    assert list(led.leader.balancer.sessions) == []
+    assert len(led.switch.datapath.tables[Table.SESSIONS]) == 1, "the rule for requests without a session"
+
+
+def test_a_switch_that_was_lost_long_ago_is_not_waited_for() -> None:
+    led = Led()
+    led.leader.lose()
+    led.run(RETURN_TIME + 0.1)
+    resign(led)
+    assert led.leader.leadership.awaited == set()
+
+
+def test_a_switch_that_does_not_answer_is_not_waited_for() -> None:
+    """The leader resigns since it does not reach this switch, and another member does."""
+    led = Led()
+    switch = led.leader.switch
+    for _ in range(round(50 * (ANSWER_TIMEOUT + QUESTION_INTERVAL))):
+        led.clock.run_until(led.clock.now + 0.02)
+        led.leader.fleet.tick(led.clock.now)
+    assert (switch.channel is not None, switch.answers(led.clock.now)) == (True, False)
+    resign(led)
+    assert led.leader.leadership.awaited == set()
+
+
+def test_a_switch_whose_next_leader_is_there_is_not_waited_for() -> None:
     led = Led()
     ready = resign(led)
-    led.leader.connection.leave()
-    assert (ready, len(led.leader.leadership.awaited)) == ([True], 0)
+    led.standby.lead(2)
+    led.settle()
+    assert led.leader.switch.role is Role.WAITING
+    assert (ready, led.leader.leadership.awaited) == ([True], set())
