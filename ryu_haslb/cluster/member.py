@@ -155,8 +155,9 @@ class Member:
     def resign(self, reason: str) -> bool:
         """Let another member lead. This one goes on until it does. False when this member does not lead.
 
-        It releases the lock when every switch has confirmed the session rules that were on their way before: a new leader
-        would have the switch reject them. A switch that has just lost its connection gets them when it is served again.
+        It releases the lock when every switch has confirmed the session rules that were on their way before: a new
+        leader would have the switch reject them. A switch that has just lost its connection gets them when it is served
+        again.
         """
         if not self.is_leading:
             return False

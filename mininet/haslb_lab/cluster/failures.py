@@ -197,6 +197,40 @@ def failure_named(name: str) -> Failure:
     return next(failure for failure in FAILURES if failure.name == name)
 
 
+def _handed_over_at_reconnection(is_back: bool) -> Callable[[ClusterLab, str], AbstractContextManager[None]]:
+    """The leader hands over when a switch has just lost its connection to it, or has just connected again."""
+
+    @contextmanager
+    def apply(lab: ClusterLab, leader: str) -> Iterator[None]:
+        lab.connect_to(1, lab.others(leader))
+        if is_back:
+            lab.connect_to(1, lab.members)
+        lab.command(leader, "redundancy switch-activity")
+        if not is_back:
+            lab.connect_to(1, lab.members)
+        yield
+
+    return apply
+
+
+#: Hand-overs at which a leader that does not wait for a switch loses sessions whose rules were on their way to it.
+RECONNECTIONS = (
+    Failure(
+        "handed_over_lost",
+        "hand-over when a switch is lost",
+        _handed_over_at_reconnection(is_back=False),
+        Next.OTHER,
+        inf,
+    ),
+    Failure(
+        "handed_over_back",
+        "hand-over when a switch is back",
+        _handed_over_at_reconnection(is_back=True),
+        Next.OTHER,
+        inf,
+    ),
+)
+
 #: What everything else is compared with.
 CONTROL = Failure("nothing", "nothing fails", _nothing, Next.SAME, 0.5)
 #: What a rolling upgrade does: it stops and starts each member, the leader last.

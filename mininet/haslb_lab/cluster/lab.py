@@ -106,8 +106,13 @@ class ClusterLab(Lab):
     def connect_switch(self, switch: Optional[str] = None) -> None:
         """Give each switch the addresses of all members as its controllers, and nothing else."""
         for number, name in SWITCHES.items():
-            targets = [f"tcp:{member_address(member, number)}:{OPENFLOW_PORT}" for member in self.members]
-            subprocess.run(["ovs-vsctl", "del-fail-mode", name, "--", "set-controller", name, *targets], check=True)
+            subprocess.run(["ovs-vsctl", "del-fail-mode", name], check=True)
+            self.connect_to(number, self.members)
+
+    def connect_to(self, switch: int, members: Sequence[str]) -> None:
+        """Give a switch the addresses of these members. Its connections to others end."""
+        targets = [f"tcp:{member_address(member, switch)}:{OPENFLOW_PORT}" for member in members]
+        subprocess.run(["ovs-vsctl", "set-controller", SWITCHES[switch], *targets], check=True)
 
     def wait_until_balancing(self) -> None:
         """Wait until one member leads and reaches every home agent, and the others stand by at every switch."""
