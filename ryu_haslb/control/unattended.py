@@ -32,11 +32,11 @@ def reload(application: Application, cluster: Optional[ClusterConfiguration]) ->
         change = configuring.apply_file(application, path, by=name)
     except ConfigurationError as error:
         for each in error.errors:
-            LOG.error("%s", each)
+            LOG.error("%s (%s)", each, name)
         LOG.error("%s: %s was not applied; nothing was changed", name, path)
         return
     for warning in change.warnings:
-        LOG.warning("%s", warning)
+        LOG.warning("%s (%s)", warning, name)
     _log_rest(path, change)
     LOG.info("%s: %s applied, %d changes", name, path, len(change.changes))
 

@@ -16,6 +16,7 @@ from struct import Struct
 from typing import Final, NamedTuple, Optional, Union
 
 from ryu_haslb.errors import HaslbError
+from ryu_haslb.openflow.error_names import error_name
 
 OFP_VERSION = 4
 
@@ -226,12 +227,6 @@ def push_vlan(vlan: int) -> bytes:
     return push + set_field("vlan_vid", vlan | OFPVID_PRESENT)
 
 
-#: The codes of OFPET_FLOW_MOD_FAILED from 0 on (OFPFMFC_…).
-_FLOW_MOD_FAILED_CODES = (
-    *("UNKNOWN", "TABLE_FULL", "BAD_TABLE_ID", "OVERLAP", "EPERM", "BAD_TIMEOUT", "BAD_COMMAND", "BAD_FLAGS"),
-)
-
-
 #: Where a flow-mod has the number of its table (OpenFlow 1.3.5, section 7.3.4.1).
 _FLOW_MOD_TABLE = 24
 
@@ -263,10 +258,8 @@ class Error(NamedTuple):
         return self.data[1:2] == bytes([OFPT_FLOW_MOD]) and len(self.data) > _FLOW_MOD_TABLE
 
     def __str__(self) -> str:
-        """OpenFlow's name of the reason why a flow-mod was rejected; of other errors the numbers."""
-        if self.type == OFPET_FLOW_MOD_FAILED and self.code < len(_FLOW_MOD_FAILED_CODES):
-            return f"OFPFMFC_{_FLOW_MOD_FAILED_CODES[self.code]}"
-        return f"error type {self.type}, code {self.code}"
+        """OpenFlow's name of the reason, or the numbers if it has none."""
+        return error_name(self.type, self.code)
 
 
 #: Experimenter and type of a bundle-add message, which has so many bytes before the message that it brings.

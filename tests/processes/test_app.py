@@ -63,7 +63,7 @@ def test_sighup_applies_the_file_again_and_logs_each_change(balancer: subprocess
     assert read_until(balancer, "changes") == [
         "%SLB-5-CONFIG: by=SIGHUP - ip slb serverfarm HAFARM / real 10.1.1.51 / weight 2",
         "%SLB-5-CONFIG: by=SIGHUP + ip slb serverfarm HAFARM / real 10.1.1.51 / weight 3",
-        f"{path}:1: farm HAFARM is of no virtual server; expected 'serverfarm HAFARM' in one",
+        f"{path}:1: farm HAFARM is of no virtual server; expected 'serverfarm HAFARM' in one (SIGHUP)",
         f"SIGHUP: {path} applied, 2 changes",
     ]
 
@@ -73,7 +73,7 @@ def test_sighup_with_an_error_in_the_file_changes_nothing(balancer: subprocess.P
     path.write_text(FARM.format(weight=300))
     balancer.send_signal(signal.SIGHUP)
     assert read_until(balancer, "nothing was changed") == [
-        f"{path}:3: after 'weight' expected a number from 0 to 255, not '300'",
+        f"{path}:3: after 'weight' expected a number from 0 to 255, not '300' (SIGHUP)",
         f"SIGHUP: {path} was not applied; nothing was changed",
     ]
     path.write_text(FARM.format(weight=2))

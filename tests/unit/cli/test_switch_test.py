@@ -33,11 +33,11 @@ def test_a_switch_is_tested_and_reported_as_table_and_as_json(
     assert status == 0, errors
     assert errors == f"waiting for a switch at tcp:127.0.0.1:{port}\nswitch {0x51:016x} connected from 127.0.0.1\n"
     assert output.startswith(f"switch {0x51:016x}: simulation, table pipeline, 1\n")
-    assert "bundles (ONF EXT-230)              no: rejected  error type 1, code 3" in output
+    assert "bundles (ONF EXT-230)              no: rejected  OFPBRC_BAD_EXPERIMENTER" in output
     assert "dispatched mode        works without bundles (ONF EXT-230)" in output
     assert output.splitlines()[-1] == "all that the test has made is removed"
     report = json.loads(file.read_text())
-    assert report["capabilities"]["bundles"] == {"result": "rejected", "detail": "error type 1, code 3"}
+    assert report["capabilities"]["bundles"] == {"result": "rejected", "detail": "OFPBRC_BAD_EXPERIMENTER"}
     assert report["modes"]["dispatched"] == {"verdict": "works_without", "lacks": ["bundles"], "not_tried": []}
     assert (report["switch"]["datapath_id"], report["rules_left"], report["is_complete"]) == (f"{0x51:016x}", 0, True)
     assert report["measurements"]["flow_mods"]["value"] > 0

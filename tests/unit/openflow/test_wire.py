@@ -133,14 +133,19 @@ def packet_in(match: Any, frame: bytes, cookie: int = 0x151B7) -> bytes:
     return wire.HEADER.pack(wire.OFP_VERSION, wire.OFPT_PACKET_IN, 8 + len(payload), 0) + payload
 
 
-def test_the_reason_why_a_flow_mod_was_rejected_has_the_name_of_openflow() -> None:
-    names = [name for name in vars(ofproto_v1_3) if name.startswith("OFPFMFC_")]
-    assert len(names) == 8
-    for name in names:
-        error = wire.Error(ofproto_v1_3.OFPET_FLOW_MOD_FAILED, getattr(ofproto_v1_3, name), b"")
-        assert str(error) == name
-    assert str(wire.Error(ofproto_v1_3.OFPET_FLOW_MOD_FAILED, 8, b"")) == "error type 5, code 8"
-    assert str(wire.Error(1, 2, b"")) == "error type 1, code 2"
+@pytest.mark.parametrize(
+    ("kind", "prefix"), [(1, "OFPBRC"), (2, "OFPBAC"), (3, "OFPBIC"), (4, "OFPBMC"), (5, "OFPFMFC"), (12, "OFPMMFC")]
+)
+def test_the_reason_of_a_rejection_has_the_name_of_openflow(kind: int, prefix: str) -> None:
+    names = {code: name for name, code in vars(ofproto_v1_3).items() if name.startswith(f"{prefix}_")}
+    assert len(names) >= 8
+    assert {code: str(wire.Error(kind, code, b"")) for code in names} == names
+    behind = max(names) + 1
+    assert str(wire.Error(kind, behind, b"")) == f"error type {kind}, code {behind}"
+
+
+def test_a_rejection_of_a_type_without_names_has_the_numbers() -> None:
+    assert str(wire.Error(0xFFFF, 2300, b"")) == "error type 65535, code 2300"
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,7 @@ def test_with_one_table_there_is_no_table_of_sessions_and_none_that_learns() -> 
 
 def test_a_field_that_cannot_be_matched_is_named() -> None:
     findings = TestedSwitch(rejected_matches=frozenset({METADATA})).examine()
-    assert findings.outcomes[C.MATCHES].detail == "metadata: error type 4, code 6"
+    assert findings.outcomes[C.MATCHES].detail == "metadata: OFPBMC_BAD_FIELD"
     assert not serves(findings)
 
 

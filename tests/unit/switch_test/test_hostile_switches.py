@@ -205,5 +205,5 @@ def test_a_liar_gets_a_report_and_keeps_no_rule(seed: int, share: float) -> None
 
 def test_a_switch_that_rejects_barrier_requests_cannot_be_served_and_its_error_is_named() -> None:
     findings = TestedSwitch(rejects_barriers=True).examine()
-    assert "no barrier reply within 60 s (error type 1, code 1)" in findings.failure
+    assert "no barrier reply within 60 s (OFPBRC_BAD_TYPE)" in findings.failure
     assert {each.verdict for each in judge(findings)} == {Verdict.CANNOT_SERVE}

@@ -191,7 +191,7 @@ def test_a_switch_that_rejects_flow_statistics_is_not_waited_for(caplog: pytest.
     assert restarted.recovery.reading.on_error(XID + 1, wire.Error(1, 2, b""), 0.0) is None
     assert restarted.recovery.reading.on_error(XID, wire.Error(1, 2, b""), 0.0) is False
     assert restarted.recovery.is_complete
-    assert "rejected the request for its session rules (error type 1, code 2)" in caplog.text
+    assert "rejected the request for its session rules (OFPBRC_BAD_MULTIPART)" in caplog.text
 
 
 def test_a_mobile_keeps_its_home_agent() -> None:
