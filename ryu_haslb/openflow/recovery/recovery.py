@@ -80,6 +80,8 @@ class Recovery:
         #: The targets whose deadlines count from when their virtual servers were known.
         self._timed: set[RuleTarget] = set()
         self._pending: dict[int, RuleTarget] = {}
+        #: Whether the log has said that rules wait, and not yet what has become of them.
+        self._is_awaited = False
         self._attempts: dict[int, int] = {}
         #: The tags of followed rules that are still to be put to their targets.
         self._taken: list[int] = []
@@ -202,6 +204,9 @@ class Recovery:
                     self._on_lost(tag, target.virtual_address)
         if not self._pending:
             self._attempts.clear()
+            if self._is_awaited:
+                self._is_awaited = False
+                self._log(now)
 
     def _on_row(self, row: FlowStats, now: float) -> None:
         if not is_session_rule(row):
@@ -281,8 +286,13 @@ class Recovery:
                 *(self._datapath_id, reason),
             )
             self._adopting = set()
+        self._is_awaited = bool(self._pending)
         if self.recovered or self._pending:
-            LOG.info(
-                "Switch %016x: recovered %d sessions from its rules in %.1f s; %d rules wait for their real servers",
-                *(self._datapath_id, self.recovered, now - (self._began_at or now), self.pending),
-            )
+            self._log(now)
+
+    def _log(self, now: float) -> None:
+        began_at = now if self._began_at is None else self._began_at
+        LOG.info(
+            "Switch %016x: recovered %d sessions from its rules in %.1f s; %d rules wait for their real servers",
+            *(self._datapath_id, self.recovered, now - began_at, self.pending),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Optional
 
@@ -223,6 +224,22 @@ def test_a_rule_is_pending_until_its_real_server_is_found() -> None:
     assert restarted.sessions() == 2
     assert restarted.recovery.is_over
     assert restarted.lost == []
+
+
+def test_the_log_says_what_has_become_of_rules_that_waited(caplog: pytest.LogCaptureFixture) -> None:
+    """Mostly they are read before ARP is answered: 'recovered 0 sessions' must not be the last word."""
+    restarted = Restarted()
+    with caplog.at_level(logging.INFO):
+        restarted.read((tag("one"), TO_A), now=0.5)
+        restarted.recovery.tick(0.6)
+        restarted.find(0)
+        for _ in range(2):
+            restarted.recovery.tick(1.0)
+    lines = [message.partition("recovered ")[2] for message in caplog.messages]
+    assert lines == [
+        "0 sessions from its rules in 0.5 s; 1 rules wait for their real servers",
+        "1 sessions from its rules in 1.0 s; 0 rules wait for their real servers",
+    ]
 
 
 def test_a_rule_is_pending_for_the_idle_time_of_its_virtual_server() -> None:
