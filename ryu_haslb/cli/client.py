@@ -9,6 +9,7 @@ import os
 import socket
 import stat
 import struct
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +31,10 @@ from ryu_haslb.errors import HaslbError
 
 #: Seconds that a server may take to begin its answer, and between two pieces of it.
 ANSWER_TIMEOUT = 30.0
+#: Seconds between two looks whether the server is suspended, while it does not answer.
+LOOK_INTERVAL = 1.0
 _READ_SIZE = 1 << 16
+_CREDENTIALS = struct.Struct("3i")
 
 
 class ControlError(HaslbError):
@@ -75,8 +79,7 @@ class ControlClient:
                 connection.connect(self.path)
                 with suppress(BrokenPipeError):  # a server that refuses a request before its end has said why
                     connection.sendall(request)
-                connection.settimeout(timeout)
-                yield from _read_answer(connection)
+                yield from self._read_answer(connection, timeout)
             except OSError as error:
                 raise ControlError(self._explain(error)) from error
 
@@ -94,6 +97,39 @@ class ControlClient:
         if is_error(answer):
             raise ControlError(answer.decode("utf-8", "replace").strip().removeprefix(ERROR_MARK))
         return parse_help(answer)
+
+    def _read_answer(self, connection: socket.socket, timeout: Optional[float]) -> Iterator[bytes]:
+        """Pieces of whole lines until the end mark.
+
+        Raises: OSError; ConnectionError if the end mark is missing; ControlError if the server is suspended.
+        """
+        reader = AnswerReader()
+        while not reader.is_complete:
+            received = self._receive(connection, timeout)
+            if not received:
+                raise ConnectionError("no end mark")
+            lines = reader.receive(received)
+            if lines:
+                yield lines
+
+    def _receive(self, connection: socket.socket, timeout: Optional[float]) -> bytes:
+        until = None if timeout is None else time.monotonic() + timeout
+        while True:
+            left = LOOK_INTERVAL if until is None else max(0.001, until - time.monotonic())
+            connection.settimeout(min(LOOK_INTERVAL, left))
+            try:
+                return connection.recv(_READ_SIZE)
+            except socket.timeout:
+                process, _, _ = _CREDENTIALS.unpack(
+                    connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+                )
+                if _is_suspended(process):
+                    raise ControlError(
+                        f"the {self._server} at {self.path} is suspended (process {process}); kill -CONT {process} "
+                        "lets it go on"
+                    ) from None
+                if left <= LOOK_INTERVAL and until is not None:
+                    raise
 
     def _explain(self, error: OSError) -> str:
         text = next(text for kind, text in _EXPLANATIONS if isinstance(error, kind))
@@ -126,13 +162,10 @@ _EXPLANATIONS = (
 )
 
 
-def _read_answer(connection: socket.socket) -> Iterator[bytes]:
-    """Pieces of whole lines until the end mark. Raises: OSError, ConnectionError if the end mark is missing."""
-    reader = AnswerReader()
-    while not reader.is_complete:
-        received = connection.recv(_READ_SIZE)
-        if not received:
-            raise ConnectionError("no end mark")
-        lines = reader.receive(received)
-        if lines:
-            yield lines
+def _is_suspended(process: int) -> bool:
+    """Whether a process was sent SIGSTOP, or is stopped by a debugger. One of another namespace has the number 0."""
+    try:
+        status = Path(f"/proc/{process}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[:1] in (["T"], ["t"])

@@ -133,6 +133,10 @@ class Members:
         found = self._seen.get(name)
         return None if found is None else found[0]
 
+    def silent_for(self, name: str, now: float) -> float:
+        """Seconds since a member has changed its row; 0 without one."""
+        return now - self._seen[name][1] if name in self._seen else 0.0
+
     def rivals(self, name: str, since: float) -> Iterator[MemberInfo]:
         """The members other than this one that have said after a time that they lead."""
         for info, at in self._seen.values():

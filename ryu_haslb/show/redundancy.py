@@ -30,6 +30,7 @@ class RedundancyRow(TypedDict):
     leader_reason: Annotated[str, "Why it leads, as a token such as leader_lost; empty if that is not recorded."]
     database_connected: Annotated[bool, "Whether a database server that follows the Raft leader is connected."]
     standbys: Annotated[Count, "Members that are there and stand by."]
+    absent: Annotated[list[str], "Names of the members that have not changed their rows in the last 16 s."]
     rivals_seen: Annotated[Count, "Times that another member said that it led while this one did."]
     duplicate_name: Annotated[bool, "Whether another member has had the name of this one in the last 16 s."]
     gives_way: Annotated[bool, "Whether it does not lead, since another member that is there has its name."]
@@ -44,6 +45,7 @@ class MemberRow(TypedDict):
 
     member: Annotated[str, "Name of the member."]
     present: Annotated[bool, "Whether it is there: it has changed its row in the last 16 s."]
+    silent: Annotated[Seconds, "Since it has changed its row, which each member that is there does every 5 s."]
     state: ClusterState
     generation: Annotated[Count, "The generation with which it leads, or led last."]
     version: Annotated[str, "Version of its software."]
@@ -97,6 +99,7 @@ def redundancy(sources: Sources) -> Iterator[RedundancyRow]:
         "leader_reason": latest.reason if latest is not None and latest.member == member.leader else "",
         "database_connected": member.is_connected,
         "standbys": sum(not each.is_leading for each in present),
+        "absent": [each.name for each in member.members.all() if each not in present],
         "rivals_seen": member.rivals_seen,
         "duplicate_name": member.name_conflict.exists,
         "gives_way": member.name_conflict.gives_way,
@@ -112,11 +115,13 @@ def members(sources: Sources) -> Iterator[MemberRow]:
     if sources.member is None:
         return
     known = sources.member.members
-    present = {each.name for each in known.present(time.monotonic())}
+    now = time.monotonic()
+    present = {each.name for each in known.present(now)}
     for each in known.all():
         yield {
             "member": each.name,
             "present": each.name in present,
+            "silent": round(known.silent_for(each.name, now), 1),
             "state": each.state,
             "generation": each.generation,
             "version": each.version,
@@ -151,6 +156,8 @@ def _redundancy(rows: Iterator[RedundancyRow]) -> Iterator[str]:
     reason = f", reason = {row['leader_reason']}" if row["leader_reason"] else ""
     yield f"  leader = {row['leader'] or 'none'}, since = {row['leader_since'] or 'never'}{reason}"
     yield f"  database connected = {'yes' if row['database_connected'] else 'no'}, standbys = {row['standbys']}"
+    if row["absent"]:
+        yield f"  absent: {', '.join(row['absent'])}; see show redundancy members"
     if row["duplicate_name"]:
         consequence = ", so this one does not lead" if row["gives_way"] else ""
         yield f"  another member has the name {row['member']} as well{consequence}: give one of them another HASLB_NAME"
@@ -172,6 +179,7 @@ MEMBERS = Report(
     as_table(
         Column("member", "member", 16),
         Column("present", "present", 9),
+        Column("silent", "silent", 8),
         Column("state", "state", 10),
         Column("version", "version", 9),
         Column("sessions", "sessions", 10),

@@ -13,6 +13,7 @@ from pair import PORTS
 
 from haslb_lab.node import control
 from haslb_lab.runner.lab import Lab
+from ryu_haslb.cluster.member_rows import ABSENCE_TIMEOUT
 
 pytestmark = pytest.mark.lab
 
@@ -84,5 +85,8 @@ def test_a_member_that_was_killed_is_absent(cluster: Cluster) -> None:
     cluster.processes[standby].wait()
     wait_until(lambda: not members(cluster, leader)[f"member-{standby}"][1], "it is absent")
     (row,) = cluster.query(leader, "show redundancy")
-    assert row["standbys"] == 0
+    assert (row["standbys"], row["absent"]) == (0, [f"member-{standby}"])
+    assert f"absent: member-{standby};" in control.request(cluster.socket(leader), "show redundancy")
+    (silent,) = (each["silent"] for each in cluster.query(leader, "show redundancy members") if not each["present"])
+    assert silent >= ABSENCE_TIMEOUT
     assert f"member-{leader} stands by" not in control.request(cluster.socket(leader), "show redundancy")

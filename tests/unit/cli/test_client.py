@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -25,3 +28,23 @@ def test_a_socket_that_its_server_replaces_at_this_moment_is_that_of_a_server_th
     monkeypatch.setattr(os, "stat", is_gone)
     with pytest.raises(ControlError, match="has ended; start it again"):
         list(ControlClient(path).ask(["show", "version"]))
+
+
+def test_a_server_that_is_suspended_is_named_with_the_command_that_lets_it_go_on(tmp_path: Path) -> None:
+    """The kernel accepts connections for it, so that a client would wait for all of its time."""
+    path = str(tmp_path / "haslb.sock")
+    program = (
+        f"import signal, socket; s = socket.socket(socket.AF_UNIX); s.bind({path!r}); s.listen(); print(flush=True)"
+    )
+    with subprocess.Popen([sys.executable, "-c", f"{program}; signal.pause()"], stdout=subprocess.PIPE) as server:
+        try:
+            assert server.stdout is not None
+            server.stdout.readline()
+            server.send_signal(signal.SIGSTOP)
+            for timeout in (30.0, None):
+                with pytest.raises(
+                    ControlError, match=rf"is suspended \(process {server.pid}\); kill -CONT {server.pid} "
+                ):
+                    list(ControlClient(path).ask(["show", "version"], timeout))
+        finally:
+            server.kill()
