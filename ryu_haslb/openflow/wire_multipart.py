@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
+from itertools import islice
 from struct import Struct
 from typing import NamedTuple, Optional
 
@@ -38,8 +39,13 @@ _FLOW_REQUEST = Struct("!B3xII4xQQ")
 _FLOW = Struct("!HBx8xH10xQ16xHH")
 _OPTIONS, _OPTIONS_AT, _OPTIONS_END = Struct("!HHH"), 14, 20
 _OXM_HEADER, _OXM_HAS_MASK = Struct("!I"), 1 << 8
-#: Bytes of the longest match that is divided into its fields and kept. Ours are shorter; a peer may send 65,000 bytes.
+#: Bytes of the longest match that is read. Ours are shorter; a peer may send 65,000 bytes.
 MAX_MATCH_LENGTH = 512
+#: Match fields of OpenFlow 1.3, none of which a match has twice, and its instructions, of which a rule has one of each
+#: type (OpenFlow 1.3.5, sections 7.2.3.7 and 7.2.4).
+_MAX_FIELDS, _MAX_INSTRUCTIONS = 40, 7
+#: Bytes of instructions whose effect is remembered. Longer ones, which name every port, are few.
+_MAX_REMEMBERED = 1024
 _FLOW_AGE = Struct("!4xI16xQ")
 _MATCH_HEADER = 4
 _INSTRUCTION = Struct("!H2x4x")
@@ -148,16 +154,12 @@ def options_of(row: FlowStats) -> Options:
     return Options(*_OPTIONS.unpack(row.options))
 
 
+@lru_cache(maxsize=4096)
 def canonical_match(match: bytes) -> frozenset[bytes]:
     """Match fields, which have no order; one with a mask of ones is the same as one without.
 
-    They are taken together if a length among them does not fit, or if they are longer than :data:`MAX_MATCH_LENGTH`.
+    They are taken together if a length among them does not fit, or if there are more than OpenFlow 1.3 has.
     """
-    return _canonical_match(match) if len(match) <= MAX_MATCH_LENGTH else frozenset((match,))
-
-
-@lru_cache(maxsize=4096)
-def _canonical_match(match: bytes) -> frozenset[bytes]:
     found, offset = set(), 0
     while offset < len(match):
         end = offset + _OXM_HEADER.size + match[offset + 3] if offset + _OXM_HEADER.size <= len(match) else 0
@@ -165,7 +167,7 @@ def _canonical_match(match: bytes) -> frozenset[bytes]:
             return frozenset((match,))
         found.add(_without_full_mask(match[offset:end]))
         offset = end
-    return frozenset(found)
+    return frozenset(found) if len(found) <= _MAX_FIELDS else frozenset((match,))
 
 
 def _without_full_mask(field: bytes) -> bytes:
@@ -176,17 +178,25 @@ def _without_full_mask(field: bytes) -> bytes:
     return _OXM_HEADER.pack((header & ~(_OXM_HAS_MASK | 0xFF)) | half) + field[_OXM_HEADER.size :][:half]
 
 
-@lru_cache(maxsize=256)
 def effect_of(instructions: bytes) -> frozenset[bytes]:
     """What a rule does: its instructions, which have no order, without one that applies no action.
 
-    Instructions of a length that does not fit are taken together.
+    Instructions of a length that does not fit, or more of them than a rule can have, are taken together.
     """
+    return (_short_effect if len(instructions) <= _MAX_REMEMBERED else _effect)(instructions)
+
+
+def _effect(instructions: bytes) -> frozenset[bytes]:
     try:
-        found = frozenset(instructions[begin:end] for begin, end in _structures(instructions, 0, _INSTRUCTION.size, 2))
+        ends = list(islice(_structures(instructions, 0, _INSTRUCTION.size, 2), _MAX_INSTRUCTIONS + 1))
     except MalformedMessage:
         return frozenset((instructions,))
-    return found - {_NO_ACTIONS}
+    if len(ends) > _MAX_INSTRUCTIONS:
+        return frozenset((instructions,))
+    return frozenset(instructions[begin:end] for begin, end in ends) - {_NO_ACTIONS}
+
+
+_short_effect = lru_cache(maxsize=256)(_effect)
 
 
 def without_max_len(actions: bytes) -> bytes:
@@ -214,6 +224,8 @@ class MeterStats(NamedTuple):
 def flow_stats(message: bytes, with_options: bool = False) -> Iterator[FlowStats]:
     """The rules in one part of a flow statistics reply; ``with_options``: also their time-outs and flags.
 
+    A rule whose match is longer than :data:`MAX_MATCH_LENGTH` is left out.
+
     Raises:
         MalformedMessage: the message is cut short, or a length inside of it does not fit.
     """
@@ -224,6 +236,8 @@ def flow_stats(message: bytes, with_options: bool = False) -> Iterator[FlowStats
         instructions = match + (match_length + 7 & ~7)
         if match_length < _MATCH_HEADER or instructions > end:
             raise MalformedMessage(f"flow statistics at byte {offset}: a match of {match_length} bytes does not fit")
+        if match_length > MAX_MATCH_LENGTH:
+            continue
         options = message[offset + _OPTIONS_AT : offset + _OPTIONS_END] if with_options else b""
         body = message[fields : match + match_length], message[instructions:end]
         yield FlowStats(table, priority, cookie, *body, options)

@@ -28,8 +28,10 @@ from statistics_replies import FlowRow, flow_stats_reply, meter_stats_reply, tab
 from haslb_lab.chassis.description import CONTROLLER
 from haslb_lab.runner.lab import Lab
 from ryu_haslb.cli.client import ControlError
-from ryu_haslb.openflow import wire
+from ryu_haslb.openflow import wire, wire_flow_mod
 from ryu_haslb.openflow.pipeline import FIRST_METER
+from ryu_haslb.openflow.wire import output
+from ryu_haslb.openflow.wire_flow_mod import apply_actions
 from ryu_haslb.openflow.wire_ports import MAX_PORTS
 from ryu_haslb.slb.session import COOKIE_MARK_MASK, RETRANSMISSION_INTERVAL
 
@@ -127,6 +129,13 @@ def _rules(cookie: int, table: int, xid: int) -> bytes:
     return flow_stats_reply(*(FlowRow(cookie | each << 20, table=table) for each in range(1000)), xid=xid, more=True)
 
 
+def of_long_rules(request: bytes, xid: int, number: int) -> bytes:
+    """The same with one rule of 64,000 bytes, which no other has."""
+    match = wire_flow_mod.match({"eth_type": 0x0800, "ipv4_dst": "10.1.1.10"})
+    row = FlowRow(int.from_bytes(request[32:40], "big") | number << 20, match, table=request[16])
+    return flow_stats_reply(row._replace(instructions=apply_actions(output(number) * 4000)), xid=xid, more=True)
+
+
 def of_meters(_: bytes, xid: int, number: int) -> bytes:
     return meter_stats_reply(
         *((FIRST_METER + 1 + number * 1000 + each, [0]) for each in range(1000)), xid=xid, more=True
@@ -146,6 +155,10 @@ REQUESTS = {
     "standing rules": (wire.OFPMP_FLOW, 2, COOKIE_MARK_MASK, of_rules),
     "sessions to recover": (wire.OFPMP_FLOW, 1, COOKIE_MARK_MASK, of_rules),
     "sessions to audit": (wire.OFPMP_FLOW, 1, COOKIE_MARK_MASK | 1 << 57, of_rules),
+    "keys of tags, long": (wire.OFPMP_FLOW, 0, COOKIE_MARK_MASK, of_long_rules),
+    "standing rules, long": (wire.OFPMP_FLOW, 2, COOKIE_MARK_MASK, of_long_rules),
+    "sessions to recover, long": (wire.OFPMP_FLOW, 1, COOKIE_MARK_MASK, of_long_rules),
+    "sessions to audit, long": (wire.OFPMP_FLOW, 1, COOKIE_MARK_MASK | 1 << 57, of_long_rules),
     "meters": (wire.OFPMP_METER, None, None, of_meters),
     "rates of meters": (wire.OFPMP_METER_CONFIG, None, None, of_meter_rates),
 }

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Callable, Optional
 
 from ryu_haslb.openflow.audit.extraneous import Extraneous, extraneous, purpose_of
@@ -60,6 +60,8 @@ _REPLY_TIMEOUT = 15.0
 #: Rows of a reply that are kept, beside four for each standing rule: those of rate-limited clients and of storms are
 #: among them. A reply may go on for ever.
 _MAX_FURTHER_ROWS = 10_000
+#: Bytes of their matches and instructions, beside four times those of the standing rules: a row may have 65,000.
+_MAX_FURTHER_BYTES = 2 << 20
 #: Restorations in a row after which the switch still does not report its rules, so that they cannot be audited.
 _MAX_FRUITLESS_RESTORATIONS = 4
 #: The bits of a cookie by which a standing rule of ours is recognized: the mark, and no tag.
@@ -96,6 +98,8 @@ class Audit:
         self._rules: list[SentRule] = []
         self._at_first: Optional[Counter[FlowStats]] = None
         self._rows: list[FlowStats] = []
+        #: Bytes of their matches and instructions.
+        self._size = 0
         #: Table, cookie and mask of each request without a whole reply, by its transaction id.
         self._asked: dict[int, tuple[int, int, int]] = {}
         self._heard_at = self._due_at = 0.0
@@ -112,7 +116,7 @@ class Audit:
     def suspend(self) -> None:
         """The standing rules are being replaced, or the switch is not served: compare nothing."""
         self._is_expecting = False
-        self._asked.clear()
+        self._give_up_reading()
 
     def expect(self, rules: list[SentRule], now: float) -> None:
         """These standing rules are in place."""
@@ -130,7 +134,7 @@ class Audit:
             return
         if self._asked:
             if now > self._heard_at + _REPLY_TIMEOUT:
-                self._asked.clear()
+                self._give_up_reading()
         elif self._is_possible and now >= self._due_at and not self._backoff.must_wait(now):
             self._ask(now)
         self._sessions.tick(now)
@@ -156,28 +160,46 @@ class Audit:
             return self._sessions.on_reply(xid, message, now)
         self._heard_at = now
         try:
-            self._rows += (row for row in flow_stats(message, with_options=True) if _is_asked_for(row, *asked))
-            if len(self._rows) > _MAX_FURTHER_ROWS + 4 * len(self._rules):
-                raise MalformedMessage(f"{len(self._rows)} rules of ours: {len(self._rules)} were installed")
+            self._keep(row for row in flow_stats(message, with_options=True) if _is_asked_for(row, *asked))
             more = has_more(message)
         except MalformedMessage as error:
             LOG.warning("Switch %016x: malformed flow-stats reply (%s); audit given up", self._datapath_id, error)
-            self._asked.clear()
-            self._rows = []
+            self._give_up_reading()
             self._due_at = now + AUDIT_INTERVAL
             return True
         if not more:
             del self._asked[xid]
             if not self._asked:
                 self._compare(now)
-                self._rows = []
+                self._forget_rows()
         return True
+
+    def _keep(self, rows: Iterable[FlowStats]) -> None:
+        """Keep rows until the reply is complete.
+
+        Raises:
+            MalformedMessage: there are too many, or one is malformed.
+        """
+        for row in rows:
+            self._rows.append(row)
+            self._size += _size(row)
+        if len(self._rows) > _MAX_FURTHER_ROWS + 4 * len(self._rules):
+            raise MalformedMessage(f"{len(self._rows)} rules of ours: {len(self._rules)} were installed")
+        if self._size > _MAX_FURTHER_BYTES + 4 * sum(map(_size, self._rules)):
+            raise MalformedMessage(f"rules of ours with {self._size} bytes of matches and instructions")
+
+    def _give_up_reading(self) -> None:
+        self._asked.clear()
+        self._forget_rows()
+
+    def _forget_rows(self) -> None:
+        self._rows, self._size = [], 0
 
     def on_error(self, xid: int, now: float) -> bool:
         """The switch rejects a request. False when it is another one."""
         if xid not in self._asked:
             return self._sessions.on_error(xid, now)
-        self._asked.clear()
+        self._give_up_reading()
         self._end("rejects flow-stats requests")
         return True
 
@@ -187,7 +209,7 @@ class Audit:
         With a whole cookie Open vSwitch uses its index of cookies, and does not visit all session rules.
         """
         self._due_at, self._heard_at = now + AUDIT_INTERVAL, now
-        self._rows = []
+        self._forget_rows()
         self._asked_versions = [sender.version for sender in self._senders]
         small = [table for table in (Table.CLASSIFIER, Table.REPLIES) if table < self._channel.tables]
         requests: list[tuple[Table, int, int]] = [(table, COOKIE_MARK, COOKIE_MARK_MASK) for table in small]
@@ -284,6 +306,10 @@ class Audit:
 def _is_asked_for(row: FlowStats, table: int, cookie: int, mask: int) -> bool:
     """Whether a row answers a request. Some switches ignore cookies, and report a whole table each time."""
     return row.table == table and row.cookie & mask == cookie & mask
+
+
+def _size(rule: FlowStats | SentRule) -> int:
+    return len(rule.match) + len(rule.instructions)
 
 
 def _is_common(row: FlowStats) -> bool:

@@ -31,7 +31,7 @@ from ryu_haslb.openflow.pipeline import (
 from ryu_haslb.openflow.probes.questions import RULE_TIMEOUT
 from ryu_haslb.openflow.roles import lease
 from ryu_haslb.openflow.rule_messages import SentRule
-from ryu_haslb.openflow.wire_multipart import MAX_MATCH_LENGTH, FlowStats, canonical_match, options_of
+from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match, options_of
 from ryu_haslb.slb.session import COOKIE_MARK_BITS
 
 #: Rules that one look removes, or remembers until the second one.
@@ -63,7 +63,7 @@ class Extraneous:
 
         ``is_all``: they are all extraneous rules of their tables, and suspicions of others end.
         """
-        rows = list(islice((row for row in rows if len(row.match) <= MAX_MATCH_LENGTH), MAX_RULES))
+        rows = list(islice(rows, MAX_RULES))
         keys = {_key(row) for row in rows}
         found = [row for row in rows if _key(row) in self._suspected]
         new = keys - self._suspected if is_all or len(self._suspected) < MAX_SUSPECTED else set()

@@ -18,6 +18,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.openflow.audit.extraneous import MAX_RULES, Extraneous, has_place_of, purpose_of
 from ryu_haslb.openflow.audit.sent_rules import SentRules
+from ryu_haslb.openflow.audit.session_rows import shortened
 from ryu_haslb.openflow.learning import DEAF_INTERVAL, Learning
 from ryu_haslb.openflow.pipeline import LEARNING_PURPOSES, PIPELINE, Purpose, Rule
 from ryu_haslb.openflow.rule_messages import SentRule, learned_instructions
@@ -133,7 +134,7 @@ class LearnedAudit:
         rule = learning.rule_with(row.cookie, self._purpose) if purpose is self._purpose else None
         if not self._may_be(row, purpose, rule):
             if learning.is_settled and len(self._not_ours) < MAX_RULES:
-                self._not_ours.append(row)
+                self._not_ours.append(shortened(row))
             return
         port = learning.port_of(row.cookie)
         if port is None:

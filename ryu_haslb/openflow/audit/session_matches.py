@@ -13,7 +13,7 @@ from typing import Optional
 from ryu_haslb.openflow.pipeline import session_match
 from ryu_haslb.openflow.wire import oxm_header
 from ryu_haslb.openflow.wire_flow_mod import match_fields
-from ryu_haslb.openflow.wire_multipart import MAX_MATCH_LENGTH, FlowStats, canonical_match
+from ryu_haslb.openflow.wire_multipart import FlowStats, canonical_match
 from ryu_haslb.slb.session import Session
 from ryu_haslb.slb.virtual_server import VirtualServer
 
@@ -36,8 +36,6 @@ class SessionMatches:
         Without a session: whether it may be that of one.
         """
         match = row.match
-        if len(match) > MAX_MATCH_LENGTH:
-            return False
         tag_field = _TAG_HEADER + tag.to_bytes(_TAG_LENGTH, "big")
         if match[:_TAG_END] != tag_field:
             fields = canonical_match(match)

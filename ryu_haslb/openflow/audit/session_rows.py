@@ -15,7 +15,7 @@ from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Purpose, Table
 from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH
 from ryu_haslb.openflow.rule_messages import has_tag
 from ryu_haslb.openflow.sessions.session_rules import SessionRules
-from ryu_haslb.openflow.wire_multipart import MAX_MATCH_LENGTH, FlowStats
+from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.session import COOKIE_MARK, COOKIE_MARK_BITS, COOKIE_MARK_MASK, Session
 from ryu_haslb.slb.session_table import SessionTable
 
@@ -82,38 +82,44 @@ class SessionRows:
         session = self._expected.get(tag)
         known = session or self._sessions.by_tag(tag)
         if row.priority != SESSION_PRIORITY or not self._matches.are_of(row, tag, known):
-            self._keep(row, self.not_ours)
+            self.not_ours.append(shortened(row))
             return
         if session is not None:
             del self._expected[tag]
         else:
             if known is None or known.rule_at != self._datapath_id:
-                self._keep(row, self.unexpected)
+                self.unexpected.append(shortened(row))
             return
         self.was_found = True
-        actions = self._actions.get(row.instructions)  # the same for all rules of a real server
-        if actions is None:
-            actions = self._actions[row.instructions] = row.actions()
+        actions = self._actions_of(row)
         if not self._rules.leads_elsewhere(session, actions):
             self._had_our_actions = True
         elif self._had_our_actions or not self._may_be_in_another_form(session, row):
             self._changed.append(session)
 
+    def _actions_of(self, row: FlowStats) -> bytes:
+        """The actions of a session's rule, which are the same for all rules of a real server."""
+        actions = self._actions.get(row.instructions)
+        if actions is None:
+            actions = row.actions()
+            if len(row.instructions) <= MAX_RULE_LENGTH:
+                self._actions[row.instructions] = actions
+        return actions
+
     def _on_untagged_row(self, row: FlowStats) -> None:
         """A rule with our mark and no tag. :mod:`.audit` compares those with the cookie of the standing rule."""
         if row.cookie != Purpose.PUNT_SESSION_MISS.cookie:
-            self._keep(row, self.not_ours)
-
-    @staticmethod
-    def _keep(row: FlowStats, rows: list[FlowStats]) -> None:
-        """Keep a row until the end of its slice. Of one that is longer than ours only what deletes it is kept.
-
-        A peer may report any number of rules, each of 65,000 bytes.
-        """
-        if len(row.match) <= MAX_MATCH_LENGTH:
-            rows.append(row if len(row.instructions) <= MAX_RULE_LENGTH else row._replace(instructions=b""))
+            self.not_ours.append(shortened(row))
 
     def _may_be_in_another_form(self, session: Session, row: FlowStats) -> bool:
         """Whether the switch may report actions in another form than they were sent in: with the same next hop."""
         was_tried = self._unproven_slices >= _MAX_UNPROVEN_SLICES
         return was_tried or self._rules.may_lead_to(session, row.instructions)
+
+
+def shortened(row: FlowStats) -> FlowStats:
+    """A row as it is kept until it is removed: without instructions that are longer than ours.
+
+    A peer may report any number of rules, each of 65,000 bytes.
+    """
+    return row if len(row.instructions) <= MAX_RULE_LENGTH else row._replace(instructions=b"")

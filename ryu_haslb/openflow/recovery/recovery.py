@@ -26,7 +26,7 @@ from typing import Callable, Optional
 
 from ryu_haslb.openflow.recovery.follower_states import Followed
 from ryu_haslb.openflow.recovery.rule_reading import Pace, RuleReading
-from ryu_haslb.openflow.recovery.session_view import RuleTarget, is_session_rule, without_chassis
+from ryu_haslb.openflow.recovery.session_view import MAX_RULE_LENGTH, RuleTarget, is_session_rule, without_chassis
 from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.balancer import Balancer
 from ryu_haslb.slb.real import RealServer
@@ -212,7 +212,7 @@ class Recovery:
         if not is_session_rule(row):
             return
         virtual_address = row.field("ipv4_dst")
-        if virtual_address is None:
+        if virtual_address is None or len(row.instructions) > MAX_RULE_LENGTH:
             return
         tag, actions = row.cookie >> COOKIE_MARK_BITS, row.actions()
         if self._take_over_begun(tag, virtual_address, actions):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tracemalloc
 from typing import Any
 
@@ -79,6 +80,24 @@ def test_flow_stats() -> None:
     assert [each.match.get("ipv4_dst") for each in expected] == ["10.1.1.10", ("10.1.1.0", "255.255.255.0"), None]
     assert [row.actions() for row in rows] == [wire.output(3), b"", b""]
     assert expected[0].instructions[1].actions[0].port == 3
+
+
+def test_a_rule_with_a_longer_match_than_any_of_ours_is_left_out() -> None:
+    """OpenFlow 1.3.5, section 7.2.3: its length has 16 bits, and what is kept of a reply must be bounded."""
+    fields = bytes(wire_multipart.MAX_MATCH_LENGTH - 4)
+    matches = [struct.pack("!HH", 1, 4 + len(each)) + each for each in (fields, fields + bytes(8))]
+    rows = wire_multipart.flow_stats(flow_stats_reply(*(FlowRow(7, each) for each in matches), FLOWS[2]))
+    assert [len(row.match) for row in rows] == [len(fields), 0]
+
+
+def test_more_fields_or_instructions_than_a_rule_can_have_are_taken_together() -> None:
+    """OpenFlow 1.3.5, sections 7.2.3.7 and 7.2.4: each match field and each type of instruction comes once."""
+    fields = [struct.pack("!HBB", 0x8000, number << 1, 0) for number in range(41)]
+    assert len(wire_multipart.canonical_match(b"".join(fields[:40]))) == 40
+    assert wire_multipart.canonical_match(b"".join(fields)) == {b"".join(fields)}
+    instructions = [struct.pack("!HHI", 1, 8, number) for number in range(8)]
+    assert len(wire_multipart.effect_of(b"".join(instructions[:7]))) == 7
+    assert wire_multipart.effect_of(b"".join(instructions)) == {b"".join(instructions)}
 
 
 @pytest.mark.parametrize("with_options", [False, True])

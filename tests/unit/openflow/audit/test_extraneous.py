@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from ryu_haslb.openflow.audit.extraneous import MAX_RULES, MAX_SUSPECTED, Extraneous
-from ryu_haslb.openflow.audit.session_matches import SessionMatches
 from ryu_haslb.openflow.pipeline import SESSION_PRIORITY, Table
-from ryu_haslb.openflow.wire_multipart import MAX_MATCH_LENGTH, FlowStats, canonical_match
+from ryu_haslb.openflow.wire_multipart import FlowStats
 from ryu_haslb.slb.session import COOKIE_MARK
 
 
@@ -33,12 +32,3 @@ def test_no_more_rules_are_remembered_than_the_bound_over_all_slices() -> None:
     for begin in range(0, 2 * MAX_SUSPECTED, MAX_RULES):
         extraneous.look(rows(begin))
     assert MAX_SUSPECTED <= len(removed) < 2 * MAX_SUSPECTED
-
-
-def test_a_match_that_is_too_long_is_not_kept() -> None:
-    """OpenFlow 1.3.5, section 7.2.3: its length has 16 bits."""
-    too_long = row(bytes(4) * (MAX_MATCH_LENGTH // 4 + 1))
-    extraneous = Extraneous(lambda _: None)
-    assert not extraneous.look([too_long])
-    assert canonical_match(too_long.match) == {too_long.match}
-    assert not SessionMatches().are_of(too_long, 0, None)
