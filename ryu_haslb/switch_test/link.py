@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import NamedTuple, Optional
 
 from ryu_haslb.errors import HaslbError
+from ryu_haslb.openflow.errors import ProtocolError
 from ryu_haslb.openflow.sockets import tls
 from ryu_haslb.openflow.sockets.framing import ReplyFraming
 from ryu_haslb.openflow.wire import HEADER, OFPT_MULTIPART_REPLY
@@ -136,16 +137,26 @@ class Link:
         offset = 0
         while len(received) - offset >= HEADER.size:
             version, kind, length, xid = HEADER.unpack_from(received, offset)
-            if kind == OFPT_MULTIPART_REPLY and self._replies is not None:
-                length = self._replies.length(received, offset, length)
+            part = b""
+            if self._replies is not None and (kind == OFPT_MULTIPART_REPLY or self._replies.is_within):
+                part, length = self._part(self._replies, received, offset, length)
             if length < HEADER.size:
                 raise LinkClosedError(f"a message of {length} bytes arrived: expected {HEADER.size} or more")
             if offset + length > len(received):
                 break
-            frames.append(Frame(version, kind, xid, received[offset : offset + length]))
+            if part:
+                version, kind, _, xid = HEADER.unpack_from(part)
+            frames.append(Frame(version, kind, xid, part or received[offset : offset + length]))
             offset += length
         self._received = received[offset:]
         return frames
+
+    @staticmethod
+    def _part(replies: ReplyFraming, received: bytes, offset: int, declared: int) -> tuple[bytes, int]:
+        try:
+            return replies.next(received, offset, declared)
+        except ProtocolError as error:
+            raise LinkClosedError(f"{error} arrived") from error
 
 
 def wait(readable: Iterable[object], writable: Iterable[object], seconds: float) -> None:

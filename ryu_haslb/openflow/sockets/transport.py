@@ -204,18 +204,25 @@ class Transport(Datapath):  # type: ignore[misc]
         offset = packets = 0
         begin = time.perf_counter()
         self._outbox.is_held = True
+        is_within = self._replies.is_within
         try:
             while len(received) - offset >= HEADER.size:
                 version, kind, length, xid = HEADER.unpack_from(received, offset)
-                if kind == OFPT_MULTIPART_REPLY and self.handler is not None:  # no one else is asked
-                    length = self._replies.length(received, offset, length)
+                part = b""
+                if is_within or (kind == OFPT_MULTIPART_REPLY and self.handler is not None):  # no one else is asked
+                    part, length = self._replies.next(received, offset, length)
+                    is_within = self._replies.is_within
                 if length < HEADER.size:
                     raise ProtocolError(f"a message of type {kind} and {length} bytes: expected {HEADER.size} or more")
                 end = offset + length
                 if end > len(received):
                     self._awaited = end - len(received)
                     break
-                message = received[offset:end]
+                if part:
+                    version, kind, _, xid = HEADER.unpack_from(part)
+                    message = part
+                else:
+                    message = received[offset:end]
                 offset = end
                 packets += kind == OFPT_PACKET_IN
                 if self.handler is None or version != OFP_VERSION or not self.handler(kind, xid, message):

@@ -100,8 +100,8 @@ def test_a_peer_that_asks_and_never_reads_is_closed(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("is_trusted", [False, True])
-def test_a_stranger_cannot_make_us_keep_more_than_one_message(is_trusted: bool) -> None:
-    """A switch may answer a question with 16 MB (CPqD). A stranger was asked nothing."""
+def test_no_peer_makes_us_keep_more_than_one_message(is_trusted: bool) -> None:
+    """A switch may answer a question with 16 MB in one message (CPqD), which is read in parts."""
     rows = struct.pack("!H54x", 56) * 585
     reply = HEADER.pack(OFP_VERSION, OFPT_MULTIPART_REPLY, 65528, 1) + struct.pack("!HHI", OFPMP_FLOW, 0, 0)
     ours, theirs = socket.socketpair()
@@ -115,7 +115,7 @@ def test_a_stranger_cannot_make_us_keep_more_than_one_message(is_trusted: bool) 
                 theirs.sendall(piece)
                 to_peer.receive()
                 kept = max(kept, len(to_peer._received))
-        assert (kept > 1 << 16) == is_trusted
+        assert 0 < kept <= 1 << 16
 
 
 def test_waiting_takes_no_processor_time_while_all_places_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
